@@ -1,0 +1,214 @@
+"""What a core is: inputs are calls with an `Instant`, outputs are effects in a list. It opens nothing and reads no clock.
+
+A turn of the shell is: read the clocks once, drain every socket up to a bound, hand each message to the core, run the timer if
+its deadline passed, call `turn_ended`, then carry out the effects in the order in which the core gave them. The same inputs
+give the same effects, so a core runs as well under the simulator's scheduler, and any run can be repeated from its inputs.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from common.instant import Instant
+from common.journal.frames import Record
+
+# --------------------------------------------------------------------------------------------------------------- effects
+
+
+class Send(msgspec.Struct, frozen=True, gc=False):
+    """Send `message` over `link`; on a ROUTER to `peer`. Never blocks: what cannot be queued comes back as `undelivered`."""
+
+    link: str
+    message: msgspec.Struct
+    peer: bytes = b""
+
+
+class Publish(msgspec.Struct, frozen=True, gc=False):
+    """Send ready bytes over a PUB `link` (a block of frames, a feed message already encoded). May drop."""
+
+    link: str
+    data: bytes
+
+
+class ReadLog(msgspec.Struct, frozen=True, gc=False):
+    """Read the journal from `from_lsn`, up to `upto_lsn` at most; answered by one `log_read` call with a bounded chunk."""
+
+    from_lsn: int
+    upto_lsn: int
+
+
+class Connect(msgspec.Struct, frozen=True, gc=False):
+    """Open a TCP (or TLS) connection to the endpoint `target` of the actor's configuration, under the core's own number."""
+
+    connection: int
+    target: str
+
+
+class Write(msgspec.Struct, frozen=True, gc=False):
+    """Give `data`, one whole FIX message, to the connection. From here on it counts as having reached the socket.
+
+    If the socket takes less, the shell keeps the rest and calls `blocked`; the core gives no more until `writable`.
+    """
+
+    connection: int
+    data: bytes
+
+
+class Close(msgspec.Struct, frozen=True, gc=False):
+    """Close the connection once what was written before has left. No `closed` call follows."""
+
+    connection: int
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """Run the actor's one blocking function with `argument` in the worker; answered by `call_finished`. One at a time."""
+
+    number: int
+    argument: msgspec.Struct
+
+
+class Exit(msgspec.Struct, frozen=True, gc=False):
+    """End the process with this exit status, after the effects before it."""
+
+    status: int
+    text: str
+
+
+class Note(msgspec.Struct, frozen=True, gc=False):
+    """A line for the actor's log: `event` is a fixed word, `fields` what it concerns (order, session, lsn, ...)."""
+
+    level: str
+    event: str
+    fields: dict[str, object]
+
+
+Effect = Send | Publish | ReadLog | Connect | Write | Close | Call | Exit | Note
+
+
+class Core(Protocol):
+    """The calls that a shell or the simulator makes. A core keeps its effects in `effects`; the caller takes and clears it.
+
+    `BaseCore` below answers all of them with "does not concern me".
+    """
+
+    name: str
+    effects: list[Effect]
+
+    def started(self, now: Instant) -> None:
+        """The sockets are bound and connected; ask for an epoch, connect, set timers."""
+
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        """A decoded message from `link` (`peer` is the ROUTER's identity for it, b"" elsewhere)."""
+
+    def followed(self, block: bytes, now: Instant) -> None:
+        """A published block of whole journal frames from the stream."""
+
+    def log_read(self, records: Sequence[Record], now: Instant) -> None:
+        """The chunk that `ReadLog` asked for; empty when the log holds nothing from there on yet."""
+
+    def undelivered(self, send: Send, now: Instant) -> None:
+        """A `Send` found its queue full or its peer gone."""
+
+    def connected(self, connection: int, now: Instant) -> None:
+        """A `Connect` succeeded (TLS handshake included)."""
+
+    def accepted(self, connection: int, listener: str, now: Instant) -> None:
+        """An acceptor's `listener` has a new connection; numbers of accepted connections are the shell's."""
+
+    def data(self, connection: int, data: bytes, now: Instant) -> None:
+        """Bytes from a connection."""
+
+    def blocked(self, connection: int, now: Instant) -> None:
+        """The connection takes no more for now."""
+
+    def writable(self, connection: int, now: Instant) -> None:
+        """It does again."""
+
+    def closed(self, connection: int, text: str, now: Instant) -> None:
+        """The connection failed, was refused, or was closed by the peer."""
+
+    def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
+        """The worker's answer to a `Call`."""
+
+    def timer(self, now: Instant) -> None:
+        """`next_deadline_ns` has passed (it may be early or late; look at `now`)."""
+
+    def next_deadline_ns(self) -> int | None:
+        """When to call `timer`, in `Instant.boot_ns` terms; None for never."""
+
+    def turn_ended(self, now: Instant) -> None:
+        """Everything at hand was delivered: send what was gathered (a batch of appends, of publications)."""
+
+    def stop(self, now: Instant) -> None:
+        """SIGTERM: finish what is under way within the time that the configuration gives, then give `Exit`."""
+
+    def status(self, now: Instant) -> dict[str, object]:
+        """What `fixring status` shows of this actor, JSON-ready: at least state, epoch and lsn."""
+
+
+class BaseCore:
+    """A core that no input concerns; cores derive from it and write what does."""
+
+    def __init__(self, name: str) -> None:
+        """`name` is the actor's, such as "orders" or "session@binance"."""
+        self.name = name
+        self.effects: list[Effect] = []
+
+    def started(self, now: Instant) -> None:
+        """See `Core`."""
+
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        """See `Core`."""
+
+    def followed(self, block: bytes, now: Instant) -> None:
+        """See `Core`."""
+
+    def log_read(self, records: Sequence[Record], now: Instant) -> None:
+        """See `Core`."""
+
+    def undelivered(self, send: Send, now: Instant) -> None:
+        """See `Core`."""
+
+    def connected(self, connection: int, now: Instant) -> None:
+        """See `Core`."""
+
+    def accepted(self, connection: int, listener: str, now: Instant) -> None:
+        """See `Core`."""
+
+    def data(self, connection: int, data: bytes, now: Instant) -> None:
+        """See `Core`."""
+
+    def blocked(self, connection: int, now: Instant) -> None:
+        """See `Core`."""
+
+    def writable(self, connection: int, now: Instant) -> None:
+        """See `Core`."""
+
+    def closed(self, connection: int, text: str, now: Instant) -> None:
+        """See `Core`."""
+
+    def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
+        """See `Core`."""
+
+    def timer(self, now: Instant) -> None:
+        """See `Core`."""
+
+    def next_deadline_ns(self) -> int | None:
+        """See `Core`."""
+        return None
+
+    def turn_ended(self, now: Instant) -> None:
+        """See `Core`."""
+
+    def stop(self, now: Instant) -> None:
+        """See `Core`: nothing is under way, so it ends at once."""
+        self.effects.append(Exit(0, "stopped"))
+
+    def status(self, now: Instant) -> dict[str, object]:
+        """See `Core`."""
+        return {"state": "live"}
+
+    def note(self, level: str, event: str, **fields: object) -> None:
+        """Add a line for the log."""
+        self.effects.append(Note(level, event, fields))

@@ -1,0 +1,953 @@
+"""Every message that crosses a process boundary, and every reason that one can give.
+
+Two families share the module. *Link messages* travel over ZeroMQ and are gone; *payloads* are what journal records carry and
+must stay readable for ever. Rules of evolution, for both: a field is only ever appended, with a default; a tag, a kind number
+and a reason are never used again for something else. All are msgspec Structs, array-like, tagged and frozen, in MessagePack.
+
+Words used throughout: prices and quantities are Decimal; `side`, `ord_type`, `time_in_force`, `exec_type` and `ord_status` hold
+FIX's own codes (Side(54), OrdType(40), TimeInForce(59), ExecType(150), OrdStatus(39)); a `*_ns` stamp is Unix time in nanoseconds
+by the journal's clock, unless the name says `sent_` or `heard_`; `venue` is the name of a configured venue file, which stands for
+one account on one exchange; `session` is always the same word as its venue.
+"""
+
+import enum
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+# ---------------------------------------------------------------------------------------------------------------- limits
+
+MAX_MESSAGE_BYTES = 1 << 20
+"""No link accepts a larger message; a journal record is bounded by the same number."""
+
+MAX_TIME_TO_LIVE_NS = 1_000_000_000
+"""D of the design: the longest life of a command that adds risk, and how long a restarted orders or risk waits."""
+
+LATE_NS = 250_000_000
+"""A number not yet released this long after its deadline is withdrawn by its session."""
+
+Side = Literal["1", "2"]
+OrdType = Literal["1", "2"]
+TimeInForce = Literal["1", "3", "4"]
+SIDE_BUY: Side = "1"
+SIDE_SELL: Side = "2"
+
+
+# --------------------------------------------------------------------------------------------------------------- reasons
+
+
+class Reason(enum.StrEnum):
+    """Why something was refused, withdrawn or closed. Stored and shown by value; `sentence` explains it."""
+
+    NONE = "none"
+    UNKNOWN_VENUE = "unknown_venue"
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    UNKNOWN_ORDER = "unknown_order"
+    ORDER_CLOSED = "order_closed"
+    BAD_PRICE = "bad_price"
+    BAD_TICK = "bad_tick"
+    BAD_QUANTITY = "bad_quantity"
+    BAD_LOT = "bad_lot"
+    BELOW_MINIMUM_QUANTITY = "below_minimum_quantity"
+    ABOVE_MAXIMUM_QUANTITY = "above_maximum_quantity"
+    BELOW_MINIMUM_NOTIONAL = "below_minimum_notional"
+    ABOVE_MAXIMUM_NOTIONAL = "above_maximum_notional"
+    PRICE_COLLAR = "price_collar"
+    REFERENCE_STALE = "reference_stale"
+    POSITION_LIMIT = "position_limit"
+    OPEN_ORDER_LIMIT = "open_order_limit"
+    STRATEGY_RATE = "strategy_rate"
+    SESSION_RATE = "session_rate"
+    DUPLICATE_NAME = "duplicate_name"
+    NAME_REUSED = "name_reused"
+    NOT_AMENDABLE = "not_amendable"
+    REQUEST_PENDING = "request_pending"
+    HALTED = "halted"
+    KILLED = "killed"
+    RESTARTING = "restarting"
+    NOT_CONNECTED = "not_connected"
+    GATE_CLOSED = "gate_closed"
+    QUEUE_FULL = "queue_full"
+    LOW_DISK = "low_disk"
+    JOURNAL_AWAY = "journal_away"
+    SUPERSEDED = "superseded"
+    STALE_EPOCH = "stale_epoch"
+    EXPIRED = "expired"
+    LATE = "late"
+    CONNECTION_LOST = "connection_lost"
+    SHUTDOWN = "shutdown"
+    UNSUPPORTED = "unsupported"
+    VENUE_REJECTED = "venue_rejected"
+    NOT_RECEIVED = "not_received"
+    NOT_FOUND = "not_found"
+    OPERATOR = "operator"
+    RATE_EXCEEDED_AT_VENUE = "rate_exceeded_at_venue"
+
+    @property
+    def sentence(self) -> str:
+        """The reason as one sentence for a person."""
+        return REASON_SENTENCES[self]
+
+
+REASON_SENTENCES: dict[Reason, str] = {
+    Reason.NONE: "No reason was given.",
+    Reason.UNKNOWN_VENUE: "No venue of that name is configured.",
+    Reason.UNKNOWN_SYMBOL: "The venue's configuration has no such symbol.",
+    Reason.UNKNOWN_ORDER: "No open order has that name.",
+    Reason.ORDER_CLOSED: "The order is closed already.",
+    Reason.BAD_PRICE: "The price is missing, not positive, or not allowed with this order type.",
+    Reason.BAD_TICK: "The price is not a multiple of the symbol's tick size.",
+    Reason.BAD_QUANTITY: "The quantity is missing, not positive, or not above what is filled.",
+    Reason.BAD_LOT: "The quantity is not a multiple of the symbol's lot size.",
+    Reason.BELOW_MINIMUM_QUANTITY: "The quantity is below the symbol's minimum.",
+    Reason.ABOVE_MAXIMUM_QUANTITY: "The quantity is above the symbol's or the strategy's maximum.",
+    Reason.BELOW_MINIMUM_NOTIONAL: "Price times quantity is below the symbol's minimum.",
+    Reason.ABOVE_MAXIMUM_NOTIONAL: "Price times quantity is above the limit.",
+    Reason.PRICE_COLLAR: "The price is too far from the reference price.",
+    Reason.REFERENCE_STALE: "There is no reference price, or it is too old.",
+    Reason.POSITION_LIMIT: "The position, with every open order at its worst, would pass the limit.",
+    Reason.OPEN_ORDER_LIMIT: "Too many orders are open.",
+    Reason.STRATEGY_RATE: "The strategy sends more messages than its rate allows.",
+    Reason.SESSION_RATE: "The session's message rate is used up (a share stays for cancels).",
+    Reason.DUPLICATE_NAME: "That name was used before and its order is not known any more.",
+    Reason.NAME_REUSED: "That name was used before with another body.",
+    Reason.NOT_AMENDABLE: "The venue or the order's state does not allow this amendment.",
+    Reason.REQUEST_PENDING: "An earlier amendment of this order is not answered yet.",
+    Reason.HALTED: "Trading is halted.",
+    Reason.KILLED: "The kill switch is latched.",
+    Reason.RESTARTING: "The actor was restarted and still waits for its former life to end.",
+    Reason.NOT_CONNECTED: "The session is not logged on.",
+    Reason.GATE_CLOSED: "The session has not been reconciled since it logged on.",
+    Reason.QUEUE_FULL: "The next station's queue is full.",
+    Reason.LOW_DISK: "The journal's disk is nearly full.",
+    Reason.JOURNAL_AWAY: "The journal does not answer.",
+    Reason.SUPERSEDED: "A later instance of the strategy has taken its name.",
+    Reason.STALE_EPOCH: "The command was meant for an earlier life of the order manager.",
+    Reason.EXPIRED: "The deadline passed before the journal had the message.",
+    Reason.LATE: "The message was not released in time.",
+    Reason.CONNECTION_LOST: "The connection was lost before the message reached it.",
+    Reason.SHUTDOWN: "The session was shutting down.",
+    Reason.UNSUPPORTED: "The venue has no such request.",
+    Reason.VENUE_REJECTED: "The venue rejected the request.",
+    Reason.NOT_RECEIVED: "The venue's own sequence numbers show that it never received the message.",
+    Reason.NOT_FOUND: "The venue, asked after every window had closed, does not know the order.",
+    Reason.OPERATOR: "An operator's journaled word.",
+    Reason.RATE_EXCEEDED_AT_VENUE: "The venue refused the request for its rate limit.",
+}
+
+
+# ------------------------------------------------------------------------------------------------- commands on the ring
+
+
+class Attempt(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The name of one sending of one command: orders' epoch and a counter within it. Never used twice."""
+
+    epoch: int
+    counter: int
+
+
+class Decision(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What risk saw when it approved: replay folds it and never decides again."""
+
+    reference_price: Decimal | None = None
+    reference_age_ns: int = 0
+    notional: Decimal | None = None
+    position_worst: Decimal | None = None
+    position_limit: Decimal | None = None
+    open_orders: int = 0
+    risk_epoch: int = 0
+
+
+class NewOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new"):
+    """orders -> risk -> session: a NewOrderSingle(D) to be sent. The order's name is (`strategy`, `number`)."""
+
+    attempt: Attempt
+    strategy: str
+    number: int
+    venue: str
+    symbol: str
+    side: Side
+    ord_type: OrdType
+    order_qty: Decimal
+    price: Decimal | None
+    time_in_force: TimeInForce
+    post_only: bool
+    cl_ord_id: str
+    deadline_ns: int
+    label: str = ""
+    decision: Decision | None = None
+
+
+class AmendOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="amend"):
+    """orders -> risk -> session: change total quantity or price of an open order, as the venue's dialect spells it.
+
+    `strategy`, `number` name the command, `target_*` the order; `orig_cl_ord_id` is the name the venue knows it by now.
+    `order_qty` and `price` are the complete new terms (total quantity, filled part included). Where the dialect can only
+    cancel and send a new order (Binance's XCN), the new order's own quantity is what is left of `order_qty`.
+    """
+
+    attempt: Attempt
+    strategy: str
+    number: int
+    venue: str
+    symbol: str
+    side: Side
+    ord_type: OrdType
+    order_qty: Decimal
+    price: Decimal | None
+    time_in_force: TimeInForce
+    post_only: bool
+    cl_ord_id: str
+    orig_cl_ord_id: str
+    order_id: str
+    target_strategy: str
+    target_number: int
+    former_order_qty: Decimal
+    former_price: Decimal | None
+    cum_qty: Decimal
+    deadline_ns: int
+    decision: Decision | None = None
+
+
+class CancelOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel"):
+    """orders -> risk -> session: cancel one order. It has no deadline; every sending is an attempt of its own."""
+
+    attempt: Attempt
+    strategy: str
+    number: int
+    venue: str
+    symbol: str
+    side: Side
+    cl_ord_id: str
+    orig_cl_ord_id: str
+    order_id: str
+    target_strategy: str
+    target_number: int
+    order_qty: Decimal
+
+
+class QueryOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query"):
+    """orders -> risk -> session: ask an order's state over FIX, OrderStatusRequest(H), where the venue has one."""
+
+    attempt: Attempt
+    venue: str
+    symbol: str
+    side: Side
+    cl_ord_id: str
+    order_id: str
+    asked_lsn: int
+    asked_ns: int = 0
+
+
+class OpenGate(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="open"):
+    """orders -> risk -> session: everything open or unknown on `venue` was answered or given up for this connection."""
+
+    venue: str
+    connection: int
+    orders_epoch: int
+
+
+Command = NewOrder | AmendOrder | CancelOrder | QueryOrder | OpenGate
+"""What travels orders -> risk -> session."""
+
+
+# ------------------------------------------------------------------------------------------ what the venue said, neutral
+
+
+class ExecutionReport(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="report"):
+    """ExecutionReport(8) in the venue-neutral form. `trade_key` is the venue's trade identity, "" when it is no trade.
+
+    `cl_ord_id` is the order's or request's name as the report gives it, `orig_cl_ord_id` the older one if it gives one.
+    `cum_qty`/`leaves_qty` are None where the venue does not say. `fee_qty` is in `fee_asset`, positive when paid.
+    `unknown_order` marks the answer to a status request for an order that the venue does not know.
+    `reference_trade_key` is what ExecRefID(19) of a trade cancel or correct refers to.
+    """
+
+    cl_ord_id: str
+    orig_cl_ord_id: str
+    order_id: str
+    exec_id: str
+    exec_type: str
+    ord_status: str
+    symbol: str
+    side: str
+    order_qty: Decimal | None
+    price: Decimal | None
+    last_qty: Decimal
+    last_px: Decimal
+    cum_qty: Decimal | None
+    leaves_qty: Decimal | None
+    trade_key: str = ""
+    fee_qty: Decimal = Decimal(0)
+    fee_asset: str = ""
+    transact_ns: int = 0
+    error_code: int = 0
+    text: str = ""
+    unknown_order: bool = False
+    ambiguous: bool = False
+    reference_trade_key: str = ""
+    maker: bool = False
+
+
+class CancelRejected(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel_rejected"):
+    """OrderCancelReject(9), or the venue's own spelling of it, for a cancel or an amendment.
+
+    `unknown_order` says that the venue claims not to know the order; `ambiguous` that the outcome is unknown.
+    """
+
+    cl_ord_id: str
+    orig_cl_ord_id: str
+    order_id: str
+    ord_status: str
+    error_code: int = 0
+    text: str = ""
+    unknown_order: bool = False
+    ambiguous: bool = False
+
+
+class RequestRejected(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="request_rejected"):
+    """Reject(3) or BusinessMessageReject(j) that names our message by RefSeqNum(45); the session adds whose it was."""
+
+    ref_msg_seq_num: int
+    attempt: Attempt | None
+    cl_ord_id: str
+    error_code: int = 0
+    text: str = ""
+    ambiguous: bool = False
+
+
+class MassCancelReported(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="mass_cancel"):
+    """OrderMassCancelReport(r)."""
+
+    cl_ord_id: str
+    symbol: str
+    accepted: bool
+    affected: int = 0
+    error_code: int = 0
+    text: str = ""
+
+
+class Announced(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="news"):
+    """News(B): what the venue announces, such as its maintenance."""
+
+    headline: str
+
+
+VenueEvent = ExecutionReport | CancelRejected | RequestRejected | MassCancelReported | Announced
+
+
+# --------------------------------------------------------------------------------------------------------- journal kinds
+
+
+class Kind(enum.IntEnum):
+    """The type of a journal record. 1 to 15 are the journal's own (`common.journal.frames`), these are payloads' here."""
+
+    OUTBOUND = 16
+    INBOUND = 17
+    SESSION = 18
+    REFUSED = 19
+    WITHDRAWN = 20
+    GAP_FILLED = 21
+    ANSWER = 22
+    DISCREPANCY = 23
+    STATE_HASH = 24
+    OPERATOR = 25
+    EXPIRED = 26
+    VERDICT = 27
+
+
+# ------------------------------------------------------------------------------------------------------ journal payloads
+
+
+class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outbound"):
+    """A message with a number of its own, before it may leave. `raw` are the exact bytes, CheckSum(10) included.
+
+    `filler` is the Heartbeat(0) that takes the place of a void or withdrawn number. `emergency` marks a record handed over
+    from an emergency file: it supersedes an earlier one of the same session, generation, direction and number.
+    """
+
+    session: str
+    generation: int
+    connection: int
+    msg_seq_num: int
+    msg_type: str
+    raw: bytes
+    command: Command | None = None
+    filler: bool = False
+    emergency: bool = False
+
+
+class Inbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="inbound"):
+    """A message of the venue that took its number, raw and, where it says something about orders, normalised."""
+
+    session: str
+    generation: int
+    connection: int
+    msg_seq_num: int
+    msg_type: str
+    raw: bytes
+    event: VenueEvent | None = None
+    poss_dup: bool = False
+    emergency: bool = False
+
+
+class SessionState(enum.StrEnum):
+    """What a session's record says happened to it."""
+
+    DISCONNECTED = "disconnected"
+    CONNECTING = "connecting"
+    LOGGED_ON = "logged_on"
+    CAUGHT_UP = "caught_up"
+    OPENED = "opened"
+    NUMBERS_SET = "numbers_set"
+    LATCHED = "latched"
+    UNLATCHED = "unlatched"
+    LOGGED_OUT_BY_HAND = "logged_out_by_hand"
+    HALTED = "halted"
+
+
+class SessionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="session"):
+    """A step in a session's life. Its numbers are the next to use at that moment, in `generation`.
+
+    `connection` rises with every connection attempt of the session's whole history. CAUGHT_UP: the TestRequest(1) sent
+    after Logon(A) was answered, so both sides hold the same numbers. A reset of numbers is a new generation.
+    """
+
+    session: str
+    generation: int
+    connection: int
+    state: SessionState
+    next_outbound: int
+    next_inbound: int
+    sender_comp_id: str = ""
+    text: str = ""
+
+
+class Refused(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="refused"):
+    """A command that went no further, by whom and why, with the value and the limit that decided."""
+
+    by: str
+    reason: Reason
+    text: str
+    strategy: str
+    number: int
+    attempt: Attempt | None
+    command: Command | None = None
+    request: "ClientRequest | None" = None
+    value: str = ""
+    limit: str = ""
+
+
+class Withdrawn(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="withdrawn"):
+    """A number that never reached the socket and never will; its attempt is over."""
+
+    session: str
+    generation: int
+    connection: int
+    msg_seq_num: int
+    attempt: Attempt | None
+    reason: Reason
+    emergency: bool = False
+
+
+class GapFilled(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="gap_filled"):
+    """The venue asked for `begin` to `end`, so it never received them; these orders among them were not sent again."""
+
+    session: str
+    generation: int
+    connection: int
+    begin: int
+    end: int
+    attempts: tuple[Attempt, ...]
+
+
+class Trade(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One fill as REST tells it; `trade_key` equals the one that FIX gives for it."""
+
+    symbol: str
+    trade_key: str
+    order_id: str
+    side: str
+    last_qty: Decimal
+    last_px: Decimal
+    fee_qty: Decimal
+    fee_asset: str
+    transact_ns: int
+    maker: bool = False
+
+
+class RestOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An order as REST tells it."""
+
+    symbol: str
+    order_id: str
+    cl_ord_id: str
+    side: str
+    ord_status: str
+    order_qty: Decimal
+    price: Decimal | None
+    cum_qty: Decimal
+    transact_ns: int = 0
+
+
+class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="answer"):
+    """What the venue's REST side said to one `Ask`, or that it failed. Nothing is concluded from a failure.
+
+    `ask` is the whole question. `not_found` is the venue's own "no such order". `venue_ns` is the venue's clock when it
+    answered (Unix, 0 unknown).
+    """
+
+    venue: str
+    ask: "Ask"
+    failed: bool
+    error_code: int = 0
+    text: str = ""
+    not_found: bool = False
+    order: RestOrder | None = None
+    orders: tuple[RestOrder, ...] = ()
+    trades: tuple[Trade, ...] = ()
+    balances: tuple[tuple[str, Decimal, Decimal], ...] = ()
+    cancelled: int = 0
+    venue_ns: int = 0
+
+
+class Discrepancy(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="discrepancy"):
+    """A difference that reconciliation found between our books and the venue's, with what was done about it."""
+
+    venue: str
+    subject: str
+    ours: str
+    theirs: str
+    evidence_lsn: int
+    action: str
+
+
+class StateHash(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="state_hash"):
+    """The hash of an actor's folded state after it had applied everything up to and including `at_lsn`."""
+
+    actor: str
+    at_lsn: int
+    digest: bytes
+
+
+class OperatorAct(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="operator"):
+    """What a person did over a control link: kill, resume, halt, set a session's numbers, log on or out."""
+
+    actor: str
+    act: str
+    by: str
+    text: str = ""
+
+
+class Expired(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="expired"):
+    """For the auditor: a command that left no other trace. Its outcome follows from the stamps, not from this record."""
+
+    strategy: str
+    number: int
+    attempt: Attempt
+    deadline_ns: int
+
+
+class Verdict(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="verdict"):
+    """An operator's journaled word on an order that nothing else can settle: it is closed with these quantities."""
+
+    strategy: str
+    number: int
+    ord_status: str
+    cum_qty: Decimal
+    by: str
+    text: str
+
+
+Payload = (
+    Outbound
+    | Inbound
+    | SessionChanged
+    | Refused
+    | Withdrawn
+    | GapFilled
+    | Answer
+    | Discrepancy
+    | StateHash
+    | OperatorAct
+    | Expired
+    | Verdict
+)
+
+# -------------------------------------------------------------------------------------------------------- account's link
+
+
+class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="ask"):
+    """orders -> account: one question to the venue's REST side. `asked_lsn` is the last record orders had applied.
+
+    `what` is one of "order" (by `cl_ord_id` or `order_id`), "open_orders", "trades" (by `order_id`, or from `from_trade_key`
+    on), "balances", "time", "cancel_all" (every open order of `symbol`).
+    """
+
+    venue: str
+    number: int
+    what: str
+    symbol: str = ""
+    cl_ord_id: str = ""
+    order_id: str = ""
+    from_trade_key: str = ""
+    asked_lsn: int = 0
+    attempt: Attempt | None = None
+
+
+# ---------------------------------------------------------------------------------------------------------- journal link
+
+
+class EpochRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="epoch?"):
+    """A started actor asks for its epoch; `token` is its own to recognise the answer, a repeat of it gets the same grant."""
+
+    writer: str
+    token: int
+
+
+class EpochGranted(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="epoch"):
+    """The epoch is durable at `lsn`; `journal_id` names this journal for ever."""
+
+    writer: str
+    token: int
+    epoch: int
+    lsn: int
+    stamp_ns: int
+    journal_epoch: int
+    journal_id: str
+
+
+class Append(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="append"):
+    """Records of one writer, numbered from `first_number` on. Each entry is (kind, payload)."""
+
+    writer: str
+    epoch: int
+    first_number: int
+    entries: list[tuple[int, bytes]]
+
+
+class Appended(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="appended"):
+    """Everything of the writer up to `number` is durable. The numbers above the last acknowledgement bear `stamp_ns`.
+
+    `first_number` is the first that bears it. `low_disk`: 0 enough room, 1 refuse what adds risk.
+    """
+
+    writer: str
+    epoch: int
+    first_number: int
+    number: int
+    lsn: int
+    stamp_ns: int
+    journal_epoch: int
+    low_disk: int = 0
+
+
+class AppendRefused(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="append_refused"):
+    """Nothing was taken: `epoch` is the writer's current one in the log, `number_expected` the next it may use."""
+
+    writer: str
+    epoch: int
+    number_expected: int
+    journal_epoch: int
+
+
+class AppendQuestion(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="append?"):
+    """A writer whose append is unanswered asks where the journal stands; answered with `AppendRefused`'s facts."""
+
+    writer: str
+    epoch: int
+
+
+class ReadRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="read?"):
+    """A reader without the files at hand asks for whole frames from `from_lsn` on, at most up to `upto_lsn`."""
+
+    from_lsn: int
+    upto_lsn: int
+
+
+class ReadChunk(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="read"):
+    """A bounded run of frames starting at `from_lsn`; ask again for the rest. `last_lsn` is the last published one."""
+
+    from_lsn: int
+    block: bytes
+    last_lsn: int
+
+
+JournalRequest = EpochRequest | Append | AppendQuestion | ReadRequest
+JournalAnswer = EpochGranted | Appended | AppendRefused | ReadChunk
+
+
+# ------------------------------------------------------------------------------------------------------ order entry link
+
+
+class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello"):
+    """A strategy's instance asks for its name; the later hello wins. (`last_lsn`, `last_index`) is the last event it saw."""
+
+    strategy: str
+    instance: str
+    last_lsn: int = 0
+    last_index: int = 0
+
+
+class NewOrderRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new?"):
+    """A strategy wants an order. Its name is (strategy, `number`); numbers rise. `time_to_live_ns` <= MAX_TIME_TO_LIVE_NS."""
+
+    epoch: int
+    number: int
+    venue: str
+    symbol: str
+    side: Side
+    ord_type: OrdType
+    order_qty: Decimal
+    price: Decimal | None = None
+    time_in_force: TimeInForce = "1"
+    post_only: bool = False
+    label: str = ""
+    time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
+
+
+class AmendRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="amend?"):
+    """Change the total quantity and/or the price of the strategy's own order `target_number`; None leaves a term."""
+
+    epoch: int
+    number: int
+    target_number: int
+    order_qty: Decimal | None = None
+    price: Decimal | None = None
+    time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
+    target_strategy: str = ""
+
+
+class CancelRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel?"):
+    """Cancel an order; `target_strategy` "" is the sender's own. A wish that stays until the order is closed."""
+
+    epoch: int
+    number: int
+    target_number: int
+    target_strategy: str = ""
+
+
+class CancelAllRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel_all?"):
+    """Cancel every open order of `target_strategy` ("" the sender's own, "*" everybody's) at `venue`/`symbol` ("" any)."""
+
+    epoch: int
+    number: int
+    venue: str = ""
+    symbol: str = ""
+    target_strategy: str = ""
+
+
+ClientRequest = NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest
+
+
+class QueryRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query?"):
+    """Read-only questions of the command line: `what` is "orders", "order", "positions", "accounts" or "reconcile"."""
+
+    what: str
+    strategy: str = ""
+    number: int = 0
+    venue: str = ""
+    token: int = 0
+
+
+class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="welcome"):
+    """The name is granted. `highest` is the strategy's highest command number ever seen; `state` is "live" or "restarting".
+
+    `resumed` is False when the events after the client's last one are not at hand: `OpenOrder`s and `PositionChanged`s
+    that follow are the whole truth then, and earlier events are not repeated.
+    """
+
+    strategy: str
+    instance: str
+    epoch: int
+    highest: int
+    state: str
+    lsn: int
+    resumed: bool = True
+
+
+class StatusChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="status"):
+    """Not an outcome: what the order manager can say meanwhile ("live", "restarting", "journal_away", "superseded").
+
+    `number` is the command that it concerns, 0 for all.
+    """
+
+    state: str
+    number: int = 0
+    epoch: int = 0
+
+
+class CommandOutcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outcome"):
+    """What became of a command: "sent", "refused", "expired", "withdrawn", or "accepted" for a wish that is being carried out.
+
+    Named by (`lsn`, `index`): the record that decides it. `repeat` marks the answer to a command heard before.
+    """
+
+    lsn: int
+    index: int
+    strategy: str
+    number: int
+    outcome: str
+    reason: Reason = Reason.NONE
+    text: str = ""
+    repeat: bool = False
+
+
+class OrderStatus(enum.StrEnum):
+    """The state of an order as strategies and operators see it; computed, never stored."""
+
+    PENDING_NEW = "PENDING_NEW"
+    UNKNOWN = "UNKNOWN"
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    PENDING_REPLACE = "PENDING_REPLACE"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    SUSPENDED = "SUSPENDED"
+    DONE_FOR_DAY = "DONE_FOR_DAY"
+    REFUSED = "REFUSED"
+    WITHDRAWN = "WITHDRAWN"
+    VOID = "VOID"
+
+
+CLOSED_STATUSES = frozenset(
+    {
+        OrderStatus.FILLED,
+        OrderStatus.CANCELED,
+        OrderStatus.REJECTED,
+        OrderStatus.EXPIRED,
+        OrderStatus.DONE_FOR_DAY,
+        OrderStatus.REFUSED,
+        OrderStatus.WITHDRAWN,
+        OrderStatus.VOID,
+    }
+)
+
+
+class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="order"):
+    """An order as it stands after the record (`lsn`, `index`). `last_qty` > 0 says that the record was a fill.
+
+    `event` names what happened in FIX's words ("new", "trade", "replaced", "canceled", "rejected", "expired", "unknown",
+    "cancel_rejected", "trade_cancel", "trade_correct", "settled", "snapshot").
+    """
+
+    lsn: int
+    index: int
+    strategy: str
+    number: int
+    event: str
+    status: OrderStatus
+    venue: str
+    symbol: str
+    side: Side
+    ord_type: OrdType
+    order_qty: Decimal
+    price: Decimal | None
+    cum_qty: Decimal
+    leaves_qty: Decimal
+    avg_px: Decimal
+    cl_ord_id: str
+    order_id: str
+    label: str = ""
+    last_qty: Decimal = Decimal(0)
+    last_px: Decimal = Decimal(0)
+    fee_qty: Decimal = Decimal(0)
+    fee_asset: str = ""
+    trade_key: str = ""
+    maker: bool = False
+    reason: Reason = Reason.NONE
+    text: str = ""
+    stamp_ns: int = 0
+
+
+class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="position"):
+    """One venue's position in one symbol: base quantity (fees in the base asset taken off), cost basis, realised profit.
+
+    `fees` are (asset, paid) pairs over the account's whole history at that symbol.
+    """
+
+    lsn: int
+    index: int
+    venue: str
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    realised_profit: Decimal
+    fees: tuple[tuple[str, Decimal], ...] = ()
+    strategy: str = ""
+
+
+class QueryAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query"):
+    """The answer to a `QueryRequest` as of `lsn`; `detail` is a JSON document for what has no Struct of its own."""
+
+    token: int
+    lsn: int
+    orders: tuple[OrderEvent, ...] = ()
+    positions: tuple[PositionChanged, ...] = ()
+    detail: bytes = b"{}"
+
+
+EntryRequest = Hello | NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest | QueryRequest
+EntryAnswer = Welcome | StatusChanged | CommandOutcome | OrderEvent | PositionChanged | QueryAnswer
+
+
+# ------------------------------------------------------------------------------------------------------------- feed link
+
+
+class TopOfBook(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="top"):
+    """Best prices of one symbol, repeated at least every second while the market data session lives.
+
+    `heard_ns` is the wall clock of the market data session when it last knew the book to be current.
+    """
+
+    venue: str
+    symbol: str
+    bid_px: Decimal | None
+    bid_qty: Decimal
+    ask_px: Decimal | None
+    ask_qty: Decimal
+    last_px: Decimal | None
+    heard_ns: int
+
+
+class Traded(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="trade"):
+    """A public trade."""
+
+    venue: str
+    symbol: str
+    px: Decimal
+    qty: Decimal
+    taker_side: str
+    heard_ns: int
+
+
+FeedMessage = TopOfBook | Traded
+
+
+# ---------------------------------------------------------------------------------------------------------- control link
+
+
+class ControlRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="control"):
+    """A person's request to one actor: `act` is a word of that actor ("status", "kill", "resume", ...), `arguments` JSON."""
+
+    act: str
+    arguments: bytes = b"{}"
+    by: str = ""
+    token: int = 0
+
+
+class ControlAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="answer"):
+    """`ok`, or why not; `detail` is a JSON document."""
+
+    token: int
+    ok: bool
+    text: str = ""
+    detail: bytes = b"{}"
+
+
+encode = msgspec.msgpack.Encoder().encode
+"""Encode any message or payload of this module."""
