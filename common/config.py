@@ -1,0 +1,749 @@
+"""The configuration: TOML files decoded into frozen structs, the paths of run-time state, and the list of actors.
+
+One folder holds it: `fixring.toml` for the stack, and one `<venue>.toml` for each venue, whose name is the file's.
+Every value can be overridden by an environment variable, `FIXRING__SECTION__KEY` for the stack
+(`FIXRING__ORDERS__TTL_MS=500`) and `FIXRING__VENUE__SECTION__KEY` for a venue (`FIXRING__BINANCE__FIX__PORT=9700`).
+Unknown keys and variables are refused. Money, prices, quantities and ratios are Decimal. Keys and passwords are paths
+to files, never values; a relative path of run-time state is taken from the var folder.
+"""
+
+import os
+import re
+import tomllib
+import types
+import typing
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+STACK_FILE = "fixring.toml"
+ENV_PREFIX = "FIXRING__"
+# A venue's name stands in file names, ipc paths, environment variables and the journal's 32-byte writer field.
+VENUE_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
+STRATEGY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
+# sockaddr_un.sun_path holds 108 bytes with the closing NUL.
+IPC_PATH_MAX_BYTES = 107
+# The longest deadline that orders may set (D): the wait after a restart rests on it.
+TTL_MAX_MS = 1000
+
+NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
+PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Symbol = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9./_-]{0,31}$")]
+CompId = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,32}$")]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used: which file or variable, which key, and what to do. Exit code 3."""
+
+
+class Environment(StrEnum):
+    """Where a venue's orders go. Every screen shows it, and each has a journal of its own."""
+
+    SIMULATED = "simulated"
+    TESTNET = "testnet"
+    LIVE = "live"
+
+
+class Durability(StrEnum):
+    """What an acknowledgement of the journal survives: the loss of the host, or only that of the process."""
+
+    DISK = "disk"
+    PROCESS = "process"
+
+
+class OnStop(StrEnum):
+    """What happens to resting orders at an orderly shutdown."""
+
+    CANCEL = "cancel"
+    LEAVE = "leave"
+
+
+class SequencePolicy(StrEnum):
+    """How a venue keeps sequence numbers over connections."""
+
+    RESET = "reset"  # both sides start at 1 at each Logon(A), nothing is resent
+    RESEND = "resend"  # numbers persist, and a ResendRequest(2) brings back what was missed
+    GAP_FILL_ONLY = "gap_fill_only"  # numbers persist, but a ResendRequest(2) is answered by a gap fill
+
+
+class LogLevel(StrEnum):
+    """The least level that an actor writes to its log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of every table: frozen, by name, unknown keys refused."""
+
+
+def _require_positive(section: msgspec.Struct, *names: str) -> None:
+    for name in names:
+        value = getattr(section, name)
+        if not value.is_finite() or value <= 0:
+            raise ValueError(f"`{name}` must be above 0, not {value}")
+
+
+# ---- the stack: configs/fixring.toml ----
+
+
+class JournalConfig(Section, frozen=True, kw_only=True):
+    """The journal. Sizes in bytes.
+
+    `retention_bytes`: closed segments beyond this total are dropped once a later snapshot verifies; 0 keeps all.
+    `low_disk_bytes`: below this much free space orders, risk and sessions refuse what adds risk.
+    `reserve_bytes`: below this much the journal takes nothing at all; must be less than `low_disk_bytes`.
+    `snapshot_records`: a snapshot of orders, risk and sessions is made each time this many records were added.
+    `emergency_folder`: the kill switch's latch and the sessions' emergency files; may be on another disk.
+    """
+
+    segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 64 << 20
+    durability: Durability = Durability.DISK
+    retention_bytes: NonNegativeInt = 0
+    low_disk_bytes: PositiveInt = 512 << 20
+    reserve_bytes: PositiveInt = 128 << 20
+    snapshot_records: PositiveInt = 200_000
+    emergency_folder: str = "emergency"
+
+    def __post_init__(self) -> None:
+        if self.reserve_bytes >= self.low_disk_bytes:
+            raise ValueError("`reserve_bytes` must be less than `low_disk_bytes`, or the announcement comes too late")
+
+
+class EndpointsConfig(Section, frozen=True, kw_only=True):
+    """Where the links are: Unix sockets in the run folder, unless `addresses` names another place.
+
+    `addresses`: a link's name (see Config.endpoint) to a ZeroMQ address, e.g. journal = "tcp://10.0.0.5:9701".
+    `curve_folder`: CURVE keys; required as soon as an address is tcp off the loopback.
+    """
+
+    addresses: dict[str, str] = {}
+    curve_folder: str = ""
+
+    def __post_init__(self) -> None:
+        for link, address in self.addresses.items():
+            if not address.startswith(("tcp://", "ipc://")):
+                raise ValueError(f'`addresses."{link}"` must begin with tcp:// or ipc://, not {address!r}')
+            if address.startswith("tcp://") and not _is_loopback(address) and not self.curve_folder:
+                raise ValueError(f'`addresses."{link}"` leaves this host ({address}): set `curve_folder` to CURVE keys')
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    return host.startswith("127.") or host in ("::1", "localhost")
+
+
+class RateConfig(Section, frozen=True, kw_only=True):
+    """At most `messages` in any `window_ms` milliseconds."""
+
+    messages: PositiveInt
+    window_ms: PositiveInt = 1000
+
+
+class SymbolLimits(Section, frozen=True, kw_only=True):
+    """Risk limits of one symbol at one venue. Quantities in the base asset, notionals in the quote asset.
+
+    `position_limit`: the position with every open order at its worst stays within plus and minus this.
+    `price_collar_ratio`: a limit price may be this far from the reference, as a share of it (0.05 = 5 %).
+    `reference_max_age_ms`: a reference price older than this denies what adds risk.
+    """
+
+    max_order_qty: Decimal
+    max_order_notional: Decimal
+    position_limit: Decimal
+    price_collar_ratio: Decimal = Decimal("0.05")
+    reference_max_age_ms: PositiveInt = 5000
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "max_order_qty", "max_order_notional", "position_limit", "price_collar_ratio")
+
+
+class StrategyLimits(Section, frozen=True, kw_only=True):
+    """Risk limits of one strategy over all venues."""
+
+    max_open_orders: PositiveInt = 200
+    rate: RateConfig = RateConfig(messages=2000)
+
+
+class RiskConfig(Section, frozen=True, kw_only=True):
+    """What risk lets through. A symbol without limits is refused; a strategy without a table gets `default_strategy`.
+
+    `cancel_reserve_ratio`: the share of a session's message budget that only cancels may use.
+    `symbols`: by symbol, the same at each venue; `strategies`: by the strategy's name.
+    """
+
+    cancel_reserve_ratio: Decimal = Decimal("0.2")
+    symbols: dict[Symbol, SymbolLimits] = {}
+    default_strategy: StrategyLimits = StrategyLimits()
+    strategies: dict[str, StrategyLimits] = {}
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.cancel_reserve_ratio < 1:
+            raise ValueError("`cancel_reserve_ratio` must be at least 0 and below 1")
+
+    def strategy(self, name: str) -> StrategyLimits:
+        """The limits of the strategy called `name`."""
+        return self.strategies.get(name, self.default_strategy)
+
+
+class OrdersConfig(Section, frozen=True, kw_only=True):
+    """`ttl_ms`: how long a command that adds risk may be under way before it is void."""
+
+    ttl_ms: Annotated[int, msgspec.Meta(ge=10, le=TTL_MAX_MS)] = TTL_MAX_MS
+
+
+class LogConfig(Section, frozen=True, kw_only=True):
+    """The actors' own logs in var/log: JSON lines, a new file each `max_bytes`, `files` old ones kept."""
+
+    level: LogLevel = LogLevel.INFO
+    max_bytes: Annotated[int, msgspec.Meta(ge=1 << 12)] = 16 << 20
+    files: PositiveInt = 5
+
+
+class StrategyConfig(Section, frozen=True, kw_only=True):
+    """A strategy process. `parameters` is decoded by the class itself into a struct of its own.
+
+    `program`: module and class, "services.strategies.market_maker:MarketMaker".
+    """
+
+    program: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    enabled: bool = True
+    venues: list[str]
+    symbols: list[Symbol]
+    parameters: dict[str, Any] = {}
+
+
+class StackConfig(Section, frozen=True, kw_only=True):
+    """`configs/fixring.toml`."""
+
+    journal: JournalConfig = JournalConfig()
+    endpoints: EndpointsConfig = EndpointsConfig()
+    risk: RiskConfig = RiskConfig()
+    orders: OrdersConfig = OrdersConfig()
+    log: LogConfig = LogConfig()
+    strategies: dict[str, StrategyConfig] = {}
+
+
+# ---- a venue: configs/<venue>.toml ----
+
+
+class TlsConfig(Section, frozen=True, kw_only=True):
+    """TLS of a connection: the certificate is always verified against `ca` and `server_name`, which is sent as SNI.
+
+    `ca`: a PEM file, relative to the var folder; empty takes the system's.
+    """
+
+    server_name: str
+    ca: str = ""
+
+
+class LimitsConfig(Section, frozen=True, kw_only=True):
+    """What the venue allows on one connection, and of connections."""
+
+    messages: PositiveInt
+    window_ms: PositiveInt
+    connects: PositiveInt = 15
+    connects_window_ms: PositiveInt = 30_000
+    connections: PositiveInt = 10
+
+
+class FixConfig(Section, frozen=True, kw_only=True):
+    """One FIX session: order entry or market data.
+
+    Either `sender_comp_id`, or `comp_id_prefix` where each connection takes the next SenderCompID(49) of a small set
+    (prefix and counter). `reconnect_min_ms`, `reconnect_max_ms`: the bounds of the back-off between connections.
+    """
+
+    host: str
+    port: Port
+    target_comp_id: CompId
+    sequence_policy: SequencePolicy
+    limits: LimitsConfig
+    sender_comp_id: CompId | None = None
+    comp_id_prefix: Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_-]{1,6}$")] | None = None
+    heart_bt_int_s: Annotated[int, msgspec.Meta(ge=1, le=300)] = 30
+    reconnect_min_ms: PositiveInt = 50
+    reconnect_max_ms: PositiveInt = 5000
+    tls: TlsConfig | None = None
+
+    def __post_init__(self) -> None:
+        if (self.sender_comp_id is None) == (self.comp_id_prefix is None):
+            raise ValueError("set one of `sender_comp_id` and `comp_id_prefix`")
+        if self.reconnect_min_ms > self.reconnect_max_ms:
+            raise ValueError("`reconnect_min_ms` must not be above `reconnect_max_ms`")
+
+
+class RestConfig(Section, frozen=True, kw_only=True):
+    """The venue's REST side, asked by the account actor.
+
+    `url`: up to and with the version, e.g. "https://testnet.binance.vision/api/v3". `ca`: as in TlsConfig.
+    """
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://")]
+    timeout_ms: PositiveInt = 10_000
+    ca: str = ""
+
+
+class CredentialsConfig(Section, frozen=True, kw_only=True):
+    """Paths of the files that hold the API key (text) and the Ed25519 private key (PEM), relative to the var folder."""
+
+    api_key_file: str
+    private_key_file: str
+
+
+class InstrumentConfig(Section, frozen=True, kw_only=True):
+    """What may be traded: prices are multiples of `tick_size`, quantities (in `base`) of `lot_size`.
+
+    `symbol` is the table's name, filled in on loading.
+    """
+
+    symbol: Symbol
+    base: str
+    quote: str
+    tick_size: Decimal
+    lot_size: Decimal
+    min_qty: Decimal
+    max_qty: Decimal
+    min_notional: Decimal
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "tick_size", "lot_size", "min_qty", "max_qty", "min_notional")
+        if self.min_qty > self.max_qty:
+            raise ValueError("`min_qty` must not be above `max_qty`")
+
+
+class SimulatedConfig(Section, frozen=True, kw_only=True):
+    """The simulated exchange behind the venue; it listens where the sessions connect to.
+
+    `traders`, `trader_orders_per_s`: background traders and what each sends; both from `seed`.
+    `fee_rate`: of the received asset. `balances`: of our account, by asset. `prices`: where each symbol's book begins.
+    """
+
+    seed: NonNegativeInt = 1
+    traders: NonNegativeInt = 4
+    trader_orders_per_s: NonNegativeInt = 10
+    fee_rate: Decimal = Decimal("0.001")
+    balances: dict[str, Decimal]
+    prices: dict[Symbol, Decimal]
+    segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 64 << 20
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fee_rate < 1:
+            raise ValueError("`fee_rate` must be at least 0 and below 1")
+        for asset, amount in self.balances.items():
+            if not amount.is_finite() or amount < 0:
+                raise ValueError(f"`balances.{asset}` must not be below 0")
+        for symbol, price in self.prices.items():
+            if not price.is_finite() or price <= 0:
+                raise ValueError(f"`prices.{symbol}` must be above 0")
+
+
+class VenueConfig(Section, frozen=True, kw_only=True):
+    """`configs/<venue>.toml`. `name` is the file's, filled in on loading.
+
+    `live_confirmation`: for environment "live" it must hold the sentence of `live_sentence`.
+    `on_stop`: what happens to resting orders at shutdown. `orphan_s`: a session away longer than this has its orders
+    cancelled over REST; 0 leaves them.
+    """
+
+    name: str
+    dialect: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
+    environment: Environment
+    enabled: bool = True
+    live_confirmation: str = ""
+    on_stop: OnStop = OnStop.CANCEL
+    orphan_s: NonNegativeInt = 30
+    fix: FixConfig
+    market_data: FixConfig
+    rest: RestConfig | None = None
+    credentials: CredentialsConfig | None = None
+    instruments: Annotated[dict[Symbol, InstrumentConfig], msgspec.Meta(min_length=1)]
+    simulated: SimulatedConfig | None = None
+
+    def __post_init__(self) -> None:
+        if self.environment is Environment.SIMULATED:
+            if self.simulated is None:
+                raise ValueError('environment "simulated" needs the table [simulated]')
+            missing = [s for s in self.instruments if s not in self.simulated.prices]
+            if missing:
+                raise ValueError(f"`simulated.prices` has no price for {', '.join(missing)}")
+        if self.rest is not None and self.credentials is None:
+            raise ValueError("[rest] needs the table [credentials]")
+
+
+def live_sentence(venue: str) -> str:
+    """What `live_confirmation` must say before `venue` may be traded with environment = "live"."""
+    return f"orders to {venue} trade real money"
+
+
+# ---- paths and actors ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """Where things are. Everything that a running stack writes is under `var`."""
+
+    checkout: Path
+    config: Path
+    var: Path
+
+    @property
+    def run(self) -> Path:
+        """Locks, ipc sockets and the supervisors' status: mode 0700, of no value once everything has stopped."""
+        return self.var / "run"
+
+    @property
+    def log(self) -> Path:
+        """The actors' own logs."""
+        return self.var / "log"
+
+    @property
+    def keys(self) -> Path:
+        """The key pairs, the private CA and the API key files made at the first start."""
+        return self.var / "keys"
+
+    def journal(self, environment: Environment) -> Path:
+        """The journal of one environment."""
+        return self.var / "journal" / environment.value
+
+    def exchange(self, venue: str) -> Path:
+        """The simulated exchange's own log."""
+        return self.var / "exchange" / venue
+
+    def resolve(self, path: str) -> Path:
+        """A path from the configuration: absolute as it is, relative from the var folder."""
+        return self.var / Path(path).expanduser()
+
+    def server_certificate(self, venue: str) -> Path:
+        """The simulated exchange's certificate chain (PEM)."""
+        return self.keys / venue / "server.pem"
+
+    def server_key(self, venue: str) -> Path:
+        """The private key (PEM) of `server_certificate`."""
+        return self.keys / venue / "server.key"
+
+
+class Kind(StrEnum):
+    """A line of the Procfile: a supervisor and the actors behind it."""
+
+    JOURNAL = "journal"
+    RISK = "risk"
+    ORDERS = "orders"
+    SESSIONS = "sessions"
+    ACCOUNTS = "accounts"
+    EXCHANGES = "exchanges"
+    STRATEGIES = "strategies"
+
+
+class Actor(typing.NamedTuple):
+    """One process of the stack: its name everywhere, its supervisor, and `python -P -m MODULE ARGUMENTS`."""
+
+    name: str
+    kind: Kind
+    module: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The whole configuration, checked. `venues` holds the enabled ones only, by name."""
+
+    stack: StackConfig
+    venues: Mapping[str, VenueConfig]
+    paths: Paths
+
+    @property
+    def environment(self) -> Environment:
+        """The one environment of every enabled venue."""
+        return next(iter(self.venues.values())).environment
+
+    @property
+    def journal_folder(self) -> Path:
+        """The folder of this environment's journal."""
+        return self.paths.journal(self.environment)
+
+    @property
+    def emergency_folder(self) -> Path:
+        """The kill switch's latch and the emergency files of this environment."""
+        return self.paths.resolve(self.stack.journal.emergency_folder) / self.environment.value
+
+    @property
+    def strategies(self) -> dict[str, StrategyConfig]:
+        """The enabled strategies by name."""
+        return {name: s for name, s in self.stack.strategies.items() if s.enabled}
+
+    def actors(self, kind: Kind | None = None) -> list[Actor]:
+        """Every process of the stack, or those of one supervisor, in the order in which they are started."""
+        return [actor for actor in self._actors() if kind is None or actor.kind is kind]
+
+    def _actors(self) -> Iterator[Actor]:
+        for name, venue in self.venues.items():
+            if venue.environment is Environment.SIMULATED:
+                yield Actor(f"exchange@{name}", Kind.EXCHANGES, "services.exchange", ("--venue", name))
+        yield Actor("journal", Kind.JOURNAL, "services.journal")
+        yield Actor("orders", Kind.ORDERS, "services.orders")
+        yield Actor("risk", Kind.RISK, "services.risk")
+        for name in self.venues:
+            yield Actor(f"session@{name}", Kind.SESSIONS, "services.session", ("--venue", name))
+            yield Actor(f"marketdata@{name}", Kind.SESSIONS, "services.marketdata", ("--venue", name))
+        for name, venue in self.venues.items():
+            if venue.rest is not None:
+                yield Actor(f"account@{name}", Kind.ACCOUNTS, "services.account", ("--venue", name))
+        for name in self.strategies:
+            yield Actor(f"strategy@{name}", Kind.STRATEGIES, "services.strategies", ("--name", name))
+
+    def endpoint(self, link: str) -> str:
+        """The ZeroMQ address of one link, bound and connected to alike.
+
+        Links: "entry", "risk", "journal", "stream", "session.<venue>", "account.<venue>", "feed.<venue>",
+        "control.<actor>".
+
+        Raises ConfigError when the ipc path is longer than a socket's name may be.
+        """
+        configured = self.stack.endpoints.addresses.get(link)
+        if configured is not None:
+            return configured
+        path = self.paths.run / link
+        if len(os.fsencode(path)) > IPC_PATH_MAX_BYTES:
+            raise ConfigError(
+                f"{path}: longer than the {IPC_PATH_MAX_BYTES} bytes of a socket's name; "
+                "set FIXRING_VAR to a folder with a shorter path"
+            )
+        return f"ipc://{path}"
+
+
+# ---- loading ----
+
+
+def load(folder: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration from `folder` (else FIXRING_CONFIG, else <checkout>/configs) and the environment's overrides.
+
+    State is under FIXRING_VAR, else <checkout>/var. `environ` stands in for os.environ. Raises ConfigError, which names
+    the file or variable, the key and the mend. Reads files; changes nothing.
+    """
+    env = os.environ if environ is None else environ
+    config_folder = (folder or Path(env.get("FIXRING_CONFIG") or CHECKOUT / "configs")).absolute()
+    var_folder = Path(env.get("FIXRING_VAR") or CHECKOUT / "var").absolute()
+    paths = Paths(checkout=CHECKOUT, config=config_folder, var=var_folder)
+
+    stack_table, venue_tables = _read_folder(config_folder)
+    _apply_overrides(env, stack_table, venue_tables)
+    stack = _convert(stack_table, StackConfig, config_folder / STACK_FILE)
+    venues = {
+        name: _convert(table, VenueConfig, config_folder / f"{name}.toml") for name, table in venue_tables.items()
+    }
+    enabled = {name: venue for name, venue in venues.items() if venue.enabled}
+    _check(config_folder, stack, enabled, venues)
+    return Config(stack=stack, venues=types.MappingProxyType(enabled), paths=paths)
+
+
+Table = dict[str, Any]
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def _read_folder(folder: Path) -> tuple[Table, dict[str, Table]]:
+    stack_file = folder / STACK_FILE
+    if not stack_file.is_file():
+        raise ConfigError(f"{stack_file}: no such file; set FIXRING_CONFIG to the folder that holds {STACK_FILE}")
+    venues: dict[str, Table] = {}
+    for file in sorted(folder.glob("*.toml")):
+        if file == stack_file:
+            continue
+        if not VENUE_NAME.fullmatch(file.stem):
+            raise ConfigError(f"{file}: a venue's name is {VENUE_NAME.pattern}; rename the file")
+        if file.stem in StackConfig.__struct_fields__:
+            raise ConfigError(f"{file}: {file.stem} is a section of {STACK_FILE}; give the venue another name")
+        venues[file.stem] = _named(_read(file), file)
+    return _read(stack_file), venues
+
+
+def _named(table: Table, file: Path) -> Table:
+    """Fill in what a venue's file says by its name and by its tables' names."""
+    if "name" in table:
+        raise ConfigError(f"{file}: name: a venue's name is its file's; leave the key out")
+    table["name"] = file.stem
+    instruments = table.get("instruments")
+    for symbol, instrument in instruments.items() if isinstance(instruments, dict) else ():
+        if isinstance(instrument, dict):
+            if "symbol" in instrument:
+                raise ConfigError(f"{file}: instruments.{symbol}.symbol: the table's name says it; leave the key out")
+            instrument["symbol"] = symbol
+    return table
+
+
+def _read(file: Path) -> Table:
+    try:
+        return tomllib.loads(file.read_text("utf-8"), parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+
+
+def _convert(table: Table, struct: type[S], file: Path, prefix: str = "") -> S:
+    """Decode one table; msgspec hides the key of a struct inside a dict, so inner tables are tried one by one first."""
+    for field in msgspec.structs.fields(struct):
+        value, kind = table.get(field.name), _plain(field.type)
+        if not isinstance(value, dict):
+            continue
+        if _is_struct(kind):
+            _convert(value, kind, file, f"{prefix}{field.name}.")
+        elif typing.get_origin(kind) is dict and _is_struct(_plain(typing.get_args(kind)[1])):
+            for name, entry in value.items():
+                if isinstance(entry, dict):
+                    _convert(entry, _plain(typing.get_args(kind)[1]), file, f"{prefix}{field.name}.{name}.")
+    try:
+        return msgspec.convert(table, struct)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `")
+        key = (prefix + path.rstrip("`").lstrip("$.")).rstrip(".")
+        raise ConfigError(f"{file}: {key}: {reason}" if key else f"{file}: {reason}") from None
+
+
+def _plain(kind: Any) -> Any:
+    """The type inside `Annotated[X, ...]` and `X | None`."""
+    if typing.get_origin(kind) is Annotated:
+        return _plain(typing.get_args(kind)[0])
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        return _plain(next(a for a in typing.get_args(kind) if a is not types.NoneType))
+    return kind
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _apply_overrides(env: Mapping[str, str], stack: Table, venues: dict[str, Table]) -> None:
+    for variable in sorted(v for v in env if v.startswith(ENV_PREFIX)):
+        keys = variable.removeprefix(ENV_PREFIX).lower().split("__")
+        if keys[0] in venues:
+            _override(variable, env[variable], venues[keys[0]], VenueConfig, keys[1:])
+        else:
+            _override(variable, env[variable], stack, StackConfig, keys)
+
+
+def _override(variable: str, text: str, table: Table, kind: Any, keys: list[str]) -> None:
+    if not keys:
+        raise ConfigError(f"{variable}: names a table, not a value; add __KEY")
+    for position, wanted in enumerate(keys):
+        name, kind = _step(variable, kind, table, wanted)
+        if position < len(keys) - 1:
+            table = table.setdefault(name, {})
+    table[name] = _value(variable, text, kind)
+
+
+def _step(variable: str, kind: Any, table: Table, wanted: str) -> tuple[str, Any]:
+    """The key that one part of a variable's name means, as the file spells it, and the type of what it holds."""
+    kind = _plain(kind)
+    if _is_struct(kind):
+        known = {f.name: f.type for f in msgspec.structs.fields(kind)}
+        if wanted not in known:
+            raise ConfigError(f"{variable}: there is no {wanted!r} here; known are {', '.join(sorted(known))}")
+        return wanted, known[wanted]
+    if typing.get_origin(kind) is dict:
+        # Free keys, symbols for one, which are written in capitals.
+        return next((k for k in table if k.lower() == wanted), wanted), typing.get_args(kind)[1]
+    raise ConfigError(f"{variable}: what stands before {wanted!r} is a value, not a table; leave the rest out")
+
+
+def _value(variable: str, text: str, kind: Any) -> Any:
+    plain = _plain(kind)
+    if _is_struct(plain):
+        raise ConfigError(f"{variable}: names a table, not a value; add __KEY")
+    if plain is Any or typing.get_origin(plain) in (dict, list):
+        try:
+            return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
+        except tomllib.TOMLDecodeError:
+            if plain is Any:
+                return text
+            raise ConfigError(f"{variable}: write the value as in TOML, not {text!r}") from None
+    try:
+        # Back to what a file would hold: the struct it goes into is decoded as a whole afterwards.
+        return msgspec.to_builtins(msgspec.convert(text, kind, strict=False), builtin_types=(Decimal,))
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{variable}: {text!r}: {error}") from None
+
+
+# ---- what only the whole can tell ----
+
+
+def _check(
+    folder: Path, stack: StackConfig, venues: Mapping[str, VenueConfig], known: Mapping[str, VenueConfig]
+) -> None:
+    if not venues:
+        raise ConfigError(f"{folder}: no venue is enabled; set `enabled = true` in one of its <venue>.toml files")
+    environments = {venue.environment for venue in venues.values()}
+    if len(environments) > 1:
+        told = ", ".join(f"{name}: {venue.environment}" for name, venue in venues.items())
+        raise ConfigError(
+            f"{folder}: the enabled venues differ in `environment` ({told}); a stack has one, with a journal of its "
+            "own: disable the others, or run a second stack with FIXRING_CONFIG and FIXRING_VAR"
+        )
+    for name, venue in venues.items():
+        _check_live(folder / f"{name}.toml", name, venue)
+    _check_ports(folder, venues)
+    for name, strategy in stack.strategies.items():
+        _check_strategy(folder, stack, name, strategy, venues, known)
+
+
+def _check_live(file: Path, name: str, venue: VenueConfig) -> None:
+    if venue.environment is Environment.LIVE and venue.live_confirmation != live_sentence(name):
+        raise ConfigError(
+            f'{file}: live_confirmation: environment "live" trades real money; to confirm, set '
+            f'live_confirmation = "{live_sentence(name)}"'
+        )
+
+
+def _check_ports(folder: Path, venues: Mapping[str, VenueConfig]) -> None:
+    owners: dict[int, str] = {}
+    for name, venue in venues.items():
+        if venue.environment is not Environment.SIMULATED:
+            continue
+        listening = {"fix.port": venue.fix.port, "market_data.port": venue.market_data.port}
+        if venue.rest is not None:
+            listening["rest.url"] = url_port(venue.rest.url)
+        for key, port in listening.items():
+            if port in owners:
+                raise ConfigError(f"{folder / name}.toml: {key}: port {port} is taken by {owners[port]}")
+            owners[port] = f"{name} {key}"
+
+
+def url_port(url: str) -> int:
+    """The port of an http or https URL, its scheme's own where it names none."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _check_strategy(
+    folder: Path,
+    stack: StackConfig,
+    name: str,
+    strategy: StrategyConfig,
+    venues: Mapping[str, VenueConfig],
+    known: Mapping[str, VenueConfig],
+) -> None:
+    file = folder / STACK_FILE
+    if not STRATEGY_NAME.fullmatch(name):
+        raise ConfigError(f"{file}: strategies.{name}: a strategy's name is {STRATEGY_NAME.pattern}")
+    if not strategy.enabled:
+        return
+    for venue in strategy.venues:
+        if venue not in venues:
+            state = "not enabled" if venue in known else "not known"
+            raise ConfigError(f"{file}: strategies.{name}.venues: {venue} is {state}; enabled are {', '.join(venues)}")
+        for symbol in strategy.symbols:
+            if symbol not in venues[venue].instruments:
+                raise ConfigError(f"{file}: strategies.{name}.symbols: {symbol} is no instrument of {venue}")
+    for symbol in strategy.symbols:
+        if symbol not in stack.risk.symbols:
+            raise ConfigError(f"{file}: risk.symbols.{symbol}: no limits, and {name} trades it; add the table")
