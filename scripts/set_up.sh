@@ -1,0 +1,77 @@
+# Sourced by scripts/start, scripts/test and scripts/fixring: `set_up run` or `set_up test` leaves a working .venv in $root.
+# Fast when nothing changed: a stamp holds the checksums of what was installed from.
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "$1"; exit "${2:-1}"; }
+
+find_python() {
+  for candidate in python3.11 python3.12 python3.13 python3.14 python3; do
+    # A version manager's shim may stand in the path for a version that it does not have: run it to know.
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+      printf '%s\n' "$candidate"
+      return 0
+    fi
+  done
+  return 1
+}
+
+make_venv() {
+  if python=$(find_python); then
+    if "$python" -m venv --clear "$root/.venv" 2>/dev/null; then return 0; fi
+    command -v uv >/dev/null 2>&1 ||
+      fail "$python cannot make a virtual environment: install its venv package (Debian: python3-venv), or uv." 3
+    uv venv --quiet --clear --python "$python" "$root/.venv"
+  else
+    command -v uv >/dev/null 2>&1 || fail "fixring needs Python 3.11 or newer, or uv, which brings one." 3
+    uv venv --quiet --clear --python 3.11 "$root/.venv"
+  fi
+}
+
+# Two steps, because pip refuses an editable install under --require-hashes, and build isolation would fetch unhashed tools.
+install_from() {
+  lock="$1"
+  if command -v uv >/dev/null 2>&1; then
+    # --no-config: a developer's own uv settings must not change what the lock means.
+    uv pip install --quiet --no-config --python "$root/.venv/bin/python" --require-hashes -r "$lock" &&
+      uv pip install --quiet --no-config --python "$root/.venv/bin/python" --no-deps --no-build-isolation -e "$root"
+  else
+    "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" &&
+      "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$root"
+  fi
+}
+
+# The folder is part of it: an editable install and the scripts in .venv/bin name it.
+stamp_of() {
+  { printf '%s\n' "$root"; cat "$root/pyproject.toml" "$1"; } | cksum
+}
+
+installed() {
+  [ -x "$root/.venv/bin/python" ] && [ -f "$root/.venv/.fixring-$1" ] &&
+    [ "$(cat "$root/.venv/.fixring-$1")" = "$(stamp_of "$2")" ]
+}
+
+set_up() {
+  # These would shadow the project's packages, or pip's choice of where to install.
+  unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_USER PIP_PREFIX
+  run_lock="$root/requirements.lock"
+  test_lock="$root/requirements-test.lock"
+  # What tests need includes what running needs.
+  installed test "$test_lock" && return 0
+  [ "$1" = run ] && installed run "$run_lock" && return 0
+  lock="$run_lock"
+  [ "$1" = test ] && lock="$test_lock"
+
+  # One set-up at a time: start and test may be called together in a fresh clone.
+  if [ -z "${FIXRING_SET_UP_LOCKED:-}" ] && command -v flock >/dev/null 2>&1; then
+    FIXRING_SET_UP_LOCKED=1 flock "$root/pyproject.toml" sh -c 'root="$1"; . "$root/scripts/set_up.sh"; set_up "$2"' set_up "$root" "$1" ||
+      exit $?
+    return 0
+  fi
+  say "setting up $root/.venv (once; later starts skip this) ..."
+  rm -f "$root/.venv/.fixring-run" "$root/.venv/.fixring-test"
+  if ! "$root/.venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+    make_venv || fail "the virtual environment could not be made in $root/.venv" 3
+  fi
+  install_from "$lock" || fail "the packages of $lock could not be installed; the lines above say why" 3
+  stamp_of "$lock" >"$root/.venv/.fixring-$1"
+}
