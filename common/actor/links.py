@@ -1,0 +1,300 @@
+"""The two halves of a core's link to the journal, without I/O: `Appender` writes exactly once, `Follower` reads without a gap.
+
+Theory of operation. The journal accepts from a writer only the successor of the last append number that it holds, so an append
+may be sent any number of times and takes effect once. The appender keeps what is unacknowledged and sends it again, oldest
+first, when the journal says that it does not have it: after a refusal, after a new journal epoch, or in answer to the question
+that it asks when an append has been unanswered for `QUESTION_NS`. An acknowledgement names one batch and its stamp; a number
+whose acknowledgement was lost is sent again and acknowledged with its original stamp, never with a later one's.
+
+The follower applies a record whose LSN is its cursor plus one, ignores lower ones, and on a higher one drops it and has the log
+read from its cursor on, one request at a time.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from common.actor.core import BaseCore, ReadLog, Send
+from common.instant import NS_PER_MS, Instant
+from common.journal.frames import Record, parse
+from common.messages import (
+    Append,
+    Appended,
+    AppendQuestion,
+    AppendRefused,
+    EpochGranted,
+    EpochRequest,
+    encode,
+)
+
+QUESTION_NS = 100 * NS_PER_MS
+"""An append unanswered for so long makes the writer ask where the journal stands."""
+
+AWAY_NS = 250 * NS_PER_MS
+"""An append or question unanswered for so long means that the journal is away."""
+
+MAX_UNACKNOWLEDGED = 65_536
+"""More than this is never under way from one writer: the journal is away long before. A full appender refuses by `full`."""
+
+RESEND_ENTRIES = 512
+RESEND_BYTES = 512 * 1024
+REREAD_NS = 20 * NS_PER_MS
+"""A record was published but could not be read yet: the next try."""
+
+
+class Acknowledged(NamedTuple):
+    """The append numbers `first` to `last`, all in one durable batch that ends at `lsn` and bears `stamp_ns`."""
+
+    first: int
+    last: int
+    lsn: int
+    stamp_ns: int
+
+
+class Superseded(Exception):
+    """The log has a later epoch of this writer: another process holds the name, and this one must end."""
+
+
+class _Pending(NamedTuple):
+    number: int
+    kind: int
+    payload: bytes
+    taken_boot_ns: int
+
+
+class Appender:
+    """One writer's way into the log. The core forwards it the journal link's messages, its timer and the end of each turn."""
+
+    def __init__(self, core: BaseCore, writer: str, link: str = "journal") -> None:
+        """`writer` is the name in the log; effects go into `core`."""
+        self._core = core
+        self._writer = writer
+        self._link = link
+        self._token = 0
+        self._unsent: deque[_Pending] = deque()
+        self._unacknowledged: deque[_Pending] = deque()
+        self._next_number = 1
+        self._asked_boot_ns: int | None = None
+        self._first_asked_boot_ns: int | None = None
+        self.grant: EpochGranted | None = None
+        self.journal_epoch = 0
+        self.low_disk = 0
+        self.last_stamp_ns = 0
+        self.last_lsn = 0
+
+    @property
+    def epoch(self) -> int:
+        """The writer epoch that the journal granted; 0 before that."""
+        return self.grant.epoch if self.grant else 0
+
+    @property
+    def granted(self) -> bool:
+        """Whether appends may be made."""
+        return self.grant is not None
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many records wait for the journal."""
+        return len(self._unsent) + len(self._unacknowledged)
+
+    @property
+    def full(self) -> bool:
+        """Whether the core must refuse rather than append more."""
+        return self.unacknowledged >= MAX_UNACKNOWLEDGED
+
+    def request_epoch(self, now: Instant) -> None:
+        """Ask for a (new) epoch. What was queued under an older one is dropped: the log will refuse it."""
+        self.grant = None
+        self._unsent.clear()
+        self._unacknowledged.clear()
+        self._next_number = 1
+        self._token = now.boot_ns
+        self._ask(now, first=True)
+
+    def append(self, kind: int, payload: msgspec.Struct, now: Instant) -> int:
+        """Queue one record; it goes out with the turn's batch. Returns its append number. Needs a granted epoch."""
+        if self.grant is None:
+            raise RuntimeError(f"{self._writer}: append before the journal granted an epoch")
+        number = self._next_number
+        self._next_number = number + 1
+        self._unsent.append(_Pending(number, kind, encode(payload), now.boot_ns))
+        return number
+
+    def turn_ended(self, now: Instant) -> None:
+        """Send the turn's records as one message."""
+        if not self._unsent:
+            return
+        self._send(list(self._unsent))
+        self._unacknowledged.extend(self._unsent)
+        self._unsent.clear()
+
+    def received(self, message: msgspec.Struct, now: Instant) -> Acknowledged | None:
+        """Take a message of the journal link. Returns what it newly acknowledges; after a grant, `granted` is True.
+
+        Raises Superseded when a later epoch of this writer is in the log.
+        """
+        match message:
+            case Appended():
+                return self._appended(message, now)
+            case AppendRefused():
+                self._refused(message, now)
+            case EpochGranted() if message.token == self._token and self.grant is None:
+                self.grant = message
+                self.journal_epoch = message.journal_epoch
+                self.last_stamp_ns, self.last_lsn = message.stamp_ns, message.lsn
+                self._asked_boot_ns = self._first_asked_boot_ns = None
+        return None
+
+    def away(self, now: Instant) -> bool:
+        """Whether an append or question has been unanswered for AWAY_NS."""
+        oldest = self._oldest_boot_ns()
+        return oldest is not None and now.boot_ns - oldest >= AWAY_NS
+
+    def question(self, now: Instant) -> None:
+        """Ask where the journal stands, though nothing is unanswered (a session under the kill latch must know)."""
+        if self._asked_boot_ns is None:
+            self._ask(now, first=True)
+
+    def next_deadline_ns(self) -> int | None:
+        """When `timer` has something to do, in boot time."""
+        if self._asked_boot_ns is not None:
+            return self._asked_boot_ns + QUESTION_NS
+        if self._unacknowledged:
+            return self._unacknowledged[0].taken_boot_ns + QUESTION_NS
+        return None
+
+    def timer(self, now: Instant) -> None:
+        """Ask (again) where an answer is overdue."""
+        deadline = self.next_deadline_ns()
+        if deadline is not None and now.boot_ns >= deadline:
+            self._ask(now, first=self._first_asked_boot_ns is None)
+
+    def _appended(self, message: Appended, now: Instant) -> Acknowledged | None:
+        if self.grant is None or message.epoch != self.grant.epoch:
+            return None
+        self._asked_boot_ns = self._first_asked_boot_ns = None
+        self.low_disk = message.low_disk
+        self._note_journal_epoch(message.journal_epoch, now)
+        waiting = self._unacknowledged
+        if not waiting or message.number < waiting[0].number:
+            return None
+        first = waiting[0].number
+        if message.first_number > first:
+            self._ask(now, first=True)
+            return None
+        while waiting and waiting[0].number <= message.number:
+            waiting.popleft()
+        self.last_stamp_ns = max(self.last_stamp_ns, message.stamp_ns)
+        self.last_lsn = max(self.last_lsn, message.lsn)
+        return Acknowledged(first, message.number, message.lsn, message.stamp_ns)
+
+    def _refused(self, message: AppendRefused, now: Instant) -> None:
+        if self.grant is None:
+            return
+        if message.epoch > self.grant.epoch:
+            raise Superseded(f"{self._writer}: epoch {message.epoch} is in the log, this process has {self.grant.epoch}")
+        self._asked_boot_ns = self._first_asked_boot_ns = None
+        self.journal_epoch = message.journal_epoch
+        self._resend(now)
+
+    def _note_journal_epoch(self, journal_epoch: int, now: Instant) -> None:
+        if journal_epoch != self.journal_epoch:
+            self.journal_epoch = journal_epoch
+            self._resend(now)
+
+    def _resend(self, now: Instant) -> None:
+        """Everything unacknowledged again, oldest first, in bounded messages; each wait starts anew."""
+        self._unacknowledged = deque(pending._replace(taken_boot_ns=now.boot_ns) for pending in self._unacknowledged)
+        run: list[_Pending] = []
+        size = 0
+        for pending in self._unacknowledged:
+            run.append(pending)
+            size += len(pending.payload)
+            if len(run) == RESEND_ENTRIES or size >= RESEND_BYTES:
+                self._send(run)
+                run, size = [], 0
+        if run:
+            self._send(run)
+
+    def _send(self, run: Sequence[_Pending]) -> None:
+        entries = [(pending.kind, pending.payload) for pending in run]
+        self._core.effects.append(Send(self._link, Append(self._writer, self.epoch, run[0].number, entries)))
+
+    def _ask(self, now: Instant, *, first: bool) -> None:
+        if first:
+            self._first_asked_boot_ns = now.boot_ns
+        self._asked_boot_ns = now.boot_ns
+        question = AppendQuestion(self._writer, self.epoch) if self.grant else EpochRequest(self._writer, self._token)
+        self._core.effects.append(Send(self._link, question))
+
+    def _oldest_boot_ns(self) -> int | None:
+        times = [pending.taken_boot_ns for queue in (self._unacknowledged, self._unsent) for pending in list(queue)[:1]]
+        if self._first_asked_boot_ns is not None:
+            times.append(self._first_asked_boot_ns)
+        return min(times, default=None)
+
+
+class Follower:
+    """A reader's place in the log. `received` and `log_read` return the records to apply now, contiguous from the cursor."""
+
+    def __init__(self, core: BaseCore, cursor: int = 0) -> None:
+        """`cursor` is the LSN of the last record applied (0: none); effects go into `core`."""
+        self._core = core
+        self._reading = False
+        self._reread_boot_ns: int | None = None
+        self.cursor = cursor
+        self.seen = cursor
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything known to be published has been applied."""
+        return self.cursor >= self.seen
+
+    def read_to(self, lsn: int) -> None:
+        """The log is known to reach `lsn`: read what is missing."""
+        self.seen = max(self.seen, lsn)
+        self._read()
+
+    def received(self, block: bytes) -> list[Record]:
+        """A published block."""
+        records = parse(block)
+        if not records or records[-1].lsn <= self.cursor:
+            return []
+        if records[0].lsn > self.cursor + 1:
+            self.read_to(records[-1].lsn)
+            return []
+        fresh = [record for record in records if record.lsn > self.cursor]
+        self.cursor = fresh[-1].lsn
+        self.seen = max(self.seen, self.cursor)
+        return fresh
+
+    def log_read(self, records: Sequence[Record], now: Instant) -> list[Record]:
+        """The chunk that was asked for. Asks for the next one where more is known to be there."""
+        self._reading = False
+        fresh = [record for record in records if record.lsn > self.cursor]
+        if fresh and fresh[0].lsn != self.cursor + 1:
+            raise RuntimeError(f"the log was read from LSN {fresh[0].lsn}, the cursor is at {self.cursor}")
+        if fresh:
+            self.cursor = fresh[-1].lsn
+            self.seen = max(self.seen, self.cursor)
+            self._read()
+        elif self.cursor < self.seen:
+            self._reread_boot_ns = now.boot_ns + REREAD_NS
+        return fresh
+
+    def next_deadline_ns(self) -> int | None:
+        """When to try again to read what was published but not readable."""
+        return self._reread_boot_ns
+
+    def timer(self, now: Instant) -> None:
+        """Try again."""
+        if self._reread_boot_ns is not None and now.boot_ns >= self._reread_boot_ns:
+            self._reread_boot_ns = None
+            self._read()
+
+    def _read(self) -> None:
+        if not self._reading and self._reread_boot_ns is None and self.cursor < self.seen:
+            self._reading = True
+            self._core.effects.append(ReadLog(self.cursor + 1, self.seen))

@@ -1,0 +1,122 @@
+"""What became of an attempt: one pure fold of the log, in one place, for orders, risk and every later reader alike.
+
+An attempt is PENDING until the log decides. Read in LSN order:
+
+- an outbound record of it, stamped no later than its deadline, makes it SENT;
+- else the first refusal stamped no later than its deadline makes it REFUSED;
+- else the first later stamp, of any record, makes it EXPIRED (an outbound record stamped later is void: it never left);
+- a withdrawal makes it WITHDRAWN: its number never reached the socket.
+
+REFUSED, EXPIRED and WITHDRAWN are final: nothing logged later changes them. SENT ends only by a withdrawal or by the venue's
+word on the order, which is not this module's matter. A cancel has no deadline and so never expires.
+"""
+
+import enum
+import heapq
+
+from common.messages import Attempt
+
+
+class Outcome(enum.StrEnum):
+    """Where an attempt stands."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class Evidence(enum.Enum):
+    """What a record says about an attempt; STAMP is any record that does not name it."""
+
+    OUTBOUND = enum.auto()
+    REFUSED = enum.auto()
+    WITHDRAWN = enum.auto()
+    STAMP = enum.auto()
+
+
+FINAL = frozenset({Outcome.REFUSED, Outcome.EXPIRED, Outcome.WITHDRAWN})
+_NAMED = {Evidence.OUTBOUND: Outcome.SENT, Evidence.REFUSED: Outcome.REFUSED}
+
+
+def decide(current: Outcome, evidence: Evidence, deadline_ns: int | None, stamp_ns: int) -> Outcome:
+    """The outcome after one more record stamped `stamp_ns`; `deadline_ns` None is a cancel's, which has none."""
+    if current in FINAL:
+        return current
+    if evidence is Evidence.WITHDRAWN:
+        return Outcome.WITHDRAWN
+    if current is Outcome.SENT:
+        return current
+    if deadline_ns is not None and stamp_ns > deadline_ns:
+        return Outcome.EXPIRED
+    return _NAMED.get(evidence, current)
+
+
+class Outcomes:
+    """The attempts that a reader of the log still waits for, and those that it holds as sent.
+
+    `expect` and `see` name attempts; `stamp` takes the stamp of every record and tells which attempts expired by it. A final
+    outcome is reported once and forgotten; a sent one is held until `forget`.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is expected."""
+        self._open: dict[Attempt, tuple[Outcome, int | None]] = {}
+        self._deadlines: list[tuple[int, int, int]] = []
+
+    def __len__(self) -> int:
+        """How many attempts are pending or sent."""
+        return len(self._open)
+
+    def __contains__(self, attempt: Attempt) -> bool:
+        """Whether the attempt is pending or sent."""
+        return attempt in self._open
+
+    def get(self, attempt: Attempt) -> Outcome | None:
+        """The attempt's outcome so far; None when it is not expected, final or forgotten."""
+        held = self._open.get(attempt)
+        return None if held is None else held[0]
+
+    def pending(self) -> list[Attempt]:
+        """The attempts of which the log has said nothing yet."""
+        return [attempt for attempt, (outcome, _) in self._open.items() if outcome is Outcome.PENDING]
+
+    def expect(self, attempt: Attempt, deadline_ns: int | None) -> None:
+        """From now on the attempt is pending; what the log says of it is this object's to decide."""
+        if attempt in self._open:
+            return
+        self._open[attempt] = (Outcome.PENDING, deadline_ns)
+        if deadline_ns is not None:
+            heapq.heappush(self._deadlines, (deadline_ns, attempt.epoch, attempt.counter))
+
+    def see(self, attempt: Attempt, evidence: Evidence, deadline_ns: int | None, stamp_ns: int) -> Outcome:
+        """Fold a record that names the attempt, expected before or not, and return where it stands.
+
+        A reader that calls `stamp` first with every record's stamp is told of expiry there, and sees EXPIRED here for
+        an attempt that it never expected and whose record came too late.
+        """
+        current, deadline = self._open.get(attempt, (Outcome.PENDING, deadline_ns))
+        outcome = decide(current, evidence, deadline, stamp_ns)
+        if outcome in FINAL:
+            self._open.pop(attempt, None)
+        else:
+            self._open[attempt] = (outcome, deadline)
+        return outcome
+
+    def stamp(self, stamp_ns: int) -> list[Attempt]:
+        """Every record's stamp, before its content: the pending attempts that expire by it, earliest deadline first."""
+        expired: list[Attempt] = []
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][0] < stamp_ns:
+            _, epoch, counter = heapq.heappop(deadlines)
+            attempt = Attempt(epoch, counter)
+            held = self._open.get(attempt)
+            if held is not None and held[0] is Outcome.PENDING:
+                del self._open[attempt]
+                expired.append(attempt)
+        return expired
+
+    def forget(self, attempt: Attempt) -> None:
+        """The attempt's order is closed; nothing more is asked about it."""
+        self._open.pop(attempt, None)
