@@ -1,0 +1,58 @@
+"""The log as a library: append batches that are durable when acknowledged, read, follow, verify, salvage.
+
+It knows nothing of the stack above it: payloads are bytes, kinds from 16 on are the caller's, time is passed in, and
+every file call goes through the port `Files`. docs/journal.md has the format and the promise.
+"""
+
+from common.journal.errors import (
+    BadEntry,
+    BadFrame,
+    Damage,
+    FormatTooNew,
+    Gone,
+    JournalError,
+    Locked,
+    LogFailed,
+    NoSpace,
+    NotThere,
+    OutOfOrder,
+    UnsafeFileSystem,
+)
+from common.journal.files import Files, OsFiles
+from common.journal.frames import EPOCH, FIRST_FREE_KIND, TICK, WRITERS, Entry, Link, Record, frame, parse
+from common.journal.log import AppendedBatch, Log, Recovery
+from common.journal.reader import Reader, iterate
+from common.journal.writers import Place, WriterState
+
+__all__ = [
+    "EPOCH",
+    "FIRST_FREE_KIND",
+    "TICK",
+    "WRITERS",
+    "AppendedBatch",
+    "BadEntry",
+    "BadFrame",
+    "Damage",
+    "Entry",
+    "Files",
+    "FormatTooNew",
+    "Gone",
+    "JournalError",
+    "Link",
+    "Locked",
+    "Log",
+    "LogFailed",
+    "NoSpace",
+    "NotThere",
+    "OsFiles",
+    "OutOfOrder",
+    "Place",
+    "Reader",
+    "Record",
+    "Recovery",
+    "UnsafeFileSystem",
+    "WriterState",
+    "frame",
+    "iterate",
+    "parse",
+]

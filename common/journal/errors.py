@@ -1,0 +1,109 @@
+"""Everything that the journal can refuse or fail with. Each error says what, where and what to do about it."""
+
+
+class JournalError(Exception):
+    """The root of all errors of this package."""
+
+
+class BadFrame(JournalError):
+    """Bytes that were to be whole frames are not.
+
+    `offset` counts bytes from the start of what was read; `why` is a phrase such as "checksum differs".
+    """
+
+    def __init__(self, offset: int, why: str) -> None:
+        super().__init__(f"not a frame at byte {offset}: {why}")
+        self.offset = offset
+        self.why = why
+
+
+class Damage(JournalError):
+    """Something that was durable is missing or changed. The journal refuses to start on it.
+
+    `file` is the path, `offset` the byte in it and `lsn` the record that should be there (0: none is named).
+    """
+
+    def __init__(self, file: str, offset: int, lsn: int, why: str) -> None:
+        super().__init__(
+            f"damaged journal: {file} at byte {offset}, record {lsn}: {why}. "
+            "Nothing was changed. Keep the folder; `fixring journal salvage` writes what is readable to a copy"
+        )
+        self.file = file
+        self.offset = offset
+        self.lsn = lsn
+        self.why = why
+
+
+class FormatTooNew(JournalError):
+    """The file was written by a later version of the format than this code reads. Use the version that wrote it."""
+
+    def __init__(self, file: str, version: int) -> None:
+        super().__init__(f"{file} has format version {version}, newer than this program reads: use the newer program")
+        self.file = file
+        self.version = version
+
+
+class Locked(JournalError):
+    """Another process holds the folder."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} is locked: another process has this journal open. Stop that process first")
+        self.path = path
+
+
+class UnsafeFileSystem(JournalError):
+    """The folder is on a network file system, whose locks and syncs cannot be trusted with orders."""
+
+    def __init__(self, folder: str, kind: str) -> None:
+        super().__init__(f"{folder} is on a network file system ({kind}): put the journal on a local disk")
+        self.folder = folder
+        self.kind = kind
+
+
+class LogFailed(JournalError):
+    """A file call failed while the log was open. Nothing more may be acknowledged: end the process and start again."""
+
+    def __init__(self, what: str, cause: OSError | None) -> None:
+        super().__init__(f"{what}: {cause}. The log takes no more; restart, and recovery decides what was kept")
+        self.what = what
+        self.cause = cause
+
+
+class NoSpace(JournalError):
+    """No room for the batch and none to be had. Nothing was written; the same batch may be tried again later."""
+
+    def __init__(self, folder: str, wanted_bytes: int) -> None:
+        super().__init__(f"no room in {folder} for {wanted_bytes} more bytes: free some disk space")
+        self.folder = folder
+        self.wanted_bytes = wanted_bytes
+
+
+class OutOfOrder(JournalError):
+    """An entry is not the successor of its writer's last one, or is of an older epoch. Nothing was written."""
+
+    def __init__(self, writer: str, epoch: int, number: int, wanted_epoch: int, wanted_number: int) -> None:
+        super().__init__(
+            f"{writer}: append {number} of epoch {epoch}, where {wanted_number} of epoch {wanted_epoch} is next"
+        )
+        self.writer = writer
+        self.epoch = epoch
+        self.number = number
+        self.wanted_epoch = wanted_epoch
+        self.wanted_number = wanted_number
+
+
+class BadEntry(JournalError):
+    """An entry cannot be framed: its writer's name, kind, size or stamp is outside the format's limits."""
+
+
+class Gone(JournalError):
+    """The record asked for is older than the oldest one kept."""
+
+    def __init__(self, lsn: int, first_lsn: int) -> None:
+        super().__init__(f"record {lsn} is no longer kept: the oldest one is {first_lsn}")
+        self.lsn = lsn
+        self.first_lsn = first_lsn
+
+
+class NotThere(JournalError):
+    """There is no journal in the folder, or not yet the record asked for."""

@@ -1,0 +1,282 @@
+"""A record as bytes: one frame, its checksum and its place in the chain.
+
+    byte  0  u32   CRC32C (Castagnoli) of everything after it, padding included
+          4  u32   magic, "FXRJ"
+          8  u32   length of the payload
+         12  u16   kind
+         14  u16   flags, zero
+         16  u64   LSN: consecutive, the first is 1
+         24  u64   stamp_ns: Unix time by the journal's clock, never decreasing
+         32  u64   journal epoch
+         40  u64   writer epoch
+         48  u64   append number
+         56  u64   last LSN known durable when this frame was written
+         64  u32   the checksum of the frame before (0 before the first)
+         68  u16   version of the format
+         70  u16   length of this header
+         72  32 s  writer, ASCII, NUL padded
+        104        payload, then NULs up to a multiple of 8
+
+All numbers are little-endian. The checksum of the frame before makes the frames a chain: a frame that is missing,
+swapped, doubled or left over from another life does not fit, even where its own checksum is right.
+"""
+
+import struct
+from collections.abc import Sequence
+from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+from crc32c import crc32c
+
+from common.journal.errors import BadEntry, BadFrame
+
+MAGIC = int.from_bytes(b"FXRJ", "little")
+MAGIC_BYTES = b"FXRJ"
+VERSION = 1
+HEADER_BYTES = 104
+WRITER_BYTES = 32
+# A payload is one FIX message with its event, a few hundred bytes. The bound keeps a garbled length from belief.
+MAX_PAYLOAD_BYTES = 1 << 20
+
+# The journal's own kinds. 3 is kept for the table of writers, which stands in each segment's header. From 16 on kinds
+# belong to whoever writes the payloads.
+TICK = 1
+EPOCH = 2
+WRITERS = 3
+FIRST_FREE_KIND = 16
+
+_FRAME = struct.Struct("<IIIHHQQQQQQIHH32s")
+_AFTER_CRC = struct.Struct("<IIHHQQQQQQIHH32s")
+_CRC = struct.Struct("<I")
+_PADDING = tuple(bytes(-n % 8) for n in range(8))
+_NO_HEADER = bytes(HEADER_BYTES)
+
+
+class Entry(NamedTuple):
+    """What a writer hands to the log: `append_number` counts from 1 in each `writer_epoch`, without a gap."""
+
+    kind: int
+    writer: str
+    writer_epoch: int
+    append_number: int
+    payload: bytes
+
+
+class Record(NamedTuple):
+    """What the log holds: an entry with its place (`lsn`), its time (`stamp_ns`, Unix) and who wrote it when."""
+
+    lsn: int
+    stamp_ns: int
+    kind: int
+    writer: str
+    writer_epoch: int
+    append_number: int
+    journal_epoch: int
+    durable_lsn: int
+    payload: bytes
+
+
+class Link(NamedTuple):
+    """The end of a chain: the last record's number and its checksum. (0, 0) stands before the first record."""
+
+    lsn: int
+    crc: int
+
+
+@lru_cache(maxsize=4096)
+def writer_field(writer: str) -> bytes:
+    """The name as it stands in a frame. Raises BadEntry unless it is 1 to 32 printable ASCII characters."""
+    if not 1 <= len(writer) <= WRITER_BYTES or not writer.isascii() or not writer.isprintable():
+        raise BadEntry(f"writer {writer!r}: a name is 1 to {WRITER_BYTES} printable ASCII characters")
+    return writer.encode().ljust(WRITER_BYTES, b"\0")
+
+
+@lru_cache(maxsize=4096)
+def writer_name(field: bytes) -> str:
+    """The name that stands in a frame's 32 bytes."""
+    return field.rstrip(b"\0").decode("ascii", "replace")
+
+
+def frame_bytes(payload_bytes: int) -> int:
+    """The size of a frame with a payload of so many bytes."""
+    return HEADER_BYTES + (payload_bytes + 7 & ~7)
+
+
+def frame(
+    entries: Sequence[Entry], after: Link, *, stamp_ns: int, journal_epoch: int, durable_lsn: int
+) -> tuple[bytes, Link]:
+    """The entries as one block of frames that follows `after`, and the chain's new end.
+
+    Raises BadEntry where the payload is over MAX_PAYLOAD_BYTES or a number does not fit its field.
+    """
+    lsn, crc = after
+    pack, pack_crc = _AFTER_CRC.pack, _CRC.pack
+    parts: list[bytes] = []
+    for kind, writer, writer_epoch, append_number, payload in entries:
+        lsn += 1
+        size = len(payload)
+        if size > MAX_PAYLOAD_BYTES:
+            raise BadEntry(f"append {append_number} of {writer}: {size} bytes, the limit is {MAX_PAYLOAD_BYTES}")
+        try:
+            head = pack(
+                MAGIC, size, kind, 0, lsn, stamp_ns, journal_epoch, writer_epoch, append_number, durable_lsn, crc,
+                VERSION, HEADER_BYTES, writer_field(writer),
+            )  # fmt: skip
+        except struct.error as error:
+            raise BadEntry(f"append {append_number} of {writer}: {error}") from error
+        body = head + payload + _PADDING[size & 7]
+        crc = crc32c(body)
+        parts.append(pack_crc(crc))
+        parts.append(body)
+    return b"".join(parts), Link(lsn, crc)
+
+
+def parse(block: bytes, *, verify: bool = False) -> list[Record]:
+    """The records in a block of whole frames, as published to followers or read from a segment.
+
+    With `verify` each checksum is computed and the chain inside the block is followed. Raises BadFrame.
+    """
+    if verify:
+        _verify_block(block)
+    records: list[Record] = []
+    add, unpack, make, name_of = records.append, _FRAME.unpack_from, Record._make, writer_name
+    position, end = 0, len(block)
+    while position < end:
+        if end - position < HEADER_BYTES:
+            raise BadFrame(position, "cut short in its header")
+        (_, magic, size, kind, _, lsn, stamp_ns, epoch, writer_epoch, number, durable, _, version, header, writer
+         ) = unpack(block, position)  # fmt: skip
+        start = position + HEADER_BYTES
+        stop = start + size
+        if magic != MAGIC or version != VERSION or header != HEADER_BYTES or stop > end:
+            raise BadFrame(position, "no frame's header stands there" if magic != MAGIC else "cut short")
+        add(make((lsn, stamp_ns, kind, name_of(writer), writer_epoch, number, epoch, durable, block[start:stop])))
+        position = stop + 7 & ~7
+    return records
+
+
+def _verify_block(block: bytes) -> None:
+    if not block:
+        return
+    if len(block) < HEADER_BYTES:
+        raise BadFrame(0, "cut short in its header")
+    first = _FRAME.unpack_from(block, 0)
+    walked = walk(block, Link(first[5] - 1, first[11]))
+    if walked.position != len(block):
+        raise BadFrame(walked.position, walked.why or "cut short")
+
+
+class Stop(Enum):
+    """Why a walk along the frames of a block ended."""
+
+    MORE = "the block ends, at a frame's end or inside one"
+    ZERO = "zeros stand where a frame would begin"
+    BAD = "what stands there is not the next frame"
+    LIMIT = "the last record asked for was reached"
+
+
+class Seen(Protocol):
+    """What a walk tells of each good frame; the fold of the writers is one."""
+
+    def see(self, lsn: int, stamp_ns: int, kind: int, writer: bytes, writer_epoch: int, append_number: int) -> None:
+        """One good frame, in LSN order; `writer` is the field of 32 bytes."""
+
+
+class Walked(NamedTuple):
+    """How far a walk came: `position` in the block, the chain's `end`, the reason, and what it learnt on the way."""
+
+    position: int
+    end: Link
+    stop: Stop
+    why: str
+    durable_lsn: int
+    stamp_ns: int
+    journal_epoch: int
+
+
+def walk(
+    block: bytes,
+    after: Link,
+    *,
+    position: int = 0,
+    upto_lsn: int | None = None,
+    each: Seen | None = None,
+    stamp_ns: int = 0,
+) -> Walked:
+    """Verify frames that must follow `after`, from `position` in `block`, up to record `upto_lsn`.
+
+    Checks magic, version, length, checksum, chain, LSN and that no stamp is below the one before (`stamp_ns` at first).
+    `each` is told of every good frame. Never raises on bad bytes: the result says where and why it stopped.
+    """
+    lsn, crc = after
+    limit = 1 << 64 if upto_lsn is None else upto_lsn
+    durable = journal_epoch = 0
+    end = len(block)
+    view = memoryview(block)
+    unpack = _FRAME.unpack_from
+    see = each.see if each is not None else None
+    stop, why = Stop.LIMIT, ""
+    while lsn < limit:
+        if end - position < HEADER_BYTES:
+            stop = Stop.MORE
+            break
+        (own_crc, magic, size, kind, flags, its_lsn, stamp, epoch, writer_epoch, number, its_durable, previous, version,
+         header, writer) = unpack(block, position)  # fmt: skip
+        after_frame = position + HEADER_BYTES + (size + 7 & ~7)
+        if magic != MAGIC or size > MAX_PAYLOAD_BYTES or after_frame > end:
+            stop, why = _stop_at_header(block, position, magic, size)
+            break
+        computed = crc32c(view[position + 4 : after_frame])
+        if computed != own_crc or its_lsn != lsn + 1 or previous != crc or stamp < stamp_ns:
+            stop = Stop.BAD
+            why = _why_not_next(computed == own_crc, its_lsn, lsn + 1, previous == crc)
+            break
+        if version != VERSION or header != HEADER_BYTES or flags:
+            stop, why = Stop.BAD, f"format version {version}, header of {header} bytes, flags {flags}"
+            break
+        lsn, crc, stamp_ns, journal_epoch = its_lsn, own_crc, stamp, epoch
+        if its_durable > durable:
+            durable = its_durable
+        if see is not None:
+            see(lsn, stamp, kind, writer, writer_epoch, number)
+        position = after_frame
+    return Walked(position, Link(lsn, crc), stop, why, durable, stamp_ns, journal_epoch)
+
+
+def _stop_at_header(block: bytes, position: int, magic: int, size: int) -> tuple[Stop, str]:
+    if block[position : position + HEADER_BYTES] == _NO_HEADER:
+        return Stop.ZERO, "zeros where a frame would begin"
+    if magic != MAGIC:
+        return Stop.BAD, "no frame's header stands there"
+    if size > MAX_PAYLOAD_BYTES:
+        return Stop.BAD, f"a payload of {size} bytes, over the limit"
+    return Stop.MORE, ""
+
+
+def _why_not_next(checksum_right: bool, lsn: int, wanted_lsn: int, chained: bool) -> str:
+    if not checksum_right:
+        return "checksum differs"
+    if lsn != wanted_lsn:
+        return f"record {lsn} stands where {wanted_lsn} belongs"
+    return "stamped earlier than the record before" if chained else "not chained to the record before"
+
+
+def find_frame(block: bytes, position: int) -> tuple[int, int, int] | None:
+    """The first whole frame with a right checksum at or after `position`: (its position, LSN, durable LSN).
+
+    It need not belong to any chain. Frames begin at multiples of 8 from the start of the block.
+    """
+    end = len(block)
+    view = memoryview(block)
+    at = block.find(MAGIC_BYTES, position + 4)
+    while at >= 0:
+        start = at - 4
+        if start % 8 == 0 and end - start >= HEADER_BYTES:
+            fields = _FRAME.unpack_from(block, start)
+            size: int = fields[2]
+            stop = start + frame_bytes(size)
+            if size <= MAX_PAYLOAD_BYTES and stop <= end and crc32c(view[start + 4 : stop]) == fields[0]:
+                return start, fields[5], fields[10]
+        at = block.find(MAGIC_BYTES, at + 1)
+    return None
