@@ -1,0 +1,600 @@
+"""What an order is, told by the venue: the table of its states, and the ledger of fills that its quantities come from.
+
+Rules, in the order of their weight:
+
+1. Quantities come from the ledger alone. A fill is keyed by (venue, symbol, the venue's trade identity), the same key
+   whoever told it, so it counts once. A correction or bust names the fill that it replaces (ExecRefID(19)); each key
+   may be told in any order and any number of times, and the sum comes out the same.
+2. What the venue last said of CumQty(14) may be ahead of the ledger (a fill that was missed): `told_cum_qty` keeps
+   it, and LeavesQty(151) believes the larger. Only a bust or a correction lowers it; an answer of REST never does.
+3. The venue's word is OrdStatus(39) without its pending values, moved by the table `NEXT_WORD`. An event for which
+   the table has no move changes quantities at most: a trade after a cancel stays a cancelled order with one more
+   fill.
+4. The state shown is computed, never stored: from the word, the quantities and the requests under way.
+
+Theory of operation. One order of ours may be several orders of the venue: an amendment that can only cancel and send
+anew (XCN at Binance) adds a *leg*. A `Leg` is one order of the venue, a small machine over ExecutionReport(8); an
+`Order` is its legs and its unanswered requests. Risk holds legs and the ledger only. The source of the table is FIX
+4.4 Volume 7/Appendix D, "Order State Change Matrices", which `tests/common/test_order_state_matrices.py` plays.
+"""
+
+import enum
+from collections import deque
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+import msgspec
+
+from common.messages import (
+    Attempt,
+    CancelRejected,
+    ExecutionReport,
+    NewOrder,
+    OrderStatus,
+    OrdType,
+    Reason,
+    RequestRejected,
+    Side,
+    TimeInForce,
+)
+
+ZERO: Final = Decimal(0)
+
+# ----------------------------------------------------------------------------------------------------------- the ledger
+
+MAX_RETIRED_FILLS = 65_536
+"""Fills of closed orders that stay known, oldest forgotten first: a repeat or bust that comes later must be looked
+up."""
+
+
+class _Fill(msgspec.Struct, gc=False):
+    """One key of the ledger. It counts when it has a quantity and nothing replaces it."""
+
+    owner: str
+    side: str
+    qty: Decimal
+    px: Decimal
+    fee_qty: Decimal
+    fee_asset: str
+    told: bool
+    replaced_by: str = ""
+
+
+class FillChange(NamedTuple):
+    """What one word on a fill changed. `qty` and `value` (quantity times price) are differences, negative after a bust.
+
+    `owner` is whose fill it is as the ledger knows it, `side` Side(54); `fees` are differences too, positive when paid.
+    """
+
+    venue: str
+    symbol: str
+    trade_key: str
+    owner: str
+    side: str
+    qty: Decimal
+    value: Decimal
+    fees: tuple[tuple[str, Decimal], ...]
+
+    def signed_qty(self) -> Decimal:
+        """The change of the position, before fees."""
+        return self.qty if self.side == "1" else -self.qty
+
+
+class FillLedger:
+    """Every fill that still matters, each counted once. An `owner` is the caller's word for the order ("" for
+    nobody's).
+
+    Corrections form a chain from key to key; the end of the chain is what counts, and a bust is an end that counts
+    nothing. So the order of arrival does not matter, and a repeat changes nothing.
+    """
+
+    def __init__(self, max_retired: int = MAX_RETIRED_FILLS) -> None:
+        """`max_retired` bounds the fills kept after `retire`."""
+        self._fills: dict[tuple[str, str, str], _Fill] = {}
+        self._keys: dict[str, list[tuple[str, str, str]]] = {}
+        self._retired: deque[tuple[str, str, str]] = deque()
+        self._max_retired = max_retired
+
+    def __len__(self) -> int:
+        """How many keys are known, those of retired orders included."""
+        return len(self._fills)
+
+    def knows(self, venue: str, symbol: str, trade_key: str) -> bool:
+        """Whether this very word of the venue was counted already."""
+        fill = self._fills.get((venue, symbol, trade_key))
+        return fill is not None and fill.told
+
+    def owner(self, venue: str, symbol: str, trade_key: str) -> str | None:
+        """Whose fill it is; None for a key that is not known."""
+        fill = self._fills.get((venue, symbol, trade_key))
+        return None if fill is None else fill.owner
+
+    def trade(
+        self,
+        venue: str,
+        symbol: str,
+        trade_key: str,
+        owner: str,
+        side: str,
+        qty: Decimal,
+        px: Decimal,
+        fee_qty: Decimal = ZERO,
+        fee_asset: str = "",
+    ) -> FillChange | None:
+        """A fill of LastQty(32) at LastPx(31). None when it was known, or was busted before it was told."""
+        return self._tell(venue, symbol, trade_key, "", _Fill(owner, side, qty, px, fee_qty, fee_asset, True))
+
+    def correct(
+        self,
+        venue: str,
+        symbol: str,
+        trade_key: str,
+        reference: str,
+        owner: str,
+        side: str,
+        qty: Decimal,
+        px: Decimal,
+        fee_qty: Decimal = ZERO,
+        fee_asset: str = "",
+    ) -> FillChange | None:
+        """TradeCorrect(ExecType(150)=G): the fill `trade_key` takes the place of `reference`, known or still to
+        come."""
+        return self._tell(venue, symbol, trade_key, reference, _Fill(owner, side, qty, px, fee_qty, fee_asset, True))
+
+    def bust(self, venue: str, symbol: str, trade_key: str, reference: str) -> FillChange | None:
+        """TradeCancel(ExecType(150)=H): `reference` is no fill any more; `trade_key` names the word itself."""
+        return self._tell(venue, symbol, trade_key, reference, _Fill("", "", ZERO, ZERO, ZERO, "", True))
+
+    def report(self, venue: str, owner: str, report: ExecutionReport) -> FillChange | None:
+        """Whatever fill, correction or bust an ExecutionReport(8) carries; None where it carries none that is new."""
+        key = report.trade_key
+        if not key:
+            return None
+        if report.exec_type == "H":
+            return self.bust(venue, report.symbol, key, report.reference_trade_key)
+        if report.exec_type not in "FG12" or report.last_qty <= ZERO:
+            return None
+        reference = report.reference_trade_key if report.exec_type == "G" else ""
+        fill = _Fill(owner, report.side, report.last_qty, report.last_px, report.fee_qty, report.fee_asset, True)
+        return self._tell(venue, report.symbol, key, reference, fill)
+
+    def claim(self, venue: str, symbol: str, trade_key: str, owner: str) -> FillChange | None:
+        """A fill that was nobody's turns out to be `owner`'s. Its quantities, for the order's sums; None if it is not
+        so."""
+        fill = self._fills.get((venue, symbol, trade_key))
+        if fill is None or fill.owner or not owner:
+            return None
+        fill.owner = owner
+        self._keys.setdefault(owner, []).append((venue, symbol, trade_key))
+        if fill.replaced_by or not fill.qty:
+            return None
+        return FillChange(venue, symbol, trade_key, owner, fill.side, fill.qty, fill.qty * fill.px, ())
+
+    def retire(self, owner: str) -> None:
+        """The order is closed: its fills stay known only while there is room for them."""
+        self._retired.extend(self._keys.pop(owner, ()))
+        while len(self._retired) > self._max_retired:
+            self._fills.pop(self._retired.popleft(), None)
+
+    def _tell(self, venue: str, symbol: str, trade_key: str, reference: str, fill: _Fill) -> FillChange | None:
+        place = (venue, symbol, trade_key)
+        held = self._fills.get(place)
+        if held is not None and held.told:
+            return None
+        end = self._end(venue, symbol, reference) if reference else None
+        if not fill.owner and end is not None:
+            fill.owner, fill.side = end[1].owner, fill.side or end[1].side
+        if held is not None:
+            fill.replaced_by = held.replaced_by
+        self._fills[place] = fill
+        if held is None:
+            self._keys.setdefault(fill.owner, []).append(place)
+        removed = None
+        if end is not None and self._end(venue, symbol, trade_key)[0] != end[0]:
+            removed = end[1]
+            removed.replaced_by = trade_key
+        added = None if fill.replaced_by else fill
+        return self._change(place, fill, removed, added)
+
+    def _end(self, venue: str, symbol: str, trade_key: str) -> tuple[str, _Fill]:
+        """The end of the chain that `trade_key` stands in; a key not heard of yet becomes a place to be filled."""
+        while True:
+            place = (venue, symbol, trade_key)
+            fill = self._fills.get(place)
+            if fill is None:
+                fill = self._fills[place] = _Fill("", "", ZERO, ZERO, ZERO, "", False)
+                self._keys.setdefault("", []).append(place)
+            if not fill.replaced_by:
+                return trade_key, fill
+            trade_key = fill.replaced_by
+
+    def _change(
+        self, place: tuple[str, str, str], fill: _Fill, removed: _Fill | None, added: _Fill | None
+    ) -> FillChange | None:
+        qty = value = ZERO
+        fees: dict[str, Decimal] = {}
+        for part, sign in ((removed, -1), (added, 1)):
+            if part is None or not part.qty:
+                continue
+            qty += sign * part.qty
+            value += sign * part.qty * part.px
+            if part.fee_qty:
+                fees[part.fee_asset] = fees.get(part.fee_asset, ZERO) + sign * part.fee_qty
+        changed_fees = tuple((asset, amount) for asset, amount in fees.items() if amount)
+        if not qty and not value and not changed_fees:
+            return None
+        owner = fill.owner or (removed.owner if removed is not None else "")
+        side = fill.side or (removed.side if removed is not None else "")
+        return FillChange(*place, owner, side, qty, value, changed_fees)
+
+
+# ----------------------------------------------------------------------------------------------------- the venue's word
+
+PENDING_NEW, NEW, PARTIAL, FILLED, DONE_FOR_DAY = "A", "0", "1", "2", "3"
+CANCELED, PENDING_CANCEL, STOPPED, REJECTED, SUSPENDED = "4", "6", "7", "8", "9"
+CALCULATED, EXPIRED, ACCEPTED_FOR_BIDDING, PENDING_REPLACE, REPLACED = "B", "C", "D", "E", "5"
+
+TERMINAL_WORDS = frozenset({FILLED, CANCELED, REJECTED, EXPIRED})
+
+_BASE_WORD = {PARTIAL: NEW, PENDING_CANCEL: NEW, PENDING_REPLACE: NEW, REPLACED: NEW, ACCEPTED_FOR_BIDDING: NEW}
+"""Words that say nothing of their own: how much is filled and what is pending is known from elsewhere."""
+
+TOLD = "told"
+KEEP = ""
+
+_EXEC_TYPES = "0123456789ABCDEFGHIL"
+"""ExecType(150): New, Partial fill and Fill (FIX 4.2), Done for day, Canceled, Replaced, Pending cancel, Stopped,
+Rejected, Suspended, Pending new, Calculated, Expired, Restated, Pending replace, Trade, Correct, Trade cancel, Order
+status, Triggered."""
+
+
+def _row(told: str) -> dict[str, str]:
+    return {exec_type: TOLD if exec_type in told else KEEP for exec_type in _EXEC_TYPES}
+
+
+NEXT_WORD: Final[dict[str, dict[str, str]]] = {
+    "": _row(_EXEC_TYPES),
+    PENDING_NEW: _row(_EXEC_TYPES),
+    NEW: _row(_EXEC_TYPES.replace("A", "")),
+    STOPPED: _row(_EXEC_TYPES.replace("A", "")),
+    SUSPENDED: _row(_EXEC_TYPES.replace("A", "")),
+    CALCULATED: _row(_EXEC_TYPES.replace("A", "")),
+    # Done for the day is not the end of a GTC order: it is restated next morning, or trades again (matrix H).
+    DONE_FOR_DAY: _row(_EXEC_TYPES.replace("A", "")),
+    # A filled order opens again only by a larger quantity, a bust or a correction (C.3.a, J.1.a).
+    FILLED: _row("345CDGH"),
+    # A cancelled or expired order stays so whatever fills or busts are told later (J.1.b); a restatement may revive it.
+    CANCELED: _row("4D"),
+    EXPIRED: _row("4CD"),
+    # Any sign of life is stronger than a rejection.
+    REJECTED: _row("0123457CDF"),
+}
+"""By the word so far and ExecType(150) of the report: TOLD takes the report's OrdStatus(39), KEEP leaves the word."""
+
+
+class Leg(msgspec.Struct, gc=False):
+    """One order of the venue: its names, terms, the venue's word, and its quantities by the ledger.
+
+    `owner` names it in the ledger for good (its first ClOrdID(11)); `cl_ord_id` is what the venue knows it by now.
+    """
+
+    owner: str
+    cl_ord_id: str
+    order_qty: Decimal
+    price: Decimal | None
+    order_id: str = ""
+    word: str = ""
+    cum_qty: Decimal = ZERO
+    cum_value: Decimal = ZERO
+    told_cum_qty: Decimal = ZERO
+    text: str = ""
+    error_code: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still trade, as far as anybody has said."""
+        return self.word not in TERMINAL_WORDS
+
+    @property
+    def filled_qty(self) -> Decimal:
+        """The larger of the ledger's quantity and the venue's word on it."""
+        return self.told_cum_qty if self.told_cum_qty > self.cum_qty else self.cum_qty
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        """What may still be filled: nothing once the venue has ended it, never below zero."""
+        if self.word in TERMINAL_WORDS or self.word == DONE_FOR_DAY:
+            return ZERO
+        leaves = self.order_qty - self.filled_qty
+        return leaves if leaves > ZERO else ZERO
+
+    @property
+    def worst_leaves_qty(self) -> Decimal:
+        """What risk must count: as `leaves_qty`, but an order that is done for the day may trade tomorrow."""
+        if self.word in TERMINAL_WORDS:
+            return ZERO
+        leaves = self.order_qty - self.filled_qty
+        return leaves if leaves > ZERO else ZERO
+
+    def fill(self, change: FillChange) -> None:
+        """Take a change of the ledger."""
+        self.cum_qty += change.qty
+        self.cum_value += change.value
+        if change.qty < ZERO:
+            self.told_cum_qty = self.cum_qty
+        self._settle()
+
+    def hear(self, report: ExecutionReport) -> bool:
+        """Take a report on this order, after its fill went through the ledger. False when its word came too late to
+        count.
+
+        Takes OrderID(37), and with New, Replaced, Restated and Order status also OrderQty(38) and Price(44).
+        """
+        exec_type, told = report.exec_type, _BASE_WORD.get(report.ord_status, report.ord_status)
+        if report.order_id:
+            self.order_id = report.order_id
+        if NEXT_WORD.get(self.word, {}).get(exec_type, KEEP) == TOLD:
+            self.word = told or self.word
+        counted = self.word == told or exec_type in "FGHI12"
+        if counted and exec_type in "05DI" and self.word not in TERMINAL_WORDS:
+            self.order_qty = report.order_qty if report.order_qty else self.order_qty
+            self.price = report.price if report.price is not None else self.price
+        if counted and exec_type in "5D" and report.cl_ord_id:
+            self.cl_ord_id = report.cl_ord_id
+        if report.cum_qty is not None:
+            busted = exec_type in "GH"
+            self.told_cum_qty = report.cum_qty if busted else max(self.told_cum_qty, report.cum_qty)
+        self._settle()
+        if self.word in (REJECTED, CANCELED, EXPIRED):
+            self.text, self.error_code = report.text, report.error_code
+        return counted
+
+    def told_by_rest(
+        self, ord_status: str, order_id: str, order_qty: Decimal, price: Decimal | None, cum: Decimal
+    ) -> None:
+        """What REST says of the order: never lowers CumQty(14), never takes back an end."""
+        self.order_id = order_id or self.order_id
+        self.told_cum_qty = max(self.told_cum_qty, cum)
+        if self.word not in TERMINAL_WORDS or (self.word == REJECTED and ord_status not in (REJECTED, PENDING_NEW)):
+            self.word = _BASE_WORD.get(ord_status, ord_status)
+            if self.word not in TERMINAL_WORDS:
+                self.order_qty = order_qty or self.order_qty
+                self.price = price if price is not None else self.price
+        self._settle()
+
+    def _settle(self) -> None:
+        """Filled is a matter of quantity: a trade that completes the order fills it, whatever is pending (C.3)."""
+        if self.word not in TERMINAL_WORDS and self.filled_qty >= self.order_qty > ZERO:
+            self.word = FILLED
+
+
+# ------------------------------------------------------------------------------------------------------------ the order
+
+
+class RequestKind(enum.StrEnum):
+    """What was asked about an order that the venue may know."""
+
+    CANCEL = "cancel"
+    AMEND = "amend"
+    REPLACE = "replace"
+
+
+class Request(msgspec.Struct, gc=False):
+    """A cancel or amendment that was sent and is not answered.
+
+    `strategy`, `number` name the command. A REPLACE has a leg of its own, the new order. `unknown`: it may have reached
+    the venue, and whether it did is not known.
+    """
+
+    kind: RequestKind
+    attempt: Attempt
+    strategy: str
+    number: int
+    cl_ord_id: str
+    order_qty: Decimal
+    price: Decimal | None
+    unknown: bool = False
+
+
+class Order(msgspec.Struct, gc=False):
+    """One order of a strategy, from the moment that its message was sent: its terms, legs and unanswered requests.
+
+    `ending` is set where something other than the venue's word closed it (a withdrawal, proof that it never arrived, an
+    operator's verdict). `unknown`: its NewOrderSingle(D) may have reached the venue and nothing was heard of it.
+    """
+
+    attempt: Attempt
+    strategy: str
+    number: int
+    venue: str
+    symbol: str
+    side: Side
+    ord_type: OrdType
+    order_qty: Decimal
+    price: Decimal | None
+    time_in_force: TimeInForce
+    post_only: bool
+    label: str
+    legs: list[Leg]
+    requests: dict[str, Request]
+    unknown: bool = False
+    ending: OrderStatus | None = None
+    reason: Reason = Reason.NONE
+    text: str = ""
+    sent_lsn: int = 0
+    touched_lsn: int = 0
+
+    @classmethod
+    def sent(cls, command: NewOrder, lsn: int) -> "Order":
+        """The order as it stands once its message is in the log, in time, at `lsn`."""
+        leg = Leg(command.cl_ord_id, command.cl_ord_id, command.order_qty, command.price)
+        return cls(
+            command.attempt, command.strategy, command.number, command.venue, command.symbol, command.side,
+            command.ord_type, command.order_qty, command.price, command.time_in_force, command.post_only,
+            command.label, [leg], {}, sent_lsn=lsn, touched_lsn=lsn,
+        )  # fmt: skip
+
+    # -- what it is ----------------------------------------------------------------------------------------------------
+
+    @property
+    def cum_qty(self) -> Decimal:
+        """CumQty(14) over all legs, by the ledger."""
+        legs = self.legs
+        return legs[0].cum_qty if len(legs) == 1 else sum((leg.cum_qty for leg in legs), ZERO)
+
+    @property
+    def avg_px(self) -> Decimal:
+        """AvgPx(6) over all legs, by the ledger; 0 before the first fill."""
+        cum = self.cum_qty
+        return sum((leg.cum_value for leg in self.legs), ZERO) / cum if cum else ZERO
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        """LeavesQty(151): what may still be filled over all legs. While a replacement is unanswered, both legs
+        count."""
+        if self.ending is not None:
+            return ZERO
+        legs = self.legs
+        return legs[0].leaves_qty if len(legs) == 1 else sum((leg.leaves_qty for leg in legs), ZERO)
+
+    @property
+    def leg(self) -> Leg:
+        """The leg that a cancel or amendment should name: the oldest that may still trade, else the last."""
+        return next((leg for leg in self.legs if leg.is_open), self.legs[-1])
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is to be expected of it: it was ended, or every leg was."""
+        return self.ending is not None or not any(leg.is_open for leg in self.legs)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it, or a request about it, may have reached the venue without our knowing."""
+        return not self.is_closed and (self.unknown or any(request.unknown for request in self.requests.values()))
+
+    @property
+    def status(self) -> OrderStatus:
+        """The state to show. FIX's precedence, but for one thing: what is filled is FILLED, even with a cancel under
+        way."""
+        if self.ending is not None:
+            return self.ending
+        open_legs = [leg for leg in self.legs if leg.is_open]
+        if not open_legs:
+            return self._closed_status()
+        leg = open_legs[-1]
+        if self.unknown:
+            return OrderStatus.UNKNOWN
+        if self.requests:
+            kinds = {request.kind for request in self.requests.values()}
+            return OrderStatus.PENDING_CANCEL if RequestKind.CANCEL in kinds else OrderStatus.PENDING_REPLACE
+        named = _OPEN_STATUS.get(leg.word)
+        if named is not None:
+            return named
+        return OrderStatus.PARTIALLY_FILLED if any(each.filled_qty for each in self.legs) else OrderStatus.NEW
+
+    def _closed_status(self) -> OrderStatus:
+        last = self.legs[-1]
+        if last.word == REJECTED and len(self.legs) > 1:
+            # The replacement was refused after the cancel had gone through: the order ended as the leg before it did.
+            last = self.legs[-2]
+        return _CLOSED_STATUS[last.word]
+
+    # -- what happens to it --------------------------------------------------------------------------------------------
+
+    def request_sent(self, request: Request) -> None:
+        """A cancel or amendment left for the venue. A REPLACE brings a leg, since from now on both may trade."""
+        self.requests[request.cl_ord_id] = request
+        if request.kind is RequestKind.REPLACE:
+            self.legs.append(Leg(request.cl_ord_id, request.cl_ord_id, request.order_qty, request.price))
+
+    def request_ended(self, cl_ord_id: str) -> Request | None:
+        """The request came to nothing (rejected, withdrawn, never received); a replacement's leg that was not heard
+        of goes."""
+        request = self.requests.pop(cl_ord_id, None)
+        if request is not None and request.kind is RequestKind.REPLACE and len(self.legs) > 1:
+            leg = next((leg for leg in self.legs if leg.owner == cl_ord_id), None)
+            if leg is not None and not leg.word and not leg.filled_qty:
+                self.legs.remove(leg)
+        return request
+
+    def heard(self, leg: Leg, report: ExecutionReport) -> bool:
+        """Take a report on `leg`, its fill already counted. False when its word came too late to change the state."""
+        was_open = leg.is_open
+        counted = leg.hear(report)
+        if leg is self.legs[0] or leg.word != REJECTED:
+            self.unknown = False
+        self._answer_requests(leg, report, was_open)
+        if len(self.legs) == 1 or leg is self.legs[-1]:
+            self._take_terms(leg)
+        if self.is_closed:
+            self.requests.clear()
+            last = self.legs[-1]
+            if last.word in (REJECTED, EXPIRED):
+                self.reason = Reason.VENUE_REJECTED if last.word == REJECTED else self.reason
+                self.text = last.text
+        return counted
+
+    def rejected(self, event: CancelRejected | RequestRejected, cl_ord_id: str) -> Request | None:
+        """The request `cl_ord_id` was rejected; an ambiguous answer makes it unknown instead. Returns the request."""
+        request = self.requests.get(cl_ord_id)
+        if request is None:
+            return None
+        if event.ambiguous:
+            request.unknown = True
+            return request
+        return self.request_ended(cl_ord_id)
+
+    def connection_lost(self) -> bool:
+        """What was sent and not answered may or may not have arrived. Whether that changed anything."""
+        changed = False
+        if not self.legs[0].word and not self.unknown and self.ending is None and not self.legs[0].filled_qty:
+            self.unknown = changed = True
+        for request in self.requests.values():
+            if not request.unknown:
+                request.unknown = changed = True
+        return changed
+
+    def end(self, status: OrderStatus, reason: Reason, text: str = "") -> None:
+        """Something other than the venue's word on it closes the order."""
+        self.ending, self.reason, self.text = status, reason, text
+        self.unknown = False
+        self.requests.clear()
+
+    def _answer_requests(self, leg: Leg, report: ExecutionReport, was_open: bool) -> None:
+        """A report answers the request that it names, and any that its word makes pointless."""
+        requests = self.requests
+        if not requests:
+            return
+        named = requests.get(report.cl_ord_id)
+        if named is not None and report.exec_type not in "6E":
+            # The new leg of a replacement answers for the whole: accepted or refused.
+            del requests[report.cl_ord_id]
+        elif report.exec_type == "5":
+            amend = next((r for r in requests.values() if r.kind is RequestKind.AMEND), None)
+            if amend is not None:
+                del requests[amend.cl_ord_id]
+        if was_open and not leg.is_open and leg.word in (CANCELED, FILLED, EXPIRED):
+            for request in [r for r in requests.values() if r.kind is RequestKind.AMEND]:
+                del requests[request.cl_ord_id]
+
+    def _take_terms(self, leg: Leg) -> None:
+        """The order's own terms follow the venue's once it has accepted them."""
+        if leg.word and leg.word != REJECTED:
+            self.price = leg.price
+            self.order_qty = leg.order_qty + sum((each.cum_qty for each in self.legs[:-1]), ZERO)
+
+
+_OPEN_STATUS = {
+    "": OrderStatus.PENDING_NEW,
+    PENDING_NEW: OrderStatus.PENDING_NEW,
+    SUSPENDED: OrderStatus.SUSPENDED,
+    STOPPED: OrderStatus.SUSPENDED,
+    DONE_FOR_DAY: OrderStatus.DONE_FOR_DAY,
+}
+
+_CLOSED_STATUS = {
+    FILLED: OrderStatus.FILLED,
+    CANCELED: OrderStatus.CANCELED,
+    REJECTED: OrderStatus.REJECTED,
+    EXPIRED: OrderStatus.EXPIRED,
+}
