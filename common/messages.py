@@ -1,13 +1,15 @@
 """Every message that crosses a process boundary, and every reason that one can give.
 
-Two families share the module. *Link messages* travel over ZeroMQ and are gone; *payloads* are what journal records carry and
-must stay readable for ever. Rules of evolution, for both: a field is only ever appended, with a default; a tag, a kind number
-and a reason are never used again for something else. All are msgspec Structs, array-like, tagged and frozen, in MessagePack.
+Two families share the module. *Link messages* travel over ZeroMQ and are gone; *payloads* are what journal records
+carry and must stay readable for ever. Rules of evolution, for both: a field is only ever appended, with a default; a
+tag, a kind number and a reason are never used again for something else. All are msgspec Structs, array-like, tagged
+and frozen, in MessagePack.
 
-Words used throughout: prices and quantities are Decimal; `side`, `ord_type`, `time_in_force`, `exec_type` and `ord_status` hold
-FIX's own codes (Side(54), OrdType(40), TimeInForce(59), ExecType(150), OrdStatus(39)); a `*_ns` stamp is Unix time in nanoseconds
-by the journal's clock, unless the name says `sent_` or `heard_`; `venue` is the name of a configured venue file, which stands for
-one account on one exchange; `session` is always the same word as its venue.
+Words used throughout: prices and quantities are Decimal; `side`, `ord_type`, `time_in_force`, `exec_type` and
+`ord_status` hold FIX's own codes (Side(54), OrdType(40), TimeInForce(59), ExecType(150), OrdStatus(39)); a `*_ns`
+stamp is Unix time in nanoseconds by the journal's clock, unless the name says `sent_` or `heard_`; `venue` is the
+name of a configured venue file, which stands for one account on one exchange; `session` is always the same word as
+its venue.
 """
 
 import enum
@@ -16,8 +18,7 @@ from typing import Literal
 
 import msgspec
 
-# ---------------------------------------------------------------------------------------------------------------- limits
-
+# ---- limits ----
 MAX_MESSAGE_BYTES = 1 << 20
 """No link accepts a larger message; a journal record is bounded by the same number."""
 
@@ -34,9 +35,7 @@ SIDE_BUY: Side = "1"
 SIDE_SELL: Side = "2"
 
 
-# --------------------------------------------------------------------------------------------------------------- reasons
-
-
+# ---- reasons ----
 class Reason(enum.StrEnum):
     """Why something was refused, withdrawn or closed. Stored and shown by value; `sentence` explains it."""
 
@@ -137,9 +136,7 @@ REASON_SENTENCES: dict[Reason, str] = {
 }
 
 
-# ------------------------------------------------------------------------------------------------- commands on the ring
-
-
+# ---- commands on the ring ----
 class Attempt(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The name of one sending of one command: orders' epoch and a counter within it. Never used twice."""
 
@@ -182,9 +179,9 @@ class NewOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new"
 class AmendOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="amend"):
     """orders -> risk -> session: change total quantity or price of an open order, as the venue's dialect spells it.
 
-    `strategy`, `number` name the command, `target_*` the order; `orig_cl_ord_id` is the name the venue knows it by now.
-    `order_qty` and `price` are the complete new terms (total quantity, filled part included). Where the dialect can only
-    cancel and send a new order (Binance's XCN), the new order's own quantity is what is left of `order_qty`.
+    `strategy`, `number` name the command, `target_*` the order; `orig_cl_ord_id` is the name the venue knows it by
+    now. `order_qty` and `price` are the complete new terms (total quantity, filled part included). Where the dialect
+    can only cancel and send a new order (Binance's XCN), the new order's own quantity is what is left of `order_qty`.
     """
 
     attempt: Attempt
@@ -252,7 +249,7 @@ Command = NewOrder | AmendOrder | CancelOrder | QueryOrder | OpenGate
 """What travels orders -> risk -> session."""
 
 
-# ------------------------------------------------------------------------------------------ what the venue said, neutral
+# ---- what the venue said, in neutral form ----
 
 
 class ExecutionReport(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="report"):
@@ -337,11 +334,13 @@ class Announced(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new
 VenueEvent = ExecutionReport | CancelRejected | RequestRejected | MassCancelReported | Announced
 
 
-# --------------------------------------------------------------------------------------------------------- journal kinds
+# ---- journal kinds ----
 
 
 class Kind(enum.IntEnum):
-    """The type of a journal record. 1 to 15 are the journal's own (`common.journal.frames`), these are payloads' here."""
+    """The type of a journal record. 1 to 15 are the journal's own (`common.journal.frames`), these are payloads'
+    here.
+    """
 
     OUTBOUND = 16
     INBOUND = 17
@@ -357,14 +356,14 @@ class Kind(enum.IntEnum):
     VERDICT = 27
 
 
-# ------------------------------------------------------------------------------------------------------ journal payloads
+# ---- journal payloads ----
 
 
 class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outbound"):
     """A message with a number of its own, before it may leave. `raw` are the exact bytes, CheckSum(10) included.
 
-    `filler` is the Heartbeat(0) that takes the place of a void or withdrawn number. `emergency` marks a record handed over
-    from an emergency file: it supersedes an earlier one of the same session, generation, direction and number.
+    `filler` is the Heartbeat(0) that takes the place of a void or withdrawn number. `emergency` marks a record handed
+    over from an emergency file: it supersedes an earlier one of the same session, generation, direction and number.
     """
 
     session: str
@@ -541,7 +540,7 @@ class OperatorAct(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="o
 
 
 class Expired(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="expired"):
-    """For the auditor: a command that left no other trace. Its outcome follows from the stamps, not from this record."""
+    """For the auditor: a command that left no other trace. Its outcome follows from stamps, not from this record."""
 
     strategy: str
     number: int
@@ -575,14 +574,14 @@ Payload = (
     | Verdict
 )
 
-# -------------------------------------------------------------------------------------------------------- account's link
+# ---- account's link ----
 
 
 class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="ask"):
     """orders -> account: one question to the venue's REST side. `asked_lsn` is the last record orders had applied.
 
-    `what` is one of "order" (by `cl_ord_id` or `order_id`), "open_orders", "trades" (by `order_id`, or from `from_trade_key`
-    on), "balances", "time", "cancel_all" (every open order of `symbol`).
+    `what` is one of "order" (by `cl_ord_id` or `order_id`), "open_orders", "trades" (by `order_id`, or from
+    `from_trade_key` on), "balances", "time", "cancel_all" (every open order of `symbol`).
     """
 
     venue: str
@@ -596,11 +595,13 @@ class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="ask"):
     attempt: Attempt | None = None
 
 
-# ---------------------------------------------------------------------------------------------------------- journal link
+# ---- journal link ----
 
 
 class EpochRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="epoch?"):
-    """A started actor asks for its epoch; `token` is its own to recognise the answer, a repeat of it gets the same grant."""
+    """A started actor asks for its epoch; `token` is its own to recognise the answer, a repeat of it gets the same
+    grant.
+    """
 
     writer: str
     token: int
@@ -678,11 +679,13 @@ JournalRequest = EpochRequest | Append | AppendQuestion | ReadRequest
 JournalAnswer = EpochGranted | Appended | AppendRefused | ReadChunk
 
 
-# ------------------------------------------------------------------------------------------------------ order entry link
+# ---- order entry link ----
 
 
 class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello"):
-    """A strategy's instance asks for its name; the later hello wins. (`last_lsn`, `last_index`) is the last event it saw."""
+    """A strategy's instance asks for its name; the later hello wins. (`last_lsn`, `last_index`) is the last event it
+    saw.
+    """
 
     strategy: str
     instance: str
@@ -691,7 +694,9 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello")
 
 
 class NewOrderRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new?"):
-    """A strategy wants an order. Its name is (strategy, `number`); numbers rise. `time_to_live_ns` <= MAX_TIME_TO_LIVE_NS."""
+    """A strategy wants an order. Its name is (strategy, `number`); numbers rise. `time_to_live_ns` <=
+    MAX_TIME_TO_LIVE_NS.
+    """
 
     epoch: int
     number: int
@@ -729,7 +734,9 @@ class CancelRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=
 
 
 class CancelAllRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel_all?"):
-    """Cancel every open order of `target_strategy` ("" the sender's own, "*" everybody's) at `venue`/`symbol` ("" any)."""
+    """Cancel every open order of `target_strategy` ("" the sender's own, "*" everybody's) at `venue`/`symbol` (""
+    any).
+    """
 
     epoch: int
     number: int
@@ -752,7 +759,8 @@ class QueryRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
 
 
 class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="welcome"):
-    """The name is granted. `highest` is the strategy's highest command number ever seen; `state` is "live" or "restarting".
+    """The name is granted. `highest` is the strategy's highest command number ever seen; `state` is "live" or
+    "restarting".
 
     `resumed` is False when the events after the client's last one are not at hand: `OpenOrder`s and `PositionChanged`s
     that follow are the whole truth then, and earlier events are not repeated.
@@ -779,7 +787,8 @@ class StatusChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=
 
 
 class CommandOutcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outcome"):
-    """What became of a command: "sent", "refused", "expired", "withdrawn", or "accepted" for a wish that is being carried out.
+    """What became of a command: "sent", "refused", "expired", "withdrawn", or "accepted" for a wish that is being
+    carried out.
 
     Named by (`lsn`, `index`): the record that decides it. `repeat` marks the answer to a command heard before.
     """
@@ -831,8 +840,8 @@ CLOSED_STATUSES = frozenset(
 class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="order"):
     """An order as it stands after the record (`lsn`, `index`). `last_qty` > 0 says that the record was a fill.
 
-    `event` names what happened in FIX's words ("new", "trade", "replaced", "canceled", "rejected", "expired", "unknown",
-    "cancel_rejected", "trade_cancel", "trade_correct", "settled", "snapshot").
+    `event` names what happened in FIX's words ("new", "trade", "replaced", "canceled", "rejected", "expired",
+    "unknown", "cancel_rejected", "trade_cancel", "trade_correct", "settled", "snapshot").
     """
 
     lsn: int
@@ -865,7 +874,8 @@ class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="or
 
 
 class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="position"):
-    """One venue's position in one symbol: base quantity (fees in the base asset taken off), cost basis, realised profit.
+    """One venue's position in one symbol: base quantity (fees in the base asset taken off), cost basis, realised
+    profit.
 
     `fees` are (asset, paid) pairs over the account's whole history at that symbol.
     """
@@ -895,7 +905,7 @@ EntryRequest = Hello | NewOrderRequest | AmendRequest | CancelRequest | CancelAl
 EntryAnswer = Welcome | StatusChanged | CommandOutcome | OrderEvent | PositionChanged | QueryAnswer
 
 
-# ------------------------------------------------------------------------------------------------------------- feed link
+# ---- feed link ----
 
 
 class TopOfBook(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="top"):
@@ -928,11 +938,13 @@ class Traded(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="trade"
 FeedMessage = TopOfBook | Traded
 
 
-# ---------------------------------------------------------------------------------------------------------- control link
+# ---- control link ----
 
 
 class ControlRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="control"):
-    """A person's request to one actor: `act` is a word of that actor ("status", "kill", "resume", ...), `arguments` JSON."""
+    """A person's request to one actor: `act` is a word of that actor ("status", "kill", "resume", ...), `arguments`
+    JSON.
+    """
 
     act: str
     arguments: bytes = b"{}"

@@ -7,8 +7,8 @@ An attempt is PENDING until the log decides. Read in LSN order:
 - else the first later stamp, of any record, makes it EXPIRED (an outbound record stamped later is void: it never left);
 - a withdrawal makes it WITHDRAWN: its number never reached the socket.
 
-REFUSED, EXPIRED and WITHDRAWN are final: nothing logged later changes them. SENT ends only by a withdrawal or by the venue's
-word on the order, which is not this module's matter. A cancel has no deadline and so never expires.
+REFUSED, EXPIRED and WITHDRAWN are final: nothing logged later changes them. SENT ends only by a withdrawal or by the
+venue's word on the order, which is not this module's matter. A cancel has no deadline and so never expires.
 """
 
 import enum
@@ -56,8 +56,8 @@ def decide(current: Outcome, evidence: Evidence, deadline_ns: int | None, stamp_
 class Outcomes:
     """The attempts that a reader of the log still waits for, and those that it holds as sent.
 
-    `expect` and `see` name attempts; `stamp` takes the stamp of every record and tells which attempts expired by it. A final
-    outcome is reported once and forgotten; a sent one is held until `forget`.
+    `expect` and `see` name attempts; `stamp` takes the stamp of every record and tells which attempts expired by it.
+    A final outcome is reported once and forgotten; a sent one is held until `forget`.
     """
 
     def __init__(self) -> None:

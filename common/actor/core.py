@@ -1,8 +1,10 @@
-"""What a core is: inputs are calls with an `Instant`, outputs are effects in a list. It opens nothing and reads no clock.
+"""What a core is: inputs are calls with an `Instant`, outputs are effects in a list. It opens nothing and reads no
+clock.
 
-A turn of the shell is: read the clocks once, drain every socket up to a bound, hand each message to the core, run the timer if
-its deadline passed, call `turn_ended`, then carry out the effects in the order in which the core gave them. The same inputs
-give the same effects, so a core runs as well under the simulator's scheduler, and any run can be repeated from its inputs.
+A turn of the shell is: read the clocks once, drain every socket up to a bound, hand each message to the core, run the
+timer if its deadline passed, call `turn_ended`, then carry out the effects in the order in which the core gave them.
+The same inputs give the same effects, so a core runs as well under the simulator's scheduler, and any run can be
+repeated from its inputs.
 """
 
 from collections.abc import Sequence
@@ -13,11 +15,12 @@ import msgspec
 from common.instant import Instant
 from common.journal.frames import Record
 
-# --------------------------------------------------------------------------------------------------------------- effects
 
-
+# ---- effects ----
 class Send(msgspec.Struct, frozen=True, gc=False):
-    """Send `message` over `link`; on a ROUTER to `peer`. Never blocks: what cannot be queued comes back as `undelivered`."""
+    """Send `message` over `link`; on a ROUTER to `peer`. Never blocks: what cannot be queued comes back as
+    `undelivered`.
+    """
 
     link: str
     message: msgspec.Struct
@@ -32,14 +35,18 @@ class Publish(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReadLog(msgspec.Struct, frozen=True, gc=False):
-    """Read the journal from `from_lsn`, up to `upto_lsn` at most; answered by one `log_read` call with a bounded chunk."""
+    """Read the journal from `from_lsn`, up to `upto_lsn` at most; answered by one `log_read` call with a bounded
+    chunk.
+    """
 
     from_lsn: int
     upto_lsn: int
 
 
 class Connect(msgspec.Struct, frozen=True, gc=False):
-    """Open a TCP (or TLS) connection to the endpoint `target` of the actor's configuration, under the core's own number."""
+    """Open a TCP (or TLS) connection to the endpoint `target` of the actor's configuration, under the core's own
+    number.
+    """
 
     connection: int
     target: str
@@ -62,7 +69,9 @@ class Close(msgspec.Struct, frozen=True, gc=False):
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """Run the actor's one blocking function with `argument` in the worker; answered by `call_finished`. One at a time."""
+    """Run the actor's one blocking function with `argument` in the worker; answered by `call_finished`. One at a
+    time.
+    """
 
     number: int
     argument: msgspec.Struct
@@ -87,7 +96,8 @@ Effect = Send | Publish | ReadLog | Connect | Write | Close | Call | Exit | Note
 
 
 class Core(Protocol):
-    """The calls that a shell or the simulator makes. A core keeps its effects in `effects`; the caller takes and clears it.
+    """The calls that a shell or the simulator makes. A core keeps its effects in `effects`; the caller takes and
+    clears it.
 
     `BaseCore` below answers all of them with "does not concern me".
     """

@@ -1,13 +1,15 @@
-"""The two halves of a core's link to the journal, without I/O: `Appender` writes exactly once, `Follower` reads without a gap.
+"""The two halves of a core's link to the journal, without I/O: `Appender` writes exactly once, `Follower` reads
+without a gap.
 
-Theory of operation. The journal accepts from a writer only the successor of the last append number that it holds, so an append
-may be sent any number of times and takes effect once. The appender keeps what is unacknowledged and sends it again, oldest
-first, when the journal says that it does not have it: after a refusal, after a new journal epoch, or in answer to the question
-that it asks when an append has been unanswered for `QUESTION_NS`. An acknowledgement names one batch and its stamp; a number
-whose acknowledgement was lost is sent again and acknowledged with its original stamp, never with a later one's.
+Theory of operation. The journal accepts from a writer only the successor of the last append number that it holds, so
+an append may be sent any number of times and takes effect once. The appender keeps what is unacknowledged and sends
+it again, oldest first, when the journal says that it does not have it: after a refusal, after a new journal epoch, or
+in answer to the question that it asks when an append has been unanswered for `QUESTION_NS`. An acknowledgement names
+one batch and its stamp; a number whose acknowledgement was lost is sent again and acknowledged with its original
+stamp, never with a later one's.
 
-The follower applies a record whose LSN is its cursor plus one, ignores lower ones, and on a higher one drops it and has the log
-read from its cursor on, one request at a time.
+The follower applies a record whose LSN is its cursor plus one, ignores lower ones, and on a higher one drops it and
+has the log read from its cursor on, one request at a time.
 """
 
 from collections import deque
@@ -36,7 +38,9 @@ AWAY_NS = 250 * NS_PER_MS
 """An append or question unanswered for so long means that the journal is away."""
 
 MAX_UNACKNOWLEDGED = 65_536
-"""More than this is never under way from one writer: the journal is away long before. A full appender refuses by `full`."""
+"""More than this is never under way from one writer: the journal is away long before. A full appender refuses by
+`full`.
+"""
 
 RESEND_ENTRIES = 512
 RESEND_BYTES = 512 * 1024
@@ -65,7 +69,9 @@ class _Pending(NamedTuple):
 
 
 class Appender:
-    """One writer's way into the log. The core forwards it the journal link's messages, its timer and the end of each turn."""
+    """One writer's way into the log. The core forwards it the journal link's messages, its timer and the end of each
+    turn.
+    """
 
     def __init__(self, core: BaseCore, writer: str, link: str = "journal") -> None:
         """`writer` is the name in the log; effects go into `core`."""
@@ -194,7 +200,9 @@ class Appender:
         if self.grant is None:
             return
         if message.epoch > self.grant.epoch:
-            raise Superseded(f"{self._writer}: epoch {message.epoch} is in the log, this process has {self.grant.epoch}")
+            raise Superseded(
+                f"{self._writer}: epoch {message.epoch} is in the log, this process has {self.grant.epoch}"
+            )
         self._asked_boot_ns = self._first_asked_boot_ns = None
         self.journal_epoch = message.journal_epoch
         self._resend(now)
@@ -237,7 +245,9 @@ class Appender:
 
 
 class Follower:
-    """A reader's place in the log. `received` and `log_read` return the records to apply now, contiguous from the cursor."""
+    """A reader's place in the log. `received` and `log_read` return the records to apply now, contiguous from the
+    cursor.
+    """
 
     def __init__(self, core: BaseCore, cursor: int = 0) -> None:
         """`cursor` is the LSN of the last record applied (0: none); effects go into `core`."""

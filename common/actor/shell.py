@@ -1,0 +1,579 @@
+"""The one shell of all actors: sockets, poller, clocks, disk reads and the log file around a pure core.
+
+A turn is a plain sum of bounded steps: poll; read the clocks once; drain every ready socket up to `DRAIN_MESSAGES`;
+run the timer if it is due; `turn_ended`; carry out the effects in the core's order. Nothing here decides anything: a
+message that does not decode is counted, kept for inspection and dropped; a send that finds no room comes back to the
+core as `undelivered`.
+
+Exit status: what the core's `Exit` says; 1 when another process holds the actor's lock or the core raised.
+"""
+
+import fcntl
+import os
+import queue
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import orjson
+import zmq
+
+from common.actor.core import (
+    Call,
+    Close,
+    Connect,
+    Core,
+    Effect,
+    Exit,
+    Note,
+    Publish,
+    ReadLog,
+    Send,
+    Write,
+)
+from common.actor.logs import ActorLog
+from common.actor.tcp import Connection, ConnectionLost, Endpoint, Listener, Phase, listen, prepare
+from common.instant import NS_PER_MS, Instant
+from common.journal.frames import Record
+from common.messages import MAX_MESSAGE_BYTES, ControlAnswer, ControlRequest, encode
+
+DRAIN_MESSAGES = 512
+"""Messages taken from one socket in one turn: enough to batch well, few enough that a flood leaves the other sockets
+their turn.
+"""
+
+QUEUE_MESSAGES = 10_000
+"""High-water mark of DEALER, ROUTER and SUB pipes. PUSH has its own, small one, so that back-pressure is seen."""
+
+PUSH_QUEUE_MESSAGES = 1_000
+LONGEST_POLL_MS = 1_000
+KEPT_GARBAGE = 8
+GARBAGE_BYTES = 256
+READ_CHUNK_BYTES = 4 << 20
+CONTROL = "control"
+
+LogReader = Callable[[int, int, int], Sequence[Record]]
+"""(from_lsn, upto_lsn, max_bytes) -> records; the journal's files are its business."""
+
+
+class AlreadyRunning(Exception):
+    """Another process holds this actor's lock. The text names the file and the process."""
+
+
+def read_clocks() -> Instant:
+    """Both clocks, now."""
+    return Instant(time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+
+
+def take_lock(run_folder: Path, actor: str) -> int:
+    """Take the actor's exclusive lock before anything is bound, and keep it for life (the descriptor is returned).
+
+    A second `bind` on an ipc path steals the endpoint with no error, so this lock is what makes an actor single.
+    Raises AlreadyRunning.
+    """
+    run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = run_folder / f"{actor}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 32).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise AlreadyRunning(
+            f"{actor} is running already (process {holder}, lock {path}); stop that one first"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+class _Link:
+    """One ZeroMQ socket with the decoder of what may come in over it."""
+
+    def __init__(self, name: str, sock: "zmq.Socket[bytes]", accepts: object | None, *, routed: bool) -> None:
+        self.name = name
+        self.socket = sock
+        self.routed = routed
+        self.raw = accepts is None
+        self.decoder = None if accepts is None else msgspec.msgpack.Decoder(accepts)
+        self.garbage = 0
+
+
+class Shell:
+    """Runs one core until it exits. Declare the links, then `run`."""
+
+    def __init__(self, core: Core, run_folder: Path, log_folder: Path) -> None:
+        """Takes the actor's lock (raises AlreadyRunning) and binds its control link."""
+        self.core = core
+        self._lock = take_lock(run_folder, core.name)
+        self._run_folder = run_folder
+        self.log = ActorLog(log_folder, core.name)
+        self._context = zmq.Context()
+        self._context.setsockopt(zmq.MAX_SOCKETS, 256)
+        self._poller = zmq.Poller()
+        self._links: dict[str, _Link] = {}
+        self._incoming: dict[zmq.Socket[bytes], _Link] = {}
+        self._descriptors: dict[int, Callable[[Instant, int], None]] = {}
+        self._connections: dict[int, Connection] = {}
+        self._targets: dict[str, Endpoint] = {}
+        self._host_index: dict[str, int] = {}
+        self._accepted = 0
+        self._read_log: LogReader | None = None
+        self._reads: deque[ReadLog] = deque()
+        self._worker: Callable[[msgspec.Struct], msgspec.Struct] | None = None
+        self._work: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._done: deque[tuple[int, msgspec.Struct]] = deque()
+        self._exit: Exit | None = None
+        self._started_ns = time.time_ns()
+        self._garbage: deque[tuple[str, str, str]] = deque(maxlen=KEPT_GARBAGE)
+        self._perform: dict[type, Callable[[Effect], None]] = {
+            Send: self._send,
+            Publish: self._publish,
+            ReadLog: self._queue_read,
+            Connect: self._connect,
+            Write: self._write,
+            Close: self._close,
+            Call: self._call,
+            Exit: self._end,
+            Note: self._note,
+        }
+        self._now = read_clocks()
+        self._wake, self._waker = socket.socketpair()
+        self._stop_asked = False
+        self.bind_router(CONTROL, f"ipc://{run_folder}/control.{core.name}", ControlRequest)
+
+    # ---- links ----
+    def _open(self, name: str, kind: int, accepts: object | None, *, routed: bool = False) -> "zmq.Socket[bytes]":
+        sock = self._context.socket(kind)
+        sock.setsockopt(zmq.LINGER, 0)
+        sock.setsockopt(zmq.MAXMSGSIZE, 64 * MAX_MESSAGE_BYTES if kind == zmq.SUB else 2 * MAX_MESSAGE_BYTES)
+        sock.setsockopt(zmq.SNDHWM, QUEUE_MESSAGES)
+        sock.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES)
+        link = _Link(name, sock, accepts, routed=routed)
+        self._links[name] = link
+        if kind not in (zmq.PUSH, zmq.PUB):
+            self._incoming[sock] = link
+            self._poller.register(sock, zmq.POLLIN)
+        return sock
+
+    def bind_router(self, name: str, endpoint: str, accepts: object) -> None:
+        """A ROUTER for many peers; a restarted peer takes over its routing id."""
+        sock = self._open(name, zmq.ROUTER, accepts, routed=True)
+        sock.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        sock.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        sock.bind(endpoint)
+
+    def connect_dealer(self, name: str, endpoint: str, accepts: object, identity: str = "") -> None:
+        """A DEALER to one ROUTER, under the actor's name unless `identity` says another."""
+        sock = self._open(name, zmq.DEALER, accepts)
+        sock.setsockopt(zmq.ROUTING_ID, (identity or self.core.name).encode())
+        sock.setsockopt(zmq.RECONNECT_IVL, 20)
+        sock.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+        sock.connect(endpoint)
+
+    def connect_push(self, name: str, endpoint: str) -> None:
+        """A command path: at most once, small queue, nothing queued for a peer that is not there."""
+        sock = self._open(name, zmq.PUSH, None)
+        sock.setsockopt(zmq.IMMEDIATE, 1)
+        sock.setsockopt(zmq.SNDHWM, PUSH_QUEUE_MESSAGES)
+        sock.setsockopt(zmq.RECONNECT_IVL, 20)
+        sock.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+        sock.connect(endpoint)
+
+    def bind_pull(self, name: str, endpoint: str, accepts: object) -> None:
+        """The receiving end of command paths."""
+        self._open(name, zmq.PULL, accepts).bind(endpoint)
+
+    def bind_publisher(self, name: str, endpoint: str) -> None:
+        """A PUB socket; it drops for a subscriber that does not keep up."""
+        self._open(name, zmq.PUB, None).bind(endpoint)
+
+    def subscribe_stream(self, endpoint: str, name: str = "stream") -> None:
+        """The journal's stream of frames: blocks go to `core.followed`."""
+        self._subscribe(name, [endpoint], None)
+
+    def subscribe(self, name: str, endpoints: Sequence[str], accepts: object) -> None:
+        """A feed of decoded messages from any number of publishers."""
+        self._subscribe(name, endpoints, accepts)
+
+    def bind_subscriber(self, name: str, endpoint: str, accepts: object | None) -> None:
+        """A SUB that publishers connect to. With `accepts` None its messages are raw bytes, for `core.followed`."""
+        sock = self._open(name, zmq.SUB, accepts)
+        sock.setsockopt(zmq.SUBSCRIBE, b"")
+        sock.bind(endpoint)
+
+    def _subscribe(self, name: str, endpoints: Sequence[str], accepts: object | None) -> None:
+        sock = self._open(name, zmq.SUB, accepts)
+        sock.setsockopt(zmq.RECONNECT_IVL, 20)
+        sock.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+        sock.setsockopt(zmq.SUBSCRIBE, b"")
+        for endpoint in endpoints:
+            sock.connect(endpoint)
+
+    def target(
+        self, name: str, hosts: Sequence[tuple[str, int]], tls: ssl.SSLContext | None, server_name: str = ""
+    ) -> None:
+        """What `Connect(target=name)` means. Hosts are tried in turn; the turn begins anew after `host_worked`."""
+        self._targets[name] = Endpoint(tuple(hosts), tls, server_name)
+        self._host_index[name] = 0
+
+    def listen(self, name: str, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        """Accept connections for the core's `listener` of that name."""
+        listener = listen(name, host, port, tls)
+        self._poller.register(listener.socket, zmq.POLLIN)
+        self._descriptors[listener.socket.fileno()] = lambda now, _: self._accept(listener, now)
+
+    def log_reader(self, read: LogReader) -> None:
+        """How `ReadLog` reads the journal."""
+        self._read_log = read
+
+    def worker(self, function: Callable[[msgspec.Struct], msgspec.Struct]) -> None:
+        """The one blocking function that `Call` runs, in a thread of its own."""
+        self._worker = function
+        threading.Thread(target=self._labour, name="worker", daemon=True).start()
+
+    # ---- turns ----
+    def run(self) -> int:
+        """Run until the core exits; returns the exit status."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        self._poller.register(self._wake, zmq.POLLIN)
+        self._descriptors[self._wake.fileno()] = lambda now, _: self._woken(now)
+        try:
+            self._now = read_clocks()
+            self.core.started(self._now)
+            self._settle()
+            while self._exit is None:
+                self._turn()
+        except Exception:
+            self._now = read_clocks()
+            self.log.write("error", "crashed", {"traceback": traceback.format_exc()}, self._now)
+            traceback.print_exc()
+            return 1
+        finally:
+            self._close_all()
+        return self._exit.status
+
+    def _turn(self) -> None:
+        """Poll, drain, time, settle."""
+        ready = self._poller.poll(self._poll_ms())
+        now = self._now = read_clocks()
+        for sock, event in ready:
+            if isinstance(sock, int):
+                self._descriptors[sock](now, event)
+            else:
+                self._drain(self._incoming[sock], now)
+        if self._reads:
+            self._read_once(now)
+        deadline = self.core.next_deadline_ns()
+        if deadline is not None and deadline <= now.boot_ns:
+            self.core.timer(now)
+        self._settle()
+
+    def _poll_ms(self) -> int:
+        if self._reads:
+            return 0
+        deadline = self.core.next_deadline_ns()
+        if deadline is None:
+            return LONGEST_POLL_MS
+        left = deadline - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        return max(0, min(LONGEST_POLL_MS, -(-left // NS_PER_MS)))
+
+    def _drain(self, link: _Link, now: Instant) -> None:
+        receive = link.socket.recv
+        for _ in range(DRAIN_MESSAGES):
+            try:
+                peer = receive(zmq.NOBLOCK) if link.routed else b""
+                data = receive(zmq.NOBLOCK)
+                extra = bool(link.socket.getsockopt(zmq.RCVMORE)) if link.routed else False
+            except zmq.Again:
+                return
+            if extra:
+                self._drop_rest(link, data)
+                continue
+            self._deliver(link, peer, data, now)
+
+    def _drop_rest(self, link: _Link, data: bytes) -> None:
+        """A message of too many parts is garbage as a whole."""
+        while link.socket.getsockopt(zmq.RCVMORE):
+            data += link.socket.recv()
+        self._count_garbage(link, data, "a message of more than one part")
+
+    def _deliver(self, link: _Link, peer: bytes, data: bytes, now: Instant) -> None:
+        if link.decoder is None:
+            self.core.followed(data, now)
+            return
+        try:
+            message = link.decoder.decode(data)
+        except (msgspec.DecodeError, RecursionError) as error:
+            self._count_garbage(link, data, str(error))
+            return
+        if link.name == CONTROL and self._answer_control(peer, message, now):
+            return
+        self.core.received(link.name, peer, message, now)
+
+    def _count_garbage(self, link: _Link, data: bytes, why: str) -> None:
+        link.garbage += 1
+        self._garbage.append((link.name, why, data[:GARBAGE_BYTES].hex()))
+        if link.garbage & (link.garbage - 1) == 0:
+            self.log.write("warning", "garbage", {"link": link.name, "why": why, "count": link.garbage}, self._now)
+
+    def _settle(self) -> None:
+        """End the turn and carry out effects until none is left; carrying out may bring the core more to say."""
+        now, core = self._now, self.core
+        core.turn_ended(now)
+        while core.effects:
+            effects, core.effects = core.effects, []
+            for effect in effects:
+                self._perform[type(effect)](effect)
+            core.turn_ended(now)
+
+    # ---- effects ----
+    def _send(self, effect: Effect) -> None:
+        assert isinstance(effect, Send)
+        link = self._links[effect.link]
+        try:
+            if link.routed:
+                link.socket.send_multipart([effect.peer, encode(effect.message)], zmq.NOBLOCK)
+            else:
+                link.socket.send(encode(effect.message), zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
+                raise
+            self.core.undelivered(effect, self._now)
+
+    def _publish(self, effect: Effect) -> None:
+        assert isinstance(effect, Publish)
+        self._links[effect.link].socket.send(effect.data, zmq.NOBLOCK)
+
+    def _queue_read(self, effect: Effect) -> None:
+        assert isinstance(effect, ReadLog)
+        self._reads.append(effect)
+
+    def _read_once(self, now: Instant) -> None:
+        """One bounded chunk a turn, so that a long replay never keeps the sockets waiting."""
+        if self._read_log is None:
+            raise RuntimeError(f"{self.core.name}: reads the log but was given no reader")
+        read = self._reads.popleft()
+        self.core.log_read(self._read_log(read.from_lsn, read.upto_lsn, READ_CHUNK_BYTES), now)
+
+    def _end(self, effect: Effect) -> None:
+        assert isinstance(effect, Exit)
+        self.log.write(
+            "info" if effect.status == 0 else "error", "exit", {"status": effect.status, "why": effect.text}, self._now
+        )
+        if effect.status:
+            print(f"{self.core.name}: {effect.text}", file=sys.stderr, flush=True)
+        if self._exit is None:
+            self._exit = effect
+
+    def _note(self, effect: Effect) -> None:
+        assert isinstance(effect, Note)
+        self.log.write(effect.level, effect.event, effect.fields, self._now)
+
+    def _call(self, effect: Effect) -> None:
+        assert isinstance(effect, Call)
+        if self._worker is None:
+            raise RuntimeError(f"{self.core.name}: calls a worker but was given none")
+        self._work.put(effect)
+
+    def _labour(self) -> None:
+        """The worker thread: one call at a time, its result handed to the loop."""
+        assert self._worker is not None
+        while (call := self._work.get()) is not None:
+            self._done.append((call.number, self._worker(call.argument)))
+            self._waker.send(b"w")
+
+    # ---- TCP ----
+
+    def _connect(self, effect: Effect) -> None:
+        assert isinstance(effect, Connect)
+        endpoint = self._targets[effect.target]
+        index = self._host_index[effect.target]
+        self._host_index[effect.target] = index + 1
+        address = endpoint.hosts[index % len(endpoint.hosts)]
+        try:
+            connection = Connection.to(effect.connection, address, endpoint)
+        except ConnectionLost as error:
+            self.core.closed(effect.connection, str(error), self._now)
+            return
+        self._adopt(connection)
+
+    def host_worked(self, target: str) -> None:
+        """The host in use has logged on: the turn of hosts begins with it next time."""
+        self._host_index[target] = max(0, self._host_index[target] - 1)
+
+    def _adopt(self, connection: Connection) -> None:
+        self._connections[connection.number] = connection
+        self._descriptors[connection.fileno()] = lambda now, event: self._stream_ready(connection, event, now)
+        self._watch(connection)
+
+    def _watch(self, connection: Connection) -> None:
+        self._poller.register(connection.fileno(), zmq.POLLIN | (zmq.POLLOUT if connection.wants_write else 0))
+
+    def _accept(self, listener: Listener, now: Instant) -> None:
+        for _ in range(DRAIN_MESSAGES):
+            try:
+                stream, _ = listener.socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self.log.write("warning", "accept", {"listener": listener.name, "error": str(error)}, now)
+                return
+            self._welcome(listener, stream, now)
+
+    def _welcome(self, listener: Listener, stream: socket.socket, now: Instant) -> None:
+        prepare(stream)
+        self._accepted += 1
+        connection = Connection(self._accepted, stream, Phase.OPEN, listener.name)
+        try:
+            if listener.tls is not None:
+                connection.start_tls(listener.tls, server_side=True)
+        except (OSError, ssl.SSLError) as error:
+            self.log.write("warning", "accept", {"listener": listener.name, "error": str(error)}, now)
+            connection.close()
+            return
+        self._adopt(connection)
+        if connection.phase is Phase.OPEN:
+            self.core.accepted(connection.number, listener.name, now)
+
+    def _stream_ready(self, connection: Connection, event: int, now: Instant) -> None:
+        try:
+            if connection.phase in (Phase.CONNECTING, Phase.SHAKING_HANDS):
+                if connection.progress():
+                    self._opened(connection, now)
+                self._watch(connection)
+                return
+            if event & zmq.POLLOUT and connection.wants_write:
+                self._flushed(connection, now)
+            if event & ~zmq.POLLOUT and connection.phase is Phase.OPEN:
+                data = connection.receive()
+                if data:
+                    self.core.data(connection.number, data, now)
+        except ConnectionLost as error:
+            self._lost(connection, str(error), now)
+
+    def _opened(self, connection: Connection, now: Instant) -> None:
+        if connection.listener:
+            self.core.accepted(connection.number, connection.listener, now)
+        else:
+            self.core.connected(connection.number, now)
+
+    def _flushed(self, connection: Connection, now: Instant) -> None:
+        connection.flush()
+        if connection.wants_write:
+            return
+        if connection.phase is Phase.CLOSING:
+            self._drop(connection)
+            return
+        self._watch(connection)
+        self.core.writable(connection.number, now)
+
+    def _write(self, effect: Effect) -> None:
+        assert isinstance(effect, Write)
+        connection = self._connections.get(effect.connection)
+        if connection is None:
+            return
+        was_blocked = connection.wants_write
+        try:
+            connection.write(effect.data)
+        except ConnectionLost as error:
+            self._lost(connection, str(error), self._now)
+            return
+        if connection.wants_write and not was_blocked:
+            self._watch(connection)
+            self.core.blocked(connection.number, self._now)
+
+    def _close(self, effect: Effect) -> None:
+        assert isinstance(effect, Close)
+        connection = self._connections.get(effect.connection)
+        if connection is None:
+            return
+        if connection.unsent:
+            connection.phase = Phase.CLOSING
+            return
+        self._drop(connection)
+
+    def _lost(self, connection: Connection, text: str, now: Instant) -> None:
+        was_closing = connection.phase is Phase.CLOSING
+        was_known = connection.phase is Phase.OPEN or not connection.listener
+        self._drop(connection)
+        if was_known and not was_closing:
+            self.core.closed(connection.number, text, now)
+
+    def _drop(self, connection: Connection) -> None:
+        if self._connections.pop(connection.number, None) is None:
+            return
+        self._poller.unregister(connection.fileno())
+        del self._descriptors[connection.fileno()]
+        connection.close()
+
+    # ---- control, signals ----
+    def _answer_control(self, peer: bytes, request: ControlRequest, now: Instant) -> bool:
+        """Answer what is every actor's own; True when that was all."""
+        if request.act == "status":
+            answer = ControlAnswer(request.token, True, detail=orjson.dumps(self._status(now), default=str))
+        elif request.act == "log_level":
+            level = str(orjson.loads(request.arguments).get("level", ""))
+            try:
+                self.log.set_level(level)
+            except KeyError:
+                answer = ControlAnswer(
+                    request.token, False, f"{level!r} is no log level; say debug, info, warning or error"
+                )
+            else:
+                answer = ControlAnswer(request.token, True, f"log level {level}")
+        else:
+            return False
+        self._send(Send(CONTROL, answer, peer))
+        return True
+
+    def _status(self, now: Instant) -> dict[str, object]:
+        return {
+            "actor": self.core.name,
+            "pid": os.getpid(),
+            "uptime_s": round((now.wall_ns - self._started_ns) / 1e9, 1),
+            "memory_bytes": _resident_bytes(),
+            "log_level": self.log.level,
+            "garbage": {link.name: link.garbage for link in self._links.values() if link.garbage},
+            "garbage_kept": [list(kept) for kept in self._garbage],
+            **self.core.status(now),
+        }
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._stop_asked = True
+        self._waker.send(b"s")
+
+    def _woken(self, now: Instant) -> None:
+        self._wake.recv(4096)
+        while self._done:
+            number, result = self._done.popleft()
+            self.core.call_finished(number, result, now)
+        if self._stop_asked:
+            self._stop_asked = False
+            self.core.stop(now)
+
+    def _close_all(self) -> None:
+        """Leave: what was given to sockets may still go out for a short while, nothing is awaited."""
+        for connection in list(self._connections.values()):
+            self._drop(connection)
+        for link in self._links.values():
+            link.socket.close(linger=200)
+        self._context.term()
+        self._work.put(None)
+        self.log.close()
+        os.close(self._lock)
+
+
+def _resident_bytes() -> int:
+    """The process's resident memory, from the kernel's own account."""
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
