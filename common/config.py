@@ -432,6 +432,10 @@ class Paths:
         """The private key (PEM) of `server_certificate`."""
         return self.keys / venue / "server.key"
 
+    def public_key(self, venue: str) -> Path:
+        """The public half (PEM) of a simulated venue's key pair: what its exchange checks signatures against."""
+        return self.keys / venue / "public_key.pem"
+
 
 class Kind(StrEnum):
     """A line of the Procfile: a supervisor and the actors behind it."""

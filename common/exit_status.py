@@ -1,0 +1,16 @@
+"""The exit status of every fixring process and command: one meaning each, the same everywhere."""
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """What a process says by ending. 2 is also the shell's and click's word for wrong usage."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    CONFIGURATION = 3
+    NOT_RUNNING = 4
+    TIMEOUT = 5
+    REFUSED = 6
+    INTEGRITY = 7

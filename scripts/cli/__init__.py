@@ -1,0 +1,1 @@
+"""The `fixring` command line: a module per command or group, loaded only when it is asked for."""

@@ -1,0 +1,106 @@
+"""`fixring`: the root of the command line. Its commands load when they are called, and every error becomes an exit status.
+
+Exit statuses are those of `common.exit_status`. Errors go to standard error, one line: what, where, what to do.
+"""
+
+import importlib
+import os
+import sys
+from importlib.util import find_spec
+from typing import NoReturn
+
+import click
+
+from common.config import ConfigError
+from common.exit_status import ExitStatus
+
+COMMANDS = {
+    "accounts": "scripts.cli.orders:accounts",
+    "bench": "scripts.cli.bench:bench",
+    "doctor": "scripts.cli.doctor:doctor",
+    "exchange": "scripts.cli.exchange:exchange",
+    "fix": "scripts.cli.fix:fix",
+    "journal": "scripts.cli.journal:journal",
+    "kill": "scripts.cli.kill:kill",
+    "orders": "scripts.cli.orders:orders",
+    "positions": "scripts.cli.orders:positions",
+    "reconcile": "scripts.cli.reconcile:reconcile",
+    "resume": "scripts.cli.kill:resume",
+    "session": "scripts.cli.session:session",
+    "signals": "scripts.cli.signals:signals",
+    "simulate": "scripts.cli.simulate:simulate",
+    "status": "scripts.cli.status:status",
+    "torture": "scripts.cli.torture:torture",
+}
+"""Command to "module:attribute" of the click object behind it."""
+
+
+class CommandError(Exception):
+    """A command failed for a reason that the user can act on: the text says what, where and what to do."""
+
+    def __init__(self, text: str, status: ExitStatus = ExitStatus.FAILURE) -> None:
+        """`status` is the process's exit status."""
+        super().__init__(text)
+        self.status = status
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports the module behind one only when it is needed: `status` loads no simulator."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, sorted."""
+        return [name for name, where in sorted(COMMANDS.items()) if find_spec(where.partition(":")[0]) is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command called `cmd_name`, or None where there is none."""
+        module, _, attribute = COMMANDS.get(cmd_name, "").partition(":")
+        if not module or find_spec(module) is None:
+            return None
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="fixring")
+def root() -> None:
+    """Run and ask a fixring stack.
+
+    Exit status: 0 ok, 1 failure, 2 usage, 3 configuration, 4 not running, 5 timeout, 6 refused, 7 integrity.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit status; the one place where an exception becomes a message and a status."""
+    try:
+        result = root.main(args=arguments, prog_name="fixring", standalone_mode=False)
+        return result if isinstance(result, int) else ExitStatus.OK
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted", ExitStatus.FAILURE)
+    except CommandError as error:
+        return _complain(str(error), error.status)
+    except ConfigError as error:
+        return _complain(str(error), ExitStatus.CONFIGURATION)
+    except BrokenPipeError:
+        # `fixring journal tail | head`: the reader has what it wanted; do not complain when the interpreter flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.OK
+
+
+def _complain(text: str, status: ExitStatus) -> int:
+    click.echo(f"fixring: {text}", err=True)
+    return status
+
+
+if __name__ == "__main__":
+    main()
