@@ -1,4 +1,4 @@
-"""`fixring`: the root of the command line. Its commands load when they are called, and every error becomes an exit status.
+"""`fixring`: the root of the command line. Commands load when they are called; every error becomes an exit status.
 
 Exit statuses are those of `common.exit_status`. Errors go to standard error, one line: what, where, what to do.
 """
@@ -45,7 +45,7 @@ class CommandError(Exception):
 
 
 class LazyGroup(click.Group):
-    """Knows its commands by name and imports the module behind one only when it is needed: `status` loads no simulator."""
+    """Knows its commands by name and imports the module behind one when it is needed: `status` loads no simulator."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, sorted."""
