@@ -1,0 +1,266 @@
+"""The dialect "binance": Binance Spot's order entry and market data over FIX 4.4.
+
+Source: binance-spot-api-docs, fix-api.md and the dictionaries spot-fix-oe.xml and spot-fix-md.xml as of July 2026.
+What it means for us: Logon(A) is signed; numbers start at 1 with each connection and nothing is resent; a price is
+changed by OrderCancelRequestAndNewOrderSingle(XCN), a quantity lowered by OrderAmendKeepPriorityRequest(XAK); a fill
+is ExecType(150)=F identified by TradeID(1003); ErrorCode(25016) -1006 and -1007 say that the outcome is not known.
+There is no status request.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
+
+from common.fix.session_types import SequencePolicy, SessionSettings
+from common.fix.wire import split
+from common.messages import (
+    MAX_TIME_TO_LIVE_NS,
+    AmendOrder,
+    Announced,
+    CancelOrder,
+    CancelRejected,
+    ExecutionReport,
+    MassCancelReported,
+    NewOrder,
+    QueryOrder,
+    RequestRejected,
+    VenueEvent,
+)
+from common.venues.dialect import Body, BookEntry, Credentials, Identity, SubscriptionRejected, plain
+from common.venues.reading import ZERO, Fields, decimal, fee, group, integer, number, quantity, require, text, time_ns
+from common.venues.signers import BadKey, binance_signature, ed25519_key
+
+AMBIGUOUS_CODES = frozenset({-1006, -1007})
+UNKNOWN_ORDER_CODE = -2011
+UNKNOWN_ORDER_TEXT = "Unknown order sent."
+PROCESSING_LIMIT_NS = 10_000_000_000
+"""The server gives up on a request after 10 s and answers -1007: later than that it does not take effect any more."""
+
+RECV_WINDOW_MAX_US = 60_000_000
+RECV_WINDOW_MIN_US = 1_000
+CANCEL_ID_SUFFIX = "_c"
+"""CancelClOrdID(25034) of an XCN: the new order's ClOrdID(11) with this behind it. Our own ids never hold an
+underscore.
+"""
+
+_BOOK_ENTRY_TAGS = (b"269", b"270", b"271")
+_ENTRY_TAGS = (b"279", b"269", b"270", b"271", b"55", b"60", b"1003", b"2446", b"25043", b"25044")
+
+
+@lru_cache(maxsize=1024)
+def _terms(symbol: str, side: str, ord_type: str, time_in_force: str, post_only: bool) -> str:
+    """The part of an order that few orders differ in: a market order and a post-only one have no TimeInForce(59)."""
+    last = "18=6\x01" if post_only else "" if ord_type == "1" else f"59={time_in_force}\x01"
+    return f"40={ord_type}\x0154={side}\x0155={symbol}\x01{last}"
+
+
+class Binance:
+    """See the module. Stateless: one object serves any number of connections."""
+
+    name = "binance"
+    begin_string = "FIX.4.4"
+    has_query = False
+    has_rest = True
+    window_ns = MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS
+
+    def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """See `Dialect`. MessageHandling(25035)=2: the engine takes our messages in MsgSeqNum(34) order."""
+        return self._settings(identity, credentials)
+
+    def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """See `Dialect`."""
+        return self._settings(identity, credentials)
+
+    def _settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        if credentials is None:
+            raise ValueError("Binance's Logon(A) is signed: set the venue's [credentials]")
+        try:
+            ed25519_key(credentials.private_key_pem)
+        except BadKey as error:
+            raise ValueError(str(error)) from None
+
+        def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
+            raw_data = binance_signature(
+                credentials.private_key_pem,
+                identity.sender_comp_id,
+                identity.target_comp_id,
+                msg_seq_num,
+                sending_time,
+            )
+            return b"95=%d\x0196=%b\x01553=%b\x0125035=2\x01" % (
+                len(raw_data),
+                raw_data,
+                credentials.api_key.encode(),
+            )
+
+        return SessionSettings(
+            begin_string=self.begin_string,
+            sender_comp_id=identity.sender_comp_id,
+            target_comp_id=identity.target_comp_id,
+            heart_bt_int_s=identity.heart_bt_int_s,
+            initiator=True,
+            reset_on_logon=True,
+            expects_reset_echo=False,
+            sequence_policy=SequencePolicy.RESET,
+            allow_resend_request=False,
+            timestamp_digits=6,
+            logon_fields=logon_fields,
+        )
+
+    def header_fields(self, time_left_ns: int | None) -> bytes:
+        """RecvWindow(25000) in milliseconds with three decimals, counted from SendingTime(52)."""
+        if time_left_ns is None:
+            return b""
+        window_us = min(max(time_left_ns // 1000, RECV_WINDOW_MIN_US), RECV_WINDOW_MAX_US)
+        return b"25000=%d.%03d\x01" % divmod(window_us, 1000)
+
+    def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
+        """NewOrderSingle(D); the dictionary has neither HandlInst(21) nor TransactTime(60)."""
+        c = command
+        price = "" if c.price is None else f"44={plain(c.price)}\x01"
+        terms = _terms(c.symbol, c.side, c.ord_type, c.time_in_force, c.post_only)
+        return Body("D", f"11={c.cl_ord_id}\x0138={plain(c.order_qty)}\x01{terms}{price}".encode())
+
+    def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
+        """XAK where only the quantity falls, else XCN with the quantity that is left.
+
+        XCN always says CancelRequestAndNewOrderSingleMode(25033)=1, STOP_ON_FAILURE, and CancelRestrictions(25002)=1,
+        ONLY_NEW: a fill that crosses it on the way then stops it, instead of adding the whole quantity once more.
+        """
+        c = command
+        order = f"37={c.order_id}\x01" if c.order_id else ""
+        if not self.amend_is_new_order(c):
+            names = f"11={c.orig_cl_ord_id}\x01{order}41={c.orig_cl_ord_id}\x01"
+            return Body("XAK", f"{names}55={c.symbol}\x0138={plain(c.order_qty)}\x01".encode())
+        price = "" if c.price is None else f"44={plain(c.price)}\x01"
+        terms = _terms(c.symbol, c.side, c.ord_type, c.time_in_force, c.post_only)
+        cancel = f"25033=1\x01{order}41={c.orig_cl_ord_id}\x0125034={c.cl_ord_id}{CANCEL_ID_SUFFIX}\x0125002=1\x01"
+        left = plain(c.order_qty - c.cum_qty)
+        return Body("XCN", f"{cancel}11={c.cl_ord_id}\x0138={left}\x01{terms}{price}".encode())
+
+    def amend_is_new_order(self, command: AmendOrder) -> bool:
+        """See `Dialect`: all but a lower quantity at the same price."""
+        return command.price != command.former_price or command.order_qty >= command.former_order_qty
+
+    def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
+        """OrderCancelRequest(F) by OrderID(37) where it is known, which is fastest."""
+        c = command
+        order = f"37={c.order_id}\x01" if c.order_id else ""
+        return Body("F", f"11={c.cl_ord_id}\x01{order}41={c.orig_cl_ord_id}\x0155={c.symbol}\x01".encode())
+
+    def encode_query(self, command: QueryOrder) -> Body | None:
+        """See `Dialect`: there is none."""
+        return None
+
+    def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
+        """OrderMassCancelRequest(q): the whole account's orders of one symbol, other sessions' too."""
+        return Body("q", f"11={cl_ord_id}\x01530=1\x0155={symbol}\x01".encode())
+
+    def resendable(self, msg_type: str) -> bool:
+        """See `Dialect`: nothing is."""
+        return False
+
+    def decode(self, msg_type: str, raw: bytes) -> VenueEvent | None:
+        """See `Dialect`."""
+        if msg_type == "8":
+            return _report(split(raw), raw)
+        if msg_type in ("9", "XAR"):
+            return _cancel_rejected(split(raw))
+        if msg_type == "3":
+            f = split(raw)
+            code = integer(f, b"25016")
+            return RequestRejected(integer(f, b"45"), None, "", code, text(f, b"58"), code in AMBIGUOUS_CODES)
+        if msg_type == "r":
+            f = split(raw)
+            accepted = f.get(b"531", b"0") != b"0"
+            code, affected = integer(f, b"25016"), integer(f, b"533")
+            return MassCancelReported(text(f, b"11"), text(f, b"55"), accepted, affected, code, text(f, b"58"))
+        if msg_type == "B":
+            return Announced(text(split(raw), b"148"))
+        return None
+
+    def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
+        """MarketDataRequest(V) twice: the book ticker (MarketDepth(264)=1, bid and offer together) and the trade
+        stream.
+        """
+        names = "".join(f"55={symbol}\x01" for symbol in symbols)
+        group_ = f"146={len(symbols)}\x01{names}"
+        book = f"262={md_req_id}-book\x01263=1\x01264=1\x01266=Y\x01{group_}267=2\x01269=0\x01269=1\x01"
+        trades = f"262={md_req_id}-trade\x01263=1\x01266=Y\x01{group_}267=1\x01269=2\x01"
+        return [Body("V", book.encode()), Body("V", trades.encode())]
+
+    def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
+        """See `Dialect`. Symbol(55) is left out where it is that of the entry before."""
+        if msg_type == "W":
+            symbol = require(split(raw), b"55")
+            entries = [_entry(e, symbol, "W") for e in group(raw, b"268", _BOOK_ENTRY_TAGS)]
+            return [BookEntry(symbol, "", "W", None, ZERO), *entries]
+        if msg_type == "X":
+            result: list[BookEntry] = []
+            symbol = ""
+            for e in group(raw, b"268", _ENTRY_TAGS):
+                symbol = text(e, b"55") or symbol
+                result.append(_entry(e, symbol, text(e, b"279")))
+            return result
+        if msg_type == "Y":
+            fields = split(raw)
+            return SubscriptionRejected(text(fields, b"262"), text(fields, b"58"))
+        return []
+
+
+def _own_id(cl_ord_id: str) -> str:
+    """The id as we gave it to the command: an XCN's cancel half is told under an id of its own."""
+    return cl_ord_id.removesuffix(CANCEL_ID_SUFFIX)
+
+
+def _report(f: Fields, raw: bytes) -> ExecutionReport:
+    exec_type, ord_status = require(f, b"150"), require(f, b"39")
+    traded = exec_type == "F"
+    fee_qty, fee_asset = fee(f, raw) if traded else (ZERO, "")
+    code = integer(f, b"25016")
+    return ExecutionReport(
+        cl_ord_id=_own_id(text(f, b"11")),
+        orig_cl_ord_id=text(f, b"41"),
+        order_id=text(f, b"37"),
+        exec_id=text(f, b"17"),
+        exec_type=exec_type,
+        ord_status=ord_status,
+        symbol=text(f, b"55"),
+        side=text(f, b"54"),
+        order_qty=decimal(f, b"38"),
+        price=decimal(f, b"44"),
+        last_qty=quantity(f, b"32") if traded else ZERO,
+        last_px=quantity(f, b"31") if traded else ZERO,
+        cum_qty=decimal(f, b"14"),
+        leaves_qty=decimal(f, b"151"),
+        trade_key=require(f, b"1003") if traded else "",
+        fee_qty=fee_qty,
+        fee_asset=fee_asset,
+        transact_ns=time_ns(f, b"60"),
+        error_code=code,
+        text=text(f, b"58"),
+        ambiguous=code in AMBIGUOUS_CODES,
+        maker=traded and f.get(b"1057") == b"N",
+    )
+
+
+def _cancel_rejected(f: Fields) -> CancelRejected:
+    """OrderCancelReject(9) and OrderAmendReject(XAR). An old sample shows "Unknown order sent." under another code."""
+    code, words = integer(f, b"25016"), text(f, b"58")
+    return CancelRejected(
+        cl_ord_id=_own_id(text(f, b"11")),
+        orig_cl_ord_id=text(f, b"41"),
+        order_id=text(f, b"37"),
+        ord_status="",
+        error_code=code,
+        text=words,
+        unknown_order=words == UNKNOWN_ORDER_TEXT or (code == UNKNOWN_ORDER_CODE and not words),
+        ambiguous=code in AMBIGUOUS_CODES,
+    )
+
+
+def _entry(e: Fields, symbol: str, action: str) -> BookEntry:
+    px = e.get(b"270")
+    taker_side = text(e, b"2446")
+    value = None if px is None else number(px, b"270")
+    return BookEntry(symbol, text(e, b"269"), action, value, quantity(e, b"271") or Decimal(0), taker_side)

@@ -1,0 +1,134 @@
+"""What a venue's dialect is: how this venue spells our commands in FIX, and what its answers mean in ours.
+
+A dialect is pure: commands and raw messages in, bytes and neutral events out. It knows the client's side alone; the
+simulated exchange spells the other side on its own, from the venue's document. Prices and quantities are Decimal on
+our side and plain decimal text on the wire, never in scientific notation.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from common.fix.session_types import SessionSettings
+from common.messages import AmendOrder, CancelOrder, NewOrder, QueryOrder, VenueEvent
+
+
+class UnknownDialect(Exception):
+    """The venue's file names a dialect that fixring does not have."""
+
+
+class BadReport(Exception):
+    """A message of the venue passed the session but cannot be read as what its MsgType(35) says. It names the field."""
+
+
+class Credentials(NamedTuple):
+    """What signs a Logon(A): the API key as text and the Ed25519 private key as PEM."""
+
+    api_key: str
+    private_key_pem: bytes
+
+
+class Identity(NamedTuple):
+    """Who speaks to whom on one connection, and how often at least: HeartBtInt(108) in seconds."""
+
+    sender_comp_id: str
+    target_comp_id: str
+    heart_bt_int_s: int
+
+
+class Body(NamedTuple):
+    """A message to be sent: MsgType(35) and the fields after the standard header, each ended by SOH."""
+
+    msg_type: str
+    fields: bytes
+
+
+class BookEntry(NamedTuple):
+    """One entry of market data in order of arrival. `what` is MDEntryType(269): "0" bid, "1" offer, "2" trade.
+
+    `action` is MDUpdateAction(279) ("0" new, "1" change, "2" delete), or "W" for a snapshot's entry; an entry with
+    action "W" and `what` "" begins the snapshot: the symbol's book is empty from there.
+    """
+
+    symbol: str
+    what: str
+    action: str
+    px: Decimal | None
+    qty: Decimal
+    taker_side: str = ""
+
+
+class SubscriptionRejected(NamedTuple):
+    """MarketDataRequestReject(Y)."""
+
+    md_req_id: str
+    text: str
+
+
+class Dialect(Protocol):
+    """One venue's way of speaking, the client's side."""
+
+    name: str
+    begin_string: str
+    has_query: bool
+    """OrderStatusRequest(H) exists."""
+    has_rest: bool
+    """What FIX cannot tell is asked over REST."""
+    window_ns: int
+    """How long after a connection's death one of its requests may still take effect, by the venue's clock."""
+
+    def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """The FIX session of an order entry connection. Raises ValueError where the credentials are of no use."""
+
+    def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """The FIX session of a market data connection: numbers start at 1 at each logon."""
+
+    def header_fields(self, time_left_ns: int | None) -> bytes:
+        """Extra header fields of an order message: the venue's own window, from what is left of the deadline."""
+
+    def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
+        """A new order. `wall_ns` is for TransactTime(60), where the venue has it."""
+
+    def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
+        """A change of quantity or price, as this venue spells it."""
+
+    def amend_is_new_order(self, command: AmendOrder) -> bool:
+        """Whether that amendment is a cancel and a new order of its own (its ClOrdID(11) is then another order's)."""
+
+    def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
+        """A cancel of one order."""
+
+    def encode_query(self, command: QueryOrder) -> Body | None:
+        """A question for an order's state, or None where the venue has none."""
+
+    def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
+        """A cancel of every open order of the account in `symbol`, or None where the venue has none."""
+
+    def resendable(self, msg_type: str) -> bool:
+        """Whether a message of this type is sent again at a ResendRequest(2). What adds risk never is."""
+
+    def decode(self, msg_type: str, raw: bytes) -> VenueEvent | None:
+        """What a message of the venue says about orders; None when it says nothing. Raises BadReport."""
+
+    def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
+        """Subscriptions to the best prices and the trades of `symbols`. `md_req_id` is the stem of MDReqID(262)."""
+
+    def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
+        """The entries of a W or X, in order; or a Y. Empty for other types. Raises BadReport."""
+
+
+def plain(value: Decimal) -> str:
+    """A decimal as FIX wants it: digits and a point, no exponent."""
+    text = str(value)
+    return format(value, "f") if "E" in text else text
+
+
+def find_dialect(name: str) -> Dialect:
+    """The dialect called `name` in a venue's file. Raises UnknownDialect."""
+    from common.venues.binance import Binance
+    from common.venues.generic import Generic
+
+    known: dict[str, type[Dialect]] = {"generic": Generic, "binance": Binance}
+    if name not in known:
+        raise UnknownDialect(f"dialect {name!r}: there is {', '.join(sorted(known))}; set `dialect` to one of them")
+    return known[name]()

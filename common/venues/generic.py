@@ -1,0 +1,246 @@
+"""The dialect "generic": FIX 4.4 as the standard has it, persistent sequence numbers, resend, status requests.
+
+Source: FIX 4.4 with errata 20030618, volumes 3 and 4. A trade is identified by ExecID(17); a fee is told by
+NoMiscFees(136) or, where there is none, by Commission(12) in CommCurrency(479). An order is post-only by
+ExecInst(18)=6 (participate, don't initiate), and LastLiquidityInd(851)=1 marks a fill that added liquidity.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
+
+from common.fix.session_types import SequencePolicy, SessionSettings
+from common.fix.wire import split, utc_timestamp
+from common.messages import (
+    AmendOrder,
+    Announced,
+    CancelOrder,
+    CancelRejected,
+    ExecutionReport,
+    MassCancelReported,
+    NewOrder,
+    QueryOrder,
+    RequestRejected,
+    VenueEvent,
+)
+from common.venues.dialect import Body, BookEntry, Credentials, Identity, SubscriptionRejected, plain
+from common.venues.reading import Fields, decimal, fee, group, integer, number, quantity, require, text, time_ns
+
+_NEVER_RESENT = frozenset({"D", "G"})
+# The members of NoMDEntries(268) in W and X.
+_ENTRY_TAGS = tuple(
+    b"%d" % tag
+    for tag in (269, 270, 271, 272, 273, 276, 277, 278, 279, 280, 55, 15, 282, 283, 290, 346, 2446, 1003, 60, 828)
+)
+_UNKNOWN_ORDER = b"1"  # CxlRejReason(102)
+
+
+@lru_cache(maxsize=1024)
+def _terms(symbol: str, side: str, ord_type: str, time_in_force: str, post_only: bool) -> str:
+    """The part of an order that few orders differ in."""
+    exec_inst = "18=6\x01" if post_only else ""
+    return f"21=1\x01{exec_inst}55={symbol}\x0154={side}\x0140={ord_type}\x0159={time_in_force}\x01"
+
+
+class Generic:
+    """See the module. Stateless: one object serves any number of connections."""
+
+    name = "generic"
+    begin_string = "FIX.4.4"
+    has_query = True
+    has_rest = False
+    window_ns = 0
+
+    def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """See `Dialect`. Numbers persist; a ResendRequest(2) is answered and asked."""
+        return SessionSettings(
+            begin_string=self.begin_string,
+            sender_comp_id=identity.sender_comp_id,
+            target_comp_id=identity.target_comp_id,
+            heart_bt_int_s=identity.heart_bt_int_s,
+            initiator=True,
+            reset_on_logon=False,
+            sequence_policy=SequencePolicy.RESEND,
+        )
+
+    def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """See `Dialect`."""
+        return SessionSettings(
+            begin_string=self.begin_string,
+            sender_comp_id=identity.sender_comp_id,
+            target_comp_id=identity.target_comp_id,
+            heart_bt_int_s=identity.heart_bt_int_s,
+            initiator=True,
+            reset_on_logon=True,
+            sequence_policy=SequencePolicy.RESET,
+        )
+
+    def header_fields(self, time_left_ns: int | None) -> bytes:
+        """See `Dialect`: the standard has no such field."""
+        return b""
+
+    def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
+        """NewOrderSingle(D)."""
+        c = command
+        terms = _terms(c.symbol, c.side, c.ord_type, c.time_in_force, c.post_only)
+        price = "" if c.price is None else f"44={plain(c.price)}\x01"
+        stamp = utc_timestamp(wall_ns).decode()
+        return Body("D", f"11={c.cl_ord_id}\x01{terms}60={stamp}\x0138={plain(c.order_qty)}\x01{price}".encode())
+
+    def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
+        """OrderCancelReplaceRequest(G): the complete new terms, OrderQty(38) with the filled part included."""
+        c = command
+        terms = _terms(c.symbol, c.side, c.ord_type, c.time_in_force, c.post_only)
+        price = "" if c.price is None else f"44={plain(c.price)}\x01"
+        order_id = f"37={c.order_id}\x01" if c.order_id else ""
+        stamp = utc_timestamp(wall_ns).decode()
+        names = f"11={c.cl_ord_id}\x0141={c.orig_cl_ord_id}\x01{order_id}"
+        return Body("G", f"{names}{terms}60={stamp}\x0138={plain(c.order_qty)}\x01{price}".encode())
+
+    def amend_is_new_order(self, command: AmendOrder) -> bool:
+        """See `Dialect`: OrderCancelReplaceRequest(G) changes the order in place."""
+        return False
+
+    def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
+        """OrderCancelRequest(F)."""
+        c = command
+        order_id = f"37={c.order_id}\x01" if c.order_id else ""
+        names = f"11={c.cl_ord_id}\x0141={c.orig_cl_ord_id}\x01{order_id}"
+        stamp = utc_timestamp(wall_ns).decode()
+        qty = f"38={plain(c.order_qty)}\x01" if c.order_qty > 0 else ""
+        return Body("F", f"{names}55={c.symbol}\x0154={c.side}\x0160={stamp}\x01{qty}".encode())
+
+    def encode_query(self, command: QueryOrder) -> Body | None:
+        """OrderStatusRequest(H)."""
+        c = command
+        order_id = f"37={c.order_id}\x01" if c.order_id else ""
+        return Body("H", f"11={c.cl_ord_id}\x01{order_id}55={c.symbol}\x0154={c.side}\x01".encode())
+
+    def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
+        """OrderMassCancelRequest(q) with MassCancelRequestType(530)=1, orders of one security."""
+        stamp = utc_timestamp(wall_ns).decode()
+        return Body("q", f"11={cl_ord_id}\x01530=1\x0155={symbol}\x0160={stamp}\x01".encode())
+
+    def resendable(self, msg_type: str) -> bool:
+        """See `Dialect`."""
+        return msg_type not in _NEVER_RESENT
+
+    def decode(self, msg_type: str, raw: bytes) -> VenueEvent | None:
+        """See `Dialect`."""
+        if msg_type == "8":
+            return _report(split(raw), raw)
+        if msg_type == "9":
+            return _cancel_rejected(split(raw))
+        if msg_type in ("3", "j"):
+            return _request_rejected(split(raw))
+        if msg_type == "r":
+            return _mass_cancel(split(raw))
+        if msg_type == "B":
+            return Announced(text(split(raw), b"148"))
+        return None
+
+    def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
+        """MarketDataRequest(V): bids, offers and trades at depth 1, incremental."""
+        names = "".join(f"55={symbol}\x01" for symbol in symbols)
+        head = f"262={md_req_id}\x01263=1\x01264=1\x01265=1\x01"
+        return [Body("V", f"{head}267=3\x01269=0\x01269=1\x01269=2\x01146={len(symbols)}\x01{names}".encode())]
+
+    def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
+        """See `Dialect`."""
+        if msg_type == "W":
+            symbol = require(split(raw), b"55")
+            entries = [_entry(e, symbol, "W") for e in group(raw, b"268", _ENTRY_TAGS)]
+            return [BookEntry(symbol, "", "W", None, Decimal(0)), *entries]
+        if msg_type == "X":
+            return _incremental(raw)
+        if msg_type == "Y":
+            fields = split(raw)
+            return SubscriptionRejected(text(fields, b"262"), text(fields, b"58"))
+        return []
+
+
+def _report(f: Fields, raw: bytes) -> ExecutionReport:
+    exec_type, ord_status = require(f, b"150"), require(f, b"39")
+    traded = exec_type in "FGH"
+    fee_qty, fee_asset = _fee(f, raw) if traded else (Decimal(0), "")
+    exec_id = require(f, b"17")
+    return ExecutionReport(
+        cl_ord_id=text(f, b"11"),
+        orig_cl_ord_id=text(f, b"41"),
+        order_id=text(f, b"37"),
+        exec_id=exec_id,
+        exec_type=exec_type,
+        ord_status=ord_status,
+        symbol=text(f, b"55"),
+        side=text(f, b"54"),
+        order_qty=decimal(f, b"38"),
+        price=decimal(f, b"44"),
+        last_qty=quantity(f, b"32") if traded else Decimal(0),
+        last_px=quantity(f, b"31") if traded else Decimal(0),
+        cum_qty=decimal(f, b"14"),
+        leaves_qty=decimal(f, b"151"),
+        trade_key=exec_id if traded else "",
+        fee_qty=fee_qty,
+        fee_asset=fee_asset,
+        transact_ns=time_ns(f, b"60"),
+        error_code=integer(f, b"103"),
+        text=text(f, b"58"),
+        # FIX 4.4 volume 4, OrderStatusRequest(H): an order that is not known is reported with OrdStatus(39)=8 and
+        # OrdRejReason(103)=5, under ExecType(150)=I because it answers a status request.
+        unknown_order=exec_type == "I" and ord_status == "8" and f.get(b"103") == b"5",
+        reference_trade_key=text(f, b"19"),
+        maker=f.get(b"851") == b"1",
+    )
+
+
+def _fee(f: Fields, raw: bytes) -> tuple[Decimal, str]:
+    if b"136" in f:
+        return fee(f, raw)
+    return quantity(f, b"12"), text(f, b"479")
+
+
+def _cancel_rejected(f: Fields) -> CancelRejected:
+    return CancelRejected(
+        cl_ord_id=text(f, b"11"),
+        orig_cl_ord_id=text(f, b"41"),
+        order_id=text(f, b"37"),
+        ord_status=text(f, b"39"),
+        error_code=integer(f, b"102"),
+        text=text(f, b"58"),
+        unknown_order=f.get(b"102") == _UNKNOWN_ORDER,
+    )
+
+
+def _request_rejected(f: Fields) -> RequestRejected:
+    """Reject(3) and BusinessMessageReject(j) both name our message by RefSeqNum(45)."""
+    code = b"373" if f.get(b"35") == b"3" else b"380"
+    return RequestRejected(integer(f, b"45"), None, text(f, b"379"), integer(f, code), text(f, b"58"))
+
+
+def _mass_cancel(f: Fields) -> MassCancelReported:
+    accepted = f.get(b"531", b"0") != b"0"
+    return MassCancelReported(
+        text(f, b"11"), text(f, b"55"), accepted, integer(f, b"533"), integer(f, b"532"), text(f, b"58")
+    )
+
+
+def _incremental(raw: bytes) -> list[BookEntry]:
+    entries: list[BookEntry] = []
+    symbol = ""
+    for e in group(raw, b"268", _ENTRY_TAGS):
+        # Instrument of an entry may be left out when it is that of the entry before (FIX 4.4 volume 3, X).
+        symbol = text(e, b"55") or symbol
+        entries.append(_entry(e, symbol, text(e, b"279") or "0"))
+    return entries
+
+
+def _entry(e: Fields, symbol: str, action: str) -> BookEntry:
+    px = e.get(b"270")
+    return BookEntry(
+        symbol,
+        text(e, b"269"),
+        action,
+        None if px is None else number(px, b"270"),
+        quantity(e, b"271"),
+        text(e, b"2446"),
+    )
