@@ -5,7 +5,7 @@ An attempt is PENDING until the log decides. Read in LSN order:
 - an outbound record of it, stamped no later than its deadline, makes it SENT;
 - else the first refusal stamped no later than its deadline makes it REFUSED;
 - else the first later stamp, of any record, makes it EXPIRED (an outbound record stamped later is void: it never left);
-- a withdrawal makes it WITHDRAWN: its number never reached the socket.
+- a withdrawal makes it WITHDRAWN (unless it had expired before): its number never reached the socket.
 
 REFUSED, EXPIRED and WITHDRAWN are final: nothing logged later changes them. SENT ends only by a withdrawal or by the
 venue's word on the order, which is not this module's matter. A cancel has no deadline and so never expires.
@@ -37,17 +37,19 @@ class Evidence(enum.Enum):
 
 
 FINAL = frozenset({Outcome.REFUSED, Outcome.EXPIRED, Outcome.WITHDRAWN})
-_NAMED = {Evidence.OUTBOUND: Outcome.SENT, Evidence.REFUSED: Outcome.REFUSED}
+_NAMED = {
+    Evidence.OUTBOUND: Outcome.SENT,
+    Evidence.REFUSED: Outcome.REFUSED,
+    Evidence.WITHDRAWN: Outcome.WITHDRAWN,
+}
 
 
 def decide(current: Outcome, evidence: Evidence, deadline_ns: int | None, stamp_ns: int) -> Outcome:
     """The outcome after one more record stamped `stamp_ns`; `deadline_ns` None is a cancel's, which has none."""
     if current in FINAL:
         return current
-    if evidence is Evidence.WITHDRAWN:
-        return Outcome.WITHDRAWN
     if current is Outcome.SENT:
-        return current
+        return Outcome.WITHDRAWN if evidence is Evidence.WITHDRAWN else current
     if deadline_ns is not None and stamp_ns > deadline_ns:
         return Outcome.EXPIRED
     return _NAMED.get(evidence, current)

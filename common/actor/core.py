@@ -52,6 +52,15 @@ class Connect(msgspec.Struct, frozen=True, gc=False):
     target: str
 
 
+class HostWorked(msgspec.Struct, frozen=True, gc=False):
+    """The host that `target` last connected to has accepted our Logon(A): the next `Connect` begins with it again.
+
+    A host that merely takes TCP connections is passed over in its turn.
+    """
+
+    target: str
+
+
 class Write(msgspec.Struct, frozen=True, gc=False):
     """Give `data`, one whole FIX message, to the connection. From here on it counts as having reached the socket.
 
@@ -92,7 +101,7 @@ class Note(msgspec.Struct, frozen=True, gc=False):
     fields: dict[str, object]
 
 
-Effect = Send | Publish | ReadLog | Connect | Write | Close | Call | Exit | Note
+Effect = Send | Publish | ReadLog | Connect | HostWorked | Write | Close | Call | Exit | Note
 
 
 class Core(Protocol):

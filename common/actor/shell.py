@@ -33,6 +33,7 @@ from common.actor.core import (
     Core,
     Effect,
     Exit,
+    HostWorked,
     Note,
     Publish,
     ReadLog,
@@ -139,6 +140,7 @@ class Shell:
             Publish: self._publish,
             ReadLog: self._queue_read,
             Connect: self._connect,
+            HostWorked: self._host_worked,
             Write: self._write,
             Close: self._close,
             Call: self._call,
@@ -221,7 +223,7 @@ class Shell:
     def target(
         self, name: str, hosts: Sequence[tuple[str, int]], tls: ssl.SSLContext | None, server_name: str = ""
     ) -> None:
-        """What `Connect(target=name)` means. Hosts are tried in turn; the turn begins anew after `host_worked`."""
+        """What `Connect(target=name)` means. Hosts are tried in turn; `HostWorked` keeps the one that answers."""
         self._targets[name] = Endpoint(tuple(hosts), tls, server_name)
         self._host_index[name] = 0
 
@@ -407,9 +409,9 @@ class Shell:
             return
         self._adopt(connection)
 
-    def host_worked(self, target: str) -> None:
-        """The host in use has logged on: the turn of hosts begins with it next time."""
-        self._host_index[target] = max(0, self._host_index[target] - 1)
+    def _host_worked(self, effect: Effect) -> None:
+        assert isinstance(effect, HostWorked)
+        self._host_index[effect.target] = max(0, self._host_index[effect.target] - 1)
 
     def _adopt(self, connection: Connection) -> None:
         self._connections[connection.number] = connection

@@ -1,0 +1,59 @@
+"""A small real actor for the tests of the shell: a ROUTER that answers, a TCP echo, a worker, a control act."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from common.actor.core import BaseCore, Call, Close, Exit, Note, Send, Write
+from common.actor.shell import AlreadyRunning, Shell
+from common.instant import Instant
+from common.messages import ControlAnswer, ControlRequest, StatusChanged
+
+
+class EchoCore(BaseCore):
+    """Answers a StatusChanged with its number plus one; echoes TCP; "work" runs in the worker."""
+
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        match message:
+            case StatusChanged():
+                self.effects.append(Send(link, StatusChanged(message.state, message.number + 1), peer))
+            case ControlRequest(act="work"):
+                self.peer = peer
+                self.effects.append(Call(1, StatusChanged("work", 20)))
+            case ControlRequest(act="crash"):
+                raise ValueError("asked to")
+
+    def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
+        assert isinstance(result, StatusChanged)
+        self.effects.append(Send("control", ControlAnswer(0, True, f"{number}:{result.number}"), self.peer))
+
+    def data(self, connection: int, data: bytes, now: Instant) -> None:
+        self.effects.append(Write(connection, data))
+        if data.endswith(b"bye"):
+            self.effects.append(Close(connection))
+
+    def stop(self, now: Instant) -> None:
+        self.effects += [Note("info", "stopping", {"order": "s-1"}), Exit(6, "as asked")]
+
+
+def work(argument: msgspec.Struct) -> msgspec.Struct:
+    assert isinstance(argument, StatusChanged)
+    return StatusChanged(argument.state, argument.number * 2)
+
+
+def main(folder: str, port: str) -> int:
+    try:
+        shell = Shell(EchoCore("echo"), Path(folder) / "run", Path(folder) / "log")
+    except AlreadyRunning as error:
+        print(error, file=sys.stderr)
+        return 1
+    shell.bind_router("entry", f"ipc://{folder}/run/entry", StatusChanged)
+    shell.listen("tcp", "127.0.0.1", int(port), None)
+    shell.worker(work)
+    print("up", flush=True)
+    return shell.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,232 @@
+"""Invariants: what a writer appends stands in the log once and in order, whatever the link loses or the journal forgets;
+a follower applies every record once and in order, whatever the stream drops."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.actor.core import BaseCore, ReadLog, Send
+from common.actor.links import AWAY_NS, QUESTION_NS, Appender, Follower, Superseded
+from common.instant import Instant
+from common.journal.frames import Entry, Link, Record, frame, parse
+from common.messages import (
+    Append,
+    Appended,
+    AppendQuestion,
+    AppendRefused,
+    EpochGranted,
+    EpochRequest,
+    JournalAnswer,
+    Kind,
+    OperatorAct,
+)
+
+WRITER = "orders"
+
+
+def at(ms: int) -> Instant:
+    return Instant(1_000_000_000_000 + ms * 1_000_000, ms * 1_000_000)
+
+
+def act(text: str) -> OperatorAct:
+    return OperatorAct("orders", text, "test")
+
+
+class Journal:
+    """The rules of the journal's side for one writer, without a disk."""
+
+    def __init__(self) -> None:
+        self.epoch = 50
+        self.journal_epoch = 1
+        self.number = 0
+        self.records: list[tuple[int, bytes, int]] = []
+
+    def answer(self, message: object, now: Instant) -> list[JournalAnswer]:
+        match message:
+            case EpochRequest():
+                return [EpochGranted(WRITER, message.token, self.epoch, 1, now.wall_ns, self.journal_epoch, "j")]
+            case AppendQuestion():
+                return [self.refused()]
+            case Append():
+                return self.append(message, now)
+        raise AssertionError(message)
+
+    def refused(self) -> AppendRefused:
+        return AppendRefused(WRITER, self.epoch, self.number + 1, self.journal_epoch)
+
+    def append(self, message: Append, now: Instant) -> list[JournalAnswer]:
+        if message.first_number > self.number + 1:
+            return [self.refused()]
+        last = message.first_number + len(message.entries) - 1
+        answers: list[JournalAnswer] = []
+        for number in range(message.first_number, min(last, self.number) + 1):
+            stamp_ns = self.records[number - 1][2]
+            answers.append(Appended(WRITER, self.epoch, number, number, number, stamp_ns, self.journal_epoch))
+        fresh = range(max(message.first_number, self.number + 1), last + 1)
+        for number in fresh:
+            kind, payload = message.entries[number - message.first_number]
+            self.records.append((kind, payload, now.wall_ns))
+            self.number = number
+        if fresh:
+            answers.append(Appended(WRITER, self.epoch, fresh[0], last, last, now.wall_ns, self.journal_epoch))
+        return answers
+
+
+def granted(journal: Journal) -> tuple[BaseCore, Appender]:
+    core = BaseCore(WRITER)
+    appender = Appender(core, WRITER)
+    appender.request_epoch(at(0))
+    (ask,) = core.effects
+    assert isinstance(ask, Send)
+    core.effects.clear()
+    for answer in journal.answer(ask.message, at(0)):
+        appender.received(answer, at(0))
+    assert appender.granted
+    return core, appender
+
+
+def test_a_turns_records_go_out_as_one_message() -> None:
+    core, appender = granted(Journal())
+    appender.append(Kind.OPERATOR, act("a"), at(1))
+    appender.append(Kind.OPERATOR, act("b"), at(1))
+    assert core.effects == []
+    appender.turn_ended(at(1))
+    (send,) = core.effects
+    assert isinstance(send, Send) and isinstance(send.message, Append)
+    assert (send.message.first_number, len(send.message.entries)) == (1, 2)
+
+
+def test_an_unanswered_append_is_asked_about_and_then_means_away() -> None:
+    core, appender = granted(Journal())
+    appender.append(Kind.OPERATOR, act("a"), at(0))
+    appender.turn_ended(at(0))
+    core.effects.clear()
+    assert appender.next_deadline_ns() == QUESTION_NS
+    appender.timer(at(100))
+    (send,) = core.effects
+    assert isinstance(send, Send) and isinstance(send.message, AppendQuestion)
+    assert not appender.away(at(249))
+    assert appender.away(at(AWAY_NS // 1_000_000))
+
+
+def test_an_idle_writer_asks_nothing_and_is_not_away() -> None:
+    _, appender = granted(Journal())
+    assert appender.next_deadline_ns() is None
+    assert not appender.away(at(10_000))
+
+
+def test_a_later_epoch_in_the_log_ends_the_writer() -> None:
+    _, appender = granted(Journal())
+    with pytest.raises(Superseded):
+        appender.received(AppendRefused(WRITER, 51, 1, 1), at(5))
+
+
+def test_an_acknowledgement_that_skips_a_number_is_not_believed_for_it() -> None:
+    core, appender = granted(Journal())
+    appender.append(Kind.OPERATOR, act("a"), at(0))
+    appender.turn_ended(at(0))
+    appender.append(Kind.OPERATOR, act("b"), at(1))
+    appender.turn_ended(at(1))
+    core.effects.clear()
+    assert appender.received(Appended(WRITER, 50, 2, 2, 9, 999, 1), at(2)) is None
+    assert appender.unacknowledged == 2
+    assert isinstance(core.effects[0], Send) and isinstance(core.effects[0].message, AppendQuestion)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.sampled_from(["append", "turn", "lose", "lose_answers", "restart", "wait"]), max_size=60))
+def test_every_append_stands_in_the_log_once_and_in_order(steps: list[str]) -> None:
+    journal = Journal()
+    core, appender = granted(journal)
+    appended: list[int] = []
+    acknowledged: dict[int, int] = {}
+    clock_ms = 0
+
+    def deliver(*, lose: bool = False, lose_answers: bool = False) -> None:
+        sends, core.effects = core.effects, []
+        for send in sends:
+            assert isinstance(send, Send)
+            if lose:
+                continue
+            for answer in journal.answer(send.message, at(clock_ms)):
+                if lose_answers:
+                    continue
+                done = appender.received(answer, at(clock_ms))
+                if done:
+                    for number in range(done.first, done.last + 1):
+                        assert number not in acknowledged
+                        acknowledged[number] = done.stamp_ns
+
+    for step in [*steps, "turn", *["wait"] * 6]:
+        clock_ms += 7
+        match step:
+            case "append":
+                appended.append(appender.append(Kind.OPERATOR, act(str(len(appended))), at(clock_ms)))
+            case "turn":
+                appender.turn_ended(at(clock_ms))
+                deliver()
+            case "lose" | "lose_answers":
+                appender.turn_ended(at(clock_ms))
+                deliver(lose=step == "lose", lose_answers=step == "lose_answers")
+            case "restart":
+                journal.journal_epoch += 1
+            case "wait":
+                clock_ms += 150
+                appender.timer(at(clock_ms))
+                deliver()
+    assert appended == list(range(1, len(appended) + 1))
+    assert journal.number == len(appended)
+    assert sorted(acknowledged) == appended
+    assert [acknowledged[number] for number in appended] == [stamp_ns for _, _, stamp_ns in journal.records]
+
+
+def block(first: int, last: int) -> bytes:
+    entries = [Entry(Kind.OPERATOR, WRITER, 1, lsn, b"x%d" % lsn) for lsn in range(first, last + 1)]
+    framed, _ = frame(entries, Link(first - 1, 0), stamp_ns=5, journal_epoch=1, durable_lsn=0)
+    return framed
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from(["deliver", "drop", "twice"])), max_size=30), st.data())
+def test_a_follower_applies_every_record_once_and_in_order(batches: list[tuple[int, str]], data: st.DataObject) -> None:
+    core = BaseCore("orders")
+    follower = Follower(core)
+    applied: list[int] = []
+    published = 0
+
+    def log(read: ReadLog) -> Sequence[Record]:
+        last = min(published, read.upto_lsn, read.from_lsn + data.draw(st.integers(0, 3)))
+        return parse(block(read.from_lsn, last)) if last >= read.from_lsn else []
+
+    def read_all() -> None:
+        while core.effects:
+            (read,) = core.effects
+            core.effects.clear()
+            assert isinstance(read, ReadLog)
+            applied.extend(record.lsn for record in follower.log_read(log(read), at(0)))
+
+    for size, fate in [*batches, (1, "deliver")]:
+        framed = block(published + 1, published + size)
+        published += size
+        for _ in range({"deliver": 1, "drop": 0, "twice": 2}[fate]):
+            applied.extend(record.lsn for record in follower.received(framed))
+        if data.draw(st.booleans()):
+            read_all()
+    read_all()
+    assert applied == list(range(1, published + 1))
+    assert follower.caught_up
+
+
+def test_what_is_published_but_not_yet_readable_is_read_again() -> None:
+    core = BaseCore("orders")
+    follower = Follower(core)
+    follower.read_to(3)
+    core.effects.clear()
+    assert follower.log_read([], at(0)) == []
+    assert core.effects == []
+    deadline = follower.next_deadline_ns()
+    assert deadline is not None
+    follower.timer(Instant(0, deadline))
+    assert core.effects == [ReadLog(1, 3)]

@@ -1,0 +1,135 @@
+"""The shell as its actors use it: a real process, real sockets, real signals."""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import orjson
+import pytest
+import zmq
+
+from common.actor.control import NotRunning, ask, is_running
+from common.messages import StatusChanged, encode
+
+ACTOR = Path(__file__).with_name("echo_actor.py")
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def spawn(folder: Path, port: int) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-P", str(ACTOR), str(folder), str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(CHECKOUT)},
+    )
+
+
+class Echo:
+    """A running actor and a client's sockets to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.run = folder / "run"
+        self.port = free_port()
+        self.process = spawn(folder, self.port)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "up\n"
+        self.context = zmq.Context()
+        self.entry = self.context.socket(zmq.DEALER)
+        self.entry.setsockopt(zmq.RCVTIMEO, 5000)
+        self.entry.connect(f"ipc://{self.run}/entry")
+
+    def ask(self, number: int) -> int:
+        self.entry.send(encode(StatusChanged("s", number)))
+        return msgspec.msgpack.decode(self.entry.recv(), type=StatusChanged).number
+
+    def close(self) -> None:
+        self.context.destroy(linger=0)
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def echo(tmp_path: Path) -> Iterator[Echo]:
+    running = Echo(tmp_path)
+    yield running
+    running.close()
+
+
+def test_a_message_is_answered(echo: Echo) -> None:
+    assert [echo.ask(number) for number in (1, 5)] == [2, 6]
+
+
+def test_garbage_is_counted_kept_and_disturbs_nothing(echo: Echo) -> None:
+    for garbage in (b"", b"\xff\xfe", b"\x93\xa6status", encode(StatusChanged("s", 1)) + b"x"):
+        echo.entry.send(garbage)
+    echo.entry.send_multipart([b"a", b"b", b"c"])
+    assert echo.ask(3) == 4
+    status = ask(echo.run, "echo", "status")
+    assert status["garbage"] == {"entry": 5}
+    assert isinstance(status["garbage_kept"], list) and status["garbage_kept"][1][2] == "fffe"
+
+
+def test_status_names_the_process_and_its_memory(echo: Echo) -> None:
+    status = ask(echo.run, "echo", "status")
+    assert status["pid"] == echo.process.pid
+    assert isinstance(status["memory_bytes"], int) and status["memory_bytes"] > 1 << 20
+
+
+def test_tcp_bytes_come_back_and_a_close_follows_what_was_written(echo: Echo) -> None:
+    with socket.create_connection(("127.0.0.1", echo.port), timeout=5) as client:
+        payload = bytes(range(256)) * 4000
+        client.sendall(payload + b"bye")
+        received = b""
+        while part := client.recv(65536):
+            received += part
+        assert received[: len(payload)] == payload
+
+
+def test_the_worker_answers_through_the_loop(echo: Echo) -> None:
+    assert ask(echo.run, "echo", "work", timeout_s=5)["text"] == "1:40"
+
+
+def test_a_second_instance_refuses_to_start(echo: Echo) -> None:
+    second = spawn(echo.folder, free_port())
+    _, errors = second.communicate(timeout=20)
+    assert second.returncode == 1
+    assert f"process {echo.process.pid}" in errors
+    assert echo.ask(1) == 2
+
+
+def test_sigterm_stops_the_core_and_its_status_is_the_exit_status(echo: Echo) -> None:
+    assert is_running(echo.run, "echo")
+    echo.process.send_signal(signal.SIGTERM)
+    assert echo.process.wait(timeout=5) == 6
+    assert not is_running(echo.run, "echo")
+    lines = [orjson.loads(line) for line in (echo.folder / "log" / "echo.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["stopping", "exit"]
+    assert lines[0]["order"] == "s-1"
+    with pytest.raises(NotRunning):
+        ask(echo.run, "echo", "status")
+
+
+def test_a_core_that_raises_ends_the_process_and_its_log_says_why(echo: Echo) -> None:
+    with pytest.raises(Exception, match="did not answer"):
+        ask(echo.run, "echo", "crash", timeout_s=0.5)
+    assert echo.process.wait(timeout=5) == 1
+    assert "ValueError: asked to" in (echo.folder / "log" / "echo.jsonl").read_text()
+
+
+def test_the_log_level_can_be_set_while_it_runs(echo: Echo) -> None:
+    ask(echo.run, "echo", "log_level", {"level": "error"})
+    assert ask(echo.run, "echo", "status")["log_level"] == "error"
+    with pytest.raises(Exception, match="no log level"):
+        ask(echo.run, "echo", "log_level", {"level": "loud"})
