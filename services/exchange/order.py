@@ -1,0 +1,85 @@
+"""An order as the exchange keeps it while it is open, and what it is asked to be."""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+BUY = "1"
+SELL = "2"
+MARKET = "1"
+LIMIT = "2"
+GOOD_TILL_CANCEL = "1"
+IMMEDIATE_OR_CANCEL = "3"
+FILL_OR_KILL = "4"
+
+NEW = "0"
+PARTIALLY_FILLED = "1"
+FILLED = "2"
+CANCELED = "4"
+REJECTED = "8"
+EXPIRED = "C"
+
+EXPIRE_TAKER = "2"
+EXPIRE_MAKER = "3"
+EXPIRE_BOTH = "4"
+
+ZERO = Decimal(0)
+
+
+class Terms(NamedTuple):
+    """A new order as asked for. Codes are FIX's: Side(54), OrdType(40), TimeInForce(59); `price` is None for a market order.
+
+    `account` is "" for the exchange's own background traders, whose balances nobody counts. `session` is whom reports go
+    to. `self_trade` says who expires when an account meets itself (SelfTradePreventionMode's codes).
+    """
+
+    account: str
+    session: str
+    cl_ord_id: str
+    symbol: str
+    side: str
+    ord_type: str
+    order_qty: Decimal
+    price: Decimal | None
+    time_in_force: str = GOOD_TILL_CANCEL
+    post_only: bool = False
+    self_trade: str = EXPIRE_MAKER
+
+
+class Order:
+    """A live order; only `state.State` changes it. `ord_status` holds OrdStatus(39)'s code, times are Unix nanoseconds."""
+
+    __slots__ = (
+        "account", "cl_ord_id", "cum_qty", "cum_quote", "former_names", "ord_status", "ord_type", "order_id", "order_qty",
+        "post_only", "price", "resting", "self_trade", "session", "side", "stamp_ns", "symbol", "time_in_force",
+        "updated_ns",
+    )  # fmt: skip
+
+    def __init__(self, order_id: int, terms: Terms, stamp_ns: int) -> None:
+        self.order_id = order_id
+        (self.account, self.session, self.cl_ord_id, self.symbol, self.side, self.ord_type, self.order_qty, self.price,
+         self.time_in_force, self.post_only, self.self_trade) = terms  # fmt: skip
+        self.cum_qty = ZERO
+        self.cum_quote = ZERO
+        self.ord_status = NEW
+        self.resting = False
+        self.stamp_ns = stamp_ns
+        self.updated_ns = stamp_ns
+        self.former_names: tuple[str, ...] = ()
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        """What is still to be filled; zero once closed."""
+        return self.order_qty - self.cum_qty if self.ord_status in (NEW, PARTIALLY_FILLED) else ZERO
+
+    @property
+    def is_open(self) -> bool:
+        """Neither filled, cancelled, expired nor rejected."""
+        return self.ord_status in (NEW, PARTIALLY_FILLED)
+
+    @property
+    def terms(self) -> Terms:
+        """What the order is asked to be now."""
+        return Terms(
+            self.account, self.session, self.cl_ord_id, self.symbol, self.side, self.ord_type, self.order_qty, self.price,
+            self.time_in_force, self.post_only, self.self_trade,
+        )  # fmt: skip

@@ -1,0 +1,67 @@
+"""What an exchange is told when it is built. `__main__` fills these from the configuration, tests write them down."""
+
+from decimal import Decimal
+
+import msgspec
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """A symbol. Prices are multiples of `tick_size`, quantities (in `base`) of `lot_size`, notionals are in `quote`.
+
+    `start_price` is where the background traders begin.
+    """
+
+    symbol: str
+    base: str
+    quote: str
+    tick_size: Decimal
+    lot_size: Decimal
+    min_qty: Decimal
+    max_qty: Decimal
+    min_notional: Decimal
+    start_price: Decimal
+
+
+class Party(msgspec.Struct, frozen=True, kw_only=True):
+    """One client: the SenderCompID(49) it logs on with and the account that its orders belong to."""
+
+    comp_id: str
+    account: str
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key (text), the Ed25519 public key (32 raw bytes) that its signatures are checked with, and its account."""
+
+    api_key: str
+    public_key: bytes
+    account: str
+
+
+class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that one exchange process needs to know.
+
+    `dialect` is "generic" or "binance". `comp_id` is the exchange's own name in FIX. `parties` may log on to order entry
+    (generic), `market_data_parties` to market data; `keys` are for venues that know their clients by API key. `accounts`
+    holds the first balances of each account by asset. `fee_rate_*` is a share of the received asset. `traders` send
+    `trader_orders_per_s` orders each, drawn from `seed`. `feed_interval_ns` is how often changed prices are published and
+    `depth_interval_ns` how often changed depth is. `max_open_orders` is per account and symbol.
+    """
+
+    name: str
+    dialect: str
+    comp_id: str
+    instruments: tuple[Instrument, ...]
+    accounts: dict[str, dict[str, Decimal]]
+    parties: tuple[Party, ...] = ()
+    market_data_parties: tuple[str, ...] = ()
+    keys: tuple[Key, ...] = ()
+    fee_rate_maker: Decimal = Decimal("0.001")
+    fee_rate_taker: Decimal = Decimal("0.001")
+    seed: int = 1
+    traders: int = 0
+    trader_orders_per_s: int = 10
+    feed_interval_ns: int = 10_000_000
+    depth_interval_ns: int = 100_000_000
+    max_open_orders: int = 10_000
+    heart_bt_int_s: int = 30
+    snapshot_records: int = 200_000
