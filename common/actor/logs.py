@@ -12,23 +12,23 @@ import orjson
 from common.fix.wire import utc_timestamp
 from common.instant import Instant
 
-ROTATE_BYTES = 16 << 20
-KEEP_FILES = 5
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class ActorLog:
     """Writes one JSON object a line: `time` (UTC), `level`, `actor`, `event`, then what the event concerns."""
 
-    def __init__(self, folder: Path, actor: str) -> None:
-        """`folder` is created when missing, for its owner only."""
+    def __init__(
+        self, folder: Path, actor: str, level: str = "info", max_bytes: int = 16 << 20, files: int = 5
+    ) -> None:
+        """`folder` is created when missing, for its owner only. A full file of `max_bytes` is set aside, `files` stay."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / f"{actor}.jsonl"
         self._actor = actor
         self._handler = logging.handlers.RotatingFileHandler(
-            self.path, maxBytes=ROTATE_BYTES, backupCount=KEEP_FILES, encoding="utf-8"
+            self.path, maxBytes=max_bytes, backupCount=files, encoding="utf-8"
         )
-        self._logger = logging.Logger(f"fixring.{actor}", logging.INFO)
+        self._logger = logging.Logger(f"fixring.{actor}", LEVELS[level])
         self._logger.addHandler(self._handler)
 
     @property

@@ -111,12 +111,12 @@ class _Link:
 class Shell:
     """Runs one core until it exits. Declare the links, then `run`."""
 
-    def __init__(self, core: Core, run_folder: Path, log_folder: Path) -> None:
+    def __init__(self, core: Core, run_folder: Path, log: ActorLog) -> None:
         """Takes the actor's lock (raises AlreadyRunning) and binds its control link."""
         self.core = core
         self._lock = take_lock(run_folder, core.name)
         self._run_folder = run_folder
-        self.log = ActorLog(log_folder, core.name)
+        self.log = log
         self._context = zmq.Context()
         self._context.setsockopt(zmq.MAX_SOCKETS, 256)
         self._poller = zmq.Poller()

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from common.actor.core import BaseCore, Call, Close, Exit, Note, Send, Write
+from common.actor.logs import ActorLog
 from common.actor.shell import AlreadyRunning, Shell
 from common.instant import Instant
 from common.messages import ControlAnswer, ControlRequest, StatusChanged
@@ -44,7 +45,7 @@ def work(argument: msgspec.Struct) -> msgspec.Struct:
 
 def main(folder: str, port: str) -> int:
     try:
-        shell = Shell(EchoCore("echo"), Path(folder) / "run", Path(folder) / "log")
+        shell = Shell(EchoCore("echo"), Path(folder) / "run", ActorLog(Path(folder) / "log", "echo"))
     except AlreadyRunning as error:
         print(error, file=sys.stderr)
         return 1

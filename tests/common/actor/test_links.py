@@ -1,4 +1,4 @@
-"""Invariants: what a writer appends stands in the log once and in order, whatever the link loses or the journal forgets;
+"""Invariants: what a writer appends stands in the log once and in order, whatever a link loses or the journal forgets;
 a follower applies every record once and in order, whatever the stream drops."""
 
 from collections.abc import Sequence

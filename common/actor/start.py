@@ -1,0 +1,75 @@
+"""From the configuration to a shell: what the `__main__` of every actor has in common."""
+
+import ssl
+import sys
+from collections.abc import Callable
+
+from common.actor.core import Core
+from common.actor.logs import ActorLog
+from common.actor.shell import AlreadyRunning, Shell
+from common.config import Config, ConfigError, FixConfig, TlsConfig, load
+from common.exit_status import ExitStatus
+from common.messages import JournalAnswer
+
+
+def shell_for(core: Core, config: Config) -> Shell:
+    """A shell with the configured folders and log around `core`. Raises AlreadyRunning."""
+    log = config.stack.log
+    return Shell(
+        core, config.paths.run, ActorLog(config.paths.log, core.name, log.level.value, log.max_bytes, log.files)
+    )
+
+
+def connect_journal(shell: Shell, config: Config, *, follow: bool) -> None:
+    """The append link to the journal and, for an actor that folds the whole log, its stream."""
+    shell.connect_dealer("journal", config.endpoint("journal"), JournalAnswer)
+    if follow:
+        shell.subscribe_stream(config.endpoint("stream"))
+
+
+def client_tls(tls: TlsConfig | None, config: Config) -> tuple[ssl.SSLContext | None, str]:
+    """The context that verifies a venue's certificate, with the name sent as SNI; (None, "") for plain TCP.
+
+    Certificate and name are always verified, by `ca` or the system's authorities; nothing turns that off.
+    """
+    if tls is None:
+        return None, ""
+    context = ssl.create_default_context(cafile=str(config.paths.resolve(tls.ca)) if tls.ca else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context, tls.server_name
+
+
+def server_tls(venue: str, tls: TlsConfig | None, config: Config) -> ssl.SSLContext | None:
+    """A simulated exchange's context, with its own certificate; it serves the configured name only, by SNI."""
+    if tls is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(config.paths.server_certificate(venue), config.paths.server_key(venue))
+    expected = tls.server_name
+
+    def check_name(_stream: object, name: str | None, _context: ssl.SSLContext) -> int | None:
+        return None if name == expected else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+    context.sni_callback = check_name
+    return context
+
+
+def target_fix(shell: Shell, name: str, fix: FixConfig, config: Config) -> None:
+    """Declare the venue's host as the target `name`, with its TLS."""
+    context, server_name = client_tls(fix.tls, config)
+    shell.target(name, [(fix.host, fix.port)], context, server_name)
+
+
+def run_actor(build: Callable[[Config], Shell]) -> int:
+    """Load the configuration, build the shell and run it; every failure to start becomes a line and an exit status."""
+    try:
+        config = load()
+        shell = build(config)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return ExitStatus.CONFIGURATION
+    except (AlreadyRunning, OSError) as error:
+        print(error, file=sys.stderr)
+        return ExitStatus.FAILURE
+    return shell.run()
