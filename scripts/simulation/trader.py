@@ -1,0 +1,239 @@
+"""The strategies of the simulation: clients of the order entry link that trade at random and misbehave on purpose.
+
+Written against the wire protocol alone, beside the SDK and not with it: what the two have in common is only the protocol.
+A trader numbers its commands, sends the unanswered ones again on a new epoch, lowest first, and is restarted like any
+other process; what it remembers over a restart is what a careful strategy would keep: nothing but its name.
+"""
+
+from decimal import Decimal
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+
+from common.actor.core import BaseCore, Send
+from common.instant import NS_PER_MS, Instant
+from common.messages import (
+    CLOSED_STATUSES,
+    MAX_TIME_TO_LIVE_NS,
+    AmendRequest,
+    CancelAllRequest,
+    CancelRequest,
+    ClientRequest,
+    CommandOutcome,
+    Hello,
+    NewOrderRequest,
+    OrderEvent,
+    OrderStatus,
+    Side,
+    StatusChanged,
+    TimeInForce,
+    Welcome,
+)
+
+LINK = "orders"
+ASK_AGAIN_NS = 300 * NS_PER_MS
+"""A hello, or a command that has had neither outcome nor status, is sent again after this."""
+
+
+class Market(NamedTuple):
+    """What a trader knows of a symbol: where it trades and in which steps."""
+
+    venue: str
+    symbol: str
+    price: Decimal
+    tick_size: Decimal
+    lot_size: Decimal
+    usual_qty: Decimal
+
+
+class Habits(NamedTuple):
+    """How a trader behaves: the mean time between two commands, and how often each odd thing is done."""
+
+    pause_ns: int
+    crossing_share: float
+    bad_share: float
+    repeat_share: float
+    amend_share: float
+    cancel_share: float
+    burst_share: float
+
+
+class Trader(BaseCore):
+    """One life of a strategy."""
+
+    def __init__(self, name: str, strategy: str, instance: str, random: Random, markets: list[Market], habits: Habits):
+        """`random` decides everything; a trader that is told to rest sends nothing new."""
+        super().__init__(name)
+        self.strategy = strategy
+        self.instance = instance
+        self.resting = False
+        self.epoch = 0
+        self.number = 0
+        self.superseded = False
+        self.unanswered: dict[int, ClientRequest] = {}
+        self.orders: dict[int, OrderEvent] = {}
+        self.outcomes: dict[int, CommandOutcome] = {}
+        self._random = random
+        self._markets = markets
+        self._habits = habits
+        self._next_ns = 0
+        self._ask_ns = 0
+        self._last = (0, 0)
+
+    def started(self, now: Instant) -> None:
+        self._next_ns = now.boot_ns + self._pause_ns()
+        self._hello(now)
+
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        match message:
+            case Welcome():
+                self._welcomed(message)
+            case StatusChanged(state="superseded"):
+                self.superseded = True
+            case StatusChanged() if message.epoch and message.epoch != self.epoch:
+                self._hello(now)
+            case CommandOutcome():
+                self._saw(message.lsn, message.index)
+                self.unanswered.pop(message.number, None)
+                self.outcomes[message.number] = message
+            case OrderEvent():
+                self._saw(message.lsn, message.index)
+                if message.strategy == self.strategy:
+                    self.orders[message.number] = message
+
+    def timer(self, now: Instant) -> None:
+        if self.superseded:
+            return
+        if now.boot_ns >= self._ask_ns and (not self.epoch or self.unanswered):
+            self._hello(now)
+        if now.boot_ns >= self._next_ns:
+            self._next_ns = now.boot_ns + self._pause_ns()
+            if self.epoch and not self.resting:
+                self._act()
+
+    def next_deadline_ns(self) -> int | None:
+        if self.superseded:
+            return None
+        if not self.epoch or self.unanswered:
+            return min(self._next_ns, self._ask_ns)
+        return self._next_ns
+
+    def open_orders(self) -> list[OrderEvent]:
+        """The orders that this trader was last told are open."""
+        return [order for order in self.orders.values() if order.status not in CLOSED_STATUSES]
+
+    def ask(self, request: ClientRequest) -> int:
+        """Send a new command under the next number; returns the number."""
+        self.number += 1
+        numbered = msgspec.structs.replace(request, epoch=self.epoch, number=self.number)
+        self.unanswered[self.number] = numbered
+        self.effects.append(Send(LINK, numbered))
+        return self.number
+
+    def _hello(self, now: Instant) -> None:
+        self._ask_ns = now.boot_ns + ASK_AGAIN_NS
+        self.effects.append(Send(LINK, Hello(self.strategy, self.instance, *self._last)))
+
+    def _welcomed(self, message: Welcome) -> None:
+        self.number = max(self.number, message.highest)
+        if not message.resumed:
+            self.orders.clear()
+        self.epoch = message.epoch
+        for number, request in sorted(self.unanswered.items()):
+            again = msgspec.structs.replace(request, epoch=message.epoch)
+            self.unanswered[number] = again
+            self.effects.append(Send(LINK, again))
+
+    def _saw(self, lsn: int, index: int) -> None:
+        self._last = max(self._last, (lsn, index))
+
+    # ---- what it does
+
+    def _pause_ns(self) -> int:
+        return int(self._random.expovariate(1.0) * self._habits.pause_ns) + NS_PER_MS
+
+    def _act(self) -> None:
+        random, habits = self._random, self._habits
+        for _ in range(random.randrange(5, 15) if random.random() < habits.burst_share else 1):
+            draw = random.random()
+            if draw < habits.repeat_share:
+                self._repeat()
+            elif draw < habits.repeat_share + habits.amend_share:
+                self._amend()
+            elif draw < habits.repeat_share + habits.amend_share + habits.cancel_share:
+                self._cancel()
+            else:
+                self.ask(self._new())
+
+    def _new(self) -> NewOrderRequest:
+        random, habits = self._random, self._habits
+        market = random.choice(self._markets)
+        side: Side = random.choice(("1", "2"))
+        qty = market.lot_size * max(1, int(market.usual_qty / market.lot_size * random.randrange(1, 30) / 10))
+        away = random.randrange(-3, 1) if random.random() < habits.crossing_share else random.randrange(1, 60)
+        price = market.price - away * market.tick_size if side == "1" else market.price + away * market.tick_size
+        time_in_force: TimeInForce = random.choice(("1", "1", "1", "3", "4")) if away <= 0 else "1"
+        symbol, venue, ord_type = market.symbol, market.venue, "2"
+        if random.random() < habits.bad_share:
+            match random.randrange(6):
+                case 0:
+                    price += market.tick_size / 3
+                case 1:
+                    qty *= 10_000
+                case 2:
+                    symbol = "NOPE"
+                case 3:
+                    price *= 3
+                case 4:
+                    qty = Decimal(0)
+                case _:
+                    venue = "nowhere"
+        elif away <= 0 and random.random() < 0.2:
+            return NewOrderRequest(0, 0, venue, symbol, side, "1", qty, None, "3")
+        return NewOrderRequest(
+            0, 0, venue, symbol, side, ord_type, qty, price, time_in_force,
+            post_only=away > 0 and random.random() < 0.3,
+            time_to_live_ns=random.choice((MAX_TIME_TO_LIVE_NS, MAX_TIME_TO_LIVE_NS, 200 * NS_PER_MS, 20 * NS_PER_MS)),
+        )  # fmt: skip
+
+    def _amend(self) -> None:
+        order = self._some_order()
+        if order is None:
+            return
+        random = self._random
+        market = next(market for market in self._markets if market.symbol == order.symbol and market.venue == order.venue)
+        qty = order.order_qty * random.randrange(3, 15) / 10 // market.lot_size * market.lot_size
+        price = None if order.price is None else order.price + random.randrange(-20, 20) * market.tick_size
+        choice = random.randrange(3)
+        self.ask(AmendRequest(0, 0, order.number, qty if choice != 1 else None, price if choice != 0 else None))
+
+    def _cancel(self) -> None:
+        if self._random.random() < 0.05:
+            self.ask(CancelAllRequest(0, 0))
+            return
+        order = self._some_order()
+        if order is not None:
+            self.ask(CancelRequest(0, 0, order.number))
+
+    def _some_order(self) -> OrderEvent | None:
+        orders = self.open_orders()
+        if self._random.random() < 0.05:
+            orders = list(self.orders.values())
+        return self._random.choice(orders) if orders else None
+
+    def _repeat(self) -> None:
+        """The same number again: with the same body, or (a mistake) with another."""
+        if not self.number:
+            return
+        number = self._random.randrange(max(1, self.number - 5), self.number + 1)
+        former = self.unanswered.get(number)
+        request = former if former is not None and self._random.random() < 0.5 else self._new()
+        self.effects.append(Send(LINK, msgspec.structs.replace(request, epoch=self.epoch, number=number)))
+
+
+def is_settled(order: OrderEvent) -> bool:
+    """Whether nothing about the order is under way."""
+    return order.status not in (
+        OrderStatus.UNKNOWN, OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE,
+    )  # fmt: skip
