@@ -22,7 +22,7 @@ from common.journal.files import Files, OsFiles
 from common.journal.frames import EPOCH, FIRST_FREE_KIND, TICK, WRITERS, Entry, Link, Record, frame, parse
 from common.journal.log import AppendedBatch, Log, Recovery
 from common.journal.reader import Reader, iterate
-from common.journal.writers import Place, WriterState
+from common.journal.writers import Run, WriterState
 
 __all__ = [
     "EPOCH",
@@ -46,10 +46,10 @@ __all__ = [
     "NotThere",
     "OsFiles",
     "OutOfOrder",
-    "Place",
     "Reader",
     "Record",
     "Recovery",
+    "Run",
     "UnsafeFileSystem",
     "WriterState",
     "frame",

@@ -49,7 +49,8 @@ class Reader:
     def read(self, from_lsn: int, upto_lsn: int, max_bytes: int = READ_BYTES) -> list[Record]:
         """Verified records from `from_lsn` to `upto_lsn` at most, as many as `max_bytes` hold, one at least.
 
-        Raises Gone where retention dropped them, NotThere where the log does not reach `from_lsn`, Damage.
+        Empty where the log does not reach `from_lsn` yet. Raises Gone where retention dropped it, NotThere where there
+        is no journal, Damage.
         """
         return parse(self.read_block(from_lsn, upto_lsn, max_bytes))
 
@@ -67,7 +68,7 @@ class Reader:
         handle = self._open(path, from_lsn)
         try:
             cursor = self._seek(handle, path, start, from_lsn)
-            return self._take(handle, path, cursor, limit, max_bytes)
+            return b"" if cursor is None else self._take(handle, path, cursor, limit, max_bytes)
         finally:
             self._files.close(handle)
 
@@ -79,7 +80,10 @@ class Reader:
         return self._mark().durable.lsn
 
     def link_at(self, lsn: int) -> Link:
-        """The record's number and checksum, to compare with what a snapshot stands on. Raises as `read`; Damage."""
+        """The record's number and checksum, to compare with what a snapshot stands on.
+
+        Raises Gone, NotThere (the log ends before it), Damage.
+        """
         if lsn == 0:
             return Link(0, 0)
         starts = self._starts()
@@ -89,9 +93,12 @@ class Reader:
         path = f"{self.folder}/{segment_name(start)}"
         handle = self._open(path, lsn)
         try:
-            return self._seek(handle, path, start, lsn + 1).end
+            cursor = self._seek(handle, path, start, lsn + 1)
         finally:
             self._files.close(handle)
+        if cursor is None:
+            raise NotThere(f"{self.folder}: the log ends before record {lsn}")
+        return cursor.end
 
     def _mark(self) -> Mark:
         path = f"{self.folder}/{MARK}"
@@ -119,8 +126,11 @@ class Reader:
         except FileNotFoundError as error:
             raise Gone(lsn, self._starts()[0]) from error
 
-    def _seek(self, handle: int, path: str, start: int, lsn: int) -> _Cursor:
-        """Where `lsn` begins in its segment; from the cursor if that is before it, else from the segment's start."""
+    def _seek(self, handle: int, path: str, start: int, lsn: int) -> _Cursor | None:
+        """Where `lsn` begins in its segment; walked to from the cursor or the segment's start.
+
+        None where the log ends before it.
+        """
         cursor = self._cursor
         if cursor is not None and cursor.start == start and cursor.end.lsn + 1 == lsn:
             return cursor
@@ -129,7 +139,8 @@ class Reader:
             cursor = _Cursor(start, header.header_bytes, header.after)
         walked = walk_segment(self._files, handle, cursor.position, cursor.end, upto_lsn=lsn - 1)
         if walked.stop is not Stop.LIMIT:
-            self._refuse(path, walked)
+            self._check_end(path, walked)
+            return None
         return _Cursor(start, walked.position, walked.end)
 
     def _take(self, handle: int, path: str, cursor: _Cursor, limit: int, max_bytes: int) -> bytes:
@@ -141,14 +152,14 @@ class Reader:
                 return block[: walked.position]
             if walked.stop is not Stop.MORE:
                 break
-        self._refuse(path, walked._replace(position=cursor.position))
+        self._check_end(path, walked._replace(position=cursor.position))
         return b""
 
-    def _refuse(self, path: str, walked: Walked) -> None:
+    def _check_end(self, path: str, walked: Walked) -> None:
+        """The frames end here. Raises Damage where the mark knows of more."""
         missing = walked.end.lsn + 1
-        if walked.stop is Stop.BAD and missing <= self.durable_lsn():
-            raise Damage(path, walked.position, missing, walked.why)
-        raise NotThere(f"{path}: record {missing} is not in the log")
+        if missing <= self.durable_lsn():
+            raise Damage(path, walked.position, missing, walked.why or "cut short")
 
 
 def iterate(
@@ -162,11 +173,8 @@ def iterate(
     lsn = reader.first_lsn() if from_lsn is None else from_lsn
     limit = (1 << 64) - 1 if upto_lsn is None else upto_lsn
     while lsn <= limit:
-        try:
-            records = reader.read(lsn, limit)
-        except NotThere:
-            if lsn <= reader.durable_lsn():
-                raise
+        records = reader.read(lsn, limit)
+        if not records:
             return
         yield from records
         lsn = records[-1].lsn + 1

@@ -1,9 +1,9 @@
 """What a folder holds, decided without changing it: which records are there, which are confirmed, what is torn.
 
 The confirmed end is the highest record that the mark file, or any valid frame's last-durable LSN, says was synced. A
-frame that is bad up to there is damage: it was acknowledged, so the journal refuses. Beyond it stands the one batch that was
-written and not synced when the process or the power went; its pages may survive in any combination, so from its first
-bad frame on it is torn: it was never acknowledged and is cut.
+frame that is bad up to there is damage: it was acknowledged, so the journal refuses. Beyond it stands the one batch
+that was written and not synced when the process or the power went; its pages may survive in any combination, so from
+its first bad frame on it is torn: it was never acknowledged and is cut.
 """
 
 from typing import NamedTuple
@@ -211,18 +211,24 @@ class _Scan:
             raise Damage(path, whole.position, missing, f"{whole.why}; it was confirmed as durable")
         if used <= whole.position:
             return ""
-        # A frame may end in zeros that are its own: read on for the length of one.
-        block = self.files.read_at(handle, used - whole.position + frame_bytes(MAX_PAYLOAD_BYTES), whole.position)
-        at = find_frame(block, 0)
-        while at is not None:
-            position, lsn, durable = at
-            if missing <= durable < lsn:
-                raise Damage(
-                    path, whole.position, missing,
-                    f"{whole.why}; record {lsn} at byte {whole.position + position} says that it was durable",
-                )  # fmt: skip
-            at = find_frame(block, position + 8)
+        refuse_if_durable(self.files, handle, path, whole, used)
         return whole.why
+
+
+def refuse_if_durable(files: Files, handle: int, path: str, walked: Walked, used: int) -> None:
+    """Raises Damage where a valid frame behind the end of a walk says that what is missing there was durable."""
+    missing = walked.end.lsn + 1
+    # A frame may end in zeros that are its own: read on for the length of one.
+    block = files.read_at(handle, used - walked.position + frame_bytes(MAX_PAYLOAD_BYTES), walked.position)
+    at = find_frame(block, 0)
+    while at is not None:
+        position, lsn, durable = at
+        if missing <= durable < lsn:
+            raise Damage(
+                path, walked.position, missing,
+                f"{walked.why}; record {lsn} at byte {walked.position + position} says that it was durable",
+            )  # fmt: skip
+        at = find_frame(block, position + 8)
 
 
 def surveyed(files: Files, folder: str) -> Survey:

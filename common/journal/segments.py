@@ -11,7 +11,8 @@
          48  u64   stamp of the record before the first (ns)
          56  u32   checksum of the record before the first (0 before record 1)
          60  u32   number of rows in the table of writers
-         64        rows of 64 bytes: writer 32 s, epoch u64, last append number u64, its LSN u64, its stamp u64
+         64        rows of 72 bytes: writer 32 s, then u64 each: epoch, last append number, its LSN, its stamp, LSN of
+                   the epoch's first record
 
 The table is the fold of all frames before the segment, so older segments can go without losing it. The rest of the file
 is frames, then zeros. A segment ends where the next one's first LSN begins, whatever stands beyond.

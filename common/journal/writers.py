@@ -1,55 +1,75 @@
 """Which append of each writer the log holds last: a fold over the frames, so it survives the journal's own restart."""
 
 import struct
-from collections import deque
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from common.journal.errors import OutOfOrder
 from common.journal.frames import EPOCH, Entry, writer_field, writer_name
 
-# How many runs of appends a writer is remembered by, to answer a duplicate with its original place and stamp.
-# A writer resends at most what is unacknowledged, some 100 ms of appends.
-RUNS_KEPT = 8192
-_ROW = struct.Struct("<32sQQQQ")
+# How many runs a writer's appends are remembered by, so that a duplicate gets its original place and stamp. A writer
+# keeps at most so many appends unacknowledged, and resends no others. At most twice as many are held.
+RUNS_KEPT = 65_536
+_ROW = struct.Struct("<32sQQQQQ")
 ROW_BYTES = _ROW.size
 
 
-class Place(NamedTuple):
-    """Where an append stands in the log, and its stamp (Unix, ns)."""
-
-    lsn: int
-    stamp_ns: int
-
-
 class Run(NamedTuple):
-    """The first of consecutive appends of one writer that stand in consecutive records under one stamp."""
+    """Consecutive appends of one writer in consecutive records under one stamp: numbers and the LSN of the last."""
 
-    append_number: int
-    lsn: int
+    first_number: int
+    last_number: int
+    last_lsn: int
     stamp_ns: int
 
 
 class WriterState:
-    """One writer: its epoch, the last append number held (0: none in this epoch), and where that stands."""
+    """One writer: its epoch, the last append number held (0: none in this epoch), and where that stands.
 
-    __slots__ = ("append_number", "epoch", "lsn", "runs", "stamp_ns")
+    `epoch_lsn` is the first record of the epoch: its EPOCH record, where it has one.
+    """
 
-    def __init__(self, epoch: int, append_number: int, lsn: int, stamp_ns: int) -> None:
+    __slots__ = ("_lsns", "_numbers", "_stamps", "append_number", "epoch", "epoch_lsn", "lsn", "stamp_ns")
+
+    def __init__(self, epoch: int, append_number: int, lsn: int, stamp_ns: int, epoch_lsn: int) -> None:
         self.epoch = epoch
         self.append_number = append_number
         self.lsn = lsn
         self.stamp_ns = stamp_ns
-        self.runs: deque[Run] = deque((Run(append_number, lsn, stamp_ns),), maxlen=RUNS_KEPT)
+        self.epoch_lsn = epoch_lsn
+        # The first append of each run: its number, LSN and stamp.
+        self._numbers = array("Q", (append_number,))
+        self._lsns = array("Q", (lsn,))
+        self._stamps = array("Q", (stamp_ns,))
 
-    def place(self, append_number: int) -> Place | None:
-        """Where an append of the present epoch stands; None where it is not held, or older than what is remembered."""
-        if append_number > self.append_number:
-            return None
-        for first, lsn, stamp_ns in reversed(self.runs):
-            if first <= append_number:
-                return Place(lsn + append_number - first, stamp_ns)
-        return None
+    def runs(self, from_number: int, upto_number: int) -> list[Run]:
+        """Where these appends of the present epoch stand, ascending; those not held or forgotten are left out."""
+        upto_number = min(upto_number, self.append_number)
+        index = max(0, bisect_right(self._numbers, from_number) - 1)
+        found: list[Run] = []
+        while index < len(self._numbers) and self._numbers[index] <= upto_number:
+            start = self._numbers[index]
+            after = self._numbers[index + 1] if index + 1 < len(self._numbers) else self.append_number + 1
+            first, last = max(start, from_number), min(after - 1, upto_number)
+            if first <= last:
+                found.append(Run(first, last, self._lsns[index] + last - start, self._stamps[index]))
+            index += 1
+        return found
+
+    def add(self, append_number: int, lsn: int, stamp_ns: int) -> None:
+        """Fold the next append."""
+        if lsn != self.lsn + 1 or stamp_ns != self.stamp_ns:
+            if len(self._numbers) >= 2 * RUNS_KEPT:
+                for kept in (self._numbers, self._lsns, self._stamps):
+                    del kept[:RUNS_KEPT]
+            self._numbers.append(append_number)
+            self._lsns.append(lsn)
+            self._stamps.append(stamp_ns)
+            self.stamp_ns = stamp_ns
+        self.append_number = append_number
+        self.lsn = lsn
 
 
 class Writers:
@@ -63,13 +83,9 @@ class Writers:
         """Fold one frame. A later epoch begins the writer anew; `check` kept an earlier one out."""
         state = self._by_field.get(writer)
         if state is None or writer_epoch != state.epoch:
-            self._put(writer, WriterState(writer_epoch, append_number, lsn, stamp_ns))
+            self._put(writer, WriterState(writer_epoch, append_number, lsn, stamp_ns, lsn))
             return
-        if lsn != state.lsn + 1 or stamp_ns != state.stamp_ns:
-            state.runs.append(Run(append_number, lsn, stamp_ns))
-        state.append_number = append_number
-        state.lsn = lsn
-        state.stamp_ns = stamp_ns
+        state.add(append_number, lsn, stamp_ns)
 
     def take(self, entries: Sequence[Entry], first_lsn: int, stamp_ns: int) -> None:
         """Fold entries that were just written from `first_lsn` on."""
@@ -97,7 +113,7 @@ class Writers:
     def table(self) -> bytes:
         """All writers as rows of ROW_BYTES, for a segment's header."""
         return b"".join(
-            _ROW.pack(writer_field(name), state.epoch, state.append_number, state.lsn, state.stamp_ns)
+            _ROW.pack(writer_field(name), state.epoch, state.append_number, state.lsn, state.stamp_ns, state.epoch_lsn)
             for name, state in sorted(self.by_name.items())
         )
 
@@ -105,8 +121,8 @@ class Writers:
     def from_table(cls, table: bytes) -> "Writers":
         """The writers that `table` holds."""
         writers = cls()
-        for field, epoch, number, lsn, stamp_ns in _ROW.iter_unpack(table):
-            writers._put(field, WriterState(epoch, number, lsn, stamp_ns))
+        for field, epoch, number, lsn, stamp_ns, epoch_lsn in _ROW.iter_unpack(table):
+            writers._put(field, WriterState(epoch, number, lsn, stamp_ns, epoch_lsn))
         return writers
 
     def _put(self, field: bytes, state: WriterState) -> None:
