@@ -383,7 +383,7 @@ class Request(msgspec.Struct, gc=False):
     """A cancel or amendment that was sent and is not answered.
 
     `strategy`, `number` name the command. A REPLACE has a leg of its own, the new order. `unknown`: it may have reached
-    the venue, and whether it did is not known.
+    the venue, and whether it did is not known. `connection` and `sent_ns` say where and when (journal's stamp).
     """
 
     kind: RequestKind
@@ -393,6 +393,8 @@ class Request(msgspec.Struct, gc=False):
     cl_ord_id: str
     order_qty: Decimal
     price: Decimal | None
+    connection: int = 0
+    sent_ns: int = 0
     unknown: bool = False
 
 
@@ -401,6 +403,8 @@ class Order(msgspec.Struct, gc=False):
 
     `ending` is set where something other than the venue's word closed it (a withdrawal, proof that it never arrived, an
     operator's verdict). `unknown`: its NewOrderSingle(D) may have reached the venue and nothing was heard of it.
+    `wish_strategy`, `wish_number` name the command that wants it cancelled, whatever it takes (0: none does).
+    `touched_lsn` is the last record that said something about it, `ids` every ClOrdID(11) that ever was about it.
     """
 
     attempt: Attempt
@@ -422,16 +426,22 @@ class Order(msgspec.Struct, gc=False):
     reason: Reason = Reason.NONE
     text: str = ""
     sent_lsn: int = 0
+    sent_ns: int = 0
+    sent_connection: int = 0
     touched_lsn: int = 0
+    wish_strategy: str = ""
+    wish_number: int = 0
+    ids: list[str] = []
 
     @classmethod
-    def sent(cls, command: NewOrder, lsn: int) -> "Order":
-        """The order as it stands once its message is in the log, in time, at `lsn`."""
+    def sent(cls, command: NewOrder, lsn: int, stamp_ns: int, connection: int) -> "Order":
+        """The order as it stands once its message is in the log, in time, for the session's `connection`."""
         leg = Leg(command.cl_ord_id, command.cl_ord_id, command.order_qty, command.price)
         return cls(
             command.attempt, command.strategy, command.number, command.venue, command.symbol, command.side,
             command.ord_type, command.order_qty, command.price, command.time_in_force, command.post_only,
-            command.label, [leg], {}, sent_lsn=lsn, touched_lsn=lsn,
+            command.label, [leg], {}, sent_lsn=lsn, sent_ns=stamp_ns, sent_connection=connection,
+            touched_lsn=lsn, ids=[command.cl_ord_id],
         )  # fmt: skip
 
     # -- what it is ----------------------------------------------------------------------------------------------------
@@ -462,6 +472,26 @@ class Order(msgspec.Struct, gc=False):
         """The leg that a cancel or amendment should name: the oldest that may still trade, else the last."""
         return next((leg for leg in self.legs if leg.is_open), self.legs[-1])
 
+    def leg_of(self, report: ExecutionReport) -> Leg | None:
+        """The leg that a report is about; None where it rejects something that is no leg any more.
+
+        A cancel's report names the order in OrigClOrdID(41); the one that cancels the old half of an XCN bears the new
+        order's name in ClOrdID(11), so with those the original name comes first.
+        """
+        legs = self.legs
+        if len(legs) == 1 and legs[0].cl_ord_id == report.cl_ord_id:
+            return legs[0]
+        if report.order_id:
+            for leg in legs:
+                if leg.order_id == report.order_id:
+                    return leg
+        names = (report.orig_cl_ord_id, report.cl_ord_id)
+        for name in names if report.exec_type in "46" else reversed(names):
+            for leg in reversed(legs):
+                if name and name in (leg.cl_ord_id, leg.owner):
+                    return leg
+        return None if report.exec_type == REJECTED else self.leg
+
     @property
     def is_closed(self) -> bool:
         """Whether nothing more is to be expected of it: it was ended, or every leg was."""
@@ -480,7 +510,7 @@ class Order(msgspec.Struct, gc=False):
             return self.ending
         open_legs = [leg for leg in self.legs if leg.is_open]
         if not open_legs:
-            return self._closed_status()
+            return _CLOSED_STATUS[self.legs[-1].word]
         leg = open_legs[-1]
         if self.unknown:
             return OrderStatus.UNKNOWN
@@ -491,13 +521,6 @@ class Order(msgspec.Struct, gc=False):
         if named is not None:
             return named
         return OrderStatus.PARTIALLY_FILLED if any(each.filled_qty for each in self.legs) else OrderStatus.NEW
-
-    def _closed_status(self) -> OrderStatus:
-        last = self.legs[-1]
-        if last.word == REJECTED and len(self.legs) > 1:
-            # The replacement was refused after the cancel had gone through: the order ended as the leg before it did.
-            last = self.legs[-2]
-        return _CLOSED_STATUS[last.word]
 
     # -- what happens to it --------------------------------------------------------------------------------------------
 
@@ -520,9 +543,11 @@ class Order(msgspec.Struct, gc=False):
     def heard(self, leg: Leg, report: ExecutionReport) -> bool:
         """Take a report on `leg`, its fill already counted. False when its word came too late to change the state."""
         was_open = leg.is_open
+        if self.ending is not None and report.exec_type != "8":
+            # It was held for never received, and is heard of: the venue's word is the stronger one.
+            self.ending, self.reason, self.text = None, Reason.NONE, ""
         counted = leg.hear(report)
-        if leg is self.legs[0] or leg.word != REJECTED:
-            self.unknown = False
+        self.unknown = False
         self._answer_requests(leg, report, was_open)
         if len(self.legs) == 1 or leg is self.legs[-1]:
             self._take_terms(leg)
@@ -566,8 +591,13 @@ class Order(msgspec.Struct, gc=False):
         if not requests:
             return
         named = requests.get(report.cl_ord_id)
-        if named is not None and report.exec_type not in "6E":
-            # The new leg of a replacement answers for the whole: accepted or refused.
+        if named is not None and named.kind is RequestKind.REPLACE:
+            # The new leg answers for the whole, accepted or refused; the old one's cancel is only the first half.
+            if leg.owner == named.cl_ord_id:
+                del requests[named.cl_ord_id]
+                if leg.word == REJECTED:
+                    self.legs.remove(leg)
+        elif named is not None and report.exec_type not in "6E":
             del requests[report.cl_ord_id]
         elif report.exec_type == "5":
             amend = next((r for r in requests.values() if r.kind is RequestKind.AMEND), None)
