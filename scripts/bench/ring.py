@@ -1,0 +1,192 @@
+"""The real stack, measured as a strategy sees it: everything on, through risk, FIX, the journal and the exchange.
+
+Orders are immediate-or-cancel and priced not to cross, so each brings two reports (New, Expired) and leaves nothing
+open. A round trip ends when the venue's acknowledgement is back at the strategy, after the journal had it.
+"""
+
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from common.actor.control import ask
+from common.messages import (
+    CLOSED_STATUSES,
+    CommandOutcome,
+    EntryAnswer,
+    Hello,
+    NewOrderRequest,
+    OrderEvent,
+    StatusChanged,
+    TopOfBook,
+    Welcome,
+    encode,
+)
+from scripts.bench.figures import Figures, percentiles_us
+from scripts.stack import PrivateStack
+
+VENUE = "generic"
+SYMBOL = "BTCUSDT"
+ORDER_QTY = Decimal("0.001")
+PRICE_SHARE = Decimal("0.98")
+TICK = Decimal("0.01")
+WARM_UP_ORDERS = 300
+ANSWER_S = 10
+UNBOUNDED = "100000000"
+ROOMY = {
+    "FIXRING__STRATEGIES__MAKER__ENABLED": "false",
+    "FIXRING__STRATEGIES__SIGNALS__ENABLED": "false",
+    "FIXRING__RISK__DEFAULT_STRATEGY__RATE__MESSAGES": UNBOUNDED,
+    "FIXRING__RISK__DEFAULT_STRATEGY__MAX_OPEN_ORDERS": UNBOUNDED,
+    "FIXRING__GENERIC__FIX__LIMITS__MESSAGES": UNBOUNDED,
+    "FIXRING__GENERIC__SIMULATED__TRADER_ORDERS_PER_S": "2",
+    "FIXRING__BINANCE__SIMULATED__TRADER_ORDERS_PER_S": "2",
+}
+"""Every check stays on; only the rate limits are out of the way, and the background market is quiet."""
+
+
+class BenchFailed(Exception):
+    """The stack refused or lost what the benchmark sent; the text is what it said."""
+
+
+class Taker:
+    """A bare client of the order entry link."""
+
+    def __init__(self, stack: PrivateStack) -> None:
+        """Says hello and waits until the order manager is live."""
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.RCVTIMEO, ANSWER_S * 1000)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.connect(stack.config.endpoint("entry"))
+        self._decode = msgspec.msgpack.Decoder(EntryAnswer).decode
+        self._number = 0
+        self._price = _passive_price(stack, self._context)
+        self._socket.send(encode(Hello("bench", uuid.uuid4().hex)))
+        self._epoch = 0
+        while not self._epoch:
+            answer = self._receive()
+            if isinstance(answer, Welcome):
+                if answer.state != "live":
+                    raise BenchFailed(f"the order manager is {answer.state}")
+                self._epoch = answer.epoch
+
+    def _receive(self) -> EntryAnswer:
+        try:
+            answer: EntryAnswer = self._decode(self._socket.recv())
+        except zmq.Again:
+            raise BenchFailed(f"nothing came back for {ANSWER_S} s") from None
+        return answer
+
+    def send(self) -> int:
+        """Send one order; returns its number."""
+        self._number += 1
+        self._socket.send(
+            encode(NewOrderRequest(self._epoch, self._number, VENUE, SYMBOL, "1", "2", ORDER_QTY, self._price, "3"))
+        )
+        return self._number
+
+    def events(self) -> Iterator[OrderEvent]:
+        """The orders' events as they come. Raises BenchFailed on a refusal."""
+        while True:
+            match self._receive():
+                case OrderEvent() as event:
+                    yield event
+                case CommandOutcome(outcome="refused" | "expired" | "withdrawn") as outcome:
+                    raise BenchFailed(f"order {outcome.number} was {outcome.outcome}: {outcome.reason} {outcome.text}")
+                case StatusChanged() as status if status.state != "live":
+                    raise BenchFailed(f"the order manager is {status.state}")
+
+    def close(self) -> None:
+        """Let go of the sockets."""
+        self._context.destroy(linger=0)
+
+
+def _passive_price(stack: PrivateStack, context: "zmq.Context[zmq.Socket[bytes]]") -> Decimal:
+    """A price that risk lets through and that does not cross: a little under the best bid."""
+    feed = context.socket(zmq.SUB)
+    feed.setsockopt(zmq.SUBSCRIBE, b"")
+    feed.setsockopt(zmq.RCVTIMEO, ANSWER_S * 1000)
+    feed.connect(stack.config.endpoint(f"feed.{VENUE}"))
+    decode = msgspec.msgpack.Decoder(TopOfBook, strict=False)
+    while True:
+        try:
+            top = decode.decode(feed.recv())
+        except msgspec.ValidationError:
+            continue
+        except zmq.Again:
+            raise BenchFailed(f"no market data from {VENUE} for {ANSWER_S} s") from None
+        if top.symbol == SYMBOL and top.bid_px is not None:
+            feed.close()
+            return (top.bid_px * PRICE_SHARE).quantize(TICK)
+
+
+def measure_ring(orders: int, window: int, *, durable: bool) -> Figures:
+    """Round trips one at a time, then `10 * orders` orders with `window` of them under way."""
+    durability = {"FIXRING__JOURNAL__DURABILITY": "disk" if durable else "process"}
+    with (
+        tempfile.TemporaryDirectory(prefix="fixring-ring-") as folder,
+        PrivateStack(Path(folder), {**ROOMY, **durability}) as stack,
+    ):
+        taker = Taker(stack)
+        try:
+            trips_ns = list(_round_trips(taker, orders + WARM_UP_ORDERS))[WARM_UP_ORDERS:]
+            return Figures(percentiles_us(trips_ns), _rate(taker, orders * 10, window))
+        finally:
+            taker.close()
+
+
+def _round_trips(taker: Taker, orders: int) -> Iterator[int]:
+    events = taker.events()
+    for _ in range(orders):
+        began_ns = time.perf_counter_ns()
+        number = taker.send()
+        ended_ns = 0
+        for event in events:
+            if event.number == number and event.event == "new":
+                ended_ns = time.perf_counter_ns()
+            if event.number == number and event.status in CLOSED_STATUSES:
+                break
+        yield ended_ns - began_ns
+
+
+def _rate(taker: Taker, orders: int, window: int) -> float:
+    events = taker.events()
+    began_s = time.perf_counter()
+    sent = closed = 0
+    while closed < orders:
+        while sent < orders and sent - closed < window:
+            taker.send()
+            sent += 1
+        for event in events:
+            if event.status in CLOSED_STATUSES:
+                closed += 1
+                break
+    return orders / (time.perf_counter() - began_s)
+
+
+def measure_memory(orders: int, window: int) -> dict[str, dict[str, int]]:
+    """Resident bytes of each process before, and after `orders` orders were opened and closed."""
+    with (
+        tempfile.TemporaryDirectory(prefix="fixring-memory-") as folder,
+        PrivateStack(Path(folder), ROOMY) as stack,
+    ):
+        taker = Taker(stack)
+        try:
+            _rate(taker, WARM_UP_ORDERS, 1)
+            before = _memory(stack)
+            _rate(taker, orders, window)
+            after = _memory(stack)
+        finally:
+            taker.close()
+    return {name: {"before_bytes": before[name], "after_bytes": after[name]} for name in after if name in before}
+
+
+def _memory(stack: PrivateStack) -> dict[str, int]:
+    names = [actor.name for actor in stack.config.actors()]
+    return {name: int(str(ask(stack.run_folder, name, "status")["memory_bytes"])) for name in names}

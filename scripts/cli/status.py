@@ -1,0 +1,133 @@
+"""`fixring status`: every actor asked live; nothing is remembered, so silence is shown as silence."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import orjson
+
+from common.actor.control import Answers, NotRunning, ask_all
+from common.config import Config, Kind, load
+from common.exit_status import ExitStatus
+
+ANSWER_S = 2.0
+OFFSET_WARNING_MS = 250.0
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the tables.")
+def status(as_json: bool) -> None:
+    """What runs, and how each session stands.
+
+    Exit status 4 when nothing runs, 1 when an actor is missing or a session is not open, else 0.
+    """
+    config = load()
+    document = ask_everybody(config)
+    actors = document["actors"]
+    if as_json:
+        click.echo(orjson.dumps(document))
+    else:
+        click.echo(_tables(config, document))
+    if all(actor["state"] == "not running" for actor in actors.values()):
+        raise click.exceptions.Exit(ExitStatus.NOT_RUNNING)
+    if not is_whole(document):
+        raise click.exceptions.Exit(ExitStatus.FAILURE)
+
+
+def is_whole(document: Mapping[str, Any]) -> bool:
+    """Whether every actor answers and every session's gate is open."""
+    missing = {"not running", "not answering"}
+    return not any(actor["state"] in missing for actor in document["actors"].values()) and all(
+        session["state"] in ("opened", "live") for session in document["sessions"].values()
+    )
+
+
+def ask_everybody(config: Config) -> dict[str, Any]:
+    """The whole status document, of every actor and every supervisor that is configured."""
+    names = [actor.name for actor in config.actors()]
+    supervisors = [f"supervisor-{kind.value}" for kind in Kind]
+    answers = ask_all(config.paths.run, [(name, "status", {}) for name in (*names, *supervisors)], ANSWER_S)
+    children = _children(answers, supervisors)
+    actors = {name: _actor(name, answers, children.get(name, {})) for name in names}
+    details = answers.details
+    return {
+        "environment": config.environment.value,
+        "journal": str(config.journal_folder),
+        "actors": actors,
+        "sessions": {name: details[name] for name in names if _is_session(name) and name in details},
+        "risk": details.get("risk", {}),
+    }
+
+
+def _is_session(name: str) -> bool:
+    return name.partition("@")[0] in ("session", "marketdata")
+
+
+def _children(answers: Answers, supervisors: list[str]) -> dict[str, dict[str, Any]]:
+    """What the supervisors know of their children, by actor."""
+    children: dict[str, dict[str, Any]] = {}
+    for name in supervisors:
+        told = answers.details.get(name, {}).get("actors", {})
+        assert isinstance(told, dict)
+        children.update(told)
+    return children
+
+
+def _actor(name: str, answers: Answers, child: Mapping[str, Any]) -> dict[str, Any]:
+    restarts = {"restarts": child.get("restarts", 0), "last_exit": child.get("last_exit", "")}
+    if name in answers.errors:
+        absent = isinstance(answers.errors[name], NotRunning)
+        phase = child.get("phase", "")
+        state = "not running" if absent else "not answering"
+        return {"pid": child.get("pid", 0), "state": state, "epoch": 0, "lsn": 0, "phase": phase, **restarts}
+    detail = answers.details[name]
+    kept = ("pid", "state", "epoch", "lsn", "memory_bytes", "uptime_s", "garbage")
+    return {"epoch": 0, "lsn": 0, **{key: detail[key] for key in kept if key in detail}, **restarts}
+
+
+def _tables(config: Config, document: Mapping[str, Any]) -> str:
+    lines = [f"environment {document['environment']}, journal {document['journal']}", ""]
+    lines.append(
+        f"{'actor':24}{'state':16}{'pid':>8}{'epoch':>12}{'lsn':>12}{'restarts':>10}{'memory MB':>11}  garbage"
+    )
+    for name, actor in document["actors"].items():
+        garbage = ", ".join(f"{link}: {count}" for link, count in actor.get("garbage", {}).items())
+        memory = f"{actor['memory_bytes'] / 1e6:.1f}" if "memory_bytes" in actor else "-"
+        lines.append(
+            f"{name:24}{actor['state']:16}{actor['pid']:>8}{actor['epoch'] or '-':>12}{actor['lsn'] or '-':>12}"
+            f"{actor['restarts']:>10}{memory:>11}  {garbage or '-'}"
+        )
+    lines += ["", f"{'session':24}{'state':16}{'out':>10}{'in':>10}{'heard s':>10}{'offset ms':>11}  note"]
+    lines += [_session_line(name, session) for name, session in document["sessions"].items()]
+    lines += ["", *_risk_lines(document["risk"])]
+    return "\n".join(lines)
+
+
+def _session_line(name: str, session: Mapping[str, Any]) -> str:
+    heard_s, offset_ms = session.get("last_heard_s"), session.get("clock_offset_ms")
+    notes = [session["warning"]] if session.get("warning") else []
+    if session.get("latched"):
+        notes.append("KILL LATCHED")
+    heard = "-" if heard_s is None else f"{heard_s:.1f}"
+    offset = "-" if offset_ms is None else f"{offset_ms:+.1f}"
+    numbers = f"{session.get('next_outbound', '-'):>10}{session.get('next_inbound', '-'):>10}"
+    return f"{name:24}{session['state']:16}{numbers}{heard:>10}{offset:>11}  {'; '.join(notes)}"
+
+
+def _risk_lines(risk: Mapping[str, Any]) -> list[str]:
+    """The scalars of risk's status on one line, its tables one line an entry."""
+    scalars = {key: value for key, value in risk.items() if isinstance(value, str | int | float | bool)}
+    shown = ("state", "killed", "approved", "refused", "open_orders", "in_flight")
+    lines = ["risk      " + "  ".join(f"{key} {scalars[key]}" for key in shown if key in scalars)]
+    exposures = risk.get("exposure", {})
+    if isinstance(exposures, dict):
+        lines += [f"  {name:22}{_pairs(entry)}" for name, entry in exposures.items()]
+    halts = risk.get("halts") or []
+    lines += [f"  HALTED {halt}" for halt in halts]
+    return lines
+
+
+def _pairs(entry: object) -> str:
+    if isinstance(entry, dict):
+        return "  ".join(f"{key} {value}" for key, value in entry.items())
+    return str(entry)
