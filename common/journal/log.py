@@ -30,6 +30,7 @@ LOCK = "lock"
 OWN_WRITER = "journal"
 _TEMPORARY = ".tmp"
 _PREPARED = "next.tmp"
+_RESERVE = "reserve"
 # The least that a segment begun on a nearly full disk is allocated beyond what it must hold at once.
 _LEAST_ROOM_BYTES = 4096
 _ENOSPC = (errno.ENOSPC, errno.EDQUOT)
@@ -65,7 +66,9 @@ class Recovery(NamedTuple):
 class Log:
     """An open log. Made by `Log.open`; not shared between threads."""
 
-    def __init__(self, folder: str, files: Files, lock: int, segment_bytes: int, durability: Durability) -> None:
+    def __init__(
+        self, folder: str, files: Files, lock: int, segment_bytes: int, durability: Durability, reserve_bytes: int
+    ) -> None:
         self.folder = folder
         self.durability: Durability = durability
         self.identity = b""
@@ -75,6 +78,8 @@ class Log:
         self._files = files
         self._lock = lock
         self._segment_bytes = segment_bytes
+        self._reserve_bytes = reserve_bytes
+        self._reserve_held = False
         self._end = Link(0, 0)
         self._durable = Link(0, 0)
         self._writers = Writers()
@@ -98,12 +103,14 @@ class Log:
         segment_bytes: int = SEGMENT_BYTES,
         durability: Durability = "disk",
         trusted_lsn: int = 0,
+        reserve_bytes: int = 0,
     ) -> "Log":
         """Lock the folder (made where missing), recover what it holds, begin a new journal epoch.
 
         The new epoch is max(last + 1, `wall_ns` in seconds); its EPOCH record is synced before this returns, stamped
         max(`wall_ns`, last stamp). Segments at or below `trusted_lsn`, where a verified snapshot stands, are not
-        verified again. Raises Locked, UnsafeFileSystem, Damage, FormatTooNew, NoSpace, LogFailed.
+        verified again. `reserve_bytes` are kept allocated in a file of their own, which a full disk makes the log give
+        up to its next segments. Raises Locked, UnsafeFileSystem, Damage, FormatTooNew, NoSpace, LogFailed.
         """
         path = str(folder)
         try:
@@ -115,7 +122,7 @@ class Log:
                 lock = files.lock(f"{path}/{LOCK}")
             except BlockingIOError as error:
                 raise Locked(f"{path}/{LOCK}") from error
-            log = cls(path, files, lock, segment_bytes, durability)
+            log = cls(path, files, lock, segment_bytes, durability, reserve_bytes)
             try:
                 log._recover(wall_ns, trusted_lsn)
             except BaseException:
@@ -167,9 +174,9 @@ class Log:
         return self._allocated - self._position + self._prepared_bytes
 
     @property
-    def next_segment_ready(self) -> bool:
-        """Whether the next segment is allocated already. Where it cannot be, space is low."""
-        return self._prepared >= 0
+    def room_ahead(self) -> bool:
+        """Whether the next segment and the reserve are allocated. Where they cannot be, space is low."""
+        return self._prepared >= 0 and self._reserve_held
 
     # Writing
 
@@ -213,21 +220,21 @@ class Log:
             self._guard("mark", lambda: self._put_mark(self._mark.floor_lsn))
 
     def prepare_next_segment(self) -> bool:
-        """Allocate the next segment, so that rotation need not. False where the disk has no room. Raises LogFailed."""
-        if self._prepared >= 0:
-            return True
+        """Allocate the next segment, so that rotation need not, and the reserve. Raises LogFailed.
+
+        False where the disk has no room for both; that is no failure, and a later call may succeed.
+        """
 
         def prepare() -> bool:
-            try:
-                self._prepared = self._allocate_file(self._segment_bytes)
-            except OSError as error:
-                if error.errno not in _ENOSPC:
-                    raise
-                return False
-            self._prepared_bytes = self._segment_bytes
-            return True
+            if not self._reserve_held:
+                self._reserve_held = self._allocate_reserve()
+            if self._prepared < 0 and self._reserve_held:
+                handle = self._allocate_or_none(_PREPARED, self._segment_bytes)
+                if handle is not None:
+                    self._prepared, self._prepared_bytes = handle, self._segment_bytes
+            return self.room_ahead
 
-        return self._guard("preparing the next segment", prepare)
+        return self.room_ahead or self._guard("preparing the next segment", prepare)
 
     def drop_before(self, lsn: int) -> list[str]:
         """Remove segments whose every record is below `lsn`; the names removed. Raises LogFailed.
@@ -324,28 +331,49 @@ class Log:
             self._files.remove(f"{self.folder}/{_PREPARED}")
         size, least = max(self._segment_bytes, wanted_bytes), wanted_bytes + _LEAST_ROOM_BYTES
         while True:
-            try:
-                self._prepared = self._allocate_file(size)
-                self._prepared_bytes = size
+            handle = self._allocate_or_none(_PREPARED, size)
+            if handle is not None:
+                self._prepared, self._prepared_bytes = handle, size
                 return
-            except OSError as error:
-                if error.errno not in _ENOSPC:
-                    raise
-                if size <= least:
-                    raise NoSpace(self.folder, wanted_bytes) from error
+            if self._give_up_reserve():
+                continue
+            if size <= least:
+                raise NoSpace(self.folder, wanted_bytes)
             size = max(size // 2, least)
 
-    def _allocate_file(self, size: int) -> int:
-        path = f"{self.folder}/{_PREPARED}"
-        handle = self._files.create(path)
+    def _allocate_or_none(self, name: str, size: int) -> int | None:
+        """A new file of `size` bytes, its blocks reserved; None where the disk has no room for it. Raises OSError."""
+        path = f"{self.folder}/{name}"
+        handle = -1
         try:
+            handle = self._files.create(path)
             self._files.allocate(handle, size)
             self._files.sync(handle)
-        except OSError:
-            self._files.close(handle)
-            remove_if_there(self._files, path)
-            raise
+        except OSError as error:
+            if handle >= 0:
+                self._files.close(handle)
+                remove_if_there(self._files, path)
+            if error.errno not in _ENOSPC:
+                raise
+            return None
         return handle
+
+    def _allocate_reserve(self) -> bool:
+        if not self._reserve_bytes:
+            return True
+        handle = self._allocate_or_none(_RESERVE, self._reserve_bytes)
+        if handle is None:
+            return False
+        self._files.close(handle)
+        return True
+
+    def _give_up_reserve(self) -> bool:
+        """Free the reserve for a segment that finds no room. False where there was none to free."""
+        self._reserve_held = False
+        if _RESERVE not in self._files.list(self.folder):
+            return False
+        self._files.remove(f"{self.folder}/{_RESERVE}")
+        return True
 
     def _begin_segment(self, first_lsn: int, data: bytes) -> None:
         """Make the prepared file the segment that begins with `first_lsn` and holds `data`, and append to it."""
@@ -364,6 +392,7 @@ class Log:
         for name in self._files.list(self.folder):
             if name.endswith(_TEMPORARY):
                 self._files.remove(f"{self.folder}/{name}")
+            self._reserve_held = self._reserve_held or name == _RESERVE
         self.epoch = max(found.journal_epoch + 1 if found is not None else 1, wall_ns // NS_PER_S)
         if found is None:
             self._create()

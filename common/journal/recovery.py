@@ -21,7 +21,7 @@ from common.journal.segments import (
     used_end,
     walk_segment,
 )
-from common.journal.writers import Writers
+from common.journal.writers import RUNS_KEPT, Writers
 
 
 class Survey(NamedTuple):
@@ -52,7 +52,7 @@ def survey(files: Files, folder: str, *, trusted_lsn: int = 0) -> Survey | None:
     """Read and verify the folder; None where it holds no journal yet.
 
     Segments that lie wholly at or below `trusted_lsn` (where a snapshot that verifies stands) have only their headers
-    checked, but always all from the last but one on are read. Raises Damage, FormatTooNew, OSError.
+    checked, but the last RUNS_KEPT records are always read. Raises Damage, FormatTooNew, OSError.
     """
     names = files.list(folder)
     starts = first_lsns(files, folder)
@@ -64,10 +64,9 @@ def survey(files: Files, folder: str, *, trusted_lsn: int = 0) -> Survey | None:
     starts = _kept(folder, starts, mark)
     if not starts:
         return None
-    first_read = 0
-    for index, start in enumerate(starts[:-1]):
-        if start <= trusted_lsn + 1:
-            first_read = min(index, max(0, len(starts) - 2))
+    # A duplicate of an append gets its first place and stamp: so many records are folded, whatever a snapshot has.
+    wanted_lsn = min(trusted_lsn + 1, starts[-1] - RUNS_KEPT)
+    first_read = max((index for index, start in enumerate(starts) if start <= wanted_lsn), default=0)
     return _Scan(files, folder, mark, starts).run(first_read)
 
 

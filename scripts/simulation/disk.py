@@ -2,9 +2,9 @@
 
 What a file or a folder holds in the page cache (volatile) and on the platter (durable) are two things. `sync` copies a
 file's dirty pages, `sync_folder` a folder's entries. A crash of the host keeps, of what was not synced, any combination
-of pages, any part of the changes of a folder's entries, the new length of a file or the old one. A process that dies keeps
-everything volatile. A sync that fails marks the pages clean without writing them, as Linux does: the next sync succeeds
-and the data is still not on the disk.
+of pages, any part of the changes of a folder's entries, the new length of a file or the old one. A process that dies
+keeps everything volatile. A sync that fails marks the pages clean without writing them, as Linux does: the next sync
+succeeds and the data is still not on the disk.
 """
 
 import errno

@@ -1,0 +1,1 @@
+"""The journal: the log, our one durable thing. Others append over its link; it acknowledges what is on the disk."""

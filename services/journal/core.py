@@ -1,0 +1,366 @@
+"""The journal's core: the one clock, the order of everything, and the promise that acknowledged means durable.
+
+Theory of operation. A turn gathers what the writers sent into one batch; `turn_ended` writes and syncs it through the
+log, then acknowledges, then publishes the very bytes. From a writer only the successor of the last append number held
+is taken; a higher one is refused with the number expected, a lower one is acknowledged with its original place and
+stamp. Which number that is, is a fold over the log, so it survives the journal's own restart. A question is answered
+from what is durable.
+
+The clock starts at max(wall clock, last stamp) and advances by the boot clock alone. A tick, itself a record whose one
+byte is the low-disk level, is written when 100 ms pass without a record. The first error of the disk ends the process
+with the integrity status; a disk without room does not: nothing is taken then, writers ask again, and the low level
+stands in every acknowledgement.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from common.actor.core import BaseCore, Exit, Publish, Send
+from common.exit_status import ExitStatus
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.journal import (
+    EPOCH,
+    FIRST_FREE_KIND,
+    TICK,
+    Entry,
+    Gone,
+    JournalError,
+    Locked,
+    Log,
+    LogFailed,
+    NoSpace,
+    Reader,
+    WriterState,
+)
+from common.journal.frames import MAX_PAYLOAD_BYTES, writer_field
+from common.messages import (
+    Append,
+    Appended,
+    AppendQuestion,
+    AppendRefused,
+    EpochGranted,
+    EpochRequest,
+    ReadChunk,
+    ReadRequest,
+)
+from services.journal.batch import Acknowledgement, Batch, Grant, Head
+
+LINK = "journal"
+STREAM = "stream"
+TICK_NS = 100 * NS_PER_MS
+MARK_NS = 100 * NS_PER_MS
+ROOM_NS = 250 * NS_PER_MS
+"""How often the free space is looked at and the next segment prepared."""
+
+BATCH_BYTES = 4 << 20
+"""A batch grown to this is committed before the turn ends: a published block stays well below a link's limit."""
+
+CHUNK_BYTES = 512 << 10
+"""The most that one ReadRequest(refill) is answered with."""
+
+READS_PER_TURN = 2
+"""Refills answered in a turn, so that a long replay never stalls the live loop."""
+
+MAX_READS = 256
+"""Refills that wait; more are dropped, and asked for again."""
+
+MAX_KIND = 0xFFFF
+TOKEN_BYTES = 8
+
+
+@dataclass(frozen=True)
+class JournalSettings:
+    """`low_disk_bytes`: with less free space than this the low level is announced."""
+
+    low_disk_bytes: int = 0
+
+
+class JournalCore(BaseCore):
+    """See the module. The log is opened by `open_log` (wall clock in Unix ns) at start, and is the core's alone."""
+
+    def __init__(self, open_log: Callable[[int], Log], reader: Reader, settings: JournalSettings) -> None:
+        """`reader` reads the same folder, for refills."""
+        super().__init__("journal")
+        self._open_log = open_log
+        self._reader = reader
+        self._settings = settings
+        self._log: Log | None = None
+        self._batch = Batch()
+        self._reads: deque[tuple[bytes, ReadRequest]] = deque()
+        self._stamp_base_ns = 0
+        self._boot_base_ns = 0
+        self._recorded_boot_ns = 0
+        self._marked_boot_ns = 0
+        self._room_boot_ns = 0
+        self._low_disk = 0
+        self._full = False
+        self._batches = 0
+        self._free_bytes = 0
+
+    # ---- life ----
+    def started(self, now: Instant) -> None:
+        """Open the log; what cannot be trusted is refused with the integrity status, and why."""
+        try:
+            log = self._log = self._open_log(now.wall_ns)
+            self._look_at_room(log, now)
+        except Locked as error:
+            self.effects.append(Exit(ExitStatus.FAILURE, str(error)))
+            return
+        except JournalError as error:
+            self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
+            return
+        self._stamp_base_ns, self._boot_base_ns = log.last_stamp_ns, now.boot_ns
+        self._recorded_boot_ns = self._marked_boot_ns = now.boot_ns
+        self.note("info", "serving", epoch=log.epoch, lsn=log.last_lsn, **log.recovery._asdict())
+
+    def stop(self, now: Instant) -> None:
+        """Commit what was gathered, mark it, give up the lock."""
+        log = self._log
+        if log is not None:
+            self._commit(now)
+            try:
+                log.close()
+            except LogFailed as error:
+                self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
+            self._log = None
+        self.effects.append(Exit(ExitStatus.OK, "stopped"))
+
+    def status(self, now: Instant) -> dict[str, object]:
+        """State, epoch, LSN, what is kept, room on the disk, and every writer's place."""
+        log = self._log
+        if log is None:
+            return {"state": "stopped", "epoch": 0, "lsn": 0}
+        return {
+            "state": "full" if self._full else "live",
+            "epoch": log.epoch,
+            "lsn": log.last_lsn,
+            "durable_lsn": log.durable_lsn,
+            "first_lsn": log.first_lsn,
+            "stamp_ns": log.last_stamp_ns,
+            "journal_id": log.identity.hex(),
+            "durability": log.durability,
+            "batches": self._batches,
+            "free_bytes": self._free_bytes,
+            "room_bytes": log.room_bytes,
+            "low_disk": self._low_disk,
+            "recovery": log.recovery._asdict(),
+            "writers": {
+                name: {"epoch": state.epoch, "append_number": state.append_number}
+                for name, state in sorted(log.writers.items())
+            },
+        }
+
+    # ---- messages ----
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        """Take one request of a writer or reader."""
+        log = self._log
+        if log is None:
+            return
+        match message:
+            case Append():
+                self._append(log, peer, message, now)
+            case AppendQuestion():
+                self._commit(now)
+                self._refuse(log, peer, message.writer)
+            case EpochRequest():
+                self._epoch(log, peer, message, now)
+            case ReadRequest() if len(self._reads) < MAX_READS:
+                self._reads.append((peer, message))
+
+    def turn_ended(self, now: Instant) -> None:
+        """Commit the batch: write, sync, acknowledge, publish. Then a bounded number of refills."""
+        self._commit(now)
+        for _ in range(min(READS_PER_TURN, len(self._reads))):
+            self._refill(*self._reads.popleft())
+
+    def timer(self, now: Instant) -> None:
+        """A tick, the mark and the look at the disk, each when due."""
+        log = self._log
+        if log is None:
+            return
+        if now.boot_ns >= self._recorded_boot_ns + TICK_NS:
+            self._batch.own(log.own_entry(TICK, bytes([self._low_disk])))
+            self._recorded_boot_ns = now.boot_ns
+        try:
+            if now.boot_ns >= self._marked_boot_ns + MARK_NS:
+                self._marked_boot_ns = now.boot_ns
+                log.write_mark()
+            if now.boot_ns >= self._room_boot_ns + ROOM_NS:
+                self._look_at_room(log, now)
+        except LogFailed as error:
+            self._fail(error)
+
+    def next_deadline_ns(self) -> int | None:
+        """The next tick, mark or look at the disk; at once where refills wait."""
+        if self._log is None:
+            return None
+        if self._reads:
+            return self._boot_base_ns
+        return min(self._recorded_boot_ns + TICK_NS, self._marked_boot_ns + MARK_NS, self._room_boot_ns + ROOM_NS)
+
+    # ---- appends ----
+    def _head(self, log: Log, writer: str) -> Head:
+        head = self._batch.heads.get(writer)
+        if head is not None:
+            return head
+        state = log.writers.get(writer)
+        return Head(state.epoch, state.append_number) if state is not None else Head(0, 0)
+
+    def _append(self, log: Log, peer: bytes, message: Append, now: Instant) -> None:
+        writer, epoch, first, entries = message.writer, message.epoch, message.first_number, message.entries
+        head = self._head(log, writer)
+        expected = head.append_number + 1
+        if epoch != head.epoch or first > expected:
+            self._refuse(log, peer, writer)
+            return
+        if first < 1 or not entries or any(not _acceptable(kind, payload) for kind, payload in entries):
+            self.note("error", "bad_append", writer=writer, epoch=epoch, first_number=first)
+            return
+        if first < expected:
+            state = log.writers.get(writer)
+            if state is not None and state.epoch == epoch:
+                self._acknowledge_again(log, peer, writer, state, first, first + len(entries) - 1)
+            entries = entries[expected - first :]
+            first = expected
+        if entries:
+            self._batch.append(peer, writer, epoch, first, entries)
+            if self._batch.size_bytes >= BATCH_BYTES:
+                self._commit(now)
+
+    def _acknowledge_again(
+        self, log: Log, peer: bytes, writer: str, state: WriterState, first: int, last: int
+    ) -> None:
+        """Duplicates: each run with the place and the stamp that it got when it was first taken."""
+        for run in state.runs(first, last):
+            self._send_appended(log, peer, writer, state.epoch, run.first_number, run.last_number, run.last_lsn,
+                                run.stamp_ns)  # fmt: skip
+
+    def _refuse(self, log: Log, peer: bytes, writer: str) -> None:
+        """Say where the writer stands, as of what is durable or in this turn's batch."""
+        head = self._head(log, writer)
+        self.effects.append(
+            Send(LINK, AppendRefused(writer, head.epoch, head.append_number + 1, log.epoch), peer)
+        )
+
+    def _epoch(self, log: Log, peer: bytes, request: EpochRequest, now: Instant) -> None:
+        writer, token = request.writer, request.token
+        try:
+            writer_field(writer)
+        except JournalError as error:
+            self.note("error", "bad_writer", writer=writer, why=str(error))
+            return
+        if any(grant.writer == writer and grant.token == token for grant in self._batch.grants):
+            return
+        state = log.writers.get(writer)
+        if state is not None and self._head(log, writer).epoch == state.epoch:
+            granted = self._granted_before(log, writer, state, token)
+            if granted is not None:
+                self.effects.append(Send(LINK, granted, peer))
+                return
+        epoch = max(self._head(log, writer).epoch + 1, self._stamp_ns(log, now) // NS_PER_S)
+        self._batch.grant(peer, Entry(EPOCH, writer, epoch, 0, token.to_bytes(TOKEN_BYTES, "little")), token)
+
+    def _granted_before(self, log: Log, writer: str, state: WriterState, token: int) -> EpochGranted | None:
+        """The grant of the present epoch, where it was this very request's: a repeat must not supersede itself."""
+        try:
+            records = self._reader.read(state.epoch_lsn, state.epoch_lsn)
+        except Gone:
+            return None
+        if not records or records[0].kind != EPOCH or records[0].payload != token.to_bytes(TOKEN_BYTES, "little"):
+            return None
+        record = records[0]
+        return EpochGranted(
+            writer, token, state.epoch, record.lsn, record.stamp_ns, log.epoch, log.identity.hex()
+        )
+
+    # ---- the commit ----
+    def _stamp_ns(self, log: Log, now: Instant) -> int:
+        """The journal's clock: from its base it advances by the boot clock only, and never goes back."""
+        return max(log.last_stamp_ns, self._stamp_base_ns + now.boot_ns - self._boot_base_ns)
+
+    def _commit(self, now: Instant) -> None:
+        log, batch = self._log, self._batch
+        if log is None or not batch:
+            return
+        self._batch = Batch()
+        entries, offsets = batch.entries()
+        try:
+            done = log.append(entries, self._stamp_ns(log, now))
+        except NoSpace as error:
+            self._is_full(error)
+            return
+        except LogFailed as error:
+            self._fail(error)
+            return
+        self._full = False
+        self._batches += 1
+        self._recorded_boot_ns = now.boot_ns
+        for grant in batch.grants:
+            self._grant(log, grant, done.first_lsn + offsets[grant.writer] + grant.entry, done.stamp_ns)
+        for taken in batch.acknowledgements:
+            self._acknowledge(log, taken, done.first_lsn + offsets[taken.writer] + taken.entry, done.stamp_ns)
+        self.effects.append(Publish(STREAM, done.block))
+
+    def _grant(self, log: Log, grant: Grant, lsn: int, stamp_ns: int) -> None:
+        granted = EpochGranted(
+            grant.writer, grant.token, grant.epoch, lsn, stamp_ns, log.epoch, log.identity.hex()
+        )
+        self.effects.append(Send(LINK, granted, grant.peer))
+
+    def _acknowledge(self, log: Log, taken: Acknowledgement, lsn: int, stamp_ns: int) -> None:
+        self._send_appended(log, taken.peer, taken.writer, taken.epoch, taken.first, taken.last, lsn, stamp_ns)
+
+    def _send_appended(
+        self, log: Log, peer: bytes, writer: str, epoch: int, first: int, last: int, lsn: int, stamp_ns: int
+    ) -> None:
+        answer = Appended(writer, epoch, first, last, lsn, stamp_ns, log.epoch, self._low_disk)
+        self.effects.append(Send(LINK, answer, peer))
+
+    def _is_full(self, error: NoSpace) -> None:
+        """Nothing was written and nothing is acknowledged: the writers ask, and send again."""
+        self._low_disk = 1
+        if not self._full:
+            self._full = True
+            self.note("error", "disk_full", why=str(error))
+
+    def _fail(self, error: LogFailed) -> None:
+        """The disk failed: no further acknowledgement. What is true is decided by the next start's recovery."""
+        if self._log is not None:
+            self._log.abandon()
+            self._log = None
+        self._batch = Batch()
+        self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
+
+    # ---- room and refills ----
+    def _look_at_room(self, log: Log, now: Instant) -> None:
+        self._room_boot_ns = now.boot_ns
+        ahead = log.prepare_next_segment()
+        self._free_bytes = log.free_bytes()
+        low = int(not ahead or self._free_bytes < self._settings.low_disk_bytes)
+        if low != self._low_disk:
+            self._low_disk = low
+            level = "warning" if low else "info"
+            self.note(level, "low_disk" if low else "room_again", free_bytes=self._free_bytes, room=log.room_bytes)
+
+    def _refill(self, peer: bytes, request: ReadRequest) -> None:
+        log = self._log
+        if log is None:
+            return
+        try:
+            block = self._reader.read_block(request.from_lsn, min(request.upto_lsn, log.last_lsn), CHUNK_BYTES)
+        except Gone as error:
+            self.note("warning", "refill_gone", from_lsn=error.lsn, first_lsn=error.first_lsn)
+            block = b""
+        except JournalError as error:
+            log.abandon()
+            self._log = None
+            self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
+            return
+        self.effects.append(Send(LINK, ReadChunk(request.from_lsn, block, log.last_lsn), peer))
+
+
+def _acceptable(kind: int, payload: bytes) -> bool:
+    return FIRST_FREE_KIND <= kind <= MAX_KIND and len(payload) <= MAX_PAYLOAD_BYTES
