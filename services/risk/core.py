@@ -1,0 +1,650 @@
+"""The actor `risk`: it checks each command and reserves its exposure in one step, and passes it to the venue's session.
+
+Theory of operation. What the log says is in `RiskState`; what is in flight, between the approval here and the log, is
+in `InFlight`, by attempt. A reservation ends when the log decides its attempt (`common.outcome`): sent makes it an
+open order of the folded state, refused, expired and withdrawn free it. No timer ends one.
+
+After a start the log is read up to the own epoch record and then followed; until a stamp later than that record's plus
+MAX_TIME_TO_LIVE_NS was read, what adds risk is refused: by then all that a former life passed on is in the log.
+
+Cancels, questions and the word to open a gate always pass, whatever is halted, killed or used up.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, cast
+
+import msgspec
+
+from common.actor.core import BaseCore, Exit, Send
+from common.actor.links import Appender, Follower, Superseded
+from common.instant import Instant
+from common.journal.frames import TICK, Record, parse
+from common.messages import (
+    MAX_TIME_TO_LIVE_NS,
+    AmendOrder,
+    CancelOrder,
+    ControlAnswer,
+    ControlRequest,
+    Decision,
+    Kind,
+    NewOrder,
+    OpenGate,
+    OperatorAct,
+    Outbound,
+    Payload,
+    QueryOrder,
+    Reason,
+    Refused,
+    StateHash,
+    TopOfBook,
+    Withdrawn,
+)
+from common.outcome import FINAL, Evidence, Outcome, Outcomes
+from services.risk.exposure import Exposure, Sums
+from services.risk.limits import (
+    Proposal,
+    Reference,
+    Refusal,
+    Standing,
+    StrategyRules,
+    SymbolRules,
+    check,
+    total,
+)
+from services.risk.rates import Bucket
+from services.risk.state import HASH_EVERY, WRITER, RiskState, VenueFacts
+
+ZERO: Final = Decimal(0)
+SCOPES = ("firm", "venue", "strategy", "symbol")
+NO_SUMS: Final = Sums()
+
+_decode = msgspec.msgpack.Decoder(Payload).decode
+
+
+class VenueSettings(NamedTuple):
+    """A venue as risk sees it: what may be traded there, its facts for the fold, and its session's message rate."""
+
+    symbols: Mapping[str, SymbolRules]
+    facts: VenueFacts
+    messages: int
+    window_ns: int
+
+
+class RiskSettings(NamedTuple):
+    """All of risk's configuration. `cancel_reserve_ratio`: the share of a session's rate that only cancels may use."""
+
+    venues: Mapping[str, VenueSettings]
+    strategies: Mapping[str, StrategyRules]
+    default_strategy: StrategyRules
+    cancel_reserve_ratio: Decimal
+
+    def strategy(self, name: str) -> StrategyRules:
+        """The rules of the strategy called `name`."""
+        return self.strategies.get(name, self.default_strategy)
+
+
+class Reservation(NamedTuple):
+    """What one approved attempt may add at worst until the log decides it. `total_qty` is the whole that
+    it asks for.
+    """
+
+    strategy: str
+    venue: str
+    symbol: str
+    side: str
+    added_qty: Decimal
+    total_qty: Decimal
+    cl_ord_id: str
+    orig_cl_ord_id: str
+    is_order: bool
+
+
+class InFlight:
+    """The soft state: reservations by attempt, and what they come to."""
+
+    def __init__(self) -> None:
+        """Nothing is in flight."""
+        self.outcomes = Outcomes()
+        self.exposure = Exposure()
+        self._held: dict[tuple[int, int], Reservation] = {}
+        self._by_name: dict[str, Reservation] = {}
+        self._amendments: dict[str, dict[str, Decimal]] = {}
+
+    def __len__(self) -> int:
+        """How many attempts are in flight."""
+        return len(self._held)
+
+    def find(self, cl_ord_id: str) -> Reservation | None:
+        """The reservation of the order or amendment that has this ClOrdID(11)."""
+        return self._by_name.get(cl_ord_id)
+
+    def amended_to(self, cl_ord_id: str) -> list[Decimal]:
+        """The totals that amendments in flight ask for of the order known by this name."""
+        return list(self._amendments.get(cl_ord_id, {}).values())
+
+    def reserve(self, command: NewOrder | AmendOrder, reservation: Reservation) -> None:
+        """Hold it until `release`."""
+        attempt = command.attempt
+        self._held[attempt.epoch, attempt.counter] = reservation
+        self._by_name[reservation.cl_ord_id] = reservation
+        if reservation.orig_cl_ord_id:
+            asked = self._amendments.setdefault(reservation.orig_cl_ord_id, {})
+            asked[reservation.cl_ord_id] = reservation.total_qty
+        self.outcomes.expect(attempt, command.deadline_ns)
+        self._count(reservation, 1)
+
+    def release(self, epoch: int, counter: int) -> None:
+        """The attempt is decided, or never left."""
+        reservation = self._held.pop((epoch, counter), None)
+        if reservation is not None:
+            self._by_name.pop(reservation.cl_ord_id, None)
+            self._count(reservation, -1)
+            asked = self._amendments.get(reservation.orig_cl_ord_id)
+            if asked is not None:
+                asked.pop(reservation.cl_ord_id, None)
+                if not asked:
+                    del self._amendments[reservation.orig_cl_ord_id]
+
+    def _count(self, r: Reservation, sign: int) -> None:
+        self.exposure.add(r.strategy, r.venue, r.symbol, r.side, sign * r.added_qty)
+        if r.is_order:
+            self.exposure.count(r.strategy, sign)
+
+
+class RiskCore(BaseCore):
+    """See the module."""
+
+    def __init__(self, settings: RiskSettings, state: RiskState | None = None) -> None:
+        """`state` is a fold to go on from (a snapshot's), else everything is read from the log."""
+        super().__init__(WRITER)
+        self._settings = settings
+        self.state = state or RiskState({name: venue.facts for name, venue in settings.venues.items()})
+        self.in_flight = InFlight()
+        self._appender = Appender(self, WRITER)
+        self._follower = Follower(self, self.state.lsn)
+        self._live = False
+        self._low_disk = 0
+        self._kill_asked = False
+        self._halts_asked: set[tuple[str, str]] = set()
+        self._seen_attempt = self.state.highest_attempt
+        self._tops: dict[tuple[str, str], tuple[TopOfBook, int]] = {}
+        self._strategy_buckets: dict[str, Bucket] = {}
+        self._session_buckets = {name: Bucket(v.messages, v.window_ns) for name, v in settings.venues.items()}
+        self._reserves = {name: int(v.messages * settings.cancel_reserve_ratio) for name, v in settings.venues.items()}
+        self._counts: Counter[str] = Counter()
+        self._commands: dict[type, Callable[[Any, Instant], None]] = {
+            NewOrder: self._new_order,
+            AmendOrder: self._amend_order,
+            CancelOrder: self._cancel_order,
+            QueryOrder: self._query_order,
+            OpenGate: self._open_gate,
+        }
+
+    # -- inputs --------------------------------------------------------------------------------------------------------
+
+    def started(self, now: Instant) -> None:
+        """Ask for an epoch; nothing passes but cancels until the log has been read."""
+        self._appender.request_epoch(now)
+
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        """A command, a word of the journal, market data, or a person's request."""
+        handler = self._commands.get(type(message))
+        if handler is not None:
+            handler(message, now)
+        elif isinstance(message, TopOfBook):
+            self._tops[message.venue, message.symbol] = (message, now.boot_ns)
+        elif link == "journal":
+            self._journal(message, now)
+        elif isinstance(message, ControlRequest):
+            self._control(peer, message, now)
+
+    def followed(self, block: bytes, now: Instant) -> None:
+        """The stream. Before the epoch is granted its blocks only say how far the log reaches."""
+        if self._appender.granted:
+            self._apply(self._follower.received(block), now)
+        else:
+            records = parse(block)
+            if records:
+                self._follower.read_to(records[-1].lsn)
+
+    def log_read(self, records: Sequence[Record], now: Instant) -> None:
+        """A chunk of the log."""
+        self._apply(self._follower.log_read(records, now), now)
+
+    def undelivered(self, send: Send, now: Instant) -> None:
+        """A session's queue is full: the command went nowhere, so its reservation ends here and the log says why."""
+        message = send.message
+        if isinstance(message, NewOrder | AmendOrder):
+            self.in_flight.release(message.attempt.epoch, message.attempt.counter)
+            self.in_flight.outcomes.forget(message.attempt)
+            self._refuse(message, Refusal(Reason.QUEUE_FULL, f"the queue of session {message.venue} is full"), now)
+        elif isinstance(message, CancelOrder | QueryOrder):
+            self._refuse(message, Refusal(Reason.QUEUE_FULL, f"the queue of session {message.venue} is full"), now)
+        else:
+            self._counts["undelivered"] += 1
+
+    def timer(self, now: Instant) -> None:
+        """What is overdue at the journal."""
+        self._appender.timer(now)
+        self._follower.timer(now)
+
+    def next_deadline_ns(self) -> int | None:
+        """See `Core`."""
+        times = (self._appender.next_deadline_ns(), self._follower.next_deadline_ns())
+        return min((time for time in times if time is not None), default=None)
+
+    def turn_ended(self, now: Instant) -> None:
+        """Send what was appended."""
+        self._appender.turn_ended(now)
+
+    def stop(self, now: Instant) -> None:
+        """Orders is gone before: nothing is under way that this process could still help."""
+        self._appender.turn_ended(now)
+        self.effects.append(Exit(0, "stopped"))
+
+    # -- the log -------------------------------------------------------------------------------------------------------
+
+    def _journal(self, message: msgspec.Struct, now: Instant) -> None:
+        had_epoch = self._appender.granted
+        try:
+            self._appender.received(message, now)
+        except Superseded as superseded:
+            self.effects.append(Exit(1, str(superseded)))
+            return
+        grant = self._appender.grant
+        if grant is not None and not had_epoch:
+            self.note("info", "epoch", epoch=grant.epoch, lsn=grant.lsn)
+            self._follower.read_to(grant.lsn)
+            self._journal_what_was_asked(now)
+
+    def _journal_what_was_asked(self, now: Instant) -> None:
+        """A kill or halt that came before the journal could be spoken to is journaled now."""
+        if self._kill_asked:
+            self._append_act("kill", "", now)
+        for scope, name in sorted(self._halts_asked):
+            self._append_act("halt", f"{scope} {name}".strip(), now)
+
+    def _apply(self, records: Sequence[Record], now: Instant) -> None:
+        state, kinds, in_flight = self.state, self.state.kinds, self.in_flight
+        for record in records:
+            if record.kind == TICK and record.payload:
+                self._low_disk = record.payload[0]
+            for attempt in in_flight.outcomes.stamp(record.stamp_ns):
+                in_flight.release(attempt.epoch, attempt.counter)
+            payload = None
+            if record.kind in kinds or record.kind == Kind.REFUSED:
+                payload = self._payload(record)
+                self._decide(payload, record.stamp_ns)
+            state.apply(record, None if record.kind == Kind.REFUSED else payload)
+            if self._live and record.lsn % HASH_EVERY == 0:
+                self._append_hash(record.lsn, now)
+        if records and not self._live:
+            self._look_whether_live()
+
+    def _payload(self, record: Record) -> object | None:
+        try:
+            return cast(object, _decode(record.payload))
+        except msgspec.DecodeError as error:
+            # The journal holds it, so every reader meets it: it is shown and passed over, the same way by all.
+            self._counts["undecodable"] += 1
+            self.note("error", "undecodable", lsn=record.lsn, kind=record.kind, why=str(error))
+            return None
+
+    def _decide(self, payload: object, stamp_ns: int) -> None:
+        """End the reservation of an attempt that the record decides."""
+        match payload:
+            case Outbound(command=NewOrder() | AmendOrder() as command, filler=False):
+                attempt, evidence = command.attempt, Evidence.OUTBOUND
+            case Refused(attempt=named) if named is not None:
+                attempt, evidence = named, Evidence.REFUSED
+            case Withdrawn(attempt=named) if named is not None:
+                attempt, evidence = named, Evidence.WITHDRAWN
+            case _:
+                return
+        outcomes = self.in_flight.outcomes
+        if attempt not in outcomes:
+            return
+        outcome = outcomes.see(attempt, evidence, None, stamp_ns)
+        if outcome is Outcome.SENT or outcome in FINAL:
+            self.in_flight.release(attempt.epoch, attempt.counter)
+            outcomes.forget(attempt)
+
+    def _look_whether_live(self) -> None:
+        grant = self._appender.grant
+        if grant is None or self.state.lsn < grant.lsn:
+            return
+        if self.state.stamp_ns > grant.stamp_ns + MAX_TIME_TO_LIVE_NS:
+            self._live = True
+            self._seen_attempt = max(self._seen_attempt, self.state.highest_attempt)
+            self.note("info", "live", lsn=self.state.lsn, epoch=grant.epoch)
+
+    def _append_hash(self, lsn: int, now: Instant) -> None:
+        digest = self.state.checkpoint(lsn)
+        if digest is not None:
+            self._appender.append(Kind.STATE_HASH, StateHash(WRITER, lsn, digest), now)
+
+    # -- commands ------------------------------------------------------------------------------------------------------
+
+    def _new_order(self, order: NewOrder, now: Instant) -> None:
+        venue = self._settings.venues.get(order.venue)
+        rules = None if venue is None else venue.symbols.get(order.symbol)
+        if not self._is_first(order, now):
+            return
+        if venue is None or rules is None:
+            self._refuse(order, self._unknown(order, venue), now)
+            return
+        proposal = self._propose(order, order.strategy, rules, now)
+        proposal.open_qty = proposal.added_qty = order.order_qty
+        proposal.is_amendment = proposal.reduces = False
+        if self.state.find(order.cl_ord_id) is not None or self.in_flight.find(order.cl_ord_id) is not None:
+            self._refuse(order, Refusal(Reason.DUPLICATE_NAME, f"ClOrdID(11) {order.cl_ord_id} is in use"), now)
+            return
+        decision = self._check(order, proposal, now)
+        if decision is None:
+            return
+        o = order
+        self._pass(
+            order,
+            NewOrder(
+                o.attempt, o.strategy, o.number, o.venue, o.symbol, o.side, o.ord_type, o.order_qty, o.price,
+                o.time_in_force, o.post_only, o.cl_ord_id, o.deadline_ns, o.label, decision,
+            ),
+            Reservation(o.strategy, o.venue, o.symbol, o.side, o.order_qty, o.order_qty, o.cl_ord_id, "", True),
+        )  # fmt: skip
+
+    def _amend_order(self, amend: AmendOrder, now: Instant) -> None:
+        venue = self._settings.venues.get(amend.venue)
+        rules = None if venue is None else venue.symbols.get(amend.symbol)
+        if not self._is_first(amend, now):
+            return
+        if venue is None or rules is None:
+            self._refuse(amend, self._unknown(amend, venue), now)
+            return
+        replaces = venue.facts.amend_is_new_order(amend)
+        terms = self._terms(amend)
+        if terms is None:
+            text = f"risk knows no open order {amend.orig_cl_ord_id} at {amend.venue}"
+            self._refuse(amend, Refusal(Reason.UNKNOWN_ORDER, text, amend.orig_cl_ord_id), now)
+            return
+        proposal = self._propose(amend, amend.target_strategy, rules, now)
+        proposal.open_qty = left = amend.order_qty - amend.cum_qty
+        proposal.added_qty = left if replaces else max(ZERO, amend.order_qty - terms)
+        proposal.is_amendment = True
+        proposal.reduces = amend.order_qty <= amend.former_order_qty and amend.price == amend.former_price
+        decision = self._check(amend, proposal, now)
+        if decision is None:
+            return
+        a = amend
+        self._pass(
+            amend,
+            AmendOrder(
+                a.attempt, a.strategy, a.number, a.venue, a.symbol, a.side, a.ord_type, a.order_qty, a.price,
+                a.time_in_force, a.post_only, a.cl_ord_id, a.orig_cl_ord_id, a.order_id, a.target_strategy,
+                a.target_number, a.former_order_qty, a.former_price, a.cum_qty, a.deadline_ns, decision,
+            ),
+            Reservation(
+                a.target_strategy, a.venue, a.symbol, a.side, proposal.added_qty, a.order_qty, a.cl_ord_id,
+                "" if replaces else a.orig_cl_ord_id, replaces,
+            ),
+        )  # fmt: skip
+
+    def _terms(self, amend: AmendOrder) -> Decimal | None:
+        """The smallest total that the order to be amended may turn out to have, or None when it is not known or open.
+
+        An amendment in flight that asks for less may still win, so what this one adds is counted from there.
+        """
+        working, reserved = self.state.find(amend.orig_cl_ord_id), self.in_flight.find(amend.orig_cl_ord_id)
+        if working is not None and working.counted_open:
+            smallest = min(self.state.least_terms(working), working.leg.order_qty)
+        elif reserved is not None:
+            smallest = reserved.total_qty
+        else:
+            return None
+        return min([smallest, *self.in_flight.amended_to(amend.orig_cl_ord_id)])
+
+    def _cancel_order(self, cancel: CancelOrder, now: Instant) -> None:
+        bucket = self._session_buckets.get(cancel.venue)
+        if bucket is None:
+            self._refuse(cancel, self._unknown(cancel, None), now)
+            return
+        bucket.take(now.boot_ns)
+        self._counts["cancels"] += 1
+        self.effects.append(Send(f"session.{cancel.venue}", cancel))
+
+    def _query_order(self, query: QueryOrder, now: Instant) -> None:
+        bucket = self._session_buckets.get(query.venue)
+        if bucket is None:
+            self._refuse(query, self._unknown(query, None), now)
+            return
+        bucket.take(now.boot_ns)
+        self.effects.append(Send(f"session.{query.venue}", query))
+
+    def _open_gate(self, word: OpenGate, now: Instant) -> None:
+        if word.venue in self._settings.venues:
+            self.effects.append(Send(f"session.{word.venue}", word))
+        else:
+            self._counts["undelivered"] += 1
+
+    # -- checking ------------------------------------------------------------------------------------------------------
+
+    def _is_first(self, command: NewOrder | AmendOrder, now: Instant) -> bool:
+        """Whether the attempt is a new one. A repeat was decided before and must not be refused now: it is dropped."""
+        attempt = (command.attempt.epoch, command.attempt.counter)
+        if attempt <= self._seen_attempt:
+            self._counts["repeats"] += 1
+            self.note("warning", "repeat", attempt=list(attempt), strategy=command.strategy, number=command.number)
+            return False
+        self._seen_attempt = attempt
+        return True
+
+    def _propose(self, command: NewOrder | AmendOrder, strategy: str, rules: SymbolRules, now: Instant) -> Proposal:
+        p, venue, symbol = Proposal(), command.venue, command.symbol
+        folded, soft = self.state.exposure, self.in_flight.exposure
+        p.strategy, p.venue, p.symbol, p.side = strategy, venue, symbol, command.side
+        p.ord_type, p.order_qty, p.price = command.ord_type, command.order_qty, command.price
+        p.post_only, p.time_in_force = command.post_only, command.time_in_force
+        p.rules = rules
+        p.strategy_rules = self._settings.strategy(strategy)
+        p.standing = Standing(
+            not self._live,
+            self.state.killed or self._kill_asked,
+            bool(self._low_disk or self._appender.low_disk),
+            frozenset(self.state.halts | self._halts_asked) if self.state.halts or self._halts_asked else frozenset(),
+        )
+        p.reference = self._reference(venue, symbol, now)
+        place, share = (venue, symbol), (strategy, venue, symbol)
+        p.firm = total(folded.firm.get(place, NO_SUMS), soft.firm.get(place, NO_SUMS))
+        p.share = total(folded.shares.get(share, NO_SUMS), soft.shares.get(share, NO_SUMS))
+        p.open_orders = folded.open_orders.get(strategy, 0) + soft.open_orders.get(strategy, 0)
+        p.notional = None
+        p.worst = ZERO
+        return p
+
+    def _reference(self, venue: str, symbol: str, now: Instant) -> Reference:
+        """The middle of the book, or where one side is empty the last trade; its age by the older of two clocks."""
+        held = self._tops.get((venue, symbol))
+        if held is None:
+            return Reference(None, 0)
+        top, heard_boot_ns = held
+        age_ns = max(now.wall_ns - top.heard_ns, now.boot_ns - heard_boot_ns)
+        bid, ask = top.bid_px, top.ask_px
+        price = (bid + ask) / 2 if bid is not None and ask is not None else top.last_px
+        if price is None or not price.is_finite() or price <= ZERO:
+            return Reference(None, age_ns)
+        return Reference(price, age_ns)
+
+    def _check(self, command: NewOrder | AmendOrder, proposal: Proposal, now: Instant) -> Decision | None:
+        """The decision with its inputs; None after a refusal. The strategy's rate counts what was refused, too."""
+        refusal = self._rate_of_strategy(command.strategy, now) or check(proposal)
+        refusal = refusal or self._rate_of_session(command.venue, now)
+        if refusal is not None:
+            self._refuse(command, refusal, now)
+            return None
+        reference = proposal.reference
+        return Decision(
+            reference.price, reference.age_ns, proposal.notional, proposal.worst, proposal.rules.position_limit,
+            proposal.open_orders, self._appender.epoch,
+        )  # fmt: skip
+
+    def _rate_of_strategy(self, strategy: str, now: Instant) -> Refusal | None:
+        bucket = self._strategy_buckets.get(strategy)
+        if bucket is None:
+            rules = self._settings.strategy(strategy)
+            bucket = self._strategy_buckets[strategy] = Bucket(rules.messages, rules.window_ns)
+        if not bucket.allows(now.boot_ns):
+            window_ms = bucket.window_ns // 1_000_000
+            text = f"strategy {strategy} sends more than {bucket.messages} messages in {window_ms} ms"
+            return Refusal(Reason.STRATEGY_RATE, text, limit=f"{bucket.messages} in {window_ms} ms")
+        bucket.take(now.boot_ns)
+        return None
+
+    def _rate_of_session(self, venue: str, now: Instant) -> Refusal | None:
+        bucket, reserve = self._session_buckets[venue], self._reserves[venue]
+        if not bucket.allows(now.boot_ns, reserve):
+            window_ms = bucket.window_ns // 1_000_000
+            text = (
+                f"session {venue} has used its {bucket.messages} messages in {window_ms} ms, "
+                f"{reserve} of which only cancels may use"
+            )
+            return Refusal(Reason.SESSION_RATE, text, limit=f"{bucket.messages - reserve} in {window_ms} ms")
+        bucket.take(now.boot_ns)
+        return None
+
+    def _unknown(self, command: NewOrder | AmendOrder | CancelOrder | QueryOrder, venue: object | None) -> Refusal:
+        if venue is None:
+            known = ", ".join(sorted(self._settings.venues))
+            text = f"no venue {command.venue} is configured; there is {known}"
+            return Refusal(Reason.UNKNOWN_VENUE, text, command.venue, known)
+        known = ", ".join(sorted(self._settings.venues[command.venue].symbols))
+        text = f"{command.venue} has no symbol {command.symbol} with limits; there is {known}"
+        return Refusal(Reason.UNKNOWN_SYMBOL, text, command.symbol, known)
+
+    # -- what follows a decision ---------------------------------------------------------------------------------------
+
+    def _pass(self, asked: NewOrder | AmendOrder, decided: NewOrder | AmendOrder, reservation: Reservation) -> None:
+        self.in_flight.reserve(asked, reservation)
+        self._counts["passed"] += 1
+        self.effects.append(Send(f"session.{asked.venue}", decided))
+
+    def _refuse(
+        self, command: NewOrder | AmendOrder | CancelOrder | QueryOrder, refusal: Refusal, now: Instant
+    ) -> None:
+        """Journal why not. Without an epoch, or with a full queue to the journal, it is dropped and so expires."""
+        self._counts[refusal.reason.value] += 1
+        if not self._appender.granted or self._appender.full:
+            self._counts["dropped"] += 1
+            return
+        strategy, number = ("", 0) if isinstance(command, QueryOrder) else (command.strategy, command.number)
+        record = Refused(
+            WRITER, refusal.reason, refusal.text, strategy, number, command.attempt, command, None, refusal.value,
+            refusal.limit,
+        )  # fmt: skip
+        self._appender.append(Kind.REFUSED, record, now)
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    def _control(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
+        try:
+            arguments = msgspec.json.decode(request.arguments, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            self._answer(peer, request, False, f"the arguments are no JSON object: {error}")
+            return
+        match request.act:
+            case "kill":
+                self._kill_asked = True
+                self._journal_act("kill", "", request.by, now)
+                self._answer(peer, request, True, "risk refuses what adds risk; cancels pass")
+            case "resume" if arguments.get("confirm") is True:
+                self._kill_asked = False
+                self._journal_act("resume", "", request.by, now)
+                self._answer(peer, request, True, "risk passes orders again")
+            case "resume":
+                self._answer(peer, request, False, 'resume must be confirmed: give {"confirm": true}')
+            case "halt" | "unhalt":
+                self._halt(peer, request, arguments, now)
+            case other:
+                self._answer(peer, request, False, f"risk has no act {other!r}; it has kill, resume, halt, unhalt")
+
+    def _halt(self, peer: bytes, request: ControlRequest, arguments: dict[str, Any], now: Instant) -> None:
+        scope, name = str(arguments.get("scope", "firm")), str(arguments.get("name", ""))
+        if scope not in SCOPES or (scope == "firm") != (not name) or " " in name:
+            self._answer(peer, request, False, f"scope is one of {', '.join(SCOPES)}; all but firm need a name")
+            return
+        if request.act == "halt":
+            self._halts_asked.add((scope, name))
+        else:
+            self._halts_asked.discard((scope, name))
+        self._journal_act(request.act, f"{scope} {name}".strip(), request.by, now)
+        self._answer(peer, request, True, f"{request.act} {scope} {name}".strip())
+
+    def _journal_act(self, act: str, text: str, by: str, now: Instant) -> None:
+        self.note("warning", act, text=text, by=by)
+        if self._appender.granted:
+            self._append_act(act, text, now, by)
+
+    def _append_act(self, act: str, text: str, now: Instant, by: str = "") -> None:
+        self._appender.append(Kind.OPERATOR, OperatorAct(WRITER, act, by, text), now)
+
+    def _answer(self, peer: bytes, request: ControlRequest, ok: bool, text: str) -> None:
+        self.effects.append(Send("control", ControlAnswer(request.token, ok, text), peer))
+
+    # -- status --------------------------------------------------------------------------------------------------------
+
+    def status(self, now: Instant) -> dict[str, object]:
+        """State, what is halted, every exposure with its limit, and counts of what passed and was refused."""
+        killed = self.state.killed or self._kill_asked
+        state = "live" if self._live else "restarting" if self._appender.granted else "waiting for the journal"
+        return {
+            "state": "killed" if killed and self._live else state,
+            "epoch": self._appender.epoch,
+            "lsn": self.state.lsn,
+            "killed": killed,
+            "halts": sorted(" ".join(part for part in halt if part) for halt in self.state.halts | self._halts_asked),
+            "in_flight": len(self.in_flight),
+            "exposures": [self._exposure(venue, symbol, now) for venue, symbol in self._places()],
+            "strategies": self._strategies(),
+            "sessions": {
+                name: {"messages_left": bucket.available(now.boot_ns), "cancel_reserve": self._reserves[name]}
+                for name, bucket in self._session_buckets.items()
+            },
+            "counts": dict(self._counts),
+            "hash_mismatches": self.state.hash_mismatches,
+            "low_disk": bool(self._low_disk or self._appender.low_disk),
+            "unacknowledged": self._appender.unacknowledged,
+        }
+
+    def _places(self) -> list[tuple[str, str]]:
+        configured = {(name, symbol) for name, venue in self._settings.venues.items() for symbol in venue.symbols}
+        return sorted(configured | set(self.state.exposure.firm))
+
+    def _exposure(self, venue: str, symbol: str, now: Instant) -> dict[str, object]:
+        place = (venue, symbol)
+        folded, soft = self.state.exposure.firm.get(place, NO_SUMS), self.in_flight.exposure.firm.get(place, NO_SUMS)
+        may_buy, may_sell, position = total(folded, soft)
+        settings = self._settings.venues.get(venue)
+        rules = None if settings is None else settings.symbols.get(symbol)
+        reference = self._reference(venue, symbol, now)
+        return {
+            "venue": venue,
+            "symbol": symbol,
+            "position": f"{position:f}",
+            "worst_long": f"{position + may_buy:f}",
+            "worst_short": f"{position - may_sell:f}",
+            "limit": "" if rules is None else f"{rules.position_limit:f}",
+            "reference": "" if reference.price is None else f"{reference.price:f}",
+            "reference_age_ms": reference.age_ns // 1_000_000,
+        }
+
+    def _strategies(self) -> dict[str, object]:
+        folded, soft = self.state.exposure.open_orders, self.in_flight.exposure.open_orders
+        names = sorted({*folded, *soft, *self._settings.strategies})
+        return {
+            name: {
+                "open_orders": folded.get(name, 0) + soft.get(name, 0),
+                "max_open_orders": self._settings.strategy(name).max_open_orders,
+            }
+            for name in names
+            if folded.get(name, 0) or soft.get(name, 0) or name in self._settings.strategies
+        }

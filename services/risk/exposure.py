@@ -1,0 +1,74 @@
+"""How much could be bought and sold at worst, and what is held: running sums per symbol and per strategy."""
+
+from decimal import Decimal
+from typing import Final
+
+from common.messages import SIDE_BUY
+
+ZERO: Final = Decimal(0)
+
+Place = tuple[str, str]
+"""(venue, symbol)."""
+
+Share = tuple[str, str, str]
+"""(strategy, venue, symbol)."""
+
+
+class Sums:
+    """What may still be bought and sold at worst, and the position, all in the base asset."""
+
+    __slots__ = ("buy", "position", "sell")
+
+    def __init__(self) -> None:
+        """Nothing open, nothing held."""
+        self.buy = ZERO
+        self.sell = ZERO
+        self.position = ZERO
+
+
+class Exposure:
+    """Sums per (venue, symbol) for the firm and per (strategy, venue, symbol), and open orders per strategy."""
+
+    def __init__(self) -> None:
+        """Nothing is exposed."""
+        self.firm: dict[Place, Sums] = {}
+        self.shares: dict[Share, Sums] = {}
+        self.open_orders: dict[str, int] = {}
+
+    def sums(self, venue: str, symbol: str) -> Sums:
+        """The firm's sums of one symbol at one venue."""
+        place = (venue, symbol)
+        found = self.firm.get(place)
+        if found is None:
+            found = self.firm[place] = Sums()
+        return found
+
+    def share(self, strategy: str, venue: str, symbol: str) -> Sums:
+        """One strategy's part of them."""
+        key = (strategy, venue, symbol)
+        found = self.shares.get(key)
+        if found is None:
+            found = self.shares[key] = Sums()
+        return found
+
+    def add(self, strategy: str, venue: str, symbol: str, side: str, quantity: Decimal) -> None:
+        """Count `quantity` (negative to take back) as what may still trade on `side`, Side(54)."""
+        if not quantity:
+            return
+        firm, share = self.sums(venue, symbol), self.share(strategy, venue, symbol)
+        if side == SIDE_BUY:
+            firm.buy += quantity
+            share.buy += quantity
+        else:
+            firm.sell += quantity
+            share.sell += quantity
+
+    def hold(self, strategy: str, venue: str, symbol: str, quantity: Decimal) -> None:
+        """Change the position by `quantity`; `strategy` "" is nobody's."""
+        self.sums(venue, symbol).position += quantity
+        if strategy:
+            self.share(strategy, venue, symbol).position += quantity
+
+    def count(self, strategy: str, orders: int) -> None:
+        """Change the number of open orders of a strategy."""
+        self.open_orders[strategy] = self.open_orders.get(strategy, 0) + orders

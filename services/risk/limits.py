@@ -1,0 +1,335 @@
+"""The checks of one order or amendment, as a table: each takes the proposal and says why not, or nothing.
+
+The table's order is the order in which a person wants to hear it: what is wrong with the world first (restarting,
+killed, halted), then what is wrong with the order itself, then what it would do to limits. Nothing here reserves or
+counts anything but the strategy's own message rate, which counts what it sends whatever becomes of it.
+
+A proposal that only takes risk off (an amendment to a smaller quantity at the same price) skips what is marked so: a
+missing reference price or a halt must not keep anybody from reducing.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from common.messages import SIDE_BUY, Reason
+from services.risk.exposure import Sums
+
+ZERO: Final = Decimal(0)
+MARKET = "1"
+GOOD_TILL_CANCEL = "1"
+MAX_DIGITS = 18
+"""A price or quantity with more digits before or after the point is nobody's: remainders stay exact below it."""
+
+
+class SymbolRules(NamedTuple):
+    """What may be traded in one symbol at one venue, and how much of it.
+
+    Prices in the quote asset, quantities in `base`, notionals in quote; `max_age_ns`: a reference older than this is
+    stale.
+    """
+
+    base: str
+    tick_size: Decimal
+    lot_size: Decimal
+    min_qty: Decimal
+    max_qty: Decimal
+    min_notional: Decimal
+    max_order_qty: Decimal
+    max_order_notional: Decimal
+    position_limit: Decimal
+    price_collar_ratio: Decimal
+    max_age_ns: int
+
+
+class StrategyRules(NamedTuple):
+    """The limits of one strategy; `position_limits` by symbol, each the same at every venue."""
+
+    max_open_orders: int
+    messages: int
+    window_ns: int
+    position_limits: Mapping[str, Decimal] = {}
+
+
+class Reference(NamedTuple):
+    """What prices are measured by: the middle of the book, or the last trade. `age_ns` at the time of the check."""
+
+    price: Decimal | None
+    age_ns: int
+
+
+class Refusal(NamedTuple):
+    """Why not, with the value and the limit that decided."""
+
+    reason: Reason
+    text: str
+    value: str = ""
+    limit: str = ""
+
+
+class Standing(NamedTuple):
+    """What holds for the moment and not for the order: a reason to refuse all that adds risk, or "" for none."""
+
+    restarting: bool
+    killed: bool
+    low_disk: bool
+    halts: frozenset[tuple[str, str]]
+
+
+class Proposal:
+    """A new order or an amendment, with everything that its checks look at.
+
+    `order_qty` is the whole quantity asked for, `open_qty` what of it may still trade, `added_qty` what it adds to the
+    exposure of its side at worst. `firm` and `share` are the sums so far, as (may be bought, may be sold, position).
+    """
+
+    __slots__ = (
+        "added_qty",
+        "firm",
+        "is_amendment",
+        "notional",
+        "open_orders",
+        "open_qty",
+        "ord_type",
+        "order_qty",
+        "post_only",
+        "price",
+        "reduces",
+        "reference",
+        "rules",
+        "share",
+        "side",
+        "standing",
+        "strategy",
+        "strategy_rules",
+        "symbol",
+        "time_in_force",
+        "venue",
+        "worst",
+    )
+
+    strategy: str
+    venue: str
+    symbol: str
+    side: str
+    ord_type: str
+    order_qty: Decimal
+    open_qty: Decimal
+    added_qty: Decimal
+    price: Decimal | None
+    time_in_force: str
+    post_only: bool
+    is_amendment: bool
+    reduces: bool
+    rules: SymbolRules
+    strategy_rules: StrategyRules
+    standing: Standing
+    reference: Reference
+    firm: tuple[Decimal, Decimal, Decimal]
+    share: tuple[Decimal, Decimal, Decimal]
+    open_orders: int
+    notional: Decimal | None
+    worst: Decimal
+
+
+def total(folded: Sums, soft: Sums) -> tuple[Decimal, Decimal, Decimal]:
+    """What the log and what is in flight come to: (may be bought, may be sold, position)."""
+    return folded.buy + soft.buy, folded.sell + soft.sell, folded.position
+
+
+# -- the checks: each returns the refusal, or None -------------------------------------------------------------------
+
+
+def _standing(p: Proposal) -> Refusal | None:
+    standing = p.standing
+    if standing.restarting:
+        return Refusal(Reason.RESTARTING, "risk was restarted and passes only cancels until its former life is over")
+    if standing.killed:
+        return Refusal(Reason.KILLED, "the kill switch is latched; `fixring resume` ends it")
+    if standing.low_disk:
+        return Refusal(Reason.LOW_DISK, "the journal's disk is nearly full")
+    return None
+
+
+def _halts(p: Proposal) -> Refusal | None:
+    halts = p.standing.halts
+    if not halts or p.reduces:
+        return None
+    for scope in (("firm", ""), ("venue", p.venue), ("strategy", p.strategy), ("symbol", p.symbol)):
+        if scope in halts:
+            what = " ".join(part for part in scope if part)
+            return Refusal(Reason.HALTED, f"trading is halted for {what}", what)
+    return None
+
+
+def _kind(p: Proposal) -> Refusal | None:
+    if p.post_only and (p.ord_type == MARKET or p.time_in_force != GOOD_TILL_CANCEL):
+        return Refusal(Reason.UNSUPPORTED, "a post-only order is a limit order that rests: no market, IOC or FOK order")
+    return None
+
+
+def _quantity(p: Proposal) -> Refusal | None:
+    quantity, rules = p.order_qty, p.rules
+    if not _is_number(quantity) or quantity <= ZERO:
+        return Refusal(Reason.BAD_QUANTITY, f"quantity {quantity} is no positive number", str(quantity))
+    if quantity < rules.min_qty:
+        return Refusal(
+            Reason.BELOW_MINIMUM_QUANTITY, f"quantity {quantity} is below the minimum {rules.min_qty} of {p.symbol}",
+            str(quantity), str(rules.min_qty),
+        )  # fmt: skip
+    most = min(rules.max_qty, rules.max_order_qty)
+    if quantity > most:
+        return Refusal(
+            Reason.ABOVE_MAXIMUM_QUANTITY, f"quantity {quantity} is above the maximum {most} of {p.symbol}",
+            str(quantity), str(most),
+        )  # fmt: skip
+    if quantity % rules.lot_size:
+        return Refusal(
+            Reason.BAD_LOT, f"quantity {quantity} is no multiple of the lot size {rules.lot_size} of {p.symbol}",
+            str(quantity), str(rules.lot_size),
+        )  # fmt: skip
+    if p.open_qty <= ZERO:
+        return Refusal(
+            Reason.BAD_QUANTITY, f"quantity {quantity} is not above what is filled", str(quantity), str(p.open_qty)
+        )
+    return None
+
+
+def _price(p: Proposal) -> Refusal | None:
+    price = p.price
+    if p.ord_type == MARKET:
+        if price is not None:
+            return Refusal(Reason.BAD_PRICE, f"a market order has no price, this one has {price}", str(price))
+        return None
+    if price is None:
+        return Refusal(Reason.BAD_PRICE, "a limit order needs a price")
+    if not _is_number(price) or price <= ZERO:
+        return Refusal(Reason.BAD_PRICE, f"price {price} is no positive number", str(price))
+    tick_size = p.rules.tick_size
+    if price % tick_size:
+        return Refusal(
+            Reason.BAD_TICK, f"price {price} is no multiple of the tick size {tick_size} of {p.symbol}", str(price),
+            str(tick_size),
+        )  # fmt: skip
+    return None
+
+
+def _reference(p: Proposal) -> Refusal | None:
+    if p.reduces:
+        return None
+    reference, limit_ns = p.reference, p.rules.max_age_ns
+    if reference.price is None:
+        return Refusal(Reason.REFERENCE_STALE, f"there is no reference price of {p.symbol} at {p.venue}")
+    if reference.age_ns > limit_ns:
+        age_ms, limit_ms = reference.age_ns // 1_000_000, limit_ns // 1_000_000
+        text = f"the reference price of {p.symbol} at {p.venue} is {age_ms} ms old, the limit is {limit_ms} ms"
+        return Refusal(Reason.REFERENCE_STALE, text, f"{age_ms} ms", f"{limit_ms} ms")
+    return None
+
+
+def _collar(p: Proposal) -> Refusal | None:
+    price, reference, ratio = p.price, p.reference.price, p.rules.price_collar_ratio
+    if price is None or reference is None or p.reduces:
+        return None
+    if abs(price - reference) > reference * ratio:
+        low, high = reference * (1 - ratio), reference * (1 + ratio)
+        text = f"price {price} is outside {low:f} to {high:f}, which is {ratio:%} around the reference {reference}"
+        return Refusal(Reason.PRICE_COLLAR, text, str(price), f"{low:f}..{high:f}")
+    return None
+
+
+def _notional(p: Proposal) -> Refusal | None:
+    """A market order counts at the worst price inside the collar: the highest for the limit, the lowest for the
+    minimum.
+    """
+    rules, reference = p.rules, p.reference.price
+    highest = lowest = p.price
+    if highest is None or lowest is None:
+        if reference is None:
+            return None
+        highest, lowest = reference * (1 + rules.price_collar_ratio), reference * (1 - rules.price_collar_ratio)
+    most, least = highest * p.open_qty, lowest * p.open_qty
+    p.notional = most
+    if most > rules.max_order_notional:
+        return Refusal(
+            Reason.ABOVE_MAXIMUM_NOTIONAL,
+            f"{p.open_qty} at {highest:f} is a notional of {most:f}, the limit is {rules.max_order_notional:f}",
+            f"{most:f}", f"{rules.max_order_notional:f}",
+        )  # fmt: skip
+    if least < rules.min_notional and not p.reduces:
+        return Refusal(
+            Reason.BELOW_MINIMUM_NOTIONAL,
+            f"{p.open_qty} at {lowest:f} is a notional of {least:f}, the minimum is {rules.min_notional:f}",
+            f"{least:f}", f"{rules.min_notional:f}",
+        )  # fmt: skip
+    return None
+
+
+def _open_orders(p: Proposal) -> Refusal | None:
+    limit = p.strategy_rules.max_open_orders
+    if not p.is_amendment and p.open_orders >= limit:
+        text = f"strategy {p.strategy} has {p.open_orders} open orders, the limit is {limit}"
+        return Refusal(Reason.OPEN_ORDER_LIMIT, text, str(p.open_orders), str(limit))
+    return None
+
+
+def _firm_position(p: Proposal) -> Refusal | None:
+    p.worst = _worst(p, p.firm)
+    return _position(p, "the firm", p.worst, p.rules.position_limit)
+
+
+def _strategy_position(p: Proposal) -> Refusal | None:
+    limit = p.strategy_rules.position_limits.get(p.symbol)
+    if limit is None:
+        return None
+    return _position(p, f"strategy {p.strategy}", _worst(p, p.share), limit)
+
+
+def _worst(p: Proposal, sums: tuple[Decimal, Decimal, Decimal]) -> Decimal:
+    """The position if every order of the proposal's side is filled, itself included, and none of the other side's."""
+    may_buy, may_sell, position = sums
+    return position + may_buy + p.added_qty if p.side == SIDE_BUY else position - may_sell - p.added_qty
+
+
+def _position(p: Proposal, whose: str, worst: Decimal, limit: Decimal) -> Refusal | None:
+    """Buying is held back by the long side only, selling by the short side only."""
+    beyond = worst if p.side == SIDE_BUY else -worst
+    if p.added_qty <= ZERO or beyond <= limit:
+        return None
+    text = f"{whose} would hold {worst:f} {p.symbol} at {p.venue} at worst, the limit is {limit:f}"
+    return Refusal(Reason.POSITION_LIMIT, text, f"{worst:f}", f"{limit:f}")
+
+
+def _is_number(value: Decimal) -> bool:
+    """Finite, and of a size for which arithmetic is exact."""
+    if not value.is_finite():
+        return False
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -MAX_DIGITS and value.adjusted() < MAX_DIGITS
+
+
+CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Refusal | None]], ...]] = (
+    ("standing", _standing),
+    ("halts", _halts),
+    ("kind", _kind),
+    ("quantity", _quantity),
+    ("price", _price),
+    ("reference", _reference),
+    ("collar", _collar),
+    ("notional", _notional),
+    ("open_orders", _open_orders),
+    ("firm_position", _firm_position),
+    ("strategy_position", _strategy_position),
+)
+"""Every check by name, in order. What comes before them needs no proposal: the venue, the symbol, the duplicate and
+the rates.
+"""
+
+
+def check(proposal: Proposal) -> Refusal | None:
+    """The first refusal of the table, or None."""
+    for _, refuses in CHECKS:
+        refusal = refuses(proposal)
+        if refusal is not None:
+            return refusal
+    return None
