@@ -14,21 +14,12 @@ from functools import lru_cache
 from typing import Protocol
 from zlib import adler32
 
+from common.fix.data_fields import DATA_FIELDS
 from common.fix.errors import FormatError, GarbledError, MissingFieldError, SettingsError
 
 SOH = b"\x01"
 NS_PER_S = 1_000_000_000
 
-# Length field -> data field, of every FIX version up to 5.0 SP2: the data may hold SOH, so its length decides where it
-# ends.
-DATA_FIELDS: dict[bytes, bytes] = {
-    str(length).encode(): str(data).encode()
-    for length, data in (
-        (90, 91), (93, 89), (95, 96), (212, 213), (348, 349), (350, 351), (352, 353), (354, 355), (356, 357), (358, 359),
-        (360, 361), (362, 363), (364, 365), (445, 446), (618, 619), (621, 622), (1184, 1185), (1277, 1278), (1280, 1281),
-        (1282, 1283), (1397, 1398), (1401, 1402), (1403, 1404), (1468, 1469), (1525, 1527),
-    )
-}  # fmt: skip
 _LENGTH_TAGS = frozenset(DATA_FIELDS)
 
 # Adler-32 keeps 1 + the sum of the bytes modulo 65521 in its low half: exact for 256 bytes of any value and for 512
@@ -214,7 +205,7 @@ def _trailer_begun(trailer: bytes) -> bool:
 class GroupSpec:
     """The layout of a repeating group: its first tag, its members in order, and the groups nested in it."""
 
-    __slots__ = ("count_tag", "first", "members", "nested", "order", "required")
+    __slots__ = ("count_tag", "first", "inside", "members", "nested", "order", "required")
 
     def __init__(
         self, count_tag: int, members: tuple[int, ...], required: frozenset[int], nested: dict[int, "GroupSpec"]
@@ -225,6 +216,7 @@ class GroupSpec:
         self.order = {tag: place for place, tag in enumerate(members)}
         self.required = required
         self.nested = nested
+        self.inside = self.members.union(*(group.inside for group in nested.values()))
 
 
 class Layouts(Protocol):
@@ -289,7 +281,7 @@ class FieldSet:
         first = spec.first if spec else self.fields[start][0]
         cuts: list[int] = []
         at = start
-        inside = spec.members | _all_nested(spec) if spec else None
+        inside = spec.inside if spec else None
         while at < len(self.fields):
             member = self.fields[at][0]
             if member in _TRAILER_TAGS if inside is None else member not in inside:
@@ -303,13 +295,6 @@ class FieldSet:
 
 
 _TRAILER_TAGS = frozenset({10, 89, 93})
-
-
-def _all_nested(spec: GroupSpec) -> frozenset[int]:
-    tags: frozenset[int] = frozenset()
-    for inner in spec.nested.values():
-        tags |= inner.members | _all_nested(inner)
-    return tags
 
 
 class Message(FieldSet):
