@@ -29,6 +29,7 @@ COMMANDS = {
     "session": "scripts.cli.session:session",
     "signals": "scripts.cli.signals:signals",
     "simulate": "scripts.cli.simulate:simulate",
+    "start": "scripts.cli.start:start",
     "status": "scripts.cli.status:status",
     "torture": "scripts.cli.torture:torture",
 }

@@ -1,0 +1,29 @@
+"""`python -P -m services.supervisor KIND`: one line of the Procfile."""
+
+import sys
+
+from common.actor.shell import AlreadyRunning
+from common.config import ConfigError, Kind, load
+from common.exit_status import ExitStatus
+from services.supervisor.shell import Supervisor
+
+
+def main(arguments: list[str]) -> int:
+    """Run the supervisor of one kind until SIGTERM; returns the exit status."""
+    kinds = [kind.value for kind in Kind]
+    if len(arguments) != 1 or arguments[0] not in kinds:
+        print(f"usage: python -P -m services.supervisor {{{','.join(kinds)}}}", file=sys.stderr)
+        return ExitStatus.USAGE
+    try:
+        supervisor = Supervisor(load(), Kind(arguments[0]))
+    except (ConfigError, OSError) as error:
+        print(error, flush=True)
+        return ExitStatus.CONFIGURATION
+    except AlreadyRunning as error:
+        print(error, flush=True)
+        return ExitStatus.REFUSED
+    return supervisor.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

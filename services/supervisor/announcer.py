@@ -1,0 +1,169 @@
+"""What a person sees of a running stack: progress while it starts, one block when it is ready, then a line a fill.
+
+It reads the journal's files up to the last published record, as any local reader may: a subscription to the stream
+would cost every order's round trip, and nobody needs these lines within the millisecond.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from common.actor.control import ask_all
+from common.config import Config
+from common.journal.errors import JournalError
+from common.journal.files import OsFiles
+from common.journal.frames import Record
+from common.journal.reader import Reader
+from common.messages import ExecutionReport, Inbound, Kind, NewOrder, Outbound
+
+PERIOD_S = 0.25
+ANSWER_S = 0.5
+PROGRESS_S = 5.0
+READ_BYTES = 1 << 20
+# As much as a person can follow; the journal has them all.
+LINES_PER_PERIOD = 5
+NAMES_KEPT = 20_000
+READY_STATES = ("live", "open")
+
+_decode_inbound = msgspec.msgpack.Decoder(Inbound).decode
+_decode_outbound = msgspec.msgpack.Decoder(Outbound).decode
+
+Statuses = Mapping[str, Mapping[str, object]]
+
+
+class FillLines:
+    """Turns journal records into a line for each fill; remembers the latest orders' names to say whose it was."""
+
+    def __init__(self) -> None:
+        """Knows no order yet."""
+        self._names: OrderedDict[str, str] = OrderedDict()
+
+    def lines(self, records: Iterable[Record]) -> list[str]:
+        """The lines of these records, which follow those of the last call."""
+        found = []
+        for record in records:
+            if record.kind == Kind.OUTBOUND:
+                self._remember(_decode_outbound(record.payload))
+            elif record.kind == Kind.INBOUND:
+                inbound = _decode_inbound(record.payload)
+                if isinstance(inbound.event, ExecutionReport) and inbound.event.last_qty > 0:
+                    found.append(self._line(inbound.session, inbound.event, record.lsn))
+        return found
+
+    def _remember(self, outbound: Outbound) -> None:
+        command = outbound.command
+        if isinstance(command, NewOrder):
+            self._names[command.cl_ord_id] = f"{command.strategy}/{command.number}"
+            if len(self._names) > NAMES_KEPT:
+                self._names.popitem(last=False)
+
+    def _line(self, venue: str, report: ExecutionReport, lsn: int) -> str:
+        order = self._names.get(report.cl_ord_id) or self._names.get(report.orig_cl_ord_id) or report.cl_ord_id
+        side = "buys" if report.side == "1" else "sells"
+        fee = f", fee {report.fee_qty.normalize():f} {report.fee_asset}" if report.fee_qty else ""
+        what = f"{report.last_qty.normalize():f} {report.symbol} at {report.last_px.normalize():f}"
+        return f"fill: {order} {side} {what} on {venue}{fee} (LSN {lsn})"
+
+
+def waiting_for(config: Config, statuses: Statuses) -> list[str]:
+    """The actors that are not ready yet, each with its state: a session is once it is logged on and reconciled."""
+    waiting = []
+    for actor in config.actors():
+        state = str(statuses.get(actor.name, {}).get("state", "not answering"))
+        if state not in READY_STATES:
+            waiting.append(f"{actor.name} ({state})")
+    return waiting
+
+
+def ready_block(config: Config) -> list[str]:
+    """What runs, where the journal is, and what to try next."""
+    actors = config.actors()
+    venues = ", ".join(f"{name} ({venue.environment})" for name, venue in config.venues.items())
+    return [
+        "-" * 72,
+        f"fixring is up: {config.environment.upper()}, {len(actors)} processes",
+        f"  venues      {venues}",
+        f"  strategies  {', '.join(config.strategies) or 'none'}",
+        f"  journal     {config.journal_folder}",
+        "try, in a second terminal:",
+        "  scripts/fixring status            every actor, asked live",
+        "  scripts/fixring orders list       and: positions, journal tail",
+        "  scripts/fixring reconcile         our books against the exchanges' own",
+        "  kill -9 a process from `status`   and watch it come back",
+        "Ctrl-C stops everything. Fills follow.",
+        "-" * 72,
+        "READY",
+    ]
+
+
+class Announcer:
+    """A thread beside the supervisor: it asks and reads, and disturbs nobody."""
+
+    def __init__(self, config: Config, say: Callable[[str], None]) -> None:
+        """`say` prints one line."""
+        self._config = config
+        self._say = say
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say nothing more."""
+        self._ended.set()
+
+    def _run(self) -> None:
+        last_lsn = self._until_ready()
+        if not self._ended.is_set():
+            for line in ready_block(self._config):
+                self._say(line)
+            self._tell_fills(last_lsn)
+
+    def _until_ready(self) -> int:
+        """Wait until everything is ready; returns the journal's last LSN then."""
+        told, rounds = "", 0
+        while not self._ended.wait(PERIOD_S):
+            statuses = self._statuses([actor.name for actor in self._config.actors()])
+            waiting = waiting_for(self._config, statuses)
+            if not waiting:
+                return _lsn(statuses)
+            rounds += 1
+            if rounds % int(PROGRESS_S / PERIOD_S) == 0 and (text := ", ".join(waiting)) != told:
+                told = text
+                self._say(f"waiting for {text}")
+        return 0
+
+    def _statuses(self, names: list[str]) -> Statuses:
+        questions: list[tuple[str, str, dict[str, object]]] = [(name, "status", {}) for name in names]
+        return ask_all(self._config.paths.run, questions, ANSWER_S).details
+
+    def _tell_fills(self, last_lsn: int) -> None:
+        reader = Reader(str(self._config.journal_folder), OsFiles())
+        fills = FillLines()
+        while not self._ended.wait(PERIOD_S):
+            upto = _lsn(self._statuses(["journal"]))
+            lines: list[str] = []
+            while last_lsn < upto and not self._ended.is_set():
+                try:
+                    records = reader.read(last_lsn + 1, upto, READ_BYTES)
+                except JournalError:
+                    # The segment went by retention while this was busy printing: go on from the present.
+                    last_lsn = upto
+                    break
+                if not records:
+                    break
+                lines += fills.lines(records)
+                last_lsn = records[-1].lsn
+            for line in lines[:LINES_PER_PERIOD]:
+                self._say(line)
+            if len(lines) > LINES_PER_PERIOD:
+                self._say(f"fill: ... and {len(lines) - LINES_PER_PERIOD} more in {PERIOD_S} s")
+
+
+def _lsn(statuses: Statuses) -> int:
+    lsn = statuses.get("journal", {}).get("lsn", 0)
+    return lsn if isinstance(lsn, int) else 0

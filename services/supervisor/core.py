@@ -1,0 +1,356 @@
+"""When a child is started, restarted, given up or stopped. Pure: no process, signal, socket or clock.
+
+Rules, with the reason for each:
+
+- A child that served is restarted at once (`QUICK_MS`), so that a kill costs as little as it can. One that dies before
+  it serves is restarted with doubling delays up to `SLOWEST_MS`; `STEADY_S` of life forgives what was before.
+- `CRASHES` crashes within `CRASH_WINDOW_S` seconds are a loop: this child is halted and said so, the others go on. A
+  SIGKILL of a child that served is somebody's deed, not a crash of its own.
+- Exit status 2 or 3 (usage, configuration) cannot get better by itself: halted at once.
+- Exit status 7 (integrity), the journal's above all: after it served, one restart, since recovery decides what the disk
+  holds; before it served, or soon after such a restart, it is refused: a person must look at it.
+"""
+
+import enum
+import signal
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from common.config import Actor, Kind
+from common.exit_status import ExitStatus
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+
+QUICK_MS = 20
+SLOWEST_MS = 5_000
+STEADY_S = 30
+CRASHES = 10
+CRASH_WINDOW_S = 60
+# A second integrity failure within this time after the one restart is refused.
+INTEGRITY_WINDOW_S = 600
+
+
+class Phase(enum.StrEnum):
+    """Where a child is in its life."""
+
+    WAITING = "waiting"  # to be started when its delay is over
+    STARTING = "starting"  # its process runs, but its loop has not answered yet
+    SERVING = "serving"
+    HALTED = "halted"  # given up: a crash loop, or a status that cannot mend itself
+    REFUSED = "refused"  # the integrity status: a person must look
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind's place in the shutdown, all from SIGTERM on, which every supervisor hears at once.
+
+    Its children get SIGTERM when the kinds in `after` are gone, at the latest at `term_by_ms`; SIGKILL at `kill_by_ms`.
+    """
+
+    after: tuple[Kind, ...]
+    term_by_ms: int
+    kill_by_ms: int
+
+
+_STRATEGIES = (Kind.STRATEGIES,)
+_ORDERS = (*_STRATEGIES, Kind.ORDERS)
+_RISK = (*_ORDERS, Kind.RISK)
+_SESSIONS = (*_RISK, Kind.SESSIONS, Kind.ACCOUNTS)
+STAGES = {
+    Kind.STRATEGIES: Stage(after=(), term_by_ms=0, kill_by_ms=400),
+    # Most of the time goes here: orders cancels what rests, and the answers come through all that is still up.
+    Kind.ORDERS: Stage(after=_STRATEGIES, term_by_ms=450, kill_by_ms=2300),
+    Kind.RISK: Stage(after=_ORDERS, term_by_ms=2350, kill_by_ms=2500),
+    Kind.SESSIONS: Stage(after=_RISK, term_by_ms=2550, kill_by_ms=3100),
+    Kind.ACCOUNTS: Stage(after=_RISK, term_by_ms=2550, kill_by_ms=3100),
+    Kind.JOURNAL: Stage(after=_SESSIONS, term_by_ms=3150, kill_by_ms=3450),
+    Kind.EXCHANGES: Stage(after=(*_SESSIONS, Kind.JOURNAL), term_by_ms=3500, kill_by_ms=3800),
+}
+"""All is over 4 s after SIGTERM: honcho kills at 5."""
+
+
+# ---- effects ----
+
+
+class Spawn(msgspec.Struct, frozen=True):
+    """Start the child's process; answered by `spawned` or `exited`."""
+
+    name: str
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """Send `number` to the child's process."""
+
+    name: str
+    number: int
+
+
+class Say(msgspec.Struct, frozen=True):
+    """A line for whoever watches the stack run."""
+
+    text: str
+
+
+class JournalRefused(msgspec.Struct, frozen=True):
+    """Latch the kill switch at every session and account, and tell the other supervisors to stop trading."""
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """Every child is gone after `stop`: end the supervisor."""
+
+
+Effect = Spawn | Signal | Say | JournalRefused | Finish
+
+
+@dataclass
+class Child:
+    """What the supervisor knows of one actor."""
+
+    actor: Actor
+    phase: Phase = Phase.WAITING
+    pid: int = 0
+    lives: int = 0
+    start_ns: int | None = 0
+    started_ns: int = 0
+    failures: int = 0
+    crashes: deque[int] = field(default_factory=deque)
+    integrity_ns: int | None = None
+    last_exit: str = ""
+
+    @property
+    def restarts(self) -> int:
+        """How many times its process was started again."""
+        return max(0, self.lives - 1)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has a process."""
+        return self.pid != 0
+
+
+class SupervisorCore:
+    """The children of one kind. Inputs are the methods, outputs the `effects`, which the caller takes and clears."""
+
+    def __init__(self, kind: Kind, actors: Iterable[Actor]) -> None:
+        """`actors` are the kind's; none at all is fine."""
+        self.kind = kind
+        self.stage = STAGES[kind]
+        self.children = {actor.name: Child(actor) for actor in actors}
+        self.effects: list[Effect] = []
+        self._stop_ns: int | None = None
+        self._term_sent = False
+        self._kill_sent = False
+        self._paused = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop_ns is not None
+
+    # ---- what happens to children ----
+
+    def spawned(self, name: str, pid: int, now: Instant) -> None:
+        """The child's process runs."""
+        child = self.children[name]
+        child.pid, child.phase, child.started_ns = pid, Phase.STARTING, now.boot_ns
+        child.lives += 1
+        self._say(f"{name}: {'starting' if child.lives == 1 else 'starting again'} (process {pid})")
+
+    def answered(self, name: str, now: Instant) -> None:
+        """The child's loop answered: from here on it serves."""
+        child = self.children[name]
+        if child.phase is Phase.STARTING:
+            child.phase = Phase.SERVING
+            self._say(f"{name}: ready ({(now.boot_ns - child.started_ns) / NS_PER_S:.1f} s)")
+
+    def exited(self, name: str, status: int, now: Instant) -> None:
+        """The child's process ended: its exit status, or minus the signal that killed it."""
+        child = self.children[name]
+        served, child.pid, child.last_exit = child.phase is Phase.SERVING, 0, _describe(status)
+        if self.stopping:
+            child.phase = Phase.STOPPED
+            self._finish_when_done()
+            return
+        if child.phase is Phase.STOPPING:
+            self._restart(child, 0, now)
+            if self._paused:
+                child.phase, child.start_ns = Phase.STOPPED, None
+            return
+        if status == ExitStatus.INTEGRITY:
+            self._integrity(child, served, now)
+        elif status in (ExitStatus.USAGE, ExitStatus.CONFIGURATION):
+            self._halt(child, f"{child.last_exit}; this cannot mend itself: fixring doctor says what is wrong")
+        else:
+            self._crashed(child, status, served, now)
+
+    def _integrity(self, child: Child, served: bool, now: Instant) -> None:
+        last, child.integrity_ns = child.integrity_ns, now.boot_ns
+        recent = last is not None and now.boot_ns - last < INTEGRITY_WINDOW_S * NS_PER_S
+        if served and not recent:
+            self._say(f"{child.actor.name}: {child.last_exit}; starting it once more: recovery decides")
+            self._restart(child, QUICK_MS, now)
+            return
+        child.phase, child.start_ns = Phase.REFUSED, None
+        if self.kind is not Kind.JOURNAL:
+            self._say(
+                f"{child.actor.name}: {child.last_exit}; it is not started again, because what it holds does not agree "
+                f"with the journal. See {_log(child)}, and `fixring journal verify`"
+            )
+            return
+        self._say(
+            f"journal: {child.last_exit}; it is not started again: `fixring journal verify` names file and offset. "
+            "Trading is stopped and the kill switch latched; sessions and accounts stay up to cancel what is open. "
+            "Once the journal is mended: fixring start journal"
+        )
+        self.effects.append(JournalRefused())
+
+    def _crashed(self, child: Child, status: int, served: bool, now: Instant) -> None:
+        if now.boot_ns - child.started_ns >= STEADY_S * NS_PER_S:
+            child.crashes.clear()
+            child.failures = 0
+        if served and status == -signal.SIGKILL:
+            self._say(f"{child.actor.name}: {child.last_exit}")
+            self._restart(child, QUICK_MS, now)
+            return
+        child.crashes.append(now.boot_ns)
+        while now.boot_ns - child.crashes[0] > CRASH_WINDOW_S * NS_PER_S:
+            child.crashes.popleft()
+        if len(child.crashes) >= CRASHES:
+            self._halt(child, f"{CRASHES} crashes in {CRASH_WINDOW_S} s, the last: {child.last_exit}")
+            return
+        child.failures = 0 if served and len(child.crashes) == 1 else child.failures + 1
+        delay_ms = min(SLOWEST_MS, QUICK_MS << min(child.failures, 10))
+        self._say(f"{child.actor.name}: {child.last_exit}; starting it again in {delay_ms} ms")
+        self._restart(child, delay_ms, now)
+
+    def _halt(self, child: Child, why: str) -> None:
+        child.phase, child.start_ns = Phase.HALTED, None
+        name = child.actor.name
+        self._say(f"{name}: HALTED: {why}. The rest goes on. See {_log(child)}, then: fixring start {name}")
+
+    def _restart(self, child: Child, delay_ms: int, now: Instant) -> None:
+        child.phase, child.start_ns = Phase.WAITING, now.boot_ns + delay_ms * NS_PER_MS
+
+    # ---- what people and other supervisors ask ----
+
+    def start(self, name: str, now: Instant) -> str:
+        """Start a halted or refused child again, by hand. Returns what is wrong with the request, or ""."""
+        child = self.children.get(name)
+        if child is None:
+            return f"no {name} here; there are {', '.join(self.children) or 'none'}"
+        if self.stopping:
+            return "the stack is stopping"
+        if child.phase not in (Phase.HALTED, Phase.REFUSED, Phase.STOPPED):
+            return f"{name} is {child.phase}; only a halted, refused or stopped one can be started"
+        child.crashes.clear()
+        child.failures, child.integrity_ns = 0, None
+        self._restart(child, 0, now)
+        return ""
+
+    def pause(self, now: Instant) -> None:
+        """The journal refuses to start: stop the children, and start none until `unpause`."""
+        if self._paused or self.stopping:
+            return
+        self._paused = True
+        for child in self.children.values():
+            if child.alive:
+                child.phase = Phase.STOPPING
+                self.effects.append(Signal(child.actor.name, signal.SIGTERM))
+            elif child.phase is Phase.WAITING:
+                child.phase, child.start_ns = Phase.STOPPED, None
+        if self.children:
+            self._say(f"{self.kind}: stopped, because the journal refused to start")
+
+    def unpause(self, now: Instant) -> None:
+        """The journal serves again: start what `pause` stopped."""
+        if not self._paused or self.stopping:
+            return
+        self._paused = False
+        for child in self.children.values():
+            # One that is still ending is started when it has ended.
+            if child.phase is Phase.STOPPED:
+                self._restart(child, 0, now)
+
+    def stop(self, now: Instant) -> None:
+        """SIGTERM: start nothing any more; the children are stopped when it is this kind's turn."""
+        if self.stopping:
+            return
+        self._stop_ns = now.boot_ns
+        for child in self.children.values():
+            if not child.alive:
+                child.phase, child.start_ns = Phase.STOPPED, None
+
+    def turn_came(self, now: Instant) -> None:
+        """Every kind in `stage.after` is gone, or `term_by_ms` is over: stop the children."""
+        if not self.stopping or self._term_sent:
+            return
+        self._term_sent = True
+        self._signal_all(signal.SIGTERM)
+        self._finish_when_done()
+
+    # ---- time ----
+
+    def timer(self, now: Instant) -> None:
+        """Start what is due, and hold the shutdown to its times. May be called at any time."""
+        if self._stop_ns is None:
+            for name, child in self.children.items():
+                if child.phase is Phase.WAITING and child.start_ns is not None and child.start_ns <= now.boot_ns:
+                    child.start_ns = None
+                    self.effects.append(Spawn(name))
+            return
+        since_ms = (now.boot_ns - self._stop_ns) // NS_PER_MS
+        if since_ms >= self.stage.term_by_ms:
+            self.turn_came(now)
+        if since_ms >= self.stage.kill_by_ms and not self._kill_sent:
+            self._kill_sent = True
+            for child in self.children.values():
+                if child.alive:
+                    self._say(f"{child.actor.name}: did not stop in time, killed")
+            self._signal_all(signal.SIGKILL)
+
+    def next_deadline_ns(self) -> int | None:
+        """When to call `timer`, in Instant.boot_ns terms; None for never."""
+        if self._stop_ns is None:
+            return min((c.start_ns for c in self.children.values() if c.start_ns is not None), default=None)
+        if not self._term_sent:
+            return self._stop_ns + self.stage.term_by_ms * NS_PER_MS
+        return None if self._kill_sent else self._stop_ns + self.stage.kill_by_ms * NS_PER_MS
+
+    def status(self) -> dict[str, dict[str, object]]:
+        """Each child's process, phase, restarts and last exit, JSON-ready."""
+        return {
+            name: {"pid": child.pid, "phase": child.phase, "restarts": child.restarts, "last_exit": child.last_exit}
+            for name, child in self.children.items()
+        }
+
+    def _signal_all(self, number: int) -> None:
+        for name, child in self.children.items():
+            if child.alive:
+                child.phase = Phase.STOPPING
+                self.effects.append(Signal(name, number))
+
+    def _finish_when_done(self) -> None:
+        if self._term_sent and not any(child.alive for child in self.children.values()):
+            self.effects.append(Finish())
+
+    def _say(self, text: str) -> None:
+        self.effects.append(Say(text))
+
+
+def _log(child: Child) -> str:
+    return f"var/log/{child.actor.name}.jsonl"
+
+
+def _describe(status: int) -> str:
+    if status < 0:
+        try:
+            return f"killed by {signal.Signals(-status).name}"
+        except ValueError:
+            return f"killed by signal {-status}"
+    try:
+        return f"exit status {status} ({ExitStatus(status).name.lower()})"
+    except ValueError:
+        return f"exit status {status}"

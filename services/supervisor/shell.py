@@ -1,0 +1,281 @@
+"""The supervisor as a process: its children's processes, SIGTERM and SIGCHLD, its control link, the others' locks."""
+
+import contextlib
+import datetime
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+import orjson
+import zmq
+
+from common import first_start
+from common.actor.control import ask_all
+from common.actor.shell import AlreadyRunning, read_clocks, take_lock
+from common.config import Config, Kind
+from common.exit_status import ExitStatus
+from common.instant import NS_PER_MS, Instant
+from common.messages import ControlAnswer, ControlRequest, encode
+from services.supervisor.announcer import Announcer
+from services.supervisor.core import (
+    Effect,
+    Finish,
+    JournalRefused,
+    Phase,
+    Say,
+    Signal,
+    Spawn,
+    SupervisorCore,
+)
+from services.supervisor.processes import Runner, is_gone, lock_name, spawn
+
+# A stack that is stopping holds its locks for up to 4 s: a start right behind it waits.
+LOCK_WAIT_S = 6.0
+ASK_MS = 25
+TURN_MS = 10
+IDLE_MS = 500
+KILL_ANSWER_S = 0.3
+# What a stack does that has no journal: sessions and accounts cancel, the simulated exchanges answer them.
+PAUSED_WITHOUT_JOURNAL = (Kind.STRATEGIES, Kind.ORDERS, Kind.RISK)
+
+_decode_request = msgspec.msgpack.Decoder(ControlRequest).decode
+_decode_answer = msgspec.msgpack.Decoder(ControlAnswer).decode
+
+
+class Supervisor:
+    """Runs the children of one kind until SIGTERM."""
+
+    def __init__(self, config: Config, kind: Kind) -> None:
+        """Takes the kind's lock, waiting a while for a stack that is just stopping. Raises AlreadyRunning."""
+        self.config = config
+        self.core = SupervisorCore(kind, config.actors(kind))
+        self._run_folder = config.paths.run
+        self._lock = _wait_for_lock(self._run_folder, lock_name(kind))
+        self._refused_marker = self._run_folder / "journal.refused"
+        self._runner = Runner()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._context = zmq.Context()
+        self._poller = zmq.Poller()
+        self._askers: dict[str, zmq.Socket[bytes]] = {}
+        self._control = self._context.socket(zmq.ROUTER)
+        self._wake, self._waker = socket.socketpair()
+        self._stop_asked = False
+        self._finished = False
+        self._to_kill: set[str] = set()
+        self._next_ask_ns = 0
+        self._next_look_ns = 0
+        self._announcer: Announcer | None = None
+
+    def run(self) -> int:
+        """Supervise until every child is gone after SIGTERM; returns the exit status."""
+        self._listen()
+        for line in first_start.prepare(self.config, datetime.datetime.now(datetime.UTC)):
+            _say(f"made {line}")
+        if self.core.kind is Kind.JOURNAL:
+            self._refused_marker.unlink(missing_ok=True)
+        if self.core.kind is Kind.STRATEGIES:
+            # The line that is started last and has the least to say tells how the whole stack is doing.
+            self._announcer = Announcer(self.config, _say)
+            self._announcer.start()
+        try:
+            while not self._finished:
+                self._turn()
+        finally:
+            self._close()
+        return ExitStatus.OK
+
+    def _listen(self) -> None:
+        for stream in (self._wake, self._waker):
+            stream.setblocking(False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        # The wake-up descriptor is written to only for signals that have a handler.
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        self._control.setsockopt(zmq.LINGER, 0)
+        self._control.bind(f"ipc://{self._run_folder}/control.{lock_name(self.core.kind)}")
+        self._poller.register(self._control, zmq.POLLIN)
+        self._poller.register(self._wake, zmq.POLLIN)
+
+    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop_asked = True
+
+    def _turn(self) -> None:
+        """Poll, then look at everything that can have happened, then carry out what the core wants."""
+        ready = dict(self._poller.poll(self._poll_ms()))
+        if self._wake.fileno() in ready:
+            with contextlib.suppress(BlockingIOError):
+                self._wake.recv(4096)
+        now = read_clocks()
+        self._stop_if_asked(now)
+        self._reap(now)
+        if self._control in ready:
+            self._answer(now)
+        self._ask_children(now)
+        self._look_around(now)
+        self.core.timer(now)
+        while self.core.effects:
+            effects, self.core.effects = self.core.effects, []
+            for effect in effects:
+                self._perform(effect, now)
+
+    def _poll_ms(self) -> int:
+        if self.core.stopping:
+            return TURN_MS
+        if any(child.phase is Phase.STARTING for child in self.core.children.values()):
+            return ASK_MS
+        deadline = self.core.next_deadline_ns()
+        if deadline is None:
+            return IDLE_MS
+        return max(0, min(IDLE_MS, (deadline - read_clocks().boot_ns) // NS_PER_MS + 1))
+
+    # ---- what happens ----
+
+    def _stop_if_asked(self, now: Instant) -> None:
+        if self._runner.gone and not self.core.stopping:
+            _say(f"{self.core.kind}: honcho is gone, stopping")
+            self._stop_asked = True
+        if self._stop_asked and not self.core.stopping:
+            if self._announcer is not None:
+                self._announcer.stop()
+            self.core.stop(now)
+        if self.core.stopping and all(is_gone(self._run_folder, kind) for kind in self.core.stage.after):
+            self.core.turn_came(now)
+
+    def _reap(self, now: Instant) -> None:
+        for name, process in list(self._processes.items()):
+            status = process.poll()
+            if status is not None:
+                del self._processes[name]
+                self._forget_asker(name)
+                self.core.exited(name, status, now)
+
+    def _ask_children(self, now: Instant) -> None:
+        """Ask those that are starting for their status: the answer says that the loop runs."""
+        for name, asker in list(self._askers.items()):
+            with contextlib.suppress(zmq.Again):
+                while True:
+                    answer = _decode_answer(asker.recv(zmq.NOBLOCK))
+                    # An orphan of a former life could answer in its place.
+                    if answer.ok and orjson.loads(answer.detail).get("pid") == self.core.children[name].pid:
+                        self._serves(name, now)
+                        break
+        if now.boot_ns < self._next_ask_ns:
+            return
+        self._next_ask_ns = now.boot_ns + ASK_MS * NS_PER_MS
+        for asker in self._askers.values():
+            with contextlib.suppress(zmq.Again):
+                asker.send(encode(ControlRequest("status")), zmq.NOBLOCK)
+
+    def _serves(self, name: str, now: Instant) -> None:
+        self._forget_asker(name)
+        self.core.answered(name, now)
+        if self.core.kind is Kind.JOURNAL:
+            self._to_kill.clear()
+            self._refused_marker.unlink(missing_ok=True)
+
+    def _look_around(self, now: Instant) -> None:
+        """What no descriptor announces: the journal's refusal, and sessions that do not know of the kill switch yet."""
+        if now.boot_ns < self._next_look_ns:
+            return
+        self._next_look_ns = now.boot_ns + IDLE_MS * NS_PER_MS
+        if self.core.kind in PAUSED_WITHOUT_JOURNAL:
+            if self._refused_marker.exists() and not is_gone(self._run_folder, Kind.JOURNAL):
+                self.core.pause(now)
+            else:
+                self.core.unpause(now)
+        if self._to_kill:
+            reason: dict[str, object] = {"text": "the journal refused to start"}
+            answers = ask_all(self._run_folder, [(name, "kill", reason) for name in self._to_kill], KILL_ANSWER_S)
+            self._to_kill -= answers.details.keys()
+
+    def _answer(self, now: Instant) -> None:
+        with contextlib.suppress(zmq.Again):
+            while True:
+                peer, data = self._control.recv_multipart(zmq.NOBLOCK)[:2]
+                try:
+                    request = _decode_request(data)
+                    arguments = orjson.loads(request.arguments)
+                except (msgspec.DecodeError, orjson.JSONDecodeError):
+                    continue
+                self._control.send_multipart([peer, encode(self._act(request, arguments, now))], zmq.NOBLOCK)
+
+    def _act(self, request: ControlRequest, arguments: object, now: Instant) -> ControlAnswer:
+        if request.act == "status":
+            detail = {"pid": os.getpid(), "kind": self.core.kind, "actors": self.core.status()}
+            return ControlAnswer(request.token, True, detail=orjson.dumps(detail))
+        if request.act == "start" and isinstance(arguments, dict):
+            wrong = self.core.start(str(arguments.get("name", "")), now)
+            return ControlAnswer(request.token, not wrong, wrong)
+        return ControlAnswer(request.token, False, f"a supervisor knows status and start, not {request.act!r}")
+
+    # ---- what the core wants ----
+
+    def _perform(self, effect: Effect, now: Instant) -> None:
+        match effect:
+            case Spawn(name):
+                self._spawn(name, now)
+            case Signal(name, number):
+                # Reaped here alone, so the process number cannot belong to somebody else.
+                self._processes[name].send_signal(number)
+            case Say(text):
+                _say(text)
+            case JournalRefused():
+                self._refused_marker.touch(mode=0o600)
+                self._to_kill = {a.name for k in (Kind.SESSIONS, Kind.ACCOUNTS) for a in self.config.actors(k)}
+                self._to_kill = {name for name in self._to_kill if not name.startswith("marketdata@")}
+            case Finish():
+                self._finished = True
+
+    def _spawn(self, name: str, now: Instant) -> None:
+        try:
+            process = spawn(self.core.children[name].actor, self.config)
+        except OSError as error:
+            _say(f"{name}: cannot be started: {error}")
+            self.core.exited(name, ExitStatus.FAILURE, now)
+            return
+        self._processes[name] = process
+        self.core.spawned(name, process.pid, now)
+        asker = self._context.socket(zmq.DEALER)
+        asker.setsockopt(zmq.LINGER, 0)
+        # What is queued before the child has bound would only pile up.
+        asker.setsockopt(zmq.IMMEDIATE, 1)
+        asker.setsockopt(zmq.RECONNECT_IVL, ASK_MS)
+        asker.connect(f"ipc://{self._run_folder}/control.{name}")
+        self._askers[name] = asker
+        self._poller.register(asker, zmq.POLLIN)
+
+    def _forget_asker(self, name: str) -> None:
+        asker = self._askers.pop(name, None)
+        if asker is not None:
+            self._poller.unregister(asker)
+            asker.close(linger=0)
+
+    def _close(self) -> None:
+        for name in list(self._askers):
+            self._forget_asker(name)
+        self._control.close(linger=0)
+        self._context.term()
+        os.close(self._lock)
+
+
+def _wait_for_lock(run_folder: Path, name: str) -> int:
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            return take_lock(run_folder, name)
+        except AlreadyRunning:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _say(text: str) -> None:
+    # Nobody may be reading any more; the stack does not stop for that.
+    with contextlib.suppress(OSError):
+        print(text, flush=True)

@@ -1,0 +1,49 @@
+"""A real supervisor over small real actors, for the tests: `stand_in.py KIND NAME...` with FIXRING_VAR set.
+
+The actor is this file again, `stand_in.py --actor NAME`: a bare core under the real shell. Exit statuses to die with
+are taken, one a life, from the file `statuses.NAME` in the var folder, where there is one.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from common import config as configuration
+from common.actor.core import BaseCore
+from common.actor.logs import ActorLog
+from common.actor.shell import Shell
+from services.supervisor.shell import Supervisor
+
+MODULE = "tests.services.supervisor.stand_in"
+
+
+class StandInConfig(configuration.Config):
+    """The project's configuration with other actors."""
+
+    def _actors(self) -> Iterator[configuration.Actor]:
+        kind = configuration.Kind(sys.argv[1])
+        for name in sys.argv[2:]:
+            yield configuration.Actor(name, kind, MODULE, ("--actor", name))
+
+
+def act(name: str) -> int:
+    """Be the actor until SIGTERM, or die with the next status given."""
+    config = configuration.load()
+    statuses = config.paths.var / f"statuses.{name}"
+    if statuses.exists() and (lines := statuses.read_text().split()):
+        statuses.write_text("\n".join(lines[1:]))
+        return int(lines[0])
+    return Shell(BaseCore(name), config.paths.run, ActorLog(config.paths.log, name)).run()
+
+
+def supervise(kind: str) -> int:
+    """Supervise the actors named on the command line."""
+    config = configuration.load()
+    stand_in = StandInConfig(stack=config.stack, venues=config.venues, paths=config.paths)
+    return Supervisor(stand_in, configuration.Kind(kind)).run()
+
+
+if __name__ == "__main__":
+    assert Path(os.environ["FIXRING_VAR"]).is_absolute()
+    sys.exit(act(sys.argv[2]) if sys.argv[1] == "--actor" else supervise(sys.argv[1]))
