@@ -1,0 +1,27 @@
+"""`python -P -m services.risk`: the firm's risk checks."""
+
+import sys
+
+from common.actor.shell import Shell
+from common.actor.start import connect_journal, run_actor, shell_for
+from common.config import Config
+from common.journal import OsFiles, Reader
+from common.messages import Command, FeedMessage
+from services.risk.core import RiskCore
+from services.risk.settings import risk_settings
+
+
+def build(config: Config) -> Shell:
+    """Risk's core with its links."""
+    shell = shell_for(RiskCore(risk_settings(config)), config)
+    connect_journal(shell, config, follow=True)
+    shell.log_reader(Reader(config.journal_folder, OsFiles()).read)
+    shell.bind_pull("commands", config.endpoint("risk"), Command)
+    for venue in config.venues:
+        shell.connect_push(f"session.{venue}", config.endpoint(f"session.{venue}"))
+    shell.subscribe("feed", [config.endpoint(f"feed.{venue}") for venue in config.venues], FeedMessage)
+    return shell
+
+
+if __name__ == "__main__":
+    sys.exit(run_actor(build))

@@ -1,0 +1,47 @@
+"""From the configuration to what risk's core takes."""
+
+from common.config import Config, RiskConfig, StrategyLimits, VenueConfig
+from common.instant import NS_PER_MS
+from common.venues.dialect import find_dialect
+from services.risk.core import RiskSettings, VenueSettings
+from services.risk.limits import StrategyRules, SymbolRules
+from services.risk.state import VenueFacts
+
+
+def risk_settings(config: Config) -> RiskSettings:
+    """Everything that risk must know. A symbol of a venue that has no limits is left out, and so refused."""
+    risk = config.stack.risk
+    return RiskSettings(
+        venues={name: _venue(venue, risk) for name, venue in config.venues.items()},
+        strategies={name: _strategy(limits) for name, limits in risk.strategies.items()},
+        default_strategy=_strategy(risk.default_strategy),
+        cancel_reserve_ratio=risk.cancel_reserve_ratio,
+    )
+
+
+def _venue(venue: VenueConfig, risk: RiskConfig) -> VenueSettings:
+    dialect = find_dialect(venue.dialect)
+    symbols = {
+        symbol: SymbolRules(
+            base=instrument.base,
+            tick_size=instrument.tick_size,
+            lot_size=instrument.lot_size,
+            min_qty=instrument.min_qty,
+            max_qty=instrument.max_qty,
+            min_notional=instrument.min_notional,
+            max_order_qty=risk.symbols[symbol].max_order_qty,
+            max_order_notional=risk.symbols[symbol].max_order_notional,
+            position_limit=risk.symbols[symbol].position_limit,
+            price_collar_ratio=risk.symbols[symbol].price_collar_ratio,
+            max_age_ns=risk.symbols[symbol].reference_max_age_ms * NS_PER_MS,
+        )
+        for symbol, instrument in venue.instruments.items()
+        if symbol in risk.symbols
+    }
+    base = {symbol: instrument.base for symbol, instrument in venue.instruments.items()}
+    facts = VenueFacts(base, dialect.amend_is_new_order, dialect.window_ns)
+    return VenueSettings(symbols, facts, venue.fix.limits.messages, venue.fix.limits.window_ms * NS_PER_MS)
+
+
+def _strategy(limits: StrategyLimits) -> StrategyRules:
+    return StrategyRules(limits.max_open_orders, limits.rate.messages, limits.rate.window_ms * NS_PER_MS)
