@@ -1,0 +1,220 @@
+"""The folded state of the order manager: orders by every name they have, fills, positions, sessions, and its digest.
+
+Closed orders stay for a while, since repeats and late reports come late; then they leave memory, oldest first.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from hashlib import blake2b
+
+import msgspec
+
+from common.messages import RestOrder, SessionState
+from common.order_state import FillChange, FillLedger, Leg, Order
+from services.orders.names import Names
+from services.orders.positions import Position
+
+CLOSED_ORDERS = 4096
+"""Closed orders kept in memory, over all strategies."""
+
+EXTERNAL_ORDERS = 1024
+"""Orders of somebody else on our account that are remembered, and fills of orders that nobody has named yet."""
+
+OrderName = tuple[str, int]
+
+
+class VenueFacts(msgspec.Struct, frozen=True):
+    """What the fold must know of a venue: how long after a connection's death its requests may take effect, and the
+    base asset of each symbol.
+    """
+
+    window_ns: int
+    bases: Mapping[str, str]
+
+
+class TradesAsked(msgspec.Struct, gc=False):
+    """The last time that all trades of a symbol were told from the last known one on."""
+
+    asked_lsn: int = 0
+    venue_ns: int = 0
+    strangers: int = 0
+
+
+class VenueBooks(msgspec.Struct, gc=False):
+    """What the log says of one venue's session, and what the account last told."""
+
+    venue: str
+    connection: int = 0
+    generation: int = 0
+    state: SessionState = SessionState.DISCONNECTED
+    opened_connection: int = 0
+    latched: bool = False
+    down_lsn: int = 0
+    down_ns: int = 0
+    last_trade_keys: dict[str, str] = {}
+    trades_asked: dict[str, TradesAsked] = {}
+    balances: tuple[tuple[str, Decimal, Decimal], ...] = ()
+
+    @property
+    def logged_on(self) -> bool:
+        """Whether cancels may be sent."""
+        return self.state in (SessionState.LOGGED_ON, SessionState.CAUGHT_UP, SessionState.OPENED)
+
+
+class External(msgspec.Struct, gc=False):
+    """An order on our account that is not ours."""
+
+    venue: str
+    order: RestOrder
+    lsn: int
+
+
+class Books:
+    """The registry under the fold. `services.orders.fold` applies records to it; nothing else changes it."""
+
+    def __init__(self, venues: Mapping[str, VenueFacts]) -> None:
+        """`venues`: the configured ones. A record of another venue is folded with no window and no base asset."""
+        self.facts = dict(venues)
+        self.orders: dict[OrderName, Order] = {}
+        self.by_id: dict[str, Order] = {}
+        self.by_order_id: dict[tuple[str, str, str], Order] = {}
+        self.open: dict[str, dict[OrderName, Order]] = {}
+        self.closed: dict[OrderName, None] = {}
+        self.ledger = FillLedger()
+        self.positions: dict[tuple[str, str], Position] = {}
+        self.names = Names()
+        self.venues: dict[str, VenueBooks] = {}
+        self.externals: dict[tuple[str, str, str], External] = {}
+        self.unclaimed: dict[tuple[str, str, str], list[str]] = {}
+        self.discrepancies = 0
+        self.lsn = 0
+        self.stamp_ns = 0
+        self._dirty: dict[OrderName, None] = {}
+        self._hashes: dict[object, int] = {}
+        self._digest = 0
+
+    # ---- orders ----
+
+    def add(self, order: Order) -> None:
+        """A new order, open."""
+        name = (order.strategy, order.number)
+        self.orders[name] = order
+        self.by_id[order.legs[0].cl_ord_id] = order
+        self.open.setdefault(order.venue, {})[name] = order
+        self._dirty[name] = None
+
+    def name_id(self, order: Order, cl_ord_id: str) -> None:
+        """One more ClOrdID(11) is about this order."""
+        if cl_ord_id not in self.by_id:
+            order.ids.append(cl_ord_id)
+            self.by_id[cl_ord_id] = order
+
+    def touched(self, order: Order, lsn: int) -> None:
+        """The order changed: keep its place among the open and the closed right."""
+        name = (order.strategy, order.number)
+        order.touched_lsn = lsn
+        self._dirty[name] = None
+        is_open = self.open.setdefault(order.venue, {})
+        if not order.is_closed:
+            if name not in is_open:
+                is_open[name] = order
+                self.closed.pop(name, None)
+        elif is_open.pop(name, None) is not None:
+            self.closed[name] = None
+            if len(self.closed) > CLOSED_ORDERS:
+                self._forget(next(iter(self.closed)))
+
+    def register_order_id(self, order: Order, leg: Leg) -> None:
+        """The venue's own name of a leg is known; fills that REST told under it before now find their order."""
+        place = (order.venue, order.symbol, leg.order_id)
+        if place in self.by_order_id:
+            return
+        self.by_order_id[place] = order
+        self.externals.pop(place, None)
+        for trade_key in self.unclaimed.pop(place, ()):
+            change = self.ledger.claim(order.venue, order.symbol, trade_key, leg.owner)
+            if change is not None:
+                leg.fill(change)
+
+    def open_orders(self, venue: str) -> list[Order]:
+        """The venue's open orders, oldest first."""
+        return list(self.open.get(venue, {}).values())
+
+    def open_count(self) -> int:
+        """How many orders are open at all venues."""
+        return sum(len(orders) for orders in self.open.values())
+
+    def _forget(self, name: OrderName) -> None:
+        del self.closed[name]
+        order = self.orders.pop(name)
+        for cl_ord_id in order.ids:
+            self.by_id.pop(cl_ord_id, None)
+        for leg in order.legs:
+            self.by_order_id.pop((order.venue, order.symbol, leg.order_id), None)
+            self.ledger.retire(leg.owner)
+
+    # ---- positions, sessions, strangers ----
+
+    def move(self, change: FillChange) -> Position:
+        """A change of the ledger moves the position."""
+        place = (change.venue, change.symbol)
+        position = self.positions.get(place)
+        if position is None:
+            position = self.positions[place] = Position(*place)
+        facts = self.facts.get(change.venue)
+        position.apply(change, facts.bases.get(change.symbol, "") if facts is not None else "")
+        return position
+
+    def venue(self, venue: str) -> VenueBooks:
+        """What is known of the venue's session."""
+        books = self.venues.get(venue)
+        if books is None:
+            books = self.venues[venue] = VenueBooks(venue)
+        return books
+
+    def window_ns(self, venue: str) -> int:
+        """How long after its connection's death a request may still take effect there."""
+        facts = self.facts.get(venue)
+        return facts.window_ns if facts is not None else 0
+
+    def stranger(self, venue: str, order: RestOrder, lsn: int) -> bool:
+        """An open order that is not ours. Whether it is news."""
+        place = (venue, order.symbol, order.order_id)
+        known = self.externals.get(place)
+        self.externals[place] = External(venue, order, lsn)
+        if len(self.externals) > EXTERNAL_ORDERS:
+            del self.externals[next(iter(self.externals))]
+        return known is None
+
+    def unclaim(self, venue: str, symbol: str, order_id: str, trade_key: str) -> None:
+        """A fill of an order that nobody has named yet."""
+        self.unclaimed.setdefault((venue, symbol, order_id), []).append(trade_key)
+        if len(self.unclaimed) > EXTERNAL_ORDERS:
+            del self.unclaimed[next(iter(self.unclaimed))]
+
+    # ---- the digest ----
+
+    def digest(self) -> bytes:
+        """The hash of the folded state: open orders, positions and highest numbers, in whatever order they came."""
+        for name in self._dirty:
+            order = self.orders.get(name)
+            counts = order is not None and not order.is_closed
+            self._rehash(name, _encode(order) if counts else None)
+        self._dirty.clear()
+        for place, position in self.positions.items():
+            fees = sorted(position.fees.items())
+            self._rehash(place, _encode((position.quantity, position.average_price, position.realised_profit, fees)))
+        for strategy, highest in self.names.highest.items():
+            self._rehash(strategy, _encode(highest))
+        return self._digest.to_bytes(8, "big")
+
+    def _rehash(self, key: object, encoded: bytes | None) -> None:
+        old = self._hashes.pop(key, 0)
+        new = 0
+        if encoded is not None:
+            new = int.from_bytes(blake2b(_encode(key) + encoded, digest_size=8).digest(), "big")
+            self._hashes[key] = new
+        self._digest ^= old ^ new
+
+
+_encode = msgspec.msgpack.Encoder().encode

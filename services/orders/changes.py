@@ -1,0 +1,113 @@
+"""What applying one record changed: the fold's answers to the core, which turns them into events and further steps.
+
+The place of a change in the list that one record gave is the index in the name (LSN, index) of the event made of it.
+"""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from common.messages import AmendOrder, Answer, Attempt, CancelOrder, NewOrder, QueryOrder, Reason
+from common.order_state import ZERO, Order
+
+
+class OrderChanged(NamedTuple):
+    """The order is another one than before. `event` in FIX's words; the rest is of the fill, if it was one."""
+
+    order: Order
+    event: str
+    last_qty: Decimal = ZERO
+    last_px: Decimal = ZERO
+    fee_qty: Decimal = ZERO
+    fee_asset: str = ""
+    trade_key: str = ""
+    maker: bool = False
+    text: str = ""
+
+
+class CommandDecided(NamedTuple):
+    """A command has its outcome, in the words of `CommandOutcome`."""
+
+    strategy: str
+    number: int
+    outcome: str
+    reason: Reason = Reason.NONE
+    text: str = ""
+
+
+class AttemptExpired(NamedTuple):
+    """A stamp later than the deadline was read, and nothing of the attempt before it."""
+
+    attempt: Attempt
+
+
+class AttemptEnded(NamedTuple):
+    """An attempt came to nothing: refused, void, withdrawn or never received. `command` where the record holds it."""
+
+    attempt: Attempt
+    reason: Reason
+    command: NewOrder | AmendOrder | CancelOrder | QueryOrder | None
+
+
+class AttemptSent(NamedTuple):
+    """An attempt is in the log in time."""
+
+    attempt: Attempt
+
+
+class CancelRefused(NamedTuple):
+    """The venue refused a cancel; the wish stays. `unknown_order`: it claims not to know the order."""
+
+    order: Order
+    unknown_order: bool
+
+
+class PositionMoved(NamedTuple):
+    """A fill, bust or correction moved a position; `strategy` is whose order it was, "" nobody's."""
+
+    venue: str
+    symbol: str
+    strategy: str
+
+
+class SessionMoved(NamedTuple):
+    """A step in the life of the venue's session."""
+
+    venue: str
+
+
+class Inquired(NamedTuple):
+    """An order's state was told in answer to a question; `settled` False where the answer came too late to count."""
+
+    order: Order
+    settled: bool
+
+
+class Answered(NamedTuple):
+    """The account's answer went into the books."""
+
+    answer: Answer
+
+
+class Differs(NamedTuple):
+    """Our books and the venue's word did not agree; `action` is what the fold did about it."""
+
+    venue: str
+    subject: str
+    ours: str
+    theirs: str
+    action: str
+
+
+Change = (
+    OrderChanged
+    | CommandDecided
+    | AttemptExpired
+    | AttemptEnded
+    | AttemptSent
+    | CancelRefused
+    | PositionMoved
+    | SessionMoved
+    | Inquired
+    | Answered
+    | Differs
+)

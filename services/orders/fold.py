@@ -1,0 +1,698 @@
+"""The fold: one journal record applied to the books. Pure, total and the same in a replay as live.
+
+Every rule that turns what the log says into the state of an order stands here, in `common.order_state` and in
+`common.outcome`. Evidence of absence (DESIGN 8) is decided here too, from the records alone:
+
+- GAP_FILLED: the venue's own numbers show that it never received the message;
+- "not found" over FIX, asked on a later connection, at a venue whose requests die with their connection;
+- "not found" over REST for the order, and all trades since told with no stranger among them, both asked after the old
+  connection's end was read, and answered, by the venue's clock, after the window and its processing limit had closed.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from common.journal.frames import Record
+from common.messages import (
+    AmendOrder,
+    Answer,
+    Attempt,
+    CancelOrder,
+    CancelRejected,
+    Discrepancy,
+    ExecutionReport,
+    Expired,
+    GapFilled,
+    Inbound,
+    Kind,
+    NewOrder,
+    OrderStatus,
+    Outbound,
+    QueryOrder,
+    Reason,
+    Refused,
+    RequestRejected,
+    RestOrder,
+    SessionChanged,
+    SessionState,
+    Trade,
+    Verdict,
+    Withdrawn,
+)
+from common.order_state import REJECTED, TERMINAL_WORDS, ZERO, Leg, Order, Request, RequestKind
+from common.outcome import Evidence, Outcome, Outcomes
+from services.orders.books import Books, TradesAsked, VenueBooks
+from services.orders.changes import (
+    Answered,
+    AttemptEnded,
+    AttemptExpired,
+    AttemptSent,
+    CancelRefused,
+    Change,
+    CommandDecided,
+    Differs,
+    Inquired,
+    OrderChanged,
+    PositionMoved,
+    SessionMoved,
+)
+from services.orders.names import Remembered, cl_ord_id_of, command_identity, request_identity
+
+MSG_TYPES_OF_NEW_ORDERS = frozenset({"XCN"})
+"""MsgType(35) of amendments that are a cancel and a new order."""
+
+CLOCK_MARGIN_NS = 1_000_000_000
+"""How far the venue's clock may be ahead of ours: more than its own check of SendingTime(52) lets pass."""
+
+_EVENTS = {
+    "0": "new", "1": "trade", "2": "trade", "3": "done_for_day", "4": "canceled", "5": "replaced",
+    "6": "pending_cancel", "7": "stopped", "8": "rejected", "9": "suspended", "A": "pending_new", "B": "calculated",
+    "C": "expired", "D": "restated", "E": "pending_replace", "F": "trade", "G": "trade_correct", "H": "trade_cancel",
+    "I": "status", "L": "triggered",
+}  # fmt: skip
+
+_DECODERS: dict[int, Callable[[bytes], Any]] = {
+    Kind.OUTBOUND: msgspec.msgpack.Decoder(Outbound).decode,
+    Kind.INBOUND: msgspec.msgpack.Decoder(Inbound).decode,
+    Kind.SESSION: msgspec.msgpack.Decoder(SessionChanged).decode,
+    Kind.REFUSED: msgspec.msgpack.Decoder(Refused).decode,
+    Kind.WITHDRAWN: msgspec.msgpack.Decoder(Withdrawn).decode,
+    Kind.GAP_FILLED: msgspec.msgpack.Decoder(GapFilled).decode,
+    Kind.ANSWER: msgspec.msgpack.Decoder(Answer).decode,
+    Kind.DISCREPANCY: msgspec.msgpack.Decoder(Discrepancy).decode,
+    Kind.EXPIRED: msgspec.msgpack.Decoder(Expired).decode,
+    Kind.VERDICT: msgspec.msgpack.Decoder(Verdict).decode,
+}
+
+
+class Fold:
+    """Books and outcomes, and the way a record changes them. `apply` returns the changes, in a fixed order."""
+
+    def __init__(self, books: Books) -> None:
+        """`books` may be fresh or loaded from a snapshot."""
+        self.books = books
+        self.outcomes = Outcomes()
+        self.undecodable = 0
+        self._changes: list[Change] = []
+        self._handlers: dict[int, Callable[[Record, Any], None]] = {
+            Kind.OUTBOUND: self._outbound,
+            Kind.INBOUND: self._inbound,
+            Kind.SESSION: self._session,
+            Kind.REFUSED: self._refused,
+            Kind.WITHDRAWN: self._withdrawn,
+            Kind.GAP_FILLED: self._gap_filled,
+            Kind.ANSWER: self._answer,
+            Kind.DISCREPANCY: self._discrepancy,
+            Kind.EXPIRED: self._expired,
+            Kind.VERDICT: self._verdict,
+        }
+
+    def apply(self, record: Record) -> list[Change]:
+        """Fold one record, the successor of the last. A payload that does not decode changes nothing but its stamp."""
+        changes = self._changes = []
+        books = self.books
+        books.lsn, books.stamp_ns = record.lsn, record.stamp_ns
+        for attempt in self.outcomes.stamp(record.stamp_ns):
+            changes.append(AttemptExpired(attempt))
+        handler = self._handlers.get(record.kind)
+        if handler is not None:
+            try:
+                payload = _DECODERS[record.kind](record.payload)
+            except msgspec.DecodeError:
+                self.undecodable += 1
+            else:
+                handler(record, payload)
+        return changes
+
+    # ---- our own side: sent, refused, withdrawn ----
+
+    def _outbound(self, record: Record, outbound: Outbound) -> None:
+        command = outbound.command
+        if isinstance(command, NewOrder):
+            self._new_sent(record, outbound, command)
+        elif isinstance(command, AmendOrder | CancelOrder):
+            self._request_sent(record, outbound, command)
+        elif isinstance(command, QueryOrder):
+            self._changes.append(AttemptSent(command.attempt))
+
+    def _new_sent(self, record: Record, outbound: Outbound, command: NewOrder) -> None:
+        if command.cl_ord_id in self.books.by_id or self._is_over(command):
+            return
+        if self._see(record, command, command.deadline_ns) is not Outcome.SENT:
+            self._end_attempt(record, command, Outcome.EXPIRED, Reason.EXPIRED, "")
+            return
+        order = Order.sent(command, record.lsn, record.stamp_ns, outbound.connection)
+        self.books.add(order)
+        self._decide(record, command, "sent", Reason.NONE, "")
+        self._changes += (AttemptSent(command.attempt), OrderChanged(order, "pending_new"))
+
+    def _request_sent(self, record: Record, outbound: Outbound, command: AmendOrder | CancelOrder) -> None:
+        order = self.books.orders.get((command.target_strategy, command.target_number))
+        if command.cl_ord_id in self.books.by_id or self._is_over(command):
+            return
+        is_cancel = isinstance(command, CancelOrder)
+        deadline_ns = None if isinstance(command, CancelOrder) else command.deadline_ns
+        if self._see(record, command, deadline_ns) is not Outcome.SENT:
+            self._end_attempt(record, command, Outcome.EXPIRED, Reason.EXPIRED, "")
+            return
+        self._decide(record, command, "sent", Reason.NONE, "")
+        self._changes.append(AttemptSent(command.attempt))
+        if order is None:
+            return
+        if isinstance(command, CancelOrder):
+            self._wish(order, command)
+        self.books.name_id(order, command.cl_ord_id)
+        if not order.is_closed:
+            order.request_sent(_request(record, outbound, command))
+            self._order_changed(record, order, "pending_cancel" if is_cancel else "pending_replace")
+
+    def _refused(self, record: Record, refused: Refused) -> None:
+        command = refused.command
+        if refused.attempt is None or command is None:
+            self._request_refused(record, refused)
+            return
+        if isinstance(command, QueryOrder):
+            self._changes.append(AttemptEnded(refused.attempt, refused.reason, command))
+            return
+        if not isinstance(command, NewOrder | AmendOrder | CancelOrder):
+            return
+        if command.cl_ord_id in self.books.by_id or self._is_over(command):
+            return
+        deadline_ns = None if isinstance(command, CancelOrder) else command.deadline_ns
+        outcome = self.outcomes.see(command.attempt, Evidence.REFUSED, deadline_ns, record.stamp_ns)
+        if isinstance(command, CancelOrder):
+            # The wish stays, whoever refused this attempt to fulfil it.
+            order = self.books.orders.get((command.target_strategy, command.target_number))
+            if order is not None:
+                self._wish(order, command)
+                self.books.touched(order, record.lsn)
+            self._decide(record, command, "accepted", refused.reason, refused.text)
+            self._changes.append(AttemptEnded(command.attempt, refused.reason, command))
+            return
+        self._end_attempt(record, command, outcome, refused.reason, refused.text)
+
+    def _request_refused(self, record: Record, refused: Refused) -> None:
+        """Orders refused the client's request itself, before any attempt was made of it."""
+        if not refused.number:
+            return
+        identity = request_identity(refused.request) if refused.request is not None else b""
+        known = self.books.names.get(refused.strategy, refused.number)
+        if known is None:
+            remembered = Remembered(identity, (0, 0), "refused", refused.reason, refused.text, record.lsn)
+            self.books.names.put(refused.strategy, refused.number, remembered)
+        self._changes.append(CommandDecided(refused.strategy, refused.number, "refused", refused.reason, refused.text))
+
+    def _withdrawn(self, record: Record, withdrawn: Withdrawn) -> None:
+        if withdrawn.attempt is None:
+            return
+        name = cl_ord_id_of(withdrawn.attempt)
+        order = self.books.by_id.get(name)
+        self._changes.append(AttemptEnded(withdrawn.attempt, withdrawn.reason, None))
+        if order is None:
+            self.outcomes.see(withdrawn.attempt, Evidence.WITHDRAWN, None, record.stamp_ns)
+            return
+        if order.attempt == withdrawn.attempt:
+            if order.legs[0].word or order.ending is not None:
+                return
+            order.end(OrderStatus.WITHDRAWN, withdrawn.reason)
+            self._redecide(record, order.strategy, order.number, "withdrawn", withdrawn.reason)
+            self._order_changed(record, order, "withdrawn")
+            return
+        request = order.request_ended(name)
+        if request is not None:
+            if request.kind is not RequestKind.CANCEL:
+                self._redecide(record, request.strategy, request.number, "withdrawn", withdrawn.reason)
+            self._order_changed(record, order, "settled")
+
+    def _gap_filled(self, record: Record, gap: GapFilled) -> None:
+        for attempt in gap.attempts:
+            self._absent(record, attempt, Reason.NOT_RECEIVED)
+
+    def _absent(self, record: Record, attempt: Attempt, reason: Reason) -> None:
+        """There is evidence that the venue never had it."""
+        name = cl_ord_id_of(attempt)
+        order = self.books.by_id.get(name)
+        self._changes.append(AttemptEnded(attempt, reason, None))
+        if order is None:
+            return
+        if order.attempt == attempt:
+            if order.ending is None and not order.legs[0].word and not order.legs[0].filled_qty:
+                order.end(OrderStatus.VOID, reason, reason.sentence)
+                self._order_changed(record, order, "settled")
+        elif order.request_ended(name) is not None:
+            self._order_changed(record, order, "settled")
+
+    def _expired(self, record: Record, expired: Expired) -> None:
+        known = self.books.names.get(expired.strategy, expired.number)
+        attempt = (expired.attempt.epoch, expired.attempt.counter)
+        if known is None or known.attempt < attempt:
+            remembered = Remembered(b"", attempt, "expired", Reason.EXPIRED, "", record.lsn)
+            self.books.names.put(expired.strategy, expired.number, remembered)
+
+    def _see(self, record: Record, command: NewOrder | AmendOrder | CancelOrder, deadline_ns: int | None) -> Outcome:
+        outcome = self.outcomes.see(command.attempt, Evidence.OUTBOUND, deadline_ns, record.stamp_ns)
+        # What was sent lives on in the order; `outcomes` keeps only what the log has not decided.
+        self.outcomes.forget(command.attempt)
+        return outcome
+
+    def _is_over(self, command: NewOrder | AmendOrder | CancelOrder) -> bool:
+        """Whether this very attempt has its final outcome already, so that nothing logged later changes it."""
+        if isinstance(command, CancelOrder):
+            return False
+        known = self.books.names.get(command.strategy, command.number)
+        attempt = (command.attempt.epoch, command.attempt.counter)
+        return known is not None and known.attempt == attempt
+
+    def _end_attempt(
+        self, record: Record, command: NewOrder | AmendOrder | CancelOrder, outcome: Outcome, reason: Reason, text: str
+    ) -> None:
+        if outcome is Outcome.EXPIRED:
+            reason, text = Reason.EXPIRED, ""
+        self._decide(record, command, outcome.value, reason, text)
+        self._changes.append(AttemptEnded(command.attempt, reason, command))
+
+    def _decide(
+        self, record: Record, command: NewOrder | AmendOrder | CancelOrder, outcome: str, reason: Reason, text: str
+    ) -> None:
+        """The command's outcome, unless a later attempt of it is known; a cancel's first answer stands."""
+        names = self.books.names
+        attempt = (command.attempt.epoch, command.attempt.counter)
+        known = names.get(command.strategy, command.number)
+        if known is not None and (known.attempt >= attempt or isinstance(command, CancelOrder)):
+            return
+        remembered = Remembered(command_identity(command), attempt, outcome, reason, text, record.lsn)
+        names.put(command.strategy, command.number, remembered)
+        self._changes.append(CommandDecided(command.strategy, command.number, outcome, reason, text))
+
+    def _redecide(self, record: Record, strategy: str, number: int, outcome: str, reason: Reason) -> None:
+        """What was sent was withdrawn after all."""
+        known = self.books.names.get(strategy, number)
+        if known is not None:
+            self.books.names.put(strategy, number, known._replace(outcome=outcome, reason=reason, lsn=record.lsn))
+        self._changes.append(CommandDecided(strategy, number, outcome, reason))
+
+    def _wish(self, order: Order, command: CancelOrder) -> None:
+        if not order.wish_number:
+            order.wish_strategy, order.wish_number = command.strategy, command.number
+
+    # ---- the venue's word over FIX ----
+
+    def _inbound(self, record: Record, inbound: Inbound) -> None:
+        event = inbound.event
+        if isinstance(event, ExecutionReport):
+            self._report(record, inbound, event)
+        elif isinstance(event, CancelRejected):
+            self._cancel_rejected(record, inbound.session, event)
+        elif isinstance(event, RequestRejected):
+            self._request_rejected(record, inbound.session, event)
+
+    def _find(self, venue: str, report: ExecutionReport) -> Order | None:
+        by_id = self.books.by_id
+        order = by_id.get(report.cl_ord_id) or by_id.get(report.orig_cl_ord_id)
+        if order is None and report.order_id:
+            order = self.books.by_order_id.get((venue, report.symbol, report.order_id))
+        return order if order is not None and order.venue == venue else None
+
+    def _report(self, record: Record, inbound: Inbound, report: ExecutionReport) -> None:
+        venue = inbound.session
+        order = self._find(venue, report)
+        if order is None:
+            self._external_report(record, venue, report)
+            return
+        if report.unknown_order:
+            self._unknown_at_venue(record, inbound, order)
+            return
+        if report.ambiguous and report.exec_type == REJECTED:
+            self._ambiguous(record, order, report.cl_ord_id)
+            return
+        leg = order.leg_of(report)
+        if leg is None:
+            return
+        before = (leg.word, leg.order_qty, leg.price, leg.filled_qty, len(order.requests), order.unknown, order.ending)
+        change = self.books.ledger.report(venue, leg.owner, report)
+        if change is not None:
+            leg.fill(change)
+            self.books.move(change)
+            self._note_trade_key(venue, report.symbol, report.trade_key)
+        elif report.trade_key:
+            claimed = self.books.ledger.claim(venue, report.symbol, report.trade_key, leg.owner)
+            if claimed is not None:
+                leg.fill(claimed)
+        order.heard(leg, report)
+        if leg.order_id:
+            self.books.register_order_id(order, leg)
+        if report.exec_type == "I":
+            self._settle_requests(record, order, inbound.connection, None)
+            self._changes.append(Inquired(order, True))
+        after = (leg.word, leg.order_qty, leg.price, leg.filled_qty, len(order.requests), order.unknown, order.ending)
+        self.books.touched(order, record.lsn)
+        if before != after or change is not None:
+            self._report_changed(order, leg, report, change is not None)
+        if change is not None:
+            self._changes.append(PositionMoved(venue, report.symbol, order.strategy))
+
+    def _report_changed(self, order: Order, leg: Leg, report: ExecutionReport, filled: bool) -> None:
+        event = _EVENTS.get(report.exec_type, "status")
+        if event == "new" and leg is not order.legs[0]:
+            event = "replaced"
+        if filled:
+            self._changes.append(
+                OrderChanged(
+                    order, event, report.last_qty, report.last_px, report.fee_qty, report.fee_asset,
+                    report.trade_key, report.maker, report.text,
+                )
+            )  # fmt: skip
+        else:
+            self._changes.append(OrderChanged(order, event, text=report.text))
+
+    def _external_report(self, record: Record, venue: str, report: ExecutionReport) -> None:
+        """Somebody else's order on our account: its fills move the position all the same."""
+        change = self.books.ledger.report(venue, "", report)
+        if change is not None:
+            self.books.move(change)
+            self._note_trade_key(venue, report.symbol, report.trade_key)
+            self._changes.append(PositionMoved(venue, report.symbol, ""))
+            if report.order_id:
+                self.books.unclaim(venue, report.symbol, report.order_id, report.trade_key)
+        place = (venue, report.symbol, report.order_id)
+        if report.ord_status in TERMINAL_WORDS:
+            self.books.externals.pop(place, None)
+        elif report.order_id and report.exec_type != "I":
+            told = RestOrder(
+                report.symbol, report.order_id, report.cl_ord_id, report.side, report.ord_status,
+                report.order_qty or ZERO, report.price, report.cum_qty or ZERO, report.transact_ns,
+            )  # fmt: skip
+            self._stranger(record, venue, told)
+
+    def _unknown_at_venue(self, record: Record, inbound: Inbound, order: Order) -> None:
+        """The answer to OrderStatusRequest(H) is that there is no such order."""
+        never_heard = not order.legs[0].word and not order.legs[0].filled_qty
+        asked_later = inbound.connection > order.sent_connection
+        settled = never_heard and asked_later and not self.books.window_ns(order.venue)
+        if settled and not order.is_closed:
+            order.end(OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
+            self._order_changed(record, order, "settled")
+        elif not order.is_closed and not never_heard:
+            self._differs(order.venue, _subject(order), order.status.value, "no such order", "kept; needs a verdict")
+        self._changes.append(Inquired(order, True))
+
+    def _ambiguous(self, record: Record, order: Order, cl_ord_id: str) -> None:
+        """The venue itself does not know what became of the request: -1006, -1007 at Binance."""
+        request = order.requests.get(cl_ord_id)
+        if request is not None:
+            request.unknown = True
+        elif order.legs[0].word or order.unknown:
+            return
+        else:
+            order.unknown = True
+        self._order_changed(record, order, "unknown")
+
+    def _cancel_rejected(self, record: Record, venue: str, event: CancelRejected) -> None:
+        order = self.books.by_id.get(event.cl_ord_id) or self.books.by_id.get(event.orig_cl_ord_id)
+        if order is None or order.venue != venue:
+            return
+        if event.ambiguous:
+            self._ambiguous(record, order, self._request_id(order, event.cl_ord_id))
+            return
+        request = order.rejected(event, self._request_id(order, event.cl_ord_id))
+        if request is None:
+            return
+        if request.kind is RequestKind.CANCEL:
+            self._changes.append(CancelRefused(order, event.unknown_order))
+        self._order_changed(record, order, "cancel_rejected", event.text)
+
+    def _request_id(self, order: Order, cl_ord_id: str) -> str:
+        """The request that a rejection names; an amendment that keeps the ClOrdID(11) is named by the order's own."""
+        if cl_ord_id in order.requests:
+            return cl_ord_id
+        if any(leg.cl_ord_id == cl_ord_id for leg in order.legs):
+            return next((r.cl_ord_id for r in order.requests.values() if r.kind is RequestKind.AMEND), "")
+        return ""
+
+    def _request_rejected(self, record: Record, venue: str, event: RequestRejected) -> None:
+        name = event.cl_ord_id or (cl_ord_id_of(event.attempt) if event.attempt is not None else "")
+        order = self.books.by_id.get(name)
+        if event.attempt is not None:
+            self._changes.append(AttemptEnded(event.attempt, Reason.VENUE_REJECTED, None))
+        if order is None or order.venue != venue:
+            return
+        if event.ambiguous:
+            self._ambiguous(record, order, name)
+            return
+        leg = order.legs[0]
+        if leg.owner == name and len(order.legs) == 1 and name not in order.requests:
+            if leg.word or order.ending is not None:
+                return
+            leg.word, leg.text, leg.error_code = REJECTED, event.text, event.error_code
+            order.unknown, order.reason, order.text = False, Reason.VENUE_REJECTED, event.text
+            order.requests.clear()
+            self._order_changed(record, order, "rejected", event.text)
+            return
+        request = order.rejected(event, name)
+        if request is not None:
+            if request.kind is RequestKind.CANCEL:
+                self._changes.append(CancelRefused(order, False))
+            self._order_changed(record, order, "cancel_rejected", event.text)
+
+    def _session(self, record: Record, moved: SessionChanged) -> None:
+        venue = self.books.venue(moved.session)
+        venue.connection, venue.generation = moved.connection, moved.generation
+        if moved.state in _LATCH:
+            venue.latched = moved.state is SessionState.LATCHED
+        elif moved.state is not SessionState.NUMBERS_SET:
+            self._session_state(record, venue, moved.state)
+        self._changes.append(SessionMoved(moved.session))
+
+    def _session_state(self, record: Record, venue: VenueBooks, state: SessionState) -> None:
+        was_up = venue.state not in _DOWN
+        venue.state = state
+        if state is SessionState.OPENED:
+            venue.opened_connection = venue.connection
+        if state not in _DOWN and (state is not SessionState.CONNECTING or not was_up):
+            return
+        venue.down_lsn = record.lsn
+        if was_up or not venue.down_ns:
+            venue.down_ns = record.stamp_ns
+        for order in self.books.open_orders(venue.venue):
+            if order.connection_lost():
+                self._order_changed(record, order, "unknown")
+
+    # ---- the venue's word over REST ----
+
+    def _answer(self, record: Record, answer: Answer) -> None:
+        if not answer.failed:
+            match answer.ask.what:
+                case "order":
+                    self._order_answer(record, answer)
+                case "open_orders":
+                    for told in answer.orders:
+                        self._rest_order(record, answer, told)
+                case "trades":
+                    self._trades_answer(record, answer)
+                case "balances":
+                    self.books.venue(answer.venue).balances = answer.balances
+        self._changes.append(Answered(answer))
+
+    def _order_answer(self, record: Record, answer: Answer) -> None:
+        if answer.order is not None:
+            self._rest_order(record, answer, answer.order)
+        elif answer.not_found:
+            self._not_found(record, answer)
+
+    def _rest_order(self, record: Record, answer: Answer, told: RestOrder) -> None:
+        venue = answer.venue
+        order = self.books.by_id.get(told.cl_ord_id)
+        if order is None or order.venue != venue:
+            order = self.books.by_order_id.get((venue, told.symbol, told.order_id))
+        if order is None:
+            if told.ord_status not in TERMINAL_WORDS:
+                self._stranger(record, venue, told)
+            return
+        if order.touched_lsn > answer.ask.asked_lsn:
+            self._changes.append(Inquired(order, False))
+            return
+        leg = _leg_of_rest(order, told)
+        if leg is None:
+            return
+        before = (order.status, leg.filled_qty, leg.order_qty)
+        if order.ending is OrderStatus.VOID:
+            order.ending, order.reason, order.text = None, Reason.NONE, ""
+        leg.told_by_rest(told.ord_status, told.order_id, told.order_qty, told.price, told.cum_qty)
+        order.unknown = False
+        order.requests.pop(leg.owner, None)
+        if leg.order_id:
+            self.books.register_order_id(order, leg)
+        self._settle_requests(record, order, 0, answer)
+        if order.is_closed:
+            order.requests.clear()
+        after = (order.status, leg.filled_qty, leg.order_qty)
+        if before != after:
+            self._differs(venue, _subject(order), _shown(*before), _shown(*after), "took the venue's word")
+            self._order_changed(record, order, "settled")
+        self._changes.append(Inquired(order, True))
+
+    def _not_found(self, record: Record, answer: Answer) -> None:
+        order = self.books.by_id.get(answer.ask.cl_ord_id)
+        if order is None or order.is_closed:
+            return
+        name = answer.ask.cl_ord_id
+        if order.touched_lsn > answer.ask.asked_lsn:
+            self._changes.append(Inquired(order, False))
+            return
+        request = order.requests.get(name)
+        sent_ns = request.sent_ns if request is not None else order.sent_ns
+        connection = request.connection if request is not None else order.sent_connection
+        unknown = request.unknown if request is not None else order.unknown
+        settled = unknown and self._window_closed(answer, sent_ns, connection) and self._no_stranger(answer, sent_ns)
+        never_heard = all(leg.owner != name or (not leg.word and not leg.filled_qty) for leg in order.legs)
+        if settled and never_heard:
+            if request is not None:
+                order.request_ended(name)
+            elif order.legs[0].owner == name:
+                order.end(OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
+            self._differs(order.venue, _subject(order), "may have been sent", "not found", "took it for never received")
+            self._order_changed(record, order, "settled")
+        elif not never_heard:
+            self._differs(order.venue, _subject(order), order.status.value, "not found", "kept; needs a verdict")
+        self._changes.append(Inquired(order, settled or not never_heard))
+
+    def _window_closed(self, answer: Answer, sent_ns: int, connection: int) -> bool:
+        """Whether, when this was asked and answered, nothing sent then on that connection could still take effect."""
+        venue = self.books.venue(answer.venue)
+        dead = venue.connection > connection or venue.state in _DOWN
+        asked_after = venue.down_lsn < answer.ask.asked_lsn
+        closes_ns = sent_ns + self.books.window_ns(answer.venue) + CLOCK_MARGIN_NS
+        # A venue that has answered a request with "timed out" is done with it when its window has closed, whether or
+        # not the connection lives; one whose connection died must be asked after its end was read.
+        return answer.venue_ns > closes_ns and (asked_after or not dead)
+
+    def _no_stranger(self, answer: Answer, sent_ns: int) -> bool:
+        """Whether all trades of the symbol were told after the window too, each of an order that we know."""
+        asked = self.books.venue(answer.venue).trades_asked.get(answer.ask.symbol)
+        closes_ns = sent_ns + self.books.window_ns(answer.venue) + CLOCK_MARGIN_NS
+        return asked is not None and asked.venue_ns > closes_ns and not asked.strangers
+
+    def _trades_answer(self, record: Record, answer: Answer) -> None:
+        ask = answer.ask
+        strangers = sum(self._rest_trade(record, answer.venue, trade) for trade in answer.trades)
+        if not ask.order_id:
+            asked = self.books.venue(answer.venue).trades_asked.setdefault(ask.symbol, TradesAsked())
+            asked.asked_lsn, asked.venue_ns, asked.strangers = ask.asked_lsn, answer.venue_ns, strangers
+
+    def _rest_trade(self, record: Record, venue: str, trade: Trade) -> bool:
+        """Count one fill. Whether it is of an order that we do not know."""
+        order = self.books.by_order_id.get((venue, trade.symbol, trade.order_id))
+        leg = None if order is None else next(leg for leg in order.legs if leg.order_id == trade.order_id)
+        change = self.books.ledger.trade(
+            venue, trade.symbol, trade.trade_key, leg.owner if leg is not None else "", trade.side,
+            trade.last_qty, trade.last_px, trade.fee_qty, trade.fee_asset,
+        )  # fmt: skip
+        stranger = order is None and not self._is_external(venue, trade)
+        if change is None:
+            return False
+        self._note_trade_key(venue, trade.symbol, trade.trade_key)
+        self.books.move(change)
+        if order is not None and leg is not None:
+            leg.fill(change)
+            self.books.touched(order, record.lsn)
+            self._changes.append(
+                OrderChanged(
+                    order, "trade", trade.last_qty, trade.last_px, trade.fee_qty, trade.fee_asset, trade.trade_key,
+                    trade.maker,
+                )
+            )  # fmt: skip
+            self._differs(venue, _subject(order), "no such fill", f"trade {trade.trade_key}", "counted it")
+        else:
+            self.books.unclaim(venue, trade.symbol, trade.order_id, trade.trade_key)
+        self._changes.append(PositionMoved(venue, trade.symbol, order.strategy if order is not None else ""))
+        return stranger
+
+    def _is_external(self, venue: str, trade: Trade) -> bool:
+        return (venue, trade.symbol, trade.order_id) in self.books.externals
+
+    def _settle_requests(self, record: Record, order: Order, connection: int, answer: Answer | None) -> None:
+        """The order's state was told after the fact: requests of an older connection are answered by it.
+
+        Over FIX (`connection` is where it was told) what the old connection carried is in the answer; over REST only
+        once the window has closed.
+        """
+        for request in [r for r in order.requests.values() if r.unknown and r.kind is not RequestKind.REPLACE]:
+            if answer is None:
+                settled = request.connection < connection and not self.books.window_ns(order.venue)
+            else:
+                settled = self._window_closed(answer, request.sent_ns, request.connection)
+            if settled:
+                order.request_ended(request.cl_ord_id)
+
+    def _stranger(self, record: Record, venue: str, told: RestOrder) -> None:
+        if self.books.stranger(venue, told, record.lsn):
+            self._differs(venue, f"order {told.order_id}", "no such order", _rest_shown(told), "shown as external")
+
+    # ---- people's words, and what is only noted ----
+
+    def _verdict(self, record: Record, verdict: Verdict) -> None:
+        order = self.books.orders.get((verdict.strategy, verdict.number))
+        if order is None or order.is_closed:
+            return
+        leg = order.legs[-1]
+        leg.told_cum_qty = max(leg.told_cum_qty, verdict.cum_qty)
+        order.end(_VERDICTS.get(verdict.ord_status, OrderStatus.CANCELED), Reason.OPERATOR, verdict.text)
+        self._order_changed(record, order, "settled", verdict.text)
+
+    def _discrepancy(self, record: Record, discrepancy: Discrepancy) -> None:
+        self.books.discrepancies += 1
+
+    # ---- small things ----
+
+    def _order_changed(self, record: Record, order: Order, event: str, text: str = "") -> None:
+        self.books.touched(order, record.lsn)
+        self._changes.append(OrderChanged(order, event, text=text))
+
+    def _differs(self, venue: str, subject: str, ours: str, theirs: str, action: str) -> None:
+        self._changes.append(Differs(venue, subject, ours, theirs, action))
+
+    def _note_trade_key(self, venue: str, symbol: str, trade_key: str) -> None:
+        """The highest trade identity where they are numbers: REST is asked from there on."""
+        keys = self.books.venue(venue).last_trade_keys
+        if trade_key.isdigit() and int(trade_key) > int(keys.get(symbol, "-1")):
+            keys[symbol] = trade_key
+
+
+_LATCH = frozenset({SessionState.LATCHED, SessionState.UNLATCHED})
+_DOWN = frozenset({SessionState.DISCONNECTED, SessionState.HALTED, SessionState.LOGGED_OUT_BY_HAND})
+_VERDICTS = {"2": OrderStatus.FILLED, "4": OrderStatus.CANCELED, "8": OrderStatus.REJECTED, "C": OrderStatus.EXPIRED}
+
+
+def _request(record: Record, outbound: Outbound, command: AmendOrder | CancelOrder) -> Request:
+    kind, order_qty, price = RequestKind.CANCEL, command.order_qty, None
+    if isinstance(command, AmendOrder):
+        kind, price = RequestKind.AMEND, command.price
+        if outbound.msg_type in MSG_TYPES_OF_NEW_ORDERS:
+            kind, order_qty = RequestKind.REPLACE, command.order_qty - command.cum_qty
+    return Request(
+        kind, command.attempt, command.strategy, command.number, command.cl_ord_id, order_qty, price,
+        outbound.connection, record.stamp_ns,
+    )  # fmt: skip
+
+
+def _leg_of_rest(order: Order, told: RestOrder) -> Leg | None:
+    for leg in order.legs:
+        if (told.order_id and leg.order_id == told.order_id) or told.cl_ord_id in (leg.cl_ord_id, leg.owner):
+            return leg
+    return order.legs[0] if len(order.legs) == 1 and not order.legs[0].order_id else None
+
+
+def _subject(order: Order) -> str:
+    return f"{order.strategy}/{order.number}"
+
+
+def _shown(status: OrderStatus, cum_qty: Decimal, order_qty: Decimal) -> str:
+    return f"{status.value} {cum_qty} of {order_qty}"
+
+
+def _rest_shown(told: RestOrder) -> str:
+    side = "buy" if told.side == "1" else "sell"
+    return f"{side} {told.symbol} {told.cum_qty} of {told.order_qty} at {told.price}, ClOrdID(11) {told.cl_ord_id}"

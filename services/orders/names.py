@@ -1,0 +1,144 @@
+"""Names: how an attempt becomes a ClOrdID(11), and what is remembered of each command that a strategy named.
+
+A command's name is (strategy, number) and numbers rise, so the highest one per strategy says for ever which names are
+taken; what became of the latest commands is kept beside it, to answer a repeat. ClOrdIDs derive from the epoch and a
+counter, so that not even a journal that lost its tail can give one out twice.
+"""
+
+from collections import OrderedDict
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+
+from common.messages import (
+    AmendOrder,
+    AmendRequest,
+    Attempt,
+    CancelAllRequest,
+    CancelOrder,
+    CancelRequest,
+    ClientRequest,
+    NewOrder,
+    NewOrderRequest,
+    Reason,
+)
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+REMEMBERED_COMMANDS = 16_384
+"""Latest commands, over all strategies, whose outcome is at hand for a repeat."""
+
+
+def base36(number: int) -> str:
+    """A number from 0 on in digits and small letters."""
+    text = ""
+    while True:
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+        if not number:
+            return text
+
+
+def cl_ord_id_of(attempt: Attempt) -> str:
+    """The attempt's ClOrdID(11): "epoch-counter" in base 36, at most 20 of [0-9a-z-]."""
+    return f"{_epoch36(attempt.epoch)}-{base36(attempt.counter)}"
+
+
+_epoch36 = lru_cache(maxsize=16)(base36)
+
+
+def request_identity(request: ClientRequest) -> bytes:
+    """What makes two requests of one name the same: everything but the epoch and the time to live."""
+    match request:
+        case NewOrderRequest():
+            return _new_identity(request)
+        case AmendRequest():
+            return _identity(b"a", request.target_number, request.target_strategy)
+        case CancelRequest():
+            return _identity(b"c", request.target_number, request.target_strategy)
+        case CancelAllRequest():
+            return CANCEL_ALL
+
+
+def command_identity(command: NewOrder | AmendOrder | CancelOrder) -> bytes:
+    """The identity of the request that a logged command came from.
+
+    Orders completes an amendment's terms before they are logged, so its target alone identifies it.
+    """
+    if isinstance(command, NewOrder):
+        return _new_identity(command)
+    target = "" if command.target_strategy == command.strategy else command.target_strategy
+    return _identity(b"a" if isinstance(command, AmendOrder) else b"c", command.target_number, target)
+
+
+def same_request(asked: bytes, remembered: bytes) -> bool:
+    """Whether a repeat asks what was asked before. A cancel of all was logged as the cancels that it became."""
+    return not remembered or asked == remembered or (asked == CANCEL_ALL and remembered[:1] == b"c")
+
+
+def _new_identity(order: NewOrderRequest | NewOrder) -> bytes:
+    price = 0 if order.price is None else hash(order.price)
+    # The hash of a Decimal is that of its value and the same in every process: 1.0 is 1.00.
+    return b"n" + _digest((
+        order.venue, order.symbol, order.side, order.ord_type, hash(order.order_qty), price, order.time_in_force,
+        order.post_only, order.label,
+    ))  # fmt: skip
+
+
+def _identity(kind: bytes, number: int, strategy: str) -> bytes:
+    return kind + _digest((number, strategy))
+
+
+def _digest(body: tuple[object, ...]) -> bytes:
+    return blake2b(_encode(body), digest_size=8).digest()
+
+
+_encode = msgspec.msgpack.Encoder().encode
+CANCEL_ALL = b"c*"
+
+
+class Remembered(NamedTuple):
+    """What became of one command: its identity, the attempt (epoch, counter), the outcome as told, the LSN that
+    decided it. An identity of b"" is not known.
+    """
+
+    identity: bytes
+    attempt: tuple[int, int]
+    outcome: str
+    reason: Reason
+    text: str
+    lsn: int
+
+
+class Names:
+    """The highest number of each strategy, for ever, and what became of the latest commands."""
+
+    def __init__(self, remembered: int = REMEMBERED_COMMANDS) -> None:
+        """`remembered` bounds the commands whose outcome is kept."""
+        self.highest: dict[str, int] = {}
+        self._commands: OrderedDict[tuple[str, int], Remembered] = OrderedDict()
+        self._bound = remembered
+
+    def get(self, strategy: str, number: int) -> Remembered | None:
+        """What is remembered of a command; None for one never seen or long ago."""
+        return self._commands.get((strategy, number))
+
+    def put(self, strategy: str, number: int, remembered: Remembered) -> None:
+        """The log told what became of a command (the last word replaces the one before)."""
+        if number > self.highest.get(strategy, 0):
+            self.highest[strategy] = number
+        commands = self._commands
+        commands[strategy, number] = remembered
+        if len(commands) > self._bound:
+            commands.popitem(last=False)
+
+    def dump(self) -> tuple[dict[str, int], list[tuple[str, int, Remembered]]]:
+        """Everything, for a snapshot."""
+        return self.highest, [(*name, remembered) for name, remembered in self._commands.items()]
+
+    def load(self, highest: dict[str, int], commands: list[tuple[str, int, Remembered]]) -> None:
+        """The contrary of `dump`."""
+        self.highest = dict(highest)
+        self._commands = OrderedDict(((strategy, number), what) for strategy, number, what in commands)
