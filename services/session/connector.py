@@ -1,0 +1,55 @@
+"""When to connect next: back-off with jitter, within the venue's own limit of connection attempts."""
+
+from collections import deque
+from zlib import crc32
+
+from common.instant import NS_PER_MS, Instant
+
+
+class Connector:
+    """The times of connection attempts. `min_ms` and `max_ms` bound the back-off, which doubles with each failure."""
+
+    def __init__(self, name: str, min_ms: int, max_ms: int, connects: int, window_ms: int, jitter_seed: int) -> None:
+        """At most `connects` attempts in any `window_ms`; one is left out of account for a person's own log-on."""
+        self._name = f"{name}:{jitter_seed}"
+        self._min_ns = min_ms * NS_PER_MS
+        self._max_ns = max_ms * NS_PER_MS
+        self._connects = max(1, connects - 1)
+        self._window_ns = window_ms * NS_PER_MS
+        self._attempts: deque[int] = deque()
+        self.failures = 0
+        self.due_boot_ns: int | None = None
+
+    def attempted(self, now: Instant) -> None:
+        """A connection attempt begins."""
+        self._attempts.append(now.boot_ns)
+        while len(self._attempts) > self._connects:
+            self._attempts.popleft()
+        self.due_boot_ns = None
+
+    def worked(self) -> None:
+        """The session is up: the next loss begins at the shortest wait again."""
+        self.failures = 0
+
+    def schedule(self, now: Instant, *, failed: bool) -> None:
+        """Set the next attempt: at once after a process's start, later after each failure."""
+        wait_ns = 0
+        if failed:
+            full_ns = min(self._max_ns, self._min_ns << min(self.failures, 20))
+            wait_ns = full_ns // 2 + self._jitter(full_ns // 2)
+            self.failures += 1
+        self.due_boot_ns = max(now.boot_ns + wait_ns, self._allowed_from())
+
+    def cancel(self) -> None:
+        """No attempt until the next `schedule`."""
+        self.due_boot_ns = None
+
+    def _allowed_from(self) -> int:
+        if len(self._attempts) < self._connects:
+            return 0
+        return self._attempts[0] + self._window_ns
+
+    def _jitter(self, span_ns: int) -> int:
+        """A number below `span_ns`, the same for the same name, seed and attempt: no random call in a core."""
+        text = f"{self._name}:{self.failures}:{len(self._attempts)}"
+        return span_ns * (crc32(text.encode()) & 0xFFFF) >> 16

@@ -1,0 +1,170 @@
+"""What a session's own records say of it: numbers, generation, connection, what was sent, what may be open.
+
+The one fold serves twice: over the log at the start, with each record's stamp, and over each record as the living
+session appends it. So the state after a crash is the state before it, but for what never became durable.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+from common.messages import (
+    AmendOrder,
+    Attempt,
+    GapFilled,
+    Inbound,
+    NewOrder,
+    OpenGate,
+    OperatorAct,
+    Outbound,
+    Payload,
+    SessionChanged,
+    SessionState,
+    Withdrawn,
+)
+from common.venues.dialect import Dialect
+from services.session.open_orders import OpenOrders
+from services.session.release import deadline_of
+
+KEPT_SENT = 16_384
+"""So many of the last sent messages are at hand for a ResendRequest(2); older ones are read from the log."""
+
+RISKY = (NewOrder, AmendOrder)
+
+
+class Sent(NamedTuple):
+    """A number that was taken: what is sent again for it (`raw`, b"" nothing) and whose command it was.
+
+    `risky`: an order or amendment, which is never sent again.
+    """
+
+    raw: bytes = b""
+    attempt: Attempt | None = None
+    cl_ord_id: str = ""
+    risky: bool = False
+
+
+NOTHING = Sent()
+
+
+class History:
+    """One session's folded state. `next_outbound` and `next_inbound` are numbers of `generation`."""
+
+    def __init__(self, session: str, dialect: Dialect) -> None:
+        self.session = session
+        self.dialect = dialect
+        self.generation = 0
+        self.connection = 0
+        self.next_outbound = 1
+        self.next_inbound = 1
+        self.state = SessionState.DISCONNECTED
+        self.sender_comp_id = ""
+        self.halted = ""
+        self.logged_out_by_hand = False
+        self.latched = False
+        self.reset_wanted = False
+        self.orders = OpenOrders()
+        self.sent: OrderedDict[int, Sent] = OrderedDict()
+        self.first_kept = 1
+        self.handed_over: dict[str, int] = {}
+        self._handing_over = ""
+
+    def apply(self, payload: Payload, stamp_ns: int = 0) -> None:
+        """Fold one own record. `stamp_ns` 0 is one that the journal has not stamped yet."""
+        if self._handing_over:
+            self.handed_over[self._handing_over] += 1
+        if isinstance(payload, Outbound):
+            self._outbound(payload, stamp_ns)
+        elif isinstance(payload, Inbound):
+            self._inbound(payload)
+        elif isinstance(payload, SessionChanged):
+            self._changed(payload)
+        elif isinstance(payload, Withdrawn):
+            self._withdrawn(payload.msg_seq_num, payload.attempt)
+        elif isinstance(payload, GapFilled):
+            for attempt in payload.attempts:
+                self.orders.never_arrived(attempt)
+        elif isinstance(payload, OperatorAct):
+            self._operator(payload)
+
+    def void(self, msg_seq_num: int) -> None:
+        """The number's record was stamped after its deadline: the living session learns it from the acknowledgement."""
+        self._withdrawn(msg_seq_num, self.sent.get(msg_seq_num, NOTHING).attempt)
+
+    def new_epoch(self) -> None:
+        """A new process writes from here on: a hand-over that was under way has ended where it stands."""
+        self._handing_over = ""
+
+    def attempts(self, begin: int, end: int) -> tuple[Attempt, ...]:
+        """The orders among the kept numbers `begin` to `end` that are never sent again."""
+        found = (self.sent.get(number, NOTHING) for number in range(max(begin, self.first_kept), end + 1))
+        return tuple(sent.attempt for sent in found if sent.risky and sent.attempt is not None)
+
+    def resendable(self, begin: int, end: int) -> list[tuple[int, bytes]]:
+        """The kept messages numbered `begin` to `end` that are sent again."""
+        numbers = range(max(begin, self.first_kept), end + 1)
+        return [(number, raw) for number in numbers if (raw := self.sent.get(number, NOTHING).raw)]
+
+    def _outbound(self, record: Outbound, stamp_ns: int) -> None:
+        number, command = record.msg_seq_num, record.command
+        deadline_ns = deadline_of(command)
+        if record.filler:
+            self.sent[number] = NOTHING
+            return
+        self.next_outbound = number + 1
+        risky = isinstance(command, RISKY)
+        if isinstance(command, RISKY):
+            if deadline_ns is not None and stamp_ns > deadline_ns:
+                self._keep(number, NOTHING)
+                return
+            in_place = isinstance(command, AmendOrder) and not self.dialect.amend_is_new_order(command)
+            self.orders.sent(command, record.connection, in_place=in_place)
+        if command is None or isinstance(command, OpenGate):
+            self._keep(number, NOTHING)
+            return
+        again = not risky and self.dialect.resendable(record.msg_type)
+        self._keep(number, Sent(record.raw if again else b"", command.attempt, command.cl_ord_id, risky))
+
+    def _keep(self, number: int, sent: Sent) -> None:
+        self.sent[number] = sent
+        while len(self.sent) > KEPT_SENT:
+            oldest, _ = self.sent.popitem(last=False)
+            self.first_kept = oldest + 1
+
+    def _withdrawn(self, number: int, attempt: Attempt | None) -> None:
+        if number in self.sent:
+            self.sent[number] = NOTHING
+        if attempt is not None:
+            self.orders.never_arrived(attempt)
+
+    def _inbound(self, record: Inbound) -> None:
+        self.next_inbound = record.msg_seq_num + 1
+        if record.event is not None:
+            self.orders.heard(record.event, record.connection)
+
+    def _operator(self, act: OperatorAct) -> None:
+        if act.act == "logon":
+            self.halted, self.logged_out_by_hand = "", False
+        elif act.act == "reset":
+            self.reset_wanted = True
+
+    def _changed(self, record: SessionChanged) -> None:
+        if record.generation != self.generation:
+            self.sent.clear()
+            self.first_kept = record.next_outbound
+        self.generation = record.generation
+        self.connection = max(self.connection, record.connection)
+        self.next_outbound, self.next_inbound = record.next_outbound, record.next_inbound
+        if record.sender_comp_id:
+            self.sender_comp_id = record.sender_comp_id
+        if record.state is SessionState.LATCHED:
+            self.latched = True
+        elif record.state is SessionState.UNLATCHED:
+            self.latched = False
+        elif record.state is SessionState.HALTED:
+            self.halted = record.text
+        elif record.state is SessionState.LOGGED_OUT_BY_HAND:
+            self.logged_out_by_hand = True
+        elif record.state is not SessionState.NUMBERS_SET:
+            self.state = record.state
+            if record.state is SessionState.LOGGED_ON:
+                self.reset_wanted = False

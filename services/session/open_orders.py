@@ -1,0 +1,165 @@
+"""The orders that may be open at the venue, as one session knows them: what the kill switch has to cancel.
+
+Kept from the session's own records alone, so that it works with orders and risk stopped. An order enters when its
+message is numbered, not when it is acknowledged, and leaves only by evidence: the venue's word that it is closed or
+never was, a gap fill of its message, a withdrawal. Whoever may be open stays.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from common.messages import (
+    AmendOrder,
+    Attempt,
+    CancelRejected,
+    ExecutionReport,
+    NewOrder,
+    RequestRejected,
+    VenueEvent,
+)
+
+CLOSED_ORD_STATUS = frozenset("234C8")
+"""OrdStatus(39) filled, done for day, canceled, expired, rejected."""
+
+CANCELED = "4"
+REPLACED = "5"
+
+
+class OpenOrder(msgspec.Struct, kw_only=True, gc=False):
+    """One order that may be open. `cl_ord_id` is the name that the venue knows it by now, `connection` the one it was
+    sent on.
+
+    `heard` says that the venue has told of it, so that it does exist or did; `by_amendment` that a cancel-and-new
+    made it.
+    """
+
+    cl_ord_id: str
+    symbol: str
+    side: str
+    order_qty: Decimal
+    connection: int
+    order_id: str = ""
+    heard: bool = False
+    by_amendment: bool = False
+
+
+class OpenOrders:
+    """The table, by ClOrdID(11), by OrderID(37) and by the attempt that sent it."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, OpenOrder] = {}
+        self._by_order_id: dict[tuple[str, str], OpenOrder] = {}
+        self._by_attempt: dict[Attempt, str] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._renames: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def all(self) -> list[OpenOrder]:
+        """Every order that may be open."""
+        return list(self._orders.values())
+
+    def sent(self, command: NewOrder | AmendOrder, connection: int, *, in_place: bool) -> None:
+        """A message that may open an order was numbered. An amendment `in_place` only gives its order another name."""
+        if isinstance(command, AmendOrder) and in_place:
+            self._renames[command.cl_ord_id] = command.orig_cl_ord_id
+            return
+        order = OpenOrder(
+            cl_ord_id=command.cl_ord_id,
+            symbol=command.symbol,
+            side=command.side,
+            order_qty=command.order_qty,
+            connection=connection,
+            by_amendment=isinstance(command, AmendOrder),
+        )
+        self._orders[command.cl_ord_id] = order
+        self._by_attempt[command.attempt] = command.cl_ord_id
+        self._attempts[command.cl_ord_id] = command.attempt
+
+    def never_arrived(self, attempt: Attempt) -> None:
+        """The attempt was void, withdrawn, gap-filled or rejected as a message: it opened nothing."""
+        cl_ord_id = self._by_attempt.get(attempt)
+        if cl_ord_id is not None and not self._orders[cl_ord_id].heard:
+            self._close(self._orders[cl_ord_id])
+
+    def heard(self, event: VenueEvent, connection: int) -> None:
+        """What the venue said. An order of the account that is not ours enters as well: it may be open."""
+        if isinstance(event, ExecutionReport):
+            self._report(event, connection)
+        elif isinstance(event, CancelRejected):
+            self._renames.pop(event.cl_ord_id, None)
+            refused = self._orders.get(event.cl_ord_id)
+            # A cancel-and-new whose cancel was refused has not sent its new order.
+            if refused is not None and refused.by_amendment and not refused.heard and not event.ambiguous:
+                self._close(refused)
+        elif isinstance(event, RequestRejected) and event.attempt is not None and not event.ambiguous:
+            self.never_arrived(event.attempt)
+
+    def unknown_at_venue(self, cl_ord_id: str) -> None:
+        """The venue, asked when nothing of it could be under way any more, does not know the order."""
+        order = self._orders.get(cl_ord_id)
+        if order is not None:
+            self._close(order)
+
+    def find(self, cl_ord_id: str) -> OpenOrder | None:
+        """The order of that name, a former one included."""
+        return self._orders.get(cl_ord_id) or self._orders.get(self._renames.get(cl_ord_id, ""))
+
+    def _report(self, report: ExecutionReport, connection: int) -> None:
+        if report.unknown_order or report.ambiguous:
+            return
+        order = self._named(report)
+        if report.ord_status in CLOSED_ORD_STATUS:
+            if order is not None:
+                self._close(order)
+            return
+        if order is None:
+            order = OpenOrder(
+                cl_ord_id=report.cl_ord_id,
+                symbol=report.symbol,
+                side=report.side,
+                order_qty=report.order_qty or Decimal(0),
+                connection=connection,
+            )
+            self._orders[order.cl_ord_id] = order
+        order.heard = True
+        if report.order_id and not order.order_id:
+            order.order_id = report.order_id
+            self._by_order_id[order.symbol, order.order_id] = order
+        if report.exec_type == REPLACED:
+            self._replaced(order, report)
+
+    def _named(self, report: ExecutionReport) -> OpenOrder | None:
+        """A report about a cancel carries the cancel's ClOrdID(11) and the order's OrigClOrdID(41)."""
+        known = self._by_order_id.get((report.symbol, report.order_id)) if report.order_id else None
+        if known is not None:
+            return known
+        first, second = report.cl_ord_id, report.orig_cl_ord_id
+        if report.exec_type in (CANCELED, REPLACED) and second:
+            first, second = second, first
+        return self._orders.get(first) or self._orders.get(second)
+
+    def _replaced(self, order: OpenOrder, report: ExecutionReport) -> None:
+        self._renames.pop(report.cl_ord_id, None)
+        if report.order_qty is not None:
+            order.order_qty = report.order_qty
+        if report.cl_ord_id and report.cl_ord_id != order.cl_ord_id:
+            self._rename(order, report.cl_ord_id)
+
+    def _rename(self, order: OpenOrder, cl_ord_id: str) -> None:
+        self._orders.pop(order.cl_ord_id, None)
+        attempt = self._attempts.pop(order.cl_ord_id, None)
+        if attempt is not None:
+            self._attempts[cl_ord_id] = attempt
+            self._by_attempt[attempt] = cl_ord_id
+        order.cl_ord_id = cl_ord_id
+        self._orders[cl_ord_id] = order
+
+    def _close(self, order: OpenOrder) -> None:
+        self._orders.pop(order.cl_ord_id, None)
+        self._by_order_id.pop((order.symbol, order.order_id), None)
+        attempt = self._attempts.pop(order.cl_ord_id, None)
+        if attempt is not None:
+            self._by_attempt.pop(attempt, None)

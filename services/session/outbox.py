@@ -1,0 +1,141 @@
+"""What a session sends on its live connection: numbered by the FIX session, journaled, then released in order.
+
+The one place that writes to the connection. Everything that took a number waits in the release queue for the journal;
+resends repeat logged numbers and leave as soon as the socket takes them.
+"""
+
+from collections import deque
+
+from common.actor.core import BaseCore, Write
+from common.fix.session import Session
+from common.fix.session_types import Outbound as FixOutbound
+from common.instant import Instant
+from common.messages import Outbound, Reason, Withdrawn
+from services.session.history import RISKY
+from services.session.rates import MessageRate
+from services.session.records import Records
+from services.session.release import Numbered, ReleaseQueue, SentCommand, Stage, Step
+
+
+class Outbox:
+    """The outbound side of one connection after another. `fix` is None while there is none."""
+
+    def __init__(self, core: BaseCore, session: str, records: Records, rate: MessageRate) -> None:
+        self._core = core
+        self._session = session
+        self._records = records
+        self.rate = rate
+        self.queue = ReleaseQueue()
+        self.fix: Session | None = None
+        self.connection = 0
+        self.blocked = False
+        self._resends: deque[bytes] = deque()
+        self._command: SentCommand | None = None
+        self.messages_sent = 0
+
+    @property
+    def drained(self) -> bool:
+        """Whether everything that was numbered or resent has left."""
+        return not self.queue and not self._resends
+
+    @property
+    def last_released(self) -> int:
+        """The last MsgSeqNum(34) that was given to the connection, or may be taken as such: the one before the first
+        that has not left."""
+        first = self.queue.first_number
+        return (self._records.history.next_outbound if first is None else first) - 1
+
+    def opened(self, fix: Session, connection: int) -> None:
+        """A connection begins."""
+        self.fix, self.connection, self.blocked = fix, connection, False
+        self.rate.forget()
+
+    def send(self, msg_type: str, body: bytes, header: bytes, command: SentCommand | None, now: Instant) -> int:
+        """Give a message its number; it leaves once it is journaled. The FIX session must be logged on."""
+        assert self.fix is not None
+        number = self.fix.send(msg_type, body, now, header)
+        self._command = command
+        return number
+
+    def numbered(self, effect: FixOutbound, now: Instant) -> None:
+        """The FIX session made a message: append it, or, if it repeats a logged number, let it go."""
+        if effect.resent:
+            self._resends.append(effect.raw)
+            self.release(now)
+            return
+        command, self._command = self._command, None
+        history = self._records.history
+        record = Outbound(
+            self._session,
+            history.generation,
+            self.connection,
+            effect.msg_seq_num,
+            effect.msg_type,
+            effect.raw,
+            command,
+        )
+        append_number = self._records.append(record, now)
+        self.queue.add(Numbered(effect.msg_seq_num, effect.msg_type, effect.raw, command, append_number))
+
+    def acknowledged(self, append_number: int, stamp_ns: int, now: Instant) -> None:
+        """The journal has everything up to `append_number`: void what was stamped too late, release the rest."""
+        for item in self.queue.acknowledged(append_number, stamp_ns):
+            self._records.history.void(item.msg_seq_num)
+            self._fill(item, Step.STAMPED_LATE, now)
+        self.release(now)
+
+    def release(self, now: Instant) -> None:
+        """Write what may leave: resends first, they carry lower numbers."""
+        if self.fix is None or self.blocked:
+            return
+        while self._resends:
+            self._write(self._resends.popleft(), now)
+        for item in self.queue.take_cleared():
+            self._write(item.raw, now)
+
+    def withdraw_late(self, now: Instant) -> None:
+        """Withdraw what has not left long after its deadline, oldest first."""
+        for item in self.queue.late(self._records.clock.estimate_ns(now)):
+            self._withdraw(item, Reason.LATE, now)
+
+    def withdraw_risky(self, reason: Reason, now: Instant) -> None:
+        """Withdraw every order and amendment that has not left, oldest first; fillers take their numbers."""
+        for item in [item for item in self.queue if isinstance(item.command, RISKY)]:
+            self._withdraw(item, reason, now)
+
+    def lost(self, reason: Reason, now: Instant) -> None:
+        """The connection is gone: what has not left never will under its number. Withdraw all of it, oldest first."""
+        for item in self.queue.take_all():
+            if item.stage is not Stage.REPLACED:
+                self._record_withdrawal(item, reason, now)
+        self._resends.clear()
+        self.fix = None
+        self.blocked = False
+
+    def next_deadline_ns(self) -> int | None:
+        """When `withdraw_late` has something to do, in boot time."""
+        late_ns = self.queue.next_late_ns()
+        return None if late_ns is None else self._records.clock.boot_ns(late_ns)
+
+    def _withdraw(self, item: Numbered, reason: Reason, now: Instant) -> None:
+        self._record_withdrawal(item, reason, now)
+        self._fill(item, Step.WITHDRAWN, now)
+
+    def _record_withdrawal(self, item: Numbered, reason: Reason, now: Instant) -> None:
+        attempt = item.command.attempt if item.command is not None else None
+        generation = self._records.history.generation
+        record = Withdrawn(self._session, generation, self.connection, item.msg_seq_num, attempt, reason)
+        self._records.append(record, now)
+
+    def _fill(self, item: Numbered, step: Step, now: Instant) -> None:
+        """Put a Heartbeat(0) under the item's number, so that numbers stay whole."""
+        assert self.fix is not None
+        raw = self.fix.filler(item.msg_seq_num, now)
+        generation = self._records.history.generation
+        record = Outbound(self._session, generation, self.connection, item.msg_seq_num, "0", raw, filler=True)
+        self.queue.replace(item, step, raw, self._records.append(record, now))
+
+    def _write(self, raw: bytes, now: Instant) -> None:
+        self._core.effects.append(Write(self.connection, raw))
+        self.rate.left(now)
+        self.messages_sent += 1
