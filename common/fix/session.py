@@ -10,7 +10,7 @@ Cases are cited as in the FIX session-layer test cases (FIX Trading Community, 2
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from common.fix.errors import FormatError, GarbledError, IllegalTransitionError, LocalError, NotLoggedOnError
 from common.fix.session_types import (
@@ -21,6 +21,7 @@ from common.fix.session_types import (
     Effect,
     Event,
     Inbound,
+    Instant,
     Level,
     LoggedOn,
     LoggedOut,
@@ -76,16 +77,6 @@ _MAX_SEQ_NUM_DIGITS = 18
 
 _S, _E = SessionState, Event
 _DEAF_STATES = frozenset({_S.DISCONNECTED, _S.CLOSING})
-
-
-class Instant(Protocol):
-    """Both clocks, read once by the host: Unix time and a clock that only advances, in nanoseconds."""
-
-    @property
-    def wall_ns(self) -> int: ...
-
-    @property
-    def boot_ns(self) -> int: ...
 
 
 class _Received(NamedTuple):
@@ -166,7 +157,7 @@ class Session:
         self._refusal: DisconnectReason | None = None
         self._peer_expects = 0
 
-    # -- what the host sees ------------------------------------------------------------------------------------------
+    # -- what the host sees ----------------------------------------------------------------------------------------
 
     @property
     def logged_on(self) -> bool:
@@ -255,7 +246,7 @@ class Session:
         if self._framer.garbled != self._garbled_told and self.state not in _DEAF_STATES:
             self._garbled(now)
 
-    # -- sending -----------------------------------------------------------------------------------------------------
+    # -- sending ---------------------------------------------------------------------------------------------------
 
     def _stamp(self, now: Instant) -> bytes:
         return utc_timestamp(now.wall_ns, self.settings.timestamp_digits)
@@ -332,7 +323,7 @@ class Session:
             body += b"373=%d\x01" % problem.reason
         return body
 
-    # -- receiving: the checks that come before the number --------------------------------------------------------------
+    # -- receiving: the checks that come before the number ---------------------------------------------------------
 
     def _garbled(self, now: Instant) -> None:
         self._garbled_told = self._framer.garbled
@@ -432,7 +423,7 @@ class Session:
             return Problem(6, 122, "Incorrect data format for value")
         return Problem(10, None, "SendingTime accuracy problem") if late else None
 
-    # -- logon -------------------------------------------------------------------------------------------------------
+    # -- logon -----------------------------------------------------------------------------------------------------
 
     def _first_message(self, m: _Received, ordered: list[tuple[bytes, bytes]], now: Instant) -> None:
         if m.msg_type != b"A":
@@ -509,9 +500,7 @@ class Session:
                 self._refuse(DisconnectReason.LOGON_INVALID, "ResetSeqNumFlag(141)=Y was answered without a reset", now)
                 return
             if not echoed and self.settings.expects_reset_echo:
-                self._notice(
-                    Level.WARNING, "reset_not_echoed", "ResetSeqNumFlag(141)=Y was not repeated, MsgSeqNum(34)=1 was"
-                )
+                self._notice(Level.WARNING, "reset_not_echoed", "ResetSeqNumFlag(141)=Y was not echoed")
         elif echoed:
             # The peer lost its numbers: both Logon(A) count as number 1.
             self._set_numbers(2, 1, NumbersReason.RESET_SEQ_NUM_FLAG)
@@ -533,7 +522,8 @@ class Session:
         if self.settings.next_expected_msg_seq_num and expects.isdigit() and len(expects) <= _MAX_SEQ_NUM_DIGITS:
             self._peer_expects = int(expects)
             if self._peer_expects > self.next_outbound:
-                text = f"NextExpectedMsgSeqNum(789) too high, expecting {self.next_outbound} but received {self._peer_expects}"
+                expected, claimed = self.next_outbound, self._peer_expects
+                text = f"NextExpectedMsgSeqNum(789) too high, expecting {expected} but received {claimed}"
                 self._refuse(DisconnectReason.SEQUENCE_TOO_LOW, text, now)
                 return True
         return False
@@ -567,7 +557,7 @@ class Session:
         else:
             self._by_number(m, now)
 
-    # -- receiving: the number ---------------------------------------------------------------------------------------
+    # -- receiving: the number -------------------------------------------------------------------------------------
 
     def _numbered(self, m: _Received, now: Instant) -> None:
         if m.msg_type == b"4" and m.fields.get(b"123") != b"Y":
@@ -643,7 +633,7 @@ class Session:
         self._effects.append(LoggedOut(text, True))
         self._deadline_ns = now.boot_ns + int(self.settings.logout_timeout_s * NS_PER_S)
 
-    # -- gaps --------------------------------------------------------------------------------------------------------
+    # -- gaps ------------------------------------------------------------------------------------------------------
 
     def _too_early(self, m: _Received, now: Instant) -> None:
         """Case 2.b: keep it, ask once for what is missing. A ResendRequest(2) is answered at once, or two sides that
@@ -743,7 +733,7 @@ class Session:
         for seq in [seq for seq in self._pending if seq < new]:
             del self._pending[seq]
 
-    # -- resending ---------------------------------------------------------------------------------------------------
+    # -- resending -------------------------------------------------------------------------------------------------
 
     def _resend_request(self, m: _Received, now: Instant) -> None:
         """Case 8, and the loop that the specification wants detected."""
@@ -753,7 +743,8 @@ class Session:
             self._answer_reject(m, Problem(1, 7 if begin is None else 16, "Required tag missing"), now)
             return
         if begin < 1 or begin > last or 0 < end < begin:
-            text = f"Value is incorrect (out of range) for this tag, BeginSeqNo(7)={begin} EndSeqNo(16)={end}, last sent {last}"
+            asked = f"BeginSeqNo(7)={begin} EndSeqNo(16)={end}, last sent {last}"
+            text = f"Value is incorrect (out of range) for this tag, {asked}"
             self._answer_reject(m, Problem(5, 7, text), now)
             return
         request = (m.fields[b"7"], m.fields[b"16"])
@@ -837,7 +828,7 @@ class Session:
         )  # fmt: skip
         self._effects.append(Outbound(begin, "4", encode(self._begin, body), True))
 
-    # -- time --------------------------------------------------------------------------------------------------------
+    # -- time ------------------------------------------------------------------------------------------------------
 
     def next_deadline_ns(self) -> int | None:
         """When `timer` has something to do, by boot_ns; None if never."""
@@ -920,7 +911,7 @@ class Session:
         else:
             self._ask(gap, now)
 
-    # -- bookkeeping -------------------------------------------------------------------------------------------------
+    # -- bookkeeping -----------------------------------------------------------------------------------------------
 
     def _move(self, event: Event) -> None:
         after = TRANSITIONS[self.state].get(event)

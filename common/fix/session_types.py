@@ -8,6 +8,16 @@ from typing import NamedTuple, Protocol
 from common.fix.errors import SettingsError
 
 
+class Instant(Protocol):
+    """Both clocks, read once by the host: Unix time and a clock that only advances, in nanoseconds."""
+
+    @property
+    def wall_ns(self) -> int: ...
+
+    @property
+    def boot_ns(self) -> int: ...
+
+
 class SessionState(Enum):
     """Where a session stands; the value is the sentence shown to people."""
 

@@ -216,7 +216,10 @@ class GroupSpec:
         self.order = {tag: place for place, tag in enumerate(members)}
         self.required = required
         self.nested = nested
-        self.inside = self.members.union(*(group.inside for group in nested.values()))
+        inside = set(self.members)
+        for group in nested.values():
+            inside |= group.inside
+        self.inside: frozenset[int] = frozenset(inside)
 
 
 class Layouts(Protocol):
