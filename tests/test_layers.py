@@ -1,7 +1,8 @@
 """Imports run downwards only, cores import nothing that reads a clock or touches the world, and the tree stays tidy.
 
 The floors, from the ground up: `common.fix` and `common.journal` know nothing above them; what else is in `common` is
-what every process shares; a service never imports another (they meet in messages); scripts may import anything but tests.
+what every process shares; a service never imports another (they meet in messages); scripts may import anything but
+tests.
 """
 
 import ast
@@ -194,7 +195,9 @@ def test_nothing_is_left_open_and_no_machine_is_named() -> None:
     if listed.returncode != 0:
         pytest.fail("this is no git checkout: the test needs the list of the project's files")
     # Spelt in pieces, so that this file does not find itself.
-    open_ends = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "NotImplemented" + "Error", r"mark\.skip", r"mark\.xfail"]))
+    open_ends = re.compile(
+        "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "NotImplemented" + "Error", r"mark\.skip", r"mark\.xfail"])
+    )
     machine = re.compile(r"(^|[^A-Za-z0-9_./-])/(wo" + "rk|fa" + r"rm|ro" + r"ot)/|py" + "pi.org|find-links =")
     found = []
     for name in filter(None, listed.stdout.decode().split("\0")):

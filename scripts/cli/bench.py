@@ -10,7 +10,7 @@ from scripts.bench.floor import measure_floor
 from scripts.bench.ring import BenchFailed, measure_memory, measure_ring
 from scripts.cli.bench_codec import codec
 from scripts.cli.bench_journal import journal
-from scripts.cli.main import CommandError
+from scripts.cli.errors import CommandError
 from scripts.stack import StackFailed
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the table.")

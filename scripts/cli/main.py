@@ -13,6 +13,7 @@ import click
 
 from common.config import ConfigError
 from common.exit_status import ExitStatus
+from scripts.cli.errors import CommandError
 
 COMMANDS = {
     "accounts": "scripts.cli.orders:accounts",
@@ -34,15 +35,6 @@ COMMANDS = {
     "torture": "scripts.cli.torture:torture",
 }
 """Command to "module:attribute" of the click object behind it."""
-
-
-class CommandError(Exception):
-    """A command failed for a reason that the user can act on: the text says what, where and what to do."""
-
-    def __init__(self, text: str, status: ExitStatus = ExitStatus.FAILURE) -> None:
-        """`status` is the process's exit status."""
-        super().__init__(text)
-        self.status = status
 
 
 class LazyGroup(click.Group):

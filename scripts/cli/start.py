@@ -5,7 +5,7 @@ import click
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import load
 from common.exit_status import ExitStatus
-from scripts.cli.main import CommandError
+from scripts.cli.errors import CommandError
 
 
 @click.command()

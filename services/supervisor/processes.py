@@ -48,18 +48,23 @@ def lock_name(kind: Kind) -> str:
 
 def is_gone(run_folder: Path, kind: Kind) -> bool:
     """Whether no supervisor of `kind` runs on this run folder: its lock, taken for its whole life, is free."""
+    return not is_held(run_folder, lock_name(kind))
+
+
+def is_held(run_folder: Path, name: str) -> bool:
+    """Whether a process holds the lock of the actor or supervisor called `name`."""
     try:
-        descriptor = os.open(run_folder / f"{lock_name(kind)}.lock", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(run_folder / f"{name}.lock", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return True
+        return False
     try:
         # Shared, so that two who look at the same moment do not see each other.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
+        return True
     finally:
         os.close(descriptor)
-    return True
+    return False
 
 
 class Runner:

@@ -1,0 +1,291 @@
+"""`fixring doctor`: what would stop the stack from starting, each with its mend."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import re
+import resource
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+from cryptography import x509
+
+from common.config import CHECKOUT, Config, ConfigError, Environment, Kind, load, url_port
+from common.exit_status import ExitStatus
+from common.first_start import certificate_serves, server_names
+from common.journal.files import NETWORK_FILE_SYSTEMS, OsFiles
+from services.supervisor.processes import is_held
+
+OPEN_FILES_AT_LEAST = 512
+SLOW_SYNC_MS = 20.0
+SYNCS = 20
+CONNECT_S = 3.0
+# No clock of a machine that runs this is before the day it was written.
+EARLIEST = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
+
+
+class Finding(NamedTuple):
+    """One thing looked at: `problem` is empty when it is well; `fatal` when the stack would not start or not trade."""
+
+    what: str
+    problem: str = ""
+    mend: str = ""
+    fatal: bool = True
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json: bool) -> int:
+    """Say what would stop the stack from starting, and how to mend it.
+
+    Exit status 0 when nothing would, 3 when the configuration does, 1 for anything else. Looks only, changes nothing;
+    at a venue that is not simulated it opens one TCP connection to each host.
+    """
+    try:
+        findings = list(examine(load()))
+        status = ExitStatus.FAILURE if any(f.problem and f.fatal for f in findings) else ExitStatus.OK
+    except ConfigError as error:
+        findings = [*machine(), Finding("configuration", str(error), "change the key or variable that it names")]
+        status = ExitStatus.CONFIGURATION
+    if as_json:
+        click.echo(json.dumps({"ok": status == ExitStatus.OK, "findings": [f._asdict() for f in findings]}))
+    else:
+        for finding in findings:
+            click.echo(_line(finding))
+    return status
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """Look at everything, cheapest first."""
+    yield from machine()
+    yield Finding(f"configuration {config.paths.config}: {config.environment}, {', '.join(config.venues)}")
+    yield from state(config)
+    for name, venue in config.venues.items():
+        if venue.environment is Environment.SIMULATED:
+            yield from simulated(config, name)
+        else:
+            yield from reachable(config, name)
+
+
+# ---- the machine ----
+
+
+def machine() -> Iterator[Finding]:
+    """The system, Python, the packages, the clock."""
+    yield _finding(
+        f"Linux ({sys.platform})",
+        sys.platform == "linux",
+        "this is not Linux",
+        "run it on Linux: it needs its clocks and locks",
+    )
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield _finding(f"Python {version}", sys.version_info >= (3, 11), "older than 3.11", "install Python 3.11 or newer")
+    missing = list(_packages_that_differ(CHECKOUT / "requirements.lock"))
+    yield _finding(
+        "packages as locked",
+        not missing,
+        f"differ from requirements.lock: {', '.join(missing)}",
+        "run scripts/start, which installs them",
+    )
+    yield _finding(
+        "honcho in the path",
+        shutil.which("honcho") is not None or _beside_python("honcho"),
+        "no honcho command",
+        "run scripts/start",
+    )
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield _finding(
+        f"open files: {soft}",
+        soft >= OPEN_FILES_AT_LEAST,
+        f"fewer than {OPEN_FILES_AT_LEAST}",
+        f"ulimit -n {OPEN_FILES_AT_LEAST}",
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    yield _finding(
+        f"clock: {now:%Y-%m-%d %H:%M} UTC", now > EARLIEST, "the clock is in the past", "set it, and run NTP"
+    )
+
+
+def _packages_that_differ(lock: Path) -> Iterator[str]:
+    for name, wanted in re.findall(r"^([a-z0-9.-]+)==(\S+)", lock.read_text(), re.MULTILINE):
+        try:
+            held = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            # A marker may exclude it here; what is imported and missing says so itself.
+            continue
+        if held != wanted:
+            yield f"{name} {held} instead of {wanted}"
+
+
+def _beside_python(command: str) -> bool:
+    return (Path(sys.executable).parent / command).exists()
+
+
+# ---- the folders ----
+
+
+def state(config: Config) -> Iterator[Finding]:
+    """The var folder: writable, private, on a disk that can be trusted and has room; nobody else's stack in it."""
+    var = config.paths.var
+    existing = next(p for p in (var, *var.parents) if p.exists())
+    yield _finding(
+        f"state in {var}",
+        os.access(existing, os.W_OK),
+        f"{existing} cannot be written",
+        "set FIXRING_VAR to a folder of yours",
+    )
+    if var.exists():
+        mode = var.stat().st_mode & 0o777
+        yield _finding(
+            "state is private", not mode & 0o077, f"{var} has mode {mode:o}", f"chmod 700 {var}", fatal=False
+        )
+    yield from _sockets(config)
+    for folder in {config.journal_folder, config.emergency_folder}:
+        yield from _disk(folder, config)
+    if (config.paths.run / "journal.refused").exists():
+        yield Finding(
+            "journal",
+            "refused to start",
+            f"fixring journal verify {config.journal_folder}; fixring start journal",
+            fatal=True,
+        )
+
+
+def _sockets(config: Config) -> Iterator[Finding]:
+    names = [f"control.{a.name}" for a in config.actors()] + [f"control.supervisor-{kind}" for kind in Kind]
+    try:
+        for name in [*names, "entry"]:
+            config.endpoint(name)
+    except ConfigError as error:
+        yield Finding("socket paths", str(error), "set FIXRING_VAR to a folder with a shorter path")
+    else:
+        yield Finding("socket paths")
+
+
+def _disk(folder: Path, config: Config) -> Iterator[Finding]:
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    if not os.access(existing, os.W_OK):
+        return
+    kind = OsFiles().file_system(str(existing))
+    yield _finding(
+        f"{folder.name} folder on {kind or 'a local disk'}",
+        kind not in NETWORK_FILE_SYSTEMS,
+        f"{kind}: its locks and syncs cannot be trusted",
+        "put it on a local disk",
+    )
+    free = shutil.disk_usage(existing).free
+    low = config.stack.journal.low_disk_bytes
+    yield _finding(
+        f"{folder}: {free >> 20} MiB free",
+        free >= low,
+        f"below journal.low_disk_bytes ({low >> 20} MiB): orders would be refused",
+        "make room",
+    )
+    took_ms = _sync_ms(existing)
+    yield _finding(
+        f"{folder}: sync in {took_ms:.2f} ms",
+        took_ms < SLOW_SYNC_MS,
+        f"slower than {SLOW_SYNC_MS} ms: every order waits for it",
+        "put the journal on a faster disk",
+        fatal=False,
+    )
+
+
+def _sync_ms(folder: Path) -> float:
+    """The median time of an fdatasync after a small write, in milliseconds."""
+    times = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(SYNCS):
+            os.write(file.fileno(), b"x" * 300)
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - began) * 1000)
+    return sorted(times)[SYNCS // 2]
+
+
+# ---- the venues ----
+
+
+def simulated(config: Config, name: str) -> Iterator[Finding]:
+    """A simulated venue: its ports are free, or its own exchange holds them; its certificate still serves."""
+    venue = config.venues[name]
+    ports = {venue.fix.port, venue.market_data.port} | ({url_port(venue.rest.url)} if venue.rest else set())
+    running = is_held(config.paths.run, f"exchange@{name}")
+    for port in sorted(ports):
+        taken = not running and not _free(venue.fix.host, port)
+        yield _finding(
+            f"{name}: port {port}" + (" (its exchange is running)" if running else ""),
+            not taken,
+            "taken by another program",
+            f"end that program, or set another port in {name}.toml",
+        )
+    ca = config.paths.keys / "ca.pem"
+    certificate = config.paths.server_certificate(name)
+    if server_names(venue) and ca.exists() and certificate.exists():
+        now = datetime.datetime.now(datetime.UTC)
+        issuer = x509.load_pem_x509_certificate(ca.read_bytes())
+        serves = certificate_serves(certificate, config.paths.server_key(name), issuer, server_names(venue), now)
+        yield _finding(
+            f"{name}: certificate",
+            serves,
+            "not for these names, not of this CA, or near its end",
+            "start the stack anew: it makes another",
+            fatal=False,
+        )
+
+
+def reachable(config: Config, name: str) -> Iterator[Finding]:
+    """A real venue: its keys are there for their owner alone, its hosts resolve and answer on their ports."""
+    venue = config.venues[name]
+    if venue.credentials is not None:
+        for path in (venue.credentials.api_key_file, venue.credentials.private_key_file):
+            file = config.paths.resolve(path)
+            yield _finding(f"{name}: {file}", file.is_file(), "no such file", "docs/live.md says how to make the key")
+            if file.is_file():
+                private = not file.stat().st_mode & 0o077
+                yield _finding(f"{name}: {file.name} is private", private, "others can read it", f"chmod 600 {file}")
+    for host, port in {(venue.fix.host, venue.fix.port), (venue.market_data.host, venue.market_data.port)}:
+        problem = _connect(host, port)
+        yield Finding(
+            f"{name}: {host}:{port}", problem, "look at the network, the host and the firewall" if problem else ""
+        )
+
+
+def _connect(host: str, port: int) -> str:
+    try:
+        socket.create_connection((host, port), CONNECT_S).close()
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def _free(host: str, port: int) -> bool:
+    with socket.socket() as sock:
+        # As the exchange will bind it: a port in TIME_WAIT counts as free.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+# ---- telling ----
+
+
+def _finding(what: str, well: bool, problem: str, mend: str, *, fatal: bool = True) -> Finding:
+    return Finding(what) if well else Finding(what, problem, mend, fatal)
+
+
+def _line(finding: Finding) -> str:
+    if not finding.problem:
+        return f"ok    {finding.what}"
+    return f"{'WRONG' if finding.fatal else 'warn '} {finding.what}: {finding.problem}\n      mend: {finding.mend}"

@@ -1,0 +1,132 @@
+"""The first start makes what the simulated venues need, privately and once; for a real venue it makes nothing."""
+
+import datetime
+import shutil
+import socket
+import ssl
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from common.config import CHECKOUT, Config, ConfigError, load
+from common.first_start import CERTIFICATE_LIFE, prepare, server_names
+
+NOW = datetime.datetime.now(datetime.UTC)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """The project's configuration with its state in a temporary folder."""
+    return load(environ={"FIXRING_VAR": str(tmp_path / "var")})
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_everything_is_made_once_and_kept(config: Config) -> None:
+    made = prepare(config, NOW)
+    assert len(made) == 4
+    first = contents(config.paths.var)
+    assert prepare(config, NOW) == []
+    assert contents(config.paths.var) == first
+
+
+def test_nobody_else_can_read_any_of_it(config: Config) -> None:
+    prepare(config, NOW)
+    for path in (config.paths.var, *config.paths.var.rglob("*")):
+        if path.is_dir() or path.is_relative_to(config.paths.keys):
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_an_open_folder_is_closed(config: Config) -> None:
+    config.paths.keys.mkdir(parents=True, mode=0o755)
+    prepare(config, NOW)
+    assert stat.S_IMODE(config.paths.keys.stat().st_mode) == 0o700
+
+
+def test_the_public_key_belongs_to_the_private_one_and_comes_back_when_lost(config: Config) -> None:
+    prepare(config, NOW)
+    public_file = config.paths.public_key("binance")
+    before = public_file.read_bytes()
+    public_file.unlink()
+    prepare(config, NOW)
+    assert public_file.read_bytes() == before
+    private = serialization.load_pem_private_key((config.paths.keys / "binance/private_key.pem").read_bytes(), None)
+    public = serialization.load_pem_public_key(before)
+    assert isinstance(private, Ed25519PrivateKey)
+    assert isinstance(public, Ed25519PublicKey)
+    public.verify(private.sign(b"A"), b"A")
+
+
+def test_a_client_that_verifies_everything_accepts_the_certificate(config: Config) -> None:
+    prepare(config, NOW)
+    names = server_names(config.venues["binance"])
+    assert len(names) == 2
+    for name in names:
+        assert handshake(config, name) == ""
+    assert "mismatch" in handshake(config, "fix-oe.binance.com")
+
+
+def handshake(config: Config, name: str) -> str:
+    """Connect over TLS and return what the client has against the server, "" for nothing."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(config.paths.server_certificate("binance"), config.paths.server_key("binance"))
+    client = ssl.create_default_context(cafile=str(config.paths.keys / "ca.pem"))
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
+    left, right = socket.socketpair()
+
+    def serve() -> None:
+        try:
+            server.wrap_socket(left, server_side=True).close()
+        except OSError:
+            left.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        client.wrap_socket(right, server_hostname=name).close()
+    except ssl.SSLCertVerificationError as error:
+        return str(error)
+    finally:
+        right.close()
+        thread.join()
+    return ""
+
+
+@pytest.mark.parametrize("spoil", ["names", "key", "age", "gone"])
+def test_a_certificate_that_does_not_serve_any_more_is_made_anew_by_the_same_ca(config: Config, spoil: str) -> None:
+    prepare(config, NOW)
+    ca = (config.paths.keys / "ca.pem").read_bytes()
+    now = NOW
+    if spoil == "names":
+        environ = {
+            "FIXRING_VAR": str(config.paths.var),
+            "FIXRING__BINANCE__FIX__TLS__SERVER_NAME": "other.binance.simulated",
+        }
+        config = load(environ=environ)
+    elif spoil == "key":
+        shutil.copy(config.paths.keys / "ca.key", config.paths.server_key("binance"))
+    elif spoil == "age":
+        now = NOW + CERTIFICATE_LIFE - datetime.timedelta(days=1)
+    else:
+        config.paths.server_certificate("binance").unlink()
+    made = prepare(config, now)
+    assert [line.split(":")[0] for line in made] == ["certificate of exchange@binance"]
+    assert (config.paths.keys / "ca.pem").read_bytes() == ca
+
+
+def test_a_real_venue_s_keys_are_asked_for_never_made(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(CHECKOUT / "configs", tmp_path / "configs"))
+    (folder / "generic.toml").unlink()
+    for file in folder.iterdir():
+        text = file.read_text().replace('["binance", "generic"]', '["binance"]')
+        file.write_text(text.replace('environment = "simulated"', 'environment = "testnet"'))
+    config = load(folder, {"FIXRING_VAR": str(tmp_path / "var")})
+    with pytest.raises(ConfigError, match=r"credentials.api_key_file: .*no such file; docs/live.md"):
+        prepare(config, NOW)
+    assert not any(config.paths.keys.iterdir())

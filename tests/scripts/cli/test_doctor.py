@@ -1,0 +1,90 @@
+"""The doctor names what would stop the stack, with its mend, and is silent about what is well."""
+
+import json
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from common.config import CHECKOUT
+from common.exit_status import ExitStatus
+from scripts.cli.main import run
+
+
+@pytest.fixture(autouse=True)
+def _own_state(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """State of its own, and ports that no stack of the developer's has."""
+    monkeypatch.setenv("FIXRING_VAR", str(short_folder / "var"))
+    for variable in (
+        "GENERIC__FIX__PORT",
+        "GENERIC__MARKET_DATA__PORT",
+        "BINANCE__FIX__PORT",
+        "BINANCE__MARKET_DATA__PORT",
+    ):
+        monkeypatch.setenv(f"FIXRING__{variable}", str(free_port()))
+    monkeypatch.setenv("FIXRING__BINANCE__REST__URL", f"http://127.0.0.1:{free_port()}/api/v3")
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        assert isinstance(port, int)
+        return port
+
+
+def problems(capsys: pytest.CaptureFixture[str], expected: ExitStatus) -> dict[str, str]:
+    assert run(["doctor", "--json"]) == expected
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["ok"] == (expected == ExitStatus.OK)
+    assert all(f["mend"] for f in answer["findings"] if f["problem"])
+    return {f["what"]: f["problem"] for f in answer["findings"] if f["problem"] and f["fatal"]}
+
+
+def test_a_healthy_machine_has_no_problems(capsys: pytest.CaptureFixture[str]) -> None:
+    assert problems(capsys, ExitStatus.OK) == {}
+    assert run(["doctor"]) == ExitStatus.OK
+    assert "WRONG" not in capsys.readouterr().out
+
+
+def test_a_port_that_another_program_holds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("FIXRING__GENERIC__FIX__PORT", str(port))
+        assert problems(capsys, ExitStatus.FAILURE) == {f"generic: port {port}": "taken by another program"}
+
+
+def test_a_configuration_that_does_not_load(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIXRING__ORDERS__TTL_MS", "soon")
+    assert "FIXRING__ORDERS__TTL_MS" in problems(capsys, ExitStatus.CONFIGURATION)["configuration"]
+
+
+def test_too_little_room(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FIXRING__JOURNAL__LOW_DISK_BYTES", str(1 << 60))
+    assert all("orders would be refused" in p for p in problems(capsys, ExitStatus.FAILURE).values())
+
+
+def test_a_path_too_long_for_sockets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FIXRING_VAR", str(tmp_path / ("x" * 100)))
+    assert "socket paths" in problems(capsys, ExitStatus.FAILURE)
+
+
+def test_a_real_venue_without_keys_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(CHECKOUT / "configs", tmp_path / "configs"))
+    (folder / "generic.toml").unlink()
+    for name in ("FIXRING__GENERIC__FIX__PORT", "FIXRING__GENERIC__MARKET_DATA__PORT"):
+        monkeypatch.delenv(name)
+    for file in folder.iterdir():
+        text = file.read_text().replace('["binance", "generic"]', '["binance"]')
+        file.write_text(text.replace('environment = "simulated"', 'environment = "testnet"'))
+    monkeypatch.setenv("FIXRING_CONFIG", str(folder))
+    found = problems(capsys, ExitStatus.FAILURE)
+    assert [p for p in found.values() if p == "no such file"] == ["no such file"] * 2
+    assert sum("127.0.0.1:" in what for what in found) == 2
