@@ -25,7 +25,9 @@ READ_BYTES = 1 << 20
 # As much as a person can follow; the journal has them all.
 LINES_PER_PERIOD = 5
 NAMES_KEPT = 20_000
-READY_STATES = ("live", "open")
+# What an actor that is up says while it cannot do its work yet; a session is up when it is "ready": gate open.
+NOT_YET = ("starting", "restarting", "waiting", "waiting for the journal", "connecting", "logged_on", "not answering")
+SESSION_READY = "ready"
 
 _decode_inbound = msgspec.msgpack.Decoder(Inbound).decode
 _decode_outbound = msgspec.msgpack.Decoder(Outbound).decode
@@ -72,7 +74,8 @@ def waiting_for(config: Config, statuses: Statuses) -> list[str]:
     waiting = []
     for actor in config.actors():
         state = str(statuses.get(actor.name, {}).get("state", "not answering"))
-        if state not in READY_STATES:
+        order_entry = actor.name.startswith("session@")
+        if state in NOT_YET or (order_entry and state != SESSION_READY):
             waiting.append(f"{actor.name} ({state})")
     return waiting
 

@@ -1,0 +1,87 @@
+"""What a person is told: who is not ready yet, and whose fill it was."""
+
+from decimal import Decimal
+
+from common.config import load
+from common.journal.frames import Record
+from common.messages import Attempt, ExecutionReport, Inbound, Kind, NewOrder, Outbound, Side, encode
+from services.supervisor.announcer import FillLines, ready_block, waiting_for
+
+
+def record(lsn: int, kind: Kind, payload: Outbound | Inbound) -> Record:
+    return Record(lsn, 0, kind, "session@binance", 1, lsn, 1, 0, encode(payload))
+
+
+def sent(lsn: int, cl_ord_id: str, number: int) -> Record:
+    order = NewOrder(
+        attempt=Attempt(1, number),
+        strategy="maker",
+        number=number,
+        venue="binance",
+        symbol="BTCUSDT",
+        side="1",
+        ord_type="2",
+        order_qty=Decimal("0.5"),
+        price=Decimal(65000),
+        time_in_force="1",
+        post_only=False,
+        cl_ord_id=cl_ord_id,
+        deadline_ns=0,
+    )
+    return record(lsn, Kind.OUTBOUND, Outbound("binance", 1, 1, lsn, "D", b"", order))
+
+
+def reported(lsn: int, cl_ord_id: str, last_qty: str, side: Side = "1") -> Record:
+    report = ExecutionReport(
+        cl_ord_id=cl_ord_id,
+        orig_cl_ord_id="",
+        order_id="7",
+        exec_id="9",
+        exec_type="F",
+        ord_status="1",
+        symbol="BTCUSDT",
+        side=side,
+        order_qty=Decimal("0.5"),
+        price=Decimal(65000),
+        last_qty=Decimal(last_qty),
+        last_px=Decimal("65000.00"),
+        cum_qty=None,
+        leaves_qty=None,
+        fee_qty=Decimal("0.00010"),
+        fee_asset="BTC",
+    )
+    return record(lsn, Kind.INBOUND, Inbound("binance", 1, 1, lsn, "8", b"", report))
+
+
+def test_a_fill_is_one_line_with_the_order_s_name() -> None:
+    fills = FillLines()
+    assert fills.lines([sent(1, "A-1", 5), reported(2, "A-1", "0")]) == []
+    assert fills.lines([reported(3, "A-1", "0.100")]) == [
+        "fill: maker/5 buys 0.1 BTCUSDT at 65000 on binance, fee 0.0001 BTC (LSN 3)"
+    ]
+
+
+def test_an_order_from_before_is_called_by_its_cl_ord_id() -> None:
+    assert FillLines().lines([reported(3, "A-9", "1", "2")]) == [
+        "fill: A-9 sells 1 BTCUSDT at 65000 on binance, fee 0.0001 BTC (LSN 3)"
+    ]
+
+
+def test_ready_means_every_actor_answers_and_every_session_is_reconciled() -> None:
+    config = load(environ={})
+    statuses = {actor.name: {"state": "live"} for actor in config.actors()}
+    assert waiting_for(config, statuses) == ["session@binance (live)", "session@generic (live)"]
+    for name in ("session@binance", "session@generic"):
+        statuses[name] = {"state": "ready"}
+    assert waiting_for(config, statuses) == []
+    statuses["risk"] = {"state": "restarting"}
+    del statuses["journal"]
+    assert waiting_for(config, statuses) == ["journal (not answering)", "risk (restarting)"]
+
+
+def test_the_block_shows_the_environment_and_ends_with_ready() -> None:
+    config = load(environ={})
+    block = ready_block(config)
+    assert "SIMULATED" in block[1]
+    assert str(config.journal_folder) in "\n".join(block)
+    assert block[-1] == "READY"
