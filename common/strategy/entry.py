@@ -1,0 +1,316 @@
+"""A strategy's end of the order entry link, without I/O: numbers, epochs, what is unanswered, what was seen.
+
+Rules, which docs/protocol.md gives to other languages:
+
+1. A command is named (strategy, number), and numbers rise by one from the highest that the order manager knows. A
+   number is never sent twice with another body; it is sent again, as it is, until it has an outcome.
+2. Nothing is sent before the order manager has welcomed this instance. On each welcome everything unanswered is sent
+   again, lowest first, before anything new, under the epoch that the welcome names.
+3. What adds risk ages: a repeat carries what is left of its time to live, so an order that was wanted a second ago is
+   not placed now because the order manager came back. Its outcome is asked for all the same.
+4. Events are named (LSN, index) and rise. What is not above the last one seen was seen before and is dropped.
+5. Whoever is told that a later instance has its name falls silent for good.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from common.instant import NS_PER_MS, Instant
+from common.messages import (
+    CLOSED_STATUSES,
+    MAX_TIME_TO_LIVE_NS,
+    AmendRequest,
+    CancelAllRequest,
+    CancelRequest,
+    ClientRequest,
+    CommandOutcome,
+    EntryAnswer,
+    EntryRequest,
+    Hello,
+    NewOrderRequest,
+    OrderEvent,
+    OrdType,
+    PositionChanged,
+    QueryAnswer,
+    QueryRequest,
+    Reason,
+    Side,
+    StatusChanged,
+    TimeInForce,
+    Welcome,
+)
+
+HELLO_NS: Final = 200 * NS_PER_MS
+"""A hello unanswered for so long is said again, each time after twice the wait, up to SLOWEST_HELLO_NS."""
+
+SLOWEST_HELLO_NS: Final = 2_000 * NS_PER_MS
+QUIET_NS: Final = 1_000 * NS_PER_MS
+"""After so long without a word from the order manager a hello asks whether it is still the one that we know."""
+
+OVERDUE_NS: Final = 300 * NS_PER_MS
+"""A command without an outcome for so long is asked about, by a hello."""
+
+MAX_UNANSWERED: Final = 10_000
+"""More commands than this are never under way from one strategy."""
+
+
+class NotWelcome(Exception):
+    """The order manager has not granted the name yet, so no number is known to be free. Wait for the welcome."""
+
+
+class TooManyUnanswered(Exception):
+    """MAX_UNANSWERED commands wait for an outcome: the order manager is away, and more would only grow stale."""
+
+
+class Superseded(Exception):
+    """A later instance has taken the strategy's name. This one must not send any more; start it under another name."""
+
+
+class _Command(msgspec.Struct, gc=False):
+    """An unanswered command with the boot time at which the strategy gave it."""
+
+    request: ClientRequest
+    given_ns: int
+
+
+class Entry:
+    """One instance of one strategy. Requests to send collect in `outgoing`; the caller takes and clears them.
+
+    `received` returns what the strategy must be told, each event once. `orders` holds the strategy's open orders as
+    last told, `positions` the venues' positions by (venue, symbol).
+    """
+
+    def __init__(self, strategy: str, instance: str, last: tuple[int, int] = (0, 0)) -> None:
+        """`instance` must differ for each start; `last` is the (LSN, index) of the last event seen by an
+        earlier one.
+        """
+        self.strategy = strategy
+        self.instance = instance
+        self.outgoing: list[EntryRequest] = []
+        self.orders: dict[int, OrderEvent] = {}
+        self.positions: dict[tuple[str, str], PositionChanged] = {}
+        self.epoch = 0
+        self.state = "connecting"
+        self.last = last
+        self._highest = 0
+        self._unanswered: dict[int, _Command] = {}
+        self._hello_ns: int | None = None
+        self._hello_wait_ns = HELLO_NS
+        self._heard_ns = 0
+        self._asked_ns = 0
+
+    # -- what it is ----------------------------------------------------------------------------------------------------
+
+    @property
+    def welcomed(self) -> bool:
+        """Whether the order manager has granted the name to this instance."""
+        return self.epoch > 0 and not self.superseded
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a later instance has the name."""
+        return self.state == "superseded"
+
+    @property
+    def unanswered(self) -> Mapping[int, ClientRequest]:
+        """The commands without an outcome, by number."""
+        return {number: command.request for number, command in self._unanswered.items()}
+
+    # -- commands ------------------------------------------------------------------------------------------------------
+
+    def new(
+        self,
+        now: Instant,
+        venue: str,
+        symbol: str,
+        side: Side,
+        order_qty: Decimal,
+        price: Decimal | None = None,
+        *,
+        time_in_force: TimeInForce = "1",
+        post_only: bool = False,
+        label: str = "",
+        time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
+    ) -> int:
+        """A new order: a limit order with a price, a market order without. Returns its number.
+
+        `side` is Side(54), `time_in_force` TimeInForce(59). Raises Superseded, TooManyUnanswered.
+        """
+        ord_type: OrdType = "1" if price is None else "2"
+        return self._give(
+            NewOrderRequest(
+                0, 0, venue, symbol, side, ord_type, order_qty, price, time_in_force, post_only, label, time_to_live_ns
+            ),
+            now,
+        )
+
+    def amend(
+        self,
+        now: Instant,
+        target_number: int,
+        order_qty: Decimal | None = None,
+        price: Decimal | None = None,
+        *,
+        time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
+    ) -> int:
+        """Change the total quantity and/or the price of an own order; None leaves a term. Returns the
+        command's number.
+        """
+        return self._give(AmendRequest(0, 0, target_number, order_qty, price, time_to_live_ns), now)
+
+    def cancel(self, now: Instant, target_number: int, target_strategy: str = "") -> int:
+        """Cancel an order, whatever it takes. Returns the command's number."""
+        return self._give(CancelRequest(0, 0, target_number, target_strategy), now)
+
+    def cancel_all(self, now: Instant, venue: str = "", symbol: str = "", target_strategy: str = "") -> int:
+        """Cancel every open order of `target_strategy` ("" own, "*" everybody's) there. Returns the
+        command's number.
+        """
+        return self._give(CancelAllRequest(0, 0, venue, symbol, target_strategy), now)
+
+    def query(self, request: QueryRequest) -> None:
+        """Ask a read-only question; it needs no name and has no number."""
+        self.outgoing.append(request)
+
+    # -- inputs --------------------------------------------------------------------------------------------------------
+
+    def start(self, now: Instant) -> None:
+        """Say hello."""
+        self._hello(now)
+
+    def received(self, message: EntryAnswer, now: Instant) -> EntryAnswer | None:
+        """Take a word of the order manager. Returns what the strategy has not been told before, else None."""
+        self._heard_ns = now.boot_ns
+        return self._handlers[type(message)](self, message, now)
+
+    def timer(self, now: Instant) -> None:
+        """Ask again where an answer is overdue."""
+        deadline = self.next_deadline_ns()
+        if deadline is not None and now.boot_ns >= deadline:
+            self._hello(now)
+
+    def next_deadline_ns(self) -> int | None:
+        """When `timer` has something to do, in boot time."""
+        if self.superseded:
+            return None
+        if self._hello_ns is not None:
+            return self._hello_ns + self._hello_wait_ns
+        quiet_ns = self._heard_ns + QUIET_NS
+        if not self._unanswered:
+            return quiet_ns
+        oldest = next(iter(self._unanswered.values()))
+        return min(quiet_ns, max(oldest.given_ns, self._asked_ns) + OVERDUE_NS)
+
+    # -- the protocol --------------------------------------------------------------------------------------------------
+
+    def _give(self, request: ClientRequest, now: Instant) -> int:
+        if self.superseded:
+            raise Superseded(f"{self.strategy}: a later instance has taken the name; this one may not send")
+        if not self.epoch:
+            raise NotWelcome(f"{self.strategy}: the order manager has not answered the hello yet; wait for the welcome")
+        if len(self._unanswered) >= MAX_UNANSWERED:
+            raise TooManyUnanswered(f"{self.strategy}: {MAX_UNANSWERED} commands have no outcome yet; wait for some")
+        self._highest += 1
+        number = self._highest
+        numbered = msgspec.structs.replace(request, epoch=self.epoch, number=number)
+        self._unanswered[number] = _Command(numbered, now.boot_ns)
+        self.outgoing.append(numbered)
+        return number
+
+    def _hello(self, now: Instant) -> None:
+        """Say hello (again), and wait longer each time that nothing comes back."""
+        self._hello_wait_ns = HELLO_NS if self._hello_ns is None else min(2 * self._hello_wait_ns, SLOWEST_HELLO_NS)
+        self._hello_ns = now.boot_ns
+        self.outgoing.append(Hello(self.strategy, self.instance, *self.last))
+
+    def _send_again(self, now: Instant) -> None:
+        """Everything unanswered, lowest first, each with what is left of its time to live."""
+        self._asked_ns = now.boot_ns
+        for command in self._unanswered.values():
+            command.request = msgspec.structs.replace(command.request, epoch=self.epoch)
+            age_ns = now.boot_ns - command.given_ns
+            self.outgoing.append(_aged(command.request, age_ns))
+
+    def _welcome(self, message: Welcome, now: Instant) -> EntryAnswer | None:
+        if message.instance != self.instance or self.superseded:
+            return None
+        is_news = message.epoch != self.epoch or message.state != self.state or not message.resumed
+        self._hello_ns = None
+        self.epoch, self.state = message.epoch, message.state
+        self._highest = max(self._highest, message.highest)
+        if not message.resumed:
+            self.orders.clear()
+            self.positions.clear()
+        self._send_again(now)
+        return message if is_news else None
+
+    def _status(self, message: StatusChanged, now: Instant) -> EntryAnswer | None:
+        if message.state == "superseded":
+            self.state = "superseded"
+            self._hello_ns = None
+            return message
+        if message.epoch and message.epoch != self.epoch:
+            self._hello(now)
+        elif not message.number and self.state != message.state:
+            self.state = message.state
+            if message.state == "live" and self.epoch:
+                self._send_again(now)
+        return message
+
+    def _outcome(self, message: CommandOutcome, now: Instant) -> EntryAnswer | None:
+        if message.strategy != self.strategy:
+            return None
+        if message.reason is Reason.SUPERSEDED:
+            return self._status(StatusChanged("superseded", message.number), now)
+        if message.reason is Reason.STALE_EPOCH:
+            # Not the command's outcome: it was meant for a former life of the order manager, and is sent to this one.
+            self._hello(now)
+            return None
+        answered = self._unanswered.pop(message.number, None) is not None
+        return message if self._is_new(message.lsn, message.index) or answered else None
+
+    def _order(self, message: OrderEvent, now: Instant) -> EntryAnswer | None:
+        if not self._is_new(message.lsn, message.index) and message.event != "snapshot":
+            return None
+        if message.strategy == self.strategy:
+            if message.status in CLOSED_STATUSES:
+                self.orders.pop(message.number, None)
+            else:
+                self.orders[message.number] = message
+        return message
+
+    def _position(self, message: PositionChanged, now: Instant) -> EntryAnswer | None:
+        place = (message.venue, message.symbol)
+        if not self._is_new(message.lsn, message.index) and place in self.positions:
+            return None
+        self.positions[place] = message
+        return message
+
+    def _answer(self, message: EntryAnswer, now: Instant) -> EntryAnswer | None:
+        return message
+
+    def _is_new(self, lsn: int, index: int) -> bool:
+        """Whether an event so named was not seen before; from now on it was."""
+        if (lsn, index) <= self.last:
+            return False
+        self.last = (lsn, index)
+        return True
+
+    _handlers: ClassVar[Mapping[type, Callable[["Entry", Any, Instant], EntryAnswer | None]]] = {
+        Welcome: _welcome,
+        StatusChanged: _status,
+        CommandOutcome: _outcome,
+        OrderEvent: _order,
+        PositionChanged: _position,
+        QueryAnswer: _answer,
+    }
+
+
+def _aged(request: ClientRequest, age_ns: int) -> ClientRequest:
+    """The request with what is left of its time to live: at least 1 ns, which no record's stamp can meet."""
+    if isinstance(request, NewOrderRequest | AmendRequest):
+        return msgspec.structs.replace(request, time_to_live_ns=max(1, request.time_to_live_ns - age_ns))
+    return request
