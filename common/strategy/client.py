@@ -1,0 +1,357 @@
+"""A plain client of the order manager, for scripts, notebooks and the command line.
+
+    with Client("me") as client:
+        number = client.new("binance", "BTCUSDT", "buy", "0.01", price="60000")
+        print(client.wait(number))
+        for event in client.events(timeout_s=5):
+            print(event)
+
+Everything happens inside its calls: there is no thread. A client that is not called for a while misses nothing, since
+what the order manager told it meanwhile is asked for again by (LSN, index).
+"""
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Final, TypeVar
+
+import msgspec
+import zmq
+
+from common.actor.curve import Curve
+from common.actor.start import curve_for
+from common.config import Config, load
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.messages import (
+    MAX_TIME_TO_LIVE_NS,
+    CommandOutcome,
+    EntryAnswer,
+    OrderEvent,
+    PositionChanged,
+    QueryAnswer,
+    QueryRequest,
+    Side,
+    StatusChanged,
+    TimeInForce,
+    Welcome,
+    encode,
+)
+from common.strategy.entry import Entry, Superseded
+
+SIDES: Final[dict[str, Side]] = {"buy": "1", "sell": "2", "1": "1", "2": "2"}
+TIMES_IN_FORCE: Final[dict[str, TimeInForce]] = {"gtc": "1", "ioc": "3", "fok": "4", "1": "1", "3": "3", "4": "4"}
+QUEUE_MESSAGES: Final = 10_000
+
+Event = Welcome | StatusChanged | CommandOutcome | OrderEvent | PositionChanged
+Number = Decimal | int | str
+
+T = TypeVar("T")
+
+_decode = msgspec.msgpack.Decoder(EntryAnswer).decode
+
+
+class NotRunning(Exception):
+    """The order manager did not answer in time. The text names the endpoint."""
+
+
+class NoOutcome(Exception):
+    """A command has no outcome yet; it stays known and is asked about further. The text names it."""
+
+
+class Client:
+    """One instance of one strategy, as a context manager. Not for use by several threads."""
+
+    def __init__(
+        self,
+        strategy: str,
+        *,
+        entry_endpoint: str | None = None,
+        config: Config | None = None,
+        state_file: Path | None = None,
+        connect_timeout_s: float = 5.0,
+    ) -> None:
+        """`entry_endpoint` is a ZeroMQ address; without one the stack's configuration says it.
+
+        `state_file` keeps the place of the last event seen, so that a later client of the same name resumes there.
+        Raises ConfigError where the configuration is asked for and cannot be used.
+        """
+        curve: Curve | None = None
+        if entry_endpoint is None:
+            config = config or load()
+            entry_endpoint = config.endpoint("entry")
+            curve = curve_for(config)
+        self.endpoint = entry_endpoint
+        instance = f"{os.getpid():x}-{time.time_ns():x}"
+        self._state_file = state_file
+        self._entry = Entry(strategy, instance, _read_place(state_file))
+        self._connect_timeout_s = connect_timeout_s
+        self._events: deque[Event] = deque()
+        self._outcomes: dict[int, CommandOutcome] = {}
+        self._answers: dict[int, QueryAnswer] = {}
+        self._token = 0
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 200)
+        self._socket.setsockopt(zmq.ROUTING_ID, f"{strategy}/{instance}".encode())
+        self._socket.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES)
+        self._socket.setsockopt(zmq.SNDHWM, QUEUE_MESSAGES)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, 20)
+        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+        if curve is not None and entry_endpoint.startswith("tcp://"):
+            curve.join(self._socket)
+        self._socket.connect(entry_endpoint)
+
+    def __enter__(self) -> "Client":
+        """Wait for the order manager's welcome. Raises NotRunning."""
+        try:
+            self.connect()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) ->
+    None:
+        """Close; nothing is cancelled by that."""
+        self.close()
+
+    # -- what is known -------------------------------------------------------------------------------------------------
+
+    @property
+    def strategy(self) -> str:
+        """The name under which it trades."""
+        return self._entry.strategy
+
+    @property
+    def state(self) -> str:
+        """The order manager's state as last told: "connecting", "live", "restarting", "journal_away" or
+        "superseded".
+        """
+        return self._entry.state
+
+    @property
+    def orders(self) -> dict[int, OrderEvent]:
+        """The strategy's open orders by number, as last told."""
+        return dict(self._entry.orders)
+
+    @property
+    def positions(self) -> dict[tuple[str, str], PositionChanged]:
+        """Positions by (venue, symbol), as last told."""
+        return dict(self._entry.positions)
+
+    # -- commands ------------------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Wait until the order manager has welcomed this client. Raises NotRunning, Superseded."""
+        if self._entry.epoch:
+            return
+        self._entry.start(_now())
+        deadline_ns = _deadline_ns(self._connect_timeout_s)
+        while not self._entry.epoch:
+            if not self._turn(deadline_ns):
+                raise NotRunning(
+                    f"nobody answers at {self.endpoint} within {self._connect_timeout_s} s; is the stack running?"
+                )
+
+    def new(
+        self,
+        venue: str,
+        symbol: str,
+        side: str,
+        order_qty: Number,
+        price: Number | None = None,
+        *,
+        time_in_force: str = "gtc",
+        post_only: bool = False,
+        label: str = "",
+        time_to_live_ms: int = MAX_TIME_TO_LIVE_NS // NS_PER_MS,
+    ) -> int:
+        """Send a new order, a limit order with `price` and a market order without; returns its number.
+
+        `side` is "buy" or "sell", `time_in_force` "gtc", "ioc" or "fok". Raises ValueError for a word or number that is
+        none, and what `Entry.new` raises.
+        """
+        self.connect()
+        number = self._entry.new(
+            _now(),
+            venue,
+            symbol,
+            _word(side, SIDES, "side"),
+            _decimal(order_qty, "order_qty"),
+            None if price is None else _decimal(price, "price"),
+            time_in_force=_word(time_in_force, TIMES_IN_FORCE, "time_in_force"),
+            post_only=post_only,
+            label=label,
+            time_to_live_ns=time_to_live_ms * NS_PER_MS,
+        )
+        return self._sent(number)
+
+    def amend(self, target_number: int, order_qty: Number | None = None, price: Number | None = None) -> int:
+        """Change total quantity and/or price of an own order; returns the command's number."""
+        self.connect()
+        quantity = None if order_qty is None else _decimal(order_qty, "order_qty")
+        return self._sent(
+            self._entry.amend(_now(), target_number, quantity, None if price is None else _decimal(price, "price"))
+        )
+
+    def cancel(self, target_number: int, target_strategy: str = "") -> int:
+        """Cancel an order, an own one unless `target_strategy` names another's; returns the command's number."""
+        self.connect()
+        return self._sent(self._entry.cancel(_now(), target_number, target_strategy))
+
+    def cancel_all(self, venue: str = "", symbol: str = "", target_strategy: str = "") -> int:
+        """Cancel all own open orders there ("" any; `target_strategy` "*" everybody's); returns the
+        command's number.
+        """
+        self.connect()
+        return self._sent(self._entry.cancel_all(_now(), venue, symbol, target_strategy))
+
+    # -- what comes back -----------------------------------------------------------------------------------------------
+
+    def poll(self, timeout_s: float = 0.0) -> Event | None:
+        """The next event, or None when none came within `timeout_s` seconds. Raises Superseded."""
+        deadline_ns = _deadline_ns(timeout_s)
+        while not self._events:
+            if not self._turn(deadline_ns):
+                return None
+        return self._events.popleft()
+
+    def events(self, timeout_s: float | None = None) -> Iterator[Event]:
+        """Events as they come; ends when none came for `timeout_s` seconds (None: never). Raises Superseded."""
+        while True:
+            event = self.poll(3600.0 if timeout_s is None else timeout_s)
+            if event is not None:
+                yield event
+            elif timeout_s is not None:
+                return
+
+    def wait(self, number: int, timeout_s: float = 5.0) -> CommandOutcome:
+        """The first outcome of the command `number`; events meanwhile stay queued. Raises NoOutcome, Superseded."""
+        deadline_ns = _deadline_ns(timeout_s)
+        while number not in self._outcomes:
+            if not self._turn(deadline_ns):
+                raise NoOutcome(f"command {number} of {self.strategy} has no outcome after {timeout_s} s
+                ({self.state})") return self._outcomes[number]
+
+    def wait_closed(self, number: int, timeout_s: float = 5.0) -> bool:
+        """Whether the own order `number` was told closed within `timeout_s` seconds."""
+        deadline_ns = _deadline_ns(timeout_s)
+        while number in self._entry.orders:
+            if not self._turn(deadline_ns):
+                return False
+        return True
+
+    def query(
+        self, what: str, *, strategy: str = "", number: int = 0, venue: str = "", timeout_s: float = 5.0
+    ) -> QueryAnswer:
+        """Ask "orders", "order", "positions", "accounts" or "reconcile". Raises NotRunning without an answer."""
+        self._token += 1
+        token = self._token
+        self._entry.query(QueryRequest(what, strategy, number, venue, token))
+        self._flush()
+        deadline_ns = _deadline_ns(timeout_s)
+        while token not in self._answers:
+            if not self._turn(deadline_ns):
+                raise NotRunning(f"the order manager at {self.endpoint} did not answer {what!r} within {timeout_s} s")
+        return self._answers.pop(token)
+
+    def close(self) -> None:
+        """Close the socket and note the place of the last event in `state_file`."""
+        if self._state_file is not None:
+            _write_place(self._state_file, self._entry.last)
+        self._socket.close()
+        self._context.term()
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def _sent(self, number: int) -> int:
+        self._flush()
+        return number
+
+    def _flush(self) -> None:
+        outgoing, self._entry.outgoing = self._entry.outgoing, []
+        for request in outgoing:
+            try:
+                self._socket.send(encode(request), zmq.NOBLOCK)
+            except zmq.Again:
+                # Full: nobody reads. What is unanswered is sent again after the next welcome.
+                return
+
+    def _turn(self, deadline_ns: int) -> bool:
+        """Wait for what comes next, until `deadline_ns` (boot time) at most; False when the time was over already."""
+        now = _now()
+        if now.boot_ns >= deadline_ns:
+            return False
+        self._entry.timer(now)
+        self._flush()
+        due_ns = self._entry.next_deadline_ns()
+        until_ns = deadline_ns if due_ns is None else min(deadline_ns, due_ns)
+        if self._socket.poll(max(0, -(-(until_ns - now.boot_ns) // NS_PER_MS))):
+            self._receive(_now())
+        return True
+
+    def _receive(self, now: Instant) -> None:
+        while True:
+            try:
+                data = self._socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            try:
+                message = _decode(data)
+            except msgspec.DecodeError:
+                continue
+            self._take(self._entry.received(message, now))
+        self._flush()
+
+    def _take(self, event: EntryAnswer | None) -> None:
+        if event is None:
+            return
+        if isinstance(event, QueryAnswer):
+            self._answers[event.token] = event
+            return
+        if isinstance(event, CommandOutcome):
+            self._outcomes.setdefault(event.number, event)
+            while len(self._outcomes) > QUEUE_MESSAGES:
+                del self._outcomes[next(iter(self._outcomes))]
+        self._events.append(event)
+        if self._entry.superseded:
+            raise Superseded(f"{self.strategy}: a later instance has taken the name")
+
+
+def _now() -> Instant:
+    return Instant(time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+
+
+def _deadline_ns(timeout_s: float) -> int:
+    """`timeout_s` from now in boot time; at least one turn is always taken."""
+    return _now().boot_ns + max(1, int(timeout_s * NS_PER_S))
+
+
+def _decimal(value: Number, name: str) -> Decimal:
+    try:
+        return Decimal(value)
+    except ArithmeticError:
+        raise ValueError(f"{name} {value!r} is no decimal number") from None
+
+
+def _word(word: str, known: dict[str, T], name: str) -> T:
+    if word.lower() not in known:
+        raise ValueError(f"{name} {word!r}: say one of {', '.join(known)}")
+    return known[word.lower()]
+
+
+def _read_place(file: Path | None) -> tuple[int, int]:
+    if file is None or not file.exists():
+        return (0, 0)
+    return msgspec.json.decode(file.read_bytes(), type=tuple[int, int])
+
+
+def _write_place(file: Path, place: tuple[int, int]) -> None:
+    """Replace the file in one step, so that it is never half written."""
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    fresh.write_bytes(msgspec.json.encode(place))
+    fresh.replace(file)
