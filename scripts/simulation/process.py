@@ -1,7 +1,7 @@
 """A simulated process: one real core, the sockets of its shell, and death at any instant.
 
-A turn is the shell's own: read the clocks once, drain the sockets in some order up to a bound, the timer if it is due, the
-end of the turn, then the effects in their order. A process dies between two turns, before any of its effects, or inside
+A turn is the shell's own: read the clocks once, drain the sockets in some order up to a bound, the timer if it is due,
+the end of the turn, then the effects in their order. A process dies between two turns, before any of its effects, or inside
 any of its calls to the disk; what it had not sent then is gone, and its peers hear of it as they would from a real one.
 """
 
@@ -12,10 +12,11 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from common.actor.core import BaseCore, Call, Close, Connect, Effect, Exit, Note, Publish, ReadLog, Send, Write
+from common.actor.core import BaseCore, Call, Close, Connect, Effect, Exit, HostWorked, Note, Publish, ReadLog, Send, Write
 from common.instant import Instant
 from common.journal.frames import Record
 from common.messages import MAX_MESSAGE_BYTES, encode
+from scripts.simulation.disk import DiskFiles
 from scripts.simulation.network import Channel, Pipe, Receiver, TcpStream
 from scripts.simulation.scheduler import HostClock, Scheduler
 
@@ -172,9 +173,11 @@ class Process:
         self.by_link: dict[str, list[Wire]] = {}
         self.by_peer: dict[tuple[str, bytes], Wire] = {}
         self.streams: dict[int, TcpStream] = {}
+        self.files: DiskFiles | None = None
         self.paused_until_ns = 0
         self.effects_left: int | None = None
         self.file_calls_left: int | None = None
+        self.at_death: Callable[[], None] | None = None
         self.stopping = False
         self.agenda = Agenda(self)
         self._build = build
@@ -231,6 +234,13 @@ class Process:
         """SIGSTOP for a while."""
         self.paused_until_ns = self.world.scheduler.now_ns + for_ns
 
+    def wake(self) -> None:
+        """SIGCONT."""
+        self.paused_until_ns = 0
+        if self.core is not None:
+            self._turn_ns = None
+            self._plan_next(self.core)
+
     def file_called(self) -> None:
         """The core is about to make a call to the disk: it may be its last."""
         if self.file_calls_left is not None:
@@ -253,6 +263,9 @@ class Process:
                 stream.cut("reset by the peer")
         self.streams = {}
         self.world.died(self, status, text)
+        at_death, self.at_death = self.at_death, None
+        if at_death is not None:
+            at_death()
 
     # ---- turns
 
@@ -379,6 +392,8 @@ class Process:
                 self.world.call(self, effect)
             case Note():
                 self.world.noted(self, effect)
+            case HostWorked():
+                pass
             case Exit():
                 self._exit = self._exit or effect
 

@@ -174,7 +174,7 @@ class Trader(BaseCore):
         away = random.randrange(-3, 1) if random.random() < habits.crossing_share else random.randrange(1, 60)
         price = market.price - away * market.tick_size if side == "1" else market.price + away * market.tick_size
         time_in_force: TimeInForce = random.choice(("1", "1", "1", "3", "4")) if away <= 0 else "1"
-        symbol, venue, ord_type = market.symbol, market.venue, "2"
+        symbol, venue = market.symbol, market.venue
         if random.random() < habits.bad_share:
             match random.randrange(6):
                 case 0:
@@ -192,7 +192,7 @@ class Trader(BaseCore):
         elif away <= 0 and random.random() < 0.2:
             return NewOrderRequest(0, 0, venue, symbol, side, "1", qty, None, "3")
         return NewOrderRequest(
-            0, 0, venue, symbol, side, ord_type, qty, price, time_in_force,
+            0, 0, venue, symbol, side, "2", qty, price, time_in_force,
             post_only=away > 0 and random.random() < 0.3,
             time_to_live_ns=random.choice((MAX_TIME_TO_LIVE_NS, MAX_TIME_TO_LIVE_NS, 200 * NS_PER_MS, 20 * NS_PER_MS)),
         )  # fmt: skip
@@ -202,7 +202,9 @@ class Trader(BaseCore):
         if order is None:
             return
         random = self._random
-        market = next(market for market in self._markets if market.symbol == order.symbol and market.venue == order.venue)
+        market = next(
+            market for market in self._markets if market.symbol == order.symbol and market.venue == order.venue
+        )
         qty = order.order_qty * random.randrange(3, 15) / 10 // market.lot_size * market.lot_size
         price = None if order.price is None else order.price + random.randrange(-20, 20) * market.tick_size
         choice = random.randrange(3)

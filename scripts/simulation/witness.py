@@ -8,14 +8,13 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-from common.journal.files import Files
 from common.journal.frames import HEADER_BYTES, Record, writer_name
+from scripts.simulation.disk import Called, Disk, DiskFiles
 
 _FRAME = struct.Struct("<IIIHHQQQQQQIHH32s")
 _FRAME_MAGIC = int.from_bytes(b"FXRJ", "little")
 _SEGMENT_MAGIC = b"FXRS"
 SEGMENT_SUFFIX = ".segment"
-EMERGENCY_SUFFIX = ".emergency"
 
 
 class Changed(Exception):
@@ -57,22 +56,71 @@ class _Written:
             if magic != _FRAME_MAGIC or end > len(data):
                 break
             payload = bytes(data[at + header : at + header + size])
-            record = Record(lsn, stamp_ns, kind, writer_name(writer), writer_epoch, number, journal_epoch, durable, payload)
+            record = Record(
+                lsn, stamp_ns, kind, writer_name(writer), writer_epoch, number, journal_epoch, durable, payload
+            )
             found.append(DurableRecord(crc, record))
             at = end
         self.read_to = at
         return found
 
 
-class Witness:
+class _Watcher:
+    """What was written to the files of one folder."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder.rstrip("/") + "/"
+        self._files: dict[str, _Written] = {}
+
+    def wrote(self, path: str, data: bytes, offset: int) -> None:
+        """Bytes were given to the page cache."""
+        self._files.setdefault(path, _Written()).write(data, offset)
+
+    def removed(self, path: str) -> None:
+        """The name is gone, or another file has it now."""
+        self._files.pop(path, None)
+
+    def renamed(self, old: str, new: str) -> None:
+        """The file has another name."""
+        written = self._files.pop(old, None)
+        if written is not None:
+            self._files[new] = written
+
+    def truncated(self, path: str, size: int) -> None:
+        """The file was cut."""
+        written = self._files.get(path)
+        if written is not None:
+            del written.data[size:]
+            written.read_to = min(written.read_to, size)
+
+    def forget_unsynced(self, path: str) -> None:
+        """A sync failed: the pages are clean now and were not written."""
+        written = self._files.get(path)
+        if written is not None:
+            del written.data[written.read_to :]
+
+    def crashed(self) -> None:
+        """The host went down: what was not synced is not known any more."""
+        for path in self._files:
+            self.forget_unsynced(path)
+
+
+class Witness(_Watcher):
     """Every record of one log that was ever durable, in LSN order from 1."""
 
-    def __init__(self, folder: str, learned: Callable[[Record], None]) -> None:
-        """`learned` is told of each record once, as it becomes durable."""
-        self.folder = folder.rstrip("/") + "/"
+    def __init__(self, folder: str, learned: Callable[[Record], None], *, on_write: bool = False) -> None:
+        """`learned` is told of each record once, as it becomes durable; with `on_write`, as it is written (a log that
+        has to survive its process only)."""
+        super().__init__(folder)
         self.records: list[DurableRecord] = []
-        self._files: dict[str, _Written] = {}
         self._learned = learned
+        self._on_write = on_write
+
+    def wrote(self, path: str, data: bytes, offset: int) -> None:
+        """Bytes were given to the page cache."""
+        super().wrote(path, data, offset)
+        if self._on_write:
+            self.synced(path)
 
     @property
     def last_lsn(self) -> int:
@@ -88,34 +136,6 @@ class Witness:
         """Whether the file is one of the log's segments, or about to become one."""
         return path.startswith(self.folder) and path.endswith((SEGMENT_SUFFIX, ".tmp"))
 
-    def wrote(self, path: str, data: bytes, offset: int) -> None:
-        """Bytes were given to the page cache."""
-        self._files.setdefault(path, _Written()).write(data, offset)
-
-    def renamed(self, old: str, new: str) -> None:
-        """The file has another name."""
-        written = self._files.pop(old, None)
-        if written is not None:
-            self._files[new] = written
-            if new.endswith(SEGMENT_SUFFIX):
-                self.synced(new)
-
-    def removed(self, path: str) -> None:
-        """The name is gone."""
-        self._files.pop(path, None)
-
-    def truncated(self, path: str, size: int) -> None:
-        """The file was cut."""
-        written = self._files.get(path)
-        if written is not None:
-            del written.data[size:]
-            written.read_to = min(written.read_to, size)
-
-    def crashed(self) -> None:
-        """The host went down: what was not synced is not known any more."""
-        for written in self._files.values():
-            del written.data[written.read_to :]
-
     def synced(self, path: str) -> None:
         """A sync of the file returned without an error. A file without its final name holds nothing yet."""
         written = self._files.get(path)
@@ -123,6 +143,11 @@ class Witness:
             return
         for found in written.frames():
             self._take(found)
+
+    def renamed(self, old: str, new: str) -> None:
+        """A file that was synced before it got a segment's name counts from now on."""
+        super().renamed(old, new)
+        self.synced(new)
 
     def _take(self, found: DurableRecord) -> None:
         lsn = found.record.lsn
@@ -136,44 +161,17 @@ class Witness:
         self._learned(found.record)
 
 
-class EmergencyWitness:
+class EmergencyWitness(_Watcher):
     """The emergency files: every frame in them that was ever durable."""
 
     def __init__(self, folder: str, learned: Callable[[Record], None]) -> None:
         """`learned` is told of each frame once, as it becomes durable."""
-        self.folder = folder.rstrip("/") + "/"
-        self._files: dict[str, _Written] = {}
+        super().__init__(folder)
         self._learned = learned
 
     def watches(self, path: str) -> bool:
         """Whether the file may be one of a session's."""
         return path.startswith(self.folder)
-
-    def wrote(self, path: str, data: bytes, offset: int) -> None:
-        """Bytes were given to the page cache."""
-        self._files.setdefault(path, _Written()).write(data, offset)
-
-    def renamed(self, old: str, new: str) -> None:
-        """The file has another name."""
-        written = self._files.pop(old, None)
-        if written is not None:
-            self._files[new] = written
-
-    def removed(self, path: str) -> None:
-        """The name is gone."""
-        self._files.pop(path, None)
-
-    def truncated(self, path: str, size: int) -> None:
-        """The file was cut."""
-        written = self._files.get(path)
-        if written is not None:
-            del written.data[size:]
-            written.read_to = min(written.read_to, size)
-
-    def crashed(self) -> None:
-        """The host went down: what was not synced is not known any more."""
-        for written in self._files.values():
-            del written.data[written.read_to :]
 
     def synced(self, path: str) -> None:
         """A sync of the file returned without an error."""
@@ -183,119 +181,59 @@ class EmergencyWitness:
                 self._learned(found.record)
 
 
-class WatchedFiles:
-    """A process's port to its host's disk."""
+class WatchedFiles(DiskFiles):
+    """A process's port to its host's disk, in sight of witnesses."""
 
-    def __init__(
-        self, disk: Files, called: Callable[[], None], witnesses: tuple[Witness | EmergencyWitness, ...] = ()
-    ) -> None:
-        """`called` runs before every call and may raise `Killed`."""
-        self._disk = disk
-        self._called = called
+    def __init__(self, disk: Disk, called: Called, witnesses: tuple[Witness | EmergencyWitness, ...]) -> None:
+        """`called` runs before every call and may raise `Killed` or make the call fail."""
+        super().__init__(disk, called)
         self._witnesses = witnesses
-        self._paths: dict[int, str] = {}
 
-    def list(self, folder: str) -> list[str]:
-        self._called()
-        return self._disk.list(folder)
+    def _watching(self, path: str) -> list[Witness | EmergencyWitness]:
+        return [witness for witness in self._witnesses if witness.watches(path)]
 
-    def make_folder(self, folder: str) -> None:
-        self._called()
-        self._disk.make_folder(folder)
+    def _path(self, handle: int) -> str:
+        return self._handles[handle][1]
 
     def create(self, path: str) -> int:
-        self._called()
-        handle = self._disk.create(path)
-        self._paths[handle] = path
-        for witness in self._witnesses:
-            if witness.watches(path):
-                witness.removed(path)
+        handle = super().create(path)
+        for witness in self._watching(path):
+            witness.removed(path)
         return handle
-
-    def open(self, path: str, *, write: bool) -> int:
-        self._called()
-        handle = self._disk.open(path, write=write)
-        self._paths[handle] = path
-        return handle
-
-    def close(self, handle: int) -> None:
-        self._called()
-        self._paths.pop(handle, None)
-        self._disk.close(handle)
-
-    def size(self, handle: int) -> int:
-        return self._disk.size(handle)
-
-    def read_at(self, handle: int, count: int, offset: int) -> bytes:
-        return self._disk.read_at(handle, count, offset)
 
     def write_at(self, handle: int, data: bytes | memoryview, offset: int) -> int:
-        self._called()
-        taken = self._disk.write_at(handle, data, offset)
-        path = self._paths[handle]
-        for witness in self._witnesses:
-            if witness.watches(path):
-                witness.wrote(path, bytes(data[:taken]), offset)
+        taken = super().write_at(handle, data, offset)
+        path = self._path(handle)
+        for witness in self._watching(path):
+            witness.wrote(path, bytes(data[:taken]), offset)
         return taken
 
-    def allocate(self, handle: int, size: int) -> None:
-        self._called()
-        self._disk.allocate(handle, size)
-
     def truncate(self, handle: int, size: int) -> None:
-        self._called()
-        self._disk.truncate(handle, size)
-        path = self._paths[handle]
-        for witness in self._witnesses:
-            if witness.watches(path):
-                witness.truncated(path, size)
+        super().truncate(handle, size)
+        path = self._path(handle)
+        for witness in self._watching(path):
+            witness.truncated(path, size)
 
     def sync(self, handle: int) -> None:
-        self._called()
-        self._disk.sync(handle)
-        path = self._paths[handle]
-        for witness in self._witnesses:
-            if witness.watches(path):
-                witness.synced(path)
-
-    def sync_folder(self, folder: str) -> None:
-        self._called()
-        self._disk.sync_folder(folder)
+        path = self._path(handle)
+        try:
+            super().sync(handle)
+        except OSError:
+            for witness in self._watching(path):
+                witness.forget_unsynced(path)
+            raise
+        for witness in self._watching(path):
+            witness.synced(path)
 
     def rename(self, old: str, new: str) -> None:
-        self._called()
-        self._disk.rename(old, new)
-        for handle, path in self._paths.items():
+        super().rename(old, new)
+        for handle, (number, path) in self._handles.items():
             if path == old:
-                self._paths[handle] = new
-        for witness in self._witnesses:
-            if witness.watches(old) or witness.watches(new):
-                witness.renamed(old, new)
+                self._handles[handle] = (number, new)
+        for witness in self._watching(new):
+            witness.renamed(old, new)
 
     def remove(self, path: str) -> None:
-        self._called()
-        self._disk.remove(path)
-        for witness in self._witnesses:
-            if witness.watches(path):
-                witness.removed(path)
-
-    def lock(self, path: str) -> int:
-        self._called()
-        handle = self._disk.lock(path)
-        self._paths[handle] = path
-        return handle
-
-    def free_bytes(self, folder: str) -> int:
-        return self._disk.free_bytes(folder)
-
-    def file_system(self, folder: str) -> str:
-        return self._disk.file_system(folder)
-
-    def new_id(self) -> bytes:
-        return self._disk.new_id()
-
-    def close_all(self) -> None:
-        """The process died: the kernel closes its files and drops its locks."""
-        for handle in list(self._paths):
-            self._disk.close(handle)
-        self._paths.clear()
+        super().remove(path)
+        for witness in self._watching(path):
+            witness.removed(path)

@@ -1,0 +1,182 @@
+"""The cast: how each real core is built and which sockets its shell would open, as in the `__main__` of its service."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from common.actor.core import BaseCore
+from common.config import Config, load
+from common.fix.session_types import SequencePolicy
+from common.instant import NS_PER_MS
+from common.journal import Log, Reader
+from common.messages import Command, EntryAnswer, EntryRequest, FeedMessage, JournalAnswer, JournalRequest
+from common.venues.dialect import Credentials, find_dialect
+from scripts.simulation.process import Binding, Process
+from scripts.simulation.trader import LINK as TRADER_LINK
+from scripts.simulation.trader import Habits, Market, Trader
+from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
+from services.risk.core import RiskCore
+from services.risk.settings import risk_settings
+from services.session.core import SessionCore
+from services.session.settings import SessionConfig
+
+if TYPE_CHECKING:
+    from scripts.simulation.world import World
+
+CONFIG: Config = load(Path(__file__).parent / "configs", environ={"FIXRING_VAR": "/simulated"})
+JOURNAL_FOLDER = str(CONFIG.journal_folder)
+EMERGENCY_FOLDER = str(CONFIG.emergency_folder)
+ACCOUNT = "desk"
+API_KEY = "simulated"
+PRIVATE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PRIVATE_KEY_PEM = PRIVATE_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+PUBLIC_KEY = PRIVATE_KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+_journal_request = msgspec.msgpack.Decoder(JournalRequest)
+_journal_answer = msgspec.msgpack.Decoder(JournalAnswer)
+_command = msgspec.msgpack.Decoder(Command)
+_feed = msgspec.msgpack.Decoder(FeedMessage)
+_entry_request = msgspec.msgpack.Decoder(EntryRequest)
+_entry_answer = msgspec.msgpack.Decoder(EntryAnswer)
+
+
+class Actor(NamedTuple):
+    """One process of the cast."""
+
+    name: str
+    bindings: tuple[Binding, ...]
+    build: Callable[[Process], BaseCore]
+
+
+def position_limits() -> dict[tuple[str, str], Decimal]:
+    """The position limit of each symbol at each venue."""
+    limits = CONFIG.stack.risk.symbols
+    return {
+        (name, symbol): limits[symbol].position_limit
+        for name, venue in CONFIG.venues.items()
+        for symbol in venue.instruments
+    }
+
+
+def exchange_log_folder(venue: str) -> str:
+    """Where the exchange keeps its own log."""
+    return f"{CONFIG.paths.exchange(venue)}/log"
+
+
+def listener_of(actor: str) -> str:
+    """The exchange's listener that an actor's connection goes to."""
+    return "fix" if actor.startswith("session@") else "market_data"
+
+
+def all_actors(world: "World") -> Iterator[Actor]:
+    """Every process, in the order in which they are started."""
+    yield _journal(world)
+    yield _risk()
+    for venue in CONFIG.venues:
+        yield _session(world, venue)
+
+
+_STREAM = Binding("stream", "sub", STREAM)
+_JOURNAL = Binding("journal", "dealer", LINK, _journal_answer)
+
+
+def _journal(world: "World") -> Actor:
+    own = CONFIG.stack.journal
+
+    def build(process: Process) -> BaseCore:
+        files = world.files_for(process)
+
+        def open_log(wall_ns: int) -> Log:
+            return Log.open(
+                JOURNAL_FOLDER, files, wall_ns=wall_ns, segment_bytes=own.segment_bytes,
+                durability=own.durability.value, reserve_bytes=own.reserve_bytes,
+            )  # fmt: skip
+
+        return JournalCore(open_log, Reader(JOURNAL_FOLDER, files), JournalSettings(own.low_disk_bytes))
+
+    return Actor("journal", (Binding(LINK, "router", LINK, _journal_request), Binding(STREAM, "pub", STREAM)), build)
+
+
+def _risk() -> Actor:
+    settings = risk_settings(CONFIG)
+    venues = list(CONFIG.venues)
+    return Actor(
+        "risk",
+        (
+            _JOURNAL,
+            _STREAM,
+            Binding("commands", "pull", "risk", _command),
+            *(Binding(f"session.{venue}", "push", f"session.{venue}") for venue in venues),
+            *(Binding("feed", "sub", f"feed.{venue}", _feed) for venue in venues),
+        ),
+        lambda _: RiskCore(settings),
+    )
+
+
+def _credentials(venue: str) -> Credentials | None:
+    return None if CONFIG.venues[venue].credentials is None else Credentials(API_KEY, PRIVATE_KEY_PEM)
+
+
+def _session(world: "World", venue: str) -> Actor:
+    config = CONFIG.venues[venue]
+    fix = config.fix
+    dialect = find_dialect(config.dialect)
+
+    def build(process: Process) -> BaseCore:
+        settings = SessionConfig(
+            venue=venue,
+            target_comp_id=fix.target_comp_id,
+            sequence_policy=SequencePolicy[fix.sequence_policy.name],
+            symbols=tuple(config.instruments),
+            messages=fix.limits.messages,
+            window_ms=fix.limits.window_ms,
+            connects=fix.limits.connects,
+            connects_window_ms=fix.limits.connects_window_ms,
+            emergency_folder=EMERGENCY_FOLDER,
+            sender_comp_id=fix.sender_comp_id or "",
+            comp_id_prefix=fix.comp_id_prefix or "",
+            heart_bt_int_s=fix.heart_bt_int_s,
+            reconnect_min_ms=fix.reconnect_min_ms,
+            reconnect_max_ms=fix.reconnect_max_ms,
+            jitter_seed=process.life,
+            credentials=_credentials(venue),
+        )
+        return SessionCore(settings, dialect, world.files_for(process))
+
+    return Actor(
+        f"session@{venue}", (_JOURNAL, Binding("commands", "pull", f"session.{venue}", _command)), build
+    )
+
+
+def _trader(world: "World", name: str) -> Actor:
+    plan = world.plan
+    strategy = name.partition("@")[2]
+    markets = [
+        Market(venue, symbol, config.simulated.prices[symbol], instrument.tick_size, instrument.lot_size,
+               CONFIG.stack.risk.symbols[symbol].position_limit / 40)
+        for venue, config in CONFIG.venues.items()
+        if config.simulated is not None
+        for symbol, instrument in config.instruments.items()
+    ]  # fmt: skip
+    temper = Random(f"temper {name} {plan.seed}")
+    habits = Habits(
+        plan.pause_ns, temper.choice((0.1, 0.3, 0.6)), temper.choice((0.0, 0.05, 0.2)), temper.choice((0.0, 0.03)),
+        temper.choice((0.0, 0.15, 0.4)), temper.choice((0.1, 0.2, 0.3)), temper.choice((0.0, 0.02)),
+    )  # fmt: skip
+
+    def build(process: Process) -> BaseCore:
+        random = Random(f"{name} {process.life} {plan.seed}")
+        trader = Trader(name, strategy, f"{strategy}-{process.life}", random, markets, habits)
+        trader.resting = world.calm
+        return trader
+
+    return Actor(name, (Binding(TRADER_LINK, "dealer", "entry", _entry_answer),), build)
+
+
+TICK_NS = 100 * NS_PER_MS

@@ -1,0 +1,325 @@
+"""The invariants, each with a name and a sentence, held against the disk and the exchanges' own logs.
+
+Checked at every effect that leaves a process and at every record that becomes durable; what can be said only of a system
+at rest is checked by `quiet.py`.
+"""
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from common.actor.core import Publish, Send, Write
+from common.fix.wire import Framer, split
+from common.journal.frames import EPOCH, Record, parse
+from common.messages import (
+    CLOSED_STATUSES,
+    MAX_TIME_TO_LIVE_NS,
+    AmendOrder,
+    Appended,
+    Attempt,
+    CommandOutcome,
+    EpochGranted,
+    NewOrder,
+    OrderEvent,
+    Outbound,
+    Payload,
+    Reason,
+    Refused,
+    SessionChanged,
+    Withdrawn,
+)
+from scripts.simulation.process import Process
+from scripts.simulation.truth import TrueOrder
+from scripts.simulation.witness import Witness
+
+INVARIANTS = {
+    "journal-first": "No new number leaves for an exchange before the log, or an emergency file, durably holds those bytes.",
+    "own-connection": "A message leaves only on the connection that it was numbered for.",
+    "no-void-out": "What is stamped after its deadline, or was withdrawn, never leaves.",
+    "no-number-twice": "Without PossDupFlag(43) no number repeats on the wire within a generation and direction.",
+    "no-risk-resent": "NewOrderSingle(D) and its amendments are never sent again on a ResendRequest(2).",
+    "once-at-exchange": "Each command reaches the exchange at most once.",
+    "ack-is-durable": "The journal acknowledges, grants and publishes only what is on the disk.",
+    "log-is-final": "A durable record never changes, stamps never decrease, a writer's numbers succeed each other.",
+    "undamaged": "No crash, and no error of the disk, makes the journal refuse or misread its own log.",
+    "told-after-journal": "Strategies are told only what the log holds.",
+    "one-outcome": "Each command has one outcome, the one that the log decides, and no strategy is ever told another.",
+    "closed-is-closed": "An order that a strategy was told is closed is not open at the exchange, and never will be.",
+    "no-phantom-fill": "No strategy is told of more than the exchange has filled.",
+    "exposure": "The position at the exchange, with every open order at its worst, never passes the limit.",
+    "wait-after-restart": "A restarted orders or risk sends nothing that adds risk before its former life is over.",
+    "through-risk": "What adds risk carries risk's decision.",
+    "no-new-under-latch": "Under the kill latch no new order leaves.",
+    "core-raised": "No core raises.",
+    "books-agree": "At rest, open orders and positions equal the exchange's, and nothing is UNKNOWN that evidence settles.",
+    "numbers-agree": "At rest, both sides of a session hold the same sequence numbers.",
+    "state-rebuilds": "A state folded anew from the log equals the one that lived through it.",
+    "alive-again": "When the faults stop, the system trades again within a bound.",
+    "kill-empties": "The kill switch leaves no order open.",
+}
+
+_COMMANDS = frozenset({b"D", b"F", b"G", b"XCN", b"XAK"})
+_ADDS_RISK = frozenset({b"D", b"G", b"XCN"})
+_payload = msgspec.msgpack.Decoder(Payload)
+# Outcomes that answer the misuse of a number say nothing of the command that first bore it.
+_MISUSE = frozenset({Reason.NAME_REUSED, Reason.DUPLICATE_NAME, Reason.STALE_EPOCH, Reason.SUPERSEDED})
+
+
+class Violation(Exception):
+    """An invariant does not hold."""
+
+    def __init__(self, invariant: str, detail: str) -> None:
+        """`invariant` is a key of INVARIANTS."""
+        super().__init__(f"{invariant}: {INVARIANTS[invariant]} {detail}")
+        self.invariant = invariant
+        self.detail = detail
+
+
+class Logged(NamedTuple):
+    """A number's record: where it is, and what it may do."""
+
+    lsn: int
+    stamp_ns: int
+    payload: Outbound
+
+
+class Told(NamedTuple):
+    """What a strategy was told of a command."""
+
+    outcome: str
+    lsn: int
+
+
+Name = tuple[str, int]
+
+
+class Checkers:
+    """Sees everything that leaves a process; raises `Violation`."""
+
+    def __init__(self, limits: dict[tuple[str, str], Decimal]) -> None:
+        """`limits` are the position limits by venue and symbol."""
+        self.witness: Witness
+        self.told: dict[Name, list[Told]] = defaultdict(list)
+        self.outbound_lsns: dict[Name, int] = {}
+        self.late_names: set[Name] = set()
+        self.refused: dict[Name, list[int]] = defaultdict(list)
+        self.withdrawn_names: set[Name] = set()
+        self.closed_names: dict[tuple[str, str], OrderEvent] = {}
+        self.true_orders: dict[tuple[str, str], TrueOrder] = {}
+        self.latched_since: dict[str, int] = {}
+        self.orders_accepted = 0
+        self.connections: dict[str, SessionChanged] = {}
+        self._limits = limits
+        self._logged: dict[tuple[str, bytes], Logged] = {}
+        self._withdrawn: dict[tuple[str, int, int], int] = {}
+        self._names: dict[Attempt, Name] = {}
+        self._sent_numbers: dict[tuple[str, int], set[int]] = defaultdict(set)
+        self._told_numbers: dict[tuple[str, int, int], set[int]] = defaultdict(set)
+        self._framers: dict[tuple[str, int, int], Framer] = {}
+        self._reached: set[tuple[str, bytes]] = set()
+        self._epoch_stamps: dict[str, int] = {}
+        self._last_stamp_ns = 0
+        self._numbers: dict[str, tuple[int, int]] = {}
+
+    # ---- the log
+
+    def learned(self, record: Record) -> None:
+        """A record of the journal has become durable."""
+        if record.stamp_ns < self._last_stamp_ns:
+            raise Violation("log-is-final", f"record {record.lsn} is stamped earlier than the one before")
+        self._last_stamp_ns = record.stamp_ns
+        self._follow_writer(record)
+        if record.kind == EPOCH:
+            self._epoch_stamps[record.writer] = record.stamp_ns
+        elif record.kind >= 16:
+            self._fold(record, _payload.decode(record.payload))
+
+    def learned_emergency(self, record: Record) -> None:
+        """A frame of an emergency file has become durable."""
+        if record.kind >= 16:
+            self._fold(record, _payload.decode(record.payload))
+
+    def _follow_writer(self, record: Record) -> None:
+        epoch, number = self._numbers.get(record.writer, (0, 0))
+        is_next = (record.writer_epoch, record.append_number) == (epoch, number + 1)
+        if not is_next and not (record.writer_epoch > epoch and record.kind == EPOCH):
+            raise Violation(
+                "log-is-final",
+                f"record {record.lsn} is append {record.append_number} of {record.writer}'s epoch {record.writer_epoch}, "
+                f"after {number} of {epoch}",
+            )
+        self._numbers[record.writer] = (record.writer_epoch, record.append_number)
+
+    def _fold(self, record: Record, payload: msgspec.Struct) -> None:
+        match payload:
+            case Outbound():
+                self._logged[payload.session, payload.raw] = Logged(record.lsn, record.stamp_ns, payload)
+                self._fold_command(record, payload)
+            case Withdrawn():
+                self._withdrawn[payload.session, payload.generation, payload.msg_seq_num] = record.lsn
+                name = self._names.get(payload.attempt) if payload.attempt is not None else None
+                if name is not None:
+                    self.withdrawn_names.add(name)
+            case Refused():
+                self.refused[payload.strategy, payload.number].append(record.lsn)
+            case SessionChanged():
+                self.connections[payload.session] = payload
+
+    def _fold_command(self, record: Record, payload: Outbound) -> None:
+        command = payload.command
+        if not isinstance(command, NewOrder | AmendOrder):
+            return
+        name = (command.strategy, command.number)
+        self._names[command.attempt] = name
+        if command.decision is None:
+            raise Violation("through-risk", f"record {record.lsn}: {name} was sent without a decision")
+        if record.stamp_ns <= command.deadline_ns:
+            self.outbound_lsns.setdefault(name, record.lsn)
+        else:
+            self.late_names.add(name)
+
+    # ---- what leaves a process
+
+    def published(self, process: Process, effect: Publish) -> None:
+        """A PUB socket is given data."""
+        if process.name == "journal" and effect.link == "stream":
+            last = parse(effect.data)[-1].lsn
+            if last > self.witness.last_lsn:
+                raise Violation("ack-is-durable", f"record {last} is published, {self.witness.last_lsn} are durable")
+
+    def sending(self, process: Process, effect: Send) -> None:
+        """A message is given to a socket."""
+        message = effect.message
+        match process.name:
+            case "journal":
+                if isinstance(message, Appended | EpochGranted) and message.lsn > self.witness.last_lsn:
+                    raise Violation(
+                        "ack-is-durable", f"{message} is sent, {self.witness.last_lsn} records are durable"
+                    )
+            case "orders" | "risk":
+                if isinstance(message, NewOrder | AmendOrder):
+                    self._check_wait(process.name, message)
+                elif isinstance(message, CommandOutcome):
+                    self._check_outcome(message)
+                elif isinstance(message, OrderEvent):
+                    self._check_event(message)
+
+    def _check_wait(self, actor: str, command: NewOrder | AmendOrder) -> None:
+        over_ns = self._epoch_stamps.get(actor, 0) + MAX_TIME_TO_LIVE_NS
+        if self._last_stamp_ns <= over_ns:
+            raise Violation(
+                "wait-after-restart",
+                f"{actor} sends {command.cl_ord_id} {(over_ns - self._last_stamp_ns) / 1e6:.1f} ms too early",
+            )
+
+    def _check_outcome(self, message: CommandOutcome) -> None:
+        if message.lsn > self.witness.last_lsn:
+            raise Violation("told-after-journal", f"{message}, with {self.witness.last_lsn} records durable")
+        if message.outcome == "accepted" or message.reason in _MISUSE:
+            return
+        name = (message.strategy, message.number)
+        told = self.told[name]
+        for former in told:
+            if former.outcome != message.outcome and (former.outcome, message.outcome) != ("sent", "withdrawn"):
+                raise Violation("one-outcome", f"{name} was told {former}, and now {message}")
+        told.append(Told(message.outcome, message.lsn))
+        match message.outcome:
+            case "sent" if name not in self.outbound_lsns:
+                if name in self.late_names:
+                    raise Violation("one-outcome", f"{name} is told sent, and its record is void")
+            case "expired" | "refused" if name in self.outbound_lsns and name not in self.withdrawn_names:
+                raise Violation("one-outcome", f"{name} is told {message}, record {self.outbound_lsns[name]} sent it")
+            case "withdrawn" if name not in self.withdrawn_names:
+                raise Violation("one-outcome", f"{name} is told withdrawn, no record says so")
+
+    def _check_event(self, event: OrderEvent) -> None:
+        if event.lsn > self.witness.last_lsn:
+            raise Violation("told-after-journal", f"{event}, with {self.witness.last_lsn} records durable")
+        key = (event.venue, event.cl_ord_id)
+        order = self.true_orders.get(key)
+        if event.status in CLOSED_STATUSES:
+            if order is not None and order.open and order.cl_ord_ids[-1] == event.cl_ord_id:
+                raise Violation("closed-is-closed", f"{event} is told, and it is open at {event.venue}")
+            self.closed_names[key] = event
+        if event.cum_qty > 0 and (order is None or event.cum_qty > order.cum_qty):
+            filled = None if order is None else order.cum_qty
+            raise Violation("no-phantom-fill", f"{event} is told, {filled} is filled at {event.venue}")
+
+    def writing(self, process: Process, effect: Write) -> None:
+        """Bytes are given to a TCP connection."""
+        if process.name.startswith("session@"):
+            self._session_writes(process.name.partition("@")[2], effect)
+
+    def _session_writes(self, venue: str, effect: Write) -> None:
+        fields = split(effect.data)
+        msg_type, number = fields[b"35"], int(fields[b"34"])
+        if fields.get(b"43") == b"Y":
+            if msg_type in _ADDS_RISK:
+                raise Violation("no-risk-resent", f"{venue}: {effect.data!r}")
+            return
+        logged = self._logged.get((venue, effect.data))
+        if logged is None:
+            raise Violation("journal-first", f"{venue}: {effect.data!r} is in no durable record")
+        payload = logged.payload
+        if payload.connection != effect.connection:
+            raise Violation(
+                "own-connection", f"{venue}: record {logged.lsn} of connection {payload.connection} leaves on "
+                f"{effect.connection}"
+            )  # fmt: skip
+        self._check_not_void(venue, logged)
+        numbers = self._sent_numbers[venue, payload.generation]
+        if number in numbers:
+            raise Violation("no-number-twice", f"{venue}: number {number} of generation {payload.generation} again")
+        numbers.add(number)
+
+    def _check_not_void(self, venue: str, logged: Logged) -> None:
+        payload, command = logged.payload, logged.payload.command
+        if isinstance(command, NewOrder | AmendOrder):
+            if logged.stamp_ns > command.deadline_ns:
+                raise Violation("no-void-out", f"{venue}: record {logged.lsn} is void and leaves")
+            if venue in self.latched_since:
+                raise Violation("no-new-under-latch", f"{venue}: record {logged.lsn} leaves under the latch")
+        withdrawn = self._withdrawn.get((venue, payload.generation, payload.msg_seq_num))
+        if withdrawn is not None and not payload.filler and not payload.emergency:
+            raise Violation("no-void-out", f"{venue}: record {logged.lsn} leaves, record {withdrawn} withdrew it")
+
+    def reading(self, process: Process, connection: int, data: bytes) -> None:
+        """Bytes reach a core over TCP."""
+        if not process.name.startswith("exchange@"):
+            return
+        key = (process.name, process.life, connection)
+        framer = self._framers.get(key)
+        if framer is None:
+            framer = self._framers[key] = Framer()
+        for raw in framer.feed(data):
+            fields = split(raw)
+            if fields.get(b"35") in _COMMANDS and fields.get(b"43") != b"Y":
+                command = (process.name, fields.get(b"11", b""))
+                if command in self._reached:
+                    raise Violation("once-at-exchange", f"{raw!r} reached {process.name} a second time")
+                self._reached.add(command)
+
+    # ---- what happens at an exchange
+
+    def accepted(self, venue: str, order: TrueOrder) -> None:
+        """See `truth.Watcher`."""
+        self.orders_accepted += 1
+        key = (venue, order.cl_ord_ids[0])
+        if key in self.true_orders:
+            raise Violation("once-at-exchange", f"{key} was accepted twice")
+        told = self.closed_names.get(key)
+        if told is not None:
+            raise Violation("closed-is-closed", f"{told} was told, and now {venue} has accepted it")
+        self.true_orders[key] = order
+
+    def renamed(self, venue: str, order: TrueOrder) -> None:
+        """An order goes by a new ClOrdID from now on."""
+        self.true_orders[venue, order.cl_ord_ids[-1]] = order
+
+    def exposed(self, venue: str, symbol: str, longest: Decimal, shortest: Decimal) -> None:
+        """See `truth.Watcher`."""
+        limit = self._limits.get((venue, symbol))
+        if limit is not None and (longest > limit or shortest < -limit):
+            raise Violation("exposure", f"{venue} {symbol}: {shortest} to {longest}, the limit is {limit}")

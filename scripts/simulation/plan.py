@@ -1,0 +1,104 @@
+"""What a seed decides before anything runs: which kinds of trouble it has, and every single fault with its step."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import NamedTuple
+
+VENUES = ("generic", "binance")
+STACK = ("journal", "orders", "risk", *(f"{kind}@{venue}" for venue in VENUES for kind in ("session", "marketdata")),
+         "account@binance")  # fmt: skip
+EXCHANGES = tuple(f"exchange@{venue}" for venue in VENUES)
+TRADERS = ("strategy@alpha", "strategy@beta")
+
+SENTENCES = {
+    "kill": "A process is killed between two of its turns.",
+    "kill-in-effects": "A process is killed after some of the effects of a turn.",
+    "kill-in-disk": "A process is killed inside one of its calls to the disk.",
+    "kill-many": "Several processes are killed at once.",
+    "kill-exchange": "An exchange's process is killed.",
+    "kill-strategy": "A strategy is killed.",
+    "crash-host": "The host of the stack loses power: what was not synced is lost, or torn.",
+    "stop": "A process gets SIGTERM.",
+    "pause": "A process gets SIGSTOP, and SIGCONT later.",
+    "cut": "A TCP connection is reset.",
+    "half-open": "A TCP connection swallows everything and tells nobody.",
+    "stall": "A TCP connection delivers nothing for a while.",
+    "slow-links": "The stack's own links become slow.",
+    "slow-tcp": "The way to the exchanges becomes slow.",
+    "lossy-stream": "PUB sockets drop messages.",
+    "disk-error": "A write or sync of the journal fails with EIO.",
+    "disk-full": "The disk of the stack is full for a while.",
+    "disk-short": "The journal's writes take less than they are given.",
+    "clock-jump": "The wall clock of a host is set forward or back.",
+    "clock-drift": "The wall clock of a host runs fast or slow.",
+    "exchange": "An exchange misbehaves as commanded: rejects, gaps, duplicates, garbles, says unknown, announces its end.",
+    "relogon": "An operator logs a session out, and on again.",
+    "kill-switch": "An operator pulls the kill switch, and later resumes.",
+}
+"""Every kind of fault, with what it does."""
+
+WEIGHTS = {
+    "kill": 8, "kill-in-effects": 6, "kill-in-disk": 6, "kill-many": 2, "kill-exchange": 3, "kill-strategy": 3,
+    "crash-host": 3, "stop": 2, "pause": 3, "cut": 5, "half-open": 3, "stall": 3, "slow-links": 2, "slow-tcp": 2,
+    "lossy-stream": 2, "disk-error": 2, "disk-full": 1, "disk-short": 1, "clock-jump": 2, "clock-drift": 1,
+    "exchange": 8, "relogon": 1, "kill-switch": 1,
+}  # fmt: skip
+
+
+class Fault(NamedTuple):
+    """One fault: `number` names it for the shrinker, `dice` seeds whatever it still has to decide."""
+
+    number: int
+    step: int
+    kind: str
+    target: str
+    dice: int
+
+
+class Plan(NamedTuple):
+    """A seed's faults and its traders' temper."""
+
+    seed: int
+    steps: int
+    faults: tuple[Fault, ...]
+    traders: int
+    pause_ns: int
+
+
+def plan(seed: int, steps: int, without: Sequence[str] = (), only: frozenset[int] | None = None) -> Plan:
+    """What seed `seed` does in `steps` steps. `without` names kinds to leave out, `only` the numbers of faults to keep."""
+    random = Random(f"plan {seed}")
+    kinds = [kind for kind in WEIGHTS if random.random() < 0.4] or ["kill"]
+    mean_gap = random.choice((60, 120, 250, 500))
+    traders = random.choice((1, 2, 2))
+    pause_ns = random.choice((5, 15, 40, 100)) * 1_000_000
+    faults: list[Fault] = []
+    step = random.randrange(30, 300)
+    while step < steps:
+        kind = random.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
+        fault = Fault(len(faults), step, kind, _target(kind, random), random.randrange(1 << 30))
+        faults.append(fault)
+        step += 1 + int(random.expovariate(1.0) * mean_gap)
+    kept = [fault for fault in faults if fault.kind not in without and (only is None or fault.number in only)]
+    return Plan(seed, steps, tuple(kept), traders, pause_ns)
+
+
+def _target(kind: str, random: Random) -> str:
+    match kind:
+        case "kill" | "kill-in-effects" | "stop" | "pause":
+            return random.choice(STACK)
+        case "kill-in-disk":
+            return random.choice(("journal", "journal", "session@generic", "session@binance"))
+        case "kill-exchange" | "exchange":
+            return random.choice(EXCHANGES)
+        case "kill-strategy":
+            return random.choice(TRADERS)
+        case "clock-jump" | "clock-drift":
+            return random.choice(("stack", *EXCHANGES))
+        case "cut" | "half-open" | "stall":
+            return random.choice(("session@generic", "session@binance", "session@generic", "session@binance",
+                                  "marketdata@generic", "marketdata@binance"))  # fmt: skip
+        case "relogon":
+            return random.choice(("session@generic", "session@binance"))
+        case _:
+            return ""

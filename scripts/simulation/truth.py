@@ -1,0 +1,144 @@
+"""What really happened at an exchange, read from the exchange's own log: the ground truth that everything is held against."""
+
+from decimal import Decimal
+from typing import Protocol
+
+from common.journal.frames import Record
+from services.exchange.changes import RECORD_KIND, Amended, Change, Closed, Deposited, Placed, Traded, decode_changes
+
+BUY = "1"
+FILLED = "2"
+ZERO = Decimal(0)
+
+
+class TrueOrder:
+    """An order of ours as the exchange has it."""
+
+    __slots__ = ("order_id", "cl_ord_ids", "symbol", "side", "order_qty", "price", "cum_qty", "ord_status", "trades", "open")
+
+    def __init__(self, order_id: int, cl_ord_id: str, symbol: str, side: str, qty: Decimal, price: Decimal | None):
+        self.order_id = order_id
+        self.cl_ord_ids = [cl_ord_id]
+        self.symbol = symbol
+        self.side = side
+        self.order_qty = qty
+        self.price = price
+        self.cum_qty = ZERO
+        self.ord_status = "0"
+        self.trades: dict[int, Decimal] = {}
+        self.open = True
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        """What may still be filled."""
+        return self.order_qty - self.cum_qty if self.open else ZERO
+
+
+class Watcher(Protocol):
+    """Who wants to know at once."""
+
+    def accepted(self, venue: str, order: TrueOrder) -> None:
+        """The exchange has taken an order."""
+
+    def renamed(self, venue: str, order: TrueOrder) -> None:
+        """An order goes by a new ClOrdID from now on."""
+
+    def exposed(self, venue: str, symbol: str, longest: Decimal, shortest: Decimal) -> None:
+        """The position, and every open order filled on one side, after a record."""
+
+
+class Truth:
+    """One exchange's orders and balances of one account."""
+
+    def __init__(self, venue: str, account: str, watcher: Watcher) -> None:
+        """Nothing has happened yet."""
+        self.venue = venue
+        self.orders: dict[int, TrueOrder] = {}
+        self.positions: dict[str, Decimal] = {}
+        self.trades = 0
+        self._account = account
+        self._watcher = watcher
+        self._open: dict[tuple[str, str], Decimal] = {}
+        self._changed: set[str] = set()
+
+    def learned(self, record: Record) -> None:
+        """A record of the exchange's log."""
+        if record.kind != RECORD_KIND:
+            return
+        for change in decode_changes(record.payload):
+            self._apply(change)
+        for symbol in sorted(self._changed):
+            position = self.position(symbol)
+            self._watcher.exposed(
+                self.venue, symbol,
+                position + self._open.get((symbol, "1"), ZERO), position - self._open.get((symbol, "2"), ZERO),
+            )  # fmt: skip
+        self._changed.clear()
+
+    def position(self, symbol: str) -> Decimal:
+        """The change of the base asset's balance, fees taken off."""
+        return self.positions.get(symbol, ZERO)
+
+    def open_orders(self) -> dict[str, TrueOrder]:
+        """Every open order of ours by its current ClOrdID."""
+        return {order.cl_ord_ids[-1]: order for order in self.orders.values() if order.open}
+
+    def _apply(self, change: Change) -> None:
+        match change:
+            case Placed():
+                self._placed(change)
+            case Traded():
+                for order_id, fee in ((change.maker_id, change.maker_fee), (change.taker_id, change.taker_fee)):
+                    order = self.orders.get(order_id)
+                    if order is not None:
+                        self._traded(order, change, fee)
+            case Closed():
+                order = self.orders.get(change.order_id)
+                if order is not None:
+                    order.ord_status = change.ord_status
+                    self._close(order)
+            case Amended():
+                order = self.orders.get(change.order_id)
+                if order is not None:
+                    self._amended(order, change)
+            case Deposited() | _:
+                pass
+
+    def _placed(self, change: Placed) -> None:
+        terms = change.terms
+        if terms.account != self._account:
+            return
+        order = TrueOrder(
+            change.order_id, terms.cl_ord_id, terms.symbol, terms.side, terms.order_qty, terms.price
+        )
+        self.orders[order.order_id] = order
+        self._count(order, order.order_qty)
+        self._watcher.accepted(self.venue, order)
+
+    def _traded(self, order: TrueOrder, change: Traded, fee: Decimal) -> None:
+        self.trades += 1
+        self._count(order, -change.qty)
+        order.cum_qty += change.qty
+        order.trades[change.trade_id] = change.qty
+        moved = change.qty - fee if order.side == BUY else -change.qty
+        self.positions[order.symbol] = self.position(order.symbol) + moved
+        if order.cum_qty >= order.order_qty:
+            order.ord_status = FILLED
+            order.open = False
+
+    def _close(self, order: TrueOrder) -> None:
+        if order.open:
+            self._count(order, -order.leaves_qty)
+            order.open = False
+
+    def _amended(self, order: TrueOrder, change: Amended) -> None:
+        self._count(order, change.order_qty - order.order_qty)
+        order.order_qty, order.price = change.order_qty, change.price
+        if change.cl_ord_id != order.cl_ord_ids[-1]:
+            order.cl_ord_ids.append(change.cl_ord_id)
+            self._watcher.renamed(self.venue, order)
+
+    def _count(self, order: TrueOrder, qty: Decimal) -> None:
+        key = (order.symbol, order.side)
+        self._open[key] = self._open.get(key, ZERO) + qty
+        self._changed.add(order.symbol)

@@ -1,0 +1,349 @@
+"""The simulated world: hosts with clocks and disks, the stack's processes and the exchanges', what joins them, and fate."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from random import Random
+
+import msgspec
+
+from common.actor.core import Call, Connect, Note, Publish, ReadLog, Send, Write
+from common.exit_status import ExitStatus
+from common.instant import NS_PER_MS, NS_PER_S
+from common.journal import JournalError, NotThere, Reader
+from common.journal.frames import Record
+from common.messages import ControlAnswer, ControlRequest
+from scripts.simulation import actors
+from scripts.simulation.checkers import Checkers, Violation
+from scripts.simulation.disk import Disk, Fault
+from scripts.simulation.network import Pipe, TcpStream, Weather
+from scripts.simulation.plan import EXCHANGES, VENUES, Plan
+from scripts.simulation.process import Binding, Process, Wire
+from scripts.simulation.scheduler import HostClock, Scheduler
+from scripts.simulation.truth import Truth
+from scripts.simulation.witness import Changed, EmergencyWitness, WatchedFiles, Witness
+
+BINDING_ROLES = frozenset({"router", "pull", "pub"})
+HIGH_WATER = {"push": 1_000, "dealer": 10_000, "sub": 10_000}
+KEPT_LINES = 4_000
+RESTART_NS = 60 * NS_PER_MS
+LONGEST_RESTART_NS = 2 * NS_PER_S
+STEADY_NS = 10 * NS_PER_S
+STOP_BOUND_NS = 4 * NS_PER_S
+
+Line = tuple[int, str, str, tuple[object, ...]]
+
+
+class Host:
+    """A machine: its clock and its disk."""
+
+    def __init__(self, name: str, scheduler: Scheduler, random: Random) -> None:
+        """Up and running."""
+        self.name = name
+        self.clock = HostClock(scheduler, random)
+        self.disk = Disk(page_bytes=random.choice((512, 4096)))
+        self.disk_fault: Callable[[str, str], Fault | None] | None = None
+
+
+class World:
+    """Everything of one seed. `turns` counts the steps; `faults_done` those of the adversary."""
+
+    def __init__(self, plan: Plan, *, traced: bool = False) -> None:
+        """Nothing runs yet; `start` does that. With `traced` the timeline is kept."""
+        self.plan = plan
+        self.random = Random(f"world {plan.seed}")
+        self.scheduler = Scheduler()
+        self.weather = Weather(Random(f"weather {plan.seed}"))
+        self.far_weather = Weather(Random(f"far weather {plan.seed}"))
+        self.checkers = Checkers(actors.position_limits())
+        self.turns = 0
+        self.deaths = 0
+        self.lines: deque[Line] = deque(maxlen=KEPT_LINES)
+        self.traced = traced
+        self.calm = False
+        self.answers: dict[int, ControlAnswer] = {}
+        self.latched: set[str] = set()
+        self.logged_out: set[str] = set()
+        self.hosts = {name: Host(name, self.scheduler, self.random) for name in ("stack", *EXCHANGES)}
+        self.witness = Witness(actors.JOURNAL_FOLDER, self.checkers.learned)
+        self.checkers.witness = self.witness
+        self.emergency = EmergencyWitness(actors.EMERGENCY_FOLDER, self.checkers.learned_emergency)
+        self.truths = {venue: Truth(venue, actors.ACCOUNT, self.checkers) for venue in VENUES}
+        self.exchange_logs = {
+            f"exchange@{venue}": Witness(actors.exchange_log_folder(venue), truth.learned, on_write=True)
+            for venue, truth in self.truths.items()
+        }
+        self.processes: dict[str, Process] = {}
+        self._back_off_ns: dict[str, int] = {}
+        self._token = 0
+        for actor in actors.all_actors(self):
+            host = self.host_of(actor.name)
+            random = Random(f"{actor.name} {plan.seed}")
+            self.processes[actor.name] = Process(self, actor.name, host.clock, random, actor.build, actor.bindings)
+        self._lay_wires()
+
+    # ---- construction
+
+    def host_of(self, name: str) -> Host:
+        """The machine that a process runs on."""
+        return self.hosts.get(name, self.hosts["stack"])
+
+    def files_for(self, process: Process) -> WatchedFiles:
+        """A new life's port to its disk. Its calls can be its last, and a faulty disk shows the journal its faults."""
+        host = self.host_of(process.name)
+        witnesses = (self.witness, self.emergency) if host.name == "stack" else (self.exchange_logs[host.name],)
+
+        def called(name: str, path: str) -> Fault | None:
+            process.file_called()
+            if host.disk_fault is not None and process.name == "journal" and process.alive:
+                return host.disk_fault(name, path)
+            return None
+
+        files = WatchedFiles(host.disk, called, witnesses)
+        process.files = files
+        return files
+
+    def _lay_wires(self) -> None:
+        bound: dict[str, tuple[Process, Binding]] = {}
+        for process in self.processes.values():
+            for binding in process.bindings:
+                if binding.role in BINDING_ROLES:
+                    bound[binding.endpoint] = (process, binding)
+        for process in self.processes.values():
+            for binding in process.bindings:
+                if binding.role in BINDING_ROLES or binding.endpoint not in bound:
+                    continue
+                binder, its = bound[binding.endpoint]
+                wire = Wire(process, binding, binder, its)
+                process.wires.append(wire)
+                process.by_link.setdefault(binding.link, []).append(wire)
+                binder.wires.append(wire)
+                binder.by_link.setdefault(its.link, []).append(wire)
+                binder.by_peer[its.link, process.name.encode()] = wire
+
+    # ---- wires
+
+    def connect_wires(self, process: Process) -> None:
+        """See `Surroundings`."""
+        for wire in process.wires:
+            other = wire.binder if wire.connector is process else wire.connector
+            if other.alive:
+                quick = wire.connector is process
+                delay = self.random.randrange(50_000, 2 * NS_PER_MS) if quick else self.random.randrange(200 * NS_PER_MS)
+                self.scheduler.after(delay, self._wire_up, wire, wire.connector.life, wire.binder.life)
+
+    def _wire_up(self, wire: Wire, connector_life: int, binder_life: int) -> None:
+        connector, binder = wire.connector, wire.binder
+        if not connector.alive or not binder.alive or (connector.life, binder.life) != (connector_life, binder_life):
+            return
+        role, peer = wire.own.role, connector.name.encode()
+        if role in ("push", "dealer"):
+            wire.outward = self._pipe(binder, wire.its, peer if role == "dealer" else b"", role)
+            while wire.backlog:
+                wire.outward.send(wire.backlog.popleft())
+        if role in ("dealer", "sub"):
+            wire.inward = self._pipe(connector, wire.own, b"", role)
+
+    def _pipe(self, receiver: Process, binding: Binding, peer: bytes, role: str) -> Pipe:
+        return Pipe(
+            self.scheduler, self.weather, receiver, lambda data, now: receiver.take(binding, peer, data, now),
+            HIGH_WATER[role], lossy=role == "sub",
+        )  # fmt: skip
+
+    def cut_wires(self, process: Process) -> None:
+        """See `Surroundings`. What a dead process had sent may still arrive in part; what it was sent is gone."""
+        for wire in process.wires:
+            out_of_it, into_it = wire.outward, wire.inward
+            if wire.binder is process:
+                out_of_it, into_it = wire.inward, wire.outward
+            else:
+                wire.backlog.clear()
+            if out_of_it is not None:
+                out_of_it.end(self.random.choice((0, 0, 100_000, NS_PER_S)))
+            if into_it is not None:
+                into_it.end(0)
+            wire.outward = wire.inward = None
+
+    # ---- TCP, workers, the log
+
+    def connect(self, process: Process, effect: Connect) -> None:
+        """See `Surroundings`."""
+        venue = process.name.partition("@")[2]
+        exchange = self.processes.get(f"exchange@{venue}")
+        listener = actors.listener_of(process.name)
+        if exchange is None or not exchange.alive or exchange.paused_until_ns > self.scheduler.now_ns + 5 * NS_PER_S:
+            process.refuse(effect.connection, "connection refused")
+            return
+        number = exchange.new_connection(listener)
+        stream = TcpStream(self.scheduler, self.far_weather, process, effect.connection, exchange, number)
+        process.streams[effect.connection] = stream
+        exchange.streams[number] = stream
+        stream.open()
+
+    def call(self, process: Process, effect: Call) -> None:
+        """See `Surroundings`."""
+        actors.begin_call(self, process, effect)
+
+    def read_log(self, process: Process, effect: ReadLog) -> Sequence[Record]:
+        """See `Surroundings`. As the shell's reader does: nothing where nothing can be read yet."""
+        files = self.hosts["stack"].disk.files()
+        try:
+            reader = Reader(actors.JOURNAL_FOLDER, files)
+            return reader.read(effect.from_lsn, effect.upto_lsn, self.random.choice((2_000, 20_000, 1 << 20)))
+        except NotThere:
+            return ()
+        finally:
+            files.die()
+
+    # ---- life and death
+
+    def start(self) -> None:
+        """Everything at once, as the supervisors would."""
+        for process in self.processes.values():
+            self.scheduler.after(self.random.randrange(20 * NS_PER_MS), process.start)
+
+    def died(self, process: Process, status: int, text: str) -> None:
+        """See `Surroundings`: the supervisor starts it again."""
+        self.deaths += 1
+        if process.files is not None:
+            process.files.die()
+        if process.name == "journal" and status == ExitStatus.INTEGRITY and "damage" in text:
+            raise Violation("undamaged", text)
+        lived_ns = self.scheduler.now_ns - process.started_ns
+        back_off = RESTART_NS if lived_ns > STEADY_NS else min(2 * self._back_off_ns.get(process.name, 0), LONGEST_RESTART_NS)
+        self._back_off_ns[process.name] = back_off = max(back_off, RESTART_NS)
+        delay = 0 if self.calm else self.random.randrange(back_off // 2, back_off)
+        self.scheduler.after(delay, self._restart, process, process.life)
+
+    def _restart(self, process: Process, life: int) -> None:
+        if not process.alive and process.life == life:
+            process.start()
+
+    def kill(self, name: str, text: str = "killed") -> None:
+        """SIGKILL to one process."""
+        self.processes[name].kill(text)
+
+    def stop(self, name: str) -> None:
+        """SIGTERM to one process, and SIGKILL when it takes too long."""
+        process = self.processes[name]
+        process.stop()
+        self.scheduler.after(STOP_BOUND_NS, self._kill_stopping, process, process.life)
+
+    def _kill_stopping(self, process: Process, life: int) -> None:
+        if process.alive and process.life == life:
+            process.kill("took too long to stop")
+
+    def crash_host(self, random: Random) -> None:
+        """The stack's host loses power."""
+        host = self.hosts["stack"]
+        for process in self.processes.values():
+            if self.host_of(process.name) is host:
+                process.kill("the host lost power")
+        host.disk.crash(random)
+        self.witness.crashed()
+        self.emergency.crashed()
+        host.clock.reboot()
+
+    # ---- people
+
+    def ask(self, name: str, act: str, arguments: dict[str, object] | None = None) -> int:
+        """Ask over the control link; returns the token under which `answers` will hold the answer."""
+        self._token += 1
+        request = ControlRequest(act, msgspec.json.encode(arguments or {}), "operator", self._token)
+        self.trace("operator", act, name, arguments or "")
+        self.processes[name].control(b"operator", request)
+        return self._token
+
+    def pull_kill_switch(self) -> None:
+        """As `fixring kill`: straight to every session, every account and risk."""
+        for name, process in self.processes.items():
+            if name.startswith(("session@", "account@")) or name == "risk":
+                if process.alive:
+                    self.ask(name, "kill")
+                    self.latched.add(name)
+
+    def resume(self, name: str) -> None:
+        """The confirmed end of the latch at one process."""
+        if self.processes[name].alive:
+            self.latched.discard(name)
+            self.ask(name, "resume", {"confirm": True})
+        elif not self.calm:
+            self.scheduler.after(NS_PER_S, self.resume, name)
+
+    def log_out(self, name: str) -> None:
+        """An operator logs a session out."""
+        self.ask(name, "logout")
+        self.logged_out.add(name)
+
+    def log_on(self, name: str) -> None:
+        """An operator logs a session on again."""
+        self.logged_out.discard(name)
+        self.ask(name, "logon")
+
+    def control_answered(self, process: Process, effect: Send) -> None:
+        """See `Surroundings`."""
+        message = effect.message
+        if isinstance(message, ControlAnswer):
+            self.answers[message.token] = message
+            self.trace(process.name, "answers", message.ok, message.text)
+
+    # ---- watching
+
+    def noted(self, process: Process, effect: Note) -> None:
+        """See `Surroundings`."""
+        if self.traced:
+            self.trace(process.name, f"note {effect.level}", effect.event, effect.fields)
+
+    def published(self, process: Process, effect: Publish) -> None:
+        """See `Surroundings`."""
+        self.checkers.published(process, effect)
+
+    def sending(self, process: Process, effect: Send) -> None:
+        """See `Surroundings`."""
+        self.checkers.sending(process, effect)
+
+    def writing(self, process: Process, effect: Write) -> None:
+        """See `Surroundings`."""
+        if self.traced:
+            self.trace(process.name, f"writes to {effect.connection}", effect.data.replace(b"\x01", b"|").decode("latin-1"))
+        self.checkers.writing(process, effect)
+
+    def reading(self, process: Process, connection: int, data: bytes) -> None:
+        """See `Surroundings`."""
+        self.checkers.reading(process, connection, data)
+
+    def received(self, process: Process, link: str, message: msgspec.Struct) -> None:
+        """See `Surroundings`."""
+        if self.traced:
+            self.trace(process.name, f"gets from {link}", message)
+
+    def turn_begins(self, process: Process) -> None:
+        """See `Surroundings`."""
+        self.turns += 1
+
+    def turn_ended(self, process: Process) -> None:
+        """See `Surroundings`."""
+
+    def trace(self, who: str, what: str, *detail: object) -> None:
+        """See `Surroundings`."""
+        if self.traced:
+            self.lines.append((self.scheduler.now_ns, who, what, detail))
+
+    # ---- running
+
+    def run_one(self) -> None:
+        """The next thing that happens."""
+        try:
+            self.scheduler.run_one()
+        except Changed as error:
+            raise Violation("log-is-final", str(error)) from error
+        except JournalError as error:
+            raise Violation("undamaged", f"{type(error).__name__}: {error}") from error
+
+    def run_for(self, duration_ns: int) -> None:
+        """Let time pass."""
+        end_ns = self.scheduler.now_ns + duration_ns
+        reached: list[bool] = []
+        self.scheduler.at(end_ns, reached.append, True)
+        while not reached:
+            self.run_one()
+
