@@ -10,6 +10,7 @@ The first error of a file call fails the log for good: Linux may report success 
 
 import errno
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Literal, NamedTuple, TypeVar
 
 from crc32c import crc32c
@@ -272,7 +273,9 @@ class Log:
         """Close the files and release the lock as a killed process would: nothing more is written."""
         for handle in (self._handle, self._prepared, self._mark_handle, self._lock):
             if handle >= 0:
-                self._files.close(handle)
+                # What was acknowledged is synced already, and nobody waits for more.
+                with suppress(OSError):
+                    self._files.close(handle)
         self._handle = self._prepared = self._mark_handle = self._lock = -1
         if self._failure is None:
             self._failure = OSError(9, "the log is closed")
@@ -388,6 +391,8 @@ class Log:
             self._starts.append(first_lsn)
 
     def _recover(self, wall_ns: int, trusted_lsn: int) -> None:
+        # Names seen here may stand in the page cache only, left by a life that died between a rename and its sync.
+        self._files.sync_folder(self.folder)
         found = survey(self._files, self.folder, trusted_lsn=trusted_lsn)
         for name in self._files.list(self.folder):
             if name.endswith(_TEMPORARY):

@@ -105,6 +105,10 @@ class Disk:
         odds = random.random()
         self.crash_keeping(lambda: random.random() < odds)
 
+    def process_died(self) -> None:
+        """Every process on this disk is gone, and its locks; nothing unsynced is lost."""
+        self._locks.clear()
+
     def crash_keeping(self, keep: Keep) -> None:
         """The host loses power; `keep` is asked once for each unsynced thing, in a fixed order."""
         for directory in self._folders.values():
