@@ -60,7 +60,7 @@ def test_a_status_that_a_command_returns_is_the_process_s(monkeypatch: pytest.Mo
 
 
 def test_help_of_the_root_loads_no_command(tmp_path: Path) -> None:
-    code = "import sys; import scripts.cli.main as m; m.run(['--version']); sys.exit('scripts.cli.start' in sys.modules)"
+    code = "from sys import exit, modules; from scripts.cli.main import run; run(['--version']); exit('scripts.cli.start' in modules)"
     assert subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, check=False).returncode == 0
 
 
