@@ -114,8 +114,9 @@ class Client:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) ->
-    None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
         """Close; nothing is cancelled by that."""
         self.close()
 
@@ -234,8 +235,10 @@ class Client:
         deadline_ns = _deadline_ns(timeout_s)
         while number not in self._outcomes:
             if not self._turn(deadline_ns):
-                raise NoOutcome(f"command {number} of {self.strategy} has no outcome after {timeout_s} s
-                ({self.state})") return self._outcomes[number]
+                raise NoOutcome(
+                    f"command {number} of {self.strategy} has no outcome after {timeout_s} s ({self.state})"
+                )
+        return self._outcomes[number]
 
     def wait_closed(self, number: int, timeout_s: float = 5.0) -> bool:
         """Whether the own order `number` was told closed within `timeout_s` seconds."""
