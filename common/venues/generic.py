@@ -73,6 +73,8 @@ class Generic:
             initiator=True,
             reset_on_logon=True,
             sequence_policy=SequencePolicy.RESET,
+            # What was missed is in the snapshot of a new subscription: a gap ends the connection.
+            allow_resend_request=False,
         )
 
     def header_fields(self, time_left_ns: int | None) -> bytes:

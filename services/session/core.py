@@ -53,14 +53,14 @@ from common.messages import (
     SessionState,
     VenueEvent,
 )
+from common.venues.connector import Connector, comp_id
 from common.venues.dialect import BadReport, Body, Dialect, Identity
-from services.session.connector import Connector
 from services.session.history import RISKY, History
 from services.session.outbox import Outbox
 from services.session.rates import MessageRate
 from services.session.records import OWN_KINDS, Records, decode_payload
 from services.session.resender import Resender
-from services.session.settings import SessionConfig, comp_id
+from services.session.settings import SessionConfig
 
 TARGET = "fix"
 CONNECT_TIMEOUT_NS = 10_000 * NS_PER_MS
@@ -164,7 +164,7 @@ class SessionCore(BaseCore):
         resets = config.resets or history.reset_wanted
         generation = history.generation + 1 if resets else max(1, history.generation)
         numbers = (1, 1) if resets else (history.next_outbound, history.next_inbound)
-        sender = comp_id(config, connection)
+        sender = comp_id(config.sender_comp_id, config.comp_id_prefix, connection)
         change = SessionChanged(config.venue, generation, connection, SessionState.CONNECTING, *numbers, sender)
         self.records.append(change, now)
         self.connector.attempted(now)

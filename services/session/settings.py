@@ -9,11 +9,11 @@ from common.venues.dialect import Credentials
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One order entry session. Times as their names say; `symbols` are those that the kill switch clears.
 
-    Either `sender_comp_id` is set, or `comp_id_prefix`: then each connection takes the next of `COMP_IDS` ids.
-    `messages` in any `window_ms` is the venue's limit of our messages, `connects` in any `connects_window_ms` that of
-    our connection attempts. `cancel_reserve_ratio` of the messages is kept for what adds no risk. `jitter_seed`
-    spreads the reconnections of sessions that lost their venue together. `emergency_folder` holds the latch and the
-    emergency files.
+    Either `sender_comp_id` is set, or `comp_id_prefix`: then each connection takes the next of `COMP_IDS` ids
+    (`common.venues.connector`). `messages` in any `window_ms` is the venue's limit of our messages, `connects` in any
+    `connects_window_ms` that of our connection attempts. `cancel_reserve_ratio` of the messages is kept for what adds
+    no risk. `jitter_seed` spreads the reconnections of sessions that lost their venue together. `emergency_folder`
+    holds the latch and the emergency files.
     """
 
     venue: str
@@ -38,14 +38,3 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     def resets(self) -> bool:
         """Whether numbers start at 1 with each connection."""
         return self.sequence_policy is SequencePolicy.RESET
-
-
-COMP_IDS = 100
-"""A SenderCompID(49) dropped without Logout(5) is locked for twice HeartBtInt(108): enough ids that none comes round
-before.
-"""
-
-
-def comp_id(config: SessionConfig, connection: int) -> str:
-    """The SenderCompID(49) of a connection."""
-    return config.sender_comp_id or f"{config.comp_id_prefix}{connection % COMP_IDS:02d}"

@@ -91,7 +91,9 @@ class Journal:
 
 
 class Venue:
-    """The acceptor. Its application messages wait in `heard`; its numbers survive connections unless the policy resets."""
+    """The acceptor. Its application messages wait in `heard`; its numbers survive connections unless the policy
+    resets.
+    """
 
     def __init__(self, policy: SequencePolicy, target: str) -> None:
         self.policy = policy

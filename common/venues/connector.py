@@ -1,9 +1,21 @@
-"""When to connect next: back-off with jitter, within the venue's own limit of connection attempts."""
+"""Connecting to a venue: when next (back-off with jitter, within the venue's limit of attempts), and under which
+name.
+"""
 
 from collections import deque
 from zlib import crc32
 
 from common.instant import NS_PER_MS, Instant
+
+COMP_IDS = 100
+"""A SenderCompID(49) dropped without Logout(5) is locked for twice HeartBtInt(108): so many that none comes round
+before.
+"""
+
+
+def comp_id(sender_comp_id: str, prefix: str, connection: int) -> str:
+    """The SenderCompID(49) of a connection: the one configured, else the next of `COMP_IDS` with that prefix."""
+    return sender_comp_id or f"{prefix}{connection % COMP_IDS:02d}"
 
 
 class Connector:

@@ -1,0 +1,56 @@
+"""`python -P -m services.marketdata --venue V`: the market data session of one venue."""
+
+import sys
+import time
+from functools import partial
+
+import click
+
+from common.actor.shell import Shell
+from common.actor.start import run_actor, shell_for, target_fix
+from common.config import Config, ConfigError
+from common.venues.credentials import read_credentials
+from common.venues.dialect import find_dialect
+from services.marketdata.core import FEED, TARGET, MarketDataConfig, MarketDataCore
+
+
+def market_data_config(name: str, config: Config, started_s: int) -> MarketDataConfig:
+    """The venue's file as the market data session needs it. Raises ConfigError."""
+    venue = config.venues.get(name)
+    if venue is None:
+        raise ConfigError(f"no enabled venue is called {name!r}; there is {', '.join(config.venues)}")
+    fix = venue.market_data
+    return MarketDataConfig(
+        venue=name,
+        target_comp_id=fix.target_comp_id,
+        sender_comp_id=fix.sender_comp_id or "",
+        comp_id_prefix=fix.comp_id_prefix or "",
+        symbols=tuple(instrument.symbol for instrument in venue.instruments.values()),
+        connects=fix.limits.connects,
+        connects_window_ms=fix.limits.connects_window_ms,
+        heart_bt_int_s=fix.heart_bt_int_s,
+        reconnect_min_ms=fix.reconnect_min_ms,
+        reconnect_max_ms=fix.reconnect_max_ms,
+        first_connection=started_s,
+        credentials=read_credentials(venue, config),
+    )
+
+
+def build(name: str, config: Config) -> Shell:
+    """The core with its link and its target."""
+    settings = market_data_config(name, config, int(time.time()))
+    shell = shell_for(MarketDataCore(settings, find_dialect(config.venues[name].dialect)), config)
+    shell.bind_publisher(FEED, config.endpoint(f"feed.{name}"))
+    target_fix(shell, TARGET, config.venues[name].market_data, config)
+    return shell
+
+
+@click.command()
+@click.option("--venue", required=True, help="The name of the venue's file in the configuration.")
+def main(venue: str) -> None:
+    """Run the market data session of VENUE."""
+    sys.exit(run_actor(partial(build, venue)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,298 @@
+"""The market data actor: one FIX market data connection of one venue, folded into best prices and published.
+
+Its numbers start at 1 with each logon and nothing of it is journaled. Each change is published at the end of its
+turn, the latest per symbol, and every book is repeated each second. `heard_ns` is when the venue was last heard, and
+a TestRequest(1) goes out after a second of silence, so a stalled connection shows as age long before it is given up.
+When the connection is gone nothing is repeated.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from common.actor.core import BaseCore, Close, Connect, Exit, HostWorked, Publish, Send, Write
+from common.fix.session import Session
+from common.fix.session_types import Disconnect, Inbound, LoggedOn, Notice, Outbound
+from common.fix.session_types import Effect as FixEffect
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.messages import ControlAnswer, ControlRequest, Traded, encode
+from common.venues.connector import Connector, comp_id
+from common.venues.dialect import BadReport, BookEntry, Credentials, Dialect, Identity, SubscriptionRejected
+from services.marketdata.books import TRADE, Book
+
+TARGET = "fix"
+FEED = "feed"
+REPEAT_NS = NS_PER_S
+SILENCE_NS = NS_PER_S
+CONNECT_TIMEOUT_NS = 10 * NS_PER_S
+STOP_TIMEOUT_NS = 500 * NS_PER_MS
+CLOCK_WARNING_NS = 250 * NS_PER_MS
+
+
+class MarketDataConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One market data session. Either `sender_comp_id` or `comp_id_prefix` is set, as for an order entry session."""
+
+    venue: str
+    target_comp_id: str
+    symbols: tuple[str, ...]
+    connects: int
+    connects_window_ms: int
+    sender_comp_id: str = ""
+    comp_id_prefix: str = ""
+    heart_bt_int_s: int = 30
+    reconnect_min_ms: int = 50
+    reconnect_max_ms: int = 5000
+    first_connection: int = 0
+    credentials: Credentials | None = None
+
+
+class MarketDataCore(BaseCore):
+    """See the module. Link: "feed" (PUB); target "fix"."""
+
+    def __init__(self, config: MarketDataConfig, dialect: Dialect) -> None:
+        super().__init__(f"marketdata@{config.venue}")
+        self.config = config
+        self.dialect = dialect
+        self.books = {symbol: Book(symbol) for symbol in config.symbols}
+        self.connector = Connector(
+            self.name,
+            config.reconnect_min_ms,
+            config.reconnect_max_ms,
+            config.connects,
+            config.connects_window_ms,
+            jitter_seed=0,
+        )
+        # Nothing is journaled here, so a new process begins its CompIDs where the caller says, to pass over locked
+        # ones.
+        self._connection = config.first_connection
+        self._fix: Session | None = None
+        self._deadline_ns: int | None = None
+        self._repeat_ns: int | None = None
+        self._asked_ns = 0
+        self._heard_wall_ns = 0
+        self._changed: set[str] = set()
+        self._trades: list[Traded] = []
+        self._sender = ""
+        self._stopping = False
+        self._blocked = False
+        self._waiting: list[bytes] = []
+        self.published = 0
+        self._messages = 0
+        self._garbled = 0
+        self._unreadable = 0
+
+    # ---- the connection ----
+
+    def started(self, now: Instant) -> None:
+        """See `Core`."""
+        self.connector.schedule(now, failed=False)
+
+    def _connect(self, now: Instant) -> None:
+        config = self.config
+        self._connection += 1
+        self._sender = comp_id(config.sender_comp_id, config.comp_id_prefix, self._connection)
+        identity = Identity(self._sender, config.target_comp_id, config.heart_bt_int_s)
+        self._fix = Session(self.dialect.market_data_settings(identity, config.credentials))
+        self.connector.attempted(now)
+        self._deadline_ns = now.boot_ns + CONNECT_TIMEOUT_NS
+        self._blocked = False
+        self.effects.append(Connect(self._connection, TARGET))
+
+    def connected(self, connection: int, now: Instant) -> None:
+        """See `Core`."""
+        if self._fix is not None and connection == self._connection:
+            self._deadline_ns = None
+            self._fix.connected(now)
+            self._carry_out(now)
+
+    def closed(self, connection: int, text: str, now: Instant) -> None:
+        """See `Core`."""
+        if self._fix is not None and connection == self._connection:
+            self._ended(text, now)
+
+    def data(self, connection: int, data: bytes, now: Instant) -> None:
+        """See `Core`."""
+        if self._fix is not None and connection == self._connection:
+            self._heard_wall_ns = now.wall_ns
+            self._fix.received(data, now)
+            self._carry_out(now)
+
+    def blocked(self, connection: int, now: Instant) -> None:
+        """See `Core`."""
+        self._blocked = self._blocked or connection == self._connection
+
+    def writable(self, connection: int, now: Instant) -> None:
+        """See `Core`."""
+        if connection == self._connection:
+            self._blocked = False
+            self._write_waiting()
+
+    def _ended(self, text: str, now: Instant) -> None:
+        """The books are not known any more: publish nothing until the next snapshot."""
+        self._fix = None
+        self._deadline_ns = self._repeat_ns = None
+        self._changed.clear()
+        self._waiting.clear()
+        for book in self.books.values():
+            book.clear()
+        self.note("warning", "disconnected", connection=self._connection, text=text)
+        if self._stopping:
+            self.effects.append(Exit(0, "stopped"))
+        else:
+            self.connector.schedule(now, failed=True)
+
+    def _close(self, text: str, now: Instant) -> None:
+        self.effects.append(Close(self._connection))
+        self._ended(text, now)
+
+    # ---- what the FIX session says ----
+
+    def _carry_out(self, now: Instant) -> None:
+        fix = self._fix
+        while fix is not None and (effects := fix.take_effects()):
+            for effect in effects:
+                self._fix_effect(effect, fix, now)
+                if self._fix is not fix:
+                    return
+
+    def _fix_effect(self, effect: FixEffect, fix: Session, now: Instant) -> None:
+        if isinstance(effect, Outbound):
+            self._waiting.append(effect.raw)
+            self._write_waiting()
+        elif isinstance(effect, Inbound):
+            self._inbound(effect, now)
+        elif isinstance(effect, LoggedOn):
+            self._subscribe(fix, now)
+        elif isinstance(effect, Disconnect):
+            self._close(f"{effect.reason.name.lower()}: {effect.text}", now)
+        elif isinstance(effect, Notice):
+            self._garbled += effect.code == "garbled"
+            self.note(effect.level.value, effect.code, text=effect.text)
+
+    def _write_waiting(self) -> None:
+        while self._waiting and not self._blocked:
+            self.effects.append(Write(self._connection, self._waiting.pop(0)))
+
+    def _subscribe(self, fix: Session, now: Instant) -> None:
+        self.effects.append(HostWorked(TARGET))
+        self.connector.worked()
+        self._repeat_ns = now.boot_ns + REPEAT_NS
+        for body in self.dialect.encode_subscribe(f"md-{self._connection}", self.config.symbols):
+            fix.send(body.msg_type, body.fields, now)
+        self.note("info", "subscribed", connection=self._connection, symbols=list(self.config.symbols))
+
+    def _inbound(self, effect: Inbound, now: Instant) -> None:
+        self._messages += 1
+        try:
+            heard = self.dialect.decode_market_data(effect.msg_type, effect.raw)
+        except BadReport as error:
+            self._unreadable += 1
+            self.note("error", "unreadable", msg_type=effect.msg_type, why=str(error), raw=effect.raw.decode("latin-1"))
+            return
+        if isinstance(heard, SubscriptionRejected):
+            self.note("error", "subscription_rejected", md_req_id=heard.md_req_id, text=heard.text)
+            self._close(f"subscription rejected: {heard.text}", now)
+            return
+        for entry in heard:
+            self._entry(entry, now)
+
+    def _entry(self, entry: BookEntry, now: Instant) -> None:
+        book = self.books.get(entry.symbol)
+        if book is None:
+            return
+        book.apply(entry)
+        self._changed.add(entry.symbol)
+        if entry.what == TRADE and entry.px is not None and entry.action != "W":
+            trade = Traded(self.config.venue, entry.symbol, entry.px, entry.qty, entry.taker_side, now.wall_ns)
+            self._trades.append(trade)
+
+    # ---- publishing ----
+
+    def turn_ended(self, now: Instant) -> None:
+        """See `Core`."""
+        for trade in self._trades:
+            self._publish(trade)
+        self._trades.clear()
+        for symbol in sorted(self._changed):
+            self._publish(self.books[symbol].top(self.config.venue, self._heard_wall_ns))
+        self._changed.clear()
+
+    def _publish(self, message: msgspec.Struct) -> None:
+        self.effects.append(Publish(FEED, encode(message)))
+        self.published += 1
+
+    # ---- time ----
+
+    def next_deadline_ns(self) -> int | None:
+        """See `Core`."""
+        fix_ns = self._fix.next_deadline_ns() if self._fix is not None else None
+        times = (self.connector.due_boot_ns, self._deadline_ns, self._repeat_ns, fix_ns)
+        return min((time for time in times if time is not None), default=None)
+
+    def timer(self, now: Instant) -> None:
+        """See `Core`."""
+        if self.connector.due_boot_ns is not None and now.boot_ns >= self.connector.due_boot_ns:
+            self._connect(now)
+        if self._fix is not None:
+            self._fix.timer(now)
+            self._carry_out(now)
+        if self._repeat_ns is not None and now.boot_ns >= self._repeat_ns:
+            self._repeat(now)
+        if self._deadline_ns is not None and now.boot_ns >= self._deadline_ns:
+            self._close("no connection in time", now)
+
+    def _repeat(self, now: Instant) -> None:
+        self._repeat_ns = now.boot_ns + REPEAT_NS
+        fix = self._fix
+        if fix is None or not fix.logged_on:
+            return
+        self._changed.update(symbol for symbol, book in self.books.items() if book.bid_px or book.ask_px)
+        if now.boot_ns - fix.last_received_boot_ns >= SILENCE_NS:
+            fix.send("1", b"112=alive-%d\x01" % now.boot_ns, now)
+            self._carry_out(now)
+
+    # ---- stop, control, status ----
+
+    def stop(self, now: Instant) -> None:
+        """See `Core`: log out, so that the venue frees the name at once."""
+        self._stopping = True
+        self.connector.cancel()
+        if self._fix is None:
+            self.effects.append(Exit(0, "stopped"))
+            return
+        self._fix.logout("the market data session is stopped", now)
+        self._carry_out(now)
+        if self._fix is not None:
+            self._deadline_ns = now.boot_ns + STOP_TIMEOUT_NS
+
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        """See `Core`: nothing but status is asked of this actor, and the shell answers that."""
+        if isinstance(message, ControlRequest):
+            answer = ControlAnswer(message.token, False, f"{self.name} has no act {message.act!r}")
+            self.effects.append(Send("control", answer, peer))
+
+    def status(self, now: Instant) -> dict[str, object]:
+        """See `Core`."""
+        fix = self._fix
+        offset_ns = fix.last_sending_time_offset_ns if fix is not None else 0
+        books: Mapping[str, object] = {
+            symbol: {"bid": str(book.bid_px), "ask": str(book.ask_px), "last": str(book.last_px)}
+            for symbol, book in self.books.items()
+        }
+        return {
+            "state": "live" if fix is not None and fix.logged_on else "connecting" if fix is not None else "waiting",
+            "epoch": 0,
+            "lsn": 0,
+            "connection": self._connection,
+            "sender_comp_id": self._sender,
+            "next_outbound": fix.next_outbound if fix is not None else 1,
+            "next_inbound": fix.next_inbound if fix is not None else 1,
+            "last_heard_ms": (now.wall_ns - self._heard_wall_ns) // NS_PER_MS if self._heard_wall_ns else None,
+            "clock_offset_ms": round(offset_ns / NS_PER_MS, 3),
+            "clock_warning": abs(offset_ns) > CLOCK_WARNING_NS,
+            "messages": self._messages,
+            "published": self.published,
+            "garbled": self._garbled,
+            "unreadable": self._unreadable,
+            "books": books,
+        }

@@ -1,0 +1,66 @@
+"""`python -P -m services.session --venue V`: the order entry session of one venue."""
+
+import sys
+from functools import partial
+
+import click
+
+from common.actor.shell import Shell
+from common.actor.start import connect_journal, run_actor, shell_for, target_fix
+from common.config import Config, ConfigError
+from common.fix.session_types import SequencePolicy
+from common.journal import OsFiles, Reader
+from common.messages import Command
+from common.venues.credentials import read_credentials
+from common.venues.dialect import find_dialect
+from services.session.core import TARGET, SessionCore
+from services.session.settings import SessionConfig
+
+
+def session_config(name: str, config: Config) -> SessionConfig:
+    """The venue's file and the stack's as the session needs them. Raises ConfigError."""
+    venue = config.venues.get(name)
+    if venue is None:
+        raise ConfigError(f"no enabled venue is called {name!r}; there is {', '.join(config.venues)}")
+    fix = venue.fix
+    return SessionConfig(
+        venue=name,
+        target_comp_id=fix.target_comp_id,
+        sender_comp_id=fix.sender_comp_id or "",
+        comp_id_prefix=fix.comp_id_prefix or "",
+        sequence_policy=SequencePolicy[fix.sequence_policy.name],
+        symbols=tuple(instrument.symbol for instrument in venue.instruments.values()),
+        messages=fix.limits.messages,
+        window_ms=fix.limits.window_ms,
+        connects=fix.limits.connects,
+        connects_window_ms=fix.limits.connects_window_ms,
+        heart_bt_int_s=fix.heart_bt_int_s,
+        reconnect_min_ms=fix.reconnect_min_ms,
+        reconnect_max_ms=fix.reconnect_max_ms,
+        cancel_reserve_ratio=float(config.stack.risk.cancel_reserve_ratio),
+        emergency_folder=str(config.emergency_folder),
+        credentials=read_credentials(venue, config),
+    )
+
+
+def build(name: str, config: Config) -> Shell:
+    """The session's core with its links."""
+    settings = session_config(name, config)
+    files = OsFiles()
+    shell = shell_for(SessionCore(settings, find_dialect(config.venues[name].dialect), files), config)
+    connect_journal(shell, config, follow=False)
+    shell.log_reader(Reader(config.journal_folder, files).read)
+    shell.bind_pull("commands", config.endpoint(f"session.{name}"), Command)
+    target_fix(shell, TARGET, config.venues[name].fix, config)
+    return shell
+
+
+@click.command()
+@click.option("--venue", required=True, help="The name of the venue's file in the configuration.")
+def main(venue: str) -> None:
+    """Run the order entry session of VENUE."""
+    sys.exit(run_actor(partial(build, venue)))
+
+
+if __name__ == "__main__":
+    main()
