@@ -1,7 +1,8 @@
 """What the exchange's own log holds: every change of its state, in the order in which it happened.
 
 A record's payload is a list of changes that belong together (all that one turn did, as a rule). Fields are only ever
-appended, with a default; a tag is never used again for something else. Times are Unix nanoseconds by the exchange's clock.
+appended, with a default; a tag is never used again for something else. Times are Unix nanoseconds by the exchange's
+clock.
 """
 
 from decimal import Decimal
@@ -53,6 +54,7 @@ class Traded(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=4):
     maker_fee: Decimal
     taker_fee: Decimal
     stamp_ns: int
+    taker_side: str
 
 
 class Closed(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=5):
@@ -66,7 +68,9 @@ class Closed(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=5):
 
 
 class Amended(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=6):
-    """An open order got new terms. When `requeued` it left the book, and a `Rested` puts it back at the end of its price."""
+    """An open order got new terms. When `requeued` it left the book, and a `Rested` puts it back at the end of its
+    price.
+    """
 
     order_id: int
     exec_id: int

@@ -17,8 +17,10 @@ from services.exchange.order import (
     EXPIRED,
     FILL_OR_KILL,
     GOOD_TILL_CANCEL,
+    IMMEDIATE_OR_CANCEL,
     LIMIT,
     MARKET,
+    SELL,
     ZERO,
     Order,
     Terms,
@@ -65,7 +67,8 @@ Listener = Callable[[Change, Order], None]
 
 
 class Engine:
-    """Matching over a `State`. `listener(change, order)` hears of each change of an account's order, already applied."""
+    """Matching over a `State`. `listener(change, order)` hears of each change of an account's order, already applied.
+    """
 
     def __init__(
         self, state: State, fee_rate_maker: Decimal, fee_rate_taker: Decimal, max_open_orders: int, listener: Listener
@@ -76,6 +79,12 @@ class Engine:
         self._fee_rate_taker = fee_rate_taker
         self._max_open_orders = max_open_orders
         self._changes: list[Change] = []
+        self._trades: list[Traded] = []
+
+    def take_trades(self) -> list[Traded]:
+        """The trades since the last call, in order, for market data."""
+        trades, self._trades = self._trades, []
+        return trades
 
     def take_changes(self) -> list[Change]:
         """What happened since the last call, in order, for the log."""
@@ -117,9 +126,10 @@ class Engine:
         """Place an order that `check` let through: match it, then rest or close what is left. `now_ns` is Unix time."""
         state = self.state
         order_id = state.next_order_id
-        self._apply_first(Placed(order_id, state.next_exec_id, terms, now_ns))
+        placed = Placed(order_id, state.next_exec_id, terms, now_ns)
+        self.record(placed)
         order = state.orders[order_id]
-        self._told(self._changes[-1], order)
+        self._told(placed, order)
         self._work(order, now_ns)
         return order
 
@@ -162,11 +172,12 @@ class Engine:
         assert px is not None
         state = self.state
         change = Traded(
-            state.books[maker.symbol].trade_id + 1, state.next_exec_id, maker.symbol, maker.order_id, taker.order_id, px, qty,
-            self._fee(maker, self._fee_rate_maker, px, qty), self._fee(taker, self._fee_rate_taker, px, qty), now_ns,
+            state.books[maker.symbol].trade_id + 1, state.next_exec_id, maker.symbol, maker.order_id, taker.order_id,
+            px, qty, self._fee(maker, self._fee_rate_maker, px, qty), self._fee(taker, self._fee_rate_taker, px, qty),
+            now_ns, taker.side,
         )  # fmt: skip
-        state.apply(change)
-        self._changes.append(change)
+        self.record(change)
+        self._trades.append(change)
         self._told(change, maker)
         self._told(change, taker)
 
@@ -188,7 +199,9 @@ class Engine:
             # Its own resting orders expire instead of trading.
             own = order.account and any(o.account == order.account for o in level.orders.values())
             found += (
-                sum((o.leaves_qty for o in level.orders.values() if o.account != order.account), ZERO) if own else level.qty
+                sum((o.leaves_qty for o in level.orders.values() if o.account != order.account), ZERO)
+                if own
+                else level.qty
             )
             if found >= order.leaves_qty:
                 break
@@ -219,6 +232,14 @@ class Engine:
     def expire(self, order: Order, now_ns: int) -> None:
         """Close an open order by the exchange's own decision."""
         self._close(order, EXPIRED, Cause.VENUE, now_ns)
+
+    def take_from(self, maker: Order, qty: Decimal, now_ns: int) -> None:
+        """Let a background order meet `qty` of a resting order, whatever stands before it in the book."""
+        side = SELL if maker.side == BUY else BUY
+        terms = Terms("", "", "", maker.symbol, side, LIMIT, qty, maker.price, IMMEDIATE_OR_CANCEL)
+        order_id = self.state.next_order_id
+        self.record(Placed(order_id, self.state.next_exec_id, terms, now_ns))
+        self._trade(maker, self.state.orders[order_id], qty, now_ns)
 
     def cancel_all(self, account: str, symbol: str, now_ns: int) -> list[Order]:
         """Cancel every open order of an account in a symbol; returns them."""
@@ -284,10 +305,6 @@ class Engine:
     def _close(self, order: Order, ord_status: str, cause: Cause, now_ns: int) -> None:
         self._do(Closed(order.order_id, self.state.next_exec_id, ord_status, now_ns, cause.value), order)
 
-    def _apply_first(self, change: Change) -> None:
-        self.state.apply(change)
-        self._changes.append(change)
-
     def _do(self, change: Change, order: Order) -> None:
         self.state.apply(change)
         self._changes.append(change)
@@ -300,6 +317,12 @@ class Engine:
 
 def _check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
     """The filters that depend on nothing but the order and its symbol."""
+    if terms.side not in (BUY, SELL) or terms.time_in_force not in (
+        GOOD_TILL_CANCEL,
+        IMMEDIATE_OR_CANCEL,
+        FILL_OR_KILL,
+    ):
+        return Refusal.BAD_TERMS
     if terms.self_trade not in (EXPIRE_TAKER, EXPIRE_MAKER, EXPIRE_BOTH):
         return Refusal.BAD_SELF_TRADE_MODE
     qty, price = terms.order_qty, terms.price
@@ -316,5 +339,3 @@ def _check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
     if terms.post_only and terms.time_in_force != GOOD_TILL_CANCEL:
         return Refusal.BAD_TERMS
     return None
-
-

@@ -60,9 +60,9 @@ def closed_order(order: Order) -> ClosedOrder:
 def trade_row(order: Order, trade: Traded, maker: bool, base: str, quote: str) -> TradeRow:
     """One side of a trade as the history keeps it."""
     return TradeRow(
-        order.account, order.symbol, trade.trade_id, trade.exec_id + (0 if maker else 1), order.order_id, order.cl_ord_id,
-        order.side, trade.px, trade.qty, trade.maker_fee if maker else trade.taker_fee,
-        base if order.side == BUY else quote, maker, trade.stamp_ns,
+        order.account, order.symbol, trade.trade_id, trade.exec_id + (0 if maker else 1), order.order_id,
+        order.cl_ord_id, order.side, trade.px, trade.qty, trade.maker_fee if maker else trade.taker_fee, base if
+        order.side == BUY else quote, maker, trade.stamp_ns,
     )  # fmt: skip
 
 
@@ -194,7 +194,7 @@ class RecentHistory:
 
     def flush(self, lsn: int) -> None:
         """The log holds everything up to `lsn`: hand over."""
-        if self.recent.size:
+        if self.recent.size or lsn > self.store.lsn:
             self.store.add(*self.recent.take(), lsn)
 
     def order(self, account: str, order_id: int) -> ClosedOrder | None:

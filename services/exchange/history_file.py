@@ -9,8 +9,8 @@ import msgspec
 from services.exchange.history import ClosedOrder, TradeRow
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS place (one INTEGER PRIMARY KEY CHECK (one = 1), lsn INTEGER NOT NULL, identity BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS orders (account TEXT, order_id INTEGER, symbol TEXT, body BLOB,
+CREATE TABLE IF NOT EXISTS place (one INTEGER PRIMARY KEY CHECK (one = 1), lsn INTEGER NOT NULL, identity BLOB NOT
+NULL); CREATE TABLE IF NOT EXISTS orders (account TEXT, order_id INTEGER, symbol TEXT, body BLOB,
   PRIMARY KEY (account, order_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS names (account TEXT, cl_ord_id TEXT, order_id INTEGER,
   PRIMARY KEY (account, cl_ord_id)) WITHOUT ROWID;
@@ -78,11 +78,9 @@ class FileHistory:
 
     def order_named(self, account: str, cl_ord_id: str) -> ClosedOrder | None:
         """See `History`."""
-        query = (
-            "SELECT body FROM names JOIN orders USING (account, order_id) WHERE names.account = ? AND names.cl_ord_id = ?"
-        )
-        row = self._db.execute(query, (account, cl_ord_id)).fetchone()
-        return _order(row[0]) if row is not None else None
+        query = "SELECT body FROM names JOIN orders USING (account, order_id) WHERE names.account = ? AND
+        names.cl_ord_id = ?" row = self._db.execute(query, (account, cl_ord_id)).fetchone() return _order(row[0]) if
+        row is not None else None
 
     def orders(self, account: str, symbol: str, from_order_id: int, limit: int) -> list[ClosedOrder]:
         """See `History`."""

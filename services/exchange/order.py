@@ -26,10 +26,11 @@ ZERO = Decimal(0)
 
 
 class Terms(NamedTuple):
-    """A new order as asked for. Codes are FIX's: Side(54), OrdType(40), TimeInForce(59); `price` is None for a market order.
+    """A new order as asked for. Codes are FIX's: Side(54), OrdType(40), TimeInForce(59); `price` is None for a market
+    order.
 
-    `account` is "" for the exchange's own background traders, whose balances nobody counts. `session` is whom reports go
-    to. `self_trade` says who expires when an account meets itself (SelfTradePreventionMode's codes).
+    `account` is "" for the exchange's own background traders, whose balances nobody counts. `session` is whom reports
+    go to. `self_trade` says who expires when an account meets itself (SelfTradePreventionMode's codes).
     """
 
     account: str
@@ -46,12 +47,14 @@ class Terms(NamedTuple):
 
 
 class Order:
-    """A live order; only `state.State` changes it. `ord_status` holds OrdStatus(39)'s code, times are Unix nanoseconds."""
+    """A live order; only `state.State` changes it. `ord_status` holds OrdStatus(39)'s code, times are Unix
+    nanoseconds.
+    """
 
     __slots__ = (
-        "account", "cl_ord_id", "cum_qty", "cum_quote", "former_names", "ord_status", "ord_type", "order_id", "order_qty",
-        "post_only", "price", "resting", "self_trade", "session", "side", "stamp_ns", "symbol", "time_in_force",
-        "updated_ns",
+        "account", "cl_ord_id", "cum_qty", "cum_quote", "former_names", "ord_status", "ord_type", "order_id",
+        "order_qty", "post_only", "price", "resting", "self_trade", "session", "side", "stamp_ns", "symbol",
+        "time_in_force", "updated_ns",
     )  # fmt: skip
 
     def __init__(self, order_id: int, terms: Terms, stamp_ns: int) -> None:
@@ -80,6 +83,6 @@ class Order:
     def terms(self) -> Terms:
         """What the order is asked to be now."""
         return Terms(
-            self.account, self.session, self.cl_ord_id, self.symbol, self.side, self.ord_type, self.order_qty, self.price,
-            self.time_in_force, self.post_only, self.self_trade,
+            self.account, self.session, self.cl_ord_id, self.symbol, self.side, self.ord_type, self.order_qty,
+            self.price, self.time_in_force, self.post_only, self.self_trade,
         )  # fmt: skip

@@ -30,7 +30,8 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key (text), the Ed25519 public key (32 raw bytes) that its signatures are checked with, and its account."""
+    """An API key (text), the Ed25519 public key (32 raw bytes) that its signatures are checked with, and its account.
+    """
 
     api_key: str
     public_key: bytes
@@ -40,11 +41,12 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one exchange process needs to know.
 
-    `dialect` is "generic" or "binance". `comp_id` is the exchange's own name in FIX. `parties` may log on to order entry
-    (generic), `market_data_parties` to market data; `keys` are for venues that know their clients by API key. `accounts`
-    holds the first balances of each account by asset. `fee_rate_*` is a share of the received asset. `traders` send
-    `trader_orders_per_s` orders each, drawn from `seed`. `feed_interval_ns` is how often changed prices are published and
-    `depth_interval_ns` how often changed depth is. `max_open_orders` is per account and symbol.
+    `dialect` is "generic" or "binance". `comp_id` is the exchange's own name in FIX. `parties` may log on to order
+    entry (generic), `market_data_parties` to market data; `keys` are for venues that know their clients by API key.
+    `accounts` holds the first balances of each account by asset. `fee_rate_*` is a share of the received asset.
+    `traders` send `trader_orders_per_s` orders each, drawn from `seed`. `feed_interval_ns` is how often changed
+    prices are published and `depth_interval_ns` how often changed depth is. `max_open_orders` is per account and
+    symbol.
     """
 
     name: str

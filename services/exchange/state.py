@@ -56,6 +56,8 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     next_order_id: int
     next_exec_id: int
     trades: int
+    deposits: list[tuple[str, str, Decimal]] = []
+    trade_counts: dict[str, int] = {}
 
 
 _encode_dump = msgspec.msgpack.Encoder().encode
@@ -76,6 +78,8 @@ class State:
         self.names: dict[tuple[str, str], int] = {}
         self.open_by_symbol: dict[tuple[str, str], dict[int, Order]] = {}
         self.balances: dict[tuple[str, str], Balance] = {}
+        self.deposits: dict[tuple[str, str], Decimal] = {}
+        self.trade_counts: dict[str, int] = {}
         self.sessions: dict[str, SessionNumbers] = {}
         self.next_order_id = 1
         self.next_exec_id = 1
@@ -117,6 +121,8 @@ class State:
 
     def _deposited(self, change: Deposited) -> None:
         self.balance(change.account, change.asset).free += change.amount
+        key = (change.account, change.asset)
+        self.deposits[key] = self.deposits.get(key, ZERO) + change.amount
 
     def _placed(self, change: Placed) -> None:
         order = Order(change.order_id, change.terms, change.stamp_ns)
@@ -151,6 +157,7 @@ class State:
             order.ord_status = FILLED if order.cum_qty == order.order_qty else PARTIALLY_FILLED
             if order.account:
                 self._settle(order, change.px, change.qty, notional, fee)
+                self.trade_counts[order.account] = self.trade_counts.get(order.account, 0) + 1
                 self.on_traded(order, change, order is maker)
             if order.ord_status == FILLED:
                 self._forget(order, ZERO)
@@ -202,7 +209,8 @@ class State:
         self.open_by_symbol.setdefault((order.account, order.symbol), {})[order.order_id] = order
 
     def _lock(self, order: Order, qty: Decimal) -> None:
-        """Lock what an open limit order of `qty` needs; a negative `qty` gives it back. A market order locks nothing."""
+        """Lock what an open limit order of `qty` needs; a negative `qty` gives it back. A market order locks nothing.
+        """
         if order.ord_type != LIMIT or order.price is None:
             return
         instrument = self.instruments[order.symbol]
@@ -258,6 +266,8 @@ class State:
                 self.next_order_id,
                 self.next_exec_id,
                 self.trades,
+                [(account, asset, amount) for (account, asset), amount in self.deposits.items()],
+                self.trade_counts,
             )
         )
 
@@ -277,6 +287,8 @@ class State:
                 book.last_px, book.trade_id, book.update_id = last_px, trade_id, update_id
         for name, generation, next_outbound, next_inbound in dump.sessions:
             self.sessions[name] = SessionNumbers(generation, next_outbound, next_inbound)
+        self.deposits = {(account, asset): amount for account, asset, amount in dump.deposits}
+        self.trade_counts = dict(dump.trade_counts)
         self.next_order_id, self.next_exec_id, self.trades = dump.next_order_id, dump.next_exec_id, dump.trades
 
     def _load_order(self, row: OrderRow) -> None:

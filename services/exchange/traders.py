@@ -1,6 +1,7 @@
 """Background traders: they quote around a price that walks at random, and now and then take what is there.
 
-All randomness comes from the `random.Random` that is handed in, and all prices are whole ticks, so a run can be repeated.
+All randomness comes from the `random.Random` that is handed in, and all prices are whole ticks, so a run can be
+repeated.
 """
 
 from decimal import Decimal
@@ -93,9 +94,7 @@ class Traders:
         usual = Decimal(NOTIONAL) / price / instrument.lot_size
         lots = max(1, int(usual * self._random.randint(5, 200) / 100))
         qty = min(max(lots * instrument.lot_size, instrument.min_qty), instrument.max_qty)
-        order = self._engine.new(
-            Terms("", "", "", instrument.symbol, side, LIMIT, qty, price, time_in_force), now_ns
-        )
+        order = self._engine.new(Terms("", "", "", instrument.symbol, side, LIMIT, qty, price, time_in_force), now_ns)
         return order if isinstance(order, Order) else None
 
 

@@ -1,0 +1,238 @@
+"""What the exchange answers over its control link: its own truth, and the switch for its faults. All JSON-ready."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from common.instant import Instant
+from services.exchange.faults import FAULT_SENTENCES, BadFault, Fault
+from services.exchange.history import ClosedOrder, TradeRow
+from services.exchange.order import Order
+from services.exchange.venue import Venue
+
+Detail = dict[str, object]
+MAX_ROWS = 1000
+
+
+class BadAct(ValueError):
+    """The act is not known, or its arguments make no sense."""
+
+
+class Control:
+    """Answers one act at a time. `sessions` and `inflict` are the core's: numbers of all sessions, and a fault's
+    first strike.
+    """
+
+    def __init__(
+        self, venue: Venue, sessions: Callable[[], dict[str, Detail]], inflict: Callable[[Fault, Instant], None]
+    ) -> None:
+        self._venue = venue
+        self._sessions = sessions
+        self._inflict = inflict
+        self._acts: dict[str, Callable[[Detail, Instant], Detail]] = {
+            "book": self._book,
+            "orders": self._orders,
+            "positions": self._positions,
+            "balances": self._balances,
+            "trades": self._trades,
+            "sessions": lambda arguments, now: {"sessions": sessions()},
+            "state": self._state,
+            "fault": self._fault,
+            "order": self._order,
+        }
+
+    def answer(self, act: str, arguments: Detail, now: Instant) -> Detail:
+        """The detail of the answer. Raises BadAct with what was wrong and what there is."""
+        handler = self._acts.get(act)
+        if handler is None:
+            raise BadAct(f"no act {act!r}: there is {', '.join(sorted(self._acts))}")
+        try:
+            return handler(arguments, now)
+        except BadFault as error:
+            raise BadAct(str(error)) from error
+
+    # ---- arguments
+
+    def _account(self, arguments: Detail) -> str:
+        account = str(arguments.get("account", "")) or next(iter(self._venue.settings.accounts), "")
+        if account not in self._venue.settings.accounts:
+            raise BadAct(f"no account {account!r}: there is {', '.join(self._venue.settings.accounts)}")
+        return account
+
+    def _symbols(self, arguments: Detail) -> list[str]:
+        symbol = str(arguments.get("symbol", ""))
+        if symbol and symbol not in self._venue.state.books:
+            raise BadAct(f"no symbol {symbol!r}: there is {', '.join(self._venue.state.books)}")
+        return [symbol] if symbol else list(self._venue.state.books)
+
+    # ---- acts
+
+    def _book(self, arguments: Detail, now: Instant) -> Detail:
+        """The levels of each book, best first, with how much of each is the account's."""
+        account, depth = self._account(arguments), _whole(arguments, "depth", 10)
+        books: Detail = {}
+        for symbol in self._symbols(arguments):
+            book = self._venue.state.books[symbol]
+            sides: Detail = {}
+            for name, side in (("bids", book.bids), ("asks", book.asks)):
+                rows = []
+                for level in side.walk():
+                    if len(rows) == depth:
+                        break
+                    own = sum((o.leaves_qty for o in level.orders.values() if o.account == account), Decimal(0))
+                    rows.append({"px": _text(level.price), "qty": _text(level.qty), "own_qty": _text(own)})
+                sides[name] = rows
+            books[symbol] = {**sides, "last_px": None if book.last_px is None else _text(book.last_px)}
+        return {"books": books, "as_of_ns": now.wall_ns}
+
+    def _orders(self, arguments: Detail, now: Instant) -> Detail:
+        account = self._account(arguments)
+        rows = [
+            order_row(o) for symbol in self._symbols(arguments) for o in self._venue.state.open_orders(account, symbol)
+        ]
+        return {"account": account, "orders": rows, "as_of_ns": now.wall_ns}
+
+    def _order(self, arguments: Detail, now: Instant) -> Detail:
+        """One order, open or closed, by `cl_ord_id` or `order_id`; `order` is null for one that was never placed."""
+        found = self._venue.find(
+            self._account(arguments), "", str(arguments.get("order_id", "")), str(arguments.get("cl_ord_id", ""))
+        )
+        return {"order": None if found is None else order_row(found)}
+
+    def _balances(self, arguments: Detail, now: Instant) -> Detail:
+        account = self._account(arguments)
+        rows = {
+            asset: {"free": _text(b.free), "locked": _text(b.locked)}
+            for (owner, asset), b in self._venue.state.balances.items()
+            if owner == account
+        }
+        return {"account": account, "balances": rows, "as_of_ns": now.wall_ns}
+
+    def _positions(self, arguments: Detail, now: Instant) -> Detail:
+        """What each asset's balance has changed by since the account was opened."""
+        account = self._account(arguments)
+        first = self._venue.settings.accounts[account]
+        rows = {}
+        for (owner, asset), b in self._venue.state.balances.items():
+            if owner == account:
+                start = self._venue.state.deposits.get((account, asset), first.get(asset, Decimal(0)))
+                rows[asset] = {
+                    "now": _text(b.free + b.locked),
+                    "start": _text(start),
+                    "change": _text(b.free + b.locked - start),
+                }
+        return {"account": account, "positions": rows, "as_of_ns": now.wall_ns}
+
+    def _trades(self, arguments: Detail, now: Instant) -> Detail:
+        """The account's trades of each symbol, from `from_trade_id` on, or the newest `limit`."""
+        account, limit = self._account(arguments), _whole(arguments, "limit", 50)
+        history = self._venue.history
+        rows: list[Detail] = []
+        for symbol in self._symbols(arguments):
+            if "from_trade_id" in arguments:
+                found = history.trades(account, symbol, _whole(arguments, "from_trade_id", 0), min(limit, MAX_ROWS))
+            else:
+                found = history.last_trades(account, symbol, min(limit, MAX_ROWS))
+            rows += [trade_dict(row) for row in found]
+        return {"account": account, "trades": rows, "as_of_ns": now.wall_ns}
+
+    def _state(self, arguments: Detail, now: Instant) -> Detail:
+        """Everything that `reconcile` compares, as of one instant: between two turns nothing moves.
+
+        `trades_from` is {symbol: trade id}: with it come the trades from there on, at most MAX_ROWS a symbol.
+        """
+        account = self._account(arguments)
+        asked = arguments.get("trades_from", {})
+        if not isinstance(asked, dict):
+            raise BadAct("`trades_from` is a table of trade ids by symbol")
+        trades = {
+            symbol: [trade_dict(t) for t in self._venue.history.trades(account, symbol, int(first), MAX_ROWS)]
+            for symbol, first in asked.items()
+            if symbol in self._venue.state.books
+        }
+        state = self._venue.state
+        return {
+            "as_of_ns": now.wall_ns,
+            "lsn": self._venue.store.last_lsn,
+            "account": account,
+            "orders": self._orders({"account": account}, now)["orders"],
+            "balances": self._balances({"account": account}, now)["balances"],
+            "positions": self._positions({"account": account}, now)["positions"],
+            "last_trade_ids": {
+                symbol: max((t.trade_id for t in self._venue.history.last_trades(account, symbol, 1)), default=0)
+                for symbol in state.books
+            },
+            "trade_count": state.trade_counts.get(account, 0),
+            "sessions": self._sessions(),
+            "trades": trades,
+            "counts": dict(self._venue.counts),
+        }
+
+    def _fault(self, arguments: Detail, now: Instant) -> Detail:
+        """Begin a fault (`kind`, `scope`, `count`, `ms`, `text`), or `list` or `clear` them."""
+        faults = self._venue.faults
+        kind = str(arguments.get("kind", "list"))
+        if kind == "clear":
+            return {"cleared": faults.clear()}
+        if kind != "list":
+            count = _whole(arguments, "count", 0 if kind in ("slow", "stall", "maintenance") else 1)
+            scope = str(arguments.get("scope", "fix"))
+            text = str(arguments.get("text", ""))
+            fault = faults.add(kind, scope, count, _whole(arguments, "ms", 1000), text)
+            self._inflict(fault, now)
+        return {
+            "faults": [
+                {"number": f.number, "kind": f.kind, "scope": f.scope, "count": f.count, "ms": f.ms, "struck": f.struck}
+                for f in faults.active
+            ],
+            "struck": dict(faults.struck),
+            "kinds": {kind.value: sentence for kind, sentence in FAULT_SENTENCES.items()},
+        }
+
+
+def _whole(arguments: Detail, name: str, default: int) -> int:
+    value = arguments.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise BadAct(f"`{name}` is a whole number, not below 0")
+    return value
+
+
+def _text(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def order_row(order: Order | ClosedOrder) -> Detail:
+    """An order as control and the command line show it."""
+    t = order.terms
+    return {
+        "order_id": str(order.order_id),
+        "cl_ord_id": t.cl_ord_id,
+        "symbol": t.symbol,
+        "side": t.side,
+        "ord_type": t.ord_type,
+        "order_qty": _text(t.order_qty),
+        "price": None if t.price is None else _text(t.price),
+        "cum_qty": _text(order.cum_qty),
+        "leaves_qty": _text(order.leaves_qty),
+        "ord_status": order.ord_status,
+        "stamp_ns": order.stamp_ns,
+    }
+
+
+def trade_dict(row: TradeRow) -> Detail:
+    """A trade as control and the command line show it. `exec_id` is its report's ExecID(17) where the dialect is
+    "generic".
+    """
+    return {
+        "symbol": row.symbol,
+        "trade_id": row.trade_id,
+        "exec_id": row.exec_id,
+        "order_id": str(row.order_id),
+        "cl_ord_id": row.cl_ord_id,
+        "side": row.side,
+        "px": _text(row.px),
+        "qty": _text(row.qty),
+        "fee": _text(row.fee),
+        "fee_asset": row.fee_asset,
+        "maker": row.maker,
+        "stamp_ns": row.stamp_ns,
+    }

@@ -1,0 +1,384 @@
+"""The exchange actor's core: listeners in, one turn's changes to the log, then everything that follows from them out.
+
+Nothing that a turn did is sent before the log has it. After the death of the process the log tells the next one every
+order, trade, balance and persistent number that anybody was ever told.
+"""
+
+from random import Random
+from typing import Protocol
+
+import msgspec
+
+from common.actor.core import BaseCore, Exit, Send
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.journal.errors import JournalError
+from common.journal.files import Files
+from common.messages import ControlAnswer, ControlRequest
+from services.exchange.changes import Change, Deposited
+from services.exchange.control import BadAct, Control
+from services.exchange.faults import BadFault, Fault, Kind
+from services.exchange.generic_market_data import GenericMarketData
+from services.exchange.generic_orders import GenericOrders
+from services.exchange.history import History
+from services.exchange.order import Order
+from services.exchange.settings import ExchangeSettings
+from services.exchange.store import Store
+from services.exchange.traders import Traders
+from services.exchange.venue import Line, Venue
+
+INTEGRITY = 7
+STOP_WITHIN_NS = 500 * NS_PER_MS
+TIDY_EVERY_NS = 250 * NS_PER_MS
+NEWS_EVERY_NS = 10 * NS_PER_S
+# When the process was away for longer, the traders do not make up for it.
+MAX_TRADER_STEPS = 50
+
+
+class Gateway(Protocol):
+    """One listener's side of a dialect."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody is connected."""
+
+    def accepted(self, line: Line, now: Instant) -> None:
+        """A new connection."""
+
+    def data(self, line: Line, data: bytes, now: Instant) -> None:
+        """Bytes from it."""
+
+    def lost(self, line: Line, now: Instant) -> None:
+        """It is gone. Called at least once for each, harmless when called again."""
+
+    def timer(self, now: Instant) -> None:
+        """Do what is due."""
+
+    def next_deadline_ns(self) -> int | None:
+        """When something is due, in boot terms."""
+
+    def settle(self, now: Instant) -> None:
+        """The turn ends: give everything that is to be sent."""
+
+    def stop(self, now: Instant) -> None:
+        """Take leave of everybody."""
+
+    def announce(self, headline: str, now: Instant) -> None:
+        """News(B) to everybody."""
+
+    def sessions(self) -> dict[str, dict[str, object]]:
+        """Names and numbers."""
+
+
+class OrderGateway(Gateway, Protocol):
+    """The listener whose clients own orders."""
+
+    def report(self, change: Change, order: Order) -> None:
+        """An account's order changed."""
+
+
+class ExchangeCore(BaseCore):
+    """See the module. `folder` holds the log, the snapshots and nothing else; `history` is kept beside it."""
+
+    def __init__(
+        self, settings: ExchangeSettings, folder: str, files: Files, history: History, segment_bytes: int
+    ) -> None:
+        super().__init__(f"exchange@{settings.name}")
+        self.settings = settings
+        self.venue: Venue
+        self.gateways: dict[str, Gateway] = {}
+        self._open = (folder, files, history, segment_bytes)
+        self._ready = False
+        self._control: Control
+        self._traders: Traders | None = None
+        self._trader_period_ns = 0
+        self._next_trader_ns = 0
+        self._held: dict[int, list[bytes]] = {}
+        self._fault_ends: list[tuple[int, Fault]] = []
+        self._next_news: list[tuple[int, int, Fault]] = []
+        self._stop_by_ns: int | None = None
+        self._tidy_ns = 0
+
+    # ---- life
+
+    def started(self, now: Instant) -> None:
+        """See `Core`: recover, and open an account that is new."""
+        folder, files, history, segment_bytes = self._open
+        try:
+            store = Store.open(self.settings, folder, files, history, now, segment_bytes)
+        except JournalError as error:
+            self.effects.append(Exit(INTEGRITY, str(error)))
+            return
+        self.venue = venue = Venue(self.settings, store)
+        venue.now = now
+        for account, balances in self.settings.accounts.items():
+            for asset, amount in balances.items():
+                if (account, asset) not in venue.state.deposits:
+                    venue.engine.record(Deposited(account, asset, amount))
+        self._open_gateways()
+        self._control = Control(venue, self._sessions, self._inflict)
+        self._start_traders(now)
+        self._ready = True
+        self.note(
+            "info",
+            "ready",
+            lsn=store.last_lsn,
+            replayed=store.replayed,
+            open_orders=len(venue.state.orders),
+            trades=venue.state.trades,
+        )
+
+    def _open_gateways(self) -> None:
+        orders: OrderGateway
+        if self.settings.dialect == "generic":
+            orders = GenericOrders(self.venue)
+            self.gateways = {"fix": orders, "market_data": GenericMarketData(self.venue)}
+        else:
+            raise ValueError(f"no dialect {self.settings.dialect!r}: there is generic, binance")
+        self.venue.report = orders.report
+        self.venue.dropped = self._dropped
+
+    def _start_traders(self, now: Instant) -> None:
+        settings, venue = self.settings, self.venue
+        orders_per_s = settings.traders * settings.trader_orders_per_s
+        if not orders_per_s:
+            return
+        random = Random(f"{settings.seed} {venue.state.next_order_id}")
+        self._traders = Traders(venue.engine, settings.instruments, random)
+        self._traders.furnish(now.wall_ns)
+        self._trader_period_ns = NS_PER_S // orders_per_s
+        self._next_trader_ns = now.boot_ns + self._trader_period_ns
+
+    def stop(self, now: Instant) -> None:
+        """See `Core`: log everybody out, wait a little for the answers, close the log."""
+        if not self._ready:
+            self.effects.append(Exit(0, "stopped"))
+            return
+        self.venue.now = now
+        self._stop_by_ns = now.boot_ns + STOP_WITHIN_NS
+        for gateway in self.gateways.values():
+            gateway.stop(now)
+
+    def status(self, now: Instant) -> dict[str, object]:
+        """See `Core`."""
+        if not self._ready:
+            return {"state": "starting"}
+        venue = self.venue
+        return {
+            "state": "live" if self._stop_by_ns is None else "stopping",
+            "epoch": venue.store.epoch,
+            "lsn": venue.store.last_lsn,
+            "dialect": self.settings.dialect,
+            "connections": len(venue.lines),
+            "open_orders": len(venue.state.orders),
+            "trades": venue.state.trades,
+            "sessions": self._sessions(),
+            "faults": len(venue.faults.active),
+            "counts": dict(venue.counts),
+        }
+
+    def abandon(self) -> None:
+        """Let go of the log as a killed process would; for the simulator and tests."""
+        if self._ready:
+            self.venue.store.abandon()
+        self._ready = False
+
+    # ---- connections
+
+    def accepted(self, connection: int, listener: str, now: Instant) -> None:
+        """See `Core`."""
+        if not self._ready:
+            return
+        line = Line(connection, listener)
+        self.venue.now = now
+        self.venue.opened(line)
+        self.gateways[listener].accepted(line, now)
+
+    def data(self, connection: int, data: bytes, now: Instant) -> None:
+        """See `Core`."""
+        line = self.venue.line(connection) if self._ready else None
+        if line is None:
+            return
+        self.venue.now = now
+        if self.venue.stalled(line):
+            self._held.setdefault(connection, []).append(data)
+            return
+        self.gateways[line.scope].data(line, data, now)
+
+    def closed(self, connection: int, text: str, now: Instant) -> None:
+        """See `Core`."""
+        line = self.venue.line(connection) if self._ready else None
+        if line is None:
+            return
+        self.venue.now = now
+        self._held.pop(connection, None)
+        self.venue.lost(line)
+        self.gateways[line.scope].lost(line, now)
+
+    def blocked(self, connection: int, now: Instant) -> None:
+        """See `Core`."""
+        line = self.venue.line(connection) if self._ready else None
+        if line is not None:
+            line.blocked = True
+
+    def writable(self, connection: int, now: Instant) -> None:
+        """See `Core`."""
+        line = self.venue.line(connection) if self._ready else None
+        if line is not None:
+            line.blocked = False
+
+    def _dropped(self, line: Line) -> None:
+        """The exchange itself closed a connection."""
+        self._held.pop(line.number, None)
+        self.gateways[line.scope].lost(line, self.venue.now)
+
+    # ---- time
+
+    def next_deadline_ns(self) -> int | None:
+        """See `Core`."""
+        if not self._ready:
+            return None
+        due = [gateway.next_deadline_ns() for gateway in self.gateways.values()]
+        due.append(self.venue.next_deadline_ns())
+        due += [end_ns for end_ns, _ in self._fault_ends]
+        due += [news_ns for news_ns, _, _ in self._next_news]
+        if self._traders is not None:
+            due.append(self._next_trader_ns)
+        if self.venue.history.recent.size:
+            due.append(self._tidy_ns)
+        due.append(self._stop_by_ns)
+        return min((d for d in due if d is not None), default=None)
+
+    def timer(self, now: Instant) -> None:
+        """See `Core`."""
+        if not self._ready:
+            return
+        self.venue.now = now
+        for gateway in self.gateways.values():
+            gateway.timer(now)
+        self._end_faults(now)
+        self._tell_news(now)
+        self._trade(now)
+
+    def _trade(self, now: Instant) -> None:
+        if self._traders is None or self._stop_by_ns is not None:
+            return
+        for _ in range(MAX_TRADER_STEPS):
+            if self._next_trader_ns > now.boot_ns:
+                return
+            self._traders.act(now.wall_ns)
+            self._next_trader_ns += self._trader_period_ns
+        self._next_trader_ns = now.boot_ns + self._trader_period_ns
+
+    def turn_ended(self, now: Instant) -> None:
+        """See `Core`: log what happened, then let it be told."""
+        if not self._ready:
+            return
+        venue = self.venue
+        venue.now = now
+        for gateway in self.gateways.values():
+            gateway.settle(now)
+        try:
+            venue.commit(now)
+            venue.flush(now)
+            if now.boot_ns >= self._tidy_ns:
+                venue.store.tidy()
+                self._tidy_ns = now.boot_ns + TIDY_EVERY_NS
+            self.effects += venue.take_effects()
+            self._finish(now)
+        except JournalError as error:
+            # Nothing of this turn may be told: the log does not have it.
+            self.abandon()
+            self.effects.append(Exit(INTEGRITY, str(error)))
+
+    def _finish(self, now: Instant) -> None:
+        if self._stop_by_ns is None:
+            return
+        if now.boot_ns >= self._stop_by_ns or not any(gateway.busy for gateway in self.gateways.values()):
+            self.venue.store.close()
+            self._ready = False
+            self.effects.append(Exit(0, "stopped"))
+
+    # ---- faults
+
+    def _inflict(self, fault: Fault, now: Instant) -> None:
+        """A fault begins: what it does at once, and when it ends. Raises BadFault where the dialect cannot have it."""
+        if fault.kind in (Kind.UNKNOWN, Kind.LOST) and self.settings.dialect == "generic":
+            self.venue.faults.end(fault)
+            raise BadFault(
+                f"dialect generic has no answer that means {fault.kind}; `gap` loses reports, `cut` the rest"
+            )
+        if fault.kind is Kind.CUT:
+            for line in self._lines(fault.scope):
+                self.venue.cut(line)
+                self.gateways[line.scope].lost(line, now)
+            self.venue.faults.count(fault)
+            self.venue.faults.end(fault)
+        elif fault.kind is Kind.STALL:
+            self._fault_ends.append((now.boot_ns + fault.ms * NS_PER_MS, fault))
+        elif fault.kind is Kind.MAINTENANCE:
+            self._next_news.append((now.boot_ns, now.boot_ns + fault.ms * NS_PER_MS, fault))
+
+    def _lines(self, scope: str) -> list[Line]:
+        return [line for line in self.venue.lines if scope in (line.scope, "all")]
+
+    def _end_faults(self, now: Instant) -> None:
+        over = [fault for end_ns, fault in self._fault_ends if end_ns <= now.boot_ns]
+        if not over:
+            return
+        self._fault_ends = [(end_ns, fault) for end_ns, fault in self._fault_ends if end_ns > now.boot_ns]
+        for fault in over:
+            self.venue.faults.end(fault)
+        held, self._held = self._held, {}
+        for connection, parts in held.items():
+            for data in parts:
+                self.data(connection, data, now)
+
+    def _tell_news(self, now: Instant) -> None:
+        """Count down to the end of the connections, every 10 s as Binance does, and end them."""
+        for entry in [entry for entry in self._next_news if entry[0] <= now.boot_ns]:
+            self._next_news.remove(entry)
+            _, end_ns, fault = entry
+            if fault not in self.venue.faults.active:
+                continue
+            gateways = [g for scope, g in self.gateways.items() if fault.scope in (scope, "all")]
+            left_ns = end_ns - now.boot_ns
+            if left_ns <= 0:
+                self.venue.faults.count(fault)
+                self.venue.faults.end(fault)
+                for gateway in gateways:
+                    gateway.stop(now)
+                continue
+            last = left_ns <= NEWS_EVERY_NS
+            seconds = -(-left_ns // NS_PER_S)
+            headline = (
+                "Your connection is about to be closed. Please reconnect."
+                if last
+                else f"You'll be disconnected in {seconds} seconds. Please reconnect."
+            )
+            for gateway in gateways:
+                gateway.announce(headline, now)
+            # The last word comes ten seconds before the end.
+            pause_ns = left_ns if last else min(NEWS_EVERY_NS, left_ns - NEWS_EVERY_NS)
+            self._next_news.append((now.boot_ns + pause_ns, end_ns, fault))
+
+    # ---- control
+
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        """See `Core`: a control request."""
+        if not isinstance(message, ControlRequest):
+            return
+        try:
+            if not self._ready:
+                raise BadAct("the exchange is starting; ask again")
+            self.venue.now = now
+            arguments = msgspec.json.decode(message.arguments, type=dict[str, object])
+            detail = self._control.answer(message.act, arguments, now)
+            answer = ControlAnswer(message.token, True, "", msgspec.json.encode(detail))
+        except (BadAct, msgspec.DecodeError) as error:
+            answer = ControlAnswer(message.token, False, str(error))
+        # After the turn's commit, so that an answer never tells what the log does not have.
+        target = self.venue.effects if self._ready else self.effects
+        target.append(Send(link, answer, peer))
+
+    def _sessions(self) -> dict[str, dict[str, object]]:
+        return {name: row for gateway in self.gateways.values() for name, row in gateway.sessions().items()}

@@ -1,0 +1,117 @@
+"""Faults on command: what the exchange is told to do wrong, how often, and on which kind of line."""
+
+import enum
+from dataclasses import dataclass
+
+
+class Kind(enum.StrEnum):
+    """What can go wrong. `FAULT_SENTENCES` says what each does."""
+
+    CUT = "cut"
+    STALL = "stall"
+    GAP = "gap"
+    DUPLICATE = "duplicate"
+    GARBLE = "garble"
+    REJECT = "reject"
+    SLOW = "slow"
+    UNKNOWN = "unknown"
+    LOST = "lost"
+    LATE_FILL = "late_fill"
+    REJECT_STATUS = "reject_status"
+    MAINTENANCE = "maintenance"
+
+
+FAULT_SENTENCES: dict[Kind, str] = {
+    Kind.CUT: "Close the connections of the scope at once, without Logout(5).",
+    Kind.STALL: "Read and write nothing on the scope for `ms` milliseconds.",
+    Kind.GAP: "Give the next `count` application messages their numbers and lose them.",
+    Kind.DUPLICATE: "Send the next `count` application messages twice, under one number.",
+    Kind.GARBLE: "Break a byte in the next `count` application messages.",
+    Kind.REJECT: "Reject the next `count` new orders.",
+    Kind.SLOW: "Delay everything sent on the scope by `ms` milliseconds, until it is cleared.",
+    Kind.UNKNOWN: "Carry out the next `count` requests, and answer that their execution status is unknown (-1007).",
+    Kind.LOST: "Do not carry out the next `count` requests, and answer that their status is unknown (-1006).",
+    Kind.LATE_FILL: "Fill a part of the next `count` orders as they are cancelled, and report it after the cancel.",
+    Kind.REJECT_STATUS: "Answer the next `count` questions for an order's state with an error.",
+    Kind.MAINTENANCE: "Announce the end of the connection with News(B), and close it after `ms` milliseconds.",
+}
+
+SCOPES = ("fix", "market_data", "rest", "all")
+
+
+@dataclass
+class Fault:
+    """One fault under way. `count` is how often it still strikes (0: until cleared or, for STALL, until it is over)."""
+
+    number: int
+    kind: Kind
+    scope: str
+    count: int
+    ms: int
+    text: str
+    struck: int = 0
+
+
+class BadFault(ValueError):
+    """The order for a fault names no kind or scope that there is, or a number that cannot be."""
+
+
+class Faults:
+    """The faults under way, oldest first."""
+
+    def __init__(self) -> None:
+        self._numbers = 0
+        self._active: list[Fault] = []
+        self.struck: dict[str, int] = {}
+
+    def add(self, kind: str, scope: str, count: int, ms: int, text: str) -> Fault:
+        """Begin a fault. Raises BadFault."""
+        if kind not in FAULT_SENTENCES:
+            raise BadFault(f"no fault {kind!r}: there is {', '.join(FAULT_SENTENCES)}")
+        if scope not in SCOPES:
+            raise BadFault(f"no scope {scope!r}: there is {', '.join(SCOPES)}")
+        if count < 0 or ms < 0:
+            raise BadFault("`count` and `ms` are not negative")
+        self._numbers += 1
+        fault = Fault(self._numbers, Kind(kind), scope, count, ms, text)
+        self._active.append(fault)
+        return fault
+
+    def end(self, fault: Fault) -> None:
+        """The fault is over."""
+        if fault in self._active:
+            self._active.remove(fault)
+
+    def clear(self) -> int:
+        """End all faults; how many there were."""
+        cleared = len(self._active)
+        self._active.clear()
+        return cleared
+
+    def strikes(self, kind: Kind, scope: str) -> Fault | None:
+        """The fault of this kind that applies now, counted as having struck; None where there is none."""
+        if not self._active:
+            return None
+        fault = self.find(kind, scope)
+        if fault is not None:
+            self.count(fault)
+        return fault
+
+    def find(self, kind: Kind, scope: str) -> Fault | None:
+        """The oldest fault of this kind and scope, without counting it."""
+        for fault in self._active:
+            if fault.kind is kind and fault.scope in (scope, "all"):
+                return fault
+        return None
+
+    def count(self, fault: Fault) -> None:
+        """The fault struck once; one whose count is used up is over."""
+        fault.struck += 1
+        self.struck[fault.kind] = self.struck.get(fault.kind, 0) + 1
+        if fault.count and fault.struck >= fault.count:
+            self.end(fault)
+
+    @property
+    def active(self) -> tuple[Fault, ...]:
+        """What is under way."""
+        return tuple(self._active)
