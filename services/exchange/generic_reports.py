@@ -55,8 +55,8 @@ def report(
     exec_inst = "18=6\x01" if terms.post_only else ""
     return (
         f"37={order.order_id}\x01{names or f'11={terms.cl_ord_id}{chr(1)}'}17={exec_id}\x01150={exec_type}\x01"
-        f"39={ord_status or
-        order.ord_status}\x0155={terms.symbol}\x0154={terms.side}\x0138={number(terms.order_qty)}\x01"
+        f"39={ord_status or order.ord_status}\x0155={terms.symbol}\x0154={terms.side}\x01"
+        f"38={number(terms.order_qty)}\x01"
         f"40={terms.ord_type}\x01{price}59={terms.time_in_force}\x01{exec_inst}{extra}151={number(order.leaves_qty)}\x01"
         f"14={number(order.cum_qty)}\x016={average(order.cum_quote, order.cum_qty)}\x01"
         f"60={utc_timestamp(stamp_ns).decode()}\x01"
@@ -91,8 +91,8 @@ def status_unknown(
     """
     name = f"11={cl_ord_id}\x01" if cl_ord_id else ""
     return (
-        f"37={order_id or
-        'NONE'}\x01{name}17={exec_id}\x01150=I\x0139=8\x01103=5\x0155={symbol}\x0154={side}\x01{extra}"
+        f"37={order_id or 'NONE'}\x01{name}17={exec_id}\x01150=I\x0139=8\x01103=5\x01"
+        f"55={symbol}\x0154={side}\x01{extra}"
         f"38=0\x01151=0\x0114=0\x016=0\x0160={utc_timestamp(stamp_ns).decode()}\x0158={text}\x01"
     ).encode()
 

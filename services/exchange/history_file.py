@@ -78,9 +78,9 @@ class FileHistory:
 
     def order_named(self, account: str, cl_ord_id: str) -> ClosedOrder | None:
         """See `History`."""
-        query = "SELECT body FROM names JOIN orders USING (account, order_id) WHERE names.account = ? AND
-        names.cl_ord_id = ?" row = self._db.execute(query, (account, cl_ord_id)).fetchone() return _order(row[0]) if
-        row is not None else None
+        query = "SELECT body FROM names JOIN orders USING (account, order_id) WHERE account = ? AND cl_ord_id = ?"
+        row = self._db.execute(query, (account, cl_ord_id)).fetchone()
+        return _order(row[0]) if row is not None else None
 
     def orders(self, account: str, symbol: str, from_order_id: int, limit: int) -> list[ClosedOrder]:
         """See `History`."""

@@ -27,7 +27,7 @@ IMAGE = "image"
 
 
 class Image(msgspec.Struct, array_like=True, frozen=True):
-    """A snapshot: the record it stands on, that record's checksum, the state's own dump, and where sent messages stand."""
+    """A snapshot: the record it stands on with its checksum, the state's own dump, and where sent messages stand."""
 
     lsn: int
     chain_crc: int
@@ -151,8 +151,9 @@ class Store:
         if crc32c(data[_CRC_BYTES:]).to_bytes(_CRC_BYTES, "little") != data[:_CRC_BYTES]:
             return 0
         image = _decode_image(data[_CRC_BYTES:])
-        reader = Reader(self._log.folder, self._files)
-        if image.lsn > min(self._log.last_lsn, self.history.store.lsn) or reader.link_at(image.lsn).crc != image.chain_crc:
+        if image.lsn > min(self._log.last_lsn, self.history.store.lsn):
+            return 0
+        if Reader(self._log.folder, self._files).link_at(image.lsn).crc != image.chain_crc:
             return 0
         self.state.load(image.state)
         self.sent.load(image.marks)

@@ -169,7 +169,7 @@ class Venue:
     def _flush(self, line: Line, now: Instant) -> None:
         if line.blocked and line.waiting:
             return
-        if line.waiting and self.stalled(line, now):
+        if line.waiting and self.stalled(line):
             return
         ready: list[bytes] = []
         while line.waiting and line.waiting[0][0] <= now.boot_ns:
@@ -183,7 +183,7 @@ class Venue:
             self.lost(line)
             self.dropped(line)
 
-    def stalled(self, line: Line, now: Instant) -> bool:
+    def stalled(self, line: Line) -> bool:
         """Whether a fault keeps the line from being read and written."""
         return bool(self.faults.active) and self.faults.find(Kind.STALL, line.scope) is not None
 
