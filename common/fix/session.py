@@ -300,6 +300,11 @@ class Session:
         else:
             self._close(reason, text)
 
+    def _begin_logout_after_reject(self, now: Instant) -> None:
+        """The Reject(3) just sent has said why; the Logout(5) needs no Text(58)."""
+        if self.state in LOGGED_ON_STATES or self.state is _S.RESETTING:
+            self._begin_logout("", now, DisconnectReason.PROTOCOL_ERROR)
+
     def _reject(self, m: _Received, problem: Problem, now: Instant) -> None:
         """Reject(3), case 14; the number is consumed only if it was the expected one and not of a type that sets
         numbers."""
@@ -372,7 +377,7 @@ class Session:
         if late is not None:
             self._reject(m, late, now)
             if late.reason == 10:
-                self._refuse(DisconnectReason.PROTOCOL_ERROR, late.text, now)
+                self._begin_logout_after_reject(now)
             return
         if fields.get(b"49") != self._their_id or fields.get(b"56") != self._our_id:
             self._wrong_comp_id(m, now)
@@ -398,7 +403,7 @@ class Session:
                 self._reject(m, Problem(1, int(tag), "Required tag missing"), now)
                 return
         self._reject(m, Problem(9, None, "CompID problem"), now)
-        self._refuse(DisconnectReason.PROTOCOL_ERROR, "CompID problem", now)
+        self._begin_logout_after_reject(now)
 
     def _sending_time_problem(self, m: _Received, now: Instant) -> Problem | None:
         """Cases 2.o, 2.f and 2.g: SendingTime(52) near our clock, OrigSendingTime(122) there and not later."""

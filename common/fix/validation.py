@@ -60,9 +60,9 @@ _DATE = r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
 _NUMBER = r"-?(\d+(\.\d*)?|\.\d+)"
 _FORMATS = {
     "INT": r"-?\d+",
-    "LENGTH": r"\d+",
-    "SEQNUM": r"\d+",
-    "NUMINGROUP": r"\d+",
+    "LENGTH": r"\d{1,9}",
+    "SEQNUM": r"\d{1,18}",
+    "NUMINGROUP": r"\d{1,9}",
     "TAGNUM": r"\d+",
     "DAYOFMONTH": r"0?[1-9]|[12]\d|3[01]",
     "FLOAT": _NUMBER,
@@ -150,7 +150,7 @@ class Validator:
             reason = self._value_reason(rule, value)
             if reason is not None:
                 return _problem(reason, tag)
-            if rule.group is not None and value.isdigit():
+            if rule.group is not None and value.isdigit() and len(value) < 10:
                 problem, at = self._entries(rule.group, int(value), fields, at, size)
                 if problem is not None:
                     return problem
@@ -200,7 +200,7 @@ class Validator:
             return (_problem(GROUP_ORDER, fields[at][0]) if out_of_order else _problem(GROUP_COUNT, count_tag)), end
         if end > at and fields[at][0] != first and self.switches.group_order:
             return _problem(GROUP_ORDER, fields[at][0]), end
-        for start, stop in zip(starts, [*starts[1:], end], strict=True):
+        for start, stop in zip(starts, [*starts[1:], end], strict=False):
             problem = self._entry(group, fields, start, stop)
             if problem is not None:
                 return problem, end
@@ -226,7 +226,7 @@ class Validator:
             if reason is not None:
                 return _problem(reason, tag)
             nested = group.nested.get(number)
-            if nested is not None and value.isdigit():
+            if nested is not None and value.isdigit() and len(value) < 10:
                 problem, at = self._entries(nested, int(value), fields, at, end)
                 if problem is not None:
                     return problem

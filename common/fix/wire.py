@@ -293,7 +293,7 @@ class FieldSet:
                 cuts.append(at)
             at += 1
         nested = spec.nested if spec else None
-        bounds = zip(cuts, [*cuts[1:], at], strict=True)
+        bounds = zip(cuts, [*cuts[1:], at], strict=False)
         return tuple(FieldSet(self.fields[a:b], self._msg_type, nested) for a, b in bounds)
 
 
