@@ -29,15 +29,17 @@ make_venv() {
 
 # Two steps, because pip refuses an editable install under --require-hashes, and build isolation would fetch unhashed tools.
 install_from() {
-  lock="$1"
   if command -v uv >/dev/null 2>&1; then
-    # --no-config: a developer's own uv settings must not change what the lock means.
-    uv pip install --quiet --no-config --python "$root/.venv/bin/python" --require-hashes -r "$lock" &&
-      uv pip install --quiet --no-config --python "$root/.venv/bin/python" --no-deps --no-build-isolation -e "$root"
-  else
-    "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" &&
-      "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$root"
+    # A desk's network may have a certificate authority of its own, which the system knows and uv by itself does not.
+    UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 steps uv pip install --quiet --python "$root/.venv/bin/python" && return 0
+    "$root/.venv/bin/python" -m pip --version >/dev/null 2>&1 || return 1
+    say "uv could not; trying pip"
   fi
+  steps "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check
+}
+
+steps() {
+  "$@" --require-hashes -r "$lock" && "$@" --no-deps --no-build-isolation -e "$root"
 }
 
 # The folder is part of it: an editable install and the scripts in .venv/bin name it.
@@ -72,6 +74,6 @@ set_up() {
   if ! "$root/.venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
     make_venv || fail "the virtual environment could not be made in $root/.venv" 3
   fi
-  install_from "$lock" || fail "the packages of $lock could not be installed; the lines above say why" 3
+  install_from || fail "the packages of $lock could not be installed; the lines above say why" 3
   stamp_of "$lock" >"$root/.venv/.fixring-$1"
 }
