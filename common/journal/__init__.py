@@ -22,6 +22,9 @@ from common.journal.files import Files, OsFiles
 from common.journal.frames import EPOCH, FIRST_FREE_KIND, TICK, WRITERS, Entry, Link, Record, frame, parse
 from common.journal.log import AppendedBatch, Log, Recovery
 from common.journal.reader import Reader, iterate
+from common.journal.salvage import Salvaged, salvage
+from common.journal.snapshots import Snapshot, newest_snapshot, snapshot_folder, write_snapshot
+from common.journal.verify import Verdict, verify
 from common.journal.writers import Run, WriterState
 
 __all__ = [
@@ -50,9 +53,17 @@ __all__ = [
     "Record",
     "Recovery",
     "Run",
+    "Salvaged",
+    "Snapshot",
     "UnsafeFileSystem",
+    "Verdict",
     "WriterState",
     "frame",
     "iterate",
+    "newest_snapshot",
     "parse",
+    "salvage",
+    "snapshot_folder",
+    "verify",
+    "write_snapshot",
 ]

@@ -6,9 +6,10 @@ that was written and not synced when the process or the power went; its pages ma
 its first bad frame on it is torn: it was never acknowledged and is cut.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from common.journal.errors import Damage, NotThere
+from common.journal.errors import Damage
 from common.journal.files import Files
 from common.journal.frames import MAX_PAYLOAD_BYTES, Link, Stop, Walked, find_frame, frame_bytes
 from common.journal.marks import MARK, Mark, read_mark
@@ -48,11 +49,14 @@ class Survey(NamedTuple):
     journal_epoch: int
 
 
-def survey(files: Files, folder: str, *, trusted_lsn: int = 0) -> Survey | None:
+def survey(
+    files: Files, folder: str, *, trusted_lsn: int = 0, progress: Callable[[int, int], None] | None = None
+) -> Survey | None:
     """Read and verify the folder; None where it holds no journal yet.
 
     Segments that lie wholly at or below `trusted_lsn` (where a snapshot that verifies stands) have only their headers
-    checked, but the last RUNS_KEPT records are always read. Raises Damage, FormatTooNew, OSError.
+    checked, but the last RUNS_KEPT records are always read. `progress` is told how many segments of how many were
+    read. Raises Damage, FormatTooNew, OSError.
     """
     names = files.list(folder)
     starts = first_lsns(files, folder)
@@ -67,7 +71,7 @@ def survey(files: Files, folder: str, *, trusted_lsn: int = 0) -> Survey | None:
     # A duplicate of an append gets its first place and stamp: so many records are folded, whatever a snapshot has.
     wanted_lsn = min(trusted_lsn + 1, starts[-1] - RUNS_KEPT)
     first_read = max((index for index, start in enumerate(starts) if start <= wanted_lsn), default=0)
-    return _Scan(files, folder, mark, starts).run(first_read)
+    return _Scan(files, folder, mark, starts).run(first_read, progress)
 
 
 def _mark(files: Files, folder: str) -> Mark:
@@ -103,12 +107,14 @@ class _Scan:
         self.epoch = mark.journal_epoch
         self.durable_lsn = mark.durable.lsn
 
-    def run(self, first_read: int) -> Survey:
+    def run(self, first_read: int, progress: Callable[[int, int], None] | None) -> Survey:
         end: Link | None = None
         stamp_ns = 0
         writers = Writers()
         for index, start in enumerate(self.starts[:-1]):
             upto = self.starts[index + 1] - 1
+            if progress is not None:
+                progress(index, len(self.starts))
             if index < first_read:
                 self._header_only(start)
                 continue
@@ -228,17 +234,6 @@ def refuse_if_durable(files: Files, handle: int, path: str, walked: Walked, used
                 f"{walked.why}; record {lsn} at byte {walked.position + position} says that it was durable",
             )  # fmt: skip
         at = find_frame(block, position + 8)
-
-
-def surveyed(files: Files, folder: str) -> Survey:
-    """`survey` of a folder that must hold a journal. Raises NotThere, Damage, OSError."""
-    try:
-        found = survey(files, folder)
-    except FileNotFoundError as error:
-        raise NotThere(f"{folder}: there is no such folder") from error
-    if found is None:
-        raise NotThere(f"{folder}: there is no journal in it")
-    return found
 
 
 def read_range(files: Files, handle: int, start: int, end: int) -> bytes:

@@ -1,0 +1,139 @@
+"""Snapshots of what actors fold from the log: caches, each named by the record it stands on, each checked before use.
+
+A file `NAME-LSN.snapshot`, little-endian: u32 CRC32C of everything after it, u32 magic "FXRN", u16 version, u16 zero,
+u32 length of the digest, u64 LSN, u32 checksum of that record, u32 zero, u64 length of the payload, 32 s name, then
+digest and payload. The digest is the folded state's own hash; the payload is the actor's business.
+
+A snapshot is believed where its checksum is right and the log holds the very record it names. Anything else is passed
+over, and the next older one tried; without any, the log is folded from its start.
+"""
+
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from crc32c import crc32c
+
+from common.journal.errors import Damage, FormatTooNew, Gone, LogFailed, NotThere
+from common.journal.files import Files, Folder, read_whole, replace_file
+from common.journal.frames import VERSION, Link, writer_field, writer_name
+from common.journal.reader import Reader
+
+SUFFIX = ".snapshot"
+SNAPSHOTS = "snapshots"
+_MAGIC = int.from_bytes(b"FXRN", "little")
+_HEADER = struct.Struct("<IIHHIQIIQ32s")
+
+
+class Snapshot(NamedTuple):
+    """An actor's folded state after the record `at` (its LSN and checksum), with the state's own `digest`."""
+
+    name: str
+    at: Link
+    digest: bytes
+    payload: bytes
+
+    def encode(self) -> bytes:
+        """The file's bytes. Raises BadEntry where the name is not a writer's."""
+        head = _HEADER.pack(
+            0, _MAGIC, VERSION, 0, len(self.digest), self.at.lsn, self.at.crc, 0, len(self.payload),
+            writer_field(self.name),
+        )  # fmt: skip
+        body = head[4:] + self.digest + self.payload
+        return crc32c(body).to_bytes(4, "little") + body
+
+
+def snapshot_folder(journal: Folder) -> str:
+    """Where a journal's snapshots are."""
+    return f"{journal}/{SNAPSHOTS}"
+
+
+def write_snapshot(folder: Folder, files: Files, snapshot: Snapshot) -> str:
+    """Put the snapshot into the folder (made where missing), whole or not at all, and read it back. Its file name.
+
+    Raises LogFailed where the disk fails, Damage where what is read back is not what was written.
+    """
+    name = f"{snapshot.name}-{snapshot.at.lsn:020d}{SUFFIX}"
+    try:
+        files.make_folder(str(folder))
+        replace_file(files, str(folder), name, snapshot.encode())
+    except OSError as error:
+        raise LogFailed(f"{folder}/{name}: writing the snapshot", error) from error
+    if read_snapshot(f"{folder}/{name}", files) != snapshot:
+        raise Damage(f"{folder}/{name}", 0, snapshot.at.lsn, "the snapshot reads back as another one")
+    return name
+
+
+def read_snapshot(path: str, files: Files) -> Snapshot:
+    """The snapshot in a file. Raises Damage, FormatTooNew, NotThere, LogFailed."""
+    try:
+        data = read_whole(files, path)
+    except FileNotFoundError as error:
+        raise NotThere(f"{path}: there is no such snapshot") from error
+    except OSError as error:
+        raise LogFailed(f"{path}: reading the snapshot", error) from error
+    if len(data) < _HEADER.size or crc32c(data[4:]) != int.from_bytes(data[:4], "little"):
+        raise Damage(path, 0, 0, "the checksum of the snapshot differs")
+    _, magic, version, _, digest_bytes, lsn, crc, _, payload_bytes, name = _HEADER.unpack_from(data)
+    start = _HEADER.size + digest_bytes
+    if magic != _MAGIC or len(data) != start + payload_bytes:
+        raise Damage(path, 0, lsn, "no snapshot stands there")
+    if version != VERSION:
+        raise FormatTooNew(path, version)
+    return Snapshot(writer_name(name), Link(lsn, crc), data[_HEADER.size : start], data[start:])
+
+
+def newest_snapshot(folder: Folder, files: Files, name: str, log: Reader) -> Snapshot | None:
+    """The newest snapshot of `name` that verifies and stands on a record that the log holds; None where there is none.
+
+    Raises LogFailed where the disk cannot be read, Damage where the log itself is damaged.
+    """
+    for lsn in reversed(_lsns(folder, files, name)):
+        try:
+            snapshot = read_snapshot(f"{folder}/{name}-{lsn:020d}{SUFFIX}", files)
+        except (Damage, NotThere):
+            continue
+        try:
+            stands = snapshot.name == name and log.link_at(snapshot.at.lsn) == snapshot.at
+        except (Gone, NotThere):
+            continue
+        if stands:
+            return snapshot
+    return None
+
+
+def prune_snapshots(folder: Folder, files: Files, name: str, keep: int = 2) -> list[str]:
+    """Remove all but the newest `keep` snapshots of `name`; the names removed. Raises LogFailed."""
+    gone = [f"{name}-{lsn:020d}{SUFFIX}" for lsn in _lsns(folder, files, name)[:-keep]]
+    try:
+        for file in gone:
+            files.remove(f"{folder}/{file}")
+    except OSError as error:
+        raise LogFailed(f"{folder}: removing old snapshots", error) from error
+    return gone
+
+
+def safe_floor(folder: Folder, files: Files, names: Iterable[str], log: Reader) -> int:
+    """The lowest LSN that some actor still needs: the first after its newest snapshot that verifies.
+
+    0 where one of them has none: then everything is needed. Raises LogFailed, Damage.
+    """
+    floors = []
+    for name in names:
+        snapshot = newest_snapshot(folder, files, name, log)
+        if snapshot is None:
+            return 0
+        floors.append(snapshot.at.lsn + 1)
+    return min(floors, default=0)
+
+
+def _lsns(folder: Folder, files: Files, name: str) -> list[int]:
+    """Where the snapshots of `name` stand, ascending."""
+    try:
+        names = files.list(str(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise LogFailed(f"{folder}: listing snapshots", error) from error
+    stems = (file.removesuffix(SUFFIX).rpartition("-") for file in names if file.endswith(SUFFIX))
+    return sorted(int(number) for stem, _, number in stems if stem == name and len(number) == 20 and number.isdigit())

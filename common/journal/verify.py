@@ -1,0 +1,65 @@
+"""The whole folder read and checked, also while its journal is being written."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from common.journal.errors import Damage, LogFailed, NotThere
+from common.journal.files import Files, Folder
+from common.journal.recovery import Survey, survey
+
+# A live journal moves under the reader: a look that finds damage or a missing file is taken again, as often as this.
+# What stays the same between two looks is damage.
+LOOKS = 5
+
+Progress = Callable[[int, int], None]
+"""(segments read, segments in all)"""
+
+
+class Verdict(NamedTuple):
+    """A journal that is sound. `torn_bytes` behind its last record were never acknowledged: the next start cuts them.
+
+    In a journal that is being written, the batch on its way looks torn too.
+    """
+
+    identity: str
+    segments: int
+    first_lsn: int
+    last_lsn: int
+    confirmed_lsn: int
+    last_stamp_ns: int
+    journal_epoch: int
+    torn_bytes: int
+    torn_why: str
+
+
+def verify(folder: Folder, files: Files, progress: Progress | None = None) -> Verdict:
+    """Check every byte that counts. Raises Damage (file, offset, LSN), FormatTooNew, NotThere, LogFailed."""
+    found = _settled(str(folder), files, progress)
+    return Verdict(
+        found.identity.hex(), len(found.segments), found.segments[0], found.end.lsn, found.confirmed.lsn,
+        found.stamp_ns, found.journal_epoch, found.used_bytes - found.end_position, found.torn_why,
+    )  # fmt: skip
+
+
+def _settled(folder: str, files: Files, progress: Progress | None) -> Survey:
+    before: tuple[str, int, int] | None = None
+    for look in range(LOOKS):
+        try:
+            found = survey(files, folder, progress=progress)
+        except Damage as error:
+            place = (error.file, error.offset, error.lsn)
+            if place == before or look == LOOKS - 1:
+                raise
+            before = place
+            continue
+        except FileNotFoundError as error:
+            if look == LOOKS - 1 or before == (str(error.filename), 0, 0):
+                raise NotThere(f"{folder}: there is no journal in it") from error
+            before = (str(error.filename), 0, 0)
+            continue
+        except OSError as error:
+            raise LogFailed(f"{folder}: reading", error) from error
+        if found is None:
+            break
+        return found
+    raise NotThere(f"{folder}: there is no journal in it")
