@@ -581,7 +581,8 @@ class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="ask"):
     """orders -> account: one question to the venue's REST side. `asked_lsn` is the last record orders had applied.
 
     `what` is one of "order" (by `cl_ord_id` or `order_id`), "open_orders", "trades" (by `order_id`, or from
-    `from_trade_key` on), "balances", "time", "cancel_all" (every open order of `symbol`).
+    `from_trade_key` on, else from `since_ns` by the venue's clock), "balances", "time", "cancel_all" (every open order
+    of `symbol`).
     """
 
     venue: str
@@ -593,6 +594,7 @@ class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="ask"):
     from_trade_key: str = ""
     asked_lsn: int = 0
     attempt: Attempt | None = None
+    since_ns: int = 0
 
 
 # ---- journal link ----
