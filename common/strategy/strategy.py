@@ -1,0 +1,412 @@
+"""The class that a strategy derives from, and the core that runs one as an actor.
+
+A strategy is told what happens by its hooks and acts by its helpers; it opens nothing and reads no clock (`now` is
+set before each hook), so the same core runs it live and in the simulator. What a hook raises is noted and counted,
+and the strategy goes on.
+"""
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar, Final, NamedTuple, cast
+
+import msgspec
+import orjson
+
+from common.actor.core import BaseCore, Exit, Publish, Send
+from common.instant import NS_PER_S, Instant
+from common.messages import (
+    MAX_TIME_TO_LIVE_NS,
+    SIDE_BUY,
+    SIDE_SELL,
+    ClientRequest,
+    CommandOutcome,
+    ControlAnswer,
+    ControlRequest,
+    EntryAnswer,
+    OrderEvent,
+    PositionChanged,
+    Side,
+    StatusChanged,
+    TimeInForce,
+    TopOfBook,
+    Traded,
+    Welcome,
+)
+from common.strategy.entry import Entry, NotWelcome, Superseded, TooManyUnanswered
+from common.strategy.signals import BadSignal, Signal, read_signal, signal_line
+
+ZERO: Final = Decimal(0)
+LATEST_ERRORS = 5
+
+
+class NoParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The parameters of a strategy that has none."""
+
+
+class BadParameters(Exception):
+    """What the configuration gives a strategy is not what it takes: which strategy, which key."""
+
+
+class Market(NamedTuple):
+    """One symbol at one venue that a strategy may trade; prices in `quote`, quantities in `base`."""
+
+    venue: str
+    symbol: str
+    base: str
+    quote: str
+    tick_size: Decimal
+    lot_size: Decimal
+    min_qty: Decimal
+    min_notional: Decimal
+
+    def price_down(self, price: Decimal) -> Decimal:
+        """The next price on the grid at or below `price`."""
+        return price // self.tick_size * self.tick_size
+
+    def price_up(self, price: Decimal) -> Decimal:
+        """The next price on the grid at or above `price`."""
+        return -(-price // self.tick_size) * self.tick_size
+
+    def quantity_down(self, quantity: Decimal) -> Decimal:
+        """The next quantity on the grid at or below `quantity`."""
+        return quantity // self.lot_size * self.lot_size
+
+
+class Setting(NamedTuple):
+    """What a strategy is given at its start."""
+
+    name: str
+    markets: tuple[Market, ...]
+    parameters: Mapping[str, Any] = {}
+
+
+class Strategy:
+    """Derive from this, override the hooks that matter, and name `Parameters` and `timer_ns` where the
+    defaults do not fit.
+    """
+
+    Parameters: ClassVar[type[msgspec.Struct]] = NoParameters
+    timer_ns: ClassVar[int] = NS_PER_S
+    """How often `on_timer` is called."""
+
+    def __init__(self, setting: Setting, core: "StrategyCore") -> None:
+        """`parameters` are decoded into `Parameters`. Raises BadParameters."""
+        self.name = setting.name
+        self.markets = {(market.venue, market.symbol): market for market in setting.markets}
+        self.now = Instant(0, 0)
+        self.core = core
+        try:
+            self.parameters: Any = msgspec.convert(dict(setting.parameters), self.Parameters, strict=False)
+        except msgspec.ValidationError as error:
+            raise BadParameters(f"strategies.{setting.name}.parameters: {error}") from None
+
+    # -- hooks ---------------------------------------------------------------------------------------------------------
+
+    def on_start(self) -> None:
+        """The order manager has welcomed the strategy: from here on it may send."""
+
+    def on_market_data(self, event: TopOfBook | Traded) -> None:
+        """Best prices or a public trade, of the strategy's own markets only."""
+
+    def on_order(self, order: OrderEvent) -> None:
+        """An own order is another one than before; a fill also comes to `on_fill`, after this."""
+
+    def on_fill(self, fill: OrderEvent) -> None:
+        """An own order was filled: LastQty(32) is `last_qty`, LastPx(31) is `last_px`."""
+
+    def on_outcome(self, outcome: CommandOutcome) -> None:
+        """What became of a command: sent, refused, expired, withdrawn or accepted."""
+
+    def on_signal(self, signal: Signal) -> None:
+        """A signal came. What is returned by `core.fate` goes to whoever tails the signals."""
+
+    def on_timer(self) -> None:
+        """Every `timer_ns`, once started."""
+
+    def on_stop(self) -> None:
+        """The process is told to end. Resting orders are the order manager's matter (`on_stop` of the venue)."""
+
+    # -- helpers -------------------------------------------------------------------------------------------------------
+
+    def buy(
+        self,
+        venue: str,
+        symbol: str,
+        order_qty: Decimal,
+        price: Decimal | None = None,
+        *,
+        time_in_force: TimeInForce = "1",
+        post_only: bool = False,
+        label: str = "",
+        time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
+    ) -> int:
+        """Send a buy order, limit with `price`, else market. Returns its number; its outcome comes to `on_outcome`."""
+        return self._new(SIDE_BUY, venue, symbol, order_qty, price, time_in_force, post_only, label, time_to_live_ns)
+
+    def sell(
+        self,
+        venue: str,
+        symbol: str,
+        order_qty: Decimal,
+        price: Decimal | None = None,
+        *,
+        time_in_force: TimeInForce = "1",
+        post_only: bool = False,
+        label: str = "",
+        time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
+    ) -> int:
+        """As `buy`, on the other side."""
+        return self._new(SIDE_SELL, venue, symbol, order_qty, price, time_in_force, post_only, label, time_to_live_ns)
+
+    def amend(self, number: int, order_qty: Decimal | None = None, price: Decimal | None = None) -> int:
+        """Change the total quantity and/or price of the own order `number`. Returns the command's number."""
+        return self.core.entry.amend(self.now, number, order_qty, price)
+
+    def cancel(self, number: int) -> int:
+        """Cancel the own order `number`, whatever it takes. Returns the command's number."""
+        return self.core.entry.cancel(self.now, number)
+
+    def cancel_all(self, venue: str = "", symbol: str = "") -> int:
+        """Cancel all own orders there. Returns the command's number."""
+        return self.core.entry.cancel_all(self.now, venue, symbol)
+
+    @property
+    def orders(self) -> Mapping[int, OrderEvent]:
+        """The own open orders by number, as last told."""
+        return self.core.entry.orders
+
+    @property
+    def unanswered(self) -> Mapping[int, ClientRequest]:
+        """The own commands that have no outcome yet."""
+        return self.core.entry.unanswered
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the order manager takes orders now, as last told."""
+        return self.core.entry.state == "live"
+
+    def position(self, venue: str, symbol: str) -> Decimal:
+        """The account's position in the base asset at one venue, fees taken off."""
+        held = self.core.entry.positions.get((venue, symbol))
+        return ZERO if held is None else held.quantity
+
+    def top(self, venue: str, symbol: str, max_age_ns: int) -> TopOfBook | None:
+        """The best prices, or None where none were heard within `max_age_ns`."""
+        return self.core.top(venue, symbol, max_age_ns, self.now)
+
+    def note(self, event: str, **fields: object) -> None:
+        """Add a line to the strategy's log."""
+        self.core.note("info", event, **fields)
+
+    def _new(
+        self, side: Side, venue: str, symbol: str, order_qty: Decimal, price: Decimal | None,
+        time_in_force: TimeInForce, post_only: bool, label: str, time_to_live_ns: int,
+    ) -> int:  # fmt: skip
+        return self.core.entry.new(
+            self.now,
+            venue,
+            symbol,
+            side,
+            order_qty,
+            price,
+            time_in_force=time_in_force,
+            post_only=post_only,
+            label=label,
+            time_to_live_ns=time_to_live_ns,
+        )
+
+
+class StrategyCore(BaseCore):
+    """The actor `strategy@NAME`: the entry link, the feed and the signals around one `Strategy`.
+
+    Links: "entry" to the order manager, "feed" of market data, and for signals raw bytes through `followed`; what
+    became of each signal is published on "signals.out".
+    """
+
+    def __init__(self, setting: Setting, kind: type[Strategy], instance: str, *, takes_signals: bool = False) -> None:
+        """`instance` must differ for each start. Raises BadParameters."""
+        super().__init__(f"strategy@{setting.name}")
+        self.entry = Entry(setting.name, instance)
+        self.strategy = kind(setting, self)
+        self._takes_signals = takes_signals
+        self._markets = frozenset(self.strategy.markets)
+        self._tops: dict[tuple[str, str], tuple[TopOfBook, int]] = {}
+        self._started = False
+        self._timer_ns = 0
+        self._counts: Counter[str] = Counter()
+        self._errors: list[str] = []
+        self._fate = ""
+
+    # -- inputs --------------------------------------------------------------------------------------------------------
+
+    def started(self, now: Instant) -> None:
+        """Say hello to the order manager."""
+        self.entry.start(now)
+        self._flush()
+
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        """A word of the order manager, market data, or a person's request."""
+        self.strategy.now = now
+        if isinstance(message, TopOfBook | Traded):
+            self._market_data(message, now)
+        elif isinstance(message, ControlRequest):
+            self.effects.append(
+                Send("control", ControlAnswer(message.token, False, f"a strategy has no act {message.act!r}"), peer)
+            )
+        elif link == "entry":
+            self._heard(cast(EntryAnswer, message), now)
+        self._flush()
+
+    def followed(self, block: bytes, now: Instant) -> None:
+        """Lines of signals."""
+        self.strategy.now = now
+        for line in block.splitlines():
+            if line.strip():
+                self._signal(line)
+        self._flush()
+
+    def timer(self, now: Instant) -> None:
+        """What is overdue at the order manager, and the strategy's own timer."""
+        self.strategy.now = now
+        self.entry.timer(now)
+        if self._started and now.boot_ns >= self._timer_ns:
+            self._timer_ns = now.boot_ns + self.strategy.timer_ns
+            self._guard("on_timer", self.strategy.on_timer)
+        self._flush()
+
+    def next_deadline_ns(self) -> int | None:
+        """See `Core`."""
+        asked_ns = self.entry.next_deadline_ns()
+        if not self._started or self.entry.superseded:
+            return asked_ns
+        return self._timer_ns if asked_ns is None else min(asked_ns, self._timer_ns)
+
+    def undelivered(self, send: Send, now: Instant) -> None:
+        """The queue to the order manager is full; what is unanswered is sent again after the next welcome."""
+        self._counts["undelivered"] += 1
+
+    def stop(self, now: Instant) -> None:
+        """Let the strategy say its last word, and end."""
+        self.strategy.now = now
+        if self._started:
+            self._guard("on_stop", self.strategy.on_stop)
+        self._flush()
+        self.effects.append(Exit(0, "stopped"))
+
+    # -- what the hooks may ask ----------------------------------------------------------------------------------------
+
+    def top(self, venue: str, symbol: str, max_age_ns: int, now: Instant) -> TopOfBook | None:
+        """The best prices heard within `max_age_ns`, by the older of the feed's clock and ours."""
+        held = self._tops.get((venue, symbol))
+        if held is None:
+            return None
+        top, heard_boot_ns = held
+        age_ns = max(now.wall_ns - top.heard_ns, now.boot_ns - heard_boot_ns)
+        return top if age_ns <= max_age_ns else None
+
+    def fate(self, text: str) -> None:
+        """From `on_signal`: what became of the signal, for whoever tails them."""
+        self._fate = text
+
+    # -- the pieces ----------------------------------------------------------------------------------------------------
+
+    def _market_data(self, message: TopOfBook | Traded, now: Instant) -> None:
+        if (message.venue, message.symbol) not in self._markets:
+            return
+        if isinstance(message, TopOfBook):
+            self._tops[message.venue, message.symbol] = (message, now.boot_ns)
+        if self._started and not self.entry.superseded:
+            self._guard("on_market_data", self.strategy.on_market_data, message)
+
+    def _heard(self, message: EntryAnswer, now: Instant) -> None:
+        news = self.entry.received(message, now)
+        strategy = self.strategy
+        match news:
+            case Welcome():
+                self.note("info", "welcome", state=news.state, epoch=news.epoch, highest=news.highest)
+                self._start(now)
+            case StatusChanged():
+                self.note("info", "status", state=news.state, number=news.number)
+            case CommandOutcome():
+                self._counts[news.outcome] += 1
+                if news.outcome in ("refused", "withdrawn"):
+                    self.note("warning", news.outcome, number=news.number, reason=news.reason, text=news.text)
+                self._guard("on_outcome", strategy.on_outcome, news)
+            case OrderEvent() if news.strategy == strategy.name:
+                self._guard("on_order", strategy.on_order, news)
+                if news.last_qty:
+                    self._counts["fills"] += 1
+                    self._guard("on_fill", strategy.on_fill, news)
+            case PositionChanged():
+                self._counts["positions"] += 1
+
+    def _start(self, now: Instant) -> None:
+        if not self._started:
+            self._started = True
+            self._timer_ns = now.boot_ns + self.strategy.timer_ns
+            self._guard("on_start", self.strategy.on_start)
+
+    def _signal(self, line: bytes) -> None:
+        self._counts["signals"] += 1
+        try:
+            signal = read_signal(line)
+        except BadSignal as error:
+            self._counts["bad_signals"] += 1
+            self.note("warning", "bad_signal", why=str(error))
+            self._tell(line, f"no signal: {error}")
+            return
+        self._fate = "not started" if not self._started else "superseded" if self.entry.superseded else "ignored"
+        if self._started and not self.entry.superseded:
+            self._guard("on_signal", self.strategy.on_signal, signal)
+        self.note("info", "signal", id=signal.id, kind=signal.kind, fate=self._fate)
+        self._tell(signal_line(signal), self._fate)
+
+    def _tell(self, line: bytes, fate: str) -> None:
+        if self._takes_signals:
+            told = orjson.dumps({"strategy": self.strategy.name, "fate": fate, "signal": _shown(line)})
+            self.effects.append(Publish("signals.out", told))
+
+    def _guard(self, hook: str, call: Callable[..., None], *arguments: object) -> None:
+        """Call a hook. What it raises is the strategy's error, never the process's."""
+        try:
+            call(*arguments)
+        except (NotWelcome, Superseded, TooManyUnanswered) as error:
+            self._counts["unsent"] += 1
+            self.note("warning", "unsent", hook=hook, why=str(error))
+        except Exception as error:
+            self._counts["errors"] += 1
+            self._errors = [*self._errors[-LATEST_ERRORS + 1 :], f"{hook}: {type(error).__name__}: {error}"]
+            self.note("error", "strategy_error", hook=hook, traceback=traceback.format_exc())
+
+    def _flush(self) -> None:
+        outgoing, self.entry.outgoing = self.entry.outgoing, []
+        self.effects.extend(Send("entry", request) for request in outgoing)
+
+    # -- status --------------------------------------------------------------------------------------------------------
+
+    def status(self, now: Instant) -> dict[str, object]:
+        """State, open orders, what has no outcome yet, and counts, the strategy's own errors among them."""
+        return {
+            "state": self.entry.state,
+            "epoch": self.entry.epoch,
+            "lsn": self.entry.last[0],
+            "open_orders": len(self.entry.orders),
+            "unanswered": len(self.entry.unanswered),
+            "counts": dict(self._counts),
+            "errors": list(self._errors),
+        }
+
+
+def _shown(line: bytes) -> object:
+    """A line as JSON again, or as text where it is none."""
+    try:
+        return cast(object, orjson.loads(line))
+    except orjson.JSONDecodeError:
+        return line[:256].decode("utf-8", "replace")
+
+
+def markets_of(names: Sequence[tuple[str, str]], known: Mapping[tuple[str, str], Market]) -> tuple[Market, ...]:
+    """The markets called `names`, in that order; a symbol that a venue does not have is left out."""
+    return tuple(known[name] for name in names if name in known)

@@ -1,0 +1,80 @@
+"""`python -P -m services.strategies --name N`: one strategy of the configuration."""
+
+import argparse
+import importlib
+import os
+import sys
+import time
+
+from common.actor.shell import Shell
+from common.actor.start import run_actor, shell_for
+from common.config import Config, ConfigError, InstrumentConfig, StrategyConfig
+from common.messages import EntryAnswer, FeedMessage
+from common.strategy.strategy import BadParameters, Market, Setting, Strategy, StrategyCore
+
+
+def strategy_class(program: str) -> type[Strategy]:
+    """The class that "module:Class" names. Raises ConfigError."""
+    module, _, name = program.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"strategies: program {program!r}: {error}") from None
+    if not isinstance(found, type) or not issubclass(found, Strategy):
+        raise ConfigError(f"strategies: program {program!r} is no class derived from Strategy")
+    return found
+
+
+def setting_of(name: str, own: StrategyConfig, config: Config) -> Setting:
+    """What the strategy is given: its markets are each of its symbols at each of its venues that has it."""
+    markets = tuple(
+        _market(venue, config.venues[venue].instruments[symbol])
+        for venue in own.venues
+        if venue in config.venues
+        for symbol in own.symbols
+        if symbol in config.venues[venue].instruments
+    )
+    return Setting(name, markets, own.parameters)
+
+
+def _market(venue: str, i: InstrumentConfig) -> Market:
+    return Market(venue, i.symbol, i.base, i.quote, i.tick_size, i.lot_size, i.min_qty, i.min_notional)
+
+
+def takes_signals(kind: type[Strategy]) -> bool:
+    """Whether the class wants signals, so that the process binds a socket for them."""
+    return kind.on_signal is not Strategy.on_signal
+
+
+def build(name: str, config: Config) -> Shell:
+    """The strategy's core with its links. Raises ConfigError."""
+    own = config.strategies.get(name)
+    if own is None:
+        known = ", ".join(config.strategies) or "none"
+        raise ConfigError(f"strategies: there is no enabled strategy {name!r}; there is {known}")
+    kind = strategy_class(own.program)
+    signals = takes_signals(kind)
+    instance = f"{os.getpid():x}-{time.time_ns():x}"
+    try:
+        core = StrategyCore(setting_of(name, own, config), kind, instance, takes_signals=signals)
+    except BadParameters as error:
+        raise ConfigError(str(error)) from None
+    shell = shell_for(core, config)
+    shell.connect_dealer("entry", config.endpoint("entry"), EntryAnswer)
+    shell.subscribe("feed", [config.endpoint(f"feed.{venue}") for venue in config.venues], FeedMessage)
+    if signals:
+        shell.bind_subscriber("signals", config.endpoint(f"signals.{name}"), None)
+        shell.bind_publisher("signals.out", config.endpoint(f"signals.{name}.out"))
+    return shell
+
+
+def main() -> int:
+    """Run until stopped."""
+    parser = argparse.ArgumentParser(prog="python -P -m services.strategies")
+    parser.add_argument("--name", required=True, help="a [strategies.NAME] of the configuration")
+    name: str = parser.parse_args().name
+    return run_actor(lambda config: build(name, config))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
