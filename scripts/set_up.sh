@@ -60,8 +60,13 @@ set_up() {
   # What tests need includes what running needs.
   installed test "$test_lock" && return 0
   [ "$1" = run ] && installed run "$run_lock" && return 0
+  what=run
   lock="$run_lock"
-  [ "$1" = test ] && lock="$test_lock"
+  # A developer's environment stays one when scripts/start renews it.
+  if [ "$1" = test ] || [ -f "$root/.venv/.fixring-test" ]; then
+    what=test
+    lock="$test_lock"
+  fi
 
   # One set-up at a time: start and test may be called together in a fresh clone.
   if [ -z "${FIXRING_SET_UP_LOCKED:-}" ] && command -v flock >/dev/null 2>&1; then
@@ -75,5 +80,5 @@ set_up() {
     make_venv || fail "the virtual environment could not be made in $root/.venv" 3
   fi
   install_from || fail "the packages of $lock could not be installed; the lines above say why" 3
-  stamp_of "$lock" >"$root/.venv/.fixring-$1"
+  stamp_of "$lock" >"$root/.venv/.fixring-$what"
 }

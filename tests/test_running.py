@@ -1,0 +1,59 @@
+"""The Procfile, the scripts and the locks say the same thing as the code."""
+
+import os
+import re
+import stat
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from honcho.environ import parse_procfile
+
+from common.config import CHECKOUT, Kind
+
+SCRIPTS = ("scripts/start", "scripts/test", "scripts/fixring", "scripts/lock", ".ci/run")
+
+
+def test_the_procfile_has_one_line_a_kind_that_honcho_keeps() -> None:
+    processes = parse_procfile((CHECKOUT / "Procfile").read_text()).processes
+    assert set(processes) == {kind.value for kind in Kind}
+    for name, command in processes.items():
+        assert command == f"exec python -P -m services.supervisor {name}"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_run_and_parse_in_a_plain_shell(script: str) -> None:
+    path = CHECKOUT / script
+    assert path.stat().st_mode & stat.S_IXUSR
+    assert path.read_text().startswith("#!/bin/sh\n")
+    subprocess.run(["sh", "-n", path], check=True)
+    subprocess.run(["sh", "-n", CHECKOUT / "scripts/set_up.sh"], check=True)
+
+
+def test_ci_runs_what_the_readme_tells_a_developer_to_run() -> None:
+    assert "scripts/test\n" in (CHECKOUT / ".ci/run").read_text()
+
+
+def test_the_command_line_runs_from_any_folder_through_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "fixring"
+    link.symlink_to(CHECKOUT / "scripts/fixring")
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    (tmp_path / "common").mkdir()
+    (tmp_path / "common/__init__.py").write_text("raise SystemExit('the wrong package')")
+    done = subprocess.run([link, "--version"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout[:16]) == (0, "fixring, version"), done.stderr
+
+
+def test_every_dependency_says_why_and_is_locked() -> None:
+    text = (CHECKOUT / "pyproject.toml").read_text()
+    project = tomllib.loads(text)["project"]
+    run_time, tests = project["dependencies"], project["optional-dependencies"]["test"]
+    for requirement in [*run_time, *tests, *project["optional-dependencies"]["bench"]]:
+        assert re.search(rf'^ *"{re.escape(requirement)}", +# \S', text, re.MULTILINE), (
+            f"no reason beside {requirement}"
+        )
+    for lock, wanted in (("requirements.lock", run_time), ("requirements-test.lock", run_time + tests)):
+        locked = {line.partition("==")[0] for line in (CHECKOUT / lock).read_text().splitlines() if "==" in line}
+        assert {re.split(r"[><=~ ]", requirement)[0] for requirement in wanted} <= locked
+        assert "hatchling" in locked
