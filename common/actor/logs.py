@@ -21,7 +21,7 @@ class ActorLog:
     def __init__(
         self, folder: Path, actor: str, level: str = "info", max_bytes: int = 16 << 20, files: int = 5
     ) -> None:
-        """`folder` is made when missing, for its owner only. Full files of `max_bytes` are set aside; `files` are kept."""
+        """`folder` is made when missing. Full files of `max_bytes` are set aside, and `files` of them kept."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / f"{actor}.jsonl"
         self._actor = actor

@@ -40,6 +40,7 @@ from common.actor.core import (
     Send,
     Write,
 )
+from common.actor.curve import Curve
 from common.actor.logs import ActorLog
 from common.actor.tcp import Connection, ConnectionLost, Endpoint, Listener, Phase, listen, prepare
 from common.instant import NS_PER_MS, Instant
@@ -111,12 +112,13 @@ class _Link:
 class Shell:
     """Runs one core until it exits. Declare the links, then `run`."""
 
-    def __init__(self, core: Core, run_folder: Path, log: ActorLog) -> None:
-        """Takes the actor's lock (raises AlreadyRunning) and binds its control link."""
+    def __init__(self, core: Core, run_folder: Path, log: ActorLog, curve: Curve | None = None) -> None:
+        """Takes the actor's lock (raises AlreadyRunning) and binds its control link; `curve` is for tcp endpoints."""
         self.core = core
         self._lock = take_lock(run_folder, core.name)
         self._run_folder = run_folder
         self.log = log
+        self._curve = curve
         self._context = zmq.Context()
         self._context.setsockopt(zmq.MAX_SOCKETS, 256)
         self._poller = zmq.Poller()
@@ -171,7 +173,7 @@ class Shell:
         sock = self._open(name, zmq.ROUTER, accepts, routed=True)
         sock.setsockopt(zmq.ROUTER_MANDATORY, 1)
         sock.setsockopt(zmq.ROUTER_HANDOVER, 1)
-        sock.bind(endpoint)
+        self._bind(sock, endpoint)
 
     def connect_dealer(self, name: str, endpoint: str, accepts: object, identity: str = "") -> None:
         """A DEALER to one ROUTER, under the actor's name unless `identity` says another."""
@@ -179,7 +181,7 @@ class Shell:
         sock.setsockopt(zmq.ROUTING_ID, (identity or self.core.name).encode())
         sock.setsockopt(zmq.RECONNECT_IVL, 20)
         sock.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
-        sock.connect(endpoint)
+        self._join(sock, endpoint)
 
     def connect_push(self, name: str, endpoint: str) -> None:
         """A command path: at most once, small queue, nothing queued for a peer that is not there."""
@@ -188,15 +190,15 @@ class Shell:
         sock.setsockopt(zmq.SNDHWM, PUSH_QUEUE_MESSAGES)
         sock.setsockopt(zmq.RECONNECT_IVL, 20)
         sock.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
-        sock.connect(endpoint)
+        self._join(sock, endpoint)
 
     def bind_pull(self, name: str, endpoint: str, accepts: object) -> None:
         """The receiving end of command paths."""
-        self._open(name, zmq.PULL, accepts).bind(endpoint)
+        self._bind(self._open(name, zmq.PULL, accepts), endpoint)
 
     def bind_publisher(self, name: str, endpoint: str) -> None:
         """A PUB socket; it drops for a subscriber that does not keep up."""
-        self._open(name, zmq.PUB, None).bind(endpoint)
+        self._bind(self._open(name, zmq.PUB, None), endpoint)
 
     def subscribe_stream(self, endpoint: str, name: str = "stream") -> None:
         """The journal's stream of frames: blocks go to `core.followed`."""
@@ -210,7 +212,7 @@ class Shell:
         """A SUB that publishers connect to. With `accepts` None its messages are raw bytes, for `core.followed`."""
         sock = self._open(name, zmq.SUB, accepts)
         sock.setsockopt(zmq.SUBSCRIBE, b"")
-        sock.bind(endpoint)
+        self._bind(sock, endpoint)
 
     def _subscribe(self, name: str, endpoints: Sequence[str], accepts: object | None) -> None:
         sock = self._open(name, zmq.SUB, accepts)
@@ -218,7 +220,17 @@ class Shell:
         sock.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
         sock.setsockopt(zmq.SUBSCRIBE, b"")
         for endpoint in endpoints:
-            sock.connect(endpoint)
+            self._join(sock, endpoint)
+
+    def _bind(self, sock: "zmq.Socket[bytes]", endpoint: str) -> None:
+        if self._curve is not None and endpoint.startswith("tcp://"):
+            self._curve.serve(sock)
+        sock.bind(endpoint)
+
+    def _join(self, sock: "zmq.Socket[bytes]", endpoint: str) -> None:
+        if self._curve is not None and endpoint.startswith("tcp://"):
+            self._curve.join(sock)
+        sock.connect(endpoint)
 
     def target(
         self, name: str, hosts: Sequence[tuple[str, int]], tls: ssl.SSLContext | None, server_name: str = ""
@@ -569,6 +581,8 @@ class Shell:
             self._drop(connection)
         for link in self._links.values():
             link.socket.close(linger=200)
+        if self._curve is not None:
+            self._curve.close()
         self._context.term()
         self._work.put(None)
         self.log.close()

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 from common.actor.core import Core
+from common.actor.curve import Curve
 from common.actor.logs import ActorLog
 from common.actor.shell import AlreadyRunning, Shell
 from common.config import Config, ConfigError, FixConfig, TlsConfig, load
@@ -15,9 +16,14 @@ from common.messages import JournalAnswer
 def shell_for(core: Core, config: Config) -> Shell:
     """A shell with the configured folders and log around `core`. Raises AlreadyRunning."""
     log = config.stack.log
-    return Shell(
-        core, config.paths.run, ActorLog(config.paths.log, core.name, log.level.value, log.max_bytes, log.files)
-    )
+    own_log = ActorLog(config.paths.log, core.name, log.level.value, log.max_bytes, log.files)
+    return Shell(core, config.paths.run, own_log, curve_for(config))
+
+
+def curve_for(config: Config) -> Curve | None:
+    """The stack's keys for tcp links; None where all links stay on the host. Raises ConfigError."""
+    folder = config.stack.endpoints.curve_folder
+    return Curve(config.paths.resolve(folder)) if folder else None
 
 
 def connect_journal(shell: Shell, config: Config, *, follow: bool) -> None:
