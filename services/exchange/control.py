@@ -74,7 +74,7 @@ class Control:
             book = self._venue.state.books[symbol]
             sides: Detail = {}
             for name, side in (("bids", book.bids), ("asks", book.asks)):
-                rows = []
+                rows: list[Detail] = []
                 for level in side.walk():
                     if len(rows) == depth:
                         break

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -323,7 +324,7 @@ def _ignore_sent(sent: Sent) -> None:
     """Nobody keeps sent messages."""
 
 
-_APPLY: dict[type, Callable[[State, object], None]] = {
+_APPLY: dict[type, Callable[[Any, Any], None]] = {
     Deposited: State._deposited,
     Placed: State._placed,
     Rested: State._rested,
@@ -332,4 +333,4 @@ _APPLY: dict[type, Callable[[State, object], None]] = {
     Amended: State._amended,
     Numbered: State._numbered,
     Sent: State._sent,
-}  # type: ignore[dict-item]
+}

@@ -1,0 +1,107 @@
+"""`python -P -m services.exchange --venue V`: the simulated exchange behind one venue."""
+
+import sys
+from functools import partial
+from urllib.parse import urlsplit
+
+import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from common.actor.shell import Shell
+from common.actor.start import run_actor, server_tls, shell_for
+from common.config import Config, ConfigError, SimulatedConfig, VenueConfig
+from common.journal.files import OsFiles
+from services.exchange.core import ExchangeCore
+from services.exchange.history_file import FileHistory
+from services.exchange.settings import ExchangeSettings, Instrument, Key, Party
+
+ACCOUNT = "desk"
+HTTP_PORT = 80
+
+
+def exchange_settings(name: str, config: Config) -> ExchangeSettings:
+    """The venue's file as the exchange needs it. Raises ConfigError."""
+    venue = config.venues.get(name)
+    if venue is None or venue.simulated is None:
+        raise ConfigError(f"no enabled venue called {name!r} is simulated; there is {', '.join(config.venues)}")
+    simulated = venue.simulated
+    sender, md_sender = venue.fix.sender_comp_id, venue.market_data.sender_comp_id
+    return ExchangeSettings(
+        name=name,
+        dialect=venue.dialect,
+        comp_id=venue.fix.target_comp_id,
+        instruments=_instruments(venue, simulated),
+        accounts={ACCOUNT: simulated.balances},
+        parties=(Party(comp_id=sender, account=ACCOUNT),) if sender else (),
+        market_data_parties=(md_sender,) if md_sender else (),
+        keys=_keys(venue, config),
+        fee_rate_maker=simulated.fee_rate,
+        fee_rate_taker=simulated.fee_rate,
+        seed=simulated.seed,
+        traders=simulated.traders,
+        trader_orders_per_s=simulated.trader_orders_per_s,
+        heart_bt_int_s=venue.fix.heart_bt_int_s,
+    )
+
+
+def _instruments(venue: VenueConfig, simulated: SimulatedConfig) -> tuple[Instrument, ...]:
+    return tuple(
+        Instrument(
+            symbol=symbol,
+            base=i.base,
+            quote=i.quote,
+            tick_size=i.tick_size,
+            lot_size=i.lot_size,
+            min_qty=i.min_qty,
+            max_qty=i.max_qty,
+            min_notional=i.min_notional,
+            start_price=simulated.prices[symbol],
+        )
+        for symbol, i in venue.instruments.items()
+    )
+
+
+def _keys(venue: VenueConfig, config: Config) -> tuple[Key, ...]:
+    """The desk's API key, with the public half of its key pair. Raises ConfigError."""
+    if venue.credentials is None:
+        return ()
+    key_file = config.paths.resolve(venue.credentials.api_key_file)
+    public_file = config.paths.public_key(venue.name)
+    try:
+        public = load_pem_public_key(public_file.read_bytes())
+        api_key = key_file.read_text("ascii").strip()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{public_file}, {key_file}: {error}; the first start of the stack makes both") from error
+    if not isinstance(public, Ed25519PublicKey):
+        raise ConfigError(f"{public_file}: not an Ed25519 key, the only kind that this venue takes")
+    return (Key(api_key=api_key, public_key=public.public_bytes_raw(), account=ACCOUNT),)
+
+
+def build(name: str, config: Config) -> Shell:
+    """The exchange's core with its listeners, where the sessions and the account actor connect to."""
+    settings = exchange_settings(name, config)
+    venue = config.venues[name]
+    assert venue.simulated is not None
+    folder = config.paths.exchange(name)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    history = FileHistory(folder / "history.db")
+    core = ExchangeCore(settings, str(folder), OsFiles(), history, venue.simulated.segment_bytes)
+    shell = shell_for(core, config)
+    for listener, fix in (("fix", venue.fix), ("market_data", venue.market_data)):
+        shell.listen(listener, fix.host, fix.port, server_tls(name, fix.tls, config))
+    if venue.rest is not None:
+        url = urlsplit(venue.rest.url)
+        shell.listen("rest", url.hostname or "127.0.0.1", url.port or HTTP_PORT, None)
+    return shell
+
+
+@click.command()
+@click.option("--venue", required=True, help="The name of the venue's file in the configuration.")
+def main(venue: str) -> None:
+    """Run the simulated exchange behind VENUE."""
+    sys.exit(run_actor(partial(build, venue)))
+
+
+if __name__ == "__main__":
+    main()
