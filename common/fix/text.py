@@ -1,7 +1,8 @@
 """FIX for people: messages as `Name(tag)=value (Meaning)`, and finding messages in text.
 
-Secrets never come out: RawData(96), Password(554), NewPassword(925) and their encrypted forms, Text(58) of a Logon(A) (some
-venues take the signature there) are replaced by asterisks, Username(553) (often an API key) keeps its first four characters.
+Secrets never come out: RawData(96), Password(554), NewPassword(925) and their encrypted forms, Text(58) of a Logon(A)
+(some venues take the signature there) are replaced by asterisks, Username(553) (often an API key) keeps its first
+four characters.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from common.fix.dictionary import Dictionary
-from common.fix.errors import DictionaryError, GarbledError
+from common.fix.errors import GarbledError
 from common.fix.wire import SOH, FieldSet, GroupSpec, Message, pairs
 
 SECRET_TAGS = frozenset({89, 96, 554, 925, 1402, 1404})
@@ -36,7 +37,8 @@ def mask(tag: int, value: str, msg_type: str) -> str:
 
 
 def masked(raw: bytes) -> bytes:
-    """A message with `|` for SOH and its secrets masked, for a log. Bytes that are no message are given by their count."""
+    """A message with `|` for SOH and its secrets masked, for a log. Bytes that are no message are given by their
+    count."""
     try:
         fields = pairs(raw)
     except GarbledError:
@@ -63,7 +65,9 @@ class ShownField(NamedTuple):
 
 def meaning_in_words(name: str) -> str:
     """GOOD_TILL_CANCEL as Good Till Cancel."""
-    return " ".join(word.capitalize() if len(word) > 3 or not word.isupper() else word.title() for word in name.split("_"))
+    return " ".join(
+        word.capitalize() if len(word) > 3 or not word.isupper() else word.title() for word in name.split("_")
+    )
 
 
 def shown_fields(message: Message, dictionary: Dictionary) -> list[ShownField]:
@@ -105,8 +109,8 @@ def title(msg_type: str, dictionary: Dictionary) -> str:
 
 
 def pretty(raw: bytes, dictionary: Dictionary | None = None) -> str:
-    """A message on one line: its type, then `Name(tag)=value (Meaning)` for every field but BeginString(8), BodyLength(9),
-    MsgType(35) and CheckSum(10). Bytes that are no message are said to be garbled, with their count."""
+    """A message on one line: its type, then `Name(tag)=value (Meaning)` for every field but BeginString(8),
+    BodyLength(9), MsgType(35) and CheckSum(10). Bytes that are no message are said to be garbled, with their count."""
     try:
         message = Message(raw)
     except GarbledError as error:
@@ -135,7 +139,7 @@ def pretty_lines(raw: bytes, dictionary: Dictionary | None = None) -> list[str]:
     return lines
 
 
-# -- finding messages in text --------------------------------------------------------------------------------------------
+# -- finding messages in text
 
 _SEPARATORS = (SOH, b"|", b"^A", b"<SOH>")
 _ANY_SEPARATOR = b"|".join(re.escape(separator) for separator in _SEPARATORS)
