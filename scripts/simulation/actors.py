@@ -11,16 +11,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from common.actor.core import BaseCore
-from common.config import Config, load
+from common.config import Config, OnStop, load
 from common.fix.session_types import SequencePolicy
-from common.instant import NS_PER_MS
+from common.instant import NS_PER_MS, NS_PER_S
 from common.journal import Log, Reader
 from common.messages import Command, EntryAnswer, EntryRequest, FeedMessage, JournalAnswer, JournalRequest
 from common.venues.dialect import Credentials, find_dialect
+from scripts.simulation.plan import PROBE, TRADERS
 from scripts.simulation.process import Binding, Process
 from scripts.simulation.trader import LINK as TRADER_LINK
 from scripts.simulation.trader import Habits, Market, Trader
+from services.exchange.core import ExchangeCore
+from services.exchange.history import MemoryHistory
+from services.exchange.settings import ExchangeSettings, Instrument, Key, Party
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
+from services.marketdata.core import FEED, MarketDataConfig, MarketDataCore
+from services.orders.books import VenueFacts
+from services.orders.core import OrdersCore, OrdersSettings, VenueSettings
+from services.orders.inquiries import VenueWays
 from services.risk.core import RiskCore
 from services.risk.settings import risk_settings
 from services.session.core import SessionCore
@@ -76,10 +84,17 @@ def listener_of(actor: str) -> str:
 
 def all_actors(world: "World") -> Iterator[Actor]:
     """Every process, in the order in which they are started."""
+    for venue in CONFIG.venues:
+        yield _exchange(world, venue)
     yield _journal(world)
+    yield _orders()
     yield _risk()
     for venue in CONFIG.venues:
         yield _session(world, venue)
+        yield _market_data(venue)
+    for number in range(world.plan.traders):
+        yield _trader(world, TRADERS[number])
+    yield _trader(world, PROBE)
 
 
 _STREAM = Binding("stream", "sub", STREAM)
@@ -101,6 +116,31 @@ def _journal(world: "World") -> Actor:
         return JournalCore(open_log, Reader(JOURNAL_FOLDER, files), JournalSettings(own.low_disk_bytes))
 
     return Actor("journal", (Binding(LINK, "router", LINK, _journal_request), Binding(STREAM, "pub", STREAM)), build)
+
+
+def _orders() -> Actor:
+    venues: dict[str, VenueSettings] = {}
+    for name, venue in CONFIG.venues.items():
+        dialect = find_dialect(venue.dialect)
+        bases = {symbol: instrument.base for symbol, instrument in venue.instruments.items()}
+        venues[name] = VenueSettings(
+            VenueFacts(dialect.window_ns, bases),
+            VenueWays(dialect.has_query, dialect.has_rest, tuple(venue.instruments)),
+            venue.orphan_s * NS_PER_S,
+            venue.on_stop is OnStop.CANCEL,
+        )
+    settings = OrdersSettings(venues, CONFIG.stack.orders.ttl_ms * NS_PER_MS)
+    return Actor(
+        "orders",
+        (
+            _JOURNAL,
+            _STREAM,
+            Binding("entry", "router", "entry", _entry_request),
+            Binding("risk", "push", "risk"),
+            *(Binding(f"account.{name}", "push", f"account.{name}") for name, v in CONFIG.venues.items() if v.rest),
+        ),
+        lambda _: OrdersCore(settings),
+    )
 
 
 def _risk() -> Actor:
@@ -154,6 +194,67 @@ def _session(world: "World", venue: str) -> Actor:
     )
 
 
+def _market_data(venue: str) -> Actor:
+    config = CONFIG.venues[venue]
+    fix = config.market_data
+    dialect = find_dialect(config.dialect)
+
+    def build(process: Process) -> BaseCore:
+        settings = MarketDataConfig(
+            venue=venue,
+            target_comp_id=fix.target_comp_id,
+            symbols=tuple(config.instruments),
+            connects=fix.limits.connects,
+            connects_window_ms=fix.limits.connects_window_ms,
+            sender_comp_id=fix.sender_comp_id or "",
+            comp_id_prefix=fix.comp_id_prefix or "",
+            heart_bt_int_s=fix.heart_bt_int_s,
+            reconnect_min_ms=fix.reconnect_min_ms,
+            reconnect_max_ms=fix.reconnect_max_ms,
+            first_connection=process.life * 7,
+            credentials=_credentials(venue),
+        )
+        return MarketDataCore(settings, dialect)
+
+    return Actor(f"marketdata@{venue}", (Binding(FEED, "pub", f"feed.{venue}"),), build)
+
+
+def _exchange(world: "World", venue: str) -> Actor:
+    config = CONFIG.venues[venue]
+    simulated = config.simulated
+    assert simulated is not None
+    settings = ExchangeSettings(
+        name=venue,
+        dialect=config.dialect,
+        comp_id=config.fix.target_comp_id,
+        instruments=tuple(
+            Instrument(
+                symbol=symbol, base=i.base, quote=i.quote, tick_size=i.tick_size, lot_size=i.lot_size,
+                min_qty=i.min_qty, max_qty=i.max_qty, min_notional=i.min_notional,
+                start_price=simulated.prices[symbol],
+            )
+            for symbol, i in config.instruments.items()
+        ),
+        accounts={ACCOUNT: simulated.balances},
+        parties=(Party(comp_id=config.fix.sender_comp_id or "", account=ACCOUNT),),
+        market_data_parties=(config.market_data.sender_comp_id or "",),
+        keys=(Key(api_key=API_KEY, public_key=PUBLIC_KEY, account=ACCOUNT),),
+        fee_rate_maker=simulated.fee_rate,
+        fee_rate_taker=simulated.fee_rate,
+        seed=world.plan.seed,
+        traders=simulated.traders,
+        trader_orders_per_s=simulated.trader_orders_per_s,
+        heart_bt_int_s=config.fix.heart_bt_int_s,
+    )  # fmt: skip
+    history = MemoryHistory()
+
+    def build(process: Process) -> BaseCore:
+        folder = str(CONFIG.paths.exchange(venue))
+        return ExchangeCore(settings, folder, world.files_for(process), history, simulated.segment_bytes)
+
+    return Actor(f"exchange@{venue}", (), build)
+
+
 def _trader(world: "World", name: str) -> Actor:
     plan = world.plan
     strategy = name.partition("@")[2]
@@ -173,10 +274,7 @@ def _trader(world: "World", name: str) -> Actor:
     def build(process: Process) -> BaseCore:
         random = Random(f"{name} {process.life} {plan.seed}")
         trader = Trader(name, strategy, f"{strategy}-{process.life}", random, markets, habits)
-        trader.resting = world.calm
+        trader.resting = world.calm or name == PROBE
         return trader
 
     return Actor(name, (Binding(TRADER_LINK, "dealer", "entry", _entry_answer),), build)
-
-
-TICK_NS = 100 * NS_PER_MS

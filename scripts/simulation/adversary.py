@@ -48,7 +48,8 @@ def make_well(world: World) -> None:
 
 
 def _kill(world: World, target: str, random: Random) -> None:
-    world.kill(target)
+    if target in world.processes:
+        world.kill(target)
 
 
 def _kill_in_effects(world: World, target: str, random: Random) -> None:

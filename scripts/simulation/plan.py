@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
-VENUES = ("generic", "binance")
-STACK = ("journal", "orders", "risk", *(f"{kind}@{venue}" for venue in VENUES for kind in ("session", "marketdata")),
-         "account@binance")  # fmt: skip
+VENUES = ("generic",)
+STACK = ("journal", "orders", "risk", *(f"{kind}@{venue}" for venue in VENUES for kind in ("session", "marketdata")))
+SESSIONS = tuple(f"session@{venue}" for venue in VENUES)
 EXCHANGES = tuple(f"exchange@{venue}" for venue in VENUES)
 TRADERS = ("strategy@alpha", "strategy@beta")
+PROBE = "strategy@probe"
 
 SENTENCES = {
     "kill": "A process is killed between two of its turns.",
@@ -88,7 +89,7 @@ def _target(kind: str, random: Random) -> str:
         case "kill" | "kill-in-effects" | "stop" | "pause":
             return random.choice(STACK)
         case "kill-in-disk":
-            return random.choice(("journal", "journal", "session@generic", "session@binance"))
+            return random.choice(("journal", "journal", *SESSIONS))
         case "kill-exchange" | "exchange":
             return random.choice(EXCHANGES)
         case "kill-strategy":
@@ -96,9 +97,8 @@ def _target(kind: str, random: Random) -> str:
         case "clock-jump" | "clock-drift":
             return random.choice(("stack", *EXCHANGES))
         case "cut" | "half-open" | "stall":
-            return random.choice(("session@generic", "session@binance", "session@generic", "session@binance",
-                                  "marketdata@generic", "marketdata@binance"))  # fmt: skip
+            return random.choice((*SESSIONS, *SESSIONS, *(f"marketdata@{venue}" for venue in VENUES)))
         case "relogon":
-            return random.choice(("session@generic", "session@binance"))
+            return random.choice(SESSIONS)
         case _:
             return ""

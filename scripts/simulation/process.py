@@ -12,11 +12,25 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from common.actor.core import BaseCore, Call, Close, Connect, Effect, Exit, HostWorked, Note, Publish, ReadLog, Send, Write
+from common.actor.core import (
+    BaseCore,
+    Call,
+    Close,
+    Connect,
+    Effect,
+    Exit,
+    HostWorked,
+    Note,
+    Publish,
+    ReadLog,
+    Send,
+    Write,
+)
 from common.instant import Instant
 from common.journal.frames import Record
 from common.messages import MAX_MESSAGE_BYTES, encode
 from scripts.simulation.disk import DiskFiles
+from scripts.simulation.invariants import Violation
 from scripts.simulation.network import Channel, Pipe, Receiver, TcpStream
 from scripts.simulation.scheduler import HostClock, Scheduler
 
@@ -310,7 +324,7 @@ class Process:
         except Killed as killed:
             self._end(-9, f"killed {killed}")
             return
-        except CoreRaised:
+        except (CoreRaised, Violation):
             raise
         except Exception as error:
             raise CoreRaised(f"{self.name} raised {type(error).__name__}: {error}") from error
@@ -444,6 +458,10 @@ class Process:
         core = self.core
         if self.life == life and core is not None:
             self._calls.put(lambda now: core.call_finished(number, result, now))
+
+    def flush(self) -> None:
+        """Carry out what was asked of the core from outside, in a turn of its own."""
+        self.agenda.put(lambda now: None)
 
     def control(self, peer: bytes, message: msgspec.Struct) -> None:
         """A person's request over the control link."""

@@ -25,6 +25,8 @@ from common.messages import (
     NewOrderRequest,
     OrderEvent,
     OrderStatus,
+    QueryAnswer,
+    QueryRequest,
     Side,
     StatusChanged,
     TimeInForce,
@@ -34,6 +36,9 @@ from common.messages import (
 LINK = "orders"
 ASK_AGAIN_NS = 300 * NS_PER_MS
 """A hello, or a command that has had neither outcome nor status, is sent again after this."""
+
+QUIET_NS = 1_000 * NS_PER_MS
+"""Without anything to wait for, a hello asks this often whether orders is still the one that we know."""
 
 
 class Market(NamedTuple):
@@ -74,6 +79,7 @@ class Trader(BaseCore):
         self.unanswered: dict[int, ClientRequest] = {}
         self.orders: dict[int, OrderEvent] = {}
         self.outcomes: dict[int, CommandOutcome] = {}
+        self.answers: dict[int, QueryAnswer] = {}
         self._random = random
         self._markets = markets
         self._habits = habits
@@ -97,6 +103,8 @@ class Trader(BaseCore):
                 self._saw(message.lsn, message.index)
                 self.unanswered.pop(message.number, None)
                 self.outcomes[message.number] = message
+            case QueryAnswer():
+                self.answers[message.token] = message
             case OrderEvent():
                 self._saw(message.lsn, message.index)
                 if message.strategy == self.strategy:
@@ -105,7 +113,7 @@ class Trader(BaseCore):
     def timer(self, now: Instant) -> None:
         if self.superseded:
             return
-        if now.boot_ns >= self._ask_ns and (not self.epoch or self.unanswered):
+        if now.boot_ns >= self._ask_ns:
             self._hello(now)
         if now.boot_ns >= self._next_ns:
             self._next_ns = now.boot_ns + self._pause_ns()
@@ -115,9 +123,7 @@ class Trader(BaseCore):
     def next_deadline_ns(self) -> int | None:
         if self.superseded:
             return None
-        if not self.epoch or self.unanswered:
-            return min(self._next_ns, self._ask_ns)
-        return self._next_ns
+        return min(self._next_ns, self._ask_ns)
 
     def open_orders(self) -> list[OrderEvent]:
         """The orders that this trader was last told are open."""
@@ -131,8 +137,13 @@ class Trader(BaseCore):
         self.effects.append(Send(LINK, numbered))
         return self.number
 
+    def query(self, what: str, token: int) -> None:
+        """Ask for what orders knows; `answers` will hold it under `token`."""
+        self.effects.append(Send(LINK, QueryRequest(what, token=token)))
+
     def _hello(self, now: Instant) -> None:
-        self._ask_ns = now.boot_ns + ASK_AGAIN_NS
+        hurried = not self.epoch or self.unanswered
+        self._ask_ns = now.boot_ns + (ASK_AGAIN_NS if hurried else QUIET_NS)
         self.effects.append(Send(LINK, Hello(self.strategy, self.instance, *self._last)))
 
     def _welcomed(self, message: Welcome) -> None:

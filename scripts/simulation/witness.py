@@ -10,15 +10,12 @@ from typing import NamedTuple
 
 from common.journal.frames import HEADER_BYTES, Record, writer_name
 from scripts.simulation.disk import Called, Disk, DiskFiles
+from scripts.simulation.invariants import Violation
 
 _FRAME = struct.Struct("<IIIHHQQQQQQIHH32s")
 _FRAME_MAGIC = int.from_bytes(b"FXRJ", "little")
 _SEGMENT_MAGIC = b"FXRS"
 SEGMENT_SUFFIX = ".segment"
-
-
-class Changed(Exception):
-    """A record that was durable is durable with other contents."""
 
 
 class DurableRecord(NamedTuple):
@@ -153,10 +150,10 @@ class Witness(_Watcher):
         lsn = found.record.lsn
         if lsn <= len(self.records):
             if self.records[lsn - 1].crc != found.crc:
-                raise Changed(f"record {lsn} was {self.records[lsn - 1].record}, and is now {found.record}")
+                raise Violation("log-is-final", f"record {lsn} was {self.records[lsn - 1].record}, and is now {found.record}")
             return
         if lsn != len(self.records) + 1:
-            raise Changed(f"record {lsn} was made durable after record {len(self.records)}")
+            raise Violation("log-is-final", f"record {lsn} was made durable after record {len(self.records)}")
         self.records.append(found)
         self._learned(found.record)
 

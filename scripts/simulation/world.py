@@ -11,16 +11,17 @@ from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S
 from common.journal import JournalError, NotThere, Reader
 from common.journal.frames import Record
-from common.messages import ControlAnswer, ControlRequest
+from common.messages import ControlAnswer, ControlRequest, SessionState
 from scripts.simulation import actors
-from scripts.simulation.checkers import Checkers, Violation
+from scripts.simulation.checkers import Checkers
 from scripts.simulation.disk import Disk, Fault
+from scripts.simulation.invariants import Violation
 from scripts.simulation.network import Pipe, TcpStream, Weather
 from scripts.simulation.plan import EXCHANGES, VENUES, Plan
 from scripts.simulation.process import Binding, Process, Wire
 from scripts.simulation.scheduler import HostClock, Scheduler
 from scripts.simulation.truth import Truth
-from scripts.simulation.witness import Changed, EmergencyWitness, WatchedFiles, Witness
+from scripts.simulation.witness import EmergencyWitness, WatchedFiles, Witness
 
 BINDING_ROLES = frozenset({"router", "pull", "pub"})
 HIGH_WATER = {"push": 1_000, "dealer": 10_000, "sub": 10_000}
@@ -75,6 +76,7 @@ class World:
         self.processes: dict[str, Process] = {}
         self._back_off_ns: dict[str, int] = {}
         self._token = 0
+        self._insisted_ns = 0
         for actor in actors.all_actors(self):
             host = self.host_of(actor.name)
             random = Random(f"{actor.name} {plan.seed}")
@@ -279,6 +281,19 @@ class World:
         self.logged_out.discard(name)
         self.ask(name, "logon")
 
+    def insist(self) -> None:
+        """Now and then, once all is calm: what a person logged out or latched is ended, whatever became of the word."""
+        if self.scheduler.now_ns - self._insisted_ns < NS_PER_S:
+            return
+        self._insisted_ns = self.scheduler.now_ns
+        for name in sorted(self.latched):
+            self.ask(name, "resume", {"confirm": True})
+        for venue, change in self.checkers.connections.items():
+            if change.state is SessionState.LOGGED_OUT_BY_HAND:
+                self.ask(f"session@{venue}", "logon")
+            elif change.state is SessionState.LATCHED:
+                self.ask(f"session@{venue}", "resume", {"confirm": True})
+
     def control_answered(self, process: Process, effect: Send) -> None:
         """See `Surroundings`."""
         message = effect.message
@@ -334,8 +349,6 @@ class World:
         """The next thing that happens."""
         try:
             self.scheduler.run_one()
-        except Changed as error:
-            raise Violation("log-is-final", str(error)) from error
         except JournalError as error:
             raise Violation("undamaged", f"{type(error).__name__}: {error}") from error
 

@@ -1,0 +1,37 @@
+"""What must hold, each invariant with a name and a sentence, and the error that says that one does not."""
+
+INVARIANTS = {
+    "journal-first": "No new number leaves for an exchange before the log, or an emergency file, durably holds those bytes.",
+    "own-connection": "A message leaves only on the connection that it was numbered for.",
+    "no-void-out": "What is stamped after its deadline, or was withdrawn, never leaves.",
+    "no-number-twice": "Without PossDupFlag(43) no number repeats on the wire within a generation and direction.",
+    "no-risk-resent": "NewOrderSingle(D) and its amendments are never sent again on a ResendRequest(2).",
+    "once-at-exchange": "Each command reaches the exchange at most once.",
+    "ack-is-durable": "The journal acknowledges, grants and publishes only what is on the disk.",
+    "log-is-final": "A durable record never changes, stamps never decrease, a writer's numbers succeed each other.",
+    "undamaged": "No crash, and no error of the disk, makes the journal refuse or misread its own log.",
+    "told-after-journal": "Strategies are told only what the log holds.",
+    "one-outcome": "Each command has one outcome, the one that the log decides, and no strategy is ever told another.",
+    "closed-is-closed": "An order that a strategy was told is closed is not open at the exchange, and never will be.",
+    "no-phantom-fill": "No strategy is told of more than the exchange has filled.",
+    "exposure": "The position at the exchange, with every open order at its worst, never passes the limit.",
+    "wait-after-restart": "A restarted orders or risk sends nothing that adds risk before its former life is over.",
+    "through-risk": "What adds risk carries risk's decision.",
+    "no-new-under-latch": "Under the kill latch no new order leaves.",
+    "core-raised": "No core raises.",
+    "books-agree": "At rest, open orders and positions equal the exchange's, and nothing is UNKNOWN that evidence settles.",
+    "numbers-agree": "At rest, both sides of a session hold the same sequence numbers.",
+    "state-rebuilds": "A state folded anew from the log equals the one that lived through it.",
+    "alive-again": "When the faults stop, the system trades again within a bound.",
+    "kill-empties": "The kill switch leaves no order open.",
+}
+
+
+class Violation(Exception):
+    """An invariant does not hold."""
+
+    def __init__(self, invariant: str, detail: str) -> None:
+        """`invariant` is a key of INVARIANTS."""
+        super().__init__(f"{invariant}: {INVARIANTS[invariant]} {detail}")
+        self.invariant = invariant
+        self.detail = detail

@@ -1,0 +1,179 @@
+"""After the storm: the faults have stopped, and the system must trade again and then agree with the exchanges in everything."""
+
+from collections.abc import Callable
+
+from common.instant import NS_PER_MS, NS_PER_S
+from common.messages import (
+    CLOSED_STATUSES,
+    CancelAllRequest,
+    NewOrderRequest,
+    OrderEvent,
+    OrderStatus,
+    PositionChanged,
+    SessionState,
+    Side,
+)
+from scripts.simulation import actors
+from scripts.simulation.invariants import Violation
+from scripts.simulation.plan import PROBE
+from scripts.simulation.trader import Trader
+from scripts.simulation.world import World
+
+LOOK_NS = 20 * NS_PER_MS
+OPEN_WITHIN_NS = 90 * NS_PER_S
+"""Longest of all: a venue's lock of a SenderCompID(49), its limit of connections, then reconciliation with its windows."""
+
+TRADE_WITHIN_NS = 30 * NS_PER_S
+AGREE_WITHIN_NS = 60 * NS_PER_S
+TURNS_TO_REST = 100_000
+"""So many turns without coming to rest are a system that never does."""
+
+
+def come_to_rest(world: World) -> None:
+    """Everything that can be said only of a system at rest. Raises Violation."""
+    for process in world.processes.values():
+        if isinstance(process.core, Trader):
+            process.core.resting = True
+    _wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
+    for venue, symbol in actors.position_limits():
+        _Probe(world, venue, symbol).trade()
+    _Audit(world).until_equal()
+    _probe(world).ask(CancelAllRequest(0, 0, target_strategy="*"))
+    world.processes[PROBE].flush()
+    _Audit(world).until_empty()
+
+
+def _wait(
+    world: World, within_ns: int, invariant: str, done: Callable[[], bool], state: Callable[[], object]
+) -> None:
+    began_ns, began_turns = world.scheduler.now_ns, world.turns
+    while not done():
+        world.run_for(LOOK_NS)
+        over = world.scheduler.now_ns - began_ns > within_ns
+        if over or world.turns - began_turns > TURNS_TO_REST:
+            raise Violation(invariant, f"after {(world.scheduler.now_ns - began_ns) / 1e9:.1f} s: {state()}")
+
+
+def _gates(world: World) -> dict[str, str]:
+    changes = world.checkers.connections
+    return {venue: f"{change.state.value} {change.text}".strip() for venue, change in changes.items()}
+
+
+def _gates_open(world: World) -> bool:
+    world.insist()
+    changes = world.checkers.connections
+    return all(
+        venue in changes and changes[venue].state is SessionState.OPENED for venue in actors.CONFIG.venues
+    )
+
+
+def _probe(world: World) -> Trader:
+    core = world.processes[PROBE].core
+    if not isinstance(core, Trader):
+        raise Violation("alive-again", "the probe does not run")
+    return core
+
+
+class _Probe:
+    """One small resting order at one symbol, on the side that brings the position nearer to zero, until it is acknowledged."""
+
+    def __init__(self, world: World, venue: str, symbol: str) -> None:
+        self._world = world
+        self._venue = venue
+        self._symbol = symbol
+        self._number = 0
+        self._asked_ns = 0
+        self._answers: list[object] = []
+
+    def trade(self) -> None:
+        """Raises Violation where the system does not trade within the bound."""
+        _wait(self._world, TRADE_WITHIN_NS, "alive-again", self._acknowledged, self._state)
+
+    def _state(self) -> object:
+        return self._venue, self._symbol, self._answers[-3:]
+
+    def _acknowledged(self) -> bool:
+        probe = _probe(self._world)
+        order = probe.orders.get(self._number)
+        if order is not None and order.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED):
+            return True
+        outcome = probe.outcomes.get(self._number)
+        if outcome is not None and outcome not in self._answers:
+            self._answers.append(outcome)
+        over = (outcome is not None and outcome.outcome != "sent") or (order is not None and order.status in CLOSED_STATUSES)
+        due = self._world.scheduler.now_ns - self._asked_ns > 300 * NS_PER_MS
+        if probe.epoch and due and (over or not self._number):
+            self._ask(probe)
+        return False
+
+    def _ask(self, probe: Trader) -> None:
+        config = actors.CONFIG.venues[self._venue]
+        instrument = config.instruments[self._symbol]
+        assert config.simulated is not None
+        side: Side = "2" if self._world.truths[self._venue].position(self._symbol) > 0 else "1"
+        away = config.simulated.prices[self._symbol] * 2 // 100
+        price = config.simulated.prices[self._symbol] + (away if side == "2" else -away)
+        qty = instrument.lot_size * (1 + instrument.min_notional * 2 // (price * instrument.lot_size))
+        self._asked_ns = self._world.scheduler.now_ns
+        self._number = probe.ask(NewOrderRequest(0, 0, self._venue, self._symbol, side, "2", qty, price))
+        self._world.processes[PROBE].flush()
+
+
+class _Audit:
+    """What orders says, against the exchanges' own logs."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._token = 0
+        self._difference = "orders has not answered"
+
+    def until_equal(self) -> None:
+        """Open orders and positions are the exchanges', and nothing is UNKNOWN."""
+        _wait(self._world, AGREE_WITHIN_NS, "books-agree", self._equal, lambda: self._difference)
+
+    def until_empty(self) -> None:
+        """The same, and nothing is open."""
+        _wait(self._world, AGREE_WITHIN_NS, "books-agree", self._empty, lambda: self._difference)
+
+    def _empty(self) -> bool:
+        left = [(venue, name) for venue, truth in self._world.truths.items() for name in truth.open_orders()]
+        if left:
+            self._difference = f"still open at the exchange: {left}"
+            return False
+        return self._equal()
+
+    def _equal(self) -> bool:
+        probe = _probe(self._world)
+        answer = probe.answers.get(self._token)
+        if answer is not None:
+            self._difference = self._compare(answer.orders, answer.positions)
+            if not self._difference:
+                return True
+        self._token += 1
+        probe.query("reconcile", self._token)
+        self._world.processes[PROBE].flush()
+        return False
+
+    def _compare(self, orders: tuple[OrderEvent, ...], positions: tuple[PositionChanged, ...]) -> str:
+        ours = {(order.venue, order.cl_ord_id): order for order in orders if order.status not in CLOSED_STATUSES}
+        theirs = {
+            (venue, name): order
+            for venue, truth in self._world.truths.items()
+            for name, order in truth.open_orders().items()
+        }
+        if ours.keys() != theirs.keys():
+            return f"open with us only {_few(ours.keys() - theirs.keys())}, there only {_few(theirs.keys() - ours.keys())}"
+        for key, order in ours.items():
+            true = theirs[key]
+            if order.status is OrderStatus.UNKNOWN or (order.cum_qty, order.leaves_qty) != (true.cum_qty, true.leaves_qty):
+                return f"{key} is {order.status} {order.cum_qty}+{order.leaves_qty} with us, {true.cum_qty}+{true.leaves_qty} there"
+        held = {(row.venue, row.symbol): row.quantity for row in positions if not row.strategy}
+        for venue, symbol in actors.position_limits():
+            true_position = self._world.truths[venue].position(symbol)
+            if held.get((venue, symbol), 0) != true_position:
+                return f"position in {symbol} at {venue}: {held.get((venue, symbol), 0)} with us, {true_position} there"
+        return ""
+
+
+def _few(keys: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    return sorted(keys)[:5]
