@@ -1,0 +1,269 @@
+"""What must be asked of a venue, and when: reconciliation after a logon, and orders that nobody has heard of since.
+
+Theory of operation. A *round* begins when a session has caught up (TestRequest(1) answered on a new connection). It
+holds every order then open at the venue; each leaves the round when an answer about it, or a failure, was journaled.
+At a venue with OrderStatusRequest(H) every order is asked for over the ring; elsewhere REST is asked in bulk first
+(open orders and new trades of each symbol), and one by one only for what the bulk did not settle. When the round is
+empty the gate may open.
+
+Beside the rounds, a *doubt* is an order that is unknown, whose fills the ledger misses, or which the venue claims not
+to know: it is asked about again and again, from FIRST_NS to SLOWEST_NS apart, until it is settled by evidence.
+
+This module decides what to ask; the core sends it. Nothing here changes the books.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from common.instant import NS_PER_MS, NS_PER_S
+from common.messages import Answer, Ask, Attempt
+from common.order_state import Order
+from services.orders.books import Books, OrderName
+
+FIRST_NS = 500 * NS_PER_MS
+SLOWEST_NS = 5 * NS_PER_S
+GATE_REPEAT_NS = 200 * NS_PER_MS
+ANSWER_NS = 3 * NS_PER_S
+"""A question without a journaled answer for so long is asked again: its link loses what a dead peer held."""
+
+QUERIES_UNDER_WAY = 64
+TRADES_PAGE = 1000
+"""An answer with so many trades is followed by another question, from the last of them on."""
+
+ASKS_UNDER_WAY = 8
+"""Questions to one venue at a time; they share its rate with the cancels."""
+
+
+class VenueWays(msgspec.Struct, frozen=True):
+    """How a venue is asked: over FIX, over REST, or not at all; `symbols` are those of its configuration."""
+
+    has_query: bool
+    has_rest: bool
+    symbols: tuple[str, ...]
+
+
+class _Doubt(msgspec.Struct, gc=False):
+    due_ns: int
+    wait_ns: int
+
+
+class _Question(msgspec.Struct, gc=False):
+    """One question under way: an ask by its number, or a query by its attempt."""
+
+    asked_boot_ns: int
+    what: str
+    symbol: str
+    orders: tuple[OrderName, ...]
+
+
+class VenueInquiries:
+    """One venue's rounds and doubts. `step` sends what is due through the two functions given."""
+
+    def __init__(
+        self,
+        venue: str,
+        ways: VenueWays,
+        books: Books,
+        ask: Callable[[Ask], None],
+        query: Callable[[Order], Attempt],
+        first_number: int,
+    ) -> None:
+        """`ask` sends an Ask to the account; `query` sends a QueryOrder down the ring and returns its attempt.
+
+        Asks are numbered from `first_number` on, above any number of a former life.
+        """
+        self.venue = venue
+        self._ways = ways
+        self._books = books
+        self._send_ask = ask
+        self._send_query = query
+        self._number = first_number
+        self._doubts: dict[OrderName, _Doubt] = {}
+        self._asks: dict[int, _Question] = {}
+        self._queries: dict[Attempt, _Question] = {}
+        self._round: dict[OrderName, None] = {}
+        self._stale: dict[OrderName, None] = {}
+        self._bulk: list[tuple[str, str]] = []
+        self.connection = 0
+        self.gate_wanted = False
+
+    # ---- what begins and ends ----
+
+    def caught_up(self, connection: int) -> None:
+        """A new connection is up: everything open must be heard of before its gate may open."""
+        self.connection, self.gate_wanted = connection, True
+        self._asks.clear()
+        self._queries.clear()
+        names = [(order.strategy, order.number) for order in self._books.open_orders(self.venue)]
+        self._round = dict.fromkeys(names) if self._ways.has_query or self._ways.has_rest else {}
+        self._bulk = []
+        if self._ways.has_rest:
+            self._bulk = [(what, symbol) for symbol in self._ways.symbols for what in ("open_orders", "trades")]
+
+    def connection_ended(self) -> None:
+        """The round is void with its connection; the doubts stay."""
+        self.gate_wanted = False
+        self._round.clear()
+        self._bulk.clear()
+        self._queries.clear()
+
+    def opened(self) -> None:
+        """The session has journaled that its gate is open."""
+        self.gate_wanted = False
+
+    def doubt(self, order: Order, boot_ns: int) -> None:
+        """Ask about this order until it is settled."""
+        name = (order.strategy, order.number)
+        if name not in self._doubts and (self._ways.has_query or self._ways.has_rest):
+            self._doubts[name] = _Doubt(boot_ns, FIRST_NS)
+
+    def told(self, order: Order, settled: bool) -> None:
+        """A journaled answer about the order counted, or came too late to."""
+        name = (order.strategy, order.number)
+        if settled:
+            self._round.pop(name, None)
+        else:
+            self._stale[name] = None
+        for attempt, question in list(self._queries.items()):
+            if name in question.orders:
+                del self._queries[attempt]
+
+    def settled(self, name: OrderName) -> None:
+        """Nothing more is to be asked about the order."""
+        self._doubts.pop(name, None)
+        self._round.pop(name, None)
+
+    def query_failed(self, attempt: Attempt, *, for_good: bool) -> None:
+        """A query went no further; it is sent again at the next step, unless the venue itself rejected it."""
+        question = self._queries.pop(attempt, None)
+        if question is not None and for_good:
+            for name in question.orders:
+                self._round.pop(name, None)
+
+    def answered(self, answer: Answer) -> None:
+        """A journaled answer of the account. An individual failure, or "not found", lets the order out of the round."""
+        question = self._asks.pop(answer.ask.number, None)
+        if question is None:
+            return
+        if question.what == "order":
+            for name in question.orders:
+                if name not in self._stale:
+                    self._round.pop(name, None)
+        self._stale.clear()
+        if question.what != "trades":
+            return
+        if len(answer.trades) >= TRADES_PAGE:
+            self._bulk.append(("trades", question.symbol))
+
+    @property
+    def round_is_over(self) -> bool:
+        """Whether the gate may open: nothing is left to be heard of."""
+        return self.gate_wanted and not self._round and not self._bulk and not self._bulk_under_way()
+
+    def doubts(self) -> int:
+        """How many orders are in doubt."""
+        return len(self._doubts)
+
+    # ---- what is sent ----
+
+    def step(self, boot_ns: int, *, logged_on: bool) -> None:
+        """Send what is due, within the bounds."""
+        if not (self._bulk or self._round or self._doubts or self._asks or self._queries):
+            return
+        self._forget_unanswered(boot_ns)
+        while self._bulk and len(self._asks) < ASKS_UNDER_WAY:
+            what, symbol = self._bulk.pop(0)
+            self._ask_symbol(what, symbol, boot_ns)
+        if self._bulk or self._bulk_under_way():
+            return
+        under_way = {name for question in (*self._asks.values(), *self._queries.values()) for name in question.orders}
+        for name in [*self._round, *self._due(boot_ns)]:
+            order = self._books.orders.get(name)
+            if order is None or order.is_closed and not misses_fills(order):
+                self.settled(name)
+            elif name not in under_way and not self._ask_about(order, boot_ns, logged_on=logged_on):
+                break
+
+    def next_ns(self) -> int | None:
+        """When `step` has something to do, in boot time."""
+        times = [doubt.due_ns for doubt in self._doubts.values()]
+        times += [question.asked_boot_ns + ANSWER_NS for question in self._asks.values()]
+        times += [question.asked_boot_ns + ANSWER_NS for question in self._queries.values()]
+        return min(times, default=None)
+
+    def _due(self, boot_ns: int) -> list[OrderName]:
+        names: list[OrderName] = []
+        for name, doubt in self._doubts.items():
+            if doubt.due_ns <= boot_ns:
+                doubt.due_ns = boot_ns + doubt.wait_ns
+                doubt.wait_ns = min(2 * doubt.wait_ns, SLOWEST_NS)
+                names.append(name)
+        return names
+
+    def _forget_unanswered(self, boot_ns: int) -> None:
+        for number, question in list(self._asks.items()):
+            if boot_ns - question.asked_boot_ns >= ANSWER_NS:
+                del self._asks[number]
+                if question.what != "order" and self.gate_wanted:
+                    self._bulk.append((question.what, question.symbol))
+        for attempt, question in list(self._queries.items()):
+            if boot_ns - question.asked_boot_ns >= ANSWER_NS:
+                del self._queries[attempt]
+
+    def _bulk_under_way(self) -> bool:
+        return self.gate_wanted and any(q.what != "order" and not q.orders for q in self._asks.values())
+
+    def _ask_about(self, order: Order, boot_ns: int, *, logged_on: bool) -> bool:
+        """One order's questions. False when no more may be under way."""
+        name = (order.strategy, order.number)
+        if self._ways.has_query:
+            if not logged_on:
+                return True
+            if len(self._queries) >= QUERIES_UNDER_WAY:
+                return False
+            self._queries[self._send_query(order)] = _Question(boot_ns, "query", order.symbol, (name,))
+            return True
+        if not self._ways.has_rest:
+            return True
+        if len(self._asks) >= ASKS_UNDER_WAY:
+            return False
+        if order.is_unknown:
+            self._ask_symbol("trades", order.symbol, boot_ns, (name,), order.sent_ns)
+        for leg in order.legs:
+            if leg.told_cum_qty > leg.cum_qty and leg.order_id:
+                self._ask(Ask(self.venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (name,))
+        for leg in order.legs:
+            if leg.is_open:
+                ask = Ask(self.venue, 0, "order", order.symbol, leg.cl_ord_id, leg.order_id)
+                self._ask(ask, boot_ns, (name,))
+        return True
+
+    def _ask_symbol(
+        self, what: str, symbol: str, boot_ns: int, orders: tuple[OrderName, ...] = (), since_ns: int = 0
+    ) -> None:
+        """A question about a whole symbol. Trades are asked for from the last known one, never the account's
+        history."""
+        last = self._books.venue(self.venue).last_trade_keys.get(symbol, "")
+        if what == "trades" and not last:
+            since_ns = since_ns or self._oldest_sent_ns(symbol)
+            if not since_ns:
+                return
+        following = str(int(last) + 1) if last else ""
+        from_key = following if what == "trades" else ""
+        self._ask(Ask(self.venue, 0, what, symbol, from_trade_key=from_key, since_ns=since_ns), boot_ns, orders)
+
+    def _oldest_sent_ns(self, symbol: str) -> int:
+        orders = self._books.open_orders(self.venue)
+        return min((order.sent_ns for order in orders if order.symbol == symbol), default=0)
+
+    def _ask(self, ask: Ask, boot_ns: int, orders: tuple[OrderName, ...]) -> None:
+        self._number += 1
+        numbered = msgspec.structs.replace(ask, number=self._number, asked_lsn=self._books.lsn)
+        self._asks[self._number] = _Question(boot_ns, ask.what, ask.symbol, orders)
+        self._send_ask(numbered)
+
+
+def misses_fills(order: Order) -> bool:
+    """Whether the venue has told of a larger CumQty(14) than the fills that are known."""
+    return any(leg.told_cum_qty > leg.cum_qty for leg in order.legs)
