@@ -17,6 +17,7 @@ SILENCE_MS = 150
 @pytest.fixture
 def context() -> Iterator["zmq.Context[zmq.Socket[bytes]]"]:
     context = zmq.Context()
+    context.setsockopt(zmq.LINGER, 0)
     yield context
     context.destroy(linger=0)
 
