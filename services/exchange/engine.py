@@ -67,8 +67,7 @@ Listener = Callable[[Change, Order], None]
 
 
 class Engine:
-    """Matching over a `State`. `listener(change, order)` hears of each change of an account's order, already applied.
-    """
+    """Matching over a `State`. `listener(change, order)` hears of each applied change of an account's order."""
 
     def __init__(
         self, state: State, fee_rate_maker: Decimal, fee_rate_taker: Decimal, max_open_orders: int, listener: Listener

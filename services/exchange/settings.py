@@ -30,8 +30,7 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key (text), the Ed25519 public key (32 raw bytes) that its signatures are checked with, and its account.
-    """
+    """An API key (text), the Ed25519 public key (32 raw bytes) for its signatures, and its account."""
 
     api_key: str
     public_key: bytes

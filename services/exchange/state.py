@@ -210,8 +210,7 @@ class State:
         self.open_by_symbol.setdefault((order.account, order.symbol), {})[order.order_id] = order
 
     def _lock(self, order: Order, qty: Decimal) -> None:
-        """Lock what an open limit order of `qty` needs; a negative `qty` gives it back. A market order locks nothing.
-        """
+        """Lock what an open limit order of `qty` needs; less than zero gives it back. A market order locks nothing."""
         if order.ord_type != LIMIT or order.price is None:
             return
         instrument = self.instruments[order.symbol]
