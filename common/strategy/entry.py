@@ -53,6 +53,9 @@ QUIET_NS: Final = 1_000 * NS_PER_MS
 OVERDUE_NS: Final = 300 * NS_PER_MS
 """A command without an outcome for so long is asked about, by a hello."""
 
+LAST_INDEX: Final = 1 << 31
+"""Above every index: with an LSN, the place behind all events of that record."""
+
 MAX_UNANSWERED: Final = 10_000
 """More commands than this are never under way from one strategy."""
 
@@ -242,8 +245,10 @@ class Entry:
         self.epoch, self.state = message.epoch, message.state
         self._highest = max(self._highest, message.highest)
         if not message.resumed:
+            # What follows is the state as of `lsn`, in place of the events up to there.
             self.orders.clear()
             self.positions.clear()
+            self.last = (message.lsn, LAST_INDEX)
         self._send_again(now)
         return message if is_news else None
 
@@ -252,7 +257,8 @@ class Entry:
             self.state = "superseded"
             self._hello_ns = None
             return message
-        if message.epoch and message.epoch != self.epoch:
+        must_say_hello = message.number and message.state == "live"
+        if must_say_hello or (message.epoch and message.epoch != self.epoch):
             self._hello(now)
         elif not message.number and self.state != message.state:
             self.state = message.state
@@ -270,6 +276,9 @@ class Entry:
             self._hello(now)
             return None
         answered = self._unanswered.pop(message.number, None) is not None
+        if message.repeat:
+            # It tells of the past, and is named by a record that may be ahead of events still to come.
+            return message if answered else None
         return message if self._is_new(message.lsn, message.index) or answered else None
 
     def _order(self, message: OrderEvent, now: Instant) -> EntryAnswer | None:

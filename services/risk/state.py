@@ -25,6 +25,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from common.instant import NS_PER_S
 from common.journal.frames import Record
 from common.messages import (
     AmendOrder,
@@ -43,11 +44,12 @@ from common.messages import (
     SessionChanged,
     SessionState,
     StateHash,
+    Trade,
     Verdict,
     Withdrawn,
     encode,
 )
-from common.order_state import CANCELED, FILLED, REJECTED, TERMINAL_WORDS, FillChange, FillLedger, Leg
+from common.order_state import FILLED, REJECTED, TERMINAL_WORDS, FillChange, FillLedger, Leg
 from services.risk.exposure import Exposure
 
 ZERO: Final = Decimal(0)
@@ -57,6 +59,16 @@ MAX_ENDED = 4096
 """Ended legs that stay known, so that a late fill still finds its strategy and a replacement may reopen a filled
 order.
 """
+
+MAX_STRANGERS = 1024
+"""Orders of somebody else on our account that are remembered, and fills of orders that nobody has named yet."""
+
+CLOCK_MARGIN_NS = NS_PER_S
+"""How far the venue's clock may be ahead of ours: more than its own check of SendingTime(52) lets pass."""
+
+DOWN = frozenset({SessionState.DISCONNECTED, SessionState.HALTED, SessionState.LOGGED_OUT_BY_HAND})
+PASSING = frozenset({SessionState.NUMBERS_SET, SessionState.LATCHED, SessionState.UNLATCHED})
+"""Session records that say nothing of its connection."""
 
 HASH_EVERY = 10_000
 """The digest is taken at every LSN that is a multiple of this."""
@@ -71,7 +83,7 @@ class VenueFacts(NamedTuple):
     """What the fold must know of a venue.
 
     `base`: the base asset by symbol. `amend_is_new_order`: whether an amendment is a cancel and a new order of its own.
-    `window_ns`: how long after a connection's death one of its requests may still take effect.
+    `window_ns`: how long after it was sent a request may still take effect, whatever became of its connection.
     """
 
     base: Mapping[str, str]
@@ -89,7 +101,11 @@ class Amendment(msgspec.Struct, array_like=True, gc=False):
 
 
 class Working(msgspec.Struct, array_like=True):
-    """One order of the venue with what risk keeps of it. `worst` is what is counted for it at this moment."""
+    """One order of the venue with what risk keeps of it. `worst` is what is counted for it at this moment.
+
+    `doubtful`: the venue itself does not know what became of its message. `aliases` are the other ClOrdIDs(11) that it
+    answers to.
+    """
 
     strategy: str
     number: int
@@ -99,28 +115,33 @@ class Working(msgspec.Struct, array_like=True):
     epoch: int
     counter: int
     connection: int
+    sent_ns: int
     touched_lsn: int
     leg: Leg
     amendments: dict[str, Amendment]
     worst: Decimal = ZERO
     counted_open: bool = False
     ended: bool = False
-    answered_ns: int = 0
-    order_absent: bool = False
-    trades_absent: bool = False
+    doubtful: bool = False
     aliases: list[str] = []
 
 
-class SessionLife(msgspec.Struct, array_like=True):
-    """What the log last said of a session's connection. `down_ns` is when the one before `connection` was
-    known dead.
+class TradesTold(NamedTuple):
+    """The last time that REST told all trades of a symbol: its clock then, and how many were of orders
+    unknown to us.
     """
+
+    venue_ns: int
+    strangers: int
+
+
+class SessionLife(msgspec.Struct, array_like=True):
+    """What the log last said of a session. `down_lsn` is where the end of its last connection stands."""
 
     state: str
     generation: int
     connection: int
     highest_inbound: int
-    down_ns: int = 0
     down_lsn: int = 0
 
 
@@ -144,6 +165,9 @@ class RiskState:
         self._order_ids: dict[tuple[str, str, str], str] = {}
         self._ledger = FillLedger()
         self._ended: deque[str] = deque()
+        self._strangers: dict[tuple[str, str, str], None] = {}
+        self._unclaimed: dict[tuple[str, str, str], list[str]] = {}
+        self._trades_told: dict[tuple[str, str], TradesTold] = {}
         self._checkpoints: dict[int, int] = {}
         self._dirty: set[tuple[str, ...]] = set()
         self._hashes: dict[tuple[str, ...], int] = {}
@@ -197,10 +221,10 @@ class RiskState:
         if record.stamp_ns > command.deadline_ns or command.cl_ord_id in self.names:
             return
         if isinstance(command, NewOrder):
-            self._open(command, command.order_qty, command.strategy, command.number, payload.connection)
+            self._open(command, command.order_qty, (command.strategy, command.number), payload.connection)
         elif self._amend_is_new_order(command):
             quantity = command.order_qty - command.cum_qty
-            self._open(command, quantity, command.target_strategy, command.target_number, payload.connection)
+            self._open(command, quantity, (command.target_strategy, command.target_number), payload.connection)
         else:
             self._amend(command, payload.connection)
 
@@ -208,12 +232,12 @@ class RiskState:
         facts = self._venues.get(command.venue)
         return facts is not None and facts.amend_is_new_order(command)
 
-    def _open(self, command: NewOrder | AmendOrder, qty: Decimal, strategy: str, number: int, connection: int) -> None:
+    def _open(self, command: NewOrder | AmendOrder, qty: Decimal, order: tuple[str, int], connection: int) -> None:
         name, attempt = command.cl_ord_id, command.attempt
         leg = Leg(name, name, qty, command.price)
         working = Working(
-            strategy, number, command.venue, command.symbol, command.side, attempt.epoch, attempt.counter, connection,
-            self.lsn, leg, {},
+            *order, command.venue, command.symbol, command.side, attempt.epoch, attempt.counter, connection,
+            self.stamp_ns, self.lsn, leg, {},
         )  # fmt: skip
         self.working[name] = working
         self.names[name] = name
@@ -261,60 +285,89 @@ class RiskState:
     def _report(self, event: ExecutionReport, payload: Inbound) -> None:
         venue = payload.session
         working = self._reported(venue, event)
-        if event.unknown_order:
-            self._unknown_order(working, event)
-            return
-        change = self._fill(venue, event, working)
         if working is None:
+            self._stranger_reported(venue, event)
             return
         leg = working.leg
         working.touched_lsn = self.lsn
-        working.order_absent = working.trades_absent = False
         self._dirty.add(("leg", leg.owner))
-        if event.ambiguous:
-            working.answered_ns = self.stamp_ns
+        if event.exec_type == REJECTED and event.ambiguous:
+            working.doubtful = True
             return
-        if change is not None and change.owner == leg.owner:
+        if event.unknown_order:
+            self._unknown_order(working, event, payload.connection)
+            return
+        if event.exec_type == REJECTED and event.cl_ord_id in working.amendments:
+            self._drop_amendment(working, event.cl_ord_id)
+            self._count(working)
+            return
+        change = self._ledger.report(venue, leg.owner, event)
+        if change is not None:
+            self._hold(change)
             leg.fill(change)
+        elif event.trade_key:
+            self._claim(leg, (venue, event.symbol), event.trade_key)
         leg.hear(event)
-        if event.order_id:
-            self._order_ids[venue, event.symbol or working.symbol, event.order_id] = leg.owner
+        working.doubtful = False
+        if leg.order_id:
+            self._register(working)
         self._attempts.pop((working.epoch, working.counter), None)
         self._answer_amendments(working, event, payload.connection)
         self._count(working)
 
     def _reported(self, venue: str, event: ExecutionReport) -> Working | None:
-        """The order that a report is about. A cancel is told under the request's own name, beside the order's."""
-        if event.exec_type == CANCELED and event.orig_cl_ord_id:
-            named = self.find(event.orig_cl_ord_id)
-        else:
-            named = self.find(event.cl_ord_id)
-        if named is None and event.order_id:
-            owner = self._order_ids.get((venue, event.symbol, event.order_id))
-            named = None if owner is None else self.working.get(owner)
-        return named or self.find(event.orig_cl_ord_id) or self.find(event.cl_ord_id)
+        """The order that a report is about: by the venue's own name for it, else by ours.
 
-    def _fill(self, venue: str, event: ExecutionReport, working: Working | None) -> FillChange | None:
-        """Take the report's fill, correction or bust through the ledger into the position."""
-        key, kind = event.trade_key, event.exec_type
-        if not key or kind not in "FGH12":
-            return None
-        owner = "" if working is None else working.leg.owner
-        symbol = event.symbol or ("" if working is None else working.symbol)
-        ledger = self._ledger
-        if kind == "H":
-            change = ledger.bust(venue, symbol, key, event.reference_trade_key)
-        elif kind == "G":
-            change = ledger.correct(
-                venue, symbol, key, event.reference_trade_key, owner, event.side, event.last_qty, event.last_px,
-                event.fee_qty, event.fee_asset,
-            )  # fmt: skip
-        else:
-            change = ledger.trade(
-                venue, symbol, key, owner, event.side, event.last_qty, event.last_px, event.fee_qty, event.fee_asset
-            )
+        A cancel is told under the request's name beside the order's; the one that is the first half of an XCN bears the
+        new order's name in ClOrdID(11), so with those OrigClOrdID(41) comes first.
+        """
+        owner = self._order_ids.get((venue, event.symbol, event.order_id)) if event.order_id else None
+        if owner is not None:
+            return self.working.get(owner)
+        names = (event.orig_cl_ord_id, event.cl_ord_id)
+        for name in names if event.exec_type in "46" else reversed(names):
+            working = self.find(name) if name else None
+            if working is not None and working.venue == venue:
+                return working
+        return None
+
+    def _register(self, working: Working) -> None:
+        """The venue's own name of the order is known; fills that were told under it before now find their order."""
+        place = (working.venue, working.symbol, working.leg.order_id)
+        if self._order_ids.get(place) == working.leg.owner:
+            return
+        self._order_ids[place] = working.leg.owner
+        self._strangers.pop(place, None)
+        for trade_key in self._unclaimed.pop(place, ()):
+            self._claim(working.leg, place[:2], trade_key)
+
+    def _claim(self, leg: Leg, place: tuple[str, str], trade_key: str) -> None:
+        change = self._ledger.claim(*place, trade_key, leg.owner)
+        if change is not None:
+            leg.fill(change)
+
+    def _stranger_reported(self, venue: str, event: ExecutionReport) -> None:
+        """Somebody else's order on our account: its fills move the position all the same."""
+        change = self._ledger.report(venue, "", event)
         self._hold(change)
-        return change
+        place = (venue, event.symbol, event.order_id)
+        if change is not None:
+            self._unclaim(place, event.trade_key)
+        if event.ord_status in TERMINAL_WORDS:
+            self._strangers.pop(place, None)
+        elif event.order_id and not event.unknown_order and event.exec_type != "I":
+            self._note_stranger(place)
+
+    def _note_stranger(self, place: tuple[str, str, str]) -> None:
+        self._strangers[place] = None
+        if len(self._strangers) > MAX_STRANGERS:
+            del self._strangers[next(iter(self._strangers))]
+
+    def _unclaim(self, place: tuple[str, str, str], trade_key: str) -> None:
+        """A fill of an order that nobody has named yet."""
+        self._unclaimed.setdefault(place, []).append(trade_key)
+        if len(self._unclaimed) > MAX_STRANGERS:
+            del self._unclaimed[next(iter(self._unclaimed))]
 
     def _hold(self, change: FillChange | None) -> None:
         if change is None:
@@ -338,11 +391,10 @@ class RiskState:
         if not amendments:
             return
         kind = event.exec_type
-        if event.cl_ord_id in amendments and kind not in "6E" and (kind in "58" or not event.orig_cl_ord_id):
-            self._drop_amendment(working, event.cl_ord_id)
-        elif kind == "5":
-            self._drop_amendment(working, next(iter(amendments)))
-        if kind == "I":
+        if kind == "5":
+            named = event.cl_ord_id in amendments
+            self._drop_amendment(working, event.cl_ord_id if named else next(iter(amendments)))
+        elif kind == "I" and not self._window_ns(working.venue):
             for name in [n for n, each in amendments.items() if each.connection < connection]:
                 self._drop_amendment(working, name)
         if working.leg.word in TERMINAL_WORDS and working.leg.word != FILLED:
@@ -353,29 +405,27 @@ class RiskState:
         amendment = working.amendments.pop(name)
         self._attempts.pop((amendment.epoch, amendment.counter), None)
 
-    def _unknown_order(self, working: Working | None, event: ExecutionReport) -> None:
-        """The venue answers a status request: it has no such order. Believed where nothing ever said otherwise.
+    def _unknown_order(self, working: Working, event: ExecutionReport, connection: int) -> None:
+        """The venue answers a status request: it has no such order.
 
-        The request has a later number than the order, and numbers are taken in order, so one that was received is
-        known.
+        Believed of an order that nothing was ever heard of, told over a later connection than the order's own, where a
+        request dies with its connection.
         """
-        if working is None:
-            return
-        if event.cl_ord_id in working.amendments:
-            self._drop_amendment(working, event.cl_ord_id)
-        elif not working.leg.word and not working.amendments:
+        never_heard = not working.leg.word and not working.leg.filled_qty
+        if never_heard and connection > working.connection and not self._window_ns(working.venue):
             working.leg.word = REJECTED
-        self._count(working)
+            self._count(working)
 
     def _request_rejected(self, event: CancelRejected | RequestRejected, record: Record) -> None:
-        working = self.find(event.cl_ord_id)
+        name = event.cl_ord_id
+        working = self.find(name)
         if working is None:
             return
+        working.touched_lsn = self.lsn
+        self._dirty.add(("leg", working.leg.owner))
         if event.ambiguous:
-            working.answered_ns = record.stamp_ns
-            self._dirty.add(("leg", working.leg.owner))
+            working.doubtful = working.doubtful or not working.leg.word
             return
-        name = event.cl_ord_id
         if name in working.amendments:
             self._drop_amendment(working, name)
         elif working.amendments and isinstance(event, CancelRejected):
@@ -416,9 +466,12 @@ class RiskState:
             self.sessions[name] = life
         if payload.generation != life.generation or state is SessionState.NUMBERS_SET:
             life.generation, life.highest_inbound = payload.generation, payload.next_inbound - 1
-        if state is SessionState.DISCONNECTED:
-            life.down_ns, life.down_lsn = record.stamp_ns, record.lsn
-        life.state, life.connection = state, payload.connection
+        was_up = life.state not in DOWN
+        if state in DOWN or (state is SessionState.CONNECTING and was_up):
+            life.down_lsn = record.lsn
+        if state not in PASSING:
+            life.state = state
+        life.connection = payload.connection
         if state is SessionState.CAUGHT_UP:
             self._caught_up(name, payload.connection)
         self._dirty.add(("session", name))
@@ -436,68 +489,84 @@ class RiskState:
     def _answer(self, payload: Answer, record: Record) -> None:
         if payload.failed:
             return
-        venue, ask = payload.venue, payload.ask
-        for trade in payload.trades:
-            owner = self._order_ids.get((venue, trade.symbol, trade.order_id), "")
-            if not owner and ask.cl_ord_id and trade.order_id == ask.order_id:
-                owner = self.names.get(ask.cl_ord_id, "")
-            self._rest_fill(venue, owner, payload, trade)
-        for order in (*payload.orders, *((payload.order,) if payload.order is not None else ())):
-            self._rest_order(venue, order, ask.asked_lsn)
-        self._absence(payload)
+        what, venue = payload.ask.what, payload.venue
+        if what == "trades":
+            strangers = sum(self._rest_fill(venue, trade) for trade in payload.trades)
+            if not payload.ask.order_id:
+                self._trades_told[venue, payload.ask.symbol] = TradesTold(payload.venue_ns, strangers)
+        elif what == "open_orders":
+            for order in payload.orders:
+                self._rest_order(venue, order, payload.ask.asked_lsn)
+        elif what == "order" and payload.order is not None:
+            self._rest_order(venue, payload.order, payload.ask.asked_lsn)
+        elif what == "order" and payload.not_found:
+            self._not_found(payload)
 
-    def _rest_fill(self, venue: str, owner: str, payload: Answer, trade: Any) -> None:
+    def _rest_fill(self, venue: str, trade: Trade) -> bool:
+        """Count one fill. Whether it is news, of an order that is neither ours nor known as somebody else's."""
+        place = (venue, trade.symbol, trade.order_id)
+        owner = self._order_ids.get(place, "")
         change = self._ledger.trade(
             venue, trade.symbol, trade.trade_key, owner, trade.side, trade.last_qty, trade.last_px, trade.fee_qty,
             trade.fee_asset,
         )  # fmt: skip
+        if change is None:
+            return False
         self._hold(change)
         working = self.working.get(owner)
-        if change is not None and working is not None:
-            working.leg.fill(change)
-            working.touched_lsn = self.lsn
-            self._count(working)
+        if working is None:
+            self._unclaim(place, trade.trade_key)
+            return place not in self._strangers
+        working.leg.fill(change)
+        working.touched_lsn = self.lsn
+        self._count(working)
+        return False
 
     def _rest_order(self, venue: str, order: RestOrder, asked_lsn: int) -> None:
-        working = self.find(order.cl_ord_id)
-        if working is None:
-            owner = self._order_ids.get((venue, order.symbol, order.order_id))
-            working = None if owner is None else self.working.get(owner)
-        if working is None or working.venue != venue or asked_lsn < working.touched_lsn:
+        place = (venue, order.symbol, order.order_id)
+        working = self.find(order.cl_ord_id) or self.working.get(self._order_ids.get(place, ""))
+        if working is None or working.venue != venue:
+            if order.ord_status not in TERMINAL_WORDS:
+                self._note_stranger(place)
+            return
+        if asked_lsn < working.touched_lsn:
             return
         leg = working.leg
         leg.told_by_rest(order.ord_status, order.order_id, order.order_qty, order.price, order.cum_qty)
-        self._order_ids[venue, order.symbol, order.order_id] = leg.owner
+        working.doubtful = False
+        self._register(working)
         self._attempts.pop((working.epoch, working.counter), None)
         working.touched_lsn = self.lsn
         self._count(working)
 
-    def _absence(self, payload: Answer) -> None:
-        """Neither the order nor a trade of it is known, asked when its message could not take effect any more."""
-        ask = payload.ask
-        working = self.find(ask.cl_ord_id) if ask.cl_ord_id else None
-        if working is None or working.leg.word or working.leg.cum_qty or ask.asked_lsn < working.touched_lsn:
+    def _not_found(self, payload: Answer) -> None:
+        """Neither the order nor a trade of it is known to the venue, asked when it could not take effect any more."""
+        working = self.find(payload.ask.cl_ord_id)
+        if working is None or working.venue != payload.venue or payload.ask.asked_lsn < working.touched_lsn:
             return
-        if not self._window_closed(working, ask.asked_lsn, payload.venue_ns):
+        never_heard = not working.leg.word and not working.leg.filled_qty
+        life = self.sessions.get(working.venue)
+        if not never_heard or life is None or working.amendments:
             return
-        if ask.what == "order" and payload.not_found:
-            working.order_absent = True
-        elif ask.what == "trades":
-            working.trades_absent = True
-        if working.order_absent and working.trades_absent:
+        dead = life.connection > working.connection or life.state in DOWN
+        closes_ns = working.sent_ns + self._window_ns(working.venue) + CLOCK_MARGIN_NS
+        told = self._trades_told.get((working.venue, working.symbol))
+        # A venue that said "timed out" is done with the request when its window has closed, whether or not the
+        # connection lives; one whose connection died must be asked after its end was read.
+        if (
+            (dead or working.doubtful)
+            and (not dead or life.down_lsn < payload.ask.asked_lsn)
+            and payload.venue_ns > closes_ns
+            and told is not None
+            and told.venue_ns > closes_ns
+            and not told.strangers
+        ):
             working.leg.word = REJECTED
-        self._count(working)
+            self._count(working)
 
-    def _window_closed(self, working: Working, asked_lsn: int, venue_ns: int) -> bool:
-        """Whether, by the venue's clock, a request of the order's connection cannot take effect any more."""
-        facts, life = self._venues.get(working.venue), self.sessions.get(working.venue)
-        if facts is None or life is None:
-            return False
-        over_ns = working.answered_ns
-        if not over_ns:
-            gone = life.connection > working.connection or life.state == SessionState.DISCONNECTED
-            over_ns = life.down_ns if gone and life.down_lsn <= asked_lsn else 0
-        return bool(over_ns) and venue_ns >= over_ns + facts.window_ns
+    def _window_ns(self, venue: str) -> int:
+        facts = self._venues.get(venue)
+        return 0 if facts is None else facts.window_ns
 
     # -- people --------------------------------------------------------------------------------------------------------
 
@@ -521,7 +590,7 @@ class RiskState:
             for amendment in list(working.amendments):
                 self._drop_amendment(working, amendment)
             working.leg.word = payload.ord_status
-            working.leg.told_cum_qty = working.leg.cum_qty
+            working.leg.told_cum_qty = max(working.leg.cum_qty, payload.cum_qty)
             working.touched_lsn = self.lsn
             self._count(working)
 
