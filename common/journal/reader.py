@@ -21,7 +21,7 @@ from common.journal.frames import (
     walk,
 )
 from common.journal.marks import MARK, Mark, read_mark
-from common.journal.segments import first_lsns, read_header, segment_name, walk_segment
+from common.journal.segments import SegmentHeader, first_lsns, read_header, segment_name, walk_segment
 
 READ_BYTES = 1 << 20
 
@@ -78,6 +78,32 @@ class Reader:
         It lags the live journal by up to 100 ms. Raises NotThere, Damage.
         """
         return self._mark().durable.lsn
+
+    def first_at(self, stamp_ns: int) -> int:
+        """The first record stamped `stamp_ns` or later; one more than the last where none is.
+
+        Raises NotThere, Damage.
+        """
+        starts = self._starts()
+        start = starts[0]
+        for start in reversed(starts):
+            if self._header(start).stamp_ns < stamp_ns:
+                break
+        lsn = start
+        while records := self.read(lsn, (1 << 64) - 1):
+            for record in records:
+                if record.stamp_ns >= stamp_ns:
+                    return record.lsn
+            lsn = records[-1].lsn + 1
+        return lsn
+
+    def _header(self, start: int) -> SegmentHeader:
+        path = f"{self.folder}/{segment_name(start)}"
+        handle = self._open(path, start)
+        try:
+            return read_header(self._files, handle, path)
+        finally:
+            self._files.close(handle)
 
     def link_at(self, lsn: int) -> Link:
         """The record's number and checksum, to compare with what a snapshot stands on.

@@ -2,24 +2,17 @@
 
 import sys
 
-from common import config
-from common.actor.logs import ActorLog
-from common.actor.shell import AlreadyRunning, Shell
-from common.exit_status import ExitStatus
+from common.actor.shell import Shell
+from common.actor.start import run_actor, shell_for
+from common.config import Config
 from common.journal import Log, OsFiles, Reader
 from common.messages import JournalRequest
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
 
 
-def main() -> int:
-    """Run until stopped; the exit status of `common.exit_status`."""
-    try:
-        settings = config.load()
-    except config.ConfigError as error:
-        print(f"journal: {error}", file=sys.stderr)
-        return ExitStatus.CONFIGURATION
-    files = OsFiles()
-    own, folder = settings.stack.journal, settings.journal_folder
+def build(config: Config) -> Shell:
+    """The journal's core with its links. The log itself is opened when the core starts."""
+    own, folder, files = config.stack.journal, config.journal_folder, OsFiles()
 
     def open_log(wall_ns: int) -> Log:
         return Log.open(
@@ -32,18 +25,11 @@ def main() -> int:
         )
 
     core = JournalCore(open_log, Reader(folder, files), JournalSettings(low_disk_bytes=own.low_disk_bytes))
-    try:
-        log = settings.stack.log
-        shell = Shell(
-            core, settings.paths.run, ActorLog(settings.paths.log, core.name, log.level, log.max_bytes, log.files)
-        )
-    except AlreadyRunning as error:
-        print(f"journal: {error}", file=sys.stderr)
-        return ExitStatus.FAILURE
-    shell.bind_router(LINK, settings.endpoint(LINK), JournalRequest)
-    shell.bind_publisher(STREAM, settings.endpoint(STREAM))
-    return shell.run()
+    shell = shell_for(core, config)
+    shell.bind_router(LINK, config.endpoint(LINK), JournalRequest)
+    shell.bind_publisher(STREAM, config.endpoint(STREAM))
+    return shell
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_actor(build))

@@ -1,0 +1,52 @@
+"""`fixring bench journal`: appends by batch size and durability; verification, replay and opening."""
+
+import tempfile
+from pathlib import Path
+
+import click
+import orjson
+
+from common.config import load
+from scripts.journal.bench import AppendFigures, ReadFigures, measure_append, measure_reading
+
+BATCHES = (1, 10, 100)
+
+
+@click.command()
+@click.option("--records", default=300_000, show_default=True, help="Records of the journal that is read.")
+@click.option("--seconds", default=1.0, show_default=True, help="How long each kind of append is measured.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the table.")
+def journal(records: int, seconds: float, as_json: bool) -> None:
+    """The journal alone: append, verify, replay, open. On the disk where the stack's journal is."""
+    parent = load().journal_folder.parent
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as name:
+        folder = Path(name)
+        appends = [
+            measure_append(folder / f"{durability}-{batch}", batch, durability, seconds)
+            for durability in ("disk", "process")
+            for batch in BATCHES
+        ]
+        reading = measure_reading(folder / "orders", records)
+    if as_json:
+        click.echo(orjson.dumps({"append": [figures._asdict() for figures in appends], "read": reading._asdict()}))
+        return
+    click.echo(_text(appends, reading))
+
+
+def _text(appends: list[AppendFigures], reading: ReadFigures) -> str:
+    lines = [f"{'durability':<12}{'batch':>6}{'appends/s':>14}{'p50 us':>10}{'p99 us':>10}"]
+    lines += [
+        f"{figures.durability:<12}{figures.batch:>6}{figures.appends_per_s:>14,.0f}{figures.p50_us:>10.1f}"
+        f"{figures.p99_us:>10.1f}"
+        for figures in appends
+    ]
+    lines += [
+        "",
+        f"a journal of {reading.records:,} records, {reading.journal_bytes / 1e6:,.0f} MB:",
+        f"  verified        {reading.verified_per_s:>12,.0f} records/s",
+        f"  read            {reading.read_per_s:>12,.0f} records/s",
+        f"  into orders     {reading.replayed_per_s:>12,.0f} records/s",
+        f"  opened in       {reading.open_s:>12.2f} s",
+    ]
+    return "\n".join(lines)

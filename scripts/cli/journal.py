@@ -1,0 +1,302 @@
+"""`fixring journal`: read, check, follow, search and salvage a journal; every command takes a folder, so that a copy
+can be examined."""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from common.config import load
+from common.exit_status import ExitStatus
+from common.journal import Damage, FormatTooNew, JournalError, OsFiles, Reader, salvage, verify
+from scripts.cli.errors import CommandError
+from scripts.journal.select import (
+    Filter,
+    OrderTrail,
+    Shown,
+    first_lsn_at,
+    follow,
+    last,
+    last_lsn_at,
+    open_reader,
+    parse_point,
+    select,
+)
+from scripts.journal.stats import Stats, gather
+from scripts.journal.words import document, line, time_text
+
+FOLLOW_PAUSE_S = 0.05
+
+FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, one document or one a line, instead of text.")
+FROM = click.option("--from", "start", metavar="LSN|TIME", help="From this LSN or UTC time (or -5m: so long ago) on.")
+TO = click.option("--to", "end", metavar="LSN|TIME", help="Up to this LSN or UTC time.")
+
+
+@click.group()
+def journal() -> None:
+    """Read the journal: what happened, and whether it can be trusted.
+
+    FOLDER is a journal's folder; without it, the configured stack's. LSN is a record's number, TIME is UTC.
+    """
+
+
+def checked(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Journal errors become a line and an exit status: damage is 7, everything else 1."""
+
+    @wraps(command)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except (Damage, FormatTooNew) as error:
+            raise CommandError(str(error), ExitStatus.INTEGRITY) from error
+        except JournalError as error:
+            raise CommandError(str(error)) from error
+
+    return run
+
+
+def folder_or_configured(folder: Path | None) -> Path:
+    """The folder given, else the configured stack's journal."""
+    return folder if folder is not None else load().journal_folder
+
+
+class Range:
+    """A reader with the range that --from and --to name."""
+
+    def __init__(self, folder: Path | None, start: str | None, end: str | None) -> None:
+        """Raises CommandError for a place that is none."""
+        self.reader: Reader = open_reader(str(folder_or_configured(folder)))
+        now_ns = time.time_ns()
+        try:
+            begin = parse_point(start, now_ns) if start else None
+            stop = parse_point(end, now_ns) if end else None
+        except ValueError as error:
+            raise CommandError(str(error), ExitStatus.USAGE) from error
+        self.from_lsn = first_lsn_at(self.reader, begin)
+        self.upto_lsn = last_lsn_at(self.reader, stop)
+
+
+def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which records."""
+    for option in (
+        click.option("--session", metavar="NAME", default="", help="Only this session's records."),
+        click.option("--order", metavar="ORDER", default="", help="Only this order's: STRATEGY/NUMBER or ClOrdID(11)."),
+        click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind; may be repeated."),
+        click.option("--writer", metavar="NAME", default="", help="Only what this actor wrote."),
+        click.option("--ticks", is_flag=True, help="Also the clock's ticks."),
+        FROM,
+        TO,
+    ):
+        command = option(command)
+    return command
+
+
+def make_filter(session: str, order: str, kinds: tuple[str, ...], writer: str, ticks: bool) -> Filter:
+    """The filter that the options describe."""
+    trail = OrderTrail.of(order) if order else None
+    return Filter(writer, frozenset(kind.upper() for kind in kinds), session, trail, None, ticks)
+
+
+def show(shown: Shown, as_json: bool) -> None:
+    """One record on standard output."""
+    if as_json:
+        click.echo(orjson.dumps(document(*shown)))
+    else:
+        click.echo(line(*shown))
+
+
+@journal.command()
+@FOLDER
+@filters
+@click.option("-n", "--lines", default=20, show_default=True, help="So many records.")
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on with what is written from now on.")
+@AS_JSON
+@checked
+def tail(
+    folder: Path | None,
+    session: str,
+    order: str,
+    kinds: tuple[str, ...],
+    writer: str,
+    ticks: bool,
+    start: str | None,
+    end: str | None,
+    lines: int,
+    following: bool,
+    as_json: bool,
+) -> None:
+    """The last records, readable, with their FIX messages decoded."""
+    place = Range(folder, start, end)
+    wanted = make_filter(session, order, kinds, writer, ticks)
+    seen = place.reader.durable_lsn()
+    for shown in last(place.reader, wanted, lines, place.from_lsn, seen if following else place.upto_lsn):
+        show(shown, as_json)
+    if following:
+        for shown in follow(place.reader, wanted, max(seen + 1, place.from_lsn), lambda: time.sleep(FOLLOW_PAUSE_S)):
+            show(shown, as_json)
+            sys.stdout.flush()
+
+
+@journal.command()
+@click.argument("pattern")
+@FOLDER
+@filters
+@AS_JSON
+@checked
+def grep(
+    pattern: str,
+    folder: Path | None,
+    session: str,
+    order: str,
+    kinds: tuple[str, ...],
+    writer: str,
+    ticks: bool,
+    start: str | None,
+    end: str | None,
+    as_json: bool,
+) -> None:
+    """Records whose FIX message matches PATTERN, a regular expression over `8=FIX.4.4|9=...|35=D|...`.
+
+    Exit status 1 when none does.
+    """
+    place = Range(folder, start, end)
+    wanted = make_filter(session, order, kinds, writer, ticks)
+    try:
+        wanted.pattern = re.compile(pattern)
+    except re.error as error:
+        raise CommandError(f"{pattern!r} is no regular expression: {error}", ExitStatus.USAGE) from error
+    found = 0
+    for shown in select(place.reader, wanted, place.from_lsn, place.upto_lsn):
+        show(shown, as_json)
+        found += 1
+    if not found:
+        raise click.exceptions.Exit(ExitStatus.FAILURE)
+
+
+@journal.command("verify")
+@FOLDER
+@AS_JSON
+def verify_command(folder: Path | None, as_json: bool) -> None:
+    """Read every byte and check it. Exit status 7 on damage, with file, offset and LSN."""
+    path = folder_or_configured(folder)
+    began = time.perf_counter()
+    try:
+        with progress("verifying") as told:
+            verdict = verify(path, OsFiles(), lambda done, whole: told(done, whole, "segments"))
+    except Damage as error:
+        if as_json:
+            place = {"file": error.file, "offset": error.offset, "lsn": error.lsn, "why": error.why}
+            click.echo(orjson.dumps({"ok": False, "folder": str(path), "damage": place}))
+        raise CommandError(str(error), ExitStatus.INTEGRITY) from error
+    except JournalError as error:
+        raise CommandError(str(error), status_of(error)) from error
+    seconds = time.perf_counter() - began
+    records = verdict.last_lsn - verdict.first_lsn + 1
+    rate = round(records / seconds) if seconds else 0
+    if as_json:
+        click.echo(orjson.dumps({"ok": True, "folder": str(path), "records": records, **verdict._asdict(),
+                                 "seconds": seconds, "records_per_s": rate}))  # fmt: skip
+        return
+    click.echo(
+        f"{path}: sound. Records {verdict.first_lsn} to {verdict.last_lsn} in {verdict.segments} segments, confirmed "
+        f"up to {verdict.confirmed_lsn}, last stamp {time_text(verdict.last_stamp_ns)} UTC."
+    )
+    if verdict.torn_bytes:
+        click.echo(
+            f"{verdict.torn_bytes} bytes behind the last record are torn ({verdict.torn_why}): they were never "
+            "acknowledged, and the next start cuts them. In a running journal they are the batch being written."
+        )
+    click.echo(f"{records:,} records in {seconds:.2f} s, {rate:,} a second.")
+
+
+def status_of(error: JournalError) -> ExitStatus:
+    """7 for what an integrity check refuses, else 1."""
+    return ExitStatus.INTEGRITY if isinstance(error, Damage | FormatTooNew) else ExitStatus.FAILURE
+
+
+@journal.command()
+@FOLDER
+@FROM
+@TO
+@AS_JSON
+@checked
+def stats(folder: Path | None, start: str | None, end: str | None, as_json: bool) -> None:
+    """What the journal is made of: records and bytes by kind and writer."""
+    place = Range(folder, start, end)
+    last_lsn = place.upto_lsn or place.reader.durable_lsn()
+    with progress("reading") as told:
+        found = gather(place.reader, place.from_lsn, place.upto_lsn, lambda lsn: told(lsn, last_lsn, "records"))
+    click.echo(orjson.dumps(found.document()) if as_json else _stats_text(found))
+
+
+def _stats_text(stats: Stats) -> str:
+    whole = stats.all
+    lines = [
+        f"records {stats.first_lsn} to {stats.last_lsn}: {whole.records:,}, {whole.payload_bytes:,} payload bytes",
+    ]
+    if whole.records:
+        rate = whole.records / stats.seconds if stats.seconds else 0.0
+        lines.append(
+            f"from {time_text(stats.first_stamp_ns)} to {time_text(stats.last_stamp_ns)} UTC, {rate:,.1f} records a "
+            f"second, {len(stats.journal_epochs)} lives of the journal"
+        )
+    for title, tallies in (("kind", stats.by_kind), ("writer", stats.by_writer)):
+        lines.append(f"\n{title:<20}{'records':>14}{'bytes':>16}{'mean bytes':>12}")
+        for name, tally in sorted(tallies.items(), key=lambda item: -item[1].records):
+            mean = tally.payload_bytes / tally.records
+            lines.append(f"{name:<20}{tally.records:>14,}{tally.payload_bytes:>16,}{mean:>12.1f}")
+    return "\n".join(lines)
+
+
+@journal.command("salvage")
+@click.argument("to", type=click.Path(path_type=Path, file_okay=False))
+@FOLDER
+@AS_JSON
+@checked
+def salvage_command(to: Path, folder: Path | None, as_json: bool) -> None:
+    """Write what can be read of a damaged journal to the folder TO. The damaged one is not touched.
+
+    TO becomes a journal that opens, with every record before the first damage; valid frames behind it go into the
+    file `behind-damage`.
+    """
+    try:
+        done = salvage(folder_or_configured(folder), OsFiles(), to)
+    except FileExistsError as error:
+        raise CommandError(str(error), ExitStatus.REFUSED) from error
+    damage = done.damage
+    if as_json:
+        place = {"file": damage.file, "offset": damage.offset, "lsn": damage.lsn, "why": damage.why} if damage else None
+        click.echo(orjson.dumps({"to": str(to), "first_lsn": done.first_lsn, "last_lsn": done.last_lsn,
+                                 "damage": place, "behind": done.behind}))  # fmt: skip
+        return
+    click.echo(f"{to}: records {done.first_lsn} to {done.last_lsn}, as they were.")
+    if damage is None:
+        click.echo("Nothing was damaged.")
+        return
+    click.echo(f"Damage at {damage.file} byte {damage.offset}, record {damage.lsn}: {damage.why}.")
+    for first, until in done.behind:
+        click.echo(f"Behind it, readable in {to}/behind-damage: records {first} to {until}.")
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A line on standard error that is renewed, where that is a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _whole, _unit: None
+        return
+
+    def told(done: int, whole: int, unit: str) -> None:
+        click.echo(f"\r{what}: {done:,} of {whole:,} {unit}\x1b[K", err=True, nl=False)
+
+    try:
+        yield told
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)

@@ -1,0 +1,242 @@
+"""Which records: by LSN, time, writer, kind, session, order and text; in a folder, to its end or following it."""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from common.instant import NS_PER_S
+from common.journal import OsFiles, Reader, Record
+from common.messages import (
+    AmendOrder,
+    Answer,
+    Attempt,
+    CancelOrder,
+    CancelRejected,
+    ExecutionReport,
+    Expired,
+    GapFilled,
+    Inbound,
+    NewOrder,
+    Outbound,
+    Payload,
+    QueryOrder,
+    Refused,
+    RequestRejected,
+    Verdict,
+    Withdrawn,
+)
+from scripts.journal.words import fix_text, kind_name, payload_of
+
+_RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Point(NamedTuple):
+    """A place in the log: an LSN, or a time (Unix ns). Exactly one is set."""
+
+    lsn: int | None = None
+    stamp_ns: int | None = None
+
+
+def parse_point(text: str, now_ns: int) -> Point:
+    """An LSN ("4711"), a UTC time ("2026-05-01T12:00:00"), or one so long ago ("-90s", "-5m", "-2h").
+
+    Raises ValueError for anything else.
+    """
+    if text.isdigit():
+        return Point(lsn=int(text))
+    ago = _RELATIVE.fullmatch(text)
+    if ago is not None:
+        return Point(stamp_ns=now_ns - int(float(ago[1]) * _UNITS_S[ago[2]] * NS_PER_S))
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no LSN, no UTC time such as 2026-05-01T12:00:00, and not like -5m") from error
+    since = (when if when.tzinfo else when.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    return Point(stamp_ns=since // timedelta(microseconds=1) * 1000)
+
+
+def first_lsn_at(reader: Reader, point: Point | None) -> int:
+    """The first record that the range from `point` on holds: at that LSN, or stamped then or later."""
+    first = reader.first_lsn()
+    if point is None:
+        return first
+    if point.lsn is not None:
+        return max(first, point.lsn)
+    return reader.first_at(point.stamp_ns or 0)
+
+
+def last_lsn_at(reader: Reader, point: Point | None) -> int | None:
+    """The last record of the range up to `point`; None for no end."""
+    if point is None:
+        return None
+    if point.lsn is not None:
+        return point.lsn
+    return reader.first_at((point.stamp_ns or 0) + 1) - 1
+
+
+@dataclass
+class OrderTrail:
+    """Follows one order through the log, from its name (strategy, number) or one of its ClOrdID(11)s.
+
+    Requests about it, their attempts and names are learnt as they pass, in LSN order.
+    """
+
+    name: tuple[str, int] | None
+    ids: set[str] = field(default_factory=set)
+    attempts: set[Attempt] = field(default_factory=set)
+    order_ids: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, text: str) -> "OrderTrail":
+        """`STRATEGY/NUMBER`, else a ClOrdID(11)."""
+        strategy, _, number = text.rpartition("/")
+        if strategy and number.isdigit():
+            return cls((strategy, int(number)))
+        return cls(None, {text})
+
+    def concerns(self, payload: Payload | None) -> bool:
+        """Whether a record is about the order; learns from it."""
+        match payload:
+            case Outbound():
+                return self._command(payload.command)
+            case Inbound():
+                return self._event(payload)
+            case Refused():
+                return self._named(payload.strategy, payload.number) or self._command(payload.command)
+            case Withdrawn():
+                return payload.attempt in self.attempts
+            case GapFilled():
+                return not self.attempts.isdisjoint(payload.attempts)
+            case Expired() | Verdict():
+                return self._named(payload.strategy, payload.number)
+            case Answer():
+                return self._answer(payload)
+        return False
+
+    def _named(self, strategy: str, number: int) -> bool:
+        return (strategy, number) == self.name
+
+    def _command(self, command: object) -> bool:
+        match command:
+            case NewOrder():
+                ours = self._named(command.strategy, command.number) or command.cl_ord_id in self.ids
+                if ours and self.name is None:
+                    self.name = (command.strategy, command.number)
+            case AmendOrder() | CancelOrder():
+                ours = (
+                    self._named(command.target_strategy, command.target_number)
+                    or self._named(command.strategy, command.number)
+                    or not self.ids.isdisjoint((command.cl_ord_id, command.orig_cl_ord_id))
+                )
+            case QueryOrder():
+                ours = command.cl_ord_id in self.ids
+            case _:
+                return False
+        if ours:
+            self.ids.add(command.cl_ord_id)
+            self.attempts.add(command.attempt)
+        return ours
+
+    def _event(self, payload: Inbound) -> bool:
+        event = payload.event
+        match event:
+            case ExecutionReport() | CancelRejected():
+                names = {event.cl_ord_id, event.orig_cl_ord_id} - {""}
+                ours = not self.ids.isdisjoint(names)
+                if ours and event.order_id:
+                    self.order_ids.add(event.order_id)
+                return ours
+            case RequestRejected():
+                return event.attempt in self.attempts or event.cl_ord_id in self.ids
+        return False
+
+    def _answer(self, payload: Answer) -> bool:
+        ask = payload.ask
+        return ask.cl_ord_id in self.ids or bool(ask.order_id and ask.order_id in self.order_ids)
+
+
+@dataclass
+class Filter:
+    """What a record must be to be shown; an empty part admits everything."""
+
+    writer: str = ""
+    kinds: frozenset[str] = frozenset()
+    session: str = ""
+    trail: OrderTrail | None = None
+    pattern: re.Pattern[str] | None = None
+    ticks: bool = False
+
+    def admits(self, record: Record, payload: Payload | None) -> bool:
+        """Whether the record is to be shown."""
+        name = kind_name(record.kind)
+        if name == "TICK" and not self.ticks and "TICK" not in self.kinds:
+            return False
+        if self.writer and record.writer != self.writer:
+            return False
+        if self.kinds and name not in self.kinds:
+            return False
+        if self.session and self.session not in (getattr(payload, "session", ""), record.writer):
+            return False
+        if self.trail is not None and not self.trail.concerns(payload):
+            return False
+        return self.pattern is None or self.pattern.search(fix_text(payload)) is not None
+
+    @property
+    def admits_all(self) -> bool:
+        """Nothing but ticks is left out."""
+        return not (self.writer or self.kinds or self.session or self.trail or self.pattern)
+
+
+Shown = tuple[Record, Payload | None]
+
+
+def select(reader: Reader, wanted: Filter, from_lsn: int, upto_lsn: int | None) -> Iterator[Shown]:
+    """The admitted records of a range, in order, to the end of what is there. Raises JournalError."""
+    lsn = from_lsn
+    limit = (1 << 64) - 1 if upto_lsn is None else upto_lsn
+    while lsn <= limit:
+        records = reader.read(lsn, limit)
+        if not records:
+            return
+        for record in records:
+            payload = payload_of(record)
+            if wanted.admits(record, payload):
+                yield record, payload
+        lsn = records[-1].lsn + 1
+
+
+def last(reader: Reader, wanted: Filter, count: int, from_lsn: int, upto_lsn: int | None) -> list[Shown]:
+    """The last `count` admitted records of a range."""
+    if wanted.admits_all and upto_lsn is None and not wanted.ticks:
+        # Ticks are at most ten a second; look back a little further, and from the start where that was not enough.
+        near = max(from_lsn, reader.durable_lsn() - 20 * count)
+        found = deque(select(reader, wanted, near, None), maxlen=count)
+        if len(found) == count or near == from_lsn:
+            return list(found)
+    return list(deque(select(reader, wanted, from_lsn, upto_lsn), maxlen=count))
+
+
+def follow(reader: Reader, wanted: Filter, from_lsn: int, pause: Callable[[], None]) -> Iterator[Shown]:
+    """Records as the journal confirms them, without end; `pause` waits between looks."""
+    lsn = from_lsn
+    while True:
+        upto = reader.durable_lsn()
+        while lsn <= upto:
+            records = reader.read(lsn, upto)
+            if not records:
+                break
+            for record in records:
+                payload = payload_of(record)
+                if wanted.admits(record, payload):
+                    yield record, payload
+            lsn = records[-1].lsn + 1
+        pause()
+
+
+def open_reader(folder: str) -> Reader:
+    """A reader of a journal's folder on this machine."""
+    return Reader(folder, OsFiles())

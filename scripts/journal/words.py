@@ -1,0 +1,169 @@
+"""A journal record in words and as a JSON-ready document. Secrets in FIX messages are masked in both."""
+
+import enum
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from common.fix.text import masked, pretty
+from common.fix.wire import utc_timestamp
+from common.journal import EPOCH, TICK, Record
+from common.messages import (
+    Answer,
+    Attempt,
+    Discrepancy,
+    Expired,
+    GapFilled,
+    Inbound,
+    Kind,
+    OperatorAct,
+    Outbound,
+    Payload,
+    Refused,
+    SessionChanged,
+    StateHash,
+    Verdict,
+    Withdrawn,
+)
+
+_OWN_KINDS = {TICK: "TICK", EPOCH: "EPOCH"}
+_DECODERS: dict[int, Callable[[bytes], Any]] = {
+    kind: msgspec.msgpack.Decoder(payload).decode
+    for kind, payload in {
+        Kind.OUTBOUND: Outbound,
+        Kind.INBOUND: Inbound,
+        Kind.SESSION: SessionChanged,
+        Kind.REFUSED: Refused,
+        Kind.WITHDRAWN: Withdrawn,
+        Kind.GAP_FILLED: GapFilled,
+        Kind.ANSWER: Answer,
+        Kind.DISCREPANCY: Discrepancy,
+        Kind.STATE_HASH: StateHash,
+        Kind.OPERATOR: OperatorAct,
+        Kind.EXPIRED: Expired,
+        Kind.VERDICT: Verdict,
+    }.items()
+}
+
+
+def kind_name(kind: int) -> str:
+    """The kind's name; its number where this version knows none."""
+    try:
+        return _OWN_KINDS.get(kind) or Kind(kind).name
+    except ValueError:
+        return str(kind)
+
+
+def payload_of(record: Record) -> Payload | None:
+    """The record's payload; None for the journal's own kinds, kinds unknown here, and bytes that do not decode."""
+    decode = _DECODERS.get(record.kind)
+    if decode is None:
+        return None
+    try:
+        payload: Payload = decode(record.payload)
+    except msgspec.DecodeError:
+        return None
+    return payload
+
+
+def time_text(stamp_ns: int) -> str:
+    """A stamp as UTC, to the microsecond, in FIX's own form."""
+    return utc_timestamp(stamp_ns, 6).decode()
+
+
+def line(record: Record, payload: Payload | None) -> str:
+    """The record on one line: LSN, time, writer, kind, and what it says."""
+    head = f"{record.lsn:>9} {time_text(record.stamp_ns)} {record.writer:<16} {kind_name(record.kind):<11}"
+    return f"{head} {_summary(record, payload)}"
+
+
+def _summary(record: Record, payload: Payload | None) -> str:
+    match payload:
+        case Outbound():
+            mark = " filler" if payload.filler else ""
+            number = f"generation {payload.generation} MsgSeqNum(34)={payload.msg_seq_num}{mark}"
+            return f"{number} {_attempt_of(payload)}> {pretty(payload.raw)}"
+        case Inbound():
+            return f"generation {payload.generation} MsgSeqNum(34)={payload.msg_seq_num} < {pretty(payload.raw)}"
+        case SessionChanged():
+            return (
+                f"{payload.session} {payload.state.value} connection {payload.connection} generation "
+                f"{payload.generation} next out {payload.next_outbound} in {payload.next_inbound} {payload.text}"
+            ).rstrip()
+        case Refused():
+            name = f"{payload.strategy}/{payload.number}"
+            return f"{name} by {payload.by}: {payload.reason.value} {payload.text}".rstrip()
+        case Withdrawn():
+            return f"{payload.session} MsgSeqNum(34)={payload.msg_seq_num}: {payload.reason.value}"
+        case GapFilled():
+            return f"{payload.session} MsgSeqNum(34) {payload.begin} to {payload.end}: {len(payload.attempts)} commands"
+        case Answer():
+            what = "failed" if payload.failed else "not found" if payload.not_found else "answered"
+            return f"{payload.venue} {payload.ask.what} {payload.ask.cl_ord_id} {what} {payload.text}".rstrip()
+        case Discrepancy():
+            return f"{payload.venue} {payload.subject}: ours {payload.ours}, theirs {payload.theirs}; {payload.action}"
+        case StateHash():
+            return f"{payload.actor} at {payload.at_lsn}: {payload.digest.hex()}"
+        case OperatorAct():
+            return f"{payload.actor} {payload.act} by {payload.by} {payload.text}".rstrip()
+        case Expired():
+            return f"{payload.strategy}/{payload.number} deadline {time_text(payload.deadline_ns)}"
+        case Verdict():
+            return f"{payload.strategy}/{payload.number} is {payload.ord_status} by {payload.by}: {payload.text}"
+    return _own_summary(record)
+
+
+def _own_summary(record: Record) -> str:
+    if record.kind == EPOCH:
+        return f"{record.writer} begins epoch {record.writer_epoch}"
+    if record.kind == TICK:
+        return "low disk" if record.payload[:1] == b"\1" else ""
+    return f"{len(record.payload)} bytes that this version does not read"
+
+
+def _attempt_of(payload: Outbound) -> str:
+    attempt = getattr(payload.command, "attempt", None)
+    return f"attempt {attempt.epoch}/{attempt.counter} " if isinstance(attempt, Attempt) else ""
+
+
+def document(record: Record, payload: Payload | None) -> dict[str, object]:
+    """The record for a machine; the payload's fields by name, FIX messages as text with `|` for SOH."""
+    body: object = plain(payload) if payload is not None else record.payload.hex()
+    return {
+        "lsn": record.lsn,
+        "time": time_text(record.stamp_ns),
+        "stamp_ns": record.stamp_ns,
+        "kind": kind_name(record.kind),
+        "writer": record.writer,
+        "writer_epoch": record.writer_epoch,
+        "append_number": record.append_number,
+        "journal_epoch": record.journal_epoch,
+        "payload": body,
+    }
+
+
+def plain(value: object) -> object:
+    """Any payload value as what JSON has: decimals as text, FIX bytes readable, other bytes in hexadecimal."""
+    match value:
+        case msgspec.Struct():
+            tag = value.__struct_config__.tag
+            fields = {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+            return {"type": tag, **fields} if tag is not None else fields
+        case Decimal():
+            return str(value)
+        case enum.Enum():
+            return value.value
+        case bytes():
+            return masked(value).decode("latin-1") if value.startswith(b"8=FIX") else value.hex()
+        case tuple() | list():
+            return [plain(part) for part in value]
+        case dict():
+            return {str(key): plain(part) for key, part in value.items()}
+    return value
+
+
+def fix_text(payload: Payload | None) -> str:
+    """The FIX message in a payload, secrets masked; "" where there is none."""
+    return masked(payload.raw).decode("latin-1") if isinstance(payload, Outbound | Inbound) else ""
