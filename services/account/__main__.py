@@ -1,0 +1,44 @@
+"""`python -P -m services.account --venue NAME`: the REST side of one venue."""
+
+import argparse
+import sys
+
+from common.actor.shell import Shell
+from common.actor.start import connect_journal, run_actor, shell_for
+from common.config import Config, ConfigError
+from common.journal import OsFiles
+from common.latch import Latch
+from common.messages import Ask
+from services.account.core import AccountCore, AccountSettings
+from services.account.rest import Rest, RestSettings, binance_api
+
+
+def build(config: Config, name: str) -> Shell:
+    """The account of one venue with its links and its worker."""
+    venue = config.venues.get(name)
+    if venue is None or venue.rest is None or venue.credentials is None:
+        raise ConfigError(f"venue {name!r}: not configured, or without [rest] and [credentials]")
+    rest, credentials, resolve = venue.rest, venue.credentials, config.paths.resolve
+    latch = Latch(str(config.emergency_folder), f"account@{name}.latch", OsFiles())
+    core = AccountCore(AccountSettings(name, tuple(venue.instruments)), latch)
+    try:
+        api_key = resolve(credentials.api_key_file).read_text("ascii").strip()
+        private_key = resolve(credentials.private_key_file).read_text("ascii").strip()
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename}: {error.strerror}; set [credentials] of {name} to readable files"
+        ) from None
+    ca = str(resolve(rest.ca)) if rest.ca else ""
+    settings = RestSettings(name, rest.url, api_key, private_key, rest.timeout_ms, ca)
+    shell = shell_for(core, config)
+    connect_journal(shell, config, follow=False)
+    shell.bind_pull("asks", config.endpoint(f"account.{name}"), Ask)
+    shell.worker(Rest(name, binance_api(settings)).ask)
+    return shell
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--venue", required=True)
+    venue_name = parser.parse_args().venue
+    sys.exit(run_actor(lambda config: build(config, venue_name)))

@@ -1,0 +1,237 @@
+"""The actor `account@venue`: orders' questions to the venue's REST side, their answers into the journal; and the kill
+switch.
+
+Theory of operation. Questions come over a PULL link and wait in a queue; the worker has one at a time. An answer is
+appended to the journal, whence orders takes it; while the journal is away answers are kept, as many as have room, for
+a question whose answer was lost is asked again. Under the kill latch the account cancels every open order of every
+configured symbol and asks what is left, over and over until nothing is; that goes before every question and needs no
+journal.
+"""
+
+from collections import deque
+
+import msgspec
+import orjson
+
+from common.actor.core import BaseCore, Call, Exit, Send
+from common.actor.links import Appender, Superseded
+from common.instant import NS_PER_MS, Instant
+from common.latch import Latch
+from common.messages import Answer, Ask, ControlAnswer, ControlRequest, Kind, OperatorAct
+
+MAX_QUESTIONS = 2_000
+"""Questions waiting for the worker; orders asks again what finds no room."""
+
+MAX_KEPT_ANSWERS = 2_000
+"""Answers kept while the journal is away."""
+
+SWEEP_PAUSE_NS = 200 * NS_PER_MS
+"""Between two sweeps of the kill switch, while something is left or a call failed."""
+
+FIRST = frozenset({"cancel_all"})
+BULK = frozenset({"open_orders", "balances", "time"})
+
+
+class AccountSettings(msgspec.Struct, frozen=True):
+    """One account: its venue and the symbols that the kill switch sweeps."""
+
+    venue: str
+    symbols: tuple[str, ...]
+
+
+class AccountCore(BaseCore):
+    """See the module."""
+
+    def __init__(self, settings: AccountSettings, latch: Latch) -> None:
+        """`latch` is the account's own latch file, not loaded yet."""
+        super().__init__(f"account@{settings.venue}")
+        self._settings = settings
+        self._latch = latch
+        self._appender = Appender(self, self.name)
+        self._queues: tuple[deque[Ask], deque[Ask], deque[Ask]] = (deque(), deque(), deque())
+        self._calling: Ask | None = None
+        self._calling_sweep = False
+        self._call_number = 0
+        self._kept: deque[tuple[Kind, msgspec.Struct]] = deque(maxlen=MAX_KEPT_ANSWERS)
+        self._sweep: deque[tuple[str, str]] = deque()
+        self._sweep_left = 0
+        self._sweep_boot_ns: int | None = None
+        self._swept = False
+        self._killed_by = ""
+        self._asked = self._answered = self._failed = self._dropped = 0
+        self._last_error = ""
+        self._stopping = False
+
+    # ---- the shell's calls ----
+
+    def started(self, now: Instant) -> None:
+        """Ask for an epoch; a latch that is set is swept for at once, journal or not."""
+        self._latch.load()
+        self._appender.request_epoch(now)
+        if self._latch.set:
+            self._begin_sweep()
+        self._work(now)
+
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        """A question, a word of the journal, or a person's request."""
+        if isinstance(message, Ask):
+            self._question(message)
+        elif link == "journal":
+            self._journal(message, now)
+        elif isinstance(message, ControlRequest):
+            self._control(peer, message, now)
+        self._work(now)
+
+    def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
+        """The worker's answer."""
+        if number != self._call_number or self._calling is None or not isinstance(result, Answer):
+            return
+        ask, self._calling = self._calling, None
+        self._answered += 1
+        if result.failed:
+            self._failed += 1
+            self._last_error = result.text
+            self.note(
+                "warning", "rest_failed", what=ask.what, symbol=ask.symbol, code=result.error_code, text=result.text
+            )
+        self._keep(Kind.ANSWER, result, now)
+        if self._calling_sweep:
+            self._swept_one(result, now)
+        self._work(now)
+
+    def next_deadline_ns(self) -> int | None:
+        """See `Core`."""
+        times = [self._appender.next_deadline_ns(), self._sweep_boot_ns]
+        return min((time for time in times if time is not None), default=None)
+
+    def timer(self, now: Instant) -> None:
+        """Ask the journal again, sweep again."""
+        self._appender.timer(now)
+        if self._sweep_boot_ns is not None and now.boot_ns >= self._sweep_boot_ns:
+            self._begin_sweep()
+            self._work(now)
+
+    def turn_ended(self, now: Instant) -> None:
+        """Send the turn's appends."""
+        if self._appender.granted:
+            while self._kept and not self._appender.full:
+                self._appender.append(*self._kept.popleft(), now)
+        self._appender.turn_ended(now)
+
+    def stop(self, now: Instant) -> None:
+        """Nothing here is worth waiting for: what was not answered is asked again."""
+        self._stopping = True
+        self.effects.append(Exit(0, "stopped"))
+
+    def status(self, now: Instant) -> dict[str, object]:
+        """See `Core`."""
+        return {
+            "state": "latched" if self._latch.set else "live" if self._appender.granted else "starting",
+            "epoch": self._appender.epoch,
+            "lsn": self._appender.last_lsn,
+            "latched": self._latch.set,
+            "latch_failure": self._latch.failure,
+            "nothing_open": self._latch.set and self._swept,
+            "waiting": sum(len(queue) for queue in self._queues),
+            "asked": self._asked,
+            "answered": self._answered,
+            "failed": self._failed,
+            "dropped": self._dropped,
+            "last_error": self._last_error,
+            "kept_answers": len(self._kept),
+        }
+
+    # ---- questions ----
+
+    def _question(self, ask: Ask) -> None:
+        self._asked += 1
+        if sum(len(queue) for queue in self._queues) >= MAX_QUESTIONS:
+            self._dropped += 1
+            return
+        rank = 0 if ask.what in FIRST else 1 if ask.what in BULK or not ask.order_id + ask.cl_ord_id else 2
+        self._queues[rank].append(ask)
+
+    def _work(self, now: Instant) -> None:
+        """Give the worker its next call: the sweep first, then cancels, bulk, single orders."""
+        if self._calling is not None or self._stopping:
+            return
+        if self._sweep:
+            what, symbol = self._sweep[0]
+            self._calling_sweep = True
+            self._calling = Ask(self._settings.venue, 0, what, symbol, asked_lsn=self._appender.last_lsn)
+        else:
+            queue = next((queue for queue in self._queues if queue), None)
+            if queue is None:
+                return
+            self._calling, self._calling_sweep = queue.popleft(), False
+        self._call_number += 1
+        self.effects.append(Call(self._call_number, self._calling))
+
+    def _keep(self, kind: Kind, payload: msgspec.Struct, now: Instant) -> None:
+        """For the journal: with this turn, or when it is back."""
+        self._kept.append((kind, payload))
+
+    def _journal(self, message: msgspec.Struct, now: Instant) -> None:
+        try:
+            self._appender.received(message, now)
+        except Superseded as error:
+            self.effects.append(Exit(1, str(error)))
+
+    # ---- the kill switch ----
+
+    def _begin_sweep(self) -> None:
+        """Every symbol: cancel all, then see what is left."""
+        self._sweep_boot_ns = None
+        self._sweep_left = 0
+        symbols = self._settings.symbols
+        self._sweep.extend(("cancel_all", symbol) for symbol in symbols)
+        self._sweep.extend(("open_orders", symbol) for symbol in symbols)
+
+    def _swept_one(self, answer: Answer, now: Instant) -> None:
+        if not self._sweep:
+            return
+        what, _ = self._sweep.popleft()
+        if answer.failed or (what == "open_orders" and answer.orders):
+            self._sweep_left += max(1, len(answer.orders))
+        if self._sweep:
+            return
+        if self._sweep_left:
+            self._swept = False
+            self._sweep_boot_ns = now.boot_ns + SWEEP_PAUSE_NS
+        elif not self._swept:
+            self._swept = True
+            self.note("info", "nothing_open", venue=self._settings.venue)
+            done = OperatorAct(self.name, "kill", self._killed_by, "verified over REST: no order is open")
+            self._keep(Kind.OPERATOR, done, now)
+
+    def _control(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
+        ok, text = self._act(request, now)
+        detail = orjson.dumps(self.status(now))
+        self.effects.append(Send("control", ControlAnswer(request.token, ok, text, detail), peer))
+
+    def _act(self, request: ControlRequest, now: Instant) -> tuple[bool, str]:
+        if request.act == "kill":
+            return self._kill(request, now)
+        if request.act != "resume":
+            return False, f"{self.name} knows kill and resume, not {request.act!r}"
+        try:
+            confirmed = orjson.loads(request.arguments).get("confirm") is True
+        except (ValueError, AttributeError):
+            confirmed = False
+        if not confirmed:
+            return False, 'resume needs the argument "confirm": true'
+        if not self._latch.release():
+            return False, f"the latch stays: {self._latch.failure}"
+        self._sweep.clear()
+        self._sweep_boot_ns, self._swept = None, False
+        self._keep(Kind.OPERATOR, OperatorAct(self.name, "resume", request.by), now)
+        return True, "resumed"
+
+    def _kill(self, request: ControlRequest, now: Instant) -> tuple[bool, str]:
+        self._latch.latch()
+        self._killed_by = request.by
+        self._swept = False
+        self._keep(Kind.OPERATOR, OperatorAct(self.name, "kill", request.by, "latched"), now)
+        if not self._sweep:
+            self._begin_sweep()
+        return True, "latched; cancelling everything"

@@ -1,0 +1,219 @@
+"""The venue's REST side through CCXT: one `Ask` in, one `Answer` out. The only module of fixring that imports ccxt.
+
+Source: Binance's rest-api.md for the endpoints, ccxt 4.5 for how they are called and signed. The endpoints are called
+as they are (CCXT's implicit methods), since its unified ones turn money into floats and leave out what identifies a
+trade.
+
+Only ErrorCode -2013 to a question for one order means that there is no such order. It is believed only when it was said
+twice, the second time with the venue's clock read in between, so that `venue_ns` is never later than the answer.
+"""
+
+import json
+import logging
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any, Protocol
+
+import ccxt
+import msgspec
+
+from common.messages import Answer, Ask, RestOrder, Trade
+
+NOT_FOUND_CODE = -2013
+NOTHING_TO_CANCEL_CODE = -2011
+TRADES_LIMIT = 1000
+NS_PER_MS = 1_000_000
+
+ORD_STATUS = {
+    "NEW": "0", "PARTIALLY_FILLED": "1", "FILLED": "2", "CANCELED": "4", "PENDING_CANCEL": "6", "REJECTED": "8",
+    "PENDING_NEW": "A", "EXPIRED": "C", "EXPIRED_IN_MATCH": "C",
+}  # fmt: skip
+"""Binance's order status as OrdStatus(39)."""
+
+_CODE = re.compile(r'"code"\s*:\s*(-?\d+)')
+_URL = re.compile(r"(https?://[^\s?]+)\?\S*")
+
+
+class RestSettings(msgspec.Struct, frozen=True):
+    """Where and as whom. `url` up to and with the version; `ca` is a PEM file, "" for the system's authorities."""
+
+    venue: str
+    url: str
+    api_key: str
+    private_key_pem: str
+    timeout_ms: int
+    ca: str = ""
+
+
+class BadAnswer(Exception):
+    """The venue's answer has not the form that its document says. The text names the field."""
+
+
+class Api(Protocol):
+    """The endpoints that are used, under CCXT's names for them."""
+
+    def publicGetTime(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privateGetOrder(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privateGetOpenOrders(self, params: dict[str, object] = ...) -> list[dict[str, Any]]: ...  # noqa: N802
+    def privateGetMyTrades(self, params: dict[str, object] = ...) -> list[dict[str, Any]]: ...  # noqa: N802
+    def privateGetAccount(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privateDeleteOpenOrders(self, params: dict[str, object] = ...) -> list[dict[str, Any]]: ...  # noqa: N802
+
+
+def binance_api(settings: RestSettings) -> Api:
+    """A CCXT client that speaks to `settings.url` alone, with an Ed25519 key, numbers never as float."""
+    for name in ("ccxt", "urllib3"):
+        # Their DEBUG lines hold the API key and the signed URL.
+        logging.getLogger(name).setLevel(logging.WARNING)
+    exchange = ccxt.binance(
+        {
+            "apiKey": settings.api_key,
+            # CCXT takes a key for an RSA one by its length: CRLF and trailing newlines make an Ed25519 one too long.
+            "secret": "\n".join(line.strip() for line in settings.private_key_pem.strip().splitlines()),
+            "timeout": settings.timeout_ms,
+            "options": {"fetchCurrencies": False, "fetchMargins": False, "fetchMarkets": {"types": ["spot"]}},
+        }
+    )
+    exchange.number = Decimal
+    exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url)
+    if settings.ca:
+        exchange.validateServerSsl = settings.ca
+    api: Api = exchange
+    return api
+
+
+class Rest:
+    """Answers questions through `api`. `ask` never raises: what fails is an answer that says so."""
+
+    def __init__(self, venue: str, api: Api) -> None:
+        """`api` as `binance_api` makes it."""
+        self._venue = venue
+        self._api = api
+        self._questions = {
+            "order": self._order,
+            "open_orders": self._open_orders,
+            "trades": self._trades,
+            "balances": self._balances,
+            "time": self._time,
+            "cancel_all": self._cancel_all,
+        }
+
+    def ask(self, ask: msgspec.Struct) -> Answer:
+        """One blocking call, or the few that one question needs."""
+        assert isinstance(ask, Ask)
+        try:
+            return self._questions[ask.what](ask)
+        except ccxt.BaseError as error:
+            return Answer(self._venue, ask, True, error_code(error), masked(error))
+        except (KeyError, TypeError, ValueError, InvalidOperation, BadAnswer) as error:
+            return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
+
+    def _order(self, ask: Ask) -> Answer:
+        by: dict[str, object] = {"symbol": ask.symbol}
+        if ask.order_id:
+            by["orderId"] = ask.order_id
+        else:
+            by["origClientOrderId"] = ask.cl_ord_id
+        venue_ns = 0
+        for _ in range(2):
+            try:
+                order = _rest_order(self._api.privateGetOrder(by))
+                return Answer(self._venue, ask, False, order=order, venue_ns=venue_ns)
+            except ccxt.BaseError as error:
+                if error_code(error) != NOT_FOUND_CODE:
+                    raise
+                if venue_ns:
+                    return Answer(self._venue, ask, False, NOT_FOUND_CODE, masked(error), True, venue_ns=venue_ns)
+                venue_ns = self._clock_ns()
+        raise BadAnswer("the order was neither told nor denied")
+
+    def _open_orders(self, ask: Ask) -> Answer:
+        venue_ns = self._clock_ns()
+        orders = self._api.privateGetOpenOrders({"symbol": ask.symbol})
+        told = tuple(_rest_order(order) for order in orders)
+        return Answer(self._venue, ask, False, orders=told, venue_ns=venue_ns)
+
+    def _trades(self, ask: Ask) -> Answer:
+        by: dict[str, object] = {"symbol": ask.symbol, "limit": TRADES_LIMIT}
+        if ask.order_id:
+            by["orderId"] = ask.order_id
+        elif ask.from_trade_key:
+            by["fromId"] = ask.from_trade_key
+        elif ask.since_ns:
+            by["startTime"] = ask.since_ns // NS_PER_MS
+        venue_ns = self._clock_ns()
+        rows = self._api.privateGetMyTrades(by)
+        return Answer(self._venue, ask, False, trades=tuple(_trade(row) for row in rows), venue_ns=venue_ns)
+
+    def _balances(self, ask: Ask) -> Answer:
+        account = self._api.privateGetAccount()
+        balances = tuple(
+            (str(row["asset"]), _decimal(row, "free"), _decimal(row, "locked")) for row in account["balances"]
+        )
+        return Answer(self._venue, ask, False, balances=balances)
+
+    def _time(self, ask: Ask) -> Answer:
+        return Answer(self._venue, ask, False, venue_ns=self._clock_ns())
+
+    def _cancel_all(self, ask: Ask) -> Answer:
+        try:
+            cancelled = self._api.privateDeleteOpenOrders({"symbol": ask.symbol})
+        except ccxt.BaseError as error:
+            if error_code(error) != NOTHING_TO_CANCEL_CODE:
+                raise
+            return Answer(self._venue, ask, False)
+        return Answer(self._venue, ask, False, cancelled=len(cancelled))
+
+    def _clock_ns(self) -> int:
+        return int(self._api.publicGetTime()["serverTime"]) * NS_PER_MS
+
+
+def error_code(error: BaseException) -> int:
+    """The venue's own error code in CCXT's error, 0 where there is none: CCXT's classes are not to be decided by."""
+    found = _CODE.search(str(error))
+    return int(found[1]) if found else 0
+
+
+def masked(error: BaseException) -> str:
+    """The error's text without the query of any URL: it holds the signature."""
+    return _URL.sub(r"\1", str(error))[:500]
+
+
+def _decimal(row: dict[str, Any], field: str) -> Decimal:
+    value = Decimal(str(row[field]))
+    if not value.is_finite():
+        raise BadAnswer(f"{field} is {row[field]!r}")
+    return value
+
+
+def _rest_order(row: dict[str, Any]) -> RestOrder:
+    status = str(row["status"])
+    if status not in ORD_STATUS:
+        raise BadAnswer(f"status is {json.dumps(status)}")
+    price = _decimal(row, "price")
+    return RestOrder(
+        symbol=str(row["symbol"]),
+        order_id=str(row["orderId"]),
+        cl_ord_id=str(row["clientOrderId"]),
+        side="1" if row["side"] == "BUY" else "2",
+        ord_status=ORD_STATUS[status],
+        order_qty=_decimal(row, "origQty"),
+        price=price if price else None,
+        cum_qty=_decimal(row, "executedQty"),
+        transact_ns=int(row.get("updateTime") or row.get("time") or 0) * NS_PER_MS,
+    )
+
+
+def _trade(row: dict[str, Any]) -> Trade:
+    return Trade(
+        symbol=str(row["symbol"]),
+        trade_key=str(row["id"]),
+        order_id=str(row["orderId"]),
+        side="1" if row["isBuyer"] else "2",
+        last_qty=_decimal(row, "qty"),
+        last_px=_decimal(row, "price"),
+        fee_qty=_decimal(row, "commission"),
+        fee_asset=str(row["commissionAsset"]),
+        transact_ns=int(row["time"]) * NS_PER_MS,
+        maker=bool(row["isMaker"]),
+    )

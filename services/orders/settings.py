@@ -1,0 +1,22 @@
+"""From the configuration to what the order manager's core takes."""
+
+from common.config import Config, OnStop, VenueConfig
+from common.instant import NS_PER_MS, NS_PER_S
+from common.venues.dialect import find_dialect
+from services.orders.books import VenueFacts
+from services.orders.core import OrdersSettings, VenueSettings
+from services.orders.inquiries import VenueWays
+
+
+def orders_settings(config: Config) -> OrdersSettings:
+    """Everything that orders must know of the stack and its venues."""
+    venues = {name: _venue(venue) for name, venue in config.venues.items()}
+    return OrdersSettings(venues, config.stack.orders.ttl_ms * NS_PER_MS)
+
+
+def _venue(venue: VenueConfig) -> VenueSettings:
+    dialect = find_dialect(venue.dialect)
+    bases = {symbol: instrument.base for symbol, instrument in venue.instruments.items()}
+    ways = VenueWays(dialect.has_query, dialect.has_rest and venue.rest is not None, tuple(venue.instruments))
+    facts = VenueFacts(dialect.window_ns, bases)
+    return VenueSettings(facts, ways, venue.orphan_s * NS_PER_S, venue.on_stop is OnStop.CANCEL)
