@@ -110,6 +110,10 @@ class Appender:
         """Whether the core must refuse rather than append more."""
         return self.unacknowledged >= MAX_UNACKNOWLEDGED
 
+    def unacknowledged_payloads(self) -> list[tuple[int, bytes]]:
+        """(kind, encoded payload) of every record that waits for the journal, oldest first."""
+        return [(pending.kind, pending.payload) for queue in (self._unacknowledged, self._unsent) for pending in queue]
+
     def request_epoch(self, now: Instant) -> None:
         """Ask for a (new) epoch. What was queued under an older one is dropped: the log will refuse it."""
         self.grant = None
@@ -157,6 +161,11 @@ class Appender:
         """Whether an append or question has been unanswered for AWAY_NS."""
         oldest = self._oldest_boot_ns()
         return oldest is not None and now.boot_ns - oldest >= AWAY_NS
+
+    def away_from_ns(self) -> int | None:
+        """From when on `away` holds if nothing is answered before, in boot time; None while nothing is unanswered."""
+        oldest = self._oldest_boot_ns()
+        return None if oldest is None else oldest + AWAY_NS
 
     def question(self, now: Instant) -> None:
         """Ask where the journal stands, though nothing is unanswered (a session under the kill latch must know)."""

@@ -9,6 +9,7 @@ Exit status: what the core's `Exit` says; 1 when another process holds the actor
 """
 
 import fcntl
+import gc
 import os
 import queue
 import signal
@@ -57,6 +58,9 @@ QUEUE_MESSAGES = 10_000
 
 PUSH_QUEUE_MESSAGES = 1_000
 LONGEST_POLL_MS = 1_000
+GC_THRESHOLDS = (100_000, 20, 50)
+"""Messages are Structs outside the collector's reach and cores hold few cycles: the default of 700 only adds pauses."""
+
 KEPT_GARBAGE = 8
 GARBAGE_BYTES = 256
 READ_CHUNK_BYTES = 4 << 20
@@ -265,6 +269,8 @@ class Shell:
             self._now = read_clocks()
             self.core.started(self._now)
             self._settle()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
             while self._exit is None:
                 self._turn()
         except Exception:
