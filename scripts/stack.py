@@ -93,7 +93,7 @@ class PrivateStack:
         """What keeps the stack from being ready, one word an actor."""
         answers = self.ask_all("status")
         missing = [f"{name} ({error})" for name, error in answers.errors.items()]
-        wanted = {"session": "opened", "marketdata": "live", "orders": "live", "risk": "live"}
+        wanted = {"session": "ready", "marketdata": "live", "orders": "live", "risk": "live"}
         for name, detail in answers.details.items():
             want = wanted.get(name.partition("@")[0])
             if want is not None and detail.get("state") != want:

@@ -11,7 +11,7 @@ from common.config import Config, Kind, load
 from common.exit_status import ExitStatus
 
 ANSWER_S = 2.0
-OFFSET_WARNING_MS = 250.0
+OFFSET_WARNING_MS = 250
 
 
 @click.command()
@@ -38,7 +38,7 @@ def is_whole(document: Mapping[str, Any]) -> bool:
     """Whether every actor answers and every session's gate is open."""
     missing = {"not running", "not answering"}
     return not any(actor["state"] in missing for actor in document["actors"].values()) and all(
-        session["state"] in ("opened", "live") for session in document["sessions"].values()
+        session["state"] in ("ready", "live") for session in document["sessions"].values()
     )
 
 
@@ -104,14 +104,27 @@ def _tables(config: Config, document: Mapping[str, Any]) -> str:
 
 
 def _session_line(name: str, session: Mapping[str, Any]) -> str:
-    heard_s, offset_ms = session.get("last_heard_s"), session.get("clock_offset_ms")
-    notes = [session["warning"]] if session.get("warning") else []
-    if session.get("latched"):
-        notes.append("KILL LATCHED")
-    heard = "-" if heard_s is None else f"{heard_s:.1f}"
+    heard_ms, offset_ms = session.get("last_heard_ms"), session.get("clock_offset_ms")
+    heard = "-" if heard_ms is None else f"{heard_ms / 1000:.1f}"
     offset = "-" if offset_ms is None else f"{offset_ms:+.1f}"
     numbers = f"{session.get('next_outbound', '-'):>10}{session.get('next_inbound', '-'):>10}"
-    return f"{name:24}{session['state']:16}{numbers}{heard:>10}{offset:>11}  {'; '.join(notes)}"
+    return f"{name:24}{session['state']:16}{numbers}{heard:>10}{offset:>11}  {'; '.join(_session_notes(session))}"
+
+
+def _session_notes(session: Mapping[str, Any]) -> list[str]:
+    """What an operator must not miss, in words."""
+    notes = []
+    if session.get("latched"):
+        notes.append(f"KILL LATCHED ({session.get('kill', '')})")
+    if session.get("halted"):
+        notes.append(f"HALTED: {session['halted']}")
+    if session.get("clock_warning"):
+        notes.append(f"CLOCK OFF by more than {OFFSET_WARNING_MS:.0f} ms")
+    if session.get("journal_away"):
+        notes.append("JOURNAL AWAY")
+    if session.get("emergency"):
+        notes.append(f"EMERGENCY FILE {session['emergency']}")
+    return notes
 
 
 def _risk_lines(risk: Mapping[str, Any]) -> list[str]:
