@@ -66,6 +66,7 @@ class Dictionary:
         self._components: dict[str, str] = {}
         self._lines: dict[str, _Line] = {}
         self._header = self._trailer = ""
+        self._transport_tags: frozenset[int] | None = None
         self._read(text)
         self._finish()
 
@@ -87,6 +88,9 @@ class Dictionary:
                 elif kind == "trailer":
                     self._trailer = rest or self._trailer
                 elif kind == "version":
+                    if self.version:
+                        # What came before was the transport's: its messages know no field of the application.
+                        self._transport_tags = frozenset(self._fields)
                     self.version = rest
                 elif line and not line.startswith("#"):
                     raise ValueError(f"unknown fact {kind!r}")
@@ -127,6 +131,9 @@ class Dictionary:
         layered._lines = dict(self._lines)
         layered._header = " ".join([self._header, *[str(int(tag)) for tag in additions.get("header", ())]])
         layered._trailer = self._trailer
+        layered._transport_tags = self._transport_tags
+        if self._transport_tags is not None:
+            layered._transport_tags = self._transport_tags.union(int(tag) for tag in additions.get("fields", {}))
         for tag, fact in additions.get("fields", {}).items():
             layered._add_field(int(tag), fact)
         for msg_type, fact in additions.get("messages", {}).items():
@@ -157,6 +164,14 @@ class Dictionary:
     def field(self, tag: int) -> FieldSpec | None:
         """What is known of a tag."""
         return self._fields.get(tag)
+
+    def defines(self, tag: int, msg_type: str) -> bool:
+        """Whether a tag exists in the part of the specification that `msg_type` belongs to: under FIXT 1.1 the
+        session messages know the transport's fields only."""
+        line = self._lines.get(msg_type)
+        if self._transport_tags is not None and line is not None and line.admin:
+            return tag in self._transport_tags
+        return tag in self._fields
 
     def field_name(self, tag: int) -> str | None:
         """The name of a tag."""

@@ -125,9 +125,9 @@ class Validator:
         present = {tag for tag, _ in fields}
         if not plan.required_set <= present:
             return _problem(REQUIRED_MISSING, next(tag for tag in plan.required if tag not in present))
-        return self._walk(plan, fields)
+        return self._walk(plan, msg_type, fields)
 
-    def _walk(self, plan: _Plan, fields: Fields) -> Problem | None:
+    def _walk(self, plan: _Plan, msg_type: bytes, fields: Fields) -> Problem | None:
         switches, rules = self.switches, plan.rules
         seen: set[bytes] = set()
         section = _HEADER
@@ -137,7 +137,7 @@ class Validator:
             at += 1
             rule = rules.get(tag)
             if rule is None:
-                problem = self._stray(tag, value)
+                problem = self._stray(tag, value, msg_type)
                 if problem is not None:
                     return problem
                 continue
@@ -156,10 +156,10 @@ class Validator:
                     return problem
         return None
 
-    def _stray(self, tag: bytes, value: bytes) -> Problem | None:
+    def _stray(self, tag: bytes, value: bytes, msg_type: bytes) -> Problem | None:
         """A tag that this message type does not have."""
         number = int(tag)
-        known = self.dictionary.field(number) is not None
+        known = self.dictionary.defines(number, msg_type.decode("latin-1"))
         if not known:
             refused = self.switches.user_defined_tags if number >= USER_DEFINED_FROM else self.switches.unknown_tags
             if refused or number < 1:

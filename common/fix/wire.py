@@ -36,19 +36,27 @@ def checksum(data: bytes) -> int:
     return sum(adler32(data[i : i + exact]) - 1 for i in range(0, len(data), exact)) & 255
 
 
+_TRAILERS = tuple(b"10=%03d\x01" % value for value in range(256))
+
+
 def encode(begin_string: bytes, body: bytes) -> bytes:
     """One whole message. `body` starts with MsgType(35) and ends with SOH; BeginString(8), BodyLength(9) and
     CheckSum(10) are added."""
     head = b"8=%b\x019=%d\x01%b" % (begin_string, len(body), body)
-    return b"%b10=%03d\x01" % (head, checksum(head))
+    return head + _TRAILERS[checksum(head)]
+
+
+_NEITHER_MARK = bytes(byte for byte in range(256) if byte not in b"=\x01")
 
 
 def split(raw: bytes) -> dict[bytes, bytes]:
     """The hot reader: tag -> value, the last value where a tag repeats, no groups. Raises GarbledError."""
-    try:
-        fields: dict[bytes, bytes] = dict([f.split(b"=", 1) for f in raw.split(SOH)[:-1]])
-    except ValueError:
+    marks = raw.translate(None, _NEITHER_MARK)
+    if marks != b"=\x01" * (len(marks) >> 1):
+        # A value holds `=`, or a data field SOH.
         return dict(pairs(raw))
+    words = raw.replace(SOH, b"=").split(b"=")
+    fields = dict(zip(words[::2], words[1::2], strict=False))
     if _LENGTH_TAGS.isdisjoint(fields):
         return fields
     return dict(pairs(raw))
@@ -109,6 +117,7 @@ class Framer:
         self._max_message_bytes = max_message_bytes
         self._max_buffer_bytes = max_buffer_bytes
         self._max_fields = max_fields
+        self._surely_few_bytes = max_fields * 3  # the shortest field, `1=` and SOH, has three
         self._rest = bytearray()
         self._need = 0  # bytes that must be there before another look is worth it
         self._skip = 0  # bytes still to come that belong to a garbled message
@@ -172,12 +181,9 @@ class Framer:
                 return 0
             return -end
         if (
-            trailer[:3] == b"10="
-            and trailer[6] == 1
-            and data[end - 1] == 1
-            and trailer[3:6].isdigit()
-            and int(trailer[3:6]) == checksum(data[at:end])
-            and data.count(SOH, at, stop) <= self._max_fields
+            data[end - 1] == 1
+            and trailer == _TRAILERS[checksum(data[at:end])]
+            and (stop - at <= self._surely_few_bytes or data.count(SOH, at, stop) <= self._max_fields)
         ):
             return stop
         return -end

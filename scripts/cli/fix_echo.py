@@ -48,7 +48,10 @@ def now() -> Instant:
 class EchoApplication:
     """What stands behind the session."""
 
-    def __init__(self) -> None:
+    def __init__(self, default_appl_ver_id: str | None = None) -> None:
+        # QuickFIX names the version in BusinessMessageReject(j) under FIXT.1.1, and what is tested against it expects
+        # so.
+        self._reject_suffix = b"1137=%b\x01" % default_appl_ver_id.encode() if default_appl_ver_id else b""
         self._seen: set[bytes] = set()
 
     def logged_on(self) -> None:
@@ -62,7 +65,8 @@ class EchoApplication:
     def message(self, inbound: Inbound) -> list[Reply]:
         """Echo, drop or refuse."""
         if inbound.msg_type not in ("D", "d"):
-            return [business_reject(inbound.raw, 3, "Unsupported Message Type")]
+            refused = business_reject(inbound.raw, 3, "Unsupported Message Type")
+            return [refused._replace(body=refused.body + self._reject_suffix)]
         fields = pairs(inbound.raw)
         first = dict(reversed(fields))
         if inbound.msg_type == "D":
@@ -99,7 +103,7 @@ class EchoServer:
     ) -> None:
         self.session = Session(settings)
         self.identity = Identity.of(settings)
-        self.delivery = Delivery(self.session, EchoApplication())
+        self.delivery = Delivery(self.session, EchoApplication(settings.default_appl_ver_id))
         self.port: int = listener.getsockname()[1]
         self._listener = listener
         self._log = log
