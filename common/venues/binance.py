@@ -172,8 +172,9 @@ class Binance:
             return RequestRejected(integer(f, b"45"), None, "", code, text(f, b"58"), code in AMBIGUOUS_CODES)
         if msg_type == "r":
             f = split(raw)
-            accepted = f.get(b"531", b"0") != b"0"
             code, affected = integer(f, b"25016"), integer(f, b"533")
+            # A mass cancel that finds no open order is refused with "Unknown order sent.": it left none either.
+            accepted = f.get(b"531", b"0") != b"0" or code == UNKNOWN_ORDER_CODE
             return MassCancelReported(text(f, b"11"), text(f, b"55"), accepted, affected, code, text(f, b"58"))
         if msg_type == "B":
             return Announced(text(split(raw), b"148"))

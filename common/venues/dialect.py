@@ -27,6 +27,10 @@ class Credentials(NamedTuple):
     api_key: str
     private_key_pem: bytes
 
+    def __repr__(self) -> str:
+        """Never what they are: a settings object may find its way into a log."""
+        return "Credentials(...)"
+
 
 class Identity(NamedTuple):
     """Who speaks to whom on one connection, and how often at least: HeartBtInt(108) in seconds."""

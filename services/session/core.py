@@ -6,7 +6,8 @@ appended with its meaning before anybody acts on it. After each logon a TestRequ
 both sides hold the same numbers (caught up). Orders then reconciles and sends OpenGate for this very connection;
 until then all but cancels and status requests are refused. A connection that ends withdraws what it did not release.
 
-At the start the session takes an epoch, folds its own records up to it (`history`), and connects.
+At the start the session takes an epoch, folds its own records up to it (`history`), and connects. Under the kill latch
+(`kill`) it refuses and cancels, with the emergency file as its journal where the journal does not answer (`records`).
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from typing import Annotated
 import msgspec
 
 from common.actor.core import BaseCore, Close, Connect, Exit, HostWorked, Send
-from common.actor.links import Follower, Superseded
+from common.actor.links import AWAY_NS, Follower, Superseded
 from common.fix.session import Session
 from common.fix.session_types import (
     Disconnect,
@@ -32,7 +33,8 @@ from common.fix.session_types import Effect as FixEffect
 from common.fix.session_types import Inbound as FixInbound
 from common.fix.session_types import Outbound as FixOutbound
 from common.fix.wire import split
-from common.instant import NS_PER_MS, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.journal.errors import JournalError
 from common.journal.files import Files
 from common.journal.frames import Record
 from common.messages import (
@@ -55,7 +57,10 @@ from common.messages import (
 )
 from common.venues.connector import Connector, comp_id
 from common.venues.dialect import BadReport, Body, Dialect, Identity
+from services.session.emergency import Emergency
 from services.session.history import RISKY, History
+from services.session.kill import KillSwitch
+from services.session.latch import Latch
 from services.session.outbox import Outbox
 from services.session.rates import MessageRate
 from services.session.records import OWN_KINDS, Records, decode_payload
@@ -63,6 +68,8 @@ from services.session.resender import Resender
 from services.session.settings import SessionConfig
 
 TARGET = "fix"
+INTEGRITY = 7
+END_OF_LOG = ALL = 1 << 62
 CONNECT_TIMEOUT_NS = 10_000 * NS_PER_MS
 CLOSE_TIMEOUT_NS = 1_000 * NS_PER_MS
 STOP_TIMEOUT_NS = 1_500 * NS_PER_MS
@@ -91,7 +98,8 @@ class SessionCore(BaseCore):
         self.dialect = dialect
         self.files = files
         self.history = History(config.venue, dialect)
-        self.records = Records(self, self.name, self.history)
+        self.emergency = Emergency(config.emergency_folder, config.venue, self.name, files)
+        self.records = Records(self, self.name, self.history, self.emergency)
         reserved = int(config.messages * config.cancel_reserve_ratio)
         self.outbox = Outbox(self, config.venue, self.records, MessageRate(config.messages, config.window_ms, reserved))
         self.resender = Resender(config.venue, self.records, self.outbox)
@@ -103,8 +111,14 @@ class SessionCore(BaseCore):
             config.connects_window_ms,
             config.jitter_seed,
         )
+        self.outbox.carry_out = self._carry_out
+        latch = Latch(config.emergency_folder, f"{self.name}.latch", files)
+        self.kill = KillSwitch(config.venue, config.symbols, dialect, latch, self.records, self.outbox)
         self._follower = Follower(self)
         self._live = False
+        self._alone_ns: int | None = None
+        self._reading_alone = False
+        self._highest_epoch = 0
         self._connection_deadline_ns: int | None = None
         self._closing: str | None = None
         self._test_req_id = b""
@@ -120,29 +134,89 @@ class SessionCore(BaseCore):
     # ---- start ----
 
     def started(self, now: Instant) -> None:
-        """See `Core`."""
+        """See `Core`. Under the latch the journal is waited for as long as an append would be, not longer."""
+        self.kill.latch.load()
+        if self.kill.latch.failure:
+            self.note("error", "latch", why=self.kill.latch.failure, mend="make the emergency folder writable")
+        if self.kill.latched:
+            self._alone_ns = now.boot_ns + AWAY_NS
         self.records.appender.request_epoch(now)
 
     def log_read(self, records: Sequence[Record], now: Instant) -> None:
         """See `Core`."""
         for record in self._follower.log_read(records, now):
-            if record.writer == self.name and record.kind in OWN_KINDS:
-                self.history.apply(decode_payload(record.payload), record.stamp_ns)
-        if self._follower.caught_up and not self._live:
+            self._fold(record)
+        if self._live:
+            return
+        if self._reading_alone and not records:
+            # The end of what can be read without the journal.
+            self._reading_alone = False
+            self._follower.seen = self._follower.cursor
+            grant = self.records.appender.grant
+            if grant is None:
+                self._go_live_alone(now)
+                return
+            self._follower.read_to(grant.lsn)
+        if self._follower.caught_up and not self._reading_alone and self.records.appender.granted:
             self._go_live(now)
 
+    def _fold(self, record: Record) -> None:
+        if record.writer != self.name:
+            return
+        if record.writer_epoch > self._highest_epoch:
+            self._highest_epoch = record.writer_epoch
+            self.history.new_epoch()
+        if record.kind in OWN_KINDS:
+            self.history.apply(decode_payload(record.payload), record.stamp_ns)
+
+    def _read_alone(self, now: Instant) -> None:
+        """The journal does not grant an epoch: read what its files hold, which needs no journal."""
+        self._alone_ns = None
+        if not self.records.appender.granted:
+            self._reading_alone = True
+            self._follower.read_to(END_OF_LOG)
+
     def _go_live(self, now: Instant) -> None:
+        """The log is folded up to our epoch: hand over what files hold, and begin."""
+        try:
+            self.records.fold_waiting()
+            self.records.hand_over(now)
+        except (JournalError, OSError) as error:
+            self.effects.append(Exit(INTEGRITY, f"{self.name}: an emergency file cannot be read: {error}"))
+            return
+        self._begin(now)
+
+    def _go_live_alone(self, now: Instant) -> None:
+        """Under the latch, without the journal: the emergency file is the journal from here on."""
+        try:
+            self.records.fold_waiting()
+        except (JournalError, OSError) as error:
+            self.effects.append(Exit(INTEGRITY, f"{self.name}: an emergency file cannot be read: {error}"))
+            return
+        self.emergency.prepare(max(self._highest_epoch + 1, now.wall_ns // NS_PER_S))
+        if self.emergency.failure:
+            self.note("error", "emergency", why=self.emergency.failure, mend="cancel over REST; nothing leaves here")
+        self.records.begin_alone(now)
+        self._begin(now)
+
+    def _begin(self, now: Instant) -> None:
         self._live = True
+        self._alone_ns = None
         if self.history.state is not SessionState.DISCONNECTED:
             self._changed(SessionState.DISCONNECTED, now, "process restarted")
+        self.kill.connection_died(now)
+        if self.kill.latched:
+            self.kill.tell(now)
         self.note(
             "info",
             "live",
-            epoch=self.records.appender.epoch,
+            epoch=self.records.epoch,
             generation=self.history.generation,
             next_outbound=self.history.next_outbound,
             next_inbound=self.history.next_inbound,
             may_be_open=len(self.history.orders),
+            latched=self.kill.latched,
+            emergency=self.emergency.active,
         )
         self._connect_when_due(now, failed=False)
 
@@ -155,7 +229,7 @@ class SessionCore(BaseCore):
             self.connector.schedule(now, failed=failed)
 
     def _connect(self, now: Instant) -> None:
-        if self.records.away(now):
+        if self.records.away(now) or (self.emergency.active and self.emergency.failure):
             # A logon needs the journal; until it answers there is nothing to connect for.
             self.connector.schedule(now, failed=True)
             return
@@ -219,6 +293,7 @@ class SessionCore(BaseCore):
         reason = Reason.SHUTDOWN if self._stop_deadline_ns is not None else Reason.CONNECTION_LOST
         self.outbox.lost(reason, now)
         self.resender.forget()
+        self.kill.connection_died(now)
         self._connection_deadline_ns = None
         self._closing = None
         self._caught_up = self._gate_open = False
@@ -312,6 +387,7 @@ class SessionCore(BaseCore):
         self.effects.append(HostWorked(TARGET))
         self._test_req_id = b"up-%d" % self.history.connection
         self.outbox.send("1", b"112=%b\x01" % self._test_req_id, b"", None, now)
+        self.kill.begin(now)
 
     def _inbound(self, effect: FixInbound, now: Instant) -> None:
         event = None if effect.rejected else self._event(effect.msg_type, effect.raw)
@@ -327,6 +403,8 @@ class SessionCore(BaseCore):
             effect.poss_dup,
         )
         self.records.append(record, now)
+        if event is not None and self.kill.latched:
+            self.kill.heard(event, now)
         if effect.msg_type == "0" and self._test_req_id and split(effect.raw).get(b"112") == self._test_req_id:
             self._test_req_id = b""
             self._caught_up = True
@@ -382,12 +460,69 @@ class SessionCore(BaseCore):
             self._superseded(str(error), now)
             return
         if appender.grant is not None and not was_granted:
-            self._follower.read_to(appender.grant.lsn)
+            self._granted(appender.grant.lsn, now)
         if acknowledged is not None:
-            self.outbox.acknowledged(acknowledged.last, acknowledged.stamp_ns, now)
-            self.resender.acknowledged(acknowledged.last, now)
+            self._durable(acknowledged.last, acknowledged.stamp_ns, now)
+
+    def _granted(self, lsn: int, now: Instant) -> None:
+        if self._live:
+            self._end_emergency(now)
+        elif not self._reading_alone:
+            self._follower.read_to(lsn)
+
+    def _durable(self, number: int, stamp_ns: int, now: Instant) -> None:
+        """Everything appended up to `number` is on disk."""
+        self.outbox.acknowledged(number, stamp_ns, now)
+        self.resender.acknowledged(number, now)
+        self._carry_out(now)
+        self._exit_when_stopped(now)
+
+    # ---- emergency ----
+
+    def _begin_emergency(self, now: Instant) -> None:
+        """The latch holds and the journal is away: what must be cancelled is cancelled all the same."""
+        if self.emergency.failure:
+            return
+        fix = self.outbox.fix
+        self.note("error", "emergency", file=self.emergency.name, unreleased=len(self.outbox.queue))
+        self.records.begin_emergency(self.outbox.queue.take_all(), self.outbox.connection, now)
+        self._flush_emergency(now)
+        self.resender.acknowledged(ALL, now)
+        self.resender.renumbered()
+        if fix is not None and fix.logged_on:
+            fix.next_outbound = self.history.next_outbound
+            self.kill.restart(now)
             self._carry_out(now)
-            self._exit_when_stopped(now)
+        elif fix is not None:
+            # A Logon(A) or Logout(5) that never left: this connection leads nowhere.
+            self._close("the journal went away during the logon", now)
+        else:
+            self._connect_when_due(now, failed=False)
+
+    def _flush_emergency(self, now: Instant) -> None:
+        """Make the turn's records durable in the file; a file that fails ends the connection, for nothing may leave."""
+        failed_before = bool(self.emergency.failure)
+        number = self.emergency.flush(now)
+        if not self.emergency.failure:
+            self._durable(number, 0, now)
+        elif not failed_before:
+            self.note("error", "emergency_failed", why=self.emergency.failure, mend="account cancels over REST")
+            if self.outbox.fix is not None:
+                self.effects.append(Close(self.outbox.connection))
+                self._connection_ended("the emergency file failed", now)
+
+    def _end_emergency(self, now: Instant) -> None:
+        """The journal is back and has granted an epoch: it gets the file before anything else."""
+        self._flush_emergency(now)
+        self.resender.renumbered()
+        try:
+            self.records.hand_over(now)
+        except (JournalError, OSError) as error:
+            self.effects.append(Exit(INTEGRITY, f"{self.name}: the emergency file cannot be read: {error}"))
+            return
+        self.note("warning", "handed_over", epoch=self.records.epoch)
+        if self.outbox.fix is None:
+            self._connect_when_due(now, failed=False)
 
     def _superseded(self, text: str, now: Instant) -> None:
         """Another process is this session now: leave the wire at once, and write nothing more."""
@@ -440,6 +575,8 @@ class SessionCore(BaseCore):
             return Reason.SHUTDOWN, "", ""
         if self.history.halted:
             return Reason.HALTED, self.history.halted, ""
+        if risky and self.kill.latched:
+            return Reason.KILLED, self.kill.by, ""
         if self.records.away(now):
             return Reason.JOURNAL_AWAY, "", ""
         fix = self.outbox.fix
@@ -471,7 +608,7 @@ class SessionCore(BaseCore):
         now: Instant,
     ) -> None:
         self._refused += 1
-        if self.records.appender.full:
+        if not self.emergency.active and self.records.appender.full:
             # Bounded: the journal has been away for long. Unnamed in the log, the command expires or is wished again.
             return
         strategy, number = ("", 0) if isinstance(command, QueryOrder) else (command.strategy, command.number)
@@ -498,15 +635,29 @@ class SessionCore(BaseCore):
             self.connector.due_boot_ns,
             self._connection_deadline_ns,
             self._stop_deadline_ns,
+            self._alone_ns,
+            self.kill.next_deadline_ns(),
+            self._emergency_due_ns(),
             self.outbox.next_deadline_ns() if fix is not None else None,
             fix.next_deadline_ns() if fix is not None else None,
         )
         return min((time for time in times if time is not None), default=None)
 
+    def _emergency_due_ns(self) -> int | None:
+        """When an unanswered journal is away, under the latch."""
+        if not self.kill.latched or not self._live or self.emergency.active or self.emergency.failure:
+            return None
+        return self.records.appender.away_from_ns()
+
     def timer(self, now: Instant) -> None:
         """See `Core`."""
         self.records.appender.timer(now)
         self._follower.timer(now)
+        if self._alone_ns is not None and now.boot_ns >= self._alone_ns:
+            self._read_alone(now)
+        emergency_ns = self._emergency_due_ns()
+        if emergency_ns is not None and now.boot_ns >= emergency_ns:
+            self._begin_emergency(now)
         if self.connector.due_boot_ns is not None and now.boot_ns >= self.connector.due_boot_ns:
             self._connect(now)
         fix = self.outbox.fix
@@ -514,6 +665,7 @@ class SessionCore(BaseCore):
             fix.timer(now)
             self.outbox.withdraw_late(now)
             self._carry_out(now)
+        self.kill.timer(now)
         if self._connection_deadline_ns is not None and now.boot_ns >= self._connection_deadline_ns:
             self._closing = self._closing or "no connection in time"
             self._close_now(now)
@@ -523,6 +675,8 @@ class SessionCore(BaseCore):
 
     def turn_ended(self, now: Instant) -> None:
         """See `Core`."""
+        if self.emergency.active and self.emergency.has_unwritten and not self.emergency.failure:
+            self._flush_emergency(now)
         self.records.appender.turn_ended(now)
 
     # ---- stop ----
@@ -544,7 +698,8 @@ class SessionCore(BaseCore):
 
     def _exit_when_stopped(self, now: Instant) -> None:
         stopping = self._stop_deadline_ns is not None and self.outbox.fix is None
-        if stopping and not self.records.appender.unacknowledged:
+        waiting = self.emergency.has_unwritten if self.emergency.active else self.records.appender.unacknowledged
+        if stopping and not waiting:
             self._stop_deadline_ns = None
             self.effects.append(Exit(0, "stopped"))
 
@@ -558,6 +713,8 @@ class SessionCore(BaseCore):
     def _act(self, request: ControlRequest, now: Instant) -> tuple[bool, str]:
         """Do what a person asks; (done, what to tell them)."""
         acts = {
+            "kill": self._kill,
+            "resume": self._resume,
             "logon": self._log_on_by_hand,
             "logout": self._log_out_by_hand,
             "reset": self._reset_by_hand,
@@ -566,7 +723,7 @@ class SessionCore(BaseCore):
         act = acts.get(request.act)
         if act is None:
             return False, f"{self.name} has no act {request.act!r}; it has {', '.join(sorted(acts))}"
-        if not self._live or self.records.away(now):
+        if request.act != "kill" and (not self._live or self.records.away(now)):
             return False, "the journal does not answer, and nothing is done that it has not recorded"
         try:
             arguments = msgspec.json.decode(request.arguments, type=ByHand)
@@ -577,6 +734,34 @@ class SessionCore(BaseCore):
     def _operator(self, act: str, by: str, text: str, now: Instant) -> None:
         self.records.append(OperatorAct(self.name, act, by, text), now)
         self.note("warning", "operator", act=act, by=by, text=text)
+
+    def _kill(self, _arguments: ByHand, by: str, now: Instant) -> tuple[bool, str]:
+        if not self._live:
+            self.kill.latch.latch()
+            self._alone_ns = self._alone_ns or now.boot_ns
+        else:
+            self.kill.kill(by, now)
+            self._carry_out(now)
+            self._log_on_to_cancel(now)
+        self.note("error", "killed", by=by, latch=self.kill.latch.failure or "on disk")
+        return True, self.kill.latch.failure or "latched; cancelling until nothing is open"
+
+    def _log_on_to_cancel(self, now: Instant) -> None:
+        """What may be open is cancelled at once, not after a back-off."""
+        if self.outbox.fix is None:
+            self._connect_when_due(now, failed=False)
+
+    def _resume(self, arguments: ByHand, by: str, now: Instant) -> tuple[bool, str]:
+        if not arguments.confirm:
+            return False, "resuming needs a confirmation"
+        if not self.kill.latched:
+            return True, "not latched"
+        if self.emergency.active:
+            return False, "the journal does not answer"
+        if not self.kill.resume(by, now):
+            return False, f"the latch's file does not take it: {self.kill.latch.failure}"
+        self.note("warning", "resumed", by=by)
+        return True, "trading resumes as orders opens the gate"
 
     def _log_on_by_hand(self, _arguments: ByHand, by: str, now: Instant) -> tuple[bool, str]:
         if self.outbox.fix is not None:
@@ -643,6 +828,11 @@ class SessionCore(BaseCore):
             "clock_warning": abs(offset_ns) > CLOCK_WARNING_NS,
             "gate": "open" if self._gate_open else "closed",
             "halted": history.halted,
+            "latched": self.kill.latched,
+            "latch_failure": self.kill.latch.failure,
+            "kill": self._kill_state(),
+            "emergency": self.emergency.name if self.emergency.active else "",
+            "emergency_failure": self.emergency.failure,
             "journal_away": self.records.away(now),
             "unreleased": len(self.outbox.queue),
             "may_be_open": len(history.orders),
@@ -654,6 +844,12 @@ class SessionCore(BaseCore):
             "unreadable": self._unreadable,
         }
 
+    def _kill_state(self) -> str:
+        """Where the kill switch stands: "off", "cancelling" or "clear"."""
+        if not self.kill.latched:
+            return "off"
+        return "clear" if self.kill.done else "cancelling"
+
     def _state(self) -> str:
         """One word for people."""
         fix = self.outbox.fix
@@ -663,6 +859,8 @@ class SessionCore(BaseCore):
             return "halted" if self.history.halted else "logged_out" if self.history.logged_out_by_hand else "waiting"
         if self._closing is not None:
             return "closing"
+        if self.kill.latched:
+            return "killed"
         if not fix.logged_on:
             return "connecting"
         return "ready" if self._gate_open else "reconciling" if self._caught_up else "logged_on"

@@ -5,6 +5,7 @@ resends repeat logged numbers and leave as soon as the socket takes them.
 """
 
 from collections import deque
+from collections.abc import Callable
 
 from common.actor.core import BaseCore, Write
 from common.fix.session import Session
@@ -18,7 +19,10 @@ from services.session.release import Numbered, ReleaseQueue, SentCommand, Stage,
 
 
 class Outbox:
-    """The outbound side of one connection after another. `fix` is None while there is none."""
+    """The outbound side of one connection after another. `fix` is None while there is none.
+
+    `carry_out` is the core's: it takes the FIX session's effects, and is called after whatever made it give some.
+    """
 
     def __init__(self, core: BaseCore, session: str, records: Records, rate: MessageRate) -> None:
         self._core = core
@@ -29,6 +33,7 @@ class Outbox:
         self.fix: Session | None = None
         self.connection = 0
         self.blocked = False
+        self.carry_out: Callable[[Instant], None] = lambda now: None
         self._resends: deque[bytes] = deque()
         self._command: SentCommand | None = None
         self.messages_sent = 0

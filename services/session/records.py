@@ -1,6 +1,13 @@
-"""A session's way to its durable records: folded as they are written, numbered, and acknowledged once they are
-durable.
+"""A session's way to its durable records: folded as they are written, numbered, acknowledged once they are durable.
+
+They go to the journal; while the kill latch holds and the journal is away, to the emergency file; and from there to
+the journal when it is back. Rules of that hand-over: the file's first record takes numbering back to the first number
+that never left, what the journal had not acknowledged and still is true stands behind it, and the whole goes to the
+journal under a new epoch before anything else does. Two records of our own frame it there, so that the log itself
+tells how far it went.
 """
+
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,12 +23,16 @@ from common.messages import (
     OperatorAct,
     Outbound,
     Payload,
+    Reason,
     Refused,
     SessionChanged,
+    SessionState,
     Withdrawn,
 )
 from services.session.clock import JournalClock
-from services.session.history import History
+from services.session.emergency import Emergency
+from services.session.history import History, hand_over_begins, hand_over_complete
+from services.session.release import Numbered
 
 OwnPayload = Outbound | Inbound | SessionChanged | Refused | Withdrawn | GapFilled | OperatorAct
 KINDS: dict[type, Kind] = {
@@ -35,29 +46,157 @@ KINDS: dict[type, Kind] = {
 }
 OWN_KINDS = frozenset(KINDS.values())
 decode_payload = msgspec.msgpack.Decoder(Payload).decode
+BATCH_RECORDS = 256
+"""A hand-over goes out in messages of so many records, far below what a link accepts as one message."""
+
+
+class _HandedOver(NamedTuple):
+    name: str
+    number: int
 
 
 class Records:
     """What the rest of the session appends to; where the records go is this object's matter."""
 
-    def __init__(self, core: BaseCore, writer: str, history: History) -> None:
+    def __init__(self, core: BaseCore, writer: str, history: History, emergency: Emergency) -> None:
         self.appender = Appender(core, writer)
         self.history = history
+        self.emergency = emergency
         self.clock = JournalClock()
-        self.last_number = 0
+        self._handed_over: list[_HandedOver] = []
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of this life, the emergency file's own while it stands in for the journal."""
+        return self.emergency.epoch if self.emergency.active else self.appender.epoch
 
     def append(self, payload: OwnPayload, now: Instant) -> int:
-        """Fold one record and send it on its way. Returns the number that `received` acknowledges."""
+        """Fold one record and send it on its way. Returns the number that the acknowledgement names."""
+        kind = KINDS[type(payload)]
+        if self.emergency.active:
+            if isinstance(payload, Outbound | Inbound | Withdrawn):
+                payload = msgspec.structs.replace(payload, emergency=True)
+            self.history.apply(payload)
+            return self.emergency.add(kind, payload)
         self.history.apply(payload)
-        self.last_number = self.appender.append(KINDS[type(payload)], payload, now)
-        return self.last_number
+        return self.appender.append(kind, payload, now)
 
     def received(self, message: msgspec.Struct, now: Instant) -> Acknowledged | None:
         """A message of the journal link. Raises Superseded."""
         if isinstance(message, Appended | EpochGranted):
             self.clock.heard(message.stamp_ns, message.journal_epoch, now)
-        return self.appender.received(message, now)
+        acknowledged = self.appender.received(message, now)
+        if acknowledged is not None:
+            self._discard(acknowledged.last)
+        return acknowledged
 
     def away(self, now: Instant) -> bool:
-        """Whether the journal does not answer."""
-        return self.appender.away(now)
+        """Whether nothing can be recorded: the journal does not answer and no emergency file stands in for it."""
+        return not self.emergency.active and self.appender.away(now)
+
+    # ---- the emergency file ----
+
+    def begin_emergency(self, unreleased: list[Numbered], connection: int, now: Instant) -> None:
+        """From here on the emergency file is the journal. `unreleased` are the numbers of the live connection that have
+        not left: they are withdrawn, and the next message takes the first of them again."""
+        history = self.history
+        first = unreleased[0].msg_seq_num if unreleased else history.next_outbound
+        still_true = [decode_payload(payload) for _, payload in self.appender.unacknowledged_payloads()]
+        self.emergency.active = True
+        self.append(self._numbers_from(first), now)
+        for item in unreleased:
+            attempt = item.command.attempt if item.command is not None else None
+            self.append(
+                Withdrawn(
+                    history.session, history.generation, connection, item.msg_seq_num, attempt, Reason.JOURNAL_AWAY
+                ),
+                now,
+            )
+        for payload in still_true:
+            self._copy(payload, first)
+        # Under a new epoch nothing of what was queued can enter the log any more.
+        self.appender.request_epoch(now)
+
+    def begin_alone(self, now: Instant) -> None:
+        """A process that starts under the latch with the journal away: the file is its journal from the first record."""
+        self.emergency.active = True
+        self.append(self._numbers_from(self.history.next_outbound), now)
+
+    def _numbers_from(self, first: int) -> SessionChanged:
+        history = self.history
+        return SessionChanged(
+            history.session,
+            history.generation,
+            history.connection,
+            SessionState.NUMBERS_SET,
+            first,
+            history.next_inbound,
+            history.sender_comp_id,
+            "emergency",
+        )
+
+    def _copy(self, payload: Payload, first: int) -> None:
+        """One unacknowledged record, folded long since, behind the others; an outbound one never left and is not
+        copied.
+        """
+        if isinstance(payload, Outbound):
+            return
+        if isinstance(payload, SessionChanged) and payload.generation == self.history.generation:
+            payload = msgspec.structs.replace(payload, next_outbound=min(payload.next_outbound, first))
+        elif isinstance(payload, Inbound | Withdrawn):
+            payload = msgspec.structs.replace(payload, emergency=True)
+        self.emergency.add(KINDS[type(payload)], payload)
+
+    def hand_over(self, now: Instant) -> None:
+        """Give the journal what stands in files, oldest first, under the epoch just granted; then go on with the
+        journal.
+
+        Raises JournalError, OSError where a file cannot be read.
+        """
+        for file in self.emergency.waiting():
+            if file.name in self.history.handed_over_whole:
+                self.emergency.discard(file.name)
+                continue
+            done = self.history.handed_over.get(file.name, 0)
+            self._give(self._marker(hand_over_begins(file.name, done)), now)
+            for count, (_, payload) in enumerate(file.payloads[done:]):
+                self._give(payload, now)
+                if count % BATCH_RECORDS == 0:
+                    self.appender.turn_ended(now)
+            number = self._give(self._marker(hand_over_complete(file.name)), now)
+            self._handed_over.append(_HandedOver(file.name, number))
+        for payload in self.emergency.take_unwritten():
+            # A file that failed took these no more. An outbound message among them has not left, and never will.
+            if not isinstance(payload, Outbound):
+                self._give(payload, now)
+        self.emergency.prepare(self.appender.epoch)
+
+    def fold_waiting(self) -> None:
+        """Fold what stands in files and not in the log yet, oldest first. Raises JournalError, OSError."""
+        self.history.new_epoch()
+        for file in self.emergency.waiting():
+            if file.name not in self.history.handed_over_whole:
+                for _, payload in file.payloads[self.history.handed_over.get(file.name, 0) :]:
+                    self.history.apply(payload)
+
+    def _give(self, payload: Payload, now: Instant) -> int:
+        """Append what is folded already."""
+        return self.appender.append(KINDS[type(payload)], payload, now)
+
+    def _marker(self, text: str) -> SessionChanged:
+        history = self.history
+        return SessionChanged(
+            history.session,
+            history.generation,
+            history.connection,
+            SessionState.LATCHED,
+            history.next_outbound,
+            history.next_inbound,
+            history.sender_comp_id,
+            text,
+        )
+
+    def _discard(self, number: int) -> None:
+        """A file goes when the journal has acknowledged its last record."""
+        while self._handed_over and self._handed_over[0].number <= number:
+            self.emergency.discard(self._handed_over.pop(0).name)

@@ -67,6 +67,11 @@ class Numbered:
         """Take one step of the table. Raises KeyError, and changes nothing, where the stage has no such step."""
         self.stage = TRANSITIONS[self.stage][step]
 
+    def clear(self) -> None:
+        """It is durable: it waits for no append any more, whatever numbers the next ones get."""
+        self.step(Step.ACKNOWLEDGED)
+        self.append_number = 0
+
 
 class ReleaseQueue:
     """The numbers of the live connection that have not left yet, lowest first."""
@@ -107,9 +112,9 @@ class ReleaseQueue:
                 if item.deadline_ns is not None and stamp_ns > item.deadline_ns:
                     void.append(item)
                 else:
-                    item.step(Step.ACKNOWLEDGED)
+                    item.clear()
             elif item.stage is Stage.REPLACED:
-                item.step(Step.ACKNOWLEDGED)
+                item.clear()
                 self._replaced -= 1
         return void
 

@@ -45,6 +45,11 @@ class Resender:
         """The connection is gone, and its requests with it."""
         self._wanted.clear()
         self._answers.clear()
+        self._durable = 0
+
+    def renumbered(self) -> None:
+        """Appends are counted from 1 again; whatever was recorded before is durable, and its answers were given."""
+        self._durable = 0
 
     def _proceed(self, now: Instant) -> None:
         """Journal the answers that can be given by now, at least one of their numbers being released; give what is

@@ -1,0 +1,82 @@
+"""The kill latch: one bit in a file of its own that outlives the process, the journal and the host.
+
+The file is made ahead of time, so that setting the latch needs no room and no new name. Only a whole and checked "open"
+counts as open: a torn or foreign content is a latch.
+"""
+
+from zlib import crc32
+
+from common.journal.files import Files, write_all
+
+FILE_BYTES = 512
+OPEN = b"open"
+LATCHED = b"latched"
+
+
+def _content(word: bytes) -> bytes:
+    line = b"fixring kill latch: %b %08x\n" % (word, crc32(word))
+    return line.ljust(FILE_BYTES, b"\n")
+
+
+class Latch:
+    """The latch in `folder`/`name`. `set` is what holds; `failure` says why the file cannot be trusted to keep it, or
+    "".
+    """
+
+    def __init__(self, folder: str, name: str, files: Files) -> None:
+        self._folder = folder
+        self._path = f"{folder}/{name}"
+        self._files = files
+        self.set = False
+        self.failure = ""
+
+    def load(self) -> None:
+        """Read the file, or make it, open and durable. A failure latches nothing, it only shows in `failure`."""
+        try:
+            self._files.make_folder(self._folder)
+            if self._path.rpartition("/")[2] in self._files.list(self._folder):
+                self.set = self._read() != _content(OPEN)
+            else:
+                self._write(OPEN, self._files.create(self._path))
+                self._files.sync_folder(self._folder)
+            self.failure = ""
+        except OSError as error:
+            self.failure = f"{self._path}: {error}"
+
+    def latch(self) -> None:
+        """Set it. It holds in memory from here on, and on the disk unless `failure` says otherwise."""
+        self.set = True
+        self._keep(LATCHED)
+
+    def release(self) -> bool:
+        """Clear it; False, and nothing changes, where the file does not take it: a restart would find the latch."""
+        self._keep(OPEN)
+        if self.failure:
+            return False
+        self.set = False
+        return True
+
+    def _keep(self, word: bytes) -> None:
+        try:
+            name = self._path.rpartition("/")[2]
+            there = name in self._files.list(self._folder)
+            handle = self._files.open(self._path, write=True) if there else self._files.create(self._path)
+            self._write(word, handle)
+            self._files.sync_folder(self._folder)
+            self.failure = ""
+        except OSError as error:
+            self.failure = f"{self._path}: {error}"
+
+    def _write(self, word: bytes, handle: int) -> None:
+        try:
+            write_all(self._files, handle, _content(word), 0)
+            self._files.sync(handle)
+        finally:
+            self._files.close(handle)
+
+    def _read(self) -> bytes:
+        handle = self._files.open(self._path, write=False)
+        try:
+            return self._files.read_at(handle, FILE_BYTES, 0)
+        finally:
+            self._files.close(handle)

@@ -1,0 +1,256 @@
+"""The kill switch at one session, with and without a journal: the books are emptied, nothing new is let through, and
+the log is told everything in the end.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from common.journal.emergency import read_emergency
+from common.journal.files import OsFiles
+from common.messages import Inbound, Kind, OperatorAct, Outbound, Reason, Refused, SessionChanged, Withdrawn
+from services.session.latch import Latch
+from tests.services.session.harness import World, decode_payload, generic_config
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A session at a venue with persistent numbers and a mass cancel."""
+    return World(OsFiles(), generic_config(str(tmp_path / "emergency")))
+
+
+def accept(world: World, counter: int) -> None:
+    """The venue acknowledges an order."""
+    line = f"37=9{counter}|11=7-{counter}|17=n{counter}|150=0|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|"
+    world.venue_says("8", line)
+
+
+def answer_cancels(world: World) -> None:
+    """The venue carries out every cancel that it got, once."""
+    heard, world.venue.heard = world.venue.heard, []
+    for fields in heard:
+        name = fields[b"11"].decode()
+        if fields[b"35"] == b"q":
+            world.venue_says("r", f"37=1|11={name}|530=1|531=1|533=0|55={fields[b'55'].decode()}|")
+        elif fields[b"35"] == b"F":
+            orig = fields[b"41"].decode()
+            open_order = world.core.history.orders.find(orig)
+            if open_order is None:
+                world.venue_says("9", f"37=NONE|11={name}|41={orig}|39=8|434=1|102=1|")
+            else:
+                order_id = fields.get(b"37", b"1").decode()
+                line = f"37={order_id}|11={name}|41={orig}|17=c{name}|150=4|39=4|55=BTCUSDT|54=1|14=0|151=0|6=0|"
+                world.venue_says("8", line)
+
+
+def run_down(world: World, rounds: int = 10) -> None:
+    """Let the session cancel and the venue answer."""
+    for _ in range(rounds):
+        world.advance(200)
+        answer_cancels(world)
+
+
+def kill_state(world: World) -> object:
+    """What status says."""
+    return world.core.status(world.now)["kill"]
+
+
+def test_kill_cancels_refuses_and_is_journaled(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    world.command(world.new_order(2))
+    assert world.control("kill").ok
+    world.command(world.new_order(3))
+    refused = [p.reason for p in world.journal.payloads(Kind.REFUSED) if isinstance(p, Refused)]
+    assert refused == [Reason.KILLED]
+    assert kill_state(world) == "cancelling"
+    world.advance(0)
+    assert {f[b"35"] for f in world.venue.heard} == {b"D", b"q", b"F"}
+    run_down(world)
+    assert kill_state(world) == "clear"
+    acts = [p.act for p in world.journal.payloads(Kind.OPERATOR) if isinstance(p, OperatorAct)]
+    assert acts == ["kill"]
+
+
+def test_the_latch_outlives_the_process_and_resume_needs_a_confirmation(world: World) -> None:
+    world.ready()
+    world.control("kill")
+    world.crash()
+    world.advance(3000)
+    world.open_gate()
+    world.command(world.new_order(1))
+    assert b"D" not in {f[b"35"] for f in world.venue.heard}
+    assert not world.control("resume").ok
+    assert world.control("resume", confirm=True).ok
+    world.command(world.new_order(2, ttl_ms=1000))
+    assert world.venue.heard[-1][b"11"] == b"7-2"
+    world.crash()
+    assert kill_state(world) == "off"
+
+
+def test_unreleased_orders_are_withdrawn_by_the_kill(world: World) -> None:
+    world.ready()
+    world.journal.held = True
+    world.command(world.new_order(1))
+    world.control("kill")
+    world.release()
+    assert b"D" not in {f[b"35"] for f in world.venue.heard}
+    withdrawn = [p for p in world.journal.payloads(Kind.WITHDRAWN) if isinstance(p, Withdrawn)]
+    assert [(p.attempt.counter, p.reason) for p in withdrawn if p.attempt] == [(1, Reason.KILLED)]
+
+
+def test_an_order_the_venue_never_heard_of_does_not_keep_the_kill_from_ending(world: World) -> None:
+    world.ready()
+    world.swallow = True
+    world.command(world.new_order(1))
+    world.swallow = False
+    world.cut()
+    world.control("kill")
+    run_down(world, 20)
+    assert kill_state(world) == "clear"
+
+
+def away_and_killed(world: World) -> None:
+    """An order is open, another is numbered, a report is not acknowledged, and the journal is gone when the kill
+    comes.
+    """
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    world.journal.dead = True
+    world.command(world.new_order(2))
+    world.venue_says("8", "37=91|11=7-1|17=t1|150=F|39=1|55=BTCUSDT|54=1|32=0.1|31=9|14=0.1|151=0.4|6=9|")
+    world.control("kill")
+
+
+def test_without_the_journal_the_emergency_file_is_the_journal(world: World) -> None:
+    away_and_killed(world)
+    run_down(world)
+    assert kill_state(world) == "clear"
+    numbers = [int(f[b"34"]) for f in world.venue.wire]
+    assert numbers == list(range(1, len(numbers) + 1)), "numbering goes on from the first number that never left"
+    assert [f[b"11"] for f in world.venue.heard if f[b"35"] == b"D"] == []
+    name = str(world.core.status(world.now)["emergency"])
+    frames = read_emergency(Path(world.config.emergency_folder) / name, OsFiles())
+    payloads = [decode_payload(frame.payload) for frame in frames]
+    assert isinstance(payloads[0], SessionChanged)
+    assert [p.attempt.counter for p in payloads if isinstance(p, Withdrawn) and p.attempt] == [2]
+    reports = [p for p in payloads if isinstance(p, Inbound) and p.event is not None]
+    assert b"17=t1" in reports[0].raw, "the report that the journal had not acknowledged stands in the file"
+
+
+def test_the_file_is_handed_over_when_the_journal_is_back(world: World) -> None:
+    away_and_killed(world)
+    run_down(world)
+    before = len(world.journal.records)
+    next_outbound = world.core.history.next_outbound
+    world.journal.dead = False
+    world.advance(1000)
+    handed = [decode_payload(r.payload) for r in world.journal.records[before:] if r.kind >= 16]
+    fills = [p for p in handed if isinstance(p, Inbound) and b"17=t1" in p.raw]
+    assert len(fills) == 1
+    assert fills[0].emergency
+    assert any(isinstance(p, OperatorAct) and p.act == "kill" for p in handed)
+    outbound = [p.msg_seq_num for p in handed if isinstance(p, Outbound)]
+    assert outbound == sorted(set(outbound))
+    assert world.core.history.next_outbound >= next_outbound
+    names = {path.name for path in Path(world.config.emergency_folder).glob("*.emergency")}
+    assert names == {world.core.emergency.name}
+    assert world.control("resume", confirm=True).ok
+    world.open_gate()
+    world.command(world.new_order(9))
+    assert world.venue.heard[-1][b"11"] == b"7-9"
+    fresh = world.new_core()
+    for record in world.journal.records:
+        fresh._fold(record)
+    assert fresh.history.next_outbound == world.core.history.next_outbound
+    assert fresh.history.next_inbound == world.core.history.next_inbound
+    assert {o.cl_ord_id for o in fresh.history.orders.all()} == {o.cl_ord_id for o in world.core.history.orders.all()}
+
+
+@pytest.mark.parametrize("survives", [0, 1, 3, 7])
+def test_a_hand_over_broken_off_goes_on_from_there(world: World, survives: int) -> None:
+    away_and_killed(world)
+    run_down(world)
+    before = len(world.journal.records)
+    world.journal.dead = False
+    world.advance(1000)
+    whole = [r.payload for r in world.journal.records[before:] if b"emergency file" not in r.payload and r.kind >= 16]
+
+    second = World(OsFiles(), generic_config(str(Path(world.config.emergency_folder).parent / "second")))
+    away_and_killed(second)
+    run_down(second)
+    kept = Path(second.config.emergency_folder)
+    files = {path: path.read_bytes() for path in kept.glob("*.emergency")}
+    before = len(second.journal.records)
+    second.journal.dead = False
+    second.advance(1000)
+    # As if the process had died when the journal had taken only a part of the hand-over.
+    del second.journal.records[before + 1 + survives :]
+    second.journal.numbers[second.core.name] = survives
+    for path, content in files.items():
+        path.write_bytes(content)
+    second.crash()
+    again = [r.payload for r in second.journal.records[before:] if b"emergency file" not in r.payload and r.kind >= 16]
+    assert again[: len(whole)] == whole
+
+
+def test_a_session_started_without_the_journal_under_the_latch_goes_on_from_log_and_files(world: World) -> None:
+    away_and_killed(world)
+    world.advance(600)
+    next_outbound = world.core.history.next_outbound
+    world.crash()
+    world.advance(2000)
+    run_down(world)
+    assert kill_state(world) == "clear"
+    assert world.core.history.next_outbound > next_outbound
+    numbers = [int(f[b"34"]) for f in world.venue.wire if f.get(b"43") != b"Y"]
+    assert numbers == sorted(set(numbers)), "no number repeats on the wire without PossDupFlag(43)"
+    world.journal.dead = False
+    world.advance(2000)
+    assert not world.core.emergency.active
+    acts = [p.act for p in world.journal.payloads(Kind.OPERATOR) if isinstance(p, OperatorAct)]
+    assert acts == ["kill"]
+
+
+def test_where_the_file_cannot_be_made_nothing_leaves(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    world.journal.dead = True
+    world.core.emergency.failure = "no space"
+    wire = len(world.venue.wire)
+    world.control("kill")
+    world.advance(2000)
+    assert len(world.venue.wire) == wire
+    assert kill_state(world) == "cancelling"
+
+
+def test_the_latch_file_reads_anything_but_open_as_latched(tmp_path: Path) -> None:
+    files = OsFiles()
+    latch = Latch(str(tmp_path), "x.latch", files)
+    latch.load()
+    assert not latch.set
+    latch.latch()
+    again = Latch(str(tmp_path), "x.latch", files)
+    again.load()
+    assert again.set
+    assert again.release()
+    again.load()
+    assert not again.set
+    (tmp_path / "x.latch").write_bytes(b"\0" * 512)
+    again.load()
+    assert again.set
+
+
+def test_a_latch_that_the_disk_does_not_take_holds_in_memory(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    latch = Latch(str(blocked / "below"), "x.latch", OsFiles())
+    latch.load()
+    assert latch.failure
+    latch.latch()
+    assert latch.set
+    assert not latch.release()
+    assert latch.set
