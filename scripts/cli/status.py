@@ -128,19 +128,15 @@ def _session_notes(session: Mapping[str, Any]) -> list[str]:
 
 
 def _risk_lines(risk: Mapping[str, Any]) -> list[str]:
-    """The scalars of risk's status on one line, its tables one line an entry."""
-    scalars = {key: value for key, value in risk.items() if isinstance(value, str | int | float | bool)}
-    shown = ("state", "killed", "approved", "refused", "open_orders", "in_flight")
-    lines = ["risk      " + "  ".join(f"{key} {scalars[key]}" for key in shown if key in scalars)]
-    exposures = risk.get("exposure", {})
-    if isinstance(exposures, dict):
-        lines += [f"  {name:22}{_pairs(entry)}" for name, entry in exposures.items()]
-    halts = risk.get("halts") or []
-    lines += [f"  HALTED {halt}" for halt in halts]
-    return lines
-
-
-def _pairs(entry: object) -> str:
-    if isinstance(entry, dict):
-        return "  ".join(f"{key} {value}" for key, value in entry.items())
-    return str(entry)
+    """Risk: one line of counts, one line a place with its worst case beside its limit, then what is halted."""
+    if not risk:
+        return ["risk does not answer"]
+    counts = "  ".join(f"{name} {count}" for name, count in risk["counts"].items())
+    lines = [f"risk {risk['state']}  in flight {risk['in_flight']}  {counts}", ""]
+    columns = ("position", "worst long", "worst short", "limit", "reference")
+    lines.append(f"{'exposure':24}" + "".join(f"{column:>16}" for column in columns) + f"{'age ms':>8}")
+    for place in risk["exposures"]:
+        numbers = (place["position"], place["worst_long"], place["worst_short"], place["limit"], place["reference"])
+        name = f"{place['venue']} {place['symbol']}"
+        lines.append(f"{name:24}" + "".join(f"{number:>16}" for number in numbers) + f"{place['reference_age_ms']:>8}")
+    return lines + [f"HALTED {halt}" for halt in risk["halts"]]
