@@ -151,7 +151,7 @@ class OrdersCore(BaseCore):
         self._early_cancels: dict[OrderName, list[tuple[str, CancelRequest]]] = {}
         self._wish_commands: dict[OrderName, OrderName] = {}
         self._highest: dict[str, int] = {}
-        self._told_expired: dict[OrderName, None] = {}
+        self._undecided: dict[OrderName, None] = {}
         self._events_from = 1 << 63
         self._stepped_boot_ns = 0
         self._counter = 0
@@ -390,8 +390,7 @@ class OrdersCore(BaseCore):
             inquiries.doubt(order, now.boot_ns)
 
     def _decided(self, record: Record, index: int, change: CommandDecided) -> None:
-        if change.outcome == "expired" and (change.strategy, change.number) in self._told_expired:
-            return
+        self._undecided.pop((change.strategy, change.number), None)
         outcome = CommandOutcome(
             record.lsn, index, change.strategy, change.number, change.outcome, change.reason, change.text
         )
@@ -423,19 +422,19 @@ class OrdersCore(BaseCore):
             return
         command = flight.command
         self._counts["expired"] += 1
-        self._told_expired[command.strategy, command.number] = None
-        if len(self._told_expired) > MAX_IN_FLIGHT:
-            del self._told_expired[next(iter(self._told_expired))]
-        outcome = CommandOutcome(
-            record.lsn, index, command.strategy, command.number, "expired", Reason.EXPIRED, Reason.EXPIRED.sentence
-        )
-        self.clients.emit(command.strategy, outcome)
-        self._append(Kind.EXPIRED, Expired(command.strategy, command.number, attempt, command.deadline_ns), now)
+        self._expire(command.strategy, command.number, attempt, command.deadline_ns, now)
         self._refuse_wishes(flight, now)
+
+    def _expire(self, strategy: str, number: int, attempt: Attempt, deadline_ns: int, now: Instant) -> None:
+        """Nothing in the log bears the number: it is told when a record does, so that no later life takes it as new."""
+        self._undecided[strategy, number] = None
+        self._append(Kind.EXPIRED, Expired(strategy, number, attempt, deadline_ns), now)
 
     def _refuse_wishes(self, flight: InFlight, now: Instant) -> None:
         """Cancels that waited for an order which never was."""
         for strategy, number in flight.cancel_wishes:
+            if not number:
+                continue
             request = CancelRequest(self._appender.epoch, number, flight.command.number, flight.command.strategy)
             self._refuse(strategy, request, Reason.ORDER_CLOSED, "the order was never sent", now)
 
@@ -532,7 +531,7 @@ class OrdersCore(BaseCore):
 
     def _request(self, strategy: str, request: ClientRequest, now: Instant) -> None:
         if request.number <= self._highest_of(strategy):
-            self._repeat(strategy, request)
+            self._repeat(strategy, request, now)
             return
         adds_risk = isinstance(request, NewOrderRequest | AmendRequest)
         if not self._live or (adds_risk and self._away):
@@ -561,19 +560,17 @@ class OrdersCore(BaseCore):
                 self._early_cancels[target].append((strategy, request))
         self.clients.tell(strategy, StatusChanged(self._state(), request.number, self._appender.epoch))
 
-    def _repeat(self, strategy: str, request: ClientRequest) -> None:
-        """A number heard before: answered from memory, if the body is the same."""
-        if (strategy, request.number) in self._in_flight_names:
+    def _repeat(self, strategy: str, request: ClientRequest, now: Instant) -> None:
+        """A number heard before: answered from memory, if the body is the same, once the log has decided."""
+        name = (strategy, request.number)
+        if name in self._in_flight_names or name in self._undecided:
             return
-        known = self.books.names.get(strategy, request.number)
+        known = self.books.names.get(*name)
         if known is None:
-            if isinstance(request, CancelRequest | CancelAllRequest):
-                outcome = CommandOutcome(self.books.lsn, 0, strategy, request.number, "accepted", repeat=True)
-            else:
-                reason = Reason.EXPIRED
-                outcome = CommandOutcome(
-                    self.books.lsn, 0, strategy, request.number, "expired", reason, reason.sentence, True
-                )
+            if not isinstance(request, CancelRequest | CancelAllRequest):
+                self._expire(strategy, request.number, Attempt(0, 0), 0, now)
+                return
+            outcome = CommandOutcome(self.books.lsn, 0, strategy, request.number, "accepted", repeat=True)
         elif same_request(request_identity(request), known.identity):
             outcome = CommandOutcome(
                 known.lsn, 0, strategy, request.number, known.outcome, known.reason, known.text, True
@@ -674,7 +671,8 @@ class OrdersCore(BaseCore):
             c = flight.command
             wanted_too = isinstance(c, NewOrder) and wanted in ("*", c.strategy)
             if wanted_too and request.venue in ("", c.venue) and request.symbol in ("", c.symbol):
-                flight.cancel_wishes.append(command)
+                # Without a number: the command is answered as accepted here, and hears no more of it.
+                flight.cancel_wishes.append(("", 0))
         self._accept(strategy, request.number)
 
     def _accept(self, strategy: str, number: int) -> None:
@@ -684,6 +682,7 @@ class OrdersCore(BaseCore):
     def _refuse(self, strategy: str, request: ClientRequest, reason: Reason, text: str, now: Instant) -> None:
         """The request goes no further; it is told when the record is read back."""
         text = text or reason.sentence
+        self._undecided[strategy, request.number] = None
         self._append(Kind.REFUSED, Refused(self.name, reason, text, strategy, request.number, None, None, request), now)
         self._counts["refused"] += 1
 

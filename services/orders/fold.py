@@ -251,6 +251,9 @@ class Fold:
         if known is None or known.attempt < attempt:
             remembered = Remembered(b"", attempt, "expired", Reason.EXPIRED, "", record.lsn)
             self.books.names.put(expired.strategy, expired.number, remembered)
+            self._changes.append(
+                CommandDecided(expired.strategy, expired.number, "expired", Reason.EXPIRED, Reason.EXPIRED.sentence)
+            )
 
     def _see(self, record: Record, command: NewOrder | AmendOrder | CancelOrder, deadline_ns: int | None) -> Outcome:
         outcome = self.outcomes.see(command.attempt, Evidence.OUTBOUND, deadline_ns, record.stamp_ns)
