@@ -128,10 +128,8 @@ class Rest:
         raise BadAnswer("the order was neither told nor denied")
 
     def _open_orders(self, ask: Ask) -> Answer:
-        venue_ns = self._clock_ns()
         orders = self._api.privateGetOpenOrders({"symbol": ask.symbol})
-        told = tuple(_rest_order(order) for order in orders)
-        return Answer(self._venue, ask, False, orders=told, venue_ns=venue_ns)
+        return Answer(self._venue, ask, False, orders=tuple(_rest_order(order) for order in orders))
 
     def _trades(self, ask: Ask) -> Answer:
         by: dict[str, object] = {"symbol": ask.symbol, "limit": TRADES_LIMIT}

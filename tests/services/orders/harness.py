@@ -1,0 +1,289 @@
+"""The order manager with a journal, a risk and a venue that are a few lines each: what a test drives and looks at."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from common.actor.core import Effect, Exit, ReadLog, Send
+from common.instant import NS_PER_MS, Instant
+from common.journal.frames import EPOCH, TICK, Entry, Link, Record, frame, parse
+from common.messages import (
+    AmendOrder,
+    Append,
+    Appended,
+    Ask,
+    CancelOrder,
+    ClientRequest,
+    CommandOutcome,
+    EpochGranted,
+    EpochRequest,
+    ExecutionReport,
+    Hello,
+    Inbound,
+    Kind,
+    NewOrder,
+    NewOrderRequest,
+    OpenGate,
+    OrderEvent,
+    Outbound,
+    PositionChanged,
+    QueryOrder,
+    SessionChanged,
+    SessionState,
+    Welcome,
+    encode,
+)
+from services.orders.books import VenueFacts
+from services.orders.core import OrdersCore, OrdersSettings, VenueSettings
+from services.orders.inquiries import VenueWays
+
+D = Decimal
+BINANCE_WINDOW_NS = 11_000_000_000
+START_NS = 1_700_000_000_000_000_000
+
+
+def settings(*, cancel_on_stop: bool = True, orphan_ns: int = 0) -> OrdersSettings:
+    """Two venues: "generic" is asked over FIX, "binance" over REST."""
+    bases = {"BTCUSDT": "BTC", "ETHUSDT": "ETH"}
+    generic = VenueSettings(
+        VenueFacts(0, bases), VenueWays(True, False, ("BTCUSDT", "ETHUSDT")), orphan_ns, cancel_on_stop
+    )
+    binance = VenueSettings(
+        VenueFacts(BINANCE_WINDOW_NS, bases), VenueWays(False, True, ("BTCUSDT",)), orphan_ns, cancel_on_stop
+    )
+    return OrdersSettings({"generic": generic, "binance": binance})
+
+
+class Journal:
+    """The log in memory: appends get their LSN and stamp at once and are published in the same step."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.stamp_ns = START_NS
+        self.epochs: dict[str, int] = {}
+        self.end = Link(0, 0)
+
+    def write(self, writer: str, kind: int, payload: bytes, epoch: int = 1, number: int = 1) -> bytes:
+        block, self.end = frame(
+            [Entry(kind, writer, epoch, number, payload)], self.end, stamp_ns=self.stamp_ns, journal_epoch=1,
+            durable_lsn=0,
+        )  # fmt: skip
+        self.records += parse(block)
+        return block
+
+
+class Ring:
+    """One life after another of the order manager over one log; `said` holds what each link was told."""
+
+    def __init__(self, its_settings: OrdersSettings | None = None) -> None:
+        self.settings = its_settings or settings()
+        self.journal = Journal()
+        self.boot_ns = 5_000_000_000
+        self.journal_away = False
+        self.risk_full = False
+        self.clients: dict[bytes, list[Any]] = {}
+        self.commands: list[Any] = []
+        self.asks: list[Ask] = []
+        self.exit: Exit | None = None
+        self.connections: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}
+        self.sent_blocks: list[bytes] = []
+        self.core = self.start()
+
+    # ---- time ----
+
+    @property
+    def now(self) -> Instant:
+        return Instant(self.journal.stamp_ns, self.boot_ns)
+
+    def pass_time(self, ms: int, *, tick: bool = True) -> None:
+        """Time passes in steps of 50 ms, with a tick of the journal every 100 ms and the core's timers."""
+        for step in range(max(1, ms // 50)):
+            self.boot_ns += 50 * NS_PER_MS
+            self.journal.stamp_ns += 50 * NS_PER_MS
+            deadline = self.core.next_deadline_ns()
+            if deadline is not None and deadline <= self.boot_ns:
+                self.core.timer(self.now)
+            self.settle()
+            if tick and step % 2 and not self.journal_away:
+                self.record("journal", TICK, b"")
+
+    def go_live(self) -> None:
+        """The wait after a start is over."""
+        self.pass_time(1300)
+
+    # ---- lives ----
+
+    def start(self) -> OrdersCore:
+        """A new process: everything soft is gone, the log is read again."""
+        self.core = OrdersCore(self.settings)
+        self.clients.clear()
+        self.core.started(self.now)
+        self.settle()
+        return self.core
+
+    # ---- the journal ----
+
+    def record(self, writer: str, kind: int, payload: bytes | msgspec.Struct) -> None:
+        """Somebody else's record goes into the log and out on the stream."""
+        data = payload if isinstance(payload, bytes) else encode(payload)
+        block = self.journal.write(writer, kind, data)
+        self.core.followed(block, self.now)
+        self.settle()
+
+    def settle(self) -> None:
+        """Carry out the core's effects until there are none."""
+        self.core.turn_ended(self.now)
+        while self.core.effects:
+            effects, self.core.effects = self.core.effects, []
+            for effect in effects:
+                self._perform(effect)
+            self.core.turn_ended(self.now)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Send("journal", message):
+                if not self.journal_away:
+                    self._journal(message)
+            case Send("risk", message) if self.risk_full:
+                self.core.undelivered(effect, self.now)
+            case Send("risk", message):
+                self.commands.append(message)
+            case Send("entry", message, peer):
+                self.clients.setdefault(peer, []).append(message)
+            case Send(link, message) if link.startswith("account."):
+                assert isinstance(message, Ask)
+                self.asks.append(message)
+            case ReadLog(first, last):
+                records = [r for r in self.journal.records if first <= r.lsn <= last]
+                self.core.log_read(records, self.now)
+            case Exit():
+                self.exit = effect
+
+    def _journal(self, message: msgspec.Struct) -> None:
+        if isinstance(message, EpochRequest):
+            epoch = self.journal.epochs[message.writer] = self.journal.epochs.get(message.writer, 1000) + 1
+            self.journal.write(message.writer, EPOCH, b"")
+            last = self.journal.records[-1]
+            grant = EpochGranted(message.writer, message.token, epoch, last.lsn, last.stamp_ns, 1, "test")
+            self.core.received("journal", b"", grant, self.now)
+        elif isinstance(message, Append):
+            blocks = [self.journal.write(message.writer, kind, payload) for kind, payload in message.entries]
+            last_number = message.first_number + len(message.entries) - 1
+            last = self.journal.records[-1]
+            self.core.received(
+                "journal", b"",
+                Appended(message.writer, message.epoch, message.first_number, last_number, last.lsn, last.stamp_ns, 1),
+                self.now,
+            )  # fmt: skip
+            for block in blocks:
+                self.core.followed(block, self.now)
+
+    # ---- a strategy ----
+
+    def hello(self, strategy: str = "s", peer: bytes = b"p", last: tuple[int, int] = (0, 0)) -> Welcome:
+        self.entry(peer, Hello(strategy, f"{peer!r}", *last))
+        return next(m for m in reversed(self.clients[peer]) if isinstance(m, Welcome))
+
+    def entry(self, peer: bytes, message: msgspec.Struct) -> None:
+        self.core.received("entry", peer, message, self.now)
+        self.settle()
+
+    def request(self, request: ClientRequest, peer: bytes = b"p") -> None:
+        self.entry(peer, msgspec.structs.replace(request, epoch=self.epoch))
+
+    @property
+    def epoch(self) -> int:
+        return self.journal.epochs["orders"]
+
+    def new(self, number: int, venue: str = "generic", qty: str = "1", price: str = "100", side: Any = "1") -> NewOrder:
+        """A new order reaches risk."""
+        self.request(NewOrderRequest(0, number, venue, "BTCUSDT", side, "2", D(qty), D(price)))
+        command = self.commands[-1]
+        assert isinstance(command, NewOrder), command
+        assert command.number == number
+        return command
+
+    def outcomes(self, peer: bytes = b"p") -> list[tuple[int, str]]:
+        return [(m.number, m.outcome) for m in self.clients.get(peer, []) if isinstance(m, CommandOutcome)]
+
+    def events(self, peer: bytes = b"p") -> list[tuple[int, str, str]]:
+        return [(m.number, m.event, m.status.value) for m in self.clients.get(peer, []) if isinstance(m, OrderEvent)]
+
+    def positions(self, peer: bytes = b"p") -> list[PositionChanged]:
+        return [m for m in self.clients.get(peer, []) if isinstance(m, PositionChanged)]
+
+    # ---- a session ----
+
+    def session(self, venue: str, state: SessionState) -> None:
+        if state is SessionState.CONNECTING:
+            self.connections[venue] = self.connections.get(venue, 0) + 1
+        moved = SessionChanged(venue, 1, self.connections.get(venue, 0), state, 1, 1)
+        self.record(f"session@{venue}", Kind.SESSION, moved)
+
+    def log_on(self, venue: str) -> None:
+        for state in (SessionState.CONNECTING, SessionState.LOGGED_ON, SessionState.CAUGHT_UP):
+            self.session(venue, state)
+
+    def open(self, venue: str) -> None:
+        """Log on and have the gate opened by orders' own word."""
+        self.log_on(venue)
+        gates = [c for c in self.commands if isinstance(c, OpenGate) and c.venue == venue]
+        assert gates and gates[-1].connection == self.connections[venue], "no word to open the gate"
+        self.session(venue, SessionState.OPENED)
+
+    def sent(self, command: NewOrder | AmendOrder | CancelOrder | QueryOrder, msg_type: str = "") -> None:
+        """The session numbers the command: its outbound record is in the log."""
+        types = {NewOrder: "D", AmendOrder: "G", CancelOrder: "F", QueryOrder: "H"}
+        venue = command.venue
+        self.numbers[venue] = self.numbers.get(venue, 0) + 1
+        outbound = Outbound(
+            venue, 1, self.connections.get(venue, 1), self.numbers[venue], msg_type or types[type(command)], b"raw",
+            command,
+        )  # fmt: skip
+        self.record(f"session@{venue}", Kind.OUTBOUND, outbound)
+
+    def told(self, venue: str, event: Any) -> None:
+        """The venue's message, normalised, is in the log."""
+        inbound = Inbound(venue, 1, self.connections.get(venue, 1), 1, "8", b"raw", event)
+        self.record(f"session@{venue}", Kind.INBOUND, inbound)
+
+    def report(self, command: NewOrder | AmendOrder, exec_type: str, ord_status: str, **fields: Any) -> None:
+        self.told(command.venue, report(command, exec_type, ord_status, **fields))
+
+    def last(self, kind: type, where: Callable[[Any], bool] = lambda _: True) -> Any:
+        """The last command of that type that went to risk."""
+        return next(c for c in reversed(self.commands) if isinstance(c, kind) and where(c))
+
+    def answers(self, **fields: Any) -> None:
+        """The account's answer is in the log."""
+        from common.messages import Answer
+
+        answer = Answer(**{"failed": False, **fields})
+        self.record(f"account@{answer.venue}", Kind.ANSWER, answer)
+
+
+def report(command: NewOrder | AmendOrder, exec_type: str, ord_status: str, **fields: Any) -> ExecutionReport:
+    """An ExecutionReport(8) on the command's order; `qty`, `px` and `key` make it a fill."""
+    qty = D(fields.pop("qty", "0"))
+    values: dict[str, Any] = {
+        "cl_ord_id": command.cl_ord_id,
+        "orig_cl_ord_id": "",
+        "order_id": f"V{command.cl_ord_id}",
+        "exec_id": "",
+        "exec_type": exec_type,
+        "ord_status": ord_status,
+        "symbol": command.symbol,
+        "side": command.side,
+        "order_qty": command.order_qty,
+        "price": command.price,
+        "last_qty": qty,
+        "last_px": D(fields.pop("px", "100")) if qty else D(0),
+        "cum_qty": None,
+        "leaves_qty": None,
+        "trade_key": fields.pop("key", ""),
+    }
+    values.update(fields)
+    return ExecutionReport(**values)
