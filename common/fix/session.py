@@ -176,7 +176,7 @@ class Session:
         return effects
 
     def connected(self, now: Instant) -> None:
-        """The transport is up. An initiator sends Logon(A), an acceptor waits for one. Raises IllegalTransitionError."""
+        """The transport is up: an initiator sends Logon(A), an acceptor waits. Raises IllegalTransitionError."""
         self._move(_E.DIALLED if self.settings.initiator else _E.ACCEPTED)
         self.connection += 1
         self._forget_connection(now.boot_ns)
