@@ -11,9 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from common.actor.core import BaseCore
-from common.config import Config, OnStop, load
+from common.config import Config, load
 from common.fix.session_types import SequencePolicy
-from common.instant import NS_PER_MS, NS_PER_S
 from common.journal import Log, Reader
 from common.messages import Command, EntryAnswer, EntryRequest, FeedMessage, JournalAnswer, JournalRequest
 from common.venues.dialect import Credentials, find_dialect
@@ -26,9 +25,8 @@ from services.exchange.history import MemoryHistory
 from services.exchange.settings import ExchangeSettings, Instrument, Key, Party
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
 from services.marketdata.core import FEED, MarketDataConfig, MarketDataCore
-from services.orders.books import VenueFacts
-from services.orders.core import OrdersCore, OrdersSettings, VenueSettings
-from services.orders.inquiries import VenueWays
+from services.orders.core import OrdersCore
+from services.orders.settings import orders_settings
 from services.risk.core import RiskCore
 from services.risk.settings import risk_settings
 from services.session.core import SessionCore
@@ -119,17 +117,7 @@ def _journal(world: "World") -> Actor:
 
 
 def _orders() -> Actor:
-    venues: dict[str, VenueSettings] = {}
-    for name, venue in CONFIG.venues.items():
-        dialect = find_dialect(venue.dialect)
-        bases = {symbol: instrument.base for symbol, instrument in venue.instruments.items()}
-        venues[name] = VenueSettings(
-            VenueFacts(dialect.window_ns, bases),
-            VenueWays(dialect.has_query, dialect.has_rest, tuple(venue.instruments)),
-            venue.orphan_s * NS_PER_S,
-            venue.on_stop is OnStop.CANCEL,
-        )
-    settings = OrdersSettings(venues, CONFIG.stack.orders.ttl_ms * NS_PER_MS)
+    settings = orders_settings(CONFIG)
     return Actor(
         "orders",
         (

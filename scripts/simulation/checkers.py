@@ -187,7 +187,8 @@ class Checkers:
         name = (message.strategy, message.number)
         told = self.told[name]
         for former in told:
-            if former.outcome != message.outcome and (former.outcome, message.outcome) != ("sent", "withdrawn"):
+            first, then = (former, message) if former.lsn <= message.lsn else (message, former)
+            if first.outcome != then.outcome and (first.outcome, then.outcome) != ("sent", "withdrawn"):
                 raise Violation("one-outcome", f"{name} was told {former}, and now {message}")
         told.append(Told(message.outcome, message.lsn))
         match message.outcome:

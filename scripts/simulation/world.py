@@ -11,7 +11,7 @@ from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S
 from common.journal import JournalError, NotThere, Reader
 from common.journal.frames import Record
-from common.messages import ControlAnswer, ControlRequest, SessionState
+from common.messages import ControlAnswer, ControlRequest
 from scripts.simulation import actors
 from scripts.simulation.checkers import Checkers
 from scripts.simulation.disk import Disk, Fault
@@ -25,7 +25,7 @@ from scripts.simulation.witness import EmergencyWitness, WatchedFiles, Witness
 
 BINDING_ROLES = frozenset({"router", "pull", "pub"})
 HIGH_WATER = {"push": 1_000, "dealer": 10_000, "sub": 10_000}
-KEPT_LINES = 4_000
+KEPT_LINES = 40_000
 RESTART_NS = 60 * NS_PER_MS
 LONGEST_RESTART_NS = 2 * NS_PER_S
 STEADY_NS = 10 * NS_PER_S
@@ -286,13 +286,14 @@ class World:
         if self.scheduler.now_ns - self._insisted_ns < NS_PER_S:
             return
         self._insisted_ns = self.scheduler.now_ns
-        for name in sorted(self.latched):
-            self.ask(name, "resume", {"confirm": True})
-        for venue, change in self.checkers.connections.items():
-            if change.state is SessionState.LOGGED_OUT_BY_HAND:
-                self.ask(f"session@{venue}", "logon")
-            elif change.state is SessionState.LATCHED:
-                self.ask(f"session@{venue}", "resume", {"confirm": True})
+        for name, process in self.processes.items():
+            if process.core is None or not name.startswith(("session@", "account@", "risk")):
+                continue
+            status = process.core.status(process.clock.read())
+            if status.get("latched") or status.get("killed"):
+                self.ask(name, "resume", {"confirm": True})
+            elif status["state"] == "logged_out":
+                self.ask(name, "logon")
 
     def control_answered(self, process: Process, effect: Send) -> None:
         """See `Surroundings`."""
