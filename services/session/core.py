@@ -98,7 +98,7 @@ class SessionCore(BaseCore):
         self.dialect = dialect
         self.files = files
         self.history = History(config.venue, dialect)
-        self.emergency = Emergency(config.emergency_folder, config.venue, self.name, files)
+        self.emergency = Emergency(config.emergency_folder, config.venue, self.name, files, config.emergency_bytes)
         self.records = Records(self, self.name, self.history, self.emergency)
         reserved = int(config.messages * config.cancel_reserve_ratio)
         self.outbox = Outbox(self, config.venue, self.records, MessageRate(config.messages, config.window_ms, reserved))

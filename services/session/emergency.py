@@ -30,11 +30,12 @@ class Waiting(NamedTuple):
 class Emergency:
     """This life's file, and those that earlier lives left."""
 
-    def __init__(self, folder: str, session: str, writer: str, files: Files) -> None:
+    def __init__(self, folder: str, session: str, writer: str, files: Files, size_bytes: int) -> None:
         self._folder = folder
         self._prefix = f"{session}-"
         self._writer = writer
         self._files = files
+        self._size_bytes = size_bytes
         self._file: EmergencyFile | None = None
         self.epoch = 0
         self._unwritten: list[Entry] = []
@@ -52,7 +53,9 @@ class Emergency:
         self._unwritten.clear()
         self.name = f"{self._prefix}{self.epoch}{SUFFIX}"
         try:
-            self._file = EmergencyFile.create(f"{self._folder}/{self.name}", self._files, epoch=self.epoch)
+            self._file = EmergencyFile.create(
+                f"{self._folder}/{self.name}", self._files, epoch=self.epoch, size_bytes=self._size_bytes
+            )
             self.failure = ""
         except (JournalError, OSError) as error:
             self.failure = str(error)

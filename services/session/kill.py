@@ -57,6 +57,7 @@ class KillSwitch:
         self.done = False
         self.cancels_sent = 0
         self._asked: dict[str, _Asked] = {}
+        self._symbol_asked_ns: dict[str, int] = {}
         self._round_ns: int | None = None
         self._conclusive_ns = 0
         self._counter = 0
@@ -72,7 +73,7 @@ class KillSwitch:
         self.latch.latch()
         self.done = False
         self.confirmed.clear()
-        self._asked.clear()
+        self._forget_asked()
         self._outbox.withdraw_risky(Reason.KILLED, now)
         self.tell(now)
         self._records.appender.question(now)
@@ -99,7 +100,7 @@ class KillSwitch:
 
     def restart(self, now: Instant) -> None:
         """What was asked has not left: ask again, under other numbers."""
-        self._asked.clear()
+        self._forget_asked()
         self.begin(now)
 
     def connection_died(self, now: Instant) -> None:
@@ -107,8 +108,12 @@ class KillSwitch:
         more.
         """
         self._conclusive_ns = now.boot_ns + self._dialect.window_ns
-        self._asked.clear()
+        self._forget_asked()
         self._round_ns = None
+
+    def _forget_asked(self) -> None:
+        self._asked.clear()
+        self._symbol_asked_ns.clear()
 
     def heard(self, event: VenueEvent, now: Instant) -> None:
         """An answer to one of our cancels, or anything that changes the table."""
@@ -145,21 +150,32 @@ class KillSwitch:
         under_way = {asked.subject for asked in self._asked.values()}
         orders = self._records.history.orders.all()
         busy = {order.symbol for order in orders}
-        for symbol in sorted({*self._symbols, *busy}):
-            if symbol not in under_way and (symbol in busy or symbol not in self.confirmed):
-                self._cancel_symbol(symbol, now)
+        just_asked = {
+            symbol
+            for symbol in sorted({*self._symbols, *busy})
+            if symbol not in under_way
+            and (symbol in busy or symbol not in self.confirmed)
+            and now.boot_ns - self._symbol_asked_ns.get(symbol, 0) >= ANSWER_NS
+            and self._cancel_symbol(symbol, now)
+        }
+        # What the mass cancel of an earlier round has left is cancelled by id.
         for order in orders:
-            if order.cl_ord_id not in under_way:
+            if order.cl_ord_id not in under_way and order.symbol not in just_asked:
                 self._cancel_order(order, now)
 
-    def _cancel_symbol(self, symbol: str, now: Instant) -> None:
+    def _cancel_symbol(self, symbol: str, now: Instant) -> bool:
+        """Ask for the whole symbol; whether it was asked."""
         name = self._name()
         body = self._dialect.encode_mass_cancel(name, symbol, now.wall_ns)
         if body is None:
             # There is nothing to ask for a symbol as a whole: the table is all that is known.
             self.confirmed.add(symbol)
-        elif self._send(body.msg_type, body.fields, now):
-            self._asked[name] = _Asked(symbol, now.boot_ns, now.boot_ns >= self._conclusive_ns)
+            return False
+        if not self._send(body.msg_type, body.fields, now):
+            return False
+        self._asked[name] = _Asked(symbol, now.boot_ns, now.boot_ns >= self._conclusive_ns)
+        self._symbol_asked_ns[symbol] = now.boot_ns
+        return True
 
     def _cancel_order(self, order: OpenOrder, now: Instant) -> None:
         name = self._name()

@@ -118,7 +118,7 @@ class Records:
         self.appender.request_epoch(now)
 
     def begin_alone(self, now: Instant) -> None:
-        """A process that starts under the latch with the journal away: the file is its journal from the first record."""
+        """A process starts under the latch with the journal away: the file is its journal from the first record on."""
         self.emergency.active = True
         self.append(self._numbers_from(self.history.next_outbound), now)
 

@@ -32,6 +32,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     reconnect_max_ms: int = 5000
     cancel_reserve_ratio: float = 0.2
     jitter_seed: int = 0
+    emergency_bytes: int = 16 << 20
     credentials: Credentials | None = None
 
     @property

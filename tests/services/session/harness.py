@@ -345,5 +345,6 @@ def generic_config(folder: str, **changes: object) -> SessionConfig:
         connects=30,
         connects_window_ms=30_000,
         emergency_folder=folder,
+        emergency_bytes=1 << 18,
     )
     return msgspec.structs.replace(config, **changes)

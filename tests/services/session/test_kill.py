@@ -66,7 +66,9 @@ def test_kill_cancels_refuses_and_is_journaled(world: World) -> None:
     assert refused == [Reason.KILLED]
     assert kill_state(world) == "cancelling"
     world.advance(0)
-    assert {f[b"35"] for f in world.venue.heard} == {b"D", b"q", b"F"}
+    assert [f[b"35"] for f in world.venue.heard] == [b"D", b"D", b"q", b"q"]
+    world.advance(200)
+    assert [f[b"41"] for f in world.venue.heard if f[b"35"] == b"F"] == [b"7-1", b"7-2"]
     run_down(world)
     assert kill_state(world) == "clear"
     acts = [p.act for p in world.journal.payloads(Kind.OPERATOR) if isinstance(p, OperatorAct)]
