@@ -229,6 +229,11 @@ class Entry:
         self._hello_ns = now.boot_ns
         self.outgoing.append(Hello(self.strategy, self.instance, *self.last))
 
+    def _ask(self, now: Instant) -> None:
+        """Say hello, unless one is under way."""
+        if self._hello_ns is None:
+            self._hello(now)
+
     def _send_again(self, now: Instant) -> None:
         """Everything unanswered, lowest first, each with what is left of its time to live."""
         self._asked_ns = now.boot_ns
@@ -259,7 +264,7 @@ class Entry:
             return message
         must_say_hello = message.number and message.state == "live"
         if must_say_hello or (message.epoch and message.epoch != self.epoch):
-            self._hello(now)
+            self._ask(now)
         elif not message.number and self.state != message.state:
             self.state = message.state
             if message.state == "live" and self.epoch:
@@ -273,7 +278,7 @@ class Entry:
             return self._status(StatusChanged("superseded", message.number), now)
         if message.reason is Reason.STALE_EPOCH:
             # Not the command's outcome: it was meant for a former life of the order manager, and is sent to this one.
-            self._hello(now)
+            self._ask(now)
             return None
         answered = self._unanswered.pop(message.number, None) is not None
         if message.repeat:

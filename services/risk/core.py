@@ -51,6 +51,7 @@ from services.risk.limits import (
     StrategyRules,
     SymbolRules,
     check,
+    shown,
     total,
 )
 from services.risk.rates import Bucket
@@ -629,11 +630,11 @@ class RiskCore(BaseCore):
         return {
             "venue": venue,
             "symbol": symbol,
-            "position": f"{position:f}",
-            "worst_long": f"{position + may_buy:f}",
-            "worst_short": f"{position - may_sell:f}",
-            "limit": "" if rules is None else f"{rules.position_limit:f}",
-            "reference": "" if reference.price is None else f"{reference.price:f}",
+            "position": shown(position),
+            "worst_long": shown(position + may_buy),
+            "worst_short": shown(position - may_sell),
+            "limit": "" if rules is None else shown(rules.position_limit),
+            "reference": "" if reference.price is None else shown(reference.price),
             "reference_age_ms": reference.age_ns // 1_000_000,
         }
 

@@ -132,6 +132,11 @@ class Proposal:
     worst: Decimal
 
 
+def shown(value: Decimal) -> str:
+    """A computed number for a person: no exponent, no zeros that only arithmetic left behind."""
+    return f"{value.normalize():f}"
+
+
 def total(folded: Sums, soft: Sums) -> tuple[Decimal, Decimal, Decimal]:
     """What the log and what is in flight come to: (may be bought, may be sold, position)."""
     return folded.buy + soft.buy, folded.sell + soft.sell, folded.position
@@ -233,8 +238,9 @@ def _collar(p: Proposal) -> Refusal | None:
         return None
     if abs(price - reference) > reference * ratio:
         low, high = reference * (1 - ratio), reference * (1 + ratio)
-        text = f"price {price} is outside {low:f} to {high:f}, which is {ratio:%} around the reference {reference}"
-        return Refusal(Reason.PRICE_COLLAR, text, str(price), f"{low:f}..{high:f}")
+        bounds = f"{shown(low)}..{shown(high)}"
+        text = f"price {price} is outside {bounds}, which is {ratio:%} around the reference {shown(reference)}"
+        return Refusal(Reason.PRICE_COLLAR, text, str(price), bounds)
     return None
 
 
@@ -253,14 +259,16 @@ def _notional(p: Proposal) -> Refusal | None:
     if most > rules.max_order_notional:
         return Refusal(
             Reason.ABOVE_MAXIMUM_NOTIONAL,
-            f"{p.open_qty} at {highest:f} is a notional of {most:f}, the limit is {rules.max_order_notional:f}",
-            f"{most:f}", f"{rules.max_order_notional:f}",
+            f"{p.open_qty} at {shown(highest)} is a notional of {shown(most)}, "
+            f"the limit is {shown(rules.max_order_notional)}",
+            shown(most), shown(rules.max_order_notional),
         )  # fmt: skip
     if least < rules.min_notional and not p.reduces:
         return Refusal(
             Reason.BELOW_MINIMUM_NOTIONAL,
-            f"{p.open_qty} at {lowest:f} is a notional of {least:f}, the minimum is {rules.min_notional:f}",
-            f"{least:f}", f"{rules.min_notional:f}",
+            f"{p.open_qty} at {shown(lowest)} is a notional of {shown(least)}, "
+            f"the minimum is {shown(rules.min_notional)}",
+            shown(least), shown(rules.min_notional),
         )  # fmt: skip
     return None
 
@@ -296,8 +304,8 @@ def _position(p: Proposal, whose: str, worst: Decimal, limit: Decimal) -> Refusa
     beyond = worst if p.side == SIDE_BUY else -worst
     if p.added_qty <= ZERO or beyond <= limit:
         return None
-    text = f"{whose} would hold {worst:f} {p.symbol} at {p.venue} at worst, the limit is {limit:f}"
-    return Refusal(Reason.POSITION_LIMIT, text, f"{worst:f}", f"{limit:f}")
+    text = f"{whose} would hold {shown(worst)} {p.symbol} at {p.venue} at worst, the limit is {shown(limit)}"
+    return Refusal(Reason.POSITION_LIMIT, text, shown(worst), shown(limit))
 
 
 def _is_number(value: Decimal) -> bool:

@@ -1,0 +1,301 @@
+"""Risk's core with a log of its own making: records are appended by hand, and what the core sends is taken
+from its effects.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from common.actor.core import Note, ReadLog, Send
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.journal.frames import TICK, Entry, Link, Record, frame, parse
+from common.messages import (
+    AmendOrder,
+    Append,
+    Appended,
+    Attempt,
+    CancelOrder,
+    EpochGranted,
+    EpochRequest,
+    ExecutionReport,
+    Inbound,
+    Kind,
+    NewOrder,
+    OrdType,
+    Outbound,
+    Payload,
+    Refused,
+    SessionChanged,
+    SessionState,
+    Side,
+    TopOfBook,
+    encode,
+)
+from common.venues.binance import Binance
+from common.venues.generic import Generic
+from services.risk.core import RiskCore, RiskSettings, VenueSettings
+from services.risk.limits import StrategyRules, SymbolRules
+from services.risk.state import RiskState, VenueFacts
+
+D = Decimal
+START_NS = 1_800_000_000 * NS_PER_S
+DECODE = msgspec.msgpack.Decoder(Payload).decode
+
+RULES = SymbolRules(
+    base="BTC",
+    tick_size=D("0.01"),
+    lot_size=D("0.001"),
+    min_qty=D("0.001"),
+    max_qty=D(1000),
+    min_notional=D(5),
+    max_order_qty=D(10),
+    max_order_notional=D(5000),
+    position_limit=D(20),
+    price_collar_ratio=D("0.05"),
+    max_age_ns=5 * NS_PER_S,
+)
+STRATEGY = StrategyRules(max_open_orders=10, messages=1000, window_ns=NS_PER_S)
+
+
+def facts() -> dict[str, VenueFacts]:
+    base = {"BTCUSDT": "BTC"}
+    generic, binance = Generic(), Binance()
+    return {
+        "generic": VenueFacts(base, generic.amend_is_new_order, generic.window_ns),
+        "binance": VenueFacts(base, binance.amend_is_new_order, binance.window_ns),
+    }
+
+
+def settings(
+    rules: SymbolRules = RULES,
+    strategies: Mapping[str, StrategyRules] | None = None,
+    default: StrategyRules = STRATEGY,
+    messages: int = 1000,
+) -> RiskSettings:
+    venues = {
+        name: VenueSettings({"BTCUSDT": rules}, venue_facts, messages, NS_PER_S)
+        for name, venue_facts in facts().items()
+    }
+    return RiskSettings(venues, strategies or {}, default, D("0.2"))
+
+
+class Log:
+    """A log in memory: frames, their numbers and stamps."""
+
+    def __init__(self) -> None:
+        self.end = Link(0, 0)
+        self.stamp_ns = START_NS
+        self.records: list[Record] = []
+
+    def append(self, kind: int, payload: object = None, *, ms: int = 1, writer: str = "test") -> bytes:
+        self.stamp_ns += ms * NS_PER_MS
+        data = b"\0" if payload is None else encode(payload)
+        entry = Entry(kind, writer, 1, len(self.records) + 1, data)
+        block, self.end = frame([entry], self.end, stamp_ns=self.stamp_ns, journal_epoch=1, durable_lsn=0)
+        self.records += parse(block)
+        return block
+
+    @property
+    def lsn(self) -> int:
+        return len(self.records)
+
+
+class Orders:
+    """Makes commands as the order manager does: attempts rise, and ClOrdIDs follow from them."""
+
+    def __init__(self, log: Log, epoch: int = 7) -> None:
+        self.log = log
+        self.epoch = epoch
+        self.counter = 0
+
+    def attempt(self) -> Attempt:
+        self.counter += 1
+        return Attempt(self.epoch, self.counter)
+
+    def new(
+        self,
+        side: Side = "1",
+        qty: str = "1",
+        price: str | None = "100.00",
+        *,
+        venue: str = "generic",
+        symbol: str = "BTCUSDT",
+        strategy: str = "alpha",
+        ttl_ms: int = 1000,
+        post_only: bool = False,
+    ) -> NewOrder:
+        attempt = self.attempt()
+        ord_type: OrdType = "1" if price is None else "2"
+        return NewOrder(
+            attempt, strategy, self.counter, venue, symbol, side, ord_type, D(qty), None if price is None else D(price),
+            "1", post_only, f"{self.epoch}-{self.counter}", self.log.stamp_ns + ttl_ms * NS_PER_MS,
+        )  # fmt: skip
+
+    def amend(self, order: NewOrder, qty: str, price: str = "100.00", *, cum: str = "0", orig: str = "") -> AmendOrder:
+        attempt = self.attempt()
+        return AmendOrder(
+            attempt, order.strategy, self.counter, order.venue, order.symbol, order.side, order.ord_type, D(qty),
+            D(price), "1", order.post_only, f"{self.epoch}-{self.counter}", orig or order.cl_ord_id, "",
+            order.strategy, order.number, order.order_qty, order.price, D(cum), self.log.stamp_ns + NS_PER_S,
+        )  # fmt: skip
+
+    def cancel(self, order: NewOrder) -> CancelOrder:
+        return CancelOrder(
+            self.attempt(), order.strategy, self.counter, order.venue, order.symbol, order.side,
+            f"{self.epoch}-{self.counter}", order.cl_ord_id, "", order.strategy, order.number, order.order_qty,
+        )  # fmt: skip
+
+
+def report(
+    order: NewOrder | AmendOrder,
+    exec_type: str,
+    ord_status: str = "",
+    *,
+    cl_ord_id: str = "",
+    orig: str = "",
+    qty: str = "",
+    last: str = "0",
+    px: str = "100",
+    cum: str | None = None,
+    key: str = "",
+    fee: str = "0",
+    fee_asset: str = "",
+    order_id: str = "",
+    ambiguous: bool = False,
+    unknown_order: bool = False,
+    reference: str = "",
+) -> ExecutionReport:
+    return ExecutionReport(
+        cl_ord_id or order.cl_ord_id, orig, order_id, "", exec_type, ord_status or exec_type, order.symbol, order.side,
+        D(qty) if qty else order.order_qty, order.price, D(last), D(px), None if cum is None else D(cum), None, key,
+        D(fee), fee_asset, ambiguous=ambiguous, unknown_order=unknown_order, reference_trade_key=reference,
+    )  # fmt: skip
+
+
+class Rig:
+    """One life of risk over a log. `sent` are the commands that reached a session, `refused` the refusals appended."""
+
+    def __init__(self, config: RiskSettings | None = None, log: Log | None = None, *, live: bool = True) -> None:
+        self.log = log or Log()
+        self.orders = Orders(self.log)
+        self.core = RiskCore(config or settings())
+        self.boot_ns = 5 * NS_PER_S
+        self.inbound_numbers: dict[str, int] = {}
+        self.sent: list[msgspec.Struct] = []
+        self.appended: list[msgspec.Struct] = []
+        self.control: list[msgspec.Struct] = []
+        self.notes: list[Note] = []
+        self.number = 0
+        self.grants = live
+        self.core.started(self.now)
+        self.settle()
+        if live:
+            self.log_tick(ms=1100)
+            self.top()
+
+    @property
+    def now(self) -> Instant:
+        return Instant(self.log.stamp_ns, self.boot_ns)
+
+    @property
+    def state(self) -> RiskState:
+        return self.core.state
+
+    @property
+    def refused(self) -> list[Refused]:
+        return [payload for payload in self.appended if isinstance(payload, Refused)]
+
+    def settle(self) -> None:
+        """Carry out effects as a shell and a journal would, until none is left."""
+        self.core.turn_ended(self.now)
+        while self.core.effects:
+            effects, self.core.effects = self.core.effects, []
+            for effect in effects:
+                self.perform(effect)
+            self.core.turn_ended(self.now)
+
+    def perform(self, effect: object) -> None:
+        match effect:
+            case Send("journal", EpochRequest() as request):
+                if self.grants:
+                    self.grant(request)
+            case Send("journal", Append() as append):
+                self.journal(append)
+            case Send("control", message):
+                self.control.append(message)
+            case Send(link, message):
+                assert link == f"session.{message.venue}"  # type: ignore[attr-defined]
+                self.sent.append(message)
+            case ReadLog(from_lsn, upto_lsn):
+                self.core.log_read(self.log.records[from_lsn - 1 : upto_lsn], self.now)
+            case Note():
+                self.notes.append(effect)
+
+    def grant(self, request: EpochRequest) -> None:
+        self.log.append(2, msgspec.Raw(b"\x90"), writer="risk")
+        granted = EpochGranted("risk", request.token, self.log.lsn + 100, self.log.lsn, self.log.stamp_ns, 1, "j")
+        self.core.received("journal", b"", granted, self.now)
+
+    def journal(self, append: Append) -> None:
+        """Take the records: they are in the log at once, and the core reads them there as everybody does."""
+        for kind, payload in append.entries:
+            self.appended.append(DECODE(payload))
+            self.number += 1
+            block = self.log.append(kind, msgspec.Raw(payload), ms=0, writer="risk")
+            acknowledged = Appended("risk", append.epoch, self.number, self.number, self.log.lsn, self.log.stamp_ns, 1)
+            self.core.received("journal", b"", acknowledged, self.now)
+            self.core.followed(block, self.now)
+
+    # -- what happens to it --------------------------------------------------------------------------------------------
+
+    def record(self, kind: int, payload: object = None, ms: int = 1) -> None:
+        self.boot_ns += ms * NS_PER_MS
+        self.core.followed(self.log.append(kind, payload, ms=ms), self.now)
+        self.settle()
+
+    def log_tick(self, ms: int = 100) -> None:
+        self.record(TICK, None, ms)
+
+    def top(
+        self, bid: str | None = "99.99", ask: str | None = "100.01", last: str | None = None, venue: str = ""
+    ) -> None:
+        for name in [venue] if venue else ["generic", "binance"]:
+            top = TopOfBook(
+                name, "BTCUSDT", None if bid is None else D(bid), D(1), None if ask is None else D(ask), D(1),
+                None if last is None else D(last), self.now.wall_ns,
+            )  # fmt: skip
+            self.core.received("feed", b"", top, self.now)
+
+    def command(self, command: msgspec.Struct) -> None:
+        self.core.received("commands", b"", command, self.now)
+        self.settle()
+
+    def outbound(self, command: NewOrder | AmendOrder | CancelOrder, *, ms: int = 1, connection: int = 1) -> None:
+        msg_type = {NewOrder: "D", AmendOrder: "G", CancelOrder: "F"}[type(command)]
+        self.record(Kind.OUTBOUND, Outbound(command.venue, 1, connection, 5, msg_type, b"", command), ms)
+
+    def inbound(self, event: object, *, venue: str = "generic", connection: int = 1, number: int = 0) -> None:
+        self.inbound_numbers[venue] = number or self.inbound_numbers.get(venue, 0) + 1
+        payload = Inbound(venue, 1, connection, self.inbound_numbers[venue], "8", b"", event)  # type: ignore[arg-type]
+        self.record(Kind.INBOUND, payload)
+
+    def session(self, state: SessionState, *, venue: str = "generic", connection: int = 1, generation: int = 1) -> None:
+        following = self.inbound_numbers.get(venue, 0) + 1
+        self.record(Kind.SESSION, SessionChanged(venue, generation, connection, state, 1, following))
+
+    def send(self, order: NewOrder) -> NewOrder:
+        """Through risk, into the log and acknowledged by the venue."""
+        self.command(order)
+        assert self.sent and self.sent[-1].attempt == order.attempt, self.refused[-1:]  # type: ignore[attr-defined]
+        self.outbound(order)
+        self.inbound(report(order, "0"), venue=order.venue)
+        return order
+
+    # -- what it counts ------------------------------------------------------------------------------------------------
+
+    def worst(self, venue: str = "generic") -> tuple[Decimal, Decimal, Decimal]:
+        """(may be bought, may be sold, position), what is in flight included."""
+        firm = self.state.exposure.sums(venue, "BTCUSDT")
+        soft = self.core.in_flight.exposure.sums(venue, "BTCUSDT")
+        return firm.buy + soft.buy, firm.sell + soft.sell, firm.position
