@@ -148,11 +148,12 @@ def parse(block: bytes, *, verify: bool = False) -> list[Record]:
         (_, magic, size, kind, _, lsn, stamp_ns, epoch, writer_epoch, number, durable, _, version, header, writer
          ) = unpack(block, position)  # fmt: skip
         start = position + HEADER_BYTES
-        stop = start + size
-        if magic != MAGIC or version != VERSION or header != HEADER_BYTES or stop > end:
+        after = start + (size + 7 & ~7)
+        if magic != MAGIC or version != VERSION or header != HEADER_BYTES or after > end:
             raise BadFrame(position, "no frame's header stands there" if magic != MAGIC else "cut short")
-        add(make((lsn, stamp_ns, kind, name_of(writer), writer_epoch, number, epoch, durable, block[start:stop])))
-        position = stop + 7 & ~7
+        payload = block[start : start + size]
+        add(make((lsn, stamp_ns, kind, name_of(writer), writer_epoch, number, epoch, durable, payload)))
+        position = after
     return records
 
 

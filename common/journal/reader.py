@@ -47,7 +47,7 @@ class Reader:
         return self._starts()[0]
 
     def read(self, from_lsn: int, upto_lsn: int, max_bytes: int = READ_BYTES) -> list[Record]:
-        """Verified records from `from_lsn` to `upto_lsn` at most, as many as `max_bytes` hold, one at least.
+        """Verified records from `from_lsn` to `upto_lsn` at most, as many as `max_bytes` and a segment hold.
 
         Empty where the log does not reach `from_lsn` yet. Raises Gone where retention dropped it, NotThere where there
         is no journal, Damage.

@@ -1,0 +1,262 @@
+"""The log as its owner sees it: batches in order, refusals that write nothing, rotation, room, retention, locks."""
+
+import errno
+
+import pytest
+
+from common.journal import (
+    EPOCH,
+    BadEntry,
+    Damage,
+    Entry,
+    Gone,
+    Locked,
+    Log,
+    LogFailed,
+    NoSpace,
+    OutOfOrder,
+    Run,
+    UnsafeFileSystem,
+    parse,
+)
+from common.journal.frames import MAX_PAYLOAD_BYTES
+from common.journal.segments import SUFFIX
+from scripts.simulation.disk import DiskFiles, Fault
+from tests.common.journal.support import FOLDER, WALL_NS, Writer, everything, open_log, reader, small_disk
+
+
+def test_a_new_log_begins_with_its_epoch() -> None:
+    log = open_log(small_disk().files())
+    assert log.recovery.created
+    assert (log.last_lsn, log.durable_lsn, log.first_lsn) == (1, 1, 1)
+    assert log.epoch == WALL_NS // 10**9
+    assert log.writers["journal"].epoch == log.epoch
+
+
+def test_a_batch_is_durable_and_its_block_is_what_followers_get() -> None:
+    disk = small_disk()
+    log = open_log(disk.files())
+    done = log.append(Writer().batch(3), WALL_NS + 5)
+    assert (done.first_lsn, done.last_lsn, done.stamp_ns) == (2, 4, WALL_NS + 5)
+    records = parse(done.block, verify=True)
+    assert [record.durable_lsn for record in records] == [1, 1, 1]
+    disk.crash_keeping(lambda: False)
+    again = open_log(disk.files())
+    assert again.recovery.last_lsn == 4
+    assert everything(disk.files())[1:4] == records
+
+
+def test_each_life_has_a_higher_epoch_whatever_the_clock_says() -> None:
+    disk = small_disk()
+    epochs = []
+    for wall_ns in (WALL_NS, WALL_NS, WALL_NS - 10**12, WALL_NS + 10**12):
+        log = open_log(disk.files(), wall_ns=wall_ns)
+        epochs.append(log.epoch)
+        assert log.last_stamp_ns >= WALL_NS
+        log.close()
+    assert epochs == [WALL_NS // 10**9, WALL_NS // 10**9 + 1, WALL_NS // 10**9 + 2, WALL_NS // 10**9 + 1000]
+
+
+def refused(log: Log, entry: Entry) -> OutOfOrder:
+    before = log.end
+    with pytest.raises(OutOfOrder) as error:
+        log.append([entry], log.last_stamp_ns)
+    assert log.end == before
+    return error.value
+
+
+def test_only_the_successor_of_a_writers_last_append_is_taken() -> None:
+    log = open_log(small_disk().files())
+    log.append(Writer(number=0, epoch=4).batch(2), log.last_stamp_ns)
+    for number in (1, 2, 4):
+        error = refused(log, Entry(16, "orders", 4, number, b""))
+        assert (error.wanted_epoch, error.wanted_number) == (4, 3)
+    assert refused(log, Entry(16, "orders", 3, 3, b"")).wanted_epoch == 4
+    assert refused(log, Entry(16, "orders", 5, 2, b"")).wanted_number == 1
+    assert refused(log, Entry(EPOCH, "orders", 5, 1, b"")).wanted_number == 0
+    log.append([Entry(EPOCH, "orders", 5, 0, b""), Entry(16, "orders", 5, 1, b"")], log.last_stamp_ns)
+    assert log.writers["orders"].append_number == 1
+
+
+def test_a_refused_entry_takes_the_whole_batch_with_it() -> None:
+    log = open_log(small_disk().files())
+    with pytest.raises(OutOfOrder):
+        log.append([Entry(16, "orders", 1, 1, b""), Entry(16, "orders", 1, 3, b"")], log.last_stamp_ns)
+    assert log.last_lsn == 1
+    assert "orders" not in log.writers
+
+
+def test_stamps_never_go_back_and_a_batch_is_never_empty() -> None:
+    log = open_log(small_disk().files())
+    log.append(Writer().batch(1), WALL_NS + 9)
+    with pytest.raises(BadEntry):
+        log.append([Entry(16, "orders", 1, 2, b"")], WALL_NS + 8)
+    with pytest.raises(BadEntry):
+        log.append([], WALL_NS + 9)
+
+
+def test_a_duplicates_place_and_stamp_survive_the_logs_restart() -> None:
+    disk = small_disk()
+    log = open_log(disk.files())
+    orders, session = Writer("orders", 3), Writer("session@x", 8)
+    log.append([*orders.batch(2), *session.batch(1)], WALL_NS + 1)
+    log.append(orders.batch(1), WALL_NS + 2)
+    log.append(session.batch(20), WALL_NS + 3)
+    log.append(orders.batch(2), WALL_NS + 4)
+    wanted = [
+        Run(1, 2, 3, WALL_NS + 1),
+        Run(3, 3, 5, WALL_NS + 2),
+        Run(4, 5, 27, WALL_NS + 4),
+    ]
+    assert log.writers["orders"].runs(1, 99) == wanted
+    assert len(disk.folder(FOLDER).volatile) > 4
+    log.abandon()
+    again = open_log(disk.files())
+    assert again.writers["orders"].runs(1, 99) == wanted
+    assert again.writers["orders"].runs(2, 4) == [Run(2, 2, 3, WALL_NS + 1), wanted[1], Run(4, 4, 26, WALL_NS + 4)]
+    assert again.writers["orders"].runs(6, 9) == []
+
+
+def test_a_batch_larger_than_a_segment_gets_one_of_its_size() -> None:
+    disk = small_disk()
+    log = open_log(disk.files())
+    log.append([Entry(16, "orders", 1, 1, bytes(MAX_PAYLOAD_BYTES))], log.last_stamp_ns)
+    log.append([Entry(16, "orders", 1, 2, b"x")], log.last_stamp_ns)
+    log.abandon()
+    assert [len(record.payload) for record in everything(disk.files())] == [0, MAX_PAYLOAD_BYTES, 1]
+    assert open_log(disk.files()).last_lsn == 4
+
+
+def test_a_second_process_is_refused() -> None:
+    disk = small_disk()
+    log = open_log(disk.files())
+    with pytest.raises(Locked, match="another process"):
+        open_log(disk.files())
+    log.close()
+    open_log(disk.files())
+
+
+def test_a_network_file_system_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DiskFiles, "file_system", lambda self, folder: "nfs4")
+    with pytest.raises(UnsafeFileSystem, match="local disk"):
+        open_log(small_disk().files())
+
+
+def test_the_first_error_ends_the_log() -> None:
+    fail = False
+
+    def called(name: str, _path: str) -> Fault | None:
+        return Fault(errno.EIO) if fail and name == "sync" else None
+
+    disk = small_disk()
+    log = open_log(disk.files(called))
+    writer = Writer()
+    fail = True
+    with pytest.raises(LogFailed, match="restart"):
+        log.append(writer.batch(1), WALL_NS)
+    fail = False
+    for act in (lambda: log.append(writer.batch(1), WALL_NS), log.write_mark, log.prepare_next_segment, log.free_bytes):
+        with pytest.raises(LogFailed):
+            act()
+    assert log.failed
+
+
+def test_a_full_disk_uses_up_its_reserve_then_refuses_and_goes_on_when_there_is_room() -> None:
+    disk = small_disk()
+    disk.capacity_bytes = 30_000
+    files = disk.files()
+    log = open_log(files, reserve_bytes=4096)
+    assert log.prepare_next_segment()
+    other = disk.files()
+    hog = other.create(f"{FOLDER}/hog")
+    other.write_at(hog, bytes(100_000), 0)
+    assert log.free_bytes() == 0
+    writer, held = Writer(), 0
+    with pytest.raises(NoSpace, match="free some disk space"):
+        for _ in range(1000):
+            batch = writer.batch(1)
+            log.append(batch, log.last_stamp_ns)
+            held = log.last_lsn
+            if log.room_bytes < 2048:
+                log.prepare_next_segment()
+    # The prepared segment and the reserve took all that 4 KiB and more hold.
+    assert held > 40
+    assert not log.prepare_next_segment()
+    assert not log.failed
+    assert disk.used_bytes <= disk.capacity_bytes
+    other.remove(f"{FOLDER}/hog")
+    assert log.append(batch, log.last_stamp_ns).last_lsn == held + 1
+    assert log.prepare_next_segment()
+    log.close()
+    assert open_log(disk.files()).recovery.last_lsn == held + 1
+
+
+def test_a_log_opens_on_a_full_disk_by_its_reserve() -> None:
+    disk = small_disk()
+    disk.capacity_bytes = 24_000
+    log = open_log(disk.files(), reserve_bytes=6000)
+    log.prepare_next_segment()
+    log.append(Writer().batch(4), log.last_stamp_ns)
+    log.abandon()
+    other = disk.files()
+    other.write_at(other.create(f"{FOLDER}/hog"), bytes(100_000), 0)
+    again = open_log(disk.files(), reserve_bytes=6000)
+    assert again.recovery.copied_records == 4
+
+
+def segments(disk_files: DiskFiles) -> list[str]:
+    return [name for name in disk_files.list(FOLDER) if name.endswith(SUFFIX)]
+
+
+def test_retention_drops_whole_segments_and_remembers_its_floor() -> None:
+    disk = small_disk()
+    log = open_log(disk.files())
+    writer = Writer()
+    for _ in range(8):
+        log.append(writer.batch(6), log.last_stamp_ns)
+    before = segments(disk.files())
+    assert log.drop_before(1) == []
+    gone = log.drop_before(30)
+    assert gone
+    assert segments(disk.files()) == before[len(gone) :]
+    assert 1 < log.first_lsn <= 30
+    first = log.first_lsn
+    log.abandon()
+    with pytest.raises(Gone) as error:
+        reader(disk.files()).read(1, 5)
+    assert error.value.first_lsn == first
+    again = open_log(disk.files())
+    assert again.first_lsn == first
+    assert again.writers["orders"].append_number == 48
+    again.abandon()
+    disk.files().remove(f"{FOLDER}/{segments(disk.files())[0]}")
+    with pytest.raises(Damage, match="oldest segment is missing"):
+        open_log(disk.files())
+
+
+def test_a_snapshot_spares_older_segments_the_reading() -> None:
+    disk = small_disk()
+    log = open_log(disk.files(), segment_bytes=1 << 20)
+    writer = Writer()
+    for _ in range(90):
+        log.append(writer.batch(1000, 8), log.last_stamp_ns)
+    log.close()
+    opened = []
+
+    def called(name: str, path: str) -> Fault | None:
+        if name == "read_at" and path.endswith(SUFFIX):
+            opened.append(path)
+        return None
+
+    Log.open(FOLDER, disk.files(called), wall_ns=WALL_NS, trusted_lsn=log.last_lsn, segment_bytes=1 << 20).close()
+    per_segment = [opened.count(path) for path in sorted(set(opened))]
+    assert per_segment[0] == 2
+    assert max(per_segment[1:]) > 2
+
+
+def test_own_entries_number_themselves() -> None:
+    log = open_log(small_disk().files())
+    for number in (1, 2):
+        entry = log.own_entry(1, b"\0")
+        assert entry == Entry(1, "journal", log.epoch, number, b"\0")
+        log.append([entry], log.last_stamp_ns)

@@ -1,0 +1,96 @@
+"""A snapshot is used only where it verifies and the log holds the record it stands on; else an older one, or none."""
+
+from contextlib import suppress
+
+import pytest
+
+from common.journal import Damage, Link, Log, Snapshot, newest_snapshot, snapshot_folder, write_snapshot
+from common.journal.snapshots import prune_snapshots, read_snapshot, safe_floor
+from scripts.simulation.disk import Disk
+from tests.common.journal.support import FOLDER, Killed, Writer, calls_of, counting, open_log, reader, small_disk
+
+PLACE = snapshot_folder(FOLDER)
+
+
+def filled() -> tuple[Disk, Log]:
+    disk = small_disk()
+    log = open_log(disk.files())
+    log.append(Writer().batch(9), log.last_stamp_ns)
+    return disk, log
+
+
+def take(disk: Disk, lsn: int, name: str = "orders") -> Snapshot:
+    snapshot = Snapshot(name, reader(disk.files()).link_at(lsn), b"digest", b"state at %d" % lsn)
+    write_snapshot(PLACE, disk.files(), snapshot)
+    return snapshot
+
+
+def newest(disk: Disk, name: str = "orders") -> Snapshot | None:
+    return newest_snapshot(PLACE, disk.files(), name, reader(disk.files()))
+
+
+def test_the_newest_is_loaded() -> None:
+    disk, _ = filled()
+    assert newest(disk) is None
+    take(disk, 3)
+    taken = take(disk, 7)
+    take(disk, 9, "risk")
+    assert newest(disk) == taken
+
+
+@pytest.mark.parametrize("offset", [0, 5, 9, 20, 70, 80])
+def test_one_that_does_not_verify_is_passed_over(offset: int) -> None:
+    disk, _ = filled()
+    older = take(disk, 3)
+    take(disk, 7)
+    name = max(disk.folder(PLACE).volatile)
+    disk.inode(disk.folder(PLACE).volatile[name]).volatile[offset] ^= 4
+    assert newest(disk) == older
+    with pytest.raises(Damage):
+        read_snapshot(f"{PLACE}/{name}", disk.files())
+
+
+def test_one_of_a_record_that_the_log_does_not_hold_is_passed_over() -> None:
+    disk, log = filled()
+    older = take(disk, 3)
+    write_snapshot(PLACE, disk.files(), Snapshot("orders", Link(7, 12345), b"", b"another log's"))
+    write_snapshot(PLACE, disk.files(), Snapshot("orders", Link(log.last_lsn + 5, 1), b"", b"from the future"))
+    assert newest(disk) == older
+
+
+def test_a_crash_while_writing_leaves_the_older_one() -> None:
+    disk, _ = filled()
+    older = take(disk, 3)
+
+    def attempt(kill_at: int) -> Disk:
+        copy = disk.copy()
+        snapshot = Snapshot("orders", reader(copy.files()).link_at(7), b"d", bytes(2000))
+        with suppress(Killed):
+            write_snapshot(PLACE, copy.files(counting(kill_at, [0])), snapshot)
+        copy.crash_keeping(lambda: True)
+        return copy
+
+    for call in range(calls_of(lambda called: write_snapshot(PLACE, disk.copy().files(called), older))):
+        found = newest(attempt(call))
+        assert found is not None
+        assert found == older or found.at.lsn == 7
+
+
+def test_old_ones_are_pruned() -> None:
+    disk, _ = filled()
+    for lsn in (2, 4, 6, 8):
+        take(disk, lsn)
+    take(disk, 2, "risk")
+    assert len(prune_snapshots(PLACE, disk.files(), "orders")) == 2
+    assert len(disk.files().list(PLACE)) == 3
+    found = newest(disk)
+    assert found is not None
+    assert found.at.lsn == 8
+
+
+def test_everything_is_needed_until_everyone_has_a_snapshot() -> None:
+    disk, _ = filled()
+    take(disk, 8)
+    assert safe_floor(PLACE, disk.files(), ["orders", "risk"], reader(disk.files())) == 0
+    take(disk, 5, "risk")
+    assert safe_floor(PLACE, disk.files(), ["orders", "risk"], reader(disk.files())) == 6
