@@ -1,0 +1,439 @@
+"""The journal's promises to its writers: exactly once, durable before acknowledged, one clock, whatever restarts."""
+
+import errno
+from random import Random
+
+import msgspec
+import pytest
+
+from common.actor.core import Effect, Exit, Note, Publish, Send
+from common.exit_status import ExitStatus
+from common.instant import NS_PER_MS, Instant
+from common.journal import EPOCH, TICK, Log, Reader, Record, iterate, parse
+from common.messages import (
+    Append,
+    Appended,
+    AppendQuestion,
+    AppendRefused,
+    EpochGranted,
+    EpochRequest,
+    ReadChunk,
+    ReadRequest,
+)
+from scripts.simulation.disk import Disk, DiskFiles, Fault
+from services.journal.core import BATCH_BYTES, CHUNK_BYTES, JournalCore, JournalSettings
+
+FOLDER = "/journal"
+WALL_NS = 1_800_000_000_000_000_000
+PEER = b"orders"
+
+
+class Life:
+    """One process of the journal on a disk, turn by turn, with a clock that the test moves."""
+
+    def __init__(
+        self, disk: Disk, wall_ns: int = WALL_NS, *, low_disk_bytes: int = 0, segment_bytes: int = 1 << 16
+    ) -> None:
+        self.disk = disk
+        self.failing = ""
+        self.error = errno.EIO
+        self.files = DiskFiles(disk, self._called)
+        self.now = Instant(wall_ns, 5_000_000_000)
+        self.core = JournalCore(
+            lambda wall: Log.open(FOLDER, self.files, wall_ns=wall, segment_bytes=segment_bytes),
+            Reader(FOLDER, self.files),
+            JournalSettings(low_disk_bytes),
+        )
+        self.core.started(self.now)
+        self.notes = [effect for effect in self.take() if isinstance(effect, Note)]
+
+    def _called(self, name: str, _path: str) -> Fault | None:
+        return Fault(self.error) if name == self.failing else None
+
+    def take(self) -> list[Effect]:
+        effects = list(self.core.effects)
+        self.core.effects.clear()
+        return effects
+
+    def turn(self, *messages: object, peer: bytes = PEER) -> list[Effect]:
+        """Deliver, end the turn, and hand back the effects in order."""
+        for message in messages:
+            self.core.received("journal", peer, message, self.now)  # type: ignore[arg-type]
+        self.core.turn_ended(self.now)
+        return self.take()
+
+    def answers(self, *messages: object, peer: bytes = PEER) -> list[object]:
+        return [effect.message for effect in self.turn(*messages, peer=peer) if isinstance(effect, Send)]
+
+    def grant(self, writer: str = "orders", token: int = 1) -> EpochGranted:
+        (granted,) = self.answers(EpochRequest(writer, token))
+        assert isinstance(granted, EpochGranted)
+        return granted
+
+    def wait(self, ms: int) -> list[Effect]:
+        """Let time pass, with the timer at each of its deadlines."""
+        end = self.now.boot_ns + ms * NS_PER_MS
+        effects = []
+        while (deadline := self.core.next_deadline_ns()) is not None and deadline <= end:
+            step = max(0, deadline - self.now.boot_ns)
+            self.now = Instant(self.now.wall_ns + step, self.now.boot_ns + step)
+            self.core.timer(self.now)
+            effects += self.turn()
+        left = end - self.now.boot_ns
+        self.now = Instant(self.now.wall_ns + left, end)
+        return effects
+
+    def die(self) -> None:
+        self.files.die()
+
+    def records(self) -> list[Record]:
+        return list(iterate(FOLDER, self.disk.files()))
+
+
+def append(granted: EpochGranted, first: int, *payloads: bytes) -> Append:
+    return Append(granted.writer, granted.epoch, first, [(16, payload) for payload in payloads])
+
+
+def test_an_append_is_written_synced_acknowledged_and_then_published() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    effects = life.turn(append(granted, 1, b"a", b"b"))
+    acknowledgement, published = effects
+    assert isinstance(acknowledgement, Send)
+    assert acknowledgement.peer == PEER
+    assert acknowledgement.message == Appended("orders", granted.epoch, 1, 2, 4, WALL_NS, granted.journal_epoch)
+    assert isinstance(published, Publish)
+    assert [(record.lsn, record.payload) for record in parse(published.data)] == [(3, b"a"), (4, b"b")]
+    life.disk.crash_keeping(lambda: False)
+    assert [record.payload for record in life.records()[-2:]] == [b"a", b"b"]
+
+
+def test_nothing_is_acknowledged_that_did_not_reach_the_disk() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    life.failing = "sync"
+    (effect,) = life.turn(append(granted, 1, b"a"))
+    assert isinstance(effect, Exit)
+    assert effect.status == ExitStatus.INTEGRITY
+    life.failing = ""
+    assert life.turn(append(granted, 1, b"a")) == []
+    assert life.core.next_deadline_ns() is None
+
+
+def test_one_acknowledgement_per_writer_and_batch_whoever_comes_between() -> None:
+    life = Life(Disk())
+    orders, risk = life.grant("orders"), life.grant("risk", 2)
+    answers = life.answers(append(orders, 1, b"a"), append(risk, 1, b"x"), append(orders, 2, b"b", b"c"))
+    assert answers == [
+        Appended("orders", orders.epoch, 1, 3, 6, WALL_NS, orders.journal_epoch),
+        Appended("risk", risk.epoch, 1, 1, 7, WALL_NS, risk.journal_epoch),
+    ]
+
+
+def test_a_gap_is_refused_with_the_number_expected() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    life.turn(append(granted, 1, b"a"))
+    (refused,) = life.answers(append(granted, 3, b"c"))
+    assert refused == AppendRefused("orders", granted.epoch, 2, granted.journal_epoch)
+    assert life.records()[-1].payload == b"a"
+
+
+def test_a_duplicate_gets_its_first_place_and_stamp_and_is_not_written_again() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    first = life.answers(append(granted, 1, b"a", b"b"))
+    life.wait(50)
+    second = life.answers(append(granted, 3, b"c"))
+    before = len(life.records())
+    life.wait(20)
+    again = life.answers(append(granted, 1, b"a", b"b", b"c"))
+    assert again == [*first, *second]
+    assert len(life.records()) == before
+
+
+def test_a_half_known_append_is_acknowledged_in_its_two_parts() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    life.turn(append(granted, 1, b"a", b"b"))
+    life.wait(50)
+    old, new = life.answers(append(granted, 2, b"b", b"c"))
+    assert isinstance(old, Appended)
+    assert isinstance(new, Appended)
+    assert (old.first_number, old.number, old.stamp_ns) == (2, 2, WALL_NS)
+    assert (new.first_number, new.number, new.stamp_ns) == (3, 3, WALL_NS + 50 * NS_PER_MS)
+    assert life.records()[-1].payload == b"c"
+
+
+def test_duplicates_are_known_after_the_journals_own_death() -> None:
+    disk = Disk()
+    life = Life(disk)
+    granted = life.grant()
+    first = life.answers(append(granted, 1, b"a", b"b"))
+    life.die()
+    life = Life(disk, WALL_NS + 10**9)
+    (again,) = life.answers(append(granted, 1, b"a", b"b"))
+    assert isinstance(again, Appended)
+    assert again.journal_epoch > granted.journal_epoch
+    assert first == [msgspec.structs.replace(again, journal_epoch=granted.journal_epoch)]
+
+
+def test_an_older_epoch_is_refused_and_told_the_newer() -> None:
+    life = Life(Disk())
+    old, new = life.grant(token=1), life.grant(token=2)
+    assert new.epoch > old.epoch
+    refused = AppendRefused("orders", new.epoch, 1, new.journal_epoch)
+    assert life.answers(append(old, 1, b"a"), AppendQuestion("orders", old.epoch)) == [refused, refused]
+
+
+def test_a_repeated_request_gets_the_same_epoch_also_from_the_journals_next_life() -> None:
+    disk = Disk()
+    life = Life(disk)
+    granted = life.grant(token=77)
+    assert life.grant(token=77) == granted
+    life.turn(append(granted, 1, b"a"))
+    assert life.grant(token=77) == granted
+    life.die()
+    life = Life(disk, WALL_NS + 10**9)
+    again = life.grant(token=77)
+    assert (again.epoch, again.lsn, again.stamp_ns) == (granted.epoch, granted.lsn, granted.stamp_ns)
+    assert life.answers(append(granted, 2, b"b"))
+    assert len(life.answers(EpochRequest("orders", 9), EpochRequest("orders", 9))) == 1
+
+
+def test_an_epoch_is_at_least_the_time_and_its_record_is_in_the_log() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    assert granted.epoch >= WALL_NS // 10**9
+    record = life.records()[granted.lsn - 1]
+    assert (record.kind, record.writer, record.writer_epoch) == (EPOCH, "orders", granted.epoch)
+    assert record.append_number == 0
+
+
+def test_a_question_is_answered_from_what_is_durable() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    acknowledged, told = life.answers(append(granted, 1, b"a"), AppendQuestion("orders", granted.epoch))
+    assert isinstance(acknowledged, Appended)
+    assert told == AppendRefused("orders", granted.epoch, 2, granted.journal_epoch)
+
+
+def test_a_tick_when_100_ms_pass_without_a_record() -> None:
+    life = Life(Disk())
+    life.grant()
+    blocks = [effect.data for effect in life.wait(1000) if isinstance(effect, Publish)]
+    records = [record for block in blocks for record in parse(block)]
+    assert [record.kind for record in records] == [TICK] * 10
+    assert [record.payload for record in records] == [b"\0"] * 10
+    stamps = [record.stamp_ns - WALL_NS for record in records]
+    assert stamps == [100 * NS_PER_MS * n for n in range(1, 11)]
+
+
+def test_the_clock_never_goes_back_and_advances_by_the_boot_clock() -> None:
+    disk = Disk()
+    life = Life(disk)
+    life.grant()
+    life.wait(500)
+    life.now = Instant(WALL_NS - 10**15, life.now.boot_ns + 10 * NS_PER_MS)
+    (done, _) = life.turn(append(life.grant(token=2), 1, b"a"))
+    assert isinstance(done, Send)
+    assert isinstance(done.message, Appended)
+    assert done.message.stamp_ns == WALL_NS + 510 * NS_PER_MS
+    life.die()
+    life = Life(disk, WALL_NS - 10**15)
+    assert life.grant(token=3).stamp_ns == WALL_NS + 510 * NS_PER_MS
+    stamps = [record.stamp_ns for record in life.records()]
+    assert stamps == sorted(stamps)
+
+
+def test_the_mark_follows_within_100_ms() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    life.turn(append(granted, 1, b"a"))
+    life.wait(100)
+    assert Reader(FOLDER, life.disk.files()).durable_lsn() >= 3
+
+
+def test_low_disk_is_announced_in_acknowledgements_and_ticks_and_taken_back() -> None:
+    life = Life(Disk(capacity_bytes=400_000), low_disk_bytes=100_000)
+    granted = life.grant()
+    (before,) = life.answers(append(granted, 1, b"a"))
+    other = life.disk.files()
+    other.write_at(other.create(f"{FOLDER}/hog"), bytes(200_000), 0)
+    ticks = [parse(e.data)[-1].payload for e in life.wait(400) if isinstance(e, Publish)]
+    (low,) = life.answers(append(granted, 2, b"b"))
+    other.remove(f"{FOLDER}/hog")
+    life.wait(300)
+    (after,) = life.answers(append(granted, 3, b"c"))
+    assert [a.low_disk for a in (before, low, after) if isinstance(a, Appended)] == [0, 1, 0]
+    assert ticks[-1] == b"\1"
+
+
+def test_a_full_disk_takes_nothing_and_goes_on_when_there_is_room() -> None:
+    life = Life(Disk(capacity_bytes=80_000), segment_bytes=1 << 14)
+    granted = life.grant()
+    other = life.disk.files()
+    other.write_at(other.create(f"{FOLDER}/hog"), bytes(80_000), 0)
+    number = 0
+    while answers := life.answers(append(granted, number + 1, bytes(1000))):
+        assert isinstance(answers[0], Appended)
+        number += 1
+        assert number < 100
+    assert number > 10
+    assert life.core.status(life.now)["state"] == "full"
+    question = life.answers(AppendQuestion("orders", granted.epoch))
+    assert question == [AppendRefused("orders", granted.epoch, number + 1, granted.journal_epoch)]
+    other.remove(f"{FOLDER}/hog")
+    (taken,) = life.answers(append(granted, number + 1, bytes(1000)))
+    assert isinstance(taken, Appended)
+    assert life.core.status(life.now)["state"] == "live"
+
+
+def test_a_refill_comes_in_bounded_chunks_up_to_what_is_published() -> None:
+    life = Life(Disk(), segment_bytes=1 << 24)
+    granted = life.grant()
+    for number in range(1, 81):
+        life.turn(append(granted, number, bytes(10_000)))
+    lsn, blocks = 1, []
+    while lsn <= 82:
+        (chunk,) = life.answers(ReadRequest(lsn, 10**9), peer=b"remote")
+        assert isinstance(chunk, ReadChunk)
+        assert chunk.from_lsn == lsn
+        assert chunk.last_lsn == 82
+        assert len(chunk.block) <= CHUNK_BYTES
+        blocks.append(chunk.block)
+        lsn = parse(chunk.block)[-1].lsn + 1
+    assert len(blocks) == 2
+    assert [r.lsn for block in blocks for r in parse(block, verify=True)] == list(range(1, 83))
+    (empty,) = life.answers(ReadRequest(83, 90))
+    assert isinstance(empty, ReadChunk)
+    assert empty.block == b""
+
+
+def test_refills_never_keep_appends_waiting() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    effects = life.turn(*[ReadRequest(1, 9) for _ in range(10)], append(granted, 1, b"a"))
+    messages = [effect.message for effect in effects if isinstance(effect, Send)]
+    assert isinstance(messages[0], Appended)
+    assert sum(isinstance(message, ReadChunk) for message in messages) == 2
+    deadline = life.core.next_deadline_ns()
+    assert deadline is not None
+    assert deadline <= life.now.boot_ns
+
+
+def test_a_flood_is_committed_in_parts_that_fit_a_link() -> None:
+    life = Life(Disk(), segment_bytes=1 << 23)
+    granted = life.grant()
+    messages = [append(granted, number, bytes(1 << 19)) for number in range(1, 18)]
+    blocks = [effect.data for effect in life.turn(*messages) if isinstance(effect, Publish)]
+    assert len(blocks) == 3
+    assert max(map(len, blocks)) < BATCH_BYTES * 2
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda epoch: Append("orders", epoch, 1, []),
+        lambda epoch: Append("orders", epoch, 0, [(16, b"a")]),
+        lambda epoch: Append("orders", epoch, 1, [(1, b"a")]),
+        lambda epoch: Append("orders", epoch, 1, [(70_000, b"a")]),
+        lambda epoch: Append("orders", epoch, 1, [(16, bytes((1 << 20) + 1))]),
+        lambda epoch: EpochRequest("", 1),
+        lambda epoch: EpochRequest("x" * 33, 1),
+    ],
+)
+def test_what_cannot_be_framed_disturbs_nobody(bad: object) -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    risk = life.grant("risk", 5)
+    assert callable(bad)
+    effects = life.turn(bad(granted.epoch), append(risk, 1, b"x"))
+    sent = [effect.message for effect in effects if isinstance(effect, Send)]
+    assert len(sent) == 1
+    assert isinstance(sent[0], Appended)
+    assert any(isinstance(effect, Note) and effect.level == "error" for effect in effects)
+
+
+def test_a_damaged_log_is_refused_with_the_integrity_status() -> None:
+    disk = Disk()
+    life = Life(disk)
+    life.turn(append(life.grant(), 1, b"a"))
+    life.wait(300)
+    life.die()
+    number = disk.folder(FOLDER).volatile[f"{1:020d}.segment"]
+    disk.inode(number).volatile[200] ^= 1
+    core = Life(disk).core
+    core.started(Instant(WALL_NS, 0))
+    (effect,) = core.effects
+    assert isinstance(effect, Exit)
+    assert effect.status == ExitStatus.INTEGRITY
+    assert "salvage" in effect.text
+
+
+def test_a_second_journal_is_refused_without_the_integrity_status() -> None:
+    disk = Disk()
+    Life(disk)
+    second = Life(disk)
+    assert second.core.status(second.now)["state"] == "stopped"
+    second.core.started(second.now)
+    (effect,) = second.core.effects
+    assert isinstance(effect, Exit)
+    assert effect.status == ExitStatus.FAILURE
+
+
+def test_stopping_marks_what_was_gathered_and_gives_up_the_lock() -> None:
+    disk = Disk()
+    life = Life(disk)
+    granted = life.grant()
+    life.core.received("journal", PEER, append(granted, 1, b"a"), life.now)
+    life.core.stop(life.now)
+    assert [type(effect) for effect in life.take()] == [Send, Publish, Exit]
+    disk.crash_keeping(lambda: False)
+    again = Life(disk)
+    recovery = again.notes[-1].fields
+    assert (recovery["copied_records"], recovery["torn_bytes"]) == (0, 0)
+    assert again.records()[-2].payload == b"a"
+
+
+def test_status_says_where_it_stands() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    life.turn(append(granted, 1, b"a"))
+    status = life.core.status(life.now)
+    assert (status["state"], status["epoch"]) == ("live", granted.journal_epoch)
+    assert (status["lsn"], status["durable_lsn"]) == (3, 3)
+    writers = status["writers"]
+    assert isinstance(writers, dict)
+    assert writers["orders"] == {"epoch": granted.epoch, "append_number": 1}
+
+
+def test_any_order_of_deaths_and_resends_writes_each_append_once() -> None:
+    """A writer that resends from its first unacknowledged, a journal that dies at any time, answers that get lost."""
+    for seed in range(20):
+        random = Random(seed)
+        disk = Disk()
+        life = Life(disk)
+        granted = life.grant()
+        acknowledged, made, wall_ns = 0, 0, WALL_NS
+        stamps: dict[int, int] = {}
+        while acknowledged < 40:
+            made = min(40, max(made, acknowledged + random.randrange(1, 6)))
+            numbers = range(acknowledged + 1, made + 1)
+            message = append(granted, numbers[0], *[b"%d" % number for number in numbers])
+            answers = life.answers(message)
+            for answer in answers:
+                assert isinstance(answer, Appended)
+                for number in range(answer.first_number, answer.number + 1):
+                    assert stamps.setdefault(number, answer.stamp_ns) == answer.stamp_ns
+                if random.random() < 0.6 and answer.first_number == acknowledged + 1:
+                    acknowledged = answer.number
+            if random.random() < 0.3:
+                life.die()
+                if random.random() < 0.5:
+                    disk.crash(random)
+                wall_ns += random.randrange(-(10**9), 10**9)
+                life = Life(disk, wall_ns)
+            life.wait(random.randrange(150))
+        payloads = [record.payload for record in life.records() if record.kind == 16]
+        assert payloads == [b"%d" % number for number in range(1, 41)]
