@@ -14,6 +14,8 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.errors import JournalError
 from common.journal.files import Files
 from common.messages import ControlAnswer, ControlRequest
+from services.exchange.binance_market_data import BinanceMarketData
+from services.exchange.binance_orders import BinanceOrders
 from services.exchange.changes import Change, Deposited
 from services.exchange.control import BadAct, Control
 from services.exchange.faults import BadFault, Fault, Kind
@@ -21,6 +23,7 @@ from services.exchange.generic_market_data import GenericMarketData
 from services.exchange.generic_orders import GenericOrders
 from services.exchange.history import History
 from services.exchange.order import Order
+from services.exchange.rest import Rest
 from services.exchange.settings import ExchangeSettings
 from services.exchange.store import Store
 from services.exchange.traders import Traders
@@ -132,6 +135,9 @@ class ExchangeCore(BaseCore):
         if self.settings.dialect == "generic":
             orders = GenericOrders(self.venue)
             self.gateways = {"fix": orders, "market_data": GenericMarketData(self.venue)}
+        elif self.settings.dialect == "binance":
+            orders = BinanceOrders(self.venue)
+            self.gateways = {"fix": orders, "market_data": BinanceMarketData(self.venue), "rest": Rest(self.venue)}
         else:
             raise ValueError(f"no dialect {self.settings.dialect!r}: there is generic, binance")
         self.venue.report = orders.report

@@ -108,7 +108,7 @@ class Engine:
         instrument = state.instruments.get(terms.symbol)
         if instrument is None:
             return Refusal.UNKNOWN_SYMBOL
-        refusal = _check_form(instrument, terms)
+        refusal = check_form(instrument, terms)
         if refusal is not None or not terms.account:
             return refusal
         if (terms.account, terms.cl_ord_id) in state.names:
@@ -269,7 +269,7 @@ class Engine:
         """Whether an open order may get these terms (total quantity, filled part included)."""
         instrument = self.state.instruments[order.symbol]
         terms = order.terms._replace(cl_ord_id=cl_ord_id, order_qty=order_qty, price=price)
-        refusal = _check_form(instrument, terms) or self._check_name(order, cl_ord_id)
+        refusal = check_form(instrument, terms) or self._check_name(order, cl_ord_id)
         if refusal is not None:
             return refusal
         if order_qty <= order.cum_qty:
@@ -314,7 +314,7 @@ class Engine:
             self.listener(change, order)
 
 
-def _check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
+def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
     """The filters that depend on nothing but the order and its symbol."""
     if terms.side not in (BUY, SELL) or terms.time_in_force not in (
         GOOD_TILL_CANCEL,

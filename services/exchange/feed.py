@@ -214,7 +214,8 @@ class Feed:
             entries += _depth_changes(OFFER, book.asks, published.prices[OFFER])
             if entries:
                 self._publish_depth(book, entries, published, now)
-            published.update_id = book.update_id
+                # Only what was published moves the id, so that each message begins where the one before ended.
+                published.update_id = book.update_id
         book.bids.changed.clear()
         book.asks.changed.clear()
 

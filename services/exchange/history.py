@@ -87,6 +87,9 @@ class History(Protocol):
     def orders(self, account: str, symbol: str, from_order_id: int, limit: int) -> list[ClosedOrder]:
         """The first `limit` orders of a symbol from an id on, by id."""
 
+    def last_orders(self, account: str, symbol: str, limit: int) -> list[ClosedOrder]:
+        """The newest `limit` orders of a symbol, by id."""
+
     def trades(self, account: str, symbol: str, from_trade_id: int, limit: int) -> list[TradeRow]:
         """The first `limit` trades of a symbol from an id on, by id."""
 
@@ -168,6 +171,10 @@ class MemoryHistory:
         ]
         return sorted(found, key=lambda o: o.order_id)[:limit]
 
+    def last_orders(self, account: str, symbol: str, limit: int) -> list[ClosedOrder]:
+        """See `History`."""
+        return self.orders(account, symbol, 0, len(self._orders))[-limit:]
+
     def trades(self, account: str, symbol: str, from_trade_id: int, limit: int) -> list[TradeRow]:
         """See `History`."""
         rows = self._trades.get((account, symbol), {})
@@ -213,6 +220,11 @@ class RecentHistory:
             for o in part.orders(account, symbol, from_order_id, limit)
         }
         return [both[order_id] for order_id in sorted(both)][:limit]
+
+    def last_orders(self, account: str, symbol: str, limit: int) -> list[ClosedOrder]:
+        """See `History`."""
+        both = {o.order_id: o for part in (self.store, self.recent) for o in part.last_orders(account, symbol, limit)}
+        return [both[order_id] for order_id in sorted(both)][-limit:]
 
     def trades(self, account: str, symbol: str, from_trade_id: int, limit: int) -> list[TradeRow]:
         """See `History`."""

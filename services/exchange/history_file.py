@@ -87,6 +87,11 @@ class FileHistory:
         query = "SELECT body FROM orders WHERE account = ? AND order_id >= ? AND symbol = ? ORDER BY order_id LIMIT ?"
         return [_order(row[0]) for row in self._db.execute(query, (account, from_order_id, symbol, limit))]
 
+    def last_orders(self, account: str, symbol: str, limit: int) -> list[ClosedOrder]:
+        """See `History`."""
+        query = "SELECT body FROM orders WHERE account = ? AND symbol = ? ORDER BY order_id DESC LIMIT ?"
+        return [_order(row[0]) for row in self._db.execute(query, (account, symbol, limit))][::-1]
+
     def trades(self, account: str, symbol: str, from_trade_id: int, limit: int) -> list[TradeRow]:
         """See `History`."""
         query = "SELECT body FROM trades WHERE account = ? AND symbol = ? AND trade_id >= ? ORDER BY trade_id LIMIT ?"

@@ -52,8 +52,8 @@ class Order:
     """
 
     __slots__ = (
-        "account", "cl_ord_id", "cum_qty", "cum_quote", "former_names", "ord_status", "ord_type", "order_id",
-        "order_qty", "post_only", "price", "resting", "self_trade", "session", "side", "stamp_ns", "symbol",
+        "account", "amendments", "cl_ord_id", "cum_qty", "cum_quote", "former_names", "ord_status", "ord_type",
+        "order_id", "order_qty", "post_only", "price", "resting", "self_trade", "session", "side", "stamp_ns", "symbol",
         "time_in_force", "updated_ns",
     )  # fmt: skip
 
@@ -68,6 +68,7 @@ class Order:
         self.stamp_ns = stamp_ns
         self.updated_ns = stamp_ns
         self.former_names: tuple[str, ...] = ()
+        self.amendments = 0
 
     @property
     def leaves_qty(self) -> Decimal:

@@ -45,7 +45,8 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     `accounts` holds the first balances of each account by asset. `fee_rate_*` is a share of the received asset.
     `traders` send `trader_orders_per_s` orders each, drawn from `seed`. `feed_interval_ns` is how often changed
     prices are published and `depth_interval_ns` how often changed depth is. `max_open_orders` is per account and
-    symbol.
+    symbol, `unfilled_order_limit` per account and ten seconds (binance),
+    `rest_weight_limit` the weight of REST requests in a minute.
     """
 
     name: str
@@ -64,5 +65,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     feed_interval_ns: int = 10_000_000
     depth_interval_ns: int = 100_000_000
     max_open_orders: int = 10_000
+    unfilled_order_limit: int = 100_000
+    rest_weight_limit: int = 6000
     heart_bt_int_s: int = 30
     snapshot_records: int = 200_000

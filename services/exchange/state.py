@@ -45,6 +45,7 @@ class OrderRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     stamp_ns: int
     updated_ns: int
     former_names: tuple[str, ...]
+    amendments: int = 0
 
 
 class Dump(msgspec.Struct, array_like=True, frozen=True):
@@ -186,6 +187,7 @@ class State:
             book.side(order.side).take(order, order.order_qty - change.order_qty)
         if order.account:
             self._lock(order, -leaves_qty)
+        order.amendments += 1
         order.order_qty = change.order_qty
         order.price = change.price
         order.updated_ns = change.stamp_ns
@@ -295,6 +297,7 @@ class State:
         order = Order(row.order_id, row.terms, row.stamp_ns)
         order.cum_qty, order.cum_quote, order.ord_status = row.cum_qty, row.cum_quote, row.ord_status
         order.updated_ns, order.former_names = row.updated_ns, row.former_names
+        order.amendments = row.amendments
         self.orders[order.order_id] = order
         if order.account:
             self._register(order)
@@ -307,8 +310,9 @@ class State:
 
 def _row(o: Order) -> OrderRow:
     return OrderRow(
-        o.order_id, o.terms, o.cum_qty, o.cum_quote, o.ord_status, o.resting, o.stamp_ns, o.updated_ns, o.former_names
-    )
+        o.order_id, o.terms, o.cum_qty, o.cum_quote, o.ord_status, o.resting, o.stamp_ns, o.updated_ns,
+        o.former_names, o.amendments,
+    )  # fmt: skip
 
 
 def _ignore_order(order: Order) -> None:
