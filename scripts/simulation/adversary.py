@@ -34,9 +34,7 @@ def make_well(world: World) -> None:
         process.effects_left = process.file_calls_left = None
         process.paused_until_ns = 0
         for stream in list(process.streams.values()):
-            stream.stalled_until_ns = 0
-            if stream.swallows:
-                stream.cut("the path is back, and the peer knows nothing of this stream")
+            stream.resume()
         process.wake()
         process.start()
     for name in world.exchange_logs:

@@ -43,11 +43,20 @@ _MISUSE = frozenset({Reason.NAME_REUSED, Reason.DUPLICATE_NAME, Reason.STALE_EPO
 
 
 class Logged(NamedTuple):
-    """A number's record: where it is, and what it may do."""
+    """A number's record: where it is, and what it may do. `order` counts what was learned of log and emergency files."""
 
+    order: int
     lsn: int
     stamp_ns: int
     payload: Outbound
+
+
+class Ended(NamedTuple):
+    """A withdrawal of a number. After one in an emergency file the numbering goes on from there."""
+
+    order: int
+    lsn: int
+    emergency: bool
 
 
 class Told(NamedTuple):
@@ -78,7 +87,8 @@ class Checkers:
         self.connections: dict[str, SessionChanged] = {}
         self._limits = limits
         self._logged: dict[tuple[str, bytes], Logged] = {}
-        self._withdrawn: dict[tuple[str, int, int], int] = {}
+        self._withdrawn: dict[tuple[str, int, int], Ended] = {}
+        self._learned = 0
         self._names: dict[Attempt, Name] = {}
         self._sent_numbers: dict[tuple[str, int], set[int]] = defaultdict(set)
         self._told_numbers: dict[tuple[str, int, int], set[int]] = defaultdict(set)
@@ -118,12 +128,14 @@ class Checkers:
         self._numbers[record.writer] = (record.writer_epoch, record.append_number)
 
     def _fold(self, record: Record, payload: msgspec.Struct) -> None:
+        self._learned += 1
         match payload:
             case Outbound():
-                self._logged[payload.session, payload.raw] = Logged(record.lsn, record.stamp_ns, payload)
+                self._logged[payload.session, payload.raw] = Logged(self._learned, record.lsn, record.stamp_ns, payload)
                 self._fold_command(record, payload)
             case Withdrawn():
-                self._withdrawn[payload.session, payload.generation, payload.msg_seq_num] = record.lsn
+                number = (payload.session, payload.generation, payload.msg_seq_num)
+                self._withdrawn[number] = Ended(self._learned, record.lsn, payload.emergency)
                 name = self._names.get(payload.attempt) if payload.attempt is not None else None
                 if name is not None:
                     self.withdrawn_names.add(name)
@@ -248,8 +260,9 @@ class Checkers:
             if venue in self.latched_since:
                 raise Violation("no-new-under-latch", f"{venue}: record {logged.lsn} leaves under the latch")
         withdrawn = self._withdrawn.get((venue, payload.generation, payload.msg_seq_num))
-        if withdrawn is not None and not payload.filler and not payload.emergency:
-            raise Violation("no-void-out", f"{venue}: record {logged.lsn} leaves, record {withdrawn} withdrew it")
+        if withdrawn is None or payload.filler or (withdrawn.emergency and logged.order > withdrawn.order):
+            return
+        raise Violation("no-void-out", f"{venue}: record {logged.lsn} leaves, record {withdrawn.lsn} withdrew it")
 
     def reading(self, process: Process, connection: int, data: bytes) -> None:
         """Bytes reach a core over TCP."""

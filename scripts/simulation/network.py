@@ -164,8 +164,8 @@ class Flow:
         self.number = number
         self.under_way_bytes = 0
         self.unsent = b""
-        self.last_ns = 0
         self.reads = True
+        self.under_way: deque[tuple[int, bytes | str]] = deque()
         self._waiting: deque[bytes | str | Sign] = deque()
 
     def put(self, item: bytes | str | Sign) -> None:
@@ -208,9 +208,11 @@ class TcpStream:
 
     def open(self) -> None:
         """Tell the server, then the client."""
-        for flow in (self.forward, self.backward):
-            flow.last_ns = self._scheduler.now_ns + self._weather.delay_ns()
-            self._scheduler.at(flow.last_ns, flow.put, Sign.OPENED)
+        self._scheduler.after(self._weather.delay_ns(), self._accept)
+
+    def _accept(self) -> None:
+        self.forward.put(Sign.OPENED)
+        self._scheduler.after(self._weather.delay_ns(), self.backward.put, Sign.OPENED)
 
     def outgoing(self, end: TcpEnd) -> Flow:
         """The flow that `end` writes to."""
@@ -235,12 +237,17 @@ class TcpStream:
         if chunk:
             flow.under_way_bytes += len(chunk)
             for piece in self._pieces(chunk):
-                arrival = self._scheduler.now_ns + self._weather.delay_ns()
-                flow.last_ns = arrival = max(arrival, flow.last_ns, self.stalled_until_ns)
-                self._scheduler.at(arrival, self._arrive, flow, piece)
+                self._dispatch(flow, piece)
             if self.swallows:
                 self._scheduler.after(USER_TIMEOUT_NS, self._time_out)
         return not flow.unsent
+
+    def _dispatch(self, flow: Flow, item: bytes | str) -> None:
+        due_ns = self._scheduler.now_ns + self._weather.delay_ns()
+        if flow.under_way:
+            due_ns = max(due_ns, flow.under_way[-1][0])
+        flow.under_way.append((due_ns, item))
+        self._scheduler.at(due_ns, self._pump, flow)
 
     def _pieces(self, chunk: bytes) -> list[bytes]:
         weather = self._weather
@@ -249,16 +256,21 @@ class TcpStream:
         cut = weather.random.randrange(1, len(chunk))
         return [chunk[:cut], chunk[cut:]]
 
-    def _arrive(self, flow: Flow, piece: bytes) -> None:
-        if self.swallows or not self.alive:
+    def _pump(self, flow: Flow) -> None:
+        """Whatever is due arrives, in the order in which it was sent."""
+        now_ns = self._scheduler.now_ns
+        if now_ns < self.stalled_until_ns:
+            self._scheduler.at(self.stalled_until_ns, self._pump, flow)
             return
-        if self._scheduler.now_ns < self.stalled_until_ns:
-            self._scheduler.at(max(self.stalled_until_ns, flow.last_ns), self._arrive, flow, piece)
-            flow.last_ns = max(self.stalled_until_ns, flow.last_ns)
-            return
-        flow.under_way_bytes -= len(piece)
-        flow.put(piece)
-        if flow.unsent:
+        while flow.under_way and flow.under_way[0][0] <= now_ns and self.alive and not self.swallows:
+            _, item = flow.under_way.popleft()
+            if isinstance(item, str):
+                self.alive = False
+                flow.put(item)
+                return
+            flow.under_way_bytes -= len(item)
+            flow.put(item)
+        if flow.unsent and self.alive:
             back = self.backward if flow is self.forward else self.forward
             if self._push(flow):
                 back.put(Sign.WRITABLE)
@@ -291,13 +303,12 @@ class TcpStream:
             return
         flow = self.outgoing(end)
         flow.unsent = b""
-        flow.last_ns = max(self._scheduler.now_ns + self._weather.delay_ns(), flow.last_ns, self.stalled_until_ns)
-        self._scheduler.at(flow.last_ns, self._finish, flow, text)
+        self._dispatch(flow, text)
 
-    def _finish(self, flow: Flow, text: str) -> None:
-        if self._scheduler.now_ns < self.stalled_until_ns:
-            flow.last_ns = max(self.stalled_until_ns, flow.last_ns)
-            self._scheduler.at(flow.last_ns, self._finish, flow, text)
-        elif self.alive and not self.swallows:
-            self.alive = False
-            flow.put(text)
+    def resume(self) -> None:
+        """The path is well again: no stall any more, and a stream that swallows is found to be gone."""
+        self.stalled_until_ns = 0
+        if self.swallows:
+            self.cut("the peer knows nothing of this stream")
+        for flow in (self.forward, self.backward):
+            self._pump(flow)

@@ -10,7 +10,6 @@ from common.messages import (
     OrderEvent,
     OrderStatus,
     PositionChanged,
-    SessionState,
     Side,
 )
 from scripts.simulation import actors
@@ -55,16 +54,17 @@ def _wait(
 
 
 def _gates(world: World) -> dict[str, str]:
-    changes = world.checkers.connections
-    return {venue: f"{change.state.value} {change.text}".strip() for venue, change in changes.items()}
+    """Each session's state in its own word."""
+    states: dict[str, str] = {}
+    for venue in actors.CONFIG.venues:
+        process = world.processes[f"session@{venue}"]
+        states[venue] = "dead" if process.core is None else str(process.core.status(process.clock.read())["state"])
+    return states
 
 
 def _gates_open(world: World) -> bool:
     world.insist()
-    changes = world.checkers.connections
-    return all(
-        venue in changes and changes[venue].state is SessionState.OPENED for venue in actors.CONFIG.venues
-    )
+    return all(state == "ready" for state in _gates(world).values())
 
 
 def _probe(world: World) -> Trader:
