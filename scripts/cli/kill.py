@@ -1,0 +1,121 @@
+"""`fixring kill` and `fixring resume`: straight to every session and account, whatever else still runs."""
+
+import time
+from typing import Any, NamedTuple
+
+import click
+import orjson
+
+from common.actor.control import Answers, NotRunning, ask_all
+from common.config import Config, load
+from common.exit_status import ExitStatus
+from scripts.cli.errors import CommandError
+
+ANSWER_S = 2.0
+POLL_S = 0.1
+
+
+class Standing(NamedTuple):
+    """How one venue stands under the kill switch. `by` says who vouches that nothing is open, "" nobody yet."""
+
+    venue: str
+    latched: bool
+    by: str
+    text: str
+
+
+@click.command()
+@click.option(
+    "--wait", "wait_s", default=5.0, show_default=True, help="How long to wait until nothing is open, in seconds."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+def kill(wait_s: float, as_json: bool) -> None:
+    """Stop trading: refuse every new order, cancel every open one, verify that nothing is left.
+
+    The latch is a file of each session and account, so it outlives them; `fixring resume` takes it off. Works with the
+    journal, orders or risk stopped. Exit status 5 when something may still be open after the wait, 4 when nothing runs.
+    """
+    config = load()
+    actors = _actors(config)
+    answers = ask_all(config.paths.run, [(name, "kill", {}) for name in actors], ANSWER_S)
+    if not answers.details:
+        raise CommandError(_why_none(answers), ExitStatus.NOT_RUNNING)
+    deadline_s = time.monotonic() + wait_s
+    while True:
+        standings = _standings(config)
+        if all(standing.by for standing in standings) or time.monotonic() >= deadline_s:
+            break
+        time.sleep(POLL_S)
+    _show(standings, as_json)
+    if not all(standing.by for standing in standings):
+        raise CommandError(
+            "something may still be open; the sessions go on cancelling, fixring status shows it", ExitStatus.TIMEOUT
+        )
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask; this is the confirmation.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+def resume(yes: bool, as_json: bool) -> None:
+    """Take the kill latch off every session, every account and risk."""
+    config = load()
+    if not yes:
+        click.confirm(f"Resume trading ({config.environment.value})?", abort=True, err=True)
+    questions: list[tuple[str, str, dict[str, object]]] = [
+        (name, "resume", {"confirm": True}) for name in _actors(config)
+    ]
+    answers = ask_all(config.paths.run, questions, ANSWER_S)
+    if not answers.details:
+        raise CommandError(_why_none(answers), ExitStatus.NOT_RUNNING)
+    if as_json:
+        errors = {name: str(error) for name, error in answers.errors.items()}
+        click.echo(orjson.dumps({"resumed": sorted(answers.details), "refused": errors}))
+    else:
+        for name in sorted(answers.details):
+            click.echo(f"{name}: {answers.details[name].get('text', 'resumed')}")
+    if answers.errors:
+        failures = "; ".join(f"{name}: {error}" for name, error in sorted(answers.errors.items()))
+        raise CommandError(failures, ExitStatus.REFUSED)
+
+
+def _actors(config: Config) -> list[str]:
+    """Sessions and accounts first: they cancel. Risk only refuses earlier than they would."""
+    names = [actor.name for actor in config.actors()]
+    return [name for name in names if name.startswith(("session@", "account@"))] + ["risk"]
+
+
+def _standings(config: Config) -> list[Standing]:
+    """Ask everybody where they stand."""
+    answers = ask_all(config.paths.run, [(name, "status", {}) for name in _actors(config)], ANSWER_S)
+    return [_standing(venue, answers) for venue in config.venues]
+
+
+def _standing(venue: str, answers: Answers) -> Standing:
+    """A venue is clear when its session has confirmed it; where that one cannot speak, its account over REST may."""
+    session: dict[str, Any] = answers.details.get(f"session@{venue}", {})
+    account: dict[str, Any] = answers.details.get(f"account@{venue}", {})
+    latched = bool(session.get("latched") or account.get("latched"))
+    failure = session.get("latch_failure") or account.get("latch_failure") or ""
+    note = f"; the latch is in memory only: {failure}" if failure else ""
+    if session.get("kill") == "clear":
+        return Standing(venue, latched, "session", f"nothing is open, confirmed over FIX{note}")
+    if account.get("nothing_open"):
+        return Standing(venue, latched, "account", f"nothing is open, confirmed over REST{note}")
+    if not session and not account:
+        return Standing(venue, False, "", "neither its session nor its account answers")
+    left = session.get("may_be_open", "an unknown number of")
+    return Standing(venue, latched, "", f"cancelling; {left} orders may be open{note}")
+
+
+def _show(standings: list[Standing], as_json: bool) -> None:
+    if as_json:
+        venues = {s.venue: {"latched": s.latched, "clear": bool(s.by), "by": s.by, "text": s.text} for s in standings}
+        click.echo(orjson.dumps({"venues": venues}))
+        return
+    for standing in standings:
+        click.echo(f"{standing.venue}: {'latched' if standing.latched else 'NOT LATCHED'}, {standing.text}")
+
+
+def _why_none(answers: Answers) -> str:
+    silent = [name for name, error in answers.errors.items() if not isinstance(error, NotRunning)]
+    return f"these run but do not answer: {', '.join(silent)}" if silent else "no session and no account is running"
