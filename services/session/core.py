@@ -37,6 +37,7 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.errors import JournalError
 from common.journal.files import Files
 from common.journal.frames import Record
+from common.latch import Latch
 from common.messages import (
     AmendOrder,
     CancelOrder,
@@ -60,7 +61,6 @@ from common.venues.dialect import BadReport, Body, Dialect, Identity
 from services.session.emergency import Emergency
 from services.session.history import RISKY, History
 from services.session.kill import KillSwitch
-from services.session.latch import Latch
 from services.session.outbox import Outbox
 from services.session.rates import MessageRate
 from services.session.records import OWN_KINDS, Records, decode_payload

@@ -8,6 +8,7 @@ confirmation counts only if it was asked for when nothing sent on a dead connect
 import msgspec
 
 from common.instant import NS_PER_MS, Instant
+from common.latch import Latch
 from common.messages import (
     Attempt,
     CancelOrder,
@@ -20,7 +21,6 @@ from common.messages import (
     VenueEvent,
 )
 from common.venues.dialect import Dialect
-from services.session.latch import Latch
 from services.session.open_orders import OpenOrder
 from services.session.outbox import Outbox
 from services.session.records import Records

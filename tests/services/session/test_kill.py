@@ -8,8 +8,8 @@ import pytest
 
 from common.journal.emergency import read_emergency
 from common.journal.files import OsFiles
+from common.latch import Latch
 from common.messages import Inbound, Kind, OperatorAct, Outbound, Reason, Refused, SessionChanged, Withdrawn
-from services.session.latch import Latch
 from tests.services.session.harness import World, decode_payload, generic_config
 
 
