@@ -354,9 +354,9 @@ def test_a_cancel_of_a_closed_or_unknown_order_is_refused(ring: Ring) -> None:
     order = accepted(ring, 1)
     ring.report(order, "F", "2", qty="1", key="k")
     ring.request(CancelRequest(0, 2, 1))
-    assert ring.clients[b"p"][-1].reason is Reason.ORDER_CLOSED
     ring.request(CancelRequest(0, 3, 99))
-    assert ring.clients[b"p"][-1].reason is Reason.UNKNOWN_ORDER
+    reasons = [message.reason for message in ring.clients[b"p"][-2:]]
+    assert reasons == [Reason.ORDER_CLOSED, Reason.UNKNOWN_ORDER]
 
 
 # ---- amendments ----

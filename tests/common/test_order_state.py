@@ -1,0 +1,241 @@
+"""Invariant: whatever the venue says, in whatever order and however often, each fill counts once and nothing is
+illegal."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.messages import Attempt, ExecutionReport, NewOrder, OrderStatus, Reason
+from common.order_state import (
+    NEXT_WORD,
+    TERMINAL_WORDS,
+    ZERO,
+    FillChange,
+    FillLedger,
+    Leg,
+    Order,
+    Request,
+    RequestKind,
+)
+
+D = Decimal
+FEW = settings(max_examples=150, deadline=None)
+
+
+def new_order() -> Order:
+    command = NewOrder(Attempt(1, 1), "s", 1, "v", "SYM", "1", "2", D(10), D(5), "1", False, "X", 0)
+    return Order.sent(command, 1, 1, 1)
+
+
+def total(changes: list[FillChange | None]) -> tuple[Decimal, Decimal, Decimal]:
+    told = [change for change in changes if change is not None]
+    fees = sum((amount for change in told for _, amount in change.fees), ZERO)
+    return sum((c.qty for c in told), ZERO), sum((c.value for c in told), ZERO), fees
+
+
+# ---- the ledger ----
+
+
+def tell(ledger: FillLedger, word: tuple[Any, ...]) -> FillChange | None:
+    kind, key, *rest = word
+    if kind == "trade":
+        return ledger.trade("v", "S", key, "o", "1", D(rest[0]), D(rest[1]), D(rest[2]), "BTC")
+    if kind == "correct":
+        return ledger.correct("v", "S", key, rest[3], "o", "1", D(rest[0]), D(rest[1]), D(rest[2]), "BTC")
+    return ledger.bust("v", "S", key, rest[0])
+
+
+def test_a_fill_told_twice_counts_once() -> None:
+    ledger = FillLedger()
+    assert tell(ledger, ("trade", "a", 2, 5, 0)) is not None
+    assert tell(ledger, ("trade", "a", 2, 5, 0)) is None
+    assert ledger.knows("v", "S", "a") and not ledger.knows("v", "T", "a")
+
+
+def test_a_bust_before_its_trade_holds() -> None:
+    ledger = FillLedger()
+    assert tell(ledger, ("bust", "b", "a")) is None
+    assert tell(ledger, ("trade", "a", 2, 5, 0)) is None
+
+
+def test_a_correction_chain_counts_its_end_whatever_is_told_first() -> None:
+    words = [("trade", "a", 2, 5, 1), ("correct", "b", 3, 5, 1, "a"), ("correct", "c", 4, 6, 2, "b")]
+    for order in ([0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1], [0, 2, 1], [1, 2, 0]):
+        ledger = FillLedger()
+        assert total([tell(ledger, words[i]) for i in order]) == (D(4), D(24), D(2)), order
+
+
+def test_keys_that_refer_to_each_other_do_not_hang() -> None:
+    ledger = FillLedger()
+    words = [("correct", "a", 2, 5, 0, "b"), ("correct", "b", 3, 5, 0, "a"), ("correct", "c", 1, 1, 0, "c")]
+    for word in words:
+        tell(ledger, word)
+    assert len(ledger) == 3
+
+
+def test_retired_fills_are_bounded() -> None:
+    ledger = FillLedger(max_retired=3)
+    for number in range(10):
+        ledger.trade("v", "S", str(number), f"o{number}", "1", D(1), D(1))
+        ledger.retire(f"o{number}")
+    assert len(ledger) == 3
+    assert not ledger.knows("v", "S", "0") and ledger.knows("v", "S", "9")
+
+
+def test_a_stranger_s_fill_can_be_claimed_once() -> None:
+    ledger = FillLedger()
+    ledger.trade("v", "S", "a", "", "1", D(2), D(5), D(1), "BTC")
+    claimed = ledger.claim("v", "S", "a", "o")
+    assert claimed is not None and (claimed.qty, claimed.value, claimed.owner) == (D(2), D(10), "o")
+    assert ledger.claim("v", "S", "a", "p") is None
+    assert ledger.claim("v", "S", "z", "p") is None
+
+
+_fill = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[tuple[Any, ...]]:
+    """Trades, each perhaps followed by a chain of corrections, perhaps ended by a bust."""
+    words: list[tuple[Any, ...]] = []
+    for trade in range(draw(st.integers(1, 4))):
+        key = f"t{trade}"
+        words.append(("trade", key, *draw(_fill)))
+        for step in range(draw(st.integers(0, 2))):
+            words.append(("correct", f"{key}.{step}", *draw(_fill), key))
+            key = f"{key}.{step}"
+        if draw(st.booleans()):
+            words.append(("bust", f"{key}!", key))
+    return words
+
+
+@FEW
+@given(histories(), st.randoms(use_true_random=False), st.integers(0, 5))
+def test_order_and_repetition_do_not_matter(words: list[tuple[Any, ...]], random: Any, repeats: int) -> None:
+    straight = FillLedger()
+    expected = total([tell(straight, word) for word in words])
+    shuffled = words + [random.choice(words) for _ in range(repeats)]
+    random.shuffle(shuffled)
+    ledger = FillLedger()
+    assert total([tell(ledger, word) for word in shuffled]) == expected
+
+
+# ---- the venue's word ----
+
+
+def make_report(exec_type: str, ord_status: str, **fields: Any) -> ExecutionReport:
+    values: dict[str, Any] = {
+        "cl_ord_id": "X", "orig_cl_ord_id": "", "order_id": "V", "exec_id": "", "exec_type": exec_type,
+        "ord_status": ord_status, "symbol": "SYM", "side": "1", "order_qty": D(10), "price": D(5), "last_qty": ZERO,
+        "last_px": ZERO, "cum_qty": None, "leaves_qty": None,
+    }  # fmt: skip
+    return ExecutionReport(**(values | fields))
+
+
+def test_the_table_is_whole() -> None:
+    assert NEXT_WORD.keys() >= TERMINAL_WORDS
+    widths = {len(row) for row in NEXT_WORD.values()}
+    assert len(widths) == 1
+
+
+@pytest.mark.parametrize("word", sorted(TERMINAL_WORDS))
+def test_a_stale_new_does_not_open_what_the_venue_has_ended(word: str) -> None:
+    leg = Leg("X", "X", D(10), D(5), word=word)
+    assert leg.hear(make_report("0", "0")) is (word == "8")
+    assert leg.word == ("0" if word == "8" else word)
+
+
+def test_rest_never_lowers_what_was_told() -> None:
+    leg = Leg("X", "X", D(10), D(5))
+    leg.hear(make_report("F", "1", cum_qty=D(4)))
+    leg.told_by_rest("1", "V", D(10), D(5), D(2))
+    assert (leg.told_cum_qty, leg.leaves_qty) == (D(4), D(6))
+
+
+def test_rest_never_takes_back_an_end() -> None:
+    leg = Leg("X", "X", D(10), D(5), word="4")
+    leg.told_by_rest("1", "V", D(10), D(5), D(2))
+    assert leg.word == "4"
+
+
+def test_leaves_believe_the_venue_where_fills_are_missing() -> None:
+    leg = Leg("X", "X", D(10), D(5))
+    leg.hear(make_report("I", "1", cum_qty=D(7)))
+    assert (leg.cum_qty, leg.leaves_qty) == (ZERO, D(3))
+
+
+def test_a_word_of_life_is_stronger_than_never_received() -> None:
+    order = new_order()
+    order.end(OrderStatus.VOID, Reason.NOT_FOUND)
+    order.heard(order.legs[0], make_report("0", "0"))
+    assert order.status is OrderStatus.NEW
+
+
+def test_a_request_that_is_lost_with_its_connection_is_unknown_until_answered() -> None:
+    order = new_order()
+    order.heard(order.legs[0], make_report("0", "0"))
+    order.request_sent(Request(RequestKind.CANCEL, Attempt(1, 2), "s", 2, "c", D(10), None))
+    assert order.connection_lost() and order.is_unknown
+    assert order.status is OrderStatus.PENDING_CANCEL
+    order.heard(order.legs[0], make_report("4", "4", cl_ord_id="c", orig_cl_ord_id="X"))
+    assert order.is_closed and order.status.value == "CANCELED" and not order.is_unknown
+
+
+_reports = st.builds(
+    make_report,
+    st.sampled_from(sorted(NEXT_WORD[""])),
+    st.sampled_from("0123456789ABCDE"),
+    cl_ord_id=st.sampled_from(["X", "c", "r"]),
+    orig_cl_ord_id=st.sampled_from(["", "X"]),
+    order_qty=st.sampled_from([None, D(10), D(12), D(8)]),
+    last_qty=st.integers(0, 5).map(D),
+    last_px=st.just(D(5)),
+    cum_qty=st.none() | st.integers(0, 12).map(D),
+    trade_key=st.sampled_from(["", "a", "b", "c", "d"]),
+    reference_trade_key=st.sampled_from(["", "a", "b"]),
+)
+
+
+@FEW
+@given(st.lists(_reports, max_size=14), st.sets(st.integers(0, 13)), st.sets(st.integers(0, 13)))
+def test_every_event_in_every_state_is_total(
+    reports: list[ExecutionReport], requests: set[int], losses: set[int]
+) -> None:
+    order, ledger = new_order(), FillLedger()
+    for step, report in enumerate(reports):
+        if step in requests and not order.is_closed:
+            kind, name = (RequestKind.REPLACE, "r") if step % 2 else (RequestKind.CANCEL, "c")
+            if name not in {leg.owner for leg in order.legs}:
+                order.request_sent(Request(kind, Attempt(1, step + 2), "s", 2, name, D(10), D(6)))
+        if step in losses:
+            order.connection_lost()
+        leg = order.leg_of(report)
+        if leg is not None:
+            change = ledger.report("v", leg.owner, report)
+            if change is not None:
+                next(each for each in order.legs if each.owner == change.owner).fill(change)
+            order.heard(leg, report)
+        assert order.leaves_qty >= 0
+        assert order.is_closed or order.legs
+        assert order.status in OrderStatus
+        if order.is_closed:
+            assert not order.requests and order.leaves_qty == 0
+
+
+@FEW
+@given(st.lists(_reports, max_size=10))
+def test_a_report_said_twice_in_a_row_changes_nothing_the_second_time(reports: list[ExecutionReport]) -> None:
+    order, ledger = new_order(), FillLedger()
+    leg = order.legs[0]
+    for report in reports:
+        states = []
+        for _ in range(2):
+            change = ledger.report("v", leg.owner, report)
+            if change is not None:
+                leg.fill(change)
+            order.heard(leg, report)
+            states.append((leg.word, leg.cum_qty, leg.leaves_qty, order.status))
+        assert states[0] == states[1]
