@@ -151,7 +151,7 @@ class Session:
         self._request_repeats = 0
         self._sent_boot_ns = now_ns
         self._deadline_ns = 0
-        self._test_request_ns = -1
+        self._asked_for_life = False  # a TestRequest(1) is out since the last message came
         self._test_req_id = b""
         self._logout_waits_ns = 0
         self._refusal: DisconnectReason | None = None
@@ -353,6 +353,7 @@ class Session:
             self._garbled(now)
             return
         self.last_received_boot_ns = now.boot_ns
+        self._asked_for_life = False
         msg_type = fields[b"35"]
         if self._refusal is not None or self.state is _S.LOGOUT_ANSWERED:
             self._after_the_end(msg_type)
@@ -846,7 +847,7 @@ class Session:
         if interval:
             due.append(self._sent_boot_ns + interval)
             silent = self._silence_ns(interval)
-            due.append(silent[0] if self._test_request_ns < self.last_received_boot_ns else silent[1])
+            due.append(silent[1] if self._asked_for_life else silent[0])
         if self._gap is not None:
             due.append(self._gap.progress_ns + int(self.settings.resend_timeout_s * NS_PER_S))
         if self._logout_waits_ns:
@@ -897,8 +898,8 @@ class Session:
                 DisconnectReason.HEARTBEAT_TIMEOUT,
                 f"nothing received for {(t - self.last_received_boot_ns) / NS_PER_S:.1f} s",
             )
-        elif t >= ask_ns and self._test_request_ns < self.last_received_boot_ns:
-            self._test_request_ns = t
+        elif t >= ask_ns and not self._asked_for_life:
+            self._asked_for_life = True
             self._test_req_id = b"%d-%d" % (self.connection, self.next_outbound)
             self._send(b"1", b"112=%b\x01" % self._test_req_id, now)
         elif t >= self._sent_boot_ns + interval:
