@@ -39,9 +39,9 @@ def make_well(world: World) -> None:
         process.start()
     for name in world.exchange_logs:
         world.ask(name, "fault", {"kind": "clear"})
-    for name in list(world.latched):
+    for name in sorted(world.latched):
         world.resume(name)
-    for name in list(world.logged_out):
+    for name in sorted(world.logged_out):
         world.log_on(name)
 
 
@@ -190,7 +190,7 @@ def _relogon(world: World, target: str, random: Random) -> None:
 
 def _kill_switch(world: World, target: str, random: Random) -> None:
     world.pull_kill_switch()
-    for name in list(world.latched):
+    for name in sorted(world.latched):
         world.scheduler.after(random.choice((2, 5)) * NS_PER_S, world.resume, name)
 
 
