@@ -157,7 +157,11 @@ class PrivateStack:
     def __enter__(self) -> "PrivateStack":
         """Start and wait until ready."""
         self.start()
-        self.wait_ready()
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -44,6 +44,9 @@ MAX_UNACKNOWLEDGED = 65_536
 
 RESEND_ENTRIES = 512
 RESEND_BYTES = 512 * 1024
+RESEND_NS = 20 * NS_PER_MS
+"""The least time between two resends: each message of an overtaken run is refused, and one resend mends them all."""
+
 REREAD_NS = 20 * NS_PER_MS
 """A record was published but could not be read yet: the next try."""
 
@@ -59,6 +62,10 @@ class Acknowledged(NamedTuple):
 
 class Superseded(Exception):
     """The log has a later epoch of this writer: another process holds the name, and this one must end."""
+
+
+class LogLost(Superseded):
+    """The journal does not know what it once acknowledged: it is another one, or has lost its folder."""
 
 
 class _Pending(NamedTuple):
@@ -84,6 +91,8 @@ class Appender:
         self._next_number = 1
         self._asked_boot_ns: int | None = None
         self._first_asked_boot_ns: int | None = None
+        self._resent_boot_ns: int | None = None
+        self._resend_due_boot_ns: int | None = None
         self.grant: EpochGranted | None = None
         self.journal_epoch = 0
         self.low_disk = 0
@@ -120,6 +129,7 @@ class Appender:
         self._unsent.clear()
         self._unacknowledged.clear()
         self._next_number = 1
+        self._resend_due_boot_ns = None
         self._token = now.boot_ns
         self._ask(now, first=True)
 
@@ -143,7 +153,7 @@ class Appender:
     def received(self, message: msgspec.Struct, now: Instant) -> Acknowledged | None:
         """Take a message of the journal link. Returns what it newly acknowledges; after a grant, `granted` is True.
 
-        Raises Superseded when a later epoch of this writer is in the log.
+        Raises Superseded when a later epoch of this writer is in the log, LogLost when its own is not.
         """
         match message:
             case Appended():
@@ -174,6 +184,12 @@ class Appender:
 
     def next_deadline_ns(self) -> int | None:
         """When `timer` has something to do, in boot time."""
+        question = self._question_due_ns()
+        if question is None or self._resend_due_boot_ns is None:
+            return self._resend_due_boot_ns if question is None else question
+        return min(question, self._resend_due_boot_ns)
+
+    def _question_due_ns(self) -> int | None:
         if self._asked_boot_ns is not None:
             return self._asked_boot_ns + QUESTION_NS
         if self._unacknowledged:
@@ -181,9 +197,11 @@ class Appender:
         return None
 
     def timer(self, now: Instant) -> None:
-        """Ask (again) where an answer is overdue."""
-        deadline = self.next_deadline_ns()
-        if deadline is not None and now.boot_ns >= deadline:
+        """Send again what was held back, and ask (again) where an answer is overdue."""
+        if self._resend_due_boot_ns is not None and now.boot_ns >= self._resend_due_boot_ns:
+            self._resend(now)
+        question = self._question_due_ns()
+        if question is not None and now.boot_ns >= question:
             self._ask(now, first=self._first_asked_boot_ns is None)
 
     def _appended(self, message: Appended, now: Instant) -> Acknowledged | None:
@@ -212,9 +230,19 @@ class Appender:
             raise Superseded(
                 f"{self._writer}: epoch {message.epoch} is in the log, this process has {self.grant.epoch}"
             )
+        if message.epoch < self.grant.epoch:
+            raise LogLost(
+                f"{self._writer}: the journal granted epoch {self.grant.epoch} and now knows {message.epoch}: it is "
+                "another journal, or its folder was replaced; compare it with the venue's numbers before trading on"
+            )
         self._asked_boot_ns = self._first_asked_boot_ns = None
-        self.journal_epoch = message.journal_epoch
-        self._resend(now)
+        if message.journal_epoch != self.journal_epoch or self._resent_boot_ns is None:
+            self.journal_epoch = message.journal_epoch
+            self._resend(now)
+        elif now.boot_ns - self._resent_boot_ns >= RESEND_NS:
+            self._resend(now)
+        else:
+            self._resend_due_boot_ns = self._resent_boot_ns + RESEND_NS
 
     def _note_journal_epoch(self, journal_epoch: int, now: Instant) -> None:
         if journal_epoch != self.journal_epoch:
@@ -223,6 +251,7 @@ class Appender:
 
     def _resend(self, now: Instant) -> None:
         """Everything unacknowledged again, oldest first, in bounded messages; each wait starts anew."""
+        self._resent_boot_ns, self._resend_due_boot_ns = now.boot_ns, None
         self._unacknowledged = deque(pending._replace(taken_boot_ns=now.boot_ns) for pending in self._unacknowledged)
         run: list[_Pending] = []
         size = 0
@@ -263,6 +292,7 @@ class Follower:
         self._core = core
         self._reading = False
         self._reread_boot_ns: int | None = None
+        self._journal_epoch = 0
         self.cursor = cursor
         self.seen = cursor
 
@@ -277,10 +307,15 @@ class Follower:
         self._read()
 
     def received(self, block: bytes) -> list[Record]:
-        """A published block."""
+        """A published block. Raises LogLost when a later life of the journal writes what was written before."""
         records = parse(block)
-        if not records or records[-1].lsn <= self.cursor:
+        if not records:
             return []
+        if records[-1].lsn <= self.cursor:
+            if 0 < self._journal_epoch < records[-1].journal_epoch:
+                raise LogLost(f"the journal begins anew at LSN {records[0].lsn}, and {self.cursor} was read already")
+            return []
+        self._journal_epoch = records[-1].journal_epoch
         if records[0].lsn > self.cursor + 1:
             self.read_to(records[-1].lsn)
             return []
@@ -297,6 +332,7 @@ class Follower:
             raise RuntimeError(f"the log was read from LSN {fresh[0].lsn}, the cursor is at {self.cursor}")
         if fresh:
             self.cursor = fresh[-1].lsn
+            self._journal_epoch = fresh[-1].journal_epoch
             self.seen = max(self.seen, self.cursor)
             self._read()
         elif self.cursor < self.seen:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.actor.core import BaseCore, ReadLog, Send
-from common.actor.links import AWAY_NS, QUESTION_NS, Appender, Follower, Superseded
+from common.actor.links import AWAY_NS, QUESTION_NS, RESEND_NS, Appender, Follower, LogLost, Superseded
 from common.instant import Instant
 from common.journal.frames import Entry, Link, Record, frame, parse
 from common.messages import (
@@ -123,6 +123,30 @@ def test_a_later_epoch_in_the_log_ends_the_writer() -> None:
         appender.received(AppendRefused(WRITER, 51, 1, 1), at(5))
 
 
+def test_a_journal_that_lost_the_writers_epoch_is_not_written_to() -> None:
+    core, appender = granted(Journal())
+    appender.append(Kind.OPERATOR, act("a"), at(0))
+    appender.turn_ended(at(0))
+    core.effects.clear()
+    with pytest.raises(LogLost, match="folder was replaced"):
+        appender.received(AppendRefused(WRITER, 0, 1, 2), at(5))
+    assert core.effects == []
+
+
+def test_a_run_of_refusals_brings_one_resend_and_one_more_later() -> None:
+    core, appender = granted(Journal())
+    appender.append(Kind.OPERATOR, act("a"), at(0))
+    appender.turn_ended(at(0))
+    core.effects.clear()
+    for _ in range(5):
+        appender.received(AppendRefused(WRITER, 50, 1, 1), at(1))
+    assert len(core.effects) == 1
+    deadline = appender.next_deadline_ns()
+    assert deadline == at(1).boot_ns + RESEND_NS
+    appender.timer(Instant(0, deadline))
+    assert len(core.effects) == 2
+
+
 def test_an_acknowledgement_that_skips_a_number_is_not_believed_for_it() -> None:
     core, appender = granted(Journal())
     appender.append(Kind.OPERATOR, act("a"), at(0))
@@ -230,3 +254,12 @@ def test_what_is_published_but_not_yet_readable_is_read_again() -> None:
     assert deadline is not None
     follower.timer(Instant(0, deadline))
     assert core.effects == [ReadLog(1, 3)]
+
+
+def test_a_log_that_begins_anew_is_not_ignored_as_old() -> None:
+    follower = Follower(BaseCore("orders"))
+    assert len(follower.received(block(1, 5))) == 5
+    entries = [Entry(Kind.OPERATOR, WRITER, 1, 1, b"x")]
+    framed, _ = frame(entries, Link(0, 0), stamp_ns=9, journal_epoch=2, durable_lsn=0)
+    with pytest.raises(LogLost):
+        follower.received(framed)

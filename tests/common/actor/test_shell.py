@@ -110,6 +110,7 @@ def test_a_second_instance_refuses_to_start(echo: Echo) -> None:
 
 
 def test_sigterm_stops_the_core_and_its_status_is_the_exit_status(echo: Echo) -> None:
+    assert echo.ask(1) == 2
     assert is_running(echo.run, "echo")
     echo.process.send_signal(signal.SIGTERM)
     assert echo.process.wait(timeout=5) == 6
