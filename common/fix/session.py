@@ -423,7 +423,7 @@ class Session:
         if original is None:
             return Problem(1, 122, "Required tag missing") if self.settings.requires_orig_sending_time else None
         try:
-            late = parse_utc_timestamp(original) > sent_ns
+            late = parse_utc_timestamp(original) > sent_ns and self._tolerance_ns > 0
         except FormatError:
             return Problem(6, 122, "Incorrect data format for value")
         return Problem(10, None, "SendingTime accuracy problem") if late else None

@@ -247,7 +247,7 @@ class SessionSettings:
     timestamp_digits: int = 3
     logon_timeout_s: float = 10.0
     logout_timeout_s: float = 2.0
-    sending_time_tolerance_s: float = 120.0  # 0: off
+    sending_time_tolerance_s: float = 120.0  # 0: off, and OrigSendingTime(122) may be later than SendingTime(52)
     requires_orig_sending_time: bool = True  # PossDupFlag(43)=Y without OrigSendingTime(122) is rejected (case 2.g)
     test_request_multiplier: float = 1.2
     disconnect_multiplier: float = 2.4

@@ -104,6 +104,8 @@ class Binance:
             sequence_policy=SequencePolicy.RESET,
             allow_resend_request=False,
             timestamp_digits=6,
+            # A clock that was set back must not cost a fill: what is rejected is never told again.
+            sending_time_tolerance_s=0,
             logon_fields=logon_fields,
         )
 

@@ -61,6 +61,8 @@ class Generic:
             initiator=True,
             reset_on_logon=False,
             sequence_policy=SequencePolicy.RESEND,
+            # A clock that was set back must not cost a fill: what is rejected is never told again.
+            sending_time_tolerance_s=0,
         )
 
     def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
