@@ -542,13 +542,12 @@ class Order(msgspec.Struct, gc=False):
 
     def heard(self, leg: Leg, report: ExecutionReport) -> bool:
         """Take a report on `leg`, its fill already counted. False when its word came too late to change the state."""
-        was_open = leg.is_open
         if self.ending is not None and report.exec_type != "8":
             # It was held for never received, and is heard of: the venue's word is the stronger one.
             self.ending, self.reason, self.text = None, Reason.NONE, ""
         counted = leg.hear(report)
         self.unknown = False
-        self._answer_requests(leg, report, was_open)
+        self._answer_requests(leg, report)
         if len(self.legs) == 1 or leg is self.legs[-1]:
             self._take_terms(leg)
         if self.is_closed:
@@ -585,8 +584,8 @@ class Order(msgspec.Struct, gc=False):
         self.unknown = False
         self.requests.clear()
 
-    def _answer_requests(self, leg: Leg, report: ExecutionReport, was_open: bool) -> None:
-        """A report answers the request that it names, and any that its word makes pointless."""
+    def _answer_requests(self, leg: Leg, report: ExecutionReport) -> None:
+        """A report answers the request that it names, and only that one."""
         requests = self.requests
         if not requests:
             return
@@ -603,9 +602,6 @@ class Order(msgspec.Struct, gc=False):
             amend = next((r for r in requests.values() if r.kind is RequestKind.AMEND), None)
             if amend is not None:
                 del requests[amend.cl_ord_id]
-        if was_open and not leg.is_open and leg.word in (CANCELED, FILLED, EXPIRED):
-            for request in [r for r in requests.values() if r.kind is RequestKind.AMEND]:
-                del requests[request.cl_ord_id]
 
     def _take_terms(self, leg: Leg) -> None:
         """The order's own terms follow the venue's once it has accepted them."""
