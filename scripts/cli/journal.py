@@ -12,11 +12,14 @@ from typing import Any
 
 import click
 import orjson
+import zmq
 
 from common.config import load
 from common.exit_status import ExitStatus
 from common.journal import Damage, FormatTooNew, JournalError, OsFiles, Reader, salvage, verify
 from scripts.cli.errors import CommandError
+from scripts.journal.past import Past, Shadow, past_text
+from scripts.journal.replay import Pace, blocks
 from scripts.journal.select import (
     Filter,
     OrderTrail,
@@ -30,7 +33,8 @@ from scripts.journal.select import (
     select,
 )
 from scripts.journal.stats import Stats, gather
-from scripts.journal.words import document, line, time_text
+from scripts.journal.story import story
+from scripts.journal.words import document, line, payload_of, time_text
 
 FOLLOW_PAUSE_S = 0.05
 
@@ -99,9 +103,11 @@ def filters(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def make_filter(session: str, order: str, kinds: tuple[str, ...], writer: str, ticks: bool) -> Filter:
+def make_filter(
+    reader: Reader, session: str, order: str, kinds: tuple[str, ...], writer: str, ticks: bool
+) -> Filter:
     """The filter that the options describe."""
-    trail = OrderTrail.of(order) if order else None
+    trail = OrderTrail.of(order, reader) if order else None
     return Filter(writer, frozenset(kind.upper() for kind in kinds), session, trail, None, ticks)
 
 
@@ -135,7 +141,7 @@ def tail(
 ) -> None:
     """The last records, readable, with their FIX messages decoded."""
     place = Range(folder, start, end)
-    wanted = make_filter(session, order, kinds, writer, ticks)
+    wanted = make_filter(place.reader, session, order, kinds, writer, ticks)
     seen = place.reader.durable_lsn()
     for shown in last(place.reader, wanted, lines, place.from_lsn, seen if following else place.upto_lsn):
         show(shown, as_json)
@@ -168,7 +174,7 @@ def grep(
     Exit status 1 when none does.
     """
     place = Range(folder, start, end)
-    wanted = make_filter(session, order, kinds, writer, ticks)
+    wanted = make_filter(place.reader, session, order, kinds, writer, ticks)
     try:
         wanted.pattern = re.compile(pattern)
     except re.error as error:
@@ -300,3 +306,126 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
         yield told
     finally:
         click.echo("\r\x1b[K", err=True, nl=False)
+
+
+@journal.command()
+@FOLDER
+@click.option("--at", "at", metavar="LSN|TIME", help="As of this LSN or UTC time; without it, the journal's end.")
+@AS_JSON
+@checked
+def state(folder: Path | None, at: str | None, as_json: bool) -> None:
+    """Orders, positions, sessions and risk as they were."""
+    place = Range(folder, None, at)
+    past = Past(load())
+    for block in blocks(place.reader, place.reader.first_lsn(), place.upto_lsn):
+        for record in block.records:
+            past.apply(record)
+    found = past.document()
+    click.echo(orjson.dumps(found) if as_json else past_text(found))
+
+
+@journal.command()
+@click.argument("order")
+@FOLDER
+@AS_JSON
+@checked
+def explain(order: str, folder: Path | None, as_json: bool) -> None:
+    """The whole story of ORDER (STRATEGY/NUMBER or a ClOrdID(11)): every record and message, and what each step took.
+
+    Exit status 6 where the journal knows of no such order.
+    """
+    reader = open_reader(str(folder_or_configured(folder)))
+    steps = story(reader, OrderTrail.of(order, reader))
+    if not steps:
+        raise CommandError(f"{order}: no record is about such an order", ExitStatus.REFUSED)
+    if as_json:
+        click.echo(orjson.dumps({"order": order, "steps": [step.document() for step in steps]}))
+        return
+    for step in steps:
+        click.echo(step.text())
+
+
+@journal.command()
+@FOLDER
+@FROM
+@TO
+@click.option(
+    "--speed", default=0.0, show_default=True, help="So many times as fast as recorded; 1 its own pace, 0 at once."
+)
+@click.option("--publish", metavar="ENDPOINT", default="", help="Bind a ZeroMQ PUB there and publish the frames.")
+@click.option("--wait", "wait_s", default=0.0, help="With --publish: so long for a subscriber, in seconds.")
+@click.option("--shadow", is_flag=True, help="Feed the real folds and compare them with the recorded state hashes.")
+@AS_JSON
+@checked
+def replay(
+    folder: Path | None,
+    start: str | None,
+    end: str | None,
+    speed: float,
+    publish: str,
+    wait_s: float,
+    shadow: bool,
+    as_json: bool,
+) -> None:
+    """The journal again: to the terminal, as the stack's own stream (--publish), or into a shadow stack (--shadow).
+
+    A shadow starts at the first record, whatever --from says, and exits 7 where its state differs from the recorded.
+    """
+    place = Range(folder, start, end)
+    pace = Pace(speed, time.monotonic_ns, time.sleep)
+    if shadow:
+        _replay_shadow(place, pace, as_json)
+    elif publish:
+        _replay_stream(place, pace, publish, wait_s, as_json)
+    else:
+        for block in blocks(place.reader, place.from_lsn, place.upto_lsn):
+            pace.wait(block.records[0].stamp_ns)
+            for record in block.records:
+                show((record, payload_of(record)), as_json)
+
+
+def _replay_shadow(place: Range, pace: Pace, as_json: bool) -> None:
+    shadow = Shadow(load())
+    began, count = time.perf_counter(), 0
+    for block in blocks(place.reader, place.reader.first_lsn(), place.upto_lsn):
+        pace.wait(block.records[0].stamp_ns)
+        shadow.run(block.records)
+        count += len(block.records)
+        if shadow.differs is not None:
+            break
+    rate = round(count / (time.perf_counter() - began))
+    differs = shadow.differs
+    if as_json:
+        place_of = {"actor": differs.actor, "at_lsn": differs.at_lsn, "record": shadow.differs_lsn} if differs else None
+        click.echo(orjson.dumps({"records": count, "compared": shadow.compared, "agreed": shadow.agreed_lsn,
+                                 "differs": place_of, "records_per_s": rate}))  # fmt: skip
+    else:
+        click.echo(f"{count:,} records, {rate:,} a second; {shadow.compared} state hashes compared.")
+    if differs is not None:
+        after = shadow.agreed_lsn.get(differs.actor, 0)
+        raise CommandError(
+            f"the state of {differs.actor} at record {differs.at_lsn} is not the recorded one (record "
+            f"{shadow.differs_lsn}); the first record that was folded otherwise lies after {after}",
+            ExitStatus.INTEGRITY,
+        )
+
+
+def _replay_stream(place: Range, pace: Pace, endpoint: str, wait_s: float, as_json: bool) -> None:
+    count = 0
+    with zmq.Context() as context, context.socket(zmq.XPUB) as sock:
+        sock.setsockopt(zmq.XPUB_NODROP, 1)
+        sock.setsockopt(zmq.LINGER, 1000)
+        try:
+            sock.bind(endpoint)
+        except zmq.ZMQError as error:
+            raise CommandError(f"{endpoint}: {error}: name another endpoint", ExitStatus.USAGE) from error
+        if wait_s and not sock.poll(int(wait_s * 1000)):
+            raise CommandError(f"nobody subscribed to {endpoint} within {wait_s} s", ExitStatus.TIMEOUT)
+        for block in blocks(place.reader, place.from_lsn, place.upto_lsn):
+            pace.wait(block.records[0].stamp_ns)
+            sock.send(block.frames)
+            count += len(block.records)
+    if as_json:
+        click.echo(orjson.dumps({"records": count, "endpoint": endpoint}))
+    else:
+        click.echo(f"{count:,} records published on {endpoint}.")

@@ -91,11 +91,18 @@ class OrderTrail:
     order_ids: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, text: str) -> "OrderTrail":
-        """`STRATEGY/NUMBER`, else a ClOrdID(11)."""
+    def of(cls, text: str, reader: Reader) -> "OrderTrail":
+        """`STRATEGY/NUMBER`, else a ClOrdID(11) of the order or of any request about it. Raises JournalError."""
         strategy, _, number = text.rpartition("/")
         if strategy and number.isdigit():
             return cls((strategy, int(number)))
+        for _, payload in select(reader, Filter(kinds=frozenset({"OUTBOUND"})), reader.first_lsn(), None):
+            command = payload.command if isinstance(payload, Outbound) else None
+            match command:
+                case NewOrder() if command.cl_ord_id == text:
+                    return cls((command.strategy, command.number))
+                case AmendOrder() | CancelOrder() if command.cl_ord_id == text:
+                    return cls((command.target_strategy, command.target_number))
         return cls(None, {text})
 
     def concerns(self, payload: Payload | None) -> bool:
@@ -123,9 +130,7 @@ class OrderTrail:
     def _command(self, command: object) -> bool:
         match command:
             case NewOrder():
-                ours = self._named(command.strategy, command.number) or command.cl_ord_id in self.ids
-                if ours and self.name is None:
-                    self.name = (command.strategy, command.number)
+                ours = self._named(command.strategy, command.number)
             case AmendOrder() | CancelOrder():
                 ours = (
                     self._named(command.target_strategy, command.target_number)
@@ -172,14 +177,15 @@ class Filter:
 
     def admits(self, record: Record, payload: Payload | None) -> bool:
         """Whether the record is to be shown."""
-        name = kind_name(record.kind)
-        if name == "TICK" and not self.ticks and "TICK" not in self.kinds:
+        kind = kind_name(record.kind)
+        if kind == "TICK" and not self.ticks and "TICK" not in self.kinds:
             return False
         if self.writer and record.writer != self.writer:
             return False
-        if self.kinds and name not in self.kinds:
+        if self.kinds and kind not in self.kinds:
             return False
-        if self.session and self.session not in (getattr(payload, "session", ""), record.writer):
+        name = self.session.removeprefix("session@")
+        if name and name != getattr(payload, "session", "") and record.writer != f"session@{name}":
             return False
         if self.trail is not None and not self.trail.concerns(payload):
             return False

@@ -76,7 +76,9 @@ def time_text(stamp_ns: int) -> str:
 def line(record: Record, payload: Payload | None) -> str:
     """The record on one line: LSN, time, writer, kind, and what it says."""
     head = f"{record.lsn:>9} {time_text(record.stamp_ns)} {record.writer:<16} {kind_name(record.kind):<11}"
-    return f"{head} {_summary(record, payload)}"
+    text = f"{head} {_summary(record, payload)}".rstrip()
+    # What a venue or a peer wrote must not steer the reader's terminal.
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def _summary(record: Record, payload: Payload | None) -> str:
