@@ -146,6 +146,10 @@ class Client:
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
+    def number_from(self, number: int) -> None:
+        """The next command bears `number`; see `Entry.number_from`."""
+        self._entry.number_from(number)
+
     def connect(self) -> None:
         """Wait until the order manager has welcomed this client. Raises NotRunning, Superseded."""
         if self._entry.epoch:
@@ -191,13 +195,21 @@ class Client:
         )
         return self._sent(number)
 
-    def amend(self, target_number: int, order_qty: Number | None = None, price: Number | None = None) -> int:
-        """Change total quantity and/or price of an own order; returns the command's number."""
+    def amend(
+        self,
+        target_number: int,
+        order_qty: Number | None = None,
+        price: Number | None = None,
+        *,
+        target_strategy: str = "",
+    ) -> int:
+        """Change total quantity and/or price of an order, an own one unless `target_strategy` names another's; returns
+        the command's number.
+        """
         self.connect()
         quantity = None if order_qty is None else _decimal(order_qty, "order_qty")
-        return self._sent(
-            self._entry.amend(_now(), target_number, quantity, None if price is None else _decimal(price, "price"))
-        )
+        limit = None if price is None else _decimal(price, "price")
+        return self._sent(self._entry.amend(_now(), target_number, quantity, limit, target_strategy=target_strategy))
 
     def cancel(self, target_number: int, target_strategy: str = "") -> int:
         """Cancel an order, an own one unless `target_strategy` names another's; returns the command's number."""

@@ -158,11 +158,12 @@ class Entry:
         price: Decimal | None = None,
         *,
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
+        target_strategy: str = "",
     ) -> int:
-        """Change the total quantity and/or the price of an own order; None leaves a term. Returns the
-        command's number.
+        """Change the total quantity and/or the price of an order, an own one unless `target_strategy` names another's;
+        None leaves a term. Returns the command's number.
         """
-        return self._give(AmendRequest(0, 0, target_number, order_qty, price, time_to_live_ns), now)
+        return self._give(AmendRequest(0, 0, target_number, order_qty, price, time_to_live_ns, target_strategy), now)
 
     def cancel(self, now: Instant, target_number: int, target_strategy: str = "") -> int:
         """Cancel an order, whatever it takes. Returns the command's number."""
@@ -173,6 +174,12 @@ class Entry:
         command's number.
         """
         return self._give(CancelAllRequest(0, 0, venue, symbol, target_strategy), now)
+
+    def number_from(self, number: int) -> None:
+        """The next command bears `number`, for a person who names orders by hand. One that was used is a repeat: it is
+        answered as the first was where the body is the same, and refused where it is not.
+        """
+        self._highest = number - 1
 
     def query(self, request: QueryRequest) -> None:
         """Ask a read-only question; it needs no name and has no number."""

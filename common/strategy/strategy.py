@@ -67,7 +67,8 @@ class Market(NamedTuple):
 
     def price_up(self, price: Decimal) -> Decimal:
         """The next price on the grid at or above `price`."""
-        return -(-price // self.tick_size) * self.tick_size
+        below = self.price_down(price)
+        return below if below == price else below + self.tick_size
 
     def quantity_down(self, quantity: Decimal) -> Decimal:
         """The next quantity on the grid at or below `quantity`."""
@@ -271,7 +272,7 @@ class StrategyCore(BaseCore):
         """What is overdue at the order manager, and the strategy's own timer."""
         self.strategy.now = now
         self.entry.timer(now)
-        if self._started and now.boot_ns >= self._timer_ns:
+        if self._started and not self.entry.superseded and now.boot_ns >= self._timer_ns:
             self._timer_ns = now.boot_ns + self.strategy.timer_ns
             self._guard("on_timer", self.strategy.on_timer)
         self._flush()

@@ -54,6 +54,7 @@ class VenueBooks(msgspec.Struct, gc=False):
     last_trade_keys: dict[str, str] = {}
     trades_asked: dict[str, TradesAsked] = {}
     balances: tuple[tuple[str, Decimal, Decimal], ...] = ()
+    balances_lsn: int = 0
 
     @property
     def logged_on(self) -> bool:

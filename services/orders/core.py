@@ -862,6 +862,7 @@ class OrdersCore(BaseCore):
                 name: {
                     "session": venue.state.value,
                     "balances": {asset: [str(free), str(locked)] for asset, free, locked in venue.balances},
+                    "balances_lsn": venue.balances_lsn,
                     "last_trade_keys": venue.last_trade_keys,
                 }
                 for name, venue in books.venues.items()

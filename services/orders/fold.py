@@ -496,7 +496,8 @@ class Fold:
                 case "trades":
                     self._trades_answer(record, answer)
                 case "balances":
-                    self.books.venue(answer.venue).balances = answer.balances
+                    books = self.books.venue(answer.venue)
+                    books.balances, books.balances_lsn = answer.balances, record.lsn
         self._changes.append(Answered(answer))
 
     def _order_answer(self, record: Record, answer: Answer) -> None:

@@ -1,0 +1,434 @@
+"""`fixring orders`, `positions`, `accounts`: what the order manager's books say, and orders by hand."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import orjson
+
+from common.actor.control import NoAnswer, Refused, ask
+from common.actor.control import NotRunning as ActorNotRunning
+from common.config import Config, load
+from common.exit_status import ExitStatus
+from common.messages import CLOSED_STATUSES, CommandOutcome, OrderEvent, PositionChanged
+from common.strategy.client import Client, NoOutcome, NotRunning
+from common.strategy.entry import Superseded
+from scripts.cli.errors import CommandError
+
+SIDES = {"1": "buy", "2": "sell"}
+QUERY_S = 3.0
+ACCOUNT_S = 5.0
+ASKED_AGAIN_S = 0.1
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+wait_option = click.option(
+    "--wait", "wait_s", default=3.0, show_default=True, help="Seconds to wait for the venue's answer."
+)
+
+
+@click.group()
+def orders() -> None:
+    """Orders: what is open, and new, amended and cancelled ones by hand.
+
+    NAME is an order's name as printed: strategy/number.
+    """
+
+
+# ---- what the books say ----
+
+
+@orders.command("list")
+@click.option("--strategy", default="", help="Only this strategy's.")
+@click.option("--venue", default="", help="Only at this venue.")
+@json_option
+def list_orders(strategy: str, venue: str, as_json: bool) -> None:
+    """Every open order, and those on our accounts that are somebody else's."""
+    config = load()
+    with _client(config) as client:
+        answer = client.query("orders", strategy=strategy, venue=venue, timeout_s=QUERY_S)
+    external = orjson.loads(answer.detail).get("external", [])
+    rows = sorted(answer.orders, key=lambda order: (order.venue, order.symbol, order.strategy, order.number))
+    if as_json:
+        document = {"environment": config.environment.value, "lsn": answer.lsn, "external": external}
+        click.echo(orjson.dumps({**document, "orders": [order_document(order) for order in rows]}))
+        return
+    click.echo(f"{config.environment.value}: {len(rows)} open orders as of LSN {answer.lsn}")
+    _table(
+        ("order", "venue", "symbol", "side", "quantity", "price", "filled", "status", "label"),
+        [
+            (f"{o.strategy}/{o.number}", o.venue, o.symbol, SIDES[o.side], o.order_qty, price_text(o), o.cum_qty,
+             o.status.value, o.label)
+            for o in rows
+        ],
+    )  # fmt: skip
+    for order in external:
+        side = SIDES.get(order["side"], order["side"])
+        click.echo(
+            f"not ours: {order['venue']} {order['symbol']} {side} {order['order_qty']} at {order['price']}, "
+            f"OrderID(37) {order['order_id']}"
+        )
+
+
+@orders.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """One order, or what became of the command NAME."""
+    strategy, number = order_name(name)
+    with _client(load()) as client:
+        answer = client.query("order", strategy=strategy, number=number, timeout_s=QUERY_S)
+    command = orjson.loads(answer.detail).get("command")
+    if not answer.orders and command is None:
+        raise CommandError(f"{name}: no such order in memory; `fixring journal tail --order {name}` reads the log")
+    document: dict[str, Any] = {"lsn": answer.lsn, "command": command}
+    if answer.orders:
+        document["order"] = order_document(answer.orders[0])
+    if as_json:
+        click.echo(orjson.dumps(document))
+        return
+    for key, value in document.get("order", {}).items():
+        click.echo(f"{key:14} {value}")
+    if command is not None:
+        said = " ".join(str(command[key]) for key in ("outcome", "reason", "text") if command[key] not in ("", "none"))
+        click.echo(f"{'command':14} {said} (LSN {command['lsn']})")
+
+
+@click.command()
+@click.option("--venue", default="", help="Only at this venue.")
+@json_option
+def positions(venue: str, as_json: bool) -> None:
+    """What the fills of each venue and symbol add up to; fees in the base asset are taken off."""
+    config = load()
+    with _client(config) as client:
+        answer = client.query("positions", venue=venue, timeout_s=QUERY_S)
+    rows = sorted(answer.positions, key=lambda position: (position.venue, position.symbol))
+    if as_json:
+        document = {"environment": config.environment.value, "lsn": answer.lsn}
+        click.echo(orjson.dumps({**document, "positions": [position_document(position) for position in rows]}))
+        return
+    click.echo(f"{config.environment.value}: positions as of LSN {answer.lsn}")
+    _table(
+        ("venue", "symbol", "quantity", "average price", "realised profit", "fees"),
+        [
+            (p.venue, p.symbol, short(p.quantity), short(p.average_price), short(p.realised_profit),
+             ", ".join(f"{short(paid)} {asset}" for asset, paid in sorted(p.fees)))
+            for p in rows
+        ],
+    )  # fmt: skip
+
+
+@click.command()
+@click.option("--venue", default="", help="Only this venue.")
+@json_option
+def accounts(venue: str, as_json: bool) -> None:
+    """Balances as each venue's REST side tells them now; a venue without one is only named."""
+    config = load()
+    names = [name for name, its in config.venues.items() if venue in ("", name) and its.rest is not None]
+    if venue and venue not in config.venues:
+        raise CommandError(f"{venue}: no such venue; there is {', '.join(config.venues)}", ExitStatus.REFUSED)
+    with _client(config) as client:
+        before = client.query("accounts", timeout_s=QUERY_S).lsn
+        for name in names:
+            _ask(config, "balances", {"venue": name})
+        told = _fresh_balances(client, names, before)
+    if as_json:
+        click.echo(orjson.dumps({"environment": config.environment.value, "venues": told}))
+        return
+    for name in config.venues:
+        if venue not in ("", name):
+            continue
+        click.echo(f"{name} ({config.environment.value})")
+        if name not in names:
+            click.echo("  no REST side is configured")
+        for asset, (free, locked) in sorted(told.get(name, {}).get("balances", {}).items()):
+            click.echo(f"  {asset:8} free {free:>24}   locked {locked:>24}")
+
+
+def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dict[str, Any]:
+    """The venues' balances once each was told after `after_lsn`."""
+    deadline = time.monotonic() + ACCOUNT_S
+    while True:
+        venues: dict[str, Any] = orjson.loads(client.query("accounts", timeout_s=QUERY_S).detail)["venues"]
+        missing = [name for name in names if venues.get(name, {}).get("balances_lsn", 0) <= after_lsn]
+        if not missing:
+            return venues
+        if time.monotonic() > deadline:
+            raise CommandError(
+                f"account@{missing[0]} did not answer within {ACCOUNT_S:g} s; see `fixring status`", ExitStatus.TIMEOUT
+            )
+        time.sleep(ASKED_AGAIN_S)
+
+
+# ---- orders by hand ----
+
+
+@orders.command()
+@click.argument("venue")
+@click.argument("symbol")
+@click.argument("side", type=click.Choice(["buy", "sell"]))
+@click.argument("quantity")
+@click.option("--price", help="The limit; a market order without.")
+@click.option("--post-only", is_flag=True, help="Only as a maker.")
+@click.option("--tif", type=click.Choice(["gtc", "ioc", "fok"]), default="gtc", show_default=True)
+@click.option("--name", "name", default="", help="STRATEGY or STRATEGY/NUMBER; a fresh strategy name without.")
+@click.option("--label", default="", help="A free word that stays with the order.")
+@click.option("--ttl", "ttl_ms", type=click.IntRange(1, 1000), default=1000, show_default=True, help="Milliseconds.")
+@wait_option
+@json_option
+def new(
+    venue: str, symbol: str, side: str, quantity: str, price: str | None, post_only: bool, tif: str, name: str,
+    label: str, ttl_ms: int, wait_s: float, as_json: bool,
+) -> None:  # fmt: skip
+    """Send one order and wait until the venue has answered. Exit status 6 when it is refused, 5 without an answer."""
+    strategy, wanted = _wanted_name(name)
+    with _client(load(), strategy) as client:
+        if wanted:
+            client.number_from(wanted)
+        with _usage():
+            number = client.new(
+                venue, symbol, side, quantity, price, time_in_force=tif, post_only=post_only, label=label,
+                time_to_live_ms=ttl_ms,
+            )  # fmt: skip
+        deadline = time.monotonic() + wait_s
+        outcome = _outcome(client, number, wait_s)
+        event = _acknowledged(client, number, deadline) if outcome.outcome == "sent" else None
+    _report(outcome, event, as_json)
+
+
+@orders.command()
+@click.argument("name")
+@click.option("--qty", "quantity", help="The new total quantity, what is filled included.")
+@click.option("--price", help="The new limit.")
+@wait_option
+@json_option
+def amend(name: str, quantity: str | None, price: str | None, wait_s: float, as_json: bool) -> None:
+    """Change quantity or price of order NAME."""
+    if quantity is None and price is None:
+        raise click.UsageError("give --qty, --price or both")
+    target, number = order_name(name)
+    with _client(load()) as client:
+        with _usage():
+            command = client.amend(number, quantity, price, target_strategy=target)
+        deadline = time.monotonic() + wait_s
+        outcome = _outcome(client, command, wait_s)
+        event = _settled(client, target, number, deadline) if outcome.outcome == "sent" else None
+    _report(outcome, event, as_json)
+
+
+@orders.command()
+@click.argument("name")
+@wait_option
+@json_option
+def cancel(name: str, wait_s: float, as_json: bool) -> None:
+    """Cancel order NAME, whatever it takes."""
+    target, number = order_name(name)
+    with _client(load()) as client:
+        command = client.cancel(number, target)
+        deadline = time.monotonic() + wait_s
+        outcome = _outcome(client, command, wait_s)
+        if outcome.outcome == "refused":
+            _report(outcome, None, as_json)
+            return
+        event = _until(client, target, number, deadline, lambda order: order.status in CLOSED_STATUSES)
+    _report(outcome, event, as_json)
+    if event is None or event.status not in CLOSED_STATUSES:
+        raise CommandError(f"{name} is not closed after {wait_s:g} s; the wish stays", ExitStatus.TIMEOUT)
+
+
+@orders.command("cancel-all")
+@click.option("--venue", default="", help="Only at this venue.")
+@click.option("--symbol", default="", help="Only in this symbol.")
+@click.option("--strategy", default="*", show_default=True, help="Only this strategy's; * is everybody's.")
+@click.option("--yes", is_flag=True, help="Do not ask; this is the confirmation.")
+@wait_option
+@json_option
+def cancel_all(venue: str, symbol: str, strategy: str, yes: bool, wait_s: float, as_json: bool) -> None:
+    """Cancel every open order there is, or those that the options say. Strategies go on quoting: see `fixring kill`."""
+    if not yes:
+        click.confirm("Cancel every order that matches?", abort=True, err=True)
+    wanted = "" if strategy == "*" else strategy
+    with _client(load()) as client:
+        open_before = _open(client, wanted, venue, symbol)
+        outcome = _outcome(client, client.cancel_all(venue, symbol, strategy), wait_s)
+        deadline = time.monotonic() + wait_s
+        left = open_before
+        while left and time.monotonic() < deadline:
+            left &= _open(client, wanted, venue, symbol)
+            if left:
+                time.sleep(ASKED_AGAIN_S)
+    names = sorted(f"{strategy_name}/{number}" for strategy_name, number in left)
+    if as_json:
+        document = {"outcome": outcome.outcome, "cancelled": len(open_before) - len(left), "left": names}
+        click.echo(orjson.dumps(document))
+    else:
+        click.echo(f"{len(open_before) - len(left)} orders cancelled")
+    if names:
+        raise CommandError(f"not closed after {wait_s:g} s: {', '.join(names)}", ExitStatus.TIMEOUT)
+
+
+# ---- waiting ----
+
+
+def _open(client: Client, strategy: str, venue: str, symbol: str) -> set[tuple[str, int]]:
+    answer = client.query("orders", strategy=strategy, venue=venue, timeout_s=QUERY_S)
+    return {(order.strategy, order.number) for order in answer.orders if symbol in ("", order.symbol)}
+
+
+def _outcome(client: Client, number: int, wait_s: float) -> CommandOutcome:
+    try:
+        return client.wait(number, wait_s)
+    except NoOutcome as error:
+        raise CommandError(str(error), ExitStatus.TIMEOUT) from None
+
+
+def _acknowledged(client: Client, number: int, deadline: float) -> OrderEvent | None:
+    """The order's first event with the venue's word in it; None when there was none in time."""
+    while (left := deadline - time.monotonic()) > 0:
+        event = client.poll(left)
+        if isinstance(event, OrderEvent) and event.number == number and event.event not in ("pending_new", "unknown"):
+            return event
+    return None
+
+
+def _settled(client: Client, strategy: str, number: int, deadline: float) -> OrderEvent | None:
+    """The order once nothing about it is under way."""
+    pending = ("PENDING_REPLACE", "PENDING_CANCEL", "UNKNOWN")
+    return _until(client, strategy, number, deadline, lambda order: order.status.value not in pending)
+
+
+def _until(client: Client, strategy: str, number: int, deadline: float, done: Any) -> OrderEvent | None:
+    """The order as soon as `done` says so, else as it is when the time is over."""
+    order = None
+    while True:
+        answer = client.query("order", strategy=strategy, number=number, timeout_s=QUERY_S)
+        order = answer.orders[0] if answer.orders else order
+        if order is not None and done(order):
+            return order
+        if time.monotonic() > deadline:
+            return order
+        time.sleep(ASKED_AGAIN_S)
+
+
+def _report(outcome: CommandOutcome, event: OrderEvent | None, as_json: bool) -> None:
+    """Print what came of it; a refusal, an expiry and a venue's rejection leave with a status of their own."""
+    refused = outcome.outcome in ("refused", "expired", "withdrawn")
+    rejected = event is not None and event.status.value == "REJECTED"
+    if as_json:
+        document: dict[str, Any] = {
+            "name": f"{outcome.strategy}/{outcome.number}", "outcome": outcome.outcome,
+            "reason": outcome.reason.value, "text": outcome.text, "lsn": outcome.lsn,
+        }  # fmt: skip
+        if event is not None:
+            document["order"] = order_document(event)
+        click.echo(orjson.dumps(document))
+    elif not refused:
+        click.echo(f"{outcome.strategy}/{outcome.number} {outcome.outcome} (LSN {outcome.lsn})")
+        if event is not None:
+            click.echo(
+                f"{event.strategy}/{event.number} {event.status.value}: {SIDES[event.side]} {event.cum_qty} of "
+                f"{event.order_qty} {event.symbol} at {price_text(event)} on {event.venue}, "
+                f"ClOrdID(11) {event.cl_ord_id}, OrderID(37) {event.order_id or '-'}"
+            )
+    name = f"{outcome.strategy}/{outcome.number}"
+    if refused:
+        status = ExitStatus.TIMEOUT if outcome.outcome == "expired" else ExitStatus.REFUSED
+        why = outcome.text or outcome.reason.sentence
+        raise CommandError(f"{name} {outcome.outcome}, {outcome.reason.value}: {why}", status)
+    if rejected and event is not None:
+        raise CommandError(f"{name} rejected by {event.venue}: {event.text}", ExitStatus.REFUSED)
+    if outcome.outcome == "sent" and event is None:
+        raise CommandError(f"{name} was sent; the venue has not answered yet", ExitStatus.TIMEOUT)
+
+
+# ---- names, links, text ----
+
+
+def own_name() -> str:
+    """A strategy's name that nobody else has: the command line's orders are one strategy each."""
+    return f"cli-{time.time_ns() // 1_000_000:x}-{os.getpid():x}"
+
+
+def order_name(text: str) -> tuple[str, int]:
+    """ "strategy/number" as its two parts. Raises a usage error."""
+    strategy, _, number = text.rpartition("/")
+    if not strategy or not number.isdigit():
+        raise click.UsageError(f"{text}: an order's name is STRATEGY/NUMBER, as `fixring orders list` prints it")
+    return strategy, int(number)
+
+
+def _wanted_name(text: str) -> tuple[str, int]:
+    if not text:
+        return own_name(), 0
+    return order_name(text) if "/" in text else (text, 0)
+
+
+@contextmanager
+def _client(config: Config, strategy: str = "") -> Iterator[Client]:
+    """A connected client; what it raises becomes an exit status."""
+    try:
+        with Client(strategy or own_name(), config=config) as client:
+            yield client
+    except NotRunning as error:
+        raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
+    except Superseded as error:
+        raise CommandError(str(error), ExitStatus.REFUSED) from None
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """A word or number that is none is wrong usage."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _ask(config: Config, act: str, arguments: dict[str, object]) -> dict[str, object]:
+    try:
+        return ask(config.paths.run, "orders", act, arguments)
+    except ActorNotRunning as error:
+        raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
+    except NoAnswer as error:
+        raise CommandError(str(error), ExitStatus.TIMEOUT) from None
+    except Refused as error:
+        raise CommandError(str(error), ExitStatus.REFUSED) from None
+
+
+def order_document(order: OrderEvent) -> dict[str, Any]:
+    """An order as JSON shows it; quantities and prices as text, never as floats."""
+    return {
+        "name": f"{order.strategy}/{order.number}", "status": order.status.value, "venue": order.venue,
+        "symbol": order.symbol, "side": SIDES[order.side], "order_qty": str(order.order_qty),
+        "price": None if order.price is None else str(order.price), "cum_qty": str(order.cum_qty),
+        "leaves_qty": str(order.leaves_qty), "avg_px": str(order.avg_px), "cl_ord_id": order.cl_ord_id,
+        "order_id": order.order_id, "label": order.label, "reason": order.reason.value, "text": order.text,
+    }  # fmt: skip
+
+
+def position_document(position: PositionChanged) -> dict[str, Any]:
+    """A position as JSON shows it."""
+    return {
+        "venue": position.venue, "symbol": position.symbol, "quantity": str(position.quantity),
+        "average_price": str(position.average_price), "realised_profit": str(position.realised_profit),
+        "fees": {asset: str(paid) for asset, paid in position.fees},
+    }  # fmt: skip
+
+
+def price_text(order: OrderEvent) -> str:
+    """The limit, or that there is none."""
+    return "market" if order.price is None else str(order.price)
+
+
+def short(value: Any) -> str:
+    """A quantity or price at no more than 8 decimals, for a table."""
+    return f"{value:.8f}".rstrip("0").rstrip(".") or "0"
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    cells = [titles, *[[str(cell) for cell in row] for row in rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(titles))]
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
