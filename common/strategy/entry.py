@@ -122,6 +122,10 @@ class Entry:
         """The commands without an outcome, by number."""
         return {number: command.request for number, command in self._unanswered.items()}
 
+    def awaits(self, number: int) -> bool:
+        """Whether the command `number` has no outcome yet."""
+        return number in self._unanswered
+
     # -- commands ------------------------------------------------------------------------------------------------------
 
     def new(

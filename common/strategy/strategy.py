@@ -183,6 +183,10 @@ class Strategy:
         """The own commands that have no outcome yet."""
         return self.core.entry.unanswered
 
+    def awaits(self, number: int) -> bool:
+        """Whether the own command `number` has no outcome yet."""
+        return self.core.entry.awaits(number)
+
     @property
     def is_live(self) -> bool:
         """Whether the order manager takes orders now, as last told."""

@@ -56,13 +56,14 @@ class Target(NamedTuple):
 
 
 class Quote:
-    """One side of one market: the order that stands for it, if any, and when something was last done about it."""
+    """One side of one market: the order that stands for it, if any, the last command about it, and when that was."""
 
-    __slots__ = ("acted_ns", "back_off_ns", "number")
+    __slots__ = ("acted_ns", "back_off_ns", "command", "number")
 
     def __init__(self) -> None:
         """No order."""
         self.number = 0
+        self.command = 0
         self.acted_ns = 0
         self.back_off_ns = 0
 
@@ -139,18 +140,18 @@ class MarketMaker(Strategy):
             return target is not None and self._place(market, side, quote, target)
         order = self.orders.get(quote.number)
         if order is None:
-            if quote.number not in self.unanswered and self.now.boot_ns - quote.acted_ns > FORGET_NS:
+            if not self.awaits(quote.number) and self.now.boot_ns - quote.acted_ns > FORGET_NS:
                 quote.number = 0
             return False
-        if order.status not in STEADY:
+        if order.status not in STEADY or self.awaits(quote.command):
             return False
         if target is None or order.cum_qty:
             # What is partly filled is not amended: a venue that cancels and sends anew would have to guess the rest.
-            self.cancel(order.number)
+            quote.command = self.cancel(order.number)
             return True
         if order.price is None or abs(order.price - target.price) <= target.price * self.parameters.move_ratio:
             return False
-        self.amend(order.number, price=target.price)
+        quote.command = self.amend(order.number, price=target.price)
         return True
 
     def _place(self, market: Market, side: Side, quote: Quote, target: Target) -> bool:
