@@ -63,9 +63,7 @@ class SentMessages:
                 yield number, raw
 
     def _from_log(self, name: str, session: _Session, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
-        index = bisect_right(session.places, (begin, 1 << 62)) - 1
-        if index < 0:
-            return
+        index = max(0, bisect_right(session.places, (begin, 1 << 62)) - 1)
         for sent in self._read(session.places[index][1]):
             if sent.session != name or sent.generation != session.generation:
                 continue

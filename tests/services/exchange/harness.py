@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -81,6 +82,7 @@ class World:
         self.history = history
         self.now = Instant(WALL_NS, 7 * SECOND)
         self.clients: list[Client] = []
+        self.raw_clients: dict[int, Any] = {}
         self.notes: list[Note] = []
         self.exit: Exit | None = None
         self.answers: list[ControlAnswer] = []
@@ -136,6 +138,8 @@ class World:
         if isinstance(effect, Write):
             for client in self._of(effect.connection):
                 client.arrived(effect.data)
+            if effect.connection in self.raw_clients:
+                self.raw_clients[effect.connection].wire += effect.data
             return True
         if isinstance(effect, Close):
             for client in list(self._of(effect.connection)):
@@ -252,3 +256,8 @@ class Client:
     def order(self, name: str, side: str, qty: str, price: str, more: str = "") -> list[dict[int, str]]:
         """A limit order for BTCUSDT."""
         return self.send("D", f"11={name}|21=1|55=BTCUSDT|54={side}|38={qty}|40=2|44={price}|59=1|{more}")
+
+    def raw_reports(self) -> list[dict[int, str]]:
+        """Every ExecutionReport(8) that was taken so far."""
+        fields = [{int(tag): value.decode() for tag, value in split(raw).items()} for raw in self.raw]
+        return [f for f in fields if f[35] == "8"]

@@ -1,0 +1,165 @@
+"""Each fault does what it says, as often as it was told to, and to nobody else."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.services.exchange.harness import Client, World
+from tests.services.exchange.test_binance import BINANCE, Http, connect, order
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture
+def binance(tmp_path: Path) -> World:
+    return World(tmp_path, BINANCE)
+
+
+def test_cut_closes_the_scope_at_once_and_numbers_go_on(world: World) -> None:
+    client, feed = Client(world), Client(world, "FIXRINGMD", "market_data")
+    world.ask("fault", kind="cut", scope="fix")
+    assert client not in world.clients and feed in world.clients
+    assert b"35=5\x01" not in client.wire
+    assert client.again().session.logged_on
+    assert world.ask("fault")["faults"] == []
+
+
+def test_stall_holds_both_ways_until_it_is_over(world: World) -> None:
+    client = Client(world)
+    world.ask("fault", kind="stall", ms=1000)
+    assert client.order("a", "1", "1", "900") == []
+    assert world.ask("orders")["orders"] == []
+    world.pass_time(0.9)
+    assert client.got == []
+    world.pass_time(0.2)
+    assert [m[150] for m in client.got] == ["0"]
+
+
+def test_a_gap_is_healed_by_a_resend(world: World) -> None:
+    client = Client(world)
+    world.ask("fault", kind="gap", count=2)
+    assert client.order("a", "1", "1", "900") == []
+    assert client.order("b", "1", "1", "900") == []
+    got = client.order("c", "1", "1", "900")
+    assert [(m[11], m.get(43)) for m in got if m[35] == "8"] == [("a", "Y"), ("b", "Y"), ("c", "Y")] or [
+        m[11] for m in got if m[35] == "8"
+    ] == ["a", "b", "c"]
+
+
+def test_a_garbled_message_is_healed_by_a_resend(world: World) -> None:
+    client = Client(world)
+    world.ask("fault", kind="garble")
+    assert client.order("a", "1", "1", "900") == []
+    assert [m[11] for m in client.order("b", "1", "1", "900") if m[35] == "8"] == ["a", "b"]
+
+
+def test_a_lost_report_is_lost_for_ever_where_nothing_is_resent(binance: World) -> None:
+    client = connect(binance)
+    binance.ask("fault", kind="gap")
+    assert order(client, "a", "1", "1", "900") == []
+    order(client, "b", "1", "1", "900")
+    assert client.ended is not None and client not in binance.clients
+    assert [o["cl_ord_id"] for o in binance.ask("orders")["orders"]] == ["a", "b"]  # type: ignore[attr-defined]
+
+
+def test_duplicate_sends_the_same_number_twice(world: World) -> None:
+    client = Client(world)
+    world.ask("fault", kind="duplicate")
+    client.order("a", "1", "1", "900")
+    assert client.wire.count(b"11=a\x01") == 2
+
+
+def test_reject_refuses_the_next_orders_and_no_more(world: World) -> None:
+    client = Client(world)
+    world.ask("fault", kind="reject", count=2, text="No.")
+    assert [client.order(n, "1", "1", "900")[0][150] for n in "abc"] == ["8", "8", "0"]
+    assert world.ask("fault")["struck"] == {"reject": 2}
+
+
+def test_slow_delays_what_is_sent_until_it_is_cleared(world: World) -> None:
+    client = Client(world)
+    world.ask("fault", kind="slow", ms=300)
+    assert client.order("a", "1", "1", "900") == []
+    world.pass_time(0.2)
+    assert client.got == []
+    world.pass_time(0.2)
+    assert [m[11] for m in client.got] == ["a"]
+    assert world.ask("fault", kind="clear") == {"cleared": 1}
+    assert [m[11] for m in client.order("b", "1", "1", "900")] == ["b"]
+
+
+def test_late_fill_is_reported_after_the_cancel(world: World) -> None:
+    client = Client(world)
+    client.order("a", "1", "2", "900")
+    world.ask("fault", kind="late_fill")
+    reports = client.send("F", "11=c|41=a|55=BTCUSDT|54=1|")
+    assert [(m[150], m[14], m[151]) for m in reports] == [("4", "1", "0"), ("F", "1", "1")]
+
+
+def test_late_fill_at_binance(binance: World) -> None:
+    client = connect(binance)
+    order(client, "a", "1", "2", "900")
+    binance.ask("fault", kind="late_fill")
+    assert [m[150] for m in client.send("F", "11=c|41=a|55=BTCUSDT|")] == ["4", "F"]
+
+
+def test_questions_can_be_refused(world: World) -> None:
+    client = Client(world)
+    client.order("a", "1", "1", "900")
+    world.ask("fault", kind="reject_status")
+    assert client.send("H", "11=a|55=BTCUSDT|54=1|")[0][35] == "j"
+    assert client.send("H", "11=a|55=BTCUSDT|54=1|")[0][39] == "0"
+
+
+def test_an_order_can_be_taken_and_its_fate_not_told(binance: World) -> None:
+    client, http = connect(binance), Http(binance)
+    binance.ask("fault", kind="unknown")
+    (answer,) = order(client, "a", "1", "1", "900")
+    assert (answer[35], answer[45], answer[25016]) == ("3", "2", "-1007")
+    status, row = http.ask("GET", "order", symbol="BTCUSDT", origClientOrderId="a")
+    assert (status, row["status"]) == (200, "NEW")  # type: ignore[index]
+
+
+def test_an_order_can_be_lost_and_its_fate_not_told(binance: World) -> None:
+    client, http = connect(binance), Http(binance)
+    binance.ask("fault", kind="lost")
+    (answer,) = order(client, "a", "1", "1", "900")
+    assert (answer[35], answer[25016]) == ("3", "-1006")
+    assert http.ask("GET", "order", symbol="BTCUSDT", origClientOrderId="a")[0] == 400
+
+
+def test_rest_can_fail(binance: World) -> None:
+    client, http = connect(binance), Http(binance)
+    binance.ask("fault", kind="reject_status", scope="rest")
+    assert http.ask("GET", "account")[0] == 500
+    order(client, "a", "1", "1", "900")
+    binance.ask("fault", kind="unknown", scope="rest")
+    assert http.ask("DELETE", "openOrders", symbol="BTCUSDT")[1]["code"] == -1007  # type: ignore[index]
+    assert binance.ask("orders")["orders"] == []
+
+
+def test_maintenance_counts_down_and_ends_the_connection(binance: World) -> None:
+    client = connect(binance)
+    client.got.clear()
+    binance.ask("fault", kind="maintenance", ms=25000)
+    binance.pass_time(26, 0.5)
+    assert [m[148] for m in client.got if m[35] == "B"] == [
+        "You'll be disconnected in 25 seconds. Please reconnect.",
+        "You'll be disconnected in 15 seconds. Please reconnect.",
+        "Your connection is about to be closed. Please reconnect.",
+    ]
+    assert client not in binance.clients
+    assert connect(binance).session.logged_on
+
+
+def test_what_is_no_fault_is_refused(world: World) -> None:
+    assert "no fault 'fire'" in world.refusal("fault", kind="fire")
+    assert "no scope 'moon'" in world.refusal("fault", kind="cut", scope="moon")
+    assert "`count`" in world.refusal("fault", kind="gap", count=-1)
+    assert "dialect generic" in world.refusal("fault", kind="unknown")
+    assert "no act 'dance'" in world.refusal("dance")
+    assert "no account" in world.refusal("orders", account="nobody")
+    assert "no symbol" in world.refusal("book", symbol="NOPE")

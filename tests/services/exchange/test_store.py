@@ -1,0 +1,136 @@
+"""What survives: snapshots, the history beside the log, and messages older than memory."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from services.exchange import sent
+from services.exchange.history import MemoryHistory
+from services.exchange.history_file import FileHistory
+from tests.services.exchange.harness import GENERIC, Client, World
+
+OFTEN = msgspec.structs.replace(GENERIC, snapshot_records=5)
+
+
+def busy(world: World, count: int) -> Client:
+    client = Client(world)
+    for index in range(count):
+        client.order(f"o{index}", "1", "1", str(900 + index % 7))
+        if index % 3:
+            client.send("F", f"11=c{index}|41=o{index}|55=BTCUSDT|54=1|")
+        world.pass_time(0.3, 0.3)
+    return client
+
+
+def facts(world: World) -> dict[str, object]:
+    state = world.ask("state", trades_from={"BTCUSDT": 1})
+    return {key: state[key] for key in ("orders", "balances", "trades", "trade_count", "last_trade_ids")}
+
+
+def test_a_start_from_a_snapshot_replays_only_what_follows(tmp_path: Path) -> None:
+    world = World(tmp_path, OFTEN, lambda: FileHistory(tmp_path / "history.db"))
+    client = busy(world, 20)
+    before = facts(world)
+    world.kill()
+    assert world.core.venue.store.replayed <= 10
+    assert facts(world) == before
+    again = client.again()
+    assert again.session.logged_on and not again.session.recovering
+    assert again.send("H", "11=o1|55=BTCUSDT|54=1|")[0][39] == "4"
+
+
+def test_a_lost_history_is_made_anew_from_the_log(tmp_path: Path) -> None:
+    world = World(tmp_path, OFTEN, lambda: FileHistory(tmp_path / "history.db"))
+    busy(world, 12)
+    before = facts(world)
+    world.core.abandon()
+    for name in ("history.db", "history.db-wal", "history.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    world.kill()
+    assert facts(world) == before
+    assert Client(world, "OTHER").send("H", "11=o1|55=BTCUSDT|54=1|")[0][39] == "4"
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def test_a_snapshot_that_does_not_verify_is_not_used(tmp_path: Path, damage: bytes | None) -> None:
+    world = World(tmp_path, OFTEN)
+    busy(world, 12)
+    before = facts(world)
+    image = tmp_path / "image"
+    image.write_bytes(image.read_bytes()[:-1] + b"!" if damage is None else damage)
+    world.kill()
+    assert facts(world) == before
+
+
+def test_an_orderly_stop_leaves_nothing_to_replay(tmp_path: Path) -> None:
+    world = World(tmp_path, GENERIC, lambda: FileHistory(tmp_path / "history.db"))
+    busy(world, 5)
+    before = facts(world)
+    world.core.stop(world.now)
+    world.pass_time(1)
+    assert world.exit is not None and world.exit.status == 0
+    world.kill()
+    assert world.core.venue.store.replayed == 0
+    assert facts(world) == before
+
+
+def test_messages_older_than_memory_are_resent_from_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sent, "KEPT_IN_MEMORY", 3)
+    monkeypatch.setattr(sent, "MARK_EVERY", 4)
+    world = World(tmp_path, OFTEN, lambda: FileHistory(tmp_path / "history.db"))
+    client = busy(world, 12)
+    told = [m[17] for m in client.raw_reports()]
+    for _ in range(2):
+        again = client.again() if client not in world.clients else client
+        again.got.clear()
+        again.session.send("2", b"7=1\x0116=0\x01", world.now)
+        world.pump()
+        resent = [line for line in again.wire.split(b"8=FIX.4.4") if b"35=8\x01" in line and b"43=Y\x01" in line]
+        assert [line.split(b"\x0117=")[1].split(b"\x01")[0].decode() for line in resent] == told
+        world.kill()
+
+
+def test_a_history_in_memory_and_one_in_a_file_answer_alike(tmp_path: Path) -> None:
+    world = World(tmp_path / "a", GENERIC)
+    client = busy(world, 9)
+    for name in ("o0", "o3"):
+        order = world.core.venue.state.find("desk", name)
+        assert order is not None
+        for _ in range(3):
+            if order.is_open:
+                world.core.venue.fill_late(order, world.now)
+    world.pass_time(1)
+    assert client.session.logged_on
+    memory = world.core.venue.store.history.store
+    assert isinstance(memory, MemoryHistory)
+    file = FileHistory(tmp_path / "history.db")
+    file.clear(b"id")
+    file.add(memory._orders.values(), [t for rows in memory._trades.values() for t in rows.values()], 77)
+    again = FileHistory(tmp_path / "history.db")
+    assert (again.lsn, again.identity) == (77, b"id")
+    assert memory.orders("desk", "BTCUSDT", 0, 100)
+    for ask in (
+        lambda h: h.orders("desk", "BTCUSDT", 3, 4),
+        lambda h: h.last_orders("desk", "BTCUSDT", 3),
+        lambda h: h.trades("desk", "BTCUSDT", 2, 2),
+        lambda h: h.last_trades("desk", "BTCUSDT", 2),
+        lambda h: h.order_named("desk", "o1"),
+        lambda h: h.order_named("desk", "none"),
+        lambda h: h.trades_of("desk", 1),
+        lambda h: h.order("desk", 2),
+        lambda h: h.order("other", 2),
+    ):
+        assert ask(file) == ask(memory)  # type: ignore[no-untyped-call]
+    file.close()
+    again.close()
+
+
+def test_a_full_disk_ends_the_exchange_and_tells_nobody(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    client = Client(world)
+    world.core.venue.store._log.abandon()
+    client.session.send("D", b"11=a\x0155=BTCUSDT\x0154=1\x0138=1\x0140=2\x0144=900\x01", world.now)
+    world.pump()
+    assert world.exit is not None and world.exit.status == 7
+    assert b"11=a" not in client.wire
