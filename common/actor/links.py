@@ -119,9 +119,9 @@ class Appender:
         """Whether the core must refuse rather than append more."""
         return self.unacknowledged >= MAX_UNACKNOWLEDGED
 
-    def unacknowledged_payloads(self) -> list[tuple[int, bytes]]:
-        """(kind, encoded payload) of every record that waits for the journal, oldest first."""
-        return [(pending.kind, pending.payload) for queue in (self._unacknowledged, self._unsent) for pending in queue]
+    def unacknowledged_records(self) -> list[tuple[int, bytes]]:
+        """(append number, encoded payload) of every record that waits for the journal, oldest first."""
+        return [(waiting.number, waiting.payload) for waiting in (*self._unacknowledged, *self._unsent)]
 
     def request_epoch(self, now: Instant) -> None:
         """Ask for a (new) epoch. What was queued under an older one is dropped: the log will refuse it."""

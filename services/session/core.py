@@ -144,10 +144,12 @@ class SessionCore(BaseCore):
 
     def log_read(self, records: Sequence[Record], now: Instant) -> None:
         """See `Core`."""
-        for record in self._follower.log_read(records, now):
-            self._fold(record)
+        fresh = self._follower.log_read(records, now)
         if self._live:
+            self._hand_over_read(fresh, now)
             return
+        for record in fresh:
+            self._fold(record)
         if self._reading_alone and not records:
             # The end of what can be read without the journal.
             self._reading_alone = False
@@ -163,11 +165,14 @@ class SessionCore(BaseCore):
     def _fold(self, record: Record) -> None:
         if record.writer != self.name:
             return
-        if record.writer_epoch > self._highest_epoch:
-            self._highest_epoch = record.writer_epoch
-            self.history.new_epoch()
+        self._see_epoch(record)
         if record.kind in OWN_KINDS:
             self.history.apply(decode_payload(record.payload), record.stamp_ns)
+
+    def _see_epoch(self, record: Record) -> None:
+        if record.writer_epoch > self._highest_epoch:
+            self._highest_epoch = record.writer_epoch
+            self.history.hand_overs.new_epoch()
 
     def _read_alone(self, now: Instant) -> None:
         """The journal does not grant an epoch: read what its files hold, which needs no journal."""
@@ -465,7 +470,11 @@ class SessionCore(BaseCore):
             self._durable(acknowledged.last, acknowledged.stamp_ns, now)
 
     def _granted(self, lsn: int, now: Instant) -> None:
-        if self._live:
+        if self._live and self.records.unsure_from_lsn is not None:
+            # An earlier hand-over was not acknowledged to its end. The log says where to go on.
+            self._follower.cursor = self._follower.seen = self.records.unsure_from_lsn
+            self._follower.read_to(lsn)
+        elif self._live:
             self._end_emergency(now)
         elif not self._reading_alone:
             self._follower.read_to(lsn)
@@ -510,6 +519,18 @@ class SessionCore(BaseCore):
             if self.outbox.fix is not None:
                 self.effects.append(Close(self.outbox.connection))
                 self._connection_ended("the emergency file failed", now)
+
+    def _hand_over_read(self, records: Sequence[Record], now: Instant) -> None:
+        """What the log holds since an unacknowledged hand-over began: how far it went, nothing else, is news."""
+        hand_overs = self.history.hand_overs
+        for record in records:
+            if record.writer == self.name:
+                self._see_epoch(record)
+                if record.kind in OWN_KINDS:
+                    hand_overs.see(decode_payload(record.payload))
+        if self._follower.caught_up and self.emergency.active:
+            hand_overs.new_epoch()
+            self._end_emergency(now)
 
     def _end_emergency(self, now: Instant) -> None:
         """The journal is back and has granted an epoch: it gets the file before anything else."""

@@ -22,6 +22,7 @@ from common.messages import (
     Withdrawn,
 )
 from common.venues.dialect import Dialect
+from services.session.hand_over import HandOvers
 from services.session.open_orders import OpenOrders
 from services.session.release import deadline_of
 
@@ -44,17 +45,6 @@ class Sent(NamedTuple):
 
 
 NOTHING = Sent()
-HAND_OVER = "emergency file "
-
-
-def hand_over_begins(name: str, done: int) -> str:
-    """The text of the record before those of emergency file `name`, of which `done` are in the log already."""
-    return f"{HAND_OVER}{name} from record {done + 1}"
-
-
-def hand_over_complete(name: str) -> str:
-    """The text of the record behind the last one of emergency file `name`."""
-    return f"{HAND_OVER}{name} complete"
 
 
 class History:
@@ -76,17 +66,12 @@ class History:
         self.orders = OpenOrders()
         self.sent: OrderedDict[int, Sent] = OrderedDict()
         self.first_kept = 1
-        self.handed_over: dict[str, int] = {}
-        self.handed_over_whole: set[str] = set()
-        self._handing_over = ""
+        self.hand_overs = HandOvers()
 
     def apply(self, payload: Payload, stamp_ns: int = 0) -> None:
         """Fold one own record. `stamp_ns` 0 is one that the journal has not stamped yet."""
-        if isinstance(payload, SessionChanged) and payload.text.startswith(HAND_OVER):
-            self._hand_over(payload.text.removeprefix(HAND_OVER))
+        if self.hand_overs.see(payload):
             return
-        if self._handing_over:
-            self.handed_over[self._handing_over] += 1
         if isinstance(payload, Outbound):
             self._outbound(payload, stamp_ns)
         elif isinstance(payload, Inbound):
@@ -104,19 +89,6 @@ class History:
     def void(self, msg_seq_num: int) -> None:
         """The number's record was stamped after its deadline: the living session learns it from the acknowledgement."""
         self._withdrawn(msg_seq_num, self.sent.get(msg_seq_num, NOTHING).attempt)
-
-    def new_epoch(self) -> None:
-        """A new process writes from here on: a hand-over that was under way has ended where it stands."""
-        self._handing_over = ""
-
-    def _hand_over(self, text: str) -> None:
-        name, _, what = text.partition(" ")
-        if what == "complete":
-            self.handed_over_whole.add(name)
-            self._handing_over = ""
-        else:
-            self.handed_over.setdefault(name, 0)
-            self._handing_over = name
 
     def attempts(self, begin: int, end: int) -> tuple[Attempt, ...]:
         """The orders among the kept numbers `begin` to `end` that are never sent again."""

@@ -29,9 +29,10 @@ from common.messages import (
     SessionState,
     Withdrawn,
 )
+from services.session import hand_over
 from services.session.clock import JournalClock
 from services.session.emergency import Emergency
-from services.session.history import History, hand_over_begins, hand_over_complete
+from services.session.history import History
 from services.session.release import Numbered
 
 OwnPayload = Outbound | Inbound | SessionChanged | Refused | Withdrawn | GapFilled | OperatorAct
@@ -64,6 +65,10 @@ class Records:
         self.emergency = emergency
         self.clock = JournalClock()
         self._handed_over: list[_HandedOver] = []
+        self.unsure_from_lsn: int | None = None
+        """A hand-over that began behind this record is not acknowledged to its end: only the log can tell how far it
+        went.
+        """
 
     @property
     def epoch(self) -> int:
@@ -101,7 +106,11 @@ class Records:
         not left: they are withdrawn, and the next message takes the first of them again."""
         history = self.history
         first = unreleased[0].msg_seq_num if unreleased else history.next_outbound
-        still_true = [decode_payload(payload) for _, payload in self.appender.unacknowledged_payloads()]
+        # What is being handed over stands in a file of its own, and stays there until the journal has all of it.
+        handed_over = self._handed_over[-1].number if self._handed_over else 0
+        waiting = self.appender.unacknowledged_records()
+        still_true = [decode_payload(payload) for number, payload in waiting if number > handed_over]
+        self._handed_over.clear()
         self.emergency.active = True
         self.append(self._numbers_from(first), now)
         for item in unreleased:
@@ -154,16 +163,18 @@ class Records:
         Raises JournalError, OSError where a file cannot be read.
         """
         for file in self.emergency.waiting():
-            if file.name in self.history.handed_over_whole:
+            if file.name in self.history.hand_overs.whole:
                 self.emergency.discard(file.name)
                 continue
-            done = self.history.handed_over.get(file.name, 0)
-            self._give(self._marker(hand_over_begins(file.name, done)), now)
+            if self.unsure_from_lsn is None:
+                self.unsure_from_lsn = self.appender.last_lsn
+            done = self.history.hand_overs.done.get(file.name, 0)
+            self._give(self._marker(hand_over.begins(file.name, done)), now)
             for count, (_, payload) in enumerate(file.payloads[done:]):
                 self._give(payload, now)
                 if count % BATCH_RECORDS == 0:
                     self.appender.turn_ended(now)
-            number = self._give(self._marker(hand_over_complete(file.name)), now)
+            number = self._give(self._marker(hand_over.complete(file.name)), now)
             self._handed_over.append(_HandedOver(file.name, number))
         for payload in self.emergency.take_unwritten():
             # A file that failed took these no more. An outbound message among them has not left, and never will.
@@ -173,10 +184,11 @@ class Records:
 
     def fold_waiting(self) -> None:
         """Fold what stands in files and not in the log yet, oldest first. Raises JournalError, OSError."""
-        self.history.new_epoch()
+        hand_overs = self.history.hand_overs
+        hand_overs.new_epoch()
         for file in self.emergency.waiting():
-            if file.name not in self.history.handed_over_whole:
-                for _, payload in file.payloads[self.history.handed_over.get(file.name, 0) :]:
+            if file.name not in hand_overs.whole:
+                for _, payload in file.payloads[hand_overs.done.get(file.name, 0) :]:
                     self.history.apply(payload)
 
     def _give(self, payload: Payload, now: Instant) -> int:
@@ -200,3 +212,5 @@ class Records:
         """A file goes when the journal has acknowledged its last record."""
         while self._handed_over and self._handed_over[0].number <= number:
             self.emergency.discard(self._handed_over.pop(0).name)
+            if not self._handed_over:
+                self.unsure_from_lsn = None

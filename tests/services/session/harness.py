@@ -46,7 +46,10 @@ MS = 1_000_000
 
 
 class Journal:
-    """The log as a list. It acknowledges at once, or, while `held`, when `release` is called; while `dead`, never."""
+    """The log as a list. It acknowledges at once, or, while `held`, when `release` is called; while `dead`, never.
+
+    While `mute` it takes appends and does not say so.
+    """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -54,6 +57,7 @@ class Journal:
         self.numbers: dict[str, int] = {}
         self.held = False
         self.dead = False
+        self.mute = False
         self.waiting: list[msgspec.Struct] = []
 
     def payloads(self, kind: Kind | None = None) -> list[Payload]:
@@ -81,6 +85,8 @@ class Journal:
                     if first + i == self.numbers[writer] + 1:
                         self.numbers[writer] += 1
                         self._add(kind, writer, epoch, first + i, payload, stamp_ns)
+                if self.mute:
+                    return []
                 return [Appended(writer, epoch, first, self.numbers[writer], len(self.records), stamp_ns, 1)]
             case AppendQuestion(writer, epoch):
                 return [AppendRefused(writer, self.epochs[writer], self.numbers[writer] + 1, 1)]

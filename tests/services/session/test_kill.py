@@ -198,6 +198,35 @@ def test_a_hand_over_broken_off_goes_on_from_there(world: World, survives: int) 
     assert again[: len(whole)] == whole
 
 
+def test_a_journal_that_goes_away_again_during_the_hand_over_gets_each_record_once(world: World) -> None:
+    away_and_killed(world)
+    run_down(world)
+    before = len(world.journal.records)
+    first_file = world.core.emergency.name
+    # It grants, takes the hand-over, and dies before it says so.
+    world.journal.dead = False
+    world.journal.mute = True
+    world.advance(150)
+    world.journal.dead, world.journal.mute = True, False
+    world.control("kill")
+    world.advance(600)
+    assert world.core.emergency.active
+    assert world.core.emergency.name != first_file
+    next_outbound = world.core.history.next_outbound
+    world.journal.dead = False
+    world.advance(1000)
+    assert not world.core.emergency.active
+    handed = [decode_payload(r.payload) for r in world.journal.records[before:] if r.kind >= 16]
+    numbers = [p.msg_seq_num for p in handed if isinstance(p, Outbound)]
+    assert numbers == sorted(set(numbers)), "nothing is handed over twice"
+    fresh = world.new_core()
+    for record in world.journal.records:
+        fresh._fold(record)
+    assert fresh.history.next_outbound == world.core.history.next_outbound >= next_outbound
+    names = {path.name for path in Path(world.config.emergency_folder).glob("*.emergency")}
+    assert names == {world.core.emergency.name}
+
+
 def test_a_session_started_without_the_journal_under_the_latch_goes_on_from_log_and_files(world: World) -> None:
     away_and_killed(world)
     world.advance(600)

@@ -1,0 +1,52 @@
+"""How far emergency files were handed to the journal, told by the log itself.
+
+A hand-over is framed by two records of the session: one names the file and the record it begins with, the other says
+that it is complete. Whatever the session wrote between them, in the same epoch, are the file's records in order.
+"""
+
+from common.messages import Payload, SessionChanged
+
+_HAND_OVER = "emergency file "
+_FROM = "from record "
+
+
+def begins(name: str, done: int) -> str:
+    """The text of the record before those of file `name`, of which `done` are in the log already."""
+    return f"{_HAND_OVER}{name} {_FROM}{done + 1}"
+
+
+def complete(name: str) -> str:
+    """The text of the record behind the last one of file `name`."""
+    return f"{_HAND_OVER}{name} complete"
+
+
+class HandOvers:
+    """By file: how many of its records the log holds, and which files it holds to their end."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, int] = {}
+        self.whole: set[str] = set()
+        self._under_way = ""
+
+    def see(self, payload: Payload) -> bool:
+        """Fold one of the session's records; whether it is a frame of a hand-over and nothing else."""
+        if isinstance(payload, SessionChanged) and payload.text.startswith(_HAND_OVER):
+            self._frame(payload.text.removeprefix(_HAND_OVER))
+            return True
+        if self._under_way:
+            self.done[self._under_way] += 1
+        return False
+
+    def new_epoch(self) -> None:
+        """The session writes under another epoch from here on: a hand-over under way has ended where it stands."""
+        self._under_way = ""
+
+    def _frame(self, text: str) -> None:
+        name, _, what = text.partition(" ")
+        if what == "complete":
+            self.whole.add(name)
+            self._under_way = ""
+        else:
+            # Said in full, so that reading it twice counts it once.
+            self.done[name] = int(what.removeprefix(_FROM)) - 1
+            self._under_way = name
