@@ -137,6 +137,11 @@ def shown(value: Decimal) -> str:
     return f"{value.normalize():f}"
 
 
+def _asked(value: Decimal) -> str:
+    """A number as the strategy gave it; one that is absurd or none stays as it is written."""
+    return f"{value:f}" if _is_number(value) else str(value)
+
+
 def total(folded: Sums, soft: Sums) -> tuple[Decimal, Decimal, Decimal]:
     """What the log and what is in flight come to: (may be bought, may be sold, position)."""
     return folded.buy + soft.buy, folded.sell + soft.sell, folded.position
@@ -174,49 +179,37 @@ def _kind(p: Proposal) -> Refusal | None:
 
 
 def _quantity(p: Proposal) -> Refusal | None:
-    quantity, rules = p.order_qty, p.rules
+    quantity, rules, most = p.order_qty, p.rules, min(p.rules.max_qty, p.rules.max_order_qty)
     if not _is_number(quantity) or quantity <= ZERO:
-        return Refusal(Reason.BAD_QUANTITY, f"quantity {quantity} is no positive number", str(quantity))
+        return _no(Reason.BAD_QUANTITY, "quantity", quantity, "is no positive number")
     if quantity < rules.min_qty:
-        return Refusal(
-            Reason.BELOW_MINIMUM_QUANTITY, f"quantity {quantity} is below the minimum {rules.min_qty} of {p.symbol}",
-            str(quantity), str(rules.min_qty),
-        )  # fmt: skip
-    most = min(rules.max_qty, rules.max_order_qty)
+        return _no(Reason.BELOW_MINIMUM_QUANTITY, "quantity", quantity, "is below the minimum", rules.min_qty)
     if quantity > most:
-        return Refusal(
-            Reason.ABOVE_MAXIMUM_QUANTITY, f"quantity {quantity} is above the maximum {most} of {p.symbol}",
-            str(quantity), str(most),
-        )  # fmt: skip
+        return _no(Reason.ABOVE_MAXIMUM_QUANTITY, "quantity", quantity, "is above the maximum", most)
     if quantity % rules.lot_size:
-        return Refusal(
-            Reason.BAD_LOT, f"quantity {quantity} is no multiple of the lot size {rules.lot_size} of {p.symbol}",
-            str(quantity), str(rules.lot_size),
-        )  # fmt: skip
+        return _no(Reason.BAD_LOT, "quantity", quantity, "is no multiple of the lot size", rules.lot_size)
     if p.open_qty <= ZERO:
-        return Refusal(
-            Reason.BAD_QUANTITY, f"quantity {quantity} is not above what is filled", str(quantity), str(p.open_qty)
-        )
+        return _no(Reason.BAD_QUANTITY, "quantity", quantity, "is not above what is filled,", quantity - p.open_qty)
     return None
 
 
 def _price(p: Proposal) -> Refusal | None:
-    price = p.price
+    price, tick_size = p.price, p.rules.tick_size
     if p.ord_type == MARKET:
-        if price is not None:
-            return Refusal(Reason.BAD_PRICE, f"a market order has no price, this one has {price}", str(price))
-        return None
+        return None if price is None else _no(Reason.BAD_PRICE, "price", price, "stands on a market order")
     if price is None:
         return Refusal(Reason.BAD_PRICE, "a limit order needs a price")
     if not _is_number(price) or price <= ZERO:
-        return Refusal(Reason.BAD_PRICE, f"price {price} is no positive number", str(price))
-    tick_size = p.rules.tick_size
+        return _no(Reason.BAD_PRICE, "price", price, "is no positive number")
     if price % tick_size:
-        return Refusal(
-            Reason.BAD_TICK, f"price {price} is no multiple of the tick size {tick_size} of {p.symbol}", str(price),
-            str(tick_size),
-        )  # fmt: skip
+        return _no(Reason.BAD_TICK, "price", price, "is no multiple of the tick size", tick_size)
     return None
+
+
+def _no(reason: Reason, what: str, value: Decimal, why: str, limit: Decimal | None = None) -> Refusal:
+    """One term against one rule, in words."""
+    asked, bound = _asked(value), "" if limit is None else f"{limit:f}"
+    return Refusal(reason, f"{what} {asked} {why} {bound}".rstrip(), asked, bound)
 
 
 def _reference(p: Proposal) -> Refusal | None:
@@ -239,8 +232,8 @@ def _collar(p: Proposal) -> Refusal | None:
     if abs(price - reference) > reference * ratio:
         low, high = reference * (1 - ratio), reference * (1 + ratio)
         bounds = f"{shown(low)}..{shown(high)}"
-        text = f"price {price} is outside {bounds}, which is {ratio:%} around the reference {shown(reference)}"
-        return Refusal(Reason.PRICE_COLLAR, text, str(price), bounds)
+        text = f"price {_asked(price)} is outside {bounds}, which is {ratio:%} around the reference {shown(reference)}"
+        return Refusal(Reason.PRICE_COLLAR, text, _asked(price), bounds)
     return None
 
 

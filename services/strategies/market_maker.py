@@ -39,11 +39,11 @@ class MarketMakerParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     away.
     """
 
-    half_spread_ratio: Decimal = Decimal("0.0005")
+    half_spread_ratio: Decimal = Decimal("0.0001")
     notional: Decimal = Decimal(1000)
     inventory_notional: Decimal = Decimal(20_000)
-    skew_ratio: Decimal = Decimal("0.0005")
-    move_ratio: Decimal = Decimal("0.0001")
+    skew_ratio: Decimal = Decimal("0.0003")
+    move_ratio: Decimal = Decimal("0.00005")
     min_interval_ms: int = 500
     stale_ms: int = 3000
 
