@@ -526,8 +526,9 @@ def test_rest_knows_open_and_closed_orders_and_trades(world: World) -> None:
     assert [row["clientOrderId"] for row in rows] == ["open", "sold"]  # type: ignore[attr-defined]
     _, everything = http.ask("GET", "allOrders", symbol="BTCUSDT")
     assert [row["clientOrderId"] for row in everything] == ["open", "gone", "sold"]  # type: ignore[attr-defined]
-    by: dict[str, Any]
-    for by in ({"fromId": 1}, {"orderId": resting.order_id}, {}, {"startTime": world.now.wall_ns // 10**6 - 1}):
+    since = {"startTime": world.now.wall_ns // 10**6 - 1}
+    ways: list[dict[str, Any]] = [{"fromId": 1}, {"orderId": resting.order_id}, {}, since]
+    for by in ways:
         _, trades = http.ask("GET", "myTrades", symbol="BTCUSDT", **by)
         assert [(t["id"], t["qty"], t["commission"], t["isMaker"]) for t in trades] == [  # type: ignore[attr-defined]
             (1, "1.00000000", "1.00000000", True)
