@@ -26,7 +26,7 @@ from common.strategy.strategy import Market, Setting, StrategyCore
 from services.strategies.market_maker import FORGET_NS, MarketMaker
 
 MARKET = Market("generic", "BTCUSDT", "BTC", "USDT", D("0.01"), D("0.001"), D("0.001"), D(5))
-PARAMETERS = {"half_spread_ratio": "0.001", "notional": "100", "inventory_notional": "1000", "min_interval_ms": 500}
+PARAMETERS = {"half_spread_ratio": "0.001", "notional": "100", "inventory_notional": "1000", "move_ratio": "0.0001"}
 
 
 class Desk:
