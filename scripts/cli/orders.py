@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -59,7 +60,7 @@ def list_orders(strategy: str, venue: str, as_json: bool) -> None:
     _table(
         ("order", "venue", "symbol", "side", "quantity", "price", "filled", "status", "label"),
         [
-            (f"{o.strategy}/{o.number}", o.venue, o.symbol, SIDES[o.side], o.order_qty, price_text(o), o.cum_qty,
+            (f"{o.strategy}/{o.number}", o.venue, o.symbol, SIDES[o.side], short(o.order_qty), price_text(o), short(o.cum_qty),
              o.status.value, o.label)
             for o in rows
         ],
@@ -256,7 +257,7 @@ def cancel_all(venue: str, symbol: str, strategy: str, yes: bool, wait_s: float,
         deadline = time.monotonic() + wait_s
         left = open_before
         while left and time.monotonic() < deadline:
-            left &= _open(client, wanted, venue, symbol)
+            left = left & _open(client, wanted, venue, symbol)
             if left:
                 time.sleep(ASKED_AGAIN_S)
     names = sorted(f"{strategy_name}/{number}" for strategy_name, number in left)
@@ -328,8 +329,8 @@ def _report(outcome: CommandOutcome, event: OrderEvent | None, as_json: bool) ->
         click.echo(f"{outcome.strategy}/{outcome.number} {outcome.outcome} (LSN {outcome.lsn})")
         if event is not None:
             click.echo(
-                f"{event.strategy}/{event.number} {event.status.value}: {SIDES[event.side]} {event.cum_qty} of "
-                f"{event.order_qty} {event.symbol} at {price_text(event)} on {event.venue}, "
+                f"{event.strategy}/{event.number} {event.status.value}: {SIDES[event.side]} {short(event.cum_qty)} of "
+                f"{short(event.order_qty)} {event.symbol} at {price_text(event)} on {event.venue}, "
                 f"ClOrdID(11) {event.cl_ord_id}, OrderID(37) {event.order_id or '-'}"
             )
     name = f"{outcome.strategy}/{outcome.number}"
@@ -419,12 +420,13 @@ def position_document(position: PositionChanged) -> dict[str, Any]:
 
 def price_text(order: OrderEvent) -> str:
     """The limit, or that there is none."""
-    return "market" if order.price is None else str(order.price)
+    return "market" if order.price is None else short(order.price)
 
 
-def short(value: Any) -> str:
-    """A quantity or price at no more than 8 decimals, for a table."""
-    return f"{value:.8f}".rstrip("0").rstrip(".") or "0"
+def short(value: Decimal) -> str:
+    """A quantity or price at no more than 8 decimals, for people."""
+    text = f"{value:.8f}".rstrip("0").rstrip(".")
+    return "0" if text in ("", "-0") else text
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
