@@ -16,7 +16,7 @@ from common.journal.errors import JournalError
 from common.journal.files import OsFiles
 from common.journal.frames import Record
 from common.journal.reader import Reader
-from common.messages import ExecutionReport, Inbound, Kind, NewOrder, Outbound
+from common.messages import AmendOrder, ExecutionReport, Inbound, Kind, NewOrder, Outbound
 
 PERIOD_S = 0.25
 ANSWER_S = 0.5
@@ -56,8 +56,10 @@ class FillLines:
 
     def _remember(self, outbound: Outbound) -> None:
         command = outbound.command
-        if isinstance(command, NewOrder):
-            self._names[command.cl_ord_id] = f"{command.strategy}/{command.number}"
+        if isinstance(command, NewOrder | AmendOrder):
+            amends = isinstance(command, AmendOrder)
+            name = (command.target_strategy, command.target_number) if amends else (command.strategy, command.number)
+            self._names[command.cl_ord_id] = f"{name[0]}/{name[1]}"
             if len(self._names) > NAMES_KEPT:
                 self._names.popitem(last=False)
 

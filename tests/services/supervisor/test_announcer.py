@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from common.config import load
 from common.journal.frames import Record
-from common.messages import Attempt, ExecutionReport, Inbound, Kind, NewOrder, Outbound, Side, encode
+from common.messages import AmendOrder, Attempt, ExecutionReport, Inbound, Kind, NewOrder, Outbound, Side, encode
 from services.supervisor.announcer import FillLines, ready_block, waiting_for
 
 
@@ -59,6 +59,38 @@ def test_a_fill_is_one_line_with_the_order_s_name() -> None:
     assert fills.lines([reported(3, "A-1", "0.100")]) == [
         "fill: maker/5 buys 0.1 BTCUSDT at 65000 on binance, fee 0.0001 BTC (LSN 3)"
     ]
+
+
+def amended(lsn: int, cl_ord_id: str, target_number: int) -> Record:
+    order = AmendOrder(
+        attempt=Attempt(1, 99),
+        strategy="maker",
+        number=99,
+        venue="binance",
+        symbol="BTCUSDT",
+        side="1",
+        ord_type="2",
+        order_qty=Decimal("0.5"),
+        price=Decimal(65001),
+        time_in_force="1",
+        post_only=False,
+        cl_ord_id=cl_ord_id,
+        orig_cl_ord_id="A-1",
+        order_id="7",
+        target_strategy="maker",
+        target_number=target_number,
+        former_order_qty=Decimal("0.5"),
+        former_price=Decimal(65000),
+        cum_qty=Decimal(0),
+        deadline_ns=0,
+    )
+    return record(lsn, Kind.OUTBOUND, Outbound("binance", 1, 1, lsn, "G", b"", order))
+
+
+def test_an_amended_order_keeps_its_name() -> None:
+    fills = FillLines()
+    assert fills.lines([sent(1, "A-1", 5), amended(2, "A-2", 5)]) == []
+    assert fills.lines([reported(3, "A-2", "0.1")])[0].startswith("fill: maker/5 buys 0.1 BTCUSDT")
 
 
 def test_an_order_from_before_is_called_by_its_cl_ord_id() -> None:
