@@ -92,10 +92,18 @@ class OrderTrail:
 
     @classmethod
     def of(cls, text: str, reader: Reader) -> "OrderTrail":
-        """`STRATEGY/NUMBER`, else a ClOrdID(11) of the order or of any request about it. Raises JournalError."""
+        """`STRATEGY/NUMBER`, else a ClOrdID(11) of the order or of any request about it. Raises JournalError.
+
+        Reads the whole log, so that a range of it can be asked about an order that was sent before.
+        """
         strategy, _, number = text.rpartition("/")
-        if strategy and number.isdigit():
-            return cls((strategy, int(number)))
+        trail = cls((strategy, int(number))) if strategy and number.isdigit() else cls._by_request(text, reader)
+        for _, payload in select(reader, Filter(), reader.first_lsn(), None):
+            trail.concerns(payload)
+        return trail
+
+    @classmethod
+    def _by_request(cls, text: str, reader: Reader) -> "OrderTrail":
         for _, payload in select(reader, Filter(kinds=frozenset({"OUTBOUND"})), reader.first_lsn(), None):
             command = payload.command if isinstance(payload, Outbound) else None
             match command:
