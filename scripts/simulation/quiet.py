@@ -36,6 +36,7 @@ def come_to_rest(world: World) -> None:
     _wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
     for venue, symbol in actors.position_limits():
         _Probe(world, venue, symbol).trade()
+    _wait(world, AGREE_WITHIN_NS, "answered", lambda: not _unanswered(world), lambda: _unanswered(world))
     _Audit(world).until_equal()
     _probe(world).ask(CancelAllRequest(0, 0, target_strategy="*"))
     world.processes[PROBE].flush()
@@ -51,6 +52,12 @@ def _wait(
         over = world.scheduler.now_ns - began_ns > within_ns
         if over or world.turns - began_turns > TURNS_TO_REST:
             raise Violation(invariant, f"after {(world.scheduler.now_ns - began_ns) / 1e9:.1f} s: {state()}")
+
+
+def _unanswered(world: World) -> dict[str, list[int]]:
+    """The commands that strategies still wait for."""
+    traders = [(name, process.core) for name, process in world.processes.items() if isinstance(process.core, Trader)]
+    return {name: list(core.unanswered) for name, core in traders if core.unanswered and not core.superseded}
 
 
 def _gates(world: World) -> dict[str, str]:
