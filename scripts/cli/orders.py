@@ -60,8 +60,8 @@ def list_orders(strategy: str, venue: str, as_json: bool) -> None:
     _table(
         ("order", "venue", "symbol", "side", "quantity", "price", "filled", "status", "label"),
         [
-            (f"{o.strategy}/{o.number}", o.venue, o.symbol, SIDES[o.side], short(o.order_qty), price_text(o), short(o.cum_qty),
-             o.status.value, o.label)
+            (f"{o.strategy}/{o.number}", o.venue, o.symbol, SIDES[o.side], short(o.order_qty), price_text(o),
+             short(o.cum_qty), o.status.value, o.label)
             for o in rows
         ],
     )  # fmt: skip

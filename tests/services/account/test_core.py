@@ -1,0 +1,194 @@
+"""The account's promises: one call at a time, every answer into the journal, and nothing left open under the latch."""
+
+from typing import Any
+
+import msgspec
+import orjson
+
+from common.actor.core import Call, Send
+from common.instant import NS_PER_MS, Instant
+from common.journal.files import OsFiles
+from common.latch import Latch
+from common.messages import (
+    Answer,
+    Append,
+    Appended,
+    Ask,
+    ControlAnswer,
+    ControlRequest,
+    EpochGranted,
+    EpochRequest,
+    OperatorAct,
+    RestOrder,
+)
+from common.order_state import ZERO
+from services.account.core import AccountCore, AccountSettings
+
+LEFT = RestOrder("BTCUSDT", "1", "x", "1", "0", ZERO, None, ZERO)
+
+
+class Bench:
+    """The core with a journal and a worker that the test answers for."""
+
+    def __init__(self, folder: Any, *, journal: bool = True) -> None:
+        self.latch = Latch(str(folder), "account@binance.latch", OsFiles())
+        self.core = AccountCore(AccountSettings("binance", ("BTCUSDT", "ETHUSDT")), self.latch)
+        self.boot_ns = 1
+        self.journal = journal
+        self.calls: list[Call] = []
+        self.logged: list[Any] = []
+        self.answers: list[ControlAnswer] = []
+        self.core.started(self.now)
+        self.settle()
+
+    @property
+    def now(self) -> Instant:
+        return Instant(self.boot_ns, self.boot_ns)
+
+    def settle(self) -> None:
+        self.core.turn_ended(self.now)
+        while self.core.effects:
+            effects, self.core.effects = self.core.effects, []
+            for effect in effects:
+                match effect:
+                    case Call():
+                        self.calls.append(effect)
+                    case Send("control", ControlAnswer() as answer):
+                        self.answers.append(answer)
+                    case Send("journal", message) if self.journal:
+                        self.to_journal(message)
+            self.core.turn_ended(self.now)
+
+    def to_journal(self, message: msgspec.Struct) -> None:
+        if isinstance(message, EpochRequest):
+            grant = EpochGranted(message.writer, message.token, 1, 1, 1, 1, "j")
+            self.core.received("journal", b"", grant, self.now)
+        elif isinstance(message, Append):
+            last = message.first_number + len(message.entries) - 1
+            decode = msgspec.msgpack.Decoder(Answer | OperatorAct).decode
+            self.logged += [decode(payload) for _, payload in message.entries]
+            ack = Appended(message.writer, message.epoch, message.first_number, last, last, 1, 1)
+            self.core.received("journal", b"", ack, self.now)
+
+    def ask(self, number: int, what: str, **fields: Any) -> None:
+        self.core.received("asks", b"", Ask("binance", number, what, "BTCUSDT", **fields), self.now)
+        self.settle()
+
+    def finish(self, **fields: Any) -> Ask:
+        """The worker is done with the last call."""
+        call = self.calls[-1]
+        assert isinstance(call.argument, Ask)
+        answer = Answer("binance", call.argument, **{"failed": False, **fields})
+        self.core.call_finished(call.number, answer, self.now)
+        self.settle()
+        return call.argument
+
+    def control(self, act: str, **arguments: Any) -> ControlAnswer:
+        self.core.received("control", b"p", ControlRequest(act, orjson.dumps(arguments), "me"), self.now)
+        self.settle()
+        return self.answers[-1]
+
+    def pass_time(self, ms: int) -> None:
+        self.boot_ns += ms * NS_PER_MS
+        self.core.timer(self.now)
+        self.settle()
+
+    def asked(self) -> list[tuple[str, str]]:
+        return [(c.argument.what, c.argument.symbol) for c in self.calls if isinstance(c.argument, Ask)]
+
+
+def test_one_call_at_a_time_and_its_answer_is_journaled(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    bench.ask(1, "balances")
+    bench.ask(2, "balances")
+    assert len(bench.calls) == 1
+    bench.finish()
+    assert [answer.ask.number for answer in bench.logged] == [1]
+    assert len(bench.calls) == 2
+
+
+def test_bulk_goes_before_single_orders(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    bench.ask(1, "order", cl_ord_id="a")
+    bench.ask(2, "order", cl_ord_id="b")
+    bench.ask(3, "open_orders")
+    bench.ask(4, "cancel_all")
+    order = [bench.finish().number for _ in range(4)]
+    assert order == [1, 4, 3, 2]
+
+
+def test_answers_are_kept_while_the_journal_is_away(tmp_path: Any) -> None:
+    bench = Bench(tmp_path, journal=False)
+    bench.ask(1, "balances")
+    bench.finish()
+    assert bench.logged == []
+    bench.journal = True
+    bench.pass_time(200)
+    assert [answer.ask.number for answer in bench.logged] == [1]
+
+
+def test_kill_cancels_and_asks_until_nothing_is_open(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    assert bench.control("kill").ok
+    assert bench.latch.set
+    for _ in range(2):
+        bench.finish(cancelled=1)
+    bench.finish(orders=(LEFT,))
+    bench.finish()
+    sweep = [
+        ("cancel_all", "BTCUSDT"),
+        ("cancel_all", "ETHUSDT"),
+        ("open_orders", "BTCUSDT"),
+        ("open_orders", "ETHUSDT"),
+    ]
+    assert bench.asked() == sweep
+    assert not bench.core.status(bench.now)["nothing_open"]
+    bench.pass_time(200)
+    for _ in range(4):
+        bench.finish()
+    assert bench.asked() == sweep * 2
+    assert bench.core.status(bench.now)["nothing_open"]
+    acts = [(act.act, act.by) for act in bench.logged if isinstance(act, OperatorAct)]
+    assert acts == [("kill", "me"), ("kill", "me")]
+
+
+def test_kill_needs_no_journal_and_outlives_the_process(tmp_path: Any) -> None:
+    bench = Bench(tmp_path, journal=False)
+    bench.control("kill")
+    assert bench.asked() == [("cancel_all", "BTCUSDT")]
+    again = Bench(tmp_path, journal=False)
+    assert again.core.status(again.now)["latched"]
+    assert again.asked() == [("cancel_all", "BTCUSDT")]
+
+
+def test_a_failed_sweep_is_no_proof(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    bench.control("kill")
+    for _ in range(4):
+        bench.finish(failed=True, error_code=-1003)
+    assert not bench.core.status(bench.now)["nothing_open"]
+    bench.pass_time(200)
+    assert len(bench.calls) == 5
+
+
+def test_resume_needs_a_confirmation(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    bench.control("kill")
+    assert not bench.control("resume").ok and bench.latch.set
+    assert bench.control("resume", confirm=True).ok and not bench.latch.set
+
+
+def test_the_sweep_goes_before_questions(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    bench.ask(1, "order", cl_ord_id="a")
+    bench.ask(2, "cancel_all")
+    bench.control("kill")
+    bench.finish()
+    assert bench.asked()[-1] == ("cancel_all", "BTCUSDT") and bench.calls[-1].argument.number == 0  # type: ignore[attr-defined]
+
+
+def test_questions_beyond_the_bound_are_dropped_and_counted(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    for number in range(2_010):
+        bench.ask(number, "balances")
+    assert bench.core.status(bench.now)["dropped"] == 9

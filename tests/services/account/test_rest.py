@@ -1,0 +1,164 @@
+"""CCXT against a venue of a few lines on the loopback: signed as Binance wants it, and nothing concluded too early."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from common.messages import Ask, RestOrder
+from services.account.rest import Rest, RestSettings, binance_api
+
+KEY = Ed25519PrivateKey.generate()
+PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+ORDER = {
+    "symbol": "BTCUSDT", "orderId": 77, "clientOrderId": "abc", "price": "64000.10000000", "origQty": "0.50000000",
+    "executedQty": "0.20000000", "status": "PARTIALLY_FILLED", "side": "SELL", "time": 5, "updateTime": 7,
+}  # fmt: skip
+TRADE = {
+    "symbol": "BTCUSDT", "id": 9, "orderId": 77, "price": "64000.1", "qty": "0.2", "commission": "0.0128",
+    "commissionAsset": "USDT", "time": 7, "isBuyer": False, "isMaker": True,
+}  # fmt: skip
+
+
+class Venue:
+    """Answers by path, each answer used once and the last one kept; notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, list[tuple[int, Any]]] = {}
+        self.asked: list[tuple[str, str, dict[str, list[str]]]] = []
+        self.bad_signatures = 0
+
+    def answer(self, method: str, target: str, api_key: str) -> tuple[int, Any]:
+        path, _, query = target.partition("?")
+        name = f"{method} {path.removeprefix('/api/v3/')}"
+        self.asked.append((name, api_key, parse_qs(query)))
+        if name == "GET time":
+            return 200, {"serverTime": 1_700_000_000_000 + len(self.asked)}
+        text, _, signature = query.rpartition("&signature=")
+        try:
+            KEY.public_key().verify(base64.b64decode(unquote(signature)), text.encode())
+        except Exception:
+            self.bad_signatures += 1
+        said = self.said[name]
+        return said.pop(0) if len(said) > 1 else said[0]
+
+
+@pytest.fixture
+def venue() -> Iterator[tuple[Venue, Rest]]:
+    """A venue that listens, and the REST side of an account that speaks to it."""
+    it = Venue()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = it.answer(self.command, self.path, self.headers.get("X-MBX-APIKEY", ""))
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_DELETE = do_GET
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}/api/v3"
+    api = binance_api(RestSettings("binance", url, "the-key", PEM + "\r\n", 2000))
+    yield it, Rest("binance", api)
+    api.close()  # type: ignore[attr-defined]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_order_is_read_without_floats(venue: tuple[Venue, Rest]) -> None:
+    it, rest = venue
+    it.said["GET order"] = [(200, ORDER)]
+    answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
+    assert answer.order == RestOrder(
+        "BTCUSDT",
+        "77",
+        "abc",
+        "2",
+        "1",
+        Decimal("0.50000000"),
+        Decimal("64000.10000000"),
+        Decimal("0.20000000"),
+        7_000_000,
+    )
+    name, api_key, query = it.asked[0]
+    assert (name, api_key, query["origClientOrderId"]) == ("GET order", "the-key", ["abc"])
+    assert it.bad_signatures == 0
+
+
+def test_trades_are_asked_for_from_an_identity_on(venue: tuple[Venue, Rest]) -> None:
+    it, rest = venue
+    it.said["GET myTrades"] = [(200, [TRADE])]
+    answer = rest.ask(Ask("binance", 1, "trades", "BTCUSDT", from_trade_key="9"))
+    trade = answer.trades[0]
+    assert (trade.trade_key, trade.order_id, trade.side, trade.fee_qty) == ("9", "77", "2", Decimal("0.0128"))
+    assert answer.venue_ns == 1_700_000_000_001_000_000
+    assert it.asked[-1][2]["fromId"] == ["9"]
+
+
+def test_not_found_is_believed_when_said_twice_with_the_clock_in_between(venue: tuple[Venue, Rest]) -> None:
+    it, rest = venue
+    it.said["GET order"] = [(400, {"code": -2013, "msg": "Order does not exist."})]
+    answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
+    assert answer.not_found and not answer.failed
+    assert [name for name, _, _ in it.asked] == ["GET order", "GET time", "GET order"]
+    assert answer.venue_ns == 1_700_000_000_002_000_000
+
+
+def test_what_turns_up_the_second_time_is_found(venue: tuple[Venue, Rest]) -> None:
+    it, rest = venue
+    it.said["GET order"] = [(400, {"code": -2013, "msg": "Order does not exist."}), (200, ORDER)]
+    answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
+    assert answer.order is not None and not answer.not_found
+
+
+@pytest.mark.parametrize("code", [-2015, -1003, -1021, -2011])
+def test_any_other_code_is_a_failure(venue: tuple[Venue, Rest], code: int) -> None:
+    it, rest = venue
+    it.said["GET order"] = [(400, {"code": code, "msg": "no"})]
+    answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
+    assert answer.failed and not answer.not_found and answer.error_code == code
+
+
+def test_nothing_to_cancel_is_no_failure(venue: tuple[Venue, Rest]) -> None:
+    it, rest = venue
+    it.said["DELETE openOrders"] = [(400, {"code": -2011, "msg": "Unknown order sent."}), (200, [ORDER, ORDER])]
+    assert rest.ask(Ask("binance", 1, "cancel_all", "BTCUSDT")).cancelled == 0
+    assert rest.ask(Ask("binance", 1, "cancel_all", "BTCUSDT")).cancelled == 2
+
+
+def test_an_answer_of_another_form_is_a_failure(venue: tuple[Venue, Rest]) -> None:
+    it, rest = venue
+    it.said["GET order"] = [(200, ORDER | {"status": "SLEEPING"})]
+    answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
+    assert answer.failed and "SLEEPING" in answer.text
+
+
+def test_balances(venue: tuple[Venue, Rest]) -> None:
+    it, rest = venue
+    it.said["GET account"] = [(200, {"balances": [{"asset": "BTC", "free": "1.5", "locked": "0.5"}]})]
+    assert rest.ask(Ask("binance", 1, "balances")).balances == (("BTC", Decimal("1.5"), Decimal("0.5")),)
+
+
+def test_no_signature_in_an_error() -> None:
+    api = binance_api(RestSettings("binance", "http://127.0.0.1:9/api/v3", "the-key", PEM, 1000))
+    answer = Rest("binance", api).ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
+    api.close()  # type: ignore[attr-defined]
+    assert answer.failed and "signature" not in answer.text and "the-key" not in answer.text
