@@ -1,7 +1,9 @@
-"""A FIX session under test: text in, whole wire text out, time explicit; the bytes go through memory or a real TCP loop.
+"""A FIX session under test: text in, whole wire text out, time explicit; the bytes go through memory or a real TCP
+loop.
 
-Messages are written as `35=0|34=2|112=x`. BeginString(8), BodyLength(9), CheckSum(10), the CompIDs and SendingTime(52) are
-filled in where a text does not give them; `-56` leaves a field out; a text that begins with `8=` is taken as it stands.
+Messages are written as `35=0|34=2|112=x`. BeginString(8), BodyLength(9), CheckSum(10), the CompIDs and
+SendingTime(52) are filled in where a text does not give them; `-56` leaves a field out; a text that begins with `8=`
+is taken as it stands.
 """
 
 import socket
