@@ -57,9 +57,7 @@ class FillLines:
     def _remember(self, outbound: Outbound) -> None:
         command = outbound.command
         if isinstance(command, NewOrder | AmendOrder):
-            amends = isinstance(command, AmendOrder)
-            name = (command.target_strategy, command.target_number) if amends else (command.strategy, command.number)
-            self._names[command.cl_ord_id] = f"{name[0]}/{name[1]}"
+            self._names[command.cl_ord_id] = _order_name(command)
             if len(self._names) > NAMES_KEPT:
                 self._names.popitem(last=False)
 
@@ -69,6 +67,12 @@ class FillLines:
         fee = f", fee {report.fee_qty.normalize():f} {report.fee_asset}" if report.fee_qty else ""
         what = f"{report.last_qty.normalize():f} {report.symbol} at {report.last_px.normalize():f}"
         return f"fill: {order} {side} {what} on {venue}{fee} (LSN {lsn})"
+
+
+def _order_name(command: NewOrder | AmendOrder) -> str:
+    if isinstance(command, AmendOrder):
+        return f"{command.target_strategy}/{command.target_number}"
+    return f"{command.strategy}/{command.number}"
 
 
 def waiting_for(config: Config, statuses: Statuses) -> list[str]:
