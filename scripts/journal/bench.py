@@ -103,8 +103,7 @@ def chunks(folder: Path, upto_lsn: int) -> Iterator[list[Record]]:
     """The journal's records as an actor reads them at its start."""
     reader = Reader(folder, OsFiles())
     lsn = 1
-    while lsn <= upto_lsn:
-        records = reader.read(lsn, upto_lsn, CHUNK_BYTES)
+    while records := reader.read(lsn, upto_lsn, CHUNK_BYTES):
         yield records
         lsn = records[-1].lsn + 1
 
