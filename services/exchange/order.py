@@ -54,11 +54,12 @@ class Order:
     __slots__ = (
         "account", "amendments", "cl_ord_id", "cum_qty", "cum_quote", "former_names", "ord_status", "ord_type",
         "order_id", "order_qty", "post_only", "price", "resting", "self_trade", "session", "side", "stamp_ns", "symbol",
-        "time_in_force", "updated_ns",
+        "terms", "time_in_force", "updated_ns",
     )  # fmt: skip
 
     def __init__(self, order_id: int, terms: Terms, stamp_ns: int) -> None:
         self.order_id = order_id
+        self.terms = terms
         (self.account, self.session, self.cl_ord_id, self.symbol, self.side, self.ord_type, self.order_qty, self.price,
          self.time_in_force, self.post_only, self.self_trade) = terms  # fmt: skip
         self.cum_qty = ZERO
@@ -70,6 +71,11 @@ class Order:
         self.former_names: tuple[str, ...] = ()
         self.amendments = 0
 
+    def change(self, cl_ord_id: str, order_qty: Decimal, price: Decimal | None) -> None:
+        """Give the order new terms."""
+        self.cl_ord_id, self.order_qty, self.price = cl_ord_id, order_qty, price
+        self.terms = self.terms._replace(cl_ord_id=cl_ord_id, order_qty=order_qty, price=price)
+
     @property
     def leaves_qty(self) -> Decimal:
         """What is still to be filled; zero once closed."""
@@ -79,11 +85,3 @@ class Order:
     def is_open(self) -> bool:
         """Neither filled, cancelled, expired nor rejected."""
         return self.ord_status in (NEW, PARTIALLY_FILLED)
-
-    @property
-    def terms(self) -> Terms:
-        """What the order is asked to be now."""
-        return Terms(
-            self.account, self.session, self.cl_ord_id, self.symbol, self.side, self.ord_type, self.order_qty,
-            self.price, self.time_in_force, self.post_only, self.self_trade,
-        )  # fmt: skip

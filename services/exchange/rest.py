@@ -340,7 +340,7 @@ class Rest:
         if order_id:
             _whole(p, "orderId")
         found = self._venue.find(account, symbol, order_id, name)
-        if found is None or (name and closed_order_of(found).terms.cl_ord_id != name):
+        if found is None or (name and found.terms.cl_ord_id != name):
             return None
         return found
 

@@ -188,14 +188,13 @@ class State:
         if order.account:
             self._lock(order, -leaves_qty)
         order.amendments += 1
-        order.order_qty = change.order_qty
-        order.price = change.price
+        former = order.cl_ord_id
+        order.change(change.cl_ord_id, change.order_qty, change.price)
         order.updated_ns = change.stamp_ns
         if order.account:
             self._lock(order, order.leaves_qty)
-            if change.cl_ord_id != order.cl_ord_id:
-                order.former_names += (order.cl_ord_id,)
-                order.cl_ord_id = change.cl_ord_id
+            if change.cl_ord_id != former:
+                order.former_names += (former,)
                 self.names[order.account, order.cl_ord_id] = order.order_id
 
     def _numbered(self, change: Numbered) -> None:

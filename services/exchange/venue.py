@@ -10,7 +10,7 @@ from common.instant import NS_PER_MS, Instant
 from services.exchange.changes import Change
 from services.exchange.engine import Engine
 from services.exchange.faults import Faults, Kind
-from services.exchange.history import ClosedOrder, RecentHistory, closed_order
+from services.exchange.history import ClosedOrder, RecentHistory
 from services.exchange.order import Order
 from services.exchange.settings import ExchangeSettings
 from services.exchange.state import State
@@ -98,8 +98,7 @@ class Venue:
             found = self.state.find(account, cl_ord_id) or self.history.order_named(account, cl_ord_id)
         if found is None:
             return None
-        seen = found if isinstance(found, ClosedOrder) else closed_order(found)
-        return found if symbol in ("", seen.terms.symbol) else None
+        return found if symbol in ("", found.terms.symbol) else None
 
     def fill_late(self, order: Order, now: Instant) -> None:
         """A stranger takes half of a resting order's rest, or all of it where half is less than a lot."""
