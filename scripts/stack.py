@@ -122,15 +122,29 @@ class PrivateStack:
     def kill_all(self) -> None:
         """The whole stack at once, supervisors and honcho first: what a power cut leaves of processes."""
         assert self._honcho is not None
-        supervisors = [self.pid(f"supervisor-{kind.value}") for kind in Kind if self._supervised(kind)]
+        supervisors = [self.pid(f"supervisor-{kind}") for kind in Kind if self._supervised(kind)]
         actors = [self.pid(actor.name) for actor in self.config.actors() if is_running(self.run_folder, actor.name)]
         for process in (self._honcho.pid, *supervisors, *actors):
             _kill(process, signal.SIGKILL)
         self._honcho.wait()
         self._await_gone(STOP_S)
 
+    def kill_honcho(self) -> None:
+        """honcho alone; the supervisors see it and end their actors in order."""
+        assert self._honcho is not None
+        _kill(self._honcho.pid, signal.SIGKILL)
+
+    def wait_ended(self, timeout_s: float = STOP_S) -> None:
+        """Wait until honcho and every supervisor and actor are gone. Raises StackFailed when they are not."""
+        assert self._honcho is not None
+        try:
+            self._honcho.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise StackFailed(f"honcho did not end within {timeout_s} s; see {self.output}") from None
+        self._await_gone(timeout_s)
+
     def _supervised(self, kind: Kind) -> bool:
-        return is_running(self.run_folder, f"supervisor-{kind.value}")
+        return is_running(self.run_folder, f"supervisor-{kind}")
 
     def stop(self) -> float:
         """What Ctrl-C does; returns the seconds until nothing is left. Raises StackFailed when something is."""
@@ -148,7 +162,8 @@ class PrivateStack:
     def _await_gone(self, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s:
-            left = [actor.name for actor in self.config.actors() if is_running(self.run_folder, actor.name)]
+            names = [actor.name for actor in self.config.actors()] + [f"supervisor-{kind}" for kind in Kind]
+            left = [name for name in names if is_running(self.run_folder, name)]
             if not left:
                 return
             time.sleep(POLL_S)

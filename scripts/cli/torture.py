@@ -1,0 +1,84 @@
+"""`fixring torture`: the real stack under load, killed, stopped, cut and flooded, and compared after each."""
+
+import os
+import random
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import orjson
+
+from common.config import ENV_PREFIX
+from common.exit_status import ExitStatus
+from scripts.cli.errors import CommandError
+from scripts.stack import PrivateStack, StackFailed
+from scripts.torture.run import Torture, report, save
+
+
+@click.command()
+@click.option("--minutes", default=3.0, show_default=True, help="How long; the round under way is finished.")
+@click.option("--seed", type=int, help="Decides the order of the faults and what they hit; drawn without one.")
+@click.option("--rate", default=600.0, show_default=True, help="Commands a second over all venues.")
+@click.option("--only", default="", metavar="FAULT", help="Only faults whose name has this in it (kill:, stop:orders).")
+@click.option("--keep", is_flag=True, help="Keep the stack's state also when nothing was found.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the table.")
+def torture(minutes: float, seed: int | None, rate: float, only: str, keep: bool, as_json: bool) -> int:
+    """Torture a stack of its own, on ports and in a folder of its own. Exit status 1 when anything differs.
+
+    Each round is one fault under load, the time until every venue acknowledges an order again (at most 5 s), and a
+    comparison of all that strategies were told, the journal and the exchanges' own books. FIXRING__... overrides of the
+    environment apply.
+    """
+    seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
+    folder = Path(tempfile.mkdtemp(prefix="fixring-torture-"))
+    try:
+        document = _run(folder, minutes, seed, rate, only, as_json)
+    except StackFailed as error:
+        raise CommandError(f"{error} (state kept in {folder})") from error
+    save(document, folder)
+    is_good = not document["differences"]
+    if as_json:
+        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    else:
+        _table(document)
+    if is_good and not keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        click.echo(f"state, logs and report: {folder}", err=True)
+    return ExitStatus.OK if is_good else ExitStatus.FAILURE
+
+
+def _run(folder: Path, minutes: float, seed: int, rate: float, only: str, quiet: bool) -> dict[str, object]:
+    def say(text: str) -> None:
+        click.echo(text, err=quiet)
+
+    say(f"seed {seed}; state in {folder}")
+    overrides = {name: value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)}
+    with PrivateStack(folder, overrides) as stack, Torture(stack, seed, rate, say) as run:
+        deadline_s = time.monotonic() + 60 * minutes
+        for fault in run.faults(only):
+            run.round(fault)
+            if time.monotonic() >= deadline_s:
+                break
+        else:
+            raise CommandError(f"no fault's name has {only!r} in it", ExitStatus.USAGE)
+        return report(run, seed, rate, minutes, only)
+
+
+def _table(document: dict[str, object]) -> None:
+    faults = document["faults"]
+    assert isinstance(faults, dict)
+    click.echo(f"{'fault':26}{'count':>6}{'median s':>10}{'worst s':>10}{'differences':>13}")
+    for name, row in faults.items():
+        times = f"{_seconds(row['median_s']):>10}{_seconds(row['worst_s']):>10}"
+        click.echo(f"{name:26}{row['count']:>6}{times}{row['differences']:>13}  {row['left_out']}")
+    click.echo(
+        f"{document['rounds']} rounds, {document['commands']:,} commands ({document['commands_per_s']} a second), "
+        f"{document['differences']} differences. Again: {document['command']}"
+    )
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,323 @@
+"""The faults: what is done to a running stack, each a name, a sentence and a deed.
+
+A deed returns when the fault is over, so that the time until it trades again counts from there: a kill is over at once,
+a stopped process is over when it continues. A fault that this machine cannot do says why, and is counted as left out.
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from common.config import CHECKOUT, Kind
+from common.exit_status import ExitStatus
+from scripts.stack import PrivateStack, StackFailed
+from scripts.torture.garbage import Garbage
+from scripts.torture.load import Load
+
+STOPPED_S = (0.2, 3.0)
+SECOND_START_S = 15.0
+SLOW_SYNC_US = 40_000
+SLOW_SYNC_S = 3.0
+FAILED_SYNC_S = 1.5
+FLOOD_COMMANDS = 4000
+STATUS_S = 3.0
+
+
+class LeftOut(Exception):
+    """The fault cannot be done here; the text says why."""
+
+
+class Wrong(Exception):
+    """The stack's answer to the fault was not what it must be; the text says what it was."""
+
+
+class Scene(NamedTuple):
+    """What a deed may use."""
+
+    stack: PrivateStack
+    load: Load
+    rng: random.Random
+
+    def actors(self, *kinds: Kind) -> list[str]:
+        """The names of the actors of these kinds; of all without any."""
+        return [actor.name for actor in self.stack.config.actors() if not kinds or actor.kind in kinds]
+
+
+class Fault(NamedTuple):
+    """One entry of the table."""
+
+    name: str
+    sentence: str
+    deed: Callable[[Scene], None]
+
+
+def _kill(actor: str) -> Callable[[Scene], None]:
+    def deed(scene: Scene) -> None:
+        scene.stack.kill(actor)
+
+    return deed
+
+
+def _kill_several(scene: Scene) -> None:
+    """Two to four at once, of any kind."""
+    names = scene.actors()
+    chosen = scene.rng.sample(names, min(len(names), scene.rng.randint(2, 4)))
+    for process in [scene.stack.pid(name) for name in chosen]:
+        os.kill(process, signal.SIGKILL)
+
+
+def _kill_twice(scene: Scene) -> None:
+    """One actor, and again while it starts."""
+    actor = scene.rng.choice(["journal", "orders", "risk", *scene.actors(Kind.SESSIONS)])
+    first = scene.stack.pid(actor)
+    os.kill(first, signal.SIGKILL)
+    again = _next_pid(scene.stack, actor, first)
+    time.sleep(scene.rng.uniform(0, 0.3))
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(again, signal.SIGKILL)
+
+
+def _next_pid(stack: PrivateStack, actor: str, former: int) -> int:
+    deadline_s = time.monotonic() + 5
+    while time.monotonic() < deadline_s:
+        with contextlib.suppress(StackFailed, ValueError):
+            process = stack.pid(actor)
+            if process != former:
+                return process
+        time.sleep(0.005)
+    raise Wrong(f"{actor} was not started again within 5 s")
+
+
+def _stop(actor: str) -> Callable[[Scene], None]:
+    def deed(scene: Scene) -> None:
+        process = scene.stack.pid(actor)
+        os.kill(process, signal.SIGSTOP)
+        time.sleep(scene.rng.uniform(*STOPPED_S))
+        os.kill(process, signal.SIGCONT)
+
+    return deed
+
+
+def _stop_several(scene: Scene) -> None:
+    names = scene.actors()
+    processes = [scene.stack.pid(name) for name in scene.rng.sample(names, min(len(names), 3))]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    for process in processes:
+        time.sleep(scene.rng.uniform(0.1, 1.0))
+        os.kill(process, signal.SIGCONT)
+
+
+def _kill_stack(scene: Scene) -> None:
+    """Every process at once, then a new start."""
+    scene.stack.kill_all()
+    scene.stack.start()
+
+
+def _kill_supervisor(scene: Scene) -> None:
+    """A supervisor takes its children along, and honcho ends the rest; then a new start."""
+    kind = scene.rng.choice([kind for kind in Kind if scene.actors(kind)])
+    scene.stack.kill(f"supervisor-{kind}")
+    scene.stack.wait_ended()
+    scene.stack.start()
+
+
+def _kill_honcho(scene: Scene) -> None:
+    """The supervisors see that honcho is gone, and end in order; then a new start."""
+    scene.stack.kill_honcho()
+    scene.stack.wait_ended()
+    scene.stack.start()
+
+
+def _restart(scene: Scene) -> None:
+    """An orderly stop under load, and a new start."""
+    scene.stack.stop()
+    scene.stack.start()
+
+
+def _venue_fault(kind: str, *, ms: int = 0, count: int = 0) -> Callable[[Scene], None]:
+    def deed(scene: Scene) -> None:
+        actor = f"exchange@{scene.rng.choice(list(scene.stack.config.venues))}"
+        arguments: dict[str, object] = {"kind": kind, "scope": "fix"}
+        if count:
+            arguments["count"] = count
+        if ms:
+            arguments["ms"] = ms
+        scene.stack.ask(actor, "fault", arguments)
+        if ms:
+            time.sleep(ms / 1000)
+        if not count:
+            scene.stack.ask(actor, "fault", {"kind": "clear"})
+        else:
+            _await_struck(scene, actor, kind)
+
+    return deed
+
+
+def _await_struck(scene: Scene, actor: str, kind: str) -> None:
+    """Until the load has met the fault; what did not strike by then is called off."""
+    deadline_s = time.monotonic() + 2
+    while time.monotonic() < deadline_s:
+        answer = scene.stack.ask(actor, "fault", {"kind": "list"})
+        faults = answer["faults"]
+        assert isinstance(faults, list)
+        if not any(fault["kind"] == kind for fault in faults):
+            return
+        time.sleep(0.05)
+    scene.stack.ask(actor, "fault", {"kind": "clear"})
+
+
+def _start_twice(scene: Scene) -> None:
+    """Every actor a second time: it must refuse, and the first must not notice."""
+    actors = scene.stack.config.actors()
+    before = {actor.name: scene.stack.pid(actor.name) for actor in actors}
+    seconds = {
+        actor.name: subprocess.Popen(
+            [sys.executable, "-P", "-m", actor.module, *actor.arguments],
+            cwd=CHECKOUT,
+            env=scene.stack.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        for actor in scene.rng.sample(actors, 3)
+    }
+    wrong = []
+    for name, process in seconds.items():
+        try:
+            _, error = process.communicate(timeout=SECOND_START_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            wrong.append(f"a second {name} ran")
+            continue
+        if process.returncode != ExitStatus.FAILURE or b"running already" not in error:
+            wrong.append(f"a second {name} ended with {process.returncode}: {error[-200:]!r}")
+    wrong += [f"{name} was restarted" for name, process in before.items() if scene.stack.pid(name) != process]
+    if wrong:
+        raise Wrong("; ".join(wrong))
+
+
+def _garbage(scene: Scene) -> None:
+    """Counted, shown by status, and nothing else disturbed."""
+    before = {actor: scene.stack.pid(actor) for actor in scene.actors()}
+    counted = _garbage_counts(scene)
+    garbage = Garbage(scene.stack.config, scene.rng)
+    garbage.everywhere()
+    deadline_s = time.monotonic() + STATUS_S
+    while True:
+        now = _garbage_counts(scene)
+        short = {a: sent for a, sent in garbage.sent.items() if now.get(a, 0) - counted.get(a, 0) < sent}
+        if not short or time.monotonic() > deadline_s:
+            break
+        time.sleep(0.1)
+    died = [actor for actor, process in before.items() if scene.stack.pid(actor) != process]
+    if died:
+        raise Wrong(f"garbage ended {', '.join(died)}")
+    if short:
+        told = ", ".join(f"{a}: {now.get(a, 0) - counted.get(a, 0)} of {n}" for a, n in short.items())
+        raise Wrong(f"garbage was not counted: {told}")
+
+
+def _garbage_counts(scene: Scene) -> dict[str, int]:
+    counts = {}
+    for actor, detail in scene.stack.ask_all("status").details.items():
+        garbage = detail.get("garbage")
+        assert isinstance(garbage, dict)
+        counts[actor] = sum(garbage.values())
+    return counts
+
+
+def _flood(scene: Scene) -> None:
+    """Far more than a strategy may send in a second: what is too much is refused, and the rest goes on."""
+    scene.load.flood(FLOOD_COMMANDS)
+    time.sleep(1)
+
+
+def _client_dies(scene: Scene) -> None:
+    """The load's clients are followed by new instances."""
+    scene.load.kill_clients()
+    time.sleep(1)
+
+
+def _strace(scene: Scene, actor: str, injection: str, seconds: float) -> None:
+    """Let the actor's syncs go wrong for a while."""
+    program = shutil.which("strace")
+    if program is None:
+        raise LeftOut("strace is not installed")
+    tracer = subprocess.Popen(
+        [program, "-f", "-qq", "-o", os.devnull, "-e", "trace=fdatasync", "-e", f"inject=fdatasync:{injection}",
+         "-p", str(scene.stack.pid(actor))],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        _, error = tracer.communicate(timeout=seconds)
+        if tracer.returncode and b"attach" in error:
+            raise LeftOut(f"strace may not attach here: {error.decode(errors='replace').strip()}")
+    except subprocess.TimeoutExpired:
+        tracer.send_signal(signal.SIGINT)
+        tracer.communicate()
+
+
+def _slow_sync(scene: Scene) -> None:
+    _strace(scene, "journal", f"delay_enter={SLOW_SYNC_US}", SLOW_SYNC_S)
+
+
+def _failed_sync(scene: Scene) -> None:
+    """The journal must end, be started once more, and decide by what the disk holds."""
+    former = scene.stack.pid("journal")
+    _strace(scene, "journal", "error=EIO:when=1", FAILED_SYNC_S)
+    _next_pid(scene.stack, "journal", former)
+
+
+def table(stack: PrivateStack) -> list[Fault]:
+    """Every fault for the stack's actors."""
+    faults = [Fault(f"kill:{a.name}", f"kill -9 of {a.name}", _kill(a.name)) for a in stack.config.actors()]
+    faults += [
+        Fault(f"stop:{a.name}", f"SIGSTOP of {a.name} for {STOPPED_S[0]} to {STOPPED_S[1]} s", _stop(a.name))
+        for a in stack.config.actors()
+    ]
+    venue_faults = {
+        "cut": _venue_fault("cut", count=1),
+        "stall": _venue_fault("stall", ms=2500),
+        "slow": _venue_fault("slow", ms=1500),
+        "gap": _venue_fault("gap", count=3),
+        "duplicate": _venue_fault("duplicate", count=5),
+        "garble": _venue_fault("garble", count=2),
+        "reject": _venue_fault("reject", count=5),
+        "unknown": _venue_fault("unknown", count=3),
+        "lost": _venue_fault("lost", count=3),
+        "late_fill": _venue_fault("late_fill", count=3),
+        "reject_status": _venue_fault("reject_status", count=2),
+        "maintenance": _venue_fault("maintenance", ms=800),
+    }
+    faults += [
+        Fault(f"venue:{name}", f"the exchange's own fault {name!r}", deed) for name, deed in venue_faults.items()
+    ]
+    faults += [
+        Fault("kill-several", "kill -9 of two to four actors at once", _kill_several),
+        Fault("kill-twice", "kill -9 of an actor, and again while it starts", _kill_twice),
+        Fault("stop-several", "SIGSTOP of three actors at once", _stop_several),
+        Fault("kill-supervisor", "kill -9 of a supervisor, and a new start", _kill_supervisor),
+        Fault("kill-honcho", "kill -9 of honcho, and a new start", _kill_honcho),
+        Fault("kill-stack", "kill -9 of every process at once, and a new start", _kill_stack),
+        Fault("restart", "an orderly stop, and a new start", _restart),
+        Fault("twice", "three actors started a second time", _start_twice),
+        Fault("garbage", "garbage on every socket", _garbage),
+        Fault("flood", f"{FLOOD_COMMANDS} commands at once from each client", _flood),
+        Fault("client", "the load's clients are superseded by new instances", _client_dies),
+        Fault("slow-sync", f"fdatasync of the journal takes {SLOW_SYNC_US // 1000} ms more", _slow_sync),
+        Fault("failed-sync", "one fdatasync of the journal fails with EIO", _failed_sync),
+    ]
+    return faults
+

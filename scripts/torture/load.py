@@ -1,0 +1,281 @@
+"""The load: one client a venue that sends, amends and cancels at a set rate, and keeps a book of what it was told.
+
+It runs in a thread of its own while faults happen around it. It never waits for anything: what has no outcome yet is
+the client's to repeat, and after a client's death a new instance goes on under the same name.
+"""
+
+import random
+import threading
+import time
+from decimal import Decimal
+
+import msgspec
+import zmq
+
+from common.config import Config
+from common.messages import CLOSED_STATUSES, CommandOutcome, FeedMessage, OrderEvent, TopOfBook, Welcome
+from common.strategy.client import Client
+from common.strategy.entry import NotWelcome, Superseded, TooManyUnanswered
+from scripts.torture.book import Book
+
+TURN_S = 0.005
+MOST_OPEN = 120
+"""Open orders of one client; risk's default allows 200."""
+
+ASK_AGAIN_S = 1.0
+"""How often everything is cancelled again until it is quiet: what was still under way the first time stays open."""
+
+IDLE_SHARE = 0.1
+"""What is still sent, of the rate, while the order manager is not live: it must be answered too."""
+
+TICK = Decimal("0.01")
+ORDER_QTY = {"BTCUSDT": Decimal("0.001"), "ETHUSDT": Decimal("0.02")}
+DEFAULT_PRICES = {"BTCUSDT": Decimal(65000), "ETHUSDT": Decimal(3500)}
+_feed = msgspec.msgpack.Decoder(FeedMessage)
+
+
+class Prices:
+    """The last best prices heard of each venue and symbol."""
+
+    def __init__(self, config: Config, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+        """Subscribes to every venue's feed."""
+        self._socket = context.socket(zmq.SUB)
+        self._socket.setsockopt(zmq.SUBSCRIBE, b"")
+        self._socket.setsockopt(zmq.LINGER, 0)
+        for venue in config.venues:
+            self._socket.connect(config.endpoint(f"feed.{venue}"))
+        self._tops: dict[tuple[str, str], TopOfBook] = {}
+
+    def take(self) -> None:
+        """Read what has come."""
+        while self._socket.poll(0):
+            message = _feed.decode(self._socket.recv())
+            if isinstance(message, TopOfBook):
+                self._tops[message.venue, message.symbol] = message
+
+    def best(self, venue: str, symbol: str, side: str) -> Decimal:
+        """The best price of the side ("buy": the bid), or where the book once began."""
+        top = self._tops.get((venue, symbol))
+        price = None if top is None else (top.bid_px if side == "buy" else top.ask_px)
+        return price or DEFAULT_PRICES[symbol]
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._socket.close()
+
+
+def away(price: Decimal, side: str, share: float) -> Decimal:
+    """The price `share` of it on the passive side; on the crossing side for a negative share."""
+    sign = -1 if side == "buy" else 1
+    return (price * (1 + sign * Decimal(repr(round(share, 6))))).quantize(TICK)
+
+
+class Trader:
+    """One client at one venue."""
+
+    def __init__(self, venue: str, config: Config, prices: Prices, book: Book, rng: random.Random) -> None:
+        """Its name is "load-VENUE"."""
+        self.venue = venue
+        self.strategy = f"load-{venue}"
+        self.symbols = sorted(set(config.venues[venue].instruments) & set(ORDER_QTY))
+        self.superseded = 0
+        self._config = config
+        self._prices = prices
+        self._book = book
+        self._rng = rng
+        self._open: dict[int, str] = {}
+        self.client = self._instance()
+
+    def _instance(self) -> Client:
+        client = Client(self.strategy, config=self._config, connect_timeout_s=30)
+        client.connect()
+        return client
+
+    def die(self) -> None:
+        """A new instance takes the name while the old one lives, which must fall silent; then the old one ends."""
+        old, self.client = self.client, self._instance()
+        try:
+            deadline_s = time.monotonic() + 1
+            while time.monotonic() < deadline_s:
+                self._take(old.poll(0.05))
+            self._book.differences.append(f"{self.strategy}: the older instance was not told that it is superseded")
+        except Superseded:
+            self.superseded += 1
+        old.close()
+
+    def turn(self, commands: int) -> None:
+        """Take what came and send `commands` commands."""
+        for _ in range(1000):
+            event = self.client.poll(0)
+            if event is None:
+                break
+            self._take(event)
+        for _ in range(commands):
+            try:
+                self._command()
+            except (TooManyUnanswered, NotWelcome):
+                return
+
+    def cancel_all(self) -> None:
+        """Cancel everything of one's own."""
+        self._given(self.client.cancel_all(), "cancel_all")
+
+    def _take(self, event: object) -> None:
+        match event:
+            case CommandOutcome():
+                self._book.told(event)
+                if event.outcome in ("refused", "expired", "withdrawn"):
+                    self._open.pop(event.number, None)
+            case OrderEvent():
+                self._book.ordered(event)
+                if event.status not in CLOSED_STATUSES:
+                    self._open[event.number] = event.symbol
+                else:
+                    self._open.pop(event.number, None)
+            case Welcome() if not event.resumed:
+                self._book.interrupted(self.strategy)
+                self._open.clear()
+
+    def _given(self, number: int, kind: str) -> int:
+        self._book.given(self.strategy, number, kind, self.venue)
+        return number
+
+    def _command(self) -> None:
+        draw = self._rng.random()
+        if len(self._open) >= MOST_OPEN or (self._open and draw < 0.25):
+            target = self._rng.choice(list(self._open))
+            self._given(self.client.cancel(target), "cancel")
+            self._open.pop(target)
+        elif self._open and draw < 0.45:
+            self._amend()
+        elif draw < 0.65:
+            self._new("ioc", self._rng.uniform(-0.0005, 0.0005))
+        elif draw < 0.66:
+            # Off the tick: refused, and nothing else disturbed.
+            symbol = self._rng.choice(self.symbols)
+            self._given(self.client.new(self.venue, symbol, "buy", ORDER_QTY[symbol], "60000.001"), "new")
+        else:
+            self._new("gtc", self._rng.uniform(0.0001, 0.02))
+
+    def _new(self, time_in_force: str, share: float) -> None:
+        symbol, side = self._rng.choice(self.symbols), self._rng.choice(("buy", "sell"))
+        qty = ORDER_QTY[symbol] * self._rng.randint(1, 5)
+        # An immediate order meets the other side's price.
+        best = self._prices.best(self.venue, symbol, side if time_in_force == "gtc" else _other(side))
+        self._given(
+            self.client.new(
+                self.venue, symbol, side, qty, away(best, side, share), time_in_force=time_in_force
+            ),
+            "new",
+        )
+
+    def _amend(self) -> None:
+        target = self._rng.choice(list(self._open))
+        order = self.client.orders.get(target)
+        if order is None:
+            del self._open[target]
+            return
+        side = "buy" if order.side == "1" else "sell"
+        if self._rng.random() < 0.5:
+            price = away(self._prices.best(self.venue, order.symbol, side), side, self._rng.uniform(0.0001, 0.02))
+            self._given(self.client.amend(target, price=price), "amend")
+        else:
+            qty = ORDER_QTY[order.symbol] * self._rng.randint(1, 6)
+            self._given(self.client.amend(target, qty), "amend")
+
+
+def _other(side: str) -> str:
+    return "sell" if side == "buy" else "buy"
+
+
+class Load(threading.Thread):
+    """Runs the traders; everything about them is touched by this thread alone, but for the switches below."""
+
+    def __init__(self, config: Config, rate: float, seed: int) -> None:
+        """`rate` is commands a second over all venues. Connects when started; the stack must run by then."""
+        super().__init__(name="load", daemon=True)
+        self.book = Book()
+        self.failure: BaseException | None = None
+        self._config = config
+        self._rate = rate
+        self._rng = random.Random(seed)
+        self._wanted = "run"
+        self._is_quiet = threading.Event()
+        self._ended = threading.Event()
+        self._deaths = 0
+        self._floods = 0
+        self._context = zmq.Context()
+
+    # -- switches --
+
+    def quiet(self, timeout_s: float) -> bool:
+        """Send nothing new, cancel everything; whether all has come to its end within `timeout_s` seconds."""
+        self._is_quiet.clear()
+        self._wanted = "quiet"
+        return self._is_quiet.wait(timeout_s)
+
+    def resume(self) -> None:
+        """Send again."""
+        self._wanted = "run"
+
+    def kill_clients(self) -> None:
+        """Each client is followed by a new instance of the same name."""
+        self._deaths += 1
+
+    def flood(self, commands: int) -> None:
+        """Each client sends so many commands at once."""
+        self._floods += commands
+
+    def end(self) -> None:
+        """Stop and let go of the sockets."""
+        self._wanted = "end"
+        self._ended.wait(10)
+
+    # -- the thread --
+
+    def run(self) -> None:
+        """Until `end`."""
+        prices = Prices(self._config, self._context)
+        traders: list[Trader] = []
+        try:
+            for venue in self._config.venues:
+                traders.append(Trader(venue, self._config, prices, self.book, self._rng))
+            self._loop(traders, prices)
+        except BaseException as error:
+            self.failure = error
+            raise
+        finally:
+            for trader in traders:
+                trader.client.close()
+            prices.close()
+            self._context.term()
+            self._is_quiet.set()
+            self._ended.set()
+
+    def _loop(self, traders: list[Trader], prices: Prices) -> None:
+        due, last_s, deaths, ask_s = 0.0, time.monotonic(), 0, 0.0
+        while self._wanted != "end":
+            now_s = time.monotonic()
+            due, last_s = min(due + (now_s - last_s) * self._rate, self._rate / 4), now_s
+            prices.take()
+            if self._deaths > deaths:
+                deaths += 1
+                for trader in traders:
+                    trader.die()
+            is_quiet, count = self._wanted == "quiet", 0
+            if not is_quiet:
+                ask_s = 0.0
+                floods, self._floods = self._floods, 0
+                count = int(due / len(traders))
+                due -= count * len(traders)
+                count += floods
+            for trader in traders:
+                is_live = trader.client.state == "live"
+                trader.turn(count if is_live or self._rng.random() < IDLE_SHARE else 0)
+                if is_quiet and now_s >= ask_s:
+                    trader.cancel_all()
+            if is_quiet and now_s >= ask_s:
+                ask_s = now_s + ASK_AGAIN_S
+            if is_quiet and not any(self.book.unsettled()):
+                self._is_quiet.set()
+            time.sleep(max(0.0, TURN_S - (time.monotonic() - now_s)))
