@@ -566,6 +566,10 @@ class OrdersCore(BaseCore):
         if name in self._in_flight_names or name in self._undecided:
             return
         known = self.books.names.get(*name)
+        if known is None and not self._live:
+            # What a former life sent under this number may still come.
+            self._later(strategy, request, now)
+            return
         if known is None:
             if not isinstance(request, CancelRequest | CancelAllRequest):
                 self._expire(strategy, request.number, Attempt(0, 0), 0, now)

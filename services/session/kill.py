@@ -243,9 +243,12 @@ class KillSwitch:
         self._records.append(change, now)
 
     def _name(self) -> str:
-        """A ClOrdID(11) that neither orders nor another life of this session gives: K, the epoch, a counter."""
+        """A ClOrdID(11) that neither orders nor another life of this session gives: K, the connection, a counter.
+
+        Not the epoch: one that was taken while the journal was away may be granted to a later life.
+        """
         self._counter += 1
-        return f"K{_base36(self._records.epoch)}-{_base36(self._counter)}"
+        return f"K{_base36(self._outbox.connection)}-{_base36(self._counter)}"
 
 
 def _base36(number: int) -> str:
