@@ -470,7 +470,8 @@ class Order(msgspec.Struct, gc=False):
     @property
     def leg(self) -> Leg:
         """The leg that a cancel or amendment should name: the oldest that may still trade, else the last."""
-        return next((leg for leg in self.legs if leg.is_open), self.legs[-1])
+        legs = self.legs
+        return legs[0] if len(legs) == 1 else next((leg for leg in legs if leg.is_open), legs[-1])
 
     def leg_of(self, report: ExecutionReport) -> Leg | None:
         """The leg that a report is about; None where it rejects something that is no leg any more.
@@ -495,7 +496,10 @@ class Order(msgspec.Struct, gc=False):
     @property
     def is_closed(self) -> bool:
         """Whether nothing more is to be expected of it: it was ended, or every leg was."""
-        return self.ending is not None or not any(leg.is_open for leg in self.legs)
+        if self.ending is not None:
+            return True
+        legs = self.legs
+        return legs[0].word in TERMINAL_WORDS if len(legs) == 1 else not any(leg.is_open for leg in legs)
 
     @property
     def is_unknown(self) -> bool:
@@ -508,19 +512,20 @@ class Order(msgspec.Struct, gc=False):
         way."""
         if self.ending is not None:
             return self.ending
-        open_legs = [leg for leg in self.legs if leg.is_open]
-        if not open_legs:
+        if self.is_closed:
             return _CLOSED_STATUS[self.legs[-1].word]
-        leg = open_legs[-1]
         if self.unknown:
             return OrderStatus.UNKNOWN
         if self.requests:
             kinds = {request.kind for request in self.requests.values()}
             return OrderStatus.PENDING_CANCEL if RequestKind.CANCEL in kinds else OrderStatus.PENDING_REPLACE
+        legs = self.legs
+        leg = legs[0] if len(legs) == 1 else next(leg for leg in reversed(legs) if leg.is_open)
         named = _OPEN_STATUS.get(leg.word)
         if named is not None:
             return named
-        return OrderStatus.PARTIALLY_FILLED if any(each.filled_qty for each in self.legs) else OrderStatus.NEW
+        filled = any([each.filled_qty for each in legs])
+        return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.NEW
 
     # -- what happens to it --------------------------------------------------------------------------------------------
 

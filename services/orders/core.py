@@ -154,6 +154,7 @@ class OrdersCore(BaseCore):
         self._undecided: dict[OrderName, None] = {}
         self._events_from = 1 << 63
         self._stepped_boot_ns = 0
+        self._moved = False
         self._counter = 0
         self._live = False
         self._stopping_boot_ns: int | None = None
@@ -300,7 +301,8 @@ class OrdersCore(BaseCore):
         if not self._live and grant is not None and self.books.lsn >= grant.lsn:
             if self.books.stamp_ns > grant.stamp_ns + MAX_TIME_TO_LIVE_NS:
                 self._go_live(now)
-        elif self._live:
+        elif self._moved:
+            self._moved = False
             self._step(now)
         if self._stopping_boot_ns is not None:
             self._check_stopped(now)
@@ -372,6 +374,7 @@ class OrdersCore(BaseCore):
                     self._attempt_expired(record, index, change.attempt, now)
                 case _:
                     if self._live:
+                        self._moved = True
                         self._venue_moved(change, now)
 
     def _order_changed(self, record: Record, index: int, change: OrderChanged, now: Instant) -> None:

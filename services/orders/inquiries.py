@@ -186,7 +186,11 @@ class VenueInquiries:
                 break
 
     def next_ns(self) -> int | None:
-        """When `step` has something to do, in boot time."""
+        """When `step` has something to do, in boot time; 0 for as soon as may be, while a round is on."""
+        if self._round or self._bulk:
+            return 0
+        if not self._doubts and not self._asks and not self._queries:
+            return None
         times = [doubt.due_ns for doubt in self._doubts.values()]
         times += [question.asked_boot_ns + ANSWER_NS for question in self._asks.values()]
         times += [question.asked_boot_ns + ANSWER_NS for question in self._queries.values()]
