@@ -390,6 +390,10 @@ class SessionCore(BaseCore):
     def _logged_on(self, now: Instant) -> None:
         self._changed(SessionState.LOGGED_ON, now)
         self.effects.append(HostWorked(TARGET))
+        self._ask_whether_up(now)
+
+    def _ask_whether_up(self, now: Instant) -> None:
+        """Its answer will show that both sides hold the same numbers."""
         self._test_req_id = b"up-%d" % self.history.connection
         self.outbox.send("1", b"112=%b\x01" % self._test_req_id, b"", None, now)
         self.kill.begin(now)
@@ -500,6 +504,9 @@ class SessionCore(BaseCore):
         self.resender.renumbered()
         if fix is not None and fix.logged_on:
             fix.next_outbound = self.history.next_outbound
+            if not self._caught_up:
+                # The question may be among what was withdrawn.
+                self._ask_whether_up(now)
             self.kill.restart(now)
             self._carry_out(now)
         elif fix is not None:
