@@ -61,7 +61,7 @@ class Clients:
         False where those are not at hand; it is told so, and the caller tells the state.
         """
         strategy = self._strategy(hello.strategy)
-        if strategy.peer and strategy.instance != hello.instance:
+        if strategy.peer not in (b"", peer) and strategy.instance != hello.instance:
             self._supersede(strategy.peer)
         self.lost(peer)
         self.lost(strategy.peer)

@@ -60,7 +60,8 @@ def build(name: str, config: Config) -> Shell:
     except BadParameters as error:
         raise ConfigError(str(error)) from None
     shell = shell_for(core, config)
-    shell.connect_dealer("entry", config.endpoint("entry"), EntryAnswer)
+    # Under its own routing id: what is still on its way to a former instance must not reach this one.
+    shell.connect_dealer("entry", config.endpoint("entry"), EntryAnswer, identity=f"{core.name}/{instance}")
     shell.subscribe("feed", [config.endpoint(f"feed.{venue}") for venue in config.venues], FeedMessage)
     if signals:
         shell.bind_subscriber("signals", config.endpoint(f"signals.{name}"), None)

@@ -13,6 +13,7 @@ from common.messages import (
     CancelRequest,
     CommandOutcome,
     GapFilled,
+    Hello,
     Kind,
     NewOrder,
     NewOrderRequest,
@@ -186,6 +187,14 @@ def test_the_later_hello_wins(ring: Ring) -> None:
     ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)), b"p")
     assert ring.clients[b"p"][-1].state == "superseded"
     assert not any(isinstance(command, NewOrder) for command in ring.commands)
+
+
+def test_a_new_instance_under_the_old_routing_id_is_not_told_that_it_is_superseded(ring: Ring) -> None:
+    ring.hello()
+    ring.entry(b"p", Hello("s", "the next life", 0, 0))
+    assert StatusChanged("superseded") not in ring.clients[b"p"]
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)), b"p")
+    assert any(isinstance(command, NewOrder) for command in ring.commands)
 
 
 def test_a_command_of_a_former_epoch_is_dropped(ring: Ring) -> None:
