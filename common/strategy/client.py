@@ -297,17 +297,19 @@ class Client:
                 return
 
     def _turn(self, deadline_ns: int) -> bool:
-        """Wait for what comes next, until `deadline_ns` (boot time) at most; False when the time was over already."""
+        """Take what has come, waiting for it until `deadline_ns` (boot time) at most; False when nothing came by then.
+
+        What is there already is taken also when the time is over, so that a timeout of 0 looks without waiting.
+        """
         now = _now()
-        if now.boot_ns >= deadline_ns:
-            return False
         self._entry.timer(now)
         self._flush()
         due_ns = self._entry.next_deadline_ns()
         until_ns = deadline_ns if due_ns is None else min(deadline_ns, due_ns)
         if self._socket.poll(max(0, -(-(until_ns - now.boot_ns) // NS_PER_MS))):
             self._receive(_now())
-        return True
+            return True
+        return now.boot_ns < deadline_ns
 
     def _receive(self, now: Instant) -> None:
         while True:
@@ -342,8 +344,8 @@ def _now() -> Instant:
 
 
 def _deadline_ns(timeout_s: float) -> int:
-    """`timeout_s` from now in boot time; at least one turn is always taken."""
-    return _now().boot_ns + max(1, int(timeout_s * NS_PER_S))
+    """`timeout_s` from now in boot time."""
+    return _now().boot_ns + int(timeout_s * NS_PER_S)
 
 
 def _decimal(value: Number, name: str) -> Decimal:
