@@ -11,6 +11,8 @@ from services.exchange.changes import Sent
 KEPT_IN_MEMORY = 4096
 # One mark for so many messages tells where in the log to begin to read.
 MARK_EVERY = 1024
+# What is older than so many marks is gap-filled: no venue keeps messages for ever.
+MARKS_KEPT = 1024
 
 
 class Marks(msgspec.Struct, array_like=True, frozen=True):
@@ -47,6 +49,7 @@ class SentMessages:
         session.recent.append((sent.msg_seq_num, sent.raw))
         if not session.places or sent.msg_seq_num >= session.places[-1][0] + MARK_EVERY:
             session.places.append((sent.msg_seq_num, lsn))
+            del session.places[:-MARKS_KEPT]
 
     def messages(self, name: str, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
         """The session's messages numbered `begin` to `end`, in order; numbers that were no application message are

@@ -7,13 +7,14 @@ process. A start is a recovery: the newest snapshot whose place the log confirms
 from collections.abc import Iterator
 
 import msgspec
-from crc32c import crc32c
 
 from common.instant import Instant
-from common.journal.files import Files, read_whole, replace_file
+from common.journal.errors import Gone, JournalError
+from common.journal.files import Files
 from common.journal.frames import MAX_PAYLOAD_BYTES, Entry
 from common.journal.log import Log
 from common.journal.reader import Reader, iterate
+from common.journal.snapshots import Snapshot, newest_snapshot, prune_snapshots, write_snapshot
 from services.exchange.changes import RECORD_KIND, Change, Sent, Traded, decode_changes, encode_changes
 from services.exchange.history import History, RecentHistory, closed_order, trade_row
 from services.exchange.order import Order
@@ -23,21 +24,28 @@ from services.exchange.state import State
 
 # Rows that wait in memory for the history before they are handed over.
 FLUSH_ROWS = 1000
-IMAGE = "image"
+SNAPSHOTS_KEPT = 2
 
 
 class Image(msgspec.Struct, array_like=True, frozen=True):
-    """A snapshot: the record it stands on with its checksum, the state's own dump, and where sent messages stand."""
+    """What a snapshot holds: the state's own dump, and where sent messages stand in the log."""
 
-    lsn: int
-    chain_crc: int
     state: bytes
     marks: list[Marks]
 
 
 _encode_image = msgspec.msgpack.Encoder().encode
 _decode_image = msgspec.msgpack.Decoder(Image).decode
-_CRC_BYTES = 4
+
+
+class HistoryLost(JournalError):
+    """The history does not reach back to the oldest record that is kept, so nothing can make it whole again."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"{folder}: the history of closed orders is lost, and the log does not reach back to its beginning. "
+            "Restore history.db, or remove the whole folder to begin with an empty exchange"
+        )
 
 
 class Store:
@@ -51,6 +59,7 @@ class Store:
         self._settings = settings
         self._folder = folder
         self._files = files
+        self._snapshots = f"{folder}/snapshots"
         self._snapshot_lsn = 0
         self._append_number = 0
         self._applying_lsn = 0
@@ -60,12 +69,25 @@ class Store:
     def open(
         cls, settings: ExchangeSettings, folder: str, files: Files, history: History, now: Instant, segment_bytes: int
     ) -> "Store":
-        """Open the log in `folder` and recover. Raises the errors of `Log.open`, and Damage while reading."""
+        """Open the log in `folder` and recover. Raises the errors of `Log.open`, Damage, and HistoryLost."""
         store = cls(settings, folder, files, history)
+        log = f"{folder}/log"
+        found = newest_snapshot(store._snapshots, files, settings.name, Reader(log, files))
+        if found is not None and found.at.lsn > history.lsn:
+            # The history is younger than the snapshot, or another log's: it has to be made anew from the records.
+            found = None
         store._log = Log.open(
-            f"{folder}/log", files, wall_ns=now.wall_ns, segment_bytes=segment_bytes, durability="process"
+            log,
+            files,
+            wall_ns=now.wall_ns,
+            segment_bytes=segment_bytes,
+            durability="process",
+            trusted_lsn=found.at.lsn if found is not None else 0,
         )
-        store._recover()
+        try:
+            store._recover(found)
+        except Gone as error:
+            raise HistoryLost(folder) from error
         return store
 
     @property
@@ -77,11 +99,6 @@ class Store:
     def epoch(self) -> int:
         """Rises with every start of this exchange."""
         return self._log.epoch
-
-    @property
-    def empty(self) -> bool:
-        """Nothing was ever recorded here."""
-        return not self.state.balances and self.state.next_order_id == 1
 
     def commit(self, changes: list[Change], now: Instant) -> None:
         """Write the changes of a turn, in one record where they fit. Raises LogFailed, NoSpace: then nothing may be
@@ -105,10 +122,15 @@ class Store:
     def snapshot(self) -> None:
         """Write a snapshot of the state as of the last record."""
         self.history.flush(self._log.last_lsn)
-        end = self._log.end
-        data = _encode_image(Image(end.lsn, end.crc, self.state.dump(), self.sent.marks()))
-        replace_file(self._files, self._folder, IMAGE, crc32c(data).to_bytes(_CRC_BYTES, "little") + data)
-        self._snapshot_lsn = end.lsn
+        # What the snapshot stands on is on the disk before it is.
+        self._log.sync()
+        self._log.write_mark()
+        image = _encode_image(Image(self.state.dump(), self.sent.marks()))
+        write_snapshot(self._snapshots, self._files, Snapshot(self._settings.name, self._log.end, b"", image))
+        prune_snapshots(self._snapshots, self._files, self._settings.name, SNAPSHOTS_KEPT)
+        # Two snapshots ago: the older one must still stand on a record, and resends read from there on.
+        self._log.drop_before(min(self._snapshot_lsn, self.sent.oldest_lsn(self._snapshot_lsn)))
+        self._snapshot_lsn = self._log.last_lsn
 
     def close(self) -> None:
         """Snapshot, sync, release."""
@@ -123,15 +145,20 @@ class Store:
 
     # ---- recovery
 
-    def _recover(self) -> None:
+    def _recover(self, found: Snapshot | None) -> None:
         store, log = self.history.store, self._log
         self.state.on_closed = self._on_closed
         self.state.on_traded = self._on_traded
         self.state.on_sent = lambda sent: self.sent.add(sent, self._applying_lsn or self._log.last_lsn + 1)
         if store.identity != log.identity or store.lsn > log.last_lsn:
             store.clear(log.identity)
-        from_lsn = self._load_snapshot() + 1
-        for record in iterate(log.folder, self._files, from_lsn, log.last_lsn):
+            found = None
+        if found is not None:
+            image = _decode_image(found.payload)
+            self.state.load(image.state)
+            self.sent.load(image.marks)
+            self._snapshot_lsn = found.at.lsn
+        for record in iterate(log.folder, self._files, self._snapshot_lsn + 1, log.last_lsn):
             if record.kind == RECORD_KIND:
                 self._applying_lsn = record.lsn
                 for change in decode_changes(record.payload):
@@ -141,24 +168,6 @@ class Store:
                     self.history.flush(record.lsn)
         self._applying_lsn = 0
         self.history.flush(log.last_lsn)
-
-    def _load_snapshot(self) -> int:
-        """The record that the loaded snapshot stands on, 0 for none. The history must reach it, or it is made anew."""
-        try:
-            data = read_whole(self._files, f"{self._folder}/{IMAGE}")
-        except FileNotFoundError:
-            return 0
-        if crc32c(data[_CRC_BYTES:]).to_bytes(_CRC_BYTES, "little") != data[:_CRC_BYTES]:
-            return 0
-        image = _decode_image(data[_CRC_BYTES:])
-        if image.lsn > min(self._log.last_lsn, self.history.store.lsn):
-            return 0
-        if Reader(self._log.folder, self._files).link_at(image.lsn).crc != image.chain_crc:
-            return 0
-        self.state.load(image.state)
-        self.sent.load(image.marks)
-        self._snapshot_lsn = image.lsn
-        return image.lsn
 
     def _sent_from(self, lsn: int) -> Iterator[Sent]:
         for record in iterate(self._log.folder, self._files, lsn, self._log.last_lsn):

@@ -75,11 +75,16 @@ class World:
     """One exchange, which can be killed and started again on the same folder, and a clock."""
 
     def __init__(
-        self, folder: Path, settings: ExchangeSettings = GENERIC, history: Callable[[], History] = MemoryHistory
+        self,
+        folder: Path,
+        settings: ExchangeSettings = GENERIC,
+        history: Callable[[], History] = MemoryHistory,
+        segment_bytes: int = 1 << 20,
     ) -> None:
         self.folder = folder
         self.settings = settings
         self.history = history
+        self.segment_bytes = segment_bytes
         self.now = Instant(WALL_NS, 7 * SECOND)
         self.clients: list[Client] = []
         self.raw_clients: dict[int, Any] = {}
@@ -91,7 +96,7 @@ class World:
 
     def _start(self) -> ExchangeCore:
         self.exit = None
-        core = ExchangeCore(self.settings, str(self.folder), OsFiles(), self.history(), 1 << 20)
+        core = ExchangeCore(self.settings, str(self.folder), OsFiles(), self.history(), self.segment_bytes)
         core.started(self.now)
         self.core = core
         self.turn()

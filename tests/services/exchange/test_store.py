@@ -54,13 +54,35 @@ def test_a_lost_history_is_made_anew_from_the_log(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", None])
 def test_a_snapshot_that_does_not_verify_is_not_used(tmp_path: Path, damage: bytes | None) -> None:
-    world = World(tmp_path, OFTEN)
+    world = World(tmp_path, OFTEN, lambda: FileHistory(tmp_path / "history.db"))
     busy(world, 12)
     before = facts(world)
-    image = tmp_path / "image"
-    image.write_bytes(image.read_bytes()[:-1] + b"!" if damage is None else damage)
+    for image in (tmp_path / "snapshots").iterdir():
+        image.write_bytes(image.read_bytes()[:-1] + b"!" if damage is None else damage)
     world.kill()
     assert facts(world) == before
+
+
+def test_old_segments_are_dropped_and_a_history_lost_then_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sent, "MARK_EVERY", 4)
+    monkeypatch.setattr(sent, "MARKS_KEPT", 4)
+    world = World(tmp_path, OFTEN, lambda: FileHistory(tmp_path / "history.db"), segment_bytes=1 << 16)
+    client = busy(world, 150)
+    before = facts(world)
+    first = world.core.venue.store._log.first_lsn
+    assert first > 1
+    world.kill()
+    assert facts(world) == before
+    again = client.again()
+    again.session.send("2", b"7=1\x0116=0\x01", world.now)
+    world.pump()
+    assert b"123=Y\x01" in again.wire and b"35=8\x01" in again.wire
+    world.core.abandon()
+    (tmp_path / "history.db").unlink()
+    world.kill()
+    assert world.exit is not None and world.exit.status == 7 and "history.db" in world.exit.text
 
 
 def test_an_orderly_stop_leaves_nothing_to_replay(tmp_path: Path) -> None:
