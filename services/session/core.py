@@ -198,7 +198,8 @@ class SessionCore(BaseCore):
         except (JournalError, OSError) as error:
             self.effects.append(Exit(INTEGRITY, f"{self.name}: an emergency file cannot be read: {error}"))
             return
-        self.emergency.prepare(max(self._highest_epoch + 1, now.wall_ns // NS_PER_S))
+        epoch = max(self._highest_epoch + 1, now.wall_ns // NS_PER_S)
+        self.emergency.prepare(epoch, self.history.hand_overs.done)
         if self.emergency.failure:
             self.note("error", "emergency", why=self.emergency.failure, mend="cancel over REST; nothing leaves here")
         self.records.begin_alone(now)

@@ -5,6 +5,7 @@ before anything else, by whichever process holds the session; how far that went 
 it can be broken off anywhere and goes on from there.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -44,12 +45,14 @@ class Emergency:
         self.active = False
         self.failure = ""
 
-    def prepare(self, epoch: int) -> None:
-        """Make the file of this life, `epoch`; a failure shows in `failure`."""
+    def prepare(self, epoch: int, handed_over: Iterable[str] = ()) -> None:
+        """Make the file of this life, `epoch`; a failure shows in `failure`. `handed_over` names the files that the log
+        tells of: a name that it holds to be complete is never given to another file."""
         self.close()
         self.active = False
         # The journal does not know what epochs files were given while it was away: a name is never used twice.
-        self.epoch, self._number = max(epoch, self.last_epoch() + 1), 0
+        used = max(self.epoch, self.last_epoch(), *map(self._epoch_of, handed_over), 0)
+        self.epoch, self._number = max(epoch, used + 1), 0
         self._unwritten.clear()
         self.name = f"{self._prefix}{self.epoch}{SUFFIX}"
         try:

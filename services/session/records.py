@@ -180,7 +180,7 @@ class Records:
             # A file that failed took these no more. An outbound message among them has not left, and never will.
             if not isinstance(payload, Outbound):
                 self._give(payload, now)
-        self.emergency.prepare(self.appender.epoch)
+        self.emergency.prepare(self.appender.epoch, self.history.hand_overs.done)
 
     def fold_waiting(self) -> None:
         """Fold what stands in files and not in the log yet, oldest first. Raises JournalError, OSError."""
