@@ -136,9 +136,11 @@ class JournalAudit:
                 name = self._by_number.get((payload.session, payload.generation, payload.msg_seq_num))
                 if name is not None:
                     self.commands[name].withdrawn_lsn = record.lsn
-            case Refused(number=number) if number and payload.reason not in MISUSE:
+            case Refused(number=number, command=command) if number and payload.reason not in MISUSE:
+                is_late = isinstance(command, NewOrder | AmendOrder) and record.stamp_ns > command.deadline_ns
                 logged = self.commands.setdefault((payload.strategy, number), Logged(""))
-                logged.refused_lsn = logged.refused_lsn or record.lsn
+                if not is_late:
+                    logged.refused_lsn = logged.refused_lsn or record.lsn
 
     def _outbound(self, record: Record, payload: Outbound) -> None:
         self.outbound += 1
