@@ -272,13 +272,11 @@ class RiskCore(BaseCore):
         for record in records:
             if record.kind == TICK and record.payload:
                 self._low_disk = record.payload[0]
-            for attempt in in_flight.outcomes.stamp(record.stamp_ns):
-                in_flight.release(attempt.epoch, attempt.counter)
-            payload = None
-            if record.kind in kinds or record.kind == Kind.REFUSED:
-                payload = self._payload(record)
-                self._decide(payload, record.stamp_ns)
-            state.apply(record, None if record.kind == Kind.REFUSED else payload)
+            concerns = record.kind in kinds or (in_flight and record.kind == Kind.REFUSED)
+            payload = self._payload(record) if concerns else None
+            if in_flight:
+                self._decide(payload, record)
+            state.apply(record, payload)
             if self._live and record.lsn % HASH_EVERY == 0:
                 self._append_hash(record.lsn, now)
         if records and not self._live:
@@ -293,24 +291,29 @@ class RiskCore(BaseCore):
             self.note("error", "undecodable", lsn=record.lsn, kind=record.kind, why=str(error))
             return None
 
-    def _decide(self, payload: object, stamp_ns: int) -> None:
-        """End the reservation of an attempt that the record decides."""
-        match payload:
-            case Outbound(command=NewOrder() | AmendOrder() as command, filler=False):
-                attempt, evidence = command.attempt, Evidence.OUTBOUND
-            case Refused(attempt=named) if named is not None:
-                attempt, evidence = named, Evidence.REFUSED
-            case Withdrawn(attempt=named) if named is not None:
-                attempt, evidence = named, Evidence.WITHDRAWN
-            case _:
+    def _decide(self, payload: object, record: Record) -> None:
+        """End the reservations that the record decides: by its stamp first, then by what it says of an attempt."""
+        in_flight = self.in_flight
+        outcomes = in_flight.outcomes
+        for attempt in outcomes.stamp(record.stamp_ns):
+            in_flight.release(attempt.epoch, attempt.counter)
+        kind = record.kind
+        if isinstance(payload, Outbound):
+            command = payload.command
+            if payload.filler or not isinstance(command, NewOrder | AmendOrder):
                 return
-        outcomes = self.in_flight.outcomes
-        if attempt not in outcomes:
+            named, evidence = command.attempt, Evidence.OUTBOUND
+        elif kind == Kind.REFUSED and isinstance(payload, Refused) and payload.attempt is not None:
+            named, evidence = payload.attempt, Evidence.REFUSED
+        elif kind == Kind.WITHDRAWN and isinstance(payload, Withdrawn) and payload.attempt is not None:
+            named, evidence = payload.attempt, Evidence.WITHDRAWN
+        else:
             return
-        outcome = outcomes.see(attempt, evidence, None, stamp_ns)
-        if outcome is Outcome.SENT or outcome in FINAL:
-            self.in_flight.release(attempt.epoch, attempt.counter)
-            outcomes.forget(attempt)
+        if named in outcomes:
+            outcome = outcomes.see(named, evidence, None, record.stamp_ns)
+            if outcome is Outcome.SENT or outcome in FINAL:
+                in_flight.release(named.epoch, named.counter)
+                outcomes.forget(named)
 
     def _look_whether_live(self) -> None:
         grant = self._appender.grant

@@ -100,7 +100,7 @@ class Amendment(msgspec.Struct, array_like=True, gc=False):
     connection: int
 
 
-class Working(msgspec.Struct, array_like=True):
+class Working(msgspec.Struct, array_like=True, gc=False):
     """One order of the venue with what risk keeps of it. `worst` is what is counted for it at this moment.
 
     `doubtful`: the venue itself does not know what became of its message. `aliases` are the other ClOrdIDs(11) that it
@@ -170,6 +170,7 @@ class RiskState:
         self._trades_told: dict[tuple[str, str], TradesTold] = {}
         self._checkpoints: dict[int, int] = {}
         self._dirty: set[tuple[str, ...]] = set()
+        self._dirty_legs: set[str] = set()
         self._hashes: dict[tuple[str, ...], int] = {}
         self._digest = 0
         self._folds: dict[int, Callable[[Any, Record], None]] = {
@@ -183,24 +184,23 @@ class RiskState:
             Kind.VERDICT: self._verdict,
             Kind.STATE_HASH: self._state_hash,
         }
+        # The kinds whose payload `apply` wants.
+        self.kinds = frozenset(self._folds)
 
     # -- the fold ------------------------------------------------------------------------------------------------------
 
     def apply(self, record: Record, payload: object) -> None:
-        """Fold one record; `payload` is its decoded content, None for kinds that do not concern risk."""
+        """Fold one record; `payload` is its decoded content, None where there is none or it does not concern risk."""
         self.lsn = record.lsn
         self.stamp_ns = record.stamp_ns
         if payload is not None:
-            self._folds[record.kind](payload, record)
+            fold = self._folds.get(record.kind)
+            if fold is not None:
+                fold(payload, record)
         if record.lsn % HASH_EVERY == 0:
             self._checkpoints[record.lsn] = self.digest()
             if len(self._checkpoints) > HASHES_KEPT:
                 del self._checkpoints[next(iter(self._checkpoints))]
-
-    @property
-    def kinds(self) -> frozenset[int]:
-        """The kinds whose payload `apply` wants."""
-        return frozenset(self._folds)
 
     def find(self, cl_ord_id: str) -> Working | None:
         """The order of the venue that goes, went or would go by this ClOrdID(11)."""
@@ -288,18 +288,10 @@ class RiskState:
         if working is None:
             self._stranger_reported(venue, event)
             return
-        leg = working.leg
+        leg, amendments = working.leg, working.amendments
         working.touched_lsn = self.lsn
-        self._dirty.add(("leg", leg.owner))
-        if event.exec_type == REJECTED and event.ambiguous:
-            working.doubtful = True
-            return
-        if event.unknown_order:
-            self._unknown_order(working, event, payload.connection)
-            return
-        if event.exec_type == REJECTED and event.cl_ord_id in working.amendments:
-            self._drop_amendment(working, event.cl_ord_id)
-            self._count(working)
+        if event.unknown_order or (event.exec_type == REJECTED and (event.ambiguous or event.cl_ord_id in amendments)):
+            self._refused_by_venue(working, event, payload.connection)
             return
         change = self._ledger.report(venue, leg.owner, event)
         if change is not None:
@@ -307,29 +299,42 @@ class RiskState:
             leg.fill(change)
         elif event.trade_key:
             self._claim(leg, (venue, event.symbol), event.trade_key)
+        order_id, was_heard = leg.order_id, leg.word
         leg.hear(event)
         working.doubtful = False
-        if leg.order_id:
+        if leg.order_id != order_id:
             self._register(working)
-        self._attempts.pop((working.epoch, working.counter), None)
-        self._answer_amendments(working, event, payload.connection)
+        if not was_heard:
+            self._attempts.pop((working.epoch, working.counter), None)
+        if amendments:
+            self._answer_amendments(working, event, payload.connection)
         self._count(working)
 
+    def _refused_by_venue(self, working: Working, event: ExecutionReport, connection: int) -> None:
+        """A report that ends no order by itself: its outcome is unknown, or it is about something else."""
+        self._dirty_legs.add(working.leg.owner)
+        if event.exec_type == REJECTED and event.ambiguous:
+            working.doubtful = True
+        elif event.unknown_order:
+            self._unknown_order(working, event, connection)
+        else:
+            self._drop_amendment(working, event.cl_ord_id)
+            self._count(working)
+
     def _reported(self, venue: str, event: ExecutionReport) -> Working | None:
-        """The order that a report is about: by the venue's own name for it, else by ours.
+        """The order that a report is about, by our names for it, else by the venue's.
 
         A cancel is told under the request's name beside the order's; the one that is the first half of an XCN bears the
         new order's name in ClOrdID(11), so with those OrigClOrdID(41) comes first.
         """
-        owner = self._order_ids.get((venue, event.symbol, event.order_id)) if event.order_id else None
-        if owner is not None:
-            return self.working.get(owner)
-        names = (event.orig_cl_ord_id, event.cl_ord_id)
-        for name in names if event.exec_type in "46" else reversed(names):
-            working = self.find(name) if name else None
-            if working is not None and working.venue == venue:
-                return working
-        return None
+        names = (event.cl_ord_id, event.orig_cl_ord_id)
+        for name in reversed(names) if event.exec_type in "46" else names:
+            owner = self.names.get(name)
+            if owner is not None:
+                working = self.working[owner]
+                if working.venue == venue:
+                    return working
+        return self.working.get(self._order_ids.get((venue, event.symbol, event.order_id), ""))
 
     def _register(self, working: Working) -> None:
         """The venue's own name of the order is known; fills that were told under it before now find their order."""
@@ -387,10 +392,7 @@ class RiskState:
 
     def _answer_amendments(self, working: Working, event: ExecutionReport, connection: int) -> None:
         """Drop the amendments that the report answers, or that a state told over a later connection makes plain."""
-        amendments = working.amendments
-        if not amendments:
-            return
-        kind = event.exec_type
+        amendments, kind = working.amendments, event.exec_type
         if kind == "5":
             named = event.cl_ord_id in amendments
             self._drop_amendment(working, event.cl_ord_id if named else next(iter(amendments)))
@@ -422,7 +424,7 @@ class RiskState:
         if working is None:
             return
         working.touched_lsn = self.lsn
-        self._dirty.add(("leg", working.leg.owner))
+        self._dirty_legs.add(working.leg.owner)
         if event.ambiguous:
             working.doubtful = working.doubtful or not working.leg.word
             return
@@ -623,7 +625,7 @@ class RiskState:
             self._forget_oldest()
         elif not over and working.ended:
             working.ended = False
-        self._dirty.add(("leg", leg.owner))
+        self._dirty_legs.add(leg.owner)
 
     def _forget_oldest(self) -> None:
         while len(self._ended) > MAX_ENDED:
@@ -632,7 +634,7 @@ class RiskState:
             if working is None or not working.ended:
                 continue
             del self.working[owner]
-            self._dirty.add(("leg", owner))
+            self._dirty_legs.add(owner)
             self._attempts.pop((working.epoch, working.counter), None)
             self._order_ids.pop((working.venue, working.symbol, working.leg.order_id), None)
             self._ledger.retire(owner)
@@ -643,6 +645,8 @@ class RiskState:
 
     def digest(self) -> int:
         """The hash of the whole state, as a number of 64 bits."""
+        self._dirty.update(("leg", owner) for owner in self._dirty_legs)
+        self._dirty_legs.clear()
         for key in self._dirty:
             entry = self._entry(key)
             self._digest ^= self._hashes.pop(key, 0)
