@@ -287,6 +287,7 @@ class JournalCore(BaseCore):
             return
         self._batch = Batch()
         entries, offsets = batch.entries()
+        had_room = log.room_ahead
         try:
             done = log.append(entries, self._stamp_ns(log, now))
         except NoSpace as error:
@@ -295,6 +296,9 @@ class JournalCore(BaseCore):
         except LogFailed as error:
             self._fail(error)
             return
+        if had_room and not log.room_ahead:
+            # The room ahead was just used: get more, or say that there is none, with the next turn.
+            self._room_boot_ns = now.boot_ns - ROOM_NS
         self._full = False
         self._batches += 1
         self._recorded_boot_ns = now.boot_ns

@@ -269,6 +269,19 @@ def test_low_disk_is_announced_in_acknowledgements_and_ticks_and_taken_back() ->
     assert ticks[-1] == b"\1"
 
 
+def test_room_that_was_used_up_is_looked_after_at_once() -> None:
+    life = Life(Disk(), segment_bytes=1 << 14)
+    granted = life.grant()
+    number = 0
+    while (deadline := life.core.next_deadline_ns()) is not None and deadline > life.now.boot_ns:
+        number += 1
+        life.turn(append(granted, number, bytes(1000)))
+        assert number < 100
+    before = life.core.status(life.now)["room_bytes"]
+    life.core.timer(life.now)
+    assert life.core.status(life.now)["room_bytes"] == int(str(before)) + (1 << 14)
+
+
 def test_a_full_disk_takes_nothing_and_goes_on_when_there_is_room() -> None:
     life = Life(Disk(capacity_bytes=80_000), segment_bytes=1 << 14)
     granted = life.grant()
