@@ -350,7 +350,7 @@ class SessionCore(BaseCore):
         elif isinstance(effect, FixInbound):
             self._inbound(effect, now)
         elif isinstance(effect, ResendWanted):
-            self.resender.wanted(effect.begin, effect.end, now)
+            self._resend_wanted(effect, now)
         elif isinstance(effect, NumbersSet):
             self._numbers_set(effect, now)
         elif isinstance(effect, LoggedOn):
@@ -365,6 +365,13 @@ class SessionCore(BaseCore):
             self._garbled += effect.code == "garbled"
             self.note(effect.level.value, effect.code, text=effect.text)
 
+    def _resend_wanted(self, effect: ResendWanted, now: Instant) -> None:
+        if self.resender.needs_new_connection(effect.begin, effect.end):
+            self._closing = f"the venue misses MsgSeqNum(34)={effect.begin} of this very connection"
+            self._close_now(now)
+        else:
+            self.resender.wanted(effect.begin, effect.end, now)
+
     def _note_too_low(self, text: str, *, certain: bool = False) -> None:
         """FIX 4.4 volume 2: a number too low is answered with Logout(5), "MsgSeqNum too low, expecting X ..."."""
         if certain or ("too low" in text.lower() and not self._caught_up):
@@ -376,6 +383,7 @@ class SessionCore(BaseCore):
             return
         if effect.reason is NumbersReason.RESET_SEQ_NUM_FLAG:
             generation += 1
+            self.outbox.first_number = 1
         change = SessionChanged(
             self.config.venue,
             generation,

@@ -32,6 +32,7 @@ class Outbox:
         self.queue = ReleaseQueue()
         self.fix: Session | None = None
         self.connection = 0
+        self.first_number = 0
         self.blocked = False
         self.carry_out: Callable[[Instant], None] = lambda now: None
         self._resends: deque[bytes] = deque()
@@ -53,6 +54,7 @@ class Outbox:
     def opened(self, fix: Session, connection: int) -> None:
         """A connection begins."""
         self.fix, self.connection, self.blocked = fix, connection, False
+        self.first_number = fix.next_outbound
         self.rate.forget()
 
     def send(self, msg_type: str, body: bytes, header: bytes, command: SentCommand | None, now: Instant) -> int:

@@ -2,7 +2,12 @@
 journaled.
 
 An order that the venue did not receive is gap-filled, and that is evidence: the record that names it is durable
-before the gap fill leaves.
+before the gap fill leaves. What a request proves ends where the live connection began. Its own messages arrive in
+order, so a venue that misses an earlier one has them, kept behind the gap, and may act on them before our gap fill
+arrives: they are left out of the answer. Where one of them is what it misses, and an order is among those behind it,
+only a new connection tells which it has; what it kept has died with the old one then.
+
+Numbers older than those kept at hand are gap-filled and named by no record: a status request settles their orders.
 """
 
 from collections import deque
@@ -31,9 +36,14 @@ class Resender:
         self._answers: deque[_Answer] = deque()
         self._durable = 0
 
+    def needs_new_connection(self, begin: int, end: int) -> bool:
+        """Whether the request begins inside the live connection with an order behind it."""
+        return begin >= self._outbox.first_number and bool(self._records.history.attempts(begin, end))
+
     def wanted(self, begin: int, end: int, now: Instant) -> None:
         """The venue asks for `begin` to `end`. What is numbered but not released yet comes as itself, later."""
-        self._wanted.append((begin, end))
+        first = self._outbox.first_number
+        self._wanted.append((begin, min(end, first - 1) if begin < first else end))
         self._proceed(now)
 
     def acknowledged(self, append_number: int, now: Instant) -> None:

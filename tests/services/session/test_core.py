@@ -289,3 +289,18 @@ def test_a_second_epoch_of_the_name_ends_this_process(world: World) -> None:
     assert world.exit is not None
     assert world.exit.status == 1
     assert heard(world, 11) == []
+
+
+def test_a_gap_inside_the_connection_proves_nothing_and_a_new_connection_settles_it(world: World) -> None:
+    world.ready()
+    world.swallow = True
+    world.command(world.cancel_order(1, "7-0"))
+    world.swallow = False
+    # The venue misses the cancel, keeps the order behind the gap, and asks for both.
+    world.command(world.new_order(2))
+    assert [p for p in world.journal.payloads(Kind.GAP_FILLED) if isinstance(p, GapFilled)] == []
+    assert states(world)[-1] is SessionState.DISCONNECTED
+    world.advance(5000)
+    filled = [p for p in world.journal.payloads(Kind.GAP_FILLED) if isinstance(p, GapFilled)]
+    assert [[a.counter for a in p.attempts] for p in filled] == [[2]]
+    assert heard(world, 35) == ["F"], "the order that is recorded as never received was never acted on"
