@@ -63,7 +63,7 @@ class _Fill(msgspec.Struct, gc=False):
 class FillChange(NamedTuple):
     """What one word on a fill changed. `qty` and `value` (quantity times price) are differences, negative after a bust.
 
-    `owner` is whose fill it is as the ledger knows it, `side` Side(54); `fees` are differences too, positive when paid.
+    `owner` is whose fill it is as the ledger knows it, `side` Side(54); `fees` are differences too, positive when paid. `count`: 1 for a fill more, -1 for one less, 0 for a corrected one.
     """
 
     venue: str
@@ -74,6 +74,7 @@ class FillChange(NamedTuple):
     qty: Decimal
     value: Decimal
     fees: tuple[tuple[str, Decimal], ...]
+    count: int = 0
 
     def signed_qty(self) -> Decimal:
         """The change of the position, before fees."""
@@ -212,10 +213,12 @@ class FillLedger:
         self, place: tuple[str, str, str], fill: _Fill, removed: _Fill | None, added: _Fill | None
     ) -> FillChange | None:
         qty = value = ZERO
+        count = 0
         fees: dict[str, Decimal] = {}
         for part, sign in ((removed, -1), (added, 1)):
             if part is None or not part.qty:
                 continue
+            count += sign
             qty += sign * part.qty
             value += sign * part.qty * part.px
             if part.fee_qty:
@@ -225,7 +228,7 @@ class FillLedger:
             return None
         owner = fill.owner or (removed.owner if removed is not None else "")
         side = fill.side or (removed.side if removed is not None else "")
-        return FillChange(*place, owner, side, qty, value, changed_fees)
+        return FillChange(*place, owner, side, qty, value, changed_fees, count)
 
 
 # ----------------------------------------------------------------------------------------------------- the venue's word

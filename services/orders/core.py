@@ -260,6 +260,7 @@ class OrdersCore(BaseCore):
                     "connection": venue.connection,
                     "opened": venue.opened_connection == venue.connection and venue.state is SessionState.OPENED,
                     "doubts": self._inquiries[name].doubts() if name in self._inquiries else 0,
+                    "auditing": name in self._inquiries and self._inquiries[name].round_is_on,
                 }
                 for name, venue in self.books.venues.items()
             },
@@ -764,7 +765,7 @@ class OrdersCore(BaseCore):
         for name, inquiries in self._inquiries.items():
             venue = self.books.venue(name)
             inquiries.step(now.boot_ns, logged_on=venue.logged_on)
-            if inquiries.round_is_over and venue.state is SessionState.CAUGHT_UP:
+            if inquiries.gate_may_open and venue.state is SessionState.CAUGHT_UP:
                 self._open_gate(name, inquiries.connection, now)
             else:
                 self._gate_boot_ns.pop(name, None)
@@ -884,7 +885,7 @@ class OrdersCore(BaseCore):
         return order_event(order, OrderChanged(order, "snapshot"), self.books.lsn, 0, self.books.stamp_ns)
 
     def _control(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
-        """An operator's word: `verdict` closes an order that nothing else can settle; `balances` asks the account."""
+        """An operator's word: `verdict` closes an order that nothing else can settle; `balances` and `audit` ask."""
         try:
             arguments = orjson.loads(request.arguments)
             text = self._act(request, arguments, now)
@@ -904,10 +905,15 @@ class OrdersCore(BaseCore):
             )
             self._append(Kind.VERDICT, verdict, now)
             return f"verdict on {order.strategy}/{order.number} goes into the journal"
+        if request.act == "audit":
+            for inquiries in self._inquiries.values():
+                inquiries.audit()
+            self._step(now)
+            return "whatever is open is asked about"
         if request.act == "balances":
             self._ask(Ask(arguments["venue"], 0, "balances", asked_lsn=self.books.lsn))
             return "asked"
-        raise ValueError("orders knows verdict and balances")
+        raise ValueError("orders knows verdict, balances and audit")
 
 
 def _matches(query: QueryRequest, order: Order) -> bool:

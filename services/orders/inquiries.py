@@ -87,6 +87,7 @@ class VenueInquiries:
         self._bulk: list[tuple[str, str]] = []
         self.connection = 0
         self.gate_wanted = False
+        self.round_is_on = False
 
     # ---- what begins and ends ----
 
@@ -95,6 +96,11 @@ class VenueInquiries:
         self.connection, self.gate_wanted = connection, True
         self._asks.clear()
         self._queries.clear()
+        self.audit()
+
+    def audit(self) -> None:
+        """Begin a round: whatever is open is asked about, whether or not a gate waits for it."""
+        self.round_is_on = True
         names = [(order.strategy, order.number) for order in self._books.open_orders(self.venue)]
         self._round = dict.fromkeys(names) if self._ways.has_query or self._ways.has_rest else {}
         self._bulk = []
@@ -103,7 +109,7 @@ class VenueInquiries:
 
     def connection_ended(self) -> None:
         """The round is void with its connection; the doubts stay."""
-        self.gate_wanted = False
+        self.gate_wanted = self.round_is_on = False
         self._round.clear()
         self._bulk.clear()
         self._queries.clear()
@@ -157,9 +163,9 @@ class VenueInquiries:
             self._bulk.append(("trades", question.symbol))
 
     @property
-    def round_is_over(self) -> bool:
-        """Whether the gate may open: nothing is left to be heard of."""
-        return self.gate_wanted and not self._round and not self._bulk and not self._bulk_under_way()
+    def gate_may_open(self) -> bool:
+        """Whether nothing is left to be heard of."""
+        return self.gate_wanted and not self.round_is_on
 
     def doubts(self) -> int:
         """How many orders are in doubt."""
@@ -169,6 +175,8 @@ class VenueInquiries:
 
     def step(self, boot_ns: int, *, logged_on: bool) -> None:
         """Send what is due, within the bounds."""
+        if self.round_is_on and not (self._bulk or self._round or self._bulk_under_way()):
+            self.round_is_on = False
         if not (self._bulk or self._round or self._doubts or self._asks or self._queries):
             return
         self._forget_unanswered(boot_ns)
@@ -187,7 +195,7 @@ class VenueInquiries:
 
     def next_ns(self) -> int | None:
         """When `step` has something to do, in boot time; 0 for as soon as may be, while a round is on."""
-        if self._round or self._bulk:
+        if self.round_is_on and not self._bulk_under_way():
             return 0
         if not self._doubts and not self._asks and not self._queries:
             return None
@@ -209,14 +217,14 @@ class VenueInquiries:
         for number, question in list(self._asks.items()):
             if boot_ns - question.asked_boot_ns >= ANSWER_NS:
                 del self._asks[number]
-                if question.what != "order" and self.gate_wanted:
+                if question.what != "order" and not question.orders and self.round_is_on:
                     self._bulk.append((question.what, question.symbol))
         for attempt, question in list(self._queries.items()):
             if boot_ns - question.asked_boot_ns >= ANSWER_NS:
                 del self._queries[attempt]
 
     def _bulk_under_way(self) -> bool:
-        return self.gate_wanted and any(q.what != "order" and not q.orders for q in self._asks.values())
+        return self.round_is_on and any(q.what != "order" and not q.orders for q in self._asks.values())
 
     def _ask_about(self, order: Order, boot_ns: int, *, logged_on: bool) -> bool:
         """One order's questions. False when no more may be under way."""

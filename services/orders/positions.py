@@ -14,7 +14,10 @@ from common.order_state import ZERO, FillChange
 
 
 class Position(msgspec.Struct, gc=False):
-    """One venue's position in one symbol. `quantity` in the base asset, prices and profit in the quote asset."""
+    """One venue's position in one symbol. `quantity` in the base asset, prices and profit in the quote asset.
+
+    `cash` is what the fills brought and cost in the quote asset, fees apart; `fills` how many there were.
+    """
 
     venue: str
     symbol: str
@@ -22,9 +25,13 @@ class Position(msgspec.Struct, gc=False):
     average_price: Decimal = ZERO
     realised_profit: Decimal = ZERO
     fees: dict[str, Decimal] = {}
+    cash: Decimal = ZERO
+    fills: int = 0
 
     def apply(self, change: FillChange, base: str) -> None:
         """Take a change of the fill ledger; `base` is the symbol's base asset."""
+        self.cash -= change.value if change.side == "1" else -change.value
+        self.fills += change.count
         if change.qty:
             self._trade(change.signed_qty(), change.value / change.qty)
         elif change.value:
