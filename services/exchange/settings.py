@@ -46,7 +46,8 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     `traders` send `trader_orders_per_s` orders each, drawn from `seed`. `feed_interval_ns` is how often changed
     prices are published and `depth_interval_ns` how often changed depth is. `max_open_orders` is per account and
     symbol, `unfilled_order_limit` per account and ten seconds (binance),
-    `rest_weight_limit` the weight of REST requests in a minute.
+    `rest_weight_limit` the weight of REST requests in a minute. A snapshot is made each time `snapshot_changes` changes
+    happened: replaying so many takes well under a second.
     """
 
     name: str
@@ -68,4 +69,4 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     unfilled_order_limit: int = 100_000
     rest_weight_limit: int = 6000
     heart_bt_int_s: int = 30
-    snapshot_records: int = 200_000
+    snapshot_changes: int = 50_000

@@ -62,6 +62,7 @@ class Store:
         self._snapshots = f"{folder}/snapshots"
         self._snapshot_lsn = 0
         self._append_number = 0
+        self._since_snapshot = 0
         self._applying_lsn = 0
         self._log: Log
 
@@ -109,13 +110,14 @@ class Store:
             self._append_number += 1
             entries.append(Entry(RECORD_KIND, self._settings.name, self._log.epoch, self._append_number, payload))
         self._log.append(entries, max(now.wall_ns, self._log.last_stamp_ns))
+        self._since_snapshot += len(changes)
         if self.history.recent.size >= FLUSH_ROWS:
             self.history.flush(self._log.last_lsn)
 
     def tidy(self) -> None:
         """Between turns, now and then: hand the past to the history, make a snapshot when enough has happened."""
         self.history.flush(self._log.last_lsn)
-        if self._log.last_lsn - self._snapshot_lsn >= self._settings.snapshot_records:
+        if self._since_snapshot >= self._settings.snapshot_changes:
             self.snapshot()
         self._log.prepare_next_segment()
 
@@ -131,6 +133,7 @@ class Store:
         # Two snapshots ago: the older one must still stand on a record, and resends read from there on.
         self._log.drop_before(min(self._snapshot_lsn, self.sent.oldest_lsn(self._snapshot_lsn)))
         self._snapshot_lsn = self._log.last_lsn
+        self._since_snapshot = 0
 
     def close(self) -> None:
         """Snapshot, sync, release."""
@@ -161,9 +164,11 @@ class Store:
         for record in iterate(log.folder, self._files, self._snapshot_lsn + 1, log.last_lsn):
             if record.kind == RECORD_KIND:
                 self._applying_lsn = record.lsn
-                for change in decode_changes(record.payload):
+                changes = decode_changes(record.payload)
+                for change in changes:
                     self.state.apply(change)
                 self.replayed += 1
+                self._since_snapshot += len(changes)
                 if self.history.recent.size >= FLUSH_ROWS:
                     self.history.flush(record.lsn)
         self._applying_lsn = 0

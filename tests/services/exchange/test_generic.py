@@ -52,7 +52,7 @@ def test_a_market_order_sweeps_and_expires(world: World) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason", "text"),
     [
-        ("55=XXX|54=1|38=1|40=2|44=900|", "1", "Invalid symbol."),
+        ("55=NONE|54=1|38=1|40=2|44=900|", "1", "Invalid symbol."),
         ("55=BTCUSDT|54=1|38=1|40=2|44=900.001|", "99", "Filter failure: PRICE_FILTER"),
         ("55=BTCUSDT|54=1|38=0.0001|40=2|44=900|", "13", "Filter failure: LOT_SIZE"),
         ("55=BTCUSDT|54=1|38=99|40=2|44=9000|", "3", "Account has insufficient balance for requested action."),

@@ -10,7 +10,7 @@ from services.exchange.history import MemoryHistory
 from services.exchange.history_file import FileHistory
 from tests.services.exchange.harness import GENERIC, Client, World
 
-OFTEN = msgspec.structs.replace(GENERIC, snapshot_records=5)
+OFTEN = msgspec.structs.replace(GENERIC, snapshot_changes=20)
 
 
 def busy(world: World, count: int) -> Client:
