@@ -63,7 +63,8 @@ class _Fill(msgspec.Struct, gc=False):
 class FillChange(NamedTuple):
     """What one word on a fill changed. `qty` and `value` (quantity times price) are differences, negative after a bust.
 
-    `owner` is whose fill it is as the ledger knows it, `side` Side(54); `fees` are differences too, positive when paid. `count`: 1 for a fill more, -1 for one less, 0 for a corrected one.
+    `owner` is whose fill it is as the ledger knows it, `side` Side(54); `fees` are differences too, positive when
+    paid. `fills`: 1 for a fill more, -1 for one less, 0 for a corrected one.
     """
 
     venue: str
@@ -74,7 +75,7 @@ class FillChange(NamedTuple):
     qty: Decimal
     value: Decimal
     fees: tuple[tuple[str, Decimal], ...]
-    count: int = 0
+    fills: int = 0
 
     def signed_qty(self) -> Decimal:
         """The change of the position, before fees."""

@@ -31,7 +31,7 @@ class Position(msgspec.Struct, gc=False):
     def apply(self, change: FillChange, base: str) -> None:
         """Take a change of the fill ledger; `base` is the symbol's base asset."""
         self.cash -= change.value if change.side == "1" else -change.value
-        self.fills += change.count
+        self.fills += change.fills
         if change.qty:
             self._trade(change.signed_qty(), change.value / change.qty)
         elif change.value:
