@@ -46,6 +46,7 @@ class Reconnect:
         self.next_attempt_ns = 0
         self.needs_human = False
         self._index = 0
+        self._begin_again = False
         self._failures = 0
         self._too_low = 0
 
@@ -56,7 +57,7 @@ class Reconnect:
 
     def logged_on(self) -> None:
         """Logon(A) succeeded: after the next ending the first host comes first again."""
-        self._index = -1
+        self._begin_again = True
         self._failures = 0
         self._too_low = 0
 
@@ -65,7 +66,8 @@ class Reconnect:
         (boot_ns)."""
         self._too_low = self._too_low + 1 if reason is DisconnectReason.SEQUENCE_TOO_LOW else 0
         self.needs_human = self.needs_human or self._too_low >= self.settings.too_low_limit
-        self._index = (self._index + 1) % len(self.hosts)
+        self._index = 0 if self._begin_again else (self._index + 1) % len(self.hosts)
+        self._begin_again = False
         # The whole round of hosts is tried before the pause grows.
         rounds = min(self._failures // len(self.hosts), 30)
         self._failures += 1

@@ -65,9 +65,7 @@ class ShownField(NamedTuple):
 
 def meaning_in_words(name: str) -> str:
     """GOOD_TILL_CANCEL as Good Till Cancel."""
-    return " ".join(
-        word.capitalize() if len(word) > 3 or not word.isupper() else word.title() for word in name.split("_")
-    )
+    return name.replace("_", " ").title()
 
 
 def shown_fields(message: Message, dictionary: Dictionary) -> list[ShownField]:

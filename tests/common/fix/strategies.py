@@ -2,7 +2,8 @@
 
 from hypothesis import strategies as st
 
-from common.fix.wire import DATA_FIELDS, encode
+from common.fix.data_fields import DATA_FIELDS
+from common.fix.wire import encode
 
 # Tags that are neither the frame's nor a data field's nor a length field's.
 _SPECIAL = {8, 9, 10, 35} | {int(tag) for pair in DATA_FIELDS.items() for tag in pair}

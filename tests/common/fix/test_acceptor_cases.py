@@ -269,7 +269,7 @@ def test_789_on_both_sides_needs_no_resend_request(make_play: MakePlay) -> None:
 def test_a_gap_is_asked_for_once_and_what_came_early_is_kept(logged_on: Play) -> None:
     logged_on.peer(f"35=D|34=5|{ORDER}", f"35=D|34=6|{ORDER}")
     logged_on.says("35=2|34=2|7=2|16=0")
-    assert logged_on.session.state is SessionState.RECOVERING
+    assert logged_on.session.recovering
     assert logged_on.applications() == []
     stamp = logged_on.after(-1)
     logged_on.peer(*[f"35=D|34={n}|43=Y|122={stamp}|{ORDER}" for n in (2, 3, 4)])

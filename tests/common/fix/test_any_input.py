@@ -1,5 +1,5 @@
-"""A session and any input. Invariant: whatever bytes come, well-formed or not, a session raises nothing, its inbound number
-never falls except by a reset, it numbers its own messages without a hole, and what it sends is verified FIX.
+"""A session and any input. Invariant: whatever bytes come, well-formed or not, a session raises nothing, its inbound
+number never falls except by a reset, it numbers its own messages without a hole, and what it sends is verified FIX.
 """
 
 import random
@@ -21,11 +21,35 @@ SETTINGS = SessionSettings(
 )
 _TYPES = [b"0", b"1", b"2", b"3", b"4", b"5", b"A", b"D", b"8", b"ZZ"]
 _BITS = [
-    b"43=Y\x01122=20260101-00:00:00\x01", b"43=Y\x01", b"112=x\x01", b"7=1\x0116=0\x01", b"7=2\x0116=1\x01", b"36=1\x01", b"36=9\x01",
-    b"123=Y\x0136=4\x01", b"98=0\x01108=30\x01", b"98=0\x01108=0\x01141=Y\x01", b"45=1\x01", b"58=\x01", b"108=99999999999999999999\x01",
-    b"386=2\x01336=A\x01", b"453=1\x01447=D\x01", b"11=a\x0154=1\x0140=1\x0160=20260101-00:00:00\x0155=X\x0138=1\x01", b"7=99999999999\x0116=0\x01",
-    b"789=5\x01", b"\xff=1\x01", b"=\x01", b"95=4\x0196=a\x01b\x01\x01", b"52=x\x01", b"34=7\x01", b"-5=1\x01", b"0=1\x01",
-]  # fmt: skip
+    text.replace("|", "\x01").encode("latin-1")
+    for text in (
+        "43=Y|122=20260101-00:00:00|",
+        "43=Y|",
+        "112=x|",
+        "7=1|16=0|",
+        "7=2|16=1|",
+        "7=99999999999|16=0|",
+        "36=1|",
+        "36=9|",
+        "123=Y|36=4|",
+        "98=0|108=30|",
+        "98=0|108=0|141=Y|",
+        "108=99999999999999999999|",
+        "789=5|",
+        "45=1|",
+        "58=|",
+        "386=2|336=A|",
+        "453=1|447=D|",
+        "11=a|54=1|40=1|60=20260101-00:00:00|55=X|38=1|",
+        "95=4|96=a|b||",
+        "52=x|",
+        "34=7|",
+        "-5=1|",
+        "0=1|",
+        "=|",
+        "\xff=1|",
+    )
+]
 
 
 @st.composite

@@ -6,7 +6,7 @@ import random
 
 import pytest
 import simplefix
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.fix.dictionary import Dictionary
@@ -29,6 +29,7 @@ ORDER = encode(b"FIX.4.4", b"35=D\x0134=2\x0111=a\x0154=1\x01")
 # -- encode, decode
 
 
+@settings(max_examples=30)
 @given(field_lists())
 def test_decoding_what_was_encoded_gives_it_back(fields: list[tuple[bytes, bytes]]) -> None:
     raw = message_of(fields)
@@ -36,12 +37,14 @@ def test_decoding_what_was_encoded_gives_it_back(fields: list[tuple[bytes, bytes
     assert pairs(raw)[2:-1] == fields
 
 
+@settings(max_examples=30)
 @given(field_lists())
 def test_split_is_the_last_value_of_each_tag(fields: list[tuple[bytes, bytes]]) -> None:
     raw = message_of(fields)
     assert split(raw) == dict(pairs(raw))
 
 
+@settings(max_examples=30)
 @given(st.binary(max_size=2000))
 def test_the_checksum_is_the_sum_of_the_bytes(data: bytes) -> None:
     assert checksum(data) == sum(data) % 256
@@ -52,6 +55,7 @@ def test_the_checksum_is_exact_where_the_shortcut_ends(data: bytes) -> None:
     assert checksum(data) == sum(data) % 256
 
 
+@settings(max_examples=30)
 @given(field_lists(with_data=False))
 def test_simplefix_and_we_agree_on_every_message_that_both_accept(fields: list[tuple[bytes, bytes]]) -> None:
     raw = message_of(fields)
@@ -62,6 +66,7 @@ def test_simplefix_and_we_agree_on_every_message_that_both_accept(fields: list[t
     assert [(b"%d" % int(tag), value) for tag, value in theirs.pairs] == pairs(raw)
 
 
+@settings(max_examples=30)
 @given(field_lists(with_data=False))
 def test_what_simplefix_encodes_we_accept(fields: list[tuple[bytes, bytes]]) -> None:
     message = simplefix.FixMessage()
@@ -99,6 +104,7 @@ def test_a_data_field_may_hold_a_whole_message() -> None:
 # -- framing
 
 
+@settings(max_examples=30)
 @given(scraps, cuts)
 def test_any_bytes_give_the_same_messages_however_they_are_cut(data: bytes, sizes: list[int]) -> None:
     whole, cut = Framer(), Framer()
@@ -110,6 +116,7 @@ def test_any_bytes_give_the_same_messages_however_they_are_cut(data: bytes, size
         assert raw[-7:-1] == b"10=%03d" % (sum(raw[:-7]) % 256)
 
 
+@settings(max_examples=30)
 @given(scraps, st.lists(messages, min_size=1, max_size=3))
 def test_messages_behind_finished_garbage_are_found(garbage: bytes, behind: list[bytes]) -> None:
     # A garbled message takes what its BodyLength(9) claims; nothing here claims more than 99999 bytes.
@@ -118,6 +125,7 @@ def test_messages_behind_finished_garbage_are_found(garbage: bytes, behind: list
     assert framer.feed(b"".join(behind)) == behind
 
 
+@settings(max_examples=30)
 @given(st.binary(max_size=400))
 def test_the_buffer_is_bounded(data: bytes) -> None:
     framer = Framer(max_message_bytes=100, max_buffer_bytes=200)
@@ -219,6 +227,7 @@ def test_groups_without_a_dictionary_end_at_the_trailer() -> None:
 # -- time
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 4_102_444_800_000_000_000), st.sampled_from([0, 3, 6, 9]))
 def test_a_timestamp_read_back_is_the_time_cut_to_its_digits(wall_ns: int, digits: int) -> None:
     unit = 10 ** (9 - digits)
