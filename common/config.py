@@ -169,10 +169,19 @@ class SymbolLimits(Section, frozen=True, kw_only=True):
 
 
 class StrategyLimits(Section, frozen=True, kw_only=True):
-    """Risk limits of one strategy over all venues."""
+    """Risk limits of one strategy over all venues.
+
+    `position_limits`: by symbol and in the base asset, each the same at every venue; beside the firm's own limits.
+    """
 
     max_open_orders: PositiveInt = 200
     rate: RateConfig = RateConfig(messages=2000)
+    position_limits: dict[Symbol, Decimal] = {}
+
+    def __post_init__(self) -> None:
+        for symbol, limit in self.position_limits.items():
+            if not limit.is_finite() or limit <= 0:
+                raise ValueError(f"`position_limits.{symbol}` must be above 0, not {limit}")
 
 
 class RiskConfig(Section, frozen=True, kw_only=True):

@@ -44,4 +44,5 @@ def _venue(venue: VenueConfig, risk: RiskConfig) -> VenueSettings:
 
 
 def _strategy(limits: StrategyLimits) -> StrategyRules:
-    return StrategyRules(limits.max_open_orders, limits.rate.messages, limits.rate.window_ms * NS_PER_MS)
+    window_ns = limits.rate.window_ms * NS_PER_MS
+    return StrategyRules(limits.max_open_orders, limits.rate.messages, window_ns, limits.position_limits)
