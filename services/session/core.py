@@ -400,12 +400,12 @@ class SessionCore(BaseCore):
         self._changed(SessionState.LOGGED_ON, now)
         self.effects.append(HostWorked(TARGET))
         self._ask_whether_up(now)
+        self.kill.begin(now)
 
     def _ask_whether_up(self, now: Instant) -> None:
         """Its answer will show that both sides hold the same numbers."""
         self._test_req_id = b"up-%d" % self.history.connection
         self.outbox.send("1", b"112=%b\x01" % self._test_req_id, b"", None, now)
-        self.kill.begin(now)
 
     def _inbound(self, effect: FixInbound, now: Instant) -> None:
         event = None if effect.rejected else self._event(effect.msg_type, effect.raw)
