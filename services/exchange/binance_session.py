@@ -255,8 +255,10 @@ class Peer:
         seen: set[bytes] = set()
         repeats = msg_type in wire.GROUP_MESSAGES
         for tag, value in fields:
+            if not tag.isdigit() or len(tag) > 9:
+                raise Rejection(wire.INVALID_TAG, "Invalid tag number.", 0)
             if tag not in allowed:
-                name = tag.decode("ascii", "replace")
+                name = tag.decode()
                 if tag in wire.KNOWN_TAGS:
                     raise Rejection(
                         wire.TAG_NOT_DEFINED, f"Tag '{name}' not defined for this message type.", 2, int(name)

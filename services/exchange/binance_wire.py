@@ -12,6 +12,7 @@ from services.exchange.engine import Refusal
 
 BEGIN_STRING = b"FIX.4.4"
 MAX_DECIMALS = 8
+MAX_DIGITS = 15
 CL_ORD_ID = re.compile(r"[a-zA-Z0-9_-]{1,36}")
 COMP_ID = re.compile(r"[a-zA-Z0-9_-]{1,8}")
 # BodyLength(9) of these comes padded with zeros to seven digits.
@@ -211,7 +212,7 @@ def decimal(f: Fields, tag: int) -> Decimal:
     except InvalidOperation:
         raise Rejection(ILLEGAL_CHARACTERS, f"Incorrect data format for tag '{tag}'.", 6, tag) from None
     exponent = number.as_tuple().exponent
-    if not isinstance(exponent, int) or "e" in value.lower():
+    if not isinstance(exponent, int) or "e" in value.lower() or number.adjusted() > MAX_DIGITS:
         raise Rejection(ILLEGAL_CHARACTERS, f"Incorrect data format for tag '{tag}'.", 6, tag)
     if -exponent > MAX_DECIMALS:
         raise Rejection(BAD_PRECISION, f"Parameter '{tag}' has too much precision.", 5, tag)

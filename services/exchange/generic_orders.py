@@ -33,6 +33,10 @@ from services.exchange.venue import Line, Venue
 
 LOGON_TIMEOUT_NS = 10 * NS_PER_S
 MAX_UNNAMED_BYTES = 4096
+MAX_NAME_CHARACTERS = 64
+# A number's digits reach from 10 to the power of one to that of the other, so that arithmetic on it stays exact.
+LEAST_DIGIT = -12
+GREATEST_DIGIT = 15
 _ADMIN = frozenset("01245A")
 _NEW_GENERATION = (NumbersReason.RESET_SEQ_NUM_FLAG, NumbersReason.RESET_ON_LOGON)
 
@@ -181,6 +185,9 @@ class GenericOrders:
         for client in self._clients.values():
             if client.line is not None:
                 self._carry_out(client, now)
+            else:
+                # Numbers taken while the client is away: what the session says of them is known already.
+                client.session.take_effects()
         self._record_numbers()
 
     def stop(self, now: Instant) -> None:
@@ -394,7 +401,7 @@ class GenericOrders:
         self, client: Client, f: Fields, cl_ord_id: str, orig: str, response_to: str, now: Instant
     ) -> Order | None:
         """The open order that a cancel or replace is about; where there is none the request is refused."""
-        found = self._venue.find(client.party.account, f.get(b"55", b"").decode(), f.get(b"37", b"").decode(), orig)
+        found = self._find(client, f, _optional(f, 55), orig)
         if isinstance(found, Order):
             return found
         if found is None:
@@ -407,6 +414,12 @@ class GenericOrders:
                 client, found, cl_ord_id, orig, response_to, reports.TOO_LATE, "The order is closed.", now
             )
         return None
+
+    def _find(self, client: Client, f: Fields, symbol: str, cl_ord_id: str) -> Order | ClosedOrder | None:
+        """By OrderID(37) where it is one of ours, else by name: a client that does not know the id may say NONE."""
+        account = client.party.account
+        found = self._venue.find(account, symbol, _optional(f, 37), "") if b"37" in f else None
+        return found if found is not None else self._venue.find(account, symbol, "", cl_ord_id)
 
     def _reject_cancel(
         self,
@@ -429,7 +442,7 @@ class GenericOrders:
         order.
         """
         cl_ord_id, request_type = _text(f, 11), _text(f, 530)
-        symbol = f.get(b"55", b"").decode()
+        symbol = _optional(f, 55)
         state, engine = self._venue.state, self._venue.engine
         known = symbol in state.instruments if request_type == "1" else request_type == "7"
         symbols = [symbol] if request_type == "1" else list(state.instruments)
@@ -444,15 +457,15 @@ class GenericOrders:
 
     def _status(self, client: Client, f: Fields, seq: int, now: Instant) -> None:
         """OrderStatusRequest(H): the state, or OrdRejReason(103)=5 for an order that is not known."""
-        cl_ord_id = f.get(b"11", b"").decode()
+        cl_ord_id = _optional(f, 11)
         if self._venue.faults.strikes(Kind.REJECT_STATUS, "fix"):
             self._send(client, "j", reports.business_reject(seq, "H", 4, cl_ord_id, "Application not available"), now)
             return
-        asked = f"790={f[b'790'].decode()}\x01" if b"790" in f else ""
-        found = self._venue.find(client.party.account, "", f.get(b"37", b"").decode(), cl_ord_id)
+        asked = f"790={_optional(f, 790)}\x01" if b"790" in f else ""
+        found = self._find(client, f, "", cl_ord_id)
         if found is None:
             body = reports.status_unknown(
-                self._venue.unique(), cl_ord_id, f.get(b"37", b"").decode(), _text(f, 55), _text(f, 54), asked,
+                self._venue.unique(), cl_ord_id, _optional(f, 37), _text(f, 55), _text(f, 54), asked,
                 Refusal.UNKNOWN_ORDER.value, now.wall_ns,
             )  # fmt: skip
             self._send(client, "8", body, now)
@@ -485,10 +498,13 @@ def _text(f: Fields, tag: int) -> str:
     value = f.get(b"%d" % tag)
     if value is None:
         raise BadField(1, tag, "Required tag missing")
-    try:
-        return value.decode("ascii")
-    except UnicodeDecodeError:
-        raise BadField(6, tag, "Incorrect data format for value") from None
+    if not value or len(value) > MAX_NAME_CHARACTERS or not value.isascii():
+        raise BadField(6, tag, "Incorrect data format for value")
+    return value.decode("ascii")
+
+
+def _optional(f: Fields, tag: int) -> str:
+    return f.get(b"%d" % tag, b"").decode("ascii", "replace")
 
 
 def _decimal(f: Fields, tag: int) -> Decimal:
@@ -496,13 +512,13 @@ def _decimal(f: Fields, tag: int) -> Decimal:
         value = Decimal(_text(f, tag))
     except InvalidOperation:
         raise BadField(6, tag, "Incorrect data format for value") from None
-    if not value.is_finite():
+    if not value.is_finite() or not LEAST_DIGIT <= int(value.as_tuple().exponent) <= value.adjusted() <= GREATEST_DIGIT:
         raise BadField(5, tag, "Value is incorrect (out of range) for this tag")
     return value
 
 
 def _terms(client: Client, f: Fields) -> Terms:
-    time_in_force = f.get(b"59", b"0").decode("ascii", "replace")
+    time_in_force = _optional(f, 59) or "0"
     price = f.get(b"44")
     ord_type = _text(f, 40)
     if ord_type == LIMIT and price is None:

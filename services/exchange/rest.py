@@ -189,7 +189,7 @@ class Rest:
                 200,
                 self.handle(
                     client.request.method.decode("ascii"),
-                    client.request.target.decode("ascii"),
+                    client.request.target.decode("latin-1"),
                     {name.decode("ascii"): value.decode("latin-1") for name, value in client.request.headers},
                     client.body,
                     now,

@@ -1,0 +1,37 @@
+"""From the configuration as it is shipped to an exchange's settings."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from common.config import Config, ConfigError, load
+from common.first_start import prepare
+from services.exchange.__main__ import exchange_settings
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    config = load(environ={"FIXRING_VAR": str(tmp_path)})
+    prepare(config, datetime.datetime.now(datetime.UTC))
+    return config
+
+
+def test_the_shipped_venues_become_exchanges(config: Config) -> None:
+    generic, binance = exchange_settings("generic", config), exchange_settings("binance", config)
+    assert generic.parties[0].comp_id == config.venues["generic"].fix.sender_comp_id
+    assert generic.market_data_parties == (config.venues["generic"].market_data.sender_comp_id,)
+    assert [i.symbol for i in generic.instruments] == list(config.venues["generic"].instruments)
+    assert binance.comp_id == "SPOT" and len(binance.keys[0].public_key) == 32
+    assert len(binance.keys[0].api_key) == 64
+
+
+def test_what_is_no_simulated_venue_is_refused(config: Config) -> None:
+    with pytest.raises(ConfigError, match="no enabled venue called 'nasdaq'"):
+        exchange_settings("nasdaq", config)
+
+
+def test_missing_keys_are_named(config: Config) -> None:
+    config.paths.public_key("binance").unlink()
+    with pytest.raises(ConfigError, match="first start"):
+        exchange_settings("binance", config)
