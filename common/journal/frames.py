@@ -203,12 +203,14 @@ def walk(
     position: int = 0,
     upto_lsn: int | None = None,
     each: Seen | None = None,
+    records: list[Record] | None = None,
     stamp_ns: int = 0,
 ) -> Walked:
     """Verify frames that must follow `after`, from `position` in `block`, up to record `upto_lsn`.
 
     Checks magic, version, length, checksum, chain, LSN and that no stamp is below the one before (`stamp_ns` at first).
-    `each` is told of every good frame. Never raises on bad bytes: the result says where and why it stopped.
+    `each` is told of every good frame, and `records` gets what it holds. Never raises on bad bytes: the result says
+    where and why it stopped.
     """
     lsn, crc = after
     limit = 1 << 64 if upto_lsn is None else upto_lsn
@@ -217,6 +219,7 @@ def walk(
     view = memoryview(block)
     unpack = _FRAME.unpack_from
     see = each.see if each is not None else None
+    make, name_of = Record._make, writer_name
     stop, why = Stop.LIMIT, ""
     while lsn < limit:
         if end - position < HEADER_BYTES:
@@ -241,6 +244,12 @@ def walk(
             durable = its_durable
         if see is not None:
             see(lsn, stamp, kind, writer, writer_epoch, number)
+        if records is not None:
+            start = position + HEADER_BYTES
+            payload = block[start : start + size]
+            records.append(
+                make((lsn, stamp, kind, name_of(writer), writer_epoch, number, epoch, its_durable, payload))
+            )
         position = after_frame
     return Walked(position, Link(lsn, crc), stop, why, durable, stamp_ns, journal_epoch)
 

@@ -17,7 +17,6 @@ from common.journal.frames import (
     Stop,
     Walked,
     frame_bytes,
-    parse,
     walk,
 )
 from common.journal.marks import MARK, Mark, read_mark
@@ -52,10 +51,15 @@ class Reader:
         Empty where the log does not reach `from_lsn` yet. Raises Gone where retention dropped it, NotThere where there
         is no journal, Damage.
         """
-        return parse(self.read_block(from_lsn, upto_lsn, max_bytes))
+        records: list[Record] = []
+        self._read(from_lsn, upto_lsn, max_bytes, records)
+        return records
 
     def read_block(self, from_lsn: int, upto_lsn: int, max_bytes: int = READ_BYTES) -> bytes:
         """The same as one block of frames, as it was published."""
+        return self._read(from_lsn, upto_lsn, max_bytes, None)
+
+    def _read(self, from_lsn: int, upto_lsn: int, max_bytes: int, records: list[Record] | None) -> bytes:
         if from_lsn > upto_lsn:
             return b""
         starts = self._starts()
@@ -68,7 +72,7 @@ class Reader:
         handle = self._open(path, from_lsn)
         try:
             cursor = self._seek(handle, path, start, from_lsn)
-            return b"" if cursor is None else self._take(handle, path, cursor, limit, max_bytes)
+            return b"" if cursor is None else self._take(handle, path, cursor, limit, max_bytes, records)
         finally:
             self._files.close(handle)
 
@@ -169,10 +173,12 @@ class Reader:
             return None
         return _Cursor(start, walked.position, walked.end)
 
-    def _take(self, handle: int, path: str, cursor: _Cursor, limit: int, max_bytes: int) -> bytes:
+    def _take(
+        self, handle: int, path: str, cursor: _Cursor, limit: int, max_bytes: int, records: list[Record] | None
+    ) -> bytes:
         for count in (max(max_bytes, HEADER_BYTES), frame_bytes(MAX_PAYLOAD_BYTES)):
             block = self._files.read_at(handle, count, cursor.position)
-            walked = walk(block, cursor.end, upto_lsn=limit)
+            walked = walk(block, cursor.end, upto_lsn=limit, records=records)
             if walked.position:
                 self._cursor = _Cursor(cursor.start, cursor.position + walked.position, walked.end)
                 return block[: walked.position]
