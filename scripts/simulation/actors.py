@@ -14,12 +14,15 @@ from common.actor.core import BaseCore
 from common.config import Config, load
 from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
-from common.messages import Command, EntryAnswer, EntryRequest, FeedMessage, JournalAnswer, JournalRequest
+from common.latch import Latch
+from common.messages import Ask, Command, EntryAnswer, EntryRequest, FeedMessage, JournalAnswer, JournalRequest
 from common.venues.dialect import Credentials, find_dialect
 from scripts.simulation.plan import PROBE, TRADERS
 from scripts.simulation.process import Binding, Process
+from scripts.simulation.rest import Key as RestKey
 from scripts.simulation.trader import LINK as TRADER_LINK
 from scripts.simulation.trader import Habits, Market, Trader
+from services.account.core import AccountCore, AccountSettings
 from services.exchange.core import ExchangeCore
 from services.exchange.history import MemoryHistory
 from services.exchange.settings import ExchangeSettings, Instrument, Key, Party
@@ -42,11 +45,13 @@ ACCOUNT = "desk"
 API_KEY = "simulated"
 PRIVATE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PRIVATE_KEY_PEM = PRIVATE_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+REST_KEY = RestKey(API_KEY, PRIVATE_KEY)
 PUBLIC_KEY = PRIVATE_KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 _journal_request = msgspec.msgpack.Decoder(JournalRequest)
 _journal_answer = msgspec.msgpack.Decoder(JournalAnswer)
 _command = msgspec.msgpack.Decoder(Command)
+_ask = msgspec.msgpack.Decoder(Ask)
 _feed = msgspec.msgpack.Decoder(FeedMessage)
 _entry_request = msgspec.msgpack.Decoder(EntryRequest)
 _entry_answer = msgspec.msgpack.Decoder(EntryAnswer)
@@ -90,6 +95,8 @@ def all_actors(world: "World") -> Iterator[Actor]:
     for venue in CONFIG.venues:
         yield _session(world, venue)
         yield _market_data(venue)
+        if CONFIG.venues[venue].rest is not None:
+            yield _account(world, venue)
     for number in range(world.plan.traders):
         yield _trader(world, TRADERS[number])
     yield _trader(world, PROBE)
@@ -205,6 +212,16 @@ def _market_data(venue: str) -> Actor:
         return MarketDataCore(settings, dialect)
 
     return Actor(f"marketdata@{venue}", (Binding(FEED, "pub", f"feed.{venue}"),), build)
+
+
+def _account(world: "World", venue: str) -> Actor:
+    settings = AccountSettings(venue, tuple(CONFIG.venues[venue].instruments))
+
+    def build(process: Process) -> BaseCore:
+        latch = Latch(EMERGENCY_FOLDER, f"account@{venue}.latch", world.files_for(process))
+        return AccountCore(settings, latch)
+
+    return Actor(f"account@{venue}", (_JOURNAL, Binding("asks", "pull", f"account.{venue}", _ask)), build)
 
 
 def _exchange(world: "World", venue: str) -> Actor:

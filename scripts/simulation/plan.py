@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
-VENUES = ("generic",)
-STACK = ("journal", "orders", "risk", *(f"{kind}@{venue}" for venue in VENUES for kind in ("session", "marketdata")))
+VENUES = ("generic", "binance")
+STACK = ("journal", "orders", "risk", *(f"{kind}@{venue}" for venue in VENUES for kind in ("session", "marketdata")), "account@binance")
 SESSIONS = tuple(f"session@{venue}" for venue in VENUES)
 EXCHANGES = tuple(f"exchange@{venue}" for venue in VENUES)
 TRADERS = ("strategy@alpha", "strategy@beta")

@@ -11,14 +11,15 @@ from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S
 from common.journal import JournalError, NotThere, Reader
 from common.journal.frames import Record
-from common.messages import ControlAnswer, ControlRequest
+from common.messages import Ask, ControlAnswer, ControlRequest
 from scripts.simulation import actors
 from scripts.simulation.checkers import Checkers
 from scripts.simulation.disk import Disk, Fault
 from scripts.simulation.invariants import Violation
-from scripts.simulation.network import Pipe, TcpStream, Weather
+from scripts.simulation.network import Pipe, TcpEnd, TcpStream, Weather
 from scripts.simulation.plan import EXCHANGES, VENUES, Plan
 from scripts.simulation.process import Binding, Process, Wire
+from scripts.simulation.rest import Worker
 from scripts.simulation.scheduler import HostClock, Scheduler
 from scripts.simulation.truth import Truth
 from scripts.simulation.witness import EmergencyWitness, WatchedFiles, Witness
@@ -170,20 +171,35 @@ class World:
     def connect(self, process: Process, effect: Connect) -> None:
         """See `Surroundings`."""
         venue = process.name.partition("@")[2]
-        exchange = self.processes.get(f"exchange@{venue}")
-        listener = actors.listener_of(process.name)
-        if exchange is None or not exchange.alive or exchange.paused_until_ns > self.scheduler.now_ns + 5 * NS_PER_S:
+        stream = self._open(venue, actors.listener_of(process.name), process, effect.connection)
+        if stream is None:
             process.refuse(effect.connection, "connection refused")
-            return
-        number = exchange.new_connection(listener)
-        stream = TcpStream(self.scheduler, self.far_weather, process, effect.connection, exchange, number)
-        process.streams[effect.connection] = stream
-        exchange.streams[number] = stream
+        else:
+            process.streams[effect.connection] = stream
+
+    def _open(self, venue: str, listener: str, client: TcpEnd, number: int) -> TcpStream | None:
+        exchange = self.processes[f"exchange@{venue}"]
+        if not exchange.alive:
+            return None
+        its_number = exchange.new_connection(listener)
+        stream = TcpStream(self.scheduler, self.far_weather, client, number, exchange, its_number)
+        exchange.streams[its_number] = stream
         stream.open()
+        return stream
 
     def call(self, process: Process, effect: Call) -> None:
-        """See `Surroundings`."""
-        actors.begin_call(self, process, effect)
+        """See `Surroundings`: the account's one call, over HTTP to the exchange."""
+        venue, life = process.name.partition("@")[2], process.life
+        assert isinstance(effect.argument, Ask)
+        Worker(
+            venue,
+            effect.argument,
+            actors.REST_KEY,
+            process.clock.read,
+            lambda client: self._open(venue, "rest", client, 1),
+            self.scheduler.after,
+            lambda answer: process.finish_call(life, effect.number, answer),
+        ).go_on()
 
     def read_log(self, process: Process, effect: ReadLog) -> Sequence[Record]:
         """See `Surroundings`. As the shell's reader does: nothing where nothing can be read yet."""
