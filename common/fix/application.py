@@ -11,7 +11,8 @@ tried twice.
 from collections import deque
 from typing import NamedTuple, Protocol
 
-from common.fix.session import Session, reverse_route
+from common.fix.outgoing import reverse_route
+from common.fix.session import Session
 from common.fix.session_types import Inbound, Instant
 from common.fix.wire import split
 

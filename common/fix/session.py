@@ -10,9 +10,10 @@ Cases are cited as in the FIX session-layer test cases (FIX Trading Community, 2
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
-from common.fix.errors import FormatError, GarbledError, IllegalTransitionError, LocalError, NotLoggedOnError
+from common.fix.errors import GarbledError, IllegalTransitionError, LocalError, NotLoggedOnError
+from common.fix.incoming import MAX_SEQ_NUM_DIGITS, Judge, Received, number_of, text_of
+from common.fix.outgoing import ADMIN_TYPES, Encoder, reverse_route, text_field
 from common.fix.session_types import (
     LOGGED_ON_STATES,
     TRANSITIONS,
@@ -36,7 +37,7 @@ from common.fix.session_types import (
     SessionSettings,
     SessionState,
 )
-from common.fix.wire import NS_PER_S, SOH, Framer, encode, pairs, parse_utc_timestamp, split, utc_timestamp
+from common.fix.wire import NS_PER_S, Framer, pairs, split
 
 __all__ = [
     "TRANSITIONS",
@@ -63,28 +64,8 @@ __all__ = [
     "peek_logon",
 ]
 
-# Session-level message types (FIX 4.4 volume 2): resent only as gap fills, except Reject(3).
-ADMIN_TYPES = frozenset({b"0", b"1", b"2", b"3", b"4", b"5", b"A"})
-_REVERSE_ROUTES = (
-    (b"115", b"128"),
-    (b"116", b"129"),
-    (b"144", b"145"),
-    (b"128", b"115"),
-    (b"129", b"116"),
-    (b"145", b"144"),
-)
-_MAX_SEQ_NUM_DIGITS = 18
-
 _S, _E = SessionState, Event
 _DEAF_STATES = frozenset({_S.DISCONNECTED, _S.CLOSING})
-
-
-class _Received(NamedTuple):
-    raw: bytes
-    msg_type: bytes
-    seq: int
-    fields: dict[bytes, bytes]
-    poss_dup: bool
 
 
 class _Gap:
@@ -131,9 +112,8 @@ class Session:
         self._begin = settings.begin_string.encode()
         self._our_id = settings.sender_comp_id.encode()
         self._their_id = settings.target_comp_id.encode()
-        self._head_to_time = b"49=%b\x0152=" % self._our_id
-        self._behind_time = b"\x0156=%b\x01%b" % (self._their_id, settings.header_fields)
-        self._tolerance_ns = int(settings.sending_time_tolerance_s * NS_PER_S)
+        self._encoder = Encoder(settings)
+        self._judge = Judge(settings)
         self._resets = settings.reset_on_logon or settings.sequence_policy is SequencePolicy.RESET
         self._effects: list[Effect] = []
         self._forget_connection(0)
@@ -142,7 +122,7 @@ class Session:
         settings = self.settings
         self._framer = Framer(settings.max_message_bytes, settings.max_buffer_bytes, settings.max_fields)
         self._garbled_told = 0
-        self._pending: dict[int, tuple[_Received, bool]] = {}
+        self._pending: dict[int, tuple[Received, bool]] = {}
         self._gap: _Gap | None = None
         self._wanted: list[tuple[int, int]] = []
         self._answer_next: tuple[int, int] | None = None
@@ -217,7 +197,7 @@ class Session:
     def filler(self, msg_seq_num: int, now: Instant) -> bytes:
         """A Heartbeat(0) under a number that was taken already, for a message that may no longer leave. Changes
         nothing."""
-        return self._encode(b"0", msg_seq_num, self._stamp(now), b"", b"")
+        return self._encoder.message(b"0", msg_seq_num, now.wall_ns, b"", b"")
 
     def logout(self, text: str, now: Instant) -> None:
         """Begin the logout handshake; before logon it closes at once; when it is under way already nothing happens."""
@@ -247,43 +227,23 @@ class Session:
 
     # -- sending ---------------------------------------------------------------------------------------------------
 
-    def _stamp(self, now: Instant) -> bytes:
-        return utc_timestamp(now.wall_ns, self.settings.timestamp_digits)
-
-    def _encode(self, msg_type: bytes, seq: int, stamp: bytes, header: bytes, body: bytes) -> bytes:
-        return encode(
-            self._begin,
-            b"35=%b\x0134=%d\x01%b%b%b%b%b"
-            % (msg_type, seq, self._head_to_time, stamp, self._behind_time, header, body),
-        )
-
     def _send(self, msg_type: bytes, body: bytes, now: Instant, header: bytes = b"") -> int:
         seq = self.next_outbound
         self.next_outbound = seq + 1
         self._sent_boot_ns = now.boot_ns
-        raw = self._encode(msg_type, seq, self._stamp(now), header, body)
+        raw = self._encoder.message(msg_type, seq, now.wall_ns, header, body)
         self._effects.append(Outbound(seq, msg_type.decode(), raw, False))
         return seq
 
     def _send_logon(self, now: Instant, reset: bool, next_expected: int) -> None:
-        settings = self.settings
-        body = b"98=0\x01108=%d\x01" % self.heart_bt_int_s
-        if reset:
-            body += b"141=Y\x01"
-        if settings.next_expected_msg_seq_num:
-            body += b"789=%d\x01" % next_expected
-        if settings.test_session is not None:
-            body += b"464=%b\x01" % (b"Y" if settings.test_session else b"N")
-        if settings.default_appl_ver_id:
-            body += b"1137=%b\x01" % settings.default_appl_ver_id.encode()
-        if settings.logon_fields is not None:
-            body += settings.logon_fields(self.next_outbound, self._stamp(now))
+        expected = next_expected if self.settings.next_expected_msg_seq_num else None
+        body = self._encoder.logon_body(self.next_outbound, now.wall_ns, self.heart_bt_int_s, reset, expected)
         self._send(b"A", body, now)
 
     def _begin_logout(self, text: str, now: Instant, refusal: DisconnectReason | None) -> None:
         """Send Logout(5) first and wait for the answer (case 12); with `refusal` only the answer is still listened
         to."""
-        self._send(b"5", _text_field(text), now)
+        self._send(b"5", text_field(text), now)
         self._move(_E.LOGOUT)
         self._refusal = refusal
         self._deadline_ns = now.boot_ns + int(self.settings.logout_timeout_s * NS_PER_S)
@@ -292,7 +252,7 @@ class Session:
         """The peer broke a rule that ends the session: say why, then close."""
         self._notice(Level.ERROR, reason.name.lower(), text)
         if self.state in (_S.AWAITING_LOGON, _S.LOGON_SENT):
-            self._send(b"5", _text_field(text), now)
+            self._send(b"5", text_field(text), now)
             self._close(reason, text)
         elif self.state in LOGGED_ON_STATES or self.state is _S.RESETTING:
             self._begin_logout(text, now, reason)
@@ -304,11 +264,11 @@ class Session:
         if self.state in LOGGED_ON_STATES or self.state is _S.RESETTING:
             self._begin_logout("", now, DisconnectReason.PROTOCOL_ERROR)
 
-    def _reject(self, m: _Received, problem: Problem, now: Instant) -> None:
+    def _reject(self, m: Received, problem: Problem, now: Instant) -> None:
         """Reject(3), case 14; the number is consumed only if it was the expected one and not of a type that sets
         numbers."""
         self._notice(
-            Level.WARNING, "rejected", f"MsgType(35)={_text(m.msg_type)} MsgSeqNum(34)={m.seq}: {problem.text}"
+            Level.WARNING, "rejected", f"MsgType(35)={text_of(m.msg_type)} MsgSeqNum(34)={m.seq}: {problem.text}"
         )
         expected = m.seq == self.next_inbound and m.msg_type not in (b"A", b"4")
         if expected:
@@ -316,16 +276,6 @@ class Session:
         self._answer_reject(m, problem, now)
         if expected:
             self._drain(now)
-
-    def _reject_body(self, m: _Received, problem: Problem) -> bytes:
-        body = b"45=%d\x01%b" % (m.seq, _text_field(problem.text))
-        if problem.ref_tag is not None:
-            body += b"371=%d\x01" % problem.ref_tag
-        body += b"372=%b\x01" % m.msg_type
-        # FIX 4.2 knows SessionRejectReason(373) only up to 11.
-        if problem.reason <= 11 or self._begin not in (b"FIX.4.2", b"FIX.4.1", b"FIX.4.0"):
-            body += b"373=%d\x01" % problem.reason
-        return body
 
     # -- receiving: the checks that come before the number ---------------------------------------------------------
 
@@ -362,10 +312,10 @@ class Session:
             self._wrong_begin_string(fields[b"8"], now)
             return
         number = fields.get(b"34", b"")
-        if not number.isdigit() or len(number) > _MAX_SEQ_NUM_DIGITS:
+        if not number.isdigit() or len(number) > MAX_SEQ_NUM_DIGITS:
             self._refuse(DisconnectReason.PROTOCOL_ERROR, "Received message without MsgSeqNum", now)
             return
-        m = _Received(raw, msg_type, int(number), fields, fields.get(b"43") == b"Y")
+        m = Received(raw, msg_type, int(number), fields, fields.get(b"43") == b"Y")
         if self.state is _S.AWAITING_LOGON or self.state is _S.LOGON_SENT:
             self._first_message(m, ordered, now)
             return
@@ -373,7 +323,8 @@ class Session:
         if problem is not None:
             self._reject(m, problem, now)
             return
-        late = self._sending_time_problem(m, now)
+        late = self._judge.sending_time(m, now.wall_ns)
+        self.last_sending_time_offset_ns = self._judge.offset_ns
         if late is not None:
             self._reject(m, late, now)
             if late.reason == 10:
@@ -392,11 +343,11 @@ class Session:
     def _wrong_begin_string(self, begin: bytes, now: Instant) -> None:
         if self.state in (_S.AWAITING_LOGON, _S.LOGON_SENT):
             # 1S.c: an identity that is not ours gets no answer, which would take a number.
-            self._close(DisconnectReason.UNKNOWN_IDENTITY, f"BeginString(8)={_text(begin)}")
+            self._close(DisconnectReason.UNKNOWN_IDENTITY, f"BeginString(8)={text_of(begin)}")
         else:
             self._refuse(DisconnectReason.PROTOCOL_ERROR, "Incorrect BeginString", now)
 
-    def _wrong_comp_id(self, m: _Received, now: Instant) -> None:
+    def _wrong_comp_id(self, m: Received, now: Instant) -> None:
         """Case 2.k."""
         for tag in (b"49", b"56"):
             if tag not in m.fields:
@@ -405,32 +356,9 @@ class Session:
         self._reject(m, Problem(9, None, "CompID problem"), now)
         self._begin_logout_after_reject(now)
 
-    def _sending_time_problem(self, m: _Received, now: Instant) -> Problem | None:
-        """Cases 2.o, 2.f and 2.g: SendingTime(52) near our clock, OrigSendingTime(122) there and not later."""
-        stamp = m.fields.get(b"52")
-        if stamp is None:
-            return Problem(1, 52, "Required tag missing")
-        try:
-            sent_ns = parse_utc_timestamp(stamp)
-        except FormatError:
-            return Problem(6, 52, "Incorrect data format for value")
-        self.last_sending_time_offset_ns = offset = now.wall_ns - sent_ns
-        if self._tolerance_ns and not -self._tolerance_ns <= offset <= self._tolerance_ns:
-            return Problem(10, None, "SendingTime accuracy problem")
-        if not m.poss_dup or m.msg_type == b"4":
-            return None
-        original = m.fields.get(b"122")
-        if original is None:
-            return Problem(1, 122, "Required tag missing") if self.settings.requires_orig_sending_time else None
-        try:
-            late = parse_utc_timestamp(original) > sent_ns and self._tolerance_ns > 0
-        except FormatError:
-            return Problem(6, 122, "Incorrect data format for value")
-        return Problem(10, None, "SendingTime accuracy problem") if late else None
-
     # -- logon -----------------------------------------------------------------------------------------------------
 
-    def _first_message(self, m: _Received, ordered: list[tuple[bytes, bytes]], now: Instant) -> None:
+    def _first_message(self, m: Received, ordered: list[tuple[bytes, bytes]], now: Instant) -> None:
         if m.msg_type != b"A":
             self._not_a_logon(m)
             return
@@ -439,7 +367,8 @@ class Session:
                 DisconnectReason.UNKNOWN_IDENTITY, "SenderCompID(49) or TargetCompID(56) is not of this session"
             )
             return
-        text = self._logon_problem(m, ordered, now)
+        text = self._judge.logon(m, ordered, now.wall_ns)
+        self.last_sending_time_offset_ns = self._judge.offset_ns
         if text is not None:
             self._refuse(DisconnectReason.LOGON_INVALID, text, now)
         elif self.settings.initiator:
@@ -447,39 +376,19 @@ class Session:
         else:
             self._logon_asked(m, now)
 
-    def _not_a_logon(self, m: _Received) -> None:
+    def _not_a_logon(self, m: Received) -> None:
         """Cases 1B.e and 2S. An initiator that is answered with Logout(5) or Reject(3) was refused."""
         if not self.settings.initiator or m.msg_type not in (b"3", b"5"):
-            self._close(DisconnectReason.FIRST_MESSAGE_NOT_LOGON, f"MsgType(35)={_text(m.msg_type)} came first")
+            self._close(DisconnectReason.FIRST_MESSAGE_NOT_LOGON, f"MsgType(35)={text_of(m.msg_type)} came first")
             return
-        text = _text(m.fields.get(b"58", b""))
+        text = text_of(m.fields.get(b"58", b""))
         if m.seq == self.next_inbound:
             self._consume(m, False)
         self._effects.append(LoggedOut(text, True))
         too_low = "too low" in text.lower()
         self._close(DisconnectReason.SEQUENCE_TOO_LOW if too_low else DisconnectReason.LOGON_REFUSED, text)
 
-    def _logon_problem(self, m: _Received, ordered: list[tuple[bytes, bytes]], now: Instant) -> str | None:
-        """Cases 1S.d and 1B.d: why this Logon(A) is not acceptable, as Text(58)."""
-        settings, fields = self.settings, m.fields
-        problem = settings.validate.check(m.msg_type, ordered) if settings.validate is not None else None
-        problem = problem or self._sending_time_problem(m, now)
-        if problem is not None:
-            return problem.text if problem.ref_tag is None else f"{problem.text}, tag {problem.ref_tag}"
-        interval = fields.get(b"108", b"")
-        if not interval.isdigit() or len(interval) > 9:
-            return f"HeartBtInt(108)={_text(interval)} is not a number of seconds"
-        if fields.get(b"98", b"0") != b"0":
-            return "EncryptMethod(98) other than 0 is not supported"
-        if settings.default_appl_ver_id and b"1137" not in fields:
-            return "Required tag missing, DefaultApplVerID(1137)"
-        if settings.test_session is not None and (fields.get(b"464") == b"Y") != settings.test_session:
-            return "TestMessageIndicator(464) differs: a test system and a production system"
-        if fields.get(b"141") == b"Y" and m.seq != 1:
-            return "ResetSeqNumFlag(141)=Y needs MsgSeqNum(34)=1"
-        return None
-
-    def _logon_asked(self, m: _Received, now: Instant) -> None:
+    def _logon_asked(self, m: Received, now: Instant) -> None:
         """The acceptor's side, case 1S.a: answer first, then ask for what is missing."""
         peer_reset = m.fields.get(b"141") == b"Y"
         if peer_reset:
@@ -497,7 +406,7 @@ class Session:
         if 0 < resend_from < resend_to:
             self._want(resend_from, resend_to)
 
-    def _logon_answered(self, m: _Received, now: Instant) -> None:
+    def _logon_answered(self, m: Received, now: Instant) -> None:
         """The initiator's side, case 1B.c."""
         echoed = m.fields.get(b"141") == b"Y"
         if self._resets:
@@ -517,14 +426,14 @@ class Session:
         if 0 < self._peer_expects < self.next_outbound:
             self._want(self._peer_expects, self.next_outbound - 1)
 
-    def _logon_number_refused(self, m: _Received, now: Instant) -> bool:
+    def _logon_number_refused(self, m: Received, now: Instant) -> bool:
         """Logon(A) too low, or NextExpectedMsgSeqNum(789) beyond what we sent: no way to go on."""
         if m.seq < self.next_inbound and not m.poss_dup:
-            self._refuse(DisconnectReason.SEQUENCE_TOO_LOW, self._too_low_text(m.seq), now)
+            self._refuse(DisconnectReason.SEQUENCE_TOO_LOW, self._too_lowtext_of(m.seq), now)
             return True
         expects = m.fields.get(b"789", b"")
         self._peer_expects = 0
-        if self.settings.next_expected_msg_seq_num and expects.isdigit() and len(expects) <= _MAX_SEQ_NUM_DIGITS:
+        if self.settings.next_expected_msg_seq_num and expects.isdigit() and len(expects) <= MAX_SEQ_NUM_DIGITS:
             self._peer_expects = int(expects)
             if self._peer_expects > self.next_outbound:
                 expected, claimed = self.next_outbound, self._peer_expects
@@ -533,7 +442,7 @@ class Session:
                 return True
         return False
 
-    def _logon_done(self, m: _Received, peer_reset: bool, now: Instant) -> None:
+    def _logon_done(self, m: Received, peer_reset: bool, now: Instant) -> None:
         missing = m.seq > self.next_inbound
         self._effects.append(LoggedOn(peer_reset, missing, self.heart_bt_int_s))
         if missing:
@@ -542,7 +451,7 @@ class Session:
         elif m.seq == self.next_inbound:
             self._consume(m, False)
 
-    def _logon_inside(self, m: _Received, now: Instant) -> None:
+    def _logon_inside(self, m: Received, now: Instant) -> None:
         """Logon(A) while logged on: only as a reset of the numbers."""
         if m.fields.get(b"141") == b"Y" and not m.poss_dup:
             if m.seq != 1:
@@ -560,19 +469,19 @@ class Session:
             self._consume(m, False)
             self._refuse(DisconnectReason.PROTOCOL_ERROR, "Logon(A) inside a session", now)
         else:
-            self._by_number(m, now)
+            self._bynumber_of(m, now)
 
     # -- receiving: the number -------------------------------------------------------------------------------------
 
-    def _numbered(self, m: _Received, now: Instant) -> None:
+    def _numbered(self, m: Received, now: Instant) -> None:
         if m.msg_type == b"4" and m.fields.get(b"123") != b"Y":
             self._sequence_reset(m, now)
         elif m.msg_type == b"A":
             self._logon_inside(m, now)
         else:
-            self._by_number(m, now)
+            self._bynumber_of(m, now)
 
-    def _by_number(self, m: _Received, now: Instant) -> None:
+    def _bynumber_of(self, m: Received, now: Instant) -> None:
         if m.seq == self.next_inbound:
             self._in_order(m, now)
             if self._pending or self._gap is not None:
@@ -582,17 +491,17 @@ class Session:
         elif m.poss_dup:
             self._notice(Level.INFO, "duplicate", f"MsgSeqNum(34)={m.seq} with PossDupFlag(43)=Y was seen before")
         else:
-            self._refuse(DisconnectReason.SEQUENCE_TOO_LOW, self._too_low_text(m.seq), now)
+            self._refuse(DisconnectReason.SEQUENCE_TOO_LOW, self._too_lowtext_of(m.seq), now)
 
-    def _too_low_text(self, seq: int) -> str:
+    def _too_lowtext_of(self, seq: int) -> str:
         return f"MsgSeqNum too low, expecting {self.next_inbound} but received {seq}"
 
-    def _consume(self, m: _Received, rejected: bool) -> None:
+    def _consume(self, m: Received, rejected: bool) -> None:
         self.next_inbound = m.seq + 1
         application = m.msg_type not in ADMIN_TYPES
         self._effects.append(Inbound(m.seq, m.msg_type.decode("latin-1"), m.raw, application, m.poss_dup, rejected))
 
-    def _in_order(self, m: _Received, now: Instant) -> None:
+    def _in_order(self, m: Received, now: Instant) -> None:
         if m.msg_type not in ADMIN_TYPES:
             self._consume(m, False)
         elif m.msg_type == b"4":
@@ -613,7 +522,7 @@ class Session:
             if m.msg_type == b"0" and m.fields.get(b"112") == self._test_req_id:
                 self._test_req_id = b""
 
-    def _test_request(self, m: _Received, now: Instant) -> None:
+    def _test_request(self, m: Received, now: Instant) -> None:
         """Case 4.b."""
         test_req_id = m.fields.get(b"112")
         if not test_req_id:
@@ -623,9 +532,9 @@ class Session:
         if self.logged_on:
             self._send(b"0", b"112=%b\x01" % test_req_id, now)
 
-    def _logout_received(self, m: _Received, now: Instant) -> None:
+    def _logout_received(self, m: Received, now: Instant) -> None:
         """Cases 12 and 13: answer, or take it as the answer; the side that began closes."""
-        text = _text(m.fields.get(b"58", b""))
+        text = text_of(m.fields.get(b"58", b""))
         if self.state is _S.LOGOUT_SENT:
             self._effects.append(LoggedOut(text, False))
             self._close(DisconnectReason.LOGOUT_COMPLETE, text)
@@ -640,7 +549,7 @@ class Session:
 
     # -- gaps ------------------------------------------------------------------------------------------------------
 
-    def _too_early(self, m: _Received, now: Instant) -> None:
+    def _too_early(self, m: Received, now: Instant) -> None:
         """Case 2.b: keep it, ask once for what is missing. A ResendRequest(2) is answered at once, or two sides that
         both miss something would wait for each other (case 20); Logout(5) waits for the gap, but not for ever."""
         acted = m.msg_type == b"2" and not m.poss_dup
@@ -650,7 +559,7 @@ class Session:
             self._logout_waits_ns = now.boot_ns + int(self.settings.logout_timeout_s * NS_PER_S)
         self._too_high(m, acted, now, ask=True)
 
-    def _too_high(self, m: _Received, acted: bool, now: Instant, *, ask: bool) -> None:
+    def _too_high(self, m: Received, acted: bool, now: Instant, *, ask: bool) -> None:
         if not self.settings.allow_resend_request or self.state is _S.RESETTING:
             text = f"MsgSeqNum(34)={m.seq} but {self.next_inbound} was expected, and nothing can be resent here"
             self._refuse(DisconnectReason.SEQUENCE_GAP, text, now)
@@ -704,9 +613,9 @@ class Session:
         elif self.next_inbound > gap.asked_to:
             self._ask(gap, now)
 
-    def _gap_fill(self, m: _Received, now: Instant) -> None:
+    def _gap_fill(self, m: Received, now: Instant) -> None:
         """SequenceReset(4) with GapFillFlag(123)=Y under the expected number: cases 10.b and 10.e."""
-        new = _number(m.fields.get(b"36"))
+        new = number_of(m.fields.get(b"36"))
         if new is None:
             self._reject(m, Problem(1, 36, "Required tag missing"), now)
         elif new <= m.seq:
@@ -715,9 +624,9 @@ class Session:
         else:
             self._jump(new, NumbersReason.GAP_FILL)
 
-    def _sequence_reset(self, m: _Received, now: Instant) -> None:
+    def _sequence_reset(self, m: Received, now: Instant) -> None:
         """SequenceReset(4) in reset mode, case 11: its own MsgSeqNum(34) does not count; never backwards."""
-        new = _number(m.fields.get(b"36"))
+        new = number_of(m.fields.get(b"36"))
         if new is None:
             self._reject(m, Problem(1, 36, "Required tag missing"), now)
         elif new < self.next_inbound:
@@ -740,9 +649,9 @@ class Session:
 
     # -- resending -------------------------------------------------------------------------------------------------
 
-    def _resend_request(self, m: _Received, now: Instant) -> None:
+    def _resend_request(self, m: Received, now: Instant) -> None:
         """Case 8, and the loop that the specification wants detected."""
-        begin, end = _number(m.fields.get(b"7")), _number(m.fields.get(b"16"))
+        begin, end = number_of(m.fields.get(b"7")), number_of(m.fields.get(b"16"))
         last = self.next_outbound - 1
         if begin is None or end is None:
             self._answer_reject(m, Problem(1, 7 if begin is None else 16, "Required tag missing"), now)
@@ -761,9 +670,9 @@ class Session:
             return
         self._want(begin, last if end == 0 or end > last else end)
 
-    def _answer_reject(self, m: _Received, problem: Problem, now: Instant) -> None:
+    def _answer_reject(self, m: Received, problem: Problem, now: Instant) -> None:
         """Reject(3) for a message whose number is already dealt with."""
-        self._send(b"3", self._reject_body(m, problem), now, reverse_route(m.fields))
+        self._send(b"3", self._encoder.reject_body(m.seq, m.msg_type, problem), now, reverse_route(m.fields))
 
     def _want(self, begin: int, end: int) -> None:
         """Ask the host for `begin` to `end`, in parts where answers are paced. Also when the policy is to resend
@@ -788,50 +697,18 @@ class Session:
         for seq, stored in messages if resends else ():
             if not at <= seq <= end:
                 continue
-            again = self._again(stored, now)
+            again = self._encoder.again(stored, now.wall_ns)
             if again is None:
                 continue
             if seq > at:
-                self._fill(at, seq, now)
+                self._effects.append(Outbound(at, "4", self._encoder.gap_fill(at, seq, now.wall_ns), True))
             self._effects.append(Outbound(seq, again[0].decode(), again[1], True))
             at = seq + 1
         if at <= end:
-            self._fill(at, end + 1, now)
+            self._effects.append(Outbound(at, "4", self._encoder.gap_fill(at, end + 1, now.wall_ns), True))
         self._sent_boot_ns = now.boot_ns
         if self._answer_next is not None:
             self._answer_due_ns = now.boot_ns + int(self.settings.resend_answer_interval_s * NS_PER_S)
-
-    def _again(self, stored: bytes, now: Instant) -> tuple[bytes, bytes] | None:
-        """(MsgType(35), raw) of a stored message with PossDupFlag(43)=Y, OrigSendingTime(122) and a fresh
-        SendingTime(52); nothing else changes. None for a session-level message."""
-        fields = pairs(stored)
-        msg_type = fields[2][1]
-        if msg_type in ADMIN_TYPES and msg_type != b"3":
-            return None
-        original = dict(fields)[b"52"]
-        out: list[bytes] = []
-        behind = (
-            b"56"  # OrigSendingTime(122) follows TargetCompID(56), the last of the header fields that are always there
-        )
-        for tag, value in fields[2:-1]:
-            if tag == b"52":
-                value = self._stamp(now)
-            if tag not in (b"43", b"122"):
-                out.append(b"%b=%b\x01" % (tag, value))
-            if tag == b"34":
-                out.append(b"43=Y\x01")
-            elif tag == behind:
-                out.append(b"122=%b\x01" % original)
-                behind = b""
-        return msg_type, encode(self._begin, b"".join(out))
-
-    def _fill(self, begin: int, next_seq: int, now: Instant) -> None:
-        """SequenceReset(4) with GapFillFlag(123)=Y over the numbers from `begin` up to before `next_seq`."""
-        stamp = self._stamp(now)
-        body = b"35=4\x0134=%d\x0143=Y\x01%b%b%b122=%b\x0136=%d\x01123=Y\x01" % (
-            begin, self._head_to_time, stamp, self._behind_time, stamp, next_seq,
-        )  # fmt: skip
-        self._effects.append(Outbound(begin, "4", encode(self._begin, body), True))
 
     # -- time ------------------------------------------------------------------------------------------------------
 
@@ -935,25 +812,3 @@ class Session:
         self.next_outbound = next_outbound
         self.next_inbound = next_inbound
         self._effects.append(NumbersSet(next_outbound, next_inbound, reason))
-
-
-def reverse_route(fields: dict[bytes, bytes]) -> bytes:
-    """Header fields that send an answer back the way the message came: OnBehalfOfCompID(115) and
-    DeliverToCompID(128), their SubIDs (116, 129) and LocationIDs (144, 145) change places; empty ones are left out."""
-    return b"".join([b"%b=%b\x01" % (to, fields[by]) for by, to in _REVERSE_ROUTES if fields.get(by)])
-
-
-def _text(value: bytes) -> str:
-    return value.decode("latin-1")
-
-
-def _text_field(text: str) -> bytes:
-    """Text(58) on one line of Latin-1, or nothing for an empty text."""
-    return b"58=%b\x01" % text.encode("latin-1", "replace").replace(SOH, b" ") if text else b""
-
-
-def _number(value: bytes | None) -> int | None:
-    """A SeqNum value, or None if it is missing or no number."""
-    if value is None or not value.isdigit() or len(value) > _MAX_SEQ_NUM_DIGITS:
-        return None
-    return int(value)

@@ -1,0 +1,86 @@
+"""What a session reads from a message, and the checks of its header that come before its number."""
+
+from typing import NamedTuple
+
+from common.fix.errors import FormatError
+from common.fix.session_types import Problem, SessionSettings
+from common.fix.wire import NS_PER_S, parse_utc_timestamp
+
+MAX_SEQ_NUM_DIGITS = 18
+_MAX_INTERVAL_DIGITS = 9
+
+
+class Received(NamedTuple):
+    """A message with a number, as the session handles it."""
+
+    raw: bytes
+    msg_type: bytes
+    seq: int
+    fields: dict[bytes, bytes]
+    poss_dup: bool
+
+
+class Judge:
+    """The checks that need no state but the settings. `offset_ns`: our wall clock minus the last SendingTime(52)."""
+
+    def __init__(self, settings: SessionSettings) -> None:
+        self.offset_ns = 0
+        self._settings = settings
+        self._tolerance_ns = int(settings.sending_time_tolerance_s * NS_PER_S)
+
+    def sending_time(self, m: Received, wall_ns: int) -> Problem | None:
+        """Cases 2.o, 2.f and 2.g: SendingTime(52) near our clock, OrigSendingTime(122) there and not later."""
+        stamp = m.fields.get(b"52")
+        if stamp is None:
+            return Problem(1, 52, "Required tag missing")
+        try:
+            sent_ns = parse_utc_timestamp(stamp)
+        except FormatError:
+            return Problem(6, 52, "Incorrect data format for value")
+        self.offset_ns = offset = wall_ns - sent_ns
+        if self._tolerance_ns and not -self._tolerance_ns <= offset <= self._tolerance_ns:
+            return Problem(10, None, "SendingTime accuracy problem")
+        if not m.poss_dup or m.msg_type == b"4":
+            return None
+        return self._orig_sending_time(m.fields.get(b"122"), sent_ns)
+
+    def _orig_sending_time(self, original: bytes | None, sent_ns: int) -> Problem | None:
+        if original is None:
+            return Problem(1, 122, "Required tag missing") if self._settings.requires_orig_sending_time else None
+        try:
+            late = parse_utc_timestamp(original) > sent_ns and self._tolerance_ns > 0
+        except FormatError:
+            return Problem(6, 122, "Incorrect data format for value")
+        return Problem(10, None, "SendingTime accuracy problem") if late else None
+
+    def logon(self, m: Received, ordered: list[tuple[bytes, bytes]], wall_ns: int) -> str | None:
+        """Cases 1S.d and 1B.d: why this Logon(A) is not acceptable, as Text(58)."""
+        settings, fields = self._settings, m.fields
+        problem = settings.validate.check(m.msg_type, ordered) if settings.validate is not None else None
+        problem = problem or self.sending_time(m, wall_ns)
+        if problem is not None:
+            return problem.text if problem.ref_tag is None else f"{problem.text}, tag {problem.ref_tag}"
+        interval = fields.get(b"108", b"")
+        if not interval.isdigit() or len(interval) > _MAX_INTERVAL_DIGITS:
+            return f"HeartBtInt(108)={text_of(interval)} is not a number of seconds"
+        if fields.get(b"98", b"0") != b"0":
+            return "EncryptMethod(98) other than 0 is not supported"
+        if settings.default_appl_ver_id and b"1137" not in fields:
+            return "Required tag missing, DefaultApplVerID(1137)"
+        if settings.test_session is not None and (fields.get(b"464") == b"Y") != settings.test_session:
+            return "TestMessageIndicator(464) differs: a test system and a production system"
+        if fields.get(b"141") == b"Y" and m.seq != 1:
+            return "ResetSeqNumFlag(141)=Y needs MsgSeqNum(34)=1"
+        return None
+
+
+def text_of(value: bytes) -> str:
+    """A value for a log line or an answer."""
+    return value.decode("latin-1")
+
+
+def number_of(value: bytes | None) -> int | None:
+    """A SeqNum value, or None if it is missing or no number."""
+    if value is None or not value.isdigit() or len(value) > MAX_SEQ_NUM_DIGITS:
+        return None
+    return int(value)
