@@ -538,11 +538,15 @@ class Shell:
 
     # ---- control, signals ----
     def _answer_control(self, peer: bytes, request: ControlRequest, now: Instant) -> bool:
-        """Answer what is every actor's own; True when that was all."""
-        if request.act == "status":
+        """Answer what is every actor's own; True when that was all. No core sees arguments that are not a table."""
+        arguments = _table(request.arguments)
+        if arguments is None:
+            answer = ControlAnswer(request.token, False, f"{request.act}: the arguments are not a JSON object")
+            self._count_garbage(self._links[CONTROL], request.arguments, answer.text)
+        elif request.act == "status":
             answer = ControlAnswer(request.token, True, detail=orjson.dumps(self._status(now), default=str))
         elif request.act == "log_level":
-            level = str(orjson.loads(request.arguments).get("level", ""))
+            level = str(arguments.get("level", ""))
             try:
                 self.log.set_level(level)
             except KeyError:
@@ -593,6 +597,14 @@ class Shell:
         self._work.put(None)
         self.log.close()
         os.close(self._lock)
+
+
+def _table(document: bytes) -> dict[str, object] | None:
+    try:
+        table = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        return None
+    return table if isinstance(table, dict) else None
 
 
 def _resident_bytes() -> int:

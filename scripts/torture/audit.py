@@ -56,23 +56,25 @@ class Tail:
 
 @dataclass(slots=True)
 class Logged:
-    """What the journal holds of one command that adds risk."""
+    """What the journal holds of one command that adds risk, by LSN. `leg_ids` are the ClOrdIDs that the order went by:
+    its own and those of its amendments, which some venues take as new orders.
+    """
 
     venue: str
-    cl_ord_id: str = ""
     sent_lsn: int = 0
     void_lsn: int = 0
     withdrawn_lsn: int = 0
     refused_lsn: int = 0
+    leg_ids: list[str] = field(default_factory=list)
 
     @property
     def outcome(self) -> str:
-        """"" where the log holds nothing that decides: then the command has expired."""
+        """What is decided first is final, but for a withdrawal of what was sent; "" where the command has expired."""
         if self.sent_lsn:
             return "withdrawn" if self.withdrawn_lsn else "sent"
-        if self.refused_lsn:
+        if self.refused_lsn and not 0 < self.void_lsn < self.refused_lsn:
             return "refused"
-        return "withdrawn" if self.withdrawn_lsn else ""
+        return ""
 
 
 @dataclass(slots=True)
@@ -158,7 +160,9 @@ class JournalAudit:
             return
         name = (command.strategy, command.number)
         logged = self.commands.setdefault(name, Logged(command.venue))
-        logged.venue, logged.cl_ord_id = command.venue, command.cl_ord_id
+        logged.venue = command.venue
+        target = (command.target_strategy, command.target_number) if isinstance(command, AmendOrder) else name
+        self.commands.setdefault(target, Logged(command.venue)).leg_ids.append(command.cl_ord_id)
         self._by_number[payload.session, payload.generation, payload.msg_seq_num] = name
         if record.stamp_ns > command.deadline_ns:
             logged.void_lsn = record.lsn
@@ -243,12 +247,13 @@ def compare_command(told: Told, logged: Logged | None, exchange: Exchange) -> It
         yield f"{name} was told {told.outcome} ({told.reason}) by record {told.outcome_lsn}; the log says {logged}"
     if told.kind != NEW:
         return
-    order = exchange.by_id.get(logged.cl_ord_id) if logged is not None and logged.cl_ord_id else None
+    ids = [] if logged is None else logged.leg_ids
+    legs = {order.order_id: order for cl_ord_id in ids if (order := exchange.by_id.get(cl_ord_id)) is not None}
     if told.outcome != "sent":
-        if order is not None:
-            yield f"{name} was told {told.outcome}, and {exchange.venue} has it as order {order.order_id}"
+        if legs:
+            yield f"{name} was told {told.outcome}, and {exchange.venue} has it as order {min(legs)}"
         return
-    yield from _compare_order(name, told, order, exchange.venue)
+    yield from _compare_order(name, told, [legs[order_id] for order_id in sorted(legs)], exchange.venue)
 
 
 def _is_own_refusal(told: Told) -> bool:
@@ -256,25 +261,26 @@ def _is_own_refusal(told: Told) -> bool:
     return told.outcome == "refused" and told.reason in MISUSE
 
 
-def _compare_order(name: str, told: Told, order: TrueOrder | None, venue: str) -> Iterator[str]:
-    """Hold an order that was sent against the exchange's."""
-    if order is None:
+def _compare_order(name: str, told: Told, legs: list[TrueOrder], venue: str) -> Iterator[str]:
+    """Hold an order that was sent against what the exchange has of it, oldest leg first."""
+    if not legs:
         if told.cum_qty or (told.status is not None and told.status not in CLOSED_STATUSES):
             yield f"{name} is {told.status} with {told.cum_qty} filled, and {venue} never had it"
         return
+    told_open = [leg.order_id for leg in legs if leg.open]
+    if told_open:
+        yield f"{name} is {told.status or 'not known to be open'}, and {venue} has order {told_open} open"
     if told.gap:
-        if order.open:
-            yield f"{name} is not known to be open any more, and {venue} has it open"
         return
-    if order.open:
-        yield f"{name} is {told.status}, and {venue} has order {order.order_id} open"
-    elif told.status is not STATUS_OF.get(order.ord_status):
-        yield f"{name} is {told.status}, and {venue} has order {order.order_id} as OrdStatus(39) {order.ord_status}"
-    if told.cum_qty != order.cum_qty:
-        yield f"{name} has {told.cum_qty} filled, and {venue} has {order.cum_qty}"
+    status = STATUS_OF.get(legs[-1].ord_status)
+    if not told_open and told.status is not status:
+        yield f"{name} is {told.status}, and {venue} has order {legs[-1].order_id} {status}"
+    cum_qty = sum((leg.cum_qty for leg in legs), Decimal(0))
+    if told.cum_qty != cum_qty:
+        yield f"{name} has {told.cum_qty} filled, and {venue} has {cum_qty}"
     filled = sum(told.fills.values(), Decimal(0))
-    if filled != order.cum_qty:
-        yield f"{name} was told fills of {filled} ({len(told.fills)}), and {venue} has {order.cum_qty} filled"
+    if filled != cum_qty:
+        yield f"{name} was told fills of {filled} ({len(told.fills)}), and {venue} has {cum_qty} filled"
 
 
 def compare_sent(journal: JournalAudit, exchange: Exchange) -> Iterator[str]:

@@ -13,7 +13,7 @@ import pytest
 import zmq
 
 from common.actor.control import NotRunning, ask, is_running
-from common.messages import StatusChanged, encode
+from common.messages import ControlAnswer, ControlRequest, StatusChanged, encode
 
 ACTOR = Path(__file__).with_name("echo_actor.py")
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -79,6 +79,21 @@ def test_garbage_is_counted_kept_and_disturbs_nothing(echo: Echo) -> None:
     status = ask(echo.run, "echo", "status")
     assert status["garbage"] == {"entry": 5}
     assert isinstance(status["garbage_kept"], list) and status["garbage_kept"][1][2] == "fffe"
+
+
+@pytest.mark.parametrize("arguments", [b"{not json", b"[1]", b"\xff", b"null"])
+def test_a_control_request_whose_arguments_are_no_table_is_garbage_and_is_told_so(
+    echo: Echo, arguments: bytes
+) -> None:
+    control = echo.context.socket(zmq.DEALER)
+    control.setsockopt(zmq.RCVTIMEO, 5000)
+    control.connect(f"ipc://{echo.run}/control.echo")
+    for act in ("log_level", "crash", "status"):
+        control.send(encode(ControlRequest(act, arguments)))
+        answer = msgspec.msgpack.decode(control.recv(), type=ControlAnswer)
+        assert (answer.ok, answer.text) == (False, f"{act}: the arguments are not a JSON object")
+    assert ask(echo.run, "echo", "status")["garbage"] == {"control": 3}
+    assert echo.ask(3) == 4
 
 
 def test_status_names_the_process_and_its_memory(echo: Echo) -> None:
