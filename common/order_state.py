@@ -181,6 +181,18 @@ class FillLedger:
     def _tell(self, venue: str, symbol: str, trade_key: str, reference: str, fill: _Fill) -> FillChange | None:
         place = (venue, symbol, trade_key)
         held = self._fills.get(place)
+        if held is None and not reference:
+            # Nearly every fill: never told of before, and nothing that it replaces.
+            self._fills[place] = fill
+            keys = self._keys.get(fill.owner)
+            if keys is None:
+                self._keys[fill.owner] = [place]
+            else:
+                keys.append(place)
+            if not fill.qty:
+                return None
+            fees = ((fill.fee_asset, fill.fee_qty),) if fill.fee_qty else ()
+            return FillChange(*place, fill.owner, fill.side, fill.qty, fill.qty * fill.px, fees, 1)
         if held is not None and held.told:
             return None
         end = self._end(venue, symbol, reference) if reference else None
@@ -616,7 +628,9 @@ class Order(msgspec.Struct, gc=False):
         """The order's own terms follow the venue's once it has accepted them."""
         if leg.word and leg.word != REJECTED:
             self.price = leg.price
-            self.order_qty = leg.order_qty + sum((each.cum_qty for each in self.legs[:-1]), ZERO)
+            self.order_qty = leg.order_qty
+            for earlier in self.legs[:-1]:
+                self.order_qty += earlier.cum_qty
 
 
 _OPEN_STATUS = {

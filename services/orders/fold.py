@@ -334,7 +334,6 @@ class Fold:
         leg = order.leg_of(report)
         if leg is None:
             return
-        before = (leg.word, leg.order_qty, leg.price, leg.filled_qty, len(order.requests), order.unknown, order.ending)
         change = self.books.ledger.report(venue, leg.owner, report)
         if change is not None:
             leg.fill(change)
@@ -344,18 +343,19 @@ class Fold:
             claimed = self.books.ledger.claim(venue, report.symbol, report.trade_key, leg.owner)
             if claimed is not None:
                 leg.fill(claimed)
+        before = None if change is not None else _standing(order, leg)
         order.heard(leg, report)
         if leg.order_id:
             self.books.register_order_id(order, leg)
         if report.exec_type == "I":
             self._settle_requests(record, order, inbound.connection, None)
             self._changes.append(Inquired(order, True))
-        after = (leg.word, leg.order_qty, leg.price, leg.filled_qty, len(order.requests), order.unknown, order.ending)
         self.books.touched(order, record.lsn)
-        if before != after or change is not None:
-            self._report_changed(order, leg, report, change is not None)
         if change is not None:
+            self._report_changed(order, leg, report, True)
             self._changes.append(PositionMoved(venue, report.symbol, order.strategy))
+        elif before != _standing(order, leg):
+            self._report_changed(order, leg, report, False)
 
     def _report_changed(self, order: Order, leg: Leg, report: ExecutionReport, filled: bool) -> None:
         event = _EVENTS.get(report.exec_type, "status")
@@ -680,6 +680,11 @@ def _request(record: Record, outbound: Outbound, command: AmendOrder | CancelOrd
         kind, command.attempt, command.strategy, command.number, command.cl_ord_id, order_qty, price,
         outbound.connection, record.stamp_ns,
     )  # fmt: skip
+
+
+def _standing(order: Order, leg: Leg) -> tuple[object, ...]:
+    """What a report may change, other than by a fill."""
+    return (leg.word, leg.order_qty, leg.price, leg.filled_qty, len(order.requests), order.unknown, order.ending)
 
 
 def _leg_of_rest(order: Order, told: RestOrder) -> Leg | None:
