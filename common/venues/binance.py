@@ -26,7 +26,7 @@ from common.messages import (
     RequestRejected,
     VenueEvent,
 )
-from common.venues.dialect import Body, BookEntry, Credentials, Identity, SubscriptionRejected, plain
+from common.venues.dialect import Body, BookEntry, Credentials, Identity, SubscriptionRejected, VenueLimit, plain
 from common.venues.reading import ZERO, Fields, decimal, fee, group, integer, number, quantity, require, text, time_ns
 from common.venues.signers import BadKey, binance_signature, ed25519_key
 
@@ -45,6 +45,12 @@ underscore.
 
 _BOOK_ENTRY_TAGS = (b"269", b"270", b"271")
 _ENTRY_TAGS = (b"279", b"269", b"270", b"271", b"55", b"60", b"1003", b"2446", b"25043", b"25044")
+
+# The group NoLimitIndicators(25003): LimitType(25004), LimitCount(25005), LimitMax(25006), LimitResetInterval(25007)
+# and LimitResetIntervalResolution(25008).
+_LIMIT_TAGS = (b"25004", b"25005", b"25006", b"25007", b"25008")
+_LIMIT_KINDS = {"1": "orders", "2": "messages", "3": "subscriptions"}
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @lru_cache(maxsize=1024)
@@ -157,6 +163,24 @@ class Binance:
     def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
         """OrderMassCancelRequest(q): the whole account's orders of one symbol, other sessions' too."""
         return Body("q", f"11={cl_ord_id}\x01530=1\x0155={symbol}\x01".encode())
+
+    def encode_limit_query(self, req_id: str) -> Body | None:
+        """LimitQuery(XLQ)."""
+        return Body("XLQ", f"6136={req_id}\x01".encode())
+
+    def decode_limits(self, msg_type: str, raw: bytes) -> list[VenueLimit]:
+        """LimitResponse(XLR)."""
+        if msg_type != "XLR":
+            return []
+        return [
+            VenueLimit(
+                _LIMIT_KINDS.get(require(e, b"25004"), "other"),
+                integer(e, b"25005"),
+                integer(e, b"25006"),
+                integer(e, b"25007") * _UNITS_S.get(text(e, b"25008"), 1),
+            )
+            for e in group(raw, b"25003", _LIMIT_TAGS)
+        ]
 
     def resendable(self, msg_type: str) -> bool:
         """See `Dialect`: nothing is."""

@@ -69,6 +69,15 @@ class SubscriptionRejected(NamedTuple):
     text: str
 
 
+class VenueLimit(NamedTuple):
+    """One of the venue's own limits as it stands: `kind` is "orders", "messages" or "subscriptions"."""
+
+    kind: str
+    used: int
+    maximum: int
+    interval_s: int
+
+
 class Dialect(Protocol):
     """One venue's way of speaking, the client's side."""
 
@@ -107,6 +116,12 @@ class Dialect(Protocol):
 
     def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
         """A cancel of every open order of the account in `symbol`, or None where the venue has none."""
+
+    def encode_limit_query(self, req_id: str) -> Body | None:
+        """A question for the venue's limits and what is used of them, or None where the venue has none."""
+
+    def decode_limits(self, msg_type: str, raw: bytes) -> list[VenueLimit]:
+        """What that question was answered with; empty for other messages. Raises BadReport."""
 
     def resendable(self, msg_type: str) -> bool:
         """Whether a message of this type is sent again at a ResendRequest(2). What adds risk never is."""

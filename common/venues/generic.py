@@ -23,7 +23,7 @@ from common.messages import (
     RequestRejected,
     VenueEvent,
 )
-from common.venues.dialect import Body, BookEntry, Credentials, Identity, SubscriptionRejected, plain
+from common.venues.dialect import Body, BookEntry, Credentials, Identity, SubscriptionRejected, VenueLimit, plain
 from common.venues.reading import Fields, decimal, fee, group, integer, number, quantity, require, text, time_ns
 
 _NEVER_RESENT = frozenset({"D", "G"})
@@ -124,6 +124,14 @@ class Generic:
         """OrderMassCancelRequest(q) with MassCancelRequestType(530)=1, orders of one security."""
         stamp = utc_timestamp(wall_ns).decode()
         return Body("q", f"11={cl_ord_id}\x01530=1\x0155={symbol}\x0160={stamp}\x01".encode())
+
+    def encode_limit_query(self, req_id: str) -> Body | None:
+        """See `Dialect`: the standard has none."""
+        return None
+
+    def decode_limits(self, msg_type: str, raw: bytes) -> list[VenueLimit]:
+        """See `Dialect`."""
+        return []
 
     def resendable(self, msg_type: str) -> bool:
         """See `Dialect`."""

@@ -10,6 +10,7 @@ At the start the session takes an epoch, folds its own records up to it (`histor
 (`kill`) it refuses and cancels, with the emergency file as its journal where the journal does not answer (`records`).
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
@@ -57,7 +58,7 @@ from common.messages import (
     VenueEvent,
 )
 from common.venues.connector import Connector, comp_id
-from common.venues.dialect import BadReport, Body, Dialect, Identity
+from common.venues.dialect import BadReport, Body, Dialect, Identity, VenueLimit
 from services.session.emergency import Emergency
 from services.session.history import RISKY, History
 from services.session.kill import KillSwitch
@@ -73,6 +74,12 @@ END_OF_LOG = ALL = 1 << 62
 CONNECT_TIMEOUT_NS = 10_000 * NS_PER_MS
 CLOSE_TIMEOUT_NS = 1_000 * NS_PER_MS
 STOP_TIMEOUT_NS = 1_500 * NS_PER_MS
+TEST_AGAIN_NS = 5_000 * NS_PER_MS
+"""The TestRequest(1) that proves both sides in step is sent again after so long without its answer."""
+
+EARLY_COMMANDS = 1000
+"""Commands that come before the session is live wait for it; of more, the oldest are lost, as on any command link."""
+
 CLOCK_WARNING_NS = 250 * NS_PER_MS
 TOO_LOW_LIMIT = 3
 """So many logons in a row refused for a number too low: our numbers are wrong, and only a person can say which are
@@ -122,8 +129,11 @@ class SessionCore(BaseCore):
         self._connection_deadline_ns: int | None = None
         self._closing: str | None = None
         self._test_req_id = b""
+        self._test_due_ns: int | None = None
         self._caught_up = False
         self._gate_open = False
+        self._early: deque[Command] = deque(maxlen=EARLY_COMMANDS)
+        self._venue_limits: list[VenueLimit] = []
         self._too_low = 0
         self._numbers_refused = False
         self._garbled = 0
@@ -225,6 +235,8 @@ class SessionCore(BaseCore):
             emergency=self.emergency.active,
         )
         self._connect_when_due(now, failed=False)
+        while self._early:
+            self._command(self._early.popleft(), now)
 
     # ---- connecting ----
 
@@ -303,7 +315,7 @@ class SessionCore(BaseCore):
         self._connection_deadline_ns = None
         self._closing = None
         self._caught_up = self._gate_open = False
-        self._test_req_id = b""
+        self._test_req_id, self._test_due_ns = b"", None
         self._changed(SessionState.DISCONNECTED, now, text)
         self.note("warning", "disconnected", connection=self.history.connection, text=text)
         self._too_low += self._numbers_refused
@@ -403,9 +415,12 @@ class SessionCore(BaseCore):
         self.kill.begin(now)
 
     def _ask_whether_up(self, now: Instant) -> None:
-        """Its answer will show that both sides hold the same numbers."""
+        """Its answer will show that both sides hold the same numbers; unanswered, it is sent again."""
         self._test_req_id = b"up-%d" % self.history.connection
-        self.outbox.send("1", b"112=%b\x01" % self._test_req_id, b"", None, now)
+        self._test_due_ns = now.boot_ns + TEST_AGAIN_NS
+        fix = self.outbox.fix
+        if fix is not None and fix.logged_on:
+            self.outbox.send("1", b"112=%b\x01" % self._test_req_id, b"", None, now)
 
     def _inbound(self, effect: FixInbound, now: Instant) -> None:
         event = None if effect.rejected else self._event(effect.msg_type, effect.raw)
@@ -423,12 +438,37 @@ class SessionCore(BaseCore):
         self.records.append(record, now)
         if event is not None and self.kill.latched:
             self.kill.heard(event, now)
-        if effect.msg_type == "0" and self._test_req_id and split(effect.raw).get(b"112") == self._test_req_id:
-            self._test_req_id = b""
-            self._caught_up = True
-            self._too_low = 0
-            self.connector.worked()
-            self._changed(SessionState.CAUGHT_UP, now)
+        if effect.msg_type == "0":
+            if self._test_req_id and split(effect.raw).get(b"112") == self._test_req_id:
+                self._in_step(now)
+        elif event is None and effect.application:
+            self._limits(effect, now)
+
+    def _in_step(self, now: Instant) -> None:
+        """Both sides hold the same numbers."""
+        self._test_req_id, self._test_due_ns = b"", None
+        self._caught_up = True
+        self._too_low = 0
+        self.connector.worked()
+        self._changed(SessionState.CAUGHT_UP, now)
+        question = self.dialect.encode_limit_query(f"limits-{self.history.connection}")
+        if question is not None:
+            self.outbox.send(question.msg_type, question.fields, b"", None, now)
+
+    def _limits(self, effect: FixInbound, now: Instant) -> None:
+        """The venue's own limits: ours may not be above its."""
+        try:
+            limits = self.dialect.decode_limits(effect.msg_type, effect.raw)
+        except BadReport as error:
+            self._unreadable += 1
+            self.note("error", "unreadable", msg_type=effect.msg_type, why=str(error))
+            return
+        self._venue_limits = limits or self._venue_limits
+        for limit in limits:
+            ours = self.config.messages * limit.interval_s * NS_PER_S // self.outbox.rate.window_ns
+            if limit.kind == "messages" and ours > limit.maximum:
+                mend = "set `limits` in the venue's file to what the venue allows"
+                self.note("warning", "limit", ours=ours, theirs=limit.maximum, interval_s=limit.interval_s, mend=mend)
 
     def _event(self, msg_type: str, raw: bytes) -> VenueEvent | None:
         try:
@@ -572,6 +612,7 @@ class SessionCore(BaseCore):
 
     def _command(self, command: Command, now: Instant) -> None:
         if not self._live:
+            self._early.append(command)
             return
         if isinstance(command, OpenGate):
             self._open_gate(command, now)
@@ -673,6 +714,7 @@ class SessionCore(BaseCore):
             self._connection_deadline_ns,
             self._stop_deadline_ns,
             self._alone_ns,
+            self._test_due_ns,
             self.kill.next_deadline_ns(),
             self._emergency_due_ns(),
             self.outbox.next_deadline_ns() if fix is not None else None,
@@ -701,6 +743,8 @@ class SessionCore(BaseCore):
         if fix is not None:
             fix.timer(now)
             self.outbox.withdraw_late(now)
+            if self._test_due_ns is not None and now.boot_ns >= self._test_due_ns:
+                self._ask_whether_up(now)
             self._carry_out(now)
         self.kill.timer(now)
         if self._connection_deadline_ns is not None and now.boot_ns >= self._connection_deadline_ns:
@@ -875,6 +919,7 @@ class SessionCore(BaseCore):
             "may_be_open": len(history.orders),
             "rate_used": rate.used(len(self.outbox.queue), now),
             "rate_limit": rate.messages,
+            "venue_limits": [limit._asdict() for limit in self._venue_limits],
             "sent": self.outbox.messages_sent,
             "refused": self._refused,
             "garbled": self._garbled,

@@ -7,7 +7,7 @@ import pytest
 from common.fix.wire import split
 from common.messages import Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
 from common.venues.binance import Binance
-from common.venues.dialect import BookEntry, Credentials, Identity, UnknownDialect, find_dialect
+from common.venues.dialect import BookEntry, Credentials, Identity, UnknownDialect, VenueLimit, find_dialect
 from tests.common.venues.samples import CANCEL, PEM, QUERY, WALL_NS, amend, new, raw, text
 
 DIALECT = Binance()
@@ -148,6 +148,19 @@ def test_market_data_inherits_the_symbol() -> None:
     ]
     empty = DIALECT.decode_market_data("W", raw("35=W|262=md-1-book|55=BTCUSDT|25044=9|268=0|"))
     assert empty == [BookEntry("BTCUSDT", "", "W", None, Decimal(0))]
+
+
+def test_limits() -> None:
+    assert text(DIALECT.encode_limit_query("q1")) == "35=XLQ|6136=q1|"
+    line = (
+        "35=XLR|6136=q1|25003=2|25004=2|25005=1|25006=10000|25007=10|25008=s|"
+        "25004=1|25005=7|25006=200000|25007=1|25008=d|"
+    )
+    assert DIALECT.decode_limits("XLR", raw(line)) == [
+        VenueLimit("messages", 1, 10_000, 10),
+        VenueLimit("orders", 7, 200_000, 86_400),
+    ]
+    assert DIALECT.decode_limits("8", raw("35=8|11=1|")) == []
 
 
 def test_a_dialect_that_is_not_there_names_those_that_are() -> None:

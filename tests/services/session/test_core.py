@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from common.instant import Instant
 from common.journal.files import OsFiles
 from common.messages import GapFilled, Kind, Outbound, Reason, Refused, SessionChanged, SessionState, Withdrawn
 from tests.services.session.harness import World, generic_config
@@ -304,3 +305,26 @@ def test_a_gap_inside_the_connection_proves_nothing_and_a_new_connection_settles
     filled = [p for p in world.journal.payloads(Kind.GAP_FILLED) if isinstance(p, GapFilled)]
     assert [[a.counter for a in p.attempts] for p in filled] == [[2]]
     assert heard(world, 35) == ["F"], "the order that is recorded as never received was never acted on"
+
+
+def test_a_command_that_comes_before_the_session_is_live_is_answered_when_it_is(world: World) -> None:
+    world.core.received("commands", b"", world.new_order(1), world.now)
+    world.start()
+    assert refusals(world) == [Reason.NOT_CONNECTED]
+
+
+def test_the_proof_of_being_in_step_is_asked_for_again(world: World) -> None:
+    world.start()
+    assert states(world)[-1] is SessionState.CAUGHT_UP
+    world.cut()
+    lose_first = iter([True])
+    take = world.venue.take
+
+    def losing_the_first_test(data: bytes, now: Instant) -> bytes:
+        return b"" if b"\x0135=1\x01" in data and next(lose_first, False) else take(data, now)
+
+    world.venue.take = losing_the_first_test  # type: ignore[method-assign]
+    world.advance(4000)
+    assert states(world)[-1] is SessionState.LOGGED_ON
+    world.advance(5000)
+    assert states(world)[-1] is SessionState.CAUGHT_UP
