@@ -561,7 +561,8 @@ class Fold:
             self._order_changed(record, order, "settled")
         elif not never_heard:
             self._differs(order.venue, _subject(order), order.status.value, "not found", "kept; needs a verdict")
-        self._changes.append(Inquired(order, settled or not never_heard))
+        # An answer all the same: the order's round is over, and its doubt stays until the window has closed.
+        self._changes.append(Inquired(order, True))
 
     def _window_closed(self, answer: Answer, sent_ns: int, connection: int) -> bool:
         """Whether, when this was asked and answered, nothing sent then on that connection could still take effect."""

@@ -186,7 +186,7 @@ class VenueInquiries:
         if self._bulk or self._bulk_under_way():
             return
         under_way = {name for question in (*self._asks.values(), *self._queries.values()) for name in question.orders}
-        for name in [*self._round, *self._due(boot_ns)]:
+        for name in dict.fromkeys((*self._round, *self._due(boot_ns))):
             order = self._books.orders.get(name)
             if order is None or order.is_closed and not misses_fills(order):
                 self.settled(name)
