@@ -92,6 +92,7 @@ def test_a_control_request_whose_arguments_are_no_table_is_garbage_and_is_told_s
         control.send(encode(ControlRequest(act, arguments)))
         answer = msgspec.msgpack.decode(control.recv(), type=ControlAnswer)
         assert (answer.ok, answer.text) == (False, f"{act}: the arguments are not a JSON object")
+    control.close()
     assert ask(echo.run, "echo", "status")["garbage"] == {"control": 3}
     assert echo.ask(3) == 4
 
