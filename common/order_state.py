@@ -47,7 +47,7 @@ MAX_RETIRED_FILLS = 65_536
 up."""
 
 
-class _Fill(msgspec.Struct, gc=False):
+class Fill(msgspec.Struct, gc=False):
     """One key of the ledger. It counts when it has a quantity and nothing replaces it."""
 
     owner: str
@@ -58,6 +58,15 @@ class _Fill(msgspec.Struct, gc=False):
     fee_asset: str
     told: bool
     replaced_by: str = ""
+
+
+class FillRow(NamedTuple):
+    """One key of the ledger as a snapshot holds it."""
+
+    venue: str
+    symbol: str
+    trade_key: str
+    fill: Fill
 
 
 class FillChange(NamedTuple):
@@ -92,7 +101,7 @@ class FillLedger:
 
     def __init__(self, max_retired: int = MAX_RETIRED_FILLS) -> None:
         """`max_retired` bounds the fills kept after `retire`."""
-        self._fills: dict[tuple[str, str, str], _Fill] = {}
+        self._fills: dict[tuple[str, str, str], Fill] = {}
         self._keys: dict[str, list[tuple[str, str, str]]] = {}
         self._retired: deque[tuple[str, str, str]] = deque()
         self._max_retired = max_retired
@@ -124,7 +133,7 @@ class FillLedger:
         fee_asset: str = "",
     ) -> FillChange | None:
         """A fill of LastQty(32) at LastPx(31). None when it was known, or was busted before it was told."""
-        return self._tell(venue, symbol, trade_key, "", _Fill(owner, side, qty, px, fee_qty, fee_asset, True))
+        return self._tell(venue, symbol, trade_key, "", Fill(owner, side, qty, px, fee_qty, fee_asset, True))
 
     def correct(
         self,
@@ -141,11 +150,11 @@ class FillLedger:
     ) -> FillChange | None:
         """TradeCorrect(ExecType(150)=G): the fill `trade_key` takes the place of `reference`, known or still to
         come."""
-        return self._tell(venue, symbol, trade_key, reference, _Fill(owner, side, qty, px, fee_qty, fee_asset, True))
+        return self._tell(venue, symbol, trade_key, reference, Fill(owner, side, qty, px, fee_qty, fee_asset, True))
 
     def bust(self, venue: str, symbol: str, trade_key: str, reference: str) -> FillChange | None:
         """TradeCancel(ExecType(150)=H): `reference` is no fill any more; `trade_key` names the word itself."""
-        return self._tell(venue, symbol, trade_key, reference, _Fill("", "", ZERO, ZERO, ZERO, "", True))
+        return self._tell(venue, symbol, trade_key, reference, Fill("", "", ZERO, ZERO, ZERO, "", True))
 
     def report(self, venue: str, owner: str, report: ExecutionReport) -> FillChange | None:
         """Whatever fill, correction or bust an ExecutionReport(8) carries; None where it carries none that is new."""
@@ -157,7 +166,7 @@ class FillLedger:
         if report.exec_type not in "FG12" or report.last_qty <= ZERO:
             return None
         reference = report.reference_trade_key if report.exec_type == "G" else ""
-        fill = _Fill(owner, report.side, report.last_qty, report.last_px, report.fee_qty, report.fee_asset, True)
+        fill = Fill(owner, report.side, report.last_qty, report.last_px, report.fee_qty, report.fee_asset, True)
         return self._tell(venue, report.symbol, key, reference, fill)
 
     def claim(self, venue: str, symbol: str, trade_key: str, owner: str) -> FillChange | None:
@@ -175,20 +184,45 @@ class FillLedger:
     def retire(self, owner: str) -> None:
         """The order is closed: its fills stay known only while there is room for them."""
         self._retired.extend(self._keys.pop(owner, ()))
+        self._forget_oldest()
+
+    def _keep(self, owner: str, place: tuple[str, str, str]) -> None:
+        """A key stays while its order does; nobody's has no order to wait for."""
+        if not owner:
+            self._retired.append(place)
+            self._forget_oldest()
+            return
+        keys = self._keys.get(owner)
+        if keys is None:
+            self._keys[owner] = [place]
+        else:
+            keys.append(place)
+
+    def _forget_oldest(self) -> None:
         while len(self._retired) > self._max_retired:
             self._fills.pop(self._retired.popleft(), None)
 
-    def _tell(self, venue: str, symbol: str, trade_key: str, reference: str, fill: _Fill) -> FillChange | None:
+    def dump(self) -> tuple[list[FillRow], list[tuple[str, str, str]]]:
+        """Everything, for a snapshot: the keys with their fills, and those that are retired, oldest first."""
+        return [FillRow(*place, fill) for place, fill in self._fills.items()], list(self._retired)
+
+    def load(self, rows: list[FillRow], retired: list[tuple[str, str, str]]) -> None:
+        """The contrary of `dump`."""
+        self._fills = {(row.venue, row.symbol, row.trade_key): row.fill for row in rows}
+        self._retired = deque((venue, symbol, key) for venue, symbol, key in retired)
+        gone = set(self._retired)
+        self._keys = {}
+        for place, fill in self._fills.items():
+            if place not in gone:
+                self._keys.setdefault(fill.owner, []).append(place)
+
+    def _tell(self, venue: str, symbol: str, trade_key: str, reference: str, fill: Fill) -> FillChange | None:
         place = (venue, symbol, trade_key)
         held = self._fills.get(place)
         if held is None and not reference:
             # Nearly every fill: never told of before, and nothing that it replaces.
             self._fills[place] = fill
-            keys = self._keys.get(fill.owner)
-            if keys is None:
-                self._keys[fill.owner] = [place]
-            else:
-                keys.append(place)
+            self._keep(fill.owner, place)
             if not fill.qty:
                 return None
             fees = ((fill.fee_asset, fill.fee_qty),) if fill.fee_qty else ()
@@ -202,7 +236,7 @@ class FillLedger:
             fill.replaced_by = held.replaced_by
         self._fills[place] = fill
         if held is None:
-            self._keys.setdefault(fill.owner, []).append(place)
+            self._keep(fill.owner, place)
         removed = None
         if end is not None and self._end(venue, symbol, trade_key)[0] != end[0]:
             removed = end[1]
@@ -210,20 +244,20 @@ class FillLedger:
         added = None if fill.replaced_by else fill
         return self._change(place, fill, removed, added)
 
-    def _end(self, venue: str, symbol: str, trade_key: str) -> tuple[str, _Fill]:
+    def _end(self, venue: str, symbol: str, trade_key: str) -> tuple[str, Fill]:
         """The end of the chain that `trade_key` stands in; a key not heard of yet becomes a place to be filled."""
         while True:
             place = (venue, symbol, trade_key)
             fill = self._fills.get(place)
             if fill is None:
-                fill = self._fills[place] = _Fill("", "", ZERO, ZERO, ZERO, "", False)
-                self._keys.setdefault("", []).append(place)
+                fill = self._fills[place] = Fill("", "", ZERO, ZERO, ZERO, "", False)
+                self._keep("", place)
             if not fill.replaced_by:
                 return trade_key, fill
             trade_key = fill.replaced_by
 
     def _change(
-        self, place: tuple[str, str, str], fill: _Fill, removed: _Fill | None, added: _Fill | None
+        self, place: tuple[str, str, str], fill: Fill, removed: Fill | None, added: Fill | None
     ) -> FillChange | None:
         qty = value = ZERO
         count = 0
@@ -444,19 +478,20 @@ class Order(msgspec.Struct, gc=False):
     sent_lsn: int = 0
     sent_ns: int = 0
     sent_connection: int = 0
+    sent_number: int = 0
     touched_lsn: int = 0
     wish_strategy: str = ""
     wish_number: int = 0
     ids: list[str] = []
 
     @classmethod
-    def sent(cls, command: NewOrder, lsn: int, stamp_ns: int, connection: int) -> "Order":
-        """The order as it stands once its message is in the log, in time, for the session's `connection`."""
+    def sent(cls, command: NewOrder, lsn: int, stamp_ns: int, connection: int, number: int = 0) -> "Order":
+        """The order as it stands once its message, MsgSeqNum(34) `number`, is in the log in time for `connection`."""
         leg = Leg(command.cl_ord_id, command.cl_ord_id, command.order_qty, command.price)
         return cls(
             command.attempt, command.strategy, command.number, command.venue, command.symbol, command.side,
             command.ord_type, command.order_qty, command.price, command.time_in_force, command.post_only,
-            command.label, [leg], {}, sent_lsn=lsn, sent_ns=stamp_ns, sent_connection=connection,
+            command.label, [leg], {}, sent_lsn=lsn, sent_ns=stamp_ns, sent_connection=connection, sent_number=number,
             touched_lsn=lsn, ids=[command.cl_ord_id],
         )  # fmt: skip
 

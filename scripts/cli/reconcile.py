@@ -26,12 +26,12 @@ from common.config import Config, Environment, load
 from common.exit_status import ExitStatus
 from common.journal import OsFiles, Reader
 from common.journal.frames import Record
-from common.messages import Discrepancy, Inbound, Kind, NewOrder, Outbound, SessionChanged, SessionState
+from common.messages import Discrepancy, Kind, SessionState
 from common.order_state import ZERO, Order
 from scripts.cli.errors import CommandError
-from services.orders.books import Books
+from services.orders.books import VenueBooks
 from services.orders.fold import Fold
-from services.orders.settings import orders_settings
+from services.orders.make_snapshot import newest_books
 
 AUDIT_S = 10.0
 PAUSE_S = 0.05
@@ -88,27 +88,14 @@ def _need_orders(config: Config) -> None:
 # ---- our side: the journal, folded ----
 
 
-class SessionNumbers(msgspec.Struct):
-    """What the journal says of one venue's session: the numbers of its present generation."""
-
-    sender_comp_id: str = ""
-    generation: int = 0
-    state: SessionState = SessionState.DISCONNECTED
-    last_inbound: int = 0
-    last_outbound: int = 0
-
-
 class JournalBooks:
-    """The journal folded as the order manager folds it, as far as it was read, with the sessions' numbers beside."""
+    """The journal folded as the order manager folds it, as far as it was read: from the newest snapshot on."""
 
     def __init__(self, config: Config) -> None:
-        """Nothing is read yet."""
-        settings = orders_settings(config)
+        """Nothing is read yet but the snapshot."""
         self._reader = Reader(config.journal_folder, OsFiles())
-        self.books = Books({name: venue.facts for name, venue in settings.venues.items()})
+        self.books = newest_books(config)
         self._fold = Fold(self.books)
-        self.numbers = {name: SessionNumbers() for name in settings.venues}
-        self.sent_as: dict[str, int] = {}
         self.discrepancies: list[tuple[int, Discrepancy]] = []
         self._pending: Iterator[Record] = iter(())
 
@@ -131,42 +118,13 @@ class JournalBooks:
             record = next(self._pending, None)
         if record is None:
             return False
-        self._note(record)
         self._fold.apply(record)
+        if record.kind == Kind.DISCREPANCY:
+            self.discrepancies.append((record.lsn, _discrepancy(record.payload)))
         return True
 
-    def _note(self, record: Record) -> None:
-        if record.kind == Kind.OUTBOUND:
-            outbound = _OUTBOUND(record.payload)
-            numbers = self.numbers.setdefault(outbound.session, SessionNumbers())
-            if outbound.generation >= numbers.generation:
-                numbers.generation = outbound.generation
-                numbers.last_outbound = max(numbers.last_outbound, outbound.msg_seq_num)
-            if isinstance(outbound.command, NewOrder):
-                self.sent_as[outbound.command.cl_ord_id] = outbound.msg_seq_num
-        elif record.kind == Kind.INBOUND:
-            inbound = _INBOUND(record.payload)
-            numbers = self.numbers.setdefault(inbound.session, SessionNumbers())
-            if inbound.generation >= numbers.generation:
-                numbers.generation = inbound.generation
-                numbers.last_inbound = max(numbers.last_inbound, inbound.msg_seq_num)
-        elif record.kind == Kind.SESSION:
-            moved = _SESSION(record.payload)
-            numbers = self.numbers.setdefault(moved.session, SessionNumbers())
-            numbers.sender_comp_id = moved.sender_comp_id or numbers.sender_comp_id
-            if moved.generation != numbers.generation or moved.state is SessionState.NUMBERS_SET:
-                numbers.generation = moved.generation
-                numbers.last_outbound, numbers.last_inbound = moved.next_outbound - 1, moved.next_inbound - 1
-            if moved.state not in (SessionState.NUMBERS_SET, SessionState.LATCHED, SessionState.UNLATCHED):
-                numbers.state = moved.state
-        elif record.kind == Kind.DISCREPANCY:
-            self.discrepancies.append((record.lsn, _DISCREPANCY(record.payload)))
 
-
-_OUTBOUND = msgspec.msgpack.Decoder(Outbound).decode
-_INBOUND = msgspec.msgpack.Decoder(Inbound).decode
-_SESSION = msgspec.msgpack.Decoder(SessionChanged).decode
-_DISCREPANCY = msgspec.msgpack.Decoder(Discrepancy).decode
+_discrepancy = msgspec.msgpack.Decoder(Discrepancy).decode
 
 
 # ---- the live desk's way ----
@@ -231,24 +189,24 @@ def _exchange_state(config: Config, name: str) -> dict[str, Any] | None:
 
 def _compare_at(config: Config, books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> dict[str, Any] | None:
     """Both sides as of the last thing that the exchange had said; None when the journal cannot be read just so far."""
-    numbers = books.numbers[name]
+    session = books.books.venue(name)
     said = _their_session(books, name, theirs)
-    if said is None or numbers.last_inbound > said["next_outbound"] - 1:
+    if said is None or session.last_inbound > said["next_outbound"] - 1:
         books.read_on()
         return None
-    generation, wanted = numbers.generation, said["next_outbound"] - 1
+    generation, wanted = session.generation, said["next_outbound"] - 1
     deadline = time.monotonic() + NUMBER_S
-    while numbers.last_inbound < wanted:
+    while session.last_inbound < wanted:
         if not books.step():
             if time.monotonic() > deadline:
                 return None
             time.sleep(PAUSE_S)
-        if numbers.generation != generation:
+        if session.generation != generation:
             return None
-    if numbers.state is not SessionState.OPENED:
+    if session.state is not SessionState.OPENED:
         return None
     differences = [
-        *_numbers_differ(numbers, said),
+        *_numbers_differ(session, said),
         *_orders_differ(books, name, theirs, said["next_inbound"]),
         *_balances_differ(config, books, name, theirs),
         *_fills_differ(books, name, theirs),
@@ -260,12 +218,12 @@ def _compare_at(config: Config, books: JournalBooks, name: str, theirs: Mapping[
 
 def _their_session(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Their end of our present connection; None while there is none."""
-    numbers = books.numbers[name]
-    said: Mapping[str, Any] | None = theirs["sessions"].get(numbers.sender_comp_id)
+    session = books.books.venue(name)
+    said: Mapping[str, Any] | None = theirs["sessions"].get(session.sender_comp_id)
     return said if said is not None and said["state"] == "logged_on" else None
 
 
-def _numbers_differ(ours: SessionNumbers, theirs: Mapping[str, Any]) -> list[str]:
+def _numbers_differ(ours: VenueBooks, theirs: Mapping[str, Any]) -> list[str]:
     if theirs["next_inbound"] - 1 <= ours.last_outbound:
         return []
     heard = theirs["next_inbound"] - 1
@@ -280,7 +238,7 @@ def _orders_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any], ne
             if not leg.is_open:
                 continue
             row = open_there.pop(leg.cl_ord_id, None)
-            under_way = not leg.word and _number_of(books, order, leg.cl_ord_id) >= next_inbound
+            under_way = not leg.word and order.sent_number >= next_inbound
             if row is not None:
                 differences += _terms_differ(order, leg.cl_ord_id, row)
             elif not under_way and not order.requests:
@@ -291,10 +249,6 @@ def _orders_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any], ne
             f"{cl_ord_id} ({side} {row['leaves_qty']} of {row['order_qty']} {row['symbol']}) is open there, not for us"
         )
     return differences
-
-
-def _number_of(books: JournalBooks, order: Order, cl_ord_id: str) -> int:
-    return books.sent_as.get(cl_ord_id, books.numbers[order.venue].last_outbound + 1)
 
 
 def _terms_differ(order: Order, cl_ord_id: str, row: Mapping[str, Any]) -> list[str]:

@@ -41,7 +41,10 @@ class TradesAsked(msgspec.Struct, gc=False):
 
 
 class VenueBooks(msgspec.Struct, gc=False):
-    """What the log says of one venue's session, and what the account last told."""
+    """What the log says of one venue's session, and what the account last told.
+
+    `last_outbound` and `last_inbound` are the highest MsgSeqNum(34) of the generation that the log holds.
+    """
 
     venue: str
     connection: int = 0
@@ -55,6 +58,9 @@ class VenueBooks(msgspec.Struct, gc=False):
     trades_asked: dict[str, TradesAsked] = {}
     balances: tuple[tuple[str, Decimal, Decimal], ...] = ()
     balances_lsn: int = 0
+    sender_comp_id: str = ""
+    last_outbound: int = 0
+    last_inbound: int = 0
 
     @property
     def logged_on(self) -> bool:
@@ -103,6 +109,21 @@ class Books:
         self.by_id[order.legs[0].cl_ord_id] = order
         self.open.setdefault(order.venue, {})[name] = order
         self._dirty[name] = None
+
+    def take(self, order: Order) -> None:
+        """An order as it was in a snapshot, under every name that it has."""
+        name = (order.strategy, order.number)
+        self.orders[name] = order
+        self._dirty[name] = None
+        for cl_ord_id in order.ids:
+            self.by_id[cl_ord_id] = order
+        for leg in order.legs:
+            if leg.order_id:
+                self.by_order_id[order.venue, order.symbol, leg.order_id] = order
+        if order.is_closed:
+            self.closed[name] = None
+        else:
+            self.open.setdefault(order.venue, {})[name] = order
 
     def name_id(self, order: Order, cl_ord_id: str) -> None:
         """One more ClOrdID(11) is about this order."""

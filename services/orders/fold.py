@@ -131,6 +131,9 @@ class Fold:
 
     def _outbound(self, record: Record, outbound: Outbound) -> None:
         command = outbound.command
+        venue = self.books.venue(outbound.session)
+        if outbound.generation == venue.generation and outbound.msg_seq_num > venue.last_outbound:
+            venue.last_outbound = outbound.msg_seq_num
         if isinstance(command, NewOrder):
             self._new_sent(record, outbound, command)
         elif isinstance(command, AmendOrder | CancelOrder):
@@ -144,7 +147,8 @@ class Fold:
         if self._see(record, command, command.deadline_ns) is not Outcome.SENT:
             self._end_attempt(record, command, Outcome.EXPIRED, Reason.EXPIRED, "")
             return
-        order = Order.sent(command, record.lsn, record.stamp_ns, outbound.connection)
+        number = outbound.msg_seq_num
+        order = Order.sent(command, record.lsn, record.stamp_ns, outbound.connection, number)
         self.books.add(order)
         self._decide(record, command, "sent", Reason.NONE, "")
         self._changes += (AttemptSent(command.attempt), OrderChanged(order, "pending_new"))
@@ -305,6 +309,9 @@ class Fold:
 
     def _inbound(self, record: Record, inbound: Inbound) -> None:
         event = inbound.event
+        venue = self.books.venue(inbound.session)
+        if inbound.generation == venue.generation and inbound.msg_seq_num > venue.last_inbound:
+            venue.last_inbound = inbound.msg_seq_num
         if isinstance(event, ExecutionReport):
             self._report(record, inbound, event)
         elif isinstance(event, CancelRejected):
@@ -462,7 +469,10 @@ class Fold:
 
     def _session(self, record: Record, moved: SessionChanged) -> None:
         venue = self.books.venue(moved.session)
+        if moved.generation != venue.generation or moved.state is SessionState.NUMBERS_SET:
+            venue.last_outbound, venue.last_inbound = moved.next_outbound - 1, moved.next_inbound - 1
         venue.connection, venue.generation = moved.connection, moved.generation
+        venue.sender_comp_id = moved.sender_comp_id or venue.sender_comp_id
         if moved.state in _LATCH:
             venue.latched = moved.state is SessionState.LATCHED
         elif moved.state is not SessionState.NUMBERS_SET:

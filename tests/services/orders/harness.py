@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from common.actor.core import Effect, Exit, ReadLog, Send
+from common.actor.core import Call, Effect, Exit, ReadLog, Send
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, TICK, Entry, Link, Record, frame, parse
 from common.messages import (
@@ -86,6 +86,7 @@ class Ring:
         self.clients: dict[bytes, list[Any]] = {}
         self.commands: list[Any] = []
         self.asks: list[Ask] = []
+        self.calls: list[Call] = []
         self.exit: Exit | None = None
         self.connections: dict[str, int] = {}
         self.numbers: dict[str, int] = {}
@@ -159,6 +160,8 @@ class Ring:
             case ReadLog(first, last):
                 records = [r for r in self.journal.records if first <= r.lsn <= last]
                 self.core.log_read(records, self.now)
+            case Call():
+                self.calls.append(effect)
             case Exit():
                 self.exit = effect
 

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from common.actor.snapshot_calls import MakeSnapshot, SnapshotMade
 from common.messages import (
     AmendOrder,
     AmendRequest,
@@ -27,6 +29,8 @@ from common.messages import (
     StatusChanged,
     Withdrawn,
 )
+from services.orders.fold import Fold
+from services.orders.snapshots import dump_books, load_books
 from tests.services.orders.harness import D, Ring, report, settings
 
 
@@ -620,3 +624,38 @@ def test_a_stranger_s_order_moves_the_position_and_is_shown(ring: Ring) -> None:
     ring.told("generic", report(stranger, "F", "2", qty="3", key="t"))
     assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D(3)
     assert any(record.kind == Kind.DISCREPANCY for record in ring.journal.records)
+
+
+# ---- snapshots ----
+
+
+def test_a_snapshot_is_the_state_and_folds_on_alike(ring: Ring) -> None:
+    command = accepted(ring, 1)
+    ring.report(command, "F", "1", qty="0.25", key="a")
+    closed = accepted(ring, 2, side="2")
+    ring.report(closed, "F", "2", qty="1", key="b")
+    books = ring.core.books
+    facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+    loaded = load_books(dump_books(books), facts)
+    assert loaded.digest() == books.digest() and loaded.lsn == books.lsn
+    at = len(ring.journal.records)
+    ring.report(command, "F", "2", qty="0.75", key="c")
+    ring.report(command, "F", "2", qty="0.25", key="a")
+    ring.report(closed, "F", "2", qty="1", key="b")
+    fold = Fold(loaded)
+    for record in ring.journal.records[at:]:
+        fold.apply(record)
+    assert loaded.digest() == books.digest()
+    assert loaded.positions == books.positions
+    assert dump_books(loaded) == dump_books(books)
+
+
+def test_a_snapshot_is_asked_for_when_the_log_has_grown() -> None:
+    few = settings()
+    ring = Ring(msgspec.structs.replace(few, snapshot_records=10))
+    ring.go_live()
+    ring.pass_time(3000)
+    assert [call.argument for call in ring.calls] == [MakeSnapshot("services.orders.make_snapshot")]
+    ring.core.call_finished(1, SnapshotMade(True, "at LSN 9"), ring.now)
+    ring.pass_time(3000)
+    assert len(ring.calls) == 2

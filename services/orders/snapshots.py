@@ -1,0 +1,73 @@
+"""The folded state of the order manager as bytes, and back."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from common.order_state import FillRow, Order
+from services.orders.books import Books, External, VenueBooks, VenueFacts
+from services.orders.names import Remembered
+from services.orders.positions import Position
+
+
+class Dump(msgspec.Struct, array_like=True, frozen=True):
+    """Everything that the books hold. Fields are only ever appended, with defaults."""
+
+    lsn: int
+    stamp_ns: int
+    open: list[Order]
+    closed: list[Order]
+    fills: list[FillRow]
+    retired: list[tuple[str, str, str]]
+    positions: list[Position]
+    highest: dict[str, int]
+    commands: list[tuple[str, int, Remembered]]
+    venues: list[VenueBooks]
+    externals: list[External]
+    unclaimed: list[tuple[str, str, str, list[str]]]
+    discrepancies: int
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Dump).decode
+
+
+def dump_books(books: Books) -> bytes:
+    """The books as bytes."""
+    fills, retired = books.ledger.dump()
+    highest, commands = books.names.dump()
+    return _encode(
+        Dump(
+            books.lsn,
+            books.stamp_ns,
+            [order for orders in books.open.values() for order in orders.values()],
+            [books.orders[name] for name in books.closed],
+            fills,
+            retired,
+            list(books.positions.values()),
+            highest,
+            commands,
+            list(books.venues.values()),
+            list(books.externals.values()),
+            [(*place, keys) for place, keys in books.unclaimed.items()],
+            books.discrepancies,
+        )
+    )
+
+
+def load_books(data: bytes, venues: Mapping[str, VenueFacts]) -> Books:
+    """The books from bytes. Raises msgspec.DecodeError where they are of another form."""
+    dump = _decode(data)
+    books = Books(venues)
+    books.lsn, books.stamp_ns, books.discrepancies = dump.lsn, dump.stamp_ns, dump.discrepancies
+    for order in dump.open:
+        books.take(order)
+    for order in dump.closed:
+        books.take(order)
+    books.ledger.load(dump.fills, dump.retired)
+    books.positions = {(position.venue, position.symbol): position for position in dump.positions}
+    books.names.load(dump.highest, dump.commands)
+    books.venues = {venue.venue: venue for venue in dump.venues}
+    books.externals = {(e.venue, e.order.symbol, e.order.order_id): e for e in dump.externals}
+    books.unclaimed = {(venue, symbol, order_id): keys for venue, symbol, order_id, keys in dump.unclaimed}
+    return books
