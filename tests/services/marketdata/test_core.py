@@ -1,0 +1,215 @@
+"""The market data actor against a real FIX acceptor: best prices, trades, repeats, and silence when it cannot know."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from common.actor.core import Close, Connect, Exit, Publish, Write
+from common.fix.session import Session
+from common.fix.session_types import Inbound, Outbound, SequencePolicy, SessionSettings
+from common.fix.wire import split
+from common.instant import NS_PER_MS, Instant
+from common.messages import FeedMessage, TopOfBook, Traded
+from common.venues.generic import Generic
+from services.marketdata.core import MarketDataConfig, MarketDataCore
+
+decode = msgspec.msgpack.Decoder(FeedMessage).decode
+WALL_NS = 1_800_000_000 * 1_000_000_000
+
+
+class World:
+    """The core and a venue; `reachable` says whether a connection succeeds."""
+
+    def __init__(self) -> None:
+        config = MarketDataConfig(
+            venue="generic",
+            target_comp_id="GENERIC",
+            sender_comp_id="FIXRINGMD",
+            symbols=("BTCUSDT", "ETHUSDT"),
+            connects=30,
+            connects_window_ms=30_000,
+        )
+        self.core = MarketDataCore(config, Generic())
+        self.boot_ns = 10**12
+        self.venue: Session | None = None
+        self.heard: list[dict[bytes, bytes]] = []
+        self.feed: list[TopOfBook | Traded] = []
+        self.reachable = True
+        self.deaf = False
+        self.connection = 0
+        self.exit: Exit | None = None
+        self.core.started(self.now)
+        self.settle()
+
+    @property
+    def now(self) -> Instant:
+        """Both clocks."""
+        return Instant(WALL_NS + self.boot_ns, self.boot_ns)
+
+    def settle(self) -> None:
+        """Carry out effects until none is left."""
+        self.core.turn_ended(self.now)
+        while self.core.effects:
+            effects, self.core.effects = self.core.effects, []
+            for effect in effects:
+                match effect:
+                    case Publish("feed", data):
+                        self.feed.append(decode(data))
+                    case Connect(connection):
+                        self.connect(connection)
+                    case Write(_, data) if self.venue is not None and not self.deaf:
+                        self.venue.received(data, self.now)
+                        self.from_venue()
+                    case Close():
+                        self.venue = None
+                    case Exit():
+                        self.exit = effect
+            self.core.turn_ended(self.now)
+
+    def connect(self, connection: int) -> None:
+        """A TCP connection, or none."""
+        self.connection = connection
+        if not self.reachable:
+            self.core.closed(connection, "connection refused", self.now)
+            return
+        settings = SessionSettings(
+            sender_comp_id="GENERIC",
+            target_comp_id="FIXRINGMD",
+            initiator=False,
+            reset_on_logon=True,
+            sequence_policy=SequencePolicy.RESET,
+        )
+        self.venue = Session(settings)
+        self.venue.connected(self.now)
+        self.core.connected(connection, self.now)
+
+    def from_venue(self) -> None:
+        """What the acceptor has to say."""
+        assert self.venue is not None
+        for effect in self.venue.take_effects():
+            if isinstance(effect, Outbound):
+                self.core.data(self.connection, effect.raw, self.now)
+            elif isinstance(effect, Inbound) and effect.application:
+                self.heard.append(split(effect.raw))
+
+    def says(self, msg_type: str, body: str) -> None:
+        """An application message of the venue, `|` for SOH."""
+        assert self.venue is not None
+        self.venue.send(msg_type, body.replace("|", "\x01").encode(), self.now)
+        self.from_venue()
+        self.settle()
+
+    def advance(self, ms: int) -> None:
+        """Time passes."""
+        end = self.boot_ns + ms * NS_PER_MS
+        while (due := self.core.next_deadline_ns()) is not None and due <= end:
+            self.boot_ns = max(due, self.boot_ns)
+            self.core.timer(self.now)
+            self.settle()
+        self.boot_ns = end
+
+
+@pytest.fixture
+def world() -> World:
+    """Logged on and subscribed."""
+    world = World()
+    world.advance(0)
+    return world
+
+
+def snapshot(world: World) -> None:
+    """A whole book."""
+    world.says("W", "262=md-1|55=BTCUSDT|268=2|269=0|270=100.5|271=2|269=1|270=100.7|271=3|")
+
+
+def test_subscribes_and_publishes_the_best_prices(world: World) -> None:
+    assert [f[b"35"] for f in world.heard] == [b"V"]
+    snapshot(world)
+    assert world.feed == [
+        TopOfBook(
+            "generic", "BTCUSDT", Decimal("100.5"), Decimal(2), Decimal("100.7"), Decimal(3), None, world.now.wall_ns
+        )
+    ]
+
+
+def test_changes_are_folded_in_their_order_and_told_once_a_turn(world: World) -> None:
+    snapshot(world)
+    world.feed.clear()
+    world.says(
+        "X",
+        "262=md-1|268=3|279=0|269=0|55=BTCUSDT|270=100.6|271=1|279=2|269=0|55=BTCUSDT|270=100.5|"
+        "279=0|269=2|55=BTCUSDT|270=100.7|271=0.4|2446=1|",
+    )
+    trade, top = world.feed
+    assert trade == Traded("generic", "BTCUSDT", Decimal("100.7"), Decimal("0.4"), "1", world.now.wall_ns)
+    assert isinstance(top, TopOfBook)
+    assert (top.bid_px, top.ask_px, top.last_px) == (Decimal("100.6"), Decimal("100.7"), Decimal("100.7"))
+
+
+def test_a_deleted_side_has_no_price(world: World) -> None:
+    snapshot(world)
+    world.says("X", "262=md-1|268=1|279=2|269=1|55=BTCUSDT|270=100.7|")
+    top = world.feed[-1]
+    assert isinstance(top, TopOfBook)
+    assert (top.bid_px, top.ask_px, top.ask_qty) == (Decimal("100.5"), None, Decimal(0))
+
+
+def test_a_quiet_book_is_repeated_and_proven_current(world: World) -> None:
+    snapshot(world)
+    world.feed.clear()
+    world.advance(5000)
+    assert len(world.feed) >= 4
+    last = world.feed[-1]
+    assert world.now.wall_ns - last.heard_ns <= 2_100 * NS_PER_MS
+
+
+def test_a_stalled_connection_shows_as_age(world: World) -> None:
+    snapshot(world)
+    heard_ns = world.feed[-1].heard_ns
+    world.deaf = True
+    world.advance(6000)
+    assert world.feed[-1].heard_ns == heard_ns
+
+
+def test_a_lost_connection_is_silent_until_the_next_snapshot(world: World) -> None:
+    snapshot(world)
+    world.feed.clear()
+    world.reachable = False
+    world.venue = None
+    world.core.closed(world.connection, "reset by peer", world.now)
+    world.settle()
+    world.advance(10_000)
+    assert world.feed == []
+    world.reachable = True
+    world.advance(6000)
+    assert world.feed == [], "connected again, but what stood in the book is not known to hold"
+    snapshot(world)
+    assert len(world.feed) == 1
+
+
+def test_a_gap_and_a_rejected_subscription_end_the_connection(world: World) -> None:
+    first = world.connection
+    assert world.venue is not None
+    world.venue.next_outbound += 1
+    snapshot(world)
+    world.advance(3000)
+    assert world.connection > first
+    second = world.connection
+    world.says("Y", "262=md-1|281=0|58=no such symbol|")
+    world.advance(6000)
+    assert world.connection > second
+
+
+def test_an_unreadable_message_is_counted(world: World) -> None:
+    world.says("W", "262=md-1|55=BTCUSDT|268=1|269=0|270=many|271=2|")
+    assert world.core.status(world.now)["unreadable"] == 1
+    snapshot(world)
+    assert world.feed
+
+
+def test_a_stop_logs_out(world: World) -> None:
+    world.core.stop(world.now)
+    world.settle()
+    assert world.exit is not None
+    assert world.exit.status == 0
