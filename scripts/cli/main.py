@@ -27,6 +27,7 @@ COMMANDS = {
     "positions": "scripts.cli.orders:positions",
     "reconcile": "scripts.cli.reconcile:reconcile",
     "resume": "scripts.cli.kill:resume",
+    "risk": "scripts.cli.risk:risk",
     "session": "scripts.cli.session:session",
     "signals": "scripts.cli.signals:signals",
     "simulate": "scripts.cli.simulate:simulate",

@@ -1,0 +1,109 @@
+"""`fixring risk`: limits and exposures, and halts that stop what adds risk without cancelling anything."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import orjson
+
+from common.actor.control import NoAnswer, NotRunning, Refused, ask
+from common.config import load
+from common.exit_status import ExitStatus
+from scripts.cli.errors import CommandError
+
+ANSWER_S = 2.0
+RISK = "risk"
+EXPOSURE_COLUMNS = (
+    "venue",
+    "symbol",
+    "position",
+    "worst_long",
+    "worst_short",
+    "limit",
+    "reference",
+    "reference_age_ms",
+)
+
+
+@click.group()
+def risk() -> None:
+    """Risk: what could be held at worst against the limits, and halts."""
+
+
+@risk.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the tables.")
+def show(as_json: bool) -> None:
+    """Exposures with their limits, open orders by strategy, what is halted, and what was refused for which reason."""
+    status = _ask("status", {})
+    if as_json:
+        click.echo(orjson.dumps(status))
+        return
+    halts: list[str] = list(status["halts"])
+    click.echo(f"risk is {status['state']} as of LSN {status['lsn']}; halted: {', '.join(halts) or 'nothing'}")
+    _table(EXPOSURE_COLUMNS, [[row[column] for column in EXPOSURE_COLUMNS] for row in status["exposures"]])
+    strategies = status["strategies"].items()
+    _table(
+        ("strategy", "open orders", "limit"),
+        [[name, row["open_orders"], row["max_open_orders"]] for name, row in strategies],
+    )
+    _table(("passed or refused", "count"), sorted(status["counts"].items()))
+
+
+_venue = click.option("--venue", default="", help="Only at this venue.")
+_strategy = click.option("--strategy", default="", help="Only this strategy.")
+_symbol = click.option("--symbol", default="", help="Only this symbol, at every venue.")
+
+
+@risk.command()
+@_venue
+@_strategy
+@_symbol
+def halt(venue: str, strategy: str, symbol: str) -> None:
+    """Refuse what adds risk, of the whole firm or of one venue, strategy or symbol; journaled, and it outlives
+    restarts.
+
+    Cancels pass, and so does lowering an order's quantity. Nothing is cancelled: that is `orders cancel-all` or `kill`.
+    """
+    click.echo(_ask("halt", _scope(venue, strategy, symbol))["text"])
+
+
+@risk.command()
+@_venue
+@_strategy
+@_symbol
+@click.option("--yes", is_flag=True, help="Do not ask; this is the confirmation.")
+def unhalt(venue: str, strategy: str, symbol: str, yes: bool) -> None:
+    """End a halt; it must be named as it was made."""
+    scope = _scope(venue, strategy, symbol)
+    if not yes:
+        click.confirm(f"End the halt of {' '.join(filter(None, scope.values()))}?", abort=True, err=True)
+    click.echo(_ask("unhalt", dict(scope))["text"])
+
+
+def _scope(venue: str, strategy: str, symbol: str) -> dict[str, str]:
+    """The one scope that the options name. Raises CommandError for more than one."""
+    named = [(scope, name) for scope, name in (("venue", venue), ("strategy", strategy), ("symbol", symbol)) if name]
+    if len(named) > 1:
+        raise CommandError("name one of --venue, --strategy and --symbol, or none for the whole firm", ExitStatus.USAGE)
+    scope, name = named[0] if named else ("firm", "")
+    return {"scope": scope, "name": name}
+
+
+def _ask(act: str, arguments: dict[str, str]) -> dict[str, Any]:
+    try:
+        return ask(load().paths.run, RISK, act, dict(arguments), ANSWER_S)
+    except NotRunning as error:
+        raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
+    except NoAnswer as error:
+        raise CommandError(str(error), ExitStatus.TIMEOUT) from None
+    except Refused as error:
+        raise CommandError(str(error), ExitStatus.REFUSED) from None
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns as wide as what stands in them."""
+    cells = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    click.echo()
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
