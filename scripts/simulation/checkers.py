@@ -275,7 +275,8 @@ class Checkers:
         for raw in framer.feed(data):
             fields = split(raw)
             if fields.get(b"35") in _COMMANDS and fields.get(b"43") != b"Y":
-                command = (process.name, fields.get(b"11", b""))
+                # XAK, Binance's amendment in place, bears its order's own ClOrdID(11).
+                command = (process.name, raw if fields[b"35"] == b"XAK" else fields.get(b"11", b""))
                 if command in self._reached:
                     raise Violation("once-at-exchange", f"{raw!r} reached {process.name} a second time")
                 self._reached.add(command)
