@@ -46,7 +46,12 @@ PURE = (
     "common/actor/links.py",
 )
 # Measured, and worth their memory to one process each.
-ONLY_IN = {"ccxt": ("services/account/",), "h11": ("services/exchange/", "tests/"), "quickfix": ("scripts/cli/",)}
+ONLY_IN = {
+    # The simulation runs the account's real calls, against the exchange's real REST side, in one process.
+    "ccxt": ("services/account/", "scripts/simulation/rest.py"),
+    "h11": ("services/exchange/", "tests/", "scripts/simulation/rest.py"),
+    "quickfix": ("scripts/cli/",),
+}
 
 
 class Import(NamedTuple):
