@@ -136,7 +136,8 @@ class TradesTold(NamedTuple):
 
 
 class SessionLife(msgspec.Struct, array_like=True):
-    """What the log last said of a session. `down_lsn` is where the end of its last connection stands."""
+    """What the log last said of a session. `highest_inbound`: of the
+    numbers heard in `generation`. `down_lsn` is where the end of its last connection stands."""
 
     state: str
     generation: int
@@ -272,10 +273,12 @@ class RiskState:
     def _inbound(self, payload: Inbound, record: Record) -> None:
         life = self.sessions.get(payload.session)
         if life is not None and life.generation == payload.generation:
-            if payload.msg_seq_num <= life.highest_inbound:
+            if payload.msg_seq_num > life.highest_inbound:
+                life.highest_inbound = payload.msg_seq_num
+                self._dirty.add(("session", payload.session))
+            elif not payload.emergency:
+                # Handed on a second time. What an emergency file tells comes late, and is told by nobody else.
                 return
-            life.highest_inbound = payload.msg_seq_num
-            self._dirty.add(("session", payload.session))
         event = payload.event
         if isinstance(event, ExecutionReport):
             self._report(event, payload)
@@ -464,10 +467,11 @@ class RiskState:
         state, name = payload.state, payload.session
         life = self.sessions.get(name)
         if life is None:
-            life = SessionLife(state, payload.generation, payload.connection, payload.next_inbound - 1)
-            self.sessions[name] = life
-        if payload.generation != life.generation or state is SessionState.NUMBERS_SET:
-            life.generation, life.highest_inbound = payload.generation, payload.next_inbound - 1
+            life = self.sessions[name] = SessionLife(state, payload.generation, payload.connection, 0)
+        if payload.generation != life.generation:
+            life.generation, life.highest_inbound = payload.generation, 0
+        if state is SessionState.NUMBERS_SET:
+            life.highest_inbound = min(life.highest_inbound, payload.next_inbound - 1)
         was_up = life.state not in DOWN
         if state in DOWN or (state is SessionState.CONNECTING and was_up):
             life.down_lsn = record.lsn

@@ -23,6 +23,7 @@ from common.messages import (
     Reason,
     RequestRejected,
     RestOrder,
+    SessionChanged,
     SessionState,
     Trade,
     Verdict,
@@ -118,6 +119,26 @@ def test_a_report_handed_on_again_after_a_crash_changes_nothing() -> None:
     rig.inbound(report(order, "5", "0", cl_ord_id=smaller.cl_ord_id, orig=larger.cl_ord_id, qty="2"))
     rig.inbound(report(order, "5", "0", cl_ord_id=larger.cl_ord_id, orig=order.cl_ord_id, qty="8"), number=number)
     assert rig.worst()[0] == 2
+
+
+def test_what_an_emergency_file_hands_over_late_is_believed() -> None:
+    """Its numbers are announced before its messages, which are lower."""
+    rig = Rig()
+    rig.session(SessionState.OPENED)
+    order = rig.send(rig.orders.new("1", "5"))
+    rig.record(Kind.SESSION, SessionChanged("generic", 1, 1, SessionState.NUMBERS_SET, 90, 90))
+    late = Inbound("generic", 1, 1, 40, "8", b"", report(order, "4"), emergency=True)
+    rig.record(Kind.INBOUND, late)
+    assert rig.worst()[0] == 0
+
+
+def test_numbers_set_back_by_hand_are_heard_again() -> None:
+    rig = Rig()
+    rig.session(SessionState.OPENED)
+    order = rig.send(rig.orders.new("1", "5"))
+    rig.record(Kind.SESSION, SessionChanged("generic", 1, 1, SessionState.NUMBERS_SET, 1, 1))
+    rig.inbound(report(order, "4"), number=1)
+    assert rig.worst()[0] == 0
 
 
 # -- how orders end --------------------------------------------------------------------------------------------------
