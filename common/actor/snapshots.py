@@ -7,7 +7,9 @@ the log has gained, writes, reads back, and removes all but the newest two. So t
 state down.
 """
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +25,8 @@ from common.journal.snapshots import Snapshot, newest_snapshot, prune_snapshots,
 
 LONGEST_S = 300.0
 LEAST_PRIORITY = 19
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 
 class Foldable(Protocol):
@@ -82,14 +86,20 @@ def make_snapshot(config: Config, name: str, state: Foldable) -> int:
     return state.lsn
 
 
+def _stand_back() -> None:
+    """Least priority, and no longer life than the actor's own."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.nice(LEAST_PRIORITY)
+
+
 def make_in_process(call: msgspec.Struct) -> SnapshotMade:
     """The worker's function: run the snapshot program of a `MakeSnapshot`, at the least priority, and wait for it."""
     assert isinstance(call, MakeSnapshot)
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", call.module],
+            [sys.executable, "-P", "-m", call.module, *call.arguments],
             capture_output=True, text=True, timeout=LONGEST_S, check=False,
-            preexec_fn=lambda: os.nice(LEAST_PRIORITY),
+            preexec_fn=_stand_back,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         return SnapshotMade(False, str(error))

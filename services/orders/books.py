@@ -3,7 +3,7 @@
 Closed orders stay for a while, since repeats and late reports come late; then they leave memory, oldest first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
 
@@ -11,7 +11,7 @@ import msgspec
 
 from common.messages import RestOrder, SessionState
 from common.order_state import FillChange, FillLedger, Leg, Order
-from services.orders.names import Names
+from services.orders.names import REMEMBERED_COMMANDS, Names
 from services.orders.positions import Position
 
 CLOSED_ORDERS = 4096
@@ -79,8 +79,18 @@ class External(msgspec.Struct, gc=False):
 class Books:
     """The registry under the fold. `services.orders.fold` applies records to it; nothing else changes it."""
 
-    def __init__(self, venues: Mapping[str, VenueFacts]) -> None:
-        """`venues`: the configured ones. A record of another venue is folded with no window and no base asset."""
+    def __init__(
+        self,
+        venues: Mapping[str, VenueFacts],
+        *,
+        closed_orders: int = CLOSED_ORDERS,
+        remembered: int = REMEMBERED_COMMANDS,
+    ) -> None:
+        """`venues`: the configured ones. A record of another venue is folded with no window and no base asset.
+
+        At most `closed_orders` closed ones and the outcomes of `remembered` commands stay in memory; `forgotten`,
+        where it is set, is told of each closed order that leaves memory.
+        """
         self.facts = dict(venues)
         self.orders: dict[OrderName, Order] = {}
         self.by_id: dict[str, Order] = {}
@@ -89,11 +99,13 @@ class Books:
         self.closed: dict[OrderName, None] = {}
         self.ledger = FillLedger()
         self.positions: dict[tuple[str, str], Position] = {}
-        self.names = Names()
+        self.names = Names(remembered)
+        self._closed_orders = closed_orders
         self.venues: dict[str, VenueBooks] = {}
         self.externals: dict[tuple[str, str, str], External] = {}
         self.unclaimed: dict[tuple[str, str, str], list[str]] = {}
         self.discrepancies = 0
+        self.forgotten: Callable[[Order], None] | None = None
         self.lsn = 0
         self.stamp_ns = 0
         self._dirty: dict[OrderName, None] = {}
@@ -143,7 +155,7 @@ class Books:
                 self.closed.pop(name, None)
         elif is_open.pop(name, None) is not None:
             self.closed[name] = None
-            if len(self.closed) > CLOSED_ORDERS:
+            if len(self.closed) > self._closed_orders:
                 self._forget(next(iter(self.closed)))
 
     def register_order_id(self, order: Order, leg: Leg) -> None:
@@ -169,6 +181,8 @@ class Books:
     def _forget(self, name: OrderName) -> None:
         del self.closed[name]
         order = self.orders.pop(name)
+        if self.forgotten is not None:
+            self.forgotten(order)
         for cl_ord_id in order.ids:
             self.by_id.pop(cl_ord_id, None)
         for leg in order.legs:

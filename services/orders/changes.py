@@ -6,7 +6,7 @@ The place of a change in the list that one record gave is the index in the name 
 from decimal import Decimal
 from typing import NamedTuple
 
-from common.messages import AmendOrder, Answer, Attempt, CancelOrder, NewOrder, QueryOrder, Reason
+from common.messages import AmendOrder, Answer, Attempt, CancelOrder, ExecutionReport, NewOrder, QueryOrder, Reason
 from common.order_state import ZERO, Order
 
 
@@ -88,6 +88,14 @@ class Answered(NamedTuple):
     answer: Answer
 
 
+class Unnamed(NamedTuple):
+    """A report on an order that is not in memory; `filled` when it was a fill that had not been counted."""
+
+    venue: str
+    report: ExecutionReport
+    filled: bool
+
+
 class Differs(NamedTuple):
     """Our books and the venue's word did not agree; `action` is what the fold did about it."""
 
@@ -109,5 +117,6 @@ Change = (
     | SessionMoved
     | Inquired
     | Answered
+    | Unnamed
     | Differs
 )

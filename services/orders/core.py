@@ -71,9 +71,11 @@ from services.orders.changes import (
     OrderChanged,
     PositionMoved,
     SessionMoved,
+    Unnamed,
 )
 from services.orders.clients import Clients
 from services.orders.fold import Fold
+from services.orders.index import Index, MemoryIndex
 from services.orders.inquiries import GATE_REPEAT_NS, VenueInquiries, VenueWays, misses_fills
 from services.orders.names import cl_ord_id_of, request_identity, same_request
 from services.orders.views import order_event, position_event
@@ -139,11 +141,17 @@ class InFlight(msgspec.Struct, gc=False):
 class OrdersCore(BaseCore):
     """See the module."""
 
-    def __init__(self, settings: OrdersSettings, books: Books | None = None) -> None:
-        """`books` is a fold to go on from (a snapshot's), else everything is read from the log."""
+    def __init__(self, settings: OrdersSettings, books: Books | None = None, index: Index | None = None) -> None:
+        """`books` is a fold to go on from (a snapshot's), else everything is read from the log.
+
+        What leaves memory goes into `index`; without one into memory again, for as long as the process lives.
+        """
         super().__init__(WRITER)
         self._settings = settings
+        self._index: Index = index or MemoryIndex()
         self.books = books or Books({name: venue.facts for name, venue in settings.venues.items()})
+        self.books.forgotten = self._order_forgotten
+        self.books.names.forgotten = self._index.put_command
         self.fold = Fold(self.books)
         self.clients = Clients(self)
         self.wishes = Wishes()
@@ -241,6 +249,7 @@ class OrdersCore(BaseCore):
     def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
         """A snapshot was made, or failed to be; the next is tried when the log has grown by as much again."""
         self._making_snapshot = False
+        self._index.write(self.books.lsn)
         if isinstance(result, SnapshotMade):
             self.note("info" if result.ok else "warning", "snapshot", ok=result.ok, text=result.text)
 
@@ -324,6 +333,9 @@ class OrdersCore(BaseCore):
         if self._stopping_boot_ns is not None:
             self._check_stopped(now)
 
+    def _order_forgotten(self, order: Order) -> None:
+        self._index.put_order(self._shown(order), order.ids)
+
     def _snapshot(self) -> None:
         """Have a snapshot made when the log has grown by enough; by another process, while this one goes on."""
         every = self._settings.snapshot_records
@@ -389,6 +401,8 @@ class OrdersCore(BaseCore):
                     self._order_changed(record, index, change, now)
                 case CommandDecided():
                     self._decided(record, index, change)
+                case Unnamed():
+                    self._late_report(record, index, change)
                 case PositionMoved():
                     position = self.books.positions[change.venue, change.symbol]
                     self.clients.tell_all(position_event(position, record.lsn, index, change.strategy))
@@ -417,6 +431,23 @@ class OrdersCore(BaseCore):
                 inquiries.settled(name)
         if inquiries is not None and (order.is_unknown or misses_fills(order)):
             inquiries.doubt(order, now.boot_ns)
+
+    def _late_report(self, record: Record, index: int, change: Unnamed) -> None:
+        """A report on an order that has left memory: its strategy hears of the fill, which the position has counted."""
+        report = change.report
+        name = self._index.name_of(report.cl_ord_id) or self._index.name_of(report.orig_cl_ord_id)
+        former = None if name is None else self._index.order(*name)
+        if former is None or not change.filled:
+            return
+        busted = report.exec_type == "H"
+        event = msgspec.structs.replace(
+            former, lsn=record.lsn, index=index, event="trade_cancel" if busted else "trade", last_qty=report.last_qty,
+            last_px=report.last_px, fee_qty=report.fee_qty, fee_asset=report.fee_asset, trade_key=report.trade_key,
+            cum_qty=former.cum_qty if busted else former.cum_qty + report.last_qty, maker=report.maker,
+            text="told after the order had left memory", stamp_ns=record.stamp_ns,
+        )  # fmt: skip
+        self._index.put_order(event, [report.cl_ord_id])
+        self.clients.emit(former.strategy, event)
 
     def _decided(self, record: Record, index: int, change: CommandDecided) -> None:
         self._undecided.pop((change.strategy, change.number), None)
@@ -594,12 +625,17 @@ class OrdersCore(BaseCore):
         name = (strategy, request.number)
         if name in self._in_flight_names or name in self._undecided:
             return
-        known = self.books.names.get(*name)
+        known = self.books.names.get(*name) or self._index.command(*name)
         if known is None and not self._live:
             # What a former life sent under this number may still come.
             self._later(strategy, request, now)
             return
-        if known is None:
+        if known is None and not self._index.complete:
+            reason = Reason.DUPLICATE_NAME
+            outcome = CommandOutcome(
+                self.books.lsn, 0, strategy, request.number, "refused", reason, reason.sentence, True
+            )
+        elif known is None:
             if not isinstance(request, CancelRequest | CancelAllRequest):
                 self._expire(strategy, request.number, Attempt(0, 0), 0, now)
                 return
@@ -688,7 +724,7 @@ class OrdersCore(BaseCore):
             return
         if order is not None:
             self._refuse(strategy, request, Reason.ORDER_CLOSED, f"the order is {order.status.value}", now)
-        elif self.books.names.get(*target) is not None:
+        elif (self.books.names.get(*target) or self._index.command(*target)) is not None:
             self._refuse(strategy, request, Reason.ORDER_CLOSED, "the order was closed before", now)
         else:
             self._refuse(strategy, request, Reason.UNKNOWN_ORDER, "", now)
@@ -879,9 +915,11 @@ class OrdersCore(BaseCore):
                 for e in books.externals.values()
             ]  # fmt: skip
         elif query.what == "order":
-            order = books.orders.get((query.strategy, query.number))
-            orders = [] if order is None else [self._shown(order)]
-            known = books.names.get(query.strategy, query.number)
+            name = (query.strategy, query.number)
+            order = books.orders.get(name)
+            shown = self._index.order(*name) if order is None else self._shown(order)
+            orders = [] if shown is None else [shown]
+            known = books.names.get(*name) or self._index.command(*name)
             if known is not None:
                 detail["command"] = {
                     "outcome": known.outcome, "reason": known.reason, "text": known.text, "lsn": known.lsn,

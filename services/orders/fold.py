@@ -58,6 +58,7 @@ from services.orders.changes import (
     OrderChanged,
     PositionMoved,
     SessionMoved,
+    Unnamed,
 )
 from services.orders.names import Remembered, cl_ord_id_of, command_identity, request_identity
 
@@ -381,6 +382,7 @@ class Fold:
     def _external_report(self, record: Record, venue: str, report: ExecutionReport) -> None:
         """Somebody else's order on our account: its fills move the position all the same."""
         change = self.books.ledger.report(venue, "", report)
+        self._changes.append(Unnamed(venue, report, change is not None))
         if change is not None:
             self.books.move(change)
             self._note_trade_key(venue, report.symbol, report.trade_key)

@@ -6,6 +6,7 @@ counter, so that not even a journal that lost its tail can give one out twice.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -116,10 +117,11 @@ class Names:
     """The highest number of each strategy, for ever, and what became of the latest commands."""
 
     def __init__(self, remembered: int = REMEMBERED_COMMANDS) -> None:
-        """`remembered` bounds the commands whose outcome is kept."""
+        """`remembered` bounds the commands whose outcome is kept; `forgotten` is told of each that is dropped."""
         self.highest: dict[str, int] = {}
         self._commands: OrderedDict[tuple[str, int], Remembered] = OrderedDict()
         self._bound = remembered
+        self.forgotten: Callable[[str, int, Remembered], None] | None = None
 
     def get(self, strategy: str, number: int) -> Remembered | None:
         """What is remembered of a command; None for one never seen or long ago."""
@@ -132,7 +134,9 @@ class Names:
         commands = self._commands
         commands[strategy, number] = remembered
         if len(commands) > self._bound:
-            commands.popitem(last=False)
+            (strategy, number), oldest = commands.popitem(last=False)
+            if self.forgotten is not None:
+                self.forgotten(strategy, number, oldest)
 
     def dump(self) -> tuple[dict[str, int], list[tuple[str, int, Remembered]]]:
         """Everything, for a snapshot."""

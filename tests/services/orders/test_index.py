@@ -1,0 +1,147 @@
+"""What leaves memory is still known: an outcome is never told differently for having been forgotten."""
+
+from pathlib import Path
+
+import pytest
+
+from common.messages import (
+    CancelRequest,
+    CommandOutcome,
+    NewOrderRequest,
+    OrderEvent,
+    QueryAnswer,
+    QueryRequest,
+    Reason,
+)
+from services.orders import index_file
+from services.orders.books import Books
+from services.orders.core import OrdersCore
+from services.orders.index import Index, MemoryIndex
+from services.orders.index_file import IndexFile
+from services.orders.names import Remembered
+from tests.services.orders.harness import D, Ring, report
+
+OUTCOME = Remembered(b"n12345678", (1, 2), "refused", Reason.BAD_TICK, "why", 7)
+
+
+class Forgetful(Ring):
+    """An order manager that keeps two closed orders and three outcomes."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        super().__init__()
+        self.go_live()
+        self.open("generic")
+        self.hello()
+
+    def start(self) -> OrdersCore:
+        facts = {name: venue.facts for name, venue in self.settings.venues.items()}
+        self.core = OrdersCore(self.settings, Books(facts, closed_orders=2, remembered=3), self.index)
+        self.clients.clear()
+        self.core.started(self.now)
+        self.settle()
+        return self.core
+
+
+@pytest.fixture(params=["memory", "file"])
+def ring(request: pytest.FixtureRequest, tmp_path: Path) -> Forgetful:
+    """With ten orders filled, eight of them forgotten."""
+    ring = Forgetful(MemoryIndex() if request.param == "memory" else IndexFile(tmp_path / "i" / "orders.sqlite"))
+    for number in range(1, 11):
+        command = ring.new(number)
+        ring.sent(command)
+        ring.report(command, "F", "2", qty="1", key=f"t{number}")
+    return ring
+
+
+def test_memory_is_bounded(ring: Forgetful) -> None:
+    books = ring.core.books
+    assert len(books.orders) == 2 and len(books.by_id) == 2 and len(books.by_order_id) == 2
+
+
+def test_a_repeat_of_a_forgotten_command_is_answered_as_the_first(ring: Forgetful) -> None:
+    before = len(ring.commands)
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    last = ring.clients[b"p"][-1]
+    assert isinstance(last, CommandOutcome) and (last.outcome, last.repeat) == ("sent", True)
+    ring.request(NewOrderRequest(0, 2, "generic", "BTCUSDT", "1", "2", D(9), D(100)))
+    assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
+    assert len(ring.commands) == before
+
+
+def test_a_forgotten_order_is_shown_and_cannot_be_cancelled(ring: Forgetful) -> None:
+    ring.entry(b"q", QueryRequest("order", "s", 1))
+    answer = ring.clients[b"q"][-1]
+    assert isinstance(answer, QueryAnswer)
+    assert [(order.number, order.status.value, order.cum_qty) for order in answer.orders] == [(1, "FILLED", D(1))]
+    ring.request(CancelRequest(0, 11, 1))
+    assert ring.clients[b"p"][-1].reason is Reason.ORDER_CLOSED
+
+
+def test_a_late_fill_of_a_forgotten_order_finds_its_strategy(ring: Forgetful) -> None:
+    command = next(c for c in ring.commands if isinstance(c, NewOrder) and c.number == 1)
+    ring.told("generic", report(command, "F", "2", qty="0.5", key="late"))
+    event = ring.clients[b"p"][-2]
+    assert isinstance(event, OrderEvent)
+    assert (event.number, event.event, event.last_qty, event.cum_qty) == (1, "trade", D("0.5"), D("1.5"))
+    assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D("10.5")
+
+
+def test_a_repeated_fill_of_a_forgotten_order_counts_once(ring: Forgetful) -> None:
+    command = next(c for c in ring.commands if isinstance(c, NewOrder) and c.number == 1)
+    ring.told("generic", report(command, "F", "2", qty="1", key="t1"))
+    assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D(10)
+
+
+def test_what_an_incomplete_index_does_not_know_is_refused_not_expired(ring: Forgetful) -> None:
+    ring.index.complete = False
+    ring.new(20)
+    ring.request(NewOrderRequest(0, 15, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    assert ring.clients[b"p"][-1].reason is Reason.DUPLICATE_NAME
+
+
+def test_rows_outlive_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    first = IndexFile(path)
+    first.put_command("s", 1, OUTCOME)
+    first.write(41)
+    first.put_command("s", 2, OUTCOME)
+    first.close()
+    again = IndexFile(path)
+    assert again.covered_lsn == 41
+    assert again.command("s", 1) == OUTCOME and again.command("s", 2) is None
+    again.close()
+
+
+def test_a_file_from_before_the_host_s_last_start_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "orders.sqlite"
+    first = IndexFile(path)
+    first.put_command("s", 1, OUTCOME)
+    first.write(41)
+    first.close()
+    boot_id = tmp_path / "boot_id"
+    boot_id.write_text("another boot\n")
+    monkeypatch.setattr(index_file, "BOOT_ID", boot_id)
+    again = IndexFile(path)
+    assert again.covered_lsn == 0 and again.command("s", 1) is None
+    again.close()
+
+
+def test_garbage_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    path.write_bytes(b"not a database" * 100)
+    index = IndexFile(path)
+    index.put_command("s", 1, OUTCOME)
+    index.write(5)
+    assert index.command("s", 1) == OUTCOME
+    index.close()
+
+
+def test_a_disk_that_takes_nothing_does_not_stop_the_order_manager(tmp_path: Path) -> None:
+    index = IndexFile(tmp_path / "orders.sqlite")
+    index.close()
+    index.put_command("s", 1, OUTCOME)
+    index.write(5)
+    assert index.failure and index.complete
+    assert index.command("s", 1) == OUTCOME
+    assert index.command("s", 2) is None and not index.complete
