@@ -4,9 +4,10 @@ import msgspec
 
 
 class MakeSnapshot(msgspec.Struct, frozen=True):
-    """The argument of a `Call`: the program to run, as `python -P -m module`."""
+    """The argument of a `Call`: the program to run, as `python -P -m module` with its arguments."""
 
     module: str
+    arguments: tuple[str, ...] = ()
 
 
 class SnapshotMade(msgspec.Struct, frozen=True):

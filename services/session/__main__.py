@@ -6,6 +6,7 @@ from functools import partial
 import click
 
 from common.actor.shell import Shell
+from common.actor.snapshots import make_in_process
 from common.actor.start import connect_journal, run_actor, shell_for, target_fix
 from common.config import Config, ConfigError
 from common.fix.session_types import SequencePolicy
@@ -14,6 +15,7 @@ from common.messages import Command
 from common.venues.credentials import read_credentials
 from common.venues.dialect import find_dialect
 from services.session.core import TARGET, SessionCore
+from services.session.make_snapshot import newest_folded
 from services.session.settings import SessionConfig
 
 
@@ -39,6 +41,7 @@ def session_config(name: str, config: Config) -> SessionConfig:
         reconnect_max_ms=fix.reconnect_max_ms,
         cancel_reserve_ratio=float(config.stack.risk.cancel_reserve_ratio),
         emergency_folder=str(config.emergency_folder),
+        snapshot_records=config.stack.journal.snapshot_records,
         credentials=read_credentials(venue, config),
     )
 
@@ -47,10 +50,12 @@ def build(name: str, config: Config) -> Shell:
     """The session's core with its links."""
     settings = session_config(name, config)
     files = OsFiles()
-    shell = shell_for(SessionCore(settings, find_dialect(config.venues[name].dialect), files), config)
+    folded = newest_folded(name, config)
+    shell = shell_for(SessionCore(settings, find_dialect(config.venues[name].dialect), files, folded), config)
     connect_journal(shell, config, follow=False)
     shell.log_reader(Reader(config.journal_folder, files).read)
     shell.bind_pull("commands", config.endpoint(f"session.{name}"), Command)
+    shell.worker(make_in_process)
     target_fix(shell, TARGET, config.venues[name].fix, config)
     return shell
 

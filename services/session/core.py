@@ -17,8 +17,9 @@ from typing import Annotated
 
 import msgspec
 
-from common.actor.core import BaseCore, Close, Connect, Exit, HostWorked, Send
+from common.actor.core import BaseCore, Call, Close, Connect, Exit, HostWorked, Send
 from common.actor.links import AWAY_NS, Follower, Superseded
+from common.actor.snapshot_calls import MakeSnapshot, SnapshotMade
 from common.fix.session import Session
 from common.fix.session_types import (
     Disconnect,
@@ -60,15 +61,17 @@ from common.messages import (
 from common.venues.connector import Connector, comp_id
 from common.venues.dialect import BadReport, Body, Dialect, Identity, VenueLimit
 from services.session.emergency import Emergency
-from services.session.history import RISKY, History
+from services.session.history import RISKY
 from services.session.kill import KillSwitch
 from services.session.outbox import Outbox
 from services.session.rates import MessageRate
 from services.session.records import OWN_KINDS, Records, decode_payload
+from services.session.recovery import Folded
 from services.session.resender import Resender
 from services.session.settings import SessionConfig
 
 TARGET = "fix"
+SNAPSHOT_PROGRAM = "services.session.make_snapshot"
 INTEGRITY = 7
 END_OF_LOG = ALL = 1 << 62
 CONNECT_TIMEOUT_NS = 10_000 * NS_PER_MS
@@ -98,13 +101,14 @@ class ByHand(msgspec.Struct, frozen=True):
 class SessionCore(BaseCore):
     """See the module. Links: "journal", "commands"; target "fix"."""
 
-    def __init__(self, config: SessionConfig, dialect: Dialect, files: Files) -> None:
-        """`files` is the disk of the kill latch and the emergency file."""
+    def __init__(self, config: SessionConfig, dialect: Dialect, files: Files, folded: Folded | None = None) -> None:
+        """`files` is the disk of the kill latch and the emergency file; `folded` what a snapshot holds of the log."""
         super().__init__(f"session@{config.venue}")
         self.config = config
         self.dialect = dialect
         self.files = files
-        self.history = History(config.venue, dialect)
+        self.folded = folded or Folded(self.name, config.venue, dialect)
+        self.history = self.folded.history
         self.emergency = Emergency(config.emergency_folder, config.venue, self.name, files, config.emergency_bytes)
         self.records = Records(self, self.name, self.history, self.emergency)
         reserved = int(config.messages * config.cancel_reserve_ratio)
@@ -121,11 +125,13 @@ class SessionCore(BaseCore):
         self.outbox.carry_out = self._carry_out
         latch = Latch(config.emergency_folder, f"{self.name}.latch", files)
         self.kill = KillSwitch(config.venue, config.symbols, dialect, latch, self.records, self.outbox)
-        self._follower = Follower(self)
+        self._follower = Follower(self, self.folded.lsn)
         self._live = False
         self._alone_ns: int | None = None
         self._reading_alone = False
-        self._highest_epoch = 0
+        self._snapshot_lsn = self.folded.lsn
+        self._snapshots = 0
+        self._making_snapshot = False
         self._connection_deadline_ns: int | None = None
         self._closing: str | None = None
         self._test_req_id = b""
@@ -159,7 +165,7 @@ class SessionCore(BaseCore):
             self._hand_over_read(fresh, now)
             return
         for record in fresh:
-            self._fold(record)
+            self.folded.apply(record)
         if self._reading_alone and not records:
             # The end of what can be read without the journal.
             self._reading_alone = False
@@ -171,18 +177,6 @@ class SessionCore(BaseCore):
             self._follower.read_to(grant.lsn)
         if self._follower.caught_up and not self._reading_alone and self.records.appender.granted:
             self._go_live(now)
-
-    def _fold(self, record: Record) -> None:
-        if record.writer != self.name:
-            return
-        self._see_epoch(record)
-        if record.kind in OWN_KINDS:
-            self.history.apply(decode_payload(record.payload), record.stamp_ns)
-
-    def _see_epoch(self, record: Record) -> None:
-        if record.writer_epoch > self._highest_epoch:
-            self._highest_epoch = record.writer_epoch
-            self.history.hand_overs.new_epoch()
 
     def _read_alone(self, now: Instant) -> None:
         """The journal does not grant an epoch: read what its files hold, which needs no journal."""
@@ -208,7 +202,7 @@ class SessionCore(BaseCore):
         except (JournalError, OSError) as error:
             self.effects.append(Exit(INTEGRITY, f"{self.name}: an emergency file cannot be read: {error}"))
             return
-        epoch = max(self._highest_epoch + 1, now.wall_ns // NS_PER_S)
+        epoch = max(self.folded.highest_epoch + 1, now.wall_ns // NS_PER_S)
         self.emergency.prepare(epoch, self.history.hand_overs.done)
         if self.emergency.failure:
             self.note("error", "emergency", why=self.emergency.failure, mend="cancel over REST; nothing leaves here")
@@ -452,7 +446,7 @@ class SessionCore(BaseCore):
         self.connector.worked()
         self._changed(SessionState.CAUGHT_UP, now)
         question = self.dialect.encode_limit_query(f"limits-{self.history.connection}")
-        if question is not None:
+        if question is not None and self.outbox.fix is not None and self.outbox.fix.logged_on:
             self.outbox.send(question.msg_type, question.fields, b"", None, now)
 
     def _limits(self, effect: FixInbound, now: Instant) -> None:
@@ -537,7 +531,24 @@ class SessionCore(BaseCore):
         self.outbox.acknowledged(number, stamp_ns, now)
         self.resender.acknowledged(number, now)
         self._carry_out(now)
+        self._snapshot()
         self._exit_when_stopped(now)
+
+    def _snapshot(self) -> None:
+        """Have a snapshot made when the log has grown by enough; by another process, while this one goes on."""
+        every, lsn = self.config.snapshot_records, self.records.appender.last_lsn
+        if every and not self._making_snapshot and lsn - self._snapshot_lsn >= every:
+            self._making_snapshot = True
+            self._snapshot_lsn = lsn
+            self._snapshots += 1
+            arguments = ("--venue", self.config.venue)
+            self.effects.append(Call(self._snapshots, MakeSnapshot(SNAPSHOT_PROGRAM, arguments)))
+
+    def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
+        """See `Core`: a snapshot was made, or failed to be; the next is tried when the log has grown again."""
+        self._making_snapshot = False
+        if isinstance(result, SnapshotMade):
+            self.note("info" if result.ok else "warning", "snapshot", ok=result.ok, text=result.text)
 
     # ---- emergency ----
 
@@ -581,7 +592,7 @@ class SessionCore(BaseCore):
         hand_overs = self.history.hand_overs
         for record in records:
             if record.writer == self.name:
-                self._see_epoch(record)
+                self.folded.see_epoch(record)
                 if record.kind in OWN_KINDS:
                     hand_overs.see(decode_payload(record.payload))
         if self._follower.caught_up and self.emergency.active:

@@ -41,6 +41,14 @@ class HandOvers:
         """The session writes under another epoch from here on: a hand-over under way has ended where it stands."""
         self._under_way = ""
 
+    def dump(self) -> tuple[list[tuple[str, int]], list[str], str]:
+        """Everything folded, for a snapshot."""
+        return list(self.done.items()), sorted(self.whole), self._under_way
+
+    def load(self, done: list[tuple[str, int]], whole: list[str], under_way: str) -> None:
+        """What `dump` gave."""
+        self.done, self.whole, self._under_way = dict(done), set(whole), under_way
+
     def _frame(self, text: str) -> None:
         name, _, what = text.partition(" ")
         if what == "complete":

@@ -26,7 +26,7 @@ CANCELED = "4"
 REPLACED = "5"
 
 
-class OpenOrder(msgspec.Struct, kw_only=True, gc=False):
+class OpenOrder(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """One order that may be open. `cl_ord_id` is the name that the venue knows it by now, `connection` the one it was
     sent on.
 
@@ -106,6 +106,20 @@ class OpenOrders:
     def find(self, cl_ord_id: str) -> OpenOrder | None:
         """The order of that name, a former one included."""
         return self._orders.get(cl_ord_id) or self._orders.get(self._renames.get(cl_ord_id, ""))
+
+    def dump(self) -> tuple[list[OpenOrder], list[tuple[str, Attempt]], list[tuple[str, str]]]:
+        """Everything folded, for a snapshot: the orders, who sent them, and names not in use yet."""
+        return list(self._orders.values()), list(self._attempts.items()), list(self._renames.items())
+
+    def load(
+        self, orders: list[OpenOrder], attempts: list[tuple[str, Attempt]], renames: list[tuple[str, str]]
+    ) -> None:
+        """What `dump` gave."""
+        self._orders = {order.cl_ord_id: order for order in orders}
+        self._by_order_id = {(order.symbol, order.order_id): order for order in orders if order.order_id}
+        self._attempts = dict(attempts)
+        self._by_attempt = {attempt: cl_ord_id for cl_ord_id, attempt in attempts}
+        self._renames = dict(renames)
 
     def _report(self, report: ExecutionReport, connection: int) -> None:
         if report.unknown_order or report.ambiguous:

@@ -178,6 +178,7 @@ class World:
         self.connects: list[int] = []
         self.reachable = True
         self.swallow = False
+        self.wire_raw: list[bytes] = []
         self.core = self.new_core()
 
     def new_core(self) -> SessionCore:
@@ -237,6 +238,7 @@ class World:
                     self.core.closed(connection, "connection refused", self.now)
             case Write(connection, data):
                 assert connection == self.connects[-1]
+                self.wire_raw.append(data)
                 if not self.swallow:
                     self.to_session(self.venue.take(data, self.now))
             case Close():

@@ -165,7 +165,7 @@ def test_the_file_is_handed_over_when_the_journal_is_back(world: World) -> None:
     assert world.venue.heard[-1][b"11"] == b"7-9"
     fresh = world.new_core()
     for record in world.journal.records:
-        fresh._fold(record)
+        fresh.folded.apply(record)
     assert fresh.history.next_outbound == world.core.history.next_outbound
     assert fresh.history.next_inbound == world.core.history.next_inbound
     assert {o.cl_ord_id for o in fresh.history.orders.all()} == {o.cl_ord_id for o in world.core.history.orders.all()}
@@ -221,7 +221,7 @@ def test_a_journal_that_goes_away_again_during_the_hand_over_gets_each_record_on
     assert numbers == sorted(set(numbers)), "nothing is handed over twice"
     fresh = world.new_core()
     for record in world.journal.records:
-        fresh._fold(record)
+        fresh.folded.apply(record)
     assert fresh.history.next_outbound == world.core.history.next_outbound >= next_outbound
     names = {path.name for path in Path(world.config.emergency_folder).glob("*.emergency")}
     assert names == {world.core.emergency.name}

@@ -1,0 +1,120 @@
+"""What a session reads of the log at its start, and what a snapshot of it holds: its own records, folded.
+
+Other writers' records are passed over without a look at their payload.
+"""
+
+from hashlib import blake2b
+
+import msgspec
+
+from common.journal.frames import Record
+from common.messages import Attempt, SessionState
+from common.venues.dialect import Dialect
+from services.session.history import History, Sent
+from services.session.open_orders import OpenOrder
+from services.session.records import OWN_KINDS, decode_payload
+
+
+class _Dump(msgspec.Struct, array_like=True, frozen=True):
+    """The folded state as bytes. Fields are only ever appended, with defaults."""
+
+    lsn: int
+    highest_epoch: int
+    generation: int
+    connection: int
+    next_outbound: int
+    next_inbound: int
+    state: SessionState
+    sender_comp_id: str
+    halted: str
+    logged_out_by_hand: bool
+    latched: bool
+    reset_wanted: bool
+    first_kept: int
+    sent: list[tuple[int, bytes, Attempt | None, str, bool]]
+    orders: list[OpenOrder]
+    attempts: list[tuple[str, Attempt]]
+    renames: list[tuple[str, str]]
+    handed_over: list[tuple[str, int]]
+    handed_over_whole: list[str]
+    handing_over: str
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Dump).decode
+
+
+class Folded:
+    """A session's history with its place in the log. `lsn` is the last record folded, 0 none."""
+
+    def __init__(self, writer: str, session: str, dialect: Dialect) -> None:
+        """`writer` is the session's name in the log."""
+        self._writer = writer
+        self.history = History(session, dialect)
+        self.highest_epoch = 0
+        self.lsn = 0
+
+    def apply(self, record: Record) -> None:
+        """Fold the next record."""
+        self.lsn = record.lsn
+        if record.writer != self._writer:
+            return
+        self.see_epoch(record)
+        if record.kind in OWN_KINDS:
+            self.history.apply(decode_payload(record.payload), record.stamp_ns)
+
+    def see_epoch(self, record: Record) -> None:
+        """A record of this writer under a later epoch is another life's."""
+        if record.writer_epoch > self.highest_epoch:
+            self.highest_epoch = record.writer_epoch
+            self.history.hand_overs.new_epoch()
+
+    def digest(self) -> bytes:
+        """The hash of the folded state."""
+        return blake2b(self.dump(), digest_size=16).digest()
+
+    def dump(self) -> bytes:
+        """The folded state as bytes."""
+        h = self.history
+        orders, attempts, renames = h.orders.dump()
+        return _encode(
+            _Dump(
+                self.lsn,
+                self.highest_epoch,
+                h.generation,
+                h.connection,
+                h.next_outbound,
+                h.next_inbound,
+                h.state,
+                h.sender_comp_id,
+                h.halted,
+                h.logged_out_by_hand,
+                h.latched,
+                h.reset_wanted,
+                h.first_kept,
+                [(number, *sent) for number, sent in h.sent.items()],
+                orders,
+                attempts,
+                renames,
+                *h.hand_overs.dump(),
+            )
+        )
+
+
+def load_folded(data: bytes, writer: str, session: str, dialect: Dialect) -> Folded:
+    """The folded state from bytes. Raises msgspec.DecodeError where they are of another form."""
+    dump = _decode(data)
+    folded = Folded(writer, session, dialect)
+    folded.lsn, folded.highest_epoch = dump.lsn, dump.highest_epoch
+    h = folded.history
+    h.generation, h.connection = dump.generation, dump.connection
+    h.next_outbound, h.next_inbound = dump.next_outbound, dump.next_inbound
+    h.state, h.sender_comp_id = dump.state, dump.sender_comp_id
+    h.halted, h.logged_out_by_hand = dump.halted, dump.logged_out_by_hand
+    h.latched, h.reset_wanted = dump.latched, dump.reset_wanted
+    h.first_kept = dump.first_kept
+    for number, raw, attempt, cl_ord_id, risky in dump.sent:
+        h.sent[number] = Sent(raw, attempt, cl_ord_id, risky)
+    h.orders.load(dump.orders, dump.attempts, dump.renames)
+    h.hand_overs.load(dump.handed_over, dump.handed_over_whole, dump.handing_over)
+    return folded
