@@ -1,6 +1,6 @@
 """Write the FIX dictionaries in the project's compact form from XML facts (the form that QuickFIX reads).
 
-    python -m scripts.dictionaries FOLDER            every dictionary, from FIX42.xml, FIX44.xml, FIX50SP2.xml, FIXT11.xml
+    python -m scripts.dictionaries FOLDER            every dictionary, from FIX42, FIX44, FIX50SP2 and FIXT11.xml
     python -m scripts.dictionaries --additions FILE  what FILE adds to FIX 4.4, as a TOML table for a venue's file
 
 The compact form is described in `common/fix/dictionary.py`.
