@@ -7,6 +7,7 @@ import pytest
 from common.messages import (
     CancelRequest,
     CommandOutcome,
+    NewOrder,
     NewOrderRequest,
     OrderEvent,
     QueryAnswer,
