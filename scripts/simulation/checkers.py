@@ -90,6 +90,7 @@ class Checkers:
         self._withdrawn: dict[tuple[str, int, int], Ended] = {}
         self._learned = 0
         self._names: dict[Attempt, Name] = {}
+        self._legs: dict[Name, list[tuple[str, str]]] = defaultdict(list)
         self._sent_numbers: dict[tuple[str, int], set[int]] = defaultdict(set)
         self._told_numbers: dict[tuple[str, int, int], set[int]] = defaultdict(set)
         self._framers: dict[tuple[str, int, int], Framer] = {}
@@ -150,6 +151,8 @@ class Checkers:
             return
         name = (command.strategy, command.number)
         self._names[command.attempt] = name
+        target = (command.target_strategy, command.target_number) if isinstance(command, AmendOrder) else name
+        self._legs[target].append((payload.session, command.cl_ord_id))
         if command.decision is None:
             raise Violation("through-risk", f"record {record.lsn}: {name} was sent without a decision")
         if record.stamp_ns <= command.deadline_ns:
@@ -215,14 +218,15 @@ class Checkers:
     def _check_event(self, event: OrderEvent) -> None:
         if event.lsn > self.witness.last_lsn:
             raise Violation("told-after-journal", f"{event}, with {self.witness.last_lsn} records durable")
-        key = (event.venue, event.cl_ord_id)
-        order = self.true_orders.get(key)
+        legs = self._legs[event.strategy, event.number]
+        true_orders = {self.true_orders[leg].order_id: self.true_orders[leg] for leg in legs if leg in self.true_orders}
         if event.status in CLOSED_STATUSES:
-            if order is not None and order.open and order.cl_ord_ids[-1] == event.cl_ord_id:
-                raise Violation("closed-is-closed", f"{event} is told, and it is open at {event.venue}")
-            self.closed_names[key] = event
-        if event.cum_qty > 0 and (order is None or event.cum_qty > order.cum_qty):
-            filled = None if order is None else order.cum_qty
+            still = [order.cl_ord_ids for order in true_orders.values() if order.open]
+            if still:
+                raise Violation("closed-is-closed", f"{event} is told, and {still} is open at {event.venue}")
+            self.closed_names.update(dict.fromkeys(legs, event))
+        filled = sum((order.cum_qty for order in true_orders.values()), Decimal(0))
+        if event.cum_qty > filled:
             raise Violation("no-phantom-fill", f"{event} is told, {filled} is filled at {event.venue}")
 
     def writing(self, process: Process, effect: Write) -> None:
