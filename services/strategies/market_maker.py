@@ -25,6 +25,11 @@ from common.strategy.strategy import Market, Setting, Strategy, StrategyCore
 
 LABELS: Final[dict[Side, str]] = {SIDE_BUY: "bid", SIDE_SELL: "offer"}
 STEADY = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
+MOST_WAITS = 4
+"""A quote that is refused again and again is tried every so many intervals: soon after a restart it must
+stand again.
+"""
+
 FORGET_NS = 3_000 * NS_PER_MS
 """A quote that is neither open nor under way for so long after it was sent is gone, whatever was told of it."""
 
@@ -104,9 +109,8 @@ class MarketMaker(Strategy):
         for quote in self.quotes.values():
             if quote.number == outcome.number and outcome.outcome in ("refused", "expired", "withdrawn"):
                 quote.number = 0
-                quote.back_off_ns = min(max(2 * quote.back_off_ns, self._interval_ns()), 16 * self._interval_ns())
-            elif quote.number == outcome.number:
-                quote.back_off_ns = 0
+                quote.back_off_ns = min(max(2 * quote.back_off_ns, self._interval_ns()), MOST_WAITS *
+                self._interval_ns()) elif quote.number == outcome.number: quote.back_off_ns = 0
 
     def on_market_data(self, event: TopOfBook | Traded) -> None:
         """Follow the book at once where the quotes may move again."""
