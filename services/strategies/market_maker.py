@@ -109,8 +109,10 @@ class MarketMaker(Strategy):
         for quote in self.quotes.values():
             if quote.number == outcome.number and outcome.outcome in ("refused", "expired", "withdrawn"):
                 quote.number = 0
-                quote.back_off_ns = min(max(2 * quote.back_off_ns, self._interval_ns()), MOST_WAITS *
-                self._interval_ns()) elif quote.number == outcome.number: quote.back_off_ns = 0
+                interval_ns = self._interval_ns()
+                quote.back_off_ns = min(max(2 * quote.back_off_ns, interval_ns), MOST_WAITS * interval_ns)
+            elif quote.number == outcome.number:
+                quote.back_off_ns = 0
 
     def on_market_data(self, event: TopOfBook | Traded) -> None:
         """Follow the book at once where the quotes may move again."""
