@@ -58,6 +58,7 @@ def is_running(run_folder: Path, actor: str) -> bool:
     except FileNotFoundError:
         return False
     try:
+        # Shared, so that two who look at the same moment do not see each other.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -62,6 +62,8 @@ GC_THRESHOLDS = (100_000, 20, 50)
 """Messages are Structs outside the collector's reach and cores hold few cycles: the default of 700 only adds pauses."""
 
 KEPT_GARBAGE = 8
+LOCK_TRIES = 5
+LOCK_RETRY_S = 0.01
 GARBAGE_BYTES = 256
 READ_CHUNK_BYTES = 4 << 20
 CONTROL = "control"
@@ -88,17 +90,25 @@ def take_lock(run_folder: Path, actor: str) -> int:
     run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = run_folder / f"{actor}.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _flock(descriptor):
         holder = os.read(descriptor, 32).decode(errors="replace").strip()
         os.close(descriptor)
-        raise AlreadyRunning(
-            f"{actor} is running already (process {holder}, lock {path}); stop that one first"
-        ) from None
+        raise AlreadyRunning(f"{actor} is running already (process {holder}, lock {path}); stop that one first")
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+def _flock(descriptor: int) -> bool:
+    """Lock it for this process alone. Somebody who merely looks whether it is held holds it for an instant himself."""
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_RETRY_S)
+        else:
+            return True
+    return False
 
 
 class _Link:

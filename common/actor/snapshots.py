@@ -1,10 +1,9 @@
-"""Snapshots of what an actor folds: made by a process of their own that folds the same state, used at the actor's
-start.
+"""Snapshots of what actors fold: made by programs of their own that fold the same state, used at the actors' start.
 
-The actor's core only says when (`Call(number, MakeSnapshot(...))`); its shell's worker runs `make_in_process`, which
-starts the actor's snapshot program and waits for it. That program begins with the newest snapshot itself, folds what
-the log has gained, writes, reads back, and removes all but the newest two. So the live loop never stops to write its
-state down.
+Every actor that folds the log has such a program (`services.X.make_snapshot`), which is `run_snapshot_program` with the
+actor's own fold. It begins with the newest snapshot itself, folds what the log has gained, compares itself with the
+last state hash that the actor wrote into the log, writes, reads back, and removes all but the newest two. The process
+`snapshots` runs the programs one after the other; the live actors have no part in it.
 """
 
 import ctypes
@@ -18,15 +17,23 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from common.actor.snapshot_calls import MakeSnapshot, SnapshotMade
-from common.config import Config
+from common.config import Config, ConfigError, load
+from common.exit_status import ExitStatus
 from common.journal import JournalError, OsFiles, Reader
 from common.journal.frames import Record
 from common.journal.snapshots import Snapshot, newest_snapshot, prune_snapshots, snapshot_folder, write_snapshot
+from common.messages import HASH_EVERY, Kind, StateHash
 
 LONGEST_S = 300.0
 LEAST_PRIORITY = 19
 PR_SET_PDEATHSIG = 1
+READ_BYTES = 4 << 20
 _libc = ctypes.CDLL(None)
+_decode_hash = msgspec.msgpack.Decoder(StateHash).decode
+
+
+class StateDiffers(Exception):
+    """The fold came to another state than the actor that wrote the log: no snapshot is made of it."""
 
 
 class Foldable(Protocol):
@@ -49,18 +56,33 @@ class Foldable(Protocol):
 F = TypeVar("F", bound=Foldable)
 
 
-def load_newest(config: Config, name: str, load: Callable[[bytes], F]) -> F | None:
-    """The state from the newest snapshot of `name` that verifies and whose digest is the loaded state's own, else
-    None."""
+def load_newest(
+    config: Config, name: str, load: Callable[[bytes], F], reader: Reader | None = None, upto_lsn: int | None = None
+) -> F | None:
+    """The state from the newest snapshot of `name` (at `upto_lsn` at most) that verifies and whose digest is the loaded
+    state's own, else None.
+
+    `reader` is left where the snapshot stands, so that whoever reads on with it need not look for the place.
+    """
     files = OsFiles()
     folder = snapshot_folder(config.journal_folder)
+    reader = reader or Reader(config.journal_folder, files)
     try:
-        snapshot = newest_snapshot(folder, files, name, Reader(config.journal_folder, files))
-        if snapshot is None:
-            return None
-        state = load(snapshot.payload)
-    except (JournalError, OSError, msgspec.DecodeError, ValueError, KeyError):
+        while (snapshot := newest_snapshot(folder, files, name, reader, upto_lsn)) is not None:
+            state = _loaded(snapshot, load)
+            if state is not None:
+                return state
+            upto_lsn = snapshot.at.lsn - 1
+    except (JournalError, OSError):
         # A snapshot is a cache. What is wrong with the log itself is the journal's to say.
+        return None
+    return None
+
+
+def _loaded(snapshot: Snapshot, load: Callable[[bytes], F]) -> F | None:
+    try:
+        state = load(snapshot.payload)
+    except (msgspec.DecodeError, ValueError, KeyError):
         return None
     return state if state.lsn == snapshot.at.lsn and state.digest() == snapshot.digest else None
 
@@ -68,32 +90,75 @@ def load_newest(config: Config, name: str, load: Callable[[bytes], F]) -> F | No
 def make_snapshot(config: Config, name: str, state: Foldable) -> int:
     """Fold `state` on to the end of the durable log, write it down, and return the LSN that it stands on.
 
-    Raises what the log's reader and the snapshot's writer raise.
+    Raises StateDiffers, and what the log's reader and the snapshot's writer raise.
     """
     files = OsFiles()
     reader = Reader(config.journal_folder, files)
     folder = snapshot_folder(config.journal_folder)
     last = reader.durable_lsn()
+    witness = Witness(name, state)
     while state.lsn < last:
-        records = reader.read(state.lsn + 1 if state.lsn else reader.first_lsn(), last)
+        records = reader.read(state.lsn + 1, last, READ_BYTES)
         if not records:
             break
         for record in records:
-            state.apply(record)
+            witness.apply(record)
+    witness.check()
     if state.lsn:
         write_snapshot(folder, files, Snapshot(name, reader.link_at(state.lsn), state.digest(), state.dump()))
         prune_snapshots(folder, files, name)
     return state.lsn
 
 
-def _stand_back() -> None:
-    """Least priority, and no longer life than the actor's own."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.nice(LEAST_PRIORITY)
+class Witness:
+    """A fold beside the state hashes that its actor wrote into the log.
+
+    Only the last of them counts: those before it may be an older version's, whose successor has folded the log anew.
+    """
+
+    def __init__(self, name: str, state: Foldable) -> None:
+        """`name` is the actor that writes the hashes."""
+        self._name = name
+        self._state = state
+        self._digests: dict[int, bytes] = {}
+        self._told: StateHash | None = None
+
+    def apply(self, record: Record) -> None:
+        """Fold the next record."""
+        self._state.apply(record)
+        if record.lsn % HASH_EVERY == 0:
+            self._digests[record.lsn] = self._state.digest()
+        if record.kind == Kind.STATE_HASH and record.writer == self._name:
+            self._told = _decode_hash(record.payload)
+
+    def check(self) -> None:
+        """Raises StateDiffers when the last hash in the log is another one."""
+        told = self._told
+        ours = None if told is None else self._digests.get(told.at_lsn)
+        if told is not None and ours is not None and ours != told.digest:
+            raise StateDiffers(
+                f"{self._name}: folded to LSN {told.at_lsn} the state is {ours.hex()}, and the log says "
+                f"{told.digest.hex()}: no snapshot of it; `fixring journal replay --shadow` finds the record"
+            )
+
+
+def run_snapshot_program(name: str, newest: Callable[[Config], Foldable]) -> int:
+    """Make one snapshot of the actor `name`, going on from `newest`; the exit status."""
+    try:
+        config = load()
+        lsn = make_snapshot(config, name, newest(config))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return ExitStatus.CONFIGURATION
+    except (JournalError, StateDiffers, OSError) as error:
+        print(error, file=sys.stderr)
+        return ExitStatus.FAILURE
+    print(f"at LSN {lsn}")
+    return ExitStatus.OK
 
 
 def make_in_process(call: msgspec.Struct) -> SnapshotMade:
-    """The worker's function: run the snapshot program of a `MakeSnapshot`, at the least priority, and wait for it."""
+    """Run the program of a `MakeSnapshot` at the least priority, and wait for it."""
     assert isinstance(call, MakeSnapshot)
     try:
         done = subprocess.run(
@@ -104,3 +169,9 @@ def make_in_process(call: msgspec.Struct) -> SnapshotMade:
     except (OSError, subprocess.SubprocessError) as error:
         return SnapshotMade(False, str(error))
     return SnapshotMade(done.returncode == 0, (done.stdout if done.returncode == 0 else done.stderr).strip()[-500:])
+
+
+def _stand_back() -> None:
+    """Least priority, and no longer life than the process that asked."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.nice(LEAST_PRIORITY)

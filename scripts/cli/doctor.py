@@ -18,11 +18,11 @@ from typing import NamedTuple
 import click
 from cryptography import x509
 
+from common.actor.control import is_running
 from common.config import CHECKOUT, Config, ConfigError, Environment, Kind, load, url_port
 from common.exit_status import ExitStatus
 from common.first_start import certificate_serves, server_names
 from common.journal.files import NETWORK_FILE_SYSTEMS, OsFiles
-from services.supervisor.processes import is_held
 
 OPEN_FILES_AT_LEAST = 512
 SLOW_SYNC_MS = 20.0
@@ -218,7 +218,7 @@ def simulated(config: Config, name: str) -> Iterator[Finding]:
     """A simulated venue: its ports are free, or its own exchange holds them; its certificate still serves."""
     venue = config.venues[name]
     ports = {venue.fix.port, venue.market_data.port} | ({url_port(venue.rest.url)} if venue.rest else set())
-    running = is_held(config.paths.run, f"exchange@{name}")
+    running = is_running(config.paths.run, f"exchange@{name}")
     for port in sorted(ports):
         taken = not running and not _free(venue.fix.host, port)
         yield _finding(

@@ -1,13 +1,13 @@
 """The supervisor's hold on real processes: starting them so that they cannot outlive it, and who else is running."""
 
 import ctypes
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from common.actor.control import is_running
 from common.config import Actor, Config, Kind
 
 PR_SET_PDEATHSIG = 1
@@ -48,23 +48,7 @@ def lock_name(kind: Kind) -> str:
 
 def is_gone(run_folder: Path, kind: Kind) -> bool:
     """Whether no supervisor of `kind` runs on this run folder: its lock, taken for its whole life, is free."""
-    return not is_held(run_folder, lock_name(kind))
-
-
-def is_held(run_folder: Path, name: str) -> bool:
-    """Whether a process holds the lock of the actor or supervisor called `name`."""
-    try:
-        descriptor = os.open(run_folder / f"{name}.lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        # Shared, so that two who look at the same moment do not see each other.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return not is_running(run_folder, lock_name(kind))
 
 
 class Runner:
