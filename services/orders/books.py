@@ -20,6 +20,9 @@ CLOSED_ORDERS = 4096
 EXTERNAL_ORDERS = 1024
 """Orders of somebody else on our account that are remembered, and fills of orders that nobody has named yet."""
 
+TRADES_PAGE = 1000
+"""Trades in one answer of REST at most; a full one is followed by another question."""
+
 OrderName = tuple[str, int]
 
 
@@ -43,7 +46,9 @@ class TradesAsked(msgspec.Struct, gc=False):
 class VenueBooks(msgspec.Struct, gc=False):
     """What the log says of one venue's session, and what the account last told.
 
-    `last_outbound` and `last_inbound` are the highest MsgSeqNum(34) of the generation that the log holds.
+    `gaps` holds, for each symbol whose fills may have been missed while nobody was logged on, the last trade identity
+    from before ("" for none): a fill told on the new connection has a higher one, and proves nothing of those
+    between. `last_outbound` and `last_inbound` are the highest MsgSeqNum(34) of the generation that the log holds.
     """
 
     venue: str
@@ -54,7 +59,9 @@ class VenueBooks(msgspec.Struct, gc=False):
     latched: bool = False
     down_lsn: int = 0
     down_ns: int = 0
+    up_lsn: int = 0
     last_trade_keys: dict[str, str] = {}
+    gaps: dict[str, str] = {}
     trades_asked: dict[str, TradesAsked] = {}
     balances: tuple[tuple[str, Decimal, Decimal], ...] = ()
     balances_lsn: int = 0

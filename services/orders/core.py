@@ -24,6 +24,7 @@ from common.actor.snapshot_calls import MakeSnapshot, SnapshotMade
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.frames import Record
 from common.messages import (
+    HASH_EVERY,
     MAX_TIME_TO_LIVE_NS,
     AmendOrder,
     AmendRequest,
@@ -83,9 +84,6 @@ from services.orders.wishes import Wishes
 
 WRITER = "orders"
 SNAPSHOT_PROGRAM = "services.orders.make_snapshot"
-HASH_EVERY = 10_000
-"""Records between two hashes of the folded state in the log."""
-
 MAX_IN_FLIGHT = 20_000
 """Commands that the log has not decided; at 15,000 a second more than a second's worth, which is the longest life."""
 
@@ -385,6 +383,10 @@ class OrdersCore(BaseCore):
                 if order.wish_number:
                     self._wish(order, (order.wish_strategy, order.wish_number), now)
             self._watch_orphans(name, now)
+        for order_name in self.books.closed:
+            order = self.books.orders[order_name]
+            if misses_fills(order) and order.venue in self._inquiries:
+                self._inquiries[order.venue].doubt(order, now.boot_ns)
         self.clients.tell_all(StatusChanged("live", 0, self._appender.epoch))
         early, self._early_cancels = self._early_cancels, {}
         for requests in early.values():

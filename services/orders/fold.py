@@ -44,7 +44,7 @@ from common.messages import (
 )
 from common.order_state import REJECTED, TERMINAL_WORDS, ZERO, Leg, Order, Request, RequestKind
 from common.outcome import Evidence, Outcome, Outcomes
-from services.orders.books import Books, TradesAsked, VenueBooks
+from services.orders.books import TRADES_PAGE, Books, TradesAsked, VenueBooks
 from services.orders.changes import (
     Answered,
     AttemptEnded,
@@ -484,11 +484,16 @@ class Fold:
     def _session_state(self, record: Record, venue: VenueBooks, state: SessionState) -> None:
         was_up = venue.state not in _DOWN
         venue.state = state
+        if state is SessionState.LOGGED_ON:
+            venue.up_lsn = record.lsn
         if state is SessionState.OPENED:
             venue.opened_connection = venue.connection
         if state not in _DOWN and (state is not SessionState.CONNECTING or not was_up):
             return
         venue.down_lsn = record.lsn
+        facts = self.books.facts.get(venue.venue)
+        for symbol in facts.bases if facts is not None else ():
+            venue.gaps.setdefault(symbol, venue.last_trade_keys.get(symbol, ""))
         if was_up or not venue.down_ns:
             venue.down_ns = record.stamp_ns
         for order in self.books.open_orders(venue.venue):
@@ -596,8 +601,20 @@ class Fold:
         ask = answer.ask
         strangers = sum(self._rest_trade(record, answer.venue, trade) for trade in answer.trades)
         if not ask.order_id:
+            self._gap_told(answer)
             asked = self.books.venue(answer.venue).trades_asked.setdefault(ask.symbol, TradesAsked())
             asked.asked_lsn, asked.venue_ns, asked.strangers = ask.asked_lsn, answer.venue_ns, strangers
+
+    def _gap_told(self, answer: Answer) -> None:
+        """What REST told from the gap's beginning on closes it, where it was asked on a connection that tells the
+        rest."""
+        venue, symbol = self.books.venue(answer.venue), answer.ask.symbol
+        if symbol not in venue.gaps:
+            return
+        if len(answer.trades) >= TRADES_PAGE:
+            venue.gaps[symbol] = answer.trades[-1].trade_key
+        elif venue.logged_on and answer.ask.asked_lsn >= venue.up_lsn:
+            del venue.gaps[symbol]
 
     def _rest_trade(self, record: Record, venue: str, trade: Trade) -> bool:
         """Count one fill. Whether it is of an order that we do not know."""

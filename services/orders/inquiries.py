@@ -19,7 +19,7 @@ import msgspec
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import Answer, Ask, Attempt
 from common.order_state import Order
-from services.orders.books import Books, OrderName
+from services.orders.books import TRADES_PAGE, Books, OrderName
 
 FIRST_NS = 500 * NS_PER_MS
 SLOWEST_NS = 5 * NS_PER_S
@@ -28,9 +28,6 @@ ANSWER_NS = 3 * NS_PER_S
 """A question without a journaled answer for so long is asked again: its link loses what a dead peer held."""
 
 QUERIES_UNDER_WAY = 64
-TRADES_PAGE = 1000
-"""An answer with so many trades is followed by another question, from the last of them on."""
-
 ASKS_UNDER_WAY = 8
 """Questions to one venue at a time; they share its rate with the cancels."""
 
@@ -256,7 +253,8 @@ class VenueInquiries:
     ) -> None:
         """A question about a whole symbol. Trades are asked for from the last known one, never the account's
         history."""
-        last = self._books.venue(self.venue).last_trade_keys.get(symbol, "")
+        venue = self._books.venue(self.venue)
+        last = venue.gaps.get(symbol, venue.last_trade_keys.get(symbol, ""))
         if what == "trades" and not last:
             since_ns = since_ns or self._oldest_sent_ns(symbol)
             if not since_ns:

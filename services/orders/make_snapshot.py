@@ -2,10 +2,9 @@
 
 import sys
 
-from common.actor.snapshots import load_newest, make_snapshot
-from common.config import Config, ConfigError, load
-from common.exit_status import ExitStatus
-from common.journal import JournalError
+from common.actor.snapshots import load_newest, run_snapshot_program
+from common.config import Config
+from common.journal import Reader
 from common.journal.frames import Record
 from services.orders.books import Books
 from services.orders.core import WRITER
@@ -40,27 +39,12 @@ class Folded:
         return dump_books(self.books)
 
 
-def newest_books(config: Config) -> Books:
-    """The books from the newest snapshot that verifies, else empty ones."""
+def newest_books(config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> Books:
+    """The books from the newest snapshot (at `upto_lsn` at most) that verifies, else empty ones."""
     facts = {name: venue.facts for name, venue in orders_settings(config).venues.items()}
-    folded = load_newest(config, WRITER, lambda data: Folded(load_books(data, facts)))
+    folded = load_newest(config, WRITER, lambda data: Folded(load_books(data, facts)), reader, upto_lsn)
     return Books(facts) if folded is None else folded.books
 
 
-def main() -> int:
-    """Make one snapshot; the exit status."""
-    try:
-        config = load()
-        lsn = make_snapshot(config, WRITER, Folded(newest_books(config)))
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return ExitStatus.CONFIGURATION
-    except (JournalError, OSError) as error:
-        print(error, file=sys.stderr)
-        return ExitStatus.FAILURE
-    print(f"at LSN {lsn}")
-    return ExitStatus.OK
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_snapshot_program(WRITER, lambda config: Folded(newest_books(config))))

@@ -659,3 +659,29 @@ def test_a_snapshot_is_asked_for_when_the_log_has_grown() -> None:
     ring.core.call_finished(1, SnapshotMade(True, "at LSN 9"), ring.now)
     ring.pass_time(3000)
     assert len(ring.calls) == 2
+
+
+# ---- fills that were missed ----
+
+
+def last_ask(ring: Ring, what: str) -> Any:
+    return next(ask for ask in reversed(ring.asks) if ask.what == what)
+
+
+def test_a_fill_on_the_new_connection_does_not_hide_those_missed_before_it(ring: Ring) -> None:
+    order = accepted(ring, 1, "binance")
+    ring.report(order, "F", "1", qty="0.1", key="7", cum_qty=D("0.1"))
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.session("binance", SessionState.CONNECTING)
+    ring.session("binance", SessionState.LOGGED_ON)
+    ring.report(order, "F", "1", qty="0.1", key="9", cum_qty=D("0.3"))
+    ring.session("binance", SessionState.CAUGHT_UP)
+    assert last_ask(ring, "trades").from_trade_key == "8"
+
+
+def test_an_order_that_closed_while_orders_was_away_is_asked_for_its_missing_fills(ring: Ring) -> None:
+    order = accepted(ring, 1, "binance")
+    ring.start()
+    ring.report(order, "F", "2", qty="0.4", key="9", cum_qty=D(1))
+    ring.go_live()
+    assert last_ask(ring, "trades").order_id == f"V{order.cl_ord_id}"
