@@ -522,6 +522,10 @@ class Discrepancy(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="d
     action: str
 
 
+HASH_EVERY = 10_000
+"""An actor's folded state is hashed after every record whose LSN is a multiple of this."""
+
+
 class StateHash(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="state_hash"):
     """The hash of an actor's folded state after it had applied everything up to and including `at_lsn`."""
 

@@ -128,6 +128,7 @@ class Reader:
             self._files.close(handle)
         if cursor is None:
             raise NotThere(f"{self.folder}: the log ends before record {lsn}")
+        self._cursor = cursor
         return cursor.end
 
     def _mark(self) -> Mark:

@@ -83,15 +83,20 @@ def read_snapshot(path: str, files: Files) -> Snapshot:
     return Snapshot(writer_name(name), Link(lsn, crc), data[_HEADER.size : start], data[start:])
 
 
-def newest_snapshot(folder: Folder, files: Files, name: str, log: Reader) -> Snapshot | None:
-    """The newest snapshot of `name` that verifies and stands on a record that the log holds; None where there is none.
+def newest_snapshot(
+    folder: Folder, files: Files, name: str, log: Reader, upto_lsn: int | None = None
+) -> Snapshot | None:
+    """The newest snapshot of `name` that verifies and stands on a record that the log holds, `upto_lsn` at most.
 
-    Raises LogFailed where the disk cannot be read, Damage where the log itself is damaged.
+    None where there is none; one of a later form is passed over too. Raises LogFailed where the disk cannot be
+    read, Damage where the log itself is damaged.
     """
     for lsn in reversed(_lsns(folder, files, name)):
+        if upto_lsn is not None and lsn > upto_lsn:
+            continue
         try:
             snapshot = read_snapshot(f"{folder}/{name}-{lsn:020d}{SUFFIX}", files)
-        except (Damage, NotThere):
+        except (Damage, FormatTooNew, NotThere):
             continue
         try:
             stands = snapshot.name == name and log.link_at(snapshot.at.lsn) == snapshot.at

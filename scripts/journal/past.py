@@ -8,7 +8,7 @@ from typing import Any
 
 from common.config import Config
 from common.journal import Record
-from common.messages import Inbound, Kind, Outbound, Payload, SessionChanged, StateHash
+from common.messages import HASH_EVERY, Inbound, Kind, Outbound, Payload, SessionChanged, StateHash
 from scripts.journal.words import payload_of, plain, time_text
 from services.orders.books import Books
 from services.orders.changes import OrderChanged
@@ -16,7 +16,7 @@ from services.orders.fold import Fold
 from services.orders.settings import orders_settings
 from services.orders.views import order_event, position_event
 from services.risk.settings import risk_settings
-from services.risk.state import HASH_EVERY, RiskState
+from services.risk.state import RiskState
 
 
 class SessionPast:

@@ -8,14 +8,16 @@ from common.config import Config
 from common.journal import OsFiles, Reader
 from common.messages import Command, FeedMessage
 from services.risk.core import RiskCore
+from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings
 
 
 def build(config: Config) -> Shell:
     """Risk's core with its links."""
-    shell = shell_for(RiskCore(risk_settings(config)), config)
+    reader = Reader(config.journal_folder, OsFiles())
+    shell = shell_for(RiskCore(risk_settings(config), newest_state(config, reader)), config)
     connect_journal(shell, config, follow=True)
-    shell.log_reader(Reader(config.journal_folder, OsFiles()).read)
+    shell.log_reader(reader.read)
     shell.bind_pull("commands", config.endpoint("risk"), Command)
     for venue in config.venues:
         shell.connect_push(f"session.{venue}", config.endpoint(f"session.{venue}"))

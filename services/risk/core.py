@@ -22,6 +22,7 @@ from common.actor.links import Appender, Follower, Superseded
 from common.instant import Instant
 from common.journal.frames import TICK, Record, parse
 from common.messages import (
+    HASH_EVERY,
     MAX_TIME_TO_LIVE_NS,
     AmendOrder,
     CancelOrder,
@@ -55,7 +56,7 @@ from services.risk.limits import (
     total,
 )
 from services.risk.rates import Bucket
-from services.risk.state import HASH_EVERY, WRITER, RiskState, VenueFacts
+from services.risk.state import WRITER, RiskState, VenueFacts
 
 ZERO: Final = Decimal(0)
 SCOPES = ("firm", "venue", "strategy", "symbol")

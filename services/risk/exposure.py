@@ -19,11 +19,11 @@ class Sums:
 
     __slots__ = ("buy", "position", "sell")
 
-    def __init__(self) -> None:
-        """Nothing open, nothing held."""
-        self.buy = ZERO
-        self.sell = ZERO
-        self.position = ZERO
+    def __init__(self, buy: Decimal = ZERO, sell: Decimal = ZERO, position: Decimal = ZERO) -> None:
+        """Nothing open and nothing held, unless something is given."""
+        self.buy = buy
+        self.sell = sell
+        self.position = position
 
 
 class Exposure:

@@ -18,7 +18,7 @@ It is the exclusive or of the entries' hashes, so the order of the changes does 
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
@@ -28,6 +28,7 @@ import msgspec
 from common.instant import NS_PER_S
 from common.journal.frames import Record
 from common.messages import (
+    HASH_EVERY,
     AmendOrder,
     Answer,
     Attempt,
@@ -69,9 +70,6 @@ CLOCK_MARGIN_NS = NS_PER_S
 DOWN = frozenset({SessionState.DISCONNECTED, SessionState.HALTED, SessionState.LOGGED_OUT_BY_HAND})
 PASSING = frozenset({SessionState.NUMBERS_SET, SessionState.LATCHED, SessionState.UNLATCHED})
 """Session records that say nothing of its connection."""
-
-HASH_EVERY = 10_000
-"""The digest is taken at every LSN that is a multiple of this."""
 
 HASHES_KEPT = 8
 
@@ -162,14 +160,14 @@ class RiskState:
         self.killed = False
         self.highest_attempt = (0, 0)
         self.hash_mismatches = 0
-        self._attempts: dict[tuple[int, int], str] = {}
-        self._order_ids: dict[tuple[str, str, str], str] = {}
-        self._ledger = FillLedger()
-        self._ended: deque[str] = deque()
-        self._strangers: dict[tuple[str, str, str], None] = {}
-        self._unclaimed: dict[tuple[str, str, str], list[str]] = {}
-        self._trades_told: dict[tuple[str, str], TradesTold] = {}
-        self._checkpoints: dict[int, int] = {}
+        self.attempts: dict[tuple[int, int], str] = {}
+        self.order_ids: dict[tuple[str, str, str], str] = {}
+        self.ledger = FillLedger()
+        self.ended: deque[str] = deque()
+        self.strangers: dict[tuple[str, str, str], None] = {}
+        self.unclaimed: dict[tuple[str, str, str], list[str]] = {}
+        self.trades_told: dict[tuple[str, str], TradesTold] = {}
+        self.checkpoints: dict[int, int] = {}
         self._dirty: set[tuple[str, ...]] = set()
         self._dirty_legs: set[str] = set()
         self._hashes: dict[tuple[str, ...], int] = {}
@@ -199,9 +197,9 @@ class RiskState:
             if fold is not None:
                 fold(payload, record)
         if record.lsn % HASH_EVERY == 0:
-            self._checkpoints[record.lsn] = self.digest()
-            if len(self._checkpoints) > HASHES_KEPT:
-                del self._checkpoints[next(iter(self._checkpoints))]
+            self.checkpoints[record.lsn] = self.digest()
+            if len(self.checkpoints) > HASHES_KEPT:
+                del self.checkpoints[next(iter(self.checkpoints))]
 
     def find(self, cl_ord_id: str) -> Working | None:
         """The order of the venue that goes, went or would go by this ClOrdID(11)."""
@@ -242,7 +240,7 @@ class RiskState:
         )  # fmt: skip
         self.working[name] = working
         self.names[name] = name
-        self._attempts[attempt.epoch, attempt.counter] = name
+        self.attempts[attempt.epoch, attempt.counter] = name
         self._count(working)
 
     def _amend(self, command: AmendOrder, connection: int) -> None:
@@ -253,7 +251,7 @@ class RiskState:
         working.amendments[name] = Amendment(attempt.epoch, attempt.counter, command.order_qty, connection)
         working.touched_lsn = self.lsn
         self._name(working, name)
-        self._attempts[attempt.epoch, attempt.counter] = name
+        self.attempts[attempt.epoch, attempt.counter] = name
         self._count(working)
 
     def _name(self, working: Working, name: str) -> None:
@@ -296,7 +294,7 @@ class RiskState:
         if event.unknown_order or (event.exec_type == REJECTED and (event.ambiguous or event.cl_ord_id in amendments)):
             self._refused_by_venue(working, event, payload.connection)
             return
-        change = self._ledger.report(venue, leg.owner, event)
+        change = self.ledger.report(venue, leg.owner, event)
         if change is not None:
             self._hold(change)
             leg.fill(change)
@@ -308,7 +306,7 @@ class RiskState:
         if leg.order_id != order_id:
             self._register(working)
         if not was_heard:
-            self._attempts.pop((working.epoch, working.counter), None)
+            self.attempts.pop((working.epoch, working.counter), None)
         if amendments:
             self._answer_amendments(working, event, payload.connection)
         self._count(working)
@@ -337,45 +335,45 @@ class RiskState:
                 working = self.working[owner]
                 if working.venue == venue:
                     return working
-        return self.working.get(self._order_ids.get((venue, event.symbol, event.order_id), ""))
+        return self.working.get(self.order_ids.get((venue, event.symbol, event.order_id), ""))
 
     def _register(self, working: Working) -> None:
         """The venue's own name of the order is known; fills that were told under it before now find their order."""
         place = (working.venue, working.symbol, working.leg.order_id)
-        if self._order_ids.get(place) == working.leg.owner:
+        if self.order_ids.get(place) == working.leg.owner:
             return
-        self._order_ids[place] = working.leg.owner
-        self._strangers.pop(place, None)
-        for trade_key in self._unclaimed.pop(place, ()):
+        self.order_ids[place] = working.leg.owner
+        self.strangers.pop(place, None)
+        for trade_key in self.unclaimed.pop(place, ()):
             self._claim(working.leg, place[:2], trade_key)
 
     def _claim(self, leg: Leg, place: tuple[str, str], trade_key: str) -> None:
-        change = self._ledger.claim(*place, trade_key, leg.owner)
+        change = self.ledger.claim(*place, trade_key, leg.owner)
         if change is not None:
             leg.fill(change)
 
     def _stranger_reported(self, venue: str, event: ExecutionReport) -> None:
         """Somebody else's order on our account: its fills move the position all the same."""
-        change = self._ledger.report(venue, "", event)
+        change = self.ledger.report(venue, "", event)
         self._hold(change)
         place = (venue, event.symbol, event.order_id)
         if change is not None:
             self._unclaim(place, event.trade_key)
         if event.ord_status in TERMINAL_WORDS:
-            self._strangers.pop(place, None)
+            self.strangers.pop(place, None)
         elif event.order_id and not event.unknown_order and event.exec_type != "I":
             self._note_stranger(place)
 
     def _note_stranger(self, place: tuple[str, str, str]) -> None:
-        self._strangers[place] = None
-        if len(self._strangers) > MAX_STRANGERS:
-            del self._strangers[next(iter(self._strangers))]
+        self.strangers[place] = None
+        if len(self.strangers) > MAX_STRANGERS:
+            del self.strangers[next(iter(self.strangers))]
 
     def _unclaim(self, place: tuple[str, str, str], trade_key: str) -> None:
         """A fill of an order that nobody has named yet."""
-        self._unclaimed.setdefault(place, []).append(trade_key)
-        if len(self._unclaimed) > MAX_STRANGERS:
-            del self._unclaimed[next(iter(self._unclaimed))]
+        self.unclaimed.setdefault(place, []).append(trade_key)
+        if len(self.unclaimed) > MAX_STRANGERS:
+            del self.unclaimed[next(iter(self.unclaimed))]
 
     def _hold(self, change: FillChange | None) -> None:
         if change is None:
@@ -408,7 +406,7 @@ class RiskState:
 
     def _drop_amendment(self, working: Working, name: str) -> None:
         amendment = working.amendments.pop(name)
-        self._attempts.pop((amendment.epoch, amendment.counter), None)
+        self.attempts.pop((amendment.epoch, amendment.counter), None)
 
     def _unknown_order(self, working: Working, event: ExecutionReport, connection: int) -> None:
         """The venue answers a status request: it has no such order.
@@ -451,7 +449,7 @@ class RiskState:
             self._never_received(attempt)
 
     def _never_received(self, attempt: Attempt) -> None:
-        name = self._attempts.get((attempt.epoch, attempt.counter))
+        name = self.attempts.get((attempt.epoch, attempt.counter))
         working = None if name is None else self.find(name)
         if name is None or working is None:
             return
@@ -499,7 +497,7 @@ class RiskState:
         if what == "trades":
             strangers = sum(self._rest_fill(venue, trade) for trade in payload.trades)
             if not payload.ask.order_id:
-                self._trades_told[venue, payload.ask.symbol] = TradesTold(payload.venue_ns, strangers)
+                self.trades_told[venue, payload.ask.symbol] = TradesTold(payload.venue_ns, strangers)
         elif what == "open_orders":
             for order in payload.orders:
                 self._rest_order(venue, order, payload.ask.asked_lsn)
@@ -511,8 +509,8 @@ class RiskState:
     def _rest_fill(self, venue: str, trade: Trade) -> bool:
         """Count one fill. Whether it is news, of an order that is neither ours nor known as somebody else's."""
         place = (venue, trade.symbol, trade.order_id)
-        owner = self._order_ids.get(place, "")
-        change = self._ledger.trade(
+        owner = self.order_ids.get(place, "")
+        change = self.ledger.trade(
             venue, trade.symbol, trade.trade_key, owner, trade.side, trade.last_qty, trade.last_px, trade.fee_qty,
             trade.fee_asset,
         )  # fmt: skip
@@ -522,7 +520,7 @@ class RiskState:
         working = self.working.get(owner)
         if working is None:
             self._unclaim(place, trade.trade_key)
-            return place not in self._strangers
+            return place not in self.strangers
         working.leg.fill(change)
         working.touched_lsn = self.lsn
         self._count(working)
@@ -530,7 +528,7 @@ class RiskState:
 
     def _rest_order(self, venue: str, order: RestOrder, asked_lsn: int) -> None:
         place = (venue, order.symbol, order.order_id)
-        working = self.find(order.cl_ord_id) or self.working.get(self._order_ids.get(place, ""))
+        working = self.find(order.cl_ord_id) or self.working.get(self.order_ids.get(place, ""))
         if working is None or working.venue != venue:
             if order.ord_status not in TERMINAL_WORDS:
                 self._note_stranger(place)
@@ -541,7 +539,7 @@ class RiskState:
         leg.told_by_rest(order.ord_status, order.order_id, order.order_qty, order.price, order.cum_qty)
         working.doubtful = False
         self._register(working)
-        self._attempts.pop((working.epoch, working.counter), None)
+        self.attempts.pop((working.epoch, working.counter), None)
         working.touched_lsn = self.lsn
         self._count(working)
 
@@ -556,7 +554,7 @@ class RiskState:
             return
         dead = life.connection > working.connection or life.state in DOWN
         closes_ns = working.sent_ns + self._window_ns(working.venue) + CLOCK_MARGIN_NS
-        told = self._trades_told.get((working.venue, working.symbol))
+        told = self.trades_told.get((working.venue, working.symbol))
         # A venue that said "timed out" is done with the request when its window has closed, whether or not the
         # connection lives; one whose connection died must be asked after its end was read.
         if (
@@ -625,23 +623,23 @@ class RiskState:
         over = ended and not working.amendments and not worst
         if over and not working.ended:
             working.ended = True
-            self._ended.append(leg.owner)
+            self.ended.append(leg.owner)
             self._forget_oldest()
         elif not over and working.ended:
             working.ended = False
         self._dirty_legs.add(leg.owner)
 
     def _forget_oldest(self) -> None:
-        while len(self._ended) > MAX_ENDED:
-            owner = self._ended.popleft()
+        while len(self.ended) > MAX_ENDED:
+            owner = self.ended.popleft()
             working = self.working.get(owner)
             if working is None or not working.ended:
                 continue
             del self.working[owner]
             self._dirty_legs.add(owner)
-            self._attempts.pop((working.epoch, working.counter), None)
-            self._order_ids.pop((working.venue, working.symbol, working.leg.order_id), None)
-            self._ledger.retire(owner)
+            self.attempts.pop((working.epoch, working.counter), None)
+            self.order_ids.pop((working.venue, working.symbol, working.leg.order_id), None)
+            self.ledger.retire(owner)
             for name in (owner, *working.aliases):
                 self.names.pop(name, None)
 
@@ -674,9 +672,19 @@ class RiskState:
             case _:
                 return self.killed, sorted(self.halts)
 
+    def hashed(self) -> list[tuple[str, ...]]:
+        """The entries that the digest counts, besides the orders; with all that is folded."""
+        self.digest()
+        return sorted(key for key in self._hashes if key[0] != "leg")
+
+    def hash_anew(self, entries: Iterable[tuple[str, ...]]) -> None:
+        """Have the digest computed from the orders and these entries, as they stand."""
+        self._dirty.update(entries)
+        self._dirty_legs.update(self.working)
+
     def checkpoint(self, lsn: int) -> bytes | None:
         """The digest as it was after the record `lsn`, for one of the last multiples of HASH_EVERY."""
-        value = self._checkpoints.get(lsn)
+        value = self.checkpoints.get(lsn)
         return None if value is None else value.to_bytes(8, "little")
 
     def _state_hash(self, payload: StateHash, record: Record) -> None:

@@ -4,18 +4,17 @@ import sys
 
 import click
 
-from common.actor.snapshots import load_newest, make_snapshot
-from common.config import Config, ConfigError, load
-from common.exit_status import ExitStatus
-from common.journal import JournalError
+from common.actor.snapshots import load_newest, run_snapshot_program
+from common.config import Config
+from common.journal import Reader
 from common.venues.dialect import find_dialect
 from services.session.recovery import Folded, load_folded
 
 
-def newest_folded(venue: str, config: Config) -> Folded:
+def newest_folded(venue: str, config: Config, reader: Reader | None = None) -> Folded:
     """The session's state from the newest snapshot that verifies, else an empty one."""
     writer, dialect = f"session@{venue}", find_dialect(config.venues[venue].dialect)
-    loaded = load_newest(config, writer, lambda data: load_folded(data, writer, venue, dialect))
+    loaded = load_newest(config, writer, lambda data: load_folded(data, writer, venue, dialect), reader)
     return loaded or Folded(writer, venue, dialect)
 
 
@@ -23,16 +22,7 @@ def newest_folded(venue: str, config: Config) -> Folded:
 @click.option("--venue", required=True, help="The name of the venue's file in the configuration.")
 def main(venue: str) -> None:
     """Make one snapshot of the session of VENUE."""
-    try:
-        config = load()
-        lsn = make_snapshot(config, f"session@{venue}", newest_folded(venue, config))
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        sys.exit(ExitStatus.CONFIGURATION)
-    except (JournalError, OSError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(ExitStatus.FAILURE)
-    print(f"at LSN {lsn}")
+    sys.exit(run_snapshot_program(f"session@{venue}", lambda config: newest_folded(venue, config)))
 
 
 if __name__ == "__main__":

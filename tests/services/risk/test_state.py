@@ -449,7 +449,7 @@ def test_closed_orders_leave_memory() -> None:
         log.append(Kind.INBOUND, _inbound(order.number, inbound))
         apply_last(state, log)
     assert len(state.working) == MAX_ENDED and len(state.names) == MAX_ENDED
-    assert not state._attempts and len(state._order_ids) == MAX_ENDED
+    assert not state.attempts and len(state.order_ids) == MAX_ENDED
 
 
 def _inbound(number: int, event: ExecutionReport) -> Inbound:

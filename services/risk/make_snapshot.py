@@ -1,0 +1,58 @@
+"""`python -P -m services.risk.make_snapshot`: fold the log on from the newest snapshot, and write the next one."""
+
+import sys
+
+import msgspec
+
+from common.actor.snapshots import load_newest, run_snapshot_program
+from common.config import Config
+from common.journal import Reader
+from common.journal.frames import Record
+from common.messages import Payload
+from services.risk.settings import risk_settings
+from services.risk.snapshots import dump_state, load_state
+from services.risk.state import WRITER, RiskState
+
+_decode = msgspec.msgpack.Decoder(Payload).decode
+
+
+class Folded:
+    """Risk's state, as `common.actor.snapshots` wants one."""
+
+    def __init__(self, state: RiskState) -> None:
+        """`state` may be fresh or loaded."""
+        self.state = state
+
+    @property
+    def lsn(self) -> int:
+        """The last record folded."""
+        return self.state.lsn
+
+    def apply(self, record: Record) -> None:
+        """Fold the next record. One that does not decode is passed over, as the live actor does."""
+        payload = None
+        if record.kind in self.state.kinds:
+            try:
+                payload = _decode(record.payload)
+            except msgspec.DecodeError:
+                payload = None
+        self.state.apply(record, payload)
+
+    def digest(self) -> bytes:
+        """The state's own hash."""
+        return self.state.digest().to_bytes(8, "little")
+
+    def dump(self) -> bytes:
+        """The state as bytes."""
+        return dump_state(self.state)
+
+
+def newest_state(config: Config, reader: Reader | None = None) -> RiskState:
+    """The state from the newest snapshot that verifies, else an empty one."""
+    facts = {name: venue.facts for name, venue in risk_settings(config).venues.items()}
+    folded = load_newest(config, WRITER, lambda data: Folded(load_state(data, facts)), reader)
+    return RiskState(facts) if folded is None else folded.state
+
+
+if __name__ == "__main__":
+    sys.exit(run_snapshot_program(WRITER, lambda config: Folded(newest_state(config))))
