@@ -1,0 +1,42 @@
+"""Invariant: the code in docs/strategies.md runs and does what the text says."""
+
+import re
+from decimal import Decimal as D
+from typing import Any
+
+from common.actor.core import Send
+from common.config import CHECKOUT
+from common.instant import Instant
+from common.messages import NewOrderRequest, TopOfBook, Welcome
+from common.strategy.client import Client
+from common.strategy.strategy import Market, Setting, Strategy, StrategyCore
+
+TEXT = (CHECKOUT / "docs" / "strategies.md").read_text("utf-8")
+CODE = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+
+
+def test_the_class_joins_the_best_bid_once() -> None:
+    names: dict[str, Any] = {}
+    exec(compile(CODE[0], "docs/strategies.md", "exec"), names)
+    market = Market("generic", "BTCUSDT", "BTC", "USDT", D("0.01"), D("0.001"), D("0.001"), D(5))
+    core = StrategyCore(Setting("joiner", (market,)), names["Joiner"], "one")
+    now = Instant(0, 0)
+    core.received("entry", b"", Welcome("joiner", "one", 7, 0, "live", 1), now)
+    for _ in range(2):
+        core.received("feed", b"", TopOfBook("generic", "BTCUSDT", D(99), D(1), D(101), D(1), None, 0), now)
+    orders = [e.message for e in core.effects if isinstance(e, Send) and isinstance(e.message, NewOrderRequest)]
+    assert [(order.price, order.post_only, order.label) for order in orders] == [(D(99), True, "join")]
+
+
+def test_every_hook_helper_and_method_that_is_named_exists() -> None:
+    named = set(re.findall(r"`(on_\w+)`", TEXT)) | {
+        "buy",
+        "sell",
+        "amend",
+        "cancel",
+        "cancel_all",
+        "orders",
+        "position",
+    }
+    assert named <= set(dir(Strategy)) and "on_outcome" in named
+    assert set(re.findall(r"client\.(\w+)\(", CODE[1])) <= set(dir(Client))
