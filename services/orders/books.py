@@ -115,6 +115,8 @@ class Books:
         self.forgotten: Callable[[Order], None] | None = None
         self.lsn = 0
         self.stamp_ns = 0
+        self.epoch = 0
+        self.epoch_ns = 0
         self._dirty: dict[OrderName, None] = {}
         self._hashes: dict[object, int] = {}
         self._digest = 0

@@ -75,14 +75,13 @@ from services.orders.changes import (
     Unnamed,
 )
 from services.orders.clients import Clients
-from services.orders.fold import Fold
+from services.orders.fold import WRITER, Fold
 from services.orders.index import Index, MemoryIndex
 from services.orders.inquiries import GATE_REPEAT_NS, VenueInquiries, VenueWays, misses_fills
 from services.orders.names import cl_ord_id_of, request_identity, same_request
 from services.orders.views import order_event, position_event
 from services.orders.wishes import Wishes
 
-WRITER = "orders"
 SNAPSHOT_PROGRAM = "services.orders.make_snapshot"
 MAX_IN_FLIGHT = 20_000
 """Commands that the log has not decided; at 15,000 a second more than a second's worth, which is the longest life."""

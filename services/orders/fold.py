@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 
-from common.journal.frames import Record
+from common.journal.frames import EPOCH, Record
 from common.messages import (
+    MAX_TIME_TO_LIVE_NS,
     AmendOrder,
     Answer,
     Attempt,
@@ -62,6 +63,7 @@ from services.orders.changes import (
 )
 from services.orders.names import Remembered, cl_ord_id_of, command_identity, request_identity
 
+WRITER = "orders"
 MSG_TYPES_OF_NEW_ORDERS = frozenset({"XCN"})
 """MsgType(35) of amendments that are a cancel and a new order."""
 
@@ -126,6 +128,8 @@ class Fold:
                 self.undecodable += 1
             else:
                 handler(record, payload)
+        elif record.kind == EPOCH and record.writer == WRITER:
+            books.epoch, books.epoch_ns = record.writer_epoch, record.stamp_ns
         return changes
 
     # ---- our own side: sent, refused, withdrawn ----
@@ -286,8 +290,11 @@ class Fold:
         self, record: Record, command: NewOrder | AmendOrder | CancelOrder, outcome: str, reason: Reason, text: str
     ) -> None:
         """The command's outcome, unless a later attempt of it is known; a cancel's first answer stands."""
-        names = self.books.names
+        books, names = self.books, self.books.names
         attempt = (command.attempt.epoch, command.attempt.counter)
+        if command.attempt.epoch < books.epoch and record.stamp_ns > books.epoch_ns + MAX_TIME_TO_LIVE_NS:
+            # Too late to be anything: the wait after the restart is over, and the name is the present life's to answer.
+            return
         known = names.get(command.strategy, command.number)
         if known is not None and (known.attempt >= attempt or isinstance(command, CancelOrder)):
             return

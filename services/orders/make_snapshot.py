@@ -7,8 +7,7 @@ from common.config import Config
 from common.journal import Reader
 from common.journal.frames import Record
 from services.orders.books import Books
-from services.orders.core import WRITER
-from services.orders.fold import Fold
+from services.orders.fold import WRITER, Fold
 from services.orders.settings import orders_settings
 from services.orders.snapshots import dump_books, load_books
 

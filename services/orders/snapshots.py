@@ -26,6 +26,8 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     externals: list[External]
     unclaimed: list[tuple[str, str, str, list[str]]]
     discrepancies: int
+    epoch: int = 0
+    epoch_ns: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -51,6 +53,8 @@ def dump_books(books: Books) -> bytes:
             list(books.externals.values()),
             [(*place, keys) for place, keys in books.unclaimed.items()],
             books.discrepancies,
+            books.epoch,
+            books.epoch_ns,
         )
     )
 
@@ -60,6 +64,7 @@ def load_books(data: bytes, venues: Mapping[str, VenueFacts]) -> Books:
     dump = _decode(data)
     books = Books(venues)
     books.lsn, books.stamp_ns, books.discrepancies = dump.lsn, dump.stamp_ns, dump.discrepancies
+    books.epoch, books.epoch_ns = dump.epoch, dump.epoch_ns
     for order in dump.open:
         books.take(order)
     for order in dump.closed:

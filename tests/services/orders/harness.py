@@ -168,7 +168,7 @@ class Ring:
     def _journal(self, message: msgspec.Struct) -> None:
         if isinstance(message, EpochRequest):
             epoch = self.journal.epochs[message.writer] = self.journal.epochs.get(message.writer, 1000) + 1
-            self.journal.write(message.writer, EPOCH, b"")
+            self.journal.write(message.writer, EPOCH, b"", epoch)
             last = self.journal.records[-1]
             grant = EpochGranted(message.writer, message.token, epoch, last.lsn, last.stamp_ns, 1, "test")
             self.core.received("journal", b"", grant, self.now)

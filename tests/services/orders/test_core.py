@@ -685,3 +685,17 @@ def test_an_order_that_closed_while_orders_was_away_is_asked_for_its_missing_fil
     ring.report(order, "F", "2", qty="0.4", key="9", cum_qty=D(1))
     ring.go_live()
     assert last_ask(ring, "trades").order_id == f"V{order.cl_ord_id}"
+
+
+def test_what_a_former_life_left_under_way_has_no_say_after_the_wait(ring: Ring) -> None:
+    former = ring.new(1)
+    ring.start()
+    ring.hello()
+    ring.go_live()
+    ring.core._appender.low_disk = 1
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    assert ring.outcomes() == [(1, "refused")]
+    ring.sent(former)
+    ring.record("risk", Kind.REFUSED, Refused("risk", Reason.HALTED, "", "s", 1, former.attempt, former))
+    assert ring.outcomes() == [(1, "refused")]
+    assert ring.core.books.open_count() == 0
