@@ -61,6 +61,8 @@ from services.risk.state import WRITER, RiskState, VenueFacts
 ZERO: Final = Decimal(0)
 SCOPES = ("firm", "venue", "strategy", "symbol")
 NO_SUMS: Final = Sums()
+MAX_BUCKETS = 1024
+"""So many strategies' rates are kept; orders typed by hand have a strategy of their own each."""
 
 _decode = msgspec.msgpack.Decoder(Payload).decode
 
@@ -497,6 +499,8 @@ class RiskCore(BaseCore):
         bucket = self._strategy_buckets.get(strategy)
         if bucket is None:
             rules = self._settings.strategy(strategy)
+            if len(self._strategy_buckets) >= MAX_BUCKETS:
+                self._forget_full_buckets(now)
             bucket = self._strategy_buckets[strategy] = Bucket(rules.messages, rules.window_ns)
         if not bucket.allows(now.boot_ns):
             window_ms = bucket.window_ns // 1_000_000
@@ -504,6 +508,12 @@ class RiskCore(BaseCore):
             return Refusal(Reason.STRATEGY_RATE, text, limit=f"{bucket.messages} in {window_ms} ms")
         bucket.take(now.boot_ns)
         return None
+
+    def _forget_full_buckets(self, now: Instant) -> None:
+        """A full bucket is like a new one: strategies that are gone need none."""
+        buckets = self._strategy_buckets
+        for strategy in [name for name, each in buckets.items() if each.available(now.boot_ns) >= each.messages]:
+            del buckets[strategy]
 
     def _rate_of_session(self, venue: str, now: Instant) -> Refusal | None:
         bucket, reserve = self._session_buckets[venue], self._reserves[venue]

@@ -62,6 +62,9 @@ class Exposure:
         else:
             firm.sell += quantity
             share.sell += quantity
+        if not (share.buy or share.sell or share.position):
+            # Every order that is typed by hand has a strategy of its own: they must not add up.
+            del self.shares[strategy, venue, symbol]
 
     def hold(self, strategy: str, venue: str, symbol: str, quantity: Decimal) -> None:
         """Change the position by `quantity`; `strategy` "" is nobody's."""
@@ -70,5 +73,9 @@ class Exposure:
             self.share(strategy, venue, symbol).position += quantity
 
     def count(self, strategy: str, orders: int) -> None:
-        """Change the number of open orders of a strategy."""
-        self.open_orders[strategy] = self.open_orders.get(strategy, 0) + orders
+        """Change the number of open orders of a strategy; one without any is forgotten."""
+        count = self.open_orders.get(strategy, 0) + orders
+        if count:
+            self.open_orders[strategy] = count
+        else:
+            self.open_orders.pop(strategy, None)

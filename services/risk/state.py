@@ -51,7 +51,7 @@ from common.messages import (
     encode,
 )
 from common.order_state import FILLED, REJECTED, TERMINAL_WORDS, FillChange, FillLedger, Leg
-from services.risk.exposure import Exposure
+from services.risk.exposure import Exposure, Sums
 
 ZERO: Final = Decimal(0)
 WRITER = "risk"
@@ -134,8 +134,11 @@ class TradesTold(NamedTuple):
 
 
 class SessionLife(msgspec.Struct, array_like=True):
-    """What the log last said of a session. `highest_inbound`: of the
-    numbers heard in `generation`. `down_lsn` is where the end of its last connection stands."""
+    """What the log last said of a session.
+
+    `highest_inbound`: the highest MsgSeqNum(34) heard in `generation`. `down_lsn`: where the end of its last connection
+    stands.
+    """
 
     state: str
     generation: int
@@ -664,9 +667,9 @@ class RiskState:
             case ("leg", owner):
                 return self.working.get(owner)
             case ("position", venue, symbol):
-                return self.exposure.sums(venue, symbol).position
+                return _held(self.exposure.firm.get((venue, symbol)))
             case ("share", strategy, venue, symbol):
-                return self.exposure.share(strategy, venue, symbol).position
+                return _held(self.exposure.shares.get((strategy, venue, symbol)))
             case ("session", name):
                 return self.sessions.get(name)
             case _:
@@ -693,3 +696,8 @@ class RiskState:
             ours = self.checkpoint(payload.at_lsn)
             if ours is not None and ours != payload.digest:
                 self.hash_mismatches += 1
+
+
+def _held(sums: Sums | None) -> Decimal | None:
+    """A position as the digest counts it: none is like zero, however many digits the zero has."""
+    return sums.position if sums is not None and sums.position else None

@@ -25,6 +25,7 @@ from common.messages import (
     Withdrawn,
     encode,
 )
+from services.risk.core import MAX_BUCKETS
 from services.risk.limits import StrategyRules
 from tests.services.risk.rig import RULES, STRATEGY, Log, Rig, report, settings
 
@@ -361,6 +362,20 @@ def test_a_share_of_the_sessions_rate_is_for_cancels_alone_and_cancels_pass_beyo
     for order in orders * 3:
         rig.command(rig.orders.cancel(order))
     assert len(rig.sent) == 8 + 27
+
+
+def test_strategies_that_come_and_go_leave_nothing_behind() -> None:
+    rig = Rig(settings(messages=10**6))
+    for index in range(MAX_BUCKETS + 10):
+        order = rig.orders.new("1", "0.1", strategy=f"cli-{index}")
+        rig.command(order)
+        rig.outbound(order)
+        rig.inbound(report(order, "4"))
+        rig.top()
+        rig.log_tick(ms=10)
+    assert len(rig.core._strategy_buckets) <= MAX_BUCKETS
+    assert not rig.state.exposure.shares and not rig.state.exposure.open_orders
+    assert not rig.core.in_flight.exposure.shares and not rig.core.in_flight.exposure.open_orders
 
 
 # -- standing --------------------------------------------------------------------------------------------------------

@@ -83,9 +83,7 @@ class Life:
             if random.random() < 0.5:
                 self.rig.record(Kind.GAP_FILLED, GapFilled(order.venue, 1, 1, 1, 9, (order.attempt,)))
             else:
-                self.rig.record(
-                    Kind.WITHDRAWN, Withdrawn(order.venue, 1, 1, 5, order.attempt, Reason.CONNECTION_LOST)
-                )
+                self.rig.record(Kind.WITHDRAWN, Withdrawn(order.venue, 1, 1, 5, order.attempt, Reason.CONNECTION_LOST))
 
     def rest(self, random: Random) -> None:
         ask = Ask("binance", 1, random.choice(("trades", "open_orders")), "BTCUSDT", asked_lsn=self.rig.log.lsn)
