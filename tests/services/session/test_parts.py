@@ -1,0 +1,128 @@
+"""The session's small parts: the message rate, the journal's clock, the table of open orders."""
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.instant import NS_PER_MS, Instant
+from common.messages import CancelRejected, ExecutionReport, NewOrder, RequestRejected
+from services.session.clock import JournalClock
+from services.session.open_orders import OpenOrders
+from services.session.rates import MessageRate
+from tests.common.venues.samples import amend, new
+
+ZERO = Decimal(0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.booleans()), max_size=80))
+def test_no_window_ever_holds_more_than_the_limit(tries: list[tuple[int, bool]]) -> None:
+    rate = MessageRate(messages=5, window_ms=1000, reserved=2)
+    boot_ms = 0
+    left: list[int] = []
+    for gap_ms, adds_risk in tries:
+        boot_ms += gap_ms
+        now = Instant(0, boot_ms * NS_PER_MS)
+        if rate.allows(0, now, adds_risk=adds_risk):
+            rate.left(now)
+            left.append(boot_ms)
+            assert sum(boot_ms - 1000 < at for at in left) <= (3 if adds_risk else 5)
+
+
+def test_what_waits_counts_as_sent() -> None:
+    rate = MessageRate(messages=3, window_ms=1000, reserved=1)
+    now = Instant(0, 10**9)
+    assert rate.allows(1, now, adds_risk=True)
+    assert not rate.allows(2, now, adds_risk=True)
+    assert rate.allows(2, now, adds_risk=False)
+    assert not rate.allows(3, now, adds_risk=False)
+
+
+def test_the_clock_is_a_lower_bound_that_tightens_and_starts_anew_with_the_journal() -> None:
+    clock = JournalClock()
+    clock.heard(1_000, 1, Instant(0, 100))
+    clock.heard(1_050, 1, Instant(0, 200))
+    assert clock.estimate_ns(Instant(0, 300)) == 1_200
+    clock.heard(1_190, 1, Instant(0, 250))
+    assert clock.estimate_ns(Instant(0, 300)) == 1_240
+    assert clock.boot_ns(1_240) == 300
+    clock.heard(900, 2, Instant(0, 310))
+    assert clock.estimate_ns(Instant(0, 320)) == 910
+
+
+def report(cl_ord_id: str, exec_type: str, ord_status: str, **terms: object) -> ExecutionReport:
+    """A report on an order."""
+    values: dict[str, object] = {
+        "orig_cl_ord_id": "",
+        "order_id": "77",
+        "exec_id": "x",
+        "symbol": "BTCUSDT",
+        "side": "1",
+        "order_qty": Decimal("0.5"),
+        "price": None,
+        "last_qty": ZERO,
+        "last_px": ZERO,
+        "cum_qty": None,
+        "leaves_qty": None,
+    }
+    return ExecutionReport(cl_ord_id=cl_ord_id, exec_type=exec_type, ord_status=ord_status, **{**values, **terms})  # type: ignore[arg-type]
+
+
+def sent(orders: OpenOrders, command: NewOrder) -> None:
+    """A new order was numbered."""
+    orders.sent(command, 1, in_place=False)
+
+
+def names(orders: OpenOrders) -> list[str]:
+    """What may be open."""
+    return [order.cl_ord_id for order in orders.all()]
+
+
+def test_an_order_may_be_open_from_its_number_to_its_end() -> None:
+    orders = OpenOrders()
+    sent(orders, new())
+    assert names(orders) == ["5-1"]
+    orders.heard(report("5-1", "0", "0"), 1)
+    orders.heard(report("5-9", "4", "4", orig_cl_ord_id="5-1"), 1)
+    assert names(orders) == []
+
+
+def test_an_order_that_was_heard_of_is_not_undone_by_its_message() -> None:
+    orders = OpenOrders()
+    sent(orders, new())
+    orders.heard(report("5-1", "0", "0"), 1)
+    orders.never_arrived(new().attempt)
+    orders.heard(RequestRejected(3, new().attempt, "5-1"), 1)
+    assert names(orders) == ["5-1"]
+
+
+def test_an_ambiguous_word_ends_nothing() -> None:
+    orders = OpenOrders()
+    sent(orders, new())
+    orders.heard(report("5-1", "8", "8", ambiguous=True, order_id=""), 1)
+    orders.heard(RequestRejected(3, new().attempt, "5-1", ambiguous=True), 1)
+    assert names(orders) == ["5-1"]
+    orders.heard(RequestRejected(3, new().attempt, "5-1"), 1)
+    assert names(orders) == []
+
+
+def test_an_amendment_in_place_renames_and_a_cancel_and_new_adds() -> None:
+    orders = OpenOrders()
+    sent(orders, new())
+    orders.heard(report("5-1", "0", "0"), 1)
+    orders.sent(amend(), 1, in_place=True)
+    assert names(orders) == ["5-1"]
+    orders.heard(report("5-2", "5", "0", orig_cl_ord_id="5-1"), 1)
+    assert names(orders) == ["5-2"]
+    orders.sent(amend(cl_ord_id="5-3", orig_cl_ord_id="5-2"), 1, in_place=False)
+    assert sorted(names(orders)) == ["5-2", "5-3"]
+    orders.heard(CancelRejected("5-3", "5-2", "77", ""), 1)
+    assert names(orders) == ["5-2"]
+
+
+def test_a_strangers_order_on_the_account_is_kept_too() -> None:
+    orders = OpenOrders()
+    orders.heard(report("by-hand", "0", "0", order_id="91"), 1)
+    assert names(orders) == ["by-hand"]
+    orders.heard(report("web-1", "4", "4", orig_cl_ord_id="by-hand", order_id="91"), 1)
+    assert names(orders) == []
