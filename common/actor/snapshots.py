@@ -6,17 +6,12 @@ last state hash that the actor wrote into the log, writes, reads back, and remov
 `snapshots` runs the programs one after the other; the live actors have no part in it.
 """
 
-import ctypes
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import msgspec
 
-from common.actor.snapshot_calls import MakeSnapshot, SnapshotMade
 from common.config import Config, ConfigError, load
 from common.exit_status import ExitStatus
 from common.journal import JournalError, OsFiles, Reader
@@ -24,11 +19,7 @@ from common.journal.frames import Record
 from common.journal.snapshots import Snapshot, newest_snapshot, prune_snapshots, snapshot_folder, write_snapshot
 from common.messages import HASH_EVERY, Kind, StateHash
 
-LONGEST_S = 300.0
-LEAST_PRIORITY = 19
-PR_SET_PDEATHSIG = 1
 READ_BYTES = 4 << 20
-_libc = ctypes.CDLL(None)
 _decode_hash = msgspec.msgpack.Decoder(StateHash).decode
 
 
@@ -155,23 +146,3 @@ def run_snapshot_program(name: str, newest: Callable[[Config], Foldable]) -> int
         return ExitStatus.FAILURE
     print(f"at LSN {lsn}")
     return ExitStatus.OK
-
-
-def make_in_process(call: msgspec.Struct) -> SnapshotMade:
-    """Run the program of a `MakeSnapshot` at the least priority, and wait for it."""
-    assert isinstance(call, MakeSnapshot)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", call.module, *call.arguments],
-            capture_output=True, text=True, timeout=LONGEST_S, check=False,
-            preexec_fn=_stand_back,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
-        return SnapshotMade(False, str(error))
-    return SnapshotMade(done.returncode == 0, (done.stdout if done.returncode == 0 else done.stderr).strip()[-500:])
-
-
-def _stand_back() -> None:
-    """Least priority, and no longer life than the process that asked."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.nice(LEAST_PRIORITY)

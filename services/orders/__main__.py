@@ -3,10 +3,9 @@
 import sys
 
 from common.actor.shell import Shell
-from common.actor.snapshots import make_in_process
 from common.actor.start import connect_journal, run_actor, shell_for
 from common.config import Config
-from common.journal import OsFiles, Reader
+from common.journal import NotThere, OsFiles, Reader
 from common.messages import EntryRequest
 from services.orders.books import Books
 from services.orders.core import OrdersCore
@@ -27,20 +26,24 @@ def build(config: Config) -> Shell:
     for name, venue in config.venues.items():
         if venue.rest is not None:
             shell.connect_push(f"account.{name}", config.endpoint(f"account.{name}"))
-    shell.worker(make_in_process)
     return shell
 
 
 def starting_books(config: Config, index: IndexFile, reader: Reader) -> Books:
-    """The newest snapshot's books; empty ones where the index lacks what they have forgotten and the log still has
-    it."""
-    books = newest_books(config)
-    if index.covered_lsn >= books.lsn:
+    """The newest snapshot's books whose forgotten orders are in the index; where there is none, empty ones as long as
+    the log still has everything, else the newest, and the index is known to be incomplete."""
+    books = newest_books(config, reader, index.covered_lsn)
+    if books.lsn or _begins_with_the_first(reader):
         return books
-    if reader.first_lsn() == 1:
-        return Books(books.facts)
     index.complete = False
-    return books
+    return newest_books(config, reader)
+
+
+def _begins_with_the_first(reader: Reader) -> bool:
+    try:
+        return reader.first_lsn() == 1
+    except NotThere:
+        return True
 
 
 if __name__ == "__main__":

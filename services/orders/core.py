@@ -18,9 +18,8 @@ from decimal import Decimal
 import msgspec
 import orjson
 
-from common.actor.core import BaseCore, Call, Exit, Send
+from common.actor.core import BaseCore, Exit, Send
 from common.actor.links import AWAY_NS, Appender, Follower, Superseded
-from common.actor.snapshot_calls import MakeSnapshot, SnapshotMade
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.frames import Record
 from common.messages import (
@@ -82,7 +81,6 @@ from services.orders.names import cl_ord_id_of, request_identity, same_request
 from services.orders.views import order_event, position_event
 from services.orders.wishes import Wishes
 
-SNAPSHOT_PROGRAM = "services.orders.make_snapshot"
 MAX_IN_FLIGHT = 20_000
 """Commands that the log has not decided; at 15,000 a second more than a second's worth, which is the longest life."""
 
@@ -118,14 +116,10 @@ class VenueSettings(msgspec.Struct, frozen=True):
 
 
 class OrdersSettings(msgspec.Struct, frozen=True):
-    """All of the order manager's configuration; `time_to_live_ns` bounds the life of what adds risk.
-
-    A snapshot is made each time the log has grown by `snapshot_records`; 0 never.
-    """
+    """All of the order manager's configuration; `time_to_live_ns` bounds the life of what adds risk."""
 
     venues: Mapping[str, VenueSettings]
     time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
-    snapshot_records: int = 0
 
 
 class InFlight(msgspec.Struct, gc=False):
@@ -174,9 +168,6 @@ class OrdersCore(BaseCore):
         self._gate_boot_ns: dict[str, int] = {}
         self._orphan_boot_ns: dict[str, int] = {}
         self._digests: dict[int, bytes] = {}
-        self._snapshot_lsn = self.books.lsn
-        self._snapshots = 0
-        self._making_snapshot = False
         self._hash_mismatches = 0
         self._counts: Counter[str] = Counter()
 
@@ -242,13 +233,6 @@ class OrdersCore(BaseCore):
     def turn_ended(self, now: Instant) -> None:
         """Send the turn's appends."""
         self._appender.turn_ended(now)
-
-    def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
-        """A snapshot was made, or failed to be; the next is tried when the log has grown by as much again."""
-        self._making_snapshot = False
-        self._index.write(self.books.lsn)
-        if isinstance(result, SnapshotMade):
-            self.note("info" if result.ok else "warning", "snapshot", ok=result.ok, text=result.text)
 
     def stop(self, now: Instant) -> None:
         """Cancel what rests at venues that want it so, see it gone, and exit; within STOP_NS in any case."""
@@ -326,21 +310,12 @@ class OrdersCore(BaseCore):
         elif self._moved:
             self._moved = False
             self._step(now)
-        self._snapshot()
+        self._index.flush(self.books.lsn)
         if self._stopping_boot_ns is not None:
             self._check_stopped(now)
 
     def _order_forgotten(self, order: Order) -> None:
         self._index.put_order(self._shown(order), order.ids)
-
-    def _snapshot(self) -> None:
-        """Have a snapshot made when the log has grown by enough; by another process, while this one goes on."""
-        every = self._settings.snapshot_records
-        if self._live and every and not self._making_snapshot and self.books.lsn - self._snapshot_lsn >= every:
-            self._making_snapshot = True
-            self._snapshot_lsn = self.books.lsn
-            self._snapshots += 1
-            self.effects.append(Call(self._snapshots, MakeSnapshot(SNAPSHOT_PROGRAM)))
 
     def _append_hash(self, lsn: int, now: Instant) -> None:
         for old in [at for at in self._digests if at <= lsn - 16 * HASH_EVERY]:
@@ -887,6 +862,7 @@ class OrdersCore(BaseCore):
         if not late and (resting or self._in_flight) and self._live:
             return
         self._stopping_boot_ns = None
+        self._index.write(self.books.lsn)
         if resting:
             self.note("warning", "left_open", orders=[f"{order.strategy}/{order.number}" for order in resting])
         self.effects.append(Exit(0, f"stopped; {len(resting)} orders that were to be cancelled are left"))

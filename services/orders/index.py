@@ -33,7 +33,8 @@ class Index(Protocol):
         """Whose ClOrdID(11) that is; None when it is not there."""
 
     def flush(self, lsn: int) -> None:
-        """The log was applied up to `lsn`: write what was put, if it is enough for a portion."""
+        """The log was applied up to `lsn`: write what was put, if it is enough for a portion, and how far the log is
+        covered, if it has been long."""
 
     def write(self, lsn: int) -> None:
         """The log was applied up to `lsn`: write what was put, so that a snapshot that stands there can be used."""

@@ -17,6 +17,9 @@ from services.orders.names import Remembered
 PORTION = 256
 """Rows in one transaction: a millisecond's work, so that a busy loop does not feel it."""
 
+COVER_RECORDS = 1000
+"""So often it is written down how far the log is covered, rows or none: a snapshot beyond that cannot be used."""
+
 MAX_WAITING = 100_000
 """Rows that wait for a disk that does not take them."""
 
@@ -93,7 +96,7 @@ class IndexFile:
 
     def flush(self, lsn: int) -> None:
         """See `Index`."""
-        if len(self._commands) + len(self._orders) >= PORTION:
+        if len(self._commands) + len(self._orders) >= PORTION or lsn - self.covered_lsn >= COVER_RECORDS:
             self.write(lsn)
 
     def write(self, lsn: int) -> None:

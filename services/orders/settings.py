@@ -11,7 +11,7 @@ from services.orders.inquiries import VenueWays
 def orders_settings(config: Config) -> OrdersSettings:
     """Everything that orders must know of the stack and its venues."""
     venues = {name: _venue(venue) for name, venue in config.venues.items()}
-    return OrdersSettings(venues, config.stack.orders.ttl_ms * NS_PER_MS, config.stack.journal.snapshot_records)
+    return OrdersSettings(venues, config.stack.orders.ttl_ms * NS_PER_MS)
 
 
 def _venue(venue: VenueConfig) -> VenueSettings:

@@ -6,7 +6,6 @@ from functools import partial
 import click
 
 from common.actor.shell import Shell
-from common.actor.snapshots import make_in_process
 from common.actor.start import connect_journal, run_actor, shell_for, target_fix
 from common.config import Config, ConfigError
 from common.fix.session_types import SequencePolicy
@@ -41,7 +40,6 @@ def session_config(name: str, config: Config) -> SessionConfig:
         reconnect_max_ms=fix.reconnect_max_ms,
         cancel_reserve_ratio=float(config.stack.risk.cancel_reserve_ratio),
         emergency_folder=str(config.emergency_folder),
-        snapshot_records=config.stack.journal.snapshot_records,
         credentials=read_credentials(venue, config),
     )
 
@@ -50,12 +48,12 @@ def build(name: str, config: Config) -> Shell:
     """The session's core with its links."""
     settings = session_config(name, config)
     files = OsFiles()
-    folded = newest_folded(name, config)
+    reader = Reader(config.journal_folder, files)
+    folded = newest_folded(name, config, reader)
     shell = shell_for(SessionCore(settings, find_dialect(config.venues[name].dialect), files, folded), config)
     connect_journal(shell, config, follow=False)
-    shell.log_reader(Reader(config.journal_folder, files).read)
+    shell.log_reader(reader.read)
     shell.bind_pull("commands", config.endpoint(f"session.{name}"), Command)
-    shell.worker(make_in_process)
     target_fix(shell, TARGET, config.venues[name].fix, config)
     return shell
 

@@ -17,9 +17,8 @@ from typing import Annotated
 
 import msgspec
 
-from common.actor.core import BaseCore, Call, Close, Connect, Exit, HostWorked, Send
+from common.actor.core import BaseCore, Close, Connect, Exit, HostWorked, Send
 from common.actor.links import AWAY_NS, Follower, Superseded
-from common.actor.snapshot_calls import MakeSnapshot, SnapshotMade
 from common.fix.session import Session
 from common.fix.session_types import (
     Disconnect,
@@ -71,7 +70,6 @@ from services.session.resender import Resender
 from services.session.settings import SessionConfig
 
 TARGET = "fix"
-SNAPSHOT_PROGRAM = "services.session.make_snapshot"
 INTEGRITY = 7
 END_OF_LOG = ALL = 1 << 62
 CONNECT_TIMEOUT_NS = 10_000 * NS_PER_MS
@@ -129,9 +127,6 @@ class SessionCore(BaseCore):
         self._live = False
         self._alone_ns: int | None = None
         self._reading_alone = False
-        self._snapshot_lsn = self.folded.lsn
-        self._snapshots = 0
-        self._making_snapshot = False
         self._connection_deadline_ns: int | None = None
         self._closing: str | None = None
         self._test_req_id = b""
@@ -531,24 +526,7 @@ class SessionCore(BaseCore):
         self.outbox.acknowledged(number, stamp_ns, now)
         self.resender.acknowledged(number, now)
         self._carry_out(now)
-        self._snapshot()
         self._exit_when_stopped(now)
-
-    def _snapshot(self) -> None:
-        """Have a snapshot made when the log has grown by enough; by another process, while this one goes on."""
-        every, lsn = self.config.snapshot_records, self.records.appender.last_lsn
-        if every and not self._making_snapshot and lsn - self._snapshot_lsn >= every:
-            self._making_snapshot = True
-            self._snapshot_lsn = lsn
-            self._snapshots += 1
-            arguments = ("--venue", self.config.venue)
-            self.effects.append(Call(self._snapshots, MakeSnapshot(SNAPSHOT_PROGRAM, arguments)))
-
-    def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
-        """See `Core`: a snapshot was made, or failed to be; the next is tried when the log has grown again."""
-        self._making_snapshot = False
-        if isinstance(result, SnapshotMade):
-            self.note("info" if result.ok else "warning", "snapshot", ok=result.ok, text=result.text)
 
     # ---- emergency ----
 

@@ -14,8 +14,6 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     `connects_window_ms` that of our connection attempts. `cancel_reserve_ratio` of the messages is kept for what adds
     no risk. `jitter_seed` spreads the reconnections of sessions that lost their venue together. `emergency_folder`
     holds the latch and the emergency files.
-
-    A snapshot of what is folded is made each time the log has grown by `snapshot_records`; 0 never.
     """
 
     venue: str
@@ -35,7 +33,6 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     cancel_reserve_ratio: float = 0.2
     jitter_seed: int = 0
     emergency_bytes: int = 16 << 20
-    snapshot_records: int = 0
     credentials: Credentials | None = None
 
     @property

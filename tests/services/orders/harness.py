@@ -86,7 +86,6 @@ class Ring:
         self.clients: dict[bytes, list[Any]] = {}
         self.commands: list[Any] = []
         self.asks: list[Ask] = []
-        self.calls: list[Call] = []
         self.exit: Exit | None = None
         self.connections: dict[str, int] = {}
         self.numbers: dict[str, int] = {}
@@ -160,8 +159,6 @@ class Ring:
             case ReadLog(first, last):
                 records = [r for r in self.journal.records if first <= r.lsn <= last]
                 self.core.log_read(records, self.now)
-            case Call():
-                self.calls.append(effect)
             case Exit():
                 self.exit = effect
 

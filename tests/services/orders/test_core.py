@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from common.actor.snapshot_calls import MakeSnapshot, SnapshotMade
 from common.messages import (
     AmendOrder,
     AmendRequest,
@@ -648,17 +646,6 @@ def test_a_snapshot_is_the_state_and_folds_on_alike(ring: Ring) -> None:
     assert loaded.digest() == books.digest()
     assert loaded.positions == books.positions
     assert dump_books(loaded) == dump_books(books)
-
-
-def test_a_snapshot_is_asked_for_when_the_log_has_grown() -> None:
-    few = settings()
-    ring = Ring(msgspec.structs.replace(few, snapshot_records=10))
-    ring.go_live()
-    ring.pass_time(3000)
-    assert [call.argument for call in ring.calls] == [MakeSnapshot("services.orders.make_snapshot")]
-    ring.core.call_finished(1, SnapshotMade(True, "at LSN 9"), ring.now)
-    ring.pass_time(3000)
-    assert len(ring.calls) == 2
 
 
 # ---- fills that were missed ----

@@ -18,7 +18,7 @@ from services.orders import index_file
 from services.orders.books import Books
 from services.orders.core import OrdersCore
 from services.orders.index import Index, MemoryIndex
-from services.orders.index_file import IndexFile
+from services.orders.index_file import COVER_RECORDS, IndexFile
 from services.orders.names import Remembered
 from tests.services.orders.harness import D, Ring, report
 
@@ -125,6 +125,18 @@ def test_a_file_from_before_the_host_s_last_start_is_made_anew(tmp_path: Path, m
     monkeypatch.setattr(index_file, "BOOT_ID", boot_id)
     again = IndexFile(path)
     assert again.covered_lsn == 0 and again.command("s", 1) is None
+    again.close()
+
+
+def test_how_far_the_log_is_covered_is_written_down_without_rows(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    first = IndexFile(path)
+    first.flush(COVER_RECORDS - 1)
+    assert first.covered_lsn == 0
+    first.flush(COVER_RECORDS)
+    first.close()
+    again = IndexFile(path)
+    assert again.covered_lsn == COVER_RECORDS
     again.close()
 
 
