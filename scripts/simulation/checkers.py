@@ -22,6 +22,7 @@ from common.messages import (
     CommandOutcome,
     EpochGranted,
     NewOrder,
+    OpenGate,
     OrderEvent,
     Outbound,
     Payload,
@@ -82,13 +83,15 @@ class Checkers:
         self.withdrawn_names: set[Name] = set()
         self.closed_names: dict[tuple[str, str], OrderEvent] = {}
         self.true_orders: dict[tuple[str, str], TrueOrder] = {}
-        self.latched_since: dict[str, int] = {}
+        self.latched: set[str] = set()
         self.orders_accepted = 0
         self.connections: dict[str, SessionChanged] = {}
         self._limits = limits
         self._logged: dict[tuple[str, bytes], Logged] = {}
         self._withdrawn: dict[tuple[str, int, int], Ended] = {}
         self._learned = 0
+        self._told_cum: dict[Name, tuple[int, Decimal]] = {}
+        self._gates_sent: set[tuple[str, int]] = set()
         self._names: dict[Attempt, Name] = {}
         self._legs: dict[Name, list[tuple[str, str]]] = defaultdict(list)
         self._sent_numbers: dict[tuple[str, int], set[int]] = defaultdict(set)
@@ -181,6 +184,8 @@ class Checkers:
             case "orders" | "risk":
                 if isinstance(message, NewOrder | AmendOrder):
                     self._check_wait(process.name, message)
+                elif isinstance(message, OpenGate) and process.name == "orders":
+                    self._gates_sent.add((message.venue, message.connection))
                 elif isinstance(message, CommandOutcome):
                     self._check_outcome(message)
                 elif isinstance(message, OrderEvent):
@@ -225,6 +230,11 @@ class Checkers:
             if still:
                 raise Violation("closed-is-closed", f"{event} is told, and {still} is open at {event.venue}")
             self.closed_names.update(dict.fromkeys(legs, event))
+        lsn, told_qty = self._told_cum.get((event.strategy, event.number), (0, Decimal(0)))
+        if event.lsn >= lsn:
+            if event.cum_qty < told_qty:
+                raise Violation("cum-qty-rises", f"{event} is told, after a CumQty(14) of {told_qty}")
+            self._told_cum[event.strategy, event.number] = (event.lsn, event.cum_qty)
         filled = sum((order.cum_qty for order in true_orders.values()), Decimal(0))
         if event.cum_qty > filled:
             raise Violation("no-phantom-fill", f"{event} is told, {filled} is filled at {event.venue}")
@@ -261,8 +271,10 @@ class Checkers:
         if isinstance(command, NewOrder | AmendOrder):
             if logged.stamp_ns > command.deadline_ns:
                 raise Violation("no-void-out", f"{venue}: record {logged.lsn} is void and leaves")
-            if venue in self.latched_since:
+            if venue in self.latched:
                 raise Violation("no-new-under-latch", f"{venue}: record {logged.lsn} leaves under the latch")
+            if (venue, payload.connection) not in self._gates_sent:
+                raise Violation("gate-first", f"{venue}: record {logged.lsn} leaves on {payload.connection}")
         withdrawn = self._withdrawn.get((venue, payload.generation, payload.msg_seq_num))
         if withdrawn is None or payload.filler or (withdrawn.emergency and logged.order > withdrawn.order):
             return

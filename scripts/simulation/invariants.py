@@ -14,6 +14,8 @@ INVARIANTS = {
     "one-outcome": "Each command has one outcome, the one that the log decides, and no strategy is ever told another.",
     "closed-is-closed": "An order that a strategy was told is closed is not open at the exchange, and never will be.",
     "no-phantom-fill": "No strategy is told of more than the exchange has filled.",
+    "cum-qty-rises": "No strategy is told of a smaller CumQty(14) than before.",
+    "gate-first": "What adds risk leaves only on a connection whose gate orders has told to open.",
     "exposure": "The position at the exchange, with every open order at its worst, never passes the limit.",
     "wait-after-restart": "A restarted orders or risk sends nothing that adds risk before its former life is over.",
     "through-risk": "What adds risk carries risk's decision.",

@@ -1,9 +1,254 @@
-"""Bugs planted in the real cores, to see that the checkers find them."""
+"""The checkers are checked: bugs planted in the real cores, each a few lines, which the simulation must find.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+A bug takes the place of one method of a real class for as long as a run lasts. `within` is the number of seeds, from 0 on,
+of which at least one must end in a violation.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from common import outcome
+from common.actor import links
+from common.actor.core import Write
+from common.journal import log
+from common.journal.files import write_all
+from common.journal.frames import parse
+from common.latch import Latch
+from common.messages import CommandOutcome, OrderStatus, Reason
+from common.order_state import FillLedger, Leg, Order
+from services.orders import core as orders_core
+from services.orders.wishes import Wishes
+from services.risk import core as risk_core
+from services.session import release
+from services.session.core import SessionCore
+from services.session.history import History
+from services.session.outbox import Outbox
+
+STEPS = 2000
+
+
+class Bug(NamedTuple):
+    """One planted bug: what it is, how it is put in place, and within how many seeds it must be found."""
+
+    sentence: str
+    swaps: tuple[tuple[object, str, Callable[[Any], Any]], ...]
+    within: int = 20
 
 
 @contextmanager
 def plant(name: str) -> Iterator[None]:
-    yield
+    """The bug called `name` is in the cores while this lasts. Raises KeyError."""
+    with ExitStack() as stack:
+        for owner, attribute, make in BUGS[name].swaps:
+            stack.enter_context(_swapped(owner, attribute, make))
+        yield
+
+
+@contextmanager
+def _swapped(owner: object, attribute: str, make: Callable[[Any], Any]) -> Iterator[None]:
+    original = getattr(owner, attribute)
+    setattr(owner, attribute, make(original))
+    try:
+        yield
+    finally:
+        setattr(owner, attribute, original)
+
+
+def _instead(method: Callable[..., Any]) -> Callable[[Any], Any]:
+    """The method takes the original's place and is given it first."""
+    return lambda original: lambda self, *arguments, **named: method(original, self, *arguments, **named)
+
+
+def _send_before_journal(original: Any, self: Any, effect: Any, now: Any) -> None:
+    original(self, effect, now)
+    if not effect.resent:
+        self._core.effects.append(Write(self.connection, effect.raw))
+        self.queue.take_all()
+
+
+def _reuse_number(original: Any, self: Any, now: Any) -> None:
+    self.history.next_outbound = max(1, self.history.next_outbound - 1)
+    original(self, now)
+
+
+def _lose_reservation(original: Any, self: Any, reservation: Any, sign: int) -> None:
+    """Nothing is counted that is in flight."""
+
+
+def _timeout_is_reject(original: Any, self: Any) -> bool:
+    if not self.legs[0].word and self.ending is None:
+        self.end(OrderStatus.REJECTED, Reason.VENUE_REJECTED)
+    return bool(original(self))
+
+
+def _write_unsynced(original: Any, self: Any, block: bytes, end: Any) -> None:
+    write_all(self._files, self._handle, block, self._position)
+    self._durable = end
+
+
+def _sync_later(original: Any, self: Any, block: bytes, end: Any) -> None:
+    self._files.sync(self._handle)
+    _write_unsynced(original, self, block, end)
+
+
+def _follow_gaps(original: Any, self: Any, block: bytes) -> Any:
+    fresh = [record for record in parse(block) if record.lsn > self.cursor]
+    if fresh:
+        self.cursor = fresh[-1].lsn
+    return fresh
+
+
+def _drop_on_replay(original: Any, self: Any, records: Any, now: Any) -> Any:
+    return [record for record in original(self, records, now) if record.lsn % 7]
+
+
+def _keep_for_next_connection(original: Any, self: Any, reason: Any, now: Any) -> None:
+    self._resends.clear()
+    self.fix, self.blocked = None, False
+
+
+def _rest_overrules(original: Any, self: Any, word: str, order_id: str, qty: Any, price: Any, cum: Decimal) -> None:
+    original(self, word, order_id, qty, price, cum)
+    self.told_cum_qty = cum
+    self.cum_qty = cum
+
+
+def _count_fills_again(original: Any, self: Any, venue: str, symbol: str, trade_key: str, *rest: Any) -> Any:
+    self._again = getattr(self, "_again", 0) + 1
+    return original(self, venue, symbol, f"{trade_key}/{self._again}", *rest)
+
+
+def _expire_early(original: Any, self: Any, stamp_ns: int) -> Any:
+    return original(self, stamp_ns + 900_000_000)
+
+
+def _resend_orders(original: Any, self: Any, begin: int, end: int) -> Any:
+    everything = getattr(self, "every_raw", {})
+    return [(number, everything[number]) for number in range(begin, end + 1) if number in everything]
+
+
+def _keep_every_raw(original: Any, self: Any, record: Any, stamp_ns: int) -> None:
+    original(self, record, stamp_ns)
+    if not hasattr(self, "every_raw"):
+        self.every_raw = {}
+    self.every_raw[record.msg_seq_num] = record.raw
+
+
+def _cancel_once(original: Any, self: Any, name: Any, boot_ns: int) -> None:
+    """The wish is not tried again."""
+    self.end(name)
+
+
+def _open_at_once(original: Any, self: Any, now: Any) -> None:
+    original(self, now)
+    self._gate_open = True
+
+
+def _forget_latch(original: Any, self: Any) -> None:
+    original(self)
+    self.set = False
+
+
+def _release_withdrawn(original: Any, self: Any) -> Any:
+    taken = list(self._items)
+    self._items.clear()
+    return taken
+
+
+def _tell_before_journal(original: Any, self: Any, command: Any) -> None:
+    original(self, command)
+    self.clients.emit(
+        command.strategy,
+        CommandOutcome(self.books.lsn + 1, 0, command.strategy, command.number, "sent"),
+    )
+
+
+BUGS: dict[str, Bug] = {
+    "send-before-journal": Bug(
+        "A session writes a message before the journal has acknowledged it.",
+        ((Outbox, "numbered", _instead(_send_before_journal)),), 3,
+    ),
+    "reuse-number": Bug(
+        "A restarted session goes on one number too low.",
+        ((SessionCore, "_go_live", _instead(_reuse_number)),), 10,
+    ),
+    "forget-in-flight": Bug(
+        "Risk forgets what it has approved and the log does not show yet.",
+        ((risk_core.InFlight, "_count", _instead(_lose_reservation)),), 100,
+    ),
+    "timeout-is-reject": Bug(
+        "An order that was not answered when its connection died counts as rejected.",
+        ((Order, "connection_lost", _instead(_timeout_is_reject)),), 60,
+    ),
+    "no-wait-orders": Bug(
+        "A restarted orders acts before its former life is over.",
+        ((orders_core, "MAX_TIME_TO_LIVE_NS", lambda _: 0),), 10,
+    ),
+    "no-wait-risk": Bug(
+        "A restarted risk acts before its former life is over.",
+        ((risk_core, "MAX_TIME_TO_LIVE_NS", lambda _: 0),), 20,
+    ),
+    "void-leaves": Bug(
+        "A session releases what was stamped after its deadline.",
+        ((release, "deadline_of", lambda _: lambda command: None),), 60,
+    ),
+    "ack-from-page-cache": Bug(
+        "The journal acknowledges what was written and not synced.",
+        ((log.Log, "_write", _instead(_write_unsynced)),), 3,
+    ),
+    "ack-before-sync": Bug(
+        "The journal syncs a batch only when the next one comes.",
+        ((log.Log, "_write", _instead(_sync_later)),), 3,
+    ),
+    "follow-gaps": Bug(
+        "Followers of the stream take what comes, though records before it are missing.",
+        ((links.Follower, "received", _instead(_follow_gaps)),), 60,
+    ),
+    "drop-on-replay": Bug(
+        "Replay leaves out some records.",
+        ((links.Follower, "log_read", _instead(_drop_on_replay)),), 30,
+    ),
+    "release-to-newer-connection": Bug(
+        "What was numbered for a dead connection leaves on the next one.",
+        ((Outbox, "lost", _instead(_keep_for_next_connection)),), 30,
+    ),
+    "rest-lowers-cum-qty": Bug(
+        "A REST answer overrules the fills that are known.",
+        ((Leg, "told_by_rest", _instead(_rest_overrules)),), 150,
+    ),
+    "count-fills-again": Bug(
+        "A fill that is told twice counts twice.",
+        ((FillLedger, "trade", _instead(_count_fills_again)),), 60,
+    ),
+    "expire-early": Bug(
+        "An attempt is told expired before its deadline.",
+        ((outcome.Outcomes, "stamp", _instead(_expire_early)),), 30,
+    ),
+    "resend-orders": Bug(
+        "Orders are sent again when the venue asks for missed messages.",
+        ((History, "resendable", _instead(_resend_orders)), (History, "_outbound", _instead(_keep_every_raw))), 100,
+    ),
+    "cancel-once": Bug(
+        "A cancel that failed is not tried again.",
+        ((Wishes, "retry", _instead(_cancel_once)),), 100,
+    ),
+    "open-at-once": Bug(
+        "A session opens its gate before orders has reconciled.",
+        ((SessionCore, "_in_step", _instead(_open_at_once)),), 10,
+    ),
+    "forget-latch": Bug(
+        "The kill latch does not outlive the process.",
+        ((Latch, "load", _instead(_forget_latch)),), 150,
+    ),
+    "release-unacknowledged": Bug(
+        "Numbers leave in order, but do not wait for the journal or for the fillers before them.",
+        ((release.ReleaseQueue, "take_cleared", _instead(_release_withdrawn)),), 10,
+    ),
+    "tell-before-journal": Bug(
+        "Orders tells that a command was sent when it sends it on.",
+        ((orders_core.OrdersCore, "_fly", _instead(_tell_before_journal)),), 5,
+    ),
+}  # fmt: skip
+"""Every planted bug by its name."""

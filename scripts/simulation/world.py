@@ -64,6 +64,7 @@ class World:
         self.calm = False
         self.answers: dict[int, ControlAnswer] = {}
         self.latched: set[str] = set()
+        self._acts: dict[int, str] = {}
         self.logged_out: set[str] = set()
         self.hosts = {name: Host(name, self.scheduler, self.random) for name in ("stack", *EXCHANGES)}
         self.witness = Witness(actors.JOURNAL_FOLDER, self.checkers.learned)
@@ -268,6 +269,9 @@ class World:
         self._token += 1
         request = ControlRequest(act, msgspec.json.encode(arguments or {}), "operator", self._token)
         self.trace("operator", act, name, arguments or "")
+        self._acts[self._token] = act
+        if act == "resume" and name.startswith("session@"):
+            self.checkers.latched.discard(name.partition("@")[2])
         self.processes[name].control(b"operator", request)
         return self._token
 
@@ -297,6 +301,10 @@ class World:
         self.logged_out.discard(name)
         self.ask(name, "logon")
 
+    def _note_latch(self, name: str, act: str, ok: bool) -> None:
+        if act == "kill" and ok and name.startswith("session@"):
+            self.checkers.latched.add(name.partition("@")[2])
+
     def insist(self) -> None:
         """Now and then, once all is calm: what a person logged out or latched is ended, whatever became of the word."""
         if self.scheduler.now_ns - self._insisted_ns < NS_PER_S:
@@ -316,6 +324,7 @@ class World:
         message = effect.message
         if isinstance(message, ControlAnswer):
             self.answers[message.token] = message
+            self._note_latch(process.name, self._acts.pop(message.token, ""), message.ok)
             self.trace(process.name, "answers", message.ok, message.text)
 
     # ---- watching
