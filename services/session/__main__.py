@@ -1,6 +1,7 @@
 """`python -P -m services.session --venue V`: the order entry session of one venue."""
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 
 import click
@@ -10,6 +11,8 @@ from common.actor.start import connect_journal, run_actor, shell_for, target_fix
 from common.config import Config, ConfigError
 from common.fix.session_types import SequencePolicy
 from common.journal import OsFiles, Reader
+from common.journal.errors import Damage, NotThere
+from common.journal.frames import Record
 from common.messages import Command
 from common.venues.credentials import read_credentials
 from common.venues.dialect import find_dialect
@@ -44,15 +47,30 @@ def session_config(name: str, config: Config) -> SessionConfig:
     )
 
 
+def read_log(core: SessionCore, reader: Reader, from_lsn: int, upto_lsn: int, max_bytes: int) -> Sequence[Record]:
+    """The log's next records. Under the kill latch, with no journal to ask, whatever is not there or not readable is
+    the end of the log: cancelling does not wait for it. Raises Damage otherwise.
+    """
+    try:
+        return reader.read(from_lsn, upto_lsn, max_bytes)
+    except NotThere:
+        return ()
+    except Damage:
+        if core.reading_alone:
+            return ()
+        raise
+
+
 def build(name: str, config: Config) -> Shell:
     """The session's core with its links."""
     settings = session_config(name, config)
     files = OsFiles()
     reader = Reader(config.journal_folder, files)
     folded = newest_folded(name, config, reader)
-    shell = shell_for(SessionCore(settings, find_dialect(config.venues[name].dialect), files, folded), config)
+    core = SessionCore(settings, find_dialect(config.venues[name].dialect), files, folded)
+    shell = shell_for(core, config)
     connect_journal(shell, config, follow=False)
-    shell.log_reader(reader.read)
+    shell.log_reader(partial(read_log, core, reader))
     shell.bind_pull("commands", config.endpoint(f"session.{name}"), Command)
     target_fix(shell, TARGET, config.venues[name].fix, config)
     return shell

@@ -173,6 +173,11 @@ class SessionCore(BaseCore):
         if self._follower.caught_up and not self._reading_alone and self.records.appender.granted:
             self._go_live(now)
 
+    @property
+    def reading_alone(self) -> bool:
+        """Whether the log is being read without a journal that answers."""
+        return self._reading_alone
+
     def _read_alone(self, now: Instant) -> None:
         """The journal does not grant an epoch: read what its files hold, which needs no journal."""
         self._alone_ns = None

@@ -1,0 +1,76 @@
+"""Invariant: the kill switch latches a real session with nothing else running, and no command claims what is not so."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import orjson
+import pytest
+
+from common.actor.control import ask, is_running
+from common.config import CHECKOUT, load
+from common.exit_status import ExitStatus
+from scripts.cli.main import run
+
+
+@pytest.fixture
+def own_var(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stack of one venue, of which nothing runs; its port is nobody's."""
+    monkeypatch.setenv("FIXRING_VAR", str(short_folder))
+    monkeypatch.setenv("FIXRING__BINANCE__ENABLED", "false")
+    monkeypatch.setenv("FIXRING__STRATEGIES__MAKER__ENABLED", "false")
+    monkeypatch.setenv("FIXRING__STRATEGIES__SIGNALS__ENABLED", "false")
+    monkeypatch.setenv("FIXRING__GENERIC__FIX__PORT", "9")
+    return short_folder
+
+
+@pytest.fixture
+def process(own_var: Path) -> Iterator[None]:
+    """The real session process, without a journal and without a venue."""
+    arguments = [sys.executable, "-P", "-m", "services.session", "--venue", "generic"]
+    child = subprocess.Popen(arguments, cwd=CHECKOUT, env=dict(os.environ))
+    try:
+        run_folder = load().paths.run
+        while child.poll() is None and not is_running(run_folder, "session@generic"):
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(0.02)
+        ask(run_folder, "session@generic", "status", {}, 30)
+        yield
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def test_kill_latches_without_journal_and_says_that_it_cannot_vouch(
+    process: None, own_var: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["session", "logout", "generic", "--yes"]) == ExitStatus.REFUSED
+    assert "journal does not answer" in capsys.readouterr().err
+    assert run(["kill", "--wait", "0.2", "--json"]) == ExitStatus.TIMEOUT
+    venues = orjson.loads(capsys.readouterr().out)["venues"]
+    assert (venues["generic"]["latched"], venues["generic"]["clear"]) == (True, False)
+    assert b"latched" in (own_var / "emergency" / "simulated" / "session@generic.latch").read_bytes()
+    assert run(["resume", "--yes"]) != ExitStatus.OK
+
+
+def test_what_a_session_says(process: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["session", "list"]) == ExitStatus.OK
+    out = capsys.readouterr().out
+    assert "session@generic" in out and "starting" in out
+    assert "marketdata@generic" in out and "not running" in out
+    assert run(["session", "show", "generic", "--json"]) == ExitStatus.OK
+    assert orjson.loads(capsys.readouterr().out)["state"] == "starting"
+
+
+def test_nothing_runs(own_var: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["session", "list"]) == ExitStatus.NOT_RUNNING
+    assert run(["session", "show", "generic"]) == ExitStatus.NOT_RUNNING
+    assert run(["kill"]) == ExitStatus.NOT_RUNNING
+    assert run(["resume", "--yes"]) == ExitStatus.NOT_RUNNING
+    assert run(["session", "show", "kraken"]) == ExitStatus.USAGE
+    assert run(["session", "set-seq", "generic", "--yes"]) == ExitStatus.USAGE
+    assert run(["session", "logout", "marketdata@generic", "--yes"]) == ExitStatus.USAGE
+    assert "there is no session 'kraken'" in capsys.readouterr().err
