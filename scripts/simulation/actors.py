@@ -263,17 +263,18 @@ def _exchange(world: "World", venue: str) -> Actor:
 def _trader(world: "World", name: str) -> Actor:
     plan = world.plan
     strategy = name.partition("@")[2]
+    temper = Random(f"temper {name} {plan.seed}")
+    share = temper.choice((40, 40, 10, 4))
     markets = [
         Market(venue, symbol, config.simulated.prices[symbol], instrument.tick_size, instrument.lot_size,
-               CONFIG.stack.risk.symbols[symbol].position_limit / 40)
+               CONFIG.stack.risk.symbols[symbol].position_limit / share)
         for venue, config in CONFIG.venues.items()
         if config.simulated is not None
         for symbol, instrument in config.instruments.items()
     ]  # fmt: skip
-    temper = Random(f"temper {name} {plan.seed}")
     habits = Habits(
         plan.pause_ns, temper.choice((0.1, 0.3, 0.6)), temper.choice((0.0, 0.05, 0.2)), temper.choice((0.0, 0.03)),
-        temper.choice((0.0, 0.15, 0.4)), temper.choice((0.1, 0.2, 0.3)), temper.choice((0.0, 0.02)),
+        temper.choice((0.0, 0.15, 0.4)), temper.choice((0.1, 0.2, 0.3)), temper.choice((0.0, 0.02, 0.1)),
     )  # fmt: skip
 
     def build(process: Process) -> BaseCore:

@@ -189,7 +189,7 @@ def _relogon(world: World, target: str, random: Random) -> None:
 
 
 def _kill_switch(world: World, target: str, random: Random) -> None:
-    world.pull_kill_switch()
+    world.pull_kill_switch(risk_too=random.random() < 0.5)
     for name in sorted(world.latched):
         world.scheduler.after(random.choice((2, 5)) * NS_PER_S, world.resume, name)
 

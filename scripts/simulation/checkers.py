@@ -93,7 +93,7 @@ class Checkers:
         self._told_cum: dict[Name, tuple[int, Decimal]] = {}
         self._gates_sent: set[tuple[str, int]] = set()
         self._names: dict[Attempt, Name] = {}
-        self._legs: dict[Name, list[tuple[str, str]]] = defaultdict(list)
+        self.legs: dict[Name, list[tuple[str, str]]] = defaultdict(list)
         self._sent_numbers: dict[tuple[str, int], set[int]] = defaultdict(set)
         self._told_numbers: dict[tuple[str, int, int], set[int]] = defaultdict(set)
         self._framers: dict[tuple[str, int, int], Framer] = {}
@@ -155,7 +155,7 @@ class Checkers:
         name = (command.strategy, command.number)
         self._names[command.attempt] = name
         target = (command.target_strategy, command.target_number) if isinstance(command, AmendOrder) else name
-        self._legs[target].append((payload.session, command.cl_ord_id))
+        self.legs[target].append((payload.session, command.cl_ord_id))
         if command.decision is None:
             raise Violation("through-risk", f"record {record.lsn}: {name} was sent without a decision")
         if record.stamp_ns <= command.deadline_ns:
@@ -223,7 +223,7 @@ class Checkers:
     def _check_event(self, event: OrderEvent) -> None:
         if event.lsn > self.witness.last_lsn:
             raise Violation("told-after-journal", f"{event}, with {self.witness.last_lsn} records durable")
-        legs = self._legs[event.strategy, event.number]
+        legs = self.legs[event.strategy, event.number]
         true_orders = {self.true_orders[leg].order_id: self.true_orders[leg] for leg in legs if leg in self.true_orders}
         if event.status in CLOSED_STATUSES:
             still = [order.cl_ord_ids for order in true_orders.values() if order.open]

@@ -25,6 +25,7 @@ INVARIANTS = {
     "numbers-agree": "At rest, both sides of a session hold the same sequence numbers.",
     "state-rebuilds": "A state folded anew from the log equals the one that lived through it.",
     "alive-again": "When the faults stop, the system trades again within a bound.",
+    "wish-stays": "An accepted cancel is carried out, whatever happens meanwhile.",
     "answered": "At rest, every command has been answered.",
     "kill-empties": "The kill switch leaves no order open.",
 }

@@ -136,9 +136,11 @@ def _keep_every_raw(original: Any, self: Any, record: Any, stamp_ns: int) -> Non
     self.every_raw[record.msg_seq_num] = record.raw
 
 
-def _cancel_once(original: Any, self: Any, name: Any, boot_ns: int) -> None:
-    """The wish is not tried again."""
-    self.end(name)
+def _cancel_once(original: Any, self: Any, boot_ns: int) -> Any:
+    names = original(self, boot_ns)
+    for name in names:
+        self.end(name)
+    return names
 
 
 def _open_at_once(original: Any, self: Any, now: Any) -> None:
@@ -232,7 +234,7 @@ BUGS: dict[str, Bug] = {
     ),
     "cancel-once": Bug(
         "A cancel that failed is not tried again.",
-        ((Wishes, "retry", _instead(_cancel_once)),), 100,
+        ((Wishes, "due", _instead(_cancel_once)),), 100,
     ),
     "open-at-once": Bug(
         "A session opens its gate before orders has reconciled.",

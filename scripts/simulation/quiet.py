@@ -38,6 +38,7 @@ def come_to_rest(world: World) -> None:
         _Probe(world, venue, symbol).trade()
     _wait(world, AGREE_WITHIN_NS, "answered", lambda: not _unanswered(world), lambda: _unanswered(world))
     _Audit(world).until_equal()
+    _wait(world, AGREE_WITHIN_NS, "wish-stays", lambda: not _wished(world), lambda: _wished(world))
     _probe(world).ask(CancelAllRequest(0, 0, target_strategy="*"))
     world.processes[PROBE].flush()
     _Audit(world).until_empty()
@@ -58,6 +59,18 @@ def _unanswered(world: World) -> dict[str, list[int]]:
     """The commands that strategies still wait for."""
     traders = [(name, process.core) for name, process in world.processes.items() if isinstance(process.core, Trader)]
     return {name: list(core.unanswered) for name, core in traders if core.unanswered and not core.superseded}
+
+
+def _wished(world: World) -> list[tuple[str, str]]:
+    """The orders open at an exchange whose cancel was accepted from a strategy that still runs."""
+    wished = {
+        (core.strategy, number)
+        for core in (process.core for process in world.processes.values())
+        if isinstance(core, Trader)
+        for number in core.to_be_cancelled
+    }
+    open_legs = {(venue, name) for venue, truth in world.truths.items() for name in truth.open_orders()}
+    return sorted(leg for name in wished for leg in world.checkers.legs[name] if leg in open_legs)
 
 
 def _gates(world: World) -> dict[str, str]:

@@ -80,6 +80,7 @@ class Trader(BaseCore):
         self.orders: dict[int, OrderEvent] = {}
         self.outcomes: dict[int, CommandOutcome] = {}
         self.answers: dict[int, QueryAnswer] = {}
+        self.to_be_cancelled: set[int] = set()
         self._random = random
         self._markets = markets
         self._habits = habits
@@ -101,7 +102,9 @@ class Trader(BaseCore):
                 self._hello(now)
             case CommandOutcome():
                 self._saw(message.lsn, message.index)
-                self.unanswered.pop(message.number, None)
+                request = self.unanswered.pop(message.number, None)
+                if isinstance(request, CancelRequest) and message.outcome in ("accepted", "sent"):
+                    self.to_be_cancelled.add(request.target_number)
                 self.outcomes[message.number] = message
             case QueryAnswer():
                 self.answers[message.token] = message

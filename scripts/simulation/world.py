@@ -275,10 +275,10 @@ class World:
         self.processes[name].control(b"operator", request)
         return self._token
 
-    def pull_kill_switch(self) -> None:
-        """As `fixring kill`: straight to every session, every account and risk."""
+    def pull_kill_switch(self, *, risk_too: bool) -> None:
+        """As `fixring kill`: straight to every session and account, and to risk if it answers."""
         for name, process in self.processes.items():
-            if name.startswith(("session@", "account@")) or name == "risk":
+            if name.startswith(("session@", "account@")) or (name == "risk" and risk_too):
                 if process.alive:
                     self.ask(name, "kill")
                     self.latched.add(name)
