@@ -100,7 +100,8 @@ def _require_positive(section: msgspec.Struct, *names: str) -> None:
 class JournalConfig(Section, frozen=True, kw_only=True):
     """The journal. Sizes in bytes.
 
-    `retention_bytes`: closed segments beyond this total are dropped once a later snapshot verifies; 0 keeps all.
+    `retention_bytes`: closed segments beyond this total are dropped, oldest first, as soon as two later snapshots of
+    every actor verify; 0 keeps all.
     `low_disk_bytes`: below this much free space orders, risk and sessions refuse what adds risk.
     `reserve_bytes`: below this much the journal takes nothing at all; must be less than `low_disk_bytes`.
     `snapshot_records`: a snapshot of orders, risk and sessions is made each time this many records were added.
@@ -504,6 +505,7 @@ class Config:
             if venue.environment is Environment.SIMULATED:
                 yield Actor(f"exchange@{name}", Kind.EXCHANGES, "services.exchange", ("--venue", name))
         yield Actor("journal", Kind.JOURNAL, "services.journal")
+        yield Actor("snapshots", Kind.JOURNAL, "services.snapshots")
         yield Actor("orders", Kind.ORDERS, "services.orders")
         yield Actor("risk", Kind.RISK, "services.risk")
         for name in self.venues:

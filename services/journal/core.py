@@ -41,6 +41,8 @@ from common.messages import (
     Appended,
     AppendQuestion,
     AppendRefused,
+    ControlAnswer,
+    ControlRequest,
     EpochGranted,
     EpochRequest,
     ReadChunk,
@@ -49,6 +51,7 @@ from common.messages import (
 from services.journal.batch import Acknowledgement, Batch, Grant, Head
 
 LINK = "journal"
+CONTROL = "control"
 STREAM = "stream"
 TICK_NS = 100 * NS_PER_MS
 MARK_NS = 100 * NS_PER_MS
@@ -76,6 +79,14 @@ class JournalSettings:
     """`low_disk_bytes`: with less free space than this the low level is announced."""
 
     low_disk_bytes: int = 0
+
+
+class _Drop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    below: int
+
+
+class _Refused(Exception):
+    """A request on the control link that is not carried out; the text says why."""
 
 
 class JournalCore(BaseCore):
@@ -169,6 +180,8 @@ class JournalCore(BaseCore):
                 self._epoch(log, peer, message, now)
             case ReadRequest() if len(self._reads) < MAX_READS:
                 self._reads.append((peer, message))
+            case ControlRequest():
+                self._control(log, peer, message)
 
     def turn_ended(self, now: Instant) -> None:
         """Commit the batch: write, sync, acknowledge, publish. Then a bounded number of refills."""
@@ -200,6 +213,33 @@ class JournalCore(BaseCore):
         if self._reads:
             return self._boot_base_ns
         return min(self._recorded_boot_ns + TICK_NS, self._marked_boot_ns + MARK_NS, self._room_boot_ns + ROOM_NS)
+
+    # ---- control ----
+    def _control(self, log: Log, peer: bytes, request: ControlRequest) -> None:
+        """`drop` with {"below": LSN} removes segments that end before that record. The asker answers for snapshots at
+        or above it that verify; what was not durable is refused."""
+        try:
+            names = self._drop(log, request)
+        except msgspec.DecodeError as error:
+            answer = ControlAnswer(request.token, False, f"{request.act}: {error}")
+        except _Refused as refused:
+            answer = ControlAnswer(request.token, False, str(refused))
+        except LogFailed as error:
+            self._fail(error)
+            return
+        else:
+            answer = ControlAnswer(request.token, True, f"dropped {', '.join(names) or 'nothing'}")
+        self.effects.append(Send(CONTROL, answer, peer))
+
+    def _drop(self, log: Log, request: ControlRequest) -> list[str]:
+        if request.act != "drop":
+            raise _Refused(f"{request.act}: the journal knows status, log_level and drop")
+        below = msgspec.json.decode(request.arguments, type=_Drop).below
+        if below > log.durable_lsn:
+            raise _Refused(f"record {below} is not durable yet, the last that is is {log.durable_lsn}")
+        names = log.drop_before(below)
+        self.note("info", "dropped", below=below, segments=names, by=request.by)
+        return names
 
     # ---- appends ----
     def _head(self, log: Log, writer: str) -> Head:

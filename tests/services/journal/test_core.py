@@ -15,6 +15,8 @@ from common.messages import (
     Appended,
     AppendQuestion,
     AppendRefused,
+    ControlAnswer,
+    ControlRequest,
     EpochGranted,
     EpochRequest,
     ReadChunk,
@@ -450,3 +452,68 @@ def test_any_order_of_deaths_and_resends_writes_each_append_once() -> None:
             life.wait(random.randrange(150))
         payloads = [record.payload for record in life.records() if record.kind == 16]
         assert payloads == [b"%d" % number for number in range(1, 41)]
+
+
+# ---- old segments ----
+
+
+def control(life: Life, act: str, arguments: bytes) -> ControlAnswer:
+    life.core.received("control", b"desk", ControlRequest(act, arguments, token=9), life.now)
+    (answer,) = [effect for effect in life.take() if isinstance(effect, Send)]
+    assert answer.link == "control" and answer.peer == b"desk"
+    assert isinstance(answer.message, ControlAnswer) and answer.message.token == 9
+    return answer.message
+
+
+def long_log() -> Life:
+    """A log of several segments, with one writer that has been quiet since the first."""
+    life = Life(Disk())
+    life.answers(append(life.grant("quiet"), 1, b"once"))
+    granted = life.grant()
+    for number in range(1, 31):
+        life.turn(append(granted, number, b"x" * 8000))
+    life.wait(200)
+    return life
+
+
+def test_segments_are_dropped_below_a_record_and_nothing_above_is_touched() -> None:
+    life = long_log()
+    before = life.records()
+    answer = control(life, "drop", b'{"below": 20}')
+    assert answer.ok and answer.text.startswith("dropped 00000000000000000001.segment")
+    after = life.records()
+    assert 1 < after[0].lsn <= 20 and after == before[after[0].lsn - 1 :]
+
+
+def test_what_dropped_segments_said_of_writers_is_known_after_a_restart() -> None:
+    life = long_log()
+    control(life, "drop", b'{"below": 25}')
+    life.die()
+    again = Life(life.disk)
+    writers = again.core.status(again.now)["writers"]
+    assert writers["quiet"]["append_number"] == 1 and writers["orders"]["append_number"] == 30  # type: ignore[index]
+    (refused,) = again.answers(AppendQuestion("quiet", 1))
+    assert isinstance(refused, AppendRefused) and refused.number_expected == 2
+
+
+@pytest.mark.parametrize(
+    ("act", "arguments", "why"),
+    [
+        ("drop", b'{"below": 1000000}', "not durable"),
+        ("drop", b'{"under": 3}', "unknown field"),
+        ("drop", b"{}", "missing"),
+        ("shut", b"{}", "knows"),
+    ],
+)
+def test_a_drop_that_makes_no_sense_is_refused(act: str, arguments: bytes, why: str) -> None:
+    life = long_log()
+    answer = control(life, act, arguments)
+    assert not answer.ok and why in answer.text
+    assert life.records()[0].lsn == 1
+
+
+def test_a_drop_that_fails_on_the_disk_ends_the_journal() -> None:
+    life = long_log()
+    life.failing = "remove"
+    life.core.received("control", b"desk", ControlRequest("drop", b'{"below": 20}'), life.now)
+    assert [effect.status for effect in life.take() if isinstance(effect, Exit)] == [ExitStatus.INTEGRITY]

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from common.actor.core import Call, Effect, Exit, ReadLog, Send
+from common.actor.core import Effect, Exit, ReadLog, Send
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, TICK, Entry, Link, Record, frame, parse
 from common.messages import (

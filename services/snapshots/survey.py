@@ -1,0 +1,93 @@
+"""`python -P -m services.snapshots.survey`: which snapshots verify, and which segments nobody needs any more, as JSON.
+
+The log is needed from the record behind the oldest snapshot that is kept of any actor, so that each of them can still
+start when its newest snapshot turns out to be unreadable; while an actor has only one, it is needed from its beginning.
+"""
+
+import sys
+from collections.abc import Iterable
+
+import click
+import msgspec
+
+from common.config import ConfigError, load
+from common.exit_status import ExitStatus
+from common.journal import JournalError, OsFiles, Reader
+from common.journal.files import Files, Folder
+from common.journal.segments import first_lsns, segment_name
+from common.journal.snapshots import newest_snapshot, snapshot_folder
+from services.snapshots.core import Survey
+
+KEPT = 2
+"""Snapshots of one actor that are kept (`common.journal.snapshots.prune_snapshots`)."""
+
+
+def survey(journal: Folder, files: Files, names: Iterable[str], retention_bytes: int) -> Survey:
+    """Look at the folder's snapshots and segments. Raises NotThere, Damage, LogFailed, OSError."""
+    reader = Reader(journal, files)
+    newest: dict[str, int] = {}
+    needed, needed_by = 0, ""
+    for name in names:
+        found = verified(journal, files, name, reader)
+        newest[name] = found[0] if found else 0
+        from_lsn = found[-1] + 1 if len(found) == KEPT else 1
+        if not needed or from_lsn < needed:
+            needed, needed_by = from_lsn, name
+    return Survey(newest, needed, needed_by, droppable(journal, files, needed, retention_bytes))
+
+
+def verified(journal: Folder, files: Files, name: str, reader: Reader) -> list[int]:
+    """Where the newest snapshots of `name` stand that verify, newest first, `KEPT` at most."""
+    found: list[int] = []
+    upto: int | None = None
+    while len(found) < KEPT:
+        snapshot = newest_snapshot(snapshot_folder(journal), files, name, reader, upto)
+        if snapshot is None:
+            break
+        found.append(snapshot.at.lsn)
+        upto = snapshot.at.lsn - 1
+    return found
+
+
+def droppable(journal: Folder, files: Files, needed_lsn: int, retention_bytes: int) -> list[int]:
+    """The first records of the segments that the log begins with after each drop: whole segments before `needed_lsn`,
+    oldest first, for as long as the closed ones together are more than `retention_bytes`."""
+    if not retention_bytes:
+        return []
+    starts = first_lsns(files, str(journal))
+    sizes = [_size(files, f"{journal}/{segment_name(start)}") for start in starts[:-1]]
+    kept, drops = sum(sizes), []
+    for size, following in zip(sizes, starts[1:], strict=True):
+        if kept <= retention_bytes or following > needed_lsn:
+            break
+        kept -= size
+        drops.append(following)
+    return drops
+
+
+def _size(files: Files, path: str) -> int:
+    handle = files.open(path, write=False)
+    try:
+        return files.size(handle)
+    finally:
+        files.close(handle)
+
+
+@click.command()
+@click.option("--name", "names", multiple=True, required=True, help="An actor whose snapshots count.")
+@click.option("--retention-bytes", default=0, help="What closed segments may take; 0 keeps all.")
+def main(names: tuple[str, ...], retention_bytes: int) -> None:
+    """Print what the snapshots of the journal allow to be dropped."""
+    try:
+        found = survey(load().journal_folder, OsFiles(), names, retention_bytes)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(ExitStatus.CONFIGURATION)
+    except (JournalError, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(ExitStatus.FAILURE)
+    print(msgspec.json.encode(found).decode())
+
+
+if __name__ == "__main__":
+    main()
