@@ -152,10 +152,15 @@ class Books:
             order.ids.append(cl_ord_id)
             self.by_id[cl_ord_id] = order
 
-    def touched(self, order: Order, lsn: int) -> None:
-        """The order changed: keep its place among the open and the closed right."""
+    def touched(self, order: Order, lsn: int, *, is_news: bool = True) -> None:
+        """The order changed: keep its place among the open and the closed right.
+
+        What is no news of it, a cancel on its way or in vain, does not make an answer stale that was asked for before:
+        cancels insist, and one that is slower to come than the next cancel would never count.
+        """
         name = (order.strategy, order.number)
-        order.touched_lsn = lsn
+        if is_news:
+            order.touched_lsn = lsn
         self._dirty[name] = None
         is_open = self.open.setdefault(order.venue, {})
         if not order.is_closed:

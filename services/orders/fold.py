@@ -176,7 +176,8 @@ class Fold:
         self.books.name_id(order, command.cl_ord_id)
         if not order.is_closed:
             order.request_sent(_request(record, outbound, command))
-            self._order_changed(record, order, "pending_cancel" if is_cancel else "pending_replace")
+            event = "pending_cancel" if is_cancel else "pending_replace"
+            self._order_changed(record, order, event, is_news=not is_cancel)
 
     def _refused(self, record: Record, refused: Refused) -> None:
         command = refused.command
@@ -197,7 +198,7 @@ class Fold:
             order = self.books.orders.get((command.target_strategy, command.target_number))
             if order is not None:
                 self._wish(order, command)
-                self.books.touched(order, record.lsn)
+                self.books.touched(order, record.lsn, is_news=False)
             self._decide(record, command, "accepted", refused.reason, refused.text)
             self._changes.append(AttemptEnded(command.attempt, refused.reason, command))
             return
@@ -439,9 +440,10 @@ class Fold:
         request = order.rejected(event, self._request_id(order, event.cl_ord_id))
         if request is None:
             return
-        if request.kind is RequestKind.CANCEL:
+        is_cancel = request.kind is RequestKind.CANCEL
+        if is_cancel:
             self._changes.append(CancelRefused(order, event.unknown_order))
-        self._order_changed(record, order, "cancel_rejected", event.text)
+        self._order_changed(record, order, "cancel_rejected", event.text, is_news=not is_cancel)
 
     def _request_id(self, order: Order, cl_ord_id: str) -> str:
         """The request that a rejection names; an amendment that keeps the ClOrdID(11) is named by the order's own."""
@@ -688,8 +690,8 @@ class Fold:
 
     # ---- small things ----
 
-    def _order_changed(self, record: Record, order: Order, event: str, text: str = "") -> None:
-        self.books.touched(order, record.lsn)
+    def _order_changed(self, record: Record, order: Order, event: str, text: str = "", *, is_news: bool = True) -> None:
+        self.books.touched(order, record.lsn, is_news=is_news)
         self._changes.append(OrderChanged(order, event, text=text))
 
     def _differs(self, venue: str, subject: str, ours: str, theirs: str, action: str) -> None:

@@ -25,7 +25,9 @@ FIRST_NS = 500 * NS_PER_MS
 SLOWEST_NS = 5 * NS_PER_S
 GATE_REPEAT_NS = 200 * NS_PER_MS
 ANSWER_NS = 3 * NS_PER_S
-"""A question without a journaled answer for so long is asked again: its link loses what a dead peer held."""
+"""A question is asked again when it, and all of its kind, have had no answer for so long: its link loses what a dead
+peer held. While others of its kind are answered it waits its turn: to ask again would only lengthen the queue.
+"""
 
 QUERIES_UNDER_WAY = 64
 ASKS_UNDER_WAY = 8
@@ -52,6 +54,7 @@ class _Question(msgspec.Struct, gc=False):
     what: str
     symbol: str
     orders: tuple[OrderName, ...]
+    by_id: bool = False
 
 
 class VenueInquiries:
@@ -81,6 +84,8 @@ class VenueInquiries:
         self._queries: dict[Attempt, _Question] = {}
         self._round: dict[OrderName, None] = {}
         self._stale: dict[OrderName, None] = {}
+        self._answered: set[bool] = set()
+        self._heard_boot_ns = {False: 0, True: 0}
         self._bulk: list[tuple[str, str]] = []
         self.connection = 0
         self.gate_wanted = False
@@ -149,6 +154,10 @@ class VenueInquiries:
         question = self._asks.pop(answer.ask.number, None)
         if question is None:
             return
+        # The account answers those about one order, and those in bulk, each in the order of their numbers.
+        for number in [n for n, q in self._asks.items() if q.by_id == question.by_id and n < answer.ask.number]:
+            self._lose(number)
+        self._answered.add(question.by_id)
         if question.what == "order":
             for name in question.orders:
                 if name not in self._stale:
@@ -176,6 +185,9 @@ class VenueInquiries:
             self.round_is_on = False
         if not (self._bulk or self._round or self._doubts or self._asks or self._queries):
             return
+        for by_id in self._answered:
+            self._heard_boot_ns[by_id] = boot_ns
+        self._answered.clear()
         self._forget_unanswered(boot_ns)
         while self._bulk and len(self._asks) < ASKS_UNDER_WAY:
             what, symbol = self._bulk.pop(0)
@@ -197,7 +209,7 @@ class VenueInquiries:
         if not self._doubts and not self._asks and not self._queries:
             return None
         times = [doubt.due_ns for doubt in self._doubts.values()]
-        times += [question.asked_boot_ns + ANSWER_NS for question in self._asks.values()]
+        times += [self._patience_ns(question) for question in self._asks.values()]
         times += [question.asked_boot_ns + ANSWER_NS for question in self._queries.values()]
         return min(times, default=None)
 
@@ -212,13 +224,21 @@ class VenueInquiries:
 
     def _forget_unanswered(self, boot_ns: int) -> None:
         for number, question in list(self._asks.items()):
-            if boot_ns - question.asked_boot_ns >= ANSWER_NS:
-                del self._asks[number]
-                if question.what != "order" and not question.orders and self.round_is_on:
-                    self._bulk.append((question.what, question.symbol))
+            if boot_ns >= self._patience_ns(question):
+                self._lose(number)
         for attempt, question in list(self._queries.items()):
             if boot_ns - question.asked_boot_ns >= ANSWER_NS:
                 del self._queries[attempt]
+
+    def _patience_ns(self, question: _Question) -> int:
+        """Until when its answer is awaited."""
+        return max(question.asked_boot_ns, self._heard_boot_ns[question.by_id]) + ANSWER_NS
+
+    def _lose(self, number: int) -> None:
+        """The question will not be answered; one of the round's bulk is asked again."""
+        question = self._asks.pop(number)
+        if question.what != "order" and not question.orders and self.round_is_on:
+            self._bulk.append((question.what, question.symbol))
 
     def _bulk_under_way(self) -> bool:
         return self.round_is_on and any(q.what != "order" and not q.orders for q in self._asks.values())
@@ -237,8 +257,9 @@ class VenueInquiries:
             return True
         if len(self._asks) >= ASKS_UNDER_WAY:
             return False
-        if order.is_unknown:
-            self._ask_symbol("trades", order.symbol, boot_ns, (name,), order.sent_ns)
+        if order.is_unknown and name not in self._round and not self._asks_trades(order.symbol):
+            # Absence is known only when the symbol's trades were told too; a round has just asked for them in bulk.
+            self._ask_symbol("trades", order.symbol, boot_ns, (name,))
         for leg in order.legs:
             if leg.told_cum_qty > leg.cum_qty and leg.order_id:
                 self._ask(Ask(self.venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (name,))
@@ -248,17 +269,18 @@ class VenueInquiries:
                 self._ask(ask, boot_ns, (name,))
         return True
 
-    def _ask_symbol(
-        self, what: str, symbol: str, boot_ns: int, orders: tuple[OrderName, ...] = (), since_ns: int = 0
-    ) -> None:
+    def _asks_trades(self, symbol: str) -> bool:
+        """Whether the symbol's trades are being asked for: one question serves all its orders."""
+        return any(q.what == "trades" and q.symbol == symbol and not q.by_id for q in self._asks.values())
+
+    def _ask_symbol(self, what: str, symbol: str, boot_ns: int, orders: tuple[OrderName, ...] = ()) -> None:
         """A question about a whole symbol. Trades are asked for from the last known one, never the account's
         history."""
         venue = self._books.venue(self.venue)
         last = venue.gaps.get(symbol, venue.last_trade_keys.get(symbol, ""))
-        if what == "trades" and not last:
-            since_ns = since_ns or self._oldest_sent_ns(symbol)
-            if not since_ns:
-                return
+        since_ns = self._oldest_sent_ns(symbol) if what == "trades" and not last else 0
+        if what == "trades" and not last and not since_ns:
+            return
         following = str(int(last) + 1) if last else ""
         from_key = following if what == "trades" else ""
         self._ask(Ask(self.venue, 0, what, symbol, from_trade_key=from_key, since_ns=since_ns), boot_ns, orders)
@@ -270,7 +292,8 @@ class VenueInquiries:
     def _ask(self, ask: Ask, boot_ns: int, orders: tuple[OrderName, ...]) -> None:
         self._number += 1
         numbered = msgspec.structs.replace(ask, number=self._number, asked_lsn=self._books.lsn)
-        self._asks[self._number] = _Question(boot_ns, ask.what, ask.symbol, orders)
+        by_id = bool(ask.cl_ord_id or ask.order_id)
+        self._asks[self._number] = _Question(boot_ns, ask.what, ask.symbol, orders, by_id)
         self._send_ask(numbered)
 
 

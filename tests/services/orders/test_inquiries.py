@@ -1,0 +1,118 @@
+"""Reconciliation over REST with an account that answers one question at a time, and slowly."""
+
+from collections import deque
+
+import pytest
+
+from common.messages import (
+    Answer,
+    Ask,
+    CancelOrder,
+    CancelRejected,
+    CancelRequest,
+    Kind,
+    OpenGate,
+    SessionState,
+)
+from services.orders.inquiries import ASKS_UNDER_WAY
+from tests.services.orders.harness import Ring
+
+VENUE = "binance"
+UNKNOWN_ORDERS = 14
+ANSWER_MS = 300
+SETTLED_MS = 60_000
+
+
+class SlowAccount:
+    """Answers the oldest question, bulk before single orders, every ANSWER_MS: it knows no order and no trade."""
+
+    def __init__(self, ring: Ring) -> None:
+        self.ring = ring
+        self.taken = 0
+        self.longest = 0
+        self.single: deque[Ask] = deque()
+        self.bulk: deque[Ask] = deque()
+
+    def turn(self) -> None:
+        """So much time passes that one more is answered."""
+        self.ring.pass_time(ANSWER_MS)
+        self._take()
+        queue = self.bulk or self.single
+        if not queue:
+            return
+        ask = queue.popleft()
+        stamp_ns = self.ring.journal.stamp_ns
+        answer = Answer(VENUE, ask, False, not_found=ask.what == "order", venue_ns=stamp_ns)
+        self.ring.record(f"account@{VENUE}", Kind.ANSWER, answer)
+
+    def die(self) -> None:
+        """What was asked and not answered is gone."""
+        self._take()
+        self.single.clear()
+        self.bulk.clear()
+
+    def _take(self) -> None:
+        for ask in self.ring.asks[self.taken :]:
+            (self.single if ask.cl_ord_id or ask.order_id else self.bulk).append(ask)
+        self.taken = len(self.ring.asks)
+        self.longest = max(self.longest, len(self.single) + len(self.bulk))
+
+
+@pytest.fixture
+def ring() -> Ring:
+    """Every order was sent, and the connection died before a word came back; it is up again."""
+    its = Ring()
+    its.hello()
+    its.go_live()
+    its.log_on(VENUE)
+    for ask in its.asks:
+        its.answers(venue=VENUE, ask=ask)
+    its.session(VENUE, SessionState.OPENED)
+    its.asks.clear()
+    for number in range(1, UNKNOWN_ORDERS + 1):
+        its.sent(its.new(number, VENUE))
+    its.commands.clear()
+    its.session(VENUE, SessionState.DISCONNECTED)
+    return its
+
+
+def opened(ring: Ring) -> bool:
+    return any(isinstance(command, OpenGate) for command in ring.commands)
+
+
+def test_the_gate_opens_after_one_answer_for_each_order_however_slow_they_come(ring: Ring) -> None:
+    ring.log_on(VENUE)
+    account = SlowAccount(ring)
+    turns = 0
+    while not opened(ring):
+        account.turn()
+        turns += 1
+        assert turns < UNKNOWN_ORDERS + 2 * ASKS_UNDER_WAY, "more was asked than one question an order and the bulk"
+    # Those of the old connection are still with the account.
+    assert account.longest <= 2 * ASKS_UNDER_WAY
+
+
+def test_what_an_account_lost_is_asked_again(ring: Ring) -> None:
+    ring.log_on(VENUE)
+    account = SlowAccount(ring)
+    for _ in range(6):
+        account.turn()
+    account.die()
+    for _ in range(40):
+        account.turn()
+    assert opened(ring)
+
+
+def test_orders_that_never_arrived_are_settled_while_cancels_insist(ring: Ring) -> None:
+    for number in range(1, UNKNOWN_ORDERS + 1):
+        ring.request(CancelRequest(0, 100 + number, number))
+    ring.log_on(VENUE)
+    account = SlowAccount(ring)
+    for _ in range(SETTLED_MS // ANSWER_MS):
+        account.turn()
+        for cancel in [command for command in ring.commands if isinstance(command, CancelOrder)]:
+            ring.sent(cancel)
+            ring.told(VENUE, CancelRejected(cancel.cl_ord_id, cancel.orig_cl_ord_id, "", "8", unknown_order=True))
+        ring.commands.clear()
+    settled = [number for number, event, status in ring.events() if (event, status) == ("settled", "VOID")]
+    assert len(settled) == UNKNOWN_ORDERS
