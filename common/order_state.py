@@ -42,7 +42,7 @@ ZERO: Final = Decimal(0)
 
 # ----------------------------------------------------------------------------------------------------------- the ledger
 
-MAX_RETIRED_FILLS = 65_536
+MAX_RETIRED_FILLS = 16_384
 """Fills of closed orders that stay known, oldest forgotten first: a repeat or bust that comes later must be looked
 up."""
 
