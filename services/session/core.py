@@ -41,6 +41,7 @@ from common.journal.frames import Record
 from common.latch import Latch
 from common.messages import (
     AmendOrder,
+    Announced,
     CancelOrder,
     Command,
     ControlAnswer,
@@ -471,6 +472,8 @@ class SessionCore(BaseCore):
             self._unreadable += 1
             self.note("error", "unreadable", msg_type=msg_type, why=str(error), raw=raw.decode("latin-1"))
             return None
+        if isinstance(event, Announced):
+            self.note("warning", "news", headline=event.headline)
         if isinstance(event, RequestRejected):
             sent = self.history.sent.get(event.ref_msg_seq_num)
             if sent is not None and sent.attempt is not None:
