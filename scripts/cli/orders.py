@@ -20,6 +20,7 @@ from common.strategy.entry import Superseded
 from scripts.cli.errors import CommandError
 
 SIDES = {"1": "buy", "2": "sell"}
+CONNECT_S = 5.0
 QUERY_S = 3.0
 ACCOUNT_S = 5.0
 ASKED_AGAIN_S = 0.1
@@ -370,7 +371,7 @@ def _wanted_name(text: str) -> tuple[str, int]:
 def _client(config: Config, strategy: str = "") -> Iterator[Client]:
     """A connected client; what it raises becomes an exit status."""
     try:
-        with Client(strategy or own_name(), config=config) as client:
+        with Client(strategy or own_name(), config=config, connect_timeout_s=CONNECT_S) as client:
             yield client
     except NotRunning as error:
         raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None

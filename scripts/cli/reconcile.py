@@ -238,10 +238,12 @@ def _orders_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any], ne
             if not leg.is_open:
                 continue
             row = open_there.pop(leg.cl_ord_id, None)
-            under_way = not leg.word and order.sent_number >= next_inbound
+            # A replacement's own number is not kept: until it is heard of, it is under way.
+            unheard = leg.owner in order.requests or order.sent_number >= next_inbound
+            under_way = not leg.word and unheard
             if row is not None:
                 differences += _terms_differ(order, leg.cl_ord_id, row)
-            elif not under_way and not order.requests:
+            elif not under_way:
                 differences.append(f"{_name(order)} ({leg.cl_ord_id}) is {order.status.value} for us, not open there")
     for cl_ord_id, row in open_there.items():
         side = "buy" if row["side"] == "1" else "sell"
@@ -256,7 +258,7 @@ def _terms_differ(order: Order, cl_ord_id: str, row: Mapping[str, Any]) -> list[
     price = None if row["price"] is None else Decimal(row["price"])
     ours = (leg.order_qty, leg.price, leg.cum_qty)
     there = (Decimal(row["order_qty"]), price, Decimal(row["cum_qty"]))
-    if ours == there or order.requests:
+    if ours == there:
         return []
     shown = " and ".join(f"{qty} at {px} with {cum} filled" for qty, px, cum in (ours, there))
     return [f"{_name(order)} ({cl_ord_id}): ours and theirs are {shown}"]

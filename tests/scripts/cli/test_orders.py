@@ -1,0 +1,40 @@
+"""`fixring orders`: names, text, and exit statuses that need no running stack."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import click
+import pytest
+
+from common.exit_status import ExitStatus
+from scripts.cli.main import run
+from scripts.cli.orders import order_name, short
+
+
+def test_names() -> None:
+    assert order_name("cli-1/7") == ("cli-1", 7)
+    for text in ("7", "a/", "/7", "a/b"):
+        with pytest.raises(click.UsageError):
+            order_name(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("0.01000000", "0.01"), ("100", "100"), ("1E+2", "100"), ("0E-8", "0"), ("-0.000000001", "0")]
+)
+def test_quantities_as_people_write_them(value: str, text: str) -> None:
+    assert short(Decimal(value)) == text
+
+
+@pytest.mark.parametrize("words", ["orders list", "positions", "accounts", "orders new generic BTCUSDT buy 1"])
+def test_without_a_stack_nothing_is_running(
+    words: str, short_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIXRING_VAR", str(short_folder))
+    monkeypatch.setattr("scripts.cli.orders.CONNECT_S", 0.05)
+    assert run(words.split()) == ExitStatus.NOT_RUNNING
+    assert "fixring:" in capsys.readouterr().err
+
+
+def test_wrong_words_are_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["orders", "amend", "s/1"]) == ExitStatus.USAGE
+    assert run(["orders", "cancel", "nonsense"]) == ExitStatus.USAGE

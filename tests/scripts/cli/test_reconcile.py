@@ -1,0 +1,87 @@
+"""What `fixring reconcile` calls a difference, and what is only under way."""
+
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from common.messages import CancelRequest
+from scripts.cli.reconcile import _balances_differ, _fills_differ, _numbers_differ, _orders_differ
+from tests.services.orders.harness import Ring
+
+INSTRUMENT = SimpleNamespace(base="BTC", quote="USDT")
+CONFIG: Any = SimpleNamespace(venues={"generic": SimpleNamespace(instruments={"BTCUSDT": INSTRUMENT})})
+
+
+@pytest.fixture
+def ring() -> Ring:
+    """One order of 1 at 100 that rests with 0.25 filled at 100."""
+    ring = Ring()
+    ring.go_live()
+    ring.open("generic")
+    ring.hello()
+    order = ring.new(1)
+    ring.sent(order)
+    ring.report(order, "0", "0")
+    ring.report(order, "F", "1", qty="0.25", key="t1", fee_qty=Decimal("0.001"), fee_asset="BTC")
+    return ring
+
+
+def books(ring: Ring) -> Any:
+    return SimpleNamespace(books=ring.core.books)
+
+
+def theirs(ring: Ring, **fields: Any) -> dict[str, Any]:
+    order = ring.core.books.orders["s", 1]
+    row = {
+        "cl_ord_id": order.leg.cl_ord_id, "symbol": "BTCUSDT", "side": "1", "order_qty": "1.0", "price": "100.00",
+        "cum_qty": "0.25", "leaves_qty": "0.75",
+    }  # fmt: skip
+    return {"orders": [row | fields], "positions": {"BTC": {"change": "0.2490"}, "USDT": {"change": "-25.00"}}}
+
+
+def test_equal_is_equal_however_it_is_written(ring: Ring) -> None:
+    their = theirs(ring)
+    assert _orders_differ(books(ring), "generic", their, 99) == []
+    assert _balances_differ(CONFIG, books(ring), "generic", their) == []
+    assert _fills_differ(books(ring), "generic", {"trade_count": 1}) == []
+
+
+@pytest.mark.parametrize("field", ["order_qty", "price", "cum_qty"])
+def test_other_terms_are_a_difference(ring: Ring, field: str) -> None:
+    found = _orders_differ(books(ring), "generic", theirs(ring, **{field: "0.5"}), 99)
+    assert len(found) == 1 and found[0].startswith("s/1 ")
+
+
+def test_an_order_of_one_side_alone_is_a_difference(ring: Ring) -> None:
+    assert "not open there" in _orders_differ(books(ring), "generic", {"orders": []}, 99)[0]
+    found = _orders_differ(books(ring), "generic", theirs(ring, cl_ord_id="other"), 99)
+    assert len(found) == 2 and "is open there, not for us" in found[1]
+
+
+def test_what_the_exchange_has_not_heard_yet_is_under_way(ring: Ring) -> None:
+    silent = ring.new(2)
+    ring.sent(silent)
+    number = ring.core.books.orders["s", 2].sent_number
+    assert _orders_differ(books(ring), "generic", theirs(ring), number) == []
+    assert len(_orders_differ(books(ring), "generic", theirs(ring), number + 1)) == 1
+
+
+def test_a_request_under_way_excuses_nothing_that_was_said_before_it(ring: Ring) -> None:
+    ring.request(CancelRequest(0, 2, 1))
+    ring.sent(ring.commands[-1])
+    assert len(_orders_differ(books(ring), "generic", {"orders": []}, 99)) == 1
+
+
+def test_money_is_compared_to_the_last_digit(ring: Ring) -> None:
+    their = theirs(ring)
+    their["positions"]["USDT"]["change"] = "-25.00000001"
+    assert len(_balances_differ(CONFIG, books(ring), "generic", their)) == 1
+    assert len(_fills_differ(books(ring), "generic", {"trade_count": 2})) == 1
+
+
+def test_a_number_that_the_journal_does_not_hold_is_a_difference(ring: Ring) -> None:
+    session = ring.core.books.venue("generic")
+    assert _numbers_differ(session, {"next_inbound": session.last_outbound + 1}) == []
+    assert len(_numbers_differ(session, {"next_inbound": session.last_outbound + 2})) == 1
