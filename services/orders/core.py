@@ -155,6 +155,7 @@ class OrdersCore(BaseCore):
         self._cancelling: dict[Attempt, OrderName] = {}
         self._early_cancels: dict[OrderName, list[tuple[str, CancelRequest]]] = {}
         self._wish_commands: dict[OrderName, OrderName] = {}
+        self._accepting: dict[OrderName, list[OrderName]] = {}
         self._highest: dict[str, int] = {}
         self._undecided: dict[OrderName, None] = {}
         self._events_from = 1 << 63
@@ -310,6 +311,8 @@ class OrdersCore(BaseCore):
         elif self._moved:
             self._moved = False
             self._step(now)
+        if self._accepting:
+            self._accept_carried()
         self._index.flush(self.books.lsn)
         if self._stopping_boot_ns is not None:
             self._check_stopped(now)
@@ -427,6 +430,9 @@ class OrdersCore(BaseCore):
 
     def _decided(self, record: Record, index: int, change: CommandDecided) -> None:
         self._undecided.pop((change.strategy, change.number), None)
+        if (change.strategy, change.number) in self._accepting:
+            # One cancel of many was sent; the command is answered when the log holds them all.
+            return
         outcome = CommandOutcome(
             record.lsn, index, change.strategy, change.number, change.outcome, change.reason, change.text
         )
@@ -606,16 +612,23 @@ class OrdersCore(BaseCore):
             # What a former life sent under this number may still come.
             self._later(strategy, request, now)
             return
+        if known is None and isinstance(request, CancelRequest):
+            self._cancel(strategy, request, now)
+            return
+        if isinstance(request, CancelAllRequest) and (
+            known is None or same_request(request_identity(request), known.identity)
+        ):
+            # The log may hold some of the cancels that it became and not all: wish them again, and count.
+            self._cancel_all(strategy, request, now)
+            return
         if known is None and not self._index.complete:
             reason = Reason.DUPLICATE_NAME
             outcome = CommandOutcome(
                 self.books.lsn, 0, strategy, request.number, "refused", reason, reason.sentence, True
             )
         elif known is None:
-            if not isinstance(request, CancelRequest | CancelAllRequest):
-                self._expire(strategy, request.number, Attempt(0, 0), 0, now)
-                return
-            outcome = CommandOutcome(self.books.lsn, 0, strategy, request.number, "accepted", repeat=True)
+            self._expire(strategy, request.number, Attempt(0, 0), 0, now)
+            return
         elif same_request(request_identity(request), known.identity):
             outcome = CommandOutcome(
                 known.lsn, 0, strategy, request.number, known.outcome, known.reason, known.text, True
@@ -690,13 +703,16 @@ class OrdersCore(BaseCore):
         self._highest[strategy] = max(request.number, self._highest.get(strategy, 0))
         order = self.books.orders.get(target)
         if order is not None and not order.is_closed:
-            if target in self.wishes:
-                self._accept(strategy, request.number)
+            if self._wish_commands.get(target, (strategy, request.number)) != (strategy, request.number):
+                self._accepting[strategy, request.number] = [target]
             self._wish(order, (strategy, request.number), now)
+            self._accept_carried()
             return
         flying = self._in_flight_names.get(target)
         if flying is not None and isinstance(self._in_flight[flying].command, NewOrder):
-            self._in_flight[flying].cancel_wishes.append((strategy, request.number))
+            wishes = self._in_flight[flying].cancel_wishes
+            if (strategy, request.number) not in wishes:
+                wishes.append((strategy, request.number))
             return
         if order is not None:
             self._refuse(strategy, request, Reason.ORDER_CLOSED, f"the order is {order.status.value}", now)
@@ -708,21 +724,42 @@ class OrdersCore(BaseCore):
     def _cancel_all(self, strategy: str, request: CancelAllRequest, now: Instant) -> None:
         wanted = request.target_strategy or strategy
         command = (strategy, request.number)
+        self._highest[strategy] = max(request.number, self._highest.get(strategy, 0))
+        targets: list[OrderName] = []
         for venue in self.books.open:
             for order in self.books.open_orders(venue) if request.venue in ("", venue) else ():
                 if wanted in ("*", order.strategy) and request.symbol in ("", order.symbol):
+                    targets.append((order.strategy, order.number))
                     self._wish(order, command, now)
         for flight in self._in_flight.values():
             c = flight.command
             wanted_too = isinstance(c, NewOrder) and wanted in ("*", c.strategy)
             if wanted_too and request.venue in ("", c.venue) and request.symbol in ("", c.symbol):
-                # Without a number: the command is answered as accepted here, and hears no more of it.
+                # Without a number: the command is answered as accepted, and hears no more of it.
+                targets.append((c.strategy, c.number))
                 flight.cancel_wishes.append(("", 0))
-        self._accept(strategy, request.number)
+        self._accepting[command] = targets
+        self._accept_carried()
 
-    def _accept(self, strategy: str, number: int) -> None:
-        """The wish is being carried out; what comes of it is told by the orders' own events."""
-        self.clients.tell(strategy, CommandOutcome(self.books.lsn, 0, strategy, number, "accepted"))
+    def _accept_carried(self) -> None:
+        """Answer the commands whose every wish the log holds, so that no restart forgets one that was accepted.
+
+        What comes of a wish is told by its order's own events.
+        """
+        for command, targets in list(self._accepting.items()):
+            left = [target for target in targets if not self._is_carried(target)]
+            if left:
+                self._accepting[command] = left
+                continue
+            del self._accepting[command]
+            strategy, number = command
+            self.clients.tell(strategy, CommandOutcome(self.books.lsn, 0, strategy, number, "accepted"))
+
+    def _is_carried(self, target: OrderName) -> bool:
+        order = self.books.orders.get(target)
+        if order is None:
+            return target not in self._in_flight_names
+        return order.is_closed or order.wish_number > 0
 
     def _refuse(self, strategy: str, request: ClientRequest, reason: Reason, text: str, now: Instant) -> None:
         """The request goes no further; it is told when the record is read back."""
@@ -749,6 +786,7 @@ class OrdersCore(BaseCore):
             target = self._cancelling.pop(message.attempt, None)
             if target is not None:
                 self.wishes.retry(target, now.boot_ns)
+                self._keep_wish(message, Reason.QUEUE_FULL, now)
         elif isinstance(message, QueryOrder) and message.venue in self._inquiries:
             self._inquiries[message.venue].query_failed(message.attempt, for_good=False)
 
@@ -776,22 +814,34 @@ class OrdersCore(BaseCore):
             order = self.books.orders.get(name)
             if order is None or order.is_closed:
                 self.wishes.end(name)
-            elif self.books.venue(order.venue).logged_on and not self._cancel_under_way(order):
-                self._send_cancel(order, now)
+            elif not self.books.venue(order.venue).logged_on:
+                self._keep_wish(self._cancel_of(order), Reason.NOT_CONNECTED, now)
+            elif not self._cancel_under_way(order):
+                command = self._cancel_of(order)
+                self._cancelling[command.attempt] = name
+                self.effects.append(Send("risk", command))
+
+    def _keep_wish(self, command: CancelOrder, reason: Reason, now: Instant) -> None:
+        """A cancel that cannot be sent now is logged as refused, once: the wish is in the log then, and stays."""
+        order = self.books.orders.get((command.target_strategy, command.target_number))
+        if order is not None and not order.wish_number and not self._appender.full:
+            refused = Refused(
+                self.name, reason, reason.sentence, command.strategy, command.number, command.attempt, command
+            )
+            self._append(Kind.REFUSED, refused, now)
 
     def _cancel_under_way(self, order: Order) -> bool:
         """A cancel is at the venue, on a connection that lives: its answer will come."""
         return any(r.kind is RequestKind.CANCEL and not r.unknown for r in order.requests.values())
 
-    def _send_cancel(self, order: Order, now: Instant) -> None:
+    def _cancel_of(self, order: Order) -> CancelOrder:
+        """A new attempt to cancel the order, in the name of the command that first wished it."""
         attempt, leg = self._next_attempt(), order.leg
         strategy, number = self._wish_commands.get((order.strategy, order.number), (order.strategy, order.number))
-        command = CancelOrder(
+        return CancelOrder(
             attempt, strategy, number, order.venue, order.symbol, order.side, cl_ord_id_of(attempt), leg.cl_ord_id,
             leg.order_id, order.strategy, order.number, leg.order_qty,
         )  # fmt: skip
-        self._cancelling[attempt] = (order.strategy, order.number)
-        self.effects.append(Send("risk", command))
 
     def _step(self, now: Instant) -> None:
         """Send the cancels and questions that are due, and open what may be opened."""

@@ -355,10 +355,24 @@ def test_cancel_all_cancels_what_rests_and_what_flies(ring: Ring) -> None:
     accepted(ring, 1)
     flying = ring.new(2, "binance")
     ring.request(CancelAllRequest(0, 3))
-    assert ring.outcomes()[-1] == (3, "accepted")
     assert ring.last(CancelOrder).target_number == 1
+    ring.sent(ring.last(CancelOrder))
     ring.sent(flying)
     assert ring.last(CancelOrder).target_number == 2
+    assert 3 not in [number for number, _ in ring.outcomes()]
+    ring.sent(ring.last(CancelOrder))
+    assert ring.outcomes()[-1] == (3, "accepted")
+
+
+def test_an_accepted_cancel_is_in_the_log_before_it_is_told(ring: Ring) -> None:
+    accepted(ring, 1)
+    ring.session("generic", SessionState.DISCONNECTED)
+    ring.request(CancelAllRequest(0, 2))
+    assert ring.outcomes()[-1] == (2, "accepted")
+    ring.start()
+    ring.go_live()
+    ring.log_on("generic")
+    assert ring.last(CancelOrder).target_number == 1
 
 
 def test_a_cancel_of_a_closed_or_unknown_order_is_refused(ring: Ring) -> None:
