@@ -80,10 +80,23 @@ class Appender:
     turn.
     """
 
-    def __init__(self, core: BaseCore, writer: str, link: str = "journal") -> None:
-        """`writer` is the name in the log; effects go into `core`."""
+    def __init__(
+        self,
+        core: BaseCore,
+        writer: str,
+        link: str = "journal",
+        *,
+        stream_may_wait: frozenset[int] = frozenset(),
+        ack_may_wait: frozenset[int] = frozenset(),
+    ) -> None:
+        """`writer` is the name in the log; effects go into `core`.
+
+        A turn whose kinds all stand in `stream_may_wait` or `ack_may_wait` wakes nobody by itself: see `Append`.
+        """
         self._core = core
         self._writer = writer
+        self._stream_may_wait = stream_may_wait
+        self._ack_may_wait = ack_may_wait
         self._link = link
         self._token = 0
         self._unsent: deque[_Pending] = deque()
@@ -146,7 +159,8 @@ class Appender:
         """Send the turn's records as one message."""
         if not self._unsent:
             return
-        self._send(list(self._unsent))
+        kinds = {pending.kind for pending in self._unsent}
+        self._send(self._unsent, stream_may_wait=kinds <= self._stream_may_wait, ack_may_wait=kinds <= self._ack_may_wait)
         self._unacknowledged.extend(self._unsent)
         self._unsent.clear()
 
@@ -264,9 +278,10 @@ class Appender:
         if run:
             self._send(run)
 
-    def _send(self, run: Sequence[_Pending]) -> None:
+    def _send(self, run: Sequence[_Pending], *, stream_may_wait: bool = False, ack_may_wait: bool = False) -> None:
         entries = [(pending.kind, pending.payload) for pending in run]
-        self._core.effects.append(Send(self._link, Append(self._writer, self.epoch, run[0].number, entries)))
+        append = Append(self._writer, self.epoch, run[0].number, entries, stream_may_wait, ack_may_wait)
+        self._core.effects.append(Send(self._link, append))
 
     def _ask(self, now: Instant, *, first: bool) -> None:
         if first:

@@ -5,7 +5,8 @@ run the timer if it is due; `turn_ended`; carry out the effects in the core's or
 message that does not decode is counted, kept for inspection and dropped; a send that finds no room comes back to the
 core as `undelivered`.
 
-Exit status: what the core's `Exit` says; 1 when another process holds the actor's lock or the core raised.
+Exit status: what the core's `Exit` says; 1 when another process holds the actor's lock or the core raised; 7 when the
+log cannot be read.
 """
 
 import fcntl
@@ -44,7 +45,9 @@ from common.actor.core import (
 from common.actor.curve import Curve
 from common.actor.logs import ActorLog
 from common.actor.tcp import Connection, ConnectionLost, Endpoint, Listener, Phase, listen, prepare
+from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
+from common.journal.errors import JournalError, NotThere
 from common.journal.frames import Record
 from common.messages import MAX_MESSAGE_BYTES, ControlAnswer, ControlRequest, encode
 
@@ -294,7 +297,8 @@ class Shell:
 
     def _turn(self) -> None:
         """Poll, drain, time, settle."""
-        ready = self._poller.poll(self._poll_ms())
+        deadline = self.core.next_deadline_ns()
+        ready = self._poller.poll(self._poll_ms(deadline))
         now = self._now = read_clocks()
         for sock, event in ready:
             if isinstance(sock, int):
@@ -303,15 +307,13 @@ class Shell:
                 self._drain(self._incoming[sock], now)
         if self._reads:
             self._read_once(now)
-        deadline = self.core.next_deadline_ns()
         if deadline is not None and deadline <= now.boot_ns:
             self.core.timer(now)
         self._settle()
 
-    def _poll_ms(self) -> int:
+    def _poll_ms(self, deadline: int | None) -> int:
         if self._reads:
             return 0
-        deadline = self.core.next_deadline_ns()
         if deadline is None:
             return LONGEST_POLL_MS
         left = deadline - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -393,7 +395,15 @@ class Shell:
         if self._read_log is None:
             raise RuntimeError(f"{self.core.name}: reads the log but was given no reader")
         read = self._reads.popleft()
-        self.core.log_read(self._read_log(read.from_lsn, read.upto_lsn, READ_CHUNK_BYTES), now)
+        try:
+            records: Sequence[Record] = self._read_log(read.from_lsn, read.upto_lsn, READ_CHUNK_BYTES)
+        except NotThere:
+            records = []
+        except JournalError as error:
+            # Damage, or what this actor needs was dropped and it found no snapshot: a person must look.
+            self._end(Exit(ExitStatus.INTEGRITY, f"{self.core.name}: reading the log: {error}"))
+            return
+        self.core.log_read(records, now)
 
     def _end(self, effect: Effect) -> None:
         assert isinstance(effect, Exit)

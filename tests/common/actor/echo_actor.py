@@ -5,10 +5,12 @@ from pathlib import Path
 
 import msgspec
 
-from common.actor.core import BaseCore, Call, Close, Exit, Note, Send, Write
+from common.actor.core import BaseCore, Call, Close, Exit, Note, ReadLog, Send, Write
 from common.actor.logs import ActorLog
 from common.actor.shell import AlreadyRunning, Shell
 from common.instant import Instant
+from common.journal.errors import Gone
+from common.journal.frames import Record
 from common.messages import ControlAnswer, ControlRequest, StatusChanged
 
 
@@ -22,6 +24,8 @@ class EchoCore(BaseCore):
             case ControlRequest(act="work"):
                 self.peer = peer
                 self.effects.append(Call(1, StatusChanged("work", 20)))
+            case ControlRequest(act="read"):
+                self.effects.append(ReadLog(1, 2))
             case ControlRequest(act="crash"):
                 raise ValueError("asked to")
 
@@ -43,6 +47,10 @@ def work(argument: msgspec.Struct) -> msgspec.Struct:
     return StatusChanged(argument.state, argument.number * 2)
 
 
+def read_log(from_lsn: int, upto_lsn: int, max_bytes: int) -> list[Record]:
+    raise Gone(from_lsn, 5)
+
+
 def main(folder: str, port: str) -> int:
     try:
         shell = Shell(EchoCore("echo"), Path(folder) / "run", ActorLog(Path(folder) / "log", "echo"))
@@ -52,6 +60,7 @@ def main(folder: str, port: str) -> int:
     shell.bind_router("entry", f"ipc://{folder}/run/entry", StatusChanged)
     shell.listen("tcp", "127.0.0.1", int(port), None)
     shell.worker(work)
+    shell.log_reader(read_log)
     print("up", flush=True)
     return shell.run()
 

@@ -145,6 +145,13 @@ def test_a_core_that_raises_ends_the_process_and_its_log_says_why(echo: Echo) ->
     assert "ValueError: asked to" in (echo.folder / "log" / "echo.jsonl").read_text()
 
 
+def test_a_log_that_cannot_be_read_ends_the_process_with_the_integrity_status(echo: Echo) -> None:
+    with pytest.raises(Exception, match="did not answer"):
+        ask(echo.run, "echo", "read", timeout_s=0.5)
+    assert echo.process.wait(timeout=5) == 7
+    assert "record 1 is no longer kept: the oldest one is 5" in (echo.folder / "log" / "echo.jsonl").read_text()
+
+
 def test_the_log_level_can_be_set_while_it_runs(echo: Echo) -> None:
     ask(echo.run, "echo", "log_level", {"level": "error"})
     assert ask(echo.run, "echo", "status")["log_level"] == "error"
