@@ -9,18 +9,19 @@ over, and the next older one tried; without any, the log is folded from its star
 """
 
 import struct
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from crc32c import crc32c
 
-from common.journal.errors import Damage, FormatTooNew, Gone, LogFailed, NotThere
+from common.journal.errors import Damage, FormatTooNew, Gone, JournalError, LogFailed, NotThere
 from common.journal.files import Files, Folder, read_whole, replace_file
 from common.journal.frames import VERSION, Link, writer_field, writer_name
 from common.journal.reader import Reader
 
 SUFFIX = ".snapshot"
 SNAPSHOTS = "snapshots"
+KEPT = 2
+"""Snapshots of one name that are kept: the log is needed from behind the older one, so either may turn out bad."""
 _MAGIC = int.from_bytes(b"FXRN", "little")
 _HEADER = struct.Struct("<IIHHIQIIQ32s")
 
@@ -107,7 +108,18 @@ def newest_snapshot(
     return None
 
 
-def prune_snapshots(folder: Folder, files: Files, name: str, keep: int = 2) -> list[str]:
+def trusted_lsn(journal: Folder, files: Files, name: str) -> int:
+    """Up to which record `Log.open` need not verify the log again: where the newest snapshot of `name` that verifies
+    stands, whose maker has verified everything before it. 0 where there is none, or the log is not sound there.
+    """
+    try:
+        snapshot = newest_snapshot(snapshot_folder(journal), files, name, Reader(journal, files))
+    except (JournalError, OSError):
+        return 0
+    return 0 if snapshot is None else snapshot.at.lsn
+
+
+def prune_snapshots(folder: Folder, files: Files, name: str, keep: int = KEPT) -> list[str]:
     """Remove all but the newest `keep` snapshots of `name`; the names removed. Raises LogFailed."""
     gone = [f"{name}-{lsn:020d}{SUFFIX}" for lsn in _lsns(folder, files, name)[:-keep]]
     try:
@@ -118,18 +130,17 @@ def prune_snapshots(folder: Folder, files: Files, name: str, keep: int = 2) -> l
     return gone
 
 
-def safe_floor(folder: Folder, files: Files, names: Iterable[str], log: Reader) -> int:
-    """The lowest LSN that some actor still needs: the first after its newest snapshot that verifies.
-
-    0 where one of them has none: then everything is needed. Raises LogFailed, Damage.
-    """
-    floors = []
-    for name in names:
-        snapshot = newest_snapshot(folder, files, name, log)
+def verified_lsns(folder: Folder, files: Files, name: str, log: Reader, most: int) -> list[int]:
+    """Where the newest snapshots of `name` that verify stand, newest first, `most` at most. Raises LogFailed, Damage."""
+    found: list[int] = []
+    upto: int | None = None
+    while len(found) < most:
+        snapshot = newest_snapshot(folder, files, name, log, upto)
         if snapshot is None:
-            return 0
-        floors.append(snapshot.at.lsn + 1)
-    return min(floors, default=0)
+            break
+        found.append(snapshot.at.lsn)
+        upto = snapshot.at.lsn - 1
+    return found
 
 
 def _lsns(folder: Folder, files: Files, name: str) -> list[int]:

@@ -6,8 +6,12 @@ from common.actor.shell import Shell
 from common.actor.start import run_actor, shell_for
 from common.config import Config
 from common.journal import Log, OsFiles, Reader
+from common.journal.snapshots import trusted_lsn
 from common.messages import JournalRequest
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
+
+SNAPSHOTS_OF = "orders"
+"""The actor whose snapshots spare the start a second look at old segments: it folds the whole log."""
 
 
 def build(config: Config) -> Shell:
@@ -19,6 +23,7 @@ def build(config: Config) -> Shell:
             folder,
             files,
             wall_ns=wall_ns,
+            trusted_lsn=trusted_lsn(folder, files, SNAPSHOTS_OF),
             segment_bytes=own.segment_bytes,
             durability=own.durability.value,
             reserve_bytes=own.reserve_bytes,

@@ -15,11 +15,8 @@ from common.exit_status import ExitStatus
 from common.journal import JournalError, OsFiles, Reader
 from common.journal.files import Files, Folder
 from common.journal.segments import first_lsns, segment_name
-from common.journal.snapshots import newest_snapshot, snapshot_folder
+from common.journal.snapshots import KEPT, snapshot_folder, verified_lsns
 from services.snapshots.core import Survey
-
-KEPT = 2
-"""Snapshots of one actor that are kept (`common.journal.snapshots.prune_snapshots`)."""
 
 
 def survey(journal: Folder, files: Files, names: Iterable[str], retention_bytes: int) -> Survey:
@@ -28,25 +25,12 @@ def survey(journal: Folder, files: Files, names: Iterable[str], retention_bytes:
     newest: dict[str, int] = {}
     needed, needed_by = 0, ""
     for name in names:
-        found = verified(journal, files, name, reader)
+        found = verified_lsns(snapshot_folder(journal), files, name, reader, KEPT)
         newest[name] = found[0] if found else 0
         from_lsn = found[-1] + 1 if len(found) == KEPT else 1
         if not needed or from_lsn < needed:
             needed, needed_by = from_lsn, name
     return Survey(newest, needed, needed_by, droppable(journal, files, needed, retention_bytes))
-
-
-def verified(journal: Folder, files: Files, name: str, reader: Reader) -> list[int]:
-    """Where the newest snapshots of `name` stand that verify, newest first, `KEPT` at most."""
-    found: list[int] = []
-    upto: int | None = None
-    while len(found) < KEPT:
-        snapshot = newest_snapshot(snapshot_folder(journal), files, name, reader, upto)
-        if snapshot is None:
-            break
-        found.append(snapshot.at.lsn)
-        upto = snapshot.at.lsn - 1
-    return found
 
 
 def droppable(journal: Folder, files: Files, needed_lsn: int, retention_bytes: int) -> list[int]:

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from common.journal import Damage, Link, Log, Snapshot, newest_snapshot, snapshot_folder, write_snapshot
-from common.journal.snapshots import prune_snapshots, read_snapshot, safe_floor
+from common.journal.snapshots import prune_snapshots, read_snapshot, trusted_lsn, verified_lsns
 from scripts.simulation.disk import Disk
 from tests.common.journal.support import FOLDER, Killed, Writer, calls_of, counting, open_log, reader, small_disk
 
@@ -88,9 +88,20 @@ def test_old_ones_are_pruned() -> None:
     assert found.at.lsn == 8
 
 
-def test_everything_is_needed_until_everyone_has_a_snapshot() -> None:
+def test_the_newest_that_verify_are_told_newest_first() -> None:
     disk, _ = filled()
-    take(disk, 8)
-    assert safe_floor(PLACE, disk.files(), ["orders", "risk"], reader(disk.files())) == 0
-    take(disk, 5, "risk")
-    assert safe_floor(PLACE, disk.files(), ["orders", "risk"], reader(disk.files())) == 6
+    for lsn in (2, 4, 6, 8):
+        take(disk, lsn)
+    name = max(disk.folder(PLACE).volatile)
+    disk.inode(disk.folder(PLACE).volatile[name]).volatile[9] ^= 4
+    assert verified_lsns(PLACE, disk.files(), "orders", reader(disk.files()), 2) == [6, 4]
+    assert verified_lsns(PLACE, disk.files(), "risk", reader(disk.files()), 2) == []
+
+
+def test_a_log_is_trusted_up_to_a_snapshot_that_it_contains() -> None:
+    disk, log = filled()
+    assert trusted_lsn(FOLDER, disk.files(), "orders") == 0
+    take(disk, 5)
+    write_snapshot(PLACE, disk.files(), Snapshot("orders", Link(9, 1), b"digest", b"of another log"))
+    assert trusted_lsn(FOLDER, disk.files(), "orders") == 5
+    assert trusted_lsn("/nowhere", disk.files(), "orders") == 0
