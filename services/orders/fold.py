@@ -205,14 +205,12 @@ class Fold:
         self._end_attempt(record, command, outcome, refused.reason, refused.text)
 
     def _request_refused(self, record: Record, refused: Refused) -> None:
-        """Orders refused the client's request itself, before any attempt was made of it."""
-        if not refused.number:
+        """Orders refused the client's request itself. A cancel may have been sent before: its first answer stands."""
+        if not refused.number or self.books.names.get(refused.strategy, refused.number) is not None:
             return
         identity = request_identity(refused.request) if refused.request is not None else b""
-        known = self.books.names.get(refused.strategy, refused.number)
-        if known is None:
-            remembered = Remembered(identity, (0, 0), "refused", refused.reason, refused.text, record.lsn)
-            self.books.names.put(refused.strategy, refused.number, remembered)
+        remembered = Remembered(identity, (0, 0), "refused", refused.reason, refused.text, record.lsn)
+        self.books.names.put(refused.strategy, refused.number, remembered)
         self._changes.append(CommandDecided(refused.strategy, refused.number, "refused", refused.reason, refused.text))
 
     def _withdrawn(self, record: Record, withdrawn: Withdrawn) -> None:
