@@ -131,7 +131,7 @@ def prune_snapshots(folder: Folder, files: Files, name: str, keep: int = KEPT) -
 
 
 def verified_lsns(folder: Folder, files: Files, name: str, log: Reader, most: int) -> list[int]:
-    """Where the newest snapshots of `name` that verify stand, newest first, `most` at most. Raises LogFailed, Damage."""
+    """Where the newest `most` snapshots of `name` that verify stand, newest first. Raises LogFailed, Damage."""
     found: list[int] = []
     upto: int | None = None
     while len(found) < most:

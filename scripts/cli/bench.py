@@ -8,6 +8,7 @@ import orjson
 from scripts.bench.figures import Figures
 from scripts.bench.floor import measure_floor
 from scripts.bench.ring import BenchFailed, measure_memory, measure_ring
+from scripts.bench.start import measure_start
 from scripts.cli.bench_codec import codec
 from scripts.cli.bench_journal import journal
 from scripts.cli.errors import CommandError
@@ -93,6 +94,25 @@ def memory(orders: int, window: int, as_json: bool) -> None:
     for name, figure in figures.items():
         before, after = figure["before_bytes"], figure["after_bytes"]
         click.echo(f"{name:30}{before / 1e6:>12.1f}{after / 1e6:>12.1f}{(after - before) / orders:>14.1f}")
+
+
+@bench.command()
+@click.option("--records", default=1_000_000, show_default=True, help="Records of the journal.")
+@AS_JSON
+def start(records: int, as_json: bool) -> None:
+    """Time to READY with a long journal, without snapshots and from them."""
+    try:
+        figures = measure_start(records)
+    except StackFailed as error:
+        raise CommandError(str(error)) from error
+    if as_json:
+        click.echo(orjson.dumps(figures._asdict()))
+        return
+    click.echo(f"a journal of {figures.records:,} records, {figures.journal_bytes / 1e6:,.0f} MB; seconds to READY")
+    click.echo(f"  from snapshots     {figures.with_s:>8.1f}")
+    click.echo(f"  without            {figures.without_s:>8.1f}")
+    click.echo(f"  an empty journal   {figures.empty_s:>8.1f}")
+    click.echo(f"one round of snapshots of all of it, beside the running stack: {figures.snapshots_s:.1f} s")
 
 
 def _median(figures: list[Figures]) -> Figures:
