@@ -626,12 +626,18 @@ class EpochGranted(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
 
 
 class Append(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="append"):
-    """Records of one writer, numbered from `first_number` on. Each entry is (kind, payload)."""
+    """Records of one writer, numbered from `first_number` on. Each entry is (kind, payload).
+
+    `stream_may_wait`, `ack_may_wait`: nobody acts on these records in the stream, or on their acknowledgement, so each
+    may go out a little later, with the next that somebody waits for. Durability never waits.
+    """
 
     writer: str
     epoch: int
     first_number: int
     entries: list[tuple[int, bytes]]
+    stream_may_wait: bool = False
+    ack_may_wait: bool = False
 
 
 class Appended(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="appended"):

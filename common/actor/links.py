@@ -160,7 +160,9 @@ class Appender:
         if not self._unsent:
             return
         kinds = {pending.kind for pending in self._unsent}
-        self._send(self._unsent, stream_may_wait=kinds <= self._stream_may_wait, ack_may_wait=kinds <= self._ack_may_wait)
+        self._send(
+            self._unsent, stream_may_wait=kinds <= self._stream_may_wait, ack_may_wait=kinds <= self._ack_may_wait
+        )
         self._unacknowledged.extend(self._unsent)
         self._unsent.clear()
 

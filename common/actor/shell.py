@@ -21,7 +21,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -100,6 +100,24 @@ def take_lock(run_folder: Path, actor: str) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+def joined(effects: Iterable[Effect]) -> Iterator[Effect]:
+    """The effects, with `Write`s that follow one another on one connection as one: one wake-up of the peer."""
+    waiting: Write | None = None
+    for effect in effects:
+        if waiting is not None:
+            if isinstance(effect, Write) and effect.connection == waiting.connection:
+                waiting = Write(waiting.connection, waiting.data + effect.data)
+                continue
+            yield waiting
+            waiting = None
+        if isinstance(effect, Write):
+            waiting = effect
+        else:
+            yield effect
+    if waiting is not None:
+        yield waiting
 
 
 def _flock(descriptor: int) -> bool:
@@ -364,7 +382,7 @@ class Shell:
         core.turn_ended(now)
         while core.effects:
             effects, core.effects = core.effects, []
-            for effect in effects:
+            for effect in joined(effects):
                 self._perform[type(effect)](effect)
             core.turn_ended(now)
 

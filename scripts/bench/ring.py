@@ -1,7 +1,8 @@
 """The real stack, measured as a strategy sees it: everything on, through risk, FIX, the journal and the exchange.
 
-Orders are immediate-or-cancel and priced not to cross, so each brings two reports (New, Expired) and leaves nothing
-open. A round trip ends when the venue's acknowledgement is back at the strategy, after the journal had it.
+A round trip is that of a resting order: it ends when the venue's acknowledgement is back at the strategy, after the
+journal had it; the order is then cancelled, outside the measure. The rate is taken with immediate-or-cancel orders
+that do not cross: each brings two reports (New, Expired) and leaves nothing open.
 """
 
 import tempfile
@@ -17,12 +18,14 @@ import zmq
 from common.actor.control import ask
 from common.messages import (
     CLOSED_STATUSES,
+    CancelRequest,
     CommandOutcome,
     EntryAnswer,
     Hello,
     NewOrderRequest,
     OrderEvent,
     StatusChanged,
+    TimeInForce,
     TopOfBook,
     Welcome,
     encode,
@@ -35,6 +38,8 @@ SYMBOL = "BTCUSDT"
 ORDER_QTY = Decimal("0.001")
 PRICE_SHARE = Decimal("0.98")
 TICK = Decimal("0.01")
+GOOD_TILL_CANCEL: TimeInForce = "1"
+IMMEDIATE_OR_CANCEL: TimeInForce = "3"
 WARM_UP_ORDERS = 300
 ANSWER_S = 10
 UNBOUNDED = "100000000"
@@ -83,13 +88,19 @@ class Taker:
             raise BenchFailed(f"nothing came back for {ANSWER_S} s") from None
         return answer
 
-    def send(self) -> int:
-        """Send one order; returns its number."""
+    def send(self, time_in_force: TimeInForce) -> int:
+        """Send one order, TimeInForce(59) as given; returns its number."""
         self._number += 1
-        self._socket.send(
-            encode(NewOrderRequest(self._epoch, self._number, VENUE, SYMBOL, "1", "2", ORDER_QTY, self._price, "3"))
+        order = NewOrderRequest(
+            self._epoch, self._number, VENUE, SYMBOL, "1", "2", ORDER_QTY, self._price, time_in_force
         )
+        self._socket.send(encode(order))
         return self._number
+
+    def cancel(self, target_number: int) -> None:
+        """Cancel one order."""
+        self._number += 1
+        self._socket.send(encode(CancelRequest(self._epoch, self._number, target_number)))
 
     def events(self) -> Iterator[OrderEvent]:
         """The orders' events as they come. Raises BenchFailed on a refusal."""
@@ -145,11 +156,12 @@ def _round_trips(taker: Taker, orders: int) -> Iterator[int]:
     events = taker.events()
     for _ in range(orders):
         began_ns = time.perf_counter_ns()
-        number = taker.send()
+        number = taker.send(GOOD_TILL_CANCEL)
         ended_ns = 0
         for event in events:
             if event.number == number and event.event == "new":
                 ended_ns = time.perf_counter_ns()
+                taker.cancel(number)
             if event.number == number and event.status in CLOSED_STATUSES:
                 break
         yield ended_ns - began_ns
@@ -161,7 +173,7 @@ def _rate(taker: Taker, orders: int, window: int) -> float:
     sent = closed = 0
     while closed < orders:
         while sent < orders and sent - closed < window:
-            taker.send()
+            taker.send(IMMEDIATE_OR_CANCEL)
             sent += 1
         for event in events:
             if event.status in CLOSED_STATUSES:

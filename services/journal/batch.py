@@ -6,7 +6,10 @@ from common.journal.frames import Entry
 
 
 class Acknowledgement(NamedTuple):
-    """Appends of a writer that the batch holds: `first` to `last`, the last as its writer's entry `entry`."""
+    """Appends of a writer that the batch holds: `first` to `last`, the last as its writer's entry `entry`.
+
+    `may_wait`: nobody acts on it.
+    """
 
     peer: bytes
     writer: str
@@ -14,6 +17,7 @@ class Acknowledgement(NamedTuple):
     first: int
     last: int
     entry: int
+    may_wait: bool = False
 
 
 class Grant(NamedTuple):
@@ -39,6 +43,7 @@ class Batch:
     def __init__(self) -> None:
         """Empty."""
         self.size_bytes = 0
+        self.stream_may_wait = True
         self.heads: dict[str, Head] = {}
         self.acknowledgements: list[Acknowledgement] = []
         self.grants: list[Grant] = []
@@ -48,8 +53,19 @@ class Batch:
         """Whether anything was gathered."""
         return bool(self._entries)
 
-    def append(self, peer: bytes, writer: str, epoch: int, first_number: int, entries: list[tuple[int, bytes]]) -> None:
+    def append(
+        self,
+        peer: bytes,
+        writer: str,
+        epoch: int,
+        first_number: int,
+        entries: list[tuple[int, bytes]],
+        *,
+        stream_may_wait: bool = False,
+        ack_may_wait: bool = False,
+    ) -> None:
         """Gather a writer's next entries, numbered from `first_number` on, and who is told of them."""
+        self.stream_may_wait = self.stream_may_wait and stream_may_wait
         own = self._entries.setdefault(writer, [])
         number = first_number
         for kind, payload in entries:
@@ -57,17 +73,19 @@ class Batch:
             self.size_bytes += len(payload)
             number += 1
         self.heads[writer] = Head(epoch, number - 1)
-        self._acknowledge(Acknowledgement(peer, writer, epoch, first_number, number - 1, len(own) - 1))
+        self._acknowledge(Acknowledgement(peer, writer, epoch, first_number, number - 1, len(own) - 1, ack_may_wait))
 
     def grant(self, peer: bytes, entry: Entry, token: int) -> None:
         """Gather a writer's EPOCH record."""
+        self.stream_may_wait = False
         own = self._entries.setdefault(entry.writer, [])
         own.append(entry)
         self.heads[entry.writer] = Head(entry.writer_epoch, 0)
         self.grants.append(Grant(peer, entry.writer, token, entry.writer_epoch, len(own) - 1))
 
     def own(self, entry: Entry) -> None:
-        """Gather a record of the journal's own, which nobody waits for."""
+        """Gather a record of the journal's own, whose acknowledgement nobody waits for."""
+        self.stream_may_wait = False
         self._entries.setdefault(entry.writer, []).append(entry)
 
     def entries(self) -> tuple[list[Entry], dict[str, int]]:
@@ -83,6 +101,6 @@ class Batch:
         """One acknowledgement per writer and batch: a message that goes on where the last one ended joins it."""
         for at, old in enumerate(self.acknowledgements):
             if (old.peer, old.writer, old.epoch, old.last + 1) == (new.peer, new.writer, new.epoch, new.first):
-                self.acknowledgements[at] = new._replace(first=old.first)
+                self.acknowledgements[at] = new._replace(first=old.first, may_wait=old.may_wait and new.may_wait)
                 return
         self.acknowledgements.append(new)

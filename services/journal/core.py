@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from common.actor.core import BaseCore, Exit, Publish, Send
+from common.actor.core import BaseCore, Effect, Exit, Publish, Send
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal import (
@@ -60,6 +60,15 @@ ROOM_NS = 250 * NS_PER_MS
 
 BATCH_BYTES = 4 << 20
 """A batch grown to this is committed before the turn ends: a published block stays well below a link's limit."""
+
+HOLD_NS = 2 * NS_PER_MS
+"""The longest that a block waits for another one to be published with; nobody acts on it meanwhile."""
+
+HOLD_ACKS_NS = 20 * NS_PER_MS
+"""The same for acknowledgements; a writer asks only after `common.actor.links.QUESTION_NS`."""
+
+HELD_BLOCKS = 64
+HELD_ACKS = 64
 
 CHUNK_BYTES = 512 << 10
 """The most that one ReadRequest(refill) is answered with."""
@@ -106,6 +115,10 @@ class JournalCore(BaseCore):
         self._recorded_boot_ns = 0
         self._marked_boot_ns = 0
         self._room_boot_ns = 0
+        self._held_acks: list[Effect] = []
+        self._held_blocks: list[bytes] = []
+        self._held_boot_ns = 0
+        self._acks_boot_ns = 0
         self._low_disk = 0
         self._full = False
         self._batches = 0
@@ -132,6 +145,8 @@ class JournalCore(BaseCore):
         log = self._log
         if log is not None:
             self._commit(now)
+            self._send_held_acks()
+            self._publish_held()
             try:
                 log.close()
             except LogFailed as error:
@@ -194,6 +209,10 @@ class JournalCore(BaseCore):
         log = self._log
         if log is None:
             return
+        if self._held_blocks and now.boot_ns >= self._held_boot_ns + HOLD_NS:
+            self._publish_held()
+        if self._held_acks and now.boot_ns >= self._acks_boot_ns + HOLD_ACKS_NS:
+            self._send_held_acks()
         if now.boot_ns >= self._recorded_boot_ns + TICK_NS:
             self._batch.own(log.own_entry(TICK, bytes([self._low_disk])))
             self._recorded_boot_ns = now.boot_ns
@@ -212,7 +231,12 @@ class JournalCore(BaseCore):
             return None
         if self._reads:
             return self._boot_base_ns
-        return min(self._recorded_boot_ns + TICK_NS, self._marked_boot_ns + MARK_NS, self._room_boot_ns + ROOM_NS)
+        due = min(self._recorded_boot_ns + TICK_NS, self._marked_boot_ns + MARK_NS, self._room_boot_ns + ROOM_NS)
+        if self._held_blocks:
+            due = min(due, self._held_boot_ns + HOLD_NS)
+        if self._held_acks:
+            due = min(due, self._acks_boot_ns + HOLD_ACKS_NS)
+        return due
 
     # ---- control ----
     def _control(self, log: Log, peer: bytes, request: ControlRequest) -> None:
@@ -266,13 +290,14 @@ class JournalCore(BaseCore):
             entries = entries[expected - first :]
             first = expected
         if entries:
-            self._batch.append(peer, writer, epoch, first, entries)
+            self._batch.append(
+                peer, writer, epoch, first, entries,
+                stream_may_wait=message.stream_may_wait, ack_may_wait=message.ack_may_wait,
+            )  # fmt: skip
             if self._batch.size_bytes >= BATCH_BYTES:
                 self._commit(now)
 
-    def _acknowledge_again(
-        self, log: Log, peer: bytes, writer: str, state: WriterState, first: int, last: int
-    ) -> None:
+    def _acknowledge_again(self, log: Log, peer: bytes, writer: str, state: WriterState, first: int, last: int) -> None:
         """Duplicates: each run with the place and the stamp that it got when it was first taken."""
         for run in state.runs(first, last):
             self._send_appended(log, peer, writer, state.epoch, run.first_number, run.last_number, run.last_lsn,
@@ -281,9 +306,7 @@ class JournalCore(BaseCore):
     def _refuse(self, log: Log, peer: bytes, writer: str) -> None:
         """Say where the writer stands, as of what is durable or in this turn's batch."""
         head = self._head(log, writer)
-        self.effects.append(
-            Send(LINK, AppendRefused(writer, head.epoch, head.append_number + 1, log.epoch), peer)
-        )
+        self.effects.append(Send(LINK, AppendRefused(writer, head.epoch, head.append_number + 1, log.epoch), peer))
 
     def _epoch(self, log: Log, peer: bytes, request: EpochRequest, now: Instant) -> None:
         writer, token = request.writer, request.token
@@ -312,9 +335,7 @@ class JournalCore(BaseCore):
         if not records or records[0].kind != EPOCH or records[0].payload != token.to_bytes(TOKEN_BYTES, "little"):
             return None
         record = records[0]
-        return EpochGranted(
-            writer, token, state.epoch, record.lsn, record.stamp_ns, log.epoch, log.identity.hex()
-        )
+        return EpochGranted(writer, token, state.epoch, record.lsn, record.stamp_ns, log.epoch, log.identity.hex())
 
     # ---- the commit ----
     def _stamp_ns(self, log: Log, now: Instant) -> int:
@@ -345,23 +366,43 @@ class JournalCore(BaseCore):
         for grant in batch.grants:
             self._grant(log, grant, done.first_lsn + offsets[grant.writer] + grant.entry, done.stamp_ns)
         for taken in batch.acknowledgements:
-            self._acknowledge(log, taken, done.first_lsn + offsets[taken.writer] + taken.entry, done.stamp_ns)
-        self.effects.append(Publish(STREAM, done.block))
+            self._acknowledge(log, taken, done.first_lsn + offsets[taken.writer] + taken.entry, done.stamp_ns, now)
+        self._publish(done.block, now, may_wait=batch.stream_may_wait)
 
     def _grant(self, log: Log, grant: Grant, lsn: int, stamp_ns: int) -> None:
-        granted = EpochGranted(
-            grant.writer, grant.token, grant.epoch, lsn, stamp_ns, log.epoch, log.identity.hex()
-        )
+        granted = EpochGranted(grant.writer, grant.token, grant.epoch, lsn, stamp_ns, log.epoch, log.identity.hex())
         self.effects.append(Send(LINK, granted, grant.peer))
 
-    def _acknowledge(self, log: Log, taken: Acknowledgement, lsn: int, stamp_ns: int) -> None:
-        self._send_appended(log, taken.peer, taken.writer, taken.epoch, taken.first, taken.last, lsn, stamp_ns)
+    def _acknowledge(self, log: Log, taken: Acknowledgement, lsn: int, stamp_ns: int, now: Instant) -> None:
+        answer = Appended(taken.writer, taken.epoch, taken.first, taken.last, lsn, stamp_ns, log.epoch, self._low_disk)
+        if not self._held_acks:
+            self._acks_boot_ns = now.boot_ns
+        self._held_acks.append(Send(LINK, answer, taken.peer))
+        if not taken.may_wait or len(self._held_acks) >= HELD_ACKS:
+            self._send_held_acks()
 
     def _send_appended(
         self, log: Log, peer: bytes, writer: str, epoch: int, first: int, last: int, lsn: int, stamp_ns: int
     ) -> None:
         answer = Appended(writer, epoch, first, last, lsn, stamp_ns, log.epoch, self._low_disk)
         self.effects.append(Send(LINK, answer, peer))
+
+    def _send_held_acks(self) -> None:
+        self.effects += self._held_acks
+        self._held_acks.clear()
+
+    def _publish(self, block: bytes, now: Instant, *, may_wait: bool) -> None:
+        """Publish, or hold what nobody acts on for a moment, so that it wakes its readers with what follows."""
+        if not self._held_blocks:
+            self._held_boot_ns = now.boot_ns
+        self._held_blocks.append(block)
+        if not may_wait or len(self._held_blocks) >= HELD_BLOCKS:
+            self._publish_held()
+
+    def _publish_held(self) -> None:
+        if self._held_blocks:
+            self.effects.append(Publish(STREAM, b"".join(self._held_blocks)))
+            self._held_blocks.clear()
 
     def _is_full(self, error: NoSpace) -> None:
         """Nothing was written and nothing is acknowledged: the writers ask, and send again."""

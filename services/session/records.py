@@ -46,6 +46,12 @@ KINDS: dict[type, Kind] = {
     OperatorAct: Kind.OPERATOR,
 }
 OWN_KINDS = frozenset(KINDS.values())
+STREAM_MAY_WAIT = frozenset({Kind.OUTBOUND})
+"""What was numbered is acted on by its acknowledgement; others may hear of it together with the venue's answer."""
+
+ACK_MAY_WAIT = frozenset({Kind.INBOUND})
+"""What the venue said is acted on in the stream; its acknowledgement only frees memory."""
+
 decode_payload = msgspec.msgpack.Decoder(Payload).decode
 BATCH_RECORDS = 256
 """A hand-over goes out in messages of so many records, far below what a link accepts as one message."""
@@ -60,7 +66,7 @@ class Records:
     """What the rest of the session appends to; where the records go is this object's matter."""
 
     def __init__(self, core: BaseCore, writer: str, history: History, emergency: Emergency) -> None:
-        self.appender = Appender(core, writer)
+        self.appender = Appender(core, writer, stream_may_wait=STREAM_MAY_WAIT, ack_may_wait=ACK_MAY_WAIT)
         self.history = history
         self.emergency = emergency
         self.clock = JournalClock()

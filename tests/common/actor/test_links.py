@@ -98,6 +98,25 @@ def test_a_turns_records_go_out_as_one_message() -> None:
     assert (send.message.first_number, len(send.message.entries)) == (1, 2)
 
 
+def test_a_turn_may_wait_when_all_of_its_kinds_may() -> None:
+    core = BaseCore(WRITER)
+    appender = Appender(core, WRITER, ack_may_wait=frozenset({Kind.OPERATOR}))
+    appender.request_epoch(at(0))
+    (ask,) = core.effects
+    assert isinstance(ask, Send)
+    core.effects.clear()
+    appender.received(Journal().answer(ask.message, at(0))[0], at(0))
+    flags = []
+    for kinds in ((Kind.OPERATOR,), (Kind.OPERATOR, Kind.EXPIRED)):
+        for kind in kinds:
+            appender.append(kind, act("a"), at(1))
+        appender.turn_ended(at(1))
+        send = core.effects.pop()
+        assert isinstance(send, Send) and isinstance(send.message, Append)
+        flags.append((send.message.stream_may_wait, send.message.ack_may_wait))
+    assert flags == [(False, True), (False, False)]
+
+
 def test_an_unanswered_append_is_asked_about_and_then_means_away() -> None:
     core, appender = granted(Journal())
     appender.append(Kind.OPERATOR, act("a"), at(0))

@@ -13,6 +13,8 @@ import pytest
 import zmq
 
 from common.actor.control import NotRunning, ask, is_running
+from common.actor.core import Close, Note, Write
+from common.actor.shell import joined
 from common.messages import ControlAnswer, ControlRequest, StatusChanged, encode
 
 ACTOR = Path(__file__).with_name("echo_actor.py")
@@ -82,9 +84,7 @@ def test_garbage_is_counted_kept_and_disturbs_nothing(echo: Echo) -> None:
 
 
 @pytest.mark.parametrize("arguments", [b"{not json", b"[1]", b"\xff", b"null"])
-def test_a_control_request_whose_arguments_are_no_table_is_garbage_and_is_told_so(
-    echo: Echo, arguments: bytes
-) -> None:
+def test_a_control_request_whose_arguments_are_no_table_is_garbage_and_is_told_so(echo: Echo, arguments: bytes) -> None:
     control = echo.context.socket(zmq.DEALER)
     control.setsockopt(zmq.RCVTIMEO, 5000)
     control.connect(f"ipc://{echo.run}/control.echo")
@@ -157,3 +157,9 @@ def test_the_log_level_can_be_set_while_it_runs(echo: Echo) -> None:
     assert ask(echo.run, "echo", "status")["log_level"] == "error"
     with pytest.raises(Exception, match="no log level"):
         ask(echo.run, "echo", "log_level", {"level": "loud"})
+
+
+def test_writes_that_follow_one_another_on_one_connection_become_one() -> None:
+    note = Note("info", "between", {})
+    effects = [Write(1, b"a"), Write(1, b"b"), Write(2, b"c"), note, Write(2, b"d"), Close(2)]
+    assert list(joined(effects)) == [Write(1, b"ab"), Write(2, b"c"), note, Write(2, b"d"), Close(2)]

@@ -23,7 +23,7 @@ from common.messages import (
     ReadRequest,
 )
 from scripts.simulation.disk import Disk, DiskFiles, Fault
-from services.journal.core import BATCH_BYTES, CHUNK_BYTES, JournalCore, JournalSettings
+from services.journal.core import BATCH_BYTES, CHUNK_BYTES, HOLD_ACKS_NS, HOLD_NS, JournalCore, JournalSettings
 
 FOLDER = "/journal"
 WALL_NS = 1_800_000_000_000_000_000
@@ -517,3 +517,54 @@ def test_a_drop_that_fails_on_the_disk_ends_the_journal() -> None:
     life.failing = "remove"
     life.core.received("control", b"desk", ControlRequest("drop", b'{"below": 20}'), life.now)
     assert [effect.status for effect in life.take() if isinstance(effect, Exit)] == [ExitStatus.INTEGRITY]
+
+
+# ---- what may wait ----
+
+
+def patient(granted: EpochGranted, first: int, *, stream: bool = False, ack: bool = False) -> Append:
+    return Append(granted.writer, granted.epoch, first, [(16, b"x%d" % first)], stream, ack)
+
+
+def published(effects: list[Effect]) -> list[bytes]:
+    return [record.payload for effect in effects if isinstance(effect, Publish) for record in parse(effect.data)]
+
+
+def acknowledged(effects: list[Effect]) -> list[tuple[int, int]]:
+    messages = [effect.message for effect in effects if isinstance(effect, Send)]
+    return [(message.first_number, message.number) for message in messages if isinstance(message, Appended)]
+
+
+def test_what_nobody_acts_on_is_published_with_what_follows_in_order() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    effects = life.turn(patient(granted, 1, stream=True))
+    assert acknowledged(effects) == [(1, 1)]
+    assert published(effects) == []
+    assert published(life.turn(patient(granted, 2))) == [b"x1", b"x2"]
+
+
+def test_what_nobody_acts_on_waits_no_longer_than_its_bound() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    life.turn(patient(granted, 1, stream=True))
+    assert published(life.wait(HOLD_NS // NS_PER_MS)) == [b"x1"]
+
+
+def test_an_acknowledgement_that_may_wait_goes_out_before_a_later_one_and_within_its_bound() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    effects = life.turn(patient(granted, 1, ack=True))
+    assert acknowledged(effects) == []
+    assert published(effects) == [b"x1"]
+    assert acknowledged(life.turn(patient(granted, 2))) == [(1, 1), (2, 2)]
+    life.turn(patient(granted, 3, ack=True))
+    assert acknowledged(life.wait(HOLD_ACKS_NS // NS_PER_MS)) == [(3, 3)]
+
+
+def test_what_may_wait_is_as_durable_as_the_rest() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    life.turn(patient(granted, 1, stream=True, ack=True))
+    life.disk.crash_keeping(lambda: False)
+    assert life.records()[-1].payload == b"x1"
