@@ -1,7 +1,7 @@
 """The invariants, each with a name and a sentence, held against the disk and the exchanges' own logs.
 
-Checked at every effect that leaves a process and at every record that becomes durable; what can be said only of a system
-at rest is checked by `quiet.py`.
+Checked at every effect that leaves a process and at every record that becomes durable; what can be said only of a
+system at rest is checked by `quiet.py`.
 """
 
 from collections import defaultdict
@@ -44,7 +44,7 @@ _MISUSE = frozenset({Reason.NAME_REUSED, Reason.DUPLICATE_NAME, Reason.STALE_EPO
 
 
 class Logged(NamedTuple):
-    """A number's record: where it is, and what it may do. `order` counts what was learned of log and emergency files."""
+    """A number's record: where it is, and what it may do. `order` counts what was learned, of the log and of files."""
 
     order: int
     lsn: int
@@ -126,8 +126,8 @@ class Checkers:
         if not is_next and not (record.writer_epoch > epoch and record.kind == EPOCH):
             raise Violation(
                 "log-is-final",
-                f"record {record.lsn} is append {record.append_number} of {record.writer}'s epoch {record.writer_epoch}, "
-                f"after {number} of {epoch}",
+                f"record {record.lsn} is append {record.append_number} of {record.writer}'s epoch "
+                f"{record.writer_epoch}, after {number} of {epoch}",
             )
         self._numbers[record.writer] = (record.writer_epoch, record.append_number)
 

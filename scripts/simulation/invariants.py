@@ -1,7 +1,7 @@
 """What must hold, each invariant with a name and a sentence, and the error that says that one does not."""
 
 INVARIANTS = {
-    "journal-first": "No new number leaves for an exchange before the log, or an emergency file, durably holds those bytes.",
+    "journal-first": "No new number leaves for an exchange before the log or an emergency file durably holds it.",
     "own-connection": "A message leaves only on the connection that it was numbered for.",
     "no-void-out": "What is stamped after its deadline, or was withdrawn, never leaves.",
     "no-number-twice": "Without PossDupFlag(43) no number repeats on the wire within a generation and direction.",
@@ -21,7 +21,7 @@ INVARIANTS = {
     "through-risk": "What adds risk carries risk's decision.",
     "no-new-under-latch": "Under the kill latch no new order leaves.",
     "core-raised": "No core raises.",
-    "books-agree": "At rest, open orders and positions equal the exchange's, and nothing is UNKNOWN that evidence settles.",
+    "books-agree": "At rest, open orders and positions equal the exchange's, and nothing is UNKNOWN.",
     "numbers-agree": "At rest, both sides of a session hold the same sequence numbers.",
     "state-rebuilds": "A state folded anew from the log equals the one that lived through it.",
     "alive-again": "When the faults stop, the system trades again within a bound.",

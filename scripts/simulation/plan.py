@@ -5,7 +5,10 @@ from random import Random
 from typing import NamedTuple
 
 VENUES = ("generic", "binance")
-STACK = ("journal", "orders", "risk", *(f"{kind}@{venue}" for venue in VENUES for kind in ("session", "marketdata")), "account@binance")
+STACK = (
+    "journal", "orders", "risk", "session@generic", "session@binance", "marketdata@generic", "marketdata@binance",
+    "account@binance",
+)  # fmt: skip
 SESSIONS = tuple(f"session@{venue}" for venue in VENUES)
 EXCHANGES = tuple(f"exchange@{venue}" for venue in VENUES)
 TRADERS = ("strategy@alpha", "strategy@beta")
@@ -32,7 +35,7 @@ SENTENCES = {
     "disk-short": "The journal's writes take less than they are given.",
     "clock-jump": "The wall clock of a host is set forward or back.",
     "clock-drift": "The wall clock of a host runs fast or slow.",
-    "exchange": "An exchange misbehaves as commanded: rejects, gaps, duplicates, garbles, says unknown, announces its end.",
+    "exchange": "An exchange misbehaves as commanded: rejects, gaps, doubles, garbles, says unknown, says good-bye.",
     "relogon": "An operator logs a session out, and on again.",
     "kill-switch": "An operator pulls the kill switch, and later resumes.",
 }
@@ -67,7 +70,7 @@ class Plan(NamedTuple):
 
 
 def plan(seed: int, steps: int, without: Sequence[str] = (), only: frozenset[int] | None = None) -> Plan:
-    """What seed `seed` does in `steps` steps. `without` names kinds to leave out, `only` the numbers of faults to keep."""
+    """What a seed does in `steps` steps. `without` names kinds to leave out, `only` the numbers of faults to keep."""
     random = Random(f"plan {seed}")
     kinds = [kind for kind in WEIGHTS if random.random() < 0.4] or ["kill"]
     mean_gap = random.choice((60, 120, 250, 500))

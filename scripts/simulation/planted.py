@@ -1,7 +1,7 @@
 """The checkers are checked: bugs planted in the real cores, each a few lines, which the simulation must find.
 
-A bug takes the place of one method of a real class for as long as a run lasts. `within` is the number of seeds, from 0 on,
-of which at least one must end in a violation.
+A bug takes the place of one method of a real class for as long as a run lasts. `within` is the number of seeds, from 0
+on, of which at least one must end in a violation.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
 """A simulated process: one real core, the sockets of its shell, and death at any instant.
 
 A turn is the shell's own: read the clocks once, drain the sockets in some order up to a bound, the timer if it is due,
-the end of the turn, then the effects in their order. A process dies between two turns, before any of its effects, or inside
-any of its calls to the disk; what it had not sent then is gone, and its peers hear of it as they would from a real one.
+the end of the turn, then the effects in their order. A process dies between two turns, before any of its effects, or
+inside any of its calls to the disk; what it had not sent then is gone, and its peers hear of it as from a real one.
 """
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""After the storm: the faults have stopped, and the system must trade again and then agree with the exchanges in everything."""
+"""After the storm: the faults have stopped; the system must trade again and agree with the exchanges in everything."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ from scripts.simulation.world import World
 
 LOOK_NS = 20 * NS_PER_MS
 OPEN_WITHIN_NS = 90 * NS_PER_S
-"""Longest of all: a venue's lock of a SenderCompID(49), its limit of connections, then reconciliation with its windows."""
+"""Longest of all: a venue's lock of a SenderCompID(49), its limit of connections, the windows of reconciliation."""
 
 TRADE_WITHIN_NS = 30 * NS_PER_S
 AGREE_WITHIN_NS = 60 * NS_PER_S
@@ -95,7 +95,7 @@ def _probe(world: World) -> Trader:
 
 
 class _Probe:
-    """One small resting order at one symbol, on the side that brings the position nearer to zero, until it is acknowledged."""
+    """One small resting order, on the side that brings the position nearer to zero, until it is acknowledged."""
 
     def __init__(self, world: World, venue: str, symbol: str) -> None:
         self._world = world
@@ -120,7 +120,8 @@ class _Probe:
         outcome = probe.outcomes.get(self._number)
         if outcome is not None and outcome not in self._answers:
             self._answers.append(outcome)
-        over = (outcome is not None and outcome.outcome != "sent") or (order is not None and order.status in CLOSED_STATUSES)
+        closed = order is not None and order.status in CLOSED_STATUSES
+        over = closed or (outcome is not None and outcome.outcome != "sent")
         due = self._world.scheduler.now_ns - self._asked_ns > 300 * NS_PER_MS
         if probe.epoch and due and (over or not self._number):
             self._ask(probe)
@@ -182,11 +183,13 @@ class _Audit:
             for name, order in truth.open_orders().items()
         }
         if ours.keys() != theirs.keys():
-            return f"open with us only {_few(ours.keys() - theirs.keys())}, there only {_few(theirs.keys() - ours.keys())}"
+            only_ours, only_theirs = _few(ours.keys() - theirs.keys()), _few(theirs.keys() - ours.keys())
+            return f"open with us only {only_ours}, there only {only_theirs}"
         for key, order in ours.items():
             true = theirs[key]
-            if order.status is OrderStatus.UNKNOWN or (order.cum_qty, order.leaves_qty) != (true.cum_qty, true.leaves_qty):
-                return f"{key} is {order.status} {order.cum_qty}+{order.leaves_qty} with us, {true.cum_qty}+{true.leaves_qty} there"
+            we_say, they_say = (order.cum_qty, order.leaves_qty), (true.cum_qty, true.leaves_qty)
+            if order.status is OrderStatus.UNKNOWN or we_say != they_say:
+                return f"{key} is {order.status} {we_say} with us, {they_say} there"
         held = {(row.venue, row.symbol): row.quantity for row in positions if not row.strategy}
         for venue, symbol in actors.position_limits():
             true_position = self._world.truths[venue].position(symbol)

@@ -40,7 +40,7 @@ class Case(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What came of a case. `turn` is the step at which the violation showed; the timeline is there when it was traced."""
+    """What came of a case. `turns` is where the violation showed; the timeline's lines are there when it was traced."""
 
     case: Case
     violation: Violation | None

@@ -1,8 +1,8 @@
 """The strategies of the simulation: clients of the order entry link that trade at random and misbehave on purpose.
 
-Written against the wire protocol alone, beside the SDK and not with it: what the two have in common is only the protocol.
-A trader numbers its commands, sends the unanswered ones again on a new epoch, lowest first, and is restarted like any
-other process; what it remembers over a restart is what a careful strategy would keep: nothing but its name.
+Written against the wire protocol alone, beside the SDK and not with it: only the protocol is what the two have in
+common. A trader numbers its commands, sends the unanswered ones again on a new epoch, lowest first, and is restarted
+like any other process; over a restart it remembers nothing but its name.
 """
 
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What really happened at an exchange, read from the exchange's own log: the ground truth that everything is held against."""
+"""What really happened at an exchange, read from its own log: the ground truth that everything is held against."""
 
 from decimal import Decimal
 from typing import Protocol
@@ -14,7 +14,9 @@ ZERO = Decimal(0)
 class TrueOrder:
     """An order of ours as the exchange has it."""
 
-    __slots__ = ("order_id", "cl_ord_ids", "symbol", "side", "order_qty", "price", "cum_qty", "ord_status", "trades", "open")
+    __slots__ = (
+        "cl_ord_ids", "cum_qty", "open", "ord_status", "order_id", "order_qty", "price", "side", "symbol", "trades",
+    )  # fmt: skip
 
     def __init__(self, order_id: int, cl_ord_id: str, symbol: str, side: str, qty: Decimal, price: Decimal | None):
         self.order_id = order_id

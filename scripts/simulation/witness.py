@@ -1,7 +1,7 @@
 """The disk as a witness: what was durable, and when, learned from the calls that cores make and not from what they say.
 
-`WatchedFiles` stands between a process and its host's fake disk. It is where a process can die inside a call, and it shows
-every write and every completed sync to a `Witness`, which reads frames out of the synced bytes by itself.
+`WatchedFiles` stands between a process and its host's fake disk. It is where a process can die inside a call, and it
+shows every write and every completed sync to a `Witness`, which reads frames out of the synced bytes by itself.
 """
 
 import struct
@@ -150,7 +150,8 @@ class Witness(_Watcher):
         lsn = found.record.lsn
         if lsn <= len(self.records):
             if self.records[lsn - 1].crc != found.crc:
-                raise Violation("log-is-final", f"record {lsn} was {self.records[lsn - 1].record}, and is now {found.record}")
+                former = self.records[lsn - 1].record
+                raise Violation("log-is-final", f"record {lsn} was {former}, and is now {found.record}")
             return
         if lsn != len(self.records) + 1:
             raise Violation("log-is-final", f"record {lsn} was made durable after record {len(self.records)}")

@@ -1,4 +1,4 @@
-"""The simulated world: hosts with clocks and disks, the stack's processes and the exchanges', what joins them, and fate."""
+"""The simulated world: hosts with clocks and disks, the processes on them, what joins these, and fate."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -131,9 +131,9 @@ class World:
         for wire in process.wires:
             other = wire.binder if wire.connector is process else wire.connector
             if other.alive:
-                quick = wire.connector is process
-                delay = self.random.randrange(50_000, 2 * NS_PER_MS) if quick else self.random.randrange(200 * NS_PER_MS)
-                self.scheduler.after(delay, self._wire_up, wire, wire.connector.life, wire.binder.life)
+                longest_ns = 2 * NS_PER_MS if wire.connector is process else 200 * NS_PER_MS
+                delay_ns = self.random.randrange(50_000, longest_ns)
+                self.scheduler.after(delay_ns, self._wire_up, wire, wire.connector.life, wire.binder.life)
 
     def _wire_up(self, wire: Wire, connector_life: int, binder_life: int) -> None:
         connector, binder = wire.connector, wire.binder
@@ -228,8 +228,9 @@ class World:
         if process.name == "journal" and status == ExitStatus.INTEGRITY and "damage" in text:
             raise Violation("undamaged", text)
         lived_ns = self.scheduler.now_ns - process.started_ns
-        back_off = RESTART_NS if lived_ns > STEADY_NS else min(2 * self._back_off_ns.get(process.name, 0), LONGEST_RESTART_NS)
-        self._back_off_ns[process.name] = back_off = max(back_off, RESTART_NS)
+        former_ns = 0 if lived_ns > STEADY_NS else self._back_off_ns.get(process.name, 0)
+        back_off = min(max(2 * former_ns, RESTART_NS), LONGEST_RESTART_NS)
+        self._back_off_ns[process.name] = back_off
         delay = 0 if self.calm else self.random.randrange(back_off // 2, back_off)
         self.scheduler.after(delay, self._restart, process, process.life)
 
@@ -278,10 +279,10 @@ class World:
     def pull_kill_switch(self, *, risk_too: bool) -> None:
         """As `fixring kill`: straight to every session and account, and to risk if it answers."""
         for name, process in self.processes.items():
-            if name.startswith(("session@", "account@")) or (name == "risk" and risk_too):
-                if process.alive:
-                    self.ask(name, "kill")
-                    self.latched.add(name)
+            told = name.startswith(("session@", "account@")) or (name == "risk" and risk_too)
+            if told and process.alive:
+                self.ask(name, "kill")
+                self.latched.add(name)
 
     def resume(self, name: str) -> None:
         """The confirmed end of the latch at one process."""
@@ -345,7 +346,8 @@ class World:
     def writing(self, process: Process, effect: Write) -> None:
         """See `Surroundings`."""
         if self.traced:
-            self.trace(process.name, f"writes to {effect.connection}", effect.data.replace(b"\x01", b"|").decode("latin-1"))
+            shown = effect.data.replace(b"\x01", b"|").decode("latin-1")
+            self.trace(process.name, f"writes to {effect.connection}", shown)
         self.checkers.writing(process, effect)
 
     def reading(self, process: Process, connection: int, data: bytes) -> None:

@@ -1,0 +1,153 @@
+"""`fixring simulate`: the whole system in one process under a seeded adversary."""
+
+import os
+from collections.abc import Iterable
+
+import click
+import orjson
+
+from common.exit_status import ExitStatus
+from scripts.cli.errors import CommandError
+from scripts.simulation.invariants import INVARIANTS
+from scripts.simulation.many import Summary, Total, find_planted, run_many
+from scripts.simulation.plan import SENTENCES
+from scripts.simulation.planted import BUGS, STEPS
+from scripts.simulation.run import Case, Result, run, shrink, timeline
+
+LINES = 120
+
+
+@click.command()
+@click.option("--seed", default=0, show_default=True, help="The first seed.")
+@click.option("--seeds", default=1, show_default=True, help="How many seeds, from the first on.")
+@click.option("--steps", default=STEPS, show_default=True, help="Turns of processes before the faults stop.")
+@click.option("--without", multiple=True, type=click.Choice(sorted(SENTENCES)), help="Leave out a kind of fault.")
+@click.option("--only", default=None, help="Keep only the faults of these numbers, such as 3,7 (`none` for none).")
+@click.option("--planted", default="", help="Plant this bug in the cores; `all` looks for each in turn.")
+@click.option("--jobs", default=0, help="Processes; 0 for one a core.")
+@click.option("--shrink/--no-shrink", "shrinks", default=True, help="Look for a shorter case after a violation.")
+@click.option("--lines", default=LINES, show_default=True, help="Lines of the timeline that are shown.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--list", "lists", is_flag=True, help="List the invariants, the faults and the planted bugs.")
+def simulate(
+    seed: int,
+    seeds: int,
+    steps: int,
+    without: tuple[str, ...],
+    only: str | None,
+    planted: str,
+    jobs: int,
+    shrinks: bool,
+    lines: int,
+    as_json: bool,
+    lists: bool,
+) -> None:
+    """Run the real cores on a fake network, disk and clock against the simulated exchanges, and check the invariants.
+
+    Exit status 1 when one does not hold; the shortest command found that shows it is printed with a timeline.
+    """
+    if lists:
+        _list(as_json)
+    elif planted == "all":
+        _look_for_all(as_json)
+    else:
+        cases = [Case(number, steps, without, _numbers(only), _bug(planted)) for number in range(seed, seed + seeds)]
+        _run(cases, jobs or os.cpu_count() or 1, shrinks, lines, as_json)
+
+
+def _bug(name: str) -> str:
+    if name and name not in BUGS:
+        raise CommandError(f"no planted bug is called {name!r}; `fixring simulate --list` shows them", ExitStatus.USAGE)
+    return name
+
+
+def _numbers(only: str | None) -> frozenset[int] | None:
+    if only is None:
+        return None
+    try:
+        return frozenset(int(number) for number in only.split(",") if number != "none")
+    except ValueError:
+        raise CommandError(f"--only {only}: give numbers of faults, such as 3,7", ExitStatus.USAGE) from None
+
+
+def _run(cases: list[Case], jobs: int, shrinks: bool, lines: int, as_json: bool) -> None:
+    total = Total()
+    failed: list[Result] = []
+    for result in run_many(cases, min(jobs, len(cases))):
+        total.add(result)
+        if result.violation is not None:
+            failed.append(result)
+            if not as_json:
+                click.echo(f"seed {result.case.seed}: {result.violation}", err=True)
+    if as_json:
+        click.echo(orjson.dumps(_document(total.summary, failed)))
+    else:
+        _show_summary(total.summary, len(failed))
+        if failed:
+            _show(failed[0], shrinks, lines)
+    if failed:
+        raise CommandError(f"{len(failed)} of {len(cases)} seeds violate an invariant")
+
+
+def _show_summary(summary: Summary, failed: int) -> None:
+    seconds = max(summary.seconds, 1e-9)
+    click.echo(
+        f"{summary.seeds} seeds, {summary.turns} turns, {summary.orders} orders at the exchanges, "
+        f"{summary.fault_count} faults, {summary.deaths} deaths, {summary.records} journal records, "
+        f"{summary.virtual_s:.0f} s of simulated time in {seconds:.1f} s"
+    )
+    click.echo(
+        f"{summary.turns / seconds:.0f} turns/s, {summary.orders / seconds:.1f} orders/s, "
+        f"{summary.fault_count / seconds:.1f} faults/s; violations: {failed}"
+    )
+
+
+def _show(result: Result, shrinks: bool, lines: int) -> None:
+    smallest = shrink(result) if shrinks else result
+    traced = run(smallest.case, traced=True)
+    click.echo()
+    for line in timeline(traced.lines, lines):
+        click.echo(line)
+    click.echo(f"\n{traced.violation}\n\nrepeat it with: {smallest.case.command}")
+
+
+def _look_for_all(as_json: bool) -> None:
+    rows: list[dict[str, object]] = []
+    for name, bug in BUGS.items():
+        result = find_planted(name)
+        found = result.violation is not None
+        invariant = "" if result.violation is None else result.violation.invariant
+        rows.append({"bug": name, "found": found, "seed": result.case.seed, "within": bug.within, "by": invariant})
+        if not as_json:
+            verdict = f"seed {result.case.seed:3}, {invariant}" if found else "NOT FOUND"
+            click.echo(f"{name:30} {verdict:40} (within {bug.within})")
+    if as_json:
+        click.echo(orjson.dumps({"planted": rows}))
+    missed = [str(row["bug"]) for row in rows if not row["found"]]
+    if missed:
+        raise CommandError(f"not found: {', '.join(missed)}")
+
+
+def _list(as_json: bool) -> None:
+    planted = {name: bug.sentence for name, bug in BUGS.items()}
+    if as_json:
+        click.echo(orjson.dumps({"invariants": INVARIANTS, "faults": SENTENCES, "planted": planted}))
+        return
+    for title, rows in (("Invariants", INVARIANTS), ("Faults", SENTENCES), ("Planted bugs", planted)):
+        click.echo(f"{title}\n{_table(rows.items())}\n")
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"  {name:28} {sentence}" for name, sentence in rows)
+
+
+def _document(summary: Summary, failed: list[Result]) -> dict[str, object]:
+    return {
+        **summary._asdict(),
+        "violations": [
+            {"seed": r.case.seed, "turn": r.turns, "invariant": r.violation.invariant, "detail": r.violation.detail,
+             "command": r.case.command}
+            for r in failed
+            if r.violation is not None
+        ],
+    }  # fmt: skip

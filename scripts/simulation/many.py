@@ -1,0 +1,87 @@
+"""Many seeds over all cores, and what they come to."""
+
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from typing import NamedTuple
+
+from scripts.simulation.planted import BUGS, STEPS
+from scripts.simulation.run import Case, Result, run
+
+SEEDS_AT_ONCE = 8
+
+
+class Summary(NamedTuple):
+    """Sums over all results; `seconds` is the time that passed."""
+
+    seeds: int
+    turns: int
+    orders: int
+    faults: Counter[str]
+    deaths: int
+    records: int
+    virtual_s: float
+    seconds: float
+
+    @property
+    def fault_count(self) -> int:
+        """All faults together."""
+        return sum(self.faults.values())
+
+
+def run_many(cases: Iterable[Case], jobs: int) -> Iterator[Result]:
+    """The results of all cases, in their order; `jobs` processes work on them."""
+    if jobs <= 1:
+        yield from map(run, cases)
+        return
+    waiting = iter(cases)
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        under_way = [pool.submit(_run_some, chunk) for chunk in islice(_chunks(waiting), 2 * jobs)]
+        while under_way:
+            yield from under_way.pop(0).result()
+            under_way += [pool.submit(_run_some, chunk) for chunk in islice(_chunks(waiting), 1)]
+
+
+def _chunks(cases: Iterator[Case]) -> Iterator[list[Case]]:
+    while chunk := list(islice(cases, SEEDS_AT_ONCE)):
+        yield chunk
+
+
+def _run_some(cases: list[Case]) -> list[Result]:
+    return [run(case) for case in cases]
+
+
+class Total:
+    """Adds results up."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._began = time.perf_counter()
+        self._sum = Summary(0, 0, 0, Counter(), 0, 0, 0.0, 0.0)
+
+    def add(self, result: Result) -> None:
+        """One more."""
+        s = self._sum
+        self._sum = Summary(
+            s.seeds + 1, s.turns + result.turns, s.orders + result.orders, s.faults + result.faults,
+            s.deaths + result.deaths, s.records + result.records, s.virtual_s + result.virtual_s, 0.0,
+        )  # fmt: skip
+
+    @property
+    def summary(self) -> Summary:
+        """The sums so far."""
+        return self._sum._replace(seconds=time.perf_counter() - self._began)
+
+
+def find_planted(name: str) -> Result:
+    """The first seed's result that shows the planted bug; the last one's, without a violation, where none does."""
+    bug = BUGS[name]
+    result = run(Case(0, STEPS, planted=name))
+    for seed in range(1, bug.within):
+        if result.violation is not None:
+            break
+        result = run(Case(seed, STEPS, planted=name))
+    return result
