@@ -554,8 +554,17 @@ class Order(msgspec.Struct, gc=False):
 
     @property
     def is_unknown(self) -> bool:
-        """Whether it, or a request about it, may have reached the venue without our knowing."""
-        return not self.is_closed and (self.unknown or any(request.unknown for request in self.requests.values()))
+        """Whether it, or a request about it, may have reached the venue without our knowing.
+
+        So too where two legs are open and no replacement is under way: one of them has ended, and we were not told.
+        """
+        if self.is_closed:
+            return False
+        if self.unknown or any(request.unknown for request in self.requests.values()):
+            return True
+        if len(self.legs) == 1 or sum(leg.is_open for leg in self.legs) == 1:
+            return False
+        return not any(request.kind is RequestKind.REPLACE for request in self.requests.values())
 
     @property
     def status(self) -> OrderStatus:
@@ -613,6 +622,13 @@ class Order(msgspec.Struct, gc=False):
                 self.reason = Reason.VENUE_REJECTED if last.word == REJECTED else self.reason
                 self.text = last.text
         return counted
+
+    def told_by_rest(self, leg: Leg) -> None:
+        """REST has told of `leg`: the order exists, and so does a replacement that was under way."""
+        self.unknown = False
+        self.requests.pop(leg.owner, None)
+        if leg is self.legs[-1]:
+            self._take_terms(leg)
 
     def rejected(self, event: CancelRejected | RequestRejected, cl_ord_id: str) -> Request | None:
         """The request `cl_ord_id` was rejected; an ambiguous answer makes it unknown instead. Returns the request."""

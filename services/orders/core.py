@@ -504,7 +504,9 @@ class OrdersCore(BaseCore):
                 inquiries = self._inquiries.get(order.venue)
                 if inquiries is not None:
                     inquiries.told(order, settled)
-                    if settled and not order.is_unknown and not misses_fills(order):
+                    if order.is_unknown or misses_fills(order):
+                        inquiries.doubt(order, now.boot_ns)
+                    elif settled:
                         inquiries.settled((order.strategy, order.number))
             case Answered(answer):
                 if answer.venue in self._inquiries:

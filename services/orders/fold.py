@@ -549,8 +549,7 @@ class Fold:
         if order.ending is OrderStatus.VOID:
             order.ending, order.reason, order.text = None, Reason.NONE, ""
         leg.told_by_rest(told.ord_status, told.order_id, told.order_qty, told.price, told.cum_qty)
-        order.unknown = False
-        order.requests.pop(leg.owner, None)
+        order.told_by_rest(leg)
         if leg.order_id:
             self.books.register_order_id(order, leg)
         self._settle_requests(record, order, 0, answer)

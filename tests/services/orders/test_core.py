@@ -23,6 +23,7 @@ from common.messages import (
     Reason,
     Refused,
     RequestRejected,
+    RestOrder,
     SessionState,
     StatusChanged,
     Withdrawn,
@@ -700,3 +701,20 @@ def test_what_a_former_life_left_under_way_has_no_say_after_the_wait(ring: Ring)
     ring.record("risk", Kind.REFUSED, Refused("risk", Reason.HALTED, "", "s", 1, former.attempt, former))
     assert ring.outcomes() == [(1, "refused")]
     assert ring.core.books.open_count() == 0
+
+
+def test_when_only_the_new_half_of_a_replacement_was_told_the_old_one_is_asked_for(ring: Ring) -> None:
+    order, amend = replaced(ring)
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.log_on("binance")
+    new_half = RestOrder("BTCUSDT", "77", amend.cl_ord_id, "1", "0", D(1), D(101), D(0))
+    bulk = last_ask(ring, "open_orders")
+    ring.answers(venue="binance", ask=bulk, orders=(new_half,))
+    ring.answers(venue="binance", ask=last_ask(ring, "trades"))
+    ours = ring.core.books.orders["s", 1]
+    assert ours.is_unknown and len(ours.legs) == 2
+    ring.pass_time(1000)
+    asked = next(a for a in reversed(ring.asks) if a.what == "order" and a.cl_ord_id == order.cl_ord_id)
+    old_half = RestOrder("BTCUSDT", asked.order_id, order.cl_ord_id, "1", "4", D(1), D(100), D(0))
+    ring.answers(venue="binance", ask=asked, order=old_half)
+    assert not ours.is_unknown and ours.leaves_qty == D(1) and ours.price == D(101)
