@@ -23,6 +23,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import orjson
@@ -69,6 +70,12 @@ LOCK_TRIES = 5
 LOCK_RETRY_S = 0.01
 GARBAGE_BYTES = 256
 READ_CHUNK_BYTES = 4 << 20
+RUN_MESSAGES = 64
+"""So many messages go out as one at most."""
+
+_RCVMORE, _EVENTS, _POLLIN = int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
+"""As plain numbers: the enumeration's members cost a look-up each time."""
+
 CONTROL = "control"
 
 LogReader = Callable[[int, int, int], Sequence[Record]]
@@ -102,22 +109,24 @@ def take_lock(run_folder: Path, actor: str) -> int:
     return descriptor
 
 
-def joined(effects: Iterable[Effect]) -> Iterator[Effect]:
-    """The effects, with `Write`s that follow one another on one connection as one: one wake-up of the peer."""
-    waiting: Write | None = None
+def runs(effects: Iterable[Effect]) -> Iterator[list[Effect]]:
+    """The effects in order, those together that go the same way one after the other: one call, one wake-up each."""
+    run: list[Effect] = []
     for effect in effects:
-        if waiting is not None:
-            if isinstance(effect, Write) and effect.connection == waiting.connection:
-                waiting = Write(waiting.connection, waiting.data + effect.data)
-                continue
-            yield waiting
-            waiting = None
-        if isinstance(effect, Write):
-            waiting = effect
-        else:
-            yield effect
-    if waiting is not None:
-        yield waiting
+        if run and (len(run) == RUN_MESSAGES or not _same_way(run[0], effect)):
+            yield run
+            run = []
+        run.append(effect)
+    if run:
+        yield run
+
+
+def _same_way(first: Effect, second: Effect) -> bool:
+    if isinstance(first, Write):
+        return isinstance(second, Write) and first.connection == second.connection
+    return (
+        isinstance(first, Send) and isinstance(second, Send) and first.link == second.link and first.peer == second.peer
+    )
 
 
 def _flock(descriptor: int) -> bool:
@@ -173,12 +182,10 @@ class Shell:
         self._started_ns = time.time_ns()
         self._garbage: deque[tuple[str, str, str]] = deque(maxlen=KEPT_GARBAGE)
         self._perform: dict[type, Callable[[Effect], None]] = {
-            Send: self._send,
             Publish: self._publish,
             ReadLog: self._queue_read,
             Connect: self._connect,
             HostWorked: self._host_worked,
-            Write: self._write,
             Close: self._close,
             Call: self._call,
             Exit: self._end,
@@ -338,24 +345,21 @@ class Shell:
         return max(0, min(LONGEST_POLL_MS, -(-left // NS_PER_MS)))
 
     def _drain(self, link: _Link, now: Instant) -> None:
-        receive = link.socket.recv
-        for _ in range(DRAIN_MESSAGES):
+        """What is at hand, bounded. Each part of a ZeroMQ message is one of ours; a ROUTER's first is the peer."""
+        sock, receive, routed = link.socket, link.socket.recv, link.routed
+        peer = b""
+        for taken in range(DRAIN_MESSAGES):
             try:
-                peer = receive(zmq.NOBLOCK) if link.routed else b""
-                data = receive(zmq.NOBLOCK)
-                extra = bool(link.socket.getsockopt(zmq.RCVMORE)) if link.routed else False
+                if routed:
+                    peer = receive(zmq.NOBLOCK)
+                self._deliver(link, peer, receive(zmq.NOBLOCK), now)
+                while routed and sock.get(_RCVMORE):
+                    self._deliver(link, peer, receive(zmq.NOBLOCK), now)
             except zmq.Again:
                 return
-            if extra:
-                self._drop_rest(link, data)
-                continue
-            self._deliver(link, peer, data, now)
-
-    def _drop_rest(self, link: _Link, data: bytes) -> None:
-        """A message of too many parts is garbage as a whole."""
-        while link.socket.getsockopt(zmq.RCVMORE):
-            data += link.socket.recv()
-        self._count_garbage(link, data, "a message of more than one part")
+            # Mostly there is one message: to ask is cheaper then than to be refused.
+            if not taken and not cast(int, sock.get(_EVENTS)) & _POLLIN:
+                return
 
     def _deliver(self, link: _Link, peer: bytes, data: bytes, now: Instant) -> None:
         if link.decoder is None:
@@ -382,23 +386,33 @@ class Shell:
         core.turn_ended(now)
         while core.effects:
             effects, core.effects = core.effects, []
-            for effect in joined(effects):
-                self._perform[type(effect)](effect)
+            for run in runs(effects):
+                first = run[0]
+                if isinstance(first, Send):
+                    self._send(cast(list[Send], run))
+                elif isinstance(first, Write):
+                    self._write(first.connection, b"".join([write.data for write in cast(list[Write], run)]))
+                else:
+                    self._perform[type(first)](first)
             core.turn_ended(now)
 
     # ---- effects ----
-    def _send(self, effect: Effect) -> None:
-        assert isinstance(effect, Send)
-        link = self._links[effect.link]
+    def _send(self, run: Sequence[Send]) -> None:
+        """Sends over one link to one peer, as parts of one ZeroMQ message: one wake-up, delivered as a whole or not."""
+        link, peer = self._links[run[0].link], run[0].peer
+        parts = [encode(send.message) for send in run]
+        if link.routed:
+            parts.insert(0, peer)
         try:
-            if link.routed:
-                link.socket.send_multipart([effect.peer, encode(effect.message)], zmq.NOBLOCK)
+            if len(parts) == 1:
+                link.socket.send(parts[0], zmq.NOBLOCK)
             else:
-                link.socket.send(encode(effect.message), zmq.NOBLOCK)
+                link.socket.send_multipart(parts, zmq.NOBLOCK)
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
                 raise
-            self.core.undelivered(effect, self._now)
+            for send in run:
+                self.core.undelivered(send, self._now)
 
     def _publish(self, effect: Effect) -> None:
         assert isinstance(effect, Publish)
@@ -535,14 +549,13 @@ class Shell:
         self._watch(connection)
         self.core.writable(connection.number, now)
 
-    def _write(self, effect: Effect) -> None:
-        assert isinstance(effect, Write)
-        connection = self._connections.get(effect.connection)
+    def _write(self, number: int, data: bytes) -> None:
+        connection = self._connections.get(number)
         if connection is None:
             return
         was_blocked = connection.wants_write
         try:
-            connection.write(effect.data)
+            connection.write(data)
         except ConnectionLost as error:
             self._lost(connection, str(error), self._now)
             return
@@ -595,7 +608,7 @@ class Shell:
                 answer = ControlAnswer(request.token, True, f"log level {level}")
         else:
             return False
-        self._send(Send(CONTROL, answer, peer))
+        self._send([Send(CONTROL, answer, peer)])
         return True
 
     def _status(self, now: Instant) -> dict[str, object]:

@@ -13,8 +13,8 @@ import pytest
 import zmq
 
 from common.actor.control import NotRunning, ask, is_running
-from common.actor.core import Close, Note, Write
-from common.actor.shell import joined
+from common.actor.core import Close, Effect, Note, Send, Write
+from common.actor.shell import runs
 from common.messages import ControlAnswer, ControlRequest, StatusChanged, encode
 
 ACTOR = Path(__file__).with_name("echo_actor.py")
@@ -79,7 +79,7 @@ def test_garbage_is_counted_kept_and_disturbs_nothing(echo: Echo) -> None:
     echo.entry.send_multipart([b"a", b"b", b"c"])
     assert echo.ask(3) == 4
     status = ask(echo.run, "echo", "status")
-    assert status["garbage"] == {"entry": 5}
+    assert status["garbage"] == {"entry": 7}
     assert isinstance(status["garbage_kept"], list) and status["garbage_kept"][1][2] == "fffe"
 
 
@@ -159,7 +159,35 @@ def test_the_log_level_can_be_set_while_it_runs(echo: Echo) -> None:
         ask(echo.run, "echo", "log_level", {"level": "loud"})
 
 
-def test_writes_that_follow_one_another_on_one_connection_become_one() -> None:
+def test_what_goes_the_same_way_goes_together_and_in_order() -> None:
     note = Note("info", "between", {})
-    effects = [Write(1, b"a"), Write(1, b"b"), Write(2, b"c"), note, Write(2, b"d"), Close(2)]
-    assert list(joined(effects)) == [Write(1, b"ab"), Write(2, b"c"), note, Write(2, b"d"), Close(2)]
+    status = StatusChanged("s", 1)
+    to_a, to_b = Send("entry", status, b"a"), Send("entry", status, b"b")
+    effects: list[Effect] = [
+        Write(1, b"a"),
+        Write(1, b"b"),
+        Write(2, b"c"),
+        note,
+        note,
+        Write(2, b"d"),
+        Close(2),
+        to_a,
+        to_a,
+        to_b,
+    ]
+    assert list(runs(effects)) == [
+        [Write(1, b"a"), Write(1, b"b")],
+        [Write(2, b"c")],
+        [note],
+        [note],
+        [Write(2, b"d")],
+        [Close(2)],
+        [to_a, to_a],
+        [to_b],
+    ]
+
+
+def test_each_part_of_a_message_is_a_message_and_answers_come_as_parts_of_one(echo: Echo) -> None:
+    echo.entry.send_multipart([encode(StatusChanged("s", number)) for number in (1, 2, 3)])
+    parts = echo.entry.recv_multipart()
+    assert [msgspec.msgpack.decode(part, type=StatusChanged).number for part in parts] == [2, 3, 4]
