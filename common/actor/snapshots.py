@@ -53,11 +53,12 @@ def load_newest(
     """The state from the newest snapshot of `name` (at `upto_lsn` at most) that verifies and whose digest is the loaded
     state's own, else None.
 
-    `reader` is left where the snapshot stands, so that whoever reads on with it need not look for the place.
+    `reader` names the journal where it is not the configured one, and is left where the snapshot stands, so that
+    whoever reads on with it need not look for the place.
     """
     files = OsFiles()
-    folder = snapshot_folder(config.journal_folder)
     reader = reader or Reader(config.journal_folder, files)
+    folder = snapshot_folder(reader.folder)
     try:
         while (snapshot := newest_snapshot(folder, files, name, reader, upto_lsn)) is not None:
             state = _loaded(snapshot, load)

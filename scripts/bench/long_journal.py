@@ -15,6 +15,7 @@ from common.fix.wire import encode as fix_encode
 from common.instant import NS_PER_MS, NS_PER_S
 from common.journal import Entry, Log, OsFiles
 from common.journal.frames import TICK
+from common.journal.log import SEGMENT_BYTES
 from common.messages import (
     AmendOrder,
     Attempt,
@@ -185,10 +186,10 @@ class Desk:
         return SessionChanged(venue, generation, 1, state, self._out[venue] + 1, self._in[venue] + 1)
 
 
-def write_long_journal(folder: Path, records: int, wall_ns: int) -> int:
+def write_long_journal(folder: Path, records: int, wall_ns: int, segment_bytes: int = SEGMENT_BYTES) -> int:
     """Write about so many records into a new journal, the last stamped `wall_ns` at most; returns how many."""
     desk = Desk(wall_ns - records * STEP_NS)
-    log = Log.open(folder, OsFiles(), wall_ns=desk.stamp_ns, durability="process")
+    log = Log.open(folder, OsFiles(), wall_ns=desk.stamp_ns, segment_bytes=segment_bytes, durability="process")
     writer = _Writer(log)
     for venue in VENUES:
         writer.add(venue, desk.connected(venue))

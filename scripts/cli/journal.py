@@ -316,8 +316,8 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
 def state(folder: Path | None, at: str | None, as_json: bool) -> None:
     """Orders, positions, sessions and risk as they were."""
     place = Range(folder, None, at)
-    past = Past(load())
-    for block in blocks(place.reader, place.reader.first_lsn(), place.upto_lsn):
+    past = Past(load(), place.reader, place.upto_lsn)
+    for block in blocks(place.reader, past.next_lsn, place.upto_lsn):
         for record in block.records:
             past.apply(record)
     found = past.document()
@@ -369,7 +369,8 @@ def replay(
 ) -> None:
     """The journal again: to the terminal, as the stack's own stream (--publish), or into a shadow stack (--shadow).
 
-    A shadow starts at the first record, whatever --from says, and exits 7 where its state differs from the recorded.
+    A shadow starts at the first record, whatever --from says, or at the oldest snapshots where that one was dropped,
+    and exits 7 where its state differs from the recorded.
     """
     place = Range(folder, start, end)
     pace = Pace(speed, time.monotonic_ns, time.sleep)
@@ -385,9 +386,9 @@ def replay(
 
 
 def _replay_shadow(place: Range, pace: Pace, as_json: bool) -> None:
-    shadow = Shadow(load())
+    shadow = Shadow(load(), place.reader)
     began, count = time.perf_counter(), 0
-    for block in blocks(place.reader, place.reader.first_lsn(), place.upto_lsn):
+    for block in blocks(place.reader, shadow.past.next_lsn, place.upto_lsn):
         pace.wait(block.records[0].stamp_ns)
         shadow.run(block.records)
         count += len(block.records)

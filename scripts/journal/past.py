@@ -1,4 +1,4 @@
-"""The stack's state as it was: the actors' own folds over the journal up to a record.
+"""The stack's state as it was: the actors' own folds over the journal up to a record, from snapshots where there are.
 
 The facts that a fold needs of a venue (base assets, windows) come from today's configuration.
 """
@@ -7,16 +7,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from common.config import Config
-from common.journal import Record
+from common.journal import OsFiles, Reader, Record
+from common.journal.snapshots import KEPT, snapshot_folder, verified_lsns
 from common.messages import HASH_EVERY, Inbound, Kind, Outbound, Payload, SessionChanged, StateHash
 from scripts.journal.words import payload_of, plain, time_text
 from services.orders.books import Books
 from services.orders.changes import OrderChanged
 from services.orders.fold import Fold
+from services.orders.make_snapshot import newest_books
 from services.orders.settings import orders_settings
 from services.orders.views import order_event, position_event
+from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings
 from services.risk.state import RiskState
+from services.session.make_snapshot import newest_folded
+from services.session.recovery import Folded
 
 
 class SessionPast:
@@ -27,8 +32,19 @@ class SessionPast:
         self.state = ""
         self.generation = self.connection = self.next_outbound = self.next_inbound = self.lsn = 0
 
+    @classmethod
+    def of(cls, folded: Folded) -> "SessionPast":
+        """What a snapshot of the session says."""
+        past, history = cls(), folded.history
+        past.state, past.lsn = history.state.value, folded.lsn
+        past.generation, past.connection = history.generation, history.connection
+        past.next_outbound, past.next_inbound = history.next_outbound, history.next_inbound
+        return past
+
     def apply(self, record: Record, payload: SessionChanged | Outbound | Inbound) -> None:
-        """One record of the session."""
+        """One record of the session; one that is in it already changes nothing."""
+        if record.lsn <= self.lsn:
+            return
         if isinstance(payload, SessionChanged):
             self.state = payload.state.value
             self.next_outbound, self.next_inbound = payload.next_outbound, payload.next_inbound
@@ -44,22 +60,38 @@ class SessionPast:
 class Past:
     """Orders, risk and sessions, folded record by record."""
 
-    def __init__(self, config: Config) -> None:
-        """Before the first record."""
-        orders, risk = orders_settings(config), risk_settings(config)
-        self.orders = Fold(Books({name: venue.facts for name, venue in orders.venues.items()}))
-        self.risk = RiskState({name: venue.facts for name, venue in risk.venues.items()})
+    def __init__(self, config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> None:
+        """Before the first record, or with `reader`, the journal's, at its newest snapshots up to `upto_lsn`."""
         self.sessions: dict[str, SessionPast] = {}
-        self.lsn = self.stamp_ns = 0
+        if reader is None:
+            orders, risk = orders_settings(config), risk_settings(config)
+            books = Books({name: venue.facts for name, venue in orders.venues.items()})
+            self.risk = RiskState({name: venue.facts for name, venue in risk.venues.items()})
+        else:
+            books = newest_books(config, reader, upto_lsn)
+            self.risk = newest_state(config, reader, upto_lsn)
+            for venue in config.venues:
+                folded = newest_folded(venue, config, reader, upto_lsn)
+                if folded.lsn:
+                    self.sessions[venue] = SessionPast.of(folded)
+        self.orders = Fold(books)
+        known = [books.lsn, self.risk.lsn, *(session.lsn for session in self.sessions.values())]
+        if reader is not None:
+            known += [0] * (len(config.venues) - len(self.sessions))
+        self.next_lsn = min(known) + 1
+        self.lsn, self.stamp_ns = books.lsn, books.stamp_ns
 
     def apply(self, record: Record) -> Payload | None:
-        """Fold the next record; returns its payload."""
+        """Fold the next record, from `next_lsn` on; returns its payload."""
         payload = payload_of(record)
-        self.orders.apply(record)
-        self.risk.apply(record, payload if record.kind in self.risk.kinds else None)
+        if record.lsn > self.orders.books.lsn:
+            self.orders.apply(record)
+        if record.lsn > self.risk.lsn:
+            self.risk.apply(record, payload if record.kind in self.risk.kinds else None)
         if isinstance(payload, SessionChanged | Outbound | Inbound):
             self.sessions.setdefault(payload.session, SessionPast()).apply(record, payload)
-        self.lsn, self.stamp_ns = record.lsn, record.stamp_ns
+        if record.lsn > self.lsn:
+            self.lsn, self.stamp_ns = record.lsn, record.stamp_ns
         return payload
 
     def document(self) -> dict[str, object]:
@@ -103,9 +135,9 @@ class Shadow:
     folding went another way lies between.
     """
 
-    def __init__(self, config: Config) -> None:
-        """Before the first record."""
-        self.past = Past(config)
+    def __init__(self, config: Config, reader: Reader) -> None:
+        """Before the first record of the journal; where that was dropped, at the oldest snapshots that are kept."""
+        self.past = Past(config) if reader.first_lsn() == 1 else Past(config, reader, _oldest_lsn(config, reader))
         self.compared = 0
         self.agreed_lsn: dict[str, int] = {}
         self.differs: StateHash | None = None
@@ -115,9 +147,11 @@ class Shadow:
     def apply(self, record: Record) -> None:
         """Fold, remember the digests where the actors take theirs, compare where one was recorded."""
         payload = self.past.apply(record)
-        if record.lsn % HASH_EVERY == 0:
-            self._digests["orders", record.lsn] = self.past.orders.books.digest()
-            self._digests["risk", record.lsn] = self.past.risk.digest().to_bytes(8, "little")
+        orders, risk = self.past.orders.books, self.past.risk
+        if record.lsn % HASH_EVERY == 0 and orders.lsn == record.lsn:
+            self._digests["orders", record.lsn] = orders.digest()
+        if record.lsn % HASH_EVERY == 0 and risk.lsn == record.lsn:
+            self._digests["risk", record.lsn] = risk.digest().to_bytes(8, "little")
         if record.kind == Kind.STATE_HASH and isinstance(payload, StateHash) and self.differs is None:
             self._compare(record, payload)
 
@@ -137,6 +171,14 @@ class Shadow:
             self.apply(record)
             if self.differs is not None:
                 return
+
+
+def _oldest_lsn(config: Config, reader: Reader) -> int:
+    """Where the last of the actors' oldest snapshots stands: each of them has one there or before."""
+    folder, files = snapshot_folder(reader.folder), OsFiles()
+    names = ["orders", "risk", *(f"session@{venue}" for venue in config.venues)]
+    oldest = [verified_lsns(folder, files, name, reader, KEPT)[-1:] for name in names]
+    return max((lsn for found in oldest for lsn in found), default=0)
 
 
 def past_text(found: Mapping[str, Any]) -> str:

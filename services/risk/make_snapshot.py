@@ -47,10 +47,10 @@ class Folded:
         return dump_state(self.state)
 
 
-def newest_state(config: Config, reader: Reader | None = None) -> RiskState:
-    """The state from the newest snapshot that verifies, else an empty one."""
+def newest_state(config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> RiskState:
+    """The state from the newest snapshot (at `upto_lsn` at most) that verifies, else an empty one."""
     facts = {name: venue.facts for name, venue in risk_settings(config).venues.items()}
-    folded = load_newest(config, WRITER, lambda data: Folded(load_state(data, facts)), reader)
+    folded = load_newest(config, WRITER, lambda data: Folded(load_state(data, facts)), reader, upto_lsn)
     return RiskState(facts) if folded is None else folded.state
 
 

@@ -11,10 +11,12 @@ from common.venues.dialect import find_dialect
 from services.session.recovery import Folded, load_folded
 
 
-def newest_folded(venue: str, config: Config, reader: Reader | None = None) -> Folded:
-    """The session's state from the newest snapshot that verifies, else an empty one."""
+def newest_folded(
+    venue: str, config: Config, reader: Reader | None = None, upto_lsn: int | None = None
+) -> Folded:
+    """The session's state from the newest snapshot (at `upto_lsn` at most) that verifies, else an empty one."""
     writer, dialect = f"session@{venue}", find_dialect(config.venues[venue].dialect)
-    loaded = load_newest(config, writer, lambda data: load_folded(data, writer, venue, dialect), reader)
+    loaded = load_newest(config, writer, lambda data: load_folded(data, writer, venue, dialect), reader, upto_lsn)
     return loaded or Folded(writer, venue, dialect)
 
 

@@ -1,0 +1,178 @@
+"""Starting from a snapshot is starting from the log: the same state, whichever record the snapshot stands on."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from common.actor.snapshots import Foldable, StateDiffers, Witness, make_snapshot
+from common.config import Config, load
+from common.journal import Entry, Log, OsFiles, Reader, Record
+from common.journal.errors import Gone
+from common.journal.snapshots import Snapshot, snapshot_folder, write_snapshot
+from common.messages import HASH_EVERY, Kind, StateHash, encode
+from scripts.bench.long_journal import write_long_journal
+from services.orders import make_snapshot as orders
+from services.risk import make_snapshot as risk
+from services.session import make_snapshot as session
+
+FILES = OsFiles()
+RECORDS = 1500
+WALL_NS = 1_790_000_000_000_000_000
+NAMES = ("orders", "risk", "session@generic")
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("journal") / "journal"
+    write_long_journal(folder, RECORDS, WALL_NS, segment_bytes=1 << 18)
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path: Path, journal: Path) -> Config:
+    found = load(environ={"FIXRING_VAR": str(tmp_path)})
+    shutil.copytree(journal, found.journal_folder)
+    return found
+
+
+def newest(name: str, config: Config) -> Foldable:
+    match name:
+        case "orders":
+            return orders.Folded(orders.newest_books(config))
+        case "risk":
+            return risk.Folded(risk.newest_state(config))
+        case _:
+            return session.newest_folded("generic", config)
+
+
+def records(config: Config, from_lsn: int = 1) -> Iterator[Record]:
+    reader = Reader(config.journal_folder, FILES)
+    while chunk := reader.read(from_lsn, 1 << 60):
+        yield from chunk
+        from_lsn = chunk[-1].lsn + 1
+
+
+def snapshot_at(name: str, config: Config, lsn: int) -> None:
+    """What `make_snapshot` would have written when the log ended there."""
+    state = newest(name, config)
+    for record in records(config, state.lsn + 1):
+        if record.lsn > lsn:
+            break
+        state.apply(record)
+    link = Reader(config.journal_folder, FILES).link_at(lsn)
+    write_snapshot(snapshot_folder(config.journal_folder), FILES, Snapshot(name, link, state.digest(), state.dump()))
+
+
+def folded(state: Foldable, config: Config) -> Foldable:
+    for record in records(config, state.lsn + 1):
+        state.apply(record)
+    return state
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("lsn", [1, 2, 700, 1499])
+def test_a_start_from_a_snapshot_comes_to_the_state_that_the_whole_log_gives(
+    config: Config, name: str, lsn: int
+) -> None:
+    whole = folded(newest(name, config), config)
+    snapshot_at(name, config, lsn)
+    begun = newest(name, config)
+    assert begun.lsn == lsn
+    folded(begun, config)
+    assert (begun.lsn, begun.digest(), begun.dump()) == (whole.lsn, whole.digest(), whole.dump())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_program_goes_on_from_the_last_snapshot_and_keeps_two(config: Config, name: str) -> None:
+    for lsn in (100, 200):
+        snapshot_at(name, config, lsn)
+    at = make_snapshot(config, name, newest(name, config))
+    assert at == Reader(config.journal_folder, FILES).durable_lsn()
+    assert newest(name, config).lsn == at
+    kept = sorted(path.name for path in Path(snapshot_folder(config.journal_folder)).iterdir())
+    assert kept == [f"{name}-{lsn:020d}.snapshot" for lsn in (200, at)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_that_cannot_be_read_or_stands_on_another_log_is_passed_over(config: Config, name: str) -> None:
+    snapshot_at(name, config, 300)
+    folder, reader = snapshot_folder(config.journal_folder), Reader(config.journal_folder, FILES)
+    state = newest(name, config)
+    wrong = [
+        Snapshot(name, reader.link_at(400), state.digest(), b"\x93\x01\x02\x03"),
+        Snapshot(name, reader.link_at(401), state.digest(), state.dump()),
+        Snapshot(name, reader.link_at(402)._replace(crc=7), state.digest(), state.dump()),
+        Snapshot(name, reader.link_at(403)._replace(lsn=1 << 40), state.digest(), state.dump()),
+    ]
+    for snapshot in wrong:
+        write_snapshot(folder, FILES, snapshot)
+    assert newest(name, config).lsn == 300
+
+
+def test_one_whose_digest_is_not_the_state_s_own_is_passed_over(config: Config) -> None:
+    state = newest("risk", config)
+    for record in records(config):
+        state.apply(record)
+        if record.lsn == 50:
+            break
+    link = Reader(config.journal_folder, FILES).link_at(50)
+    write_snapshot(snapshot_folder(config.journal_folder), FILES, Snapshot("risk", link, b"12345678", state.dump()))
+    assert newest("risk", config).lsn == 0
+
+
+class Told:
+    """A fold whose digest a test chooses."""
+
+    def __init__(self) -> None:
+        self.lsn = 0
+
+    def apply(self, record: Record) -> None:
+        self.lsn = record.lsn
+
+    def digest(self) -> bytes:
+        return b"digest"
+
+    def dump(self) -> bytes:
+        return b""
+
+
+def record(lsn: int, kind: int = 17, payload: bytes = b"", writer: str = "orders") -> Record:
+    return Record(lsn, 0, kind, writer, 1, 1, 1, 0, payload)
+
+
+def witnessed(*told: StateHash) -> Witness:
+    witness = Witness("orders", Told())
+    for lsn in range(1, 2 * HASH_EVERY + 1):
+        witness.apply(record(lsn))
+    for lsn, each in enumerate(told, 2 * HASH_EVERY + 1):
+        witness.apply(record(lsn, Kind.STATE_HASH, encode(each), each.actor))
+    return witness
+
+
+RIGHT = StateHash("orders", HASH_EVERY, b"digest")
+WRONG = StateHash("orders", HASH_EVERY, b"other")
+LATER = StateHash("orders", 2 * HASH_EVERY, b"digest")
+
+
+@pytest.mark.parametrize("told", [(), (RIGHT,), (WRONG, LATER), (StateHash("risk", HASH_EVERY, b"other"),)])
+def test_a_fold_that_agrees_with_the_last_hash_in_the_log_may_be_written_down(told: tuple[StateHash, ...]) -> None:
+    witnessed(*told).check()
+
+
+def test_one_that_differs_may_not() -> None:
+    with pytest.raises(StateDiffers, match=f"folded to LSN {HASH_EVERY}"):
+        witnessed(RIGHT, WRONG).check()
+
+
+def test_a_log_without_its_beginning_needs_a_snapshot(config: Config) -> None:
+    log = Log.open(config.journal_folder, FILES, wall_ns=1, segment_bytes=1 << 16)
+    for number in range(40):
+        entry = Entry(16, "w", 1, number + 1, b"x" * 8000)
+        log.append([entry], log.last_stamp_ns)
+    end = log.last_lsn
+    log.drop_before(end)
+    log.close()
+    with pytest.raises(Gone):
+        make_snapshot(config, "risk", newest("risk", config))

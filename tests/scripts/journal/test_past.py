@@ -1,0 +1,105 @@
+"""What was, told from a journal whose beginning is gone, is what the whole journal tells."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from common.actor.snapshots import make_snapshot
+from common.config import Config, load
+from common.exit_status import ExitStatus
+from common.journal import Entry, Log, OsFiles, Reader
+from common.messages import HASH_EVERY, Kind, StateHash, encode
+from scripts.bench.long_journal import write_long_journal
+from scripts.cli.main import run
+from services.orders import make_snapshot as orders
+from services.risk import make_snapshot as risk
+from services.session import make_snapshot as session
+
+FILES = OsFiles()
+FIRST, RECORDS = 2000, 11_000
+SEGMENT_BYTES = 1 << 18
+
+
+def snapshots(config: Config) -> None:
+    """One round at the journal's end."""
+    make_snapshot(config, "orders", orders.Folded(orders.newest_books(config)))
+    make_snapshot(config, "risk", risk.Folded(risk.newest_state(config)))
+    for venue in config.venues:
+        make_snapshot(config, f"session@{venue}", session.newest_folded(venue, config))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal with two rounds of snapshots, the first a little before record `FIRST`, all of it still there."""
+    var = tmp_path_factory.mktemp("whole")
+    config = load(environ={"FIXRING_VAR": str(var)})
+    other = var / "other"
+    write_long_journal(other, RECORDS, 1_790_000_000_000_000_000, SEGMENT_BYTES)
+    reader = Reader(other, FILES)
+    log = Log.open(config.journal_folder, FILES, wall_ns=1, segment_bytes=SEGMENT_BYTES, durability="process")
+    for from_lsn, upto_lsn in ((1, FIRST), (FIRST + 1, 1 << 60)):
+        while records := reader.read(from_lsn, upto_lsn):
+            entries = [Entry(r.kind, r.writer, 1, r.append_number, r.payload) for r in records if r.kind >= 16]
+            log.append(entries, records[-1].stamp_ns)
+            from_lsn = records[-1].lsn + 1
+        if log.last_lsn < FIRST + 10:
+            log.write_mark()
+            snapshots(config)
+    log.write_mark()
+    snapshots(config)
+    log.close()
+    return config.journal_folder
+
+
+@pytest.fixture
+def short(whole: Path, tmp_path: Path) -> Path:
+    """The same without its beginning."""
+    folder = Path(shutil.copytree(whole, tmp_path / "short"))
+    log = Log.open(folder, FILES, wall_ns=1, segment_bytes=SEGMENT_BYTES)
+    assert log.drop_before(FIRST + 1)
+    log.close()
+    assert Reader(folder, FILES).first_lsn() > 1
+    return folder
+
+
+def told(capsys: pytest.CaptureFixture[str], folder: Path, lsn: int) -> Any:
+    assert run(["journal", "state", "--at", str(lsn), "--json", str(folder)]) == ExitStatus.OK
+    return orjson.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("lsn", [FIRST, 10_500])
+def test_the_state_at_any_record_behind_the_snapshots(
+    whole: Path, short: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], lsn: int
+) -> None:
+    bare = Path(shutil.copytree(whole, tmp_path / "bare"))
+    shutil.rmtree(bare / "snapshots")
+    expected = told(capsys, bare, lsn)
+    for folder in (short, whole):
+        found = told(capsys, folder, lsn)
+        for each in (*expected["sessions"].values(), *found["sessions"].values()):
+            # The record that was last heard of: a snapshot does not tell.
+            each.pop("lsn", None)
+        assert found == expected
+
+
+def test_what_is_gone_is_not_made_up(short: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["journal", "state", "--at", "100", str(short)]) == ExitStatus.FAILURE
+    assert "no longer kept" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_shadow_begins_at_the_oldest_snapshots(
+    short: Path, capsys: pytest.CaptureFixture[str], right: bool
+) -> None:
+    digest = bytes.fromhex(told(capsys, short, HASH_EVERY)["digests"]["orders"]) if right else b"12345678"
+    log = Log.open(short, FILES, wall_ns=1, segment_bytes=SEGMENT_BYTES)
+    log.append([Entry(int(Kind.STATE_HASH), "orders", 1, 1, encode(StateHash("orders", HASH_EVERY, digest)))],
+               log.last_stamp_ns)  # fmt: skip
+    log.close()
+    status = run(["journal", "replay", "--shadow", "--json", str(short)])
+    found = orjson.loads(capsys.readouterr().out)
+    assert found["compared"] == 1
+    assert (status, found["differs"] is None) == ((ExitStatus.OK, True) if right else (ExitStatus.INTEGRITY, False))
