@@ -13,10 +13,6 @@ from common.fix.session_types import SessionSettings
 from common.messages import AmendOrder, CancelOrder, NewOrder, QueryOrder, VenueEvent
 
 
-class UnknownDialect(Exception):
-    """The venue's file names a dialect that fixring does not have."""
-
-
 class BadReport(Exception):
     """A message of the venue passed the session but cannot be read as what its MsgType(35) says. It names the field."""
 
@@ -140,14 +136,3 @@ def plain(value: Decimal) -> str:
     """A decimal as FIX wants it: digits and a point, no exponent."""
     text = str(value)
     return format(value, "f") if "E" in text else text
-
-
-def find_dialect(name: str) -> Dialect:
-    """The dialect called `name` in a venue's file. Raises UnknownDialect."""
-    from common.venues.binance import Binance
-    from common.venues.generic import Generic
-
-    known: dict[str, type[Dialect]] = {"generic": Generic, "binance": Binance}
-    if name not in known:
-        raise UnknownDialect(f"dialect {name!r}: there is {', '.join(sorted(known))}; set `dialect` to one of them")
-    return known[name]()

@@ -16,7 +16,8 @@ from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
 from common.latch import Latch
 from common.messages import Ask, Command, EntryAnswer, EntryRequest, FeedMessage, JournalAnswer, JournalRequest
-from common.venues.dialect import Credentials, find_dialect
+from common.venues.dialect import Credentials
+from common.venues.registry import find_dialect
 from scripts.simulation.plan import PROBE, TRADERS
 from scripts.simulation.process import Binding, Process
 from scripts.simulation.rest import Key as RestKey

@@ -10,7 +10,7 @@ from common.actor.shell import Shell
 from common.actor.start import run_actor, shell_for, target_fix
 from common.config import Config, ConfigError
 from common.venues.credentials import read_credentials
-from common.venues.dialect import find_dialect
+from common.venues.registry import find_dialect
 from services.marketdata.core import FEED, TARGET, MarketDataConfig, MarketDataCore
 
 

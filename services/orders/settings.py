@@ -2,7 +2,7 @@
 
 from common.config import Config, OnStop, VenueConfig
 from common.instant import NS_PER_MS, NS_PER_S
-from common.venues.dialect import find_dialect
+from common.venues.registry import find_dialect
 from services.orders.books import VenueFacts
 from services.orders.core import OrdersSettings, VenueSettings
 from services.orders.inquiries import VenueWays

@@ -2,7 +2,7 @@
 
 from common.config import Config, RiskConfig, StrategyLimits, VenueConfig
 from common.instant import NS_PER_MS
-from common.venues.dialect import find_dialect
+from common.venues.registry import find_dialect
 from services.risk.core import RiskSettings, VenueSettings
 from services.risk.limits import StrategyRules, SymbolRules
 from services.risk.state import VenueFacts

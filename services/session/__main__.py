@@ -15,7 +15,7 @@ from common.journal.errors import Damage, NotThere
 from common.journal.frames import Record
 from common.messages import Command
 from common.venues.credentials import read_credentials
-from common.venues.dialect import find_dialect
+from common.venues.registry import find_dialect
 from services.session.core import TARGET, SessionCore
 from services.session.make_snapshot import newest_folded
 from services.session.settings import SessionConfig

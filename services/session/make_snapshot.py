@@ -7,7 +7,7 @@ import click
 from common.actor.snapshots import load_newest, run_snapshot_program
 from common.config import Config
 from common.journal import Reader
-from common.venues.dialect import find_dialect
+from common.venues.registry import find_dialect
 from services.session.recovery import Folded, load_folded
 
 

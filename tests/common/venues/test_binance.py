@@ -7,7 +7,8 @@ import pytest
 from common.fix.wire import split
 from common.messages import Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
 from common.venues.binance import Binance
-from common.venues.dialect import BookEntry, Credentials, Identity, UnknownDialect, VenueLimit, find_dialect
+from common.venues.dialect import BookEntry, Credentials, Identity, VenueLimit
+from common.venues.registry import UnknownDialect, find_dialect
 from tests.common.venues.samples import CANCEL, PEM, QUERY, WALL_NS, amend, new, raw, text
 
 DIALECT = Binance()

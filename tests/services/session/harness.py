@@ -36,7 +36,8 @@ from common.messages import (
     OpenGate,
     Payload,
 )
-from common.venues.dialect import Dialect, find_dialect
+from common.venues.dialect import Dialect
+from common.venues.registry import find_dialect
 from services.session.core import SessionCore
 from services.session.settings import SessionConfig
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from common.fix.wire import split
 from common.journal.files import OsFiles
 from common.messages import Inbound, Kind, NewOrder, Outbound, Payload, Withdrawn
-from common.venues.dialect import find_dialect
+from common.venues.registry import find_dialect
 from services.session.recovery import Folded, load_folded
 from tests.services.session.harness import World, decode_payload, generic_config
 
