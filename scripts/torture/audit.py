@@ -93,6 +93,8 @@ class JournalAudit:
         self.records = 0
         self.outbound = 0
         self.differences: list[str] = []
+        self.complaints: list[str] = []
+        """Logouts of ours over a number that the venue used twice: right when it was told to, else a difference."""
         self.commands: dict[Name, Logged] = {}
         self.sent_ids: dict[tuple[str, str], int] = {}
         self._tail = Tail(folder)
@@ -154,7 +156,7 @@ class JournalAudit:
             )
         numbers.add(payload.msg_seq_num)
         if payload.msg_type == "5":
-            self._logout(record, payload.raw)
+            self._logout(record, payload.raw, self.complaints)
         command = payload.command
         if not isinstance(command, NewOrder | AmendOrder):
             return
@@ -183,12 +185,12 @@ class JournalAudit:
             )
         numbers[payload.msg_seq_num] = hash(payload.raw)
         if payload.msg_type == "5":
-            self._logout(record, payload.raw)
+            self._logout(record, payload.raw, self.differences)
 
-    def _logout(self, record: Record, raw: bytes) -> None:
+    def _logout(self, record: Record, raw: bytes, found: list[str]) -> None:
         text = split(raw).get(b"58", b"").decode(errors="replace")
         if "too low" in text.lower():
-            self.differences.append(f"record {record.lsn}: a Logout(5) says {text!r}")
+            found.append(f"record {record.lsn}: a Logout(5) says {text!r}")
 
 
 class Exchange:
@@ -237,21 +239,21 @@ class Exchange:
 def compare_command(told: Told, logged: Logged | None, exchange: Exchange) -> Iterator[str]:
     """Hold one command of the load against the journal and the exchange."""
     name = f"{told.strategy}/{told.number} ({told.kind} at {told.venue})"
-    if not told.outcome:
+    if not told.outcome and not told.is_abandoned:
         yield f"{name} has no outcome"
         return
     if told.kind not in (NEW, "amend"):
         return
-    decided = "" if logged is None else logged.outcome
-    if told.outcome != (decided or "expired") and not _is_own_refusal(told):
+    decided = ("" if logged is None else logged.outcome) or "expired"
+    if told.outcome and told.outcome != decided and not _is_own_refusal(told):
         yield f"{name} was told {told.outcome} ({told.reason}) by record {told.outcome_lsn}; the log says {logged}"
     if told.kind != NEW:
         return
     ids = [] if logged is None else logged.leg_ids
     legs = {order.order_id: order for cl_ord_id in ids if (order := exchange.by_id.get(cl_ord_id)) is not None}
-    if told.outcome != "sent":
+    if decided != "sent":
         if legs:
-            yield f"{name} was told {told.outcome}, and {exchange.venue} has it as order {min(legs)}"
+            yield f"{name} is {decided}, and {exchange.venue} has it as order {min(legs)}"
         return
     yield from _compare_order(name, told, [legs[order_id] for order_id in sorted(legs)], exchange.venue)
 

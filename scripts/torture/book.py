@@ -30,6 +30,9 @@ class Told:
     gap: bool = False
     """Events were not repeated after an interruption, so `fills` may miss some."""
 
+    is_abandoned: bool = False
+    """The client died before an outcome came, and nobody asks for it any more."""
+
     @property
     def name(self) -> tuple[str, int]:
         """How the log calls it."""
@@ -39,7 +42,7 @@ class Told:
     def is_settled(self) -> bool:
         """Whether nothing more is to be expected: an outcome and, for an order that was sent, its end."""
         if not self.outcome:
-            return False
+            return self.is_abandoned
         closed = self.status in CLOSED_STATUSES or (self.gap and self.status is None)
         return self.kind != NEW or self.outcome != "sent" or closed
 
@@ -98,6 +101,12 @@ class Book:
             told.fills[event.trade_key] = event.last_qty
             self.fills += 1
         told.status, told.cum_qty, told.cl_ord_id = event.status, event.cum_qty, event.cl_ord_id or told.cl_ord_id
+
+    def abandoned(self, strategy: str) -> None:
+        """The strategy's client died, and its memory with it."""
+        for told in list(self.unsettled()):
+            if told.strategy == strategy:
+                told.is_abandoned, told.gap = True, True
 
     def interrupted(self, strategy: str) -> None:
         """The order manager does not repeat what was missed: of what was open, only what is told again still is."""

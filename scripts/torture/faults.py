@@ -28,6 +28,12 @@ SLOW_SYNC_S = 3.0
 FAILED_SYNC_S = 1.5
 FLOOD_COMMANDS = 4000
 STATUS_S = 3.0
+REPEATS_NUMBERS = "venue:duplicate"
+"""The one fault in which the venue uses a number twice, so that our Logout(5) over it is right."""
+
+ONLY_BINANCE = ("unknown", "lost")
+"""Answers that only Binance's dialect has (-1006, -1007)."""
+
 
 
 class LeftOut(Exception):
@@ -144,7 +150,10 @@ def _restart(scene: Scene) -> None:
 
 def _venue_fault(kind: str, *, ms: int = 0, count: int = 0) -> Callable[[Scene], None]:
     def deed(scene: Scene) -> None:
-        actor = f"exchange@{scene.rng.choice(list(scene.stack.config.venues))}"
+        venues = [v.name for v in scene.stack.config.venues.values() if kind not in ONLY_BINANCE or v.rest is not None]
+        if not venues:
+            raise LeftOut("no venue of the stack has such an answer")
+        actor = f"exchange@{scene.rng.choice(venues)}"
         arguments: dict[str, object] = {"kind": kind, "scope": "fix"}
         if count:
             arguments["count"] = count

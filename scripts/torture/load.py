@@ -93,7 +93,9 @@ class Trader:
 
     def die(self) -> None:
         """A new instance takes the name while the old one lives, which must fall silent; then the old one ends."""
-        old, self.client = self.client, self._instance()
+        old = self.client
+        self._book.abandoned(self.strategy)
+        self.client = self._instance()
         try:
             deadline_s = time.monotonic() + 1
             while time.monotonic() < deadline_s:
@@ -263,6 +265,10 @@ class Load(threading.Thread):
                 for trader in traders:
                     trader.die()
             is_quiet, count = self._wanted == "quiet", 0
+            if is_quiet and self._is_quiet.is_set():
+                # At rest: whoever compares now must find nothing new.
+                time.sleep(TURN_S)
+                continue
             if not is_quiet:
                 ask_s = 0.0
                 floods, self._floods = self._floods, 0

@@ -27,7 +27,7 @@ from common.strategy.client import Client
 from common.strategy.client import NotRunning as OrdersNotRunning
 from scripts.stack import PrivateStack, StackFailed
 from scripts.torture.audit import Exchange, JournalAudit, compare_command, compare_sent
-from scripts.torture.faults import Fault, LeftOut, Scene, Wrong, table
+from scripts.torture.faults import REPEATS_NUMBERS, Fault, LeftOut, Scene, Wrong, table
 from scripts.torture.load import Load
 from scripts.torture.probe import Probe
 
@@ -114,7 +114,7 @@ class Torture:
                 result.differences.append(f"{venue} traded again after {seconds:.1f} s, the bound is {RECOVERY_S:.0f}")
         self._pause()
         result.loaded_s = time.monotonic() - began_s
-        result.differences += self._compare()
+        result.differences += self._compare(fault)
         result.commands = self._load.book.given_count - self.commands
         self.commands = self._load.book.given_count
         self._tell(result)
@@ -145,7 +145,7 @@ class Torture:
 
     # -- the comparison --
 
-    def _compare(self) -> list[str]:
+    def _compare(self, fault: Fault) -> list[str]:
         """Everything, at rest. The load's orders are over; the stack's own strategies trade on."""
         found: list[str] = []
         if not self._load.quiet(QUIET_S):
@@ -155,14 +155,14 @@ class Torture:
             found.append(f"the load failed: {self._load.failure!r}")
         if not self._probe.clear(QUIET_S):
             found.append("the probe's orders could not be cancelled")
-        found += self._compare_logs()
+        found += self._compare_logs(fault)
         found += self._compare_books()
         found += self._compare_actors()
         found += self._reconcile()
         found += self._verify()
         return found
 
-    def _compare_logs(self) -> list[str]:
+    def _compare_logs(self, fault: Fault) -> list[str]:
         """The load's book, the journal and the exchanges' logs, one command at a time."""
         found: list[str] = []
         for exchange in self._exchanges.values():
@@ -175,7 +175,9 @@ class Torture:
             found += compare_command(told, self._journal.commands.get(told.name), self._exchanges[told.venue])
         for exchange in self._exchanges.values():
             found += compare_sent(self._journal, exchange)
-        lists = [self._load.book.differences, self._journal.differences]
+        if fault.name == REPEATS_NUMBERS:
+            self._journal.complaints.clear()
+        lists = [self._load.book.differences, self._journal.differences, self._journal.complaints]
         for differences in [*lists, *(exchange.differences for exchange in self._exchanges.values())]:
             found += differences
             differences.clear()
@@ -201,8 +203,12 @@ class Torture:
                 time.sleep(0.05)
 
     def _compare_actors(self) -> list[str]:
-        """What the actors say of themselves."""
+        """What the actors say of themselves, once all of them are there."""
+        deadline_s = time.monotonic() + RECOVERY_S
         answers = self.stack.ask_all("status")
+        while answers.errors and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+            answers = self.stack.ask_all("status")
         found = [str(error) for error in answers.errors.values()]
         for name, detail in answers.details.items():
             if detail.get("hash_mismatches"):
