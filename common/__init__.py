@@ -1,1 +1,1 @@
-"""What every fixring process shares, in floors from the ground up: instants, FIX, the journal, messages, actors, venues, orders."""
+"""What every process shares, in floors from the ground up: instants, FIX, the journal, messages, actors, venues."""

@@ -8,7 +8,6 @@ repeated from its inputs.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 
@@ -104,15 +103,17 @@ class Note(msgspec.Struct, frozen=True, gc=False):
 Effect = Send | Publish | ReadLog | Connect | HostWorked | Write | Close | Call | Exit | Note
 
 
-class Core(Protocol):
-    """The calls that a shell or the simulator makes. A core keeps its effects in `effects`; the caller takes and
-    clears it.
+class Core:
+    """The calls that a shell or the simulator makes, each answered with "does not concern me"; cores write what does.
 
-    `BaseCore` below answers all of them with "does not concern me".
+    A core keeps its effects in `effects`; the caller takes and clears them. `name` is the actor's, such as "orders" or
+    "session@binance".
     """
 
-    name: str
-    effects: list[Effect]
+    def __init__(self, name: str) -> None:
+        """No effect is wanted yet."""
+        self.name = name
+        self.effects: list[Effect] = []
 
     def started(self, now: Instant) -> None:
         """The sockets are bound and connected; ask for an epoch, connect, set timers."""
@@ -155,77 +156,17 @@ class Core(Protocol):
 
     def next_deadline_ns(self) -> int | None:
         """When to call `timer`, in `Instant.boot_ns` terms; None for never."""
+        return None
 
     def turn_ended(self, now: Instant) -> None:
         """Everything at hand was delivered: send what was gathered (a batch of appends, of publications)."""
 
     def stop(self, now: Instant) -> None:
         """SIGTERM: finish what is under way within the time that the configuration gives, then give `Exit`."""
-
-    def status(self, now: Instant) -> dict[str, object]:
-        """What `fixring status` shows of this actor, JSON-ready: at least state, epoch and lsn."""
-
-
-class BaseCore:
-    """A core that no input concerns; cores derive from it and write what does."""
-
-    def __init__(self, name: str) -> None:
-        """`name` is the actor's, such as "orders" or "session@binance"."""
-        self.name = name
-        self.effects: list[Effect] = []
-
-    def started(self, now: Instant) -> None:
-        """See `Core`."""
-
-    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
-        """See `Core`."""
-
-    def followed(self, block: bytes, now: Instant) -> None:
-        """See `Core`."""
-
-    def log_read(self, records: Sequence[Record], now: Instant) -> None:
-        """See `Core`."""
-
-    def undelivered(self, send: Send, now: Instant) -> None:
-        """See `Core`."""
-
-    def connected(self, connection: int, now: Instant) -> None:
-        """See `Core`."""
-
-    def accepted(self, connection: int, listener: str, now: Instant) -> None:
-        """See `Core`."""
-
-    def data(self, connection: int, data: bytes, now: Instant) -> None:
-        """See `Core`."""
-
-    def blocked(self, connection: int, now: Instant) -> None:
-        """See `Core`."""
-
-    def writable(self, connection: int, now: Instant) -> None:
-        """See `Core`."""
-
-    def closed(self, connection: int, text: str, now: Instant) -> None:
-        """See `Core`."""
-
-    def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
-        """See `Core`."""
-
-    def timer(self, now: Instant) -> None:
-        """See `Core`."""
-
-    def next_deadline_ns(self) -> int | None:
-        """See `Core`."""
-        return None
-
-    def turn_ended(self, now: Instant) -> None:
-        """See `Core`."""
-
-    def stop(self, now: Instant) -> None:
-        """See `Core`: nothing is under way, so it ends at once."""
         self.effects.append(Exit(0, "stopped"))
 
     def status(self, now: Instant) -> dict[str, object]:
-        """See `Core`."""
+        """What `fixring status` shows of this actor, JSON-ready: at least state, epoch and lsn."""
         return {"state": "live"}
 
     def note(self, level: str, event: str, **fields: object) -> None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from common.actor.core import BaseCore, ReadLog, Send
+from common.actor.core import Core, ReadLog, Send
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import Record, parse
 from common.messages import (
@@ -82,7 +82,7 @@ class Appender:
 
     def __init__(
         self,
-        core: BaseCore,
+        core: Core,
         writer: str,
         link: str = "journal",
         *,
@@ -304,7 +304,7 @@ class Follower:
     cursor.
     """
 
-    def __init__(self, core: BaseCore, cursor: int = 0) -> None:
+    def __init__(self, core: Core, cursor: int = 0) -> None:
         """`cursor` is the LSN of the last record applied (0: none); effects go into `core`."""
         self._core = core
         self._reading = False

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, NamedTuple, cast
 import msgspec
 import orjson
 
-from common.actor.core import BaseCore, Exit, Publish, Send
+from common.actor.core import Core, Exit, Publish, Send
 from common.instant import NS_PER_S, Instant
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
@@ -223,7 +223,7 @@ class Strategy:
         )
 
 
-class StrategyCore(BaseCore):
+class StrategyCore(Core):
     """The actor `strategy@NAME`: the entry link, the feed and the signals around one `Strategy`.
 
     Links: "entry" to the order manager, "feed" of market data, and for signals raw bytes through `followed`; what

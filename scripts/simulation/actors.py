@@ -10,7 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from common.actor.core import BaseCore
+from common.actor.core import Core
 from common.config import Config, load
 from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
@@ -63,7 +63,7 @@ class Actor(NamedTuple):
 
     name: str
     bindings: tuple[Binding, ...]
-    build: Callable[[Process], BaseCore]
+    build: Callable[[Process], Core]
 
 
 def position_limits() -> dict[tuple[str, str], Decimal]:
@@ -110,7 +110,7 @@ _JOURNAL = Binding("journal", "dealer", LINK, _journal_answer)
 def _journal(world: "World") -> Actor:
     own = CONFIG.stack.journal
 
-    def build(process: Process) -> BaseCore:
+    def build(process: Process) -> Core:
         files = world.files_for(process)
 
         def open_log(wall_ns: int) -> Log:
@@ -164,7 +164,7 @@ def _session(world: "World", venue: str) -> Actor:
     fix = config.fix
     dialect = find_dialect(config.dialect)
 
-    def build(process: Process) -> BaseCore:
+    def build(process: Process) -> Core:
         settings = SessionConfig(
             venue=venue,
             target_comp_id=fix.target_comp_id,
@@ -195,7 +195,7 @@ def _market_data(venue: str) -> Actor:
     fix = config.market_data
     dialect = find_dialect(config.dialect)
 
-    def build(process: Process) -> BaseCore:
+    def build(process: Process) -> Core:
         settings = MarketDataConfig(
             venue=venue,
             target_comp_id=fix.target_comp_id,
@@ -218,7 +218,7 @@ def _market_data(venue: str) -> Actor:
 def _account(world: "World", venue: str) -> Actor:
     settings = AccountSettings(venue, tuple(CONFIG.venues[venue].instruments))
 
-    def build(process: Process) -> BaseCore:
+    def build(process: Process) -> Core:
         latch = Latch(EMERGENCY_FOLDER, f"account@{venue}.latch", world.files_for(process))
         return AccountCore(settings, latch)
 
@@ -254,7 +254,7 @@ def _exchange(world: "World", venue: str) -> Actor:
     )  # fmt: skip
     history = MemoryHistory()
 
-    def build(process: Process) -> BaseCore:
+    def build(process: Process) -> Core:
         folder = str(CONFIG.paths.exchange(venue))
         return ExchangeCore(settings, folder, world.files_for(process), history, simulated.segment_bytes)
 
@@ -278,7 +278,7 @@ def _trader(world: "World", name: str) -> Actor:
         temper.choice((0.0, 0.15, 0.4)), temper.choice((0.1, 0.2, 0.3)), temper.choice((0.0, 0.02, 0.1)),
     )  # fmt: skip
 
-    def build(process: Process) -> BaseCore:
+    def build(process: Process) -> Core:
         random = Random(f"{name} {process.life} {plan.seed}")
         trader = Trader(name, strategy, f"{strategy}-{process.life}", random, markets, habits)
         trader.resting = world.calm or name == PROBE

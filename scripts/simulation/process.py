@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from common.actor.core import (
-    BaseCore,
     Call,
     Close,
     Connect,
+    Core,
     Effect,
     Exit,
     HostWorked,
@@ -169,7 +169,7 @@ class Process:
         name: str,
         clock: HostClock,
         random: Random,
-        build: Callable[["Process"], BaseCore],
+        build: Callable[["Process"], Core],
         bindings: Iterable[Binding],
     ) -> None:
         """`build` makes the core of a new life."""
@@ -178,7 +178,7 @@ class Process:
         self.clock = clock
         self.random = random
         self.bindings = tuple(bindings)
-        self.core: BaseCore | None = None
+        self.core: Core | None = None
         self.life = 0
         self.started_ns = 0
         self.deaths = 0
@@ -296,7 +296,7 @@ class Process:
             self._turn_number += 1
             self.world.scheduler.at(at_ns, self._turn, self._turn_number)
 
-    def _plan_next(self, core: BaseCore) -> None:
+    def _plan_next(self, core: Core) -> None:
         now_ns = self.world.scheduler.now_ns
         if self._ready:
             self._plan(now_ns + 1000)
@@ -382,7 +382,7 @@ class Process:
                 self._carry_out(core, effect, now)
             core.turn_ended(now)
 
-    def _carry_out(self, core: BaseCore, effect: Effect, now: Instant) -> None:
+    def _carry_out(self, core: Core, effect: Effect, now: Instant) -> None:
         match effect:
             case Send():
                 if not self._send(effect):
@@ -427,7 +427,7 @@ class Process:
             raise CoreRaised(f"{self.name} has no link called {effect.link}")
         return wires[0].send(data)
 
-    def _write(self, core: BaseCore, effect: Write, now: Instant) -> None:
+    def _write(self, core: Core, effect: Write, now: Instant) -> None:
         self.world.writing(self, effect)
         stream = self.streams.get(effect.connection)
         if stream is not None:

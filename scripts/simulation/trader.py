@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from common.actor.core import BaseCore, Send
+from common.actor.core import Core, Send
 from common.instant import NS_PER_MS, Instant
 from common.messages import (
     CLOSED_STATUSES,
@@ -64,7 +64,7 @@ class Habits(NamedTuple):
     burst_share: float
 
 
-class Trader(BaseCore):
+class Trader(Core):
     """One life of a strategy."""
 
     def __init__(self, name: str, strategy: str, instance: str, random: Random, markets: list[Market], habits: Habits):

@@ -13,7 +13,7 @@ from collections import deque
 import msgspec
 import orjson
 
-from common.actor.core import BaseCore, Call, Exit, Send
+from common.actor.core import Call, Core, Exit, Send
 from common.actor.links import Appender, Superseded
 from common.instant import NS_PER_MS, Instant
 from common.latch import Latch
@@ -39,7 +39,7 @@ class AccountSettings(msgspec.Struct, frozen=True):
     symbols: tuple[str, ...]
 
 
-class AccountCore(BaseCore):
+class AccountCore(Core):
     """See the module."""
 
     def __init__(self, settings: AccountSettings, latch: Latch) -> None:

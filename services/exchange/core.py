@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from common.actor.core import BaseCore, Exit, Send
+from common.actor.core import Core, Exit, Send
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.errors import JournalError
 from common.journal.files import Files
@@ -79,7 +79,7 @@ class OrderGateway(Gateway, Protocol):
         """An account's order changed."""
 
 
-class ExchangeCore(BaseCore):
+class ExchangeCore(Core):
     """See the module. `folder` holds the log, the snapshots and nothing else; `history` is kept beside it."""
 
     def __init__(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from common.actor.core import BaseCore, Effect, Exit, Publish, Send
+from common.actor.core import Core, Effect, Exit, Publish, Send
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal import (
@@ -98,7 +98,7 @@ class _Refused(Exception):
     """A request on the control link that is not carried out; the text says why."""
 
 
-class JournalCore(BaseCore):
+class JournalCore(Core):
     """See the module. The log is opened by `open_log` (wall clock in Unix ns) at start, and is the core's alone."""
 
     def __init__(self, open_log: Callable[[int], Log], reader: Reader, settings: JournalSettings) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from common.actor.core import BaseCore, Close, Connect, Exit, HostWorked, Publish, Send, Write
+from common.actor.core import Close, Connect, Core, Exit, HostWorked, Publish, Send, Write
 from common.fix.session import Session
 from common.fix.session_types import Disconnect, Inbound, LoggedOn, Notice, Outbound
 from common.fix.session_types import Effect as FixEffect
@@ -46,7 +46,7 @@ class MarketDataConfig(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Credentials | None = None
 
 
-class MarketDataCore(BaseCore):
+class MarketDataCore(Core):
     """See the module. Link: "feed" (PUB); target "fix"."""
 
     def __init__(self, config: MarketDataConfig, dialect: Dialect) -> None:

@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 
 import msgspec
 
-from common.actor.core import BaseCore, Send
+from common.actor.core import Core, Send
 from common.messages import CommandOutcome, EntryAnswer, Hello, OrderEvent, StatusChanged, Welcome
 
 RING_EVENTS = 4096
@@ -35,7 +35,7 @@ class _Strategy:
 class Clients:
     """See the module. Sends are effects of `core` over its link "entry"."""
 
-    def __init__(self, core: BaseCore) -> None:
+    def __init__(self, core: Core) -> None:
         """Nobody has said hello."""
         self._core = core
         self._strategies: OrderedDict[str, _Strategy] = OrderedDict()

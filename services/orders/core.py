@@ -18,7 +18,7 @@ from decimal import Decimal
 import msgspec
 import orjson
 
-from common.actor.core import BaseCore, Exit, Send
+from common.actor.core import Core, Exit, Send
 from common.actor.links import AWAY_NS, Appender, Follower, Superseded
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.frames import Record
@@ -129,7 +129,7 @@ class InFlight(msgspec.Struct, gc=False):
     cancel_wishes: list[OrderName] = []
 
 
-class OrdersCore(BaseCore):
+class OrdersCore(Core):
     """See the module."""
 
     def __init__(self, settings: OrdersSettings, books: Books | None = None, index: Index | None = None) -> None:

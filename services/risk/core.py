@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
-from common.actor.core import BaseCore, Exit, Send
+from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower, Superseded
 from common.instant import Instant
 from common.journal.frames import TICK, Record, parse
@@ -157,7 +157,7 @@ class InFlight:
             self.exposure.count(r.strategy, sign)
 
 
-class RiskCore(BaseCore):
+class RiskCore(Core):
     """See the module."""
 
     def __init__(self, settings: RiskSettings, state: RiskState | None = None) -> None:

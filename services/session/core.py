@@ -17,7 +17,7 @@ from typing import Annotated
 
 import msgspec
 
-from common.actor.core import BaseCore, Close, Connect, Exit, HostWorked, Send
+from common.actor.core import Close, Connect, Core, Exit, HostWorked, Send
 from common.actor.links import AWAY_NS, Follower, Superseded
 from common.fix.session import Session
 from common.fix.session_types import (
@@ -97,7 +97,7 @@ class ByHand(msgspec.Struct, frozen=True):
     confirm: bool = False
 
 
-class SessionCore(BaseCore):
+class SessionCore(Core):
     """See the module. Links: "journal", "commands"; target "fix"."""
 
     def __init__(self, config: SessionConfig, dialect: Dialect, files: Files, folded: Folded | None = None) -> None:

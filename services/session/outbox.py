@@ -7,7 +7,7 @@ resends repeat logged numbers and leave as soon as the socket takes them.
 from collections import deque
 from collections.abc import Callable
 
-from common.actor.core import BaseCore, Write
+from common.actor.core import Core, Write
 from common.fix.session import Session
 from common.fix.session_types import Outbound as FixOutbound
 from common.instant import Instant
@@ -24,7 +24,7 @@ class Outbox:
     `carry_out` is the core's: it takes the FIX session's effects, and is called after whatever made it give some.
     """
 
-    def __init__(self, core: BaseCore, session: str, records: Records, rate: MessageRate) -> None:
+    def __init__(self, core: Core, session: str, records: Records, rate: MessageRate) -> None:
         self._core = core
         self._session = session
         self._records = records

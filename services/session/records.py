@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from common.actor.core import BaseCore
+from common.actor.core import Core
 from common.actor.links import Acknowledged, Appender
 from common.instant import Instant
 from common.messages import (
@@ -65,7 +65,7 @@ class _HandedOver(NamedTuple):
 class Records:
     """What the rest of the session appends to; where the records go is this object's matter."""
 
-    def __init__(self, core: BaseCore, writer: str, history: History, emergency: Emergency) -> None:
+    def __init__(self, core: Core, writer: str, history: History, emergency: Emergency) -> None:
         self.appender = Appender(core, writer, stream_may_wait=STREAM_MAY_WAIT, ack_may_wait=ACK_MAY_WAIT)
         self.history = history
         self.emergency = emergency

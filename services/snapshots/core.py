@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from common.actor.core import BaseCore, Call, Send
+from common.actor.core import Call, Core, Send
 from common.actor.programs import ProgramEnded, RunProgram
 from common.instant import NS_PER_S, Instant
 from common.messages import ControlAnswer, ControlRequest
@@ -50,7 +50,7 @@ class Survey(msgspec.Struct, frozen=True):
     drops: list[int]
 
 
-class SnapshotsCore(BaseCore):
+class SnapshotsCore(Core):
     """See the module."""
 
     def __init__(self, settings: SnapshotsSettings) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from common.actor.core import BaseCore, Call, Close, Exit, Note, ReadLog, Send, Write
+from common.actor.core import Call, Close, Core, Exit, Note, ReadLog, Send, Write
 from common.actor.logs import ActorLog
 from common.actor.shell import AlreadyRunning, Shell
 from common.instant import Instant
@@ -14,7 +14,7 @@ from common.journal.frames import Record
 from common.messages import ControlAnswer, ControlRequest, StatusChanged
 
 
-class EchoCore(BaseCore):
+class EchoCore(Core):
     """Answers a StatusChanged with its number plus one; echoes TCP; "work" runs in the worker."""
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:

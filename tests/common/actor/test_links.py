@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.actor.core import BaseCore, ReadLog, Send
+from common.actor.core import Core, ReadLog, Send
 from common.actor.links import AWAY_NS, QUESTION_NS, RESEND_NS, Appender, Follower, LogLost, Superseded
 from common.instant import Instant
 from common.journal.frames import Entry, Link, Record, frame, parse
@@ -74,8 +74,8 @@ class Journal:
         return answers
 
 
-def granted(journal: Journal) -> tuple[BaseCore, Appender]:
-    core = BaseCore(WRITER)
+def granted(journal: Journal) -> tuple[Core, Appender]:
+    core = Core(WRITER)
     appender = Appender(core, WRITER)
     appender.request_epoch(at(0))
     (ask,) = core.effects
@@ -99,7 +99,7 @@ def test_a_turns_records_go_out_as_one_message() -> None:
 
 
 def test_a_turn_may_wait_when_all_of_its_kinds_may() -> None:
-    core = BaseCore(WRITER)
+    core = Core(WRITER)
     appender = Appender(core, WRITER, ack_may_wait=frozenset({Kind.OPERATOR}))
     appender.request_epoch(at(0))
     (ask,) = core.effects
@@ -234,7 +234,7 @@ def block(first: int, last: int) -> bytes:
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from(["deliver", "drop", "twice"])), max_size=30), st.data())
 def test_a_follower_applies_every_record_once_and_in_order(batches: list[tuple[int, str]], data: st.DataObject) -> None:
-    core = BaseCore("orders")
+    core = Core("orders")
     follower = Follower(core)
     applied: list[int] = []
     published = 0
@@ -263,7 +263,7 @@ def test_a_follower_applies_every_record_once_and_in_order(batches: list[tuple[i
 
 
 def test_what_is_published_but_not_yet_readable_is_read_again() -> None:
-    core = BaseCore("orders")
+    core = Core("orders")
     follower = Follower(core)
     follower.read_to(3)
     core.effects.clear()
@@ -276,7 +276,7 @@ def test_what_is_published_but_not_yet_readable_is_read_again() -> None:
 
 
 def test_a_log_that_begins_anew_is_not_ignored_as_old() -> None:
-    follower = Follower(BaseCore("orders"))
+    follower = Follower(Core("orders"))
     assert len(follower.received(block(1, 5))) == 5
     entries = [Entry(Kind.OPERATOR, WRITER, 1, 1, b"x")]
     framed, _ = frame(entries, Link(0, 0), stamp_ns=9, journal_epoch=2, durable_lsn=0)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from common import config as configuration
-from common.actor.core import BaseCore
+from common.actor.core import Core
 from common.actor.logs import ActorLog
 from common.actor.shell import Shell
 from services.supervisor.shell import Supervisor
@@ -34,7 +34,7 @@ def act(name: str) -> int:
     if statuses.exists() and (lines := statuses.read_text().split()):
         statuses.write_text("\n".join(lines[1:]))
         return int(lines[0])
-    return Shell(BaseCore(name), config.paths.run, ActorLog(config.paths.log, name)).run()
+    return Shell(Core(name), config.paths.run, ActorLog(config.paths.log, name)).run()
 
 
 def supervise(kind: str) -> int:
