@@ -303,8 +303,12 @@ class World:
         self.ask(name, "logon")
 
     def _note_latch(self, name: str, act: str, ok: bool) -> None:
-        if act == "kill" and ok and name.startswith("session@"):
+        if not ok or not name.startswith("session@"):
+            return
+        if act == "kill":
             self.checkers.latched.add(name.partition("@")[2])
+        elif act == "resume":
+            self.checkers.latched.discard(name.partition("@")[2])
 
     def insist(self) -> None:
         """Now and then, once all is calm: what a person logged out or latched is ended, whatever became of the word."""
