@@ -77,7 +77,7 @@ from services.orders.clients import Clients
 from services.orders.fold import WRITER, Fold
 from services.orders.index import Index, MemoryIndex
 from services.orders.inquiries import GATE_REPEAT_NS, VenueInquiries, VenueWays, misses_fills
-from services.orders.names import cl_ord_id_of, request_identity, same_request
+from services.orders.names import Remembered, cl_ord_id_of, request_identity, same_request
 from services.orders.views import order_event, position_event
 from services.orders.wishes import Wishes
 
@@ -142,7 +142,7 @@ class OrdersCore(Core):
         self._index: Index = index or MemoryIndex()
         self.books = books or Books({name: venue.facts for name, venue in settings.venues.items()})
         self.books.forgotten = self._order_forgotten
-        self.books.names.forgotten = self._index.put_command
+        self.books.names.forgotten = self._command_forgotten
         self.fold = Fold(self.books)
         self.clients = Clients(self)
         self.wishes = Wishes()
@@ -284,6 +284,9 @@ class OrdersCore(Core):
             return
         grant = self._appender.grant
         if grant is not None and not granted:
+            if self._index.covered_lsn >= grant.lsn:
+                # It was written beside another log: nothing that it has can stand for a record of this one.
+                self._index.covered_lsn, self._index.complete = 0, False
             self._events_from = self.clients.complete_from = max(self.books.lsn, grant.lsn - REPLAYED_EVENTS)
             self._follower.read_to(grant.lsn)
             self.note("info", "epoch", epoch=grant.epoch, lsn=grant.lsn)
@@ -318,7 +321,12 @@ class OrdersCore(Core):
             self._check_stopped(now)
 
     def _order_forgotten(self, order: Order) -> None:
-        self._index.put_order(self._shown(order), order.ids)
+        if self.books.lsn > self._index.covered_lsn:
+            self._index.put_order(self._shown(order), order.ids)
+
+    def _command_forgotten(self, strategy: str, number: int, remembered: Remembered) -> None:
+        if self.books.lsn > self._index.covered_lsn:
+            self._index.put_command(strategy, number, remembered)
 
     def _append_hash(self, lsn: int, now: Instant) -> None:
         for old in [at for at in self._digests if at <= lsn - 16 * HASH_EVERY]:

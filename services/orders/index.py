@@ -16,6 +16,8 @@ class Index(Protocol):
 
     complete: bool
     """Whether everything that ever left memory is in it: then what is not found was never there."""
+    covered_lsn: int
+    """What left memory by this record is in it: a replay need not put it again."""
 
     def put_command(self, strategy: str, number: int, remembered: Remembered) -> None:
         """What became of a command."""
@@ -46,6 +48,7 @@ class MemoryIndex:
     def __init__(self) -> None:
         """Empty, and complete as long as the log is read from its start."""
         self.complete = True
+        self.covered_lsn = 0
         self._commands: dict[tuple[str, int], Remembered] = {}
         self._orders: dict[tuple[str, int], OrderEvent] = {}
         self._names: dict[str, tuple[str, int]] = {}

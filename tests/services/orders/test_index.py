@@ -44,6 +44,22 @@ class Forgetful(Ring):
         return self.core
 
 
+class Counting(IndexFile):
+    """Keeps what was put."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.puts: list[str] = []
+
+    def put_command(self, strategy: str, number: int, remembered: Remembered) -> None:
+        self.puts.append(f"command {number}")
+        super().put_command(strategy, number, remembered)
+
+    def put_order(self, order: OrderEvent, cl_ord_ids: list[str]) -> None:
+        self.puts.append(f"order {order.number}")
+        super().put_order(order, cl_ord_ids)
+
+
 @pytest.fixture(params=["memory", "file"])
 def ring(request: pytest.FixtureRequest, tmp_path: Path) -> Forgetful:
     """With ten orders filled, eight of them forgotten."""
@@ -99,6 +115,35 @@ def test_what_an_incomplete_index_does_not_know_is_refused_not_expired(ring: For
     ring.new(20)
     ring.request(NewOrderRequest(0, 15, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
     assert ring.clients[b"p"][-1].reason is Reason.DUPLICATE_NAME
+
+
+def test_a_replay_puts_only_what_the_index_does_not_cover(tmp_path: Path) -> None:
+    index = Counting(tmp_path / "orders.sqlite")
+    ring = Forgetful(index)
+    for number in range(1, 11):
+        command = ring.new(number)
+        ring.sent(command)
+        ring.report(command, "F", "2", qty="1", key=f"t{number}")
+    index.write(ring.core.books.lsn)
+    assert sorted(index.puts) == [*(f"command {n}" for n in range(1, 8)), *(f"order {n}" for n in range(1, 9))]
+    index.puts.clear()
+    ring.start()
+    ring.go_live()
+    assert not index.puts
+    ring.hello()
+    ring.sent(ring.new(11))
+    assert index.puts == ["command 8"]
+
+
+def test_an_index_of_another_log_is_not_trusted(tmp_path: Path) -> None:
+    index = IndexFile(tmp_path / "orders.sqlite")
+    index.write(1 << 40)
+    ring = Forgetful(index)
+    assert index.covered_lsn == 0 and not index.complete
+    command = ring.new(1)
+    ring.sent(command)
+    ring.report(command, "F", "2", qty="1", key="t1")
+    assert ring.core.books.orders["s", 1].cum_qty == D(1)
 
 
 def test_rows_outlive_the_process(tmp_path: Path) -> None:
