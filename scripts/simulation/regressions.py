@@ -50,8 +50,8 @@ REGRESSIONS = (
     ),
     Regression(
         Case(14, 2000), "alive-again",
-        "The emergency file withdrew the TestRequest(1) whose answer proves both sides in step; the session waited for it"
-        " for ever. It is asked again.",
+        "The emergency file withdrew the TestRequest(1) whose answer proves both sides in step; the session waited for"
+        " it for ever. It is asked again.",
     ),
     Regression(
         Case(1, 2000), "books-agree",
