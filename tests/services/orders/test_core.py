@@ -352,6 +352,19 @@ def test_a_cancel_while_restarting_is_kept(ring: Ring) -> None:
     assert ring.last(CancelOrder).target_number == 1
 
 
+def test_a_cancel_that_a_former_life_sent_meanwhile_keeps_its_outcome(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.request(CancelRequest(0, 2, 1))
+    cancel = ring.last(CancelOrder)
+    ring.start()
+    ring.hello()
+    ring.request(CancelRequest(0, 2, 1))
+    ring.sent(cancel)
+    ring.report(order, "4", "4", cl_ord_id=cancel.cl_ord_id, orig_cl_ord_id=order.cl_ord_id)
+    ring.go_live()
+    assert {outcome for number, outcome in ring.outcomes() if number == 2} == {"sent"}
+
+
 def test_cancel_all_cancels_what_rests_and_what_flies(ring: Ring) -> None:
     accepted(ring, 1)
     flying = ring.new(2, "binance")
