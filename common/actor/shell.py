@@ -73,7 +73,8 @@ READ_CHUNK_BYTES = 4 << 20
 RUN_MESSAGES = 64
 """So many messages go out as one at most."""
 
-_RCVMORE, _EVENTS, _POLLIN = int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
+_RCVMORE, _EVENTS = int(zmq.RCVMORE), int(zmq.EVENTS)
+_POLLIN, _POLLOUT = int(zmq.POLLIN), int(zmq.POLLOUT)
 """As plain numbers: the enumeration's members cost a look-up each time."""
 
 CONTROL = "control"
@@ -524,9 +525,9 @@ class Shell:
                     self._opened(connection, now)
                 self._watch(connection)
                 return
-            if event & zmq.POLLOUT and connection.wants_write:
+            if event & _POLLOUT and connection.wants_write:
                 self._flushed(connection, now)
-            if event & ~zmq.POLLOUT and connection.phase is Phase.OPEN:
+            if event & ~_POLLOUT and connection.phase is Phase.OPEN:
                 data = connection.receive()
                 if data:
                     self.core.data(connection.number, data, now)
