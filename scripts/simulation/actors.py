@@ -21,6 +21,7 @@ from common.venues.registry import find_dialect
 from scripts.simulation.plan import PROBE, TRADERS
 from scripts.simulation.process import Binding, Process
 from scripts.simulation.rest import Key as RestKey
+from scripts.simulation.snapshots import F, begun
 from scripts.simulation.trader import LINK as TRADER_LINK
 from scripts.simulation.trader import Habits, Market, Trader
 from services.account.core import AccountCore, AccountSettings
@@ -29,11 +30,19 @@ from services.exchange.history import MemoryHistory
 from services.exchange.settings import ExchangeSettings, Instrument, Key, Party
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
 from services.marketdata.core import FEED, MarketDataConfig, MarketDataCore
+from services.orders.books import Books
 from services.orders.core import OrdersCore
+from services.orders.make_snapshot import Folded as FoldedOrders
 from services.orders.settings import orders_settings
+from services.orders.snapshots import load_books
 from services.risk.core import RiskCore
+from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.settings import risk_settings
+from services.risk.snapshots import load_state
+from services.risk.state import RiskState
 from services.session.core import SessionCore
+from services.session.recovery import Folded as FoldedSession
+from services.session.recovery import load_folded
 from services.session.settings import SessionConfig
 
 if TYPE_CHECKING:
@@ -42,6 +51,7 @@ if TYPE_CHECKING:
 CONFIG: Config = load(Path(__file__).parent / "configs", environ={"FIXRING_VAR": "/simulated"})
 JOURNAL_FOLDER = str(CONFIG.journal_folder)
 EMERGENCY_FOLDER = str(CONFIG.emergency_folder)
+EMERGENCY_BYTES = 65_536
 ACCOUNT = "desk"
 API_KEY = "simulated"
 PRIVATE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -91,8 +101,8 @@ def all_actors(world: "World") -> Iterator[Actor]:
     for venue in CONFIG.venues:
         yield _exchange(world, venue)
     yield _journal(world)
-    yield _orders()
-    yield _risk()
+    yield _orders(world)
+    yield _risk(world)
     for venue in CONFIG.venues:
         yield _session(world, venue)
         yield _market_data(venue)
@@ -124,8 +134,25 @@ def _journal(world: "World") -> Actor:
     return Actor("journal", (Binding(LINK, "router", LINK, _journal_request), Binding(STREAM, "pub", STREAM)), build)
 
 
-def _orders() -> Actor:
+def _begun(world: "World", process: Process, fresh: F, load: Callable[[bytes], F]) -> F:
+    """What the process begins with: nothing, or a snapshot."""
+    files = world.hosts["stack"].disk.files()
+    try:
+        random = Random(f"snapshot {process.name} {process.life} {world.plan.seed}")
+        return begun(process.name, random, JOURNAL_FOLDER, files, fresh, load)
+    finally:
+        files.die()
+
+
+def _orders(world: "World") -> Actor:
     settings = orders_settings(CONFIG)
+    facts = {name: venue.facts for name, venue in settings.venues.items()}
+
+    def build(process: Process) -> Core:
+        fresh = FoldedOrders(Books(facts))
+        folded = _begun(world, process, fresh, lambda data: FoldedOrders(load_books(data, facts)))
+        return OrdersCore(settings, folded.books)
+
     return Actor(
         "orders",
         (
@@ -135,13 +162,20 @@ def _orders() -> Actor:
             Binding("risk", "push", "risk"),
             *(Binding(f"account.{name}", "push", f"account.{name}") for name, v in CONFIG.venues.items() if v.rest),
         ),
-        lambda _: OrdersCore(settings),
+        build,
     )
 
 
-def _risk() -> Actor:
+def _risk(world: "World") -> Actor:
     settings = risk_settings(CONFIG)
+    facts = {name: venue.facts for name, venue in settings.venues.items()}
     venues = list(CONFIG.venues)
+
+    def build(process: Process) -> Core:
+        fresh = FoldedRisk(RiskState(facts))
+        folded = _begun(world, process, fresh, lambda data: FoldedRisk(load_state(data, facts)))
+        return RiskCore(settings, folded.state)
+
     return Actor(
         "risk",
         (
@@ -151,7 +185,7 @@ def _risk() -> Actor:
             *(Binding(f"session.{venue}", "push", f"session.{venue}") for venue in venues),
             *(Binding("feed", "sub", f"feed.{venue}", _feed) for venue in venues),
         ),
-        lambda _: RiskCore(settings),
+        build,
     )
 
 
@@ -175,6 +209,7 @@ def _session(world: "World", venue: str) -> Actor:
             connects=fix.limits.connects,
             connects_window_ms=fix.limits.connects_window_ms,
             emergency_folder=EMERGENCY_FOLDER,
+            emergency_bytes=EMERGENCY_BYTES,
             sender_comp_id=fix.sender_comp_id or "",
             comp_id_prefix=fix.comp_id_prefix or "",
             heart_bt_int_s=fix.heart_bt_int_s,
@@ -183,7 +218,10 @@ def _session(world: "World", venue: str) -> Actor:
             jitter_seed=process.life,
             credentials=_credentials(venue),
         )
-        return SessionCore(settings, dialect, world.files_for(process))
+        name = process.name
+        fresh = FoldedSession(name, venue, dialect)
+        folded = _begun(world, process, fresh, lambda data: load_folded(data, name, venue, dialect))
+        return SessionCore(settings, dialect, world.files_for(process), folded)
 
     return Actor(
         f"session@{venue}", (_JOURNAL, Binding("commands", "pull", f"session.{venue}", _command)), build
