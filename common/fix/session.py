@@ -499,7 +499,8 @@ class Session:
     def _consume(self, m: Received, rejected: bool) -> None:
         self.next_inbound = m.seq + 1
         application = m.msg_type not in ADMIN_TYPES
-        self._effects.append(Inbound(m.seq, m.msg_type.decode("latin-1"), m.raw, application, m.poss_dup, rejected))
+        msg_type = m.msg_type.decode("latin-1")
+        self._effects.append(Inbound(m.seq, msg_type, m.raw, application, m.poss_dup, rejected, m.fields))
 
     def _in_order(self, m: Received, now: Instant) -> None:
         if m.msg_type not in ADMIN_TYPES:

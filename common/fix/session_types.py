@@ -137,7 +137,8 @@ class Outbound(NamedTuple):
 
 class Inbound(NamedTuple):
     """A message that consumed its number, in order, once. `rejected`: it was answered with Reject(3) and must not be
-    acted on. `application`: not a session-level message. `poss_dup`: PossDupFlag(43)=Y."""
+    acted on. `application`: not a session-level message. `poss_dup`: PossDupFlag(43)=Y. `fields`: as `wire.split` gives
+    them, so that nobody has to cut the message again."""
 
     msg_seq_num: int
     msg_type: str
@@ -145,6 +146,7 @@ class Inbound(NamedTuple):
     application: bool
     poss_dup: bool
     rejected: bool
+    fields: dict[bytes, bytes] | None = None
 
 
 class ResendWanted(NamedTuple):

@@ -378,6 +378,23 @@ _TIMESTAMP = re.compile(rb"([0-9]{8})-([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9
 
 def parse_utc_timestamp(text: bytes) -> int:
     """Unix time in nanoseconds of a UTCTimestamp; a leap second counts as the second behind it. Raises FormatError."""
+    second, fraction, unit_ns = text[15:17], text[18:], _UNITS_NS.get(len(text))
+    if unit_ns and text[17:18] == b"." and second < b"60" and second.isdigit() and fraction.isdigit():
+        # As nearly everybody sends it, and the minute was read before.
+        return _minute_ns(text[:15]) + int(second) * NS_PER_S + int(fraction) * unit_ns
+    return _parse_utc_timestamp(text)
+
+
+_UNITS_NS = {21: 1_000_000, 24: 1_000}
+"""By the length of a UTCTimestamp with milliseconds or microseconds, the unit of its fraction."""
+
+
+@lru_cache(maxsize=64)
+def _minute_ns(text: bytes) -> int:
+    return _parse_utc_timestamp(text + b"00")
+
+
+def _parse_utc_timestamp(text: bytes) -> int:
     found = _TIMESTAMP.fullmatch(text)
     if found is None:
         raise FormatError(f"no UTCTimestamp: {text!r}")

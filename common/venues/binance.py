@@ -60,6 +60,9 @@ def _terms(symbol: str, side: str, ord_type: str, time_in_force: str, post_only:
     return f"40={ord_type}\x0154={side}\x0155={symbol}\x01{last}"
 
 
+_TOLD_BY = frozenset({"8", "9", "XAR", "3", "r", "B"})
+
+
 class Binance:
     """See the module. Stateless: one object serves any number of connections."""
 
@@ -186,24 +189,25 @@ class Binance:
         """See `Dialect`: nothing is."""
         return False
 
-    def decode(self, msg_type: str, raw: bytes) -> VenueEvent | None:
+    def decode(self, msg_type: str, raw: bytes, fields: Fields | None = None) -> VenueEvent | None:
         """See `Dialect`."""
+        if msg_type not in _TOLD_BY:
+            return None
+        f = split(raw) if fields is None else fields
         if msg_type == "8":
-            return _report(split(raw), raw)
+            return _report(f, raw)
         if msg_type in ("9", "XAR"):
-            return _cancel_rejected(split(raw))
+            return _cancel_rejected(f)
         if msg_type == "3":
-            f = split(raw)
             code = integer(f, b"25016")
             return RequestRejected(integer(f, b"45"), None, "", code, text(f, b"58"), code in AMBIGUOUS_CODES)
         if msg_type == "r":
-            f = split(raw)
             code, affected = integer(f, b"25016"), integer(f, b"533")
             # A mass cancel that finds no open order is refused with "Unknown order sent.": it left none either.
             accepted = f.get(b"531", b"0") != b"0" or code == UNKNOWN_ORDER_CODE
             return MassCancelReported(text(f, b"11"), text(f, b"55"), accepted, affected, code, text(f, b"58"))
         if msg_type == "B":
-            return Announced(text(split(raw), b"148"))
+            return Announced(text(f, b"148"))
         return None
 
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:

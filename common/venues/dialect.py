@@ -5,7 +5,7 @@ simulated exchange spells the other side on its own, from the venue's document. 
 our side and plain decimal text on the wire, never in scientific notation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
@@ -122,8 +122,11 @@ class Dialect(Protocol):
     def resendable(self, msg_type: str) -> bool:
         """Whether a message of this type is sent again at a ResendRequest(2). What adds risk never is."""
 
-    def decode(self, msg_type: str, raw: bytes) -> VenueEvent | None:
-        """What a message of the venue says about orders; None when it says nothing. Raises BadReport."""
+    def decode(self, msg_type: str, raw: bytes, fields: Mapping[bytes, bytes] | None = None) -> VenueEvent | None:
+        """What a message of the venue says about orders; None when it says nothing. Raises BadReport.
+
+        `fields` is the message as `wire.split` cuts it, where the caller has it already.
+        """
 
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """Subscriptions to the best prices and the trades of `symbols`. `md_req_id` is the stem of MDReqID(262)."""

@@ -26,6 +26,7 @@ from common.messages import (
 from common.venues.dialect import Body, BookEntry, Credentials, Identity, SubscriptionRejected, VenueLimit, plain
 from common.venues.reading import Fields, decimal, fee, group, integer, number, quantity, require, text, time_ns
 
+_TOLD_BY = frozenset({"8", "9", "3", "j", "r", "B"})
 _NEVER_RESENT = frozenset({"D", "G"})
 # The members of NoMDEntries(268) in W and X.
 _ENTRY_TAGS = tuple(
@@ -137,18 +138,21 @@ class Generic:
         """See `Dialect`."""
         return msg_type not in _NEVER_RESENT
 
-    def decode(self, msg_type: str, raw: bytes) -> VenueEvent | None:
+    def decode(self, msg_type: str, raw: bytes, fields: Fields | None = None) -> VenueEvent | None:
         """See `Dialect`."""
+        if msg_type not in _TOLD_BY:
+            return None
+        f = split(raw) if fields is None else fields
         if msg_type == "8":
-            return _report(split(raw), raw)
+            return _report(f, raw)
         if msg_type == "9":
-            return _cancel_rejected(split(raw))
+            return _cancel_rejected(f)
         if msg_type in ("3", "j"):
-            return _request_rejected(split(raw))
+            return _request_rejected(f)
         if msg_type == "r":
-            return _mass_cancel(split(raw))
+            return _mass_cancel(f)
         if msg_type == "B":
-            return Announced(text(split(raw), b"148"))
+            return Announced(text(f, b"148"))
         return None
 
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:

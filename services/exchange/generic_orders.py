@@ -337,7 +337,7 @@ class GenericOrders:
             self._send(client, "j", reports.business_reject(inbound.msg_seq_num, inbound.msg_type, 3, "", text), now)
             return
         try:
-            handler(client, split(inbound.raw), inbound.msg_seq_num, now)
+            handler(client, inbound.fields or split(inbound.raw), inbound.msg_seq_num, now)
         except BadField as bad:
             body = reports.session_reject(inbound.msg_seq_num, inbound.msg_type, bad.reason, bad.tag, str(bad))
             self._send(client, "3", body, now)

@@ -418,7 +418,7 @@ class SessionCore(Core):
             self.outbox.send("1", b"112=%b\x01" % self._test_req_id, b"", None, now)
 
     def _inbound(self, effect: FixInbound, now: Instant) -> None:
-        event = None if effect.rejected else self._event(effect.msg_type, effect.raw)
+        event = None if effect.rejected else self._event(effect)
         history = self.history
         record = Inbound(
             self.config.venue,
@@ -434,7 +434,7 @@ class SessionCore(Core):
         if event is not None and self.kill.latched:
             self.kill.heard(event, now)
         if effect.msg_type == "0":
-            if self._test_req_id and split(effect.raw).get(b"112") == self._test_req_id:
+            if self._test_req_id and (effect.fields or split(effect.raw)).get(b"112") == self._test_req_id:
                 self._in_step(now)
         elif event is None and effect.application:
             self._limits(effect, now)
@@ -465,12 +465,13 @@ class SessionCore(Core):
                 mend = "set `limits` in the venue's file to what the venue allows"
                 self.note("warning", "limit", ours=ours, theirs=limit.maximum, interval_s=limit.interval_s, mend=mend)
 
-    def _event(self, msg_type: str, raw: bytes) -> VenueEvent | None:
+    def _event(self, effect: FixInbound) -> VenueEvent | None:
         try:
-            event = self.dialect.decode(msg_type, raw)
+            event = self.dialect.decode(effect.msg_type, effect.raw, effect.fields)
         except BadReport as error:
             self._unreadable += 1
-            self.note("error", "unreadable", msg_type=msg_type, why=str(error), raw=raw.decode("latin-1"))
+            raw = effect.raw.decode("latin-1")
+            self.note("error", "unreadable", msg_type=effect.msg_type, why=str(error), raw=raw)
             return None
         if isinstance(event, Announced):
             self.note("warning", "news", headline=event.headline)
