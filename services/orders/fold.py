@@ -44,7 +44,7 @@ from common.messages import (
     Withdrawn,
 )
 from common.order_state import REJECTED, TERMINAL_WORDS, ZERO, Leg, Order, Request, RequestKind
-from common.outcome import Evidence, Outcome, Outcomes
+from common.outcome import Evidence, Outcome, Outcomes, decide
 from services.orders.books import TRADES_PAGE, Books, TradesAsked, VenueBooks
 from services.orders.changes import (
     Answered,
@@ -100,7 +100,7 @@ class Fold:
         self.outcomes = Outcomes()
         self.undecodable = 0
         self._changes: list[Change] = []
-        self._handlers: dict[int, Callable[[Record, Any], None]] = {
+        handlers: dict[int, Callable[[Record, Any], None]] = {
             Kind.OUTBOUND: self._outbound,
             Kind.INBOUND: self._inbound,
             Kind.SESSION: self._session,
@@ -112,18 +112,22 @@ class Fold:
             Kind.EXPIRED: self._expired,
             Kind.VERDICT: self._verdict,
         }
+        # Plain numbers, since a member of an enum hashes by a method of its own.
+        self._folds = {int(kind): (_DECODERS[kind], handler) for kind, handler in handlers.items()}
 
     def apply(self, record: Record) -> list[Change]:
         """Fold one record, the successor of the last. A payload that does not decode changes nothing but its stamp."""
         changes = self._changes = []
         books = self.books
         books.lsn, books.stamp_ns = record.lsn, record.stamp_ns
-        for attempt in self.outcomes.stamp(record.stamp_ns):
-            changes.append(AttemptExpired(attempt))
-        handler = self._handlers.get(record.kind)
-        if handler is not None:
+        if self.outcomes:
+            for attempt in self.outcomes.stamp(record.stamp_ns):
+                changes.append(AttemptExpired(attempt))
+        fold = self._folds.get(record.kind)
+        if fold is not None:
+            decode, handler = fold
             try:
-                payload = _DECODERS[record.kind](record.payload)
+                payload = decode(record.payload)
             except msgspec.DecodeError:
                 self.undecodable += 1
             else:
@@ -264,6 +268,8 @@ class Fold:
             )
 
     def _see(self, record: Record, command: NewOrder | AmendOrder | CancelOrder, deadline_ns: int | None) -> Outcome:
+        if not self.outcomes:
+            return decide(Outcome.PENDING, Evidence.OUTBOUND, deadline_ns, record.stamp_ns)
         outcome = self.outcomes.see(command.attempt, Evidence.OUTBOUND, deadline_ns, record.stamp_ns)
         # What was sent lives on in the order; `outcomes` keeps only what the log has not decided.
         self.outcomes.forget(command.attempt)
