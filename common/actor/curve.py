@@ -6,12 +6,15 @@ RFC 26/CurveZMQ, RFC 27/ZAP.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import zmq
 import zmq.auth
-from zmq.auth.thread import ThreadAuthenticator
 
 from common.config import ConfigError
+
+if TYPE_CHECKING:
+    from zmq.auth.thread import ThreadAuthenticator
 
 SECRET_FILE = "stack.key_secret"
 AUTHORIZED_FOLDER = "authorized"
@@ -50,6 +53,9 @@ class Curve:
     def serve(self, sock: "zmq.Socket[bytes]") -> None:
         """The socket will bind: only authorized keys are let in."""
         if self._authenticator is None:
+            # It brings asyncio along, a seventh of what an actor takes to start: only where there are keys.
+            from zmq.auth.thread import ThreadAuthenticator
+
             self._authenticator = ThreadAuthenticator(sock.context)
             self._authenticator.start()
             self._authenticator.configure_curve(domain="*", location=self._authorized)
