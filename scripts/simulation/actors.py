@@ -14,6 +14,7 @@ from common.actor.core import Core
 from common.config import Config, load
 from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
+from common.journal.snapshots import trusted_lsn
 from common.latch import Latch
 from common.messages import Ask, Command, EntryAnswer, EntryRequest, FeedMessage, JournalAnswer, JournalRequest
 from common.venues.dialect import Credentials
@@ -28,6 +29,7 @@ from services.account.core import AccountCore, AccountSettings
 from services.exchange.core import ExchangeCore
 from services.exchange.history import MemoryHistory
 from services.exchange.settings import ExchangeSettings, Instrument, Key, Party
+from services.journal.__main__ import SNAPSHOTS_OF
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
 from services.marketdata.core import FEED, MarketDataConfig, MarketDataCore
 from services.orders.books import Books
@@ -127,6 +129,7 @@ def _journal(world: "World") -> Actor:
             return Log.open(
                 JOURNAL_FOLDER, files, wall_ns=wall_ns, segment_bytes=own.segment_bytes,
                 durability=own.durability.value, reserve_bytes=own.reserve_bytes,
+                trusted_lsn=trusted_lsn(JOURNAL_FOLDER, files, SNAPSHOTS_OF),
             )  # fmt: skip
 
         return JournalCore(open_log, Reader(JOURNAL_FOLDER, files), JournalSettings(own.low_disk_bytes))
@@ -144,13 +147,22 @@ def _begun(world: "World", process: Process, fresh: F, load: Callable[[bytes], F
         files.die()
 
 
+def folded_orders() -> FoldedOrders:
+    """The state of orders before the first record."""
+    return FoldedOrders(Books({name: venue.facts for name, venue in orders_settings(CONFIG).venues.items()}))
+
+
+def folded_risk() -> FoldedRisk:
+    """The state of risk before the first record."""
+    return FoldedRisk(RiskState({name: venue.facts for name, venue in risk_settings(CONFIG).venues.items()}))
+
+
 def _orders(world: "World") -> Actor:
     settings = orders_settings(CONFIG)
     facts = {name: venue.facts for name, venue in settings.venues.items()}
 
     def build(process: Process) -> Core:
-        fresh = FoldedOrders(Books(facts))
-        folded = _begun(world, process, fresh, lambda data: FoldedOrders(load_books(data, facts)))
+        folded = _begun(world, process, folded_orders(), lambda data: FoldedOrders(load_books(data, facts)))
         return OrdersCore(settings, folded.books)
 
     return Actor(
@@ -172,8 +184,7 @@ def _risk(world: "World") -> Actor:
     venues = list(CONFIG.venues)
 
     def build(process: Process) -> Core:
-        fresh = FoldedRisk(RiskState(facts))
-        folded = _begun(world, process, fresh, lambda data: FoldedRisk(load_state(data, facts)))
+        folded = _begun(world, process, folded_risk(), lambda data: FoldedRisk(load_state(data, facts)))
         return RiskCore(settings, folded.state)
 
     return Actor(

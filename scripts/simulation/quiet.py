@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from common.actor.snapshots import Foldable
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import (
     CLOSED_STATUSES,
@@ -17,6 +18,8 @@ from scripts.simulation.invariants import Violation
 from scripts.simulation.plan import PROBE
 from scripts.simulation.trader import Trader
 from scripts.simulation.world import World
+from services.orders.core import OrdersCore
+from services.risk.core import RiskCore
 
 LOOK_NS = 20 * NS_PER_MS
 OPEN_WITHIN_NS = 90 * NS_PER_S
@@ -24,6 +27,8 @@ OPEN_WITHIN_NS = 90 * NS_PER_S
 
 TRADE_WITHIN_NS = 30 * NS_PER_S
 AGREE_WITHIN_NS = 60 * NS_PER_S
+NUMBERS_WITHIN_NS = 10 * NS_PER_S
+KILL_WITHIN_NS = 3 * NS_PER_S
 TURNS_TO_REST = 100_000
 """So many turns without coming to rest are a system that never does."""
 
@@ -39,8 +44,13 @@ def come_to_rest(world: World) -> None:
     _wait(world, AGREE_WITHIN_NS, "answered", lambda: not _unanswered(world), lambda: _unanswered(world))
     _Audit(world).until_equal()
     _wait(world, AGREE_WITHIN_NS, "wish-stays", lambda: not _wished(world), lambda: _wished(world))
-    _probe(world).ask(CancelAllRequest(0, 0, target_strategy="*"))
-    world.processes[PROBE].flush()
+    _check_rebuilt(world)
+    _wait(world, NUMBERS_WITHIN_NS, "numbers-agree", lambda: not _numbers_apart(world), lambda: _numbers_apart(world))
+    if world.plan.seed % 4 == 0:
+        _check_kill(world)
+    else:
+        _probe(world).ask(CancelAllRequest(0, 0, target_strategy="*"))
+        world.processes[PROBE].flush()
     _Audit(world).until_empty()
 
 
@@ -53,6 +63,56 @@ def _wait(
         over = world.scheduler.now_ns - began_ns > within_ns
         if over or world.turns - began_turns > TURNS_TO_REST:
             raise Violation(invariant, f"after {(world.scheduler.now_ns - began_ns) / 1e9:.1f} s: {state()}")
+
+
+def _check_rebuilt(world: World) -> None:
+    """The states that lived through it all, against those that are folded anew from the log."""
+    orders, risk = world.processes["orders"].core, world.processes["risk"].core
+    if not isinstance(orders, OrdersCore) or not isinstance(risk, RiskCore):
+        raise Violation("alive-again", "orders or risk does not run")
+    _same(world, "orders", orders.books.digest(), actors.folded_orders(), orders.books.lsn)
+    _same(world, "risk", risk.state.digest().to_bytes(8, "little"), actors.folded_risk(), risk.state.lsn)
+
+
+def _same(world: World, name: str, digest: bytes, state: Foldable, lsn: int) -> None:
+    for found in world.witness.records[:lsn]:
+        state.apply(found.record)
+    if state.digest() != digest:
+        raise Violation("state-rebuilds", f"{name} at record {lsn}")
+
+
+def _numbers_apart(world: World) -> list[str]:
+    """What a session and its exchange hold for the next numbers, where they differ."""
+    apart: list[str] = []
+    for venue in actors.CONFIG.venues:
+        ours, theirs = _status(world, f"session@{venue}"), _status(world, f"exchange@{venue}")
+        sessions = theirs.get("sessions")
+        row = sessions.get(str(ours["sender_comp_id"])) if isinstance(sessions, dict) else None
+        if row is None or (ours["next_outbound"], ours["next_inbound"]) != (row["next_inbound"], row["next_outbound"]):
+            apart.append(f"{venue}: {ours['next_outbound']} out, {ours['next_inbound']} in; there {row}")
+    return apart
+
+
+def _status(world: World, name: str) -> dict[str, object]:
+    process = world.processes[name]
+    return {"state": "dead"} if process.core is None else process.core.status(process.clock.read())
+
+
+def _check_kill(world: World) -> None:
+    """The kill switch empties every book, in some seeds with the journal, orders or risk stopped."""
+    stopped = ("", "journal", "orders", "risk")[world.plan.seed // 4 % 4]
+    world.holds_down.add(stopped)
+    world.kill_if_there(stopped)
+    world.pull_kill_switch(risk_too=True)
+    _wait(world, KILL_WITHIN_NS, "kill-empties", lambda: not _still_open(world), lambda: (stopped, _still_open(world)))
+    world.holds_down.clear()
+    for process in world.processes.values():
+        process.start()
+    _wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
+
+
+def _still_open(world: World) -> list[tuple[str, str]]:
+    return [(venue, name) for venue, truth in world.truths.items() for name in truth.open_orders()]
 
 
 def _unanswered(world: World) -> dict[str, list[int]]:
@@ -77,8 +137,7 @@ def _gates(world: World) -> dict[str, str]:
     """Each session's state in its own word."""
     states: dict[str, str] = {}
     for venue in actors.CONFIG.venues:
-        process = world.processes[f"session@{venue}"]
-        states[venue] = "dead" if process.core is None else str(process.core.status(process.clock.read())["state"])
+        states[venue] = str(_status(world, f"session@{venue}")["state"])
     return states
 
 
@@ -157,7 +216,7 @@ class _Audit:
         _wait(self._world, AGREE_WITHIN_NS, "books-agree", self._empty, lambda: self._difference)
 
     def _empty(self) -> bool:
-        left = [(venue, name) for venue, truth in self._world.truths.items() for name in truth.open_orders()]
+        left = _still_open(self._world)
         if left:
             self._difference = f"still open at the exchange: {left}"
             return False

@@ -64,6 +64,7 @@ class World:
         self.calm = False
         self.answers: dict[int, ControlAnswer] = {}
         self.latched: set[str] = set()
+        self.holds_down: set[str] = set()
         self._acts: dict[int, str] = {}
         self.logged_out: set[str] = set()
         self.hosts = {name: Host(name, self.scheduler, self.random) for name in ("stack", *EXCHANGES)}
@@ -235,12 +236,17 @@ class World:
         self.scheduler.after(delay, self._restart, process, process.life)
 
     def _restart(self, process: Process, life: int) -> None:
-        if not process.alive and process.life == life:
+        if not process.alive and process.life == life and process.name not in self.holds_down:
             process.start()
 
     def kill(self, name: str, text: str = "killed") -> None:
         """SIGKILL to one process."""
         self.processes[name].kill(text)
+
+    def kill_if_there(self, name: str) -> None:
+        """The same, where there is such a process and it runs."""
+        if name in self.processes:
+            self.kill(name)
 
     def stop(self, name: str) -> None:
         """SIGTERM to one process, and SIGKILL when it takes too long."""
