@@ -18,7 +18,8 @@ BATCHES = (1, 10, 100)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the table.")
 def journal(records: int, seconds: float, as_json: bool) -> None:
     """The journal alone: append, verify, replay, open. On the disk where the stack's journal is."""
-    parent = load().journal_folder.parent
+    config = load()
+    parent = config.journal_folder.parent
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as name:
         folder = Path(name)
@@ -27,7 +28,7 @@ def journal(records: int, seconds: float, as_json: bool) -> None:
             for durability in ("disk", "process")
             for batch in BATCHES
         ]
-        reading = measure_reading(folder / "orders", records)
+        reading = measure_reading(folder / "orders", records, config)
     if as_json:
         click.echo(orjson.dumps({"append": [figures._asdict() for figures in appends], "read": reading._asdict()}))
         return
@@ -44,9 +45,9 @@ def _text(appends: list[AppendFigures], reading: ReadFigures) -> str:
     lines += [
         "",
         f"a journal of {reading.records:,} records, {reading.journal_bytes / 1e6:,.0f} MB:",
-        f"  verified        {reading.verified_per_s:>12,.0f} records/s",
-        f"  read            {reading.read_per_s:>12,.0f} records/s",
-        f"  into orders     {reading.replayed_per_s:>12,.0f} records/s",
-        f"  opened in       {reading.open_s:>12.2f} s",
+        f"  verified                 {reading.verified_per_s:>10,.0f} records/s",
+        f"  read                     {reading.read_per_s:>10,.0f} records/s",
+        *(f"  into {name:<20}{rate:>10,.0f} records/s" for name, rate in reading.replayed_per_s.items()),
+        f"  opened in                {reading.open_s:>10.2f} s",
     ]
     return "\n".join(lines)

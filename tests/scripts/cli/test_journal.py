@@ -11,8 +11,8 @@ import zmq
 from common.exit_status import ExitStatus
 from common.journal import Entry, Log, OsFiles, parse
 from common.messages import Kind, StateHash, encode
+from scripts.bench.long_journal import write_long_journal
 from scripts.cli.main import run
-from scripts.journal.bench import write_orders
 
 STORED = Path(__file__).parents[2] / "common" / "journal" / "first_format"
 
@@ -145,7 +145,7 @@ def test_replay_as_the_stacks_own_stream(copy: Path, short_folder: Path, capsys:
 
 def with_hash(folder: Path, digest: bytes) -> None:
     """A journal of 10,000 records and one that tells what orders came to after them."""
-    write_orders(folder, 10_002)
+    write_long_journal(folder, 10_002, 1_790_000_000_000_000_000)
     log = Log.open(folder, OsFiles(), wall_ns=0)
     payload = encode(StateHash("orders", 10_000, digest))
     log.append([Entry(int(Kind.STATE_HASH), "orders", 1, 1, payload)], log.last_stamp_ns)
