@@ -170,8 +170,8 @@ class FillLedger:
         return self._tell(venue, report.symbol, key, reference, fill)
 
     def claim(self, venue: str, symbol: str, trade_key: str, owner: str) -> FillChange | None:
-        """A fill that was nobody's turns out to be `owner`'s. Its quantities, for the order's sums; None if it is not
-        so."""
+        """A fill that was nobody's turns out to be `owner`'s: the whole of it, for its sums and to be told. None
+        if it is not so."""
         fill = self._fills.get((venue, symbol, trade_key))
         if fill is None or fill.owner or not owner:
             return None
@@ -179,7 +179,8 @@ class FillLedger:
         self._keys.setdefault(owner, []).append((venue, symbol, trade_key))
         if fill.replaced_by or not fill.qty:
             return None
-        return FillChange(venue, symbol, trade_key, owner, fill.side, fill.qty, fill.qty * fill.px, ())
+        fees = ((fill.fee_asset, fill.fee_qty),) if fill.fee_qty else ()
+        return FillChange(venue, symbol, trade_key, owner, fill.side, fill.qty, fill.qty * fill.px, fees)
 
     def retire(self, owner: str) -> None:
         """The order is closed: its fills stay known only while there is room for them."""

@@ -172,17 +172,21 @@ class Books:
             if len(self.closed) > self._closed_orders:
                 self._forget(next(iter(self.closed)))
 
-    def register_order_id(self, order: Order, leg: Leg) -> None:
-        """The venue's own name of a leg is known; fills that REST told under it before now find their order."""
+    def register_order_id(self, order: Order, leg: Leg) -> list[FillChange]:
+        """The venue's own name of a leg is known; fills that REST told under it before now find their order. Returns
+        them."""
         place = (order.venue, order.symbol, leg.order_id)
         if place in self.by_order_id:
-            return
+            return []
         self.by_order_id[place] = order
         self.externals.pop(place, None)
+        claimed: list[FillChange] = []
         for trade_key in self.unclaimed.pop(place, ()):
             change = self.ledger.claim(order.venue, order.symbol, trade_key, leg.owner)
             if change is not None:
                 leg.fill(change)
+                claimed.append(change)
+        return claimed
 
     def open_orders(self, venue: str) -> list[Order]:
         """The venue's open orders, oldest first."""

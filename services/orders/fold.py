@@ -43,7 +43,7 @@ from common.messages import (
     Verdict,
     Withdrawn,
 )
-from common.order_state import REJECTED, TERMINAL_WORDS, ZERO, Leg, Order, Request, RequestKind
+from common.order_state import REJECTED, TERMINAL_WORDS, ZERO, FillChange, Leg, Order, Request, RequestKind
 from common.outcome import Evidence, Outcome, Outcomes, decide
 from services.orders.books import TRADES_PAGE, Books, TradesAsked, VenueBooks
 from services.orders.changes import (
@@ -359,23 +359,33 @@ class Fold:
             leg.fill(change)
             self.books.move(change)
             self._note_trade_key(venue, report.symbol, report.trade_key)
-        elif report.trade_key:
-            claimed = self.books.ledger.claim(venue, report.symbol, report.trade_key, leg.owner)
-            if claimed is not None:
-                leg.fill(claimed)
+        claimed: list[FillChange] = []
+        if change is None and report.trade_key:
+            told = self.books.ledger.claim(venue, report.symbol, report.trade_key, leg.owner)
+            if told is not None:
+                leg.fill(told)
+                claimed.append(told)
         before = None if change is not None else _standing(order, leg)
         order.heard(leg, report)
         if leg.order_id:
-            self.books.register_order_id(order, leg)
+            claimed += self.books.register_order_id(order, leg)
         if report.exec_type == "I":
             self._settle_requests(record, order, inbound.connection, None)
             self._changes.append(Inquired(order, True))
         self.books.touched(order, record.lsn)
+        self._claimed(order, claimed)
         if change is not None:
             self._report_changed(order, leg, report, True)
             self._changes.append(PositionMoved(venue, report.symbol, order.strategy))
         elif before != _standing(order, leg):
             self._report_changed(order, leg, report, False)
+
+    def _claimed(self, order: Order, fills: list[FillChange]) -> None:
+        """Fills that were counted as nobody's have found their order: now they can be told."""
+        for fill in fills:
+            fee_asset, fee_qty = fill.fees[0] if fill.fees else ("", ZERO)
+            last_px = fill.value / fill.qty
+            self._changes.append(OrderChanged(order, "trade", fill.qty, last_px, fee_qty, fee_asset, fill.trade_key))
 
     def _report_changed(self, order: Order, leg: Leg, report: ExecutionReport, filled: bool) -> None:
         event = _EVENTS.get(report.exec_type, "status")
@@ -557,7 +567,7 @@ class Fold:
         leg.told_by_rest(told.ord_status, told.order_id, told.order_qty, told.price, told.cum_qty)
         order.told_by_rest(leg)
         if leg.order_id:
-            self.books.register_order_id(order, leg)
+            self._claimed(order, self.books.register_order_id(order, leg))
         self._settle_requests(record, order, 0, answer)
         if order.is_closed:
             order.requests.clear()

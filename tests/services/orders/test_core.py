@@ -7,6 +7,7 @@ import pytest
 from common.messages import (
     AmendOrder,
     AmendRequest,
+    Ask,
     CancelAllRequest,
     CancelOrder,
     CancelRejected,
@@ -26,6 +27,7 @@ from common.messages import (
     RestOrder,
     SessionState,
     StatusChanged,
+    Trade,
     Withdrawn,
 )
 from services.orders.fold import Fold
@@ -578,6 +580,21 @@ def test_not_found_over_rest_counts_only_after_every_window_has_closed(ring: Rin
         asked = next(a for a in reversed(ring.asks) if a.what == "order")
         ring.answers(venue="binance", ask=asked, not_found=True, venue_ns=venue_ns)
         assert (ring.core.books.orders["s", 1].status.value == "VOID") is settled
+
+
+def test_a_fill_that_rest_tells_before_the_orders_own_report_is_told_as_a_fill(ring: Ring) -> None:
+    order = ring.new(1, "binance")
+    ring.sent(order)
+    trade = Trade("BTCUSDT", "792", "77", "1", D("0.4"), D(100), D("0.0004"), "BTC", 0)
+    ring.answers(venue="binance", ask=Ask("binance", 1, "trades", "BTCUSDT"), trades=(trade,))
+    told = {"order_id": "77", "symbol": "BTCUSDT", "side": "1"}
+    ring.report(order, "0", "0", **told)
+    ring.report(order, "F", "1", qty="0.4", cum_qty=D("0.4"), key="792", **told)
+    fills = [event for event in ring.clients[b"p"] if isinstance(event, OrderEvent) and event.last_qty]
+    assert [(fill.trade_key, fill.last_qty, fill.last_px, fill.fee_qty) for fill in fills] == [
+        ("792", D("0.4"), D(100), D("0.0004"))
+    ]
+    assert ring.positions()[-1].quantity == D("0.3996")
 
 
 def test_a_failed_answer_settles_nothing(ring: Ring) -> None:
