@@ -973,5 +973,8 @@ class ControlAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=
     detail: bytes = b"{}"
 
 
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding somebody else's bytes may raise: a text that is no UTF-8 is no `DecodeError` to msgspec."""
+
 encode = msgspec.msgpack.Encoder().encode
 """Encode any message or payload of this module."""

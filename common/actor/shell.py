@@ -50,7 +50,7 @@ from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
 from common.journal.errors import JournalError, NotThere
 from common.journal.frames import Record
-from common.messages import MAX_MESSAGE_BYTES, ControlAnswer, ControlRequest, encode
+from common.messages import MAX_MESSAGE_BYTES, UNDECODABLE, ControlAnswer, ControlRequest, encode
 
 DRAIN_MESSAGES = 512
 """Messages taken from one socket in one turn: enough to batch well, few enough that a flood leaves the other sockets
@@ -368,7 +368,7 @@ class Shell:
             return
         try:
             message = link.decoder.decode(data)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             self._count_garbage(link, data, str(error))
             return
         if link.name == CONTROL and self._answer_control(peer, message, now):

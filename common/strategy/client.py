@@ -28,6 +28,7 @@ from common.config import Config, load
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
+    UNDECODABLE,
     CommandOutcome,
     EntryAnswer,
     OrderEvent,
@@ -319,7 +320,7 @@ class Client:
                 break
             try:
                 message = _decode(data)
-            except msgspec.DecodeError:
+            except UNDECODABLE:
                 continue
             self._take(self._entry.received(message, now))
         self._flush()

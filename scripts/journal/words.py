@@ -11,6 +11,7 @@ from common.fix.text import masked, pretty
 from common.fix.wire import utc_timestamp
 from common.journal import EPOCH, TICK, Record
 from common.messages import (
+    UNDECODABLE,
     Answer,
     Attempt,
     Discrepancy,
@@ -63,7 +64,7 @@ def payload_of(record: Record) -> Payload | None:
         return None
     try:
         payload: Payload = decode(record.payload)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return None
     return payload
 

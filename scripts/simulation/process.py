@@ -28,7 +28,7 @@ from common.actor.core import (
 )
 from common.instant import Instant
 from common.journal.frames import Record
-from common.messages import MAX_MESSAGE_BYTES, encode
+from common.messages import MAX_MESSAGE_BYTES, UNDECODABLE, encode
 from scripts.simulation.disk import DiskFiles
 from scripts.simulation.invariants import Violation
 from scripts.simulation.network import Channel, Pipe, Receiver, TcpStream
@@ -447,7 +447,7 @@ class Process:
             return
         try:
             message = binding.decoder.decode(data)
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             self.garbage += 1
             return
         self.world.received(self, binding.link, message)

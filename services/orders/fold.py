@@ -18,6 +18,7 @@ import msgspec
 from common.journal.frames import EPOCH, Record
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
+    UNDECODABLE,
     AmendOrder,
     Answer,
     Attempt,
@@ -128,7 +129,7 @@ class Fold:
             decode, handler = fold
             try:
                 payload = decode(record.payload)
-            except msgspec.DecodeError:
+            except UNDECODABLE:
                 self.undecodable += 1
             else:
                 handler(record, payload)

@@ -24,6 +24,7 @@ from common.journal.frames import TICK, Record, parse
 from common.messages import (
     HASH_EVERY,
     MAX_TIME_TO_LIVE_NS,
+    UNDECODABLE,
     AmendOrder,
     CancelOrder,
     ControlAnswer,
@@ -288,7 +289,7 @@ class RiskCore(Core):
     def _payload(self, record: Record) -> object | None:
         try:
             return cast(object, _decode(record.payload))
-        except msgspec.DecodeError as error:
+        except UNDECODABLE as error:
             # The journal holds it, so every reader meets it: it is shown and passed over, the same way by all.
             self._counts["undecodable"] += 1
             self.note("error", "undecodable", lsn=record.lsn, kind=record.kind, why=str(error))

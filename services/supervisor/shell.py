@@ -20,7 +20,7 @@ from common.actor.shell import AlreadyRunning, read_clocks, take_lock
 from common.config import Config, Kind
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
-from common.messages import ControlAnswer, ControlRequest, encode
+from common.messages import UNDECODABLE, ControlAnswer, ControlRequest, encode
 from services.supervisor.announcer import Announcer
 from services.supervisor.core import (
     Effect,
@@ -201,7 +201,7 @@ class Supervisor:
                 try:
                     request = _decode_request(data)
                     arguments = orjson.loads(request.arguments)
-                except (msgspec.DecodeError, orjson.JSONDecodeError):
+                except (*UNDECODABLE, orjson.JSONDecodeError):
                     continue
                 self._control.send_multipart([peer, encode(self._act(request, arguments, now))], zmq.NOBLOCK)
 
