@@ -80,7 +80,7 @@ def test_garbage_is_counted_kept_and_disturbs_nothing(echo: Echo) -> None:
     echo.entry.send_multipart([b"a", b"b", b"c"])
     assert echo.ask(3) == 4
     status = ask(echo.run, "echo", "status")
-    assert status["garbage"] == {"entry": 7}
+    assert status["garbage"] == {"entry": 8}
     assert isinstance(status["garbage_kept"], list) and status["garbage_kept"][1][2] == "fffe"
 
 
