@@ -191,7 +191,13 @@ def _relogon(world: World, target: str, random: Random) -> None:
 def _kill_switch(world: World, target: str, random: Random) -> None:
     world.pull_kill_switch(risk_too=random.random() < 0.5)
     for name in sorted(world.latched):
-        world.scheduler.after(random.choice((2, 5)) * NS_PER_S, world.resume, name)
+        world.scheduler.after(random.choice((2, 5)) * NS_PER_S, _resume_unless_calm, world, name)
+
+
+def _resume_unless_calm(world: World, name: str) -> None:
+    """Once all is calm the kill switch is pulled for a check of its own."""
+    if not world.calm:
+        world.resume(name)
 
 
 _STRIKES: dict[str, Callable[[World, str, Random], None]] = {

@@ -93,6 +93,7 @@ class Checkers:
         self._told_cum: dict[Name, tuple[int, Decimal]] = {}
         self._gates_sent: set[tuple[str, int]] = set()
         self._names: dict[Attempt, Name] = {}
+        self.sent_ns: dict[tuple[str, str], int] = {}
         self.legs: dict[Name, list[tuple[str, str]]] = defaultdict(list)
         self._sent_numbers: dict[tuple[str, int], set[int]] = defaultdict(set)
         self._told_numbers: dict[tuple[str, int, int], set[int]] = defaultdict(set)
@@ -156,6 +157,7 @@ class Checkers:
         self._names[command.attempt] = name
         target = (command.target_strategy, command.target_number) if isinstance(command, AmendOrder) else name
         self.legs[target].append((payload.session, command.cl_ord_id))
+        self.sent_ns[payload.session, command.cl_ord_id] = record.stamp_ns
         if command.decision is None:
             raise Violation("through-risk", f"record {record.lsn}: {name} was sent without a decision")
         if record.stamp_ns <= command.deadline_ns:

@@ -13,6 +13,7 @@ from common.messages import (
     PositionChanged,
     Side,
 )
+from common.venues.registry import find_dialect
 from scripts.simulation import actors
 from scripts.simulation.invariants import Violation
 from scripts.simulation.plan import PROBE
@@ -241,6 +242,8 @@ class _Audit:
             for venue, truth in self._world.truths.items()
             for name, order in truth.open_orders().items()
         }
+        for key in [key for key, order in ours.items() if key not in theirs and self._may_be_unknown(key, order)]:
+            del ours[key]
         if ours.keys() != theirs.keys():
             only_ours, only_theirs = _few(ours.keys() - theirs.keys()), _few(theirs.keys() - ours.keys())
             return f"open with us only {only_ours}, there only {only_theirs}"
@@ -255,6 +258,15 @@ class _Audit:
             if held.get((venue, symbol), 0) != true_position:
                 return f"position in {symbol} at {venue}: {held.get((venue, symbol), 0)} with us, {true_position} there"
         return ""
+
+
+    def _may_be_unknown(self, key: tuple[str, str], order: OrderEvent) -> bool:
+        """A stack whose clock ran ahead when it sent has no evidence before the venue's clock has come to there."""
+        venue = key[0]
+        window_ns = find_dialect(actors.CONFIG.venues[venue].dialect).window_ns
+        closes_ns = self._world.checkers.sent_ns.get(key, 0) + window_ns + 2 * NS_PER_S
+        clock = self._world.hosts[f"exchange@{venue}"].clock
+        return bool(window_ns) and order.status is OrderStatus.UNKNOWN and clock.read().wall_ns < closes_ns
 
 
 def _few(keys: set[tuple[str, str]]) -> list[tuple[str, str]]:
