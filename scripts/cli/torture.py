@@ -14,6 +14,7 @@ from common.config import ENV_PREFIX
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
 from scripts.stack import PrivateStack, StackFailed
+from scripts.torture.faults import table
 from scripts.torture.run import Torture, report, save
 
 
@@ -54,16 +55,18 @@ def _run(folder: Path, minutes: float, seed: int, rate: float, only: str, quiet:
     def say(text: str) -> None:
         click.echo(text, err=quiet)
 
-    say(f"seed {seed}; state in {folder}")
     overrides = {name: value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)}
-    with PrivateStack(folder, overrides) as stack, Torture(stack, seed, rate, say) as run:
+    private = PrivateStack(folder, overrides)
+    names = [fault.name for fault in table(private.config)]
+    if not any(only in name for name in names):
+        raise CommandError(f"no fault's name has {only!r} in it; there are {', '.join(names)}", ExitStatus.USAGE)
+    say(f"seed {seed}; state in {folder}")
+    with private as stack, Torture(stack, seed, rate, say) as run:
         deadline_s = time.monotonic() + 60 * minutes
         for fault in run.faults(only):
             run.round(fault)
             if time.monotonic() >= deadline_s:
                 break
-        else:
-            raise CommandError(f"no fault's name has {only!r} in it", ExitStatus.USAGE)
         return report(run, seed, rate, minutes, only)
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from common.config import CHECKOUT, Kind
+from common.config import CHECKOUT, Config, Kind
 from common.exit_status import ExitStatus
 from scripts.stack import PrivateStack, StackFailed
 from scripts.torture.garbage import Garbage
@@ -289,12 +289,12 @@ def _failed_sync(scene: Scene) -> None:
     _next_pid(scene.stack, "journal", former)
 
 
-def table(stack: PrivateStack) -> list[Fault]:
-    """Every fault for the stack's actors."""
-    faults = [Fault(f"kill:{a.name}", f"kill -9 of {a.name}", _kill(a.name)) for a in stack.config.actors()]
+def table(config: Config) -> list[Fault]:
+    """Every fault for the actors of such a stack."""
+    faults = [Fault(f"kill:{a.name}", f"kill -9 of {a.name}", _kill(a.name)) for a in config.actors()]
     faults += [
         Fault(f"stop:{a.name}", f"SIGSTOP of {a.name} for {STOPPED_S[0]} to {STOPPED_S[1]} s", _stop(a.name))
-        for a in stack.config.actors()
+        for a in config.actors()
     ]
     venue_faults = {
         "cut": _venue_fault("cut", count=1),

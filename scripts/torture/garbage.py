@@ -15,11 +15,11 @@ from common.messages import ControlRequest, Hello, encode
 PULLS = ("risk", "session.", "account.")
 PUBLISHERS = ("stream", "feed.")
 CONNECT_S = 1.0
-MESSAGES = 8
+MESSAGES = 9
 
 
 def _messages(rng: random.Random) -> list[bytes]:
-    """What no link can decode: noise, cut messages, other types, deep nesting, text, nothing."""
+    """What no link can decode: noise, cut messages, other types, deep nesting, text that is none, nothing."""
     whole = encode(Hello("garbage", "instance"))
     return [
         rng.randbytes(rng.randint(1, 2000)),
@@ -30,6 +30,7 @@ def _messages(rng: random.Random) -> list[bytes]:
         b"8=FIX.4.4\x019=5\x0135=0\x0110=000\x01",
         b"\x95\xa5orderx\xc0\xc0\xc0",
         b"\xdd\xff\xff\xff\xff",
+        encode(Hello("garbage", "instance")).replace(b"bage", b"\xb2\xff\xfe\xb2"),
     ]
 
 
@@ -72,7 +73,7 @@ class Garbage:
         return links
 
     def _link(self, context: "zmq.Context[zmq.Socket[bytes]]", link: str, actor: str) -> None:
-        """Messages that the link must count, and one of several parts."""
+        """Messages that the link must count, in parts of one message too."""
         if link.startswith(PUBLISHERS):
             sock = context.socket(zmq.XSUB)
             sock.connect(self._config.endpoint(link))
@@ -90,8 +91,8 @@ class Garbage:
                 for arguments in (b"{not json", b"[1, null]", orjson.dumps({"level": 7, "kind": {}, "ms": "x"})):
                     sock.send(encode(ControlRequest(act, arguments)))
         elif sock.socket_type == zmq.DEALER:
-            sock.send_multipart([b"one", b"part", b"too many"])
-            self.sent[actor] += 1
+            sock.send_multipart(parts := [b"one", b"part", b"after another"])
+            self.sent[actor] += len(parts)
 
     def _raw(self, file: Path) -> None:
         """Bytes that are no ZMTP."""
