@@ -103,6 +103,7 @@ def _collect(
             actor = waiting.pop(sock)
             poller.unregister(sock)
             answer = _decode(sock.recv())
+            sock.close()
             if answer.ok:
                 text = {"text": answer.text} if answer.text else {}
                 answers.details[actor] = {**orjson.loads(answer.detail), **text}

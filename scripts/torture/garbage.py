@@ -15,6 +15,7 @@ from common.messages import ControlRequest, Hello, encode
 PULLS = ("risk", "session.", "account.")
 PUBLISHERS = ("stream", "feed.")
 CONNECT_S = 1.0
+LINGER_MS = 500
 MESSAGES = 9
 
 
@@ -47,12 +48,11 @@ class Garbage:
         """To every link and port."""
         context = zmq.Context()
         try:
-            for actor in self._config.actors():
-                self._link(context, f"control.{actor.name}", actor.name)
-            for link, actor_name in self._links():
-                self._link(context, link, actor_name)
+            links = [(f"control.{actor.name}", actor.name) for actor in self._config.actors()] + self._links()
+            for sock in [self._link(context, link, actor_name) for link, actor_name in links]:
+                sock.close(linger=LINGER_MS)
         finally:
-            context.destroy(linger=500)
+            context.term()
         for file in sorted(self._config.paths.run.iterdir()):
             if file.is_socket():
                 self._raw(file)
@@ -72,14 +72,14 @@ class Garbage:
                 links.append((f"account.{name}", f"account@{name}"))
         return links
 
-    def _link(self, context: "zmq.Context[zmq.Socket[bytes]]", link: str, actor: str) -> None:
+    def _link(self, context: "zmq.Context[zmq.Socket[bytes]]", link: str, actor: str) -> "zmq.Socket[bytes]":
         """Messages that the link must count, in parts of one message too."""
         if link.startswith(PUBLISHERS):
             sock = context.socket(zmq.XSUB)
             sock.connect(self._config.endpoint(link))
             for message in _messages(self._rng):
                 sock.send(b"\x01" + message)
-            return
+            return sock
         sock = context.socket(zmq.PUSH if link.startswith(PULLS) else zmq.DEALER)
         sock.connect(self._config.endpoint(link))
         for message in _messages(self._rng):
@@ -90,9 +90,10 @@ class Garbage:
             for act in ("log_level", "fault", "verdict", "balances", "start", ""):
                 for arguments in (b"{not json", b"[1, null]", orjson.dumps({"level": 7, "kind": {}, "ms": "x"})):
                     sock.send(encode(ControlRequest(act, arguments)))
-        elif sock.socket_type == zmq.DEALER:
+        elif sock.type == zmq.DEALER:
             sock.send_multipart(parts := [b"one", b"part", b"after another"])
             self.sent[actor] += len(parts)
+        return sock
 
     def _raw(self, file: Path) -> None:
         """Bytes that are no ZMTP."""
