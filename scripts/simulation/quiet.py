@@ -173,6 +173,7 @@ class _Probe:
         return self._venue, self._symbol, self._answers[-3:]
 
     def _acknowledged(self) -> bool:
+        self._world.insist()
         probe = _probe(self._world)
         order = probe.orders.get(self._number)
         if order is not None and order.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED):
