@@ -18,11 +18,13 @@ import ccxt
 import msgspec
 
 from common.messages import Answer, Ask, RestOrder, Trade
+from services.account.pace import Pace
 
 NOT_FOUND_CODE = -2013
 NOTHING_TO_CANCEL_CODE = -2011
 TRADES_LIMIT = 1000
 NS_PER_MS = 1_000_000
+MS_PER_S = 1000
 
 ORD_STATUS = {
     "NEW": "0", "PARTIALLY_FILLED": "1", "FILLED": "2", "CANCELED": "4", "PENDING_CANCEL": "6", "REJECTED": "8",
@@ -75,6 +77,7 @@ def binance_api(settings: RestSettings) -> Api:
         }
     )
     exchange.number = Decimal
+    exchange.throttle = Pace(MS_PER_S / exchange.rateLimit).wait
     exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url)
     if settings.ca:
         exchange.validateServerSsl = settings.ca

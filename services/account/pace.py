@@ -1,0 +1,38 @@
+"""How fast the venue's REST side may be asked: a bucket of cost, filled at a steady rate.
+
+By the boot clock. CCXT's own throttle waits by the wall clock: set back by an hour, nothing is asked for an hour.
+"""
+
+import time
+
+BURST_SHARE = 1 / 12
+"""Of a minute's allowance, so much may go at once, and the rest at such a rate that no minute has more than its own:
+an order's fate is asked for when it matters, after minutes without a question.
+"""
+
+MINUTE_S = 60.0
+
+
+class Pace:
+    """`wait` before each request, with the request's cost."""
+
+    def __init__(self, cost_per_s: float) -> None:
+        """The venue allows so much cost in a second, counted over a minute."""
+        minute = cost_per_s * MINUTE_S
+        self._most = minute * BURST_SHARE
+        self._per_s = (minute - self._most) / MINUTE_S
+        self._left = self._most
+        self._last_s = 0.0
+
+    def delay_s(self, cost: float, now_s: float) -> float:
+        """How long a request of `cost` has to wait at `now_s` (boot time); it counts as made."""
+        self._left = min(self._most, self._left + (now_s - self._last_s) * self._per_s)
+        self._last_s = now_s
+        self._left -= cost
+        return max(0.0, -self._left / self._per_s)
+
+    def wait(self, cost: float | None = None) -> None:
+        """Sleep until a request of `cost` (1 where none is given) may go."""
+        delay_s = self.delay_s(1.0 if cost is None else cost, time.clock_gettime(time.CLOCK_BOOTTIME))
+        if delay_s:
+            time.sleep(delay_s)
