@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 import orjson
 
-from common.config import ENV_PREFIX
+from common.config import ENV_PREFIX, load
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
 from scripts.stack import PrivateStack, StackFailed
 from scripts.torture.faults import table
+from scripts.torture.means import Means
 from scripts.torture.run import Torture, report, save
 
 
@@ -56,18 +57,24 @@ def _run(folder: Path, minutes: float, seed: int, rate: float, only: str, quiet:
         click.echo(text, err=quiet)
 
     overrides = {name: value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)}
-    private = PrivateStack(folder, overrides)
-    names = [fault.name for fault in table(private.config)]
+    names = [fault.name for fault in table(load())]
     if not any(only in name for name in names):
         raise CommandError(f"no fault's name has {only!r} in it; there are {', '.join(names)}", ExitStatus.USAGE)
     say(f"seed {seed}; state in {folder}")
-    with private as stack, Torture(stack, seed, rate, say) as run:
-        deadline_s = time.monotonic() + 60 * minutes
-        for fault in run.faults(only):
-            run.round(fault)
-            if time.monotonic() >= deadline_s:
-                break
-        return report(run, seed, rate, minutes, only)
+    means = Means(folder, with_disk=True)
+    try:
+        with (
+            PrivateStack(folder, {**means.environ(), **overrides}) as stack,
+            Torture(stack, seed, rate, say, means=means) as run,
+        ):
+            deadline_s = time.monotonic() + 60 * minutes
+            for fault in run.faults(only):
+                run.round(fault)
+                if time.monotonic() >= deadline_s:
+                    break
+            return report(run, seed, rate, minutes, only)
+    finally:
+        means.close()
 
 
 def _table(document: dict[str, object]) -> None:

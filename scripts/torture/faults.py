@@ -17,15 +17,20 @@ from typing import NamedTuple
 
 from common.config import CHECKOUT, Config, Kind
 from common.exit_status import ExitStatus
+from common.messages import Reason
 from scripts.stack import PrivateStack, StackFailed
 from scripts.torture.garbage import Garbage
 from scripts.torture.load import Load
+from scripts.torture.means import Means
 
 STOPPED_S = (0.2, 3.0)
 SECOND_START_S = 15.0
 SLOW_SYNC_US = 40_000
 SLOW_SYNC_S = 3.0
 FAILED_SYNC_S = 1.5
+FULL_DISK_S = 6.0
+CLOCK_S = 2.0
+CLOCK_STEPS_S = (-3600.0, -3.0, -0.4, 0.4, 3.0, 3600.0)
 FLOOD_COMMANDS = 4000
 STATUS_S = 3.0
 REPEATS_NUMBERS = "venue:duplicate"
@@ -50,6 +55,7 @@ class Scene(NamedTuple):
     stack: PrivateStack
     load: Load
     rng: random.Random
+    means: Means | None
 
     def actors(self, *kinds: Kind) -> list[str]:
         """The names of the actors of these kinds; of all without any."""
@@ -289,6 +295,33 @@ def _failed_sync(scene: Scene) -> None:
     _next_pid(scene.stack, "journal", former)
 
 
+def _clock(scene: Scene) -> None:
+    """The host's wall clock is set wrong, and right again."""
+    if scene.means is None:
+        raise LeftOut("the stack was started with the host's own clock")
+    clock = scene.means.clock
+    clock.shift(scene.rng.choice(CLOCK_STEPS_S))
+    time.sleep(CLOCK_S)
+    clock.shift(0)
+
+
+def _full_disk(scene: Scene) -> None:
+    """No byte is left: what adds risk is refused, and the journal goes on from its reserve."""
+    if scene.means is None or scene.means.disk is None:
+        raise LeftOut("" if scene.means is None else scene.means.no_disk)
+    disk, journal = scene.means.disk, scene.stack.pid("journal")
+    refused = scene.load.book.reasons.get(Reason.LOW_DISK, 0)
+    disk.fill()
+    try:
+        time.sleep(FULL_DISK_S)
+    finally:
+        disk.free()
+    if scene.load.book.reasons.get(Reason.LOW_DISK, 0) == refused:
+        raise Wrong(f"nothing was refused for {Reason.LOW_DISK} in {FULL_DISK_S} s on a full disk")
+    if scene.stack.pid("journal") != journal:
+        raise Wrong("the journal ended on a full disk, with a reserve left")
+
+
 def table(config: Config) -> list[Fault]:
     """Every fault for the actors of such a stack."""
     faults = [Fault(f"kill:{a.name}", f"kill -9 of {a.name}", _kill(a.name)) for a in config.actors()]
@@ -326,6 +359,8 @@ def table(config: Config) -> list[Fault]:
         Fault("flood", f"{FLOOD_COMMANDS} commands at once from each client", _flood),
         Fault("client", "the load's clients are superseded by new instances", _client_dies),
         Fault("slow-sync", f"fdatasync of the journal takes {SLOW_SYNC_US // 1000} ms more", _slow_sync),
+        Fault("full-disk", f"not a byte is left for the journal for {FULL_DISK_S} s", _full_disk),
+        Fault("clock", f"the wall clock is wrong for {CLOCK_S} s, and right again", _clock),
         Fault("failed-sync", "one fdatasync of the journal fails with EIO", _failed_sync),
     ]
     return faults

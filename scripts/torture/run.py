@@ -30,6 +30,7 @@ from scripts.stack import PrivateStack, StackFailed
 from scripts.torture.audit import Exchange, JournalAudit, compare_command, compare_sent
 from scripts.torture.faults import REPEATS_NUMBERS, Fault, LeftOut, Scene, Wrong, table
 from scripts.torture.load import Load
+from scripts.torture.means import Means
 from scripts.torture.probe import Probe
 
 RECOVERY_S = 5.0
@@ -75,8 +76,9 @@ class Torture:
         rate: float,
         say: Callable[[str], None] = lambda _: None,
         bound_s: float = RECOVERY_S,
+        means: Means | None = None,
     ) -> None:
-        """The stack is running and ready; within `bound_s` seconds each venue must trade again."""
+        """The stack is running and ready, with `means`; within `bound_s` seconds each venue must trade again."""
         self.stack = stack
         self._bound_s = bound_s
         self.rounds: list[Round] = []
@@ -85,7 +87,7 @@ class Torture:
         self._rng = random.Random(seed)
         self._load = Load(stack.config, rate, seed)
         self._probe = Probe(stack.config)
-        self._scene = Scene(stack, self._load, self._rng)
+        self._scene = Scene(stack, self._load, self._rng, means)
         self._exchanges = {v: Exchange(v, stack.config.paths.exchange(v)) for v in stack.config.venues}
         self._journal = JournalAudit(stack.config.journal_folder)
         self._load.start()

@@ -1,0 +1,117 @@
+"""What a tortured stack is started with so that its wall clock can be changed and its disk filled.
+
+The clock needs nothing but a folder; the disk is an image of its own under the journal, which only root can mount.
+"""
+
+import errno
+import os
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+from common.config import CHECKOUT
+
+SHIM = CHECKOUT / "scripts" / "torture" / "shim"
+DISK_BYTES = 16 << 30
+SEGMENT_BYTES = 4 << 20
+"""Small, so that new ones are wanted every few seconds, on a full disk too."""
+
+BLOCK_BYTES = 4096
+
+_OFFSET = struct.Struct("<q")
+
+
+class Clock:
+    """The wall clock of every process of the stack but the exchanges."""
+
+    def __init__(self, folder: Path) -> None:
+        """Right, to begin with."""
+        self._file = folder / "clock"
+        self._file.write_bytes(_OFFSET.pack(0))
+
+    def environ(self) -> dict[str, str]:
+        """What the stack's environment needs."""
+        return {"PYTHONPATH": str(SHIM), "TORTURE_CLOCK": str(self._file)}
+
+    def shift(self, seconds: float) -> None:
+        """From now on it is off by so much."""
+        with self._file.open("r+b") as file:
+            file.write(_OFFSET.pack(round(seconds * 1e9)))
+
+
+class NoDisk(Exception):
+    """A disk of its own cannot be had here; the text says why."""
+
+
+class SmallDisk:
+    """A file system of its own under the journal's folder."""
+
+    def __init__(self, folder: Path, mount_point: Path) -> None:
+        """Make and mount it. Raises NoDisk."""
+        self.mount_point = mount_point
+        self._ballast = mount_point / "ballast"
+        if os.geteuid():
+            raise NoDisk("only root can mount a disk to fill")
+        image = folder / "disk.image"
+        with image.open("wb") as file:
+            file.truncate(DISK_BYTES)
+        mount_point.mkdir(mode=0o700, parents=True)
+        _run("mkfs.ext4", "-q", "-F", "-m", "0", str(image))
+        _run("mount", "-o", "loop", str(image), str(mount_point))
+
+    def fill(self) -> None:
+        """Leave nothing free."""
+        with self._ballast.open("wb") as file:
+            size, more = 0, shutil.disk_usage(self.mount_point).free
+            while more >= BLOCK_BYTES:
+                try:
+                    os.posix_fallocate(file.fileno(), size, more)
+                except OSError as error:
+                    # What is called free is not all to be had: the file system needs some for itself.
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    more //= 2
+                else:
+                    size += more
+
+    def free(self) -> None:
+        """Take the ballast off."""
+        self._ballast.unlink(missing_ok=True)
+
+    def unmount(self) -> None:
+        """Let go of it; call it when the stack has ended."""
+        self.free()
+        _run("umount", str(self.mount_point))
+
+
+def _run(*command: str) -> None:
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        told = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
+        raise NoDisk(f"{command[0]}: {told}") from error
+
+
+class Means:
+    """Both, as far as they can be had."""
+
+    def __init__(self, folder: Path, *, with_disk: bool) -> None:
+        """Under `folder`, which the stack's state is to be in as well."""
+        self.clock = Clock(folder)
+        self.disk: SmallDisk | None = None
+        self.no_disk = "" if with_disk else "the stack was started without a disk of its own"
+        if with_disk:
+            try:
+                self.disk = SmallDisk(folder, folder / "var" / "journal")
+            except NoDisk as reason:
+                self.no_disk = str(reason)
+
+    def environ(self) -> dict[str, str]:
+        """Overrides for the stack."""
+        return {**self.clock.environ(), "FIXRING__JOURNAL__SEGMENT_BYTES": str(SEGMENT_BYTES)}
+
+    def close(self) -> None:
+        """Give back what was taken, once the stack has ended."""
+        if self.disk is not None:
+            self.disk.unmount()
