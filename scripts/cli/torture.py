@@ -16,7 +16,7 @@ from scripts.cli.errors import CommandError
 from scripts.stack import PrivateStack, StackFailed
 from scripts.torture.faults import table
 from scripts.torture.means import Means
-from scripts.torture.run import Torture, report, save
+from scripts.torture.run import RECOVERY_S, Torture, report, save
 
 
 @click.command()
@@ -24,19 +24,22 @@ from scripts.torture.run import Torture, report, save
 @click.option("--seed", type=int, help="Decides the order of the faults and what they hit; drawn without one.")
 @click.option("--rate", default=600.0, show_default=True, help="Commands a second over all venues.")
 @click.option("--only", default="", metavar="FAULT", help="Only faults whose name has this in it (kill:, stop:orders).")
+@click.option(
+    "--bound", "bound_s", default=RECOVERY_S, show_default=True, help="Seconds to trade again at every venue."
+)
 @click.option("--keep", is_flag=True, help="Keep the stack's state also when nothing was found.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the table.")
-def torture(minutes: float, seed: int | None, rate: float, only: str, keep: bool, as_json: bool) -> int:
+def torture(minutes: float, seed: int | None, rate: float, only: str, bound_s: float, keep: bool, as_json: bool) -> int:
     """Torture a stack of its own, on ports and in a folder of its own. Exit status 1 when anything differs.
 
-    Each round is one fault under load, the time until every venue acknowledges an order again (at most 5 s), and a
-    comparison of all that strategies were told, the journal and the exchanges' own books. FIXRING__... overrides of the
+    Each round is one fault under load, the time until every venue acknowledges an order again (at most `--bound`),
+    and a comparison of all that strategies were told, the journal and the exchanges' own books. FIXRING__... overrides of the
     environment apply.
     """
     seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="fixring-torture-"))
     try:
-        document = _run(folder, minutes, seed, rate, only, as_json)
+        document = _run(folder, minutes, seed, rate, only, bound_s, as_json)
     except StackFailed as error:
         raise CommandError(f"{error} (state kept in {folder})") from error
     save(document, folder)
@@ -52,7 +55,9 @@ def torture(minutes: float, seed: int | None, rate: float, only: str, keep: bool
     return ExitStatus.OK if is_good else ExitStatus.FAILURE
 
 
-def _run(folder: Path, minutes: float, seed: int, rate: float, only: str, quiet: bool) -> dict[str, object]:
+def _run(
+    folder: Path, minutes: float, seed: int, rate: float, only: str, bound_s: float, quiet: bool
+) -> dict[str, object]:
     def say(text: str) -> None:
         click.echo(text, err=quiet)
 
@@ -65,7 +70,7 @@ def _run(folder: Path, minutes: float, seed: int, rate: float, only: str, quiet:
     try:
         with (
             PrivateStack(folder, {**means.environ(), **overrides}) as stack,
-            Torture(stack, seed, rate, say, means=means) as run,
+            Torture(stack, seed, rate, say, bound_s=bound_s, means=means) as run,
         ):
             deadline_s = time.monotonic() + 60 * minutes
             for fault in run.faults(only):
