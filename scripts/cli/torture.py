@@ -33,8 +33,8 @@ def torture(minutes: float, seed: int | None, rate: float, only: str, bound_s: f
     """Torture a stack of its own, on ports and in a folder of its own. Exit status 1 when anything differs.
 
     Each round is one fault under load, the time until every venue acknowledges an order again (at most `--bound`),
-    and a comparison of all that strategies were told, the journal and the exchanges' own books. FIXRING__... overrides of the
-    environment apply.
+    and a comparison of all that strategies were told, the journal and the exchanges' own books. FIXRING__... overrides
+    of the environment apply.
     """
     seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="fixring-torture-"))
