@@ -8,6 +8,7 @@ import orjson
 
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
+from scripts.simulation.coverage import Unmeasured, measure
 from scripts.simulation.invariants import INVARIANTS
 from scripts.simulation.many import Summary, Total, find_planted, run_many
 from scripts.simulation.plan import SENTENCES
@@ -26,6 +27,7 @@ LINES = 120
 @click.option("--planted", default="", help="Plant this bug in the cores; `all` looks for each in turn.")
 @click.option("--jobs", default=0, help="Processes; 0 for one a core.")
 @click.option("--shrink/--no-shrink", "shrinks", default=True, help="Look for a shorter case after a violation.")
+@click.option("--coverage", "covers", is_flag=True, help="Print the branches of the cores that the seeds reach.")
 @click.option("--lines", default=LINES, show_default=True, help="Lines of the timeline that are shown.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.option("--list", "lists", is_flag=True, help="List the invariants, the faults and the planted bugs.")
@@ -38,6 +40,7 @@ def simulate(
     planted: str,
     jobs: int,
     shrinks: bool,
+    covers: bool,
     lines: int,
     as_json: bool,
     lists: bool,
@@ -50,6 +53,8 @@ def simulate(
         _list(as_json)
     elif planted == "all":
         _look_for_all(as_json)
+    elif covers:
+        _cover(seed, seeds, steps, as_json)
     else:
         cases = [Case(number, steps, without, _numbers(only), _bug(planted)) for number in range(seed, seed + seeds)]
         _run(cases, jobs or os.cpu_count() or 1, shrinks, lines, as_json)
@@ -126,6 +131,21 @@ def _look_for_all(as_json: bool) -> None:
     missed = [str(row["bug"]) for row in rows if not row["found"]]
     if missed:
         raise CommandError(f"not found: {', '.join(missed)}")
+
+
+def _cover(seed: int, seeds: int, steps: int, as_json: bool) -> None:
+    try:
+        files = measure(seed, seeds, steps)
+    except Unmeasured as error:
+        raise CommandError(str(error)) from None
+    if as_json:
+        click.echo(orjson.dumps({"files": [file._asdict() for file in files]}))
+        return
+    for file in files:
+        missed = ", ".join(f"{start}->{'exit' if end < 0 else end}" for start, end in file.missed)
+        click.echo(f"{file.path:44} {file.taken:4} of {file.branches:4}  {missed}")
+    branches, taken = sum(file.branches for file in files), sum(file.taken for file in files)
+    click.echo(f"{'all':44} {taken:4} of {branches:4}  {100 * taken / max(1, branches):.1f} %")
 
 
 def _list(as_json: bool) -> None:

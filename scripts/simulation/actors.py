@@ -19,7 +19,7 @@ from common.latch import Latch
 from common.messages import Ask, Command, EntryAnswer, EntryRequest, FeedMessage, JournalAnswer, JournalRequest
 from common.venues.dialect import Credentials
 from common.venues.registry import find_dialect
-from scripts.simulation.plan import PROBE, TRADERS
+from scripts.simulation.plan import PROBE, TRADERS, TWIN
 from scripts.simulation.process import Binding, Process
 from scripts.simulation.rest import Key as RestKey
 from scripts.simulation.snapshots import F, begun
@@ -113,6 +113,7 @@ def all_actors(world: "World") -> Iterator[Actor]:
     for number in range(world.plan.traders):
         yield _trader(world, TRADERS[number])
     yield _trader(world, PROBE)
+    yield _trader(world, TWIN)
 
 
 _STREAM = Binding("stream", "sub", STREAM)
@@ -312,7 +313,7 @@ def _exchange(world: "World", venue: str) -> Actor:
 
 def _trader(world: "World", name: str) -> Actor:
     plan = world.plan
-    strategy = name.partition("@")[2]
+    strategy = "alpha" if name == TWIN else name.partition("@")[2]
     temper = Random(f"temper {name} {plan.seed}")
     share = temper.choice((40, 40, 10, 4))
     markets = [
@@ -329,7 +330,7 @@ def _trader(world: "World", name: str) -> Actor:
 
     def build(process: Process) -> Core:
         random = Random(f"{name} {process.life} {plan.seed}")
-        trader = Trader(name, strategy, f"{strategy}-{process.life}", random, markets, habits)
+        trader = Trader(name, strategy, f"{name}-{process.life}", random, markets, habits)
         trader.resting = world.calm or name == PROBE
         return trader
 

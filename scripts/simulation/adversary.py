@@ -8,7 +8,7 @@ from common.instant import NS_PER_MS, NS_PER_S
 from scripts.simulation.disk import PLENTY_BYTES
 from scripts.simulation.disk import Fault as DiskFault
 from scripts.simulation.network import TcpStream, Weather
-from scripts.simulation.plan import STACK, Fault
+from scripts.simulation.plan import STACK, TWIN, Fault
 from scripts.simulation.world import Host, World
 
 SCOPED_FAULTS = ("gap", "duplicate", "garble", "reject", "unknown", "lost", "late_fill", "reject_status")
@@ -36,9 +36,13 @@ def make_well(world: World) -> None:
         for stream in list(process.streams.values()):
             stream.resume()
         process.wake()
-        process.start()
+        if process.name != TWIN:
+            process.start()
     for name in world.exchange_logs:
         world.ask(name, "fault", {"kind": "clear"})
+    world.kill(TWIN)
+    for where in world.halted:
+        world.ask("risk", "unhalt", where)
     for name in sorted(world.latched):
         world.resume(name)
     for name in sorted(world.logged_out):
@@ -194,6 +198,31 @@ def _kill_switch(world: World, target: str, random: Random) -> None:
         world.scheduler.after(random.choice((2, 5)) * NS_PER_S, _resume_unless_calm, world, name)
 
 
+def _halt(world: World, target: str, random: Random) -> None:
+    scope, name = random.choice((("firm", ""), ("venue", "generic"), ("strategy", "alpha"), ("symbol", "BTCUSDT")))
+    where: dict[str, object] = {"scope": scope, "name": name}
+    world.ask("risk", "halt", where)
+    world.halted.append(where)
+    world.scheduler.after(random.choice((1, 3)) * NS_PER_S, _unhalt, world, where)
+
+
+def _unhalt(world: World, where: dict[str, object]) -> None:
+    world.ask("risk", "unhalt", where)
+
+
+def _twin(world: World, target: str, random: Random) -> None:
+    world.processes[TWIN].start()
+    world.scheduler.after(random.choice((1, 2)) * NS_PER_S, world.kill, TWIN)
+
+
+def _garbage(world: World, target: str, random: Random) -> None:
+    wires = [wire for process in world.processes.values() for wire in process.wires if wire.outward is not None]
+    if wires:
+        pipe = random.choice(wires).outward
+        if pipe is not None:
+            pipe.send(random.randbytes(random.choice((0, 1, 7, 300))))
+
+
 def _resume_unless_calm(world: World, name: str) -> None:
     """Once all is calm the kill switch is pulled for a check of its own."""
     if not world.calm:
@@ -224,4 +253,7 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "exchange": _exchange,
     "relogon": _relogon,
     "kill-switch": _kill_switch,
+    "halt": _halt,
+    "twin": _twin,
+    "garbage": _garbage,
 }

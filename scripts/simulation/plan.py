@@ -13,6 +13,8 @@ SESSIONS = tuple(f"session@{venue}" for venue in VENUES)
 EXCHANGES = tuple(f"exchange@{venue}" for venue in VENUES)
 TRADERS = ("strategy@alpha", "strategy@beta")
 PROBE = "strategy@probe"
+TWIN = "strategy@twin"
+"""A process that takes the name of another strategy when it is started."""
 
 SENTENCES = {
     "kill": "A process is killed between two of its turns.",
@@ -37,6 +39,9 @@ SENTENCES = {
     "clock-drift": "The wall clock of a host runs fast or slow.",
     "exchange": "An exchange misbehaves as commanded: rejects, gaps, doubles, garbles, says unknown, says good-bye.",
     "relogon": "An operator logs a session out, and on again.",
+    "halt": "An operator halts a venue, a strategy, a symbol or everything, and later ends that.",
+    "twin": "A strategy's process is started twice: the later instance takes the name.",
+    "garbage": "Bytes without meaning come in over a link.",
     "kill-switch": "An operator pulls the kill switch, and later resumes.",
 }
 """Every kind of fault, with what it does."""
@@ -45,7 +50,7 @@ WEIGHTS = {
     "kill": 8, "kill-in-effects": 6, "kill-in-disk": 6, "kill-many": 2, "kill-exchange": 3, "kill-strategy": 3,
     "crash-host": 3, "stop": 2, "pause": 3, "cut": 5, "half-open": 3, "stall": 3, "slow-links": 2, "slow-tcp": 2,
     "lossy-stream": 2, "disk-error": 2, "disk-full": 1, "disk-short": 1, "clock-jump": 2, "clock-drift": 1,
-    "exchange": 8, "relogon": 1, "kill-switch": 1,
+    "exchange": 8, "relogon": 1, "kill-switch": 1, "halt": 1, "twin": 1, "garbage": 1,
 }  # fmt: skip
 
 

@@ -226,7 +226,8 @@ class Trader(Core):
 
     def _cancel(self) -> None:
         if self._random.random() < 0.05:
-            self.ask(CancelAllRequest(0, 0))
+            venue, symbol = self._random.choice((("", ""), ("binance", ""), ("", "BTCUSDT")))
+            self.ask(CancelAllRequest(0, 0, venue, symbol, self._random.choice(("", "", "alpha"))))
             return
         order = self._some_order()
         if order is not None:

@@ -17,7 +17,7 @@ from scripts.simulation.checkers import Checkers
 from scripts.simulation.disk import Disk, Fault
 from scripts.simulation.invariants import Violation
 from scripts.simulation.network import Pipe, TcpEnd, TcpStream, Weather
-from scripts.simulation.plan import EXCHANGES, VENUES, Plan
+from scripts.simulation.plan import EXCHANGES, TWIN, VENUES, Plan
 from scripts.simulation.process import Binding, Process, Wire
 from scripts.simulation.rest import Worker
 from scripts.simulation.scheduler import HostClock, Scheduler
@@ -65,6 +65,7 @@ class World:
         self.answers: dict[int, ControlAnswer] = {}
         self.latched: set[str] = set()
         self.holds_down: set[str] = set()
+        self.halted: list[dict[str, object]] = []
         self._acts: dict[int, str] = {}
         self.logged_out: set[str] = set()
         self.hosts = {name: Host(name, self.scheduler, self.random) for name in ("stack", *EXCHANGES)}
@@ -219,7 +220,8 @@ class World:
     def start(self) -> None:
         """Everything at once, as the supervisors would."""
         for process in self.processes.values():
-            self.scheduler.after(self.random.randrange(20 * NS_PER_MS), process.start)
+            if process.name != TWIN:
+                self.scheduler.after(self.random.randrange(20 * NS_PER_MS), process.start)
 
     def died(self, process: Process, status: int, text: str) -> None:
         """See `Surroundings`: the supervisor starts it again."""
@@ -232,6 +234,8 @@ class World:
         former_ns = 0 if lived_ns > STEADY_NS else self._back_off_ns.get(process.name, 0)
         back_off = min(max(2 * former_ns, RESTART_NS), LONGEST_RESTART_NS)
         self._back_off_ns[process.name] = back_off
+        if process.name == TWIN:
+            return
         delay = 0 if self.calm else self.random.randrange(back_off // 2, back_off)
         self.scheduler.after(delay, self._restart, process, process.life)
 
@@ -327,6 +331,9 @@ class World:
             status = process.core.status(process.clock.read())
             if status.get("latched") or status.get("killed"):
                 self.ask(name, "resume", {"confirm": True})
+            elif status.get("halts"):
+                for where in self.halted:
+                    self.ask(name, "unhalt", where)
             elif status["state"] == "logged_out":
                 self.ask(name, "logon")
 

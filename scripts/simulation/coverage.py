@@ -1,0 +1,75 @@
+"""Which branches of the cores the simulation reaches: measured in a process of its own, by coverage.py."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+CORES = (
+    "common/actor/links.py",
+    "common/fix/session.py",
+    "common/journal/emergency.py",
+    "common/journal/log.py",
+    "common/journal/reader.py",
+    "common/journal/recovery.py",
+    "common/latch.py",
+    "common/order_state.py",
+    "common/outcome.py",
+    "common/venues/binance.py",
+    "common/venues/generic.py",
+    "services/account/*.py",
+    "services/exchange/*.py",
+    "services/journal/*.py",
+    "services/marketdata/*.py",
+    "services/orders/*.py",
+    "services/risk/*.py",
+    "services/session/*.py",
+)
+"""What is measured: the cores and what decides in them. Left out is what only a real process runs."""
+
+ONLY_REAL = ("*/__main__.py", "*/make_snapshot.py", "*_file.py")
+
+
+class FileCoverage(NamedTuple):
+    """One file: its branches, how many of them were taken, and those that were not, as (from line, to line)."""
+
+    path: str
+    branches: int
+    taken: int
+    missed: list[tuple[int, int]]
+
+
+class Unmeasured(Exception):
+    """The measurement failed; the text says how, and what to do."""
+
+
+def measure(seed: int, seeds: int, steps: int) -> list[FileCoverage]:
+    """Run the seeds under coverage.py and return what each file of the cores came to. Raises Unmeasured."""
+    if find_spec("coverage") is None:
+        raise Unmeasured("coverage.py is not installed: install the extra `test`")
+    with tempfile.TemporaryDirectory() as folder:
+        data, report = Path(folder) / "data", Path(folder) / "report.json"
+        coverage = [sys.executable, "-P", "-m", "coverage"]
+        cases = ["--seed", str(seed), "--seeds", str(seeds), "--steps", str(steps), "--jobs", "1", "--no-shrink"]
+        _call([*coverage, "run", "--branch", f"--data-file={data}", "-m", "scripts.cli.main", "simulate", *cases])
+        chosen = [f"--include={','.join(CORES)}", f"--omit={','.join(ONLY_REAL)}"]
+        _call([*coverage, "json", f"--data-file={data}", *chosen, "-q", "-o", str(report)])
+        files = json.loads(report.read_text())["files"]
+    return [
+        FileCoverage(
+            path, row["summary"]["num_branches"], row["summary"]["covered_branches"],
+            [(start, end) for start, end in row["missing_branches"]],
+        )
+        for path, row in sorted(files.items())
+        if row["summary"]["num_branches"]
+    ]  # fmt: skip
+
+
+def _call(command: list[str]) -> None:
+    root = Path(__file__).resolve().parent.parent.parent
+    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise Unmeasured(f"{' '.join(command[3:6])} ended with status {ended.returncode}: {ended.stderr[-2000:]}")
