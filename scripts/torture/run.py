@@ -42,7 +42,9 @@ RECOVERY_WAIT_S = 20.0
 LOAD_S = (0.7, 1.5)
 """Load before a fault, and again behind it."""
 
-QUIET_S = 15.0
+QUIET_S = 30.0
+"""What never arrived at Binance is known only when its window (11 s) has closed, and asked for once more behind it."""
+
 AGREE_S = 5.0
 RECONCILE_S = 30.0
 MOST_DIFFERENCES = 20
