@@ -42,3 +42,10 @@ def test_faults_are_kept_by_number(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["simulate", "--steps", "150", "--only", "none", "--jobs", "1"]) == 0
     assert ", 0 faults" in capsys.readouterr().out
     assert main.run(["simulate", "--only", "x"]) == 2
+
+
+def test_the_branches_that_are_reached_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["simulate", "--seed", "1", "--steps", "60", "--only", "none", "--coverage"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("services/orders/core.py") for line in lines)
+    assert lines[-1].startswith("all") and lines[-1].endswith("%")
