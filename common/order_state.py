@@ -69,7 +69,7 @@ class FillRow(NamedTuple):
     fill: Fill
 
 
-class FillChange(NamedTuple):
+class FillChange(msgspec.Struct, frozen=True, gc=False):
     """What one word on a fill changed. `qty` and `value` (quantity times price) are differences, negative after a bust.
 
     `owner` is whose fill it is as the ledger knows it, `side` Side(54); `fees` are differences too, positive when

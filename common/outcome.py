@@ -37,22 +37,22 @@ class Evidence(enum.Enum):
 
 
 FINAL = frozenset({Outcome.REFUSED, Outcome.EXPIRED, Outcome.WITHDRAWN})
-_NAMED = {
-    Evidence.OUTBOUND: Outcome.SENT,
-    Evidence.REFUSED: Outcome.REFUSED,
-    Evidence.WITHDRAWN: Outcome.WITHDRAWN,
-}
 
 
 def decide(current: Outcome, evidence: Evidence, deadline_ns: int | None, stamp_ns: int) -> Outcome:
     """The outcome after one more record stamped `stamp_ns`; `deadline_ns` None is a cancel's, which has none."""
-    if current in FINAL:
-        return current
     if current is Outcome.SENT:
         return Outcome.WITHDRAWN if evidence is Evidence.WITHDRAWN else current
+    if current is not Outcome.PENDING:
+        return current
     if deadline_ns is not None and stamp_ns > deadline_ns:
         return Outcome.EXPIRED
-    return _NAMED.get(evidence, current)
+    # Compared, not looked up: a member of an enum hashes by a method of its own.
+    if evidence is Evidence.OUTBOUND:
+        return Outcome.SENT
+    if evidence is Evidence.REFUSED:
+        return Outcome.REFUSED
+    return Outcome.WITHDRAWN if evidence is Evidence.WITHDRAWN else current
 
 
 class Outcomes:

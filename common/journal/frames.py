@@ -27,6 +27,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+import msgspec
 from crc32c import crc32c
 
 from common.journal.errors import BadEntry, BadFrame
@@ -63,7 +64,7 @@ class Entry(NamedTuple):
     payload: bytes
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """What the log holds: an entry with its place (`lsn`), its time (`stamp_ns`, Unix) and who wrote it when."""
 
     lsn: int
@@ -140,7 +141,7 @@ def parse(block: bytes, *, verify: bool = False) -> list[Record]:
     if verify:
         _verify_block(block)
     records: list[Record] = []
-    add, unpack, make, name_of = records.append, _FRAME.unpack_from, Record._make, writer_name
+    add, unpack, name_of = records.append, _FRAME.unpack_from, writer_name
     position, end = 0, len(block)
     while position < end:
         if end - position < HEADER_BYTES:
@@ -152,7 +153,7 @@ def parse(block: bytes, *, verify: bool = False) -> list[Record]:
         if magic != MAGIC or version != VERSION or header != HEADER_BYTES or after > end:
             raise BadFrame(position, "no frame's header stands there" if magic != MAGIC else "cut short")
         payload = block[start : start + size]
-        add(make((lsn, stamp_ns, kind, name_of(writer), writer_epoch, number, epoch, durable, payload)))
+        add(Record(lsn, stamp_ns, kind, name_of(writer), writer_epoch, number, epoch, durable, payload))
         position = after
     return records
 
@@ -219,7 +220,7 @@ def walk(
     view = memoryview(block)
     unpack = _FRAME.unpack_from
     see = each.see if each is not None else None
-    make, name_of = Record._make, writer_name
+    name_of = writer_name
     stop, why = Stop.LIMIT, ""
     while lsn < limit:
         if end - position < HEADER_BYTES:
@@ -248,7 +249,7 @@ def walk(
             start = position + HEADER_BYTES
             payload = block[start : start + size]
             records.append(
-                make((lsn, stamp, kind, name_of(writer), writer_epoch, number, epoch, its_durable, payload))
+                Record(lsn, stamp, kind, name_of(writer), writer_epoch, number, epoch, its_durable, payload)
             )
         position = after_frame
     return Walked(position, Link(lsn, crc), stop, why, durable, stamp_ns, journal_epoch)

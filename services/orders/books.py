@@ -3,6 +3,7 @@
 Closed orders stay for a while, since repeats and late reports come late; then they leave memory, oldest first.
 """
 
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
@@ -102,8 +103,8 @@ class Books:
         self.orders: dict[OrderName, Order] = {}
         self.by_id: dict[str, Order] = {}
         self.by_order_id: dict[tuple[str, str, str], Order] = {}
-        self.open: dict[str, dict[OrderName, Order]] = {}
-        self.closed: dict[OrderName, None] = {}
+        self.open: defaultdict[str, dict[OrderName, Order]] = defaultdict(dict)
+        self.closed: OrderedDict[OrderName, None] = OrderedDict()
         self.ledger = FillLedger()
         self.positions: dict[tuple[str, str], Position] = {}
         self.names = Names(remembered)
@@ -128,7 +129,7 @@ class Books:
         name = (order.strategy, order.number)
         self.orders[name] = order
         self.by_id[order.legs[0].cl_ord_id] = order
-        self.open.setdefault(order.venue, {})[name] = order
+        self.open[order.venue][name] = order
         self._dirty[name] = None
 
     def take(self, order: Order) -> None:
@@ -144,7 +145,7 @@ class Books:
         if order.is_closed:
             self.closed[name] = None
         else:
-            self.open.setdefault(order.venue, {})[name] = order
+            self.open[order.venue][name] = order
 
     def name_id(self, order: Order, cl_ord_id: str) -> None:
         """One more ClOrdID(11) is about this order."""
@@ -162,7 +163,7 @@ class Books:
         if is_news:
             order.touched_lsn = lsn
         self._dirty[name] = None
-        is_open = self.open.setdefault(order.venue, {})
+        is_open = self.open[order.venue]
         if not order.is_closed:
             if name not in is_open:
                 is_open[name] = order
@@ -170,7 +171,7 @@ class Books:
         elif is_open.pop(name, None) is not None:
             self.closed[name] = None
             if len(self.closed) > self._closed_orders:
-                self._forget(next(iter(self.closed)))
+                self._forget(self.closed.popitem(last=False)[0])
 
     def register_order_id(self, order: Order, leg: Leg) -> list[FillChange]:
         """The venue's own name of a leg is known; fills that REST told under it before now find their order. Returns
@@ -197,7 +198,6 @@ class Books:
         return sum(len(orders) for orders in self.open.values())
 
     def _forget(self, name: OrderName) -> None:
-        del self.closed[name]
         order = self.orders.pop(name)
         if self.forgotten is not None:
             self.forgotten(order)

@@ -4,13 +4,14 @@ The place of a change in the list that one record gave is the index in the name 
 """
 
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from common.messages import AmendOrder, Answer, Attempt, CancelOrder, ExecutionReport, NewOrder, QueryOrder, Reason
 from common.order_state import ZERO, Order
 
 
-class OrderChanged(NamedTuple):
+class OrderChanged(msgspec.Struct, frozen=True, gc=False):
     """The order is another one than before. `event` in FIX's words; the rest is of the fill, if it was one."""
 
     order: Order
@@ -24,7 +25,7 @@ class OrderChanged(NamedTuple):
     text: str = ""
 
 
-class CommandDecided(NamedTuple):
+class CommandDecided(msgspec.Struct, frozen=True, gc=False):
     """A command has its outcome, in the words of `CommandOutcome`."""
 
     strategy: str
@@ -34,13 +35,13 @@ class CommandDecided(NamedTuple):
     text: str = ""
 
 
-class AttemptExpired(NamedTuple):
+class AttemptExpired(msgspec.Struct, frozen=True, gc=False):
     """A stamp later than the deadline was read, and nothing of the attempt before it."""
 
     attempt: Attempt
 
 
-class AttemptEnded(NamedTuple):
+class AttemptEnded(msgspec.Struct, frozen=True, gc=False):
     """An attempt came to nothing: refused, void, withdrawn or never received. `command` where the record holds it."""
 
     attempt: Attempt
@@ -48,20 +49,20 @@ class AttemptEnded(NamedTuple):
     command: NewOrder | AmendOrder | CancelOrder | QueryOrder | None
 
 
-class AttemptSent(NamedTuple):
+class AttemptSent(msgspec.Struct, frozen=True, gc=False):
     """An attempt is in the log in time."""
 
     attempt: Attempt
 
 
-class CancelRefused(NamedTuple):
+class CancelRefused(msgspec.Struct, frozen=True, gc=False):
     """The venue refused a cancel; the wish stays. `unknown_order`: it claims not to know the order."""
 
     order: Order
     unknown_order: bool
 
 
-class PositionMoved(NamedTuple):
+class PositionMoved(msgspec.Struct, frozen=True, gc=False):
     """A fill, bust or correction moved a position; `strategy` is whose order it was, "" nobody's."""
 
     venue: str
@@ -69,26 +70,26 @@ class PositionMoved(NamedTuple):
     strategy: str
 
 
-class SessionMoved(NamedTuple):
+class SessionMoved(msgspec.Struct, frozen=True, gc=False):
     """A step in the life of the venue's session."""
 
     venue: str
 
 
-class Inquired(NamedTuple):
+class Inquired(msgspec.Struct, frozen=True, gc=False):
     """An order's state was told in answer to a question; `settled` False where the answer came too late to count."""
 
     order: Order
     settled: bool
 
 
-class Answered(NamedTuple):
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """The account's answer went into the books."""
 
     answer: Answer
 
 
-class Unnamed(NamedTuple):
+class Unnamed(msgspec.Struct, frozen=True, gc=False):
     """A report on an order that is not in memory; `filled` when it was a fill that had not been counted."""
 
     venue: str
@@ -96,7 +97,7 @@ class Unnamed(NamedTuple):
     filled: bool
 
 
-class Differs(NamedTuple):
+class Differs(msgspec.Struct, frozen=True, gc=False):
     """Our books and the venue's word did not agree; `action` is what the fold did about it."""
 
     venue: str

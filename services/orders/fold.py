@@ -146,7 +146,7 @@ class Fold:
             venue.last_outbound = outbound.msg_seq_num
         if isinstance(command, NewOrder):
             self._new_sent(record, outbound, command)
-        elif isinstance(command, AmendOrder | CancelOrder):
+        elif isinstance(command, (AmendOrder, CancelOrder)):
             self._request_sent(record, outbound, command)
         elif isinstance(command, QueryOrder):
             self._changes.append(AttemptSent(command.attempt))
@@ -312,7 +312,8 @@ class Fold:
         """What was sent was withdrawn after all."""
         known = self.books.names.get(strategy, number)
         if known is not None:
-            self.books.names.put(strategy, number, known._replace(outcome=outcome, reason=reason, lsn=record.lsn))
+            told = msgspec.structs.replace(known, outcome=outcome, reason=reason, lsn=record.lsn)
+            self.books.names.put(strategy, number, told)
         self._changes.append(CommandDecided(strategy, number, outcome, reason))
 
     def _wish(self, order: Order, command: CancelOrder) -> None:
@@ -367,14 +368,16 @@ class Fold:
                 leg.fill(told)
                 claimed.append(told)
         before = None if change is not None else _standing(order, leg)
+        had_order_id = leg.order_id
         order.heard(leg, report)
-        if leg.order_id:
+        if leg.order_id != had_order_id:
             claimed += self.books.register_order_id(order, leg)
         if report.exec_type == "I":
             self._settle_requests(record, order, inbound.connection, None)
             self._changes.append(Inquired(order, True))
         self.books.touched(order, record.lsn)
-        self._claimed(order, claimed)
+        if claimed:
+            self._claimed(order, claimed)
         if change is not None:
             self._report_changed(order, leg, report, True)
             self._changes.append(PositionMoved(venue, report.symbol, order.strategy))

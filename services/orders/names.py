@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
 
 import msgspec
 
@@ -100,7 +99,7 @@ _encode = msgspec.msgpack.Encoder().encode
 CANCEL_ALL = b"c*"
 
 
-class Remembered(NamedTuple):
+class Remembered(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What became of one command: its identity, the attempt (epoch, counter), the outcome as told, the LSN that
     decided it. An identity of b"" is not known.
     """
