@@ -31,7 +31,7 @@ def make_well(world: World) -> None:
         host.disk.capacity_bytes = PLENTY_BYTES
         host.disk_fault = None
     for process in world.processes.values():
-        process.effects_left = process.file_calls_left = None
+        process.effects_left = process.file_calls_left = process.at_death = None
         process.paused_until_ns = 0
         for stream in list(process.streams.values()):
             stream.resume()

@@ -1,6 +1,7 @@
 """After the storm: the faults have stopped; the system must trade again and agree with the exchanges in everything."""
 
 from collections.abc import Callable
+from random import Random
 
 from common.actor.snapshots import Foldable
 from common.instant import NS_PER_MS, NS_PER_S
@@ -100,10 +101,14 @@ def _status(world: World, name: str) -> dict[str, object]:
 
 
 def _check_kill(world: World) -> None:
-    """The kill switch empties every book, in some seeds with the journal, orders or risk stopped."""
+    """The kill switch empties every book, in some seeds with the journal, orders or risk stopped, in some of them after
+    a power loss from which the journal does not come back."""
     stopped = ("", "journal", "orders", "risk")[world.plan.seed // 4 % 4]
     world.holds_down.add(stopped)
     world.kill_if_there(stopped)
+    if stopped == "journal" and world.plan.seed // 16 % 2:
+        world.crash_host(Random(world.plan.seed))
+        world.run_for(LOOK_NS)
     world.pull_kill_switch(risk_too=True)
     _wait(world, KILL_WITHIN_NS, "kill-empties", lambda: not _still_open(world), lambda: (stopped, _still_open(world)))
     world.holds_down.clear()

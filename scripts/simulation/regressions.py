@@ -76,4 +76,9 @@ REGRESSIONS = (
         "A cancel was told sent, and then refused for an order that had closed meanwhile: the refusal had crossed it in"
         " the log. The first answer stands.",
     ),
+    Regression(
+        Case(60276, 6000), "kill-empties",
+        "A power loss that was to strike at the journal's next death struck after all was well, between the operator and"
+        " the kill switch: the adversary's bug. What is under way ends with the faults.",
+    ),
 )  # fmt: skip
