@@ -78,7 +78,7 @@ REGRESSIONS = (
     ),
     Regression(
         Case(60276, 6000), "kill-empties",
-        "A power loss that was to strike at the journal's next death struck after all was well, between the operator and"
+        "A power loss that was to strike at the journal's next death struck after all was well, between operator and"
         " the kill switch: the adversary's bug. What is under way ends with the faults.",
     ),
 )  # fmt: skip
