@@ -79,8 +79,9 @@ def _loaded(snapshot: Snapshot, load: Callable[[bytes], F]) -> F | None:
     return state if state.lsn == snapshot.at.lsn and state.digest() == snapshot.digest else None
 
 
-def make_snapshot(config: Config, name: str, state: Foldable) -> int:
-    """Fold `state` on to the end of the durable log, write it down, and return the LSN that it stands on.
+def make_snapshot(config: Config, name: str, state: Foldable, upto_lsn: int | None = None) -> int:
+    """Fold `state` on to the end of the durable log, or to `upto_lsn` where that comes first, write it down, and return
+    the LSN that it stands on.
 
     Raises StateDiffers, and what the log's reader and the snapshot's writer raise.
     """
@@ -88,6 +89,7 @@ def make_snapshot(config: Config, name: str, state: Foldable) -> int:
     reader = Reader(config.journal_folder, files)
     folder = snapshot_folder(config.journal_folder)
     last = reader.durable_lsn()
+    last = last if upto_lsn is None else min(last, upto_lsn)
     witness = Witness(name, state)
     while state.lsn < last:
         records = reader.read(state.lsn + 1, last, READ_BYTES)
@@ -134,11 +136,18 @@ class Witness:
             )
 
 
-def run_snapshot_program(name: str, newest: Callable[[Config], Foldable]) -> int:
-    """Make one snapshot of the actor `name`, going on from `newest`; the exit status."""
+def run_snapshot_program(
+    name: str, newest: Callable[[Config], Foldable], upto_lsn: Callable[[Config], int] | None = None
+) -> int:
+    """Make one snapshot of the actor `name`, going on from `newest`; the exit status.
+
+    `upto_lsn` makes durable what the actor keeps beside its snapshots, and says how far that goes: no snapshot goes
+    further.
+    """
     try:
         config = load()
-        lsn = make_snapshot(config, name, newest(config))
+        beside = None if upto_lsn is None else upto_lsn(config)
+        lsn = make_snapshot(config, name, newest(config), beside)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return ExitStatus.CONFIGURATION

@@ -14,6 +14,7 @@ from common.actor.control import NoAnswer, NotRunning
 from scripts.bench.long_journal import write_long_journal
 from scripts.bench.ring import ROOMY
 from scripts.stack import PrivateStack, StackFailed
+from services.orders.index_file import COVER_RECORDS
 
 NEVER = str(10**12)
 SNAPSHOTS_S = 300.0
@@ -63,12 +64,13 @@ def _once(stack: PrivateStack) -> float:
 
 
 def _make_snapshots(stack: PrivateStack, lsn: int) -> float:
-    """Seconds until a snapshot of everything stands behind record `lsn`; then everything is killed at once."""
+    """Seconds until a snapshot of everything stands about record `lsn`, of orders as far as its index is written down;
+    then everything is killed at once."""
     stack.start()
     try:
         stack.wait_ready(READY_S)
         began_s = time.monotonic()
-        while _snapshot_lsn(stack) <= lsn:
+        while _snapshot_lsn(stack) < lsn - COVER_RECORDS:
             if time.monotonic() - began_s > SNAPSHOTS_S:
                 raise StackFailed(f"no snapshots after {SNAPSHOTS_S:.0f} s; see {stack.output}")
             time.sleep(POLL_S)

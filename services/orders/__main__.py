@@ -9,7 +9,7 @@ from common.journal import NotThere, OsFiles, Reader
 from common.messages import EntryRequest
 from services.orders.books import Books
 from services.orders.core import OrdersCore
-from services.orders.index_file import IndexFile
+from services.orders.index_file import IndexFile, index_path
 from services.orders.make_snapshot import newest_books
 from services.orders.settings import orders_settings
 
@@ -17,7 +17,7 @@ from services.orders.settings import orders_settings
 def build(config: Config) -> Shell:
     """The core with its links."""
     reader = Reader(config.journal_folder, OsFiles())
-    index = IndexFile(config.journal_folder / "index" / "orders.sqlite")
+    index = IndexFile(index_path(config.journal_folder))
     shell = shell_for(OrdersCore(orders_settings(config), starting_books(config, index, reader), index), config)
     connect_journal(shell, config, follow=True)
     shell.log_reader(reader.read)

@@ -1,11 +1,15 @@
 """The index as an SQLite file beside the log.
 
 Rows are gathered and written `PORTION` at a time, with the LSN up to which the log is covered in the same
-transaction. The file is never synced: it survives its process, and after a crash of the host, told by the host's boot
-id, it is thrown away and written again from the log.
+transaction. A transaction is not synced when it ends: the file survives its process, and after a power loss it holds a
+beginning of the transactions (SQLite's documentation, "Write-Ahead Logging", on `PRAGMA synchronous = NORMAL`), and
+with it the LSN from which the log tells the rest. The program that makes the snapshots of orders syncs it first, so
+that no snapshot is ahead of the durable index, and none of the log is dropped that the index still needs.
 """
 
+import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +27,14 @@ COVER_RECORDS = 1000
 MAX_WAITING = 100_000
 """Rows that wait for a disk that does not take them."""
 
-FORMAT = 1
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+FORMAT = 2
+
+CHECKPOINT_PAGES = 16_384
+"""Pages in SQLite's own log at which the writer itself copies them back, which takes syncs: only where nobody makes
+snapshots, which does it before."""
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS covered (one INTEGER PRIMARY KEY CHECK (one = 1), lsn INTEGER, boot TEXT, format INTEGER);
+CREATE TABLE IF NOT EXISTS covered (one INTEGER PRIMARY KEY CHECK (one = 1), lsn INTEGER, format INTEGER);
 CREATE TABLE IF NOT EXISTS commands (strategy TEXT, number INTEGER, row BLOB, PRIMARY KEY (strategy, number))
   WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS orders (strategy TEXT, number INTEGER, row BLOB, PRIMARY KEY (strategy, number))
@@ -48,7 +55,6 @@ class IndexFile:
         disk."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = path
-        self._boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
         self._commands: dict[tuple[str, int], Remembered] = {}
         self._orders: dict[tuple[str, int], OrderEvent] = {}
         self._names: dict[str, tuple[str, int]] = {}
@@ -149,17 +155,18 @@ class IndexFile:
         database = sqlite3.connect(self._path)
         try:
             database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = OFF")
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             with database:
                 database.executescript(_TABLES)
-                database.execute("INSERT OR IGNORE INTO covered VALUES (1, 0, ?, ?)", (self._boot, FORMAT))
-            lsn, boot, form = database.execute("SELECT lsn, boot, format FROM covered").fetchone()
+                database.execute("INSERT OR IGNORE INTO covered (one, lsn, format) VALUES (1, 0, ?)", (FORMAT,))
+            lsn, form = database.execute("SELECT lsn, format FROM covered").fetchone()
         except sqlite3.DatabaseError:
             database.close()
             raise
-        if boot != self._boot or form != FORMAT:
+        if form != FORMAT:
             database.close()
-            raise sqlite3.DatabaseError(f"{self._path}: from before the host's last start, or of another form")
+            raise sqlite3.DatabaseError(f"{self._path}: of another form")
         self.covered_lsn = lsn
         return database
 
@@ -168,3 +175,39 @@ class IndexFile:
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)
         self.covered_lsn = 0
         return self._open()
+
+
+def index_path(journal_folder: Path) -> Path:
+    """Where the index of the log in that folder stands."""
+    return journal_folder / "index" / "orders.sqlite"
+
+
+def sync_index(path: Path) -> int:
+    """Make what the index holds safe from a power loss, whether or not orders runs; the LSN that it covers then.
+
+    0 where there is no index. Raises OSError on a bad disk and where the file is no index of this form.
+    """
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            row = database.execute("SELECT lsn FROM covered WHERE format = ?", (FORMAT,)).fetchone()
+            for name in (f"{path}-wal", str(path), str(path.parent)):
+                _sync(name)
+            # Copied back here, the pages need not be while orders has better things to do.
+            database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    except sqlite3.Error as error:
+        raise OSError(f"{path}: {error}; orders makes it anew at its next start") from error
+    return 0 if row is None else int(row[0])
+
+
+def _sync(name: str) -> None:
+    try:
+        descriptor = os.open(name, os.O_RDONLY)
+    except FileNotFoundError:
+        # SQLite's own log is there only while somebody has the file open.
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -8,6 +8,7 @@ from common.journal import Reader
 from common.journal.frames import Record
 from services.orders.books import Books
 from services.orders.fold import WRITER, Fold
+from services.orders.index_file import index_path, sync_index
 from services.orders.settings import orders_settings
 from services.orders.snapshots import dump_books, load_books
 
@@ -46,4 +47,10 @@ def newest_books(config: Config, reader: Reader | None = None, upto_lsn: int | N
 
 
 if __name__ == "__main__":
-    sys.exit(run_snapshot_program(WRITER, lambda config: Folded(newest_books(config))))
+    sys.exit(
+        run_snapshot_program(
+            WRITER,
+            lambda config: Folded(newest_books(config)),
+            lambda config: sync_index(index_path(config.journal_folder)),
+        )
+    )

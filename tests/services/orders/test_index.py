@@ -1,5 +1,6 @@
 """What leaves memory is still known: an outcome is never told differently for having been forgotten."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,10 @@ from common.messages import (
     QueryRequest,
     Reason,
 )
-from services.orders import index_file
 from services.orders.books import Books
 from services.orders.core import OrdersCore
 from services.orders.index import Index, MemoryIndex
-from services.orders.index_file import COVER_RECORDS, IndexFile
+from services.orders.index_file import COVER_RECORDS, IndexFile, sync_index
 from services.orders.names import Remembered
 from tests.services.orders.harness import D, Ring, report
 
@@ -159,18 +159,52 @@ def test_rows_outlive_the_process(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_file_from_before_the_host_s_last_start_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_a_power_loss_leaves_is_covered_as_far_as_it_says(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
+    first = IndexFile(path)
+    for lsn in range(1, 9):
+        first.put_command("s", lsn, OUTCOME)
+        first.write(lsn)
+    database, unsynced = path.read_bytes(), Path(f"{path}-wal").read_bytes()
+    first.close()
+    seen: set[int] = set()
+    for kept in range(0, len(unsynced) + 2999, 2999):
+        for torn in (unsynced[:kept], unsynced[:kept].ljust(len(unsynced), b"\0")):
+            left = tmp_path / "left" / "orders.sqlite"
+            left.parent.mkdir(exist_ok=True)
+            left.write_bytes(database)
+            Path(f"{left}-wal").write_bytes(torn)
+            again = IndexFile(left)
+            found = [number for number in range(1, 9) if again.command("s", number) == OUTCOME]
+            assert found == list(range(1, again.covered_lsn + 1)) and again.complete
+            seen.add(again.covered_lsn)
+            again.close()
+    assert seen == set(range(9))
+
+
+def test_what_was_synced_needs_nothing_of_the_unsynced_file(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    assert sync_index(path) == 0
     first = IndexFile(path)
     first.put_command("s", 1, OUTCOME)
     first.write(41)
-    first.close()
-    boot_id = tmp_path / "boot_id"
-    boot_id.write_text("another boot\n")
-    monkeypatch.setattr(index_file, "BOOT_ID", boot_id)
-    again = IndexFile(path)
-    assert again.covered_lsn == 0 and again.command("s", 1) is None
+    assert sync_index(path) == 41
+    left = tmp_path / "left.sqlite"
+    left.write_bytes(path.read_bytes())
+    first.put_command("s", 2, OUTCOME)
+    first.write(42)
+    again = IndexFile(left)
+    assert (again.covered_lsn, again.command("s", 1), again.command("s", 2)) == (41, OUTCOME, None)
     again.close()
+    assert sync_index(path) == 42
+    first.close()
+
+
+def test_a_file_that_is_no_index_is_not_synced_but_named(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(OSError, match=re.escape(str(path))):
+        sync_index(path)
 
 
 def test_how_far_the_log_is_covered_is_written_down_without_rows(tmp_path: Path) -> None:
