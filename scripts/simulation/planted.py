@@ -19,6 +19,7 @@ from common.latch import Latch
 from common.messages import CommandOutcome, OrderStatus, Reason
 from common.order_state import FillLedger, Leg, Order
 from services.orders import core as orders_core
+from services.orders.entry import Entry
 from services.orders.wishes import Wishes
 from services.risk import core as risk_core
 from services.session import release
@@ -159,12 +160,14 @@ def _release_withdrawn(original: Any, self: Any) -> Any:
     return taken
 
 
-def _tell_before_journal(original: Any, self: Any, command: Any) -> None:
-    original(self, command)
-    self.clients.emit(
-        command.strategy,
-        CommandOutcome(self.books.lsn + 1, 0, command.strategy, command.number, "sent"),
-    )
+def _tell_before_journal(original: Any, self: Any, strategy: Any, request: Any, now: Any) -> None:
+    flying = len(self._flights)
+    original(self, strategy, request, now)
+    if len(self._flights) > flying:
+        self._clients.emit(
+            strategy,
+            CommandOutcome(self._books.lsn + 1, 0, strategy, request.number, "sent"),
+        )
 
 
 BUGS: dict[str, Bug] = {
@@ -250,7 +253,7 @@ BUGS: dict[str, Bug] = {
     ),
     "tell-before-journal": Bug(
         "Orders tells that a command was sent when it sends it on.",
-        ((orders_core.OrdersCore, "_fly", _instead(_tell_before_journal)),), 5,
+        ((Entry, "_request", _instead(_tell_before_journal)),), 5,
     ),
 }  # fmt: skip
 """Every planted bug by its name."""

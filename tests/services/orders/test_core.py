@@ -8,6 +8,7 @@ from common.messages import (
     AmendOrder,
     AmendRequest,
     Ask,
+    Attempt,
     CancelAllRequest,
     CancelOrder,
     CancelRejected,
@@ -291,7 +292,7 @@ def test_a_cancel_is_sent_and_the_order_closed(ring: Ring) -> None:
     assert ring.outcomes()[-1] == (2, "sent")
     ring.report(order, "4", "4", cl_ord_id=cancel.cl_ord_id, orig_cl_ord_id=order.cl_ord_id)
     assert ring.events()[-1] == (1, "canceled", "CANCELED")
-    assert not len(ring.core.wishes)
+    assert ring.core.status(ring.now)["wishes"] == 0
 
 
 def test_a_cancel_of_an_order_in_flight_is_kept_until_it_is_sent(ring: Ring) -> None:
@@ -661,7 +662,7 @@ def test_orphans_are_cancelled_over_rest() -> None:
 
 def test_a_stranger_s_order_moves_the_position_and_is_shown(ring: Ring) -> None:
     stranger = NewOrder(
-        ring.core._next_attempt(), "x", 1, "generic", "BTCUSDT", "1", "2", D(3), D(100), "1", False, "theirs", 0
+        Attempt(ring.epoch, 1), "x", 1, "generic", "BTCUSDT", "1", "2", D(3), D(100), "1", False, "theirs", 0
     )
     ring.told("generic", report(stranger, "0", "0"))
     ring.told("generic", report(stranger, "F", "2", qty="3", key="t"))

@@ -1,0 +1,83 @@
+"""What has left memory: it goes into the index, and is looked up there when the books do not have it any more."""
+
+import msgspec
+
+from common.journal.frames import Record
+from common.messages import OrderEvent
+from common.order_state import Order
+from services.orders.books import Books
+from services.orders.changes import OrderChanged, Unnamed
+from services.orders.index import Index
+from services.orders.names import Remembered
+from services.orders.views import order_event
+
+
+class Archive:
+    """Commands and orders by name, whether they are in the books or have left them for the index."""
+
+    def __init__(self, books: Books, index: Index) -> None:
+        """From now on what the books forget goes into `index`."""
+        self._books = books
+        self._index = index
+        books.forgotten = self._order_forgotten
+        books.names.forgotten = self._command_forgotten
+
+    @property
+    def complete(self) -> bool:
+        """Whether what is not found was never there."""
+        return self._index.complete
+
+    def begin(self, granted_lsn: int) -> None:
+        """The journal granted an epoch by this record, which no index of this log can cover yet."""
+        if self._index.covered_lsn >= granted_lsn:
+            # It was written beside another log: nothing that it has can stand for a record of this one.
+            self._index.covered_lsn, self._index.complete = 0, False
+
+    def command(self, strategy: str, number: int) -> Remembered | None:
+        """What became of a command; None for one that nobody has seen."""
+        return self._books.names.get(strategy, number) or self._index.command(strategy, number)
+
+    def order(self, strategy: str, number: int) -> OrderEvent | None:
+        """An order as it is, or as it ended; None for one that nobody has seen."""
+        order = self._books.orders.get((strategy, number))
+        return self._index.order(strategy, number) if order is None else self.shown(order)
+
+    def shown(self, order: Order) -> OrderEvent:
+        """An order as it is."""
+        return order_event(order, OrderChanged(order, "snapshot"), self._books.lsn, 0, self._books.stamp_ns)
+
+    def late_report(self, record: Record, index: int, change: Unnamed) -> OrderEvent | None:
+        """The event (LSN, `index`) of a report on an order that has left memory; None where it was no fill of one.
+
+        The position has counted the fill; the order as it ended is corrected by it.
+        """
+        report = change.report
+        name = self._index.name_of(report.cl_ord_id) or self._index.name_of(report.orig_cl_ord_id)
+        former = None if name is None else self._index.order(*name)
+        if former is None or not change.filled:
+            return None
+        busted = report.exec_type == "H"
+        event = msgspec.structs.replace(
+            former, lsn=record.lsn, index=index, event="trade_cancel" if busted else "trade", last_qty=report.last_qty,
+            last_px=report.last_px, fee_qty=report.fee_qty, fee_asset=report.fee_asset, trade_key=report.trade_key,
+            cum_qty=former.cum_qty if busted else former.cum_qty + report.last_qty, maker=report.maker,
+            text="told after the order had left memory", stamp_ns=record.stamp_ns,
+        )  # fmt: skip
+        self._index.put_order(event, [report.cl_ord_id])
+        return event
+
+    def flush(self) -> None:
+        """Records were applied: write what was put, once it is enough for a portion."""
+        self._index.flush(self._books.lsn)
+
+    def write(self) -> None:
+        """Write what was put: the process ends."""
+        self._index.write(self._books.lsn)
+
+    def _order_forgotten(self, order: Order) -> None:
+        if self._books.lsn > self._index.covered_lsn:
+            self._index.put_order(self.shown(order), order.ids)
+
+    def _command_forgotten(self, strategy: str, number: int, remembered: Remembered) -> None:
+        if self._books.lsn > self._index.covered_lsn:
+            self._index.put_command(strategy, number, remembered)

@@ -1,0 +1,95 @@
+"""Attempts: how a command gets its number, ClOrdID(11) and deadline, once, and goes down the ring to risk.
+
+What becomes of an attempt is the log's to say. What risk's queue did not take, or what cannot be sent now, is refused
+in the log too.
+"""
+
+from common.actor.core import Core, Send
+from common.actor.links import Appender
+from common.instant import Instant
+from common.messages import (
+    AmendOrder,
+    AmendRequest,
+    Attempt,
+    CancelOrder,
+    Kind,
+    NewOrder,
+    NewOrderRequest,
+    QueryOrder,
+    Reason,
+    Refused,
+)
+from common.order_state import Order
+from services.orders.books import Books, OrderName
+from services.orders.fold import WRITER
+from services.orders.names import cl_ord_id_of
+
+
+class Attempts:
+    """See the module. Sends are effects of `core` over its link "risk"; the epoch is the one of `appender`."""
+
+    def __init__(self, core: Core, appender: Appender, books: Books, time_to_live_ns: int) -> None:
+        """None was given yet. `time_to_live_ns` bounds the life of what adds risk."""
+        self._core = core
+        self._appender = appender
+        self._books = books
+        self._time_to_live_ns = time_to_live_ns
+        self._counter = 0
+
+    def new_order(self, strategy: str, request: NewOrderRequest) -> NewOrder:
+        """A new order's only attempt."""
+        attempt = self._next()
+        return NewOrder(
+            attempt, strategy, request.number, request.venue, request.symbol, request.side, request.ord_type,
+            request.order_qty, request.price, request.time_in_force, request.post_only, cl_ord_id_of(attempt),
+            self._deadline_ns(request.time_to_live_ns), request.label,
+        )  # fmt: skip
+
+    def amendment(self, strategy: str, request: AmendRequest, order: Order) -> AmendOrder:
+        """An amendment's only attempt, its terms completed from the order's."""
+        attempt, leg = self._next(), order.leg
+        # The terms are those of the venue's order: what earlier legs have filled is no part of it.
+        before = order.cum_qty - leg.cum_qty
+        order_qty = leg.order_qty if request.order_qty is None else request.order_qty - before
+        price = leg.price if request.price is None else request.price
+        return AmendOrder(
+            attempt, strategy, request.number, order.venue, order.symbol, order.side, order.ord_type, order_qty,
+            price, order.time_in_force, order.post_only, cl_ord_id_of(attempt), leg.cl_ord_id, leg.order_id,
+            order.strategy, order.number, leg.order_qty, leg.price, leg.cum_qty,
+            self._deadline_ns(request.time_to_live_ns),
+        )  # fmt: skip
+
+    def cancel(self, order: Order, command: OrderName) -> CancelOrder:
+        """One more attempt to cancel the order, in the name of `command`."""
+        attempt, leg = self._next(), order.leg
+        return CancelOrder(
+            attempt, *command, order.venue, order.symbol, order.side, cl_ord_id_of(attempt), leg.cl_ord_id,
+            leg.order_id, order.strategy, order.number, leg.order_qty,
+        )  # fmt: skip
+
+    def query(self, order: Order) -> Attempt:
+        """Send a question about the order's state."""
+        attempt, leg = self._next(), order.leg
+        query = QueryOrder(
+            attempt, order.venue, order.symbol, order.side, leg.cl_ord_id, leg.order_id, self._books.lsn,
+            self._books.stamp_ns,
+        )  # fmt: skip
+        self.send(query)
+        return attempt
+
+    def send(self, command: NewOrder | AmendOrder | CancelOrder | QueryOrder) -> None:
+        """Down the ring. What risk's queue does not take comes back as `undelivered`."""
+        self._core.effects.append(Send("risk", command))
+
+    def refuse(self, command: NewOrder | AmendOrder | CancelOrder, reason: Reason, now: Instant) -> None:
+        """The attempt goes no further: that is its record in the log."""
+        refused = Refused(WRITER, reason, reason.sentence, command.strategy, command.number, command.attempt, command)
+        self._appender.append(Kind.REFUSED, refused, now)
+
+    def _next(self) -> Attempt:
+        self._counter += 1
+        return Attempt(self._appender.epoch, self._counter)
+
+    def _deadline_ns(self, time_to_live_ns: int) -> int:
+        heard_ns = max(self._books.stamp_ns, self._appender.last_stamp_ns)
+        return heard_ns + max(1, min(time_to_live_ns, self._time_to_live_ns))

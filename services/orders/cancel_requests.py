@@ -1,0 +1,144 @@
+"""The strategies' commands to cancel: each becomes wishes, or waits for what it is about, or is refused.
+
+One about an order that is still under way waits until that is sent, or is refused when it never was. One of many
+orders, or of an order that is being cancelled already, is answered "accepted" when the log holds its every wish. One
+that comes before this process may act is kept.
+"""
+
+from common.instant import Instant
+from common.messages import AmendOrder, CancelAllRequest, CancelRequest, CommandOutcome, NewOrder, Reason
+from services.orders.archive import Archive
+from services.orders.books import Books, OrderName
+from services.orders.cancels import Cancels
+from services.orders.clients import Clients
+from services.orders.decisions import Decisions
+from services.orders.flights import Flights
+from services.orders.life import Life
+
+
+class CancelRequests:
+    """See the module."""
+
+    def __init__(
+        self,
+        cancels: Cancels,
+        flights: Flights,
+        decisions: Decisions,
+        books: Books,
+        archive: Archive,
+        clients: Clients,
+        life: Life,
+    ) -> None:
+        """None has come."""
+        self._cancels = cancels
+        self._flights = flights
+        self._decisions = decisions
+        self._books = books
+        self._archive = archive
+        self._clients = clients
+        self._life = life
+        self._early: dict[OrderName, list[tuple[str, CancelRequest]]] = {}
+        self._waiting: dict[OrderName, list[OrderName]] = {}
+        self._accepting: dict[OrderName, list[OrderName]] = {}
+
+    def __contains__(self, command: OrderName) -> bool:
+        """Whether the command is answered when the log holds its every wish, and not by what one of its cancels
+        meets."""
+        return command in self._accepting
+
+    # ---- commands ----
+
+    def keep(self, strategy: str, request: CancelRequest) -> None:
+        """It came too early: for `go_live`."""
+        target = (request.target_strategy or strategy, request.target_number)
+        kept = self._early.setdefault(target, [])
+        if (strategy, request) not in kept:
+            kept.append((strategy, request))
+
+    def go_live(self, now: Instant) -> None:
+        """Take up what came too early."""
+        early, self._early = self._early, {}
+        for requests in early.values():
+            for strategy, request in requests:
+                self.cancel(strategy, request, now)
+
+    def cancel(self, strategy: str, request: CancelRequest, now: Instant) -> None:
+        """Cancel one order."""
+        target = (request.target_strategy or strategy, request.target_number)
+        command = (strategy, request.number)
+        self._decisions.take(*command)
+        order = self._books.orders.get(target)
+        if order is not None and not order.is_closed:
+            if self._cancels.wished_by_another(target, command):
+                self._accepting[command] = [target]
+            self._cancels.wish(order, command, now)
+            self.accept_carried()
+        elif self._flights.new_order(target) is not None:
+            waiting = self._waiting.setdefault(target, [])
+            if command not in waiting:
+                waiting.append(command)
+        elif order is not None:
+            text = f"the order is {order.status.value}"
+            self._decisions.refuse(strategy, request, Reason.ORDER_CLOSED, text, now)
+        elif self._archive.command(*target) is not None:
+            self._decisions.refuse(strategy, request, Reason.ORDER_CLOSED, "the order was closed before", now)
+        else:
+            self._decisions.refuse(strategy, request, Reason.UNKNOWN_ORDER, "", now)
+
+    def cancel_all(self, strategy: str, request: CancelAllRequest, now: Instant) -> None:
+        """Cancel whatever the request names, at rest and under way."""
+        wanted = request.target_strategy or strategy
+        command = (strategy, request.number)
+        self._decisions.take(*command)
+        targets: list[OrderName] = []
+        for venue in self._books.open:
+            for order in self._books.open_orders(venue) if request.venue in ("", venue) else ():
+                if wanted in ("*", order.strategy) and request.symbol in ("", order.symbol):
+                    targets.append((order.strategy, order.number))
+                    self._cancels.wish(order, command, now)
+        for flying in self._flights.new_orders():
+            wanted_too = wanted in ("*", flying.strategy) and request.symbol in ("", flying.symbol)
+            if wanted_too and request.venue in ("", flying.venue):
+                # Without a number: the command is answered as accepted, and hears no more of it.
+                name = (flying.strategy, flying.number)
+                targets.append(name)
+                self._waiting.setdefault(name, []).append(("", 0))
+        self._accepting[command] = targets
+        self.accept_carried()
+
+    # ---- what the log tells ----
+
+    def accept_carried(self) -> None:
+        """Answer the commands whose every wish the log holds, so that no restart forgets one that was accepted.
+
+        What comes of a wish is told by its order's own events.
+        """
+        for command, targets in list(self._accepting.items()):
+            left = [target for target in targets if not self._is_carried(target)]
+            if left:
+                self._accepting[command] = left
+                continue
+            del self._accepting[command]
+            self._clients.tell(command[0], CommandOutcome(self._books.lsn, 0, *command, "accepted"))
+
+    def sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
+        """What was under way is in the log: cancel it, if that was wished meanwhile."""
+        name = (command.strategy, command.number)
+        waiting = self._waiting.pop(name, ())
+        order = self._books.orders.get(name) if waiting else None
+        if order is not None:
+            for wish in waiting:
+                self._cancels.wish(order, wish, now)
+
+    def never_sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
+        """What was under way never was: so are the cancels refused that waited for it."""
+        for strategy, number in self._waiting.pop((command.strategy, command.number), ()):
+            if number:
+                request = CancelRequest(self._life.epoch, number, command.number, command.strategy)
+                self._decisions.refuse(strategy, request, Reason.ORDER_CLOSED, "the order was never sent", now)
+
+    def _is_carried(self, target: OrderName) -> bool:
+        order = self._books.orders.get(target)
+        if order is None:
+            return target not in self._flights
+        return order.is_closed or order.wish_number > 0

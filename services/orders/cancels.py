@@ -1,0 +1,99 @@
+"""Cancels on their way: what is wished to be cancelled is tried, by one attempt after another, until it is closed.
+
+`services.orders.wishes` says when to try; here is what is sent then, in whose name, and what is under way. A wish that
+cannot be sent is put into the log, once, so that no restart forgets it.
+"""
+
+from common.actor.links import Appender
+from common.instant import Instant
+from common.messages import Attempt, CancelOrder, Reason
+from common.order_state import Order, RequestKind
+from services.orders.attempts import Attempts
+from services.orders.books import Books, OrderName
+from services.orders.life import Life
+from services.orders.wishes import Wishes
+
+
+class Cancels:
+    """See the module. `wishes` are the orders that are to be cancelled."""
+
+    def __init__(self, attempts: Attempts, books: Books, life: Life, appender: Appender) -> None:
+        """Nothing is to be cancelled. Nothing is sent but while `life` is live and the journal there."""
+        self._attempts = attempts
+        self._books = books
+        self._life = life
+        self._appender = appender
+        self._under_way: dict[Attempt, OrderName] = {}
+        self._commands: dict[OrderName, OrderName] = {}
+        self.wishes = Wishes()
+
+    def wish(self, order: Order, command: OrderName, now: Instant) -> None:
+        """Cancel the order, in the name of the command that first wished it; `command` ("", 0) is nobody's."""
+        name = (order.strategy, order.number)
+        self._commands.setdefault(name, command if command[1] else name)
+        self.wishes.wish(name, now.boot_ns)
+        if self._life.live:
+            self.send_due(now)
+
+    def wished_by_another(self, name: OrderName, command: OrderName) -> bool:
+        """Whether the order is to be cancelled in the name of another command than this."""
+        return self._commands.get(name, command) != command
+
+    def send_due(self, now: Instant) -> None:
+        """Send what is due."""
+        if self._life.away:
+            return
+        for name in self.wishes.due(now.boot_ns):
+            order = self._books.orders.get(name)
+            if order is None or order.is_closed:
+                self.wishes.end(name)
+            elif not self._books.venue(order.venue).logged_on:
+                self._keep(self._cancel_of(order), Reason.NOT_CONNECTED, now)
+            elif not _is_at_the_venue(order):
+                command = self._cancel_of(order)
+                self._under_way[command.attempt] = name
+                self._attempts.send(command)
+
+    def hasten(self, venue: str, now: Instant) -> None:
+        """The venue's session is back: what is wished there is tried at once."""
+        for order in self._books.open_orders(venue):
+            name = (order.strategy, order.number)
+            if name in self.wishes:
+                self.wishes.hasten(name, now.boot_ns)
+
+    def sent(self, attempt: Attempt) -> None:
+        """The log has the attempt: the venue will answer."""
+        self._under_way.pop(attempt, None)
+
+    def failed(self, attempt: Attempt, now: Instant) -> None:
+        """The attempt came to nothing: another one, later."""
+        target = self._under_way.pop(attempt, None)
+        if target is not None:
+            self.wishes.retry(target, now.boot_ns)
+
+    def not_taken(self, command: CancelOrder, now: Instant) -> None:
+        """Risk's queue was full."""
+        target = self._under_way.pop(command.attempt, None)
+        if target is not None:
+            self.wishes.retry(target, now.boot_ns)
+            self._keep(command, Reason.QUEUE_FULL, now)
+
+    def closed(self, name: OrderName) -> None:
+        """The order is closed: the wish has its end."""
+        self.wishes.end(name)
+        self._commands.pop(name, None)
+
+    def _keep(self, command: CancelOrder, reason: Reason, now: Instant) -> None:
+        """A cancel that cannot be sent now is logged as refused, once: the wish is in the log then, and stays."""
+        order = self._books.orders.get((command.target_strategy, command.target_number))
+        if order is not None and not order.wish_number and not self._appender.full:
+            self._attempts.refuse(command, reason, now)
+
+    def _cancel_of(self, order: Order) -> CancelOrder:
+        name = (order.strategy, order.number)
+        return self._attempts.cancel(order, self._commands.get(name, name))
+
+
+def _is_at_the_venue(order: Order) -> bool:
+    """A cancel is at the venue, on a connection that lives: its answer will come."""
+    return any(r.kind is RequestKind.CANCEL and not r.unknown for r in order.requests.values())

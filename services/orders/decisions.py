@@ -1,0 +1,54 @@
+"""Which of a strategy's command numbers are taken, and what orders itself decides: refusals and expiries.
+
+A decision is a record first. Until that was read back the command is undecided, and a repeat of it waits; it is told
+when the record is read, like any outcome that others cause.
+"""
+
+from collections import Counter
+
+from common.actor.links import Appender
+from common.instant import Instant
+from common.messages import Attempt, ClientRequest, Expired, Kind, Reason, Refused
+from services.orders.books import Books, OrderName
+from services.orders.fold import WRITER
+
+
+class Decisions:
+    """See the module. `counts` is for the status."""
+
+    def __init__(self, appender: Appender, books: Books) -> None:
+        """Only what the log has is taken."""
+        self._appender = appender
+        self._books = books
+        self._highest: dict[str, int] = {}
+        self._undecided: dict[OrderName, None] = {}
+        self.counts: Counter[str] = Counter()
+
+    def highest_of(self, strategy: str) -> int:
+        """The highest number that the strategy has used; 0 for none."""
+        return max(self._highest.get(strategy, 0), self._books.names.highest.get(strategy, 0))
+
+    def take(self, strategy: str, number: int) -> None:
+        """The number is used from now on."""
+        self._highest[strategy] = max(number, self._highest.get(strategy, 0))
+
+    def __contains__(self, command: OrderName) -> bool:
+        """Whether a decision on the command was appended and not read back."""
+        return command in self._undecided
+
+    def refuse(self, strategy: str, request: ClientRequest, reason: Reason, text: str, now: Instant) -> None:
+        """The request goes no further. `text` is the reason's own sentence where it is empty."""
+        text = text or reason.sentence
+        self._undecided[strategy, request.number] = None
+        refused = Refused(WRITER, reason, text, strategy, request.number, None, None, request)
+        self._appender.append(Kind.REFUSED, refused, now)
+        self.counts["refused"] += 1
+
+    def expire(self, strategy: str, number: int, attempt: Attempt, deadline_ns: int, now: Instant) -> None:
+        """Nothing in the log bears the number: it is told when a record does, so that no later life takes it as new."""
+        self._undecided[strategy, number] = None
+        self._appender.append(Kind.EXPIRED, Expired(strategy, number, attempt, deadline_ns), now)
+
+    def read(self, command: OrderName) -> None:
+        """The log has an outcome of the command."""
+        self._undecided.pop(command, None)

@@ -1,0 +1,64 @@
+"""Read-only questions, answered from the books as they are and from what has left them."""
+
+import orjson
+
+from common.messages import OrderEvent, PositionChanged, QueryAnswer, QueryRequest
+from services.orders.archive import Archive
+from services.orders.books import Books
+from services.orders.views import position_event
+
+
+def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive) -> QueryAnswer:
+    """The answer; `state` is the order manager's own. A question about nothing known has an empty one."""
+    orders: list[OrderEvent] = []
+    positions: list[PositionChanged] = []
+    detail: dict[str, object] = {"state": state}
+    if query.what == "orders":
+        orders = _open_orders(query, books, archive)
+        detail["external"] = [
+            {"venue": e.venue, "symbol": e.order.symbol, "order_id": e.order.order_id, "side": e.order.side,
+             "order_qty": str(e.order.order_qty), "price": str(e.order.price), "cl_ord_id": e.order.cl_ord_id}
+            for e in books.externals.values()
+        ]  # fmt: skip
+    elif query.what == "order":
+        shown = archive.order(query.strategy, query.number)
+        orders = [] if shown is None else [shown]
+        known = archive.command(query.strategy, query.number)
+        if known is not None:
+            detail["command"] = {
+                "outcome": known.outcome, "reason": known.reason, "text": known.text, "lsn": known.lsn,
+            }  # fmt: skip
+    elif query.what == "positions":
+        positions = _positions(query.venue, books)
+    elif query.what in ("accounts", "reconcile"):
+        detail["venues"] = _accounts(query.venue, books)
+        if query.what == "reconcile":
+            orders = _open_orders(query, books, archive)
+            positions = _positions("", books)
+    return QueryAnswer(query.token, books.lsn, tuple(orders), tuple(positions), orjson.dumps(detail))
+
+
+def _open_orders(query: QueryRequest, books: Books, archive: Archive) -> list[OrderEvent]:
+    return [
+        archive.shown(order)
+        for venue in books.open
+        for order in books.open_orders(venue)
+        if query.strategy in ("", order.strategy) and query.venue in ("", order.venue)
+    ]
+
+
+def _positions(venue: str, books: Books) -> list[PositionChanged]:
+    return [position_event(p, books.lsn, 0, "") for p in books.positions.values() if venue in ("", p.venue)]
+
+
+def _accounts(venue: str, books: Books) -> dict[str, object]:
+    return {
+        name: {
+            "session": facts.state.value,
+            "balances": {asset: [str(free), str(locked)] for asset, free, locked in facts.balances},
+            "balances_lsn": facts.balances_lsn,
+            "last_trade_keys": facts.last_trade_keys,
+        }
+        for name, facts in books.venues.items()
+        if venue in ("", name)
+    }

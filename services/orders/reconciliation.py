@@ -1,0 +1,149 @@
+"""One venue's reconciliation: its questions, the gate of its session, and the orders of a session that stays away.
+
+`services.orders.inquiries` decides what to ask; here is what makes it ask, and what follows. The gate's word is
+repeated until the session's "opened" is read. A session that is away for longer than the venue's `orphan_ns` has its
+orders cancelled over REST.
+"""
+
+from common.actor.core import Core, Send
+from common.instant import NS_PER_S, Instant
+from common.messages import Answer, Ask, Attempt, OpenGate, SessionState
+from common.order_state import Order
+from services.orders.attempts import Attempts
+from services.orders.books import Books
+from services.orders.inquiries import GATE_REPEAT_NS, VenueInquiries, VenueWays, misses_fills
+
+ORPHAN_REPEAT_NS = 5 * NS_PER_S
+
+
+class Reconciliation:
+    """See the module. Sends are effects of `core` over "risk" and "account.VENUE"."""
+
+    def __init__(
+        self, core: Core, venue: str, ways: VenueWays, orphan_ns: int, books: Books, attempts: Attempts, epoch: int
+    ) -> None:
+        """Nothing is asked yet. `orphan_ns` is 0 where orders are never cancelled over REST."""
+        self._core = core
+        self._venue = venue
+        self._orphan_ns = orphan_ns if ways.has_rest else 0
+        self._books = books
+        self._epoch = epoch
+        self._inquiries = VenueInquiries(venue, ways, books, self._ask, attempts.query, epoch << 24)
+        self._gate_boot_ns: int | None = None
+        self._orphan_boot_ns: int | None = None
+
+    # ---- what the log tells ----
+
+    def begin(self, now: Instant) -> None:
+        """Take up the venue as the log has it."""
+        venue = self._books.venue(self._venue)
+        if venue.state is SessionState.CAUGHT_UP:
+            self._inquiries.caught_up(venue.connection)
+        for order in self._books.open_orders(self._venue):
+            self._check(order, now)
+        for name in self._books.closed:
+            order = self._books.orders[name]
+            if order.venue == self._venue and misses_fills(order):
+                self._inquiries.doubt(order, now.boot_ns)
+        self._watch_orphans(now)
+
+    def order_changed(self, order: Order, now: Instant) -> None:
+        """The log has news of the order."""
+        if order.is_closed and not misses_fills(order):
+            self._inquiries.settled((order.strategy, order.number))
+        self._check(order, now)
+
+    def disowned(self, order: Order, now: Instant) -> None:
+        """The venue claims not to know the order."""
+        if not order.is_closed:
+            self._inquiries.doubt(order, now.boot_ns)
+
+    def told(self, order: Order, settled: bool, now: Instant) -> None:
+        """A question about the order was answered; `settled` False where it came too late to count."""
+        self._inquiries.told(order, settled)
+        if order.is_unknown or misses_fills(order):
+            self._inquiries.doubt(order, now.boot_ns)
+        elif settled:
+            self._inquiries.settled((order.strategy, order.number))
+
+    def answered(self, answer: Answer) -> None:
+        """The account's answer is in the books."""
+        self._inquiries.answered(answer)
+
+    def query_failed(self, attempt: Attempt, *, for_good: bool) -> None:
+        """A query, if the attempt was one of this venue, went no further."""
+        self._inquiries.query_failed(attempt, for_good=for_good)
+
+    def session_moved(self, now: Instant) -> None:
+        """The session took a step."""
+        venue = self._books.venue(self._venue)
+        if venue.state is SessionState.CAUGHT_UP and self._inquiries.connection != venue.connection:
+            self._inquiries.caught_up(venue.connection)
+        elif venue.state is SessionState.OPENED:
+            self._inquiries.opened()
+            self._gate_boot_ns = None
+        elif not venue.logged_on:
+            self._inquiries.connection_ended()
+            self._gate_boot_ns = None
+        self._watch_orphans(now)
+
+    # ---- what is sent ----
+
+    def audit(self) -> None:
+        """Ask about whatever is open."""
+        self._inquiries.audit()
+
+    def step(self, now: Instant) -> None:
+        """Send what is due, and open the gate if nothing is left to be heard of."""
+        venue = self._books.venue(self._venue)
+        self._inquiries.step(now.boot_ns, logged_on=venue.logged_on)
+        if self._inquiries.gate_may_open and venue.state is SessionState.CAUGHT_UP:
+            self._open_gate(now)
+        else:
+            self._gate_boot_ns = None
+        if self._orphan_boot_ns is not None and now.boot_ns >= self._orphan_boot_ns:
+            self._cancel_orphans(now)
+
+    def next_ns(self) -> int | None:
+        """When `step` has something to do, in boot time."""
+        times = (self._inquiries.next_ns(), self._gate_boot_ns, self._orphan_boot_ns)
+        return min((time for time in times if time is not None), default=None)
+
+    def doubts(self) -> int:
+        """How many orders are in doubt."""
+        return self._inquiries.doubts()
+
+    @property
+    def auditing(self) -> bool:
+        """Whether a round of questions is on."""
+        return self._inquiries.round_is_on
+
+    def _ask(self, ask: Ask) -> None:
+        self._core.effects.append(Send(f"account.{self._venue}", ask))
+
+    def _check(self, order: Order, now: Instant) -> None:
+        """Ask about the order if something of it is not known, until that is settled."""
+        if order.is_unknown or misses_fills(order):
+            self._inquiries.doubt(order, now.boot_ns)
+
+    def _open_gate(self, now: Instant) -> None:
+        if self._gate_boot_ns is None or now.boot_ns >= self._gate_boot_ns:
+            self._gate_boot_ns = now.boot_ns + GATE_REPEAT_NS
+            self._core.effects.append(Send("risk", OpenGate(self._venue, self._inquiries.connection, self._epoch)))
+
+    def _watch_orphans(self, now: Instant) -> None:
+        venue = self._books.venue(self._venue)
+        if not self._orphan_ns or venue.logged_on:
+            self._orphan_boot_ns = None
+        elif self._orphan_boot_ns is None:
+            away_ns = max(0, self._books.stamp_ns - venue.down_ns)
+            self._orphan_boot_ns = now.boot_ns + max(0, self._orphan_ns - away_ns)
+
+    def _cancel_orphans(self, now: Instant) -> None:
+        self._orphan_boot_ns = now.boot_ns + ORPHAN_REPEAT_NS
+        orders = self._books.open_orders(self._venue)
+        for symbol in dict.fromkeys(order.symbol for order in orders):
+            self._core.note("warning", "orphans", venue=self._venue, symbol=symbol, orders=len(orders))
+            self._ask(Ask(self._venue, 0, "cancel_all", symbol, asked_lsn=self._books.lsn))
+        for order in orders:
+            self._inquiries.doubt(order, now.boot_ns)
