@@ -23,9 +23,10 @@ from services.orders.entry import Entry
 from services.orders.wishes import Wishes
 from services.risk import core as risk_core
 from services.session import release
-from services.session.core import SessionCore
+from services.session.gate import Gate
 from services.session.history import History
 from services.session.outbox import Outbox
+from services.session.taking_up import TakingUp
 
 STEPS = 2000
 
@@ -69,9 +70,10 @@ def _send_before_journal(original: Any, self: Any, effect: Any, now: Any) -> Non
         self.queue.take_all()
 
 
-def _reuse_number(original: Any, self: Any, now: Any) -> None:
-    self.history.next_outbound = max(1, self.history.next_outbound - 1)
-    original(self, now)
+def _reuse_number(original: Any, self: Any, now: Any) -> Any:
+    history = self._records.history
+    history.next_outbound = max(1, history.next_outbound - 1)
+    return original(self, now)
 
 
 def _lose_reservation(original: Any, self: Any, reservation: Any, sign: int) -> None:
@@ -146,7 +148,7 @@ def _cancel_once(original: Any, self: Any, boot_ns: int) -> Any:
 
 def _open_at_once(original: Any, self: Any, now: Any) -> None:
     original(self, now)
-    self._gate_open = True
+    self.is_open = True
 
 
 def _forget_latch(original: Any, self: Any) -> None:
@@ -177,7 +179,7 @@ BUGS: dict[str, Bug] = {
     ),
     "reuse-number": Bug(
         "A restarted session goes on one number too low.",
-        ((SessionCore, "_go_live", _instead(_reuse_number)),), 10,
+        ((TakingUp, "_go_live", _instead(_reuse_number)),), 10,
     ),
     "forget-in-flight": Bug(
         "Risk forgets what it has approved and the log does not show yet.",
@@ -241,7 +243,7 @@ BUGS: dict[str, Bug] = {
     ),
     "open-at-once": Bug(
         "A session opens its gate before orders has reconciled.",
-        ((SessionCore, "_in_step", _instead(_open_at_once)),), 10,
+        ((Gate, "in_step", _instead(_open_at_once)),), 10,
     ),
     "forget-latch": Bug(
         "The kill latch does not outlive the process.",

@@ -16,7 +16,8 @@ from common.journal.frames import Record
 from common.messages import Command
 from common.venues.credentials import read_credentials
 from common.venues.registry import find_dialect
-from services.session.core import TARGET, SessionCore
+from services.session.connection import TARGET
+from services.session.core import SessionCore
 from services.session.make_snapshot import newest_folded
 from services.session.settings import SessionConfig
 

@@ -90,6 +90,19 @@ class History:
         """The number's record was stamped after its deadline: the living session learns it from the acknowledgement."""
         self._withdrawn(msg_seq_num, self.sent.get(msg_seq_num, NOTHING).attempt)
 
+    def change(self, state: SessionState, text: str = "") -> SessionChanged:
+        """The record of a step of this session, with everything else as it stands."""
+        return SessionChanged(
+            self.session,
+            self.generation,
+            self.connection,
+            state,
+            self.next_outbound,
+            self.next_inbound,
+            self.sender_comp_id,
+            text,
+        )
+
     def attempts(self, begin: int, end: int) -> tuple[Attempt, ...]:
         """The orders among the kept numbers `begin` to `end` that are never sent again."""
         found = (self.sent.get(number, NOTHING) for number in range(max(begin, self.first_kept), end + 1))

@@ -16,7 +16,6 @@ from common.messages import (
     MassCancelReported,
     OperatorAct,
     Reason,
-    SessionChanged,
     SessionState,
     VenueEvent,
 )
@@ -67,6 +66,13 @@ class KillSwitch:
         """Whether what adds risk is refused."""
         return self.latch.set
 
+    @property
+    def state(self) -> str:
+        """Where the kill switch stands: "off", "cancelling" or "clear"."""
+        if not self.latched:
+            return "off"
+        return "clear" if self.done else "cancelling"
+
     def kill(self, by: str, now: Instant) -> None:
         """Latch, take back what has not left, and begin to cancel."""
         self.by = by
@@ -82,7 +88,7 @@ class KillSwitch:
     def tell(self, now: Instant) -> None:
         """Record that the latch holds, where the log does not say so."""
         if not self._records.history.latched:
-            self._changed(SessionState.LATCHED, self.by, now)
+            self._records.changed(SessionState.LATCHED, now, self.by)
 
     def resume(self, by: str, now: Instant) -> bool:
         """Release the latch; False where the disk does not take it."""
@@ -90,7 +96,7 @@ class KillSwitch:
             return False
         self._round_ns = None
         self._records.append(OperatorAct(f"session@{self._session}", "resume", by), now)
-        self._changed(SessionState.UNLATCHED, by, now)
+        self._records.changed(SessionState.UNLATCHED, now, by)
         return True
 
     def begin(self, now: Instant) -> None:
@@ -227,20 +233,6 @@ class KillSwitch:
         self.done = True
         text = f"nothing is open: {', '.join(sorted(self.confirmed))} cancelled and confirmed"
         self._records.append(OperatorAct(f"session@{self._session}", "kill", self.by, text), now)
-
-    def _changed(self, state: SessionState, by: str, now: Instant) -> None:
-        history = self._records.history
-        change = SessionChanged(
-            self._session,
-            history.generation,
-            history.connection,
-            state,
-            history.next_outbound,
-            history.next_inbound,
-            history.sender_comp_id,
-            by,
-        )
-        self._records.append(change, now)
 
     def _name(self) -> str:
         """A ClOrdID(11) that neither orders nor another life of this session gives: K, the connection, a counter.

@@ -11,9 +11,7 @@ from common.venues.registry import find_dialect
 from services.session.recovery import Folded, load_folded
 
 
-def newest_folded(
-    venue: str, config: Config, reader: Reader | None = None, upto_lsn: int | None = None
-) -> Folded:
+def newest_folded(venue: str, config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> Folded:
     """The session's state from the newest snapshot (at `upto_lsn` at most) that verifies, else an empty one."""
     writer, dialect = f"session@{venue}", find_dialect(config.venues[venue].dialect)
     loaded = load_newest(config, writer, lambda data: load_folded(data, writer, venue, dialect), reader, upto_lsn)

@@ -92,6 +92,10 @@ class Records:
         self.history.apply(payload)
         return self.appender.append(kind, payload, now)
 
+    def changed(self, state: SessionState, now: Instant, text: str = "") -> None:
+        """Record a step of the session."""
+        self.append(self.history.change(state, text), now)
+
     def received(self, message: msgspec.Struct, now: Instant) -> Acknowledged | None:
         """A message of the journal link. Raises Superseded."""
         if isinstance(message, Appended | EpochGranted):
@@ -138,17 +142,8 @@ class Records:
         self.append(self._numbers_from(self.history.next_outbound), now)
 
     def _numbers_from(self, first: int) -> SessionChanged:
-        history = self.history
-        return SessionChanged(
-            history.session,
-            history.generation,
-            history.connection,
-            SessionState.NUMBERS_SET,
-            first,
-            history.next_inbound,
-            history.sender_comp_id,
-            "emergency",
-        )
+        change = self.history.change(SessionState.NUMBERS_SET, "emergency")
+        return msgspec.structs.replace(change, next_outbound=first)
 
     def _copy(self, payload: Payload, first: int) -> None:
         """One unacknowledged record, folded long since, behind the others; an outbound one never left and is not
@@ -175,12 +170,12 @@ class Records:
             if self.unsure_from_lsn is None:
                 self.unsure_from_lsn = self.appender.last_lsn
             done = self.history.hand_overs.done.get(file.name, 0)
-            self._give(self._marker(hand_over.begins(file.name, done)), now)
+            self._give(self.history.change(SessionState.LATCHED, hand_over.begins(file.name, done)), now)
             for count, (_, payload) in enumerate(file.payloads[done:]):
                 self._give(payload, now)
                 if count % BATCH_RECORDS == 0:
                     self.appender.turn_ended(now)
-            number = self._give(self._marker(hand_over.complete(file.name)), now)
+            number = self._give(self.history.change(SessionState.LATCHED, hand_over.complete(file.name)), now)
             self._handed_over.append(_HandedOver(file.name, number))
         for payload in self.emergency.take_unwritten():
             # A file that failed took these no more. An outbound message among them has not left, and never will.
@@ -200,19 +195,6 @@ class Records:
     def _give(self, payload: Payload, now: Instant) -> int:
         """Append what is folded already."""
         return self.appender.append(KINDS[type(payload)], payload, now)
-
-    def _marker(self, text: str) -> SessionChanged:
-        history = self.history
-        return SessionChanged(
-            history.session,
-            history.generation,
-            history.connection,
-            SessionState.LATCHED,
-            history.next_outbound,
-            history.next_inbound,
-            history.sender_comp_id,
-            text,
-        )
 
     def _discard(self, number: int) -> None:
         """A file goes when the journal has acknowledged its last record."""

@@ -1,0 +1,140 @@
+"""What a person may do to a session: kill and resume, log on and out, reset or set the numbers. Each is recorded.
+
+Only the kill works without the journal; everything else waits for one that answers.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from common.actor.core import Core
+from common.instant import Instant
+from common.messages import ControlRequest, OperatorAct, SessionState
+from services.session.connection import Connection
+from services.session.kill import KillSwitch
+from services.session.outbox import Outbox
+from services.session.records import Records
+from services.session.settings import SessionConfig
+from services.session.taking_up import TakingUp
+
+
+class Arguments(msgspec.Struct, frozen=True):
+    """The arguments of an act by hand; 0 leaves a number as it is."""
+
+    next_outbound: Annotated[int, msgspec.Meta(ge=0)] = 0
+    next_inbound: Annotated[int, msgspec.Meta(ge=0)] = 0
+    confirm: bool = False
+
+
+class ByHand:
+    """See the module."""
+
+    def __init__(
+        self,
+        core: Core,
+        config: SessionConfig,
+        taking_up: TakingUp,
+        records: Records,
+        outbox: Outbox,
+        kill: KillSwitch,
+        connection: Connection,
+    ) -> None:
+        """`core` takes the notes."""
+        self._core = core
+        self._config = config
+        self._taking_up = taking_up
+        self._records = records
+        self._outbox = outbox
+        self._kill = kill
+        self._connection = connection
+        self._acts = {
+            "kill": self._kill_now,
+            "resume": self._resume,
+            "logon": self._log_on,
+            "logout": self._log_out,
+            "reset": self._reset,
+            "set_seq": self._set_numbers,
+        }
+
+    def act(self, request: ControlRequest, now: Instant) -> tuple[bool, str]:
+        """Do what a person asks; (done, what to tell them)."""
+        act = self._acts.get(request.act)
+        if act is None:
+            return False, f"{self._core.name} has no act {request.act!r}; it has {', '.join(sorted(self._acts))}"
+        if request.act != "kill" and (not self._taking_up.live or self._records.away(now)):
+            return False, "the journal does not answer, and nothing is done that it has not recorded"
+        try:
+            arguments = msgspec.json.decode(request.arguments, type=Arguments)
+        except msgspec.DecodeError as error:
+            return False, f"the arguments of {request.act} do not decode: {error}"
+        return act(arguments, request.by, now)
+
+    def _record(self, act: str, by: str, text: str, now: Instant) -> None:
+        self._records.append(OperatorAct(self._core.name, act, by, text), now)
+        self._core.note("warning", "operator", act=act, by=by, text=text)
+
+    def _kill_now(self, _arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+        if not self._taking_up.live:
+            self._kill.latch.latch()
+            self._taking_up.wait_for_journal(now.boot_ns)
+        else:
+            self._kill.kill(by, now)
+            self._outbox.carry_out(now)
+            if self._outbox.fix is None:
+                # What may be open is cancelled at once, not after a back-off.
+                self._connection.schedule(now, failed=False)
+        failure = self._kill.latch.failure
+        self._core.note("error", "killed", by=by, latch=failure or "on disk")
+        return True, failure or "latched; cancelling until nothing is open"
+
+    def _resume(self, arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+        if not arguments.confirm:
+            return False, "resuming needs a confirmation"
+        if not self._kill.latched:
+            return True, "not latched"
+        if self._records.emergency.active:
+            return False, "the journal does not answer"
+        if not self._kill.resume(by, now):
+            return False, f"the latch's file does not take it: {self._kill.latch.failure}"
+        self._core.note("warning", "resumed", by=by)
+        return True, "trading resumes as orders opens the gate"
+
+    def _log_on(self, _arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+        if self._outbox.fix is not None:
+            return False, "there is a connection already"
+        self._record("logon", by, "", now)
+        self._connection.schedule(now, failed=False)
+        return True, "connecting"
+
+    def _log_out(self, _arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+        self._record("logout", by, "", now)
+        self._records.changed(SessionState.LOGGED_OUT_BY_HAND, now)
+        self._connection.cancel()
+        self._connection.log_out("logged out by hand", "logged out while connecting", now)
+        return True, "logging out; `session logon` connects again"
+
+    def _reset(self, _arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+        if self._outbox.fix is not None:
+            return False, "numbers are reset only while logged out: `session logout` first"
+        self._record("reset", by, "both numbers start at 1 with the next Logon(A), ResetSeqNumFlag(141)=Y", now)
+        return True, "the next logon starts both numbers at 1; `session logon` connects"
+
+    def _set_numbers(self, arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+        if self._config.resets:
+            return False, "this venue starts both numbers at 1 with each logon"
+        if self._outbox.fix is not None:
+            return False, "numbers are set only while logged out: `session logout` first"
+        history = self._records.history
+        outbound = arguments.next_outbound or history.next_outbound
+        inbound = arguments.next_inbound or history.next_inbound
+        text = f"next MsgSeqNum(34) out {history.next_outbound} -> {outbound}, in {history.next_inbound} -> {inbound}"
+        self._record("set_seq", by, text, now)
+        # A number may now be taken a second time, so it is another generation's.
+        change = msgspec.structs.replace(
+            history.change(SessionState.NUMBERS_SET, "by_hand"),
+            generation=history.generation + 1,
+            next_outbound=outbound,
+            next_inbound=inbound,
+        )
+        self._records.append(change, now)
+        return True, text

@@ -1,0 +1,132 @@
+"""Commands of risk: checked against what this session knows, encoded for the venue, numbered; or refused in the log.
+
+A command that may not be sent takes no number. What adds risk needs an open gate, disk and time; a cancel or a status
+request needs no more than a connection that takes it.
+"""
+
+from collections import deque
+
+from common.instant import Instant
+from common.messages import AmendOrder, CancelOrder, Command, NewOrder, OpenGate, QueryOrder, Reason, Refused
+from common.venues.dialect import Body, Dialect
+from services.session.connection import Connection
+from services.session.gate import Gate
+from services.session.history import RISKY
+from services.session.kill import KillSwitch
+from services.session.outbox import Outbox
+from services.session.records import Records
+
+EARLY_COMMANDS = 1000
+"""Commands that come before the session is live wait for it; of more, the oldest are lost, as on any command link."""
+
+OrderCommand = NewOrder | AmendOrder | CancelOrder | QueryOrder
+
+
+class Commands:
+    """See the module. `refused` counts."""
+
+    def __init__(
+        self,
+        writer: str,
+        dialect: Dialect,
+        records: Records,
+        outbox: Outbox,
+        gate: Gate,
+        kill: KillSwitch,
+        connection: Connection,
+    ) -> None:
+        """`writer` is the session's name in the log."""
+        self._writer = writer
+        self._dialect = dialect
+        self._records = records
+        self._outbox = outbox
+        self._gate = gate
+        self._kill = kill
+        self._connection = connection
+        self._early: deque[Command] = deque(maxlen=EARLY_COMMANDS)
+        self.refused = 0
+
+    def keep(self, command: Command) -> None:
+        """Take a command that comes before the session is live."""
+        self._early.append(command)
+
+    def take_kept(self, now: Instant) -> None:
+        """The session is live: carry out what came before."""
+        while self._early:
+            self.take(self._early.popleft(), now)
+
+    def take(self, command: Command, now: Instant) -> None:
+        """Number the command for the venue, or record why not."""
+        if isinstance(command, OpenGate):
+            if not self._connection.closing:
+                self._gate.open(command, now)
+            return
+        refusal = self._refusal(command, now)
+        if refusal is not None:
+            self._refuse(command, *refusal, now)
+            return
+        self._send(command, now)
+
+    def _send(self, command: OrderCommand, now: Instant) -> None:
+        dialect, header = self._dialect, b""
+        body: Body | None
+        if isinstance(command, NewOrder):
+            body = dialect.encode_new(command, now.wall_ns)
+            header = dialect.header_fields(command.deadline_ns - self._records.clock.estimate_ns(now))
+        elif isinstance(command, CancelOrder):
+            body = dialect.encode_cancel(command, now.wall_ns)
+        elif isinstance(command, AmendOrder):
+            body = dialect.encode_amend(command, now.wall_ns)
+            header = dialect.header_fields(command.deadline_ns - self._records.clock.estimate_ns(now))
+        else:
+            body = dialect.encode_query(command)
+        if body is None:
+            self._refuse(command, Reason.UNSUPPORTED, "", "", now)
+            return
+        self._outbox.send(body.msg_type, body.fields, header, command, now)
+        self._outbox.carry_out(now)
+
+    def _refusal(self, command: OrderCommand, now: Instant) -> tuple[Reason, str, str] | None:
+        """Why the command may not take a number: (reason, value, limit); None when it may."""
+        risky = isinstance(command, RISKY)
+        history = self._records.history
+        if command.venue != history.session:
+            return Reason.UNKNOWN_VENUE, command.venue, history.session
+        if self._connection.stopping:
+            return Reason.SHUTDOWN, "", ""
+        if history.halted:
+            return Reason.HALTED, history.halted, ""
+        if risky and self._kill.latched:
+            return Reason.KILLED, self._kill.by, ""
+        if self._records.away(now):
+            return Reason.JOURNAL_AWAY, "", ""
+        fix = self._outbox.fix
+        if fix is None or not fix.logged_on or self._connection.closing:
+            return Reason.NOT_CONNECTED, "", ""
+        if risky and (refusal := self._risky_refusal(command, now)) is not None:  # type: ignore[arg-type]
+            return refusal
+        rate, waiting = self._outbox.rate, len(self._outbox.queue)
+        if not rate.allows(waiting, now, adds_risk=risky):
+            return Reason.SESSION_RATE, str(rate.used(waiting, now)), str(rate.messages)
+        return None
+
+    def _risky_refusal(self, command: NewOrder | AmendOrder, now: Instant) -> tuple[Reason, str, str] | None:
+        if not self._gate.is_open:
+            return Reason.GATE_CLOSED, "", ""
+        if self._records.appender.low_disk:
+            return Reason.LOW_DISK, "", ""
+        journal_ns = self._records.clock.estimate_ns(now)
+        if journal_ns > command.deadline_ns:
+            return Reason.EXPIRED, str(journal_ns), str(command.deadline_ns)
+        return None
+
+    def _refuse(self, command: OrderCommand, reason: Reason, value: str, limit: str, now: Instant) -> None:
+        self.refused += 1
+        if not self._records.emergency.active and self._records.appender.full:
+            # Bounded: the journal has been away for long. Unnamed in the log, the command expires or is wished again.
+            return
+        strategy, number = ("", 0) if isinstance(command, QueryOrder) else (command.strategy, command.number)
+        record = Refused(
+            self._writer, reason, reason.sentence, strategy, number, command.attempt, command, value=value, limit=limit
+        )
+        self._records.append(record, now)

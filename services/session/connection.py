@@ -1,0 +1,226 @@
+"""The session's connection to its venue: when it is made, how it ends, and what is to be done before the next one.
+
+A connection takes its number and its SenderCompID(49) from a record that stands in the log before anything is sent on
+it. One that ends withdraws what it did not release, and the next is tried later, unless a person has to act first.
+"""
+
+from dataclasses import replace
+
+import msgspec
+
+from common.actor.core import Close, Connect, Core
+from common.fix.session import Session
+from common.fix.session_types import NumbersReason, NumbersSet
+from common.instant import NS_PER_MS, Instant
+from common.messages import Reason, SessionChanged, SessionState
+from common.venues.connector import Connector, comp_id
+from common.venues.dialect import Dialect, Identity
+from services.session.gate import Gate
+from services.session.kill import KillSwitch
+from services.session.outbox import Outbox
+from services.session.records import Records
+from services.session.resender import Resender
+from services.session.settings import SessionConfig
+
+TARGET = "fix"
+CONNECT_TIMEOUT_NS = 10_000 * NS_PER_MS
+CLOSE_TIMEOUT_NS = 1_000 * NS_PER_MS
+TOO_LOW_LIMIT = 3
+"""So many logons in a row refused for a number too low: our numbers are wrong, and only a person can say which are
+right.
+"""
+
+
+class Connection:
+    """See the module. `stopping` is set once, when the process ends: no further connection is made then."""
+
+    def __init__(
+        self,
+        core: Core,
+        config: SessionConfig,
+        dialect: Dialect,
+        records: Records,
+        outbox: Outbox,
+        resender: Resender,
+        gate: Gate,
+        kill: KillSwitch,
+    ) -> None:
+        """`core` takes the effects and notes; the rest is told when a connection ends."""
+        self._core = core
+        self._config = config
+        self._dialect = dialect
+        self._records = records
+        self._outbox = outbox
+        self._resender = resender
+        self._gate = gate
+        self._kill = kill
+        self._connector = Connector(
+            core.name,
+            config.reconnect_min_ms,
+            config.reconnect_max_ms,
+            config.connects,
+            config.connects_window_ms,
+            config.jitter_seed,
+        )
+        self.stopping = False
+        self._deadline_ns: int | None = None
+        self._closing: str | None = None
+        self._too_low = 0
+        self._numbers_refused = False
+
+    @property
+    def closing(self) -> bool:
+        """Whether the connection ends as soon as everything numbered has left."""
+        return self._closing is not None
+
+    def is_live(self, connection: int) -> bool:
+        """Whether `connection` is the number of the one there is."""
+        return self._outbox.fix is not None and connection == self._outbox.connection
+
+    # ---- begin ----
+
+    def schedule(self, now: Instant, *, failed: bool) -> None:
+        """Make the next connection, at once or after a back-off, unless a person or the process has ended them."""
+        history = self._records.history
+        if history.halted or history.logged_out_by_hand or self.stopping:
+            self._connector.cancel()
+        else:
+            self._connector.schedule(now, failed=failed)
+
+    def cancel(self) -> None:
+        """Make none until the next `schedule`."""
+        self._connector.cancel()
+
+    def connect_if_due(self, now: Instant) -> None:
+        """Begin the connection whose time has come."""
+        if self._connector.due_boot_ns is not None and now.boot_ns >= self._connector.due_boot_ns:
+            self._connect(now)
+
+    def _connect(self, now: Instant) -> None:
+        emergency = self._records.emergency
+        if self._records.away(now) or (emergency.active and emergency.failure):
+            # A logon needs the journal; until it answers there is nothing to connect for.
+            self._connector.schedule(now, failed=True)
+            return
+        config, history = self._config, self._records.history
+        connection = history.connection + 1
+        resets = config.resets or history.reset_wanted
+        generation = history.generation + 1 if resets else max(1, history.generation)
+        numbers = (1, 1) if resets else (history.next_outbound, history.next_inbound)
+        sender = comp_id(config.sender_comp_id, config.comp_id_prefix, connection)
+        change = SessionChanged(config.venue, generation, connection, SessionState.CONNECTING, *numbers, sender)
+        self._records.append(change, now)
+        self._connector.attempted(now)
+        identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s)
+        settings = replace(
+            self._dialect.session_settings(identity, config.credentials),
+            sequence_policy=config.sequence_policy,
+            reset_on_logon=resets,
+        )
+        self._outbox.opened(Session(settings, *numbers), connection)
+        self._deadline_ns = now.boot_ns + CONNECT_TIMEOUT_NS
+        self._core.effects.append(Connect(connection, TARGET))
+
+    def connected(self, now: Instant) -> None:
+        """The transport is there."""
+        assert self._outbox.fix is not None
+        self._deadline_ns = None
+        self._outbox.fix.connected(now)
+
+    def in_step(self) -> None:
+        """Our numbers are right, and the next loss begins at the shortest back-off again."""
+        self._too_low = 0
+        self._connector.worked()
+
+    def numbers_set(self, effect: NumbersSet, now: Instant) -> None:
+        """The FIX session goes on with other numbers: record them. A logon's own reset stands in its record already."""
+        history = self._records.history
+        generation = history.generation
+        if effect.reason is NumbersReason.RESET_ON_LOGON:
+            return
+        if effect.reason is NumbersReason.RESET_SEQ_NUM_FLAG:
+            generation += 1
+            self._outbox.first_number = 1
+        change = msgspec.structs.replace(
+            history.change(SessionState.NUMBERS_SET, effect.reason.name.lower()),
+            generation=generation,
+            next_outbound=effect.next_outbound,
+            next_inbound=effect.next_inbound,
+        )
+        self._records.append(change, now)
+
+    def refused(self, text: str, *, certain: bool = False) -> None:
+        """The connection is ended with this text. FIX 4.4 volume 2: a number too low is answered with Logout(5),
+        "MsgSeqNum too low, expecting X ..."; `certain` where there is more than the text to tell it.
+        """
+        if certain or ("too low" in text.lower() and not self._gate.caught_up):
+            self._numbers_refused = True
+
+    # ---- end ----
+
+    def log_out(self, text: str, not_made_text: str, now: Instant) -> None:
+        """Withdraw what adds risk and has not left, and log out; what is not even made yet is closed."""
+        fix = self._outbox.fix
+        if fix is not None:
+            self._outbox.withdraw_risky(Reason.SHUTDOWN, now)
+            fix.logout(text, now)
+            if not fix.connection:
+                self.close(not_made_text, now)
+
+    def close(self, text: str, now: Instant) -> None:
+        """End the connection once everything before this has left."""
+        if self._closing is None:
+            self._closing = text
+            self._deadline_ns = now.boot_ns + CLOSE_TIMEOUT_NS
+        self.close_if_drained(now)
+
+    def close_if_drained(self, now: Instant) -> None:
+        """End a connection that is closing, now that more has left."""
+        if self._closing is not None and self._outbox.fix is not None and self._outbox.drained:
+            self.break_off(self._closing, now)
+
+    def break_off(self, text: str, now: Instant) -> None:
+        """End the connection now, whatever has not left."""
+        self._core.effects.append(Close(self._outbox.connection))
+        self.ended(text, now)
+
+    def ended(self, text: str, now: Instant) -> None:
+        """Nothing more goes out on this connection: withdraw, record, and try the next one later."""
+        assert self._outbox.fix is not None
+        self._outbox.fix.disconnected(now)
+        self._outbox.fix.take_effects()
+        self._outbox.lost(Reason.SHUTDOWN if self.stopping else Reason.CONNECTION_LOST, now)
+        self._resender.forget()
+        self._kill.connection_died(now)
+        self._gate.connection_died()
+        self._deadline_ns = None
+        self._closing = None
+        self._records.changed(SessionState.DISCONNECTED, now, text)
+        self._core.note("warning", "disconnected", connection=self._records.history.connection, text=text)
+        self._too_low += self._numbers_refused
+        self._numbers_refused = False
+        if self._too_low >= TOO_LOW_LIMIT:
+            self._halt(text, now)
+        self.schedule(now, failed=True)
+
+    def _halt(self, text: str, now: Instant) -> None:
+        self._too_low = 0
+        self._records.changed(SessionState.HALTED, now, text)
+        mend = "set the numbers (fixring session set-seq), then log on by hand"
+        self._core.note("error", "halted", text=text, mend=mend)
+
+    # ---- time ----
+
+    @property
+    def due_boot_ns(self) -> int | None:
+        """When the next connection is begun."""
+        return self._connector.due_boot_ns
+
+    def next_deadline_ns(self) -> int | None:
+        """When a connection that is neither made nor ended by then is broken off, in boot time."""
+        return self._deadline_ns
+
+    def timer(self, now: Instant) -> None:
+        """Break off what takes too long."""
+        if self._deadline_ns is not None and now.boot_ns >= self._deadline_ns:
+            self.break_off(self._closing or "no connection in time", now)

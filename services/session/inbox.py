@@ -1,0 +1,86 @@
+"""What the venue says: given its meaning by the dialect, journaled, and only then acted on.
+
+A report that cannot be read is journaled raw, counted and noted; it is never refused, for it may name a fill.
+"""
+
+import msgspec
+
+from common.actor.core import Core
+from common.fix.session_types import Inbound as FixInbound
+from common.instant import NS_PER_S, Instant
+from common.messages import Announced, Inbound, RequestRejected, VenueEvent
+from common.venues.dialect import BadReport, Dialect, VenueLimit
+from services.session.outbox import Outbox
+from services.session.records import Records
+
+
+class Inbox:
+    """The inbound side of the session. `unreadable` counts reports, `venue_limits` is what the venue told last."""
+
+    def __init__(self, core: Core, dialect: Dialect, records: Records, outbox: Outbox) -> None:
+        """`core` takes the notes; `outbox` asks for the venue's limits, and its rate is compared with them."""
+        self._core = core
+        self._dialect = dialect
+        self._records = records
+        self._outbox = outbox
+        self.venue_limits: list[VenueLimit] = []
+        self.unreadable = 0
+
+    def take(self, message: FixInbound, now: Instant) -> VenueEvent | None:
+        """Journal one message with its meaning, which is returned; None where it has none for orders."""
+        event = None if message.rejected else self._event(message)
+        history = self._records.history
+        record = Inbound(
+            history.session,
+            history.generation,
+            history.connection,
+            message.msg_seq_num,
+            message.msg_type,
+            message.raw,
+            event,
+            message.poss_dup,
+        )
+        self._records.append(record, now)
+        return event
+
+    def ask_limits(self, now: Instant) -> None:
+        """Ask for the venue's own limits, where it tells them and is logged on."""
+        question = self._dialect.encode_limit_query(f"limits-{self._records.history.connection}")
+        fix = self._outbox.fix
+        if question is not None and fix is not None and fix.logged_on:
+            self._outbox.send(question.msg_type, question.fields, b"", None, now)
+
+    def hear_limits(self, message: FixInbound) -> None:
+        """The venue's own limits, if the message tells them: ours may not be above its."""
+        try:
+            limits = self._dialect.decode_limits(message.msg_type, message.raw)
+        except BadReport as error:
+            self.unreadable += 1
+            self._core.note("error", "unreadable", msg_type=message.msg_type, why=str(error))
+            return
+        self.venue_limits = limits or self.venue_limits
+        rate = self._outbox.rate
+        for limit in limits:
+            ours = rate.messages * limit.interval_s * NS_PER_S // rate.window_ns
+            if limit.kind == "messages" and ours > limit.maximum:
+                mend = "set `limits` in the venue's file to what the venue allows"
+                self._core.note(
+                    "warning", "limit", ours=ours, theirs=limit.maximum, interval_s=limit.interval_s, mend=mend
+                )
+
+    def _event(self, message: FixInbound) -> VenueEvent | None:
+        try:
+            event = self._dialect.decode(message.msg_type, message.raw, message.fields)
+        except BadReport as error:
+            self.unreadable += 1
+            raw = message.raw.decode("latin-1")
+            self._core.note("error", "unreadable", msg_type=message.msg_type, why=str(error), raw=raw)
+            return None
+        if isinstance(event, Announced):
+            self._core.note("warning", "news", headline=event.headline)
+        if isinstance(event, RequestRejected):
+            sent = self._records.history.sent.get(event.ref_msg_seq_num)
+            if sent is not None and sent.attempt is not None:
+                name = event.cl_ord_id or sent.cl_ord_id
+                return msgspec.structs.replace(event, attempt=sent.attempt, cl_ord_id=name)
+        return event
