@@ -287,3 +287,11 @@ def report(command: NewOrder | AmendOrder, exec_type: str, ord_status: str, **fi
     }
     values.update(fields)
     return ExecutionReport(**values)
+
+
+def accepted(ring: Ring, number: int, venue: str = "generic", **terms: Any) -> NewOrder:
+    """An order that rests at the venue."""
+    command = ring.new(number, venue, **terms)
+    ring.sent(command)
+    ring.report(command, "0", "0")
+    return command

@@ -1,0 +1,117 @@
+"""The order entry link: hellos, repeats, and what comes at the wrong time."""
+
+from common.messages import (
+    CommandOutcome,
+    Hello,
+    NewOrder,
+    NewOrderRequest,
+    OrderEvent,
+    Reason,
+    StatusChanged,
+)
+from tests.services.orders.harness import D, Ring, accepted
+
+
+def test_a_repeat_is_answered_from_memory(ring: Ring) -> None:
+    accepted(ring, 1)
+    before = len(ring.commands)
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D("1.0"), D("100.00")))
+    last = ring.clients[b"p"][-1]
+    assert (last.outcome, last.repeat) == ("sent", True)
+    assert len(ring.commands) == before
+
+
+def test_a_repeat_with_another_body_is_refused(ring: Ring) -> None:
+    accepted(ring, 1)
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(2), D(100)))
+    assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
+
+
+def test_a_repeat_while_in_flight_has_no_answer_yet(ring: Ring) -> None:
+    ring.new(1)
+    before = len(ring.commands)
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    assert ring.outcomes() == [] and len(ring.commands) == before
+
+
+def test_a_lower_number_never_seen_is_expired(ring: Ring) -> None:
+    accepted(ring, 5)
+    ring.request(NewOrderRequest(0, 3, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    assert ring.outcomes()[-1] == (3, "expired")
+
+
+def test_names_outlive_a_restart(ring: Ring) -> None:
+    accepted(ring, 7)
+    ring.start()
+    assert ring.hello().highest == 7
+    ring.go_live()
+    ring.request(NewOrderRequest(0, 7, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    last = ring.clients[b"p"][-1]
+    assert isinstance(last, CommandOutcome) and (last.outcome, last.repeat) == ("sent", True)
+
+
+def test_the_later_hello_wins(ring: Ring) -> None:
+    ring.hello("s", b"q")
+    assert StatusChanged("superseded") in ring.clients[b"p"]
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)), b"p")
+    assert ring.clients[b"p"][-1].state == "superseded"
+    assert not any(isinstance(command, NewOrder) for command in ring.commands)
+
+
+def test_a_new_instance_under_the_old_routing_id_is_not_told_that_it_is_superseded(ring: Ring) -> None:
+    ring.hello()
+    ring.entry(b"p", Hello("s", "the next life", 0, 0))
+    assert StatusChanged("superseded") not in ring.clients[b"p"]
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)), b"p")
+    assert any(isinstance(command, NewOrder) for command in ring.commands)
+
+
+def test_a_command_of_a_former_epoch_is_dropped(ring: Ring) -> None:
+    ring.entry(b"p", NewOrderRequest(1, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    assert ring.clients[b"p"][-1] == StatusChanged("live", 1, ring.epoch)
+    assert not any(isinstance(command, NewOrder) for command in ring.commands)
+
+
+def test_after_a_restart_what_adds_risk_waits(ring: Ring) -> None:
+    ring.start()
+    assert ring.hello().state == "restarting"
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    assert ring.clients[b"p"][-1] == StatusChanged("restarting", 1, ring.epoch)
+    ring.go_live()
+    assert ring.clients[b"p"][-1] == StatusChanged("live", 0, ring.epoch)
+    ring.new(1)
+
+
+def test_what_a_former_life_sent_may_still_turn_up(ring: Ring) -> None:
+    command = ring.new(1)
+    ring.start()
+    ring.hello()
+    ring.sent(command)
+    ring.report(command, "0", "0")
+    assert ring.outcomes() == [(1, "sent")]
+    ring.go_live()
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    assert ring.outcomes() == [(1, "sent"), (1, "sent")]
+
+
+def test_a_resuming_strategy_gets_what_it_missed_once(ring: Ring) -> None:
+    command = accepted(ring, 1)
+    seen = ring.clients[b"p"][-1]
+    assert isinstance(seen, OrderEvent)
+    ring.report(command, "F", "1", qty="0.5", key="x")
+    ring.hello("s", b"q", (seen.lsn, seen.index))
+    assert ring.events(b"q") == [(1, "trade", "PARTIALLY_FILLED")]
+
+
+def test_a_strategy_that_saw_nothing_gets_the_state(ring: Ring) -> None:
+    accepted(ring, 1)
+    assert not ring.hello("s", b"q").resumed
+    assert ring.events(b"q") == [(1, "snapshot", "NEW")]
+
+
+def test_a_client_that_does_not_keep_up_gets_nothing_more_until_it_says_hello(ring: Ring) -> None:
+    command = accepted(ring, 1)
+    ring.core.clients.lost(b"p")
+    before = len(ring.clients[b"p"])
+    ring.report(command, "F", "1", qty="0.5", key="x")
+    assert len(ring.clients[b"p"]) == before

@@ -1,0 +1,61 @@
+"""A venue's gate, the questions before it, and the orders of a session that stays away."""
+
+from common.messages import (
+    Kind,
+    OpenGate,
+    QueryOrder,
+    Reason,
+    Refused,
+    SessionState,
+)
+from tests.services.orders.harness import Ring, accepted, settings
+
+
+def test_reconciliation_asks_for_every_open_order_before_the_gate_opens(ring: Ring) -> None:
+    first, second = accepted(ring, 1), ring.new(2)
+    ring.sent(second)
+    ring.session("generic", SessionState.DISCONNECTED)
+    ring.commands.clear()
+    ring.log_on("generic")
+    ring.pass_time(100)
+    queries = [c for c in ring.commands if isinstance(c, QueryOrder)]
+    assert [query.cl_ord_id for query in queries] == [first.cl_ord_id, second.cl_ord_id]
+    for query in queries:
+        ring.sent(query)
+    ring.report(first, "I", "0")
+    assert not any(isinstance(c, OpenGate) for c in ring.commands)
+    ring.report(second, "I", "8", unknown_order=True)
+    assert ring.core.books.orders["s", 2].status.value == "VOID"
+    ring.pass_time(250)
+    assert ring.last(OpenGate).connection == ring.connections["generic"]
+    ring.session("generic", SessionState.OPENED)
+    ring.commands.clear()
+    ring.pass_time(1000)
+    assert not any(isinstance(c, OpenGate) for c in ring.commands)
+
+
+def test_a_refused_query_is_asked_again(ring: Ring) -> None:
+    accepted(ring, 1)
+    ring.session("generic", SessionState.DISCONNECTED)
+    ring.log_on("generic")
+    query = ring.last(QueryOrder)
+    refused = Refused("session@generic", Reason.SESSION_RATE, "", "", 0, query.attempt, query)
+    ring.record("session@generic", Kind.REFUSED, refused)
+    ring.pass_time(100)
+    assert ring.last(QueryOrder).attempt != query.attempt
+
+
+def test_orphans_are_cancelled_over_rest() -> None:
+    ring = Ring(settings(orphan_ns=2_000_000_000))
+    ring.go_live()
+    ring.log_on("binance")
+    for ask in ring.asks:
+        ring.answers(venue="binance", ask=ask)
+    ring.session("binance", SessionState.OPENED)
+    ring.hello()
+    accepted(ring, 1, "binance")
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.pass_time(1500)
+    assert not any(ask.what == "cancel_all" for ask in ring.asks)
+    ring.pass_time(1000)
+    assert any(ask.what == "cancel_all" and ask.symbol == "BTCUSDT" for ask in ring.asks)
