@@ -35,6 +35,10 @@ from common.messages import (
     NewOrder,
     OpenGate,
     Payload,
+    Reason,
+    Refused,
+    SessionChanged,
+    SessionState,
 )
 from common.venues.dialect import Dialect
 from common.venues.registry import find_dialect
@@ -357,3 +361,18 @@ def generic_config(folder: str, **changes: object) -> SessionConfig:
         emergency_bytes=1 << 18,
     )
     return msgspec.structs.replace(config, **changes)
+
+
+def heard(world: World, tag: int) -> list[str]:
+    """One field of each application message that the venue got."""
+    return [fields.get(b"%d" % tag, b"").decode() for fields in world.venue.heard]
+
+
+def states(world: World) -> list[SessionState]:
+    """The session's steps in the log."""
+    return [p.state for p in world.journal.payloads(Kind.SESSION) if isinstance(p, SessionChanged)]
+
+
+def refusals(world: World) -> list[Reason]:
+    """The reasons of the refusals in the log."""
+    return [p.reason for p in world.journal.payloads(Kind.REFUSED) if isinstance(p, Refused)]
