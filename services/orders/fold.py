@@ -1,12 +1,7 @@
 """The fold: one journal record applied to the books. Pure, total and the same in a replay as live.
 
-Every rule that turns what the log says into the state of an order stands here, in `common.order_state` and in
-`common.outcome`. Evidence of absence (DESIGN 8) is decided here too, from the records alone:
-
-- GAP_FILLED: the venue's own numbers show that it never received the message;
-- "not found" over FIX, asked on a later connection, at a venue whose requests die with their connection;
-- "not found" over REST for the order, and all trades since told with no stranger among them, both asked after the old
-  connection's end was read, and answered, by the venue's clock, after the window and its processing limit had closed.
+Every rule that turns what the log says into the state of an order stands here, in `common.order_state`, in
+`common.outcome` and in `common.absence`.
 """
 
 from collections.abc import Callable
@@ -15,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from common.absence import DOWN, no_stranger, unknown_over_fix, window_closed
 from common.journal.frames import EPOCH, Record
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
@@ -67,9 +63,6 @@ from services.orders.names import Remembered, cl_ord_id_of, command_identity, re
 WRITER = "orders"
 MSG_TYPES_OF_NEW_ORDERS = frozenset({"XCN"})
 """MsgType(35) of amendments that are a cancel and a new order."""
-
-CLOCK_MARGIN_NS = 1_000_000_000
-"""How far the venue's clock may be ahead of ours: more than its own check of SendingTime(52) lets pass."""
 
 _EVENTS = {
     "0": "new", "1": "trade", "2": "trade", "3": "done_for_day", "4": "canceled", "5": "replaced",
@@ -428,8 +421,8 @@ class Fold:
     def _unknown_at_venue(self, record: Record, inbound: Inbound, order: Order) -> None:
         """The answer to OrderStatusRequest(H) is that there is no such order."""
         never_heard = not order.legs[0].word and not order.legs[0].filled_qty
-        asked_later = inbound.connection > order.sent_connection
-        settled = never_heard and asked_later and not self.books.window_ns(order.venue)
+        window_ns = self.books.window_ns(order.venue)
+        settled = never_heard and unknown_over_fix(inbound.connection, order.sent_connection, window_ns)
         if settled and not order.is_closed:
             order.end(OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
             self._order_changed(record, order, "settled")
@@ -509,13 +502,13 @@ class Fold:
         self._changes.append(SessionMoved(moved.session))
 
     def _session_state(self, record: Record, venue: VenueBooks, state: SessionState) -> None:
-        was_up = venue.state not in _DOWN
+        was_up = venue.state not in DOWN
         venue.state = state
         if state is SessionState.LOGGED_ON:
             venue.up_lsn = record.lsn
         if state is SessionState.OPENED:
             venue.opened_connection = venue.connection
-        if state not in _DOWN and (state is not SessionState.CONNECTING or not was_up):
+        if state not in DOWN and (state is not SessionState.CONNECTING or not was_up):
             return
         venue.down_lsn = record.lsn
         facts = self.books.facts.get(venue.venue)
@@ -608,20 +601,12 @@ class Fold:
         self._changes.append(Inquired(order, True))
 
     def _window_closed(self, answer: Answer, sent_ns: int, connection: int) -> bool:
-        """Whether, when this was asked and answered, nothing sent then on that connection could still take effect."""
-        venue = self.books.venue(answer.venue)
-        dead = venue.connection > connection or venue.state in _DOWN
-        asked_after = venue.down_lsn < answer.ask.asked_lsn
-        closes_ns = sent_ns + self.books.window_ns(answer.venue) + CLOCK_MARGIN_NS
-        # A venue that has answered a request with "timed out" is done with it when its window has closed, whether or
-        # not the connection lives; one whose connection died must be asked after its end was read.
-        return answer.venue_ns > closes_ns and (asked_after or not dead)
+        books = self.books
+        return window_closed(answer, books.venue(answer.venue), sent_ns, connection, books.window_ns(answer.venue))
 
     def _no_stranger(self, answer: Answer, sent_ns: int) -> bool:
-        """Whether all trades of the symbol were told after the window too, each of an order that we know."""
-        asked = self.books.venue(answer.venue).trades_asked.get(answer.ask.symbol)
-        closes_ns = sent_ns + self.books.window_ns(answer.venue) + CLOCK_MARGIN_NS
-        return asked is not None and asked.venue_ns > closes_ns and not asked.strangers
+        told = self.books.venue(answer.venue).trades_asked.get(answer.ask.symbol)
+        return no_stranger(told, sent_ns, self.books.window_ns(answer.venue))
 
     def _trades_answer(self, record: Record, answer: Answer) -> None:
         ask = answer.ask
@@ -722,7 +707,6 @@ class Fold:
 
 
 _LATCH = frozenset({SessionState.LATCHED, SessionState.UNLATCHED})
-_DOWN = frozenset({SessionState.DISCONNECTED, SessionState.HALTED, SessionState.LOGGED_OUT_BY_HAND})
 _VERDICTS = {"2": OrderStatus.FILLED, "4": OrderStatus.CANCELED, "8": OrderStatus.REJECTED, "C": OrderStatus.EXPIRED}
 
 

@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from common.instant import NS_PER_S
+from common.absence import DOWN, is_dead, no_stranger, unknown_over_fix, window_closed
 from common.journal.frames import Record
 from common.messages import (
     HASH_EVERY,
@@ -64,10 +64,6 @@ order.
 MAX_STRANGERS = 1024
 """Orders of somebody else on our account that are remembered, and fills of orders that nobody has named yet."""
 
-CLOCK_MARGIN_NS = NS_PER_S
-"""How far the venue's clock may be ahead of ours: more than its own check of SendingTime(52) lets pass."""
-
-DOWN = frozenset({SessionState.DISCONNECTED, SessionState.HALTED, SessionState.LOGGED_OUT_BY_HAND})
 PASSING = frozenset({SessionState.NUMBERS_SET, SessionState.LATCHED, SessionState.UNLATCHED})
 """Session records that say nothing of its connection."""
 
@@ -418,7 +414,7 @@ class RiskState:
         request dies with its connection.
         """
         never_heard = not working.leg.word and not working.leg.filled_qty
-        if never_heard and connection > working.connection and not self._window_ns(working.venue):
+        if never_heard and unknown_over_fix(connection, working.connection, self._window_ns(working.venue)):
             working.leg.word = REJECTED
             self._count(working)
 
@@ -555,18 +551,12 @@ class RiskState:
         life = self.sessions.get(working.venue)
         if not never_heard or life is None or working.amendments:
             return
-        dead = life.connection > working.connection or life.state in DOWN
-        closes_ns = working.sent_ns + self._window_ns(working.venue) + CLOCK_MARGIN_NS
+        sent_ns, window_ns = working.sent_ns, self._window_ns(working.venue)
         told = self.trades_told.get((working.venue, working.symbol))
-        # A venue that said "timed out" is done with the request when its window has closed, whether or not the
-        # connection lives; one whose connection died must be asked after its end was read.
         if (
-            (dead or working.doubtful)
-            and (not dead or life.down_lsn < payload.ask.asked_lsn)
-            and payload.venue_ns > closes_ns
-            and told is not None
-            and told.venue_ns > closes_ns
-            and not told.strangers
+            (is_dead(life, working.connection) or working.doubtful)
+            and window_closed(payload, life, sent_ns, working.connection, window_ns)
+            and no_stranger(told, sent_ns, window_ns)
         ):
             working.leg.word = REJECTED
             self._count(working)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.absence import CLOCK_MARGIN_NS
 from common.instant import NS_PER_S
 from common.messages import (
     AmendOrder,
@@ -30,7 +31,7 @@ from common.messages import (
     Withdrawn,
 )
 from common.venues.binance import Binance
-from services.risk.state import CLOCK_MARGIN_NS, MAX_ALIASES, MAX_ENDED, RiskState
+from services.risk.state import MAX_ALIASES, MAX_ENDED, RiskState
 from tests.services.risk.rig import DECODE, Log, Orders, Rig, facts, report
 
 WINDOW_NS = Binance().window_ns + CLOCK_MARGIN_NS

@@ -1,0 +1,76 @@
+"""Evidence of absence: when "there is no such order" proves that a message never had, and never will have, an effect.
+
+Silence proves nothing, and neither does a timeout. What proves it is that the venue, asked after nothing sent then
+could take effect any more, knows neither the order nor a trade of it. Over FIX that is so on a later connection, at a
+venue whose requests die with their connection. Over REST it is so when
+
+- the question was asked after the end of the connection that carried the message was read, or that connection still
+  lives and the venue itself said that it is done with the request;
+- it was answered, by the venue's clock, after the venue's window for the message and its processing limit had closed;
+- all trades of the symbol were told after that too, each of an order that is known.
+"""
+
+from typing import Final, Protocol
+
+from common.instant import NS_PER_S
+from common.messages import Answer, SessionState
+
+CLOCK_MARGIN_NS: Final = NS_PER_S
+"""How far the venue's clock may be ahead of ours: more than its own check of SendingTime(52) lets pass."""
+
+DOWN: Final = frozenset({SessionState.DISCONNECTED, SessionState.HALTED, SessionState.LOGGED_OUT_BY_HAND})
+"""A session's states in which it has no connection."""
+
+
+class Line(Protocol):
+    """What the log last said of a venue's session; `down_lsn` is where the end of its last connection stands."""
+
+    @property
+    def connection(self) -> int:
+        """The number of the last connection."""
+
+    @property
+    def state(self) -> str:
+        """One of `SessionState`."""
+
+    @property
+    def down_lsn(self) -> int:
+        """0 where no connection has ended."""
+
+
+class TradesTold(Protocol):
+    """The last time that REST told all trades of a symbol: its clock then, and how many were of orders unknown to
+    us."""
+
+    @property
+    def venue_ns(self) -> int:
+        """Unix time by the venue's clock."""
+
+    @property
+    def strangers(self) -> int:
+        """Trades of orders that are neither ours nor known as somebody else's."""
+
+
+def is_dead(line: Line, connection: int) -> bool:
+    """Whether the connection that carried a message has ended."""
+    return line.connection > connection or line.state in DOWN
+
+
+def unknown_over_fix(asked_on: int, sent_on: int, window_ns: int) -> bool:
+    """Whether "no such order", asked on the connection `asked_on`, proves that what was sent on `sent_on` never
+    arrived."""
+    return asked_on > sent_on and not window_ns
+
+
+def window_closed(answer: Answer, line: Line, sent_ns: int, connection: int, window_ns: int) -> bool:
+    """Whether, when this was asked and answered, nothing sent at `sent_ns` on that connection could still take
+    effect."""
+    # A venue that has answered a request with "timed out" is done with it when its window has closed, whether or not
+    # the connection lives; one whose connection died must be asked after its end was read.
+    asked_after = line.down_lsn < answer.ask.asked_lsn or not is_dead(line, connection)
+    return asked_after and answer.venue_ns > sent_ns + window_ns + CLOCK_MARGIN_NS
+
+
+def no_stranger(told: TradesTold | None, sent_ns: int, window_ns: int) -> bool:
+    """Whether all trades of the symbol were told after the window too, each of an order that is known."""
+    return told is not None and told.venue_ns > sent_ns + window_ns + CLOCK_MARGIN_NS and not told.strangers
