@@ -63,9 +63,6 @@ class SessionCore(Core):
     def __init__(self, config: SessionConfig, dialect: Dialect, files: Files, folded: Folded | None = None) -> None:
         """`files` is the disk of the kill latch and the emergency file; `folded` what a snapshot holds of the log."""
         super().__init__(f"session@{config.venue}")
-        self.config = config
-        self.dialect = dialect
-        self.files = files
         self.folded = folded or Folded(self.name, config.venue, dialect)
         self.history = self.folded.history
         self.emergency = Emergency(config.emergency_folder, config.venue, self.name, files, config.emergency_bytes)
