@@ -113,6 +113,8 @@ class CancelRequests:
 
         What comes of a wish is told by its order's own events.
         """
+        if not self._accepting:
+            return
         for command, targets in list(self._accepting.items()):
             left = [target for target in targets if not self._is_carried(target)]
             if left:

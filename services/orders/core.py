@@ -164,14 +164,16 @@ class OrdersCore(Core):
 
     def next_deadline_ns(self) -> int | None:
         """See `Core`."""
-        times = [self._appender.next_deadline_ns(), self._follower.next_deadline_ns(), *self._life.deadlines_ns()]
+        times = [
+            self._appender.next_deadline_ns(), self._follower.next_deadline_ns(), self._life.next_deadline_ns(),
+        ]  # fmt: skip
         if self._life.live and not self._life.away:
             times.append(self._next_step_ns())
         return min((time for time in times if time is not None), default=None)
 
     def _next_step_ns(self) -> int | None:
         """When a cancel, a question or a gate is due; never at once again, whatever holds up what is due."""
-        times = [self._cancels.wishes.next_ns(), *(venue.next_ns() for venue in self._venues.values())]
+        times = [self._cancels.wishes.next_ns(), *[venue.next_ns() for venue in self._venues.values()]]
         due = min((time for time in times if time is not None), default=None)
         return None if due is None else max(due, self._stepped_boot_ns + STEP_NS)
 
@@ -254,7 +256,8 @@ class OrdersCore(Core):
                 self._digests.take(record.lsn, now, append=life.live)
             if record.kind == Kind.STATE_HASH:
                 self._digests.check(record)
-        life.back()
+        if life.away:
+            life.back()
         if not life.live and grant is not None and self.books.lsn >= grant.lsn:
             if self.books.stamp_ns > grant.stamp_ns + MAX_TIME_TO_LIVE_NS:
                 self._go_live(now)

@@ -68,9 +68,8 @@ class Life:
 
     def back(self) -> None:
         """What the journal gave was applied: it is not away any more."""
-        if self.away:
-            self.away = False
-            self._clients.tell_all(self.status(0))
+        self.away = False
+        self._clients.tell_all(self.status(0))
 
     def check_away(self, now: Instant) -> None:
         """Ask where the journal stands, and tell that it is away, when it has been silent for too long."""
@@ -92,9 +91,10 @@ class Life:
         """The stop is done."""
         self._stopping_boot_ns = None
 
-    def deadlines_ns(self) -> list[int]:
-        """When `check_away` and `is_late` may say otherwise, in boot time."""
-        times = [self._heard_boot_ns + SILENCE_NS] if self.granted and not self.away else []
-        if self._stopping_boot_ns is not None:
-            times.append(self._stopping_boot_ns + STOP_NS)
-        return times
+    def next_deadline_ns(self) -> int | None:
+        """When `check_away` or `is_late` may say otherwise, in boot time."""
+        silent_ns = self._heard_boot_ns + SILENCE_NS if self._appender.granted and not self.away else None
+        if self._stopping_boot_ns is None:
+            return silent_ns
+        late_ns = self._stopping_boot_ns + STOP_NS
+        return late_ns if silent_ns is None else min(silent_ns, late_ns)

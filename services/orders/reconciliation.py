@@ -106,8 +106,11 @@ class Reconciliation:
 
     def next_ns(self) -> int | None:
         """When `step` has something to do, in boot time."""
-        times = (self._inquiries.next_ns(), self._gate_boot_ns, self._orphan_boot_ns)
-        return min((time for time in times if time is not None), default=None)
+        due = self._inquiries.next_ns()
+        for time in (self._gate_boot_ns, self._orphan_boot_ns):
+            if time is not None and (due is None or time < due):
+                due = time
+        return due
 
     def doubts(self) -> int:
         """How many orders are in doubt."""
