@@ -1,14 +1,14 @@
 """`fixring simulate`: the whole system in one process under a seeded adversary."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 import orjson
 
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
-from scripts.simulation.coverage import Unmeasured, measure
+from scripts.simulation.coverage import FileCoverage, Rest, Unmeasured, measure, measure_rest
 from scripts.simulation.invariants import INVARIANTS
 from scripts.simulation.many import Summary, Total, find_planted, run_many
 from scripts.simulation.plan import SENTENCES
@@ -28,6 +28,9 @@ LINES = 120
 @click.option("--jobs", default=0, help="Processes; 0 for one a core.")
 @click.option("--shrink/--no-shrink", "shrinks", default=True, help="Look for a shorter case after a violation.")
 @click.option("--coverage", "covers", is_flag=True, help="Print the branches of the cores that the seeds reach.")
+@click.option(
+    "--tests", "with_tests", is_flag=True, help="Coverage, and which of the rest the tests of the cores reach."
+)
 @click.option("--lines", default=LINES, show_default=True, help="Lines of the timeline that are shown.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.option("--list", "lists", is_flag=True, help="List the invariants, the faults and the planted bugs.")
@@ -41,6 +44,7 @@ def simulate(
     jobs: int,
     shrinks: bool,
     covers: bool,
+    with_tests: bool,
     lines: int,
     as_json: bool,
     lists: bool,
@@ -53,8 +57,8 @@ def simulate(
         _list(as_json)
     elif planted == "all":
         _look_for_all(as_json)
-    elif covers:
-        _cover(seed, seeds, steps, as_json)
+    elif covers or with_tests:
+        _cover(seed, seeds, steps, with_tests, as_json)
     else:
         cases = [Case(number, steps, without, _numbers(only), _bug(planted)) for number in range(seed, seed + seeds)]
         _run(cases, jobs or os.cpu_count() or 1, shrinks, lines, as_json)
@@ -133,19 +137,36 @@ def _look_for_all(as_json: bool) -> None:
         raise CommandError(f"not found: {', '.join(missed)}")
 
 
-def _cover(seed: int, seeds: int, steps: int, as_json: bool) -> None:
+def _cover(seed: int, seeds: int, steps: int, with_tests: bool, as_json: bool) -> None:
     try:
-        files = measure(seed, seeds, steps)
+        files = measure_rest(seed, seeds, steps) if with_tests else measure(seed, seeds, steps)
     except Unmeasured as error:
         raise CommandError(str(error)) from None
     if as_json:
         click.echo(orjson.dumps({"files": [file._asdict() for file in files]}))
         return
     for file in files:
-        missed = ", ".join(f"{start}->{'exit' if end < 0 else end}" for start, end in file.missed)
-        click.echo(f"{file.path:44} {file.taken:4} of {file.branches:4}  {missed}")
+        click.echo(f"{file.path:44} {file.taken:4} of {file.branches:4}  {_missed(file)}")
     branches, taken = sum(file.branches for file in files), sum(file.taken for file in files)
-    click.echo(f"{'all':44} {taken:4} of {branches:4}  {100 * taken / max(1, branches):.1f} %")
+    click.echo(f"{'all':44} {taken:4} of {branches:4}  {100 * taken / max(1, branches):.1f} %{_untested(files)}")
+
+
+def _missed(file: FileCoverage | Rest) -> str:
+    if isinstance(file, FileCoverage):
+        return _branches(file.missed)
+    return f"tests: {_branches(file.tested) or '-'}; neither: {_branches(file.neither) or '-'}"
+
+
+def _branches(branches: list[tuple[int, int]]) -> str:
+    return ", ".join(f"{start}->{'exit' if end < 0 else end}" for start, end in branches)
+
+
+def _untested(files: Sequence[FileCoverage | Rest]) -> str:
+    rests = [file for file in files if isinstance(file, Rest)]
+    if not rests:
+        return ""
+    tested, neither = sum(len(file.tested) for file in rests), sum(len(file.neither) for file in rests)
+    return f"; of the rest {tested} by tests, {neither} by neither"
 
 
 def _list(as_json: bool) -> None:

@@ -83,11 +83,12 @@ class BinanceMarketData(BinanceGateway):
     # ---- requests
 
     def _request(self, peer: Peer, msg_type: str, f: Fields, fields: list[list[bytes]], seq: int, now: Instant) -> None:
+        """One of `wire.MARKET_DATA_FIELDS` beside the session's own: V, x or XLQ."""
         if msg_type == "V":
             self._subscription(peer, f, fields, now)
         elif msg_type == "x":
             self._instruments(peer, f, now)
-        elif msg_type == "XLQ":
+        else:
             self._limits(peer, f, now)
 
     def _subscription(self, peer: Peer, f: Fields, fields: list[list[bytes]], now: Instant) -> None:

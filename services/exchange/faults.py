@@ -53,7 +53,7 @@ class Fault:
 
 
 class BadFault(ValueError):
-    """The order for a fault names no kind or scope that there is, or a number that cannot be."""
+    """The order for a fault names no kind or scope that there is."""
 
 
 class Faults:
@@ -70,8 +70,6 @@ class Faults:
             raise BadFault(f"no fault {kind!r}: there is {', '.join(FAULT_SENTENCES)}")
         if scope not in SCOPES:
             raise BadFault(f"no scope {scope!r}: there is {', '.join(SCOPES)}")
-        if count < 0 or ms < 0:
-            raise BadFault("`count` and `ms` are not negative")
         self._numbers += 1
         fault = Fault(self._numbers, Kind(kind), scope, count, ms, text)
         self._active.append(fault)

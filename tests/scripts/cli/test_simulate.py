@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from scripts.cli import main
+from scripts.cli import main, simulate
+from scripts.simulation.coverage import Rest
 
 
 def test_a_run_without_a_violation_prints_its_rates(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,3 +50,15 @@ def test_the_branches_that_are_reached_are_printed(capsys: pytest.CaptureFixture
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("services/orders/core.py") for line in lines)
     assert lines[-1].startswith("all") and lines[-1].endswith("%")
+
+
+def test_what_the_tests_reach_of_the_rest_is_printed_beside_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [Rest("a.py", 6, 3, [(1, 2), (3, -1)], [(4, 5)]), Rest("b.py", 4, 4, [], [])]
+    monkeypatch.setattr(simulate, "measure_rest", lambda seed, seeds, steps: files)
+    assert main.run(["simulate", "--tests"]) == 0
+    first, second, total = capsys.readouterr().out.splitlines()
+    assert first.endswith("3 of    6  tests: 1->2, 3->exit; neither: 4->5")
+    assert second.endswith("4 of    4  tests: -; neither: -")
+    assert total.endswith("7 of   10  70.0 %; of the rest 2 by tests, 1 by neither")

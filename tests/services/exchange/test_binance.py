@@ -119,12 +119,23 @@ def test_the_published_signature_vector_verifies() -> None:
         ({"38": "1"}, -1170),
         ({"52": "20200101-00:00:00.000000"}, -1021),
         ({"25000": "60001"}, -1100),
+        ({"56": "FUTURES"}, -1100),
+        ({"98": "1"}, -1100),
+        ({"25036": "3"}, -1100),
+        ({"96": ""}, -1102),
     ],
 )
 def test_logons_that_are_refused(world: World, change: dict[str, str], code: int) -> None:
     answer = RawClient(world).logon(change)
     assert "35=3|" in answer and f"25016={code}|" in answer
     assert world.core.venue.lines == []
+
+
+def test_the_signature_follows_its_length(world: World) -> None:
+    stamp = utc_timestamp(world.now.wall_ns, 6).decode()
+    head = f"35=A|49=FXR1|56=SPOT|34=1|52={stamp}|98=0|108=30|95=1|141=Y|96=x|553={API_KEY}|25035=2|"
+    answer = RawClient(world).say(head)
+    assert "371=96|" in answer and "25016=-1172|" in answer
 
 
 def test_a_signature_of_other_text_is_refused(world: World) -> None:
@@ -213,6 +224,15 @@ def test_a_gap_ends_the_session(world: World) -> None:
         ("35=D|11=a|38=0.000000001|40=2|54=1|55=BTCUSDT|44=900|59=1|", -1111, "38"),
         ("35=D|11=a|38=one|40=2|54=1|55=BTCUSDT|44=900|59=1|", -1100, "38"),
         ("35=F|11=c|55=BTCUSDT|54=1|41=x|", -1170, "54"),
+        ("35=D|11=a|38=1|40=2|18=5|54=1|55=BTCUSDT|44=900|", -1100, "18"),
+        ("35=D|11=a|38=1e2|40=2|54=1|55=BTCUSDT|44=900|59=1|", -1100, "38"),
+        ("35=D|11=a|x=1|38=1|40=2|54=1|55=BTCUSDT|44=900|59=1|", -1169, None),
+        ("35=E|11=a|", -2010, None),
+        ("35=F|11=c|55=NOPE|41=x|", -1121, "55"),
+        ("35=F|11=c|55=BTCUSDT|37=x|", -1100, "37"),
+        ("35=q|11=c|55=BTCUSDT|530=7|", -1100, "530"),
+        ("35=q|11=c|55=NOPE|530=1|", -1121, "55"),
+        ("35=XCN|25033=3|41=x|11=a|38=1|40=2|54=1|55=BTCUSDT|44=900|59=1|", -1100, "25033"),
         ("35=F|11=c|55=BTCUSDT|", -1102, None),
         ("35=G|11=c|55=BTCUSDT|", -1177, "35"),
         ("35=H|11=c|55=BTCUSDT|", -1177, "35"),
@@ -224,6 +244,13 @@ def test_messages_that_are_rejected_by_number(world: World, body: str, code: int
     assert "35=3|49=SPOT|56=FXR00001|34=2|" in answer and "45=2|" in answer and f"25016={code}|" in answer
     assert tag is None or f"371={tag}|" in answer
     assert order(client, "good", "1", "1", "900")[0][150] == "0"
+
+
+def test_a_session_keeps_its_name_and_says_nothing_after_its_logout(world: World) -> None:
+    client = connect(world)
+    assert "371=49|" in again(client, "35=0|", t49="OTHER")
+    assert "58=Logout acknowledgment.|" in again(client, "35=5|")
+    assert "25016=-1035|" in again(client, "35=0|")
 
 
 def test_the_window_is_counted_from_sending_time(world: World) -> None:
@@ -395,6 +422,20 @@ def test_the_unfilled_order_count_is_limited(tmp_path: Path) -> None:
     assert order(client, "d", "1", "1", "900")[0][150] == "0"
 
 
+@pytest.mark.parametrize(("despite", "left"), [("", ["a", "b"]), ("25038=2|", ["b"])])
+def test_too_many_orders_stop_a_replacement_and_its_cancel_only_where_both_are_one(
+    tmp_path: Path, despite: str, left: list[str]
+) -> None:
+    world = World(tmp_path, msgspec.structs.replace(BINANCE, unfilled_order_limit=2))
+    client = connect(world)
+    for name in "ab":
+        order(client, name, "1", "1", "900")
+    text = f"25033=1|41=a|25034=a_c|11=c|38=1|40=2|54=1|55=BTCUSDT|44=901|59=1|{despite}"
+    refused = client.send("XCN", text)[-1]
+    assert picked(refused, 150, 11, 25016) == ("8", "c", "-1015")
+    assert [o["cl_ord_id"] for o in world.ask("orders")["orders"]] == left  # type: ignore[attr-defined]
+
+
 # ---- market data
 
 
@@ -445,12 +486,34 @@ def test_depth_updates_join_up(world: World) -> None:
         ("262=a|263=1|264=1|146=1|55=NOPE|267=2|269=0|269=1|", "25016=-1121|"),
         ("262=r|263=1|264=5|146=1|55=BTCUSDT|267=2|269=0|269=1|", "281=1|25016=-1190|"),
         ("262=b|263=1|264=1|146=1|55=BTCUSDT|267=2|269=0|269=1|", "281=1|25016=-1191|"),
+        ("262=b|263=0|264=1|146=1|55=BTCUSDT|267=2|269=0|269=1|", "25016=-1100|"),
+        ("262=b|263=1|264=5|267=2|269=0|269=1|", "25016=-1102|"),
+        ("262=b|263=2|", "58=No such subscription.|"),
+        ("262=b|263=1|264=5|146=1000|" + "55=BTCUSDT|" * 1000 + "267=2|269=0|269=1|", "58=Too many subscriptions.|"),
     ],
 )
 def test_subscriptions_that_are_refused(world: World, body: str, answer: str) -> None:
     client = connect(world, "MD1", "market_data")
     client.send("V", "262=r|263=1|264=1|146=1|55=BTCUSDT|267=2|269=0|269=1|")
     assert answer in again(client, f"35=V|{body}")
+
+
+def test_what_is_no_longer_subscribed_to_is_not_told(world: World) -> None:
+    trader, client = connect(world), connect(world, "MD1", "market_data")
+    client.send("V", "262=r|263=1|264=1|146=1|55=BTCUSDT|267=2|269=0|269=1|")
+    order(trader, "a", "1", "1", "900")
+    world.pass_time(0.1, 0.02)
+    assert client.send("V", "262=r|263=2|") == []
+    order(trader, "b", "1", "1", "901")
+    world.pass_time(0.1, 0.02)
+    assert client.got == []
+
+
+def test_instruments_are_told_one_by_one_or_all(world: World) -> None:
+    client = connect(world, "MD1", "market_data")
+    assert "320=i|146=1|55=ETHUSDT|" in again(client, "35=x|320=i|559=0|55=ETHUSDT|")
+    assert "25016=-1121|" in again(client, "35=x|320=i|559=0|55=NOPE|")
+    assert "371=559|" in again(client, "35=x|320=i|559=9|")
 
 
 def test_orders_have_no_place_on_market_data(world: World) -> None:
@@ -574,11 +637,70 @@ def test_rest_refusals(world: World, p: dict[str, object], status: int, code: in
     assert (got, answer["code"]) == (status, code)  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("method", "name", "p", "code"),
+    [
+        ("GET", "myTrades", {"fromId": 1, "startTime": 1}, -1128),
+        ("DELETE", "order", {"orderId": 99}, -2011),
+        ("GET", "order", {}, -1102),
+    ],
+)
+def test_rest_requests_that_are_refused(world: World, method: str, name: str, p: dict[str, Any], code: int) -> None:
+    got, answer = Http(world).ask(method, name, symbol="BTCUSDT", **p)
+    assert (got, answer["code"]) == (400, code)  # type: ignore[index]
+
+
+def test_rest_wants_a_signature_and_lists_orders_from_one_on(world: World) -> None:
+    client, http = connect(world), Http(world)
+    for name in "abc":
+        order(client, name, "1", "1", "900")
+    status, answer = http.send("GET", "/api/v3/account?timestamp=1", API_KEY)
+    assert (status, answer["code"]) == (400, -1102)  # type: ignore[index]
+    second = world.core.venue.state.find("desk", "b")
+    assert second is not None
+    _, rows = http.ask("GET", "allOrders", symbol="BTCUSDT", orderId=second.order_id)
+    assert [row["clientOrderId"] for row in rows] == ["b", "c"]  # type: ignore[attr-defined]
+
+
+def test_a_cancel_over_rest_can_be_lost(world: World) -> None:
+    client, http = connect(world), Http(world)
+    order(client, "a", "1", "1", "900")
+    world.ask("fault", kind="lost", scope="rest")
+    status, answer = http.ask("DELETE", "order", symbol="BTCUSDT", origClientOrderId="a")
+    assert (status, answer["code"]) == (400, -1006)  # type: ignore[index]
+    assert world.ask("order", cl_ord_id="a")["order"]["ord_status"] == "0"  # type: ignore[index]
+
+
+def test_rest_reads_a_body_up_to_its_bound_and_closes_what_is_idle_or_done(world: World) -> None:
+    def request(length: int, body: bytes, more: str = "") -> bytes:
+        return f"POST /api/v3/time HTTP/1.1\r\nHost: x\r\n{more}Content-Length: {length}\r\n\r\n".encode() + body
+
+    raw = RawClient(world, "rest")
+    assert "HTTP/1.1 405" in raw.push(request(3, b"a=1"))
+    assert len(world.core.venue.lines) == 1
+    assert "HTTP/1.1 413" in raw.push(request(1 << 20, b"x" * (1 << 20)))
+    assert world.core.venue.lines == []
+    assert "HTTP/1.1 405" in RawClient(world, "rest").push(request(0, b"", "Connection: close\r\n"))
+    assert world.core.venue.lines == []
+    RawClient(world, "rest")
+    world.pass_time(120, 10)
+    assert world.core.venue.lines == []
+
+
+def test_a_stop_closes_rest(world: World) -> None:
+    RawClient(world, "rest")
+    world.core.stop(world.now)
+    world.pump()
+    assert world.core.venue.lines == []
+
+
 def test_public_rest(world: World) -> None:
     http = Http(world)
     assert http.send("GET", "/api/v3/time") == (200, {"serverTime": world.now.wall_ns // 10**6})
     _, info = http.send("GET", "/api/v3/exchangeInfo?symbols=%5B%22BTCUSDT%22%5D")
     assert [s["symbol"] for s in info["symbols"]] == ["BTCUSDT"]  # type: ignore[index]
+    _, one = http.send("GET", "/api/v3/exchangeInfo?symbol=ETHUSDT")
+    assert [s["symbol"] for s in one["symbols"]] == ["ETHUSDT"]  # type: ignore[index]
     assert http.send("GET", "/api/v3/nothing")[0] == 404
     assert http.send("GET", "/elsewhere")[0] == 404
     assert http.send("POST", "/api/v3/time")[0] == 405

@@ -80,6 +80,7 @@ def test_cancel_gives_back_what_was_locked() -> None:
         (terms("taken", "1", "1", "100"), Refusal.DUPLICATE),
         (terms("o", "1", "1", "150")._replace(post_only=True), Refusal.WOULD_TAKE),
         (terms("o", "1", "1000", None), Refusal.BAD_QTY),
+        (terms("o", "1", "1", "100")._replace(post_only=True, time_in_force="3"), Refusal.BAD_TERMS),
     ],
 )  # fmt: skip
 def test_refused_orders_change_nothing(order: object, refusal: Refusal) -> None:
@@ -172,11 +173,21 @@ def test_refused_replacements(name: str, qty: str, price: str, refusal: Refusal)
     assert engine.check_replace(order, name, D(qty), D(price)) is refusal
 
 
+def test_open_orders_of_a_symbol_are_counted() -> None:
+    engine = make_engine()
+    for number in range(100):
+        placed(engine, f"o{number}", "1", "0.01", "600")
+    assert engine.check(terms("more", "1", "0.01", "600")) is Refusal.TOO_MANY_ORDERS
+    engine.cancel(engine.state.open_orders("desk", "BTCUSDT")[0], WALL_NS)
+    assert engine.check(terms("more", "1", "0.01", "600")) is None
+
+
 def test_reducing_only_reduces() -> None:
     engine = make_engine()
     order = placed(engine, "a", "1", "2", "100")
     placed(engine, "x", "2", "1", "100", account="")
     assert engine.check_reduce(order, "a", D(3)) is Refusal.NOT_LESS
+    assert engine.check_reduce(order, "a", D("1.0005")) is Refusal.BAD_QTY
     assert engine.check_reduce(order, "a", D(2)) is Refusal.NO_CHANGE
     assert engine.check_reduce(order, "a", D(1)) is Refusal.BELOW_FILLED
     assert engine.check_reduce(order, "a", D("1.5")) is None

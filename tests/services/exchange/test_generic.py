@@ -262,6 +262,100 @@ def test_the_exchange_takes_leave_when_it_stops(world: World) -> None:
     assert client.again().session.logged_on
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason", "tag"),
+    [("38=1|40=2|", "1", "44"), ("38=Infinity|40=2|44=900|", "5", "38"), ("38=1E40|40=2|44=900|", "5", "38")],
+)
+def test_an_order_without_its_numbers_is_rejected_by_field(world: World, fields: str, reason: str, tag: str) -> None:
+    (reject,) = Client(world).send("D", f"11=bad|55=BTCUSDT|54=1|{fields}")
+    assert picked(reject, 35, 373, 371) == ("3", reason, tag)
+
+
+def test_a_possible_resend_of_a_known_order_is_answered_with_its_state(world: World) -> None:
+    client = Client(world)
+    client.order("a", "1", "1", "900")
+    (state,) = client.order("a", "1", "5", "900", "97=Y|")
+    assert picked(state, 150, 39, 11, 38) == ("I", "0", "a", "1")
+
+
+def test_a_cancel_that_a_fill_overtook_is_too_late(world: World) -> None:
+    client = Client(world)
+    client.order("a", "2", "0.001", "6000")
+    world.ask("fault", kind="late_fill", scope="fix")
+    said = client.send("F", "11=c|41=a|55=BTCUSDT|54=2|")
+    assert ("9", "0") in [picked(m, 35, 102) for m in said]
+    assert ("8", "F") in [picked(m, 35, 150) for m in said]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ("263=7|264=1|267=1|269=0|146=1|55=BTCUSDT|", "4"),
+        ("263=1|264=x|267=1|269=0|146=1|55=BTCUSDT|", "5"),
+        ("263=1|264=1|267=1|269=9|146=1|55=BTCUSDT|", "8"),
+        ("263=2|", None),
+    ],
+)
+def test_subscriptions_that_are_refused(world: World, fields: str, reason: str | None) -> None:
+    (refused,) = Client(world, "FIXRINGMD", "market_data").send("V", f"262=r|{fields}")
+    assert picked(refused, 35, 262, 281) == ("Y", "r", reason)
+
+
+def test_subscriptions_are_counted_and_end_when_asked(world: World) -> None:
+    client, feed = Client(world), Client(world, "FIXRINGMD", "market_data")
+    for number in range(100):
+        assert feed.send("V", f"262=r{number}|263=1|264=1|267=1|269=0|146=1|55=BTCUSDT|")[0][35] == "W"
+    last = "262=more|263=1|264=1|267=1|269=0|146=1|55=BTCUSDT|"
+    assert picked(feed.send("V", last)[0], 35, 281) == ("Y", "2")
+    for number in range(100):
+        assert feed.send("V", f"262=r{number}|263=2|") == []
+    client.order("a", "1", "1", "900")
+    world.pass_time(0.3, 0.05)
+    assert feed.got == []
+
+
+def test_a_single_snapshot_is_followed_by_nothing(world: World) -> None:
+    client, feed = Client(world), Client(world, "FIXRINGMD", "market_data")
+    assert feed.send("V", "262=once|263=0|264=1|267=2|269=0|269=1|146=1|55=BTCUSDT|")[0][35] == "W"
+    feed.got.clear()
+    client.order("a", "1", "1", "900")
+    world.pass_time(0.3, 0.05)
+    assert feed.got == []
+
+
+def test_each_subscriber_hears_of_its_own_sides_depth_and_symbols(world: World) -> None:
+    client, feed = Client(world), Client(world, "FIXRINGMD", "market_data")
+    for name, depth, kind, symbol in (
+        ("offers", 1, "1", "BTCUSDT"), ("deep", 0, "1", "BTCUSDT"), ("two", 2, "0", "BTCUSDT"),
+        ("trades", 1, "2", "ETHUSDT"),
+    ):  # fmt: skip
+        feed.send("V", f"262={name}|263=1|264={depth}|267=1|269={kind}|146=1|55={symbol}|")
+    feed.got.clear()
+    for number in range(3):
+        client.order(f"b{number}", "1", "1", str(900 - number))
+    world.pass_time(0.3, 0.05)
+    assert {m[262] for m in feed.got} == {"two"}
+    assert picked(feed.send("V", "262=again|263=0|264=2|267=1|269=0|146=1|55=BTCUSDT|")[0], 35, 268) == ("W", "2")
+    feed.got.clear()
+    resting = world.core.venue.state.find("desk", "b0")
+    assert resting is not None
+    world.core.venue.fill_late(resting, world.now)
+    world.pump()
+    assert feed.got == []
+
+
+def test_market_data_clients_are_named_told_and_taken_leave_of(world: World) -> None:
+    stranger = Client(world, "NOBODY", "market_data")
+    assert not stranger.session.logged_on and stranger not in world.clients
+    feed = Client(world, "FIXRINGMD", "market_data")
+    world.ask("fault", kind="maintenance", scope="market_data", ms=60_000)
+    world.pass_time(0.1)
+    assert picked(feed.got[-1], 35, 58) == ("B", "You'll be disconnected in 60 seconds. Please reconnect.")
+    world.core.stop(world.now)
+    world.pump()
+    assert not feed.session.logged_on and b"58=The exchange is shutting down.\x01" in feed.wire
+
+
 def test_market_data_follows_the_book(world: World) -> None:
     client = Client(world)
     client.order("bid", "1", "1", "900")
