@@ -39,3 +39,7 @@ class Violation(Exception):
         super().__init__(f"{invariant}: {INVARIANTS[invariant]} {detail}")
         self.invariant = invariant
         self.detail = detail
+
+    def __reduce__(self) -> tuple[type["Violation"], tuple[str, str]]:
+        """It comes home from another process as it was."""
+        return Violation, (self.invariant, self.detail)

@@ -47,10 +47,9 @@ def test_tracing_changes_nothing() -> None:
     assert not plain.lines and traced.lines
 
 
-@pytest.mark.proof
-def test_ten_thousand_seeds() -> None:
-    violations = []
-    for result in run_many((Case(seed, 2000) for seed in range(10_000)), os.cpu_count() or 1):
-        if result.violation is not None:
-            violations.append(f"{result.violation}; repeat it with {result.case.command}")
-    assert not violations
+def test_a_violation_comes_home_from_another_process() -> None:
+    cases = [Case(seed, 1200, planted="release-unacknowledged") for seed in range(16)]
+    found = [result for result in run_many(cases, 2) if result.violation is not None]
+    assert found
+    alone = run(found[0].case)
+    assert str(alone.violation) == str(found[0].violation)
