@@ -28,6 +28,7 @@ ENV_PREFIX = "FIXRING__"
 # A venue's name stands in file names, ipc paths, environment variables and the journal's 32-byte writer field.
 VENUE_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 STRATEGY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
+HOST_AND_PORT = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 # sockaddr_un.sun_path holds 108 bytes with the closing NUL.
 IPC_PATH_MAX_BYTES = 107
 # The longest deadline that orders may set (D): the wait after a restart rests on it.
@@ -270,6 +271,8 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
 class FixConfig(Section, frozen=True, kw_only=True):
     """One FIX session: order entry or market data.
 
+    `fallback_hosts`: "name:port" each (an IPv6 address in brackets), tried in turn when `host` does not log us on; the
+    one that did is dialled first again. They share the session's numbers, its CompIDs and `tls.server_name`.
     Either `sender_comp_id`, or `comp_id_prefix` where each connection takes the next SenderCompID(49) of a small set
     (prefix and counter). `reconnect_min_ms`, `reconnect_max_ms`: the bounds of the back-off between connections.
     """
@@ -285,12 +288,28 @@ class FixConfig(Section, frozen=True, kw_only=True):
     reconnect_min_ms: PositiveInt = 50
     reconnect_max_ms: PositiveInt = 5000
     tls: TlsConfig | None = None
+    fallback_hosts: list[str] = []
 
     def __post_init__(self) -> None:
         if (self.sender_comp_id is None) == (self.comp_id_prefix is None):
             raise ValueError("set one of `sender_comp_id` and `comp_id_prefix`")
         if self.reconnect_min_ms > self.reconnect_max_ms:
             raise ValueError("`reconnect_min_ms` must not be above `reconnect_max_ms`")
+        hosts = self.hosts
+        if len(set(hosts)) < len(hosts):
+            raise ValueError("`fallback_hosts` names a host twice, or `host` itself")
+
+    @property
+    def hosts(self) -> tuple[tuple[str, int], ...]:
+        """Every (host, port), in the order in which they are tried."""
+        return ((self.host, self.port), *map(_host_and_port, self.fallback_hosts))
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    match = HOST_AND_PORT.fullmatch(text)
+    if match is None or not 1 <= int(match["port"]) <= 65535:
+        raise ValueError(f'`fallback_hosts` holds "name:port", such as "fix2.venue.com:9000", not {text!r}')
+    return match["name"].strip("[]"), int(match["port"])
 
 
 class RestConfig(Section, frozen=True, kw_only=True):

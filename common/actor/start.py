@@ -62,9 +62,9 @@ def server_tls(venue: str, tls: TlsConfig | None, config: Config) -> ssl.SSLCont
 
 
 def target_fix(shell: Shell, name: str, fix: FixConfig, config: Config) -> None:
-    """Declare the venue's host as the target `name`, with its TLS."""
+    """Declare the venue's hosts as the target `name`, with their TLS."""
     context, server_name = client_tls(fix.tls, config)
-    shell.target(name, [(fix.host, fix.port)], context, server_name)
+    shell.target(name, fix.hosts, context, server_name)
 
 
 def run_actor(build: Callable[[Config], Shell]) -> int:

@@ -19,15 +19,21 @@ def comp_id(sender_comp_id: str, prefix: str, connection: int) -> str:
 
 
 class Connector:
-    """The times of connection attempts. `min_ms` and `max_ms` bound the back-off, which doubles with each failure."""
+    """The times of connection attempts. `min_ms` and `max_ms` bound the back-off, which doubles with
+    each round of hosts that failed."""
 
-    def __init__(self, name: str, min_ms: int, max_ms: int, connects: int, window_ms: int, jitter_seed: int) -> None:
-        """At most `connects` attempts in any `window_ms`; one is left out of account for a person's own log-on."""
+    def __init__(
+        self, name: str, min_ms: int, max_ms: int, connects: int, window_ms: int, jitter_seed: int, hosts: int = 1
+    ) -> None:
+        """At most `connects` attempts in any `window_ms`; one is left out of account for a person's own log-on. The
+        shell takes the `hosts` of the venue in turn.
+        """
         self._name = f"{name}:{jitter_seed}"
         self._min_ns = min_ms * NS_PER_MS
         self._max_ns = max_ms * NS_PER_MS
         self._connects = max(1, connects - 1)
         self._window_ns = window_ms * NS_PER_MS
+        self._hosts = hosts
         self._attempts: deque[int] = deque()
         self.failures = 0
         self.due_boot_ns: int | None = None
@@ -47,7 +53,9 @@ class Connector:
         """Set the next attempt: at once after a process's start, later after each failure."""
         wait_ns = 0
         if failed:
-            full_ns = min(self._max_ns, self._min_ns << min(self.failures, 20))
+            # The whole round of hosts is tried before the pause grows.
+            rounds = self.failures // self._hosts
+            full_ns = min(self._max_ns, self._min_ns << min(rounds, 20))
             wait_ns = full_ns // 2 + self._jitter(full_ns // 2)
             self.failures += 1
         self.due_boot_ns = max(now.boot_ns + wait_ns, self._allowed_from())

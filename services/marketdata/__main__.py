@@ -31,6 +31,7 @@ def market_data_config(name: str, config: Config, started_s: int) -> MarketDataC
         heart_bt_int_s=fix.heart_bt_int_s,
         reconnect_min_ms=fix.reconnect_min_ms,
         reconnect_max_ms=fix.reconnect_max_ms,
+        hosts=len(fix.hosts),
         first_connection=started_s,
         credentials=read_credentials(venue, config),
     )

@@ -30,7 +30,10 @@ CLOCK_WARNING_NS = 250 * NS_PER_MS
 
 
 class MarketDataConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One market data session. Either `sender_comp_id` or `comp_id_prefix` is set, as for an order entry session."""
+    """One market data session. Either `sender_comp_id` or `comp_id_prefix` is set, as for an order entry session.
+
+    `hosts` counts those that are tried in turn.
+    """
 
     venue: str
     target_comp_id: str
@@ -42,6 +45,7 @@ class MarketDataConfig(msgspec.Struct, frozen=True, kw_only=True):
     heart_bt_int_s: int = 30
     reconnect_min_ms: int = 50
     reconnect_max_ms: int = 5000
+    hosts: int = 1
     first_connection: int = 0
     credentials: Credentials | None = None
 
@@ -61,6 +65,7 @@ class MarketDataCore(Core):
             config.connects,
             config.connects_window_ms,
             jitter_seed=0,
+            hosts=config.hosts,
         )
         # Nothing is journaled here, so a new process begins its CompIDs where the caller says, to pass over locked
         # ones.

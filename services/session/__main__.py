@@ -42,6 +42,7 @@ def session_config(name: str, config: Config) -> SessionConfig:
         heart_bt_int_s=fix.heart_bt_int_s,
         reconnect_min_ms=fix.reconnect_min_ms,
         reconnect_max_ms=fix.reconnect_max_ms,
+        hosts=len(fix.hosts),
         cancel_reserve_ratio=float(config.stack.risk.cancel_reserve_ratio),
         emergency_folder=str(config.emergency_folder),
         credentials=read_credentials(venue, config),

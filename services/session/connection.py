@@ -61,6 +61,7 @@ class Connection:
             config.connects,
             config.connects_window_ms,
             config.jitter_seed,
+            config.hosts,
         )
         self.stopping = False
         self._deadline_ns: int | None = None

@@ -12,8 +12,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     Either `sender_comp_id` is set, or `comp_id_prefix`: then each connection takes the next of `COMP_IDS` ids
     (`common.venues.connector`). `messages` in any `window_ms` is the venue's limit of our messages, `connects` in any
     `connects_window_ms` that of our connection attempts. `cancel_reserve_ratio` of the messages is kept for what adds
-    no risk. `jitter_seed` spreads the reconnections of sessions that lost their venue together. `emergency_folder`
-    holds the latch and the emergency files.
+    no risk. `hosts` counts those that are tried in turn. `jitter_seed` spreads the reconnections of sessions that lost
+    their venue together. `emergency_folder` holds the latch and the emergency files.
     """
 
     venue: str
@@ -30,6 +30,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     heart_bt_int_s: int = 30
     reconnect_min_ms: int = 50
     reconnect_max_ms: int = 5000
+    hosts: int = 1
     cancel_reserve_ratio: float = 0.2
     jitter_seed: int = 0
     emergency_bytes: int = 16 << 20

@@ -91,6 +91,24 @@ def test_money_is_decimal_even_where_the_file_writes_a_number(folder: Path) -> N
         ("generic.toml", "port = 9500", "port = 95000", "generic.toml: fix.port: Expected `int` <= 65535"),
         ("generic.toml", "port = 9500", "port = 9600", "port 9600 is taken by binance fix.port"),
         ("generic.toml", 'sender_comp_id = "FIXRING"\n', "", "fix: set one of `sender_comp_id` and `comp_id_prefix`"),
+        *(
+            (
+                "generic.toml",
+                "port = 9500",
+                f"port = 9500\nfallback_hosts = {hosts}",
+                f"generic.toml: fix: `fallback_hosts` {why}",
+            )
+            for hosts, why in (
+                ('["two"]', "holds"),
+                ('["two:0"]', "holds"),
+                ('["two:95000"]', "holds"),
+                ('["two :9500"]', "holds"),
+                ('["::1:9500"]', "holds"),
+                ('["two:9500", "two:9500"]', "names a host twice"),
+                ('["127.0.0.1:9500"]', "names a host twice"),
+            )
+        ),
+        ("generic.toml", "port = 9500", "port = 9500\nfallback_hosts = [7]", "fix.fallback_hosts[0]: Expected `str`"),
         ("generic.toml", 'tick_size = "0.01"', 'tick_size = "0"', "instruments.BTCUSDT: `tick_size` must be above 0"),
         (
             "generic.toml",
@@ -193,6 +211,12 @@ def test_a_variable_that_fits_nothing_is_refused_by_name(
     text = refusal(folder, **{variable: value})
     assert text.startswith(f"{variable}: ")
     assert expected in text
+
+
+def test_hosts_are_the_first_one_and_what_it_falls_back_to(folder: Path) -> None:
+    assert load(folder, {}).venues["generic"].fix.hosts == (("127.0.0.1", 9500),)
+    fix = load(folder, {"FIXRING__GENERIC__FIX__FALLBACK_HOSTS": '["two.venue.com:9000", "[2001:db8::7]:1"]'})
+    assert fix.venues["generic"].fix.hosts == (("127.0.0.1", 9500), ("two.venue.com", 9000), ("2001:db8::7", 1))
 
 
 def test_every_actor_stands_behind_one_supervisor() -> None:

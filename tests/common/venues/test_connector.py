@@ -37,6 +37,14 @@ def test_waits_double_up_to_the_bound_and_begin_anew() -> None:
     assert connector.due_boot_ns <= 100 * NS_PER_MS
 
 
+def test_the_whole_round_of_hosts_is_tried_before_the_pause_grows() -> None:
+    connector = Connector("session@x", 100, 1000, 1000, 1000, 0, hosts=3)
+    for full in [100] * 3 + [200] * 3 + [400] * 3:
+        connector.schedule(Instant(0, 0), failed=True)
+        assert connector.due_boot_ns is not None
+        assert full // 2 <= connector.due_boot_ns // NS_PER_MS <= full
+
+
 def test_two_sessions_do_not_come_back_together() -> None:
     first, second = Connector("session@a", 1000, 1000, 9, 1, 0), Connector("session@b", 1000, 1000, 9, 1, 0)
     for connector in (first, second):

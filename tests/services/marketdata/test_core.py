@@ -16,6 +16,13 @@ from services.marketdata.core import MarketDataConfig, MarketDataCore
 
 decode = msgspec.msgpack.Decoder(FeedMessage).decode
 WALL_NS = 1_800_000_000 * 1_000_000_000
+ACCEPTOR = SessionSettings(
+    sender_comp_id="GENERIC",
+    target_comp_id="FIXRINGMD",
+    initiator=False,
+    reset_on_logon=True,
+    sequence_policy=SequencePolicy.RESET,
+)
 
 
 class World:
@@ -73,14 +80,7 @@ class World:
         if not self.reachable:
             self.core.closed(connection, "connection refused", self.now)
             return
-        settings = SessionSettings(
-            sender_comp_id="GENERIC",
-            target_comp_id="FIXRINGMD",
-            initiator=False,
-            reset_on_logon=True,
-            sequence_policy=SequencePolicy.RESET,
-        )
-        self.venue = Session(settings)
+        self.venue = Session(ACCEPTOR)
         self.venue.connected(self.now)
         self.core.connected(connection, self.now)
 
