@@ -1,0 +1,123 @@
+"""A person's word to the order manager: verdict, audit, balances; and what can be asked of it."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from common.actor.core import Send
+from common.messages import (
+    Ask,
+    ControlAnswer,
+    ControlRequest,
+    Kind,
+    QueryAnswer,
+    QueryOrder,
+    QueryRequest,
+    SessionState,
+    StateHash,
+    Verdict,
+)
+from services.orders import core as orders_core
+from services.orders.core import OrdersCore
+from tests.services.orders.harness import D, Ring, accepted, settings
+
+
+def control(ring: Ring, act: str, **arguments: str) -> ControlAnswer:
+    """A person's act; returns the answer, after everything that came of it."""
+    ring.core.received("control", b"me", ControlRequest(act, orjson.dumps(arguments), "tester"), ring.now)
+    sent = [effect for effect in ring.core.effects if isinstance(effect, Send) and effect.link == "control"]
+    ring.settle()
+    (answer,) = (effect.message for effect in sent)
+    assert isinstance(answer, ControlAnswer)
+    return answer
+
+
+def asked(ring: Ring, what: str, **which: Any) -> QueryAnswer:
+    ring.entry(b"cli", QueryRequest(what, token=3, **which))
+    answer = ring.clients[b"cli"][-1]
+    assert isinstance(answer, QueryAnswer) and answer.token == 3
+    return answer
+
+
+def test_a_verdict_closes_an_order_that_nothing_else_settles(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.report(order, "F", "1", qty="0.25", key="k")
+    assert control(ring, "verdict", strategy="s", number="1", ord_status="4", text="seen at the venue").ok
+    assert ring.events()[-1] == (1, "settled", "CANCELED")
+    assert ring.core.books.orders["s", 1].cum_qty == D("0.25")
+    before = ring.events()
+    ring.record("orders", Kind.VERDICT, Verdict("s", 1, "2", D(1), "tester", "again"))
+    ring.record("orders", Kind.VERDICT, Verdict("s", 9, "2", D(1), "tester", "never was"))
+    assert ring.events() == before
+
+
+def test_an_audit_asks_for_whatever_is_open(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.commands.clear()
+    assert control(ring, "audit").ok
+    ring.pass_time(100)
+    assert [c.cl_ord_id for c in ring.commands if isinstance(c, QueryOrder)] == [order.cl_ord_id]
+
+
+def test_balances_are_asked_for_and_shown(ring: Ring) -> None:
+    assert control(ring, "balances", venue="binance").ok
+    ask = ring.asks[-1]
+    assert (ask.venue, ask.what) == ("binance", "balances")
+    ring.answers(venue="binance", ask=ask, balances=(("BTC", D(1), D("0.5")),))
+    venues = orjson.loads(asked(ring, "accounts").detail)["venues"]
+    assert venues["binance"]["balances"] == {"BTC": ["1", "0.5"]} and set(venues) == {"binance", "generic"}
+    assert set(orjson.loads(asked(ring, "accounts", venue="generic").detail)["venues"]) == {"generic"}
+
+
+@pytest.mark.parametrize(
+    ("act", "arguments"),
+    [("dance", {}), ("verdict", {"strategy": "s", "number": "7", "ord_status": "4"}), ("balances", {})],
+)
+def test_what_cannot_be_done_is_answered_with_why(ring: Ring, act: str, arguments: dict[str, str]) -> None:
+    answer = control(ring, act, **arguments)
+    assert not answer.ok and answer.text.startswith(act)
+
+
+def test_nothing_is_done_by_hand_before_it_is_live() -> None:
+    ring = Ring()
+    answer = control(ring, "audit")
+    assert not answer.ok and "try again" in answer.text
+    fresh = OrdersCore(settings())
+    assert fresh.status(ring.now)["state"] == "starting"
+
+
+def test_open_orders_positions_and_all_that_reconcile_compares_are_shown(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    accepted(ring, 2, "binance")
+    ring.report(order, "F", "1", qty="0.25", key="k")
+    assert [o.number for o in asked(ring, "orders").orders] == [1, 2]
+    assert [o.number for o in asked(ring, "orders", venue="generic").orders] == [1]
+    assert asked(ring, "orders", strategy="other").orders == ()
+    (position,) = asked(ring, "positions").positions
+    assert position.quantity == D("0.25")
+    assert asked(ring, "positions", venue="binance").positions == ()
+    everything = asked(ring, "reconcile")
+    assert [o.number for o in everything.orders] == [1, 2] and len(everything.positions) == 1
+    assert orjson.loads(everything.detail)["venues"]["generic"]["session"] == SessionState.OPENED.value
+    unknown = asked(ring, "order", strategy="s", number=77)
+    assert unknown.orders == () and "command" not in orjson.loads(unknown.detail)
+    assert orjson.loads(asked(ring, "weather").detail) == {"state": "live"}
+
+
+def test_the_state_is_hashed_logged_and_compared(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders_core, "HASH_EVERY", 5)
+    for number in range(1, 6):
+        accepted(ring, number)
+    hashes = [r for r in ring.journal.records if r.kind == Kind.STATE_HASH]
+    assert hashes and ring.core.status(ring.now)["hash_mismatches"] == 0
+    at = next(r.lsn for r in reversed(ring.journal.records) if r.lsn % 5 == 0)
+    ring.record("orders", Kind.STATE_HASH, StateHash("risk", at, b"another actor's"))
+    assert ring.core.status(ring.now)["hash_mismatches"] == 0
+    ring.record("orders", Kind.STATE_HASH, StateHash("orders", at, b"not ours"))
+    assert ring.core.status(ring.now)["hash_mismatches"] == 1
+
+
+def test_a_question_to_the_account_carries_what_was_applied(ring: Ring) -> None:
+    control(ring, "balances", venue="generic")
+    assert ring.asks[-1] == Ask("generic", ring.asks[-1].number, "balances", asked_lsn=ring.core.books.lsn)

@@ -1,0 +1,220 @@
+"""What a session says no to, and why: acts by hand, commands of risk, a venue's limits below our own, a disk."""
+
+from pathlib import Path
+
+import pytest
+
+from common.actor.core import Note
+from common.fix.session_types import SequencePolicy
+from common.journal.files import OsFiles
+from common.messages import Attempt, Kind, OperatorAct, QueryOrder, Reason
+from common.venues.dialect import Body, VenueLimit
+from common.venues.generic import Generic
+from tests.services.session.harness import World, generic_config, refusals
+
+
+class Taciturn(Generic):
+    """A venue that has neither OrderStatusRequest(H) nor OrderMassCancelRequest(q)."""
+
+    def encode_query(self, command: QueryOrder) -> Body | None:
+        return None
+
+    def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
+        return None
+
+
+class Strict(Generic):
+    """A venue that tells its limits in a message of its own: ten messages a second."""
+
+    def decode_limits(self, msg_type: str, raw: bytes) -> list[VenueLimit]:
+        return [VenueLimit("messages", 0, 10, 1)] if msg_type == "AE" else []
+
+
+def query(venue: str = "generic") -> QueryOrder:
+    return QueryOrder(Attempt(7, 9), venue, "BTCUSDT", "1", "7-1", "", 1)
+
+
+# ---- by hand
+
+
+def test_an_act_that_there_is_not_and_arguments_that_are_none(world: World) -> None:
+    world.ready()
+    answer = world.control("dance")
+    assert not answer.ok and "set_seq" in answer.text
+    assert "do not decode" in world.control("set_seq", next_outbound=-1).text
+
+
+def test_numbers_are_changed_only_while_logged_out(world: World) -> None:
+    world.ready()
+    for act in ("set_seq", "reset"):
+        answer = world.control(act)
+        assert not answer.ok and "only while logged out" in answer.text
+    assert not world.control("logon").ok
+    assert [p.act for p in world.journal.payloads(Kind.OPERATOR) if isinstance(p, OperatorAct)] == []
+
+
+def test_numbers_are_not_set_where_each_logon_resets_them(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path), sequence_policy=SequencePolicy.RESET))
+    world.reachable = False
+    world.start()
+    answer = world.control("set_seq", next_outbound=9)
+    assert not answer.ok and "starts both numbers at 1" in answer.text
+
+
+def test_a_latch_that_the_disk_keeps_is_not_released(tmp_path: Path) -> None:
+    folder = tmp_path / "emergency"
+    world = World(OsFiles(), generic_config(str(folder)))
+    world.ready()
+    world.control("kill")
+    folder.rename(tmp_path / "gone")
+    answer = world.control("resume", confirm=True)
+    assert not answer.ok and "does not take it" in answer.text
+    assert world.core.status(world.now)["latched"] and world.core.status(world.now)["latch_failure"]
+
+
+def test_a_latch_that_cannot_be_read_is_told_at_the_start(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    world = World(OsFiles(), generic_config(str(blocked / "below")))
+    world.ready()
+    assert world.core.status(world.now)["latch_failure"]
+    world.command(world.new_order(1))
+    assert refusals(world) == []
+
+
+# ---- commands
+
+
+def test_a_command_for_another_venue_is_refused(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1, venue="binance"))
+    assert refusals(world) == [Reason.UNKNOWN_VENUE] and world.venue.heard == []
+
+
+def test_a_halted_session_refuses_everything(world: World) -> None:
+    world.venue.next_inbound = 50
+    world.start()
+    world.advance(30_000)
+    assert world.core.status(world.now)["state"] == "halted"
+    world.command(world.new_order(1))
+    world.command(world.cancel_order(2, "7-1"))
+    assert refusals(world) == [Reason.HALTED, Reason.HALTED]
+
+
+def test_what_the_venue_has_no_message_for_is_refused(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path)), Taciturn())
+    world.ready()
+    world.command(query())
+    assert refusals(world) == [Reason.UNSUPPORTED] and world.venue.heard == []
+
+
+def test_a_venue_without_a_mass_cancel_is_emptied_order_by_order(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path)), Taciturn())
+    world.ready()
+    world.command(world.new_order(1))
+    world.venue_says("8", "37=91|11=7-1|17=n1|150=0|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|")
+    world.control("kill")
+    world.advance(200)
+    cancel = world.venue.heard[-1]
+    assert (cancel[b"35"], cancel[b"41"]) == (b"F", b"7-1")
+    name = cancel[b"11"].decode()
+    world.venue_says("8", f"37=91|11={name}|41=7-1|17=c1|150=4|39=4|55=BTCUSDT|54=1|14=0|151=0|6=0|")
+    world.advance(200)
+    assert world.core.status(world.now)["kill"] == "clear"
+
+
+def test_the_kill_stays_within_the_venues_rate(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path), messages=4, window_ms=10_000))
+    world.ready()
+    world.control("kill")
+    world.advance(500)
+    sent = [fields for fields in world.venue.wire if fields[b"35"] == b"q"]
+    assert 0 < len(sent) <= 2
+    assert len(world.venue.wire) <= 4
+    world.advance(11_000)
+    assert {f[b"55"] for f in world.venue.heard if f[b"35"] == b"q"} == {b"BTCUSDT", b"ETHUSDT"}
+
+
+def test_limits_of_the_venue_below_ours_are_noted(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path)), Strict())
+    world.ready()
+    world.to_session(world.venue.send("AE", "571=1|", world.now))
+    notes = [effect for effect in world.core.effects if isinstance(effect, Note)]
+    assert [(note.event, note.fields["ours"], note.fields["theirs"]) for note in notes] == [("limit", 1000, 10)]
+
+
+# ---- under pressure
+
+
+def test_a_blocked_connection_gets_its_bytes_when_it_is_writable(world: World) -> None:
+    world.ready()
+    connection = world.connects[-1]
+    world.core.blocked(connection, world.now)
+    world.command(world.new_order(1))
+    assert world.venue.heard == [] and world.core.status(world.now)["unreleased"] == 1
+    world.core.writable(connection, world.now)
+    world.settle()
+    assert [fields[b"11"] for fields in world.venue.heard] == [b"7-1"]
+
+
+def test_what_is_said_of_a_connection_that_is_over_changes_nothing(world: World) -> None:
+    world.ready()
+    old = world.connects[-1]
+    world.cut()
+    world.advance(5000)
+    world.open_gate()
+    world.core.blocked(old, world.now)
+    world.core.data(old, b"8=FIX.4.4", world.now)
+    world.command(world.new_order(1))
+    assert [fields[b"11"] for fields in world.venue.heard] == [b"7-1"]
+    world.core.blocked(world.connects[-1], world.now)
+    world.core.writable(old, world.now)
+    world.command(world.new_order(2))
+    assert [fields[b"11"] for fields in world.venue.heard] == [b"7-1"]
+
+
+def test_a_connection_that_closes_takes_nothing_more_and_opens_no_gate(world: World) -> None:
+    world.start()
+    world.advance(0)
+    world.core.blocked(world.connects[-1], world.now)
+    world.control("logout")
+    world.advance(2_100)
+    assert world.core.status(world.now)["state"] == "closing"
+    world.open_gate()
+    assert world.core.status(world.now)["gate"] == "closed"
+    world.command(world.cancel_order(1, "7-9"))
+    assert refusals(world) == [Reason.NOT_CONNECTED]
+    world.advance(1_100)
+    assert world.core.status(world.now)["state"] == "logged_out"
+
+
+class Deaf(World):
+    """A venue whose connections are never made."""
+
+    def perform(self, effect: object) -> None:
+        if type(effect).__name__ == "Connect":
+            self.connects.append(effect.connection)  # type: ignore[attr-defined]
+            return
+        super().perform(effect)  # type: ignore[arg-type]
+
+
+def test_a_connection_that_is_not_made_in_time_is_tried_again(tmp_path: Path) -> None:
+    world = Deaf(OsFiles(), generic_config(str(tmp_path)))
+    world.start()
+    world.advance(9_900)
+    assert len(world.connects) == 1
+    world.advance(5_000)
+    assert len(world.connects) == 2
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_superseded_session_leaves_the_wire(tmp_path: Path, connected: bool) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path)))
+    world.reachable = connected
+    world.start()
+    world.advance(0)
+    world.journal.epochs[world.core.name] += 1
+    world.advance(10_000)
+    world.command(world.cancel_order(1, "7-9"))
+    world.advance(2_000)
+    assert world.exit is not None and world.exit.status == 1
