@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.actor.core import Core, ReadLog, Send
-from common.actor.links import AWAY_NS, QUESTION_NS, RESEND_NS, Appender, Follower, LogLost, Superseded
+from common.actor.links import AWAY_NS, QUESTION_NS, RESEND_ENTRIES, RESEND_NS, Appender, Follower, LogLost, Superseded
 from common.instant import Instant
 from common.journal.frames import Entry, Link, Record, frame, parse
 from common.messages import (
@@ -282,3 +282,28 @@ def test_a_log_that_begins_anew_is_not_ignored_as_old() -> None:
     framed, _ = frame(entries, Link(0, 0), stamp_ns=9, journal_epoch=2, durable_lsn=0)
     with pytest.raises(LogLost):
         follower.received(framed)
+
+
+def test_nothing_is_appended_before_an_epoch_is_granted() -> None:
+    with pytest.raises(RuntimeError, match="before the journal granted an epoch"):
+        Appender(Core("x"), WRITER).append(Kind.OPERATOR, act("early"), at(0))
+
+
+def test_what_is_sent_again_goes_in_bounded_messages() -> None:
+    core, appender = granted(Journal())
+    for number in range(RESEND_ENTRIES + 1):
+        appender.append(Kind.OPERATOR, act(f"a{number}"), at(1))
+        appender.turn_ended(at(1))
+    core.effects.clear()
+    appender.received(AppendRefused(WRITER, 50, 1, 2), at(2))
+    sent = [effect.message for effect in core.effects if isinstance(effect, Send)]
+    runs = [(message.first_number, len(message.entries)) for message in sent if isinstance(message, Append)]
+    assert runs == [(1, RESEND_ENTRIES), (RESEND_ENTRIES + 1, 1)]
+
+
+def test_a_hole_in_what_was_read_is_never_passed_over() -> None:
+    follower = Follower(Core("x"), 0)
+    follower.read_to(5)
+    with pytest.raises(RuntimeError, match="the cursor is at 0"):
+        follower.log_read(parse(block(2, 5)), at(0))
+    assert follower.received(b"") == []

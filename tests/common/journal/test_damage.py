@@ -251,6 +251,40 @@ def test_a_segment_of_another_journal_is_refused() -> None:
         look(CLOSED.disk(**{segment_name(1): other}))
 
 
+def test_headers_that_do_not_fit_their_place_are_refused() -> None:
+    first, second = CLOSED.segments[:2]
+    with pytest.raises(Damage, match="begins at record"):
+        look(CLOSED.disk(**{first: CLOSED.contents[second]}))
+    other = store(closed=True, size=12)
+    assert other.segments[:2] == [first, second] and other.contents[first] != CLOSED.contents[first]
+    with pytest.raises(Damage, match="does not follow"):
+        look(CLOSED.disk(**{second: other.contents[second]}))
+
+
+def test_a_later_segment_of_another_journal_is_refused() -> None:
+    disk = small_disk()
+    disk.new_id()
+    log = open_log(disk.files(), segment_bytes=1024)
+    writer = Writer()
+    for size in (2, 2, 2, 3):
+        log.append(writer.batch(size, 11), log.last_stamp_ns + 1)
+    log.close()
+    second = CLOSED.segments[1]
+    with pytest.raises(Damage, match="another journal"):
+        look(CLOSED.disk(**{second: disk.contents(FOLDER)[second]}))
+
+
+def test_a_mark_that_stands_alone_is_refused() -> None:
+    with pytest.raises(Damage, match="there is no segment"):
+        look(small_disk(mark=CLOSED.contents["mark"]))
+
+
+def test_a_mark_of_other_records_is_refused() -> None:
+    other = store(closed=True, size=12)
+    with pytest.raises(Damage, match="not the record that the mark file confirms"):
+        look(CLOSED.disk(mark=other.contents["mark"]))
+
+
 def test_a_sample_of_flips_in_a_big_journal() -> None:
     stored = store(closed=True, records=600, size=300, segment_bytes=32768)
     disk = stored.disk()

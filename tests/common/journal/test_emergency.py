@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from common.journal import Damage, LogFailed, NoSpace, NotThere
+from common.journal import BadEntry, Damage, LogFailed, NoSpace, NotThere
 from common.journal.emergency import EmergencyFile, read_emergency
 from scripts.simulation.disk import Called, Disk, Fault
 from tests.common.journal.support import PAGE_BYTES, WALL_NS, Killed, Writer, calls_of, counting
@@ -96,3 +96,14 @@ def test_damage_of_what_was_acknowledged_is_refused() -> None:
 def test_no_file() -> None:
     with pytest.raises(NotThere):
         read_emergency(PATH, Disk().files())
+
+
+def test_a_batch_is_never_empty_and_a_file_is_closed_once() -> None:
+    file = EmergencyFile.create(PATH, Disk().files(), epoch=7, size_bytes=4096)
+    with pytest.raises(BadEntry, match="one entry at least"):
+        file.append([], WALL_NS)
+    assert file.append(Writer("session@x", 7).batch(1, 9), WALL_NS) == 1
+    file.close()
+    file.close()
+    with pytest.raises(LogFailed):
+        file.append(Writer("session@x", 7).batch(1, 9), WALL_NS)

@@ -192,3 +192,34 @@ def test_questions_beyond_the_bound_are_dropped_and_counted(tmp_path: Any) -> No
     for number in range(2_010):
         bench.ask(number, "balances")
     assert bench.core.status(bench.now)["dropped"] == 9
+
+
+def test_what_an_account_cannot_do_is_answered_with_why(tmp_path: Any) -> None:
+    bench = Bench(tmp_path / "folder")
+    assert "knows kill and resume" in bench.control("dance").text
+    assert bench.control("kill").ok
+    (tmp_path / "folder").rename(tmp_path / "gone")
+    answer = bench.control("resume", confirm=True)
+    assert not answer.ok and "the latch stays" in answer.text
+    assert bench.latch.set
+
+
+def test_the_answer_to_another_call_is_not_taken(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    bench.ask(1, "balances")
+    call = bench.calls[-1]
+    assert isinstance(call.argument, Ask)
+    bench.core.call_finished(call.number + 1, Answer("binance", call.argument, False), bench.now)
+    bench.settle()
+    assert bench.logged == []
+    bench.finish()
+    assert len(bench.logged) == 1
+
+
+def test_a_sweep_under_way_when_trading_resumes_ends_without_a_word(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    bench.control("kill")
+    assert bench.control("resume", confirm=True).ok
+    bench.finish()
+    acts = [payload.act for payload in bench.logged if isinstance(payload, OperatorAct)]
+    assert acts == ["kill", "resume"] and len(bench.calls) == 1

@@ -5,12 +5,12 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from common.actor.core import Close, Connect, Exit, Publish, Write
+from common.actor.core import Close, Connect, Exit, Publish, Send, Write
 from common.fix.session import Session
 from common.fix.session_types import Inbound, Outbound, SequencePolicy, SessionSettings
 from common.fix.wire import split
 from common.instant import NS_PER_MS, Instant
-from common.messages import FeedMessage, TopOfBook, Traded
+from common.messages import ControlAnswer, ControlRequest, FeedMessage, TopOfBook, Traded
 from common.venues.generic import Generic
 from services.marketdata.core import MarketDataConfig, MarketDataCore
 
@@ -213,3 +213,45 @@ def test_a_stop_logs_out(world: World) -> None:
     world.settle()
     assert world.exit is not None
     assert world.exit.status == 0
+
+
+def test_a_blocked_connection_is_answered_when_it_is_writable(world: World) -> None:
+    world.advance(0)
+    assert world.venue is not None
+    world.core.blocked(world.connection, world.now)
+    world.venue.send("1", b"112=ping\x01", world.now)
+    world.from_venue()
+    world.settle()
+    before = world.venue.last_received_boot_ns
+    world.advance(1)
+    world.core.writable(world.connection - 1, world.now)
+    world.settle()
+    assert world.venue.last_received_boot_ns == before
+    world.core.writable(world.connection, world.now)
+    world.settle()
+    assert world.venue.last_received_boot_ns > before
+
+
+def test_what_a_connection_that_is_over_says_is_not_heard(world: World) -> None:
+    world.advance(0)
+    old = world.connection
+    world.core.closed(old, "reset by peer", world.now)
+    world.settle()
+    before = world.core.status(world.now)["messages"]
+    world.core.data(old, b"8=FIX.4.4", world.now)
+    world.core.connected(old, world.now)
+    world.settle()
+    assert world.core.status(world.now)["messages"] == before
+
+
+def test_a_symbol_that_was_not_asked_for_is_not_published(world: World) -> None:
+    world.advance(0)
+    world.feed.clear()
+    world.says("W", "262=r|55=DOGEUSDT|268=1|269=0|270=1|271=1|")
+    assert world.feed == []
+
+
+def test_no_act_is_known_by_hand(world: World) -> None:
+    world.core.received("control", b"me", ControlRequest("kill"), world.now)
+    (answer,) = [e.message for e in world.core.effects if isinstance(e, Send) and e.link == "control"]
+    assert isinstance(answer, ControlAnswer) and not answer.ok and "no act" in answer.text
