@@ -1,5 +1,8 @@
 """No minute has more than its allowance, however the questions come."""
 
+import time
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,8 +12,8 @@ PER_S = 20.0
 
 
 def test_a_burst_goes_at_once_and_the_rest_at_a_steady_rate() -> None:
-    pace = Pace(PER_S)
-    delays = [pace.delay_s(4, 1000.0) for _ in range(30)]
+    it = Pace(PER_S)
+    delays = [it.delay_s(4, 1000.0) for _ in range(30)]
     burst = int(PER_S * MINUTE_S * BURST_SHARE / 4)
     assert delays[:burst] == [0.0] * burst
     steps = [later - sooner for sooner, later in zip(delays[burst:], delays[burst + 1 :], strict=False)]
@@ -20,10 +23,22 @@ def test_a_burst_goes_at_once_and_the_rest_at_a_steady_rate() -> None:
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 5), st.sampled_from([1.0, 4.0])), max_size=400))
 def test_no_minute_has_more_than_its_own(questions: list[tuple[float, float]]) -> None:
-    pace, now_s, made = Pace(PER_S), 1000.0, []
+    it, now_s, made = Pace(PER_S), 1000.0, []
     for pause_s, cost in questions:
         now_s += pause_s
-        now_s += pace.delay_s(cost, now_s)
+        now_s += it.delay_s(cost, now_s)
         made.append((now_s, cost))
     for began_s, _ in made:
         assert sum(cost for at_s, cost in made if began_s <= at_s < began_s + MINUTE_S) <= PER_S * MINUTE_S + 4
+
+
+def test_a_request_that_has_to_wait_sleeps_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: 1000.0)
+    it = Pace(PER_S)
+    burst = PER_S * MINUTE_S * BURST_SHARE
+    it.wait(burst)
+    assert slept == []
+    it.wait()
+    assert slept == [pytest.approx(1 / (PER_S * (1 - BURST_SHARE)))]

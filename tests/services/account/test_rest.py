@@ -113,6 +113,17 @@ def test_trades_are_asked_for_from_an_identity_on(venue: tuple[Venue, Rest]) -> 
     assert it.asked[-1][2]["fromId"] == ["9"]
 
 
+def test_trades_are_asked_for_by_order_or_from_a_time_on(venue: tuple[Venue, Rest]) -> None:
+    it, rest = venue
+    it.said["GET myTrades"] = [(200, [TRADE])]
+    rest.ask(Ask("binance", 1, "trades", "BTCUSDT", order_id="77"))
+    assert it.asked[-1][2]["orderId"] == ["77"]
+    rest.ask(Ask("binance", 2, "trades", "BTCUSDT", since_ns=5_000_000))
+    assert it.asked[-1][2]["startTime"] == ["5"]
+    rest.ask(Ask("binance", 3, "trades", "BTCUSDT"))
+    assert not {"orderId", "startTime", "fromId"} & it.asked[-1][2].keys()
+
+
 def test_not_found_is_believed_when_said_twice_with_the_clock_in_between(venue: tuple[Venue, Rest]) -> None:
     it, rest = venue
     it.said["GET order"] = [(400, {"code": -2013, "msg": "Order does not exist."})]
@@ -149,6 +160,9 @@ def test_an_answer_of_another_form_is_a_failure(venue: tuple[Venue, Rest]) -> No
     it.said["GET order"] = [(200, ORDER | {"status": "SLEEPING"})]
     answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
     assert answer.failed and "SLEEPING" in answer.text
+    it.said["GET order"] = [(200, ORDER | {"executedQty": "NaN"})]
+    answer = rest.ask(Ask("binance", 2, "order", "BTCUSDT", "abc"))
+    assert answer.failed and "executedQty" in answer.text
 
 
 def test_balances(venue: tuple[Venue, Rest]) -> None:
