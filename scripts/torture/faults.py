@@ -22,6 +22,7 @@ from scripts.stack import PrivateStack, StackFailed
 from scripts.torture.garbage import Garbage
 from scripts.torture.load import Load
 from scripts.torture.means import Means
+from services.supervisor.core import INTEGRITY_WINDOW_S
 
 STOPPED_S = (0.2, 3.0)
 SECOND_START_S = 15.0
@@ -56,6 +57,8 @@ class Scene(NamedTuple):
     load: Load
     rng: random.Random
     means: Means | None
+    last_s: dict[str, float]
+    """When a deed that a stack bears only so often was last done, by its name."""
 
     def actors(self, *kinds: Kind) -> list[str]:
         """The names of the actors of these kinds; of all without any."""
@@ -289,7 +292,12 @@ def _slow_sync(scene: Scene) -> None:
 
 
 def _failed_sync(scene: Scene) -> None:
-    """The journal must end, be started once more, and decide by what the disk holds."""
+    """The journal must end, be started once more, and decide by what the disk holds. A second failure soon after is
+    another story: the disk is not trusted any more, and a person is waited for."""
+    last_s = scene.last_s.get("failed-sync")
+    if last_s is not None and time.monotonic() - last_s < INTEGRITY_WINDOW_S:
+        raise LeftOut(f"done less than {INTEGRITY_WINDOW_S} s ago, and twice so soon must stop the stack")
+    scene.last_s["failed-sync"] = time.monotonic()
     former = scene.stack.pid("journal")
     _strace(scene, "journal", "error=EIO:when=1", FAILED_SYNC_S)
     _next_pid(scene.stack, "journal", former)

@@ -89,7 +89,7 @@ class Torture:
         self._rng = random.Random(seed)
         self._load = Load(stack.config, rate, seed)
         self._probe = Probe(stack.config)
-        self._scene = Scene(stack, self._load, self._rng, means)
+        self._scene = Scene(stack, self._load, self._rng, means, {})
         self._exchanges = {v: Exchange(v, stack.config.paths.exchange(v)) for v in stack.config.venues}
         self._journal = JournalAudit(stack.config.journal_folder)
         self._load.start()
@@ -202,18 +202,19 @@ class Torture:
     def _compare_books(self) -> list[str]:
         """The order manager's open orders and positions against the exchanges' logs; both move, so until they meet."""
         deadline_s = time.monotonic() + AGREE_S
-        with Client("probe-reader", config=self.stack.config) as client:
-            while True:
-                try:
+        try:
+            with Client("probe-reader", config=self.stack.config) as client:
+                while True:
                     answer = client.query("reconcile")
-                except OrdersNotRunning as error:
-                    return [str(error)]
-                for exchange in self._exchanges.values():
-                    exchange.read()
-                found = [d for e in self._exchanges.values() for d in _differences(e, answer.orders, answer.positions)]
-                if not found or time.monotonic() > deadline_s:
-                    return found
-                time.sleep(0.05)
+                    for exchange in self._exchanges.values():
+                        exchange.read()
+                    exchanges = self._exchanges.values()
+                    found = [d for e in exchanges for d in _differences(e, answer.orders, answer.positions)]
+                    if not found or time.monotonic() > deadline_s:
+                        return found
+                    time.sleep(0.05)
+        except OrdersNotRunning as error:
+            return [str(error)]
 
     def _compare_actors(self) -> list[str]:
         """What the actors say of themselves, once all of them are there."""
