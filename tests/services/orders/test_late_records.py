@@ -1,0 +1,118 @@
+"""Records that come doubled, late, or about what nobody knows: they change nothing that was decided."""
+
+from typing import Any
+
+import pytest
+
+from common.messages import (
+    Ask,
+    Attempt,
+    CancelOrder,
+    CancelRequest,
+    GapFilled,
+    Kind,
+    NewOrder,
+    Reason,
+    Refused,
+    RestOrder,
+    Withdrawn,
+)
+from tests.services.orders.harness import D, Ring, accepted, report
+
+NOBODY = Attempt(77, 77)
+
+
+def stranger(name: str = "theirs", **terms: Any) -> NewOrder:
+    values: dict[str, Any] = {"attempt": NOBODY, "strategy": "x", "number": 1, "venue": "generic", "symbol": "BTCUSDT"}
+    values |= {"side": "1", "ord_type": "2", "order_qty": D(3), "price": D(100), "time_in_force": "1"}
+    return NewOrder(**{**values, "post_only": False, "cl_ord_id": name, "deadline_ns": 0, **terms})
+
+
+def cancel_of(ring: Ring, target: int) -> CancelOrder:
+    """A cancel that is under way at the venue."""
+    ring.request(CancelRequest(0, 50 + target, target))
+    cancel = ring.last(CancelOrder)
+    ring.sent(cancel)
+    return cancel
+
+
+def digest(ring: Ring) -> tuple[list[tuple[int, str, str]], list[tuple[int, str]], str]:
+    order = ring.core.books.orders["s", 1]
+    return ring.events(), ring.outcomes(), order.status.value
+
+
+def test_a_doubled_record_of_what_was_sent_changes_nothing(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    cancel = cancel_of(ring, 1)
+    before = digest(ring)
+    ring.sent(order)
+    ring.sent(cancel)
+    refused = Refused("risk", Reason.QUEUE_FULL, "", "s", 51, cancel.attempt, cancel)
+    ring.record("risk", Kind.REFUSED, refused)
+    assert digest(ring) == before
+
+
+def test_a_withdrawal_or_a_gap_of_what_was_heard_of_changes_nothing(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    before = digest(ring)
+    ring.record("session@generic", Kind.WITHDRAWN, Withdrawn("generic", 1, 1, 1, order.attempt, Reason.LATE))
+    ring.record("session@generic", Kind.GAP_FILLED, GapFilled("generic", 1, 1, 1, 1, (order.attempt, NOBODY)))
+    assert digest(ring) == before
+
+
+@pytest.mark.parametrize("kind", ["withdrawn", "gap"])
+def test_a_cancel_that_never_arrived_is_sent_again(ring: Ring, kind: str) -> None:
+    accepted(ring, 1)
+    cancel = cancel_of(ring, 1)
+    if kind == "withdrawn":
+        ring.record("session@generic", Kind.WITHDRAWN, Withdrawn("generic", 1, 1, 2, cancel.attempt, Reason.LATE))
+    else:
+        ring.record("session@generic", Kind.GAP_FILLED, GapFilled("generic", 1, 1, 2, 2, (cancel.attempt,)))
+    assert cancel.cl_ord_id not in ring.core.books.orders["s", 1].requests
+    ring.pass_time(2_000)
+    assert ring.last(CancelOrder).attempt != cancel.attempt
+    ring.record("session@generic", Kind.GAP_FILLED, GapFilled("generic", 1, 1, 2, 2, (cancel.attempt,)))
+    assert ring.core.books.orders["s", 1].status.value == "NEW"
+
+
+def test_a_cancel_of_an_order_that_is_nobodys_is_only_answered(ring: Ring) -> None:
+    accepted(ring, 1)
+    before = digest(ring)
+    cancel = CancelOrder(NOBODY, "s", 90, "generic", "BTCUSDT", "1", "z-1", "z-0", "", "s", 80, D(1))
+    ring.sent(cancel)
+    refused = CancelOrder(Attempt(77, 78), "s", 91, "generic", "BTCUSDT", "1", "z-2", "z-0", "", "s", 80, D(1))
+    ring.record("risk", Kind.REFUSED, Refused("risk", Reason.QUEUE_FULL, "", "s", 91, refused.attempt, refused))
+    assert digest(ring)[2] == before[2] and digest(ring)[0] == before[0]
+
+
+def test_a_stranger_is_shown_only_where_it_can_be_named(ring: Ring) -> None:
+    ring.told("generic", report(stranger("a"), "I", "0"))
+    ring.told("generic", report(stranger("b"), "0", "0", order_id=""))
+    assert not ring.core.books.externals
+    ring.told("generic", report(stranger("c"), "F", "1", qty="1", key="t1", order_id=""))
+    assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D(1)
+    assert not ring.core.books.unclaimed
+    ring.told("generic", report(stranger("d"), "0", "0"))
+    assert len(ring.core.books.externals) == 1
+    ring.told("generic", report(stranger("d"), "4", "4"))
+    assert not ring.core.books.externals
+
+
+def test_a_fill_that_was_busted_before_its_order_was_known_is_not_told(ring: Ring) -> None:
+    order = ring.new(1)
+    ring.told("generic", report(stranger(), "F", "1", qty="1", key="t1", order_id="V9"))
+    ring.told("generic", report(stranger(), "H", "0", key="t2", reference_trade_key="t1", order_id="V9"))
+    ring.sent(order)
+    ring.report(order, "0", "0", order_id="V9")
+    assert ring.core.books.orders["s", 1].cum_qty == D(0)
+    assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D(0)
+    assert [event for event in ring.events() if event[1] == "trade"] == []
+
+
+def test_rest_finds_the_only_leg_that_has_no_order_id_yet(ring: Ring) -> None:
+    order = ring.new(1, "binance")
+    ring.sent(order)
+    told = RestOrder("BTCUSDT", "", order.cl_ord_id, "1", "0", D(1), D(100), D(0))
+    ask = Ask("binance", 95, "open_orders", "BTCUSDT", asked_lsn=ring.core.books.lsn)
+    ring.answers(venue="binance", ask=ask, orders=(told,))
+    assert ring.core.books.orders["s", 1].status.value == "NEW"
