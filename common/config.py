@@ -15,12 +15,17 @@ import typing
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import time
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
+
+from common.fix.errors import SettingsError
+from common.fix.schedule import EVERY_DAY, Schedule
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 STACK_FILE = "fixring.toml"
@@ -38,6 +43,7 @@ NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Symbol = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9./_-]{0,31}$")]
+ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")]
 CompId = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,32}$")]
 
 
@@ -73,6 +79,23 @@ class SequencePolicy(StrEnum):
     RESET = "reset"  # both sides start at 1 at each Logon(A), nothing is resent
     RESEND = "resend"  # numbers persist, and a ResendRequest(2) brings back what was missed
     GAP_FILL_ONLY = "gap_fill_only"  # numbers persist, but a ResendRequest(2) is answered by a gap fill
+
+
+class Weekday(StrEnum):
+    """A day of the week in local time."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+    @property
+    def number(self) -> int:
+        """0 is Monday."""
+        return list(Weekday).index(self)
 
 
 class LogLevel(StrEnum):
@@ -268,6 +291,50 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
     connections: PositiveInt = 10
 
 
+class ScheduleConfig(Section, frozen=True, kw_only=True):
+    """When a session is open: outside it logs out, dials nobody, and cancels nothing by itself.
+
+    `zone`: a name of the time zone database, such as "America/New_York"; `start` and `end` are its local times. Daily:
+    opens at `start` on each of `days` (none: every day) and closes at the next `end`. Weekly: opens on `start_day` at
+    `start` and closes on `end_day` at `end`. `reset_numbers`: the first logon of a period starts both numbers at 1.
+    """
+
+    zone: str
+    start: ClockTime
+    end: ClockTime
+    days: list[Weekday] = []
+    start_day: Weekday | None = None
+    end_day: Weekday | None = None
+    reset_numbers: bool = False
+
+    def __post_init__(self) -> None:
+        if self.days and self.start_day is not None:
+            raise ValueError("`days` is for a daily schedule, `start_day` and `end_day` for a weekly one")
+        try:
+            self.to_schedule()
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+
+    def to_schedule(self) -> Schedule:
+        """The same, as the FIX library has it."""
+        return Schedule(
+            start=time.fromisoformat(self.start),
+            end=time.fromisoformat(self.end),
+            zone=_zone(self.zone),
+            days=frozenset(day.number for day in self.days) or EVERY_DAY,
+            start_day=None if self.start_day is None else self.start_day.number,
+            end_day=None if self.end_day is None else self.end_day.number,
+        )
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        # Not there, no plain relative name, or a folder of names.
+        raise ValueError(f'`zone` must name a time zone, such as "America/New_York", not {name!r}') from None
+
+
 class FixConfig(Section, frozen=True, kw_only=True):
     """One FIX session: order entry or market data.
 
@@ -289,6 +356,7 @@ class FixConfig(Section, frozen=True, kw_only=True):
     reconnect_max_ms: PositiveInt = 5000
     tls: TlsConfig | None = None
     fallback_hosts: list[str] = []
+    schedule: ScheduleConfig | None = None
 
     def __post_init__(self) -> None:
         if (self.sender_comp_id is None) == (self.comp_id_prefix is None):
@@ -298,6 +366,18 @@ class FixConfig(Section, frozen=True, kw_only=True):
         hosts = self.hosts
         if len(set(hosts)) < len(hosts):
             raise ValueError("`fallback_hosts` names a host twice, or `host` itself")
+        if self.resets_by_schedule and self.sequence_policy is SequencePolicy.RESET:
+            raise ValueError("`schedule.reset_numbers` is for numbers that persist; these start at 1 with each logon")
+
+    @property
+    def opening(self) -> Schedule | None:
+        """When the session is open; None at all times."""
+        return None if self.schedule is None else self.schedule.to_schedule()
+
+    @property
+    def resets_by_schedule(self) -> bool:
+        """Whether each period of the schedule starts both numbers at 1."""
+        return self.schedule is not None and self.schedule.reset_numbers
 
     @property
     def hosts(self) -> tuple[tuple[str, int], ...]:

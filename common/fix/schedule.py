@@ -52,6 +52,10 @@ class Schedule:
         """The period that holds an instant, or None while closed."""
         return next((period for period in self._around(wall_ns) if period.start_ns <= wall_ns < period.end_ns), None)
 
+    def text(self, wall_ns: int) -> str:
+        """An instant in the schedule's own zone, for people."""
+        return datetime.fromtimestamp(wall_ns // NS_PER_S, self.zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+
     def is_open(self, wall_ns: int) -> bool:
         """Whether a session may be connected."""
         return self.current(wall_ns) is not None
@@ -67,7 +71,13 @@ class Schedule:
         return period is not None and period == self.current(other_ns)
 
     def _around(self, wall_ns: int) -> Iterator[Period]:
-        """The periods that can hold an instant or follow it, oldest first."""
+        """The periods that can hold an instant or follow it, oldest first.
+
+        One whose start the clock skips may end before it begins: that one does not take place.
+        """
+        return (period for period in self._planned(wall_ns) if period.start_ns < period.end_ns)
+
+    def _planned(self, wall_ns: int) -> Iterator[Period]:
         today = datetime.fromtimestamp(wall_ns // NS_PER_S, UTC).astimezone(self.zone).date()
         # Nine days back hold the start of the longest weekly period, nine ahead the next opening of any.
         for offset in range(-9, 10):

@@ -1,16 +1,20 @@
-"""Connecting to a venue: when next (back-off with jitter, within the venue's limit of attempts), and under which
-name.
+"""Connecting to a venue: when at all (its schedule), when next (back-off with jitter, within the venue's limit of
+attempts), and under which name.
 """
 
 from collections import deque
 from zlib import crc32
 
-from common.instant import NS_PER_MS, Instant
+from common.fix.schedule import Period, Schedule
+from common.instant import NS_PER_MS, NS_PER_S, Instant
 
 COMP_IDS = 100
 """A SenderCompID(49) dropped without Logout(5) is locked for twice HeartBtInt(108): so many that none comes round
 before.
 """
+
+LONGEST_LOOK_NS = NS_PER_S
+"""A schedule is held against the wall clock at least so often: a clock that was set is noticed within this."""
 
 
 def comp_id(sender_comp_id: str, prefix: str, connection: int) -> str:
@@ -73,3 +77,41 @@ class Connector:
         """A number below `span_ns`, the same for the same name, seed and attempt: no random call in a core."""
         text = f"{self._name}:{self.failures}:{len(self._attempts)}"
         return span_ns * (crc32(text.encode()) & 0xFFFF) >> 16
+
+
+class Hours:
+    """When a session is open, as its actor follows it. `period` holds the instant last looked at, None while closed;
+    `is_open` is true at all times where there is no schedule.
+    """
+
+    def __init__(self, schedule: Schedule | None) -> None:
+        """Closed until the first `look`, where there is a schedule."""
+        self.schedule = schedule
+        self.is_open = schedule is None
+        self.period: Period | None = None
+        self._since_ns = self._until_ns = 0
+        self._look_boot_ns: int | None = None
+
+    def look(self, now: Instant) -> bool:
+        """Hold the schedule against the clock, whichever way it went; whether another period, or none, holds now."""
+        schedule = self.schedule
+        if schedule is None:
+            return False
+        before = self.period
+        if not self._since_ns <= now.wall_ns < self._until_ns:
+            self.period = schedule.current(now.wall_ns)
+            self.is_open = self.period is not None
+            self._since_ns, self._until_ns = now.wall_ns, schedule.next_change_ns(now.wall_ns)
+        self._look_boot_ns = now.boot_ns + min(LONGEST_LOOK_NS, self._until_ns - now.wall_ns)
+        return self.period != before
+
+    @property
+    def text(self) -> str:
+        """Why there is no connection, for people; "" while the session is open."""
+        if self.is_open or self.schedule is None or not self._until_ns:
+            return ""
+        return f"outside its schedule until {self.schedule.text(self._until_ns)}"
+
+    def next_deadline_ns(self) -> int | None:
+        """When to `look` again, in boot time; None where there is no schedule, or nobody has looked yet."""
+        return self._look_boot_ns

@@ -118,6 +118,8 @@ def _session_notes(session: Mapping[str, Any]) -> list[str]:
         notes.append(f"KILL LATCHED ({session.get('kill', '')})")
     if session.get("halted"):
         notes.append(f"HALTED: {session['halted']}")
+    if session.get("schedule"):
+        notes.append(session["schedule"])
     if session.get("clock_warning"):
         notes.append(f"CLOCK OFF by more than {OFFSET_WARNING_MS:.0f} ms")
     if session.get("journal_away"):

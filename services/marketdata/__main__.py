@@ -34,6 +34,7 @@ def market_data_config(name: str, config: Config, started_s: int) -> MarketDataC
         hosts=len(fix.hosts),
         first_connection=started_s,
         credentials=read_credentials(venue, config),
+        schedule=fix.opening,
     )
 
 

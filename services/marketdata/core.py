@@ -11,12 +11,13 @@ from collections.abc import Mapping
 import msgspec
 
 from common.actor.core import Close, Connect, Core, Exit, HostWorked, Publish, Send, Write
+from common.fix.schedule import Schedule
 from common.fix.session import Session
 from common.fix.session_types import Disconnect, Inbound, LoggedOn, Notice, Outbound
 from common.fix.session_types import Effect as FixEffect
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import ControlAnswer, ControlRequest, Traded, encode
-from common.venues.connector import Connector, comp_id
+from common.venues.connector import Connector, Hours, comp_id
 from common.venues.dialect import BadReport, BookEntry, Credentials, Dialect, Identity, SubscriptionRejected
 from services.marketdata.books import TRADE, Book
 
@@ -25,14 +26,14 @@ FEED = "feed"
 REPEAT_NS = NS_PER_S
 SILENCE_NS = NS_PER_S
 CONNECT_TIMEOUT_NS = 10 * NS_PER_S
-STOP_TIMEOUT_NS = 500 * NS_PER_MS
+LOGOUT_TIMEOUT_NS = 500 * NS_PER_MS
 CLOCK_WARNING_NS = 250 * NS_PER_MS
 
 
 class MarketDataConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One market data session. Either `sender_comp_id` or `comp_id_prefix` is set, as for an order entry session.
 
-    `hosts` counts those that are tried in turn.
+    `hosts` counts those that are tried in turn. Without `schedule` the session is open at all times.
     """
 
     venue: str
@@ -48,6 +49,7 @@ class MarketDataConfig(msgspec.Struct, frozen=True, kw_only=True):
     hosts: int = 1
     first_connection: int = 0
     credentials: Credentials | None = None
+    schedule: Schedule | None = None
 
 
 class MarketDataCore(Core):
@@ -57,6 +59,7 @@ class MarketDataCore(Core):
         super().__init__(f"marketdata@{config.venue}")
         self.config = config
         self.dialect = dialect
+        self.hours = Hours(config.schedule)
         self.books = {symbol: Book(symbol) for symbol in config.symbols}
         self.connector = Connector(
             self.name,
@@ -90,7 +93,36 @@ class MarketDataCore(Core):
 
     def started(self, now: Instant) -> None:
         """See `Core`."""
-        self.connector.schedule(now, failed=False)
+        self.hours.look(now)
+        self._schedule(now, failed=False)
+
+    def _schedule(self, now: Instant, *, failed: bool) -> None:
+        """Make the next connection, unless the schedule has none now."""
+        if self.hours.is_open:
+            self.connector.schedule(now, failed=failed)
+        else:
+            self.connector.cancel()
+
+    def _keep_hours(self, now: Instant) -> None:
+        """Log out where the schedule's period has ended, connect where the next has begun."""
+        if not self.hours.look(now) or self._stopping:
+            return
+        self.note("info", "schedule_opened" if self.hours.is_open else "schedule_closed", text=self.hours.text)
+        if self._fix is None:
+            self._schedule(now, failed=False)
+        elif not self.hours.is_open:
+            self._log_out("the period of the schedule has ended", now)
+
+    def _log_out(self, text: str, now: Instant) -> None:
+        """Log out, so that the venue frees the name at once; what is not even made yet is closed."""
+        assert self._fix is not None
+        if not self._fix.connection:
+            self._close(text, now)
+            return
+        self._fix.logout(text, now)
+        self._carry_out(now)
+        if self._fix is not None:
+            self._deadline_ns = now.boot_ns + LOGOUT_TIMEOUT_NS
 
     def _connect(self, now: Instant) -> None:
         config = self.config
@@ -144,7 +176,7 @@ class MarketDataCore(Core):
         if self._stopping:
             self.effects.append(Exit(0, "stopped"))
         else:
-            self.connector.schedule(now, failed=True)
+            self._schedule(now, failed=True)
 
     def _close(self, text: str, now: Instant) -> None:
         self.effects.append(Close(self._connection))
@@ -231,11 +263,13 @@ class MarketDataCore(Core):
     def next_deadline_ns(self) -> int | None:
         """See `Core`."""
         fix_ns = self._fix.next_deadline_ns() if self._fix is not None else None
-        times = (self.connector.due_boot_ns, self._deadline_ns, self._repeat_ns, fix_ns)
+        hours_ns = self.hours.next_deadline_ns()
+        times = (self.connector.due_boot_ns, self._deadline_ns, self._repeat_ns, fix_ns, hours_ns)
         return min((time for time in times if time is not None), default=None)
 
     def timer(self, now: Instant) -> None:
         """See `Core`."""
+        self._keep_hours(now)
         if self.connector.due_boot_ns is not None and now.boot_ns >= self.connector.due_boot_ns:
             self._connect(now)
         if self._fix is not None:
@@ -259,16 +293,13 @@ class MarketDataCore(Core):
     # ---- stop, control, status ----
 
     def stop(self, now: Instant) -> None:
-        """See `Core`: log out, so that the venue frees the name at once."""
+        """See `Core`: log out."""
         self._stopping = True
         self.connector.cancel()
         if self._fix is None:
             self.effects.append(Exit(0, "stopped"))
             return
-        self._fix.logout("the market data session is stopped", now)
-        self._carry_out(now)
-        if self._fix is not None:
-            self._deadline_ns = now.boot_ns + STOP_TIMEOUT_NS
+        self._log_out("the market data session is stopped", now)
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """See `Core`: nothing but status is asked of this actor, and the shell answers that."""
@@ -285,7 +316,8 @@ class MarketDataCore(Core):
             for symbol, book in self.books.items()
         }
         return {
-            "state": "live" if fix is not None and fix.logged_on else "connecting" if fix is not None else "waiting",
+            "state": self._state(),
+            "schedule": self.hours.text,
             "epoch": 0,
             "lsn": 0,
             "connection": self._connection,
@@ -301,3 +333,9 @@ class MarketDataCore(Core):
             "unreadable": self._unreadable,
             "books": books,
         }
+
+    def _state(self) -> str:
+        """One word for people."""
+        if self._fix is None:
+            return "waiting" if self.hours.is_open else "off_schedule"
+        return "live" if self._fix.logged_on else "connecting"

@@ -46,6 +46,8 @@ def session_config(name: str, config: Config) -> SessionConfig:
         cancel_reserve_ratio=float(config.stack.risk.cancel_reserve_ratio),
         emergency_folder=str(config.emergency_folder),
         credentials=read_credentials(venue, config),
+        schedule=fix.opening,
+        reset_numbers=fix.resets_by_schedule,
     )
 
 

@@ -85,7 +85,9 @@ class ByHand:
                 self._connection.schedule(now, failed=False)
         failure = self._kill.latch.failure
         self._core.note("error", "killed", by=by, latch=failure or "on disk")
-        return True, failure or "latched; cancelling until nothing is open"
+        closed = self._connection.hours.text
+        latched = f"latched; {closed}, and cancels then" if closed else "latched; cancelling until nothing is open"
+        return True, failure or latched
 
     def _resume(self, arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
         if not arguments.confirm:
@@ -104,7 +106,8 @@ class ByHand:
             return False, "there is a connection already"
         self._record("logon", by, "", now)
         self._connection.schedule(now, failed=False)
-        return True, "connecting"
+        closed = self._connection.hours.text
+        return True, f"{closed}, and connects then" if closed else "connecting"
 
     def _log_out(self, _arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
         self._record("logout", by, "", now)

@@ -102,7 +102,7 @@ class Commands:
             return Reason.JOURNAL_AWAY, "", ""
         fix = self._outbox.fix
         if fix is None or not fix.logged_on or self._connection.closing:
-            return Reason.NOT_CONNECTED, "", ""
+            return Reason.NOT_CONNECTED, self._connection.hours.text, ""
         if risky and (refusal := self._risky_refusal(command, now)) is not None:  # type: ignore[arg-type]
             return refusal
         rate, waiting = self._outbox.rate, len(self._outbox.queue)

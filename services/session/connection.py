@@ -2,6 +2,11 @@
 
 A connection takes its number and its SenderCompID(49) from a record that stands in the log before anything is sent on
 it. One that ends withdraws what it did not release, and the next is tried later, unless a person has to act first.
+
+A schedule ends connections at the end of its period and makes none before the next. Its clock is our own wall clock,
+looked at in every timer; the journal is asked nothing but what our last Logon(A) said. The first logon of a period
+resets persistent numbers where the venue wants that: the wish is recorded like a person's, so that a process that dies
+before the venue has answered goes on with it.
 """
 
 from dataclasses import replace
@@ -9,11 +14,12 @@ from dataclasses import replace
 import msgspec
 
 from common.actor.core import Close, Connect, Core
+from common.fix.schedule import Period
 from common.fix.session import Session
 from common.fix.session_types import NumbersReason, NumbersSet
 from common.instant import NS_PER_MS, Instant
-from common.messages import Reason, SessionChanged, SessionState
-from common.venues.connector import Connector, comp_id
+from common.messages import OperatorAct, Reason, SessionChanged, SessionState
+from common.venues.connector import Connector, Hours, comp_id
 from common.venues.dialect import Dialect, Identity
 from services.session.gate import Gate
 from services.session.kill import KillSwitch
@@ -29,6 +35,9 @@ TOO_LOW_LIMIT = 3
 """So many logons in a row refused for a number too low: our numbers are wrong, and only a person can say which are
 right.
 """
+
+NAMED_ORDERS = 100
+"""The note at a period's end names so many open orders at most, and counts them all."""
 
 
 class Connection:
@@ -63,6 +72,8 @@ class Connection:
             config.jitter_seed,
             config.hosts,
         )
+        self.hours = Hours(config.schedule)
+        self._begun: Period | None = None
         self.stopping = False
         self._deadline_ns: int | None = None
         self._closing: str | None = None
@@ -80,10 +91,19 @@ class Connection:
 
     # ---- begin ----
 
+    def begin(self, now: Instant) -> None:
+        """The session is live: connect, if its schedule has it."""
+        self.hours.look(now)
+        if not self.hours.is_open:
+            self._note_closed()
+        self.schedule(now, failed=False)
+
     def schedule(self, now: Instant, *, failed: bool) -> None:
-        """Make the next connection, at once or after a back-off, unless a person or the process has ended them."""
+        """Make the next connection, at once or after a back-off, unless a person, the process or the schedule has
+        ended them.
+        """
         history = self._records.history
-        if history.halted or history.logged_out_by_hand or self.stopping:
+        if history.halted or history.logged_out_by_hand or self.stopping or not self.hours.is_open:
             self._connector.cancel()
         else:
             self._connector.schedule(now, failed=failed)
@@ -103,6 +123,7 @@ class Connection:
             # A logon needs the journal; until it answers there is nothing to connect for.
             self._connector.schedule(now, failed=True)
             return
+        self._begin_period(now)
         config, history = self._config, self._records.history
         connection = history.connection + 1
         resets = config.resets or history.reset_wanted
@@ -123,10 +144,11 @@ class Connection:
         self._core.effects.append(Connect(connection, TARGET))
 
     def connected(self, now: Instant) -> None:
-        """The transport is there."""
-        assert self._outbox.fix is not None
-        self._deadline_ns = None
-        self._outbox.fix.connected(now)
+        """The transport is there: log on, unless the period that the connection was made for is over."""
+        self.keep_hours(now)
+        if self._outbox.fix is not None:
+            self._deadline_ns = None
+            self._outbox.fix.connected(now)
 
     def in_step(self) -> None:
         """Our numbers are right, and the next loss begins at the shortest back-off again."""
@@ -156,6 +178,47 @@ class Connection:
         """
         if certain or ("too low" in text.lower() and not self._gate.caught_up):
             self._numbers_refused = True
+
+    # ---- hours ----
+
+    def keep_hours(self, now: Instant) -> None:
+        """Follow the schedule: log out where its period has ended, and connect where the next has begun."""
+        if not self.hours.look(now):
+            return
+        if self.hours.is_open:
+            self._core.note("info", "schedule_opened")
+        else:
+            self._note_closed()
+        if self._outbox.fix is None:
+            self.schedule(now, failed=False)
+        elif self._outlived():
+            self.log_out("the period of the schedule has ended", "its schedule's period ended while connecting", now)
+
+    def _outlived(self) -> bool:
+        """Whether the connection may not go on. An earlier period comes of a clock that was set back: the numbers are
+        the later one's already.
+        """
+        period = self.hours.period
+        if period is None or self._begun is None or not self._config.reset_numbers:
+            return period is None
+        return period.start_ns > self._begun.start_ns
+
+    def _note_closed(self) -> None:
+        names = [order.cl_ord_id for order in self._records.history.orders.all()]
+        level = "warning" if names else "info"
+        named = names[:NAMED_ORDERS]
+        self._core.note(level, "schedule_closed", text=self.hours.text, may_be_open=len(names), orders=named)
+
+    def _begin_period(self, now: Instant) -> None:
+        """A connection is about to be made: reset the numbers first, where they are of another period."""
+        self._begun = self.hours.period
+        schedule, history = self._config.schedule, self._records.history
+        if schedule is None or not self._config.reset_numbers or history.reset_wanted or not history.logon_ns:
+            return
+        if not schedule.same_period(history.logon_ns, now.wall_ns):
+            text = f"both numbers start at 1: the last Logon(A) was at {schedule.text(history.logon_ns)}"
+            self._records.append(OperatorAct(self._core.name, "reset", "schedule", text), now)
+            self._core.note("warning", "period_began", text=text)
 
     # ---- end ----
 

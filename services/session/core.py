@@ -126,7 +126,7 @@ class SessionCore(Core):
             latched=self.kill.latched,
             emergency=self.emergency.active,
         )
-        self.connection.schedule(now, failed=False)
+        self.connection.begin(now)
         self.commands.take_kept(now)
 
     # ---- connecting ----
@@ -319,6 +319,7 @@ class SessionCore(Core):
             *self.taking_up.next_deadlines_ns(),
             self.connection.due_boot_ns,
             self.connection.next_deadline_ns(),
+            self.connection.hours.next_deadline_ns(),
             self._stop_deadline_ns,
             self.gate.next_deadline_ns(),
             self.kill.next_deadline_ns(),
@@ -341,6 +342,8 @@ class SessionCore(Core):
         emergency_ns = self._emergency_due_ns()
         if emergency_ns is not None and now.boot_ns >= emergency_ns:
             self._begin_emergency(now)
+        if self.taking_up.live:
+            self.connection.keep_hours(now)
         self.connection.connect_if_due(now)
         fix = self.outbox.fix
         if fix is not None:
@@ -403,6 +406,7 @@ class SessionCore(Core):
             "clock_warning": abs(offset_ns) > CLOCK_WARNING_NS,
             "gate": "open" if self.gate.is_open else "closed",
             "halted": history.halted,
+            "schedule": self.connection.hours.text,
             "latched": self.kill.latched,
             "latch_failure": self.kill.latch.failure,
             "kill": self.kill.state,
@@ -426,7 +430,7 @@ class SessionCore(Core):
         if not self.taking_up.live:
             return "starting"
         if fix is None:
-            return "halted" if self.history.halted else "logged_out" if self.history.logged_out_by_hand else "waiting"
+            return self._why_not_connected()
         if self.connection.closing:
             return "closing"
         if self.kill.latched:
@@ -434,3 +438,10 @@ class SessionCore(Core):
         if not fix.logged_on:
             return "connecting"
         return "ready" if self.gate.is_open else "reconciling" if self.gate.caught_up else "logged_on"
+
+    def _why_not_connected(self) -> str:
+        if self.history.halted:
+            return "halted"
+        if self.history.logged_out_by_hand:
+            return "logged_out"
+        return "waiting" if self.connection.hours.is_open else "off_schedule"

@@ -7,6 +7,7 @@ session appends it. So the state after a crash is the state before it, but for w
 from collections import OrderedDict
 from typing import NamedTuple
 
+from common.fix.wire import parse_utc_timestamp, split
 from common.messages import (
     AmendOrder,
     Attempt,
@@ -30,6 +31,7 @@ KEPT_SENT = 16_384
 """So many of the last sent messages are at hand for a ResendRequest(2); older ones are read from the log."""
 
 RISKY = (NewOrder, AmendOrder)
+LOGON = "A"
 
 
 class Sent(NamedTuple):
@@ -48,7 +50,11 @@ NOTHING = Sent()
 
 
 class History:
-    """One session's folded state. `next_outbound` and `next_inbound` are numbers of `generation`."""
+    """One session's folded state. `next_outbound` and `next_inbound` are numbers of `generation`.
+
+    `logon_ns` is the SendingTime(52) of our last Logon(A), Unix nanoseconds, 0 for none: the numbers are of that time's
+    period, since no connection that resets them by schedule outlives its period.
+    """
 
     def __init__(self, session: str, dialect: Dialect) -> None:
         self.session = session
@@ -63,6 +69,7 @@ class History:
         self.logged_out_by_hand = False
         self.latched = False
         self.reset_wanted = False
+        self.logon_ns = 0
         self.orders = OpenOrders()
         self.sent: OrderedDict[int, Sent] = OrderedDict()
         self.first_kept = 1
@@ -120,6 +127,8 @@ class History:
             self.sent[number] = NOTHING
             return
         self.next_outbound = number + 1
+        if record.msg_type == LOGON:
+            self.logon_ns = parse_utc_timestamp(split(record.raw)[b"52"])
         risky = isinstance(command, RISKY)
         if isinstance(command, RISKY):
             if deadline_ns is not None and stamp_ns > deadline_ns:

@@ -38,6 +38,7 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     handed_over: list[tuple[str, int]]
     handed_over_whole: list[str]
     handing_over: str
+    logon_ns: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -97,6 +98,7 @@ class Folded:
                 attempts,
                 renames,
                 *h.hand_overs.dump(),
+                h.logon_ns,
             )
         )
 
@@ -112,7 +114,7 @@ def load_folded(data: bytes, writer: str, session: str, dialect: Dialect) -> Fol
     h.state, h.sender_comp_id = dump.state, dump.sender_comp_id
     h.halted, h.logged_out_by_hand = dump.halted, dump.logged_out_by_hand
     h.latched, h.reset_wanted = dump.latched, dump.reset_wanted
-    h.first_kept = dump.first_kept
+    h.first_kept, h.logon_ns = dump.first_kept, dump.logon_ns
     for number, raw, attempt, cl_ord_id, risky in dump.sent:
         h.sent[number] = Sent(raw, attempt, cl_ord_id, risky)
     h.orders.load(dump.orders, dump.attempts, dump.renames)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from common.fix.schedule import Schedule
 from common.fix.session_types import SequencePolicy
 from common.venues.dialect import Credentials
 
@@ -14,6 +15,9 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     `connects_window_ms` that of our connection attempts. `cancel_reserve_ratio` of the messages is kept for what adds
     no risk. `hosts` counts those that are tried in turn. `jitter_seed` spreads the reconnections of sessions that lost
     their venue together. `emergency_folder` holds the latch and the emergency files.
+
+    Without `schedule` the session is open at all times; with `reset_numbers` the first logon of each period starts
+    persistent numbers at 1.
     """
 
     venue: str
@@ -34,6 +38,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     cancel_reserve_ratio: float = 0.2
     jitter_seed: int = 0
     emergency_bytes: int = 16 << 20
+    schedule: Schedule | None = None
+    reset_numbers: bool = False
     credentials: Credentials | None = None
 
     @property

@@ -1,8 +1,10 @@
 """A configuration that loads is one that can run; anything else is refused with file, key and mend."""
 
 import shutil
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,6 +18,7 @@ from common.config import (
     live_sentence,
     load,
 )
+from common.fix.schedule import Schedule
 
 
 @pytest.fixture
@@ -109,6 +112,25 @@ def test_money_is_decimal_even_where_the_file_writes_a_number(folder: Path) -> N
             )
         ),
         ("generic.toml", "port = 9500", "port = 9500\nfallback_hosts = [7]", "fix.fallback_hosts[0]: Expected `str`"),
+        *(
+            (
+                "generic.toml",
+                f"[{session}]",
+                f'[{session}]\nschedule = {{ zone = "{zone}", start = "{start}", end = "23:55"{more} }}',
+                f"generic.toml: {why}",
+            )
+            for session, zone, start, more, why in (
+                ("fix", "Mars/Base", "00:05", "", "fix.schedule: `zone` must name a time zone"),
+                ("fix", "America", "00:05", "", "fix.schedule: `zone` must name a time zone"),
+                ("fix", "../UTC", "00:05", "", "fix.schedule: `zone` must name a time zone"),
+                ("fix", "UTC", "24:00", "", "fix.schedule.start: Expected `str` matching"),
+                ("fix", "UTC", "00:05", ', days = ["monday"]', "fix.schedule.days[0]: Invalid enum value"),
+                ("fix", "UTC", "00:05", ', start_day = "mon"', "fix.schedule: a weekly schedule has both"),
+                ("fix", "UTC", "00:05", ', days = ["mon"], start_day = "mon"', "fix.schedule: `days` is for a daily"),
+                ("fix", "UTC", "00:05", ", open = true", "fix.schedule: Object contains unknown field `open`"),
+                ("market_data", "UTC", "00:05", ", reset_numbers = true", "market_data: `schedule.reset_numbers` is"),
+            )
+        ),
         ("generic.toml", 'tick_size = "0.01"', 'tick_size = "0"', "instruments.BTCUSDT: `tick_size` must be above 0"),
         (
             "generic.toml",
@@ -217,6 +239,21 @@ def test_hosts_are_the_first_one_and_what_it_falls_back_to(folder: Path) -> None
     assert load(folder, {}).venues["generic"].fix.hosts == (("127.0.0.1", 9500),)
     fix = load(folder, {"FIXRING__GENERIC__FIX__FALLBACK_HOSTS": '["two.venue.com:9000", "[2001:db8::7]:1"]'})
     assert fix.venues["generic"].fix.hosts == (("127.0.0.1", 9500), ("two.venue.com", 9000), ("2001:db8::7", 1))
+
+
+def test_a_schedule_is_daily_or_weekly_in_local_time(folder: Path) -> None:
+    assert load(folder, {}).venues["generic"].fix.opening is None
+    table = '[fix.schedule]\nzone = "Europe/London"\nstart = "22:05"\nend = "22:00:30"\nreset_numbers = true'
+    replace(folder / "generic.toml", "[market_data]", f'{table}\nstart_day = "sat"\nend_day = "fri"\n[market_data]')
+    fix = load(folder, {}).venues["generic"].fix
+    assert fix.resets_by_schedule
+    assert fix.opening == Schedule(
+        start=time(22, 5), end=time(22, 0, 30), zone=ZoneInfo("Europe/London"), start_day=5, end_day=4
+    )
+    replace(folder / "generic.toml", 'start_day = "sat"\nend_day = "fri"', 'days = ["mon", "sun"]')
+    daily = load(folder, {"FIXRING__GENERIC__FIX__SCHEDULE__RESET_NUMBERS": "false"}).venues["generic"].fix
+    assert daily.opening is not None and daily.opening.days == {0, 6}
+    assert not daily.resets_by_schedule
 
 
 def test_every_actor_stands_behind_one_supervisor() -> None:

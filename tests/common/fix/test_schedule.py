@@ -70,6 +70,12 @@ def test_a_day_on_which_the_clock_changes_is_shorter() -> None:
     assert period.end_ns - period.start_ns == 23 * 3600 * NS_PER_S
 
 
+def test_a_period_that_the_clock_skips_does_not_take_place() -> None:
+    early = Schedule(start=time(1, 45), end=time(2, 15), zone=LONDON)
+    assert early.current(ns(2026, 3, 29, 1, 20)) is None, "01:45 is skipped, and is 02:45 by the new clock"
+    assert early.next_change_ns(ns(2026, 3, 29, 0)) == ns(2026, 3, 30, 0, 45)
+
+
 @settings(max_examples=40)
 @given(
     st.integers(ns(2020, 1, 1), ns(2030, 1, 1)),

@@ -1,10 +1,14 @@
 """When a venue is tried again: never more often than it allows, with waits that grow and differ."""
 
+import datetime as dt
+from zoneinfo import ZoneInfo
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.instant import NS_PER_MS, Instant
-from common.venues.connector import COMP_IDS, Connector, comp_id
+from common.fix.schedule import Schedule
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.venues.connector import COMP_IDS, LONGEST_LOOK_NS, Connector, Hours, comp_id
 
 
 @given(st.integers(0, 1000), st.integers(2, 12))
@@ -57,3 +61,31 @@ def test_each_connection_takes_the_next_name_of_a_small_set() -> None:
     names = [comp_id("", "FXR", connection) for connection in range(COMP_IDS)]
     assert len(set(names)) == COMP_IDS
     assert all(len(name) <= 8 for name in names)
+
+
+LONDON = Schedule(start=dt.time(0, 30), end=dt.time(23, 30), zone=ZoneInfo("Europe/London"))
+SPRING_NS = int(dt.datetime(2026, 3, 28, tzinfo=dt.UTC).timestamp()) * NS_PER_S
+
+
+def test_without_a_schedule_a_session_is_open_and_no_time_is_spent_on_it() -> None:
+    hours = Hours(None)
+    assert not hours.look(Instant(7, 7))
+    assert hours.is_open and hours.text == ""
+    assert hours.next_deadline_ns() is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 3 * 86_400), st.integers(0, 3 * 86_400)), min_size=1, max_size=20))
+def test_wherever_the_clock_is_set_the_hours_are_those_of_the_schedule(looks: list[tuple[int, int]]) -> None:
+    hours = Hours(LONDON)
+    before = None
+    for wall_s, boot_s in looks:
+        now = Instant(SPRING_NS + wall_s * NS_PER_S, boot_s * NS_PER_S)
+        changed = hours.look(now)
+        assert hours.period == LONDON.current(now.wall_ns)
+        assert hours.is_open is LONDON.is_open(now.wall_ns)
+        assert changed is (hours.period != before)
+        assert bool(hours.text) is not hours.is_open
+        due_ns = hours.next_deadline_ns()
+        assert due_ns is not None
+        assert 0 < due_ns - now.boot_ns <= min(LONGEST_LOOK_NS, LONDON.next_change_ns(now.wall_ns) - now.wall_ns)
+        before = hours.period

@@ -1,11 +1,14 @@
 """The market data actor against a real FIX acceptor: best prices, trades, repeats, and silence when it cannot know."""
 
+from datetime import time
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
 from common.actor.core import Close, Connect, Exit, Publish, Send, Write
+from common.fix.schedule import Schedule
 from common.fix.session import Session
 from common.fix.session_types import Inbound, Outbound, SequencePolicy, SessionSettings
 from common.fix.wire import split
@@ -28,7 +31,7 @@ ACCEPTOR = SessionSettings(
 class World:
     """The core and a venue; `reachable` says whether a connection succeeds."""
 
-    def __init__(self) -> None:
+    def __init__(self, schedule: Schedule | None = None) -> None:
         config = MarketDataConfig(
             venue="generic",
             target_comp_id="GENERIC",
@@ -36,6 +39,7 @@ class World:
             symbols=("BTCUSDT", "ETHUSDT"),
             connects=30,
             connects_window_ms=30_000,
+            schedule=schedule,
         )
         self.core = MarketDataCore(config, Generic())
         self.boot_ns = 10**12
@@ -255,3 +259,56 @@ def test_no_act_is_known_by_hand(world: World) -> None:
     world.core.received("control", b"me", ControlRequest("kill"), world.now)
     (answer,) = [e.message for e in world.core.effects if isinstance(e, Send) and e.link == "control"]
     assert isinstance(answer, ControlAnswer) and not answer.ok and "no act" in answer.text
+
+
+def scheduled(start: time, end: time) -> World:
+    """A venue that keeps hours; the world begins at 08:16:40 UTC."""
+    world = World(Schedule(start=start, end=end, zone=ZoneInfo("UTC")))
+    world.advance(0)
+    return world
+
+
+def test_outside_its_schedule_it_logs_out_and_comes_back_with_the_next_period() -> None:
+    world = scheduled(time(8, 16, 50), time(8, 16, 45))
+    snapshot(world)
+    first = world.connection
+    world.advance(6_000)
+    assert world.venue is None
+    world.feed.clear()
+    status = world.core.status(world.now)
+    assert status["state"] == "off_schedule"
+    assert status["schedule"] == "outside its schedule until 2027-01-15 08:16:50 UTC"
+    world.advance(3_000)
+    assert (world.connection, world.feed) == (first, [])
+    world.advance(2_000)
+    status = world.core.status(world.now)
+    assert (world.connection, status["state"], status["schedule"]) == (first + 1, "live", "")
+
+
+def test_one_period_after_another_is_one_connection() -> None:
+    world = scheduled(time(8, 16, 45), time(8, 16, 45))
+    world.advance(10_000)
+    assert world.connection == 1
+    assert world.core.status(world.now)["state"] == "live"
+
+
+def test_a_start_outside_the_schedule_dials_nobody_and_a_stop_ends_it() -> None:
+    world = scheduled(time(8, 30), time(8))
+    world.advance(60_000)
+    assert world.connection == 0
+    world.core.stop(world.now)
+    world.settle()
+    assert world.exit is not None
+    world.advance(3_600_000)
+    assert world.connection == 0
+
+
+def test_a_transport_that_is_not_there_by_the_end_of_the_period_is_given_up() -> None:
+    world = scheduled(time(8, 16, 50), time(8, 16, 45))
+    world.venue = None
+    world.core.closed(world.connection, "reset by peer", world.now)
+    world.connect = lambda connection: None  # type: ignore[method-assign]
+    world.advance(2_000)
+    assert world.core.status(world.now)["state"] == "connecting"
+    world.advance(3_100)
+    assert world.core.status(world.now)["state"] == "off_schedule"

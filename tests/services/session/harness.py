@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from common.actor.core import Close, Connect, Effect, Exit, ReadLog, Send, Write
+from common.actor.core import Close, Connect, Effect, Exit, Note, ReadLog, Send, Write
 from common.fix.session import Session
 from common.fix.session_types import (
     Disconnect,
@@ -178,6 +178,8 @@ class World:
         self.journal = Journal()
         self.venue = Venue(config.sequence_policy, config.target_comp_id)
         self.boot_ns = 50_000_000_000
+        self.wall_ahead_ns = 0
+        self.notes: list[Note] = []
         self.answers: list[ControlAnswer] = []
         self.exit: Exit | None = None
         self.connects: list[int] = []
@@ -192,8 +194,8 @@ class World:
 
     @property
     def now(self) -> Instant:
-        """Both clocks."""
-        return Instant(START_NS + self.boot_ns, self.boot_ns)
+        """Both clocks; the wall clock may be set, and runs ahead of the journal's then."""
+        return Instant(START_NS + self.boot_ns + self.wall_ahead_ns, self.boot_ns)
 
     @property
     def stamp_ns(self) -> int:
@@ -251,6 +253,8 @@ class World:
                     self.venue.fix.disconnected(self.now)
                     self.venue.fix = None
                     self.venue.logged_on = False
+            case Note():
+                self.notes.append(effect)
             case Exit():
                 self.exit = effect
             case _:

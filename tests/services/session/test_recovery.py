@@ -113,6 +113,7 @@ def facts(folded: Folded) -> dict[str, object]:
     h = folded.history
     return {
         "numbers": (h.generation, h.connection, h.next_outbound, h.next_inbound),
+        "logon": h.logon_ns,
         "state": (h.state, h.halted, h.logged_out_by_hand, h.latched),
         "sent": {number: sent for number, sent in h.sent.items() if sent.raw or sent.attempt},
         "orders": sorted((o.cl_ord_id, o.order_id, o.heard, o.order_qty) for o in h.orders.all()),
