@@ -31,7 +31,7 @@ def stranger(name: str = "theirs", **terms: Any) -> NewOrder:
 def cancel_of(ring: Ring, target: int) -> CancelOrder:
     """A cancel that is under way at the venue."""
     ring.request(CancelRequest(0, 50 + target, target))
-    cancel = ring.last(CancelOrder)
+    cancel: CancelOrder = ring.last(CancelOrder)
     ring.sent(cancel)
     return cancel
 
