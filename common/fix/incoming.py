@@ -1,17 +1,19 @@
-"""What a session reads from a message, and the checks of its header that come before its number."""
+"""What a session reads from a message, and the checks that come before its number."""
 
 from typing import NamedTuple
 
 from common.fix.errors import FormatError
 from common.fix.session_types import Problem, SessionSettings
-from common.fix.wire import NS_PER_S, parse_utc_timestamp
+from common.fix.wire import NS_PER_S, pairs, parse_utc_timestamp, split
 
 MAX_SEQ_NUM_DIGITS = 18
+NO_NUMBER = -1
+_SENDING_TIME_PROBLEM = 10  # SessionRejectReason(373)
 _MAX_INTERVAL_DIGITS = 9
 
 
 class Received(NamedTuple):
-    """A message with a number, as the session handles it."""
+    """A message as the session handles it; `seq` is NO_NUMBER where MsgSeqNum(34) is missing or no number."""
 
     raw: bytes
     msg_type: bytes
@@ -20,13 +22,50 @@ class Received(NamedTuple):
     poss_dup: bool
 
 
+class Fault(NamedTuple):
+    """Why a message is rejected. `fatal`: the session ends with it."""
+
+    problem: Problem
+    fatal: bool
+
+
 class Judge:
     """The checks that need no state but the settings. `offset_ns`: our wall clock minus the last SendingTime(52)."""
 
     def __init__(self, settings: SessionSettings) -> None:
         self.offset_ns = 0
         self._settings = settings
+        self._validate = settings.validate
+        self._our_id = settings.sender_comp_id.encode()
+        self._their_id = settings.target_comp_id.encode()
         self._tolerance_ns = int(settings.sending_time_tolerance_s * NS_PER_S)
+
+    def read(self, raw: bytes) -> tuple[Received, list[tuple[bytes, bytes]]]:
+        """The message, and its fields in order where a validator looks at them. Raises GarbledError."""
+        ordered: list[tuple[bytes, bytes]] = []
+        if self._validate is None:
+            fields = split(raw)
+        else:
+            ordered = pairs(raw)
+            fields = dict(ordered)
+        number = fields.get(b"34", b"")
+        seq = int(number) if number.isdigit() and len(number) <= MAX_SEQ_NUM_DIGITS else NO_NUMBER
+        return Received(raw, fields[b"35"], seq, fields, fields.get(b"43") == b"Y"), ordered
+
+    def fault(self, m: Received, ordered: list[tuple[bytes, bytes]], wall_ns: int) -> Fault | None:
+        """The first thing wrong in the dictionary, the times and the CompIDs, in this order."""
+        if self._validate is not None:
+            problem = self._validate.check(m.msg_type, ordered)
+            if problem is not None:
+                return Fault(problem, False)
+        late = self.sending_time(m, wall_ns)
+        if late is not None:
+            return Fault(late, late.reason == _SENDING_TIME_PROBLEM)
+        return None if self.is_ours(m) else _wrong_comp_id(m)
+
+    def is_ours(self, m: Received) -> bool:
+        """Whether SenderCompID(49) and TargetCompID(56) are those of this session."""
+        return m.fields.get(b"49") == self._their_id and m.fields.get(b"56") == self._our_id
 
     def sending_time(self, m: Received, wall_ns: int) -> Problem | None:
         """Cases 2.o, 2.f and 2.g: SendingTime(52) near our clock, OrigSendingTime(122) there and not later."""
@@ -39,7 +78,7 @@ class Judge:
             return Problem(6, 52, "Incorrect data format for value")
         self.offset_ns = offset = wall_ns - sent_ns
         if self._tolerance_ns and not -self._tolerance_ns <= offset <= self._tolerance_ns:
-            return Problem(10, None, "SendingTime accuracy problem")
+            return Problem(_SENDING_TIME_PROBLEM, None, "SendingTime accuracy problem")
         if not m.poss_dup or m.msg_type == b"4":
             return None
         return self._orig_sending_time(m.fields.get(b"122"), sent_ns)
@@ -51,12 +90,12 @@ class Judge:
             late = parse_utc_timestamp(original) > sent_ns and self._tolerance_ns > 0
         except FormatError:
             return Problem(6, 122, "Incorrect data format for value")
-        return Problem(10, None, "SendingTime accuracy problem") if late else None
+        return Problem(_SENDING_TIME_PROBLEM, None, "SendingTime accuracy problem") if late else None
 
     def logon(self, m: Received, ordered: list[tuple[bytes, bytes]], wall_ns: int) -> str | None:
         """Cases 1S.d and 1B.d: why this Logon(A) is not acceptable, as Text(58)."""
         settings, fields = self._settings, m.fields
-        problem = settings.validate.check(m.msg_type, ordered) if settings.validate is not None else None
+        problem = self._validate.check(m.msg_type, ordered) if self._validate is not None else None
         problem = problem or self.sending_time(m, wall_ns)
         if problem is not None:
             return problem.text if problem.ref_tag is None else f"{problem.text}, tag {problem.ref_tag}"
@@ -72,6 +111,14 @@ class Judge:
         if fields.get(b"141") == b"Y" and m.seq != 1:
             return "ResetSeqNumFlag(141)=Y needs MsgSeqNum(34)=1"
         return None
+
+
+def _wrong_comp_id(m: Received) -> Fault:
+    """Case 2.k."""
+    for tag in (b"49", b"56"):
+        if tag not in m.fields:
+            return Fault(Problem(1, int(tag), "Required tag missing"), False)
+    return Fault(Problem(9, None, "CompID problem"), True)
 
 
 def text_of(value: bytes) -> str:

@@ -86,7 +86,10 @@ TRANSITIONS: dict[SessionState, dict[Event, SessionState]] = {
     _S.CLOSING: {_E.LOST: _S.DISCONNECTED},
 }
 
-LOGGED_ON_STATES = frozenset({_S.LOGGED_ON, _S.RECOVERING})
+# Tuples, because a member of an Enum is hashed in Python and these are asked for every message.
+LOGGED_ON_STATES = (_S.LOGGED_ON, _S.RECOVERING)
+BEFORE_LOGON_STATES = (_S.AWAITING_LOGON, _S.LOGON_SENT)
+DEAF_STATES = (_S.DISCONNECTED, _S.CLOSING)
 
 
 class SequencePolicy(Enum):

@@ -1,0 +1,169 @@
+"""What is missing of what the peer sent, and the messages that came too early and are kept until it is there."""
+
+from common.fix.ending import Ending
+from common.fix.incoming import Received, number_of
+from common.fix.session_types import (
+    DisconnectReason,
+    Event,
+    Instant,
+    Level,
+    NumbersReason,
+    Problem,
+    SessionSettings,
+    SessionState,
+)
+from common.fix.standing import Standing
+from common.fix.wire import NS_PER_S
+
+
+class Pending:
+    """The gap of one connection, open while the next expected number has not passed the highest one seen. Its length
+    is the number of messages kept behind it."""
+
+    __slots__ = (
+        "_asked_to",
+        "_attempts",
+        "_ending",
+        "_high",
+        "_kept",
+        "_logout_due_ns",
+        "_progress_ns",
+        "_settings",
+        "_standing",
+    )
+
+    def __init__(self, settings: SessionSettings, standing: Standing, ending: Ending) -> None:
+        self._settings = settings
+        self._standing = standing
+        self._ending = ending
+        self._kept: dict[int, tuple[Received, bool]] = {}
+        self._high = 0  # 0: nothing is missing
+        self._asked_to = 0
+        self._attempts = 0
+        self._progress_ns = 0
+        self._logout_due_ns = 0  # a Logout(5) came too early, and waits for the gap no longer than this
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def missing(self) -> bool:
+        """Whether the gap is open."""
+        return self._high > 0
+
+    def add(self, m: Received, acted: bool, now: Instant, *, ask: bool = True) -> None:
+        """Case 2.b: keep a message whose number is too high, and ask once for what is missing. `acted`: nothing of it
+        is left to be acted on, it only counts."""
+        if m.msg_type == b"5" and not m.poss_dup and not self._logout_due_ns:
+            self._logout_due_ns = now.boot_ns + int(self._settings.logout_timeout_s * NS_PER_S)
+        if not self._settings.allow_resend_request or self._standing.state is SessionState.RESETTING:
+            expected = self._standing.next_inbound
+            text = f"MsgSeqNum(34)={m.seq} but {expected} was expected, and nothing can be resent here"
+            self._ending.refuse(DisconnectReason.SEQUENCE_GAP, text, now)
+            return
+        if len(self._kept) < self._settings.max_pending_messages:
+            self._kept.setdefault(m.seq, (m, acted))
+        if self._high:
+            self._high = max(self._high, m.seq)
+            return
+        self._high = self._asked_to = m.seq
+        self._advance(now)
+        self._standing.move_if_open(Event.GAP)
+        text = f"expected MsgSeqNum(34)={self._standing.next_inbound}, received {m.seq}"
+        self._standing.notice(Level.WARNING, "gap", text)
+        if ask:
+            self._ask(now)
+
+    def take(self) -> tuple[Received, bool] | None:
+        """The message kept under the number that is expected now, and whether it only counts."""
+        return self._kept.pop(self._standing.next_inbound, None)
+
+    def progressed(self, now: Instant) -> None:
+        """The expected number advanced as far as it could: close the gap, or ask for its next part."""
+        if not self._high:
+            return
+        self._advance(now)
+        expected = self._standing.next_inbound
+        if expected > self._high:
+            self._high = 0
+            self._logout_due_ns = 0
+            self._standing.move_if_open(Event.FILLED)
+            self._standing.notice(Level.INFO, "gap_closed", f"next expected MsgSeqNum(34)={expected}")
+        elif expected > self._asked_to:
+            self._ask(now)
+
+    def forget(self) -> None:
+        """The numbers start anew: nothing is missing, nothing is kept."""
+        self._kept.clear()
+        self._high = 0
+
+    def due_ns(self) -> list[int]:
+        """When `timer` has something to do, by boot_ns."""
+        due = [self._chase_ns()] if self._high else []
+        return [*due, self._logout_due_ns] if self._logout_due_ns else due
+
+    def timer(self, now: Instant) -> None:
+        """Ask again for what does not come, and answer a Logout(5) that has waited long enough."""
+        if self._high and now.boot_ns >= self._chase_ns():
+            self._chase(now)
+        if self._standing.logged_on and 0 < self._logout_due_ns <= now.boot_ns:
+            self._logout_due_ns = 0
+            self._ending.answer("", now)
+
+    def gap_fill(self, m: Received) -> Problem | None:
+        """SequenceReset(4) with GapFillFlag(123)=Y under the expected number: cases 10.b and 10.e."""
+        new = number_of(m.fields.get(b"36"))
+        if new is None:
+            return Problem(1, 36, "Required tag missing")
+        if new <= m.seq:
+            return Problem(5, None, f"Value is incorrect (out of range) for this tag, NewSeqNo(36)={new}")
+        self._jump(new, NumbersReason.GAP_FILL)
+        return None
+
+    def sequence_reset(self, m: Received) -> Problem | None:
+        """SequenceReset(4) in reset mode, case 11: its own MsgSeqNum(34) does not count; never backwards."""
+        expected = self._standing.next_inbound
+        new = number_of(m.fields.get(b"36"))
+        if new is None:
+            return Problem(1, 36, "Required tag missing")
+        if new < expected:
+            text = f"Value is incorrect (out of range) for this tag, NewSeqNo(36)={new}, expecting {expected}"
+            return Problem(5, None, text)
+        if new == expected:
+            text = f"SequenceReset(4) to NewSeqNo(36)={new}, which is expected anyway"
+            self._standing.notice(Level.WARNING, "reset_without_effect", text)
+        else:
+            self._jump(new, NumbersReason.SEQUENCE_RESET)
+        return None
+
+    def _jump(self, new: int, reason: NumbersReason) -> None:
+        self._standing.set_numbers(self._standing.next_outbound, new, reason)
+        for seq in [seq for seq in self._kept if seq < new]:
+            del self._kept[seq]
+
+    def _advance(self, now: Instant) -> None:
+        self._progress_ns = now.boot_ns
+        self._attempts = 0
+
+    def _chase_ns(self) -> int:
+        return self._progress_ns + int(self._settings.resend_timeout_s * NS_PER_S)
+
+    def _chase(self, now: Instant) -> None:
+        """A gap without progress is asked for again, a few times."""
+        self._attempts += 1
+        if self._attempts >= self._settings.max_resend_attempts:
+            expected = self._standing.next_inbound
+            text = f"MsgSeqNum(34)={expected} was asked for {self._attempts} times and never came"
+            self._ending.refuse(DisconnectReason.RESEND_LOOP, text, now)
+        else:
+            self._ask(now)
+
+    def _ask(self, now: Instant) -> None:
+        """ResendRequest(2) for the part of the gap that is next."""
+        begin, end = self._standing.next_inbound, 0
+        if self._settings.resend_chunk:
+            last = min(self._kept, default=self._high) - 1
+            end = min(begin + self._settings.resend_chunk - 1, max(last, begin))
+        self._asked_to = end or self._high
+        self._progress_ns = now.boot_ns
+        self._standing.send(b"2", b"7=%d\x0116=%d\x01" % (begin, end), now)
