@@ -252,7 +252,7 @@ def reachable(config: Config, name: str) -> Iterator[Finding]:
             if file.is_file():
                 private = not file.stat().st_mode & 0o077
                 yield _finding(f"{name}: {file.name} is private", private, "others can read it", f"chmod 600 {file}")
-    for host, port in {(venue.fix.host, venue.fix.port), (venue.market_data.host, venue.market_data.port)}:
+    for host, port in sorted({*venue.fix.hosts, *venue.market_data.hosts}):
         problem = _connect(host, port)
         yield Finding(
             f"{name}: {host}:{port}", problem, "look at the network, the host and the firewall" if problem else ""

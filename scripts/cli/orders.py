@@ -24,6 +24,9 @@ CONNECT_S = 5.0
 QUERY_S = 3.0
 ACCOUNT_S = 5.0
 ASKED_AGAIN_S = 0.1
+SETTLED_S = 3.0
+ENDS = {"filled": "2", "canceled": "4", "rejected": "8", "expired": "C"}
+"""How an order may end, as OrdStatus(39)."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 wait_option = click.option(
@@ -343,6 +346,51 @@ def _report(outcome: CommandOutcome, event: OrderEvent | None, as_json: bool) ->
         raise CommandError(f"{name} rejected by {event.venue}: {event.text}", ExitStatus.REFUSED)
     if outcome.outcome == "sent" and event is None:
         raise CommandError(f"{name} was sent; the venue has not answered yet", ExitStatus.TIMEOUT)
+
+
+# ---- when nothing else settles it ----
+
+
+@orders.command()
+@click.argument("name")
+@click.option("--status", "ended", type=click.Choice(list(ENDS)), required=True, help="How it ended at the venue.")
+@click.option("--text", required=True, help="Where you saw that; it goes into the journal with your name.")
+@click.option("--filled", help="CumQty(14) at the venue, where it is above what is known.")
+@click.option("--known", is_flag=True, help="Although the order is not UNKNOWN: the venue has lost what it told of it.")
+@click.option("--yes", is_flag=True, help="Do not ask; this is the confirmation.")
+@json_option
+def settle(name: str, ended: str, text: str, filled: str | None, known: bool, yes: bool, as_json: bool) -> None:
+    """Close an UNKNOWN order NAME by your word: what you saw at the venue, where the stack finds no evidence by itself.
+
+    Look there first. Positions do not move by this: fills are counted when the venue tells them. Should the venue
+    ever tell of the order again, its word is the stronger one.
+    """
+    strategy, number = order_name(name)
+    arguments: dict[str, object] = {
+        "strategy": strategy, "number": number, "ord_status": ENDS[ended], "text": text, "known": known,
+    }  # fmt: skip
+    if filled is not None:
+        arguments["cum_qty"] = filled
+    config = load()
+    with _client(config) as client:
+        found = client.query("order", strategy=strategy, number=number, timeout_s=QUERY_S).orders
+        if not found:
+            raise CommandError(f"{name}: no open order has that name", ExitStatus.REFUSED)
+        order = found[0]
+        if not yes:
+            shown = f"{name} is {order.status.value}, {short(order.leaves_qty)} {order.symbol} open on {order.venue}"
+            click.confirm(f"{shown}. Close it as {ended} in every book?", abort=True, err=True)
+        _ask(config, "verdict", arguments)
+        after = _until(client, strategy, number, time.monotonic() + SETTLED_S, lambda o: o.status in CLOSED_STATUSES)
+    if after is None or after.status not in CLOSED_STATUSES:
+        raise CommandError(f"{name}: the journal has not told of the verdict yet", ExitStatus.TIMEOUT)
+    click.echo(orjson.dumps(order_document(after)) if as_json else f"{name} is {after.status.value} by your word")
+
+
+@orders.command()
+def audit() -> None:
+    """Ask every venue about every open order now, as after a new connection."""
+    click.echo(_ask(load(), "audit", {}).get("text", "asked"))
 
 
 # ---- names, links, text ----

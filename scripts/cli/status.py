@@ -12,6 +12,8 @@ from common.exit_status import ExitStatus
 
 ANSWER_S = 2.0
 OFFSET_WARNING_MS = 250
+SESSION_FINE = ("ready", "live", "off_schedule")
+"""What a session says that does what it is configured to do."""
 
 
 @click.command()
@@ -19,7 +21,7 @@ OFFSET_WARNING_MS = 250
 def status(as_json: bool) -> None:
     """What runs, and how each session stands.
 
-    Exit status 4 when nothing runs, 1 when an actor is missing or a session is not open, else 0.
+    Exit status 4 when nothing runs, 1 when an actor is missing or a session is not open that should be, else 0.
     """
     config = load()
     document = ask_everybody(config)
@@ -38,7 +40,7 @@ def is_whole(document: Mapping[str, Any]) -> bool:
     """Whether every actor answers and every session's gate is open."""
     missing = {"not running", "not answering"}
     return not any(actor["state"] in missing for actor in document["actors"].values()) and all(
-        session["state"] in ("ready", "live") for session in document["sessions"].values()
+        session["state"] in SESSION_FINE for session in document["sessions"].values()
     )
 
 

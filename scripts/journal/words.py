@@ -114,7 +114,7 @@ def _summary(record: Record, payload: Payload | None) -> str:
         case Expired():
             return f"{payload.strategy}/{payload.number} deadline {time_text(payload.deadline_ns)}"
         case Verdict():
-            return f"{payload.strategy}/{payload.number} is {payload.ord_status} by {payload.by}: {payload.text}"
+            return f"{payload.strategy}/{payload.number} ended with OrdStatus(39)={payload.ord_status} by {payload.by}: {payload.text}"
     return _own_summary(record)
 
 

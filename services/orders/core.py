@@ -16,10 +16,8 @@ what goes down the ring; `Cancels` and a venue's `Reconciliation` send what insi
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 import msgspec
-import orjson
 
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower, Superseded
@@ -29,7 +27,6 @@ from common.messages import (
     HASH_EVERY,
     MAX_TIME_TO_LIVE_NS,
     AmendOrder,
-    Ask,
     CancelOrder,
     CommandOutcome,
     ControlAnswer,
@@ -40,12 +37,12 @@ from common.messages import (
     QueryOrder,
     Reason,
     SessionState,
-    Verdict,
 )
 from common.order_state import Order
 from services.orders.archive import Archive
 from services.orders.attempts import Attempts
 from services.orders.books import Books, VenueFacts
+from services.orders.by_hand import ByHand
 from services.orders.cancel_requests import CancelRequests
 from services.orders.cancels import Cancels
 from services.orders.changes import (
@@ -127,6 +124,7 @@ class OrdersCore(Core):
         self._cancel_requests = CancelRequests(cancels, self._flights, decisions, books, archive, clients, life)
         self._entry = Entry(clients, life, decisions, self._flights, self._cancel_requests, books, archive)
         self._venues: dict[str, Reconciliation] = {}
+        self._by_hand = ByHand(self, books, appender, self._venues)
         self._events_from = 1 << 63
         self._stepped_boot_ns = 0
         self._moved = False
@@ -407,33 +405,12 @@ class OrdersCore(Core):
     # ---- an operator's word ----
 
     def _control(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
-        """An operator's word: `verdict` closes an order that nothing else can settle; `balances` and `audit` ask."""
         try:
-            arguments = orjson.loads(request.arguments)
-            text = self._act(request, arguments, now)
-            answer = ControlAnswer(request.token, True, text)
-        except (KeyError, ValueError, TypeError, ArithmeticError) as error:
-            answer = ControlAnswer(request.token, False, f"{request.act}: {error!r}")
+            if not self._life.live:
+                raise ValueError(f"orders is {self._life.state}; try again when it is live")
+            answer = ControlAnswer(request.token, True, self._by_hand.act(request, now))
+        except ValueError as error:
+            answer = ControlAnswer(request.token, False, f"{request.act}: {error}")
         self.effects.append(Send("control", answer, peer))
-
-    def _act(self, request: ControlRequest, arguments: dict[str, str], now: Instant) -> str:
-        if not self._life.live:
-            raise ValueError(f"orders is {self._life.state}; try again when it is live")
-        if request.act == "verdict":
-            order = self.books.orders[arguments["strategy"], int(arguments["number"])]
-            cum_qty = Decimal(arguments.get("cum_qty", str(order.cum_qty)))
-            verdict = Verdict(
-                order.strategy, order.number, arguments["ord_status"], cum_qty, request.by, arguments.get("text", "")
-            )
-            self._appender.append(Kind.VERDICT, verdict, now)
-            return f"verdict on {order.strategy}/{order.number} goes into the journal"
-        if request.act == "audit":
-            for venue in self._venues.values():
-                venue.audit()
+        if answer.ok:
             self._step(now)
-            return "whatever is open is asked about"
-        if request.act == "balances":
-            ask = Ask(arguments["venue"], 0, "balances", asked_lsn=self.books.lsn)
-            self.effects.append(Send(f"account.{ask.venue}", ask))
-            return "asked"
-        raise ValueError("orders knows verdict, balances and audit")

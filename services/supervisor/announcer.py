@@ -25,9 +25,10 @@ READ_BYTES = 1 << 20
 # As much as a person can follow; the journal has them all.
 LINES_PER_PERIOD = 5
 NAMES_KEPT = 20_000
-# What an actor that is up says while it cannot do its work yet; a session is up when it is "ready": gate open.
+# What an actor that is up says while it cannot do its work yet; a session is up when it is "ready", its gate open, or
+# when it is not to be connected now.
 NOT_YET = ("starting", "restarting", "waiting", "waiting for the journal", "connecting", "logged_on", "not answering")
-SESSION_READY = "ready"
+SESSION_READY = ("ready", "off_schedule")
 
 _decode_inbound = msgspec.msgpack.Decoder(Inbound).decode
 _decode_outbound = msgspec.msgpack.Decoder(Outbound).decode
@@ -76,12 +77,15 @@ def _order_name(command: NewOrder | AmendOrder) -> str:
 
 
 def waiting_for(config: Config, statuses: Statuses) -> list[str]:
-    """The actors that are not ready yet, each with its state: a session is once it is logged on and reconciled."""
+    """The actors that are not ready yet, each with its state.
+
+    A session is ready once it is logged on and reconciled, or out of its schedule.
+    """
     waiting = []
     for actor in config.actors():
         state = str(statuses.get(actor.name, {}).get("state", "not answering"))
         order_entry = actor.name.startswith("session@")
-        if state in NOT_YET or (order_entry and state != SESSION_READY):
+        if state in NOT_YET or (order_entry and state not in SESSION_READY):
             waiting.append(f"{actor.name} ({state})")
     return waiting
 

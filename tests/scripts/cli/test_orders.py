@@ -25,7 +25,13 @@ def test_quantities_as_people_write_them(value: str, text: str) -> None:
     assert short(Decimal(value)) == text
 
 
-@pytest.mark.parametrize("words", ["orders list", "positions", "accounts", "orders new generic BTCUSDT buy 1"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "orders list", "orders new generic BTCUSDT buy 1", "orders settle s/1 --status canceled --text seen",
+        "orders audit", "positions", "accounts",
+    ],
+)  # fmt: skip
 def test_without_a_stack_nothing_is_running(
     words: str, short_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -38,3 +44,5 @@ def test_without_a_stack_nothing_is_running(
 def test_wrong_words_are_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["orders", "amend", "s/1"]) == ExitStatus.USAGE
     assert run(["orders", "cancel", "nonsense"]) == ExitStatus.USAGE
+    assert run(["orders", "settle", "s/1", "--status", "new", "--text", "why"]) == ExitStatus.USAGE
+    assert run(["orders", "settle", "s/1", "--status", "canceled"]) == ExitStatus.USAGE

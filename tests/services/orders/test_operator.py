@@ -23,7 +23,7 @@ from services.orders.core import OrdersCore
 from tests.services.orders.harness import D, Ring, accepted, settings
 
 
-def control(ring: Ring, act: str, **arguments: str) -> ControlAnswer:
+def control(ring: Ring, act: str, **arguments: object) -> ControlAnswer:
     """A person's act; returns the answer, after everything that came of it."""
     ring.core.received("control", b"me", ControlRequest(act, orjson.dumps(arguments), "tester"), ring.now)
     sent = [effect for effect in ring.core.effects if isinstance(effect, Send) and effect.link == "control"]
@@ -43,13 +43,22 @@ def asked(ring: Ring, what: str, **which: Any) -> QueryAnswer:
 def test_a_verdict_closes_an_order_that_nothing_else_settles(ring: Ring) -> None:
     order = accepted(ring, 1)
     ring.report(order, "F", "1", qty="0.25", key="k")
-    assert control(ring, "verdict", strategy="s", number="1", ord_status="4", text="seen at the venue").ok
+    assert control(ring, "verdict", strategy="s", number=1, ord_status="4", text="seen at the venue", known=True).ok
     assert ring.events()[-1] == (1, "settled", "CANCELED")
     assert ring.core.books.orders["s", 1].cum_qty == D("0.25")
     before = ring.events()
     ring.record("orders", Kind.VERDICT, Verdict("s", 1, "2", D(1), "tester", "again"))
     ring.record("orders", Kind.VERDICT, Verdict("s", 9, "2", D(1), "tester", "never was"))
     assert ring.events() == before
+
+
+def test_an_unknown_order_needs_no_more_than_a_word(ring: Ring) -> None:
+    order = ring.new(1)
+    ring.sent(order)
+    ring.session("generic", SessionState.DISCONNECTED)
+    assert ring.core.books.orders["s", 1].is_unknown
+    assert control(ring, "verdict", strategy="s", number=1, ord_status="4", text="not in the venue's list").ok
+    assert ring.events()[-1] == (1, "settled", "CANCELED")
 
 
 def test_an_audit_asks_for_whatever_is_open(ring: Ring) -> None:
@@ -72,11 +81,25 @@ def test_balances_are_asked_for_and_shown(ring: Ring) -> None:
 
 @pytest.mark.parametrize(
     ("act", "arguments"),
-    [("dance", {}), ("verdict", {"strategy": "s", "number": "7", "ord_status": "4"}), ("balances", {})],
+    [
+        ("dance", {}),
+        ("balances", {}),
+        ("verdict", {"strategy": "s", "number": 7, "ord_status": "4", "text": "why"}),
+        ("verdict", {"strategy": "s", "number": 1, "ord_status": "4", "text": "why"}),
+        ("verdict", {"strategy": "s", "number": 2, "ord_status": "1", "text": "why"}),
+        ("verdict", {"strategy": "s", "number": 2, "ord_status": "4"}),
+        ("verdict", {"strategy": "s", "number": 2, "ord_status": "4", "text": "why", "known": True, "cum_qty": "0.1"}),
+        ("verdict", {"strategy": "s", "number": 2, "ord_status": "4", "text": "why", "known": True, "cum_qty": "1.1"}),
+        ("verdict", {"strategy": "s", "number": 2, "ord_status": "4", "text": "why"}),
+    ],
 )
-def test_what_cannot_be_done_is_answered_with_why(ring: Ring, act: str, arguments: dict[str, str]) -> None:
+def test_what_cannot_be_done_is_answered_with_why(ring: Ring, act: str, arguments: dict[str, object]) -> None:
+    ring.report(accepted(ring, 1), "4", "4")
+    ring.report(accepted(ring, 2), "F", "1", qty="0.25", key="k")
+    records = len(ring.journal.records)
     answer = control(ring, act, **arguments)
     assert not answer.ok and answer.text.startswith(act)
+    assert len(ring.journal.records) == records
 
 
 def test_nothing_is_done_by_hand_before_it_is_live() -> None:

@@ -1,0 +1,88 @@
+"""What a person may have the order manager do: close an order that nothing else can settle, and ask the venues."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from common.actor.core import Core, Send
+from common.actor.links import Appender
+from common.instant import Instant
+from common.messages import Ask, ControlRequest, Kind, Verdict
+from services.orders.books import Books
+from services.orders.reconciliation import Reconciliation
+
+T = TypeVar("T")
+
+
+class VerdictArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person's word on one order: `ord_status` is how it ended, OrdStatus(39) filled, canceled, rejected or expired.
+
+    `cum_qty`: the venue's CumQty(14), for the order alone; a position moves by fills that a venue told, never by this.
+    `known`: although the order is not UNKNOWN, because the venue has lost what it told of it.
+    """
+
+    strategy: str
+    number: int
+    ord_status: Literal["2", "4", "8", "C"]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    cum_qty: Decimal | None = None
+    known: bool = False
+
+
+class BalancesArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose balances."""
+
+    venue: str
+
+
+class ByHand:
+    """See the module. What is done is in the journal before it has any effect."""
+
+    def __init__(self, core: Core, books: Books, appender: Appender, venues: Mapping[str, Reconciliation]) -> None:
+        """`core` takes the questions to accounts; `venues` are those that are asked, once orders is live."""
+        self._core = core
+        self._books = books
+        self._appender = appender
+        self._venues = venues
+
+    def act(self, request: ControlRequest, now: Instant) -> str:
+        """Do what a person asks, and return what to tell them. Raises ValueError with the reason it cannot be done."""
+        match request.act:
+            case "verdict":
+                return self._verdict(_decode(request, VerdictArguments), request.by, now)
+            case "audit":
+                for venue in self._venues.values():
+                    venue.audit()
+                return "whatever is open is asked about"
+            case "balances":
+                ask = Ask(_decode(request, BalancesArguments).venue, 0, "balances", asked_lsn=self._books.lsn)
+                self._core.effects.append(Send(f"account.{ask.venue}", ask))
+                return "asked"
+            case _:
+                raise ValueError("orders knows verdict, audit and balances")
+
+    def _verdict(self, word: VerdictArguments, by: str, now: Instant) -> str:
+        name = f"{word.strategy}/{word.number}"
+        order = self._books.orders.get((word.strategy, word.number))
+        if order is None:
+            raise ValueError(f"{name}: no open order has that name")
+        if order.is_closed:
+            raise ValueError(f"{name} is {order.status.value} already")
+        if not (order.is_unknown or word.known):
+            raise ValueError(f"{name} is {order.status.value}, not UNKNOWN: cancel it, or say that it is known")
+        cum_qty = order.cum_qty if word.cum_qty is None else word.cum_qty
+        if not order.cum_qty <= cum_qty <= order.order_qty:
+            bounds = f"{order.cum_qty}, as much as is known, and {order.order_qty}"
+            raise ValueError(f"{name}: a filled quantity of {cum_qty} is not between {bounds}")
+        verdict = Verdict(order.strategy, order.number, word.ord_status, cum_qty, by, word.text)
+        self._appender.append(Kind.VERDICT, verdict, now)
+        return f"the verdict on {name} goes into the journal"
+
+
+def _decode(request: ControlRequest, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(request.arguments, type=kind)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
