@@ -114,7 +114,8 @@ def _summary(record: Record, payload: Payload | None) -> str:
         case Expired():
             return f"{payload.strategy}/{payload.number} deadline {time_text(payload.deadline_ns)}"
         case Verdict():
-            return f"{payload.strategy}/{payload.number} ended with OrdStatus(39)={payload.ord_status} by {payload.by}: {payload.text}"
+            ended = f"ended with OrdStatus(39)={payload.ord_status}"
+            return f"{payload.strategy}/{payload.number} {ended} by {payload.by}: {payload.text}"
     return _own_summary(record)
 
 
