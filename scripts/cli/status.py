@@ -12,6 +12,9 @@ from common.exit_status import ExitStatus
 
 ANSWER_S = 2.0
 OFFSET_WARNING_MS = 250
+GIVEN_UP = ("halted", "refused")
+"""What a supervisor says of a child that it does not start again by itself."""
+
 SESSION_FINE = ("ready", "live", "off_schedule")
 """What a session says that does what it is configured to do."""
 
@@ -83,26 +86,42 @@ def _actor(name: str, answers: Answers, child: Mapping[str, Any]) -> dict[str, A
         state = "not running" if absent else "not answering"
         return {"pid": child.get("pid", 0), "state": state, "epoch": 0, "lsn": 0, "phase": phase, **restarts}
     detail = answers.details[name]
-    kept = ("pid", "state", "epoch", "lsn", "memory_bytes", "uptime_s", "garbage")
+    kept = (
+        "pid", "state", "epoch", "lsn", "memory_bytes", "uptime_s", "garbage", "hash_mismatches", "undecodable",
+        "low_disk", "unknown_orders",
+    )  # fmt: skip
     return {"epoch": 0, "lsn": 0, **{key: detail[key] for key in kept if key in detail}, **restarts}
 
 
 def _tables(config: Config, document: Mapping[str, Any]) -> str:
     lines = [f"environment {document['environment']}, journal {document['journal']}", ""]
-    lines.append(
-        f"{'actor':24}{'state':16}{'pid':>8}{'epoch':>12}{'lsn':>12}{'restarts':>10}{'memory MB':>11}  garbage"
-    )
+    lines.append(f"{'actor':24}{'state':16}{'pid':>8}{'epoch':>12}{'lsn':>12}{'restarts':>10}{'memory MB':>11}  note")
     for name, actor in document["actors"].items():
-        garbage = ", ".join(f"{link}: {count}" for link, count in actor.get("garbage", {}).items())
         memory = f"{actor['memory_bytes'] / 1e6:.1f}" if "memory_bytes" in actor else "-"
         lines.append(
             f"{name:24}{actor['state']:16}{actor['pid']:>8}{actor['epoch'] or '-':>12}{actor['lsn'] or '-':>12}"
-            f"{actor['restarts']:>10}{memory:>11}  {garbage or '-'}"
+            f"{actor['restarts']:>10}{memory:>11}  {'; '.join(_actor_notes(actor)) or '-'}"
         )
     lines += ["", f"{'session':24}{'state':16}{'out':>10}{'in':>10}{'heard s':>10}{'offset ms':>11}  note"]
     lines += [_session_line(name, session) for name, session in document["sessions"].items()]
     lines += ["", *_risk_lines(document["risk"])]
     return "\n".join(lines)
+
+
+def _actor_notes(actor: Mapping[str, Any]) -> list[str]:
+    """What an operator must not miss, in words."""
+    notes = []
+    if actor.get("phase") in GIVEN_UP:
+        notes.append(f"{actor['phase'].upper()}: {actor['last_exit']}")
+    if actor.get("low_disk"):
+        notes.append("LOW DISK")
+    if actor.get("hash_mismatches"):
+        notes.append("STATE DIFFERS FROM THE LOG")
+    if actor.get("undecodable"):
+        notes.append(f"{actor['undecodable']} RECORDS UNREADABLE")
+    if actor.get("unknown_orders"):
+        notes.append(f"{actor['unknown_orders']} orders UNKNOWN")
+    return notes + [f"garbage from {link}: {count}" for link, count in actor.get("garbage", {}).items()]
 
 
 def _session_line(name: str, session: Mapping[str, Any]) -> str:

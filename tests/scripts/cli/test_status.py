@@ -1,0 +1,100 @@
+"""`fixring status`: what an operator must not miss stands in words, and the exit status says whether all is well."""
+
+from typing import Any
+
+import pytest
+
+from common.actor.control import Answers, NoAnswer, NotRunning
+from common.config import load
+from common.exit_status import ExitStatus
+from scripts.cli import status as status_module
+from scripts.cli.main import run
+
+SESSION = {"pid": 1, "state": "ready", "next_outbound": 3, "next_inbound": 4, "last_heard_ms": 20}
+FINE: dict[str, dict[str, Any]] = {
+    name: {"pid": 1, "state": "live"} if not name.startswith("session@") else dict(SESSION)
+    for name in (actor.name for actor in load().actors())
+}
+FINE["risk"] |= {"in_flight": 0, "counts": {}, "exposures": [], "halts": []}
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, *, errors: dict[str, Exception] | None = None, **changes: Any) -> int:
+    """Run the command with these answers; `changes` by actor ("session_generic" for session@generic)."""
+    details = {name: dict(detail) for name, detail in FINE.items()}
+    for name, change in changes.items():
+        details.setdefault(name.replace("_", "@"), {}).update(change)
+    for name in errors or {}:
+        details.pop(name, None)
+    answers = Answers()
+    answers.details.update(details)
+    answers.errors.update(errors or {})
+    monkeypatch.setattr(status_module, "ask_all", lambda *_: answers)
+    return run(["status"])
+
+
+def row(text: str, name: str) -> str:
+    return next(line for line in text.splitlines() if line.startswith(name + " "))
+
+
+def test_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(monkeypatch) == ExitStatus.OK
+    assert row(capsys.readouterr().out, "orders").rstrip().endswith("-")
+
+
+@pytest.mark.parametrize(
+    ("actor", "change", "words"),
+    [
+        ("orders", {"hash_mismatches": 1}, "STATE DIFFERS"),
+        ("orders", {"unknown_orders": 2}, "2 orders UNKNOWN"),
+        ("risk", {"undecodable": 3}, "3 RECORDS UNREADABLE"),
+        ("journal", {"low_disk": 1}, "LOW DISK"),
+        ("journal", {"garbage": {"appends": 7}}, "garbage from appends: 7"),
+    ],
+)
+def test_what_must_not_be_missed(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    actor: str,
+    change: dict[str, Any],
+    words: str,
+) -> None:
+    asked(monkeypatch, **{actor: change})
+    assert words in row(capsys.readouterr().out, actor)
+
+
+def test_a_child_given_up_says_why(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    child = {"phase": "refused", "last_exit": "exit status 7 (integrity)", "pid": 0, "restarts": 1}
+    supervisor = {"actors": {"journal": child}}
+    gone: dict[str, Exception] = {"journal": NotRunning("journal is not running")}
+    details = {"supervisor-journal": supervisor}
+    assert asked(monkeypatch, errors=gone, **details) == ExitStatus.FAILURE
+    line = row(capsys.readouterr().out, "journal")
+    assert "not running" in line and "REFUSED: exit status 7 (integrity)" in line
+
+
+def test_silence_is_shown_as_silence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(monkeypatch, errors={"risk": NoAnswer("risk does not answer")}) == ExitStatus.FAILURE
+    out = capsys.readouterr().out
+    assert "not answering" in row(out, "risk") and "risk does not answer" in out
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"latched": True, "kill": "cancelling", "state": "killed"}, ExitStatus.FAILURE, "KILL LATCHED (cancelling)"),
+        ({"halted": "too low", "state": "halted"}, ExitStatus.FAILURE, "HALTED: too low"),
+        ({"schedule": "outside its schedule", "state": "off_schedule"}, ExitStatus.OK, "outside its schedule"),
+        ({"clock_warning": True}, ExitStatus.OK, "CLOCK OFF"),
+        ({"journal_away": True}, ExitStatus.OK, "JOURNAL AWAY"),
+        ({"emergency": "generic-7.emergency"}, ExitStatus.OK, "EMERGENCY FILE generic-7.emergency"),
+    ],
+)
+def test_a_session_s_state_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    status: ExitStatus,
+    words: str,
+) -> None:
+    assert asked(monkeypatch, session_generic=change) == status
+    assert words in [line for line in capsys.readouterr().out.splitlines() if line.startswith("session@generic")][1]
