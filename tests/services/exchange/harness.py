@@ -221,7 +221,7 @@ class Client:
                 data += effect.raw
             elif isinstance(effect, Inbound):
                 self.raw.append(effect.raw)
-                self.got.append({int(tag): value.decode() for tag, value in split(effect.raw).items()})
+                self.got.append({int(tag): value.decode("latin-1") for tag, value in split(effect.raw).items()})
             elif isinstance(effect, ResendWanted):
                 self.session.resend(effect.begin, effect.end, (), self.world.now)
             elif isinstance(effect, Disconnect):
