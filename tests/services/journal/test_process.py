@@ -224,7 +224,7 @@ def test_a_full_disk_is_announced_survived_and_left_behind(short_folder: Path) -
     with journal_in(short_folder) as journal:
         journal.folder.parent.mkdir(parents=True)
         place = str(journal.folder.parent)
-        mount = f"mount -t tmpfs -o size=1m none {place} && exec \"$@\""
+        mount = f'mount -t tmpfs -o size=1m none {place} && exec "$@"'
         journal.start("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh")
         assert journal.process is not None
         inside = Path(f"/proc/{journal.process.pid}/root{place}")

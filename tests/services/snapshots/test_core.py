@@ -51,9 +51,7 @@ def ran(effects: list[Effect]) -> list[RunProgram]:
 
 def test_the_first_thing_is_a_look_at_what_is_there() -> None:
     (program,) = ran(Stack().second(10))
-    assert program == RunProgram(
-        SURVEY, ("--name", "orders", "--name", "session@a", "--retention-bytes", "5000")
-    )
+    assert program == RunProgram(SURVEY, ("--name", "orders", "--name", "session@a", "--retention-bytes", "5000"))
 
 
 def test_a_round_takes_each_program_in_turn_and_looks_again() -> None:
