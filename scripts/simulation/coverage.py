@@ -14,9 +14,7 @@ from typing import NamedTuple
 
 CORES = (
     "common/actor/links.py",
-    "common/fix/incoming.py",
-    "common/fix/outgoing.py",
-    "common/fix/session*.py",
+    "common/fix/*.py",
     "common/journal/emergency.py",
     "common/journal/log.py",
     "common/journal/reader.py",
