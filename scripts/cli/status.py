@@ -141,6 +141,8 @@ def _session_notes(session: Mapping[str, Any]) -> list[str]:
         notes.append(f"HALTED: {session['halted']}")
     if session.get("schedule"):
         notes.append(session["schedule"])
+    if session.get("emergency_failure"):
+        notes.append(f"NO EMERGENCY FILE: {session['emergency_failure']}")
     if session.get("clock_warning"):
         notes.append(f"CLOCK OFF by more than {OFFSET_WARNING_MS:.0f} ms")
     if session.get("journal_away"):

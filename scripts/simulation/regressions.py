@@ -81,4 +81,18 @@ REGRESSIONS = (
         "A power loss that was to strike at the journal's next death struck after all was well, between operator and"
         " the kill switch: the adversary's bug. What is under way ends with the faults.",
     ),
+    Regression(
+        Case(2407, 2000), "books-agree",
+        "The kill switch had cancelled an order of which the venue never told, and was then told that there is no such"
+        " order; orders made nothing of an answer to a cancel that was not its own. It asks about that order.",
+    ),
+    Regression(
+        Case(7300, 2000), "kill-empties",
+        "The emergency file could not be made on a full disk and was not tried again: later, with room and the journal"
+        " stopped, the kill switch had no file to work with.",
+    ),
+    Regression(
+        Case(9027, 2000), "log-is-final",
+        "The witness took a segment's records for durable before its name was: the checker's bug.",
+    ),
 )  # fmt: skip

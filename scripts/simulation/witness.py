@@ -83,6 +83,9 @@ class _Watcher:
         if written is not None:
             self._files[new] = written
 
+    def folder_synced(self, folder: str) -> None:
+        """The names in the folder are durable."""
+
     def truncated(self, path: str, size: int) -> None:
         """The file was cut."""
         written = self._files.get(path)
@@ -112,6 +115,7 @@ class Witness(_Watcher):
         self.records: list[DurableRecord] = []
         self._learned = learned
         self._on_write = on_write
+        self._names_unsynced: set[str] = set()
 
     def wrote(self, path: str, data: bytes, offset: int) -> None:
         """Bytes were given to the page cache."""
@@ -136,15 +140,30 @@ class Witness(_Watcher):
     def synced(self, path: str) -> None:
         """A sync of the file returned without an error. A file without its final name holds nothing yet."""
         written = self._files.get(path)
-        if written is None or not path.endswith(SEGMENT_SUFFIX):
+        if written is None or not path.endswith(SEGMENT_SUFFIX) or path in self._names_unsynced:
             return
         for found in written.frames():
             self._take(found)
 
     def renamed(self, old: str, new: str) -> None:
-        """A file that was synced before it got a segment's name counts from now on."""
+        """A file that was synced before it got a segment's name counts once that name is durable too."""
         super().renamed(old, new)
-        self.synced(new)
+        if self._on_write:
+            self.synced(new)
+        else:
+            self._names_unsynced.add(new)
+
+    def folder_synced(self, folder: str) -> None:
+        """The names in the folder are durable."""
+        if folder.rstrip("/") + "/" == self.folder:
+            names, self._names_unsynced = self._names_unsynced, set()
+            for path in names:
+                self.synced(path)
+
+    def crashed(self) -> None:
+        """The host went down: what was not synced is not known any more."""
+        super().crashed()
+        self._names_unsynced.clear()
 
     def _take(self, found: DurableRecord) -> None:
         lsn = found.record.lsn
@@ -222,6 +241,11 @@ class WatchedFiles(DiskFiles):
             raise
         for witness in self._watching(path):
             witness.synced(path)
+
+    def sync_folder(self, folder: str) -> None:
+        super().sync_folder(folder)
+        for witness in self._witnesses:
+            witness.folder_synced(folder)
 
     def rename(self, old: str, new: str) -> None:
         super().rename(old, new)

@@ -450,6 +450,9 @@ class Fold:
             return
         request = order.rejected(event, self._request_id(order, event.cl_ord_id))
         if request is None:
+            if event.unknown_order and not order.is_closed:
+                # The kill switch's own cancel: what it says of the order concerns us all the same.
+                self._changes.append(CancelRefused(order, True))
             return
         is_cancel = request.kind is RequestKind.CANCEL
         if is_cancel:

@@ -55,6 +55,8 @@ from services.session.taking_up import INTEGRITY, TakingUp
 ALL = 1 << 62
 STOP_TIMEOUT_NS = 1_500 * NS_PER_MS
 CLOCK_WARNING_NS = 250 * NS_PER_MS
+MEND_NS = 2_000 * NS_PER_MS
+"""So often an emergency file that could not be made is tried again: the disk may have room by then."""
 
 
 class SessionCore(Core):
@@ -83,6 +85,7 @@ class SessionCore(Core):
         self.by_hand = ByHand(self, config, self.taking_up, self.records, self.outbox, self.kill, self.connection)
         self._garbled = 0
         self._stop_deadline_ns: int | None = None
+        self._mend_ns: int | None = None
 
     # ---- start ----
 
@@ -278,6 +281,19 @@ class SessionCore(Core):
         else:
             self.connection.schedule(now, failed=False)
 
+    def _mend_emergency(self, now: Instant) -> None:
+        """A kill switch without a file of its own works with the journal only: have one as soon as the disk allows."""
+        lacks = bool(self.emergency.failure) and self.taking_up.live and not self.emergency.active
+        if not lacks:
+            self._mend_ns = None
+        elif self._mend_ns is None:
+            mend = "make its folder writable, with room"
+            self.note("error", "no_emergency_file", why=self.emergency.failure, mend=mend)
+            self._mend_ns = now.boot_ns + MEND_NS
+        elif now.boot_ns >= self._mend_ns:
+            self.records.mend_emergency()
+            self._mend_ns = now.boot_ns + MEND_NS if self.emergency.failure else None
+
     def _flush_emergency(self, now: Instant) -> None:
         """Make the turn's records durable in the file; a file that fails ends the connection, for nothing may leave."""
         failed_before = bool(self.emergency.failure)
@@ -324,6 +340,7 @@ class SessionCore(Core):
             self.gate.next_deadline_ns(),
             self.kill.next_deadline_ns(),
             self._emergency_due_ns(),
+            self._mend_ns,
             self.outbox.next_deadline_ns() if fix is not None else None,
             fix.next_deadline_ns() if fix is not None else None,
         )
@@ -339,6 +356,7 @@ class SessionCore(Core):
         """See `Core`."""
         self.records.appender.timer(now)
         self.taking_up.timer(now)
+        self._mend_emergency(now)
         emergency_ns = self._emergency_due_ns()
         if emergency_ns is not None and now.boot_ns >= emergency_ns:
             self._begin_emergency(now)

@@ -136,6 +136,10 @@ class Records:
         # Under a new epoch nothing of what was queued can enter the log any more.
         self.appender.request_epoch(now)
 
+    def mend_emergency(self) -> None:
+        """Make the emergency file that could not be made before; a failure shows again."""
+        self.emergency.prepare(self.appender.epoch, self.history.hand_overs.done)
+
     def begin_alone(self, now: Instant) -> None:
         """A process starts under the latch with the journal away: the file is its journal from the first record on."""
         self.emergency.active = True

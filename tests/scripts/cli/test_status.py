@@ -84,6 +84,7 @@ def test_silence_is_shown_as_silence(monkeypatch: pytest.MonkeyPatch, capsys: py
         ({"latched": True, "kill": "cancelling", "state": "killed"}, ExitStatus.FAILURE, "KILL LATCHED (cancelling)"),
         ({"halted": "too low", "state": "halted"}, ExitStatus.FAILURE, "HALTED: too low"),
         ({"schedule": "outside its schedule", "state": "off_schedule"}, ExitStatus.OK, "outside its schedule"),
+        ({"emergency_failure": "no space"}, ExitStatus.OK, "NO EMERGENCY FILE: no space"),
         ({"clock_warning": True}, ExitStatus.OK, "CLOCK OFF"),
         ({"journal_away": True}, ExitStatus.OK, "JOURNAL AWAY"),
         ({"emergency": "generic-7.emergency"}, ExitStatus.OK, "EMERGENCY FILE generic-7.emergency"),
