@@ -359,14 +359,6 @@ class Leg(msgspec.Struct, gc=False):
         leaves = self.order_qty - self.filled_qty
         return leaves if leaves > ZERO else ZERO
 
-    @property
-    def worst_leaves_qty(self) -> Decimal:
-        """What risk must count: as `leaves_qty`, but an order that is done for the day may trade tomorrow."""
-        if self.word in TERMINAL_WORDS:
-            return ZERO
-        leaves = self.order_qty - self.filled_qty
-        return leaves if leaves > ZERO else ZERO
-
     def fill(self, change: FillChange) -> None:
         """Take a change of the ledger."""
         self.cum_qty += change.qty

@@ -55,6 +55,18 @@ def test_an_ambiguous_rejection_of_a_cancel_leaves_the_cancel_unknown(ring: Ring
     assert status(ring) == "PENDING_CANCEL"
 
 
+def test_an_order_that_a_foreign_cancel_finds_unknown_is_asked_about(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.commands.clear()
+    ring.told("generic", CancelRejected("K2-3", order.cl_ord_id, "", "", unknown_order=False))
+    ring.pass_time(100)
+    assert not ring.commands
+    ring.told("generic", CancelRejected("K2-3", order.cl_ord_id, "", "", unknown_order=True))
+    ring.pass_time(100)
+    assert [c.cl_ord_id for c in ring.commands if isinstance(c, QueryOrder)] == [order.cl_ord_id]
+    assert status(ring) == "NEW"
+
+
 def test_a_rejection_from_another_venue_touches_nothing(ring: Ring) -> None:
     order = accepted(ring, 1)
     before = ring.events()

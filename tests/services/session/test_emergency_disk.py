@@ -36,6 +36,22 @@ def test_a_file_that_fails_ends_the_connection_and_nothing_more_leaves() -> None
     assert len(world.venue.wire) == wire
 
 
+def test_a_file_that_could_not_be_made_is_made_when_the_disk_allows() -> None:
+    failing = Failing()
+    failing.now = True
+    world = World(Disk().files(failing.called), generic_config("/emergency"))
+    world.ready()
+    world.advance(5_000)
+    assert world.core.status(world.now)["emergency_failure"]
+    failing.now = False
+    world.advance(3_000)
+    assert not world.core.status(world.now)["emergency_failure"]
+    world.journal.dead = True
+    world.control("kill")
+    world.advance(1_000)
+    assert world.core.status(world.now)["emergency"]
+
+
 def test_an_order_nobody_heard_of_is_settled_by_the_mass_cancel_of_the_next_connection() -> None:
     config = generic_config("/emergency", sequence_policy=SequencePolicy.RESET)
     world = World(Disk().files(), config)
