@@ -72,8 +72,22 @@ def test_a_durable_record_that_changes_is_a_violation() -> None:
     other = setting.files.create(f"{FOLDER}/next.tmp")
     setting.files.write_at(other, block([b"two"]), 0)
     setting.files.sync(other)
+    setting.files.rename(f"{FOLDER}/next.tmp", PATH)
     with pytest.raises(Violation, match="log-is-final"):
-        setting.files.rename(f"{FOLDER}/next.tmp", PATH)
+        setting.files.sync_folder(FOLDER)
+
+
+def test_a_segment_counts_once_its_name_is_durable() -> None:
+    setting = Setting()
+    temporary, renamed = f"{FOLDER}/next.tmp", f"{FOLDER}/00000000000000000002.segment"
+    handle = setting.files.create(temporary)
+    setting.files.write_at(handle, block([b"one"]), 0)
+    setting.files.sync(handle)
+    setting.files.rename(temporary, renamed)
+    setting.files.sync(handle)
+    assert setting.payloads == []
+    setting.files.sync_folder(FOLDER)
+    assert setting.payloads == [b"one"]
 
 
 def test_a_log_that_has_to_survive_its_process_counts_when_written() -> None:

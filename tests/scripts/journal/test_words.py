@@ -34,7 +34,7 @@ EPOCH       orders begins epoch 1767225600
 REFUSED     maker/3 by orders: bad_tick price 1.005
 EXPIRED     maker/4 deadline 20260101-00:00:00.000000
 DISCREPANCY generic order 77: ours open, theirs filled; asked again
-VERDICT     maker/1 is 4 by root/1: the venue said so by telephone
+VERDICT     maker/1 ended with OrdStatus(39)=4 by root/1: the venue said so by telephone
 STATE_HASH  orders at 10000: 0102030405060708
 EPOCH       account@generic begins epoch 1767225600
 ANSWER      generic order toxvb9-1 answered

@@ -52,6 +52,21 @@ def test_a_file_that_could_not_be_made_is_made_when_the_disk_allows() -> None:
     assert world.core.status(world.now)["emergency"]
 
 
+def test_where_the_file_cannot_be_made_nothing_leaves() -> None:
+    failing = Failing()
+    failing.now = True
+    world = World(Disk().files(failing.called), generic_config("/emergency"))
+    world.ready()
+    world.command(world.new_order(1))
+    world.venue_says("8", "37=91|11=7-1|17=n1|150=0|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|")
+    world.journal.dead = True
+    wire = len(world.venue.wire)
+    world.control("kill")
+    world.advance(5_000)
+    assert len(world.venue.wire) == wire
+    assert world.core.status(world.now)["kill"] == "cancelling"
+
+
 def test_an_order_nobody_heard_of_is_settled_by_the_mass_cancel_of_the_next_connection() -> None:
     config = generic_config("/emergency", sequence_policy=SequencePolicy.RESET)
     world = World(Disk().files(), config)

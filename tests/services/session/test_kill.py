@@ -245,19 +245,6 @@ def test_a_session_started_without_the_journal_under_the_latch_goes_on_from_log_
     assert acts == ["kill"]
 
 
-def test_where_the_file_cannot_be_made_nothing_leaves(world: World) -> None:
-    world.ready()
-    world.command(world.new_order(1))
-    accept(world, 1)
-    world.journal.dead = True
-    world.core.emergency.failure = "no space"
-    wire = len(world.venue.wire)
-    world.control("kill")
-    world.advance(2000)
-    assert len(world.venue.wire) == wire
-    assert kill_state(world) == "cancelling"
-
-
 def test_the_latch_file_reads_anything_but_open_as_latched(tmp_path: Path) -> None:
     files = OsFiles()
     latch = Latch(str(tmp_path), "x.latch", files)
