@@ -158,14 +158,14 @@ class FillLedger:
 
     def report(self, venue: str, owner: str, report: ExecutionReport) -> FillChange | None:
         """Whatever fill, correction or bust an ExecutionReport(8) carries; None where it carries none that is new."""
-        key = report.trade_key
+        key, exec_type = report.trade_key, report.exec_type
         if not key:
             return None
-        if report.exec_type == "H":
+        if exec_type == "H":
             return self.bust(venue, report.symbol, key, report.reference_trade_key)
-        if report.exec_type not in "FG12" or report.last_qty <= ZERO:
+        if exec_type not in "FG12" or report.last_qty <= ZERO:
             return None
-        reference = report.reference_trade_key if report.exec_type == "G" else ""
+        reference = report.reference_trade_key if exec_type == "G" else ""
         fill = Fill(owner, report.side, report.last_qty, report.last_px, report.fee_qty, report.fee_asset, True)
         return self._tell(venue, report.symbol, key, reference, fill)
 
@@ -184,8 +184,10 @@ class FillLedger:
 
     def retire(self, owner: str) -> None:
         """The order is closed: its fills stay known only while there is room for them."""
-        self._retired.extend(self._keys.pop(owner, ()))
-        self._forget_oldest()
+        keys = self._keys.pop(owner, None)
+        if keys is not None:
+            self._retired.extend(keys)
+            self._forget_oldest()
 
     def _keep(self, owner: str, place: tuple[str, str, str]) -> None:
         """A key stays while its order does; nobody's has no order to wait for."""
@@ -223,11 +225,12 @@ class FillLedger:
         if held is None and not reference:
             # Nearly every fill: never told of before, and nothing that it replaces.
             self._fills[place] = fill
-            self._keep(fill.owner, place)
-            if not fill.qty:
+            owner, qty = fill.owner, fill.qty
+            self._keep(owner, place)
+            if not qty:
                 return None
             fees = ((fill.fee_asset, fill.fee_qty),) if fill.fee_qty else ()
-            return FillChange(*place, fill.owner, fill.side, fill.qty, fill.qty * fill.px, fees, 1)
+            return FillChange(venue, symbol, trade_key, owner, fill.side, qty, qty * fill.px, fees, 1)
         if held is not None and held.told:
             return None
         end = self._end(venue, symbol, reference) if reference else None
@@ -323,6 +326,11 @@ NEXT_WORD: Final[dict[str, dict[str, str]]] = {
 """By the word so far and ExecType(150) of the report: TOLD takes the report's OrdStatus(39), KEEP leaves the word."""
 
 
+_TELLING: Final = {
+    word: frozenset(exec_type for exec_type, move in row.items() if move == TOLD) for word, row in NEXT_WORD.items()
+}
+
+
 class Leg(msgspec.Struct, gc=False):
     """One order of the venue: its names, terms, the venue's word, and its quantities by the ledger.
 
@@ -376,19 +384,22 @@ class Leg(msgspec.Struct, gc=False):
         exec_type, told = report.exec_type, _BASE_WORD.get(report.ord_status, report.ord_status)
         if report.order_id:
             self.order_id = report.order_id
-        if NEXT_WORD.get(self.word, {}).get(exec_type, KEEP) == TOLD:
-            self.word = told or self.word
-        counted = self.word == told or exec_type in "FGHI12"
-        if counted and exec_type in "05DI" and self.word not in TERMINAL_WORDS:
-            self.order_qty = report.order_qty if report.order_qty else self.order_qty
-            self.price = report.price if report.price is not None else self.price
-        if counted and exec_type in "5D" and report.cl_ord_id:
-            self.cl_ord_id = report.cl_ord_id
-        if report.cum_qty is not None:
-            busted = exec_type in "GH"
-            self.told_cum_qty = report.cum_qty if busted else max(self.told_cum_qty, report.cum_qty)
-        self._settle()
-        if self.word in (REJECTED, CANCELED, EXPIRED):
+        word = self.word
+        if told and exec_type in _TELLING.get(word, ()):
+            self.word = word = told
+        counted = word == told or exec_type in "FGHI12"
+        if counted and exec_type in "05DI":
+            if word not in TERMINAL_WORDS:
+                self.order_qty = report.order_qty if report.order_qty else self.order_qty
+                self.price = report.price if report.price is not None else self.price
+            if exec_type in "5D" and report.cl_ord_id:
+                self.cl_ord_id = report.cl_ord_id
+        cum_qty = report.cum_qty
+        if cum_qty is not None and (cum_qty > self.told_cum_qty or exec_type in "GH"):
+            self.told_cum_qty = cum_qty
+        if word not in TERMINAL_WORDS:
+            self._settle()
+        elif word != FILLED:
             self.text, self.error_code = report.text, report.error_code
         return counted
 
@@ -407,7 +418,8 @@ class Leg(msgspec.Struct, gc=False):
 
     def _settle(self) -> None:
         """Filled is a matter of quantity: a trade that completes the order fills it, whatever is pending (C.3)."""
-        if self.word not in TERMINAL_WORDS and self.filled_qty >= self.order_qty > ZERO:
+        order_qty = self.order_qty
+        if (self.cum_qty >= order_qty or self.told_cum_qty >= order_qty) and self.is_open and order_qty > ZERO:
             self.word = FILLED
 
 
@@ -605,10 +617,11 @@ class Order(msgspec.Struct, gc=False):
             self.ending, self.reason, self.text = None, Reason.NONE, ""
         counted = leg.hear(report)
         self.unknown = False
-        self._answer_requests(leg, report)
-        if len(self.legs) == 1 or leg is self.legs[-1]:
+        if self.requests:
+            self._answer_requests(leg, report)
+        if leg is self.legs[-1]:
             self._take_terms(leg)
-        if self.is_closed:
+        if (leg.word in TERMINAL_WORDS or self.ending is not None) and self.is_closed:
             self.requests.clear()
             last = self.legs[-1]
             if last.word in (REJECTED, EXPIRED):
@@ -652,8 +665,6 @@ class Order(msgspec.Struct, gc=False):
     def _answer_requests(self, leg: Leg, report: ExecutionReport) -> None:
         """A report answers the request that it names, and only that one."""
         requests = self.requests
-        if not requests:
-            return
         named = requests.get(report.cl_ord_id)
         if named is not None and named.kind is RequestKind.REPLACE:
             # The new leg answers for the whole, accepted or refused; the old one's cancel is only the first half.
@@ -673,8 +684,8 @@ class Order(msgspec.Struct, gc=False):
         if leg.word and leg.word != REJECTED:
             self.price = leg.price
             self.order_qty = leg.order_qty
-            for earlier in self.legs[:-1]:
-                self.order_qty += earlier.cum_qty
+            if len(self.legs) > 1:
+                self.order_qty += sum(earlier.cum_qty for earlier in self.legs[:-1])
 
 
 _OPEN_STATUS = {

@@ -63,32 +63,28 @@ class Outcomes:
     """
 
     def __init__(self) -> None:
-        """Nothing is expected."""
-        self._open: dict[Attempt, tuple[Outcome, int | None]] = {}
+        """Nothing is expected. `held` is what is pending or sent, with its deadline: for reading."""
+        self.held: dict[Attempt, tuple[Outcome, int | None]] = {}
         self._deadlines: list[tuple[int, int, int]] = []
-
-    def __len__(self) -> int:
-        """How many attempts are pending or sent."""
-        return len(self._open)
 
     def __contains__(self, attempt: Attempt) -> bool:
         """Whether the attempt is pending or sent."""
-        return attempt in self._open
+        return attempt in self.held
 
     def get(self, attempt: Attempt) -> Outcome | None:
         """The attempt's outcome so far; None when it is not expected, final or forgotten."""
-        held = self._open.get(attempt)
+        held = self.held.get(attempt)
         return None if held is None else held[0]
 
     def pending(self) -> list[Attempt]:
         """The attempts of which the log has said nothing yet."""
-        return [attempt for attempt, (outcome, _) in self._open.items() if outcome is Outcome.PENDING]
+        return [attempt for attempt, (outcome, _) in self.held.items() if outcome is Outcome.PENDING]
 
     def expect(self, attempt: Attempt, deadline_ns: int | None) -> None:
         """From now on the attempt is pending; what the log says of it is this object's to decide."""
-        if attempt in self._open:
+        if attempt in self.held:
             return
-        self._open[attempt] = (Outcome.PENDING, deadline_ns)
+        self.held[attempt] = (Outcome.PENDING, deadline_ns)
         if deadline_ns is not None:
             heapq.heappush(self._deadlines, (deadline_ns, attempt.epoch, attempt.counter))
 
@@ -98,12 +94,12 @@ class Outcomes:
         A reader that calls `stamp` first with every record's stamp is told of expiry there, and sees EXPIRED here for
         an attempt that it never expected and whose record came too late.
         """
-        current, deadline = self._open.get(attempt, (Outcome.PENDING, deadline_ns))
+        current, deadline = self.held.get(attempt, (Outcome.PENDING, deadline_ns))
         outcome = decide(current, evidence, deadline, stamp_ns)
         if outcome in FINAL:
-            self._open.pop(attempt, None)
+            self.held.pop(attempt, None)
         else:
-            self._open[attempt] = (outcome, deadline)
+            self.held[attempt] = (outcome, deadline)
         return outcome
 
     def stamp(self, stamp_ns: int) -> list[Attempt]:
@@ -113,12 +109,12 @@ class Outcomes:
         while deadlines and deadlines[0][0] < stamp_ns:
             _, epoch, counter = heapq.heappop(deadlines)
             attempt = Attempt(epoch, counter)
-            held = self._open.get(attempt)
+            held = self.held.get(attempt)
             if held is not None and held[0] is Outcome.PENDING:
-                del self._open[attempt]
+                del self.held[attempt]
                 expired.append(attempt)
         return expired
 
     def forget(self, attempt: Attempt) -> None:
         """The attempt's order is closed; nothing more is asked about it."""
-        self._open.pop(attempt, None)
+        self.held.pop(attempt, None)

@@ -50,6 +50,7 @@ from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
 from common.journal.errors import JournalError, NotThere
 from common.journal.frames import Record
+from common.journal.reader import READ_BYTES
 from common.messages import MAX_MESSAGE_BYTES, UNDECODABLE, ControlAnswer, ControlRequest, encode
 
 DRAIN_MESSAGES = 512
@@ -69,7 +70,6 @@ KEPT_GARBAGE = 8
 LOCK_TRIES = 5
 LOCK_RETRY_S = 0.01
 GARBAGE_BYTES = 256
-READ_CHUNK_BYTES = 4 << 20
 RUN_MESSAGES = 64
 """So many messages go out as one at most."""
 
@@ -429,7 +429,7 @@ class Shell:
             raise RuntimeError(f"{self.core.name}: reads the log but was given no reader")
         read = self._reads.popleft()
         try:
-            records: Sequence[Record] = self._read_log(read.from_lsn, read.upto_lsn, READ_CHUNK_BYTES)
+            records: Sequence[Record] = self._read_log(read.from_lsn, read.upto_lsn, READ_BYTES)
         except NotThere:
             records = []
         except JournalError as error:

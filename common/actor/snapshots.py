@@ -19,7 +19,6 @@ from common.journal.frames import Record
 from common.journal.snapshots import Snapshot, newest_snapshot, prune_snapshots, snapshot_folder, write_snapshot
 from common.messages import HASH_EVERY, Kind, StateHash
 
-READ_BYTES = 4 << 20
 _decode_hash = msgspec.msgpack.Decoder(StateHash).decode
 
 
@@ -92,7 +91,7 @@ def make_snapshot(config: Config, name: str, state: Foldable, upto_lsn: int | No
     last = last if upto_lsn is None else min(last, upto_lsn)
     witness = Witness(name, state)
     while state.lsn < last:
-        records = reader.read(state.lsn + 1, last, READ_BYTES)
+        records = reader.read(state.lsn + 1, last)
         if not records:
             break
         for record in records:

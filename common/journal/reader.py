@@ -22,7 +22,8 @@ from common.journal.frames import (
 from common.journal.marks import MARK, Mark, read_mark
 from common.journal.segments import SegmentHeader, first_lsns, read_header, segment_name, walk_segment
 
-READ_BYTES = 1 << 20
+READ_BYTES = 256 << 10
+"""Read at once, unless told: what is folded at once should still be in the processor's cache."""
 
 
 class _Cursor(NamedTuple):

@@ -24,7 +24,6 @@ from services.risk.state import RiskState
 from services.session.recovery import Folded as SessionFolded
 
 T = TypeVar("T")
-CHUNK_BYTES = 4 << 20
 SESSION = "session@generic"
 VENUE = "generic"
 WALL_NS = 1_800_000_000_000_000_000
@@ -104,7 +103,7 @@ def chunks(folder: Path, upto_lsn: int) -> Iterator[list[Record]]:
     """The journal's records as an actor reads them at its start."""
     reader = Reader(folder, OsFiles())
     lsn = 1
-    while records := reader.read(lsn, upto_lsn, CHUNK_BYTES):
+    while records := reader.read(lsn, upto_lsn):
         yield records
         lsn = records[-1].lsn + 1
 

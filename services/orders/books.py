@@ -168,7 +168,8 @@ class Books:
             if name not in is_open:
                 is_open[name] = order
                 self.closed.pop(name, None)
-        elif is_open.pop(name, None) is not None:
+        elif name in is_open:
+            del is_open[name]
             self.closed[name] = None
             if len(self.closed) > self._closed_orders:
                 self._forget(self.closed.popitem(last=False)[0])

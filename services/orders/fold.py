@@ -114,7 +114,7 @@ class Fold:
         changes = self._changes = []
         books = self.books
         books.lsn, books.stamp_ns = record.lsn, record.stamp_ns
-        if self.outcomes:
+        if self.outcomes.held:
             for attempt in self.outcomes.stamp(record.stamp_ns):
                 changes.append(AttemptExpired(attempt))
         fold = self._folds.get(record.kind)
@@ -133,8 +133,8 @@ class Fold:
     # ---- our own side: sent, refused, withdrawn ----
 
     def _outbound(self, record: Record, outbound: Outbound) -> None:
-        command = outbound.command
-        venue = self.books.venue(outbound.session)
+        command, books = outbound.command, self.books
+        venue = books.venues.get(outbound.session) or books.venue(outbound.session)
         if outbound.generation == venue.generation and outbound.msg_seq_num > venue.last_outbound:
             venue.last_outbound = outbound.msg_seq_num
         if isinstance(command, NewOrder):
@@ -145,14 +145,14 @@ class Fold:
             self._changes.append(AttemptSent(command.attempt))
 
     def _new_sent(self, record: Record, outbound: Outbound, command: NewOrder) -> None:
-        if command.cl_ord_id in self.books.by_id or self._is_over(command):
+        books = self.books
+        if command.cl_ord_id in books.by_id or self._is_over(command):
             return
         if self._see(record, command, command.deadline_ns) is not Outcome.SENT:
             self._end_attempt(record, command, Outcome.EXPIRED, Reason.EXPIRED, "")
             return
-        number = outbound.msg_seq_num
-        order = Order.sent(command, record.lsn, record.stamp_ns, outbound.connection, number)
-        self.books.add(order)
+        order = Order.sent(command, record.lsn, record.stamp_ns, outbound.connection, outbound.msg_seq_num)
+        books.add(order)
         self._decide(record, command, "sent", Reason.NONE, "")
         self._changes += (AttemptSent(command.attempt), OrderChanged(order, "pending_new"))
 
@@ -262,7 +262,7 @@ class Fold:
             )
 
     def _see(self, record: Record, command: NewOrder | AmendOrder | CancelOrder, deadline_ns: int | None) -> Outcome:
-        if not self.outcomes:
+        if not self.outcomes.held:
             return decide(Outcome.PENDING, Evidence.OUTBOUND, deadline_ns, record.stamp_ns)
         outcome = self.outcomes.see(command.attempt, Evidence.OUTBOUND, deadline_ns, record.stamp_ns)
         # What was sent lives on in the order; `outcomes` keeps only what the log has not decided.
@@ -316,8 +316,8 @@ class Fold:
     # ---- the venue's word over FIX ----
 
     def _inbound(self, record: Record, inbound: Inbound) -> None:
-        event = inbound.event
-        venue = self.books.venue(inbound.session)
+        event, books = inbound.event, self.books
+        venue = books.venues.get(inbound.session) or books.venue(inbound.session)
         if inbound.generation == venue.generation and inbound.msg_seq_num > venue.last_inbound:
             venue.last_inbound = inbound.msg_seq_num
         if isinstance(event, ExecutionReport):
@@ -335,8 +335,10 @@ class Fold:
         return order if order is not None and order.venue == venue else None
 
     def _report(self, record: Record, inbound: Inbound, report: ExecutionReport) -> None:
-        venue = inbound.session
-        order = self._find(venue, report)
+        venue, books = inbound.session, self.books
+        order = books.by_id.get(report.cl_ord_id)
+        if order is None or order.venue != venue:
+            order = self._find(venue, report)
         if order is None:
             self._external_report(record, venue, report)
             return
@@ -349,26 +351,28 @@ class Fold:
         leg = order.leg_of(report)
         if leg is None:
             return
-        change = self.books.ledger.report(venue, leg.owner, report)
-        if change is not None:
-            leg.fill(change)
-            self.books.move(change)
-            self._note_trade_key(venue, report.symbol, report.trade_key)
+        change, trade_key = None, report.trade_key
         claimed: list[FillChange] = []
-        if change is None and report.trade_key:
-            told = self.books.ledger.claim(venue, report.symbol, report.trade_key, leg.owner)
-            if told is not None:
-                leg.fill(told)
-                claimed.append(told)
+        if trade_key:
+            change = books.ledger.report(venue, leg.owner, report)
+            if change is not None:
+                leg.fill(change)
+                books.move(change)
+                self._note_trade_key(venue, report.symbol, trade_key)
+            else:
+                told = books.ledger.claim(venue, report.symbol, trade_key, leg.owner)
+                if told is not None:
+                    leg.fill(told)
+                    claimed.append(told)
         before = None if change is not None else _standing(order, leg)
         had_order_id = leg.order_id
         order.heard(leg, report)
         if leg.order_id != had_order_id:
-            claimed += self.books.register_order_id(order, leg)
+            claimed += books.register_order_id(order, leg)
         if report.exec_type == "I":
             self._settle_requests(record, order, inbound.connection, None)
             self._changes.append(Inquired(order, True))
-        self.books.touched(order, record.lsn)
+        books.touched(order, record.lsn)
         if claimed:
             self._claimed(order, claimed)
         if change is not None:

@@ -1,6 +1,7 @@
 """`python -P -m services.orders.make_snapshot`: fold the log on from the newest snapshot, and write the next one."""
 
 import sys
+from collections.abc import Callable
 
 from common.actor.snapshots import load_newest, run_snapshot_program
 from common.config import Config
@@ -19,16 +20,12 @@ class Folded:
     def __init__(self, books: Books) -> None:
         """`books` may be fresh or loaded."""
         self.books = books
-        self._fold = Fold(books)
+        self.apply: Callable[[Record], object] = Fold(books).apply
 
     @property
     def lsn(self) -> int:
         """The last record folded."""
         return self.books.lsn
-
-    def apply(self, record: Record) -> object:
-        """Fold the next record."""
-        return self._fold.apply(record)
 
     def digest(self) -> bytes:
         """The books' own hash."""

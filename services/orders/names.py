@@ -79,11 +79,11 @@ def same_request(asked: bytes, remembered: bytes) -> bool:
 
 
 def _new_identity(order: NewOrderRequest | NewOrder) -> bytes:
-    price = 0 if order.price is None else hash(order.price)
-    # The hash of a Decimal is that of its value and the same in every process: 1.0 is 1.00.
+    # Normalised, since 1.0 is 1.00.
+    price = None if order.price is None else order.price.normalize()
     return b"n" + _digest((
-        order.venue, order.symbol, order.side, order.ord_type, hash(order.order_qty), price, order.time_in_force,
-        order.post_only, order.label,
+        order.venue, order.symbol, order.side, order.ord_type, order.order_qty.normalize(), price,
+        order.time_in_force, order.post_only, order.label,
     ))  # fmt: skip
 
 

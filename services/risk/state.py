@@ -14,6 +14,7 @@ Rules:
 4. A position is the sum of the ledger's fills, less fees taken in the base asset.
 
 The digest is kept per entry: an entry that changed is marked, and only those are hashed when the digest is asked for.
+Ended legs do not count: most have come and gone since it was last asked for, and hashing them made risk stand still.
 It is the exclusive or of the entries' hashes, so the order of the changes does not matter.
 """
 
@@ -169,6 +170,7 @@ class RiskState:
         self.checkpoints: dict[int, int] = {}
         self._dirty: set[tuple[str, ...]] = set()
         self._dirty_legs: set[str] = set()
+        self._dirty_sessions: set[str] = set()
         self._hashes: dict[tuple[str, ...], int] = {}
         self._digest = 0
         self._folds: dict[int, Callable[[Any, Record], None]] = {
@@ -272,7 +274,7 @@ class RiskState:
         if life is not None and life.generation == payload.generation:
             if payload.msg_seq_num > life.highest_inbound:
                 life.highest_inbound = payload.msg_seq_num
-                self._dirty.add(("session", payload.session))
+                self._dirty_sessions.add(payload.session)
             elif not payload.emergency:
                 # Handed on a second time. What an emergency file tells comes late, and is told by nobody else.
                 return
@@ -293,12 +295,13 @@ class RiskState:
         if event.unknown_order or (event.exec_type == REJECTED and (event.ambiguous or event.cl_ord_id in amendments)):
             self._refused_by_venue(working, event, payload.connection)
             return
-        change = self.ledger.report(venue, leg.owner, event)
-        if change is not None:
-            self._hold(change)
-            leg.fill(change)
-        elif event.trade_key:
-            self._claim(leg, (venue, event.symbol), event.trade_key)
+        if event.trade_key:
+            change = self.ledger.report(venue, leg.owner, event)
+            if change is not None:
+                self._hold(change)
+                leg.fill(change)
+            else:
+                self._claim(leg, (venue, event.symbol), event.trade_key)
         order_id, was_heard = leg.order_id, leg.word
         leg.hear(event)
         working.doubtful = False
@@ -328,7 +331,7 @@ class RiskState:
         new order's name in ClOrdID(11), so with those OrigClOrdID(41) comes first.
         """
         names = (event.cl_ord_id, event.orig_cl_ord_id)
-        for name in reversed(names) if event.exec_type in "46" else names:
+        for name in names[::-1] if event.exec_type in "46" else names:
             owner = self.names.get(name)
             if owner is not None:
                 working = self.working[owner]
@@ -384,7 +387,7 @@ class RiskState:
             if asset == base:
                 quantity -= paid
         owner = self.working.get(change.owner)
-        strategy = "" if owner is None else owner.strategy
+        strategy = owner.strategy if owner is not None else ""
         self.exposure.hold(strategy, change.venue, change.symbol, quantity)
         self._dirty.add(("position", change.venue, change.symbol))
         if strategy:
@@ -477,7 +480,7 @@ class RiskState:
         life.connection = payload.connection
         if state is SessionState.CAUGHT_UP:
             self._caught_up(name, payload.connection)
-        self._dirty.add(("session", name))
+        self._dirty_sessions.add(name)
 
     def _caught_up(self, venue: str, connection: int) -> None:
         """Everything the venue had to say of earlier connections was said: a filled order will not be replaced now."""
@@ -600,20 +603,20 @@ class RiskState:
         leg = working.leg
         ended = leg.word in TERMINAL_WORDS
         total = leg.filled_qty if ended else leg.order_qty
-        for amendment in working.amendments.values():
-            if amendment.order_qty > total:
-                total = amendment.order_qty
+        amendments = working.amendments
+        if amendments:
+            total = max(total, *(amendment.order_qty for amendment in amendments.values()))
         worst = total - leg.cum_qty
         if worst < ZERO:
             worst = ZERO
-        exposure = self.exposure
-        exposure.add(working.strategy, working.venue, working.symbol, working.side, worst - working.worst)
-        working.worst = worst
-        is_open = not ended or bool(working.amendments)
+        if worst != working.worst:
+            self.exposure.add(working.strategy, working.venue, working.symbol, working.side, worst - working.worst)
+            working.worst = worst
+        is_open = not ended or bool(amendments)
         if is_open != working.counted_open:
-            exposure.count(working.strategy, 1 if is_open else -1)
+            self.exposure.count(working.strategy, 1 if is_open else -1)
             working.counted_open = is_open
-        over = ended and not working.amendments and not worst
+        over = ended and not amendments and not worst
         if over and not working.ended:
             working.ended = True
             self.ended.append(leg.owner)
@@ -641,7 +644,9 @@ class RiskState:
     def digest(self) -> int:
         """The hash of the whole state, as a number of 64 bits."""
         self._dirty.update(("leg", owner) for owner in self._dirty_legs)
+        self._dirty.update(("session", name) for name in self._dirty_sessions)
         self._dirty_legs.clear()
+        self._dirty_sessions.clear()
         for key in self._dirty:
             entry = self._entry(key)
             self._digest ^= self._hashes.pop(key, 0)
@@ -655,7 +660,8 @@ class RiskState:
     def _entry(self, key: tuple[str, ...]) -> object:
         match key:
             case ("leg", owner):
-                return self.working.get(owner)
+                working = self.working.get(owner)
+                return None if working is None or working.ended else working
             case ("position", venue, symbol):
                 return _held(self.exposure.firm.get((venue, symbol)))
             case ("share", strategy, venue, symbol):

@@ -21,7 +21,6 @@ from common.messages import AmendOrder, ExecutionReport, Inbound, Kind, NewOrder
 PERIOD_S = 0.25
 ANSWER_S = 0.5
 PROGRESS_S = 5.0
-READ_BYTES = 1 << 20
 # As much as a person can follow; the journal has them all.
 LINES_PER_PERIOD = 5
 NAMES_KEPT = 20_000
@@ -162,7 +161,7 @@ class Announcer:
             lines: list[str] = []
             while last_lsn < upto and not self._ended.is_set():
                 try:
-                    records = reader.read(last_lsn + 1, upto, READ_BYTES)
+                    records = reader.read(last_lsn + 1, upto)
                 except JournalError:
                     # The segment went by retention while this was busy printing: go on from the present.
                     last_lsn = upto

@@ -87,4 +87,4 @@ def test_expiry_is_reported_once_earliest_deadline_first() -> None:
     assert outcomes.stamp(60) == []
     assert outcomes.pending() == [Attempt(1, 3)]
     outcomes.forget(Attempt(1, 3))
-    assert len(outcomes) == 0
+    assert not outcomes.held
