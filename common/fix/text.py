@@ -78,17 +78,11 @@ def _walk(message: FieldSet, msg_type: str, dictionary: Dictionary) -> Iterator[
     for tag, value in message.fields:
         while stack and tag not in stack[-1][0].inside:
             stack.pop()
-        while len(stack) > 1 and tag not in stack[-1][0].members and tag not in _nested_tags(stack[-1][0]):
-            stack.pop()
         opens = bool(stack) and tag == stack[-1][0].first
         yield _shown(tag, value, msg_type, dictionary, len(stack), opens)
         group = stack[-1][0].nested.get(tag) if stack else dictionary.group(msg_type, tag)
         if group is not None:
             stack.append((group, tag))
-
-
-def _nested_tags(group: GroupSpec) -> frozenset[int]:
-    return group.inside - group.members
 
 
 def _shown(tag: int, value: bytes, msg_type: str, dictionary: Dictionary, depth: int, opens: bool) -> ShownField:

@@ -274,8 +274,7 @@ class Validator:
 
 
 def _rule(section: int, spec: FieldSpec | None, group: GroupSpec | None) -> _Rule:
-    if spec is None:
-        return _Rule(section, None, None, False, group)
+    assert spec is not None, "a dictionary has no tag in a message that it does not define"
     form = _FORMATS.get(spec.type)
     match = re.compile(form.encode()).fullmatch if form else None
     several = spec.type in _SEVERAL

@@ -120,12 +120,11 @@ class Framer:
         self._surely_few_bytes = max_fields * 3  # the shortest field, `1=` and SOH, has three
         self._rest = bytearray()
         self._need = 0  # bytes that must be there before another look is worth it
-        self._skip = 0  # bytes still to come that belong to a garbled message
         self._in_garbage = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """The messages completed by `data`, each one whole and verified. Never raises for what is in `data`."""
-        if not self._rest and not self._skip and len(data) <= self._max_buffer_bytes:
+        if not self._rest and len(data) <= self._max_buffer_bytes:
             return self._scan(data)
         found: list[bytes] = []
         at = 0
@@ -141,8 +140,7 @@ class Framer:
 
     def _scan(self, data: bytes) -> list[bytes]:
         found: list[bytes] = []
-        at, size = min(self._skip, len(data)), len(data)
-        self._skip -= at
+        at, size = 0, len(data)
         self._need = 0
         while at < size:
             head = _HEAD.match(data, at)
@@ -165,8 +163,6 @@ class Framer:
                 at = self._skip_from(data, at, -verdict)
         if at < size:
             self._rest += data[at:]
-        elif at > size:
-            self._skip = at - size
         return found
 
     def _look(self, data: bytes, at: int, body: int, end: int) -> int:
@@ -197,10 +193,10 @@ class Framer:
         if start >= 0:
             return start
         # A start may have arrived in part: keep as much of the end as could still become one.
-        for keep in range(min(len(_START) - 1, max(len(data) - resume, 0)), 0, -1):
+        for keep in range(min(len(_START) - 1, len(data) - resume), 0, -1):
             if data.endswith(_START[:keep]):
                 return len(data) - keep
-        return max(len(data), resume)
+        return len(data)
 
 
 def _trailer_begun(trailer: bytes) -> bool:

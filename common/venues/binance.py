@@ -206,9 +206,7 @@ class Binance:
             # A mass cancel that finds no open order is refused with "Unknown order sent.": it left none either.
             accepted = f.get(b"531", b"0") != b"0" or code == UNKNOWN_ORDER_CODE
             return MassCancelReported(text(f, b"11"), text(f, b"55"), accepted, affected, code, text(f, b"58"))
-        if msg_type == "B":
-            return Announced(text(f, b"148"))
-        return None
+        return Announced(text(f, b"148"))
 
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """MarketDataRequest(V) twice: the book ticker (MarketDepth(264)=1, bid and offer together) and the trade

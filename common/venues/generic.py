@@ -151,9 +151,7 @@ class Generic:
             return _request_rejected(f)
         if msg_type == "r":
             return _mass_cancel(f)
-        if msg_type == "B":
-            return Announced(text(f, b"148"))
-        return None
+        return Announced(text(f, b"148"))
 
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """MarketDataRequest(V): bids, offers and trades at depth 1, incremental."""

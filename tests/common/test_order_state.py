@@ -184,6 +184,18 @@ def test_a_request_that_is_lost_with_its_connection_is_unknown_until_answered() 
     assert order.is_closed and order.status.value == "CANCELED" and not order.is_unknown
 
 
+def test_a_replacement_that_was_refused_and_has_traded_all_the_same_keeps_its_fills() -> None:
+    order = new_order()
+    order.heard(order.legs[0], make_report("0", "0"))
+    for name, traded in (("r", True), ("q", False)):
+        order.request_sent(Request(RequestKind.REPLACE, Attempt(1, 2), "s", 2, name, D(10), D(6)))
+        change = FillLedger().trade("v", "S", "a", name, "1", D(2), D(6)) if traded else None
+        if change is not None:
+            order.legs[-1].fill(change)
+        assert order.request_ended(name) is not None
+    assert [leg.owner for leg in order.legs] == ["X", "r"] and order.cum_qty == D(2)
+
+
 _reports = st.builds(
     make_report,
     st.sampled_from(sorted(NEXT_WORD[""])),

@@ -75,6 +75,13 @@ def test_under_fixt_the_session_messages_know_the_transports_fields_only() -> No
     assert Dictionary.load("FIX44").defines(55, "0")
 
 
+def test_what_a_venue_adds_under_fixt_the_session_messages_know_too() -> None:
+    base = Dictionary.load("FIX50SP2")
+    venue = base.with_additions({"header": [25000], "fields": {"25000": {"name": "RecvWindow", "type": "FLOAT"}}})
+    assert venue.defines(25000, "0") and venue.defines(25000, "D") and not base.defines(25000, "0")
+    assert not venue.defines(999, "0")
+
+
 def test_a_venue_adds_fields_values_and_messages() -> None:
     base = Dictionary.load("FIX44")
     venue = base.with_additions(

@@ -99,6 +99,12 @@ def test_the_last_line_needs_no_end() -> None:
     assert [found.raw for found in finder.close()] == [b"8=FIX.4.4\x019=1\x0135=D\x0110=000\x01"]
 
 
+def test_a_message_that_never_ends_does_not_fill_the_memory_and_hides_nothing_behind_it() -> None:
+    finder = Finder()
+    assert finder.feed(b"8=FIX.4.4|9=1|58=" + b"x" * (3 << 20)) == []
+    assert finder.feed(b"xx\n" + ORDER.replace(b"\x01", b"|") + b"\n") == [Found("", ORDER)]
+
+
 @given(st.binary(max_size=300), cuts)
 def test_any_bytes_are_looked_through(data: bytes, sizes: list[int]) -> None:
     finder = Finder()

@@ -39,6 +39,8 @@ def found(text: str, switches: Switches = STRICT, validator: Validator | None = 
         (ORDER.replace("49=A|", ""), (1, 49)),
         (f"{ORDER}150=0|", (2, 150)),
         (f"{ORDER}150=|", (4, 150)),
+        (f"{ORDER}150=~|", (5, 150)),
+        (f"{ORDER}151=many|", (6, 151)),
         (f"{ORDER}58=|", (4, 58)),
         (ORDER.replace("40=1", "40=w"), (5, 40)),
         (ORDER.replace("40=1", "40=11"), (6, 40)),

@@ -93,6 +93,12 @@ def test_a_data_field_that_its_length_misses_is_garbled(length: bytes) -> None:
         pairs(b"35=A\x0195=%b\x0196=a\x01b\x01" % length)
 
 
+@pytest.mark.parametrize("length", [b"x", b"", b"-1", b"1234567890"])
+def test_a_data_field_whose_length_is_no_number_ends_at_the_next_soh(length: bytes) -> None:
+    fields = [(b"35", b"A"), (b"95", length), (b"96", b"a=b"), (b"34", b"7")]
+    assert pairs(b"".join(b"%b=%b\x01" % field for field in fields)) == fields
+
+
 def test_a_data_field_may_hold_a_whole_message() -> None:
     raw = message_of([(b"35", b"A"), (b"95", b"%d" % len(ORDER)), (b"96", ORDER), (b"34", b"7")])
     assert Framer().feed(raw) == [raw]

@@ -20,6 +20,7 @@ from common.journal import (
     parse,
 )
 from common.journal.frames import MAX_PAYLOAD_BYTES
+from common.journal.recovery import read_range
 from common.journal.segments import SUFFIX
 from scripts.simulation.disk import DiskFiles, Fault
 from tests.common.journal.support import FOLDER, WALL_NS, Writer, everything, open_log, reader, small_disk
@@ -159,6 +160,34 @@ def test_the_first_error_ends_the_log() -> None:
         with pytest.raises(LogFailed):
             act()
     assert log.failed
+
+
+def test_a_log_that_failed_is_closed_without_another_write_and_leaves_its_folder_to_the_next() -> None:
+    called: list[str] = []
+    fail = False
+
+    def watch(name: str, _path: str) -> Fault | None:
+        called.append(name)
+        return Fault(errno.EIO) if fail and name == "sync" else None
+
+    disk = small_disk()
+    log = open_log(disk.files(watch))
+    fail = True
+    with pytest.raises(LogFailed):
+        log.append(Writer().batch(1), WALL_NS)
+    fail = False
+    called.clear()
+    log.close()
+    assert not {"sync", "write_at"} & set(called)
+    open_log(disk.files()).close()
+
+
+def test_a_file_that_is_shorter_than_it_was_is_an_error_and_no_shorter_answer() -> None:
+    files = small_disk(some=b"x" * 100).files()
+    handle = files.open(f"{FOLDER}/some", write=False)
+    assert read_range(files, handle, 10, 100) == b"x" * 90
+    with pytest.raises(OSError, match="190 bytes were there and 90 could be read"):
+        read_range(files, handle, 10, 200)
 
 
 def test_a_full_disk_uses_up_its_reserve_then_refuses_and_goes_on_when_there_is_room() -> None:

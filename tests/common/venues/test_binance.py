@@ -7,7 +7,7 @@ import pytest
 from common.fix.wire import split
 from common.messages import Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
 from common.venues.binance import Binance
-from common.venues.dialect import BookEntry, Credentials, Identity, VenueLimit
+from common.venues.dialect import BookEntry, Credentials, Identity, SubscriptionRejected, VenueLimit
 from common.venues.registry import UnknownDialect, find_dialect
 from tests.common.venues.samples import CANCEL, PEM, QUERY, WALL_NS, amend, new, raw, text
 
@@ -149,6 +149,16 @@ def test_market_data_inherits_the_symbol() -> None:
     ]
     empty = DIALECT.decode_market_data("W", raw("35=W|262=md-1-book|55=BTCUSDT|25044=9|268=0|"))
     assert empty == [BookEntry("BTCUSDT", "", "W", None, Decimal(0))]
+
+
+def test_a_refused_subscription_says_which_and_why() -> None:
+    refused = DIALECT.decode_market_data("Y", raw("35=Y|262=md-1-book|281=1|58=no such symbol|"))
+    assert refused == SubscriptionRejected("md-1-book", "no such symbol")
+    assert DIALECT.decode_market_data("0", raw("35=0|112=x|")) == []
+
+
+def test_what_is_no_word_on_orders_is_none_of_the_dialects() -> None:
+    assert DIALECT.decode("0", raw("35=0|112=x|")) is None
 
 
 def test_limits() -> None:

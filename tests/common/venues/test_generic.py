@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.fix.wire import split
-from common.messages import CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
+from common.messages import Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
 from common.venues.dialect import BadReport, BookEntry, SubscriptionRejected, plain
 from common.venues.generic import Generic
 from tests.common.venues.samples import CANCEL, QUERY, WALL_NS, amend, new, raw, text
@@ -108,6 +108,11 @@ def test_rejects() -> None:
 def test_a_report_that_cannot_be_read_says_which_field(line: str) -> None:
     with pytest.raises(BadReport, match=r"field \d+"):
         DIALECT.decode("8", raw(line))
+
+
+def test_news_is_told_and_a_heartbeat_is_none_of_the_dialects() -> None:
+    assert DIALECT.decode("B", raw("35=B|148=maintenance at noon|33=1|58=x|")) == Announced("maintenance at noon")
+    assert DIALECT.decode("0", raw("35=0|112=x|")) is None
 
 
 def test_market_data() -> None:
