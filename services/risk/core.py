@@ -43,7 +43,7 @@ from common.messages import (
     TopOfBook,
     Withdrawn,
 )
-from common.outcome import FINAL, Evidence, Outcome, Outcomes
+from common.outcome import Evidence, Outcomes
 from services.risk.exposure import Exposure, Sums
 from services.risk.limits import (
     Proposal,
@@ -314,10 +314,9 @@ class RiskCore(Core):
         else:
             return
         if named in outcomes:
-            outcome = outcomes.see(named, evidence, None, record.stamp_ns)
-            if outcome is Outcome.SENT or outcome in FINAL:
-                in_flight.release(named.epoch, named.counter)
-                outcomes.forget(named)
+            outcomes.see(named, evidence, None, record.stamp_ns)
+            in_flight.release(named.epoch, named.counter)
+            outcomes.forget(named)
 
     def _look_whether_live(self) -> None:
         grant = self._appender.grant

@@ -256,15 +256,14 @@ class RiskState:
         self._count(working)
 
     def _name(self, working: Working, name: str) -> None:
-        """From now on the order answers to `name` too; the oldest such name that is in no use any more goes."""
+        """From now on the order answers to `name` too; beyond the bound the oldest names in no use any more go."""
         self.names[name] = working.leg.owner
         aliases = working.aliases
         aliases.append(name)
-        while len(aliases) > MAX_ALIASES:
-            oldest = aliases.pop(0)
-            if oldest == working.leg.cl_ord_id or oldest in working.amendments:
-                aliases.append(oldest)
-            else:
+        if len(aliases) > MAX_ALIASES:
+            unused = [n for n in aliases if n != working.leg.cl_ord_id and n not in working.amendments]
+            for oldest in unused[: len(aliases) - MAX_ALIASES]:
+                aliases.remove(oldest)
                 self.names.pop(oldest, None)
 
     # -- inbound -------------------------------------------------------------------------------------------------------
@@ -402,8 +401,12 @@ class RiskState:
         elif kind == "I" and not self._window_ns(working.venue):
             for name in [n for n, each in amendments.items() if each.connection < connection]:
                 self._drop_amendment(working, name)
+        self._drop_if_ended(working)
+
+    def _drop_if_ended(self, working: Working) -> None:
+        """What ended otherwise than filled cannot be amended any more."""
         if working.leg.word in TERMINAL_WORDS and working.leg.word != FILLED:
-            for name in list(amendments):
+            for name in list(working.amendments):
                 self._drop_amendment(working, name)
 
     def _drop_amendment(self, working: Working, name: str) -> None:
@@ -542,6 +545,7 @@ class RiskState:
         working.doubtful = False
         self._register(working)
         self.attempts.pop((working.epoch, working.counter), None)
+        self._drop_if_ended(working)
         working.touched_lsn = self.lsn
         self._count(working)
 
