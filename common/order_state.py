@@ -27,13 +27,11 @@ import msgspec
 
 from common.messages import (
     Attempt,
-    CancelRejected,
     ExecutionReport,
     NewOrder,
     OrderStatus,
     OrdType,
     Reason,
-    RequestRejected,
     Side,
     TimeInForce,
 )
@@ -635,16 +633,6 @@ class Order(msgspec.Struct, gc=False):
         self.requests.pop(leg.owner, None)
         if leg is self.legs[-1]:
             self._take_terms(leg)
-
-    def rejected(self, event: CancelRejected | RequestRejected, cl_ord_id: str) -> Request | None:
-        """The request `cl_ord_id` was rejected; an ambiguous answer makes it unknown instead. Returns the request."""
-        request = self.requests.get(cl_ord_id)
-        if request is None:
-            return None
-        if event.ambiguous:
-            request.unknown = True
-            return request
-        return self.request_ended(cl_ord_id)
 
     def connection_lost(self) -> bool:
         """What was sent and not answered may or may not have arrived. Whether that changed anything."""

@@ -80,13 +80,10 @@ class Outcomes:
         """The attempts of which the log has said nothing yet."""
         return [attempt for attempt, (outcome, _) in self.held.items() if outcome is Outcome.PENDING]
 
-    def expect(self, attempt: Attempt, deadline_ns: int | None) -> None:
-        """From now on the attempt is pending; what the log says of it is this object's to decide."""
-        if attempt in self.held:
-            return
+    def expect(self, attempt: Attempt, deadline_ns: int) -> None:
+        """From now on the attempt, a new one, is pending; what the log says of it is this object's to decide."""
         self.held[attempt] = (Outcome.PENDING, deadline_ns)
-        if deadline_ns is not None:
-            heapq.heappush(self._deadlines, (deadline_ns, attempt.epoch, attempt.counter))
+        heapq.heappush(self._deadlines, (deadline_ns, attempt.epoch, attempt.counter))
 
     def see(self, attempt: Attempt, evidence: Evidence, deadline_ns: int | None, stamp_ns: int) -> Outcome:
         """Fold a record that names the attempt, expected before or not, and return where it stands.

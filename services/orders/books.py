@@ -148,10 +148,9 @@ class Books:
             self.open[order.venue][name] = order
 
     def name_id(self, order: Order, cl_ord_id: str) -> None:
-        """One more ClOrdID(11) is about this order."""
-        if cl_ord_id not in self.by_id:
-            order.ids.append(cl_ord_id)
-            self.by_id[cl_ord_id] = order
+        """One more ClOrdID(11), a new one, is about this order."""
+        order.ids.append(cl_ord_id)
+        self.by_id[cl_ord_id] = order
 
     def touched(self, order: Order, lsn: int, *, is_news: bool = True) -> None:
         """The order changed: keep its place among the open and the closed right.
@@ -170,6 +169,8 @@ class Books:
                 self.closed.pop(name, None)
         elif name in is_open:
             del is_open[name]
+            # Its end is the wish's, even where a bust opens it again.
+            order.wish_strategy, order.wish_number = "", 0
             self.closed[name] = None
             if len(self.closed) > self._closed_orders:
                 self._forget(self.closed.popitem(last=False)[0])

@@ -73,10 +73,8 @@ class Cancels:
 
     def not_taken(self, command: CancelOrder, now: Instant) -> None:
         """Risk's queue was full."""
-        target = self._under_way.pop(command.attempt, None)
-        if target is not None:
-            self.wishes.retry(target, now.boot_ns)
-            self._keep(command, Reason.QUEUE_FULL, now)
+        self.failed(command.attempt, now)
+        self._keep(command, Reason.QUEUE_FULL, now)
 
     def closed(self, name: OrderName) -> None:
         """The order is closed: the wish has its end."""

@@ -224,13 +224,13 @@ class Fold:
             if order.legs[0].word or order.ending is not None:
                 return
             order.end(OrderStatus.WITHDRAWN, withdrawn.reason)
-            self._redecide(record, order.strategy, order.number, "withdrawn", withdrawn.reason)
+            self._decided_withdrawn(record, order, withdrawn)
             self._order_changed(record, order, "withdrawn")
             return
         request = order.request_ended(name)
         if request is not None:
             if request.kind is not RequestKind.CANCEL:
-                self._redecide(record, request.strategy, request.number, "withdrawn", withdrawn.reason)
+                self._decided_withdrawn(record, request, withdrawn)
             self._order_changed(record, order, "settled")
 
     def _gap_filled(self, record: Record, gap: GapFilled) -> None:
@@ -301,16 +301,18 @@ class Fold:
         names.put(command.strategy, command.number, remembered)
         self._changes.append(CommandDecided(command.strategy, command.number, outcome, reason, text))
 
-    def _redecide(self, record: Record, strategy: str, number: int, outcome: str, reason: Reason) -> None:
-        """What was sent was withdrawn after all."""
-        known = self.books.names.get(strategy, number)
-        if known is not None:
-            told = msgspec.structs.replace(known, outcome=outcome, reason=reason, lsn=record.lsn)
-            self.books.names.put(strategy, number, told)
-        self._changes.append(CommandDecided(strategy, number, outcome, reason))
+    def _decided_withdrawn(self, record: Record, command: Order | Request, withdrawn: Withdrawn) -> None:
+        """What was sent was withdrawn after all. It is remembered anew where it has left memory meanwhile."""
+        names, reason = self.books.names, withdrawn.reason
+        known = names.get(command.strategy, command.number)
+        identity = known.identity if known is not None else b""
+        attempt = (command.attempt.epoch, command.attempt.counter)
+        remembered = Remembered(identity, attempt, "withdrawn", reason, "", record.lsn)
+        names.put(command.strategy, command.number, remembered)
+        self._changes.append(CommandDecided(command.strategy, command.number, "withdrawn", reason))
 
     def _wish(self, order: Order, command: CancelOrder) -> None:
-        if not order.wish_number:
+        if not order.wish_number and not order.is_closed:
             order.wish_strategy, order.wish_number = command.strategy, command.number
 
     # ---- the venue's word over FIX ----
@@ -452,7 +454,7 @@ class Fold:
         if event.ambiguous:
             self._ambiguous(record, order, self._request_id(order, event.cl_ord_id))
             return
-        request = order.rejected(event, self._request_id(order, event.cl_ord_id))
+        request = order.request_ended(self._request_id(order, event.cl_ord_id))
         if request is None:
             if event.unknown_order and not order.is_closed:
                 # The kill switch's own cancel: what it says of the order concerns us all the same.
@@ -490,7 +492,7 @@ class Fold:
             order.requests.clear()
             self._order_changed(record, order, "rejected", event.text)
             return
-        request = order.rejected(event, name)
+        request = order.request_ended(name)
         if request is not None:
             if request.kind is RequestKind.CANCEL:
                 self._changes.append(CancelRefused(order, False))

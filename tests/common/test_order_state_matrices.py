@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from common.messages import Attempt, CancelRejected, ExecutionReport, NewOrder, OrderStatus
+from common.messages import Attempt, ExecutionReport, NewOrder, OrderStatus
 from common.order_state import FillLedger, Order, Request, RequestKind
 
 S = OrderStatus
@@ -47,7 +47,7 @@ def play(rows: list[Row], order_qty: int = 10_000) -> None:
             order.request_sent(Request(kind, Attempt(1, number), "s", 2, name, Decimal(row.qty), None))
         elif row.say == "9":
             pending = next(iter(order.requests), "none")
-            order.rejected(CancelRejected(pending, "X", "V", row.status), pending)
+            order.request_ended(pending)
         else:
             exec_type, ord_status = row.say[0], row.say[1]
             answered = next(iter(order.requests), "X") if exec_type in "456E" else order.legs[0].cl_ord_id

@@ -10,7 +10,7 @@ from common.messages import (
     Refused,
     SessionState,
 )
-from tests.services.orders.harness import Ring, accepted
+from tests.services.orders.harness import D, Ring, accepted
 
 
 def test_a_cancel_is_sent_and_the_order_closed(ring: Ring) -> None:
@@ -129,3 +129,28 @@ def test_a_cancel_of_a_closed_or_unknown_order_is_refused(ring: Ring) -> None:
     ring.request(CancelRequest(0, 3, 99))
     reasons = [message.reason for message in ring.clients[b"p"][-2:]]
     assert reasons == [Reason.ORDER_CLOSED, Reason.UNKNOWN_ORDER]
+
+
+def test_a_cancel_that_is_repeated_while_its_order_is_in_flight_is_answered_once(ring: Ring) -> None:
+    order = ring.new(1)
+    for _ in range(2):
+        ring.request(CancelRequest(0, 2, 1))
+    records = len(ring.journal.records)
+    ring.record("risk", Kind.REFUSED, Refused("risk", Reason.HALTED, "", "s", 1, order.attempt, order))
+    assert ring.outcomes() == [(1, "refused"), (2, "refused")]
+    assert [record.writer for record in ring.journal.records[records:]] == ["risk", "orders"]
+
+
+def test_a_wish_that_had_its_end_is_not_wished_again_when_a_bust_opens_the_order(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.request(CancelRequest(0, 2, 1))
+    ring.sent(ring.last(CancelOrder))
+    ring.report(order, "F", "2", last_qty=D(1), last_px=D(100), cum_qty=D(1), trade_key="t1")
+    ring.report(order, "H", "0", cum_qty=D(0), trade_key="t2", reference_trade_key="t1")
+    assert ring.events()[-1][2] == "NEW"
+    ring.commands.clear()
+    ring.pass_time(6_000)
+    ring.start()
+    ring.go_live()
+    ring.pass_time(6_000)
+    assert not any(isinstance(command, CancelOrder) for command in ring.commands)

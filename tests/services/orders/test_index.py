@@ -8,15 +8,18 @@ import pytest
 from common.messages import (
     CancelRequest,
     CommandOutcome,
+    Kind,
     NewOrder,
     NewOrderRequest,
     OrderEvent,
     QueryAnswer,
     QueryRequest,
     Reason,
+    Withdrawn,
 )
 from services.orders.books import Books
 from services.orders.core import OrdersCore
+from services.orders.fold import Fold
 from services.orders.index import Index, MemoryIndex
 from services.orders.index_file import COVER_RECORDS, IndexFile, sync_index
 from services.orders.names import Remembered
@@ -108,6 +111,34 @@ def test_a_repeated_fill_of_a_forgotten_order_counts_once(ring: Forgetful) -> No
     command = next(c for c in ring.commands if isinstance(c, NewOrder) and c.number == 1)
     ring.told("generic", report(command, "F", "2", qty="1", key="t1"))
     assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D(10)
+
+
+def test_a_fold_without_an_index_forgets_alike(ring: Forgetful) -> None:
+    facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+    books = Books(facts, closed_orders=2, remembered=3)
+    fold = Fold(books)
+    for record in ring.journal.records:
+        fold.apply(record)
+    live = ring.core.books
+    assert (books.orders.keys(), books.names.dump()) == (live.orders.keys(), live.names.dump())
+    assert len(books.orders) == 2 and books.digest() == live.digest()
+
+
+def test_an_order_that_left_memory_is_not_asked_about_any_more(ring: Forgetful) -> None:
+    incomplete = ring.new(11)
+    ring.sent(incomplete)
+    ring.report(incomplete, "4", "4", cum_qty=D("0.5"))
+    assert ring.core.status(ring.now)["venues"]["generic"]["doubts"] == 1  # type: ignore[index]
+    for number in (12, 13, 14):
+        command = ring.new(number)
+        ring.sent(command)
+        ring.report(command, "4", "4")
+    assert ("s", 11) not in ring.core.books.orders
+    ring.pass_time(6_000)
+    ring.commands.clear()
+    ring.pass_time(6_000)
+    assert ring.commands == []
+    assert ring.core.status(ring.now)["venues"]["generic"]["doubts"] == 0  # type: ignore[index]
 
 
 def test_what_an_incomplete_index_does_not_know_is_refused_not_expired(ring: Forgetful) -> None:
@@ -237,3 +268,24 @@ def test_a_disk_that_takes_nothing_does_not_stop_the_order_manager(tmp_path: Pat
     assert index.failure and index.complete
     assert index.command("s", 1) == OUTCOME
     assert index.command("s", 2) is None and not index.complete
+
+
+def withdraw_a_forgotten_command(ring: Forgetful) -> None:
+    """Number 11 was sent; then so many more that its outcome left memory; then it was withdrawn."""
+    early = ring.new(11)
+    ring.sent(early)
+    for number in range(12, 16):
+        ring.sent(ring.new(number))
+    withdrawn = Withdrawn("generic", 1, 1, 11, early.attempt, Reason.LATE)
+    ring.record("session@generic", Kind.WITHDRAWN, withdrawn)
+
+
+def test_a_withdrawal_of_a_command_that_left_memory_is_told(ring: Forgetful) -> None:
+    withdraw_a_forgotten_command(ring)
+    assert ring.events()[-1] == (11, "withdrawn", "WITHDRAWN") and ring.outcomes()[-1] == (11, "withdrawn")
+
+
+def test_a_repeat_of_a_command_that_was_withdrawn_after_it_left_memory_is_told_so(ring: Forgetful) -> None:
+    withdraw_a_forgotten_command(ring)
+    ring.request(NewOrderRequest(0, 11, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    assert ring.outcomes()[-1] == (11, "withdrawn")

@@ -56,3 +56,29 @@ def test_on_stop_leave_leaves() -> None:
     ring.settle()
     assert ring.exit is not None
     assert not any(isinstance(command, CancelOrder) for command in ring.commands)
+
+
+def test_a_second_word_to_stop_does_not_put_the_end_off() -> None:
+    ring = Ring()
+    ring.go_live()
+    ring.open("generic")
+    ring.hello()
+    accepted(ring, 1)
+    ring.core.stop(ring.now)
+    ring.settle()
+    ring.pass_time(1500)
+    assert ring.exit is None
+    ring.core.stop(ring.now)
+    ring.settle()
+    ring.pass_time(600)
+    assert ring.exit is not None
+
+
+def test_on_stop_before_it_is_live_nothing_is_sent_and_what_is_left_is_said(ring: Ring) -> None:
+    accepted(ring, 1)
+    ring.start()
+    ring.commands.clear()
+    ring.core.stop(ring.now)
+    ring.settle()
+    assert ring.exit is not None and ring.exit.status == 0 and "1 orders" in ring.exit.text
+    assert ring.commands == []

@@ -19,6 +19,7 @@ from common.messages import (
     Verdict,
 )
 from services.orders import core as orders_core
+from services.orders import digests
 from services.orders.core import OrdersCore
 from tests.services.orders.harness import D, Ring, accepted, settings
 
@@ -138,6 +139,32 @@ def test_the_state_is_hashed_logged_and_compared(ring: Ring, monkeypatch: pytest
     ring.record("orders", Kind.STATE_HASH, StateHash("risk", at, b"another actor's"))
     assert ring.core.status(ring.now)["hash_mismatches"] == 0
     ring.record("orders", Kind.STATE_HASH, StateHash("orders", at, b"not ours"))
+    assert ring.core.status(ring.now)["hash_mismatches"] == 1
+
+
+def test_a_replay_compares_hashes_and_appends_none(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders_core, "HASH_EVERY", 5)
+    for number in range(1, 6):
+        accepted(ring, number)
+    before = sum(record.kind == Kind.STATE_HASH for record in ring.journal.records)
+    ring.start()
+    assert sum(record.kind == Kind.STATE_HASH for record in ring.journal.records) == before > 0
+    assert ring.core.status(ring.now)["hash_mismatches"] == 0
+    at = next(r.lsn for r in reversed(ring.journal.records) if r.lsn % 5 == 0)
+    ring.record("orders", Kind.STATE_HASH, StateHash("orders", at, b"not ours"))
+    assert ring.core.status(ring.now)["hash_mismatches"] == 1
+
+
+def test_a_hash_that_comes_too_late_to_be_compared_is_passed_over(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (orders_core, digests):
+        monkeypatch.setattr(module, "HASH_EVERY", 5)
+    monkeypatch.setattr(digests, "KEPT", 2)
+    for number in range(1, 11):
+        accepted(ring, number)
+    last = next(r.lsn for r in reversed(ring.journal.records) if r.lsn % 5 == 0)
+    ring.record("orders", Kind.STATE_HASH, StateHash("orders", last - 10, b"not ours"))
+    assert ring.core.status(ring.now)["hash_mismatches"] == 0
+    ring.record("orders", Kind.STATE_HASH, StateHash("orders", last, b"not ours"))
     assert ring.core.status(ring.now)["hash_mismatches"] == 1
 
 

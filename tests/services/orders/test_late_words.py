@@ -1,0 +1,224 @@
+"""What is told late, by two mouths, or of something else than it seems: each fill counts once, and nothing is believed
+that proves nothing."""
+
+import pytest
+
+from common.messages import (
+    Answer,
+    Ask,
+    Attempt,
+    CancelOrder,
+    CancelRejected,
+    CancelRequest,
+    Kind,
+    OpenGate,
+    Reason,
+    Refused,
+    RestOrder,
+    SessionState,
+    Trade,
+    Withdrawn,
+)
+from services.orders.core import OrdersSettings
+from tests.services.orders.harness import D, Ring, accepted
+
+
+def trades(ring: Ring, *told: Trade, order_id: str = "") -> None:
+    """REST tells trades, asked for now."""
+    ask = Ask("binance", 900, "trades", "BTCUSDT", order_id=order_id, asked_lsn=ring.core.books.lsn)
+    ring.answers(venue="binance", ask=ask, trades=told, venue_ns=ring.journal.stamp_ns)
+
+
+def trade(key: str, order_id: str, qty: str = "0.5") -> Trade:
+    return Trade("BTCUSDT", key, order_id, "1", D(qty), D(100), D(0), "", 0)
+
+
+def rest(ring: Ring, told: RestOrder) -> None:
+    """REST tells one order, asked for now."""
+    ask = Ask("binance", 901, "open_orders", "BTCUSDT", asked_lsn=ring.core.books.lsn)
+    ring.answers(venue="binance", ask=ask, orders=(told,), venue_ns=ring.journal.stamp_ns)
+
+
+def cancelling(ring: Ring, number: int, target: int) -> CancelOrder:
+    """A cancel that is under way at the venue."""
+    ring.request(CancelRequest(0, number, target))
+    cancel: CancelOrder = ring.last(CancelOrder)
+    ring.sent(cancel)
+    return cancel
+
+
+def fills(ring: Ring) -> list[tuple[str, str]]:
+    return [(event.trade_key, str(event.last_qty)) for event in ring.clients[b"p"] if getattr(event, "trade_key", "")]
+
+
+# -- fills -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order_id", ["77", ""])
+def test_a_fill_that_rest_told_as_nobodys_is_told_once_when_the_orders_own_report_brings_it(
+    ring: Ring, order_id: str
+) -> None:
+    order = ring.new(1, "binance")
+    ring.sent(order)
+    trades(ring, trade("5", "77"))
+    assert ring.core.books.positions["binance", "BTCUSDT"].quantity == D("0.5") and fills(ring) == []
+    for named in (order_id, "77"):
+        ring.report(order, "F", "1", qty="0.5", key="5", order_id=named)
+        assert fills(ring) == [("5", "0.5")]
+    assert ring.core.books.orders["s", 1].cum_qty == D("0.5")
+    assert ring.core.books.positions["binance", "BTCUSDT"].quantity == D("0.5")
+
+
+def test_a_correction_of_the_fee_alone_moves_the_fee_alone(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.report(order, "F", "1", qty="0.5", key="a", fee_qty=D("0.3"), fee_asset="USDT")
+    ring.report(
+        order, "G", "1", qty="0.5", key="b", reference_trade_key="a", fee_qty=D("0.1"), fee_asset="USDT"
+    )  # fmt: skip
+    position = ring.core.books.positions["generic", "BTCUSDT"]
+    assert position.fees == {"USDT": D("0.1")}
+    assert (position.quantity, position.average_price, position.cash) == (D("0.5"), D(100), D(-50))
+    assert (position.realised_profit, position.fills) == (D(0), 1)
+
+
+def test_the_trades_of_one_order_are_counted_and_close_no_gap(ring: Ring) -> None:
+    order = accepted(ring, 1, "binance")
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.log_on("binance")
+    venue = ring.core.books.venues["binance"]
+    before = dict(venue.trades_asked)
+    trades(ring, trade("8", f"V{order.cl_ord_id}"), order_id=f"V{order.cl_ord_id}")
+    assert ring.core.books.orders["s", 1].cum_qty == D("0.5") and fills(ring) == [("8", "0.5")]
+    assert "BTCUSDT" in venue.gaps and venue.trades_asked == before
+    trades(ring)
+    assert "BTCUSDT" not in venue.gaps and venue.trades_asked["BTCUSDT"].asked_lsn > 0
+
+
+# -- what is told of an order ----------------------------------------------------------------------------------------
+
+
+def test_no_such_order_on_the_connection_that_carries_it_settles_nothing(ring: Ring) -> None:
+    order = ring.new(1)
+    ring.sent(order)
+    records = len(ring.journal.records)
+    ring.report(order, "I", "8", unknown_order=True)
+    assert ring.core.books.orders["s", 1].status.value == "PENDING_NEW"
+    assert not any(record.kind == Kind.DISCREPANCY for record in ring.journal.records[records:])
+
+
+def test_an_order_that_rest_tells_under_its_cancels_name_is_found(ring: Ring) -> None:
+    """Binance's REST gives a cancelled order the ClOrdID(11) of the cancel."""
+    order = ring.new(1, "binance")
+    ring.sent(order)
+    cancel = cancelling(ring, 2, 1)
+    rest(ring, RestOrder("BTCUSDT", "77", cancel.cl_ord_id, "1", "4", D(1), D(100), D(0)))
+    assert ring.events()[-1] == (1, "settled", "CANCELED")
+
+
+def test_another_order_of_the_venue_under_the_cancels_name_changes_nothing(ring: Ring) -> None:
+    accepted(ring, 1, "binance")
+    cancel = cancelling(ring, 2, 1)
+    before = ring.events()
+    rest(ring, RestOrder("BTCUSDT", "another", cancel.cl_ord_id, "1", "4", D(1), D(100), D(1)))
+    assert ring.events() == before and ring.core.books.orders["s", 1].leaves_qty == D(1)
+
+
+def test_not_found_under_the_name_of_a_cancel_ends_no_order(ring: Ring) -> None:
+    order = ring.new(1, "binance")
+    ring.sent(order)
+    cancel = cancelling(ring, 2, 1)
+    ring.record("session@binance", Kind.WITHDRAWN, Withdrawn("binance", 1, 1, 2, cancel.attempt, Reason.LATE))
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.pass_time(20_000)
+    trades(ring)
+    for name, status in ((cancel.cl_ord_id, "UNKNOWN"), (order.cl_ord_id, "VOID")):
+        ask = Ask("binance", 902, "order", "BTCUSDT", name, asked_lsn=ring.core.books.lsn)
+        ring.answers(venue="binance", ask=ask, not_found=True, venue_ns=ring.journal.stamp_ns)
+        assert ring.core.books.orders["s", 1].status.value == status
+
+
+def test_a_cancel_that_comes_to_nothing_because_the_order_is_filled_leaves_no_question(ring: Ring) -> None:
+    order = accepted(ring, 1, "binance")
+    cancel = cancelling(ring, 2, 1)
+    trades(ring, trade("8", f"V{order.cl_ord_id}", "1"))
+    ring.asks.clear()
+    ring.told("binance", CancelRejected(cancel.cl_ord_id, order.cl_ord_id, "", "", unknown_order=True))
+    ring.pass_time(1_000)
+    assert ring.core.books.orders["s", 1].status.value == "FILLED" and ring.asks == []
+    assert fills(ring) == [("8", "1")]
+
+
+def test_a_refusal_of_what_no_strategy_asked_for_changes_nothing(ring: Ring) -> None:
+    accepted(ring, 1)
+    before = ring.events(), ring.outcomes(), ring.core.books.digest()
+    nobody, gate = Attempt(77, 77), OpenGate("generic", 1, 77)
+    ring.record("risk", Kind.REFUSED, Refused("risk", Reason.QUEUE_FULL, "", "s", 9, nobody, gate))
+    assert (ring.events(), ring.outcomes(), ring.core.books.digest()) == before
+
+
+# -- a venue that is gone --------------------------------------------------------------------------------------------
+
+
+def test_what_a_venue_still_tells_after_it_left_the_configuration_is_counted_and_told(ring: Ring) -> None:
+    order = accepted(ring, 1, "binance")
+    ring.settings = OrdersSettings({"generic": ring.settings.venues["generic"]})
+    ring.start()
+    ring.go_live()
+    ring.hello()
+    ring.asks.clear()
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.log_on("binance")
+    told = RestOrder("BTCUSDT", f"V{order.cl_ord_id}", order.cl_ord_id, "1", "0", D(1), D(100), D(0))
+    rest(ring, told)
+    ring.report(order, "F", "2", qty="1", key="9")
+    assert ring.events()[-1] == (1, "trade", "FILLED")
+    assert ring.core.books.positions["binance", "BTCUSDT"].quantity == D(1)
+    ring.pass_time(1_000)
+    assert ring.asks == [], "nobody there is asked"
+
+
+# -- questions -------------------------------------------------------------------------------------------------------
+
+
+def bulk(ring: Ring, what: str) -> Ask:
+    return next(ask for ask in reversed(ring.asks) if ask.what == what and not ask.order_id)
+
+
+def test_a_question_whose_successor_was_answered_is_lost_and_asked_again(ring: Ring) -> None:
+    accepted(ring, 1, "binance")
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.log_on("binance")
+    first, second = bulk(ring, "open_orders"), bulk(ring, "trades")
+    assert first.number < second.number
+    ring.record("account@binance", Kind.ANSWER, Answer("binance", second, False))
+    ring.pass_time(100)
+    again = bulk(ring, "open_orders")
+    assert again.number > second.number
+    assert not any(isinstance(c, OpenGate) and c.connection == 2 for c in ring.commands)
+
+
+def test_a_full_page_of_trades_is_followed_by_the_next_before_the_gate_opens(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("fold", "inquiries"):
+        monkeypatch.setattr(f"services.orders.{module}.TRADES_PAGE", 2)
+    order = accepted(ring, 1, "binance")
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.commands.clear()
+    ring.log_on("binance")
+    order_id = f"V{order.cl_ord_id}"
+    ring.answers(
+        venue="binance",
+        ask=bulk(ring, "open_orders"),
+        orders=(RestOrder("BTCUSDT", order_id, order.cl_ord_id, "1", "1", D(1), D(100), D("0.3")),),
+    )
+    page = bulk(ring, "trades")
+    ring.answers(venue="binance", ask=page, trades=(trade("5", order_id, "0.1"), trade("6", order_id, "0.1")))
+    ring.pass_time(100)
+    following = bulk(ring, "trades")
+    assert following.number > page.number and following.from_trade_key == "7"
+    assert not any(isinstance(c, OpenGate) for c in ring.commands)
+    ring.answers(venue="binance", ask=following, trades=(trade("7", order_id, "0.1"),))
+    ring.pass_time(100)
+    assert ring.last(OpenGate).connection == ring.connections["binance"]
+    assert ring.core.books.orders["s", 1].cum_qty == D("0.3")
