@@ -47,8 +47,7 @@ PURE = (
 )
 # Measured, and worth their memory to one process each.
 ONLY_IN = {
-    # The simulation runs the account's real calls, against the exchange's real REST side, in one process.
-    "ccxt": ("services/account/", "scripts/simulation/rest.py"),
+    "ccxt": ("services/account/ccxt_binance.py",),
     "h11": ("services/exchange/", "tests/", "scripts/simulation/rest.py"),
     "quickfix": ("scripts/cli/",),
 }

@@ -21,8 +21,8 @@ from cryptography import x509
 from common.actor.control import is_running
 from common.config import CHECKOUT, Config, ConfigError, Environment, Kind, load, url_port
 from common.exit_status import ExitStatus
-from common.first_start import certificate_serves, server_names
 from common.journal.files import NETWORK_FILE_SYSTEMS, OsFiles
+from common.keys import certificate_serves, server_names
 
 OPEN_FILES_AT_LEAST = 512
 SLOW_SYNC_MS = 20.0

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import ccxt
 import h11
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.instant import NS_PER_MS, Instant
 from common.messages import Answer, Ask
 from scripts.simulation.network import Channel, TcpStream
+from services.account.ccxt_binance import ExchangeError, NetworkError
 from services.account.rest import Rest
 
 TIMEOUT_NS = 10_000 * NS_PER_MS
@@ -64,10 +64,10 @@ class _Api:
         answer = self._answers[self._next]
         self._next += 1
         if isinstance(answer, str):
-            raise ccxt.NetworkError(answer)
+            raise NetworkError(answer)
         status, body = answer
         if status >= 400:
-            raise ccxt.ExchangeError(f"binance {body.decode()}")
+            raise ExchangeError(f"binance {body.decode()}")
         return json.loads(body)
 
     def publicGetTime(self, params: dict[str, object] | None = None) -> dict[str, Any]:  # noqa: N802

@@ -1,4 +1,4 @@
-"""The venue's REST side through CCXT: one `Ask` in, one `Answer` out. The only module of fixring that imports ccxt.
+"""The venue's REST side through CCXT: one `Ask` in, one `Answer` out.
 
 Source: Binance's rest-api.md for the endpoints, ccxt 4.5 for how they are called and signed. The endpoints are called
 as they are (CCXT's implicit methods), since its unified ones turn money into floats and leave out what identifies a
@@ -14,10 +14,10 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
-import ccxt
 import msgspec
 
 from common.messages import Answer, Ask, RestOrder, Trade
+from services.account.ccxt_binance import BaseError, binance
 from services.account.pace import Pace
 
 NOT_FOUND_CODE = -2013
@@ -67,7 +67,7 @@ def binance_api(settings: RestSettings) -> Api:
     for name in ("ccxt", "urllib3"):
         # Their DEBUG lines hold the API key and the signed URL.
         logging.getLogger(name).setLevel(logging.WARNING)
-    exchange = ccxt.binance(
+    exchange = binance(
         {
             "apiKey": settings.api_key,
             # CCXT takes a key for an RSA one by its length: CRLF and trailing newlines make an Ed25519 one too long.
@@ -106,7 +106,7 @@ class Rest:
         assert isinstance(ask, Ask)
         try:
             return self._questions[ask.what](ask)
-        except ccxt.BaseError as error:
+        except BaseError as error:
             return Answer(self._venue, ask, True, error_code(error), masked(error))
         except (KeyError, TypeError, ValueError, InvalidOperation, BadAnswer) as error:
             return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
@@ -122,7 +122,7 @@ class Rest:
             try:
                 order = _rest_order(self._api.privateGetOrder(by))
                 return Answer(self._venue, ask, False, order=order, venue_ns=venue_ns)
-            except ccxt.BaseError as error:
+            except BaseError as error:
                 if error_code(error) != NOT_FOUND_CODE:
                     raise
                 if venue_ns:
@@ -159,7 +159,7 @@ class Rest:
     def _cancel_all(self, ask: Ask) -> Answer:
         try:
             cancelled = self._api.privateDeleteOpenOrders({"symbol": ask.symbol})
-        except ccxt.BaseError as error:
+        except BaseError as error:
             if error_code(error) != NOTHING_TO_CANCEL_CODE:
                 raise
             return Answer(self._venue, ask, False)

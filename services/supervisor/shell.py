@@ -74,7 +74,9 @@ class Supervisor:
     def run(self) -> int:
         """Supervise until every child is gone after SIGTERM; returns the exit status."""
         self._listen()
-        for line in first_start.prepare(self.config, datetime.datetime.now(datetime.UTC)):
+        now = datetime.datetime.now(datetime.UTC)
+        # Whoever serves with the certificates looks at them.
+        for line in first_start.prepare(self.config, now, look_inside=self.core.kind is Kind.EXCHANGES):
             _say(f"made {line}")
         if self.core.kind is Kind.JOURNAL:
             self._refused_marker.unlink(missing_ok=True)

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from common.config import CHECKOUT, Config, ConfigError, load
-from common.first_start import CERTIFICATE_LIFE, prepare, server_names
+from common.first_start import prepare
+from common.keys import CERTIFICATE_LIFE, server_names
 
 NOW = datetime.datetime.now(datetime.UTC)
 
