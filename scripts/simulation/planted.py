@@ -103,6 +103,20 @@ def _follow_gaps(original: Any, self: Any, block: bytes) -> Any:
     return fresh
 
 
+def _chain_per_writer(original: Any, self: Any, block: bytes) -> Any:
+    chains = self.__dict__.setdefault("chains", {})
+    fresh = [record for record in parse(block) if record.lsn > self.cursor]
+    for record in fresh:
+        writer = (record.writer, record.writer_epoch)
+        if chains.get(writer, record.append_number - 1) != record.append_number - 1:
+            chains.clear()
+            return original(self, block)
+        chains[writer] = record.append_number
+    if fresh:
+        self.cursor = fresh[-1].lsn
+    return fresh
+
+
 def _drop_on_replay(original: Any, self: Any, records: Any, now: Any) -> Any:
     return [record for record in original(self, records, now) if record.lsn % 7]
 
@@ -212,6 +226,10 @@ BUGS: dict[str, Bug] = {
     "follow-gaps": Bug(
         "Followers of the stream take what comes, though records before it are missing.",
         ((links.Follower, "received", _instead(_follow_gaps)),), 60,
+    ),
+    "chain-per-writer": Bug(
+        "Followers look for gaps among the records of one writer, as if each had a stream of its own.",
+        ((links.Follower, "received", _instead(_chain_per_writer)),), 10,
     ),
     "drop-on-replay": Bug(
         "Replay leaves out some records.",

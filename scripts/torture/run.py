@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from importlib.util import find_spec
 from pathlib import Path
 
 import orjson
@@ -235,8 +234,6 @@ class Torture:
 
     def _reconcile(self) -> list[str]:
         """`fixring reconcile`, as an operator runs it."""
-        if find_spec("scripts.cli.reconcile") is None:
-            return []
         try:
             done = subprocess.run(
                 [sys.executable, "-P", "-m", "scripts.cli.main", "reconcile"],
