@@ -2,6 +2,8 @@
 
 A connection takes its number and its SenderCompID(49) from a record that stands in the log before anything is sent on
 it. One that ends withdraws what it did not release, and the next is tried later, unless a person has to act first.
+A venue that resets the numbers within a connection gets another one, whose logon resets them: what was under way then
+is withdrawn or asked about, as after any loss.
 
 A schedule ends connections at the end of its period and makes none before the next. Its clock is our own wall clock,
 looked at in every timer; the journal is asked nothing but what our last Logon(A) said. The first logon of a period
@@ -162,6 +164,9 @@ class Connection:
         if effect.reason is NumbersReason.RESET_ON_LOGON:
             return
         if effect.reason is NumbersReason.RESET_SEQ_NUM_FLAG:
+            if history.state is not SessionState.CONNECTING:
+                self._reset_within(now)
+                return
             generation += 1
             self._outbox.first_number = 1
         change = msgspec.structs.replace(
@@ -171,6 +176,14 @@ class Connection:
             next_inbound=effect.next_inbound,
         )
         self._records.append(change, now)
+
+    def _reset_within(self, now: Instant) -> None:
+        """Messages under the old numbers are on their way or wait for the journal, and no message under the new ones
+        tells what became of them.
+        """
+        text = "the venue reset the numbers within the connection"
+        self._records.append(OperatorAct(self._core.name, "reset", "venue", text), now)
+        self.break_off(text, now)
 
     def refused(self, text: str, *, certain: bool = False) -> None:
         """The connection is ended with this text. FIX 4.4 volume 2: a number too low is answered with Logout(5),

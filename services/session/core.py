@@ -23,7 +23,6 @@ from common.fix.session_types import (
     DisconnectReason,
     LoggedOn,
     LoggedOut,
-    Notice,
     NumbersSet,
     ResendWanted,
 )
@@ -192,7 +191,7 @@ class SessionCore(Core):
         elif isinstance(effect, Disconnect):
             self.connection.refused(effect.text, certain=effect.reason is DisconnectReason.SEQUENCE_TOO_LOW)
             self.connection.close(f"{effect.reason.name.lower()}: {effect.text}", now)
-        elif isinstance(effect, Notice):
+        else:
             self._garbled += effect.code == "garbled"
             self.note(effect.level.value, effect.code, text=effect.text)
 
@@ -223,18 +222,18 @@ class SessionCore(Core):
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """See `Core`."""
-        if link == "commands":
+        if isinstance(message, ControlRequest):
+            ok, text = self.by_hand.act(message, now)
+            self.effects.append(Send("control", ControlAnswer(message.token, ok, text), peer))
+            self._carry_out(now)
+        elif link == "journal":
+            self._journal_said(message, now)
+        else:
             command: Command = message  # type: ignore[assignment]
             if self.taking_up.live:
                 self.commands.take(command, now)
             else:
                 self.commands.keep(command)
-        elif link == "journal":
-            self._journal_said(message, now)
-        elif isinstance(message, ControlRequest):
-            ok, text = self.by_hand.act(message, now)
-            self.effects.append(Send("control", ControlAnswer(message.token, ok, text), peer))
-            self._carry_out(now)
 
     def _journal_said(self, message: msgspec.Struct, now: Instant) -> None:
         appender = self.records.appender
@@ -260,14 +259,13 @@ class SessionCore(Core):
 
     def _begin_emergency(self, now: Instant) -> None:
         """The latch holds and the journal is away: what must be cancelled is cancelled all the same."""
-        if self.emergency.failure:
-            return
-        fix = self.outbox.fix
         self.note("error", "emergency", file=self.emergency.name, unreleased=len(self.outbox.queue))
         self.records.begin_emergency(self.outbox.queue.take_all(), self.outbox.connection, now)
         self._flush_emergency(now)
         self.resender.acknowledged(ALL, now)
         self.resender.renumbered()
+        # A connection that was closing, or that the file failed, has ended with that.
+        fix = self.outbox.fix
         if fix is not None and fix.logged_on:
             fix.next_outbound = self.history.next_outbound
             if not self.gate.caught_up:

@@ -97,6 +97,10 @@ class Journal:
                 return [AppendRefused(writer, self.epochs[writer], self.numbers[writer] + 1, 1)]
         return []
 
+    def add_foreign(self, record: Record, stamp_ns: int) -> None:
+        """Another session writes the like of `record`."""
+        self._add(record.kind, "session@elsewhere", 1001, 1, record.payload, stamp_ns)
+
     def _add(self, kind: int, writer: str, epoch: int, number: int, payload: bytes, stamp_ns: int) -> None:
         self.records.append(Record(len(self.records) + 1, stamp_ns, kind, writer, epoch, number, 1, 0, payload))
 

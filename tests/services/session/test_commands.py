@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from common.actor import links
 from common.journal.files import OsFiles
 from common.messages import Reason
 from tests.services.session.harness import World, generic_config, heard, refusals
@@ -33,6 +36,20 @@ def test_the_journal_away_refuses_before_numbering(world: World) -> None:
     world.journal.dead = False
     world.advance(200)
     assert Reason.JOURNAL_AWAY in refusals(world)
+
+
+def test_refusals_are_not_piled_up_while_the_journal_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "MAX_UNACKNOWLEDGED", 5)
+    world.ready()
+    world.journal.dead = True
+    world.command(world.cancel_order(1, "7-0"))
+    world.advance(260)
+    for counter in range(2, 22):
+        world.command(world.cancel_order(counter, "7-0"))
+    assert world.core.status(world.now)["refused"] == 20
+    world.journal.dead = False
+    world.advance(200)
+    assert refusals(world) == [Reason.JOURNAL_AWAY] * 4
 
 
 def test_the_rate_leaves_a_share_for_cancels(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from common.actor.core import Close, Connect
 from common.fix.schedule import Schedule
-from common.fix.wire import parse_utc_timestamp
-from common.instant import NS_PER_MS, NS_PER_S
+from common.fix.wire import encode, parse_utc_timestamp, split
+from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.files import OsFiles
 from common.messages import Kind, OperatorAct, Reason, Refused, SessionChanged, SessionState, Withdrawn
 from tests.services.session.harness import World, generic_config, heard, states
@@ -34,12 +34,85 @@ def test_a_lost_connection_withdraws_what_it_did_not_release_and_the_next_one_ga
     assert heard(world, 11) == ["7-3"]
 
 
+@pytest.mark.parametrize("stuck", [False, True])
+def test_a_connection_that_closes_as_the_journal_goes_ends_for_its_first_reason(world: World, stuck: bool) -> None:
+    world.ready()
+    world.control("kill")
+    if stuck:
+        # The answer to this waits for a socket that takes nothing.
+        world.core.blocked(world.connects[-1], world.now)
+        world.venue_says("2", "7=1|16=0|")
+    world.journal.dead = True
+    world.control("logout")
+    assert world.venue.fix is not None
+    world.venue.fix.logout("bye", world.now)
+    world.to_session(world.venue.drain(world.now))
+    world.settle()
+    assert world.core.status(world.now)["state"] == "closing"
+    world.advance(300)
+    assert world.core.status(world.now)["emergency"]
+    assert world.core.status(world.now)["state"] == ("closing" if stuck else "logged_out")
+    world.advance(2_000)
+    assert world.core.status(world.now)["state"] == "logged_out"
+    assert [n.fields["text"] for n in world.notes if n.event == "disconnected"] == ["logout_complete: bye"]
+
+
 def test_back_off_stays_within_the_venues_connect_limit(tmp_path: Path) -> None:
     world = World(OsFiles(), generic_config(str(tmp_path), connects=5, connects_window_ms=30_000))
     world.reachable = False
     world.start()
     world.advance(30_000)
     assert len(world.connects) <= 5
+
+
+def test_a_venue_that_resets_the_numbers_within_a_connection_gets_a_new_one_that_resets_them(world: World) -> None:
+    world.ready()
+    generation = world.core.history.generation
+    world.swallow = True
+    world.command(world.new_order(1))
+    world.swallow = False
+    world.journal.held = True
+    world.command(world.new_order(2))
+    assert world.venue.fix is not None
+    world.venue.fix.request_reset(world.now)
+    world.to_session(world.venue.drain(world.now))
+    world.settle()
+    world.release()
+    assert states(world)[-1] is SessionState.DISCONNECTED
+    withdrawn = [p for p in world.journal.payloads(Kind.WITHDRAWN) if isinstance(p, Withdrawn)]
+    assert [p.attempt.counter for p in withdrawn if p.attempt] == [2]
+    world.advance(5000)
+    assert in_step(world) and resets(world) == [False, True]
+    assert world.core.history.generation == generation + 1
+    assert [order.cl_ord_id for order in world.core.history.orders.all()] == ["7-1"], "only the venue can tell of it"
+    world.open_gate()
+    world.command(world.new_order(3))
+    assert heard(world, 11) == ["7-3"]
+
+
+def test_a_venue_that_lost_its_numbers_starts_a_generation_with_its_logon(world: World) -> None:
+    world.ready()
+    world.cut()
+    generation = world.core.history.generation
+    world.venue.next_outbound = world.venue.next_inbound = 1
+    take = world.venue.take
+
+    def counting_it_as_the_first(data: bytes, now: Instant) -> bytes:
+        fields = split(data)
+        if fields[b"35"] != b"A":
+            return take(data, now)
+        first = {**fields, b"34": b"1", b"141": b"Y"}
+        body = b"".join(b"%b=%b\x01" % field for field in first.items() if field[0] not in (b"8", b"9", b"10"))
+        return take(encode(b"FIX.4.4", body), now)
+
+    world.venue.take = counting_it_as_the_first  # type: ignore[method-assign]
+    world.advance(5000)
+    assert in_step(world) and world.core.history.generation == generation + 1
+    told = [p for p in world.journal.payloads(Kind.SESSION) if isinstance(p, SessionChanged)]
+    assert [p.text for p in told if p.state is SessionState.NUMBERS_SET] == ["reset_seq_num_flag"]
+    world.open_gate()
+    world.command(world.new_order(1))
+    assert heard(world, 11) == ["7-1"]
 
 
 def test_numbers_too_low_at_the_venue_halt_the_session_for_a_person(world: World) -> None:

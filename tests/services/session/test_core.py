@@ -3,6 +3,7 @@
 import pytest
 
 from common.messages import GapFilled, Kind, Outbound, Reason, SessionState, Withdrawn
+from services.session import history
 from tests.services.session.harness import World, heard, states
 
 
@@ -81,6 +82,20 @@ def test_an_order_lost_on_the_wire_is_named_by_a_gap_fill_and_never_sent_again(w
     assert [[a.counter for a in p.attempts] for p in filled] == [[1]]
     assert states(world)[-1] is SessionState.CAUGHT_UP
     assert len(world.core.history.orders) == 0
+
+
+def test_of_what_was_lost_on_the_wire_only_the_newest_is_at_hand(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "KEPT_SENT", 5)
+    world.ready()
+    world.swallow = True
+    for counter in range(1, 8):
+        world.command(world.cancel_order(counter, "7-0"))
+    world.swallow = False
+    world.cut()
+    world.advance(5000)
+    names = heard(world, 11)
+    assert 0 < len(names) < 5 and names == [f"7-{counter}" for counter in range(1, 8)][-len(names) :]
+    assert states(world)[-1] is SessionState.CAUGHT_UP, "the rest is gap-filled"
 
 
 def test_a_gap_fill_waits_for_its_record(world: World) -> None:

@@ -26,6 +26,22 @@ def test_an_open_for_an_older_connection_opens_nothing(world: World) -> None:
     assert refusals(world) == [] or refusals(world) == [Reason.GATE_CLOSED]
 
 
+def test_nothing_is_asked_behind_a_logout(world: World) -> None:
+    take = world.venue.take
+
+    def answering_the_logon_alone(data: bytes, now: Instant) -> bytes:
+        return take(data, now) if b"\x0135=A\x01" in data else b""
+
+    world.venue.take = answering_the_logon_alone  # type: ignore[method-assign]
+    world.start()
+    world.advance(4_000)
+    world.control("logout")
+    # The question is due again while the Logout(5) is not answered yet.
+    world.advance(1_500)
+    assert [b"\x0135=1\x01" in raw for raw in world.wire_raw] == [False, True, False]
+    assert b"\x0135=5\x01" in world.wire_raw[-1]
+
+
 def test_the_proof_of_being_in_step_is_asked_for_again(world: World) -> None:
     world.ready()
     world.cut()

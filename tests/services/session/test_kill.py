@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from common.actor.core import Effect, ReadLog
 from common.journal.emergency import read_emergency
 from common.journal.files import OsFiles
 from common.latch import Latch
@@ -198,7 +199,33 @@ def test_a_hand_over_broken_off_goes_on_from_there(world: World, survives: int) 
     assert again[: len(whole)] == whole
 
 
-def test_a_journal_that_goes_away_again_during_the_hand_over_gets_each_record_once(world: World) -> None:
+class SlowDisk(World):
+    """The log is read one record at a time, and while `held` not at all."""
+
+    held = False
+
+    def perform(self, effect: Effect) -> None:
+        if isinstance(effect, ReadLog):
+            first = effect.from_lsn - 1
+            self.reads = [] if not self.held else [effect]
+            if not self.held:
+                self.core.log_read(self.journal.records[first : min(first + 1, effect.upto_lsn)], self.now)
+            return
+        super().perform(effect)
+
+    def read(self) -> None:
+        """The disk answers again."""
+        self.held = False
+        for effect in self.reads:
+            self.perform(effect)
+        self.settle()
+
+
+@pytest.mark.parametrize("kind", [World, SlowDisk])
+def test_a_journal_that_goes_away_again_during_the_hand_over_gets_each_record_once(
+    tmp_path: Path, kind: type[World]
+) -> None:
+    world = kind(OsFiles(), generic_config(str(tmp_path / "emergency")))
     away_and_killed(world)
     run_down(world)
     before = len(world.journal.records)
@@ -225,6 +252,99 @@ def test_a_journal_that_goes_away_again_during_the_hand_over_gets_each_record_on
     assert fresh.history.next_outbound == world.core.history.next_outbound >= next_outbound
     names = {path.name for path in Path(world.config.emergency_folder).glob("*.emergency")}
     assert names == {world.core.emergency.name}
+
+
+@pytest.mark.parametrize("kind", [World, SlowDisk])
+def test_a_hand_over_taken_in_part_goes_on_behind_that_part_whatever_others_wrote(
+    tmp_path: Path, kind: type[World]
+) -> None:
+    world = kind(OsFiles(), generic_config(str(tmp_path / "emergency")))
+    away_and_killed(world)
+    run_down(world)
+    world.journal.dead = False
+    world.journal.mute = True
+    world.advance(150)
+    # Of the hand-over it took what stands before the report, and it dies before it says so.
+    log = world.journal.records
+    del log[next(at for at, record in enumerate(log) if b"17=t1" in record.payload) :]
+    world.journal.numbers[world.core.name] = log[-1].append_number
+    world.journal.add_foreign(log[-1], world.stamp_ns)
+    world.journal.dead, world.journal.mute = True, False
+    world.control("kill")
+    world.advance(600)
+    world.journal.dead = False
+    world.advance(1000)
+    assert not world.core.emergency.active
+    reports = [p for p in world.journal.payloads(Kind.INBOUND) if isinstance(p, Inbound) and b"17=t1" in p.raw]
+    assert len(reports) == 1
+
+
+def test_a_file_that_was_handed_over_and_not_removed_is_not_handed_over_again(world: World) -> None:
+    away_and_killed(world)
+    run_down(world)
+    folder = Path(world.config.emergency_folder)
+    files = {path: path.read_bytes() for path in folder.glob("*.emergency")}
+    world.journal.dead = False
+    world.advance(1000)
+    world.control("resume", confirm=True)
+    world.open_gate()
+    world.command(world.new_order(9))
+    # As if the process had died before it could remove the file.
+    for path, content in files.items():
+        path.write_bytes(content)
+    numbers = world.core.history.next_outbound, world.core.history.next_inbound
+    world.crash()
+    assert (world.core.history.next_outbound, world.core.history.next_inbound) == numbers
+    world.advance(1000)
+    reports = [p for p in world.journal.payloads(Kind.INBOUND) if isinstance(p, Inbound) and b"17=t1" in p.raw]
+    assert len(reports) == 1
+    assert {path.name for path in folder.glob("*.emergency")} == {world.core.emergency.name}
+
+
+def slow_and_killed(tmp_path: Path, *, dead: bool) -> SlowDisk:
+    """A new process under the latch, whose disk does not answer; the journal does, unless it is `dead`."""
+    world = SlowDisk(OsFiles(), generic_config(str(tmp_path / "emergency")))
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    world.control("kill")
+    world.held = True
+    world.journal.dead = dead
+    world.crash()
+    world.advance(300)
+    assert world.core.status(world.now)["state"] == "starting"
+    return world
+
+
+def test_under_the_latch_a_journal_that_answers_is_waited_for_however_slow_the_disk(tmp_path: Path) -> None:
+    world = slow_and_killed(tmp_path, dead=False)
+    assert not world.core.reading_alone
+    world.read()
+    run_down(world, 15)
+    assert kill_state(world) == "clear" and not world.core.status(world.now)["emergency"]
+
+
+def test_a_journal_that_is_back_while_the_log_is_read_without_it_is_the_journal(tmp_path: Path) -> None:
+    world = slow_and_killed(tmp_path, dead=True)
+    assert world.core.reading_alone
+    world.journal.dead = False
+    world.advance(300)
+    world.read()
+    run_down(world, 15)
+    assert kill_state(world) == "clear" and not world.core.status(world.now)["emergency"]
+    acts = [p.act for p in world.journal.payloads(Kind.OPERATOR) if isinstance(p, OperatorAct)]
+    assert acts == ["kill"]
+
+
+def test_a_kill_while_the_journal_is_waited_for_is_no_reason_to_wait_longer(world: World) -> None:
+    world.ready()
+    world.control("kill")
+    world.journal.dead = True
+    world.crash()
+    world.advance(200)
+    assert world.control("kill").ok
+    world.advance(50)
+    assert world.core.status(world.now)["emergency"]
 
 
 def test_a_session_started_without_the_journal_under_the_latch_goes_on_from_log_and_files(world: World) -> None:

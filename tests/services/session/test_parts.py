@@ -120,6 +120,25 @@ def test_an_amendment_in_place_renames_and_a_cancel_and_new_adds() -> None:
     assert names(orders) == ["5-2"]
 
 
+def test_a_report_of_new_terms_without_a_quantity_leaves_the_quantity() -> None:
+    orders = OpenOrders()
+    sent(orders, new())
+    orders.heard(report("5-1", "0", "0"), 1)
+    before = orders.all()[0].order_qty
+    orders.heard(report("5-2", "5", "0", orig_cl_ord_id="5-1", order_qty=None), 1)
+    assert [(order.cl_ord_id, order.order_qty) for order in orders.all()] == [("5-2", before)]
+
+
+def test_a_strangers_order_is_followed_under_its_new_name() -> None:
+    orders = OpenOrders()
+    orders.heard(report("by-hand", "0", "0", order_id="91"), 1)
+    orders.heard(report("by-hand-2", "5", "0", orig_cl_ord_id="by-hand", order_id="91"), 1)
+    assert names(orders) == ["by-hand-2"]
+    assert orders.dump()[1] == [], "no attempt of ours placed it"
+    orders.heard(report("by-hand-2", "F", "2", order_id=""), 1)
+    assert names(orders) == []
+
+
 def test_a_strangers_order_on_the_account_is_kept_too() -> None:
     orders = OpenOrders()
     orders.heard(report("by-hand", "0", "0", order_id="91"), 1)

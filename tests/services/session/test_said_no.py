@@ -10,7 +10,8 @@ from common.journal.files import OsFiles
 from common.messages import Attempt, Kind, OperatorAct, QueryOrder, Reason
 from common.venues.dialect import Body, VenueLimit
 from common.venues.generic import Generic
-from tests.services.session.harness import World, generic_config, refusals
+from tests.services.session.harness import World, generic_config, heard, refusals
+from tests.services.session.test_kill import answer_cancels
 
 
 class Taciturn(Generic):
@@ -120,6 +121,30 @@ def test_a_venue_without_a_mass_cancel_is_emptied_order_by_order(tmp_path: Path)
     name = cancel[b"11"].decode()
     world.venue_says("8", f"37=91|11={name}|41=7-1|17=c1|150=4|39=4|55=BTCUSDT|54=1|14=0|151=0|6=0|")
     world.advance(200)
+    assert world.core.status(world.now)["kill"] == "clear"
+
+
+def test_a_venue_without_a_mass_cancel_is_clear_at_once_where_nothing_is_open(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path)), Taciturn())
+    world.ready()
+    world.control("kill")
+    world.advance(200)
+    assert world.core.status(world.now)["kill"] == "clear" and world.venue.heard == []
+    assert [p.act for p in world.journal.payloads(Kind.OPERATOR) if isinstance(p, OperatorAct)] == ["kill"]
+
+
+def test_orders_are_cancelled_one_by_one_as_the_venues_rate_allows(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path), messages=4, window_ms=10_000), Taciturn())
+    world.ready()
+    for number in range(6):
+        line = f"37=9{number}|11=web-{number}|17=n{number}|150=0|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|"
+        world.venue_says("8", line)
+    world.control("kill")
+    world.advance(900)
+    assert heard(world, 41) == ["web-0", "web-1"]
+    for _ in range(3):
+        answer_cancels(world)
+        world.advance(10_000)
     assert world.core.status(world.now)["kill"] == "clear"
 
 
