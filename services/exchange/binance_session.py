@@ -161,8 +161,6 @@ class Peer:
 
     def logout(self, text: str, now: Instant, *, clean: bool = True) -> None:
         """Send Logout(5) and close."""
-        if self.state is State.GONE:
-            return
         self.send("5", f"58={text}\x01".encode(), now)
         self._venue.close(self.line)
         self.lost(now, clean=clean)
@@ -361,13 +359,10 @@ class Peer:
         return min(self._sent_ns + interval, silence_ends)
 
     def timer(self, now: Instant) -> None:
-        """Heartbeat(0), TestRequest(1), and the end of whoever is silent."""
-        if self.state is State.GONE:
-            return
+        """`next_deadline_ns` has passed: Heartbeat(0), TestRequest(1), or the end of whoever is silent."""
         if self.state is not State.LOGGED_ON:
-            if self._deadline_ns <= now.boot_ns:
-                self._venue.close(self.line)
-                self.lost(now)
+            self._venue.close(self.line)
+            self.lost(now)
             return
         interval = self.heart_bt_int_s * NS_PER_S
         if self._tested_ns and self._tested_ns + interval <= now.boot_ns:
@@ -376,7 +371,7 @@ class Peer:
         if not self._tested_ns and self._received_ns + interval <= now.boot_ns:
             self._tested_ns = now.boot_ns
             self.send("1", f"112={now.wall_ns // NS_PER_MS}\x01".encode(), now)
-        elif self._sent_ns + interval <= now.boot_ns:
+        else:
             self.send("0", b"", now)
 
 

@@ -145,8 +145,10 @@ class Control:
         if not isinstance(asked, dict):
             raise BadAct("`trades_from` is a table of trade ids by symbol")
         trades = {
-            symbol: [trade_dict(t) for t in self._venue.history.trades(account, symbol, int(first), MAX_ROWS)]
-            for symbol, first in asked.items()
+            symbol: [
+                trade_dict(t) for t in self._venue.history.trades(account, symbol, _whole(asked, symbol, 0), MAX_ROWS)
+            ]
+            for symbol in asked
             if symbol in self._venue.state.books
         }
         state = self._venue.state

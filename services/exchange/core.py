@@ -371,8 +371,7 @@ class ExchangeCore(Core):
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """See `Core`: a control request."""
-        if not isinstance(message, ControlRequest):
-            return
+        assert isinstance(message, ControlRequest)
         try:
             if not self._ready:
                 raise BadAct("the exchange is starting; ask again")

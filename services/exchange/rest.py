@@ -175,11 +175,11 @@ class Rest:
                 return
             if client.http.our_state is h11.DONE and client.http.their_state is h11.DONE:
                 client.http.start_next_cycle()
+                client.request = None
 
     def _refuse(self, client: _Client, error: h11.RemoteProtocolError, now: Instant) -> None:
         self._venue.count("http_garbled")
-        if client.http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            self._respond(client, error.error_status_hint, {"code": wire.ILLEGAL_CHARACTERS, "msg": str(error)}, now)
+        self._respond(client, error.error_status_hint, {"code": wire.ILLEGAL_CHARACTERS, "msg": str(error)}, now)
         self._close(client)
 
     def _answer(self, client: _Client, now: Instant) -> None:
@@ -208,7 +208,9 @@ class Rest:
         ]
         http = client.http
         data = http.send(h11.Response(status_code=status, headers=headers)) or b""
-        data += http.send(h11.Data(data=body)) or b""
+        # The answer to HEAD is its headers alone.
+        if client.request is None or client.request.method != b"HEAD":
+            data += http.send(h11.Data(data=body)) or b""
         data += http.send(h11.EndOfMessage()) or b""
         self._venue.write(client.line, data, now)
 

@@ -180,22 +180,20 @@ class State:
         leaves_qty = order.leaves_qty
         book = self.books[order.symbol]
         book.update_id += 1
-        if change.requeued and order.resting:
+        if change.requeued:
             book.side(order.side).remove(order, leaves_qty)
             order.resting = False
-        elif order.resting:
+        else:
             book.side(order.side).take(order, order.order_qty - change.order_qty)
-        if order.account:
-            self._lock(order, -leaves_qty)
+        self._lock(order, -leaves_qty)
         order.amendments += 1
         former = order.cl_ord_id
         order.change(change.cl_ord_id, change.order_qty, change.price)
         order.updated_ns = change.stamp_ns
-        if order.account:
-            self._lock(order, order.leaves_qty)
-            if change.cl_ord_id != former:
-                order.former_names += (former,)
-                self.names[order.account, order.cl_ord_id] = order.order_id
+        self._lock(order, order.leaves_qty)
+        if change.cl_ord_id != former:
+            order.former_names += (former,)
+            self.names[order.account, order.cl_ord_id] = order.order_id
 
     def _numbered(self, change: Numbered) -> None:
         self.sessions[change.session] = SessionNumbers(change.generation, change.next_outbound, change.next_inbound)
@@ -246,8 +244,7 @@ class State:
             return
         del self.open_by_symbol[order.account, order.symbol][order.order_id]
         for name in (order.cl_ord_id, *order.former_names):
-            if self.names.get((order.account, name)) == order.order_id:
-                del self.names[order.account, name]
+            del self.names[order.account, name]
         self.on_closed(order)
 
     # ---- snapshots

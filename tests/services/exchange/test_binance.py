@@ -621,6 +621,7 @@ def test_rest_cancels_and_tells_the_fix_sessions(world: World) -> None:
         ({"forge": "x"}, 400, -1022),
         ({"key": "y" * 64}, 401, -2015),
         ({"key": ""}, 401, -2014),
+        ({"timestamp": ""}, 400, -1102),
         ({"timestamp": 1}, 400, -1021),
         ({"timestamp": 2**60 // 10**6 * 2}, 400, -1021),
         ({"recvWindow": 60001}, 400, -1131),
@@ -701,9 +702,20 @@ def test_public_rest(world: World) -> None:
     assert [s["symbol"] for s in info["symbols"]] == ["BTCUSDT"]  # type: ignore[index]
     _, one = http.send("GET", "/api/v3/exchangeInfo?symbol=ETHUSDT")
     assert [s["symbol"] for s in one["symbols"]] == ["ETHUSDT"]  # type: ignore[index]
+    _, everything = http.send("GET", "/api/v3/exchangeInfo")
+    assert [s["symbol"] for s in everything["symbols"]] == ["BTCUSDT", "ETHUSDT"]  # type: ignore[index]
     assert http.send("GET", "/api/v3/nothing")[0] == 404
     assert http.send("GET", "/elsewhere")[0] == 404
     assert http.send("POST", "/api/v3/time")[0] == 405
+
+
+def test_head_is_answered_by_headers_alone_and_what_follows_as_ever(world: World) -> None:
+    raw = RawClient(world, "rest")
+    head = raw.push(b"HEAD /api/v3/time HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert head.startswith("HTTP/1.1 405") and head.endswith("\r\n\r\n")
+    assert "serverTime" in raw.push(b"GET /api/v3/time HTTP/1.1\r\nHost: x\r\n\r\n")
+    raw.push(b"HEAD /api/v3/time HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert "HTTP/1.1 400" in raw.push(b"\x00 nonsense\r\n\r\n")
 
 
 def test_rest_weight_is_limited(tmp_path: Path) -> None:

@@ -59,3 +59,4 @@ def test_trades_are_the_newest_or_from_one_on(world: World) -> None:
 def test_what_cannot_be_read_is_refused(world: World) -> None:
     assert "`trades_from`" in world.refusal("state", trades_from=[1])
     assert "`depth`" in world.refusal("book", depth="deep")
+    assert "`BTCUSDT`" in world.refusal("state", trades_from={"BTCUSDT": "first"})

@@ -118,6 +118,16 @@ def test_immediate_or_cancel_and_fill_or_kill() -> None:
     assert placed(engine, "f", "1", "2", "101", time_in_force="4").ord_status == "2"
 
 
+def test_a_market_order_is_filled_as_a_whole_or_not_at_all_where_it_says_so() -> None:
+    engine = make_engine()
+    placed(engine, "near", "2", "1", "100", account="")
+    placed(engine, "far", "2", "1", "1000", account="")
+    kill = placed(engine, "k", "1", "3", None, time_in_force="4")  # type: ignore[arg-type]
+    assert (kill.ord_status, kill.cum_qty) == ("C", D(0))
+    fill = placed(engine, "f", "1", "2", None, time_in_force="4")  # type: ignore[arg-type]
+    assert (fill.ord_status, fill.cum_quote) == ("2", D(1100))
+
+
 @pytest.mark.parametrize(("mode", "maker", "taker"), [("2", "0", "C"), ("3", "C", "0"), ("4", "C", "C")])
 def test_an_account_never_trades_with_itself(mode: str, maker: str, taker: str) -> None:
     engine = make_engine()
@@ -193,6 +203,24 @@ def test_reducing_only_reduces() -> None:
     assert engine.check_reduce(order, "a", D("1.5")) is None
     engine.reduce(order, "a", D("1.5"), WALL_NS)
     assert (order.leaves_qty, engine.state.books["BTCUSDT"].bids.qty_at(D(100))) == (D("0.5"), D("0.5"))
+
+
+def test_a_state_can_be_kept_after_any_change() -> None:
+    engine = make_engine()
+    placed(engine, "m", "2", "1", "100", account="")
+    order = placed(engine, "o", "1", "3", "101")
+    engine.replace(order, "o2", D(4), D(99), WALL_NS)
+    placed(engine, "x", "2", "1", "99", account="")
+    engine.cancel(order, WALL_NS)
+    state = State((BTCUSDT, ETHUSDT))
+    for change in engine.take_changes():
+        state.apply(change)
+        loaded = State((BTCUSDT, ETHUSDT))
+        loaded.load(state.dump())
+        assert loaded.dump() == state.dump()
+        assert {o.order_id: o.resting for o in loaded.orders.values()} == {
+            o.order_id: o.resting for o in state.orders.values()
+        }
 
 
 STEPS = st.lists(

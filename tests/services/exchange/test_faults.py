@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from common.messages import ControlRequest
 from tests.services.exchange.harness import Client, World
-from tests.services.exchange.test_binance import BINANCE, Http, connect, order
+from tests.services.exchange.test_binance import BINANCE, Http, RawClient, connect, order
 
 
 @pytest.fixture
@@ -25,6 +27,36 @@ def test_cut_closes_the_scope_at_once_and_numbers_go_on(world: World) -> None:
     assert b"35=5\x01" not in client.wire
     assert client.again().session.logged_on
     assert world.ask("fault")["faults"] == []
+
+
+def cut_in_this_turn(world: World, scope: str) -> None:
+    """The connections of the scope are cut, and the turn goes on."""
+    arguments = msgspec.json.encode({"kind": "cut", "scope": scope})
+    world.core.received("control", b"me", ControlRequest("fault", arguments), world.now)
+
+
+def sent_after_a_cut(client: Client, msg_type: str, text: str) -> bytes:
+    """What comes back for a message that arrives in the turn in which its connection is cut."""
+    client.wire = b""
+    cut_in_this_turn(client.world, client.listener)
+    client.send(msg_type, text)
+    assert client not in client.world.clients
+    return client.wire
+
+
+def test_what_arrives_in_the_turn_of_a_cut_is_not_read(world: World) -> None:
+    client, feed = Client(world), Client(world, "FIXRINGMD", "market_data")
+    assert sent_after_a_cut(client, "D", "11=a|55=BTCUSDT|54=1|38=1|40=2|44=900|59=1|") == b""
+    assert sent_after_a_cut(feed, "V", "262=r|263=1|264=1|267=1|269=0|146=1|55=BTCUSDT|") == b""
+    assert world.ask("orders")["orders"] == []
+
+
+def test_what_arrives_at_binance_in_the_turn_of_a_cut_is_not_read(binance: World) -> None:
+    client, rest = connect(binance), RawClient(binance, "rest")
+    assert sent_after_a_cut(client, "D", "11=a|38=1|40=2|54=1|55=BTCUSDT|44=900|59=1|") == b""
+    assert binance.ask("orders")["orders"] == []
+    cut_in_this_turn(binance, "rest")
+    assert rest.push(b"GET /api/v3/time HTTP/1.1\r\nHost: x\r\n\r\n") == ""
 
 
 def test_stall_holds_both_ways_until_it_is_over(world: World) -> None:
@@ -106,6 +138,15 @@ def test_late_fill_at_binance(binance: World) -> None:
     assert [m[150] for m in client.send("F", "11=c|41=a|55=BTCUSDT|")] == ["4", "F"]
 
 
+def test_a_late_fill_is_told_once_to_each_session_of_the_account(binance: World) -> None:
+    first, second = connect(binance), connect(binance, "FXR00002")
+    order(first, "a", "1", "2", "900")
+    binance.ask("fault", kind="late_fill")
+    second.got.clear()
+    first.send("F", "11=c|41=a|55=BTCUSDT|")
+    assert [m[150] for m in first.got] == [m[150] for m in second.got] == ["4", "F"]
+
+
 def test_questions_can_be_refused(world: World) -> None:
     client = Client(world)
     client.order("a", "1", "1", "900")
@@ -121,6 +162,13 @@ def test_an_order_can_be_taken_and_its_fate_not_told(binance: World) -> None:
     assert (answer[35], answer[45], answer[25016]) == ("3", "2", "-1007")
     status, row = http.ask("GET", "order", symbol="BTCUSDT", origClientOrderId="a")
     assert (status, row["status"]) == (200, "NEW")  # type: ignore[index]
+
+
+def test_the_fate_of_what_is_rejected_can_be_untold_too(binance: World) -> None:
+    client = connect(binance)
+    binance.ask("fault", kind="unknown")
+    codes = [client.send("F", "11=c|41=a|55=NOPE|")[0][25016] for _ in range(2)]
+    assert codes == ["-1007", "-1121"]
 
 
 def test_an_order_can_be_lost_and_its_fate_not_told(binance: World) -> None:
@@ -153,6 +201,20 @@ def test_maintenance_counts_down_and_ends_the_connection(binance: World) -> None
     ]
     assert client not in binance.clients
     assert connect(binance).session.logged_on
+
+
+def test_no_news_takes_a_number_behind_a_logout(world: World) -> None:
+    client = Client(world)
+    world.ask("fault", kind="maintenance", ms=25_000)
+    world.pass_time(9.8, 0.2)
+    # It answers nothing any more, so the exchange waits for its Logout(5) when the next News(B) is due.
+    world.clients.remove(client)
+    world.core.stop(world.now)
+    world.turn()
+    number = world.core.gateways["fix"].sessions()["FIXRING"]["next_outbound"]
+    world.pass_time(0.45)
+    assert world.exit is None
+    assert world.core.gateways["fix"].sessions()["FIXRING"]["next_outbound"] == number
 
 
 def test_what_is_no_fault_is_refused(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from common.fix.session import Session, SessionSettings
@@ -227,6 +228,45 @@ def _raw_order(client: Client, name: str) -> bytes:
     return effect.raw  # type: ignore[union-attr]
 
 
+def _raw_logout(client: Client) -> bytes:
+    client.session.logout("bye", client.world.now)
+    (effect,) = client.session.take_effects()
+    return effect.raw  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_order_that_a_logout_follows_at_once_is_placed_and_told_at_the_next_logon(world: World, times: int) -> None:
+    client = Client(world)
+    # The second time its number is too low, so that the exchange ends the session before it hears the Logout(5).
+    world.core.data(client.number, _raw_order(client, "a") * times + _raw_logout(client), world.now)
+    world.pump()
+    assert client not in world.clients and b"11=a" not in client.wire
+    again = client.again()
+    assert [picked(m, 11, 150, 43) for m in again.got if m[35] == "8"] == [("a", "0", "Y")]
+    assert again.session.logged_on and not again.session.recovering
+
+
+def test_a_fill_of_the_turn_in_which_the_connection_breaks_is_told_at_the_next_logon(world: World) -> None:
+    client = Client(world)
+    client.order("a", "2", "2", "1000")
+    order = world.core.venue.state.find("desk", "a")
+    assert order is not None
+    world.core.venue.fill_late(order, world.now)
+    client.cut()
+    again = client.again()
+    assert [picked(m, 11, 32, 43) for m in again.got if m.get(150) == "F"] == [("a", "1", "Y")]
+
+
+def test_an_order_outlives_the_client_that_placed_it_and_can_be_cancelled(world: World) -> None:
+    Client(world, "OTHER").order("a", "1", "1", "900")
+    world.settings = msgspec.structs.replace(world.settings, parties=world.settings.parties[:1])
+    world.kill()
+    client = Client(world)
+    (report,) = client.send("q", "11=k|530=7|")
+    assert picked(report, 35, 531, 533) == ("r", "7", "1")
+    assert picked(client.send("H", "11=a|55=BTCUSDT|54=1|")[0], 39, 14) == ("4", "0")
+
+
 def test_a_reset_of_numbers_is_a_new_generation(world: World) -> None:
     client = Client(world)
     client.order("a", "1", "1", "900")
@@ -249,6 +289,24 @@ def test_heartbeats_flow_and_a_dead_client_is_let_go(world: World) -> None:
     for _ in range(100):
         world.pass_time(1, 1)
     assert world.core.venue.lines == []
+
+
+def test_a_client_without_heartbeats_may_be_silent_for_ever(world: World) -> None:
+    settings = SessionSettings(sender_comp_id="FIXRING", target_comp_id="GENERIC", initiator=True, heart_bt_int_s=0)
+    client = Client(world, session=Session(settings))
+    before = client.wire
+    assert world.core.next_deadline_ns() is None
+    world.pass_time(3600, 60)
+    assert client.session.logged_on and client.wire == before
+
+
+def test_a_stop_does_not_wait_for_whoever_has_not_logged_on(world: World) -> None:
+    client = Client(world)
+    world.core.accepted(99, "market_data", world.now)
+    world.core.stop(world.now)
+    world.pass_time(1)
+    assert not client.session.logged_on
+    assert world.exit is not None and world.exit.status == 0
 
 
 def test_the_exchange_takes_leave_when_it_stops(world: World) -> None:
@@ -354,6 +412,18 @@ def test_market_data_clients_are_named_told_and_taken_leave_of(world: World) -> 
     world.core.stop(world.now)
     world.pump()
     assert not feed.session.logged_on and b"58=The exchange is shutting down.\x01" in feed.wire
+
+
+def test_market_data_is_never_sent_again(world: World) -> None:
+    client, feed = Client(world), Client(world, "FIXRINGMD", "market_data")
+    feed.send("V", "262=r|263=1|264=1|267=1|269=0|146=1|55=BTCUSDT|")
+    client.order("a", "1", "1", "900")
+    world.pass_time(0.1, 0.02)
+    numbers = feed.session.next_inbound
+    feed.wire = b""
+    feed.send("2", "7=1|16=0|")
+    filled = split(feed.wire)
+    assert (filled[b"35"], filled[b"34"], filled[b"36"], filled[b"123"]) == (b"4", b"1", b"%d" % numbers, b"Y")
 
 
 def test_market_data_follows_the_book(world: World) -> None:

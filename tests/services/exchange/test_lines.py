@@ -37,6 +37,30 @@ def test_a_client_that_never_reads_is_cut(tmp_path: Path, monkeypatch: pytest.Mo
     assert "slow_consumer" in [note.event for note in world.notes]
 
 
+def test_a_line_that_is_cut_takes_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(venue, "MAX_WAITING_BYTES", 2000)
+    world = World(tmp_path)
+    client = Client(world)
+    for number in range(15):
+        client.order(f"o{number}", "1", "1", "900")
+    line = world.core.venue.lines[0]
+    before = client.wire
+    client.send("AF", "584=s|585=7|")
+    assert line.closing and not line.waiting and client not in world.clients
+    assert client.wire == before
+
+
+def test_traders_do_not_make_up_for_a_long_pause(tmp_path: Path) -> None:
+    world = World(tmp_path, msgspec.structs.replace(GENERIC, traders=1, trader_orders_per_s=10))
+    state = world.core.venue.state
+    before = state.next_order_id
+    world.pass_time(600, 600)
+    assert 0 < state.next_order_id - before <= 50
+    before = state.next_order_id
+    world.pass_time(1, 0.1)
+    assert 0 < state.next_order_id - before <= 10, "they go on at their own pace"
+
+
 def test_a_line_that_is_gone_takes_nothing(tmp_path: Path) -> None:
     world = World(tmp_path)
     gone = Client(world)

@@ -1,12 +1,13 @@
 """What survives: snapshots, the history beside the log, and messages older than memory."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from services.exchange import sent
-from services.exchange.history import MemoryHistory
+from services.exchange import sent, store
+from services.exchange.history import ClosedOrder, MemoryHistory, TradeRow
 from services.exchange.history_file import FileHistory
 from tests.services.exchange.harness import GENERIC, Client, World
 
@@ -111,6 +112,110 @@ def test_messages_older_than_memory_are_resent_from_the_log(tmp_path: Path, monk
         resent = [line for line in again.wire.split(b"8=FIX.4.4") if b"35=8\x01" in line and b"43=Y\x01" in line]
         assert [line.split(b"\x0117=")[1].split(b"\x01")[0].decode() for line in resent] == told
         world.kill()
+
+
+def resent(client: Client, begin: int) -> list[bytes]:
+    """The bodies of the reports that come on a ResendRequest(2) for everything from `begin` on."""
+    client.wire = b""
+    client.send("2", f"7={begin}|16=0|")
+    told = [line for line in client.wire.split(b"8=FIX.4.4") if b"35=8\x01" in line]
+    assert all(b"43=Y\x01" in line for line in told)
+    return [line.split(b"\x0137=")[1].split(b"\x0110=")[0] for line in told]
+
+
+def test_after_a_snapshot_each_session_gets_its_own_messages_again_from_the_number_it_asks_for(tmp_path: Path) -> None:
+    world = World(tmp_path, GENERIC, lambda: FileHistory(tmp_path / "history.db"))
+    client, other = Client(world), Client(world, "OTHER")
+    for index in range(6):
+        other.order(f"theirs{index}", "1", "1", "900")
+        client.order(f"mine{index}", "1", "1", "900")
+    first = resent(client, 1)
+    assert [b"11=mine%d\x01" % index in body for index, body in enumerate(first)] == [True] * 6
+    world.core.stop(world.now)
+    world.pass_time(1)
+    world.kill()
+    again = client.again()
+    assert resent(again, 1) == first
+    # Number 1 was the Logon(A), so the third report has number 4.
+    assert resent(again, 4) == first[2:]
+    assert [number for number, _ in world.core.venue.store.sent.messages("FIXRING", 4, 99)] == [4, 5, 6, 7]
+
+
+class Watched(MemoryHistory):
+    """A history that knows how many orders it was given at once."""
+
+    largest = 0
+
+    def add(self, orders: Iterable[ClosedOrder], trades: Iterable[TradeRow], lsn: int) -> None:
+        given = list(orders)
+        self.largest = max(self.largest, len(given))
+        super().add(given, trades, lsn)
+
+
+def test_the_past_is_handed_over_in_parts_by_the_living_and_by_the_next_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "FLUSH_ROWS", 3)
+    world = World(tmp_path, history=Watched)
+    client = Client(world)
+    for index in range(8):
+        client.order(f"o{index}", "1", "1", "900")
+        client.send("F", f"11=c{index}|41=o{index}|55=BTCUSDT|54=1|")
+    for dies in (False, True):
+        if dies:
+            # A history in memory is lost with its process, and made anew from the log.
+            world.kill()
+        past = world.core.venue.store.history
+        assert isinstance(past.store, Watched) and past.store.largest == 3
+        assert [o.terms.cl_ord_id for o in past.last_orders("desk", "BTCUSDT", 9)] == [f"o{i}" for i in range(8)]
+
+
+def test_a_turn_that_is_too_large_for_one_record_stands_in_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MAX_PAYLOAD_BYTES", 300)
+    world = World(tmp_path)
+    client = Client(world)
+    for index in range(8):
+        client.order(f"o{index}", "1", "1", "900")
+    lsn = world.core.venue.store.last_lsn
+    client.send("q", "11=k|530=7|")
+    assert world.core.venue.store.last_lsn > lsn + 8
+    before = facts(world)
+    world.kill()
+    assert facts(world) == before and before["orders"] == []
+    assert client.again().send("H", "11=o7|55=BTCUSDT|54=1|")[0][39] == "4"
+
+
+def test_a_symbol_that_is_traded_no_more_is_left_out_of_the_snapshot(tmp_path: Path) -> None:
+    world = World(tmp_path, GENERIC, lambda: FileHistory(tmp_path / "history.db"))
+    busy(world, 3)
+    before = facts(world)
+    world.core.stop(world.now)
+    world.pass_time(1)
+    world.settings = msgspec.structs.replace(GENERIC, instruments=GENERIC.instruments[:1])
+    world.kill()
+    assert facts(world) == {**before, "last_trade_ids": {"BTCUSDT": 0}}
+    assert Client(world, "OTHER").order("new", "1", "1", "900")[0][39] == "0"
+
+
+def test_what_a_history_is_given_twice_it_keeps_once(tmp_path: Path) -> None:
+    world = World(tmp_path, GENERIC)
+    Client(world).order("a", "2", "1", "1000")
+    order = world.core.venue.state.find("desk", "a")
+    assert order is not None
+    while order.is_open:
+        world.core.venue.fill_late(order, world.now)
+    world.pass_time(1)
+    past = world.core.venue.store.history.store
+    orders, trades = past.last_orders("desk", "BTCUSDT", 9), past.last_trades("desk", "BTCUSDT", 99)
+    assert len(orders) == 1 and len(trades) > 1
+    for history in (MemoryHistory(), FileHistory(tmp_path / "history.db")):
+        for _ in range(2):
+            history.add(orders, trades, 7)
+        assert history.last_orders("desk", "BTCUSDT", 9) == orders
+        assert history.last_trades("desk", "BTCUSDT", 99) == history.trades_of("desk", 1) == trades
+        history.close()
 
 
 def test_a_history_in_memory_and_one_in_a_file_answer_alike(tmp_path: Path) -> None:

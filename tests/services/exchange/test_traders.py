@@ -49,6 +49,18 @@ def test_a_quote_at_the_best_price_is_filled() -> None:
     assert order.cum_qty > 0
 
 
+def test_an_empty_book_gives_nobody_anything_and_is_quoted_again() -> None:
+    for seed in range(20):
+        engine = make_engine()
+        traders = Traders(engine, (BTCUSDT,), Random(seed))
+        traders.act(WALL_NS)
+        assert len(engine.state.orders) <= 1 and engine.state.trades == 0
+        for step in range(50):
+            traders.act(WALL_NS + step)
+        book = engine.state.books["BTCUSDT"]
+        assert book.bids.best() is not None and book.asks.best() is not None
+
+
 def test_a_new_life_goes_on_where_the_old_one_was() -> None:
     engine = make_engine()
     traders = Traders(engine, (BTCUSDT,), Random(1))
