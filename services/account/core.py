@@ -76,10 +76,10 @@ class AccountCore(Core):
         """A question, a word of the journal, or a person's request."""
         if isinstance(message, Ask):
             self._question(message)
-        elif link == "journal":
-            self._journal(message, now)
         elif isinstance(message, ControlRequest):
             self._control(peer, message, now)
+        else:
+            self._journal(message, now)
         self._work(now)
 
     def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
@@ -188,8 +188,6 @@ class AccountCore(Core):
         self._sweep.extend(("open_orders", symbol) for symbol in symbols)
 
     def _swept_one(self, answer: Answer, now: Instant) -> None:
-        if not self._sweep:
-            return
         what, _ = self._sweep.popleft()
         if answer.failed or (what == "open_orders" and answer.orders):
             self._sweep_left += max(1, len(answer.orders))
@@ -198,7 +196,7 @@ class AccountCore(Core):
         if self._sweep_left:
             self._swept = False
             self._sweep_boot_ns = now.boot_ns + SWEEP_PAUSE_NS
-        elif not self._swept:
+        else:
             self._swept = True
             self.note("info", "nothing_open", venue=self._settings.venue)
             done = OperatorAct(self.name, "kill", self._killed_by, "verified over REST: no order is open")
@@ -224,6 +222,8 @@ class AccountCore(Core):
             return False, f"the latch stays: {self._latch.failure}"
         self._sweep.clear()
         self._sweep_boot_ns, self._swept = None, False
+        # A call under way is of the sweep that ends here; the next sweep asks again.
+        self._calling_sweep = False
         self._keep(Kind.OPERATOR, OperatorAct(self.name, "resume", request.by), now)
         return True, "resumed"
 

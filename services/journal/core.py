@@ -223,7 +223,7 @@ class JournalCore(Core):
             if now.boot_ns >= self._room_boot_ns + ROOM_NS:
                 self._look_at_room(log, now)
         except LogFailed as error:
-            self._fail(error)
+            self._fail(log, error)
 
     def next_deadline_ns(self) -> int | None:
         """The next tick, mark or look at the disk; at once where refills wait."""
@@ -249,7 +249,7 @@ class JournalCore(Core):
         except _Refused as refused:
             answer = ControlAnswer(request.token, False, str(refused))
         except LogFailed as error:
-            self._fail(error)
+            self._fail(log, error)
             return
         else:
             answer = ControlAnswer(request.token, True, f"dropped {', '.join(names) or 'nothing'}")
@@ -355,7 +355,7 @@ class JournalCore(Core):
             self._is_full(error)
             return
         except LogFailed as error:
-            self._fail(error)
+            self._fail(log, error)
             return
         if had_room and not log.room_ahead:
             # The room ahead was just used: get more, or say that there is none, with the next turn.
@@ -411,11 +411,10 @@ class JournalCore(Core):
             self._full = True
             self.note("error", "disk_full", why=str(error))
 
-    def _fail(self, error: LogFailed) -> None:
+    def _fail(self, log: Log, error: LogFailed) -> None:
         """The disk failed: no further acknowledgement. What is true is decided by the next start's recovery."""
-        if self._log is not None:
-            self._log.abandon()
-            self._log = None
+        log.abandon()
+        self._log = None
         self._batch = Batch()
         self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
 

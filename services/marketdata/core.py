@@ -303,9 +303,9 @@ class MarketDataCore(Core):
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """See `Core`: nothing but status is asked of this actor, and the shell answers that."""
-        if isinstance(message, ControlRequest):
-            answer = ControlAnswer(message.token, False, f"{self.name} has no act {message.act!r}")
-            self.effects.append(Send("control", answer, peer))
+        assert isinstance(message, ControlRequest)
+        answer = ControlAnswer(message.token, False, f"{self.name} has no act {message.act!r}")
+        self.effects.append(Send("control", answer, peer))
 
     def status(self, now: Instant) -> dict[str, object]:
         """See `Core`."""

@@ -216,6 +216,19 @@ def test_the_answer_to_another_call_is_not_taken(tmp_path: Any) -> None:
     assert len(bench.logged) == 1
 
 
+def test_a_call_under_way_when_trading_resumes_is_no_part_of_the_next_sweep(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    bench.control("kill")
+    bench.control("resume", confirm=True)
+    bench.control("kill")
+    bench.finish()
+    assert bench.asked() == [("cancel_all", "BTCUSDT")] * 2
+    for _ in range(4):
+        assert not bench.core.status(bench.now)["nothing_open"]
+        bench.finish()
+    assert bench.core.status(bench.now)["nothing_open"] and len(bench.calls) == 5
+
+
 def test_a_sweep_under_way_when_trading_resumes_ends_without_a_word(tmp_path: Any) -> None:
     bench = Bench(tmp_path)
     bench.control("kill")

@@ -1,11 +1,15 @@
 """CCXT against a venue of a few lines on the loopback: signed as Binance wants it, and nothing concluded too early."""
 
 import base64
+import datetime
 import json
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -13,6 +17,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from common.config import load
+from common.first_start import prepare
 from common.messages import Ask, RestOrder
 from services.account.rest import Rest, RestSettings, binance_api
 
@@ -35,13 +41,14 @@ class Venue:
         self.said: dict[str, list[tuple[int, Any]]] = {}
         self.asked: list[tuple[str, str, dict[str, list[str]]]] = []
         self.bad_signatures = 0
+        self.clock_runs = True
 
     def answer(self, method: str, target: str, api_key: str) -> tuple[int, Any]:
         path, _, query = target.partition("?")
         name = f"{method} {path.removeprefix('/api/v3/')}"
         self.asked.append((name, api_key, parse_qs(query)))
         if name == "GET time":
-            return 200, {"serverTime": 1_700_000_000_000 + len(self.asked)}
+            return 200, {"serverTime": 1_700_000_000_000 + len(self.asked) if self.clock_runs else 0}
         text, _, signature = query.rpartition("&signature=")
         try:
             KEY.public_key().verify(base64.b64decode(unquote(signature)), text.encode())
@@ -51,10 +58,9 @@ class Venue:
         return said.pop(0) if len(said) > 1 else said[0]
 
 
-@pytest.fixture
-def venue() -> Iterator[tuple[Venue, Rest]]:
-    """A venue that listens, and the REST side of an account that speaks to it."""
-    it = Venue()
+@contextmanager
+def listening(it: Venue, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The venue at an address of the loopback, `host:port`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -72,15 +78,24 @@ def venue() -> Iterator[tuple[Venue, Rest]]:
             """Quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    url = f"http://127.0.0.1:{server.server_port}/api/v3"
-    api = binance_api(RestSettings("binance", url, "the-key", PEM + "\r\n", 2000))
-    yield it, Rest("binance", api)
-    api.close()  # type: ignore[attr-defined]
+    yield f"127.0.0.1:{server.server_port}"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def venue() -> Iterator[tuple[Venue, Rest]]:
+    """A venue that listens, and the REST side of an account that speaks to it."""
+    it = Venue()
+    with listening(it) as address:
+        api = binance_api(RestSettings("binance", f"http://{address}/api/v3", "the-key", PEM + "\r\n", 2000))
+        yield it, Rest("binance", api)
+        api.close()  # type: ignore[attr-defined]
 
 
 def test_an_order_is_read_without_floats(venue: tuple[Venue, Rest]) -> None:
@@ -133,6 +148,14 @@ def test_not_found_is_believed_when_said_twice_with_the_clock_in_between(venue: 
     assert answer.venue_ns == 1_700_000_000_002_000_000
 
 
+def test_not_found_is_not_believed_where_the_venues_clock_tells_nothing(venue: tuple[Venue, Rest]) -> None:
+    it, rest = venue
+    it.clock_runs = False
+    it.said["GET order"] = [(400, {"code": -2013, "msg": "Order does not exist."})]
+    answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
+    assert answer.failed and not answer.not_found and "neither told nor denied" in answer.text
+
+
 def test_what_turns_up_the_second_time_is_found(venue: tuple[Venue, Rest]) -> None:
     it, rest = venue
     it.said["GET order"] = [(400, {"code": -2013, "msg": "Order does not exist."}), (200, ORDER)]
@@ -176,3 +199,15 @@ def test_no_signature_in_an_error() -> None:
     answer = Rest("binance", api).ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
     api.close()  # type: ignore[attr-defined]
     assert answer.failed and "signature" not in answer.text and "the-key" not in answer.text
+
+
+def test_a_certificate_of_our_own_ca_is_trusted_by_its_file_and_by_nothing_else(tmp_path: Path) -> None:
+    config = load(environ={"FIXRING_VAR": str(tmp_path)})
+    prepare(config, datetime.datetime.now(datetime.UTC))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(config.paths.server_certificate("binance"), config.paths.server_key("binance"))
+    with listening(Venue(), tls) as address:
+        for ca, failed in ((str(config.paths.keys / "ca.pem"), False), ("", True)):
+            api = binance_api(RestSettings("binance", f"https://{address}/api/v3", "the-key", PEM, 2000, ca))
+            assert Rest("binance", api).ask(Ask("binance", 1, "time")).failed is failed
+            api.close()  # type: ignore[attr-defined]

@@ -23,7 +23,15 @@ from common.messages import (
     ReadRequest,
 )
 from scripts.simulation.disk import Disk, DiskFiles, Fault
-from services.journal.core import BATCH_BYTES, CHUNK_BYTES, HOLD_ACKS_NS, HOLD_NS, JournalCore, JournalSettings
+from services.journal.core import (
+    BATCH_BYTES,
+    CHUNK_BYTES,
+    HOLD_ACKS_NS,
+    HOLD_NS,
+    MAX_READS,
+    JournalCore,
+    JournalSettings,
+)
 
 FOLDER = "/journal"
 WALL_NS = 1_800_000_000_000_000_000
@@ -122,6 +130,22 @@ def test_nothing_is_acknowledged_that_did_not_reach_the_disk() -> None:
     assert life.core.next_deadline_ns() is None
 
 
+def test_a_journal_whose_disk_failed_answers_nobody_and_writes_nothing_more() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    life.failing = "sync"
+    effects = life.turn(ReadRequest(1, 9), append(granted, 1, b"a"))
+    assert [type(effect) for effect in effects] == [Exit]
+    life.failing = ""
+    before = life.records()
+    life.now = Instant(life.now.wall_ns + 10**9, life.now.boot_ns + 10**9)
+    life.core.timer(life.now)
+    assert life.turn(ReadRequest(1, 9), EpochRequest("risk", 2)) == []
+    life.core.stop(life.now)
+    assert life.take() == [Exit(ExitStatus.OK, "stopped")]
+    assert life.records() == before
+
+
 def test_one_acknowledgement_per_writer_and_batch_whoever_comes_between() -> None:
     life = Life(Disk())
     orders, risk = life.grant("orders"), life.grant("risk", 2)
@@ -152,6 +176,17 @@ def test_a_duplicate_gets_its_first_place_and_stamp_and_is_not_written_again() -
     again = life.answers(append(granted, 1, b"a", b"b", b"c"))
     assert again == [*first, *second]
     assert len(life.records()) == before
+
+
+def test_an_append_that_comes_twice_in_the_turn_of_its_epoch_is_written_once() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    life.turn(append(granted, 1, b"of the old epoch"))
+    message = Append("orders", granted.epoch + 1, 1, [(16, b"a")])
+    new, taken = life.answers(EpochRequest("orders", 2), message, message)
+    assert isinstance(new, EpochGranted) and isinstance(taken, Appended)
+    assert (taken.epoch, taken.lsn) == (new.epoch, new.lsn + 1)
+    assert [record.payload for record in life.records() if record.kind == 16] == [b"of the old epoch", b"a"]
 
 
 def test_a_half_known_append_is_acknowledged_in_its_two_parts() -> None:
@@ -296,6 +331,7 @@ def test_a_full_disk_takes_nothing_and_goes_on_when_there_is_room() -> None:
         assert number < 100
     assert number > 10
     assert life.core.status(life.now)["state"] == "full"
+    assert life.turn(append(granted, number + 1, bytes(1000))) == [], "it is said once"
     question = life.answers(AppendQuestion("orders", granted.epoch))
     assert question == [AppendRefused("orders", granted.epoch, number + 1, granted.journal_epoch)]
     other.remove(f"{FOLDER}/hog")
@@ -335,6 +371,15 @@ def test_refills_never_keep_appends_waiting() -> None:
     deadline = life.core.next_deadline_ns()
     assert deadline is not None
     assert deadline <= life.now.boot_ns
+
+
+def test_of_refills_more_than_a_bound_do_not_wait() -> None:
+    life = Life(Disk())
+    life.grant()
+    effects = life.turn(*[ReadRequest(1, 1)] * (MAX_READS + 50))
+    for _ in range(MAX_READS):
+        effects += life.turn()
+    assert sum(isinstance(effect, Send) for effect in effects) == MAX_READS
 
 
 def test_a_flood_is_committed_in_parts_that_fit_a_link() -> None:

@@ -159,6 +159,13 @@ def test_a_deleted_side_has_no_price(world: World) -> None:
     assert (top.bid_px, top.ask_px, top.ask_qty) == (Decimal("100.5"), None, Decimal(0))
 
 
+def test_what_is_neither_bid_nor_offer_nor_trade_changes_no_price(world: World) -> None:
+    snapshot(world)
+    before = world.feed[-1]
+    world.says("X", "262=md-1|268=1|279=0|269=7|55=BTCUSDT|270=120|271=9|")
+    assert world.feed[-1] == before
+
+
 def test_a_quiet_book_is_repeated_and_proven_current(world: World) -> None:
     snapshot(world)
     world.feed.clear()
@@ -217,6 +224,16 @@ def test_a_stop_logs_out(world: World) -> None:
     world.settle()
     assert world.exit is not None
     assert world.exit.status == 0
+
+
+def test_a_stop_does_not_wait_for_a_venue_that_has_not_answered_the_logon() -> None:
+    world = World()
+    world.deaf = True
+    world.advance(0)
+    assert world.core.status(world.now)["state"] == "connecting"
+    world.core.stop(world.now)
+    world.settle()
+    assert world.exit is not None and world.exit.status == 0
 
 
 def test_a_blocked_connection_is_answered_when_it_is_writable(world: World) -> None:
