@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Any
 
 import click
@@ -18,6 +17,7 @@ from common.messages import CLOSED_STATUSES, CommandOutcome, OrderEvent, Positio
 from common.strategy.client import Client, NoOutcome, NotRunning
 from common.strategy.entry import Superseded
 from scripts.cli.errors import CommandError
+from scripts.decimals import short
 
 SIDES = {"1": "buy", "2": "sell"}
 CONNECT_S = 5.0
@@ -470,12 +470,6 @@ def position_document(position: PositionChanged) -> dict[str, Any]:
 def price_text(order: OrderEvent) -> str:
     """The limit, or that there is none."""
     return "market" if order.price is None else short(order.price)
-
-
-def short(value: Decimal) -> str:
-    """A quantity or price at no more than 8 decimals, for people."""
-    text = f"{value:.8f}".rstrip("0").rstrip(".")
-    return "0" if text in ("", "-0") else text
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -4,12 +4,14 @@ The facts that a fold needs of a venue (base assets, windows) come from today's 
 """
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from common.config import Config
 from common.journal import OsFiles, Reader, Record
 from common.journal.snapshots import KEPT, snapshot_folder, verified_lsns
 from common.messages import HASH_EVERY, Inbound, Kind, Outbound, Payload, SessionChanged, StateHash
+from scripts.decimals import short
 from scripts.journal.words import payload_of, plain, time_text
 from services.orders.books import Books
 from services.orders.changes import OrderChanged
@@ -188,8 +190,8 @@ def past_text(found: Mapping[str, Any]) -> str:
     parts = {
         "open orders": [_order_text(order) for order in found["orders"]],
         "positions": [
-            f"{held['venue']:<10} {held['symbol']:<12} {held['quantity']} at {held['average_price']}, realised "
-            f"{held['realised_profit']}"
+            f"{held['venue']:<10} {held['symbol']:<12} {_short(held['quantity'])} at "
+            f"{_short(held['average_price'])}, realised {_short(held['realised_profit'])}"
             for held in found["positions"]
         ],
         "sessions": [
@@ -199,8 +201,8 @@ def past_text(found: Mapping[str, Any]) -> str:
         ],
         "risk": flags
         + [
-            f"{each['venue']:<10} {each['symbol']:<12} position {each['position']}, may still buy {each['may_buy']}, "
-            f"sell {each['may_sell']}"
+            f"{each['venue']:<10} {each['symbol']:<12} position {_short(each['position'])}, may still buy "
+            f"{_short(each['may_buy'])}, sell {_short(each['may_sell'])}"
             for each in risk["exposures"]
         ],
     }
@@ -212,8 +214,12 @@ def past_text(found: Mapping[str, Any]) -> str:
 
 def _order_text(order: Mapping[str, Any]) -> str:
     name, side = f"{order['strategy']}/{order['number']}", "buy" if order["side"] == "1" else "sell"
-    price = f" at {order['price']}" if order["price"] is not None else ""
+    price = f" at {_short(order['price'])}" if order["price"] is not None else ""
     return (
         f"{name:<20} {order['status']:<17} {order['venue']:<10} {order['symbol']:<12} {side:<5}"
-        f"{order['leaves_qty']} of {order['order_qty']}{price}  {order['cl_ord_id']}"
+        f"{_short(order['leaves_qty'])} of {_short(order['order_qty'])}{price}  {order['cl_ord_id']}"
     )
+
+
+def _short(value: str) -> str:
+    return short(Decimal(value))

@@ -28,6 +28,7 @@ from common.messages import (
     Verdict,
     Withdrawn,
 )
+from common.venues.binance_fields import dictionary_of
 
 _OWN_KINDS = {TICK: "TICK", EPOCH: "EPOCH"}
 _DECODERS: dict[int, Callable[[bytes], Any]] = {
@@ -87,9 +88,9 @@ def _summary(record: Record, payload: Payload | None) -> str:
         case Outbound():
             mark = " filler" if payload.filler else ""
             number = f"generation {payload.generation} MsgSeqNum(34)={payload.msg_seq_num}{mark}"
-            return f"{number} {_attempt_of(payload)}> {pretty(payload.raw)}"
+            return f"{number} {_attempt_of(payload)}> {_in_words(payload.raw)}"
         case Inbound():
-            return f"generation {payload.generation} MsgSeqNum(34)={payload.msg_seq_num} < {pretty(payload.raw)}"
+            return f"generation {payload.generation} MsgSeqNum(34)={payload.msg_seq_num} < {_in_words(payload.raw)}"
         case SessionChanged():
             return (
                 f"{payload.session} {payload.state.value} connection {payload.connection} generation "
@@ -117,6 +118,10 @@ def _summary(record: Record, payload: Payload | None) -> str:
             ended = f"ended with OrdStatus(39)={payload.ord_status}"
             return f"{payload.strategy}/{payload.number} {ended} by {payload.by}: {payload.text}"
     return _own_summary(record)
+
+
+def _in_words(raw: bytes) -> str:
+    return pretty(raw, dictionary_of(raw))
 
 
 def _own_summary(record: Record) -> str:

@@ -8,13 +8,11 @@ import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
 
-if "ccxt" not in sys.modules:
-    spec = find_spec("ccxt")
-    if spec is None:
-        raise ModuleNotFoundError("ccxt is not installed")
-    bare = ModuleSpec("ccxt", None, is_package=True)
-    bare.submodule_search_locations = spec.submodule_search_locations
-    sys.modules["ccxt"] = module_from_spec(bare)
+whole = find_spec("ccxt")
+assert whole is not None, "ccxt is not installed; scripts/start installs it"
+bare = ModuleSpec("ccxt", None, is_package=True)
+bare.submodule_search_locations = whole.submodule_search_locations
+sys.modules["ccxt"] = module_from_spec(bare)
 
 from ccxt.base.errors import BaseError, ExchangeError, NetworkError  # noqa: E402
 from ccxt.binance import binance  # noqa: E402

@@ -8,7 +8,8 @@ import pytest
 
 from common.exit_status import ExitStatus
 from scripts.cli.main import run
-from scripts.cli.orders import order_name, short
+from scripts.cli.orders import order_name
+from scripts.decimals import short
 
 
 def test_names() -> None:
