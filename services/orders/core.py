@@ -142,7 +142,8 @@ class OrdersCore(Core):
             self._entry.received(peer, message, now)
         elif link == "journal":
             self._journal(message, now)
-        elif isinstance(message, ControlRequest):
+        else:
+            assert isinstance(message, ControlRequest)
             self._control(peer, message, now)
 
     def followed(self, block: bytes, now: Instant) -> None:
@@ -391,8 +392,6 @@ class OrdersCore(Core):
         return [order for name in venues for order in self.books.open_orders(name)]
 
     def _check_stopped(self, now: Instant) -> None:
-        if not self._life.stopping:
-            return
         resting = self._cancelled_on_stop()
         if not self._life.is_late(now) and (resting or len(self._flights)) and self._life.live:
             return

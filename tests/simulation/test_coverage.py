@@ -8,17 +8,9 @@ import pytest
 from scripts.simulation.coverage import measure_rest
 
 NEITHER_AT_MOST = {
-    "common": 6,
-    "common/fix": 14,
-    "common/journal": 2,
-    "common/venues": 3,
-    "services/account": 4,
-    "services/exchange": 40,
-    "services/journal": 7,
-    "services/marketdata": 3,
-    "services/orders": 35,
-    "services/risk": 18,
-    "services/session": 27,
+    "services/orders": 7,
+    "services/risk": 2,
+    "services/session": 1,
 }
 """Branches that neither takes, by folder, not by file: code moves between files. Lower a number when it falls."""
 
