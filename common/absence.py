@@ -12,11 +12,14 @@ venue whose requests die with their connection. Over REST it is so when
 
 from typing import Final, Protocol
 
+from common.fix.wire import parse_utc_timestamp
 from common.instant import NS_PER_S
 from common.messages import Answer, SessionState
 
 CLOCK_MARGIN_NS: Final = NS_PER_S
 """How far the venue's clock may be ahead of ours: more than its own check of SendingTime(52) lets pass."""
+
+_SENDING_TIME: Final = b"\x0152="
 
 DOWN: Final = frozenset({SessionState.DISCONNECTED, SessionState.HALTED, SessionState.LOGGED_OUT_BY_HAND})
 """A session's states in which it has no connection."""
@@ -49,6 +52,21 @@ class TradesTold(Protocol):
     @property
     def strangers(self) -> int:
         """Trades of orders that are neither ours nor known as somebody else's."""
+
+
+def sending_ns(raw: bytes, stamp_ns: int) -> int:
+    """From when the venue counts its window for a message: SendingTime(52), by the clock that the venue was told.
+
+    The journal's stamp, which follows no wall clock, is `stamp_ns`: it serves where the message has no such time.
+    """
+    start = raw.find(_SENDING_TIME)
+    if start < 0:
+        return stamp_ns
+    start += len(_SENDING_TIME)
+    try:
+        return parse_utc_timestamp(raw[start : raw.index(b"\x01", start)])
+    except ValueError:
+        return stamp_ns
 
 
 def is_dead(line: Line, connection: int) -> bool:

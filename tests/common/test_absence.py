@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from common.absence import CLOCK_MARGIN_NS, is_dead, no_stranger, unknown_over_fix, window_closed
+from common.absence import CLOCK_MARGIN_NS, is_dead, no_stranger, sending_ns, unknown_over_fix, window_closed
 from common.instant import NS_PER_S
 from common.messages import Answer, Ask, SessionState
 
@@ -72,3 +72,19 @@ def test_over_fix_only_a_later_connection_proves_it_where_requests_die_with_thei
 )
 def test_a_connection_is_dead_when_a_later_one_was_made_or_there_is_none(line: Line, dead: bool) -> None:
     assert is_dead(line, SENT_ON) is dead
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (
+            b"8=FIX.4.4\x019=40\x0135=D\x0134=2\x0152=20260101-00:00:01.500\x0111=a\x0110=000\x01",
+            1_767_225_601_500_000_000,
+        ),
+        (b"8=FIX.4.4\x0135=D\x0111=a\x01", 7),
+        (b"8=FIX.4.4\x0135=D\x0152=noon\x01", 7),
+        (b"8=FIX.4.4\x0135=D\x0152=20260101", 7),
+    ],
+)
+def test_the_window_counts_from_the_time_that_the_venue_was_told(raw: bytes, expected: int) -> None:
+    assert sending_ns(raw, 7) == expected
