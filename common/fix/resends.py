@@ -6,8 +6,10 @@ from common.fix.ending import Ending
 from common.fix.errors import LocalError
 from common.fix.incoming import Received, number_of
 from common.fix.session_types import (
+    ASKS_BEYOND_SENT,
     DisconnectReason,
     Instant,
+    Level,
     Outbound,
     Problem,
     ResendWanted,
@@ -43,6 +45,9 @@ class Resends:
             return
         if begin < 1 or begin > last or 0 < end < begin:
             asked = f"BeginSeqNo(7)={begin} EndSeqNo(16)={end}, last sent {last}"
+            if begin > last + 1:
+                # It has heard a number that we do not know of. Who asks from the very next one on may only be careless.
+                self._standing.notice(Level.ERROR, ASKS_BEYOND_SENT, f"the peer misses what was never sent: {asked}")
             text = f"Value is incorrect (out of range) for this tag, {asked}"
             self._standing.answer_reject(m, Problem(5, 7, text), now)
             return

@@ -197,6 +197,10 @@ class Level(Enum):
     ERROR = "error"
 
 
+ASKS_BEYOND_SENT = "asks_beyond_sent"
+"""The code of the notice that the peer misses a number that was never sent: it has heard more than our log knows."""
+
+
 class Notice(NamedTuple):
     """For the log. `code` is a fixed word to count by."""
 

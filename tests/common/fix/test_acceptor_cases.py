@@ -657,6 +657,7 @@ def test_a_resend_of_what_was_never_sent_is_rejected(mixed: Play, wanted: str) -
     assert mixed.sent[0].count(b"\x0135=3\x01") == 1
     assert b"\x01371=7\x01" in mixed.sent[0] and b"\x01373=5\x01" in mixed.sent[0]
     assert mixed.is_logged_on()
+    assert ("asks_beyond_sent" in mixed.notices()) == (wanted == "7=99|16=100")
 
 
 @case("resend.bad")
