@@ -192,6 +192,13 @@ class Connection:
         if certain or ("too low" in text.lower() and not self._gate.caught_up):
             self._numbers_refused = True
 
+    def outdone(self, text: str, now: Instant) -> None:
+        """The venue has heard more than the log knows: the log lost what was acknowledged, or somebody else sends in
+        this session's name. Nothing more leaves before a person has looked.
+        """
+        self._too_low, self._numbers_refused = TOO_LOW_LIMIT, True
+        self.close(text, now)
+
     # ---- hours ----
 
     def keep_hours(self, now: Instant) -> None:

@@ -19,6 +19,7 @@ import msgspec
 from common.actor.core import Close, Core, Exit, HostWorked, Send
 from common.actor.links import AWAY_NS, Superseded
 from common.fix.session_types import (
+    ASKS_BEYOND_SENT,
     Disconnect,
     DisconnectReason,
     LoggedOn,
@@ -194,6 +195,8 @@ class SessionCore(Core):
         else:
             self._garbled += effect.code == "garbled"
             self.note(effect.level.value, effect.code, text=effect.text)
+            if effect.code == ASKS_BEYOND_SENT:
+                self.connection.outdone(effect.text, now)
 
     def _resend_wanted(self, effect: ResendWanted, now: Instant) -> None:
         if self.resender.needs_new_connection(effect.begin, effect.end):

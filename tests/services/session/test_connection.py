@@ -127,6 +127,23 @@ def test_numbers_too_low_at_the_venue_halt_the_session_for_a_person(world: World
     assert states(world)[-1] is SessionState.CAUGHT_UP
 
 
+def test_a_venue_that_has_heard_more_than_the_log_knows_is_stopped_for_a_person(world: World) -> None:
+    world.ready()
+    connects = len(world.connects)
+    world.venue_says("2", "7=40|16=0|")
+    world.advance(30_000)
+    told = [p for p in world.journal.payloads(Kind.SESSION) if isinstance(p, SessionChanged)]
+    assert told[-1].state is SessionState.HALTED and "BeginSeqNo(7)=40" in told[-1].text
+    assert len(world.connects) == connects
+
+
+def test_a_resend_that_is_asked_for_without_an_end_is_answered(world: World) -> None:
+    world.ready()
+    world.venue_says("2", "7=1|16=999999|")
+    world.advance(1000)
+    assert states(world)[-1] is SessionState.OPENED
+
+
 # ---- hours: the world begins on Friday 2027-01-15 at 08:00:50 UTC ----
 
 GAP = Schedule(start=time(8, 1, 5), end=time(8, 1), zone=ZoneInfo("UTC"))
