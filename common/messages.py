@@ -923,7 +923,8 @@ EntryAnswer = Welcome | StatusChanged | CommandOutcome | OrderEvent | PositionCh
 class TopOfBook(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="top"):
     """Best prices of one symbol, repeated at least every second while the market data session lives.
 
-    `heard_ns` is the wall clock of the market data session when it last knew the book to be current.
+    `heard_ns` is the wall clock of the market data session when it last knew the book to be current, `last_ns` when it
+    heard of the last trade; 0 is not known.
     """
 
     venue: str
@@ -934,6 +935,7 @@ class TopOfBook(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="top
     ask_qty: Decimal
     last_px: Decimal | None
     heard_ns: int
+    last_ns: int = 0
 
 
 class Traded(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="trade"):

@@ -38,6 +38,15 @@ from common.messages import (
 
 ZERO: Final = Decimal(0)
 
+MAX_MAGNITUDE: Final = 64
+"""No quantity, price or fee is as large as ten to this power, nor as small as one by it: what is says nothing."""
+
+
+def is_plausible(number: Decimal) -> bool:
+    """Whether a number that the log has can be counted with: finite, and of a size that no sum of such overflows."""
+    return number.is_finite() and -MAX_MAGNITUDE <= number.adjusted() <= MAX_MAGNITUDE
+
+
 # ----------------------------------------------------------------------------------------------------------- the ledger
 
 MAX_RETIRED_FILLS = 16_384
@@ -130,8 +139,10 @@ class FillLedger:
         fee_qty: Decimal = ZERO,
         fee_asset: str = "",
     ) -> FillChange | None:
-        """A fill of LastQty(32) at LastPx(31). None when it was known, or was busted before it was told."""
-        return self._tell(venue, symbol, trade_key, "", Fill(owner, side, qty, px, fee_qty, fee_asset, True))
+        """A fill of LastQty(32) at LastPx(31). None when it was known, was busted before it was told, or its numbers
+        are implausible."""
+        fill = Fill(owner, side, qty, px, fee_qty, fee_asset, True)
+        return self._tell(venue, symbol, trade_key, "", fill) if _counts(fill) else None
 
     def correct(
         self,
@@ -148,23 +159,27 @@ class FillLedger:
     ) -> FillChange | None:
         """TradeCorrect(ExecType(150)=G): the fill `trade_key` takes the place of `reference`, known or still to
         come."""
-        return self._tell(venue, symbol, trade_key, reference, Fill(owner, side, qty, px, fee_qty, fee_asset, True))
+        fill = Fill(owner, side, qty, px, fee_qty, fee_asset, True)
+        return self._tell(venue, symbol, trade_key, reference, fill) if _counts(fill) else None
 
     def bust(self, venue: str, symbol: str, trade_key: str, reference: str) -> FillChange | None:
         """TradeCancel(ExecType(150)=H): `reference` is no fill any more; `trade_key` names the word itself."""
         return self._tell(venue, symbol, trade_key, reference, Fill("", "", ZERO, ZERO, ZERO, "", True))
 
     def report(self, venue: str, owner: str, report: ExecutionReport) -> FillChange | None:
-        """Whatever fill, correction or bust an ExecutionReport(8) carries; None where it carries none that is new."""
+        """Whatever fill, correction or bust an ExecutionReport(8) carries; None where it carries none that is new, or
+        one whose numbers are implausible."""
         key, exec_type = report.trade_key, report.exec_type
         if not key:
             return None
         if exec_type == "H":
-            return self.bust(venue, report.symbol, key, report.reference_trade_key)
-        if exec_type not in "FG12" or report.last_qty <= ZERO:
+            return self.bust(venue, report.symbol, key, self._heard_as(venue, report, owner))
+        if exec_type not in "FG12":
             return None
-        reference = report.reference_trade_key if exec_type == "G" else ""
         fill = Fill(owner, report.side, report.last_qty, report.last_px, report.fee_qty, report.fee_asset, True)
+        if not _counts(fill) or fill.qty <= ZERO:
+            return None
+        reference = self._heard_as(venue, report, owner) if exec_type == "G" else ""
         return self._tell(venue, report.symbol, key, reference, fill)
 
     def claim(self, venue: str, symbol: str, trade_key: str, owner: str) -> FillChange | None:
@@ -179,6 +194,22 @@ class FillLedger:
             return None
         fees = ((fill.fee_asset, fill.fee_qty),) if fill.fee_qty else ()
         return FillChange(venue, symbol, trade_key, owner, fill.side, fill.qty, fill.qty * fill.px, fees)
+
+    def _heard_as(self, venue: str, report: ExecutionReport, owner: str) -> str:
+        """The key of the fill that a bust or correction refers to.
+
+        ExecRefID(19) has no word on when its fill was heard: a key "GENERATION/EXECID" may be that of an earlier
+        generation, and then it is the owner's latest fill with that ExecID(17).
+        """
+        reference = report.reference_trade_key
+        exec_id = reference.partition("/")[2]
+        if not exec_id or (venue, report.symbol, reference) in self._fills:
+            return reference
+        for place in reversed(self._keys.get(owner, ())):
+            key = place[2]
+            if place[:2] == (venue, report.symbol) and exec_id in (key, key.partition("/")[2]):
+                return key
+        return reference
 
     def retire(self, owner: str) -> None:
         """The order is closed: its fills stay known only while there is room for them."""
@@ -280,6 +311,10 @@ class FillLedger:
         return FillChange(*place, owner, side, qty, value, changed_fees, count)
 
 
+def _counts(fill: Fill) -> bool:
+    return is_plausible(fill.qty) and is_plausible(fill.px) and is_plausible(fill.fee_qty)
+
+
 # ----------------------------------------------------------------------------------------------------- the venue's word
 
 PENDING_NEW, NEW, PARTIAL, FILLED, DONE_FOR_DAY = "A", "0", "1", "2", "3"
@@ -332,7 +367,8 @@ _TELLING: Final = {
 class Leg(msgspec.Struct, gc=False):
     """One order of the venue: its names, terms, the venue's word, and its quantities by the ledger.
 
-    `owner` names it in the ledger for good (its first ClOrdID(11)); `cl_ord_id` is what the venue knows it by now.
+    `owner` names it in the ledger for good (its first ClOrdID(11)); `cl_ord_id` is what the venue knows it by now, and
+    so is `order_id`: `former_order_ids` are those that it had before, since a trade may come under one of them.
     """
 
     owner: str
@@ -346,6 +382,7 @@ class Leg(msgspec.Struct, gc=False):
     told_cum_qty: Decimal = ZERO
     text: str = ""
     error_code: int = 0
+    former_order_ids: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -365,6 +402,10 @@ class Leg(msgspec.Struct, gc=False):
         leaves = self.order_qty - self.filled_qty
         return leaves if leaves > ZERO else ZERO
 
+    def has_order_id(self, order_id: str) -> bool:
+        """Whether this is, or ever was, its OrderID(37)."""
+        return order_id == self.order_id or order_id in self.former_order_ids
+
     def fill(self, change: FillChange) -> None:
         """Take a change of the ledger."""
         self.cum_qty += change.qty
@@ -380,20 +421,19 @@ class Leg(msgspec.Struct, gc=False):
         Takes OrderID(37), and with New, Replaced, Restated and Order status also OrderQty(38) and Price(44).
         """
         exec_type, told = report.exec_type, _BASE_WORD.get(report.ord_status, report.ord_status)
-        if report.order_id:
-            self.order_id = report.order_id
+        if report.order_id and report.order_id != self.order_id:
+            self._take_order_id(report.order_id)
         word = self.word
         if told and exec_type in _TELLING.get(word, ()):
             self.word = word = told
         counted = word == told or exec_type in "FGHI12"
         if counted and exec_type in "05DI":
             if word not in TERMINAL_WORDS:
-                self.order_qty = report.order_qty if report.order_qty else self.order_qty
-                self.price = report.price if report.price is not None else self.price
+                self._take_terms(report.order_qty, report.price)
             if exec_type in "5D" and report.cl_ord_id:
                 self.cl_ord_id = report.cl_ord_id
         cum_qty = report.cum_qty
-        if cum_qty is not None and (cum_qty > self.told_cum_qty or exec_type in "GH"):
+        if cum_qty is not None and is_plausible(cum_qty) and (cum_qty > self.told_cum_qty or exec_type in "GH"):
             self.told_cum_qty = cum_qty
         if word not in TERMINAL_WORDS:
             self._settle()
@@ -405,14 +445,26 @@ class Leg(msgspec.Struct, gc=False):
         self, ord_status: str, order_id: str, order_qty: Decimal, price: Decimal | None, cum: Decimal
     ) -> None:
         """What REST says of the order: never lowers CumQty(14), never takes back an end."""
-        self.order_id = order_id or self.order_id
-        self.told_cum_qty = max(self.told_cum_qty, cum)
+        if order_id:
+            self._take_order_id(order_id)
+        if is_plausible(cum):
+            self.told_cum_qty = max(self.told_cum_qty, cum)
         if self.word not in TERMINAL_WORDS or (self.word == REJECTED and ord_status not in (REJECTED, PENDING_NEW)):
             self.word = _BASE_WORD.get(ord_status, ord_status)
             if self.word not in TERMINAL_WORDS:
-                self.order_qty = order_qty or self.order_qty
-                self.price = price if price is not None else self.price
+                self._take_terms(order_qty, price)
         self._settle()
+
+    def _take_order_id(self, order_id: str) -> None:
+        if self.order_id not in ("", order_id, *self.former_order_ids):
+            self.former_order_ids += (self.order_id,)
+        self.order_id = order_id
+
+    def _take_terms(self, order_qty: Decimal | None, price: Decimal | None) -> None:
+        if order_qty is not None and is_plausible(order_qty):
+            self.order_qty = order_qty or self.order_qty
+        if price is not None and is_plausible(price):
+            self.price = price
 
     def _settle(self) -> None:
         """Filled is a matter of quantity: a trade that completes the order fills it, whatever is pending (C.3)."""
@@ -436,7 +488,7 @@ class Request(msgspec.Struct, gc=False):
     """A cancel or amendment that was sent and is not answered.
 
     `strategy`, `number` name the command. A REPLACE has a leg of its own, the new order. `unknown`: it may have reached
-    the venue, and whether it did is not known. `connection` and `sent_ns` say where and when (journal's stamp).
+    the venue, and whether it did is not known. `connection` and `sent_ns` say where and when (for the venue's window).
     """
 
     kind: RequestKind
@@ -488,13 +540,13 @@ class Order(msgspec.Struct, gc=False):
     ids: list[str] = []
 
     @classmethod
-    def sent(cls, command: NewOrder, lsn: int, stamp_ns: int, connection: int, number: int = 0) -> "Order":
+    def sent(cls, command: NewOrder, lsn: int, sent_ns: int, connection: int, number: int = 0) -> "Order":
         """The order as it stands once its message, MsgSeqNum(34) `number`, is in the log in time for `connection`."""
         leg = Leg(command.cl_ord_id, command.cl_ord_id, command.order_qty, command.price)
         return cls(
             command.attempt, command.strategy, command.number, command.venue, command.symbol, command.side,
             command.ord_type, command.order_qty, command.price, command.time_in_force, command.post_only,
-            command.label, [leg], {}, sent_lsn=lsn, sent_ns=stamp_ns, sent_connection=connection, sent_number=number,
+            command.label, [leg], {}, sent_lsn=lsn, sent_ns=sent_ns, sent_connection=connection, sent_number=number,
             touched_lsn=lsn, ids=[command.cl_ord_id],
         )  # fmt: skip
 
@@ -538,7 +590,7 @@ class Order(msgspec.Struct, gc=False):
             return legs[0]
         if report.order_id:
             for leg in legs:
-                if leg.order_id == report.order_id:
+                if leg.has_order_id(report.order_id):
                     return leg
         names = (report.orig_cl_ord_id, report.cl_ord_id)
         for name in names if report.exec_type in "46" else reversed(names):

@@ -2,8 +2,9 @@
 
 Every actor that folds the log has such a program (`services.X.make_snapshot`), which is `run_snapshot_program` with the
 actor's own fold. It begins with the newest snapshot itself, folds what the log has gained, compares itself with the
-last state hash that the actor wrote into the log, writes, reads back, and removes all but the newest two. The process
-`snapshots` runs the programs one after the other; the live actors have no part in it.
+last state hash that the actor wrote into the log, writes, loads what it reads back, and removes all but the newest two.
+It says which of those load: only on these may anybody rely who drops the log before them. The process `snapshots` runs
+the programs one after the other; the live actors have no part in it.
 """
 
 import sys
@@ -16,7 +17,15 @@ from common.config import Config, ConfigError, load
 from common.exit_status import ExitStatus
 from common.journal import JournalError, OsFiles, Reader
 from common.journal.frames import Record
-from common.journal.snapshots import Snapshot, newest_snapshot, prune_snapshots, snapshot_folder, write_snapshot
+from common.journal.snapshots import (
+    KEPT,
+    Snapshot,
+    newest_snapshot,
+    prune_snapshots,
+    read_snapshot,
+    snapshot_folder,
+    write_snapshot,
+)
 from common.messages import HASH_EVERY, Kind, StateHash
 
 _decode_hash = msgspec.msgpack.Decoder(StateHash).decode
@@ -24,6 +33,18 @@ _decode_hash = msgspec.msgpack.Decoder(StateHash).decode
 
 class StateDiffers(Exception):
     """The fold came to another state than the actor that wrote the log: no snapshot is made of it."""
+
+
+class DoesNotLoad(Exception):
+    """What was written does not load as the state that it was made of: nobody could start from it."""
+
+
+class Made(msgspec.Struct, frozen=True):
+    """What a snapshot program prints: where its snapshot stands (0: the log is empty), and where those of the kept ones
+    stand that load, newest first."""
+
+    lsn: int
+    loads: list[int]
 
 
 class Foldable(Protocol):
@@ -78,11 +99,17 @@ def _loaded(snapshot: Snapshot, load: Callable[[bytes], F]) -> F | None:
     return state if state.lsn == snapshot.at.lsn and state.digest() == snapshot.digest else None
 
 
-def make_snapshot(config: Config, name: str, state: Foldable, upto_lsn: int | None = None) -> int:
+def make_snapshot(
+    config: Config,
+    name: str,
+    state: Foldable,
+    upto_lsn: int | None = None,
+    load: Callable[[bytes], Foldable] | None = None,
+) -> int:
     """Fold `state` on to the end of the durable log, or to `upto_lsn` where that comes first, write it down, and return
-    the LSN that it stands on.
+    the LSN that it stands on. With `load` what was written is loaded before an older one goes.
 
-    Raises StateDiffers, and what the log's reader and the snapshot's writer raise.
+    Raises StateDiffers, DoesNotLoad, and what the log's reader and the snapshot's writer raise.
     """
     files = OsFiles()
     reader = Reader(config.journal_folder, files)
@@ -98,9 +125,35 @@ def make_snapshot(config: Config, name: str, state: Foldable, upto_lsn: int | No
             witness.apply(record)
     witness.check()
     if state.lsn:
-        write_snapshot(folder, files, Snapshot(name, reader.link_at(state.lsn), state.digest(), state.dump()))
-        prune_snapshots(folder, files, name)
+        at = reader.link_at(state.lsn)
+        written = write_snapshot(folder, files, Snapshot(name, at, state.digest(), state.dump()))
+        if load is not None and _loaded(read_snapshot(f"{folder}/{written}", files), load) is None:
+            # Left there, it would take an older one's place at the next round.
+            files.remove(f"{folder}/{written}")
+            raise DoesNotLoad(
+                f"{folder}/{written}: what was written does not load as the state of {name} after record {state.lsn}. "
+                "It was removed and older ones are kept; the program is at fault, use another version of it"
+            )
+        prune_snapshots(folder, files, name, log=reader)
     return state.lsn
+
+
+def loadable_lsns(config: Config, name: str, load: Callable[[bytes], Foldable], known: frozenset[int]) -> list[int]:
+    """Where those of the newest `KEPT` snapshots of `name` stand that load, newest first; `known` ones are not loaded
+    again. Raises JournalError."""
+    files = OsFiles()
+    reader = Reader(config.journal_folder, files)
+    folder = snapshot_folder(reader.folder)
+    found: list[int] = []
+    upto: int | None = None
+    for _ in range(KEPT):
+        snapshot = newest_snapshot(folder, files, name, reader, upto)
+        if snapshot is None:
+            break
+        if snapshot.at.lsn in known or _loaded(snapshot, load) is not None:
+            found.append(snapshot.at.lsn)
+        upto = snapshot.at.lsn - 1
+    return found
 
 
 class Witness:
@@ -136,22 +189,29 @@ class Witness:
 
 
 def run_snapshot_program(
-    name: str, newest: Callable[[Config], Foldable], upto_lsn: Callable[[Config], int] | None = None
+    name: str,
+    loader: Callable[[Config], Callable[[bytes], Foldable]],
+    newest: Callable[[Config], Foldable],
+    upto_lsn: Callable[[Config], int] | None = None,
 ) -> int:
-    """Make one snapshot of the actor `name`, going on from `newest`; the exit status.
+    """Make one snapshot of the actor `name`, going on from `newest`, and print what was made; the exit status.
 
-    `upto_lsn` makes durable what the actor keeps beside its snapshots, and says how far that goes: no snapshot goes
-    further.
+    `loader` gives what makes a state of a snapshot's bytes. `upto_lsn` makes durable what the actor keeps beside its
+    snapshots, and says how far that goes: no snapshot goes further.
     """
     try:
         config = load()
         beside = None if upto_lsn is None else upto_lsn(config)
-        lsn = make_snapshot(config, name, newest(config), beside)
+        state = newest(config)
+        # It was loaded from a snapshot, where it is no empty one.
+        begun = state.lsn
+        lsn = make_snapshot(config, name, state, beside, loader(config))
+        made = Made(lsn, loadable_lsns(config, name, loader(config), frozenset((begun, lsn))))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return ExitStatus.CONFIGURATION
-    except (JournalError, StateDiffers, OSError) as error:
+    except (JournalError, StateDiffers, DoesNotLoad, OSError) as error:
         print(error, file=sys.stderr)
         return ExitStatus.FAILURE
-    print(f"at LSN {lsn}")
+    print(msgspec.json.encode(made).decode())
     return ExitStatus.OK

@@ -7,6 +7,7 @@ every file call goes through the port `Files`. docs/journal.md has the format an
 from common.journal.errors import (
     BadEntry,
     BadFrame,
+    CopyFailed,
     Damage,
     FormatTooNew,
     Gone,
@@ -16,6 +17,7 @@ from common.journal.errors import (
     NoSpace,
     NotThere,
     OutOfOrder,
+    ReadFailed,
     UnsafeFileSystem,
 )
 from common.journal.files import Files, OsFiles
@@ -35,6 +37,7 @@ __all__ = [
     "AppendedBatch",
     "BadEntry",
     "BadFrame",
+    "CopyFailed",
     "Damage",
     "Entry",
     "Files",
@@ -49,6 +52,7 @@ __all__ = [
     "NotThere",
     "OsFiles",
     "OutOfOrder",
+    "ReadFailed",
     "Reader",
     "Record",
     "Recovery",

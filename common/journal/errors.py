@@ -69,6 +69,36 @@ class LogFailed(JournalError):
         self.cause = cause
 
 
+class ReadFailed(JournalError):
+    """A file of the journal cannot be read: the disk or the file's permissions say no, not the journal's contents.
+
+    `path` is the file or folder, `why` what the system said.
+    """
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(
+            f"{path} cannot be read: {why}. Nothing was changed. See to the disk and the file's permissions, then try "
+            "again"
+        )
+        self.path = path
+        self.why = why
+
+
+class CopyFailed(JournalError):
+    """A copy of a journal cannot be written. The journal that was copied is as it was.
+
+    `folder` is where the copy was to go, `why` what the system said.
+    """
+
+    def __init__(self, folder: str, why: str) -> None:
+        super().__init__(
+            f"{folder} cannot be written: {why}. The journal was not touched. Make room, or name another folder; "
+            "what was begun there is no whole copy"
+        )
+        self.folder = folder
+        self.why = why
+
+
 class NoSpace(JournalError):
     """No room for the batch and none to be had. Nothing was written; the same batch may be tried again later."""
 

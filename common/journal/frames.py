@@ -175,6 +175,7 @@ class Stop(Enum):
     MORE = "the block ends, at a frame's end or inside one"
     ZERO = "zeros stand where a frame would begin"
     BAD = "what stands there is not the next frame"
+    NEWER = "the next frame stands there, in a later version of the format"
     LIMIT = "the last record asked for was reached"
 
 
@@ -186,7 +187,10 @@ class Seen(Protocol):
 
 
 class Walked(NamedTuple):
-    """How far a walk came: `position` in the block, the chain's `end`, the reason, and what it learnt on the way."""
+    """How far a walk came: `position` in the block, the chain's `end`, the reason, and what it learnt on the way.
+
+    `version` is that of the frame which a walk stopped at for NEWER.
+    """
 
     position: int
     end: Link
@@ -195,6 +199,7 @@ class Walked(NamedTuple):
     durable_lsn: int
     stamp_ns: int
     journal_epoch: int
+    version: int = 0
 
 
 def walk(
@@ -252,7 +257,40 @@ def walk(
                 Record(lsn, stamp, kind, name_of(writer), writer_epoch, number, epoch, its_durable, payload)
             )
         position = after_frame
-    return Walked(position, Link(lsn, crc), stop, why, durable, stamp_ns, journal_epoch)
+    newer = _newer_at(block, position, Link(lsn, crc)) if stop in (Stop.BAD, Stop.MORE) else 0
+    if newer:
+        stop, why = Stop.NEWER, f"a frame in format version {newer}"
+    return Walked(position, Link(lsn, crc), stop, why, durable, stamp_ns, journal_epoch, newer)
+
+
+def _newer_at(block: bytes, position: int, after: Link) -> int:
+    """The version of the frame that stands there and follows `after`, where it is a later one; else 0."""
+    end = _end_of_whole(block, position)
+    if not end or version_at(block, position) <= VERSION:
+        return 0
+    fields = _FRAME.unpack_from(block, position)
+    return version_at(block, position) if fields[5] == after.lsn + 1 and fields[11] == after.crc else 0
+
+
+def version_at(block: bytes, position: int) -> int:
+    """The version of the format that the frame at `position` says it has."""
+    version: int = _FRAME.unpack_from(block, position)[12]
+    return version
+
+
+def _end_of_whole(block: bytes, position: int) -> int:
+    """Where the frame at `position` ends, if all of it is there and its checksum is right; else 0.
+
+    Of a later version's frame it is taken that checksum, sizes and versions stand where they do in this one's.
+    """
+    if len(block) - position < HEADER_BYTES:
+        return 0
+    fields = _FRAME.unpack_from(block, position)
+    size, version, header = fields[2], fields[12], fields[13]
+    end: int = position + (header if version > VERSION else HEADER_BYTES) + (size + 7 & ~7)
+    if fields[1] != MAGIC or size > MAX_PAYLOAD_BYTES or not position + HEADER_BYTES <= end <= len(block):
+        return 0
+    return end if crc32c(memoryview(block)[position + 4 : end]) == fields[0] else 0
 
 
 def _stop_at_header(block: bytes, position: int, magic: int, size: int) -> tuple[Stop, str]:
@@ -276,18 +314,14 @@ def _why_not_next(checksum_right: bool, lsn: int, wanted_lsn: int, chained: bool
 def find_frame(block: bytes, position: int) -> tuple[int, int, int] | None:
     """The first whole frame with a right checksum at or after `position`: (its position, LSN, durable LSN).
 
-    It need not belong to any chain. Frames begin at multiples of 8 from the start of the block.
+    It need not belong to any chain, and may be of a later version. Frames begin at multiples of 8 from the start of the
+    block.
     """
-    end = len(block)
-    view = memoryview(block)
     at = block.find(MAGIC_BYTES, position + 4)
     while at >= 0:
         start = at - 4
-        if start % 8 == 0 and end - start >= HEADER_BYTES:
+        if start % 8 == 0 and _end_of_whole(block, start):
             fields = _FRAME.unpack_from(block, start)
-            size: int = fields[2]
-            stop = start + frame_bytes(size)
-            if size <= MAX_PAYLOAD_BYTES and stop <= end and crc32c(view[start + 4 : stop]) == fields[0]:
-                return start, fields[5], fields[10]
+            return start, fields[5], fields[10]
         at = block.find(MAGIC_BYTES, at + 1)
     return None

@@ -2,6 +2,7 @@
 
     with the folder locked:
         append  = frame the batch, one write, one fdatasync (durability "disk"), then it is acknowledged
+        mark    = sync (durability "process": what was appended since the last one), then say how far that came
         rotate  = temporary file, header, sync, rename, sync of the folder; before it the mark is written and synced
         open    = survey (recovery.py), copy what is not confirmed into a new segment, sync, cut the old one, new epoch
 
@@ -130,7 +131,13 @@ class Log:
                 log.abandon()
                 raise
         except OSError as error:
+            if error.errno in _ENOSPC:
+                raise NoSpace(path, _LEAST_ROOM_BYTES) from error
             raise LogFailed(f"{path}: opening the log", error) from error
+        except LogFailed as error:
+            if error.cause is not None and error.cause.errno in _ENOSPC:
+                raise NoSpace(path, _LEAST_ROOM_BYTES) from error
+            raise
         return log
 
     # What is known
@@ -210,13 +217,20 @@ class Log:
         return Entry(kind, OWN_WRITER, self.epoch, self._writers.by_name[OWN_WRITER].append_number + 1, payload)
 
     def sync(self) -> None:
-        """Force all that was appended to the disk. Of use with durability "process" only. Raises LogFailed."""
+        """Force all that was appended to the disk. Of use with durability "process" only. Raises LogFailed.
+
+        Where nothing was appended since the last one it calls nothing.
+        """
         if self._durable != self._end:
             self._guard("sync", lambda: self._files.sync(self._handle))
             self._durable = self._end
 
     def write_mark(self) -> None:
-        """Write down how far the log is durable, for the next start to know. Wanted within 100 ms. Raises LogFailed."""
+        """Write down how far the log is durable, for the next start to know. Wanted within 100 ms. Raises LogFailed.
+
+        With durability "process" the log is synced first: nothing else would move the mark within a segment.
+        """
+        self.sync()
         if self._mark.durable != self._durable:
             self._guard("mark", lambda: self._put_mark(self._mark.floor_lsn))
 
@@ -362,13 +376,24 @@ class Log:
         return handle
 
     def _allocate_reserve(self) -> bool:
+        """Have the reserve, under its name only once its blocks are there. False where the disk has no room for it."""
         if not self._reserve_bytes:
             return True
-        handle = self._allocate_or_none(_RESERVE, self._reserve_bytes)
+        handle = self._allocate_or_none(_RESERVE + _TEMPORARY, self._reserve_bytes)
         if handle is None:
             return False
         self._files.close(handle)
+        self._files.rename(f"{self.folder}/{_RESERVE}{_TEMPORARY}", f"{self.folder}/{_RESERVE}")
+        self._files.sync_folder(self.folder)
         return True
+
+    def _whole_reserve(self) -> bool:
+        """Whether a file of that name holds all that the reserve should. One that is shorter is replaced later on."""
+        handle = self._files.open(f"{self.folder}/{_RESERVE}", write=False)
+        try:
+            return self._files.size(handle) >= self._reserve_bytes
+        finally:
+            self._files.close(handle)
 
     def _give_up_reserve(self) -> bool:
         """Free the reserve for a segment that finds no room. False where there was none to free."""
@@ -397,7 +422,8 @@ class Log:
         for name in self._files.list(self.folder):
             if name.endswith(_TEMPORARY):
                 self._files.remove(f"{self.folder}/{name}")
-            self._reserve_held = self._reserve_held or name == _RESERVE
+            elif name == _RESERVE:
+                self._reserve_held = self._whole_reserve()
         self.epoch = max(found.journal_epoch + 1 if found is not None else 1, wall_ns // NS_PER_S)
         if found is None:
             self._create()
@@ -459,8 +485,16 @@ class Log:
     def _keep_torn(self, found: Survey) -> str:
         data = self._read_last(found, found.end_position, found.used_bytes)
         name = f"torn-{found.end.lsn + 1:020d}-{crc32c(data):08x}"
-        replace_file(self._files, self.folder, name, data)
-        return name
+        while True:
+            try:
+                replace_file(self._files, self.folder, name, data)
+                return name
+            except OSError as error:
+                if error.errno not in _ENOSPC:
+                    raise
+                # Tried again is a new file, so whatever the first try left of it is not believed.
+                if not self._give_up_reserve():
+                    raise NoSpace(self.folder, len(data)) from error
 
     def _copy_tail(self, found: Survey) -> None:
         """Write the unconfirmed records, as they are, into a segment of their own, and cut the old one before them."""

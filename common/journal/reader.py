@@ -4,10 +4,11 @@ A reader holds no file open between reads, so rotation, a recovery that replaced
 mislead it.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
 
-from common.journal.errors import Damage, Gone, NotThere
+from common.journal.errors import Damage, Gone, NotThere, ReadFailed
 from common.journal.files import Files, Folder
 from common.journal.frames import (
     HEADER_BYTES,
@@ -20,7 +21,18 @@ from common.journal.frames import (
     walk,
 )
 from common.journal.marks import MARK, Mark, read_mark
-from common.journal.segments import SegmentHeader, first_lsns, read_header, segment_name, walk_segment
+from common.journal.recovery import refuse_if_durable
+from common.journal.segments import (
+    SegmentHeader,
+    first_lsns,
+    read_header,
+    refuse_newer,
+    segment_name,
+    used_end,
+    walk_segment,
+)
+
+T = TypeVar("T")
 
 READ_BYTES = 256 << 10
 """Read at once, unless told: what is folded at once should still be in the processor's cache."""
@@ -50,7 +62,7 @@ class Reader:
         """Verified records from `from_lsn` to `upto_lsn` at most, as many as `max_bytes` and a segment hold.
 
         Empty where the log does not reach `from_lsn` yet. Raises Gone where retention dropped it, NotThere where there
-        is no journal, Damage.
+        is no journal, Damage, ReadFailed.
         """
         records: list[Record] = []
         self._read(from_lsn, upto_lsn, max_bytes, records)
@@ -63,6 +75,26 @@ class Reader:
     def _read(self, from_lsn: int, upto_lsn: int, max_bytes: int, records: list[Record] | None) -> bytes:
         if from_lsn > upto_lsn:
             return b""
+        return self._settled(lambda: self._look(from_lsn, upto_lsn, max_bytes, records))
+
+    def _settled(self, look: Callable[[], T]) -> T:
+        """What `look` finds. Damage is believed where two looks find it at one place.
+
+        Between the reads of one look a live journal goes on: a record may be written and confirmed, or a segment begun,
+        behind the place that was read already.
+        """
+        suspected: tuple[str, int, int] | None = None
+        while True:
+            try:
+                return look()
+            except Damage as error:
+                place = (error.file, error.offset, error.lsn)
+                if place == suspected:
+                    raise
+                suspected = place
+                self._cursor = None
+
+    def _look(self, from_lsn: int, upto_lsn: int, max_bytes: int, records: list[Record] | None) -> bytes:
         starts = self._starts()
         if from_lsn < starts[0]:
             raise Gone(from_lsn, starts[0])
@@ -70,24 +102,21 @@ class Reader:
         start = starts[index]
         limit = min(upto_lsn, starts[index + 1] - 1) if index + 1 < len(starts) else upto_lsn
         path = f"{self.folder}/{segment_name(start)}"
-        handle = self._open(path, from_lsn)
-        try:
+        with self._open(path, from_lsn) as handle:
             cursor = self._seek(handle, path, start, from_lsn)
             return b"" if cursor is None else self._take(handle, path, cursor, limit, max_bytes, records)
-        finally:
-            self._files.close(handle)
 
     def durable_lsn(self) -> int:
         """The last record that the mark file names as durable: what may be followed without asking the journal.
 
-        It lags the live journal by up to 100 ms. Raises NotThere, Damage.
+        It lags the live journal by up to 100 ms. Raises NotThere, Damage, ReadFailed.
         """
         return self._mark().durable.lsn
 
     def first_at(self, stamp_ns: int) -> int:
         """The first record stamped `stamp_ns` or later; one more than the last where none is.
 
-        Raises NotThere, Damage.
+        Raises NotThere, Damage, ReadFailed.
         """
         starts = self._starts()
         start = starts[0]
@@ -104,29 +133,24 @@ class Reader:
 
     def _header(self, start: int) -> SegmentHeader:
         path = f"{self.folder}/{segment_name(start)}"
-        handle = self._open(path, start)
-        try:
+        with self._open(path, start) as handle:
             return read_header(self._files, handle, path)
-        finally:
-            self._files.close(handle)
 
     def link_at(self, lsn: int) -> Link:
         """The record's number and checksum, to compare with what a snapshot stands on.
 
-        Raises Gone, NotThere (the log ends before it), Damage.
+        Raises Gone, NotThere (the log ends before it), Damage, ReadFailed.
         """
-        if lsn == 0:
-            return Link(0, 0)
+        return Link(0, 0) if lsn == 0 else self._settled(lambda: self._link_at(lsn))
+
+    def _link_at(self, lsn: int) -> Link:
         starts = self._starts()
         if lsn < starts[0] - 1:
             raise Gone(lsn, starts[0])
         start = max(start for start in starts if start <= max(lsn, starts[0]))
         path = f"{self.folder}/{segment_name(start)}"
-        handle = self._open(path, lsn)
-        try:
+        with self._open(path, lsn) as handle:
             cursor = self._seek(handle, path, start, lsn + 1)
-        finally:
-            self._files.close(handle)
         if cursor is None:
             raise NotThere(f"{self.folder}: the log ends before record {lsn}")
         self._cursor = cursor
@@ -135,28 +159,44 @@ class Reader:
     def _mark(self) -> Mark:
         path = f"{self.folder}/{MARK}"
         try:
-            handle = self._files.open(path, write=False)
+            with self._opened(path) as handle:
+                return read_mark(self._files, handle, path)
         except FileNotFoundError as error:
             raise NotThere(f"{self.folder}: there is no journal in it") from error
-        try:
-            return read_mark(self._files, handle, path)
-        finally:
-            self._files.close(handle)
 
     def _starts(self) -> list[int]:
         try:
             starts = first_lsns(self._files, self.folder)
         except FileNotFoundError:
             starts = []
+        except OSError as error:
+            raise ReadFailed(self.folder, str(error)) from error
         if not starts:
             raise NotThere(f"{self.folder}: there is no journal in it")
         return starts
 
-    def _open(self, path: str, lsn: int) -> int:
+    @contextmanager
+    def _open(self, path: str, lsn: int) -> Iterator[int]:
+        """The segment that `lsn` stands in, open. Raises Gone where retention took it, ReadFailed."""
         try:
-            return self._files.open(path, write=False)
+            with self._opened(path) as handle:
+                yield handle
         except FileNotFoundError as error:
             raise Gone(lsn, self._starts()[0]) from error
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[int]:
+        """The file, open; what the disk then refuses is ReadFailed. Raises FileNotFoundError where there is none."""
+        try:
+            handle = self._files.open(path, write=False)
+            try:
+                yield handle
+            finally:
+                self._files.close(handle)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise ReadFailed(path, str(error)) from error
 
     def _seek(self, handle: int, path: str, start: int, lsn: int) -> _Cursor | None:
         """Where `lsn` begins in its segment; walked to from the cursor or the segment's start.
@@ -171,7 +211,7 @@ class Reader:
             cursor = _Cursor(start, header.header_bytes, header.after)
         walked = walk_segment(self._files, handle, cursor.position, cursor.end, upto_lsn=lsn - 1)
         if walked.stop is not Stop.LIMIT:
-            self._check_end(path, walked)
+            self._check_end(handle, path, walked)
             return None
         return _Cursor(start, walked.position, walked.end)
 
@@ -186,14 +226,19 @@ class Reader:
                 return block[: walked.position]
             if walked.stop is not Stop.MORE:
                 break
-        self._check_end(path, walked._replace(position=cursor.position))
+        self._check_end(handle, path, walked._replace(position=cursor.position))
         return b""
 
-    def _check_end(self, path: str, walked: Walked) -> None:
-        """The frames end here. Raises Damage where the mark knows of more."""
+    def _check_end(self, handle: int, path: str, walked: Walked) -> None:
+        """The frames end here. Raises Damage where the mark, or a frame behind the end, knows of more, and FormatTooNew
+        where a later version of the format goes on."""
+        refuse_newer(path, walked)
         missing = walked.end.lsn + 1
         if missing <= self.durable_lsn():
             raise Damage(path, walked.position, missing, walked.why or "cut short")
+        used = used_end(self._files, handle, walked.position)
+        if used > walked.position:
+            refuse_if_durable(self._files, handle, path, walked, used)
 
 
 def iterate(
@@ -201,7 +246,7 @@ def iterate(
 ) -> Iterator[Record]:
     """Every record from `from_lsn` (else the oldest kept) to `upto_lsn` (else the last valid one), verified.
 
-    A torn tail ends it like the end of the log. Raises Gone, NotThere (no journal), Damage.
+    A torn tail ends it like the end of the log. Raises Gone, NotThere (no journal), Damage, ReadFailed.
     """
     reader = Reader(folder, files)
     lsn = reader.first_lsn() if from_lsn is None else from_lsn

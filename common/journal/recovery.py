@@ -3,21 +3,23 @@
 The confirmed end is the highest record that the mark file, or any valid frame's last-durable LSN, says was synced. A
 frame that is bad up to there is damage: it was acknowledged, so the journal refuses. Beyond it stands the one batch
 that was written and not synced when the process or the power went; its pages may survive in any combination, so from
-its first bad frame on it is torn: it was never acknowledged and is cut.
+its first bad frame on it is torn: it was never acknowledged and is cut. A whole frame of a later version of the format
+is neither: only the program that wrote it can judge it.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from common.journal.errors import Damage
+from common.journal.errors import Damage, FormatTooNew
 from common.journal.files import Files
-from common.journal.frames import MAX_PAYLOAD_BYTES, Link, Stop, Walked, find_frame, frame_bytes
+from common.journal.frames import MAX_PAYLOAD_BYTES, VERSION, Link, Stop, Walked, find_frame, frame_bytes, version_at
 from common.journal.marks import MARK, Mark, read_mark
 from common.journal.segments import (
     CHUNK_BYTES,
     SegmentHeader,
     first_lsns,
     read_header,
+    refuse_newer,
     segment_name,
     used_end,
     walk_segment,
@@ -163,6 +165,7 @@ class _Scan:
                 walked = walk_segment(
                     self.files, handle, position, at, upto_lsn=limit, each=writers, stamp_ns=stamp
                 )
+                refuse_newer(path, walked)
                 if walked.stop is not Stop.LIMIT:
                     raise Damage(path, walked.position, walked.end.lsn + 1, walked.why)
                 at, position, stamp = walked.end, walked.position, walked.stamp_ns
@@ -189,6 +192,7 @@ class _Scan:
                 self._check_mark(path, marked.position, marked.end)
             # The fold has to stop at the confirmed end, which is known only after a look at all that follows the mark.
             whole = self._on(handle, marked, None, None)
+            refuse_newer(path, whole)
             used = used_end(self.files, handle, whole.position)
             torn_why = self._torn(handle, path, whole, used)
             kept = self._on(handle, marked, max(self.durable_lsn, start - 1), writers)
@@ -221,13 +225,18 @@ class _Scan:
 
 
 def refuse_if_durable(files: Files, handle: int, path: str, walked: Walked, used: int) -> None:
-    """Raises Damage where a valid frame behind the end of a walk says that what is missing there was durable."""
+    """Raises Damage where a valid frame behind the end of a walk says that what is missing there was durable.
+
+    Raises FormatTooNew where one stands there that a later version of the format wrote.
+    """
     missing = walked.end.lsn + 1
     # A frame may end in zeros that are its own: read on for the length of one.
     block = files.read_at(handle, used - walked.position + frame_bytes(MAX_PAYLOAD_BYTES), walked.position)
     at = find_frame(block, 0)
     while at is not None:
         position, lsn, durable = at
+        if version_at(block, position) > VERSION:
+            raise FormatTooNew(path, version_at(block, position))
         if missing <= durable < lsn:
             raise Damage(
                 path, walked.position, missing,

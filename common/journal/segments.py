@@ -127,7 +127,13 @@ def walk_segment(
                 chunk = _WHOLE_FRAME_BYTES
                 continue
             stop, why = (Stop.BAD, "cut short") if block.strip(b"\0") else (Stop.ZERO, "the file ends")
-        return Walked(position, after, stop, why, durable, stamp_ns, epoch)
+        return Walked(position, after, stop, why, durable, stamp_ns, epoch, step.version)
+
+
+def refuse_newer(path: str, walked: Walked) -> None:
+    """Raises FormatTooNew where a walk along that file stopped at a frame of a later version of the format."""
+    if walked.stop is Stop.NEWER:
+        raise FormatTooNew(path, walked.version)
 
 
 def used_end(files: Files, handle: int, position: int) -> int:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from crc32c import crc32c
 
-from common.journal.errors import Damage, FormatTooNew, Gone, JournalError, LogFailed, NotThere
+from common.journal.errors import Damage, FormatTooNew, Gone, JournalError, LogFailed, NotThere, ReadFailed
 from common.journal.files import Files, Folder, read_whole, replace_file
 from common.journal.frames import VERSION, Link, writer_field, writer_name
 from common.journal.reader import Reader
@@ -52,9 +52,9 @@ def snapshot_folder(journal: Folder) -> str:
 def write_snapshot(folder: Folder, files: Files, snapshot: Snapshot) -> str:
     """Put the snapshot into the folder (made where missing), whole or not at all, and read it back. Its file name.
 
-    Raises LogFailed where the disk fails, Damage where what is read back is not what was written.
+    Raises LogFailed where the disk fails, ReadFailed, and Damage where what is read back is not what was written.
     """
-    name = f"{snapshot.name}-{snapshot.at.lsn:020d}{SUFFIX}"
+    name = _file(snapshot.name, snapshot.at.lsn)
     try:
         files.make_folder(str(folder))
         replace_file(files, str(folder), name, snapshot.encode())
@@ -66,13 +66,13 @@ def write_snapshot(folder: Folder, files: Files, snapshot: Snapshot) -> str:
 
 
 def read_snapshot(path: str, files: Files) -> Snapshot:
-    """The snapshot in a file. Raises Damage, FormatTooNew, NotThere, LogFailed."""
+    """The snapshot in a file. Raises Damage, FormatTooNew, NotThere, ReadFailed."""
     try:
         data = read_whole(files, path)
     except FileNotFoundError as error:
         raise NotThere(f"{path}: there is no such snapshot") from error
     except OSError as error:
-        raise LogFailed(f"{path}: reading the snapshot", error) from error
+        raise ReadFailed(path, str(error)) from error
     if len(data) < _HEADER.size or crc32c(data[4:]) != int.from_bytes(data[:4], "little"):
         raise Damage(path, 0, 0, "the checksum of the snapshot differs")
     _, magic, version, _, digest_bytes, lsn, crc, _, payload_bytes, name = _HEADER.unpack_from(data)
@@ -89,23 +89,27 @@ def newest_snapshot(
 ) -> Snapshot | None:
     """The newest snapshot of `name` that verifies and stands on a record that the log holds, `upto_lsn` at most.
 
-    None where there is none; one of a later form is passed over too. Raises LogFailed where the disk cannot be
-    read, Damage where the log itself is damaged.
+    None where there is none; one of a later form is passed over too. Raises ReadFailed, and Damage where the log itself
+    is damaged.
     """
     for lsn in reversed(_lsns(folder, files, name)):
         if upto_lsn is not None and lsn > upto_lsn:
             continue
         try:
-            snapshot = read_snapshot(f"{folder}/{name}-{lsn:020d}{SUFFIX}", files)
+            snapshot = read_snapshot(f"{folder}/{_file(name, lsn)}", files)
         except (Damage, FormatTooNew, NotThere):
             continue
-        try:
-            stands = snapshot.name == name and log.link_at(snapshot.at.lsn) == snapshot.at
-        except (Gone, NotThere):
-            continue
-        if stands:
+        if snapshot.name == name and stands(snapshot, log):
             return snapshot
     return None
+
+
+def stands(snapshot: Snapshot, log: Reader) -> bool:
+    """Whether the log holds the very record that the snapshot names. Raises Damage, ReadFailed."""
+    try:
+        return log.link_at(snapshot.at.lsn) == snapshot.at
+    except (Gone, NotThere):
+        return False
 
 
 def trusted_lsn(journal: Folder, files: Files, name: str) -> int:
@@ -119,9 +123,19 @@ def trusted_lsn(journal: Folder, files: Files, name: str) -> int:
     return 0 if snapshot is None else snapshot.at.lsn
 
 
-def prune_snapshots(folder: Folder, files: Files, name: str, keep: int = KEPT) -> list[str]:
-    """Remove all but the newest `keep` snapshots of `name`; the names removed. Raises LogFailed."""
-    gone = [f"{name}-{lsn:020d}{SUFFIX}" for lsn in _lsns(folder, files, name)[:-keep]]
+def prune_snapshots(
+    folder: Folder, files: Files, name: str, keep: int = KEPT, log: Reader | None = None
+) -> list[str]:
+    """Remove all but the newest `keep` snapshots of `name`; the names removed.
+
+    With `log`, those that are not to be read or do not stand in it go first and do not count; those of a later form are
+    a later program's, and stay. Raises LogFailed, and with `log` Damage and ReadFailed.
+    """
+    lsns = _lsns(folder, files, name)
+    verdicts = {lsn: None if log is None else _usable(folder, files, name, lsn, log) for lsn in lsns}
+    useless = [lsn for lsn in lsns if verdicts[lsn] is False]
+    counted = [lsn for lsn in lsns if log is None or verdicts[lsn]]
+    gone = [_file(name, lsn) for lsn in useless + counted[:-keep]]
     try:
         for file in gone:
             files.remove(f"{folder}/{file}")
@@ -130,8 +144,23 @@ def prune_snapshots(folder: Folder, files: Files, name: str, keep: int = KEPT) -
     return gone
 
 
+def _usable(folder: Folder, files: Files, name: str, lsn: int, log: Reader) -> bool | None:
+    """Whether the snapshot verifies and stands in the log; None where a later program alone can tell."""
+    try:
+        snapshot = read_snapshot(f"{folder}/{_file(name, lsn)}", files)
+    except FormatTooNew:
+        return None
+    except (Damage, NotThere):
+        return False
+    return snapshot.name == name and snapshot.at.lsn == lsn and stands(snapshot, log)
+
+
+def _file(name: str, lsn: int) -> str:
+    return f"{name}-{lsn:020d}{SUFFIX}"
+
+
 def verified_lsns(folder: Folder, files: Files, name: str, log: Reader, most: int) -> list[int]:
-    """Where the newest `most` snapshots of `name` that verify stand, newest first. Raises LogFailed, Damage."""
+    """Where the newest `most` snapshots of `name` that verify stand, newest first. Raises ReadFailed, Damage."""
     found: list[int] = []
     upto: int | None = None
     while len(found) < most:
@@ -150,6 +179,6 @@ def _lsns(folder: Folder, files: Files, name: str) -> list[int]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise LogFailed(f"{folder}: listing snapshots", error) from error
+        raise ReadFailed(str(folder), str(error)) from error
     stems = (file.removesuffix(SUFFIX).rpartition("-") for file in names if file.endswith(SUFFIX))
     return sorted(int(number) for stem, _, number in stems if stem == name and len(number) == 20 and number.isdigit())

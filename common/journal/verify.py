@@ -3,13 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from common.journal.errors import Damage, LogFailed, NotThere
+from common.journal.errors import Damage, NotThere, ReadFailed
 from common.journal.files import Files, Folder
 from common.journal.recovery import Survey, survey
-
-# A live journal moves under the reader: a look that finds damage or a missing file is taken again, as often as this.
-# What stays the same between two looks is damage.
-LOOKS = 5
 
 Progress = Callable[[int, int], None]
 """(segments read, segments in all)"""
@@ -33,33 +29,36 @@ class Verdict(NamedTuple):
 
 
 def verify(folder: Folder, files: Files, progress: Progress | None = None) -> Verdict:
-    """Check every byte that counts. Raises Damage (file, offset, LSN), FormatTooNew, NotThere, LogFailed."""
-    found = _settled(str(folder), files, progress)
+    """Check every byte that counts. Raises Damage (file, offset, LSN), FormatTooNew, NotThere, ReadFailed."""
+    found = settled(str(folder), files, progress)
     return Verdict(
         found.identity.hex(), len(found.segments), found.segments[0], found.end.lsn, found.confirmed.lsn,
         found.stamp_ns, found.journal_epoch, found.used_bytes - found.end_position, found.torn_why,
     )  # fmt: skip
 
 
-def _settled(folder: str, files: Files, progress: Progress | None) -> Survey:
+def settled(folder: str, files: Files, progress: Progress | None = None) -> Survey:
+    """The survey of a folder whose journal may be at work. Raises what `verify` does.
+
+    A live journal moves under the reader, so a look that finds damage or a missing file is taken again. What stays the
+    same between two looks is damage; a place that moved was the journal, going on.
+    """
     before: tuple[str, int, int] | None = None
-    for look in range(LOOKS):
+    while True:
         try:
             found = survey(files, folder, progress=progress)
         except Damage as error:
             place = (error.file, error.offset, error.lsn)
-            if place == before or look == LOOKS - 1:
+            if place == before:
                 raise
-            before = place
-            continue
         except FileNotFoundError as error:
-            if look == LOOKS - 1 or before == (str(error.filename), 0, 0):
+            place = (str(error.filename), 0, 0)
+            if place == before:
                 raise NotThere(f"{folder}: there is no journal in it") from error
-            before = (str(error.filename), 0, 0)
-            continue
         except OSError as error:
-            raise LogFailed(f"{folder}: reading", error) from error
-        if found is None:
-            break
-        return found
-    raise NotThere(f"{folder}: there is no journal in it")
+            raise ReadFailed(str(error.filename or folder), str(error)) from error
+        else:
+            if found is None:
+                raise NotThere(f"{folder}: there is no journal in it")
+            return found
+        before = place

@@ -71,6 +71,7 @@ class Binance:
     has_query = False
     has_rest = True
     window_ns = MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS
+    trade_keys_are_exec_ids = False
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """See `Dialect`. MessageHandling(25035)=2: the engine takes our messages in MsgSeqNum(34) order."""

@@ -110,6 +110,11 @@ def dictionary_of(raw: bytes) -> Dictionary | None:
     return _dictionary() if any(comp_id in raw for comp_id in _COMP_IDS) else None
 
 
+def field_name(tag: int) -> str:
+    """A field's name in FIX 4.4 or, where that has none, at Binance; else "field"."""
+    return _dictionary().field_name(tag) or "field"
+
+
 @lru_cache(maxsize=1)
 def _dictionary() -> Dictionary:
     return Dictionary.load("FIX44").with_additions(ADDITIONS)

@@ -85,6 +85,8 @@ class Dialect(Protocol):
     """What FIX cannot tell is asked over REST."""
     window_ns: int
     """How long after a connection's death one of its requests may still take effect, by the venue's clock."""
+    trade_keys_are_exec_ids: bool
+    """A report's trade keys are ExecID(17) and ExecRefID(19): they may begin anew where the session's numbers do."""
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """The FIX session of an order entry connection. Raises ValueError where the credentials are of no use."""

@@ -34,6 +34,7 @@ _ENTRY_TAGS = tuple(
     for tag in (269, 270, 271, 272, 273, 276, 277, 278, 279, 280, 55, 15, 282, 283, 290, 346, 2446, 1003, 60, 828)
 )
 _UNKNOWN_ORDER = b"1"  # CxlRejReason(102)
+_STATUS_REQUEST = b"H"
 
 
 @lru_cache(maxsize=1024)
@@ -51,6 +52,7 @@ class Generic:
     has_query = True
     has_rest = False
     window_ns = 0
+    trade_keys_are_exec_ids = True
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """See `Dialect`. Numbers persist; a ResendRequest(2) is answered and asked."""
@@ -226,9 +228,13 @@ def _cancel_rejected(f: Fields) -> CancelRejected:
 
 
 def _request_rejected(f: Fields) -> RequestRejected:
-    """Reject(3) and BusinessMessageReject(j) both name our message by RefSeqNum(45)."""
+    """Reject(3) and BusinessMessageReject(j) both name our message by RefSeqNum(45).
+
+    BusinessRejectRefID(379) of a status request's rejection is the order's own ClOrdID(11): that one is not rejected.
+    """
     code = b"373" if f.get(b"35") == b"3" else b"380"
-    return RequestRejected(integer(f, b"45"), None, text(f, b"379"), integer(f, code), text(f, b"58"))
+    name = "" if f.get(b"372") == _STATUS_REQUEST else text(f, b"379")
+    return RequestRejected(integer(f, b"45"), None, name, integer(f, code), text(f, b"58"))
 
 
 def _mass_cancel(f: Fields) -> MassCancelReported:

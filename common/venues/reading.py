@@ -2,29 +2,44 @@
 `pairs` give.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from common.fix.wire import pairs, parse_utc_timestamp
+from common.venues.binance_fields import field_name
 from common.venues.dialect import BadReport
 
 Fields = Mapping[bytes, bytes]
 ZERO = Decimal(0)
 MISC_FEE_NAMES = (b"137", b"138", b"139", b"891")
 
+# FIX's float and int have no exponent. What is longer than any price or quantity is none, and would overflow a product
+# of two or the record that the report is written to.
+_FLOAT = re.compile(rb"-?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})")
+_INT = re.compile(rb"-?[0-9]{1,18}")
+_LATEST_NS = 1 << 63
+
+
+def readable(value: bytes) -> str:
+    """A value as text that can be written anywhere: a byte that is not UTF-8 becomes `\\xNN`. The record keeps the
+    bytes.
+    """
+    return value.decode("utf-8", "backslashreplace")
+
 
 def text(fields: Fields, tag: bytes) -> str:
     """The field as text, "" where it is absent."""
     value = fields.get(tag)
-    return "" if value is None else value.decode("utf-8", "surrogateescape")
+    return "" if value is None else readable(value)
 
 
 def require(fields: Fields, tag: bytes) -> str:
     """The field as text. Raises BadReport where it is absent."""
     value = fields.get(tag)
     if value is None:
-        raise BadReport(f"{text(fields, b'35')} without the field {tag.decode()}, which it must have")
-    return value.decode("utf-8", "surrogateescape")
+        raise BadReport(f"MsgType(35)={text(fields, b'35')} without {_named(tag)}, which it must have")
+    return readable(value)
 
 
 def decimal(fields: Fields, tag: bytes) -> Decimal | None:
@@ -40,25 +55,22 @@ def quantity(fields: Fields, tag: bytes) -> Decimal:
 
 
 def number(value: bytes, tag: bytes) -> Decimal:
-    """`value` of field `tag` as Decimal. Raises BadReport where it is no finite number."""
-    try:
-        result = Decimal(value.decode("ascii"))
-    except (InvalidOperation, UnicodeDecodeError):
-        raise BadReport(f"field {tag.decode()} is no number: {value!r}") from None
-    if not result.is_finite():
-        raise BadReport(f"field {tag.decode()} is no finite number: {value!r}")
-    return result
+    """`value` of field `tag` as Decimal. Raises BadReport where it is none of FIX's floats, or has more than 18 digits
+    before or after the point.
+    """
+    if _FLOAT.fullmatch(value) is None:
+        raise BadReport(f"{_named(tag)} is no number of at most 18 digits before and after the point: {value!r}")
+    return Decimal(value.decode("ascii"))
 
 
 def integer(fields: Fields, tag: bytes) -> int:
-    """The field as int, 0 where it is absent. Raises BadReport."""
+    """The field as int, 0 where it is absent. Raises BadReport where it is none, or has more than 18 digits."""
     value = fields.get(tag)
     if value is None:
         return 0
-    try:
-        return int(value)
-    except ValueError:
-        raise BadReport(f"field {tag.decode()} is no whole number: {value!r}") from None
+    if _INT.fullmatch(value) is None:
+        raise BadReport(f"{_named(tag)} is no whole number of at most 18 digits: {value!r}")
+    return int(value)
 
 
 def time_ns(fields: Fields, tag: bytes) -> int:
@@ -67,9 +79,12 @@ def time_ns(fields: Fields, tag: bytes) -> int:
     if value is None:
         return 0
     try:
-        return parse_utc_timestamp(value)
+        result = parse_utc_timestamp(value)
     except ValueError as error:
-        raise BadReport(f"field {tag.decode()} is no time: {error}") from None
+        raise BadReport(f"{_named(tag)} is no time: {error}") from None
+    if abs(result) >= _LATEST_NS:
+        raise BadReport(f"{_named(tag)} is no time of these centuries: {value!r}")
+    return result
 
 
 def group(raw: bytes, count_tag: bytes, members: Sequence[bytes]) -> list[dict[bytes, bytes]]:
@@ -104,4 +119,9 @@ def fee(fields: Fields, raw: bytes) -> tuple[Decimal, str]:
     entries = group(raw, b"136", MISC_FEE_NAMES)
     asset = entries[0].get(b"138", b"") if entries else b""
     total = sum((quantity(e, b"137") for e in entries if e.get(b"138", b"") == asset), ZERO)
-    return total, asset.decode("utf-8", "surrogateescape")
+    return total, readable(asset)
+
+
+def _named(tag: bytes) -> str:
+    """The field for a person, as `Name(tag)` where its name is known."""
+    return f"{field_name(int(tag))}({tag.decode()})"

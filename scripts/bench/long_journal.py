@@ -61,11 +61,14 @@ class Desk:
 
     def connected(self, venue: str) -> list[Payload]:
         """A session comes up: Logon(A) both ways, in step, opened."""
-        states = [SessionState.CONNECTING, SessionState.LOGGED_ON, SessionState.CAUGHT_UP, SessionState.OPENED]
-        words: list[Payload] = [self._changed(venue, state) for state in states]
-        words.insert(1, self._sent(venue, "A", "98=0|108=30|"))
-        words.insert(2, self._heard(venue, "A", "98=0|108=30|"))
-        return words
+        return [
+            self._changed(venue, SessionState.CONNECTING),
+            self._sent(venue, "A", "98=0|108=30|"),
+            self._heard(venue, "A", "98=0|108=30|"),
+            self._changed(venue, SessionState.LOGGED_ON),
+            self._changed(venue, SessionState.CAUGHT_UP),
+            self._changed(venue, SessionState.OPENED),
+        ]
 
     def numbers_set(self, venue: str) -> list[Payload]:
         """The end: by hand both numbers begin at 1 again."""

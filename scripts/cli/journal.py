@@ -1,8 +1,10 @@
 """`fixring journal`: read, check, follow, search and salvage a journal; every command takes a folder, so that a copy
 can be examined."""
 
+import math
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +18,10 @@ import zmq
 
 from common.config import load
 from common.exit_status import ExitStatus
-from common.journal import Damage, FormatTooNew, JournalError, OsFiles, Reader, salvage, verify
+from common.journal import Damage, FormatTooNew, JournalError, OsFiles, Reader, ReadFailed, salvage, verify
 from scripts.cli.errors import CommandError
-from scripts.journal.past import Past, Shadow, past_text
-from scripts.journal.replay import Pace, blocks
+from scripts.journal.past import Past, past_text
+from scripts.journal.replay import Block, Pace, blocks
 from scripts.journal.select import (
     Filter,
     OrderTrail,
@@ -32,6 +34,7 @@ from scripts.journal.select import (
     parse_point,
     select,
 )
+from scripts.journal.shadow import Shadow
 from scripts.journal.stats import Stats, gather
 from scripts.journal.story import story
 from scripts.journal.words import document, line, payload_of, time_text
@@ -53,18 +56,46 @@ def journal() -> None:
 
 
 def checked(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Journal errors become a line and an exit status: damage is 7, everything else 1."""
+    """Journal errors become a line and an exit status: damage and what cannot be read are 7, everything else 1."""
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
         try:
             return command(*arguments, **options)
-        except (Damage, FormatTooNew) as error:
-            raise CommandError(str(error), ExitStatus.INTEGRITY) from error
         except JournalError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(str(error), status_of(error)) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = error.filename or "the journal"
+            text = f"{where} cannot be read: {error.strerror or error}. Check the disk and the permissions"
+            raise CommandError(text, ExitStatus.INTEGRITY) from error
 
     return run
+
+
+def status_of(error: JournalError) -> ExitStatus:
+    """7 for what an integrity check refuses or the disk does not give, else 1."""
+    return ExitStatus.INTEGRITY if isinstance(error, Damage | FormatTooNew | ReadFailed) else ExitStatus.FAILURE
+
+
+class Number(click.FloatRange):
+    """A finite number in a range that begins above 0, or 0 itself, which has a meaning of its own."""
+
+    def __init__(self, least: float, most: float, zero: str) -> None:
+        """`zero` says what 0 means."""
+        super().__init__(least, most)
+        self._zero = zero
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number. Anything else, nan and infinities included, is wrong usage."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if number != 0 and not (self.min or 0) <= number <= (self.max or 0):
+            self.fail(f"{value!r} is no number from {self.min} to {self.max:,}, nor 0 ({self._zero})", param, ctx)
+        return number
 
 
 def folder_or_configured(folder: Path | None) -> Path:
@@ -122,7 +153,7 @@ def show(shown: Shown, as_json: bool) -> None:
 @journal.command()
 @FOLDER
 @filters
-@click.option("-n", "--lines", default=20, show_default=True, help="So many records.")
+@click.option("-n", "--lines", type=click.IntRange(min=0), default=20, show_default=True, help="So many records.")
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on with what is written from now on.")
 @AS_JSON
 @checked
@@ -140,6 +171,8 @@ def tail(
     as_json: bool,
 ) -> None:
     """The last records, readable, with their FIX messages decoded."""
+    if following and end:
+        raise CommandError("--follow has no end: leave out --to, or leave out --follow", ExitStatus.USAGE)
     place = Range(folder, start, end)
     wanted = make_filter(place.reader, session, order, kinds, writer, ticks)
     seen = place.reader.durable_lsn()
@@ -190,6 +223,7 @@ def grep(
 @journal.command("verify")
 @FOLDER
 @AS_JSON
+@checked
 def verify_command(folder: Path | None, as_json: bool) -> None:
     """Read every byte and check it. Exit status 7 on damage, with file, offset and LSN."""
     path = folder_or_configured(folder)
@@ -202,8 +236,6 @@ def verify_command(folder: Path | None, as_json: bool) -> None:
             place = {"file": error.file, "offset": error.offset, "lsn": error.lsn, "why": error.why}
             click.echo(orjson.dumps({"ok": False, "folder": str(path), "damage": place}))
         raise CommandError(str(error), ExitStatus.INTEGRITY) from error
-    except JournalError as error:
-        raise CommandError(str(error), status_of(error)) from error
     seconds = time.perf_counter() - began
     records = verdict.last_lsn - verdict.first_lsn + 1
     rate = round(records / seconds) if seconds else 0
@@ -221,11 +253,6 @@ def verify_command(folder: Path | None, as_json: bool) -> None:
             "acknowledged, and the next start cuts them. In a running journal they are the batch being written."
         )
     click.echo(f"{records:,} records in {seconds:.2f} s, {rate:,} a second.")
-
-
-def status_of(error: JournalError) -> ExitStatus:
-    """7 for what an integrity check refuses, else 1."""
-    return ExitStatus.INTEGRITY if isinstance(error, Damage | FormatTooNew) else ExitStatus.FAILURE
 
 
 @journal.command()
@@ -350,10 +377,20 @@ def explain(order: str, folder: Path | None, as_json: bool) -> None:
 @FROM
 @TO
 @click.option(
-    "--speed", default=0.0, show_default=True, help="So many times as fast as recorded; 1 its own pace, 0 at once."
+    "--speed",
+    type=Number(0.001, 1_000_000, "at once"),
+    default=0.0,
+    show_default=True,
+    help="So many times as fast as recorded; 1 its own pace, 0 at once.",
 )
 @click.option("--publish", metavar="ENDPOINT", default="", help="Bind a ZeroMQ PUB there and publish the frames.")
-@click.option("--wait", "wait_s", default=0.0, help="With --publish: so long for a subscriber, in seconds.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=Number(0.001, 86_400, "not at all"),
+    default=0.0,
+    help="With --publish: so long for a subscriber, in seconds.",
+)
 @click.option("--shadow", is_flag=True, help="Feed the real folds and compare them with the recorded state hashes.")
 @AS_JSON
 @checked
@@ -397,36 +434,102 @@ def _replay_shadow(place: Range, pace: Pace, as_json: bool) -> None:
     rate = round(count / (time.perf_counter() - began))
     differs = shadow.differs
     if as_json:
-        place_of = {"actor": differs.actor, "at_lsn": differs.at_lsn, "record": shadow.differs_lsn} if differs else None
-        click.echo(orjson.dumps({"records": count, "compared": shadow.compared, "agreed": shadow.agreed_lsn,
-                                 "differs": place_of, "records_per_s": rate}))  # fmt: skip
+        click.echo(orjson.dumps({"records": count, "compared": sum(shadow.hashes.values()), "hashes": shadow.hashes,
+                                 "steps": shadow.steps, "agreed": shadow.agreed_lsn,
+                                 "differs": differs and differs._asdict(), "records_per_s": rate}))  # fmt: skip
     else:
-        click.echo(f"{count:,} records, {rate:,} a second; {shadow.compared} state hashes compared.")
+        click.echo(f"{count:,} records, {rate:,} a second.\n{_compared_text(shadow)}")
     if differs is not None:
-        after = shadow.agreed_lsn.get(differs.actor, 0)
-        raise CommandError(
-            f"the state of {differs.actor} at record {differs.at_lsn} is not the recorded one (record "
-            f"{shadow.differs_lsn}); the first record that was folded otherwise lies after {after}",
-            ExitStatus.INTEGRITY,
-        )
+        raise CommandError(differs.text(), ExitStatus.INTEGRITY)
+
+
+def _compared_text(shadow: Shadow) -> str:
+    """What was compared, and in words what was not."""
+    compared = [f"{count} of {actor}" for actor, count in shadow.hashes.items() if count]
+    without = [actor for actor, count in shadow.hashes.items() if not count]
+    lines = [f"State hashes compared: {', '.join(compared)}."] if compared else []
+    if without:
+        lines.append(f"No state hash of {' and '.join(without)} in this range: nothing was proved of {_them(without)}.")
+    for session, count in shadow.steps.items():
+        lines.append(f"{session}: the numbers compared in {count} records of connections and logons.")
+    if not shadow.steps:
+        lines.append("No session connected in this range: nothing was proved of sessions.")
+    return "\n".join(lines)
+
+
+def _them(names: list[str]) -> str:
+    return "it" if len(names) == 1 else "them"
+
+
+class Publisher:
+    """The stack's own stream at an endpoint: gives every block to whoever subscribed, and waits for a slow one."""
+
+    def __init__(self, endpoint: str) -> None:
+        """Raises CommandError where the endpoint cannot be had."""
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._context.socket(zmq.XPUB)
+        self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+        self._endpoint = endpoint
+        self._subscribed: set[bytes] = set()
+        self.sent = self.unheard = 0
+        try:
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            self.close()
+            raise CommandError(f"{endpoint}: {error}: name another endpoint", ExitStatus.USAGE) from error
+
+    def wait(self, seconds: float) -> None:
+        """Return when somebody has subscribed. Raises CommandError where nobody does in time."""
+        if not self._socket.poll(int(seconds * 1000)):
+            raise CommandError(f"nobody subscribed to {self._endpoint} within {seconds} s", ExitStatus.TIMEOUT)
+
+    def publish(self, block: Block) -> None:
+        """Send one block, and count whether anybody was there for it."""
+        while self._socket.poll(0):
+            word = self._socket.recv()
+            (self._subscribed.add if word[:1] == b"\1" else self._subscribed.discard)(word[1:])
+        self._socket.send(block.frames)
+        if self._subscribed:
+            self.sent += len(block.records)
+        else:
+            self.unheard += len(block.records)
+
+    def finish(self) -> None:
+        """Return when every subscriber that is still there was given everything."""
+        self._socket.close(linger=-1)
+        # A thread of its own: the wait in ZeroMQ would hold back Ctrl-C.
+        ending = threading.Thread(target=self._context.term, daemon=True)
+        ending.start()
+        ending.join()
+
+    def close(self) -> None:
+        """End at once, whatever was not given away."""
+        self._context.destroy(linger=0)
+
+    def document(self) -> dict[str, object]:
+        """For JSON."""
+        return {"records": self.sent, "unheard": self.unheard, "endpoint": self._endpoint}
+
+    def text(self) -> str:
+        """How much was sent, and how much nobody was there for."""
+        unheard = f" {self.unheard:,} went to nobody: there was no subscriber (see --wait)." if self.unheard else ""
+        return f"{self.sent:,} records sent to the subscribers of {self._endpoint}.{unheard}"
 
 
 def _replay_stream(place: Range, pace: Pace, endpoint: str, wait_s: float, as_json: bool) -> None:
-    count = 0
-    with zmq.Context() as context, context.socket(zmq.XPUB) as sock:
-        sock.setsockopt(zmq.XPUB_NODROP, 1)
-        sock.setsockopt(zmq.LINGER, 1000)
-        try:
-            sock.bind(endpoint)
-        except zmq.ZMQError as error:
-            raise CommandError(f"{endpoint}: {error}: name another endpoint", ExitStatus.USAGE) from error
-        if wait_s and not sock.poll(int(wait_s * 1000)):
-            raise CommandError(f"nobody subscribed to {endpoint} within {wait_s} s", ExitStatus.TIMEOUT)
+    publisher = Publisher(endpoint)
+    try:
+        if wait_s:
+            publisher.wait(wait_s)
         for block in blocks(place.reader, place.from_lsn, place.upto_lsn):
             pace.wait(block.records[0].stamp_ns)
-            sock.send(block.frames)
-            count += len(block.records)
-    if as_json:
-        click.echo(orjson.dumps({"records": count, "endpoint": endpoint}))
-    else:
-        click.echo(f"{count:,} records published on {endpoint}.")
+            publisher.publish(block)
+    except BaseException:
+        publisher.close()
+        raise
+    try:
+        publisher.finish()
+    except KeyboardInterrupt:
+        text = f"interrupted: of {publisher.sent:,} records the last ones did not reach every subscriber"
+        raise CommandError(text) from None
+    click.echo(orjson.dumps(publisher.document()) if as_json else publisher.text())

@@ -1,6 +1,7 @@
 """`fixring kill` and `fixring resume`: straight to every session and account, whatever else still runs."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import click
@@ -9,6 +10,7 @@ import orjson
 from common.actor.control import Answers, NotRunning, ask_all
 from common.config import Config, load
 from common.exit_status import ExitStatus
+from common.instant import NS_PER_S
 from scripts.cli.errors import CommandError
 
 ANSWER_S = 2.0
@@ -16,12 +18,17 @@ POLL_S = 0.1
 
 
 class Standing(NamedTuple):
-    """How one venue stands under the kill switch. `by` says who vouches that nothing is open, "" nobody yet."""
+    """How one venue stands under the kill switch. `by` says who vouches that nothing is open, "" nobody yet.
+
+    `watching_until_ns` is when what was under way at the kill can take effect no more, by the wall clock; 0 where it
+    cannot already.
+    """
 
     venue: str
     latched: bool
     by: str
     text: str
+    watching_until_ns: int = 0
 
 
 @click.command()
@@ -33,7 +40,9 @@ def kill(wait_s: float, as_json: bool) -> None:
     """Stop trading: refuse every new order, cancel every open one, verify that nothing is left.
 
     The latch is a file of each session and account, so it outlives them; `fixring resume` takes it off. Works with the
-    journal, orders or risk stopped. Exit status 5 when something may still be open after the wait, 4 when nothing runs.
+    journal, orders or risk stopped. Where only the account can look, what was under way may still arrive: the account
+    goes on looking, and cancelling, until the time that is shown. Exit status 5 when something may still be open after
+    the wait, 4 when nothing runs.
     """
     config = load()
     actors = _actors(config)
@@ -100,16 +109,34 @@ def _standing(venue: str, answers: Answers) -> Standing:
     if session.get("kill") == "clear":
         return Standing(venue, latched, "session", f"nothing is open, confirmed over FIX{note}")
     if account.get("nothing_open"):
-        return Standing(venue, latched, "account", f"nothing is open, confirmed over REST{note}")
+        return _by_account(venue, latched, account, note)
     if not session and not account:
         return Standing(venue, False, "", "neither its session nor its account answers")
     left = session.get("may_be_open", "an unknown number of")
     return Standing(venue, latched, "", f"cancelling; {left} orders may be open{note}")
 
 
+def _by_account(venue: str, latched: bool, account: dict[str, Any], note: str) -> Standing:
+    if account.get("verified"):
+        return Standing(venue, latched, "account", f"nothing is open, confirmed over REST{note}")
+    until_ns = int(account.get("watching_until_ns", 0))
+    until = datetime.fromtimestamp(until_ns // NS_PER_S, UTC)
+    watching = f"watching for what may still be under way until {until:%H:%M:%S} UTC"
+    return Standing(venue, latched, "account", f"nothing is open over REST; {watching}{note}", until_ns)
+
+
 def _show(standings: list[Standing], as_json: bool) -> None:
     if as_json:
-        venues = {s.venue: {"latched": s.latched, "clear": bool(s.by), "by": s.by, "text": s.text} for s in standings}
+        venues = {
+            s.venue: {
+                "latched": s.latched,
+                "clear": bool(s.by),
+                "by": s.by,
+                "text": s.text,
+                "watching_until_ns": s.watching_until_ns,
+            }
+            for s in standings
+        }
         click.echo(orjson.dumps({"venues": venues}))
         return
     for standing in standings:

@@ -3,14 +3,17 @@
 The facts that a fold needs of a venue (base assets, windows) come from today's configuration.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from common.actor.snapshots import load_newest
 from common.config import Config
 from common.journal import OsFiles, Reader, Record
-from common.journal.snapshots import KEPT, snapshot_folder, verified_lsns
-from common.messages import HASH_EVERY, Inbound, Kind, Outbound, Payload, SessionChanged, StateHash
+from common.journal.segments import first_lsns, read_header, segment_name
+from common.messages import Payload
+from common.venues.dialect import Dialect
+from common.venues.registry import find_dialect
 from scripts.decimals import short
 from scripts.journal.words import payload_of, plain, time_text
 from services.orders.books import Books
@@ -22,41 +25,11 @@ from services.orders.views import order_event, position_event
 from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings
 from services.risk.state import RiskState
-from services.session.make_snapshot import newest_folded
-from services.session.recovery import Folded
+from services.session.history import History
+from services.session.records import OWN_KINDS
+from services.session.recovery import Folded, load_folded
 
-
-class SessionPast:
-    """What the log says of one session: its last word, and the next numbers."""
-
-    def __init__(self) -> None:
-        """Nothing is known."""
-        self.state = ""
-        self.generation = self.connection = self.next_outbound = self.next_inbound = self.lsn = 0
-
-    @classmethod
-    def of(cls, folded: Folded) -> "SessionPast":
-        """What a snapshot of the session says."""
-        past, history = cls(), folded.history
-        past.state, past.lsn = history.state.value, folded.lsn
-        past.generation, past.connection = history.generation, history.connection
-        past.next_outbound, past.next_inbound = history.next_outbound, history.next_inbound
-        return past
-
-    def apply(self, record: Record, payload: SessionChanged | Outbound | Inbound) -> None:
-        """One record of the session; one that is in it already changes nothing."""
-        if record.lsn <= self.lsn:
-            return
-        if isinstance(payload, SessionChanged):
-            self.state = payload.state.value
-            self.next_outbound, self.next_inbound = payload.next_outbound, payload.next_inbound
-        elif payload.generation != self.generation:
-            self.next_outbound = self.next_inbound = 1
-        self.generation, self.connection, self.lsn = payload.generation, payload.connection, record.lsn
-        if isinstance(payload, Outbound):
-            self.next_outbound = max(self.next_outbound, payload.msg_seq_num + 1)
-        elif isinstance(payload, Inbound):
-            self.next_inbound = max(self.next_inbound, payload.msg_seq_num + 1)
+SESSION = "session@"
 
 
 class Past:
@@ -64,7 +37,9 @@ class Past:
 
     def __init__(self, config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> None:
         """Before the first record, or with `reader`, the journal's, at its newest snapshots up to `upto_lsn`."""
-        self.sessions: dict[str, SessionPast] = {}
+        self._config = config
+        self.sessions: dict[str, Folded] = {}
+        """By writer: each configured session, and each that the log has records of."""
         if reader is None:
             orders, risk = orders_settings(config), risk_settings(config)
             books = Books({name: venue.facts for name, venue in orders.venues.items()})
@@ -72,15 +47,10 @@ class Past:
         else:
             books = newest_books(config, reader, upto_lsn)
             self.risk = newest_state(config, reader, upto_lsn)
-            for venue in config.venues:
-                folded = newest_folded(venue, config, reader, upto_lsn)
-                if folded.lsn:
-                    self.sessions[venue] = SessionPast.of(folded)
+            for writer in session_writers(config, reader):
+                self.sessions[writer] = _newest_session(writer, config, reader, upto_lsn)
         self.orders = Fold(books)
-        known = [books.lsn, self.risk.lsn, *(session.lsn for session in self.sessions.values())]
-        if reader is not None:
-            known += [0] * (len(config.venues) - len(self.sessions))
-        self.next_lsn = min(known) + 1
+        self.next_lsn = min(books.lsn, self.risk.lsn, *(folded.lsn for folded in self.sessions.values())) + 1
         self.lsn, self.stamp_ns = books.lsn, books.stamp_ns
 
     def apply(self, record: Record) -> Payload | None:
@@ -90,11 +60,27 @@ class Past:
             self.orders.apply(record)
         if record.lsn > self.risk.lsn:
             self.risk.apply(record, payload if record.kind in self.risk.kinds else None)
-        if isinstance(payload, SessionChanged | Outbound | Inbound):
-            self.sessions.setdefault(payload.session, SessionPast()).apply(record, payload)
+        if record.writer.startswith(SESSION) and record.writer not in self.sessions:
+            self.sessions[record.writer] = _fresh_session(record.writer, self._config)
+        for folded in self.sessions.values():
+            if record.lsn > folded.lsn:
+                if payload is None and record.kind in OWN_KINDS:
+                    # Bytes that do not decode: passed over, as orders and risk do.
+                    folded.lsn = record.lsn
+                else:
+                    folded.apply(record)
         if record.lsn > self.lsn:
             self.lsn, self.stamp_ns = record.lsn, record.stamp_ns
         return payload
+
+    def digests(self) -> dict[str, bytes]:
+        """The hash of each actor's state that stands at the last record, by the actor's name."""
+        found = {}
+        if self.orders.books.lsn == self.lsn:
+            found["orders"] = self.orders.books.digest()
+        if self.risk.lsn == self.lsn:
+            found["risk"] = risk_digest(self.risk)
+        return found | {name: folded.digest() for name, folded in self.sessions.items() if folded.lsn == self.lsn}
 
     def document(self) -> dict[str, object]:
         """Everything, JSON-ready."""
@@ -110,7 +96,11 @@ class Past:
             "positions": [
                 plain(position_event(position, self.lsn, 0, "")) for _, position in sorted(books.positions.items())
             ],
-            "sessions": {name: vars(session) for name, session in sorted(self.sessions.items())},
+            "sessions": {
+                writer.removeprefix(SESSION): _session_document(folded.history)
+                for writer, folded in sorted(self.sessions.items())
+                if folded.highest_epoch
+            },
             "risk": {
                 "killed": self.risk.killed,
                 "halts": sorted(" ".join(part for part in halt if part) for halt in self.risk.halts),
@@ -126,61 +116,60 @@ class Past:
                 ],
                 "open_orders": dict(sorted(self.risk.exposure.open_orders.items())),
             },
-            "digests": {"orders": books.digest().hex(), "risk": self.risk.digest().to_bytes(8, "little").hex()},
+            "digests": {"orders": books.digest().hex(), "risk": risk_digest(self.risk).hex()},
         }
 
 
-class Shadow:
-    """The real folds beside the recorded hashes: each StateHash must be what the shadow came to.
+def risk_digest(state: RiskState) -> bytes:
+    """The hash of risk's state as the log has it."""
+    return state.digest().to_bytes(8, "little")
 
-    `differs` is the first that is not, and `agreed_lsn` the last place where both were the same: the record whose
-    folding went another way lies between.
+
+def session_writers(config: Config, reader: Reader) -> list[str]:
+    """Every session that is configured or has records in the closed part of the log, kept or not, by its writer's name.
+
+    Raises JournalError.
     """
-
-    def __init__(self, config: Config, reader: Reader) -> None:
-        """Before the first record of the journal; where that was dropped, at the oldest snapshots that are kept."""
-        self.past = Past(config) if reader.first_lsn() == 1 else Past(config, reader, _oldest_lsn(config, reader))
-        self.compared = 0
-        self.agreed_lsn: dict[str, int] = {}
-        self.differs: StateHash | None = None
-        self.differs_lsn = 0
-        self._digests: dict[tuple[str, int], bytes] = {}
-
-    def apply(self, record: Record) -> None:
-        """Fold, remember the digests where the actors take theirs, compare where one was recorded."""
-        payload = self.past.apply(record)
-        orders, risk = self.past.orders.books, self.past.risk
-        if record.lsn % HASH_EVERY == 0 and orders.lsn == record.lsn:
-            self._digests["orders", record.lsn] = orders.digest()
-        if record.lsn % HASH_EVERY == 0 and risk.lsn == record.lsn:
-            self._digests["risk", record.lsn] = risk.digest().to_bytes(8, "little")
-        if record.kind == Kind.STATE_HASH and isinstance(payload, StateHash) and self.differs is None:
-            self._compare(record, payload)
-
-    def _compare(self, record: Record, told: StateHash) -> None:
-        ours = self._digests.get((told.actor, told.at_lsn))
-        if ours is None:
-            return
-        self.compared += 1
-        if ours == told.digest:
-            self.agreed_lsn[told.actor] = told.at_lsn
-        else:
-            self.differs, self.differs_lsn = told, record.lsn
-
-    def run(self, records: Iterable[Record]) -> None:
-        """Fold all; ends at the first difference."""
-        for record in records:
-            self.apply(record)
-            if self.differs is not None:
-                return
+    names = {f"{SESSION}{venue}" for venue in config.venues}
+    files = OsFiles()
+    for start in first_lsns(files, reader.folder)[-1:]:
+        path = f"{reader.folder}/{segment_name(start)}"
+        handle = files.open(path, write=False)
+        try:
+            names |= {name for name in read_header(files, handle, path).writers().by_name if name.startswith(SESSION)}
+        finally:
+            files.close(handle)
+    return sorted(names)
 
 
-def _oldest_lsn(config: Config, reader: Reader) -> int:
-    """Where the last of the actors' oldest snapshots stands: each of them has one there or before."""
-    folder, files = snapshot_folder(reader.folder), OsFiles()
-    names = ["orders", "risk", *(f"session@{venue}" for venue in config.venues)]
-    oldest = [verified_lsns(folder, files, name, reader, KEPT)[-1:] for name in names]
-    return max((lsn for found in oldest for lsn in found), default=0)
+def _fresh_session(writer: str, config: Config) -> Folded:
+    venue = writer.removeprefix(SESSION)
+    return Folded(writer, venue, _dialect(venue, config))
+
+
+def _newest_session(writer: str, config: Config, reader: Reader, upto_lsn: int | None) -> Folded:
+    venue = writer.removeprefix(SESSION)
+    dialect = _dialect(venue, config)
+    loaded = load_newest(config, writer, lambda data: load_folded(data, writer, venue, dialect), reader, upto_lsn)
+    return loaded or Folded(writer, venue, dialect)
+
+
+def _dialect(venue: str, config: Config) -> Dialect:
+    # Of a venue that is configured no more the numbers and the state are told, which no dialect decides.
+    return find_dialect(config.venues[venue].dialect if venue in config.venues else "generic")
+
+
+def _session_document(history: History) -> dict[str, object]:
+    return {
+        "state": history.state.value,
+        "generation": history.generation,
+        "connection": history.connection,
+        "next_outbound": history.next_outbound,
+        "next_inbound": history.next_inbound,
+        "latched": history.latched,
+        "logged_out_by_hand": history.logged_out_by_hand,
+        "halted": history.halted,
+    }
 
 
 def past_text(found: Mapping[str, Any]) -> str:
@@ -196,7 +185,7 @@ def past_text(found: Mapping[str, Any]) -> str:
         ],
         "sessions": [
             f"{name:<10} {session['state']:<14} connection {session['connection']} generation {session['generation']} "
-            f"next out {session['next_outbound']} in {session['next_inbound']}"
+            f"next out {session['next_outbound']} in {session['next_inbound']}{_session_flags(session)}"
             for name, session in found["sessions"].items()
         ],
         "risk": flags
@@ -210,6 +199,12 @@ def past_text(found: Mapping[str, Any]) -> str:
     for title, rows in parts.items():
         lines += ["", title, *(f"  {row}" for row in rows or ["none"])]
     return "\n".join(lines)
+
+
+def _session_flags(session: Mapping[str, Any]) -> str:
+    flags = ["latched"] * session["latched"] + ["logged out by hand"] * session["logged_out_by_hand"]
+    flags += [f"halted: {session['halted']}"] if session["halted"] else []
+    return "".join(f", {flag}" for flag in flags)
 
 
 def _order_text(order: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from common.messages import (
     Attempt,
     CancelOrder,
     CancelRejected,
+    Discrepancy,
     ExecutionReport,
     Expired,
     GapFilled,
@@ -31,6 +32,7 @@ from common.messages import (
 from scripts.journal.words import fix_text, kind_name, payload_of
 
 _RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_NS_PER_US = 1000
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -70,12 +72,15 @@ def first_lsn_at(reader: Reader, point: Point | None) -> int:
 
 
 def last_lsn_at(reader: Reader, point: Point | None) -> int | None:
-    """The last record of the range up to `point`; None for no end."""
+    """The last record of the range up to `point`; None for no end. A time ends with its microsecond, since that is what
+    a printed stamp was cut to.
+    """
     if point is None:
         return None
     if point.lsn is not None:
         return point.lsn
-    return reader.first_at((point.stamp_ns or 0) + 1) - 1
+    cut_ns = (point.stamp_ns or 0) // _NS_PER_US * _NS_PER_US
+    return reader.first_at(cut_ns + _NS_PER_US) - 1
 
 
 @dataclass
@@ -104,8 +109,8 @@ class OrderTrail:
 
     @classmethod
     def _by_request(cls, text: str, reader: Reader) -> "OrderTrail":
-        for _, payload in select(reader, Filter(kinds=frozenset({"OUTBOUND"})), reader.first_lsn(), None):
-            command = payload.command if isinstance(payload, Outbound) else None
+        for _, payload in select(reader, Filter(kinds=frozenset({"OUTBOUND", "REFUSED"})), reader.first_lsn(), None):
+            command = payload.command if isinstance(payload, Outbound | Refused) else None
             match command:
                 case NewOrder() if command.cl_ord_id == text:
                     return cls((command.strategy, command.number))
@@ -121,7 +126,8 @@ class OrderTrail:
             case Inbound():
                 return self._event(payload)
             case Refused():
-                return self._named(payload.strategy, payload.number) or self._command(payload.command)
+                # Both are asked: the command teaches the names and attempts that later records use.
+                return self._command(payload.command) or self._named(payload.strategy, payload.number)
             case Withdrawn():
                 return payload.attempt in self.attempts
             case GapFilled():
@@ -130,6 +136,8 @@ class OrderTrail:
                 return self._named(payload.strategy, payload.number)
             case Answer():
                 return self._answer(payload)
+            case Discrepancy():
+                return self.name is not None and payload.subject == f"{self.name[0]}/{self.name[1]}"
         return False
 
     def _named(self, strategy: str, number: int) -> bool:

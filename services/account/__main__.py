@@ -9,6 +9,7 @@ from common.config import Config, ConfigError
 from common.journal import OsFiles
 from common.latch import Latch
 from common.messages import Ask
+from common.venues.registry import find_dialect
 from services.account.core import AccountCore, AccountSettings
 from services.account.rest import Rest, RestSettings, binance_api
 
@@ -20,7 +21,8 @@ def build(config: Config, name: str) -> Shell:
         raise ConfigError(f"venue {name!r}: not configured, or without [rest] and [credentials]")
     rest, credentials, resolve = venue.rest, venue.credentials, config.paths.resolve
     latch = Latch(str(config.emergency_folder), f"account@{name}.latch", OsFiles())
-    core = AccountCore(AccountSettings(name, tuple(venue.instruments)), latch)
+    window_ns = find_dialect(venue.dialect).window_ns
+    core = AccountCore(AccountSettings(name, tuple(venue.instruments), window_ns), latch)
     try:
         api_key = resolve(credentials.api_key_file).read_text("ascii").strip()
         private_key = resolve(credentials.private_key_file).read_text("ascii").strip()

@@ -4,8 +4,9 @@ switch.
 Theory of operation. Questions come over a PULL link and wait in a queue; the worker has one at a time. An answer is
 appended to the journal, whence orders takes it; while the journal is away answers are kept, as many as have room, for
 a question whose answer was lost is asked again. Under the kill latch the account cancels every open order of every
-configured symbol and asks what is left, over and over until nothing is; that goes before every question and needs no
-journal.
+configured symbol and asks what is left, over and over; that goes before every question and needs no journal. A sweep
+that finds nothing is told as such at once, but what a session sent on a connection that has died may take effect for
+the venue's window after the kill: sweeps go on until one that began behind that window finds nothing.
 """
 
 from collections import deque
@@ -28,15 +29,21 @@ MAX_KEPT_ANSWERS = 2_000
 SWEEP_PAUSE_NS = 200 * NS_PER_MS
 """Between two sweeps of the kill switch, while something is left or a call failed."""
 
+WATCH_PAUSE_NS = 1_000 * NS_PER_MS
+"""Between two sweeps while nothing is left and something may be under way yet."""
+
 FIRST = frozenset({"cancel_all"})
 BULK = frozenset({"open_orders", "balances", "time"})
 
 
 class AccountSettings(msgspec.Struct, frozen=True):
-    """One account: its venue and the symbols that the kill switch sweeps."""
+    """One account: its venue, the symbols that the kill switch sweeps, and how long after the death of a connection one
+    of its requests may still take effect there.
+    """
 
     venue: str
     symbols: tuple[str, ...]
+    window_ns: int
 
 
 class AccountCore(Core):
@@ -56,6 +63,9 @@ class AccountCore(Core):
         self._sweep: deque[tuple[str, str]] = deque()
         self._sweep_left = 0
         self._sweep_boot_ns: int | None = None
+        self._sweep_began_ns = 0
+        self._watch_until_ns = 0
+        self._nothing_left = False
         self._swept = False
         self._killed_by = ""
         self._asked = self._answered = self._failed = self._dropped = 0
@@ -69,7 +79,8 @@ class AccountCore(Core):
         self._latch.load()
         self._appender.request_epoch(now)
         if self._latch.set:
-            self._begin_sweep()
+            self._watch(now)
+            self._begin_sweep(now)
         self._work(now)
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
@@ -108,7 +119,7 @@ class AccountCore(Core):
         """Ask the journal again, sweep again."""
         self._appender.timer(now)
         if self._sweep_boot_ns is not None and now.boot_ns >= self._sweep_boot_ns:
-            self._begin_sweep()
+            self._begin_sweep(now)
             self._work(now)
 
     def turn_ended(self, now: Instant) -> None:
@@ -131,7 +142,10 @@ class AccountCore(Core):
             "lsn": self._appender.last_lsn,
             "latched": self._latch.set,
             "latch_failure": self._latch.failure,
-            "nothing_open": self._latch.set and self._swept,
+            "kill": self._kill_state,
+            "nothing_open": self._latch.set and self._nothing_left,
+            "verified": self._latch.set and self._swept,
+            "watching_until_ns": self._watching_until_ns(now),
             "waiting": sum(len(queue) for queue in self._queues),
             "asked": self._asked,
             "answered": self._answered,
@@ -179,9 +193,28 @@ class AccountCore(Core):
 
     # ---- the kill switch ----
 
-    def _begin_sweep(self) -> None:
+    def _watch(self, now: Instant) -> None:
+        """From now on nothing new is sent; what was sent may take effect until the venue's window is over."""
+        self._watch_until_ns = now.boot_ns + self._settings.window_ns
+        self._nothing_left = self._swept = False
+
+    @property
+    def _kill_state(self) -> str:
+        """Where the kill switch stands: "off", "cancelling", "watching" (nothing is open as yet) or "clear"."""
+        if not self._latch.set:
+            return "off"
+        return "clear" if self._swept else "watching" if self._nothing_left else "cancelling"
+
+    def _watching_until_ns(self, now: Instant) -> int:
+        """Until when something may be under way that nobody has seen, by the wall clock; 0 where nothing may."""
+        if not self._latch.set or self._swept:
+            return 0
+        return now.wall_ns + max(0, self._watch_until_ns - now.boot_ns)
+
+    def _begin_sweep(self, now: Instant) -> None:
         """Every symbol: cancel all, then see what is left."""
         self._sweep_boot_ns = None
+        self._sweep_began_ns = now.boot_ns
         self._sweep_left = 0
         symbols = self._settings.symbols
         self._sweep.extend(("cancel_all", symbol) for symbol in symbols)
@@ -191,16 +224,23 @@ class AccountCore(Core):
         what, _ = self._sweep.popleft()
         if answer.failed or (what == "open_orders" and answer.orders):
             self._sweep_left += max(1, len(answer.orders))
+            self._nothing_left = False
         if self._sweep:
             return
         if self._sweep_left:
-            self._swept = False
             self._sweep_boot_ns = now.boot_ns + SWEEP_PAUSE_NS
-        else:
-            self._swept = True
-            self.note("info", "nothing_open", venue=self._settings.venue)
-            done = OperatorAct(self.name, "kill", self._killed_by, "verified over REST: no order is open")
-            self._keep(Kind.OPERATOR, done, now)
+            return
+        if not self._nothing_left:
+            self._nothing_left = True
+            until_ns = self._watching_until_ns(now)
+            self.note("info", "nothing_open", venue=self._settings.venue, watching_until_ns=until_ns)
+        if self._sweep_began_ns < self._watch_until_ns:
+            # The sweep that ends the watch is not to begin a pause too late.
+            self._sweep_boot_ns = max(now.boot_ns, min(now.boot_ns + WATCH_PAUSE_NS, self._watch_until_ns))
+            return
+        self._swept = True
+        done = OperatorAct(self.name, "kill", self._killed_by, "verified over REST: no order is open")
+        self._keep(Kind.OPERATOR, done, now)
 
     def _control(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
         ok, text = self._act(request, now)
@@ -221,7 +261,7 @@ class AccountCore(Core):
         if not self._latch.release():
             return False, f"the latch stays: {self._latch.failure}"
         self._sweep.clear()
-        self._sweep_boot_ns, self._swept = None, False
+        self._sweep_boot_ns, self._nothing_left, self._swept = None, False, False
         # A call under way is of the sweep that ends here; the next sweep asks again.
         self._calling_sweep = False
         self._keep(Kind.OPERATOR, OperatorAct(self.name, "resume", request.by), now)
@@ -230,8 +270,8 @@ class AccountCore(Core):
     def _kill(self, request: ControlRequest, now: Instant) -> tuple[bool, str]:
         self._latch.latch()
         self._killed_by = request.by
-        self._swept = False
+        self._watch(now)
         self._keep(Kind.OPERATOR, OperatorAct(self.name, "kill", request.by, "latched"), now)
         if not self._sweep:
-            self._begin_sweep()
+            self._begin_sweep(now)
         return True, "latched; cancelling everything"

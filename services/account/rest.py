@@ -11,7 +11,7 @@ twice, the second time with the venue's clock read in between, so that `venue_ns
 import json
 import logging
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
@@ -25,6 +25,10 @@ NOTHING_TO_CANCEL_CODE = -2011
 TRADES_LIMIT = 1000
 NS_PER_MS = 1_000_000
 MS_PER_S = 1000
+MAX_DIGITS = 18
+"""Before and after the point: no price or quantity has more, and no product of two overflows."""
+
+LATEST_NS = 1 << 63
 
 ORD_STATUS = {
     "NEW": "0", "PARTIALLY_FILLED": "1", "FILLED": "2", "CANCELED": "4", "PENDING_CANCEL": "6", "REJECTED": "8",
@@ -32,7 +36,7 @@ ORD_STATUS = {
 }  # fmt: skip
 """Binance's order status as OrdStatus(39)."""
 
-_CODE = re.compile(r'"code"\s*:\s*(-?\d+)')
+_CODE = re.compile(r'"code"\s*:\s*(-?\d{1,9})(?!\d)')
 _URL = re.compile(r"(https?://[^\s?]+)\?\S*")
 
 
@@ -49,6 +53,12 @@ class RestSettings(msgspec.Struct, frozen=True):
 
 class BadAnswer(Exception):
     """The venue's answer has not the form that its document says. The text names the field."""
+
+
+OF_ANOTHER_FORM = (
+    BadAnswer, LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError,
+)  # fmt: skip
+"""What reading raises where an answer has not the form that its document says."""
 
 
 class Api(Protocol):
@@ -108,7 +118,7 @@ class Rest:
             return self._questions[ask.what](ask)
         except BaseError as error:
             return Answer(self._venue, ask, True, error_code(error), masked(error))
-        except (KeyError, TypeError, ValueError, InvalidOperation, BadAnswer) as error:
+        except OF_ANOTHER_FORM as error:
             return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
 
     def _order(self, ask: Ask) -> Answer:
@@ -166,7 +176,7 @@ class Rest:
         return Answer(self._venue, ask, False, cancelled=len(cancelled))
 
     def _clock_ns(self) -> int:
-        return int(self._api.publicGetTime()["serverTime"]) * NS_PER_MS
+        return _ns(self._api.publicGetTime()["serverTime"])
 
 
 def error_code(error: BaseException) -> int:
@@ -180,11 +190,24 @@ def masked(error: BaseException) -> str:
     return _URL.sub(r"\1", str(error))[:500]
 
 
+def _ns(ms: Any) -> int:
+    """Milliseconds of the venue in nanoseconds."""
+    ns = int(ms) * NS_PER_MS
+    if abs(ns) >= LATEST_NS:
+        raise BadAnswer(f"{ms!r} is no time of these centuries")
+    return ns
+
+
 def _decimal(row: dict[str, Any], field: str) -> Decimal:
     value = Decimal(str(row[field]))
-    if not value.is_finite():
+    if not value.is_finite() or value.adjusted() >= MAX_DIGITS or _decimals(value) > MAX_DIGITS:
         raise BadAnswer(f"{field} is {row[field]!r}")
     return value
+
+
+def _decimals(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
 
 
 def _rest_order(row: dict[str, Any]) -> RestOrder:
@@ -201,7 +224,7 @@ def _rest_order(row: dict[str, Any]) -> RestOrder:
         order_qty=_decimal(row, "origQty"),
         price=price if price else None,
         cum_qty=_decimal(row, "executedQty"),
-        transact_ns=int(row.get("updateTime") or row.get("time") or 0) * NS_PER_MS,
+        transact_ns=_ns(row.get("updateTime") or row.get("time") or 0),
     )
 
 
@@ -215,6 +238,6 @@ def _trade(row: dict[str, Any]) -> Trade:
         last_px=_decimal(row, "price"),
         fee_qty=_decimal(row, "commission"),
         fee_asset=str(row["commissionAsset"]),
-        transact_ns=int(row["time"]) * NS_PER_MS,
+        transact_ns=_ns(row["time"]),
         maker=bool(row["isMaker"]),
     )

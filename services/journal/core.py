@@ -126,12 +126,17 @@ class JournalCore(Core):
 
     # ---- life ----
     def started(self, now: Instant) -> None:
-        """Open the log; what cannot be trusted is refused with the integrity status, and why."""
+        """Open the log; what cannot be trusted is refused with the integrity status, and why; a full disk is no such
+        thing."""
         try:
             log = self._log = self._open_log(now.wall_ns)
             self._look_at_room(log, now)
         except Locked as error:
             self.effects.append(Exit(ExitStatus.FAILURE, str(error)))
+            return
+        except NoSpace as error:
+            # Nothing is wrong with what the disk holds: the next start may find room.
+            self.effects.append(Exit(ExitStatus.FAILURE, f"the disk is full: {error}, then the journal can start"))
             return
         except JournalError as error:
             self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
@@ -319,7 +324,11 @@ class JournalCore(Core):
             return
         state = log.writers.get(writer)
         if state is not None and self._head(log, writer).epoch == state.epoch:
-            granted = self._granted_before(log, writer, state, token)
+            try:
+                granted = self._granted_before(log, writer, state, token)
+            except JournalError as error:
+                self._fail(log, error)
+                return
             if granted is not None:
                 self.effects.append(Send(LINK, granted, peer))
                 return
@@ -327,7 +336,10 @@ class JournalCore(Core):
         self._batch.grant(peer, Entry(EPOCH, writer, epoch, 0, token.to_bytes(TOKEN_BYTES, "little")), token)
 
     def _granted_before(self, log: Log, writer: str, state: WriterState, token: int) -> EpochGranted | None:
-        """The grant of the present epoch, where it was this very request's: a repeat must not supersede itself."""
+        """The grant of the present epoch, where it was this very request's: a repeat must not supersede itself.
+
+        Raises JournalError where the log cannot be read any more.
+        """
         try:
             records = self._reader.read(state.epoch_lsn, state.epoch_lsn)
         except Gone:
@@ -411,8 +423,9 @@ class JournalCore(Core):
             self._full = True
             self.note("error", "disk_full", why=str(error))
 
-    def _fail(self, log: Log, error: LogFailed) -> None:
-        """The disk failed: no further acknowledgement. What is true is decided by the next start's recovery."""
+    def _fail(self, log: Log, error: JournalError) -> None:
+        """The disk failed, or what it holds cannot be read: no further acknowledgement. What is true is decided by the
+        next start's recovery."""
         log.abandon()
         self._log = None
         self._batch = Batch()
@@ -439,9 +452,7 @@ class JournalCore(Core):
             self.note("warning", "refill_gone", from_lsn=error.lsn, first_lsn=error.first_lsn)
             block = b""
         except JournalError as error:
-            log.abandon()
-            self._log = None
-            self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
+            self._fail(log, error)
             return
         self.effects.append(Send(LINK, ReadChunk(request.from_lsn, block, log.last_lsn), peer))
 

@@ -13,11 +13,12 @@ ZERO = Decimal(0)
 class Book:
     """Best bid, best offer and last trade of one symbol."""
 
-    __slots__ = ("ask_px", "ask_qty", "bid_px", "bid_qty", "last_px", "symbol")
+    __slots__ = ("ask_px", "ask_qty", "bid_px", "bid_qty", "last_ns", "last_px", "symbol")
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
         self.last_px: Decimal | None = None
+        self.last_ns = 0
         self.clear()
 
     def clear(self) -> None:
@@ -26,14 +27,15 @@ class Book:
         self.ask_px: Decimal | None = None
         self.bid_qty = self.ask_qty = ZERO
 
-    def apply(self, entry: BookEntry) -> None:
-        """Fold one entry. At depth 1 an entry replaces the side's best; a delete of a price that is not the best is
-        late.
+    def apply(self, entry: BookEntry, heard_ns: int) -> None:
+        """Fold one entry, heard at `heard_ns`. At depth 1 an entry replaces the side's best; a delete of a price that
+        is not the best is late.
         """
         if entry.what == "":
             self.clear()
         elif entry.what == TRADE:
-            self.last_px = entry.px
+            # A snapshot tells a trade of any age.
+            self.last_px, self.last_ns = entry.px, 0 if entry.action == SNAPSHOT else heard_ns
         elif entry.action == DELETE:
             self._delete(entry)
         elif entry.what == BID:
@@ -50,5 +52,6 @@ class Book:
     def top(self, venue: str, heard_ns: int) -> TopOfBook:
         """The book as the feed tells it."""
         return TopOfBook(
-            venue, self.symbol, self.bid_px, self.bid_qty, self.ask_px, self.ask_qty, self.last_px, heard_ns
-        )
+            venue, self.symbol, self.bid_px, self.bid_qty, self.ask_px, self.ask_qty, self.last_px, heard_ns,
+            self.last_ns,
+        )  # fmt: skip

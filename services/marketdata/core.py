@@ -237,7 +237,7 @@ class MarketDataCore(Core):
         book = self.books.get(entry.symbol)
         if book is None:
             return
-        book.apply(entry)
+        book.apply(entry, now.wall_ns)
         self._changed.add(entry.symbol)
         if entry.what == TRADE and entry.px is not None and entry.action != "W":
             trade = Traded(self.config.venue, entry.symbol, entry.px, entry.qty, entry.taker_side, now.wall_ns)

@@ -31,12 +31,16 @@ def build(config: Config) -> Shell:
 
 def starting_books(config: Config, index: IndexFile, reader: Reader) -> Books:
     """The newest snapshot's books whose forgotten orders are in the index; where there is none, empty ones as long as
-    the log still has everything, else the newest, and the index is known to be incomplete."""
+    the log still has everything, else the newest, and the index is known to lack what was forgotten before it.
+
+    Raises IndexFailed.
+    """
     books = newest_books(config, reader, index.covered_lsn)
     if books.lsn or _begins_with_the_first(reader):
         return books
-    index.complete = False
-    return newest_books(config, reader)
+    books = newest_books(config, reader)
+    index.lost_before(books.lsn)
+    return books
 
 
 def _begins_with_the_first(reader: Reader) -> bool:

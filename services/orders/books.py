@@ -140,8 +140,8 @@ class Books:
         for cl_ord_id in order.ids:
             self.by_id[cl_ord_id] = order
         for leg in order.legs:
-            if leg.order_id:
-                self.by_order_id[order.venue, order.symbol, leg.order_id] = order
+            for order_id in (leg.order_id, *leg.former_order_ids) if leg.order_id else ():
+                self.by_order_id[order.venue, order.symbol, order_id] = order
         if order.is_closed:
             self.closed[name] = None
         else:
@@ -206,7 +206,8 @@ class Books:
         for cl_ord_id in order.ids:
             self.by_id.pop(cl_ord_id, None)
         for leg in order.legs:
-            self.by_order_id.pop((order.venue, order.symbol, leg.order_id), None)
+            for order_id in (leg.order_id, *leg.former_order_ids):
+                self.by_order_id.pop((order.venue, order.symbol, order_id), None)
             self.ledger.retire(leg.owner)
 
     # ---- positions, sessions, strangers ----
@@ -247,6 +248,11 @@ class Books:
         self.unclaimed.setdefault((venue, symbol, order_id), []).append(trade_key)
         if len(self.unclaimed) > EXTERNAL_ORDERS:
             del self.unclaimed[next(iter(self.unclaimed))]
+
+    def strangers(self, venue: str, symbol: str) -> list[str]:
+        """The OrderID(37) of each order that has fills and that nobody has named yet: it may be one of ours."""
+        places = [place for place in self.unclaimed if place[:2] == (venue, symbol)]
+        return [place[2] for place in places if place not in self.externals]
 
     # ---- the digest ----
 

@@ -10,6 +10,7 @@ from common.actor.core import Core, Send
 from common.actor.links import Appender
 from common.instant import Instant
 from common.messages import Ask, ControlRequest, Kind, Verdict
+from common.order_state import is_plausible
 from services.orders.books import Books
 from services.orders.reconciliation import Reconciliation
 
@@ -73,7 +74,7 @@ class ByHand:
         if not (order.is_unknown or word.known):
             raise ValueError(f"{name} is {order.status.value}, not UNKNOWN: cancel it, or say that it is known")
         cum_qty = order.cum_qty if word.cum_qty is None else word.cum_qty
-        if not order.cum_qty <= cum_qty <= order.order_qty:
+        if not (is_plausible(cum_qty) and order.cum_qty <= cum_qty <= order.order_qty):
             bounds = f"{order.cum_qty}, as much as is known, and {order.order_qty}"
             raise ValueError(f"{name}: a filled quantity of {cum_qty} is not between {bounds}")
         verdict = Verdict(order.strategy, order.number, word.ord_status, cum_qty, by, word.text)

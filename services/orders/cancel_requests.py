@@ -15,6 +15,9 @@ from services.orders.decisions import Decisions
 from services.orders.flights import Flights
 from services.orders.life import Life
 
+ACCEPTED_COMMANDS = 4096
+"""Accepted commands, none of whose cancels was sent before, that are remembered so as to be answered once."""
+
 
 class CancelRequests:
     """See the module."""
@@ -40,11 +43,12 @@ class CancelRequests:
         self._early: dict[OrderName, list[tuple[str, CancelRequest]]] = {}
         self._waiting: dict[OrderName, list[OrderName]] = {}
         self._accepting: dict[OrderName, list[OrderName]] = {}
+        self._accepted: dict[OrderName, None] = {}
 
-    def __contains__(self, command: OrderName) -> bool:
-        """Whether the command is answered when the log holds its every wish, and not by what one of its cancels
-        meets."""
-        return command in self._accepting
+    def answers(self, command: OrderName) -> bool:
+        """Whether the command is answered, once, when the log holds its every wish, or was so: then not by what one of
+        its cancels meets."""
+        return command in self._accepting or command in self._accepted
 
     # ---- commands ----
 
@@ -121,6 +125,7 @@ class CancelRequests:
                 self._accepting[command] = left
                 continue
             del self._accepting[command]
+            self._keep_accepted(command)
             self._clients.tell(command[0], CommandOutcome(self._books.lsn, 0, *command, "accepted"))
 
     def sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
@@ -138,6 +143,13 @@ class CancelRequests:
             if number:
                 request = CancelRequest(self._life.epoch, number, command.number, command.strategy)
                 self._decisions.refuse(strategy, request, Reason.ORDER_CLOSED, "the order was never sent", now)
+
+    def _keep_accepted(self, command: OrderName) -> None:
+        """What the log has not decided yet may still be decided by a cancel that is under way."""
+        if self._books.names.get(*command) is None:
+            self._accepted[command] = None
+            if len(self._accepted) > ACCEPTED_COMMANDS:
+                del self._accepted[next(iter(self._accepted))]
 
     def _is_carried(self, target: OrderName) -> bool:
         order = self._books.orders.get(target)

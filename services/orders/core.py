@@ -118,7 +118,7 @@ class OrdersCore(Core):
         self._life = life = Life(appender, clients)
         self._digests = Digests(self, appender, books)
         self._attempts = attempts = Attempts(self, appender, books, settings.time_to_live_ns)
-        self._decisions = decisions = Decisions(appender, books)
+        self._decisions = decisions = Decisions(appender, books, clients)
         self._cancels = cancels = Cancels(attempts, books, life, appender)
         self._flights = Flights(attempts, decisions, cancels.wishes, books, self.fold.outcomes, appender)
         self._cancel_requests = CancelRequests(cancels, self._flights, decisions, books, archive, clients, life)
@@ -329,8 +329,7 @@ class OrdersCore(Core):
     def _decided(self, record: Record, index: int, change: CommandDecided) -> None:
         command = (change.strategy, change.number)
         self._decisions.read(command)
-        if command in self._cancel_requests:
-            # One cancel of many was sent; the command is answered when the log holds them all.
+        if self._cancel_requests.answers(command):
             return
         outcome = CommandOutcome(record.lsn, index, *command, change.outcome, change.reason, change.text)
         self.clients.emit(change.strategy, outcome)

@@ -1,24 +1,27 @@
 """Which of a strategy's command numbers are taken, and what orders itself decides: refusals and expiries.
 
 A decision is a record first. Until that was read back the command is undecided, and a repeat of it waits; it is told
-when the record is read, like any outcome that others cause.
+when the record is read, like any outcome that others cause. While the appender is full nothing can be decided: the
+client is told that the journal is away, and the command is decided when it is repeated.
 """
 
 from collections import Counter
 
 from common.actor.links import Appender
 from common.instant import Instant
-from common.messages import Attempt, ClientRequest, Expired, Kind, Reason, Refused
+from common.messages import Attempt, ClientRequest, Expired, Kind, Reason, Refused, StatusChanged
 from services.orders.books import Books, OrderName
+from services.orders.clients import Clients
 from services.orders.fold import WRITER
 
 
 class Decisions:
     """See the module. `counts` is for the status."""
 
-    def __init__(self, appender: Appender, books: Books) -> None:
+    def __init__(self, appender: Appender, books: Books, clients: Clients) -> None:
         """Only what the log has is taken."""
         self._appender = appender
+        self._clients = clients
         self._books = books
         self._highest: dict[str, int] = {}
         self._undecided: dict[OrderName, None] = {}
@@ -38,6 +41,8 @@ class Decisions:
 
     def refuse(self, strategy: str, request: ClientRequest, reason: Reason, text: str, now: Instant) -> None:
         """The request goes no further. `text` is the reason's own sentence where it is empty."""
+        if self._is_full(strategy, request.number):
+            return
         text = text or reason.sentence
         self._undecided[strategy, request.number] = None
         refused = Refused(WRITER, reason, text, strategy, request.number, None, None, request)
@@ -46,9 +51,17 @@ class Decisions:
 
     def expire(self, strategy: str, number: int, attempt: Attempt, deadline_ns: int, now: Instant) -> None:
         """Nothing in the log bears the number: it is told when a record does, so that no later life takes it as new."""
+        if self._is_full(strategy, number):
+            return
         self._undecided[strategy, number] = None
         self._appender.append(Kind.EXPIRED, Expired(strategy, number, attempt, deadline_ns), now)
 
     def read(self, command: OrderName) -> None:
         """The log has an outcome of the command."""
         self._undecided.pop(command, None)
+
+    def _is_full(self, strategy: str, number: int) -> bool:
+        if not self._appender.full:
+            return False
+        self._clients.tell(strategy, StatusChanged("journal_away", number, self._appender.epoch))
+        return True

@@ -1,5 +1,7 @@
 """The order entry link: who may command, which command is a repeat, and what a command that came now meets."""
 
+from decimal import Decimal
+
 import msgspec
 
 from common.instant import Instant
@@ -27,6 +29,10 @@ from services.orders.life import Life
 from services.orders.names import request_identity, same_request
 from services.orders.queries import answer_query
 from services.orders.views import position_event
+
+MAX_DIGITS = 18
+MAX_EXPONENT = 18
+"""What a quantity or price may have at most: digits as they are written, and decimal places or zeros behind them."""
 
 AFTER_ALL_EVENTS = 1 << 20
 """The index of what is told as it stands after the record, behind every event that the record gave."""
@@ -98,6 +104,10 @@ class Entry:
         if adds_risk and self._life.stopping:
             self._decisions.refuse(strategy, request, Reason.SHUTDOWN, "the order manager is stopping", now)
             return
+        reason, text = _why_not_a_number(request)
+        if reason is not Reason.NONE:
+            self._decisions.refuse(strategy, request, reason, text, now)
+            return
         match request:
             case NewOrderRequest():
                 self._flights.new(strategy, request, now)
@@ -144,3 +154,20 @@ class Entry:
         """Told and not logged: the log has, or may have, another word of that name."""
         outcome = CommandOutcome(self._books.lsn, 0, strategy, request.number, "refused", reason, reason.sentence, True)
         self._clients.tell(strategy, outcome)
+
+
+def _why_not_a_number(request: ClientRequest) -> tuple[Reason, str]:
+    """Why a quantity or price cannot be counted with: nothing down the ring, nor the log, is to hold such a one."""
+    if not isinstance(request, NewOrderRequest | AmendRequest):
+        return Reason.NONE, ""
+    wanted = f"not a finite number of at most {MAX_DIGITS} digits, {MAX_EXPONENT} of them decimal places"
+    if request.order_qty is not None and not _is_bounded(request.order_qty):
+        return Reason.BAD_QUANTITY, f"OrderQty(38) is {wanted}"
+    if request.price is not None and not _is_bounded(request.price):
+        return Reason.BAD_PRICE, f"Price(44) is {wanted}"
+    return Reason.NONE, ""
+
+
+def _is_bounded(number: Decimal) -> bool:
+    _, digits, exponent = number.as_tuple()
+    return isinstance(exponent, int) and len(digits) <= MAX_DIGITS and -MAX_EXPONENT <= exponent <= MAX_EXPONENT

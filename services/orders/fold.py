@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from common.absence import DOWN, no_stranger, unknown_over_fix, window_closed
+from common.absence import DOWN, no_stranger, sending_ns, unknown_over_fix, window_closed
 from common.journal.frames import EPOCH, Record
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
@@ -63,6 +63,9 @@ from services.orders.names import Remembered, cl_ord_id_of, command_identity, re
 WRITER = "orders"
 MSG_TYPES_OF_NEW_ORDERS = frozenset({"XCN"})
 """MsgType(35) of amendments that are a cancel and a new order."""
+
+MAX_TRADE_KEY_DIGITS = 32
+"""A trade identity of more digits is a text, and no number that REST could be asked from."""
 
 _EVENTS = {
     "0": "new", "1": "trade", "2": "trade", "3": "done_for_day", "4": "canceled", "5": "replaced",
@@ -151,7 +154,8 @@ class Fold:
         if self._see(record, command, command.deadline_ns) is not Outcome.SENT:
             self._end_attempt(record, command, Outcome.EXPIRED, Reason.EXPIRED, "")
             return
-        order = Order.sent(command, record.lsn, record.stamp_ns, outbound.connection, outbound.msg_seq_num)
+        sent_ns = self._sent_ns(record, outbound)
+        order = Order.sent(command, record.lsn, sent_ns, outbound.connection, outbound.msg_seq_num)
         books.add(order)
         self._decide(record, command, "sent", Reason.NONE, "")
         self._changes += (AttemptSent(command.attempt), OrderChanged(order, "pending_new"))
@@ -173,9 +177,15 @@ class Fold:
             self._wish(order, command)
         self.books.name_id(order, command.cl_ord_id)
         if not order.is_closed:
-            order.request_sent(_request(record, outbound, command))
+            order.request_sent(_request(outbound, command, self._sent_ns(record, outbound)))
             event = "pending_cancel" if is_cancel else "pending_replace"
             self._order_changed(record, order, event, is_news=not is_cancel)
+
+    def _sent_ns(self, record: Record, outbound: Outbound) -> int:
+        """From when the venue's window counts; the stamp where there is none."""
+        if not self.books.window_ns(outbound.session):
+            return record.stamp_ns
+        return sending_ns(outbound.raw, record.stamp_ns)
 
     def _refused(self, record: Record, refused: Refused) -> None:
         command = refused.command
@@ -371,7 +381,7 @@ class Fold:
         order.heard(leg, report)
         if leg.order_id != had_order_id:
             claimed += books.register_order_id(order, leg)
-        if report.exec_type == "I":
+        if report.exec_type == "I" and not inbound.poss_dup:
             self._settle_requests(record, order, inbound.connection, None)
             self._changes.append(Inquired(order, True))
         books.touched(order, record.lsn)
@@ -412,9 +422,12 @@ class Fold:
             self.books.move(change)
             self._note_trade_key(venue, report.symbol, report.trade_key)
             self._changes.append(PositionMoved(venue, report.symbol, ""))
-            if report.order_id:
+            if report.order_id and not report.cl_ord_id:
                 self.books.unclaim(venue, report.symbol, report.order_id, report.trade_key)
         place = (venue, report.symbol, report.order_id)
+        if report.cl_ord_id:
+            # Named, and not by us: none of its fills waits for an order of ours any more.
+            self.books.unclaimed.pop(place, None)
         if report.ord_status in TERMINAL_WORDS:
             self.books.externals.pop(place, None)
         elif report.order_id and report.exec_type != "I":
@@ -425,7 +438,13 @@ class Fold:
             self._stranger(record, venue, told)
 
     def _unknown_at_venue(self, record: Record, inbound: Inbound, order: Order) -> None:
-        """The answer to OrderStatusRequest(H) is that there is no such order."""
+        """The answer to OrderStatusRequest(H) is that there is no such order.
+
+        One that the venue sent again, PossDupFlag(43), may be the answer to a question of an older connection, asked
+        while what that one carried could still arrive.
+        """
+        if inbound.poss_dup:
+            return
         never_heard = not order.legs[0].word and not order.legs[0].filled_qty
         window_ns = self.books.window_ns(order.venue)
         settled = never_heard and unknown_over_fix(inbound.connection, order.sent_connection, window_ns)
@@ -480,11 +499,17 @@ class Fold:
             self._changes.append(AttemptEnded(event.attempt, Reason.VENUE_REJECTED, None))
         if order is None or order.venue != venue:
             return
+        requests = order.requests
+        request = requests.get(name) or next((r for r in requests.values() if r.attempt == event.attempt), None)
+        if event.attempt not in (None, order.attempt if request is None else request.attempt):
+            # A question about the order was rejected under the order's name: that says nothing of the order.
+            return
+        name = name if request is None else request.cl_ord_id
         if event.ambiguous:
             self._ambiguous(record, order, name)
             return
         leg = order.legs[0]
-        if leg.owner == name and len(order.legs) == 1 and name not in order.requests:
+        if leg.owner == name and len(order.legs) == 1 and request is None:
             if leg.word or order.ending is not None:
                 return
             leg.word, leg.text, leg.error_code = REJECTED, event.text, event.error_code
@@ -492,8 +517,7 @@ class Fold:
             order.requests.clear()
             self._order_changed(record, order, "rejected", event.text)
             return
-        request = order.request_ended(name)
-        if request is not None:
+        if order.request_ended(name) is not None and request is not None:
             if request.kind is RequestKind.CANCEL:
                 self._changes.append(CancelRefused(order, False))
             self._order_changed(record, order, "cancel_rejected", event.text)
@@ -560,6 +584,8 @@ class Fold:
         if order is None:
             if told.ord_status not in TERMINAL_WORDS:
                 self._stranger(record, venue, told)
+            elif told.cl_ord_id:
+                self.books.unclaimed.pop((venue, told.symbol, told.order_id), None)
             return
         if order.touched_lsn > answer.ask.asked_lsn:
             self._changes.append(Inquired(order, False))
@@ -619,11 +645,13 @@ class Fold:
 
     def _trades_answer(self, record: Record, answer: Answer) -> None:
         ask = answer.ask
-        strangers = sum(self._rest_trade(record, answer.venue, trade) for trade in answer.trades)
+        for trade in answer.trades:
+            self._rest_trade(record, answer.venue, trade)
         if not ask.order_id:
             self._gap_told(answer)
             asked = self.books.venue(answer.venue).trades_asked.setdefault(ask.symbol, TradesAsked())
-            asked.asked_lsn, asked.venue_ns, asked.strangers = ask.asked_lsn, answer.venue_ns, strangers
+            asked.asked_lsn, asked.venue_ns = ask.asked_lsn, answer.venue_ns
+            asked.strangers = len(self.books.strangers(answer.venue, ask.symbol))
 
     def _gap_told(self, answer: Answer) -> None:
         """What REST told from the gap's beginning on closes it, where it was asked on a connection that tells the
@@ -631,22 +659,21 @@ class Fold:
         venue, symbol = self.books.venue(answer.venue), answer.ask.symbol
         if symbol not in venue.gaps:
             return
-        if len(answer.trades) >= TRADES_PAGE:
+        if len(answer.trades) >= TRADES_PAGE and _is_number(answer.trades[-1].trade_key):
             venue.gaps[symbol] = answer.trades[-1].trade_key
         elif venue.logged_on and answer.ask.asked_lsn >= venue.up_lsn:
             del venue.gaps[symbol]
 
-    def _rest_trade(self, record: Record, venue: str, trade: Trade) -> bool:
-        """Count one fill. Whether it is of an order that we do not know."""
+    def _rest_trade(self, record: Record, venue: str, trade: Trade) -> None:
+        """Count one fill."""
         order = self.books.by_order_id.get((venue, trade.symbol, trade.order_id))
-        leg = None if order is None else next(leg for leg in order.legs if leg.order_id == trade.order_id)
+        leg = None if order is None else _leg_of_trade(order, trade)
         change = self.books.ledger.trade(
             venue, trade.symbol, trade.trade_key, leg.owner if leg is not None else "", trade.side,
             trade.last_qty, trade.last_px, trade.fee_qty, trade.fee_asset,
         )  # fmt: skip
-        stranger = order is None and not self._is_external(venue, trade)
         if change is None:
-            return False
+            return
         self._note_trade_key(venue, trade.symbol, trade.trade_key)
         self.books.move(change)
         if order is not None and leg is not None:
@@ -662,10 +689,6 @@ class Fold:
         else:
             self.books.unclaim(venue, trade.symbol, trade.order_id, trade.trade_key)
         self._changes.append(PositionMoved(venue, trade.symbol, order.strategy if order is not None else ""))
-        return stranger
-
-    def _is_external(self, venue: str, trade: Trade) -> bool:
-        return (venue, trade.symbol, trade.order_id) in self.books.externals
 
     def _settle_requests(self, record: Record, order: Order, connection: int, answer: Answer | None) -> None:
         """The order's state was told after the fact: requests of an older connection are answered by it.
@@ -692,7 +715,8 @@ class Fold:
         if order is None or order.is_closed:
             return
         leg = order.legs[-1]
-        leg.told_cum_qty = max(leg.told_cum_qty, verdict.cum_qty)
+        # CumQty(14) of a verdict is the whole order's.
+        leg.told_cum_qty = max(leg.told_cum_qty, verdict.cum_qty - (order.cum_qty - leg.cum_qty))
         order.end(_VERDICTS.get(verdict.ord_status, OrderStatus.CANCELED), Reason.OPERATOR, verdict.text)
         self._order_changed(record, order, "settled", verdict.text)
 
@@ -711,7 +735,7 @@ class Fold:
     def _note_trade_key(self, venue: str, symbol: str, trade_key: str) -> None:
         """The highest trade identity where they are numbers: REST is asked from there on."""
         keys = self.books.venue(venue).last_trade_keys
-        if trade_key.isdigit() and int(trade_key) > int(keys.get(symbol, "-1")):
+        if _is_number(trade_key) and int(trade_key) > int(keys.get(symbol, "-1")):
             keys[symbol] = trade_key
 
 
@@ -719,7 +743,7 @@ _LATCH = frozenset({SessionState.LATCHED, SessionState.UNLATCHED})
 _VERDICTS = {"2": OrderStatus.FILLED, "4": OrderStatus.CANCELED, "8": OrderStatus.REJECTED, "C": OrderStatus.EXPIRED}
 
 
-def _request(record: Record, outbound: Outbound, command: AmendOrder | CancelOrder) -> Request:
+def _request(outbound: Outbound, command: AmendOrder | CancelOrder, sent_ns: int) -> Request:
     kind, order_qty, price = RequestKind.CANCEL, command.order_qty, None
     if isinstance(command, AmendOrder):
         kind, price = RequestKind.AMEND, command.price
@@ -727,8 +751,12 @@ def _request(record: Record, outbound: Outbound, command: AmendOrder | CancelOrd
             kind, order_qty = RequestKind.REPLACE, command.order_qty - command.cum_qty
     return Request(
         kind, command.attempt, command.strategy, command.number, command.cl_ord_id, order_qty, price,
-        outbound.connection, record.stamp_ns,
+        outbound.connection, sent_ns,
     )  # fmt: skip
+
+
+def _is_number(trade_key: str) -> bool:
+    return len(trade_key) <= MAX_TRADE_KEY_DIGITS and trade_key.isascii() and trade_key.isdigit()
 
 
 def _standing(order: Order, leg: Leg) -> tuple[object, ...]:
@@ -736,9 +764,13 @@ def _standing(order: Order, leg: Leg) -> tuple[object, ...]:
     return (leg.word, leg.order_qty, leg.price, leg.filled_qty, len(order.requests), order.unknown, order.ending)
 
 
+def _leg_of_trade(order: Order, trade: Trade) -> Leg:
+    return next((leg for leg in order.legs if leg.has_order_id(trade.order_id)), order.legs[-1])
+
+
 def _leg_of_rest(order: Order, told: RestOrder) -> Leg | None:
     for leg in order.legs:
-        if (told.order_id and leg.order_id == told.order_id) or told.cl_ord_id in (leg.cl_ord_id, leg.owner):
+        if (told.order_id and leg.has_order_id(told.order_id)) or told.cl_ord_id in (leg.cl_ord_id, leg.owner):
             return leg
     return order.legs[0] if len(order.legs) == 1 and not order.legs[0].order_id else None
 

@@ -7,7 +7,8 @@ At a venue with OrderStatusRequest(H) every order is asked for over the ring; el
 empty the gate may open.
 
 Beside the rounds, a *doubt* is an order that is unknown, whose fills the ledger misses, or which the venue claims not
-to know: it is asked about again and again, from FIRST_NS to SLOWEST_NS apart, until it is settled by evidence.
+to know: it is asked about again and again, from FIRST_NS to SLOWEST_NS apart, until it is settled by evidence. So
+are the trades of a symbol whose gap a round has not closed, since a question failed.
 
 This module decides what to ask; the core sends it. Nothing here changes the books.
 """
@@ -17,7 +18,7 @@ from collections.abc import Callable
 import msgspec
 
 from common.instant import NS_PER_MS, NS_PER_S
-from common.messages import Answer, Ask, Attempt
+from common.messages import Answer, Ask, Attempt, Reason
 from common.order_state import Order
 from services.orders.books import TRADES_PAGE, Books, OrderName
 
@@ -45,6 +46,11 @@ class VenueWays(msgspec.Struct, frozen=True):
 class _Doubt(msgspec.Struct, gc=False):
     due_ns: int
     wait_ns: int
+
+    def asked(self, boot_ns: int) -> None:
+        """It is asked about now: the next time after the wait, and then after a longer one."""
+        self.due_ns = boot_ns + self.wait_ns
+        self.wait_ns = min(2 * self.wait_ns, SLOWEST_NS)
 
 
 class _Question(msgspec.Struct, gc=False):
@@ -80,6 +86,7 @@ class VenueInquiries:
         self._send_query = query
         self._number = first_number
         self._doubts: dict[OrderName, _Doubt] = {}
+        self._gaps: dict[str, _Doubt] = {}
         self._asks: dict[int, _Question] = {}
         self._queries: dict[Attempt, _Question] = {}
         self._round: dict[OrderName, None] = {}
@@ -101,8 +108,14 @@ class VenueInquiries:
         self.audit()
 
     def audit(self) -> None:
-        """Begin a round: whatever is open is asked about, whether or not a gate waits for it."""
+        """Begin a round: whatever is open is asked about, whether or not a gate waits for it.
+
+        Where FIX is asked and nobody is logged on, the next logon begins it.
+        """
+        if self._ways.has_query and not self._books.venue(self.venue).logged_on:
+            return
         self.round_is_on = True
+        self._gaps.clear()
         names = [(order.strategy, order.number) for order in self._books.open_orders(self.venue)]
         self._round = dict.fromkeys(names) if self._ways.has_query or self._ways.has_rest else {}
         self._bulk = []
@@ -114,7 +127,13 @@ class VenueInquiries:
         self.gate_wanted = self.round_is_on = False
         self._round.clear()
         self._bulk.clear()
+        self._gaps.clear()
         self._queries.clear()
+
+    def watch_gaps(self, boot_ns: int) -> None:
+        """No round is on: ask for the trades of what has a gap until it is told."""
+        gaps = self._books.venue(self.venue).gaps if self._ways.has_rest else {}
+        self._gaps = {symbol: _Doubt(boot_ns + FIRST_NS, FIRST_NS) for symbol in self._ways.symbols if symbol in gaps}
 
     def opened(self) -> None:
         """The session has journaled that its gate is open."""
@@ -183,12 +202,15 @@ class VenueInquiries:
         """Send what is due, within the bounds."""
         if self.round_is_on and not (self._bulk or self._round or self._bulk_under_way()):
             self.round_is_on = False
-        if not (self._bulk or self._round or self._doubts or self._asks or self._queries):
+            self.watch_gaps(boot_ns)
+        if not (self._bulk or self._round or self._doubts or self._gaps or self._asks or self._queries):
             return
         for by_id in self._answered:
             self._heard_boot_ns[by_id] = boot_ns
         self._answered.clear()
         self._forget_unanswered(boot_ns)
+        if not self.round_is_on:
+            self._bulk += [("trades", symbol) for symbol in self._due_gaps(boot_ns)]
         while self._bulk and len(self._asks) < ASKS_UNDER_WAY:
             what, symbol = self._bulk.pop(0)
             self._ask_symbol(what, symbol, boot_ns)
@@ -206,9 +228,9 @@ class VenueInquiries:
         """When `step` has something to do, in boot time; 0 for as soon as may be, while a round is on."""
         if self.round_is_on and not self._bulk_under_way():
             return 0
-        if not self._doubts and not self._asks and not self._queries:
+        if not self._doubts and not self._gaps and not self._asks and not self._queries:
             return None
-        times = [doubt.due_ns for doubt in self._doubts.values()]
+        times = [doubt.due_ns for doubt in (*self._doubts.values(), *self._gaps.values())]
         times += [self._patience_ns(question) for question in self._asks.values()]
         times += [question.asked_boot_ns + ANSWER_NS for question in self._queries.values()]
         return min(times, default=None)
@@ -217,10 +239,22 @@ class VenueInquiries:
         names: list[OrderName] = []
         for name, doubt in self._doubts.items():
             if doubt.due_ns <= boot_ns:
-                doubt.due_ns = boot_ns + doubt.wait_ns
-                doubt.wait_ns = min(2 * doubt.wait_ns, SLOWEST_NS)
+                doubt.asked(boot_ns)
                 names.append(name)
         return names
+
+    def _due_gaps(self, boot_ns: int) -> list[str]:
+        """The symbols whose gap is open and due, and whose trades are not being asked for."""
+        symbols: list[str] = []
+        gaps = self._books.venue(self.venue).gaps if self._gaps else {}
+        for symbol, doubt in list(self._gaps.items()):
+            if symbol not in gaps:
+                del self._gaps[symbol]
+            elif doubt.due_ns <= boot_ns:
+                doubt.asked(boot_ns)
+                if not self._asks_trades(symbol) and ("trades", symbol) not in self._bulk:
+                    symbols.append(symbol)
+        return symbols
 
     def _forget_unanswered(self, boot_ns: int) -> None:
         for number, question in list(self._asks.items()):
@@ -260,6 +294,7 @@ class VenueInquiries:
         if order.is_unknown and name not in self._round and not self._asks_trades(order.symbol):
             # Absence is known only when the symbol's trades were told too; a round has just asked for them in bulk.
             self._ask_symbol("trades", order.symbol, boot_ns, (name,))
+            self._ask_whose(order.symbol, boot_ns)
         for leg in order.legs:
             if leg.told_cum_qty > leg.cum_qty and leg.order_id:
                 self._ask(Ask(self.venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (name,))
@@ -268,6 +303,13 @@ class VenueInquiries:
                 ask = Ask(self.venue, 0, "order", order.symbol, leg.cl_ord_id, leg.order_id)
                 self._ask(ask, boot_ns, (name,))
         return True
+
+    def _ask_whose(self, symbol: str, boot_ns: int) -> None:
+        """Fills of an order that nobody has named hold back every proof of absence: ask for its name, each in turn."""
+        strangers = self._books.strangers(self.venue, symbol)
+        if strangers:
+            order_id = strangers[self._number % len(strangers)]
+            self._ask(Ask(self.venue, 0, "order", symbol, order_id=order_id), boot_ns, ())
 
     def _asks_trades(self, symbol: str) -> bool:
         """Whether the symbol's trades are being asked for: one question serves all its orders."""
@@ -298,5 +340,8 @@ class VenueInquiries:
 
 
 def misses_fills(order: Order) -> bool:
-    """Whether the venue has told of a larger CumQty(14) than the fills that are known."""
+    """Whether the venue has told of a larger CumQty(14) than the fills that are known, and no operator has settled
+    it."""
+    if order.reason is Reason.OPERATOR and order.ending is not None:
+        return False
     return any(leg.told_cum_qty > leg.cum_qty for leg in order.legs)

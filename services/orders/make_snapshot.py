@@ -36,10 +36,16 @@ class Folded:
         return dump_books(self.books)
 
 
+def loader(config: Config) -> Callable[[bytes], Folded]:
+    """What makes books of a snapshot's bytes."""
+    facts = {name: venue.facts for name, venue in orders_settings(config).venues.items()}
+    return lambda data: Folded(load_books(data, facts))
+
+
 def newest_books(config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> Books:
     """The books from the newest snapshot (at `upto_lsn` at most) that verifies, else empty ones."""
     facts = {name: venue.facts for name, venue in orders_settings(config).venues.items()}
-    folded = load_newest(config, WRITER, lambda data: Folded(load_books(data, facts)), reader, upto_lsn)
+    folded = load_newest(config, WRITER, loader(config), reader, upto_lsn)
     return Books(facts) if folded is None else folded.books
 
 
@@ -47,6 +53,7 @@ if __name__ == "__main__":
     sys.exit(
         run_snapshot_program(
             WRITER,
+            loader,
             lambda config: Folded(newest_books(config)),
             lambda config: sync_index(index_path(config.journal_folder)),
         )

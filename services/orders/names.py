@@ -7,6 +7,7 @@ counter, so that not even a journal that lost its tail can give one out twice.
 
 from collections import OrderedDict
 from collections.abc import Callable
+from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -79,12 +80,19 @@ def same_request(asked: bytes, remembered: bytes) -> bool:
 
 
 def _new_identity(order: NewOrderRequest | NewOrder) -> bytes:
-    # Normalised, since 1.0 is 1.00.
-    price = None if order.price is None else order.price.normalize()
+    price = None if order.price is None else _normal(order.price)
     return b"n" + _digest((
-        order.venue, order.symbol, order.side, order.ord_type, order.order_qty.normalize(), price,
+        order.venue, order.symbol, order.side, order.ord_type, _normal(order.order_qty), price,
         order.time_in_force, order.post_only, order.label,
     ))  # fmt: skip
+
+
+def _normal(number: Decimal) -> Decimal:
+    """1.0 is 1.00; what has no such form, and stands in the log as refused, is itself alone."""
+    try:
+        return number.normalize()
+    except ArithmeticError:
+        return number
 
 
 def _identity(kind: bytes, number: int, strategy: str) -> bytes:

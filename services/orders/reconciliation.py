@@ -39,6 +39,8 @@ class Reconciliation:
         venue = self._books.venue(self._venue)
         if venue.state is SessionState.CAUGHT_UP:
             self._inquiries.caught_up(venue.connection)
+        elif venue.logged_on:
+            self._inquiries.watch_gaps(now.boot_ns)
         for order in self._books.open_orders(self._venue):
             self._check(order, now)
         for name in self._books.closed:

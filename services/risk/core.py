@@ -470,14 +470,19 @@ class RiskCore(Core):
         return p
 
     def _reference(self, venue: str, symbol: str, now: Instant) -> Reference:
-        """The middle of the book, or where one side is empty the last trade; its age by the older of two clocks."""
+        """The middle of the book, or where one side is empty the last trade; its age by the oldest of its clocks."""
         held = self._tops.get((venue, symbol))
         if held is None:
             return Reference(None, 0)
         top, heard_boot_ns = held
         age_ns = max(now.wall_ns - top.heard_ns, now.boot_ns - heard_boot_ns)
         bid, ask = top.bid_px, top.ask_px
-        price = (bid + ask) / 2 if bid is not None and ask is not None else top.last_px
+        if bid is not None and ask is not None:
+            price: Decimal | None = (bid + ask) / 2
+        else:
+            # A book that is repeated every second says nothing of when it last traded.
+            price = top.last_px if top.last_ns else None
+            age_ns = max(age_ns, now.wall_ns - top.last_ns) if price is not None else age_ns
         if price is None or not price.is_finite() or price <= ZERO:
             return Reference(None, age_ns)
         return Reference(price, age_ns)
@@ -565,6 +570,10 @@ class RiskCore(Core):
             arguments = msgspec.json.decode(request.arguments, type=dict[str, Any])
         except msgspec.DecodeError as error:
             self._answer(peer, request, False, f"the arguments are no JSON object: {error}")
+            return
+        if request.act in ("resume", "unhalt") and not self._appender.granted:
+            text = f"risk waits for the journal, so it cannot {request.act} yet; ask again when it has answered"
+            self._answer(peer, request, False, text)
             return
         match request.act:
             case "kill":

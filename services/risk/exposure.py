@@ -72,6 +72,10 @@ class Exposure:
         if strategy:
             self.share(strategy, venue, symbol).position += quantity
 
+    def hand_over(self, strategy: str, venue: str, symbol: str, quantity: Decimal) -> None:
+        """What was nobody's part of the firm's position is the strategy's."""
+        self.share(strategy, venue, symbol).position += quantity
+
     def count(self, strategy: str, orders: int) -> None:
         """Change the number of open orders of a strategy; one without any is forgotten."""
         count = self.open_orders.get(strategy, 0) + orders

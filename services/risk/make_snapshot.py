@@ -1,6 +1,7 @@
 """`python -P -m services.risk.make_snapshot`: fold the log on from the newest snapshot, and write the next one."""
 
 import sys
+from collections.abc import Callable
 
 import msgspec
 
@@ -47,12 +48,18 @@ class Folded:
         return dump_state(self.state)
 
 
+def loader(config: Config) -> Callable[[bytes], Folded]:
+    """What makes a state of a snapshot's bytes."""
+    facts = {name: venue.facts for name, venue in risk_settings(config).venues.items()}
+    return lambda data: Folded(load_state(data, facts))
+
+
 def newest_state(config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> RiskState:
     """The state from the newest snapshot (at `upto_lsn` at most) that verifies, else an empty one."""
     facts = {name: venue.facts for name, venue in risk_settings(config).venues.items()}
-    folded = load_newest(config, WRITER, lambda data: Folded(load_state(data, facts)), reader, upto_lsn)
+    folded = load_newest(config, WRITER, loader(config), reader, upto_lsn)
     return RiskState(facts) if folded is None else folded.state
 
 
 if __name__ == "__main__":
-    sys.exit(run_snapshot_program(WRITER, lambda config: Folded(newest_state(config))))
+    sys.exit(run_snapshot_program(WRITER, loader, lambda config: Folded(newest_state(config))))

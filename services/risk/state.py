@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from common.absence import DOWN, is_dead, no_stranger, unknown_over_fix, window_closed
+from common.absence import DOWN, is_dead, no_stranger, sending_ns, unknown_over_fix, window_closed
 from common.journal.frames import Record
 from common.messages import (
     HASH_EVERY,
@@ -70,6 +70,9 @@ PASSING = frozenset({SessionState.NUMBERS_SET, SessionState.LATCHED, SessionStat
 
 HASHES_KEPT = 8
 
+NEVER: Final = 1 << 62
+"""Later than any time and any LSN: what an older snapshot does not tell."""
+
 MAX_ALIASES = 16
 """Former and asked-for names of one order that stay known: an order may be amended for days."""
 
@@ -87,19 +90,23 @@ class VenueFacts(NamedTuple):
 
 
 class Amendment(msgspec.Struct, array_like=True, gc=False):
-    """An amendment in place that was sent and not answered; `order_qty` is the total it asks for."""
+    """An amendment in place that was sent and not answered; `order_qty` is the total it asks for.
+
+    `sent_ns`: from when the venue's window for it counts.
+    """
 
     epoch: int
     counter: int
     order_qty: Decimal
     connection: int
+    sent_ns: int = NEVER
 
 
 class Working(msgspec.Struct, array_like=True, gc=False):
     """One order of the venue with what risk keeps of it. `worst` is what is counted for it at this moment.
 
-    `doubtful`: the venue itself does not know what became of its message. `aliases` are the other ClOrdIDs(11) that it
-    answers to.
+    `sent_ns`: from when the venue's window for its message counts. `doubtful`: the venue itself does not know what
+    became of it. `aliases` are the other ClOrdIDs(11) that it answers to.
     """
 
     strategy: str
@@ -122,12 +129,13 @@ class Working(msgspec.Struct, array_like=True, gc=False):
 
 
 class TradesTold(NamedTuple):
-    """The last time that REST told all trades of a symbol: its clock then, and how many were of orders
-    unknown to us.
+    """The last time that REST told all trades of a symbol: its clock then, how many orders unknown to us have had
+    fills, and where its answer stands.
     """
 
     venue_ns: int
     strangers: int
+    lsn: int = NEVER
 
 
 class SessionLife(msgspec.Struct, array_like=True):
@@ -221,35 +229,41 @@ class RiskState:
         if record.stamp_ns > command.deadline_ns or command.cl_ord_id in self.names:
             return
         if isinstance(command, NewOrder):
-            self._open(command, command.order_qty, (command.strategy, command.number), payload.connection)
+            self._open(command, command.order_qty, (command.strategy, command.number), payload)
         elif self._amend_is_new_order(command):
             quantity = command.order_qty - command.cum_qty
-            self._open(command, quantity, (command.target_strategy, command.target_number), payload.connection)
+            self._open(command, quantity, (command.target_strategy, command.target_number), payload)
         else:
-            self._amend(command, payload.connection)
+            self._amend(command, payload)
 
     def _amend_is_new_order(self, command: AmendOrder) -> bool:
         facts = self._venues.get(command.venue)
         return facts is not None and facts.amend_is_new_order(command)
 
-    def _open(self, command: NewOrder | AmendOrder, qty: Decimal, order: tuple[str, int], connection: int) -> None:
+    def _sent_ns(self, payload: Outbound, venue: str) -> int:
+        """From when the venue counts its window for the message; the journal's stamp where it has none."""
+        return sending_ns(payload.raw, self.stamp_ns) if self._window_ns(venue) else self.stamp_ns
+
+    def _open(self, command: NewOrder | AmendOrder, qty: Decimal, order: tuple[str, int], payload: Outbound) -> None:
         name, attempt = command.cl_ord_id, command.attempt
         leg = Leg(name, name, qty, command.price)
         working = Working(
-            *order, command.venue, command.symbol, command.side, attempt.epoch, attempt.counter, connection,
-            self.stamp_ns, self.lsn, leg, {},
+            *order, command.venue, command.symbol, command.side, attempt.epoch, attempt.counter, payload.connection,
+            self._sent_ns(payload, command.venue), self.lsn, leg, {},
         )  # fmt: skip
         self.working[name] = working
         self.names[name] = name
         self.attempts[attempt.epoch, attempt.counter] = name
         self._count(working)
 
-    def _amend(self, command: AmendOrder, connection: int) -> None:
+    def _amend(self, command: AmendOrder, payload: Outbound) -> None:
         working = self.find(command.orig_cl_ord_id)
         if working is None:
             return
         attempt, name = command.attempt, command.cl_ord_id
-        working.amendments[name] = Amendment(attempt.epoch, attempt.counter, command.order_qty, connection)
+        working.amendments[name] = Amendment(
+            attempt.epoch, attempt.counter, command.order_qty, payload.connection, self._sent_ns(payload, command.venue)
+        )
         working.touched_lsn = self.lsn
         self._name(working, name)
         self.attempts[attempt.epoch, attempt.counter] = name
@@ -291,25 +305,28 @@ class RiskState:
             return
         leg, amendments = working.leg, working.amendments
         working.touched_lsn = self.lsn
+        # What is resent answers a question of an older connection: it is no later one's evidence.
+        connection = 0 if payload.poss_dup else payload.connection
         if event.unknown_order or (event.exec_type == REJECTED and (event.ambiguous or event.cl_ord_id in amendments)):
-            self._refused_by_venue(working, event, payload.connection)
+            self._refused_by_venue(working, event, connection)
             return
+        if event.order_id and event.order_id != leg.order_id:
+            # Before its fill: a bust or correction may name one that was nobody's so far.
+            self._register(working, event.order_id)
         if event.trade_key:
             change = self.ledger.report(venue, leg.owner, event)
             if change is not None:
                 self._hold(change)
                 leg.fill(change)
             else:
-                self._claim(leg, (venue, event.symbol), event.trade_key)
-        order_id, was_heard = leg.order_id, leg.word
+                self._claim(working, event.trade_key)
+        was_heard = leg.word
         leg.hear(event)
         working.doubtful = False
-        if leg.order_id != order_id:
-            self._register(working)
         if not was_heard:
             self.attempts.pop((working.epoch, working.counter), None)
         if amendments:
-            self._answer_amendments(working, event, payload.connection)
+            self._answer_amendments(working, event, connection)
         self._count(working)
 
     def _refused_by_venue(self, working: Working, event: ExecutionReport, connection: int) -> None:
@@ -338,20 +355,24 @@ class RiskState:
                     return working
         return self.working.get(self.order_ids.get((venue, event.symbol, event.order_id), ""))
 
-    def _register(self, working: Working) -> None:
+    def _register(self, working: Working, order_id: str) -> None:
         """The venue's own name of the order is known; fills that were told under it before now find their order."""
-        place = (working.venue, working.symbol, working.leg.order_id)
+        place = (working.venue, working.symbol, order_id)
         if self.order_ids.get(place) == working.leg.owner:
             return
         self.order_ids[place] = working.leg.owner
         self.strangers.pop(place, None)
         for trade_key in self.unclaimed.pop(place, ()):
-            self._claim(working.leg, place[:2], trade_key)
+            self._claim(working, trade_key)
 
-    def _claim(self, leg: Leg, place: tuple[str, str], trade_key: str) -> None:
-        change = self.ledger.claim(*place, trade_key, leg.owner)
+    def _claim(self, working: Working, trade_key: str) -> None:
+        """A fill that was nobody's turns out to be the order's: the firm's position has it already."""
+        change = self.ledger.claim(working.venue, working.symbol, trade_key, working.leg.owner)
         if change is not None:
-            leg.fill(change)
+            working.leg.fill(change)
+            share = (working.strategy, working.venue, working.symbol)
+            self.exposure.hand_over(*share, self._held_qty(change))
+            self._dirty.add(("share", *share))
 
     def _stranger_reported(self, venue: str, event: ExecutionReport) -> None:
         """Somebody else's order on our account: its fills move the position all the same."""
@@ -360,10 +381,17 @@ class RiskState:
         place = (venue, event.symbol, event.order_id)
         if change is not None:
             self._unclaim(place, event.trade_key)
+        if not event.order_id or event.unknown_order:
+            return
         if event.ord_status in TERMINAL_WORDS:
-            self.strangers.pop(place, None)
-        elif event.order_id and not event.unknown_order and event.exec_type != "I":
+            self._stranger_ended(place)
+        elif event.exec_type != "I":
             self._note_stranger(place)
+
+    def _stranger_ended(self, place: tuple[str, str, str]) -> None:
+        """Somebody else's order is over: it was named, so its fills wait for no order of ours."""
+        self.strangers.pop(place, None)
+        self.unclaimed.pop(place, None)
 
     def _note_stranger(self, place: tuple[str, str, str]) -> None:
         self.strangers[place] = None
@@ -379,25 +407,28 @@ class RiskState:
     def _hold(self, change: FillChange | None) -> None:
         if change is None:
             return
+        owner = self.working.get(change.owner)
+        strategy = owner.strategy if owner is not None else ""
+        self.exposure.hold(strategy, change.venue, change.symbol, self._held_qty(change))
+        self._dirty.add(("position", change.venue, change.symbol))
+        if strategy:
+            self._dirty.add(("share", strategy, change.venue, change.symbol))
+
+    def _held_qty(self, change: FillChange) -> Decimal:
+        """By how much the position changes: less what was paid in the base asset."""
         quantity = change.signed_qty()
         facts = self._venues.get(change.venue)
         base = None if facts is None else facts.base.get(change.symbol)
         for asset, paid in change.fees:
             if asset == base:
                 quantity -= paid
-        owner = self.working.get(change.owner)
-        strategy = owner.strategy if owner is not None else ""
-        self.exposure.hold(strategy, change.venue, change.symbol, quantity)
-        self._dirty.add(("position", change.venue, change.symbol))
-        if strategy:
-            self._dirty.add(("share", strategy, change.venue, change.symbol))
+        return quantity
 
     def _answer_amendments(self, working: Working, event: ExecutionReport, connection: int) -> None:
         """Drop the amendments that the report answers, or that a state told over a later connection makes plain."""
         amendments, kind = working.amendments, event.exec_type
         if kind == "5":
-            named = event.cl_ord_id in amendments
-            self._drop_amendment(working, event.cl_ord_id if named else next(iter(amendments)))
+            self._drop_amendment(working, _answered(amendments, event))
         elif kind == "I" and not self._window_ns(working.venue):
             for name in [n for n, each in amendments.items() if each.connection < connection]:
                 self._drop_amendment(working, name)
@@ -427,7 +458,7 @@ class RiskState:
     def _request_rejected(self, event: CancelRejected | RequestRejected, record: Record) -> None:
         name = event.cl_ord_id
         working = self.find(name)
-        if working is None:
+        if working is None or (isinstance(event, RequestRejected) and not _rejects(working, event)):
             return
         working.touched_lsn = self.lsn
         self._dirty_legs.add(working.leg.owner)
@@ -500,54 +531,93 @@ class RiskState:
             return
         what, venue = payload.ask.what, payload.venue
         if what == "trades":
-            strangers = sum(self._rest_fill(venue, trade) for trade in payload.trades)
+            for trade in payload.trades:
+                self._rest_fill(venue, trade)
             if not payload.ask.order_id:
-                self.trades_told[venue, payload.ask.symbol] = TradesTold(payload.venue_ns, strangers)
+                place = (venue, payload.ask.symbol)
+                self.trades_told[place] = TradesTold(payload.venue_ns, self._unnamed(*place), record.lsn)
         elif what == "open_orders":
             for order in payload.orders:
-                self._rest_order(venue, order, payload.ask.asked_lsn)
+                self._rest_order(payload, order)
         elif what == "order" and payload.order is not None:
-            self._rest_order(venue, payload.order, payload.ask.asked_lsn)
+            self._rest_order(payload, payload.order)
         elif what == "order" and payload.not_found:
             self._not_found(payload)
 
-    def _rest_fill(self, venue: str, trade: Trade) -> bool:
-        """Count one fill. Whether it is news, of an order that is neither ours nor known as somebody else's."""
+    def _rest_fill(self, venue: str, trade: Trade) -> None:
+        """Count one fill, once, whose ever it is."""
         place = (venue, trade.symbol, trade.order_id)
         owner = self.order_ids.get(place, "")
         change = self.ledger.trade(
             venue, trade.symbol, trade.trade_key, owner, trade.side, trade.last_qty, trade.last_px, trade.fee_qty,
             trade.fee_asset,
         )  # fmt: skip
-        if change is None:
-            return False
         self._hold(change)
         working = self.working.get(owner)
         if working is None:
-            self._unclaim(place, trade.trade_key)
-            return place not in self.strangers
-        working.leg.fill(change)
-        working.touched_lsn = self.lsn
+            if change is not None:
+                self._unclaim(place, trade.trade_key)
+            return
+        if change is not None:
+            working.leg.fill(change)
+            working.touched_lsn = self.lsn
+        else:
+            self._claim(working, trade.trade_key)
         self._count(working)
-        return False
 
-    def _rest_order(self, venue: str, order: RestOrder, asked_lsn: int) -> None:
+    def _unnamed(self, venue: str, symbol: str) -> int:
+        """How many orders have had fills of which nobody has said yet whether they are ours or somebody else's.
+
+        One that is ours is in the log before it is filled: once the venue has named all of those, the rest are
+        somebody else's.
+        """
+        unnamed = [p for p in self.unclaimed if p[:2] == (venue, symbol) and p not in self.strangers]
+        if not unnamed or any(
+            not w.leg.order_id for w in self.working.values() if not w.ended and (w.venue, w.symbol) == (venue, symbol)
+        ):
+            return len(unnamed)
+        for place in unnamed:
+            self._note_stranger(place)
+        return 0
+
+    def _rest_order(self, answer: Answer, order: RestOrder) -> None:
+        venue = answer.venue
         place = (venue, order.symbol, order.order_id)
         working = self.find(order.cl_ord_id) or self.working.get(self.order_ids.get(place, ""))
         if working is None or working.venue != venue:
-            if order.ord_status not in TERMINAL_WORDS:
+            if order.ord_status in TERMINAL_WORDS:
+                self._stranger_ended(place)
+            else:
                 self._note_stranger(place)
             return
-        if asked_lsn < working.touched_lsn:
+        if answer.ask.asked_lsn < working.touched_lsn:
             return
         leg = working.leg
         leg.told_by_rest(order.ord_status, order.order_id, order.order_qty, order.price, order.cum_qty)
         working.doubtful = False
-        self._register(working)
+        self._register(working, leg.order_id)
         self.attempts.pop((working.epoch, working.counter), None)
-        self._drop_if_ended(working)
+        if working.amendments:
+            self._drop_overdue(working, answer)
+            self._drop_if_ended(working)
         working.touched_lsn = self.lsn
         self._count(working)
+
+    def _drop_overdue(self, working: Working, answer: Answer) -> None:
+        """The order's state was told: amendments whose window had closed by then are in it, or never will be.
+
+        An answer that has not the venue's clock came after all trades that were told before it was asked for.
+        """
+        life = self.sessions.get(working.venue)
+        if life is None:
+            return
+        told = self.trades_told.get((working.venue, working.symbol))
+        if told is not None and told.lsn <= answer.ask.asked_lsn and told.venue_ns > answer.venue_ns:
+            answer = msgspec.structs.replace(answer, venue_ns=told.venue_ns)
+        window_ns = self._window_ns(working.venue)
+        for name, each in list(working.amendments.items()):
+            if window_closed(answer, life, each.sent_ns, each.connection, window_ns):
+                self._drop_amendment(working, name)
 
     def _not_found(self, payload: Answer) -> None:
         """Neither the order nor a trade of it is known to the venue, asked when it could not take effect any more."""
@@ -589,12 +659,19 @@ class RiskState:
         self._dirty.add(("people",))
 
     def _verdict(self, payload: Verdict, record: Record) -> None:
+        """CumQty(14) is the whole order's: what the ledger has not of it is to come on the last of its legs."""
         name = (payload.strategy, payload.number)
-        for working in [w for w in self.working.values() if (w.strategy, w.number) == name and not w.ended]:
+        legs = [w for w in self.working.values() if (w.strategy, w.number) == name]
+        missing = payload.cum_qty - sum((w.leg.cum_qty for w in legs), ZERO)
+        living = [w for w in legs if not w.ended]
+        for working in living:
             for amendment in list(working.amendments):
                 self._drop_amendment(working, amendment)
-            working.leg.word = payload.ord_status
-            working.leg.told_cum_qty = max(working.leg.cum_qty, payload.cum_qty)
+            leg = working.leg
+            leg.word = payload.ord_status
+            leg.told_cum_qty = leg.cum_qty
+            if working is living[-1] and missing > ZERO:
+                leg.told_cum_qty += missing
             working.touched_lsn = self.lsn
             self._count(working)
 
@@ -638,7 +715,8 @@ class RiskState:
             del self.working[owner]
             self._dirty_legs.add(owner)
             self.attempts.pop((working.epoch, working.counter), None)
-            self.order_ids.pop((working.venue, working.symbol, working.leg.order_id), None)
+            for order_id in (working.leg.order_id, *working.leg.former_order_ids):
+                self.order_ids.pop((working.venue, working.symbol, order_id), None)
             self.ledger.retire(owner)
             for name in (owner, *working.aliases):
                 self.names.pop(name, None)
@@ -696,6 +774,24 @@ class RiskState:
             ours = self.checkpoint(payload.at_lsn)
             if ours is not None and ours != payload.digest:
                 self.hash_mismatches += 1
+
+
+def _answered(amendments: Mapping[str, Amendment], event: ExecutionReport) -> str:
+    """The amendment that a report of Replaced answers: the one it names, else the one whose terms it has, else the
+    oldest.
+    """
+    if event.cl_ord_id in amendments:
+        return event.cl_ord_id
+    oldest = next(iter(amendments))
+    return next((name for name, each in amendments.items() if each.order_qty == event.order_qty), oldest)
+
+
+def _rejects(working: Working, event: RequestRejected) -> bool:
+    """Whether the rejected message is the order's own or its amendment's; a question bears the order's name too."""
+    if event.attempt is None:
+        return True
+    own = working.amendments.get(event.cl_ord_id, working)
+    return (event.attempt.epoch, event.attempt.counter) == (own.epoch, own.counter)
 
 
 def _held(sums: Sums | None) -> Decimal | None:

@@ -11,6 +11,7 @@ from common.actor.core import Core
 from common.instant import Instant
 from common.messages import ControlRequest, OperatorAct, SessionState
 from services.session.connection import Connection
+from services.session.history import BY_HAND
 from services.session.kill import KillSwitch
 from services.session.outbox import Outbox
 from services.session.records import Records
@@ -134,7 +135,7 @@ class ByHand:
         self._record("set_seq", by, text, now)
         # A number may now be taken a second time, so it is another generation's.
         change = msgspec.structs.replace(
-            history.change(SessionState.NUMBERS_SET, "by_hand"),
+            history.change(SessionState.NUMBERS_SET, BY_HAND),
             generation=history.generation + 1,
             next_outbound=outbound,
             next_inbound=inbound,

@@ -208,7 +208,7 @@ class SessionCore(Core):
         self.records.changed(SessionState.LOGGED_ON, now)
         self.effects.append(HostWorked(TARGET))
         self.gate.ask(now)
-        self.kill.begin(now)
+        self.kill.logged_on(now)
 
     def _inbound(self, effect: FixInbound, now: Instant) -> None:
         event = self.inbox.take(effect, now)

@@ -4,10 +4,14 @@ A hand-over is framed by two records of the session: one names the file and the 
 that it is complete. Whatever the session wrote between them, in the same epoch, are the file's records in order.
 """
 
+import re
+
 from common.messages import Payload, SessionChanged
 
 _HAND_OVER = "emergency file "
 _FROM = "from record "
+# The whole text, as `begins` and `complete` make it: anything else is what somebody wrote to be read.
+_FRAME = re.compile(r"emergency file (?P<name>\S+) (?:complete|from record (?P<first>[1-9][0-9]{0,17}))")
 
 
 def begins(name: str, done: int) -> str:
@@ -30,8 +34,9 @@ class HandOvers:
 
     def see(self, payload: Payload) -> bool:
         """Fold one of the session's records; whether it is a frame of a hand-over and nothing else."""
-        if isinstance(payload, SessionChanged) and payload.text.startswith(_HAND_OVER):
-            self._frame(payload.text.removeprefix(_HAND_OVER))
+        frame = _FRAME.fullmatch(payload.text) if isinstance(payload, SessionChanged) else None
+        if frame is not None:
+            self._frame(frame["name"], frame["first"])
             return True
         if self._under_way:
             self.done[self._under_way] += 1
@@ -49,12 +54,11 @@ class HandOvers:
         """What `dump` gave."""
         self.done, self.whole, self._under_way = dict(done), set(whole), under_way
 
-    def _frame(self, text: str) -> None:
-        name, _, what = text.partition(" ")
-        if what == "complete":
+    def _frame(self, name: str, first: str | None) -> None:
+        if first is None:
             self.whole.add(name)
             self._under_way = ""
         else:
             # Said in full, so that reading it twice counts it once.
-            self.done[name] = int(what.removeprefix(_FROM)) - 1
+            self.done[name] = int(first) - 1
             self._under_way = name

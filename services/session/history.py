@@ -18,6 +18,7 @@ from common.messages import (
     OperatorAct,
     Outbound,
     Payload,
+    QueryOrder,
     SessionChanged,
     SessionState,
     Withdrawn,
@@ -32,12 +33,15 @@ KEPT_SENT = 16_384
 
 RISKY = (NewOrder, AmendOrder)
 LOGON = "A"
+BY_HAND = "by_hand"
+"""The text of the record of numbers that a person set."""
 
 
 class Sent(NamedTuple):
     """A number that was taken: what is sent again for it (`raw`, b"" nothing) and whose command it was.
 
-    `risky`: an order or amendment, which is never sent again.
+    `cl_ord_id` is the request's own name, "" for a status request, which bears its order's. `risky`: an order or
+    amendment, which is never sent again.
     """
 
     raw: bytes = b""
@@ -53,13 +57,15 @@ class History:
     """One session's folded state. `next_outbound` and `next_inbound` are numbers of `generation`.
 
     `logon_ns` is the SendingTime(52) of our last Logon(A), Unix nanoseconds, 0 for none: the numbers are of that time's
-    period, since no connection that resets them by schedule outlives its period.
+    period, since no connection that resets them by schedule outlives its period. `numbers_began` is the generation in
+    which the numbers last began at 1: after numbers set by hand the venue goes on, and may repeat what it said before.
     """
 
     def __init__(self, session: str, dialect: Dialect) -> None:
         self.session = session
         self.dialect = dialect
         self.generation = 0
+        self.numbers_began = 0
         self.connection = 0
         self.next_outbound = 1
         self.next_inbound = 1
@@ -140,7 +146,8 @@ class History:
             self._keep(number, NOTHING)
             return
         again = not risky and self.dialect.resendable(record.msg_type)
-        self._keep(number, Sent(record.raw if again else b"", command.attempt, command.cl_ord_id, risky))
+        name = "" if isinstance(command, QueryOrder) else command.cl_ord_id
+        self._keep(number, Sent(record.raw if again else b"", command.attempt, name, risky))
 
     def _keep(self, number: int, sent: Sent) -> None:
         self.sent[number] = sent
@@ -169,6 +176,9 @@ class History:
         if record.generation != self.generation:
             self.sent.clear()
             self.first_kept = record.next_outbound
+            goes_on = record.text == BY_HAND and (record.next_outbound, record.next_inbound) != (1, 1)
+            if not goes_on or not self.numbers_began:
+                self.numbers_began = record.generation
         self.generation = record.generation
         self.connection = max(self.connection, record.connection)
         self.next_outbound, self.next_inbound = record.next_outbound, record.next_inbound

@@ -8,7 +8,7 @@ import msgspec
 from common.actor.core import Core
 from common.fix.session_types import Inbound as FixInbound
 from common.instant import NS_PER_S, Instant
-from common.messages import Announced, Inbound, RequestRejected, VenueEvent
+from common.messages import Announced, ExecutionReport, Inbound, RequestRejected, VenueEvent
 from common.venues.dialect import BadReport, Dialect, VenueLimit
 from services.session.outbox import Outbox
 from services.session.records import Records
@@ -78,9 +78,25 @@ class Inbox:
             return None
         if isinstance(event, Announced):
             self._core.note("warning", "news", headline=event.headline)
-        if isinstance(event, RequestRejected):
-            sent = self._records.history.sent.get(event.ref_msg_seq_num)
-            if sent is not None and sent.attempt is not None:
-                name = event.cl_ord_id or sent.cl_ord_id
-                return msgspec.structs.replace(event, attempt=sent.attempt, cl_ord_id=name)
+        elif isinstance(event, RequestRejected):
+            return self._of_attempt(event)
+        elif isinstance(event, ExecutionReport) and self._dialect.trade_keys_are_exec_ids:
+            return self._of_this_life(event)
         return event
+
+    def _of_attempt(self, event: RequestRejected) -> RequestRejected:
+        """Whose message was rejected is known by its number, and so is its name: what the venue says it is may be the
+        name of an order that was only asked about.
+        """
+        sent = self._records.history.sent.get(event.ref_msg_seq_num)
+        if sent is None or sent.attempt is None:
+            return event
+        return msgspec.structs.replace(event, attempt=sent.attempt, cl_ord_id=sent.cl_ord_id)
+
+    def _of_this_life(self, report: ExecutionReport) -> ExecutionReport:
+        """An ExecID(17) is unique only until the numbers begin anew: the trade's identity says since when they run."""
+        if not report.trade_key and not report.reference_trade_key:
+            return report
+        life = self._records.history.numbers_began
+        key, reference = (f"{life}/{k}" if k else "" for k in (report.trade_key, report.reference_trade_key))
+        return msgspec.structs.replace(report, trade_key=key, reference_trade_key=reference)

@@ -2,7 +2,8 @@
 
 It cancels every configured symbol as a whole where the venue has a mass cancel, whatever is believed open, and each
 order of the table by its id, again and again until the venue has confirmed each symbol and the table is empty. A
-confirmation counts only if it was asked for when nothing sent on a dead connection could still take effect.
+confirmation counts only if it was asked for when nothing sent on a dead connection could still take effect. It begins
+anew with each logon, and with each order that turns up afterwards: a bust reopens one, somebody else places one.
 """
 
 import msgspec
@@ -100,9 +101,15 @@ class KillSwitch:
         return True
 
     def begin(self, now: Instant) -> None:
-        """Start cancelling where the latch holds: after the kill, and after each logon under it."""
+        """Start cancelling where the latch holds and something may be open yet."""
         if self.latched and not self.done:
             self._round_ns = now.boot_ns
+
+    def logged_on(self, now: Instant) -> None:
+        """What was confirmed on an earlier connection says nothing of what came after it: begin anew."""
+        self.done = False
+        self.confirmed.clear()
+        self.begin(now)
 
     def restart(self, now: Instant) -> None:
         """What was asked has not left: ask again, under other numbers."""
@@ -131,6 +138,9 @@ class KillSwitch:
             asked = self._asked.pop(event.cl_ord_id, None)
             if asked is not None and event.unknown_order and asked.conclusive:
                 self._records.history.orders.unknown_at_venue(asked.subject)
+        if self.done and len(self._records.history.orders):
+            self.done = False
+            self.begin(now)
         self._finish(now)
 
     def next_deadline_ns(self) -> int | None:

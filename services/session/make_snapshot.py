@@ -1,6 +1,8 @@
 """`python -P -m services.session.make_snapshot --venue V`: fold on from the newest snapshot, and write the next one."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 
 import click
 
@@ -11,10 +13,16 @@ from common.venues.registry import find_dialect
 from services.session.recovery import Folded, load_folded
 
 
+def loader(venue: str, config: Config) -> Callable[[bytes], Folded]:
+    """What makes a session's state of a snapshot's bytes."""
+    writer, dialect = f"session@{venue}", find_dialect(config.venues[venue].dialect)
+    return lambda data: load_folded(data, writer, venue, dialect)
+
+
 def newest_folded(venue: str, config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> Folded:
     """The session's state from the newest snapshot (at `upto_lsn` at most) that verifies, else an empty one."""
     writer, dialect = f"session@{venue}", find_dialect(config.venues[venue].dialect)
-    loaded = load_newest(config, writer, lambda data: load_folded(data, writer, venue, dialect), reader, upto_lsn)
+    loaded = load_newest(config, writer, loader(venue, config), reader, upto_lsn)
     return loaded or Folded(writer, venue, dialect)
 
 
@@ -22,7 +30,7 @@ def newest_folded(venue: str, config: Config, reader: Reader | None = None, upto
 @click.option("--venue", required=True, help="The name of the venue's file in the configuration.")
 def main(venue: str) -> None:
     """Make one snapshot of the session of VENUE."""
-    sys.exit(run_snapshot_program(f"session@{venue}", lambda config: newest_folded(venue, config)))
+    sys.exit(run_snapshot_program(f"session@{venue}", partial(loader, venue), partial(newest_folded, venue)))
 
 
 if __name__ == "__main__":

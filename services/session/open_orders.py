@@ -52,7 +52,6 @@ class OpenOrders:
         self._by_order_id: dict[tuple[str, str], OpenOrder] = {}
         self._by_attempt: dict[Attempt, str] = {}
         self._attempts: dict[str, Attempt] = {}
-        self._renames: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -62,9 +61,10 @@ class OpenOrders:
         return list(self._orders.values())
 
     def sent(self, command: NewOrder | AmendOrder, connection: int, *, in_place: bool) -> None:
-        """A message that may open an order was numbered. An amendment `in_place` only gives its order another name."""
+        """A message that may open an order was numbered. An amendment `in_place` opens none: if it gives its order
+        another name, the report of it tells.
+        """
         if isinstance(command, AmendOrder) and in_place:
-            self._renames[command.cl_ord_id] = command.orig_cl_ord_id
             return
         order = OpenOrder(
             cl_ord_id=command.cl_ord_id,
@@ -89,7 +89,6 @@ class OpenOrders:
         if isinstance(event, ExecutionReport):
             self._report(event, connection)
         elif isinstance(event, CancelRejected):
-            self._renames.pop(event.cl_ord_id, None)
             refused = self._orders.get(event.cl_ord_id)
             # A cancel-and-new whose cancel was refused has not sent its new order.
             if refused is not None and refused.by_amendment and not refused.heard and not event.ambiguous:
@@ -104,22 +103,19 @@ class OpenOrders:
             self._close(order)
 
     def find(self, cl_ord_id: str) -> OpenOrder | None:
-        """The order of that name, a former one included."""
-        return self._orders.get(cl_ord_id) or self._orders.get(self._renames.get(cl_ord_id, ""))
+        """The order that the venue knows by that name."""
+        return self._orders.get(cl_ord_id)
 
-    def dump(self) -> tuple[list[OpenOrder], list[tuple[str, Attempt]], list[tuple[str, str]]]:
-        """Everything folded, for a snapshot: the orders, who sent them, and names not in use yet."""
-        return list(self._orders.values()), list(self._attempts.items()), list(self._renames.items())
+    def dump(self) -> tuple[list[OpenOrder], list[tuple[str, Attempt]]]:
+        """Everything folded, for a snapshot: the orders, and who sent them."""
+        return list(self._orders.values()), list(self._attempts.items())
 
-    def load(
-        self, orders: list[OpenOrder], attempts: list[tuple[str, Attempt]], renames: list[tuple[str, str]]
-    ) -> None:
+    def load(self, orders: list[OpenOrder], attempts: list[tuple[str, Attempt]]) -> None:
         """What `dump` gave."""
         self._orders = {order.cl_ord_id: order for order in orders}
         self._by_order_id = {(order.symbol, order.order_id): order for order in orders if order.order_id}
         self._attempts = dict(attempts)
         self._by_attempt = {attempt: cl_ord_id for cl_ord_id, attempt in attempts}
-        self._renames = dict(renames)
 
     def _report(self, report: ExecutionReport, connection: int) -> None:
         if report.unknown_order or report.ambiguous:
@@ -156,7 +152,6 @@ class OpenOrders:
         return self._orders.get(first) or self._orders.get(second)
 
     def _replaced(self, order: OpenOrder, report: ExecutionReport) -> None:
-        self._renames.pop(report.cl_ord_id, None)
         if report.order_qty is not None:
             order.order_qty = report.order_qty
         if report.cl_ord_id and report.cl_ord_id != order.cl_ord_id:

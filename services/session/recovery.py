@@ -34,11 +34,12 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     sent: list[tuple[int, bytes, Attempt | None, str, bool]]
     orders: list[OpenOrder]
     attempts: list[tuple[str, Attempt]]
-    renames: list[tuple[str, str]]
+    unused: list[tuple[str, str]]  # Held names once; fields go by their place.
     handed_over: list[tuple[str, int]]
     handed_over_whole: list[str]
     handing_over: str
     logon_ns: int = 0
+    numbers_began: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -77,7 +78,7 @@ class Folded:
     def dump(self) -> bytes:
         """The folded state as bytes."""
         h = self.history
-        orders, attempts, renames = h.orders.dump()
+        orders, attempts = h.orders.dump()
         return _encode(
             _Dump(
                 self.lsn,
@@ -96,9 +97,10 @@ class Folded:
                 [(number, *sent) for number, sent in h.sent.items()],
                 orders,
                 attempts,
-                renames,
+                [],
                 *h.hand_overs.dump(),
                 h.logon_ns,
+                h.numbers_began,
             )
         )
 
@@ -115,8 +117,10 @@ def load_folded(data: bytes, writer: str, session: str, dialect: Dialect) -> Fol
     h.halted, h.logged_out_by_hand = dump.halted, dump.logged_out_by_hand
     h.latched, h.reset_wanted = dump.latched, dump.reset_wanted
     h.first_kept, h.logon_ns = dump.first_kept, dump.logon_ns
+    # A snapshot of a time without this field does not tell it: as if no number had been set by hand.
+    h.numbers_began = dump.numbers_began or dump.generation
     for number, raw, attempt, cl_ord_id, risky in dump.sent:
         h.sent[number] = Sent(raw, attempt, cl_ord_id, risky)
-    h.orders.load(dump.orders, dump.attempts, dump.renames)
+    h.orders.load(dump.orders, dump.attempts)
     h.hand_overs.load(dump.handed_over, dump.handed_over_whole, dump.handing_over)
     return folded

@@ -3,8 +3,9 @@
 Theory of operation. Each second it asks the journal how far the log is. When it has grown by `snapshot_records` a round
 begins: the snapshot program of every actor that folds the log, one after the other, each a process of its own at the
 least priority, so that the live actors notice nothing. A round ends with a look at what is there
-(`services.snapshots.survey`): from which record on the snapshots that verify need the log, and which segments lie
-before that and beyond `retention_bytes`. Those the journal is told to drop, one at a time.
+(`services.snapshots.survey`): from which record on the snapshots need the log, and which segments lie before that and
+beyond `retention_bytes`. Those the journal is told to drop, one at a time. A snapshot counts once its actor's program
+has loaded it in this process's life: what merely stands there may be of a form that nobody can start from.
 
 Nothing depends on this process: without it the log grows and a start takes longer.
 """
@@ -17,6 +18,7 @@ import orjson
 
 from common.actor.core import Call, Core, Send
 from common.actor.programs import ProgramEnded, RunProgram
+from common.actor.snapshots import Made
 from common.instant import NS_PER_S, Instant
 from common.messages import ControlAnswer, ControlRequest
 
@@ -66,6 +68,7 @@ class SnapshotsCore(Core):
         self._round_lsn: int | None = None
         self._survey = Survey({}, 0, "", [])
         self._told: dict[str, dict[str, object]] = {}
+        self._loads: dict[str, list[int]] = {program.name: [] for program in settings.programs}
         self._drops: list[int] = []
         self._dropped = 0
         self._rounds = 0
@@ -103,8 +106,14 @@ class SnapshotsCore(Core):
         if name == SURVEY:
             self._surveyed(result)
             return
-        self._told[name] = {"ok": result.ok, "text": result.text}
-        self.note("info" if result.ok else "error", "snapshot", of=name, ok=result.ok, text=result.text)
+        text = result.text
+        self._loads[name] = []
+        if result.ok:
+            made = msgspec.json.decode(text, type=Made)
+            self._loads[name] = made.loads
+            text = f"at LSN {made.lsn}"
+        self._told[name] = {"ok": result.ok, "text": text, "loads": self._loads[name]}
+        self.note("info" if result.ok else "error", "snapshot", of=name, ok=result.ok, text=text)
         self._next()
 
     def status(self, now: Instant) -> dict[str, object]:
@@ -155,6 +164,9 @@ class SnapshotsCore(Core):
         """A session that has records and is not configured now may come back: what it needs is kept."""
         names = sorted({*(program.name for program in self._settings.programs), *self._sessions})
         arguments = [argument for name in names for argument in ("--name", name)]
+        for name, lsns in self._loads.items():
+            arguments += ["--program", name]
+            arguments += [argument for lsn in lsns for argument in ("--loads", name, str(lsn))]
         self._run(SURVEY, RunProgram(SURVEY, (*arguments, "--retention-bytes", str(self._settings.retention_bytes))))
 
     def _run(self, name: str, program: RunProgram) -> None:

@@ -2,10 +2,12 @@
 
 The log is needed from the record behind the oldest snapshot that is kept of any actor, so that each of them can still
 start when its newest snapshot turns out to be unreadable; while an actor has only one, it is needed from its beginning.
+Of an actor that has a snapshot program those count of which the program said that they load: a form that this version
+does not read any more, or never could, is nothing to start from.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 
 import click
 import msgspec
@@ -19,15 +21,19 @@ from common.journal.snapshots import KEPT, snapshot_folder, verified_lsns
 from services.snapshots.core import Survey
 
 
-def survey(journal: Folder, files: Files, names: Iterable[str], retention_bytes: int) -> Survey:
-    """Look at the folder's snapshots and segments. Raises NotThere, Damage, LogFailed, OSError."""
+def survey(
+    journal: Folder, files: Files, names: Iterable[str], retention_bytes: int, loads: Mapping[str, Set[int]]
+) -> Survey:
+    """Look at the folder's snapshots and segments. `loads` has, for each actor with a program, where those of its
+    snapshots stand that load; of the others each that verifies counts. Raises NotThere, Damage, ReadFailed, OSError."""
     reader = Reader(journal, files)
     newest: dict[str, int] = {}
     needed, needed_by = 0, ""
     for name in names:
         found = verified_lsns(snapshot_folder(journal), files, name, reader, KEPT)
         newest[name] = found[0] if found else 0
-        from_lsn = found[-1] + 1 if len(found) == KEPT else 1
+        counted = [lsn for lsn in found if name not in loads or lsn in loads[name]]
+        from_lsn = counted[-1] + 1 if len(counted) == KEPT else 1
         if not needed or from_lsn < needed:
             needed, needed_by = from_lsn, name
     return Survey(newest, needed, needed_by, droppable(journal, files, needed, retention_bytes))
@@ -59,11 +65,16 @@ def _size(files: Files, path: str) -> int:
 
 @click.command()
 @click.option("--name", "names", multiple=True, required=True, help="An actor whose snapshots count.")
+@click.option("--program", "programs", multiple=True, help="One of them that has a program to say what loads.")
+@click.option("--loads", multiple=True, type=(str, int), help="That program's word: the actor, and where one loads.")
 @click.option("--retention-bytes", default=0, help="What closed segments may take; 0 keeps all.")
-def main(names: tuple[str, ...], retention_bytes: int) -> None:
+def main(
+    names: tuple[str, ...], programs: tuple[str, ...], loads: tuple[tuple[str, int], ...], retention_bytes: int
+) -> None:
     """Print what the snapshots of the journal allow to be dropped."""
+    told = {name: {lsn for actor, lsn in loads if actor == name} for name in programs}
     try:
-        found = survey(load().journal_folder, OsFiles(), names, retention_bytes)
+        found = survey(load().journal_folder, OsFiles(), names, retention_bytes, told)
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(ExitStatus.CONFIGURATION)

@@ -94,6 +94,35 @@ def test_a_stranger_s_fill_can_be_claimed_once() -> None:
     assert ledger.claim("v", "S", "z", "p") is None
 
 
+def _report(exec_type: str, key: str, reference: str = "", qty: str = "1") -> ExecutionReport:
+    return ExecutionReport(
+        "X", "", "V", "", exec_type, "1", "S", "1", D(10), D(5), D(qty), D(5), None, None, key,
+        reference_trade_key=reference,
+    )  # fmt: skip
+
+
+def test_a_reference_without_its_generation_s_fill_finds_the_owner_s_latest_of_that_exec_id() -> None:
+    ledger = FillLedger()
+    for key, owner in (("1/a", "o"), ("2/a", "o"), ("4/a", "p"), ("b", "o"), ("1/c/d", "o")):
+        ledger.report("v", owner, _report("F", key))
+    for key, reference, replaced in (("5/x", "5/a", "2/a"), ("5/y", "5/b", "b"), ("5/z", "5/c/d", "1/c/d")):
+        change = ledger.report("v", "o", _report("H", key, reference))
+        assert change is not None and change.qty == D(-1)
+        assert ledger._fills["v", "S", replaced].replaced_by == key
+    # One that is known by its very key, or has no generation, is taken as it is.
+    assert ledger.report("v", "p", _report("G", "5/w", "4/a", "3")).qty == D(2)  # type: ignore[union-attr]
+    assert ledger.report("v", "o", _report("H", "q", "a")) is None
+
+
+@pytest.mark.parametrize("odd", ["NaN", "sNaN", "-Infinity", "1E999999", "1E-999999"])
+def test_an_implausible_fill_is_none(odd: str) -> None:
+    ledger = FillLedger()
+    assert ledger.report("v", "o", _report("F", "1", qty=odd)) is None
+    assert ledger.trade("v", "S", "1", "o", "1", D(1), D(odd)) is None
+    assert ledger.correct("v", "S", "2", "1", "o", "1", D(1), D(1), D(odd), "BTC") is None
+    assert len(ledger) == 0
+
+
 _fill = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2))
 
 

@@ -4,9 +4,19 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from common.actor.snapshots import Foldable, StateDiffers, Witness, make_snapshot
+from common.actor.snapshots import (
+    DoesNotLoad,
+    Foldable,
+    Made,
+    StateDiffers,
+    Witness,
+    loadable_lsns,
+    make_snapshot,
+    run_snapshot_program,
+)
 from common.config import Config, load
 from common.journal import Entry, Log, OsFiles, Reader, Record
 from common.journal.errors import Gone
@@ -120,6 +130,44 @@ def test_one_whose_digest_is_not_the_state_s_own_is_passed_over(config: Config) 
     link = Reader(config.journal_folder, FILES).link_at(50)
     write_snapshot(snapshot_folder(config.journal_folder), FILES, Snapshot("risk", link, b"12345678", state.dump()))
     assert newest("risk", config).lsn == 0
+
+
+def test_only_snapshots_that_load_may_be_relied_on(config: Config) -> None:
+    snapshot_at("risk", config, 100)
+    link = Reader(config.journal_folder, FILES).link_at(150)
+    folder = snapshot_folder(config.journal_folder)
+    write_snapshot(folder, FILES, Snapshot("risk", link, b"digest", b"not a dump"))
+    load = risk.loader(config)
+    assert loadable_lsns(config, "risk", load, frozenset()) == [100]
+    assert loadable_lsns(config, "risk", load, frozenset({150})) == [150, 100]
+
+
+class Unloadable(risk.Folded):
+    """A state whose dump is of no form."""
+
+    def dump(self) -> bytes:
+        return b"not a dump"
+
+
+def test_a_snapshot_that_does_not_load_costs_no_older_one(config: Config) -> None:
+    for lsn in (100, 200):
+        snapshot_at("risk", config, lsn)
+    with pytest.raises(DoesNotLoad, match="older ones are kept"):
+        make_snapshot(config, "risk", Unloadable(risk.newest_state(config)), load=risk.loader(config))
+    assert loadable_lsns(config, "risk", risk.loader(config), frozenset()) == [200, 100]
+    assert len(list(Path(snapshot_folder(config.journal_folder)).iterdir())) == 2
+
+
+def test_a_program_says_what_it_made_and_which_ones_load(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("common.actor.snapshots.load", lambda: config)
+    snapshot_at("risk", config, 200)
+    assert run_snapshot_program("risk", risk.loader, lambda found: risk.Folded(risk.newest_state(found))) == 0
+    end = Reader(config.journal_folder, FILES).durable_lsn()
+    assert msgspec.json.decode(capsys.readouterr().out, type=Made) == Made(end, [end, 200])
+    failed = run_snapshot_program("risk", risk.loader, lambda found: Unloadable(risk.newest_state(found)))
+    assert failed == 1 and "does not load" in capsys.readouterr().err
 
 
 class Told:

@@ -2,14 +2,16 @@
 place, what was not is cut, and no change ends in another exception or in a record that was never written.
 """
 
+import struct
 from itertools import product
 from random import Random
 from typing import NamedTuple
 
 import pytest
+from crc32c import crc32c
 
-from common.journal import Damage, Log
-from common.journal.frames import HEADER_BYTES, frame_bytes, parse
+from common.journal import Damage, FormatTooNew, Log
+from common.journal.frames import HEADER_BYTES, VERSION, frame_bytes, parse
 from common.journal.marks import SLOT_BYTES, SLOT_SPACING
 from common.journal.recovery import Survey, survey
 from common.journal.segments import FIXED_BYTES, SUFFIX, segment_name
@@ -296,6 +298,63 @@ def test_a_sample_of_flips_in_a_big_journal() -> None:
         check_flip(stored, disk, name, offset)
         change(disk, name, offset, bits)
     assert look(disk).end.lsn == stored.last_lsn
+
+
+def newer(stored: Stored, lsn: int, *, more_header: int = 0) -> tuple[str, bytes]:
+    """A file as a later version would have written record `lsn` last in it, maybe with a longer header."""
+    name, start, end = stored.places[lsn]
+    data = stored.contents[name]
+    made = bytearray(data[start:end])
+    made[HEADER_BYTES:HEADER_BYTES] = bytes(more_header)
+    struct.pack_into("<HH", made, 68, VERSION + 1, HEADER_BYTES + more_header)
+    struct.pack_into("<I", made, 0, crc32c(bytes(made[4:])))
+    return name, (data[:start] + bytes(made)).ljust(len(data), b"\0")
+
+
+@pytest.mark.parametrize("more_header", [0, 24])
+@pytest.mark.parametrize("stored", [CLOSED, KILLED], ids=["closed", "killed"])
+def test_a_frame_of_a_later_format_is_refused_wherever_it_stands_and_nothing_is_changed(
+    stored: Stored, more_header: int
+) -> None:
+    for lsn in stored.places:
+        name, data = newer(stored, lsn, more_header=more_header)
+        disk = stored.disk(**{name: data})
+        before = {**disk.contents(FOLDER), "lock": b""}
+        with pytest.raises(FormatTooNew, match="use the newer program") as refused:
+            open_log(disk.files())
+        assert (refused.value.file, refused.value.version) == (f"{FOLDER}/{name}", VERSION + 1)
+        assert disk.contents(FOLDER) == before
+
+
+def test_a_frame_of_a_later_format_behind_one_that_was_lost_is_not_cut() -> None:
+    name, data = newer(KILLED, KILLED.last_lsn)
+    start, end = KILLED.places[KILLED.last_lsn - 1][1:]
+    assert KILLED.places[KILLED.last_lsn - 1][0] == name
+    disk = KILLED.disk(**{name: data[:start] + bytes(end - start) + data[end:]})
+    with pytest.raises(FormatTooNew):
+        open_log(disk.files())
+
+
+def test_a_later_format_that_only_a_wrong_checksum_tells_of_is_torn() -> None:
+    name, start, _ = KILLED.places[KILLED.last_lsn]
+    disk = KILLED.disk()
+    change(disk, name, start + 68, 3)
+    assert look(disk).end.lsn == KILLED.last_lsn - 1
+
+
+def test_a_bit_far_back_in_a_log_that_syncs_every_100_ms_is_damage() -> None:
+    disk = small_disk()
+    log = open_log(disk.files(), durability="process", segment_bytes=1 << 16)
+    writer = Writer()
+    for _ in range(50):
+        log.append(writer.batch(1), log.last_stamp_ns)
+    log.write_mark()
+    log.append(writer.batch(1), log.last_stamp_ns)
+    log.abandon()
+    change(disk, segment_name(1), FIXED_BYTES + frame_bytes(0) + 20, 1)
+    with pytest.raises(Damage) as refused:
+        look(disk)
+    assert refused.value.lsn == 2
 
 
 def test_damage_changes_nothing_on_the_disk() -> None:

@@ -89,6 +89,26 @@ def test_a_frame_is_found_behind_garbage_and_a_false_magic() -> None:
     assert found == (24, 9, 3)
 
 
+@pytest.mark.parametrize("header_bytes", [HEADER_BYTES, HEADER_BYTES + 16])
+def test_the_next_frame_in_a_later_version_ends_a_walk_and_says_so(header_bytes: int) -> None:
+    block, end = frame([Entry(16, "w", 1, 1, b"x")], Link(0, 0), **STAMPS)
+    after, _ = frame([Entry(16, "w", 1, 2, b"y")], end, **STAMPS)
+    newer = later(after, header_bytes)
+    walked = walk(block + newer, Link(0, 0))
+    assert (walked.position, walked.end, walked.stop, walked.version) == (len(block), end, Stop.NEWER, 2)
+    assert find_frame(block + newer, len(block)) == (len(block), 2, 3)
+    # Whose place is another, or which is not whole, is no next frame.
+    assert walk(newer, Link(0, 0)).stop is Stop.BAD
+    assert walk(block + newer[:-8], Link(0, 0)).stop in (Stop.BAD, Stop.MORE)
+
+
+def later(whole: bytes, header_bytes: int) -> bytes:
+    """The frame as version 2 of the format might have it: with a longer header."""
+    body = bytearray(whole[4:HEADER_BYTES] + bytes(header_bytes - HEADER_BYTES) + whole[HEADER_BYTES:])
+    body[64:66], body[66:68] = (2).to_bytes(2, "little"), header_bytes.to_bytes(2, "little")
+    return crc32c(bytes(body)).to_bytes(4, "little") + bytes(body)
+
+
 def test_zeros_end_a_walk_and_say_so() -> None:
     block, end = frame([Entry(16, "w", 1, 1, b"x")], Link(0, 0), **STAMPS)
     walked = walk(block + bytes(HEADER_BYTES), Link(0, 0))

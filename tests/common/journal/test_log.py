@@ -1,6 +1,8 @@
 """The log as its owner sees it: batches in order, refusals that write nothing, rotation, room, retention, locks."""
 
 import errno
+from contextlib import suppress
+from random import Random
 
 import pytest
 
@@ -21,9 +23,20 @@ from common.journal import (
 )
 from common.journal.frames import MAX_PAYLOAD_BYTES
 from common.journal.recovery import read_range
-from common.journal.segments import SUFFIX
-from scripts.simulation.disk import DiskFiles, Fault
-from tests.common.journal.support import FOLDER, WALL_NS, Writer, everything, open_log, reader, small_disk
+from common.journal.segments import SUFFIX, segment_name
+from scripts.simulation.disk import Called, Disk, DiskFiles, Fault
+from tests.common.journal.support import (
+    FOLDER,
+    WALL_NS,
+    Killed,
+    Writer,
+    calls_of,
+    counting,
+    everything,
+    open_log,
+    reader,
+    small_disk,
+)
 
 
 def test_a_new_log_begins_with_its_epoch() -> None:
@@ -231,6 +244,121 @@ def test_a_log_opens_on_a_full_disk_by_its_reserve() -> None:
     other.write_at(other.create(f"{FOLDER}/hog"), bytes(100_000), 0)
     again = open_log(disk.files(), reserve_bytes=6000)
     assert again.recovery.copied_records == 4
+
+
+def fill(disk: Disk) -> None:
+    """Another file takes all that is free."""
+    other = disk.files()
+    other.write_at(other.create(f"{FOLDER}/hog"), bytes(disk.capacity_bytes), 0)
+
+
+def torn_on_a_full_disk(reserve_bytes: int) -> Disk:
+    """Four records that nothing confirms, 300 torn bytes behind them, and no room but the reserve."""
+    disk = small_disk()
+    disk.capacity_bytes = 24_000
+    log = open_log(disk.files(), reserve_bytes=reserve_bytes)
+    log._reserve_held = log._allocate_reserve()
+    log.append(Writer().batch(4), log.last_stamp_ns)
+    position = log._position
+    log.abandon()
+    files = disk.files()
+    files.write_at(files.open(f"{FOLDER}/{segments(files)[-1]}", write=True), b"T" * 300, position)
+    fill(disk)
+    return disk
+
+
+def test_a_torn_tail_on_a_full_disk_is_kept_in_what_the_reserve_gives() -> None:
+    disk = torn_on_a_full_disk(reserve_bytes=6000)
+    log = open_log(disk.files(), reserve_bytes=6000)
+    assert (log.recovery.last_lsn, log.recovery.copied_records) == (5, 4)
+    assert disk.contents(FOLDER)[log.recovery.torn_file] == b"T" * 300
+    assert not log.room_ahead
+
+
+def test_a_torn_tail_that_finds_no_room_is_a_full_disk_and_nothing_is_cut() -> None:
+    disk = torn_on_a_full_disk(reserve_bytes=0)
+    before = disk.contents(FOLDER)[segment_name(1)]
+    with pytest.raises(NoSpace, match="no room in /journal for 300 more bytes: free some disk space"):
+        open_log(disk.files())
+    assert disk.contents(FOLDER)[segment_name(1)] == before
+    disk.process_died()
+    disk.files().remove(f"{FOLDER}/hog")
+    log = open_log(disk.files())
+    assert (log.recovery.last_lsn, log.recovery.torn_bytes) == (5, 300)
+
+
+def test_a_disk_without_room_for_any_call_of_a_start_is_full_and_not_failed() -> None:
+    for call in ("make_folder", "lock", "create", "write_at", "sync", "rename", "sync_folder"):
+        disk = small_disk()
+
+        def called(name: str, _path: str, call: str = call) -> Fault | None:
+            return Fault(errno.ENOSPC) if name == call else None
+
+        with pytest.raises(NoSpace, match="free some disk space"):
+            open_log(disk.files(called))
+        disk.process_died()
+        open_log(disk.files()).close()
+
+
+@pytest.mark.parametrize("left_bytes", [0, 4095])
+def test_a_reserve_that_is_shorter_than_wanted_is_allocated_anew(left_bytes: int) -> None:
+    disk = small_disk(reserve=bytes(left_bytes))
+    log = open_log(disk.files(), reserve_bytes=4096)
+    assert not log.room_ahead
+    assert log.prepare_next_segment()
+    assert len(disk.contents(FOLDER)["reserve"]) == 4096
+
+
+def test_a_reserve_that_is_as_long_as_wanted_stays() -> None:
+    disk = small_disk(reserve=bytes(4096))
+    log = open_log(disk.files(), reserve_bytes=4096)
+    number = disk.folder(FOLDER).volatile["reserve"]
+    assert log.prepare_next_segment()
+    assert disk.folder(FOLDER).volatile["reserve"] == number
+
+
+def test_whatever_call_the_power_goes_in_a_reserve_that_is_there_is_whole() -> None:
+    random = Random(13)
+
+    def run(called: Called, disk: Disk) -> None:
+        with suppress(Killed):
+            open_log(disk.files(called), reserve_bytes=4096).prepare_next_segment()
+
+    seen = set()
+    for call in range(calls_of(lambda called: run(called, small_disk())) + 1):
+        disk = small_disk()
+        run(counting(call, [0]), disk)
+        disk.process_died()
+        for crashed in disk.crash_states(random, most=16):
+            seen.add(len(crashed.contents(FOLDER).get("reserve", b"")))
+            log = open_log(crashed.files(), reserve_bytes=4096)
+            assert log.prepare_next_segment()
+            assert len(crashed.contents(FOLDER)["reserve"]) == 4096
+    # 0: none is there yet, or its name is and its bytes are not.
+    assert {0, 4096} >= seen
+
+
+def test_the_mark_of_a_log_that_does_not_sync_its_batches_follows_them_too() -> None:
+    disk = small_disk()
+    log = open_log(disk.files(), durability="process")
+    writer = Writer()
+    log.append(writer.batch(3), log.last_stamp_ns)
+    assert log.durable_lsn == 1
+    log.write_mark()
+    assert (log.durable_lsn, reader(disk.files()).durable_lsn()) == (4, 4)
+    log.abandon()
+    disk.crash_keeping(lambda: False)
+    assert open_log(disk.files()).recovery.last_lsn == 4
+
+
+def test_a_log_that_stands_still_syncs_nothing() -> None:
+    calls: list[str] = []
+    log = open_log(small_disk().files(lambda name, _path: calls.append(name)), durability="process")
+    log.append(Writer().batch(1), log.last_stamp_ns)
+    log.write_mark()
+    calls.clear()
+    log.write_mark()
+    assert calls == []
 
 
 def segments(disk_files: DiskFiles) -> list[str]:

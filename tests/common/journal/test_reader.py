@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.journal import Gone, Link, Log, NotThere, iterate, parse
+from common.journal import Damage, Gone, Link, Log, NotThere, ReadFailed, Record, iterate, parse, verify
 from common.journal.frames import frame_bytes
-from scripts.simulation.disk import Disk
+from common.journal.segments import SUFFIX
+from scripts.simulation.disk import Disk, Fault
 from tests.common.journal.support import FOLDER, WALL_NS, Writer, everything, open_log, reader, small_disk
 
 SIZE = frame_bytes(40)
@@ -115,3 +116,90 @@ def test_a_time_names_its_record() -> None:
     for stamp_ns, lsn in ((0, 1), (WALL_NS, 1), (WALL_NS + 1, 5), (WALL_NS + 100, 5), (WALL_NS + 850, 29)):
         assert source.first_at(stamp_ns) == lsn
     assert source.first_at(WALL_NS + 901) == log.last_lsn + 1
+
+
+def whole(disk: Disk, goes_on: Log, writer: Writer, batches: int) -> list[Record]:
+    """Everything, read while the log goes on by so many batches between the look at a segment and that at the mark."""
+    left = batches
+
+    def called(name: str, path: str) -> Fault | None:
+        nonlocal left
+        if name == "open" and path.endswith("mark") and left:
+            left -= 1
+            goes_on.append(writer.batch(3), goes_on.last_stamp_ns)
+            goes_on.write_mark()
+        return None
+
+    return list(iterate(FOLDER, disk.files(called)))
+
+
+@pytest.mark.parametrize("batches", [1, 2, 9])
+def test_a_record_written_and_confirmed_between_two_looks_is_no_damage(batches: int) -> None:
+    disk = small_disk()
+    log = open_log(disk.files())
+    writer = Writer()
+    log.append(writer.batch(3), log.last_stamp_ns)
+    log.write_mark()
+    assert [record.lsn for record in whole(disk, log, writer, batches)] == list(range(1, log.last_lsn + 1))
+
+
+def test_a_link_asked_for_while_the_log_goes_on_is_no_damage() -> None:
+    disk = small_disk()
+    log = open_log(disk.files())
+    writer = Writer()
+    log.append(writer.batch(3), log.last_stamp_ns)
+
+    def called(name: str, path: str) -> Fault | None:
+        if name == "open" and path.endswith("mark") and log.last_lsn < 6:
+            log.append(writer.batch(3), log.last_stamp_ns)
+            log.write_mark()
+        return None
+
+    assert reader(disk.files(called)).link_at(7) == log.end
+
+
+@pytest.mark.parametrize("lsn", [3, 6])
+def test_what_a_later_record_confirms_is_damage_to_a_reader_as_to_verify(lsn: int) -> None:
+    disk = small_disk()
+    log = open_log(disk.files(), segment_bytes=1 << 14)
+    writer = Writer()
+    for _ in range(8):
+        log.append(writer.batch(1), log.last_stamp_ns)
+    log.abandon()
+    payload = next(record.payload for record in everything(disk.files()) if record.lsn == lsn)
+    for inode in disk.folder(FOLDER).volatile.values():
+        data = disk.inode(inode).volatile
+        at = data.find(payload)
+        if at >= 0:
+            data[at] ^= 1
+    with pytest.raises(Damage) as told:
+        verify(FOLDER, disk.files())
+    with pytest.raises(Damage) as error:
+        everything(disk.files())
+    assert (error.value.offset, error.value.lsn) == (told.value.offset, told.value.lsn) and error.value.lsn == lsn
+    assert [record.lsn for record in reader(disk.files()).read(1, lsn - 1)] == list(range(1, lsn))
+
+
+@pytest.mark.parametrize("fails", ["list", "open", "read_at"])
+@pytest.mark.parametrize("what", ["read", "read_block", "durable_lsn", "first_at", "link_at", "iterate"])
+def test_a_disk_that_cannot_be_read_is_named(what: str, fails: str) -> None:
+    disk, _ = filled()
+    files = disk.files(lambda name, _path: Fault(5, 0) if name == fails else None)
+    source = reader(files)
+    if (what, fails) == ("durable_lsn", "list"):
+        assert source.durable_lsn()
+        return
+    with pytest.raises(ReadFailed, match="cannot be read") as error:
+        match what:
+            case "read" | "read_block":
+                getattr(source, what)(1, 9)
+            case "durable_lsn":
+                source.durable_lsn()
+            case "first_at":
+                source.first_at(WALL_NS)
+            case "link_at":
+                source.link_at(4)
+            case _:
+                list(iterate(FOLDER, files))
+    assert error.value.path.startswith(FOLDER) and "restart" not in str(error.value)
+    assert error.value.path == FOLDER or error.value.path.endswith((SUFFIX, "mark"))

@@ -3,10 +3,11 @@
 from contextlib import suppress
 
 import pytest
+from crc32c import crc32c
 
-from common.journal import Damage, Link, Log, Snapshot, newest_snapshot, snapshot_folder, write_snapshot
+from common.journal import Damage, Link, Log, ReadFailed, Snapshot, newest_snapshot, snapshot_folder, write_snapshot
 from common.journal.snapshots import prune_snapshots, read_snapshot, trusted_lsn, verified_lsns
-from scripts.simulation.disk import Disk
+from scripts.simulation.disk import Disk, Fault
 from tests.common.journal.support import FOLDER, Killed, Writer, calls_of, counting, open_log, reader, small_disk
 
 PLACE = snapshot_folder(FOLDER)
@@ -86,6 +87,42 @@ def test_old_ones_are_pruned() -> None:
     found = newest(disk)
     assert found is not None
     assert found.at.lsn == 8
+
+
+def test_those_of_another_log_go_first_and_leave_the_good_ones() -> None:
+    disk, log = filled()
+    good = [take(disk, lsn) for lsn in (2, 4, 6)]
+    for lsn in (7, 900, 950):
+        write_snapshot(PLACE, disk.files(), Snapshot("orders", Link(lsn, 12345), b"digest", b"another log's"))
+    take(disk, 8)
+    damaged = f"orders-{8:020d}.snapshot"
+    disk.inode(disk.folder(PLACE).volatile[damaged]).volatile[30] ^= 4
+    gone = prune_snapshots(PLACE, disk.files(), "orders", log=reader(disk.files()))
+    assert gone == [f"orders-{lsn:020d}.snapshot" for lsn in (7, 8, 900, 950, 2)]
+    assert newest(disk) == good[-1]
+    log.drop_before(log.last_lsn)
+    assert verified_lsns(PLACE, disk.files(), "orders", reader(disk.files()), 3) == [6, 4]
+
+
+def test_one_of_a_later_form_is_left_for_the_program_that_can_read_it() -> None:
+    disk, _ = filled()
+    for lsn in (2, 4, 6):
+        take(disk, lsn)
+    name = f"orders-{6:020d}.snapshot"
+    data = disk.inode(disk.folder(PLACE).volatile[name]).volatile
+    data[8] = 2
+    data[:4] = crc32c(bytes(data[4:])).to_bytes(4, "little")
+    assert prune_snapshots(PLACE, disk.files(), "orders", 1, reader(disk.files())) == [f"orders-{2:020d}.snapshot"]
+    assert name in disk.files().list(PLACE)
+
+
+def test_a_snapshot_that_the_disk_does_not_give_is_named() -> None:
+    disk, _ = filled()
+    take(disk, 3)
+    files = disk.files(lambda name, path: Fault(5, 0) if name == "read_at" and path.endswith(".snapshot") else None)
+    with pytest.raises(ReadFailed, match="snapshot cannot be read") as error:
+        newest_snapshot(PLACE, files, "orders", reader(disk.files()))
+    assert "restart" not in str(error.value)
 
 
 def test_the_newest_that_verify_are_told_newest_first() -> None:

@@ -1,5 +1,6 @@
 """The dialect "generic", text in and text out."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -90,23 +91,29 @@ def test_rejects() -> None:
     assert not late.unknown_order
     session = DIALECT.decode("3", raw("35=3|45=12|371=38|372=D|373=5|58=bad quantity|"))
     assert session == RequestRejected(12, None, "", 5, "bad quantity")
-    business = DIALECT.decode("j", raw("35=j|45=13|372=H|379=5-1|380=3|58=no|"))
+    business = DIALECT.decode("j", raw("35=j|45=13|372=D|379=5-1|380=3|58=no|"))
     assert business == RequestRejected(13, None, "5-1", 3, "no")
+    # The name in a rejected status request is that of its order, which is not rejected.
+    query = DIALECT.decode("j", raw("35=j|45=13|372=H|379=5-1|380=3|58=no|"))
+    assert query == RequestRejected(13, None, "", 3, "no")
     mass = DIALECT.decode("r", raw("35=r|11=K-1|37=1|530=1|531=1|533=4|55=BTCUSDT|"))
     assert mass == MassCancelReported("K-1", "BTCUSDT", True, 4)
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "field"),
     [
-        "35=8|37=77|11=5-1|39=1|",
-        "35=8|37=77|11=5-1|17=1|150=F|39=1|55=B|54=1|32=abc|31=1|14=0|151=0|6=0|",
-        "35=8|37=77|11=5-1|17=1|150=F|39=1|55=B|54=1|32=NaN|31=1|14=0|151=0|6=0|",
-        "35=8|37=77|11=5-1|17=1|150=0|39=1|55=B|54=1|60=yesterday|14=0|151=0|6=0|",
+        ("35=8|37=77|11=5-1|39=1|", "ExecType(150)"),
+        ("35=8|37=77|11=5-1|17=1|150=F|39=1|55=B|54=1|32=abc|31=1|14=0|151=0|6=0|", "LastQty(32)"),
+        ("35=8|37=77|11=5-1|17=1|150=F|39=1|55=B|54=1|32=NaN|31=1|14=0|151=0|6=0|", "LastQty(32)"),
+        ("35=8|37=77|11=5-1|17=1|150=0|39=1|55=B|54=1|60=yesterday|14=0|151=0|6=0|", "TransactTime(60)"),
+        ("35=8|37=77|11=5-1|17=1|150=0|39=1|55=B|54=1|60=99991231-00:00:00|14=0|151=0|6=0|", "TransactTime(60)"),
+        ("35=8|37=77|11=5-1|17=1|150=8|39=8|103=1_0|55=B|54=1|14=0|151=0|6=0|", "OrdRejReason(103)"),
+        ("35=8|37=77|11=5-1|17=1|150=8|39=8|103=1000000000000000000000|55=B|54=1|14=0|151=0|6=0|", "(103)"),
     ],
 )
-def test_a_report_that_cannot_be_read_says_which_field(line: str) -> None:
-    with pytest.raises(BadReport, match=r"field \d+"):
+def test_a_report_that_cannot_be_read_says_which_field(line: str, field: str) -> None:
+    with pytest.raises(BadReport, match=re.escape(field)):
         DIALECT.decode("8", raw(line))
 
 

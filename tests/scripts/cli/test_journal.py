@@ -1,20 +1,32 @@
 """`fixring journal` as a person and a script use it: what it prints, and the status it ends with."""
 
+import contextlib
+import errno
+import os
+import pty
 import shutil
+import signal
+import subprocess
+import sys
 import threading
+import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 import zmq
 
+from common.config import CHECKOUT
 from common.exit_status import ExitStatus
-from common.journal import Entry, Log, OsFiles, parse
+from common.journal import Entry, Log, OsFiles, iterate, parse
 from common.messages import Kind, StateHash, encode
 from scripts.bench.long_journal import write_long_journal
 from scripts.cli.main import run
 
 STORED = Path(__file__).parents[2] / "common" / "journal" / "first_format"
+STAMP_NS = 1_790_000_000_000_000_000
 
 
 @pytest.fixture
@@ -144,11 +156,21 @@ def test_replay_as_the_stacks_own_stream(copy: Path, short_folder: Path, capsys:
 
 
 def with_hash(folder: Path, digest: bytes) -> None:
-    """A journal of 10,000 records and one that tells what orders came to after them."""
-    write_long_journal(folder, 10_002, 1_790_000_000_000_000_000)
-    log = Log.open(folder, OsFiles(), wall_ns=0)
-    payload = encode(StateHash("orders", 10_000, digest))
-    log.append([Entry(int(Kind.STATE_HASH), "orders", 1, 1, payload)], log.last_stamp_ns)
+    """A journal of more than 10,000 records and one that tells what orders came to after them.
+
+    The sessions' own steps are left out of it.
+    """
+    write_long_journal(folder / "lives", 11_500, STAMP_NS)
+    numbers: Counter[str] = Counter()
+    entries = []
+    for record in iterate(folder / "lives", OsFiles()):
+        if record.kind >= 16 and record.kind != Kind.SESSION:
+            numbers[record.writer] += 1
+            entries.append(Entry(record.kind, record.writer, 1, numbers[record.writer], record.payload))
+    entries.append(Entry(int(Kind.STATE_HASH), "orders", 1, 1, encode(StateHash("orders", 10_000, digest))))
+    log = Log.open(folder, OsFiles(), wall_ns=STAMP_NS)
+    for start in range(0, len(entries), 1000):
+        log.append(entries[start : start + 1000], STAMP_NS)
     log.close()
 
 
@@ -166,3 +188,178 @@ def test_a_shadow_comes_to_the_recorded_state_or_says_where_not(
     assert run(["journal", "replay", "--shadow", "--json", str(tmp_path / "right")]) == ExitStatus.OK
     told = orjson.loads(capsys.readouterr().out)
     assert (told["compared"], told["agreed"], told["differs"]) == (1, {"orders": 10_000}, None)
+    assert run(["journal", "replay", "--shadow", str(tmp_path / "right")]) == ExitStatus.OK
+    text = capsys.readouterr().out
+    assert "State hashes compared: 1 of orders." in text
+    assert "No state hash of risk in this range: nothing was proved of it." in text
+    assert "No session connected in this range: nothing was proved of sessions." in text
+
+
+def test_a_shadow_says_in_words_where_there_was_no_state_hash_to_compare(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["journal", "replay", "--shadow", str(copy)]) == ExitStatus.OK
+    text = capsys.readouterr().out
+    assert "No state hash of orders and risk in this range: nothing was proved of them." in text
+
+
+# ---- places, numbers and what cannot be read ----
+
+
+def test_the_end_of_a_range_includes_the_record_whose_printed_time_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = Log.open(tmp_path, OsFiles(), wall_ns=STAMP_NS + 123_456_789)
+    log.append([Entry(300, "me", 1, 1, b"x")], STAMP_NS + 1_123_457_289)
+    log.append([Entry(300, "me", 1, 2, b"x")], STAMP_NS + 2_123_457_789)
+    log.close()
+    assert run(["journal", "tail", str(tmp_path)]) == ExitStatus.OK
+    lines = capsys.readouterr().out.splitlines()
+    printed = lines[1].split()[1]
+    assert run(["journal", "tail", "--to", printed, str(tmp_path)]) == ExitStatus.OK
+    assert capsys.readouterr().out.splitlines() == lines[:2]
+    assert run(["journal", "replay", "--from", printed, "--to", printed, str(tmp_path)]) == ExitStatus.OK
+    assert capsys.readouterr().out.splitlines() == lines[1:2]
+    assert run(["journal", "state", "--at", printed, "--json", str(tmp_path)]) == ExitStatus.OK
+    assert orjson.loads(capsys.readouterr().out)["lsn"] == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tail", "-n", "-5"],
+        ["tail", "-f", "--to", "9"],
+        ["replay", "--speed", "nan"],
+        ["replay", "--speed", "-1"],
+        ["replay", "--speed", "inf"],
+        ["replay", "--speed", "1e-300"],
+        ["replay", "--wait", "nan", "--publish", "inproc://x"],
+        ["replay", "--wait", "-1", "--publish", "inproc://x"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_number_of_lines_no_speed_and_no_end_is_wrong_usage(arguments: list[str], copy: Path) -> None:
+    assert run(["journal", *arguments, str(copy)]) == ExitStatus.USAGE
+
+
+@pytest.mark.parametrize("command", ["tail", "stats", "state", "verify", "replay", "grep 35=D", "explain maker/1"])
+def test_a_read_that_fails_is_one_line_and_status_7(
+    command: str, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: OsFiles, handle: int, count: int, offset: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(OsFiles, "read_at", fail)
+    assert run(["journal", *command.split(), str(copy)]) == ExitStatus.INTEGRITY
+    out, err = capsys.readouterr()
+    assert not out
+    assert len(err.splitlines()) == 1
+    assert "Input/output error" in err
+
+
+def command(*arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
+    """`fixring journal` as a process of its own."""
+    program = [sys.executable, "-P", "-m", "scripts.cli.main", "journal", *map(str, arguments)]
+    return subprocess.Popen(program, cwd=CHECKOUT, **options)
+
+
+def test_tail_follows_what_is_written_and_ends_with_ctrl_c(copy: Path) -> None:
+    with command("tail", "-f", "-n", "1", copy, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tail:
+        assert tail.stdout is not None
+        assert tail.stdout.readline().split()[0] == b"28"
+        log = Log.open(copy, OsFiles(), wall_ns=0)
+        first = log.append([Entry(300, "me", 1, n, b"x") for n in (1, 2)], log.last_stamp_ns).first_lsn
+        log.close()
+        # Opening the log was a record too: the epoch of its life.
+        lsns = [int(tail.stdout.readline().split()[0]) for _ in range(3)]
+        assert lsns == [first - 1, first, first + 1]
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(10) == ExitStatus.FAILURE
+        assert tail.stderr is not None
+        assert tail.stderr.read().strip() == b"fixring: interrupted"
+
+
+@pytest.mark.parametrize(("speed", "least_s"), [("1", 1.0), ("4", 0.25), ("0", 0.0)])
+def test_replay_keeps_the_recorded_pace_or_another(
+    copy: Path, capsys: pytest.CaptureFixture[str], speed: str, least_s: float
+) -> None:
+    began = time.monotonic()
+    assert run(["journal", "replay", "--from", "28", "--speed", speed, str(copy)]) == ExitStatus.OK
+    # A second was recorded between these two; what the machine needs besides is far less.
+    assert least_s <= time.monotonic() - began < least_s + 0.75
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["28", "29"]
+
+
+def test_progress_is_shown_on_a_terminal_and_not_in_a_pipe(copy: Path) -> None:
+    ours, theirs = pty.openpty()
+    with command("verify", copy, stdout=subprocess.DEVNULL, stderr=theirs) as verify:
+        os.close(theirs)
+        shown = b""
+        # Linux tells the end of a terminal nobody holds any more as an error.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 4096):
+                shown += part
+        os.close(ours)
+        assert verify.wait(10) == ExitStatus.OK
+    assert b"\rverifying: 0 of 2 segments" in shown
+    assert shown.endswith(b"\r\x1b[K")
+    with command("verify", copy, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as verify:
+        assert verify.stderr is not None
+        assert verify.stderr.read() == b""
+
+
+# ---- the stream ----
+
+
+def long_stream(folder: Path, records: int) -> None:
+    """Records of different stamps and of a size that no buffer of the system holds all of."""
+    log = Log.open(folder, OsFiles(), wall_ns=STAMP_NS, durability="process")
+    for number in range(1, records + 1):
+        log.append([Entry(300, "me", 1, number, bytes(2000))], STAMP_NS + number)
+    log.close()
+
+
+def test_a_slow_subscriber_gets_the_whole_replay(short_folder: Path) -> None:
+    long_stream(short_folder / "j", 2500)
+    endpoint = f"ipc://{short_folder}/e"
+    with zmq.Context() as context, context.socket(zmq.SUB) as sock:
+        sock.setsockopt(zmq.RCVHWM, 1000)
+        sock.subscribe(b"")
+        sock.connect(endpoint)
+        with command("replay", short_folder / "j", "--publish", endpoint, "--wait", "20", stdout=subprocess.PIPE) as it:
+            got = 0
+            while got < 2501:
+                assert sock.poll(20_000)
+                if got == 1:
+                    # Longer than any end that was once waited for.
+                    time.sleep(1.5)
+                got += len(parse(sock.recv()))
+            assert it.wait(20) == ExitStatus.OK
+            assert it.stdout is not None
+            assert it.stdout.read().startswith(b"2,501 records sent to the subscribers of ")
+
+
+def test_ctrl_c_ends_the_wait_for_a_subscriber_that_takes_nothing_and_says_so(short_folder: Path) -> None:
+    long_stream(short_folder / "j", 900)
+    endpoint = f"ipc://{short_folder}/e"
+    with zmq.Context() as context, context.socket(zmq.SUB) as sock:
+        sock.setsockopt(zmq.RCVHWM, 1)
+        sock.setsockopt(zmq.LINGER, 0)
+        sock.subscribe(b"")
+        sock.connect(endpoint)
+        with command("replay", short_folder / "j", "--publish", endpoint, "--wait", "20", stderr=subprocess.PIPE) as it:
+            assert sock.poll(20_000)
+            with pytest.raises(subprocess.TimeoutExpired):
+                it.wait(2)
+            it.send_signal(signal.SIGINT)
+            assert it.wait(10) == ExitStatus.FAILURE
+            assert it.stderr is not None
+            assert b"interrupted: of 901 records the last ones did not reach every subscriber" in it.stderr.read()
+
+
+def test_a_stream_to_nobody_is_not_called_sent(
+    copy: Path, short_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["journal", "replay", "--publish", f"ipc://{short_folder}/e", "--json", str(copy)]) == ExitStatus.OK
+    told = orjson.loads(capsys.readouterr().out)
+    assert (told["records"], told["unheard"]) == (0, 29)

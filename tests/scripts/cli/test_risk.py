@@ -50,7 +50,7 @@ def test_what_risk_says_and_does(process: None, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out.splitlines() == ["halt venue generic", "halt firm"]
     assert run(["risk", "show", "--json"]) == ExitStatus.OK
     assert orjson.loads(capsys.readouterr().out)["halts"] == ["firm", "venue generic"]
-    assert run(["risk", "unhalt", "--yes"]) == ExitStatus.OK
+    assert run(["risk", "unhalt", "--yes"]) == ExitStatus.REFUSED, "it cannot be written down without a journal"
     assert run(["risk", "halt", "--symbol", "two words"]) == ExitStatus.REFUSED
     assert run(["risk", "halt", "--venue", "generic", "--symbol", "BTCUSDT"]) == ExitStatus.USAGE
 

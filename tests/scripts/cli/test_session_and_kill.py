@@ -10,9 +10,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from common.actor.control import ask, is_running
+from common.actor.control import Answers, ask, is_running
 from common.config import CHECKOUT, load
 from common.exit_status import ExitStatus
+from common.instant import NS_PER_S
+from scripts.cli.kill import Standing, _standing
 from scripts.cli.main import run
 
 
@@ -74,3 +76,31 @@ def test_nothing_runs(own_var: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert run(["session", "set-seq", "generic", "--yes"]) == ExitStatus.USAGE
     assert run(["session", "logout", "marketdata@generic", "--yes"]) == ExitStatus.USAGE
     assert "there is no session 'kraken'" in capsys.readouterr().err
+
+
+def standing_by(account: dict[str, object]) -> Standing:
+    """How a venue stands whose session does not answer."""
+    answers = Answers()
+    answers.details["account@binance"] = {"latched": True, **account}
+    return _standing("binance", answers)
+
+
+@pytest.mark.parametrize(
+    ("account", "text", "until_ns"),
+    [
+        ({"verified": True, "watching_until_ns": 0}, "nothing is open, confirmed over REST", 0),
+        (
+            {"verified": False, "watching_until_ns": 1_767_236_645 * NS_PER_S},
+            "nothing is open over REST; watching for what may still be under way until 03:04:05 UTC",
+            1_767_236_645 * NS_PER_S,
+        ),
+    ],
+)
+def test_where_an_account_alone_vouches_it_says_until_when_it_watches(
+    account: dict[str, object], text: str, until_ns: int
+) -> None:
+    assert standing_by({"nothing_open": True, **account}) == Standing("binance", True, "account", text, until_ns)
+
+
+def test_an_account_that_has_found_an_order_does_not_vouch() -> None:
+    assert standing_by({"nothing_open": False, "verified": False}).by == ""

@@ -46,6 +46,7 @@ def test_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     [
         ("orders", {"hash_mismatches": 1}, "STATE DIFFERS"),
         ("orders", {"unknown_orders": 2}, "2 orders UNKNOWN"),
+        ("account@binance", {"kill": "watching"}, "KILL LATCHED (watching)"),
         ("risk", {"undecodable": 3}, "3 RECORDS UNREADABLE"),
         ("journal", {"low_disk": 1}, "LOW DISK"),
         ("journal", {"garbage": {"appends": 7}}, "garbage from appends: 7"),
@@ -85,6 +86,7 @@ def test_silence_is_shown_as_silence(monkeypatch: pytest.MonkeyPatch, capsys: py
         ({"halted": "too low", "state": "halted"}, ExitStatus.FAILURE, "HALTED: too low"),
         ({"schedule": "outside its schedule", "state": "off_schedule"}, ExitStatus.OK, "outside its schedule"),
         ({"emergency_failure": "no space"}, ExitStatus.OK, "NO EMERGENCY FILE: no space"),
+        ({"unreadable": 2}, ExitStatus.OK, "2 REPORTS UNREADABLE"),
         ({"clock_warning": True}, ExitStatus.OK, "CLOCK OFF"),
         ({"journal_away": True}, ExitStatus.OK, "JOURNAL AWAY"),
         ({"emergency": "generic-7.emergency"}, ExitStatus.OK, "EMERGENCY FILE generic-7.emergency"),

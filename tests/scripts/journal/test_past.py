@@ -10,13 +10,15 @@ import pytest
 from common.actor.snapshots import make_snapshot
 from common.config import Config, load
 from common.exit_status import ExitStatus
-from common.journal import Entry, Log, OsFiles, Reader
-from common.messages import HASH_EVERY, Kind, StateHash, encode
+from common.journal import Entry, Log, OsFiles, Reader, Record
+from common.messages import HASH_EVERY, Kind, SessionChanged, SessionState, StateHash, encode
 from scripts.bench.long_journal import write_long_journal
 from scripts.cli.main import run
+from scripts.journal.past import Past, past_text
 from services.orders import make_snapshot as orders
 from services.risk import make_snapshot as risk
 from services.session import make_snapshot as session
+from services.session.make_snapshot import newest_folded
 
 FILES = OsFiles()
 FIRST, RECORDS = 2000, 11_000
@@ -79,10 +81,38 @@ def test_the_state_at_any_record_behind_the_snapshots(
     expected = told(capsys, bare, lsn)
     for folder in (short, whole):
         found = told(capsys, folder, lsn)
-        for each in (*expected["sessions"].values(), *found["sessions"].values()):
-            # The record that was last heard of: a snapshot does not tell.
-            each.pop("lsn", None)
         assert found == expected
+
+
+def test_a_session_is_told_as_its_own_fold_has_it_after_every_step(tmp_path: Path) -> None:
+    config = load(environ={"FIXRING_VAR": str(tmp_path)})
+    past, fold = Past(config), newest_folded("generic", config)
+    for lsn, state in enumerate(SessionState, 1):
+        changed = SessionChanged("generic", 1, lsn, state, 5, 6, text="why")
+        record = Record(lsn, lsn, int(Kind.SESSION), "session@generic", 1, lsn, 1, 0, encode(changed))
+        past.apply(record)
+        fold.apply(record)
+        told, history = past.document()["sessions"], fold.history
+        assert told == {
+            "generic": {
+                "state": history.state.value,
+                "generation": history.generation,
+                "connection": history.connection,
+                "next_outbound": history.next_outbound,
+                "next_inbound": history.next_inbound,
+                "latched": history.latched,
+                "logged_out_by_hand": history.logged_out_by_hand,
+                "halted": history.halted,
+            }
+        }
+    assert past_text(past.document()).count("logged out by hand, halted: why") == 1
+
+
+def test_a_session_that_is_configured_no_more_is_told_too(tmp_path: Path) -> None:
+    past = Past(load(environ={"FIXRING_VAR": str(tmp_path)}))
+    changed = SessionChanged("former", 3, 4, SessionState.DISCONNECTED, 5, 6)
+    past.apply(Record(1, 1, int(Kind.SESSION), "session@former", 1, 1, 1, 0, encode(changed)))
+    assert past.document()["sessions"]["former"]["next_inbound"] == 6  # type: ignore[index]
 
 
 def test_what_is_gone_is_not_made_up(short: Path, capsys: pytest.CaptureFixture[str]) -> None:

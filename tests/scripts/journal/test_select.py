@@ -1,9 +1,26 @@
 """Which records a range, a filter and an order's name choose."""
 
+from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from common.journal import Entry, Log, OsFiles, Reader
+from common.messages import (
+    Attempt,
+    Decision,
+    Discrepancy,
+    ExecutionReport,
+    Inbound,
+    Kind,
+    NewOrder,
+    Outbound,
+    Payload,
+    Reason,
+    Refused,
+    encode,
+)
 from scripts.journal.replay import Pace, blocks
 from scripts.journal.select import (
     Filter,
@@ -18,6 +35,7 @@ from scripts.journal.select import (
 )
 from scripts.journal.stats import gather
 from scripts.journal.story import story
+from scripts.journal.words import time_text
 
 STORED = Path(__file__).parents[2] / "common" / "journal" / "first_format"
 BEGAN_NS = 1_767_225_600_000_000_000
@@ -59,6 +77,17 @@ def test_a_range_by_time() -> None:
     assert (first_lsn_at(reader, None), last_lsn_at(reader, None)) == (1, None)
 
 
+def test_a_time_as_it_is_printed_includes_the_record_that_it_was_printed_for(tmp_path: Path) -> None:
+    log = Log.open(tmp_path, OsFiles(), wall_ns=BEGAN_NS)
+    stamps = [BEGAN_NS + number * MS + 789 for number in range(1, 4)]
+    lsns = [log.append([Entry(300, "me", 1, number, b"")], stamp).first_lsn for number, stamp in enumerate(stamps, 1)]
+    log.close()
+    reader = open_reader(str(tmp_path))
+    for lsn, stamp in zip(lsns, stamps, strict=True):
+        printed = parse_point(time_text(stamp), 0)
+        assert first_lsn_at(reader, printed) == last_lsn_at(reader, printed) == lsn
+
+
 def test_filters() -> None:
     assert chosen(Filter(kinds=frozenset({"WITHDRAWN", "VERDICT"}))) == [11, 23]
     assert chosen(Filter(writer="orders")) == [19, 20, 21, 22, 23, 24]
@@ -77,6 +106,76 @@ def test_an_order_by_its_name_or_any_of_its_requests(name: str) -> None:
     assert [step.after_ns // MS for step in steps][:4] == [0, 1, 1, 1]
     assert steps[2].what.endswith("OrdStatus(39)=1: 0.004 at 65000.00")
     assert steps[0].text().splitlines()[1].startswith("        7 ")
+
+
+def journal_of(folder: Path, *records: tuple[str, Payload]) -> Reader:
+    """These payloads by these writers, a millisecond apart, the first of them as record 2."""
+    kinds = {Outbound: Kind.OUTBOUND, Inbound: Kind.INBOUND, Refused: Kind.REFUSED, Discrepancy: Kind.DISCREPANCY}
+    log = Log.open(folder, OsFiles(), wall_ns=BEGAN_NS)
+    numbers: Counter[str] = Counter()
+    for count, (writer, payload) in enumerate(records, 1):
+        numbers[writer] += 1
+        log.append([Entry(kinds[type(payload)], writer, 1, numbers[writer], encode(payload))], BEGAN_NS + count * MS)
+    log.close()
+    return open_reader(str(folder))
+
+
+def order(number: int, cl_ord_id: str, decision: Decision | None = None) -> NewOrder:
+    return NewOrder(
+        Attempt(1, number), "maker", number, "generic", "BTCUSDT", "1", "2", Decimal("0.01"), Decimal(65000), "1",
+        False, cl_ord_id, BEGAN_NS + 10**9, "", decision,
+    )  # fmt: skip
+
+
+def refusal(number: int, cl_ord_id: str) -> Refused:
+    return Refused(
+        "risk", Reason.ABOVE_MAXIMUM_NOTIONAL, "too big", "maker", number, Attempt(1, number), order(number, cl_ord_id),
+        None, "650.00", "500",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["maker/7", "toxvb9-7"])
+def test_an_order_that_risk_refused_is_found_by_its_name_and_its_cl_ord_id(tmp_path: Path, name: str) -> None:
+    reader = journal_of(tmp_path, ("risk", refusal(8, "toxvb9-8")), ("risk", refusal(7, "toxvb9-7")))
+    (step,) = story(reader, OrderTrail.of(name, reader))
+    assert step.record.lsn == 3
+    assert step.what == "refused by risk, above_maximum_notional: buy 0.01 BTCUSDT at 65000"
+    assert "risk saw: value 650.00, limit 500" in step.text()
+
+
+@pytest.mark.parametrize("name", ["maker/7", "toxvb9-7"])
+def test_what_reconciliation_found_of_an_order_belongs_to_its_story(tmp_path: Path, name: str) -> None:
+    reader = journal_of(
+        tmp_path,
+        ("session@generic", Outbound("generic", 1, 1, 2, "D", b"", order(7, "toxvb9-7"))),
+        ("orders", Discrepancy("generic", "maker/7", "NEW", "FILLED", 2, "took the venue's word")),
+        ("orders", Discrepancy("generic", "maker/77", "NEW", "FILLED", 2, "counted it")),
+    )
+    steps = story(reader, OrderTrail.of(name, reader))
+    assert [step.record.lsn for step in steps] == [2, 3]
+    assert steps[1].what == "differs from the venue's word: took the venue's word"
+
+
+def test_a_story_tells_what_risk_saw_and_how_long_the_venue_took(tmp_path: Path) -> None:
+    decision = Decision(Decimal("65001.00"), 40 * MS, Decimal("650.00"), Decimal("0.25"), Decimal(5), 7, 1)
+    qty, zero = Decimal("0.01"), Decimal(0)
+    report = ExecutionReport(
+        "toxvb9-7", "", "1", "e1", "0", "0", "BTCUSDT", "1", qty, Decimal(65000), zero, zero, zero, qty
+    )
+    reader = journal_of(
+        tmp_path,
+        ("session@generic", Outbound("generic", 1, 1, 2, "D", b"", order(7, "toxvb9-7", decision))),
+        ("session@generic", Inbound("generic", 1, 1, 2, "8", b"", report)),
+        ("session@generic", Inbound("generic", 1, 1, 3, "8", b"", report)),
+    )
+    sent, answered, again = story(reader, OrderTrail.of("toxvb9-7", reader))
+    assert (
+        "risk approved: reference price 65001, 40.000 ms old; value 650; position at worst 0.25, limit 5; open orders 7"
+        in sent.text()
+    )
+    assert (answered.answers, answered.answer_ns, again.answers) == ("toxvb9-7", MS, "")
+    assert "1.000 ms after toxvb9-7 was recorded" in answered.text()
+    assert again.document()["since_first_ms"] == 2.0
 
 
 def test_the_last_ones() -> None:

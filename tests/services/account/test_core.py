@@ -24,15 +24,17 @@ from common.messages import (
 from common.order_state import ZERO
 from services.account.core import AccountCore, AccountSettings
 
+WINDOW_MS = 11_000
 LEFT = RestOrder("BTCUSDT", "1", "x", "1", "0", ZERO, None, ZERO)
 
 
 class Bench:
     """The core with a journal and a worker that the test answers for."""
 
-    def __init__(self, folder: Any, *, journal: bool = True) -> None:
+    def __init__(self, folder: Any, *, journal: bool = True, window_ms: int = 0) -> None:
         self.latch = Latch(str(folder), "account@binance.latch", OsFiles())
-        self.core = AccountCore(AccountSettings("binance", ("BTCUSDT", "ETHUSDT")), self.latch)
+        settings = AccountSettings("binance", ("BTCUSDT", "ETHUSDT"), window_ms * NS_PER_MS)
+        self.core = AccountCore(settings, self.latch)
         self.boot_ns = 1
         self.journal = journal
         self.calls: list[Call] = []
@@ -92,6 +94,15 @@ class Bench:
         self.boot_ns += ms * NS_PER_MS
         self.core.timer(self.now)
         self.settle()
+
+    def finish_sweep(self) -> None:
+        """The worker finds no order at all."""
+        for _ in range(4):
+            self.finish()
+
+    def acts(self) -> list[str]:
+        """What the log says of the kill switch."""
+        return [act.text for act in self.logged if isinstance(act, OperatorAct)]
 
     def asked(self) -> list[tuple[str, str]]:
         return [(c.argument.what, c.argument.symbol) for c in self.calls if isinstance(c.argument, Ask)]
@@ -236,3 +247,66 @@ def test_a_sweep_under_way_when_trading_resumes_ends_without_a_word(tmp_path: An
     bench.finish()
     acts = [payload.act for payload in bench.logged if isinstance(payload, OperatorAct)]
     assert acts == ["kill", "resume"] and len(bench.calls) == 1
+
+
+def killed_with_a_window(folder: Any) -> Bench:
+    """The first sweep after the kill has found nothing."""
+    bench = Bench(folder, window_ms=WINDOW_MS)
+    bench.control("kill")
+    bench.finish_sweep()
+    return bench
+
+
+def test_what_is_under_way_at_the_kill_is_watched_for_until_it_can_take_effect_no_more(tmp_path: Any) -> None:
+    bench = killed_with_a_window(tmp_path)
+    status = bench.core.status(bench.now)
+    assert (status["nothing_open"], status["verified"]) == (True, False)
+    assert (status["kill"], status["watching_until_ns"]) == ("watching", 1 + WINDOW_MS * NS_PER_MS)
+    sweeps = 1
+    while not bench.core.status(bench.now)["verified"]:
+        assert bench.acts() == ["latched"] and bench.boot_ns <= 1 + WINDOW_MS * NS_PER_MS
+        bench.pass_time(500)
+        if len(bench.calls) > 4 * sweeps:
+            sweeps += 1
+            bench.finish_sweep()
+    assert sweeps == 12, "one a second, and the last as the window is over"
+    assert bench.acts() == ["latched", "verified over REST: no order is open"]
+    status = bench.core.status(bench.now)
+    assert (status["kill"], status["watching_until_ns"]) == ("clear", 0)
+    assert bench.core.next_deadline_ns() is None
+
+
+def test_an_order_that_arrives_after_an_empty_sweep_is_cancelled_and_shown(tmp_path: Any) -> None:
+    bench = killed_with_a_window(tmp_path)
+    bench.pass_time(1000)
+    assert bench.asked()[-1] == ("cancel_all", "BTCUSDT")
+    bench.finish()
+    bench.finish()
+    bench.finish(orders=(LEFT,))
+    status = bench.core.status(bench.now)
+    assert (status["kill"], status["nothing_open"]) == ("cancelling", False)
+    bench.finish()
+    bench.pass_time(200)
+    bench.finish_sweep()
+    assert bench.core.status(bench.now)["nothing_open"] and not bench.core.status(bench.now)["verified"]
+
+
+def test_a_sweep_that_began_within_the_window_is_not_the_last(tmp_path: Any) -> None:
+    bench = killed_with_a_window(tmp_path)
+    bench.pass_time(1000)
+    for _ in range(3):
+        bench.finish()
+    bench.pass_time(WINDOW_MS)
+    bench.finish()
+    assert not bench.core.status(bench.now)["verified"] and len(bench.calls) == 8
+    bench.pass_time(0)
+    bench.finish_sweep()
+    assert bench.core.status(bench.now)["verified"]
+
+
+def test_a_restart_under_the_latch_watches_for_the_whole_window_again(tmp_path: Any) -> None:
+    killed_with_a_window(tmp_path)
+    again = Bench(tmp_path, window_ms=WINDOW_MS)
+    again.finish_sweep()
+    status = again.core.status(again.now)
+    assert (status["nothing_open"], status["verified"]) == (True, False)

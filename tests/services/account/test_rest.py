@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from common.config import load
 from common.first_start import prepare
-from common.messages import Ask, RestOrder
+from common.messages import Ask, RestOrder, encode
 from services.account.rest import Rest, RestSettings, binance_api
 
 KEY = Ed25519PrivateKey.generate()
@@ -186,6 +187,34 @@ def test_an_answer_of_another_form_is_a_failure(venue: tuple[Venue, Rest]) -> No
     it.said["GET order"] = [(200, ORDER | {"executedQty": "NaN"})]
     answer = rest.ask(Ask("binance", 2, "order", "BTCUSDT", "abc"))
     assert answer.failed and "executedQty" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("executedQty", "1E+999999"),
+        ("executedQty", "1" + "0" * 18),
+        ("origQty", "0." + "0" * 18 + "1"),
+        ("updateTime", 10**30),
+        ("updateTime", "1" * 5000),
+        ("updateTime", float("inf")),
+    ],
+)
+def test_a_number_beyond_all_bounds_is_a_failure(venue: tuple[Venue, Rest], field: str, value: object) -> None:
+    it, rest = venue
+    it.said["GET order"] = [(200, ORDER | {field: value})]
+    answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
+    assert answer.failed and encode(answer)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_half_a_character_in_an_answer_is_no_word_that_cannot_be_journaled(
+    venue: tuple[Venue, Rest], status: int
+) -> None:
+    it, rest = venue
+    it.said["GET order"] = [(status, ORDER | {"clientOrderId": "x\ud800", "code": -(10**30), "msg": "no\udfff"})]
+    answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
+    assert answer.failed and encode(answer) and orjson.dumps(answer.text)
 
 
 def test_balances(venue: tuple[Venue, Rest]) -> None:

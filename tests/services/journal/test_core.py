@@ -10,6 +10,7 @@ from common.actor.core import Effect, Exit, Note, Publish, Send
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
 from common.journal import EPOCH, TICK, Log, Reader, Record, iterate, parse
+from common.journal.log import Durability
 from common.messages import (
     Append,
     Appended,
@@ -36,28 +37,44 @@ from services.journal.core import (
 FOLDER = "/journal"
 WALL_NS = 1_800_000_000_000_000_000
 PEER = b"orders"
+READS = ("list", "open", "size", "read_at")
 
 
 class Life:
     """One process of the journal on a disk, turn by turn, with a clock that the test moves."""
 
     def __init__(
-        self, disk: Disk, wall_ns: int = WALL_NS, *, low_disk_bytes: int = 0, segment_bytes: int = 1 << 16
+        self,
+        disk: Disk,
+        wall_ns: int = WALL_NS,
+        *,
+        low_disk_bytes: int = 0,
+        segment_bytes: int = 1 << 16,
+        durability: Durability = "disk",
+        bad_read: int = 0,
     ) -> None:
+        """`bad_read`: which call that reads fails, counted from 1, once; `reads` counts them."""
         self.disk = disk
+        self.reads = 0
+        self.bad_read = bad_read
         self.failing = ""
         self.error = errno.EIO
         self.files = DiskFiles(disk, self._called)
         self.now = Instant(wall_ns, 5_000_000_000)
         self.core = JournalCore(
-            lambda wall: Log.open(FOLDER, self.files, wall_ns=wall, segment_bytes=segment_bytes),
+            lambda wall: Log.open(FOLDER, self.files, wall_ns=wall, segment_bytes=segment_bytes, durability=durability),
             Reader(FOLDER, self.files),
             JournalSettings(low_disk_bytes),
         )
         self.core.started(self.now)
-        self.notes = [effect for effect in self.take() if isinstance(effect, Note)]
+        effects = self.take()
+        self.notes = [effect for effect in effects if isinstance(effect, Note)]
+        self.exits = [effect for effect in effects if isinstance(effect, Exit)]
 
     def _called(self, name: str, _path: str) -> Fault | None:
+        self.reads += name in READS
+        if name in READS and self.reads == self.bad_read:
+            return Fault(errno.EIO)
         return Fault(self.error) if name == self.failing else None
 
     def take(self) -> list[Effect]:
@@ -291,6 +308,25 @@ def test_the_mark_follows_within_100_ms() -> None:
     assert Reader(FOLDER, life.disk.files()).durable_lsn() >= 3
 
 
+def test_the_mark_follows_as_closely_where_batches_are_not_synced_and_segments_can_be_dropped() -> None:
+    life = Life(Disk(), durability="process")
+    granted = life.grant()
+    life.turn(append(granted, 1, b"a"))
+    life.wait(100)
+    assert Reader(FOLDER, life.disk.files()).durable_lsn() >= 3
+    assert control(life, "drop", b'{"below": 3}').ok
+    life.disk.crash_keeping(lambda: False)
+    assert life.records()[2].payload == b"a"
+
+
+def test_a_sync_that_fails_before_the_mark_ends_the_journal() -> None:
+    life = Life(Disk(), durability="process")
+    life.turn(append(life.grant(), 1, b"a"))
+    life.failing = "sync"
+    (refused,) = [effect for effect in life.wait(100) if isinstance(effect, Exit)]
+    assert refused.status == ExitStatus.INTEGRITY
+
+
 def test_low_disk_is_announced_in_acknowledgements_and_ticks_and_taken_back() -> None:
     life = Life(Disk(capacity_bytes=400_000), low_disk_bytes=100_000)
     granted = life.grant()
@@ -440,6 +476,104 @@ def test_a_second_journal_is_refused_without_the_integrity_status() -> None:
     (effect,) = second.core.effects
     assert isinstance(effect, Exit)
     assert effect.status == ExitStatus.FAILURE
+
+
+def torn_journal(disk: Disk) -> list[Record]:
+    """A journal of several segments on the disk, its last batch unconfirmed and torn bytes behind it; its records."""
+    life = Life(disk, segment_bytes=2048)
+    granted = life.grant()
+    for number in range(1, 31):
+        life.turn(append(granted, number, b"%d" % number * 20))
+        if number == 20:
+            life.wait(100)
+    life.die()
+    records = life.records()
+    files = disk.files()
+    name = max(name for name in files.list(FOLDER) if name.endswith(".segment"))
+    used = len(disk.contents(FOLDER)[name].rstrip(b"\0")) + 7 & ~7
+    files.write_at(files.open(f"{FOLDER}/{name}", write=True), b"T" * 300, used)
+    return records
+
+
+def test_a_torn_tail_and_no_room_to_keep_it_is_a_full_disk_and_no_damage() -> None:
+    disk = Disk()
+    records = torn_journal(disk)
+    disk.capacity_bytes = disk.used_bytes
+    (refused,) = Life(disk, segment_bytes=2048).exits
+    assert refused.status == ExitStatus.FAILURE
+    assert refused.text.startswith("the disk is full: no room in /journal for 300 more bytes: free some disk space")
+    disk.process_died()
+    disk.capacity_bytes += 20_000
+    again = Life(disk, segment_bytes=2048)
+    assert again.exits == []
+    assert again.records()[: len(records)] == records
+    assert again.notes[-1].fields["torn_bytes"] == 300
+
+
+def test_any_read_that_fails_at_start_ends_it_with_a_clear_text_and_the_next_start_has_everything() -> None:
+    disk = Disk()
+    records = torn_journal(disk)
+    call, failed = 0, True
+    while failed:
+        call += 1
+        tried = disk.copy()
+        life = Life(tried, segment_bytes=2048, bad_read=call)
+        failed = life.reads >= call
+        if failed:
+            check_refused(life.exits, call)
+            assert life.core.next_deadline_ns() is None
+        tried.process_died()
+        again = Life(tried, segment_bytes=2048)
+        assert (again.exits, again.records()[: len(records)]) == ([], records), call
+    assert call > 20
+
+
+def test_any_read_that_fails_while_serving_ends_it_with_a_clear_text_and_the_next_start_has_everything() -> None:
+    disk = Disk()
+    records = torn_journal(disk)
+    call, failed = 0, True
+    while failed:
+        call += 1
+        tried = disk.copy()
+        life = Life(tried, segment_bytes=2048)
+        life.reads, life.bad_read = 0, call
+        effects = served(life, records)
+        failed = life.reads >= call
+        if failed:
+            check_refused([effect for effect in effects if isinstance(effect, Exit)], call)
+        tried.process_died()
+        again = Life(tried, segment_bytes=2048)
+        assert (again.exits, again.records()[: len(records)]) == ([], records), call
+    assert call > 10
+
+
+def served(life: Life, records: list[Record]) -> list[Effect]:
+    """A grant, the same again, and refills of all that is there; what comes of it until the core ends."""
+    effects = [*life.turn(EpochRequest("risk", 7)), *life.turn(EpochRequest("risk", 7))]
+    for record in records[::6]:
+        effects += life.turn(ReadRequest(record.lsn, 10**9))
+    return effects
+
+
+def check_refused(exits: list[Exit], call: int) -> None:
+    (refused,) = exits
+    assert refused.status == ExitStatus.INTEGRITY, call
+    assert FOLDER in refused.text, call
+    assert "injected into" in refused.text, call
+
+
+@pytest.mark.parametrize("request_", [EpochRequest("orders", 1), ReadRequest(2, 9)])
+def test_damage_that_is_met_while_serving_ends_it_with_the_integrity_status(request_: msgspec.Struct) -> None:
+    life = Life(Disk())
+    life.grant()
+    life.wait(300)
+    number = life.disk.folder(FOLDER).volatile[f"{1:020d}.segment"]
+    life.disk.inode(number).volatile[64 + 104 + 40] ^= 1
+    (refused,) = life.turn(request_)
+    assert isinstance(refused, Exit)
+    assert refused.status == ExitStatus.INTEGRITY
+    assert "damaged journal: /journal/00000000000000000001.segment at byte" in refused.text
+    assert life.turn(request_) == []
 
 
 def test_stopping_marks_what_was_gathered_and_gives_up_the_lock() -> None:

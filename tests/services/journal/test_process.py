@@ -176,7 +176,12 @@ def test_killed_under_load(short_folder: Path) -> None:
 
 @pytest.mark.torture
 def test_killed_under_load_200_times(short_folder: Path) -> None:
-    killed_under_load(short_folder, 200, seed=2)
+    """More on request: `JOURNAL_KILLS=1000 scripts/test -m torture tests/services/journal`.
+
+    JOURNAL_SEED is another load.
+    """
+    rounds, seed = int(os.environ.get("JOURNAL_KILLS", "200")), int(os.environ.get("JOURNAL_SEED", "2"))
+    killed_under_load(short_folder, rounds, seed)
 
 
 def test_a_failing_write_ends_it_with_7_and_the_next_start_is_right(short_folder: Path) -> None:

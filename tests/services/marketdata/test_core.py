@@ -151,6 +151,21 @@ def test_changes_are_folded_in_their_order_and_told_once_a_turn(world: World) ->
     assert (top.bid_px, top.ask_px, top.last_px) == (Decimal("100.6"), Decimal("100.7"), Decimal("100.7"))
 
 
+def test_a_trade_is_told_with_its_own_time_and_one_of_a_snapshot_with_none(world: World) -> None:
+    snapshot(world)
+    assert isinstance(world.feed[-1], TopOfBook) and world.feed[-1].last_ns == 0
+    world.says("X", "262=md-1|268=1|279=0|269=2|55=BTCUSDT|270=100.6|271=1|2446=1|")
+    traded_ns = world.now.wall_ns
+    world.advance(1_500)
+    world.says("X", "262=md-1|268=1|279=0|269=0|55=BTCUSDT|270=100.6|271=1|")
+    top = world.feed[-1]
+    assert isinstance(top, TopOfBook) and top.heard_ns > traded_ns
+    assert (top.last_px, top.last_ns) == (Decimal("100.6"), traded_ns)
+    world.says("W", "262=md-1|55=BTCUSDT|268=2|269=0|270=100.5|271=2|269=2|270=99|271=3|")
+    top = world.feed[-1]
+    assert isinstance(top, TopOfBook) and (top.last_px, top.last_ns) == (Decimal(99), 0)
+
+
 def test_a_deleted_side_has_no_price(world: World) -> None:
     snapshot(world)
     world.says("X", "262=md-1|268=1|279=2|269=1|55=BTCUSDT|270=100.7|")

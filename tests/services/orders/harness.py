@@ -234,20 +234,22 @@ class Ring:
         assert gates and gates[-1].connection == self.connections[venue], "no word to open the gate"
         self.session(venue, SessionState.OPENED)
 
-    def sent(self, command: NewOrder | AmendOrder | CancelOrder | QueryOrder, msg_type: str = "") -> None:
+    def sent(
+        self, command: NewOrder | AmendOrder | CancelOrder | QueryOrder, msg_type: str = "", raw: bytes = b"raw"
+    ) -> None:
         """The session numbers the command: its outbound record is in the log."""
         types = {NewOrder: "D", AmendOrder: "G", CancelOrder: "F", QueryOrder: "H"}
         venue = command.venue
         self.numbers[venue] = self.numbers.get(venue, 0) + 1
         outbound = Outbound(
-            venue, 1, self.connections.get(venue, 1), self.numbers[venue], msg_type or types[type(command)], b"raw",
+            venue, 1, self.connections.get(venue, 1), self.numbers[venue], msg_type or types[type(command)], raw,
             command,
         )  # fmt: skip
         self.record(f"session@{venue}", Kind.OUTBOUND, outbound)
 
-    def told(self, venue: str, event: Any) -> None:
+    def told(self, venue: str, event: Any, *, poss_dup: bool = False) -> None:
         """The venue's message, normalised, is in the log."""
-        inbound = Inbound(venue, 1, self.connections.get(venue, 1), 1, "8", b"raw", event)
+        inbound = Inbound(venue, 1, self.connections.get(venue, 1), 1, "8", b"raw", event, poss_dup)
         self.record(f"session@{venue}", Kind.INBOUND, inbound)
 
     def report(self, command: NewOrder | AmendOrder, exec_type: str, ord_status: str, **fields: Any) -> None:

@@ -115,3 +115,57 @@ def test_a_question_that_the_venue_rejects_is_not_asked_for_ever(ring: Ring) -> 
     ring.pass_time(100)
     assert ring.last(OpenGate).connection == ring.connections["generic"]
     assert len([c for c in ring.commands if isinstance(c, QueryOrder)]) == 1
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_question_rejected_under_the_orders_name_says_nothing_of_the_order(ring: Ring, heard: bool) -> None:
+    order = ring.new(1)
+    ring.sent(order)
+    if heard:
+        ring.report(order, "0", "0")
+    ring.session("generic", SessionState.DISCONNECTED)
+    ring.log_on("generic")
+    ring.pass_time(100)
+    query = ring.last(QueryOrder)
+    ring.sent(query)
+    status = ring.core.books.orders["s", 1].status
+    for ambiguous in (True, False):
+        rejected = RequestRejected(1, query.attempt, order.cl_ord_id, 3, "not available", ambiguous)
+        ring.told("generic", rejected)
+        assert ring.core.books.orders["s", 1].status is status
+    ring.told("generic", RequestRejected(1, order.attempt, order.cl_ord_id, 3, "no such symbol"))
+    assert ring.core.books.orders["s", 1].status.value == ("NEW" if heard else "REJECTED")
+
+
+@pytest.mark.parametrize("key", ["\u00b2", "9" * 5_000, "\u0663"])
+def test_a_trade_identity_that_is_no_number_is_not_taken_for_one(ring: Ring, key: str) -> None:
+    order = accepted(ring, 1, "binance")
+    ring.report(order, "F", "1", qty="0.5", key=key)
+    assert ring.core.books.venue("binance").last_trade_keys == {}
+    assert ring.core.books.orders["s", 1].cum_qty == D("0.5")
+
+
+@pytest.mark.parametrize("odd", ["NaN", "sNaN", "Infinity", "1E999999", "1E-999999", "1E65"])
+@pytest.mark.parametrize("field", ["last_qty", "last_px", "fee_qty", "cum_qty", "order_qty", "price"])
+@pytest.mark.parametrize("exec_type", ["F", "G", "5", "I"])
+def test_no_number_of_a_venue_stops_the_fold(ring: Ring, odd: str, field: str, exec_type: str) -> None:
+    order = accepted(ring, 1, "binance")
+    fields = {"last_qty": D("0.1"), "last_px": D(100), "key": "7", field: D(odd)}
+    ring.report(order, exec_type, "1", reference_trade_key="5" if exec_type == "G" else "", **fields)
+    ring.report(order, "F", "1", qty="0.1", key="8", cum_qty=D("0.2"))
+    ring.report(order, "F", "1", qty="0.1", key="9", cum_qty=D("0.3"))
+    leg = ring.core.books.orders["s", 1].leg
+    assert leg.order_qty == D(1) and leg.told_cum_qty == D("0.3")
+    assert ring.core.books.positions["binance", "BTCUSDT"].quantity in (D("0.2"), D("0.3"))
+
+
+@pytest.mark.parametrize("odd", ["NaN", "sNaN", "Infinity", "1E999999"])
+def test_no_number_of_rest_stops_the_fold(ring: Ring, odd: str) -> None:
+    order = accepted(ring, 1, "binance")
+    order_id = f"V{order.cl_ord_id}"
+    ask = Ask("binance", 90, "open_orders", "BTCUSDT", asked_lsn=ring.core.books.lsn)
+    told = RestOrder("BTCUSDT", order_id, order.cl_ord_id, "1", "1", D(odd), D(odd), D(odd))
+    ring.answers(venue="binance", ask=ask, orders=(told,))
+    ask = Ask("binance", 91, "trades", "BTCUSDT", asked_lsn=ring.core.books.lsn)
+    ring.answers(venue="binance", ask=ask, trades=(Trade("BTCUSDT", "5", order_id, "1", D(odd), D(1), D(0), "", 0),))
+    assert ring.core.books.orders["s", 1].leaves_qty == D(1)

@@ -1,5 +1,7 @@
 """Commands to cancel: each is sent, waits, stays or is refused, and none is forgotten."""
 
+import pytest
+
 from common.messages import (
     CancelAllRequest,
     CancelOrder,
@@ -10,6 +12,7 @@ from common.messages import (
     Refused,
     SessionState,
 )
+from services.orders import cancel_requests
 from tests.services.orders.harness import D, Ring, accepted
 
 
@@ -154,3 +157,20 @@ def test_a_wish_that_had_its_end_is_not_wished_again_when_a_bust_opens_the_order
     ring.go_live()
     ring.pass_time(6_000)
     assert not any(isinstance(command, CancelOrder) for command in ring.commands)
+
+
+def test_a_cancel_of_all_has_one_outcome_whatever_its_cancels_meet(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.request(CancelAllRequest(0, 2))
+    cancel = ring.last(CancelOrder)
+    ring.report(order, "F", "2", qty="1", cum_qty=D(1), key="a")
+    assert [outcome for outcome in ring.outcomes() if outcome[0] == 2] == [(2, "accepted")]
+    ring.sent(cancel)
+    assert [outcome for outcome in ring.outcomes() if outcome[0] == 2] == [(2, "accepted")]
+
+
+def test_the_accepted_are_remembered_within_bounds(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cancel_requests, "ACCEPTED_COMMANDS", 2)
+    for number in range(1, 5):
+        ring.request(CancelAllRequest(0, number))
+    assert len(ring.core._cancel_requests._accepted) == 2

@@ -1,14 +1,28 @@
 """The order entry link: hellos, repeats, and what comes at the wrong time."""
 
+from typing import Any
+
+import msgspec
+import pytest
+
+from common.actor import links
 from common.messages import (
+    AmendOrder,
+    AmendRequest,
+    Attempt,
+    CancelRequest,
     CommandOutcome,
     Hello,
+    Kind,
     NewOrder,
     NewOrderRequest,
     OrderEvent,
     Reason,
+    Refused,
     StatusChanged,
+    encode,
 )
+from services.orders.names import command_identity, request_identity
 from tests.services.orders.harness import D, Ring, accepted
 
 
@@ -115,3 +129,57 @@ def test_a_client_that_does_not_keep_up_gets_nothing_more_until_it_says_hello(ri
     before = len(ring.clients[b"p"])
     ring.report(command, "F", "1", qty="0.5", key="x")
     assert len(ring.clients[b"p"]) == before
+
+
+ODD_NUMBERS = ["NaN", "sNaN", "-sNaN7", "Infinity", "-Infinity", "1E+999999", "9" * 40 + "E+999960", "1E-999999",
+               "1E-19", "1E19", "1234567890123456789"]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD_NUMBERS)
+@pytest.mark.parametrize(("field", "reason"), [("order_qty", Reason.BAD_QUANTITY), ("price", Reason.BAD_PRICE)])
+def test_a_number_that_cannot_be_counted_with_goes_no_further_and_every_start_reads_it(
+    ring: Ring, odd: str, field: str, reason: Reason
+) -> None:
+    accepted(ring, 1)
+    fields: dict[str, Any] = {"order_qty": D(1), "price": D(100), field: D(odd)}
+    new = NewOrderRequest(0, 2, "generic", "BTCUSDT", "1", "2", **fields)
+    amend = AmendRequest(0, 3, 1, **fields)
+    ring.commands.clear()
+    for request in (new, amend, new):
+        ring.request(msgspec.msgpack.decode(encode(request), type=type(request)))
+    told = [m for m in ring.clients[b"p"] if isinstance(m, CommandOutcome) and m.number > 1]
+    assert [(m.number, m.outcome, m.reason) for m in told[:2]] == [(2, "refused", reason), (3, "refused", reason)]
+    assert told[2].repeat and told[2].number == 2
+    assert ("OrderQty(38)" if field == "order_qty" else "Price(44)") in told[0].text
+    assert not any(isinstance(command, NewOrder | AmendOrder) for command in ring.commands)
+    ring.start()
+    ring.go_live()
+
+
+@pytest.mark.parametrize("odd", ODD_NUMBERS)
+def test_a_log_that_holds_such_a_number_in_a_refused_command_is_read(ring: Ring, odd: str) -> None:
+    command = msgspec.structs.replace(
+        ring.new(1), number=2, order_qty=D(odd), price=D(odd), attempt=Attempt(ring.epoch, 99)
+    )
+    ring.record("risk", Kind.REFUSED, Refused("risk", Reason.BAD_QUANTITY, "", "s", 2, command.attempt, command))
+    assert ring.core.books.names.highest["s"] == 2
+    same = NewOrderRequest(0, 2, "generic", "BTCUSDT", "1", "2", D(odd), D(odd))
+    assert command_identity(command) == request_identity(same)
+
+
+def test_a_refusal_that_finds_no_room_is_a_status_and_decided_when_it_is_repeated(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "MAX_UNACKNOWLEDGED", 3)
+    ring.journal_away = True
+    for number in range(1, 7):
+        ring.request(CancelRequest(0, number, 900))
+        ring.request(CancelRequest(0, number, 900))
+    status = ring.core.status(ring.now)["counts"]
+    assert status == {"refused": 3}
+    statuses = [m for m in ring.clients[b"p"] if isinstance(m, StatusChanged) and m.number]
+    assert {(m.state, m.number) for m in statuses} == {("journal_away", number) for number in (4, 5, 6)}
+    monkeypatch.undo()
+    ring.journal_away = False
+    ring.request(CancelRequest(0, 5, 900))
+    assert ring.outcomes() == [(5, "refused")]

@@ -1,6 +1,8 @@
 """What leaves memory is still known: an outcome is never told differently for having been forgotten."""
 
 import re
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from services.orders.books import Books
 from services.orders.core import OrdersCore
 from services.orders.fold import Fold
 from services.orders.index import Index, MemoryIndex
-from services.orders.index_file import COVER_RECORDS, IndexFile, sync_index
+from services.orders.index_file import COVER_RECORDS, IndexFailed, IndexFile, sync_index
 from services.orders.names import Remembered
 from tests.services.orders.harness import D, Ring, report
 
@@ -248,6 +250,126 @@ def test_how_far_the_log_is_covered_is_written_down_without_rows(tmp_path: Path)
     again = IndexFile(path)
     assert again.covered_lsn == COVER_RECORDS
     again.close()
+
+
+@pytest.fixture
+def covered(tmp_path: Path) -> Path:
+    """An index that holds one command and covers 5000 records."""
+    path = tmp_path / "orders.sqlite"
+    index = IndexFile(path)
+    index.put_command("s", 1, OUTCOME)
+    index.write(5000)
+    index.close()
+    return path
+
+
+@pytest.fixture
+def locked(covered: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    connect = sqlite3.connect
+    other = connect(covered, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    other.execute("UPDATE covered SET lsn = lsn")
+    monkeypatch.setattr(sqlite3, "connect", lambda path: connect(path, timeout=0.05))
+    yield covered
+    other.close()
+    monkeypatch.undo()
+    index = IndexFile(covered)
+    assert (index.covered_lsn, index.command("s", 1), index.complete) == (5000, OUTCOME, True)
+    index.close()
+
+
+def test_a_locked_index_is_named_and_left_as_it_is(locked: Path) -> None:
+    with pytest.raises(IndexFailed, match=re.escape(str(locked))) as error:
+        IndexFile(locked)
+    assert error.value.path == locked and "start again" in str(error.value)
+    with pytest.raises(IndexFailed):
+        sync_index(locked)
+
+
+@pytest.mark.parametrize("code", ["SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_CANTOPEN", "SQLITE_READONLY"])
+def test_a_full_disk_at_the_start_leaves_the_index_as_it_is(
+    covered: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    before = covered.read_bytes()
+
+    def refuse(_path: Path) -> sqlite3.Connection:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = getattr(sqlite3, code)
+        raise error
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    with pytest.raises(IndexFailed, match="Make room"):
+        IndexFile(covered)
+    assert covered.read_bytes() == before
+
+
+def test_a_broken_index_is_made_anew(covered: Path) -> None:
+    data = bytearray(covered.read_bytes())
+    data[100:4096] = b"\xff" * (4096 - 100)
+    covered.write_bytes(data)
+    index = IndexFile(covered)
+    assert (index.covered_lsn, index.command("s", 1), index.complete) == (0, None, True)
+    index.close()
+
+
+@pytest.mark.parametrize("columns", ["one, lsn, format", "one, lsn"])
+def test_an_index_of_an_unknown_form_is_made_anew(tmp_path: Path, columns: str) -> None:
+    path = tmp_path / "orders.sqlite"
+    with sqlite3.connect(path) as database:
+        database.execute(f"CREATE TABLE covered ({columns})")
+        database.execute(f"INSERT INTO covered VALUES ({', '.join('1' for _ in columns.split(', '))})")
+    database.close()
+    index = IndexFile(path)
+    assert index.covered_lsn == 0
+    index.write(7)
+    index.close()
+    assert sync_index(path) == 7
+
+
+def test_an_index_of_the_form_before_is_taken_over(covered: Path) -> None:
+    with sqlite3.connect(covered) as database:
+        database.execute("ALTER TABLE covered DROP COLUMN lost_lsn")
+        database.execute("UPDATE covered SET format = 2")
+    database.close()
+    for _ in range(2):
+        index = IndexFile(covered)
+        assert (index.covered_lsn, index.command("s", 1), index.complete) == (5000, OUTCOME, True)
+        index.close()
+
+
+def test_a_lost_index_covers_the_log_again_from_the_snapshot_and_stays_incomplete(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    index = IndexFile(path)
+    index.lost_before(900)
+    assert (index.covered_lsn, index.complete, sync_index(path)) == (900, False, 900)
+    index.put_command("s", 1, OUTCOME)
+    index.write(3000)
+    assert sync_index(path) == 3000
+    index.close()
+    again = IndexFile(path)
+    assert (again.covered_lsn, again.complete, again.command("s", 1)) == (3000, False, OUTCOME)
+    again.write(4000)
+    again.close()
+    assert sync_index(path) == 4000
+
+
+def test_rows_that_were_given_up_are_not_covered_though_others_were_lost_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "orders.sqlite"
+    index = IndexFile(path)
+    index.lost_before(900)
+    monkeypatch.setattr("services.orders.index_file.MAX_WAITING", 1)
+    with sqlite3.connect(path) as other:
+        other.execute("ALTER TABLE commands RENAME TO elsewhere")
+        index.put_command("s", 1, OUTCOME)
+        index.write(1000)
+        other.execute("ALTER TABLE elsewhere RENAME TO commands")
+    other.close()
+    index.write(2000)
+    assert not index.complete and sync_index(path) == 900
+    index.close()
 
 
 def test_garbage_is_made_anew(tmp_path: Path) -> None:

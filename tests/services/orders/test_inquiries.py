@@ -12,10 +12,11 @@ from common.messages import (
     CancelRequest,
     Kind,
     OpenGate,
+    RestOrder,
     SessionState,
 )
 from services.orders.inquiries import ASKS_UNDER_WAY
-from tests.services.orders.harness import Ring
+from tests.services.orders.harness import D, Ring, accepted
 
 VENUE = "binance"
 UNKNOWN_ORDERS = 14
@@ -116,3 +117,34 @@ def test_orders_that_never_arrived_are_settled_while_cancels_insist(ring: Ring) 
         ring.commands.clear()
     settled = [number for number, event, status in ring.events() if (event, status) == ("settled", "VOID")]
     assert len(settled) == UNKNOWN_ORDERS
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_trades_that_a_round_could_not_learn_are_asked_for_until_they_are_told(restart: bool) -> None:
+    ring = Ring()
+    ring.hello()
+    ring.go_live()
+    ring.log_on(VENUE)
+    order = accepted(ring, 1, VENUE)
+    ring.report(order, "F", "1", qty="0.1", key="7")
+    ring.session(VENUE, SessionState.DISCONNECTED)
+    ring.asks.clear()
+    ring.log_on(VENUE)
+    ring.pass_time(100)
+    still = RestOrder("BTCUSDT", f"V{order.cl_ord_id}", order.cl_ord_id, "1", "1", D(1), D(100), D("0.1"))
+    for ask in list(ring.asks):
+        orders = (still,) if ask.what == "open_orders" else ()
+        ring.answers(venue=VENUE, ask=ask, failed=ask.what == "trades", orders=orders)
+    ring.pass_time(100)
+    ring.session(VENUE, SessionState.OPENED)
+    if restart:
+        ring.start()
+        ring.go_live()
+    ring.asks.clear()
+    ring.pass_time(60_000)
+    asked = [ask for ask in ring.asks if ask.what == "trades" and ask.from_trade_key == "8"]
+    assert 8 <= len(asked) <= 20
+    ring.answers(venue=VENUE, ask=asked[-1])
+    ring.asks.clear()
+    ring.pass_time(20_000)
+    assert ring.asks == [] and "BTCUSDT" not in ring.core.books.venue(VENUE).gaps

@@ -1,8 +1,12 @@
 """What is told late, by two mouths, or of something else than it seems: each fill counts once, and nothing is believed
 that proves nothing."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from common.instant import NS_PER_S
+from common.journal.frames import Record
 from common.messages import (
     Answer,
     Ask,
@@ -18,9 +22,11 @@ from common.messages import (
     SessionState,
     Trade,
     Withdrawn,
+    encode,
 )
 from services.orders.core import OrdersSettings
-from tests.services.orders.harness import D, Ring, accepted
+from services.orders.snapshots import dump_books, load_books
+from tests.services.orders.harness import BINANCE_WINDOW_NS, D, Ring, accepted, report
 
 
 def trades(ring: Ring, *told: Trade, order_id: str = "") -> None:
@@ -31,6 +37,13 @@ def trades(ring: Ring, *told: Trade, order_id: str = "") -> None:
 
 def trade(key: str, order_id: str, qty: str = "0.5") -> Trade:
     return Trade("BTCUSDT", key, order_id, "1", D(qty), D(100), D(0), "", 0)
+
+
+def _answer(ring: Ring, *told: Trade) -> Record:
+    """The record of an answer of trades, not applied yet."""
+    ask = Ask("binance", 903, "trades", "BTCUSDT", asked_lsn=ring.core.books.lsn)
+    ring.journal.write("account@binance", Kind.ANSWER, encode(Answer("binance", ask, False, trades=told)))
+    return ring.journal.records[-1]
 
 
 def rest(ring: Ring, told: RestOrder) -> None:
@@ -94,6 +107,30 @@ def test_the_trades_of_one_order_are_counted_and_close_no_gap(ring: Ring) -> Non
     assert "BTCUSDT" not in venue.gaps and venue.trades_asked["BTCUSDT"].asked_lsn > 0
 
 
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_a_trade_under_an_order_id_that_the_order_had_before_finds_it(ring: Ring, snapshot: bool) -> None:
+    order = accepted(ring, 1, "binance")
+    for order_id in ("B", "C", "B"):
+        ring.report(order, "I", "0", order_id=order_id)
+    books = ring.core.books
+    if snapshot:
+        ring.core.fold.books = books = load_books(dump_books(books), books.facts)
+    for key, order_id in (("7", f"V{order.cl_ord_id}"), ("8", "C"), ("9", "B")):
+        ring.core.fold.apply(_answer(ring, trade(key, order_id, "0.1")))
+    assert books.orders["s", 1].cum_qty == D("0.3")
+    assert not books.unclaimed
+
+
+def test_a_bust_heard_in_a_later_generation_finds_the_fill_of_an_earlier_one(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.report(order, "F", "1", qty="0.2", key="1/a")
+    ring.report(order, "F", "1", qty="0.3", key="1/b")
+    ring.report(order, "H", "1", key="2/c", reference_trade_key="2/b")
+    ring.report(order, "H", "1", key="3/c", reference_trade_key="3/b")
+    assert ring.core.books.orders["s", 1].cum_qty == D("0.2")
+    assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D("0.2")
+
+
 # -- what is told of an order ----------------------------------------------------------------------------------------
 
 
@@ -104,6 +141,89 @@ def test_no_such_order_on_the_connection_that_carries_it_settles_nothing(ring: R
     ring.report(order, "I", "8", unknown_order=True)
     assert ring.core.books.orders["s", 1].status.value == "PENDING_NEW"
     assert not any(record.kind == Kind.DISCREPANCY for record in ring.journal.records[records:])
+
+
+def test_no_such_order_sent_again_is_the_answer_to_an_old_connections_question(ring: Ring) -> None:
+    order = ring.new(1)
+    ring.sent(order)
+    ring.session("generic", SessionState.DISCONNECTED)
+    ring.log_on("generic")
+    answer = report(order, "I", "8", unknown_order=True)
+    ring.told("generic", answer, poss_dup=True)
+    assert ring.core.books.orders["s", 1].status.value == "UNKNOWN"
+    ring.told("generic", answer)
+    assert ring.core.books.orders["s", 1].status.value == "VOID"
+
+
+def test_an_order_status_sent_again_settles_no_request(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    cancelling(ring, 2, 1)
+    ring.session("generic", SessionState.DISCONNECTED)
+    ring.log_on("generic")
+    ring.commands.clear()
+    status = report(order, "I", "0")
+    ring.told("generic", status, poss_dup=True)
+    assert ring.core.books.orders["s", 1].is_unknown
+    assert not any(isinstance(command, OpenGate) for command in ring.commands)
+    ring.told("generic", status)
+    assert not ring.core.books.orders["s", 1].is_unknown
+
+
+def _not_found(ring: Ring, cl_ord_id: str, venue_ns: int) -> str:
+    """REST tells, by its clock `venue_ns`, no trade and no such order; the order's status after that."""
+    lsn = ring.core.books.lsn
+    ring.answers(venue="binance", ask=Ask("binance", 910, "trades", "BTCUSDT", asked_lsn=lsn), venue_ns=venue_ns)
+    ask = Ask("binance", 911, "order", "BTCUSDT", cl_ord_id, asked_lsn=lsn)
+    ring.answers(venue="binance", ask=ask, not_found=True, venue_ns=venue_ns)
+    return ring.core.books.orders["s", 1].status.value
+
+
+@pytest.mark.parametrize("hours", [-24, 0, 24])
+def test_a_venues_window_counts_from_the_time_that_the_venue_was_told(ring: Ring, hours: int) -> None:
+    """The journal's clock may be ahead of the wall clock or behind it."""
+    wall_ns = ring.journal.stamp_ns // NS_PER_S * NS_PER_S + hours * 3600 * NS_PER_S
+    told = datetime.fromtimestamp(wall_ns // NS_PER_S, UTC).strftime("%Y%m%d-%H:%M:%S")
+    order = ring.new(1, "binance")
+    ring.sent(order, raw=b"35=D\x0152=" + told.encode() + b"\x01")
+    ring.session("binance", SessionState.DISCONNECTED)
+    assert ring.core.books.orders["s", 1].sent_ns == wall_ns
+    assert _not_found(ring, order.cl_ord_id, wall_ns + BINANCE_WINDOW_NS) == "UNKNOWN"
+    assert _not_found(ring, order.cl_ord_id, wall_ns + BINANCE_WINDOW_NS + 2 * NS_PER_S) == "VOID"
+
+
+def test_a_requests_window_counts_from_the_time_that_the_venue_was_told(ring: Ring) -> None:
+    accepted(ring, 1, "binance")
+    ring.request(CancelRequest(0, 2, 1))
+    ring.sent(ring.last(CancelOrder), raw=b"35=F\x0152=20200101-00:00:00.000\x01")
+    (request,) = ring.core.books.orders["s", 1].requests.values()
+    assert request.sent_ns == 1_577_836_800 * NS_PER_S
+
+
+def test_a_fill_that_nobody_has_named_holds_back_the_proof_of_absence_until_it_is_named(ring: Ring) -> None:
+    order = ring.new(1, "binance")
+    ring.sent(order)
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.log_on("binance")
+    trades(ring, trade("7", "X1"))
+    ring.pass_time(15_000)
+    assert _not_found(ring, order.cl_ord_id, ring.journal.stamp_ns) == "UNKNOWN"
+    for ask in ring.asks:
+        ring.answers(venue="binance", ask=ask)
+    ring.pass_time(15_000)
+    assert ("order", "X1") in {(ask.what, ask.order_id) for ask in ring.asks}, "whose it is was not asked"
+    ask = Ask("binance", 912, "order", "BTCUSDT", order_id="X1", asked_lsn=ring.core.books.lsn)
+    ring.answers(venue="binance", ask=ask, order=RestOrder("BTCUSDT", "X1", "gui", "1", "2", D(1), D(100), D(1)))
+    assert _not_found(ring, order.cl_ord_id, ring.journal.stamp_ns) == "VOID"
+
+
+def test_somebody_elses_named_fills_hold_back_nothing(ring: Ring) -> None:
+    order = ring.new(1, "binance")
+    ring.sent(order)
+    ring.told("binance", report(order, "F", "2", qty="1", key="7", cl_ord_id="gui", order_id="X1"))
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.pass_time(15_000)
+    assert _not_found(ring, order.cl_ord_id, ring.journal.stamp_ns) == "VOID"
+    assert ring.core.books.positions["binance", "BTCUSDT"].quantity == D(1)
 
 
 def test_an_order_that_rest_tells_under_its_cancels_name_is_found(ring: Ring) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from common.actor.core import Send
 from common.messages import (
+    AmendOrder,
+    AmendRequest,
     Ask,
     ControlAnswer,
     ControlRequest,
@@ -60,6 +62,39 @@ def test_an_unknown_order_needs_no_more_than_a_word(ring: Ring) -> None:
     assert ring.core.books.orders["s", 1].is_unknown
     assert control(ring, "verdict", strategy="s", number=1, ord_status="4", text="not in the venue's list").ok
     assert ring.events()[-1] == (1, "settled", "CANCELED")
+
+
+def test_a_verdict_on_two_legs_is_on_the_whole_order_and_leaves_no_question(ring: Ring) -> None:
+    order = accepted(ring, 1, "binance", qty="5")
+    ring.report(order, "F", "1", qty="2", key="1", cum_qty=D(2))
+    ring.request(AmendRequest(0, 2, 1, price=D(101)))
+    ring.sent(ring.last(AmendOrder), "XCN")
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.pass_time(100)
+    ring.record("orders", Kind.VERDICT, Verdict("s", 1, "4", D(3), "tester", "seen at the venue"))
+    assert [leg.filled_qty for leg in ring.core.books.orders["s", 1].legs] == [D(2), D(1)]
+    ring.asks.clear()
+    ring.pass_time(60_000)
+    assert ring.asks == [] and ring.core._venues["binance"].doubts() == 0
+
+
+@pytest.mark.parametrize("odd", ["NaN", "sNaN", "Infinity", "1E999999"])
+def test_a_verdict_on_a_quantity_that_is_no_number_is_refused(ring: Ring, odd: str) -> None:
+    accepted(ring, 1)
+    answer = control(ring, "verdict", strategy="s", number=1, ord_status="4", text="x", known=True, cum_qty=odd)
+    assert not answer.ok and "not between" in answer.text
+
+
+def test_an_audit_while_nobody_is_logged_on_leaves_nothing_due(ring: Ring) -> None:
+    accepted(ring, 1)
+    ring.session("generic", SessionState.DISCONNECTED)
+    ring.commands.clear()
+    assert control(ring, "audit").ok
+    ring.pass_time(100)
+    assert not ring.core._venues["generic"].auditing and ring.core._venues["generic"].next_ns() is None
+    ring.log_on("generic")
+    ring.pass_time(100)
+    assert any(isinstance(command, QueryOrder) for command in ring.commands)
 
 
 def test_an_audit_asks_for_whatever_is_open(ring: Ring) -> None:

@@ -258,12 +258,19 @@ class Rig:
         self.record(TICK, None, ms)
 
     def top(
-        self, bid: str | None = "99.99", ask: str | None = "100.01", last: str | None = None, venue: str = ""
+        self,
+        bid: str | None = "99.99",
+        ask: str | None = "100.01",
+        last: str | None = None,
+        venue: str = "",
+        *,
+        last_age_ms: int | None = None,
     ) -> None:
         for name in [venue] if venue else ["generic", "binance"]:
             top = TopOfBook(
                 name, "BTCUSDT", None if bid is None else D(bid), D(1), None if ask is None else D(ask), D(1),
                 None if last is None else D(last), self.now.wall_ns,
+                0 if last_age_ms is None else self.now.wall_ns - last_age_ms * NS_PER_MS,
             )  # fmt: skip
             self.core.received("feed", b"", top, self.now)
 
@@ -271,13 +278,23 @@ class Rig:
         self.core.received("commands", b"", command, self.now)
         self.settle()
 
-    def outbound(self, command: NewOrder | AmendOrder | CancelOrder, *, ms: int = 1, connection: int = 1) -> None:
+    def outbound(
+        self, command: NewOrder | AmendOrder | CancelOrder, *, ms: int = 1, connection: int = 1, raw: bytes = b""
+    ) -> None:
         msg_type = {NewOrder: "D", AmendOrder: "G", CancelOrder: "F"}[type(command)]
-        self.record(Kind.OUTBOUND, Outbound(command.venue, 1, connection, 5, msg_type, b"", command), ms)
+        self.record(Kind.OUTBOUND, Outbound(command.venue, 1, connection, 5, msg_type, raw, command), ms)
 
-    def inbound(self, event: object, *, venue: str = "generic", connection: int = 1, number: int = 0) -> None:
-        self.inbound_numbers[venue] = number or self.inbound_numbers.get(venue, 0) + 1
-        payload = Inbound(venue, 1, connection, self.inbound_numbers[venue], "8", b"", event)  # type: ignore[arg-type]
+    def inbound(
+        self,
+        event: object,
+        *,
+        venue: str = "generic",
+        connection: int = 1,
+        number: int = 0,
+        poss_dup: bool = False,
+    ) -> None:
+        self.inbound_numbers[venue] = number = number or self.inbound_numbers.get(venue, 0) + 1
+        payload = Inbound(venue, 1, connection, number, "8", b"", event, poss_dup)  # type: ignore[arg-type]
         self.record(Kind.INBOUND, payload)
 
     def session(self, state: SessionState, *, venue: str = "generic", connection: int = 1, generation: int = 1) -> None:

@@ -101,12 +101,29 @@ def test_a_reference_that_is_missing_or_stale_refuses_and_the_last_trade_stands_
     rig.top(bid=None, ask="100.01", last=None)
     rig.command(rig.orders.new())
     assert last_refusal(rig)[0] is Reason.REFERENCE_STALE
-    rig.top(bid=None, ask="100.01", last="100")
+    rig.top(bid=None, ask="100.01", last="100", last_age_ms=0)
     rig.command(rig.orders.new())
     assert len(rig.sent) == 1
     rig.log_tick(ms=5001)
     rig.command(rig.orders.new())
     assert last_refusal(rig) == (Reason.REFERENCE_STALE, "5001 ms", "5000 ms")
+
+
+def test_a_last_trade_is_as_old_as_it_is_however_often_the_book_is_repeated() -> None:
+    rig = Rig()
+    for last_age_ms in (5001, None):
+        rig.top(bid=None, ask="200", last="100", last_age_ms=last_age_ms)
+        rig.command(rig.orders.new())
+    assert [(refused.reason, refused.value) for refused in rig.refused] == [
+        (Reason.REFERENCE_STALE, "5001 ms"),
+        (Reason.REFERENCE_STALE, ""),
+    ]
+    rig.top(bid=None, ask="200", last="100", last_age_ms=5000)
+    rig.command(rig.orders.new())
+    assert len(rig.sent) == 1
+    rig.top(last="100", last_age_ms=60_000)
+    rig.command(rig.orders.new())
+    assert len(rig.sent) == 2
 
 
 def test_a_feed_that_repeats_an_old_time_is_stale_whenever_it_was_heard() -> None:

@@ -238,6 +238,15 @@ def test_an_order_that_a_bust_reopened_is_not_forgotten_with_the_ended_ones(monk
     assert rig.worst() == NOTHING
 
 
+def test_an_order_that_is_forgotten_leaves_none_of_the_venues_names_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "MAX_ENDED", 0)
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "5"))
+    for order_id, word in (("V1", "0"), ("V2", "0"), ("V2", "4")):
+        rig.inbound(report(order, word, order_id=order_id))
+    assert not rig.state.working and not rig.state.order_ids
+
+
 def test_only_risks_own_hashes_are_compared_and_only_while_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (core, state):
         monkeypatch.setattr(module, "HASH_EVERY", 5)

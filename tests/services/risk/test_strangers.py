@@ -1,10 +1,24 @@
 """Orders on the account that are not ours, and words about what risk does not know."""
 
+from decimal import Decimal
+
 import pytest
 
-from common.messages import CancelRejected, ControlRequest, Kind, OperatorAct
+from common.messages import (
+    Answer,
+    Ask,
+    CancelRejected,
+    ControlAnswer,
+    ControlRequest,
+    Kind,
+    NewOrder,
+    OperatorAct,
+    RestOrder,
+    Trade,
+)
 from services.risk import state
-from tests.services.risk.rig import D, Rig, report
+from services.risk.snapshots import dump_state, load_state
+from tests.services.risk.rig import D, Rig, facts, report
 
 
 def test_strangers_are_counted_while_open_and_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,3 +72,87 @@ def test_a_halt_before_the_journal_answers_is_journaled_when_it_does() -> None:
     rig.core.timer(rig.now)
     rig.settle()
     assert [act.text for act in rig.appended if isinstance(act, OperatorAct)] == ["venue generic"]
+
+
+def test_a_resumption_before_the_journal_answers_is_refused_and_ends_nothing() -> None:
+    before = Rig()
+    before.record(Kind.OPERATOR, OperatorAct("risk", "kill", "me"))
+    rig = Rig(log=before.log, live=False)
+    for act, arguments in (("resume", b'{"confirm":true}'), ("unhalt", b'{"scope":"firm"}')):
+        rig.core.received("control", b"p", ControlRequest(act, arguments, "me"), rig.now)
+        rig.settle()
+        answer = rig.control[-1]
+        assert isinstance(answer, ControlAnswer) and not answer.ok and "waits for the journal" in answer.text
+    rig.grants = True
+    rig.boot_ns += 60_000_000_000
+    rig.core.timer(rig.now)
+    rig.settle()
+    assert rig.state.killed and not rig.appended
+    rig.core.received("control", b"p", ControlRequest("resume", b'{"confirm":true}', "me"), rig.now)
+    rig.settle()
+    assert not rig.state.killed
+
+
+def filled_by_nobody(rig: Rig) -> NewOrder:
+    """An order that was sent, and 2 of it filled at a fee of 0.01 in the base asset, told before the order's name."""
+    order = rig.orders.new("1", "5", venue="binance")
+    rig.command(order)
+    rig.outbound(order)
+    trade = Trade("BTCUSDT", "7", "X1", "1", D(2), D(100), D("0.01"), "BTC", 0)
+    asked = Ask("binance", 1, "trades", "BTCUSDT", asked_lsn=rig.log.lsn)
+    rig.record(Kind.ANSWER, Answer("binance", asked, False, trades=(trade,)))
+    assert rig.worst("binance") == (D(5), D(0), D("1.99"))
+    assert rig.state.exposure.share("alpha", "binance", "BTCUSDT").position == 0
+    return order
+
+
+def held(rig: Rig) -> tuple[Decimal, Decimal]:
+    """The firm's position, and its strategy's share of it; both the same in a state that is loaded."""
+    loaded = load_state(dump_state(rig.state), facts())
+    assert loaded.digest() == rig.state.digest()
+    share = rig.state.exposure.shares.get(("alpha", "binance", "BTCUSDT"))
+    return rig.worst("binance")[2], D(0) if share is None else share.position
+
+
+def test_a_fill_that_finds_its_order_is_the_strategys_and_a_bust_takes_it_off_both() -> None:
+    rig = Rig()
+    order = filled_by_nobody(rig)
+    rig.state.digest()
+    rig.inbound(report(order, "0", order_id="X1"), venue="binance")
+    assert held(rig) == (D("1.99"), D("1.99")) and rig.worst("binance")[0] == 3
+    rig.inbound(report(order, "H", "0", key="b", reference="7", cum="0", order_id="X1"), venue="binance")
+    assert held(rig) == (D(0), D(0)) and rig.worst("binance")[0] == 5
+
+
+def test_a_bust_that_names_the_order_of_a_fill_that_was_nobodys_takes_back_what_was_counted() -> None:
+    rig = Rig()
+    order = filled_by_nobody(rig)
+    rig.inbound(report(order, "H", "0", key="b", reference="7", cum="0", order_id="X1"), venue="binance")
+    assert held(rig) == (D(0), D(0)) and rig.worst("binance")[0] == 5
+
+
+def test_a_fill_that_rest_names_the_order_of_is_the_strategys() -> None:
+    rig = Rig()
+    order = filled_by_nobody(rig)
+    told = RestOrder("BTCUSDT", "X1", order.cl_ord_id, "1", "1", D(5), D(100), D(2))
+    asked = Ask("binance", 2, "order", "BTCUSDT", order.cl_ord_id, asked_lsn=rig.log.lsn)
+    rig.record(Kind.ANSWER, Answer("binance", asked, False, order=told))
+    assert held(rig) == (D("1.99"), D("1.99")) and rig.worst("binance")[0] == 3
+
+
+def test_a_fill_told_again_by_its_order_is_the_strategys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told over FIX or by REST: the place where fills wait for their order has no room for it any more."""
+    monkeypatch.setattr(state, "MAX_STRANGERS", 0)
+    rig = Rig()
+    order = filled_by_nobody(rig)
+    rig.inbound(report(order, "F", "1", last="2", key="7", order_id="X1"), venue="binance")
+    assert held(rig) == (D("1.99"), D("1.99")) and rig.worst("binance")[0] == 3
+
+    rig = Rig()
+    order = filled_by_nobody(rig)
+    rig.inbound(report(order, "0", order_id="X1"), venue="binance")
+    assert held(rig) == (D("1.99"), D(0))
+    trade = Trade("BTCUSDT", "7", "X1", "1", D(2), D(100), D("0.01"), "BTC", 0)
+    asked = Ask("binance", 2, "trades", "BTCUSDT", asked_lsn=rig.log.lsn)
+    rig.record(Kind.ANSWER, Answer("binance", asked, False, trades=(trade,)))
+    assert held(rig) == (D("1.99"), D("1.99")) and rig.worst("binance")[0] == 3

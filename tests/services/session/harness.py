@@ -287,6 +287,13 @@ class World:
         self.to_session(self.venue.send(msg_type, body, self.now))
         self.settle()
 
+    def venue_says_bytes(self, msg_type: str, body: bytes) -> None:
+        """Any message of the venue, in bytes that need not be text; `|` for SOH."""
+        assert self.venue.fix is not None
+        self.venue.fix.send(msg_type, body.replace(b"|", b"\x01"), self.now)
+        self.to_session(self.venue.drain(self.now))
+        self.settle()
+
     def cut(self) -> None:
         """The connection breaks, noticed by both."""
         if self.venue.fix is not None:

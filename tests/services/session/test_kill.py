@@ -114,6 +114,61 @@ def test_an_order_the_venue_never_heard_of_does_not_keep_the_kill_from_ending(wo
     assert kill_state(world) == "clear"
 
 
+BUST = "37=91|11=7-1|17=b1|19=f1|150=H|39=0|55=BTCUSDT|54=1|38=0.5|32=0.5|31=9|14=0|151=0.5|6=0|"
+FOREIGN = "37=77|11=gui-1|17=x1|150=0|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|"
+
+
+def cleared(world: World) -> None:
+    """An order was filled, and the kill switch has found nothing open."""
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    world.venue_says("8", "37=91|11=7-1|17=f1|150=F|39=2|55=BTCUSDT|54=1|38=0.5|32=0.5|31=9|14=0.5|151=0|6=9|")
+    world.control("kill")
+    run_down(world)
+    assert kill_state(world) == "clear"
+
+
+@pytest.mark.parametrize(("report", "order_id"), [(BUST, b"91"), (FOREIGN, b"77")], ids=["bust", "foreign"])
+def test_an_order_that_turns_up_when_nothing_was_open_is_cancelled_too(
+    world: World, report: str, order_id: bytes
+) -> None:
+    cleared(world)
+    world.advance(60_000)
+    assert [f for f in world.venue.heard if f[b"35"] in b"qF"] == [], "nothing is open, and nothing is sent"
+    world.venue_says("8", report)
+    assert kill_state(world) == "cancelling"
+    world.advance(0)
+    assert [(f[b"35"], f[b"55"]) for f in world.venue.heard] == [(b"q", b"BTCUSDT")]
+    world.advance(200)
+    assert [f[b"37"] for f in world.venue.heard if f[b"35"] == b"F"] == [order_id]
+    run_down(world)
+    assert kill_state(world) == "clear" and len(world.core.history.orders) == 0
+    told = [p.text for p in world.journal.payloads(Kind.OPERATOR) if isinstance(p, OperatorAct)]
+    assert [text.startswith("nothing is open") for text in told] == [True, True]
+
+
+def test_a_logon_under_the_latch_begins_to_cancel_anew(world: World) -> None:
+    cleared(world)
+    world.venue.heard.clear()
+    world.cut()
+    world.advance(200)
+    assert kill_state(world) == "cancelling"
+    assert sorted(f[b"55"] for f in world.venue.heard if f[b"35"] == b"q") == [b"BTCUSDT", b"ETHUSDT"]
+    run_down(world)
+    assert kill_state(world) == "clear"
+
+
+def test_an_order_that_turns_up_after_a_resume_is_left_alone(world: World) -> None:
+    cleared(world)
+    assert world.control("resume", confirm=True).ok
+    world.venue.heard.clear()
+    world.venue_says("8", FOREIGN)
+    world.cut()
+    world.advance(20_000)
+    assert kill_state(world) == "off" and world.venue.heard == []
+
+
 def away_and_killed(world: World) -> None:
     """An order is open, another is numbered, a report is not acknowledged, and the journal is gone when the kill
     comes.

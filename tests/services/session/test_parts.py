@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.instant import NS_PER_MS, Instant
-from common.messages import CancelRejected, ExecutionReport, NewOrder, RequestRejected
+from common.messages import Attempt, CancelRejected, ExecutionReport, NewOrder, RequestRejected
 from services.session.clock import JournalClock
 from services.session.open_orders import OpenOrders
 from services.session.rates import MessageRate
@@ -118,6 +118,22 @@ def test_an_amendment_in_place_renames_and_a_cancel_and_new_adds() -> None:
     assert sorted(names(orders)) == ["5-2", "5-3"]
     orders.heard(CancelRejected("5-3", "5-2", "77", ""), 1)
     assert names(orders) == ["5-2"]
+
+
+def test_an_amendment_in_place_leaves_nothing_behind() -> None:
+    orders = OpenOrders()
+    sent(orders, new())
+    orders.heard(report("5-1", "0", "0"), 1)
+    empty, attempts = OpenOrders().dump(), orders.dump()[1]
+    for counter in range(2, 50):
+        orders.sent(amend(attempt=Attempt(5, counter), cl_ord_id=f"5-{counter}"), 1, in_place=True)
+    assert orders.dump()[1] == attempts and names(orders) == ["5-1"]
+    orders.never_arrived(Attempt(5, 49))
+    # As the report of a venue where the order keeps its name.
+    orders.heard(report("5-1", "5", "0", orig_cl_ord_id="5-1"), 1)
+    assert names(orders) == ["5-1"]
+    orders.heard(report("5-1", "F", "2"), 1)
+    assert orders.dump() == empty
 
 
 def test_a_report_of_new_terms_without_a_quantity_leaves_the_quantity() -> None:

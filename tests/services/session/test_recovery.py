@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from common.fix.wire import split
 from common.journal.files import OsFiles
-from common.messages import Inbound, Kind, NewOrder, Outbound, Payload, Withdrawn
+from common.messages import Inbound, Kind, NewOrder, Outbound, Payload, SessionChanged, SessionState, Withdrawn
 from common.venues.registry import find_dialect
+from services.session.hand_over import HandOvers, begins, complete
 from services.session.recovery import Folded, load_folded
 from tests.services.session.harness import World, decode_payload, generic_config
 
@@ -202,3 +203,29 @@ def test_quantities_keep_their_digits_through_a_snapshot(tmp_path: Path, quantit
     folded = refold(life.world)
     loaded = load_folded(folded.dump(), life.world.core.name, "generic", find_dialect("generic"))
     assert [o.order_qty for o in loaded.history.orders.all()] == [Decimal(quantity)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "emergency file foo",
+        "emergency file a from record x",
+        "emergency file a from record 0",
+        "emergency file a from record 3 or so",
+        "emergency file a b complete",
+        "an emergency file a complete",
+        "emergency file a from record " + "9" * 40,
+    ],
+)
+def test_a_text_that_only_looks_like_a_hand_over_is_a_text(text: str) -> None:
+    found = HandOvers()
+    told = SessionChanged("s", 1, 1, SessionState.HALTED, 1, 1, "", text)
+    assert not found.see(told)
+    assert found.dump() == ([], [], "")
+
+
+def test_a_hand_over_s_own_words_are_read_as_such() -> None:
+    found = HandOvers()
+    for text in (begins("a-7.emergency", 2), "what was in it", complete("a-7.emergency")):
+        found.see(SessionChanged("s", 1, 1, SessionState.LATCHED, 1, 1, "", text))
+    assert found.dump() == ([("a-7.emergency", 3)], ["a-7.emergency"], "")

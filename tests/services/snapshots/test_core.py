@@ -6,6 +6,7 @@ import pytest
 
 from common.actor.core import Call, Effect, Note, Send
 from common.actor.programs import ProgramEnded, RunProgram
+from common.actor.snapshots import Made
 from common.instant import NS_PER_S, Instant
 from common.messages import ControlAnswer, ControlRequest
 from services.snapshots.core import SURVEY, Program, SnapshotsCore, SnapshotsSettings, Survey
@@ -39,6 +40,9 @@ class Stack:
         self.core.call_finished(1, ProgramEnded(ok, text), self.now)
         return self.take()
 
+    def made(self, lsn: int, *loads: int) -> list[Effect]:
+        return self.ended(msgspec.json.encode(Made(lsn, list(loads))).decode())
+
     def surveyed(self, **newest: int) -> list[Effect]:
         return self.ended(msgspec.json.encode(Survey(newest, 1, "orders", [])).decode())
 
@@ -51,7 +55,9 @@ def ran(effects: list[Effect]) -> list[RunProgram]:
 
 def test_the_first_thing_is_a_look_at_what_is_there() -> None:
     (program,) = ran(Stack().second(10))
-    assert program == RunProgram(SURVEY, ("--name", "orders", "--name", "session@a", "--retention-bytes", "5000"))
+    names = ("--name", "orders", "--name", "session@a")
+    programs = ("--program", "orders", "--program", "session@a")
+    assert program == RunProgram(SURVEY, (*names, *programs, "--retention-bytes", "5000"))
 
 
 def test_a_round_takes_each_program_in_turn_and_looks_again() -> None:
@@ -61,8 +67,8 @@ def test_a_round_takes_each_program_in_turn_and_looks_again() -> None:
     assert not stack.second(99)
     assert ran(stack.second(100)) == [ORDERS]
     assert not stack.second(150), "one at a time"
-    assert ran(stack.ended("at LSN 100")) == [SESSION]
-    assert ran(stack.ended("at LSN 120"))[0].module == SURVEY
+    assert ran(stack.made(100)) == [SESSION]
+    assert ran(stack.made(120))[0].module == SURVEY
     assert not stack.surveyed(**{"orders": 100, "session@a": 120})
     assert stack.core.status(stack.now)["lsn"] == 100
     assert not stack.second(199)
@@ -83,7 +89,7 @@ def test_one_actor_s_failure_keeps_no_other_from_its_snapshot() -> None:
     stack.surveyed()
     stack.second(100)
     assert ran(stack.ended("the state differs", ok=False)) == [SESSION]
-    assert stack.core.status(stack.now)["last"] == {"orders": {"ok": False, "text": "the state differs"}}
+    assert stack.core.status(stack.now)["last"] == {"orders": {"ok": False, "text": "the state differs", "loads": []}}
 
 
 def test_a_session_that_is_not_configured_now_keeps_what_it_needs() -> None:
@@ -127,3 +133,20 @@ def test_other_requests_are_answered_no(act: str) -> None:
     stack.core.received("control", b"p", ControlRequest(act, token=5), stack.now)
     (answer,) = stack.take()
     assert isinstance(answer, Send) and answer.peer == b"p" and not answer.message.ok  # type: ignore[attr-defined]
+
+
+def test_the_survey_is_told_which_snapshots_load_and_of_a_program_that_failed_none() -> None:
+    stack = Stack()
+    stack.second(10)
+    stack.surveyed()
+    stack.second(100)
+    stack.made(100, 100, 10)
+    (program,) = ran(stack.made(90, 90))
+    told = ["--program", "orders", "--loads", "orders", "100", "--loads", "orders", "10"]
+    told += ["--program", "session@a", "--loads", "session@a", "90"]
+    assert list(program.arguments[4:-2]) == told
+    stack.surveyed(**{"orders": 100, "session@a": 90})
+    stack.second(200)
+    stack.ended("its form is another one", ok=False)
+    (program,) = ran(stack.made(200, 200, 90))
+    assert program.arguments[4:8] == ("--program", "orders", "--program", "session@a")

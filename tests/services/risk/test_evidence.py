@@ -1,0 +1,261 @@
+"""What is evidence that an order or an amendment came to nothing, and what only looks like it."""
+
+from common.instant import NS_PER_S
+from common.messages import (
+    AmendOrder,
+    Answer,
+    Ask,
+    Kind,
+    NewOrder,
+    RequestRejected,
+    RestOrder,
+    SessionState,
+    Trade,
+    Verdict,
+)
+from common.venues.binance import Binance
+from services.risk.snapshots import dump_state, load_state
+from services.risk.state import NEVER, Amendment, TradesTold
+from tests.services.risk.rig import D, Rig, facts, report
+
+NOTHING = (D(0), D(0), D(0))
+WINDOW_NS = Binance().window_ns
+AFTER_MS = WINDOW_NS // 1_000_000 + 1001
+"""So long after a message was sent, its window and the margin for clocks are over."""
+
+
+def unheard(rig: Rig, venue: str = "generic", raw: bytes = b"") -> NewOrder:
+    """An order of 5 that was sent, and of which nothing was heard."""
+    order = rig.orders.new("1", "5", venue=venue)
+    rig.command(order)
+    rig.outbound(order, raw=raw)
+    return order
+
+
+def amended(rig: Rig, order: NewOrder, qty: str, connection: int = 1) -> AmendOrder:
+    amend = rig.orders.amend(order, qty)
+    rig.command(amend)
+    rig.outbound(amend, connection=connection)
+    return amend
+
+
+def reconnected(rig: Rig) -> None:
+    """The connection is dead, and the next one is live."""
+    rig.session(SessionState.DISCONNECTED, venue="binance")
+    for state in (SessionState.CONNECTING, SessionState.CAUGHT_UP):
+        rig.session(state, venue="binance", connection=2)
+
+
+def asked(rig: Rig, what: str, order: NewOrder | None = None) -> Ask:
+    """A question that is asked now."""
+    return Ask("binance", 1, what, "BTCUSDT", "" if order is None else order.cl_ord_id, asked_lsn=rig.log.lsn)
+
+
+def told_trades(rig: Rig, *trades: tuple[str, str], venue_ns: int = -1) -> None:
+    """REST tells all trades of 1 each, as (key, OrderID(37))."""
+    rows = tuple(Trade("BTCUSDT", key, order_id, "1", D(1), D(100), D(0), "", 0) for key, order_id in trades)
+    clock_ns = rig.log.stamp_ns if venue_ns < 0 else venue_ns
+    rig.record(Kind.ANSWER, Answer("binance", asked(rig, "trades"), False, trades=rows, venue_ns=clock_ns))
+
+
+def told_order(rig: Rig, order: NewOrder, *, venue_ns: int = 0, question: Ask | None = None) -> None:
+    """REST tells the order: new, with its first terms."""
+    told = RestOrder("BTCUSDT", "X1", order.cl_ord_id, "1", "0", order.order_qty, D(100), D(0))
+    question = question or asked(rig, "order", order)
+    rig.record(Kind.ANSWER, Answer("binance", question, False, order=told, venue_ns=venue_ns))
+
+
+def not_found(rig: Rig, order: NewOrder, venue_ns: int = -1) -> None:
+    clock_ns = rig.log.stamp_ns if venue_ns < 0 else venue_ns
+    question = asked(rig, "order", order)
+    rig.record(Kind.ANSWER, Answer("binance", question, False, not_found=True, venue_ns=clock_ns))
+
+
+# -- rejections ------------------------------------------------------------------------------------------------------
+
+
+def test_a_rejected_status_request_ends_neither_the_order_nor_its_amendment() -> None:
+    rig = Rig()
+    order = unheard(rig)
+    for ambiguous in (False, True):
+        query = rig.orders.attempt()
+        rig.inbound(RequestRejected(9, query, order.cl_ord_id, 4, "not available", ambiguous))
+        (working,) = rig.state.working.values()
+        assert rig.worst()[0] == 5 and not working.doubtful
+    rig.inbound(RequestRejected(5, order.attempt, order.cl_ord_id, 4, "not available"))
+    assert rig.worst() == NOTHING
+
+    order = rig.send(rig.orders.new("1", "5"))
+    amend = amended(rig, order, "8")
+    rig.inbound(RequestRejected(9, rig.orders.attempt(), amend.cl_ord_id))
+    assert rig.worst()[0] == 8
+    rig.inbound(RequestRejected(9, amend.attempt, amend.cl_ord_id))
+    assert rig.worst()[0] == 5
+
+
+def test_an_answer_that_is_resent_from_an_older_connection_settles_nothing() -> None:
+    rig = Rig()
+    order = unheard(rig)
+    rig.inbound(report(order, "I", "8", unknown_order=True), connection=2, poss_dup=True)
+    assert rig.worst()[0] == 5
+    rig.inbound(report(order, "I", "8", unknown_order=True), connection=2)
+    assert rig.worst() == NOTHING
+
+    order = rig.send(rig.orders.new("1", "5"))
+    amended(rig, order, "8")
+    rig.inbound(report(order, "I", "0"), connection=2, poss_dup=True)
+    assert rig.worst()[0] == 8
+    rig.inbound(report(order, "I", "0"), connection=2)
+    assert rig.worst()[0] == 5
+
+
+# -- the venue's window ----------------------------------------------------------------------------------------------
+
+
+def test_the_window_counts_from_the_time_that_the_venue_was_told() -> None:
+    """The journal's stamp follows no wall clock: here it is an hour behind."""
+    rig = Rig()
+    raw = b"8=FIX.4.4\x019=1\x0135=D\x0152=20270115-09:00:00.000\x01"
+    order = unheard(rig, "binance", raw)
+    (working,) = rig.state.working.values()
+    sent_ns = working.sent_ns
+    assert sent_ns == 1_800_003_600 * NS_PER_S
+    reconnected(rig)
+    for venue_ns, left in ((sent_ns + WINDOW_NS, 5), (sent_ns + AFTER_MS * 1_000_000, 0)):
+        told_trades(rig, venue_ns=venue_ns)
+        not_found(rig, order, venue_ns)
+        assert rig.worst("binance")[0] == left
+
+
+def test_a_venue_without_a_window_needs_no_sending_time() -> None:
+    rig = Rig()
+    unheard(rig, raw=b"8=FIX.4.4\x0152=20270115-09:00:00.000\x01")
+    (working,) = rig.state.working.values()
+    assert working.sent_ns == rig.log.stamp_ns
+
+
+# -- fills of orders that nobody has named ---------------------------------------------------------------------------
+
+
+def test_a_fill_that_nobody_has_named_speaks_against_absence_as_long_as_nobody_does() -> None:
+    rig = Rig()
+    order = unheard(rig, "binance")
+    reconnected(rig)
+    told_trades(rig, ("7", "X1"))
+    rig.log_tick(AFTER_MS)
+    told_trades(rig)
+    not_found(rig, order)
+    assert rig.worst("binance") == (D(5), D(0), D(1))
+    theirs = RestOrder("BTCUSDT", "X1", "by-hand", "1", "2", D(1), D(100), D(1))
+    rig.record(Kind.ANSWER, Answer("binance", asked(rig, "open_orders"), False, orders=(theirs,)))
+    told_trades(rig)
+    not_found(rig, order)
+    assert rig.worst("binance") == (D(0), D(0), D(1))
+
+
+def test_a_fill_of_an_order_that_is_reported_under_a_foreign_name_speaks_against_nothing() -> None:
+    rig = Rig()
+    order = unheard(rig, "binance")
+    reconnected(rig)
+    told_trades(rig, ("7", "X1"))
+    theirs = report(order, "F", "2", cl_ord_id="by-hand", last="1", key="7", order_id="X1")
+    rig.inbound(theirs, venue="binance", connection=2)
+    rig.log_tick(AFTER_MS)
+    told_trades(rig)
+    not_found(rig, order)
+    assert rig.worst("binance") == (D(0), D(0), D(1))
+
+
+def test_a_fill_from_before_an_order_was_sent_does_not_speak_for_it() -> None:
+    rig = Rig()
+    told_trades(rig, ("7", "X1"))
+    order = unheard(rig, "binance")
+    reconnected(rig)
+    rig.log_tick(AFTER_MS)
+    told_trades(rig)
+    not_found(rig, order)
+    assert rig.worst("binance") == (D(0), D(0), D(1))
+
+
+# -- amendments ------------------------------------------------------------------------------------------------------
+
+
+def test_a_lost_amendment_goes_when_rest_tells_the_order_after_its_window() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "5", venue="binance"))
+    amended(rig, order, "4")
+    reconnected(rig)
+    (working,) = rig.state.working.values()
+    told_order(rig, order, venue_ns=rig.log.stamp_ns)
+    assert list(working.amendments)
+    rig.log_tick(AFTER_MS)
+    told_order(rig, order, venue_ns=rig.log.stamp_ns)
+    assert not working.amendments and rig.worst("binance")[0] == 5
+
+
+def test_an_answer_without_a_clock_has_that_of_the_trades_told_before_it_was_asked_for() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "5", venue="binance"))
+    amended(rig, order, "4")
+    reconnected(rig)
+    (working,) = rig.state.working.values()
+    rig.log_tick(AFTER_MS)
+    early = asked(rig, "order", order)
+    told_trades(rig)
+    told_order(rig, order, question=early)
+    assert list(working.amendments)
+    told_order(rig, order)
+    assert not working.amendments
+
+
+def test_an_amendment_of_an_older_snapshot_waits_for_the_orders_end() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "5", venue="binance"))
+    amend = amended(rig, order, "4")
+    (working,) = rig.state.working.values()
+    working.amendments[amend.cl_ord_id] = Amendment(7, amend.attempt.counter, D(4), 1)
+    reconnected(rig)
+    rig.log_tick(AFTER_MS)
+    told_order(rig, order, venue_ns=rig.log.stamp_ns)
+    assert list(working.amendments)
+
+
+def test_replaced_answers_the_amendment_whose_terms_it_has() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "9", venue="binance"))
+    first = amended(rig, order, "8")
+    amended(rig, order, "6")
+    (working,) = rig.state.working.values()
+    rig.inbound(report(order, "5", "0", qty="6"), venue="binance")
+    assert list(working.amendments) == [first.cl_ord_id]
+    rig.inbound(report(order, "5", "0", qty="7"), venue="binance")
+    assert not working.amendments
+
+
+# -- verdicts --------------------------------------------------------------------------------------------------------
+
+
+def test_a_verdict_on_an_order_of_two_legs_counts_its_cum_qty_once() -> None:
+    for cum_qty, to_come in (("2", "0"), ("3", "1"), ("1", "0")):
+        rig = Rig()
+        order = rig.send(rig.orders.new("1", "5", venue="binance"))
+        amend = rig.orders.amend(order, "5", "101.00")
+        rig.command(amend)
+        rig.outbound(amend)
+        rig.inbound(report(order, "F", "1", last="2", cum="2", key="1"), venue="binance")
+        rig.record(Kind.VERDICT, Verdict(order.strategy, order.number, "4", D(cum_qty), "me", "gone"))
+        assert rig.worst("binance") == (D(to_come), D(0), D(2))
+
+
+# -- snapshots -------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_told_is_the_same_in_a_loaded_state() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "5", venue="binance"))
+    amended(rig, order, "4")
+    told_trades(rig, ("7", "X9"))
+    loaded = load_state(dump_state(rig.state), facts())
+    assert loaded.digest() == rig.state.digest()
+    assert loaded.working == rig.state.working and loaded.trades_told == rig.state.trades_told
+    assert TradesTold(1, 0).lsn == Amendment(1, 1, D(1), 1).sent_ns == NEVER

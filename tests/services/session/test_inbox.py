@@ -1,0 +1,150 @@
+"""What the venue says is journaled whatever bytes it is made of, and names the trade or attempt that it is of."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from common.journal.files import OsFiles
+from common.messages import Attempt, ExecutionReport, Inbound, Kind, QueryOrder, RequestRejected
+from services.session.recovery import load_folded
+from tests.services.session.harness import World, generic_config
+from tests.services.session.test_kill import accept, away_and_killed
+
+FILL = "37=91|11=7-1|17={key}|150=F|39=1|55=BTCUSDT|54=1|38=0.5|32=0.1|31=9|14=0.1|151=0.4|6=9|"
+
+
+def inbounds(world: World) -> list[Inbound]:
+    """The venue's messages in the log."""
+    return [p for p in world.journal.payloads(Kind.INBOUND) if isinstance(p, Inbound)]
+
+
+def reports(world: World) -> list[ExecutionReport]:
+    """The reports in the log, as they were understood."""
+    return [p.event for p in inbounds(world) if isinstance(p.event, ExecutionReport)]
+
+
+def keys(world: World) -> list[tuple[str, str]]:
+    """The trades' identities in the log."""
+    return [(event.trade_key, event.reference_trade_key) for event in reports(world)]
+
+
+@pytest.mark.parametrize(
+    ("msg_type", "body"),
+    [
+        ("8", b"37=9|11=7-1|17=r1|150=8|39=8|103=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0|6=0|58=Cours refus\xe9|"),
+        ("8", b"37=9\xff|11=7-1|17=n1|150=0|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|"),
+        ("8", b"37=9|11=gui\xff|17=n\xff|150=0|39=0|55=B\xff|54=1|38=0.5|14=0|151=0.5|6=0|"),
+        ("9", b"37=NONE|11=7-2\xff|41=7-1|39=8|434=1|102=1|58=\xed\xa0\x80|"),
+        ("j", b"45=2|372=D|379=\xff|380=3|58=\xff|"),
+        ("3", b"45=2|372=\xff|373=5|58=\xff|"),
+        ("B", b"148=\xff|33=1|58=x|"),
+        ("r", b"37=1|11=\xff|530=1|531=0|532=99|55=\xff|58=\xff|"),
+        ("U\xff", b"58=\xff|"),
+        ("5", b"58=Session ferm\xe9e|"),
+        ("1", b"112=\xe9|"),
+        ("0", b"112=\xe9|"),
+    ],
+)
+def test_bytes_that_are_no_text_are_journaled_and_the_session_goes_on(world: World, msg_type: str, body: bytes) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    before = len(inbounds(world))
+    world.venue_says_bytes(msg_type, body)
+    assert any(body.split(b"|")[-2] in inbound.raw for inbound in inbounds(world)[before:])
+    for note in world.notes:
+        orjson.dumps(note.fields)
+    orjson.dumps(world.core.status(world.now))
+    world.crash()
+    world.advance(8000)
+    assert world.core.status(world.now)["state"] == "reconciling", "a new life reads it and is logged on again"
+
+
+def test_an_unreadable_fill_is_journaled_raw_and_shown_and_what_follows_is_heard(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    world.venue_says("8", FILL.format(key="f1").replace("32=0.1", "32=1E999999"))
+    last = inbounds(world)[-1]
+    assert b"32=1E999999" in last.raw and last.event is None
+    (note,) = [note for note in world.notes if note.event == "unreadable"]
+    assert note.level == "error" and "LastQty(32)" in str(note.fields["why"])
+    assert world.core.status(world.now)["unreadable"] == 1
+    assert [order.cl_ord_id for order in world.core.history.orders.all()] == ["7-1"]
+    world.venue_says("8", FILL.format(key="f2"))
+    assert reports(world)[-1].exec_id == "f2"
+
+
+def test_the_rejection_of_a_status_request_names_the_attempt_and_not_the_order(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    world.command(QueryOrder(Attempt(7, 9), "generic", "BTCUSDT", "1", "7-1", "", 1))
+    asked = world.venue.heard[-1]
+    assert asked[b"35"] == b"H"
+    for fields in ("372=H|380=4|", "379=7-1|380=4|"):
+        world.venue_says("j", f"45={asked[b'34'].decode()}|{fields}")
+        event = inbounds(world)[-1].event
+        assert isinstance(event, RequestRejected)
+        assert (event.attempt, event.cl_ord_id) == (Attempt(7, 9), "")
+    assert len(world.core.history.orders) == 1
+
+
+def test_the_rejection_of_an_order_names_it_as_we_sent_it(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    number = world.venue.heard[-1][b"34"].decode()
+    world.venue_says("j", f"45={number}|372=D|379=other|380=4|")
+    event = inbounds(world)[-1].event
+    assert isinstance(event, RequestRejected) and (event.attempt, event.cl_ord_id) == (Attempt(7, 1), "7-1")
+
+
+def test_an_exec_id_is_a_trades_identity_only_since_the_numbers_began(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    world.venue_says("8", FILL.format(key="1"))
+    world.venue_says("8", FILL.format(key="2").replace("150=F", "19=1|150=H"))
+    assert keys(world) == [("", ""), ("1/1", ""), ("1/2", "1/1")]
+    assert reports(world)[-1].exec_id == "2"
+    world.control("logout")
+    world.control("reset")
+    world.control("logon")
+    world.advance(200)
+    world.venue_says("8", FILL.format(key="1"))
+    assert keys(world)[-1] == ("2/1", "")
+
+
+def test_what_the_venue_repeats_after_numbers_were_set_by_hand_is_the_same_trade(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    number = world.venue.next_outbound
+    world.venue_says("8", FILL.format(key="1"))
+    world.control("logout")
+    assert world.control("set_seq", next_inbound=number).ok
+    world.control("logon")
+    world.advance(200)
+    again = [p for p in inbounds(world) if p.poss_dup and b"17=1\x01" in p.raw]
+    assert [p.generation for p in again] == [2], "it was resent"
+    assert keys(world)[-1] == ("1/1", "")
+    folded = world.core.folded
+    loaded = load_folded(folded.dump(), world.core.name, "generic", world.dialect)
+    assert loaded.history.numbers_began == 1 and loaded.digest() == folded.digest()
+
+
+def test_both_numbers_set_to_one_by_hand_are_a_new_beginning(world: World) -> None:
+    world.ready()
+    world.control("logout")
+    assert world.control("set_seq", next_outbound=1, next_inbound=1).ok
+    assert world.core.history.numbers_began == world.core.history.generation == 2
+
+
+def test_a_trade_has_the_same_identity_in_the_emergency_file(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path / "emergency")))
+    away_and_killed(world)
+    world.advance(600)
+    assert world.core.emergency.active
+    world.venue_says("8", FILL.format(key="t2"))
+    world.journal.dead = False
+    world.advance(1000)
+    assert {key for key, _ in keys(world)} >= {"1/t1", "1/t2"}
