@@ -48,7 +48,7 @@ from common.actor.logs import ActorLog
 from common.actor.tcp import Connection, ConnectionLost, Endpoint, Listener, Phase, listen, prepare
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
-from common.journal.errors import JournalError, NotThere
+from common.journal.errors import BadFrame, JournalError, NotThere
 from common.journal.frames import Record
 from common.journal.reader import READ_BYTES
 from common.messages import MAX_MESSAGE_BYTES, UNDECODABLE, ControlAnswer, ControlRequest, encode
@@ -364,7 +364,10 @@ class Shell:
 
     def _deliver(self, link: _Link, peer: bytes, data: bytes, now: Instant) -> None:
         if link.decoder is None:
-            self.core.followed(data, now)
+            try:
+                self.core.followed(data, now)
+            except BadFrame as error:
+                self._count_garbage(link, data, str(error))
             return
         try:
             message = link.decoder.decode(data)

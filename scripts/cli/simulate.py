@@ -11,7 +11,7 @@ from scripts.cli.errors import CommandError
 from scripts.simulation.coverage import FileCoverage, Rest, Unmeasured, measure, measure_rest
 from scripts.simulation.invariants import INVARIANTS
 from scripts.simulation.many import Summary, Total, find_planted, run_many
-from scripts.simulation.plan import SENTENCES
+from scripts.simulation.plan import SENTENCES, VERSION
 from scripts.simulation.planted import BUGS, STEPS
 from scripts.simulation.run import Case, Result, run, shrink, timeline
 
@@ -24,6 +24,10 @@ LINES = 120
 @click.option("--steps", default=STEPS, show_default=True, help="Turns of processes before the faults stop.")
 @click.option("--without", multiple=True, type=click.Choice(sorted(SENTENCES)), help="Leave out a kind of fault.")
 @click.option("--only", default=None, help="Keep only the faults of these numbers, such as 3,7 (`none` for none).")
+@click.option(
+    "--plan", "version", default=VERSION, show_default=True, type=click.IntRange(1, VERSION),
+    help="How faults are drawn; the first way is kept for the seeds that failed under it.",
+)  # fmt: skip
 @click.option("--planted", default="", help="Plant this bug in the cores; `all` looks for each in turn.")
 @click.option("--jobs", default=0, help="Processes; 0 for one a core.")
 @click.option("--shrink/--no-shrink", "shrinks", default=True, help="Look for a shorter case after a violation.")
@@ -40,6 +44,7 @@ def simulate(
     steps: int,
     without: tuple[str, ...],
     only: str | None,
+    version: int,
     planted: str,
     jobs: int,
     shrinks: bool,
@@ -60,7 +65,8 @@ def simulate(
     elif covers or with_tests:
         _cover(seed, seeds, steps, with_tests, as_json)
     else:
-        cases = [Case(number, steps, without, _numbers(only), _bug(planted)) for number in range(seed, seed + seeds)]
+        case = Case(seed, steps, without, _numbers(only), _bug(planted), version)
+        cases = [case._replace(seed=number) for number in range(seed, seed + seeds)]
         _run(cases, jobs or os.cpu_count() or 1, shrinks, lines, as_json)
 
 

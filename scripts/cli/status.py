@@ -88,7 +88,7 @@ def _actor(name: str, answers: Answers, child: Mapping[str, Any]) -> dict[str, A
     detail = answers.details[name]
     kept = (
         "pid", "state", "epoch", "lsn", "memory_bytes", "uptime_s", "garbage", "hash_mismatches", "undecodable",
-        "low_disk", "unknown_orders",
+        "low_disk", "unknown_orders", *(("kill",) if name.startswith("account@") else ()),
     )  # fmt: skip
     return {"epoch": 0, "lsn": 0, **{key: detail[key] for key in kept if key in detail}, **restarts}
 
@@ -113,6 +113,8 @@ def _actor_notes(actor: Mapping[str, Any]) -> list[str]:
     notes = []
     if actor.get("phase") in GIVEN_UP:
         notes.append(f"{actor['phase'].upper()}: {actor['last_exit']}")
+    if actor.get("kill", "off") != "off":
+        notes.append(f"KILL LATCHED ({actor['kill']})")
     if actor.get("low_disk"):
         notes.append("LOW DISK")
     if actor.get("hash_mismatches"):
@@ -137,6 +139,8 @@ def _session_notes(session: Mapping[str, Any]) -> list[str]:
     notes = []
     if session.get("latched"):
         notes.append(f"KILL LATCHED ({session.get('kill', '')})")
+    if session.get("unreadable"):
+        notes.append(f"{session['unreadable']} REPORTS UNREADABLE")
     if session.get("halted"):
         notes.append(f"HALTED: {session['halted']}")
     if session.get("schedule"):

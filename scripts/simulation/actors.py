@@ -266,7 +266,8 @@ def _market_data(venue: str) -> Actor:
 
 
 def _account(world: "World", venue: str) -> Actor:
-    settings = AccountSettings(venue, tuple(CONFIG.venues[venue].instruments))
+    config = CONFIG.venues[venue]
+    settings = AccountSettings(venue, tuple(config.instruments), find_dialect(config.dialect).window_ns)
 
     def build(process: Process) -> Core:
         latch = Latch(EMERGENCY_FOLDER, f"account@{venue}.latch", world.files_for(process))
@@ -299,7 +300,7 @@ def _exchange(world: "World", venue: str) -> Actor:
         fee_rate_taker=simulated.fee_rate,
         seed=world.plan.seed,
         traders=simulated.traders,
-        trader_orders_per_s=simulated.trader_orders_per_s,
+        trader_orders_per_s=1 if world.plan.slow else simulated.trader_orders_per_s,
         heart_bt_int_s=config.fix.heart_bt_int_s,
     )  # fmt: skip
     history = MemoryHistory()

@@ -4,14 +4,29 @@ import errno
 from collections.abc import Callable
 from random import Random
 
+import msgspec
+
 from common.instant import NS_PER_MS, NS_PER_S
+from common.messages import ControlRequest, Hello, OpenGate, encode
 from scripts.simulation.disk import PLENTY_BYTES
 from scripts.simulation.disk import Fault as DiskFault
+from scripts.simulation.invariants import Violation
 from scripts.simulation.network import TcpStream, Weather
-from scripts.simulation.plan import STACK, TWIN, Fault
+from scripts.simulation.plan import PROBE, STACK, TWIN, Fault
 from scripts.simulation.world import Host, World
 
-SCOPED_FAULTS = ("gap", "duplicate", "garble", "reject", "unknown", "lost", "late_fill", "reject_status")
+FIRST_FAULTS = ("gap", "duplicate", "garble", "reject", "unknown", "lost", "late_fill", "reject_status")
+"""As plans of the first version draw them, at whatever exchange."""
+
+EXCHANGE_FAULTS = {
+    "exchange@generic": {"gap": 2, "duplicate": 2, "garble": 2, "reject": 1, "late_fill": 5, "reject_status": 4},
+    "exchange@binance": {"gap": 1, "duplicate": 1, "garble": 1, "reject": 1, "late_fill": 3, "reject_status": 2,
+                         "unknown": 5, "lost": 5},
+}  # fmt: skip
+"""What each exchange can do wrong, by weight: only Binance has answers that say that it does not know."""
+
+FOUND_OUT_WITHIN_NS = 40 * NS_PER_S
+"""Two heartbeats without a word, the test in between, TCP_USER_TIMEOUT, and a venue that is told of none of them."""
 
 
 def strike(world: World, fault: Fault) -> None:
@@ -30,11 +45,12 @@ def make_well(world: World) -> None:
         host.clock.synchronise()
         host.disk.capacity_bytes = PLENTY_BYTES
         host.disk_fault = None
+    world.holds_down.clear()
     for process in world.processes.values():
         process.effects_left = process.file_calls_left = process.at_death = None
         process.paused_until_ns = 0
         for stream in list(process.streams.values()):
-            stream.resume()
+            stream.resume(is_mended=not world.plan.slow)
         process.wake()
         if process.name != TWIN:
             process.start()
@@ -47,6 +63,25 @@ def make_well(world: World) -> None:
         world.resume(name)
     for name in sorted(world.logged_out):
         world.log_on(name)
+
+
+def let_find_out(world: World) -> None:
+    """In a slow plan nobody ends a half-open connection but its ends: by the time that this takes the system may trade
+    later again than in others. Raises Violation where one of ours is held to be alive for ever.
+    """
+    began_ns = world.scheduler.now_ns
+    while world.plan.slow and (held := _half_open_still(world)):
+        if world.scheduler.now_ns - began_ns > FOUND_OUT_WITHIN_NS:
+            raise Violation("alive-again", f"a half-open connection is held to be alive: {held}")
+        world.run_for(NS_PER_S)
+
+
+def _half_open_still(world: World) -> list[str]:
+    return [
+        process.name
+        for process in world.processes.values()
+        if process.name not in world.exchange_logs and any(s.swallows for s in process.streams.values())
+    ]
 
 
 def _kill(world: World, target: str, random: Random) -> None:
@@ -122,7 +157,8 @@ def _lossy_stream(world: World, target: str, random: Random) -> None:
 
 def _disk_error(world: World, target: str, random: Random) -> None:
     host = world.hosts["stack"]
-    left = random.randrange(6)
+    host.faulty = target or "journal"
+    left = random.randrange(6 if host.faulty == "journal" else 2)
 
     def fault(name: str, path: str) -> DiskFault | None:
         nonlocal left
@@ -149,6 +185,7 @@ def _disk_full(world: World, target: str, random: Random) -> None:
 
 def _disk_short(world: World, target: str, random: Random) -> None:
     host = world.hosts["stack"]
+    host.faulty = target or "journal"
 
     def fault(name: str, path: str) -> DiskFault | None:
         short = name == "write_at" and random.random() < 0.5
@@ -175,8 +212,7 @@ def _clock_drift(world: World, target: str, random: Random) -> None:
 def _exchange(world: World, target: str, random: Random) -> None:
     draw = random.random()
     if draw < 0.7:
-        kind = random.choice(SCOPED_FAULTS)
-        world.ask(target, "fault", {"kind": kind, "scope": "fix", "count": random.randrange(1, 6)})
+        _scoped(world, target, random)
     elif draw < 0.8:
         world.ask(target, "fault", {"kind": "cut", "scope": random.choice(("fix", "market_data", "all"))})
     elif draw < 0.9:
@@ -185,6 +221,21 @@ def _exchange(world: World, target: str, random: Random) -> None:
         world.ask(target, "fault", {"kind": kind, "scope": random.choice(("fix", "rest", "all")), "ms": ms})
     else:
         world.ask(target, "fault", {"kind": "maintenance", "scope": "fix", "ms": random.choice((500, 3_000))})
+
+
+def _scoped(world: World, target: str, random: Random) -> None:
+    """A fault that strikes so many messages. What must be met for it is brought about."""
+    if world.plan.version == 1:
+        kind = random.choice(FIRST_FAULTS)
+        world.ask(target, "fault", {"kind": kind, "scope": "fix", "count": random.randrange(1, 6)})
+        return
+    weights = EXCHANGE_FAULTS[target]
+    kind = random.choices(list(weights), list(weights.values()))[0]
+    # Binance tells an order's state over REST alone.
+    scope = "rest" if kind == "reject_status" and target == "exchange@binance" else "fix"
+    world.ask(target, "fault", {"kind": kind, "scope": scope, "count": random.randrange(1, 9)})
+    if kind == "reject_status":
+        _cut(world, target.replace("exchange", "session"), random)
 
 
 def _relogon(world: World, target: str, random: Random) -> None:
@@ -196,6 +247,48 @@ def _kill_switch(world: World, target: str, random: Random) -> None:
     world.pull_kill_switch(risk_too=random.random() < 0.5)
     for name in sorted(world.latched):
         world.scheduler.after(random.choice((2, 5)) * NS_PER_S, _resume_unless_calm, world, name)
+
+
+def _latch_crash(world: World, target: str, random: Random) -> None:
+    _kill_switch(world, target, random)
+    world.scheduler.after(random.randrange(50 * NS_PER_MS), _crash_unless_calm, world, random)
+
+
+def _crash_unless_calm(world: World, random: Random) -> None:
+    if not world.calm:
+        world.crash_host(random)
+
+
+def _latch_alone(world: World, target: str, random: Random) -> None:
+    """The journal is held down for a second, the kill switch pulled shortly before, or some time after its death."""
+    world.holds_down.add("journal")
+    pull = random.choice((0, 10, 300, 600)) * NS_PER_MS
+    death = random.choice((0, 2, 300)) * NS_PER_MS
+    world.scheduler.after(pull, _pull_unless_calm, world, random)
+    world.scheduler.after(death, _kill_unless_calm, world, "journal")
+    world.scheduler.after(death + NS_PER_S, _let_up, world, "journal")
+
+
+def _let_up(world: World, name: str) -> None:
+    """Once all is calm, who is held down is another's matter."""
+    if not world.calm:
+        world.holds_down.discard(name)
+        world.processes[name].start()
+
+
+def _pull_unless_calm(world: World, random: Random) -> None:
+    if not world.calm:
+        _kill_switch(world, "", random)
+
+
+def _kill_unless_calm(world: World, name: str) -> None:
+    if not world.calm:
+        world.kill(name)
+
+
+def _latch_death(world: World, target: str, random: Random) -> None:
+    _kill_switch(world, target, random)
+    world.scheduler.after(random.choice((1, 20, 200)) * NS_PER_MS, _kill_unless_calm, world, target)
 
 
 def _halt(world: World, target: str, random: Random) -> None:
@@ -216,11 +309,29 @@ def _twin(world: World, target: str, random: Random) -> None:
 
 
 def _garbage(world: World, target: str, random: Random) -> None:
-    wires = [wire for process in world.processes.values() for wire in process.wires if wire.outward is not None]
+    """Into a bound socket or, in plans since the second version, into a connecting one or the control link as well."""
+    way = "outward" if world.plan.version == 1 else random.choice(("outward", "inward", "control"))
+    if way == "control":
+        _control_garbage(world, random)
+        return
+    wires = [wire for process in world.processes.values() for wire in process.wires if getattr(wire, way) is not None]
     if wires:
-        pipe = random.choice(wires).outward
-        if pipe is not None:
-            pipe.send(random.randbytes(random.choice((0, 1, 7, 300))))
+        pipe = getattr(random.choice(wires), way)
+        pipe.send(_noise(random) if way == "inward" else random.randbytes(random.choice((0, 1, 7, 300))))
+
+
+def _noise(random: Random) -> bytes:
+    """No message, but perhaps the beginning of one."""
+    whole = encode(random.choice((Hello("nobody", "instance"), ControlRequest("status"), OpenGate("nowhere", 1, 1))))
+    return random.choice((random.randbytes(random.choice((0, 1, 7, 300))), whole[:-1], whole + b"\0", b"\x91" * 500))
+
+
+def _control_garbage(world: World, random: Random) -> None:
+    """A well-formed request that means nothing: the shell sees to those that are not."""
+    process = random.choice([process for process in world.processes.values() if process.name not in (PROBE, TWIN)])
+    arguments = random.choice(({}, {"kind": {}, "ms": "x"}, {"scope": 7}, {"confirm": "perhaps", "symbol": [None]}))
+    act = random.choice(("", "start", "balances", "verdict", "fault", "unhalt", "order"))
+    process.control(b"operator", ControlRequest(act, msgspec.json.encode(arguments), "operator"))
 
 
 def _resume_unless_calm(world: World, name: str) -> None:
@@ -253,6 +364,9 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "exchange": _exchange,
     "relogon": _relogon,
     "kill-switch": _kill_switch,
+    "latch-crash": _latch_crash,
+    "latch-alone": _latch_alone,
+    "latch-death": _latch_death,
     "halt": _halt,
     "twin": _twin,
     "garbage": _garbage,

@@ -11,19 +11,22 @@ from typing import NamedTuple
 import msgspec
 
 from common.actor.core import Publish, Send, Write
-from common.fix.wire import Framer, split
+from common.fix.wire import Framer, parse_utc_timestamp, split
 from common.journal.frames import EPOCH, Record, parse
 from common.messages import (
     CLOSED_STATUSES,
     MAX_TIME_TO_LIVE_NS,
+    SIDE_BUY,
     AmendOrder,
     Appended,
     Attempt,
+    CancelOrder,
     CommandOutcome,
     EpochGranted,
     NewOrder,
     OpenGate,
     OrderEvent,
+    OrderStatus,
     Outbound,
     Payload,
     Reason,
@@ -31,13 +34,20 @@ from common.messages import (
     SessionChanged,
     Withdrawn,
 )
+from common.venues.registry import find_dialect
+from scripts.simulation import actors
 from scripts.simulation.invariants import Violation
+from scripts.simulation.log_view import LogView, is_dead, why_not_absent
+from scripts.simulation.network import TcpStream
 from scripts.simulation.process import Process
 from scripts.simulation.truth import TrueOrder
 from scripts.simulation.witness import Witness
+from services.risk.core import RiskCore
+from services.risk.exposure import Sums
 
 _COMMANDS = frozenset({b"D", b"F", b"G", b"XCN", b"XAK"})
 _ADDS_RISK = frozenset({b"D", b"G", b"XCN"})
+_ABSENT = frozenset({Reason.NOT_FOUND, Reason.NOT_RECEIVED})
 _payload = msgspec.msgpack.Decoder(Payload)
 # Outcomes that answer the misuse of a number say nothing of the command that first bore it.
 _MISUSE = frozenset({Reason.NAME_REUSED, Reason.DUPLICATE_NAME, Reason.STALE_EPOCH, Reason.SUPERSEDED})
@@ -78,15 +88,21 @@ class Checkers:
         self.witness: Witness
         self.told: dict[Name, list[Told]] = defaultdict(list)
         self.outbound_lsns: dict[Name, int] = {}
+        self.cancel_lsns: dict[Name, int] = {}
         self.late_names: set[Name] = set()
-        self.refused: dict[Name, list[int]] = defaultdict(list)
+        self.refused: dict[Name, int] = {}
         self.withdrawn_names: set[Name] = set()
         self.closed_names: dict[tuple[str, str], OrderEvent] = {}
         self.true_orders: dict[tuple[str, str], TrueOrder] = {}
         self.latched: set[str] = set()
         self.orders_accepted = 0
         self.connections: dict[str, SessionChanged] = {}
+        venues = actors.CONFIG.venues.items()
+        self.log = LogView({venue: find_dialect(config.dialect).window_ns for venue, config in venues})
         self._limits = limits
+        self._streams: dict[tuple[str, int], TcpStream] = {}
+        self._generations: dict[tuple[str, int], int] = {}
+        self._highest: dict[tuple[str, int], int] = {}
         self._logged: dict[tuple[str, bytes], Logged] = {}
         self._withdrawn: dict[tuple[str, int, int], Ended] = {}
         self._learned = 0
@@ -94,6 +110,7 @@ class Checkers:
         self._gates_sent: set[tuple[str, int]] = set()
         self._names: dict[Attempt, Name] = {}
         self.sent_ns: dict[tuple[str, str], int] = {}
+        self.last_sent_ns: dict[str, int] = {}
         self.legs: dict[Name, list[tuple[str, str]]] = defaultdict(list)
         self._sent_numbers: dict[tuple[str, int], set[int]] = defaultdict(set)
         self._told_numbers: dict[tuple[str, int, int], set[int]] = defaultdict(set)
@@ -114,7 +131,9 @@ class Checkers:
         if record.kind == EPOCH:
             self._epoch_stamps[record.writer] = record.stamp_ns
         elif record.kind >= 16:
-            self._fold(record, _payload.decode(record.payload))
+            payload = _payload.decode(record.payload)
+            self._fold(record, payload)
+            self.log.fold(record, payload)
 
     def learned_emergency(self, record: Record) -> None:
         """A frame of an emergency file has become durable."""
@@ -145,19 +164,23 @@ class Checkers:
                 if name is not None:
                     self.withdrawn_names.add(name)
             case Refused():
-                self.refused[payload.strategy, payload.number].append(record.lsn)
+                self.refused.setdefault((payload.strategy, payload.number), record.lsn)
             case SessionChanged():
                 self.connections[payload.session] = payload
 
     def _fold_command(self, record: Record, payload: Outbound) -> None:
         command = payload.command
+        if isinstance(command, CancelOrder):
+            self.cancel_lsns.setdefault((command.strategy, command.number), record.lsn)
         if not isinstance(command, NewOrder | AmendOrder):
             return
         name = (command.strategy, command.number)
         self._names[command.attempt] = name
         target = (command.target_strategy, command.target_number) if isinstance(command, AmendOrder) else name
         self.legs[target].append((payload.session, command.cl_ord_id))
-        self.sent_ns[payload.session, command.cl_ord_id] = record.stamp_ns
+        sent_ns = _sending_ns(payload.raw)
+        self.sent_ns[payload.session, command.cl_ord_id] = sent_ns
+        self.last_sent_ns[payload.session] = max(sent_ns, self.last_sent_ns.get(payload.session, 0))
         if command.decision is None:
             raise Violation("through-risk", f"record {record.lsn}: {name} was sent without a decision")
         if record.stamp_ns <= command.deadline_ns:
@@ -186,8 +209,10 @@ class Checkers:
             case "orders" | "risk":
                 if isinstance(message, NewOrder | AmendOrder):
                     self._check_wait(process.name, message)
+                    if isinstance(process.core, RiskCore):
+                        _check_reserved(process.core, message)
                 elif isinstance(message, OpenGate) and process.name == "orders":
-                    self._gates_sent.add((message.venue, message.connection))
+                    self._check_gate(message)
                 elif isinstance(message, CommandOutcome):
                     self._check_outcome(message)
                 elif isinstance(message, OrderEvent):
@@ -217,14 +242,49 @@ class Checkers:
             case "sent" if name not in self.outbound_lsns:
                 if name in self.late_names:
                     raise Violation("one-outcome", f"{name} is told sent, and its record is void")
+                if name not in self.cancel_lsns:
+                    raise Violation("outcome-is-logged", f"{message} is told, no record sent it")
+            case "refused" if name not in self.refused:
+                raise Violation("outcome-is-logged", f"{message} is told, no record refused it")
+        match message.outcome:
             case "expired" | "refused" if name in self.outbound_lsns and name not in self.withdrawn_names:
                 raise Violation("one-outcome", f"{name} is told {message}, record {self.outbound_lsns[name]} sent it")
             case "withdrawn" if name not in self.withdrawn_names:
                 raise Violation("one-outcome", f"{name} is told withdrawn, no record says so")
 
+    def _check_gate(self, message: OpenGate) -> None:
+        self._gates_sent.add((message.venue, message.connection))
+        unheard = self.log.unheard(message.venue, message.connection)
+        if unheard is None:
+            raise Violation("gate-reconciled", f"{message} is sent, and that connection has not caught up")
+        # A fill that REST told may have closed an order without a word on the order itself.
+        unheard = [name for name in unheard if self._is_open(name)]
+        if unheard:
+            raise Violation("gate-reconciled", f"{message} is sent, and nothing was heard since of {unheard[:5]}")
+
+    def _is_open(self, name: Name) -> bool:
+        """Whether the order is open at its exchange, or may have got there."""
+        true_orders = [self.true_orders[leg] for leg in self.legs[name] if leg in self.true_orders]
+        return not true_orders or any(order.open for order in true_orders)
+
+    def _check_absent(self, event: OrderEvent) -> None:
+        """An order is told void since the venue never had it: is the record that says so any evidence?"""
+        key = next(iter(self.legs[event.strategy, event.number]))
+        sent = self.log.sent.get(key)
+        why_not = why_not_absent(
+            self.log, key, _payload.decode(self.witness.records[event.lsn - 1].record.payload),
+            reached=(f"exchange@{key[0]}", key[1].encode()) in self._reached,
+            dead=sent is None or is_dead(self._streams.get((key[0], sent.connection))),
+            accepted=key in self.true_orders,
+        )  # fmt: skip
+        if why_not:
+            raise Violation("evidence-only", f"{event} is told, and {why_not}")
+
     def _check_event(self, event: OrderEvent) -> None:
         if event.lsn > self.witness.last_lsn:
             raise Violation("told-after-journal", f"{event}, with {self.witness.last_lsn} records durable")
+        if event.event == "settled" and event.reason in _ABSENT and event.status is OrderStatus.VOID:
+            self._check_absent(event)
         legs = self.legs[event.strategy, event.number]
         true_orders = {self.true_orders[leg].order_id: self.true_orders[leg] for leg in legs if leg in self.true_orders}
         if event.status in CLOSED_STATUSES:
@@ -244,7 +304,11 @@ class Checkers:
     def writing(self, process: Process, effect: Write) -> None:
         """Bytes are given to a TCP connection."""
         if process.name.startswith("session@"):
-            self._session_writes(process.name.partition("@")[2], effect)
+            venue = process.name.partition("@")[2]
+            stream = process.streams.get(effect.connection)
+            if stream is not None:
+                self._streams[venue, effect.connection] = stream
+            self._session_writes(venue, effect)
 
     def _session_writes(self, venue: str, effect: Write) -> None:
         fields = split(effect.data)
@@ -252,6 +316,7 @@ class Checkers:
         if fields.get(b"43") == b"Y":
             if msg_type in _ADDS_RISK:
                 raise Violation("no-risk-resent", f"{venue}: {effect.data!r}")
+            self._check_resent(venue, effect, max(number, int(fields.get(b"36", b"0")) - 1))
             return
         logged = self._logged.get((venue, effect.data))
         if logged is None:
@@ -267,6 +332,15 @@ class Checkers:
         if number in numbers:
             raise Violation("no-number-twice", f"{venue}: number {number} of generation {payload.generation} again")
         numbers.add(number)
+        self._generations[venue, effect.connection] = payload.generation
+        self._highest[venue, payload.generation] = max(number, self._highest.get((venue, payload.generation), 0))
+
+    def _check_resent(self, venue: str, effect: Write, last: int) -> None:
+        """Up to `last` numbers are said again: every one of them was written, or given up for good, before."""
+        generation = self._generations.get((venue, effect.connection), 0)
+        highest = self._highest.get((venue, generation), 0)
+        if last > highest:
+            raise Violation("resent-is-released", f"{venue}: {effect.data!r} leaves, {highest} was the last written")
 
     def _check_not_void(self, venue: str, logged: Logged) -> None:
         payload, command = logged.payload, logged.payload.command
@@ -321,3 +395,20 @@ class Checkers:
         limit = self._limits.get((venue, symbol))
         if limit is not None and (longest > limit or shortest < -limit):
             raise Violation("exposure", f"{venue} {symbol}: {shortest} to {longest}, the limit is {limit}")
+
+
+def _check_reserved(risk: RiskCore, command: NewOrder | AmendOrder) -> None:
+    """Risk is about to pass a command on: what it may add must be among what is counted in flight."""
+    held = risk.in_flight.find(command.cl_ord_id)
+    if held is None:
+        if risk.state.stamp_ns <= command.deadline_ns:
+            raise Violation("risk-reserves", f"{command} is passed on, and nothing is reserved")
+        return
+    sums = risk.in_flight.exposure.firm.get((command.venue, command.symbol), Sums())
+    if (sums.buy if command.side == SIDE_BUY else sums.sell) < held.added_qty:
+        raise Violation("risk-reserves", f"{command} is passed on, and {held} is not counted")
+
+
+def _sending_ns(raw: bytes) -> int:
+    """SendingTime(52), from which a venue counts its window."""
+    return parse_utc_timestamp(split(raw)[b"52"])

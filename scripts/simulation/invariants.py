@@ -15,7 +15,15 @@ INVARIANTS = {
     "closed-is-closed": "An order that a strategy was told is closed is not open at the exchange, and never will be.",
     "no-phantom-fill": "No strategy is told of more than the exchange has filled.",
     "cum-qty-rises": "No strategy is told of a smaller CumQty(14) than before.",
+    "told-agrees": "At rest, the open orders that a strategy was told, their terms and fills, are the exchange's.",
+    "fills-told-once": "No life of a strategy is told of one fill twice.",
+    "outcome-is-logged": "Sent or refused is told only of a command that a record in the log says it of.",
+    "risk-reserves": "What risk passes on is reserved from then on, until the log decides it.",
+    "risk-agrees": "At rest, nothing is reserved, and risk counts what is open and held at the exchange.",
     "gate-first": "What adds risk leaves only on a connection whose gate orders has told to open.",
+    "gate-reconciled": "The gate is told to open only when each order open or unknown was heard of on that connection.",
+    "evidence-only": "An order whose fate is unknown is void only by evidence that its message never had an effect.",
+    "resent-is-released": "With PossDupFlag(43) nothing is said of a number above the last that was written.",
     "exposure": "The position at the exchange, with every open order at its worst, never passes the limit.",
     "wait-after-restart": "A restarted orders or risk sends nothing that adds risk before its former life is over.",
     "through-risk": "What adds risk carries risk's decision.",
@@ -28,6 +36,7 @@ INVARIANTS = {
     "wish-stays": "An accepted cancel is carried out, whatever happens meanwhile.",
     "answered": "At rest, every command has been answered.",
     "kill-empties": "The kill switch leaves no order open.",
+    "kill-is-honest": "Under the kill latch, who says that nothing is open at its venue is right at that moment.",
 }
 
 

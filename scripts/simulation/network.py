@@ -204,6 +204,9 @@ class TcpStream:
         self.backward = Flow(self, client, client_number)
         self.alive = True
         self.swallows = False
+        self.tells_both = False
+        """Whether what one end finds out is told to the other too, as it was in plans of the first version."""
+
         self.stalled_until_ns = 0
 
     def open(self) -> None:
@@ -239,7 +242,7 @@ class TcpStream:
             for piece in self._pieces(chunk):
                 self._dispatch(flow, piece)
             if self.swallows:
-                self._scheduler.after(USER_TIMEOUT_NS, self._time_out)
+                self._scheduler.after(USER_TIMEOUT_NS, self._give_up, flow)
         return not flow.unsent
 
     def _dispatch(self, flow: Flow, item: bytes | str) -> None:
@@ -275,18 +278,31 @@ class TcpStream:
             if self._push(flow):
                 back.put(Sign.WRITABLE)
 
-    def _time_out(self) -> None:
-        if self.alive and self.swallows:
+    def _give_up(self, flow: Flow) -> None:
+        """The host of the writer of `flow` has waited long enough for the other's word; only the writer is told."""
+        back = self.backward if flow is self.forward else self.forward
+        if not self.alive or not self.swallows:
+            return
+        if self.tells_both:
             self.cut("TCP_USER_TIMEOUT")
+        elif back.reads:
+            back.put("TCP_USER_TIMEOUT")
 
     def stall(self, for_ns: int) -> None:
         """Nothing arrives for a while, in either direction; then everything does."""
         self.stalled_until_ns = max(self.stalled_until_ns, self._scheduler.now_ns + for_ns)
 
     def swallow(self) -> None:
-        """Half-open: from now on nothing arrives and nobody is told."""
+        """Half-open: from now on nothing arrives, and an end is told nothing until its own bytes have waited too long
+        for an answer. What is under way waits already.
+        """
         self.swallows = True
-        self._scheduler.after(3 * USER_TIMEOUT_NS, self._time_out)
+        if self.tells_both:
+            self._scheduler.after(3 * USER_TIMEOUT_NS, self._give_up, self.forward)
+            return
+        for flow in (self.forward, self.backward):
+            if flow.under_way:
+                self._scheduler.after(USER_TIMEOUT_NS, self._give_up, flow)
 
     def cut(self, text: str) -> None:
         """Reset: what is under way is lost and both ends hear of it, each in its time."""
@@ -305,10 +321,18 @@ class TcpStream:
         flow.unsent = b""
         self._dispatch(flow, text)
 
-    def resume(self) -> None:
-        """The path is well again: no stall any more, and a stream that swallows is found to be gone."""
+    def break_off(self, end: TcpEnd, text: str) -> None:
+        """`end` is gone at once, with what was under way: the other hears of it if anything arrives at all."""
+        self.incoming(end).reads = False
+        if self.tells_both or not self.swallows:
+            self.cut(text)
+
+    def resume(self, *, is_mended: bool = True) -> None:
+        """The path is well again: no stall any more; what a stream swallowed stays lost, and where it `is_mended`, both
+        ends hear at once that the stream is gone.
+        """
         self.stalled_until_ns = 0
-        if self.swallows:
+        if self.swallows and is_mended:
             self.cut("the peer knows nothing of this stream")
         for flow in (self.forward, self.backward):
             self._pump(flow)

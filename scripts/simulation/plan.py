@@ -32,9 +32,9 @@ SENTENCES = {
     "slow-links": "The stack's own links become slow.",
     "slow-tcp": "The way to the exchanges becomes slow.",
     "lossy-stream": "PUB sockets drop messages.",
-    "disk-error": "A write or sync of the journal fails with EIO.",
+    "disk-error": "A write or sync of the journal, of a session or of an account fails with EIO.",
     "disk-full": "The disk of the stack is full for a while.",
-    "disk-short": "The journal's writes take less than they are given.",
+    "disk-short": "Writes of the journal, of a session or of an account take less than they are given.",
     "clock-jump": "The wall clock of a host is set forward or back.",
     "clock-drift": "The wall clock of a host runs fast or slow.",
     "exchange": "An exchange misbehaves as commanded: rejects, gaps, doubles, garbles, says unknown, says good-bye.",
@@ -43,6 +43,9 @@ SENTENCES = {
     "twin": "A strategy's process is started twice: the later instance takes the name.",
     "garbage": "Bytes without meaning come in over a link.",
     "kill-switch": "An operator pulls the kill switch, and later resumes.",
+    "latch-crash": "An operator pulls the kill switch, and within 50 ms the host of the stack loses power.",
+    "latch-alone": "An operator pulls the kill switch while the journal is down for a second: the emergency file.",
+    "latch-death": "An operator pulls the kill switch, and a session is killed under the latch.",
 }
 """Every kind of fault, with what it does."""
 
@@ -51,7 +54,22 @@ WEIGHTS = {
     "crash-host": 3, "stop": 2, "pause": 3, "cut": 5, "half-open": 3, "stall": 3, "slow-links": 2, "slow-tcp": 2,
     "lossy-stream": 2, "disk-error": 2, "disk-full": 1, "disk-short": 1, "clock-jump": 2, "clock-drift": 1,
     "exchange": 8, "relogon": 1, "kill-switch": 1, "halt": 1, "twin": 1, "garbage": 1,
+    "latch-crash": 1, "latch-alone": 1, "latch-death": 1,
 }  # fmt: skip
+
+SINCE_SECOND = frozenset(("latch-crash", "latch-alone", "latch-death"))
+"""What a plan of the first version never draws."""
+
+VERSION = 2
+"""How plans are drawn now. The first version is kept, so that a seed that failed under it still means what it meant."""
+
+DISKS = ("journal", "journal", "journal", *SESSIONS, "account@binance")
+"""Whose calls to the disk fail: the journal's most often, the others' for the latch and the emergency file."""
+
+SLOW_SHARE = 0.25
+SLOW_PAUSES_MS = (600, 1_500)
+TURNS_PER_SLOW_STEP = 3
+"""Where little happens most turns only hear what time it is, 20 times a second and process."""
 
 
 class Fault(NamedTuple):
@@ -65,35 +83,54 @@ class Fault(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A seed's faults and its traders' temper."""
+    """A seed's faults and its traders' temper. In a slow one little is traded, so that heartbeats, a venue's window and
+    TCP's own time-outs end within the storm, and nobody mends a half-open connection but whoever finds it out.
+    """
 
     seed: int
     steps: int
     faults: tuple[Fault, ...]
     traders: int
     pause_ns: int
+    version: int
+    slow: bool
+
+    @property
+    def turns_per_step(self) -> int:
+        """How many turns of processes are a step."""
+        return TURNS_PER_SLOW_STEP if self.slow else 1
 
 
-def plan(seed: int, steps: int, without: Sequence[str] = (), only: frozenset[int] | None = None) -> Plan:
+def plan(
+    seed: int, steps: int, without: Sequence[str] = (), only: frozenset[int] | None = None, version: int = VERSION
+) -> Plan:
     """What a seed does in `steps` steps. `without` names kinds to leave out, `only` the numbers of faults to keep."""
     random = Random(f"plan {seed}")
-    kinds = [kind for kind in WEIGHTS if random.random() < 0.4] or ["kill"]
+    known = [kind for kind in WEIGHTS if version > 1 or kind not in SINCE_SECOND]
+    kinds = [kind for kind in known if random.random() < 0.4] or ["kill"]
     mean_gap = random.choice((60, 120, 250, 500))
     traders = random.choice((1, 2, 2))
-    pause_ns = random.choice((5, 15, 40, 100)) * 1_000_000
+    pause_ms = random.choice((5, 15, 40, 100))
+    slow = version > 1 and random.random() < SLOW_SHARE
+    if slow:
+        pause_ms = random.choice(SLOW_PAUSES_MS)
     faults: list[Fault] = []
     step = random.randrange(30, 300)
     while step < steps:
         kind = random.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
-        fault = Fault(len(faults), step, kind, _target(kind, random), random.randrange(1 << 30))
+        fault = Fault(len(faults), step, kind, _target(kind, random, version), random.randrange(1 << 30))
         faults.append(fault)
         step += 1 + int(random.expovariate(1.0) * mean_gap)
     kept = [fault for fault in faults if fault.kind not in without and (only is None or fault.number in only)]
-    return Plan(seed, steps, tuple(kept), traders, pause_ns)
+    return Plan(seed, steps, tuple(kept), traders, pause_ms * 1_000_000, version, slow)
 
 
-def _target(kind: str, random: Random) -> str:
+def _target(kind: str, random: Random, version: int) -> str:
     match kind:
+        case "disk-error" | "disk-short":
+            return random.choice(DISKS) if version > 1 else ""
+        case "latch-death":
+            return random.choice(SESSIONS)
         case "kill" | "kill-in-effects" | "stop" | "pause":
             return random.choice(STACK)
         case "kill-in-disk":

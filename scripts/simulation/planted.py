@@ -4,10 +4,13 @@ A bug takes the place of one method of a real class for as long as a run lasts. 
 on, of which at least one must end in a violation.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import Any, NamedTuple
+
+import msgspec
 
 from common import outcome
 from common.actor import links
@@ -16,12 +19,17 @@ from common.journal import log
 from common.journal.files import write_all
 from common.journal.frames import parse
 from common.latch import Latch
-from common.messages import CommandOutcome, OrderStatus, Reason
+from common.messages import CLOSED_STATUSES, CommandOutcome, OrderEvent, OrderStatus, Reason
 from common.order_state import FillLedger, Leg, Order
+from services.account.core import AccountCore
 from services.orders import core as orders_core
+from services.orders import fold as orders_fold
+from services.orders.clients import Clients
 from services.orders.entry import Entry
+from services.orders.inquiries import VenueInquiries
 from services.orders.wishes import Wishes
 from services.risk import core as risk_core
+from services.risk import state as risk_state
 from services.session import release
 from services.session.gate import Gate
 from services.session.history import History
@@ -176,6 +184,69 @@ def _release_withdrawn(original: Any, self: Any) -> Any:
     return taken
 
 
+def _untold(unless: Callable[[OrderEvent], bool]) -> Callable[[Any], Any]:
+    """Some events of orders are never told."""
+
+    def emit(original: Any, self: Any, name: str, event: Any) -> None:
+        if not isinstance(event, OrderEvent) or unless(event):
+            original(self, name, event)
+
+    return _instead(emit)
+
+
+def _tell_fills_twice(original: Any, self: Any, name: str, event: Any) -> None:
+    original(self, name, event)
+    if isinstance(event, OrderEvent) and event.event == "trade":
+        original(self, name, msgspec.structs.replace(event, index=event.index + 1))
+
+
+def _repeat_nothing(original: Any, self: Any, peer: bytes, hello: Any, welcome: Any) -> Any:
+    strategy = self._strategy(hello.strategy)
+    ring, strategy.ring = strategy.ring, deque(maxlen=1)
+    try:
+        return original(self, peer, hello, welcome)
+    finally:
+        strategy.ring = ring
+
+
+def _tell_refused_sent(original: Any, self: Any, peer: bytes, answer: Any) -> None:
+    if isinstance(answer, CommandOutcome) and answer.outcome == "refused" and answer.reason is Reason.POSITION_LIMIT:
+        answer = msgspec.structs.replace(answer, outcome="sent")
+    original(self, peer, answer)
+
+
+def _never_expire(original: Any) -> Any:
+    class Outcomes(original):  # type: ignore[misc]
+        def stamp(self, stamp_ns: int) -> list[Any]:
+            super().stamp(stamp_ns)
+            return []
+
+    return Outcomes
+
+
+def _ignore_withdrawn(original: Any, self: Any, payload: Any, record: Any) -> None:
+    """What was withdrawn stays open."""
+
+
+def _reserve_orders_only(original: Any, self: Any, reservation: Any, sign: int) -> None:
+    if not reservation.orig_cl_ord_id:
+        original(self, reservation, sign)
+
+
+def _keep_price(original: Any, self: Any, leg: Any) -> None:
+    price = self.price
+    original(self, leg)
+    self.price = price
+
+
+def _sweep_nothing(original: Any, self: Any, now: Any = None) -> None:
+    self._sweep_boot_ns = None
+
+
+def _verified_at_once(original: Any, self: Any, now: Any) -> dict[str, object]:
+    return {**original(self, now), "verified": self._latch.set}
+
+
 def _tell_before_journal(original: Any, self: Any, strategy: Any, request: Any, now: Any) -> None:
     flying = len(self._flights)
     original(self, strategy, request, now)
@@ -274,6 +345,66 @@ BUGS: dict[str, Bug] = {
     "tell-before-journal": Bug(
         "Orders tells that a command was sent when it sends it on.",
         ((Entry, "_request", _instead(_tell_before_journal)),), 5,
+    ),
+    "fills-untold": Bug(
+        "Orders never tells a fill.",
+        ((Clients, "emit", _untold(lambda event: event.event != "trade")),), 10,
+    ),
+    "closings-untold": Bug(
+        "Orders never tells that an order is closed.",
+        ((Clients, "emit", _untold(lambda event: event.status not in CLOSED_STATUSES)),), 10,
+    ),
+    "fills-told-twice": Bug(
+        "Orders tells each fill twice.",
+        ((Clients, "emit", _instead(_tell_fills_twice)),), 10,
+    ),
+    "resume-repeats-nothing": Bug(
+        "A strategy that resumes is told so, and nothing of what it missed.",
+        ((Clients, "hello", _instead(_repeat_nothing)),), 80,
+    ),
+    "refused-told-sent": Bug(
+        "Orders tells that a command was sent which risk refused.",
+        ((Clients, "_send", _instead(_tell_refused_sent)), (Clients, "reply", _instead(_tell_refused_sent))), 30,
+    ),
+    "keep-expired": Bug(
+        "Risk never releases the reservation of an attempt that expired.",
+        ((risk_core, "Outcomes", _never_expire),), 20,
+    ),
+    "ignore-withdrawn": Bug(
+        "Risk goes on counting what was withdrawn.",
+        ((risk_state.RiskState, "_withdrawn", _instead(_ignore_withdrawn)),), 30,
+    ),
+    "amend-unreserved": Bug(
+        "Risk reserves nothing for an amendment.",
+        ((risk_core.InFlight, "_count", _instead(_reserve_orders_only)),), 20,
+    ),
+    "never-settled": Bug(
+        "REST's word that there is no such order never settles one.",
+        ((orders_fold.Fold, "_window_closed", lambda _: lambda *arguments: False),), 40,
+    ),
+    "keep-price": Bug(
+        "An amended price is never taken.",
+        ((Order, "_take_terms", _instead(_keep_price)),), 20,
+    ),
+    "absent-at-once": Bug(
+        "Any word of REST that there is no such order proves its absence, whatever the venue's window.",
+        (
+            (orders_fold, "window_closed", lambda _: lambda *arguments: True),
+            (orders_fold, "no_stranger", lambda _: lambda *arguments: True),
+            (risk_state, "window_closed", lambda _: lambda *arguments: True),
+        ), 40,
+    ),
+    "gate-at-once": Bug(
+        "Orders opens the gate as soon as a connection has caught up.",
+        ((VenueInquiries, "gate_may_open", lambda _: property(lambda inquiries: inquiries.gate_wanted)),), 20,
+    ),
+    "sweep-nothing": Bug(
+        "The kill switch of an account cancels nothing.",
+        ((AccountCore, "_begin_sweep", _instead(_sweep_nothing)),), 80,
+    ),
+    "verified-at-once": Bug(
+        "An account says that nothing is open as soon as it is latched.",
+        ((AccountCore, "status", _instead(_verified_at_once)),), 30,
     ),
 }  # fmt: skip
 """Every planted bug by its name."""

@@ -27,6 +27,7 @@ from common.actor.core import (
     Write,
 )
 from common.instant import Instant
+from common.journal.errors import BadFrame
 from common.journal.frames import Record
 from common.messages import MAX_MESSAGE_BYTES, UNDECODABLE, encode
 from scripts.simulation.disk import DiskFiles
@@ -273,8 +274,7 @@ class Process:
             if status >= 0 or self.random.random() < 0.5:
                 stream.close(self)
             else:
-                stream.incoming(self).reads = False
-                stream.cut("reset by the peer")
+                stream.break_off(self, "reset by the peer")
         self.streams = {}
         self.world.died(self, status, text)
         at_death, self.at_death = self.at_death, None
@@ -443,7 +443,10 @@ class Process:
         if core is None:
             return
         if binding.decoder is None:
-            core.followed(data, now)
+            try:
+                core.followed(data, now)
+            except BadFrame:
+                self.garbage += 1
             return
         try:
             message = binding.decoder.decode(data)

@@ -15,84 +15,84 @@ class Regression(NamedTuple):
 
 REGRESSIONS = (
     Regression(
-        Case(6, 1500), "core-raised",
+        Case(6, 1500, version=1), "core-raised",
         "orders counted cancels that were due among its deadlines while the journal was away and did nothing about"
         " them: it spun. What can be done only when live counts only then.",
     ),
     Regression(
-        Case(24, 1500), "one-outcome",
+        Case(24, 1500, version=1), "one-outcome",
         "A command that orders itself had refused, its record not yet read back, was told expired on a repeat. Nothing"
         " is told while the log has yet to decide.",
     ),
     Regression(
-        Case(20, 1500), "one-outcome",
+        Case(20, 1500, version=1), "one-outcome",
         "A number below the highest and never seen was told expired with nothing in the log; after a restart of orders"
         " it was taken as new. An expiry is logged, and told when its record is read.",
     ),
     Regression(
-        Case(9, 1500), "one-outcome",
+        Case(9, 1500, version=1), "one-outcome",
         "A cancel of everything was told accepted, then sent, then refused for one of its orders that had never been"
         " sent. It has one answer.",
     ),
     Regression(
-        Case(219, 2000), "books-agree",
+        Case(219, 2000, version=1), "books-agree",
         "An exchange whose clock was set back sent reports again with OrigSendingTime(122) later than SendingTime(52);"
         " the session rejected them and the fills were lost. No report is refused for a clock.",
     ),
     Regression(
-        Case(344, 2000), "one-outcome",
+        Case(344, 2000, version=1), "one-outcome",
         "A restarted orders told a repeat of its former life's number expired before the wait was over.",
     ),
     Regression(
-        Case(187, 2000), "once-at-exchange",
+        Case(187, 2000, version=1), "once-at-exchange",
         "Cancels of the kill switch were named by the session's epoch, and an epoch taken while the journal was away"
         " was granted again to the next life. They are named by the connection.",
     ),
     Regression(
-        Case(14, 2000), "alive-again",
+        Case(14, 2000, version=1), "alive-again",
         "The emergency file withdrew the TestRequest(1) whose answer proves both sides in step; the session waited for"
         " it for ever. It is asked again.",
     ),
     Regression(
-        Case(1, 2000), "books-agree",
+        Case(1, 2000, version=1), "books-agree",
         "An order that REST did not know before the venue's window had closed was asked about again at once, until"
         " the venue's request limit was used up for a minute. An answer ends the round.",
     ),
     Regression(
-        Case(160, 2000), "core-raised",
+        Case(160, 2000, version=1), "core-raised",
         "The answer to the TestRequest(1) came after our own Logout(5), and the session asked for its limits then.",
     ),
     Regression(
-        Case(353, 2000), "books-agree",
+        Case(353, 2000, version=1), "books-agree",
         "A fill was missed between two connections and a later one filled the order while orders was starting: closed"
         " orders that miss fills were not asked about.",
     ),
     Regression(
-        Case(138, 2000), "wish-stays",
+        Case(138, 2000, version=1), "wish-stays",
         "A cancel was accepted from memory and forgotten by a restart of orders. It is accepted when the log holds it.",
     ),
     Regression(
-        Case(115, 2000), "one-outcome",
+        Case(115, 2000, version=1), "one-outcome",
         "A cancel was told sent, and then refused for an order that had closed meanwhile: the refusal had crossed it in"
         " the log. The first answer stands.",
     ),
     Regression(
-        Case(60276, 6000), "kill-empties",
+        Case(60276, 6000, version=1), "kill-empties",
         "A power loss that was to strike at the journal's next death struck after all was well, between operator and"
         " the kill switch: the adversary's bug. What is under way ends with the faults.",
     ),
     Regression(
-        Case(2407, 2000), "books-agree",
+        Case(2407, 2000, version=1), "books-agree",
         "The kill switch had cancelled an order of which the venue never told, and was then told that there is no such"
         " order; orders made nothing of an answer to a cancel that was not its own. It asks about that order.",
     ),
     Regression(
-        Case(7300, 2000), "kill-empties",
+        Case(7300, 2000, version=1), "kill-empties",
         "The emergency file could not be made on a full disk and was not tried again: later, with room and the journal"
         " stopped, the kill switch had no file to work with.",
     ),
     Regression(
-        Case(9027, 2000), "log-is-final",
+        Case(9027, 2000, version=1), "log-is-final",
         "The witness took a segment's records for durable before its name was: the checker's bug.",
     ),
 )  # fmt: skip

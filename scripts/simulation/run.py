@@ -9,7 +9,7 @@ from typing import NamedTuple
 from common.instant import NS_PER_S
 from scripts.simulation import adversary, quiet
 from scripts.simulation.invariants import Violation
-from scripts.simulation.plan import WEIGHTS, plan
+from scripts.simulation.plan import VERSION, WEIGHTS, Plan, plan
 from scripts.simulation.planted import plant
 from scripts.simulation.process import CoreRaised
 from scripts.simulation.world import Line, World
@@ -26,6 +26,13 @@ class Case(NamedTuple):
     without: tuple[str, ...] = ()
     only: frozenset[int] | None = None
     planted: str = ""
+    version: int = VERSION
+    """How its plan is drawn."""
+
+    @property
+    def plan(self) -> Plan:
+        """What it does."""
+        return plan(self.seed, self.steps, self.without, self.only, self.version)
 
     @property
     def command(self) -> str:
@@ -36,6 +43,8 @@ class Case(NamedTuple):
             words.append("--only " + (",".join(map(str, sorted(self.only))) or "none"))
         if self.planted:
             words.append(f"--planted {self.planted}")
+        if self.version != VERSION:
+            words.append(f"--plan {self.version}")
         return " ".join(words)
 
 
@@ -63,20 +72,21 @@ def run(case: Case, *, traced: bool = False) -> Result:
 
 def _run(case: Case, *, traced: bool) -> Result:
     began = time.perf_counter()
-    its_plan = plan(case.seed, case.steps, case.without, case.only)
+    its_plan = case.plan
     world = World(its_plan, traced=traced)
     faults: Counter[str] = Counter()
     violation: Violation | None = None
     try:
         world.start()
         waiting = list(reversed(its_plan.faults))
-        while world.turns < case.steps:
-            while waiting and world.turns >= waiting[-1].step:
+        while world.turns < case.steps * its_plan.turns_per_step:
+            while waiting and world.turns >= waiting[-1].step * its_plan.turns_per_step:
                 fault = waiting.pop()
                 faults[fault.kind] += 1
                 adversary.strike(world, fault)
             world.run_one()
         adversary.make_well(world)
+        adversary.let_find_out(world)
         quiet.come_to_rest(world)
     except Violation as found:
         violation = found
@@ -130,19 +140,20 @@ class _WithoutFaults(NamedTuple):
     def __call__(self, case: Case) -> Case:
         kept = case.only
         if kept is None:
-            kept = frozenset(fault.number for fault in plan(case.seed, case.steps, case.without).faults)
+            kept = frozenset(fault.number for fault in case.plan.faults)
         return case._replace(only=kept - self.numbers)
 
 
 def _smaller(result: Result) -> Iterator[_Shorter | _Without | _WithoutFaults]:
-    if result.turns < result.case.steps:
-        yield _Shorter((result.turns + 1) / result.case.steps)
+    steps = result.turns // result.case.plan.turns_per_step
+    if steps < result.case.steps:
+        yield _Shorter((steps + 1) / result.case.steps)
     for share in (0.25, 0.5, 0.75, 0.9):
         yield _Shorter(share)
     struck = [kind for kind in WEIGHTS if kind in result.faults]
     for kind in struck:
         yield _Without(kind)
-    faults = plan(result.case.seed, result.case.steps).faults
+    faults = result.case._replace(without=(), only=None).plan.faults
     size = max(1, len(faults) // 4)
     while size:
         for start in range(0, len(faults), size):

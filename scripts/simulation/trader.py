@@ -32,6 +32,7 @@ from common.messages import (
     TimeInForce,
     Welcome,
 )
+from scripts.simulation.invariants import Violation
 
 LINK = "orders"
 ASK_AGAIN_NS = 300 * NS_PER_MS
@@ -39,6 +40,35 @@ ASK_AGAIN_NS = 300 * NS_PER_MS
 
 QUIET_NS = 1_000 * NS_PER_MS
 """Without anything to wait for, a hello asks this often whether orders is still the one that we know."""
+
+
+class ToldFills:
+    """The fills that one life was told, by number of the order. `expected_qty` is what they must add up to."""
+
+    def __init__(self) -> None:
+        """Nothing was told."""
+        self._trade_keys: set[tuple[int, str]] = set()
+        self._sums: dict[int, Decimal] = {}
+
+    def take(self, event: OrderEvent) -> None:
+        """An event of one of the strategy's orders. Raises Violation for a fill that was told before."""
+        number = event.number
+        if not event.trade_key or not event.last_qty:
+            self._sums.setdefault(number, event.cum_qty)
+            return
+        if (number, event.trade_key) in self._trade_keys:
+            raise Violation("fills-told-once", f"{event} is told a second time")
+        self._trade_keys.add((number, event.trade_key))
+        if number in self._sums:
+            self._sums[number] += event.last_qty
+
+    def begin_anew(self) -> None:
+        """The state as it is comes next, and earlier fills are not repeated."""
+        self._sums.clear()
+
+    def expected_qty(self, number: int) -> Decimal | None:
+        """The order's CumQty(14) by what was told; None where it was first heard of by a fill."""
+        return self._sums.get(number)
 
 
 class Market(NamedTuple):
@@ -78,6 +108,7 @@ class Trader(Core):
         self.superseded = False
         self.unanswered: dict[int, ClientRequest] = {}
         self.orders: dict[int, OrderEvent] = {}
+        self.fills = ToldFills()
         self.outcomes: dict[int, CommandOutcome] = {}
         self.answers: dict[int, QueryAnswer] = {}
         self.to_be_cancelled: set[int] = set()
@@ -101,7 +132,9 @@ class Trader(Core):
             case StatusChanged() if message.epoch and message.epoch != self.epoch:
                 self._hello(now)
             case CommandOutcome():
-                self._saw(message.lsn, message.index)
+                if not message.repeat:
+                    # A repeat tells of the past, and may be named by a record ahead of events still to come.
+                    self._is_new(message.lsn, message.index)
                 request = self.unanswered.pop(message.number, None)
                 if isinstance(request, CancelRequest) and message.outcome in ("accepted", "sent"):
                     self.to_be_cancelled.add(request.target_number)
@@ -109,8 +142,9 @@ class Trader(Core):
             case QueryAnswer():
                 self.answers[message.token] = message
             case OrderEvent():
-                self._saw(message.lsn, message.index)
-                if message.strategy == self.strategy:
+                is_new = self._is_new(message.lsn, message.index) or message.event == "snapshot"
+                if is_new and message.strategy == self.strategy:
+                    self.fills.take(message)
                     self.orders[message.number] = message
 
     def timer(self, now: Instant) -> None:
@@ -153,14 +187,19 @@ class Trader(Core):
         self.number = max(self.number, message.highest)
         if not message.resumed:
             self.orders.clear()
+            self.fills.begin_anew()
         self.epoch = message.epoch
         for number, request in sorted(self.unanswered.items()):
             again = msgspec.structs.replace(request, epoch=message.epoch)
             self.unanswered[number] = again
             self.effects.append(Send(LINK, again))
 
-    def _saw(self, lsn: int, index: int) -> None:
-        self._last = max(self._last, (lsn, index))
+    def _is_new(self, lsn: int, index: int) -> bool:
+        """Events are named (LSN, index) and rise: what was told again on a hello is dropped."""
+        if (lsn, index) <= self._last:
+            return False
+        self._last = (lsn, index)
+        return True
 
     # ---- what it does
 

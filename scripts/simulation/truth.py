@@ -81,6 +81,10 @@ class Truth:
         """The change of the base asset's balance, fees taken off."""
         return self.positions.get(symbol, ZERO)
 
+    def open_qty(self, symbol: str, side: str) -> Decimal:
+        """What may still be filled on one side, Side(54), over all open orders of ours."""
+        return self._open.get((symbol, side), ZERO)
+
     def open_orders(self) -> dict[str, TrueOrder]:
         """Every open order of ours by its current ClOrdID."""
         return {order.cl_ord_ids[-1]: order for order in self.orders.values() if order.open}

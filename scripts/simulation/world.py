@@ -44,6 +44,9 @@ class Host:
         self.clock = HostClock(scheduler, random)
         self.disk = Disk(page_bytes=random.choice((512, 4096)))
         self.disk_fault: Callable[[str, str], Fault | None] | None = None
+        self.faulty = ""
+        """Whose calls to the disk the fault strikes."""
+
 
 
 class World:
@@ -94,13 +97,13 @@ class World:
         return self.hosts.get(name, self.hosts["stack"])
 
     def files_for(self, process: Process) -> WatchedFiles:
-        """A new life's port to its disk. Its calls can be its last, and a faulty disk shows the journal its faults."""
+        """A new life's port to its disk. Its calls can be its last, and a faulty disk fails one process."""
         host = self.host_of(process.name)
         witnesses = (self.witness, self.emergency) if host.name == "stack" else (self.exchange_logs[host.name],)
 
         def called(name: str, path: str) -> Fault | None:
             process.file_called()
-            if host.disk_fault is not None and process.name == "journal" and process.alive:
+            if host.disk_fault is not None and process.name == host.faulty and process.alive:
                 return host.disk_fault(name, path)
             return None
 
@@ -186,6 +189,7 @@ class World:
             return None
         its_number = exchange.new_connection(listener)
         stream = TcpStream(self.scheduler, self.far_weather, client, number, exchange, its_number)
+        stream.tells_both = self.plan.version == 1
         exchange.streams[its_number] = stream
         stream.open()
         return stream
@@ -263,8 +267,12 @@ class World:
             process.kill("took too long to stop")
 
     def crash_host(self, random: Random) -> None:
-        """The stack's host loses power."""
+        """The stack's host loses power. Nobody tells the exchanges: they keep the old logon until their own time-out,
+        or, once all is calm, until the rebooted host answers for the old connection.
+        """
         host = self.hosts["stack"]
+        if self.plan.version > 1 and not self.calm:
+            self.swallow_all()
         for process in self.processes.values():
             if self.host_of(process.name) is host:
                 process.kill("the host lost power")
@@ -272,6 +280,13 @@ class World:
         self.witness.crashed()
         self.emergency.crashed()
         host.clock.reboot()
+
+    def swallow_all(self) -> None:
+        """Every connection between the stack and an exchange goes silent."""
+        for process in self.processes.values():
+            if process.name not in self.exchange_logs:
+                for stream in process.streams.values():
+                    stream.swallow()
 
     # ---- people
 
@@ -314,6 +329,10 @@ class World:
 
     def _note_latch(self, name: str, act: str, ok: bool) -> None:
         if not ok or not name.startswith("session@"):
+            return
+        core = self.processes[name].core
+        if act == "kill" and core is not None and core.status(self.processes[name].clock.read())["latch_failure"]:
+            # It says itself that the latch is in its memory only: it need not outlive the process.
             return
         if act == "kill":
             self.checkers.latched.add(name.partition("@")[2])

@@ -97,6 +97,9 @@ class JournalAudit:
         """Logouts of ours over a number that the venue used twice: right when it was told to, else a difference."""
         self.commands: dict[Name, Logged] = {}
         self.sent_ids: dict[tuple[str, str], int] = {}
+        self.emergency: Counter[str] = Counter()
+        """Records that were handed over from emergency files, by session."""
+
         self._tail = Tail(folder)
         self._by_number: dict[tuple[str, int, int], Name] = {}
         self._numbers: dict[tuple[str, int], Numbers] = defaultdict(Numbers)
@@ -131,12 +134,17 @@ class JournalAudit:
         self._writers[record.writer] = (record.writer_epoch, record.append_number)
 
     def _fold(self, record: Record, payload: msgspec.Struct) -> None:
+        if isinstance(payload, Outbound | Inbound | Withdrawn) and payload.emergency:
+            self.emergency[payload.session] += 1
         match payload:
             case Outbound():
                 self._outbound(record, payload)
             case Inbound():
                 self._inbound(record, payload)
             case Withdrawn():
+                if payload.emergency:
+                    # The session alone numbers on from the first number that had not left.
+                    self._numbers[payload.session, payload.generation].outbound.discard(payload.msg_seq_num)
                 name = self._by_number.get((payload.session, payload.generation, payload.msg_seq_num))
                 if name is not None:
                     self.commands[name].withdrawn_lsn = record.lsn

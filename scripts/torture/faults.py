@@ -13,15 +13,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from common.config import CHECKOUT, Config, Kind
 from common.exit_status import ExitStatus
 from common.messages import Reason
 from scripts.stack import PrivateStack, StackFailed
+from scripts.torture import kill_switch
 from scripts.torture.garbage import Garbage
-from scripts.torture.load import Load
-from scripts.torture.means import Means
+from scripts.torture.scene import Fault, LeftOut, Scene, Wrong
 from services.supervisor.core import INTEGRITY_WINDOW_S
 
 STOPPED_S = (0.2, 3.0)
@@ -40,37 +39,6 @@ REPEATS_NUMBERS = "venue:duplicate"
 ONLY_BINANCE = ("unknown", "lost")
 """Answers that only Binance's dialect has (-1006, -1007)."""
 
-
-
-class LeftOut(Exception):
-    """The fault cannot be done here; the text says why."""
-
-
-class Wrong(Exception):
-    """The stack's answer to the fault was not what it must be; the text says what it was."""
-
-
-class Scene(NamedTuple):
-    """What a deed may use."""
-
-    stack: PrivateStack
-    load: Load
-    rng: random.Random
-    means: Means | None
-    last_s: dict[str, float]
-    """When a deed that a stack bears only so often was last done, by its name."""
-
-    def actors(self, *kinds: Kind) -> list[str]:
-        """The names of the actors of these kinds; of all without any."""
-        return [actor.name for actor in self.stack.config.actors() if not kinds or actor.kind in kinds]
-
-
-class Fault(NamedTuple):
-    """One entry of the table."""
-
-    name: str
-    sentence: str
-    deed: Callable[[Scene], None]
 
 
 def _kill(actor: str) -> Callable[[Scene], None]:
@@ -330,46 +298,81 @@ def _full_disk(scene: Scene) -> None:
         raise Wrong("the journal ended on a full disk, with a reserve left")
 
 
+VENUE_FAULTS = (
+    ("cut", "cut", _venue_fault("cut", count=1), "the exchange closes the connection without a word"),
+    ("stall", "stall", _venue_fault("stall", ms=2500), "half-open: the connection stands, and nothing is read or sent"),
+    ("slow", "stall", _venue_fault("slow", ms=1500), "what the exchange sends comes 1.5 s late"),
+    ("gap", "answers", _venue_fault("gap", count=3), "messages of the exchange get their numbers and are lost"),
+    ("duplicate", "answers", _venue_fault("duplicate", count=5), "its messages come twice, under one number"),
+    ("garble", "answers", _venue_fault("garble", count=2), "messages of the exchange have a broken byte"),
+    ("reject", "answers", _venue_fault("reject", count=5), "the exchange rejects new orders"),
+    ("unknown", "answers", _venue_fault("unknown", count=3), "it carries requests out, and says that it does not know"),
+    ("lost", "answers", _venue_fault("lost", count=3), "it carries requests not out, and says that it does not know"),
+    ("late_fill", "answers", _venue_fault("late_fill", count=3), "it reports a fill after the cancel"),
+    ("reject_status", "answers", _venue_fault("reject_status", count=2), "it refuses to tell an order's state"),
+    ("maintenance", "stall", _venue_fault("maintenance", ms=800), "it announces the end of the connection"),
+)
+"""Name, group, deed and sentence of what an exchange does on command."""
+
+OTHERS = (
+    Fault("failed-sync", "failed-sync", "one fdatasync of the journal fails with EIO", _failed_sync),
+    Fault("full-disk", "full-disk", f"not a byte is left for the journal for {FULL_DISK_S} s", _full_disk),
+    Fault("slow-sync", "slow-sync", f"fdatasync of the journal takes {SLOW_SYNC_US // 1000} ms more", _slow_sync),
+    Fault("clock", "clock", f"the wall clock is wrong for {CLOCK_S} s, and right again", _clock),
+    Fault("flood", "flood", f"{FLOOD_COMMANDS} commands at once from each client", _flood),
+    Fault("kill-switch", "kill-switch", "the kill switch is pulled under load, and later resumed", kill_switch.pull),
+    Fault(
+        "kill-switch-alone", "kill-switch-alone",
+        "the kill switch is pulled with the journal stopped (SIGSTOP): the emergency file is the sessions' journal",
+        kill_switch.pull_without_journal,
+    ),
+    Fault("kill-several", "several", "kill -9 of two to four actors at once", _kill_several),
+    Fault("kill-twice", "several", "kill -9 of an actor, and again while it starts", _kill_twice),
+    Fault("stop-several", "several", "SIGSTOP of three actors at once", _stop_several),
+    Fault("kill-supervisor", "stack", "kill -9 of a supervisor, and a new start", _kill_supervisor),
+    Fault("kill-honcho", "stack", "kill -9 of honcho, and a new start", _kill_honcho),
+    Fault("kill-stack", "stack", "kill -9 of every process at once, and a new start", _kill_stack),
+    Fault("restart", "stack", "an orderly stop, and a new start", _restart),
+    Fault("twice", "twice", "three actors started a second time", _start_twice),
+    Fault("garbage", "garbage", "garbage on every socket", _garbage),
+    Fault("client", "kill", "the load's clients are superseded by new instances", _client_dies),
+)  # fmt: skip
+
+def _kill_group(actor: str) -> str:
+    """The death of each actor of the ring, and of a session, is a class of its own."""
+    what = actor.partition("@")[0]
+    return f"kill:{what}" if what in ("journal", "orders", "risk", "session") else "kill"
+
+
+def _stop_sentence(actor: str, kind: Kind) -> str:
+    what = f"SIGSTOP of {actor} for {STOPPED_S[0]} to {STOPPED_S[1]} s"
+    if kind is Kind.EXCHANGES:
+        return f"{what}; half-open for its session, which writes and is answered by the kernel alone"
+    return f"{what}; half-open for its exchange" if kind is Kind.SESSIONS else what
+
+
+def _stop_group(actor: str, kind: Kind) -> str:
+    if actor == "journal":
+        return "stop:journal"
+    return "half-open" if kind is Kind.EXCHANGES else "stop"
+
+
 def table(config: Config) -> list[Fault]:
     """Every fault for the actors of such a stack."""
-    faults = [Fault(f"kill:{a.name}", f"kill -9 of {a.name}", _kill(a.name)) for a in config.actors()]
+    actors = config.actors()
+    faults = [Fault(f"kill:{a.name}", _kill_group(a.name), f"kill -9 of {a.name}", _kill(a.name)) for a in actors]
     faults += [
-        Fault(f"stop:{a.name}", f"SIGSTOP of {a.name} for {STOPPED_S[0]} to {STOPPED_S[1]} s", _stop(a.name))
-        for a in config.actors()
+        Fault(f"stop:{a.name}", _stop_group(a.name, a.kind), _stop_sentence(a.name, a.kind), _stop(a.name))
+        for a in actors
     ]
-    venue_faults = {
-        "cut": _venue_fault("cut", count=1),
-        "stall": _venue_fault("stall", ms=2500),
-        "slow": _venue_fault("slow", ms=1500),
-        "gap": _venue_fault("gap", count=3),
-        "duplicate": _venue_fault("duplicate", count=5),
-        "garble": _venue_fault("garble", count=2),
-        "reject": _venue_fault("reject", count=5),
-        "unknown": _venue_fault("unknown", count=3),
-        "lost": _venue_fault("lost", count=3),
-        "late_fill": _venue_fault("late_fill", count=3),
-        "reject_status": _venue_fault("reject_status", count=2),
-        "maintenance": _venue_fault("maintenance", ms=800),
-    }
-    faults += [
-        Fault(f"venue:{name}", f"the exchange's own fault {name!r}", deed) for name, deed in venue_faults.items()
-    ]
-    faults += [
-        Fault("kill-several", "kill -9 of two to four actors at once", _kill_several),
-        Fault("kill-twice", "kill -9 of an actor, and again while it starts", _kill_twice),
-        Fault("stop-several", "SIGSTOP of three actors at once", _stop_several),
-        Fault("kill-supervisor", "kill -9 of a supervisor, and a new start", _kill_supervisor),
-        Fault("kill-honcho", "kill -9 of honcho, and a new start", _kill_honcho),
-        Fault("kill-stack", "kill -9 of every process at once, and a new start", _kill_stack),
-        Fault("restart", "an orderly stop, and a new start", _restart),
-        Fault("twice", "three actors started a second time", _start_twice),
-        Fault("garbage", "garbage on every socket", _garbage),
-        Fault("flood", f"{FLOOD_COMMANDS} commands at once from each client", _flood),
-        Fault("client", "the load's clients are superseded by new instances", _client_dies),
-        Fault("slow-sync", f"fdatasync of the journal takes {SLOW_SYNC_US // 1000} ms more", _slow_sync),
-        Fault("full-disk", f"not a byte is left for the journal for {FULL_DISK_S} s", _full_disk),
-        Fault("clock", f"the wall clock is wrong for {CLOCK_S} s, and right again", _clock),
-        Fault("failed-sync", "one fdatasync of the journal fails with EIO", _failed_sync),
-    ]
-    return faults
+    faults += [Fault(f"venue:{name}", group, sentence, deed) for name, group, deed, sentence in VENUE_FAULTS]
+    return [*faults, *OTHERS]
 
+
+def one_of_each_first(faults: list[Fault], rng: random.Random) -> list[Fault]:
+    """All of them in seeded order, but one of each group before the rest: what a short run must have done."""
+    drawn = rng.sample(faults, len(faults))
+    first: dict[str, Fault] = {}
+    for fault in drawn:
+        first.setdefault(fault.group, fault)
+    return [*first.values(), *(fault for fault in drawn if first[fault.group] is not fault)]

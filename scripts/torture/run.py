@@ -27,10 +27,11 @@ from common.strategy.client import Client
 from common.strategy.client import NotRunning as OrdersNotRunning
 from scripts.stack import PrivateStack, StackFailed
 from scripts.torture.audit import Exchange, JournalAudit, compare_command, compare_sent
-from scripts.torture.faults import REPEATS_NUMBERS, Fault, LeftOut, Scene, Wrong, table
+from scripts.torture.faults import REPEATS_NUMBERS, one_of_each_first, table
 from scripts.torture.load import Load
 from scripts.torture.means import Means
 from scripts.torture.probe import Probe
+from scripts.torture.scene import Fault, LeftOut, Scene, Wrong
 
 RECOVERY_S = 5.0
 """The bound: trading again at every venue."""
@@ -88,9 +89,9 @@ class Torture:
         self._rng = random.Random(seed)
         self._load = Load(stack.config, rate, seed)
         self._probe = Probe(stack.config)
-        self._scene = Scene(stack, self._load, self._rng, means, {})
         self._exchanges = {v: Exchange(v, stack.config.paths.exchange(v)) for v in stack.config.venues}
         self._journal = JournalAudit(stack.config.journal_folder)
+        self._scene = Scene(stack, self._load, self._rng, means, {}, self._journal, self._exchanges)
         self._load.start()
 
     def __enter__(self) -> "Torture":
@@ -105,10 +106,10 @@ class Torture:
     # -- rounds --
 
     def faults(self, only: str = "") -> Iterator[Fault]:
-        """Each fault once, in seeded order, for ever anew. `only` is a word in the wanted names."""
+        """Each fault once, in seeded order, one of each group first, for ever anew. `only` is a word in the names."""
         chosen = [fault for fault in table(self.stack.config) if only in fault.name]
         while chosen:
-            yield from self._rng.sample(chosen, len(chosen))
+            yield from one_of_each_first(chosen, self._rng)
 
     def round(self, fault: Fault) -> Round:
         """One fault, from load to comparison."""
@@ -137,7 +138,7 @@ class Torture:
             fault.deed(self._scene)
         except LeftOut as reason:
             result.left_out = str(reason)
-        except (Wrong, StackFailed, NoAnswer, NotRunning, Refused) as error:
+        except (Wrong, StackFailed, NoAnswer, NotRunning, Refused, JournalError) as error:
             result.differences.append(str(error))
         return time.monotonic()
 
@@ -279,23 +280,36 @@ def _differences(
             yield f"position {symbol}: {held.get(symbol)}, and {venue} has {truth.position(symbol)}"
 
 
-def report(torture: Torture, seed: int, rate: float, minutes: float, only: str) -> dict[str, object]:
-    """Everything that was done and found, JSON-ready."""
+def report(
+    torture: Torture, seed: int, rate: float, minutes: float, only: str, *, requires_all: bool = False
+) -> dict[str, object]:
+    """Everything that was done and found, JSON-ready. With `requires_all` a fault that was left out is a failure."""
     by_fault: dict[str, list[Round]] = {}
     for result in torture.rounds:
         by_fault.setdefault(result.fault, []).append(result)
     command = f"fixring torture --minutes {minutes:g} --seed {seed} --rate {rate:g}{f' --only {only}' if only else ''}"
     seconds = sum(result.loaded_s for result in torture.rounds)
+    left_out = {name: results[0].left_out for name, results in sorted(by_fault.items()) if _never_done(results)}
+    wanted = [fault for fault in table(torture.stack.config) if only in fault.name]
     return {
         "seed": seed,
-        "command": command,
+        "command": command + (" --require-all" if requires_all else ""),
         "rounds": len(torture.rounds),
         "commands": torture.commands,
         "commands_per_s": round(torture.commands / seconds) if seconds else 0,
         "differences": sum(len(result.differences) for result in torture.rounds),
         "faults": {name: _row(results) for name, results in sorted(by_fault.items())},
+        "left_out": left_out,
+        "groups_not_reached": sorted({f.group for f in wanted} - {f.group for f in wanted if f.name in by_fault}),
+        "faults_not_reached": sum(f.name not in by_fault for f in wanted),
+        "is_good": not any(r.differences for r in torture.rounds) and not (requires_all and left_out),
         "details": [f"round {n}, {r.fault}: {d}" for n, r in enumerate(torture.rounds, 1) for d in r.differences],
     }
+
+
+def _never_done(results: list[Round]) -> bool:
+    """One that a stack bears only so often is left out when its turn comes too soon again, and was done."""
+    return all(result.left_out for result in results)
 
 
 def _row(results: list[Round]) -> dict[str, object]:

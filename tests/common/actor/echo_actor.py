@@ -1,4 +1,4 @@
-"""A small real actor for the tests of the shell: a ROUTER that answers, a TCP echo, a worker, a control act."""
+"""A small real actor for the tests of the shell: a ROUTER that answers, a stream, a TCP echo, a worker, an act."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from common.actor.logs import ActorLog
 from common.actor.shell import AlreadyRunning, Shell
 from common.instant import Instant
 from common.journal.errors import Gone
-from common.journal.frames import Record
+from common.journal.frames import Record, parse
 from common.messages import ControlAnswer, ControlRequest, StatusChanged
 
 
@@ -28,6 +28,9 @@ class EchoCore(Core):
                 self.effects.append(ReadLog(1, 2))
             case ControlRequest(act="crash"):
                 raise ValueError("asked to")
+
+    def followed(self, block: bytes, now: Instant) -> None:
+        parse(block)
 
     def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
         assert isinstance(result, StatusChanged)
@@ -58,6 +61,7 @@ def main(folder: str, port: str) -> int:
         print(error, file=sys.stderr)
         return 1
     shell.bind_router("entry", f"ipc://{folder}/run/entry", StatusChanged)
+    shell.bind_subscriber("stream", f"ipc://{folder}/run/stream", None)
     shell.listen("tcp", "127.0.0.1", int(port), None)
     shell.worker(work)
     shell.log_reader(read_log)

@@ -84,6 +84,21 @@ def test_garbage_is_counted_kept_and_disturbs_nothing(echo: Echo) -> None:
     assert isinstance(status["garbage_kept"], list) and status["garbage_kept"][1][2] == "fffe"
 
 
+def test_a_block_of_the_stream_that_is_no_frame_is_garbage_too(echo: Echo) -> None:
+    stream = echo.context.socket(zmq.XPUB)
+    stream.setsockopt(zmq.RCVTIMEO, 5000)
+    stream.connect(f"ipc://{echo.run}/stream")
+    assert stream.recv() == b"\x01", "it has subscribed"
+    for garbage in (b"x", b"\0" * 200):
+        stream.send(garbage)
+    status = ask(echo.run, "echo", "status")
+    while len(status.get("garbage_kept", [])) < 2:  # type: ignore[arg-type]
+        status = ask(echo.run, "echo", "status")
+    stream.close()
+    assert status["garbage"] == {"stream": 2}
+    assert echo.ask(3) == 4
+
+
 @pytest.mark.parametrize("arguments", [b"{not json", b"[1]", b"\xff", b"null"])
 def test_a_control_request_whose_arguments_are_no_table_is_garbage_and_is_told_so(echo: Echo, arguments: bytes) -> None:
     control = echo.context.socket(zmq.DEALER)

@@ -1,0 +1,80 @@
+"""At rest: what strategies were told and what risk counts, against the exchanges' own logs."""
+
+from decimal import Decimal
+
+from common.messages import OrderEvent
+from scripts.simulation import actors
+from scripts.simulation.trader import Trader
+from scripts.simulation.truth import BUY, TrueOrder
+from scripts.simulation.world import World
+from services.risk.core import RiskCore
+
+SELL = "2"
+SHOWN = 3
+
+
+def told_apart(world: World) -> list[str]:
+    """Where a strategy that lives and holds its name was told otherwise than it is."""
+    apart: list[str] = []
+    for process in world.processes.values():
+        core = process.core
+        if isinstance(core, Trader) and not core.superseded:
+            differences = _differences(core, _true_orders(world, core.strategy))
+            apart += [f"{process.name}: {text}" for text in differences[:SHOWN]]
+    return apart
+
+
+def _true_orders(world: World, strategy: str) -> dict[int, list[TrueOrder]]:
+    """What each order of the strategy is at its exchange: one order, or one after the other."""
+    checkers = world.checkers
+    return {
+        number: list({key: checkers.true_orders[key] for key in legs if key in checkers.true_orders}.values())
+        for (owner, number), legs in checkers.legs.items()
+        if owner == strategy
+    }
+
+
+def _differences(trader: Trader, true_orders: dict[int, list[TrueOrder]]) -> list[str]:
+    found: list[str] = []
+    told_open = {order.number for order in trader.open_orders()}
+    for number, theirs in true_orders.items():
+        is_open = any(order.open for order in theirs)
+        if is_open != (number in told_open):
+            found.append(f"{number} is {'open' if is_open else 'not open'} there, told was {trader.orders.get(number)}")
+        elif number in trader.orders:
+            found += _terms_apart(trader, trader.orders[number], theirs)
+    found += [f"{number} is open, and was never sent" for number in told_open - true_orders.keys()]
+    return found
+
+
+def _terms_apart(trader: Trader, told: OrderEvent, theirs: list[TrueOrder]) -> list[str]:
+    cum_qty = sum((order.cum_qty for order in set(theirs)), Decimal(0))
+    found: list[str] = []
+    if told.cum_qty != cum_qty:
+        found.append(f"{told} is told, CumQty(14) is {cum_qty} there")
+    expected_qty = trader.fills.expected_qty(told.number)
+    if expected_qty is not None and expected_qty != told.cum_qty:
+        found.append(f"{told} is told, and fills that come to {expected_qty}")
+    still = next((order for order in theirs if order.open), None)
+    if still is not None and (told.leaves_qty, told.price) != (still.leaves_qty, still.price):
+        found.append(f"{told} is told, LeavesQty(151) is {still.leaves_qty} there at {still.price}")
+    return found
+
+
+def risk_apart(world: World) -> list[str]:
+    """Where risk counts otherwise than it is."""
+    core = world.processes["risk"].core
+    if not isinstance(core, RiskCore):
+        return ["risk does not run"]
+    apart = [f"{len(core.in_flight)} are in flight"] if len(core.in_flight) else []
+    for venue, symbol in actors.position_limits():
+        truth, sums = world.truths[venue], core.state.exposure.sums(venue, symbol)
+        ours = (sums.buy, sums.sell, sums.position)
+        theirs = (truth.open_qty(symbol, BUY), truth.open_qty(symbol, SELL), truth.position(symbol))
+        if ours != theirs:
+            apart.append(f"{symbol} at {venue}: {_shown(ours)} with us, {_shown(theirs)} there")
+    return apart
+
+
+def _shown(sums: tuple[Decimal, Decimal, Decimal]) -> str:
+    return "{} bids, {} offers, {} held".format(*sums)

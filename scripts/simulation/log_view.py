@@ -1,0 +1,225 @@
+"""What the log shows of our orders, kept by rules of its own: what is open, what was last heard of it, and what counts
+as evidence that a message never had an effect. Orders' verdicts are held against this and against the truth."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from common.fix.wire import parse_utc_timestamp, split
+from common.instant import NS_PER_S
+from common.journal.frames import Record
+from common.messages import (
+    AmendOrder,
+    Answer,
+    Attempt,
+    CancelOrder,
+    CancelRejected,
+    ExecutionReport,
+    GapFilled,
+    Inbound,
+    NewOrder,
+    Outbound,
+    QueryOrder,
+    Refused,
+    RequestRejected,
+    SessionChanged,
+    SessionState,
+    Withdrawn,
+)
+from scripts.simulation.network import TcpStream
+
+Name = tuple[str, int]
+MARGIN_NS = NS_PER_S
+NEW_LEG = frozenset({"D", "XCN"})
+"""MsgType(35) of what is an order of its own at the exchange."""
+
+ENDED = frozenset({"2", "3", "4", "8", "C"})
+"""OrdStatus(39): filled, done for day, canceled, rejected, expired."""
+
+
+class Sent(NamedTuple):
+    """One order message as the log has it; `sending_ns` is its SendingTime(52)."""
+
+    name: Name
+    generation: int
+    connection: int
+    msg_seq_num: int
+    sending_ns: int
+
+
+class LogView:
+    """See the module. Fed with every record of the log, in order."""
+
+    def __init__(self, windows_ns: dict[str, int]) -> None:
+        """`windows_ns`: by venue, how long after it was sent a message may still take effect."""
+        self.sent: dict[tuple[str, str], Sent] = {}
+        self.ambiguous: set[tuple[str, str]] = set()
+        self.windows_ns = windows_ns
+        self._names: dict[tuple[str, str], Name] = {}
+        self._first_lsns: dict[Name, int] = {}
+        self._open: dict[str, dict[Name, set[str]]] = defaultdict(dict)
+        self._heard: dict[Name, int] = {}
+        self._caught_up: dict[tuple[str, int], int] = {}
+        self._order_ids: dict[tuple[str, str, str], tuple[Name, str]] = {}
+        self._messages: dict[Attempt, tuple[str, str]] = {}
+        self._queries: set[Attempt] = set()
+
+    def fold(self, record: Record, payload: object) -> None:
+        """One record of the log."""
+        match payload:
+            case Outbound():
+                self._outbound(record, payload)
+            case Inbound():
+                self._inbound(record, payload)
+            case Answer():
+                self._answer(record, payload)
+            case Withdrawn() if payload.attempt is not None:
+                self._end(self._messages.get(payload.attempt, ("", "")))
+            case GapFilled():
+                for attempt in payload.attempts:
+                    self._hear(record, self._messages.get(attempt, ("", "")))
+                    self._end(self._messages.get(attempt, ("", "")))
+            case Refused(command=QueryOrder() as query):
+                self._hear(record, (query.venue, query.cl_ord_id))
+            case SessionChanged(state=SessionState.CAUGHT_UP):
+                self._caught_up[payload.session, payload.connection] = record.lsn
+
+    def unheard(self, venue: str, connection: int) -> list[Name] | None:
+        """The orders, open or unknown when this connection had caught up, of which nothing was heard since; None where
+        it has not caught up."""
+        since = self._caught_up.get((venue, connection))
+        if since is None:
+            return None
+        return [
+            name
+            for name, legs in self._open[venue].items()
+            if legs and self._first_lsns[name] < since and self._heard.get(name, 0) <= since
+        ]
+
+    # ---- what we sent
+
+    def _outbound(self, record: Record, payload: Outbound) -> None:
+        command, venue = payload.command, payload.session
+        if isinstance(command, QueryOrder):
+            self._messages[command.attempt] = (venue, command.cl_ord_id)
+            self._queries.add(command.attempt)
+        if not isinstance(command, NewOrder | AmendOrder | CancelOrder) or payload.filler:
+            return
+        key = (venue, command.cl_ord_id)
+        is_late = not isinstance(command, CancelOrder) and record.stamp_ns > command.deadline_ns
+        if key in self._names or is_late:
+            return
+        name = (command.strategy, command.number)
+        if not isinstance(command, NewOrder):
+            name = (command.target_strategy, command.target_number)
+        self._names[key] = name
+        self._messages[command.attempt] = key
+        sending_ns = parse_utc_timestamp(split(payload.raw)[b"52"])
+        self.sent[key] = Sent(name, payload.generation, payload.connection, payload.msg_seq_num, sending_ns)
+        if payload.msg_type in NEW_LEG:
+            self._first_lsns.setdefault(name, record.lsn)
+            self._open[venue].setdefault(name, set()).add(command.cl_ord_id)
+
+    def _hear(self, record: Record, key: tuple[str, str]) -> None:
+        name = self._names.get(key)
+        if name is not None:
+            self._heard[name] = record.lsn
+
+    def _end(self, key: tuple[str, str]) -> None:
+        """That leg is no more; a name that is no leg's own (a cancel's) ends nothing."""
+        name = self._names.get(key)
+        if name is not None:
+            self._open[key[0]].get(name, set()).discard(key[1])
+
+    # ---- what the venue said
+
+    def _inbound(self, record: Record, payload: Inbound) -> None:
+        event, venue = payload.event, payload.session
+        match event:
+            case ExecutionReport():
+                self._report(record, payload, event)
+            case CancelRejected() if not event.ambiguous:
+                self._end((venue, event.cl_ord_id))
+            case RequestRejected():
+                key = (venue, event.cl_ord_id)
+                if event.attempt is not None:
+                    key = self._messages.get(event.attempt, key)
+                self._hear(record, key)
+                if event.ambiguous:
+                    self.ambiguous.add(key)
+                elif event.attempt not in self._queries:
+                    self._end(key)
+
+    def _report(self, record: Record, payload: Inbound, event: ExecutionReport) -> None:
+        venue = payload.session
+        key = next(
+            (key for key in ((venue, event.cl_ord_id), (venue, event.orig_cl_ord_id)) if key in self._names), None
+        )
+        by_id = self._order_ids.get((venue, event.symbol, event.order_id))
+        if key is None and by_id is None:
+            return
+        name = self._names[key] if key is not None else by_id[0] if by_id is not None else ("", 0)
+        self._heard[name] = record.lsn
+        if key is not None and event.ambiguous:
+            self.ambiguous.add(key)
+            return
+        if event.unknown_order:
+            if key is not None and payload.connection > self.sent[key].connection and not self.windows_ns[venue]:
+                self._end(key)
+            return
+        legs = self._open[venue].get(name, set())
+        own = [each for each in (event.cl_ord_id, event.orig_cl_ord_id, by_id[1] if by_id else "") if each in legs]
+        leg = own[0] if own else next(iter(legs), "") if len(legs) == 1 and by_id is None else ""
+        if leg and event.order_id and by_id is None:
+            self._order_ids[venue, event.symbol, event.order_id] = (name, leg)
+        if event.ord_status in ENDED and leg:
+            self._end((venue, leg))
+
+    def _answer(self, record: Record, answer: Answer) -> None:
+        ask, venue = answer.ask, answer.venue
+        asked = (venue, ask.cl_ord_id)
+        if ask.what == "order":
+            self._hear(record, asked)
+            sent = self.sent.get(asked)
+            if answer.not_found and sent and answer.venue_ns > sent.sending_ns + self.windows_ns[venue] + MARGIN_NS:
+                self._end(asked)
+        for order in (*answer.orders, *([answer.order] if answer.order is not None else [])):
+            key = (venue, order.cl_ord_id)
+            known = self._order_ids.get((venue, order.symbol, order.order_id))
+            if key not in self._names and known is not None:
+                key = (venue, known[1])
+            self._hear(record, key)
+            if order.ord_status in ENDED:
+                self._end(key)
+
+
+def is_dead(stream: TcpStream | None) -> bool:
+    """Whether nothing that was written to the connection can reach the exchange any more."""
+    return stream is None or not stream.alive or stream.swallows or not stream.forward.reads
+
+
+def why_not_absent(
+    view: LogView, key: tuple[str, str], payload: object, *, reached: bool, dead: bool, accepted: bool
+) -> str:
+    """Why the record does not prove that this message never had an effect; "" where it does.
+
+    `reached`, `dead`, `accepted` are the truth: whether the exchange read it, whether its connection is over, and
+    whether the exchange made an order of it.
+    """
+    sent, window_ns = view.sent.get(key), view.windows_ns[key[0]]
+    if sent is None:
+        return "the log has no such message"
+    match payload:
+        case Answer(not_found=True):
+            closes_ns = sent.sending_ns + window_ns + MARGIN_NS
+            if payload.venue_ns <= closes_ns:
+                return f"the venue's window is open for {(closes_ns - payload.venue_ns) / 1e9:.3f} s more"
+            return "it was read, and its connection lives" if reached and not dead and key not in view.ambiguous else ""
+        case Inbound(event=ExecutionReport(unknown_order=True)):
+            if window_ns or payload.connection <= sent.connection:
+                return f"it was asked for on connection {payload.connection}, and sent on {sent.connection}"
+            return "" if dead else f"connection {sent.connection}, which carried it, lives"
+        case GapFilled():
+            if payload.generation != sent.generation or not payload.begin <= sent.msg_seq_num <= payload.end:
+                return f"number {sent.msg_seq_num} of generation {sent.generation} was not asked for"
+            return "the exchange has accepted it" if accepted else ""
+    return "the record is no evidence"
