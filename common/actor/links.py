@@ -184,14 +184,20 @@ class Appender:
         return None
 
     def away(self, now: Instant) -> bool:
-        """Whether an append or question has been unanswered for AWAY_NS."""
-        oldest = self._oldest_boot_ns()
-        return oldest is not None and now.boot_ns - oldest >= AWAY_NS
+        """Whether an append or question has been unanswered for AWAY_NS, and the journal was asked meanwhile: a process
+        that stood still itself has sent late what it took long ago, and must not blame the journal.
+        """
+        away_ns = self.away_from_ns()
+        return self._first_asked_boot_ns is not None and away_ns is not None and now.boot_ns >= away_ns
 
     def away_from_ns(self) -> int | None:
         """From when on `away` holds if nothing is answered before, in boot time; None while nothing is unanswered."""
-        oldest = self._oldest_boot_ns()
-        return None if oldest is None else oldest + AWAY_NS
+        asked_ns = self._first_asked_boot_ns
+        for waiting in (self._unacknowledged, self._unsent):
+            if waiting:
+                asked_ns = waiting[0].taken_boot_ns + QUESTION_NS if asked_ns is None else asked_ns
+                return asked_ns + AWAY_NS - QUESTION_NS
+        return None if asked_ns is None else asked_ns + AWAY_NS
 
     def question(self, now: Instant) -> None:
         """Ask where the journal stands, though nothing is unanswered (a session under the kill latch must know)."""
@@ -291,12 +297,6 @@ class Appender:
         self._asked_boot_ns = now.boot_ns
         question = AppendQuestion(self._writer, self.epoch) if self.grant else EpochRequest(self._writer, self._token)
         self._core.effects.append(Send(self._link, question))
-
-    def _oldest_boot_ns(self) -> int | None:
-        times = [pending.taken_boot_ns for queue in (self._unacknowledged, self._unsent) for pending in list(queue)[:1]]
-        if self._first_asked_boot_ns is not None:
-            times.append(self._first_asked_boot_ns)
-        return min(times, default=None)
 
 
 class Follower:

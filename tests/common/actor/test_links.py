@@ -130,6 +130,20 @@ def test_an_unanswered_append_is_asked_about_and_then_means_away() -> None:
     assert appender.away(at(AWAY_NS // 1_000_000))
 
 
+def test_a_process_that_stood_still_asks_before_it_blames_the_journal() -> None:
+    core, appender = granted(Journal())
+    appender.append(Kind.OPERATOR, act("a"), at(0))
+    appender.turn_ended(at(0))
+    core.effects.clear()
+    assert not appender.away(at(300))
+    appender.timer(at(300))
+    (send,) = core.effects
+    assert isinstance(send, Send) and isinstance(send.message, AppendQuestion)
+    assert not appender.away(at(449))
+    assert appender.away(at(450)) and appender.away_from_ns() == at(450).boot_ns
+
+
+
 def test_an_idle_writer_asks_nothing_and_is_not_away() -> None:
     _, appender = granted(Journal())
     assert appender.next_deadline_ns() is None
