@@ -298,7 +298,7 @@ def salvage_command(to: Path, folder: Path | None, as_json: bool) -> None:
     """Write what can be read of a damaged journal to the folder TO. The damaged one is not touched.
 
     TO becomes a journal that opens, with every record before the first damage; valid frames behind it go into the
-    file `behind-damage`.
+    file `behind-damage`. Where the journal's beginning was dropped, snapshots and index that it needs go with it.
     """
     try:
         done = salvage(folder_or_configured(folder), OsFiles(), to)
@@ -308,9 +308,11 @@ def salvage_command(to: Path, folder: Path | None, as_json: bool) -> None:
     if as_json:
         place = {"file": damage.file, "offset": damage.offset, "lsn": damage.lsn, "why": damage.why} if damage else None
         click.echo(orjson.dumps({"to": str(to), "first_lsn": done.first_lsn, "last_lsn": done.last_lsn,
-                                 "damage": place, "behind": done.behind}))  # fmt: skip
+                                 "damage": place, "behind": done.behind, "beside": done.beside}))  # fmt: skip
         return
     click.echo(f"{to}: records {done.first_lsn} to {done.last_lsn}, as they were.")
+    if done.beside:
+        click.echo(f"It does not begin with record 1; with it went what it starts from: {', '.join(done.beside)}.")
     if damage is None:
         click.echo("Nothing was damaged.")
         return

@@ -6,14 +6,11 @@ from typing import NamedTuple
 from common.config import Config
 from common.journal import OsFiles, Reader, Record, newest_snapshot, snapshot_folder
 from common.journal.snapshots import KEPT
-from common.messages import HASH_EVERY, SessionChanged, SessionState, StateHash
+from common.messages import HASH_EVERY, StateHash
 from scripts.journal.past import SESSION, Past, session_writers
-from scripts.journal.words import payload_of
 
 HASHED = ("orders", "risk")
 """The actors that write state hashes today; another one that does is compared in the same way."""
-
-_TOLD = frozenset({SessionState.CONNECTING, SessionState.LOGGED_ON})
 
 
 class Difference(NamedTuple):
@@ -42,7 +39,7 @@ class Difference(NamedTuple):
 
 class Shadow:
     """Folds the log, and compares: each StateHash with the hash of its actor's fold at that record, and the numbers in
-    each session's record of a connection or a logon with the session's fold before that record.
+    each record of a session's step with the session's fold before it.
 
     `differs` is the first that is not the same. `hashes` counts the hashes compared by actor, `steps` the sessions'
     records; `agreed_lsn` is the last record where an actor's fold was what the log says.
@@ -102,30 +99,19 @@ class Shadow:
 
     def _compare_step(self, record: Record) -> None:
         folded = self.past.sessions.get(record.writer)
-        told = payload_of(record)
-        if self.differs is not None or not isinstance(told, SessionChanged) or told.state not in _TOLD:
+        if self.differs is not None or folded is None or record.lsn <= folded.lsn:
             return
-        if folded is None or not folded.history.generation or record.lsn <= folded.lsn:
-            # The session's first word: there is nothing to compare it with.
+        found = folded.numbers_told(record)
+        if found is None:
             return
-        history = folded.history
-        ours = (history.generation, history.next_outbound, history.next_inbound)
-        if told.state is SessionState.CONNECTING and told.generation == history.generation + 1:
-            # A connection that resets the numbers begins a generation by this very record.
-            ours = (told.generation, 1, 1)
-        recorded = (told.generation, told.next_outbound, told.next_inbound)
+        recorded, ours = found
         self.steps[record.writer] = self.steps.get(record.writer, 0) + 1
         if recorded == ours:
             self.agreed_lsn[record.writer] = record.lsn
             return
         after = self.agreed_lsn.get(record.writer, 0)
         at = record.lsn - 1
-        self.differs = Difference(record.writer, at, record.lsn, after, record.lsn, _numbers(recorded), _numbers(ours))
-
-
-def _numbers(found: tuple[int, int, int]) -> str:
-    generation, outbound, inbound = found
-    return f"generation {generation} next out {outbound} in {inbound}"
+        self.differs = Difference(record.writer, at, record.lsn, after, record.lsn, str(recorded), str(ours))
 
 
 def _snapshots(config: Config, reader: Reader) -> dict[str, dict[int, bytes]]:

@@ -42,6 +42,11 @@ class HandOvers:
             self.done[self._under_way] += 1
         return False
 
+    @property
+    def under_way(self) -> bool:
+        """Whether the records that follow are a file's, and so of the past."""
+        return bool(self._under_way)
+
     def new_epoch(self) -> None:
         """The session writes under another epoch from here on: a hand-over under way has ended where it stands."""
         self._under_way = ""

@@ -6,9 +6,10 @@ from functools import partial
 
 import click
 
-from common.actor.snapshots import load_newest, run_snapshot_program
+from common.actor.snapshots import StateDiffers, load_newest, run_snapshot_program
 from common.config import Config
 from common.journal import Reader
+from common.journal.frames import Record
 from common.venues.registry import find_dialect
 from services.session.recovery import Folded, load_folded
 
@@ -26,11 +27,39 @@ def newest_folded(venue: str, config: Config, reader: Reader | None = None, upto
     return loaded or Folded(writer, venue, dialect)
 
 
+class Checked:
+    """A session's fold beside what the session itself wrote of its numbers: no snapshot is made of another one."""
+
+    def __init__(self, folded: Folded) -> None:
+        """Goes on from `folded`."""
+        self._folded = folded
+        self.digest, self.dump = folded.digest, folded.dump
+
+    @property
+    def lsn(self) -> int:
+        """The last record folded."""
+        return self._folded.lsn
+
+    def apply(self, record: Record) -> None:
+        """Fold the next record. Raises StateDiffers."""
+        found = self._folded.numbers_told(record)
+        if found is not None and found[0] != found[1]:
+            raise StateDiffers(
+                f"{record.writer}: record {record.lsn} says {found[0]}, and the fold has {found[1]}: no snapshot of "
+                "it; `fixring journal replay --shadow` finds where they part"
+            )
+        self._folded.apply(record)
+
+
 @click.command()
 @click.option("--venue", required=True, help="The name of the venue's file in the configuration.")
 def main(venue: str) -> None:
     """Make one snapshot of the session of VENUE."""
-    sys.exit(run_snapshot_program(f"session@{venue}", partial(loader, venue), partial(newest_folded, venue)))
+
+    def newest(config: Config) -> Checked:
+        return Checked(newest_folded(venue, config))
+
+    sys.exit(run_snapshot_program(f"session@{venue}", partial(loader, venue), newest))
 
 
 if __name__ == "__main__":

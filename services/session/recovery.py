@@ -4,11 +4,12 @@ Other writers' records are passed over without a look at their payload.
 """
 
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
 
 from common.journal.frames import Record
-from common.messages import Attempt, SessionState
+from common.messages import Attempt, Kind, SessionChanged, SessionState
 from common.venues.dialect import Dialect
 from services.session.history import History, Sent
 from services.session.open_orders import OpenOrder
@@ -46,6 +47,21 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Dump).decode
 
 
+_NOT_TELLING = frozenset({SessionState.NUMBERS_SET, SessionState.LATCHED, SessionState.UNLATCHED})
+"""Steps that set the numbers, or that frame a hand-over."""
+
+
+class Numbers(NamedTuple):
+    """A generation, and the next MsgSeqNum(34) out and in."""
+
+    generation: int
+    next_outbound: int
+    next_inbound: int
+
+    def __str__(self) -> str:
+        return f"generation {self.generation} next out {self.next_outbound} in {self.next_inbound}"
+
+
 class Folded:
     """A session's history with its place in the log. `lsn` is the last record folded, 0 none."""
 
@@ -64,6 +80,25 @@ class Folded:
         self.see_epoch(record)
         if record.kind in OWN_KINDS:
             self.history.apply(decode_payload(record.payload), record.stamp_ns)
+
+    def numbers_told(self, record: Record) -> tuple[Numbers, Numbers] | None:
+        """What the next record says of the session's numbers, and what this state has: the same, if the fold is right.
+
+        A session tells them with each step. None for any other record, for its first word, and inside a hand-over:
+        its records tell of the past.
+        """
+        if record.writer != self._writer or record.kind != Kind.SESSION:
+            return None
+        told, history = decode_payload(record.payload), self.history
+        if not isinstance(told, SessionChanged) or told.state in _NOT_TELLING:
+            return None
+        if not history.generation or history.hand_overs.under_way:
+            return None
+        ours = Numbers(history.generation, history.next_outbound, history.next_inbound)
+        if told.state is SessionState.CONNECTING and told.generation == history.generation + 1:
+            # A connection that resets the numbers begins a generation by this very record.
+            ours = Numbers(told.generation, 1, 1)
+        return Numbers(told.generation, told.next_outbound, told.next_inbound), ours
 
     def see_epoch(self, record: Record) -> None:
         """A record of this writer under a later epoch is another life's."""

@@ -59,7 +59,7 @@ def test_the_first_record_that_tells_other_numbers_than_the_sessions_fold_is_nam
         tmp_path / "j",
         [
             step(SessionState.CONNECTING, 1, 1, 1),
-            step(SessionState.DISCONNECTED, 1, 5, 6),
+            step(SessionState.NUMBERS_SET, 1, 5, 6),
             step(SessionState.CONNECTING, 1, 5, 6),
             step(SessionState.LOGGED_ON, 1, 5, 7),
             step(SessionState.CONNECTING, 1, 9, 9),
@@ -74,7 +74,7 @@ def test_the_first_record_that_tells_other_numbers_than_the_sessions_fold_is_nam
 
 
 def test_a_connection_that_resets_the_numbers_begins_a_generation_at_1(config: Config, tmp_path: Path) -> None:
-    words = [step(SessionState.CONNECTING, 1, 1, 1), step(SessionState.DISCONNECTED, 1, 5, 6)]
+    words = [step(SessionState.CONNECTING, 1, 1, 1), step(SessionState.NUMBERS_SET, 1, 5, 6)]
     good = shadow_of(config, journal_of(tmp_path / "good", [*words, step(SessionState.CONNECTING, 2, 1, 1)]))
     assert (good.differs, good.steps) == (None, {SESSION: 1})
     bad = shadow_of(config, journal_of(tmp_path / "bad", [*words, step(SessionState.CONNECTING, 2, 1, 2)]))

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.actor.snapshots import StateDiffers
 from common.fix.wire import split
 from common.journal.files import OsFiles
 from common.messages import Inbound, Kind, NewOrder, Outbound, Payload, SessionChanged, SessionState, Withdrawn
 from common.venues.registry import find_dialect
 from services.session.hand_over import HandOvers, begins, complete
+from services.session.make_snapshot import Checked
 from services.session.recovery import Folded, load_folded
 from tests.services.session.harness import World, decode_payload, generic_config
 
@@ -102,10 +104,11 @@ class Life:
 
 
 def refold(world: World) -> Folded:
-    """The log, folded anew."""
+    """The log, folded anew; what the session wrote of its numbers on the way is what the fold has there."""
     folded = Folded(world.core.name, world.config.venue, world.dialect)
+    checked = Checked(folded)
     for record in world.journal.records:
-        folded.apply(record)
+        checked.apply(record)
     return folded
 
 
@@ -154,6 +157,19 @@ def check_wire(world: World) -> None:
         if isinstance(logged.command, NewOrder):
             assert stamp_ns <= logged.command.deadline_ns
             assert logged.command.attempt not in withdrawn
+
+
+def test_no_snapshot_is_made_of_numbers_that_the_session_did_not_have(tmp_path: Path) -> None:
+    life = Life(str(tmp_path))
+    for word in ("new", "accept", "cut", "wait"):
+        life.act(word)
+    life.rest()
+    records = list(life.world.journal.records)
+    checked = Checked(Folded(life.world.core.name, life.world.config.venue, life.world.dialect))
+    with pytest.raises(StateDiffers, match="says generation 1 next out 4 in 4, and the fold has .* next out 3 in 4"):
+        for record in records:
+            if record.kind != Kind.OUTBOUND or b"\x0135=D\x01" not in record.payload:
+                checked.apply(record)
 
 
 def test_a_snapshot_goes_on_where_it_stands(tmp_path: Path) -> None:
