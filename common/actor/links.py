@@ -20,7 +20,7 @@ import msgspec
 
 from common.actor.core import Core, ReadLog, Send
 from common.instant import NS_PER_MS, Instant
-from common.journal.frames import Record, parse
+from common.journal.frames import EPOCH, Record, parse
 from common.messages import (
     Append,
     Appended,
@@ -182,6 +182,15 @@ class Appender:
                 self.last_stamp_ns, self.last_lsn = message.stamp_ns, message.lsn
                 self._asked_boot_ns = self._first_asked_boot_ns = None
         return None
+
+    def follow(self, record: Record) -> None:
+        """A record of the log. Raises Superseded where it begins a later epoch of this writer: an actor that appends
+        little might not hear of it otherwise, and all that it does from here on is another life's to do.
+        """
+        if record.kind == EPOCH and record.writer == self._writer and 0 < self.epoch < record.writer_epoch:
+            raise Superseded(
+                f"{self._writer}: record {record.lsn} begins epoch {record.writer_epoch}, this process has {self.epoch}"
+            )
 
     def away(self, now: Instant) -> bool:
         """Whether an append or question has been unanswered for AWAY_NS, and the journal was asked meanwhile: a process

@@ -95,4 +95,14 @@ REGRESSIONS = (
         Case(9027, 2000, version=1), "log-is-final",
         "The witness took a segment's records for durable before its name was: the checker's bug.",
     ),
+    Regression(
+        Case(3215, 2000), "cum-qty-rises",
+        "A dead life's request for an epoch, repeated while the journal stood still, was granted behind the living one's:"
+        " orders went on under an epoch that was no longer the last, its names were not remembered, and the next life"
+        " sent an order again.",
+    ),
+    Regression(
+        Case(4539, 2000), "core-raised",
+        "An exchange whose answer was slow, and then stalled, looked at it all the time: the simulated exchange's bug.",
+    ),
 )  # fmt: skip

@@ -187,9 +187,9 @@ class Venue:
         return bool(self.faults.active) and self.faults.find(Kind.STALL, line.scope) is not None
 
     def next_deadline_ns(self) -> int | None:
-        """When something that waits is due, in boot terms."""
-        due = [line.waiting[0][0] for line in self._lines.values() if line.waiting and not line.blocked]
-        return min((d for d in due if d), default=None)
+        """When something that waits is due, in boot terms. What a fault holds up is due when the fault ends."""
+        lines = [line for line in self._lines.values() if line.waiting and not line.blocked and not self.stalled(line)]
+        return min((due_ns for line in lines if (due_ns := line.waiting[0][0])), default=None)
 
     def take_effects(self) -> list[Effect]:
         """What the turn gives the shell."""

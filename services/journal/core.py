@@ -12,7 +12,7 @@ with the integrity status; a disk without room does not: nothing is taken then, 
 stands in every acknowledgement.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,6 +67,9 @@ HOLD_NS = 2 * NS_PER_MS
 HOLD_ACKS_NS = 20 * NS_PER_MS
 """The same for acknowledgements; a writer asks only after `common.actor.links.QUESTION_NS`."""
 
+KEPT_TOKENS = 16
+"""Requests for an epoch that are known to have been granted, for each writer."""
+
 HELD_BLOCKS = 64
 HELD_ACKS = 64
 
@@ -106,6 +109,7 @@ class JournalCore(Core):
         super().__init__("journal")
         self._open_log = open_log
         self._reader = reader
+        self._tokens: defaultdict[str, deque[int]] = defaultdict(lambda: deque(maxlen=KEPT_TOKENS))
         self._settings = settings
         self._log: Log | None = None
         self._batch = Batch()
@@ -332,6 +336,10 @@ class JournalCore(Core):
             if granted is not None:
                 self.effects.append(Send(LINK, granted, peer))
                 return
+        if token in self._tokens.get(writer, ()):
+            # Asked again while nobody answered, and granted since: the asker has that epoch, a later one, or is dead.
+            self.note("info", "asked_long_ago", writer=writer)
+            return
         epoch = max(self._head(log, writer).epoch + 1, self._stamp_ns(log, now) // NS_PER_S)
         self._batch.grant(peer, Entry(EPOCH, writer, epoch, 0, token.to_bytes(TOKEN_BYTES, "little")), token)
 
@@ -382,6 +390,7 @@ class JournalCore(Core):
         self._publish(done.block, now, may_wait=batch.stream_may_wait)
 
     def _grant(self, log: Log, grant: Grant, lsn: int, stamp_ns: int) -> None:
+        self._tokens[grant.writer].append(grant.token)
         granted = EpochGranted(grant.writer, grant.token, grant.epoch, lsn, stamp_ns, log.epoch, log.identity.hex())
         self.effects.append(Send(LINK, granted, grant.peer))
 

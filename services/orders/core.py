@@ -22,7 +22,7 @@ import msgspec
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower, Superseded
 from common.instant import NS_PER_MS, Instant
-from common.journal.frames import Record
+from common.journal.frames import EPOCH, Record
 from common.messages import (
     HASH_EVERY,
     MAX_TIME_TO_LIVE_NS,
@@ -248,6 +248,12 @@ class OrdersCore(Core):
         life, apply, grant, events_from = self._life, self.fold.apply, self._appender.grant, self._events_from
         life.heard(now)
         for record in records:
+            if record.kind == EPOCH:
+                try:
+                    self._appender.follow(record)
+                except Superseded as error:
+                    self.effects.append(Exit(1, str(error)))
+                    return
             changes = apply(record)
             if record.lsn > events_from and changes:
                 self._tell(record, changes, now)

@@ -20,7 +20,7 @@ import msgspec
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower, Superseded
 from common.instant import Instant
-from common.journal.frames import TICK, Record, parse
+from common.journal.frames import EPOCH, TICK, Record, parse
 from common.messages import (
     HASH_EVERY,
     MAX_TIME_TO_LIVE_NS,
@@ -276,6 +276,12 @@ class RiskCore(Core):
         for record in records:
             if record.kind == TICK and record.payload:
                 self._low_disk = record.payload[0]
+            elif record.kind == EPOCH:
+                try:
+                    self._appender.follow(record)
+                except Superseded as superseded:
+                    self.effects.append(Exit(1, str(superseded)))
+                    return
             concerns = record.kind in kinds or (in_flight and record.kind == Kind.REFUSED)
             payload = self._payload(record) if concerns else None
             if in_flight:

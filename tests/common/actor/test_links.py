@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from common.actor.core import Core, ReadLog, Send
 from common.actor.links import AWAY_NS, QUESTION_NS, RESEND_ENTRIES, RESEND_NS, Appender, Follower, LogLost, Superseded
 from common.instant import Instant
-from common.journal.frames import Entry, Link, Record, frame, parse
+from common.journal.frames import EPOCH, Entry, Link, Record, frame, parse
 from common.messages import (
     Append,
     Appended,
@@ -142,6 +142,18 @@ def test_a_process_that_stood_still_asks_before_it_blames_the_journal() -> None:
     assert not appender.away(at(449))
     assert appender.away(at(450)) and appender.away_from_ns() == at(450).boot_ns
 
+
+
+def test_a_later_epoch_of_its_own_in_the_log_supersedes_a_writer() -> None:
+    _, appender = granted(Journal())
+
+    def begins(writer: str, epoch: int) -> Record:
+        return Record(9, 1, EPOCH, writer, epoch, 0, 1, 0, b"")
+
+    for record in (begins(WRITER, appender.epoch), begins("risk", appender.epoch + 1)):
+        appender.follow(record)
+    with pytest.raises(Superseded, match="record 9 begins epoch 51, this process has 50"):
+        appender.follow(begins(WRITER, appender.epoch + 1))
 
 
 def test_an_idle_writer_asks_nothing_and_is_not_away() -> None:

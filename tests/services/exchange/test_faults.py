@@ -123,6 +123,19 @@ def test_slow_delays_what_is_sent_until_it_is_cleared(world: World) -> None:
     assert [m[11] for m in client.order("b", "1", "1", "900")] == ["b"]
 
 
+def test_what_is_slow_and_then_stalled_is_due_when_the_stall_ends(world: World) -> None:
+    client = Client(world)
+    world.ask("fault", kind="slow", ms=100)
+    assert client.order("a", "1", "1", "900") == []
+    world.ask("fault", kind="stall", ms=1000)
+    world.pass_time(0.5)
+    assert client.got == []
+    due_ns = world.core.next_deadline_ns()
+    assert due_ns is not None and due_ns > world.now.boot_ns
+    world.pass_time(0.6)
+    assert [m[11] for m in client.got] == ["a"]
+
+
 def test_late_fill_is_reported_after_the_cancel(world: World) -> None:
     client = Client(world)
     client.order("a", "1", "2", "900")

@@ -255,6 +255,15 @@ def test_a_repeated_request_gets_the_same_epoch_also_from_the_journals_next_life
     assert len(life.answers(EpochRequest("orders", 9), EpochRequest("orders", 9))) == 1
 
 
+def test_a_request_that_was_granted_long_ago_supersedes_nobody() -> None:
+    life = Life(Disk())
+    life.grant(token=1)
+    newer = life.grant(token=2)
+    assert life.answers(EpochRequest("orders", 1)) == []
+    assert life.grant(token=2) == newer
+    assert [type(answer) for answer in life.answers(append(newer, 1, b"a"))] == [Appended]
+
+
 def test_an_epoch_is_at_least_the_time_and_its_record_is_in_the_log() -> None:
     life = Life(Disk())
     granted = life.grant()

@@ -1,5 +1,6 @@
 """The journal away, and the orderly stop."""
 
+from common.journal.frames import EPOCH
 from common.messages import (
     CancelOrder,
     NewOrderRequest,
@@ -82,3 +83,11 @@ def test_on_stop_before_it_is_live_nothing_is_sent_and_what_is_left_is_said(ring
     ring.settle()
     assert ring.exit is not None and ring.exit.status == 0 and "1 orders" in ring.exit.text
     assert ring.commands == []
+
+
+def test_a_later_epoch_in_the_log_is_another_lifes_and_ends_this_one(ring: Ring) -> None:
+    assert ring.exit is None
+    block = ring.journal.write("orders", EPOCH, b"", ring.epoch + 1)
+    ring.core.followed(block, ring.now)
+    ring.settle()
+    assert ring.exit is not None and ring.exit.status == 1 and "begins epoch" in ring.exit.text
