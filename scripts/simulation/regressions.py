@@ -97,9 +97,9 @@ REGRESSIONS = (
     ),
     Regression(
         Case(3215, 2000), "cum-qty-rises",
-        "A dead life's request for an epoch, repeated while the journal stood still, was granted behind the living one's:"
-        " orders went on under an epoch that was no longer the last, its names were not remembered, and the next life"
-        " sent an order again.",
+        "A dead life's request for an epoch, repeated while the journal stood still, was granted behind the living"
+        " one's: orders went on under an epoch that was no longer the last, its names were not remembered, and the next"
+        " life sent an order again.",
     ),
     Regression(
         Case(4539, 2000), "core-raised",

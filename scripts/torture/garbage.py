@@ -15,7 +15,7 @@ from common.messages import ControlRequest, Hello, encode
 PULLS = ("risk", "session.", "account.")
 PUBLISHERS = ("stream", "feed.")
 CONNECT_S = 1.0
-LINGER_MS = 500
+LINGER_MS = 10_000
 MESSAGES = 9
 
 
