@@ -20,6 +20,7 @@ anew (XCN at Binance) adds a *leg*. A `Leg` is one order of the venue, a small m
 
 import enum
 from collections import deque
+from contextlib import suppress
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -189,7 +190,7 @@ class FillLedger:
         if fill is None or fill.owner or not owner:
             return None
         fill.owner = owner
-        self._keys.setdefault(owner, []).append((venue, symbol, trade_key))
+        self._adopt(owner, (venue, symbol, trade_key))
         if fill.replaced_by or not fill.qty:
             return None
         fees = ((fill.fee_asset, fill.fee_qty),) if fill.fee_qty else ()
@@ -229,6 +230,12 @@ class FillLedger:
             self._keys[owner] = [place]
         else:
             keys.append(place)
+
+    def _adopt(self, owner: str, place: tuple[str, str, str]) -> None:
+        """What was nobody's, or only referred to, is an order's: it stays while that does."""
+        with suppress(ValueError):
+            self._retired.remove(place)
+        self._keep(owner, place)
 
     def _forget_oldest(self) -> None:
         while len(self._retired) > self._max_retired:
@@ -270,6 +277,8 @@ class FillLedger:
         self._fills[place] = fill
         if held is None:
             self._keep(fill.owner, place)
+        elif fill.owner:
+            self._adopt(fill.owner, place)
         removed = None
         if end is not None and self._end(venue, symbol, trade_key)[0] != end[0]:
             removed = end[1]
@@ -461,8 +470,8 @@ class Leg(msgspec.Struct, gc=False):
         self.order_id = order_id
 
     def _take_terms(self, order_qty: Decimal | None, price: Decimal | None) -> None:
-        if order_qty is not None and is_plausible(order_qty):
-            self.order_qty = order_qty or self.order_qty
+        if order_qty is not None and is_plausible(order_qty) and order_qty > ZERO:
+            self.order_qty = order_qty
         if price is not None and is_plausible(price):
             self.price = price
 

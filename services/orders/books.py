@@ -252,7 +252,11 @@ class Books:
     def strangers(self, venue: str, symbol: str) -> list[str]:
         """The OrderID(37) of each order that has fills and that nobody has named yet: it may be one of ours."""
         places = [place for place in self.unclaimed if place[:2] == (venue, symbol)]
-        return [place[2] for place in places if place not in self.externals]
+        return [place[2] for place in places if not self._is_named(place)]
+
+    def _is_named(self, place: tuple[str, str, str]) -> bool:
+        external = self.externals.get(place)
+        return external is not None and bool(external.order.cl_ord_id)
 
     # ---- the digest ----
 

@@ -381,7 +381,8 @@ class RiskState:
         place = (venue, event.symbol, event.order_id)
         if change is not None:
             self._unclaim(place, event.trade_key)
-        if not event.order_id or event.unknown_order:
+        if not event.order_id or event.unknown_order or not event.cl_ord_id:
+            # Without a name it may be an order of ours that we do not know by its OrderID(37) yet.
             return
         if event.ord_status in TERMINAL_WORDS:
             self._stranger_ended(place)

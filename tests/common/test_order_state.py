@@ -94,6 +94,17 @@ def test_a_stranger_s_fill_can_be_claimed_once() -> None:
     assert ledger.claim("v", "S", "z", "p") is None
 
 
+def test_of_a_corrected_stranger_s_fill_the_correction_alone_can_be_claimed_and_of_a_busted_one_nothing() -> None:
+    ledger = FillLedger()
+    for key in "ab":
+        ledger.trade("v", "S", key, "", "1", D(2), D(5))
+    ledger.correct("v", "S", "a2", "a", "", "1", D(3), D(5))
+    ledger.bust("v", "S", "b2", "b")
+    claimed = [ledger.claim("v", "S", key, "o") for key in ("a", "a2", "b", "b2")]
+    assert total(claimed) == (D(3), D(15), ZERO)
+    assert [ledger.owner("v", "S", key) for key in ("a", "a2", "b", "b2")] == ["o"] * 4
+
+
 def _report(exec_type: str, key: str, reference: str = "", qty: str = "1") -> ExecutionReport:
     return ExecutionReport(
         "X", "", "V", "", exec_type, "1", "S", "1", D(10), D(5), D(qty), D(5), None, None, key,
@@ -112,6 +123,14 @@ def test_a_reference_without_its_generation_s_fill_finds_the_owner_s_latest_of_t
     # One that is known by its very key, or has no generation, is taken as it is.
     assert ledger.report("v", "p", _report("G", "5/w", "4/a", "3")).qty == D(2)  # type: ignore[union-attr]
     assert ledger.report("v", "o", _report("H", "q", "a")) is None
+
+
+def test_a_bust_of_a_fill_that_no_generation_has_told_holds_for_the_key_that_it_names() -> None:
+    ledger = FillLedger()
+    assert ledger.report("v", "o", _report("F", "1/a")) is not None
+    for owner, name in (("o", "b"), ("p", "c")):
+        assert ledger.report("v", owner, _report("H", f"2/x{name}", f"2/{name}")) is None
+        assert ledger.report("v", owner, _report("F", f"2/{name}")) is None
 
 
 @pytest.mark.parametrize("odd", ["NaN", "sNaN", "-Infinity", "1E999999", "1E-999999"])
@@ -280,3 +299,45 @@ def test_a_report_said_twice_in_a_row_changes_nothing_the_second_time(reports: l
             order.heard(leg, report)
             states.append((leg.word, leg.cum_qty, leg.leaves_qty, order.status))
         assert states[0] == states[1]
+
+
+def test_a_claimed_fill_of_a_living_order_is_not_forgotten_with_those_of_closed_orders() -> None:
+    ledger = FillLedger(max_retired=2)
+    ledger.trade("v", "S", "a", "", "1", D(2), D(5))
+    assert ledger.claim("v", "S", "a", "living") is not None
+    for number in range(5):
+        ledger.trade("v", "S", str(number), f"o{number}", "1", D(1), D(1))
+        ledger.retire(f"o{number}")
+    assert ledger.trade("v", "S", "a", "living", "1", D(2), D(5)) is None, "the same fill counts again"
+
+
+def test_a_claimed_fill_is_the_order_s_in_a_loaded_ledger_too() -> None:
+
+    def told(kind: str, key: str, reference: str = "") -> ExecutionReport:
+        return ExecutionReport(
+            "X", "", "V", "", kind, "1", "S", "1", D(10), D(5), D(1), D(5), None, None, key,
+            reference_trade_key=reference,
+        )  # fmt: skip
+
+    results = []
+    for reload in (False, True):
+        ledger = FillLedger()
+        ledger.report("v", "", told("F", "1/a"))
+        ledger.claim("v", "S", "1/a", "o")
+        if reload:
+            dump = ledger.dump()
+            ledger = FillLedger()
+            ledger.load(*dump)
+        change = ledger.report("v", "o", told("H", "2/x", "2/a"))
+        results.append(None if change is None else change.qty)
+    assert results == [D(-1), D(-1)]
+
+
+def test_a_fill_whose_bust_or_correction_came_first_stays_while_its_order_lives() -> None:
+    ledger = FillLedger(max_retired=2)
+    ledger.correct("v", "S", "b", "a", "living", "1", D(3), D(5), D(0), "")
+    ledger.trade("v", "S", "a", "living", "1", D(2), D(5))
+    for number in range(5):
+        ledger.trade("v", "S", str(number), f"o{number}", "1", D(1), D(1))
+        ledger.retire(f"o{number}")
+    assert ledger.trade("v", "S", "a", "living", "1", D(2), D(5)) is None, "what was corrected counts again"

@@ -141,6 +141,18 @@ def test_a_batch_larger_than_a_segment_gets_one_of_its_size() -> None:
     assert open_log(disk.files()).last_lsn == 4
 
 
+def test_a_batch_larger_than_the_prepared_segment_takes_another_in_its_place() -> None:
+    disk = small_disk()
+    log = open_log(disk.files())
+    assert log.prepare_next_segment()
+    names = set(disk.contents(FOLDER))
+    log.append([Entry(16, "orders", 1, 1, bytes(MAX_PAYLOAD_BYTES))], log.last_stamp_ns)
+    assert set(disk.contents(FOLDER)) <= names | {segment_name(2)}
+    log.abandon()
+    assert [len(record.payload) for record in everything(disk.files())] == [0, MAX_PAYLOAD_BYTES]
+    assert open_log(disk.files()).last_lsn == 3
+
+
 def test_a_second_process_is_refused() -> None:
     disk = small_disk()
     log = open_log(disk.files())
@@ -285,6 +297,20 @@ def test_a_torn_tail_that_finds_no_room_is_a_full_disk_and_nothing_is_cut() -> N
     disk.files().remove(f"{FOLDER}/hog")
     log = open_log(disk.files())
     assert (log.recovery.last_lsn, log.recovery.torn_bytes) == (5, 300)
+
+
+def test_a_torn_tail_that_cannot_be_kept_for_another_reason_than_room_fails_the_start_and_nothing_is_cut() -> None:
+    disk = torn_on_a_full_disk(reserve_bytes=6000)
+    before = disk.contents(FOLDER)
+
+    def called(_name: str, path: str) -> Fault | None:
+        return Fault(errno.EIO) if "torn-" in path else None
+
+    with pytest.raises(LogFailed, match="opening the log"):
+        open_log(disk.files(called), reserve_bytes=6000)
+    assert disk.contents(FOLDER) == before
+    disk.process_died()
+    assert open_log(disk.files(), reserve_bytes=6000).recovery.torn_bytes == 300
 
 
 def test_a_disk_without_room_for_any_call_of_a_start_is_full_and_not_failed() -> None:

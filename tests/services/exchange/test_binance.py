@@ -176,6 +176,16 @@ def test_one_name_has_one_connection_and_is_locked_after_an_unclean_drop(world: 
     assert "35=A|" in RawClient(world).logon({"49": "FXR00001"})
 
 
+def test_whoever_has_not_logged_on_gets_no_news_and_no_leave(world: World) -> None:
+    client, silent = connect(world), RawClient(world)
+    world.ask("fault", kind="maintenance", scope="fix", ms=60_000)
+    world.pass_time(0.1)
+    world.core.stop(world.now)
+    world.pump()
+    assert b"35=B\x01" in client.wire and b"58=Server is shutting down.\x01" in client.wire
+    assert silent.wire == b""
+
+
 def test_logout_frees_the_name_at_once(world: World) -> None:
     client = connect(world)
     client.session.logout("bye", world.now)

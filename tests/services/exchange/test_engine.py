@@ -183,6 +183,14 @@ def test_refused_replacements(name: str, qty: str, price: str, refusal: Refusal)
     assert engine.check_replace(order, name, D(qty), D(price)) is refusal
 
 
+def test_an_order_that_only_makes_is_not_moved_to_where_it_would_take() -> None:
+    engine = make_engine()
+    order = placed(engine, "a", "1", "2", "90", post_only=True)
+    placed(engine, "m", "2", "1", "100", account="")
+    assert engine.check_replace(order, "a2", D(2), D(100)) is Refusal.WOULD_TAKE
+    assert engine.check_replace(order, "a2", D(2), D("99.99")) is None
+
+
 def test_open_orders_of_a_symbol_are_counted() -> None:
     engine = make_engine()
     for number in range(100):

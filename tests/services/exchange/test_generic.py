@@ -95,6 +95,19 @@ def test_replace_changes_terms_and_name(world: World) -> None:
     assert picked(by_old_name, 150, 41) == ("4", "b")
 
 
+def test_a_replacement_that_is_refused_says_why_and_leaves_the_order_as_it_was(world: World) -> None:
+    client = Client(world)
+    client.order("a", "1", "1", "900")
+    client.order("b", "1", "1", "800")
+    for fields, reason, text in (
+        ("11=b|38=2|44=901|", "6", "Duplicate order sent."),
+        ("11=c|38=2|44=901.001|", "99", "Filter failure: PRICE_FILTER"),
+    ):
+        (refused,) = client.send("G", f"41=a|55=BTCUSDT|54=1|40=2|{fields}")
+        assert picked(refused, 35, 434, 102, 39, 58) == ("9", "2", reason, "0", text)
+    assert picked(client.send("H", "11=a|55=BTCUSDT|54=1|")[0], 39, 11, 38, 44) == ("0", "a", "1", "900")
+
+
 def test_status_of_open_closed_and_unknown_orders(world: World) -> None:
     client = Client(world)
     client.order("a", "1", "1", "900")
@@ -412,6 +425,23 @@ def test_market_data_clients_are_named_told_and_taken_leave_of(world: World) -> 
     world.core.stop(world.now)
     world.pump()
     assert not feed.session.logged_on and b"58=The exchange is shutting down.\x01" in feed.wire
+
+
+def test_no_market_data_takes_a_number_behind_a_logout(world: World) -> None:
+    client, feed = Client(world), Client(world, "FIXRINGMD", "market_data")
+    client.order("a", "1", "1", "900")
+    feed.send("V", "262=r|263=1|264=1|267=2|269=0|269=2|146=1|55=BTCUSDT|")
+    # It answers nothing any more, so the exchange waits for its Logout(5) when the book moves.
+    world.clients.remove(feed)
+    world.core.stop(world.now)
+    world.turn()
+    number = world.core.gateways["market_data"].sessions()["FIXRINGMD"]["next_outbound"]
+    resting = world.core.venue.state.find("desk", "a")
+    assert resting is not None
+    world.core.venue.fill_late(resting, world.now)
+    world.pass_time(0.3)
+    assert world.exit is None
+    assert world.core.gateways["market_data"].sessions()["FIXRINGMD"]["next_outbound"] == number
 
 
 def test_market_data_is_never_sent_again(world: World) -> None:

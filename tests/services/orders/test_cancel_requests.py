@@ -169,6 +169,19 @@ def test_a_cancel_of_all_has_one_outcome_whatever_its_cancels_meet(ring: Ring) -
     assert [outcome for outcome in ring.outcomes() if outcome[0] == 2] == [(2, "accepted")]
 
 
+def test_a_cancel_of_all_that_is_accepted_while_its_strategy_is_away_is_told_when_it_comes_back_and_repeats_it(
+    ring: Ring,
+) -> None:
+    accepted(ring, 1)
+    ring.request(CancelAllRequest(0, 2))
+    ring.core.clients.lost(b"p")
+    ring.sent(ring.last(CancelOrder))
+    assert (2, "accepted") not in ring.outcomes()
+    ring.hello(peer=b"q")
+    ring.request(CancelAllRequest(0, 2), b"q")
+    assert ring.outcomes(b"q") == [(2, "accepted")]
+
+
 def test_the_accepted_are_remembered_within_bounds(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancel_requests, "ACCEPTED_COMMANDS", 2)
     for number in range(1, 5):

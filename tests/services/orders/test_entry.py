@@ -183,3 +183,20 @@ def test_a_refusal_that_finds_no_room_is_a_status_and_decided_when_it_is_repeate
     ring.journal_away = False
     ring.request(CancelRequest(0, 5, 900))
     assert ring.outcomes() == [(5, "refused")]
+
+
+def test_a_number_that_can_only_be_expired_waits_for_room_like_a_refusal(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted(ring, 10)
+    monkeypatch.setattr(links, "MAX_UNACKNOWLEDGED", 3)
+    ring.journal_away = True
+    for number in (11, 12, 13):
+        ring.request(CancelRequest(0, number, 900))
+    never_seen = NewOrderRequest(0, 5, "generic", "BTCUSDT", "1", "2", D(1), D(100))
+    ring.request(never_seen)
+    assert ring.clients[b"p"][-1] == StatusChanged("journal_away", 5, ring.epoch)
+    monkeypatch.undo()
+    ring.journal_away = False
+    ring.request(never_seen)
+    assert ring.outcomes()[-1] == (5, "expired")

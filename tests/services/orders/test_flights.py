@@ -38,6 +38,20 @@ def test_an_amendment_replaces_price_and_name(ring: Ring) -> None:
     assert (event.event, event.price, event.cl_ord_id) == ("replaced", D(101), amend.cl_ord_id)
 
 
+def test_an_amendment_that_is_numbered_after_its_deadline_is_expired_once_and_the_order_is_as_it_was(
+    ring: Ring,
+) -> None:
+    accepted(ring, 1)
+    ring.request(AmendRequest(0, 2, 1, price=D(101)))
+    amend = ring.last(AmendOrder)
+    ring.journal.stamp_ns = amend.deadline_ns + 1
+    ring.sent(amend)
+    assert ring.outcomes()[1:] == [(2, "expired")]
+    assert ring.events()[-1] == (1, "new", "NEW") and not ring.core.books.orders["s", 1].requests
+    ring.request(AmendRequest(0, 3, 1, price=D(102)))
+    assert ring.last(AmendOrder).number == 3
+
+
 def test_a_second_amendment_waits_for_the_first(ring: Ring) -> None:
     accepted(ring, 1)
     ring.request(AmendRequest(0, 2, 1, price=D(101)))

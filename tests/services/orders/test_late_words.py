@@ -82,6 +82,19 @@ def test_a_fill_that_rest_told_as_nobodys_is_told_once_when_the_orders_own_repor
     assert ring.core.books.positions["binance", "BTCUSDT"].quantity == D("0.5")
 
 
+def test_a_fill_that_came_without_its_order_s_name_waits_for_the_order_and_is_told_once(ring: Ring) -> None:
+    order = ring.new(1, "binance")
+    ring.told("binance", report(order, "F", "1", qty="0.5", key="5", cl_ord_id="", order_id="77"))
+    assert ring.core.books.positions["binance", "BTCUSDT"].quantity == D("0.5") and fills(ring) == []
+    rest(ring, RestOrder("BTCUSDT", "77", "", "1", "4", D(1), D(100), D("0.5")))
+    ring.sent(order)
+    for _ in range(2):
+        ring.report(order, "4", "4", order_id="77", cum_qty=D("0.5"))
+        assert fills(ring) == [("5", "0.5")]
+    assert ring.core.books.orders["s", 1].cum_qty == D("0.5")
+    assert ring.core.books.positions["binance", "BTCUSDT"].quantity == D("0.5")
+
+
 def test_a_correction_of_the_fee_alone_moves_the_fee_alone(ring: Ring) -> None:
     order = accepted(ring, 1)
     ring.report(order, "F", "1", qty="0.5", key="a", fee_qty=D("0.3"), fee_asset="USDT")
@@ -342,3 +355,23 @@ def test_a_full_page_of_trades_is_followed_by_the_next_before_the_gate_opens(
     ring.pass_time(100)
     assert ring.last(OpenGate).connection == ring.connections["binance"]
     assert ring.core.books.orders["s", 1].cum_qty == D("0.3")
+
+
+def test_a_negative_order_qty_leaves_the_orders_quantity(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.report(order, "D", "0", order_qty=D(-5))
+    assert ring.core.books.orders["s", 1].leaves_qty == D(1)
+
+
+@pytest.mark.parametrize("named", ["", "gui"])
+def test_an_unnamed_fill_over_fix_holds_back_the_proof_of_absence(ring: Ring, named: str) -> None:
+    order = ring.new(1, "binance")
+    ring.sent(order)
+    ring.told("binance", report(order, "F", "1", qty="0.5", key="7", cl_ord_id=named, order_id="X1"))
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.pass_time(15_000)
+    lsn, now = ring.core.books.lsn, ring.journal.stamp_ns
+    ring.answers(venue="binance", ask=Ask("binance", 900, "trades", "BTCUSDT", asked_lsn=lsn), venue_ns=now)
+    ask = Ask("binance", 902, "order", "BTCUSDT", order.cl_ord_id, asked_lsn=ring.core.books.lsn)
+    ring.answers(venue="binance", ask=ask, not_found=True, venue_ns=now)
+    assert ring.core.books.orders["s", 1].status.value == ("VOID" if named else "UNKNOWN")

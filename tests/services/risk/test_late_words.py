@@ -262,3 +262,10 @@ def test_only_risks_own_hashes_are_compared_and_only_while_it_can(monkeypatch: p
     assert rig.core.status(rig.now)["hash_mismatches"] == 0
     rig.record(Kind.STATE_HASH, StateHash("risk", last, b"\0" * 8))
     assert rig.core.status(rig.now)["hash_mismatches"] == 1
+
+
+def test_a_negative_order_qty_of_the_venue_does_not_free_what_the_order_may_still_do() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "5"))
+    rig.inbound(report(order, "D", "0", qty="-5"))
+    assert rig.worst()[0] == 5

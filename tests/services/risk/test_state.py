@@ -55,6 +55,16 @@ def test_a_fill_moves_from_what_is_open_to_what_is_held() -> None:
     assert rig.worst() == (D(0), D(0), D(5))
 
 
+def test_a_negative_quantity_that_the_venue_tells_of_one_order_takes_nothing_off_the_others() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "5"))
+    rig.send(rig.orders.new("1", "2"))
+    rig.inbound(report(order, "D", "0", qty="-5"))
+    assert rig.worst()[0] >= 2 and rig.state.exposure.open_orders == {"alpha": 2}
+    rig.inbound(report(order, "4"))
+    assert rig.worst() == (D(2), D(0), D(0)) and rig.state.exposure.open_orders == {"alpha": 1}
+
+
 def test_a_fee_in_the_base_asset_is_taken_off_the_position() -> None:
     rig = Rig()
     order = rig.send(rig.orders.new("1", "5"))
@@ -188,6 +198,15 @@ def test_a_rejected_message_ends_its_order_unless_its_outcome_is_unknown() -> No
     assert rig.worst("binance")[0] == 5
     rig.inbound(RequestRejected(5, order.attempt, order.cl_ord_id, -1013, "filter"), venue="binance")
     assert rig.worst("binance")[0] == 0
+
+
+def test_a_rejected_message_that_is_known_by_the_orders_name_alone_ends_its_order() -> None:
+    rig = Rig()
+    order = sent(rig, rig.orders.new("1", "5"))
+    rig.inbound(RequestRejected(5, None, "another", 3, "no such symbol"))
+    assert rig.worst()[0] == 5
+    rig.inbound(RequestRejected(5, None, order.cl_ord_id, 3, "no such symbol"))
+    assert rig.worst()[0] == 0 and not rig.state.exposure.open_orders.get("alpha")
 
 
 def test_a_rejection_with_an_unknown_outcome_is_no_rejection() -> None:

@@ -57,6 +57,18 @@ def test_a_connection_that_closes_as_the_journal_goes_ends_for_its_first_reason(
     assert [n.fields["text"] for n in world.notes if n.event == "disconnected"] == ["logout_complete: bye"]
 
 
+def test_a_transport_that_was_given_up_and_comes_all_the_same_is_not_logged_on(world: World) -> None:
+    world.ready()
+    given_up = world.connects[-1]
+    world.cut()
+    before = list(world.venue.wire)
+    world.core.connected(given_up, world.now)
+    world.settle()
+    assert world.venue.wire == before and states(world)[-1] is SessionState.DISCONNECTED
+    world.advance(5000)
+    assert world.connects[-1] != given_up and states(world)[-1] is SessionState.CAUGHT_UP
+
+
 def test_back_off_stays_within_the_venues_connect_limit(tmp_path: Path) -> None:
     world = World(OsFiles(), generic_config(str(tmp_path), connects=5, connects_window_ms=30_000))
     world.reachable = False

@@ -145,6 +145,15 @@ def test_a_stop_logs_out_and_withdraws_what_did_not_leave(world: World) -> None:
     assert [p.reason for p in withdrawn] == [Reason.SHUTDOWN]
 
 
+def test_a_stop_before_the_journal_has_answered_ends_at_once_and_leaves_no_trace(world: World) -> None:
+    world.journal.dead = True
+    world.start()
+    world.core.stop(world.now)
+    world.settle()
+    assert world.exit is not None and (world.exit.status, world.exit.text) == (0, "stopped before it was live")
+    assert world.connects == [] and world.journal.records == []
+
+
 def test_a_second_epoch_of_the_name_ends_this_process(world: World) -> None:
     world.ready()
     world.journal.epochs[world.core.name] += 1

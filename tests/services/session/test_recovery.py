@@ -6,14 +6,26 @@ import tempfile
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.actor.snapshots import StateDiffers
+from common.fix.session_types import SequencePolicy
 from common.fix.wire import split
 from common.journal.files import OsFiles
-from common.messages import Inbound, Kind, NewOrder, Outbound, Payload, SessionChanged, SessionState, Withdrawn
+from common.messages import (
+    Inbound,
+    Kind,
+    NewOrder,
+    Outbound,
+    Payload,
+    SessionChanged,
+    SessionState,
+    Withdrawn,
+    encode,
+)
 from common.venues.registry import find_dialect
 from services.session.hand_over import HandOvers, begins, complete
 from services.session.make_snapshot import Checked
@@ -170,6 +182,24 @@ def test_no_snapshot_is_made_of_numbers_that_the_session_did_not_have(tmp_path: 
         for record in records:
             if record.kind != Kind.OUTBOUND or b"\x0135=D\x01" not in record.payload:
                 checked.apply(record)
+
+
+def test_a_connection_that_resets_the_numbers_begins_a_generation_with_both_at_1(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path), sequence_policy=SequencePolicy.RESET))
+    world.ready()
+    world.command(world.new_order(1))
+    world.cut()
+    world.advance(5000)
+    assert world.core.history.generation == 2
+    assert facts(refold(world)) == facts(world.core.folded)
+    checked = Checked(Folded(world.core.name, world.config.venue, world.dialect))
+    with pytest.raises(StateDiffers, match="says generation 2 next out 2 in 1, and the fold has .* next out 1 in 1"):
+        for record in world.journal.records:
+            told = decode_payload(record.payload) if record.kind == Kind.SESSION else None
+            if isinstance(told, SessionChanged) and (told.generation, told.state) == (2, SessionState.CONNECTING):
+                altered = encode(msgspec.structs.replace(told, next_outbound=2))
+                record = msgspec.structs.replace(record, payload=altered)
+            checked.apply(record)
 
 
 def test_a_snapshot_goes_on_where_it_stands(tmp_path: Path) -> None:
