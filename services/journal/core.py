@@ -124,6 +124,7 @@ class JournalCore(Core):
         self._held_boot_ns = 0
         self._acks_boot_ns = 0
         self._low_disk = 0
+        self._level_changed = False
         self._full = False
         self._batches = 0
         self._free_bytes = 0
@@ -222,7 +223,9 @@ class JournalCore(Core):
             self._publish_held()
         if self._held_acks and now.boot_ns >= self._acks_boot_ns + HOLD_ACKS_NS:
             self._send_held_acks()
-        if now.boot_ns >= self._recorded_boot_ns + TICK_NS:
+        if self._level_changed or now.boot_ns >= self._recorded_boot_ns + TICK_NS:
+            # A new level is told at once: where records never cease there is no other tick.
+            self._level_changed = False
             self._batch.own(log.own_entry(TICK, bytes([self._low_disk])))
             self._recorded_boot_ns = now.boot_ns
         try:
@@ -238,7 +241,7 @@ class JournalCore(Core):
         """The next tick, mark or look at the disk; at once where refills wait."""
         if self._log is None:
             return None
-        if self._reads:
+        if self._reads or self._level_changed:
             return self._boot_base_ns
         due = min(self._recorded_boot_ns + TICK_NS, self._marked_boot_ns + MARK_NS, self._room_boot_ns + ROOM_NS)
         if self._held_blocks:
@@ -448,6 +451,7 @@ class JournalCore(Core):
         low = int(not ahead or self._free_bytes < self._settings.low_disk_bytes)
         if low != self._low_disk:
             self._low_disk = low
+            self._level_changed = True
             level = "warning" if low else "info"
             self.note(level, "low_disk" if low else "room_again", free_bytes=self._free_bytes, room=log.room_bytes)
 

@@ -351,6 +351,21 @@ def test_low_disk_is_announced_in_acknowledgements_and_ticks_and_taken_back() ->
     assert ticks[-1] == b"\1"
 
 
+def test_a_level_is_told_at_once_though_records_never_cease() -> None:
+    life = Life(Disk(capacity_bytes=400_000), low_disk_bytes=100_000)
+    granted = life.grant()
+    other = life.disk.files()
+    other.write_at(other.create(f"{FOLDER}/hog"), bytes(200_000), 0)
+    told: list[bytes] = []
+    for number in range(1, 40):
+        if number == 20:
+            other.remove(f"{FOLDER}/hog")
+        life.turn(append(granted, number, b"a"))
+        life.wait(50)
+    told += [record.payload for record in life.records() if record.kind == TICK]
+    assert told == [b"\1", b"\0"]
+
+
 def test_room_that_was_used_up_is_looked_after_at_once() -> None:
     life = Life(Disk(), segment_bytes=1 << 14)
     granted = life.grant()
