@@ -105,4 +105,9 @@ REGRESSIONS = (
         Case(4539, 2000), "core-raised",
         "An exchange whose answer was slow, and then stalled, looked at it all the time: the simulated exchange's bug.",
     ),
+    Regression(
+        Case(6921, 2000), "ack-is-durable",
+        "The witness forgot, with a power loss, what stood synced in a segment whose name was not durable yet: the"
+        " checker's bug.",
+    ),
 )  # fmt: skip

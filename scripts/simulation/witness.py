@@ -26,11 +26,12 @@ class DurableRecord(NamedTuple):
 
 
 class _Written:
-    """The bytes of one file as they were written, and how far they were read as frames."""
+    """The bytes of one file as they were written, how far they were read as frames, and how far they are durable."""
 
     def __init__(self) -> None:
         self.data = bytearray()
         self.read_to = 0
+        self.synced_to = 0
 
     def write(self, data: bytes, offset: int) -> None:
         if offset > len(self.data):
@@ -92,12 +93,13 @@ class _Watcher:
         if written is not None:
             del written.data[size:]
             written.read_to = min(written.read_to, size)
+            written.synced_to = min(written.synced_to, size)
 
     def forget_unsynced(self, path: str) -> None:
         """A sync failed: the pages are clean now and were not written."""
         written = self._files.get(path)
         if written is not None:
-            del written.data[written.read_to :]
+            del written.data[max(written.read_to, written.synced_to) :]
 
     def crashed(self) -> None:
         """The host went down: what was not synced is not known any more."""
@@ -140,7 +142,10 @@ class Witness(_Watcher):
     def synced(self, path: str) -> None:
         """A sync of the file returned without an error. A file without its final name holds nothing yet."""
         written = self._files.get(path)
-        if written is None or not path.endswith(SEGMENT_SUFFIX) or path in self._names_unsynced:
+        if written is None:
+            return
+        written.synced_to = len(written.data)
+        if not path.endswith(SEGMENT_SUFFIX) or path in self._names_unsynced:
             return
         for found in written.frames():
             self._take(found)
