@@ -81,7 +81,7 @@ class LogView:
             case Refused(command=QueryOrder() as query):
                 self._hear(record, (query.venue, query.cl_ord_id))
             case SessionChanged(state=SessionState.CAUGHT_UP):
-                self._caught_up[payload.session, payload.connection] = record.lsn
+                self._caught_up.setdefault((payload.session, payload.connection), record.lsn)
 
     def unheard(self, venue: str, connection: int) -> list[Name] | None:
         """The orders, open or unknown when this connection had caught up, of which nothing was heard since; None where

@@ -110,4 +110,8 @@ REGRESSIONS = (
         "The witness forgot, with a power loss, what stood synced in a segment whose name was not durable yet: the"
         " checker's bug.",
     ),
+    Regression(
+        Case(8483, 2000), "gate-reconciled",
+        "A session's step that an emergency file handed over a second time was taken for a new one: the checker's bug.",
+    ),
 )  # fmt: skip
