@@ -8,12 +8,10 @@ import pytest
 from scripts.simulation.coverage import measure_rest
 
 NEITHER_AT_MOST = {
-    "common": 2,
-    "common/journal": 2,
-    "services/exchange": 5,
-    "services/orders": 14,
-    "services/risk": 4,
-    "services/session": 4,
+    "services/exchange": 2,
+    "services/orders": 9,
+    "services/risk": 3,
+    "services/session": 2,
 }
 """Branches that neither takes, by folder, not by file: code moves between files. Lower a number when it falls."""
 
