@@ -1,5 +1,6 @@
 """From the configuration to a shell: what the `__main__` of every actor has in common."""
 
+import argparse
 import ssl
 import sys
 from collections.abc import Callable
@@ -65,6 +66,16 @@ def target_fix(shell: Shell, name: str, fix: FixConfig, config: Config) -> None:
     """Declare the venue's hosts as the target `name`, with their TLS."""
     context, server_name = client_tls(fix.tls, config)
     shell.target(name, fix.hosts, context, server_name)
+
+
+def venue_argument(doc: str | None) -> str:
+    """The venue of an actor's command line, `--venue NAME`; `doc` is what its help says. Raises SystemExit (2).
+
+    With the standard library's parser: it is loaded already, and every actor's start is somebody's outage.
+    """
+    parser = argparse.ArgumentParser(description=doc)
+    parser.add_argument("--venue", required=True, help="the name of the venue's file in the configuration")
+    return str(parser.parse_args().venue)
 
 
 def run_actor(build: Callable[[Config], Shell]) -> int:

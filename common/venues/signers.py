@@ -2,10 +2,10 @@
 
 import base64
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 class BadKey(ValueError):
@@ -13,8 +13,13 @@ class BadKey(ValueError):
 
 
 @lru_cache(maxsize=16)
-def ed25519_key(pem: bytes) -> Ed25519PrivateKey:
+def ed25519_key(pem: bytes) -> "Ed25519PrivateKey":
     """The key in an unencrypted PEM file's bytes. Raises BadKey."""
+    # Loaded at the first Logon(A): most actors of a stack know the venues' dialects and sign nothing.
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

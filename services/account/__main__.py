@@ -1,10 +1,10 @@
 """`python -P -m services.account --venue NAME`: the REST side of one venue."""
 
-import argparse
 import sys
+from functools import partial
 
 from common.actor.shell import Shell
-from common.actor.start import connect_journal, run_actor, shell_for
+from common.actor.start import connect_journal, run_actor, shell_for, venue_argument
 from common.config import Config, ConfigError
 from common.journal import OsFiles
 from common.latch import Latch
@@ -14,7 +14,7 @@ from services.account.core import AccountCore, AccountSettings
 from services.account.rest import Rest, RestSettings, binance_api
 
 
-def build(config: Config, name: str) -> Shell:
+def build(name: str, config: Config) -> Shell:
     """The account of one venue with its links and its worker."""
     venue = config.venues.get(name)
     if venue is None or venue.rest is None or venue.credentials is None:
@@ -40,7 +40,4 @@ def build(config: Config, name: str) -> Shell:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--venue", required=True)
-    venue_name = parser.parse_args().venue
-    sys.exit(run_actor(lambda config: build(config, venue_name)))
+    sys.exit(run_actor(partial(build, venue_argument(__doc__))))

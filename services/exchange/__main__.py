@@ -4,12 +4,11 @@ import sys
 from functools import partial
 from urllib.parse import urlsplit
 
-import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from common.actor.shell import Shell
-from common.actor.start import run_actor, server_tls, shell_for
+from common.actor.start import run_actor, server_tls, shell_for, venue_argument
 from common.config import Config, ConfigError, SimulatedConfig, VenueConfig
 from common.journal.files import OsFiles
 from services.exchange.core import ExchangeCore
@@ -96,12 +95,5 @@ def build(name: str, config: Config) -> Shell:
     return shell
 
 
-@click.command()
-@click.option("--venue", required=True, help="The name of the venue's file in the configuration.")
-def main(venue: str) -> None:
-    """Run the simulated exchange behind VENUE."""
-    sys.exit(run_actor(partial(build, venue)))
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(run_actor(partial(build, venue_argument(__doc__))))

@@ -4,10 +4,8 @@ import sys
 import time
 from functools import partial
 
-import click
-
 from common.actor.shell import Shell
-from common.actor.start import run_actor, shell_for, target_fix
+from common.actor.start import run_actor, shell_for, target_fix, venue_argument
 from common.config import Config, ConfigError
 from common.venues.credentials import read_credentials
 from common.venues.registry import find_dialect
@@ -47,12 +45,5 @@ def build(name: str, config: Config) -> Shell:
     return shell
 
 
-@click.command()
-@click.option("--venue", required=True, help="The name of the venue's file in the configuration.")
-def main(venue: str) -> None:
-    """Run the market data session of VENUE."""
-    sys.exit(run_actor(partial(build, venue)))
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(run_actor(partial(build, venue_argument(__doc__))))

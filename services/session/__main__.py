@@ -4,10 +4,8 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-import click
-
 from common.actor.shell import Shell
-from common.actor.start import connect_journal, run_actor, shell_for, target_fix
+from common.actor.start import connect_journal, run_actor, shell_for, target_fix, venue_argument
 from common.config import Config, ConfigError
 from common.fix.session_types import SequencePolicy
 from common.journal import OsFiles, Reader
@@ -80,12 +78,5 @@ def build(name: str, config: Config) -> Shell:
     return shell
 
 
-@click.command()
-@click.option("--venue", required=True, help="The name of the venue's file in the configuration.")
-def main(venue: str) -> None:
-    """Run the order entry session of VENUE."""
-    sys.exit(run_actor(partial(build, venue)))
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(run_actor(partial(build, venue_argument(__doc__))))

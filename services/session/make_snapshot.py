@@ -4,9 +4,8 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-import click
-
 from common.actor.snapshots import StateDiffers, load_newest, run_snapshot_program
+from common.actor.start import venue_argument
 from common.config import Config
 from common.journal import Reader
 from common.journal.frames import Record
@@ -51,16 +50,14 @@ class Checked:
         self._folded.apply(record)
 
 
-@click.command()
-@click.option("--venue", required=True, help="The name of the venue's file in the configuration.")
-def main(venue: str) -> None:
-    """Make one snapshot of the session of VENUE."""
+def main(venue: str) -> int:
+    """Make one snapshot of the session of `venue`; returns the exit status."""
 
     def newest(config: Config) -> Checked:
         return Checked(newest_folded(venue, config))
 
-    sys.exit(run_snapshot_program(f"session@{venue}", partial(loader, venue), newest))
+    return run_snapshot_program(f"session@{venue}", partial(loader, venue), newest)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(venue_argument(__doc__)))
