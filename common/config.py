@@ -559,12 +559,14 @@ class Kind(StrEnum):
 
 
 class Actor(typing.NamedTuple):
-    """One process of the stack: its name everywhere, its supervisor, and `python -P -m MODULE ARGUMENTS`."""
+    """One process of the stack: its name everywhere, its supervisor, and `python -P -m MODULE ARGUMENTS`. One that
+    `may_wait` is of no use before the others are up."""
 
     name: str
     kind: Kind
     module: str
     arguments: tuple[str, ...] = ()
+    may_wait: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -604,7 +606,7 @@ class Config:
             if venue.environment is Environment.SIMULATED:
                 yield Actor(f"exchange@{name}", Kind.EXCHANGES, "services.exchange", ("--venue", name))
         yield Actor("journal", Kind.JOURNAL, "services.journal")
-        yield Actor("snapshots", Kind.JOURNAL, "services.snapshots")
+        yield Actor("snapshots", Kind.JOURNAL, "services.snapshots", may_wait=True)
         yield Actor("orders", Kind.ORDERS, "services.orders")
         yield Actor("risk", Kind.RISK, "services.risk")
         for name in self.venues:
@@ -614,7 +616,7 @@ class Config:
             if venue.rest is not None:
                 yield Actor(f"account@{name}", Kind.ACCOUNTS, "services.account", ("--venue", name))
         for name in self.strategies:
-            yield Actor(f"strategy@{name}", Kind.STRATEGIES, "services.strategies", ("--name", name))
+            yield Actor(f"strategy@{name}", Kind.STRATEGIES, "services.strategies", ("--name", name), may_wait=True)
 
     def endpoint(self, link: str) -> str:
         """The ZeroMQ address of one link, bound and connected to alike.

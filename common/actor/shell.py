@@ -9,7 +9,6 @@ Exit status: what the core's `Exit` says; 1 when another process holds the actor
 log cannot be read.
 """
 
-import fcntl
 import gc
 import os
 import queue
@@ -45,6 +44,7 @@ from common.actor.core import (
 )
 from common.actor.curve import Curve
 from common.actor.logs import ActorLog
+from common.actor.process import read_clocks, take_lock
 from common.actor.tcp import Connection, ConnectionLost, Endpoint, Listener, Phase, listen, prepare
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
@@ -67,8 +67,6 @@ GC_THRESHOLDS = (100_000, 20, 50)
 """Messages are Structs outside the collector's reach and cores hold few cycles: the default of 700 only adds pauses."""
 
 KEPT_GARBAGE = 8
-LOCK_TRIES = 5
-LOCK_RETRY_S = 0.01
 GARBAGE_BYTES = 256
 RUN_MESSAGES = 64
 """So many messages go out as one at most."""
@@ -81,33 +79,6 @@ CONTROL = "control"
 
 LogReader = Callable[[int, int, int], Sequence[Record]]
 """(from_lsn, upto_lsn, max_bytes) -> records; the journal's files are its business."""
-
-
-class AlreadyRunning(Exception):
-    """Another process holds this actor's lock. The text names the file and the process."""
-
-
-def read_clocks() -> Instant:
-    """Both clocks, now."""
-    return Instant(time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
-
-
-def take_lock(run_folder: Path, actor: str) -> int:
-    """Take the actor's exclusive lock before anything is bound, and keep it for life (the descriptor is returned).
-
-    A second `bind` on an ipc path steals the endpoint with no error, so this lock is what makes an actor single.
-    Raises AlreadyRunning.
-    """
-    run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = run_folder / f"{actor}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if not _flock(descriptor):
-        holder = os.read(descriptor, 32).decode(errors="replace").strip()
-        os.close(descriptor)
-        raise AlreadyRunning(f"{actor} is running already (process {holder}, lock {path}); stop that one first")
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
 
 
 def runs(effects: Iterable[Effect]) -> Iterator[list[Effect]]:
@@ -128,18 +99,6 @@ def _same_way(first: Effect, second: Effect) -> bool:
     return (
         isinstance(first, Send) and isinstance(second, Send) and first.link == second.link and first.peer == second.peer
     )
-
-
-def _flock(descriptor: int) -> bool:
-    """Lock it for this process alone. Somebody who merely looks whether it is held holds it for an instant himself."""
-    for _ in range(LOCK_TRIES):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(LOCK_RETRY_S)
-        else:
-            return True
-    return False
 
 
 class _Link:
@@ -310,6 +269,7 @@ class Shell:
             self._settle()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
+            gc.enable()
             while self._exit is None:
                 self._turn()
         except Exception:

@@ -7,6 +7,7 @@ It says which of those load: only on these may anybody rely who drops the log be
 the programs one after the other; the live actors have no part in it.
 """
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -199,6 +200,8 @@ def run_snapshot_program(
     `loader` gives what makes a state of a snapshot's bytes. `upto_lsn` makes durable what the actor keeps beside its
     snapshots, and says how far that goes: no snapshot goes further.
     """
+    gc.freeze()
+    gc.enable()
     try:
         config = load()
         beside = None if upto_lsn is None else upto_lsn(config)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from common.actor.core import Core
 from common.actor.curve import Curve
 from common.actor.logs import ActorLog
-from common.actor.shell import AlreadyRunning, Shell
+from common.actor.process import AlreadyRunning
+from common.actor.shell import Shell
 from common.config import Config, ConfigError, FixConfig, TlsConfig, load
 from common.exit_status import ExitStatus
 from common.messages import JournalAnswer

@@ -2,7 +2,7 @@
 
 import sys
 
-from common.actor.shell import AlreadyRunning
+from common.actor.process import AlreadyRunning
 from common.config import ConfigError, Kind, load
 from common.exit_status import ExitStatus
 from services.supervisor.shell import Supervisor

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import gc
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import msgspec
 import orjson
@@ -16,12 +18,11 @@ import zmq
 
 from common import first_start
 from common.actor.control import ask_all
-from common.actor.shell import AlreadyRunning, read_clocks, take_lock
+from common.actor.process import AlreadyRunning, read_clocks, take_lock
 from common.config import Config, Kind
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
 from common.messages import UNDECODABLE, ControlAnswer, ControlRequest, encode
-from services.supervisor.announcer import Announcer
 from services.supervisor.core import (
     Effect,
     Finish,
@@ -33,6 +34,9 @@ from services.supervisor.core import (
     SupervisorCore,
 )
 from services.supervisor.processes import Runner, is_gone, lock_name, spawn
+
+if TYPE_CHECKING:
+    from services.supervisor.announcer import Announcer
 
 # A stack that is stopping holds its locks for up to 4 s: a start right behind it waits.
 LOCK_WAIT_S = 6.0
@@ -53,7 +57,7 @@ class Supervisor:
     def __init__(self, config: Config, kind: Kind) -> None:
         """Takes the kind's lock, waiting a while for a stack that is just stopping. Raises AlreadyRunning."""
         self.config = config
-        self.core = SupervisorCore(kind, config.actors(kind))
+        self.core = SupervisorCore(kind, config.actors(kind), read_clocks())
         self._run_folder = config.paths.run
         self._lock = _wait_for_lock(self._run_folder, lock_name(kind))
         self._refused_marker = self._run_folder / "journal.refused"
@@ -81,9 +85,14 @@ class Supervisor:
         if self.core.kind is Kind.JOURNAL:
             self._refused_marker.unlink(missing_ok=True)
         if self.core.kind is Kind.STRATEGIES:
-            # The line that is started last and has the least to say tells how the whole stack is doing.
+            # The line that is started last and has the least to say tells how the whole stack is doing. It reads the
+            # journal; the others start sooner without what that takes.
+            from services.supervisor.announcer import Announcer
+
             self._announcer = Announcer(self.config, _say)
             self._announcer.start()
+        gc.freeze()
+        gc.enable()
         try:
             while not self._finished:
                 self._turn()

@@ -7,7 +7,8 @@ import msgspec
 
 from common.actor.core import Call, Close, Core, Exit, Note, ReadLog, Send, Write
 from common.actor.logs import ActorLog
-from common.actor.shell import AlreadyRunning, Shell
+from common.actor.process import AlreadyRunning
+from common.actor.shell import Shell
 from common.instant import Instant
 from common.journal.errors import Gone
 from common.journal.frames import Record, parse

@@ -10,6 +10,7 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from services.supervisor.core import (
     CRASHES,
     INTEGRITY_WINDOW_S,
+    LATER_MS,
     QUICK_MS,
     SLOWEST_MS,
     STAGES,
@@ -28,8 +29,9 @@ class Bench:
     """A core with a clock of its own, and processes that exist by saying so."""
 
     def __init__(self, kind: Kind = Kind.SESSIONS, *names: str) -> None:
-        self.core = SupervisorCore(kind, [Actor(name, kind, "some.module") for name in names or ("session@generic",)])
         self.now = Instant(0, 1_000 * NS_PER_S)
+        actors = [Actor(name, kind, "some.module") for name in names or ("session@generic",)]
+        self.core = SupervisorCore(kind, actors, self.now)
         self.next_pid = 100
         self.said: list[str] = []
         self.signals: list[tuple[str, int]] = []
@@ -234,8 +236,23 @@ def test_nothing_is_started_while_stopping() -> None:
     assert bench.finished
 
 
+def test_what_may_wait_is_started_after_the_rest() -> None:
+    now = Instant(0, 1_000 * NS_PER_S)
+    actors = [Actor("snapshots", Kind.JOURNAL, "m", may_wait=True), Actor("journal", Kind.JOURNAL, "m")]
+    core = SupervisorCore(Kind.JOURNAL, actors, now)
+    core.timer(now)
+    assert core.effects == [Spawn("journal")]
+    core.effects.clear()
+    due = now.boot_ns + LATER_MS * NS_PER_MS
+    assert core.next_deadline_ns() == due
+    core.timer(Instant(0, due - 1))
+    assert core.effects == []
+    core.timer(Instant(0, due))
+    assert core.effects == [Spawn("snapshots")]
+
+
 def test_a_supervisor_without_children_ends_at_once_when_its_turn_comes() -> None:
-    core = SupervisorCore(Kind.ACCOUNTS, [])
+    core = SupervisorCore(Kind.ACCOUNTS, [], Instant(0, 0))
     core.stop(Instant(0, 0))
     core.turn_came(Instant(0, 0))
     assert core.effects == [Finish()]
