@@ -558,15 +558,25 @@ class Kind(StrEnum):
     STRATEGIES = "strategies"
 
 
+SECOND_MS = 400
+LAST_MS = 1_000
+"""A stack sends no order before the wait after a restart is over, and that begins when the journal, orders and risk are
+up: they come first, and so do the simulated exchanges, since who dials one that is not there yet waits before the next
+try. What is needed at its end comes next, so that few processors start less at once; what trades comes last.
+"""
+
+
 class Actor(typing.NamedTuple):
-    """One process of the stack: its name everywhere, its supervisor, and `python -P -m MODULE ARGUMENTS`. One that
-    `may_wait` is of no use before the others are up."""
+    """One process of the stack: its name everywhere, its supervisor, and `python -P -m MODULE ARGUMENTS`.
+
+    `first_start_ms`: how long its first start waits for those whose start everything else waits for.
+    """
 
     name: str
     kind: Kind
     module: str
     arguments: tuple[str, ...] = ()
-    may_wait: bool = False
+    first_start_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -606,17 +616,17 @@ class Config:
             if venue.environment is Environment.SIMULATED:
                 yield Actor(f"exchange@{name}", Kind.EXCHANGES, "services.exchange", ("--venue", name))
         yield Actor("journal", Kind.JOURNAL, "services.journal")
-        yield Actor("snapshots", Kind.JOURNAL, "services.snapshots", may_wait=True)
+        yield Actor("snapshots", Kind.JOURNAL, "services.snapshots", (), LAST_MS)
         yield Actor("orders", Kind.ORDERS, "services.orders")
         yield Actor("risk", Kind.RISK, "services.risk")
         for name in self.venues:
-            yield Actor(f"session@{name}", Kind.SESSIONS, "services.session", ("--venue", name))
-            yield Actor(f"marketdata@{name}", Kind.SESSIONS, "services.marketdata", ("--venue", name))
+            yield Actor(f"session@{name}", Kind.SESSIONS, "services.session", ("--venue", name), SECOND_MS)
+            yield Actor(f"marketdata@{name}", Kind.SESSIONS, "services.marketdata", ("--venue", name), SECOND_MS)
         for name, venue in self.venues.items():
             if venue.rest is not None:
-                yield Actor(f"account@{name}", Kind.ACCOUNTS, "services.account", ("--venue", name))
+                yield Actor(f"account@{name}", Kind.ACCOUNTS, "services.account", ("--venue", name), SECOND_MS)
         for name in self.strategies:
-            yield Actor(f"strategy@{name}", Kind.STRATEGIES, "services.strategies", ("--name", name), may_wait=True)
+            yield Actor(f"strategy@{name}", Kind.STRATEGIES, "services.strategies", ("--name", name), LAST_MS)
 
     def endpoint(self, link: str) -> str:
         """The ZeroMQ address of one link, bound and connected to alike.

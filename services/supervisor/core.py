@@ -2,8 +2,7 @@
 
 Rules, with the reason for each:
 
-- What nothing waits for in the first second of a stack is started `LATER_MS` after the rest: no order is sent before
-  the wait after a restart is over, and what sends them has the processors until then.
+- Its first start waits as long as its actor says, so that a stack's few processors start first what all wait for.
 - A child that served is restarted at once (`QUICK_MS`), so that a kill costs as little as it can. One that dies before
   it serves is restarted with doubling delays up to `SLOWEST_MS`; `STEADY_S` of life forgives what was before.
 - `CRASHES` crashes within `CRASH_WINDOW_S` seconds are a loop: this child is halted and said so, the others go on. A
@@ -27,7 +26,6 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 
 QUICK_MS = 20
 SLOWEST_MS = 5_000
-LATER_MS = 1_000
 STEADY_S = 30
 CRASHES = 10
 CRASH_WINDOW_S = 60
@@ -138,11 +136,10 @@ class SupervisorCore:
     """The children of one kind. Inputs are the methods, outputs the `effects`, which the caller takes and clears."""
 
     def __init__(self, kind: Kind, actors: Iterable[Actor], now: Instant) -> None:
-        """`actors` are the kind's, to be started now, those that may wait a little later; none at all is fine."""
+        """`actors` are the kind's, to be started from now on; none at all is fine."""
         self.kind = kind
         self.stage = STAGES[kind]
-        later_ns = now.boot_ns + LATER_MS * NS_PER_MS
-        self.children = {a.name: Child(a, start_ns=later_ns if a.may_wait else now.boot_ns) for a in actors}
+        self.children = {a.name: Child(a, now.boot_ns + a.first_start_ms * NS_PER_MS) for a in actors}
         self.effects: list[Effect] = []
         self._stop_ns: int | None = None
         self._term_sent = False

@@ -10,7 +10,6 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from services.supervisor.core import (
     CRASHES,
     INTEGRITY_WINDOW_S,
-    LATER_MS,
     QUICK_MS,
     SLOWEST_MS,
     STAGES,
@@ -236,14 +235,14 @@ def test_nothing_is_started_while_stopping() -> None:
     assert bench.finished
 
 
-def test_what_may_wait_is_started_after_the_rest() -> None:
+def test_a_first_start_waits_as_long_as_its_actor_says() -> None:
     now = Instant(0, 1_000 * NS_PER_S)
-    actors = [Actor("snapshots", Kind.JOURNAL, "m", may_wait=True), Actor("journal", Kind.JOURNAL, "m")]
+    actors = [Actor("snapshots", Kind.JOURNAL, "m", (), 400), Actor("journal", Kind.JOURNAL, "m")]
     core = SupervisorCore(Kind.JOURNAL, actors, now)
     core.timer(now)
     assert core.effects == [Spawn("journal")]
     core.effects.clear()
-    due = now.boot_ns + LATER_MS * NS_PER_MS
+    due = now.boot_ns + 400 * NS_PER_MS
     assert core.next_deadline_ns() == due
     core.timer(Instant(0, due - 1))
     assert core.effects == []
