@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -258,9 +259,11 @@ def test_a_read_that_fails_is_one_line_and_status_7(
 
 
 def command(*arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
-    """`fixring journal` as a process of its own."""
+    """`fixring journal` as a process of its own, that hears Ctrl-C even where these tests run as somebody's background
+    job and ignore it."""
     program = [sys.executable, "-P", "-m", "scripts.cli.main", "journal", *map(str, arguments)]
-    return subprocess.Popen(program, cwd=CHECKOUT, **options)
+    hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(program, cwd=CHECKOUT, preexec_fn=hear, **options)
 
 
 def test_tail_follows_what_is_written_and_ends_with_ctrl_c(copy: Path) -> None:
