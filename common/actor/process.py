@@ -1,6 +1,7 @@
-"""A process of the stack, before anything of it is loaded: its lock, and its clocks."""
+"""A process of the stack, before anything of it is loaded: its lock, its clocks, and its garbage collector."""
 
 import fcntl
+import gc
 import os
 import time
 from pathlib import Path
@@ -36,6 +37,15 @@ def take_lock(run_folder: Path, actor: str) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+def begin_collecting() -> None:
+    """Collect garbage from here on: what is there by now stays, and is never looked at again.
+
+    Until then a process of the stack collects nothing (`services/__init__.py`).
+    """
+    gc.freeze()
+    gc.enable()
 
 
 def _flock(descriptor: int) -> bool:

@@ -44,7 +44,7 @@ from common.actor.core import (
 )
 from common.actor.curve import Curve
 from common.actor.logs import ActorLog
-from common.actor.process import read_clocks, take_lock
+from common.actor.process import begin_collecting, read_clocks, take_lock
 from common.actor.tcp import Connection, ConnectionLost, Endpoint, Listener, Phase, listen, prepare
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
@@ -267,9 +267,8 @@ class Shell:
             self._now = read_clocks()
             self.core.started(self._now)
             self._settle()
-            gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
-            gc.enable()
+            begin_collecting()
             while self._exit is None:
                 self._turn()
         except Exception:

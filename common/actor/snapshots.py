@@ -7,13 +7,13 @@ It says which of those load: only on these may anybody rely who drops the log be
 the programs one after the other; the live actors have no part in it.
 """
 
-import gc
 import sys
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import msgspec
 
+from common.actor.process import begin_collecting
 from common.config import Config, ConfigError, load
 from common.exit_status import ExitStatus
 from common.journal import JournalError, OsFiles, Reader
@@ -200,8 +200,7 @@ def run_snapshot_program(
     `loader` gives what makes a state of a snapshot's bytes. `upto_lsn` makes durable what the actor keeps beside its
     snapshots, and says how far that goes: no snapshot goes further.
     """
-    gc.freeze()
-    gc.enable()
+    begin_collecting()
     try:
         config = load()
         beside = None if upto_lsn is None else upto_lsn(config)

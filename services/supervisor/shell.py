@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import gc
 import os
 import signal
 import socket
@@ -18,7 +17,7 @@ import zmq
 
 from common import first_start
 from common.actor.control import ask_all
-from common.actor.process import AlreadyRunning, read_clocks, take_lock
+from common.actor.process import AlreadyRunning, begin_collecting, read_clocks, take_lock
 from common.config import Config, Kind
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
@@ -91,8 +90,7 @@ class Supervisor:
 
             self._announcer = Announcer(self.config, _say)
             self._announcer.start()
-        gc.freeze()
-        gc.enable()
+        begin_collecting()
         try:
             while not self._finished:
                 self._turn()
