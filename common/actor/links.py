@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from common.actor.core import Core, ReadLog, Send
+from common.actor.core import Core, Exit, ReadLog, Send
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, Record, parse
 from common.messages import (
@@ -191,6 +191,24 @@ class Appender:
             raise Superseded(
                 f"{self._writer}: record {record.lsn} begins epoch {record.writer_epoch}, this process has {self.epoch}"
             )
+
+    def take(self, message: msgspec.Struct, now: Instant) -> bool:
+        """`received`, for a core that ends when it is superseded: False then, and its Exit is among its effects."""
+        try:
+            self.received(message, now)
+        except Superseded as error:
+            self._core.effects.append(Exit(1, str(error)))
+            return False
+        return True
+
+    def take_record(self, record: Record) -> bool:
+        """`follow`, for a core that ends when it is superseded: False then, and its Exit is among its effects."""
+        try:
+            self.follow(record)
+        except Superseded as error:
+            self._core.effects.append(Exit(1, str(error)))
+            return False
+        return True
 
     def away(self, now: Instant) -> bool:
         """Whether an append or question has been unanswered for AWAY_NS, and the journal was asked meanwhile: a process

@@ -15,7 +15,7 @@ import msgspec
 import orjson
 
 from common.actor.core import Call, Core, Exit, Send
-from common.actor.links import Appender, Superseded
+from common.actor.links import Appender
 from common.instant import NS_PER_MS, Instant
 from common.latch import Latch
 from common.messages import Answer, Ask, ControlAnswer, ControlRequest, Kind, OperatorAct
@@ -186,10 +186,7 @@ class AccountCore(Core):
         self._kept.append((kind, payload))
 
     def _journal(self, message: msgspec.Struct, now: Instant) -> None:
-        try:
-            self._appender.received(message, now)
-        except Superseded as error:
-            self.effects.append(Exit(1, str(error)))
+        self._appender.take(message, now)
 
     # ---- the kill switch ----
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from common.actor.core import Core, Exit, Send
-from common.actor.links import Appender, Follower, Superseded
+from common.actor.links import Appender, Follower
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, Record
 from common.messages import (
@@ -230,10 +230,7 @@ class OrdersCore(Core):
 
     def _journal(self, message: msgspec.Struct, now: Instant) -> None:
         granted = self._appender.granted
-        try:
-            self._appender.received(message, now)
-        except Superseded as error:
-            self.effects.append(Exit(1, str(error)))
+        if not self._appender.take(message, now):
             return
         grant = self._appender.grant
         if grant is not None and not granted:
@@ -248,12 +245,8 @@ class OrdersCore(Core):
         life, apply, grant, events_from = self._life, self.fold.apply, self._appender.grant, self._events_from
         life.heard(now)
         for record in records:
-            if record.kind == EPOCH:
-                try:
-                    self._appender.follow(record)
-                except Superseded as error:
-                    self.effects.append(Exit(1, str(error)))
-                    return
+            if record.kind == EPOCH and not self._appender.take_record(record):
+                return
             changes = apply(record)
             if record.lsn > events_from and changes:
                 self._tell(record, changes, now)

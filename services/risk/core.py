@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, cast
 import msgspec
 
 from common.actor.core import Core, Exit, Send
-from common.actor.links import Appender, Follower, Superseded
+from common.actor.links import Appender, Follower
 from common.instant import Instant
 from common.journal.frames import EPOCH, TICK, Record, parse
 from common.messages import (
@@ -253,10 +253,7 @@ class RiskCore(Core):
 
     def _journal(self, message: msgspec.Struct, now: Instant) -> None:
         had_epoch = self._appender.granted
-        try:
-            self._appender.received(message, now)
-        except Superseded as superseded:
-            self.effects.append(Exit(1, str(superseded)))
+        if not self._appender.take(message, now):
             return
         grant = self._appender.grant
         if grant is not None and not had_epoch:
@@ -276,12 +273,8 @@ class RiskCore(Core):
         for record in records:
             if record.kind == TICK and record.payload:
                 self._low_disk = record.payload[0]
-            elif record.kind == EPOCH:
-                try:
-                    self._appender.follow(record)
-                except Superseded as superseded:
-                    self.effects.append(Exit(1, str(superseded)))
-                    return
+            elif record.kind == EPOCH and not self._appender.take_record(record):
+                return
             concerns = record.kind in kinds or (in_flight and record.kind == Kind.REFUSED)
             payload = self._payload(record) if concerns else None
             if in_flight:
