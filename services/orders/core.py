@@ -27,6 +27,7 @@ from common.messages import (
     HASH_EVERY,
     MAX_TIME_TO_LIVE_NS,
     AmendOrder,
+    Ask,
     CancelOrder,
     CommandOutcome,
     ControlAnswer,
@@ -155,11 +156,13 @@ class OrdersCore(Core):
         self._apply(self._follower.log_read(records, now), now)
 
     def undelivered(self, send: Send, now: Instant) -> None:
-        """A full queue is a refusal (risk), a client to be told again at its next hello, or a question asked later."""
+        """A full queue is a refusal (risk), a client to be told again at its next hello, or a question asked again."""
         if send.link == "entry":
             self.clients.lost(send.peer)
         elif send.link == "risk":
             self._not_taken(send.message, now)
+        elif isinstance(send.message, Ask) and send.message.venue in self._venues:
+            self._venues[send.message.venue].ask_not_taken(send.message)
 
     def next_deadline_ns(self) -> int | None:
         """See `Core`."""

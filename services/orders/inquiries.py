@@ -30,6 +30,9 @@ ANSWER_NS = 3 * NS_PER_S
 peer held. While others of its kind are answered it waits its turn: to ask again would only lengthen the queue.
 """
 
+NOT_TAKEN_NS = 200 * NS_PER_MS
+"""A question that did not leave this process, since the account is not there or its link is full, is asked again."""
+
 QUERIES_UNDER_WAY = 64
 ASKS_UNDER_WAY = 8
 """Questions to one venue at a time; they share its rate with the cancels."""
@@ -61,6 +64,7 @@ class _Question(msgspec.Struct, gc=False):
     symbol: str
     orders: tuple[OrderName, ...]
     by_id: bool = False
+    taken: bool = True
 
 
 class VenueInquiries:
@@ -187,6 +191,12 @@ class VenueInquiries:
         if len(answer.trades) >= TRADES_PAGE:
             self._bulk.append(("trades", question.symbol))
 
+    def ask_not_taken(self, number: int) -> None:
+        """The account's link did not take the question."""
+        question = self._asks.get(number)
+        if question is not None:
+            question.taken = False
+
     @property
     def gate_may_open(self) -> bool:
         """Whether nothing is left to be heard of."""
@@ -266,6 +276,8 @@ class VenueInquiries:
 
     def _patience_ns(self, question: _Question) -> int:
         """Until when its answer is awaited."""
+        if not question.taken:
+            return question.asked_boot_ns + NOT_TAKEN_NS
         return max(question.asked_boot_ns, self._heard_boot_ns[question.by_id]) + ANSWER_NS
 
     def _lose(self, number: int) -> None:

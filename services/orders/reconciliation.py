@@ -76,6 +76,10 @@ class Reconciliation:
         """A query, if the attempt was one of this venue, went no further."""
         self._inquiries.query_failed(attempt, for_good=for_good)
 
+    def ask_not_taken(self, ask: Ask) -> None:
+        """A question did not reach the account's link."""
+        self._inquiries.ask_not_taken(ask.number)
+
     def session_moved(self, now: Instant) -> None:
         """The session took a step."""
         venue = self._books.venue(self._venue)

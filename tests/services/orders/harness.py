@@ -83,6 +83,7 @@ class Ring:
         self.boot_ns = 5_000_000_000
         self.journal_away = False
         self.risk_full = False
+        self.account_away = False
         self.clients: dict[bytes, list[Any]] = {}
         self.commands: list[Any] = []
         self.asks: list[Ask] = []
@@ -153,6 +154,8 @@ class Ring:
                 self.commands.append(message)
             case Send("entry", message, peer):
                 self.clients.setdefault(peer, []).append(message)
+            case Send(link) if link.startswith("account.") and self.account_away:
+                self.core.undelivered(effect, self.now)
             case Send(link, message) if link.startswith("account."):
                 assert isinstance(message, Ask)
                 self.asks.append(message)

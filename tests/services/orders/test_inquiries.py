@@ -4,6 +4,7 @@ from collections import deque
 
 import pytest
 
+from common.instant import NS_PER_MS
 from common.messages import (
     Answer,
     Ask,
@@ -15,7 +16,7 @@ from common.messages import (
     RestOrder,
     SessionState,
 )
-from services.orders.inquiries import ASKS_UNDER_WAY
+from services.orders.inquiries import ASKS_UNDER_WAY, NOT_TAKEN_NS
 from tests.services.orders.harness import D, Ring, accepted
 
 VENUE = "binance"
@@ -100,6 +101,21 @@ def test_what_an_account_lost_is_asked_again(ring: Ring) -> None:
         account.turn()
     account.die()
     for _ in range(40):
+        account.turn()
+    assert opened(ring)
+
+
+def test_what_found_no_account_is_asked_as_soon_as_one_is_there(ring: Ring) -> None:
+    ring.account_away = True
+    ring.asks.clear()
+    ring.log_on(VENUE)
+    ring.pass_time(1_000)
+    ring.account_away = False
+    assert ring.asks == []
+    ring.pass_time(NOT_TAKEN_NS // NS_PER_MS + 100)
+    assert {ask.what for ask in ring.asks} == {"open_orders", "trades"}
+    account = SlowAccount(ring)
+    for _ in range(UNKNOWN_ORDERS + ASKS_UNDER_WAY):
         account.turn()
     assert opened(ring)
 
