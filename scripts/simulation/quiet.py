@@ -194,7 +194,7 @@ def _probe(world: World) -> Trader:
 
 
 class _Probe:
-    """One small resting order, on the side that brings the position nearer to zero, until it is acknowledged."""
+    """One small resting order, on the side that the position limit leaves more room on, until it is acknowledged."""
 
     def __init__(self, world: World, venue: str, symbol: str) -> None:
         self._world = world
@@ -231,7 +231,10 @@ class _Probe:
         config = actors.CONFIG.venues[self._venue]
         instrument = config.instruments[self._symbol]
         assert config.simulated is not None
-        side: Side = "2" if self._world.truths[self._venue].position(self._symbol) > 0 else "1"
+        truth = self._world.truths[self._venue]
+        longest = truth.position(self._symbol) + truth.open_qty(self._symbol, "1")
+        shortest = truth.position(self._symbol) - truth.open_qty(self._symbol, "2")
+        side: Side = "2" if longest > -shortest else "1"
         away = config.simulated.prices[self._symbol] * 2 // 100
         price = config.simulated.prices[self._symbol] + (away if side == "2" else -away)
         qty = instrument.lot_size * (1 + instrument.min_notional * 2 // (price * instrument.lot_size))

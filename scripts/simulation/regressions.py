@@ -114,4 +114,9 @@ REGRESSIONS = (
         Case(8483, 2000), "gate-reconciled",
         "A session's step that an emergency file handed over a second time was taken for a new one: the checker's bug.",
     ),
+    Regression(
+        Case(406103, 2000), "alive-again",
+        "The probe bought, since the position was short, though open orders to buy filled the position limit to its"
+        " last unit; risk refused rightly: the checker's bug.",
+    ),
 )  # fmt: skip
