@@ -1,5 +1,6 @@
 """A process of the stack, before anything of it is loaded: its lock, its clocks, and its garbage collector."""
 
+import contextlib
 import fcntl
 import gc
 import os
@@ -37,6 +38,12 @@ def take_lock(run_folder: Path, actor: str) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+def show_name(actor: str) -> None:
+    """What `ps -e` and `top` call this process: all of a supervisor's children have its command line at first."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(actor)
 
 
 def begin_collecting() -> None:

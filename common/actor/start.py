@@ -8,7 +8,7 @@ from collections.abc import Callable
 from common.actor.core import Core
 from common.actor.curve import Curve
 from common.actor.logs import ActorLog
-from common.actor.process import AlreadyRunning
+from common.actor.process import AlreadyRunning, show_name
 from common.actor.shell import Shell
 from common.config import Config, ConfigError, FixConfig, TlsConfig, load
 from common.exit_status import ExitStatus
@@ -90,4 +90,5 @@ def run_actor(build: Callable[[Config], Shell]) -> int:
     except (AlreadyRunning, OSError) as error:
         print(error, file=sys.stderr)
         return ExitStatus.FAILURE
+    show_name(shell.core.name)
     return shell.run()

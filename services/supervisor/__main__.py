@@ -1,5 +1,6 @@
 """`python -P -m services.supervisor KIND`: one line of the Procfile."""
 
+import signal
 import sys
 
 from common.actor.process import AlreadyRunning
@@ -14,6 +15,8 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in kinds:
         print(f"usage: python -P -m services.supervisor {{{','.join(kinds)}}}", file=sys.stderr)
         return ExitStatus.USAGE
+    # A Ctrl-C while it loads ends it, without a traceback; from its first turn on it stops in order.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         supervisor = Supervisor(load(), Kind(arguments[0]))
     except (ConfigError, OSError) as error:

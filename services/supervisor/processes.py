@@ -1,11 +1,23 @@
-"""The supervisor's hold on real processes: starting them so that they cannot outlive it, and who else is running."""
+"""The supervisor's hold on real processes: starting them so that they cannot outlive it, and who else is running.
 
+A child's first process is a fork of its supervisor, which has loaded the actor's program: a stack's few processors load
+each program once at a start, not once a process. What comes back after a death is a new interpreter, so that it takes
+nothing over from a supervisor that by then has threads and sockets.
+"""
+
+import contextlib
 import ctypes
+import importlib
+import importlib.util
 import os
+import runpy
 import signal
 import subprocess
 import sys
+import traceback
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 from common.actor.control import is_running
 from common.config import Actor, Config, Kind
@@ -20,25 +32,131 @@ def spawn(actor: Actor, config: Config) -> "subprocess.Popen[bytes]":
     It has a session of its own, so that a signal to the supervisor's group or a Ctrl-C in the terminal reaches it only
     through the supervisor; and it dies with the supervisor, however that ends, so that none is left to clash with.
     """
-    environment = {**os.environ, "FIXRING_CONFIG": str(config.paths.config), "FIXRING_VAR": str(config.paths.var)}
-    # honcho sets PORT for each line; it means nothing here and must not be mistaken for something.
-    environment.pop("PORT", None)
     supervisor = os.getpid()
-
-    def die_with_supervisor() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != supervisor:
-            os._exit(1)
-
     return subprocess.Popen(
         [sys.executable, "-P", "-m", actor.module, *actor.arguments],
         cwd=config.paths.checkout,
-        env=environment,
+        env=_environment(config),
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         # Nothing but prctl runs between fork and exec, and only the main thread forks: PDEATHSIG follows that thread.
-        preexec_fn=die_with_supervisor,
+        preexec_fn=lambda: _die_with(supervisor),
     )
+
+
+class Prepared:
+    """An actor's process that has its program loaded and waits for `begin`; from there on as one that was spawned."""
+
+    def __init__(self, actor: Actor, config: Config) -> None:
+        """Fork it. Raises OSError. The caller has loaded the program, and has no thread and no open socket yet."""
+        supervisor = os.getpid()
+        go, self._go = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._status: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become(actor, config, supervisor, go)
+        os.close(go)
+
+    def begin(self) -> None:
+        """Let it run its program. Raises OSError when it is dead; then it is reaped."""
+        try:
+            os.write(self._go, b"\n")
+        except OSError:
+            self.discard()
+            raise
+        os.close(self._go)
+
+    def discard(self) -> None:
+        """End it before it has begun."""
+        os.close(self._go)
+        self.send_signal(signal.SIGKILL)
+        if self._status is None:
+            os.waitpid(self.pid, 0)
+
+    def poll(self) -> int | None:
+        """Its exit status, or minus the signal that killed it; None while it runs."""
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._status = os.waitstatus_to_exitcode(status)
+        return self._status
+
+    def send_signal(self, number: int) -> None:
+        """Send the signal, unless it is dead."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+def prepare(actors: Iterable[Actor], config: Config) -> dict[str, Prepared]:
+    """Load the actors' programs and fork a process for each, by its name.
+
+    What does not load is left out: spawned, it says itself what is wrong.
+    """
+    prepared: dict[str, Prepared] = {}
+    for actor in actors:
+        try:
+            _load_program(actor.module)
+            prepared[actor.name] = Prepared(actor, config)
+        except Exception:
+            continue
+    return prepared
+
+
+def _load_program(module: str) -> None:
+    """Import what `python -m module` would, but for the program itself, which is to run in its own process."""
+    spec = importlib.util.find_spec(module)
+    is_package = spec is not None and spec.submodule_search_locations is not None
+    name = f"{module}.__main__" if is_package else module
+    importlib.import_module(name)
+    sys.modules.pop(name, None)
+
+
+def _become(actor: Actor, config: Config, supervisor: int, go: int) -> NoReturn:
+    """Be the actor, in a process just forked, and end with its exit status."""
+    status = 1
+    try:
+        _die_with(supervisor)
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        # The supervisor's lock is not to outlive it here, and nothing else of it is open but the pipes of the others.
+        os.dup2(go, 3)
+        os.closerange(4, os.sysconf("SC_OPEN_MAX"))
+        os.set_inheritable(3, False)
+        with open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+        os.chdir(config.paths.checkout)
+        environment = _environment(config)
+        os.environ.clear()
+        os.environ.update(environment)
+        if os.read(3, 1):
+            os.close(3)
+            sys.argv[1:] = actor.arguments
+            runpy.run_module(actor.module, run_name="__main__", alter_sys=True)
+            status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except BaseException:
+        traceback.print_exc()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # Not through the interpreter's end: that would finalize what the supervisor made.
+    os._exit(status)
+
+
+def _environment(config: Config) -> dict[str, str]:
+    environment = {**os.environ, "FIXRING_CONFIG": str(config.paths.config), "FIXRING_VAR": str(config.paths.var)}
+    # honcho sets PORT for each line; it means nothing here and must not be mistaken for something.
+    environment.pop("PORT", None)
+    return environment
+
+
+def _die_with(supervisor: int) -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != supervisor:
+        os._exit(1)
 
 
 def lock_name(kind: Kind) -> str:

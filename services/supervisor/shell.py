@@ -32,7 +32,7 @@ from services.supervisor.core import (
     Spawn,
     SupervisorCore,
 )
-from services.supervisor.processes import Runner, is_gone, lock_name, spawn
+from services.supervisor.processes import Prepared, Runner, is_gone, lock_name, prepare, spawn
 
 if TYPE_CHECKING:
     from services.supervisor.announcer import Announcer
@@ -56,12 +56,16 @@ class Supervisor:
     def __init__(self, config: Config, kind: Kind) -> None:
         """Takes the kind's lock, waiting a while for a stack that is just stopping. Raises AlreadyRunning."""
         self.config = config
-        self.core = SupervisorCore(kind, config.actors(kind), read_clocks())
         self._run_folder = config.paths.run
         self._lock = _wait_for_lock(self._run_folder, lock_name(kind))
+        actors = config.actors(kind)
+        self.core = SupervisorCore(kind, actors, read_clocks())
+        # To load programs takes processors from those that are to start first.
+        time.sleep(min((actor.first_start_ms for actor in actors), default=0) / 1000)
+        self._prepared = prepare(actors, config)
         self._refused_marker = self._run_folder / "journal.refused"
         self._runner = Runner()
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, subprocess.Popen[bytes] | Prepared] = {}
         self._context = zmq.Context()
         self._poller = zmq.Poller()
         self._askers: dict[str, zmq.Socket[bytes]] = {}
@@ -243,7 +247,7 @@ class Supervisor:
 
     def _spawn(self, name: str, now: Instant) -> None:
         try:
-            process = spawn(self.core.children[name].actor, self.config)
+            process = self._process(name)
         except OSError as error:
             _say(f"{name}: cannot be started: {error}")
             self.core.exited(name, ExitStatus.FAILURE, now)
@@ -259,6 +263,14 @@ class Supervisor:
         self._askers[name] = asker
         self._poller.register(asker, zmq.POLLIN)
 
+    def _process(self, name: str) -> subprocess.Popen[bytes] | Prepared:
+        """The child's process, begun: the one that was prepared, or a new one. Raises OSError."""
+        prepared = self._prepared.pop(name, None)
+        if prepared is None:
+            return spawn(self.core.children[name].actor, self.config)
+        prepared.begin()
+        return prepared
+
     def _forget_asker(self, name: str) -> None:
         asker = self._askers.pop(name, None)
         if asker is not None:
@@ -268,6 +280,8 @@ class Supervisor:
     def _close(self) -> None:
         for name in list(self._askers):
             self._forget_asker(name)
+        for prepared in self._prepared.values():
+            prepared.discard()
         self._control.close(linger=0)
         self._context.term()
         os.close(self._lock)

@@ -1,9 +1,12 @@
-"""A real supervisor over small real actors, for the tests: `stand_in.py KIND NAME...` with FIXRING_VAR set.
+"""A real supervisor over small real actors, for the tests: `stand_in.py KIND NAME...` with FIXRING_VAR set. A NAME may
+be `NAME=MS`: its first start waits so long.
 
 The actor is this file again, `stand_in.py --actor NAME`: a bare core under the real shell. Exit statuses to die with
-are taken, one a life, from the file `statuses.NAME` in the var folder, where there is one.
+are taken, one a life, from the file `statuses.NAME` in the var folder, where there is one; what a life was given stands
+in the file `given.NAME`.
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -23,13 +26,16 @@ class StandInConfig(configuration.Config):
 
     def _actors(self) -> Iterator[configuration.Actor]:
         kind = configuration.Kind(sys.argv[1])
-        for name in sys.argv[2:]:
-            yield configuration.Actor(name, kind, MODULE, ("--actor", name))
+        for argument in sys.argv[2:]:
+            name, _, first_start_ms = argument.partition("=")
+            yield configuration.Actor(name, kind, MODULE, ("--actor", name), int(first_start_ms or 0))
 
 
 def act(name: str) -> int:
     """Be the actor until SIGTERM, or die with the next status given."""
     config = configuration.load()
+    given = {"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd()}
+    (config.paths.var / f"given.{name}").write_text(json.dumps(given, sort_keys=True))
     statuses = config.paths.var / f"statuses.{name}"
     if statuses.exists() and (lines := statuses.read_text().split()):
         statuses.write_text("\n".join(lines[1:]))

@@ -112,6 +112,50 @@ def test_children_die_with_a_supervisor_that_is_killed(start: Callable[..., Line
     assert start("risk", "risk").pid("risk") != pid
 
 
+def test_a_child_that_dies_before_its_turn_is_started_all_the_same(start: Callable[..., Line]) -> None:
+    line = start("sessions", "session@a", "session@b=300")
+    first = line.pid("session@a")
+    waiting = children(line) - {first}
+    assert len(waiting) == 1
+    os.kill(waiting.pop(), signal.SIGKILL)
+    assert line.pid("session@b") in children(line)
+
+
+def test_a_child_that_never_had_its_turn_does_not_outlive_the_stop(start: Callable[..., Line]) -> None:
+    line = start("sessions", "session@a", "session@b=600000")
+    line.pid("session@a")
+    left = children(line)
+    assert len(left) == 2
+    line.process.send_signal(signal.SIGTERM)
+    assert line.process.wait(PATIENCE_S) == 0
+    assert not any(alive(pid) for pid in left)
+
+
+def test_a_first_life_has_what_a_later_one_has(start: Callable[..., Line]) -> None:
+    line = start("sessions", "session@a", "session@b")
+    assert line.pid("session@b")
+    lives = []
+    for restarts in range(2):
+        while line.actors()["session@a"]["restarts"] != restarts:
+            time.sleep(0.01)
+        pid = line.pid("session@a")
+        given = (line.var / "given.session@a").read_text()
+        lives.append((os.getsid(pid) == pid, given, open_files(pid)))
+        os.kill(pid, signal.SIGKILL)
+    assert lives[0] == lives[1]
+
+
+def children(line: Line) -> set[int]:
+    pid = line.process.pid
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def open_files(pid: int) -> list[str]:
+    """What its descriptors lead to, those of nameless things by kind alone."""
+    links = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    return sorted(link.partition("[")[0] for link in links if "session@" not in link)
+
+
 def test_a_line_without_actors_waits_for_its_end_all_the_same(start: Callable[..., Line]) -> None:
     line = start("strategies")
     until(line.up, line)
