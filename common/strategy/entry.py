@@ -60,6 +60,10 @@ MAX_UNANSWERED: Final = 10_000
 """More commands than this are never under way from one strategy."""
 
 
+NOT_YET: Final = ("restarting", "journal_away")
+"""The order manager's states in which it answers what adds risk by the state alone."""
+
+
 class NotWelcome(Exception):
     """The order manager has not granted the name yet, so no number is known to be free. Wait for the welcome."""
 
@@ -246,9 +250,15 @@ class Entry:
             self._hello(now)
 
     def _send_again(self, now: Instant) -> None:
-        """Everything unanswered, lowest first, each with what is left of its time to live."""
+        """Everything unanswered, lowest first, each with what is left of its time to live.
+
+        What adds risk waits where it would only be told to: it is sent when the order manager is live.
+        """
         self._asked_ns = now.boot_ns
+        waits = self.state in NOT_YET
         for command in self._unanswered.values():
+            if waits and isinstance(command.request, NewOrderRequest | AmendRequest):
+                continue
             command.request = msgspec.structs.replace(command.request, epoch=self.epoch)
             age_ns = now.boot_ns - command.given_ns
             self.outgoing.append(_aged(command.request, age_ns))

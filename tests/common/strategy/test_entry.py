@@ -253,6 +253,22 @@ def test_what_was_not_taken_while_it_restarted_is_sent_again_when_it_is_live() -
     assert isinstance(again, NewOrderRequest) and again.number == 1 and entry.state == "live"
 
 
+def test_what_would_only_be_told_to_wait_is_not_sent_again_but_a_cancel_is() -> None:
+    entry = connected()
+    first = buy(entry)
+    cancel = entry.cancel(at(1), first)
+    taken(entry)
+    for state in ("restarting", "journal_away"):
+        entry.received(welcome(epoch=EPOCH + 1, highest=cancel, state=state), at(300))
+        (again,) = taken(entry)
+        assert isinstance(again, CancelRequest) and (again.epoch, again.number) == (EPOCH + 1, cancel)
+    entry.received(welcome(epoch=EPOCH + 1, highest=cancel), at(600))
+    assert [(r.epoch, r.number) for r in taken(entry) if isinstance(r, NewOrderRequest | CancelRequest)] == [
+        (EPOCH + 1, first),
+        (EPOCH + 1, cancel),
+    ]
+
+
 def test_a_welcome_for_another_instance_is_none_of_ours() -> None:
     entry = Entry("alpha", "one")
     assert entry.received(msgspec.structs.replace(welcome(), instance="two"), at(0)) is None
