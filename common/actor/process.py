@@ -1,4 +1,4 @@
-"""A process of the stack, before anything of it is loaded: its lock, its clocks, and its garbage collector."""
+"""A process of the stack, before anything of it is loaded: its lock, clocks, name and garbage collector."""
 
 import contextlib
 import fcntl

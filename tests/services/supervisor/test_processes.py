@@ -133,16 +133,17 @@ def test_a_child_that_never_had_its_turn_does_not_outlive_the_stop(start: Callab
 
 def test_a_first_life_has_what_a_later_one_has(start: Callable[..., Line]) -> None:
     line = start("sessions", "session@a", "session@b")
-    assert line.pid("session@b")
-    lives = []
-    for restarts in range(2):
-        while line.actors()["session@a"]["restarts"] != restarts:
-            time.sleep(0.01)
-        pid = line.pid("session@a")
-        given = (line.var / "given.session@a").read_text()
-        lives.append((os.getsid(pid) == pid, given, open_files(pid)))
-        os.kill(pid, signal.SIGKILL)
-    assert lives[0] == lives[1]
+    line.pid("session@b")
+    first = life(line, "session@a")
+    os.kill(line.pid("session@a"), signal.SIGKILL)
+    until(lambda: line.actors()["session@a"]["restarts"] == 1, line)
+    assert life(line, "session@a") == first
+
+
+def life(line: Line, name: str) -> tuple[str, list[str], bool]:
+    """What the child was given, what it has open, and whether it leads a session of its own."""
+    pid = line.pid(name)
+    return (line.var / f"given.{name}").read_text(), open_files(pid), os.getsid(pid) == pid
 
 
 def children(line: Line) -> set[int]:
