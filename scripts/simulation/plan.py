@@ -16,7 +16,7 @@ PROBE = "strategy@probe"
 TWIN = "strategy@twin"
 """A process that takes the name of another strategy when it is started."""
 
-SENTENCES = {
+FORMER_SENTENCES = {
     "kill": "A process is killed between two of its turns.",
     "kill-in-effects": "A process is killed after some of the effects of a turn.",
     "kill-in-disk": "A process is killed inside one of its calls to the disk.",
@@ -47,7 +47,7 @@ SENTENCES = {
     "latch-alone": "An operator pulls the kill switch while the journal is down for a second: the emergency file.",
     "latch-death": "An operator pulls the kill switch, and a session is killed under the latch.",
 }
-"""Every kind of fault, with what it does."""
+"""The kinds of fault of the first two versions, with what each does."""
 
 WEIGHTS = {
     "kill": 8, "kill-in-effects": 6, "kill-in-disk": 6, "kill-many": 2, "kill-exchange": 3, "kill-strategy": 3,
@@ -60,8 +60,32 @@ WEIGHTS = {
 SINCE_SECOND = frozenset(("latch-crash", "latch-alone", "latch-death"))
 """What a plan of the first version never draws."""
 
-VERSION = 2
-"""How plans are drawn now. The first version is kept, so that a seed that failed under it still means what it meant."""
+
+class FaultKind(NamedTuple):
+    """A kind of fault since the third version: what it does, and how often.
+
+    `share` is of the runs, `gap` the mean number of steps from one of its faults to the next in such a run, `targets`
+    are what one of them may be aimed at.
+    """
+
+    sentence: str
+    share: float = 0.25
+    gap: int = 400
+    targets: tuple[str, ...] = ("",)
+
+
+# A plan of the third version has the second's faults, every one, and beside them those of these kinds. Each kind is
+# drawn by dice of its own, so that a new one takes nothing from the others. A kind is added by a row here, by the
+# function that carries it out in `adversary._STRIKES`, and by what ends it in `adversary.make_well`. What a run has
+# from its beginning, such as a setting, asks `Plan.kinds`.
+SINCE_THIRD: dict[str, FaultKind] = {}
+"""What a plan of the first two versions never draws."""
+
+SENTENCES = FORMER_SENTENCES | {name: kind.sentence for name, kind in SINCE_THIRD.items()}
+"""Every kind of fault, with what it does."""
+
+VERSION = 3
+"""How plans are drawn now. Former versions are kept, so that a seed that failed under one still means what it meant."""
 
 DISKS = ("journal", "journal", "journal", *SESSIONS, "account@binance")
 """Whose calls to the disk fail: the journal's most often, the others' for the latch and the emergency file."""
@@ -83,8 +107,9 @@ class Fault(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A seed's faults and its traders' temper. In a slow one little is traded, so that heartbeats, a venue's window and
-    TCP's own time-outs end within the storm, and nobody mends a half-open connection but whoever finds it out.
+    """A seed's faults, in the order of their steps, and its traders' temper; `kinds` are those since the third version
+    that it draws from. In a slow one little is traded, so that heartbeats, a venue's window and TCP's own time-outs end
+    within the storm, and nobody mends a half-open connection but whoever finds it out.
     """
 
     seed: int
@@ -94,6 +119,7 @@ class Plan(NamedTuple):
     pause_ns: int
     version: int
     slow: bool
+    kinds: frozenset[str]
 
     @property
     def turns_per_step(self) -> int:
@@ -121,8 +147,26 @@ def plan(
         fault = Fault(len(faults), step, kind, _target(kind, random, version), random.randrange(1 << 30))
         faults.append(fault)
         step += 1 + int(random.expovariate(1.0) * mean_gap)
+    kinds_since = _kinds_since_third(seed) if version > 2 else []
+    for kind in kinds_since:
+        _add(faults, kind, seed, steps)
+    faults.sort(key=lambda fault: fault.step)
     kept = [fault for fault in faults if fault.kind not in without and (only is None or fault.number in only)]
-    return Plan(seed, steps, tuple(kept), traders, pause_ms * 1_000_000, version, slow)
+    drawn = frozenset(kinds_since).difference(without)
+    return Plan(seed, steps, tuple(kept), traders, pause_ms * 1_000_000, version, slow, drawn)
+
+
+def _kinds_since_third(seed: int) -> list[str]:
+    return [name for name, kind in SINCE_THIRD.items() if Random(f"whether {seed} {name}").random() < kind.share]
+
+
+def _add(faults: list[Fault], name: str, seed: int, steps: int) -> None:
+    kind, random = SINCE_THIRD[name], Random(f"plan {seed} {name}")
+    step = random.randrange(30, 300)
+    while step < steps:
+        target = random.choice(kind.targets)
+        faults.append(Fault(len(faults), step, name, target, random.randrange(1 << 30)))
+        step += 1 + int(random.expovariate(1.0) * kind.gap)
 
 
 def _target(kind: str, random: Random, version: int) -> str:

@@ -96,26 +96,26 @@ REGRESSIONS = (
         "The witness took a segment's records for durable before its name was: the checker's bug.",
     ),
     Regression(
-        Case(3215, 2000), "cum-qty-rises",
+        Case(3215, 2000, version=2), "cum-qty-rises",
         "A dead life's request for an epoch, repeated while the journal stood still, was granted behind the living"
         " one's: orders went on under an epoch that was no longer the last, its names were not remembered, and the next"
         " life sent an order again.",
     ),
     Regression(
-        Case(4539, 2000), "core-raised",
+        Case(4539, 2000, version=2), "core-raised",
         "An exchange whose answer was slow, and then stalled, looked at it all the time: the simulated exchange's bug.",
     ),
     Regression(
-        Case(6921, 2000), "ack-is-durable",
+        Case(6921, 2000, version=2), "ack-is-durable",
         "The witness forgot, with a power loss, what stood synced in a segment whose name was not durable yet: the"
         " checker's bug.",
     ),
     Regression(
-        Case(8483, 2000), "gate-reconciled",
+        Case(8483, 2000, version=2), "gate-reconciled",
         "A session's step that an emergency file handed over a second time was taken for a new one: the checker's bug.",
     ),
     Regression(
-        Case(406103, 2000), "alive-again",
+        Case(406103, 2000, version=2), "alive-again",
         "The probe bought, since the position was short, though open orders to buy filled the position limit to its"
         " last unit; risk refused rightly: the checker's bug.",
     ),

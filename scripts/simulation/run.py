@@ -9,7 +9,7 @@ from typing import NamedTuple
 from common.instant import NS_PER_S
 from scripts.simulation import adversary, quiet
 from scripts.simulation.invariants import Violation
-from scripts.simulation.plan import VERSION, WEIGHTS, Plan, plan
+from scripts.simulation.plan import VERSION, Plan, plan
 from scripts.simulation.planted import plant
 from scripts.simulation.process import CoreRaised
 from scripts.simulation.world import Line, World
@@ -150,8 +150,7 @@ def _smaller(result: Result) -> Iterator[_Shorter | _Without | _WithoutFaults]:
         yield _Shorter((steps + 1) / result.case.steps)
     for share in (0.25, 0.5, 0.75, 0.9):
         yield _Shorter(share)
-    struck = [kind for kind in WEIGHTS if kind in result.faults]
-    for kind in struck:
+    for kind in sorted(result.case.plan.kinds.union(result.faults)):
         yield _Without(kind)
     faults = result.case._replace(without=(), only=None).plan.faults
     size = max(1, len(faults) // 4)

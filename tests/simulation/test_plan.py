@@ -1,0 +1,40 @@
+"""A plan's version says what it draws: a former one what it always drew, and a new kind of fault takes nothing away."""
+
+import zlib
+
+import pytest
+
+from scripts.simulation.plan import SINCE_THIRD, WEIGHTS, FaultKind, Plan, plan
+
+NEW = FaultKind("A fault of a kind that is added.", share=1.0, gap=100, targets=("here", "there"))
+
+
+def _of_former_kinds(drawn: Plan) -> list[tuple[object, ...]]:
+    return [tuple(fault)[1:] for fault in drawn.faults if fault.kind in WEIGHTS]
+
+
+@pytest.mark.parametrize(("version", "checksum"), [(1, 2507990204), (2, 3063250380)])
+def test_a_former_version_draws_what_it_always_drew(version: int, checksum: int) -> None:
+    drawn = "".join(repr([tuple(fault) for fault in plan(seed, 2000, version=version).faults]) for seed in range(50))
+    assert zlib.crc32(drawn.encode()) == checksum
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_third_version_has_every_fault_of_the_second(seed: int) -> None:
+    second, third = plan(seed, 2000, version=2), plan(seed, 2000, version=3)
+    assert _of_former_kinds(third) == _of_former_kinds(second) and not second.kinds
+    assert (third.traders, third.pause_ns, third.slow) == (second.traders, second.pause_ns, second.slow)
+
+
+def test_a_kind_that_is_added_takes_nothing_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = plan(7, 2000)
+    monkeypatch.setitem(SINCE_THIRD, "added", NEW)
+    after = plan(7, 2000)
+    added = [fault for fault in after.faults if fault.kind == "added"]
+    assert [fault for fault in after.faults if fault.kind != "added"] == list(before.faults)
+    assert after.kinds == before.kinds | {"added"} and 5 < len(added) < 60
+    assert {fault.target for fault in added} == {"here", "there"}
+    assert [fault.step for fault in after.faults] == sorted(fault.step for fault in after.faults)
+    assert len({fault.number for fault in after.faults}) == len(after.faults)
+    without = plan(7, 2000, without=("added",))
+    assert without.faults == before.faults and without.kinds == before.kinds
