@@ -27,6 +27,7 @@ from typing import cast
 import msgspec
 import orjson
 import zmq
+import zmq.backend
 
 from common.actor.core import (
     Call,
@@ -73,7 +74,11 @@ RUN_MESSAGES = 64
 
 _RCVMORE, _EVENTS = int(zmq.RCVMORE), int(zmq.EVENTS)
 _POLLIN, _POLLOUT = int(zmq.POLLIN), int(zmq.POLLOUT)
+_LAST, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 """As plain numbers: the enumeration's members cost a look-up each time."""
+
+_send_part = zmq.backend.Socket.send
+"""One part of a message, without the sugar around it, which costs five times as much as the call itself."""
 
 CONTROL = "control"
 
@@ -362,15 +367,15 @@ class Shell:
     # ---- effects ----
     def _send(self, run: Sequence[Send]) -> None:
         """Sends over one link to one peer, as parts of one ZeroMQ message: one wake-up, delivered as a whole or not."""
-        link, peer = self._links[run[0].link], run[0].peer
-        parts = [encode(send.message) for send in run]
-        if link.routed:
-            parts.insert(0, peer)
+        link = self._links[run[0].link]
+        *parts, last = [encode(send.message) for send in run]
+        # A socket that took the first part takes the rest: there is room, or no such peer, for the whole or for none.
         try:
-            if len(parts) == 1:
-                link.socket.send(parts[0], zmq.NOBLOCK)
-            else:
-                link.socket.send_multipart(parts, zmq.NOBLOCK)
+            if link.routed:
+                _send_part(link.socket, run[0].peer, _MORE)
+            for part in parts:
+                _send_part(link.socket, part, _MORE)
+            _send_part(link.socket, last, _LAST)
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
                 raise
@@ -379,7 +384,7 @@ class Shell:
 
     def _publish(self, effect: Effect) -> None:
         assert isinstance(effect, Publish)
-        self._links[effect.link].socket.send(effect.data, zmq.NOBLOCK)
+        _send_part(self._links[effect.link].socket, effect.data, _LAST)
 
     def _queue_read(self, effect: Effect) -> None:
         assert isinstance(effect, ReadLog)

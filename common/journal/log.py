@@ -93,6 +93,7 @@ class Log:
         self._prepared_bytes = 0
         self._mark_handle = -1
         self._mark = Mark(0, Link(0, 0), 0, 1)
+        self._mark_synced = True
         self._failure: OSError | None = None
 
     @classmethod
@@ -225,14 +226,16 @@ class Log:
             self._guard("sync", lambda: self._files.sync(self._handle))
             self._durable = self._end
 
-    def write_mark(self) -> None:
+    def write_mark(self, *, may_wait: bool = False) -> None:
         """Write down how far the log is durable, for the next start to know. Wanted within 100 ms. Raises LogFailed.
 
-        With durability "process" the log is synced first: nothing else would move the mark within a segment.
+        With durability "process" the log is synced first: nothing else would move the mark within a segment. With
+        `may_wait` the mark itself is not synced: a power loss may then take it back to the one before. While appends go
+        on that costs nothing, since each frame says how far the log was durable before it.
         """
         self.sync()
-        if self._mark.durable != self._durable:
-            self._guard("mark", lambda: self._put_mark(self._mark.floor_lsn))
+        if self._mark.durable != self._durable or not (may_wait or self._mark_synced):
+            self._guard("mark", lambda: self._put_mark(self._mark.floor_lsn, synced=not may_wait))
 
     def prepare_next_segment(self) -> bool:
         """Allocate the next segment, so that rotation need not, and the reserve. Raises LogFailed.
@@ -315,11 +318,14 @@ class Log:
             self._failure = error
             raise LogFailed(f"{self.folder}: writing records up to {end.lsn}", error) from error
 
-    def _put_mark(self, floor_lsn: int) -> None:
-        mark = Mark(self._mark.writes + 1, self._durable, self.epoch, floor_lsn)
+    def _put_mark(self, floor_lsn: int, *, synced: bool = True) -> None:
+        # The slot that is not written holds what was synced last: two unsynced ones might both be torn.
+        writes = self._mark.writes + (1 if self._mark_synced else 2)
+        mark = Mark(writes, self._durable, self.epoch, floor_lsn)
         write_mark(self._files, self._mark_handle, mark)
-        self._files.sync(self._mark_handle)
-        self._mark = mark
+        if synced:
+            self._files.sync(self._mark_handle)
+        self._mark, self._mark_synced = mark, synced
 
     def _rotate(self, wanted_bytes: int) -> None:
         """Go on in a new segment. What stands in this one is durable, and marked so, before the new name appears."""
@@ -452,6 +458,8 @@ class Log:
         self.last_stamp_ns = found.stamp_ns
         self._mark = found.mark
         self._mark_handle = self._files.open(f"{self.folder}/{MARK}", write=True)
+        # It may stand in the page cache only.
+        self._files.sync(self._mark_handle)
         self._remove_dropped()
         torn_bytes = found.used_bytes - found.end_position
         torn_file = self._keep_torn(found) if torn_bytes else ""

@@ -55,6 +55,9 @@ CONTROL = "control"
 STREAM = "stream"
 TICK_NS = 100 * NS_PER_MS
 MARK_NS = 100 * NS_PER_MS
+MARK_SYNC_NS = NS_PER_S
+"""While appends go on the mark is synced so often only: each frame says the same of those before it."""
+
 ROOM_NS = 250 * NS_PER_MS
 """How often the free space is looked at and the next segment prepared."""
 
@@ -118,6 +121,8 @@ class JournalCore(Core):
         self._boot_base_ns = 0
         self._recorded_boot_ns = 0
         self._marked_boot_ns = 0
+        self._mark_synced_boot_ns = 0
+        self._appended_boot_ns = 0
         self._room_boot_ns = 0
         self._held_acks: list[Effect] = []
         self._held_blocks: list[bytes] = []
@@ -230,12 +235,19 @@ class JournalCore(Core):
             self._recorded_boot_ns = now.boot_ns
         try:
             if now.boot_ns >= self._marked_boot_ns + MARK_NS:
-                self._marked_boot_ns = now.boot_ns
-                log.write_mark()
+                self._write_mark(log, now)
             if now.boot_ns >= self._room_boot_ns + ROOM_NS:
                 self._look_at_room(log, now)
         except LogFailed as error:
             self._fail(log, error)
+
+    def _write_mark(self, log: Log, now: Instant) -> None:
+        self._marked_boot_ns = now.boot_ns
+        under_load = now.boot_ns < self._appended_boot_ns + MARK_NS
+        may_wait = under_load and now.boot_ns < self._mark_synced_boot_ns + MARK_SYNC_NS
+        log.write_mark(may_wait=may_wait)
+        if not may_wait:
+            self._mark_synced_boot_ns = now.boot_ns
 
     def next_deadline_ns(self) -> int | None:
         """The next tick, mark or look at the disk; at once where refills wait."""
@@ -386,6 +398,8 @@ class JournalCore(Core):
         self._full = False
         self._batches += 1
         self._recorded_boot_ns = now.boot_ns
+        if batch.acknowledgements:
+            self._appended_boot_ns = now.boot_ns
         for grant in batch.grants:
             self._grant(log, grant, done.first_lsn + offsets[grant.writer] + grant.entry, done.stamp_ns)
         for taken in batch.acknowledgements:

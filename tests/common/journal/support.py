@@ -99,6 +99,7 @@ class Story:
                 self.tried[lsn] = (entry.append_number, entry.payload)
             done = log.append(entries, log.last_stamp_ns + 10)
             self._note(log, done.last_lsn)
+            log.write_mark(may_wait=True)
             if turn % 2:
                 log.write_mark()
                 log.prepare_next_segment()

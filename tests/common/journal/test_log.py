@@ -22,6 +22,7 @@ from common.journal import (
     parse,
 )
 from common.journal.frames import MAX_PAYLOAD_BYTES
+from common.journal.marks import SLOT_BYTES, SLOT_SPACING
 from common.journal.recovery import read_range
 from common.journal.segments import SUFFIX, segment_name
 from scripts.simulation.disk import Called, Disk, DiskFiles, Fault
@@ -375,6 +376,26 @@ def test_the_mark_of_a_log_that_does_not_sync_its_batches_follows_them_too() -> 
     log.abandon()
     disk.crash_keeping(lambda: False)
     assert open_log(disk.files()).recovery.last_lsn == 4
+
+
+def test_marks_that_are_not_synced_take_the_same_slot_so_that_the_synced_one_stays_whole() -> None:
+    disk = small_disk()
+    log = open_log(disk.files())
+    writer = Writer()
+    log.write_mark()
+    log.append(writer.batch(1), log.last_stamp_ns)
+    log.write_mark()
+    synced = disk.contents(FOLDER)["mark"]
+    for _ in range(3):
+        log.append(writer.batch(1), log.last_stamp_ns)
+        log.write_mark(may_wait=True)
+    marked = disk.contents(FOLDER)["mark"]
+    kept = [marked[at : at + SLOT_BYTES] == synced[at : at + SLOT_BYTES] for at in (0, SLOT_SPACING)]
+    assert sorted(kept) == [False, True]
+    assert reader(disk.files()).durable_lsn() == log.last_lsn
+    disk.crash_keeping(lambda: False)
+    assert reader(disk.files()).durable_lsn() == log.last_lsn - 3
+    assert open_log(disk.files()).recovery.last_lsn == log.last_lsn
 
 
 def test_a_log_that_stands_still_syncs_nothing() -> None:

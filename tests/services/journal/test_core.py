@@ -58,6 +58,7 @@ class Life:
         self.reads = 0
         self.bad_read = bad_read
         self.failing = ""
+        self.mark_syncs = 0
         self.error = errno.EIO
         self.files = DiskFiles(disk, self._called)
         self.now = Instant(wall_ns, 5_000_000_000)
@@ -71,8 +72,9 @@ class Life:
         self.notes = [effect for effect in effects if isinstance(effect, Note)]
         self.exits = [effect for effect in effects if isinstance(effect, Exit)]
 
-    def _called(self, name: str, _path: str) -> Fault | None:
+    def _called(self, name: str, path: str) -> Fault | None:
         self.reads += name in READS
+        self.mark_syncs += name == "sync" and path.endswith("/mark")
         if name in READS and self.reads == self.bad_read:
             return Fault(errno.EIO)
         return Fault(self.error) if name == self.failing else None
@@ -315,6 +317,21 @@ def test_the_mark_follows_within_100_ms() -> None:
     life.turn(append(granted, 1, b"a"))
     life.wait(100)
     assert Reader(FOLDER, life.disk.files()).durable_lsn() >= 3
+
+
+def test_under_load_the_mark_is_synced_once_a_second_and_as_soon_as_the_load_ends() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    life.wait(1_200)
+    life.mark_syncs = 0
+    for number in range(1, 41):
+        life.turn(append(granted, number, b"a"))
+        life.wait(50)
+    assert Reader(FOLDER, life.disk.files()).durable_lsn() >= 40
+    assert life.mark_syncs == 2
+    life.wait(200)
+    life.disk.crash_keeping(lambda: False)
+    assert Reader(FOLDER, life.disk.files()).durable_lsn() >= 40
 
 
 def test_the_mark_follows_as_closely_where_batches_are_not_synced_and_segments_can_be_dropped() -> None:
