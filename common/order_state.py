@@ -2,9 +2,10 @@
 
 Rules, in the order of their weight:
 
-1. Quantities come from the ledger alone. A fill is keyed by (venue, symbol, the venue's trade identity), the same key
-   whoever told it, so it counts once. A correction or bust names the fill that it replaces (ExecRefID(19)); each key
-   may be told in any order and any number of times, and the sum comes out the same.
+1. Quantities come from the ledger alone. A fill is keyed by (venue, symbol, the venue's trade identity) and the order
+   that it fills, the same key whoever told it, so it counts once; reports for different orders are never one fill. A
+   correction or bust names the fill that it replaces (ExecRefID(19)); each key may be told in any order and any number
+   of times, and the sum comes out the same.
 2. What the venue last said of CumQty(14) may be ahead of the ledger (a fill that was missed): `told_cum_qty` keeps
    it, and LeavesQty(151) believes the larger. Only a bust or a correction lowers it; an answer of REST never does.
 3. The venue's word is OrdStatus(39) without its pending values, moved by the table `NEXT_WORD`. An event for which
@@ -56,7 +57,10 @@ up."""
 
 
 class Fill(msgspec.Struct, gc=False):
-    """One key of the ledger. It counts when it has a quantity and nothing replaces it."""
+    """One key of the ledger. It counts when it has a quantity and nothing replaces it.
+
+    `owner` is the order that it fills ("" for nobody's of ours), `order_id` the OrderID(37) that it was told under.
+    """
 
     owner: str
     side: str
@@ -66,15 +70,25 @@ class Fill(msgspec.Struct, gc=False):
     fee_asset: str
     told: bool
     replaced_by: str = ""
+    order_id: str = ""
 
 
 class FillRow(NamedTuple):
-    """One key of the ledger as a snapshot holds it."""
+    """One key of the ledger as a snapshot holds it. Rows of one trade identity stand in the order of their arrival."""
 
     venue: str
     symbol: str
     trade_key: str
     fill: Fill
+
+
+class RetiredRow(NamedTuple):
+    """One fill of a closed order as a snapshot holds it: the `nth` of those under one trade identity, from 0."""
+
+    venue: str
+    symbol: str
+    trade_key: str
+    nth: int = 0
 
 
 class FillChange(msgspec.Struct, frozen=True, gc=False):
@@ -99,33 +113,39 @@ class FillChange(msgspec.Struct, frozen=True, gc=False):
         return self.qty if self.side == "1" else -self.qty
 
 
+_TradeId = tuple[str, str, str]
+"""Venue, symbol and the venue's trade identity: what two orders may share that met in one trade."""
+
+
 class FillLedger:
     """Every fill that still matters, each counted once. An `owner` is the caller's word for the order ("" for
     nobody's).
 
-    Corrections form a chain from key to key; the end of the chain is what counts, and a bust is an end that counts
-    nothing. So the order of arrival does not matter, and a repeat changes nothing.
+    A fill is known by the venue's trade identity and the order that it fills: two orders of ours may meet in one trade,
+    and an ExecID(17) comes again on another day. Corrections form a chain from key to key within one order; the end of
+    the chain is what counts, and a bust is an end that counts nothing. So the order of arrival does not matter, and a
+    repeat changes nothing.
     """
 
     def __init__(self, max_retired: int = MAX_RETIRED_FILLS) -> None:
         """`max_retired` bounds the fills kept after `retire`."""
-        self._fills: dict[tuple[str, str, str], Fill] = {}
-        self._keys: dict[str, list[tuple[str, str, str]]] = {}
-        self._retired: deque[tuple[str, str, str]] = deque()
+        self._fills: dict[_TradeId, list[Fill]] = {}
+        self._keys: dict[str, list[_TradeId]] = {}
+        self._retired: deque[tuple[_TradeId, Fill]] = deque()
         self._max_retired = max_retired
 
     def __len__(self) -> int:
-        """How many keys are known, those of retired orders included."""
-        return len(self._fills)
+        """How many fills are known, those of retired orders included."""
+        return sum(len(fills) for fills in self._fills.values())
 
-    def knows(self, venue: str, symbol: str, trade_key: str) -> bool:
-        """Whether this very word of the venue was counted already."""
-        fill = self._fills.get((venue, symbol, trade_key))
+    def knows(self, venue: str, symbol: str, trade_key: str, owner: str = "", order_id: str = "") -> bool:
+        """Whether this very word of the venue on that order was counted already."""
+        fill = self._find((venue, symbol, trade_key), owner, order_id)
         return fill is not None and fill.told
 
-    def owner(self, venue: str, symbol: str, trade_key: str) -> str | None:
-        """Whose fill it is; None for a key that is not known."""
-        fill = self._fills.get((venue, symbol, trade_key))
+    def owner(self, venue: str, symbol: str, trade_key: str, order_id: str = "") -> str | None:
+        """Whose fill it is; None for one that is not known."""
+        fill = self._find((venue, symbol, trade_key), "", order_id)
         return None if fill is None else fill.owner
 
     def trade(
@@ -139,11 +159,12 @@ class FillLedger:
         px: Decimal,
         fee_qty: Decimal = ZERO,
         fee_asset: str = "",
+        order_id: str = "",
     ) -> FillChange | None:
         """A fill of LastQty(32) at LastPx(31). None when it was known, was busted before it was told, or its numbers
         are implausible."""
-        fill = Fill(owner, side, qty, px, fee_qty, fee_asset, True)
-        return self._tell(venue, symbol, trade_key, "", fill) if _counts(fill) else None
+        fill = Fill(owner, side, qty, px, fee_qty, fee_asset, True, "", order_id)
+        return self._tell((venue, symbol, trade_key), "", fill) if _counts(fill) else None
 
     def correct(
         self,
@@ -157,15 +178,20 @@ class FillLedger:
         px: Decimal,
         fee_qty: Decimal = ZERO,
         fee_asset: str = "",
+        order_id: str = "",
     ) -> FillChange | None:
         """TradeCorrect(ExecType(150)=G): the fill `trade_key` takes the place of `reference`, known or still to
         come."""
-        fill = Fill(owner, side, qty, px, fee_qty, fee_asset, True)
-        return self._tell(venue, symbol, trade_key, reference, fill) if _counts(fill) else None
+        fill = Fill(owner, side, qty, px, fee_qty, fee_asset, True, "", order_id)
+        return self._tell((venue, symbol, trade_key), reference, fill) if _counts(fill) else None
 
-    def bust(self, venue: str, symbol: str, trade_key: str, reference: str) -> FillChange | None:
+    def bust(
+        self, venue: str, symbol: str, trade_key: str, reference: str, owner: str = "", side: str = "",
+        order_id: str = "",
+    ) -> FillChange | None:  # fmt: skip
         """TradeCancel(ExecType(150)=H): `reference` is no fill any more; `trade_key` names the word itself."""
-        return self._tell(venue, symbol, trade_key, reference, Fill("", "", ZERO, ZERO, ZERO, "", True))
+        fill = Fill(owner, side, ZERO, ZERO, ZERO, "", True, "", order_id)
+        return self._tell((venue, symbol, trade_key), reference, fill)
 
     def report(self, venue: str, owner: str, report: ExecutionReport) -> FillChange | None:
         """Whatever fill, correction or bust an ExecutionReport(8) carries; None where it carries none that is new, or
@@ -174,27 +200,51 @@ class FillLedger:
         if not key:
             return None
         if exec_type == "H":
-            return self.bust(venue, report.symbol, key, self._heard_as(venue, report, owner))
+            reference = self._heard_as(venue, report, owner)
+            return self.bust(venue, report.symbol, key, reference, owner, report.side, report.order_id)
         if exec_type not in "FG12":
             return None
-        fill = Fill(owner, report.side, report.last_qty, report.last_px, report.fee_qty, report.fee_asset, True)
+        fill = Fill(
+            owner, report.side, report.last_qty, report.last_px, report.fee_qty, report.fee_asset, True, "",
+            report.order_id,
+        )  # fmt: skip
         if not _counts(fill) or fill.qty <= ZERO:
             return None
         reference = self._heard_as(venue, report, owner) if exec_type == "G" else ""
-        return self._tell(venue, report.symbol, key, reference, fill)
+        return self._tell((venue, report.symbol, key), reference, fill)
 
-    def claim(self, venue: str, symbol: str, trade_key: str, owner: str) -> FillChange | None:
-        """A fill that was nobody's turns out to be `owner`'s: the whole of it, for its sums and to be told. None
-        if it is not so."""
-        fill = self._fills.get((venue, symbol, trade_key))
+    def claim(
+        self, venue: str, symbol: str, trade_key: str, owner: str, order_id: str = "", side: str = ""
+    ) -> FillChange | None:
+        """A fill that was nobody's turns out to be `owner`'s, whose OrderID(37) and side these are: the whole of it,
+        for its sums and to be told. None if it is not so."""
+        trade_id = (venue, symbol, trade_key)
+        fill = self._find(trade_id, owner, order_id, side)
         if fill is None or fill.owner or not owner:
             return None
-        fill.owner = owner
-        self._adopt(owner, (venue, symbol, trade_key))
+        self._adopt(owner, trade_id, fill)
         if fill.replaced_by or not fill.qty:
             return None
         fees = ((fill.fee_asset, fill.fee_qty),) if fill.fee_qty else ()
         return FillChange(venue, symbol, trade_key, owner, fill.side, fill.qty, fill.qty * fill.px, fees)
+
+    def _find(self, trade_id: _TradeId, owner: str, order_id: str, side: str = "") -> Fill | None:
+        """The fill of that order under the trade's identity.
+
+        Where we know the order on both sides it decides, else the venue's OrderID(37). Where nothing names the order
+        the same identity on the same side is taken for the same fill.
+        """
+        nameless = None
+        for fill in self._fills.get(trade_id, ()):
+            if owner and fill.owner:
+                if owner == fill.owner:
+                    return fill
+            elif order_id and fill.order_id:
+                if order_id == fill.order_id:
+                    return fill
+            elif nameless is None and (not side or not fill.side or side == fill.side):
+                nameless = fill
+        return nameless
 
     def _heard_as(self, venue: str, report: ExecutionReport, owner: str) -> str:
         """The key of the fill that a bust or correction refers to.
@@ -204,103 +254,123 @@ class FillLedger:
         """
         reference = report.reference_trade_key
         exec_id = reference.partition("/")[2]
-        if not exec_id or (venue, report.symbol, reference) in self._fills:
+        if not exec_id or self._find((venue, report.symbol, reference), owner, report.order_id, report.side):
             return reference
-        for place in reversed(self._keys.get(owner, ())):
-            key = place[2]
-            if place[:2] == (venue, report.symbol) and exec_id in (key, key.partition("/")[2]):
+        for trade_id in reversed(self._keys.get(owner, ())):
+            key = trade_id[2]
+            if trade_id[:2] == (venue, report.symbol) and exec_id in (key, key.partition("/")[2]):
                 return key
         return reference
 
     def retire(self, owner: str) -> None:
         """The order is closed: its fills stay known only while there is room for them."""
-        keys = self._keys.pop(owner, None)
-        if keys is not None:
-            self._retired.extend(keys)
-            self._forget_oldest()
+        for trade_id in self._keys.pop(owner, ()):
+            self._retired.extend((trade_id, fill) for fill in self._fills[trade_id] if fill.owner == owner)
+        self._forget_oldest()
 
-    def _keep(self, owner: str, place: tuple[str, str, str]) -> None:
-        """A key stays while its order does; nobody's has no order to wait for."""
+    def _keep(self, trade_id: _TradeId, fill: Fill) -> None:
+        """A fill stays while its order does; nobody's has no order to wait for."""
+        owner = fill.owner
         if not owner:
-            self._retired.append(place)
+            self._retired.append((trade_id, fill))
             self._forget_oldest()
             return
         keys = self._keys.get(owner)
         if keys is None:
-            self._keys[owner] = [place]
+            self._keys[owner] = [trade_id]
         else:
-            keys.append(place)
+            keys.append(trade_id)
 
-    def _adopt(self, owner: str, place: tuple[str, str, str]) -> None:
-        """What was nobody's, or only referred to, is an order's: it stays while that does."""
+    def _adopt(self, owner: str, trade_id: _TradeId, fill: Fill) -> None:
+        """What was nobody's is an order's: it stays while that does."""
         with suppress(ValueError):
-            self._retired.remove(place)
-        self._keep(owner, place)
+            self._retired.remove((trade_id, fill))
+        fill.owner = owner
+        self._keep(trade_id, fill)
 
     def _forget_oldest(self) -> None:
         while len(self._retired) > self._max_retired:
-            self._fills.pop(self._retired.popleft(), None)
+            trade_id, oldest = self._retired.popleft()
+            kept = [fill for fill in self._fills[trade_id] if fill is not oldest]
+            if kept:
+                self._fills[trade_id] = kept
+            else:
+                del self._fills[trade_id]
 
-    def dump(self) -> tuple[list[FillRow], list[tuple[str, str, str]]]:
+    def dump(self) -> tuple[list[FillRow], list[RetiredRow]]:
         """Everything, for a snapshot: the keys with their fills, and those that are retired, oldest first."""
-        return [FillRow(*place, fill) for place, fill in self._fills.items()], list(self._retired)
+        nth = {id(fill): n for fills in self._fills.values() for n, fill in enumerate(fills)}
+        rows = [FillRow(*trade_id, fill) for trade_id, fills in self._fills.items() for fill in fills]
+        return rows, [RetiredRow(*trade_id, nth[id(fill)]) for trade_id, fill in self._retired]
 
-    def load(self, rows: list[FillRow], retired: list[tuple[str, str, str]]) -> None:
+    def load(self, rows: list[FillRow], retired: list[RetiredRow]) -> None:
         """The contrary of `dump`."""
-        self._fills = {(row.venue, row.symbol, row.trade_key): row.fill for row in rows}
-        self._retired = deque((venue, symbol, key) for venue, symbol, key in retired)
-        gone = set(self._retired)
-        self._keys = {}
-        for place, fill in self._fills.items():
-            if place not in gone:
-                self._keys.setdefault(fill.owner, []).append(place)
+        self._fills, self._keys = {}, {}
+        for row in rows:
+            self._fills.setdefault((row.venue, row.symbol, row.trade_key), []).append(row.fill)
+        self._retired = deque(
+            ((row.venue, row.symbol, row.trade_key), self._fills[row.venue, row.symbol, row.trade_key][row.nth])
+            for row in retired
+        )
+        gone = {id(fill) for _, fill in self._retired}
+        for trade_id, fills in self._fills.items():
+            for fill in fills:
+                if id(fill) not in gone:
+                    self._keys.setdefault(fill.owner, []).append(trade_id)
 
-    def _tell(self, venue: str, symbol: str, trade_key: str, reference: str, fill: Fill) -> FillChange | None:
-        place = (venue, symbol, trade_key)
-        held = self._fills.get(place)
-        if held is None and not reference:
+    def _tell(self, trade_id: _TradeId, reference: str, told: Fill) -> FillChange | None:
+        fills = self._fills.get(trade_id)
+        if fills is None and not reference:
             # Nearly every fill: never told of before, and nothing that it replaces.
-            self._fills[place] = fill
-            owner, qty = fill.owner, fill.qty
-            self._keep(owner, place)
-            if not qty:
-                return None
-            fees = ((fill.fee_asset, fill.fee_qty),) if fill.fee_qty else ()
-            return FillChange(venue, symbol, trade_key, owner, fill.side, qty, qty * fill.px, fees, 1)
-        if held is not None and held.told:
+            self._fills[trade_id] = [told]
+            self._keep(trade_id, told)
+            return self._change(trade_id, told, None, told)
+        fill = None if fills is None else self._find(trade_id, told.owner, told.order_id, told.side)
+        if fill is not None and fill.told:
             return None
-        end = self._end(venue, symbol, reference) if reference else None
-        if not fill.owner and end is not None:
-            fill.owner, fill.side = end[1].owner, fill.side or end[1].side
-        if held is not None:
-            fill.replaced_by = held.replaced_by
-        self._fills[place] = fill
-        if held is None:
-            self._keep(fill.owner, place)
-        elif fill.owner:
-            self._adopt(fill.owner, place)
+        end = self._end((*trade_id[:2], reference), told) if reference else None
+        if not told.owner and end is not None:
+            told.owner, told.side = end[1].owner, told.side or end[1].side
+        # Looked up anew: what a word refers to may be itself.
+        fill = self._take(trade_id, self._find(trade_id, told.owner, told.order_id, told.side), told)
         removed = None
-        if end is not None and self._end(venue, symbol, trade_key)[0] != end[0]:
+        if end is not None and self._end(trade_id, fill)[1] is not end[1]:
             removed = end[1]
-            removed.replaced_by = trade_key
+            removed.replaced_by = trade_id[2]
         added = None if fill.replaced_by else fill
-        return self._change(place, fill, removed, added)
+        return self._change(trade_id, fill, removed, added)
 
-    def _end(self, venue: str, symbol: str, trade_key: str) -> tuple[str, Fill]:
-        """The end of the chain that `trade_key` stands in; a key not heard of yet becomes a place to be filled."""
+    def _take(self, trade_id: _TradeId, held: Fill | None, told: Fill) -> Fill:
+        """The fill as the ledger has it from now on: a new one, or a place that a bust or correction had named."""
+        if held is None:
+            self._fills.setdefault(trade_id, []).append(told)
+            self._keep(trade_id, told)
+            return told
+        if told.owner and not held.owner:
+            self._adopt(told.owner, trade_id, held)
+        held.side, held.qty, held.px, held.told = told.side, told.qty, told.px, True
+        held.fee_qty, held.fee_asset, held.order_id = told.fee_qty, told.fee_asset, told.order_id
+        return held
+
+    def _end(self, trade_id: _TradeId, of: Fill) -> tuple[str, Fill]:
+        """The end of the chain that this key of `of`'s order stands in; one not heard of yet becomes a place to be
+        filled."""
         while True:
-            place = (venue, symbol, trade_key)
-            fill = self._fills.get(place)
+            fill = self._find(trade_id, of.owner, of.order_id, of.side)
             if fill is None:
-                fill = self._fills[place] = Fill("", "", ZERO, ZERO, ZERO, "", False)
-                self._keep("", place)
+                fill = Fill(of.owner, "", ZERO, ZERO, ZERO, "", False, "", of.order_id)
+                self._fills.setdefault(trade_id, []).append(fill)
+                self._keep(trade_id, fill)
             if not fill.replaced_by:
-                return trade_key, fill
-            trade_key = fill.replaced_by
+                return trade_id[2], fill
+            trade_id = (*trade_id[:2], fill.replaced_by)
 
-    def _change(
-        self, place: tuple[str, str, str], fill: Fill, removed: Fill | None, added: Fill | None
-    ) -> FillChange | None:
+    def _change(self, trade_id: _TradeId, fill: Fill, removed: Fill | None, added: Fill | None) -> FillChange | None:
+        if removed is None and added is not None:
+            if not added.qty:
+                return None
+            paid = ((added.fee_asset, added.fee_qty),) if added.fee_qty else ()
+            return FillChange(*trade_id, added.owner, added.side, added.qty, added.qty * added.px, paid, 1)
         qty = value = ZERO
         count = 0
         fees: dict[str, Decimal] = {}
@@ -317,7 +387,7 @@ class FillLedger:
             return None
         owner = fill.owner or (removed.owner if removed is not None else "")
         side = fill.side or (removed.side if removed is not None else "")
-        return FillChange(*place, owner, side, qty, value, changed_fees, count)
+        return FillChange(*trade_id, owner, side, qty, value, changed_fees, count)
 
 
 def _counts(fill: Fill) -> bool:

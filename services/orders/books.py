@@ -185,7 +185,7 @@ class Books:
         self.externals.pop(place, None)
         claimed: list[FillChange] = []
         for trade_key in self.unclaimed.pop(place, ()):
-            change = self.ledger.claim(order.venue, order.symbol, trade_key, leg.owner)
+            change = self.ledger.claim(order.venue, order.symbol, trade_key, leg.owner, leg.order_id, order.side)
             if change is not None:
                 leg.fill(change)
                 claimed.append(change)

@@ -372,7 +372,9 @@ class Fold:
                 books.move(change)
                 self._note_trade_key(venue, report.symbol, trade_key)
             else:
-                told = books.ledger.claim(venue, report.symbol, trade_key, leg.owner)
+                told = books.ledger.claim(
+                    venue, report.symbol, trade_key, leg.owner, report.order_id, report.side
+                )
                 if told is not None:
                     leg.fill(told)
                     claimed.append(told)
@@ -670,7 +672,7 @@ class Fold:
         leg = None if order is None else _leg_of_trade(order, trade)
         change = self.books.ledger.trade(
             venue, trade.symbol, trade.trade_key, leg.owner if leg is not None else "", trade.side,
-            trade.last_qty, trade.last_px, trade.fee_qty, trade.fee_asset,
+            trade.last_qty, trade.last_px, trade.fee_qty, trade.fee_asset, trade.order_id,
         )  # fmt: skip
         if change is None:
             return

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from common.order_state import FillRow, Order
+from common.order_state import FillRow, Order, RetiredRow
 from services.orders.books import Books, External, VenueBooks, VenueFacts
 from services.orders.names import Remembered
 from services.orders.positions import Position
@@ -18,7 +18,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     open: list[Order]
     closed: list[Order]
     fills: list[FillRow]
-    retired: list[tuple[str, str, str]]
+    retired: list[RetiredRow]
     positions: list[Position]
     highest: dict[str, int]
     commands: list[tuple[str, int, Remembered]]

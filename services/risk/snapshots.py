@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from common.order_state import FillRow
+from common.order_state import FillRow, RetiredRow
 from services.risk.exposure import Sums
 from services.risk.state import RiskState, SessionLife, TradesTold, VenueFacts, Working
 
@@ -27,7 +27,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     attempts: list[tuple[int, int, str]]
     order_ids: list[tuple[tuple[str, str, str], str]]
     fills: list[FillRow]
-    retired: list[tuple[str, str, str]]
+    retired: list[RetiredRow]
     ended: list[str]
     sessions: dict[str, SessionLife]
     strangers: list[tuple[str, str, str]]

@@ -319,7 +319,7 @@ class RiskState:
                 self._hold(change)
                 leg.fill(change)
             else:
-                self._claim(working, event.trade_key)
+                self._claim(working, event.trade_key, event.order_id)
         was_heard = leg.word
         leg.hear(event)
         working.doubtful = False
@@ -363,11 +363,12 @@ class RiskState:
         self.order_ids[place] = working.leg.owner
         self.strangers.pop(place, None)
         for trade_key in self.unclaimed.pop(place, ()):
-            self._claim(working, trade_key)
+            self._claim(working, trade_key, order_id)
 
-    def _claim(self, working: Working, trade_key: str) -> None:
+    def _claim(self, working: Working, trade_key: str, order_id: str) -> None:
         """A fill that was nobody's turns out to be the order's: the firm's position has it already."""
-        change = self.ledger.claim(working.venue, working.symbol, trade_key, working.leg.owner)
+        owner = working.leg.owner
+        change = self.ledger.claim(working.venue, working.symbol, trade_key, owner, order_id, working.side)
         if change is not None:
             working.leg.fill(change)
             share = (working.strategy, working.venue, working.symbol)
@@ -551,7 +552,7 @@ class RiskState:
         owner = self.order_ids.get(place, "")
         change = self.ledger.trade(
             venue, trade.symbol, trade.trade_key, owner, trade.side, trade.last_qty, trade.last_px, trade.fee_qty,
-            trade.fee_asset,
+            trade.fee_asset, trade.order_id,
         )  # fmt: skip
         self._hold(change)
         working = self.working.get(owner)
@@ -563,7 +564,7 @@ class RiskState:
             working.leg.fill(change)
             working.touched_lsn = self.lsn
         else:
-            self._claim(working, trade.trade_key)
+            self._claim(working, trade.trade_key, trade.order_id)
         self._count(working)
 
     def _unnamed(self, venue: str, symbol: str) -> int:

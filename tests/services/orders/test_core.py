@@ -297,7 +297,7 @@ def test_a_fill_on_the_new_connection_does_not_hide_those_missed_before_it(ring:
     ring.session("binance", SessionState.LOGGED_ON)
     ring.report(order, "F", "1", qty="0.1", key="9", cum_qty=D("0.3"))
     ring.session("binance", SessionState.CAUGHT_UP)
-    assert last_ask(ring, "trades").from_trade_key == "8"
+    assert last_ask(ring, "trades").from_trade_key == "7"
 
 
 def test_an_order_that_closed_while_orders_was_away_is_asked_for_its_missing_fills(ring: Ring) -> None:

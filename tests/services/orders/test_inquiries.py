@@ -158,7 +158,7 @@ def test_trades_that_a_round_could_not_learn_are_asked_for_until_they_are_told(r
         ring.go_live()
     ring.asks.clear()
     ring.pass_time(60_000)
-    asked = [ask for ask in ring.asks if ask.what == "trades" and ask.from_trade_key == "8"]
+    asked = [ask for ask in ring.asks if ask.what == "trades" and ask.from_trade_key == "7"]
     assert 8 <= len(asked) <= 20
     ring.answers(venue=VENUE, ask=asked[-1])
     ring.asks.clear()

@@ -1,0 +1,46 @@
+"""Whose fill it is, as risk counts it: by the venue's trade identity and the order together."""
+
+import pytest
+
+from common.messages import Answer, Ask, Kind, Trade
+from services.risk.snapshots import dump_state, load_state
+from tests.services.risk.rig import D, Rig, facts, report
+
+
+@pytest.mark.parametrize("reload", [False, True])
+def test_two_orders_of_ours_that_meet_in_one_trade_leave_no_position_and_nothing_to_come(reload: bool) -> None:
+    rig = Rig()
+    buy, sell = (rig.send(rig.orders.new(side, venue="binance")) for side in ("1", "2"))
+    for order in (buy, sell):
+        rig.inbound(
+            report(order, "F", "2", last="1", key="777", cum="1", order_id=f"V{order.cl_ord_id}"), venue="binance"
+        )
+    assert rig.worst("binance") == (D(0), D(0), D(0))
+    halves = tuple(Trade("BTCUSDT", "777", f"V{o.cl_ord_id}", o.side, D(1), D(100), D(0), "", 0) for o in (buy, sell))
+    if reload:
+        rig.core.state = load_state(dump_state(rig.state), facts())
+    rig.record(Kind.ANSWER, Answer("binance", Ask("binance", 1, "trades", "BTCUSDT"), False, trades=halves))
+    assert rig.worst("binance") == (D(0), D(0), D(0))
+    assert [working.leg.cum_qty for working in rig.state.working.values()] == [D(1), D(1)]
+
+
+def test_a_stranger_s_half_and_ours_are_two_fills() -> None:
+    rig = Rig()
+    ours = rig.send(rig.orders.new("1", venue="binance"))
+    theirs = rig.orders.new("2", venue="binance")
+    for _ in range(2):
+        rig.inbound(report(theirs, "F", "2", last="1", key="777", cl_ord_id="web_1", order_id="56"), venue="binance")
+        rig.inbound(report(ours, "F", "2", last="1", key="777", order_id="55"), venue="binance")
+    assert rig.worst("binance") == (D(0), D(0), D(0))
+    assert [working.leg.cum_qty for working in rig.state.working.values()] == [D(1)]
+
+
+def test_an_exec_id_that_another_order_used_before_is_another_fill_and_is_busted_alone() -> None:
+    rig = Rig()
+    orders = [rig.send(rig.orders.new()) for _ in range(2)]
+    for order in orders:
+        rig.inbound(report(order, "F", "2", last="1", key="1/8845"))
+    assert rig.worst() == (D(0), D(0), D(2))
+    rig.inbound(report(orders[1], "H", "4", key="1/8846", reference="1/8845"))
+    assert rig.worst() == (D(0), D(0), D(1))
+    assert [working.leg.cum_qty for working in rig.state.working.values()] == [D(1), D(0)]
