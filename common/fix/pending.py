@@ -1,7 +1,7 @@
 """What is missing of what the peer sent, and the messages that came too early and are kept until it is there."""
 
 from common.fix.ending import Ending
-from common.fix.incoming import Received, number_of
+from common.fix.incoming import Received, number_of, text_of
 from common.fix.session_types import (
     DisconnectReason,
     Event,
@@ -15,6 +15,11 @@ from common.fix.session_types import (
 from common.fix.standing import Standing
 from common.fix.wire import NS_PER_S
 
+WITHDRAWN_TYPES = frozenset({b"D", b"E", b"G", b"s", b"t", b"AB", b"AC"})
+"""Orders and their amendments (FIX 4.4, volume 4). Who gap-fills one may no longer want it (volume 2, "Rules for
+processing PossDup messages": a sender may choose not to resend what is stale), so it is refused and not carried out.
+"""
+
 
 class Pending:
     """The gap of one connection, open while the next expected number has not passed the highest one seen. Its length
@@ -27,6 +32,7 @@ class Pending:
         "_high",
         "_kept",
         "_logout_due_ns",
+        "_not_kept_from",
         "_progress_ns",
         "_settings",
         "_standing",
@@ -38,6 +44,7 @@ class Pending:
         self._ending = ending
         self._kept: dict[int, tuple[Received, bool]] = {}
         self._high = 0  # 0: nothing is missing
+        self._not_kept_from = 0  # the lowest number that came too early and found no room; 0: none
         self._asked_to = 0
         self._attempts = 0
         self._progress_ns = 0
@@ -63,6 +70,8 @@ class Pending:
             return
         if len(self._kept) < self._settings.max_pending_messages:
             self._kept.setdefault(m.seq, (m, acted))
+        elif m.seq not in self._kept:
+            self._not_kept_from = min(self._not_kept_from or m.seq, m.seq)
         if self._high:
             self._high = max(self._high, m.seq)
             return
@@ -84,6 +93,8 @@ class Pending:
             return
         self._advance(now)
         expected = self._standing.next_inbound
+        if expected > self._not_kept_from:
+            self._not_kept_from = 0
         if expected > self._high:
             self._high = 0
             self._logout_due_ns = 0
@@ -93,9 +104,17 @@ class Pending:
             self._ask(now)
 
     def forget(self) -> None:
-        """The numbers start anew: nothing is missing, nothing is kept."""
-        self._kept.clear()
-        self._high = 0
+        """The numbers start anew: nothing is missing, and what was kept is handed on, but for what asks for risk."""
+        for m, _ in self._take_below(max(self._kept, default=0) + 1):
+            self._hand_on(m)
+        self._high = self._not_kept_from = 0
+
+    def tell_lost(self) -> None:
+        """The connection is gone: say what it had told already, and what the peer may not tell again."""
+        if self._kept:
+            kept = ", ".join(f"{seq} MsgType(35)={text_of(m.msg_type)}" for seq, (m, _) in sorted(self._kept.items()))
+            text = f"came behind a gap that the connection did not live to close: MsgSeqNum(34)={kept}"
+            self._standing.notice(Level.WARNING, "early_lost", text)
 
     def due_ns(self) -> list[int]:
         """When `timer` has something to do, by boot_ns."""
@@ -110,18 +129,18 @@ class Pending:
             self._logout_due_ns = 0
             self._ending.answer("", now)
 
-    def gap_fill(self, m: Received) -> Problem | None:
-        """SequenceReset(4) with GapFillFlag(123)=Y under the expected number: cases 10.b and 10.e."""
+    def gap_fill(self, m: Received) -> int | Problem:
+        """NewSeqNo(36) of a SequenceReset(4) with GapFillFlag(123)=Y: cases 10.b and 10.e."""
         new = number_of(m.fields.get(b"36"))
         if new is None:
             return Problem(1, 36, "Required tag missing")
         if new <= m.seq:
             return Problem(5, None, f"Value is incorrect (out of range) for this tag, NewSeqNo(36)={new}")
-        self._jump(new, NumbersReason.GAP_FILL)
-        return None
+        return new
 
-    def sequence_reset(self, m: Received) -> Problem | None:
-        """SequenceReset(4) in reset mode, case 11: its own MsgSeqNum(34) does not count; never backwards."""
+    def sequence_reset(self, m: Received) -> int | Problem:
+        """NewSeqNo(36) of a SequenceReset(4) in reset mode, case 11: its own MsgSeqNum(34) does not count; never
+        backwards."""
         expected = self._standing.next_inbound
         new = number_of(m.fields.get(b"36"))
         if new is None:
@@ -132,14 +151,40 @@ class Pending:
         if new == expected:
             text = f"SequenceReset(4) to NewSeqNo(36)={new}, which is expected anyway"
             self._standing.notice(Level.WARNING, "reset_without_effect", text)
-        else:
-            self._jump(new, NumbersReason.SEQUENCE_RESET)
-        return None
+        return new
 
-    def _jump(self, new: int, reason: NumbersReason) -> None:
+    def jump(self, new: int, reason: NumbersReason, now: Instant) -> list[Received]:
+        """Nothing more comes under the numbers below `new`. What came early under them is handed on, each once; those
+        that are still to be acted on are returned, in order.
+        """
+        covered = self._take_below(new)
+        for m, _ in covered:
+            self._hand_on(m)
+            new = max(new, number_of(m.fields.get(b"36")) or 0) if _fills(m) else new
         self._standing.set_numbers(self._standing.next_outbound, new, reason)
-        for seq in [seq for seq in self._kept if seq < new]:
-            del self._kept[seq]
+        if 0 < self._not_kept_from < new:
+            text = f"MsgSeqNum(34) from {self._not_kept_from} on came early, found no room and is not sent again"
+            self._ending.refuse(DisconnectReason.SEQUENCE_GAP, text, now)
+        return [m for m, acted in covered if not acted]
+
+    def _take_below(self, new: int) -> list[tuple[Received, bool]]:
+        """What is kept under the numbers below `new`, or below the end of a gap fill among it, in order."""
+        taken: list[tuple[Received, bool]] = []
+        for seq in sorted(self._kept):
+            if seq >= new:
+                break
+            m, acted = self._kept.pop(seq)
+            taken.append((m, acted))
+            if _fills(m):
+                new = max(new, number_of(m.fields.get(b"36")) or 0)
+        return taken
+
+    def _hand_on(self, m: Received) -> None:
+        withdrawn = m.msg_type in WITHDRAWN_TYPES
+        self._standing.consume(m, withdrawn)
+        if withdrawn:
+            text = f"MsgType(35)={text_of(m.msg_type)} MsgSeqNum(34)={m.seq} was gap-filled: taken as withdrawn"
+            self._standing.notice(Level.WARNING, "withdrawn", text)
 
     def _advance(self, now: Instant) -> None:
         self._progress_ns = now.boot_ns
@@ -167,3 +212,7 @@ class Pending:
         self._asked_to = end or self._high
         self._progress_ns = now.boot_ns
         self._standing.send(b"2", b"7=%d\x0116=%d\x01" % (begin, end), now)
+
+
+def _fills(m: Received) -> bool:
+    return m.msg_type == b"4" and m.fields.get(b"123") == b"Y"

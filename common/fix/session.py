@@ -19,7 +19,7 @@ from common.fix.incoming import NO_NUMBER, Judge, Received, text_of
 from common.fix.liveness import Liveness
 from common.fix.logon import Logon, peek_logon
 from common.fix.outgoing import ADMIN_TYPES
-from common.fix.pending import Pending
+from common.fix.pending import WITHDRAWN_TYPES, Pending
 from common.fix.resends import Resends
 from common.fix.session_types import (
     BEFORE_LOGON_STATES,
@@ -75,6 +75,9 @@ __all__ = [
 ]
 
 _S, _E = SessionState, Event
+_OVER_STATES = (_S.CLOSING, _S.LOGOUT_ANSWERED)
+_NO_TEST_REQ_ID = Problem(1, 112, "Required tag missing")
+_WITHDRAWN = Problem(99, None, "Gap-filled, taken as withdrawn")
 
 
 class Session:
@@ -172,7 +175,9 @@ class Session:
         self._logon.expect(now)
 
     def disconnected(self, now: Instant) -> None:
-        """The transport is gone. Numbers stay; whatever belonged to the connection is forgotten."""
+        """The transport is gone. Numbers stay; whatever belonged to the connection is forgotten, and what came early on
+        it is named in a notice."""
+        self._pending.tell_lost()
         if self._standing.state is not _S.DISCONNECTED:
             self._standing.move(_E.LOST)
         self._forget_connection()
@@ -332,11 +337,11 @@ class Session:
         if m.msg_type == b"4":
             if m.fields.get(b"123") == b"Y":
                 return False
-            expected = standing.next_inbound
-            problem = self._pending.sequence_reset(m)
-            if problem is not None:
-                self._reject(m, problem, now)
-            elif standing.next_inbound > expected:
+            new = self._pending.sequence_reset(m)
+            if isinstance(new, Problem):
+                self._reject(m, new, now)
+            elif new > standing.next_inbound:
+                self._jump(new, NumbersReason.SEQUENCE_RESET, now)
                 self._drain(now)
         elif m.poss_dup:
             return False
@@ -360,7 +365,7 @@ class Session:
     def _drain(self, now: Instant) -> None:
         """Act on what was kept and is next now; close the gap or ask for its next part."""
         standing = self._standing
-        while standing.state is not _S.CLOSING and standing.state is not _S.LOGOUT_ANSWERED:
+        while standing.state not in _OVER_STATES:
             kept = self._pending.take()
             if kept is None:
                 break
@@ -376,22 +381,41 @@ class Session:
         if msg_type not in ADMIN_TYPES:
             standing.consume(m)
             return
-        problem: Problem | None = None
         if msg_type == b"4":
-            problem = self._pending.gap_fill(m)
-        elif msg_type == b"1" and not m.poss_dup and not m.fields.get(b"112"):
-            problem = Problem(1, 112, "Required tag missing")
+            new = self._pending.gap_fill(m)
+            if isinstance(new, Problem):
+                self._reject(m, new, now)
+            else:
+                self._jump(new, NumbersReason.GAP_FILL, now)
+        elif _lacks_test_req_id(m):
+            self._reject(m, _NO_TEST_REQ_ID, now)
         else:
             standing.consume(m)
-            if not m.poss_dup:  # resent session-level messages count for the numbers only
+            self._session_level(m, now)
+
+    def _jump(self, new: int, reason: NumbersReason, now: Instant) -> None:
+        """The expected number becomes `new`; what had come early under a lower one is acted on now."""
+        standing = self._standing
+        for m in self._pending.jump(new, reason, now):
+            if standing.state in _OVER_STATES:
+                return
+            if m.msg_type in WITHDRAWN_TYPES:
+                standing.answer_reject(m, _WITHDRAWN, now)
+            elif _lacks_test_req_id(m):
+                standing.answer_reject(m, _NO_TEST_REQ_ID, now)
+            else:
                 self._session_level(m, now)
-        if problem is not None:
-            self._reject(m, problem, now)
 
     def _session_level(self, m: Received, now: Instant) -> None:
+        if m.poss_dup:
+            return  # resent session-level messages count for the numbers only
         if m.msg_type == b"1" and self._standing.logged_on:
             self._standing.send(b"0", b"112=%b\x01" % m.fields[b"112"], now)  # case 4.b
         elif m.msg_type == b"2":
             self._resends.requested(m, now)
         elif m.msg_type == b"5":
             self._ending.received(m, now)
+
+
+def _lacks_test_req_id(m: Received) -> bool:
+    return m.msg_type == b"1" and not m.poss_dup and not m.fields.get(b"112")

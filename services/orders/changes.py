@@ -71,9 +71,10 @@ class PositionMoved(msgspec.Struct, frozen=True, gc=False):
 
 
 class SessionMoved(msgspec.Struct, frozen=True, gc=False):
-    """A step in the life of the venue's session."""
+    """A step in the life of the venue's session; `skipped` where its numbers were set, by it or by the venue."""
 
     venue: str
+    skipped: bool = False
 
 
 class Inquired(msgspec.Struct, frozen=True, gc=False):

@@ -346,9 +346,9 @@ class OrdersCore(Core):
 
     def _venue_moved(self, change: Change, now: Instant) -> None:
         match change:
-            case SessionMoved(name):
+            case SessionMoved(name, skipped):
                 if name in self._venues:
-                    self._venues[name].session_moved(now)
+                    self._venues[name].session_moved(now, skipped=skipped)
                     if self.books.venue(name).state is SessionState.CAUGHT_UP:
                         self._cancels.hasten(name, now)
             case CancelRefused(order, unknown_order):

@@ -534,7 +534,7 @@ class Fold:
             venue.latched = moved.state is SessionState.LATCHED
         elif moved.state is not SessionState.NUMBERS_SET:
             self._session_state(record, venue, moved.state)
-        self._changes.append(SessionMoved(moved.session))
+        self._changes.append(SessionMoved(moved.session, moved.state is SessionState.NUMBERS_SET))
 
     def _session_state(self, record: Record, venue: VenueBooks, state: SessionState) -> None:
         was_up = venue.state not in DOWN

@@ -14,6 +14,7 @@ from services.orders.books import Books
 from services.orders.inquiries import GATE_REPEAT_NS, VenueInquiries, VenueWays, misses_fills
 
 ORPHAN_REPEAT_NS = 5 * NS_PER_S
+_AT_WORK = frozenset({SessionState.CAUGHT_UP, SessionState.OPENED})
 
 
 class Reconciliation:
@@ -80,9 +81,13 @@ class Reconciliation:
         """A question did not reach the account's link."""
         self._inquiries.ask_not_taken(ask.number)
 
-    def session_moved(self, now: Instant) -> None:
-        """The session took a step."""
+    def session_moved(self, now: Instant, *, skipped: bool = False) -> None:
+        """The session took a step. Numbers that were `skipped` in a session at work may have borne reports that nobody
+        tells again: whatever is open is asked about.
+        """
         venue = self._books.venue(self._venue)
+        if skipped and venue.state in _AT_WORK:
+            self._inquiries.audit()
         if venue.state is SessionState.CAUGHT_UP and self._inquiries.connection != venue.connection:
             self._inquiries.caught_up(venue.connection)
         elif venue.state is SessionState.OPENED:

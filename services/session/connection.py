@@ -18,7 +18,7 @@ import msgspec
 from common.actor.core import Close, Connect, Core
 from common.fix.schedule import Period
 from common.fix.session import Session
-from common.fix.session_types import NumbersReason, NumbersSet
+from common.fix.session_types import Notice, NumbersReason, NumbersSet
 from common.instant import NS_PER_MS, Instant
 from common.messages import OperatorAct, Reason, SessionChanged, SessionState
 from common.venues.connector import Connector, Hours, comp_id
@@ -272,7 +272,9 @@ class Connection:
         """Nothing more goes out on this connection: withdraw, record, and try the next one later."""
         assert self._outbox.fix is not None
         self._outbox.fix.disconnected(now)
-        self._outbox.fix.take_effects()
+        for effect in self._outbox.fix.take_effects():
+            if isinstance(effect, Notice):
+                self._core.note(effect.level.value, effect.code, text=effect.text)
         self._outbox.lost(Reason.SHUTDOWN if self.stopping else Reason.CONNECTION_LOST, now)
         self._resender.forget()
         self._kill.connection_died(now)

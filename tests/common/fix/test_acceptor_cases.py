@@ -36,7 +36,7 @@ def test_a_logon_too_high_is_answered_first_then_the_gap_is_asked_for(acceptor: 
     assert acceptor.is_logged_on()
     acceptor.peer("35=4|34=1|43=Y|123=Y|36=6")
     assert acceptor.numbers() == (3, 6)
-    assert acceptor.inbound() == []
+    assert acceptor.inbound() == ["A5"]
     assert not acceptor.session.recovering
 
 
@@ -257,7 +257,7 @@ def test_789_on_both_sides_needs_no_resend_request(make_play: MakePlay) -> None:
     stamp = play.after(-1)
     play.peer(f"35=D|34=5|43=Y|122={stamp}|{ORDER}", "35=4|34=6|43=Y|123=Y|36=8")
     play.says()
-    assert play.inbound() == ["D5"]
+    assert play.inbound() == ["D5", "A7"]
     assert play.numbers()[1] == 8
     assert not play.session.recovering
 

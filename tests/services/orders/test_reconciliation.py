@@ -59,3 +59,13 @@ def test_orphans_are_cancelled_over_rest() -> None:
     assert not any(ask.what == "cancel_all" for ask in ring.asks)
     ring.pass_time(1000)
     assert any(ask.what == "cancel_all" and ask.symbol == "BTCUSDT" for ask in ring.asks)
+
+
+def test_numbers_that_the_venue_skipped_in_a_session_at_work_are_a_question_about_whatever_is_open(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.commands.clear()
+    ring.pass_time(500)
+    assert ring.commands == []
+    ring.session("generic", SessionState.NUMBERS_SET)
+    ring.pass_time(100)
+    assert [c.cl_ord_id for c in ring.commands if isinstance(c, QueryOrder)] == [order.cl_ord_id]

@@ -107,7 +107,7 @@ class Journal:
 
 class Venue:
     """The acceptor. Its application messages wait in `heard`; its numbers survive connections unless the policy
-    resets.
+    resets. With `fills_alone` it answers every ResendRequest(2) by a gap fill.
     """
 
     def __init__(self, policy: SequencePolicy, target: str) -> None:
@@ -120,6 +120,7 @@ class Venue:
         self.sent: dict[int, bytes] = {}
         self.logged_on = False
         self.gap_filled: list[int] = []
+        self.fills_alone = False
 
     def connect(self, sender: str, now: Instant) -> None:
         """A connection of the session whose SenderCompID(49) is `sender`."""
@@ -162,7 +163,8 @@ class Venue:
                     case LoggedOn():
                         self.logged_on = True
                     case ResendWanted(begin, end):
-                        stored = [(n, self.sent[n]) for n in range(begin, end + 1) if n in self.sent]
+                        numbers = () if self.fills_alone else range(begin, end + 1)
+                        stored = [(n, self.sent[n]) for n in numbers if n in self.sent]
                         self.fix.resend(begin, end, stored, now)
                     case NumbersSet(_, next_inbound):
                         self.gap_filled.append(next_inbound)

@@ -148,3 +148,29 @@ def test_a_trade_has_the_same_identity_in_the_emergency_file(tmp_path: Path) -> 
     world.journal.dead = False
     world.advance(1000)
     assert {key for key, _ in keys(world)} >= {"1/t1", "1/t2"}
+
+
+def test_a_fill_that_came_behind_a_gap_and_was_gap_filled_is_in_the_log_before_the_jump(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    expected = world.core.history.next_inbound
+    world.venue.fills_alone = True
+    assert world.venue.fix is not None
+    world.venue.fix.next_outbound += 1  # a number that the venue used for nothing
+    world.venue_says("8", FILL.format(key="t1"))
+    assert keys(world) == [("", ""), ("1/t1", "")] and world.core.history.next_inbound == expected + 2
+    kinds = [record.kind for record in world.journal.records if record.writer == world.core.name]
+    assert kinds[-2:] == [Kind.INBOUND, Kind.SESSION]
+    assert world.core.status(world.now)["state"] == "ready"
+
+
+def test_a_report_that_a_dead_connection_had_told_behind_a_gap_is_named(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    assert world.venue.fix is not None
+    world.swallow = True
+    world.venue.fix.next_outbound += 1
+    world.venue_says("8", FILL.format(key="t1"))
+    world.cut()
+    assert [note.event for note in world.notes if note.event == "early_lost"] == ["early_lost"]
