@@ -4,15 +4,20 @@
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "$1"; exit "${2:-1}"; }
 
+# Of those that can make a virtual environment the first that was built with profile-guided optimisation, which runs 1.1 to
+# 1.5 times as fast: version managers mostly build without, distributions with. Else the first of them, else any.
 find_python() {
-  for candidate in python3.11 python3.12 python3.13 python3.14 python3; do
+  first= any=
+  for candidate in python3.11 python3.12 python3.13 python3.14 python3 /usr/bin/python3 /usr/local/bin/python3; do
     # A version manager's shim may stand in the path for a version that it does not have: run it to know.
-    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
-      printf '%s\n' "$candidate"
-      return 0
-    fi
+    case $("$candidate" "$root/scripts/interpreter.py" 2>/dev/null) in
+      optimised) printf '%s\n' "$candidate" && return 0 ;;
+      plain) first=${first:-$candidate} ;;
+      bare) any=${any:-$candidate} ;;
+    esac
   done
-  return 1
+  first=${first:-$any}
+  [ -n "$first" ] && printf '%s\n' "$first"
 }
 
 make_venv() {

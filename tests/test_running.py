@@ -31,6 +31,27 @@ def test_scripts_run_and_parse_in_a_plain_shell(script: str) -> None:
     subprocess.run(["sh", "-n", CHECKOUT / "scripts/set_up.sh"], check=True)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "chosen"),
+    [
+        ({"python3.11": "plain", "python3.12": "optimised"}, "python3.12"),
+        ({"python3.11": "optimised", "python3.12": "optimised"}, "python3.11"),
+        ({"python3.11": "bare", "python3.12": "plain", "python3.13": "optimised"}, "python3.13"),
+    ],
+)
+def test_set_up_prefers_an_interpreter_that_was_built_to_be_fast(
+    tmp_path: Path, kinds: dict[str, str], chosen: str
+) -> None:
+    for name, kind in kinds.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {kind}\n")
+        (tmp_path / name).chmod(0o700)
+    script = f"root={CHECKOUT}; . {CHECKOUT}/scripts/set_up.sh; find_python"
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == chosen
+
+
 def test_ci_runs_what_the_readme_tells_a_developer_to_run() -> None:
     assert "scripts/test\n" in (CHECKOUT / ".ci/run").read_text()
 

@@ -5,7 +5,8 @@ What is left is the price of the architecture itself, so the stack's own price c
     strategy -> orders -> risk -> session -> journal (write, fdatasync) -> session -> exchange (TCP)
              <- orders <- journal (write, fdatasync) <- session <- exchange
 
-Nothing in it is fit for use: no checks, no recovery, one order type, unverified messages.
+As in the stack a resting order brings one report (New) and an immediate-or-cancel one two (New, Expired). Nothing in it
+is fit for use: no checks, no recovery, unverified messages.
 """
 
 import functools
@@ -22,20 +23,24 @@ from pathlib import Path
 import msgspec
 import zmq
 
+from common.messages import TimeInForce
 from scripts.bench.figures import Figures, percentiles_us
 
 SEGMENT_BYTES = 1 << 27
 WARM_UP_ORDERS = 500
 RECEIVE_BYTES = 1 << 16
-STATIONS = ("orders", "reports", "risk", "session", "releases", "journal", "strategy")
+GOOD_TILL_CANCEL: TimeInForce = "1"
+IMMEDIATE_OR_CANCEL: TimeInForce = "3"
+NEW, EXPIRED = b"0", b"C"
+STAMP = b"20260101-00:00:00.000"
 HEADER = b"8=FIX.4.4\x019=%d\x01"
 ORDER = (
     b"35=D\x0134=%d\x0149=FLOOR\x0156=VENUE\x0152=20260101-00:00:00.000\x01"
-    b"11=%b\x0155=%b\x0154=%b\x0138=%b\x0140=2\x0144=%b\x0159=1\x0160=20260101-00:00:00.000\x01"
+    b"11=%b\x0155=%b\x0154=%b\x0138=%b\x0140=2\x0144=%b\x0159=%b\x0160=20260101-00:00:00.000\x01"
 )
 ANSWER = (
-    b"35=8\x0134=%d\x0149=VENUE\x0156=FLOOR\x0152=20260101-00:00:00.000\x01"
-    b"37=1\x0117=1\x01150=0\x0139=0\x0111=%b\x0155=%b\x0154=%b\x0138=%b\x0140=2\x0144=%b\x0159=1\x01"
+    b"35=8\x0134=%d\x0149=VENUE\x0156=FLOOR\x0152=%b\x01"
+    b"37=1\x0117=1\x01150=%b\x0139=%b\x0111=%b\x0155=%b\x0154=%b\x0138=%b\x0140=2\x0144=%b\x0159=%b\x01"
     b"14=0\x01151=%b\x016=0\x0160=20260101-00:00:00.000\x01"
 )
 
@@ -48,12 +53,14 @@ class FloorOrder(msgspec.Struct, array_like=True, gc=False, tag="order"):
     side: str
     order_qty: str
     price: str
+    time_in_force: TimeInForce
 
 
 class FloorReport(msgspec.Struct, array_like=True, gc=False, tag="report"):
-    """What the exchange said."""
+    """What the exchange said; `ends`: the order is open no more."""
 
     name: str
+    ends: bool
 
 
 class FloorRecord(msgspec.Struct, array_like=True, gc=False, tag="record"):
@@ -77,14 +84,23 @@ class Station:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._context = zmq.Context()
+        self._sockets: list[zmq.Socket[bytes]] = []
+
+    def close(self) -> None:
+        """Give up the sockets, whatever is still in them."""
+        self._context.destroy(linger=0)
+
+    def _socket(self, kind: int) -> "zmq.Socket[bytes]":
+        self._sockets.append(self._context.socket(kind))
+        return self._sockets[-1]
 
     def inbox(self, name: str) -> "zmq.Socket[bytes]":
-        sock = self._context.socket(zmq.PULL)
+        sock = self._socket(zmq.PULL)
         sock.bind(f"ipc://{self._folder}/{name}")
         return sock
 
     def outbox(self, name: str) -> Callable[[bytes], object]:
-        sock = self._context.socket(zmq.PUSH)
+        sock = self._socket(zmq.PUSH)
         sock.connect(f"ipc://{self._folder}/{name}")
         return functools.partial(sock.send, copy=True)
 
@@ -97,7 +113,8 @@ def _at_hand(sock: "zmq.Socket[bytes]") -> Iterator[bytes]:
             return
 
 
-def _whole(body: bytes) -> bytes:
+def whole(body: bytes) -> bytes:
+    """The message with its BeginString(8), BodyLength(9) and CheckSum(10)."""
     text = HEADER % len(body) + body
     return text + b"10=%03d\x01" % (sum(text) % 256)
 
@@ -143,7 +160,9 @@ def run_orders(folder: str) -> None:
         if reports in ready:
             for data in _at_hand(reports):
                 content = _record(data).content
-                del open_orders[content.name]
+                assert isinstance(content, FloorReport)
+                if content.ends:
+                    del open_orders[content.name]
                 to_strategy(_encode(content))
 
 
@@ -177,13 +196,13 @@ def run_session(folder: str, port: int) -> None:
             for data in _at_hand(commands):
                 msg_seq_num += 1
                 order = _order(data)
-                texts = (order.name, order.symbol, order.side, order.order_qty, order.price)
-                raw = _whole(ORDER % (msg_seq_num, *(text.encode() for text in texts)))
+                texts = (order.name, order.symbol, order.side, order.order_qty, order.price, order.time_in_force)
+                raw = whole(ORDER % (msg_seq_num, *(text.encode() for text in texts)))
                 held[msg_seq_num] = raw
                 to_journal(_encode(FloorRecord(True, msg_seq_num, raw, order)))
         if stream.fileno() in ready:
             for raw, tags in splitter.feed(stream.recv(RECEIVE_BYTES)):
-                content = FloorReport(tags[b"11"].decode())
+                content = FloorReport(tags[b"11"].decode(), tags[b"39"] != NEW)
                 to_journal(_encode(FloorRecord(False, int(tags[b"34"]), raw, content)))
 
 
@@ -220,21 +239,22 @@ def run_journal(folder: str, durable: bool) -> None:
 
 
 def run_exchange(listening: socket.socket) -> None:
-    """Answer every order with one report."""
+    """Answer every order with New, and what does not rest with Expired behind it."""
     stream, _ = listening.accept()
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     splitter, msg_seq_num = Splitter(), 0
     while data := stream.recv(RECEIVE_BYTES):
         answers = []
         for _, tags in splitter.feed(data):
-            msg_seq_num += 1
-            echoed = tuple(tags[tag] for tag in (b"11", b"55", b"54", b"38", b"44", b"38"))
-            answers.append(_whole(ANSWER % (msg_seq_num, *echoed)))
+            echoed = tuple(tags[tag] for tag in (b"11", b"55", b"54", b"38", b"44", b"59", b"38"))
+            for status in (NEW,) if tags[b"59"] == GOOD_TILL_CANCEL.encode() else (NEW, EXPIRED):
+                msg_seq_num += 1
+                answers.append(whole(ANSWER % (msg_seq_num, STAMP, status, status, *echoed)))
         stream.sendall(b"".join(answers))
 
 
 def measure_floor(orders: int, window: int, *, durable: bool) -> Figures:
-    """Round trips one at a time, then `10 * orders` orders with `window` of them under way."""
+    """Round trips of resting orders one at a time, then the rate of `10 * orders` others with `window` under way."""
     spawn = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory(prefix="fixring-floor-") as folder:
         listening = socket.create_server(("127.0.0.1", 0))
@@ -248,9 +268,11 @@ def measure_floor(orders: int, window: int, *, durable: bool) -> Figures:
         ]
         for process in processes:
             process.start()
+        station = Station(folder)
         try:
-            return _drive(Station(folder), orders, window)
+            return _drive(station, orders, window)
         finally:
+            station.close()
             for process in processes:
                 process.terminate()
                 process.join()
@@ -263,7 +285,7 @@ def _drive(station: Station, orders: int, window: int) -> Figures:
     trips_ns = []
     for index in range(orders + WARM_UP_ORDERS):
         began_ns = time.perf_counter_ns()
-        send(_encode(FloorOrder(f"a{index}", "BTCUSDT", "1", "0.01", "65000.00")))
+        send(_encode(FloorOrder(f"a{index}", "BTCUSDT", "1", "0.01", "65000.00", GOOD_TILL_CANCEL)))
         _report(inbox.recv())
         trips_ns.append(time.perf_counter_ns() - began_ns)
     total, room = orders * 10, threading.BoundedSemaphore(window)
@@ -271,13 +293,15 @@ def _drive(station: Station, orders: int, window: int) -> Figures:
     def flood() -> None:
         for index in range(total):
             room.acquire()
-            send(_encode(FloorOrder(f"b{index}", "BTCUSDT", "1", "0.01", "65000.00")))
+            send(_encode(FloorOrder(f"b{index}", "BTCUSDT", "1", "0.01", "65000.00", IMMEDIATE_OR_CANCEL)))
 
     began_s = time.perf_counter()
     feeder = threading.Thread(target=flood, daemon=True)
     feeder.start()
-    for _ in range(total):
-        _report(inbox.recv())
-        room.release()
+    ended = 0
+    while ended < total:
+        if _report(inbox.recv()).ends:
+            ended += 1
+            room.release()
     feeder.join()
     return Figures(percentiles_us(trips_ns[WARM_UP_ORDERS:]), total / (time.perf_counter() - began_s))

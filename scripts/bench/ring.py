@@ -31,6 +31,7 @@ from common.messages import (
     encode,
 )
 from scripts.bench.figures import Figures, percentiles_us
+from scripts.bench.floor import GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL
 from scripts.stack import PrivateStack
 
 VENUE = "generic"
@@ -38,8 +39,6 @@ SYMBOL = "BTCUSDT"
 ORDER_QTY = Decimal("0.001")
 PRICE_SHARE = Decimal("0.98")
 TICK = Decimal("0.01")
-GOOD_TILL_CANCEL: TimeInForce = "1"
-IMMEDIATE_OR_CANCEL: TimeInForce = "3"
 WARM_UP_ORDERS = 300
 ANSWER_S = 10
 UNBOUNDED = "100000000"

@@ -3,24 +3,27 @@
 import statistics
 
 import click
-import orjson
 
 from scripts.bench.figures import Figures
 from scripts.bench.floor import measure_floor
 from scripts.bench.ring import BenchFailed, measure_memory, measure_ring
+from scripts.bench.session import measure_session
 from scripts.bench.start import measure_start
 from scripts.cli.bench_codec import codec
 from scripts.cli.bench_journal import journal
+from scripts.cli.bench_shown import AS_JSON, show
 from scripts.cli.errors import CommandError
 from scripts.stack import StackFailed
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the table.")
 ORDERS = click.option(
     "--orders", default=1000, show_default=True, help="Round trips; the rate is taken over ten times as many."
 )
 WINDOW = click.option("--window", default=500, show_default=True, help="Orders under way while the rate is taken.")
 RUNS = click.option("--runs", default=3, show_default=True, help="Runs of each, in turn; medians are shown.")
 DURABILITY = click.option("--durability", type=click.Choice(["disk", "process"]), default="disk", show_default=True)
+
+
+_RING_HEAD = f"{'':12}{'p50 us':>10}{'p99 us':>10}{'p999 us':>10}{'orders/s':>12}"
 
 
 @click.group()
@@ -40,11 +43,7 @@ bench.add_command(journal)
 def floor(orders: int, window: int, durability: str, as_json: bool) -> None:
     """The bare ring: same hops and syncs, no feature."""
     figures = measure_floor(orders, window, durable=durability == "disk")
-    if as_json:
-        click.echo(orjson.dumps(_document(figures)))
-        return
-    click.echo(f"{'':12}{'p50 us':>10}{'p99 us':>10}{'p999 us':>10}{'orders/s':>12}")
-    click.echo(_line("floor", figures))
+    show(_document(figures), (_RING_HEAD, _line("floor", figures)), as_json=as_json)
 
 
 @bench.command()
@@ -66,15 +65,27 @@ def ring(orders: int, window: int, runs: int, durability: str, as_json: bool) ->
     bare, real = _median(floors), _median(rings)
     p50_ratio = real.trip_us["p50"] / bare.trip_us["p50"]
     rate_ratio = real.orders_per_s / bare.orders_per_s
-    if as_json:
-        document = {"floor": _document(bare), "ring": _document(real), "p50_ratio": p50_ratio, "rate_ratio": rate_ratio}
-        click.echo(orjson.dumps({**document, "runs": runs, "durability": durability}))
-        return
-    click.echo(f"medians of {runs} runs, durability {durability}, {window} orders under way for the rate")
-    click.echo(f"{'':12}{'p50 us':>10}{'p99 us':>10}{'p999 us':>10}{'orders/s':>12}")
-    click.echo(_line("floor", bare))
-    click.echo(_line("ring", real))
-    click.echo(f"{'ratio':12}{p50_ratio:>10.2f}{'':20}{rate_ratio:>12.3f}")
+    document = {"floor": _document(bare), "ring": _document(real), "p50_ratio": p50_ratio, "rate_ratio": rate_ratio}
+    lines = (
+        f"medians of {runs} runs, durability {durability}, {window} orders under way for the rate",
+        _RING_HEAD,
+        _line("floor", bare),
+        _line("ring", real),
+        f"{'ratio':12}{p50_ratio:>10.2f}{'':20}{rate_ratio:>12.3f}",
+    )
+    show({**document, "runs": runs, "durability": durability}, lines, as_json=as_json)
+
+
+@bench.command()
+@click.option("--trips", default=3000, show_default=True, help="Round trips of each.")
+@AS_JSON
+def session(trips: int, as_json: bool) -> None:
+    """One durable FIX session alone, beside a bare write, sync and echo of the same bytes."""
+    figures = measure_session(trips)
+    ratios = {name: round(each["p50"] / figures["bare"]["p50"], 2) for name, each in figures.items()}
+    lines = [f"{trips} round trips of each", f"{'':12}{'p50 us':>10}{'p99 us':>10}{'times bare':>12}"]
+    lines += [f"{name:12}{us['p50']:>10.1f}{us['p99']:>10.1f}{ratios[name]:>12.2f}" for name, us in figures.items()]
+    show({"round_trip_us": figures, "times_bare": ratios}, lines, as_json=as_json)
 
 
 @bench.command()
@@ -87,13 +98,11 @@ def memory(orders: int, window: int, as_json: bool) -> None:
         figures = measure_memory(orders, window)
     except (BenchFailed, StackFailed) as error:
         raise CommandError(str(error)) from error
-    if as_json:
-        click.echo(orjson.dumps({"orders": orders, "actors": figures}))
-        return
-    click.echo(f"{'after ' + format(orders, ',') + ' orders':30}{'before MB':>12}{'after MB':>12}{'bytes/order':>14}")
+    lines = [f"{'after ' + format(orders, ',') + ' orders':30}{'before MB':>12}{'after MB':>12}{'bytes/order':>14}"]
     for name, figure in figures.items():
         before, after = figure["before_bytes"], figure["after_bytes"]
-        click.echo(f"{name:30}{before / 1e6:>12.1f}{after / 1e6:>12.1f}{(after - before) / orders:>14.1f}")
+        lines.append(f"{name:30}{before / 1e6:>12.1f}{after / 1e6:>12.1f}{(after - before) / orders:>14.1f}")
+    show({"orders": orders, "actors": figures}, lines, as_json=as_json)
 
 
 @bench.command()
@@ -105,14 +114,14 @@ def start(records: int, as_json: bool) -> None:
         figures = measure_start(records)
     except StackFailed as error:
         raise CommandError(str(error)) from error
-    if as_json:
-        click.echo(orjson.dumps(figures._asdict()))
-        return
-    click.echo(f"a journal of {figures.records:,} records, {figures.journal_bytes / 1e6:,.0f} MB; seconds to READY")
-    click.echo(f"  from snapshots     {figures.with_s:>8.1f}")
-    click.echo(f"  without            {figures.without_s:>8.1f}")
-    click.echo(f"  an empty journal   {figures.empty_s:>8.1f}")
-    click.echo(f"one round of snapshots of all of it, beside the running stack: {figures.snapshots_s:.1f} s")
+    lines = (
+        f"a journal of {figures.records:,} records, {figures.journal_bytes / 1e6:,.0f} MB; seconds to READY",
+        f"  from snapshots     {figures.with_s:>8.1f}",
+        f"  without            {figures.without_s:>8.1f}",
+        f"  an empty journal   {figures.empty_s:>8.1f}",
+        f"one round of snapshots of all of it, beside the running stack: {figures.snapshots_s:.1f} s",
+    )
+    show(figures._asdict(), lines, as_json=as_json)
 
 
 def _median(figures: list[Figures]) -> Figures:

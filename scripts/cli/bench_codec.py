@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import click
-import orjson
 import simplefix
 
 from common.fix.dictionary import Dictionary
@@ -17,6 +16,7 @@ from common.fix.session_types import Inbound, LoggedOn, Outbound, SessionSetting
 from common.fix.validation import Validator
 from common.fix.wire import Framer, Message, encode, split, utc_timestamp
 from common.instant import Instant
+from scripts.cli.bench_shown import AS_JSON, show
 
 WALL_NS = 1_767_225_600_123_456_789
 BATCH = 500
@@ -208,23 +208,22 @@ def cases() -> list[Case]:
 
 @click.command()
 @click.option("--rounds", default=40, show_default=True, help=f"Batches of {BATCH} messages for each.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the table.")
+@AS_JSON
 def codec(rounds: int, as_json: bool) -> None:
     """The FIX codec: fixring, simplefix, and quickfix where the extra `bench` is installed."""
     figures = measure(cases(), rounds)
     pair = ("NewOrderSingle encode", "ExecutionReport decode and verify")
     engines = [engine for engine in ("fixring", "simplefix", "quickfix") if (pair[0], engine) in figures]
     sums = {engine: sum(figures[task, engine] for task in pair) for engine in engines}
-    if as_json:
-        rows = [{"task": task, "engine": engine, "us": round(us, 3)} for (task, engine), us in figures.items()]
-        ratios = {engine: round(total / sums["fixring"], 2) for engine, total in sums.items()}
-        click.echo(orjson.dumps({"figures": rows, "times_fixring": ratios}))
-        return
-    click.echo(f"{'us a message':<38}" + "".join(f"{engine:>12}" for engine in ("fixring", "simplefix", "quickfix")))
+    ratios = {engine: total / sums["fixring"] for engine, total in sums.items()}
+    rows = [{"task": task, "engine": engine, "us": round(us, 3)} for (task, engine), us in figures.items()]
+    lines = [f"{'us a message':<38}" + "".join(f"{engine:>12}" for engine in ("fixring", "simplefix", "quickfix"))]
     for task in dict.fromkeys(task for task, _ in figures):
         shown = [figures.get((task, engine)) for engine in ("fixring", "simplefix", "quickfix")]
-        click.echo(f"{task:<38}" + "".join(f"{'' if us is None else format(us, '.2f'):>12}" for us in shown))
-    click.echo(f"{'encode + decode and verify':<38}" + "".join(f"{sums[engine]:>12.2f}" for engine in engines))
-    click.echo(f"{'times fixring':<38}" + "".join(f"{sums[engine] / sums['fixring']:>12.2f}" for engine in engines))
+        lines.append(f"{task:<38}" + "".join(f"{'' if us is None else format(us, '.2f'):>12}" for us in shown))
+    lines.append(f"{'encode + decode and verify':<38}" + "".join(f"{sums[engine]:>12.2f}" for engine in engines))
+    lines.append(f"{'times fixring':<38}" + "".join(f"{ratios[engine]:>12.2f}" for engine in engines))
     if "quickfix" not in engines:
-        click.echo("quickfix is not installed: pip install '.[bench]' compiles it for some minutes")
+        lines.append("quickfix is not installed: pip install '.[bench]' compiles it for some minutes")
+    times = {engine: round(ratio, 2) for engine, ratio in ratios.items()}
+    show({"figures": rows, "times_fixring": times}, lines, as_json=as_json)

@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 
 import click
-import orjson
 
 from common.config import load
+from scripts.cli.bench_shown import AS_JSON, show
 from scripts.journal.bench import AppendFigures, ReadFigures, measure_append, measure_reading
 
 BATCHES = (1, 10, 100)
@@ -15,7 +15,7 @@ BATCHES = (1, 10, 100)
 @click.command()
 @click.option("--records", default=300_000, show_default=True, help="Records of the journal that is read.")
 @click.option("--seconds", default=1.0, show_default=True, help="How long each kind of append is measured.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the table.")
+@AS_JSON
 def journal(records: int, seconds: float, as_json: bool) -> None:
     """The journal alone: append, verify, replay, open. On the disk where the stack's journal is."""
     config = load()
@@ -29,13 +29,11 @@ def journal(records: int, seconds: float, as_json: bool) -> None:
             for batch in BATCHES
         ]
         reading = measure_reading(folder / "orders", records, config)
-    if as_json:
-        click.echo(orjson.dumps({"append": [figures._asdict() for figures in appends], "read": reading._asdict()}))
-        return
-    click.echo(_text(appends, reading))
+    document = {"append": [figures._asdict() for figures in appends], "read": reading._asdict()}
+    show(document, _lines(appends, reading), as_json=as_json)
 
 
-def _text(appends: list[AppendFigures], reading: ReadFigures) -> str:
+def _lines(appends: list[AppendFigures], reading: ReadFigures) -> list[str]:
     lines = [f"{'durability':<12}{'batch':>6}{'appends/s':>14}{'p50 us':>10}{'p99 us':>10}"]
     lines += [
         f"{figures.durability:<12}{figures.batch:>6}{figures.appends_per_s:>14,.0f}{figures.p50_us:>10.1f}"
@@ -50,4 +48,4 @@ def _text(appends: list[AppendFigures], reading: ReadFigures) -> str:
         *(f"  into {name:<20}{rate:>10,.0f} records/s" for name, rate in reading.replayed_per_s.items()),
         f"  opened in                {reading.open_s:>10.2f} s",
     ]
-    return "\n".join(lines)
+    return lines

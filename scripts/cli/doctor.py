@@ -23,6 +23,7 @@ from common.config import CHECKOUT, Config, ConfigError, Environment, Kind, load
 from common.exit_status import ExitStatus
 from common.journal.files import NETWORK_FILE_SYSTEMS, OsFiles
 from common.keys import certificate_serves, server_names
+from scripts.interpreter import interpreter, is_optimised
 
 OPEN_FILES_AT_LEAST = 512
 SLOW_SYNC_MS = 20.0
@@ -88,6 +89,12 @@ def machine() -> Iterator[Finding]:
     )
     version = ".".join(map(str, sys.version_info[:3]))
     yield _finding(f"Python {version}", sys.version_info >= (3, 11), "older than 3.11", "install Python 3.11 or newer")
+    yield Finding(
+        interpreter(),
+        "" if is_optimised() else "built without profile-guided optimisation: orders take 1.1 to 1.5 times as long",
+        "install a Python that is built with it (Debian's python3 is), remove .venv and run scripts/start",
+        fatal=False,
+    )
     missing = list(_packages_that_differ(CHECKOUT / "requirements.lock"))
     yield _finding(
         "packages as locked",

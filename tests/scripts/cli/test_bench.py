@@ -1,0 +1,32 @@
+"""Each benchmark's figures stand beside a peer's, under a line that says which interpreter took them."""
+
+import orjson
+from click.testing import CliRunner
+
+from scripts.cli.bench import bench
+from scripts.interpreter import interpreter
+
+
+def document(*arguments: str) -> dict[str, dict[str, float]]:
+    done = CliRunner().invoke(bench, [*arguments, "--json"], catch_exceptions=False)
+    figures = orjson.loads(done.output)
+    assert figures.pop("interpreter") == interpreter()
+    assert isinstance(figures, dict)
+    return figures
+
+
+def test_a_durable_session_makes_its_trips_beside_a_bare_one_and_a_file_store() -> None:
+    figures = document("session", "--trips", "1")
+    assert set(figures["round_trip_us"]) == {"fixring", "bare", "file store"}
+    assert figures["times_bare"]["bare"] == 1.0
+
+
+def test_the_floor_ends_each_order_with_its_second_report() -> None:
+    figures = document("floor", "--orders", "5", "--window", "3", "--durability", "process")
+    assert set(figures["round_trip_us"]) == {"p50", "p99", "p999"}
+
+
+def test_the_head_line_names_the_interpreter() -> None:
+    done = CliRunner().invoke(bench, ["codec", "--rounds", "1"], catch_exceptions=False)
+    assert done.output.splitlines()[0] == interpreter()
+    assert interpreter().endswith(" PGO")
