@@ -563,6 +563,22 @@ class RequestKind(enum.StrEnum):
     REPLACE = "replace"
 
 
+ANSWERED_BY: Final[dict[RequestKind, str]] = {
+    RequestKind.CANCEL: CANCELED + REJECTED,
+    RequestKind.AMEND: REPLACED + REJECTED,
+    RequestKind.REPLACE: NEW + REJECTED,
+}
+"""By what was asked, ExecType(150) of the reports that answer it. OrderCancelReject(9), Reject(3) and
+BusinessMessageReject(j) answer each of them, and nothing else does: a fill may bear a request's names too.
+"""
+
+
+def rejects_request(report: ExecutionReport, *names: str) -> bool:
+    """Whether a report of Rejected refuses a request about an order, and not the order itself: it bears another
+    ClOrdID(11) than the `names` that the order goes by."""
+    return report.exec_type == REJECTED and report.cl_ord_id not in ("", *names)
+
+
 class Request(msgspec.Struct, gc=False):
     """A cancel or amendment that was sent and is not answered.
 
@@ -782,21 +798,21 @@ class Order(msgspec.Struct, gc=False):
         self.requests.clear()
 
     def _answer_requests(self, leg: Leg, report: ExecutionReport) -> None:
-        """A report answers the request that it names, and only that one."""
-        requests = self.requests
+        """A report answers the request that it names, and only that one, if it is what answers such a request."""
+        requests, exec_type = self.requests, report.exec_type
         named = requests.get(report.cl_ord_id)
-        if named is not None and named.kind is RequestKind.REPLACE:
-            # The new leg answers for the whole, accepted or refused; the old one's cancel is only the first half.
-            if leg.owner == named.cl_ord_id:
-                del requests[named.cl_ord_id]
-                if leg.word == REJECTED:
-                    self.legs.remove(leg)
-        elif named is not None and report.exec_type not in "6E":
-            del requests[report.cl_ord_id]
-        elif report.exec_type == "5":
+        if named is None:
+            # An amendment that keeps the ClOrdID(11) is answered under the order's own name.
             amend = next((r for r in requests.values() if r.kind is RequestKind.AMEND), None)
-            if amend is not None:
+            if amend is not None and exec_type == REPLACED:
                 del requests[amend.cl_ord_id]
+        elif exec_type in ANSWERED_BY[named.kind] and (
+            # The new leg answers for the whole, accepted or refused; the old one's cancel is only the first half.
+            named.kind is not RequestKind.REPLACE or leg.owner == named.cl_ord_id
+        ):
+            del requests[named.cl_ord_id]
+            if named.kind is RequestKind.REPLACE and leg.word == REJECTED:
+                self.legs.remove(leg)
 
     def _take_terms(self, leg: Leg) -> None:
         """The order's own terms follow the venue's once it has accepted them."""

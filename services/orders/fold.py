@@ -40,7 +40,17 @@ from common.messages import (
     Verdict,
     Withdrawn,
 )
-from common.order_state import REJECTED, TERMINAL_WORDS, ZERO, FillChange, Leg, Order, Request, RequestKind
+from common.order_state import (
+    REJECTED,
+    TERMINAL_WORDS,
+    ZERO,
+    FillChange,
+    Leg,
+    Order,
+    Request,
+    RequestKind,
+    rejects_request,
+)
 from common.outcome import Evidence, Outcome, Outcomes, decide
 from services.orders.books import TRADES_PAGE, Books, TradesAsked, VenueBooks
 from services.orders.changes import (
@@ -361,7 +371,8 @@ class Fold:
             self._ambiguous(record, order, report.cl_ord_id)
             return
         leg = order.leg_of(report)
-        if leg is None:
+        if leg is None or rejects_request(report, leg.cl_ord_id, leg.owner):
+            self._cancel_rejected(record, venue, _as_cancel_rejected(report))
             return
         change, trade_key = None, report.trade_key
         claimed: list[FillChange] = []
@@ -755,6 +766,13 @@ def _request(outbound: Outbound, command: AmendOrder | CancelOrder, sent_ns: int
         kind, command.attempt, command.strategy, command.number, command.cl_ord_id, order_qty, price,
         outbound.connection, sent_ns,
     )  # fmt: skip
+
+
+def _as_cancel_rejected(report: ExecutionReport) -> CancelRejected:
+    """A request about an order that a report of Rejected refuses, where others send OrderCancelReject(9)."""
+    return CancelRejected(
+        report.cl_ord_id, report.orig_cl_ord_id, report.order_id, report.ord_status, report.error_code, report.text
+    )
 
 
 def _is_number(trade_key: str) -> bool:

@@ -51,7 +51,17 @@ from common.messages import (
     Withdrawn,
     encode,
 )
-from common.order_state import FILLED, REJECTED, TERMINAL_WORDS, FillChange, FillLedger, Leg
+from common.order_state import (
+    ANSWERED_BY,
+    FILLED,
+    REJECTED,
+    TERMINAL_WORDS,
+    FillChange,
+    FillLedger,
+    Leg,
+    RequestKind,
+    rejects_request,
+)
 from services.risk.exposure import Exposure, Sums
 
 ZERO: Final = Decimal(0)
@@ -307,7 +317,8 @@ class RiskState:
         working.touched_lsn = self.lsn
         # What is resent answers a question of an older connection: it is no later one's evidence.
         connection = 0 if payload.poss_dup else payload.connection
-        if event.unknown_order or (event.exec_type == REJECTED and (event.ambiguous or event.cl_ord_id in amendments)):
+        refused = event.exec_type == REJECTED and (event.ambiguous or rejects_request(event, leg.cl_ord_id, leg.owner))
+        if refused or event.unknown_order:
             self._refused_by_venue(working, event, connection)
             return
         if event.order_id and event.order_id != leg.order_id:
@@ -336,7 +347,7 @@ class RiskState:
             working.doubtful = True
         elif event.unknown_order:
             self._unknown_order(working, event, connection)
-        else:
+        elif event.cl_ord_id in working.amendments:
             self._drop_amendment(working, event.cl_ord_id)
             self._count(working)
 
@@ -429,7 +440,7 @@ class RiskState:
     def _answer_amendments(self, working: Working, event: ExecutionReport, connection: int) -> None:
         """Drop the amendments that the report answers, or that a state told over a later connection makes plain."""
         amendments, kind = working.amendments, event.exec_type
-        if kind == "5":
+        if kind in ANSWERED_BY[RequestKind.AMEND]:
             self._drop_amendment(working, _answered(amendments, event))
         elif kind == "I" and not self._window_ns(working.venue):
             for name in [n for n, each in amendments.items() if each.connection < connection]:

@@ -18,6 +18,7 @@ from common.messages import (
     RequestRejected,
     VenueEvent,
 )
+from common.order_state import rejects_request
 
 CLOSED_ORD_STATUS = frozenset("234C8")
 """OrdStatus(39) filled, done for day, canceled, expired, rejected."""
@@ -121,6 +122,12 @@ class OpenOrders:
         if report.unknown_order or report.ambiguous:
             return
         order = self._named(report)
+        if order is not None and rejects_request(report, order.cl_ord_id):
+            # What a cancel-and-new would have opened is not there; the order that it was to replace is as it was.
+            order = self._orders.get(report.cl_ord_id)
+            if order is not None:
+                self._close(order)
+            return
         if report.ord_status in CLOSED_ORD_STATUS:
             if order is not None:
                 self._close(order)

@@ -96,6 +96,16 @@ def test_an_order_that_was_heard_of_is_not_undone_by_its_message() -> None:
     assert names(orders) == ["5-1"]
 
 
+def test_a_report_of_rejected_under_a_request_s_name_ends_no_order_but_the_one_that_it_would_have_opened() -> None:
+    orders = OpenOrders()
+    sent(orders, new())
+    orders.heard(report("5-1", "0", "0"), 1)
+    orders.sent(amend(cl_ord_id="5-3", orig_cl_ord_id="5-1"), 1, in_place=False)
+    for name in ("5-2", "5-3"):
+        orders.heard(report(name, "8", "8", orig_cl_ord_id="5-1"), 1)
+    assert names(orders) == ["5-1"]
+
+
 def test_an_ambiguous_word_ends_nothing() -> None:
     orders = OpenOrders()
     sent(orders, new())

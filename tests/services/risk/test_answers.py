@@ -1,0 +1,29 @@
+"""What answers an amendment, as risk counts it: until then both its terms and the order's may come true."""
+
+import pytest
+
+from common.messages import CancelRejected
+from tests.services.risk.rig import D, Rig, report
+
+
+@pytest.mark.parametrize("exec_type", ["0", "6", "9", "A", "E", "F", "I"])
+def test_what_answers_no_amendment_leaves_it_counted(exec_type: str) -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2"))
+    amend = rig.orders.amend(order, "5")
+    rig.outbound(amend)
+    key, last = ("7", "1") if exec_type == "F" else ("", "0")
+    names = (amend.cl_ord_id, order.cl_ord_id)
+    rig.inbound(report(order, exec_type, "0", cl_ord_id=names[0], orig=names[1], qty="2", last=last, key=key))
+    assert rig.worst()[0] + rig.worst()[2] == D(5)
+    rig.inbound(CancelRejected(amend.cl_ord_id, order.cl_ord_id, "", "0"))
+    assert rig.worst()[0] + rig.worst()[2] == D(2)
+
+
+def test_a_report_of_rejected_under_a_cancel_s_name_ends_no_order() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2"))
+    rig.inbound(report(order, "8", cl_ord_id=rig.orders.cancel(order).cl_ord_id, orig=order.cl_ord_id))
+    assert rig.worst()[0] == D(2)
+    rig.inbound(report(order, "8"))
+    assert rig.worst()[0] == D(0)
