@@ -4,7 +4,11 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """What a process says by ending. 2 is also the shell's and click's word for wrong usage."""
+    """What a process says by ending. 2 is also the shell's and click's word for wrong usage.
+
+    NOT_ANSWERED: a venue that was asked said nothing. RESTRICTED: everything runs, and not all that is configured may
+    be done.
+    """
 
     OK = 0
     FAILURE = 1
@@ -14,3 +18,5 @@ class ExitStatus(IntEnum):
     TIMEOUT = 5
     REFUSED = 6
     INTEGRITY = 7
+    NOT_ANSWERED = 8
+    RESTRICTED = 10

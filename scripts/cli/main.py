@@ -59,7 +59,8 @@ class LazyGroup(click.Group):
 def root() -> None:
     """Run and ask a fixring stack.
 
-    Exit status: 0 ok, 1 failure, 2 usage, 3 configuration, 4 not running, 5 timeout, 6 refused, 7 integrity.
+    Exit status: 0 ok, 1 failure, 2 usage, 3 configuration, 4 not running, 5 timeout, 6 refused, 7 integrity,
+    8 not answered, 10 running but restricted.
     """
 
 

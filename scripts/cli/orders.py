@@ -137,7 +137,7 @@ def accounts(venue: str, as_json: bool) -> None:
     with _client(config) as client:
         before = client.query("accounts", timeout_s=QUERY_S).lsn
         for name in names:
-            _ask(config, "balances", {"venue": name})
+            _ask(config, "inquire", {"venue": name, "what": "balances"})
         told = _fresh_balances(client, names, before)
     if as_json:
         click.echo(orjson.dumps({"environment": config.environment.value, "venues": told}))

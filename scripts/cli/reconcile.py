@@ -9,29 +9,29 @@ under way, not a difference.
 
 Before that the order manager is asked to audit: it asks every venue as a live desk must, OrderStatusRequest(H) where
 there is one, else REST through account@venue. What the venues' words settle goes into the books; what they cannot
-settle is told here.
+settle is told here. A venue that is not simulated has no second witness: there `scripts.reconcile.answers` compares
+with what the venue answers.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import click
-import msgspec
 import orjson
 
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import Config, Environment, load
 from common.exit_status import ExitStatus
-from common.journal import OsFiles, Reader
-from common.journal.frames import Record
-from common.messages import Discrepancy, Kind, SessionState
+from common.messages import SessionState
 from common.order_state import ZERO, Order
 from scripts.cli.errors import CommandError
+from scripts.cli.names import known_name
+from scripts.reconcile.answers import AskedVenue, terms_differ
+from scripts.reconcile.journal_books import JournalBooks, asset_changes
+from scripts.reconcile.result import Audit, Result, compared, nobody_answered
 from services.orders.books import VenueBooks
-from services.orders.fold import Fold
-from services.orders.make_snapshot import newest_books
 
 AUDIT_S = 10.0
 PAUSE_S = 0.05
@@ -48,30 +48,35 @@ UNSETTLED = "kept"
 @click.option("--timeout", "timeout_s", default=15.0, show_default=True, help="Seconds to come to an equal instant.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 def reconcile(venue: str, timeout_s: float, as_json: bool) -> None:
-    """Compare positions, balances, open orders, fills and sequence numbers with the venues; exit 0 when all are equal.
+    """Compare positions, balances, open orders, fills and sequence numbers with the venues.
 
-    A difference counts when it is there as of one and the same sequence number, and still there at the next try.
+    Exit status 0 when all are equal, 1 when something differs, 8 when a venue did not answer. What cannot be compared
+    at a venue is named, with the reason. A difference counts when it is there as of one and the same instant, and still
+    there at the next try.
     """
     config = load()
+    known_name("venue", venue, config.venues)
     names = [name for name in config.venues if venue in ("", name)]
-    if not names:
-        raise CommandError(f"{venue}: no such venue; there is {', '.join(config.venues)}", ExitStatus.REFUSED)
     _need_orders(config)
     books = JournalBooks(config)
     books.read_on()
-    unsettled = audit(config, books, names)
-    results = {name: _venue_result(config, books, name, timeout_s) for name in names}
-    for name, found in unsettled.items():
-        results[name]["differences"] += found
-    equal = all(result["compared"] and not result["differences"] for result in results.values())
+    audited_lsn = books.lsn
+    audits = audit(config, books, names)
+    results = {
+        name: _venue_result(config, books, name, audited_lsn, timeout_s)._replace(audit=audits[name]) for name in names
+    }
+    differ = any(result.differences for result in results.values())
+    unanswered = any(result.unanswered for result in results.values())
     if as_json:
-        document = {"environment": config.environment.value, "equal": equal, "venues": results}
+        venues = {name: result.document() for name, result in results.items()}
+        document = {"environment": config.environment.value, "equal": not (differ or unanswered), "venues": venues}
         click.echo(orjson.dumps(document))
     else:
+        click.echo(f"environment {config.environment.value}")
         for name, result in results.items():
-            click.echo(_told(name, result))
-    if not equal:
-        raise click.exceptions.Exit(ExitStatus.FAILURE)
+            click.echo(result.told(name))
+    if differ or unanswered:
+        raise click.exceptions.Exit(ExitStatus.FAILURE if differ else ExitStatus.NOT_ANSWERED)
 
 
 def _need_orders(config: Config) -> None:
@@ -85,72 +90,29 @@ def _need_orders(config: Config) -> None:
         raise CommandError(f"orders is {state}: nothing can be compared; try again", ExitStatus.FAILURE)
 
 
-# ---- our side: the journal, folded ----
-
-
-class JournalBooks:
-    """The journal folded as the order manager folds it, as far as it was read: from the newest snapshot on."""
-
-    def __init__(self, config: Config) -> None:
-        """Nothing is read yet but the snapshot."""
-        self._reader = Reader(config.journal_folder, OsFiles())
-        self.books = newest_books(config)
-        self._fold = Fold(self.books)
-        self.discrepancies: list[tuple[int, Discrepancy]] = []
-        self._pending: Iterator[Record] = iter(())
-
-    @property
-    def lsn(self) -> int:
-        """The last record folded."""
-        return self.books.lsn
-
-    def read_on(self) -> None:
-        """Fold everything that the journal has."""
-        while self.step():
-            pass
-
-    def step(self) -> bool:
-        """Fold the next record, if the journal has one."""
-        record = next(self._pending, None)
-        if record is None:
-            first = self.books.lsn + 1 if self.books.lsn else self._reader.first_lsn()
-            self._pending = iter(self._reader.read(first, self._reader.durable_lsn()))
-            record = next(self._pending, None)
-        if record is None:
-            return False
-        self._fold.apply(record)
-        if record.kind == Kind.DISCREPANCY:
-            self.discrepancies.append((record.lsn, _discrepancy(record.payload)))
-        return True
-
-
-_discrepancy = msgspec.msgpack.Decoder(Discrepancy).decode
-
-
 # ---- the live desk's way ----
 
 
-def audit(config: Config, books: JournalBooks, names: list[str]) -> dict[str, list[str]]:
-    """Have orders ask the venues about everything open; what their answers could not settle, by venue."""
+def audit(config: Config, books: JournalBooks, names: list[str]) -> dict[str, Audit]:
+    """Have orders ask the venues about everything open; what came of it, by venue."""
     from_lsn = books.lsn
-    found: dict[str, list[str]] = {name: [] for name in names}
+    silence: dict[str, str] = {}
     try:
         ask(config.paths.run, "orders", "audit")
         deadline = time.monotonic() + AUDIT_S
         while left := _auditing(ask(config.paths.run, "orders", "status"), names):
             if time.monotonic() > deadline:
-                for name in left:
-                    found[name].append(f"the audit did not end within {AUDIT_S:g} s")
+                silence = dict.fromkeys(left, f"the audit did not end within {AUDIT_S:g} s")
                 break
             time.sleep(PAUSE_S)
     except (NotRunning, NoAnswer, Refused) as error:
-        for name in names:
-            found[name].append(f"orders could not audit: {error}")
+        silence = dict.fromkeys(names, f"orders could not audit: {error}")
     books.read_on()
+    found: dict[str, list[str]] = {name: [] for name in names}
     for lsn, told in books.discrepancies:
         if lsn > from_lsn and told.venue in found and told.action.startswith(UNSETTLED):
             found[told.venue].append(f"{told.subject}: ours {told.ours}, theirs {told.theirs} (LSN {lsn})")
-    return found
+    return {name: Audit(tuple(found[name]), silence.get(name, "")) for name in names}
 
 
 def _auditing(status: Mapping[str, Any], names: list[str]) -> list[str]:
@@ -160,22 +122,33 @@ def _auditing(status: Mapping[str, Any], names: list[str]) -> list[str]:
 # ---- the second witness ----
 
 
-def _venue_result(config: Config, books: JournalBooks, name: str, timeout_s: float) -> dict[str, Any]:
+def _venue_result(config: Config, books: JournalBooks, name: str, audited_lsn: int, timeout_s: float) -> Result:
     if config.venues[name].environment is not Environment.SIMULATED:
-        differences = [f"{_name(order)} is UNKNOWN" for order in books.books.open_orders(name) if order.is_unknown]
-        return {"compared": True, "as_of": f"LSN {books.lsn}, by the venue's answers", "differences": differences}
+        return AskedVenue(config, books, name, audited_lsn).compare(timeout_s)
     deadline = time.monotonic() + timeout_s
-    result: dict[str, Any] = {"compared": False, "as_of": "", "differences": ["the session did not open in time"]}
+    result: Result | None = None
     while True:
         theirs = _exchange_state(config, name)
-        attempt = None if theirs is None else _compare_at(config, books, name, theirs)
-        if attempt is not None:
-            result = attempt
-            if not result["differences"]:
-                return result
-        if time.monotonic() > deadline:
+        if theirs is None:
+            why = f"exchange@{name} does not answer: it is not running, or has not opened its journal yet"
+        else:
+            why = _why_not_up(books, name, theirs) or "the journal did not show in time what the exchange has said"
+            result = _compare_at(config, books, name, theirs) or result
+        if result is not None and not result.differences:
             return result
+        if time.monotonic() > deadline:
+            return result or nobody_answered(why)
         time.sleep(RETRY_S)
+
+
+def _why_not_up(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> str:
+    """Which side it is that does not trade, "" where both do."""
+    if _their_session(books, name, theirs) is None:
+        return f"exchange@{name} is up, and our session is not logged on there"
+    state = books.books.venue(name).state
+    if state is not SessionState.OPENED:
+        return f"session@{name} has not opened its gate: it is {state.value}"
+    return ""
 
 
 def _exchange_state(config: Config, name: str) -> dict[str, Any] | None:
@@ -187,7 +160,7 @@ def _exchange_state(config: Config, name: str) -> dict[str, Any] | None:
         raise CommandError(f"exchange@{name}: {error}") from None
 
 
-def _compare_at(config: Config, books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> dict[str, Any] | None:
+def _compare_at(config: Config, books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> Result | None:
     """Both sides as of the last thing that the exchange had said; None when the journal cannot be read just so far."""
     session = books.books.venue(name)
     said = _their_session(books, name, theirs)
@@ -205,15 +178,16 @@ def _compare_at(config: Config, books: JournalBooks, name: str, theirs: Mapping[
             return None
     if session.state is not SessionState.OPENED:
         return None
-    differences = [
-        *_numbers_differ(session, said),
-        *_orders_differ(books, name, theirs, said["next_inbound"]),
-        *_balances_differ(config, books, name, theirs),
-        *_fills_differ(books, name, theirs),
-    ]
-    as_of = f"MsgSeqNum(34) {wanted} of generation {generation}, LSN {books.lsn}"
-    counts = {"open_orders": len(theirs["orders"]), "fills": theirs["trade_count"]}
-    return {"compared": True, "as_of": as_of, "differences": differences, **counts}
+    balances = compared(_balances_differ(config, books, name, theirs), "by what each asset's balance has changed by")
+    open_orders, fills = len(theirs["orders"]), theirs["trade_count"]
+    parts = {
+        "positions": balances._replace(differences=()),
+        "balances": balances,
+        "open orders": compared(_orders_differ(books, name, theirs, said["next_inbound"]), f"{open_orders} there"),
+        "fills": compared(_fills_differ(books, name, theirs), f"{fills} there"),
+        "numbers": compared(_numbers_differ(session, said), f"the exchange has sent MsgSeqNum(34) {wanted}"),
+    }
+    return Result(f"MsgSeqNum(34) {wanted} of generation {generation}, LSN {books.lsn}", parts)
 
 
 def _their_session(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -258,24 +232,12 @@ def _terms_differ(order: Order, cl_ord_id: str, row: Mapping[str, Any]) -> list[
     price = None if row["price"] is None else Decimal(row["price"])
     ours = (leg.order_qty, leg.price, leg.cum_qty)
     there = (Decimal(row["order_qty"]), price, Decimal(row["cum_qty"]))
-    if ours == there:
-        return []
-    shown = " and ".join(f"{qty} at {px} with {cum} filled" for qty, px, cum in (ours, there))
-    return [f"{_name(order)} ({cl_ord_id}): ours and theirs are {shown}"]
+    return [] if ours == there else [terms_differ(f"{_name(order)} ({cl_ord_id})", ours, there)]
 
 
 def _balances_differ(config: Config, books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> list[str]:
     """What our fills say that each asset has changed by, and what it has."""
-    ours: dict[str, Decimal] = {}
-    for (venue, symbol), position in books.books.positions.items():
-        instrument = config.venues[name].instruments.get(symbol) if venue == name else None
-        if instrument is None:
-            continue
-        ours[instrument.base] = ours.get(instrument.base, ZERO) + position.quantity
-        ours[instrument.quote] = ours.get(instrument.quote, ZERO) + position.cash
-        for asset, paid in position.fees.items():
-            if asset != instrument.base:
-                ours[asset] = ours.get(asset, ZERO) - paid
+    ours = asset_changes(config.venues[name].instruments, books.books.positions_at(name))
     there = {asset: Decimal(row["change"]) for asset, row in theirs["positions"].items()}
     return [
         f"{asset}: our fills changed it by {ours.get(asset, ZERO)}, the balance changed by {there.get(asset, ZERO)}"
@@ -291,14 +253,3 @@ def _fills_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> 
 
 def _name(order: Order) -> str:
     return f"{order.strategy}/{order.number}"
-
-
-def _told(name: str, result: Mapping[str, Any]) -> str:
-    if not result["compared"]:
-        head = f"{name}: not compared"
-    elif result["differences"]:
-        head = f"{name}: {len(result['differences'])} differences as of {result['as_of']}"
-    else:
-        counts = "" if "fills" not in result else f" ({result['open_orders']} open orders, {result['fills']} fills)"
-        head = f"{name}: equal as of {result['as_of']}{counts}"
-    return "\n".join([head, *(f"  {difference}" for difference in result["differences"])])

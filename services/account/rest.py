@@ -106,6 +106,7 @@ class Rest:
             "order": self._order,
             "open_orders": self._open_orders,
             "trades": self._trades,
+            "history": self._trades,
             "balances": self._balances,
             "time": self._time,
             "cancel_all": self._cancel_all,

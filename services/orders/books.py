@@ -44,6 +44,20 @@ class TradesAsked(msgspec.Struct, gc=False):
     strangers: int = 0
 
 
+class Baseline(msgspec.Struct, frozen=True, gc=False):
+    """What an account held before anything that the log knows of moved it: told by the venue, with our own fills of
+    before beside it, so that later balances can be compared with later fills.
+
+    It is the first answer that came while no order of ours was open there, as of `lsn` and `stamp_ns`. `balances` are
+    free and locked together, by asset; `positions` are as they stood.
+    """
+
+    lsn: int
+    stamp_ns: int
+    balances: tuple[tuple[str, Decimal], ...]
+    positions: tuple[Position, ...]
+
+
 class VenueBooks(msgspec.Struct, gc=False):
     """What the log says of one venue's session, and what the account last told.
 
@@ -69,6 +83,7 @@ class VenueBooks(msgspec.Struct, gc=False):
     sender_comp_id: str = ""
     last_outbound: int = 0
     last_inbound: int = 0
+    baseline: Baseline | None = None
 
     @property
     def logged_on(self) -> bool:
@@ -228,6 +243,19 @@ class Books:
         if books is None:
             books = self.venues[venue] = VenueBooks(venue)
         return books
+
+    def take_balances(self, venue: str, balances: tuple[tuple[str, Decimal, Decimal], ...]) -> None:
+        """What the account holds, free and locked by asset, as the venue told it."""
+        books = self.venue(venue)
+        books.balances, books.balances_lsn = balances, self.lsn
+        if books.baseline is None and not self.open.get(venue):
+            held = tuple((asset, free + locked) for asset, free, locked in balances)
+            positions = tuple(msgspec.structs.replace(p, fees=dict(p.fees)) for p in self.positions_at(venue))
+            books.baseline = Baseline(self.lsn, self.stamp_ns, held, positions)
+
+    def positions_at(self, venue: str) -> list[Position]:
+        """The venue's positions."""
+        return [position for position in self.positions.values() if position.venue == venue]
 
     def window_ns(self, venue: str) -> int:
         """How long after its connection's death a request may still take effect there."""

@@ -32,10 +32,14 @@ class VerdictArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     known: bool = False
 
 
-class BalancesArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose balances."""
+class InquireArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A question to the account at `venue`, whose answer is in the journal: see `common.messages.Ask`."""
 
     venue: str
+    what: Literal["balances", "open_orders", "history"]
+    symbol: str = ""
+    from_trade_key: str = ""
+    since_ns: int = 0
 
 
 class ByHand:
@@ -57,12 +61,21 @@ class ByHand:
                 for venue in self._venues.values():
                     venue.audit()
                 return "whatever is open is asked about"
-            case "balances":
-                ask = Ask(_decode(request, BalancesArguments).venue, 0, "balances", asked_lsn=self._books.lsn)
-                self._core.effects.append(Send(f"account.{ask.venue}", ask))
-                return "asked"
+            case "inquire":
+                return self._inquire(_decode(request, InquireArguments))
             case _:
-                raise ValueError("orders knows verdict, audit and balances")
+                raise ValueError("orders knows verdict, audit and inquire")
+
+    def _inquire(self, asked: InquireArguments) -> str:
+        venues = [name for name, venue in self._venues.items() if venue.has_rest]
+        if asked.venue not in venues:
+            raise ValueError(f"no venue {asked.venue} has a REST side; there is {', '.join(venues) or 'none'}")
+        ask = Ask(
+            asked.venue, 0, asked.what, asked.symbol, from_trade_key=asked.from_trade_key, asked_lsn=self._books.lsn,
+            since_ns=asked.since_ns,
+        )  # fmt: skip
+        self._core.effects.append(Send(f"account.{asked.venue}", ask))
+        return "asked"
 
     def _verdict(self, word: VerdictArguments, by: str, now: Instant) -> str:
         name = f"{word.strategy}/{word.number}"

@@ -579,8 +579,7 @@ class Fold:
                 case "trades":
                     self._trades_answer(record, answer)
                 case "balances":
-                    books = self.books.venue(answer.venue)
-                    books.balances, books.balances_lsn = answer.balances, record.lsn
+                    self.books.take_balances(answer.venue, answer.balances)
         self._changes.append(Answered(answer))
 
     def _order_answer(self, record: Record, answer: Answer) -> None:

@@ -26,12 +26,14 @@ class Reconciliation:
         """Nothing is asked yet. `orphan_ns` is 0 where orders are never cancelled over REST."""
         self._core = core
         self._venue = venue
+        self.has_rest = ways.has_rest
         self._orphan_ns = orphan_ns if ways.has_rest else 0
         self._books = books
         self._epoch = epoch
         self._inquiries = VenueInquiries(venue, ways, books, self._ask, attempts.query, epoch << 24)
         self._gate_boot_ns: int | None = None
         self._orphan_boot_ns: int | None = None
+        self._balances_asked = False
 
     # ---- what the log tells ----
 
@@ -79,6 +81,8 @@ class Reconciliation:
 
     def ask_not_taken(self, ask: Ask) -> None:
         """A question did not reach the account's link."""
+        if ask.what == "balances":
+            self._balances_asked = False
         self._inquiries.ask_not_taken(ask.number)
 
     def session_moved(self, now: Instant, *, skipped: bool = False) -> None:
@@ -89,6 +93,7 @@ class Reconciliation:
         if skipped and venue.state in _AT_WORK:
             self._inquiries.audit()
         if venue.state is SessionState.CAUGHT_UP and self._inquiries.connection != venue.connection:
+            self._balances_asked = False
             self._inquiries.caught_up(venue.connection)
         elif venue.state is SessionState.OPENED:
             self._inquiries.opened()
@@ -107,6 +112,10 @@ class Reconciliation:
     def step(self, now: Instant) -> None:
         """Send what is due, and open the gate if nothing is left to be heard of."""
         venue = self._books.venue(self._venue)
+        if self.has_rest and self.auditing and venue.baseline is None and not self._balances_asked:
+            # Before the gate opens nothing of ours moves them.
+            self._balances_asked = True
+            self._ask(Ask(self._venue, 0, "balances", asked_lsn=self._books.lsn))
         self._inquiries.step(now.boot_ns, logged_on=venue.logged_on)
         if self._inquiries.gate_may_open and venue.state is SessionState.CAUGHT_UP:
             self._open_gate(now)

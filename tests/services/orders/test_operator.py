@@ -106,7 +106,7 @@ def test_an_audit_asks_for_whatever_is_open(ring: Ring) -> None:
 
 
 def test_balances_are_asked_for_and_shown(ring: Ring) -> None:
-    assert control(ring, "balances", venue="binance").ok
+    assert control(ring, "inquire", venue="binance", what="balances").ok
     ask = ring.asks[-1]
     assert (ask.venue, ask.what) == ("binance", "balances")
     ring.answers(venue="binance", ask=ask, balances=(("BTC", D(1), D("0.5")),))
@@ -119,7 +119,7 @@ def test_balances_are_asked_for_and_shown(ring: Ring) -> None:
     ("act", "arguments"),
     [
         ("dance", {}),
-        ("balances", {}),
+        ("inquire", {}),
         ("verdict", {"strategy": "s", "number": 7, "ord_status": "4", "text": "why"}),
         ("verdict", {"strategy": "s", "number": 1, "ord_status": "4", "text": "why"}),
         ("verdict", {"strategy": "s", "number": 2, "ord_status": "1", "text": "why"}),
@@ -204,5 +204,12 @@ def test_a_hash_that_comes_too_late_to_be_compared_is_passed_over(ring: Ring, mo
 
 
 def test_a_question_to_the_account_carries_what_was_applied(ring: Ring) -> None:
-    control(ring, "balances", venue="generic")
-    assert ring.asks[-1] == Ask("generic", ring.asks[-1].number, "balances", asked_lsn=ring.core.books.lsn)
+    control(ring, "inquire", venue="binance", what="history", symbol="BTCUSDT", from_trade_key="7")
+    lsn = ring.core.books.lsn
+    assert ring.asks[-1] == Ask("binance", 0, "history", "BTCUSDT", from_trade_key="7", asked_lsn=lsn)
+
+
+def test_a_venue_without_rest_is_asked_nothing_and_that_is_said(ring: Ring) -> None:
+    asked_before = len(ring.asks)
+    answer = control(ring, "inquire", venue="generic", what="balances")
+    assert not answer.ok and "there is binance" in answer.text and len(ring.asks) == asked_before

@@ -1,0 +1,100 @@
+"""Our side of every comparison: the journal, folded as the order manager folds it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from common.config import Config, InstrumentConfig
+from common.journal import OsFiles, Reader
+from common.journal.frames import Record
+from common.messages import Answer, Discrepancy, Kind
+from common.order_state import ZERO
+from services.orders.changes import Answered, Inquired, OrderChanged, Unnamed
+from services.orders.fold import Fold
+from services.orders.make_snapshot import newest_books
+from services.orders.positions import Position
+
+OrderName = tuple[str, int]
+TradeName = tuple[str, str, str]
+
+
+class JournalBooks:
+    """The journal folded as far as it was read, from the newest snapshot on, and what was heard on the way.
+
+    `began_after` holds the last trade identity of each (venue, symbol) in that snapshot, and `filled` the fills that
+    were counted since. `answers` are the accounts' and `answered` the orders that a venue has answered for, each with
+    its LSN.
+    """
+
+    def __init__(self, config: Config) -> None:
+        """Nothing is read yet but the snapshot."""
+        self._reader = Reader(config.journal_folder, OsFiles())
+        self.books = newest_books(config)
+        self._fold = Fold(self.books)
+        self.discrepancies: list[tuple[int, Discrepancy]] = []
+        self.answers: list[tuple[int, Answer]] = []
+        self.answered: dict[OrderName, int] = {}
+        self.filled: dict[TradeName, int] = {}
+        self.began_after = {
+            (name, symbol): key
+            for name, venue in self.books.venues.items()
+            for symbol, key in venue.last_trade_keys.items()
+        }
+        self.began_ns = 0
+        self._pending: Iterator[Record] = iter(())
+
+    @property
+    def lsn(self) -> int:
+        """The last record folded."""
+        return self.books.lsn
+
+    def read_on(self) -> None:
+        """Fold everything that the journal has."""
+        while self.step():
+            pass
+
+    def step(self) -> bool:
+        """Fold the next record, if the journal has one."""
+        record = next(self._pending, None)
+        if record is None:
+            first = self.books.lsn + 1 if self.books.lsn else self._reader.first_lsn()
+            self._pending = iter(self._reader.read(first, self._reader.durable_lsn()))
+            record = next(self._pending, None)
+        if record is None:
+            return False
+        self._apply(record)
+        return True
+
+    def _apply(self, record: Record) -> None:
+        self.began_ns = self.began_ns or record.stamp_ns
+        for change in self._fold.apply(record):
+            match change:
+                case OrderChanged(order, "trade", trade_key=key) if key:
+                    self.filled[order.venue, order.symbol, key] = record.lsn
+                case Unnamed(venue, report, True):
+                    self.filled[venue, report.symbol, report.trade_key] = record.lsn
+                case Inquired(order, True):
+                    self.answered[order.strategy, order.number] = record.lsn
+                case Answered(answer):
+                    self.answers.append((record.lsn, answer))
+        if record.kind == Kind.DISCREPANCY:
+            self.discrepancies.append((record.lsn, _discrepancy(record.payload)))
+
+
+def asset_changes(instruments: Mapping[str, InstrumentConfig], positions: Iterable[Position]) -> dict[str, Decimal]:
+    """What the fills behind `positions` have changed each asset's balance by; only symbols with an instrument count."""
+    changes: dict[str, Decimal] = {}
+    for position in positions:
+        instrument = instruments.get(position.symbol)
+        if instrument is None:
+            continue
+        changes[instrument.base] = changes.get(instrument.base, ZERO) + position.quantity
+        changes[instrument.quote] = changes.get(instrument.quote, ZERO) + position.cash
+        for asset, paid in position.fees.items():
+            if asset != instrument.base:
+                changes[asset] = changes.get(asset, ZERO) - paid
+    return changes
+
+
+_discrepancy = msgspec.msgpack.Decoder(Discrepancy).decode

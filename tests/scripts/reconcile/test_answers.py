@@ -1,0 +1,154 @@
+"""Invariant: a venue's answer that differs from our books is told, and silence is never equal."""
+
+from decimal import Decimal as D
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from common.config import load
+from common.messages import Ask, RestOrder, SessionState, Trade
+from scripts.reconcile.answers import AskedVenue
+from scripts.reconcile.result import Audit, Part, Result, Verdict, compared
+from tests.services.orders.harness import Ring, accepted
+
+BALANCES = (("BTC", D(5), D(1)), ("USDT", D(900), D(100)))
+
+
+@pytest.fixture
+def ring() -> Ring:
+    """Orders is live and nothing is open anywhere; the account has told 6 BTC and 1000 USDT."""
+    ring = Ring()
+    ring.go_live()
+    for venue in ("generic", "binance"):
+        ring.log_on(venue)
+    ring.answers(venue="binance", ask=Ask("binance", 0, "balances"), balances=BALANCES)
+    for asked in [ask for ask in ring.asks if ask.number]:
+        ring.answers(venue="binance", ask=asked)
+    for venue in ("generic", "binance"):
+        ring.session(venue, SessionState.OPENED)
+    ring.hello()
+    return ring
+
+
+def asked(ring: Ring, venue: str = "binance", **heard: Any) -> AskedVenue:
+    books: Any = SimpleNamespace(books=ring.core.books, lsn=ring.core.books.lsn, filled={}, answered={})
+    books.__dict__.update(heard)
+    return AskedVenue(load(environ={}), books, venue, ring.core.books.lsn)
+
+
+def filled(ring: Ring, key: str = "7") -> None:
+    """An order of 1 at 100 rests with 0.25 filled at 100, for a fee of 0.001 BTC."""
+    order = accepted(ring, 1, "binance")
+    ring.report(order, "F", "1", qty="0.25", key=key, fee_qty=D("0.001"), fee_asset="BTC", cum_qty=D("0.25"))
+
+
+def balances_part(ring: Ring, **told: str) -> Part:
+    venue = asked(ring)
+    baseline = ring.core.books.venue("binance").baseline
+    assert baseline is not None
+    venue._moments = [venue._changes()]
+    return venue._against(baseline, {asset: D(held) for asset, held in told.items()})
+
+
+def row(ring: Ring, **fields: Any) -> RestOrder:
+    leg = ring.core.books.orders["s", 1].leg
+    values = {
+        "symbol": "BTCUSDT", "order_id": leg.order_id, "cl_ord_id": leg.cl_ord_id, "side": "1", "ord_status": "1",
+        "order_qty": D("1.00"), "price": D("100.0"), "cum_qty": D("0.25"), "transact_ns": 0,
+    }  # fmt: skip
+    return RestOrder(**{**values, **fields})
+
+
+def trade(key: str) -> Trade:
+    return Trade("BTCUSDT", key, "V1", "1", D("0.25"), D(100), D(0), "", 0, True)
+
+
+def test_the_account_is_asked_for_its_baseline_before_the_gate_opens_and_once() -> None:
+    ring = Ring()
+    ring.account_away = True
+    ring.go_live()
+    ring.log_on("binance")
+    assert not ring.asks
+    ring.account_away = False
+    ring.pass_time(500)
+    assert [ask.what for ask in ring.asks].count("balances") == 1
+    ring.answers(venue="binance", ask=ring.asks[0], balances=BALANCES)
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.log_on("binance")
+    assert [ask.what for ask in ring.asks].count("balances") == 1
+
+
+def test_what_was_held_while_nothing_of_ours_was_open_is_the_baseline_for_good(ring: Ring) -> None:
+    baseline = ring.core.books.venue("binance").baseline
+    assert baseline is not None and dict(baseline.balances) == {"BTC": D(6), "USDT": D(1000)}
+    filled(ring)
+    ring.answers(venue="binance", ask=Ask("binance", 0, "balances"), balances=(("BTC", D(9), D(0)),))
+    assert ring.core.books.venue("binance").baseline == baseline
+    again = Ring()
+    again.go_live()
+    again.log_on("binance")
+    again.hello()
+    accepted(again, 1, "binance")
+    again.answers(venue="binance", ask=Ask("binance", 0, "balances"), balances=BALANCES)
+    assert again.core.books.venue("binance").baseline is None
+
+
+def test_balances_are_the_baseline_and_our_fills_to_the_last_digit(ring: Ring) -> None:
+    assert balances_part(ring, BTC="6.0", USDT="1000").verdict is Verdict.EQUAL
+    filled(ring)
+    part = balances_part(ring, BTC="6.2490", USDT="975")
+    assert part.verdict is Verdict.EQUAL and "6 BTC, 1000 USDT" in part.text and "baseline" in part.text
+    missing = balances_part(ring, BTC="6.249", USDT="975.00000001")
+    assert missing.verdict is Verdict.DIFFERS and len(missing.differences) == 1 and "USDT" in missing.differences[0]
+    assert len(balances_part(ring, BTC="6.249", USDT="975", DOGE="1").differences) == 1
+
+
+def test_the_venue_s_list_and_ours_hold_the_same_orders_on_the_same_terms(ring: Ring) -> None:
+    filled(ring)
+    lsn = ring.core.books.lsn
+    venue = asked(ring)
+    assert list(venue._listed(lsn, [row(ring)])) == []
+    assert "not open there" in next(venue._listed(lsn, []))
+    for field in ("order_qty", "price", "cum_qty"):
+        assert "ours and theirs" in next(venue._listed(lsn, [row(ring, **{field: D("0.5")})]))
+    stranger = row(ring, cl_ord_id="other", order_id="77")
+    assert "is open there, not for us" in next(venue._listed(lsn, [row(ring), stranger]))
+
+
+def test_what_was_heard_after_the_question_is_no_difference(ring: Ring) -> None:
+    before = ring.core.books.lsn
+    filled(ring)
+    assert list(asked(ring)._listed(before, [])) == []
+    trades = asked(ring, filled={("binance", "BTCUSDT", "7"): before + 1})
+    assert list(trades._trades_differ("BTCUSDT", [], before, "")) == []
+
+
+def test_each_fill_of_either_side_is_the_other_s(ring: Ring) -> None:
+    filled(ring)
+    lsn = ring.core.books.lsn
+    venue = asked(ring, filled={("binance", "BTCUSDT", "7"): lsn})
+    assert list(venue._trades_differ("BTCUSDT", [trade("7")], lsn, "")) == []
+    assert "is there, not for us" in next(venue._trades_differ("BTCUSDT", [trade("7"), trade("8")], lsn, ""))
+    assert "not there" in next(venue._trades_differ("BTCUSDT", [], lsn, "6"))
+    assert list(venue._trades_differ("BTCUSDT", [], lsn, "7")) == []
+
+
+def test_an_order_is_answered_for_when_the_venue_has_spoken_of_it_since(ring: Ring) -> None:
+    accepted(ring, 1)
+    order = ring.core.books.orders["s", 1]
+    venue = asked(ring, "generic")
+    assert not venue._heard_since(order)
+    assert asked(ring, "generic", answered={("s", 1): ring.core.books.lsn + 1})._heard_since(order)
+
+
+def test_a_part_that_nobody_answered_is_not_equal() -> None:
+    fine = compared([], "2 there")
+    silent = Part(Verdict.NOT_ANSWERED, "account@binance did not answer")
+    named = Part(Verdict.NOT_COMPARABLE, "no REST side")
+    assert Result("LSN 3", {"fills": fine, "balances": named}).document()["compared"]
+    result = Result("LSN 3", {"fills": fine, "balances": silent})
+    assert not result.document()["compared"] and "equal as of" not in result.told("binance")
+    assert Result("LSN 3", {"fills": fine}, Audit((), "the audit did not end")).unanswered
+    differs = Result("LSN 3", {"fills": compared(["1 more"], "3 there"), "balances": silent})
+    assert differs.differences == ["1 more"] and "1 differences" in differs.told("binance")
