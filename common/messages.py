@@ -14,19 +14,47 @@ its venue.
 
 import enum
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 # ---- limits ----
-MAX_MESSAGE_BYTES = 1 << 20
-"""No link accepts a larger message; a journal record is bounded by the same number."""
+MAX_RECORD_BYTES = 1 << 20
+"""The largest payload that the journal takes."""
+
+MAX_MESSAGE_BYTES = 2 * MAX_RECORD_BYTES
+"""No link accepts a larger message: a record, with what goes around it, is well below."""
+
+MAX_ENTRY_BYTES = 4 << 10
+"""The same for what a client asks of orders."""
+
+MAX_REQUEST_BYTES = 16 << 10
+"""The same for a command on the ring, a question to an account and a person's request: what a client's request becomes
+is below, and a record that repeats it several times still fits.
+"""
+
+MAX_FIX_MESSAGE_BYTES = MAX_RECORD_BYTES - (64 << 10)
+"""The largest BodyLength(9) that a session reads: its record has the raw bytes and, within what is left, their meaning.
+"""
+
+MAX_TEXT_CHARACTERS = 500
+"""Of a text that somebody else wrote a record has so much."""
 
 MAX_TIME_TO_LIVE_NS = 1_000_000_000
 """D of the design: the longest life of a command that adds risk, and how long a restarted orders or risk waits."""
 
 LATE_NS = 250_000_000
 """A number not yet released this long after its deadline is withdrawn by its session."""
+
+HIGHEST_NUMBER = (1 << 63) - 1
+"""What a link takes as a number, an epoch or a place in the log at most. Records may have more."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_NUMBER)]
+Number = Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_NUMBER)]
+Name = Annotated[str, msgspec.Meta(max_length=64)]
+Text = Annotated[str, msgspec.Meta(max_length=128)]
+WriterName = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"\A[ -~]+\Z")]
+RecordKind = Annotated[int, msgspec.Meta(ge=16, le=0xFFFF)]
 
 Side = Literal["1", "2"]
 OrdType = Literal["1", "2"]
@@ -82,6 +110,7 @@ class Reason(enum.StrEnum):
     NOT_FOUND = "not_found"
     OPERATOR = "operator"
     RATE_EXCEEDED_AT_VENUE = "rate_exceeded_at_venue"
+    OUT_OF_BOUNDS = "out_of_bounds"
 
     @property
     def sentence(self) -> str:
@@ -133,6 +162,7 @@ REASON_SENTENCES: dict[Reason, str] = {
     Reason.NOT_FOUND: "The venue, asked after every window had closed, does not know the order.",
     Reason.OPERATOR: "An operator's journaled word.",
     Reason.RATE_EXCEEDED_AT_VENUE: "The venue refused the request for its rate limit.",
+    Reason.OUT_OF_BOUNDS: "A text or a number of the request is beyond what the link takes.",
 }
 
 
@@ -609,8 +639,8 @@ class EpochRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
     grant.
     """
 
-    writer: str
-    token: int
+    writer: WriterName
+    token: Count
 
 
 class EpochGranted(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="epoch"):
@@ -632,10 +662,10 @@ class Append(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="append
     may go out a little later, with the next that somebody waits for. Durability never waits.
     """
 
-    writer: str
-    epoch: int
-    first_number: int
-    entries: list[tuple[int, bytes]]
+    writer: WriterName
+    epoch: Number
+    first_number: Number
+    entries: Annotated[list[tuple[RecordKind, bytes]], msgspec.Meta(min_length=1)]
     stream_may_wait: bool = False
     ack_may_wait: bool = False
 
@@ -657,26 +687,30 @@ class Appended(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="appe
 
 
 class AppendRefused(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="append_refused"):
-    """Nothing was taken: `epoch` is the writer's current one in the log, `number_expected` the next it may use."""
+    """Nothing was taken: `epoch` is the writer's current one in the log, `number_expected` the next it may use.
+
+    `why` says what the journal can never take of it; "" where the same may be sent again from the number expected on.
+    """
 
     writer: str
     epoch: int
     number_expected: int
     journal_epoch: int
+    why: str = ""
 
 
 class AppendQuestion(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="append?"):
     """A writer whose append is unanswered asks where the journal stands; answered with `AppendRefused`'s facts."""
 
-    writer: str
-    epoch: int
+    writer: WriterName
+    epoch: Count
 
 
 class ReadRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="read?"):
     """A reader without the files at hand asks for whole frames from `from_lsn` on, at most up to `upto_lsn`."""
 
-    from_lsn: int
-    upto_lsn: int
+    from_lsn: Number
+    upto_lsn: Count
 
 
 class ReadChunk(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="read"):
@@ -913,6 +947,75 @@ class QueryAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="q
     detail: bytes = b"{}"
 
 
+class BoundedHello(Hello, array_like=True, frozen=True, gc=False, tag="hello"):
+    """`Hello` as the link takes it."""
+
+    strategy: Name
+    instance: Text
+    last_lsn: Count = 0
+    last_index: Count = 0
+
+
+class BoundedNewOrderRequest(NewOrderRequest, array_like=True, frozen=True, gc=False, tag="new?"):
+    """`NewOrderRequest` as the link takes it."""
+
+    epoch: Count
+    number: Count
+    venue: Name
+    symbol: Name
+    label: Text = ""
+    time_to_live_ns: Count = MAX_TIME_TO_LIVE_NS
+
+
+class BoundedAmendRequest(AmendRequest, array_like=True, frozen=True, gc=False, tag="amend?"):
+    """`AmendRequest` as the link takes it."""
+
+    epoch: Count
+    number: Count
+    target_number: Count
+    time_to_live_ns: Count = MAX_TIME_TO_LIVE_NS
+    target_strategy: Name = ""
+
+
+class BoundedCancelRequest(CancelRequest, array_like=True, frozen=True, gc=False, tag="cancel?"):
+    """`CancelRequest` as the link takes it."""
+
+    epoch: Count
+    number: Count
+    target_number: Count
+    target_strategy: Name = ""
+
+
+class BoundedCancelAllRequest(CancelAllRequest, array_like=True, frozen=True, gc=False, tag="cancel_all?"):
+    """`CancelAllRequest` as the link takes it."""
+
+    epoch: Count
+    number: Count
+    venue: Name = ""
+    symbol: Name = ""
+    target_strategy: Name = ""
+
+
+class BoundedQueryRequest(QueryRequest, array_like=True, frozen=True, gc=False, tag="query?"):
+    """`QueryRequest` as the link takes it."""
+
+    what: Name
+    strategy: Name = ""
+    number: Count = 0
+    venue: Name = ""
+    token: Count = 0
+
+
+BoundedEntryRequest = (
+    BoundedHello
+    | BoundedNewOrderRequest
+    | BoundedAmendRequest
+    | BoundedCancelRequest
+    | BoundedCancelAllRequest
+    | BoundedQueryRequest
+)
+"""What the link takes. Records have the same without the bounds: what older code has taken is read for ever."""
+
 EntryRequest = Hello | NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest | QueryRequest
 EntryAnswer = Welcome | StatusChanged | CommandOutcome | OrderEvent | PositionChanged | QueryAnswer
 
@@ -978,5 +1081,25 @@ class ControlAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding somebody else's bytes may raise: a text that is no UTF-8 is no `DecodeError` to msgspec."""
 
+class Door:
+    """A decoder of one link's messages that takes none of more than `max_bytes`."""
+
+    def __init__(self, accepts: object, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        """`accepts` is a Struct or a union of some."""
+        self._decode = msgspec.msgpack.Decoder(accepts).decode
+        self._max_bytes = max_bytes
+
+    def decode(self, data: bytes) -> Any:
+        """The message. Raises one of UNDECODABLE."""
+        if len(data) > self._max_bytes:
+            raise msgspec.ValidationError(f"{len(data)} bytes, and the link takes at most {self._max_bytes}")
+        return self._decode(data)
+
+
 encode = msgspec.msgpack.Encoder().encode
 """Encode any message or payload of this module."""
+
+
+def cut(text: str) -> str:
+    """As much of somebody else's `text` as a record has, MAX_TEXT_CHARACTERS; that something is missing shows."""
+    return text if len(text) <= MAX_TEXT_CHARACTERS else f"{text[: MAX_TEXT_CHARACTERS - 3]}..."

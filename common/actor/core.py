@@ -121,6 +121,9 @@ class Core:
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """A decoded message from `link` (`peer` is the ROUTER's identity for it, b"" elsewhere)."""
 
+    def not_read(self, link: str, peer: bytes, data: bytes, why: str, now: Instant) -> None:
+        """A message that `link` does not take, and `why`; it was counted. Whoever waits for an answer is told so."""
+
     def followed(self, block: bytes, now: Instant) -> None:
         """A published block of whole journal frames from the stream."""
 

@@ -4,16 +4,17 @@ without a gap.
 Theory of operation. The journal accepts from a writer only the successor of the last append number that it holds, so
 an append may be sent any number of times and takes effect once. The appender keeps what is unacknowledged and sends
 it again, oldest first, when the journal says that it does not have it: after a refusal, after a new journal epoch, or
-in answer to the question that it asks when an append has been unanswered for `QUESTION_NS`. An acknowledgement names
-one batch and its stamp; a number whose acknowledgement was lost is sent again and acknowledged with its original
-stamp, never with a later one's.
+in answer to the question that it asks when an append has been unanswered for `QUESTION_NS`. A journal that answers and
+does not take it for `AWAY_NS` is away like one that does not answer. An acknowledgement names one batch and its stamp;
+a number whose acknowledgement was lost is sent again and acknowledged with its original stamp, never with a later
+one's.
 
 The follower applies a record whose LSN is its cursor plus one, ignores lower ones, and on a higher one drops it and
 has the log read from its cursor on, one request at a time.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ from common.actor.core import Core, Exit, ReadLog, Send
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, Record, parse
 from common.messages import (
+    MAX_RECORD_BYTES,
     Append,
     Appended,
     AppendQuestion,
@@ -43,7 +45,9 @@ MAX_UNACKNOWLEDGED = 65_536
 """
 
 RESEND_ENTRIES = 512
-RESEND_BYTES = 512 * 1024
+RESEND_BYTES = MAX_RECORD_BYTES // 2
+"""A message of records ends when it has grown to this: with its last record it stays below what a link takes."""
+
 RESEND_NS = 20 * NS_PER_MS
 """The least time between two resends: each message of an overtaken run is refused, and one resend mends them all."""
 
@@ -62,6 +66,10 @@ class Acknowledged(NamedTuple):
 
 class Superseded(Exception):
     """The log has a later epoch of this writer: another process holds the name, and this one must end."""
+
+
+class NeverTaken(Superseded):
+    """The journal has refused an append for good: nothing of this writer can follow it, so that it must begin anew."""
 
 
 class LogLost(Superseded):
@@ -106,6 +114,8 @@ class Appender:
         self._first_asked_boot_ns: int | None = None
         self._resent_boot_ns: int | None = None
         self._resend_due_boot_ns: int | None = None
+        self._unmoved_boot_ns: int | None = None
+        """Since when the journal has answered and acknowledged nothing of what waits."""
         self.grant: EpochGranted | None = None
         self.journal_epoch = 0
         self.low_disk = 0
@@ -142,7 +152,7 @@ class Appender:
         self._unsent.clear()
         self._unacknowledged.clear()
         self._next_number = 1
-        self._resend_due_boot_ns = None
+        self._resend_due_boot_ns = self._unmoved_boot_ns = None
         self._token = now.boot_ns
         self._ask(now, first=True)
 
@@ -160,7 +170,7 @@ class Appender:
         if not self._unsent:
             return
         kinds = {pending.kind for pending in self._unsent}
-        self._send(
+        self._send_all(
             self._unsent, stream_may_wait=kinds <= self._stream_may_wait, ack_may_wait=kinds <= self._ack_may_wait
         )
         self._unacknowledged.extend(self._unsent)
@@ -169,7 +179,7 @@ class Appender:
     def received(self, message: msgspec.Struct, now: Instant) -> Acknowledged | None:
         """Take a message of the journal link. Returns what it newly acknowledges; after a grant, `granted` is True.
 
-        Raises Superseded when a later epoch of this writer is in the log, LogLost when its own is not.
+        Raises Superseded when a later epoch of this writer is in the log, LogLost when its own is not, NeverTaken.
         """
         match message:
             case Appended():
@@ -215,10 +225,13 @@ class Appender:
         that stood still itself has sent late what it took long ago, and must not blame the journal.
         """
         away_ns = self.away_from_ns()
-        return self._first_asked_boot_ns is not None and away_ns is not None and now.boot_ns >= away_ns
+        asked = self._first_asked_boot_ns is not None or self._unmoved_boot_ns is not None
+        return asked and away_ns is not None and now.boot_ns >= away_ns
 
     def away_from_ns(self) -> int | None:
-        """From when on `away` holds if nothing is answered before, in boot time; None while nothing is unanswered."""
+        """From when on `away` holds if nothing is taken before, in boot time; None while nothing is unanswered."""
+        if self._unmoved_boot_ns is not None:
+            return self._unmoved_boot_ns + AWAY_NS
         asked_ns = self._first_asked_boot_ns
         for waiting in (self._unacknowledged, self._unsent):
             if waiting:
@@ -268,6 +281,7 @@ class Appender:
             return None
         while waiting and waiting[0].number <= message.number:
             waiting.popleft()
+        self._unmoved_boot_ns = None
         self.last_stamp_ns = max(self.last_stamp_ns, message.stamp_ns)
         self.last_lsn = max(self.last_lsn, message.lsn)
         return Acknowledged(first, message.number, message.lsn, message.stamp_ns)
@@ -284,7 +298,13 @@ class Appender:
                 f"{self._writer}: the journal granted epoch {self.grant.epoch} and now knows {message.epoch}: it is "
                 "another journal, or its folder was replaced; compare it with the venue's numbers before trading on"
             )
+        if message.why:
+            raise NeverTaken(f"{self._writer}: the journal can never take it: {message.why}")
         self._asked_boot_ns = self._first_asked_boot_ns = None
+        if not self._unacknowledged:
+            self._unmoved_boot_ns = None
+        elif self._unmoved_boot_ns is None:
+            self._unmoved_boot_ns = now.boot_ns
         if message.journal_epoch != self.journal_epoch or self._resent_boot_ns is None:
             self.journal_epoch = message.journal_epoch
             self._resend(now)
@@ -302,18 +322,24 @@ class Appender:
         """Everything unacknowledged again, oldest first, in bounded messages; each wait starts anew."""
         self._resent_boot_ns, self._resend_due_boot_ns = now.boot_ns, None
         self._unacknowledged = deque(pending._replace(taken_boot_ns=now.boot_ns) for pending in self._unacknowledged)
+        self._send_all(self._unacknowledged)
+
+    def _send_all(
+        self, waiting: Iterable[_Pending], *, stream_may_wait: bool = False, ack_may_wait: bool = False
+    ) -> None:
+        """In messages that a link takes, however many and however large the records of one turn are."""
         run: list[_Pending] = []
         size = 0
-        for pending in self._unacknowledged:
+        for pending in waiting:
             run.append(pending)
             size += len(pending.payload)
             if len(run) == RESEND_ENTRIES or size >= RESEND_BYTES:
-                self._send(run)
+                self._send(run, stream_may_wait=stream_may_wait, ack_may_wait=ack_may_wait)
                 run, size = [], 0
         if run:
-            self._send(run)
+            self._send(run, stream_may_wait=stream_may_wait, ack_may_wait=ack_may_wait)
 
-    def _send(self, run: Sequence[_Pending], *, stream_may_wait: bool = False, ack_may_wait: bool = False) -> None:
+    def _send(self, run: Sequence[_Pending], *, stream_may_wait: bool, ack_may_wait: bool) -> None:
         entries = [(pending.kind, pending.payload) for pending in run]
         append = Append(self._writer, self.epoch, run[0].number, entries, stream_may_wait, ack_may_wait)
         self._core.effects.append(Send(self._link, append))

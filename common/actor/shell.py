@@ -52,7 +52,15 @@ from common.instant import NS_PER_MS, Instant
 from common.journal.errors import BadFrame, JournalError, NotThere
 from common.journal.frames import Record
 from common.journal.reader import READ_BYTES
-from common.messages import MAX_MESSAGE_BYTES, UNDECODABLE, ControlAnswer, ControlRequest, encode
+from common.messages import (
+    MAX_MESSAGE_BYTES,
+    MAX_REQUEST_BYTES,
+    UNDECODABLE,
+    ControlAnswer,
+    ControlRequest,
+    Door,
+    encode,
+)
 
 DRAIN_MESSAGES = 512
 """Messages taken from one socket in one turn: enough to batch well, few enough that a flood leaves the other sockets
@@ -109,12 +117,14 @@ def _same_way(first: Effect, second: Effect) -> bool:
 class _Link:
     """One ZeroMQ socket with the decoder of what may come in over it."""
 
-    def __init__(self, name: str, sock: "zmq.Socket[bytes]", accepts: object | None, *, routed: bool) -> None:
+    def __init__(
+        self, name: str, sock: "zmq.Socket[bytes]", accepts: object | None, *, routed: bool, max_bytes: int
+    ) -> None:
         self.name = name
         self.socket = sock
         self.routed = routed
         self.raw = accepts is None
-        self.decoder = None if accepts is None else msgspec.msgpack.Decoder(accepts)
+        self.decoder = None if accepts is None else Door(accepts, max_bytes)
         self.garbage = 0
 
 
@@ -159,25 +169,34 @@ class Shell:
         self._now = read_clocks()
         self._wake, self._waker = socket.socketpair()
         self._stop_asked = False
-        self.bind_router(CONTROL, f"ipc://{run_folder}/control.{core.name}", ControlRequest)
+        self.bind_router(CONTROL, f"ipc://{run_folder}/control.{core.name}", ControlRequest, MAX_REQUEST_BYTES)
 
     # ---- links ----
-    def _open(self, name: str, kind: int, accepts: object | None, *, routed: bool = False) -> "zmq.Socket[bytes]":
+    def _open(
+        self,
+        name: str,
+        kind: int,
+        accepts: object | None,
+        *,
+        routed: bool = False,
+        max_bytes: int = 32 * MAX_MESSAGE_BYTES,
+    ) -> "zmq.Socket[bytes]":
         sock = self._context.socket(kind)
         sock.setsockopt(zmq.LINGER, 0)
-        sock.setsockopt(zmq.MAXMSGSIZE, 64 * MAX_MESSAGE_BYTES if kind == zmq.SUB else 2 * MAX_MESSAGE_BYTES)
+        # What is larger than its link takes is answered or counted; beyond this the peer's connection ends.
+        sock.setsockopt(zmq.MAXMSGSIZE, max(max_bytes, MAX_MESSAGE_BYTES))
         sock.setsockopt(zmq.SNDHWM, QUEUE_MESSAGES)
         sock.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES)
-        link = _Link(name, sock, accepts, routed=routed)
+        link = _Link(name, sock, accepts, routed=routed, max_bytes=max_bytes)
         self._links[name] = link
         if kind not in (zmq.PUSH, zmq.PUB):
             self._incoming[sock] = link
             self._poller.register(sock, zmq.POLLIN)
         return sock
 
-    def bind_router(self, name: str, endpoint: str, accepts: object) -> None:
-        """A ROUTER for many peers; a restarted peer takes over its routing id."""
-        sock = self._open(name, zmq.ROUTER, accepts, routed=True)
+    def bind_router(self, name: str, endpoint: str, accepts: object, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        """A ROUTER for many peers; a restarted peer takes over its routing id. No larger message is taken."""
+        sock = self._open(name, zmq.ROUTER, accepts, routed=True, max_bytes=max_bytes)
         sock.setsockopt(zmq.ROUTER_MANDATORY, 1)
         sock.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._bind(sock, endpoint)
@@ -201,7 +220,7 @@ class Shell:
 
     def bind_pull(self, name: str, endpoint: str, accepts: object) -> None:
         """The receiving end of command paths."""
-        self._bind(self._open(name, zmq.PULL, accepts), endpoint)
+        self._bind(self._open(name, zmq.PULL, accepts, max_bytes=MAX_REQUEST_BYTES), endpoint)
 
     def bind_publisher(self, name: str, endpoint: str) -> None:
         """A PUB socket; it drops for a subscriber that does not keep up."""
@@ -337,6 +356,7 @@ class Shell:
             message = link.decoder.decode(data)
         except UNDECODABLE as error:
             self._count_garbage(link, data, str(error))
+            self.core.not_read(link.name, peer, data, str(error), now)
             return
         if link.name == CONTROL and self._answer_control(peer, message, now):
             return

@@ -12,6 +12,9 @@ from common.venues.dialect import BadReport
 
 Fields = Mapping[bytes, bytes]
 ZERO = Decimal(0)
+MAX_FIELD_BYTES = 512
+"""Of a field's value an event has so much: all texts of one, four bytes for each, are below what a record has left."""
+
 MISC_FEE_NAMES = (b"137", b"138", b"139", b"891")
 
 # FIX's float and int have no exponent. What is longer than any price or quantity is none, and would overflow a product
@@ -22,10 +25,10 @@ _LATEST_NS = 1 << 63
 
 
 def readable(value: bytes) -> str:
-    """A value as text that can be written anywhere: a byte that is not UTF-8 becomes `\\xNN`. The record keeps the
-    bytes.
+    """A value as text that can be written anywhere: a byte that is not UTF-8 becomes `\\xNN`, and what is beyond
+    MAX_FIELD_BYTES is cut. The record keeps the bytes.
     """
-    return value.decode("utf-8", "backslashreplace")
+    return value[:MAX_FIELD_BYTES].decode("utf-8", "backslashreplace")
 
 
 def text(fields: Fields, tag: bytes) -> str:

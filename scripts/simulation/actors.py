@@ -6,7 +6,6 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -16,7 +15,18 @@ from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
 from common.journal.snapshots import trusted_lsn
 from common.latch import Latch
-from common.messages import Ask, Command, EntryAnswer, EntryRequest, FeedMessage, JournalAnswer, JournalRequest
+from common.messages import (
+    MAX_ENTRY_BYTES,
+    MAX_REQUEST_BYTES,
+    Ask,
+    BoundedEntryRequest,
+    Command,
+    Door,
+    EntryAnswer,
+    FeedMessage,
+    JournalAnswer,
+    JournalRequest,
+)
 from common.venues.dialect import Credentials
 from common.venues.registry import find_dialect
 from scripts.simulation.plan import PROBE, TRADERS, TWIN
@@ -61,13 +71,13 @@ PRIVATE_KEY_PEM = PRIVATE_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, N
 REST_KEY = RestKey(API_KEY, PRIVATE_KEY)
 PUBLIC_KEY = PRIVATE_KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
-_journal_request = msgspec.msgpack.Decoder(JournalRequest)
-_journal_answer = msgspec.msgpack.Decoder(JournalAnswer)
-_command = msgspec.msgpack.Decoder(Command)
-_ask = msgspec.msgpack.Decoder(Ask)
-_feed = msgspec.msgpack.Decoder(FeedMessage)
-_entry_request = msgspec.msgpack.Decoder(EntryRequest)
-_entry_answer = msgspec.msgpack.Decoder(EntryAnswer)
+_journal_request = Door(JournalRequest)
+_journal_answer = Door(JournalAnswer)
+_command = Door(Command, MAX_REQUEST_BYTES)
+_ask = Door(Ask, MAX_REQUEST_BYTES)
+_feed = Door(FeedMessage)
+_entry_request = Door(BoundedEntryRequest, MAX_ENTRY_BYTES)
+_entry_answer = Door(EntryAnswer)
 
 
 class Actor(NamedTuple):

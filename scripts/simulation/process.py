@@ -8,7 +8,7 @@ inside any of its calls to the disk; what it had not sent then is gone, and its 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -29,7 +29,7 @@ from common.actor.core import (
 from common.instant import Instant
 from common.journal.errors import BadFrame
 from common.journal.frames import Record
-from common.messages import MAX_MESSAGE_BYTES, UNDECODABLE, encode
+from common.messages import MAX_MESSAGE_BYTES, UNDECODABLE, Door, encode
 from scripts.simulation.disk import DiskFiles
 from scripts.simulation.invariants import Violation
 from scripts.simulation.network import Channel, Pipe, Receiver, TcpStream
@@ -60,7 +60,7 @@ class Binding(NamedTuple):
     link: str
     role: str
     endpoint: str
-    decoder: msgspec.msgpack.Decoder[Any] | None = None
+    decoder: Door | None = None
 
 
 class Wire:
@@ -450,8 +450,9 @@ class Process:
             return
         try:
             message = binding.decoder.decode(data)
-        except UNDECODABLE:
+        except UNDECODABLE as error:
             self.garbage += 1
+            core.not_read(binding.link, peer, data, str(error), now)
             return
         self.world.received(self, binding.link, message)
         core.received(binding.link, peer, message, now)

@@ -18,7 +18,16 @@ from common.actor.core import Call, Core, Exit, Send
 from common.actor.links import Appender
 from common.instant import NS_PER_MS, Instant
 from common.latch import Latch
-from common.messages import Answer, Ask, ControlAnswer, ControlRequest, Kind, OperatorAct
+from common.messages import (
+    MAX_RECORD_BYTES,
+    Answer,
+    Ask,
+    ControlAnswer,
+    ControlRequest,
+    Kind,
+    OperatorAct,
+    encode,
+)
 
 MAX_QUESTIONS = 2_000
 """Questions waiting for the worker; orders asks again what finds no room."""
@@ -98,6 +107,7 @@ class AccountCore(Core):
         if number != self._call_number or self._calling is None or not isinstance(result, Answer):
             return
         ask, self._calling = self._calling, None
+        result = _fitting(result)
         self._answered += 1
         if result.failed:
             self._failed += 1
@@ -272,3 +282,12 @@ class AccountCore(Core):
         if not self._sweep:
             self._begin_sweep(now)
         return True, "latched; cancelling everything"
+
+
+def _fitting(answer: Answer) -> Answer:
+    """The answer, or that it failed where no record can hold it: nothing is concluded then, and it is asked again."""
+    size_bytes = len(encode(answer))
+    if size_bytes <= MAX_RECORD_BYTES:
+        return answer
+    text = f"an answer of {size_bytes} bytes, with {len(answer.orders)} orders and {len(answer.trades)} trades: "
+    return Answer(answer.venue, answer.ask, True, text=f"{text}a record has at most {MAX_RECORD_BYTES}")

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from common.messages import Answer, Ask, RestOrder, Trade
+from common.messages import Answer, Ask, RestOrder, Trade, cut
 from services.account.ccxt_binance import BaseError, binance
 from services.account.pace import Pace
 
@@ -160,7 +160,7 @@ class Rest:
     def _balances(self, ask: Ask) -> Answer:
         account = self._api.privateGetAccount()
         balances = tuple(
-            (str(row["asset"]), _decimal(row, "free"), _decimal(row, "locked")) for row in account["balances"]
+            (cut(str(row["asset"])), _decimal(row, "free"), _decimal(row, "locked")) for row in account["balances"]
         )
         return Answer(self._venue, ask, False, balances=balances)
 
@@ -217,9 +217,9 @@ def _rest_order(row: dict[str, Any]) -> RestOrder:
         raise BadAnswer(f"status is {json.dumps(status)}")
     price = _decimal(row, "price")
     return RestOrder(
-        symbol=str(row["symbol"]),
-        order_id=str(row["orderId"]),
-        cl_ord_id=str(row["clientOrderId"]),
+        symbol=cut(str(row["symbol"])),
+        order_id=cut(str(row["orderId"])),
+        cl_ord_id=cut(str(row["clientOrderId"])),
         side="1" if row["side"] == "BUY" else "2",
         ord_status=ORD_STATUS[status],
         order_qty=_decimal(row, "origQty"),
@@ -231,14 +231,14 @@ def _rest_order(row: dict[str, Any]) -> RestOrder:
 
 def _trade(row: dict[str, Any]) -> Trade:
     return Trade(
-        symbol=str(row["symbol"]),
-        trade_key=str(row["id"]),
-        order_id=str(row["orderId"]),
+        symbol=cut(str(row["symbol"])),
+        trade_key=cut(str(row["id"])),
+        order_id=cut(str(row["orderId"])),
         side="1" if row["isBuyer"] else "2",
         last_qty=_decimal(row, "qty"),
         last_px=_decimal(row, "price"),
         fee_qty=_decimal(row, "commission"),
-        fee_asset=str(row["commissionAsset"]),
+        fee_asset=cut(str(row["commissionAsset"])),
         transact_ns=_ns(row["time"]),
         maker=bool(row["isMaker"]),
     )

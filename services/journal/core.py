@@ -301,11 +301,14 @@ class JournalCore(Core):
         writer, epoch, first, entries = message.writer, message.epoch, message.first_number, message.entries
         head = self._head(log, writer)
         expected = head.append_number + 1
-        if epoch != head.epoch or first > expected:
+        if epoch != head.epoch or not head.epoch or not entries or not 0 < first <= expected:
+            # Epoch 0 is that of a writer whom no epoch was granted.
             self._refuse(log, peer, writer)
             return
-        if first < 1 or not entries or any(not _acceptable(kind, payload) for kind, payload in entries):
-            self.note("error", "bad_append", writer=writer, epoch=epoch, first_number=first)
+        why = _why_never(first, entries)
+        if why:
+            self.note("error", "bad_append", writer=writer, epoch=epoch, first_number=first, why=why)
+            self._refuse(log, peer, writer, why)
             return
         if first < expected:
             state = log.writers.get(writer)
@@ -327,10 +330,11 @@ class JournalCore(Core):
             self._send_appended(log, peer, writer, state.epoch, run.first_number, run.last_number, run.last_lsn,
                                 run.stamp_ns)  # fmt: skip
 
-    def _refuse(self, log: Log, peer: bytes, writer: str) -> None:
-        """Say where the writer stands, as of what is durable or in this turn's batch."""
+    def _refuse(self, log: Log, peer: bytes, writer: str, why: str = "") -> None:
+        """Say where the writer stands, as of what is durable or in this turn's batch, and `why` never, if so."""
         head = self._head(log, writer)
-        self.effects.append(Send(LINK, AppendRefused(writer, head.epoch, head.append_number + 1, log.epoch), peer))
+        refused = AppendRefused(writer, head.epoch, head.append_number + 1, log.epoch, why)
+        self.effects.append(Send(LINK, refused, peer))
 
     def _epoch(self, log: Log, peer: bytes, request: EpochRequest, now: Instant) -> None:
         writer, token = request.writer, request.token
@@ -484,5 +488,11 @@ class JournalCore(Core):
         self.effects.append(Send(LINK, ReadChunk(request.from_lsn, block, log.last_lsn), peer))
 
 
-def _acceptable(kind: int, payload: bytes) -> bool:
-    return FIRST_FREE_KIND <= kind <= MAX_KIND and len(payload) <= MAX_PAYLOAD_BYTES
+def _why_never(first: int, entries: list[tuple[int, bytes]]) -> str:
+    """What is wrong with the first of the entries, numbered from `first` on, that no log can hold; "" for none."""
+    for number, (kind, payload) in enumerate(entries, first):
+        if not FIRST_FREE_KIND <= kind <= MAX_KIND:
+            return f"append {number} has kind {kind}, which is none of a writer's"
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            return f"append {number}, kind {kind}, has {len(payload)} bytes; a record has at most {MAX_PAYLOAD_BYTES}"
+    return ""

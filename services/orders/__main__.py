@@ -6,7 +6,7 @@ from common.actor.shell import Shell
 from common.actor.start import connect_journal, run_actor, shell_for
 from common.config import Config
 from common.journal import NotThere, OsFiles, Reader
-from common.messages import EntryRequest
+from common.messages import MAX_ENTRY_BYTES, BoundedEntryRequest
 from services.orders.books import Books
 from services.orders.core import OrdersCore
 from services.orders.index_file import IndexFile, index_path
@@ -21,7 +21,7 @@ def build(config: Config) -> Shell:
     shell = shell_for(OrdersCore(orders_settings(config), starting_books(config, index, reader), index), config)
     connect_journal(shell, config, follow=True)
     shell.log_reader(reader.read)
-    shell.bind_router("entry", config.endpoint("entry"), EntryRequest)
+    shell.bind_router("entry", config.endpoint("entry"), BoundedEntryRequest, MAX_ENTRY_BYTES)
     shell.connect_push("risk", config.endpoint("risk"))
     for name, venue in config.venues.items():
         if venue.rest is not None:

@@ -38,6 +38,7 @@ from common.messages import (
     QueryOrder,
     Reason,
     SessionState,
+    cut,
 )
 from common.order_state import Order
 from services.orders.archive import Archive
@@ -146,6 +147,11 @@ class OrdersCore(Core):
         else:
             assert isinstance(message, ControlRequest)
             self._control(peer, message, now)
+
+    def not_read(self, link: str, peer: bytes, data: bytes, why: str, now: Instant) -> None:
+        """See `Core`."""
+        if link == "entry":
+            self._entry.not_read(peer, data, why)
 
     def followed(self, block: bytes, now: Instant) -> None:
         """The journal's stream."""
@@ -362,7 +368,7 @@ class OrdersCore(Core):
                 if answer.venue in self._venues:
                     self._venues[answer.venue].answered(answer)
             case Differs(venue, subject, ours, theirs, action):
-                discrepancy = Discrepancy(venue, subject, ours, theirs, self.books.lsn, action)
+                discrepancy = Discrepancy(venue, cut(subject), cut(ours), cut(theirs), self.books.lsn, action)
                 self._appender.append(Kind.DISCREPANCY, discrepancy, now)
                 self.note("warning", "discrepancy", venue=venue, subject=subject, ours=ours, theirs=theirs)
 

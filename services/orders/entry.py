@@ -3,21 +3,26 @@
 from decimal import Decimal
 
 import msgspec
+import orjson
 
 from common.instant import Instant
 from common.messages import (
+    UNDECODABLE,
     AmendRequest,
     Attempt,
     CancelAllRequest,
     CancelRequest,
     ClientRequest,
     CommandOutcome,
+    EntryRequest,
     Hello,
     NewOrderRequest,
+    QueryAnswer,
     QueryRequest,
     Reason,
     StatusChanged,
     Welcome,
+    cut,
 )
 from services.orders.archive import Archive
 from services.orders.books import Books
@@ -33,6 +38,8 @@ from services.orders.views import position_event
 MAX_DIGITS = 18
 MAX_EXPONENT = 18
 """What a quantity or price may have at most: digits as they are written, and decimal places or zeros behind them."""
+
+_decode_any = msgspec.msgpack.Decoder(EntryRequest).decode
 
 AFTER_ALL_EVENTS = 1 << 20
 """The index of what is told as it stands after the record, behind every event that the record gave."""
@@ -80,6 +87,24 @@ class Entry:
             self._clients.reply(peer, self._life.status(message.number))
         else:
             self._request(strategy, message, now)
+
+    def not_read(self, peer: bytes, data: bytes, why: str) -> None:
+        """A message beyond what the link takes, and `why`: who waits for its answer is told, and nothing is kept."""
+        try:
+            meant = _decode_any(data)
+        except UNDECODABLE:
+            return
+        strategy = self._clients.strategy_of(peer)
+        if isinstance(meant, QueryRequest):
+            detail = orjson.dumps({"state": self._life.state, "error": cut(why)})
+            self._clients.reply(peer, QueryAnswer(meant.token, self._books.lsn, detail=detail))
+        elif not isinstance(meant, Hello) and strategy:
+            self._clients.reply(
+                peer,
+                CommandOutcome(
+                    self._books.lsn, 0, strategy, meant.number, "refused", Reason.OUT_OF_BOUNDS, cut(why), True
+                ),
+            )
 
     def _hello(self, peer: bytes, hello: Hello) -> None:
         """Grant the name; then what was missed, or the open orders as they are; and all positions in any case."""

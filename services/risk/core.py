@@ -42,6 +42,7 @@ from common.messages import (
     StateHash,
     TopOfBook,
     Withdrawn,
+    cut,
 )
 from common.outcome import Evidence, Outcomes
 from services.risk.exposure import Exposure, Sums
@@ -557,8 +558,8 @@ class RiskCore(Core):
             return
         strategy, number = ("", 0) if isinstance(command, QueryOrder) else (command.strategy, command.number)
         record = Refused(
-            WRITER, refusal.reason, refusal.text, strategy, number, command.attempt, command, None, refusal.value,
-            refusal.limit,
+            WRITER, refusal.reason, cut(refusal.text), strategy, number, command.attempt, command, None,
+            cut(refusal.value), cut(refusal.limit),
         )  # fmt: skip
         self._appender.append(Kind.REFUSED, record, now)
 

@@ -20,7 +20,7 @@ from common.fix.schedule import Period
 from common.fix.session import Session
 from common.fix.session_types import Notice, NumbersReason, NumbersSet
 from common.instant import NS_PER_MS, Instant
-from common.messages import OperatorAct, Reason, SessionChanged, SessionState
+from common.messages import MAX_FIX_MESSAGE_BYTES, OperatorAct, Reason, SessionChanged, SessionState
 from common.venues.connector import Connector, Hours, comp_id
 from common.venues.dialect import Dialect, Identity
 from services.session.gate import Gate
@@ -140,6 +140,7 @@ class Connection:
             self._dialect.session_settings(identity, config.credentials),
             sequence_policy=config.sequence_policy,
             reset_on_logon=resets,
+            max_message_bytes=MAX_FIX_MESSAGE_BYTES,
         )
         self._outbox.opened(Session(settings, *numbers), connection)
         self._deadline_ns = now.boot_ns + CONNECT_TIMEOUT_NS

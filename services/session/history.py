@@ -22,6 +22,7 @@ from common.messages import (
     SessionChanged,
     SessionState,
     Withdrawn,
+    cut,
 )
 from common.venues.dialect import Dialect
 from services.session.hand_over import HandOvers
@@ -113,7 +114,7 @@ class History:
             self.next_outbound,
             self.next_inbound,
             self.sender_comp_id,
-            text,
+            cut(text),
         )
 
     def attempts(self, begin: int, end: int) -> tuple[Attempt, ...]:

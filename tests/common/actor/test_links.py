@@ -3,24 +3,29 @@ a follower applies every record once and in order, whatever the stream drops."""
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.actor.core import Core, ReadLog, Send
+from common.actor.core import Core, Exit, ReadLog, Send
 from common.actor.links import AWAY_NS, QUESTION_NS, RESEND_ENTRIES, RESEND_NS, Appender, Follower, LogLost, Superseded
 from common.instant import Instant
 from common.journal.frames import EPOCH, Entry, Link, Record, frame, parse
 from common.messages import (
+    MAX_RECORD_BYTES,
     Append,
     Appended,
     AppendQuestion,
     AppendRefused,
+    Door,
     EpochGranted,
     EpochRequest,
     JournalAnswer,
+    JournalRequest,
     Kind,
     OperatorAct,
+    encode,
 )
 
 WRITER = "orders"
@@ -333,3 +338,43 @@ def test_a_hole_in_what_was_read_is_never_passed_over() -> None:
     with pytest.raises(RuntimeError, match="the cursor is at 0"):
         follower.log_read(parse(block(2, 5)), at(0))
     assert follower.received(b"") == []
+
+
+def test_a_refusal_for_good_ends_the_writer() -> None:
+    journal = Journal()
+    core, appender = granted(journal)
+    appender.append(Kind.OPERATOR, act("a"), at(0))
+    appender.turn_ended(at(0))
+    core.effects.clear()
+    assert not appender.take(msgspec.structs.replace(journal.refused(), why="append 1 is too large"), at(1))
+    (ended,) = core.effects
+    assert isinstance(ended, Exit)
+    assert ended.status == 1
+    assert "append 1 is too large" in ended.text
+
+
+def test_a_journal_that_answers_and_takes_nothing_is_away() -> None:
+    journal = Journal()
+    _, appender = granted(journal)
+    appender.append(Kind.OPERATOR, act("a"), at(0))
+    appender.turn_ended(at(0))
+    for ms in range(110, 110 + AWAY_NS // 1_000_000, 20):
+        appender.timer(at(ms))
+        assert not appender.away(at(ms))
+        appender.received(journal.refused(), at(ms))
+    assert appender.away_from_ns() == at(110).boot_ns + AWAY_NS
+    assert appender.away(at(110 + AWAY_NS // 1_000_000))
+    journal.number = 1
+    appender.received(Appended(WRITER, journal.epoch, 1, 1, 2, 5, 1), at(400))
+    assert not appender.away(at(2000))
+
+
+def test_a_turn_of_large_records_goes_out_in_messages_that_the_link_takes() -> None:
+    core, appender = granted(Journal())
+    for _ in range(9):
+        appender.append(Kind.OPERATOR, act("a" * (MAX_RECORD_BYTES - 100)), at(0))
+    appender.turn_ended(at(0))
+    messages = [effect.message for effect in core.effects if isinstance(effect, Send)]
+    assert sum(len(message.entries) for message in messages if isinstance(message, Append)) == 9
+    for message in messages:
+        Door(JournalRequest).decode(encode(message))

@@ -12,16 +12,21 @@ from common.instant import NS_PER_MS, Instant
 from common.journal import EPOCH, TICK, Log, Reader, Record, iterate, parse
 from common.journal.log import Durability
 from common.messages import (
+    MAX_RECORD_BYTES,
+    UNDECODABLE,
     Append,
     Appended,
     AppendQuestion,
     AppendRefused,
     ControlAnswer,
     ControlRequest,
+    Door,
     EpochGranted,
     EpochRequest,
+    JournalRequest,
     ReadChunk,
     ReadRequest,
+    encode,
 )
 from scripts.simulation.disk import Disk, DiskFiles, Fault
 from services.journal.core import (
@@ -468,28 +473,62 @@ def test_a_flood_is_committed_in_parts_that_fit_a_link() -> None:
     assert max(map(len, blocks)) < BATCH_BYTES * 2
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        lambda epoch: Append("orders", epoch, 1, []),
-        lambda epoch: Append("orders", epoch, 0, [(16, b"a")]),
-        lambda epoch: Append("orders", epoch, 1, [(1, b"a")]),
-        lambda epoch: Append("orders", epoch, 1, [(70_000, b"a")]),
-        lambda epoch: Append("orders", epoch, 1, [(16, bytes((1 << 20) + 1))]),
-        lambda epoch: EpochRequest("", 1),
-        lambda epoch: EpochRequest("x" * 33, 1),
-    ],
-)
-def test_what_cannot_be_framed_disturbs_nobody(bad: object) -> None:
+BAD = {
+    "no entry": Append("orders", 1, 1, []),
+    "number 0": Append("orders", 1, 0, [(16, b"a")]),
+    "a number of 64 bits": Append("orders", 1, 1 << 63, [(16, b"a")]),
+    "epoch 0": Append("orders", 0, 1, [(16, b"a")]),
+    "the journal's own kind": Append("orders", 1, 1, [(1, b"a")]),
+    "no kind": Append("orders", 1, 1, [(70_000, b"a")]),
+    "nobody's append": Append("", 1, 1, [(16, b"a")]),
+    "nobody": EpochRequest("", 1),
+    "a long name": EpochRequest("x" * 40, 1),
+    "a name with accents": EpochRequest("s\u00e9ance", 1),
+    "a name with a line break": EpochRequest("orders\n", 1),
+    "a negative token": EpochRequest("orders", -1),
+    "a token of 64 bits": EpochRequest("orders", 1 << 63),
+    "nobody's question": AppendQuestion("", 1),
+    "no record": ReadRequest(0, 9),
+    "a negative record": ReadRequest(1, -9),
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_what_nobody_can_mean_is_no_message_of_the_link(bad: msgspec.Struct) -> None:
+    with pytest.raises(UNDECODABLE):
+        Door(JournalRequest).decode(encode(bad))
+
+
+@pytest.mark.parametrize("bad", [bad for bad in BAD.values() if isinstance(bad, Append)])
+def test_no_append_of_that_kind_is_logged_or_ends_the_journal(bad: Append) -> None:
+    life = Life(Disk())
+    granted, risk = life.grant(), life.grant("risk", 5)
+    bad = msgspec.structs.replace(bad, epoch=granted.epoch if bad.epoch else 0)
+    refused, taken = life.answers(bad, append(risk, 1, b"x"))
+    assert isinstance(refused, AppendRefused)
+    assert isinstance(taken, Appended)
+    assert [record.payload for record in life.records() if record.kind == 16] == [b"x"]
+
+
+def test_a_writer_without_an_epoch_is_refused_and_not_logged() -> None:
+    life = Life(Disk())
+    life.grant()
+    assert life.answers(Append("stranger", 0, 1, [(16, b"a")]), Append("stranger", 1, 1, [(16, b"a")])) == [
+        AppendRefused("stranger", 0, 1, life.records()[0].journal_epoch)
+    ] * 2  # fmt: skip
+    assert [record.writer for record in life.records() if record.kind == 16] == []
+
+
+def test_a_record_that_is_too_large_is_refused_by_name() -> None:
     life = Life(Disk())
     granted = life.grant()
-    risk = life.grant("risk", 5)
-    assert callable(bad)
-    effects = life.turn(bad(granted.epoch), append(risk, 1, b"x"))
-    sent = [effect.message for effect in effects if isinstance(effect, Send)]
-    assert len(sent) == 1
-    assert isinstance(sent[0], Appended)
-    assert any(isinstance(effect, Note) and effect.level == "error" for effect in effects)
+    too_large, largest = bytes(MAX_RECORD_BYTES + 1), bytes(MAX_RECORD_BYTES)
+    effects = life.turn(append(granted, 1, b"a", too_large), append(granted, 1, largest))
+    refused, taken = [effect.message for effect in effects if isinstance(effect, Send)]
+    assert isinstance(refused, AppendRefused)
+    assert refused.why == "append 2, kind 16, has 1048577 bytes; a record has at most 1048576"
+    assert isinstance(taken, Appended)
+    assert any(isinstance(effect, Note) and effect.event == "bad_append" for effect in effects)
 
 
 def test_a_damaged_log_is_refused_with_the_integrity_status() -> None:

@@ -53,7 +53,7 @@ MS = 1_000_000
 class Journal:
     """The log as a list. It acknowledges at once, or, while `held`, when `release` is called; while `dead`, never.
 
-    While `mute` it takes appends and does not say so.
+    While `mute` it takes appends and does not say so; while `stuck`, its disk being full, it takes none and answers.
     """
 
     def __init__(self) -> None:
@@ -63,6 +63,7 @@ class Journal:
         self.held = False
         self.dead = False
         self.mute = False
+        self.stuck = False
         self.waiting: list[msgspec.Struct] = []
 
     def payloads(self, kind: Kind | None = None) -> list[Payload]:
@@ -77,6 +78,8 @@ class Journal:
             self.waiting.append(message)
             return []
         match message:
+            case EpochRequest() if self.stuck:
+                return []
             case EpochRequest(writer, token):
                 epoch = self.epochs.get(writer, 1000) + 1
                 self.epochs[writer], self.numbers[writer] = epoch, 0
@@ -84,7 +87,7 @@ class Journal:
                 return [EpochGranted(writer, token, epoch, len(self.records), stamp_ns, 1, "journal")]
             case Append(writer, epoch, first, entries):
                 expected = self.numbers[writer] + 1
-                if epoch != self.epochs[writer] or first > expected:
+                if epoch != self.epochs[writer] or first > expected or self.stuck:
                     return [AppendRefused(writer, self.epochs[writer], expected, 1)]
                 for i, (kind, payload) in enumerate(entries):
                     if first + i == self.numbers[writer] + 1:

@@ -6,9 +6,19 @@ import orjson
 import pytest
 
 from common.journal.files import OsFiles
-from common.messages import Attempt, ExecutionReport, Inbound, Kind, QueryOrder, RequestRejected
+from common.messages import (
+    MAX_RECORD_BYTES,
+    MAX_TEXT_CHARACTERS,
+    Attempt,
+    ExecutionReport,
+    Inbound,
+    Kind,
+    QueryOrder,
+    RequestRejected,
+    SessionChanged,
+)
 from services.session.recovery import load_folded
-from tests.services.session.harness import World, generic_config
+from tests.services.session.harness import World, decode_payload, generic_config
 from tests.services.session.test_kill import accept, away_and_killed
 
 FILL = "37=91|11=7-1|17={key}|150=F|39=1|55=BTCUSDT|54=1|38=0.5|32=0.1|31=9|14=0.1|151=0.4|6=9|"
@@ -174,3 +184,26 @@ def test_a_report_that_a_dead_connection_had_told_behind_a_gap_is_named(world: W
     world.venue_says("8", FILL.format(key="t1"))
     world.cut()
     assert [note.event for note in world.notes if note.event == "early_lost"] == ["early_lost"]
+
+
+def test_a_report_with_texts_of_half_a_million_bytes_makes_a_record_that_the_journal_takes(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    long = b"\xff" * 530_000
+    line = b"37=9|11=7-1|17=n1|150=0|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|58=" + long + b"|"
+    world.venue_says_bytes("8", line)
+    record = world.journal.records[-1]
+    assert len(record.payload) < MAX_RECORD_BYTES
+    told = decode_payload(record.payload)
+    assert isinstance(told, Inbound)
+    assert long in told.raw
+    assert isinstance(told.event, ExecutionReport)
+    assert 0 < len(told.event.text) < 10_000
+
+
+def test_a_last_word_of_half_a_million_bytes_is_cut_in_the_step_that_it_explains(world: World) -> None:
+    world.ready()
+    world.venue_says("5", "58=" + "x" * 530_000 + "|")
+    assert all(len(record.payload) < MAX_RECORD_BYTES for record in world.journal.records)
+    texts = [p.text for p in world.journal.payloads(Kind.SESSION) if isinstance(p, SessionChanged)]
+    assert max(map(len, texts)) <= MAX_TEXT_CHARACTERS

@@ -10,7 +10,17 @@ from common.actor.core import Effect, ReadLog
 from common.journal.emergency import read_emergency
 from common.journal.files import OsFiles
 from common.latch import Latch
-from common.messages import Inbound, Kind, OperatorAct, Outbound, Reason, Refused, SessionChanged, Withdrawn
+from common.messages import (
+    AppendRefused,
+    Inbound,
+    Kind,
+    OperatorAct,
+    Outbound,
+    Reason,
+    Refused,
+    SessionChanged,
+    Withdrawn,
+)
 from tests.services.session.harness import World, decode_payload, generic_config
 
 
@@ -389,6 +399,32 @@ def test_a_journal_that_is_back_while_the_log_is_read_without_it_is_the_journal(
     assert kill_state(world) == "clear" and not world.core.status(world.now)["emergency"]
     acts = [p.act for p in world.journal.payloads(Kind.OPERATOR) if isinstance(p, OperatorAct)]
     assert acts == ["kill"]
+
+
+def test_a_journal_that_answers_and_takes_nothing_is_away_and_the_book_is_emptied(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    world.journal.stuck = True
+    world.control("kill")
+    run_down(world)
+    assert any(note.event == "emergency" for note in world.notes)
+    assert kill_state(world) == "clear"
+    world.journal.stuck = False
+    run_down(world)
+    assert not world.core.status(world.now)["emergency"]
+    assert any(isinstance(p, OperatorAct) and p.act == "kill" for p in world.journal.payloads())
+
+
+def test_a_session_whose_record_is_refused_for_good_ends_and_says_why(world: World) -> None:
+    world.ready()
+    writer = world.core.name
+    epoch = world.journal.epochs[writer]
+    world.deliver([AppendRefused(writer, epoch, 1, 1, "append 9, kind 17, has 2000000 bytes")])
+    world.settle()
+    assert world.exit is not None
+    assert world.exit.status == 1
+    assert "append 9, kind 17, has 2000000 bytes" in world.exit.text
 
 
 def test_a_kill_while_the_journal_is_waited_for_is_no_reason_to_wait_longer(world: World) -> None:
