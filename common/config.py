@@ -231,9 +231,23 @@ class RiskConfig(Section, frozen=True, kw_only=True):
 
 
 class OrdersConfig(Section, frozen=True, kw_only=True):
-    """`ttl_ms`: how long a command that adds risk may be under way before it is void."""
+    """`ttl_ms`: how long a command that adds risk may be under way before it is void.
+
+    What a venue does not answer on a connection that lives is asked about after `ask_after_ms`, a cancel is then sent
+    again, and after `unknown_after_ms` it is warned of and UNKNOWN.
+    """
 
     ttl_ms: Annotated[int, msgspec.Meta(ge=10, le=TTL_MAX_MS)] = TTL_MAX_MS
+    ask_after_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 2000
+    unknown_after_ms: Annotated[int, msgspec.Meta(ge=200, le=600_000)] = 5000
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the order would be UNKNOWN before anybody had asked."""
+        if self.unknown_after_ms <= self.ask_after_ms:
+            raise ValueError(
+                f"unknown_after_ms={self.unknown_after_ms} is not above ask_after_ms={self.ask_after_ms}:"
+                " an order is asked about before it is UNKNOWN"
+            )
 
 
 class LogConfig(Section, frozen=True, kw_only=True):

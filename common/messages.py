@@ -384,6 +384,7 @@ class Kind(enum.IntEnum):
     OPERATOR = 25
     EXPIRED = 26
     VERDICT = 27
+    UNANSWERED = 28
 
 
 # ---- journal payloads ----
@@ -593,6 +594,18 @@ class Verdict(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="verdi
     text: str
 
 
+class Unanswered(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="unanswered"):
+    """The venue has not answered what `attempt` sent about the order, `silent_ms` on a connection that lives: whether
+    it took effect is unknown from here on, and only evidence ends that.
+    """
+
+    venue: str
+    strategy: str
+    number: int
+    attempt: Attempt
+    silent_ms: int
+
+
 Payload = (
     Outbound
     | Inbound
@@ -606,6 +619,7 @@ Payload = (
     | OperatorAct
     | Expired
     | Verdict
+    | Unanswered
 )
 
 # ---- account's link ----

@@ -781,15 +781,28 @@ class Order(msgspec.Struct, gc=False):
         if leg is self.legs[-1]:
             self._take_terms(leg)
 
+    @property
+    def awaits(self) -> list[Attempt]:
+        """Whose answer is still to come, oldest first: its own message's, each request's; none that is unknown."""
+        leg = self.legs[0]
+        own = not leg.word and not self.unknown and self.ending is None and not leg.filled_qty
+        requests = [request.attempt for request in self.requests.values() if not request.unknown]
+        return [self.attempt, *requests] if own else requests
+
+    def unanswered(self, attempt: Attempt) -> None:
+        """What was sent so has had no answer and may or may not have arrived."""
+        if attempt == self.attempt:
+            self.unknown = True
+        for request in self.requests.values():
+            if request.attempt == attempt:
+                request.unknown = True
+
     def connection_lost(self) -> bool:
         """What was sent and not answered may or may not have arrived. Whether that changed anything."""
-        changed = False
-        if not self.legs[0].word and not self.unknown and self.ending is None and not self.legs[0].filled_qty:
-            self.unknown = changed = True
-        for request in self.requests.values():
-            if not request.unknown:
-                request.unknown = changed = True
-        return changed
+        attempts = self.awaits
+        for attempt in attempts:
+            self.unanswered(attempt)
+        return bool(attempts)
 
     def end(self, status: OrderStatus, reason: Reason, text: str = "") -> None:
         """Something other than the venue's word on it closes the order."""

@@ -26,6 +26,7 @@ from common.messages import (
     QueryOrder,
     Refused,
     RequestRejected,
+    Unanswered,
     Verdict,
     Withdrawn,
 )
@@ -132,7 +133,7 @@ class OrderTrail:
                 return payload.attempt in self.attempts
             case GapFilled():
                 return not self.attempts.isdisjoint(payload.attempts)
-            case Expired() | Verdict():
+            case Expired() | Verdict() | Unanswered():
                 return self._named(payload.strategy, payload.number)
             case Answer():
                 return self._answer(payload)

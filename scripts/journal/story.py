@@ -21,6 +21,7 @@ from common.messages import (
     QueryOrder,
     Refused,
     RequestRejected,
+    Unanswered,
     Verdict,
     Withdrawn,
 )
@@ -147,6 +148,8 @@ def _what(payload: Payload | None) -> str:
             return "its deadline passed before it was sent"
         case Verdict():
             return f"settled by {payload.by}"
+        case Unanswered():
+            return f"no answer of the venue for {payload.silent_ms} ms: not known from here on"
         case Refused():
             deal = f": {_deal(payload.command)}" if isinstance(payload.command, NewOrder) else ""
             return f"refused by {payload.by}, {payload.reason.value}{deal}"

@@ -25,6 +25,7 @@ from common.messages import (
     Refused,
     SessionChanged,
     StateHash,
+    Unanswered,
     Verdict,
     Withdrawn,
 )
@@ -46,6 +47,7 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
         Kind.OPERATOR: OperatorAct,
         Kind.EXPIRED: Expired,
         Kind.VERDICT: Verdict,
+        Kind.UNANSWERED: Unanswered,
     }.items()
 }
 
@@ -117,6 +119,8 @@ def _summary(record: Record, payload: Payload | None) -> str:
         case Verdict():
             ended = f"ended with OrdStatus(39)={payload.ord_status}"
             return f"{payload.strategy}/{payload.number} {ended} by {payload.by}: {payload.text}"
+        case Unanswered():
+            return f"{payload.strategy}/{payload.number} at {payload.venue}: no answer for {payload.silent_ms} ms"
     return _own_summary(record)
 
 

@@ -5,7 +5,7 @@ cannot be sent is put into the log, once, so that no restart forgets it.
 """
 
 from common.actor.links import Appender
-from common.instant import Instant
+from common.instant import NS_PER_S, Instant
 from common.messages import Attempt, CancelOrder, Reason
 from common.order_state import Order, RequestKind
 from services.orders.attempts import Attempts
@@ -13,18 +13,25 @@ from services.orders.books import Books, OrderName
 from services.orders.life import Life
 from services.orders.wishes import Wishes
 
+LONGEST_ANSWER_NS = 60 * NS_PER_S
+"""Cancels that are never answered take so little of the message budget that others always find room."""
+
 
 class Cancels:
     """See the module. `wishes` are the orders that are to be cancelled."""
 
-    def __init__(self, attempts: Attempts, books: Books, life: Life, appender: Appender) -> None:
-        """Nothing is to be cancelled. Nothing is sent but while `life` is live and the journal there."""
+    def __init__(self, attempts: Attempts, books: Books, life: Life, appender: Appender, answer_ns: int) -> None:
+        """Nothing is to be cancelled. Nothing is sent but while `life` is live and the journal there; `answer_ns` is
+        how long the answer to a first cancel is awaited.
+        """
         self._attempts = attempts
         self._books = books
         self._life = life
         self._appender = appender
         self._under_way: dict[Attempt, OrderName] = {}
         self._commands: dict[OrderName, OrderName] = {}
+        self._answer_ns = answer_ns
+        self._sent_ns: dict[OrderName, int] = {}
         self.wishes = Wishes()
 
     def wish(self, order: Order, command: OrderName, now: Instant) -> None:
@@ -49,7 +56,9 @@ class Cancels:
                 self.wishes.end(name)
             elif not self._books.venue(order.venue).logged_on:
                 self._keep(self._cancel_of(order), Reason.NOT_CONNECTED, now)
-            elif not _is_at_the_venue(order):
+            elif (wait_ns := self._wait_ns(order)) > 0:
+                self.wishes.postpone(name, now.boot_ns + wait_ns)
+            else:
                 command = self._cancel_of(order)
                 self._under_way[command.attempt] = name
                 self._attempts.send(command)
@@ -63,7 +72,9 @@ class Cancels:
 
     def sent(self, attempt: Attempt) -> None:
         """The log has the attempt: the venue will answer."""
-        self._under_way.pop(attempt, None)
+        target = self._under_way.pop(attempt, None)
+        if target is not None:
+            self._sent_ns[target] = self._books.stamp_ns
 
     def failed(self, attempt: Attempt, now: Instant) -> None:
         """The attempt came to nothing: another one, later."""
@@ -80,6 +91,7 @@ class Cancels:
         """The order is closed: the wish has its end."""
         self.wishes.end(name)
         self._commands.pop(name, None)
+        self._sent_ns.pop(name, None)
 
     def _keep(self, command: CancelOrder, reason: Reason, now: Instant) -> None:
         """A cancel that cannot be sent now is logged as refused, once: the wish is in the log then, and stays."""
@@ -91,7 +103,14 @@ class Cancels:
         name = (order.strategy, order.number)
         return self._attempts.cancel(order, self._commands.get(name, name))
 
-
-def _is_at_the_venue(order: Order) -> bool:
-    """A cancel is at the venue, on a connection that lives: its answer will come."""
-    return any(r.kind is RequestKind.CANCEL and not r.unknown for r in order.requests.values())
+    def _wait_ns(self, order: Order) -> int:
+        """How long the answer to a cancel that is at the venue, on a connection that lives, is awaited yet. Each that
+        had none is followed by another one after twice the time.
+        """
+        connection = self._books.venue(order.venue).connection
+        sent = sum(r.kind is RequestKind.CANCEL and r.connection == connection for r in order.requests.values())
+        if not sent:
+            return 0
+        stamp_ns = self._books.stamp_ns
+        last_ns = self._sent_ns.setdefault((order.strategy, order.number), stamp_ns)
+        return last_ns + min(self._answer_ns << (sent - 1), LONGEST_ANSWER_NS) - stamp_ns

@@ -72,10 +72,14 @@ from services.orders.index import Index, MemoryIndex
 from services.orders.inquiries import VenueWays
 from services.orders.life import Life
 from services.orders.reconciliation import Reconciliation
+from services.orders.silence import Patience
 from services.orders.views import order_event, position_event
 
 REPLAYED_EVENTS = 20_000
 """Records before the end of a replay whose events are kept for strategies that resume."""
+
+_SENT = frozenset({"pending_new", "pending_cancel", "pending_replace"})
+"""What an order's change is called when the log has a message about it, or the venue tells that it has one."""
 
 STEP_NS = 10 * NS_PER_MS
 """The least time between two looks at what is due."""
@@ -95,10 +99,14 @@ class VenueSettings(msgspec.Struct, frozen=True):
 
 
 class OrdersSettings(msgspec.Struct, frozen=True):
-    """All of the order manager's configuration; `time_to_live_ns` bounds the life of what adds risk."""
+    """All of the order manager's configuration.
+
+    `time_to_live_ns` bounds the life of what adds risk, `patience` the wait for a venue's answers.
+    """
 
     venues: Mapping[str, VenueSettings]
     time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
+    patience: Patience = Patience()
 
 
 class OrdersCore(Core):
@@ -121,7 +129,7 @@ class OrdersCore(Core):
         self._digests = Digests(self, appender, books)
         self._attempts = attempts = Attempts(self, appender, books, settings.time_to_live_ns)
         self._decisions = decisions = Decisions(appender, books, clients)
-        self._cancels = cancels = Cancels(attempts, books, life, appender)
+        self._cancels = cancels = Cancels(attempts, books, life, appender, settings.patience.ask_ns)
         self._flights = Flights(attempts, decisions, cancels.wishes, books, self.fold.outcomes, appender)
         self._cancel_requests = CancelRequests(cancels, self._flights, decisions, books, archive, clients, life)
         self._entry = Entry(clients, life, decisions, self._flights, self._cancel_requests, books, archive)
@@ -281,8 +289,9 @@ class OrdersCore(Core):
         self.note("info", "live", lsn=self.books.lsn)
         for name, settings in self._settings.venues.items():
             self._venues[name] = Reconciliation(
-                self, name, settings.ways, settings.orphan_ns, self.books, self._attempts, self._life.epoch
-            )
+                self, name, settings.ways, settings.orphan_ns, self.books, self._attempts, self._appender,
+                self._settings.patience,
+            )  # fmt: skip
             self._venues[name].begin(now)
             for order in self.books.open_orders(name):
                 if order.wish_number:
@@ -332,6 +341,8 @@ class OrdersCore(Core):
             self._cancels.closed((order.strategy, order.number))
         venue = self._venues.get(order.venue)
         if venue is not None:
+            if change.event in _SENT:
+                venue.sent(order, now)
             venue.order_changed(order, now)
 
     def _decided(self, record: Record, index: int, change: CommandDecided) -> None:

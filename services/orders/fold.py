@@ -37,6 +37,7 @@ from common.messages import (
     SessionChanged,
     SessionState,
     Trade,
+    Unanswered,
     Verdict,
     Withdrawn,
 )
@@ -95,6 +96,7 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
     Kind.DISCREPANCY: msgspec.msgpack.Decoder(Discrepancy).decode,
     Kind.EXPIRED: msgspec.msgpack.Decoder(Expired).decode,
     Kind.VERDICT: msgspec.msgpack.Decoder(Verdict).decode,
+    Kind.UNANSWERED: msgspec.msgpack.Decoder(Unanswered).decode,
 }
 
 
@@ -118,6 +120,7 @@ class Fold:
             Kind.DISCREPANCY: self._discrepancy,
             Kind.EXPIRED: self._expired,
             Kind.VERDICT: self._verdict,
+            Kind.UNANSWERED: self._unanswered,
         }
         # Plain numbers, since a member of an enum hashes by a method of its own.
         self._folds = {int(kind): (_DECODERS[kind], handler) for kind, handler in handlers.items()}
@@ -731,6 +734,12 @@ class Fold:
         leg.told_cum_qty = max(leg.told_cum_qty, verdict.cum_qty - (order.cum_qty - leg.cum_qty))
         order.end(_VERDICTS.get(verdict.ord_status, OrderStatus.CANCELED), Reason.OPERATOR, verdict.text)
         self._order_changed(record, order, "settled", verdict.text)
+
+    def _unanswered(self, record: Record, told: Unanswered) -> None:
+        order = self.books.orders.get((told.strategy, told.number))
+        if order is not None and not order.is_closed and told.attempt in order.awaits:
+            order.unanswered(told.attempt)
+            self._order_changed(record, order, "unknown")
 
     def _discrepancy(self, record: Record, discrepancy: Discrepancy) -> None:
         self.books.discrepancies += 1

@@ -6,12 +6,14 @@ orders cancelled over REST.
 """
 
 from common.actor.core import Core, Send
+from common.actor.links import Appender
 from common.instant import NS_PER_S, Instant
 from common.messages import Answer, Ask, Attempt, OpenGate, SessionState
 from common.order_state import Order
 from services.orders.attempts import Attempts
 from services.orders.books import Books
 from services.orders.inquiries import GATE_REPEAT_NS, VenueInquiries, VenueWays, misses_fills
+from services.orders.silence import Patience, Silence
 
 ORPHAN_REPEAT_NS = 5 * NS_PER_S
 _AT_WORK = frozenset({SessionState.CAUGHT_UP, SessionState.OPENED})
@@ -21,7 +23,15 @@ class Reconciliation:
     """See the module. Sends are effects of `core` over "risk" and "account.VENUE"."""
 
     def __init__(
-        self, core: Core, venue: str, ways: VenueWays, orphan_ns: int, books: Books, attempts: Attempts, epoch: int
+        self,
+        core: Core,
+        venue: str,
+        ways: VenueWays,
+        orphan_ns: int,
+        books: Books,
+        attempts: Attempts,
+        appender: Appender,
+        patience: Patience,
     ) -> None:
         """Nothing is asked yet. `orphan_ns` is 0 where orders are never cancelled over REST."""
         self._core = core
@@ -29,8 +39,9 @@ class Reconciliation:
         self.has_rest = ways.has_rest
         self._orphan_ns = orphan_ns if ways.has_rest else 0
         self._books = books
-        self._epoch = epoch
-        self._inquiries = VenueInquiries(venue, ways, books, self._ask, attempts.query, epoch << 24)
+        self._epoch = appender.epoch
+        self._inquiries = VenueInquiries(venue, ways, books, self._ask, attempts.query, self._epoch << 24)
+        self._silence = Silence(core, patience, books, appender, self._inquiries.doubt)
         self._gate_boot_ns: int | None = None
         self._orphan_boot_ns: int | None = None
         self._balances_asked = False
@@ -46,11 +57,16 @@ class Reconciliation:
             self._inquiries.watch_gaps(now.boot_ns)
         for order in self._books.open_orders(self._venue):
             self._check(order, now)
+            self._silence.begin(order, now)
         for name in self._books.closed:
             order = self._books.orders[name]
             if order.venue == self._venue and misses_fills(order):
                 self._inquiries.doubt(order, now.boot_ns)
         self._watch_orphans(now)
+
+    def sent(self, order: Order, now: Instant) -> None:
+        """The log has a message about the order that the venue is to answer."""
+        self._silence.sent(order, now)
 
     def order_changed(self, order: Order, now: Instant) -> None:
         """The log has news of the order."""
@@ -100,6 +116,7 @@ class Reconciliation:
             self._gate_boot_ns = None
         elif not venue.logged_on:
             self._inquiries.connection_ended()
+            self._silence.end()
             self._gate_boot_ns = None
         self._watch_orphans(now)
 
@@ -116,6 +133,7 @@ class Reconciliation:
             # Before the gate opens nothing of ours moves them.
             self._balances_asked = True
             self._ask(Ask(self._venue, 0, "balances", asked_lsn=self._books.lsn))
+        self._silence.step(now)
         self._inquiries.step(now.boot_ns, logged_on=venue.logged_on)
         if self._inquiries.gate_may_open and venue.state is SessionState.CAUGHT_UP:
             self._open_gate(now)
@@ -127,7 +145,7 @@ class Reconciliation:
     def next_ns(self) -> int | None:
         """When `step` has something to do, in boot time."""
         due = self._inquiries.next_ns()
-        for time in (self._gate_boot_ns, self._orphan_boot_ns):
+        for time in (self._gate_boot_ns, self._orphan_boot_ns, self._silence.next_ns()):
             if time is not None and (due is None or time < due):
                 due = time
         return due

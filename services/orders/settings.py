@@ -6,12 +6,15 @@ from common.venues.registry import find_dialect
 from services.orders.books import VenueFacts
 from services.orders.core import OrdersSettings, VenueSettings
 from services.orders.inquiries import VenueWays
+from services.orders.silence import Patience
 
 
 def orders_settings(config: Config) -> OrdersSettings:
     """Everything that orders must know of the stack and its venues."""
     venues = {name: _venue(venue) for name, venue in config.venues.items()}
-    return OrdersSettings(venues, config.stack.orders.ttl_ms * NS_PER_MS)
+    orders = config.stack.orders
+    patience = Patience(orders.ask_after_ms * NS_PER_MS, orders.unknown_after_ms * NS_PER_MS)
+    return OrdersSettings(venues, orders.ttl_ms * NS_PER_MS, patience)
 
 
 def _venue(venue: VenueConfig) -> VenueSettings:

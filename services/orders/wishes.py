@@ -45,6 +45,11 @@ class Wishes:
         if name in self._wait_ns:
             self._push(name, boot_ns + self._wait_ns[name])
 
+    def postpone(self, name: OrderName, due_ns: int) -> None:
+        """The last attempt may be answered yet: the next at `due_ns`, in boot time."""
+        if name in self._wait_ns:
+            self._push(name, due_ns)
+
     def end(self, name: OrderName) -> None:
         """The order is closed."""
         self._wait_ns.pop(name, None)

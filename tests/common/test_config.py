@@ -217,7 +217,7 @@ def test_a_variable_overrides_any_value(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
-        ("FIXRING__ORDERS__TTL", "5", "there is no 'ttl' here; known are ttl_ms"),
+        ("FIXRING__ORDERS__TTL", "5", "there is no 'ttl' here; known are ask_after_ms, ttl_ms, unknown_after_ms"),
         ("FIXRING__KRAKEN__FIX__PORT", "5", "there is no 'kraken' here"),
         ("FIXRING__ORDERS", "5", "names a table"),
         ("FIXRING__BINANCE", "5", "names a table"),
