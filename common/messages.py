@@ -900,6 +900,9 @@ CLOSED_STATUSES = frozenset(
 class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="order"):
     """An order as it stands after the record (`lsn`, `index`). `last_qty` > 0 says that the record was a fill.
 
+    A bust or correction ("trade_cancel", "trade_correct") is no fill: its `last_qty` is 0, `cum_qty` and `avg_px` are
+    the order's with it, and `reference_trade_key` names the fill that it takes back or changes.
+
     `event` names what happened in FIX's words ("new", "trade", "replaced", "canceled", "rejected", "expired",
     "unknown", "cancel_rejected", "trade_cancel", "trade_correct", "settled", "snapshot").
     """
@@ -931,6 +934,7 @@ class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="or
     reason: Reason = Reason.NONE
     text: str = ""
     stamp_ns: int = 0
+    reference_trade_key: str = ""
 
 
 class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="position"):

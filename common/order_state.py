@@ -202,7 +202,7 @@ class FillLedger:
         if exec_type == "H":
             reference = self._heard_as(venue, report, owner)
             return self.bust(venue, report.symbol, key, reference, owner, report.side, report.order_id)
-        if exec_type not in "FG12":
+        if exec_type not in FILLS and exec_type != "G":
             return None
         fill = Fill(
             owner, report.side, report.last_qty, report.last_px, report.fee_qty, report.fee_asset, True, "",
@@ -401,6 +401,9 @@ CANCELED, PENDING_CANCEL, STOPPED, REJECTED, SUSPENDED = "4", "6", "7", "8", "9"
 CALCULATED, EXPIRED, ACCEPTED_FOR_BIDDING, PENDING_REPLACE, REPLACED = "B", "C", "D", "E", "5"
 
 TERMINAL_WORDS = frozenset({FILLED, CANCELED, REJECTED, EXPIRED})
+
+FILLS: Final = frozenset("12F")
+"""ExecType(150) of one more fill. A bust (H) and a correction (G) have LastQty(32) too, and are none."""
 
 _BASE_WORD = {PARTIAL: NEW, PENDING_CANCEL: NEW, PENDING_REPLACE: NEW, REPLACED: NEW, ACCEPTED_FOR_BIDDING: NEW}
 """Words that say nothing of their own: how much is filled and what is pending is known from elsewhere."""

@@ -112,10 +112,18 @@ class Strategy:
         """Best prices or a public trade, of the strategy's own markets only."""
 
     def on_order(self, order: OrderEvent) -> None:
-        """An own order is another one than before; a fill also comes to `on_fill`, after this."""
+        """An own order is another one than before; a fill also comes to `on_fill`, after this, a bust or
+        correction to a hook of its own."""
 
     def on_fill(self, fill: OrderEvent) -> None:
         """An own order was filled: LastQty(32) is `last_qty`, LastPx(31) is `last_px`."""
+
+    def on_trade_cancel(self, order: OrderEvent) -> None:
+        """A fill of an own order was taken back, after `on_order`: `cum_qty` and `avg_px` are without it."""
+
+    def on_trade_correct(self, order: OrderEvent) -> None:
+        """A fill of an own order was another one than told, after `on_order`: `cum_qty` and `avg_px` are the right
+        ones."""
 
     def on_outcome(self, outcome: CommandOutcome) -> None:
         """What became of a command: sent, refused, expired, withdrawn or accepted."""
@@ -341,7 +349,11 @@ class StrategyCore(Core):
                 self._guard("on_outcome", strategy.on_outcome, news)
             case OrderEvent() if news.strategy == strategy.name:
                 self._guard("on_order", strategy.on_order, news)
-                if news.last_qty:
+                if news.event == "trade_cancel":
+                    self._guard("on_trade_cancel", strategy.on_trade_cancel, news)
+                elif news.event == "trade_correct":
+                    self._guard("on_trade_correct", strategy.on_trade_correct, news)
+                elif news.last_qty:
                     self._counts["fills"] += 1
                     self._guard("on_fill", strategy.on_fill, news)
             case PositionChanged():

@@ -53,6 +53,9 @@ class ToldFills:
     def take(self, event: OrderEvent) -> None:
         """An event of one of the strategy's orders. Raises Violation for a fill that was told before."""
         number = event.number
+        if event.reference_trade_key and not event.last_qty and number in self._sums:
+            # A bust or a correction is no fill: it says what the fills come to from now on.
+            self._sums[number] = event.cum_qty
         if not event.trade_key or not event.last_qty:
             self._sums.setdefault(number, event.cum_qty)
             return

@@ -10,6 +10,8 @@ MISUSE = frozenset({Reason.DUPLICATE_NAME, Reason.NAME_REUSED, Reason.STALE_EPOC
 """Refusals of a message, not of the command that bears the same number."""
 
 NEW = "new"
+TAKEN_BACK = frozenset({"trade_cancel", "trade_correct"})
+"""Events of an order in which fills that were told come to something else."""
 
 
 @dataclass(slots=True)
@@ -91,7 +93,9 @@ class Book:
         if told is None:
             return
         name = f"{event.strategy}/{event.number}"
-        if event.cum_qty < told.cum_qty:
+        if event.event in TAKEN_BACK:
+            told.fills[f"{event.trade_key} of {event.reference_trade_key}"] = event.cum_qty - told.cum_qty
+        elif event.cum_qty < told.cum_qty:
             self.differences.append(f"{name}: CumQty(14) fell from {told.cum_qty} to {event.cum_qty} (LSN {event.lsn})")
         if told.status in CLOSED_STATUSES and event.status not in CLOSED_STATUSES:
             self.differences.append(f"{name}: it was {told.status}, and is {event.status} again (LSN {event.lsn})")

@@ -4,9 +4,9 @@ import msgspec
 
 from common.journal.frames import Record
 from common.messages import OrderEvent
-from common.order_state import Order
+from common.order_state import FILLS, ZERO, Order
 from services.orders.books import Books
-from services.orders.changes import OrderChanged, Unnamed
+from services.orders.changes import EVENTS, OrderChanged, Unnamed
 from services.orders.index import Index
 from services.orders.names import Remembered
 from services.orders.views import order_event
@@ -47,20 +47,25 @@ class Archive:
         return order_event(order, OrderChanged(order, "snapshot"), self._books.lsn, 0, self._books.stamp_ns)
 
     def late_report(self, record: Record, index: int, change: Unnamed) -> OrderEvent | None:
-        """The event (LSN, `index`) of a report on an order that has left memory; None where it was no fill of one.
+        """The event (LSN, `index`) of a report on an order that has left memory; None where it was no fill, bust or
+        correction of one.
 
-        The position has counted the fill; the order as it ended is corrected by it.
+        The position has counted it; the order as it ended is changed by as much.
         """
         report = change.report
         name = self._index.name_of(report.cl_ord_id) or self._index.name_of(report.orig_cl_ord_id)
         former = None if name is None else self._index.order(*name)
-        if former is None or not change.filled:
+        fill = change.fill
+        if former is None or fill is None:
             return None
-        busted = report.exec_type == "H"
+        is_fill = report.exec_type in FILLS
+        cum_qty = former.cum_qty + fill.qty
         event = msgspec.structs.replace(
-            former, lsn=record.lsn, index=index, event="trade_cancel" if busted else "trade", last_qty=report.last_qty,
-            last_px=report.last_px, fee_qty=report.fee_qty, fee_asset=report.fee_asset, trade_key=report.trade_key,
-            cum_qty=former.cum_qty if busted else former.cum_qty + report.last_qty, maker=report.maker,
+            former, lsn=record.lsn, index=index, event=EVENTS[report.exec_type],
+            last_qty=report.last_qty if is_fill else ZERO, last_px=report.last_px if is_fill else ZERO,
+            fee_qty=report.fee_qty if is_fill else ZERO, fee_asset=report.fee_asset if is_fill else "",
+            trade_key=report.trade_key, reference_trade_key=report.reference_trade_key, cum_qty=cum_qty,
+            avg_px=(former.avg_px * former.cum_qty + fill.value) / cum_qty if cum_qty else ZERO, maker=report.maker,
             text="told after the order had left memory", stamp_ns=record.stamp_ns,
         )  # fmt: skip
         self._index.put_order(event, [report.cl_ord_id])

@@ -8,11 +8,22 @@ from decimal import Decimal
 import msgspec
 
 from common.messages import AmendOrder, Answer, Attempt, CancelOrder, ExecutionReport, NewOrder, QueryOrder, Reason
-from common.order_state import ZERO, Order
+from common.order_state import ZERO, FillChange, Order
+
+EVENTS = {
+    "0": "new", "1": "trade", "2": "trade", "3": "done_for_day", "4": "canceled", "5": "replaced",
+    "6": "pending_cancel", "7": "stopped", "8": "rejected", "9": "suspended", "A": "pending_new", "B": "calculated",
+    "C": "expired", "D": "restated", "E": "pending_replace", "F": "trade", "G": "trade_correct", "H": "trade_cancel",
+    "I": "status", "L": "triggered",
+}  # fmt: skip
+"""What an event of an order is called, by ExecType(150)."""
 
 
 class OrderChanged(msgspec.Struct, frozen=True, gc=False):
-    """The order is another one than before. `event` in FIX's words; the rest is of the fill, if it was one."""
+    """The order is another one than before. `event` in FIX's words; the rest is of the fill, if it was one.
+
+    A bust and a correction are no fills: `last_qty` is 0 and `reference_trade_key` names the fill that they change.
+    """
 
     order: Order
     event: str
@@ -23,6 +34,7 @@ class OrderChanged(msgspec.Struct, frozen=True, gc=False):
     trade_key: str = ""
     maker: bool = False
     text: str = ""
+    reference_trade_key: str = ""
 
 
 class CommandDecided(msgspec.Struct, frozen=True, gc=False):
@@ -91,11 +103,11 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unnamed(msgspec.Struct, frozen=True, gc=False):
-    """A report on an order that is not in memory; `filled` when it was a fill that had not been counted."""
+    """A report on an order that is not in memory; `fill` is what a fill, bust or correction in it changed."""
 
     venue: str
     report: ExecutionReport
-    filled: bool
+    fill: FillChange | None
 
 
 class Differs(msgspec.Struct, frozen=True, gc=False):

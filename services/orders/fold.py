@@ -42,6 +42,7 @@ from common.messages import (
     Withdrawn,
 )
 from common.order_state import (
+    FILLS,
     REJECTED,
     TERMINAL_WORDS,
     ZERO,
@@ -55,6 +56,7 @@ from common.order_state import (
 from common.outcome import Evidence, Outcome, Outcomes, decide
 from services.orders.books import TRADES_PAGE, Books, TradesAsked, VenueBooks
 from services.orders.changes import (
+    EVENTS,
     Answered,
     AttemptEnded,
     AttemptExpired,
@@ -77,13 +79,6 @@ MSG_TYPES_OF_NEW_ORDERS = frozenset({"XCN"})
 
 MAX_TRADE_KEY_DIGITS = 32
 """A trade identity of more digits is a text, and no number that REST could be asked from."""
-
-_EVENTS = {
-    "0": "new", "1": "trade", "2": "trade", "3": "done_for_day", "4": "canceled", "5": "replaced",
-    "6": "pending_cancel", "7": "stopped", "8": "rejected", "9": "suspended", "A": "pending_new", "B": "calculated",
-    "C": "expired", "D": "restated", "E": "pending_replace", "F": "trade", "G": "trade_correct", "H": "trade_cancel",
-    "I": "status", "L": "triggered",
-}  # fmt: skip
 
 _DECODERS: dict[int, Callable[[bytes], Any]] = {
     Kind.OUTBOUND: msgspec.msgpack.Decoder(Outbound).decode,
@@ -417,10 +412,17 @@ class Fold:
             self._changes.append(OrderChanged(order, "trade", fill.qty, last_px, fee_qty, fee_asset, fill.trade_key))
 
     def _report_changed(self, order: Order, leg: Leg, report: ExecutionReport, filled: bool) -> None:
-        event = _EVENTS.get(report.exec_type, "status")
+        event = EVENTS.get(report.exec_type, "status")
         if event == "new" and leg is not order.legs[0]:
             event = "replaced"
-        if filled:
+        if filled and report.exec_type not in FILLS:
+            reference = report.reference_trade_key
+            self._changes.append(
+                OrderChanged(
+                    order, event, trade_key=report.trade_key, text=report.text, reference_trade_key=reference
+                )
+            )
+        elif filled:
             self._changes.append(
                 OrderChanged(
                     order, event, report.last_qty, report.last_px, report.fee_qty, report.fee_asset,
@@ -433,7 +435,7 @@ class Fold:
     def _external_report(self, record: Record, venue: str, report: ExecutionReport) -> None:
         """Somebody else's order on our account: its fills move the position all the same."""
         change = self.books.ledger.report(venue, "", report)
-        self._changes.append(Unnamed(venue, report, change is not None))
+        self._changes.append(Unnamed(venue, report, change))
         if change is not None:
             self.books.move(change)
             self._note_trade_key(venue, report.symbol, report.trade_key)

@@ -13,7 +13,7 @@ def order_event(order: Order, change: OrderChanged, lsn: int, index: int, stamp_
         lsn, index, order.strategy, order.number, change.event, order.status, order.venue, order.symbol, order.side,
         order.ord_type, order.order_qty, order.price, order.cum_qty, order.leaves_qty, order.avg_px, leg.cl_ord_id,
         leg.order_id, order.label, change.last_qty, change.last_px, change.fee_qty, change.fee_asset,
-        change.trade_key, change.maker, order.reason, change.text or order.text, stamp_ns,
+        change.trade_key, change.maker, order.reason, change.text or order.text, stamp_ns, change.reference_trade_key,
     )  # fmt: skip
 
 

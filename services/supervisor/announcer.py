@@ -17,6 +17,7 @@ from common.journal.files import OsFiles
 from common.journal.frames import Record
 from common.journal.reader import Reader
 from common.messages import AmendOrder, ExecutionReport, Inbound, Kind, NewOrder, Outbound
+from common.order_state import FILLS
 
 PERIOD_S = 0.25
 ANSWER_S = 0.5
@@ -50,8 +51,9 @@ class FillLines:
                 self._remember(_decode_outbound(record.payload))
             elif record.kind == Kind.INBOUND:
                 inbound = _decode_inbound(record.payload)
-                if isinstance(inbound.event, ExecutionReport) and inbound.event.last_qty > 0:
-                    found.append(self._line(inbound.session, inbound.event, record.lsn))
+                event = inbound.event
+                if isinstance(event, ExecutionReport) and event.last_qty > 0 and event.exec_type in FILLS:
+                    found.append(self._line(inbound.session, event, record.lsn))
         return found
 
     def _remember(self, outbound: Outbound) -> None:

@@ -64,6 +64,12 @@ class Recorder(Strategy):
     def on_fill(self, fill: OrderEvent) -> None:
         self.hear(f"fill {fill.last_qty}")
 
+    def on_trade_cancel(self, order: OrderEvent) -> None:
+        self.hear(f"cancelled {order.reference_trade_key}")
+
+    def on_trade_correct(self, order: OrderEvent) -> None:
+        self.hear(f"corrected {order.reference_trade_key}")
+
     def on_outcome(self, outcome: CommandOutcome) -> None:
         self.hear(f"outcome {outcome.number} {outcome.outcome}")
 
@@ -124,6 +130,15 @@ def test_nothing_is_told_before_the_welcome_and_start_comes_once() -> None:
     core.received("entry", b"", Welcome("alpha", "one", 7, 0, "live", 10), at(1))
     core.received("entry", b"", Welcome("alpha", "one", 8, 0, "live", 10), at(2))
     assert recorder(core).heard == ["start"]
+
+
+@pytest.mark.parametrize(("word", "hook"), [("trade_cancel", "cancelled"), ("trade_correct", "corrected")])
+def test_a_bust_and_a_correction_come_to_hooks_of_their_own_and_count_as_no_fill(word: str, hook: str) -> None:
+    core = core_of()
+    told = msgspec.structs.replace(event(1, OrderStatus.NEW, 11), event=word, trade_key="8", reference_trade_key="7")
+    core.received("entry", b"", told, at(0))
+    assert recorder(core).heard[1:] == ["order 1 NEW", f"{hook} 7"]
+    assert "fills" not in core.status(at(0))["counts"]  # type: ignore[operator]
 
 
 def test_each_event_comes_to_its_hook() -> None:

@@ -69,6 +69,13 @@ def test_events_that_contradict_each_other_are_differences(
     assert len(book.differences) == 1 and difference in book.differences[0]
 
 
+def test_a_bust_lowers_what_the_fills_come_to(book: Book) -> None:
+    book.ordered(event(5, OrderStatus.NEW, "2", last_qty=Decimal(2), trade_key="t"))
+    book.ordered(event(6, OrderStatus.NEW, "0.5", trade_key="u", reference_trade_key="t", event="trade_correct"))
+    assert not book.differences
+    assert sum(book.commands[LOAD, 1].fills.values()) == Decimal("0.5")
+
+
 def test_an_order_is_settled_when_it_is_closed(book: Book) -> None:
     book.told(outcome(5, "sent"))
     assert list(book.unsettled())

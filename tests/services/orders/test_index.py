@@ -109,6 +109,30 @@ def test_a_late_fill_of_a_forgotten_order_finds_its_strategy(ring: Forgetful) ->
     assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D("10.5")
 
 
+def _closed(ring: Forgetful, number: int) -> OrderEvent:
+    ring.entry(b"q", QueryRequest("order", "s", number))
+    shown: OrderEvent = ring.clients[b"q"][-1].orders[0]
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("exec_type", "qty", "px", "event", "cum_qty", "avg_px"),
+    [("G", "1", "90", "trade_correct", "1", "90"), ("G", "0.4", "100", "trade_correct", "0.4", "100"),
+     ("H", "1", "100", "trade_cancel", "0", "0")],
+)  # fmt: skip
+def test_a_late_correction_or_bust_of_a_forgotten_order_is_told_as_what_it_is(
+    ring: Forgetful, exec_type: str, qty: str, px: str, event: str, cum_qty: str, avg_px: str
+) -> None:
+    command = next(c for c in ring.commands if isinstance(c, NewOrder) and c.number == 1)
+    for _ in range(2):
+        ring.told("generic", report(command, exec_type, "2", qty=qty, px=px, key="g1", reference_trade_key="t1"))
+    told = [m for m in ring.clients[b"p"] if isinstance(m, OrderEvent) and m.trade_key == "g1"]
+    assert [(m.event, m.last_qty, m.reference_trade_key) for m in told] == [(event, D(0), "t1")]
+    for shown in (told[0], _closed(ring, 1)):
+        assert (shown.cum_qty, shown.avg_px) == (D(cum_qty), D(avg_px))
+    assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D(9) + D(cum_qty)
+
+
 def test_a_repeated_fill_of_a_forgotten_order_counts_once(ring: Forgetful) -> None:
     command = next(c for c in ring.commands if isinstance(c, NewOrder) and c.number == 1)
     ring.told("generic", report(command, "F", "2", qty="1", key="t1"))

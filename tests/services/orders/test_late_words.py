@@ -375,3 +375,17 @@ def test_an_unnamed_fill_over_fix_holds_back_the_proof_of_absence(ring: Ring, na
     ask = Ask("binance", 902, "order", "BTCUSDT", order.cl_ord_id, asked_lsn=ring.core.books.lsn)
     ring.answers(venue="binance", ask=ask, not_found=True, venue_ns=now)
     assert ring.core.books.orders["s", 1].status.value == ("VOID" if named else "UNKNOWN")
+
+
+def test_a_bust_and_a_correction_are_told_as_no_fill(ring: Ring) -> None:
+    order = accepted(ring, 1, qty="10")
+    ring.report(order, "F", "1", qty="8", key="a")
+    ring.report(order, "G", "1", qty="6", px="90", key="b", reference_trade_key="a", fee_qty=D(1), fee_asset="USDT")
+    ring.report(order, "H", "0", qty="6", key="c", reference_trade_key="b")
+    told = [event for event in ring.clients[b"p"] if getattr(event, "trade_key", "")]
+    assert [(e.event, e.last_qty, e.last_px, e.fee_qty, e.cum_qty, e.avg_px) for e in told] == [
+        ("trade", D(8), D(100), D(0), D(8), D(100)),
+        ("trade_correct", D(0), D(0), D(0), D(6), D(90)),
+        ("trade_cancel", D(0), D(0), D(0), D(0), D(0)),
+    ]
+    assert [event.reference_trade_key for event in told] == ["", "a", "b"]

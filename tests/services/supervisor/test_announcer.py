@@ -31,13 +31,13 @@ def sent(lsn: int, cl_ord_id: str, number: int) -> Record:
     return record(lsn, Kind.OUTBOUND, Outbound("binance", 1, 1, lsn, "D", b"", order))
 
 
-def reported(lsn: int, cl_ord_id: str, last_qty: str, side: Side = "1") -> Record:
+def reported(lsn: int, cl_ord_id: str, last_qty: str, side: Side = "1", exec_type: str = "F") -> Record:
     report = ExecutionReport(
         cl_ord_id=cl_ord_id,
         orig_cl_ord_id="",
         order_id="7",
         exec_id="9",
-        exec_type="F",
+        exec_type=exec_type,
         ord_status="1",
         symbol="BTCUSDT",
         side=side,
@@ -59,6 +59,10 @@ def test_a_fill_is_one_line_with_the_order_s_name() -> None:
     assert fills.lines([reported(3, "A-1", "0.100")]) == [
         "fill: maker/5 buys 0.1 BTCUSDT at 65000 on binance, fee 0.0001 BTC (LSN 3)"
     ]
+
+
+def test_a_bust_and_a_correction_are_no_fills() -> None:
+    assert FillLines().lines([reported(n, "A-1", "0.1", exec_type=word) for n, word in ((1, "H"), (2, "G"))]) == []
 
 
 def amended(lsn: int, cl_ord_id: str, target_number: int) -> Record:
