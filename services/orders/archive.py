@@ -27,6 +27,16 @@ class Archive:
         """Whether what is not found was never there."""
         return self._index.complete
 
+    @property
+    def failure(self) -> str:
+        """Why what left memory cannot be written or looked up now; "" where it can."""
+        return self._index.failure
+
+    @property
+    def made_anew(self) -> str:
+        """Why the index that was there could not be used; "" where it could."""
+        return self._index.made_anew
+
     def begin(self, granted_lsn: int) -> None:
         """The journal granted an epoch by this record, which no index of this log can cover yet."""
         if self._index.covered_lsn >= granted_lsn:

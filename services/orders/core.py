@@ -143,6 +143,8 @@ class OrdersCore(Core):
 
     def started(self, now: Instant) -> None:
         """Ask for an epoch."""
+        if self._archive.made_anew:
+            self.note("warning", "index_made_anew", why=self._archive.made_anew)
         self._life.heard(now)
         self._appender.request_epoch(now)
 
@@ -230,6 +232,8 @@ class OrdersCore(Core):
             "discrepancies": self.books.discrepancies,
             "undecodable": self.fold.undecodable,
             "hash_mismatches": self._digests.mismatches,
+            "index_complete": self._archive.complete,
+            "index_failure": self._archive.failure,
             "venues": {
                 name: {
                     "session": venue.state.value,

@@ -18,6 +18,10 @@ class Index(Protocol):
     """Whether everything that ever left memory is in it: then what is not found was never there."""
     covered_lsn: int
     """What left memory by this record is in it: a replay need not put it again."""
+    failure: str
+    """Why rows cannot be written or read now; "" where they can."""
+    made_anew: str
+    """Why the one that stood there before could not be used; "" where it could."""
 
     def put_command(self, strategy: str, number: int, remembered: Remembered) -> None:
         """What became of a command."""
@@ -49,6 +53,7 @@ class MemoryIndex:
         """Empty, and complete as long as the log is read from its start."""
         self.complete = True
         self.covered_lsn = 0
+        self.failure = self.made_anew = ""
         self._commands: dict[tuple[str, int], Remembered] = {}
         self._orders: dict[tuple[str, int], OrderEvent] = {}
         self._names: dict[str, tuple[str, int]] = {}

@@ -6,21 +6,27 @@ beginning of the transactions (SQLite's documentation, "Write-Ahead Logging", on
 with it the LSN from which the log tells the rest. The program that makes the snapshots of orders syncs it first, so
 that no snapshot is ahead of the durable index, and none of the log is dropped that the index still needs.
 
-A file that is no index, or a broken one, is made anew from the log. One that cannot be opened for another reason (a
-full disk, a lock, a permission) may be whole: it is left as it is, and orders does not start. Where the log no longer
-has what a lost index held, the file says before which record it knows too little.
+Each row bears a checksum of its own key and contents. A start looks at every one, and at the file's structure; a file
+that is no index, or a damaged one, is made anew from the log. Damage that shows later is counted as a row that is
+missing, and said; the next start makes the file anew. One that cannot be opened for another reason (a full disk, a
+lock, a permission) may be whole: it is left as it is, and orders does not start. Where the log no longer has what a
+lost index held, the file says before which record it knows too little.
 """
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+from crc32c import crc32c
 
-from common.messages import OrderEvent
+from common.messages import UNDECODABLE, OrderEvent
 from services.orders.names import Remembered
+
+T = TypeVar("T")
 
 PORTION = 256
 """Rows in one transaction: a millisecond's work, so that a busy loop does not feel it."""
@@ -31,8 +37,23 @@ COVER_RECORDS = 1000
 MAX_WAITING = 100_000
 """Rows that wait for a disk that does not take them."""
 
-FORMAT = 3
-_FORMAT_WITHOUT_LOST = 2
+FORMAT = 4
+_FORMATS_BEFORE = (2, 3)
+"""The second has no `lost_lsn`, and none of the two has checksums: both are taken over as they stand."""
+
+_FAILS = (sqlite3.Error, UnicodeDecodeError)
+"""What a call to SQLite may raise: of a damaged file its own words may be no text."""
+
+_HEADER_BYTES = 100
+_WRITE_VERSION, _READ_VERSION = 18, 19
+"""Where SQLite's file header says who may write and read; beyond 2 it takes the file for one that it may not touch."""
+
+_AROUND_THE_FILE = frozenset({
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_ABORT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_AUTH,
+})  # fmt: skip
+"""Errors that say nothing of what the file holds."""
 
 CHECKPOINT_PAGES = 16_384
 """Pages in SQLite's own log at which the writer itself copies them back, which takes syncs: only where nobody makes
@@ -40,13 +61,22 @@ snapshots, which does it before."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS covered (one INTEGER PRIMARY KEY CHECK (one = 1), lsn INTEGER, format INTEGER,
-  lost_lsn INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS commands (strategy TEXT, number INTEGER, row BLOB, PRIMARY KEY (strategy, number))
+  lost_lsn INTEGER NOT NULL DEFAULT 0, seal INTEGER);
+CREATE TABLE IF NOT EXISTS commands (strategy TEXT, number INTEGER, row BLOB, seal INTEGER,
+  PRIMARY KEY (strategy, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS orders (strategy TEXT, number INTEGER, row BLOB, seal INTEGER,
+  PRIMARY KEY (strategy, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS names (cl_ord_id TEXT PRIMARY KEY, strategy TEXT, number INTEGER, seal INTEGER)
   WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS orders (strategy TEXT, number INTEGER, row BLOB, PRIMARY KEY (strategy, number))
-  WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS names (cl_ord_id TEXT PRIMARY KEY, strategy TEXT, number INTEGER) WITHOUT ROWID;
 """
+
+_COLUMNS = {
+    "covered": "lsn, format, lost_lsn",
+    "commands": "strategy, number, row",
+    "orders": "strategy, number, row",
+    "names": "cl_ord_id, strategy, number",
+}
+"""What a row's checksum is of, in this order."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _command = msgspec.msgpack.Decoder(Remembered).decode
@@ -56,7 +86,7 @@ _order = msgspec.msgpack.Decoder(OrderEvent).decode
 class IndexFailed(OSError):
     """The index cannot be used and may yet be whole, so that it was not made anew. `path` is the file."""
 
-    def __init__(self, path: Path, cause: sqlite3.Error) -> None:
+    def __init__(self, path: Path, cause: Exception) -> None:
         super().__init__(
             f"{path}: the index of orders cannot be used: {cause}. It was left as it is. Make room on the disk, end "
             "what locks the file or give back the permission, and start again"
@@ -65,28 +95,33 @@ class IndexFailed(OSError):
 
 
 class _NoIndex(Exception):
-    """What stands there is no index that this program can read."""
+    """What stands there is no index that this program can read; the text says why."""
 
 
 class IndexFile:
     """See `services.orders.index.Index`."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file; one that is broken or of another form is made anew. Raises IndexFailed, OSError."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Open or make the file; one that is damaged or of another form is made anew, and `made_anew` says why.
+
+        Raises IndexFailed.
+        """
         self._path = path
         self._commands: dict[tuple[str, int], Remembered] = {}
         self._orders: dict[tuple[str, int], OrderEvent] = {}
         self._names: dict[str, tuple[str, int]] = {}
         self.complete = True
-        self.failure = ""
+        self.failure = self.made_anew = ""
         self.covered_lsn = 0
-        self._lost_lsn = 0
+        self._written_lsn = self._lost_lsn = 0
         self._rows_missing = False
         try:
-            self._database = self._open()
-        except _NoIndex:
-            self._database = self._anew()
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._database = self._open_or_make()
+        except IndexFailed:
+            raise
+        except OSError as error:
+            raise IndexFailed(path, error) from error
 
     def lost_before(self, lsn: int) -> None:
         """The log does not tell any more what left memory by record `lsn`: what the file lacks of that is lost. From
@@ -95,8 +130,8 @@ class IndexFile:
         self._lost_lsn = max(self._lost_lsn, lsn)
         try:
             with self._database as database:
-                database.execute("UPDATE covered SET lsn = max(lsn, ?), lost_lsn = ?", (lsn, self._lost_lsn))
-        except sqlite3.Error as error:
+                self._cover(database, lsn)
+        except _FAILS as error:
             raise IndexFailed(self._path, error) from error
         self.covered_lsn = max(self.covered_lsn, lsn)
 
@@ -115,24 +150,24 @@ class IndexFile:
         held = self._commands.get((strategy, number))
         if held is not None:
             return held
-        row = self._row("SELECT row FROM commands WHERE strategy = ? AND number = ?", (strategy, number))
-        return None if row is None else _command(row[0])
+        row = self._row("commands", "strategy = ? AND number = ?", (strategy, _stored(number)))
+        return None if row is None else self._decoded(_command, row[2])
 
     def order(self, strategy: str, number: int) -> OrderEvent | None:
         """See `Index`."""
         held = self._orders.get((strategy, number))
         if held is not None:
             return held
-        row = self._row("SELECT row FROM orders WHERE strategy = ? AND number = ?", (strategy, number))
-        return None if row is None else _order(row[0])
+        row = self._row("orders", "strategy = ? AND number = ?", (strategy, _stored(number)))
+        return None if row is None else self._decoded(_order, row[2])
 
     def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
         """See `Index`."""
         held = self._names.get(cl_ord_id)
         if held is not None:
             return held
-        row = self._row("SELECT strategy, number FROM names WHERE cl_ord_id = ?", (cl_ord_id,))
-        return None if row is None else (row[0], row[1])
+        row = self._row("names", "cl_ord_id = ?", (cl_ord_id,))
+        return None if row is None else (row[1], _meant(row[2]))
 
     def flush(self, lsn: int) -> None:
         """See `Index`."""
@@ -143,7 +178,7 @@ class IndexFile:
         """See `Index`. Where the disk does not take it the rows wait; more than `MAX_WAITING` are given up."""
         try:
             self._write(lsn)
-        except sqlite3.Error as error:
+        except _FAILS as error:
             self.failure = str(error)
             if len(self._commands) + len(self._orders) < MAX_WAITING:
                 return
@@ -158,36 +193,51 @@ class IndexFile:
     def _write(self, lsn: int) -> None:
         database = self._database
         with database:
-            database.executemany(
-                "INSERT OR REPLACE INTO commands VALUES (?, ?, ?)",
-                [(*name, _encode(row)) for name, row in self._commands.items()],
-            )
-            database.executemany(
-                "INSERT OR REPLACE INTO orders VALUES (?, ?, ?)",
-                [(*name, _encode(row)) for name, row in self._orders.items()],
-            )
-            database.executemany(
-                "INSERT OR REPLACE INTO names VALUES (?, ?, ?)",
-                [(cl_ord_id, *name) for cl_ord_id, name in self._names.items()],
-            )
+            for table, rows in (("commands", self._commands), ("orders", self._orders)):
+                _insert(database, table, [(name[0], _stored(name[1]), _encode(row)) for name, row in rows.items()])
+            names = [(cl_ord_id, name[0], _stored(name[1])) for cl_ord_id, name in self._names.items()]
+            _insert(database, "names", names)
             # What is lost for good is no reason to read the log again; rows that are missing are.
             if (self.complete or self._lost_lsn) and not self._rows_missing:
-                database.execute("UPDATE covered SET lsn = max(lsn, ?)", (lsn,))
+                self._cover(database, lsn)
+
+    def _cover(self, database: sqlite3.Connection, lsn: int) -> None:
+        """Write down how far the log is covered, and before which record rows are lost."""
+        self._written_lsn = max(self._written_lsn, lsn)
+        row = (self._written_lsn, FORMAT, self._lost_lsn)
+        database.execute("UPDATE covered SET lsn = ?, format = ?, lost_lsn = ?, seal = ?", (*row, _seal(*row)))
 
     def close(self) -> None:
         """Give the file back; what was not written is in the log."""
         self._database.close()
 
-    def _row(self, query: str, key: tuple[str | int, ...]) -> tuple[Any, ...] | None:
+    def _row(self, table: str, where: str, key: tuple[str | int, ...]) -> tuple[Any, ...] | None:
+        """The row, without its checksum; None where there is none, or none that can be believed."""
         try:
+            query = f"SELECT {_COLUMNS[table]}, seal FROM {table} WHERE {where}"
             row: tuple[Any, ...] | None = self._database.execute(query, key).fetchone()
-        except sqlite3.Error as error:
-            self.failure, self.complete, self._rows_missing = str(error), False, True
+        except _FAILS as error:
+            self._misses_rows(str(error))
             return None
-        return row
+        if row is None or row[-1] == _seal(*row[:-1]):
+            return None if row is None else row[:-1]
+        self._misses_rows(f"a row of {table} is damaged")
+        return None
+
+    def _decoded(self, decode: Callable[[bytes], T], row: bytes) -> T | None:
+        """What a sound row holds; None where this program does not read it."""
+        try:
+            return decode(row)
+        except UNDECODABLE as error:
+            self._misses_rows(str(error))
+            return None
+
+    def _misses_rows(self, why: str) -> None:
+        self.failure, self.complete, self._rows_missing = why, False, True
 
     def _open(self) -> sqlite3.Connection:
-        """The file, with its tables. Raises _NoIndex, IndexFailed."""
+        """The file, with its tables, every row of it sound. Raises _NoIndex, IndexFailed."""
+        _look_at_header(self._path)
         database = None
         try:
             database = sqlite3.connect(self._path)
@@ -196,47 +246,114 @@ class IndexFile:
             database.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             database.executescript(_TABLES)
             self._take_form(database)
-        except (sqlite3.Error, _NoIndex) as error:
+        except (*_FAILS, _NoIndex) as error:
             if database is not None:
                 database.close()
-            if isinstance(error, _NoIndex) or _broken(error):
-                raise _NoIndex from error
+            if isinstance(error, _NoIndex):
+                raise
+            if _broken(error):
+                raise _NoIndex(str(error)) from error
             raise IndexFailed(self._path, error) from error
         return database
 
     def _take_form(self, database: sqlite3.Connection) -> None:
-        if "format" not in _columns(database):
-            raise _NoIndex
-        with database:
-            database.execute("INSERT OR IGNORE INTO covered (one, lsn, format) VALUES (1, 0, ?)", (FORMAT,))
-        (form,) = database.execute("SELECT format FROM covered").fetchone()
-        if form == _FORMAT_WITHOUT_LOST:
+        if "format" not in _columns(database, "covered"):
+            raise _NoIndex("no table of it says its form")
+        if not database.execute("SELECT count(*) FROM covered").fetchone()[0]:
             with database:
-                if "lost_lsn" not in _columns(database):
-                    database.execute("ALTER TABLE covered ADD COLUMN lost_lsn INTEGER NOT NULL DEFAULT 0")
-                database.execute("UPDATE covered SET format = ?", (FORMAT,))
+                database.execute("INSERT INTO covered (one, lsn, format) VALUES (1, 0, ?)", (FORMAT,))
+                self._cover(database, 0)
+        (form,) = database.execute("SELECT format FROM covered").fetchone()
+        if form in _FORMATS_BEFORE:
+            _seal_all(database)
         elif form != FORMAT:
-            raise _NoIndex
-        self.covered_lsn, self._lost_lsn = database.execute("SELECT lsn, lost_lsn FROM covered").fetchone()
-        self.complete = not self._lost_lsn
+            raise _NoIndex(f"it is of form {form}, and this program writes {FORMAT}")
+        _verify(database)
+        self._written_lsn, self._lost_lsn = database.execute("SELECT lsn, lost_lsn FROM covered").fetchone()
+        self.covered_lsn, self.complete = self._written_lsn, not self._lost_lsn
 
-    def _anew(self) -> sqlite3.Connection:
+    def _open_or_make(self) -> sqlite3.Connection:
+        """Raises IndexFailed, OSError."""
+        try:
+            return self._open()
+        except _NoIndex as error:
+            self.made_anew = str(error)
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)
         try:
             return self._open()
         except _NoIndex as error:
-            raise OSError(f"{self._path}: a new index reads back as none: the disk cannot be trusted") from error
+            raise OSError(f"a new index reads back as none ({error}): the disk cannot be trusted") from error
 
 
-def _broken(error: sqlite3.Error) -> bool:
+_MENDED = "orders makes it anew at its next start"
+
+
+def _broken(error: Exception) -> bool:
     """Whether the file's contents are wrong, and not what is around it."""
     # The low byte is the error, what stands above it says which kind.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF not in _AROUND_THE_FILE
 
 
-def _columns(database: sqlite3.Connection) -> set[str]:
-    return {name for _, name, *_ in database.execute("PRAGMA table_info(covered)")}
+def _look_at_header(path: Path) -> None:
+    """Raises _NoIndex where SQLite would take a damaged file for one that it may not write. What else is wrong with the
+    file, or that there is none, is SQLite's to say."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except OSError:
+        return
+    if len(header) == _HEADER_BYTES and max(header[_WRITE_VERSION], header[_READ_VERSION]) > 2:
+        raise _NoIndex("its header is damaged")
+
+
+def _columns(database: sqlite3.Connection, table: str) -> set[str]:
+    return {name for _, name, *_ in database.execute(f"PRAGMA table_info({table})")}
+
+
+def _seal(*columns: object) -> int:
+    """The checksum of a row."""
+    return crc32c(_encode(columns))
+
+
+def _insert(database: sqlite3.Connection, table: str, rows: list[tuple[Any, ...]]) -> None:
+    database.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?)", [(*row, _seal(*row)) for row in rows])
+
+
+def _seal_all(database: sqlite3.Connection) -> None:
+    """Give each row of a form before its checksum."""
+    with database:
+        if "lost_lsn" not in _columns(database, "covered"):
+            database.execute("ALTER TABLE covered ADD COLUMN lost_lsn INTEGER NOT NULL DEFAULT 0")
+        database.execute("UPDATE covered SET format = ?", (FORMAT,))
+        database.create_function("seal", 3, _seal, deterministic=True)
+        for table, columns in _COLUMNS.items():
+            if "seal" not in _columns(database, table):
+                database.execute(f"ALTER TABLE {table} ADD COLUMN seal INTEGER")
+            database.execute(f"UPDATE {table} SET seal = seal({columns})")
+
+
+def _verify(database: sqlite3.Connection) -> None:
+    """Raises _NoIndex where the structure of the file is damaged or a row is not what was written; sqlite3.Error."""
+    (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise _NoIndex(str(verdict))
+    for table, columns in _COLUMNS.items():
+        for *row, seal in database.execute(f"SELECT {columns}, seal FROM {table}"):
+            if seal != _seal(*row):
+                raise _NoIndex(f"a row of {table} is damaged")
+
+
+def _stored(number: int) -> int:
+    """A number of 64 bits as SQLite has it, with a sign."""
+    return number if number < _SIGN else number - 2 * _SIGN
+
+
+def _meant(stored: int) -> int:
+    return stored if stored >= 0 else stored + 2 * _SIGN
+
+
+_SIGN = 1 << 63
 
 
 def index_path(journal_folder: Path) -> Path:
@@ -253,14 +370,16 @@ def sync_index(path: Path) -> int:
         return 0
     try:
         with closing(sqlite3.connect(path)) as database:
-            row = database.execute("SELECT lsn FROM covered WHERE format = ?", (FORMAT,)).fetchone()
+            row = database.execute(f"SELECT {_COLUMNS['covered']}, seal FROM covered").fetchone()
+            if row is not None and row[-1] != _seal(*row[:-1]):
+                raise OSError(f"{path}: the row that says what it covers is damaged; {_MENDED}")
             for name in (f"{path}-wal", str(path), str(path.parent)):
                 _sync(name)
             # Copied back here, the pages need not be while orders has better things to do.
             database.execute("PRAGMA wal_checkpoint(PASSIVE)")
-    except sqlite3.Error as error:
+    except _FAILS as error:
         if _broken(error):
-            raise OSError(f"{path}: {error}; orders makes it anew at its next start") from error
+            raise OSError(f"{path}: {error}; {_MENDED}") from error
         raise IndexFailed(path, error) from error
     return 0 if row is None else int(row[0])
 

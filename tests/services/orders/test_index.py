@@ -4,9 +4,11 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from common.actor.core import Note
 from common.messages import (
     CancelRequest,
     CommandOutcome,
@@ -14,6 +16,7 @@ from common.messages import (
     NewOrder,
     NewOrderRequest,
     OrderEvent,
+    OrderStatus,
     QueryAnswer,
     QueryRequest,
     Reason,
@@ -351,10 +354,14 @@ def test_an_index_of_an_unknown_form_is_made_anew(tmp_path: Path, columns: str) 
     assert sync_index(path) == 7
 
 
-def test_an_index_of_the_form_before_is_taken_over(covered: Path) -> None:
+@pytest.mark.parametrize("form", [2, 3])
+def test_an_index_of_the_forms_before_is_taken_over(covered: Path, form: int) -> None:
     with sqlite3.connect(covered) as database:
-        database.execute("ALTER TABLE covered DROP COLUMN lost_lsn")
-        database.execute("UPDATE covered SET format = 2")
+        if form == 2:
+            database.execute("ALTER TABLE covered DROP COLUMN lost_lsn")
+        for table in ("covered", "commands", "orders", "names"):
+            database.execute(f"ALTER TABLE {table} DROP COLUMN seal")
+        database.execute("UPDATE covered SET format = ?", (form,))
     database.close()
     for _ in range(2):
         index = IndexFile(covered)
@@ -435,3 +442,121 @@ def test_a_repeat_of_a_command_that_was_withdrawn_after_it_left_memory_is_told_s
     withdraw_a_forgotten_command(ring)
     ring.request(NewOrderRequest(0, 11, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
     assert ring.outcomes()[-1] == (11, "withdrawn")
+
+
+# ---- damage ----
+
+
+HIGHEST = (1 << 64) - 1
+ENDED = OrderEvent(
+    9, 0, "maker 2", HIGHEST, "canceled", OrderStatus.CANCELED, "generic", "BTCUSDT", "1", "2", D(1), D(100), D(0),
+    D(0), D(0), "a-1", "V1", label="x" * 300,
+)  # fmt: skip
+
+
+def filled(path: Path) -> IndexFile:
+    """An index with rows of every kind, some of them of numbers and texts that no link lets in any more."""
+    index = IndexFile(path)
+    for number in (1, 2, (1 << 63) - 1, 1 << 63, HIGHEST):
+        index.put_command("maker 2", number, OUTCOME)
+    index.put_order(ENDED, ["a-1", "a-2", ""])
+    index.write(5000)
+    return index
+
+
+def everything(index: IndexFile) -> tuple[object, ...]:
+    """What every look-up says."""
+    commands = [index.command("maker 2", number) for number in (1, 2, (1 << 63) - 1, 1 << 63, HIGHEST, 77)]
+    names = [index.name_of(name) for name in ("a-1", "a-2", "", "a-3")]
+    return (*commands, *names, index.order("maker 2", HIGHEST), index.order("maker 2", 1))
+
+
+def test_numbers_of_64_bits_are_put_and_found(tmp_path: Path) -> None:
+    filled(tmp_path / "i").close()
+    index = IndexFile(tmp_path / "i")
+    assert everything(index) == (*[OUTCOME] * 5, None, *[("maker 2", HIGHEST)] * 3, None, ENDED, None)
+    index.close()
+
+
+def damaged(path: Path, whole: bytes, at: int, bits: int) -> IndexFile:
+    """What a process starts on where one byte of the file is another one."""
+    data = bytearray(whole)
+    data[at] ^= bits
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    path.write_bytes(data)
+    return IndexFile(path)
+
+
+def test_an_index_with_any_byte_changed_is_as_it_was_or_made_anew_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "i"
+    filled(path).close()
+    whole = path.read_bytes()
+    sound = IndexFile(path)
+    told = everything(sound)
+    sound.close()
+    random = Random(13)
+    # Where nothing stands a change means little: some of the bytes that are no zero, and a few of the others.
+    places = random.sample([at for at, byte in enumerate(whole) if byte], 40) + random.sample(range(len(whole)), 10)
+    anew = 0
+    for at in places:
+        index = damaged(path, whole, at, 1 << random.randrange(8))
+        if index.made_anew:
+            anew += 1
+            assert (index.covered_lsn, index.complete, set(everything(index))) == (0, True, {None}), at
+        else:
+            assert (index.covered_lsn, index.complete, everything(index)) == (5000, True, told), at
+        index.write(6000)
+        index.close()
+        assert sync_index(path) == 6000, at
+    assert anew > len(places) / 2
+
+
+def test_a_row_that_is_damaged_while_the_process_lives_is_missing_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "i"
+    index = filled(path)
+    other = sqlite3.connect(path)
+    with other:
+        other.execute("UPDATE commands SET row = zeroblob(20) WHERE number = 2")
+        other.execute("UPDATE names SET number = 5 WHERE cl_ord_id = 'a-1'")
+    other.close()
+    assert index.command("maker 2", 1) == OUTCOME
+    assert index.complete and not index.failure
+    assert index.command("maker 2", 2) is None
+    assert not index.complete and index.failure == "a row of commands is damaged"
+    assert index.name_of("a-1") is None
+    index.write(7000)
+    index.close()
+    again = IndexFile(path)
+    assert again.made_anew and again.covered_lsn == 0
+    again.close()
+
+
+def test_zeroed_pages_are_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "i"
+    filled(path).close()
+    whole = path.read_bytes()
+    for page in range(len(whole) // 4096):
+        path.write_bytes(whole[: page * 4096] + bytes(4096) + whole[(page + 1) * 4096 :])
+        index = IndexFile(path)
+        assert index.made_anew and index.covered_lsn == 0, page
+        index.close()
+
+
+def test_nothing_but_its_own_error_comes_out_of_an_index(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(IndexFailed):
+        IndexFile(tmp_path / "file" / "orders.sqlite")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IndexFailed):
+        IndexFile(tmp_path / "folder")
+
+
+def test_orders_says_that_its_index_was_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "i"
+    path.write_bytes(b"no index" * 600)
+    ring = Ring()
+    core = OrdersCore(ring.settings, None, IndexFile(path))
+    core.started(ring.now)
+    (note,) = [effect for effect in core.effects if isinstance(effect, Note)]
+    assert (note.event, note.fields) == ("index_made_anew", {"why": "its header is damaged"})
