@@ -442,6 +442,10 @@ class SessionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag
 
     `connection` rises with every connection attempt of the session's whole history. CAUGHT_UP: the TestRequest(1) sent
     after Logon(A) was answered, so both sides hold the same numbers. A reset of numbers is a new generation.
+
+    `window_ns`, `assets`: what the session knows of its venue, for whoever folds the log when the configuration does
+    not have it any more: how long after a connection's death a request may take effect, and the base and quote asset of
+    each symbol. A CONNECTING record has them where the session's log does not say so already.
     """
 
     session: str
@@ -452,6 +456,8 @@ class SessionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag
     next_inbound: int
     sender_comp_id: str = ""
     text: str = ""
+    window_ns: int = 0
+    assets: dict[str, tuple[str, str]] = {}
 
 
 class Refused(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="refused"):
@@ -630,7 +636,8 @@ class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="ask"):
 
     `what` is one of "order" (by `cl_ord_id` or `order_id`), "open_orders", "trades" (by `order_id`, or from
     `from_trade_key` on, else from `since_ns` by the venue's clock), "history" (trades as well, to be compared:
-    nothing is folded), "balances", "time", "cancel_all" (every open order of `symbol`).
+    nothing is folded), "balances", "time", "cancel_all" (every open order of `symbol`). "open_orders" without a symbol
+    asks for those of all.
     """
 
     venue: str

@@ -405,6 +405,9 @@ TERMINAL_WORDS = frozenset({FILLED, CANCELED, REJECTED, EXPIRED})
 FILLS: Final = frozenset("12F")
 """ExecType(150) of one more fill. A bust (H) and a correction (G) have LastQty(32) too, and are none."""
 
+MSG_TYPES_OF_NEW_ORDERS = frozenset({"XCN"})
+"""MsgType(35) of amendments that are a cancel and a new order."""
+
 _BASE_WORD = {PARTIAL: NEW, PENDING_CANCEL: NEW, PENDING_REPLACE: NEW, REPLACED: NEW, ACCEPTED_FOR_BIDDING: NEW}
 """Words that say nothing of their own: how much is filled and what is pending is known from elsewhere."""
 

@@ -12,6 +12,7 @@ from common.config import Config, load
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
 from scripts.cli.errors import CommandError
+from scripts.cli.outside import NotKnown, find_outside
 
 ANSWER_S = 2.0
 POLL_S = 0.1
@@ -42,7 +43,7 @@ def kill(wait_s: float, as_json: bool) -> None:
     The latch is a file of each session and account, so it outlives them; `fixring resume` takes it off. Works with the
     journal, orders or risk stopped. Where only the account can look, what was under way may still arrive: the account
     goes on looking, and cancelling, until the time that is shown. Exit status 5 when something may still be open after
-    the wait, 4 when nothing runs.
+    the wait, 1 when the log holds orders or positions that the configuration knows nothing of, 4 when nothing runs.
     """
     config = load()
     actors = _actors(config)
@@ -55,7 +56,13 @@ def kill(wait_s: float, as_json: bool) -> None:
         if all(standing.by for standing in standings) or time.monotonic() >= deadline_s:
             break
         time.sleep(POLL_S)
-    _show(standings, as_json)
+    try:
+        held = find_outside(config)
+    except NotKnown as error:
+        held = [str(error)]
+    _show(standings, held, as_json)
+    if held:
+        raise CommandError("; ".join(held), ExitStatus.FAILURE)
     if not all(standing.by for standing in standings):
         raise CommandError(
             "something may still be open; the sessions go on cancelling, fixring status shows it", ExitStatus.TIMEOUT
@@ -125,7 +132,7 @@ def _by_account(venue: str, latched: bool, account: dict[str, Any], note: str) -
     return Standing(venue, latched, "account", f"nothing is open over REST; {watching}{note}", until_ns)
 
 
-def _show(standings: list[Standing], as_json: bool) -> None:
+def _show(standings: list[Standing], held: list[str], as_json: bool) -> None:
     if as_json:
         venues = {
             s.venue: {
@@ -137,7 +144,7 @@ def _show(standings: list[Standing], as_json: bool) -> None:
             }
             for s in standings
         }
-        click.echo(orjson.dumps({"venues": venues}))
+        click.echo(orjson.dumps({"venues": venues, "outside": held}))
         return
     for standing in standings:
         click.echo(f"{standing.venue}: {'latched' if standing.latched else 'NOT LATCHED'}, {standing.text}")

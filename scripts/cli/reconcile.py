@@ -24,6 +24,7 @@ import orjson
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import Config, Environment, load
 from common.exit_status import ExitStatus
+from common.facts import Holding, outside
 from common.messages import SessionState
 from common.order_state import ZERO, Order
 from scripts.cli.errors import CommandError
@@ -65,6 +66,10 @@ def reconcile(venue: str, timeout_s: float, as_json: bool) -> None:
     results = {
         name: _venue_result(config, books, name, audited_lsn, timeout_s)._replace(audit=audits[name]) for name in names
     }
+    for held in _held_outside(config, books, venue):
+        result = results.get(held.venue, Result(f"LSN {books.lsn}", {}))
+        audit_and_this = result.audit._replace(unsettled=(*result.audit.unsettled, _told(held)))
+        results[held.venue] = result._replace(audit=audit_and_this)
     differ = any(result.differences for result in results.values())
     unanswered = any(result.unanswered for result in results.values())
     if as_json:
@@ -77,6 +82,17 @@ def reconcile(venue: str, timeout_s: float, as_json: bool) -> None:
             click.echo(result.told(name))
     if differ or unanswered:
         raise click.exceptions.Exit(ExitStatus.FAILURE if differ else ExitStatus.NOT_ANSWERED)
+
+
+def _held_outside(config: Config, books: JournalBooks, venue: str) -> list[Holding]:
+    """What we hold where the configuration has nobody to ask."""
+    configured = {name: its.instruments for name, its in config.venues.items()}
+    return [held for held in outside(books.books.holdings(), configured) if venue in ("", held.venue)]
+
+
+def _told(held: Holding) -> str:
+    text = f"{held.symbol} is not configured, and we have {held.open_orders} orders open, position {held.position:f}"
+    return f"{text}: put its file or table back to compare it"
 
 
 def _need_orders(config: Config) -> None:
@@ -178,7 +194,7 @@ def _compare_at(config: Config, books: JournalBooks, name: str, theirs: Mapping[
             return None
     if session.state is not SessionState.OPENED:
         return None
-    balances = compared(_balances_differ(config, books, name, theirs), "by what each asset's balance has changed by")
+    balances = compared(_balances_differ(books, name, theirs), "by what each asset's balance has changed by")
     open_orders, fills = len(theirs["orders"]), theirs["trade_count"]
     parts = {
         "positions": balances._replace(differences=()),
@@ -235,9 +251,9 @@ def _terms_differ(order: Order, cl_ord_id: str, row: Mapping[str, Any]) -> list[
     return [] if ours == there else [terms_differ(f"{_name(order)} ({cl_ord_id})", ours, there)]
 
 
-def _balances_differ(config: Config, books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> list[str]:
+def _balances_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> list[str]:
     """What our fills say that each asset has changed by, and what it has."""
-    ours = asset_changes(config.venues[name].instruments, books.books.positions_at(name))
+    ours = asset_changes(books.books.known.find(name), books.books.positions_at(name))
     there = {asset: Decimal(row["change"]) for asset, row in theirs["positions"].items()}
     return [
         f"{asset}: our fills changed it by {ours.get(asset, ZERO)}, the balance changed by {there.get(asset, ZERO)}"

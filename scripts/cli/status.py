@@ -9,6 +9,7 @@ import orjson
 from common.actor.control import Answers, NotRunning, ask_all
 from common.config import Config, Kind, load
 from common.exit_status import ExitStatus
+from scripts.cli.outside import told_outside
 
 ANSWER_S = 2.0
 OFFSET_WARNING_MS = 250
@@ -24,7 +25,8 @@ SESSION_FINE = ("ready", "live", "off_schedule")
 def status(as_json: bool) -> None:
     """What runs, and how each session stands.
 
-    Exit status 4 when nothing runs, 1 when an actor is missing or a session is not open that should be, else 0.
+    Exit status 4 when nothing runs, 1 when an actor is missing, a session is not open that should be, or the log holds
+    orders or positions that the configuration knows nothing of, else 0.
     """
     config = load()
     document = ask_everybody(config)
@@ -40,8 +42,10 @@ def status(as_json: bool) -> None:
 
 
 def is_whole(document: Mapping[str, Any]) -> bool:
-    """Whether every actor answers and every session's gate is open."""
+    """Whether every actor answers, every session's gate is open, and nothing is held outside the configuration."""
     missing = {"not running", "not answering"}
+    if document["outside"] is None or document["outside"]:
+        return False
     return not any(actor["state"] in missing for actor in document["actors"].values()) and all(
         session["state"] in SESSION_FINE for session in document["sessions"].values()
     )
@@ -61,6 +65,7 @@ def ask_everybody(config: Config) -> dict[str, Any]:
         "actors": actors,
         "sessions": {name: details[name] for name in names if _is_session(name) and name in details},
         "risk": details.get("risk", {}),
+        "outside": told_outside(details),
     }
 
 
@@ -104,7 +109,7 @@ def _tables(config: Config, document: Mapping[str, Any]) -> str:
         )
     lines += ["", f"{'session':24}{'state':16}{'out':>10}{'in':>10}{'heard s':>10}{'offset ms':>11}  note"]
     lines += [_session_line(name, session) for name, session in document["sessions"].items()]
-    lines += ["", *_risk_lines(document["risk"])]
+    lines += ["", *_risk_lines(document["risk"]), *_outside_lines(document["outside"])]
     return "\n".join(lines)
 
 
@@ -154,6 +159,13 @@ def _session_notes(session: Mapping[str, Any]) -> list[str]:
     if session.get("emergency"):
         notes.append(f"EMERGENCY FILE {session['emergency']}")
     return notes
+
+
+def _outside_lines(held: list[str] | None) -> list[str]:
+    """What the log holds and the configuration does not; None where nobody has read the log to its end."""
+    if held is None:
+        return ["what is held outside the configuration is not known: neither orders nor risk has read the log"]
+    return ["", *held] if held else []
 
 
 def _risk_lines(risk: Mapping[str, Any]) -> list[str]:

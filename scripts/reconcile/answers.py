@@ -139,7 +139,7 @@ class AskedVenue:
 
     def _against(self, baseline: Baseline, told: Balances) -> Part:
         """Whether `told` is the baseline and what our fills have changed since, at one of the moments noted."""
-        before = asset_changes(self._venue.instruments, baseline.positions)
+        before = asset_changes(self._books.books.known.find(self._name), baseline.positions)
         held = dict(baseline.balances)
         found: list[list[str]] = []
         for moment in self._moments:
@@ -222,7 +222,7 @@ class AskedVenue:
         return heard_lsn > self._audited_lsn
 
     def _changes(self) -> Balances:
-        return asset_changes(self._venue.instruments, self._books.books.positions_at(self._name))
+        return asset_changes(self._books.books.known.find(self._name), self._books.books.positions_at(self._name))
 
     # ---- asking ----
 

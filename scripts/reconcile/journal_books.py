@@ -1,11 +1,12 @@
 """Our side of every comparison: the journal, folded as the order manager folds it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 import msgspec
 
-from common.config import Config, InstrumentConfig
+from common.config import Config
+from common.facts import VenueFacts
 from common.journal import OsFiles, Reader
 from common.journal.frames import Record
 from common.messages import Answer, Discrepancy, Kind
@@ -82,17 +83,18 @@ class JournalBooks:
             self.discrepancies.append((record.lsn, _discrepancy(record.payload)))
 
 
-def asset_changes(instruments: Mapping[str, InstrumentConfig], positions: Iterable[Position]) -> dict[str, Decimal]:
-    """What the fills behind `positions` have changed each asset's balance by; only symbols with an instrument count."""
+def asset_changes(known: VenueFacts, positions: Iterable[Position]) -> dict[str, Decimal]:
+    """What the fills behind `positions` have changed each asset's balance by; only symbols whose assets are known
+    count."""
     changes: dict[str, Decimal] = {}
     for position in positions:
-        instrument = instruments.get(position.symbol)
-        if instrument is None:
+        base, quote = known.bases.get(position.symbol, ""), known.quotes.get(position.symbol, "")
+        if not base:
             continue
-        changes[instrument.base] = changes.get(instrument.base, ZERO) + position.quantity
-        changes[instrument.quote] = changes.get(instrument.quote, ZERO) + position.cash
+        changes[base] = changes.get(base, ZERO) + position.quantity
+        changes[quote] = changes.get(quote, ZERO) + position.cash
         for asset, paid in position.fees.items():
-            if asset != instrument.base:
+            if asset != base:
                 changes[asset] = changes.get(asset, ZERO) - paid
     return changes
 

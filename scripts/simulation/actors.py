@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from common.actor.core import Core
 from common.config import Config, load
+from common.facts import facts_of
 from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
 from common.journal.snapshots import trusted_lsn
@@ -239,6 +240,7 @@ def _session(world: "World", venue: str) -> Actor:
             reconnect_max_ms=fix.reconnect_max_ms,
             jitter_seed=process.life,
             credentials=_credentials(venue),
+            assets=facts_of(config, 0).assets,
         )
         name = process.name
         fresh = FoldedSession(name, venue, dialect)

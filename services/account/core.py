@@ -2,11 +2,12 @@
 switch.
 
 Theory of operation. Questions come over a PULL link and wait in a queue; the worker has one at a time. An answer is
-appended to the journal, whence orders takes it; while the journal is away answers are kept, as many as have room, for
-a question whose answer was lost is asked again. Under the kill latch the account cancels every open order of every
-configured symbol and asks what is left, over and over; that goes before every question and needs no journal. A sweep
-that finds nothing is told as such at once, but what a session sent on a connection that has died may take effect for
-the venue's window after the kill: sweeps go on until one that began behind that window finds nothing.
+appended to the journal, whence orders takes it; while the journal is away answers are kept, as many as have room, for a
+question whose answer was lost is asked again. Under the kill latch the account cancels every open order of every
+configured symbol and asks what is left there, and then in any symbol, over and over; that goes before every question
+and needs no journal. A sweep that finds nothing is told as such at once, but what a session sent on a connection that
+has died may take effect for the venue's window after the kill: sweeps go on until one that began behind that window
+finds nothing.
 """
 
 from collections import deque
@@ -41,6 +42,9 @@ SWEEP_PAUSE_NS = 200 * NS_PER_MS
 WATCH_PAUSE_NS = 1_000 * NS_PER_MS
 """Between two sweeps while nothing is left and something may be under way yet."""
 
+EVERYTHING_OPEN = ("open_orders", "")
+"""The last question of a sweep that has found nothing: an order may rest in a symbol that is not configured."""
+
 FIRST = frozenset({"cancel_all"})
 BULK = frozenset({"open_orders", "balances", "time"})
 
@@ -71,6 +75,7 @@ class AccountCore(Core):
         self._kept: deque[tuple[Kind, msgspec.Struct]] = deque(maxlen=MAX_KEPT_ANSWERS)
         self._sweep: deque[tuple[str, str]] = deque()
         self._sweep_left = 0
+        self._symbols = dict.fromkeys(settings.symbols)
         self._sweep_boot_ns: int | None = None
         self._sweep_began_ns = 0
         self._watch_until_ns = 0
@@ -223,15 +228,17 @@ class AccountCore(Core):
         self._sweep_boot_ns = None
         self._sweep_began_ns = now.boot_ns
         self._sweep_left = 0
-        symbols = self._settings.symbols
-        self._sweep.extend(("cancel_all", symbol) for symbol in symbols)
-        self._sweep.extend(("open_orders", symbol) for symbol in symbols)
+        self._sweep.extend(("cancel_all", symbol) for symbol in self._symbols)
+        self._sweep.extend(("open_orders", symbol) for symbol in self._symbols)
 
     def _swept_one(self, answer: Answer, now: Instant) -> None:
-        what, _ = self._sweep.popleft()
-        if answer.failed or (what == "open_orders" and answer.orders):
+        asked = self._sweep.popleft()
+        if answer.failed or (asked[0] == "open_orders" and answer.orders):
             self._sweep_left += max(1, len(answer.orders))
             self._nothing_left = False
+            self._symbols.update(dict.fromkeys(order.symbol for order in answer.orders))
+        if not self._sweep and not self._sweep_left and asked != EVERYTHING_OPEN:
+            self._sweep.append(EVERYTHING_OPEN)
         if self._sweep:
             return
         if self._sweep_left:

@@ -142,7 +142,7 @@ class Rest:
         raise BadAnswer("the order was neither told nor denied")
 
     def _open_orders(self, ask: Ask) -> Answer:
-        orders = self._api.privateGetOpenOrders({"symbol": ask.symbol})
+        orders = self._api.privateGetOpenOrders({"symbol": ask.symbol} if ask.symbol else {})
         return Answer(self._venue, ask, False, orders=tuple(_rest_order(order) for order in orders))
 
     def _trades(self, ask: Ask) -> Answer:

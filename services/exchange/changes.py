@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from services.exchange.order import Terms
+from services.exchange.settings import Instrument
 
 RECORD_KIND = 32
 """The kind of a record in the log: kinds below 16 are the log's own."""
@@ -100,7 +101,14 @@ class Sent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=8):
     raw: bytes
 
 
-Change = Deposited | Placed | Rested | Traded | Closed | Amended | Numbered | Sent
+class Listed(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=9):
+    """An instrument trades here from now on, under these rules. It stays when the configuration drops it: orders in it
+    may rest."""
+
+    instrument: Instrument
+
+
+Change = Deposited | Placed | Rested | Traded | Closed | Amended | Numbered | Sent | Listed
 
 encode_changes = msgspec.msgpack.Encoder().encode
 """A list of changes as a record's payload."""

@@ -16,7 +16,7 @@ from common.journal.files import Files
 from common.messages import ControlAnswer, ControlRequest
 from services.exchange.binance_market_data import BinanceMarketData
 from services.exchange.binance_orders import BinanceOrders
-from services.exchange.changes import Change, Deposited
+from services.exchange.changes import Change, Deposited, Listed
 from services.exchange.control import BadAct, Control
 from services.exchange.faults import BadFault, Fault, Kind
 from services.exchange.generic_market_data import GenericMarketData
@@ -113,6 +113,9 @@ class ExchangeCore(Core):
             return
         self.venue = venue = Venue(self.settings, store)
         venue.now = now
+        for instrument in self.settings.instruments:
+            if venue.state.listed.get(instrument.symbol) != instrument:
+                venue.engine.record(Listed(instrument))
         for account, balances in self.settings.accounts.items():
             for asset, amount in balances.items():
                 if (account, asset) not in venue.state.deposits:

@@ -6,8 +6,20 @@ from typing import Any
 
 import msgspec
 
+from common.journal.errors import JournalError
 from services.exchange.book import Book
-from services.exchange.changes import Amended, Change, Closed, Deposited, Numbered, Placed, Rested, Sent, Traded
+from services.exchange.changes import (
+    Amended,
+    Change,
+    Closed,
+    Deposited,
+    Listed,
+    Numbered,
+    Placed,
+    Rested,
+    Sent,
+    Traded,
+)
 from services.exchange.order import BUY, FILLED, LIMIT, PARTIALLY_FILLED, ZERO, Order, Terms
 from services.exchange.settings import Instrument
 
@@ -60,10 +72,21 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     trades: int
     deposits: list[tuple[str, str, Decimal]] = []
     trade_counts: dict[str, int] = {}
+    listed: list[Instrument] = []
 
 
 _encode_dump = msgspec.msgpack.Encoder().encode
 _decode_dump = msgspec.msgpack.Decoder(Dump).decode
+
+
+class NotListed(JournalError):
+    """The exchange's log has orders in a symbol that neither it nor the configuration describes."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(
+            f"{symbol}: the exchange's log has orders in it, and the venue's file has no table for it: put "
+            f"[instruments.{symbol}] and its price back for one start; from then on the log itself knows it"
+        )
 
 
 class State:
@@ -76,6 +99,7 @@ class State:
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self.instruments = {i.symbol: i for i in instruments}
         self.books = {symbol: Book(symbol) for symbol in self.instruments}
+        self.listed: dict[str, Instrument] = {}
         self.orders: dict[int, Order] = {}
         self.names: dict[tuple[str, str], int] = {}
         self.open_by_symbol: dict[tuple[str, str], dict[int, Order]] = {}
@@ -126,7 +150,15 @@ class State:
         key = (change.account, change.asset)
         self.deposits[key] = self.deposits.get(key, ZERO) + change.amount
 
+    def _listed(self, change: Listed) -> None:
+        instrument = change.instrument
+        self.instruments[instrument.symbol] = self.listed[instrument.symbol] = instrument
+        if instrument.symbol not in self.books:
+            self.books[instrument.symbol] = Book(instrument.symbol)
+
     def _placed(self, change: Placed) -> None:
+        if change.terms.symbol not in self.instruments:
+            raise NotListed(change.terms.symbol)
         order = Order(change.order_id, change.terms, change.stamp_ns)
         self.orders[order.order_id] = order
         self.next_order_id = max(self.next_order_id, change.order_id + 1)
@@ -266,12 +298,15 @@ class State:
                 self.trades,
                 [(account, asset, amount) for (account, asset), amount in self.deposits.items()],
                 self.trade_counts,
+                list(self.listed.values()),
             )
         )
 
     def load(self, data: bytes) -> None:
         """Fill an empty state from a dump. Raises msgspec.DecodeError."""
         dump = _decode_dump(data)
+        for instrument in dump.listed:
+            self._listed(Listed(instrument))
         for row in dump.orders:
             self._load_order(row)
         # A dict of an account's orders is oldest first, as it was.
@@ -290,6 +325,8 @@ class State:
         self.next_order_id, self.next_exec_id, self.trades = dump.next_order_id, dump.next_exec_id, dump.trades
 
     def _load_order(self, row: OrderRow) -> None:
+        if row.terms.symbol not in self.instruments:
+            raise NotListed(row.terms.symbol)
         order = Order(row.order_id, row.terms, row.stamp_ns)
         order.cum_qty, order.cum_quote, order.ord_status = row.cum_qty, row.cum_quote, row.ord_status
         order.updated_ns, order.former_names = row.updated_ns, row.former_names
@@ -332,4 +369,5 @@ _APPLY: dict[type, Callable[[Any, Any], None]] = {
     Amended: State._amended,
     Numbered: State._numbered,
     Sent: State._sent,
+    Listed: State._listed,
 }

@@ -3,15 +3,16 @@
 Closed orders stay for a while, since repeats and late reports come late; then they leave memory, oldest first.
 """
 
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
 
 import msgspec
 
+from common.facts import Holding, KnownVenues, VenueFacts
 from common.messages import RestOrder, SessionState
-from common.order_state import FillChange, FillLedger, Leg, Order
+from common.order_state import ZERO, FillChange, FillLedger, Leg, Order
 from services.orders.names import REMEMBERED_COMMANDS, Names
 from services.orders.positions import Position
 
@@ -25,15 +26,6 @@ TRADES_PAGE = 1000
 """Trades in one answer of REST at most; a full one is followed by another question."""
 
 OrderName = tuple[str, int]
-
-
-class VenueFacts(msgspec.Struct, frozen=True):
-    """What the fold must know of a venue: how long after a connection's death its requests may take effect, and the
-    base asset of each symbol.
-    """
-
-    window_ns: int
-    bases: Mapping[str, str]
 
 
 class TradesAsked(msgspec.Struct, gc=False):
@@ -109,12 +101,12 @@ class Books:
         closed_orders: int = CLOSED_ORDERS,
         remembered: int = REMEMBERED_COMMANDS,
     ) -> None:
-        """`venues`: the configured ones. A record of another venue is folded with no window and no base asset.
+        """`venues`: the configured ones. What the log tells of a venue, configured or not, goes before.
 
         At most `closed_orders` closed ones and the outcomes of `remembered` commands stay in memory; `forgotten`,
         where it is set, is told of each closed order that leaves memory.
         """
-        self.facts = dict(venues)
+        self.known = KnownVenues(venues)
         self.orders: dict[OrderName, Order] = {}
         self.by_id: dict[str, Order] = {}
         self.by_order_id: dict[tuple[str, str, str], Order] = {}
@@ -233,8 +225,7 @@ class Books:
         position = self.positions.get(place)
         if position is None:
             position = self.positions[place] = Position(*place)
-        facts = self.facts.get(change.venue)
-        position.apply(change, facts.bases.get(change.symbol, "") if facts is not None else "")
+        position.apply(change, self.known.find(change.venue).bases.get(change.symbol, ""))
         return position
 
     def venue(self, venue: str) -> VenueBooks:
@@ -259,8 +250,14 @@ class Books:
 
     def window_ns(self, venue: str) -> int:
         """How long after its connection's death a request may still take effect there."""
-        facts = self.facts.get(venue)
-        return facts.window_ns if facts is not None else 0
+        return self.known.find(venue).window_ns
+
+    def holdings(self) -> list[Holding]:
+        """What is open and what is owned, by place."""
+        open_orders = Counter((order.venue, order.symbol) for orders in self.open.values() for order in orders.values())
+        places = sorted({*open_orders, *self.positions})
+        held = {place: position.quantity for place, position in self.positions.items()}
+        return [Holding(*place, open_orders[place], held.get(place, ZERO)) for place in places]
 
     def stranger(self, venue: str, order: RestOrder, lsn: int) -> bool:
         """An open order that is not ours. Whether it is news."""

@@ -73,6 +73,9 @@ class CancelRequests:
         self._decisions.take(*command)
         order = self._books.orders.get(target)
         if order is not None and not order.is_closed:
+            if why := self._cancels.out_of_reach(order):
+                self._decisions.refuse(strategy, request, Reason.UNKNOWN_VENUE, why, now)
+                return
             if self._cancels.wished_by_another(target, command):
                 self._accepting[command] = [target]
             self._cancels.wish(order, command, now)
@@ -95,9 +98,13 @@ class CancelRequests:
         command = (strategy, request.number)
         self._decisions.take(*command)
         targets: list[OrderName] = []
+        out_of_reach: list[str] = []
         for venue in self._books.open:
             for order in self._books.open_orders(venue) if request.venue in ("", venue) else ():
                 if wanted in ("*", order.strategy) and request.symbol in ("", order.symbol):
+                    if why := self._cancels.out_of_reach(order):
+                        out_of_reach.append(why)
+                        continue
                     targets.append((order.strategy, order.number))
                     self._cancels.wish(order, command, now)
         for flying in self._flights.new_orders():
@@ -107,6 +114,11 @@ class CancelRequests:
                 name = (flying.strategy, flying.number)
                 targets.append(name)
                 self._waiting.setdefault(name, []).append(("", 0))
+        if out_of_reach:
+            left = "; ".join(dict.fromkeys(out_of_reach))
+            text = f"{len(out_of_reach)} orders stay open: {left}. The other {len(targets)} are being cancelled"
+            self._decisions.refuse(strategy, request, Reason.UNKNOWN_VENUE, text, now)
+            return
         self._accepting[command] = targets
         self.accept_carried()
 

@@ -4,6 +4,8 @@
 cannot be sent is put into the log, once, so that no restart forgets it.
 """
 
+from collections.abc import Collection
+
 from common.actor.links import Appender
 from common.instant import NS_PER_S, Instant
 from common.messages import Attempt, CancelOrder, Reason
@@ -20,14 +22,24 @@ LONGEST_ANSWER_NS = 60 * NS_PER_S
 class Cancels:
     """See the module. `wishes` are the orders that are to be cancelled."""
 
-    def __init__(self, attempts: Attempts, books: Books, life: Life, appender: Appender, answer_ns: int) -> None:
-        """Nothing is to be cancelled. Nothing is sent but while `life` is live and the journal there; `answer_ns` is
-        how long the answer to a first cancel is awaited.
+    def __init__(
+        self,
+        attempts: Attempts,
+        books: Books,
+        life: Life,
+        appender: Appender,
+        *,
+        answer_ns: int,
+        venues: Collection[str],
+    ) -> None:
+        """Nothing is to be cancelled. Nothing is sent but while `life` is live and the journal there, and to `venues`
+        alone: elsewhere there is no session. `answer_ns` is how long the answer to a first cancel is awaited.
         """
         self._attempts = attempts
         self._books = books
         self._life = life
         self._appender = appender
+        self._venues = venues
         self._under_way: dict[Attempt, OrderName] = {}
         self._commands: dict[OrderName, OrderName] = {}
         self._answer_ns = answer_ns
@@ -41,6 +53,12 @@ class Cancels:
         self.wishes.wish(name, now.boot_ns)
         if self._life.live:
             self.send_due(now)
+
+    def out_of_reach(self, order: Order) -> str:
+        """Why a cancel of the order can go nowhere; "" where it can."""
+        if order.venue in self._venues:
+            return ""
+        return f"{order.venue} is not configured, so nobody can cancel there: put its file back and start again"
 
     def wished_by_another(self, name: OrderName, command: OrderName) -> bool:
         """Whether the order is to be cancelled in the name of another command than this."""

@@ -21,6 +21,7 @@ import msgspec
 
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
+from common.facts import Holding, VenueFacts, outside
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, Record
 from common.messages import (
@@ -43,7 +44,7 @@ from common.messages import (
 from common.order_state import Order
 from services.orders.archive import Archive
 from services.orders.attempts import Attempts
-from services.orders.books import Books, VenueFacts
+from services.orders.books import Books
 from services.orders.by_hand import ByHand
 from services.orders.cancel_requests import CancelRequests
 from services.orders.cancels import Cancels
@@ -129,7 +130,9 @@ class OrdersCore(Core):
         self._digests = Digests(self, appender, books)
         self._attempts = attempts = Attempts(self, appender, books, settings.time_to_live_ns)
         self._decisions = decisions = Decisions(appender, books, clients)
-        self._cancels = cancels = Cancels(attempts, books, life, appender, settings.patience.ask_ns)
+        self._cancels = cancels = Cancels(
+            attempts, books, life, appender, answer_ns=settings.patience.ask_ns, venues=frozenset(settings.venues)
+        )
         self._flights = Flights(attempts, decisions, cancels.wishes, books, self.fold.outcomes, appender)
         self._cancel_requests = CancelRequests(cancels, self._flights, decisions, books, archive, clients, life)
         self._entry = Entry(clients, life, decisions, self._flights, self._cancel_requests, books, archive)
@@ -245,7 +248,13 @@ class OrdersCore(Core):
                 for name, venue in self.books.venues.items()
             },
             "counts": dict(self._decisions.counts),
+            "outside": [holding.row() for holding in self._outside()],
         }
+
+    def _outside(self) -> list[Holding]:
+        """What is open or owned where the configuration knows nothing of it."""
+        configured = {name: venue.facts.bases for name, venue in self._settings.venues.items()}
+        return outside(self.books.holdings(), configured)
 
     # ---- the journal ----
 

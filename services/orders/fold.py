@@ -43,6 +43,7 @@ from common.messages import (
 )
 from common.order_state import (
     FILLS,
+    MSG_TYPES_OF_NEW_ORDERS,
     REJECTED,
     TERMINAL_WORDS,
     ZERO,
@@ -74,9 +75,6 @@ from services.orders.changes import (
 from services.orders.names import Remembered, cl_ord_id_of, command_identity, request_identity
 
 WRITER = "orders"
-MSG_TYPES_OF_NEW_ORDERS = frozenset({"XCN"})
-"""MsgType(35) of amendments that are a cancel and a new order."""
-
 MAX_TRADE_KEY_DIGITS = 32
 """A trade identity of more digits is a text, and no number that REST could be asked from."""
 
@@ -541,6 +539,7 @@ class Fold:
             self._order_changed(record, order, "cancel_rejected", event.text)
 
     def _session(self, record: Record, moved: SessionChanged) -> None:
+        self.books.known.hear(moved)
         venue = self.books.venue(moved.session)
         if moved.generation != venue.generation or moved.state is SessionState.NUMBERS_SET:
             venue.last_outbound, venue.last_inbound = moved.next_outbound - 1, moved.next_inbound - 1
@@ -562,8 +561,7 @@ class Fold:
         if state not in DOWN and (state is not SessionState.CONNECTING or not was_up):
             return
         venue.down_lsn = record.lsn
-        facts = self.books.facts.get(venue.venue)
-        for symbol in facts.bases if facts is not None else ():
+        for symbol in self.books.known.find(venue.venue).bases:
             venue.gaps.setdefault(symbol, venue.last_trade_keys.get(symbol, ""))
         if was_up or not venue.down_ns:
             venue.down_ns = record.stamp_ns

@@ -124,7 +124,7 @@ class VenueInquiries:
         self._round = dict.fromkeys(names) if self._ways.has_query or self._ways.has_rest else {}
         self._bulk = []
         if self._ways.has_rest:
-            self._bulk = [(what, symbol) for symbol in self._ways.symbols for what in ("open_orders", "trades")]
+            self._bulk = [(what, symbol) for symbol in self._symbols() for what in ("open_orders", "trades")]
 
     def connection_ended(self) -> None:
         """The round is void with its connection; the doubts stay."""
@@ -137,7 +137,12 @@ class VenueInquiries:
     def watch_gaps(self, boot_ns: int) -> None:
         """No round is on: ask for the trades of what has a gap until it is told."""
         gaps = self._books.venue(self.venue).gaps if self._ways.has_rest else {}
-        self._gaps = {symbol: _Doubt(boot_ns + FIRST_NS, FIRST_NS) for symbol in self._ways.symbols if symbol in gaps}
+        self._gaps = {symbol: _Doubt(boot_ns + FIRST_NS, FIRST_NS) for symbol in self._symbols() if symbol in gaps}
+
+    def _symbols(self) -> list[str]:
+        """Those of the configuration, and whatever else is open or owned at the venue."""
+        held = [h.symbol for h in self._books.holdings() if h.venue == self.venue and not h.is_empty]
+        return list(dict.fromkeys((*self._ways.symbols, *held)))
 
     def opened(self) -> None:
         """The session has journaled that its gate is open."""

@@ -1,9 +1,9 @@
 """From the configuration to what the order manager's core takes."""
 
 from common.config import Config, OnStop, VenueConfig
+from common.facts import facts_of
 from common.instant import NS_PER_MS, NS_PER_S
 from common.venues.registry import find_dialect
-from services.orders.books import VenueFacts
 from services.orders.core import OrdersSettings, VenueSettings
 from services.orders.inquiries import VenueWays
 from services.orders.silence import Patience
@@ -19,7 +19,6 @@ def orders_settings(config: Config) -> OrdersSettings:
 
 def _venue(venue: VenueConfig) -> VenueSettings:
     dialect = find_dialect(venue.dialect)
-    bases = {symbol: instrument.base for symbol, instrument in venue.instruments.items()}
     ways = VenueWays(dialect.has_query, dialect.has_rest and venue.rest is not None, tuple(venue.instruments))
-    facts = VenueFacts(dialect.window_ns, bases)
+    facts = facts_of(venue, dialect.window_ns)
     return VenueSettings(facts, ways, venue.orphan_s * NS_PER_S, venue.on_stop is OnStop.CANCEL)

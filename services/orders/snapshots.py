@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from common.facts import VenueFacts, VenueTold
 from common.order_state import FillRow, Order, RetiredRow
-from services.orders.books import Books, External, VenueBooks, VenueFacts
+from services.orders.books import Books, External, VenueBooks
 from services.orders.names import Remembered
 from services.orders.positions import Position
 
@@ -28,6 +29,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     discrepancies: int
     epoch: int = 0
     epoch_ns: int = 0
+    told: list[VenueTold] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -55,6 +57,7 @@ def dump_books(books: Books) -> bytes:
             books.discrepancies,
             books.epoch,
             books.epoch_ns,
+            books.known.dump(),
         )
     )
 
@@ -65,6 +68,7 @@ def load_books(data: bytes, venues: Mapping[str, VenueFacts]) -> Books:
     books = Books(venues)
     books.lsn, books.stamp_ns, books.discrepancies = dump.lsn, dump.stamp_ns, dump.discrepancies
     books.epoch, books.epoch_ns = dump.epoch, dump.epoch_ns
+    books.known.load(dump.told)
     for order in dump.open:
         books.take(order)
     for order in dump.closed:

@@ -19,6 +19,7 @@ import msgspec
 
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
+from common.facts import VenueFacts, outside
 from common.instant import Instant
 from common.journal.frames import EPOCH, TICK, Record, parse
 from common.messages import (
@@ -58,7 +59,7 @@ from services.risk.limits import (
     total,
 )
 from services.risk.rates import Bucket
-from services.risk.state import WRITER, RiskState, VenueFacts
+from services.risk.state import WRITER, RiskState
 
 ZERO: Final = Decimal(0)
 SCOPES = ("firm", "venue", "strategy", "symbol")
@@ -70,12 +71,15 @@ _decode = msgspec.msgpack.Decoder(Payload).decode
 
 
 class VenueSettings(NamedTuple):
-    """A venue as risk sees it: what may be traded there, its facts for the fold, and its session's message rate."""
+    """A venue as risk sees it: what may be traded there, its facts for the fold, its session's message rate, and which
+    amendments are a cancel and a new order of its own.
+    """
 
     symbols: Mapping[str, SymbolRules]
     facts: VenueFacts
     messages: int
     window_ns: int
+    amend_is_new_order: Callable[[AmendOrder], bool]
 
 
 class RiskSettings(NamedTuple):
@@ -180,6 +184,9 @@ class RiskCore(Core):
         self._session_buckets = {name: Bucket(v.messages, v.window_ns) for name, v in settings.venues.items()}
         self._reserves = {name: int(v.messages * settings.cancel_reserve_ratio) for name, v in settings.venues.items()}
         self._counts: Counter[str] = Counter()
+        self._configured = {name: venue.facts.bases for name, venue in settings.venues.items()}
+        self._places_seen = 0
+        self._outside: dict[str, list[Sums]] = {}
         self._commands: dict[type, Callable[[Any, Instant], None]] = {
             NewOrder: self._new_order,
             AmendOrder: self._amend_order,
@@ -369,7 +376,7 @@ class RiskCore(Core):
         if venue is None or rules is None:
             self._refuse(amend, self._unknown(amend, venue), now)
             return
-        replaces = venue.facts.amend_is_new_order(amend)
+        replaces = venue.amend_is_new_order(amend)
         terms = self._terms(amend)
         if terms is None:
             text = f"risk knows no open order {amend.orig_cl_ord_id} at {amend.venue}"
@@ -462,12 +469,32 @@ class RiskCore(Core):
         )
         p.reference = self._reference(venue, symbol, now)
         place, share = (venue, symbol), (strategy, venue, symbol)
-        p.firm = total(folded.firm.get(place, NO_SUMS), soft.firm.get(place, NO_SUMS))
+        p.firm = self._firm(total(folded.firm.get(place, NO_SUMS), soft.firm.get(place, NO_SUMS)), symbol)
         p.share = total(folded.shares.get(share, NO_SUMS), soft.shares.get(share, NO_SUMS))
         p.open_orders = folded.open_orders.get(strategy, 0) + soft.open_orders.get(strategy, 0)
         p.notional = None
         p.worst = ZERO
         return p
+
+    def _firm(self, sums: tuple[Decimal, Decimal, Decimal], symbol: str) -> tuple[Decimal, Decimal, Decimal]:
+        """With what is held in the symbol where the configuration knows nothing of it: it counts against the limit on
+        the side where it makes matters worse, and never makes room on the other.
+        """
+        may_buy, may_sell, position = sums
+        for held in self._held_outside(symbol):
+            may_buy += max(ZERO, held.position + held.buy)
+            may_sell += max(ZERO, held.sell - held.position)
+        return may_buy, may_sell, position
+
+    def _held_outside(self, symbol: str) -> list[Sums]:
+        """The sums of the symbol at venues that do not have it, or that are not there any more."""
+        firm = self.state.exposure.firm
+        if len(firm) != self._places_seen:
+            self._places_seen, self._outside = len(firm), {}
+            for (venue, its_symbol), sums in firm.items():
+                if its_symbol not in self._configured.get(venue, ()):
+                    self._outside.setdefault(its_symbol, []).append(sums)
+        return self._outside.get(symbol, [])
 
     def _reference(self, venue: str, symbol: str, now: Instant) -> Reference:
         """The middle of the book, or where one side is empty the last trade; its age by the oldest of its clocks."""
@@ -637,6 +664,7 @@ class RiskCore(Core):
             "hash_mismatches": self.state.hash_mismatches,
             "low_disk": bool(self._low_disk or self._appender.low_disk),
             "unacknowledged": self._appender.unacknowledged,
+            "outside": [holding.row() for holding in outside(self.state.holdings(), self._configured)],
         }
 
     def _places(self) -> list[tuple[str, str]]:

@@ -1,11 +1,11 @@
 """From the configuration to what risk's core takes."""
 
 from common.config import Config, RiskConfig, StrategyLimits, VenueConfig
+from common.facts import facts_of
 from common.instant import NS_PER_MS
 from common.venues.registry import find_dialect
 from services.risk.core import RiskSettings, VenueSettings
 from services.risk.limits import StrategyRules, SymbolRules
-from services.risk.state import VenueFacts
 
 
 def risk_settings(config: Config) -> RiskSettings:
@@ -38,9 +38,9 @@ def _venue(venue: VenueConfig, risk: RiskConfig) -> VenueSettings:
         for symbol, instrument in venue.instruments.items()
         if symbol in risk.symbols
     }
-    base = {symbol: instrument.base for symbol, instrument in venue.instruments.items()}
-    facts = VenueFacts(base, dialect.amend_is_new_order, dialect.window_ns)
-    return VenueSettings(symbols, facts, venue.fix.limits.messages, venue.fix.limits.window_ms * NS_PER_MS)
+    facts = facts_of(venue, dialect.window_ns)
+    limits = venue.fix.limits
+    return VenueSettings(symbols, facts, limits.messages, limits.window_ms * NS_PER_MS, dialect.amend_is_new_order)
 
 
 def _strategy(limits: StrategyLimits) -> StrategyRules:

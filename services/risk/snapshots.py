@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import msgspec
 
+from common.facts import VenueFacts, VenueTold
 from common.order_state import FillRow, RetiredRow
 from services.risk.exposure import Sums
-from services.risk.state import RiskState, SessionLife, TradesTold, VenueFacts, Working
+from services.risk.state import RiskState, SessionLife, TradesTold, Working
 
 
 class Dump(msgspec.Struct, array_like=True, frozen=True):
@@ -38,6 +39,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     highest_attempt: tuple[int, int]
     checkpoints: list[tuple[int, int]]
     hashed: list[tuple[str, ...]]
+    told: list[VenueTold] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -71,6 +73,7 @@ def dump_state(state: RiskState) -> bytes:
             state.highest_attempt,
             list(state.checkpoints.items()),
             state.hashed(),
+            state.known.dump(),
         )
     )
 
@@ -97,5 +100,6 @@ def load_state(data: bytes, venues: Mapping[str, VenueFacts]) -> RiskState:
     state.halts.update(dump.halts)
     state.killed, state.highest_attempt = dump.killed, dump.highest_attempt
     state.checkpoints.update(dump.checkpoints)
+    state.known.load(dump.told)
     state.hash_anew(dump.hashed)
     return state

@@ -18,7 +18,7 @@ Ended legs do not count: most have come and gone since it was last asked for, an
 It is the exclusive or of the entries' hashes, so the order of the changes does not matter.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
@@ -27,6 +27,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from common.absence import DOWN, is_dead, no_stranger, sending_ns, unknown_over_fix, window_closed
+from common.facts import Holding, KnownVenues, VenueFacts
 from common.journal.frames import Record
 from common.messages import (
     HASH_EVERY,
@@ -54,6 +55,7 @@ from common.messages import (
 from common.order_state import (
     ANSWERED_BY,
     FILLED,
+    MSG_TYPES_OF_NEW_ORDERS,
     REJECTED,
     TERMINAL_WORDS,
     FillChange,
@@ -85,18 +87,6 @@ NEVER: Final = 1 << 62
 
 MAX_ALIASES = 16
 """Former and asked-for names of one order that stay known: an order may be amended for days."""
-
-
-class VenueFacts(NamedTuple):
-    """What the fold must know of a venue.
-
-    `base`: the base asset by symbol. `amend_is_new_order`: whether an amendment is a cancel and a new order of its own.
-    `window_ns`: how long after it was sent a request may still take effect, whatever became of its connection.
-    """
-
-    base: Mapping[str, str]
-    amend_is_new_order: Callable[[AmendOrder], bool]
-    window_ns: int
 
 
 class Amendment(msgspec.Struct, array_like=True, gc=False):
@@ -167,7 +157,7 @@ class RiskState:
 
     def __init__(self, venues: Mapping[str, VenueFacts]) -> None:
         """Empty, before the first record."""
-        self._venues = venues
+        self.known = KnownVenues(venues)
         self.lsn = 0
         self.stamp_ns = 0
         self.exposure = Exposure()
@@ -220,6 +210,12 @@ class RiskState:
             if len(self.checkpoints) > HASHES_KEPT:
                 del self.checkpoints[next(iter(self.checkpoints))]
 
+    def holdings(self) -> list[Holding]:
+        """What is open and what is owned, by place."""
+        open_orders = Counter((w.venue, w.symbol) for w in self.working.values() if w.counted_open)
+        firm = self.exposure.firm
+        return [Holding(*place, open_orders[place], firm[place].position) for place in sorted(firm)]
+
     def find(self, cl_ord_id: str) -> Working | None:
         """The order of the venue that goes, went or would go by this ClOrdID(11)."""
         owner = self.names.get(cl_ord_id)
@@ -240,15 +236,11 @@ class RiskState:
             return
         if isinstance(command, NewOrder):
             self._open(command, command.order_qty, (command.strategy, command.number), payload)
-        elif self._amend_is_new_order(command):
+        elif payload.msg_type in MSG_TYPES_OF_NEW_ORDERS:
             quantity = command.order_qty - command.cum_qty
             self._open(command, quantity, (command.target_strategy, command.target_number), payload)
         else:
             self._amend(command, payload)
-
-    def _amend_is_new_order(self, command: AmendOrder) -> bool:
-        facts = self._venues.get(command.venue)
-        return facts is not None and facts.amend_is_new_order(command)
 
     def _sent_ns(self, payload: Outbound, venue: str) -> int:
         """From when the venue counts its window for the message; the journal's stamp where it has none."""
@@ -430,8 +422,7 @@ class RiskState:
     def _held_qty(self, change: FillChange) -> Decimal:
         """By how much the position changes: less what was paid in the base asset."""
         quantity = change.signed_qty()
-        facts = self._venues.get(change.venue)
-        base = None if facts is None else facts.base.get(change.symbol)
+        base = self.known.find(change.venue).bases.get(change.symbol)
         for asset, paid in change.fees:
             if asset == base:
                 quantity -= paid
@@ -511,6 +502,7 @@ class RiskState:
     # -- sessions ------------------------------------------------------------------------------------------------------
 
     def _session_changed(self, payload: SessionChanged, record: Record) -> None:
+        self.known.hear(payload)
         state, name = payload.state, payload.session
         life = self.sessions.get(name)
         if life is None:
@@ -652,8 +644,7 @@ class RiskState:
             self._count(working)
 
     def _window_ns(self, venue: str) -> int:
-        facts = self._venues.get(venue)
-        return 0 if facts is None else facts.window_ns
+        return self.known.find(venue).window_ns
 
     # -- people --------------------------------------------------------------------------------------------------------
 

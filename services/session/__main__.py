@@ -7,6 +7,7 @@ from functools import partial
 from common.actor.shell import Shell
 from common.actor.start import connect_journal, run_actor, shell_for, target_fix, venue_argument
 from common.config import Config, ConfigError
+from common.facts import facts_of
 from common.fix.session_types import SequencePolicy
 from common.journal import OsFiles, Reader
 from common.journal.errors import Damage, NotThere
@@ -45,6 +46,7 @@ def session_config(name: str, config: Config) -> SessionConfig:
         emergency_folder=str(config.emergency_folder),
         credentials=read_credentials(venue, config),
         schedule=fix.opening,
+        assets=facts_of(venue, 0).assets,
         reset_numbers=fix.resets_by_schedule,
     )
 

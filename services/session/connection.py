@@ -132,7 +132,9 @@ class Connection:
         generation = history.generation + 1 if resets else max(1, history.generation)
         numbers = (1, 1) if resets else (history.next_outbound, history.next_inbound)
         sender = comp_id(config.sender_comp_id, config.comp_id_prefix, connection)
-        change = SessionChanged(config.venue, generation, connection, SessionState.CONNECTING, *numbers, sender)
+        change = SessionChanged(
+            config.venue, generation, connection, SessionState.CONNECTING, *numbers, sender, "", *self._untold()
+        )
         self._records.append(change, now)
         self._connector.attempted(now)
         identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s)
@@ -145,6 +147,11 @@ class Connection:
         self._outbox.opened(Session(settings, *numbers), connection)
         self._deadline_ns = now.boot_ns + CONNECT_TIMEOUT_NS
         self._core.effects.append(Connect(connection, TARGET))
+
+    def _untold(self) -> tuple[int, dict[str, tuple[str, str]]]:
+        """What the session knows of its venue, where its log does not say so: the window, and each symbol's assets."""
+        known = (self._dialect.window_ns, dict(self._config.assets))
+        return known if known[1] and known != self._records.history.venue_told else (0, {})
 
     def connected(self, now: Instant) -> None:
         """The transport is there: log on, unless the period that the connection was made for is over."""

@@ -60,6 +60,7 @@ class History:
     `logon_ns` is the SendingTime(52) of our last Logon(A), Unix nanoseconds, 0 for none: the numbers are of that time's
     period, since no connection that resets them by schedule outlives its period. `numbers_began` is the generation in
     which the numbers last began at 1: after numbers set by hand the venue goes on, and may repeat what it said before.
+    `venue_told` is what the log last had of the venue: its window, and the assets of each symbol.
     """
 
     def __init__(self, session: str, dialect: Dialect) -> None:
@@ -77,6 +78,7 @@ class History:
         self.latched = False
         self.reset_wanted = False
         self.logon_ns = 0
+        self.venue_told: tuple[int, dict[str, tuple[str, str]]] = (0, {})
         self.orders = OpenOrders()
         self.sent: OrderedDict[int, Sent] = OrderedDict()
         self.first_kept = 1
@@ -180,6 +182,8 @@ class History:
             goes_on = record.text == BY_HAND and (record.next_outbound, record.next_inbound) != (1, 1)
             if not goes_on or not self.numbers_began:
                 self.numbers_began = record.generation
+        if record.assets:
+            self.venue_told = (record.window_ns, record.assets)
         self.generation = record.generation
         self.connection = max(self.connection, record.connection)
         self.next_outbound, self.next_inbound = record.next_outbound, record.next_inbound

@@ -41,6 +41,7 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     handing_over: str
     logon_ns: int = 0
     numbers_began: int = 0
+    venue_told: tuple[int, dict[str, tuple[str, str]]] = (0, {})
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -107,36 +108,37 @@ class Folded:
             self.history.hand_overs.new_epoch()
 
     def digest(self) -> bytes:
-        """The hash of the folded state."""
-        return blake2b(self.dump(), digest_size=16).digest()
+        """The hash of the folded state, of what an older version's snapshot holds too."""
+        return blake2b(_encode(self._fields()), digest_size=16).digest()
 
     def dump(self) -> bytes:
         """The folded state as bytes."""
+        return _encode((*self._fields(), self.history.venue_told))
+
+    def _fields(self) -> tuple[object, ...]:
         h = self.history
         orders, attempts = h.orders.dump()
-        return _encode(
-            _Dump(
-                self.lsn,
-                self.highest_epoch,
-                h.generation,
-                h.connection,
-                h.next_outbound,
-                h.next_inbound,
-                h.state,
-                h.sender_comp_id,
-                h.halted,
-                h.logged_out_by_hand,
-                h.latched,
-                h.reset_wanted,
-                h.first_kept,
-                [(number, *sent) for number, sent in h.sent.items()],
-                orders,
-                attempts,
-                [],
-                *h.hand_overs.dump(),
-                h.logon_ns,
-                h.numbers_began,
-            )
+        return (
+            self.lsn,
+            self.highest_epoch,
+            h.generation,
+            h.connection,
+            h.next_outbound,
+            h.next_inbound,
+            h.state,
+            h.sender_comp_id,
+            h.halted,
+            h.logged_out_by_hand,
+            h.latched,
+            h.reset_wanted,
+            h.first_kept,
+            [(number, *sent) for number, sent in h.sent.items()],
+            orders,
+            attempts,
+            [],
+            *h.hand_overs.dump(),
+            h.logon_ns,
+            h.numbers_began,
         )
 
 
@@ -154,6 +156,7 @@ def load_folded(data: bytes, writer: str, session: str, dialect: Dialect) -> Fol
     h.first_kept, h.logon_ns = dump.first_kept, dump.logon_ns
     # A snapshot of a time without this field does not tell it: as if no number had been set by hand.
     h.numbers_began = dump.numbers_began or dump.generation
+    h.venue_told = dump.venue_told
     for number, raw, attempt, cl_ord_id, risky in dump.sent:
         h.sent[number] = Sent(raw, attempt, cl_ord_id, risky)
     h.orders.load(dump.orders, dump.attempts)

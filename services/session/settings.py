@@ -1,5 +1,7 @@
 """What a session is told once, from the venue's file."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from common.fix.schedule import Schedule
@@ -17,7 +19,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     their venue together. `emergency_folder` holds the latch and the emergency files.
 
     Without `schedule` the session is open at all times; with `reset_numbers` the first logon of each period starts
-    persistent numbers at 1.
+    persistent numbers at 1. `assets`: the base and quote asset of each symbol, for whoever folds the log.
     """
 
     venue: str
@@ -41,6 +43,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     schedule: Schedule | None = None
     reset_numbers: bool = False
     credentials: Credentials | None = None
+    assets: Mapping[str, tuple[str, str]] = {}
 
     @property
     def resets(self) -> bool:

@@ -5,8 +5,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import orjson
 import pytest
 
@@ -14,6 +16,9 @@ from common.actor.control import Answers, ask, is_running
 from common.config import CHECKOUT, load
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
+from common.journal import Log, OsFiles
+from common.journal.frames import Entry
+from common.messages import Attempt, Kind, NewOrder, OperatorAct, Outbound, encode
 from scripts.cli.kill import Standing, _standing
 from scripts.cli.main import run
 
@@ -104,3 +109,35 @@ def test_where_an_account_alone_vouches_it_says_until_when_it_watches(
 
 def test_an_account_that_has_found_an_order_does_not_vouch() -> None:
     assert standing_by({"nothing_open": False, "verified": False}).by == ""
+
+
+def log_of(folder: Path, *payloads: tuple[str, Kind, msgspec.Struct]) -> None:
+    """A journal that holds these records."""
+    folder.mkdir(parents=True)
+    log = Log.open(str(folder), OsFiles(), wall_ns=NS_PER_S, segment_bytes=1 << 20)
+    log.append([Entry(kind, writer, 1, n, encode(its)) for n, (writer, kind, its) in enumerate(payloads, 1)], NS_PER_S)
+    log.close()
+
+
+def test_an_order_at_a_venue_that_is_gone_from_the_configuration_is_never_called_nothing(
+    process: None, own_var: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = b"8=FIX.4.4\x0135=D\x0152=20260101-00:00:00\x01"
+    order = NewOrder(
+        Attempt(1, 1), "maker", 1, "binance", "BTCUSDT", "1", "2", Decimal(1), Decimal(100), "1", False, "1-1",
+        2 * NS_PER_S,
+    )  # fmt: skip
+    sent = Outbound("binance", 1, 1, 1, "D", raw, order)
+    log_of(load().journal_folder, ("session@binance", Kind.OUTBOUND, sent))
+    assert run(["kill", "--wait", "0.2"]) == ExitStatus.FAILURE
+    assert "NOT CONFIGURED: binance BTCUSDT: 1 orders open" in capsys.readouterr().err
+
+
+def test_a_log_that_cannot_be_read_is_not_called_empty(
+    process: None, own_var: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = load().journal_folder
+    log_of(folder, ("risk", Kind.OPERATOR, OperatorAct("risk", "kill", "me")))
+    (folder / "mark").write_bytes(b"nothing")
+    assert run(["kill", "--wait", "0.2"]) == ExitStatus.FAILURE
+    assert "is not known" in capsys.readouterr().err

@@ -15,7 +15,8 @@ FINE: dict[str, dict[str, Any]] = {
     name: {"pid": 1, "state": "live"} if not name.startswith("session@") else dict(SESSION)
     for name in (actor.name for actor in load().actors())
 }
-FINE["risk"] |= {"in_flight": 0, "counts": {}, "exposures": [], "halts": []}
+FINE["orders"] |= {"outside": []}
+FINE["risk"] |= {"outside": [], "in_flight": 0, "counts": {}, "exposures": [], "halts": []}
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, *, errors: dict[str, Exception] | None = None, **changes: Any) -> int:
@@ -101,3 +102,24 @@ def test_a_session_s_state_in_words(
 ) -> None:
     assert asked(monkeypatch, session_generic=change) == status
     assert words in [line for line in capsys.readouterr().out.splitlines() if line.startswith("session@generic")][1]
+
+
+HELD = {"venue": "kraken", "symbol": "BTCUSDT", "open_orders": 2, "position": "1.61"}
+
+
+@pytest.mark.parametrize("errors", [None, {"orders": NoAnswer("orders does not answer")}])
+def test_what_is_held_outside_the_configuration_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], errors: dict[str, Exception] | None
+) -> None:
+    held: dict[str, Any] = {"orders": {"outside": [HELD]}, "risk": {"outside": [HELD]}}
+    changes = {name: its for name, its in held.items() if name not in (errors or {})}
+    assert asked(monkeypatch, errors=errors, **changes) == ExitStatus.FAILURE
+    assert "NOT CONFIGURED: kraken BTCUSDT: 2 orders open, position 1.61" in capsys.readouterr().out
+
+
+def test_before_anybody_has_read_the_log_nothing_is_said_to_be_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    restarting = {"state": "restarting"}
+    assert asked(monkeypatch, orders=restarting, risk=restarting) == ExitStatus.FAILURE
+    assert "is not known" in capsys.readouterr().out

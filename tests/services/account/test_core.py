@@ -97,7 +97,7 @@ class Bench:
 
     def finish_sweep(self) -> None:
         """The worker finds no order at all."""
-        for _ in range(4):
+        for _ in range(5):
             self.finish()
 
     def acts(self) -> list[str]:
@@ -155,12 +155,26 @@ def test_kill_cancels_and_asks_until_nothing_is_open(tmp_path: Any) -> None:
     assert bench.asked() == sweep
     assert not bench.core.status(bench.now)["nothing_open"]
     bench.pass_time(200)
-    for _ in range(4):
-        bench.finish()
-    assert bench.asked() == sweep * 2
+    bench.finish_sweep()
+    assert bench.asked() == [*sweep, *sweep, ("open_orders", "")]
     assert bench.core.status(bench.now)["nothing_open"]
     acts = [(act.act, act.by) for act in bench.logged if isinstance(act, OperatorAct)]
     assert acts == [("kill", "me"), ("kill", "me")]
+
+
+def test_an_order_in_a_symbol_that_is_not_configured_is_found_and_cancelled(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    bench.control("kill")
+    for _ in range(4):
+        bench.finish()
+    assert not bench.core.status(bench.now)["nothing_open"]
+    bench.finish(orders=(msgspec.structs.replace(LEFT, symbol="DOGEUSDT"),))
+    assert not bench.core.status(bench.now)["nothing_open"]
+    bench.pass_time(200)
+    for _ in range(7):
+        bench.finish()
+    assert ("cancel_all", "DOGEUSDT") in bench.asked()
+    assert bench.core.status(bench.now)["verified"]
 
 
 def test_kill_needs_no_journal_and_outlives_the_process(tmp_path: Any) -> None:
@@ -234,10 +248,10 @@ def test_a_call_under_way_when_trading_resumes_is_no_part_of_the_next_sweep(tmp_
     bench.control("kill")
     bench.finish()
     assert bench.asked() == [("cancel_all", "BTCUSDT")] * 2
-    for _ in range(4):
+    for _ in range(5):
         assert not bench.core.status(bench.now)["nothing_open"]
         bench.finish()
-    assert bench.core.status(bench.now)["nothing_open"] and len(bench.calls) == 5
+    assert bench.core.status(bench.now)["nothing_open"] and len(bench.calls) == 6
 
 
 def test_a_sweep_under_way_when_trading_resumes_ends_without_a_word(tmp_path: Any) -> None:
@@ -266,7 +280,7 @@ def test_what_is_under_way_at_the_kill_is_watched_for_until_it_can_take_effect_n
     while not bench.core.status(bench.now)["verified"]:
         assert bench.acts() == ["latched"] and bench.boot_ns <= 1 + WINDOW_MS * NS_PER_MS
         bench.pass_time(500)
-        if len(bench.calls) > 4 * sweeps:
+        if len(bench.calls) > 5 * sweeps:
             sweeps += 1
             bench.finish_sweep()
     assert sweeps == 12, "one a second, and the last as the window is over"
@@ -294,11 +308,11 @@ def test_an_order_that_arrives_after_an_empty_sweep_is_cancelled_and_shown(tmp_p
 def test_a_sweep_that_began_within_the_window_is_not_the_last(tmp_path: Any) -> None:
     bench = killed_with_a_window(tmp_path)
     bench.pass_time(1000)
-    for _ in range(3):
+    for _ in range(4):
         bench.finish()
     bench.pass_time(WINDOW_MS)
     bench.finish()
-    assert not bench.core.status(bench.now)["verified"] and len(bench.calls) == 8
+    assert not bench.core.status(bench.now)["verified"] and len(bench.calls) == 10
     bench.pass_time(0)
     bench.finish_sweep()
     assert bench.core.status(bench.now)["verified"]

@@ -1,15 +1,19 @@
 """What survives: snapshots, the history beside the log, and messages older than memory."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from services.exchange import sent, store
+from services.exchange.changes import Placed
 from services.exchange.history import ClosedOrder, MemoryHistory, TradeRow
 from services.exchange.history_file import FileHistory
-from tests.services.exchange.harness import GENERIC, Client, World
+from services.exchange.order import Terms
+from services.exchange.state import NotListed, State
+from tests.services.exchange.harness import ETHUSDT, GENERIC, Client, World
 
 OFTEN = msgspec.structs.replace(GENERIC, snapshot_changes=20)
 
@@ -187,7 +191,7 @@ def test_a_turn_that_is_too_large_for_one_record_stands_in_several(
     assert client.again().send("H", "11=o7|55=BTCUSDT|54=1|")[0][39] == "4"
 
 
-def test_a_symbol_that_is_traded_no_more_is_left_out_of_the_snapshot(tmp_path: Path) -> None:
+def test_a_symbol_that_is_configured_no_more_stays_listed(tmp_path: Path) -> None:
     world = World(tmp_path, GENERIC, lambda: FileHistory(tmp_path / "history.db"))
     busy(world, 3)
     before = facts(world)
@@ -195,7 +199,7 @@ def test_a_symbol_that_is_traded_no_more_is_left_out_of_the_snapshot(tmp_path: P
     world.pass_time(1)
     world.settings = msgspec.structs.replace(GENERIC, instruments=GENERIC.instruments[:1])
     world.kill()
-    assert facts(world) == {**before, "last_trade_ids": {"BTCUSDT": 0}}
+    assert facts(world) == before
     assert Client(world, "OTHER").order("new", "1", "1", "900")[0][39] == "0"
 
 
@@ -261,3 +265,26 @@ def test_a_full_disk_ends_the_exchange_and_tells_nobody(tmp_path: Path) -> None:
     world.pump()
     assert world.exit is not None and world.exit.status == 7
     assert b"11=a" not in client.wire
+
+
+WITHOUT_BTCUSDT = msgspec.structs.replace(GENERIC, instruments=(ETHUSDT,))
+
+
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_an_order_rests_on_when_its_instrument_is_not_configured_any_more(tmp_path: Path, snapshot: bool) -> None:
+    world = World(tmp_path)
+    busy(world, 3)
+    before = facts(world)
+    if snapshot:
+        world.core.venue.store.snapshot()
+    for settings in (WITHOUT_BTCUSDT, WITHOUT_BTCUSDT, GENERIC):
+        world.settings = settings
+        world.kill()
+        assert world.exit is None and facts(world) == before
+
+
+def test_an_instrument_that_the_log_does_not_describe_either_is_refused_by_name(tmp_path: Path) -> None:
+    state = State((ETHUSDT,))
+    terms = Terms("desk", "FIXRING", "x", "BTCUSDT", "1", "2", Decimal(1), Decimal(900))
+    with pytest.raises(NotListed, match=r"BTCUSDT.*put \[instruments.BTCUSDT\]"):
+        state.apply(Placed(1, 1, terms, 1))

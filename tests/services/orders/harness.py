@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from common.actor.core import Effect, Exit, ReadLog, Send
+from common.facts import VenueFacts
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, TICK, Entry, Link, Record, frame, parse
 from common.messages import (
@@ -35,7 +36,6 @@ from common.messages import (
     Welcome,
     encode,
 )
-from services.orders.books import VenueFacts
 from services.orders.core import OrdersCore, OrdersSettings, VenueSettings
 from services.orders.inquiries import VenueWays
 
@@ -47,11 +47,12 @@ START_NS = 1_700_000_000_000_000_000
 def settings(*, cancel_on_stop: bool = True, orphan_ns: int = 0) -> OrdersSettings:
     """Two venues: "generic" is asked over FIX, "binance" over REST."""
     bases = {"BTCUSDT": "BTC", "ETHUSDT": "ETH"}
+    quotes = {"BTCUSDT": "USDT", "ETHUSDT": "USDT"}
     generic = VenueSettings(
-        VenueFacts(0, bases), VenueWays(True, False, ("BTCUSDT", "ETHUSDT")), orphan_ns, cancel_on_stop
+        VenueFacts(0, bases, quotes), VenueWays(True, False, ("BTCUSDT", "ETHUSDT")), orphan_ns, cancel_on_stop
     )
     binance = VenueSettings(
-        VenueFacts(BINANCE_WINDOW_NS, bases), VenueWays(False, True, ("BTCUSDT",)), orphan_ns, cancel_on_stop
+        VenueFacts(BINANCE_WINDOW_NS, bases, quotes), VenueWays(False, True, ("BTCUSDT",)), orphan_ns, cancel_on_stop
     )
     return OrdersSettings({"generic": generic, "binance": binance})
 

@@ -127,7 +127,8 @@ def test_a_trade_under_an_order_id_that_the_order_had_before_finds_it(ring: Ring
         ring.report(order, "I", "0", order_id=order_id)
     books = ring.core.books
     if snapshot:
-        ring.core.fold.books = books = load_books(dump_books(books), books.facts)
+        facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+        ring.core.fold.books = books = load_books(dump_books(books), facts)
     for key, order_id in (("7", f"V{order.cl_ord_id}"), ("8", "C"), ("9", "B")):
         ring.core.fold.apply(_answer(ring, trade(key, order_id, "0.1")))
     assert books.orders["s", 1].cum_qty == D("0.3")

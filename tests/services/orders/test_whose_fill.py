@@ -23,8 +23,8 @@ def _state(ring: Ring) -> tuple[str, ...]:
 
 def _reload(ring: Ring) -> None:
     """The books as a process has them that starts from a snapshot taken now."""
-    core = ring.core
-    core.books = core.fold.books = load_books(dump_books(core.books), core.books.facts)
+    core, facts = ring.core, {name: venue.facts for name, venue in ring.settings.venues.items()}
+    core.books = core.fold.books = load_books(dump_books(core.books), facts)
 
 
 @pytest.mark.parametrize("reload", [False, True])

@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from common.actor.core import Note, ReadLog, Send
+from common.facts import VenueFacts
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.frames import TICK, Entry, Link, Record, frame, parse
 from common.messages import (
@@ -33,10 +34,11 @@ from common.messages import (
     encode,
 )
 from common.venues.binance import Binance
+from common.venues.dialect import Dialect
 from common.venues.generic import Generic
 from services.risk.core import RiskCore, RiskSettings, VenueSettings
 from services.risk.limits import StrategyRules, SymbolRules
-from services.risk.state import RiskState, VenueFacts
+from services.risk.state import RiskState
 
 D = Decimal
 START_NS = 1_800_000_000 * NS_PER_S
@@ -58,12 +60,14 @@ RULES = SymbolRules(
 STRATEGY = StrategyRules(max_open_orders=10, messages=1000, window_ns=NS_PER_S)
 
 
+DIALECTS: Mapping[str, Dialect] = {"generic": Generic(), "binance": Binance()}
+
+
 def facts() -> dict[str, VenueFacts]:
     base = {"BTCUSDT": "BTC"}
-    generic, binance = Generic(), Binance()
     return {
-        "generic": VenueFacts(base, generic.amend_is_new_order, generic.window_ns),
-        "binance": VenueFacts(base, binance.amend_is_new_order, binance.window_ns),
+        "generic": VenueFacts(Generic().window_ns, base),
+        "binance": VenueFacts(Binance().window_ns, base),
     }
 
 
@@ -74,7 +78,7 @@ def settings(
     messages: int = 1000,
 ) -> RiskSettings:
     venues = {
-        name: VenueSettings({"BTCUSDT": rules}, venue_facts, messages, NS_PER_S)
+        name: VenueSettings({"BTCUSDT": rules}, venue_facts, messages, NS_PER_S, DIALECTS[name].amend_is_new_order)
         for name, venue_facts in facts().items()
     }
     return RiskSettings(venues, strategies or {}, default, D("0.2"))
@@ -282,6 +286,8 @@ class Rig:
         self, command: NewOrder | AmendOrder | CancelOrder, *, ms: int = 1, connection: int = 1, raw: bytes = b""
     ) -> None:
         msg_type = {NewOrder: "D", AmendOrder: "G", CancelOrder: "F"}[type(command)]
+        if isinstance(command, AmendOrder) and DIALECTS[command.venue].amend_is_new_order(command):
+            msg_type = "XCN"
         self.record(Kind.OUTBOUND, Outbound(command.venue, 1, connection, 5, msg_type, raw, command), ms)
 
     def inbound(

@@ -359,3 +359,22 @@ def test_whatever_dies_the_first_logon_of_each_period_resets_and_none_is_outside
         assert all(GAP.is_open(at) for at in times)
         for before, at, is_reset in zip(times, times[1:], resets(world)[1:], strict=False):
             assert is_reset or GAP.same_period(before, at)
+
+
+def test_what_is_known_of_the_venue_goes_into_the_log_once_and_anew_where_it_has_changed(tmp_path: Path) -> None:
+    assets = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT")}
+    world = World(OsFiles(), generic_config(str(tmp_path), assets=assets))
+    world.start()
+    world.advance(1000)
+    world.cut()
+    world.advance(5000)
+
+    def told() -> list[dict[str, tuple[str, str]]]:
+        records = [p for p in world.journal.payloads(Kind.SESSION) if isinstance(p, SessionChanged)]
+        return [p.assets for p in records if p.state is SessionState.CONNECTING]
+
+    assert told() == [assets, {}]
+    world.config = generic_config(str(tmp_path), assets={"BTCUSDT": ("XBT", "USDT")})
+    world.crash()
+    world.advance(5000)
+    assert told() == [assets, {}, {"BTCUSDT": ("XBT", "USDT")}]

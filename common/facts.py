@@ -1,0 +1,113 @@
+"""What the folds must know of venues: as the log tells it, and for what it does not tell as the configuration has it.
+
+A venue's file may go, or an instrument's table, while an order rests there or a position is held. So each session
+writes down what it knows of its venue when it begins to connect, and whoever folds the log counts by that: the same
+log comes to the same positions, whatever is configured by then.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from common.messages import SessionChanged
+
+if TYPE_CHECKING:
+    from common.config import VenueConfig
+
+
+class VenueFacts(msgspec.Struct, frozen=True):
+    """What a fold must know of a venue: how long after a connection's death its requests may take effect, and the base
+    and the quote asset of each symbol.
+    """
+
+    window_ns: int
+    bases: Mapping[str, str]
+    quotes: Mapping[str, str] = {}
+
+    @property
+    def assets(self) -> dict[str, tuple[str, str]]:
+        """Base and quote asset by symbol, as a session's record has them."""
+        return {symbol: (base, self.quotes.get(symbol, "")) for symbol, base in self.bases.items()}
+
+
+def facts_of(venue: "VenueConfig", window_ns: int) -> VenueFacts:
+    """What the configuration says of a venue whose dialect has this window."""
+    bases = {symbol: instrument.base for symbol, instrument in venue.instruments.items()}
+    return VenueFacts(window_ns, bases, {symbol: instrument.quote for symbol, instrument in venue.instruments.items()})
+
+
+NOTHING: Final = VenueFacts(0, {})
+
+
+class VenueTold(msgspec.Struct, array_like=True, frozen=True):
+    """What the log has told of a venue, in a snapshot."""
+
+    venue: str
+    window_ns: int
+    assets: dict[str, tuple[str, str]]
+
+
+class KnownVenues:
+    """The venues of a configuration and of a log. A symbol's assets stay known when its table goes."""
+
+    def __init__(self, configured: Mapping[str, VenueFacts]) -> None:
+        """Nothing is told by the log yet."""
+        self._facts = dict(configured)
+        self._told: dict[str, VenueTold] = {}
+
+    def hear(self, moved: SessionChanged) -> None:
+        """A session's record, which may hold what it knows of its venue."""
+        if moved.assets:
+            self._take(VenueTold(moved.session, moved.window_ns, moved.assets))
+
+    def find(self, venue: str) -> VenueFacts:
+        """What is known of the venue; no window and no symbol of one that nobody knows."""
+        return self._facts.get(venue, NOTHING)
+
+    def dump(self) -> list[VenueTold]:
+        """What the log has told."""
+        return list(self._told.values())
+
+    def load(self, told: Iterable[VenueTold]) -> None:
+        """Take what `dump` gave."""
+        for each in told:
+            self._take(each)
+
+    def _take(self, told: VenueTold) -> None:
+        venue, assets, facts = told.venue, told.assets, self.find(told.venue)
+        bases = {**facts.bases, **{symbol: base for symbol, (base, _) in assets.items()}}
+        quotes = {**facts.quotes, **{symbol: quote for symbol, (_, quote) in assets.items()}}
+        self._facts[venue] = VenueFacts(told.window_ns, bases, quotes)
+        former = self._told.get(venue)
+        self._told[venue] = VenueTold(venue, told.window_ns, {**(former.assets if former else {}), **assets})
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What is open and what is owned in one symbol at one venue; `position` in the base asset."""
+
+    venue: str
+    symbol: str
+    open_orders: int
+    position: Decimal
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is open and nothing owned."""
+        return not self.open_orders and not self.position
+
+    def row(self) -> dict[str, object]:
+        """The same, ready for JSON."""
+        place: dict[str, object] = {"venue": self.venue, "symbol": self.symbol}
+        return {**place, "open_orders": self.open_orders, "position": f"{self.position:f}"}
+
+    def __str__(self) -> str:
+        return f"{self.venue} {self.symbol}: open orders {self.open_orders}, position {self.position.normalize():f}"
+
+
+def outside(holdings: Iterable[Holding], configured: Mapping[str, Collection[str]]) -> list[Holding]:
+    """What is open or owned and not in the configuration, which has these symbols by venue: nobody trades or cancels
+    there, and it is there all the same.
+    """
+    return [h for h in holdings if not h.is_empty and h.symbol not in configured.get(h.venue, ())]

@@ -1,0 +1,60 @@
+"""What is open or owned where the configuration knows nothing of it: as orders or risk say, else as the log does.
+
+The configuration says what is traded; what exists, the log says. A venue's file or an instrument's table may be gone
+while an order rests there. Nobody can cancel it then, and no command is to pass over it in silence.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from common.actor.control import ask_all
+from common.config import Config
+from common.facts import outside
+from common.journal import JournalError, NotThere, OsFiles, Reader
+from services.orders.fold import Fold
+from services.orders.make_snapshot import newest_books
+
+ANSWER_S = 2.0
+FOLDED = ("live", "killed", "stopping")
+"""What orders and risk say who have read the log to its end."""
+
+
+class NotKnown(Exception):
+    """Nobody could say what is held outside the configuration; the text says why."""
+
+
+def told_outside(details: Mapping[str, Mapping[str, Any]]) -> list[str] | None:
+    """What the status answers of orders or risk say, a line each; None where neither has read the log to its end."""
+    for name in ("orders", "risk"):
+        detail = details.get(name, {})
+        if detail.get("state") in FOLDED:
+            return [_line(row) for row in detail["outside"]]
+    return None
+
+
+def find_outside(config: Config) -> list[str]:
+    """The same, from the log itself where neither can say. Raises NotKnown."""
+    answers = ask_all(config.paths.run, [(name, "status", {}) for name in ("orders", "risk")], ANSWER_S)
+    told = told_outside(answers.details)
+    return _read_outside(config) if told is None else told
+
+
+def _read_outside(config: Config) -> list[str]:
+    reader = Reader(config.journal_folder, OsFiles())
+    configured = {name: venue.instruments for name, venue in config.venues.items()}
+    try:
+        books = newest_books(config, reader)
+        fold, last = Fold(books), reader.durable_lsn()
+        while records := reader.read(books.lsn + 1, last):
+            for record in records:
+                fold.apply(record)
+    except NotThere:
+        return []
+    except (JournalError, OSError) as error:
+        raise NotKnown(f"what is open at venues that are not configured is not known: {error}") from None
+    return [_line(holding.row()) for holding in outside(books.holdings(), configured)]
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    held = f"{row['open_orders']} orders open, position {row['position']}"
+    return f"NOT CONFIGURED: {row['venue']} {row['symbol']}: {held}; put its file or table back and start again"
