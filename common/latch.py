@@ -30,17 +30,18 @@ class Latch:
         self.failure = ""
 
     def load(self) -> None:
-        """Read the file, or make it, open and durable. A failure latches nothing, it only shows in `failure`."""
+        """Read the file, or make it, open and durable. A file that cannot be made latches nothing, it only shows in
+        `failure`. Raises OSError where nobody could look whether it is there, or what it says: it may be a latch.
+        """
+        self.failure = ""
         try:
             self._files.make_folder(self._folder)
-            if self._path.rpartition("/")[2] in self._files.list(self._folder):
-                self.set = self._read() != _content(OPEN)
-            else:
-                self._write(OPEN, self._files.create(self._path))
-                self._files.sync_folder(self._folder)
-            self.failure = ""
         except OSError as error:
             self.failure = f"{self._path}: {error}"
+        if self._is_there():
+            self.set = self._read() != _content(OPEN)
+        elif not self.failure:
+            self._keep(OPEN)
 
     def latch(self) -> None:
         """Set it. It holds in memory from here on, and on the disk unless `failure` says otherwise."""
@@ -57,14 +58,19 @@ class Latch:
 
     def _keep(self, word: bytes) -> None:
         try:
-            name = self._path.rpartition("/")[2]
-            there = name in self._files.list(self._folder)
+            there = self._is_there()
             handle = self._files.open(self._path, write=True) if there else self._files.create(self._path)
             self._write(word, handle)
             self._files.sync_folder(self._folder)
             self.failure = ""
         except OSError as error:
             self.failure = f"{self._path}: {error}"
+
+    def _is_there(self) -> bool:
+        try:
+            return self._path.rpartition("/")[2] in self._files.list(self._folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def _write(self, word: bytes, handle: int) -> None:
         try:
@@ -79,3 +85,8 @@ class Latch:
             return self._files.read_at(handle, FILE_BYTES, 0)
         finally:
             self._files.close(handle)
+
+
+def unreadable_latch(actor: str, error: OSError) -> str:
+    """What an actor ends with that could not look at its latch."""
+    return f"{actor}: whether the kill switch is latched cannot be read: {error}; see to the disk, it is tried again"

@@ -5,8 +5,8 @@ run the timer if it is due; `turn_ended`; carry out the effects in the core's or
 message that does not decode is counted, kept for inspection and dropped; a send that finds no room comes back to the
 core as `undelivered`.
 
-Exit status: what the core's `Exit` says; 1 when another process holds the actor's lock or the core raised; 7 when the
-log cannot be read.
+Exit status: what the core's `Exit` says; 1 when another process holds the actor's lock, the core raised or the disk did
+not let the log be read; 7 when what the log holds cannot be gone on from.
 """
 
 import gc
@@ -47,7 +47,7 @@ from common.actor.curve import Curve
 from common.actor.logs import ActorLog
 from common.actor.process import begin_collecting, read_clocks, take_lock
 from common.actor.tcp import Connection, ConnectionLost, Endpoint, Listener, Phase, listen, prepare
-from common.exit_status import ExitStatus
+from common.actor.unread import status_of_unread
 from common.instant import NS_PER_MS, Instant
 from common.journal.errors import BadFrame, JournalError, NotThere
 from common.journal.frames import Record
@@ -420,8 +420,8 @@ class Shell:
         except NotThere:
             records = []
         except JournalError as error:
-            # Damage, or what this actor needs was dropped and it found no snapshot: a person must look.
-            self._end(Exit(ExitStatus.INTEGRITY, f"{self.core.name}: reading the log: {error}"))
+            # Damage, or what this actor needs was dropped and it found no snapshot, or the disk says no for now.
+            self._end(Exit(status_of_unread(error), f"{self.core.name}: reading the log: {error}"))
             return
         self.core.log_read(records, now)
 

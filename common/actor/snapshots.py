@@ -16,7 +16,8 @@ import msgspec
 from common.actor.process import begin_collecting
 from common.config import Config, ConfigError, load
 from common.exit_status import ExitStatus
-from common.journal import JournalError, OsFiles, Reader
+from common.journal import JournalError, NotThere, OsFiles, Reader
+from common.journal.errors import ReadFailed
 from common.journal.frames import Record
 from common.journal.snapshots import (
     KEPT,
@@ -72,10 +73,12 @@ def load_newest(
     config: Config, name: str, load: Callable[[bytes], F], reader: Reader | None = None, upto_lsn: int | None = None
 ) -> F | None:
     """The state from the newest snapshot of `name` (at `upto_lsn` at most) that verifies and whose digest is the loaded
-    state's own, else None.
+    state's own. None where there is none, as there is not in a log that is damaged or not there, which is the journal's
+    to say.
 
     `reader` names the journal where it is not the configured one, and is left where the snapshot stands, so that
-    whoever reads on with it need not look for the place.
+    whoever reads on with it need not look for the place. Raises ReadFailed where nobody could look: to begin without
+    would be to take "not seen" for "not there".
     """
     files = OsFiles()
     reader = reader or Reader(config.journal_folder, files)
@@ -86,10 +89,23 @@ def load_newest(
             if state is not None:
                 return state
             upto_lsn = snapshot.at.lsn - 1
-    except (JournalError, OSError):
+    except ReadFailed:
+        raise
+    except JournalError:
         # A snapshot is a cache. What is wrong with the log itself is the journal's to say.
         return None
     return None
+
+
+def lsn_before(reader: Reader, writer: str) -> int:
+    """The record after which `writer` begins where it has no snapshot: all before its first one is nothing to it.
+
+    Raises ReadFailed, Damage.
+    """
+    try:
+        return reader.begins_before(writer) - 1
+    except NotThere:
+        return 0
 
 
 def _loaded(snapshot: Snapshot, load: Callable[[bytes], F]) -> F | None:

@@ -12,6 +12,7 @@ from common.actor.process import AlreadyRunning, show_name
 from common.actor.shell import Shell
 from common.config import Config, ConfigError, FixConfig, TlsConfig, load
 from common.exit_status import ExitStatus
+from common.journal.errors import JournalError
 from common.messages import JournalAnswer
 
 
@@ -87,7 +88,7 @@ def run_actor(build: Callable[[Config], Shell]) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return ExitStatus.CONFIGURATION
-    except (AlreadyRunning, OSError) as error:
+    except (AlreadyRunning, JournalError, OSError) as error:
         print(error, file=sys.stderr)
         return ExitStatus.FAILURE
     show_name(shell.core.name)

@@ -1,5 +1,7 @@
 """Everything that the journal can refuse or fail with. Each error says what, where and what to do about it."""
 
+import errno
+
 
 class JournalError(Exception):
     """The root of all errors of this package."""
@@ -58,6 +60,21 @@ class UnsafeFileSystem(JournalError):
         super().__init__(f"{folder} is on a network file system ({kind}): put the journal on a local disk")
         self.folder = folder
         self.kind = kind
+
+
+class NoFolder(JournalError):
+    """The folder cannot be made: something else stands there, or nobody may write there."""
+
+    def __init__(self, folder: str, cause: OSError) -> None:
+        super().__init__(
+            f"{folder} cannot be made: {cause.strerror}. Move away what stands in its place, or give the right to write"
+        )
+        self.folder = folder
+        self.cause = cause
+
+
+MAY_PASS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN)
+"""What the system says that has too much to do: nothing was wrong with the disk, and the same call may work later."""
 
 
 class LogFailed(JournalError):

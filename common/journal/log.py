@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, TypeVar
 from crc32c import crc32c
 
 from common.instant import NS_PER_S
-from common.journal.errors import BadEntry, Locked, LogFailed, NoSpace, UnsafeFileSystem
+from common.journal.errors import BadEntry, Locked, LogFailed, NoFolder, NoSpace, UnsafeFileSystem
 from common.journal.files import NETWORK_FILE_SYSTEMS, Files, Folder, remove_if_there, replace_file, write_all
 from common.journal.frames import EPOCH, Entry, Link, frame
 from common.journal.marks import MARK, SLOT_SPACING, Mark, write_mark
@@ -36,6 +36,7 @@ _RESERVE = "reserve"
 # The least that a segment begun on a nearly full disk is allocated beyond what it must hold at once.
 _LEAST_ROOM_BYTES = 4096
 _ENOSPC = (errno.ENOSPC, errno.EDQUOT)
+_NO_FOLDER = (errno.EEXIST, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
 
 T = TypeVar("T")
 
@@ -113,11 +114,16 @@ class Log:
         The new epoch is max(last + 1, `wall_ns` in seconds); its EPOCH record is synced before this returns, stamped
         max(`wall_ns`, last stamp). Segments at or below `trusted_lsn`, where a verified snapshot stands, are not
         verified again. `reserve_bytes` are kept allocated in a file of their own, which a full disk makes the log give
-        up to its next segments. Raises Locked, UnsafeFileSystem, Damage, FormatTooNew, NoSpace, LogFailed.
+        up to its next segments. Raises Locked, NoFolder, UnsafeFileSystem, Damage, FormatTooNew, NoSpace, LogFailed.
         """
         path = str(folder)
         try:
-            files.make_folder(path)
+            try:
+                files.make_folder(path)
+            except OSError as error:
+                if error.errno in _NO_FOLDER:
+                    raise NoFolder(path, error) from error
+                raise
             kind = files.file_system(path)
             if kind in NETWORK_FILE_SYSTEMS:
                 raise UnsafeFileSystem(path, kind)

@@ -58,6 +58,17 @@ class Reader:
         """The oldest record kept. Raises NotThere."""
         return self._starts()[0]
 
+    def begins_before(self, writer: str) -> int:
+        """The first record of the last kept segment before which `writer` had written nothing: its first record is not
+        before that. 1 where it had written already before the oldest segment kept.
+
+        Raises NotThere, Damage, ReadFailed.
+        """
+        for start in reversed(self._starts()):
+            if start == 1 or writer not in self._header(start).writers().by_name:
+                return start
+        return 1
+
     def read(self, from_lsn: int, upto_lsn: int, max_bytes: int = READ_BYTES) -> list[Record]:
         """Verified records from `from_lsn` to `upto_lsn` at most, as many as `max_bytes` and a segment hold.
 

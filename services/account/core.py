@@ -17,8 +17,9 @@ import orjson
 
 from common.actor.core import Call, Core, Exit, Send
 from common.actor.links import Appender
+from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
-from common.latch import Latch
+from common.latch import Latch, unreadable_latch
 from common.messages import (
     MAX_RECORD_BYTES,
     Answer,
@@ -90,7 +91,11 @@ class AccountCore(Core):
 
     def started(self, now: Instant) -> None:
         """Ask for an epoch; a latch that is set is swept for at once, journal or not."""
-        self._latch.load()
+        try:
+            self._latch.load()
+        except OSError as error:
+            self.effects.append(Exit(ExitStatus.FAILURE, unreadable_latch(self.name, error)))
+            return
         self._appender.request_epoch(now)
         if self._latch.set:
             self._watch(now)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import msgspec
 
 from common.actor.core import Core, Effect, Exit, Publish, Send
+from common.actor.unread import status_of_unread
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal import (
@@ -31,10 +32,12 @@ from common.journal import (
     Locked,
     Log,
     LogFailed,
+    NoFolder,
     NoSpace,
     Reader,
     WriterState,
 )
+from common.journal.errors import MAY_PASS
 from common.journal.frames import MAX_PAYLOAD_BYTES, writer_field
 from common.messages import (
     Append,
@@ -148,8 +151,13 @@ class JournalCore(Core):
             # Nothing is wrong with what the disk holds: the next start may find room.
             self.effects.append(Exit(ExitStatus.FAILURE, f"the disk is full: {error}, then the journal can start"))
             return
+        except NoFolder as error:
+            self.effects.append(Exit(ExitStatus.CONFIGURATION, str(error)))
+            return
         except JournalError as error:
-            self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
+            cause = error.cause if isinstance(error, LogFailed) else None
+            passes = cause is not None and cause.errno in MAY_PASS
+            self.effects.append(Exit(ExitStatus.FAILURE if passes else status_of_unread(error), str(error)))
             return
         self._stamp_base_ns, self._boot_base_ns = log.last_stamp_ns, now.boot_ns
         self._recorded_boot_ns = self._marked_boot_ns = now.boot_ns

@@ -18,6 +18,8 @@ import msgspec
 
 from common.actor.core import Close, Core, Exit, HostWorked, Send
 from common.actor.links import AWAY_NS, Superseded
+from common.actor.unread import status_of_unread
+from common.exit_status import ExitStatus
 from common.fix.session_types import (
     ASKS_BEYOND_SENT,
     Disconnect,
@@ -34,7 +36,7 @@ from common.instant import NS_PER_MS, Instant
 from common.journal.errors import JournalError
 from common.journal.files import Files
 from common.journal.frames import Record
-from common.latch import Latch
+from common.latch import Latch, unreadable_latch
 from common.messages import Command, ControlAnswer, ControlRequest, SessionState
 from common.venues.dialect import Dialect
 from services.session.by_hand import ByHand
@@ -50,7 +52,7 @@ from services.session.records import Records
 from services.session.recovery import Folded
 from services.session.resender import Resender
 from services.session.settings import SessionConfig
-from services.session.taking_up import INTEGRITY, TakingUp
+from services.session.taking_up import TakingUp
 
 ALL = 1 << 62
 STOP_TIMEOUT_NS = 1_500 * NS_PER_MS
@@ -91,7 +93,11 @@ class SessionCore(Core):
 
     def started(self, now: Instant) -> None:
         """See `Core`. Under the latch the journal is waited for as long as an append would be, not longer."""
-        self.kill.latch.load()
+        try:
+            self.kill.latch.load()
+        except OSError as error:
+            self.effects.append(Exit(ExitStatus.FAILURE, unreadable_latch(self.name, error)))
+            return
         if self.kill.latch.failure:
             self.note("error", "latch", why=self.kill.latch.failure, mend="make the emergency folder writable")
         if self.kill.latched:
@@ -313,7 +319,8 @@ class SessionCore(Core):
         try:
             self.records.hand_over(now)
         except (JournalError, OSError) as error:
-            self.effects.append(Exit(INTEGRITY, f"{self.name}: the emergency file cannot be read: {error}"))
+            text = f"{self.name}: the emergency file cannot be read: {error}"
+            self.effects.append(Exit(status_of_unread(error), text))
             return
         self.note("warning", "handed_over", epoch=self.records.epoch)
         if self.outbox.fix is None:

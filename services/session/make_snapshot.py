@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from common.actor.snapshots import StateDiffers, load_newest, run_snapshot_program
+from common.actor.snapshots import StateDiffers, load_newest, lsn_before, run_snapshot_program
 from common.actor.start import venue_argument
 from common.config import Config
-from common.journal import Reader
+from common.journal import OsFiles, Reader
 from common.journal.frames import Record
 from common.venues.registry import find_dialect
 from services.session.recovery import Folded, load_folded
@@ -20,10 +20,18 @@ def loader(venue: str, config: Config) -> Callable[[bytes], Folded]:
 
 
 def newest_folded(venue: str, config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> Folded:
-    """The session's state from the newest snapshot (at `upto_lsn` at most) that verifies, else an empty one."""
+    """The session's state from the newest snapshot (at `upto_lsn` at most) that verifies, else an empty one: at the
+    first record where the log still has all that the session wrote.
+
+    Raises ReadFailed, Damage.
+    """
     writer, dialect = f"session@{venue}", find_dialect(config.venues[venue].dialect)
     loaded = load_newest(config, writer, loader(venue, config), reader, upto_lsn)
-    return loaded or Folded(writer, venue, dialect)
+    if loaded is not None:
+        return loaded
+    folded = Folded(writer, venue, dialect)
+    folded.lsn = lsn_before(reader or Reader(config.journal_folder, OsFiles()), writer)
+    return folded
 
 
 class Checked:

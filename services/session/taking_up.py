@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from common.actor.core import Core, Exit
 from common.actor.links import Follower
+from common.actor.unread import status_of_unread
 from common.instant import NS_PER_S, Instant
 from common.journal.errors import JournalError
 from common.journal.frames import Record
 from services.session.records import OWN_KINDS, Records, decode_payload
 from services.session.recovery import Folded
 
-INTEGRITY = 7
 END_OF_LOG = 1 << 62
 
 
@@ -106,7 +106,7 @@ class TakingUp:
 
     def _unreadable(self, error: Exception) -> bool:
         text = f"{self._core.name}: an emergency file cannot be read: {error}"
-        self._core.effects.append(Exit(INTEGRITY, text))
+        self._core.effects.append(Exit(status_of_unread(error), text))
         return False
 
     def _begin(self) -> bool:

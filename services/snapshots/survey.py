@@ -1,9 +1,10 @@
 """`python -P -m services.snapshots.survey`: which snapshots verify, and which segments nobody needs any more, as JSON.
 
 The log is needed from the record behind the oldest snapshot that is kept of any actor, so that each of them can still
-start when its newest snapshot turns out to be unreadable; while an actor has only one, it is needed from its beginning.
-Of an actor that has a snapshot program those count of which the program said that they load: a form that this version
-does not read any more, or never could, is nothing to start from.
+start when its newest snapshot turns out to be unreadable; while an actor has only one, it is needed from its beginning;
+a session, which folds its own records alone, needs none from before it wrote its first. Of an actor that has a snapshot
+program those count of which the program said that they load: a form that this version does not read any more, or never
+could, is nothing to start from.
 """
 
 import sys
@@ -33,10 +34,15 @@ def survey(
         found = verified_lsns(snapshot_folder(journal), files, name, reader, KEPT)
         newest[name] = found[0] if found else 0
         counted = [lsn for lsn in found if name not in loads or lsn in loads[name]]
-        from_lsn = counted[-1] + 1 if len(counted) == KEPT else 1
+        from_lsn = counted[-1] + 1 if len(counted) == KEPT else _begins(reader, name)
         if not needed or from_lsn < needed:
             needed, needed_by = from_lsn, name
     return Survey(newest, needed, needed_by, droppable(journal, files, needed, retention_bytes))
+
+
+def _begins(reader: Reader, name: str) -> int:
+    """From which record on an actor needs the log that has no two snapshots: a session its own records, others all."""
+    return reader.begins_before(name) if name.startswith("session@") else 1
 
 
 def droppable(journal: Folder, files: Files, needed_lsn: int, retention_bytes: int) -> list[int]:

@@ -827,3 +827,24 @@ def test_what_may_wait_is_as_durable_as_the_rest() -> None:
     life.turn(patient(granted, 1, stream=True, ack=True))
     life.disk.crash_keeping(lambda: False)
     assert life.records()[-1].payload == b"x1"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errno.EMFILE, ExitStatus.FAILURE),
+        (errno.EEXIST, ExitStatus.CONFIGURATION),
+        (errno.EACCES, ExitStatus.CONFIGURATION),
+        (errno.EIO, ExitStatus.INTEGRITY),
+    ],
+)
+def test_a_folder_that_cannot_be_made_and_a_passing_error_are_no_damage(error: int, status: ExitStatus) -> None:
+    def open_log(wall_ns: int) -> Log:
+        files = DiskFiles(Disk(), lambda name, path: Fault(error) if name == "make_folder" else None)
+        return Log.open(FOLDER, files, wall_ns=wall_ns, segment_bytes=1 << 16)
+
+    core = JournalCore(open_log, Reader(FOLDER, DiskFiles(Disk())), JournalSettings(0))
+    core.started(Instant(WALL_NS, 0))
+    (effect,) = core.effects
+    assert isinstance(effect, Exit)
+    assert effect.status is status and FOLDER in effect.text
