@@ -749,15 +749,20 @@ JournalAnswer = EpochGranted | Appended | AppendRefused | ReadChunk
 # ---- order entry link ----
 
 
+AFTER_ALL_EVENTS = 1 << 20
+"""The first index of what is told as it stands after a record: above that of every event that the record gave."""
+
+
 class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello"):
     """A strategy's instance asks for its name; the later hello wins. (`last_lsn`, `last_index`) is the last event it
-    saw.
+    saw, `epoch` its last welcome's, 0 for an instance that has had none.
     """
 
     strategy: str
     instance: str
     last_lsn: int = 0
     last_index: int = 0
+    epoch: int = 0
 
 
 class NewOrderRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new?"):
@@ -829,8 +834,9 @@ class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="welco
     """The name is granted. `highest` is the strategy's highest command number ever seen; `state` is "live" or
     "restarting".
 
-    `resumed` is False when the events after the client's last one are not at hand: `OpenOrder`s and `PositionChanged`s
-    that follow are the whole truth then, and earlier events are not repeated.
+    What follows up to `WelcomeComplete` is what the client has missed, and every position. `resumed` is False when the
+    events after the client's last one are not at hand: the open orders follow in their place, as `OrderEvent`s, and
+    these and the positions are the whole truth as of `lsn`.
     """
 
     strategy: str
@@ -840,6 +846,13 @@ class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="welco
     state: str
     lsn: int
     resumed: bool = True
+
+
+class WelcomeComplete(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="complete"):
+    """What a welcome announced has been told: the client's open orders and positions are those after record `lsn`."""
+
+    lsn: int
+    index: int
 
 
 class StatusChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="status"):
@@ -979,6 +992,7 @@ class BoundedHello(Hello, array_like=True, frozen=True, gc=False, tag="hello"):
     instance: Text
     last_lsn: Count = 0
     last_index: Count = 0
+    epoch: Count = 0
 
 
 class BoundedNewOrderRequest(NewOrderRequest, array_like=True, frozen=True, gc=False, tag="new?"):
@@ -1042,7 +1056,7 @@ BoundedEntryRequest = (
 """What the link takes. Records have the same without the bounds: what older code has taken is read for ever."""
 
 EntryRequest = Hello | NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest | QueryRequest
-EntryAnswer = Welcome | StatusChanged | CommandOutcome | OrderEvent | PositionChanged | QueryAnswer
+EntryAnswer = Welcome | WelcomeComplete | StatusChanged | CommandOutcome | OrderEvent | PositionChanged | QueryAnswer
 
 
 # ---- feed link ----

@@ -39,6 +39,7 @@ from common.messages import (
     StatusChanged,
     TimeInForce,
     Welcome,
+    WelcomeComplete,
     encode,
 )
 from common.strategy.entry import Entry, Superseded
@@ -130,8 +131,8 @@ class Client:
 
     @property
     def state(self) -> str:
-        """The order manager's state as last told: "connecting", "live", "restarting", "journal_away" or
-        "superseded".
+        """The order manager's state as last told: "connecting", "starting", "restarting", "live", "journal_away",
+        "stopping" or "superseded".
         """
         return self._entry.state
 
@@ -152,16 +153,17 @@ class Client:
         self._entry.number_from(number)
 
     def connect(self) -> None:
-        """Wait until the order manager has welcomed this client. Raises NotRunning, Superseded."""
-        if self._entry.epoch:
+        """Wait until the order manager has welcomed this client, and told its open orders and the positions.
+
+        Raises NotRunning, Superseded.
+        """
+        if self._entry.begun:
             return
         self._entry.start(_now())
         deadline_ns = _deadline_ns(self._connect_timeout_s)
-        while not self._entry.epoch:
+        while not self._entry.begun:
             if not self._turn(deadline_ns):
-                raise NotRunning(
-                    f"nobody answers at {self.endpoint} within {self._connect_timeout_s} s; is the stack running?"
-                )
+                raise NotRunning(self._why_not_welcome())
 
     def new(
         self,
@@ -284,6 +286,12 @@ class Client:
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
+    def _why_not_welcome(self) -> str:
+        within = f"within {self._connect_timeout_s} s"
+        if self.state == "connecting":
+            return f"nobody answers at {self.endpoint} {within}; is the stack running?"
+        return f"the order manager at {self.endpoint} is {self.state} and has welcomed nobody {within}; try again"
+
     def _sent(self, number: int) -> int:
         self._flush()
         return number
@@ -326,7 +334,7 @@ class Client:
         self._flush()
 
     def _take(self, event: EntryAnswer | None) -> None:
-        if event is None:
+        if event is None or isinstance(event, WelcomeComplete):
             return
         if isinstance(event, QueryAnswer):
             self._answers[event.token] = event

@@ -8,7 +8,9 @@ Rules, which docs/protocol.md gives to other languages:
    again, lowest first, before anything new, under the epoch that the welcome names.
 3. What adds risk ages: a repeat carries what is left of its time to live, so an order that was wanted a second ago is
    not placed now because the order manager came back. Its outcome is asked for all the same.
-4. Events are named (LSN, index) and rise. What is not above the last one seen was seen before and is dropped.
+4. Events are named (LSN, index) and rise. What is not above the last one seen was seen before and is dropped. Where the
+   events in between are not at hand, what follows the welcome takes the place of what was known once it is complete;
+   until then there is no event from which to go on.
 5. Whoever is told that a later instance has its name falls silent for good.
 """
 
@@ -20,6 +22,7 @@ import msgspec
 
 from common.instant import NS_PER_MS, Instant
 from common.messages import (
+    AFTER_ALL_EVENTS,
     CLOSED_STATUSES,
     MAX_TIME_TO_LIVE_NS,
     AmendRequest,
@@ -41,6 +44,7 @@ from common.messages import (
     StatusChanged,
     TimeInForce,
     Welcome,
+    WelcomeComplete,
 )
 
 HELLO_NS: Final = 200 * NS_PER_MS
@@ -53,14 +57,11 @@ QUIET_NS: Final = 1_000 * NS_PER_MS
 OVERDUE_NS: Final = 300 * NS_PER_MS
 """A command without an outcome for so long is asked about, by a hello."""
 
-LAST_INDEX: Final = 1 << 31
-"""Above every index: with an LSN, the place behind all events of that record."""
-
 MAX_UNANSWERED: Final = 10_000
 """More commands than this are never under way from one strategy."""
 
 
-NOT_YET: Final = ("restarting", "journal_away")
+NOT_YET: Final = ("starting", "restarting", "journal_away")
 """The order manager's states in which it answers what adds risk by the state alone."""
 
 
@@ -83,11 +84,19 @@ class _Command(msgspec.Struct, gc=False):
     given_ns: int
 
 
+class _Truth(msgspec.Struct, gc=False):
+    """The state as it is told in place of events."""
+
+    orders: dict[int, OrderEvent] = {}
+    positions: dict[tuple[str, str], PositionChanged] = {}
+
+
 class Entry:
     """One instance of one strategy. Requests to send collect in `outgoing`; the caller takes and clears them.
 
     `received` returns what the strategy must be told, each event once. `orders` holds the strategy's open orders as
-    last told, `positions` the venues' positions by (venue, symbol).
+    last told, `positions` the venues' positions by (venue, symbol). `begun`: a first welcome was complete, so that
+    these are known and commands may be given.
     """
 
     def __init__(self, strategy: str, instance: str, last: tuple[int, int] = (0, 0)) -> None:
@@ -100,8 +109,10 @@ class Entry:
         self.orders: dict[int, OrderEvent] = {}
         self.positions: dict[tuple[str, str], PositionChanged] = {}
         self.epoch = 0
+        self.begun = False
         self.state = "connecting"
-        self.last = last
+        self._last = last
+        self._coming: _Truth | None = None
         self._highest = 0
         self._unanswered: dict[int, _Command] = {}
         self._hello_ns: int | None = None
@@ -115,6 +126,16 @@ class Entry:
     def welcomed(self) -> bool:
         """Whether the order manager has granted the name to this instance."""
         return self.epoch > 0 and not self.superseded
+
+    @property
+    def last(self) -> tuple[int, int]:
+        """The (LSN, index) from which a later instance may go on; (0, 0) while the state is told in place of events."""
+        return self._last if self._coming is None else (0, 0)
+
+    @property
+    def replacing(self) -> bool:
+        """Whether the state is being told in place of events: what is known is the older one until that is complete."""
+        return self._coming is not None
 
     @property
     def superseded(self) -> bool:
@@ -227,7 +248,7 @@ class Entry:
     def _give(self, request: ClientRequest, now: Instant) -> int:
         if self.superseded:
             raise Superseded(f"{self.strategy}: a later instance has taken the name; this one may not send")
-        if not self.epoch:
+        if not self.begun:
             raise NotWelcome(f"{self.strategy}: the order manager has not answered the hello yet; wait for the welcome")
         if len(self._unanswered) >= MAX_UNANSWERED:
             raise TooManyUnanswered(f"{self.strategy}: {MAX_UNANSWERED} commands have no outcome yet; wait for some")
@@ -242,7 +263,7 @@ class Entry:
         """Say hello (again), and wait longer each time that nothing comes back."""
         self._hello_wait_ns = HELLO_NS if self._hello_ns is None else min(2 * self._hello_wait_ns, SLOWEST_HELLO_NS)
         self._hello_ns = now.boot_ns
-        self.outgoing.append(Hello(self.strategy, self.instance, *self.last))
+        self.outgoing.append(Hello(self.strategy, self.instance, *self.last, self.epoch))
 
     def _ask(self, now: Instant) -> None:
         """Say hello, unless one is under way."""
@@ -270,12 +291,21 @@ class Entry:
         self._hello_ns = None
         self.epoch, self.state = message.epoch, message.state
         self._highest = max(self._highest, message.highest)
+        self._coming = None
         if not message.resumed:
             # What follows is the state as of `lsn`, in place of the events up to there.
-            self.orders.clear()
-            self.positions.clear()
-            self.last = (message.lsn, LAST_INDEX)
+            self._coming = _Truth()
+            self._last = (message.lsn, AFTER_ALL_EVENTS - 1)
         self._send_again(now)
+        return message if is_news else None
+
+    def _complete(self, message: WelcomeComplete, now: Instant) -> EntryAnswer | None:
+        if not self._is_new(message.lsn, message.index):
+            return None
+        is_news = self._coming is not None or not self.begun
+        if self._coming is not None:
+            self.orders, self.positions, self._coming = self._coming.orders, self._coming.positions, None
+        self.begun = True
         return message if is_news else None
 
     def _status(self, message: StatusChanged, now: Instant) -> EntryAnswer | None:
@@ -308,20 +338,21 @@ class Entry:
         return message if self._is_new(message.lsn, message.index) or answered else None
 
     def _order(self, message: OrderEvent, now: Instant) -> EntryAnswer | None:
-        if not self._is_new(message.lsn, message.index) and message.event != "snapshot":
+        if not self._is_new(message.lsn, message.index):
             return None
         if message.strategy == self.strategy:
+            orders = self.orders if self._coming is None else self._coming.orders
             if message.status in CLOSED_STATUSES:
-                self.orders.pop(message.number, None)
+                orders.pop(message.number, None)
             else:
-                self.orders[message.number] = message
+                orders[message.number] = message
         return message
 
     def _position(self, message: PositionChanged, now: Instant) -> EntryAnswer | None:
-        place = (message.venue, message.symbol)
-        if not self._is_new(message.lsn, message.index) and place in self.positions:
+        if not self._is_new(message.lsn, message.index):
             return None
-        self.positions[place] = message
+        positions = self.positions if self._coming is None else self._coming.positions
+        positions[message.venue, message.symbol] = message
         return message
 
     def _answer(self, message: EntryAnswer, now: Instant) -> EntryAnswer | None:
@@ -329,13 +360,14 @@ class Entry:
 
     def _is_new(self, lsn: int, index: int) -> bool:
         """Whether an event so named was not seen before; from now on it was."""
-        if (lsn, index) <= self.last:
+        if (lsn, index) <= self._last:
             return False
-        self.last = (lsn, index)
+        self._last = (lsn, index)
         return True
 
     _handlers: ClassVar[Mapping[type, Callable[["Entry", Any, Instant], EntryAnswer | None]]] = {
         Welcome: _welcome,
+        WelcomeComplete: _complete,
         StatusChanged: _status,
         CommandOutcome: _outcome,
         OrderEvent: _order,

@@ -33,6 +33,7 @@ from common.messages import (
     TopOfBook,
     Traded,
     Welcome,
+    WelcomeComplete,
 )
 from common.strategy.entry import Entry, NotWelcome, Superseded, TooManyUnanswered
 from common.strategy.signals import BadSignal, Signal, read_signal, signal_line
@@ -106,7 +107,9 @@ class Strategy:
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        """The order manager has welcomed the strategy: from here on it may send."""
+        """The order manager has welcomed the strategy and told its open orders and the positions: from here on it may
+        send.
+        """
 
     def on_market_data(self, event: TopOfBook | Traded) -> None:
         """Best prices or a public trade, of the strategy's own markets only."""
@@ -197,8 +200,8 @@ class Strategy:
 
     @property
     def is_live(self) -> bool:
-        """Whether the order manager takes orders now, as last told."""
-        return self.core.entry.state == "live"
+        """Whether the order manager takes orders now, as last told, and what is known is not being replaced."""
+        return self.core.entry.state == "live" and not self.core.entry.replacing
 
     def position(self, venue: str, symbol: str) -> Decimal:
         """The account's position in the base asset at one venue, fees taken off."""
@@ -339,6 +342,10 @@ class StrategyCore(Core):
         match news:
             case Welcome():
                 self.note("info", "welcome", state=news.state, epoch=news.epoch, highest=news.highest)
+            case WelcomeComplete() if self._started:
+                for order in list(self.entry.orders.values()):
+                    self._guard("on_order", strategy.on_order, order)
+            case WelcomeComplete():
                 self._start(now)
             case StatusChanged():
                 self.note("info", "status", state=news.state, number=news.number)
@@ -347,7 +354,7 @@ class StrategyCore(Core):
                 if news.outcome in ("refused", "withdrawn"):
                     self.note("warning", news.outcome, number=news.number, reason=news.reason, text=news.text)
                 self._guard("on_outcome", strategy.on_outcome, news)
-            case OrderEvent() if news.strategy == strategy.name:
+            case OrderEvent() if news.strategy == strategy.name and not self.entry.replacing:
                 self._guard("on_order", strategy.on_order, news)
                 if news.event == "trade_cancel":
                     self._guard("on_trade_cancel", strategy.on_trade_cancel, news)
@@ -360,10 +367,9 @@ class StrategyCore(Core):
                 self._counts["positions"] += 1
 
     def _start(self, now: Instant) -> None:
-        if not self._started:
-            self._started = True
-            self._timer_ns = now.boot_ns + self.strategy.timer_ns
-            self._guard("on_start", self.strategy.on_start)
+        self._started = True
+        self._timer_ns = now.boot_ns + self.strategy.timer_ns
+        self._guard("on_start", self.strategy.on_start)
 
     def _signal(self, line: bytes) -> None:
         self._counts["signals"] += 1

@@ -52,9 +52,9 @@ class Archive:
         order = self._books.orders.get((strategy, number))
         return self._index.order(strategy, number) if order is None else self.shown(order)
 
-    def shown(self, order: Order) -> OrderEvent:
-        """An order as it is."""
-        return order_event(order, OrderChanged(order, "snapshot"), self._books.lsn, 0, self._books.stamp_ns)
+    def shown(self, order: Order, index: int = 0) -> OrderEvent:
+        """An order as it is after the last record, named by that and `index`."""
+        return order_event(order, OrderChanged(order, "snapshot"), self._books.lsn, index, self._books.stamp_ns)
 
     def late_report(self, record: Record, index: int, change: Unnamed) -> OrderEvent | None:
         """The event (LSN, `index`) of a report on an order that has left memory; None where it was no fill, bust or

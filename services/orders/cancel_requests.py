@@ -14,6 +14,7 @@ from services.orders.clients import Clients
 from services.orders.decisions import Decisions
 from services.orders.flights import Flights
 from services.orders.life import Life
+from services.orders.views import StandingNames
 
 ACCEPTED_COMMANDS = 4096
 """Accepted commands, none of whose cancels was sent before, that are remembered so as to be answered once."""
@@ -31,6 +32,7 @@ class CancelRequests:
         archive: Archive,
         clients: Clients,
         life: Life,
+        names: StandingNames,
     ) -> None:
         """None has come."""
         self._cancels = cancels
@@ -40,6 +42,7 @@ class CancelRequests:
         self._archive = archive
         self._clients = clients
         self._life = life
+        self._names = names
         self._early: dict[OrderName, list[tuple[str, CancelRequest]]] = {}
         self._waiting: dict[OrderName, list[OrderName]] = {}
         self._accepting: dict[OrderName, list[OrderName]] = {}
@@ -138,7 +141,7 @@ class CancelRequests:
                 continue
             del self._accepting[command]
             self._keep_accepted(command)
-            self._clients.tell(command[0], CommandOutcome(self._books.lsn, 0, *command, "accepted"))
+            self._clients.emit(command[0], CommandOutcome(*self._names.give(), *command, "accepted"))
 
     def sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
         """What was under way is in the log: cancel it, if that was wished meanwhile."""

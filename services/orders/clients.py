@@ -11,7 +11,15 @@ from collections import OrderedDict, deque
 import msgspec
 
 from common.actor.core import Core, Send
-from common.messages import CommandOutcome, EntryAnswer, Hello, OrderEvent, StatusChanged, Welcome
+from common.messages import (
+    AFTER_ALL_EVENTS,
+    CommandOutcome,
+    EntryAnswer,
+    Hello,
+    OrderEvent,
+    StatusChanged,
+    Welcome,
+)
 
 RING_EVENTS = 4096
 """Events kept for each strategy: at 1,000 orders a second the last second or so."""
@@ -20,12 +28,13 @@ STRATEGIES = 256
 """Strategies whose ring is kept; the one quiet for longest loses its ring first, and is told the state as it is."""
 
 Event = CommandOutcome | OrderEvent
+EventName = tuple[int, int]
 
 
 class _Strategy:
-    """One name: its holder, and its latest events. `complete_from` is the LSN after which none is missing."""
+    """One name: its holder, and its latest events. `complete_from` is the event name after which none is missing."""
 
-    def __init__(self, complete_from: int) -> None:
+    def __init__(self, complete_from: EventName) -> None:
         self.peer = b""
         self.instance = ""
         self.complete_from = complete_from
@@ -41,11 +50,15 @@ class Clients:
         self._strategies: OrderedDict[str, _Strategy] = OrderedDict()
         self._by_peer: dict[bytes, str] = {}
         self._superseded: dict[bytes, None] = {}
-        self.complete_from = 0
+        self._complete_from: EventName = (0, AFTER_ALL_EVENTS)
 
     def __len__(self) -> int:
         """How many clients are connected."""
         return len(self._by_peer)
+
+    def begin(self, lsn: int) -> None:
+        """The events of records up to `lsn` are not at hand."""
+        self._complete_from = (lsn, AFTER_ALL_EVENTS)
 
     def strategy_of(self, peer: bytes) -> str:
         """The name that this peer holds; "" for one that has not said hello or was superseded."""
@@ -69,7 +82,8 @@ class Clients:
         strategy.peer, strategy.instance = peer, hello.instance
         self._by_peer[peer] = hello.strategy
         last = (hello.last_lsn, hello.last_index)
-        resumed = hello.last_lsn > 0 and hello.last_lsn >= strategy.complete_from
+        # A place beyond the log's end is one of another log.
+        resumed = strategy.complete_from <= last and 0 < hello.last_lsn <= welcome.lsn
         self._send(peer, msgspec.structs.replace(welcome, resumed=resumed))
         for event in strategy.ring if resumed else ():
             if (event.lsn, event.index) > last:
@@ -86,7 +100,7 @@ class Clients:
         """An event of the strategy `name`, for now and for later."""
         strategy = self._strategy(name)
         if len(strategy.ring) == RING_EVENTS:
-            strategy.complete_from = strategy.ring[0].lsn
+            strategy.complete_from = (strategy.ring[0].lsn, strategy.ring[0].index)
         strategy.ring.append(event)
         if strategy.peer:
             self._send(strategy.peer, event)
@@ -115,7 +129,7 @@ class Clients:
     def _strategy(self, name: str) -> _Strategy:
         strategy = self._strategies.get(name)
         if strategy is None:
-            strategy = self._strategies[name] = _Strategy(self.complete_from)
+            strategy = self._strategies[name] = _Strategy(self._complete_from)
             if len(self._strategies) > STRATEGIES:
                 self._drop_oldest()
         elif len(self._strategies) >= STRATEGIES:
@@ -124,7 +138,7 @@ class Clients:
 
     def _drop_oldest(self) -> None:
         # What a dropped name has missed is not known any more: whoever takes it up again is told the state.
-        self.complete_from = max(self.complete_from, self._core_lsn())
+        self._complete_from = max(self._complete_from, (self._core_lsn(), AFTER_ALL_EVENTS))
         _, oldest = self._strategies.popitem(last=False)
         self._by_peer.pop(oldest.peer, None)
 

@@ -74,10 +74,10 @@ from services.orders.inquiries import VenueWays
 from services.orders.life import Life
 from services.orders.reconciliation import Reconciliation
 from services.orders.silence import Patience
-from services.orders.views import order_event, position_event
+from services.orders.views import StandingNames, order_event, position_event
 
 REPLAYED_EVENTS = 20_000
-"""Records before the end of a replay whose events are kept for strategies that resume."""
+"""See `OrdersSettings`."""
 
 _SENT = frozenset({"pending_new", "pending_cancel", "pending_replace"})
 """What an order's change is called when the log has a message about it, or the venue tells that it has one."""
@@ -102,12 +102,14 @@ class VenueSettings(msgspec.Struct, frozen=True):
 class OrdersSettings(msgspec.Struct, frozen=True):
     """All of the order manager's configuration.
 
-    `time_to_live_ns` bounds the life of what adds risk, `patience` the wait for a venue's answers.
+    `time_to_live_ns` bounds the life of what adds risk, `patience` the wait for a venue's answers. `replayed_events`:
+    records before the end of a replay whose events are kept for strategies that resume.
     """
 
     venues: Mapping[str, VenueSettings]
     time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
     patience: Patience = Patience()
+    replayed_events: int = REPLAYED_EVENTS
 
 
 class OrdersCore(Core):
@@ -134,8 +136,9 @@ class OrdersCore(Core):
             attempts, books, life, appender, answer_ns=settings.patience.ask_ns, venues=frozenset(settings.venues)
         )
         self._flights = Flights(attempts, decisions, cancels.wishes, books, self.fold.outcomes, appender)
-        self._cancel_requests = CancelRequests(cancels, self._flights, decisions, books, archive, clients, life)
-        self._entry = Entry(clients, life, decisions, self._flights, self._cancel_requests, books, archive)
+        names = StandingNames(books)
+        self._cancel_requests = CancelRequests(cancels, self._flights, decisions, books, archive, clients, life, names)
+        self._entry = Entry(clients, life, decisions, self._flights, self._cancel_requests, books, archive, names)
         self._venues: dict[str, Reconciliation] = {}
         self._by_hand = ByHand(self, books, appender, self._venues)
         self._events_from = 1 << 63
@@ -265,7 +268,8 @@ class OrdersCore(Core):
         grant = self._appender.grant
         if grant is not None and not granted:
             self._archive.begin(grant.lsn)
-            self._events_from = self.clients.complete_from = max(self.books.lsn, grant.lsn - REPLAYED_EVENTS)
+            self._events_from = max(self.books.lsn, grant.lsn - self._settings.replayed_events)
+            self.clients.begin(self._events_from)
             self._follower.read_to(grant.lsn)
             self.note("info", "epoch", epoch=grant.epoch, lsn=grant.lsn)
 
@@ -287,6 +291,9 @@ class OrdersCore(Core):
         if life.away:
             life.back()
         if not life.live and grant is not None and self.books.lsn >= grant.lsn:
+            if not life.has_read:
+                life.read()
+                self._entry.admit()
             if self.books.stamp_ns > grant.stamp_ns + MAX_TIME_TO_LIVE_NS:
                 self._go_live(now)
         elif self._moved:
@@ -310,6 +317,7 @@ class OrdersCore(Core):
                 if order.wish_number:
                     self._cancels.wish(order, (order.wish_strategy, order.wish_number), now)
         self.clients.tell_all(self._life.status(0))
+        self._entry.admit()
         self._cancel_requests.go_live(now)
         self._step(now)
 

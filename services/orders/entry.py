@@ -1,6 +1,12 @@
-"""The order entry link: who may command, which command is a repeat, and what a command that came now meets."""
+"""The order entry link: who may command, which command is a repeat, and what a command that came now meets.
+
+Nothing is told of the log before it is read up to the own epoch record: hellos and questions wait until then, and are
+answered by the status meanwhile. An instance that has had no welcome yet waits until this process is live, since what a
+former life sent, and the numbers of that, may turn up before.
+"""
 
 from decimal import Decimal
+from typing import TypeVar
 
 import msgspec
 import orjson
@@ -22,27 +28,31 @@ from common.messages import (
     Reason,
     StatusChanged,
     Welcome,
+    WelcomeComplete,
     cut,
 )
 from services.orders.archive import Archive
 from services.orders.books import Books
 from services.orders.cancel_requests import CancelRequests
-from services.orders.clients import Clients
+from services.orders.clients import STRATEGIES, Clients
 from services.orders.decisions import Decisions
 from services.orders.flights import Flights
 from services.orders.life import Life
 from services.orders.names import request_identity, same_request
 from services.orders.queries import answer_query
-from services.orders.views import position_event
+from services.orders.views import StandingNames, position_event
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 MAX_DIGITS = 18
 MAX_EXPONENT = 18
 """What a quantity or price may have at most: digits as they are written, and decimal places or zeros behind them."""
 
-_decode_any = msgspec.msgpack.Decoder(EntryRequest).decode
+WAITING = STRATEGIES
+"""Hellos, and questions, that wait for the log to be read; the oldest is dropped first, and asked again."""
 
-AFTER_ALL_EVENTS = 1 << 20
-"""The index of what is told as it stands after the record, behind every event that the record gave."""
+_decode_any = msgspec.msgpack.Decoder(EntryRequest).decode
 
 
 class Entry:
@@ -57,8 +67,10 @@ class Entry:
         cancel_requests: CancelRequests,
         books: Books,
         archive: Archive,
+        names: StandingNames,
     ) -> None:
-        """What adds risk goes to `flights`, what takes it away to `cancel_requests`."""
+        """What adds risk goes to `flights`, what takes it away to `cancel_requests`; `names` are for what is told as it
+        stands."""
         self._clients = clients
         self._life = life
         self._decisions = decisions
@@ -66,16 +78,26 @@ class Entry:
         self._cancel_requests = cancel_requests
         self._books = books
         self._archive = archive
+        self._names = names
+        self._hellos: dict[bytes, Hello] = {}
+        self._questions: dict[tuple[bytes, QueryRequest], None] = {}
 
     def received(self, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """A client's hello, command or question."""
         if isinstance(message, QueryRequest):
-            self._clients.reply(peer, answer_query(message, self._life.state, self._books, self._archive))
-            return
-        if not self._life.granted:
+            if self._life.has_read:
+                self._answer(peer, message)
+            else:
+                self._wait(self._questions, (peer, message), None)
+                self._clients.reply(peer, StatusChanged(self._life.state))
             return
         if isinstance(message, Hello):
-            self._hello(peer, message)
+            self._hellos.pop(peer, None)
+            if self._may_welcome(message):
+                self._hello(peer, message)
+            else:
+                self._wait(self._hellos, peer, message)
+                self._clients.reply(peer, StatusChanged(self._life.state))
             return
         assert isinstance(message, NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest)
         strategy = self._clients.strategy_of(peer)
@@ -99,23 +121,45 @@ class Entry:
             detail = orjson.dumps({"state": self._life.state, "error": cut(why)})
             self._clients.reply(peer, QueryAnswer(meant.token, self._books.lsn, detail=detail))
         elif not isinstance(meant, Hello) and strategy:
-            self._clients.reply(
-                peer,
-                CommandOutcome(
-                    self._books.lsn, 0, strategy, meant.number, "refused", Reason.OUT_OF_BOUNDS, cut(why), True
-                ),
-            )
+            command = (strategy, meant.number)
+            refused = CommandOutcome(*self._names.give(), *command, "refused", Reason.OUT_OF_BOUNDS, cut(why), True)
+            self._clients.reply(peer, refused)
+
+    def admit(self) -> None:
+        """The log is read, or this process is live: answer those who waited for that, in the order they came."""
+        questions, self._questions = self._questions, {}
+        for peer, question in questions:
+            self._answer(peer, question)
+        for peer, hello in list(self._hellos.items()):
+            if self._may_welcome(hello):
+                del self._hellos[peer]
+                self._hello(peer, hello)
+
+    def _may_welcome(self, hello: Hello) -> bool:
+        return self._life.live or (self._life.has_read and hello.epoch > 0)
+
+    def _wait(self, waiting: dict[T, U], key: T, value: U) -> None:
+        waiting[key] = value
+        if len(waiting) > WAITING:
+            del waiting[next(iter(waiting))]
+
+    def _answer(self, peer: bytes, question: QueryRequest) -> None:
+        answer = answer_query(question, self._life.state, self._books, self._archive, self._names)
+        self._clients.reply(peer, answer)
 
     def _hello(self, peer: bytes, hello: Hello) -> None:
-        """Grant the name; then what was missed, or the open orders as they are; and all positions in any case."""
+        """Grant the name; then what was missed, all positions, and the open orders of who does not know them."""
         books, highest = self._books, self._decisions.highest_of(hello.strategy)
         welcome = Welcome(hello.strategy, hello.instance, self._life.epoch, highest, self._life.state, books.lsn)
-        if not self._clients.hello(peer, hello, welcome):
+        resumed = self._clients.hello(peer, hello, welcome)
+        if not resumed or not hello.epoch:
             for order in [o for venue in books.open for o in books.open_orders(venue)]:
                 if order.strategy == hello.strategy:
-                    self._clients.reply(peer, self._archive.shown(order))
+                    _, index = self._names.give()
+                    self._clients.reply(peer, self._archive.shown(order, index))
         for position in books.positions.values():
-            self._clients.reply(peer, position_event(position, books.lsn, AFTER_ALL_EVENTS, ""))
+            self._clients.reply(peer, position_event(position, *self._names.give(), ""))
+        self._clients.reply(peer, WelcomeComplete(*self._names.give()))
 
     def _request(self, strategy: str, request: ClientRequest, now: Instant) -> None:
         if request.number <= self._decisions.highest_of(strategy):
@@ -177,7 +221,8 @@ class Entry:
 
     def _refuse_repeat(self, strategy: str, request: ClientRequest, reason: Reason) -> None:
         """Told and not logged: the log has, or may have, another word of that name."""
-        outcome = CommandOutcome(self._books.lsn, 0, strategy, request.number, "refused", reason, reason.sentence, True)
+        name = self._names.give()
+        outcome = CommandOutcome(*name, strategy, request.number, "refused", reason, reason.sentence, True)
         self._clients.tell(strategy, outcome)
 
 

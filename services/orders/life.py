@@ -1,7 +1,8 @@
 """Where the order manager is in its life, which decides what it may do now, and the word that clients are told of it.
 
-The words: "starting" until the journal grants an epoch; "restarting" until all that a former life sent has turned up;
-"live"; "journal_away" while nothing is heard of the journal; "stopping" from the word to stop on.
+The words: "starting" until the journal has granted an epoch and the log is read up to it; "restarting" until all that
+a former life sent has turned up; "live"; "journal_away" while nothing is heard of the journal; "stopping" from the word
+to stop on.
 """
 
 from common.actor.links import AWAY_NS, Appender
@@ -17,7 +18,7 @@ SILENCE_NS = 2 * AWAY_NS
 
 
 class Life:
-    """See the module. `live` and `away` are to be read by all, and set here alone."""
+    """See the module. `has_read`, `live` and `away` are to be read by all, and set here alone."""
 
     def __init__(self, appender: Appender, clients: Clients) -> None:
         """Before the start."""
@@ -25,6 +26,7 @@ class Life:
         self._clients = clients
         self._heard_boot_ns = 0
         self._stopping_boot_ns: int | None = None
+        self.has_read = False
         self.live = False
         self.away = False
 
@@ -32,11 +34,6 @@ class Life:
     def epoch(self) -> int:
         """The epoch that the journal granted; 0 before that."""
         return self._appender.epoch
-
-    @property
-    def granted(self) -> bool:
-        """Whether there is an epoch."""
-        return self._appender.granted
 
     @property
     def stopping(self) -> bool:
@@ -48,7 +45,7 @@ class Life:
         """One of the words above."""
         if self.stopping:
             return "stopping"
-        if not self.granted:
+        if not self.has_read:
             return "starting"
         if self.away:
             return "journal_away"
@@ -57,6 +54,10 @@ class Life:
     def status(self, number: int) -> StatusChanged:
         """What a client is told whose command `number` can be given no outcome now."""
         return StatusChanged(self.state, number, self.epoch)
+
+    def read(self) -> None:
+        """The log is applied up to the own epoch record: what is told from here on is told as of that or later."""
+        self.has_read = True
 
     def go_live(self) -> None:
         """The wait is over. The caller tells the clients when it has taken up what it must."""
@@ -74,7 +75,7 @@ class Life:
     def check_away(self, now: Instant) -> None:
         """Ask where the journal stands, and tell that it is away, when it has been silent for too long."""
         silent = now.boot_ns - self._heard_boot_ns >= SILENCE_NS
-        if self.granted and not self.away and (silent or self._appender.away(now)):
+        if self._appender.granted and not self.away and (silent or self._appender.away(now)):
             self.away = True
             self._appender.question(now)
             self._clients.tell_all(StatusChanged("journal_away", 0, self.epoch))

@@ -1,17 +1,19 @@
 """Read-only questions, answered from the books as they are and from what has left them."""
 
+import msgspec
 import orjson
 
-from common.messages import OrderEvent, PositionChanged, QueryAnswer, QueryRequest
+from common.messages import OrderEvent, QueryAnswer, QueryRequest
 from services.orders.archive import Archive
 from services.orders.books import Books
-from services.orders.views import position_event
+from services.orders.positions import Position
+from services.orders.views import StandingNames, position_event
 
 
-def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive) -> QueryAnswer:
+def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive, names: StandingNames) -> QueryAnswer:
     """The answer; `state` is the order manager's own. A question about nothing known has an empty one."""
     orders: list[OrderEvent] = []
-    positions: list[PositionChanged] = []
+    positions: list[Position] = []
     detail: dict[str, object] = {"state": state}
     if query.what == "orders":
         orders = _open_orders(query, books, archive)
@@ -35,7 +37,14 @@ def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive
         if query.what == "reconcile":
             orders = _open_orders(query, books, archive)
             positions = _positions("", books)
-    return QueryAnswer(query.token, books.lsn, tuple(orders), tuple(positions), orjson.dumps(detail))
+    return QueryAnswer(
+        query.token, books.lsn, tuple(_named(order, *names.give()) for order in orders),
+        tuple(position_event(position, *names.give(), "") for position in positions), orjson.dumps(detail),
+    )  # fmt: skip
+
+
+def _named(order: OrderEvent, lsn: int, index: int) -> OrderEvent:
+    return msgspec.structs.replace(order, lsn=lsn, index=index)
 
 
 def _open_orders(query: QueryRequest, books: Books, archive: Archive) -> list[OrderEvent]:
@@ -47,8 +56,8 @@ def _open_orders(query: QueryRequest, books: Books, archive: Archive) -> list[Or
     ]
 
 
-def _positions(venue: str, books: Books) -> list[PositionChanged]:
-    return [position_event(p, books.lsn, 0, "") for p in books.positions.values() if venue in ("", p.venue)]
+def _positions(venue: str, books: Books) -> list[Position]:
+    return [position for position in books.positions.values() if venue in ("", position.venue)]
 
 
 def _accounts(venue: str, books: Books) -> dict[str, object]:

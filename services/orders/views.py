@@ -1,7 +1,8 @@
 """Orders and positions as strategies and operators see them."""
 
-from common.messages import OrderEvent, PositionChanged
+from common.messages import AFTER_ALL_EVENTS, OrderEvent, PositionChanged
 from common.order_state import Order
+from services.orders.books import Books
 from services.orders.changes import OrderChanged
 from services.orders.positions import Position
 
@@ -23,3 +24,21 @@ def position_event(position: Position, lsn: int, index: int, strategy: str) -> P
         lsn, index, position.venue, position.symbol, position.quantity, position.average_price,
         position.realised_profit, tuple(position.fees.items()), strategy,
     )  # fmt: skip
+
+
+class StandingNames:
+    """Names (LSN, index) for what is told as it stands after a record, and not as that record's event: each once."""
+
+    def __init__(self, books: Books) -> None:
+        """The names are behind every event of the last record that `books` hold."""
+        self._books = books
+        self._lsn = 0
+        self._index = 0
+
+    def give(self) -> tuple[int, int]:
+        """The next name, above every name that was told before."""
+        if self._lsn != self._books.lsn:
+            self._lsn, self._index = self._books.lsn, AFTER_ALL_EVENTS
+        else:
+            self._index += 1
+        return self._lsn, self._index

@@ -7,7 +7,7 @@ from typing import Any
 from common.actor.core import Send
 from common.config import CHECKOUT
 from common.instant import Instant
-from common.messages import NewOrderRequest, TopOfBook, Welcome
+from common.messages import NewOrderRequest, TopOfBook, Welcome, WelcomeComplete
 from common.strategy.client import Client
 from common.strategy.strategy import Market, Setting, Strategy, StrategyCore
 
@@ -22,6 +22,7 @@ def test_the_class_joins_the_best_bid_once() -> None:
     core = StrategyCore(Setting("joiner", (market,)), names["Joiner"], "one")
     now = Instant(0, 0)
     core.received("entry", b"", Welcome("joiner", "one", 7, 0, "live", 1), now)
+    core.received("entry", b"", WelcomeComplete(1, 0), now)
     for _ in range(2):
         core.received("feed", b"", TopOfBook("generic", "BTCUSDT", D(99), D(1), D(101), D(1), None, 0), now)
     orders = [e.message for e in core.effects if isinstance(e, Send) and isinstance(e.message, NewOrderRequest)]

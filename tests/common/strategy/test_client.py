@@ -13,6 +13,7 @@ import pytest
 import zmq
 
 from common.messages import (
+    AFTER_ALL_EVENTS,
     CancelRequest,
     CommandOutcome,
     EntryAnswer,
@@ -26,6 +27,7 @@ from common.messages import (
     Reason,
     StatusChanged,
     Welcome,
+    WelcomeComplete,
     encode,
 )
 from common.strategy.client import Client, NoOutcome, NotRunning
@@ -50,10 +52,10 @@ class Manager:
         self.heard.append(request)
         match request:
             case Hello():
+                highest = max(self.outcomes, default=0)
                 return [
-                    Welcome(
-                        request.strategy, request.instance, self.epoch, max(self.outcomes, default=0), "live", self.lsn
-                    )
+                    Welcome(request.strategy, request.instance, self.epoch, highest, "live", self.lsn),
+                    WelcomeComplete(self.lsn, AFTER_ALL_EVENTS),
                 ]
             case QueryRequest():
                 return [QueryAnswer(request.token, self.lsn)]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from common.instant import NS_PER_MS, Instant
 from common.messages import (
+    AFTER_ALL_EVENTS,
     AmendRequest,
     CancelRequest,
     ClientRequest,
@@ -26,10 +27,10 @@ from common.messages import (
     Reason,
     StatusChanged,
     Welcome,
+    WelcomeComplete,
 )
 from common.strategy.entry import (
     HELLO_NS,
-    LAST_INDEX,
     MAX_UNANSWERED,
     OVERDUE_NS,
     QUIET_NS,
@@ -61,6 +62,7 @@ def connected(highest: int = 0) -> Entry:
     entry.start(at(0))
     assert taken(entry) == [Hello("alpha", "one", 0, 0)]
     assert entry.received(welcome(highest=highest), at(0)) is not None
+    assert entry.received(WelcomeComplete(10, 0), at(0)) is not None
     return entry
 
 
@@ -162,13 +164,13 @@ def test_a_command_without_an_outcome_and_a_long_silence_are_asked_about() -> No
     taken(entry)
     assert entry.next_deadline_ns() == OVERDUE_NS
     entry.timer(at(300))
-    assert taken(entry) == [Hello("alpha", "one", 0, 0)]
+    assert taken(entry) == [Hello("alpha", "one", 10, 0, EPOCH)]
     entry.received(welcome(), at(310))
     taken(entry)
     entry.received(outcome(1), at(320))
     assert entry.next_deadline_ns() == 320 * NS_PER_MS + QUIET_NS
     entry.timer(at(1320))
-    assert taken(entry) == [Hello("alpha", "one", 20, 0)]
+    assert taken(entry) == [Hello("alpha", "one", 20, 0, EPOCH)]
 
 
 def test_an_event_is_told_once_and_the_last_one_is_where_it_resumes() -> None:
@@ -180,18 +182,65 @@ def test_an_event_is_told_once_and_the_last_one_is_where_it_resumes() -> None:
     assert entry.orders == {} and entry.last == (21, 0)
 
 
-def test_a_state_told_in_place_of_events_replaces_what_was_known() -> None:
+def position(lsn: int, index: int, symbol: str, quantity: int) -> PositionChanged:
+    return PositionChanged(lsn, index, "generic", symbol, D(quantity), D(100), D(0))
+
+
+def test_a_state_told_in_place_of_events_replaces_what_was_known_once_it_is_complete() -> None:
     entry = connected()
     entry.received(order(1, lsn=20), at(1))
-    entry.received(PositionChanged(20, 1, "generic", "BTCUSDT", D(3), D(100), D(0)), at(1))
+    entry.received(position(20, 1, "BTCUSDT", 3), at(1))
     assert entry.received(welcome(lsn=50, resumed=False), at(2)) is not None
-    assert not entry.orders and not entry.positions
-    assert entry.received(order(2, lsn=50, event="snapshot"), at(3)) is not None
-    position = PositionChanged(50, 0, "generic", "BTCUSDT", D(2), D(100), D(0))
-    assert entry.received(position, at(3)) == position
-    assert list(entry.orders) == [2] and entry.positions["generic", "BTCUSDT"].quantity == 2
-    assert entry.last == (50, LAST_INDEX)
+    snapshot = [order(number, lsn=50, index=AFTER_ALL_EVENTS + number, event="snapshot") for number in (2, 3)]
+    positions = [position(50, AFTER_ALL_EVENTS + 4, "BTCUSDT", 2), position(50, AFTER_ALL_EVENTS + 5, "ETHUSDT", 1)]
+    told: list[OrderEvent | PositionChanged] = [*snapshot, *positions]
+    for message in told:
+        assert entry.received(message, at(3)) == message
+        assert entry.replacing and list(entry.orders) == [1] and entry.positions["generic", "BTCUSDT"].quantity == 3
+        assert entry.last == (0, 0), "what was told in part is no place to go on from"
+    complete = WelcomeComplete(50, AFTER_ALL_EVENTS + 6)
+    assert entry.received(complete, at(3)) == complete
+    assert list(entry.orders) == [2, 3]
+    assert {symbol: held.quantity for (_, symbol), held in entry.positions.items()} == {"BTCUSDT": 2, "ETHUSDT": 1}
+    assert entry.last == (50, AFTER_ALL_EVENTS + 6)
+    assert entry.received(order(2, lsn=50, index=7), at(4)) is None, "the state as of record 50 holds its events"
     assert entry.received(order(2, lsn=51), at(4)) is not None
+
+
+def test_a_state_that_was_told_in_part_is_told_again_whole() -> None:
+    entry = connected()
+    entry.received(welcome(lsn=50, resumed=False), at(2))
+    entry.received(order(2, lsn=50, index=AFTER_ALL_EVENTS, event="snapshot"), at(3))
+    taken(entry)
+    entry.timer(at(3000))
+    assert taken(entry) == [Hello("alpha", "one", 0, 0, EPOCH)]
+    entry.received(welcome(lsn=60, resumed=False), at(3001))
+    entry.received(order(3, lsn=60, index=AFTER_ALL_EVENTS, event="snapshot"), at(3001))
+    entry.received(WelcomeComplete(60, AFTER_ALL_EVENTS + 1), at(3001))
+    assert list(entry.orders) == [3]
+
+
+def test_each_position_that_is_told_at_a_welcome_counts() -> None:
+    entry = connected()
+    for index, (symbol, quantity) in enumerate((("BTCUSDT", 1), ("ETHUSDT", 1))):
+        entry.received(position(20, index, symbol, quantity), at(1))
+    entry.received(welcome(lsn=30), at(2))
+    for index, symbol in enumerate(("BTCUSDT", "ETHUSDT")):
+        entry.received(position(30, AFTER_ALL_EVENTS + index, symbol, 3), at(2))
+    entry.received(WelcomeComplete(30, AFTER_ALL_EVENTS + 2), at(2))
+    assert {symbol: held.quantity for (_, symbol), held in entry.positions.items()} == {"BTCUSDT": 3, "ETHUSDT": 3}
+
+
+def test_no_command_is_given_before_what_is_open_was_told() -> None:
+    entry = Entry("alpha", "one")
+    entry.start(at(0))
+    entry.received(StatusChanged("starting"), at(1))
+    assert entry.state == "starting" and taken(entry) == [Hello("alpha", "one")]
+    entry.received(welcome(highest=7, lsn=50, resumed=False), at(2))
+    with pytest.raises(NotWelcome):
+        buy(entry)
+    entry.received(WelcomeComplete(50, AFTER_ALL_EVENTS), at(2))
+    assert buy(entry) == 8
 
 
 def test_other_strategies_orders_are_told_and_not_kept() -> None:
@@ -237,7 +286,7 @@ def test_a_command_for_a_former_life_is_no_outcome_but_a_reason_to_say_hello_onc
     taken(entry)
     for number in (1, 2):
         entry.received(StatusChanged("live", number, EPOCH + 1), at(1))
-    assert taken(entry) == [Hello("alpha", "one", 0, 0)]
+    assert taken(entry) == [Hello("alpha", "one", 10, 0, EPOCH)]
     assert list(entry.unanswered) == [1, 2]
 
 

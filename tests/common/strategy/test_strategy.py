@@ -12,6 +12,7 @@ import pytest
 from common.actor.core import Exit, Note, Publish, Send
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import (
+    AFTER_ALL_EVENTS,
     CommandOutcome,
     ControlAnswer,
     ControlRequest,
@@ -21,9 +22,11 @@ from common.messages import (
     OrderStatus,
     PositionChanged,
     Reason,
+    StatusChanged,
     TopOfBook,
     Traded,
     Welcome,
+    WelcomeComplete,
 )
 from common.strategy.signals import Signal
 from common.strategy.strategy import BadParameters, Market, Setting, Strategy, StrategyCore
@@ -88,8 +91,13 @@ def core_of(kind: type[Strategy] = Recorder, *, welcome: bool = True) -> Strateg
     core = StrategyCore(Setting("alpha", (MARKET,)), kind, "one", takes_signals=True)
     core.started(at(0))
     if welcome:
-        core.received("entry", b"", Welcome("alpha", "one", 7, 0, "live", 10), at(0))
+        welcomed(core, 7, 0)
     return core
+
+
+def welcomed(core: StrategyCore, epoch: int, ms: int) -> None:
+    core.received("entry", b"", Welcome("alpha", "one", epoch, 0, "live", 10), at(ms))
+    core.received("entry", b"", WelcomeComplete(10, epoch), at(ms))
 
 
 def recorder(core: StrategyCore) -> Recorder:
@@ -127,8 +135,8 @@ def test_nothing_is_told_before_the_welcome_and_start_comes_once() -> None:
     core.received("feed", b"", top(0), at(0))
     core.followed(signal_line(), at(0))
     assert recorder(core).heard == []
-    core.received("entry", b"", Welcome("alpha", "one", 7, 0, "live", 10), at(1))
-    core.received("entry", b"", Welcome("alpha", "one", 8, 0, "live", 10), at(2))
+    welcomed(core, 7, 1)
+    welcomed(core, 8, 2)
     assert recorder(core).heard == ["start"]
 
 
@@ -139,6 +147,35 @@ def test_a_bust_and_a_correction_come_to_hooks_of_their_own_and_count_as_no_fill
     core.received("entry", b"", told, at(0))
     assert recorder(core).heard[1:] == ["order 1 NEW", f"{hook} 7"]
     assert "fills" not in core.status(at(0))["counts"]  # type: ignore[operator]
+
+
+def test_a_strategy_starts_with_its_open_orders_and_positions_and_is_told_no_event_of_a_former_instance() -> None:
+    class Looker(Recorder):
+        def on_start(self) -> None:
+            self.heard.append(f"start {list(self.orders)} {self.position('generic', 'BTCUSDT')}")
+
+    core = core_of(Looker, welcome=False)
+    core.received("entry", b"", StatusChanged("starting"), at(0))
+    core.received("entry", b"", Welcome("alpha", "one", 7, 3, "live", 10, False), at(1))
+    snapshot = msgspec.structs.replace(event(3, OrderStatus.NEW, 10), index=AFTER_ALL_EVENTS, event="snapshot")
+    core.received("entry", b"", snapshot, at(1))
+    held = PositionChanged(10, AFTER_ALL_EVENTS + 1, "generic", "BTCUSDT", D(2), D(100), D(0))
+    core.received("entry", b"", held, at(1))
+    assert recorder(core).heard == []
+    core.received("entry", b"", WelcomeComplete(10, AFTER_ALL_EVENTS + 2), at(1))
+    assert recorder(core).heard == ["start [3] 2"]
+
+
+def test_what_is_open_is_told_again_once_it_is_known_whole() -> None:
+    core = core_of()
+    core.received("entry", b"", Welcome("alpha", "one", 8, 3, "live", 30, False), at(1))
+    for number in (2, 3):
+        snapshot = event(number, OrderStatus.NEW, 30)
+        again = msgspec.structs.replace(snapshot, index=AFTER_ALL_EVENTS + number, event="snapshot")
+        core.received("entry", b"", again, at(1))
+        assert recorder(core).heard == ["start"] and not core.strategy.is_live
+    core.received("entry", b"", WelcomeComplete(30, AFTER_ALL_EVENTS + 4), at(1))
+    assert recorder(core).heard == ["start", "order 2 NEW", "order 3 NEW"] and core.strategy.is_live
 
 
 def test_each_event_comes_to_its_hook() -> None:
@@ -172,7 +209,7 @@ def test_the_timer_comes_at_its_interval_and_only_once_started() -> None:
 def test_what_a_hook_raises_is_noted_and_counted_and_the_next_hook_comes(hook: str) -> None:
     core = core_of(welcome=False)
     recorder(core).raises = hook
-    core.received("entry", b"", Welcome("alpha", "one", 7, 0, "live", 10), at(0))
+    welcomed(core, 7, 0)
     core.timer(at(100))
     core.received("feed", b"", top(1), at(101))
     core.received("entry", b"", event(1, OrderStatus.NEW, 21), at(102))
@@ -203,7 +240,7 @@ def test_helpers_send_and_are_numbered() -> None:
 def test_sending_too_early_is_no_error_of_the_strategy() -> None:
     class Eager(Recorder):
         def on_signal(self, signal: Signal) -> None:
-            self.core.entry.epoch = 0
+            self.core.entry.begun = False
             self.buy("generic", "BTCUSDT", D(1))
 
     core = core_of(Eager)

@@ -89,6 +89,8 @@ class Ring:
         self.commands: list[Any] = []
         self.asks: list[Ask] = []
         self.exit: Exit | None = None
+        self.chunk: int | None = None
+        self.reads: list[ReadLog] = []
         self.connections: dict[str, int] = {}
         self.numbers: dict[str, int] = {}
         self.sent_blocks: list[bytes] = []
@@ -160,11 +162,24 @@ class Ring:
             case Send(link, message) if link.startswith("account."):
                 assert isinstance(message, Ask)
                 self.asks.append(message)
-            case ReadLog(first, last):
-                records = [r for r in self.journal.records if first <= r.lsn <= last]
-                self.core.log_read(records, self.now)
+            case ReadLog() if self.chunk is not None:
+                self.reads.append(effect)
+            case ReadLog():
+                self._read(effect)
             case Exit():
                 self.exit = effect
+
+    def _read(self, read: ReadLog) -> None:
+        records = [r for r in self.journal.records if read.from_lsn <= r.lsn <= read.upto_lsn]
+        self.core.log_read(records[: self.chunk], self.now)
+
+    def read_on(self) -> bool:
+        """Give the next `chunk` records of the log, as a shell does in a turn of its own; False when none is wanted."""
+        if not self.reads:
+            return False
+        self._read(self.reads.pop(0))
+        self.settle()
+        return True
 
     def _journal(self, message: msgspec.Struct) -> None:
         if isinstance(message, EpochRequest):
@@ -187,8 +202,9 @@ class Ring:
 
     # ---- a strategy ----
 
-    def hello(self, strategy: str = "s", peer: bytes = b"p", last: tuple[int, int] = (0, 0)) -> Welcome:
-        self.entry(peer, Hello(strategy, f"{peer!r}", *last))
+    def hello(self, strategy: str = "s", peer: bytes = b"p", last: tuple[int, int] = (0, 0), epoch: int = 1) -> Welcome:
+        """The hello of an instance that was welcomed before; with `epoch` 0 it is a new one."""
+        self.entry(peer, Hello(strategy, f"{peer!r}", *last, epoch))
         return next(m for m in reversed(self.clients[peer]) if isinstance(m, Welcome))
 
     def entry(self, peer: bytes, message: msgspec.Struct) -> None:

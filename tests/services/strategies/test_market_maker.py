@@ -10,6 +10,7 @@ import pytest
 from common.actor.core import Send
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import (
+    AFTER_ALL_EVENTS,
     AmendRequest,
     CancelRequest,
     ClientRequest,
@@ -21,6 +22,7 @@ from common.messages import (
     Side,
     TopOfBook,
     Welcome,
+    WelcomeComplete,
 )
 from common.strategy.strategy import Market, Setting, StrategyCore
 from services.strategies.market_maker import FORGET_NS, MarketMaker
@@ -43,6 +45,8 @@ class Desk:
         self.hear(Welcome("maker", "one", 7, 50, "live", 10, not orders))
         for order in orders or ():
             self.hear(order)
+        self.lsn += len(orders or ())
+        self.hear(WelcomeComplete(self.lsn, AFTER_ALL_EVENTS))
 
     @property
     def now(self) -> Instant:
@@ -208,6 +212,7 @@ def test_a_quote_that_is_nowhere_any_more_is_forgotten_after_a_while() -> None:
     desk = Desk()
     desk.quote()
     desk.hear(Welcome("maker", "one", 8, 52, "live", 300, False))
+    desk.hear(WelcomeComplete(300, AFTER_ALL_EVENTS))
     desk.lsn = 300
     desk.ms += FORGET_NS // NS_PER_MS - 100
     assert desk.top() == []

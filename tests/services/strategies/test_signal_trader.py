@@ -19,6 +19,7 @@ from common.messages import (
     StatusChanged,
     TopOfBook,
     Welcome,
+    WelcomeComplete,
 )
 from common.strategy.strategy import Market, Setting, StrategyCore
 from services.strategies.signal_trader import SignalTrader
@@ -34,6 +35,7 @@ class Desk:
         self.core = StrategyCore(Setting("signals", (MARKET,), parameters), SignalTrader, "one", takes_signals=True)
         self.core.started(self.now)
         self.hear(Welcome("signals", "one", 7, 0, "live", 10))
+        self.hear(WelcomeComplete(10, 0))
         self.top()
         self.core.effects.clear()
 
