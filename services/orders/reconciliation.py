@@ -45,12 +45,14 @@ class Reconciliation:
         self._gate_boot_ns: int | None = None
         self._orphan_boot_ns: int | None = None
         self._balances_asked = False
+        self._latched = False
 
     # ---- what the log tells ----
 
     def begin(self, now: Instant) -> None:
         """Take up the venue as the log has it."""
         venue = self._books.venue(self._venue)
+        self._latched = venue.latched
         if venue.state is SessionState.CAUGHT_UP:
             self._inquiries.caught_up(venue.connection)
         elif venue.logged_on:
@@ -103,10 +105,12 @@ class Reconciliation:
 
     def session_moved(self, now: Instant, *, skipped: bool = False) -> None:
         """The session took a step. Numbers that were `skipped` in a session at work may have borne reports that nobody
-        tells again: whatever is open is asked about.
+        tells again, and a kill switch that has ended cancels of its own whose answers say nothing: whatever is open is
+        asked about.
         """
         venue = self._books.venue(self._venue)
-        if skipped and venue.state in _AT_WORK:
+        unlatched, self._latched = self._latched and not venue.latched, venue.latched
+        if (skipped or unlatched) and venue.state in _AT_WORK:
             self._inquiries.audit()
         if venue.state is SessionState.CAUGHT_UP and self._inquiries.connection != venue.connection:
             self._balances_asked = False

@@ -69,3 +69,14 @@ def test_numbers_that_the_venue_skipped_in_a_session_at_work_are_a_question_abou
     ring.session("generic", SessionState.NUMBERS_SET)
     ring.pass_time(100)
     assert [c.cl_ord_id for c in ring.commands if isinstance(c, QueryOrder)] == [order.cl_ord_id]
+
+
+def test_when_the_kill_switch_has_ended_whatever_the_books_have_open_is_asked_about(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.commands.clear()
+    ring.session("generic", SessionState.LATCHED)
+    ring.pass_time(500)
+    assert ring.commands == []
+    ring.session("generic", SessionState.UNLATCHED)
+    ring.pass_time(100)
+    assert [c.cl_ord_id for c in ring.commands if isinstance(c, QueryOrder)] == [order.cl_ord_id]
