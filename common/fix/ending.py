@@ -52,6 +52,11 @@ class Ending:
             self._standing.send(b"5", text_field(text), now)
         self._standing.close(reason, text)
 
+    def heard(self, m: Received) -> None:
+        """Hand on what the peer says in a Logout(5) whose number does not let it be acted on."""
+        if m.msg_type == b"5":
+            self._standing.effects.append(LoggedOut(text_of(m.fields.get(b"58", b"")), True))
+
     def after_reject(self, now: Instant) -> None:
         """The Reject(3) just sent has said why; the Logout(5) needs no Text(58)."""
         if self._can_say_so():

@@ -38,6 +38,18 @@ class GarbledError(PeerError):
     """The bytes are no FIX message: to be ignored, without taking a number."""
 
 
+class UncutError(GarbledError):
+    """The fields of a whole and verified message cannot all be told apart: it takes its number and is not believed.
+
+    `reason` and `ref_tag` are SessionRejectReason(373) and RefTagID(371) of the answer, None where no tag is to blame.
+    """
+
+    def __init__(self, text: str, reason: int, ref_tag: int | None = None) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.ref_tag = ref_tag
+
+
 class FormatError(PeerError, ValueError):
     """A field's value is not in the form of its type."""
 

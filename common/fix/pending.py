@@ -1,7 +1,7 @@
 """What is missing of what the peer sent, and the messages that came too early and are kept until it is there."""
 
 from common.fix.ending import Ending
-from common.fix.incoming import Received, number_of, text_of
+from common.fix.incoming import Received, number_of, rejected_for, text_of
 from common.fix.session_types import (
     DisconnectReason,
     Event,
@@ -20,18 +20,24 @@ WITHDRAWN_TYPES = frozenset({b"D", b"E", b"G", b"s", b"t", b"AB", b"AC"})
 processing PossDup messages": a sender may choose not to resend what is stale), so it is refused and not carried out.
 """
 
+WITHDRAWN = Problem(99, None, "Gap-filled, taken as withdrawn")
+
+_ONE_SHORT_S = 0.25
+
 
 class Pending:
     """The gap of one connection, open while the next expected number has not passed the highest one seen. Its length
     is the number of messages kept behind it."""
 
     __slots__ = (
+        "_asked_from",
         "_asked_to",
         "_attempts",
         "_ending",
         "_high",
         "_kept",
         "_logout_due_ns",
+        "_logout_text",
         "_not_kept_from",
         "_progress_ns",
         "_settings",
@@ -45,10 +51,11 @@ class Pending:
         self._kept: dict[int, tuple[Received, bool]] = {}
         self._high = 0  # 0: nothing is missing
         self._not_kept_from = 0  # the lowest number that came too early and found no room; 0: none
-        self._asked_to = 0
+        self._asked_from = self._asked_to = 0
         self._attempts = 0
         self._progress_ns = 0
         self._logout_due_ns = 0  # a Logout(5) came too early, and waits for the gap no longer than this
+        self._logout_text = ""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -63,7 +70,9 @@ class Pending:
         is left to be acted on, it only counts."""
         if m.msg_type == b"5" and not m.poss_dup and not self._logout_due_ns:
             self._logout_due_ns = now.boot_ns + int(self._settings.logout_timeout_s * NS_PER_S)
+            self._logout_text = text_of(m.fields.get(b"58", b""))
         if not self._settings.allow_resend_request or self._standing.state is SessionState.RESETTING:
+            self._ending.heard(m)
             expected = self._standing.next_inbound
             text = f"MsgSeqNum(34)={m.seq} but {expected} was expected, and nothing can be resent here"
             self._ending.refuse(DisconnectReason.SEQUENCE_GAP, text, now)
@@ -127,7 +136,7 @@ class Pending:
             self._chase(now)
         if self._standing.logged_on and 0 < self._logout_due_ns <= now.boot_ns:
             self._logout_due_ns = 0
-            self._ending.answer("", now)
+            self._ending.answer(self._logout_text, now)
 
     def gap_fill(self, m: Received) -> int | Problem:
         """NewSeqNo(36) of a SequenceReset(4) with GapFillFlag(123)=Y: cases 10.b and 10.e."""
@@ -137,6 +146,12 @@ class Pending:
         if new <= m.seq:
             return Problem(5, None, f"Value is incorrect (out of range) for this tag, NewSeqNo(36)={new}")
         return new
+
+    def gap_fill_again(self, m: Received) -> int | None:
+        """NewSeqNo(36) of a SequenceReset(4) with GapFillFlag(123)=Y that repeats a number and fills more of an open gap
+        than was filled. Without a gap nothing was asked for, and it is a late repeat (case 10.c)."""
+        new = number_of(m.fields.get(b"36")) if m.msg_type == b"4" and self._high else None
+        return new if new is not None and new > self._standing.next_inbound else None
 
     def sequence_reset(self, m: Received) -> int | Problem:
         """NewSeqNo(36) of a SequenceReset(4) in reset mode, case 11: its own MsgSeqNum(34) does not count; never
@@ -181,7 +196,7 @@ class Pending:
 
     def _hand_on(self, m: Received) -> None:
         withdrawn = m.msg_type in WITHDRAWN_TYPES
-        self._standing.consume(m, withdrawn)
+        self._standing.consume(m, WITHDRAWN if withdrawn else rejected_for(m))
         if withdrawn:
             text = f"MsgType(35)={text_of(m.msg_type)} MsgSeqNum(34)={m.seq} was gap-filled: taken as withdrawn"
             self._standing.notice(Level.WARNING, "withdrawn", text)
@@ -191,7 +206,11 @@ class Pending:
         self._attempts = 0
 
     def _chase_ns(self) -> int:
-        return self._progress_ns + int(self._settings.resend_timeout_s * NS_PER_S)
+        """When what does not come is asked for again: soon where only the last number of what was asked for is
+        missing, since some peers leave it out."""
+        one_short = self._asked_from < self._standing.next_inbound == self._asked_to < self._high
+        wait_s = min(_ONE_SHORT_S, self._settings.resend_timeout_s) if one_short else self._settings.resend_timeout_s
+        return self._progress_ns + int(wait_s * NS_PER_S)
 
     def _chase(self, now: Instant) -> None:
         """A gap without progress is asked for again, a few times."""
@@ -209,7 +228,7 @@ class Pending:
         if self._settings.resend_chunk:
             last = min(self._kept, default=self._high) - 1
             end = min(begin + self._settings.resend_chunk - 1, max(last, begin))
-        self._asked_to = end or self._high
+        self._asked_from, self._asked_to = begin, end or self._high
         self._progress_ns = now.boot_ns
         self._standing.send(b"2", b"7=%d\x0116=%d\x01" % (begin, end), now)
 

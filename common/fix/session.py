@@ -4,8 +4,10 @@ Theory: the session owns two numbers, next_outbound and next_inbound, and the st
 Everything else is memory of one connection and dies with it: how it ends (`ending`), what is missing and what came too
 early (`pending`), what the peer wants again (`resends`), who was heard when (`liveness`), the logon that starts them
 (`logon`). Here a message finds its way through them. It is looked at in a fixed order, and the first thing wrong with
-it decides: BeginString(8), MsgSeqNum(34) present, dictionary, logon state, SendingTime(52), CompIDs, number. A
-message that is rejected consumes its number only if that was the expected one. What comes too early is kept, bounded,
+it decides: BeginString(8), MsgSeqNum(34) readable, dictionary, logon state, SendingTime(52), CompIDs, number. A
+message that is rejected consumes its number only if that was the expected one. One whose fields cannot all be told
+apart is read as far as it goes: as an application message it is rejected, the session's own are acted on if what they
+need can be told. What comes too early is kept, bounded,
 until the gap before it is closed; what is kept was checked already and is acted on once.
 
 Cases are cited as in the FIX session-layer test cases (FIX Trading Community, 2020): "2.b" and so on.
@@ -14,12 +16,12 @@ Cases are cited as in the FIX session-layer test cases (FIX Trading Community, 2
 from collections.abc import Iterable
 
 from common.fix.ending import Ending
-from common.fix.errors import GarbledError, LocalError, NotLoggedOnError
-from common.fix.incoming import NO_NUMBER, Judge, Received, text_of
+from common.fix.errors import LocalError, NotLoggedOnError
+from common.fix.incoming import NO_NUMBER, Judge, Received, rejected_for, text_of
 from common.fix.liveness import Liveness
 from common.fix.logon import Logon, peek_logon
 from common.fix.outgoing import ADMIN_TYPES
-from common.fix.pending import WITHDRAWN_TYPES, Pending
+from common.fix.pending import WITHDRAWN, WITHDRAWN_TYPES, Pending
 from common.fix.resends import Resends
 from common.fix.session_types import (
     BEFORE_LOGON_STATES,
@@ -45,6 +47,7 @@ from common.fix.session_types import (
     SequencePolicy,
     SessionSettings,
     SessionState,
+    Unnumbered,
 )
 from common.fix.standing import Standing
 from common.fix.wire import Framer
@@ -71,13 +74,16 @@ __all__ = [
     "Session",
     "SessionSettings",
     "SessionState",
+    "Unnumbered",
     "peek_logon",
 ]
 
 _S, _E = SessionState, Event
 _OVER_STATES = (_S.CLOSING, _S.LOGOUT_ANSWERED)
 _NO_TEST_REQ_ID = Problem(1, 112, "Required tag missing")
-_WITHDRAWN = Problem(99, None, "Gap-filled, taken as withdrawn")
+
+NUMBERLESS = "Received message without MsgSeqNum"
+"""Text(58) where MsgSeqNum(34) is missing, no number, or longer than any."""
 
 
 class Session:
@@ -268,29 +274,29 @@ class Session:
             self._standing.close(DisconnectReason.FIRST_MESSAGE_NOT_LOGON, "garbled before Logon(A)")
 
     def _message(self, raw: bytes, now: Instant) -> None:
-        try:
-            m, ordered = self._judge.read(raw)
-        except GarbledError:
-            self._framer.garbled += 1
-            self._garbled()
-            return
+        m, ordered = self._judge.read(raw)
         self._life.heard(now.boot_ns)
         if self._ending.over(m.msg_type):
             return
         if m.fields[b"8"] != self._begin:
             self._wrong_begin_string(m, now)
         elif m.seq == NO_NUMBER:
-            self._ending.refuse(DisconnectReason.PROTOCOL_ERROR, "Received message without MsgSeqNum", now)
+            self._standing.unnumbered(m, NUMBERLESS)
+            self._ending.refuse(DisconnectReason.PROTOCOL_ERROR, NUMBERLESS, now)
         elif self._standing.state in BEFORE_LOGON_STATES:
             self._logon.first(m, ordered, now)
         else:
             fault = self._judge.fault(m, ordered, now.wall_ns)
             if fault is None:
                 self._numbered(m, now)
-                return
-            self._reject(m, fault.problem, now)
-            if fault.fatal:
-                self._ending.after_reject(now)
+            elif fault.of_repeat and m.seq >= self._standing.next_inbound:
+                # It is missing here, and a peer that writes no better now will not do so when it is asked again.
+                self._standing.answer_reject(m, fault.problem, now)
+                self._numbered(m, now)
+            else:
+                self._reject(m, fault.problem, now)
+                if fault.fatal:
+                    self._ending.after_reject(now)
 
     def _wrong_begin_string(self, m: Received, now: Instant) -> None:
         if self._standing.state in BEFORE_LOGON_STATES:
@@ -308,7 +314,7 @@ class Session:
         standing.notice(Level.WARNING, "rejected", text)
         expected = m.seq == standing.next_inbound and m.msg_type not in (b"A", b"4")
         if expected:
-            standing.consume(m, True)
+            standing.consume(m, problem)
         standing.answer_reject(m, problem, now)
         if expected:
             self._drain(now)
@@ -325,9 +331,13 @@ class Session:
                 self._drain(now)
         elif m.seq > standing.next_inbound:
             self._too_early(m, now)
+        elif m.poss_dup and (new := self._pending.gap_fill_again(m)) is not None:
+            self._jump(new, NumbersReason.GAP_FILL, now)
+            self._drain(now)
         elif m.poss_dup:
             standing.notice(Level.INFO, "duplicate", f"MsgSeqNum(34)={m.seq} with PossDupFlag(43)=Y was seen before")
         else:
+            self._ending.heard(m)
             self._ending.refuse(DisconnectReason.SEQUENCE_TOO_LOW, standing.too_low(m.seq), now)
 
     def _out_of_order(self, m: Received, now: Instant) -> bool:
@@ -379,7 +389,7 @@ class Session:
     def _in_order(self, m: Received, now: Instant) -> None:
         standing, msg_type = self._standing, m.msg_type
         if msg_type not in ADMIN_TYPES:
-            standing.consume(m)
+            self._application(m, now)
             return
         if msg_type == b"4":
             new = self._pending.gap_fill(m)
@@ -400,11 +410,20 @@ class Session:
             if standing.state in _OVER_STATES:
                 return
             if m.msg_type in WITHDRAWN_TYPES:
-                standing.answer_reject(m, _WITHDRAWN, now)
+                standing.answer_reject(m, WITHDRAWN, now)
+            elif (uncut := rejected_for(m)) is not None:
+                standing.answer_reject(m, uncut, now)
             elif _lacks_test_req_id(m):
                 standing.answer_reject(m, _NO_TEST_REQ_ID, now)
             else:
                 self._session_level(m, now)
+
+    def _application(self, m: Received, now: Instant) -> None:
+        """What cannot be cut takes its number and is rejected: it would come again as it is."""
+        uncut = rejected_for(m)
+        self._standing.consume(m, uncut)
+        if uncut is not None:
+            self._standing.answer_reject(m, uncut, now)
 
     def _session_level(self, m: Received, now: Instant) -> None:
         if m.poss_dup:

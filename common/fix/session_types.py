@@ -141,7 +141,8 @@ class Outbound(NamedTuple):
 class Inbound(NamedTuple):
     """A message that consumed its number, in order, once. `rejected`: it was answered with Reject(3) and must not be
     acted on. `application`: not a session-level message. `poss_dup`: PossDupFlag(43)=Y. `fields`: as `wire.split` gives
-    them, so that nobody has to cut the message again."""
+    them, so that nobody has to cut the message again. `wrong`: why it is not believed, "" where it is; `fields` are
+    then those that could be told, the first value of each tag."""
 
     msg_seq_num: int
     msg_type: str
@@ -150,6 +151,17 @@ class Inbound(NamedTuple):
     poss_dup: bool
     rejected: bool
     fields: dict[bytes, bytes] | None = None
+    wrong: str = ""
+
+
+class Unnumbered(NamedTuple):
+    """A verified message whose MsgSeqNum(34) cannot be read: it takes no number and the session ends with it, since
+    nobody can say what is missing. `fields` as for `Inbound`."""
+
+    msg_type: str
+    raw: bytes
+    fields: dict[bytes, bytes]
+    wrong: str
 
 
 class ResendWanted(NamedTuple):
@@ -209,7 +221,7 @@ class Notice(NamedTuple):
     text: str
 
 
-Effect = Outbound | Inbound | ResendWanted | NumbersSet | LoggedOn | LoggedOut | Disconnect | Notice
+Effect = Outbound | Inbound | Unnumbered | ResendWanted | NumbersSet | LoggedOn | LoggedOut | Disconnect | Notice
 
 
 class Problem(NamedTuple):
@@ -218,6 +230,13 @@ class Problem(NamedTuple):
     reason: int
     ref_tag: int | None
     text: str
+
+
+APPL_VER_IDS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
+"""ApplVerID(1128) and DefaultApplVerID(1137): FIX 2.7, 3.0, 4.0 to 4.4, 5.0, 5.0 SP1, 5.0 SP2 and FIX Latest."""
+
+MAX_HEART_BT_INT_S = 3600
+"""A longer HeartBtInt(108) is refused: a dead connection would be taken for a living one as long."""
 
 
 class MessageCheck(Protocol):
@@ -273,10 +292,15 @@ class SessionSettings:
             raise SettingsError(f"timestamp_digits is 0, 3, 6 or 9, not {self.timestamp_digits}")
         if self.begin_string.startswith("FIXT") and not self.default_appl_ver_id:
             raise SettingsError("FIXT.1.1 needs default_appl_ver_id, the value of DefaultApplVerID(1137)")
+        if self.default_appl_ver_id and self.default_appl_ver_id not in APPL_VER_IDS:
+            known = ", ".join(APPL_VER_IDS)
+            raise SettingsError(f"default_appl_ver_id is one of {known}, not {self.default_appl_ver_id!r}")
         if not 1.0 <= self.test_request_multiplier < self.disconnect_multiplier:
             raise SettingsError(
                 "1 <= test_request_multiplier < disconnect_multiplier: TestRequest(1) needs time to be answered"
             )
+        if self.heart_bt_int_s > MAX_HEART_BT_INT_S:
+            raise SettingsError(f"heart_bt_int_s is at most {MAX_HEART_BT_INT_S}, not {self.heart_bt_int_s}")
         if self.heart_bt_int_s < 0 or self.max_pending_messages < 0 or self.resend_chunk < 0:
             raise SettingsError("heart_bt_int_s, max_pending_messages and resend_chunk are not negative")
         if self.header_fields and not self.header_fields.endswith(b"\x01"):

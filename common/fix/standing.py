@@ -20,6 +20,7 @@ from common.fix.session_types import (
     Problem,
     SessionSettings,
     SessionState,
+    Unnumbered,
 )
 
 
@@ -71,12 +72,19 @@ class Standing:
         """Reject(3) for a message whose number is already dealt with."""
         self.send(b"3", self.encoder.reject_body(m.seq, m.msg_type, problem), now, reverse_route(m.fields))
 
-    def consume(self, m: Received, rejected: bool = False) -> None:
-        """The message has used up its number: hand it to the host."""
+    def consume(self, m: Received, problem: Problem | None = None) -> None:
+        """The message has used up its number: hand it to the host, with the `problem` that it was rejected for."""
         self.next_inbound = m.seq + 1
         application = m.msg_type not in ADMIN_TYPES
         msg_type = m.msg_type.decode("latin-1")
-        self.effects.append(Inbound(m.seq, msg_type, m.raw, application, m.poss_dup, rejected, m.fields))
+        wrong = problem or m.uncut
+        text = "" if wrong is None else wrong.text
+        rejected = problem is not None
+        self.effects.append(Inbound(m.seq, msg_type, m.raw, application, m.poss_dup, rejected, m.fields, text))
+
+    def unnumbered(self, m: Received, text: str) -> None:
+        """Hand the host a message that has no number to use up."""
+        self.effects.append(Unnumbered(m.msg_type.decode("latin-1"), m.raw, m.fields, text))
 
     def set_numbers(self, next_outbound: int, next_inbound: int, reason: NumbersReason) -> None:
         """Let the numbers jump."""

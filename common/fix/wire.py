@@ -5,6 +5,9 @@ is looked at before both agree. What does not frame is *garbled*: it is counted,
 session layer test cases 2.d, 2.m, 2.t, 3.a to 3.e). After a garbled message the search for the next one starts at the
 end that the garbled one claimed for itself, or at its head where the claim itself is unusable: bytes inside a message
 are never taken for a message of their own, so text that a stranger put into a data field is never believed.
+
+A message that frames and verifies may still hold fields that cannot be told apart. It is not garbled: it takes its
+number, since it would come again as it is.
 """
 
 import re
@@ -15,12 +18,16 @@ from typing import Protocol
 from zlib import adler32
 
 from common.fix.data_fields import DATA_FIELDS
-from common.fix.errors import FormatError, GarbledError, MissingFieldError, SettingsError
+from common.fix.errors import FormatError, GarbledError, MissingFieldError, SettingsError, UncutError
 
 SOH = b"\x01"
 NS_PER_S = 1_000_000_000
 
 _LENGTH_TAGS = frozenset(DATA_FIELDS)
+
+# SessionRejectReason(373).
+_INVALID_TAG = 0
+_INCORRECT_FORMAT = 6
 
 # Adler-32 keeps 1 + the sum of the bytes modulo 65521 in its low half: exact for 256 bytes of any value and for 512
 # bytes of ASCII, and about eight times faster than sum().
@@ -50,7 +57,7 @@ _NEITHER_MARK = bytes(byte for byte in range(256) if byte not in b"=\x01")
 
 
 def split(raw: bytes) -> dict[bytes, bytes]:
-    """The hot reader: tag -> value, the last value where a tag repeats, no groups. Raises GarbledError."""
+    """The hot reader: tag -> value, the last value where a tag repeats, no groups. Raises UncutError."""
     marks = raw.translate(None, _NEITHER_MARK)
     if marks != b"=\x01" * (len(marks) >> 1):
         # A value holds `=`, or a data field SOH.
@@ -63,24 +70,36 @@ def split(raw: bytes) -> dict[bytes, bytes]:
 
 
 def pairs(raw: bytes) -> list[tuple[bytes, bytes]]:
-    """Every field in order, data fields cut by their length field. Raises GarbledError for a field without `=`, a tag
-    that is no number, or a length that points outside the message."""
+    """Every field in order, data fields cut by their length field. Raises UncutError for a field without `=`, a tag
+    that is no number of at most ten digits, or a length that points elsewhere than to the data field's end."""
+    fields, wrong = cut(raw)
+    if wrong is not None:
+        raise wrong
+    return fields
+
+
+def cut(raw: bytes) -> tuple[list[tuple[bytes, bytes]], UncutError | None]:
+    """The fields as `pairs` gives them and the first thing that is wrong with them, None where nothing is. What is no
+    field is left out, and a data field whose length is wrong ends at the next SOH."""
     fields: list[tuple[bytes, bytes]] = []
+    wrong: UncutError | None = None
     at, end = 0, len(raw)
     data_tag, data_size = b"", 0
     while at < end:
         equals = raw.find(b"=", at)
         tag = raw[at:equals]
         if equals < 0 or len(tag) > 10 or not (tag.isdigit() or (tag[:1] == b"-" and tag[1:].isdigit())):
-            raise GarbledError(f"no tag at byte {at}: {raw[at : at + 20]!r}")
-        if tag == data_tag:
-            stop = equals + 1 + data_size
-            if raw[stop : stop + 1] != SOH:
-                raise GarbledError(f"field {tag.decode()} does not end where its length field says, byte {stop}")
-        else:
+            wrong = wrong or UncutError(f"no tag at byte {at}: {raw[at : at + 20]!r}", _INVALID_TAG)
+            at = raw.find(SOH, at) + 1 or end
+            continue
+        stop = equals + 1 + data_size if tag == data_tag else raw.find(SOH, equals)
+        if tag == data_tag and raw[stop : stop + 1] != SOH:
+            text = f"field {tag.decode()} does not end where its length field says, byte {stop}"
+            wrong = wrong or UncutError(text, _INCORRECT_FORMAT, int(tag))
             stop = raw.find(SOH, equals)
-            if stop < 0:
-                raise GarbledError(f"field {tag.decode()} has no end")
+        if stop < 0:
+            wrong = wrong or UncutError(f"field {tag.decode()} has no end", _INCORRECT_FORMAT, int(tag))
+            break
         value = raw[equals + 1 : stop]
         fields.append((tag, value))
         data_tag = DATA_FIELDS.get(tag, b"")
@@ -90,7 +109,7 @@ def pairs(raw: bytes) -> list[tuple[bytes, bytes]]:
             else:
                 data_size = int(value)
         at = stop + 1
-    return fields
+    return fields, wrong
 
 
 _HEAD = re.compile(rb"8=FIX[^\x01=]{0,12}\x019=([0-9]{1,9})\x01")

@@ -14,7 +14,7 @@ from common.exit_status import ExitStatus
 from common.fix.dictionary import Dictionary
 from common.fix.errors import GarbledError
 from common.fix.listener import allow_list
-from common.fix.session_types import SessionSettings
+from common.fix.session_types import APPL_VER_IDS, SessionSettings
 from common.fix.text import (
     HEARTBEAT_TYPES,
     ShownField,
@@ -260,6 +260,8 @@ def echo(
 def _echo_settings(begin: str, appl_ver_id: str | None, sender: str, target: str, validate: bool) -> SessionSettings:
     if begin == "FIXT.1.1" and appl_ver_id is None:
         raise click.UsageError("FIXT.1.1 needs --default-appl-ver-id; 9 is FIX 5.0 SP2")
+    if appl_ver_id is not None and appl_ver_id not in APPL_VER_IDS:
+        raise click.UsageError(f"--default-appl-ver-id {appl_ver_id}: there are {', '.join(APPL_VER_IDS)}")
     if begin not in ("FIX.4.2", "FIX.4.4", "FIXT.1.1"):
         raise click.UsageError(f"--begin-string {begin}: there are FIX.4.2, FIX.4.4 and FIXT.1.1")
     return SessionSettings(

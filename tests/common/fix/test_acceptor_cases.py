@@ -5,6 +5,7 @@ import pytest
 from common.fix.errors import LocalError, NotLoggedOnError
 from common.fix.session_types import (
     DisconnectReason,
+    Inbound,
     LoggedOut,
     NumbersReason,
     NumbersSet,
@@ -13,6 +14,7 @@ from common.fix.session_types import (
     SequencePolicy,
     SessionState,
 )
+from common.fix.wire import encode
 from tests.common.fix.conftest import MakePlay
 from tests.common.fix.harness import LOGON, ORDER, VALIDATOR, Play
 from tests.common.fix.official import case
@@ -84,6 +86,8 @@ def test_another_begin_string_gets_no_answer(acceptor: Play) -> None:
     [
         ("35=A|34=1|98=0", "Required tag missing, tag 108"),
         ("35=A|34=1|98=0|108=-1", "HeartBtInt(108)=-1 is not a number of seconds"),
+        ("35=A|34=1|98=0|108=3601", "HeartBtInt(108)=3601 is more than 3600 seconds"),
+        ("35=A|34=1|98=0|108=999999999", "HeartBtInt(108)=999999999 is more than 3600 seconds"),
         ("35=A|34=1|98=0|108=x", "Incorrect data format for value, tag 108"),
         ("35=A|34=1|98=1|108=30", "EncryptMethod(98) other than 0 is not supported"),
         ("35=A|34=1|98=0|108=30|52=20010101-00:00:00", "SendingTime accuracy problem"),
@@ -342,11 +346,60 @@ def test_a_checksum_of_another_shape_loses_only_its_message(logged_on: Play, tra
     logged_on.says("35=0|34=2|112=behind")
 
 
+def whole(body: str) -> bytes:
+    """The message of a body that is written out, whatever it holds."""
+    return encode(b"FIX.4.4", body.replace("|", "\x01").encode("latin-1"))
+
+
 @case("2.d", "14.a")
-def test_a_tag_that_is_no_number_is_garbled(logged_on: Play) -> None:
-    logged_on.peer("35=0|34=2|4x9=1")
-    logged_on.says()
-    assert logged_on.numbers()[1] == 2
+@pytest.mark.parametrize("msg_type", ["0", "3", "5"])
+def test_a_session_message_that_cannot_be_cut_takes_its_number_and_is_acted_on(logged_on: Play, msg_type: str) -> None:
+    logged_on.peer(f"35={msg_type}|34=2|45=1|58=bye|4x9=1")
+    logged_on.says(*(["35=5|34=2"] if msg_type == "5" else []))
+    assert logged_on.numbers()[1] == 3
+    (inbound,) = [e for e in logged_on.effects if isinstance(e, Inbound) and e.msg_seq_num == 2]
+    assert "no tag at byte" in inbound.wrong and not inbound.rejected
+    assert [end.text for end in logged_on.logged_out()] == (["bye"] if msg_type == "5" else [])
+
+
+@case("2.d", "14.a")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("354=4|355=\xc3\xbcber", "|371=355|372=8|373=6|"),
+        ("58=a|b|14=1", "|372=8|373=0|"),
+        ("58=a=b|x1=3", "|372=8|373=0|"),
+        ("58=a=b|12345678901=3", "|372=8|373=0|"),
+        ("95=400|96=x", "|371=96|372=8|373=6|"),
+    ],
+)
+@pytest.mark.parametrize("checked", [True, False])
+def test_a_message_that_cannot_be_cut_takes_its_number_and_is_rejected(
+    make_play: MakePlay, checked: bool, text: str, said: str
+) -> None:
+    play = make_play(**({} if checked else {"validate": None}))
+    play.connect()
+    raw = whole(f"35=8|34=2|49=THEM|52={play.after(0)}|56=US|37=9|{text}|")
+    play.peer(LOGON)
+    play.sent.clear()
+    play.bytes_in(raw)
+    (reject,) = [sent.replace(b"\x01", b"|").decode() for sent in play.sent]
+    assert "|35=3|34=2|" in reject and "|45=2|58=" in reject and said in reject
+    assert (play.inbound(), play.numbers()[1]) == (["A1", "82!"], 3)
+    (inbound,) = [e for e in play.effects if isinstance(e, Inbound) and e.msg_seq_num == 2]
+    assert inbound.raw == raw and inbound.wrong and inbound.fields is not None and inbound.fields[b"37"] == b"9"
+
+
+@case("2.d", "8.a")
+def test_a_message_that_cannot_be_cut_closes_its_gap(make_play: MakePlay) -> None:
+    play = make_play(validate=None)
+    play.connect()
+    play.peer(LOGON, "35=8|34=3|37=9")
+    play.sent.clear()
+    stamp = play.after(-1)
+    play.bytes_in(whole(f"35=8|34=2|43=Y|49=THEM|52={stamp}|56=US|122={stamp}|37=8|354=1|355=ab|"))
+    assert play.inbound() == ["A1", "82!", "83"]
+    assert not play.session.recovering
 
 
 @case("2.m")
@@ -406,6 +459,19 @@ def test_a_duplicate_without_orig_sending_time_is_rejected(logged_on: Play) -> N
     logged_on.peer(f"35=D|34=2|43=Y|{ORDER}")
     logged_on.says("35=3|34=2|45=2|58=Required tag missing|371=122|372=D|373=1")
     assert logged_on.numbers()[1] == 3
+    assert logged_on.applications() == []
+
+
+@case("2.g", "2.b")
+@pytest.mark.parametrize("original", ["", "122=yesterday|"])
+def test_a_missed_message_without_a_good_orig_sending_time_is_handed_on(make_play: MakePlay, original: str) -> None:
+    play = make_play(sending_time_tolerance_s=0, validate=None)
+    play.connect()
+    play.peer(LOGON, f"35=D|34=4|{ORDER}", f"35=D|34=3|43=Y|{original}{ORDER}", f"35=D|34=2|43=Y|{original}{ORDER}")
+    assert play.applications() == [2, 3, 4]
+    play.peer(f"35=D|34=3|43=Y|{original}{ORDER}")
+    assert play.applications() == [2, 3, 4], "one that was used is rejected"
+    assert sum(b"\x0135=3\x01" in raw for raw in play.sent) == 3
 
 
 @case("2.g")
@@ -725,6 +791,31 @@ def test_a_gap_is_asked_for_in_chunks(make_play: MakePlay) -> None:
 
 
 @case("resend.chunk")
+def test_a_peer_that_leaves_out_the_last_of_each_chunk_is_asked_again_soon(make_play: MakePlay) -> None:
+    play = make_play(resend_chunk=3)
+    play.connect()
+    play.peer(LOGON, "35=0|34=10")
+    play.says(LOGON, "35=2|34=2|7=2|16=4")
+    play.peer("35=4|34=2|43=Y|123=Y|36=4")
+    play.says()
+    play.pass_s(0.25)
+    play.says("35=2|34=3|7=4|16=6")
+    play.peer("35=4|34=4|43=Y|123=Y|36=6")
+    play.pass_s(0.25)
+    play.says("35=2|34=4|7=6|16=8")
+
+
+@case("10.c", "resend.chunk")
+def test_a_repeated_gap_fill_that_reaches_further_is_taken_while_something_is_missing(make_play: MakePlay) -> None:
+    play = make_play()
+    play.connect()
+    play.peer(LOGON, "35=0|34=10")
+    play.peer("35=4|34=2|43=Y|123=Y|36=5", "35=4|34=2|43=Y|123=Y|36=10")
+    assert play.numbers()[1] == 11
+    assert not play.session.recovering
+
+
+@case("resend.chunk")
 def test_a_gap_fill_beyond_the_chunk_and_onto_the_queue_advances(make_play: MakePlay) -> None:
     play = make_play(resend_chunk=2)
     play.connect()
@@ -888,6 +979,18 @@ def test_a_sequence_reset_without_a_number_is_rejected_without_validation_too(ma
 
 
 # -- Logout(5)
+
+
+@case("2.b", "2.c", "13.b")
+@pytest.mark.parametrize(("number", "resends"), [(9, True), (9, False), (1, True)])
+def test_the_reason_in_a_logout_under_an_unexpected_number_is_told(
+    make_play: MakePlay, number: int, resends: bool
+) -> None:
+    play = make_play(allow_resend_request=resends)
+    play.connect()
+    play.peer(LOGON, f"35=5|34={number}|58=MsgSeqNum too low, expecting 7")
+    play.pass_s(3)
+    assert [end.text for end in play.logged_out()] == ["MsgSeqNum too low, expecting 7"]
 
 
 @case("12", "13.a")

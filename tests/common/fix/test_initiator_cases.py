@@ -243,6 +243,15 @@ def test_fixt_and_test_fields_are_sent(make_play: MakePlay) -> None:
     assert play.is_logged_on()
 
 
+@case("logon.1137")
+@pytest.mark.parametrize("version", ["8", "banana", ""])
+def test_another_default_appl_ver_id_is_refused(make_play: MakePlay, version: str) -> None:
+    play = make_play(initiator=True, begin_string="FIXT.1.1", default_appl_ver_id="9", validate=None)
+    play.connect()
+    play.peer(f"{LOGON}|1137={version}")
+    play.closes(DisconnectReason.LOGON_INVALID)
+
+
 @case("12")
 def test_logout_before_logon_closes_at_once(initiator: Play) -> None:
     initiator.logout("changed my mind")

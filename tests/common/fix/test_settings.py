@@ -15,6 +15,8 @@ from common.fix.session_types import SessionSettings
         ({"begin_string": "FIXT.1.1"}, "default_appl_ver_id"),
         ({"test_request_multiplier": 0.5}, "test_request_multiplier"),
         ({"test_request_multiplier": 3.0, "disconnect_multiplier": 2.0}, "disconnect_multiplier"),
+        ({"begin_string": "FIXT.1.1", "default_appl_ver_id": "banana"}, "default_appl_ver_id"),
+        ({"heart_bt_int_s": 3601}, "heart_bt_int_s"),
         ({"heart_bt_int_s": -1}, "heart_bt_int_s"),
         ({"max_pending_messages": -1}, "max_pending_messages"),
         ({"resend_chunk": -1}, "resend_chunk"),
