@@ -288,7 +288,8 @@ class ExecutionReport(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     `cl_ord_id` is the order's or request's name as the report gives it, `orig_cl_ord_id` the older one if it gives one.
     `cum_qty`/`leaves_qty` are None where the venue does not say. `fee_qty` is in `fee_asset`, positive when paid.
     `unknown_order` marks the answer to a status request for an order that the venue does not know.
-    `reference_trade_key` is what ExecRefID(19) of a trade cancel or correct refers to.
+    `reference_trade_key` is what ExecRefID(19) of a trade cancel or correct refers to. `unread` names the fields that
+    could not be read and did not matter for what was: they count as not told.
     """
 
     cl_ord_id: str
@@ -315,6 +316,7 @@ class ExecutionReport(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     ambiguous: bool = False
     reference_trade_key: str = ""
     maker: bool = False
+    unread: tuple[str, ...] = ()
 
 
 class CancelRejected(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel_rejected"):
@@ -361,7 +363,21 @@ class Announced(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new
     headline: str
 
 
-VenueEvent = ExecutionReport | CancelRejected | RequestRejected | MassCancelReported | Announced
+class Unreadable(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="unreadable"):
+    """A message that names an order and cannot be read or believed: nothing of it counts, and the order is asked about.
+
+    `why` says what is wrong with it. `attempt` is whose message it rejects by RefSeqNum(45), where it does.
+    """
+
+    cl_ord_id: str
+    orig_cl_ord_id: str
+    order_id: str
+    symbol: str
+    why: str
+    attempt: Attempt | None = None
+
+
+VenueEvent = ExecutionReport | CancelRejected | RequestRejected | MassCancelReported | Announced | Unreadable
 
 
 # ---- journal kinds ----
@@ -409,7 +425,10 @@ class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outb
 
 
 class Inbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="inbound"):
-    """A message of the venue that took its number, raw and, where it says something about orders, normalised."""
+    """A message of the venue that took its number, raw and, where it says something about orders, normalised.
+
+    `msg_seq_num` is 0 where MsgSeqNum(34) could not be read: that message took no number, and ended its connection.
+    """
 
     session: str
     generation: int
@@ -1065,8 +1084,8 @@ EntryAnswer = Welcome | WelcomeComplete | StatusChanged | CommandOutcome | Order
 class TopOfBook(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="top"):
     """Best prices of one symbol, repeated at least every second while the market data session lives.
 
-    `heard_ns` is the wall clock of the market data session when it last knew the book to be current, `last_ns` when it
-    heard of the last trade; 0 is not known.
+    `heard_ns` is the wall clock of the market data session when a whole message last told of this symbol's prices,
+    `last_ns` when it heard of the last trade; 0 is not known.
     """
 
     venue: str
@@ -1119,6 +1138,7 @@ class ControlAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=
 
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding somebody else's bytes may raise: a text that is no UTF-8 is no `DecodeError` to msgspec."""
+
 
 class Door:
     """A decoder of one link's messages that takes none of more than `max_bytes`."""

@@ -611,6 +611,7 @@ class Order(msgspec.Struct, gc=False):
     operator's verdict). `unknown`: its NewOrderSingle(D) may have reached the venue and nothing was heard of it.
     `wish_strategy`, `wish_number` name the command that wants it cancelled, whatever it takes (0: none does).
     `touched_lsn` is the last record that said something about it, `ids` every ClOrdID(11) that ever was about it.
+    `in_doubt`: the venue said something about it that could not be read or believed, and has not been asked since.
     """
 
     attempt: Attempt
@@ -639,6 +640,7 @@ class Order(msgspec.Struct, gc=False):
     wish_strategy: str = ""
     wish_number: int = 0
     ids: list[str] = []
+    in_doubt: bool = False
 
     @classmethod
     def sent(cls, command: NewOrder, lsn: int, sent_ns: int, connection: int, number: int = 0) -> "Order":

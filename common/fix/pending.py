@@ -148,8 +148,8 @@ class Pending:
         return new
 
     def gap_fill_again(self, m: Received) -> int | None:
-        """NewSeqNo(36) of a SequenceReset(4) with GapFillFlag(123)=Y that repeats a number and fills more of an open gap
-        than was filled. Without a gap nothing was asked for, and it is a late repeat (case 10.c)."""
+        """NewSeqNo(36) of a SequenceReset(4) with GapFillFlag(123)=Y that repeats a number and fills more of a gap than
+        was filled. Without a gap nothing was asked for, and it is a late repeat (case 10.c)."""
         new = number_of(m.fields.get(b"36")) if m.msg_type == b"4" and self._high else None
         return new if new is not None and new > self._standing.next_inbound else None
 

@@ -76,9 +76,7 @@ class EmergencyFile:
         if self._failed:
             raise LogFailed(f"{self.path}: append after a failure", None)
         stamp_ns = max(stamp_ns, self._stamp_ns)
-        block, end = frame(
-            entries, self._end, stamp_ns=stamp_ns, journal_epoch=self._epoch, durable_lsn=self._end.lsn
-        )
+        block, end = frame(entries, self._end, stamp_ns=stamp_ns, journal_epoch=self._epoch, durable_lsn=self._end.lsn)
         if self._position + len(block) > self._size_bytes:
             raise NoSpace(self.path, len(block))
         try:

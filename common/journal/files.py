@@ -13,8 +13,23 @@ Folder = str | PurePath
 
 # A lock or a sync on these is a promise of another host's. 9p is not listed: sandboxes mount local folders by it.
 NETWORK_FILE_SYSTEMS = frozenset(
-    ("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "lustre", "beegfs", "gfs2", "ocfs2", "fuse.sshfs",
-     "fuse.glusterfs", "fuse.s3fs")
+    (
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "ncpfs",
+        "afs",
+        "ceph",
+        "lustre",
+        "beegfs",
+        "gfs2",
+        "ocfs2",
+        "fuse.sshfs",
+        "fuse.glusterfs",
+        "fuse.s3fs",
+    )
 )
 
 

@@ -253,9 +253,7 @@ def walk(
         if records is not None:
             start = position + HEADER_BYTES
             payload = block[start : start + size]
-            records.append(
-                Record(lsn, stamp, kind, name_of(writer), writer_epoch, number, epoch, its_durable, payload)
-            )
+            records.append(Record(lsn, stamp, kind, name_of(writer), writer_epoch, number, epoch, its_durable, payload))
         position = after_frame
     newer = _newer_at(block, position, Link(lsn, crc)) if stop in (Stop.BAD, Stop.MORE) else 0
     if newer:

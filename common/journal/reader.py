@@ -252,9 +252,7 @@ class Reader:
             refuse_if_durable(self._files, handle, path, walked, used)
 
 
-def iterate(
-    folder: Folder, files: Files, from_lsn: int | None = None, upto_lsn: int | None = None
-) -> Iterator[Record]:
+def iterate(folder: Folder, files: Files, from_lsn: int | None = None, upto_lsn: int | None = None) -> Iterator[Record]:
     """Every record from `from_lsn` (else the oldest kept) to `upto_lsn` (else the last valid one), verified.
 
     A torn tail ends it like the end of the log. Raises Gone, NotThere (no journal), Damage, ReadFailed.

@@ -162,9 +162,7 @@ class _Scan:
             stop_at = min(upto, self.mark.durable.lsn) if self.mark.durable.lsn >= start else upto
             at, position, stamp = header.after, header.header_bytes, max(stamp_ns, header.stamp_ns)
             for limit in sorted({stop_at, upto}):
-                walked = walk_segment(
-                    self.files, handle, position, at, upto_lsn=limit, each=writers, stamp_ns=stamp
-                )
+                walked = walk_segment(self.files, handle, position, at, upto_lsn=limit, each=writers, stamp_ns=stamp)
                 refuse_newer(path, walked)
                 if walked.stop is not Stop.LIMIT:
                     raise Damage(path, walked.position, walked.end.lsn + 1, walked.why)

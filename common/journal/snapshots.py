@@ -123,9 +123,7 @@ def trusted_lsn(journal: Folder, files: Files, name: str) -> int:
     return 0 if snapshot is None else snapshot.at.lsn
 
 
-def prune_snapshots(
-    folder: Folder, files: Files, name: str, keep: int = KEPT, log: Reader | None = None
-) -> list[str]:
+def prune_snapshots(folder: Folder, files: Files, name: str, keep: int = KEPT, log: Reader | None = None) -> list[str]:
     """Remove all but the newest `keep` snapshots of `name`; the names removed.
 
     With `log`, those that are not to be read or do not stand in it go first and do not count; those of a later form are

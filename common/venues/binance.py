@@ -8,8 +8,9 @@ There is no status request.
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
 from functools import lru_cache
+
+import msgspec
 
 from common.fix.session_types import SequencePolicy, SessionSettings
 from common.fix.wire import split
@@ -24,10 +25,23 @@ from common.messages import (
     NewOrder,
     QueryOrder,
     RequestRejected,
+    Unreadable,
     VenueEvent,
 )
 from common.venues.dialect import Body, BookEntry, Credentials, Identity, SubscriptionRejected, VenueLimit, plain
-from common.venues.reading import ZERO, Fields, decimal, fee, group, integer, number, quantity, require, text, time_ns
+from common.venues.market_data import book_entries, subscription_rejected
+from common.venues.reading import (
+    ZERO,
+    Fields,
+    Notes,
+    fees,
+    group,
+    integer,
+    require,
+    required_number,
+    text,
+    unreadable,
+)
 from common.venues.signers import BadKey, binance_signature, ed25519_key
 
 AMBIGUOUS_CODES = frozenset({-1006, -1007})
@@ -38,17 +52,13 @@ PROCESSING_LIMIT_NS = 10_000_000_000
 
 RECV_WINDOW_MAX_US = 60_000_000
 RECV_WINDOW_MIN_US = 1_000
+_ERROR_CODE = "ErrorCode(25016)"
 CANCEL_ID_SUFFIX = "_c"
 """CancelClOrdID(25034) of an XCN: the new order's ClOrdID(11) with this behind it. Our own ids never hold an
 underscore.
 """
 
-_BOOK_ENTRY_TAGS = (b"269", b"270", b"271")
-_ENTRY_TAGS = (b"279", b"269", b"270", b"271", b"55", b"60", b"1003", b"2446", b"25043", b"25044")
-
-# The group NoLimitIndicators(25003): LimitType(25004), LimitCount(25005), LimitMax(25006), LimitResetInterval(25007)
-# and LimitResetIntervalResolution(25008).
-_LIMIT_TAGS = (b"25004", b"25005", b"25006", b"25007", b"25008")
+# LimitType(25004) of an entry of NoLimitIndicators(25003), and LimitResetIntervalResolution(25008).
 _LIMIT_KINDS = {"1": "orders", "2": "messages", "3": "subscriptions"}
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -183,7 +193,7 @@ class Binance:
                 integer(e, b"25006"),
                 integer(e, b"25007") * _UNITS_S.get(text(e, b"25008"), 1),
             )
-            for e in group(raw, b"25003", _LIMIT_TAGS)
+            for e in group(raw, b"25003")
         ]
 
     def resendable(self, msg_type: str) -> bool:
@@ -200,42 +210,50 @@ class Binance:
         if msg_type in ("9", "XAR"):
             return _cancel_rejected(f)
         if msg_type == "3":
-            code = integer(f, b"25016")
-            return RequestRejected(integer(f, b"45"), None, "", code, text(f, b"58"), code in AMBIGUOUS_CODES)
+            notes = Notes()
+            code = notes.integer(f, b"25016")
+            ambiguous = code in AMBIGUOUS_CODES or bool(notes)
+            return RequestRejected(integer(f, b"45"), None, "", code, text(f, b"58"), ambiguous)
         if msg_type == "r":
-            code, affected = integer(f, b"25016"), integer(f, b"533")
+            notes = Notes()
+            code, affected = notes.integer(f, b"25016"), notes.integer(f, b"533")
             # A mass cancel that finds no open order is refused with "Unknown order sent.": it left none either.
             accepted = f.get(b"531", b"0") != b"0" or code == UNKNOWN_ORDER_CODE
             return MassCancelReported(text(f, b"11"), text(f, b"55"), accepted, affected, code, text(f, b"58"))
         return Announced(text(f, b"148"))
 
+    def unread(self, fields: Fields, why: str) -> Unreadable | None:
+        """See `Dialect`."""
+        named = unreadable(fields, why)
+        return None if named is None else msgspec.structs.replace(named, cl_ord_id=_own_id(named.cl_ord_id))
+
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """MarketDataRequest(V) twice: the book ticker (MarketDepth(264)=1, bid and offer together) and the trade
         stream.
         """
-        names = "".join(f"55={symbol}\x01" for symbol in symbols)
-        group_ = f"146={len(symbols)}\x01{names}"
-        book = f"262={md_req_id}-book\x01263=1\x01264=1\x01266=Y\x01{group_}267=2\x01269=0\x01269=1\x01"
-        trades = f"262={md_req_id}-trade\x01263=1\x01266=Y\x01{group_}267=1\x01269=2\x01"
-        return [Body("V", book.encode()), Body("V", trades.encode())]
+        trades = f"262={md_req_id}-trade\x01263=1\x01266=Y\x01{_symbols(symbols)}267=1\x01269=2\x01"
+        return [_book_subscription(md_req_id, symbols), Body("V", trades.encode())]
+
+    def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
+        """The book ticker unsubscribed and subscribed again, the one way to have a snapshot."""
+        former = Body("V", f"262={former_id}-book\x01263=2\x01".encode())
+        return [former, _book_subscription(md_req_id, symbols)]
 
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
         """See `Dialect`. Symbol(55) is left out where it is that of the entry before."""
-        if msg_type == "W":
-            symbol = require(split(raw), b"55")
-            entries = [_entry(e, symbol, "W") for e in group(raw, b"268", _BOOK_ENTRY_TAGS)]
-            return [BookEntry(symbol, "", "W", None, ZERO), *entries]
-        if msg_type == "X":
-            result: list[BookEntry] = []
-            symbol = ""
-            for e in group(raw, b"268", _ENTRY_TAGS):
-                symbol = text(e, b"55") or symbol
-                result.append(_entry(e, symbol, text(e, b"279")))
-            return result
         if msg_type == "Y":
-            fields = split(raw)
-            return SubscriptionRejected(text(fields, b"262"), text(fields, b"58"))
-        return []
+            return subscription_rejected(raw)
+        return book_entries(msg_type, raw)
+
+
+def _symbols(symbols: Sequence[str]) -> str:
+    """The group NoRelatedSym(146)."""
+    return f"146={len(symbols)}\x01" + "".join(f"55={symbol}\x01" for symbol in symbols)
+
+
+def _book_subscription(md_req_id: str, symbols: Sequence[str]) -> Body:
+    book = f"262={md_req_id}-book\x01263=1\x01264=1\x01266=Y\x01{_symbols(symbols)}267=2\x01269=0\x01269=1\x01"
+    return Body("V", book.encode())
 
 
 def _own_id(cl_ord_id: str) -> str:
@@ -244,39 +262,45 @@ def _own_id(cl_ord_id: str) -> str:
 
 
 def _report(f: Fields, raw: bytes) -> ExecutionReport:
-    exec_type, ord_status = require(f, b"150"), require(f, b"39")
-    traded = exec_type == "F"
-    fee_qty, fee_asset = fee(f, raw) if traded else (ZERO, "")
-    code = integer(f, b"25016")
+    """What identifies a fill, or tells of a change, has to be readable; the rest is noted where it is not."""
+    exec_type, notes = require(f, b"150"), Notes()
+    is_trade = exec_type == "F"
+    last_qty = required_number(f, b"32") if is_trade else ZERO
+    last_px = (notes.decimal(f, b"31") or ZERO) if is_trade else ZERO
+    fee_qty, fee_asset = fees(f, raw, last_qty, last_px, notes) if is_trade else (ZERO, "")
+    code = notes.integer(f, b"25016")
     return ExecutionReport(
         cl_ord_id=_own_id(text(f, b"11")),
         orig_cl_ord_id=text(f, b"41"),
         order_id=text(f, b"37"),
         exec_id=text(f, b"17"),
         exec_type=exec_type,
-        ord_status=ord_status,
+        ord_status=text(f, b"39") if is_trade else require(f, b"39"),
         symbol=text(f, b"55"),
         side=text(f, b"54"),
-        order_qty=decimal(f, b"38"),
-        price=decimal(f, b"44"),
-        last_qty=quantity(f, b"32") if traded else ZERO,
-        last_px=quantity(f, b"31") if traded else ZERO,
-        cum_qty=decimal(f, b"14"),
-        leaves_qty=decimal(f, b"151"),
-        trade_key=require(f, b"1003") if traded else "",
+        order_qty=notes.decimal(f, b"38"),
+        price=notes.decimal(f, b"44"),
+        last_qty=last_qty,
+        last_px=last_px,
+        cum_qty=notes.decimal(f, b"14"),
+        leaves_qty=notes.decimal(f, b"151"),
+        trade_key=require(f, b"1003") if is_trade else "",
         fee_qty=fee_qty,
         fee_asset=fee_asset,
-        transact_ns=time_ns(f, b"60"),
+        transact_ns=notes.time_ns(f, b"60"),
         error_code=code,
         text=text(f, b"58"),
-        ambiguous=code in AMBIGUOUS_CODES,
-        maker=traded and f.get(b"1057") == b"N",
+        # A refusal whose code cannot be read may be one of those that say that the outcome is not known.
+        ambiguous=code in AMBIGUOUS_CODES or (exec_type == "8" and _ERROR_CODE in notes),
+        maker=is_trade and f.get(b"1057") == b"N",
+        unread=tuple(notes),
     )
 
 
 def _cancel_rejected(f: Fields) -> CancelRejected:
     """OrderCancelReject(9) and OrderAmendReject(XAR). An old sample shows "Unknown order sent." under another code."""
-    code, words = integer(f, b"25016"), text(f, b"58")
+    notes = Notes()
+    code, words = notes.integer(f, b"25016"), text(f, b"58")
     return CancelRejected(
         cl_ord_id=_own_id(text(f, b"11")),
         orig_cl_ord_id=text(f, b"41"),
@@ -285,12 +309,5 @@ def _cancel_rejected(f: Fields) -> CancelRejected:
         error_code=code,
         text=words,
         unknown_order=words == UNKNOWN_ORDER_TEXT or (code == UNKNOWN_ORDER_CODE and not words),
-        ambiguous=code in AMBIGUOUS_CODES,
+        ambiguous=code in AMBIGUOUS_CODES or bool(notes),
     )
-
-
-def _entry(e: Fields, symbol: str, action: str) -> BookEntry:
-    px = e.get(b"270")
-    taker_side = text(e, b"2446")
-    value = None if px is None else number(px, b"270")
-    return BookEntry(symbol, text(e, b"269"), action, value, quantity(e, b"271") or Decimal(0), taker_side)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from common.fix.session_types import SessionSettings
-from common.messages import AmendOrder, CancelOrder, NewOrder, QueryOrder, VenueEvent
+from common.messages import AmendOrder, CancelOrder, NewOrder, QueryOrder, Unreadable, VenueEvent
 
 
 class BadReport(Exception):
@@ -47,7 +47,11 @@ class BookEntry(NamedTuple):
     """One entry of market data in order of arrival. `what` is MDEntryType(269): "0" bid, "1" offer, "2" trade.
 
     `action` is MDUpdateAction(279) ("0" new, "1" change, "2" delete), or "W" for a snapshot's entry; an entry with
-    action "W" and `what` "" begins the snapshot: the symbol's book is empty from there.
+    action "W" and `what` "" begins the snapshot: the symbol's book is empty from there. `what` is "?" where an entry
+    names no side but its `entry_id`, MDEntryID(278).
+
+    `why` says that something about the symbol could not be read: its book is not known until the next snapshot. Where
+    it is not even known of which symbol, `symbol` is "" and it may be any.
     """
 
     symbol: str
@@ -56,6 +60,8 @@ class BookEntry(NamedTuple):
     px: Decimal | None
     qty: Decimal
     taker_side: str = ""
+    entry_id: str = ""
+    why: str = ""
 
 
 class SubscriptionRejected(NamedTuple):
@@ -130,11 +136,18 @@ class Dialect(Protocol):
         `fields` is the message as `wire.split` cuts it, where the caller has it already.
         """
 
+    def unread(self, fields: Mapping[bytes, bytes], why: str) -> Unreadable | None:
+        """What order a message names that cannot be read, or not believed, for the reason `why`; None for none."""
+
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """Subscriptions to the best prices and the trades of `symbols`. `md_req_id` is the stem of MDReqID(262)."""
 
+    def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
+        """A question for the best prices of `symbols`, answered with W. `former_id` is the stem of the subscription's
+        MDReqID(262), `md_req_id` of what takes its place, where the venue tells prices to subscribers only."""
+
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
-        """The entries of a W or X, in order; or a Y. Empty for other types. Raises BadReport."""
+        """The entries of a W or X, in order; or a Y. Empty for other types. What cannot be read is an entry too."""
 
 
 def plain(value: Decimal) -> str:

@@ -6,7 +6,6 @@ ExecInst(18)=6 (participate, don't initiate), and LastLiquidityInd(851)=1 marks 
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
 from functools import lru_cache
 
 from common.fix.session_types import SequencePolicy, SessionSettings
@@ -21,18 +20,15 @@ from common.messages import (
     NewOrder,
     QueryOrder,
     RequestRejected,
+    Unreadable,
     VenueEvent,
 )
 from common.venues.dialect import Body, BookEntry, Credentials, Identity, SubscriptionRejected, VenueLimit, plain
-from common.venues.reading import Fields, decimal, fee, group, integer, number, quantity, require, text, time_ns
+from common.venues.market_data import book_entries, subscription_rejected
+from common.venues.reading import ZERO, Fields, Notes, fees, integer, require, required_number, text, unreadable
 
 _TOLD_BY = frozenset({"8", "9", "3", "j", "r", "B"})
 _NEVER_RESENT = frozenset({"D", "G"})
-# The members of NoMDEntries(268) in W and X.
-_ENTRY_TAGS = tuple(
-    b"%d" % tag
-    for tag in (269, 270, 271, 272, 273, 276, 277, 278, 279, 280, 55, 15, 282, 283, 290, 346, 2446, 1003, 60, 828)
-)
 _UNKNOWN_ORDER = b"1"  # CxlRejReason(102)
 _STATUS_REQUEST = b"H"
 
@@ -155,31 +151,42 @@ class Generic:
             return _mass_cancel(f)
         return Announced(text(f, b"148"))
 
+    def unread(self, fields: Fields, why: str) -> Unreadable | None:
+        """See `Dialect`."""
+        return unreadable(fields, why)
+
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """MarketDataRequest(V): bids, offers and trades at depth 1, incremental."""
         names = "".join(f"55={symbol}\x01" for symbol in symbols)
         head = f"262={md_req_id}\x01263=1\x01264=1\x01265=1\x01"
         return [Body("V", f"{head}267=3\x01269=0\x01269=1\x01269=2\x01146={len(symbols)}\x01{names}".encode())]
 
+    def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
+        """MarketDataRequest(V) with SubscriptionRequestType(263)=0: a snapshot beside the subscription."""
+        names = "".join(f"55={symbol}\x01" for symbol in symbols)
+        return [
+            Body(
+                "V",
+                f"262={md_req_id}\x01263=0\x01264=1\x01267=2\x01269=0\x01269=1\x01146={len(symbols)}\x01{names}".encode(),
+            )
+        ]
+
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
         """See `Dialect`."""
-        if msg_type == "W":
-            symbol = require(split(raw), b"55")
-            entries = [_entry(e, symbol, "W") for e in group(raw, b"268", _ENTRY_TAGS)]
-            return [BookEntry(symbol, "", "W", None, Decimal(0)), *entries]
-        if msg_type == "X":
-            return _incremental(raw)
         if msg_type == "Y":
-            fields = split(raw)
-            return SubscriptionRejected(text(fields, b"262"), text(fields, b"58"))
-        return []
+            return subscription_rejected(raw)
+        return book_entries(msg_type, raw)
 
 
 def _report(f: Fields, raw: bytes) -> ExecutionReport:
-    exec_type, ord_status = require(f, b"150"), require(f, b"39")
-    traded = exec_type in "FGH"
-    fee_qty, fee_asset = _fee(f, raw) if traded else (Decimal(0), "")
-    exec_id = require(f, b"17")
+    """What identifies a fill, or tells of a change, has to be readable; the rest is noted where it is not."""
+    exec_type, notes = require(f, b"150"), Notes()
+    is_trade = exec_type in "FGH"
+    ord_status = text(f, b"39") if is_trade else require(f, b"39")
+    exec_id = require(f, b"17") if is_trade else text(f, b"17")
+    last_qty = required_number(f, b"32") if exec_type in "FG" else ZERO
+    last_px = (notes.decimal(f, b"31") or ZERO) if is_trade else ZERO
+    fee_qty, fee_asset = fees(f, raw, last_qty, last_px, notes) if is_trade else (ZERO, "")
     return ExecutionReport(
         cl_ord_id=text(f, b"11"),
         orig_cl_ord_id=text(f, b"41"),
@@ -189,30 +196,25 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport:
         ord_status=ord_status,
         symbol=text(f, b"55"),
         side=text(f, b"54"),
-        order_qty=decimal(f, b"38"),
-        price=decimal(f, b"44"),
-        last_qty=quantity(f, b"32") if traded else Decimal(0),
-        last_px=quantity(f, b"31") if traded else Decimal(0),
-        cum_qty=decimal(f, b"14"),
-        leaves_qty=decimal(f, b"151"),
-        trade_key=exec_id if traded else "",
+        order_qty=notes.decimal(f, b"38"),
+        price=notes.decimal(f, b"44"),
+        last_qty=last_qty,
+        last_px=last_px,
+        cum_qty=notes.decimal(f, b"14"),
+        leaves_qty=notes.decimal(f, b"151"),
+        trade_key=exec_id if is_trade else "",
         fee_qty=fee_qty,
         fee_asset=fee_asset,
-        transact_ns=time_ns(f, b"60"),
-        error_code=integer(f, b"103"),
+        transact_ns=notes.time_ns(f, b"60"),
+        error_code=notes.integer(f, b"103"),
         text=text(f, b"58"),
         # FIX 4.4 volume 4, OrderStatusRequest(H): an order that is not known is reported with OrdStatus(39)=8 and
         # OrdRejReason(103)=5, under ExecType(150)=I because it answers a status request.
         unknown_order=exec_type == "I" and ord_status == "8" and f.get(b"103") == b"5",
         reference_trade_key=text(f, b"19"),
         maker=f.get(b"851") == b"1",
+        unread=tuple(notes),
     )
-
-
-def _fee(f: Fields, raw: bytes) -> tuple[Decimal, str]:
-    if b"136" in f:
-        return fee(f, raw)
-    return quantity(f, b"12"), text(f, b"479")
 
 
 def _cancel_rejected(f: Fields) -> CancelRejected:
@@ -221,7 +223,7 @@ def _cancel_rejected(f: Fields) -> CancelRejected:
         orig_cl_ord_id=text(f, b"41"),
         order_id=text(f, b"37"),
         ord_status=text(f, b"39"),
-        error_code=integer(f, b"102"),
+        error_code=Notes().integer(f, b"102"),
         text=text(f, b"58"),
         unknown_order=f.get(b"102") == _UNKNOWN_ORDER,
     )
@@ -234,33 +236,16 @@ def _request_rejected(f: Fields) -> RequestRejected:
     """
     code = b"373" if f.get(b"35") == b"3" else b"380"
     name = "" if f.get(b"372") == _STATUS_REQUEST else text(f, b"379")
-    return RequestRejected(integer(f, b"45"), None, name, integer(f, code), text(f, b"58"))
+    return RequestRejected(integer(f, b"45"), None, name, Notes().integer(f, code), text(f, b"58"))
 
 
 def _mass_cancel(f: Fields) -> MassCancelReported:
-    accepted = f.get(b"531", b"0") != b"0"
+    accepted, notes = f.get(b"531", b"0") != b"0", Notes()
     return MassCancelReported(
-        text(f, b"11"), text(f, b"55"), accepted, integer(f, b"533"), integer(f, b"532"), text(f, b"58")
-    )
-
-
-def _incremental(raw: bytes) -> list[BookEntry]:
-    entries: list[BookEntry] = []
-    symbol = ""
-    for e in group(raw, b"268", _ENTRY_TAGS):
-        # Instrument of an entry may be left out when it is that of the entry before (FIX 4.4 volume 3, X).
-        symbol = text(e, b"55") or symbol
-        entries.append(_entry(e, symbol, text(e, b"279") or "0"))
-    return entries
-
-
-def _entry(e: Fields, symbol: str, action: str) -> BookEntry:
-    px = e.get(b"270")
-    return BookEntry(
-        symbol,
-        text(e, b"269"),
-        action,
-        None if px is None else number(px, b"270"),
-        quantity(e, b"271"),
-        text(e, b"2446"),
+        text(f, b"11"),
+        text(f, b"55"),
+        accepted,
+        notes.integer(f, b"533"),
+        notes.integer(f, b"532"),
+        text(f, b"58"),
     )

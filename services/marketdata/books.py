@@ -1,57 +1,124 @@
-"""The best prices of each symbol, folded from the venue's entries in their order."""
+"""The best prices of each symbol, folded from the venue's entries in their order.
 
+A side holds one price where the venue tells the best one only: an entry then replaces what was there. It holds levels
+once the venue has told several of a side, or names them by MDEntryID(278). A book of which something could not be read
+is not known until the next snapshot: it shows nothing, rather than half of the truth.
+"""
+
+from collections.abc import Sequence
 from decimal import Decimal
 
+from common.instant import Instant
 from common.messages import TopOfBook
 from common.venues.dialect import BookEntry
+from common.venues.market_data import BID, CHANGE, DELETE, EMPTY_BOOK, NEW, OFFER, SNAPSHOT, TRADE, UNSIDED
 
-BID, OFFER, TRADE = "0", "1", "2"
-DELETE, SNAPSHOT = "2", "W"
 ZERO = Decimal(0)
+
+Level = tuple[Decimal, Decimal]
+"""Price and quantity."""
 
 
 class Book:
-    """Best bid, best offer and last trade of one symbol."""
+    """Best bid, best offer and last trade of one symbol. `why` says what could not be read, "" while the book is known;
+    `priced_boot_ns` is when a message last told of its prices, in boot time, None for never."""
 
-    __slots__ = ("ask_px", "ask_qty", "bid_px", "bid_qty", "last_ns", "last_px", "symbol")
+    __slots__ = ("_has_levels", "_sides", "last_ns", "last_px", "priced_boot_ns", "symbol", "why")
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
         self.last_px: Decimal | None = None
         self.last_ns = 0
-        self.clear()
+        self.priced_boot_ns: int | None = None
+        self._has_levels = False
+        self._sides: dict[str, dict[str | Decimal, Level]] = {BID: {}, OFFER: {}}
+        self.why = ""
 
-    def clear(self) -> None:
-        """Neither side has a price."""
-        self.bid_px: Decimal | None = None
-        self.ask_px: Decimal | None = None
-        self.bid_qty = self.ask_qty = ZERO
+    def clear(self, why: str = "") -> None:
+        """Neither side has a price, and with `why` none is known."""
+        for levels in self._sides.values():
+            levels.clear()
+        self.why = why
 
-    def apply(self, entry: BookEntry, heard_ns: int) -> None:
-        """Fold one entry, heard at `heard_ns`. At depth 1 an entry replaces the side's best; a delete of a price that
-        is not the best is late.
-        """
-        if entry.what == "":
+    @property
+    def bid(self) -> Level | None:
+        """The best bid."""
+        return max(self._sides[BID].values(), default=None)
+
+    @property
+    def offer(self) -> Level | None:
+        """The best offer."""
+        return min(self._sides[OFFER].values(), default=None)
+
+    def apply(self, entries: Sequence[BookEntry], now: Instant) -> None:
+        """Fold what one message says of this symbol, heard now."""
+        for side in (BID, OFFER):
+            told = [e for e in entries if e.what == side and e.action in (NEW, SNAPSHOT)]
+            self._has_levels = self._has_levels or len(told) > 1
+        for entry in entries:
+            if entry.what == TRADE:
+                # A snapshot tells a trade of any age.
+                self.last_px, self.last_ns = entry.px, 0 if entry.action == SNAPSHOT else now.wall_ns
+            elif entry.what == "":
+                self.clear(entry.why)
+            elif not self.why:
+                self._entry(entry)
+        if not self.why and any(entry.what != TRADE for entry in entries):
+            self.priced_boot_ns = now.boot_ns
+
+    def _entry(self, entry: BookEntry) -> None:
+        if entry.what == EMPTY_BOOK:
             self.clear()
-        elif entry.what == TRADE:
-            # A snapshot tells a trade of any age.
-            self.last_px, self.last_ns = entry.px, 0 if entry.action == SNAPSHOT else heard_ns
         elif entry.action == DELETE:
             self._delete(entry)
-        elif entry.what == BID:
-            self.bid_px, self.bid_qty = entry.px, entry.qty
-        elif entry.what == OFFER:
-            self.ask_px, self.ask_qty = entry.px, entry.qty
+        elif entry.what in self._sides or entry.what == UNSIDED:
+            self._put(entry)
+
+    def _put(self, entry: BookEntry) -> None:
+        side = next((s for s, levels in self._sides.items() if entry.entry_id in levels), entry.what)
+        levels = self._sides.get(entry.what if entry.what != UNSIDED else side)
+        former = None if levels is None else levels.get(entry.entry_id)
+        px = entry.px if entry.px is not None or former is None else former[0]
+        if levels is None or px is None:
+            self.clear(f"a change of MDEntryID(278)={entry.entry_id}, which is not known")
+            return
+        qty = former[1] if former is not None and entry.action == CHANGE and not entry.qty else entry.qty
+        if entry.entry_id:
+            levels[entry.entry_id] = (px, qty)
+            return
+        if not self._has_levels and not any(isinstance(key, str) for key in levels):
+            levels.clear()
+        levels[px] = (px, qty)
 
     def _delete(self, entry: BookEntry) -> None:
-        if entry.what == BID and entry.px in (None, self.bid_px):
-            self.bid_px, self.bid_qty = None, ZERO
-        elif entry.what == OFFER and entry.px in (None, self.ask_px):
-            self.ask_px, self.ask_qty = None, ZERO
+        if entry.entry_id:
+            self._delete_by_id(entry)
+            return
+        levels = self._sides.get(entry.what, {})
+        for key in [key for key, level in levels.items() if entry.px in (None, level[0])]:
+            del levels[key]
 
-    def top(self, venue: str, heard_ns: int) -> TopOfBook:
-        """The book as the feed tells it."""
-        return TopOfBook(
-            venue, self.symbol, self.bid_px, self.bid_qty, self.ask_px, self.ask_qty, self.last_px, heard_ns,
-            self.last_ns,
-        )  # fmt: skip
+    def _delete_by_id(self, entry: BookEntry) -> None:
+        """A name that nobody knows is that of a level that was told without one: on a side whose levels have names
+        those without are over. Where no side is meant for sure, nothing is."""
+        if any(levels.pop(entry.entry_id, None) for levels in self._sides.values()):
+            return
+        named = [s for s, levels in self._sides.items() if any(isinstance(key, str) for key in levels)]
+        sides = [entry.what] if entry.what in self._sides else named
+        if not sides:
+            self.clear(f"MDEntryID(278)={entry.entry_id} is deleted, and not known")
+        for side in sides:
+            levels = self._sides[side]
+            for key in [key for key in levels if not isinstance(key, str)]:
+                del levels[key]
+
+    def is_late(self, now: Instant, after_ns: int) -> bool:
+        """Whether no message has told of its prices for so long, or what it told is not known."""
+        return bool(self.why) or self.priced_boot_ns is None or now.boot_ns - self.priced_boot_ns >= after_ns
+
+    def top(self, venue: str, now: Instant) -> TopOfBook:
+        """The book as the feed tells it. Its age is counted in boot time: the wall clock may have been set since."""
+        heard_ns = 0 if self.priced_boot_ns is None else now.wall_ns - (now.boot_ns - self.priced_boot_ns)
+        bid_px, bid_qty = self.bid or (None, ZERO)
+        ask_px, ask_qty = self.offer or (None, ZERO)
+        return TopOfBook(venue, self.symbol, bid_px, bid_qty, ask_px, ask_qty, self.last_px, heard_ns, self.last_ns)

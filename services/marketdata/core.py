@@ -1,9 +1,9 @@
 """The market data actor: one FIX market data connection of one venue, folded into best prices and published.
 
 Its numbers start at 1 with each logon and nothing of it is journaled. Each change is published at the end of its
-turn, the latest per symbol, and every book is repeated each second. `heard_ns` is when the venue was last heard, and
-a TestRequest(1) goes out after a second of silence, so a stalled connection shows as age long before it is given up.
-When the connection is gone nothing is repeated.
+turn, the latest per symbol, and every book is repeated each second. A price is as old as the last whole message that
+told it: a symbol that is quiet, or of which something could not be read, is asked for anew, so that age means that the
+venue does not answer. When the connection is gone nothing is repeated.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,20 @@ from common.fix.session_types import Effect as FixEffect
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import ControlAnswer, ControlRequest, Traded, encode
 from common.venues.connector import Connector, Hours, comp_id
-from common.venues.dialect import BadReport, BookEntry, Credentials, Dialect, Identity, SubscriptionRejected
-from services.marketdata.books import TRADE, Book
+from common.venues.dialect import BookEntry, Credentials, Dialect, Identity, SubscriptionRejected
+from common.venues.market_data import SNAPSHOT, TRADE, unread_book
+from services.marketdata.books import Book, Level
 
 TARGET = "fix"
 FEED = "feed"
 REPEAT_NS = NS_PER_S
 SILENCE_NS = NS_PER_S
+REFRESH_NS = 2 * NS_PER_S
+"""A symbol without a price for so long is asked for; below the age at which risk refuses, `reference_max_age_ms`."""
+
+AGAIN = "again"
+"""So begins the MDReqID(262) of what is asked for beside, or in place of, the subscription."""
+
 CONNECT_TIMEOUT_NS = 10 * NS_PER_S
 LOGOUT_TIMEOUT_NS = 500 * NS_PER_MS
 CLOCK_WARNING_NS = 250 * NS_PER_MS
@@ -76,7 +83,9 @@ class MarketDataCore(Core):
         self._fix: Session | None = None
         self._deadline_ns: int | None = None
         self._repeat_ns: int | None = None
-        self._asked_ns = 0
+        self._md_req_id = ""
+        self._refresh_ns: int | None = None
+        self._refreshes = 0
         self._heard_wall_ns = 0
         self._changed: set[str] = set()
         self._trades: list[Traded] = []
@@ -150,7 +159,6 @@ class MarketDataCore(Core):
     def data(self, connection: int, data: bytes, now: Instant) -> None:
         """See `Core`."""
         if self._fix is not None and connection == self._connection:
-            self._heard_wall_ns = now.wall_ns
             self._fix.received(data, now)
             self._carry_out(now)
 
@@ -167,7 +175,7 @@ class MarketDataCore(Core):
     def _ended(self, text: str, now: Instant) -> None:
         """The books are not known any more: publish nothing until the next snapshot."""
         self._fix = None
-        self._deadline_ns = self._repeat_ns = None
+        self._deadline_ns = self._repeat_ns = self._refresh_ns = None
         self._changed.clear()
         self._waiting.clear()
         for book in self.books.values():
@@ -214,34 +222,54 @@ class MarketDataCore(Core):
         self.effects.append(HostWorked(TARGET))
         self.connector.worked()
         self._repeat_ns = now.boot_ns + REPEAT_NS
-        for body in self.dialect.encode_subscribe(f"md-{self._connection}", self.config.symbols):
+        self._refresh_ns = now.boot_ns + REFRESH_NS
+        self._md_req_id = f"md-{self._connection}"
+        for body in self.dialect.encode_subscribe(self._md_req_id, self.config.symbols):
             fix.send(body.msg_type, body.fields, now)
         self.note("info", "subscribed", connection=self._connection, symbols=list(self.config.symbols))
 
     def _inbound(self, effect: Inbound, now: Instant) -> None:
         self._messages += 1
-        try:
+        self._heard_wall_ns = now.wall_ns
+        heard: list[BookEntry] | SubscriptionRejected = []
+        if not effect.wrong:
             heard = self.dialect.decode_market_data(effect.msg_type, effect.raw)
-        except BadReport as error:
-            self._unreadable += 1
-            self.note("error", "unreadable", msg_type=effect.msg_type, why=str(error), raw=effect.raw.decode("latin-1"))
-            return
+        elif effect.application:
+            heard = [unread_book("", effect.wrong)]
         if isinstance(heard, SubscriptionRejected):
-            self.note("error", "subscription_rejected", md_req_id=heard.md_req_id, text=heard.text)
-            self._close(f"subscription rejected: {heard.text}", now)
+            self._rejected(heard, now)
             return
+        told: dict[str, list[BookEntry]] = {}
         for entry in heard:
-            self._entry(entry, now)
+            for symbol in [entry.symbol] if entry.symbol else self.books:
+                told.setdefault(symbol, []).append(entry)
+            if entry.why:
+                self._note_unreadable(effect, entry)
+        for symbol, entries in told.items():
+            if symbol in self.books:
+                self._told(self.books[symbol], entries, now)
 
-    def _entry(self, entry: BookEntry, now: Instant) -> None:
-        book = self.books.get(entry.symbol)
-        if book is None:
-            return
-        book.apply(entry, now.wall_ns)
-        self._changed.add(entry.symbol)
-        if entry.what == TRADE and entry.px is not None and entry.action != "W":
-            trade = Traded(self.config.venue, entry.symbol, entry.px, entry.qty, entry.taker_side, now.wall_ns)
-            self._trades.append(trade)
+    def _note_unreadable(self, effect: Inbound, entry: BookEntry) -> None:
+        self._unreadable += 1
+        raw = effect.raw.decode("latin-1")
+        self.note("error", "unreadable", msg_type=effect.msg_type, symbol=entry.symbol, why=entry.why, raw=raw)
+
+    def _told(self, book: Book, entries: list[BookEntry], now: Instant) -> None:
+        book.apply(entries, now)
+        self._changed.add(book.symbol)
+        for entry in entries:
+            if entry.what == TRADE and entry.px is not None and entry.action != SNAPSHOT:
+                trade = Traded(self.config.venue, book.symbol, entry.px, entry.qty, entry.taker_side, now.wall_ns)
+                self._trades.append(trade)
+
+    def _rejected(self, rejected: SubscriptionRejected, now: Instant) -> None:
+        """A venue that gives no snapshot beside a subscription goes on without; without a subscription nothing does."""
+        self.note("error", "subscription_rejected", md_req_id=rejected.md_req_id, text=rejected.text)
+        only_again = rejected.md_req_id.startswith(AGAIN) and not rejected.md_req_id.startswith(self._md_req_id)
+        if only_again:
+            self._refresh_ns = None
+        else:
+            self._close(f"subscription rejected: {rejected.text}", now)
 
     # ---- publishing ----
 
@@ -251,7 +279,7 @@ class MarketDataCore(Core):
             self._publish(trade)
         self._trades.clear()
         for symbol in sorted(self._changed):
-            self._publish(self.books[symbol].top(self.config.venue, self._heard_wall_ns))
+            self._publish(self.books[symbol].top(self.config.venue, now))
         self._changed.clear()
 
     def _publish(self, message: msgspec.Struct) -> None:
@@ -285,10 +313,26 @@ class MarketDataCore(Core):
         fix = self._fix
         if fix is None or not fix.logged_on:
             return
-        self._changed.update(symbol for symbol, book in self.books.items() if book.bid_px or book.ask_px)
+        self._changed.update(symbol for symbol, book in self.books.items() if book.bid or book.offer)
+        if self._refresh_ns is not None and now.boot_ns >= self._refresh_ns:
+            self._refresh(fix, now)
         if now.boot_ns - fix.last_received_boot_ns >= SILENCE_NS:
             fix.send("1", b"112=alive-%d\x01" % now.boot_ns, now)
             self._carry_out(now)
+
+    def _refresh(self, fix: Session, now: Instant) -> None:
+        """Ask anew for the prices where one is getting old or is not known."""
+        if not any(book.is_late(now, REFRESH_NS) for book in self.books.values()):
+            return
+        self._refresh_ns = now.boot_ns + REFRESH_NS
+        self._refreshes += 1
+        former, md_req_id = self._md_req_id, f"{AGAIN}-{self._connection}-{self._refreshes}"
+        bodies = self.dialect.encode_refresh(md_req_id, former, self.config.symbols)
+        for body in bodies:
+            fix.send(body.msg_type, body.fields, now)
+        if len(bodies) > 1:
+            self._md_req_id = md_req_id
+        self._carry_out(now)
 
     # ---- stop, control, status ----
 
@@ -312,7 +356,7 @@ class MarketDataCore(Core):
         fix = self._fix
         offset_ns = fix.last_sending_time_offset_ns if fix is not None else 0
         books: Mapping[str, object] = {
-            symbol: {"bid": str(book.bid_px), "ask": str(book.ask_px), "last": str(book.last_px)}
+            symbol: {"bid": _px(book.bid), "ask": _px(book.offer), "last": str(book.last_px), "why": book.why}
             for symbol, book in self.books.items()
         }
         return {
@@ -339,3 +383,8 @@ class MarketDataCore(Core):
         if self._fix is None:
             return "waiting" if self.hours.is_open else "off_schedule"
         return "live" if self._fix.logged_on else "connecting"
+
+
+def _px(level: Level | None) -> str:
+    """A best price for people."""
+    return str(None if level is None else level[0])

@@ -110,6 +110,12 @@ class Unnamed(msgspec.Struct, frozen=True, gc=False):
     fill: FillChange | None
 
 
+class Doubted(msgspec.Struct, frozen=True, gc=False):
+    """The venue said something about the order that could not be read or believed: it has to be asked."""
+
+    order: Order
+
+
 class Differs(msgspec.Struct, frozen=True, gc=False):
     """Our books and the venue's word did not agree; `action` is what the fold did about it."""
 
@@ -132,5 +138,6 @@ Change = (
     | Inquired
     | Answered
     | Unnamed
+    | Doubted
     | Differs
 )

@@ -57,6 +57,7 @@ from services.orders.changes import (
     Change,
     CommandDecided,
     Differs,
+    Doubted,
     Inquired,
     OrderChanged,
     PositionMoved,
@@ -393,6 +394,9 @@ class OrdersCore(Core):
                 self._cancels.wishes.retry((order.strategy, order.number), now.boot_ns)
                 if unknown_order and order.venue in self._venues:
                     self._venues[order.venue].disowned(order, now)
+            case Doubted(order):
+                if order.venue in self._venues:
+                    self._venues[order.venue].doubted(order, now)
             case Inquired(order, settled):
                 if order.venue in self._venues:
                     self._venues[order.venue].told(order, settled, now)

@@ -38,6 +38,7 @@ from common.messages import (
     SessionState,
     Trade,
     Unanswered,
+    Unreadable,
     Verdict,
     Withdrawn,
 )
@@ -66,6 +67,7 @@ from services.orders.changes import (
     Change,
     CommandDecided,
     Differs,
+    Doubted,
     Inquired,
     OrderChanged,
     PositionMoved,
@@ -344,6 +346,25 @@ class Fold:
             self._cancel_rejected(record, inbound.session, event)
         elif isinstance(event, RequestRejected):
             self._request_rejected(record, inbound.session, event)
+        elif isinstance(event, Unreadable):
+            self._unreadable(record, inbound.session, event)
+
+    def _unreadable(self, record: Record, venue: str, event: Unreadable) -> None:
+        """Nothing of the message counts. It may have been a fill, or the end of the order that it names."""
+        by_id, place = self.books.by_id, (venue, event.symbol, event.order_id)
+        order = by_id.get(event.cl_ord_id) or by_id.get(event.orig_cl_ord_id) or self.books.by_order_id.get(place)
+        if order is None or order.venue != venue:
+            subject = f"order {event.cl_ord_id or event.orig_cl_ord_id or event.order_id}"
+            self._differs(venue, subject, "not in memory", event.why, "nothing of it counts; look at the record")
+            return
+        self._doubt(record, order, event.why)
+
+    def _doubt(self, record: Record, order: Order, why: str) -> None:
+        """What the venue said about the order cannot be taken as it is: ask."""
+        order.in_doubt = True
+        self.books.touched(order, record.lsn)
+        self._differs(order.venue, _subject(order), order.status.value, why, "asks the venue")
+        self._changes.append(Doubted(order))
 
     def _find(self, venue: str, report: ExecutionReport) -> Order | None:
         by_id = self.books.by_id
@@ -379,9 +400,7 @@ class Fold:
                 books.move(change)
                 self._note_trade_key(venue, report.symbol, trade_key)
             else:
-                told = books.ledger.claim(
-                    venue, report.symbol, trade_key, leg.owner, report.order_id, report.side
-                )
+                told = books.ledger.claim(venue, report.symbol, trade_key, leg.owner, report.order_id, report.side)
                 if told is not None:
                     leg.fill(told)
                     claimed.append(told)
@@ -391,6 +410,7 @@ class Fold:
         if leg.order_id != had_order_id:
             claimed += books.register_order_id(order, leg)
         if report.exec_type == "I" and not inbound.poss_dup:
+            order.in_doubt = False
             self._settle_requests(record, order, inbound.connection, None)
             self._changes.append(Inquired(order, True))
         books.touched(order, record.lsn)
@@ -416,9 +436,7 @@ class Fold:
         if filled and report.exec_type not in FILLS:
             reference = report.reference_trade_key
             self._changes.append(
-                OrderChanged(
-                    order, event, trade_key=report.trade_key, text=report.text, reference_trade_key=reference
-                )
+                OrderChanged(order, event, trade_key=report.trade_key, text=report.text, reference_trade_key=reference)
             )
         elif filled:
             self._changes.append(
@@ -461,6 +479,7 @@ class Fold:
         """
         if inbound.poss_dup:
             return
+        order.in_doubt = False
         never_heard = not order.legs[0].word and not order.legs[0].filled_qty
         window_ns = self.books.window_ns(order.venue)
         settled = never_heard and unknown_over_fix(inbound.connection, order.sent_connection, window_ns)
@@ -611,6 +630,7 @@ class Fold:
         before = (order.status, leg.filled_qty, leg.order_qty)
         if order.ending is OrderStatus.VOID:
             order.ending, order.reason, order.text = None, Reason.NONE, ""
+        order.in_doubt = False
         leg.told_by_rest(told.ord_status, told.order_id, told.order_qty, told.price, told.cum_qty)
         order.told_by_rest(leg)
         if leg.order_id:

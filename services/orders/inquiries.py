@@ -6,9 +6,9 @@ At a venue with OrderStatusRequest(H) every order is asked for over the ring; el
 (open orders and new trades of each symbol), and one by one only for what the bulk did not settle. When the round is
 empty the gate may open.
 
-Beside the rounds, a *doubt* is an order that is unknown, whose fills the ledger misses, or which the venue claims not
-to know: it is asked about again and again, from FIRST_NS to SLOWEST_NS apart, until it is settled by evidence. So
-are the trades of a symbol whose gap a round has not closed, since a question failed.
+Beside the rounds, a *doubt* is an order that is unknown, whose fills the ledger misses, of which a report could not be
+read, or which the venue claims not to know: it is asked about again and again, from FIRST_NS to SLOWEST_NS apart, until
+it is settled by evidence. So are the trades of a symbol whose gap a round has not closed, since a question failed.
 
 This module decides what to ask; the core sends it. Nothing here changes the books.
 """
@@ -234,7 +234,7 @@ class VenueInquiries:
         under_way = {name for question in (*self._asks.values(), *self._queries.values()) for name in question.orders}
         for name in dict.fromkeys((*self._round, *self._due(boot_ns))):
             order = self._books.orders.get(name)
-            if order is None or order.is_closed and not misses_fills(order):
+            if order is None or order.is_closed and not needs_asking(order):
                 self.settled(name)
             elif name not in under_way and not self._ask_about(order, boot_ns, logged_on=logged_on):
                 break
@@ -316,7 +316,7 @@ class VenueInquiries:
             if leg.told_cum_qty > leg.cum_qty and leg.order_id:
                 self._ask(Ask(self.venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (name,))
         for leg in order.legs:
-            if leg.is_open:
+            if leg.is_open or order.in_doubt:
                 ask = Ask(self.venue, 0, "order", order.symbol, leg.cl_ord_id, leg.order_id)
                 self._ask(ask, boot_ns, (name,))
         return True
@@ -354,6 +354,11 @@ class VenueInquiries:
         by_id = bool(ask.cl_ord_id or ask.order_id)
         self._asks[self._number] = _Question(boot_ns, ask.what, ask.symbol, orders, by_id)
         self._send_ask(numbered)
+
+
+def needs_asking(order: Order) -> bool:
+    """Whether something about the order is not known, so that the venue has to be asked."""
+    return order.is_unknown or order.in_doubt or misses_fills(order)
 
 
 def misses_fills(order: Order) -> bool:

@@ -48,6 +48,7 @@ from common.messages import (
     SessionState,
     StateHash,
     Trade,
+    Unreadable,
     Verdict,
     Withdrawn,
     encode,
@@ -286,7 +287,8 @@ class RiskState:
 
     def _inbound(self, payload: Inbound, record: Record) -> None:
         life = self.sessions.get(payload.session)
-        if life is not None and life.generation == payload.generation:
+        # What bears no number that could be read is heard once.
+        if payload.msg_seq_num and life is not None and life.generation == payload.generation:
             if payload.msg_seq_num > life.highest_inbound:
                 life.highest_inbound = payload.msg_seq_num
                 self._dirty_sessions.add(payload.session)
@@ -298,6 +300,18 @@ class RiskState:
             self._report(event, payload)
         elif isinstance(event, CancelRejected | RequestRejected):
             self._request_rejected(event, record)
+        elif isinstance(event, Unreadable):
+            self._unreadable(payload.session, event)
+
+    def _unreadable(self, venue: str, event: Unreadable) -> None:
+        """Nothing of the message counts, so the order stays counted as it is; an answer that was asked for before says
+        nothing of it any more."""
+        place = (venue, event.symbol, event.order_id)
+        found = self.find(event.cl_ord_id) or self.find(event.orig_cl_ord_id)
+        working = found or self.working.get(self.order_ids.get(place, ""))
+        if working is not None and working.venue == venue:
+            working.touched_lsn = self.lsn
+            self._dirty_legs.add(working.leg.owner)
 
     def _report(self, event: ExecutionReport, payload: Inbound) -> None:
         venue = payload.session

@@ -38,6 +38,11 @@ TOO_LOW_LIMIT = 3
 right.
 """
 
+UNNUMBERED_AGAIN_NS = 3_600_000 * NS_PER_MS
+"""A second message without a readable MsgSeqNum(34) within so long: it comes again and again, since it takes no number,
+and only a person can say how to go on.
+"""
+
 NAMED_ORDERS = 100
 """The note at a period's end names so many open orders at most, and counts them all."""
 
@@ -81,6 +86,8 @@ class Connection:
         self._closing: str | None = None
         self._too_low = 0
         self._numbers_refused = False
+        self._unnumbered_ns: int | None = None
+        self._halt_for = ""
 
     @property
     def closing(self) -> bool:
@@ -200,6 +207,13 @@ class Connection:
         if certain or ("too low" in text.lower() and not self._gate.caught_up):
             self._numbers_refused = True
 
+    def unnumbered(self, text: str, now: Instant) -> None:
+        """A message had no number that could be read, and this connection ends with it. The second is one too many."""
+        before, self._unnumbered_ns = self._unnumbered_ns, now.boot_ns
+        if before is not None and now.boot_ns - before <= UNNUMBERED_AGAIN_NS:
+            self._unnumbered_ns = None
+            self._halt_for = f"{text}, and again: its bytes are in the journal under MsgSeqNum(34)=0"
+
     def outdone(self, text: str, now: Instant) -> None:
         """The venue has heard more than the log knows: the log lost what was acknowledged, or somebody else sends in
         this session's name. Nothing more leaves before a person has looked.
@@ -293,14 +307,15 @@ class Connection:
         self._core.note("warning", "disconnected", connection=self._records.history.connection, text=text)
         self._too_low += self._numbers_refused
         self._numbers_refused = False
-        if self._too_low >= TOO_LOW_LIMIT:
-            self._halt(text, now)
+        if self._too_low >= TOO_LOW_LIMIT or self._halt_for:
+            self._halt(self._halt_for or text, now)
         self.schedule(now, failed=True)
 
     def _halt(self, text: str, now: Instant) -> None:
-        self._too_low = 0
+        self._too_low, self._halt_for = 0, ""
         self._records.changed(SessionState.HALTED, now, text)
-        mend = "set the numbers (fixring session set-seq), then log on by hand"
+        set_numbers = "" if self._config.resets else "set the numbers (fixring session set-seq), then "
+        mend = f"{set_numbers}log on by hand (fixring session logon)"
         self._core.note("error", "halted", text=text, mend=mend)
 
     # ---- time ----

@@ -28,6 +28,7 @@ from common.fix.session_types import (
     LoggedOut,
     NumbersSet,
     ResendWanted,
+    Unnumbered,
 )
 from common.fix.session_types import Effect as FixEffect
 from common.fix.session_types import Inbound as FixInbound
@@ -186,6 +187,9 @@ class SessionCore(Core):
             self.outbox.numbered(effect, now)
         elif isinstance(effect, FixInbound):
             self._inbound(effect, now)
+        elif isinstance(effect, Unnumbered):
+            self.inbox.take_unnumbered(effect, now)
+            self.connection.unnumbered(effect.wrong, now)
         elif isinstance(effect, ResendWanted):
             self._resend_wanted(effect, now)
         elif isinstance(effect, NumbersSet):
@@ -224,7 +228,7 @@ class SessionCore(Core):
             self.gate.in_step(now)
             self.connection.in_step()
             self.inbox.ask_limits(now)
-        elif event is None and effect.application:
+        elif event is None and effect.application and not effect.wrong:
             self.inbox.hear_limits(effect)
 
     # ---- links ----
@@ -448,6 +452,7 @@ class SessionCore(Core):
             "refused": self.commands.refused,
             "garbled": self._garbled,
             "unreadable": self.inbox.unreadable,
+            "unread": self.inbox.unread,
         }
 
     def _state(self) -> str:

@@ -165,7 +165,9 @@ class History:
             self.orders.never_arrived(attempt)
 
     def _inbound(self, record: Inbound) -> None:
-        self.next_inbound = record.msg_seq_num + 1
+        # One that bears no number that could be read has not taken any.
+        if record.msg_seq_num:
+            self.next_inbound = record.msg_seq_num + 1
         if record.event is not None:
             self.orders.heard(record.event, record.connection)
 

@@ -1,21 +1,32 @@
 """What the venue says: given its meaning by the dialect, journaled, and only then acted on.
 
-A report that cannot be read is journaled raw, counted and noted; it is never refused, for it may name a fill.
+A message that cannot be read or believed is journaled raw, counted and noted; it is never refused, for it may name a
+fill. The order that it names is told, so that the venue is asked about it.
 """
+
+from collections.abc import Mapping
 
 import msgspec
 
 from common.actor.core import Core
+from common.fix.incoming import number_of
 from common.fix.session_types import Inbound as FixInbound
+from common.fix.session_types import Unnumbered
+from common.fix.wire import split
 from common.instant import NS_PER_S, Instant
-from common.messages import Announced, ExecutionReport, Inbound, RequestRejected, VenueEvent
+from common.messages import Announced, ExecutionReport, Inbound, RequestRejected, Unreadable, VenueEvent
 from common.venues.dialect import BadReport, Dialect, VenueLimit
 from services.session.outbox import Outbox
 from services.session.records import Records
 
+Fields = Mapping[bytes, bytes]
+_REJECTIONS = frozenset(("3", "j"))
+
 
 class Inbox:
-    """The inbound side of the session. `unreadable` counts reports, `venue_limits` is what the venue told last."""
+    """The inbound side of the session. `unreadable` counts messages, `unread` those with a field that was passed over;
+    `venue_limits` is what the venue told last.
+    """
 
     def __init__(self, core: Core, dialect: Dialect, records: Records, outbox: Outbox) -> None:
         """`core` takes the notes; `outbox` asks for the venue's limits, and its rate is compared with them."""
@@ -25,10 +36,24 @@ class Inbox:
         self._outbox = outbox
         self.venue_limits: list[VenueLimit] = []
         self.unreadable = 0
+        self.unread = 0
 
     def take(self, message: FixInbound, now: Instant) -> VenueEvent | None:
         """Journal one message with its meaning, which is returned; None where it has none for orders."""
-        event = None if message.rejected else self._event(message)
+        event: VenueEvent | None
+        if message.wrong:
+            event = self._unreadable(message.msg_type, message.raw, message.fields or {}, message.wrong)
+        else:
+            event = self._event(message)
+        self._journal(message, event, now)
+        return event
+
+    def take_unnumbered(self, message: Unnumbered, now: Instant) -> None:
+        """Journal a message that took no number."""
+        event = self._unreadable(message.msg_type, message.raw, message.fields, message.wrong)
+        self._journal(FixInbound(0, message.msg_type, message.raw, True, False, False), event, now)
+
+    def _journal(self, message: FixInbound, event: VenueEvent | None, now: Instant) -> None:
         history = self._records.history
         record = Inbound(
             history.session,
@@ -41,7 +66,6 @@ class Inbox:
             message.poss_dup,
         )
         self._records.append(record, now)
-        return event
 
     def ask_limits(self, now: Instant) -> None:
         """Ask for the venue's own limits, where it tells them and is logged on."""
@@ -72,10 +96,10 @@ class Inbox:
         try:
             event = self._dialect.decode(message.msg_type, message.raw, message.fields)
         except BadReport as error:
-            self.unreadable += 1
-            raw = message.raw.decode("latin-1")
-            self._core.note("error", "unreadable", msg_type=message.msg_type, why=str(error), raw=raw)
-            return None
+            return self._unreadable(message.msg_type, message.raw, message.fields or split(message.raw), str(error))
+        if isinstance(event, ExecutionReport) and event.unread:
+            self.unread += 1
+            self._core.note("warning", "unread", exec_id=event.exec_id, fields=list(event.unread))
         if isinstance(event, Announced):
             self._core.note("warning", "news", headline=event.headline)
         elif isinstance(event, RequestRejected):
@@ -83,6 +107,16 @@ class Inbox:
         elif isinstance(event, ExecutionReport) and self._dialect.trade_keys_are_exec_ids:
             return self._of_this_life(event)
         return event
+
+    def _unreadable(self, msg_type: str, raw: bytes, fields: Fields, why: str) -> Unreadable | None:
+        """Count and note the message; which order it names, if it names one. A rejection names it by our number."""
+        self.unreadable += 1
+        self._core.note("error", "unreadable", msg_type=msg_type, why=why, raw=raw.decode("latin-1"))
+        named = self._dialect.unread(fields, why)
+        sent = self._records.history.sent.get(number_of(fields.get(b"45")) or 0)
+        if msg_type not in _REJECTIONS or sent is None or sent.attempt is None:
+            return named
+        return Unreadable(sent.cl_ord_id, "", "", "", why, sent.attempt)
 
     def _of_attempt(self, event: RequestRejected) -> RequestRejected:
         """Whose message was rejected is known by its number, and so is its name: what the venue says it is may be the

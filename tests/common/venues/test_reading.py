@@ -57,13 +57,15 @@ def test_a_byte_that_is_not_utf_8_is_told_as_its_escape() -> None:
     assert text({b"58": "refusé".encode()}, b"58") == "refusé"
 
 
-@pytest.mark.parametrize("value", [b"1", b"-1", b"1.", b".5", b"00023.230", b"9" * 18 + b"." + b"9" * 18])
+@pytest.mark.parametrize(
+    "value", [b"1", b"-1", b"1.", b".5", b"00023.230", b"9" * 18 + b"." + b"9" * 19, b"0" * 30 + b"7"]
+)
 def test_a_float_of_fix_is_read_exactly(value: bytes) -> None:
     assert number(value, b"31") == Decimal(value.decode())
 
 
 @pytest.mark.parametrize(
-    "value", [b"1E5", b"1e-5", b"+1", b"1_000", b"9" * 19, b"0." + b"0" * 19, b"", b"-", b".", b"Infinity"]
+    "value", [b"1E5", b"1e-5", b"+1", b"1_000", b"9" * 19, b"0." + b"0" * 41, b"", b"-", b".", b"Infinity"]
 )
 def test_what_is_no_float_of_fix_or_longer_than_any_price_is_refused_by_name(value: bytes) -> None:
     with pytest.raises(BadReport, match=r"LastPx\(31\)"):

@@ -181,13 +181,108 @@ def test_what_is_neither_bid_nor_offer_nor_trade_changes_no_price(world: World) 
     assert world.feed[-1] == before
 
 
-def test_a_quiet_book_is_repeated_and_proven_current(world: World) -> None:
+def test_a_quiet_book_is_repeated_and_asked_for_anew(world: World) -> None:
     snapshot(world)
+    heard_ns = world.feed[-1].heard_ns
     world.feed.clear()
-    world.advance(5000)
-    assert len(world.feed) >= 4
-    last = world.feed[-1]
-    assert world.now.wall_ns - last.heard_ns <= 2_100 * NS_PER_MS
+    world.advance(3000)
+    assert len(world.feed) >= 2
+    assert world.feed[-1].heard_ns == heard_ns, "that the venue is there does not make a price young"
+    (again,) = [f for f in world.heard if f[b"263"] == b"0"]
+    world.says("W", f"262={again[b'262'].decode()}|55=BTCUSDT|268=2|269=0|270=100.5|271=2|269=1|270=100.7|271=3|")
+    assert world.feed[-1].heard_ns == world.now.wall_ns
+
+
+def test_a_venue_that_gives_no_snapshot_on_its_own_is_not_asked_again(world: World) -> None:
+    snapshot(world)
+    first = world.connection
+    world.advance(3000)
+    (again,) = [f for f in world.heard if f[b"263"] == b"0"]
+    world.says("Y", f"262={again[b'262'].decode()}|281=4|")
+    world.advance(9000)
+    assert world.connection == first
+    assert len([f for f in world.heard if f[b"263"] == b"0"]) == 1
+
+
+def test_the_age_of_a_price_moves_with_whole_messages_about_it_only(world: World) -> None:
+    snapshot(world)
+    heard_ns = world.feed[-1].heard_ns
+    world.boot_ns += 500 * NS_PER_MS
+    world.says("W", "262=md-1|55=ETHUSDT|268=2|269=0|270=9|271=2|269=1|270=10|271=3|")
+    world.says("X", "262=md-1|268=1|279=0|269=2|55=BTCUSDT|270=100.6|271=1|")
+    world.core.data(world.connection, b"8=FIX.4.4\x019=100000\x0135=W\x0155=BTCUSDT\x01", world.now)
+    world.settle()
+    world.advance(1100)
+    found = [top for top in world.feed if isinstance(top, TopOfBook) and top.symbol == "BTCUSDT"]
+    assert found[-1].heard_ns == heard_ns
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "268=1|279=0|269=0|55=BTCUSDT|270=7.0E4|271=1|",
+        "268=1|279=9|269=0|55=BTCUSDT|270=7|271=1|",
+        "268=1|279=0|269=0|55=BTCUSDT|271=1|",
+        "268=2|279=0|269=0|55=BTCUSDT|270=7|271=1|",
+        "268=x|279=0|269=0|55=BTCUSDT|270=7|271=1|",
+        "268=1|279=0|269=0|55=BTCUSDT|270=7|271=1|354=1|355=two|",
+        "268=1|279=2|278=nobody|55=BTCUSDT|",
+    ],
+)
+def test_what_cannot_be_read_voids_the_book_until_the_next_snapshot(world: World, body: str) -> None:
+    snapshot(world)
+    world.says("X", f"262=md-1|{body}")
+    top = world.feed[-1]
+    assert isinstance(top, TopOfBook) and (top.bid_px, top.ask_px) == (None, None)
+    assert world.core.books["BTCUSDT"].why
+    world.says("X", "262=md-1|268=1|279=0|269=0|55=BTCUSDT|270=100.6|271=1|")
+    top = world.feed[-1]
+    assert isinstance(top, TopOfBook) and (top.bid_px, top.ask_px) == (None, None), "one side is not the book"
+    world.advance(3000)
+    assert [f for f in world.heard if f[b"263"] == b"0"], "it is asked for"
+    snapshot(world)
+    top = world.feed[-1]
+    assert isinstance(top, TopOfBook) and top.bid_px == Decimal("100.5") and not world.core.books["BTCUSDT"].why
+
+
+def best(world: World) -> tuple[object, object]:
+    """The best prices as last told."""
+    top = world.feed[-1]
+    assert isinstance(top, TopOfBook)
+    return top.bid_px, top.ask_px
+
+
+def test_a_book_whose_levels_have_names_is_right(world: World) -> None:
+    world.says("W", "262=md-1|55=BTCUSDT|268=2|269=0|270=64990|271=1|336=1|269=1|270=65010|271=1|336=1|")
+    assert best(world) == (64990, 65010)
+    world.says("X", "262=md-1|55=BTCUSDT|268=1|279=0|269=0|278=b2|270=64995|271=1|")
+    world.says("X", "262=md-1|268=1|279=2|278=b1|55=BTCUSDT|")
+    assert best(world) == (64995, 65010)
+    world.says("X", "262=md-1|268=2|279=0|269=0|278=b3|55=BTCUSDT|270=64980|271=1|279=2|278=b2|")
+    assert best(world) == (64980, 65010), "what stood there without a name is over"
+    world.says("X", "262=md-1|268=1|279=1|269=0|278=b3|271=7|55=BTCUSDT|")
+    assert best(world) == (64980, 65010)
+
+
+def test_of_several_levels_the_best_is_told(world: World) -> None:
+    levels = "269=0|270=99|271=1|269=0|270=100|271=1|269=1|270=101|271=1|269=1|270=103|271=1|"
+    world.says("W", f"262=md-1|55=BTCUSDT|268=4|{levels}")
+    assert best(world) == (100, 101)
+    world.says("X", "262=md-1|268=2|279=2|269=0|270=100|279=0|269=1|270=102|271=1|55=BTCUSDT|")
+    assert best(world) == (99, 101)
+
+
+def test_the_instrument_may_be_named_by_its_security_id(world: World) -> None:
+    world.says("W", "262=md-1|48=BTCUSDT|22=8|268=2|269=0|270=1|271=1|269=1|270=2|271=1|")
+    assert best(world) == (1, 2)
+    world.says("X", "262=md-1|55=[N/A]|48=BTCUSDT|268=1|279=0|269=0|270=1.5|271=1|")
+    assert best(world) == (Decimal("1.5"), 2)
+
+
+def test_an_empty_book_is_known_to_be_empty(world: World) -> None:
+    snapshot(world)
+    world.says("X", "262=md-1|268=1|279=0|269=J|55=BTCUSDT|")
+    assert best(world) == (None, None) and not world.core.books["BTCUSDT"].why
 
 
 def test_a_stalled_connection_shows_as_age(world: World) -> None:

@@ -11,6 +11,7 @@ from common.messages import (
     RestOrder,
     SessionState,
     Trade,
+    Unreadable,
     Verdict,
 )
 from common.venues.binance import Binance
@@ -107,6 +108,19 @@ def test_an_answer_that_is_resent_from_an_older_connection_settles_nothing() -> 
     assert rig.worst()[0] == 8
     rig.inbound(report(order, "I", "0"), connection=2)
     assert rig.worst()[0] == 5
+
+
+def test_a_report_that_cannot_be_read_leaves_the_order_counted_and_an_earlier_answer_stale() -> None:
+    rig = Rig()
+    order = unheard(rig, "binance")
+    before = asked(rig, "order", order)
+    rig.inbound(Unreadable(order.cl_ord_id, "", "", "BTCUSDT", "odd"), venue="binance")
+    assert rig.worst("binance")[0] == 5
+    told_order(rig, order, question=before)
+    (working,) = rig.state.working.values()
+    assert working.leg.order_id == "", "what was asked before says nothing of it"
+    told_order(rig, order)
+    assert rig.state.working[order.cl_ord_id].leg.order_id == "X1"
 
 
 # -- the venue's window ----------------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """What the venue says is journaled whatever bytes it is made of, and names the trade or attempt that it is of."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import orjson
 import pytest
 
+from common.fix.wire import encode
 from common.journal.files import OsFiles
 from common.messages import (
     MAX_RECORD_BYTES,
@@ -16,6 +18,7 @@ from common.messages import (
     QueryOrder,
     RequestRejected,
     SessionChanged,
+    Unreadable,
 )
 from services.session.recovery import load_folded
 from tests.services.session.harness import World, decode_payload, generic_config
@@ -76,13 +79,104 @@ def test_an_unreadable_fill_is_journaled_raw_and_shown_and_what_follows_is_heard
     accept(world, 1)
     world.venue_says("8", FILL.format(key="f1").replace("32=0.1", "32=1E999999"))
     last = inbounds(world)[-1]
-    assert b"32=1E999999" in last.raw and last.event is None
+    assert b"32=1E999999" in last.raw and isinstance(last.event, Unreadable)
+    assert (last.event.cl_ord_id, last.event.order_id, last.event.symbol) == ("7-1", "91", "BTCUSDT")
     (note,) = [note for note in world.notes if note.event == "unreadable"]
     assert note.level == "error" and "LastQty(32)" in str(note.fields["why"])
     assert world.core.status(world.now)["unreadable"] == 1
     assert [order.cl_ord_id for order in world.core.history.orders.all()] == ["7-1"]
     world.venue_says("8", FILL.format(key="f2"))
     assert reports(world)[-1].exec_id == "f2"
+
+
+def test_a_fill_with_an_odd_field_counts_and_the_field_is_shown(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    world.venue_says("8", FILL.format(key="f1") + "60=20270115-08:00:50Z|")
+    assert reports(world)[-1].last_qty == Decimal("0.1") and reports(world)[-1].unread == ("TransactTime(60)",)
+    (note,) = [note for note in world.notes if note.event == "unread"]
+    assert note.fields["fields"] == ["TransactTime(60)"]
+    status = world.core.status(world.now)
+    assert (status["unread"], status["unreadable"]) == (1, 0)
+
+
+@pytest.mark.parametrize("odd", ["354=4|355=\xc3\xbcber|", "58=a|b|", "58=a=b|x1=3|", "95=9|96=x|"])
+def test_a_report_that_cannot_be_cut_takes_its_number_and_names_its_order(world: World, odd: str) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    expected = world.core.history.next_inbound
+    world.venue_says_bytes("8", (FILL.format(key="f1") + odd).encode("latin-1"))
+    assert world.core.history.next_inbound == expected + 1
+    last = inbounds(world)[-1]
+    assert last.msg_seq_num == expected and odd.split("|")[1].encode("latin-1") in last.raw
+    assert isinstance(last.event, Unreadable) and last.event.cl_ord_id == "7-1"
+    assert world.core.status(world.now)["unreadable"] == 1
+    world.venue_says("8", FILL.format(key="f2"))
+    assert reports(world)[-1].exec_id == "f2", "what follows is heard"
+    world.crash()
+    world.advance(8000)
+    assert world.core.status(world.now)["state"] == "reconciling"
+
+
+def test_a_rejection_that_cannot_be_cut_names_the_message_it_rejects(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    number = world.venue.heard[-1][b"34"].decode()
+    world.venue_says_bytes("3", f"45={number}|372=D|373=99|354=1|355=no|".encode())
+    event = inbounds(world)[-1].event
+    assert isinstance(event, Unreadable) and (event.attempt, event.cl_ord_id) == (Attempt(7, 1), "7-1")
+    assert len(world.core.history.orders) == 1
+
+
+def test_a_report_that_is_rejected_names_its_order(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    number = world.venue.next_outbound
+    body = f"35=8|34={number}|49=GENERIC|56=FIXRING|52=yesterday|{FILL.format(key='f1')}"
+    world.to_session(encode(b"FIX.4.4", body.replace("|", "\x01").encode()))
+    world.settle()
+    event = inbounds(world)[-1].event
+    assert isinstance(event, Unreadable) and event.cl_ord_id == "7-1"
+
+
+def unnumbered(world: World) -> None:
+    """A fill whose MsgSeqNum(34) has 19 digits."""
+    body = f"35=8|34={'9' * 19}|49=GENERIC|56=FIXRING|52=20270115-08:00:50.000|{FILL.format(key='f1')}"
+    world.to_session(encode(b"FIX.4.4", body.replace("|", "\x01").encode()))
+    world.settle()
+    world.advance(1000)
+
+
+def test_a_number_that_cannot_be_read_and_comes_again_halts_the_session_until_a_person_sets_it(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    unnumbered(world)
+    last = next(p for p in reversed(inbounds(world)) if p.msg_type == "8")
+    assert last.msg_seq_num == 0 and b"34=" + b"9" * 19 in last.raw and isinstance(last.event, Unreadable)
+    assert world.core.status(world.now)["state"] != "halted", "once may be a slip"
+    expected = world.core.history.next_inbound
+    unnumbered(world)
+    assert world.core.status(world.now)["state"] == "halted"
+    assert "MsgSeqNum(34)=0" in str(world.core.status(world.now)["halted"])
+    connects = len(world.connects)
+    world.advance(60_000)
+    assert len(world.connects) == connects
+    assert world.control("set_seq", next_inbound=expected + 1).ok
+    world.venue.next_outbound = expected + 1
+    world.control("logon")
+    world.advance(200)
+    assert world.core.status(world.now)["state"] == "reconciling"
+
+
+def test_a_number_that_cannot_be_read_twice_in_a_long_time_halts_nothing(world: World) -> None:
+    world.ready()
+    unnumbered(world)
+    world.advance(3_700_000)
+    unnumbered(world)
+    assert world.core.status(world.now)["state"] == "reconciling"
 
 
 def test_the_rejection_of_a_status_request_names_the_attempt_and_not_the_order(world: World) -> None:

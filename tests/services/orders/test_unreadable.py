@@ -1,0 +1,112 @@
+"""A report that names an order and cannot be read: nothing of it counts, and the order is asked about until told."""
+
+import msgspec
+import pytest
+
+from common.messages import Answer, Ask, Discrepancy, Kind, QueryOrder, RestOrder, SessionState, Trade, Unreadable
+from services.orders.snapshots import dump_books, load_books
+from tests.services.orders.harness import D, Ring, accepted, report
+
+WHY = "LastQty(32) is no number"
+
+
+def unreadable(cl_ord_id: str = "", order_id: str = "", orig: str = "") -> Unreadable:
+    """What the session makes of it."""
+    return Unreadable(cl_ord_id, orig, order_id, "BTCUSDT", WHY)
+
+
+def questions(ring: Ring) -> list[QueryOrder]:
+    """What was asked over FIX."""
+    return [command for command in ring.commands if isinstance(command, QueryOrder)]
+
+
+def differences(ring: Ring) -> list[str]:
+    """The discrepancies in the log."""
+    records = [r for r in ring.journal.records if r.kind == Kind.DISCREPANCY]
+    return [msgspec.msgpack.decode(r.payload, type=Discrepancy).theirs for r in records]
+
+
+@pytest.mark.parametrize("by", ["cl_ord_id", "orig", "order_id"])
+def test_the_order_is_asked_about_over_fix_until_its_state_is_told(ring: Ring, by: str) -> None:
+    ring.open("generic")
+    order = accepted(ring, 1)
+    ring.commands.clear()
+    name = f"V{order.cl_ord_id}" if by == "order_id" else order.cl_ord_id
+    ring.told("generic", unreadable(**{by: name}))
+    ring.pass_time(100)
+    (asked,) = questions(ring)
+    assert asked.cl_ord_id == order.cl_ord_id and differences(ring) == [WHY]
+    held = ring.core.books.orders["s", 1]
+    assert held.in_doubt and held.cum_qty == 0 and not held.is_closed
+    ring.pass_time(9000)
+    assert len(questions(ring)) > 1, "silence is no answer"
+    ring.report(order, "I", "1", cum_qty=D("0.5"), leaves_qty=D("0.5"))
+    assert not held.in_doubt
+
+
+def test_an_answer_that_was_resent_ends_no_doubt(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.told("generic", unreadable(order.cl_ord_id))
+    ring.told("generic", report(order, "I", "0"), poss_dup=True)
+    assert ring.core.books.orders["s", 1].in_doubt
+
+
+def test_a_fill_that_could_not_be_read_is_found_over_rest(ring: Ring) -> None:
+    ring.log_on("binance")
+    order = accepted(ring, 1, "binance")
+    for ask in ring.asks:
+        ring.answers(venue="binance", ask=ask)
+    ring.pass_time(100)
+    ring.asks.clear()
+    ring.told("binance", unreadable(order.cl_ord_id))
+    ring.pass_time(100)
+    (ask,) = [ask for ask in ring.asks if ask.what == "order"]
+    told = RestOrder("BTCUSDT", f"V{order.cl_ord_id}", order.cl_ord_id, "1", "1", D(1), D(100), D("0.4"))
+    ring.answers(venue="binance", ask=ask, order=told)
+    ring.pass_time(1000)
+    (ask,) = [ask for ask in ring.asks if ask.what == "trades" and ask.order_id]
+    trade = Trade("BTCUSDT", "7", f"V{order.cl_ord_id}", "1", D("0.4"), D(100), D(0), "", 0)
+    ring.answers(venue="binance", ask=ask, trades=(trade,))
+    assert ring.core.books.orders["s", 1].cum_qty == D("0.4")
+    assert ring.core.books.positions["binance", "BTCUSDT"].quantity == D("0.4")
+    assert not ring.core.books.orders["s", 1].in_doubt
+
+
+def test_an_order_that_is_closed_is_asked_about_too_and_after_a_restart(ring: Ring) -> None:
+    ring.log_on("binance")
+    order = accepted(ring, 1, "binance")
+    ring.report(order, "4", "4")
+    ring.told("binance", unreadable(order.cl_ord_id))
+    ring.asks.clear()
+    ring.start()
+    ring.go_live()
+    for ask in list(ring.asks):
+        ring.answers(venue="binance", ask=ask)
+    ring.pass_time(1000)
+    assert [ask.cl_ord_id for ask in ring.asks if ask.what == "order"] == [order.cl_ord_id]
+
+
+def test_a_doubt_is_in_the_snapshot(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.told("generic", unreadable(order.cl_ord_id))
+    books = ring.core.books
+    facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+    loaded = load_books(dump_books(books), facts)
+    assert loaded.orders["s", 1].in_doubt
+
+
+def test_an_answer_that_was_asked_for_before_does_not_count(ring: Ring) -> None:
+    ring.log_on("binance")
+    order = accepted(ring, 1, "binance")
+    asked_lsn = ring.core.books.lsn
+    ring.told("binance", unreadable(order.cl_ord_id))
+    told = RestOrder("BTCUSDT", f"V{order.cl_ord_id}", order.cl_ord_id, "1", "0", D(1), D(100), D(0))
+    ask = Ask("binance", 1, "order", "BTCUSDT", order.cl_ord_id, asked_lsn=asked_lsn)
+    ring.record("account@binance", Kind.ANSWER, Answer("binance", ask, False, order=told))
+    assert ring.core.books.orders["s", 1].in_doubt
+
+
+def test_one_that_names_no_order_of_ours_in_memory_is_a_difference(ring: Ring) -> None:
+    ring.session("generic", SessionState.CONNECTING)
+    ring.told("generic", unreadable("somebody-else"))
+    assert differences(ring) == [WHY]
