@@ -21,7 +21,7 @@ import msgspec
 
 from common.actor.core import Core, Exit, ReadLog, Send
 from common.instant import NS_PER_MS, Instant
-from common.journal.frames import EPOCH, Record, parse
+from common.journal.frames import EPOCH, OWN_WRITER, Record, parse
 from common.messages import (
     MAX_RECORD_BYTES,
     Append,
@@ -44,6 +44,10 @@ MAX_UNACKNOWLEDGED = 65_536
 `full`.
 """
 
+_SHORTER = (
+    "it is another journal, or its folder was replaced; the next life begins with what this log holds. Compare it with "
+    "the venue's numbers before trading on"
+)
 RESEND_ENTRIES = 512
 RESEND_BYTES = MAX_RECORD_BYTES // 2
 """A message of records ends when it has grown to this: with its last record it stays below what a link takes."""
@@ -73,7 +77,10 @@ class NeverTaken(Superseded):
 
 
 class LogLost(Superseded):
-    """The journal does not know what it once acknowledged: it is another one, or has lost its folder."""
+    """The journal does not know what it once acknowledged or told: it is another one, or has lost some of its log.
+
+    Whoever stood on the longer log ends, and the next life is a fold of the log that there is now.
+    """
 
 
 class _Pending(NamedTuple):
@@ -116,6 +123,7 @@ class Appender:
         self._resend_due_boot_ns: int | None = None
         self._unmoved_boot_ns: int | None = None
         """Since when the journal has answered and acknowledged nothing of what waits."""
+        self._journal_id = ""
         self.grant: EpochGranted | None = None
         self.journal_epoch = 0
         self.low_disk = 0
@@ -179,7 +187,8 @@ class Appender:
     def received(self, message: msgspec.Struct, now: Instant) -> Acknowledged | None:
         """Take a message of the journal link. Returns what it newly acknowledges; after a grant, `granted` is True.
 
-        Raises Superseded when a later epoch of this writer is in the log, LogLost when its own is not, NeverTaken.
+        Raises Superseded when a later epoch of this writer is in the log, LogLost when its own is not, or not all that
+        was acknowledged, NeverTaken.
         """
         match message:
             case Appended():
@@ -187,7 +196,8 @@ class Appender:
             case AppendRefused():
                 self._refused(message, now)
             case EpochGranted() if message.token == self._token and self.grant is None:
-                self.grant = message
+                self._check_same_log(message)
+                self.grant, self._journal_id = message, message.journal_id
                 self.journal_epoch = message.journal_epoch
                 self.last_stamp_ns, self.last_lsn = message.stamp_ns, message.lsn
                 self._asked_boot_ns = self._first_asked_boot_ns = None
@@ -295,11 +305,17 @@ class Appender:
             )
         if message.epoch < self.grant.epoch:
             raise LogLost(
-                f"{self._writer}: the journal granted epoch {self.grant.epoch} and now knows {message.epoch}: it is "
-                "another journal, or its folder was replaced; compare it with the venue's numbers before trading on"
+                f"{self._writer}: the journal granted epoch {self.grant.epoch}, and the last that it knows is "
+                f"{message.epoch}: {_SHORTER}"
             )
         if message.why:
             raise NeverTaken(f"{self._writer}: the journal can never take it: {message.why}")
+        acknowledged = self._next_number - self.unacknowledged - 1
+        if message.number_expected <= acknowledged:
+            raise LogLost(
+                f"{self._writer}: the journal acknowledged append {acknowledged} and now expects "
+                f"{message.number_expected}: {_SHORTER}"
+            )
         self._asked_boot_ns = self._first_asked_boot_ns = None
         if not self._unacknowledged:
             self._unmoved_boot_ns = None
@@ -312,6 +328,14 @@ class Appender:
             self._resend(now)
         else:
             self._resend_due_boot_ns = self._resent_boot_ns + RESEND_NS
+
+    def _check_same_log(self, granted: EpochGranted) -> None:
+        """Every record of an earlier grant stands in the log of this one, or this is no log to go on with."""
+        if self._journal_id and (granted.journal_id != self._journal_id or granted.lsn <= self.last_lsn):
+            raise LogLost(
+                f"{self._writer}: record {self.last_lsn} was acknowledged by journal {self._journal_id}, and journal "
+                f"{granted.journal_id} grants an epoch at record {granted.lsn}: {_SHORTER}"
+            )
 
     def _note_journal_epoch(self, journal_epoch: int, now: Instant) -> None:
         if journal_epoch != self.journal_epoch:
@@ -385,29 +409,56 @@ class Follower:
             if 0 < self._journal_epoch < records[-1].journal_epoch:
                 raise LogLost(f"the journal begins anew at LSN {records[0].lsn}, and {self.cursor} was read already")
             return []
-        self._journal_epoch = records[-1].journal_epoch
         if records[0].lsn > self.cursor + 1:
             self.read_to(records[-1].lsn)
             return []
         fresh = [record for record in records if record.lsn > self.cursor]
-        self.cursor = fresh[-1].lsn
-        self.seen = max(self.seen, self.cursor)
+        self._advance(fresh)
         return fresh
 
     def log_read(self, records: Sequence[Record], now: Instant) -> list[Record]:
-        """The chunk that was asked for. Asks for the next one where more is known to be there."""
+        """The chunk that was asked for. Asks for the next one where more is known to be there. Raises LogLost."""
         self._reading = False
         fresh = [record for record in records if record.lsn > self.cursor]
         if fresh and fresh[0].lsn != self.cursor + 1:
             raise RuntimeError(f"the log was read from LSN {fresh[0].lsn}, the cursor is at {self.cursor}")
         if fresh:
-            self.cursor = fresh[-1].lsn
-            self._journal_epoch = fresh[-1].journal_epoch
-            self.seen = max(self.seen, self.cursor)
+            self._advance(fresh)
             self._read()
         elif self.cursor < self.seen:
             self._reread_boot_ns = now.boot_ns + REREAD_NS
         return fresh
+
+    def take(self, block: bytes) -> list[Record]:
+        """`received`, for a core that ends when the log is another one: its Exit is among its effects then."""
+        try:
+            return self.received(block)
+        except LogLost as error:
+            self._core.effects.append(Exit(1, str(error)))
+            return []
+
+    def take_read(self, records: Sequence[Record], now: Instant) -> list[Record]:
+        """`log_read`, for a core that ends when the log is another one: its Exit is among its effects then."""
+        try:
+            return self.log_read(records, now)
+        except LogLost as error:
+            self._core.effects.append(Exit(1, str(error)))
+            return []
+
+    def _advance(self, fresh: Sequence[Record]) -> None:
+        """The cursor moves to the last of these. Each life of the journal begins with an EPOCH record of its own: where
+        a later one's other records follow the cursor, it is by their number alone, and the log is another.
+        """
+        epoch = self._journal_epoch
+        if fresh[-1].journal_epoch != epoch:
+            for record in fresh:
+                begins = record.kind == EPOCH and record.writer == OWN_WRITER
+                if 0 < epoch < record.journal_epoch and not begins:
+                    raise LogLost(f"record {record.lsn} of the journal's later life does not follow {self.cursor}")
+                epoch = record.journal_epoch
+            self._journal_epoch = epoch
+        self.cursor = fresh[-1].lsn
+        self.seen = max(self.seen, self.cursor)
 
     def next_deadline_ns(self) -> int | None:
         """When to try again to read what was published but not readable."""

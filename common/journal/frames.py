@@ -47,6 +47,9 @@ EPOCH = 2
 WRITERS = 3
 FIRST_FREE_KIND = 16
 
+OWN_WRITER = "journal"
+"""Who writes TICK, and the EPOCH with which each life of the journal begins."""
+
 _FRAME = struct.Struct("<IIIHHQQQQQQIHH32s")
 _AFTER_CRC = struct.Struct("<IIHHQQQQQQIHH32s")
 _CRC = struct.Struct("<I")

@@ -19,7 +19,7 @@ from crc32c import crc32c
 from common.instant import NS_PER_S
 from common.journal.errors import BadEntry, Locked, LogFailed, NoFolder, NoSpace, UnsafeFileSystem
 from common.journal.files import NETWORK_FILE_SYSTEMS, Files, Folder, remove_if_there, replace_file, write_all
-from common.journal.frames import EPOCH, Entry, Link, frame
+from common.journal.frames import EPOCH, OWN_WRITER, Entry, Link, frame
 from common.journal.marks import MARK, SLOT_SPACING, Mark, write_mark
 from common.journal.recovery import Survey, read_range, survey
 from common.journal.segments import SegmentHeader, first_lsns, segment_name
@@ -29,7 +29,6 @@ Durability = Literal["disk", "process"]
 
 SEGMENT_BYTES = 64 << 20
 LOCK = "lock"
-OWN_WRITER = "journal"
 _TEMPORARY = ".tmp"
 _PREPARED = "next.tmp"
 _RESERVE = "reserve"

@@ -172,11 +172,11 @@ class OrdersCore(Core):
 
     def followed(self, block: bytes, now: Instant) -> None:
         """The journal's stream."""
-        self._apply(self._follower.received(block), now)
+        self._apply(self._follower.take(block), now)
 
     def log_read(self, records: Sequence[Record], now: Instant) -> None:
         """The journal's past."""
-        self._apply(self._follower.log_read(records, now), now)
+        self._apply(self._follower.take_read(records, now), now)
 
     def undelivered(self, send: Send, now: Instant) -> None:
         """A full queue is a refusal (risk), a client to be told again at its next hello, or a question asked again."""

@@ -216,7 +216,7 @@ class RiskCore(Core):
     def followed(self, block: bytes, now: Instant) -> None:
         """The stream. Before the epoch is granted its blocks only say how far the log reaches."""
         if self._appender.granted:
-            self._apply(self._follower.received(block), now)
+            self._apply(self._follower.take(block), now)
         else:
             records = parse(block)
             if records:
@@ -224,7 +224,7 @@ class RiskCore(Core):
 
     def log_read(self, records: Sequence[Record], now: Instant) -> None:
         """A chunk of the log."""
-        self._apply(self._follower.log_read(records, now), now)
+        self._apply(self._follower.take_read(records, now), now)
 
     def undelivered(self, send: Send, now: Instant) -> None:
         """A session's queue is full: the command went nowhere, so its reservation ends here and the log says why."""

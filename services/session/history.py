@@ -87,6 +87,7 @@ class History:
     def apply(self, payload: Payload, stamp_ns: int = 0) -> None:
         """Fold one own record. `stamp_ns` 0 is one that the journal has not stamped yet."""
         if self.hand_overs.see(payload):
+            self._go_back_to_lost()
             return
         if isinstance(payload, Outbound):
             self._outbound(payload, stamp_ns)
@@ -101,6 +102,12 @@ class History:
                 self.orders.never_arrived(attempt)
         elif isinstance(payload, OperatorAct):
             self._operator(payload)
+        self._go_back_to_lost()
+
+    def _go_back_to_lost(self) -> None:
+        """What a file tells of later numbers does not hide the lost ones before them."""
+        if self.hand_overs.lost_from:
+            self.next_inbound = min(self.next_inbound, self.hand_overs.lost_from)
 
     def void(self, msg_seq_num: int) -> None:
         """The number's record was stamped after its deadline: the living session learns it from the acknowledgement."""
@@ -179,6 +186,7 @@ class History:
 
     def _changed(self, record: SessionChanged) -> None:
         if record.generation != self.generation:
+            self.hand_overs.lost_from = 0
             self.sent.clear()
             self.first_kept = record.next_outbound
             goes_on = record.text == BY_HAND and (record.next_outbound, record.next_inbound) != (1, 1)

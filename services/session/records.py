@@ -71,6 +71,8 @@ class Records:
         self.emergency = emergency
         self.clock = JournalClock()
         self._handed_over: list[_HandedOver] = []
+        self.lost: tuple[int, int] | None = None
+        """The first and the last inbound number that stand neither in the log nor in a file that goes on behind it."""
         self.unsure_from_lsn: int | None = None
         """A hand-over that began behind this record is not acknowledged to its end: only the log can tell how far it
         went.
@@ -174,6 +176,9 @@ class Records:
             if self.unsure_from_lsn is None:
                 self.unsure_from_lsn = self.appender.last_lsn
             done = self.history.hand_overs.done.get(file.name, 0)
+            if self.lost is not None:
+                self._give(self.history.change(SessionState.NUMBERS_SET, hand_over.lost(*self.lost)), now)
+                self.lost = None
             self._give(self.history.change(SessionState.LATCHED, hand_over.begins(file.name, done)), now)
             for count, (_, payload) in enumerate(file.payloads[done:]):
                 self._give(payload, now)
@@ -188,13 +193,25 @@ class Records:
         self.emergency.prepare(self.appender.epoch, self.history.hand_overs.done)
 
     def fold_waiting(self) -> None:
-        """Fold what stands in files and not in the log yet, oldest first. Raises JournalError, OSError."""
-        hand_overs = self.history.hand_overs
+        """Fold what stands in files and not in the log yet, oldest first; then the numbers go on from the first that
+        stands in neither. Raises JournalError, OSError.
+        """
+        history, hand_overs = self.history, self.history.hand_overs
         hand_overs.new_epoch()
+        generation, lost_from = history.generation, hand_overs.lost_from
         for file in self.emergency.waiting():
-            if file.name not in hand_overs.whole:
-                for _, payload in file.payloads[hand_overs.done.get(file.name, 0) :]:
-                    self.history.apply(payload)
+            if file.name in hand_overs.whole:
+                continue
+            done = hand_overs.done.get(file.name, 0)
+            if not done and not lost_from:
+                payloads = [payload for _, payload in file.payloads]
+                self.lost = self.lost or hand_over.lost_inbound(generation, history.next_inbound, payloads)
+            for _, payload in file.payloads[done:]:
+                history.apply(payload)
+        hand_overs.lost_from = 0
+        lost_from = lost_from or (self.lost[0] if self.lost is not None else 0)
+        if lost_from and history.generation == generation:
+            history.next_inbound = min(history.next_inbound, lost_from)
 
     def _give(self, payload: Payload, now: Instant) -> int:
         """Append what is folded already."""

@@ -42,6 +42,7 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     logon_ns: int = 0
     numbers_began: int = 0
     venue_told: tuple[int, dict[str, tuple[str, str]]] = (0, {})
+    lost_from: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -113,7 +114,7 @@ class Folded:
 
     def dump(self) -> bytes:
         """The folded state as bytes."""
-        return _encode((*self._fields(), self.history.venue_told))
+        return _encode((*self._fields(), self.history.venue_told, self.history.hand_overs.lost_from))
 
     def _fields(self) -> tuple[object, ...]:
         h = self.history
@@ -160,5 +161,5 @@ def load_folded(data: bytes, writer: str, session: str, dialect: Dialect) -> Fol
     for number, raw, attempt, cl_ord_id, risky in dump.sent:
         h.sent[number] = Sent(raw, attempt, cl_ord_id, risky)
     h.orders.load(dump.orders, dump.attempts)
-    h.hand_overs.load(dump.handed_over, dump.handed_over_whole, dump.handing_over)
+    h.hand_overs.load(dump.handed_over, dump.handed_over_whole, dump.handing_over, dump.lost_from)
     return folded

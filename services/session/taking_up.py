@@ -50,7 +50,7 @@ class TakingUp:
 
     def read(self, records: Sequence[Record], now: Instant) -> bool:
         """The log's next records; whether the session is live with them or, being live, may hand over now."""
-        fresh = self._follower.log_read(records, now)
+        fresh = self._follower.take_read(records, now)
         if self.live:
             return self._read_hand_over(fresh)
         for record in fresh:
@@ -83,7 +83,7 @@ class TakingUp:
     def _go_live(self, now: Instant) -> bool:
         """The log is folded up to our epoch: hand over what files hold, and begin."""
         try:
-            self._records.fold_waiting()
+            self._fold_waiting()
             self._records.hand_over(now)
         except (JournalError, OSError) as error:
             return self._unreadable(error)
@@ -92,7 +92,7 @@ class TakingUp:
     def _go_live_alone(self, now: Instant) -> bool:
         """Under the latch, without the journal: the emergency file is the journal from here on."""
         try:
-            self._records.fold_waiting()
+            self._fold_waiting()
         except (JournalError, OSError) as error:
             return self._unreadable(error)
         epoch = max(self._folded.highest_epoch + 1, now.wall_ns // NS_PER_S)
@@ -103,6 +103,12 @@ class TakingUp:
             self._core.note("error", "emergency", why=emergency.failure, mend=mend)
         self._records.begin_alone(now)
         return self._begin()
+
+    def _fold_waiting(self) -> None:
+        self._records.fold_waiting()
+        lost = self._records.lost
+        if lost is not None:
+            self._core.note("warning", "inbound_lost", first=lost[0], last=lost[1])
 
     def _unreadable(self, error: Exception) -> bool:
         text = f"{self._core.name}: an emergency file cannot be read: {error}"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.actor.core import Core, Exit, ReadLog, Send
 from common.actor.links import AWAY_NS, QUESTION_NS, RESEND_ENTRIES, RESEND_NS, Appender, Follower, LogLost, Superseded
 from common.instant import Instant
-from common.journal.frames import EPOCH, Entry, Link, Record, frame, parse
+from common.journal.frames import EPOCH, OWN_WRITER, Entry, Link, Record, frame, parse
 from common.messages import (
     MAX_RECORD_BYTES,
     Append,
@@ -183,6 +183,35 @@ def test_a_journal_that_lost_the_writers_epoch_is_not_written_to() -> None:
     assert core.effects == []
 
 
+def test_a_journal_that_lacks_what_it_acknowledged_is_not_written_to() -> None:
+    journal = Journal()
+    core, appender = granted(journal)
+    for text in ("a", "b"):
+        appender.append(Kind.OPERATOR, act(text), at(0))
+        appender.turn_ended(at(0))
+    appender.received(Appended(WRITER, 50, 1, 2, 3, at(0).wall_ns, 1), at(1))
+    appender.append(Kind.OPERATOR, act("c"), at(1))
+    appender.turn_ended(at(1))
+    core.effects.clear()
+    with pytest.raises(LogLost, match="acknowledged append 2 and now expects 2"):
+        appender.received(AppendRefused(WRITER, 50, 2, 2), at(5))
+    assert core.effects == []
+
+
+@pytest.mark.parametrize("grant", [(60, 9, "another"), (60, 2, "j")])
+def test_another_journal_or_a_shorter_one_grants_no_epoch(grant: tuple[int, int, str]) -> None:
+    """The journal acknowledged a record at LSN 3: one of another identity, or that ends before, is not its log."""
+    epoch, lsn, identity = grant
+    _, appender = granted(Journal())
+    appender.append(Kind.OPERATOR, act("a"), at(0))
+    appender.turn_ended(at(0))
+    appender.received(Appended(WRITER, 50, 1, 1, 3, at(0).wall_ns, 1), at(1))
+    appender.request_epoch(at(7))
+    with pytest.raises(LogLost, match="another journal"):
+        appender.received(EpochGranted(WRITER, at(7).boot_ns, epoch, lsn, at(7).wall_ns, 2, identity), at(8))
+    assert not appender.granted
+
+
 def test_a_run_of_refusals_brings_one_resend_and_one_more_later() -> None:
     core, appender = granted(Journal())
     appender.append(Kind.OPERATOR, act("a"), at(0))
@@ -313,6 +342,33 @@ def test_a_log_that_begins_anew_is_not_ignored_as_old() -> None:
     framed, _ = frame(entries, Link(0, 0), stamp_ns=9, journal_epoch=2, durable_lsn=0)
     with pytest.raises(LogLost):
         follower.received(framed)
+
+
+def later_life(first: int, last: int, *, begun_by_epoch: bool) -> bytes:
+    """Records of the journal's next life, which begins with an EPOCH record of its own."""
+    entries = [Entry(Kind.OPERATOR, WRITER, 1, number, b"x") for number in range(first, last + 1)]
+    if begun_by_epoch:
+        entries[0] = Entry(EPOCH, OWN_WRITER, 2, 0, b"")
+    return frame(entries, Link(first - 1, 0), stamp_ns=9, journal_epoch=2, durable_lsn=0)[0]
+
+
+def test_a_later_life_of_the_same_log_is_followed() -> None:
+    follower = Follower(Core("orders"))
+    follower.received(block(1, 5))
+    assert len(follower.received(later_life(6, 8, begun_by_epoch=True))) == 3
+
+
+def test_a_shorter_log_that_has_grown_past_the_place_is_not_taken_for_the_same() -> None:
+    """Its first blocks were dropped on the way, and what comes now follows the cursor by its number alone."""
+    follower = Follower(Core("orders"))
+    follower.received(block(1, 5))
+    with pytest.raises(LogLost, match="record 6"):
+        follower.received(later_life(6, 8, begun_by_epoch=False))
+    follower = Follower(Core("orders"))
+    follower.received(block(1, 5))
+    follower.read_to(8)
+    with pytest.raises(LogLost, match="record 6"):
+        follower.log_read(parse(later_life(6, 8, begun_by_epoch=False)), at(1))
 
 
 def test_nothing_is_appended_before_an_epoch_is_granted() -> None:

@@ -19,7 +19,7 @@ from common.fix.session_types import (
 from common.fix.wire import split
 from common.instant import Instant
 from common.journal.files import Files
-from common.journal.frames import Record
+from common.journal.frames import EPOCH, OWN_WRITER, Record
 from common.messages import (
     Append,
     Appended,
@@ -64,6 +64,8 @@ class Journal:
         self.dead = False
         self.mute = False
         self.stuck = False
+        self.identity = "journal"
+        self.epoch = 1
         self.waiting: list[msgspec.Struct] = []
 
     def payloads(self, kind: Kind | None = None) -> list[Payload]:
@@ -84,28 +86,38 @@ class Journal:
                 epoch = self.epochs.get(writer, 1000) + 1
                 self.epochs[writer], self.numbers[writer] = epoch, 0
                 self._add(2, writer, epoch, 0, b"", stamp_ns)
-                return [EpochGranted(writer, token, epoch, len(self.records), stamp_ns, 1, "journal")]
+                return [EpochGranted(writer, token, epoch, len(self.records), stamp_ns, self.epoch, self.identity)]
             case Append(writer, epoch, first, entries):
                 expected = self.numbers[writer] + 1
                 if epoch != self.epochs[writer] or first > expected or self.stuck:
-                    return [AppendRefused(writer, self.epochs[writer], expected, 1)]
+                    return [AppendRefused(writer, self.epochs[writer], expected, self.epoch)]
                 for i, (kind, payload) in enumerate(entries):
                     if first + i == self.numbers[writer] + 1:
                         self.numbers[writer] += 1
                         self._add(kind, writer, epoch, first + i, payload, stamp_ns)
                 if self.mute:
                     return []
-                return [Appended(writer, epoch, first, self.numbers[writer], len(self.records), stamp_ns, 1)]
+                return [Appended(writer, epoch, first, self.numbers[writer], len(self.records), stamp_ns, self.epoch)]
             case AppendQuestion(writer, epoch):
-                return [AppendRefused(writer, self.epochs[writer], self.numbers[writer] + 1, 1)]
+                return [AppendRefused(writer, self.epochs[writer], self.numbers[writer] + 1, self.epoch)]
         return []
+
+    def salvaged(self, upto_lsn: int) -> None:
+        """From here on it is a copy of what it held up to that record, under a name of its own."""
+        del self.records[upto_lsn:]
+        self.epoch, self.identity = self.epoch + 1, "copy"
+        for writer in self.epochs:
+            last = [record for record in self.records if record.writer == writer][-1]
+            self.epochs[writer], self.numbers[writer] = last.writer_epoch, last.append_number
+        self._add(EPOCH, OWN_WRITER, self.epoch, 0, b"", self.records[-1].stamp_ns)
 
     def add_foreign(self, record: Record, stamp_ns: int) -> None:
         """Another session writes the like of `record`."""
         self._add(record.kind, "session@elsewhere", 1001, 1, record.payload, stamp_ns)
 
     def _add(self, kind: int, writer: str, epoch: int, number: int, payload: bytes, stamp_ns: int) -> None:
-        self.records.append(Record(len(self.records) + 1, stamp_ns, kind, writer, epoch, number, 1, 0, payload))
+        lsn = len(self.records) + 1
+        self.records.append(Record(lsn, stamp_ns, kind, writer, epoch, number, self.epoch, 0, payload))
 
 
 class Venue:
