@@ -1145,6 +1145,7 @@ class Door:
 
     def __init__(self, accepts: object, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
         """`accepts` is a Struct or a union of some."""
+        self.accepts = accepts
         self._decode = msgspec.msgpack.Decoder(accepts).decode
         self._max_bytes = max_bytes
 

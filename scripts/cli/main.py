@@ -29,6 +29,7 @@ COMMANDS = {
     "risk": "scripts.cli.risk:risk",
     "session": "scripts.cli.session:session",
     "signals": "scripts.cli.signals:signals",
+    "fuzz": "scripts.cli.fuzz:fuzz",
     "simulate": "scripts.cli.simulate:simulate",
     "start": "scripts.cli.start:start",
     "status": "scripts.cli.status:status",

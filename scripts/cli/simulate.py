@@ -65,7 +65,7 @@ def simulate(
     elif covers or with_tests:
         _cover(seed, seeds, steps, with_tests, as_json)
     else:
-        case = Case(seed, steps, without, _numbers(only), _bug(planted), version)
+        case = Case(seed, steps, without, numbers_of(only), _bug(planted), version)
         cases = [case._replace(seed=number) for number in range(seed, seed + seeds)]
         _run(cases, jobs or os.cpu_count() or 1, shrinks, lines, as_json)
 
@@ -76,13 +76,14 @@ def _bug(name: str) -> str:
     return name
 
 
-def _numbers(only: str | None) -> frozenset[int] | None:
+def numbers_of(only: str | None) -> frozenset[int] | None:
+    """What `--only` keeps; None without it."""
     if only is None:
         return None
     try:
         return frozenset(int(number) for number in only.split(",") if number != "none")
     except ValueError:
-        raise CommandError(f"--only {only}: give numbers of faults, such as 3,7", ExitStatus.USAGE) from None
+        raise CommandError(f"--only {only}: give numbers, such as 3,7", ExitStatus.USAGE) from None
 
 
 def _run(cases: list[Case], jobs: int, shrinks: bool, lines: int, as_json: bool) -> None:

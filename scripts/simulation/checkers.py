@@ -50,7 +50,9 @@ _ADDS_RISK = frozenset({b"D", b"G", b"XCN"})
 _ABSENT = frozenset({Reason.NOT_FOUND, Reason.NOT_RECEIVED})
 _payload = msgspec.msgpack.Decoder(Payload)
 # Outcomes that answer the misuse of a number say nothing of the command that first bore it.
-_MISUSE = frozenset({Reason.NAME_REUSED, Reason.DUPLICATE_NAME, Reason.STALE_EPOCH, Reason.SUPERSEDED})
+_MISUSE = frozenset(
+    {Reason.NAME_REUSED, Reason.DUPLICATE_NAME, Reason.STALE_EPOCH, Reason.SUPERSEDED, Reason.OUT_OF_BOUNDS}
+)
 
 
 class Logged(NamedTuple):

@@ -3,15 +3,17 @@
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from scripts.simulation.planted import BUGS, STEPS
 from scripts.simulation.run import Case, Result, run
 
 SEEDS_AT_ONCE = 8
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Summary(NamedTuple):
@@ -37,12 +39,18 @@ def run_many(cases: Iterable[Case], jobs: int) -> Iterator[Result]:
     if jobs <= 1:
         yield from map(run, cases)
         return
-    waiting = iter(cases)
+    for results in spread(_run_some, _chunks(iter(cases)), jobs):
+        yield from results
+
+
+def spread(work: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator[R]:
+    """What `work` makes of each item, in their order; `jobs` processes work, and none is far ahead of who reads."""
+    waiting = iter(items)
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        under_way = [pool.submit(_run_some, chunk) for chunk in islice(_chunks(waiting), 2 * jobs)]
+        under_way = [pool.submit(work, item) for item in islice(waiting, 2 * jobs)]
         while under_way:
-            yield from under_way.pop(0).result()
-            under_way += [pool.submit(_run_some, chunk) for chunk in islice(_chunks(waiting), 1)]
+            yield under_way.pop(0).result()
+            under_way += [pool.submit(work, item) for item in islice(waiting, 1)]
 
 
 def _chunks(cases: Iterator[Case]) -> Iterator[list[Case]]:

@@ -39,19 +39,30 @@ from services.session.taking_up import TakingUp
 STEPS = 2000
 
 
+Swap = tuple[object, str, Callable[[Any], Any]]
+"""Whose attribute is replaced, its name, and what makes the replacement from the original."""
+
+
 class Bug(NamedTuple):
     """One planted bug: what it is, how it is put in place, and within how many seeds it must be found."""
 
     sentence: str
-    swaps: tuple[tuple[object, str, Callable[[Any], Any]], ...]
+    swaps: tuple[Swap, ...]
     within: int = 20
 
 
 @contextmanager
 def plant(name: str) -> Iterator[None]:
     """The bug called `name` is in the cores while this lasts. Raises KeyError."""
+    with planted_swaps(BUGS[name].swaps):
+        yield
+
+
+@contextmanager
+def planted_swaps(swaps: tuple[Swap, ...]) -> Iterator[None]:
+    """All of these are in place while this lasts."""
     with ExitStack() as stack:
-        for owner, attribute, make in BUGS[name].swaps:
+        for owner, attribute, make in swaps:
             stack.enter_context(_swapped(owner, attribute, make))
         yield
 

@@ -52,14 +52,16 @@ class Host:
 class World:
     """Everything of one seed. `turns` counts the steps; `faults_done` those of the adversary."""
 
-    def __init__(self, plan: Plan, *, traced: bool = False) -> None:
-        """Nothing runs yet; `start` does that. With `traced` the timeline is kept."""
+    def __init__(self, plan: Plan, *, traced: bool = False, checkers: Checkers | None = None) -> None:
+        """Nothing runs yet; `start` does that. With `traced` the timeline is kept. `checkers` may be others than those
+        that find everything.
+        """
         self.plan = plan
         self.random = Random(f"world {plan.seed}")
         self.scheduler = Scheduler()
         self.weather = Weather(Random(f"weather {plan.seed}"))
         self.far_weather = Weather(Random(f"far weather {plan.seed}"))
-        self.checkers = Checkers(actors.position_limits())
+        self.checkers = checkers or Checkers(actors.position_limits())
         self.turns = 0
         self.deaths = 0
         self.lines: deque[Line] = deque(maxlen=KEPT_LINES)
@@ -87,10 +89,15 @@ class World:
         for actor in actors.all_actors(self):
             host = self.host_of(actor.name)
             random = Random(f"{actor.name} {plan.seed}")
-            self.processes[actor.name] = Process(self, actor.name, host.clock, random, actor.build, actor.bindings)
+            make = self.process_type(actor.name)
+            self.processes[actor.name] = make(self, actor.name, host.clock, random, actor.build, actor.bindings)
         self._lay_wires()
 
     # ---- construction
+
+    def process_type(self, name: str) -> type[Process]:
+        """What runs the process of that name."""
+        return Process
 
     def host_of(self, name: str) -> Host:
         """The machine that a process runs on."""

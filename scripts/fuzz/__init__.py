@@ -1,0 +1,1 @@
+"""Inputs that nobody should send, to everything that takes any: `fixring fuzz`."""
