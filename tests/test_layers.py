@@ -41,6 +41,7 @@ PURE = (
     "common/outcome.py",
     "common/instant.py",
     "common/messages.py",
+    "common/restrictions.py",
     "common/venues",
     "common/actor/core.py",
     "common/actor/links.py",

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pwd
 import time
 from pathlib import Path
 
@@ -112,5 +113,9 @@ def _collect(
 
 
 def _by() -> str:
-    """Who asks, for the record: the login name and the process."""
-    return f"{os.environ.get('USER') or os.getuid()}/{os.getpid()}"
+    """Who asks, for the record: the user's name, a number only where the system has no name for it, and the process."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())
+    return f"{user}/{os.getpid()}"

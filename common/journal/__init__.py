@@ -27,7 +27,7 @@ from common.journal.log import AppendedBatch, Log, Recovery
 from common.journal.reader import Reader, iterate
 from common.journal.salvage import Salvaged, salvage
 from common.journal.snapshots import Snapshot, newest_snapshot, snapshot_folder, write_snapshot
-from common.journal.verify import Verdict, verify
+from common.journal.verify import Verdict, damaged_snapshots, verify
 from common.journal.writers import Run, WriterState
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "UnsafeFileSystem",
     "Verdict",
     "WriterState",
+    "damaged_snapshots",
     "frame",
     "iterate",
     "newest_snapshot",

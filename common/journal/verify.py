@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from common.journal.errors import Damage, NotThere, ReadFailed
+from common.journal.errors import Damage, FormatTooNew, NotThere, ReadFailed
 from common.journal.files import Files, Folder
 from common.journal.recovery import Survey, survey
+from common.journal.snapshots import SUFFIX, read_snapshot, snapshot_folder
 
 Progress = Callable[[int, int], None]
 """(segments read, segments in all)"""
@@ -35,6 +36,30 @@ def verify(folder: Folder, files: Files, progress: Progress | None = None) -> Ve
         found.identity.hex(), len(found.segments), found.segments[0], found.end.lsn, found.confirmed.lsn,
         found.stamp_ns, found.journal_epoch, found.used_bytes - found.end_position, found.torn_why,
     )  # fmt: skip
+
+
+def damaged_snapshots(folder: Folder, files: Files) -> list[Damage]:
+    """The snapshots beside the log that are not what was written. Raises ReadFailed.
+
+    A start passes them over, so they cost time and no record; but what changed one may have changed more.
+    """
+    place = snapshot_folder(folder)
+    try:
+        names = sorted(name for name in files.list(place) if name.endswith(SUFFIX))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ReadFailed(place, str(error)) from error
+    found = []
+    for name in names:
+        try:
+            read_snapshot(f"{place}/{name}", files)
+        except Damage as error:
+            found.append(error)
+        except (NotThere, FormatTooNew):
+            # Pruned meanwhile, or a later program's.
+            continue
+    return found
 
 
 def settled(folder: str, files: Files, progress: Progress | None = None) -> Survey:

@@ -1,10 +1,10 @@
 """A plain client of the order manager, for scripts, notebooks and the command line.
 
     with Client("me") as client:
-        number = client.new("binance", "BTCUSDT", "buy", "0.01", price="60000")
+        number = client.new("binance", "BTCUSDT", "buy", "0.01", price="64000")
         print(client.wait(number))
-        for event in client.events(timeout_s=5):
-            print(event)
+        client.cancel(number)
+        print(client.wait_closed(number))
 
 Everything happens inside its calls: there is no thread. A client that is not called for a while misses nothing, since
 what the order manager told it meanwhile is asked for again by (LSN, index).
@@ -358,6 +358,8 @@ def _deadline_ns(timeout_s: float) -> int:
 
 
 def _decimal(value: Number, name: str) -> Decimal:
+    if isinstance(value, float):
+        raise ValueError(f"{name} {value!r} is a float, which is no exact number: give a Decimal, or text")
     try:
         return Decimal(value)
     except ArithmeticError:

@@ -91,6 +91,12 @@ class _Truth(msgspec.Struct, gc=False):
     positions: dict[tuple[str, str], PositionChanged] = {}
 
 
+def _need_decimals(**terms: object) -> None:
+    for name, value in terms.items():
+        if value is not None and not isinstance(value, Decimal):
+            raise TypeError(f"{name} is {value!r}, a {type(value).__name__}: quantities and prices are Decimal")
+
+
 class Entry:
     """One instance of one strategy. Requests to send collect in `outgoing`; the caller takes and clears them.
 
@@ -169,8 +175,10 @@ class Entry:
     ) -> int:
         """A new order: a limit order with a price, a market order without. Returns its number.
 
-        `side` is Side(54), `time_in_force` TimeInForce(59). Raises Superseded, TooManyUnanswered.
+        `side` is Side(54), `time_in_force` TimeInForce(59). Raises TypeError where money is no Decimal, Superseded,
+        TooManyUnanswered.
         """
+        _need_decimals(order_qty=order_qty, price=price)
         ord_type: OrdType = "1" if price is None else "2"
         return self._give(
             NewOrderRequest(
@@ -190,8 +198,9 @@ class Entry:
         target_strategy: str = "",
     ) -> int:
         """Change the total quantity and/or the price of an order, an own one unless `target_strategy` names another's;
-        None leaves a term. Returns the command's number.
+        None leaves a term. Returns the command's number. Raises what `new` raises.
         """
+        _need_decimals(order_qty=order_qty, price=price)
         return self._give(AmendRequest(0, 0, target_number, order_qty, price, time_to_live_ns, target_strategy), now)
 
     def cancel(self, now: Instant, target_number: int, target_strategy: str = "") -> int:

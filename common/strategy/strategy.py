@@ -40,6 +40,8 @@ from common.strategy.signals import BadSignal, Signal, read_signal, signal_line
 
 ZERO: Final = Decimal(0)
 LATEST_ERRORS = 5
+FAILED: Final = "failed: "
+"""How the fate of a signal begins whose hook raised."""
 
 
 class NoParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -253,6 +255,9 @@ class StrategyCore(Core):
         self._timer_ns = 0
         self._counts: Counter[str] = Counter()
         self._errors: list[str] = []
+        self._raising: dict[str, str] = {}
+        self._refused_in_a_row = 0
+        self._last_refusal = ""
         self._fate = ""
 
     # -- inputs --------------------------------------------------------------------------------------------------------
@@ -351,6 +356,7 @@ class StrategyCore(Core):
                 self.note("info", "status", state=news.state, number=news.number)
             case CommandOutcome():
                 self._counts[news.outcome] += 1
+                self._count_refusal(news)
                 if news.outcome in ("refused", "withdrawn"):
                     self.note("warning", news.outcome, number=news.number, reason=news.reason, text=news.text)
                 self._guard("on_outcome", strategy.on_outcome, news)
@@ -365,6 +371,14 @@ class StrategyCore(Core):
                     self._guard("on_fill", strategy.on_fill, news)
             case PositionChanged():
                 self._counts["positions"] += 1
+
+    def _count_refusal(self, outcome: CommandOutcome) -> None:
+        """How many commands were refused since one was not: a strategy that gets nothing through looks alive."""
+        if outcome.outcome == "refused":
+            self._refused_in_a_row += 1
+            self._last_refusal = f"{outcome.reason.value}, {outcome.text or outcome.reason.sentence}"
+        elif outcome.outcome in ("sent", "accepted"):
+            self._refused_in_a_row = 0
 
     def _start(self, now: Instant) -> None:
         self._started = True
@@ -382,7 +396,8 @@ class StrategyCore(Core):
             return
         self._fate = "not started" if not self._started else "superseded" if self.entry.superseded else "ignored"
         if self._started and not self.entry.superseded:
-            self._guard("on_signal", self.strategy.on_signal, signal)
+            why = self._guard("on_signal", self.strategy.on_signal, signal)
+            self._fate = f"{FAILED}{why}" if why else self._fate
         self.note("info", "signal", id=signal.id, kind=signal.kind, fate=self._fate)
         self._tell(signal_line(signal), self._fate)
 
@@ -391,17 +406,22 @@ class StrategyCore(Core):
             told = orjson.dumps({"strategy": self.strategy.name, "fate": fate, "signal": _shown(line)})
             self.effects.append(Publish("signals.out", told))
 
-    def _guard(self, hook: str, call: Callable[..., None], *arguments: object) -> None:
-        """Call a hook. What it raises is the strategy's error, never the process's."""
+    def _guard(self, hook: str, call: Callable[..., None], *arguments: object) -> str:
+        """Call a hook. What it raises is the strategy's error, never the process's: returned in words, "" for none."""
         try:
             call(*arguments)
         except (NotWelcome, Superseded, TooManyUnanswered) as error:
             self._counts["unsent"] += 1
             self.note("warning", "unsent", hook=hook, why=str(error))
+            return str(error)
         except Exception as error:
             self._counts["errors"] += 1
-            self._errors = [*self._errors[-LATEST_ERRORS + 1 :], f"{hook}: {type(error).__name__}: {error}"]
+            text = self._raising[hook] = f"{type(error).__name__}: {error}"
+            self._errors = [*self._errors[-LATEST_ERRORS + 1 :], f"{hook}: {text}"]
             self.note("error", "strategy_error", hook=hook, traceback=traceback.format_exc())
+            return text
+        self._raising.pop(hook, None)
+        return ""
 
     def _flush(self) -> None:
         outgoing, self.entry.outgoing = self.entry.outgoing, []
@@ -410,7 +430,10 @@ class StrategyCore(Core):
     # -- status --------------------------------------------------------------------------------------------------------
 
     def status(self, now: Instant) -> dict[str, object]:
-        """State, open orders, what has no outcome yet, and counts, the strategy's own errors among them."""
+        """State, open orders, what has no outcome yet, and counts, the strategy's own errors among them.
+
+        `raising` holds the hooks whose last call raised, `refused_in_a_row` the commands refused since one was not.
+        """
         return {
             "state": self.entry.state,
             "epoch": self.entry.epoch,
@@ -419,6 +442,9 @@ class StrategyCore(Core):
             "unanswered": len(self.entry.unanswered),
             "counts": dict(self._counts),
             "errors": list(self._errors),
+            "raising": dict(self._raising),
+            "refused_in_a_row": self._refused_in_a_row,
+            "last_refusal": self._last_refusal,
         }
 
 

@@ -19,13 +19,15 @@ import click
 from cryptography import x509
 
 from common.actor.control import is_running
-from common.config import CHECKOUT, Config, ConfigError, Environment, Kind, load, url_port
+from common.config import CHECKOUT, Config, ConfigError, Durability, Environment, Kind, load, url_port
 from common.exit_status import ExitStatus
 from common.journal.files import NETWORK_FILE_SYSTEMS, OsFiles
 from common.keys import certificate_serves, server_names
 from scripts.interpreter import interpreter, is_optimised
+from services.strategies.__main__ import strategy_class
 
 OPEN_FILES_AT_LEAST = 512
+VOLATILE_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 SLOW_SYNC_MS = 20.0
 SYNCS = 20
 CONNECT_S = 3.0
@@ -34,27 +36,36 @@ EARLIEST = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
 
 
 class Finding(NamedTuple):
-    """One thing looked at: `problem` is empty when it is well; `fatal` when the stack would not start or not trade."""
+    """One thing looked at: `problem` is empty when it is well; `fatal` when the stack would not start or not trade.
+
+    `stops`: nothing could be started that way, or it would end again and again.
+    """
 
     what: str
     problem: str = ""
     mend: str = ""
     fatal: bool = True
+    stops: bool = False
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(as_json: bool) -> int:
+@click.option(
+    "--before-start", is_flag=True, help="Only what no start can get past, and no word when there is nothing."
+)
+def doctor(as_json: bool, before_start: bool) -> int:
     """Say what would stop the stack from starting, and how to mend it.
 
     Exit status 0 when nothing would, 3 when the configuration does, 1 for anything else. Looks only, changes nothing;
-    at a venue that is not simulated it opens one TCP connection to each host.
+    at a venue that is not simulated it opens one TCP connection to each host. scripts/start asks with --before-start,
+    which asks no venue.
     """
     try:
-        findings = list(examine(load()))
+        findings = list(blocking(load()) if before_start else examine(load()))
         status = ExitStatus.FAILURE if any(f.problem and f.fatal for f in findings) else ExitStatus.OK
     except ConfigError as error:
-        findings = [*machine(), Finding("configuration", str(error), "change the key or variable that it names")]
+        wrong = Finding("configuration", str(error), "change the key or variable that it names")
+        findings = [wrong] if before_start else [*machine(), wrong]
         status = ExitStatus.CONFIGURATION
     if as_json:
         click.echo(json.dumps({"ok": status == ExitStatus.OK, "findings": [f._asdict() for f in findings]}))
@@ -69,11 +80,21 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from machine()
     yield Finding(f"configuration {config.paths.config}: {config.environment}, {', '.join(config.venues)}")
     yield from state(config)
+    yield from programs(config)
     for name, venue in config.venues.items():
         if venue.environment is Environment.SIMULATED:
             yield from simulated(config, name)
         else:
             yield from reachable(config, name)
+
+
+def blocking(config: Config) -> Iterator[Finding]:
+    """What no start can get past."""
+    findings = [*machine(), *state(config)]
+    for name, venue in config.venues.items():
+        if venue.environment is Environment.SIMULATED:
+            findings += simulated(config, name)
+    yield from (finding for finding in findings if finding.problem and finding.stops)
 
 
 # ---- the machine ----
@@ -86,6 +107,7 @@ def machine() -> Iterator[Finding]:
         sys.platform == "linux",
         "this is not Linux",
         "run it on Linux: it needs its clocks and locks",
+        stops=True,
     )
     version = ".".join(map(str, sys.version_info[:3]))
     yield _finding(f"Python {version}", sys.version_info >= (3, 11), "older than 3.11", "install Python 3.11 or newer")
@@ -148,6 +170,7 @@ def state(config: Config) -> Iterator[Finding]:
         os.access(existing, os.W_OK),
         f"{existing} cannot be written",
         "set FIXRING_VAR to a folder of yours",
+        stops=True,
     )
     if var.exists():
         mode = var.stat().st_mode & 0o777
@@ -172,7 +195,7 @@ def _sockets(config: Config) -> Iterator[Finding]:
         for name in [*names, "entry"]:
             config.endpoint(name)
     except ConfigError as error:
-        yield Finding("socket paths", str(error), "set FIXRING_VAR to a folder with a shorter path")
+        yield Finding("socket paths", str(error), "set FIXRING_VAR to a folder with a shorter path", stops=True)
     else:
         yield Finding("socket paths")
 
@@ -188,6 +211,14 @@ def _disk(folder: Path, config: Config) -> Iterator[Finding]:
         f"{kind}: its locks and syncs cannot be trusted",
         "put it on a local disk",
     )
+    if config.stack.journal.durability is Durability.DISK:
+        yield _finding(
+            f"{folder.name} folder on a disk",
+            kind not in VOLATILE_FILE_SYSTEMS,
+            f"{kind} is memory: what is acknowledged there is lost with the host, and durability says disk",
+            'put it on a disk, or set journal.durability = "process"',
+            fatal=config.environment is not Environment.SIMULATED,
+        )
     free = shutil.disk_usage(existing).free
     low = config.stack.journal.low_disk_bytes
     yield _finding(
@@ -218,6 +249,20 @@ def _sync_ms(folder: Path) -> float:
     return sorted(times)[SYNCS // 2]
 
 
+# ---- the strategies ----
+
+
+def programs(config: Config) -> Iterator[Finding]:
+    """Each strategy's program loads."""
+    for name, own in config.strategies.items():
+        try:
+            strategy_class(own.program)
+        except ConfigError as error:
+            yield Finding(f"strategy {name}", str(error), f"mend the program, then fixring start strategy@{name}")
+        else:
+            yield Finding(f"strategy {name}: {own.program}")
+
+
 # ---- the venues ----
 
 
@@ -233,6 +278,7 @@ def simulated(config: Config, name: str) -> Iterator[Finding]:
             not taken,
             "taken by another program",
             f"end that program, or set another port in {name}.toml",
+            stops=True,
         )
     ca = config.paths.keys / "ca.pem"
     certificate = config.paths.server_certificate(name)
@@ -288,8 +334,8 @@ def _free(host: str, port: int) -> bool:
 # ---- telling ----
 
 
-def _finding(what: str, well: bool, problem: str, mend: str, *, fatal: bool = True) -> Finding:
-    return Finding(what) if well else Finding(what, problem, mend, fatal)
+def _finding(what: str, well: bool, problem: str, mend: str, *, fatal: bool = True, stops: bool = False) -> Finding:
+    return Finding(what) if well else Finding(what, problem, mend, fatal, stops)
 
 
 def _line(finding: Finding) -> str:

@@ -18,7 +18,18 @@ import zmq
 
 from common.config import load
 from common.exit_status import ExitStatus
-from common.journal import Damage, FormatTooNew, JournalError, OsFiles, Reader, ReadFailed, salvage, verify
+from common.journal import (
+    Damage,
+    FormatTooNew,
+    JournalError,
+    OsFiles,
+    Reader,
+    ReadFailed,
+    Verdict,
+    damaged_snapshots,
+    salvage,
+    verify,
+)
 from scripts.cli.errors import CommandError
 from scripts.journal.past import Past, past_text
 from scripts.journal.replay import Block, Pace, blocks
@@ -134,9 +145,7 @@ def filters(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def make_filter(
-    reader: Reader, session: str, order: str, kinds: tuple[str, ...], writer: str, ticks: bool
-) -> Filter:
+def make_filter(reader: Reader, session: str, order: str, kinds: tuple[str, ...], writer: str, ticks: bool) -> Filter:
     """The filter that the options describe."""
     trail = OrderTrail.of(order, reader) if order else None
     return Filter(writer, frozenset(kind.upper() for kind in kinds), session, trail, None, ticks)
@@ -225,7 +234,7 @@ def grep(
 @AS_JSON
 @checked
 def verify_command(folder: Path | None, as_json: bool) -> None:
-    """Read every byte and check it. Exit status 7 on damage, with file, offset and LSN."""
+    """Read every byte and check it, snapshots too. Exit status 7 on damage, with file, offset and LSN."""
     path = folder_or_configured(folder)
     began = time.perf_counter()
     try:
@@ -236,13 +245,23 @@ def verify_command(folder: Path | None, as_json: bool) -> None:
             place = {"file": error.file, "offset": error.offset, "lsn": error.lsn, "why": error.why}
             click.echo(orjson.dumps({"ok": False, "folder": str(path), "damage": place}))
         raise CommandError(str(error), ExitStatus.INTEGRITY) from error
+    snapshots = [str(error) for error in damaged_snapshots(path, OsFiles())]
     seconds = time.perf_counter() - began
     records = verdict.last_lsn - verdict.first_lsn + 1
     rate = round(records / seconds) if seconds else 0
     if as_json:
-        click.echo(orjson.dumps({"ok": True, "folder": str(path), "records": records, **verdict._asdict(),
-                                 "seconds": seconds, "records_per_s": rate}))  # fmt: skip
-        return
+        click.echo(orjson.dumps({"ok": not snapshots, "folder": str(path), "records": records, **verdict._asdict(),
+                                 "damaged_snapshots": snapshots, "seconds": seconds,
+                                 "records_per_s": rate}))  # fmt: skip
+    else:
+        _show_verdict(path, verdict)
+        click.echo(f"{records:,} records in {seconds:.2f} s, {rate:,} a second.")
+    if snapshots:
+        text = "the log is sound, but no start can use this snapshot; remove it, and look at the disk"
+        raise CommandError(f"{'; '.join(snapshots)}: {text}", ExitStatus.INTEGRITY)
+
+
+def _show_verdict(path: Path, verdict: Verdict) -> None:
     click.echo(
         f"{path}: sound. Records {verdict.first_lsn} to {verdict.last_lsn} in {verdict.segments} segments, confirmed "
         f"up to {verdict.confirmed_lsn}, last stamp {time_text(verdict.last_stamp_ns)} UTC."
@@ -252,7 +271,6 @@ def verify_command(folder: Path | None, as_json: bool) -> None:
             f"{verdict.torn_bytes} bytes behind the last record are torn ({verdict.torn_why}): they were never "
             "acknowledged, and the next start cuts them. In a running journal they are the batch being written."
         )
-    click.echo(f"{records:,} records in {seconds:.2f} s, {rate:,} a second.")
 
 
 @journal.command()

@@ -60,7 +60,7 @@ def kill(wait_s: float, as_json: bool) -> None:
         held = find_outside(config)
     except NotKnown as error:
         held = [str(error)]
-    _show(standings, held, as_json)
+    _show(config, standings, held, as_json)
     if held:
         raise CommandError("; ".join(held), ExitStatus.FAILURE)
     if not all(standing.by for standing in standings):
@@ -132,7 +132,7 @@ def _by_account(venue: str, latched: bool, account: dict[str, Any], note: str) -
     return Standing(venue, latched, "account", f"nothing is open over REST; {watching}{note}", until_ns)
 
 
-def _show(standings: list[Standing], held: list[str], as_json: bool) -> None:
+def _show(config: Config, standings: list[Standing], held: list[str], as_json: bool) -> None:
     if as_json:
         venues = {
             s.venue: {
@@ -144,8 +144,9 @@ def _show(standings: list[Standing], held: list[str], as_json: bool) -> None:
             }
             for s in standings
         }
-        click.echo(orjson.dumps({"venues": venues, "outside": held}))
+        click.echo(orjson.dumps({"environment": config.environment.value, "venues": venues, "outside": held}))
         return
+    click.echo(f"environment {config.environment.value}")
     for standing in standings:
         click.echo(f"{standing.venue}: {'latched' if standing.latched else 'NOT LATCHED'}, {standing.text}")
 

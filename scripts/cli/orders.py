@@ -83,17 +83,19 @@ def list_orders(strategy: str, venue: str, as_json: bool) -> None:
 def show(name: str, as_json: bool) -> None:
     """One order, or what became of the command NAME."""
     strategy, number = order_name(name)
-    with _client(load()) as client:
+    config = load()
+    with _client(config) as client:
         answer = client.query("order", strategy=strategy, number=number, timeout_s=QUERY_S)
     command = orjson.loads(answer.detail).get("command")
     if not answer.orders and command is None:
         raise CommandError(f"{name}: no such order in memory; `fixring journal tail --order {name}` reads the log")
-    document: dict[str, Any] = {"lsn": answer.lsn, "command": command}
+    document: dict[str, Any] = {"environment": config.environment.value, "lsn": answer.lsn, "command": command}
     if answer.orders:
         document["order"] = order_document(answer.orders[0])
     if as_json:
         click.echo(orjson.dumps(document))
         return
+    click.echo(f"{'environment':14} {document['environment']}")
     for key, value in document.get("order", {}).items():
         click.echo(f"{key:14} {value}")
     if command is not None:

@@ -34,10 +34,11 @@ def risk() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the tables.")
 def show(as_json: bool) -> None:
     """Exposures with their limits, open orders by strategy, what is halted, and what was refused for which reason."""
-    status = _ask("status", {})
+    environment, status = load().environment.value, _ask("status", {})
     if as_json:
-        click.echo(orjson.dumps(status))
+        click.echo(orjson.dumps({"environment": environment, **status}))
         return
+    click.echo(f"environment {environment}")
     halts: list[str] = list(status["halts"])
     click.echo(f"risk is {status['state']} as of LSN {status['lsn']}; halted: {', '.join(halts) or 'nothing'}")
     _table(EXPOSURE_COLUMNS, [[row[column] for column in EXPOSURE_COLUMNS] for row in status["exposures"]])

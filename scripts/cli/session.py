@@ -41,6 +41,7 @@ def list_sessions(as_json: bool) -> None:
         errors = {name: {"state": "not running", "error": str(error)} for name, error in answers.errors.items()}
         click.echo(orjson.dumps({**answers.details, **errors}))
     else:
+        click.echo(f"environment {config.environment.value}")
         click.echo(f"{'session':24}" + "".join(f"{title:>{width}}" for _, title, width in COLUMNS))
         for name in names:
             status = answers.details.get(name)
@@ -56,10 +57,11 @@ def show(name: str, as_json: bool) -> None:
     """Everything about session NAME (a venue, or an actor such as marketdata@generic)."""
     config = load()
     status = _ask(config, _actor(config, name), "status", {})
+    document = {"environment": config.environment.value, **status}
     if as_json:
-        click.echo(orjson.dumps(status))
+        click.echo(orjson.dumps(document))
         return
-    for key, value in status.items():
+    for key, value in document.items():
         click.echo(f"{key:20} {value}")
 
 

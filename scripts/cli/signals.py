@@ -11,9 +11,10 @@ import zmq
 
 from common.actor.control import is_running
 from common.actor.start import curve_for
-from common.config import Config, load
+from common.config import Config, ConfigError, load
 from common.exit_status import ExitStatus
 from common.strategy.signals import BadSignal, Signal, read_signal, signal_line
+from common.strategy.strategy import FAILED
 from scripts.cli.errors import CommandError
 from services.strategies.__main__ import strategy_class, takes_signals
 
@@ -44,7 +45,7 @@ def send(
     """Send one signal and print what became of it.
 
     Waits until the strategy's subscription is there, so nothing is sent into the void. Exit status 4 when no such
-    strategy runs, 5 when it does not subscribe or answer in time.
+    strategy runs, 5 when it does not subscribe or answer in time, 1 when its handler raised.
     """
     config = load()
     when = datetime.fromtimestamp(time.time() - age_ms / 1000, UTC)
@@ -64,9 +65,14 @@ def send(
         )
     except BadSignal as error:
         raise CommandError(f"no signal: {error}", ExitStatus.USAGE) from None
+    failed = []
     for name in _strategies(config, strategy):
         told = _deliver(config, name, signal, timeout_s)
         click.echo(orjson.dumps(told).decode() if as_json else _line(told))
+        if str(told["fate"]).startswith(FAILED):
+            failed.append(name)
+    if failed:
+        raise CommandError(f"{', '.join(failed)} failed at it; see var/log/strategy@{failed[0]}.jsonl")
 
 
 @signals.command()
@@ -84,7 +90,7 @@ def tail(strategy: str, count: int, as_json: bool) -> None:
 
 def _strategies(config: Config, wanted: str) -> list[str]:
     """The strategies that take signals, or the one asked for. Raises CommandError when there is none."""
-    names = [name for name, own in config.strategies.items() if takes_signals(strategy_class(own.program))]
+    names = [name for name, own in config.strategies.items() if _takes_signals(own.program, needed=name == wanted)]
     if wanted:
         if wanted not in names:
             text = f"{wanted}: no enabled strategy of that name takes signals; there is {', '.join(names) or 'none'}"
@@ -96,6 +102,16 @@ def _strategies(config: Config, wanted: str) -> list[str]:
     if not running:
         raise CommandError(f"not running: {', '.join(names)}; start the stack first", ExitStatus.NOT_RUNNING)
     return running
+
+
+def _takes_signals(program: str, *, needed: bool) -> bool:
+    """Whether the class does; one that does not load takes none. Raises ConfigError for it where it is `needed`."""
+    try:
+        return takes_signals(strategy_class(program))
+    except ConfigError:
+        if needed:
+            raise
+        return False
 
 
 def _deliver(config: Config, name: str, signal: Signal, timeout_s: float) -> dict[str, object]:

@@ -9,15 +9,31 @@ import orjson
 from common.actor.control import Answers, NotRunning, ask_all
 from common.config import Config, Kind, load
 from common.exit_status import ExitStatus
+from common.messages import Reason
+from common.restrictions import restrictions
 from scripts.cli.outside import told_outside
 
 ANSWER_S = 2.0
 OFFSET_WARNING_MS = 250
+COUNTED = (
+    "hash_mismatches",
+    "undecodable",
+    "low_disk",
+    "unknown_orders",
+    "counts",
+    "errors",
+    "raising",
+    "failing",
+    "kill",
+)
+"""What an actor's own answer has of troubles, where it has it."""
+
+REASONS = frozenset(reason.value for reason in Reason)
 GIVEN_UP = ("halted", "refused")
 """What a supervisor says of a child that it does not start again by itself."""
 
-SESSION_FINE = ("ready", "live", "off_schedule")
-"""What a session says that does what it is configured to do."""
+SESSION_UP = ("ready", "live", "off_schedule", "killed")
+"""What a session says that is as connected as it is to be."""
 
 
 @click.command()
@@ -26,7 +42,8 @@ def status(as_json: bool) -> None:
     """What runs, and how each session stands.
 
     Exit status 4 when nothing runs, 1 when an actor is missing, a session is not open that should be, or the log holds
-    orders or positions that the configuration knows nothing of, else 0.
+    orders or positions that the configuration knows nothing of, 10 when all run and something restricts them: each is
+    named, under "restricted" in JSON. Else 0.
     """
     config = load()
     document = ask_everybody(config)
@@ -39,15 +56,17 @@ def status(as_json: bool) -> None:
         raise click.exceptions.Exit(ExitStatus.NOT_RUNNING)
     if not is_whole(document):
         raise click.exceptions.Exit(ExitStatus.FAILURE)
+    if document["restricted"]:
+        raise click.exceptions.Exit(ExitStatus.RESTRICTED)
 
 
 def is_whole(document: Mapping[str, Any]) -> bool:
-    """Whether every actor answers, every session's gate is open, and nothing is held outside the configuration."""
+    """Whether every actor answers, every session is up, and nothing is held outside the configuration."""
     missing = {"not running", "not answering"}
     if document["outside"] is None or document["outside"]:
         return False
     return not any(actor["state"] in missing for actor in document["actors"].values()) and all(
-        session["state"] in SESSION_FINE for session in document["sessions"].values()
+        session["state"] in SESSION_UP for session in document["sessions"].values()
     )
 
 
@@ -62,10 +81,12 @@ def ask_everybody(config: Config) -> dict[str, Any]:
     return {
         "environment": config.environment.value,
         "journal": str(config.journal_folder),
+        "logs": str(config.paths.log),
         "actors": actors,
         "sessions": {name: details[name] for name in names if _is_session(name) and name in details},
         "risk": details.get("risk", {}),
         "outside": told_outside(details),
+        "restricted": [found._asdict() for found in restrictions({n: details[n] for n in names if n in details})],
     }
 
 
@@ -91,73 +112,57 @@ def _actor(name: str, answers: Answers, child: Mapping[str, Any]) -> dict[str, A
         state = "not running" if absent else "not answering"
         return {"pid": child.get("pid", 0), "state": state, "epoch": 0, "lsn": 0, "phase": phase, **restarts}
     detail = answers.details[name]
-    kept = (
-        "pid", "state", "epoch", "lsn", "memory_bytes", "uptime_s", "garbage", "hash_mismatches", "undecodable",
-        "low_disk", "unknown_orders", *(("kill",) if name.startswith("account@") else ()),
-    )  # fmt: skip
+    kept = ("pid", "state", "epoch", "lsn", "memory_bytes", "uptime_s", "garbage", *COUNTED)
     return {"epoch": 0, "lsn": 0, **{key: detail[key] for key in kept if key in detail}, **restarts}
 
 
 def _tables(config: Config, document: Mapping[str, Any]) -> str:
-    lines = [f"environment {document['environment']}, journal {document['journal']}", ""]
+    lines = [f"environment {document['environment']}, journal {document['journal']}"]
+    lines += [f"RESTRICTED {found['actor']}: {found['text']}" for found in document["restricted"]]
+    lines.append("")
     lines.append(f"{'actor':24}{'state':16}{'pid':>8}{'epoch':>12}{'lsn':>12}{'restarts':>10}{'memory MB':>11}  note")
     for name, actor in document["actors"].items():
         memory = f"{actor['memory_bytes'] / 1e6:.1f}" if "memory_bytes" in actor else "-"
         lines.append(
             f"{name:24}{actor['state']:16}{actor['pid']:>8}{actor['epoch'] or '-':>12}{actor['lsn'] or '-':>12}"
-            f"{actor['restarts']:>10}{memory:>11}  {'; '.join(_actor_notes(actor)) or '-'}"
+            f"{actor['restarts']:>10}{memory:>11}  {'; '.join(_actor_notes(name, actor, document)) or '-'}"
         )
     lines += ["", f"{'session':24}{'state':16}{'out':>10}{'in':>10}{'heard s':>10}{'offset ms':>11}  note"]
-    lines += [_session_line(name, session) for name, session in document["sessions"].items()]
+    lines += [_session_line(name, session, document) for name, session in document["sessions"].items()]
     lines += ["", *_risk_lines(document["risk"]), *_outside_lines(document["outside"])]
     return "\n".join(lines)
 
 
-def _actor_notes(actor: Mapping[str, Any]) -> list[str]:
-    """What an operator must not miss, in words."""
-    notes = []
+def _actor_notes(name: str, actor: Mapping[str, Any], document: Mapping[str, Any]) -> list[str]:
+    """What an operator must not miss, in words. What restricts a session stands in the session's own line."""
+    notes = [] if _is_session(name) else _restrictions_of(name, document)
     if actor.get("phase") in GIVEN_UP:
-        notes.append(f"{actor['phase'].upper()}: {actor['last_exit']}")
-    if actor.get("kill", "off") != "off":
-        notes.append(f"KILL LATCHED ({actor['kill']})")
-    if actor.get("low_disk"):
-        notes.append("LOW DISK")
-    if actor.get("hash_mismatches"):
-        notes.append("STATE DIFFERS FROM THE LOG")
-    if actor.get("undecodable"):
-        notes.append(f"{actor['undecodable']} RECORDS UNREADABLE")
-    if actor.get("unknown_orders"):
-        notes.append(f"{actor['unknown_orders']} orders UNKNOWN")
+        notes.append(f"{actor['phase'].upper()}: {actor['last_exit']}; see {document['logs']}/{name}.jsonl")
+    elif actor.get("phase") and actor["last_exit"]:
+        notes.append(f"{actor['phase']}, after {actor['last_exit']}; see {document['logs']}/{name}.jsonl")
     return notes + [f"garbage from {link}: {count}" for link, count in actor.get("garbage", {}).items()]
 
 
-def _session_line(name: str, session: Mapping[str, Any]) -> str:
+def _restrictions_of(name: str, document: Mapping[str, Any]) -> list[str]:
+    return [found["text"] for found in document["restricted"] if found["actor"] == name]
+
+
+def _session_line(name: str, session: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     heard_ms, offset_ms = session.get("last_heard_ms"), session.get("clock_offset_ms")
     heard = "-" if heard_ms is None else f"{heard_ms / 1000:.1f}"
     offset = "-" if offset_ms is None else f"{offset_ms:+.1f}"
+    notes = _restrictions_of(name, document) + _session_notes(session)
     numbers = f"{session.get('next_outbound', '-'):>10}{session.get('next_inbound', '-'):>10}"
-    return f"{name:24}{session['state']:16}{numbers}{heard:>10}{offset:>11}  {'; '.join(_session_notes(session))}"
+    return f"{name:24}{session['state']:16}{numbers}{heard:>10}{offset:>11}  {'; '.join(notes)}"
 
 
 def _session_notes(session: Mapping[str, Any]) -> list[str]:
-    """What an operator must not miss, in words."""
+    """What is worth knowing and restricts nothing."""
     notes = []
-    if session.get("latched"):
-        notes.append(f"KILL LATCHED ({session.get('kill', '')})")
-    if session.get("unreadable"):
-        notes.append(f"{session['unreadable']} REPORTS UNREADABLE")
-    if session.get("halted"):
-        notes.append(f"HALTED: {session['halted']}")
     if session.get("schedule"):
         notes.append(session["schedule"])
-    if session.get("emergency_failure"):
-        notes.append(f"NO EMERGENCY FILE: {session['emergency_failure']}")
     if session.get("clock_warning"):
         notes.append(f"CLOCK OFF by more than {OFFSET_WARNING_MS:.0f} ms")
-    if session.get("journal_away"):
-        notes.append("JOURNAL AWAY")
-    if session.get("emergency"):
-        notes.append(f"EMERGENCY FILE {session['emergency']}")
     return notes
 
 
@@ -168,16 +173,22 @@ def _outside_lines(held: list[str] | None) -> list[str]:
     return ["", *held] if held else []
 
 
+def counts_text(counts: Mapping[str, int]) -> str:
+    """What risk passed and counted, and what it refused since its start, by reason: no count is a state of now."""
+    refused = [f"{name} {count}" for name, count in counts.items() if name in REASONS]
+    told = [f"{name} {count}" for name, count in counts.items() if name not in REASONS]
+    return "  ".join([*told, f"refused since its start: {', '.join(refused)}" if refused else "refused nothing"])
+
+
 def _risk_lines(risk: Mapping[str, Any]) -> list[str]:
     """Risk: one line of counts, one line a place with its worst case beside its limit, then what is halted."""
     if not risk:
         return ["risk does not answer"]
-    counts = "  ".join(f"{name} {count}" for name, count in risk["counts"].items())
-    lines = [f"risk {risk['state']}  in flight {risk['in_flight']}  {counts}", ""]
+    lines = [f"risk {risk['state']}  in flight {risk['in_flight']}  {counts_text(risk['counts'])}", ""]
     columns = ("position", "worst long", "worst short", "limit", "reference")
     lines.append(f"{'exposure':24}" + "".join(f"{column:>16}" for column in columns) + f"{'age ms':>8}")
     for place in risk["exposures"]:
         numbers = (place["position"], place["worst_long"], place["worst_short"], place["limit"], place["reference"])
         name = f"{place['venue']} {place['symbol']}"
         lines.append(f"{name:24}" + "".join(f"{number:>16}" for number in numbers) + f"{place['reference_age_ms']:>8}")
-    return lines + [f"HALTED {halt}" for halt in risk["halts"]]
+    return lines

@@ -84,7 +84,7 @@ class AccountCore(Core):
         self._swept = False
         self._killed_by = ""
         self._asked = self._answered = self._failed = self._dropped = 0
-        self._last_error = ""
+        self._last_error = self._failing = ""
         self._stopping = False
 
     # ---- the shell's calls ----
@@ -119,6 +119,7 @@ class AccountCore(Core):
         ask, self._calling = self._calling, None
         result = _fitting(result)
         self._answered += 1
+        self._failing = result.text if result.failed else ""
         if result.failed:
             self._failed += 1
             self._last_error = result.text
@@ -172,6 +173,7 @@ class AccountCore(Core):
             "failed": self._failed,
             "dropped": self._dropped,
             "last_error": self._last_error,
+            "failing": self._failing,
             "kept_answers": len(self._kept),
         }
 

@@ -687,6 +687,7 @@ class RiskCore(Core):
             "limit": "" if rules is None else shown(rules.position_limit),
             "reference": "" if reference.price is None else shown(reference.price),
             "reference_age_ms": reference.age_ns // 1_000_000,
+            "reference_max_age_ms": 0 if rules is None else rules.max_age_ns // 1_000_000,
         }
 
     def _strategies(self) -> dict[str, object]:

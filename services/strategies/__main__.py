@@ -5,7 +5,10 @@ import importlib
 import os
 import sys
 import time
+import traceback
 
+from common.actor.logs import ActorLog
+from common.actor.process import read_clocks
 from common.actor.shell import Shell
 from common.actor.start import run_actor, shell_for
 from common.config import Config, ConfigError, InstrumentConfig, StrategyConfig
@@ -18,11 +21,20 @@ def strategy_class(program: str) -> type[Strategy]:
     module, _, name = program.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"strategies: program {program!r}: {error}") from None
+    except Exception as error:
+        # It is somebody's code, which may raise anything; the same code raises it at every start.
+        raise ConfigError(f"strategies: program {program!r}: {_told(error)}") from error
     if not isinstance(found, type) or not issubclass(found, Strategy):
         raise ConfigError(f"strategies: program {program!r} is no class derived from Strategy")
     return found
+
+
+def _told(error: Exception) -> str:
+    """What was raised, and where, in one line."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {error.msg}"
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{place.filename}:{place.lineno}: {type(error).__name__}: {error}"
 
 
 def setting_of(name: str, own: StrategyConfig, config: Config) -> Setting:
@@ -59,6 +71,8 @@ def build(name: str, config: Config) -> Shell:
         core = StrategyCore(setting_of(name, own, config), kind, instance, takes_signals=signals)
     except BadParameters as error:
         raise ConfigError(str(error)) from None
+    except Exception as error:
+        raise ConfigError(f"strategies.{name}: {own.program} cannot be made: {_told(error)}") from error
     shell = shell_for(core, config)
     # Under its own routing id: what is still on its way to a former instance must not reach this one.
     shell.connect_dealer("entry", config.endpoint("entry"), EntryAnswer, identity=f"{core.name}/{instance}")
@@ -69,12 +83,24 @@ def build(name: str, config: Config) -> Shell:
     return shell
 
 
+def build_or_note(name: str, config: Config) -> Shell:
+    """As `build`; why it could not be is noted in the strategy's own log, too. Raises ConfigError."""
+    try:
+        return build(name, config)
+    except ConfigError as error:
+        log = ActorLog(config.paths.log, f"strategy@{name}")
+        fields = {"why": str(error), "traceback": "".join(traceback.format_exception(error.__cause__))}
+        log.write("error", "not_started", fields, read_clocks())
+        log.close()
+        raise
+
+
 def main() -> int:
     """Run until stopped."""
     parser = argparse.ArgumentParser(prog="python -P -m services.strategies")
     parser.add_argument("--name", required=True, help="a [strategies.NAME] of the configuration")
     name: str = parser.parse_args().name
-    return run_actor(lambda config: build(name, config))
+    return run_actor(lambda config: build_or_note(name, config))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ would cost every order's round trip, and nobody needs these lines within the mil
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -16,12 +16,22 @@ from common.journal.errors import JournalError
 from common.journal.files import OsFiles
 from common.journal.frames import Record
 from common.journal.reader import Reader
-from common.messages import AmendOrder, ExecutionReport, Inbound, Kind, NewOrder, Outbound
+from common.messages import AmendOrder, ExecutionReport, Inbound, Kind, NewOrder, OrderEvent, Outbound
 from common.order_state import FILLS
+from common.restrictions import Restriction, restrictions
+from common.strategy.client import Client, NotRunning
+from common.strategy.entry import Superseded
 
 PERIOD_S = 0.25
 ANSWER_S = 0.5
 PROGRESS_S = 5.0
+PATIENCE_S = 3.0
+"""First prices come a moment after the last session is up."""
+
+READY = "READY"
+NAME = "announcer"
+"""As whom it asks for the open orders."""
+
 # As much as a person can follow; the journal has them all.
 LINES_PER_PERIOD = 5
 NAMES_KEPT = 20_000
@@ -42,6 +52,11 @@ class FillLines:
     def __init__(self) -> None:
         """Knows no order yet."""
         self._names: OrderedDict[str, str] = OrderedDict()
+
+    def know(self, orders: Iterable[OrderEvent]) -> None:
+        """Orders from before the first record that it is given, as the order manager has them."""
+        for order in orders:
+            self._names[order.cl_ord_id] = f"{order.strategy}/{order.number}"
 
     def lines(self, records: Iterable[Record]) -> list[str]:
         """The lines of these records, which follow those of the last call."""
@@ -91,8 +106,8 @@ def waiting_for(config: Config, statuses: Statuses) -> list[str]:
     return waiting
 
 
-def ready_block(config: Config) -> list[str]:
-    """What runs, where the journal is, and what to try next."""
+def ready_block(config: Config, restricted: Sequence[Restriction] = ()) -> list[str]:
+    """What runs, where the journal is, and what to try next; READY is said where nothing restricts it."""
     actors = config.actors()
     venues = ", ".join(f"{name} ({venue.environment})" for name, venue in config.venues.items())
     return [
@@ -108,7 +123,8 @@ def ready_block(config: Config) -> list[str]:
         "  kill -9 a process from `status`   and watch it come back",
         "Ctrl-C stops everything. Fills follow.",
         "-" * 72,
-        "READY",
+        *(f"RESTRICTED {found.actor}: {found.text}" for found in restricted),
+        "UP, BUT RESTRICTED: see above" if restricted else READY,
     ]
 
 
@@ -131,34 +147,61 @@ class Announcer:
         self._ended.set()
 
     def _run(self) -> None:
-        last_lsn = self._until_ready()
+        statuses = self._until_ready()
         if not self._ended.is_set():
-            for line in ready_block(self._config):
+            restricted = restrictions(statuses)
+            for line in ready_block(self._config, restricted):
                 self._say(line)
-            self._tell_fills(last_lsn)
+            self._tell_fills(_lsn(statuses), is_restricted=bool(restricted))
 
-    def _until_ready(self) -> int:
-        """Wait until everything is ready; returns the journal's last LSN then."""
-        told, rounds = "", 0
+    def _until_ready(self) -> Statuses:
+        """Wait until everything is up, and a little longer for what may end by itself; returns the answers then."""
+        told, rounds, patience = "", 0, int(PATIENCE_S / PERIOD_S)
         while not self._ended.wait(PERIOD_S):
-            statuses = self._statuses([actor.name for actor in self._config.actors()])
+            statuses = self._all_statuses()
             waiting = waiting_for(self._config, statuses)
             if not waiting:
-                return _lsn(statuses)
+                patience -= 1
+                if patience < 0 or not restrictions(statuses):
+                    return statuses
             rounds += 1
             if rounds % int(PROGRESS_S / PERIOD_S) == 0 and (text := ", ".join(waiting)) != told:
                 told = text
                 self._say(f"waiting for {text}")
-        return 0
+        return {}
+
+    def _all_statuses(self) -> Statuses:
+        return self._statuses([actor.name for actor in self._config.actors()])
 
     def _statuses(self, names: list[str]) -> Statuses:
         questions: list[tuple[str, str, dict[str, object]]] = [(name, "status", {}) for name in names]
         return ask_all(self._config.paths.run, questions, ANSWER_S).details
 
-    def _tell_fills(self, last_lsn: int) -> None:
+    def _open_orders(self) -> Sequence[OrderEvent]:
+        """The orders that rest already: their fills are to be called by their names. None where nobody tells them."""
+        try:
+            with Client(NAME, config=self._config) as client:
+                return client.query("orders").orders
+        except (NotRunning, Superseded):
+            return ()
+
+    def _look_whether_ready(self) -> bool:
+        """Say READY once nothing restricts the stack any more; returns whether something does."""
+        statuses = self._all_statuses()
+        if waiting_for(self._config, statuses) or restrictions(statuses):
+            return True
+        self._say(READY)
+        return False
+
+    def _tell_fills(self, last_lsn: int, *, is_restricted: bool) -> None:
         reader = Reader(str(self._config.journal_folder), OsFiles())
         fills = FillLines()
+        fills.know(self._open_orders())
+        rounds = 0
         while not self._ended.wait(PERIOD_S):
+            rounds += 1
+            if is_restricted and rounds % int(PROGRESS_S / PERIOD_S) == 0:
+                is_restricted = self._look_whether_ready()
             upto = _lsn(self._statuses(["journal"]))
             lines: list[str] = []
             while last_lsn < upto and not self._ended.is_set():

@@ -5,7 +5,7 @@ from decimal import Decimal as D
 from typing import Any
 
 from common.actor.core import Send
-from common.config import CHECKOUT
+from common.config import CHECKOUT, load
 from common.instant import Instant
 from common.messages import NewOrderRequest, TopOfBook, Welcome, WelcomeComplete
 from common.strategy.client import Client
@@ -27,6 +27,16 @@ def test_the_class_joins_the_best_bid_once() -> None:
         core.received("feed", b"", TopOfBook("generic", "BTCUSDT", D(99), D(1), D(101), D(1), None, 0), now)
     orders = [e.message for e in core.effects if isinstance(e, Send) and isinstance(e.message, NewOrderRequest)]
     assert [(order.price, order.post_only, order.label) for order in orders] == [(D(99), True, "join")]
+
+
+def test_the_client_s_order_passes_the_collar_and_its_loop_ends() -> None:
+    config = load(environ={})
+    (price,) = re.findall(r'price="(\d+)"', CODE[1])
+    simulated = config.venues["generic"].simulated
+    assert simulated is not None
+    start, collar = simulated.prices["BTCUSDT"], config.stack.risk.symbols["BTCUSDT"].price_collar_ratio
+    assert abs(D(price) / start - 1) < collar / 2, "what the market moves by meanwhile has room"
+    assert "events(" not in CODE[1], "positions keep coming: it would not end"
 
 
 def test_every_hook_helper_and_method_that_is_named_exists() -> None:

@@ -223,6 +223,47 @@ def test_what_a_hook_raises_is_noted_and_counted_and_the_next_hook_comes(hook: s
     assert core.effects[-1] == Exit(0, "stopped")
 
 
+def test_a_hook_is_called_failing_until_it_returns_again() -> None:
+    core = core_of()
+    recorder(core).raises = "timer"
+    core.timer(at(100))
+    assert core.status(at(101))["raising"] == {"on_timer": "ZeroDivisionError: timer"}
+    recorder(core).raises = ""
+    core.timer(at(200))
+    assert core.status(at(201))["raising"] == {}
+
+
+def test_refusals_are_counted_until_something_is_sent() -> None:
+    core = core_of()
+    for number in (1, 2):
+        outcome = CommandOutcome(20 + number, 0, "alpha", number, "refused", Reason.PRICE_COLLAR, "too far")
+        core.received("entry", b"", outcome, at(number))
+    status = core.status(at(3))
+    assert (status["refused_in_a_row"], status["last_refusal"]) == (2, "price_collar, too far")
+    core.received("entry", b"", CommandOutcome(30, 0, "alpha", 3, "sent"), at(4))
+    assert core.status(at(5))["refused_in_a_row"] == 0
+
+
+def test_a_signal_whose_handler_raised_has_failed() -> None:
+    core = core_of()
+    recorder(core).raises = "signal s1"
+    core.followed(signal_line(), at(1))
+    (told,) = [orjson.loads(e.data) for e in core.effects if isinstance(e, Publish)]
+    assert told["fate"] == "failed: ZeroDivisionError: signal s1"
+
+
+@pytest.mark.parametrize("terms", [(0.1, D(100)), (D(1), 100.5), (1, D(100))])
+def test_money_is_decimal_or_nothing_is_sent(terms: tuple[D, D]) -> None:
+    core = core_of()
+    sent(core)
+    with pytest.raises(TypeError, match="Decimal"):
+        core.strategy.buy("generic", "BTCUSDT", *terms)
+    with pytest.raises(TypeError, match="Decimal"):
+        core.strategy.amend(1, *terms)
+    core.timer(at(1))
+    assert sent(core) == []
+
+
 def test_helpers_send_and_are_numbered() -> None:
     core = core_of()
     sent(core)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import socket
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,39 @@ def test_a_port_that_another_program_holds(monkeypatch: pytest.MonkeyPatch, caps
         port = taken.getsockname()[1]
         monkeypatch.setenv("FIXRING__GENERIC__FIX__PORT", str(port))
         assert problems(capsys, ExitStatus.FAILURE) == {f"generic: port {port}": "taken by another program"}
+
+
+def test_before_a_start_only_what_no_start_can_get_past_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIXRING__JOURNAL__LOW_DISK_BYTES", str(1 << 60))
+    assert run(["doctor", "--before-start"]) == ExitStatus.OK
+    assert capsys.readouterr().out == ""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("FIXRING__GENERIC__FIX__PORT", str(port))
+        assert run(["doctor", "--before-start"]) == ExitStatus.FAILURE
+    out = capsys.readouterr().out.splitlines()
+    assert len(out) == 2 and f"port {port}" in out[0] and "mend: " in out[1]
+    assert "doctor --before-start" in (CHECKOUT / "scripts/start").read_text()
+
+
+@pytest.mark.parametrize(("durability", "approved"), [("disk", False), ("process", True)])
+def test_a_journal_in_memory_is_no_journal_on_disk(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], durability: str, approved: bool
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        monkeypatch.setenv("FIXRING_VAR", folder)
+        monkeypatch.setenv("FIXRING__JOURNAL__DURABILITY", durability)
+        assert run(["doctor"]) == ExitStatus.OK
+    assert ("tmpfs is memory" in capsys.readouterr().out) != approved
+
+
+def test_a_strategy_whose_program_does_not_load(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIXRING__STRATEGIES__MAKER__PROGRAM", "no_such_module:Mine")
+    assert "no_such_module" in problems(capsys, ExitStatus.FAILURE)["strategy maker"]
 
 
 def test_a_configuration_that_does_not_load(

@@ -21,7 +21,18 @@ import zmq
 
 from common.config import CHECKOUT
 from common.exit_status import ExitStatus
-from common.journal import Entry, Log, OsFiles, iterate, parse
+from common.journal import (
+    Entry,
+    Log,
+    OsFiles,
+    Reader,
+    Snapshot,
+    damaged_snapshots,
+    iterate,
+    parse,
+    snapshot_folder,
+    write_snapshot,
+)
 from common.messages import Kind, StateHash, encode
 from scripts.bench.long_journal import write_long_journal
 from scripts.cli.main import run
@@ -59,6 +70,21 @@ def test_verify_names_file_offset_and_record_of_damage(copy: Path, capsys: pytes
     assert damage["file"] == str(path)
     assert 0 < damage["offset"] <= 2000
     assert f"record {damage['lsn']}" in err
+
+
+def test_verify_calls_no_changed_snapshot_sound(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    link = Reader(copy, OsFiles()).link_at(20)
+    name = write_snapshot(snapshot_folder(copy), OsFiles(), Snapshot("orders", link, b"digest", b"folded"))
+    assert run(["journal", "verify", str(copy)]) == ExitStatus.OK
+    path = Path(snapshot_folder(copy)) / name
+    data = bytearray(path.read_bytes())
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes((data[place] ^ 1,)) + data[place + 1 :])
+        assert damaged_snapshots(copy, OsFiles()), place
+    capsys.readouterr()
+    assert run(["journal", "verify", "--json", str(copy)]) == ExitStatus.INTEGRITY
+    out, err = capsys.readouterr()
+    assert not orjson.loads(out)["ok"] and name in err and "remove it" in err
 
 
 def test_a_folder_without_a_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

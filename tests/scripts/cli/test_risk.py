@@ -44,6 +44,7 @@ def process(own_var: Path) -> Iterator[None]:
 def test_what_risk_says_and_does(process: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["risk", "show"]) == ExitStatus.OK
     shown = capsys.readouterr().out
+    assert shown.startswith("environment simulated\n")
     assert "risk is waiting for the journal as of LSN 0; halted: nothing" in shown and "BTCUSDT" in shown
     assert run(["risk", "halt", "--venue", "generic"]) == ExitStatus.OK
     assert run(["risk", "halt"]) == ExitStatus.OK

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from common.actor.control import Answers, NoAnswer, NotRunning
@@ -19,7 +20,9 @@ FINE["orders"] |= {"outside": []}
 FINE["risk"] |= {"outside": [], "in_flight": 0, "counts": {}, "exposures": [], "halts": []}
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, *, errors: dict[str, Exception] | None = None, **changes: Any) -> int:
+def asked(
+    monkeypatch: pytest.MonkeyPatch, *arguments: str, errors: dict[str, Exception] | None = None, **changes: Any
+) -> int:
     """Run the command with these answers; `changes` by actor ("session_generic" for session@generic)."""
     details = {name: dict(detail) for name, detail in FINE.items()}
     for name, change in changes.items():
@@ -30,7 +33,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *, errors: dict[str, Exception] | Non
     answers.details.update(details)
     answers.errors.update(errors or {})
     monkeypatch.setattr(status_module, "ask_all", lambda *_: answers)
-    return run(["status"])
+    return run(["status", *arguments])
 
 
 def row(text: str, name: str) -> str:
@@ -42,26 +45,71 @@ def test_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert row(capsys.readouterr().out, "orders").rstrip().endswith("-")
 
 
+STALE = {
+    "venue": "generic", "symbol": "BTCUSDT", "position": "0", "worst_long": "0", "worst_short": "0", "limit": "1",
+    "reference": "100", "reference_age_ms": 6000, "reference_max_age_ms": 5000,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("actor", "change", "words"),
+    ("actor", "change", "reason", "words"),
     [
-        ("orders", {"hash_mismatches": 1}, "STATE DIFFERS"),
-        ("orders", {"unknown_orders": 2}, "2 orders UNKNOWN"),
-        ("account@binance", {"kill": "watching"}, "KILL LATCHED (watching)"),
-        ("risk", {"undecodable": 3}, "3 RECORDS UNREADABLE"),
-        ("journal", {"low_disk": 1}, "LOW DISK"),
-        ("journal", {"garbage": {"appends": 7}}, "garbage from appends: 7"),
+        ("orders", {"hash_mismatches": 1}, "state_differs", "STATE DIFFERS"),
+        ("orders", {"unknown_orders": 2}, "unknown_orders", "2 orders UNKNOWN"),
+        ("account@binance", {"kill": "watching"}, "killed", "KILL LATCHED (watching)"),
+        ("account@binance", {"failing": "no route"}, "rest_failing", "REST FAILING: no route"),
+        ("risk", {"undecodable": 3}, "undecodable", "3 RECORDS UNREADABLE"),
+        ("risk", {"halts": ["firm"]}, "halted", "HALTED firm"),
+        ("risk", {"killed": True}, "killed", "KILLED"),
+        ("risk", {"exposures": [STALE]}, "reference_stale", "NO FRESH PRICE of BTCUSDT at generic"),
+        ("journal", {"low_disk": 1}, "low_disk", "LOW DISK"),
+        ("strategy@maker", {"raising": {"on_timer": "KeyError: 'x'"}}, "raising", "on_timer RAISES KeyError"),
+        (
+            "strategy@maker",
+            {"refused_in_a_row": 1, "last_refusal": "price_collar, too far", "counts": {"refused": 1}},
+            "refused",
+            "1 commands REFUSED in a row, the last: price_collar",
+        ),
     ],
 )
-def test_what_must_not_be_missed(
+def test_what_must_not_be_missed_is_in_words_in_json_and_in_the_exit_status(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     actor: str,
     change: dict[str, Any],
+    reason: str,
     words: str,
 ) -> None:
-    asked(monkeypatch, **{actor: change})
-    assert words in row(capsys.readouterr().out, actor)
+    assert asked(monkeypatch, **{actor: change}) == ExitStatus.RESTRICTED
+    out = capsys.readouterr().out
+    assert words in row(out, actor) and f"RESTRICTED {actor}: " in out
+    assert asked(monkeypatch, "--json", **{actor: change}) == ExitStatus.RESTRICTED
+    (found,) = orjson.loads(capsys.readouterr().out)["restricted"]
+    assert (found["actor"], found["reason"]) == (actor, reason) and words in found["text"]
+
+
+@pytest.mark.parametrize(
+    ("actor", "change"),
+    [
+        ("strategy@maker", {"refused_in_a_row": 2, "last_refusal": "x", "counts": {"sent": 9}}),
+        ("risk", {"exposures": [STALE | {"reference_age_ms": 10}]}),
+        ("risk", {"counts": {"unknown_order": 2, "passed": 4}}),
+    ],
+)
+def test_what_happens_in_ordinary_life_restricts_nothing(
+    monkeypatch: pytest.MonkeyPatch, actor: str, change: dict[str, Any]
+) -> None:
+    assert asked(monkeypatch, **{actor: change}) == ExitStatus.OK
+
+
+def test_a_count_of_refusals_is_called_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked(monkeypatch, risk={"counts": {"unknown_order": 2, "passed": 4}})
+    assert "passed 4  refused since its start: unknown_order 2" in row(capsys.readouterr().out, "risk live")
+
+
+def test_garbage_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(monkeypatch, journal={"garbage": {"appends": 7}}) == ExitStatus.OK
+    assert "garbage from appends: 7" in row(capsys.readouterr().out, "journal")
 
 
 def test_a_child_given_up_says_why(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,14 +131,18 @@ def test_silence_is_shown_as_silence(monkeypatch: pytest.MonkeyPatch, capsys: py
 @pytest.mark.parametrize(
     ("change", "status", "words"),
     [
-        ({"latched": True, "kill": "cancelling", "state": "killed"}, ExitStatus.FAILURE, "KILL LATCHED (cancelling)"),
+        (
+            {"latched": True, "kill": "cancelling", "state": "killed"},
+            ExitStatus.RESTRICTED,
+            "KILL LATCHED (cancelling)",
+        ),
         ({"halted": "too low", "state": "halted"}, ExitStatus.FAILURE, "HALTED: too low"),
         ({"schedule": "outside its schedule", "state": "off_schedule"}, ExitStatus.OK, "outside its schedule"),
-        ({"emergency_failure": "no space"}, ExitStatus.OK, "NO EMERGENCY FILE: no space"),
-        ({"unreadable": 2}, ExitStatus.OK, "2 REPORTS UNREADABLE"),
+        ({"emergency_failure": "no space"}, ExitStatus.RESTRICTED, "NO EMERGENCY FILE: no space"),
+        ({"unreadable": 2}, ExitStatus.RESTRICTED, "2 REPORTS UNREADABLE"),
         ({"clock_warning": True}, ExitStatus.OK, "CLOCK OFF"),
-        ({"journal_away": True}, ExitStatus.OK, "JOURNAL AWAY"),
-        ({"emergency": "generic-7.emergency"}, ExitStatus.OK, "EMERGENCY FILE generic-7.emergency"),
+        ({"journal_away": True}, ExitStatus.RESTRICTED, "JOURNAL AWAY"),
+        ({"emergency": "generic-7.emergency"}, ExitStatus.RESTRICTED, "EMERGENCY FILE generic-7.emergency"),
     ],
 )
 def test_a_session_s_state_in_words(

@@ -186,6 +186,15 @@ def test_kill_needs_no_journal_and_outlives_the_process(tmp_path: Any) -> None:
     assert again.asked() == [("cancel_all", "BTCUSDT")]
 
 
+def test_a_rest_side_is_called_failing_until_it_answers(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    told: tuple[tuple[dict[str, Any], str], ...] = (({"failed": True, "text": "no route"}, "no route"), ({}, ""))
+    for fields, failing in told:
+        bench.ask(1, "time")
+        bench.finish(**fields)
+        assert bench.core.status(bench.now)["failing"] == failing
+
+
 def test_a_failed_sweep_is_no_proof(tmp_path: Any) -> None:
     bench = Bench(tmp_path)
     bench.control("kill")

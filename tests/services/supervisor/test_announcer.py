@@ -4,8 +4,21 @@ from decimal import Decimal
 
 from common.config import load
 from common.journal.frames import Record
-from common.messages import AmendOrder, Attempt, ExecutionReport, Inbound, Kind, NewOrder, Outbound, Side, encode
+from common.messages import (
+    AmendOrder,
+    Attempt,
+    ExecutionReport,
+    Inbound,
+    Kind,
+    NewOrder,
+    Outbound,
+    QueryRequest,
+    Side,
+    encode,
+)
+from common.restrictions import Restriction
 from services.supervisor.announcer import FillLines, ready_block, waiting_for
+from tests.services.orders.harness import Ring, accepted
 
 
 def record(lsn: int, kind: Kind, payload: Outbound | Inbound) -> Record:
@@ -121,3 +134,20 @@ def test_the_block_shows_the_environment_and_ends_with_ready() -> None:
     assert "SIMULATED" in block[1]
     assert str(config.journal_folder) in "\n".join(block)
     assert block[-1] == "READY"
+
+
+def test_a_stack_that_is_restricted_is_not_called_ready() -> None:
+    block = ready_block(load(environ={}), [Restriction("risk", "halted", "HALTED firm")])
+    assert "READY" not in block and "RESTRICTED risk: HALTED firm" in block
+
+
+def test_a_fill_of_an_order_from_before_the_start_has_its_name() -> None:
+    ring = Ring()
+    ring.go_live()
+    ring.open("generic")
+    ring.hello("maker")
+    order = accepted(ring, 7)
+    ring.entry(b"p", QueryRequest("orders"))
+    fills = FillLines()
+    fills.know(ring.clients[b"p"][-1].orders)
+    assert fills.lines([reported(9, order.cl_ord_id, "0.1")])[0].startswith("fill: maker/7 buys 0.1 BTCUSDT")

@@ -1,0 +1,87 @@
+"""What keeps a stack whose processes all run from doing all that is configured: one reading of what its actors answer.
+
+`fixring status` and the block that says READY both ask here, so that neither calls a stack well that passes no order.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+REFUSED_IN_A_ROW: Final = 3
+"""So many commands refused one after another are no accident; where none was ever sent, one is enough."""
+
+
+class Restriction(NamedTuple):
+    """One thing that is wrong or switched off: whose, a word for programs, and what stands on a screen."""
+
+    actor: str
+    reason: str
+    text: str
+
+
+Statuses = Mapping[str, Mapping[str, Any]]
+"""What each actor answered to "status", by its name."""
+
+
+def restrictions(statuses: Statuses) -> list[Restriction]:
+    """Everything that the answers tell, in the order of the actors; an actor that does not answer says nothing here."""
+    return [Restriction(name, *found) for name, status in statuses.items() for found in _of(name, status, statuses)]
+
+
+def _of(name: str, status: Mapping[str, Any], statuses: Statuses) -> Iterator[tuple[str, str]]:
+    kind = name.partition("@")[0]
+    if status.get("hash_mismatches"):
+        yield "state_differs", "STATE DIFFERS FROM THE LOG"
+    if status.get("undecodable"):
+        yield "undecodable", f"{status['undecodable']} RECORDS UNREADABLE"
+    if kind == "journal" and status.get("low_disk"):
+        yield "low_disk", "LOW DISK"
+    if kind == "orders" and status.get("unknown_orders"):
+        yield "unknown_orders", f"{status['unknown_orders']} orders UNKNOWN"
+    if kind == "risk":
+        yield from _of_risk(status, statuses)
+    if kind in ("session", "account"):
+        yield from _of_venue_side(status)
+    if kind == "strategy":
+        yield from _of_strategy(status)
+
+
+def _of_risk(status: Mapping[str, Any], statuses: Statuses) -> Iterator[tuple[str, str]]:
+    if status.get("killed"):
+        yield "killed", "KILLED: what adds risk is refused"
+    for halt in status.get("halts", ()):
+        yield "halted", f"HALTED {halt}"
+    for place in status.get("exposures", ()):
+        session = statuses.get(f"session@{place['venue']}", {})
+        stale = not place["reference"] or place["reference_age_ms"] > place.get("reference_max_age_ms", 0)
+        if stale and place.get("reference_max_age_ms") and session.get("state") != "off_schedule":
+            yield "reference_stale", f"NO FRESH PRICE of {place['symbol']} at {place['venue']}"
+
+
+def _of_venue_side(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Of a session, and of an account."""
+    if status.get("kill", "off") != "off":
+        yield "killed", f"KILL LATCHED ({status['kill']})"
+    if status.get("latch_failure"):
+        yield "latch_failure", f"THE LATCH IS IN MEMORY ONLY: {status['latch_failure']}"
+    if status.get("failing"):
+        yield "rest_failing", f"REST FAILING: {status['failing']}"
+    if status.get("unreadable"):
+        yield "unreadable", f"{status['unreadable']} REPORTS UNREADABLE"
+    if status.get("halted"):
+        yield "halted", f"HALTED: {status['halted']}"
+    if status.get("emergency_failure"):
+        yield "emergency_failure", f"NO EMERGENCY FILE: {status['emergency_failure']}"
+    if status.get("journal_away"):
+        yield "journal_away", "JOURNAL AWAY"
+    if status.get("emergency"):
+        yield "emergency", f"EMERGENCY FILE {status['emergency']}"
+
+
+def _of_strategy(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for hook, error in status.get("raising", {}).items():
+        yield "raising", f"{hook} RAISES {error}"
+    refused = status.get("refused_in_a_row", 0)
+    if refused >= REFUSED_IN_A_ROW or (refused and not status.get("counts", {}).get("sent")):
+        yield "refused", f"{refused} commands REFUSED in a row, the last: {status['last_refusal']}"
+    if status.get("state") == "superseded":
+        yield "superseded", "SUPERSEDED: a later instance has its name"
