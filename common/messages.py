@@ -347,7 +347,7 @@ class RequestRejected(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
 
 
 class MassCancelReported(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="mass_cancel"):
-    """OrderMassCancelReport(r)."""
+    """OrderMassCancelReport(r). `ambiguous`: the venue itself does not know whether it carried the request out."""
 
     cl_ord_id: str
     symbol: str
@@ -355,6 +355,7 @@ class MassCancelReported(msgspec.Struct, array_like=True, frozen=True, gc=False,
     affected: int = 0
     error_code: int = 0
     text: str = ""
+    ambiguous: bool = False
 
 
 class Announced(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="news"):

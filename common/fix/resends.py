@@ -19,11 +19,14 @@ from common.fix.session_types import (
 from common.fix.standing import Standing
 from common.fix.wire import NS_PER_S
 
+MAX_UNANSWERED = 16
+"""So many ranges may wait for the host's answer: a peer that does not read, and asks on, fills no memory."""
+
 
 class Resends:
     """The ranges that were asked for on one connection and are not yet answered."""
 
-    __slots__ = ("_due_ns", "_ending", "_last_request", "_rest", "_repeats", "_settings", "_standing", "_wanted")
+    __slots__ = ("_due_ns", "_ending", "_highest_begin", "_rest", "_repeats", "_settings", "_standing", "_wanted")
 
     def __init__(self, settings: SessionSettings, standing: Standing, ending: Ending) -> None:
         self._settings = settings
@@ -32,7 +35,7 @@ class Resends:
         self._wanted: list[tuple[int, int]] = []
         self._rest: tuple[int, int] | None = None  # of a range that is answered in parts
         self._due_ns = 0  # when the rest is wanted
-        self._last_request: tuple[bytes, bytes] = (b"", b"")
+        self._highest_begin = 0
         self._repeats = 0
 
     def requested(self, m: Received, now: Instant) -> None:
@@ -51,14 +54,16 @@ class Resends:
             text = f"Value is incorrect (out of range) for this tag, {asked}"
             self._standing.answer_reject(m, Problem(5, 7, text), now)
             return
-        request = (m.fields[b"7"], m.fields[b"16"])
-        self._repeats = self._repeats + 1 if request == self._last_request else 1
-        self._last_request = request
-        if self._repeats > self._settings.max_resend_requests:
+        end = last if end == 0 or end > last else end
+        if any(first <= begin and end <= wanted_to for first, wanted_to in self._wanted):
+            return  # on its way already
+        self._repeats = 1 if begin > self._highest_begin else self._repeats + 1
+        self._highest_begin = max(begin, self._highest_begin)
+        if self._repeats > self._settings.max_resend_requests or len(self._wanted) >= MAX_UNANSWERED:
             text = f"BeginSeqNo(7)={begin} asked for {self._repeats} times without progress"
             self._ending.refuse(DisconnectReason.RESEND_LOOP, text, now)
             return
-        self.want(begin, last if end == 0 or end > last else end)
+        self.want(begin, end)
 
     def want(self, begin: int, end: int) -> None:
         """Ask the host for `begin` to `end`, in parts where answers are paced. Also when the policy is to resend
@@ -74,7 +79,8 @@ class Resends:
         """Send `messages` again and fill the gaps between them, as `Session.resend` promises. Raises LocalError."""
         if not any(first <= begin and end <= last for first, last in self._wanted):
             raise LocalError(f"numbers {begin} to {end} were not asked for on this connection")
-        self._wanted = [(first, last) for first, last in self._wanted if not (first <= begin and last <= end)]
+        ranges = [(end + 1 if first <= begin <= end else first, last) for first, last in self._wanted]
+        self._wanted = [(first, last) for first, last in ranges if first <= last]
         encoder, effects = self._standing.encoder, self._standing.effects
         resends = self._settings.sequence_policy is SequencePolicy.RESEND
         at = begin

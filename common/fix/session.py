@@ -429,7 +429,7 @@ class Session:
         if m.poss_dup:
             return  # resent session-level messages count for the numbers only
         if m.msg_type == b"1" and self._standing.logged_on:
-            self._standing.send(b"0", b"112=%b\x01" % m.fields[b"112"], now)  # case 4.b
+            self._life.answer(m.fields[b"112"], now)
         elif m.msg_type == b"2":
             self._resends.requested(m, now)
         elif m.msg_type == b"5":

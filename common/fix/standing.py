@@ -1,5 +1,6 @@
 """Where a session stands: its state, its two numbers, and the only ways in which they change."""
 
+from common.fix.allowance import Allowance
 from common.fix.errors import IllegalTransitionError
 from common.fix.incoming import Received
 from common.fix.outgoing import ADMIN_TYPES, Encoder, reverse_route
@@ -22,12 +23,22 @@ from common.fix.session_types import (
     SessionState,
     Unnumbered,
 )
+from common.fix.wire import NS_PER_S
 
 
 class Standing:
     """What outlives a connection, and the effects that tell the host of every change to it."""
 
-    __slots__ = ("connection", "effects", "encoder", "next_inbound", "next_outbound", "sent_boot_ns", "state")
+    __slots__ = (
+        "allowance",
+        "connection",
+        "effects",
+        "encoder",
+        "next_inbound",
+        "next_outbound",
+        "sent_boot_ns",
+        "state",
+    )
 
     def __init__(self, settings: SessionSettings, next_outbound: int, next_inbound: int) -> None:
         self.state = SessionState.DISCONNECTED
@@ -36,6 +47,7 @@ class Standing:
         self.connection = 0
         self.sent_boot_ns = 0
         self.encoder = Encoder(settings)
+        self.allowance = Allowance(settings.max_answers, int(settings.answers_window_s * NS_PER_S))
         self.effects: list[Effect] = []
 
     @property
@@ -69,7 +81,11 @@ class Standing:
         return seq
 
     def answer_reject(self, m: Received, problem: Problem, now: Instant) -> None:
-        """Reject(3) for a message whose number is already dealt with."""
+        """Reject(3) for a message whose number is already dealt with; withheld where the peer has had its share of
+        answers."""
+        if not self.allowance.take(now.boot_ns):
+            self.notice(Level.WARNING, "reject_withheld", f"MsgSeqNum(34)={m.seq}: too many answers in one window")
+            return
         self.send(b"3", self.encoder.reject_body(m.seq, m.msg_type, problem), now, reverse_route(m.fields))
 
     def consume(self, m: Received, problem: Problem | None = None) -> None:

@@ -219,7 +219,8 @@ class Binance:
             code, affected = notes.integer(f, b"25016"), notes.integer(f, b"533")
             # A mass cancel that finds no open order is refused with "Unknown order sent.": it left none either.
             accepted = f.get(b"531", b"0") != b"0" or code == UNKNOWN_ORDER_CODE
-            return MassCancelReported(text(f, b"11"), text(f, b"55"), accepted, affected, code, text(f, b"58"))
+            unsure = code in AMBIGUOUS_CODES
+            return MassCancelReported(text(f, b"11"), text(f, b"55"), accepted, affected, code, text(f, b"58"), unsure)
         return Announced(text(f, b"148"))
 
     def unread(self, fields: Fields, why: str) -> Unreadable | None:

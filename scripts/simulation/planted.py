@@ -141,7 +141,6 @@ def _drop_on_replay(original: Any, self: Any, records: Any, now: Any) -> Any:
 
 
 def _keep_for_next_connection(original: Any, self: Any, reason: Any, now: Any) -> None:
-    self._resends.clear()
     self.fix, self.blocked = None, False
 
 

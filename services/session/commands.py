@@ -14,6 +14,7 @@ from services.session.gate import Gate
 from services.session.history import RISKY
 from services.session.kill import KillSwitch
 from services.session.outbox import Outbox
+from services.session.rates import Use
 from services.session.records import Records
 
 EARLY_COMMANDS = 1000
@@ -106,7 +107,7 @@ class Commands:
         if risky and (refusal := self._risky_refusal(command, now)) is not None:  # type: ignore[arg-type]
             return refusal
         rate, waiting = self._outbox.rate, len(self._outbox.queue)
-        if not rate.allows(waiting, now, adds_risk=risky):
+        if not rate.room(waiting, now, Use.RISK if risky else Use.SAFE):
             return Reason.SESSION_RATE, str(rate.used(waiting, now)), str(rate.messages)
         return None
 

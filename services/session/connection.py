@@ -19,7 +19,7 @@ from common.actor.core import Close, Connect, Core
 from common.fix.schedule import Period
 from common.fix.session import Session
 from common.fix.session_types import Notice, NumbersReason, NumbersSet
-from common.instant import NS_PER_MS, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import MAX_FIX_MESSAGE_BYTES, OperatorAct, Reason, SessionChanged, SessionState
 from common.venues.connector import Connector, Hours, comp_id
 from common.venues.dialect import Dialect, Identity
@@ -144,11 +144,15 @@ class Connection:
         )
         self._records.append(change, now)
         self._connector.attempted(now)
+        rate = self._outbox.rate
         identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s)
         settings = replace(
             self._dialect.session_settings(identity, config.credentials),
             sequence_policy=config.sequence_policy,
             reset_on_logon=resets,
+            # Of the venue's answers some are for what it does not ask for: heartbeats, Logon(A), Logout(5).
+            max_answers=max(1, rate.answers * 3 // 4),
+            answers_window_s=rate.window_ns / NS_PER_S,
             max_message_bytes=MAX_FIX_MESSAGE_BYTES,
         )
         self._outbox.opened(Session(settings, *numbers), connection)
@@ -218,7 +222,11 @@ class Connection:
         """The venue has heard more than the log knows: the log lost what was acknowledged, or somebody else sends in
         this session's name. Nothing more leaves before a person has looked.
         """
-        self._too_low, self._numbers_refused = TOO_LOW_LIMIT, True
+        self.close_for_good(text, now)
+
+    def close_for_good(self, text: str, now: Instant) -> None:
+        """End the connection; before a person has looked there is no other."""
+        self._halt_for = text
         self.close(text, now)
 
     # ---- hours ----
@@ -315,7 +323,7 @@ class Connection:
         self._too_low, self._halt_for = 0, ""
         self._records.changed(SessionState.HALTED, now, text)
         set_numbers = "" if self._config.resets else "set the numbers (fixring session set-seq), then "
-        mend = f"{set_numbers}log on by hand (fixring session logon)"
+        mend = f"ask the venue; {set_numbers}log on by hand (fixring session logon)"
         self._core.note("error", "halted", text=text, mend=mend)
 
     # ---- time ----

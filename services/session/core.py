@@ -73,7 +73,8 @@ class SessionCore(Core):
         self.emergency = Emergency(config.emergency_folder, config.venue, self.name, files, config.emergency_bytes)
         self.records = Records(self, self.name, self.history, self.emergency)
         reserved = int(config.messages * config.cancel_reserve_ratio)
-        self.outbox = Outbox(self, config.venue, self.records, MessageRate(config.messages, config.window_ms, reserved))
+        rate = MessageRate(config.messages, config.window_ms, reserved)
+        self.outbox = Outbox(self, config.venue, self.records, rate)
         self.resender = Resender(config.venue, self.records, self.outbox)
         self.outbox.carry_out = self._carry_out
         latch = Latch(config.emergency_folder, f"{self.name}.latch", files)
@@ -168,7 +169,8 @@ class SessionCore(Core):
         if self.connection.is_live(connection):
             self.outbox.blocked = False
             self.outbox.release(now)
-            self.connection.close_if_drained(now)
+            self.resender.go_on(now)
+            self._carry_out(now)
 
     # ---- what the FIX session says ----
 
@@ -209,7 +211,10 @@ class SessionCore(Core):
                 self.connection.outdone(effect.text, now)
 
     def _resend_wanted(self, effect: ResendWanted, now: Instant) -> None:
-        if self.resender.needs_new_connection(effect.begin, effect.end):
+        if self.resender.turns_in_circles(effect.begin, now):
+            text = f"the venue asks for MsgSeqNum(34)={effect.begin} and on, again and again, and gets no further"
+            self.connection.close_for_good(text, now)
+        elif self.resender.needs_new_connection(effect.begin, effect.end):
             self.connection.break_off(f"the venue misses MsgSeqNum(34)={effect.begin} of this very connection", now)
         else:
             self.resender.wanted(effect.begin, effect.end, now)
@@ -350,6 +355,7 @@ class SessionCore(Core):
             self.connection.hours.next_deadline_ns(),
             self._stop_deadline_ns,
             self.gate.next_deadline_ns(),
+            self.resender.next_deadline_ns(),
             self.kill.next_deadline_ns(),
             self._emergency_due_ns(),
             self._mend_ns,
@@ -380,6 +386,7 @@ class SessionCore(Core):
             fix.timer(now)
             self.outbox.withdraw_late(now)
             self.gate.timer(now)
+            self.resender.go_on(now)
             self._carry_out(now)
         self.kill.timer(now)
         self.connection.timer(now)

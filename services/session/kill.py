@@ -1,12 +1,15 @@
 """The kill switch at one session: latch, refuse, cancel until nothing is left, then say so in the log.
 
 It cancels every configured symbol as a whole where the venue has a mass cancel, whatever is believed open, and each
-order of the table by its id, again and again until the venue has confirmed each symbol and the table is empty. A
-confirmation counts only if it was asked for when nothing sent on a dead connection could still take effect. It begins
-anew with each logon, and with each order that turns up afterwards: a bust reopens one, somebody else places one.
-"""
+order that this leaves in the table by its id, again and again until the venue has confirmed each symbol and the table
+is empty. Where the venue refuses the mass cancel of a symbol, the table is all that is known of it; where it refuses
+the cancel of an order, it is asked for the order's state. A confirmation counts only if it was asked for when nothing
+sent on a dead connection could still take effect. It begins anew with each logon, and with each order that turns up
+afterwards: a bust reopens one, somebody else places one.
 
-import msgspec
+Its messages have a share of the venue's rate that nothing else can use up (`rates`), and the first of them is numbered
+in the very turn of the kill.
+"""
 
 from common.instant import NS_PER_MS, Instant
 from common.latch import Latch
@@ -14,30 +17,33 @@ from common.messages import (
     Attempt,
     CancelOrder,
     CancelRejected,
+    ExecutionReport,
     MassCancelReported,
     OperatorAct,
+    QueryOrder,
     Reason,
+    RequestRejected,
     SessionState,
     VenueEvent,
 )
-from common.venues.dialect import Dialect
+from common.venues.dialect import Body, Dialect
+from services.session.kill_requests import Asked, KillRequests, What
 from services.session.open_orders import OpenOrder
 from services.session.outbox import Outbox
+from services.session.rates import Use
 from services.session.records import Records
 
 ROUND_NS = 200 * NS_PER_MS
-ANSWER_NS = 1_000 * NS_PER_MS
-"""A cancel without an answer for so long is sent again."""
+PACED_NS = 50 * NS_PER_MS
+"""Where orders are left to be cancelled by their ids, the next of them follow so soon."""
+
+PACE = 50
+"""So many orders are cancelled by their ids at a time, so that the first of them leaves at once."""
+
+UNANSWERED_PACE = 20
+"""And so many in a round while the mass cancel of their symbol has no answer: most likely it closes them."""
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
-class _Asked(msgspec.Struct):
-    """A request under way: what it cancels, when it was sent, and whether its answer may be believed to be final."""
-
-    subject: str
-    sent_ns: int
-    conclusive: bool
 
 
 class KillSwitch:
@@ -56,8 +62,9 @@ class KillSwitch:
         self.confirmed: set[str] = set()
         self.done = False
         self.cancels_sent = 0
-        self._asked: dict[str, _Asked] = {}
-        self._symbol_asked_ns: dict[str, int] = {}
+        self._requests = KillRequests()
+        self._by_id: set[str] = set()
+        self._refused: set[str] = set()
         self._round_ns: int | None = None
         self._conclusive_ns = 0
         self._counter = 0
@@ -85,6 +92,7 @@ class KillSwitch:
         self.tell(now)
         self._records.appender.question(now)
         self.begin(now)
+        self.timer(now)
 
     def tell(self, now: Instant) -> None:
         """Record that the latch holds, where the log does not say so."""
@@ -125,19 +133,27 @@ class KillSwitch:
         self._round_ns = None
 
     def _forget_asked(self) -> None:
-        self._asked.clear()
-        self._symbol_asked_ns.clear()
+        self._requests.forget()
+        self._by_id.clear()
+        self._refused.clear()
 
     def heard(self, event: VenueEvent, now: Instant) -> None:
-        """An answer to one of our cancels, or anything that changes the table."""
+        """An answer to one of our cancels, whenever it comes, or anything that changes the table."""
         if isinstance(event, MassCancelReported):
-            asked = self._asked.pop(event.cl_ord_id, None)
+            asked = self._requests.answered(event.cl_ord_id)
             if asked is not None and event.accepted and asked.conclusive:
-                self._confirmed(asked.subject)
+                self._confirmed(asked.what.subject)
+            elif asked is not None and not event.accepted and not event.ambiguous:
+                self._said_no(asked, now)
         elif isinstance(event, CancelRejected):
-            asked = self._asked.pop(event.cl_ord_id, None)
-            if asked is not None and event.unknown_order and asked.conclusive:
-                self._records.history.orders.unknown_at_venue(asked.subject)
+            self._answered(self._requests.answered(event.cl_ord_id), event, now)
+        elif isinstance(event, ExecutionReport):
+            if event.unknown_order:
+                self._answered(self._requests.answered(event.cl_ord_id), event, now)
+        elif isinstance(event, RequestRejected):
+            asked = self._requests.rejected(event.ref_msg_seq_num, event.cl_ord_id)
+            if asked is not None and not event.ambiguous:
+                self._said_no(asked, now)
         if self.done and len(self._records.history.orders):
             self.done = False
             self.begin(now)
@@ -160,24 +176,36 @@ class KillSwitch:
             self._round(now)
 
     def _round(self, now: Instant) -> None:
-        for name, asked in list(self._asked.items()):
-            if now.boot_ns - asked.sent_ns >= ANSWER_NS:
-                del self._asked[name]
-        under_way = {asked.subject for asked in self._asked.values()}
         orders = self._records.history.orders.all()
         busy = {order.symbol for order in orders}
         just_asked = {
             symbol
             for symbol in sorted({*self._symbols, *busy})
-            if symbol not in under_way
+            if symbol not in self._by_id
             and (symbol in busy or symbol not in self.confirmed)
-            and now.boot_ns - self._symbol_asked_ns.get(symbol, 0) >= ANSWER_NS
+            and self._requests.is_due(What("symbol", symbol), now.boot_ns)
             and self._cancel_symbol(symbol, now)
         }
+        self.confirmed |= self._by_id
         # What the mass cancel of an earlier round has left is cancelled by id.
+        left = [order for order in orders if order.symbol not in just_asked]
+        awaited = {symbol for symbol in busy if self._requests.is_awaited(What("symbol", symbol))}
+        self._cancel_some([order for order in left if order.symbol in awaited], UNANSWERED_PACE, now)
+        if self._cancel_some([order for order in left if order.symbol not in awaited], PACE, now):
+            self._round_ns = now.boot_ns + PACED_NS
+
+    def _cancel_some(self, orders: list[OpenOrder], pace: int, now: Instant) -> bool:
+        """Cancel, or ask about, the first `pace` of the orders for which it is time; whether more are left."""
         for order in orders:
-            if order.cl_ord_id not in under_way and order.symbol not in just_asked:
-                self._cancel_order(order, now)
+            kind = "state" if order.cl_ord_id in self._refused else "order"
+            if not self._requests.is_due(What(kind, order.cl_ord_id), now.boot_ns):
+                continue
+            if not pace:
+                return True
+            if not (self._ask_about(order, now) if kind == "state" else self._cancel_order(order, now)):
+                return False
+            pace -= 1
+        return False
 
     def _cancel_symbol(self, symbol: str, now: Instant) -> bool:
         """Ask for the whole symbol; whether it was asked."""
@@ -185,15 +213,11 @@ class KillSwitch:
         body = self._dialect.encode_mass_cancel(name, symbol, now.wall_ns)
         if body is None:
             # There is nothing to ask for a symbol as a whole: the table is all that is known.
-            self.confirmed.add(symbol)
+            self._by_id.add(symbol)
             return False
-        if not self._send(body.msg_type, body.fields, now):
-            return False
-        self._asked[name] = _Asked(symbol, now.boot_ns, now.boot_ns >= self._conclusive_ns)
-        self._symbol_asked_ns[symbol] = now.boot_ns
-        return True
+        return self._send(name, What("symbol", symbol), body, now.boot_ns >= self._conclusive_ns, now)
 
-    def _cancel_order(self, order: OpenOrder, now: Instant) -> None:
+    def _cancel_order(self, order: OpenOrder, now: Instant) -> bool:
         name = self._name()
         cancel = CancelOrder(
             Attempt(0, 0),
@@ -210,21 +234,57 @@ class KillSwitch:
             order.order_qty,
         )
         body = self._dialect.encode_cancel(cancel, now.wall_ns)
-        if self._send(body.msg_type, body.fields, now):
-            conclusive = order.connection == self._outbox.connection or now.boot_ns >= self._conclusive_ns
-            self._asked[name] = _Asked(order.cl_ord_id, now.boot_ns, conclusive)
+        return self._send(name, What("order", order.cl_ord_id), body, self._is_conclusive(order, now), now)
 
-    def _send(self, msg_type: str, fields: bytes, now: Instant) -> bool:
-        """Number one message, where the venue's rate still has room for it."""
+    def _ask_about(self, order: OpenOrder, now: Instant) -> bool:
+        """The venue has refused the order's cancel: ask for its state once, then cancel it again."""
+        self._refused.discard(order.cl_ord_id)
+        query = QueryOrder(Attempt(0, 0), self._session, order.symbol, "1" if order.side == "1" else "2",
+                           order.cl_ord_id, order.order_id, 0)  # fmt: skip
+        body = self._dialect.encode_query(query)
+        if body is None:
+            return True
+        what = What("state", order.cl_ord_id)
+        return self._send(order.cl_ord_id, what, body, self._is_conclusive(order, now), now)
+
+    def _is_conclusive(self, order: OpenOrder, now: Instant) -> bool:
+        """Whether the venue's word that there is no such order, asked for now, is the last on it."""
+        return order.connection == self._outbox.connection or now.boot_ns >= self._conclusive_ns
+
+    def _send(self, name: str, what: What, body: Body, conclusive: bool, now: Instant) -> bool:
+        """Number one request, where the venue's rate still has room for it; whether it had."""
         fix = self._outbox.fix
         if fix is None or not fix.logged_on:
             return False
-        if not self._outbox.rate.allows(len(self._outbox.queue), now, adds_risk=False):
+        if not self._outbox.rate.room(len(self._outbox.queue), now, Use.KILL):
             return False
-        self._outbox.send(msg_type, fields, b"", None, now)
+        number = self._outbox.send(body.msg_type, body.fields, b"", None, now)
+        self._requests.sent(name, Asked(what, number, conclusive), now.boot_ns)
         self._outbox.carry_out(now)
         self.cancels_sent += 1
         return True
+
+    def _answered(self, asked: Asked | None, event: CancelRejected | ExecutionReport, now: Instant) -> None:
+        """The venue says of an order that there is none, or why it is not cancelled."""
+        if asked is None or event.ambiguous:
+            return
+        if not event.unknown_order:
+            self._said_no(asked, now)
+        elif asked.conclusive:
+            self._records.history.orders.unknown_at_venue(asked.what.subject)
+
+    def _said_no(self, asked: Asked, now: Instant) -> None:
+        """The venue refuses the request itself: a symbol's orders are cancelled by their ids, an order is asked
+        about.
+        """
+        kind, subject = asked.what
+        if kind == "symbol":
+            self._by_id.add(subject)
+            self.confirmed.add(subject)
+        elif kind == "order":
+            self._refused.add(subject)
+        if self._round_ns is not None:
+            self._round_ns = now.boot_ns
 
     def _confirmed(self, symbol: str) -> None:
         """The venue has cancelled the whole symbol: what a dead connection sent and nobody heard of is not there."""
@@ -241,7 +301,10 @@ class KillSwitch:
             return
         self._round_ns = None
         self.done = True
-        text = f"nothing is open: {', '.join(sorted(self.confirmed))} cancelled and confirmed"
+        whole = sorted(self.confirmed - self._by_id)
+        text = f"nothing is open: {', '.join(whole) or 'no symbol'} cancelled and confirmed"
+        if self._by_id:
+            text += f"; {', '.join(sorted(self._by_id))} by the orders' ids, without a mass cancel"
         self._records.append(OperatorAct(f"session@{self._session}", "kill", self.by, text), now)
 
     def _name(self) -> str:

@@ -1,10 +1,9 @@
 """What a session sends on its live connection: numbered by the FIX session, journaled, then released in order.
 
 The one place that writes to the connection. Everything that took a number waits in the release queue for the journal;
-resends repeat logged numbers and leave as soon as the socket takes them.
+resends repeat logged numbers and leave at once.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 from common.actor.core import Core, Write
@@ -35,14 +34,13 @@ class Outbox:
         self.first_number = 0
         self.blocked = False
         self.carry_out: Callable[[Instant], None] = lambda now: None
-        self._resends: deque[bytes] = deque()
         self._command: SentCommand | None = None
         self.messages_sent = 0
 
     @property
     def drained(self) -> bool:
-        """Whether everything that was numbered or resent has left."""
-        return not self.queue and not self._resends
+        """Whether everything that was numbered has left."""
+        return not self.queue
 
     @property
     def last_released(self) -> int:
@@ -65,10 +63,11 @@ class Outbox:
         return number
 
     def numbered(self, effect: FixOutbound, now: Instant) -> None:
-        """The FIX session made a message: append it, or, if it repeats a logged number, let it go."""
+        """The FIX session made a message: append it, or, if it repeats a logged number, let it go: `Resender` gives
+        it only while the socket takes it.
+        """
         if effect.resent:
-            self._resends.append(effect.raw)
-            self.release(now)
+            self._write(effect.raw, now)
             return
         command, self._command = self._command, None
         history = self._records.history
@@ -92,11 +91,9 @@ class Outbox:
         self.release(now)
 
     def release(self, now: Instant) -> None:
-        """Write what may leave: resends first, they carry lower numbers."""
+        """Write what may leave."""
         if self.fix is None or self.blocked:
             return
-        while self._resends:
-            self._write(self._resends.popleft(), now)
         for item in self.queue.take_cleared():
             self._write(item.raw, now)
 
@@ -115,7 +112,6 @@ class Outbox:
         for item in self.queue.take_all():
             if item.stage is not Stage.REPLACED:
                 self._record_withdrawal(item, reason, now)
-        self._resends.clear()
         self.fix = None
         self.blocked = False
 

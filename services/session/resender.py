@@ -8,15 +8,28 @@ arrives: they are left out of the answer. Where one of them is what it misses, a
 only a new connection tells which it has; what it kept has died with the old one then.
 
 Numbers older than those kept at hand are gap-filled and named by no record: a status request settles their orders.
+
+What is sent again counts in the venue's rate like everything else: an answer goes out in parts, each as large as the
+rate and the socket allow. A venue that asks again and again, and gets no further, from one connection to the next too,
+is no venue to go on with.
 """
 
 from collections import deque
 from typing import NamedTuple
 
-from common.instant import Instant
+from common.instant import NS_PER_S, Instant
 from common.messages import GapFilled
 from services.session.outbox import Outbox
+from services.session.rates import Use
 from services.session.records import Records
+
+PART_MESSAGES = 256
+"""At most so many messages are sent again in one part: what a venue does not read fills no memory."""
+
+CIRCLES = 20
+"""So many requests, none of them for anything beyond the one before, each within CIRCLE_NS: the venue gets nowhere."""
+
+CIRCLE_NS = 600 * NS_PER_S
 
 
 class _Answer(NamedTuple):
@@ -26,7 +39,7 @@ class _Answer(NamedTuple):
 
 
 class Resender:
-    """The requests of one connection that are not answered yet, in order."""
+    """The requests of one connection that are not answered yet, in order, and how the venue got on with them."""
 
     def __init__(self, session: str, records: Records, outbox: Outbox) -> None:
         self._session = session
@@ -35,6 +48,20 @@ class Resender:
         self._wanted: deque[tuple[int, int]] = deque()
         self._answers: deque[_Answer] = deque()
         self._durable = 0
+        self._due_ns: int | None = None
+        self._highest = (0, 0)  # generation and BeginSeqNo(7)
+        self._repeats = 0
+        self._asked_ns = 0
+
+    def turns_in_circles(self, begin: int, now: Instant) -> bool:
+        """Whether the venue, which asks from `begin` on now, has long stopped getting any further."""
+        place = (self._records.history.generation, begin)
+        if place > self._highest or now.boot_ns - self._asked_ns > CIRCLE_NS:
+            self._highest, self._repeats = place, 0
+        else:
+            self._repeats += 1
+        self._asked_ns = now.boot_ns
+        return self._repeats >= CIRCLES
 
     def needs_new_connection(self, begin: int, end: int) -> bool:
         """Whether the request begins inside the live connection with an order behind it."""
@@ -56,6 +83,17 @@ class Resender:
         self._wanted.clear()
         self._answers.clear()
         self._durable = 0
+        self._due_ns = None
+
+    def next_deadline_ns(self) -> int | None:
+        """When an answer that the venue's rate has cut goes on, in boot time."""
+        return self._due_ns
+
+    def go_on(self, now: Instant) -> None:
+        """The socket takes more, or the rate allows more."""
+        if self._due_ns is None or now.boot_ns >= self._due_ns:
+            self._due_ns = None
+            self._give(now)
 
     def renumbered(self) -> None:
         """Appends are counted from 1 again; whatever was recorded before is durable, and its answers were given."""
@@ -78,7 +116,33 @@ class Resender:
         self._give(now)
 
     def _give(self, now: Instant) -> None:
-        fix = self._outbox.fix
+        fix, outbox = self._outbox.fix, self._outbox
         while fix is not None and self._answers and self._answers[0].append_number <= self._durable:
-            answer = self._answers.popleft()
-            fix.resend(answer.begin, answer.end, self._records.history.resendable(answer.begin, answer.end), now)
+            if outbox.blocked:
+                return
+            begin, end, append_number = self._answers.popleft()
+            room = min(PART_MESSAGES, outbox.rate.room(len(outbox.queue), now, Use.SAFE))
+            messages = self._records.history.resendable(begin, end)
+            part = _end_of_part(messages, begin, end, room)
+            if part < end:
+                self._answers.appendleft(_Answer(max(begin, part + 1), end, append_number))
+            if part < begin:
+                self._due_ns = outbox.rate.next_room_ns(now)
+                return
+            fix.resend(begin, part, messages, now)
+            outbox.carry_out(now)
+
+
+def _end_of_part(messages: list[tuple[int, bytes]], begin: int, end: int, room: int) -> int:
+    """Up to which number an answer to `begin` to `end` takes at most `room` messages, gap fills too; below `begin`
+    where there is no room for it.
+    """
+    at, last = begin, begin - 1
+    for number, _ in messages:
+        for reached in (number - 1, number) if number > at else (number,):
+            room -= 1
+            if room < 0:
+                return last
+            last = reached
+        at = number + 1
+    return end if at > end or room > 0 else last

@@ -9,33 +9,33 @@ from common.instant import NS_PER_MS, Instant
 from common.messages import Attempt, CancelRejected, ExecutionReport, NewOrder, RequestRejected
 from services.session.clock import JournalClock
 from services.session.open_orders import OpenOrders
-from services.session.rates import MessageRate
+from services.session.rates import MessageRate, Use
 from tests.common.venues.samples import amend, new
 
 ZERO = Decimal(0)
 
 
-@given(st.lists(st.tuples(st.integers(0, 400), st.booleans()), max_size=80))
-def test_no_window_ever_holds_more_than_the_limit(tries: list[tuple[int, bool]]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from(Use)), max_size=80))
+def test_no_window_ever_holds_more_than_the_limit(tries: list[tuple[int, Use]]) -> None:
     rate = MessageRate(messages=5, window_ms=1000, reserved=2)
     boot_ms = 0
     left: list[int] = []
-    for gap_ms, adds_risk in tries:
+    for gap_ms, use in tries:
         boot_ms += gap_ms
         now = Instant(0, boot_ms * NS_PER_MS)
-        if rate.allows(0, now, adds_risk=adds_risk):
+        if rate.room(0, now, use):
             rate.left(now)
             left.append(boot_ms)
-            assert sum(boot_ms - 1000 < at for at in left) <= (3 if adds_risk else 5)
+            assert sum(boot_ms - 1000 < at for at in left) <= (5 if use is Use.KILL else 3)
 
 
 def test_what_waits_counts_as_sent() -> None:
-    rate = MessageRate(messages=3, window_ms=1000, reserved=1)
+    rate = MessageRate(messages=40, window_ms=1000, reserved=10)
     now = Instant(0, 10**9)
-    assert rate.allows(1, now, adds_risk=True)
-    assert not rate.allows(2, now, adds_risk=True)
-    assert rate.allows(2, now, adds_risk=False)
-    assert not rate.allows(3, now, adds_risk=False)
+    assert rate.room(29, now, Use.RISK) == 1 and not rate.room(30, now, Use.RISK)
+    assert rate.room(30, now, Use.SAFE) == 6, "two are the kill switch's, and two are for answers"
+    assert not rate.room(36, now, Use.SAFE) and rate.room(36, now, Use.KILL) == 4
+    assert not rate.room(40, now, Use.KILL)
 
 
 def test_the_clock_is_a_lower_bound_that_tightens_and_starts_anew_with_the_journal() -> None:
