@@ -66,6 +66,10 @@ class KnownVenues:
         """What is known of the venue; no window and no symbol of one that nobody knows."""
         return self._facts.get(venue, NOTHING)
 
+    def knows(self, venue: str, symbol: str) -> bool:
+        """Whether the symbol is, or ever was, one of the venue's."""
+        return symbol in self.find(venue).bases
+
     def dump(self) -> list[VenueTold]:
         """What the log has told."""
         return list(self._told.values())

@@ -286,7 +286,8 @@ class ExecutionReport(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     """ExecutionReport(8) in the venue-neutral form. `trade_key` is the venue's trade identity, "" when it is no trade.
 
     `cl_ord_id` is the order's or request's name as the report gives it, `orig_cl_ord_id` the older one if it gives one.
-    `cum_qty`/`leaves_qty` are None where the venue does not say. `fee_qty` is in `fee_asset`, positive when paid.
+    `cum_qty`/`leaves_qty`/`avg_px` are None where the venue does not say, and `last_px` is 0. `fee_qty` is in
+    `fee_asset`, positive when paid.
     `unknown_order` marks the answer to a status request for an order that the venue does not know.
     `reference_trade_key` is what ExecRefID(19) of a trade cancel or correct refers to. `unread` names the fields that
     could not be read and did not matter for what was: they count as not told.
@@ -317,6 +318,7 @@ class ExecutionReport(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     reference_trade_key: str = ""
     maker: bool = False
     unread: tuple[str, ...] = ()
+    avg_px: Decimal | None = None
 
 
 class CancelRejected(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel_rejected"):
@@ -941,7 +943,8 @@ class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="or
     """An order as it stands after the record (`lsn`, `index`). `last_qty` > 0 says that the record was a fill.
 
     A bust or correction ("trade_cancel", "trade_correct") is no fill: its `last_qty` is 0, `cum_qty` and `avg_px` are
-    the order's with it, and `reference_trade_key` names the fill that it takes back or changes.
+    the order's with it, and `reference_trade_key` names the fill that it takes back or changes. `unpriced_qty` is how
+    much of `cum_qty` was filled at a price that the venue has not told: `avg_px` is of the rest.
 
     `event` names what happened in FIX's words ("new", "trade", "replaced", "canceled", "rejected", "expired",
     "unknown", "cancel_rejected", "trade_cancel", "trade_correct", "settled", "snapshot").
@@ -975,13 +978,15 @@ class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="or
     text: str = ""
     stamp_ns: int = 0
     reference_trade_key: str = ""
+    unpriced_qty: Decimal = Decimal(0)
 
 
 class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="position"):
     """One venue's position in one symbol: base quantity (fees in the base asset taken off), cost basis, realised
     profit.
 
-    `fees` are (asset, paid) pairs over the account's whole history at that symbol.
+    `fees` are (asset, paid) pairs over the account's whole history at that symbol. `unpriced_qty` is the quantity of
+    fills whose price the venue has not told: cost and profit count it as free until it does.
     """
 
     lsn: int
@@ -993,6 +998,7 @@ class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     realised_profit: Decimal
     fees: tuple[tuple[str, Decimal], ...] = ()
     strategy: str = ""
+    unpriced_qty: Decimal = Decimal(0)
 
 
 class QueryAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query"):

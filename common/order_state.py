@@ -60,6 +60,7 @@ class Fill(msgspec.Struct, gc=False):
     """One key of the ledger. It counts when it has a quantity and nothing replaces it.
 
     `owner` is the order that it fills ("" for nobody's of ours), `order_id` the OrderID(37) that it was told under.
+    `px` 0 is a price that nobody has told.
     """
 
     owner: str
@@ -95,7 +96,8 @@ class FillChange(msgspec.Struct, frozen=True, gc=False):
     """What one word on a fill changed. `qty` and `value` (quantity times price) are differences, negative after a bust.
 
     `owner` is whose fill it is as the ledger knows it, `side` Side(54); `fees` are differences too, positive when
-    paid. `fills`: 1 for a fill more, -1 for one less, 0 for a corrected one.
+    paid. `fills`: 1 for a fill more, -1 for one less, 0 for a corrected one. `unpriced_qty` is the difference of the
+    quantity whose price is not known: it has no value yet.
     """
 
     venue: str
@@ -107,6 +109,7 @@ class FillChange(msgspec.Struct, frozen=True, gc=False):
     value: Decimal
     fees: tuple[tuple[str, Decimal], ...]
     fills: int = 0
+    unpriced_qty: Decimal = ZERO
 
     def signed_qty(self) -> Decimal:
         """The change of the position, before fees."""
@@ -132,6 +135,7 @@ class FillLedger:
         self._fills: dict[_TradeId, list[Fill]] = {}
         self._keys: dict[str, list[_TradeId]] = {}
         self._retired: deque[tuple[_TradeId, Fill]] = deque()
+        self._unpriced: dict[str, Decimal] = {}
         self._max_retired = max_retired
 
     def __len__(self) -> int:
@@ -225,8 +229,39 @@ class FillLedger:
         self._adopt(owner, trade_id, fill)
         if fill.replaced_by or not fill.qty:
             return None
+        if not fill.px:
+            self._count_unpriced(owner, fill.qty)
         fees = ((fill.fee_asset, fill.fee_qty),) if fill.fee_qty else ()
         return FillChange(venue, symbol, trade_key, owner, fill.side, fill.qty, fill.qty * fill.px, fees)
+
+    def unpriced_qty(self, owner: str) -> Decimal:
+        """How much of the order's fills has a price that nobody has told."""
+        return self._unpriced.get(owner, ZERO)
+
+    def price(self, owner: str, px: Decimal) -> list[FillChange]:
+        """The price of the order's fills whose own is not known, by what the venue says of all of them."""
+        changes: list[FillChange] = []
+        for trade_id in self._keys.get(owner, ()):
+            for fill in self._fills[trade_id]:
+                if fill.owner == owner and fill.told and fill.qty and not fill.px:
+                    change = self._priced(trade_id, fill, px)
+                    changes += [] if change is None else [change]
+        return changes
+
+    def _priced(self, trade_id: _TradeId, fill: Fill, px: Decimal) -> FillChange | None:
+        """The price of a fill is told later than its quantity."""
+        fill.px = px
+        if fill.replaced_by:
+            return None
+        self._count_unpriced(fill.owner, -fill.qty)
+        return FillChange(*trade_id, fill.owner, fill.side, ZERO, fill.qty * px, (), 0, -fill.qty)
+
+    def _count_unpriced(self, owner: str, qty: Decimal) -> None:
+        left = self._unpriced.get(owner, ZERO) + qty
+        if left and owner:
+            self._unpriced[owner] = left
+        else:
+            self._unpriced.pop(owner, None)
 
     def _find(self, trade_id: _TradeId, owner: str, order_id: str, side: str = "") -> Fill | None:
         """The fill of that order under the trade's identity.
@@ -266,6 +301,7 @@ class FillLedger:
         """The order is closed: its fills stay known only while there is room for them."""
         for trade_id in self._keys.pop(owner, ()):
             self._retired.extend((trade_id, fill) for fill in self._fills[trade_id] if fill.owner == owner)
+        self._unpriced.pop(owner, None)
         self._forget_oldest()
 
     def _keep(self, trade_id: _TradeId, fill: Fill) -> None:
@@ -305,7 +341,7 @@ class FillLedger:
 
     def load(self, rows: list[FillRow], retired: list[RetiredRow]) -> None:
         """The contrary of `dump`."""
-        self._fills, self._keys = {}, {}
+        self._fills, self._keys, self._unpriced = {}, {}, {}
         for row in rows:
             self._fills.setdefault((row.venue, row.symbol, row.trade_key), []).append(row.fill)
         self._retired = deque(
@@ -317,6 +353,8 @@ class FillLedger:
             for fill in fills:
                 if id(fill) not in gone:
                     self._keys.setdefault(fill.owner, []).append(trade_id)
+                    if fill.qty and not fill.px and not fill.replaced_by:
+                        self._count_unpriced(fill.owner, fill.qty)
 
     def _tell(self, trade_id: _TradeId, reference: str, told: Fill) -> FillChange | None:
         fills = self._fills.get(trade_id)
@@ -327,7 +365,8 @@ class FillLedger:
             return self._change(trade_id, told, None, told)
         fill = None if fills is None else self._find(trade_id, told.owner, told.order_id, told.side)
         if fill is not None and fill.told:
-            return None
+            is_price = told.px and not fill.px and fill.qty == told.qty
+            return self._priced(trade_id, fill, told.px) if is_price else None
         end = self._end((*trade_id[:2], reference), told) if reference else None
         if not told.owner and end is not None:
             told.owner, told.side = end[1].owner, told.side or end[1].side
@@ -370,8 +409,11 @@ class FillLedger:
             if not added.qty:
                 return None
             paid = ((added.fee_asset, added.fee_qty),) if added.fee_qty else ()
-            return FillChange(*trade_id, added.owner, added.side, added.qty, added.qty * added.px, paid, 1)
-        qty = value = ZERO
+            unpriced = ZERO if added.px else added.qty
+            if unpriced:
+                self._count_unpriced(added.owner, unpriced)
+            return FillChange(*trade_id, added.owner, added.side, added.qty, added.qty * added.px, paid, 1, unpriced)
+        qty = value = unpriced = ZERO
         count = 0
         fees: dict[str, Decimal] = {}
         for part, sign in ((removed, -1), (added, 1)):
@@ -380,14 +422,18 @@ class FillLedger:
             count += sign
             qty += sign * part.qty
             value += sign * part.qty * part.px
+            if not part.px:
+                unpriced += sign * part.qty
             if part.fee_qty:
                 fees[part.fee_asset] = fees.get(part.fee_asset, ZERO) + sign * part.fee_qty
         changed_fees = tuple((asset, amount) for asset, amount in fees.items() if amount)
-        if not qty and not value and not changed_fees:
+        if not qty and not value and not changed_fees and not unpriced:
             return None
         owner = fill.owner or (removed.owner if removed is not None else "")
         side = fill.side or (removed.side if removed is not None else "")
-        return FillChange(*trade_id, owner, side, qty, value, changed_fees, count)
+        if unpriced:
+            self._count_unpriced(owner, unpriced)
+        return FillChange(*trade_id, owner, side, qty, value, changed_fees, count, unpriced)
 
 
 def _counts(fill: Fill) -> bool:
@@ -447,6 +493,11 @@ NEXT_WORD: Final[dict[str, dict[str, str]]] = {
 _TELLING: Final = {
     word: frozenset(exec_type for exec_type, move in row.items() if move == TOLD) for word, row in NEXT_WORD.items()
 }
+
+
+def is_fill(report: ExecutionReport, change: FillChange) -> bool:
+    """Whether what a report changed is one fill more, and no bust, correction or price that is told later."""
+    return report.exec_type in FILLS and change.fills > 0
 
 
 class Leg(msgspec.Struct, gc=False):
@@ -661,10 +712,10 @@ class Order(msgspec.Struct, gc=False):
         legs = self.legs
         return legs[0].cum_qty if len(legs) == 1 else sum((leg.cum_qty for leg in legs), ZERO)
 
-    @property
-    def avg_px(self) -> Decimal:
-        """AvgPx(6) over all legs, by the ledger; 0 before the first fill."""
-        cum = self.cum_qty
+    def avg_px(self, unpriced_qty: Decimal = ZERO) -> Decimal:
+        """AvgPx(6) over all legs, by the ledger, without the `unpriced_qty` whose price is not known; 0 before the
+        first fill."""
+        cum = self.cum_qty - unpriced_qty
         return sum((leg.cum_value for leg in self.legs), ZERO) / cum if cum else ZERO
 
     @property

@@ -214,6 +214,7 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport:
         reference_trade_key=text(f, b"19"),
         maker=f.get(b"851") == b"1",
         unread=tuple(notes),
+        avg_px=notes.decimal(f, b"6"),
     )
 
 

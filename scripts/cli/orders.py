@@ -120,7 +120,7 @@ def positions(venue: str, as_json: bool) -> None:
     _table(
         ("venue", "symbol", "quantity", "average price", "realised profit", "fees"),
         [
-            (p.venue, p.symbol, short(p.quantity), short(p.average_price), short(p.realised_profit),
+            (p.venue, p.symbol, short(p.quantity), average_text(p), short(p.realised_profit),
              ", ".join(f"{short(paid)} {asset}" for asset, paid in sorted(p.fees)))
             for p in rows
         ],
@@ -457,6 +457,7 @@ def order_document(order: OrderEvent) -> dict[str, Any]:
         "price": None if order.price is None else str(order.price), "cum_qty": str(order.cum_qty),
         "leaves_qty": str(order.leaves_qty), "avg_px": str(order.avg_px), "cl_ord_id": order.cl_ord_id,
         "order_id": order.order_id, "label": order.label, "reason": order.reason.value, "text": order.text,
+        "unpriced_qty": str(order.unpriced_qty),
     }  # fmt: skip
 
 
@@ -465,8 +466,14 @@ def position_document(position: PositionChanged) -> dict[str, Any]:
     return {
         "venue": position.venue, "symbol": position.symbol, "quantity": str(position.quantity),
         "average_price": str(position.average_price), "realised_profit": str(position.realised_profit),
-        "fees": {asset: str(paid) for asset, paid in position.fees},
+        "fees": {asset: str(paid) for asset, paid in position.fees}, "unpriced_qty": str(position.unpriced_qty),
     }  # fmt: skip
+
+
+def average_text(position: PositionChanged) -> str:
+    """What the position cost; fills whose price the venue has not told are in it for nothing, and it says so."""
+    unknown = f" (price of {short(position.unpriced_qty)} unknown)" if position.unpriced_qty else ""
+    return f"{short(position.average_price)}{unknown}"
 
 
 def price_text(order: OrderEvent) -> str:

@@ -89,7 +89,11 @@ class Past:
             "lsn": self.lsn,
             "time": time_text(self.stamp_ns),
             "orders": [
-                plain(order_event(order, OrderChanged(order, "snapshot"), self.lsn, 0, self.stamp_ns))
+                plain(
+                    order_event(
+                        order, OrderChanged(order, "snapshot"), books.unpriced_qty(order), self.lsn, 0, self.stamp_ns
+                    )
+                )
                 for venue in sorted(books.open)
                 for order in books.open_orders(venue)
             ],

@@ -4,7 +4,7 @@ import msgspec
 
 from common.journal.frames import Record
 from common.messages import OrderEvent
-from common.order_state import FILLS, ZERO, Order
+from common.order_state import ZERO, Order, is_fill
 from services.orders.books import Books
 from services.orders.changes import EVENTS, OrderChanged, Unnamed
 from services.orders.index import Index
@@ -54,7 +54,8 @@ class Archive:
 
     def shown(self, order: Order, index: int = 0) -> OrderEvent:
         """An order as it is after the last record, named by that and `index`."""
-        return order_event(order, OrderChanged(order, "snapshot"), self._books.lsn, index, self._books.stamp_ns)
+        change, books = OrderChanged(order, "snapshot"), self._books
+        return order_event(order, change, books.unpriced_qty(order), books.lsn, index, books.stamp_ns)
 
     def late_report(self, record: Record, index: int, change: Unnamed) -> OrderEvent | None:
         """The event (LSN, `index`) of a report on an order that has left memory; None where it was no fill, bust or
@@ -68,15 +69,18 @@ class Archive:
         fill = change.fill
         if former is None or fill is None:
             return None
-        is_fill = report.exec_type in FILLS
-        cum_qty = former.cum_qty + fill.qty
+        filled = is_fill(report, fill)
+        cum_qty, unpriced_qty = former.cum_qty + fill.qty, former.unpriced_qty + fill.unpriced_qty
+        value = former.avg_px * (former.cum_qty - former.unpriced_qty) + fill.value
+        priced_qty = cum_qty - unpriced_qty
+        word = report.exec_type if filled or report.exec_type == "H" else "G"
         event = msgspec.structs.replace(
-            former, lsn=record.lsn, index=index, event=EVENTS[report.exec_type],
-            last_qty=report.last_qty if is_fill else ZERO, last_px=report.last_px if is_fill else ZERO,
-            fee_qty=report.fee_qty if is_fill else ZERO, fee_asset=report.fee_asset if is_fill else "",
+            former, lsn=record.lsn, index=index, event=EVENTS[word],
+            last_qty=report.last_qty if filled else ZERO, last_px=report.last_px if filled else ZERO,
+            fee_qty=report.fee_qty if filled else ZERO, fee_asset=report.fee_asset if filled else "",
             trade_key=report.trade_key, reference_trade_key=report.reference_trade_key, cum_qty=cum_qty,
-            avg_px=(former.avg_px * former.cum_qty + fill.value) / cum_qty if cum_qty else ZERO, maker=report.maker,
-            text="told after the order had left memory", stamp_ns=record.stamp_ns,
+            avg_px=value / priced_qty if priced_qty else ZERO, maker=report.maker,
+            text="told after the order had left memory", stamp_ns=record.stamp_ns, unpriced_qty=unpriced_qty,
         )  # fmt: skip
         self._index.put_order(event, [report.cl_ord_id])
         return event

@@ -10,8 +10,9 @@ from hashlib import blake2b
 
 import msgspec
 
+from common.belief import order_of
 from common.facts import Holding, KnownVenues, VenueFacts
-from common.messages import RestOrder, SessionState
+from common.messages import Reason, RestOrder, SessionState
 from common.order_state import ZERO, FillChange, FillLedger, Leg, Order
 from services.orders.names import REMEMBERED_COMMANDS, Names
 from services.orders.positions import Position
@@ -197,6 +198,25 @@ class Books:
                 leg.fill(change)
                 claimed.append(change)
         return claimed
+
+    def order_of(self, venue: str, symbol: str, order_id: str) -> Order | None:
+        """The order of that OrderID(37); where no symbol that we know is named, in whatever symbol has it alone."""
+        return order_of(self.by_order_id, venue, symbol, order_id, self.known.find(venue).bases)
+
+    def unpriced_qty(self, order: Order) -> Decimal:
+        """How much of the order's fills has a price that the venue has not told."""
+        return sum((self.ledger.unpriced_qty(leg.owner) for leg in order.legs), ZERO)
+
+    def misses_fills(self, order: Order) -> bool:
+        """Whether the venue has told of a larger CumQty(14) than the fills that are known, or of fills without their
+        price, and no operator has settled it."""
+        if order.reason is Reason.OPERATOR and order.ending is not None:
+            return False
+        return any(leg.told_cum_qty > leg.cum_qty for leg in order.legs) or self.unpriced_qty(order) > ZERO
+
+    def needs_asking(self, order: Order) -> bool:
+        """Whether something about the order is not known, so that the venue has to be asked."""
+        return order.is_unknown or order.in_doubt or self.misses_fills(order)
 
     def open_orders(self, venue: str) -> list[Order]:
         """The venue's open orders, oldest first."""

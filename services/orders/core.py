@@ -356,7 +356,8 @@ class OrdersCore(Core):
 
     def _order_changed(self, record: Record, index: int, change: OrderChanged, now: Instant) -> None:
         order = change.order
-        self.clients.emit(order.strategy, order_event(order, change, record.lsn, index, record.stamp_ns))
+        unpriced_qty = self.books.unpriced_qty(order)
+        self.clients.emit(order.strategy, order_event(order, change, unpriced_qty, record.lsn, index, record.stamp_ns))
         if not self._life.live:
             return
         if order.is_closed:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from common.absence import DOWN, no_stranger, sending_ns, unknown_over_fix, window_closed
+from common.belief import believed, believed_of_stranger, contradiction
 from common.journal.frames import EPOCH, Record
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
@@ -53,6 +54,8 @@ from common.order_state import (
     Order,
     Request,
     RequestKind,
+    is_fill,
+    is_plausible,
     rejects_request,
 )
 from common.outcome import Evidence, Outcome, Outcomes, decide
@@ -77,6 +80,9 @@ from services.orders.changes import (
 from services.orders.names import Remembered, cl_ord_id_of, command_identity, request_identity
 
 WRITER = "orders"
+PRICE_STEP = Decimal("0.00000001")
+"""What a price is rounded to that follows from AvgPx(6), which is rounded itself."""
+
 MAX_TRADE_KEY_DIGITS = 32
 """A trade identity of more digits is a text, and no number that REST could be asked from."""
 
@@ -352,7 +358,7 @@ class Fold:
     def _unreadable(self, record: Record, venue: str, event: Unreadable) -> None:
         """Nothing of the message counts. It may have been a fill, or the end of the order that it names."""
         by_id, place = self.books.by_id, (venue, event.symbol, event.order_id)
-        order = by_id.get(event.cl_ord_id) or by_id.get(event.orig_cl_ord_id) or self.books.by_order_id.get(place)
+        order = by_id.get(event.cl_ord_id) or by_id.get(event.orig_cl_ord_id) or self.books.order_of(*place)
         if order is None or order.venue != venue:
             subject = f"order {event.cl_ord_id or event.orig_cl_ord_id or event.order_id}"
             self._differs(venue, subject, "not in memory", event.why, "nothing of it counts; look at the record")
@@ -370,7 +376,7 @@ class Fold:
         by_id = self.books.by_id
         order = by_id.get(report.cl_ord_id) or by_id.get(report.orig_cl_ord_id)
         if order is None and report.order_id:
-            order = self.books.by_order_id.get((venue, report.symbol, report.order_id))
+            order = self.books.order_of(venue, report.symbol, report.order_id)
         return order if order is not None and order.venue == venue else None
 
     def _report(self, record: Record, inbound: Inbound, report: ExecutionReport) -> None:
@@ -387,6 +393,11 @@ class Fold:
         if report.ambiguous and report.exec_type == REJECTED:
             self._ambiguous(record, order, report.cl_ord_id)
             return
+        told = believed(order, report, books.known.knows)
+        if isinstance(told, str):
+            self._doubt(record, order, told)
+            return
+        report = told
         leg = order.leg_of(report)
         if leg is None or rejects_request(report, leg.cl_ord_id, leg.owner):
             self._cancel_rejected(record, venue, _as_cancel_rejected(report))
@@ -400,10 +411,10 @@ class Fold:
                 books.move(change)
                 self._note_trade_key(venue, report.symbol, trade_key)
             else:
-                told = books.ledger.claim(venue, report.symbol, trade_key, leg.owner, report.order_id, report.side)
-                if told is not None:
-                    leg.fill(told)
-                    claimed.append(told)
+                late = books.ledger.claim(venue, report.symbol, trade_key, leg.owner, report.order_id, report.side)
+                if late is not None:
+                    leg.fill(late)
+                    claimed.append(late)
         before = None if change is not None else _standing(order, leg)
         had_order_id = leg.order_id
         order.heard(leg, report)
@@ -417,10 +428,31 @@ class Fold:
         if claimed:
             self._claimed(order, claimed)
         if change is not None:
-            self._report_changed(order, leg, report, True)
+            self._report_changed(order, leg, report, change)
             self._changes.append(PositionMoved(venue, report.symbol, order.strategy))
         elif before != _standing(order, leg):
-            self._report_changed(order, leg, report, False)
+            self._report_changed(order, leg, report, None)
+        if report.avg_px and report.cum_qty == leg.cum_qty and books.ledger.unpriced_qty(leg.owner):
+            self._price_by_average(order, leg, report.avg_px)
+
+    def _price_by_average(self, order: Order, leg: Leg, avg_px: Decimal) -> None:
+        """Fills without a price of their own: AvgPx(6) tells it, where it is of just the fills that are known."""
+        ledger = self.books.ledger
+        qty = ledger.unpriced_qty(leg.owner)
+        px = (avg_px * leg.cum_qty - leg.cum_value) / qty if is_plausible(avg_px) else ZERO
+        if not is_plausible(px) or px < PRICE_STEP:
+            return
+        px = px.quantize(PRICE_STEP)
+        for change in ledger.price(leg.owner, px):
+            leg.fill(change)
+            self.books.move(change)
+            self._changes += (
+                OrderChanged(
+                    order, "trade_correct", trade_key=change.trade_key, reference_trade_key=change.trade_key,
+                    text="its price is from AvgPx(6)",
+                ),
+                PositionMoved(change.venue, change.symbol, order.strategy),
+            )  # fmt: skip
 
     def _claimed(self, order: Order, fills: list[FillChange]) -> None:
         """Fills that were counted as nobody's have found their order: now they can be told."""
@@ -429,16 +461,18 @@ class Fold:
             last_px = fill.value / fill.qty
             self._changes.append(OrderChanged(order, "trade", fill.qty, last_px, fee_qty, fee_asset, fill.trade_key))
 
-    def _report_changed(self, order: Order, leg: Leg, report: ExecutionReport, filled: bool) -> None:
+    def _report_changed(self, order: Order, leg: Leg, report: ExecutionReport, change: FillChange | None) -> None:
         event = EVENTS.get(report.exec_type, "status")
         if event == "new" and leg is not order.legs[0]:
             event = "replaced"
-        if filled and report.exec_type not in FILLS:
-            reference = report.reference_trade_key
+        if change is not None and not is_fill(report, change):
+            # Told again with the price that it had not, a fill is corrected.
+            event = EVENTS["G"] if report.exec_type in FILLS else event
+            reference = report.reference_trade_key or report.trade_key
             self._changes.append(
                 OrderChanged(order, event, trade_key=report.trade_key, text=report.text, reference_trade_key=reference)
             )
-        elif filled:
+        elif change is not None:
             self._changes.append(
                 OrderChanged(
                     order, event, report.last_qty, report.last_px, report.fee_qty, report.fee_asset,
@@ -450,6 +484,12 @@ class Fold:
 
     def _external_report(self, record: Record, venue: str, report: ExecutionReport) -> None:
         """Somebody else's order on our account: its fills move the position all the same."""
+        told = believed_of_stranger(report)
+        if told is None:
+            theirs = f"trade {report.trade_key} of Symbol(55) {report.symbol!r}, Side(54) {report.side!r}"
+            self._differs(venue, f"order {report.order_id}", "no such order", theirs, "not counted")
+            return
+        report = told
         change = self.books.ledger.report(venue, "", report)
         self._changes.append(Unnamed(venue, report, change))
         if change is not None:
@@ -465,11 +505,11 @@ class Fold:
         if report.ord_status in TERMINAL_WORDS:
             self.books.externals.pop(place, None)
         elif report.order_id and report.exec_type != "I":
-            told = RestOrder(
+            open_there = RestOrder(
                 report.symbol, report.order_id, report.cl_ord_id, report.side, report.ord_status,
                 report.order_qty or ZERO, report.price, report.cum_qty or ZERO, report.transact_ns,
             )  # fmt: skip
-            self._stranger(record, venue, told)
+            self._stranger(record, venue, open_there)
 
     def _unknown_at_venue(self, record: Record, inbound: Inbound, order: Order) -> None:
         """The answer to OrderStatusRequest(H) is that there is no such order.
@@ -624,6 +664,10 @@ class Fold:
         if order.touched_lsn > answer.ask.asked_lsn:
             self._changes.append(Inquired(order, False))
             return
+        wrong = contradiction(order, told, self.books.known.knows)
+        if wrong:
+            self._doubt(record, order, wrong)
+            return
         leg = _leg_of_rest(order, told)
         if leg is None:
             return
@@ -702,6 +746,10 @@ class Fold:
     def _rest_trade(self, record: Record, venue: str, trade: Trade) -> None:
         """Count one fill."""
         order = self.books.by_order_id.get((venue, trade.symbol, trade.order_id))
+        wrong = "" if order is None else contradiction(order, trade, self.books.known.knows)
+        if order is not None and wrong:
+            self._doubt(record, order, wrong)
+            return
         leg = None if order is None else _leg_of_trade(order, trade)
         change = self.books.ledger.trade(
             venue, trade.symbol, trade.trade_key, leg.owner if leg is not None else "", trade.side,
@@ -714,6 +762,12 @@ class Fold:
         if order is not None and leg is not None:
             leg.fill(change)
             self.books.touched(order, record.lsn)
+            if not change.fills:
+                # Told before, without its price.
+                key = trade.trade_key
+                self._changes.append(OrderChanged(order, EVENTS["G"], trade_key=key, reference_trade_key=key))
+                self._changes.append(PositionMoved(venue, trade.symbol, order.strategy))
+                return
             self._changes.append(
                 OrderChanged(
                     order, "trade", trade.last_qty, trade.last_px, trade.fee_qty, trade.fee_asset, trade.trade_key,

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import msgspec
 
 from common.instant import NS_PER_MS, NS_PER_S
-from common.messages import Answer, Ask, Attempt, Reason
+from common.messages import Answer, Ask, Attempt
 from common.order_state import Order
 from services.orders.books import TRADES_PAGE, Books, OrderName
 
@@ -234,7 +234,7 @@ class VenueInquiries:
         under_way = {name for question in (*self._asks.values(), *self._queries.values()) for name in question.orders}
         for name in dict.fromkeys((*self._round, *self._due(boot_ns))):
             order = self._books.orders.get(name)
-            if order is None or order.is_closed and not needs_asking(order):
+            if order is None or order.is_closed and not self._books.needs_asking(order):
                 self.settled(name)
             elif name not in under_way and not self._ask_about(order, boot_ns, logged_on=logged_on):
                 break
@@ -313,7 +313,8 @@ class VenueInquiries:
             self._ask_symbol("trades", order.symbol, boot_ns, (name,))
             self._ask_whose(order.symbol, boot_ns)
         for leg in order.legs:
-            if leg.told_cum_qty > leg.cum_qty and leg.order_id:
+            misses = leg.told_cum_qty > leg.cum_qty or self._books.ledger.unpriced_qty(leg.owner)
+            if misses and leg.order_id:
                 self._ask(Ask(self.venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (name,))
         for leg in order.legs:
             if leg.is_open or order.in_doubt:
@@ -354,16 +355,3 @@ class VenueInquiries:
         by_id = bool(ask.cl_ord_id or ask.order_id)
         self._asks[self._number] = _Question(boot_ns, ask.what, ask.symbol, orders, by_id)
         self._send_ask(numbered)
-
-
-def needs_asking(order: Order) -> bool:
-    """Whether something about the order is not known, so that the venue has to be asked."""
-    return order.is_unknown or order.in_doubt or misses_fills(order)
-
-
-def misses_fills(order: Order) -> bool:
-    """Whether the venue has told of a larger CumQty(14) than the fills that are known, and no operator has settled
-    it."""
-    if order.reason is Reason.OPERATOR and order.ending is not None:
-        return False
-    return any(leg.told_cum_qty > leg.cum_qty for leg in order.legs)

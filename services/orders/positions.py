@@ -17,6 +17,7 @@ class Position(msgspec.Struct, gc=False):
     """One venue's position in one symbol. `quantity` in the base asset, prices and profit in the quote asset.
 
     `cash` is what the fills brought and cost in the quote asset, fees apart; `fills` how many there were.
+    `unpriced_qty` is the quantity of fills whose price is not known yet: prices and profit count it as free until then.
     """
 
     venue: str
@@ -27,11 +28,13 @@ class Position(msgspec.Struct, gc=False):
     fees: dict[str, Decimal] = {}
     cash: Decimal = ZERO
     fills: int = 0
+    unpriced_qty: Decimal = ZERO
 
     def apply(self, change: FillChange, base: str) -> None:
         """Take a change of the fill ledger; `base` is the symbol's base asset."""
         self.cash -= change.value if change.side == "1" else -change.value
         self.fills += change.fills
+        self.unpriced_qty += change.unpriced_qty
         if change.qty:
             self._trade(change.signed_qty(), change.value / change.qty)
         elif change.value:

@@ -12,7 +12,7 @@ from common.messages import Answer, Ask, Attempt, OpenGate, SessionState
 from common.order_state import Order
 from services.orders.attempts import Attempts
 from services.orders.books import Books
-from services.orders.inquiries import GATE_REPEAT_NS, VenueInquiries, VenueWays, needs_asking
+from services.orders.inquiries import GATE_REPEAT_NS, VenueInquiries, VenueWays
 from services.orders.silence import Patience, Silence
 
 ORPHAN_REPEAT_NS = 5 * NS_PER_S
@@ -62,7 +62,7 @@ class Reconciliation:
             self._silence.begin(order, now)
         for name in self._books.closed:
             order = self._books.orders[name]
-            if order.venue == self._venue and needs_asking(order):
+            if order.venue == self._venue and self._books.needs_asking(order):
                 self._inquiries.doubt(order, now.boot_ns)
         self._watch_orphans(now)
 
@@ -72,7 +72,7 @@ class Reconciliation:
 
     def order_changed(self, order: Order, now: Instant) -> None:
         """The log has news of the order."""
-        if order.is_closed and not needs_asking(order):
+        if order.is_closed and not self._books.needs_asking(order):
             self._inquiries.settled((order.strategy, order.number))
         self._check(order, now)
 
@@ -88,7 +88,7 @@ class Reconciliation:
     def told(self, order: Order, settled: bool, now: Instant) -> None:
         """A question about the order was answered; `settled` False where it came too late to count."""
         self._inquiries.told(order, settled)
-        if needs_asking(order):
+        if self._books.needs_asking(order):
             self._inquiries.doubt(order, now.boot_ns)
         elif settled:
             self._inquiries.settled((order.strategy, order.number))
@@ -172,7 +172,7 @@ class Reconciliation:
 
     def _check(self, order: Order, now: Instant) -> None:
         """Ask about the order if something of it is not known, until that is settled."""
-        if needs_asking(order):
+        if self._books.needs_asking(order):
             self._inquiries.doubt(order, now.boot_ns)
 
     def _open_gate(self, now: Instant) -> None:

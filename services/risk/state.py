@@ -27,6 +27,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from common.absence import DOWN, is_dead, no_stranger, sending_ns, unknown_over_fix, window_closed
+from common.belief import believed, believed_of_stranger, contradiction, order_of
 from common.facts import Holding, KnownVenues, VenueFacts
 from common.journal.frames import Record
 from common.messages import (
@@ -306,9 +307,8 @@ class RiskState:
     def _unreadable(self, venue: str, event: Unreadable) -> None:
         """Nothing of the message counts, so the order stays counted as it is; an answer that was asked for before says
         nothing of it any more."""
-        place = (venue, event.symbol, event.order_id)
         found = self.find(event.cl_ord_id) or self.find(event.orig_cl_ord_id)
-        working = found or self.working.get(self.order_ids.get(place, ""))
+        working = found or self._at(venue, event.symbol, event.order_id)
         if working is not None and working.venue == venue:
             working.touched_lsn = self.lsn
             self._dirty_legs.add(working.leg.owner)
@@ -327,6 +327,11 @@ class RiskState:
         if refused or event.unknown_order:
             self._refused_by_venue(working, event, connection)
             return
+        told = believed(working, event, self.known.knows)
+        if isinstance(told, str):
+            self._dirty_legs.add(leg.owner)
+            return
+        event = told
         if event.order_id and event.order_id != leg.order_id:
             # Before its fill: a bust or correction may name one that was nobody's so far.
             self._register(working, event.order_id)
@@ -370,7 +375,12 @@ class RiskState:
                 working = self.working[owner]
                 if working.venue == venue:
                     return working
-        return self.working.get(self.order_ids.get((venue, event.symbol, event.order_id), ""))
+        return self._at(venue, event.symbol, event.order_id)
+
+    def _at(self, venue: str, symbol: str, order_id: str) -> Working | None:
+        """The order that the venue calls by this OrderID(37)."""
+        symbols = self.known.find(venue).bases
+        return self.working.get(order_of(self.order_ids, venue, symbol, order_id, symbols) or "")
 
     def _register(self, working: Working, order_id: str) -> None:
         """The venue's own name of the order is known; fills that were told under it before now find their order."""
@@ -394,6 +404,10 @@ class RiskState:
 
     def _stranger_reported(self, venue: str, event: ExecutionReport) -> None:
         """Somebody else's order on our account: its fills move the position all the same."""
+        told = believed_of_stranger(event)
+        if told is None:
+            return
+        event = told
         change = self.ledger.report(venue, "", event)
         self._hold(change)
         place = (venue, event.symbol, event.order_id)
@@ -567,6 +581,9 @@ class RiskState:
         """Count one fill, once, whose ever it is."""
         place = (venue, trade.symbol, trade.order_id)
         owner = self.order_ids.get(place, "")
+        ours = self.working.get(owner)
+        if ours is not None and contradiction(ours, trade, self.known.knows):
+            return
         change = self.ledger.trade(
             venue, trade.symbol, trade.trade_key, owner, trade.side, trade.last_qty, trade.last_px, trade.fee_qty,
             trade.fee_asset, trade.order_id,
@@ -609,7 +626,7 @@ class RiskState:
             else:
                 self._note_stranger(place)
             return
-        if answer.ask.asked_lsn < working.touched_lsn:
+        if answer.ask.asked_lsn < working.touched_lsn or contradiction(working, order, self.known.knows):
             return
         leg = working.leg
         leg.told_by_rest(order.ord_status, order.order_id, order.order_qty, order.price, order.cum_qty)

@@ -82,7 +82,8 @@ class FillLines:
         order = self._names.get(report.cl_ord_id) or self._names.get(report.orig_cl_ord_id) or report.cl_ord_id
         side = "buys" if report.side == "1" else "sells"
         fee = f", fee {report.fee_qty.normalize():f} {report.fee_asset}" if report.fee_qty else ""
-        what = f"{report.last_qty.normalize():f} {report.symbol} at {report.last_px.normalize():f}"
+        price = f"{report.last_px.normalize():f}" if report.last_px else "an unknown price"
+        what = f"{report.last_qty.normalize():f} {report.symbol} at {price}"
         return f"fill: {order} {side} {what} on {venue}{fee} (LSN {lsn})"
 
 

@@ -38,6 +38,7 @@ from common.messages import (
 )
 from services.orders.core import OrdersCore, OrdersSettings, VenueSettings
 from services.orders.inquiries import VenueWays
+from services.orders.snapshots import dump_books, load_books
 
 D = Decimal
 BINANCE_WINDOW_NS = 11_000_000_000
@@ -127,6 +128,11 @@ class Ring:
         self.core.started(self.now)
         self.settle()
         return self.core
+
+    def load_snapshot(self) -> None:
+        """The process's books become what a snapshot that is taken now loads as."""
+        core, facts = self.core, {name: venue.facts for name, venue in self.settings.venues.items()}
+        core.books = core.fold.books = load_books(dump_books(core.books), facts)
 
     # ---- the journal ----
 

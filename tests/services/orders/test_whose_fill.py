@@ -5,7 +5,6 @@ import pytest
 
 from common.messages import Ask, Inbound, Kind, SessionState, Trade, encode
 from common.order_state import FillLedger, FillRow, RetiredRow
-from services.orders.snapshots import dump_books, load_books
 from tests.services.orders.harness import D, Ring, accepted, report
 
 
@@ -19,12 +18,6 @@ def _state(ring: Ring) -> tuple[str, ...]:
     position = books.positions.get(("binance", "BTCUSDT")) or books.positions["generic", "BTCUSDT"]
     orders = [str(order.cum_qty) for name, order in sorted(books.orders.items())]
     return str(position.quantity), str(position.fills), *orders
-
-
-def _reload(ring: Ring) -> None:
-    """The books as a process has them that starts from a snapshot taken now."""
-    core, facts = ring.core, {name: venue.facts for name, venue in ring.settings.venues.items()}
-    core.books = core.fold.books = load_books(dump_books(core.books), facts)
 
 
 @pytest.mark.parametrize("reload", [False, True])
@@ -41,7 +34,7 @@ def test_two_orders_of_ours_that_meet_in_one_trade_are_both_filled_however_often
     ]
     for _ in range(2):
         if reload:
-            _reload(ring)
+            ring.load_snapshot()
         ring.report(buy, "F", "2", qty="1", key="777")
         ring.report(sell, "F", "2", qty="1", key="777")
         _tell(ring, "binance", *halves)

@@ -44,7 +44,9 @@ def sent(lsn: int, cl_ord_id: str, number: int) -> Record:
     return record(lsn, Kind.OUTBOUND, Outbound("binance", 1, 1, lsn, "D", b"", order))
 
 
-def reported(lsn: int, cl_ord_id: str, last_qty: str, side: Side = "1", exec_type: str = "F") -> Record:
+def reported(
+    lsn: int, cl_ord_id: str, last_qty: str, side: Side = "1", *, exec_type: str = "F", px: str = "65000.00"
+) -> Record:
     report = ExecutionReport(
         cl_ord_id=cl_ord_id,
         orig_cl_ord_id="",
@@ -57,7 +59,7 @@ def reported(lsn: int, cl_ord_id: str, last_qty: str, side: Side = "1", exec_typ
         order_qty=Decimal("0.5"),
         price=Decimal(65000),
         last_qty=Decimal(last_qty),
-        last_px=Decimal("65000.00"),
+        last_px=Decimal(px),
         cum_qty=None,
         leaves_qty=None,
         fee_qty=Decimal("0.00010"),
@@ -76,6 +78,10 @@ def test_a_fill_is_one_line_with_the_order_s_name() -> None:
 
 def test_a_bust_and_a_correction_are_no_fills() -> None:
     assert FillLines().lines([reported(n, "A-1", "0.1", exec_type=word) for n, word in ((1, "H"), (2, "G"))]) == []
+
+
+def test_a_fill_without_its_price_says_so() -> None:
+    assert "0.1 BTCUSDT at an unknown price on binance" in FillLines().lines([reported(1, "A-1", "0.1", px="0")])[0]
 
 
 def amended(lsn: int, cl_ord_id: str, target_number: int) -> Record:

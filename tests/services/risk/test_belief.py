@@ -1,0 +1,49 @@
+"""What a report is believed for, as risk counts it: its order, trade and quantity, and no other instrument or side."""
+
+import msgspec
+import pytest
+
+from common.messages import Answer, Ask, Kind, RestOrder, Trade
+from tests.services.risk.rig import D, Rig, report
+
+
+@pytest.mark.parametrize("odd", [{"symbol": "[N/A]"}, {"side": ""}, {"side": "BUY"}, {"symbol": "", "cl_ord_id": ""}])
+def test_an_instrument_or_side_that_is_absent_or_spelt_otherwise_is_the_order_s(odd: dict[str, str]) -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2"))
+    rig.inbound(report(order, "I", "0", order_id="V1"))
+    fill = report(order, "F", "1", last="1", key="1", order_id="V1")
+    rig.inbound(msgspec.structs.replace(fill, **odd))
+    assert rig.worst() == (D(1), D(0), D(1))
+    bust = report(order, "H", "0", key="2", reference="1", order_id="V1")
+    rig.inbound(msgspec.structs.replace(bust, **odd))
+    assert rig.worst() == (D(2), D(0), D(0))
+
+
+@pytest.mark.parametrize("exec_type", ["F", "4", "5"])
+def test_the_opposite_side_is_not_believed(exec_type: str) -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2"))
+    wrong = report(order, exec_type, last="1", key="1" if exec_type == "F" else "", qty="1")
+    rig.inbound(msgspec.structs.replace(wrong, side="2"))
+    assert rig.worst() == (D(2), D(0), D(0))
+
+
+def test_rest_is_believed_no_further() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2", venue="binance"))
+    rig.inbound(report(order, "I", "0", order_id="V1"), venue="binance")
+    wrong = Trade("BTCUSDT", "1", "V1", "2", D(1), D(100), D(0), "", 0)
+    rig.record(Kind.ANSWER, Answer("binance", Ask("binance", 1, "trades", "BTCUSDT"), False, trades=(wrong,)))
+    told = RestOrder("BTCUSDT", "V1", order.cl_ord_id, "2", "4", D(2), D(100), D(0))
+    ask = Ask("binance", 2, "order", "BTCUSDT", order.cl_ord_id, asked_lsn=rig.state.lsn)
+    rig.record(Kind.ANSWER, Answer("binance", ask, False, order=told))
+    assert rig.worst("binance") == (D(2), D(0), D(0))
+
+
+@pytest.mark.parametrize(("side", "held"), [("5", -1), ("3", 1), ("", 0)])
+def test_a_stranger_s_fill_counts_by_the_way_that_it_moves_a_position(side: str, held: int) -> None:
+    rig = Rig()
+    theirs = report(rig.orders.new(), "F", "2", last="1", key="1", cl_ord_id="web", order_id="V9")
+    rig.inbound(msgspec.structs.replace(theirs, side=side))
+    assert rig.worst()[2] == D(held)
