@@ -16,6 +16,7 @@ import click
 import orjson
 import zmq
 
+from common.actor.control import is_running
 from common.config import load
 from common.exit_status import ExitStatus
 from common.journal import (
@@ -31,6 +32,7 @@ from common.journal import (
     verify,
 )
 from scripts.cli.errors import CommandError
+from scripts.journal.evidence import take_back
 from scripts.journal.past import Past, past_text
 from scripts.journal.replay import Block, Pace, blocks
 from scripts.journal.select import (
@@ -337,6 +339,36 @@ def salvage_command(to: Path, folder: Path | None, as_json: bool) -> None:
     click.echo(f"Damage at {damage.file} byte {damage.offset}, record {damage.lsn}: {damage.why}.")
     for first, until in done.behind:
         click.echo(f"Behind it, readable in {to}/behind-damage: records {first} to {until}.")
+
+
+@journal.command("take-back")
+@FOLDER
+@AS_JSON
+@checked
+def take_back_command(folder: Path | None, as_json: bool) -> None:
+    """Give the sessions what stands readable behind the damage of a salvaged journal, as evidence.
+
+    Of the file `behind-damage` each session gets what its venue told it and the numbers that were used, and hands them
+    over when the journal is started. Commands are not given back: what became of them the venue tells.
+    """
+    config = load()
+    if is_running(config.paths.run, "journal"):
+        raise CommandError("the journal runs: evidence is given back before it is started", ExitStatus.REFUSED)
+    try:
+        taken = take_back(str(folder_or_configured(folder)), str(config.emergency_folder))
+    except FileNotFoundError as error:
+        raise CommandError(f"{error.filename}: nothing was readable behind the damage", ExitStatus.REFUSED) from error
+    if as_json:
+        click.echo(orjson.dumps([back._asdict() for back in taken]))
+        return
+    for back in taken:
+        done = "given back in" if back.is_new else "given back before, in"
+        click.echo(
+            f"session@{back.session}: {back.messages} messages of the venue {done} {back.file}; next outbound "
+            f"MsgSeqNum(34) {back.next_outbound} of generation {back.generation}"
+        )
+    if not taken:
+        click.echo("no session had written anything behind the damage")
 
 
 @contextmanager

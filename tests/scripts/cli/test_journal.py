@@ -19,7 +19,7 @@ import orjson
 import pytest
 import zmq
 
-from common.config import CHECKOUT
+from common.config import CHECKOUT, load
 from common.exit_status import ExitStatus
 from common.journal import (
     Entry,
@@ -33,9 +33,11 @@ from common.journal import (
     snapshot_folder,
     write_snapshot,
 )
-from common.messages import Kind, StateHash, encode
+from common.journal.emergency import read_emergency
+from common.messages import Inbound, Kind, SessionChanged, StateHash, encode
 from scripts.bench.long_journal import write_long_journal
 from scripts.cli.main import run
+from scripts.journal.words import payload_of
 
 STORED = Path(__file__).parents[2] / "common" / "journal" / "first_format"
 STAMP_NS = 1_790_000_000_000_000_000
@@ -132,6 +134,31 @@ def test_salvage_writes_a_copy_and_leaves_the_damaged_one(
     assert path.read_bytes() == before
     assert run(["journal", "verify", str(tmp_path / "saved")]) == ExitStatus.OK
     assert run(["journal", "salvage", str(tmp_path / "saved"), str(copy)]) == ExitStatus.REFUSED
+
+
+def test_what_is_readable_behind_the_damage_is_given_back_to_its_session_once(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIXRING_VAR", str(tmp_path / "var"))
+    spoiled(copy)
+    saved = str(tmp_path / "saved")
+    assert run(["journal", "salvage", saved, str(copy)]) == ExitStatus.OK
+    capsys.readouterr()
+    assert run(["journal", "take-back", "--json", saved]) == ExitStatus.OK
+    (told,) = orjson.loads(capsys.readouterr().out)
+    whole = [record for record in iterate(STORED, OsFiles()) if record.writer == "session@generic"]
+    behind = [record for record in whole if record.lsn > max(record.lsn for record in iterate(saved, OsFiles())) + 1]
+    inbound = [payload for record in behind if isinstance(payload := payload_of(record), Inbound)]
+    file = load().emergency_folder / told["file"]
+    step, *messages = [payload_of(record) for record in read_emergency(file, OsFiles())]
+    assert isinstance(step, SessionChanged)
+    assert (step.next_outbound, step.next_inbound) == (told["next_outbound"], inbound[0].msg_seq_num)
+    assert [m.msg_seq_num for m in messages if isinstance(m, Inbound) and m.emergency] == [
+        m.msg_seq_num for m in inbound
+    ]
+    assert run(["journal", "take-back", saved]) == ExitStatus.OK
+    assert "given back before" in capsys.readouterr().out
+    assert run(["journal", "take-back", str(STORED)]) == ExitStatus.REFUSED
 
 
 def test_the_past(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
