@@ -62,6 +62,11 @@ class KnownVenues:
         if moved.assets:
             self._take(VenueTold(moved.session, moved.window_ns, moved.assets))
 
+    @property
+    def venues(self) -> list[str]:
+        """Every venue that is configured or that the log has told of."""
+        return list(self._facts)
+
     def find(self, venue: str) -> VenueFacts:
         """What is known of the venue; no window and no symbol of one that nobody knows."""
         return self._facts.get(venue, NOTHING)

@@ -843,7 +843,9 @@ ClientRequest = NewOrderRequest | AmendRequest | CancelRequest | CancelAllReques
 
 
 class QueryRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query?"):
-    """Read-only questions of the command line: `what` is "orders", "order", "positions", "accounts" or "reconcile"."""
+    """Read-only questions of the command line: `what` is "orders", "order", "positions", "accounts", "reconcile" or
+    "names" (the symbols that the log holds anything of, and whether it knows `strategy`).
+    """
 
     what: str
     strategy: str = ""
@@ -1002,7 +1004,10 @@ class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
 
 
 class QueryAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query"):
-    """The answer to a `QueryRequest` as of `lsn`; `detail` is a JSON document for what has no Struct of its own."""
+    """The answer to a `QueryRequest` as of `lsn`; `detail` is a JSON document for what has no Struct of its own.
+
+    It has an "error" where `what` or `venue` is no name that there is.
+    """
 
     token: int
     lsn: int

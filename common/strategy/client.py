@@ -64,6 +64,10 @@ class NoOutcome(Exception):
     """A command has no outcome yet; it stays known and is asked about further. The text names it."""
 
 
+class UnknownName(ValueError):
+    """A question, or a venue in it, is none that there is. The text says what there is."""
+
+
 class Client:
     """One instance of one strategy, as a context manager. Not for use by several threads."""
 
@@ -266,7 +270,10 @@ class Client:
     def query(
         self, what: str, *, strategy: str = "", number: int = 0, venue: str = "", timeout_s: float = 5.0
     ) -> QueryAnswer:
-        """Ask "orders", "order", "positions", "accounts" or "reconcile". Raises NotRunning without an answer."""
+        """Ask "orders", "order", "positions", "accounts", "reconcile" or "names".
+
+        Raises UnknownName where the question or the venue is none that there is, NotRunning without an answer.
+        """
         self._token += 1
         token = self._token
         self._entry.query(QueryRequest(what, strategy, number, venue, token))
@@ -275,7 +282,11 @@ class Client:
         while token not in self._answers:
             if not self._turn(deadline_ns):
                 raise NotRunning(f"the order manager at {self.endpoint} did not answer {what!r} within {timeout_s} s")
-        return self._answers.pop(token)
+        answer = self._answers.pop(token)
+        error = msgspec.json.decode(answer.detail).get("error")
+        if error:
+            raise UnknownName(error)
+        return answer
 
     def close(self) -> None:
         """Close the socket and note the place of the last event in `state_file`."""

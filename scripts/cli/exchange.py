@@ -32,7 +32,7 @@ def _ask(venue: str, act: str, **arguments: object) -> Detail:
     found = config.venues.get(venue)
     if found is None or found.environment is not Environment.SIMULATED:
         there = ", ".join(n for n, v in config.venues.items() if v.environment is Environment.SIMULATED) or "none"
-        raise CommandError(f"no simulated venue is called {venue!r}; there is {there}", ExitStatus.REFUSED)
+        raise CommandError(f"no simulated venue is called {venue!r}; there is {there}", ExitStatus.USAGE)
     try:
         return ask(config.paths.run, f"exchange@{venue}", act, arguments, ASK_S)
     except NotRunning as error:

@@ -32,6 +32,7 @@ from common.journal import (
     verify,
 )
 from scripts.cli.errors import CommandError
+from scripts.cli.names import known_name
 from scripts.journal.evidence import take_back
 from scripts.journal.past import Past, past_text
 from scripts.journal.replay import Block, Pace, blocks
@@ -50,7 +51,7 @@ from scripts.journal.select import (
 from scripts.journal.shadow import Shadow
 from scripts.journal.stats import Stats, gather
 from scripts.journal.story import story
-from scripts.journal.words import document, line, payload_of, time_text
+from scripts.journal.words import KIND_NAMES, document, line, payload_of, time_text
 
 FOLLOW_PAUSE_S = 0.05
 
@@ -149,6 +150,8 @@ def filters(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def make_filter(reader: Reader, session: str, order: str, kinds: tuple[str, ...], writer: str, ticks: bool) -> Filter:
     """The filter that the options describe."""
+    for kind in kinds:
+        known_name("kind", kind.upper(), KIND_NAMES)
     trail = OrderTrail.of(order, reader) if order else None
     return Filter(writer, frozenset(kind.upper() for kind in kinds), session, trail, None, ticks)
 

@@ -9,14 +9,15 @@ from typing import Any
 import click
 import orjson
 
-from common.actor.control import NoAnswer, Refused, ask
+from common.actor.control import NoAnswer, Refused, ask, is_running
 from common.actor.control import NotRunning as ActorNotRunning
 from common.config import Config, load
 from common.exit_status import ExitStatus
 from common.messages import CLOSED_STATUSES, CommandOutcome, OrderEvent, PositionChanged
-from common.strategy.client import Client, NoOutcome, NotRunning
+from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName
 from common.strategy.entry import Superseded
 from scripts.cli.errors import CommandError
+from scripts.cli.names import known_market, known_name, known_scope
 from scripts.decimals import short
 
 SIDES = {"1": "buy", "2": "sell"}
@@ -53,6 +54,7 @@ def list_orders(strategy: str, venue: str, as_json: bool) -> None:
     """Every open order, and those on our accounts that are somebody else's."""
     config = load()
     with _client(config) as client:
+        known_scope(config, client, venue, "", strategy)
         answer = client.query("orders", strategy=strategy, venue=venue, timeout_s=QUERY_S)
     external = orjson.loads(answer.detail).get("external", [])
     rows = sorted(answer.orders, key=lambda order: (order.venue, order.symbol, order.strategy, order.number))
@@ -133,9 +135,8 @@ def positions(venue: str, as_json: bool) -> None:
 def accounts(venue: str, as_json: bool) -> None:
     """Balances as each venue's REST side tells them now; a venue without one is only named."""
     config = load()
+    known_name("venue", venue, config.venues)
     names = [name for name, its in config.venues.items() if venue in ("", name) and its.rest is not None]
-    if venue and venue not in config.venues:
-        raise CommandError(f"{venue}: no such venue; there is {', '.join(config.venues)}", ExitStatus.REFUSED)
     with _client(config) as client:
         before = client.query("accounts", timeout_s=QUERY_S).lsn
         for name in names:
@@ -190,8 +191,10 @@ def new(
     label: str, ttl_ms: int, wait_s: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Send one order and wait until the venue has answered. Exit status 6 when it is refused, 5 without an answer."""
+    config = load()
+    known_market(config, venue, symbol)
     strategy, wanted = _wanted_name(name)
-    with _client(load(), strategy) as client:
+    with _client(config, strategy) as client:
         if wanted:
             client.number_from(wanted)
         with _usage():
@@ -254,10 +257,12 @@ def cancel(name: str, wait_s: float, as_json: bool) -> None:
 @json_option
 def cancel_all(venue: str, symbol: str, strategy: str, yes: bool, wait_s: float, as_json: bool) -> None:
     """Cancel every open order there is, or those that the options say. Strategies go on quoting: see `fixring kill`."""
-    if not yes:
-        click.confirm("Cancel every order that matches?", abort=True, err=True)
+    config = load()
     wanted = "" if strategy == "*" else strategy
-    with _client(load()) as client:
+    with _client(config) as client:
+        known_scope(config, client, venue, symbol, wanted)
+        if not yes:
+            click.confirm("Cancel every order that matches?", abort=True, err=True)
         open_before = _open(client, wanted, venue, symbol)
         outcome = _outcome(client, client.cancel_all(venue, symbol, strategy), wait_s)
         deadline = time.monotonic() + wait_s
@@ -403,6 +408,17 @@ def own_name() -> str:
     return f"cli-{time.time_ns() // 1_000_000:x}-{os.getpid():x}"
 
 
+def log_knows_strategy(config: Config, strategy: str) -> bool:
+    """Whether the order manager has ever heard of it; False, too, where nobody answers."""
+    if not is_running(config.paths.run, "orders"):
+        return False
+    try:
+        with Client(own_name(), config=config, connect_timeout_s=QUERY_S) as client:
+            return bool(orjson.loads(client.query("names", strategy=strategy).detail)["strategy_known"])
+    except NotRunning:
+        return False
+
+
 def order_name(text: str) -> tuple[str, int]:
     """ "strategy/number" as its two parts. Raises a usage error."""
     strategy, _, number = text.rpartition("/")
@@ -427,6 +443,8 @@ def _client(config: Config, strategy: str = "") -> Iterator[Client]:
         raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
     except Superseded as error:
         raise CommandError(str(error), ExitStatus.REFUSED) from None
+    except UnknownName as error:
+        raise CommandError(str(error), ExitStatus.USAGE) from None
 
 
 @contextmanager

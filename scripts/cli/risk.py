@@ -7,9 +7,11 @@ import click
 import orjson
 
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
-from common.config import load
+from common.config import Config, load
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
+from scripts.cli.names import known_name
+from scripts.cli.orders import log_knows_strategy
 
 ANSWER_S = 2.0
 RISK = "risk"
@@ -59,13 +61,16 @@ _symbol = click.option("--symbol", default="", help="Only this symbol, at every 
 @_venue
 @_strategy
 @_symbol
-def halt(venue: str, strategy: str, symbol: str) -> None:
+@click.option("--yes", is_flag=True, help="Halt also a strategy that neither the configuration nor the log knows.")
+def halt(venue: str, strategy: str, symbol: str, yes: bool) -> None:
     """Refuse what adds risk, of the whole firm or of one venue, strategy or symbol; journaled, and it outlives
     restarts.
 
     Cancels pass, and so does lowering an order's quantity. Nothing is cancelled: that is `orders cancel-all` or `kill`.
     """
-    click.echo(_ask("halt", _scope(venue, strategy, symbol))["text"])
+    config, scope = load(), _scope(venue, strategy, symbol)
+    _need_known(config, scope, yes)
+    click.echo(_ask("halt", scope)["text"])
 
 
 @risk.command()
@@ -76,6 +81,7 @@ def halt(venue: str, strategy: str, symbol: str) -> None:
 def unhalt(venue: str, strategy: str, symbol: str, yes: bool) -> None:
     """End a halt; it must be named as it was made."""
     scope = _scope(venue, strategy, symbol)
+    known_name("halt", " ".join(filter(None, scope.values())), _ask("status", {})["halts"])
     if not yes:
         click.confirm(f"End the halt of {' '.join(filter(None, scope.values()))}?", abort=True, err=True)
     click.echo(_ask("unhalt", dict(scope))["text"])
@@ -88,6 +94,25 @@ def _scope(venue: str, strategy: str, symbol: str) -> dict[str, str]:
         raise CommandError("name one of --venue, --strategy and --symbol, or none for the whole firm", ExitStatus.USAGE)
     scope, name = named[0] if named else ("firm", "")
     return {"scope": scope, "name": name}
+
+
+def _need_known(config: Config, scope: dict[str, str], yes: bool) -> None:
+    """See that the scope is of the configuration or of the log: a halt of nothing looks like one. Raises CommandError.
+
+    The log's word is risk's, which holds what is open and owned; of a strategy it may be the order manager's as well.
+    """
+    status, name = _ask("status", {}), scope["name"]
+    exposures = status["exposures"]
+    match scope["scope"]:
+        case "venue":
+            known_name("venue", name, {*config.venues, *(place["venue"] for place in exposures)})
+        case "symbol":
+            configured = {symbol for venue in config.venues.values() for symbol in venue.instruments}
+            known_name("symbol", name, configured | {place["symbol"] for place in exposures})
+        case "strategy":
+            known = {*config.strategies, *config.stack.risk.strategies, *status["strategies"]}
+            if name not in known and not yes and not log_knows_strategy(config, name):
+                known_name("strategy (with --yes it is halted all the same)", name, known)
 
 
 def _ask(act: str, arguments: dict[str, str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from common.exit_status import ExitStatus
 from common.strategy.signals import BadSignal, Signal, read_signal, signal_line
 from common.strategy.strategy import FAILED
 from scripts.cli.errors import CommandError
+from scripts.cli.names import known_market
 from services.strategies.__main__ import strategy_class, takes_signals
 
 SUBSCRIBED = b"\x01"
@@ -48,6 +49,7 @@ def send(
     strategy runs, 5 when it does not subscribe or answer in time, 1 when its handler raised.
     """
     config = load()
+    known_market(config, venue, symbol)
     when = datetime.fromtimestamp(time.time() - age_ms / 1000, UTC)
     try:
         signal = read_signal(

@@ -32,6 +32,9 @@ from common.messages import (
 from common.venues.binance_fields import dictionary_of
 
 _OWN_KINDS = {TICK: "TICK", EPOCH: "EPOCH"}
+KIND_NAMES = frozenset({*_OWN_KINDS.values(), *(kind.name for kind in Kind)})
+"""Every kind that this version knows, as `kind_name` has them."""
+
 _DECODERS: dict[int, Callable[[bytes], Any]] = {
     kind: msgspec.msgpack.Decoder(payload).decode
     for kind, payload in {

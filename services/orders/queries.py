@@ -1,4 +1,7 @@
-"""Read-only questions, answered from the books as they are and from what has left them."""
+"""Read-only questions, answered from the books as they are and from what has left them.
+
+A question, or a venue, that nobody knows has an answer of its own: what it is not, and what there is.
+"""
 
 import msgspec
 import orjson
@@ -9,13 +12,18 @@ from services.orders.books import Books
 from services.orders.positions import Position
 from services.orders.views import StandingNames, position_event
 
+QUERIES = ("orders", "order", "positions", "accounts", "reconcile", "names")
+
 
 def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive, names: StandingNames) -> QueryAnswer:
-    """The answer; `state` is the order manager's own. A question about nothing known has an empty one."""
+    """The answer; `state` is the order manager's own. `detail` has an "error" where a name is none that there is."""
     orders: list[OrderEvent] = []
     positions: list[Position] = []
     detail: dict[str, object] = {"state": state}
-    if query.what == "orders":
+    error = _unknown(query, books)
+    if error:
+        detail["error"] = error
+    elif query.what == "orders":
         orders = _open_orders(query, books, archive)
         detail["external"] = [
             {"venue": e.venue, "symbol": e.order.symbol, "order_id": e.order.order_id, "side": e.order.side,
@@ -37,10 +45,22 @@ def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive
         if query.what == "reconcile":
             orders = _open_orders(query, books, archive)
             positions = _positions("", books)
+    elif query.what == "names":
+        detail["symbols"] = sorted({holding.symbol for holding in books.holdings()})
+        detail["strategy_known"] = query.strategy in books.names.highest
     return QueryAnswer(
         query.token, books.lsn, tuple(_named(order, *names.give()) for order in orders),
         tuple(position_event(position, *names.give(), "") for position in positions), orjson.dumps(detail),
     )  # fmt: skip
+
+
+def _unknown(query: QueryRequest, books: Books) -> str:
+    if query.what not in QUERIES:
+        return f"{query.what}: no such query; there is {', '.join(QUERIES)}"
+    venues = {*books.known.venues, *books.venues, *(holding.venue for holding in books.holdings())}
+    if query.venue and query.venue not in venues:
+        return f"{query.venue}: no such venue; there is {', '.join(sorted(venues))}"
+    return ""
 
 
 def _named(order: OrderEvent, lsn: int, index: int) -> OrderEvent:

@@ -74,6 +74,14 @@ def test_verify_names_file_offset_and_record_of_damage(copy: Path, capsys: pytes
     assert f"record {damage['lsn']}" in err
 
 
+def test_a_kind_that_there_is_not_is_wrong_usage(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("tail", "grep"):
+        words = ["journal", command, *(["x"] if command == "grep" else []), str(copy), "--kind", "nonsense"]
+        assert run(words) == ExitStatus.USAGE
+        assert "no such kind; there is " in capsys.readouterr().err
+    assert run(["journal", "tail", str(copy), "--kind", "outbound"]) == ExitStatus.OK
+
+
 def test_verify_calls_no_changed_snapshot_sound(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     link = Reader(copy, OsFiles()).link_at(20)
     name = write_snapshot(snapshot_folder(copy), OsFiles(), Snapshot("orders", link, b"digest", b"folded"))

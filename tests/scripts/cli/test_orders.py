@@ -42,6 +42,25 @@ def test_without_a_stack_nothing_is_running(
     assert "fixring:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("orders new genric BTCUSDT buy 1", "genric: no such venue; there is binance, generic"),
+        ("orders new generic BTCUSD buy 1", "BTCUSD: no such symbol; there is BTCUSDT, ETHUSDT"),
+        ("signals send kraken BTCUSDT buy", "no such venue"),
+        ("accounts --venue kraken", "no such venue"),
+        ("reconcile --venue kraken", "no such venue"),
+        ("exchange book kraken", "no simulated venue is called 'kraken'"),
+    ],
+)
+def test_a_name_that_there_is_not_is_usage_and_nothing_is_asked(
+    words: str, told: str, short_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIXRING_VAR", str(short_folder))
+    assert run(words.split()) == ExitStatus.USAGE
+    assert told in capsys.readouterr().err
+
+
 def test_wrong_words_are_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["orders", "amend", "s/1"]) == ExitStatus.USAGE
     assert run(["orders", "cancel", "nonsense"]) == ExitStatus.USAGE

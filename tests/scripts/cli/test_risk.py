@@ -52,8 +52,29 @@ def test_what_risk_says_and_does(process: None, capsys: pytest.CaptureFixture[st
     assert run(["risk", "show", "--json"]) == ExitStatus.OK
     assert orjson.loads(capsys.readouterr().out)["halts"] == ["firm", "venue generic"]
     assert run(["risk", "unhalt", "--yes"]) == ExitStatus.REFUSED, "it cannot be written down without a journal"
-    assert run(["risk", "halt", "--symbol", "two words"]) == ExitStatus.REFUSED
     assert run(["risk", "halt", "--venue", "generic", "--symbol", "BTCUSDT"]) == ExitStatus.USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("risk halt --venue kraken", "kraken: no such venue; there is binance, generic"),
+        ("risk halt --symbol BTCUSD", "BTCUSD: no such symbol; there is BTCUSDT, ETHUSDT"),
+        ("risk halt --strategy makr", "there is maker, signals"),
+        ("risk unhalt --venue generic --yes", "venue generic: no such halt; there is none"),
+    ],
+)
+def test_a_halt_of_what_there_is_not_is_wrong_usage(
+    process: None, capsys: pytest.CaptureFixture[str], words: str, told: str
+) -> None:
+    assert run(words.split()) == ExitStatus.USAGE
+    assert told in capsys.readouterr().err
+    assert run(["risk", "show", "--json"]) == ExitStatus.OK
+    assert orjson.loads(capsys.readouterr().out)["halts"] == []
+
+
+def test_a_strategy_that_is_still_to_come_is_halted_by_a_confirmation(process: None) -> None:
+    assert run(["risk", "halt", "--strategy", "newcomer", "--yes"]) == ExitStatus.OK
 
 
 def test_without_risk_running_it_says_so(own_var: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,12 +156,31 @@ def test_open_orders_positions_and_all_that_reconcile_compares_are_shown(ring: R
     (position,) = asked(ring, "positions").positions
     assert position.quantity == D("0.25")
     assert asked(ring, "positions", venue="binance").positions == ()
+    told = orjson.loads(asked(ring, "names", strategy="s").detail)
+    assert (told["symbols"], told["strategy_known"]) == (["BTCUSDT"], True)
+    assert not orjson.loads(asked(ring, "names", strategy="other").detail)["strategy_known"]
     everything = asked(ring, "reconcile")
     assert [o.number for o in everything.orders] == [1, 2] and len(everything.positions) == 1
     assert orjson.loads(everything.detail)["venues"]["generic"]["session"] == SessionState.OPENED.value
     unknown = asked(ring, "order", strategy="s", number=77)
     assert unknown.orders == () and "command" not in orjson.loads(unknown.detail)
-    assert orjson.loads(asked(ring, "weather").detail) == {"state": "live"}
+
+
+def test_a_question_or_venue_that_there_is_none_of_is_answered_with_what_there_is(ring: Ring) -> None:
+    accepted(ring, 1)
+    error = orjson.loads(asked(ring, "weather").detail)["error"]
+    assert error.startswith("weather: no such query; there is orders, order")
+    for what in ("orders", "positions", "accounts", "reconcile", "names"):
+        answer = asked(ring, what, venue="kraken")
+        assert orjson.loads(answer.detail)["error"] == "kraken: no such venue; there is binance, generic"
+        assert answer.orders == () and answer.positions == ()
+
+
+def test_a_venue_that_only_the_log_knows_can_be_asked_about() -> None:
+    ring = Ring()
+    ring.go_live()
+    ring.log_on("former")
+    assert "error" not in orjson.loads(asked(ring, "orders", venue="former").detail)
 
 
 def test_the_state_is_hashed_logged_and_compared(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
