@@ -1,7 +1,7 @@
 """When a session is open, and where one session of numbers ends and the next begins.
 
 A schedule speaks local time of a zone; daylight saving moves it in Unix time. The host asks `current` for the period
-that holds an instant, and resets the numbers when the period of the last activity is not the one of now.
+that holds an instant, and resets the numbers when the period of now has begun since the last activity.
 """
 
 from collections.abc import Iterator
@@ -65,10 +65,12 @@ class Schedule:
         edges = [edge for period in self._around(wall_ns) for edge in period]
         return min(edge for edge in edges if edge > wall_ns)
 
-    def same_period(self, one_ns: int, other_ns: int) -> bool:
-        """Whether two instants share a period, so that the numbers go on."""
-        period = self.current(one_ns)
-        return period is not None and period == self.current(other_ns)
+    def began_since(self, then_ns: int, now_ns: int) -> bool:
+        """Whether the period of now has begun after the other instant, so that the numbers start anew. A clock that is
+        set back goes into a former period, and begins none.
+        """
+        period = self.current(now_ns)
+        return period is not None and period.start_ns > then_ns
 
     def _around(self, wall_ns: int) -> Iterator[Period]:
         """The periods that can hold an instant or follow it, oldest first.

@@ -265,7 +265,7 @@ class Connection:
         schedule, history = self._config.schedule, self._records.history
         if schedule is None or not self._config.reset_numbers or history.reset_wanted or not history.logon_ns:
             return
-        if not schedule.same_period(history.logon_ns, now.wall_ns):
+        if schedule.began_since(history.logon_ns, now.wall_ns):
             text = f"both numbers start at 1: the last Logon(A) was at {schedule.text(history.logon_ns)}"
             self._records.append(OperatorAct(self._core.name, "reset", "schedule", text), now)
             self._core.note("warning", "period_began", text=text)

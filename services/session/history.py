@@ -57,9 +57,10 @@ NOTHING = Sent()
 class History:
     """One session's folded state. `next_outbound` and `next_inbound` are numbers of `generation`.
 
-    `logon_ns` is the SendingTime(52) of our last Logon(A), Unix nanoseconds, 0 for none: the numbers are of that time's
-    period, since no connection that resets them by schedule outlives its period. `numbers_began` is the generation in
-    which the numbers last began at 1: after numbers set by hand the venue goes on, and may repeat what it said before.
+    `logon_ns` is the latest SendingTime(52) of a Logon(A) of ours, Unix nanoseconds, 0 for none: the numbers are of
+    that time's period, since no connection that resets them by schedule outlives its period. `numbers_began` is the
+    generation in which the numbers last began at 1: after numbers set by hand the venue goes on, and may repeat what
+    it said before.
     `venue_told` is what the log last had of the venue: its window, and the assets of each symbol.
     """
 
@@ -144,7 +145,8 @@ class History:
             return
         self.next_outbound = number + 1
         if record.msg_type == LOGON:
-            self.logon_ns = parse_utc_timestamp(split(record.raw)[b"52"])
+            # The latest of all: what a clock that was set back says later is of a period that is over.
+            self.logon_ns = max(self.logon_ns, parse_utc_timestamp(split(record.raw)[b"52"]))
         risky = isinstance(command, RISKY)
         if isinstance(command, RISKY):
             if deadline_ns is not None and stamp_ns > deadline_ns:

@@ -51,11 +51,12 @@ def test_open_and_closed(schedule: Schedule, when: int, is_open: bool) -> None:
 
 
 def test_numbers_go_on_inside_a_period_and_start_again_at_its_boundary() -> None:
-    assert DAY.same_period(ns(2026, 1, 5, 9), ns(2026, 1, 5, 16))
-    assert not DAY.same_period(ns(2026, 1, 5, 9), ns(2026, 1, 6, 9))
-    assert not DAY.same_period(ns(2026, 1, 5, 7), ns(2026, 1, 5, 7))
-    assert WEEK.same_period(ns(2026, 1, 4, 9), ns(2026, 1, 9, 9))
-    assert not ROUND_THE_CLOCK.same_period(ns(2026, 1, 5, 23, 59), ns(2026, 1, 6))
+    assert not DAY.began_since(ns(2026, 1, 5, 9), ns(2026, 1, 5, 16))
+    assert DAY.began_since(ns(2026, 1, 5, 9), ns(2026, 1, 6, 9))
+    assert not DAY.began_since(ns(2026, 1, 4, 7), ns(2026, 1, 5, 7)), "closed"
+    assert not WEEK.began_since(ns(2026, 1, 4, 9), ns(2026, 1, 9, 9))
+    assert ROUND_THE_CLOCK.began_since(ns(2026, 1, 5, 23, 59), ns(2026, 1, 6))
+    assert not ROUND_THE_CLOCK.began_since(ns(2026, 1, 6), ns(2026, 1, 5, 23, 59)), "a clock that was set back"
 
 
 def test_the_next_change() -> None:
