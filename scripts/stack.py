@@ -14,6 +14,7 @@ from pathlib import Path
 
 from common.actor.control import Answers, NoAnswer, NotRunning, ask, ask_all, is_running
 from common.config import CHECKOUT, Config, Kind, load
+from services.supervisor.processes import die_with
 
 READY_S = 60.0
 STOP_S = 6.0
@@ -65,7 +66,10 @@ class PrivateStack:
         return self.config.paths.run
 
     def start(self) -> None:
-        """Start honcho; returns at once."""
+        """Start honcho; returns at once. It is killed when this process ends, however that ends; then the
+        supervisors end their actors in order. SIGTERM it does not survive well before all its lines are started.
+        """
+        parent = os.getpid()
         with self.output.open("ab") as output:
             self._honcho = subprocess.Popen(
                 [sys.executable, "-m", "honcho", "-f", str(CHECKOUT / "Procfile"), "start"],
@@ -75,6 +79,7 @@ class PrivateStack:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=lambda: die_with(parent),
             )
 
     def wait_ready(self, timeout_s: float = READY_S) -> float:

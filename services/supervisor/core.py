@@ -5,7 +5,8 @@ Rules, with the reason for each:
 - Its first start waits as long as its actor says, so that a stack's few processors start first what all wait for.
 - A child that served is restarted at once (`QUICK_MS`), so that a kill costs as little as it can. One that dies before
   it serves is restarted with doubling delays up to `SLOWEST_MS`; `STEADY_S` of life forgives what was before.
-- `CRASHES` crashes within `CRASH_WINDOW_S` seconds are a loop: this child is halted and said so, the others go on. A
+- `CRASHES` crashes within `CRASH_WINDOW_S` seconds are a loop: this child is halted and said so, the others go on; but
+  without the journal, orders or risk nobody manages what rests, so that is cancelled where `on_halted` says so. A
   SIGKILL of a child that served is somebody's deed, not a crash of its own.
 - Exit status 2 or 3 (usage, configuration) cannot get better by itself: halted at once.
 - Exit status 7 (integrity), the journal's above all: after it served, one restart, since recovery decides what the disk
@@ -29,6 +30,8 @@ SLOWEST_MS = 5_000
 STEADY_S = 30
 CRASHES = 10
 CRASH_WINDOW_S = 60
+# Without one of these nobody can tell what becomes of an order, or amend it.
+MANAGERS = ("journal", "orders", "risk")
 # A second integrity failure within this time after the one restart is refused.
 INTEGRITY_WINDOW_S = 600
 
@@ -99,11 +102,17 @@ class JournalRefused(msgspec.Struct, frozen=True):
     """Latch the kill switch at every session and account, and tell the other supervisors to stop trading."""
 
 
+class NobodyManages(msgspec.Struct, frozen=True):
+    """Latch the kill switch where `on_halted` wants that: who manages orders was given up, for the reason `why`."""
+
+    why: str
+
+
 class Finish(msgspec.Struct, frozen=True):
     """Every child is gone after `stop`: end the supervisor."""
 
 
-Effect = Spawn | Signal | Say | JournalRefused | Finish
+Effect = Spawn | Signal | Say | JournalRefused | NobodyManages | Finish
 
 
 @dataclass
@@ -200,6 +209,7 @@ class SupervisorCore:
                 f"{child.actor.name}: {child.last_exit}; it is not started again, because what it holds does not agree "
                 f"with the journal. See {_log(child)}, and `fixring journal verify`"
             )
+            self._leave_unmanaged(child.actor.name)
             return
         self._say(
             f"journal: {child.last_exit}; it is not started again: `fixring journal verify` names file and offset. "
@@ -231,6 +241,12 @@ class SupervisorCore:
         child.phase, child.start_ns = Phase.HALTED, None
         name = child.actor.name
         self._say(f"{name}: HALTED: {why}. The rest goes on. See {_log(child)}, then: fixring start {name}")
+        self._leave_unmanaged(name)
+
+    def _leave_unmanaged(self, name: str) -> None:
+        if name in MANAGERS:
+            self._say('nobody manages what rests: the kill switch is latched where on_halted = "cancel"')
+            self.effects.append(NobodyManages(f"{name} was given up"))
 
     def _restart(self, child: Child, delay_ms: int, now: Instant) -> None:
         child.phase, child.start_ns = Phase.WAITING, now.boot_ns + delay_ms * NS_PER_MS

@@ -23,6 +23,7 @@ from common.actor.control import is_running
 from common.config import Actor, Config, Kind
 
 PR_SET_PDEATHSIG = 1
+SET_BY_HONCHO = "HONCHO_PROCESS_NAME"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -40,7 +41,7 @@ def spawn(actor: Actor, config: Config) -> "subprocess.Popen[bytes]":
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         # Nothing but prctl runs between fork and exec, and only the main thread forks: PDEATHSIG follows that thread.
-        preexec_fn=lambda: _die_with(supervisor),
+        preexec_fn=lambda: die_with(supervisor),
     )
 
 
@@ -117,7 +118,7 @@ def _become(actor: Actor, config: Config, supervisor: int, go: int) -> NoReturn:
     """Be the actor, in a process just forked, and end with its exit status."""
     status = 1
     try:
-        _die_with(supervisor)
+        die_with(supervisor)
         os.setsid()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # The supervisor's lock is not to outlive it here, and nothing else of it is open but the pipes of the others.
@@ -150,12 +151,14 @@ def _environment(config: Config) -> dict[str, str]:
     environment = {**os.environ, "FIXRING_CONFIG": str(config.paths.config), "FIXRING_VAR": str(config.paths.var)}
     # honcho sets PORT for each line; it means nothing here and must not be mistaken for something.
     environment.pop("PORT", None)
+    environment.pop(SET_BY_HONCHO, None)
     return environment
 
 
-def _die_with(supervisor: int) -> None:
+def die_with(parent: int) -> None:
+    """In a process just forked: be killed when the parent's thread that forked it ends, however that ends."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != supervisor:
+    if os.getppid() != parent:
         os._exit(1)
 
 
@@ -169,19 +172,27 @@ def is_gone(run_folder: Path, kind: Kind) -> bool:
     return not is_running(run_folder, lock_name(kind))
 
 
+class RunnerGone(Exception):
+    """The honcho that started this supervisor has ended already."""
+
+
 class Runner:
     """The honcho that started this supervisor. When it is gone nobody would stop the stack, so the supervisor ends."""
 
     def __init__(self) -> None:
-        """Looks at the parent, which is honcho's own child, and at the parent's parent."""
+        """Looks at the parent, which is honcho's own child, and at the parent's parent. Make it before anything else:
+        a honcho that ends while this process loads is told by what it set in the environment.
+        """
         self._parent = os.getppid()
-        self._grandparent = _parent_of(self._parent) if b"honcho" in _command(self._parent) else 0
+        self._grandparent = _parent_of(self._parent)
+        self._by_honcho = SET_BY_HONCHO in os.environ
+        self._was_there = b"honcho" in _command(self._parent) and b"honcho" in _command(self._grandparent)
 
     @property
     def gone(self) -> bool:
         """Whether a honcho that was there is not any more."""
-        if not self._grandparent:
-            return False
+        if not self._was_there:
+            return self._by_honcho
         return os.getppid() != self._parent or _parent_of(self._parent) != self._grandparent
 
 

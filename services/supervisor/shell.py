@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -18,21 +19,23 @@ import zmq
 from common import first_start
 from common.actor.control import ask_all
 from common.actor.process import AlreadyRunning, begin_collecting, read_clocks, take_lock
-from common.config import Config, Kind
+from common.config import Config, Kind, OnStop
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
 from common.messages import UNDECODABLE, ControlAnswer, ControlRequest, encode
 from services.supervisor.core import (
+    MANAGERS,
     Effect,
     Finish,
     JournalRefused,
+    NobodyManages,
     Phase,
     Say,
     Signal,
     Spawn,
     SupervisorCore,
 )
-from services.supervisor.processes import Prepared, Runner, is_gone, lock_name, prepare, spawn
+from services.supervisor.processes import Prepared, Runner, RunnerGone, is_gone, lock_name, prepare, spawn
 
 if TYPE_CHECKING:
     from services.supervisor.announcer import Announcer
@@ -53,18 +56,22 @@ _decode_answer = msgspec.msgpack.Decoder(ControlAnswer).decode
 class Supervisor:
     """Runs the children of one kind until SIGTERM."""
 
-    def __init__(self, config: Config, kind: Kind) -> None:
-        """Takes the kind's lock, waiting a while for a stack that is just stopping. Raises AlreadyRunning."""
+    def __init__(self, config: Config, kind: Kind, runner: Runner) -> None:
+        """Takes the kind's lock, waiting a while for a stack that is just stopping. Raises AlreadyRunning, and
+        RunnerGone where `runner` is not there any more: nobody would end what is started.
+        """
         self.config = config
         self._run_folder = config.paths.run
         self._lock = _wait_for_lock(self._run_folder, lock_name(kind))
         actors = config.actors(kind)
         self.core = SupervisorCore(kind, actors, read_clocks())
+        if runner.gone:
+            raise RunnerGone(f"{kind}: honcho is gone, nothing is started")
         # To load programs takes processors from those that are to start first.
         time.sleep(min((actor.first_start_ms for actor in actors), default=0) / 1000)
         self._prepared = prepare(actors, config)
         self._refused_marker = self._run_folder / "journal.refused"
-        self._runner = Runner()
+        self._runner = runner
         self._processes: dict[str, subprocess.Popen[bytes] | Prepared] = {}
         self._context = zmq.Context()
         self._poller = zmq.Poller()
@@ -74,6 +81,7 @@ class Supervisor:
         self._stop_asked = False
         self._finished = False
         self._to_kill: set[str] = set()
+        self._kill_reason = ""
         self._next_ask_ns = 0
         self._next_look_ns = 0
         self._announcer: Announcer | None = None
@@ -188,8 +196,9 @@ class Supervisor:
     def _serves(self, name: str, now: Instant) -> None:
         self._forget_asker(name)
         self.core.answered(name, now)
-        if self.core.kind is Kind.JOURNAL:
+        if name in MANAGERS:
             self._to_kill.clear()
+        if self.core.kind is Kind.JOURNAL:
             self._refused_marker.unlink(missing_ok=True)
 
     def _look_around(self, now: Instant) -> None:
@@ -203,7 +212,7 @@ class Supervisor:
             else:
                 self.core.unpause(now)
         if self._to_kill:
-            reason: dict[str, object] = {"text": "the journal refused to start"}
+            reason: dict[str, object] = {"text": self._kill_reason}
             answers = ask_all(self._run_folder, [(name, "kill", reason) for name in self._to_kill], KILL_ANSWER_S)
             self._to_kill -= answers.details.keys()
 
@@ -240,10 +249,18 @@ class Supervisor:
                 _say(text)
             case JournalRefused():
                 self._refused_marker.touch(mode=0o600)
-                self._to_kill = {a.name for k in (Kind.SESSIONS, Kind.ACCOUNTS) for a in self.config.actors(k)}
-                self._to_kill = {name for name in self._to_kill if not name.startswith("marketdata@")}
+                self._kill_at(self.config.venues, "the journal refused to start")
+            case NobodyManages(why):
+                cancelled = [name for name, v in self.config.venues.items() if v.on_halted is OnStop.CANCEL]
+                self._kill_at(cancelled, why)
             case Finish():
                 self._finished = True
+
+    def _kill_at(self, venues: Iterable[str], why: str) -> None:
+        """Latch the kill switch at every session and account of the venues, as soon as each answers."""
+        actors = {actor.name for kind in (Kind.SESSIONS, Kind.ACCOUNTS) for actor in self.config.actors(kind)}
+        self._to_kill = actors & {f"{role}@{venue}" for role in ("session", "account") for venue in venues}
+        self._kill_reason = why
 
     def _spawn(self, name: str, now: Instant) -> None:
         try:

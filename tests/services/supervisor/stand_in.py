@@ -16,6 +16,7 @@ from common import config as configuration
 from common.actor.core import Core
 from common.actor.logs import ActorLog
 from common.actor.shell import Shell
+from services.supervisor.processes import Runner, RunnerGone
 from services.supervisor.shell import Supervisor
 
 MODULE = "tests.services.supervisor.stand_in"
@@ -47,7 +48,11 @@ def supervise(kind: str) -> int:
     """Supervise the actors named on the command line."""
     config = configuration.load()
     stand_in = StandInConfig(stack=config.stack, venues=config.venues, paths=config.paths)
-    return Supervisor(stand_in, configuration.Kind(kind)).run()
+    try:
+        return Supervisor(stand_in, configuration.Kind(kind), Runner()).run()
+    except RunnerGone as error:
+        print(error)
+        return 6
 
 
 if __name__ == "__main__":

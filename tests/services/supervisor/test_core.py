@@ -16,6 +16,7 @@ from services.supervisor.core import (
     STEADY_S,
     Finish,
     JournalRefused,
+    NobodyManages,
     Phase,
     Say,
     Signal,
@@ -35,6 +36,7 @@ class Bench:
         self.said: list[str] = []
         self.signals: list[tuple[str, int]] = []
         self.refusals = 0
+        self.unmanaged: list[str] = []
         self.finished = False
         self.settle()
 
@@ -53,6 +55,8 @@ class Bench:
                         self.said.append(text)
                     case JournalRefused():
                         self.refusals += 1
+                    case NobodyManages(why):
+                        self.unmanaged.append(why)
                     case Finish():
                         self.finished = True
 
@@ -274,3 +278,29 @@ def test_status_tells_process_phase_restarts_and_last_exit() -> None:
     assert bench.core.status() == {
         "session@generic": {"pid": 102, "phase": Phase.STARTING, "restarts": 1, "last_exit": "killed by SIGKILL"}
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "unmanaged"),
+    [
+        (Kind.ORDERS, "orders", ["orders was given up"]),
+        (Kind.RISK, "risk", ["risk was given up"]),
+        (Kind.JOURNAL, "journal", ["journal was given up"]),
+        (Kind.JOURNAL, "snapshots", []),
+        (Kind.SESSIONS, "session@generic", []),
+    ],
+)
+@pytest.mark.parametrize("status", [1, ExitStatus.CONFIGURATION])
+def test_whoever_manages_orders_leaves_them_to_the_kill_switch(
+    kind: Kind, name: str, unmanaged: list[str], status: int
+) -> None:
+    bench = Bench(kind, name)
+    for _ in range(CRASHES):
+        assert bench.unmanaged == []
+        bench.core.exited(name, status, bench.now)
+        bench.settle()
+        bench.wait(SLOWEST_MS)
+        if bench.core.children[name].phase is Phase.HALTED:
+            break
+    assert bench.core.children[name].phase is Phase.HALTED
+    assert bench.unmanaged == unmanaged

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,14 @@ PATIENCE_S = 20.0
 class Line:
     """One Procfile line as a process, with what it printed in a file."""
 
-    def __init__(self, var: Path, kind: str, *names: str) -> None:
+    def __init__(self, var: Path, kind: str, *names: str, environ: Mapping[str, str] = {}) -> None:  # noqa: B006 (read only)
         self.var = var
         self.kind = kind
         self.output = var / f"{kind}.out"
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tests.services.supervisor.stand_in", kind, *names],
-                env={**os.environ, "FIXRING_VAR": str(var)},
+                env={**os.environ, "FIXRING_VAR": str(var), **environ},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -78,8 +78,8 @@ def start(short_folder: Path) -> Iterator[Callable[..., Line]]:
     """Starts lines, and ends those that a failed test left."""
     lines: list[Line] = []
 
-    def begin(kind: str, *names: str) -> Line:
-        lines.append(Line(short_folder, kind, *names))
+    def begin(kind: str, *names: str, environ: Mapping[str, str] = {}) -> Line:  # noqa: B006 (read only)
+        lines.append(Line(short_folder, kind, *names, environ=environ))
         return lines[-1]
 
     yield begin
@@ -162,6 +162,15 @@ def test_a_line_without_actors_waits_for_its_end_all_the_same(start: Callable[..
     until(line.up, line)
     line.process.send_signal(signal.SIGTERM)
     assert line.process.wait(PATIENCE_S) == 0
+
+
+def test_a_line_whose_honcho_ended_while_it_loaded_starts_nothing(
+    start: Callable[..., Line], short_folder: Path
+) -> None:
+    line = start("sessions", "session@a", environ={"HONCHO_PROCESS_NAME": "sessions"})
+    assert line.process.wait(PATIENCE_S) != 0
+    assert line.said("honcho is gone, nothing is started")
+    assert not (short_folder / "given.session@a").exists()
 
 
 def test_a_stopped_child_does_not_hold_up_the_end(start: Callable[..., Line]) -> None:
