@@ -39,6 +39,9 @@ IPC_PATH_MAX_BYTES = 107
 # The longest deadline that orders may set (D): the wait after a restart rests on it.
 TTL_MAX_MS = 1000
 
+# What risk counts with exactly: no price and no quantity of an order has more digits on either side of the point.
+NUMBER_DIGITS = 18
+
 NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -116,6 +119,8 @@ def _require_positive(section: msgspec.Struct, *names: str) -> None:
         value = getattr(section, name)
         if not value.is_finite() or value <= 0:
             raise ValueError(f"`{name}` must be above 0, not {value}")
+        if value.adjusted() >= NUMBER_DIGITS or value.as_tuple().exponent < -NUMBER_DIGITS:
+            raise ValueError(f"`{name}` has more than {NUMBER_DIGITS} digits before or after the point: {value}")
 
 
 # ---- the stack: configs/fixring.toml ----
@@ -476,7 +481,9 @@ class VenueConfig(Section, frozen=True, kw_only=True):
 
     `live_confirmation`: for environment "live" it must hold the sentence of `live_sentence`.
     `on_stop`: what happens to resting orders at shutdown. `orphan_s`: a session away longer than this has its orders
-    cancelled over REST; 0 leaves them.
+    cancelled over REST; 0 leaves them. `on_halted`: what happens to resting orders when orders, risk or the journal is
+    given up after too many crashes, and nobody manages them: "cancel" latches the kill switch. `allow_plain_text`: an
+    environment "live" may have connections without TLS.
     """
 
     name: str
@@ -485,6 +492,8 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     enabled: bool = True
     live_confirmation: str = ""
     on_stop: OnStop = OnStop.CANCEL
+    on_halted: OnStop = OnStop.CANCEL
+    allow_plain_text: bool = False
     orphan_s: NonNegativeInt = 30
     fix: FixConfig
     market_data: FixConfig
@@ -492,6 +501,12 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     credentials: CredentialsConfig | None = None
     instruments: Annotated[dict[Symbol, InstrumentConfig], msgspec.Meta(min_length=1)]
     simulated: SimulatedConfig | None = None
+
+    @property
+    def plain_text(self) -> list[str]:
+        """The tables of those connections that are not encrypted."""
+        plain = [name for name, fix in (("fix", self.fix), ("market_data", self.market_data)) if fix.tls is None]
+        return [*plain, "rest"] if self.rest is not None and self.rest.url.startswith("http:") else plain
 
     def __post_init__(self) -> None:
         if self.environment is Environment.SIMULATED:
@@ -831,6 +846,7 @@ def _check(
         )
     for name, venue in venues.items():
         _check_live(folder / f"{name}.toml", name, venue)
+        _check_encrypted(folder / f"{name}.toml", venue)
     _check_ports(folder, venues)
     for name, strategy in stack.strategies.items():
         _check_strategy(folder, stack, name, strategy, venues, known)
@@ -841,6 +857,14 @@ def _check_live(file: Path, name: str, venue: VenueConfig) -> None:
         raise ConfigError(
             f'{file}: live_confirmation: environment "live" trades real money; to confirm, set '
             f'live_confirmation = "{live_sentence(name)}"'
+        )
+
+
+def _check_encrypted(file: Path, venue: VenueConfig) -> None:
+    if venue.environment is Environment.LIVE and venue.plain_text and not venue.allow_plain_text:
+        raise ConfigError(
+            f"{file}: {', '.join(venue.plain_text)}: not encrypted, and this trades real money; set [fix.tls], "
+            "[market_data.tls] and an https URL, or allow_plain_text = true where another program encrypts"
         )
 
 

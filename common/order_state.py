@@ -22,7 +22,7 @@ anew (XCN at Binance) adds a *leg*. A `Leg` is one order of the venue, a small m
 import enum
 from collections import deque
 from contextlib import suppress
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final, NamedTuple
 
 import msgspec
@@ -47,6 +47,16 @@ MAX_MAGNITUDE: Final = 64
 def is_plausible(number: Decimal) -> bool:
     """Whether a number that the log has can be counted with: finite, and of a size that no sum of such overflows."""
     return number.is_finite() and -MAX_MAGNITUDE <= number.adjusted() <= MAX_MAGNITUDE
+
+
+def is_multiple(number: Decimal, step: Decimal) -> bool:
+    """Whether the number is a whole multiple of `step`, however small that is: Decimal's own `%` fails where the
+    quotient has more digits than its precision.
+    """
+    return not _WIDE.remainder(number, step)
+
+
+_WIDE = Context(prec=2 * MAX_MAGNITUDE + 64)
 
 
 # ----------------------------------------------------------------------------------------------------------- the ledger

@@ -114,6 +114,10 @@ def _same_way(first: Effect, second: Effect) -> bool:
     )
 
 
+class WorkerEnded(Exception):
+    """The worker thread has ended by an error, and with it the process."""
+
+
 class _Link:
     """One ZeroMQ socket with the decoder of what may come in over it."""
 
@@ -153,6 +157,7 @@ class Shell:
         self._worker: Callable[[msgspec.Struct], msgspec.Struct] | None = None
         self._work: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._done: deque[tuple[int, msgspec.Struct]] = deque()
+        self._worker_failure: Exception | None = None
         self._exit: Exit | None = None
         self._started_ns = time.time_ns()
         self._garbage: deque[tuple[str, str, str]] = deque(maxlen=KEPT_GARBAGE)
@@ -446,10 +451,14 @@ class Shell:
         self._work.put(effect)
 
     def _labour(self) -> None:
-        """The worker thread: one call at a time, its result handed to the loop."""
+        """The worker thread: one call at a time, its result handed to the loop; how it ends goes there too."""
         assert self._worker is not None
-        while (call := self._work.get()) is not None:
-            self._done.append((call.number, self._worker(call.argument)))
+        try:
+            while (call := self._work.get()) is not None:
+                self._done.append((call.number, self._worker(call.argument)))
+                self._waker.send(b"w")
+        except Exception as error:
+            self._worker_failure = error
             self._waker.send(b"w")
 
     # ---- TCP ----
@@ -617,6 +626,9 @@ class Shell:
 
     def _woken(self, now: Instant) -> None:
         self._wake.recv(4096)
+        if self._worker_failure is not None:
+            # A loop without its worker would look alive and answer nobody.
+            raise WorkerEnded(f"{self.core.name}: the worker has ended") from self._worker_failure
         while self._done:
             number, result = self._done.popleft()
             self.core.call_finished(number, result, now)

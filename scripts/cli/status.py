@@ -7,7 +7,7 @@ import click
 import orjson
 
 from common.actor.control import Answers, NotRunning, ask_all
-from common.config import Config, Kind, load
+from common.config import Config, Environment, Kind, load
 from common.exit_status import ExitStatus
 from common.messages import Reason
 from common.restrictions import restrictions
@@ -87,6 +87,7 @@ def ask_everybody(config: Config) -> dict[str, Any]:
         "risk": details.get("risk", {}),
         "outside": told_outside(details),
         "restricted": [found._asdict() for found in restrictions({n: details[n] for n in names if n in details})],
+        "plain_text": _plain_text(config),
     }
 
 
@@ -130,6 +131,7 @@ def _tables(config: Config, document: Mapping[str, Any]) -> str:
     lines += ["", f"{'session':24}{'state':16}{'out':>10}{'in':>10}{'heard s':>10}{'offset ms':>11}  note"]
     lines += [_session_line(name, session, document) for name, session in document["sessions"].items()]
     lines += ["", *_risk_lines(document["risk"]), *_outside_lines(document["outside"])]
+    lines += [f"NOT ENCRYPTED: {venue}: {', '.join(names)}" for venue, names in document["plain_text"].items()]
     return "\n".join(lines)
 
 
@@ -164,6 +166,13 @@ def _session_notes(session: Mapping[str, Any]) -> list[str]:
     if session.get("clock_warning"):
         notes.append(f"CLOCK OFF by more than {OFFSET_WARNING_MS:.0f} ms")
     return notes
+
+
+def _plain_text(config: Config) -> dict[str, list[str]]:
+    """What is not encrypted, by venue, where real money is traded."""
+    if config.environment is not Environment.LIVE:
+        return {}
+    return {name: venue.plain_text for name, venue in config.venues.items() if venue.plain_text}
 
 
 def _outside_lines(held: list[str] | None) -> list[str]:

@@ -119,6 +119,9 @@ class Rest:
             return self._questions[ask.what](ask)
         except BaseError as error:
             return Answer(self._venue, ask, True, error_code(error), masked(error))
+        except OSError as error:
+            # Of a file that is gone, such as the authorities' certificates: the question failed, and the next may not.
+            return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
         except OF_ANOTHER_FORM as error:
             return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from common.messages import SIDE_BUY, Reason
+from common.order_state import is_multiple
 from services.risk.exposure import Sums
 
 ZERO: Final = Decimal(0)
@@ -186,7 +187,7 @@ def _quantity(p: Proposal) -> Refusal | None:
         return _no(Reason.BELOW_MINIMUM_QUANTITY, "quantity", quantity, "is below the minimum", rules.min_qty)
     if quantity > most:
         return _no(Reason.ABOVE_MAXIMUM_QUANTITY, "quantity", quantity, "is above the maximum", most)
-    if quantity % rules.lot_size:
+    if not is_multiple(quantity, rules.lot_size):
         return _no(Reason.BAD_LOT, "quantity", quantity, "is no multiple of the lot size", rules.lot_size)
     if p.open_qty <= ZERO:
         return _no(Reason.BAD_QUANTITY, "quantity", quantity, "is not above what is filled,", quantity - p.open_qty)
@@ -201,7 +202,7 @@ def _price(p: Proposal) -> Refusal | None:
         return Refusal(Reason.BAD_PRICE, "a limit order needs a price")
     if not _is_number(price) or price <= ZERO:
         return _no(Reason.BAD_PRICE, "price", price, "is no positive number")
-    if price % tick_size:
+    if not is_multiple(price, tick_size):
         return _no(Reason.BAD_TICK, "price", price, "is no multiple of the tick size", tick_size)
     return None
 

@@ -168,7 +168,17 @@ def test_live_needs_a_sentence_in_the_file(folder: Path) -> None:
     replace(folder / "binance.toml", 'environment = "simulated"', 'environment = "live"')
     assert live_sentence("binance") in refusal(folder)
     replace(folder / "binance.toml", 'on_stop = "cancel"', f'live_confirmation = "{live_sentence("binance")}"')
+    assert "rest: not encrypted" in refusal(folder)
+    assert load(folder, {"FIXRING__BINANCE__ALLOW_PLAIN_TEXT": "true"}).environment is Environment.LIVE
+    replace(folder / "binance.toml", "http://", "https://")
     assert load(folder, {}).environment is Environment.LIVE
+
+
+@pytest.mark.parametrize("value", ["0.0000000000000000001", "1E+18", "1E-30"])
+def test_a_number_that_nobody_can_count_with_exactly_is_refused(folder: Path, value: str) -> None:
+    assert "digits before or after the point" in refusal(
+        folder, FIXRING__GENERIC__INSTRUMENTS__BTCUSDT__TICK_SIZE=value
+    )
 
 
 def test_no_folder_no_venue_and_a_bad_name_are_refused(folder: Path, tmp_path: Path) -> None:

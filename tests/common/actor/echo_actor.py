@@ -25,6 +25,8 @@ class EchoCore(Core):
             case ControlRequest(act="work"):
                 self.peer = peer
                 self.effects.append(Call(1, StatusChanged("work", 20)))
+            case ControlRequest(act="fail"):
+                self.effects.append(Call(2, StatusChanged("fail", 0)))
             case ControlRequest(act="read"):
                 self.effects.append(ReadLog(1, 2))
             case ControlRequest(act="crash"):
@@ -48,6 +50,8 @@ class EchoCore(Core):
 
 def work(argument: msgspec.Struct) -> msgspec.Struct:
     assert isinstance(argument, StatusChanged)
+    if argument.state == "fail":
+        raise OSError("asked to")
     return StatusChanged(argument.state, argument.number * 2)
 
 

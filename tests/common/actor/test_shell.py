@@ -161,6 +161,13 @@ def test_a_core_that_raises_ends_the_process_and_its_log_says_why(echo: Echo) ->
     assert "ValueError: asked to" in (echo.folder / "log" / "echo.jsonl").read_text()
 
 
+def test_a_worker_that_ends_takes_its_process_with_it(echo: Echo) -> None:
+    with pytest.raises(Exception, match="did not answer"):
+        ask(echo.run, "echo", "fail", timeout_s=0.5)
+    assert echo.process.wait(timeout=5) == 1
+    assert "OSError: asked to" in (echo.folder / "log" / "echo.jsonl").read_text()
+
+
 def test_a_log_that_cannot_be_read_ends_the_process_with_the_integrity_status(echo: Echo) -> None:
     with pytest.raises(Exception, match="did not answer"):
         ask(echo.run, "echo", "read", timeout_s=0.5)

@@ -240,3 +240,9 @@ def test_a_certificate_of_our_own_ca_is_trusted_by_its_file_and_by_nothing_else(
             api = binance_api(RestSettings("binance", f"https://{address}/api/v3", "the-key", PEM, 2000, ca))
             assert Rest("binance", api).ask(Ask("binance", 1, "time")).failed is failed
             api.close()  # type: ignore[attr-defined]
+
+
+def test_a_file_that_is_gone_is_a_failed_answer(tmp_path: Path) -> None:
+    settings = RestSettings("binance", "https://127.0.0.1:1/api/v3", "key", PEM, 500, str(tmp_path / "gone.pem"))
+    answer = Rest("binance", binance_api(settings)).ask(Ask("binance", 1, "time"))
+    assert answer.failed and "gone.pem" in answer.text

@@ -86,6 +86,13 @@ def test_what_is_wrong_with_an_order_is_refused_with_value_and_limit(
     assert refused.text and rig.worst() == NOTHING
 
 
+def test_a_tick_however_fine_ends_nothing() -> None:
+    rig = Rig(settings(RULES._replace(tick_size=D("1E-11"), lot_size=D("1E-18"))))
+    for qty, price in (("1", "100"), ("1", "1E+17"), ("9.999999999999999999", "99.99999999999")):
+        rig.command(rig.orders.new(qty=qty, price=price))
+    assert len(rig.sent) == 2 and last_refusal(rig)[0] is Reason.PRICE_COLLAR
+
+
 def test_a_notional_above_the_limit_is_refused_and_a_market_order_counts_at_the_collar() -> None:
     rig = Rig(settings(RULES._replace(max_order_notional=D(400))))
     rig.command(rig.orders.new(qty="4.001", price="100.00"))
