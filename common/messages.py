@@ -404,6 +404,7 @@ class Kind(enum.IntEnum):
     EXPIRED = 26
     VERDICT = 27
     UNANSWERED = 28
+    CANCEL_ALL = 29
 
 
 # ---- journal payloads ----
@@ -634,6 +635,25 @@ class Unanswered(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="un
     silent_ms: int
 
 
+class CancelAll(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel_all"):
+    """A strategy's `CancelAllRequest`, as of this record: what it names of what is open then is to be cancelled, of its
+    own orders those with a lower number alone.
+
+    What was under way is met as well when it comes: own orders with a lower number, and another strategy's up to the
+    number that `under_way` holds for it. `left_open` are venues whose orders nobody can cancel: the command is refused
+    as a whole then, with `text`.
+    """
+
+    strategy: str
+    number: int
+    venue: str = ""
+    symbol: str = ""
+    target_strategy: str = ""
+    under_way: tuple[tuple[str, int], ...] = ()
+    left_open: tuple[str, ...] = ()
+    text: str = ""
+
+
 Payload = (
     Outbound
     | Inbound
@@ -648,6 +668,7 @@ Payload = (
     | Expired
     | Verdict
     | Unanswered
+    | CancelAll
 )
 
 # ---- account's link ----

@@ -13,6 +13,7 @@ from common.messages import (
     AmendOrder,
     Answer,
     Attempt,
+    CancelAll,
     CancelOrder,
     CancelRejected,
     Discrepancy,
@@ -133,7 +134,7 @@ class OrderTrail:
                 return payload.attempt in self.attempts
             case GapFilled():
                 return not self.attempts.isdisjoint(payload.attempts)
-            case Expired() | Verdict() | Unanswered():
+            case Expired() | Verdict() | Unanswered() | CancelAll():
                 return self._named(payload.strategy, payload.number)
             case Answer():
                 return self._answer(payload)

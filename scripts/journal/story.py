@@ -8,6 +8,7 @@ from common.journal import Reader, Record
 from common.messages import (
     AmendOrder,
     Answer,
+    CancelAll,
     CancelOrder,
     CancelRejected,
     Discrepancy,
@@ -148,6 +149,8 @@ def _what(payload: Payload | None) -> str:
             return "its deadline passed before it was sent"
         case Verdict():
             return f"settled by {payload.by}"
+        case CancelAll():
+            return "all that it names is to be cancelled"
         case Unanswered():
             return f"no answer of the venue for {payload.silent_ms} ms: not known from here on"
         case Refused():

@@ -14,6 +14,7 @@ from common.messages import (
     UNDECODABLE,
     Answer,
     Attempt,
+    CancelAll,
     Discrepancy,
     Expired,
     GapFilled,
@@ -51,6 +52,7 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
         Kind.EXPIRED: Expired,
         Kind.VERDICT: Verdict,
         Kind.UNANSWERED: Unanswered,
+        Kind.CANCEL_ALL: CancelAll,
     }.items()
 }
 
@@ -122,6 +124,10 @@ def _summary(record: Record, payload: Payload | None) -> str:
         case Verdict():
             ended = f"ended with OrdStatus(39)={payload.ord_status}"
             return f"{payload.strategy}/{payload.number} {ended} by {payload.by}: {payload.text}"
+        case CancelAll():
+            where = " ".join(each for each in (payload.venue, payload.symbol) if each) or "everywhere"
+            whose = "everybody's orders" if payload.target_strategy == "*" else payload.target_strategy or "own orders"
+            return f"{payload.strategy}/{payload.number} cancels {whose}, {where} {payload.text}".rstrip()
         case Unanswered():
             return f"{payload.strategy}/{payload.number} at {payload.venue}: no answer for {payload.silent_ms} ms"
     return _own_summary(record)

@@ -20,6 +20,7 @@ from common.messages import (
     AmendOrder,
     Appended,
     Attempt,
+    CancelAll,
     CancelOrder,
     CommandOutcome,
     EpochGranted,
@@ -111,6 +112,8 @@ class Checkers:
         self._told_cum: dict[Name, tuple[int, Decimal]] = {}
         self._gates_sent: set[tuple[str, int]] = set()
         self._names: dict[Attempt, Name] = {}
+        self._sent_stamps: dict[Name, int] = {}
+        self._cancel_all_stamps: dict[Name, int] = {}
         self.sent_ns: dict[tuple[str, str], int] = {}
         self.last_sent_ns: dict[str, int] = {}
         self.legs: dict[Name, list[tuple[str, str]]] = defaultdict(list)
@@ -169,15 +172,19 @@ class Checkers:
                 self.refused.setdefault((payload.strategy, payload.number), record.lsn)
             case SessionChanged():
                 self.connections[payload.session] = payload
+            case CancelAll():
+                self._cancel_all_stamps.setdefault((payload.strategy, payload.number), record.stamp_ns)
 
     def _fold_command(self, record: Record, payload: Outbound) -> None:
         command = payload.command
         if isinstance(command, CancelOrder):
+            self._check_older(command)
             self.cancel_lsns.setdefault((command.strategy, command.number), record.lsn)
         if not isinstance(command, NewOrder | AmendOrder):
             return
         name = (command.strategy, command.number)
         self._names[command.attempt] = name
+        self._sent_stamps.setdefault(name, record.stamp_ns)
         target = (command.target_strategy, command.target_number) if isinstance(command, AmendOrder) else name
         self.legs[target].append((payload.session, command.cl_ord_id))
         sent_ns = _sending_ns(payload.raw)
@@ -189,6 +196,14 @@ class Checkers:
             self.outbound_lsns.setdefault(name, record.lsn)
         else:
             self.late_names.add(name)
+
+    def _check_older(self, cancel: CancelOrder) -> None:
+        """A command to cancel many is known by its record; what was under way then is in the log within a life."""
+        command, target = (cancel.strategy, cancel.number), (cancel.target_strategy, cancel.target_number)
+        is_own = cancel.strategy == cancel.target_strategy
+        over_ns = self._cancel_all_stamps.get(command, 1 << 63) + MAX_TIME_TO_LIVE_NS
+        if (is_own and target > command) or self._sent_stamps.get(target, 0) > over_ns:
+            raise Violation("cancel-is-older", f"{command} cancels {target}")
 
     # ---- what leaves a process
 

@@ -34,6 +34,7 @@ INVARIANTS = {
     "state-rebuilds": "A state folded anew from the log equals the one that lived through it.",
     "alive-again": "When the faults stop, the system trades again within a bound.",
     "wish-stays": "An accepted cancel is carried out, whatever happens meanwhile.",
+    "cancel-is-older": "No command to cancel touches an own order with a higher number, or one that came after it.",
     "answered": "At rest, every command has been answered.",
     "kill-empties": "The kill switch leaves no order open.",
     "kill-is-honest": "Under the kill latch, who says that nothing is open at its venue is right at that moment.",

@@ -267,7 +267,18 @@ def _tell_before_journal(original: Any, self: Any, strategy: Any, request: Any, 
         )
 
 
+def _cover_what_comes(original: Any) -> Any:
+    def covers(wished: Any, order: Any, *, was_under_way: bool) -> bool:
+        return bool(original(msgspec.structs.replace(wished, number=1 << 62), order, was_under_way=was_under_way))
+
+    return covers
+
+
 BUGS: dict[str, Bug] = {
+    "cancel-what-comes": Bug(
+        "A command to cancel all touches orders that its strategy gives after it.",
+        ((orders_fold, "covers", _cover_what_comes),), 10,
+    ),
     "send-before-journal": Bug(
         "A session writes a message before the journal has acknowledged it.",
         ((Outbox, "numbered", _instead(_send_before_journal)),), 3,

@@ -12,7 +12,7 @@ import msgspec
 
 from common.belief import order_of
 from common.facts import Holding, KnownVenues, VenueFacts
-from common.messages import Reason, RestOrder, SessionState
+from common.messages import MAX_TIME_TO_LIVE_NS, CancelAll, Reason, RestOrder, SessionState
 from common.order_state import ZERO, FillChange, FillLedger, Leg, Order
 from services.orders.names import REMEMBERED_COMMANDS, Names
 from services.orders.positions import Position
@@ -120,6 +120,7 @@ class Books:
         self.venues: dict[str, VenueBooks] = {}
         self.externals: dict[tuple[str, str, str], External] = {}
         self.unclaimed: dict[tuple[str, str, str], list[str]] = {}
+        self.cancel_alls: list[tuple[int, CancelAll]] = []
         self.discrepancies = 0
         self.forgotten: Callable[[Order], None] | None = None
         self.lsn = 0
@@ -302,6 +303,12 @@ class Books:
     def _is_named(self, place: tuple[str, str, str]) -> bool:
         external = self.externals.get(place)
         return external is not None and bool(external.order.cl_ord_id)
+
+    def cancel_alls_at(self, stamp_ns: int) -> list[CancelAll]:
+        """The commands to cancel many that may still meet what was under way when they came; the others are dropped."""
+        if self.cancel_alls:
+            self.cancel_alls = [(at_ns, a) for at_ns, a in self.cancel_alls if stamp_ns <= at_ns + MAX_TIME_TO_LIVE_NS]
+        return [wished for _, wished in self.cancel_alls]
 
     # ---- the digest ----
 

@@ -1,14 +1,27 @@
 """The strategies' commands to cancel: each becomes wishes, or waits for what it is about, or is refused.
 
-One about an order that is still under way waits until that is sent, or is refused when it never was. One of many
-orders, or of an order that is being cancelled already, is answered "accepted" when the log holds its every wish. One
+One about an order that is still under way waits until that is sent, or is refused when it never was. One of an order
+that is being cancelled already is answered "accepted" when the log holds the wish. One of many orders is a record
+first: what it is about is what was there before that record, whenever and however often it is repeated. One order's
 that comes before this process may act is kept.
 """
 
+import msgspec
+
 from common.instant import Instant
-from common.messages import AmendOrder, CancelAllRequest, CancelRequest, CommandOutcome, NewOrder, Reason
+from common.messages import (
+    AmendOrder,
+    CancelAll,
+    CancelAllRequest,
+    CancelRequest,
+    CommandOutcome,
+    NewOrder,
+    Reason,
+    cut,
+)
 from services.orders.archive import Archive
 from services.orders.books import Books, OrderName
+from services.orders.cancel_alls import covers
 from services.orders.cancels import Cancels
 from services.orders.clients import Clients
 from services.orders.decisions import Decisions
@@ -45,12 +58,12 @@ class CancelRequests:
         self._names = names
         self._early: dict[OrderName, list[tuple[str, CancelRequest]]] = {}
         self._waiting: dict[OrderName, list[OrderName]] = {}
-        self._accepting: dict[OrderName, list[OrderName]] = {}
+        self._accepting: dict[OrderName, OrderName] = {}
         self._accepted: dict[OrderName, None] = {}
 
     def answers(self, command: OrderName) -> bool:
-        """Whether the command is answered, once, when the log holds its every wish, or was so: then not by what one of
-        its cancels meets."""
+        """Whether the command is answered, once, when the log holds its wish, or was so: then not by what a cancel of
+        that order meets."""
         return command in self._accepting or command in self._accepted
 
     # ---- commands ----
@@ -74,13 +87,17 @@ class CancelRequests:
         target = (request.target_strategy or strategy, request.target_number)
         command = (strategy, request.number)
         self._decisions.take(*command)
+        if target >= command and target[0] == strategy:
+            text = f"{target[1]} is not below the command's own number: it is no order that was there before"
+            self._decisions.refuse(strategy, request, Reason.UNKNOWN_ORDER, text, now)
+            return
         order = self._books.orders.get(target)
         if order is not None and not order.is_closed:
             if why := self._cancels.out_of_reach(order):
                 self._decisions.refuse(strategy, request, Reason.UNKNOWN_VENUE, why, now)
                 return
             if self._cancels.wished_by_another(target, command):
-                self._accepting[command] = [target]
+                self._accepting[command] = target
             self._cancels.wish(order, command, now)
             self.accept_carried()
         elif self._flights.new_order(target) is not None:
@@ -96,52 +113,43 @@ class CancelRequests:
             self._decisions.refuse(strategy, request, Reason.UNKNOWN_ORDER, "", now)
 
     def cancel_all(self, strategy: str, request: CancelAllRequest, now: Instant) -> None:
-        """Cancel whatever the request names, at rest and under way."""
+        """Put into the log that whatever the request names is to be cancelled, at rest and under way, and no more."""
         wanted = request.target_strategy or strategy
-        command = (strategy, request.number)
-        self._decisions.take(*command)
-        targets: list[OrderName] = []
-        out_of_reach: list[str] = []
-        for venue in self._books.open:
-            for order in self._books.open_orders(venue) if request.venue in ("", venue) else ():
-                if wanted in ("*", order.strategy) and request.symbol in ("", order.symbol):
-                    if why := self._cancels.out_of_reach(order):
-                        out_of_reach.append(why)
-                        continue
-                    targets.append((order.strategy, order.number))
-                    self._cancels.wish(order, command, now)
+        self._decisions.take(strategy, request.number)
+        under_way: dict[str, int] = {}
         for flying in self._flights.new_orders():
-            wanted_too = wanted in ("*", flying.strategy) and request.symbol in ("", flying.symbol)
-            if wanted_too and request.venue in ("", flying.venue):
-                # Without a number: the command is answered as accepted, and hears no more of it.
-                name = (flying.strategy, flying.number)
-                targets.append(name)
-                self._waiting.setdefault(name, []).append(("", 0))
-        if out_of_reach:
-            left = "; ".join(dict.fromkeys(out_of_reach))
-            text = f"{len(out_of_reach)} orders stay open: {left}. The other {len(targets)} are being cancelled"
-            self._decisions.refuse(strategy, request, Reason.UNKNOWN_VENUE, text, now)
-            return
-        self._accepting[command] = targets
-        self.accept_carried()
+            if flying.strategy != strategy and wanted in ("*", flying.strategy):
+                under_way[flying.strategy] = max(flying.number, under_way.get(flying.strategy, 0))
+        names = (strategy, request.number, request.venue, request.symbol, request.target_strategy)
+        wished = CancelAll(*names, tuple(under_way.items()))
+        self._decisions.cancel_all(self._without_out_of_reach(wished), now)
+
+    def _without_out_of_reach(self, wished: CancelAll) -> CancelAll:
+        """The command, refused where it names orders that nobody can cancel; what can be is cancelled all the same."""
+        orders = [order for venue in self._books.open for order in self._books.open_orders(venue)]
+        named = [order for order in orders if covers(wished, order, was_under_way=False)]
+        left = {order.venue: why for order in named if (why := self._cancels.out_of_reach(order))}
+        if not left:
+            return wished
+        count = sum(order.venue in left for order in named)
+        why = "; ".join(left.values())
+        text = f"{count} orders stay open: {why}. The other {len(named) - count} are being cancelled"
+        return msgspec.structs.replace(wished, left_open=tuple(left), text=cut(text))
 
     # ---- what the log tells ----
 
     def accept_carried(self) -> None:
-        """Answer the commands whose every wish the log holds, so that no restart forgets one that was accepted.
+        """Answer the commands whose wish the log holds, so that no restart forgets one that was accepted.
 
         What comes of a wish is told by its order's own events.
         """
         if not self._accepting:
             return
-        for command, targets in list(self._accepting.items()):
-            left = [target for target in targets if not self._is_carried(target)]
-            if left:
-                self._accepting[command] = left
-                continue
-            del self._accepting[command]
-            self._keep_accepted(command)
-            self._clients.emit(command[0], CommandOutcome(*self._names.give(), *command, "accepted"))
+        for command, target in list(self._accepting.items()):
+            if self._is_carried(target):
+                del self._accepting[command]
+                self._keep_accepted(command)
+                self._clients.emit(command[0], CommandOutcome(*self._names.give(), *command, "accepted"))
 
     def sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
         """What was under way is in the log: cancel it, if that was wished meanwhile."""
@@ -155,9 +163,8 @@ class CancelRequests:
     def never_sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
         """What was under way never was: so are the cancels refused that waited for it."""
         for strategy, number in self._waiting.pop((command.strategy, command.number), ()):
-            if number:
-                request = CancelRequest(self._life.epoch, number, command.number, command.strategy)
-                self._decisions.refuse(strategy, request, Reason.ORDER_CLOSED, "the order was never sent", now)
+            request = CancelRequest(self._life.epoch, number, command.number, command.strategy)
+            self._decisions.refuse(strategy, request, Reason.ORDER_CLOSED, "the order was never sent", now)
 
     def _keep_accepted(self, command: OrderName) -> None:
         """What the log has not decided yet may still be decided by a cancel that is under way."""
@@ -168,6 +175,4 @@ class CancelRequests:
 
     def _is_carried(self, target: OrderName) -> bool:
         order = self._books.orders.get(target)
-        if order is None:
-            return target not in self._flights
-        return order.is_closed or order.wish_number > 0
+        return order is None or order.is_closed or order.wish_number > 0

@@ -74,6 +74,14 @@ class CancelRefused(msgspec.Struct, frozen=True, gc=False):
     unknown_order: bool
 
 
+class CancelWished(msgspec.Struct, frozen=True, gc=False):
+    """The order is to be cancelled, in the name of the command (`strategy`, `number`)."""
+
+    order: Order
+    strategy: str
+    number: int
+
+
 class PositionMoved(msgspec.Struct, frozen=True, gc=False):
     """A fill, bust or correction moved a position; `strategy` is whose order it was, "" nobody's."""
 
@@ -133,6 +141,7 @@ Change = (
     | AttemptEnded
     | AttemptSent
     | CancelRefused
+    | CancelWished
     | PositionMoved
     | SessionMoved
     | Inquired

@@ -54,6 +54,7 @@ from services.orders.changes import (
     AttemptExpired,
     AttemptSent,
     CancelRefused,
+    CancelWished,
     Change,
     CommandDecided,
     Differs,
@@ -338,6 +339,9 @@ class OrdersCore(Core):
                 case PositionMoved():
                     position = self.books.positions[change.venue, change.symbol]
                     self.clients.tell_all(position_event(position, record.lsn, index, change.strategy))
+                case CancelWished(order, strategy, number):
+                    if self._life.live:
+                        self._cancels.wish(order, (strategy, number), now)
                 case AttemptSent(attempt):
                     self._cancels.sent(attempt)
                     command = self._flights.land(attempt)

@@ -1,4 +1,4 @@
-"""Which of a strategy's command numbers are taken, and what orders itself decides: refusals and expiries.
+"""Which of a strategy's command numbers are taken, and what orders itself decides: refusals, expiries, cancels of many.
 
 A decision is a record first. Until that was read back the command is undecided, and a repeat of it waits; it is told
 when the record is read, like any outcome that others cause. While the appender is full nothing can be decided: the
@@ -9,7 +9,7 @@ from collections import Counter
 
 from common.actor.links import Appender
 from common.instant import Instant
-from common.messages import Attempt, ClientRequest, Expired, Kind, Reason, Refused, StatusChanged
+from common.messages import Attempt, CancelAll, ClientRequest, Expired, Kind, Reason, Refused, StatusChanged
 from services.orders.books import Books, OrderName
 from services.orders.clients import Clients
 from services.orders.fold import WRITER
@@ -55,6 +55,13 @@ class Decisions:
             return
         self._undecided[strategy, number] = None
         self._appender.append(Kind.EXPIRED, Expired(strategy, number, attempt, deadline_ns), now)
+
+    def cancel_all(self, wished: CancelAll, now: Instant) -> None:
+        """The command to cancel many goes into the log, and holds as of that record."""
+        if self._is_full(wished.strategy, wished.number):
+            return
+        self._undecided[wished.strategy, wished.number] = None
+        self._appender.append(Kind.CANCEL_ALL, wished, now)
 
     def read(self, command: OrderName) -> None:
         """The log has an outcome of the command."""

@@ -206,8 +206,7 @@ class Entry:
         same = known is not None and same_request(request_identity(request), known.identity)
         if known is None and isinstance(request, CancelRequest):
             self._cancel_requests.cancel(strategy, request, now)
-        elif isinstance(request, CancelAllRequest) and (known is None or same):
-            # The log may hold some of the cancels that it became and not all: wish them again, and count.
+        elif known is None and isinstance(request, CancelAllRequest):
             self._cancel_requests.cancel_all(strategy, request, now)
         elif known is None and not self._archive.complete:
             self._refuse_repeat(strategy, request, Reason.DUPLICATE_NAME)

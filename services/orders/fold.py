@@ -19,6 +19,7 @@ from common.messages import (
     AmendOrder,
     Answer,
     Attempt,
+    CancelAll,
     CancelOrder,
     CancelRejected,
     Discrepancy,
@@ -60,6 +61,7 @@ from common.order_state import (
 )
 from common.outcome import Evidence, Outcome, Outcomes, decide
 from services.orders.books import TRADES_PAGE, Books, TradesAsked, VenueBooks
+from services.orders.cancel_alls import covers
 from services.orders.changes import (
     EVENTS,
     Answered,
@@ -67,6 +69,7 @@ from services.orders.changes import (
     AttemptExpired,
     AttemptSent,
     CancelRefused,
+    CancelWished,
     Change,
     CommandDecided,
     Differs,
@@ -77,7 +80,7 @@ from services.orders.changes import (
     SessionMoved,
     Unnamed,
 )
-from services.orders.names import Remembered, cl_ord_id_of, command_identity, request_identity
+from services.orders.names import CANCEL_ALL, Remembered, cl_ord_id_of, command_identity, request_identity
 
 WRITER = "orders"
 PRICE_STEP = Decimal("0.00000001")
@@ -98,6 +101,7 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
     Kind.EXPIRED: msgspec.msgpack.Decoder(Expired).decode,
     Kind.VERDICT: msgspec.msgpack.Decoder(Verdict).decode,
     Kind.UNANSWERED: msgspec.msgpack.Decoder(Unanswered).decode,
+    Kind.CANCEL_ALL: msgspec.msgpack.Decoder(CancelAll).decode,
 }
 
 
@@ -122,6 +126,7 @@ class Fold:
             Kind.EXPIRED: self._expired,
             Kind.VERDICT: self._verdict,
             Kind.UNANSWERED: self._unanswered,
+            Kind.CANCEL_ALL: self._cancel_all,
         }
         # Plain numbers, since a member of an enum hashes by a method of its own.
         self._folds = {int(kind): (_DECODERS[kind], handler) for kind, handler in handlers.items()}
@@ -173,6 +178,9 @@ class Fold:
         books.add(order)
         self._decide(record, command, "sent", Reason.NONE, "")
         self._changes += (AttemptSent(command.attempt), OrderChanged(order, "pending_new"))
+        for wished in books.cancel_alls_at(record.stamp_ns):
+            if covers(wished, order, was_under_way=True):
+                self._wish_of_all(order, wished)
 
     def _request_sent(self, record: Record, outbound: Outbound, command: AmendOrder | CancelOrder) -> None:
         order = self.books.orders.get((command.target_strategy, command.target_number))
@@ -335,9 +343,28 @@ class Fold:
         names.put(command.strategy, command.number, remembered)
         self._changes.append(CommandDecided(command.strategy, command.number, "withdrawn", reason))
 
-    def _wish(self, order: Order, command: CancelOrder) -> None:
+    def _wish(self, order: Order, command: CancelOrder | CancelAll) -> None:
         if not order.wish_number and not order.is_closed:
             order.wish_strategy, order.wish_number = command.strategy, command.number
+
+    def _cancel_all(self, record: Record, wished: CancelAll) -> None:
+        """The wishes of all orders that the command is about; it has no other record."""
+        if self.books.names.get(wished.strategy, wished.number) is not None:
+            return
+        outcome, reason = ("refused", Reason.UNKNOWN_VENUE) if wished.left_open else ("accepted", Reason.NONE)
+        remembered = Remembered(CANCEL_ALL, (0, 0), outcome, reason, wished.text, record.lsn)
+        self.books.names.put(wished.strategy, wished.number, remembered)
+        self._changes.append(CommandDecided(wished.strategy, wished.number, outcome, reason, wished.text))
+        self.books.cancel_alls.append((record.stamp_ns, wished))
+        for venue in self.books.open:
+            for order in self.books.open_orders(venue):
+                if covers(wished, order, was_under_way=False):
+                    self._wish_of_all(order, wished)
+                    self.books.touched(order, record.lsn, is_news=False)
+
+    def _wish_of_all(self, order: Order, wished: CancelAll) -> None:
+        self._wish(order, wished)
+        self._changes.append(CancelWished(order, wished.strategy, wished.number))
 
     # ---- the venue's word over FIX ----
 

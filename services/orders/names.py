@@ -75,7 +75,7 @@ def command_identity(command: NewOrder | AmendOrder | CancelOrder) -> bytes:
 
 
 def same_request(asked: bytes, remembered: bytes) -> bool:
-    """Whether a repeat asks what was asked before. A cancel of all was logged as the cancels that it became."""
+    """Whether a repeat asks what was asked before. Older logs hold a cancel of all as the cancels that it became."""
     return not remembered or asked == remembered or (asked == CANCEL_ALL and remembered[:1] == b"c")
 
 

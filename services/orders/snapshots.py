@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from common.facts import VenueFacts, VenueTold
+from common.messages import CancelAll
 from common.order_state import FillRow, Order, RetiredRow
 from services.orders.books import Books, External, VenueBooks
 from services.orders.names import Remembered
@@ -30,6 +31,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     epoch: int = 0
     epoch_ns: int = 0
     told: list[VenueTold] = []
+    cancel_alls: list[tuple[int, CancelAll]] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -58,6 +60,7 @@ def dump_books(books: Books) -> bytes:
             books.epoch,
             books.epoch_ns,
             books.known.dump(),
+            books.cancel_alls,
         )
     )
 
@@ -69,6 +72,7 @@ def load_books(data: bytes, venues: Mapping[str, VenueFacts]) -> Books:
     books.lsn, books.stamp_ns, books.discrepancies = dump.lsn, dump.stamp_ns, dump.discrepancies
     books.epoch, books.epoch_ns = dump.epoch, dump.epoch_ns
     books.known.load(dump.told)
+    books.cancel_alls = dump.cancel_alls
     for order in dump.open:
         books.take(order)
     for order in dump.closed:

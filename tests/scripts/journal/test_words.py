@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from common.journal import OsFiles, Record, iterate
-from common.messages import Announced, Attempt, Inbound, Kind, Outbound, Payload, Unanswered, encode
+from common.messages import Announced, Attempt, CancelAll, Inbound, Kind, Outbound, Payload, Unanswered, encode
 from scripts.journal.words import document, kind_name, line, payload_of
 
 STORED = Path(__file__).parents[2] / "common" / "journal" / "first_format"
@@ -44,6 +44,9 @@ TICK        low disk
 """
 
 SINCE: dict[Kind, tuple[Payload, str]] = {
+    Kind.CANCEL_ALL: (
+        CancelAll("maker", 7, "generic", "", "*"), "maker/7 cancels everybody's orders, generic"
+    ),
     Kind.UNANSWERED: (
         Unanswered("generic", "maker", 1, Attempt(1767225600, 1), 5010), "maker/1 at generic: no answer for 5010 ms"
     ),

@@ -8,11 +8,13 @@ from common.messages import (
     CancelRejected,
     CancelRequest,
     Kind,
+    NewOrderRequest,
     Reason,
     Refused,
     SessionState,
 )
 from services.orders import cancel_requests
+from services.orders.snapshots import dump_books, load_books
 from tests.services.orders.harness import D, Ring, accepted
 
 
@@ -105,13 +107,13 @@ def test_cancel_all_cancels_what_rests_and_what_flies(ring: Ring) -> None:
     accepted(ring, 1)
     flying = ring.new(2, "binance")
     ring.request(CancelAllRequest(0, 3))
+    assert ring.outcomes()[-1] == (3, "accepted")
     assert ring.last(CancelOrder).target_number == 1
     ring.sent(ring.last(CancelOrder))
     ring.sent(flying)
     assert ring.last(CancelOrder).target_number == 2
-    assert 3 not in [number for number, _ in ring.outcomes()]
     ring.sent(ring.last(CancelOrder))
-    assert ring.outcomes()[-1] == (3, "accepted")
+    assert [outcome for number, outcome in ring.outcomes() if number == 3] == ["accepted"]
 
 
 def test_an_accepted_cancel_is_in_the_log_before_it_is_told(ring: Ring) -> None:
@@ -173,10 +175,10 @@ def test_a_cancel_of_all_that_is_accepted_while_its_strategy_is_away_is_told_whe
     ring: Ring,
 ) -> None:
     accepted(ring, 1)
-    ring.request(CancelAllRequest(0, 2))
+    ring.core.received("entry", b"p", CancelAllRequest(ring.epoch, 2), ring.now)
     ring.core.clients.lost(b"p")
-    ring.sent(ring.last(CancelOrder))
-    assert (2, "accepted") not in ring.outcomes()
+    ring.settle()
+    assert (2, "accepted") not in ring.outcomes() and cancelled(ring) == [("s", 1)]
     ring.hello(peer=b"q")
     ring.request(CancelAllRequest(0, 2), b"q")
     assert ring.outcomes(b"q") == [(2, "accepted")]
@@ -184,6 +186,98 @@ def test_a_cancel_of_all_that_is_accepted_while_its_strategy_is_away_is_told_whe
 
 def test_the_accepted_are_remembered_within_bounds(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancel_requests, "ACCEPTED_COMMANDS", 2)
-    for number in range(1, 5):
-        ring.request(CancelAllRequest(0, number))
+    accepted(ring, 1)
+    ring.request(CancelRequest(0, 2, 1))
+    ring.sent(ring.last(CancelOrder))
+    for number in range(3, 7):
+        ring.request(CancelRequest(0, number, 1))
+    assert ring.outcomes()[-4:] == [(number, "accepted") for number in range(3, 7)]
     assert len(ring.core._cancel_requests._accepted) == 2
+
+
+def cancelled(ring: Ring) -> list[tuple[str, int]]:
+    """The orders that a cancel was sent for."""
+    sent = [command for command in ring.commands if isinstance(command, CancelOrder)]
+    return [(command.target_strategy, command.target_number) for command in sent]
+
+
+def test_a_cancel_of_all_that_is_repeated_after_a_restart_touches_nothing_that_came_after_it(ring: Ring) -> None:
+    first = accepted(ring, 1)
+    ring.request(CancelAllRequest(0, 2))
+    cancel = ring.last(CancelOrder)
+    ring.sent(cancel)
+    ring.report(first, "4", "4", cl_ord_id=cancel.cl_ord_id, orig_cl_ord_id=first.cl_ord_id)
+    accepted(ring, 3)
+    ring.commands.clear()
+    ring.start()
+    ring.go_live()
+    ring.hello()
+    ring.request(CancelAllRequest(0, 2))
+    ring.pass_time(1000)
+    assert cancelled(ring) == [] and ring.outcomes() == [(2, "accepted")]
+
+
+def test_a_cancel_of_all_that_found_nothing_is_in_the_log_all_the_same(ring: Ring) -> None:
+    ring.request(CancelAllRequest(0, 1, target_strategy="*"))
+    ring.hello("t", b"q")
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)), b"q")
+    ring.sent(ring.commands[-1])
+    ring.start()
+    ring.go_live()
+    ring.commands.clear()
+    ring.hello()
+    ring.request(CancelAllRequest(0, 1, target_strategy="*"))
+    ring.pass_time(1000)
+    assert cancelled(ring) == [] and ring.outcomes() == [(1, "accepted")]
+
+
+def test_a_cancel_of_all_that_comes_late_touches_no_own_order_with_a_higher_number(ring: Ring) -> None:
+    accepted(ring, 1)
+    accepted(ring, 3)
+    ring.request(CancelAllRequest(0, 2))
+    assert cancelled(ring) == [("s", 1)]
+
+
+def test_a_cancel_of_an_own_order_with_a_higher_number_finds_none(ring: Ring) -> None:
+    accepted(ring, 1)
+    accepted(ring, 4)
+    ring.request(CancelRequest(0, 2, 4))
+    assert cancelled(ring) == [] and ring.clients[b"p"][-1].reason is Reason.UNKNOWN_ORDER
+
+
+def test_a_cancel_of_all_meets_what_was_under_way_when_it_came_and_a_restart_does_not_forget_it(ring: Ring) -> None:
+    mine = ring.new(1)
+    ring.hello("t", b"q")
+    for number in (1, 2):
+        ring.request(NewOrderRequest(0, number, "generic", "BTCUSDT", "1", "2", D(1), D(100)), b"q")
+    theirs = ring.commands[-2:]
+    ring.request(CancelAllRequest(0, 2, target_strategy="*"))
+    ring.request(NewOrderRequest(0, 3, "generic", "BTCUSDT", "1", "2", D(1), D(100)), b"q")
+    later = ring.commands[-1]
+    mine_later = ring.new(3)
+    assert ring.outcomes() == [(2, "accepted")]
+    ring.start()
+    for command in (mine, *theirs, later, mine_later):
+        ring.sent(command)
+    ring.go_live()
+    assert sorted(cancelled(ring)) == [("s", 1), ("t", 1), ("t", 2)]
+
+
+def test_a_snapshot_keeps_what_a_cancel_of_all_still_has_to_meet(ring: Ring) -> None:
+    mine = ring.new(1)
+    ring.request(CancelAllRequest(0, 2))
+    books = load_books(dump_books(ring.core.books), {})
+    assert books.cancel_alls and books.cancel_alls == ring.core.books.cancel_alls
+    ring.pass_time(1500)
+    ring.sent(mine)
+    accepted(ring, 3)
+    assert not ring.core.books.cancel_alls
+
+
+def test_a_cancel_of_all_under_one_venue_and_symbol_touches_those(ring: Ring) -> None:
+    accepted(ring, 1)
+    accepted(ring, 2, "binance")
+    ring.request(NewOrderRequest(0, 3, "generic", "ETHUSDT", "1", "2", D(1), D(100)))
+    ring.sent(ring.commands[-1])
+    ring.request(CancelAllRequest(0, 4, "generic", "ETHUSDT"))
+    assert cancelled(ring) == [("s", 3)]
