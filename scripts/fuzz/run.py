@@ -45,7 +45,7 @@ class Job(NamedTuple):
         """The command that repeats it."""
         words = [f"fixring fuzz --target {self.target} --seed {self.seed} --rounds 1"]
         if self.only is not None:
-            words.append("--only " + ",".join(map(str, sorted(self.only))))
+            words.append("--only " + (",".join(map(str, sorted(self.only))) or "none"))
         if self.planted:
             words.append(f"--planted {self.planted}")
         return " ".join(words)

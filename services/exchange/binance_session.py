@@ -8,7 +8,7 @@ import binascii
 import enum
 from collections import deque
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -18,6 +18,7 @@ from common.fix.wire import SOH, Framer, parse_utc_timestamp
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from services.exchange import binance_wire as wire
 from services.exchange.binance_wire import Fields, Rejection
+from services.exchange.numbers import read_number
 from services.exchange.settings import Key
 from services.exchange.venue import Line, Venue
 
@@ -453,8 +454,8 @@ class BinanceGateway:
 def _window(f: Fields) -> Decimal:
     value = wire.text(f, 25000)
     try:
-        window = Decimal(value)
-    except InvalidOperation:
+        window = read_number(value)
+    except ValueError:
         raise Rejection(wire.ILLEGAL_CHARACTERS, "Incorrect data format for tag '25000'.", 6, 25000) from None
     if not 0 < window <= MAX_RECV_WINDOW_MS or -int(window.as_tuple().exponent) > 3:
         raise Rejection(wire.ILLEGAL_CHARACTERS, "RecvWindow(25000) must be at most 60000 with 3 decimals.", 5, 25000)

@@ -5,10 +5,11 @@ Source: binance-spot-api-docs, fix-api.md, errors.md and the dictionaries spot-f
 """
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from common.fix.wire import checksum, utc_timestamp
 from services.exchange.engine import Refusal
+from services.exchange.numbers import read_number
 
 BEGIN_STRING = b"FIX.4.4"
 MAX_DECIMALS = 8
@@ -135,7 +136,9 @@ AMEND_REJECTED = -2038
 ID_MISMATCH = -2039
 
 UNKNOWN_ORDER = Refusal.UNKNOWN_ORDER.value
-_FILTERS = (Refusal.BAD_QTY, Refusal.BAD_PRICE, Refusal.TOO_SMALL, Refusal.TOO_MANY_ORDERS)
+_FILTERS = (
+    Refusal.BAD_QTY, Refusal.BAD_PRICE, Refusal.FAR_PRICE, Refusal.BAD_NOTIONAL, Refusal.TOO_MANY_ORDERS,
+)  # fmt: skip
 
 
 def refusal_code(refusal: Refusal) -> int:
@@ -208,12 +211,11 @@ def decimal(f: Fields, tag: int) -> Decimal:
     """A number of at most eight decimals. Raises Rejection."""
     value = text(f, tag)
     try:
-        number = Decimal(value)
-    except InvalidOperation:
+        number = read_number(value)
+    except ValueError:
         raise Rejection(ILLEGAL_CHARACTERS, f"Incorrect data format for tag '{tag}'.", 6, tag) from None
-    exponent = number.as_tuple().exponent
-    if not isinstance(exponent, int) or "e" in value.lower() or number.adjusted() > MAX_DIGITS:
+    if number.adjusted() > MAX_DIGITS:
         raise Rejection(ILLEGAL_CHARACTERS, f"Incorrect data format for tag '{tag}'.", 6, tag)
-    if -exponent > MAX_DECIMALS:
+    if -int(number.as_tuple().exponent) > MAX_DECIMALS:
         raise Rejection(BAD_PRECISION, f"Parameter '{tag}' has too much precision.", 5, tag)
     return number

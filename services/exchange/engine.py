@@ -39,7 +39,8 @@ class Refusal(enum.Enum):
     BAD_TERMS = "Unsupported order type, side or time in force."
     BAD_QTY = "Filter failure: LOT_SIZE"
     BAD_PRICE = "Filter failure: PRICE_FILTER"
-    TOO_SMALL = "Filter failure: NOTIONAL"
+    FAR_PRICE = "Filter failure: PERCENT_PRICE"
+    BAD_NOTIONAL = "Filter failure: NOTIONAL"
     TOO_MANY_ORDERS = "Filter failure: MAX_NUM_ORDERS"
     BALANCE = "Account has insufficient balance for requested action."
     WOULD_TAKE = "Order would immediately match and take."
@@ -111,6 +112,8 @@ class Engine:
         refusal = check_form(instrument, terms)
         if refusal is not None or not terms.account:
             return refusal
+        if self._is_far(instrument, terms.price):
+            return Refusal.FAR_PRICE
         if (terms.account, terms.cl_ord_id) in state.names:
             return Refusal.DUPLICATE
         if len(state.open_by_symbol.get((terms.account, terms.symbol), ())) >= self._max_open_orders:
@@ -188,23 +191,31 @@ class Engine:
         return (received * rate).quantize(FEE_STEP, ROUND_DOWN)
 
     def _available(self, order: Order) -> Decimal:
-        """How much of the order the book could fill at once."""
+        """How much of the order the book could fill before an order of its own account would end it."""
         found = ZERO
         for level in self.state.books[order.symbol].opposite(order.side).walk():
             if order.price is not None:
                 worse = level.price > order.price if order.side == BUY else level.price < order.price
                 if worse:
                     break
-            # Its own resting orders expire instead of trading.
-            own = order.account and any(o.account == order.account for o in level.orders.values())
-            found += (
-                sum((o.leaves_qty for o in level.orders.values() if o.account != order.account), ZERO)
-                if own
-                else level.qty
-            )
+            if not order.account:
+                found += level.qty
+            else:
+                for maker in level.orders.values():
+                    if maker.account != order.account:
+                        found += maker.leaves_qty
+                    elif order.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
+                        return found
             if found >= order.leaves_qty:
                 break
         return found
+
+    def _is_far(self, instrument: Instrument, price: Decimal | None) -> bool:
+        """Whether a limit price is too far from the last traded one."""
+        if price is None:
+            return False
+        last = self.state.books[instrument.symbol].last_px or instrument.start_price
+        return not last * instrument.price_multiplier_down <= price <= last * instrument.price_multiplier_up
 
     def _affords(self, instrument: Instrument, terms: Terms) -> bool:
         free = self.state.balance(
@@ -272,6 +283,8 @@ class Engine:
         refusal = check_form(instrument, terms) or self._check_name(order, cl_ord_id)
         if refusal is not None:
             return refusal
+        if self._is_far(instrument, price):
+            return Refusal.FAR_PRICE
         if order_qty <= order.cum_qty:
             return Refusal.BELOW_FILLED
         if not self._affords_more(instrument, order, order_qty, price):
@@ -331,10 +344,10 @@ def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
         return Refusal.BAD_TERMS if price is not None or terms.post_only else None
     if terms.ord_type != LIMIT or price is None:
         return Refusal.BAD_TERMS
-    if price <= 0 or price % instrument.tick_size:
+    if not 0 < price <= instrument.max_price or price % instrument.tick_size:
         return Refusal.BAD_PRICE
-    if price * qty < instrument.min_notional:
-        return Refusal.TOO_SMALL
+    if not instrument.min_notional <= price * qty <= instrument.max_notional:
+        return Refusal.BAD_NOTIONAL
     if terms.post_only and terms.time_in_force != GOOD_TILL_CANCEL:
         return Refusal.BAD_TERMS
     return None

@@ -4,7 +4,7 @@ A client's reports belong to its session, connected or not: while it is away the
 finds a gap at its next Logon(A) and asks for them with ResendRequest(2).
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from common.fix.session import (
     Disconnect,
@@ -27,6 +27,7 @@ from services.exchange.changes import Amended, Change, Closed, Numbered, Placed,
 from services.exchange.engine import Cause, Refusal
 from services.exchange.faults import Kind
 from services.exchange.history import ClosedOrder
+from services.exchange.numbers import read_number
 from services.exchange.order import GOOD_TILL_CANCEL, LIMIT, Order, Terms
 from services.exchange.settings import Party
 from services.exchange.venue import Line, Venue
@@ -509,10 +510,10 @@ def _optional(f: Fields, tag: int) -> str:
 
 def _decimal(f: Fields, tag: int) -> Decimal:
     try:
-        value = Decimal(_text(f, tag))
-    except InvalidOperation:
+        value = read_number(_text(f, tag))
+    except ValueError:
         raise BadField(6, tag, "Incorrect data format for value") from None
-    if not value.is_finite() or not LEAST_DIGIT <= int(value.as_tuple().exponent) <= value.adjusted() <= GREATEST_DIGIT:
+    if not LEAST_DIGIT <= int(value.as_tuple().exponent) <= value.adjusted() <= GREATEST_DIGIT:
         raise BadField(5, tag, "Value is incorrect (out of range) for this tag")
     return value
 

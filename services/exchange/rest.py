@@ -28,6 +28,8 @@ MAX_RECV_WINDOW_MS = 60_000
 AHEAD_MS = 1000
 MAX_ROWS = 1000
 DEFAULT_ROWS = 500
+LAST_TRADE = 0
+"""As `avgPriceMins` of a filter: the price that it measures from is the last trade's, no average."""
 
 NO_SUCH_ORDER = -2013
 BAD_KEY_FORMAT = -2014
@@ -495,7 +497,7 @@ def _symbol_info(i: Instrument) -> Json:
             {
                 "filterType": "PRICE_FILTER",
                 "minPrice": fixed(i.tick_size),
-                "maxPrice": "1000000.00000000",
+                "maxPrice": fixed(i.max_price),
                 "tickSize": fixed(i.tick_size),
             },
             {
@@ -508,9 +510,15 @@ def _symbol_info(i: Instrument) -> Json:
                 "filterType": "NOTIONAL",
                 "minNotional": fixed(i.min_notional),
                 "applyMinToMarket": False,
-                "maxNotional": "9000000000.00000000",
+                "maxNotional": fixed(i.max_notional),
                 "applyMaxToMarket": False,
-                "avgPriceMins": 5,
+                "avgPriceMins": LAST_TRADE,
+            },
+            {
+                "filterType": "PERCENT_PRICE",
+                "multiplierUp": fixed(i.price_multiplier_up),
+                "multiplierDown": fixed(i.price_multiplier_down),
+                "avgPriceMins": LAST_TRADE,
             },
         ],
         "permissions": [],

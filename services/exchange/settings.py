@@ -8,7 +8,8 @@ import msgspec
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """A symbol. Prices are multiples of `tick_size`, quantities (in `base`) of `lot_size`, notionals are in `quote`.
 
-    `start_price` is where the background traders begin.
+    `start_price` is where the background traders begin. A limit price may be up to `price_multiplier_up` times the last
+    traded price (the first one before any trade), and down to `price_multiplier_down` times it.
     """
 
     symbol: str
@@ -20,6 +21,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     max_qty: Decimal
     min_notional: Decimal
     start_price: Decimal
+    max_price: Decimal = Decimal(1_000_000)
+    max_notional: Decimal = Decimal(9_000_000_000)
+    price_multiplier_up: Decimal = Decimal(5)
+    price_multiplier_down: Decimal = Decimal("0.2")
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):

@@ -319,8 +319,10 @@ def test_an_order_and_its_fill(world: World) -> None:
     [
         ("59=1|", "900.001", "1", "-1013", "Filter failure: PRICE_FILTER"),
         ("59=1|", "900", "0.0001", "-1013", "Filter failure: LOT_SIZE"),
-        ("59=1|", "1", "1", "-1013", "Filter failure: NOTIONAL"),
-        ("59=1|", "9000", "99", "-2010", "Account has insufficient balance for requested action."),
+        ("59=1|", "200", "0.01", "-1013", "Filter failure: NOTIONAL"),
+        ("59=1|", "199", "1", "-1013", "Filter failure: PERCENT_PRICE"),
+        ("59=1|", "1000001", "1", "-1013", "Filter failure: PRICE_FILTER"),
+        ("59=1|", "4000", "99", "-2010", "Account has insufficient balance for requested action."),
         ("59=1|25001=1|", "900", "1", "-2010", "This symbol does not allow the specified self-trade prevention mode."),
     ],
 )
@@ -712,6 +714,12 @@ def test_public_rest(world: World) -> None:
     assert [s["symbol"] for s in info["symbols"]] == ["BTCUSDT"]  # type: ignore[index]
     _, one = http.send("GET", "/api/v3/exchangeInfo?symbol=ETHUSDT")
     assert [s["symbol"] for s in one["symbols"]] == ["ETHUSDT"]  # type: ignore[index]
+    filters = {f["filterType"]: f for f in one["symbols"][0]["filters"]}  # type: ignore[index]
+    assert filters["PRICE_FILTER"]["maxPrice"] == "1000000.00000000"
+    assert (filters["NOTIONAL"]["maxNotional"], filters["NOTIONAL"]["avgPriceMins"]) == ("9000000000.00000000", 0)
+    assert filters["PERCENT_PRICE"] == {
+        "filterType": "PERCENT_PRICE", "multiplierUp": "5.00000000", "multiplierDown": "0.20000000", "avgPriceMins": 0,
+    }  # fmt: skip
     _, everything = http.send("GET", "/api/v3/exchangeInfo")
     assert [s["symbol"] for s in everything["symbols"]] == ["BTCUSDT", "ETHUSDT"]  # type: ignore[index]
     assert http.send("GET", "/api/v3/nothing")[0] == 404
@@ -738,3 +746,9 @@ def test_what_is_no_http_is_closed(world: World) -> None:
     raw = RawClient(world, "rest")
     assert "HTTP/1.1 400" in raw.push(b"\x00\x01\x02 nonsense\r\n\r\n")
     assert world.core.venue.lines == []
+
+
+@pytest.mark.parametrize("number", ["1_0", " 1", "1 ", "+1", "1e0", "0x1", "Infinity", "-", "."])
+def test_a_quantity_that_fix_cannot_write_is_rejected(world: World, number: str) -> None:
+    (reject,) = order(connect(world), "bad", "1", number, "900")
+    assert picked(reject, 35, 25016, 371) == ("3", "-1100", "38")

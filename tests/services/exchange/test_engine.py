@@ -71,7 +71,7 @@ def test_cancel_gives_back_what_was_locked() -> None:
         (terms("o", "1", "101", "100"), Refusal.BAD_QTY),
         (terms("o", "1", "1", "100.005"), Refusal.BAD_PRICE),
         (terms("o", "1", "1", "-100"), Refusal.BAD_PRICE),
-        (terms("o", "1", "0.001", "100"), Refusal.TOO_SMALL),
+        (terms("o", "1", "0.001", "100"), Refusal.BAD_NOTIONAL),
         (terms("o", "1", "100", "1001"), Refusal.BALANCE),
         (terms("o", "2", "11", "100"), Refusal.BALANCE),
         (terms("o", "3", "1", "100"), Refusal.BAD_TERMS),
@@ -143,6 +143,49 @@ def test_fill_or_kill_does_not_count_its_own_orders() -> None:
     assert placed(engine, "k", "1", "2", "100", time_in_force="4").cum_qty == 0
 
 
+@pytest.mark.parametrize(
+    ("mode", "taker", "filled", "own"), [("2", "C", D(0), "0"), ("3", "2", D(3), "C"), ("4", "C", D(0), "0")]
+)
+def test_fill_or_kill_stops_counting_where_an_own_order_would_end_it(
+    mode: str, taker: str, filled: Decimal, own: str
+) -> None:
+    engine = make_engine()
+    placed(engine, "first", "2", "1", "100", account="")
+    between = placed(engine, "own", "2", "1", "100")
+    placed(engine, "last", "2", "2", "100", account="")
+    kill = placed(engine, "k", "1", "3", "100", time_in_force="4", self_trade=mode)
+    assert (kill.ord_status, kill.cum_qty, between.ord_status) == (taker, filled, own)
+
+
+@pytest.mark.parametrize(
+    ("qty", "price", "refusal"),
+    [
+        ("0.1", "1000000.01", Refusal.BAD_PRICE),
+        ("0.1", "2000.01", Refusal.FAR_PRICE),
+        ("0.1", "79.99", Refusal.FAR_PRICE),
+        ("5.1", "2000", Refusal.BAD_NOTIONAL),
+        ("1", "2000", None),
+        ("1", "80", None),
+    ],
+)
+def test_every_filter_that_is_told_holds_for_new_orders_and_new_terms(
+    qty: str, price: str, refusal: Refusal | None
+) -> None:
+    engine = make_engine(largest_notional="10000")
+    assert engine.check(terms("o", "2", qty, price)) is refusal
+    order = placed(engine, "r", "2", "0.01", "1000")
+    assert engine.check_replace(order, "r2", D(qty), D(price)) is refusal
+
+
+def test_how_far_a_price_may_be_is_measured_from_the_last_trade() -> None:
+    engine = make_engine()
+    placed(engine, "m", "2", "1", "300", account="")
+    placed(engine, "t", "1", "1", "300", account="")
+    assert engine.check(terms("o", "2", "1", "1500.01")) is Refusal.FAR_PRICE
+    assert engine.check(terms("o", "2", "1", "1500")) is None
+    assert engine.check(terms("o", "1", "1", "60")) is None
+
+
 def test_less_quantity_keeps_the_place_and_more_loses_it() -> None:
     engine = make_engine()
     first, second = placed(engine, "a", "1", "2", "100"), placed(engine, "b", "1", "2", "100", account="")
@@ -172,11 +215,11 @@ def test_a_replacement_may_trade_at_once() -> None:
         ("b", "2", "100", Refusal.DUPLICATE),
         ("a2", "1", "100", Refusal.BELOW_FILLED),
         ("a2", "2", "100.001", Refusal.BAD_PRICE),
-        ("a2", "100", "5000", Refusal.BALANCE),
+        ("a2", "100", "500", Refusal.BALANCE),
     ],
 )
 def test_refused_replacements(name: str, qty: str, price: str, refusal: Refusal) -> None:
-    engine = make_engine()
+    engine = make_engine(USDT="20000")
     order = placed(engine, "a", "1", "2", "100")
     placed(engine, "b", "1", "1", "90")
     placed(engine, "x", "2", "1", "100", account="")

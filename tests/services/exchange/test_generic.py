@@ -56,7 +56,8 @@ def test_a_market_order_sweeps_and_expires(world: World) -> None:
         ("55=NONE|54=1|38=1|40=2|44=900|", "1", "Invalid symbol."),
         ("55=BTCUSDT|54=1|38=1|40=2|44=900.001|", "99", "Filter failure: PRICE_FILTER"),
         ("55=BTCUSDT|54=1|38=0.0001|40=2|44=900|", "13", "Filter failure: LOT_SIZE"),
-        ("55=BTCUSDT|54=1|38=99|40=2|44=9000|", "3", "Account has insufficient balance for requested action."),
+        ("55=BTCUSDT|54=1|38=1|40=2|44=199|", "99", "Filter failure: PERCENT_PRICE"),
+        ("55=BTCUSDT|54=1|38=99|40=2|44=4000|", "3", "Account has insufficient balance for requested action."),
         ("55=BTCUSDT|54=1|38=1|40=3|44=900|", "11", "Unsupported order type, side or time in force."),
     ],
 )
@@ -335,7 +336,11 @@ def test_the_exchange_takes_leave_when_it_stops(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "reason", "tag"),
-    [("38=1|40=2|", "1", "44"), ("38=Infinity|40=2|44=900|", "5", "38"), ("38=1E40|40=2|44=900|", "5", "38")],
+    [
+        ("38=1|40=2|", "1", "44"),
+        ("38=Infinity|40=2|44=900|", "6", "38"),
+        ("38=99999999999999999999999999999999999999999|40=2|44=900|", "5", "38"),
+    ],
 )
 def test_an_order_without_its_numbers_is_rejected_by_field(world: World, fields: str, reason: str, tag: str) -> None:
     (reject,) = Client(world).send("D", f"11=bad|55=BTCUSDT|54=1|{fields}")
@@ -351,7 +356,7 @@ def test_a_possible_resend_of_a_known_order_is_answered_with_its_state(world: Wo
 
 def test_a_cancel_that_a_fill_overtook_is_too_late(world: World) -> None:
     client = Client(world)
-    client.order("a", "2", "0.001", "6000")
+    client.order("a", "2", "0.001", "5000")
     world.ask("fault", kind="late_fill", scope="fix")
     said = client.send("F", "11=c|41=a|55=BTCUSDT|54=2|")
     assert ("9", "0") in [picked(m, 35, 102) for m in said]
@@ -494,3 +499,11 @@ def test_full_depth_rebuilds_the_book(world: World) -> None:
                 del seen[fields[b"270"]]
     assert seen == {"890": "2"}
     assert all(split(raw)[b"35"] == b"X" for raw in feed.raw)
+
+
+@pytest.mark.parametrize("number", ["1_0", " 1", "1 ", "+1", "1e0", "0x1", "\u0661", "Infinity", "", "-", "."])
+def test_a_quantity_that_fix_cannot_write_is_rejected(world: World, number: str) -> None:
+    client = Client(world)
+    (reject,) = client.send("D", f"11=bad|55=BTCUSDT|54=1|38={number}|40=2|44=900|")
+    assert picked(reject, 35, 371) == ("3", "38")
+    assert [report[150] for report in client.order("good", "1", "1.", "900")] == ["0"]
