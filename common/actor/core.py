@@ -64,10 +64,12 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     """Give `data`, one whole FIX message, to the connection. From here on it counts as having reached the socket.
 
     If the socket takes less, the shell keeps the rest and calls `blocked`; the core gives no more until `writable`.
+    Once the boot clock is past `by_boot_ns` (0: whenever) it is too late: the shell calls `unwritten` instead.
     """
 
     connection: int
     data: bytes
+    by_boot_ns: int = 0
 
 
 class Close(msgspec.Struct, frozen=True, gc=False):
@@ -147,6 +149,9 @@ class Core:
 
     def writable(self, connection: int, now: Instant) -> None:
         """It does again."""
+
+    def unwritten(self, connection: int, writes: Sequence[Write], now: Instant) -> None:
+        """These were given too late to be written, or behind one that was: none of their bytes have left."""
 
     def closed(self, connection: int, text: str, now: Instant) -> None:
         """The connection failed, was refused, or was closed by the peer."""

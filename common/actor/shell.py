@@ -172,6 +172,7 @@ class Shell:
             Note: self._note,
         }
         self._now = read_clocks()
+        self._held: set[int] = set()
         self._wake, self._waker = socket.socketpair()
         self._stop_asked = False
         self.bind_router(CONTROL, f"ipc://{run_folder}/control.{core.name}", ControlRequest, MAX_REQUEST_BYTES)
@@ -379,12 +380,13 @@ class Shell:
         core.turn_ended(now)
         while core.effects:
             effects, core.effects = core.effects, []
+            self._held.clear()
             for run in runs(effects):
                 first = run[0]
                 if isinstance(first, Send):
                     self._send(cast(list[Send], run))
                 elif isinstance(first, Write):
-                    self._write(first.connection, b"".join([write.data for write in cast(list[Write], run)]))
+                    self._write_in_time(cast(list[Write], run))
                 else:
                     self._perform[type(first)](first)
             core.turn_ended(now)
@@ -527,6 +529,8 @@ class Shell:
                 data = connection.receive()
                 if data:
                     self.core.data(connection.number, data, now)
+                if connection.ended:
+                    self._lost(connection, connection.ended, now)
         except ConnectionLost as error:
             self._lost(connection, str(error), now)
 
@@ -545,6 +549,21 @@ class Shell:
             return
         self._watch(connection)
         self.core.writable(connection.number, now)
+
+    def _write_in_time(self, run: Sequence[Write]) -> None:
+        """Write what is not too late: this process may have stood still since the turn began. Behind the first that
+        is, nothing of the connection leaves in this turn.
+        """
+        number, in_time = run[0].connection, 0 if run[0].connection in self._held else len(run)
+        if any(write.by_boot_ns for write in run):
+            self._now = read_clocks()
+            late = (i for i, write in enumerate(run) if 0 < write.by_boot_ns < self._now.boot_ns)
+            in_time = min(in_time, next(late, in_time))
+        if in_time:
+            self._write(number, b"".join([write.data for write in run[:in_time]]))
+        if in_time < len(run):
+            self._held.add(number)
+            self.core.unwritten(number, run[in_time:], self._now)
 
     def _write(self, number: int, data: bytes) -> None:
         connection = self._connections.get(number)

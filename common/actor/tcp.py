@@ -59,6 +59,8 @@ class Connection:
         self.phase = phase
         self.listener = listener
         self.unsent = b""
+        self.ended = ""
+        """How the stream ended behind what was received last: TLS tells so once, and the poller not at all."""
         self.wants_write = phase is Phase.CONNECTING
         self._descriptor = stream.fileno()
 
@@ -127,7 +129,9 @@ class Connection:
         return True
 
     def receive(self) -> bytes:
-        """Everything at hand, bounded; TLS is read until it wants more, since the poller cannot see its buffer."""
+        """Everything at hand, bounded; TLS is read until it wants more, since the poller cannot see its buffer. What
+        came behind it may be the end: `ended`.
+        """
         parts: list[bytes] = []
         size = 0
         while size < TURN_BYTES or self._decrypted():
@@ -136,13 +140,15 @@ class Connection:
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 break
             except OSError as error:
-                if parts:
-                    break
-                raise ConnectionLost(str(error)) from error
+                if not parts:
+                    raise ConnectionLost(str(error)) from error
+                self.ended = str(error)
+                break
             if not part:
-                if parts:
-                    break
-                raise ConnectionLost("closed by the peer")
+                if not parts:
+                    raise ConnectionLost("closed by the peer")
+                self.ended = "closed by the peer"
+                break
             parts.append(part)
             size += len(part)
             if len(part) < RECEIVE_BYTES and not isinstance(self.stream, ssl.SSLSocket):

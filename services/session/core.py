@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from common.actor.core import Close, Core, Exit, HostWorked, Send
+from common.actor.core import Close, Core, Exit, HostWorked, Send, Write
 from common.actor.links import AWAY_NS, Superseded
 from common.actor.unread import status_of_unread
 from common.exit_status import ExitStatus
@@ -171,6 +171,11 @@ class SessionCore(Core):
             self.outbox.release(now)
             self.resender.go_on(now)
             self._carry_out(now)
+
+    def unwritten(self, connection: int, writes: Sequence[Write], now: Instant) -> None:
+        """See `Core`: what adds risk is withdrawn, the rest leaves behind its filler."""
+        if self.connection.is_live(connection) and not self.outbox.put_back([write.data for write in writes], now):
+            self.connection.break_off("what the venue asked for again was not written in time", now)
 
     # ---- what the FIX session says ----
 

@@ -4,17 +4,21 @@ The one place that writes to the connection. Everything that took a number waits
 resends repeat logged numbers and leave at once.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 
 from common.actor.core import Core, Write
 from common.fix.session import Session
 from common.fix.session_types import Outbound as FixOutbound
 from common.instant import Instant
-from common.messages import Outbound, Reason, Withdrawn
+from common.messages import LATE_NS, Outbound, Reason, Withdrawn
 from services.session.history import RISKY
 from services.session.rates import MessageRate
 from services.session.records import Records
 from services.session.release import Numbered, ReleaseQueue, SentCommand, Stage, Step
+
+GIVEN = 4096
+"""So many of the messages that were given to the connection last are known, should it turn out that it was too late."""
 
 
 class Outbox:
@@ -35,6 +39,7 @@ class Outbox:
         self.blocked = False
         self.carry_out: Callable[[Instant], None] = lambda now: None
         self._command: SentCommand | None = None
+        self._given: deque[Numbered] = deque(maxlen=GIVEN)
         self.messages_sent = 0
 
     @property
@@ -91,11 +96,25 @@ class Outbox:
         self.release(now)
 
     def release(self, now: Instant) -> None:
-        """Write what may leave."""
+        """Write what may leave, first withdrawing what is too late by now: the process may have stood still."""
         if self.fix is None or self.blocked:
             return
+        self.withdraw_late(now)
         for item in self.queue.take_cleared():
-            self._write(item.raw, now)
+            self._given.append(item)
+            late_ns = 0 if item.deadline_ns is None else item.deadline_ns + LATE_NS
+            self._write(item.raw, now, late_ns and self._records.clock.boot_ns(late_ns))
+
+    def put_back(self, raws: Sequence[bytes], now: Instant) -> bool:
+        """The shell came too late to write these, or came behind one that was: those with a number of their own wait
+        again. Whether all of them are known; what was sent again the venue asks for anew.
+        """
+        given = {item.raw: item for item in self._given}
+        items = [given[raw] for raw in raws if raw in given]
+        self.queue.put_back(items)
+        self.messages_sent -= len(raws)
+        self.release(now)
+        return len(items) == len(raws)
 
     def withdraw_late(self, now: Instant) -> None:
         """Withdraw what has not left long after its deadline, oldest first."""
@@ -138,7 +157,7 @@ class Outbox:
         record = Outbound(self._session, generation, self.connection, item.msg_seq_num, "0", raw, filler=True)
         self.queue.replace(item, step, raw, self._records.append(record, now))
 
-    def _write(self, raw: bytes, now: Instant) -> None:
-        self._core.effects.append(Write(self.connection, raw))
+    def _write(self, raw: bytes, now: Instant, by_boot_ns: int = 0) -> None:
+        self._core.effects.append(Write(self.connection, raw, by_boot_ns))
         self.rate.left(now)
         self.messages_sent += 1

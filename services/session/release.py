@@ -145,6 +145,10 @@ class ReleaseQueue:
             taken.append(items.popleft())
         return taken
 
+    def put_back(self, items: list[Numbered]) -> None:
+        """What was taken to be written was not: it waits again, under its number."""
+        self._items = deque(sorted([*items, *self._items], key=lambda item: item.msg_seq_num))
+
     def take_all(self) -> list[Numbered]:
         """Everything that has not left, oldest first, and forget it: the connection is gone."""
         items = list(self._items)

@@ -1,6 +1,7 @@
 """A small real actor for the tests of the shell: a ROUTER that answers, a stream, a TCP echo, a worker, an act."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -40,9 +41,15 @@ class EchoCore(Core):
         self.effects.append(Send("control", ControlAnswer(0, True, f"{number}:{result.number}"), self.peer))
 
     def data(self, connection: int, data: bytes, now: Instant) -> None:
+        if data.endswith(b"too late"):
+            self.effects += [Write(connection, data, 1), Write(connection, b"and what came behind it")]
+            return
         self.effects.append(Write(connection, data))
         if data.endswith(b"bye"):
             self.effects.append(Close(connection))
+
+    def unwritten(self, connection: int, writes: Sequence[Write], now: Instant) -> None:
+        self.effects.append(Write(connection, b"unwritten: " + b", ".join(write.data for write in writes)))
 
     def stop(self, now: Instant) -> None:
         self.effects += [Note("info", "stopping", {"order": "s-1"}), Exit(6, "as asked")]

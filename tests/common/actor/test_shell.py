@@ -129,6 +129,12 @@ def test_tcp_bytes_come_back_and_a_close_follows_what_was_written(echo: Echo) ->
         assert received[: len(payload)] == payload
 
 
+def test_what_is_too_late_to_be_written_comes_back_with_all_behind_it(echo: Echo) -> None:
+    with socket.create_connection(("127.0.0.1", echo.port), timeout=5) as client:
+        client.sendall(b"this is too late")
+        assert client.recv(65536) == b"unwritten: this is too late, and what came behind it"
+
+
 def test_the_worker_answers_through_the_loop(echo: Echo) -> None:
     assert ask(echo.run, "echo", "work", timeout_s=5)["text"] == "1:40"
 

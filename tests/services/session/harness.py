@@ -79,6 +79,10 @@ class Journal:
         if self.held and isinstance(message, Append):
             self.waiting.append(message)
             return []
+        return self.take_now(message, stamp_ns)
+
+    def take_now(self, message: msgspec.Struct, stamp_ns: int) -> list[msgspec.Struct]:
+        """What it answers whether or not it is held."""
         match message:
             case EpochRequest() if self.stuck:
                 return []

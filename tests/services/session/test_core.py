@@ -1,10 +1,14 @@
 """The session actor by what reaches the venue and the log, with a real FIX acceptor on the other side."""
 
+from pathlib import Path
+
 import pytest
 
+from common.actor.core import Effect, Write
+from common.journal.files import OsFiles
 from common.messages import GapFilled, Kind, Outbound, Reason, SessionState, Withdrawn
 from services.session import history
-from tests.services.session.harness import World, heard, states
+from tests.services.session.harness import MS, World, generic_config, heard, states
 
 
 def test_logs_on_catches_up_and_opens(world: World) -> None:
@@ -53,6 +57,62 @@ def test_a_late_stamp_voids_the_order_and_a_filler_keeps_the_numbers_whole(world
     fillers = [p for p in world.journal.payloads(Kind.OUTBOUND) if isinstance(p, Outbound) and p.filler]
     assert [p.msg_type for p in fillers] == ["0"]
     assert world.core.history.orders.find("7-1") is None
+
+
+def withdrawn(world: World) -> list[tuple[int, Reason]]:
+    """The attempts that were withdrawn, and why."""
+    records = [p for p in world.journal.payloads(Kind.WITHDRAWN) if isinstance(p, Withdrawn)]
+    return [(p.attempt.counter, p.reason) for p in records if p.attempt]
+
+
+def test_a_session_that_stood_still_does_not_write_what_was_acknowledged_long_ago(world: World) -> None:
+    world.ready()
+    world.journal.held = True
+    world.command(world.new_order(1, ttl_ms=500))
+    world.command(world.cancel_order(2, "7-9"))
+    answers = [answer for m in world.journal.waiting for answer in world.journal.take_now(m, world.stamp_ns)]
+    world.journal.waiting, world.journal.held = [], False
+    world.boot_ns += 751 * MS
+    world.deliver(answers)
+    world.settle()
+    assert heard(world, 35) == ["F"] and withdrawn(world) == [(1, Reason.LATE)]
+    assert [fields[b"35"] for fields in world.venue.wire][-2:] == [b"0", b"F"]
+
+
+class StoodStill(World):
+    """The process stands still for 2 s between a turn and its writes, once."""
+
+    still = False
+
+    def perform(self, effect: Effect) -> None:
+        if self.still and isinstance(effect, Write):
+            if effect.by_boot_ns:
+                self.boot_ns += 2_000 * MS
+                assert effect.by_boot_ns < self.boot_ns
+            self.unwritten.append(effect)
+            return
+        super().perform(effect)
+
+    def settle(self) -> None:
+        self.unwritten: list[Write] = []
+        super().settle()
+        if self.unwritten:
+            self.still = False
+            self.core.unwritten(self.connects[-1], self.unwritten, self.now)
+            super().settle()
+
+
+def test_a_process_that_stood_still_before_its_very_write_withdraws_and_sends_the_rest(tmp_path: Path) -> None:
+    world = StoodStill(OsFiles(), generic_config(str(tmp_path)))
+    world.ready()
+    world.journal.held = True
+    world.command(world.new_order(1))
+    world.command(world.cancel_order(2, "7-9"))
+    world.still = True
+    world.release()
+    assert heard(world, 35) == ["F"] and withdrawn(world) == [(1, Reason.LATE)]
+    numbers = [int(fields[b"34"]) for fields in world.venue.wire]
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_what_has_not_left_long_after_its_deadline_is_withdrawn_and_never_released(world: World) -> None:
