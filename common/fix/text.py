@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from common.fix.dictionary import Dictionary
 from common.fix.errors import GarbledError
+from common.fix.secret_fields import SECRET_TAGS
 from common.fix.wire import SOH, FieldSet, GroupSpec, Message, pairs
 
-SECRET_TAGS = frozenset({89, 96, 554, 925, 1402, 1404})
 USERNAME = 553
 MASK = "***"
 FRAME_TAGS = frozenset({8, 9, 10, 35})

@@ -81,6 +81,7 @@ class Binance:
     has_query = False
     has_rest = True
     window_ns = MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS
+    key_tags = frozenset({553})
     trade_keys_are_exec_ids = False
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:

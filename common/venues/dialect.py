@@ -91,6 +91,8 @@ class Dialect(Protocol):
     """What FIX cannot tell is asked over REST."""
     window_ns: int
     """How long after a connection's death one of its requests may still take effect, by the venue's clock."""
+    key_tags: frozenset[int]
+    """Fields of Logon(A) that hold a key here, beside those that are secret everywhere."""
     trade_keys_are_exec_ids: bool
     """A report's trade keys are ExecID(17) and ExecRefID(19): they may begin anew where the session's numbers do."""
 

@@ -48,6 +48,7 @@ class Generic:
     has_query = True
     has_rest = False
     window_ns = 0
+    key_tags: frozenset[int] = frozenset()
     trade_keys_are_exec_ids = True
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:

@@ -160,7 +160,8 @@ class Checkers:
         self._learned += 1
         match payload:
             case Outbound():
-                self._logged[payload.session, payload.raw] = Logged(self._learned, record.lsn, record.stamp_ns, payload)
+                key = payload.session, _without_secrets(payload.raw)
+                self._logged[key] = Logged(self._learned, record.lsn, record.stamp_ns, payload)
                 self._fold_command(record, payload)
             case Withdrawn():
                 number = (payload.session, payload.generation, payload.msg_seq_num)
@@ -335,7 +336,7 @@ class Checkers:
                 raise Violation("no-risk-resent", f"{venue}: {effect.data!r}")
             self._check_resent(venue, effect, max(number, int(fields.get(b"36", b"0")) - 1))
             return
-        logged = self._logged.get((venue, effect.data))
+        logged = self._logged.get((venue, _without_secrets(effect.data)))
         if logged is None:
             raise Violation("journal-first", f"{venue}: {effect.data!r} is in no durable record")
         payload = logged.payload
@@ -429,3 +430,11 @@ def _check_reserved(risk: RiskCore, command: NewOrder | AmendOrder) -> None:
 def _sending_ns(raw: bytes) -> int:
     """SendingTime(52), from which a venue counts its window."""
     return parse_utc_timestamp(split(raw)[b"52"])
+
+
+def _without_secrets(raw: bytes) -> bytes:
+    """What names a message in log and wire alike: a Logon(A) is logged without what opens the venue's door."""
+    fields = split(raw)
+    if fields[b"35"] != b"A":
+        return raw
+    return b"\x01".join(value for tag, value in fields.items() if tag not in (b"10", b"96", b"553", b"554", b"925"))

@@ -10,12 +10,14 @@ import msgspec
 
 from common.actor.core import Core
 from common.fix.incoming import number_of
+from common.fix.secret_fields import blanked
 from common.fix.session_types import Inbound as FixInbound
 from common.fix.session_types import Unnumbered
 from common.fix.wire import split
 from common.instant import NS_PER_S, Instant
 from common.messages import Announced, ExecutionReport, Inbound, RequestRejected, Unreadable, VenueEvent
 from common.venues.dialect import BadReport, Dialect, VenueLimit
+from services.session.history import LOGON
 from services.session.outbox import Outbox
 from services.session.records import Records
 
@@ -55,13 +57,15 @@ class Inbox:
 
     def _journal(self, message: FixInbound, event: VenueEvent | None, now: Instant) -> None:
         history = self._records.history
+        is_logon = message.msg_type == LOGON and message.fields is not None and not message.wrong
+        raw = blanked(message.raw, self._dialect.key_tags) if is_logon else message.raw
         record = Inbound(
             history.session,
             history.generation,
             history.connection,
             message.msg_seq_num,
             message.msg_type,
-            message.raw,
+            raw,
             event,
             message.poss_dup,
         )

@@ -8,11 +8,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from common.actor.core import Core, Write
+from common.fix.secret_fields import blanked
 from common.fix.session import Session
 from common.fix.session_types import Outbound as FixOutbound
 from common.instant import Instant
 from common.messages import LATE_NS, Outbound, Reason, Withdrawn
-from services.session.history import RISKY
+from services.session.history import LOGON, RISKY
 from services.session.rates import MessageRate
 from services.session.records import Records
 from services.session.release import Numbered, ReleaseQueue, SentCommand, Stage, Step
@@ -82,7 +83,7 @@ class Outbox:
             self.connection,
             effect.msg_seq_num,
             effect.msg_type,
-            effect.raw,
+            blanked(effect.raw, history.dialect.key_tags) if effect.msg_type == LOGON else effect.raw,
             command,
         )
         append_number = self._records.append(record, now)

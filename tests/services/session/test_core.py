@@ -1,14 +1,20 @@
 """The session actor by what reaches the venue and the log, with a real FIX acceptor on the other side."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from common.actor.core import Effect, Write
+from common.fix.session_types import SessionSettings
+from common.fix.wire import split
 from common.journal.files import OsFiles
 from common.messages import GapFilled, Kind, Outbound, Reason, SessionState, Withdrawn
+from common.venues.dialect import Credentials, Identity
+from common.venues.generic import Generic
 from services.session import history
 from tests.services.session.harness import MS, World, generic_config, heard, states
+from tests.services.session.test_kill import away_and_killed
 
 
 def test_logs_on_catches_up_and_opens(world: World) -> None:
@@ -237,3 +243,37 @@ def test_a_gap_inside_the_connection_proves_nothing_and_a_new_connection_settles
     filled = [p for p in world.journal.payloads(Kind.GAP_FILLED) if isinstance(p, GapFilled)]
     assert [[a.counter for a in p.attempts] for p in filled] == [[2]]
     assert heard(world, 35) == ["F"], "the order that is recorded as never received was never acted on"
+
+
+class Keyed(Generic):
+    """A venue that wants a key, a password, a new one and a signature."""
+
+    key_tags = frozenset({553})
+
+    def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        settings = super().session_settings(identity, credentials)
+        fields = b"95=4\x0196=s\x01gn\x01553=api-key\x01554=hunter2\x01925=hunter3\x01"
+        return replace(settings, logon_fields=lambda number, stamp: fields)
+
+
+def test_no_secret_of_a_logon_enters_the_log(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path)), Keyed())
+    world.ready()
+    sent = world.wire_raw[0]
+    assert b"554=hunter2\x01" in sent, "the venue gets all of it"
+    logged = next(p.raw for p in world.journal.payloads(Kind.OUTBOUND) if isinstance(p, Outbound))
+    assert b"\x0195=4\x0196=xxxx\x01553=xxxxxxx\x01554=xxxxxxx\x01925=xxxxxxx\x01" in logged
+    assert len(logged) == len(sent) and split(logged)[b"34"] == b"1"
+    assert not any(b"hunter" in record.payload or b"api-key" in record.payload for record in world.journal.records)
+    world.venue_says("2", "7=1|16=0|")
+    assert not any(fields[b"35"] == b"A" and fields.get(b"43") == b"Y" for fields in world.venue.wire)
+
+
+def test_no_secret_of_a_logon_enters_the_emergency_file(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path)), Keyed())
+    away_and_killed(world)
+    world.advance(600)
+    world.cut()
+    world.advance(2_000)
+    kept = (tmp_path / world.core.emergency.name).read_bytes()
+    assert b"35=A" in kept and b"hunter" not in kept
