@@ -633,8 +633,12 @@ class Config:
 
     @property
     def strategies(self) -> dict[str, StrategyConfig]:
-        """The enabled strategies by name."""
-        return {name: s for name, s in self.stack.strategies.items() if s.enabled}
+        """The strategies that run, by name: those that are enabled, where a venue of theirs is."""
+        return {
+            name: strategy
+            for name, strategy in self.stack.strategies.items()
+            if strategy.enabled and any(venue in self.venues for venue in strategy.venues)
+        }
 
     def actors(self, kind: Kind | None = None) -> list[Actor]:
         """Every process of the stack, or those of one supervisor, in the order in which they are started."""
@@ -902,9 +906,11 @@ def _check_strategy(
     if not strategy.enabled:
         return
     for venue in strategy.venues:
+        if venue not in known:
+            raise ConfigError(f"{file}: strategies.{name}.venues: {venue} is not known; there is {', '.join(known)}")
         if venue not in venues:
-            state = "not enabled" if venue in known else "not known"
-            raise ConfigError(f"{file}: strategies.{name}.venues: {venue} is {state}; enabled are {', '.join(venues)}")
+            # Switched off for all: the strategy goes on where it still can.
+            continue
         for symbol in strategy.symbols:
             if symbol not in venues[venue].instruments:
                 raise ConfigError(f"{file}: strategies.{name}.symbols: {symbol} is no instrument of {venue}")

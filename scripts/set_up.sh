@@ -1,6 +1,8 @@
 # Sourced by scripts/start, scripts/test and scripts/fixring: `set_up run` or `set_up test` leaves a working .venv in $root.
 # Fast when nothing changed: a stamp holds the checksums of what was installed from.
 
+SAY_EVERY_S=5
+
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "$1"; exit "${2:-1}"; }
 
@@ -18,6 +20,26 @@ find_python() {
   done
   first=${first:-$any}
   [ -n "$first" ] && printf '%s\n' "$first"
+}
+
+# What takes long says so while it lasts: a silent minute looks like a fault. `slowly WHAT COMMAND...` keeps its status.
+slowly() {
+  said=$1
+  shift
+  (
+    waited=0
+    # It ends with this shell, however that ends.
+    while sleep 1 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+      waited=$((waited + 1))
+      [ $((waited % SAY_EVERY_S)) -ne 0 ] || say "  still $said, $waited s ..."
+    done
+  ) &
+  teller=$!
+  status=0
+  "$@" || status=$?
+  kill "$teller" 2>/dev/null || :
+  wait "$teller" 2>/dev/null || :
+  return "$status"
 }
 
 make_venv() {
@@ -75,6 +97,7 @@ set_up() {
 
   # One set-up at a time: start and test may be called together in a fresh clone.
   if [ -z "${FIXRING_SET_UP_LOCKED:-}" ] && command -v flock >/dev/null 2>&1; then
+    flock -n "$root/pyproject.toml" true || say "another set-up of $root is running: waiting for it ..."
     FIXRING_SET_UP_LOCKED=1 flock "$root/pyproject.toml" sh -c 'root="$1"; . "$root/scripts/set_up.sh"; set_up "$2"' set_up "$root" "$1" ||
       exit $?
     return 0
@@ -82,8 +105,9 @@ set_up() {
   say "setting up $root/.venv (once; later starts skip this) ..."
   rm -f "$root/.venv/.fixring-run" "$root/.venv/.fixring-test"
   if ! "$root/.venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
-    make_venv || fail "the virtual environment could not be made in $root/.venv" 3
+    slowly "making the virtual environment" make_venv || fail "the virtual environment could not be made in $root/.venv" 3
   fi
-  install_from || fail "the packages of $lock could not be installed; the lines above say why" 3
+  say "installing the packages of ${lock##*/} ..."
+  slowly "installing" install_from || fail "the packages of $lock could not be installed; the lines above say why" 3
   stamp_of "$lock" >"$root/.venv/.fixring-$what"
 }

@@ -52,6 +52,16 @@ def test_set_up_prefers_an_interpreter_that_was_built_to_be_fast(
     assert done.stdout.strip() == chosen
 
 
+@pytest.mark.parametrize("status", [0, 3])
+def test_set_up_is_never_silent_for_long_and_keeps_the_status(status: int) -> None:
+    script = (
+        f"root={CHECKOUT}; . {CHECKOUT}/scripts/set_up.sh; SAY_EVERY_S=1; "
+        f"step() {{ sleep 1.5; return {status}; }}; slowly installing step"
+    )
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (status, "  still installing, 1 s ...\n")
+
+
 def test_ci_runs_what_the_readme_tells_a_developer_to_run() -> None:
     assert "scripts/test\n" in (CHECKOUT / ".ci/run").read_text()
 

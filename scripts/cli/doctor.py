@@ -261,6 +261,12 @@ def programs(config: Config) -> Iterator[Finding]:
             yield Finding(f"strategy {name}", str(error), f"mend the program, then fixring start strategy@{name}")
         else:
             yield Finding(f"strategy {name}: {own.program}")
+    for name, own in config.stack.strategies.items():
+        off = [venue for venue in own.venues if venue not in config.venues]
+        if own.enabled and off:
+            left = "it does not run" if name not in config.strategies else "it runs without"
+            problem = f"{', '.join(off)} is not enabled: {left}"
+            yield Finding(f"strategy {name}: venues", problem, "enable the venue", fatal=False)
 
 
 # ---- the venues ----

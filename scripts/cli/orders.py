@@ -18,7 +18,7 @@ from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName
 from common.strategy.entry import Superseded
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_market, known_name, known_scope
-from scripts.decimals import short
+from scripts.decimals import rounded, short
 
 SIDES = {"1": "buy", "2": "sell"}
 CONNECT_S = 5.0
@@ -26,6 +26,9 @@ QUERY_S = 3.0
 ACCOUNT_S = 5.0
 ASKED_AGAIN_S = 0.1
 SETTLED_S = 3.0
+IMMEDIATE = ("ioc", "fok")
+"""TimeInForce(59) of orders that never rest; a market order does not, either."""
+
 ENDS = {"filled": "2", "canceled": "4", "rejected": "8", "expired": "C"}
 """How an order may end, as OrdStatus(39)."""
 
@@ -190,7 +193,10 @@ def new(
     venue: str, symbol: str, side: str, quantity: str, price: str | None, post_only: bool, tif: str, name: str,
     label: str, ttl_ms: int, wait_s: float, as_json: bool,
 ) -> None:  # fmt: skip
-    """Send one order and wait until the venue has answered. Exit status 6 when it is refused, 5 without an answer."""
+    """Send one order and wait until the venue has answered, and for the end of one that does not rest.
+
+    Exit status 6 when it is refused, 5 without an answer in time, 1 when it ended with nothing filled.
+    """
     config = load()
     known_market(config, venue, symbol)
     strategy, wanted = _wanted_name(name)
@@ -204,8 +210,13 @@ def new(
             )  # fmt: skip
         deadline = time.monotonic() + wait_s
         outcome = _outcome(client, number, wait_s)
-        event = _acknowledged(client, number, deadline) if outcome.outcome == "sent" else None
+        is_immediate = price is None or tif in IMMEDIATE
+        event = None
+        if outcome.outcome == "sent":
+            event = _ended(client, number, deadline) if is_immediate else _acknowledged(client, number, deadline)
     _report(outcome, event, as_json)
+    if is_immediate and event is not None:
+        _need_filled(event, wait_s)
 
 
 @orders.command()
@@ -303,6 +314,25 @@ def _acknowledged(client: Client, number: int, deadline: float) -> OrderEvent | 
         if isinstance(event, OrderEvent) and event.number == number and event.event not in ("pending_new", "unknown"):
             return event
     return None
+
+
+def _ended(client: Client, number: int, deadline: float) -> OrderEvent | None:
+    """The order once it is closed, or with the venue's last word when the time is over; None when there was none."""
+    event = None
+    while event is None or event.status not in CLOSED_STATUSES:
+        latest = _acknowledged(client, number, deadline)
+        if latest is None:
+            break
+        event = latest
+    return event
+
+
+def _need_filled(order: OrderEvent, wait_s: float) -> None:
+    name = f"{order.strategy}/{order.number}"
+    if order.status not in CLOSED_STATUSES:
+        raise CommandError(f"{name} has not ended after {wait_s:g} s; see fixring orders show", ExitStatus.TIMEOUT)
+    if not order.cum_qty:
+        raise CommandError(f"{name} is {order.status.value}: nothing was filled")
 
 
 def _settled(client: Client, strategy: str, number: int, deadline: float) -> OrderEvent | None:
@@ -473,7 +503,7 @@ def order_document(order: OrderEvent) -> dict[str, Any]:
         "name": f"{order.strategy}/{order.number}", "status": order.status.value, "venue": order.venue,
         "symbol": order.symbol, "side": SIDES[order.side], "order_qty": str(order.order_qty),
         "price": None if order.price is None else str(order.price), "cum_qty": str(order.cum_qty),
-        "leaves_qty": str(order.leaves_qty), "avg_px": str(order.avg_px), "cl_ord_id": order.cl_ord_id,
+        "leaves_qty": str(order.leaves_qty), "avg_px": rounded(order.avg_px), "cl_ord_id": order.cl_ord_id,
         "order_id": order.order_id, "label": order.label, "reason": order.reason.value, "text": order.text,
         "unpriced_qty": str(order.unpriced_qty),
     }  # fmt: skip
@@ -483,7 +513,7 @@ def position_document(position: PositionChanged) -> dict[str, Any]:
     """A position as JSON shows it."""
     return {
         "venue": position.venue, "symbol": position.symbol, "quantity": str(position.quantity),
-        "average_price": str(position.average_price), "realised_profit": str(position.realised_profit),
+        "average_price": rounded(position.average_price), "realised_profit": rounded(position.realised_profit),
         "fees": {asset: str(paid) for asset, paid in position.fees}, "unpriced_qty": str(position.unpriced_qty),
     }  # fmt: skip
 

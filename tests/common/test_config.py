@@ -57,6 +57,12 @@ def test_money_is_decimal_even_where_the_file_writes_a_number(folder: Path) -> N
     assert isinstance(tick_size, Decimal)
 
 
+def test_one_variable_switches_a_venue_off_whoever_names_it() -> None:
+    config = load(environ={"FIXRING__BINANCE__ENABLED": "false", "FIXRING__STRATEGIES__SIGNALS__VENUES": '["binance"]'})
+    assert set(config.venues) == {"generic"}
+    assert set(config.strategies) == {"maker"}, "it goes on at the other; one that has none left does not run"
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [

@@ -9,7 +9,7 @@ import pytest
 from common.exit_status import ExitStatus
 from scripts.cli.main import run
 from scripts.cli.orders import order_name
-from scripts.decimals import short
+from scripts.decimals import rounded, short
 
 
 def test_names() -> None:
@@ -24,6 +24,17 @@ def test_names() -> None:
 )
 def test_quantities_as_people_write_them(value: str, text: str) -> None:
     assert short(Decimal(value)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("65009.44805099634236760108537", "65009.4480509963"), ("100", "100"), ("0", "0"), ("-0.10", "-0.1"),
+        ("0.0000123456789012345678", "0.0000123456789012346"), ("0E-8", "0"), ("1E+2", "100"),
+    ],
+)  # fmt: skip
+def test_a_quotient_has_the_digits_of_a_price(value: str, text: str) -> None:
+    assert rounded(Decimal(value)) == text
 
 
 @pytest.mark.parametrize(
