@@ -31,8 +31,8 @@ def _of(name: str, status: Mapping[str, Any], statuses: Statuses) -> Iterator[tu
     kind = name.partition("@")[0]
     if status.get("hash_mismatches"):
         yield "state_differs", "STATE DIFFERS FROM THE LOG"
-    if status.get("undecodable"):
-        yield "undecodable", f"{status['undecodable']} RECORDS UNREADABLE"
+    if status.get("left_out"):
+        yield "left_out", f"HALTED: {status['left_out']}"
     if kind == "journal" and status.get("low_disk"):
         yield "low_disk", "LOW DISK"
     if kind == "orders" and status.get("unknown_orders"):

@@ -28,7 +28,7 @@ from common.journal.snapshots import (
     snapshot_folder,
     write_snapshot,
 )
-from common.messages import HASH_EVERY, Kind, StateHash
+from common.messages import HASH_EVERY, UNDECODABLE, Kind, StateHash
 
 _decode_hash = msgspec.msgpack.Decoder(StateHash).decode
 
@@ -192,7 +192,10 @@ class Witness:
         if record.lsn % HASH_EVERY == 0:
             self._digests[record.lsn] = self._state.digest()
         if record.kind == Kind.STATE_HASH and record.writer == self._name:
-            self._told = _decode_hash(record.payload)
+            try:
+                self._told = _decode_hash(record.payload)
+            except UNDECODABLE:
+                return
 
     def check(self) -> None:
         """Raises StateDiffers when the last hash in the log is another one."""

@@ -16,7 +16,7 @@ import click
 import orjson
 import zmq
 
-from common.actor.control import is_running
+from common.actor.control import ask_all, is_running
 from common.config import load
 from common.exit_status import ExitStatus
 from common.journal import (
@@ -31,6 +31,7 @@ from common.journal import (
     salvage,
     verify,
 )
+from scripts.cli.asking import ANSWER_S, asked
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name
 from scripts.journal.evidence import take_back
@@ -588,3 +589,34 @@ def _replay_stream(place: Range, pace: Pace, endpoint: str, wait_s: float, as_js
         text = f"interrupted: of {publisher.sent:,} records the last ones did not reach every subscriber"
         raise CommandError(text) from None
     click.echo(orjson.dumps(publisher.document()) if as_json else publisher.text())
+
+
+@journal.command("skip")
+@click.argument("lsn", type=click.IntRange(min=1))
+@click.option("--yes", is_flag=True, help="Do not ask; this is the confirmation.")
+@click.option("--unmet", is_flag=True, help="Also one that no running reader has left out.")
+def skip_command(lsn: int, yes: bool, unmet: bool) -> None:
+    """Accept that a record has no effect: every reader leaves it out from now on, and what adds risk passes again.
+
+    A record that cannot be read or folded halts what adds risk, since what it would have said is not known. Look at it
+    (`journal tail --from LSN`), compare the books with the venue (`reconcile`), and only then accept it.
+    """
+    config = load()
+    run_folder = config.paths.run
+    readers = ["orders", "risk", *(f"session@{venue}" for venue in config.venues)]
+    answers = ask_all(run_folder, [(actor, "status", {}) for actor in readers], ANSWER_S)
+    details: dict[str, dict[str, Any]] = dict(answers.details)
+    met = sorted(actor for actor, told in details.items() if lsn in told.get("left_out_lsns", ()))
+    if not met and not unmet:
+        raise CommandError(
+            f"no running reader has left out record {lsn}: nothing waits for it to be skipped. `fixring status` names "
+            "those that do; for one that ends at its start, add --unmet",
+            ExitStatus.REFUSED,
+        )
+    if not yes:
+        question = f"Leave out record {lsn} for good ({', '.join(met) or 'no running reader'} cannot fold it)?"
+        click.confirm(question, abort=True, err=True)
+    click.echo(asked(run_folder, "journal", "skip", {"lsn": lsn})["text"])
+    for actor in met:
+        if actor.startswith("session@"):
+            click.echo(f"{actor}: {asked(run_folder, actor, 'skip', {'lsn': lsn})['text']}")

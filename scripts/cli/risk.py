@@ -6,14 +6,13 @@ from typing import Any
 import click
 import orjson
 
-from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import Config, load
 from common.exit_status import ExitStatus
+from scripts.cli.asking import asked
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name
 from scripts.cli.orders import log_knows_strategy
 
-ANSWER_S = 2.0
 RISK = "risk"
 EXPOSURE_COLUMNS = (
     "venue",
@@ -116,14 +115,7 @@ def _need_known(config: Config, scope: dict[str, str], yes: bool) -> None:
 
 
 def _ask(act: str, arguments: dict[str, str]) -> dict[str, Any]:
-    try:
-        return ask(load().paths.run, RISK, act, dict(arguments), ANSWER_S)
-    except NotRunning as error:
-        raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
-    except NoAnswer as error:
-        raise CommandError(str(error), ExitStatus.TIMEOUT) from None
-    except Refused as error:
-        raise CommandError(str(error), ExitStatus.REFUSED) from None
+    return asked(load().paths.run, RISK, act, dict(arguments))
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -74,6 +74,10 @@ class Maker:
             inspect.TupleType: lambda kind, owner, field: tuple(
                 self.value(item, owner, field) for item in kind.item_types
             ),
+            inspect.DictType: lambda kind, owner, field: {
+                self.value(kind.key_type, owner, field): self.value(kind.value_type, owner, field)
+                for _ in range(self.random.randrange(LONGEST_LIST))
+            },
             inspect.StructType: lambda kind, owner, field: self._struct(kind.cls),
         }
 

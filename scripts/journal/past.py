@@ -26,7 +26,6 @@ from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings
 from services.risk.state import RiskState
 from services.session.history import History
-from services.session.records import OWN_KINDS
 from services.session.recovery import Folded, load_folded
 
 SESSION = "session@"
@@ -59,16 +58,12 @@ class Past:
         if record.lsn > self.orders.books.lsn:
             self.orders.apply(record)
         if record.lsn > self.risk.lsn:
-            self.risk.apply(record, payload if record.kind in self.risk.kinds else None)
+            self.risk.apply(record, self.risk.read(record) if record.kind in self.risk.kinds else None)
         if record.writer.startswith(SESSION) and record.writer not in self.sessions:
             self.sessions[record.writer] = _fresh_session(record.writer, self._config)
         for folded in self.sessions.values():
             if record.lsn > folded.lsn:
-                if payload is None and record.kind in OWN_KINDS:
-                    # Bytes that do not decode: passed over, as orders and risk do.
-                    folded.lsn = record.lsn
-                else:
-                    folded.apply(record)
+                folded.apply(record)
         if record.lsn > self.lsn:
             self.lsn, self.stamp_ns = record.lsn, record.stamp_ns
         return payload

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +15,7 @@ from common.config import Config, load
 from common.facts import facts_of
 from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
+from common.journal.skipped import skip_record
 from common.journal.snapshots import trusted_lsn
 from common.latch import Latch
 from common.messages import (
@@ -144,7 +146,10 @@ def _journal(world: "World") -> Actor:
                 trusted_lsn=trusted_lsn(JOURNAL_FOLDER, files, SNAPSHOTS_OF),
             )  # fmt: skip
 
-        return JournalCore(open_log, Reader(JOURNAL_FOLDER, files), JournalSettings(own.low_disk_bytes))
+        return JournalCore(
+            open_log, Reader(JOURNAL_FOLDER, files), JournalSettings(own.low_disk_bytes),
+            partial(skip_record, JOURNAL_FOLDER, files),
+        )  # fmt: skip
 
     return Actor("journal", (Binding(LINK, "router", LINK, _journal_request), Binding(STREAM, "pub", STREAM)), build)
 

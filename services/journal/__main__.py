@@ -1,11 +1,13 @@
 """`python -P -m services.journal`: the journal of the stack's environment."""
 
 import sys
+from functools import partial
 
 from common.actor.shell import Shell
 from common.actor.start import run_actor, shell_for
 from common.config import Config
 from common.journal import Log, OsFiles, Reader
+from common.journal.skipped import skip_record
 from common.journal.snapshots import trusted_lsn
 from common.messages import JournalRequest
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
@@ -29,7 +31,8 @@ def build(config: Config) -> Shell:
             reserve_bytes=own.reserve_bytes,
         )
 
-    core = JournalCore(open_log, Reader(folder, files), JournalSettings(low_disk_bytes=own.low_disk_bytes))
+    settings = JournalSettings(low_disk_bytes=own.low_disk_bytes)
+    core = JournalCore(open_log, Reader(folder, files), settings, partial(skip_record, folder, files))
     shell = shell_for(core, config)
     shell.bind_router(LINK, config.endpoint(LINK), JournalRequest)
     shell.bind_publisher(STREAM, config.endpoint(STREAM))

@@ -39,6 +39,7 @@ from common.journal import (
 )
 from common.journal.errors import MAY_PASS
 from common.journal.frames import MAX_PAYLOAD_BYTES, writer_field
+from common.left_out import SKIP
 from common.messages import (
     Append,
     Appended,
@@ -48,8 +49,13 @@ from common.messages import (
     ControlRequest,
     EpochGranted,
     EpochRequest,
+    Kind,
+    Number,
+    OperatorAct,
     ReadChunk,
     ReadRequest,
+    cut,
+    encode,
 )
 from services.journal.batch import Acknowledgement, Batch, Grant, Head
 
@@ -103,6 +109,10 @@ class _Drop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     below: int
 
 
+class _Skip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    lsn: Number
+
+
 class _Refused(Exception):
     """A request on the control link that is not carried out; the text says why."""
 
@@ -110,10 +120,19 @@ class _Refused(Exception):
 class JournalCore(Core):
     """See the module. The log is opened by `open_log` (wall clock in Unix ns) at start, and is the core's alone."""
 
-    def __init__(self, open_log: Callable[[int], Log], reader: Reader, settings: JournalSettings) -> None:
-        """`reader` reads the same folder, for refills."""
+    def __init__(
+        self,
+        open_log: Callable[[int], Log],
+        reader: Reader,
+        settings: JournalSettings,
+        skip_record: Callable[[int, str], None],
+    ) -> None:
+        """`reader` reads the same folder, for refills. `skip_record` writes an LSN down beside the log, with a text;
+        it raises OSError.
+        """
         super().__init__("journal")
         self._open_log = open_log
+        self._skip_record = skip_record
         self._reader = reader
         self._tokens: defaultdict[str, deque[int]] = defaultdict(lambda: deque(maxlen=KEPT_TOKENS))
         self._settings = settings
@@ -219,7 +238,7 @@ class JournalCore(Core):
             case ReadRequest() if len(self._reads) < MAX_READS:
                 self._reads.append((peer, message))
             case ControlRequest():
-                self._control(log, peer, message)
+                self._control(log, peer, message, now)
 
     def turn_ended(self, now: Instant) -> None:
         """Commit the batch: write, sync, acknowledge, publish. Then a bounded number of refills."""
@@ -271,11 +290,12 @@ class JournalCore(Core):
         return due
 
     # ---- control ----
-    def _control(self, log: Log, peer: bytes, request: ControlRequest) -> None:
+    def _control(self, log: Log, peer: bytes, request: ControlRequest, now: Instant) -> None:
         """`drop` with {"below": LSN} removes segments that end before that record. The asker answers for snapshots at
-        or above it that verify; what was not durable is refused."""
+        or above it that verify; what was not durable is refused. `skip` with {"lsn": LSN} has every reader leave that
+        record out: it is written down beside the log, then journaled."""
         try:
-            names = self._drop(log, request)
+            text = self._skip(log, request, now) if request.act == SKIP else self._drop(log, request)
         except msgspec.DecodeError as error:
             answer = ControlAnswer(request.token, False, f"{request.act}: {error}")
         except _Refused as refused:
@@ -284,18 +304,33 @@ class JournalCore(Core):
             self._fail(log, error)
             return
         else:
-            answer = ControlAnswer(request.token, True, f"dropped {', '.join(names) or 'nothing'}")
+            answer = ControlAnswer(request.token, True, text)
         self.effects.append(Send(CONTROL, answer, peer))
 
-    def _drop(self, log: Log, request: ControlRequest) -> list[str]:
+    def _drop(self, log: Log, request: ControlRequest) -> str:
         if request.act != "drop":
-            raise _Refused(f"{request.act}: the journal knows status, log_level and drop")
+            raise _Refused(f"{request.act}: the journal knows status, log_level, drop and skip")
         below = msgspec.json.decode(request.arguments, type=_Drop).below
         if below > log.durable_lsn:
             raise _Refused(f"record {below} is not durable yet, the last that is is {log.durable_lsn}")
         names = log.drop_before(below)
         self.note("info", "dropped", below=below, segments=names, by=request.by)
-        return names
+        return f"dropped {', '.join(names) or 'nothing'}"
+
+    def _skip(self, log: Log, request: ControlRequest, now: Instant) -> str:
+        lsn = msgspec.json.decode(request.arguments, type=_Skip).lsn
+        if lsn > log.durable_lsn:
+            raise _Refused(f"there is no record {lsn}, the last that is durable is {log.durable_lsn}")
+        try:
+            self._skip_record(lsn, f"by {request.by} at {now.wall_ns}")
+        except OSError as error:
+            raise _Refused(f"it cannot be written down, so nothing was done: {error}") from error
+        self._commit(now)
+        act = OperatorAct(self.name, SKIP, cut(request.by), str(lsn))
+        self._batch.own(log.own_entry(Kind.OPERATOR, encode(act)))
+        self._commit(now)
+        self.note("warning", "skipped", lsn=lsn, by=request.by)
+        return f"record {lsn} is left out by every reader from now on"
 
     # ---- appends ----
     def _head(self, log: Log, writer: str) -> Head:

@@ -1,11 +1,13 @@
 """`python -P -m services.orders`: the order manager."""
 
 import sys
+from collections.abc import Sequence
 
 from common.actor.shell import Shell
 from common.actor.start import connect_journal, run_actor, shell_for
 from common.config import Config
 from common.journal import NotThere, OsFiles, Reader
+from common.left_out import Unfoldable
 from common.messages import MAX_ENTRY_BYTES, BoundedEntryRequest
 from services.orders.books import Books
 from services.orders.core import OrdersCore
@@ -18,7 +20,11 @@ def build(config: Config) -> Shell:
     """The core with its links."""
     reader = Reader(config.journal_folder, OsFiles())
     index = IndexFile(index_path(config.journal_folder))
-    shell = shell_for(OrdersCore(orders_settings(config), starting_books(config, index, reader), index), config)
+
+    def begin(unfoldable: Sequence[Unfoldable]) -> Books:
+        return starting_books(config, index, reader, unfoldable)
+
+    shell = shell_for(OrdersCore(orders_settings(config), begin(()), index, begin), config)
     connect_journal(shell, config, follow=True)
     shell.log_reader(reader.read)
     shell.bind_router("entry", config.endpoint("entry"), BoundedEntryRequest, MAX_ENTRY_BYTES)
@@ -29,16 +35,19 @@ def build(config: Config) -> Shell:
     return shell
 
 
-def starting_books(config: Config, index: IndexFile, reader: Reader) -> Books:
+def starting_books(
+    config: Config, index: IndexFile, reader: Reader, unfoldable: Sequence[Unfoldable] = ()
+) -> Books:
     """The newest snapshot's books whose forgotten orders are in the index; where there is none, empty ones as long as
     the log still has everything, else the newest, and the index is known to lack what was forgotten before it.
+    `unfoldable` is left out.
 
     Raises IndexFailed.
     """
-    books = newest_books(config, reader, index.covered_lsn)
+    books = newest_books(config, reader, index.covered_lsn, unfoldable)
     if books.lsn or _begins_with_the_first(reader):
         return books
-    books = newest_books(config, reader)
+    books = newest_books(config, reader, None, unfoldable)
     index.lost_before(books.lsn)
     return books
 

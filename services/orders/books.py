@@ -12,6 +12,7 @@ import msgspec
 
 from common.belief import order_of
 from common.facts import Holding, KnownVenues, VenueFacts
+from common.left_out import LeftOut
 from common.messages import MAX_TIME_TO_LIVE_NS, CancelAll, Reason, RestOrder, SessionState
 from common.order_state import ZERO, FillChange, FillLedger, Leg, Order
 from services.orders.names import REMEMBERED_COMMANDS, Names
@@ -101,12 +102,14 @@ class Books:
         *,
         closed_orders: int = CLOSED_ORDERS,
         remembered: int = REMEMBERED_COMMANDS,
+        left_out: LeftOut | None = None,
     ) -> None:
         """`venues`: the configured ones. What the log tells of a venue, configured or not, goes before.
 
         At most `closed_orders` closed ones and the outcomes of `remembered` commands stay in memory; `forgotten`,
-        where it is set, is told of each closed order that leaves memory.
+        where it is set, is told of each closed order that leaves memory. `left_out` says which records to leave out.
         """
+        self.left_out = LeftOut() if left_out is None else left_out
         self.known = KnownVenues(venues)
         self.orders: dict[OrderName, Order] = {}
         self.by_id: dict[str, Order] = {}

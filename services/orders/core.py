@@ -15,7 +15,7 @@ strategy's request goes to `Entry`, and from there to `Flights` (what adds risk)
 what goes down the ring; `Cancels` and a venue's `Reconciliation` send what insists; `Life` says what may be done now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -24,6 +24,7 @@ from common.actor.links import Appender, Follower
 from common.facts import Holding, VenueFacts, outside
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, Record
+from common.left_out import LeftOut, Unfoldable
 from common.messages import (
     HASH_EVERY,
     MAX_TIME_TO_LIVE_NS,
@@ -117,19 +118,38 @@ class OrdersSettings(msgspec.Struct, frozen=True):
 class OrdersCore(Core):
     """See the module."""
 
-    def __init__(self, settings: OrdersSettings, books: Books | None = None, index: Index | None = None) -> None:
-        """`books` is a fold to go on from (a snapshot's), else everything is read from the log.
+    def __init__(
+        self,
+        settings: OrdersSettings,
+        books: Books | None = None,
+        index: Index | None = None,
+        begin: Callable[[Sequence[Unfoldable]], Books] | None = None,
+    ) -> None:
+        """`books` is a fold to go on from (a snapshot's), else everything is read from the log. `begin` gives such a
+        one again, without the records at which the fold has raised.
 
         What leaves memory goes into `index`; without one into memory again, for as long as the process lives.
         """
         super().__init__(WRITER)
         self._settings = settings
-        self.books = books = books or Books({name: venue.facts for name, venue in settings.venues.items()})
+        self._index = index or MemoryIndex()
+        self._begin = begin or self._empty_books
+        self._unfoldable: list[Unfoldable] = []
+        self._live_with(books or self._empty_books(()))
+
+    def _empty_books(self, unfoldable: Sequence[Unfoldable]) -> Books:
+        facts = {name: venue.facts for name, venue in self._settings.venues.items()}
+        return Books(facts, left_out=LeftOut((), unfoldable))
+
+    def _live_with(self, books: Books) -> None:
+        """Begin a life: all that is soft is made anew around the books."""
+        settings = self._settings
+        self.books = books
         self.fold = Fold(books)
         self.clients = clients = Clients(self)
         self._appender = appender = Appender(self, WRITER)
         self._follower = Follower(self, books.lsn)
-        self._archive = archive = Archive(books, index or MemoryIndex())
+        self._archive = archive = Archive(books, self._index)
         self._life = life = Life(appender, clients)
         self._digests = Digests(self, appender, books)
         self._attempts = attempts = Attempts(self, appender, books, settings.time_to_live_ns)
@@ -239,6 +259,8 @@ class OrdersCore(Core):
             "clients": len(self.clients),
             "discrepancies": self.books.discrepancies,
             "undecodable": self.fold.undecodable,
+            "left_out": self.books.left_out.text,
+            "left_out_lsns": list(self.books.left_out.unaccepted),
             "hash_mismatches": self._digests.mismatches,
             "index_complete": self._archive.complete,
             "index_failure": self._archive.failure,
@@ -283,7 +305,11 @@ class OrdersCore(Core):
         for record in records:
             if record.kind == EPOCH and not self._appender.take_record(record):
                 return
-            changes = apply(record)
+            try:
+                changes = apply(record)
+            except Unfoldable as error:
+                self._begin_anew(error, now)
+                return
             if record.lsn > events_from and changes:
                 self._tell(record, changes, now)
             if record.lsn % HASH_EVERY == 0:
@@ -305,6 +331,13 @@ class OrdersCore(Core):
         self._archive.flush()
         if life.stopping:
             self._check_stopped(now)
+
+    def _begin_anew(self, error: Unfoldable, now: Instant) -> None:
+        """The fold raised, and its books are of no use: another life, as after a crash, that leaves the record out."""
+        self.note("error", "unfoldable", lsn=error.lsn, why=error.why)
+        self._unfoldable.append(error)
+        self._live_with(self._begin(self._unfoldable))
+        self.started(now)
 
     def _go_live(self, now: Instant) -> None:
         self._life.go_live()

@@ -6,7 +6,7 @@ from common.actor.core import Core
 from common.actor.links import Appender
 from common.instant import Instant
 from common.journal.frames import Record
-from common.messages import HASH_EVERY, Kind, StateHash
+from common.messages import HASH_EVERY, UNDECODABLE, Kind, StateHash
 from services.orders.books import Books
 
 KEPT = 16
@@ -34,7 +34,10 @@ class Digests:
 
     def check(self, record: Record) -> None:
         """Compare a logged digest with our own."""
-        told = _decode(record.payload)
+        try:
+            told = _decode(record.payload)
+        except UNDECODABLE:
+            return
         ours = self._digests.get(told.at_lsn)
         if told.actor == self._core.name and ours is not None and ours != told.digest:
             self.mismatches += 1

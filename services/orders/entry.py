@@ -173,6 +173,9 @@ class Entry:
         if adds_risk and self._life.stopping:
             self._decisions.refuse(strategy, request, Reason.SHUTDOWN, "the order manager is stopping", now)
             return
+        if adds_risk and self._books.left_out.halts:
+            self._decisions.refuse(strategy, request, Reason.HALTED, self._books.left_out.text, now)
+            return
         reason, text = _why_not_a_number(request)
         if reason is not Reason.NONE:
             self._decisions.refuse(strategy, request, reason, text, now)

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from common.absence import DOWN, no_stranger, sending_ns, unknown_over_fix, window_closed
 from common.belief import believed, believed_of_stranger, contradiction
 from common.journal.frames import EPOCH, Record
+from common.left_out import Unfoldable
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
     UNDECODABLE,
@@ -29,6 +28,7 @@ from common.messages import (
     Inbound,
     Kind,
     NewOrder,
+    OperatorAct,
     OrderStatus,
     Outbound,
     QueryOrder,
@@ -60,6 +60,7 @@ from common.order_state import (
     rejects_request,
 )
 from common.outcome import Evidence, Outcome, Outcomes, decide
+from common.soundness import DECODERS
 from services.orders.books import TRADES_PAGE, Books, TradesAsked, VenueBooks
 from services.orders.cancel_alls import covers
 from services.orders.changes import (
@@ -89,21 +90,6 @@ PRICE_STEP = Decimal("0.00000001")
 MAX_TRADE_KEY_DIGITS = 32
 """A trade identity of more digits is a text, and no number that REST could be asked from."""
 
-_DECODERS: dict[int, Callable[[bytes], Any]] = {
-    Kind.OUTBOUND: msgspec.msgpack.Decoder(Outbound).decode,
-    Kind.INBOUND: msgspec.msgpack.Decoder(Inbound).decode,
-    Kind.SESSION: msgspec.msgpack.Decoder(SessionChanged).decode,
-    Kind.REFUSED: msgspec.msgpack.Decoder(Refused).decode,
-    Kind.WITHDRAWN: msgspec.msgpack.Decoder(Withdrawn).decode,
-    Kind.GAP_FILLED: msgspec.msgpack.Decoder(GapFilled).decode,
-    Kind.ANSWER: msgspec.msgpack.Decoder(Answer).decode,
-    Kind.DISCREPANCY: msgspec.msgpack.Decoder(Discrepancy).decode,
-    Kind.EXPIRED: msgspec.msgpack.Decoder(Expired).decode,
-    Kind.VERDICT: msgspec.msgpack.Decoder(Verdict).decode,
-    Kind.UNANSWERED: msgspec.msgpack.Decoder(Unanswered).decode,
-    Kind.CANCEL_ALL: msgspec.msgpack.Decoder(CancelAll).decode,
-}
-
 
 class Fold:
     """Books and outcomes, and the way a record changes them. `apply` returns the changes, in a fixed order."""
@@ -124,15 +110,20 @@ class Fold:
             Kind.ANSWER: self._answer,
             Kind.DISCREPANCY: self._discrepancy,
             Kind.EXPIRED: self._expired,
+            Kind.OPERATOR: self._operator,
             Kind.VERDICT: self._verdict,
             Kind.UNANSWERED: self._unanswered,
             Kind.CANCEL_ALL: self._cancel_all,
         }
         # Plain numbers, since a member of an enum hashes by a method of its own.
-        self._folds = {int(kind): (_DECODERS[kind], handler) for kind, handler in handlers.items()}
+        self._folds = {int(kind): (DECODERS[kind], handler) for kind, handler in handlers.items()}
 
     def apply(self, record: Record) -> list[Change]:
-        """Fold one record, the successor of the last. A payload that does not decode changes nothing but its stamp."""
+        """Fold one record, the successor of the last. One that cannot be read, or is left out, changes nothing but the
+        stamp.
+
+        Raises Unfoldable: the books are of no use then.
+        """
         changes = self._changes = []
         books = self.books
         books.lsn, books.stamp_ns = record.lsn, record.stamp_ns
@@ -140,14 +131,18 @@ class Fold:
             for attempt in self.outcomes.stamp(record.stamp_ns):
                 changes.append(AttemptExpired(attempt))
         fold = self._folds.get(record.kind)
-        if fold is not None:
+        if fold is not None and not (books.left_out and record.lsn in books.left_out):
             decode, handler = fold
             try:
                 payload = decode(record.payload)
-            except UNDECODABLE:
+            except UNDECODABLE as error:
                 self.undecodable += 1
-            else:
+                books.left_out.add(record.lsn, str(error))
+                return changes
+            try:
                 handler(record, payload)
+            except Exception as error:
+                raise Unfoldable(record.lsn, error) from error
         elif record.kind == EPOCH and record.writer == WRITER:
             books.epoch, books.epoch_ns = record.writer_epoch, record.stamp_ns
         return changes
@@ -844,6 +839,9 @@ class Fold:
 
     def _discrepancy(self, record: Record, discrepancy: Discrepancy) -> None:
         self.books.discrepancies += 1
+
+    def _operator(self, record: Record, act: OperatorAct) -> None:
+        self.books.left_out.hear(act)
 
     # ---- small things ----
 

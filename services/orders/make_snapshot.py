@@ -1,12 +1,14 @@
 """`python -P -m services.orders.make_snapshot`: fold the log on from the newest snapshot, and write the next one."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from common.actor.snapshots import load_newest, run_snapshot_program
 from common.config import Config
-from common.journal import Reader
+from common.journal import OsFiles, Reader
 from common.journal.frames import Record
+from common.journal.skipped import skipped_records
+from common.left_out import LeftOut, Unfoldable
 from services.orders.books import Books
 from services.orders.fold import WRITER, Fold
 from services.orders.index_file import index_path, sync_index
@@ -36,17 +38,27 @@ class Folded:
         return dump_books(self.books)
 
 
-def loader(config: Config) -> Callable[[bytes], Folded]:
+def loader(config: Config, unfoldable: Sequence[Unfoldable] = ()) -> Callable[[bytes], Folded]:
     """What makes books of a snapshot's bytes."""
     facts = {name: venue.facts for name, venue in orders_settings(config).venues.items()}
-    return lambda data: Folded(load_books(data, facts))
+    skipped = skipped_records(config.journal_folder, OsFiles())
+    return lambda data: Folded(load_books(data, facts, LeftOut(skipped, unfoldable)))
 
 
-def newest_books(config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> Books:
-    """The books from the newest snapshot (at `upto_lsn` at most) that verifies, else empty ones."""
+def newest_books(
+    config: Config,
+    reader: Reader | None = None,
+    upto_lsn: int | None = None,
+    unfoldable: Sequence[Unfoldable] = (),
+) -> Books:
+    """The books from the newest snapshot (at `upto_lsn` at most) that verifies, else empty ones.
+
+    `unfoldable` is left out.
+    """
     facts = {name: venue.facts for name, venue in orders_settings(config).venues.items()}
-    folded = load_newest(config, WRITER, loader(config), reader, upto_lsn)
-    return Books(facts) if folded is None else folded.books
+    folded = load_newest(config, WRITER, loader(config, unfoldable), reader, upto_lsn)
+    skipped = skipped_records(config.journal_folder, OsFiles())
+    return Books(facts, left_out=LeftOut(skipped, unfoldable)) if folded is None else folded.books
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from common.facts import VenueFacts, VenueTold
+from common.left_out import LeftOut, Row
 from common.messages import CancelAll
 from common.order_state import FillRow, Order, RetiredRow
 from services.orders.books import Books, External, VenueBooks
@@ -32,6 +33,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     epoch_ns: int = 0
     told: list[VenueTold] = []
     cancel_alls: list[tuple[int, CancelAll]] = []
+    left_out: list[Row] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -61,14 +63,18 @@ def dump_books(books: Books) -> bytes:
             books.epoch_ns,
             books.known.dump(),
             books.cancel_alls,
+            books.left_out.dump(),
         )
     )
 
 
-def load_books(data: bytes, venues: Mapping[str, VenueFacts]) -> Books:
-    """The books from bytes. Raises msgspec.DecodeError where they are of another form."""
+def load_books(data: bytes, venues: Mapping[str, VenueFacts], left_out: LeftOut | None = None) -> Books:
+    """The books from bytes. Raises msgspec.DecodeError where they are of another form, ValueError where they have
+    folded what is to be left out.
+    """
     dump = _decode(data)
-    books = Books(venues)
+    books = Books(venues, left_out=left_out)
+    books.left_out.load(dump.left_out, dump.lsn)
     books.lsn, books.stamp_ns, books.discrepancies = dump.lsn, dump.stamp_ns, dump.discrepancies
     books.epoch, books.epoch_ns = dump.epoch, dump.epoch_ns
     books.known.load(dump.told)

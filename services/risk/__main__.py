@@ -1,21 +1,28 @@
 """`python -P -m services.risk`: the firm's risk checks."""
 
 import sys
+from collections.abc import Sequence
 
 from common.actor.shell import Shell
 from common.actor.start import connect_journal, run_actor, shell_for
 from common.config import Config
 from common.journal import OsFiles, Reader
+from common.left_out import Unfoldable
 from common.messages import Command, FeedMessage
 from services.risk.core import RiskCore
 from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings
+from services.risk.state import RiskState
 
 
 def build(config: Config) -> Shell:
     """Risk's core with its links."""
     reader = Reader(config.journal_folder, OsFiles())
-    shell = shell_for(RiskCore(risk_settings(config), newest_state(config, reader)), config)
+
+    def begin(unfoldable: Sequence[Unfoldable]) -> RiskState:
+        return newest_state(config, reader, None, unfoldable)
+
+    shell = shell_for(RiskCore(risk_settings(config), begin(()), begin), config)
     connect_journal(shell, config, follow=True)
     shell.log_reader(reader.read)
     shell.bind_pull("commands", config.endpoint("risk"), Command)

@@ -13,7 +13,7 @@ Cancels, questions and the word to open a gate always pass, whatever is halted, 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -22,10 +22,10 @@ from common.actor.links import Appender, Follower
 from common.facts import VenueFacts, outside
 from common.instant import Instant
 from common.journal.frames import EPOCH, TICK, Record, parse
+from common.left_out import LeftOut, Unfoldable
 from common.messages import (
     HASH_EVERY,
     MAX_TIME_TO_LIVE_NS,
-    UNDECODABLE,
     AmendOrder,
     CancelOrder,
     ControlAnswer,
@@ -36,7 +36,6 @@ from common.messages import (
     OpenGate,
     OperatorAct,
     Outbound,
-    Payload,
     QueryOrder,
     Reason,
     Refused,
@@ -66,8 +65,6 @@ SCOPES = ("firm", "venue", "strategy", "symbol")
 NO_SUMS: Final = Sums()
 MAX_BUCKETS = 1024
 """So many strategies' rates are kept; orders typed by hand have a strategy of their own each."""
-
-_decode = msgspec.msgpack.Decoder(Payload).decode
 
 
 class VenueSettings(NamedTuple):
@@ -166,19 +163,22 @@ class InFlight:
 class RiskCore(Core):
     """See the module."""
 
-    def __init__(self, settings: RiskSettings, state: RiskState | None = None) -> None:
-        """`state` is a fold to go on from (a snapshot's), else everything is read from the log."""
+    def __init__(
+        self,
+        settings: RiskSettings,
+        state: RiskState | None = None,
+        begin: Callable[[Sequence[Unfoldable]], RiskState] | None = None,
+    ) -> None:
+        """`state` is a fold to go on from (a snapshot's), else everything is read from the log. `begin` gives such a
+        one again, without the records at which the fold has raised.
+        """
         super().__init__(WRITER)
         self._settings = settings
-        self.state = state or RiskState({name: venue.facts for name, venue in settings.venues.items()})
-        self.in_flight = InFlight()
-        self._appender = Appender(self, WRITER)
-        self._follower = Follower(self, self.state.lsn)
-        self._live = False
-        self._low_disk = 0
+        self._begin = begin or self._empty_state
+        self._unfoldable: list[Unfoldable] = []
+        self._live_with(state or self._empty_state(()))
         self._kill_asked = False
         self._halts_asked: set[tuple[str, str]] = set()
-        self._seen_attempt = self.state.highest_attempt
         self._tops: dict[tuple[str, str], tuple[TopOfBook, int]] = {}
         self._strategy_buckets: dict[str, Bucket] = {}
         self._session_buckets = {name: Bucket(v.messages, v.window_ns) for name, v in settings.venues.items()}
@@ -194,6 +194,20 @@ class RiskCore(Core):
             QueryOrder: self._query_order,
             OpenGate: self._open_gate,
         }
+
+    def _empty_state(self, unfoldable: Sequence[Unfoldable]) -> RiskState:
+        facts = {name: venue.facts for name, venue in self._settings.venues.items()}
+        return RiskState(facts, LeftOut((), unfoldable))
+
+    def _live_with(self, state: RiskState) -> None:
+        """Begin a life: what is in flight, and what is heard of the journal, is as after a start."""
+        self.state = state
+        self.in_flight = InFlight()
+        self._appender = Appender(self, WRITER)
+        self._follower = Follower(self, state.lsn)
+        self._live = False
+        self._low_disk = 0
+        self._seen_attempt = state.highest_attempt
 
     # -- inputs --------------------------------------------------------------------------------------------------------
 
@@ -287,20 +301,30 @@ class RiskCore(Core):
             payload = self._payload(record) if concerns else None
             if in_flight:
                 self._decide(payload, record)
-            state.apply(record, payload)
+            try:
+                state.apply(record, payload)
+            except Unfoldable as error:
+                self._begin_anew(error, now)
+                return
             if self._live and record.lsn % HASH_EVERY == 0:
                 self._append_hash(record.lsn, now)
         if records and not self._live:
             self._look_whether_live()
 
     def _payload(self, record: Record) -> object | None:
-        try:
-            return cast(object, _decode(record.payload))
-        except UNDECODABLE as error:
-            # The journal holds it, so every reader meets it: it is shown and passed over, the same way by all.
+        payload = self.state.read(record)
+        if payload is None:
+            # The journal holds it, so every reader meets it: it is shown and left out, the same way by all.
             self._counts["undecodable"] += 1
-            self.note("error", "undecodable", lsn=record.lsn, kind=record.kind, why=str(error))
-            return None
+            self.note("error", "left_out", lsn=record.lsn, kind=record.kind, why=self.state.left_out.text)
+        return payload
+
+    def _begin_anew(self, error: Unfoldable, now: Instant) -> None:
+        """The fold raised, and its state is of no use: another life, as after a crash, that leaves the record out."""
+        self.note("error", "unfoldable", lsn=error.lsn, why=error.why)
+        self._unfoldable.append(error)
+        self._live_with(self._begin(self._unfoldable))
+        self.started(now)
 
     def _decide(self, payload: object, record: Record) -> None:
         """End the reservations that the record decides: by its stamp first, then by what it says of an attempt."""
@@ -516,7 +540,7 @@ class RiskCore(Core):
 
     def _check(self, command: NewOrder | AmendOrder, proposal: Proposal, now: Instant) -> Decision | None:
         """The decision with its inputs; None after a refusal. The strategy's rate counts what was refused, too."""
-        refusal = self._rate_of_strategy(command.strategy, now) or check(proposal)
+        refusal = self._rate_of_strategy(command.strategy, now) or self._left_out(proposal) or check(proposal)
         refusal = refusal or self._rate_of_session(command.venue, now)
         if refusal is not None:
             self._refuse(command, refusal, now)
@@ -526,6 +550,11 @@ class RiskCore(Core):
             reference.price, reference.age_ns, proposal.notional, proposal.worst, proposal.rules.position_limit,
             proposal.open_orders, self._appender.epoch,
         )  # fmt: skip
+
+    def _left_out(self, proposal: Proposal) -> Refusal | None:
+        """What a record that has no effect would have said is not known, so nothing is added to what is."""
+        left_out = self.state.left_out
+        return Refusal(Reason.HALTED, left_out.text) if left_out.halts and not proposal.reduces else None
 
     def _rate_of_strategy(self, strategy: str, now: Instant) -> Refusal | None:
         bucket = self._strategy_buckets.get(strategy)
@@ -662,6 +691,8 @@ class RiskCore(Core):
             },
             "counts": dict(self._counts),
             "hash_mismatches": self.state.hash_mismatches,
+            "left_out": self.state.left_out.text,
+            "left_out_lsns": list(self.state.left_out.unaccepted),
             "low_disk": bool(self._low_disk or self._appender.low_disk),
             "unacknowledged": self._appender.unacknowledged,
             "outside": [holding.row() for holding in outside(self.state.holdings(), self._configured)],

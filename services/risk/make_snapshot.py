@@ -1,20 +1,17 @@
 """`python -P -m services.risk.make_snapshot`: fold the log on from the newest snapshot, and write the next one."""
 
 import sys
-from collections.abc import Callable
-
-import msgspec
+from collections.abc import Callable, Sequence
 
 from common.actor.snapshots import load_newest, run_snapshot_program
 from common.config import Config
-from common.journal import Reader
+from common.journal import OsFiles, Reader
 from common.journal.frames import Record
-from common.messages import Payload
+from common.journal.skipped import skipped_records
+from common.left_out import LeftOut, Unfoldable
 from services.risk.settings import risk_settings
 from services.risk.snapshots import dump_state, load_state
 from services.risk.state import WRITER, RiskState
-
-_decode = msgspec.msgpack.Decoder(Payload).decode
 
 
 class Folded:
@@ -30,14 +27,8 @@ class Folded:
         return self.state.lsn
 
     def apply(self, record: Record) -> None:
-        """Fold the next record. One that does not decode is passed over, as the live actor does."""
-        payload = None
-        if record.kind in self.state.kinds:
-            try:
-                payload = _decode(record.payload)
-            except msgspec.DecodeError:
-                payload = None
-        self.state.apply(record, payload)
+        """Fold the next record. Raises Unfoldable."""
+        self.state.apply(record, self.state.read(record) if record.kind in self.state.kinds else None)
 
     def digest(self) -> bytes:
         """The state's own hash."""
@@ -48,17 +39,27 @@ class Folded:
         return dump_state(self.state)
 
 
-def loader(config: Config) -> Callable[[bytes], Folded]:
+def loader(config: Config, unfoldable: Sequence[Unfoldable] = ()) -> Callable[[bytes], Folded]:
     """What makes a state of a snapshot's bytes."""
     facts = {name: venue.facts for name, venue in risk_settings(config).venues.items()}
-    return lambda data: Folded(load_state(data, facts))
+    skipped = skipped_records(config.journal_folder, OsFiles())
+    return lambda data: Folded(load_state(data, facts, LeftOut(skipped, unfoldable)))
 
 
-def newest_state(config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> RiskState:
-    """The state from the newest snapshot (at `upto_lsn` at most) that verifies, else an empty one."""
+def newest_state(
+    config: Config,
+    reader: Reader | None = None,
+    upto_lsn: int | None = None,
+    unfoldable: Sequence[Unfoldable] = (),
+) -> RiskState:
+    """The state from the newest snapshot (at `upto_lsn` at most) that verifies, else an empty one.
+
+    `unfoldable` is left out.
+    """
     facts = {name: venue.facts for name, venue in risk_settings(config).venues.items()}
-    folded = load_newest(config, WRITER, loader(config), reader, upto_lsn)
-    return RiskState(facts) if folded is None else folded.state
+    folded = load_newest(config, WRITER, loader(config, unfoldable), reader, upto_lsn)
+    skipped = skipped_records(config.journal_folder, OsFiles())
+    return RiskState(facts, LeftOut(skipped, unfoldable)) if folded is None else folded.state
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from common.facts import VenueFacts, VenueTold
+from common.left_out import LeftOut, Row
 from common.order_state import FillRow, RetiredRow
 from services.risk.exposure import Sums
 from services.risk.state import RiskState, SessionLife, TradesTold, Working
@@ -40,6 +41,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     checkpoints: list[tuple[int, int]]
     hashed: list[tuple[str, ...]]
     told: list[VenueTold] = []
+    left_out: list[Row] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -74,14 +76,18 @@ def dump_state(state: RiskState) -> bytes:
             list(state.checkpoints.items()),
             state.hashed(),
             state.known.dump(),
+            state.left_out.dump(),
         )
     )
 
 
-def load_state(data: bytes, venues: Mapping[str, VenueFacts]) -> RiskState:
-    """The state from bytes. Raises msgspec.DecodeError where they are of another form."""
+def load_state(data: bytes, venues: Mapping[str, VenueFacts], left_out: LeftOut | None = None) -> RiskState:
+    """The state from bytes. Raises msgspec.DecodeError where they are of another form, ValueError where it has folded
+    what is to be left out.
+    """
     dump = _decode(data)
-    state = RiskState(venues)
+    state = RiskState(venues, left_out)
+    state.left_out.load(dump.left_out, dump.lsn)
     state.lsn, state.stamp_ns = dump.lsn, dump.stamp_ns
     exposure = state.exposure
     exposure.firm.update((place, Sums(*told)) for place, *told in dump.firm)

@@ -22,7 +22,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
@@ -30,8 +30,10 @@ from common.absence import DOWN, is_dead, no_stranger, sending_ns, unknown_over_
 from common.belief import believed, believed_of_stranger, contradiction, order_of
 from common.facts import Holding, KnownVenues, VenueFacts
 from common.journal.frames import Record
+from common.left_out import LeftOut, Unfoldable
 from common.messages import (
     HASH_EVERY,
+    UNDECODABLE,
     AmendOrder,
     Answer,
     Attempt,
@@ -43,6 +45,7 @@ from common.messages import (
     NewOrder,
     OperatorAct,
     Outbound,
+    Payload,
     RequestRejected,
     RestOrder,
     SessionChanged,
@@ -66,6 +69,7 @@ from common.order_state import (
     RequestKind,
     rejects_request,
 )
+from common.soundness import DECODERS
 from services.risk.exposure import Exposure, Sums
 
 ZERO: Final = Decimal(0)
@@ -157,8 +161,9 @@ class SessionLife(msgspec.Struct, array_like=True):
 class RiskState:
     """The fold. `apply` takes each record once, in LSN order."""
 
-    def __init__(self, venues: Mapping[str, VenueFacts]) -> None:
-        """Empty, before the first record."""
+    def __init__(self, venues: Mapping[str, VenueFacts], left_out: LeftOut | None = None) -> None:
+        """Empty, before the first record. `left_out` says which records to leave out."""
+        self.left_out = LeftOut() if left_out is None else left_out
         self.known = KnownVenues(venues)
         self.lsn = 0
         self.stamp_ns = 0
@@ -199,14 +204,30 @@ class RiskState:
 
     # -- the fold ------------------------------------------------------------------------------------------------------
 
+    def read(self, record: Record) -> Payload | None:
+        """The payload of a record; None where it is left out, or cannot be read and is left out from now on."""
+        if self.left_out and record.lsn in self.left_out:
+            return None
+        try:
+            return cast(Payload, DECODERS[record.kind](record.payload))
+        except UNDECODABLE as error:
+            self.left_out.add(record.lsn, str(error))
+            return None
+
     def apply(self, record: Record, payload: object) -> None:
-        """Fold one record; `payload` is its decoded content, None where there is none or it does not concern risk."""
+        """Fold one record; `payload` is its decoded content, None where there is none or it does not concern risk.
+
+        Raises Unfoldable: the state is of no use then.
+        """
         self.lsn = record.lsn
         self.stamp_ns = record.stamp_ns
         if payload is not None:
             fold = self._folds.get(record.kind)
             if fold is not None:
-                fold(payload, record)
+                try:
+                    fold(payload, record)
+                except Exception as error:
+                    raise Unfoldable(record.lsn, error) from error
         if record.lsn % HASH_EVERY == 0:
             self.checkpoints[record.lsn] = self.digest()
             if len(self.checkpoints) > HASHES_KEPT:
@@ -680,6 +701,7 @@ class RiskState:
     # -- people --------------------------------------------------------------------------------------------------------
 
     def _operator(self, payload: OperatorAct, record: Record) -> None:
+        self.left_out.hear(payload)
         if payload.actor != WRITER:
             return
         scope, _, name = payload.text.partition(" ")

@@ -9,7 +9,8 @@ import msgspec
 
 from common.actor.core import Core
 from common.instant import Instant
-from common.messages import ControlRequest, OperatorAct, SessionState
+from common.left_out import LeftOut
+from common.messages import ControlRequest, Count, OperatorAct, SessionState
 from services.session.connection import Connection
 from services.session.history import BY_HAND
 from services.session.kill import KillSwitch
@@ -18,13 +19,17 @@ from services.session.records import Records
 from services.session.settings import SessionConfig
 from services.session.taking_up import TakingUp
 
+MAX_SEQ_NUM = 10**18 - 1
+"""The highest MsgSeqNum(34) that a session reads."""
+
 
 class Arguments(msgspec.Struct, frozen=True):
-    """The arguments of an act by hand; 0 leaves a number as it is."""
+    """The arguments of an act by hand; 0 leaves a number as it is. `lsn`: the record that a person has had skipped."""
 
-    next_outbound: Annotated[int, msgspec.Meta(ge=0)] = 0
-    next_inbound: Annotated[int, msgspec.Meta(ge=0)] = 0
+    next_outbound: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ_NUM)] = 0
+    next_inbound: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ_NUM)] = 0
     confirm: bool = False
+    lsn: Count = 0
 
 
 class ByHand:
@@ -34,6 +39,7 @@ class ByHand:
         self,
         core: Core,
         config: SessionConfig,
+        left_out: LeftOut,
         taking_up: TakingUp,
         records: Records,
         outbox: Outbox,
@@ -43,6 +49,7 @@ class ByHand:
         """`core` takes the notes."""
         self._core = core
         self._config = config
+        self._left_out = left_out
         self._taking_up = taking_up
         self._records = records
         self._outbox = outbox
@@ -55,6 +62,7 @@ class ByHand:
             "logout": self._log_out,
             "reset": self._reset,
             "set_seq": self._set_numbers,
+            "skip": self._skip,
         }
 
     def act(self, request: ControlRequest, now: Instant) -> tuple[bool, str]:
@@ -69,6 +77,11 @@ class ByHand:
         except msgspec.DecodeError as error:
             return False, f"the arguments of {request.act} do not decode: {error}"
         return act(arguments, request.by, now)
+
+    def _skip(self, arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+        """The journal has recorded it: the session only hears of it."""
+        self._left_out.accept(arguments.lsn)
+        return True, self._left_out.text or f"record {arguments.lsn} halts nothing"
 
     def _record(self, act: str, by: str, text: str, now: Instant) -> None:
         self._records.append(OperatorAct(self._core.name, act, by, text), now)

@@ -7,6 +7,7 @@ request needs no more than a connection that takes it.
 from collections import deque
 
 from common.instant import Instant
+from common.left_out import LeftOut
 from common.messages import AmendOrder, CancelOrder, Command, NewOrder, OpenGate, QueryOrder, Reason, Refused
 from common.venues.dialect import Body, Dialect
 from services.session.connection import Connection
@@ -35,8 +36,10 @@ class Commands:
         gate: Gate,
         kill: KillSwitch,
         connection: Connection,
+        left_out: LeftOut,
     ) -> None:
         """`writer` is the session's name in the log."""
+        self._left_out = left_out
         self._writer = writer
         self._dialect = dialect
         self._records = records
@@ -112,6 +115,8 @@ class Commands:
         return None
 
     def _risky_refusal(self, command: NewOrder | AmendOrder, now: Instant) -> tuple[Reason, str, str] | None:
+        if self._left_out.halts:
+            return Reason.HALTED, self._left_out.text, ""
         if not self._gate.is_open:
             return Reason.GATE_CLOSED, "", ""
         if self._records.appender.low_disk:

@@ -84,9 +84,13 @@ class SessionCore(Core):
         self.connection = Connection(
             self, config, dialect, self.records, self.outbox, self.resender, self.gate, self.kill
         )
-        self.commands = Commands(self.name, dialect, self.records, self.outbox, self.gate, self.kill, self.connection)
+        self.commands = Commands(
+            self.name, dialect, self.records, self.outbox, self.gate, self.kill, self.connection, self.folded.left_out
+        )
         self.taking_up = TakingUp(self, self.folded, self.records)
-        self.by_hand = ByHand(self, config, self.taking_up, self.records, self.outbox, self.kill, self.connection)
+        self.by_hand = ByHand(
+            self, config, self.folded.left_out, self.taking_up, self.records, self.outbox, self.kill, self.connection
+        )
         self._garbled = 0
         self._stop_deadline_ns: int | None = None
         self._mend_ns: int | None = None
@@ -465,6 +469,8 @@ class SessionCore(Core):
             "garbled": self._garbled,
             "unreadable": self.inbox.unreadable,
             "unread": self.inbox.unread,
+            "left_out": self.folded.left_out.text,
+            "left_out_lsns": list(self.folded.left_out.unaccepted),
         }
 
     def _state(self) -> str:

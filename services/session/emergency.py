@@ -6,16 +6,16 @@ it can be broken off anywhere and goes on from there.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import msgspec
 
 from common.instant import Instant
 from common.journal.emergency import EmergencyFile, read_emergency
-from common.journal.errors import JournalError
+from common.journal.errors import BadEntry, JournalError
 from common.journal.files import Files
-from common.journal.frames import Entry
-from common.messages import Payload, encode
+from common.journal.frames import Entry, Record
+from common.messages import UNDECODABLE, Payload, encode
 
 SUFFIX = ".emergency"
 _decode = msgspec.msgpack.Decoder(Payload).decode
@@ -74,8 +74,7 @@ class Emergency:
                 continue
             frames = read_emergency(path, self._files)
             if frames:
-                payloads = [(frame.kind, _decode(frame.payload)) for frame in frames]
-                found.append(Waiting(name, payloads))
+                found.append(Waiting(name, [(frame.kind, _payload_of(frame, path)) for frame in frames]))
             else:
                 self._files.remove(path)
         return found
@@ -142,3 +141,11 @@ class Emergency:
     def _epoch_of(self, name: str) -> int:
         digits = name.removeprefix(self._prefix).removesuffix(SUFFIX)
         return int(digits) if digits.isdigit() else 0
+
+
+def _payload_of(frame: Record, path: str) -> Payload:
+    """Raises BadEntry where it is none: what a kill switch did is not to be left out in silence."""
+    try:
+        return cast(Payload, _decode(frame.payload))
+    except UNDECODABLE as error:
+        raise BadEntry(f"{path}: entry {frame.append_number}: {error}. Keep the file; move it away to go on") from error

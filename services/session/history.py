@@ -7,7 +7,7 @@ session appends it. So the state after a crash is the state before it, but for w
 from collections import OrderedDict
 from typing import NamedTuple
 
-from common.fix.wire import parse_utc_timestamp, split
+from common.absence import sending_ns
 from common.messages import (
     AmendOrder,
     Attempt,
@@ -110,6 +110,14 @@ class History:
         if self.hand_overs.lost_from:
             self.next_inbound = min(self.next_inbound, self.hand_overs.lost_from)
 
+    def use_number(self, payload: Payload) -> None:
+        """Fold of an own record that is left out only the number that it took: no other message may bear it."""
+        if isinstance(payload, Outbound) and not payload.filler:
+            self.next_outbound = payload.msg_seq_num + 1
+            self._keep(payload.msg_seq_num, NOTHING)
+        elif isinstance(payload, Inbound):
+            self.next_inbound = payload.msg_seq_num + 1
+
     def void(self, msg_seq_num: int) -> None:
         """The number's record was stamped after its deadline: the living session learns it from the acknowledgement."""
         self._withdrawn(msg_seq_num, self.sent.get(msg_seq_num, NOTHING).attempt)
@@ -146,7 +154,7 @@ class History:
         self.next_outbound = number + 1
         if record.msg_type == LOGON:
             # The latest of all: what a clock that was set back says later is of a period that is over.
-            self.logon_ns = max(self.logon_ns, parse_utc_timestamp(split(record.raw)[b"52"]))
+            self.logon_ns = max(self.logon_ns, sending_ns(record.raw, self.logon_ns))
         risky = isinstance(command, RISKY)
         if isinstance(command, RISKY):
             if deadline_ns is not None and stamp_ns > deadline_ns:

@@ -9,6 +9,8 @@ from common.actor.start import venue_argument
 from common.config import Config
 from common.journal import OsFiles, Reader
 from common.journal.frames import Record
+from common.journal.skipped import skipped_records
+from common.left_out import LeftOut
 from common.venues.registry import find_dialect
 from services.session.recovery import Folded, load_folded
 
@@ -16,7 +18,8 @@ from services.session.recovery import Folded, load_folded
 def loader(venue: str, config: Config) -> Callable[[bytes], Folded]:
     """What makes a session's state of a snapshot's bytes."""
     writer, dialect = f"session@{venue}", find_dialect(config.venues[venue].dialect)
-    return lambda data: load_folded(data, writer, venue, dialect)
+    skipped = skipped_records(config.journal_folder, OsFiles())
+    return lambda data: load_folded(data, writer, venue, dialect, LeftOut(skipped))
 
 
 def newest_folded(venue: str, config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> Folded:
@@ -29,7 +32,7 @@ def newest_folded(venue: str, config: Config, reader: Reader | None = None, upto
     loaded = load_newest(config, writer, loader(venue, config), reader, upto_lsn)
     if loaded is not None:
         return loaded
-    folded = Folded(writer, venue, dialect)
+    folded = Folded(writer, venue, dialect, LeftOut(skipped_records(config.journal_folder, OsFiles())))
     folded.lsn = lsn_before(reader or Reader(config.journal_folder, OsFiles()), writer)
     return folded
 

@@ -29,6 +29,7 @@ from common.messages import (
     SessionState,
     Withdrawn,
 )
+from common.soundness import decoder
 from services.session import hand_over
 from services.session.clock import JournalClock
 from services.session.emergency import Emergency
@@ -52,7 +53,7 @@ STREAM_MAY_WAIT = frozenset({Kind.OUTBOUND})
 ACK_MAY_WAIT = frozenset({Kind.INBOUND})
 """What the venue said is acted on in the stream; its acknowledgement only frees memory."""
 
-decode_payload = msgspec.msgpack.Decoder(Payload).decode
+decode_payload = decoder(Payload)
 BATCH_RECORDS = 256
 """A hand-over goes out in messages of so many records, far below what a link accepts as one message."""
 

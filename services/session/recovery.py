@@ -4,16 +4,18 @@ Other writers' records are passed over without a look at their payload.
 """
 
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import msgspec
 
 from common.journal.frames import Record
-from common.messages import Attempt, Kind, SessionChanged, SessionState
+from common.left_out import LeftOut, Row, Unfoldable
+from common.messages import UNDECODABLE, Attempt, Kind, Payload, SessionChanged, SessionState
+from common.soundness import DECODERS
 from common.venues.dialect import Dialect
 from services.session.history import History, Sent
 from services.session.open_orders import OpenOrder
-from services.session.records import OWN_KINDS, decode_payload
+from services.session.records import OWN_KINDS
 
 
 class _Dump(msgspec.Struct, array_like=True, frozen=True):
@@ -43,6 +45,7 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     numbers_began: int = 0
     venue_told: tuple[int, dict[str, tuple[str, str]]] = (0, {})
     lost_from: int = 0
+    left_out: list[Row] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -67,21 +70,44 @@ class Numbers(NamedTuple):
 class Folded:
     """A session's history with its place in the log. `lsn` is the last record folded, 0 none."""
 
-    def __init__(self, writer: str, session: str, dialect: Dialect) -> None:
-        """`writer` is the session's name in the log."""
+    def __init__(self, writer: str, session: str, dialect: Dialect, left_out: LeftOut | None = None) -> None:
+        """`writer` is the session's name in the log; `left_out` says which records to leave out."""
         self._writer = writer
+        self.left_out = LeftOut() if left_out is None else left_out
         self.history = History(session, dialect)
         self.highest_epoch = 0
         self.lsn = 0
 
     def apply(self, record: Record) -> None:
-        """Fold the next record."""
+        """Fold the next record. One of its own that is left out only uses up its number, one that cannot be read has no
+        effect.
+
+        Raises Unfoldable: the state is of no use then.
+        """
         self.lsn = record.lsn
         if record.writer != self._writer:
             return
         self.see_epoch(record)
-        if record.kind in OWN_KINDS:
-            self.history.apply(decode_payload(record.payload), record.stamp_ns)
+        payload = self.read_own(record)
+        if payload is None:
+            return
+        if self.left_out and record.lsn in self.left_out:
+            self.history.use_number(payload)
+            return
+        try:
+            self.history.apply(payload, record.stamp_ns)
+        except Exception as error:
+            raise Unfoldable(record.lsn, error) from error
+
+    def read_own(self, record: Record) -> Payload | None:
+        """The payload of a record of this session; None where it has none, or one that cannot be read, as is noted."""
+        if record.kind not in OWN_KINDS:
+            return None
+        try:
+            return cast(Payload, DECODERS[record.kind](record.payload))
+        except UNDECODABLE as error:
+            self.left_out.add(record.lsn, str(error))
+            return None
 
     def numbers_told(self, record: Record) -> tuple[Numbers, Numbers] | None:
         """What the next record says of the session's numbers, and what this state has: the same, if the fold is right.
@@ -91,7 +117,7 @@ class Folded:
         """
         if record.writer != self._writer or record.kind != Kind.SESSION:
             return None
-        told, history = decode_payload(record.payload), self.history
+        told, history = self.read_own(record), self.history
         if not isinstance(told, SessionChanged) or told.state in _NOT_TELLING:
             return None
         if not history.generation or history.hand_overs.under_way:
@@ -114,7 +140,9 @@ class Folded:
 
     def dump(self) -> bytes:
         """The folded state as bytes."""
-        return _encode((*self._fields(), self.history.venue_told, self.history.hand_overs.lost_from))
+        return _encode(
+            (*self._fields(), self.history.venue_told, self.history.hand_overs.lost_from, self.left_out.dump())
+        )
 
     def _fields(self) -> tuple[object, ...]:
         h = self.history
@@ -143,10 +171,15 @@ class Folded:
         )
 
 
-def load_folded(data: bytes, writer: str, session: str, dialect: Dialect) -> Folded:
-    """The folded state from bytes. Raises msgspec.DecodeError where they are of another form."""
+def load_folded(
+    data: bytes, writer: str, session: str, dialect: Dialect, left_out: LeftOut | None = None
+) -> Folded:
+    """The folded state from bytes. Raises msgspec.DecodeError where they are of another form, ValueError where it has
+    folded what is to be left out.
+    """
     dump = _decode(data)
-    folded = Folded(writer, session, dialect)
+    folded = Folded(writer, session, dialect, left_out)
+    folded.left_out.load(dump.left_out, dump.lsn)
     folded.lsn, folded.highest_epoch = dump.lsn, dump.highest_epoch
     h = folded.history
     h.generation, h.connection = dump.generation, dump.connection

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from common.actor.core import Core, Exit
 from common.actor.links import Follower
 from common.actor.unread import status_of_unread
+from common.exit_status import ExitStatus
 from common.instant import NS_PER_S, Instant
 from common.journal.errors import JournalError
 from common.journal.frames import Record
-from services.session.records import OWN_KINDS, Records, decode_payload
+from common.left_out import Unfoldable
+from services.session.records import Records
 from services.session.recovery import Folded
 
 END_OF_LOG = 1 << 62
@@ -53,8 +55,14 @@ class TakingUp:
         fresh = self._follower.take_read(records, now)
         if self.live:
             return self._read_hand_over(fresh)
-        for record in fresh:
-            self._folded.apply(record)
+        try:
+            for record in fresh:
+                self._folded.apply(record)
+        except Unfoldable as error:
+            # Its numbers hang on it: a session without them does not go on, and a person decides.
+            mend = f"look at it, then fixring journal skip {error.lsn}: the number that it took is kept"
+            self._core.effects.append(Exit(ExitStatus.INTEGRITY, f"{self._core.name}: {error}; {mend}"))
+            return False
         if self.reading_alone and not records:
             # The end of what can be read without the journal.
             self.reading_alone = False
@@ -73,8 +81,9 @@ class TakingUp:
         for record in records:
             if record.writer == self._core.name:
                 self._folded.see_epoch(record)
-                if record.kind in OWN_KINDS:
-                    hand_overs.see(decode_payload(record.payload))
+                payload = self._folded.read_own(record)
+                if payload is not None:
+                    hand_overs.see(payload)
         if not self._follower.caught_up or not self._records.emergency.active:
             return False
         hand_overs.new_epoch()

@@ -58,7 +58,7 @@ STALE = {
         ("orders", {"unknown_orders": 2}, "unknown_orders", "2 orders UNKNOWN"),
         ("account@binance", {"kill": "watching"}, "killed", "KILL LATCHED (watching)"),
         ("account@binance", {"failing": "no route"}, "rest_failing", "REST FAILING: no route"),
-        ("risk", {"undecodable": 3}, "undecodable", "3 RECORDS UNREADABLE"),
+        ("risk", {"left_out": "record 3 of the log has no effect"}, "left_out", "HALTED: record 3 of the log"),
         ("risk", {"halts": ["firm"]}, "halted", "HALTED firm"),
         ("risk", {"killed": True}, "killed", "KILLED"),
         ("risk", {"exposures": [STALE]}, "reference_stale", "NO FRESH PRICE of BTCUSDT at generic"),

@@ -1,6 +1,7 @@
 """The journal's promises to its writers: exactly once, durable before acknowledged, one clock, whatever restarts."""
 
 import errno
+from functools import partial
 from random import Random
 
 import msgspec
@@ -9,8 +10,9 @@ import pytest
 from common.actor.core import Effect, Exit, Note, Publish, Send
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
-from common.journal import EPOCH, TICK, Log, Reader, Record, iterate, parse
+from common.journal import EPOCH, TICK, Log, Reader, ReadFailed, Record, iterate, parse
 from common.journal.log import Durability
+from common.journal.skipped import skip_record, skipped_records
 from common.messages import (
     MAX_RECORD_BYTES,
     UNDECODABLE,
@@ -24,6 +26,8 @@ from common.messages import (
     EpochGranted,
     EpochRequest,
     JournalRequest,
+    Kind,
+    OperatorAct,
     ReadChunk,
     ReadRequest,
     encode,
@@ -71,6 +75,7 @@ class Life:
             lambda wall: Log.open(FOLDER, self.files, wall_ns=wall, segment_bytes=segment_bytes, durability=durability),
             Reader(FOLDER, self.files),
             JournalSettings(low_disk_bytes),
+            partial(skip_record, FOLDER, self.files),
         )
         self.core.started(self.now)
         effects = self.take()
@@ -843,8 +848,51 @@ def test_a_folder_that_cannot_be_made_and_a_passing_error_are_no_damage(error: i
         files = DiskFiles(Disk(), lambda name, path: Fault(error) if name == "make_folder" else None)
         return Log.open(FOLDER, files, wall_ns=wall_ns, segment_bytes=1 << 16)
 
-    core = JournalCore(open_log, Reader(FOLDER, DiskFiles(Disk())), JournalSettings(0))
+    files = DiskFiles(Disk())
+    core = JournalCore(open_log, Reader(FOLDER, files), JournalSettings(0), partial(skip_record, FOLDER, files))
     core.started(Instant(WALL_NS, 0))
     (effect,) = core.effects
     assert isinstance(effect, Exit)
     assert effect.status is status and FOLDER in effect.text
+
+
+def test_a_record_that_a_person_skips_is_written_down_and_then_journaled() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    life.turn(append(granted, 1, b"poison"))
+    lsn = life.records()[-1].lsn
+    answer = control(life, "skip", b'{"lsn": %d}' % lsn)
+    assert answer.ok and f"record {lsn} is left out" in answer.text
+    assert skipped_records(FOLDER, life.files) == {lsn}
+    life.wait(100)
+    record = next(record for record in life.records() if record.kind == Kind.OPERATOR)
+    act = msgspec.msgpack.decode(record.payload, type=OperatorAct)
+    assert (record.writer, act.actor, act.act, act.text) == ("journal", "journal", "skip", str(lsn))
+    life.turn(append(granted, 2, b"a"))
+    life.die()
+    assert skipped_records(FOLDER, life.disk.files()) == {lsn}
+    assert Life(life.disk).grant(token=3)
+
+
+@pytest.mark.parametrize("arguments", [b'{"lsn": 0}', b'{"lsn": 1000}', b'{"lsn": "x"}', b"{}", b'{"below": 1}'])
+def test_a_record_that_there_is_not_is_not_skipped(arguments: bytes) -> None:
+    life = Life(Disk())
+    life.turn(append(life.grant(), 1, b"a"))
+    assert not control(life, "skip", arguments).ok
+    assert skipped_records(FOLDER, life.files) == frozenset()
+
+
+def test_a_skip_that_cannot_be_written_down_is_not_journaled() -> None:
+    life = Life(Disk())
+    life.turn(append(life.grant(), 1, b"a"))
+    last = life.records()[-1].lsn
+    life.failing = "make_folder"
+    answer = control(life, "skip", b'{"lsn": 1}')
+    assert not answer.ok and "nothing was done" in answer.text
+    assert life.records()[-1].lsn == last
+
+
+def test_where_nobody_can_look_for_skipped_records_nothing_is_taken_for_none() -> None:
+    failing = DiskFiles(Disk(), lambda name, path: Fault(errno.EIO) if name == "list" else None)
+    with pytest.raises(ReadFailed, match="skipped"):
+        skipped_records(FOLDER, failing)

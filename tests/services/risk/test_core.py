@@ -554,9 +554,13 @@ def test_a_state_hash_is_appended_every_ten_thousand_records_and_verified_by_the
     assert Rig(log=log).state.hash_mismatches == 1
 
 
-def test_a_record_that_does_not_decode_is_counted_and_passed_over() -> None:
+def test_a_record_that_does_not_decode_is_counted_and_halts_until_it_is_accepted() -> None:
     rig = Rig()
     rig.record(Kind.INBOUND, msgspec.Raw(b"\xc1garbage"))
+    lsn = rig.state.lsn
+    rig.command(rig.orders.new())
+    assert not rig.sent
+    rig.record(Kind.OPERATOR, OperatorAct("journal", "skip", "p", str(lsn)))
     rig.command(rig.orders.new())
     assert len(rig.sent) == 1
     assert rig.core.status(rig.now)["counts"]["undecodable"] == 1  # type: ignore[index]

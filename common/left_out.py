@@ -1,0 +1,104 @@
+"""The records that have no effect in a fold, and why: whole or not at all, and never in silence.
+
+A record whose payload cannot be read, or at which a fold raised, is left out by that fold. What adds risk is refused
+from then on, for what it would have said is not known, until a person accepts it: `fixring journal skip LSN` has the
+journal write the record's number down beside the log, where every reader looks first, and journals the word.
+"""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from common.messages import OperatorAct, cut
+
+JOURNAL = "journal"
+SKIP = "skip"
+
+
+class Row(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One record that was left out, as a snapshot has it."""
+
+    lsn: int
+    why: str
+    accepted: bool
+
+
+class Unfoldable(Exception):
+    """A fold raised at the record `lsn`, and may have taken half of it: the state is of no use any more.
+
+    It is to be folded anew without the record.
+    """
+
+    def __init__(self, lsn: int, error: Exception) -> None:
+        self.lsn = lsn
+        self.why = cut(f"{type(error).__name__}: {error}")
+        super().__init__(f"record {lsn} of the log cannot be folded: {self.why}")
+
+
+class LeftOut:
+    """See the module."""
+
+    def __init__(self, skipped: Collection[int] = (), unfoldable: Sequence[Unfoldable] = ()) -> None:
+        """`skipped` are the records that a person has accepted, `unfoldable` those at which this fold has raised."""
+        self._skipped = frozenset(skipped)
+        self._whys = dict.fromkeys(self._skipped, "skipped") | {error.lsn: error.why for error in unfoldable}
+        self._rows: dict[int, Row] = {}
+
+    def __bool__(self) -> bool:
+        """Whether any record is known that is not to be tried."""
+        return bool(self._whys)
+
+    def __contains__(self, lsn: int) -> bool:
+        """Whether the record is not to be tried; that it has no effect is noted."""
+        why = self._whys.get(lsn)
+        if why is not None:
+            self.add(lsn, why)
+        return why is not None
+
+    def add(self, lsn: int, why: str) -> None:
+        """The record has no effect."""
+        if lsn not in self._rows:
+            self._rows[lsn] = Row(lsn, cut(why), lsn in self._skipped)
+
+    def hear(self, act: OperatorAct) -> None:
+        """A person's word that was journaled; of another kind it changes nothing."""
+        if act.actor == JOURNAL and act.act == SKIP and act.text.isdecimal():
+            self.accept(int(act.text))
+
+    def accept(self, lsn: int) -> None:
+        """A person takes it that the record has no effect."""
+        row = self._rows.get(lsn)
+        if row is not None:
+            self._rows[lsn] = Row(lsn, row.why, True)
+
+    @property
+    def unaccepted(self) -> dict[int, str]:
+        """What was left out and nobody has accepted, with why."""
+        return {row.lsn: row.why for row in self._rows.values() if not row.accepted}
+
+    @property
+    def halts(self) -> bool:
+        """Whether what adds risk is to be refused."""
+        return bool(self._rows) and any(not row.accepted for row in self._rows.values())
+
+    @property
+    def text(self) -> str:
+        """Why that is, for a person; "" where it is not."""
+        for lsn, why in self.unaccepted.items():
+            return f"record {lsn} of the log has no effect ({why}): look at it, then fixring journal skip {lsn}"
+        return ""
+
+    def dump(self) -> list[Row]:
+        """Everything, for a snapshot."""
+        return list(self._rows.values())
+
+    def load(self, rows: list[Row], lsn: int) -> None:
+        """The contrary of `dump`, of a state that stands at record `lsn`.
+
+        Raises ValueError where that state has folded a record that a person has accepted to be left out.
+        """
+        self._rows = {row.lsn: row for row in rows}
+        for skipped in self._skipped:
+            if skipped <= lsn and skipped not in self._rows:
+                raise ValueError(f"record {skipped} is skipped, and this state has folded it")
+            self.accept(skipped)

@@ -1,0 +1,22 @@
+"""Asking one actor over its control link, with each way that can fail as an exit status."""
+
+from pathlib import Path
+from typing import Any
+
+from common.actor.control import NoAnswer, NotRunning, Refused, ask
+from common.exit_status import ExitStatus
+from scripts.cli.errors import CommandError
+
+ANSWER_S = 2.0
+
+
+def asked(run_folder: Path, actor: str, act: str, arguments: dict[str, object]) -> dict[str, Any]:
+    """The detail of the actor's answer, waited for at most ANSWER_S seconds. Raises CommandError."""
+    try:
+        return ask(run_folder, actor, act, arguments, ANSWER_S)
+    except NotRunning as error:
+        raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
+    except NoAnswer as error:
+        raise CommandError(str(error), ExitStatus.TIMEOUT) from None
+    except Refused as error:
+        raise CommandError(str(error), ExitStatus.REFUSED) from None
