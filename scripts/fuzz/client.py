@@ -14,6 +14,7 @@ import msgspec
 from common.actor.core import Note, Send
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import (
+    AFTER_ALL_EVENTS,
     CLOSED_STATUSES,
     MAX_MESSAGE_BYTES,
     EntryAnswer,
@@ -24,6 +25,7 @@ from common.messages import (
     TopOfBook,
     Traded,
     Welcome,
+    WelcomeComplete,
     encode,
 )
 from common.strategy.entry import NotWelcome, Superseded, TooManyUnanswered
@@ -98,6 +100,7 @@ def _welcomed(now: Instant) -> StrategyCore:
     core = StrategyCore(Setting("maker", (MARKET,)), Busy, "instance")
     core.started(now)
     core.received("entry", b"", WELCOME, now)
+    core.received("entry", b"", WelcomeComplete(7, AFTER_ALL_EVENTS), now)
     return core
 
 

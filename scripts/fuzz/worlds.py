@@ -105,6 +105,12 @@ class Indulgent(Checkers):
     def learned_emergency(self, record: Any) -> None:
         """Whatever it is."""
 
+    def check_told(self, name: str, entry: Any, complete: Any) -> None:
+        """Whatever it is."""
+
+    def check_news(self, name: str, began_lsn: int, fill: Any) -> None:
+        """Whatever it is."""
+
     def accepted(self, venue: str, order: Any) -> None:
         """Whatever it is."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -30,9 +31,11 @@ from common.messages import (
     JournalAnswer,
     JournalRequest,
 )
+from common.strategy.strategy import Market as SdkMarket
 from common.venues.dialect import Credentials
 from common.venues.registry import find_dialect
-from scripts.simulation.plan import PROBE, TRADERS, TWIN
+from scripts.simulation.desk import Desk
+from scripts.simulation.plan import DESK, PROBE, TRADERS, TWIN
 from scripts.simulation.process import Binding, Process
 from scripts.simulation.rest import Key as RestKey
 from scripts.simulation.snapshots import F, begun
@@ -127,6 +130,8 @@ def all_actors(world: "World") -> Iterator[Actor]:
         yield _trader(world, TRADERS[number])
     yield _trader(world, PROBE)
     yield _trader(world, TWIN)
+    if world.plan.version > 2:
+        yield _desk(world)
 
 
 _STREAM = Binding("stream", "sub", STREAM)
@@ -176,6 +181,8 @@ def folded_risk() -> FoldedRisk:
 
 def _orders(world: "World") -> Actor:
     settings = orders_settings(CONFIG)
+    if "slow-reading" in world.plan.kinds:
+        settings = msgspec.structs.replace(settings, replayed_events=50)
     facts = {name: venue.facts for name, venue in settings.venues.items()}
 
     def build(process: Process) -> Core:
@@ -327,6 +334,28 @@ def _exchange(world: "World", venue: str) -> Actor:
         return ExchangeCore(settings, folder, world.files_for(process), history, simulated.segment_bytes)
 
     return Actor(f"exchange@{venue}", (), build)
+
+
+def _desk(world: "World") -> Actor:
+    markets = tuple(
+        SdkMarket(venue, symbol, i.base, i.quote, i.tick_size, i.lot_size, i.min_qty, i.min_notional)
+        for venue, config in CONFIG.venues.items()
+        for symbol, i in config.instruments.items()
+    )
+    prices = {
+        (venue, symbol): price
+        for venue, config in CONFIG.venues.items()
+        if config.simulated is not None
+        for symbol, price in config.simulated.prices.items()
+    }
+
+    def build(process: Process) -> Core:
+        random = Random(f"{DESK} {process.life} {world.plan.seed}")
+        desk = Desk(DESK, f"{DESK}-{process.life}", markets, prices, random, world.checkers)
+        desk.hand.resting = world.calm
+        return desk
+
+    return Actor(DESK, (Binding("entry", "dealer", "entry", _entry_answer),), build)
 
 
 def _trader(world: "World", name: str) -> Actor:

@@ -12,7 +12,7 @@ from scripts.simulation.disk import PLENTY_BYTES
 from scripts.simulation.disk import Fault as DiskFault
 from scripts.simulation.invariants import Violation
 from scripts.simulation.network import TcpStream, Weather
-from scripts.simulation.plan import PROBE, STACK, TWIN, Fault
+from scripts.simulation.plan import DESK, PROBE, STACK, TRADERS, TWIN, Fault
 from scripts.simulation.world import Host, World
 
 FIRST_FAULTS = ("gap", "duplicate", "garble", "reject", "unknown", "lost", "late_fill", "reject_status")
@@ -46,6 +46,7 @@ def make_well(world: World) -> None:
         host.disk.capacity_bytes = PLENTY_BYTES
         host.disk_fault = None
     world.holds_down.clear()
+    world.slow_readers.clear()
     for process in world.processes.values():
         process.effects_left = process.file_calls_left = process.at_death = None
         process.paused_until_ns = 0
@@ -303,6 +304,20 @@ def _unhalt(world: World, where: dict[str, object]) -> None:
     world.ask("risk", "unhalt", where)
 
 
+def _slow_reading(world: World, target: str, random: Random) -> None:
+    world.slow_readers["orders"] = random.choice((2, 10, 40)) * NS_PER_MS
+    world.kill("orders")
+    for name in (DESK, *TRADERS):
+        if random.random() < 0.5:
+            world.scheduler.after(random.randrange(600) * NS_PER_MS, _kill_strategy_unless_calm, world, name)
+    world.scheduler.after(random.choice((1, 3)) * NS_PER_S, world.slow_readers.clear)
+
+
+def _kill_strategy_unless_calm(world: World, name: str) -> None:
+    if not world.calm:
+        world.kill_if_there(name)
+
+
 def _twin(world: World, target: str, random: Random) -> None:
     world.processes[TWIN].start()
     world.scheduler.after(random.choice((1, 2)) * NS_PER_S, world.kill, TWIN)
@@ -369,5 +384,6 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "latch-death": _latch_death,
     "halt": _halt,
     "twin": _twin,
+    "slow-reading": _slow_reading,
     "garbage": _garbage,
 }

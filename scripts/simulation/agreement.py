@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from common.messages import OrderEvent
 from scripts.simulation import actors
+from scripts.simulation.desk import Desk
 from scripts.simulation.trader import Trader
 from scripts.simulation.truth import BUY, TrueOrder
 from scripts.simulation.world import World
@@ -21,6 +22,24 @@ def told_apart(world: World) -> list[str]:
         if isinstance(core, Trader) and not core.superseded:
             differences = _differences(core, _true_orders(world, core.strategy))
             apart += [f"{process.name}: {text}" for text in differences[:SHOWN]]
+        elif isinstance(core, Desk):
+            apart += _desk_apart(world, core)
+    return apart
+
+
+def _desk_apart(world: World, desk: Desk) -> list[str]:
+    """Where the SDK's client holds open orders or positions that are not the exchanges'."""
+    theirs = {
+        number: sum((order.cum_qty for order in orders), Decimal(0))
+        for number, orders in _true_orders(world, desk.strategy.name).items()
+        if any(order.open for order in orders)
+    }
+    ours = {order.number: order.cum_qty for order in desk.entry.orders.values()}
+    apart = [] if ours == theirs else [f"{desk.name}: open are {ours}, there {theirs}"]
+    for venue, symbol in actors.position_limits():
+        held, true = desk.strategy.position(venue, symbol), world.truths[venue].position(symbol)
+        if held != true:
+            apart.append(f"{desk.name}: holds {held} {symbol} at {venue}, {true} there")
     return apart
 
 

@@ -33,8 +33,11 @@ from common.messages import (
     Reason,
     Refused,
     SessionChanged,
+    Welcome,
+    WelcomeComplete,
     Withdrawn,
 )
+from common.strategy.entry import Entry
 from common.venues.registry import find_dialect
 from scripts.simulation import actors
 from scripts.simulation.invariants import Violation
@@ -43,6 +46,7 @@ from scripts.simulation.network import TcpStream
 from scripts.simulation.process import Process
 from scripts.simulation.truth import TrueOrder
 from scripts.simulation.witness import Witness
+from services.orders.core import OrdersCore
 from services.risk.core import RiskCore
 from services.risk.exposure import Sums
 
@@ -81,6 +85,8 @@ class Told(NamedTuple):
 
 
 Name = tuple[str, int]
+Booked = tuple[dict[tuple[str, str], Decimal], dict[int, tuple[OrderStatus, Decimal]]]
+"""Positions by venue and symbol, and a strategy's open orders by number: their status and CumQty(14)."""
 
 
 class Checkers:
@@ -122,6 +128,9 @@ class Checkers:
         self._framers: dict[tuple[str, int, int], Framer] = {}
         self._reached: set[tuple[str, bytes]] = set()
         self._epoch_stamps: dict[str, int] = {}
+        self._epoch_lsns: dict[str, int] = {}
+        self._used: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        self._booked: dict[tuple[str, int, int], Booked] = {}
         self._last_stamp_ns = 0
         self._numbers: dict[str, tuple[int, int]] = {}
 
@@ -135,6 +144,7 @@ class Checkers:
         self._follow_writer(record)
         if record.kind == EPOCH:
             self._epoch_stamps[record.writer] = record.stamp_ns
+            self._epoch_lsns[record.writer] = record.lsn
         elif record.kind >= 16:
             payload = _payload.decode(record.payload)
             self._fold(record, payload)
@@ -195,6 +205,9 @@ class Checkers:
             raise Violation("through-risk", f"record {record.lsn}: {name} was sent without a decision")
         if record.stamp_ns <= command.deadline_ns:
             self.outbound_lsns.setdefault(name, record.lsn)
+            used = self._used[command.strategy]
+            if not used or used[-1][1] < command.number:
+                used.append((record.lsn, command.number))
         else:
             self.late_names.add(name)
 
@@ -235,6 +248,46 @@ class Checkers:
                     self._check_outcome(message)
                 elif isinstance(message, OrderEvent):
                     self._check_event(message)
+                elif isinstance(message, Welcome):
+                    self._check_welcome(message)
+                elif isinstance(message, WelcomeComplete) and isinstance(process.core, OrdersCore):
+                    self._note_books(effect.peer.decode(), message, process.core)
+
+    def _check_welcome(self, welcome: Welcome) -> None:
+        """It is as of the epoch record of orders or later, and knows every number that the log holds by then."""
+        if welcome.lsn < self._epoch_lsns.get("orders", 0):
+            raise Violation("welcome-is-whole", f"{welcome}, the epoch is record {self._epoch_lsns['orders']}")
+        used = [number for lsn, number in self._used[welcome.strategy] if lsn <= welcome.lsn]
+        if used and welcome.highest < used[-1]:
+            raise Violation("welcome-is-whole", f"{welcome}, {used[-1]} is in the log")
+
+    def _note_books(self, peer: str, complete: WelcomeComplete, orders: OrdersCore) -> None:
+        """What the books hold as the client `peer` is told that its welcome is complete."""
+        positions = {place: held.quantity for place, held in orders.books.positions.items()}
+        strategy = peer.partition("@")[2]
+        open_orders = {
+            order.number: (order.status, order.cum_qty)
+            for venue in orders.books.open
+            for order in orders.books.open_orders(venue)
+            if order.strategy == strategy
+        }
+        self._booked[peer, complete.lsn, complete.index] = (positions, open_orders)
+
+    def check_told(self, name: str, entry: Entry, complete: WelcomeComplete) -> None:
+        """A client of the SDK has taken the end of a welcome: it knows what the books held. Raises Violation."""
+        booked = self._booked.pop((name, complete.lsn, complete.index))
+        if (complete.lsn, complete.index) < entry.last:
+            # A former life of orders said so late.
+            return
+        positions = {place: held.quantity for place, held in entry.positions.items()}
+        open_orders = {order.number: (order.status, order.cum_qty) for order in entry.orders.values()}
+        if (positions, open_orders) != booked:
+            raise Violation("told-is-booked", f"{name} at {complete}: {(positions, open_orders)}, the books: {booked}")
+
+    def check_news(self, name: str, began_lsn: int, fill: OrderEvent) -> None:
+        """A client of the SDK is told a fill: it is none that it began with. Raises Violation."""
+        if fill.lsn <= began_lsn:
+            raise Violation("told-is-booked", f"{name} began at record {began_lsn} and is told {fill} as news")
 
     def _check_wait(self, actor: str, command: NewOrder | AmendOrder) -> None:
         over_ns = self._epoch_stamps.get(actor, 0) + MAX_TIME_TO_LIVE_NS

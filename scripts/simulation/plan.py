@@ -13,6 +13,9 @@ SESSIONS = tuple(f"session@{venue}" for venue in VENUES)
 EXCHANGES = tuple(f"exchange@{venue}" for venue in VENUES)
 TRADERS = ("strategy@alpha", "strategy@beta")
 PROBE = "strategy@probe"
+DESK = "strategy@desk"
+"""A strategy that is written with the SDK, in plans since the third version."""
+
 TWIN = "strategy@twin"
 """A process that takes the name of another strategy when it is started."""
 
@@ -78,7 +81,13 @@ class FaultKind(NamedTuple):
 # drawn by dice of its own, so that a new one takes nothing from the others. A kind is added by a row here, by the
 # function that carries it out in `adversary._STRIKES`, and by what ends it in `adversary.make_well`. What a run has
 # from its beginning, such as a setting, asks `Plan.kinds`.
-SINCE_THIRD: dict[str, FaultKind] = {}
+SINCE_THIRD: dict[str, FaultKind] = {
+    "slow-reading": FaultKind(
+        "Orders is killed and reads its log slowly when it comes back; strategies are started anew meanwhile. In such"
+        " a run it keeps the events of its last 50 records only.",
+        share=0.3, gap=500,
+    ),
+}  # fmt: skip
 """What a plan of the first two versions never draws."""
 
 SENTENCES = FORMER_SENTENCES | {name: kind.sentence for name, kind in SINCE_THIRD.items()}

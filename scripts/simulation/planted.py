@@ -19,10 +19,11 @@ from common.journal import log
 from common.journal.files import write_all
 from common.journal.frames import parse
 from common.latch import Latch
-from common.messages import CLOSED_STATUSES, CommandOutcome, OrderEvent, OrderStatus, Reason
+from common.messages import AFTER_ALL_EVENTS, CLOSED_STATUSES, CommandOutcome, OrderEvent, OrderStatus, Reason
 from common.order_state import FillLedger, Leg, Order
 from services.account.core import AccountCore
 from services.orders import core as orders_core
+from services.orders import entry as orders_entry
 from services.orders import fold as orders_fold
 from services.orders.clients import Clients
 from services.orders.entry import Entry
@@ -274,7 +275,19 @@ def _cover_what_comes(original: Any) -> Any:
     return covers
 
 
+def _one_name(original: Any) -> Any:
+    return lambda position, lsn, index, strategy: original(position, lsn, AFTER_ALL_EVENTS, strategy)
+
+
 BUGS: dict[str, Bug] = {
+    "positions-under-one-name": Bug(
+        "All positions that are told at a welcome have one name.",
+        ((orders_entry, "position_event", _one_name),), 10,
+    ),
+    "welcome-in-mid-replay": Bug(
+        "Orders welcomes whoever says hello while it still reads its log.",
+        ((Entry, "_may_welcome", _instead(lambda original, self, hello: self._life.epoch > 0)),), 10,
+    ),
     "cancel-what-comes": Bug(
         "A command to cancel all touches orders that its strategy gives after it.",
         ((orders_fold, "covers", _cover_what_comes),), 10,

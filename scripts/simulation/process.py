@@ -127,6 +127,9 @@ class Surroundings(Protocol):
     def call(self, process: "Process", effect: Call) -> None:
         """A process gives its worker something to do."""
 
+    def reading_takes_ns(self, process: "Process") -> int:
+        """How long a read of the journal takes the process."""
+
     def read_log(self, process: "Process", effect: ReadLog) -> Sequence[Record]:
         """What the shell's log reader finds."""
 
@@ -395,7 +398,11 @@ class Process:
                     if wire.inward is not None:
                         wire.inward.send(effect.data)
             case ReadLog():
-                self._reads.put(lambda then: core.log_read(self.world.read_log(self, effect), then))
+                takes_ns = self.world.reading_takes_ns(self)
+                if takes_ns:
+                    self.world.scheduler.after(takes_ns, self._read, self._reads, core, effect)
+                else:
+                    self._read(self._reads, core, effect)
             case Connect():
                 self.world.connect(self, effect)
             case Close():
@@ -410,6 +417,10 @@ class Process:
                 pass
             case Exit():
                 self._exit = self._exit or effect
+
+    def _read(self, reads: Agenda, core: Core, effect: ReadLog) -> None:
+        if self.core is core:
+            reads.put(lambda then: core.log_read(self.world.read_log(self, effect), then))
 
     def _send(self, effect: Send) -> bool:
         data = encode(effect.message)

@@ -17,6 +17,7 @@ from common.messages import (
 from common.venues.registry import find_dialect
 from scripts.simulation import actors
 from scripts.simulation.agreement import risk_apart, told_apart
+from scripts.simulation.desk import Desk
 from scripts.simulation.invariants import Violation
 from scripts.simulation.plan import PROBE
 from scripts.simulation.trader import Trader
@@ -43,6 +44,8 @@ def come_to_rest(world: World) -> None:
     for process in world.processes.values():
         if isinstance(process.core, Trader):
             process.core.resting = True
+        elif isinstance(process.core, Desk):
+            process.core.hand.resting = True
     _wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
     for venue, symbol in actors.position_limits():
         _Probe(world, venue, symbol).trade()
@@ -158,7 +161,9 @@ def _still_open(world: World) -> list[tuple[str, str]]:
 def _unanswered(world: World) -> dict[str, list[int]]:
     """The commands that strategies still wait for."""
     traders = [(name, process.core) for name, process in world.processes.items() if isinstance(process.core, Trader)]
-    return {name: list(core.unanswered) for name, core in traders if core.unanswered and not core.superseded}
+    waiting = {name: list(core.unanswered) for name, core in traders if core.unanswered and not core.superseded}
+    desks = [process.core for process in world.processes.values() if isinstance(process.core, Desk)]
+    return waiting | {desk.name: list(desk.entry.unanswered) for desk in desks if desk.entry.unanswered}
 
 
 def _wished(world: World) -> list[tuple[str, str]]:

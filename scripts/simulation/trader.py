@@ -31,6 +31,7 @@ from common.messages import (
     StatusChanged,
     TimeInForce,
     Welcome,
+    WelcomeComplete,
 )
 from scripts.simulation.invariants import Violation
 
@@ -40,6 +41,10 @@ ASK_AGAIN_NS = 300 * NS_PER_MS
 
 QUIET_NS = 1_000 * NS_PER_MS
 """Without anything to wait for, a hello asks this often whether orders is still the one that we know."""
+
+
+BEFORE_STANDING = (1 << 20) - 1
+"""The index below those of what is told as it stands."""
 
 
 class ToldFills:
@@ -121,6 +126,7 @@ class Trader(Core):
         self._next_ns = 0
         self._ask_ns = 0
         self._last = (0, 0)
+        self._incomplete = False
 
     def started(self, now: Instant) -> None:
         self._next_ns = now.boot_ns + self._pause_ns()
@@ -130,6 +136,9 @@ class Trader(Core):
         match message:
             case Welcome():
                 self._welcomed(message)
+            case WelcomeComplete():
+                self._is_new(message.lsn, message.index)
+                self._incomplete = False
             case StatusChanged(state="superseded"):
                 self.superseded = True
             case StatusChanged() if message.epoch and message.epoch != self.epoch:
@@ -145,8 +154,7 @@ class Trader(Core):
             case QueryAnswer():
                 self.answers[message.token] = message
             case OrderEvent():
-                is_new = self._is_new(message.lsn, message.index) or message.event == "snapshot"
-                if is_new and message.strategy == self.strategy:
+                if self._is_new(message.lsn, message.index) and message.strategy == self.strategy:
                     self.fills.take(message)
                     self.orders[message.number] = message
 
@@ -184,11 +192,14 @@ class Trader(Core):
     def _hello(self, now: Instant) -> None:
         hurried = not self.epoch or self.unanswered
         self._ask_ns = now.boot_ns + (ASK_AGAIN_NS if hurried else QUIET_NS)
-        self.effects.append(Send(LINK, Hello(self.strategy, self.instance, *self._last)))
+        last = (0, 0) if self._incomplete else self._last
+        self.effects.append(Send(LINK, Hello(self.strategy, self.instance, *last, self.epoch)))
 
     def _welcomed(self, message: Welcome) -> None:
         self.number = max(self.number, message.highest)
+        self._incomplete = not message.resumed
         if not message.resumed:
+            self._last = (message.lsn, BEFORE_STANDING)
             self.orders.clear()
             self.fills.begin_anew()
         self.epoch = message.epoch

@@ -70,6 +70,8 @@ class World:
         self.answers: dict[int, ControlAnswer] = {}
         self.latched: set[str] = set()
         self.holds_down: set[str] = set()
+        self.slow_readers: dict[str, int] = {}
+        """How long each read of the log takes a process, in ns; others read it at once."""
         self.halted: list[dict[str, object]] = []
         self._acts: dict[int, str] = {}
         self.logged_out: set[str] = set()
@@ -215,12 +217,17 @@ class World:
             lambda answer: process.finish_call(life, effect.number, answer),
         ).go_on()
 
+    def reading_takes_ns(self, process: Process) -> int:
+        """See `Surroundings`."""
+        return self.slow_readers.get(process.name, 0)
+
     def read_log(self, process: Process, effect: ReadLog) -> Sequence[Record]:
         """See `Surroundings`. As the shell's reader does: nothing where nothing can be read yet."""
         files = self.hosts["stack"].disk.files()
         try:
             reader = Reader(actors.JOURNAL_FOLDER, files)
-            return reader.read(effect.from_lsn, effect.upto_lsn, self.random.choice((2_000, 20_000, 1 << 20)))
+            most_bytes = 2_000 if process.name in self.slow_readers else self.random.choice((2_000, 20_000, 1 << 20))
+            return reader.read(effect.from_lsn, effect.upto_lsn, most_bytes)
         except NotThere:
             return ()
         finally:
