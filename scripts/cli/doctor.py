@@ -213,7 +213,7 @@ def _disk(folder: Path, config: Config) -> Iterator[Finding]:
     )
     if config.stack.journal.durability is Durability.DISK:
         yield _finding(
-            f"{folder.name} folder on a disk",
+            f"{folder}: on a disk",
             kind not in VOLATILE_FILE_SYSTEMS,
             f"{kind} is memory: what is acknowledged there is lost with the host, and durability says disk",
             'put it on a disk, or set journal.durability = "process"',

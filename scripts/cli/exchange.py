@@ -11,6 +11,8 @@ from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import Environment, load
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
+from scripts.cli.names import known_name
+from services.exchange.faults import FAULT_SENTENCES
 
 SIDES = {"1": "buy", "2": "sell"}
 STATUS = {"0": "new", "1": "partially filled", "2": "filled", "4": "canceled", "8": "rejected", "C": "expired"}
@@ -33,6 +35,7 @@ def _ask(venue: str, act: str, **arguments: object) -> Detail:
     if found is None or found.environment is not Environment.SIMULATED:
         there = ", ".join(n for n, v in config.venues.items() if v.environment is Environment.SIMULATED) or "none"
         raise CommandError(f"no simulated venue is called {venue!r}; there is {there}", ExitStatus.USAGE)
+    known_name("symbol", str(arguments.get("symbol", "")), found.instruments)
     try:
         return ask(config.paths.run, f"exchange@{venue}", act, arguments, ASK_S)
     except NotRunning as error:
@@ -161,6 +164,7 @@ def _show_trades(detail: Detail) -> None:
 @json_option
 def fault(venue: str, kind: str, scope: str, count: int | None, ms: int, text: str, as_json: bool) -> None:
     """Make VENUE do something wrong: KIND is a fault, `list` (also what there is) or `clear`."""
+    known_name("fault", kind, (*FAULT_SENTENCES, "list", "clear"))
     many = {} if count is None else {"count": count}
     _print(_ask(venue, "fault", kind=kind, scope=scope, ms=ms, text=text, **many), as_json, _show_faults)
 

@@ -48,6 +48,7 @@ from scripts.journal.select import (
     open_reader,
     parse_point,
     select,
+    sources,
 )
 from scripts.journal.shadow import Shadow
 from scripts.journal.stats import Stats, gather
@@ -157,6 +158,14 @@ def make_filter(reader: Reader, session: str, order: str, kinds: tuple[str, ...]
     return Filter(writer, frozenset(kind.upper() for kind in kinds), session, trail, None, ticks)
 
 
+def need_source(reader: Reader, session: str, writer: str) -> None:
+    """See that the log holds anything of them, once nothing was found. Raises CommandError with the usage status."""
+    if session or writer:
+        sessions, writers = sources(reader)
+        known_name("session", session.removeprefix("session@"), sessions)
+        known_name("writer", writer, writers)
+
+
 def show(shown: Shown, as_json: bool) -> None:
     """One record on standard output."""
     if as_json:
@@ -191,8 +200,11 @@ def tail(
     place = Range(folder, start, end)
     wanted = make_filter(place.reader, session, order, kinds, writer, ticks)
     seen = place.reader.durable_lsn()
-    for shown in last(place.reader, wanted, lines, place.from_lsn, seen if following else place.upto_lsn):
+    found = last(place.reader, wanted, lines, place.from_lsn, seen if following else place.upto_lsn)
+    for shown in found:
         show(shown, as_json)
+    if not found and lines:
+        need_source(place.reader, session, writer)
     if following:
         for shown in follow(place.reader, wanted, max(seen + 1, place.from_lsn), lambda: time.sleep(FOLLOW_PAUSE_S)):
             show(shown, as_json)
@@ -232,6 +244,7 @@ def grep(
         show(shown, as_json)
         found += 1
     if not found:
+        need_source(place.reader, session, writer)
         raise click.exceptions.Exit(ExitStatus.FAILURE)
 
 

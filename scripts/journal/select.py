@@ -233,6 +233,17 @@ def select(reader: Reader, wanted: Filter, from_lsn: int, upto_lsn: int | None) 
         lsn = records[-1].lsn + 1
 
 
+def sources(reader: Reader) -> tuple[set[str], set[str]]:
+    """The sessions and the writers that the log holds anything of. Reads all of it; raises JournalError."""
+    sessions: set[str] = set()
+    writers: set[str] = set()
+    for record, payload in select(reader, Filter(ticks=True), reader.first_lsn(), None):
+        writers.add(record.writer)
+        sessions.add(getattr(payload, "session", ""))
+    sessions |= {name.removeprefix("session@") for name in writers if name.startswith("session@")}
+    return sessions - {""}, writers
+
+
 def last(reader: Reader, wanted: Filter, count: int, from_lsn: int, upto_lsn: int | None) -> list[Shown]:
     """The last `count` admitted records of a range."""
     if wanted.admits_all and upto_lsn is None and not wanted.ticks:

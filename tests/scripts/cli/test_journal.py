@@ -82,6 +82,17 @@ def test_a_kind_that_there_is_not_is_wrong_usage(copy: Path, capsys: pytest.Capt
     assert run(["journal", "tail", str(copy), "--kind", "outbound"]) == ExitStatus.OK
 
 
+@pytest.mark.parametrize("option", ["--session", "--writer"])
+def test_a_session_or_writer_that_the_log_does_not_know_is_wrong_usage(
+    copy: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    for words in (["tail"], ["grep", "x"]):
+        assert run(["journal", *words, str(copy), option, "nosuch"]) == ExitStatus.USAGE
+        assert f"nosuch: no such {option[2:]}; there is " in capsys.readouterr().err
+    name = "generic" if option == "--session" else "orders"
+    assert run(["journal", "tail", str(copy), option, name, "--from", "29"]) == ExitStatus.OK
+
+
 def test_verify_calls_no_changed_snapshot_sound(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     link = Reader(copy, OsFiles()).link_at(20)
     name = write_snapshot(snapshot_folder(copy), OsFiles(), Snapshot("orders", link, b"digest", b"folded"))

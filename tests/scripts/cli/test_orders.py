@@ -61,6 +61,8 @@ def test_without_a_stack_nothing_is_running(
         ("signals send kraken BTCUSDT buy", "no such venue"),
         ("accounts --venue kraken", "no such venue"),
         ("reconcile --venue kraken", "no such venue"),
+        ("exchange orders generic --symbol BTCUSD", "BTCUSD: no such symbol; there is BTCUSDT, ETHUSDT"),
+        ("exchange fault generic nonsense", "nonsense: no such fault; there is "),
         ("exchange book kraken", "no simulated venue is called 'kraken'"),
     ],
 )
