@@ -1,8 +1,9 @@
 """Evidence of absence: when "there is no such order" proves that a message never had, and never will have, an effect.
 
 Silence proves nothing, and neither does a timeout. What proves it is that the venue, asked after nothing sent then
-could take effect any more, knows neither the order nor a trade of it. Over FIX that is so on a later connection, at a
-venue whose requests die with their connection. Over REST it is so when
+could take effect any more, knows neither the order nor a trade of it. Over FIX that is so on a later connection, or
+once the venue has answered the message itself by what could not be read, at a venue whose requests die with their
+connection. Over REST it is so when
 
 - the question was asked after the end of the connection that carried the message was read, or that connection still
   lives and the venue itself said that it is done with the request;
@@ -74,10 +75,10 @@ def is_dead(line: Line, connection: int) -> bool:
     return line.connection > connection or line.state in DOWN
 
 
-def unknown_over_fix(asked_on: int, sent_on: int, window_ns: int) -> bool:
+def unknown_over_fix(asked_on: int, sent_on: int, window_ns: int, *, answered: bool = False) -> bool:
     """Whether "no such order", asked on the connection `asked_on`, proves that what was sent on `sent_on` never
-    arrived."""
-    return asked_on > sent_on and not window_ns
+    arrived, or came to nothing. `answered`: the venue had said something to it before, which could not be read."""
+    return (answered or asked_on > sent_on) and not window_ns
 
 
 def window_closed(answer: Answer, line: Line, sent_ns: int, connection: int, window_ns: int) -> bool:

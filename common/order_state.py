@@ -454,6 +454,7 @@ def _counts(fill: Fill) -> bool:
 
 PENDING_NEW, NEW, PARTIAL, FILLED, DONE_FOR_DAY = "A", "0", "1", "2", "3"
 CANCELED, PENDING_CANCEL, STOPPED, REJECTED, SUSPENDED = "4", "6", "7", "8", "9"
+ORDER_STATUS = "I"
 CALCULATED, EXPIRED, ACCEPTED_FOR_BIDDING, PENDING_REPLACE, REPLACED = "B", "C", "D", "E", "5"
 
 TERMINAL_WORDS = frozenset({FILLED, CANCELED, REJECTED, EXPIRED})
@@ -640,6 +641,12 @@ BusinessMessageReject(j) answer each of them, and nothing else does: a fill may 
 """
 
 
+def tells_amended(report: ExecutionReport) -> bool:
+    """Whether a report under an amendment's ClOrdID(11), whose answer could not be read, is of the order as amended: a
+    status answer bears the name that the order goes by, unless OrdStatus(39) says that something is pending yet."""
+    return report.exec_type == ORDER_STATUS and report.ord_status not in (PENDING_CANCEL, PENDING_REPLACE)
+
+
 def rejects_request(report: ExecutionReport, *names: str) -> bool:
     """Whether a report of Rejected refuses a request about an order, and not the order itself: it bears another
     ClOrdID(11) than the `names` that the order goes by."""
@@ -663,6 +670,7 @@ class Request(msgspec.Struct, gc=False):
     connection: int = 0
     sent_ns: int = 0
     unknown: bool = False
+    answered: bool = False
 
 
 class Order(msgspec.Struct, gc=False):
@@ -888,6 +896,9 @@ class Order(msgspec.Struct, gc=False):
             amend = next((r for r in requests.values() if r.kind is RequestKind.AMEND), None)
             if amend is not None and exec_type == REPLACED:
                 del requests[amend.cl_ord_id]
+        elif named.kind is RequestKind.AMEND and named.answered and tells_amended(report):
+            del requests[named.cl_ord_id]
+            leg.cl_ord_id = named.cl_ord_id
         elif exec_type in ANSWERED_BY[named.kind] and (
             # The new leg answers for the whole, accepted or refused; the old one's cancel is only the first half.
             named.kind is not RequestKind.REPLACE or leg.owner == named.cl_ord_id

@@ -1,7 +1,7 @@
 """The messages that a session writes: header, Logon(A), Reject(3), gap fills, and stored messages sent again."""
 
 from common.fix.session_types import Problem, SessionSettings
-from common.fix.wire import SOH, encode, pairs, utc_timestamp
+from common.fix.wire import SOH, cut, encode, utc_timestamp
 
 # Session-level message types (FIX 4.4 volume 2): resent only as gap fills, except Reject(3).
 ADMIN_TYPES = frozenset({b"0", b"1", b"2", b"3", b"4", b"5", b"A"})
@@ -74,7 +74,7 @@ class Encoder:
     def again(self, stored: bytes, wall_ns: int) -> tuple[bytes, bytes] | None:
         """(MsgType(35), raw) of a stored message with PossDupFlag(43)=Y, OrigSendingTime(122) and a fresh
         SendingTime(52); nothing else changes. None for a session-level message, Reject(3) excepted (case 8.b)."""
-        fields = pairs(stored)
+        fields, _ = cut(stored)
         msg_type = fields[2][1]
         if msg_type in ADMIN_TYPES and msg_type != b"3":
             return None

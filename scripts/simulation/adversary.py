@@ -239,6 +239,18 @@ def _scoped(world: World, target: str, random: Random) -> None:
         _cut(world, target.replace("exchange", "session"), random)
 
 
+def _unreadable(world: World, target: str, random: Random) -> None:
+    """Fills only where REST tells them again: over FIX alone nobody can say what one was."""
+    spared = "FGH" if target == "exchange@generic" else ""
+    count = random.randrange(1, 6)
+    world.ask(target, "fault", {"kind": "unreadable", "scope": "fix", "count": count, "text": spared})
+
+
+def _odd_fields(world: World, target: str, random: Random) -> None:
+    scope = random.choice(("fix", "market_data"))
+    world.ask(target, "fault", {"kind": "odd_fields", "scope": scope, "count": random.randrange(1, 9)})
+
+
 def _relogon(world: World, target: str, random: Random) -> None:
     world.log_out(target)
     world.scheduler.after(random.choice((1, 3)) * NS_PER_S, world.log_on, target)
@@ -386,4 +398,6 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "twin": _twin,
     "slow-reading": _slow_reading,
     "garbage": _garbage,
+    "unreadable": _unreadable,
+    "odd-fields": _odd_fields,
 }

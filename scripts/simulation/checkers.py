@@ -24,6 +24,7 @@ from common.messages import (
     CancelOrder,
     CommandOutcome,
     EpochGranted,
+    FeedMessage,
     NewOrder,
     OpenGate,
     OrderEvent,
@@ -33,6 +34,7 @@ from common.messages import (
     Reason,
     Refused,
     SessionChanged,
+    TopOfBook,
     Welcome,
     WelcomeComplete,
     Withdrawn,
@@ -40,6 +42,7 @@ from common.messages import (
 from common.strategy.entry import Entry
 from common.venues.registry import find_dialect
 from scripts.simulation import actors
+from scripts.simulation.feed_view import FeedView
 from scripts.simulation.invariants import Violation
 from scripts.simulation.log_view import LogView, is_dead, why_not_absent
 from scripts.simulation.network import TcpStream
@@ -53,6 +56,7 @@ from services.risk.exposure import Sums
 _COMMANDS = frozenset({b"D", b"F", b"G", b"XCN", b"XAK"})
 _ADDS_RISK = frozenset({b"D", b"G", b"XCN"})
 _ABSENT = frozenset({Reason.NOT_FOUND, Reason.NOT_RECEIVED})
+_feed_message = msgspec.msgpack.Decoder(FeedMessage)
 _payload = msgspec.msgpack.Decoder(Payload)
 # Outcomes that answer the misuse of a number say nothing of the command that first bore it.
 _MISUSE = frozenset(
@@ -126,6 +130,8 @@ class Checkers:
         self._sent_numbers: dict[tuple[str, int], set[int]] = defaultdict(set)
         self._told_numbers: dict[tuple[str, int, int], set[int]] = defaultdict(set)
         self._framers: dict[tuple[str, int, int], Framer] = {}
+        self._feeds: dict[str, FeedView] = {}
+        self._feed_connections: dict[str, tuple[int, int]] = {}
         self._reached: set[tuple[str, bytes]] = set()
         self._epoch_stamps: dict[str, int] = {}
         self._epoch_lsns: dict[str, int] = {}
@@ -227,6 +233,10 @@ class Checkers:
             last = parse(effect.data)[-1].lsn
             if last > self.witness.last_lsn:
                 raise Violation("ack-is-durable", f"record {last} is published, {self.witness.last_lsn} are durable")
+        elif effect.link == "feed":
+            message = _feed_message.decode(effect.data)
+            if isinstance(message, TopOfBook):
+                self._feeds[process.name].check(message)
 
     def sending(self, process: Process, effect: Send) -> None:
         """A message is given to a socket."""
@@ -429,6 +439,8 @@ class Checkers:
 
     def reading(self, process: Process, connection: int, data: bytes) -> None:
         """Bytes reach a core over TCP."""
+        if process.name.startswith("marketdata@"):
+            self._read_feed(process, connection, data)
         if not process.name.startswith("exchange@"):
             return
         key = (process.name, process.life, connection)
@@ -443,6 +455,14 @@ class Checkers:
                 if command in self._reached:
                     raise Violation("once-at-exchange", f"{raw!r} reached {process.name} a second time")
                 self._reached.add(command)
+
+    def _read_feed(self, process: Process, connection: int, data: bytes) -> None:
+        """A connection's first bytes make the one before of no account."""
+        key = (process.life, connection)
+        if self._feed_connections.get(process.name) != key:
+            self._feed_connections[process.name] = key
+            self._feeds[process.name] = FeedView()
+        self._feeds[process.name].read(data)
 
     # ---- what happens at an exchange
 

@@ -28,6 +28,7 @@ INVARIANTS = {
     "wait-after-restart": "A restarted orders or risk sends nothing that adds risk before its former life is over.",
     "through-risk": "What adds risk carries risk's decision.",
     "no-new-under-latch": "Under the kill latch no new order leaves.",
+    "prices-as-told": "A price is published only as the venue told it, and none while something could not be read.",
     "core-raised": "No core raises.",
     "books-agree": "At rest, open orders and positions equal the exchange's, and nothing is UNKNOWN.",
     "numbers-agree": "At rest, both sides of a session hold the same sequence numbers.",

@@ -23,6 +23,7 @@ from common.messages import (
     RequestRejected,
     SessionChanged,
     SessionState,
+    Unreadable,
     Withdrawn,
 )
 from scripts.simulation.network import TcpStream
@@ -53,6 +54,8 @@ class LogView:
         """`windows_ns`: by venue, how long after it was sent a message may still take effect."""
         self.sent: dict[tuple[str, str], Sent] = {}
         self.ambiguous: set[tuple[str, str]] = set()
+        self.answered: set[tuple[str, str]] = set()
+        """What the venue has said something to that could not be read."""
         self.windows_ns = windows_ns
         self._names: dict[tuple[str, str], Name] = {}
         self._first_lsns: dict[Name, int] = {}
@@ -137,6 +140,8 @@ class LogView:
         match event:
             case ExecutionReport():
                 self._report(record, payload, event)
+            case Unreadable():
+                self.answered |= {(venue, event.cl_ord_id), (venue, event.orig_cl_ord_id)}
             case CancelRejected() if not event.ambiguous:
                 self._end((venue, event.cl_ord_id))
             case RequestRejected():
@@ -163,7 +168,8 @@ class LogView:
             self.ambiguous.add(key)
             return
         if event.unknown_order:
-            if key is not None and payload.connection > self.sent[key].connection and not self.windows_ns[venue]:
+            told_since = key in self.answered or (key is not None and payload.connection > self.sent[key].connection)
+            if key is not None and told_since and not self.windows_ns[venue]:
                 self._end(key)
             return
         legs = self._open[venue].get(name, set())
@@ -213,8 +219,11 @@ def why_not_absent(
             closes_ns = sent.sending_ns + window_ns + MARGIN_NS
             if payload.venue_ns <= closes_ns:
                 return f"the venue's window is open for {(closes_ns - payload.venue_ns) / 1e9:.3f} s more"
-            return "it was read, and its connection lives" if reached and not dead and key not in view.ambiguous else ""
+            told = key in view.ambiguous or key in view.answered
+            return "it was read, and its connection lives" if reached and not dead and not told else ""
         case Inbound(event=ExecutionReport(unknown_order=True)):
+            if key in view.answered and not window_ns:
+                return "the exchange has accepted it" if accepted else ""
             if window_ns or payload.connection <= sent.connection:
                 return f"it was asked for on connection {payload.connection}, and sent on {sent.connection}"
             return "" if dead else f"connection {sent.connection}, which carried it, lives"

@@ -87,6 +87,8 @@ SINCE_THIRD: dict[str, FaultKind] = {
         " a run it keeps the events of its last 50 records only.",
         share=0.3, gap=500,
     ),
+    "unreadable": FaultKind("An exchange writes reports that cannot be cut into fields.", gap=150, targets=EXCHANGES),
+    "odd-fields": FaultKind("An exchange writes times and prices of a form that there is not.", targets=EXCHANGES),
 }  # fmt: skip
 """What a plan of the first two versions never draws."""
 

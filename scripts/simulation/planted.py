@@ -15,13 +15,18 @@ import msgspec
 from common import outcome
 from common.actor import links
 from common.actor.core import Write
+from common.fix.session import Session
+from common.fix.wire import cut
 from common.journal import log
 from common.journal.files import write_all
 from common.journal.frames import parse
 from common.latch import Latch
 from common.messages import AFTER_ALL_EVENTS, CLOSED_STATUSES, CommandOutcome, OrderEvent, OrderStatus, Reason
 from common.order_state import FillLedger, Leg, Order
+from common.venues.dialect import BadReport
+from common.venues.reading import Notes
 from services.account.core import AccountCore
+from services.marketdata.books import Book
 from services.orders import core as orders_core
 from services.orders import entry as orders_entry
 from services.orders import fold as orders_fold
@@ -34,6 +39,7 @@ from services.risk import state as risk_state
 from services.session import release
 from services.session.gate import Gate
 from services.session.history import History
+from services.session.inbox import Inbox
 from services.session.outbox import Outbox
 from services.session.taking_up import TakingUp
 
@@ -279,6 +285,23 @@ def _one_name(original: Any) -> Any:
     return lambda position, lsn, index, strategy: original(position, lsn, AFTER_ALL_EVENTS, strategy)
 
 
+def _refuse_odd_fields(original: Any, self: Any, tag: bytes) -> None:
+    raise BadReport(f"field {tag.decode()} cannot be read")
+
+
+def _drop_unreadable(original: Any, self: Any, *arguments: Any) -> None:
+    """What cannot be read names nobody."""
+
+
+def _uncut_is_garbled(original: Any, self: Any, raw: bytes, now: Any) -> None:
+    if cut(raw)[1] is None:
+        original(self, raw, now)
+
+
+def _keep_misread_price(original: Any, self: Any, entries: Any, now: Any) -> None:
+    original(self, [entry for entry in entries if not entry.why], now)
+
+
 BUGS: dict[str, Bug] = {
     "positions-under-one-name": Bug(
         "All positions that are told at a welcome have one name.",
@@ -439,6 +462,22 @@ BUGS: dict[str, Bug] = {
     "verified-at-once": Bug(
         "An account says that nothing is open as soon as it is latched.",
         ((AccountCore, "status", _instead(_verified_at_once)),), 30,
+    ),
+    "odd-field-drops-fill": Bug(
+        "A report with an odd secondary field is dropped whole, and nobody asks.",
+        ((Notes, "note", _instead(_refuse_odd_fields)), (Inbox, "_unreadable", _instead(_drop_unreadable))), 40,
+    ),
+    "unreadable-unasked": Bug(
+        "An order of which a report cannot be read is not asked about.",
+        ((orders_fold.Fold, "_unreadable", _instead(_drop_unreadable)),), 60,
+    ),
+    "uncut-is-garbled": Bug(
+        "A message whose fields cannot be told apart takes no number.",
+        ((Session, "_message", _instead(_uncut_is_garbled)),), 10,
+    ),
+    "misread-price-stays": Bug(
+        "A price that cannot be read leaves the one before in the book.",
+        ((Book, "apply", _instead(_keep_misread_price)),), 10,
     ),
 }  # fmt: skip
 """Every planted bug by its name."""

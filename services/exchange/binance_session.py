@@ -20,6 +20,7 @@ from services.exchange import binance_wire as wire
 from services.exchange.binance_wire import Fields, Rejection
 from services.exchange.numbers import read_number
 from services.exchange.settings import Key
+from services.exchange.spoiling import spoiled
 from services.exchange.venue import Line, Venue
 
 LOGON_TIMEOUT_NS = 10 * NS_PER_S
@@ -158,7 +159,7 @@ class Peer:
         if msg_type in ("0", "1", "3", "5", "A"):
             self._venue.write(self.line, raw, now)
         else:
-            self._venue.write_application(self.line, raw, now)
+            self._venue.write_application(self.line, spoiled(raw, self._venue.faults, self.line.scope), now)
 
     def logout(self, text: str, now: Instant, *, clean: bool = True) -> None:
         """Send Logout(5) and close."""

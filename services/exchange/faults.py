@@ -12,6 +12,8 @@ class Kind(enum.StrEnum):
     GAP = "gap"
     DUPLICATE = "duplicate"
     GARBLE = "garble"
+    UNREADABLE = "unreadable"
+    ODD_FIELDS = "odd_fields"
     REJECT = "reject"
     SLOW = "slow"
     UNKNOWN = "unknown"
@@ -27,6 +29,8 @@ FAULT_SENTENCES: dict[Kind, str] = {
     Kind.GAP: "Give the next `count` application messages their numbers and lose them.",
     Kind.DUPLICATE: "Send the next `count` application messages twice, under one number.",
     Kind.GARBLE: "Break a byte in the next `count` application messages.",
+    Kind.UNREADABLE: "Miscount a data field in the next `count` reports, but for ExecType(150) in `text`.",
+    Kind.ODD_FIELDS: "Write the next `count` application messages with times and prices of a form that there is not.",
     Kind.REJECT: "Reject the next `count` new orders.",
     Kind.SLOW: "Delay everything sent on the scope by `ms` milliseconds, until it is cleared.",
     Kind.UNKNOWN: "Carry out the next `count` requests, and answer that their execution status is unknown (-1007).",

@@ -21,6 +21,7 @@ from common.instant import NS_PER_S, Instant
 from services.exchange.changes import Traded
 from services.exchange.feed import BID, OFFER, TRADE, Entry, Feed, Subscription
 from services.exchange.generic_reports import business_reject, number, session_reject
+from services.exchange.spoiling import spoiled
 from services.exchange.venue import Line, Venue
 
 LOGON_TIMEOUT_NS = 10 * NS_PER_S
@@ -201,8 +202,11 @@ class GenericMarketData:
         while effects := session.take_effects():
             for effect in effects:
                 if type(effect) is Outbound:
-                    write = self._venue.write if effect.msg_type in _ADMIN else self._venue.write_application
-                    write(client.line, effect.raw, now)
+                    if effect.msg_type in _ADMIN:
+                        self._venue.write(client.line, effect.raw, now)
+                    else:
+                        raw = spoiled(effect.raw, self._venue.faults, client.line.scope)
+                        self._venue.write_application(client.line, raw, now)
                 elif type(effect) is Inbound:
                     if effect.application and not effect.rejected:
                         self._request(client, effect, now)

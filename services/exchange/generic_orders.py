@@ -30,6 +30,7 @@ from services.exchange.history import ClosedOrder
 from services.exchange.numbers import read_number
 from services.exchange.order import GOOD_TILL_CANCEL, LIMIT, Order, Terms
 from services.exchange.settings import Party
+from services.exchange.spoiling import spoiled
 from services.exchange.venue import Line, Venue
 
 LOGON_TIMEOUT_NS = 10 * NS_PER_S
@@ -258,11 +259,12 @@ class GenericOrders:
             if line is not None:
                 self._venue.write(line, effect.raw, now)
             return
+        raw = spoiled(effect.raw, self._venue.faults, "fix")
         self._venue.engine.record(
-            Sent(client.party.comp_id, client.generation, effect.msg_seq_num, effect.msg_type, effect.raw)
+            Sent(client.party.comp_id, client.generation, effect.msg_seq_num, effect.msg_type, raw)
         )
         if line is not None:
-            self._venue.write_application(line, effect.raw, now)
+            self._venue.write_application(line, raw, now)
 
     def _disconnect(self, client: Client, effect: Disconnect, now: Instant) -> None:
         self._venue.note(

@@ -385,6 +385,10 @@ class Fold:
             subject = f"order {event.cl_ord_id or event.orig_cl_ord_id or event.order_id}"
             self._differs(venue, subject, "not in memory", event.why, "nothing of it counts; look at the record")
             return
+        request = order.requests.get(event.cl_ord_id)
+        if request is not None:
+            request.answered = True
+        self._ambiguous(record, order, event.cl_ord_id)
         self._doubt(record, order, event.why)
 
     def _doubt(self, record: Record, order: Order, why: str) -> None:
@@ -541,10 +545,12 @@ class Fold:
         """
         if inbound.poss_dup:
             return
-        order.in_doubt = False
         never_heard = not order.legs[0].word and not order.legs[0].filled_qty
         window_ns = self.books.window_ns(order.venue)
-        settled = never_heard and unknown_over_fix(inbound.connection, order.sent_connection, window_ns)
+        settled = never_heard and unknown_over_fix(
+            inbound.connection, order.sent_connection, window_ns, answered=order.in_doubt
+        )
+        order.in_doubt = False
         if settled and not order.is_closed:
             order.end(OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
             self._order_changed(record, order, "settled")
@@ -809,7 +815,8 @@ class Fold:
         """
         for request in [r for r in order.requests.values() if r.unknown and r.kind is not RequestKind.REPLACE]:
             if answer is None:
-                settled = request.connection < connection and not self.books.window_ns(order.venue)
+                told_since = request.answered or request.connection < connection
+                settled = told_since and not self.books.window_ns(order.venue)
             else:
                 settled = self._window_closed(answer, request.sent_ns, request.connection)
             if settled:

@@ -68,6 +68,7 @@ from common.order_state import (
     Leg,
     RequestKind,
     rejects_request,
+    tells_amended,
 )
 from common.soundness import DECODERS
 from services.risk.exposure import Exposure, Sums
@@ -98,7 +99,8 @@ MAX_ALIASES = 16
 class Amendment(msgspec.Struct, array_like=True, gc=False):
     """An amendment in place that was sent and not answered; `order_qty` is the total it asks for.
 
-    `sent_ns`: from when the venue's window for it counts.
+    `sent_ns`: from when the venue's window for it counts. `answered`: the venue said something to it that could not be
+    read.
     """
 
     epoch: int
@@ -106,13 +108,14 @@ class Amendment(msgspec.Struct, array_like=True, gc=False):
     order_qty: Decimal
     connection: int
     sent_ns: int = NEVER
+    answered: bool = False
 
 
 class Working(msgspec.Struct, array_like=True, gc=False):
     """One order of the venue with what risk keeps of it. `worst` is what is counted for it at this moment.
 
     `sent_ns`: from when the venue's window for its message counts. `doubtful`: the venue itself does not know what
-    became of it. `aliases` are the other ClOrdIDs(11) that it answers to.
+    became of it, or what it said of it could not be read. `aliases` are the other ClOrdIDs(11) that it answers to.
     """
 
     strategy: str
@@ -332,6 +335,9 @@ class RiskState:
         working = found or self._at(venue, event.symbol, event.order_id)
         if working is not None and working.venue == venue:
             working.touched_lsn = self.lsn
+            working.doubtful = working.doubtful or not working.leg.word
+            if event.cl_ord_id in working.amendments:
+                working.amendments[event.cl_ord_id].answered = True
             self._dirty_legs.add(working.leg.owner)
 
     def _report(self, event: ExecutionReport, payload: Inbound) -> None:
@@ -483,8 +489,12 @@ class RiskState:
         if kind in ANSWERED_BY[RequestKind.AMEND]:
             self._drop_amendment(working, _answered(amendments, event))
         elif kind == "I" and not self._window_ns(working.venue):
-            for name in [n for n, each in amendments.items() if each.connection < connection]:
-                self._drop_amendment(working, name)
+            named = amendments.get(event.cl_ord_id)
+            if named is not None and named.answered and tells_amended(event):
+                working.leg.cl_ord_id = event.cl_ord_id
+            for name, each in list(amendments.items()):
+                if each.connection < connection or (each.answered and connection):
+                    self._drop_amendment(working, name)
         self._drop_if_ended(working)
 
     def _drop_if_ended(self, working: Working) -> None:
@@ -504,7 +514,8 @@ class RiskState:
         request dies with its connection.
         """
         never_heard = not working.leg.word and not working.leg.filled_qty
-        if never_heard and unknown_over_fix(connection, working.connection, self._window_ns(working.venue)):
+        answered, window_ns = working.doubtful and connection > 0, self._window_ns(working.venue)
+        if never_heard and unknown_over_fix(connection, working.connection, window_ns, answered=answered):
             working.leg.word = REJECTED
             self._count(working)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from common.actor.core import Close, Effect, Exit, Note, Send, Write
 from common.fix.session import Disconnect, Inbound, Outbound, ResendWanted, SequencePolicy, Session, SessionSettings
-from common.fix.wire import split
+from common.fix.wire import cut, split
 from common.instant import Instant
 from common.journal.files import OsFiles
 from common.messages import ControlAnswer, ControlRequest
@@ -223,7 +223,7 @@ class Client:
                 data += effect.raw
             elif isinstance(effect, Inbound):
                 self.raw.append(effect.raw)
-                self.got.append({int(tag): value.decode("latin-1") for tag, value in split(effect.raw).items()})
+                self.got.append({int(tag): value.decode("latin-1") for tag, value in dict(cut(effect.raw)[0]).items()})
             elif isinstance(effect, ResendWanted):
                 self.session.resend(effect.begin, effect.end, (), self.world.now)
             elif isinstance(effect, Disconnect):

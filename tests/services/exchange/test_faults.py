@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from common.fix.wire import Framer
 from common.messages import ControlRequest
 from tests.services.exchange.harness import Client, World
 from tests.services.exchange.test_binance import BINANCE, Http, RawClient, connect, order
@@ -238,3 +239,29 @@ def test_what_is_no_fault_is_refused(world: World) -> None:
     assert "no act 'dance'" in world.refusal("dance")
     assert "no account" in world.refusal("orders", account="nobody")
     assert "no symbol" in world.refusal("book", symbol="NOPE")
+
+
+def test_unreadable_miscounts_a_field_in_reports_but_those_spared_and_it_comes_again_so(world: World) -> None:
+    client = Client(world)
+    world.ask("fault", kind="unreadable", count=1, text="0")
+    client.send("D", "11=a|55=BTCUSDT|54=1|38=1|40=2|44=900|59=1|")
+    assert b"355=" not in client.wire and b"150=0\x01" in client.wire
+    client.wire = b""
+    client.send("F", "11=b|41=a|55=BTCUSDT|54=1|")
+    miscounted = "354=4\x01355=über\x01".encode()
+    (raw,) = [raw for raw in Framer().feed(client.wire) if miscounted in raw]
+    assert b"150=4\x01" in raw
+    number = int(raw.split(b"\x0134=")[1].split(b"\x01")[0])
+    client.wire = b""
+    client.send("2", f"7={number}|16={number}|")
+    assert miscounted in client.wire
+
+
+def test_odd_fields_are_times_and_prices_of_a_form_that_there_is_not(world: World) -> None:
+    client, feed = Client(world), Client(world, "FIXRINGMD", "market_data")
+    world.ask("fault", kind="odd_fields", count=1)
+    client.send("D", "11=a|55=BTCUSDT|54=1|38=1|40=2|44=900|59=1|")
+    assert b"Z\x01" in client.wire.split(b"\x0160=")[-1]
+    world.ask("fault", kind="odd_fields", scope="market_data", count=1)
+    feed.send("V", "262=r|263=0|264=1|267=2|269=0|269=1|146=1|55=BTCUSDT|")
+    assert b"\x01270=900E0\x01" in feed.wire

@@ -3,7 +3,20 @@
 import msgspec
 import pytest
 
-from common.messages import Answer, Ask, Discrepancy, Kind, QueryOrder, RestOrder, SessionState, Trade, Unreadable
+from common.messages import (
+    AmendOrder,
+    AmendRequest,
+    Answer,
+    Ask,
+    Discrepancy,
+    Kind,
+    OrderStatus,
+    QueryOrder,
+    RestOrder,
+    SessionState,
+    Trade,
+    Unreadable,
+)
 from services.orders.snapshots import dump_books, load_books
 from tests.services.orders.harness import D, Ring, accepted, report
 
@@ -110,3 +123,31 @@ def test_one_that_names_no_order_of_ours_in_memory_is_a_difference(ring: Ring) -
     ring.session("generic", SessionState.CONNECTING)
     ring.told("generic", unreadable("somebody-else"))
     assert differences(ring) == [WHY]
+
+
+def test_what_the_venue_answered_unreadably_and_then_does_not_know_came_to_nothing(ring: Ring) -> None:
+    ring.open("generic")
+    order = ring.new(1)
+    ring.sent(order)
+    ring.report(order, "I", "8", unknown_order=True, order_id="")
+    assert not ring.core.books.orders["s", 1].is_closed, "nothing shows that it had been read"
+    ring.told("generic", unreadable(order.cl_ord_id))
+    assert ring.core.books.orders["s", 1].is_unknown
+    ring.report(order, "I", "8", unknown_order=True, order_id="")
+    assert ring.core.books.orders["s", 1].status is OrderStatus.VOID
+
+
+@pytest.mark.parametrize("accepted_it", [True, False])
+def test_an_amendment_that_was_answered_unreadably_is_settled_by_the_status(ring: Ring, accepted_it: bool) -> None:
+    ring.open("generic")
+    order = accepted(ring, 1)
+    ring.request(AmendRequest(0, 2, 1, order_qty=D(2)))
+    amend = ring.last(AmendOrder)
+    ring.sent(amend)
+    ring.told("generic", unreadable(amend.cl_ord_id, orig=order.cl_ord_id))
+    held = ring.core.books.orders["s", 1]
+    assert held.is_unknown
+    name, qty = (amend.cl_ord_id, D(2)) if accepted_it else (order.cl_ord_id, D(1))
+    ring.report(order, "I", "0", cl_ord_id=name, order_qty=qty)
+    assert not held.requests and (held.legs[0].cl_ord_id, held.order_qty) == (name, qty)
+    assert held.status is OrderStatus.NEW

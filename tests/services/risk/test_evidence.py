@@ -123,6 +123,25 @@ def test_a_report_that_cannot_be_read_leaves_the_order_counted_and_an_earlier_an
     assert rig.state.working[order.cl_ord_id].leg.order_id == "X1"
 
 
+def test_what_was_answered_unreadably_is_settled_by_the_status_over_the_same_connection() -> None:
+    rig = Rig()
+    order = unheard(rig)
+    rig.inbound(report(order, "I", "8", unknown_order=True))
+    assert rig.worst()[0] == 5
+    rig.inbound(Unreadable(order.cl_ord_id, "", "", "BTCUSDT", "odd"))
+    rig.inbound(report(order, "I", "8", unknown_order=True), poss_dup=True)
+    assert rig.worst()[0] == 5
+    rig.inbound(report(order, "I", "8", unknown_order=True))
+    assert rig.worst() == NOTHING
+
+    order = rig.send(rig.orders.new("1", "5"))
+    amend = amended(rig, order, "8")
+    rig.inbound(Unreadable(amend.cl_ord_id, order.cl_ord_id, "", "BTCUSDT", "odd"))
+    assert rig.worst()[0] == 8
+    rig.inbound(report(order, "I", "0"))
+    assert rig.worst()[0] == 5
+
+
 # -- the venue's window ----------------------------------------------------------------------------------------------
 
 
