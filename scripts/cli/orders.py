@@ -425,6 +425,36 @@ def settle(name: str, ended: str, text: str, filled: str | None, known: bool, ye
 
 
 @orders.command()
+@click.argument("venue")
+@click.option("--text", required=True, help="Why, such as a deposit; it goes into the journal with your name.")
+@click.option("--yes", is_flag=True, help="Do not ask; this is the confirmation.")
+def baseline(venue: str, text: str, yes: bool) -> None:
+    """Count the balances at VENUE from what it tells now on, after a deposit, a withdrawal or somebody else's trades.
+
+    No order of ours may be open there. `fixring reconcile` compares from here on, and states it.
+    """
+    config = load()
+    known_name("venue", venue, config.venues)
+    if not yes:
+        click.confirm(f"Take the balances at {venue} as they are for right?", abort=True, err=True)
+    with _client(config) as client:
+        before = client.query("accounts", timeout_s=QUERY_S).lsn
+        said = _ask(config, "baseline", {"venue": venue, "text": text})
+        deadline = time.monotonic() + ACCOUNT_S
+        while (since := _baseline_lsn(client, venue)) <= before:
+            if time.monotonic() > deadline:
+                raise CommandError(f"{venue} has no baseline yet: {said['text']}", ExitStatus.TIMEOUT)
+            _ask(config, "inquire", {"venue": venue, "what": "balances"})
+            time.sleep(ASKED_AGAIN_S)
+    click.echo(f"the baseline of {venue} stands at LSN {since}")
+
+
+def _baseline_lsn(client: Client, venue: str) -> int:
+    venues = orjson.loads(client.query("accounts", venue=venue, timeout_s=QUERY_S).detail)["venues"]
+    return int(venues.get(venue, {}).get("baseline_lsn", 0))
+
+
+@orders.command()
 def audit() -> None:
     """Ask every venue about every open order now, as after a new connection."""
     click.echo(_ask(load(), "audit", {}).get("text", "asked"))

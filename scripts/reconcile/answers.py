@@ -288,7 +288,7 @@ class AskedVenue:
 def _balances_differ(held: Balances, expected: Balances, told: Balances) -> list[str]:
     return [
         f"{asset}: {held.get(asset, ZERO):f} at the baseline and our fills since make {total:f}, the venue says "
-        f"{told.get(asset, ZERO):f} (a deposit or withdrawal looks like this, too)"
+        f"{told.get(asset, ZERO):f} (after a deposit or withdrawal: fixring orders baseline)"
         for asset, total in sorted(expected.items())
         if total != told.get(asset, ZERO)
     ]

@@ -9,9 +9,10 @@ import msgspec
 from common.actor.core import Core, Send
 from common.actor.links import Appender
 from common.instant import Instant
-from common.messages import Ask, ControlRequest, Kind, Verdict
+from common.messages import Ask, ControlRequest, Kind, OperatorAct, Verdict
 from common.order_state import is_plausible
 from services.orders.books import Books
+from services.orders.fold import BASELINE, WRITER
 from services.orders.reconciliation import Reconciliation
 
 T = TypeVar("T")
@@ -42,6 +43,13 @@ class InquireArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     since_ns: int = 0
 
 
+class BaselineArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose baseline begins anew, and why: a deposit, a withdrawal, trades of somebody else."""
+
+    venue: str
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
+
+
 class ByHand:
     """See the module. What is done is in the journal before it has any effect."""
 
@@ -63,13 +71,27 @@ class ByHand:
                 return "whatever is open is asked about"
             case "inquire":
                 return self._inquire(_decode(request, InquireArguments))
+            case "baseline":
+                return self._baseline(_decode(request, BaselineArguments), request.by, now)
             case _:
-                raise ValueError("orders knows verdict, audit and inquire")
+                raise ValueError("orders knows verdict, audit, inquire and baseline")
+
+    def _need_rest(self, venue: str) -> None:
+        venues = [name for name, its in self._venues.items() if its.has_rest]
+        if venue not in venues:
+            raise ValueError(f"no venue {venue} has a REST side; there is {', '.join(venues) or 'none'}")
+
+    def _baseline(self, word: BaselineArguments, by: str, now: Instant) -> str:
+        self._need_rest(word.venue)
+        resting = len(self._books.open_orders(word.venue))
+        if resting:
+            raise ValueError(f"{resting} orders are open at {word.venue}: halt it and cancel them, then ask again")
+        act = OperatorAct(WRITER, BASELINE, by, f"{word.venue}: {word.text}")
+        self._appender.append(Kind.OPERATOR, act, now)
+        return f"the next balances of {word.venue}, told while nothing of ours is open, are its baseline"
 
     def _inquire(self, asked: InquireArguments) -> str:
-        venues = [name for name, venue in self._venues.items() if venue.has_rest]
-        if asked.venue not in venues:
-            raise ValueError(f"no venue {asked.venue} has a REST side; there is {', '.join(venues) or 'none'}")
+        self._need_rest(asked.venue)
         ask = Ask(
             asked.venue, 0, asked.what, asked.symbol, from_trade_key=asked.from_trade_key, asked_lsn=self._books.lsn,
             since_ns=asked.since_ns,

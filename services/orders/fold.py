@@ -84,6 +84,9 @@ from services.orders.changes import (
 from services.orders.names import CANCEL_ALL, Remembered, cl_ord_id_of, command_identity, request_identity
 
 WRITER = "orders"
+BASELINE = "baseline"
+"""A person's act: the venue that stands before the colon of its text is counted from its next balances on."""
+
 PRICE_STEP = Decimal("0.00000001")
 """What a price is rounded to that follows from AvgPx(6), which is rounded itself."""
 
@@ -849,6 +852,8 @@ class Fold:
 
     def _operator(self, record: Record, act: OperatorAct) -> None:
         self.books.left_out.hear(act)
+        if (act.actor, act.act) == (WRITER, BASELINE):
+            self.books.venue(act.text.partition(":")[0]).baseline = None
 
     # ---- small things ----
 

@@ -86,6 +86,7 @@ def _accounts(venue: str, books: Books) -> dict[str, object]:
             "session": facts.state.value,
             "balances": {asset: [str(free), str(locked)] for asset, free, locked in facts.balances},
             "balances_lsn": facts.balances_lsn,
+            "baseline_lsn": 0 if facts.baseline is None else facts.baseline.lsn,
             "last_trade_keys": facts.last_trade_keys,
         }
         for name, facts in books.venues.items()

@@ -228,6 +228,33 @@ def test_a_question_to_the_account_carries_what_was_applied(ring: Ring) -> None:
     assert ring.asks[-1] == Ask("binance", 0, "history", "BTCUSDT", from_trade_key="7", asked_lsn=lsn)
 
 
+def test_a_baseline_begins_anew_by_a_person_s_word_with_the_next_balances(ring: Ring) -> None:
+    def told(free: str) -> None:
+        ask = Ask("binance", 0, "balances", asked_lsn=ring.core.books.lsn)
+        ring.answers(venue="binance", ask=ask, balances=(("BTC", D(free), D(0)),))
+
+    def held() -> dict[str, D] | None:
+        baseline = ring.core.books.venue("binance").baseline
+        return None if baseline is None else dict(baseline.balances)
+
+    told("5")
+    assert held() == {}, "the account was empty when it was first asked"
+    assert control(ring, "baseline", venue="binance", text="deposit: 5 BTC").ok
+    assert held() is None
+    told("5")
+    told("7")
+    assert held() == {"BTC": D(5)}
+    ring.start()
+    assert held() == {"BTC": D(5)}
+
+
+def test_no_baseline_begins_while_an_order_of_ours_is_open(ring: Ring) -> None:
+    accepted(ring, 1, "binance")
+    answer = control(ring, "baseline", venue="binance", text="deposit")
+    assert not answer.ok and "1 orders are open at binance" in answer.text
+    assert not control(ring, "baseline", venue="generic", text="deposit").ok
+
+
 def test_a_venue_without_rest_is_asked_nothing_and_that_is_said(ring: Ring) -> None:
     asked_before = len(ring.asks)
     answer = control(ring, "inquire", venue="generic", what="balances")
