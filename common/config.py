@@ -26,13 +26,13 @@ import msgspec
 
 from common.fix.errors import SettingsError
 from common.fix.schedule import EVERY_DAY, Schedule
+from common.messages import STRATEGY_NAME
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 STACK_FILE = "fixring.toml"
 ENV_PREFIX = "FIXRING__"
 # A venue's name stands in file names, ipc paths, environment variables and the journal's 32-byte writer field.
 VENUE_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
-STRATEGY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
 HOST_AND_PORT = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 # sockaddr_un.sun_path holds 108 bytes with the closing NUL.
 IPC_PATH_MAX_BYTES = 107
@@ -901,8 +901,8 @@ def _check_strategy(
     known: Mapping[str, VenueConfig],
 ) -> None:
     file = folder / STACK_FILE
-    if not STRATEGY_NAME.fullmatch(name):
-        raise ConfigError(f"{file}: strategies.{name}: a strategy's name is {STRATEGY_NAME.pattern}")
+    if not re.fullmatch(STRATEGY_NAME, name):
+        raise ConfigError(f"{file}: strategies.{name}: a strategy's name is {STRATEGY_NAME}")
     if not strategy.enabled:
         return
     for venue in strategy.venues:

@@ -51,8 +51,15 @@ HIGHEST_NUMBER = (1 << 63) - 1
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_NUMBER)]
 Number = Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_NUMBER)]
-Name = Annotated[str, msgspec.Meta(max_length=64)]
-Text = Annotated[str, msgspec.Meta(max_length=128)]
+STRATEGY_NAME = "[a-z][a-z0-9_-]{0,19}"
+"""What a strategy may be called: the name stands in file names, in an actor's name and on command lines."""
+
+PRINTABLE = r"\A[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z"
+"""No character that steers a terminal: a link takes no other text, since people will read it there."""
+
+StrategyName = Annotated[str, msgspec.Meta(max_length=20, pattern=rf"\A{STRATEGY_NAME}\Z")]
+Name = Annotated[str, msgspec.Meta(max_length=64, pattern=PRINTABLE)]
+Text = Annotated[str, msgspec.Meta(max_length=128, pattern=PRINTABLE)]
 WriterName = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"\A[ -~]+\Z")]
 RecordKind = Annotated[int, msgspec.Meta(ge=16, le=0xFFFF)]
 
@@ -903,12 +910,14 @@ class WelcomeComplete(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
 class StatusChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="status"):
     """Not an outcome: what the order manager can say meanwhile ("live", "restarting", "journal_away", "superseded").
 
-    `number` is the command that it concerns, 0 for all.
+    `number` is the command that it concerns, 0 for all. "refused" is said of a hello that cannot be granted, and why by
+    `text`.
     """
 
     state: str
     number: int = 0
     epoch: int = 0
+    text: str = ""
 
 
 class CommandOutcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outcome"):
@@ -1040,7 +1049,7 @@ class QueryAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="q
 class BoundedHello(Hello, array_like=True, frozen=True, gc=False, tag="hello"):
     """`Hello` as the link takes it."""
 
-    strategy: Name
+    strategy: StrategyName
     instance: Text
     last_lsn: Count = 0
     last_index: Count = 0

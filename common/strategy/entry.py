@@ -14,6 +14,7 @@ Rules, which docs/protocol.md gives to other languages:
 5. Whoever is told that a later instance has its name falls silent for good.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, Final
@@ -25,6 +26,7 @@ from common.messages import (
     AFTER_ALL_EVENTS,
     CLOSED_STATUSES,
     MAX_TIME_TO_LIVE_NS,
+    STRATEGY_NAME,
     AmendRequest,
     CancelAllRequest,
     CancelRequest,
@@ -107,8 +109,10 @@ class Entry:
 
     def __init__(self, strategy: str, instance: str, last: tuple[int, int] = (0, 0)) -> None:
         """`instance` must differ for each start; `last` is the (LSN, index) of the last event seen by an
-        earlier one.
+        earlier one. Raises ValueError for what is no strategy's name.
         """
+        if not re.fullmatch(STRATEGY_NAME, strategy):
+            raise ValueError(f"{strategy!r} is no strategy's name, which is {STRATEGY_NAME}")
         self.strategy = strategy
         self.instance = instance
         self.outgoing: list[EntryRequest] = []

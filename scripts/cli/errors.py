@@ -1,6 +1,7 @@
 """The one error that a command raises for the user; `scripts.cli.main` turns it into a line and an exit status."""
 
 from common.exit_status import ExitStatus
+from scripts.printable import printable
 
 
 class CommandError(Exception):
@@ -8,5 +9,5 @@ class CommandError(Exception):
 
     def __init__(self, text: str, status: ExitStatus = ExitStatus.FAILURE) -> None:
         """`status` is the process's exit status."""
-        super().__init__(text)
+        super().__init__(printable(text))
         self.status = status

@@ -19,6 +19,7 @@ from common.strategy.entry import Superseded
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_market, known_name, known_scope
 from scripts.decimals import rounded, short
+from scripts.printable import printable
 
 SIDES = {"1": "buy", "2": "sell"}
 CONNECT_S = 5.0
@@ -185,13 +186,14 @@ def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dic
 @click.option("--post-only", is_flag=True, help="Only as a maker.")
 @click.option("--tif", type=click.Choice(["gtc", "ioc", "fok"]), default="gtc", show_default=True)
 @click.option("--name", "name", default="", help="STRATEGY or STRATEGY/NUMBER; a fresh strategy name without.")
+@click.option("--take-over", is_flag=True, help="The name is a configured strategy's: silence the one that runs.")
 @click.option("--label", default="", help="A free word that stays with the order.")
 @click.option("--ttl", "ttl_ms", type=click.IntRange(1, 1000), default=1000, show_default=True, help="Milliseconds.")
 @wait_option
 @json_option
 def new(
     venue: str, symbol: str, side: str, quantity: str, price: str | None, post_only: bool, tif: str, name: str,
-    label: str, ttl_ms: int, wait_s: float, as_json: bool,
+    take_over: bool, label: str, ttl_ms: int, wait_s: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Send one order and wait until the venue has answered, and for the end of one that does not rest.
 
@@ -200,6 +202,12 @@ def new(
     config = load()
     known_market(config, venue, symbol)
     strategy, wanted = _wanted_name(name)
+    if strategy in config.strategies and not take_over:
+        raise CommandError(
+            f"{strategy} is a configured strategy: an order under its name takes the name, and the process that has it"
+            " is silent until it is started anew. Leave --name out, or give --take-over if that is what you want",
+            ExitStatus.USAGE,
+        )
     with _client(config, strategy) as client:
         if wanted:
             client.number_from(wanted)
@@ -465,7 +473,7 @@ def audit() -> None:
 
 def own_name() -> str:
     """A strategy's name that nobody else has: the command line's orders are one strategy each."""
-    return f"cli-{time.time_ns() // 1_000_000:x}-{os.getpid():x}"
+    return f"cli-{time.time_ns() // 1_000_000:x}{os.getpid() & 0xFFFFF:05x}"
 
 
 def log_knows_strategy(config: Config, strategy: str) -> bool:
@@ -560,7 +568,7 @@ def price_text(order: OrderEvent) -> str:
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    cells = [titles, *[[str(cell) for cell in row] for row in rows]]
+    cells = [titles, *[[printable(str(cell)) for cell in row] for row in rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(titles))]
     for row in cells:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

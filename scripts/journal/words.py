@@ -31,6 +31,7 @@ from common.messages import (
     Withdrawn,
 )
 from common.venues.binance_fields import dictionary_of
+from scripts.printable import printable
 
 _OWN_KINDS = {TICK: "TICK", EPOCH: "EPOCH"}
 KIND_NAMES = frozenset({*_OWN_KINDS.values(), *(kind.name for kind in Kind)})
@@ -86,8 +87,7 @@ def line(record: Record, payload: Payload | None) -> str:
     """The record on one line: LSN, time, writer, kind, and what it says."""
     head = f"{record.lsn:>9} {time_text(record.stamp_ns)} {record.writer:<16} {kind_name(record.kind):<11}"
     text = f"{head} {_summary(record, payload)}".rstrip()
-    # What a venue or a peer wrote must not steer the reader's terminal.
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return printable(text)
 
 
 def _summary(record: Record, payload: Payload | None) -> str:

@@ -120,7 +120,9 @@ class Entry:
         if isinstance(meant, QueryRequest):
             detail = orjson.dumps({"state": self._life.state, "error": cut(why)})
             self._clients.reply(peer, QueryAnswer(meant.token, self._books.lsn, detail=detail))
-        elif not isinstance(meant, Hello) and strategy:
+        elif isinstance(meant, Hello):
+            self._clients.reply(peer, StatusChanged("refused", text=cut(why)))
+        elif strategy:
             command = (strategy, meant.number)
             refused = CommandOutcome(*self._names.give(), *command, "refused", Reason.OUT_OF_BOUNDS, cut(why), True)
             self._clients.reply(peer, refused)

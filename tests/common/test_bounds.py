@@ -21,6 +21,7 @@ from common.messages import (
     MAX_RECORD_BYTES,
     MAX_REQUEST_BYTES,
     MAX_TEXT_CHARACTERS,
+    PRINTABLE,
     UNDECODABLE,
     AmendOrder,
     Append,
@@ -66,6 +67,8 @@ COMMANDS = (NewOrder, AmendOrder, CancelOrder, QueryOrder)
 def at_most(kind: inspect.Type, text_characters: int, number: int, quantity: Decimal) -> Any:
     """The largest value of a type."""
     match kind:
+        case inspect.StrType() if kind.pattern not in (None, PRINTABLE):
+            return "a" * (kind.max_length or 0)
         case inspect.StrType():
             return WIDE * (text_characters if kind.max_length is None else kind.max_length)
         case inspect.IntType():

@@ -324,6 +324,12 @@ def test_a_welcome_for_another_instance_is_none_of_ours() -> None:
     assert not entry.welcomed
 
 
+@pytest.mark.parametrize("name", ["maker 2", "", "Maker", "7", "m" * 21, "maker\n", "maker/1", "é"])
+def test_what_is_no_strategys_name_is_refused_at_once(name: str) -> None:
+    with pytest.raises(ValueError, match="no strategy's name"):
+        Entry(name, "one")
+
+
 def test_more_than_can_be_answered_is_not_sent() -> None:
     entry = connected()
     for _ in range(MAX_UNANSWERED):

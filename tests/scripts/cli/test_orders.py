@@ -1,5 +1,6 @@
 """`fixring orders`: names, text, and exit statuses that need no running stack."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import click
 import pytest
 
 from common.exit_status import ExitStatus
+from common.messages import STRATEGY_NAME
+from scripts.cli.errors import CommandError
 from scripts.cli.main import run
-from scripts.cli.orders import order_name
+from scripts.cli.orders import _table, order_name, own_name
 from scripts.decimals import rounded, short
 
 
@@ -51,6 +54,28 @@ def test_without_a_stack_nothing_is_running(
     monkeypatch.setattr("scripts.cli.orders.CONNECT_S", 0.05)
     assert run(words.split()) == ExitStatus.NOT_RUNNING
     assert "fixring:" in capsys.readouterr().err
+
+
+def test_a_name_of_the_command_line_is_a_strategys_name() -> None:
+    assert re.fullmatch(STRATEGY_NAME, own_name())
+
+
+@pytest.mark.parametrize("name", ["maker", "maker/17"])
+def test_the_name_of_a_configured_strategy_is_taken_over_only_by_an_explicit_word(
+    name: str, short_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIXRING_VAR", str(short_folder))
+    monkeypatch.setattr("scripts.cli.orders.CONNECT_S", 0.05)
+    words = ["orders", "new", "generic", "BTCUSDT", "buy", "1", "--name", name]
+    assert run(words) == ExitStatus.USAGE
+    assert "maker is a configured strategy" in capsys.readouterr().err
+    assert run([*words, "--take-over"]) == ExitStatus.NOT_RUNNING
+
+
+def test_what_others_wrote_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    _table(("label",), [("\x1b[2J",)])
+    assert capsys.readouterr().out == "label\n\\x1b[2J\n"
+    assert str(CommandError("said \x9b31m")) == "said \\x9b31m"
 
 
 @pytest.mark.parametrize(

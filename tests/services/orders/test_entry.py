@@ -7,11 +7,15 @@ import pytest
 
 from common.actor import links
 from common.messages import (
+    MAX_ENTRY_BYTES,
+    UNDECODABLE,
     AmendOrder,
     AmendRequest,
     Attempt,
+    BoundedEntryRequest,
     CancelRequest,
     CommandOutcome,
+    Door,
     Hello,
     Kind,
     NewOrder,
@@ -200,3 +204,27 @@ def test_a_number_that_can_only_be_expired_waits_for_room_like_a_refusal(
     ring.journal_away = False
     ring.request(never_seen)
     assert ring.outcomes()[-1] == (5, "expired")
+
+
+@pytest.mark.parametrize("name", ["maker 2", "", "Maker", "m" * 21, "maker\n", "maker\x1b[2J"])
+def test_a_hello_under_what_is_no_name_is_refused_and_says_why(ring: Ring, name: str) -> None:
+    data = encode(Hello(name, "one"))
+    with pytest.raises(UNDECODABLE) as raised:
+        Door(BoundedEntryRequest, MAX_ENTRY_BYTES).decode(data)
+    ring.core.not_read("entry", b"x", data, str(raised.value), ring.now)
+    ring.settle()
+    (told,) = ring.clients[b"x"]
+    assert isinstance(told, StatusChanged) and told.state == "refused" and told.text
+
+
+@pytest.mark.parametrize("label", ["\x1b[2J", "a\nb", "\x9b31m", "\u202eabc", "\x7f"])
+def test_a_label_that_would_steer_a_terminal_is_not_taken(ring: Ring, label: str) -> None:
+    request = NewOrderRequest(ring.epoch, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100), label=label)
+    with pytest.raises(UNDECODABLE) as raised:
+        Door(BoundedEntryRequest, MAX_ENTRY_BYTES).decode(encode(request))
+    ring.core.not_read("entry", b"p", encode(request), str(raised.value), ring.now)
+    ring.settle()
+    told = ring.clients[b"p"][-1]
+    assert (told.outcome, told.reason) == ("refused", Reason.OUT_OF_BOUNDS)
+    fair = msgspec.structs.replace(request, label="größe 💰 1")
+    assert Door(BoundedEntryRequest, MAX_ENTRY_BYTES).decode(encode(fair)).label == fair.label
