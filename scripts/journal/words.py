@@ -16,6 +16,7 @@ from common.messages import (
     Attempt,
     CancelAll,
     Discrepancy,
+    ExecutionReport,
     Expired,
     GapFilled,
     Inbound,
@@ -27,6 +28,8 @@ from common.messages import (
     SessionChanged,
     StateHash,
     Unanswered,
+    Unreadable,
+    VenueEvent,
     Verdict,
     Withdrawn,
 )
@@ -97,7 +100,8 @@ def _summary(record: Record, payload: Payload | None) -> str:
             number = f"generation {payload.generation} MsgSeqNum(34)={payload.msg_seq_num}{mark}"
             return f"{number} {_attempt_of(payload)}> {_in_words(payload.raw)}"
         case Inbound():
-            return f"generation {payload.generation} MsgSeqNum(34)={payload.msg_seq_num} < {_in_words(payload.raw)}"
+            number = f"generation {payload.generation} MsgSeqNum(34)={payload.msg_seq_num}"
+            return f"{number} < {_not_read(payload.event)}{_in_words(payload.raw)}"
         case SessionChanged():
             return (
                 f"{payload.session} {payload.state.value} connection {payload.connection} generation "
@@ -131,6 +135,16 @@ def _summary(record: Record, payload: Payload | None) -> str:
         case Unanswered():
             return f"{payload.strategy}/{payload.number} at {payload.venue}: no answer for {payload.silent_ms} ms"
     return _own_summary(record)
+
+
+def _not_read(event: VenueEvent | None) -> str:
+    """What of a message could not be read, where it could not."""
+    match event:
+        case Unreadable():
+            return f"[unreadable: {event.why}] "
+        case ExecutionReport(unread=fields) if fields:
+            return f"[unread: {', '.join(fields)}] "
+    return ""
 
 
 def _in_words(raw: bytes) -> str:

@@ -22,7 +22,7 @@ from common.messages import (
 from common.order_state import Order
 from services.orders.books import Books, OrderName
 from services.orders.fold import WRITER
-from services.orders.names import cl_ord_id_of
+from services.orders.names import asked_terms, cl_ord_id_of
 
 
 class Attempts:
@@ -56,7 +56,7 @@ class Attempts:
             attempt, strategy, request.number, order.venue, order.symbol, order.side, order.ord_type, order_qty,
             price, order.time_in_force, order.post_only, cl_ord_id_of(attempt), leg.cl_ord_id, leg.order_id,
             order.strategy, order.number, leg.order_qty, leg.price, leg.cum_qty,
-            self._deadline_ns(request.time_to_live_ns),
+            self._deadline_ns(request.time_to_live_ns), asked=asked_terms(request),
         )  # fmt: skip
 
     def cancel(self, order: Order, command: OrderName) -> CancelOrder:

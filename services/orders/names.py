@@ -56,7 +56,7 @@ def request_identity(request: ClientRequest) -> bytes:
         case NewOrderRequest():
             return _new_identity(request)
         case AmendRequest():
-            return _identity(b"a", request.target_number, request.target_strategy)
+            return _identity(b"a", request.target_number, request.target_strategy) + asked_terms(request)
         case CancelRequest():
             return _identity(b"c", request.target_number, request.target_strategy)
         case CancelAllRequest():
@@ -66,17 +66,27 @@ def request_identity(request: ClientRequest) -> bytes:
 def command_identity(command: NewOrder | AmendOrder | CancelOrder) -> bytes:
     """The identity of the request that a logged command came from.
 
-    Orders completes an amendment's terms before they are logged, so its target alone identifies it.
+    Orders completes an amendment's terms before they are logged, so those that were asked for stand beside them.
     """
     if isinstance(command, NewOrder):
         return _new_identity(command)
     target = "" if command.target_strategy == command.strategy else command.target_strategy
-    return _identity(b"a" if isinstance(command, AmendOrder) else b"c", command.target_number, target)
+    if isinstance(command, AmendOrder):
+        return _identity(b"a", command.target_number, target) + command.asked
+    return _identity(b"c", command.target_number, target)
+
+
+def asked_terms(request: AmendRequest) -> bytes:
+    """The digest of the terms that an amendment asks for, None where it leaves one."""
+    return _digest(tuple(None if term is None else _normal(term) for term in (request.order_qty, request.price)))
 
 
 def same_request(asked: bytes, remembered: bytes) -> bool:
-    """Whether a repeat asks what was asked before. Older logs hold a cancel of all as the cancels that it became."""
-    return not remembered or asked == remembered or (asked == CANCEL_ALL and remembered[:1] == b"c")
+    """Whether a repeat asks what was asked before. Older logs hold a cancel of all as the cancels that it became, and
+    an amendment's target alone."""
+    if asked == CANCEL_ALL:
+        return not remembered or remembered[:1] == b"c"
+    return asked == remembered or (asked.startswith(remembered) and len(remembered) in (0, _TARGET_BYTES))
 
 
 def _new_identity(order: NewOrderRequest | NewOrder) -> bytes:
@@ -105,6 +115,8 @@ def _digest(body: tuple[object, ...]) -> bytes:
 
 _encode = msgspec.msgpack.Encoder().encode
 CANCEL_ALL = b"c*"
+_TARGET_BYTES = 9
+"""An identity of a kind and one digest."""
 
 
 class Remembered(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -421,6 +421,7 @@ class RiskCore(Core):
                 a.attempt, a.strategy, a.number, a.venue, a.symbol, a.side, a.ord_type, a.order_qty, a.price,
                 a.time_in_force, a.post_only, a.cl_ord_id, a.orig_cl_ord_id, a.order_id, a.target_strategy,
                 a.target_number, a.former_order_qty, a.former_price, a.cum_qty, a.deadline_ns, decision,
+                a.asked,
             ),
             Reservation(
                 a.target_strategy, a.venue, a.symbol, a.side, proposal.added_qty, a.order_qty, a.cl_ord_id,

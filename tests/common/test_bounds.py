@@ -71,6 +71,9 @@ def at_most(kind: inspect.Type, text_characters: int, number: int, quantity: Dec
             return "a" * (kind.max_length or 0)
         case inspect.StrType():
             return WIDE * (text_characters if kind.max_length is None else kind.max_length)
+        case inspect.BytesType():
+            # A digest, of orders' own making.
+            return b"\xff" * 8
         case inspect.IntType():
             return number if kind.le is None else kind.le
         case inspect.DecimalType():

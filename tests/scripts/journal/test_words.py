@@ -1,12 +1,25 @@
 """Records in words: every kind there ever was, secrets masked, nothing that steers a terminal."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import orjson
 import pytest
 
 from common.journal import OsFiles, Record, iterate
-from common.messages import Announced, Attempt, CancelAll, Inbound, Kind, Outbound, Payload, Unanswered, encode
+from common.messages import (
+    Announced,
+    Attempt,
+    CancelAll,
+    ExecutionReport,
+    Inbound,
+    Kind,
+    Outbound,
+    Payload,
+    Unanswered,
+    Unreadable,
+    encode,
+)
 from scripts.journal.words import document, kind_name, line, payload_of
 
 STORED = Path(__file__).parents[2] / "common" / "journal" / "first_format"
@@ -120,3 +133,19 @@ def test_what_this_version_does_not_read_is_counted_in_bytes(kind: int, payload:
     assert payload_of(record) is None
     assert f"{len(payload)} bytes that this version does not read" in line(record, None)
     assert document(record, None)["payload"] == payload.hex()
+
+
+def test_what_of_a_message_could_not_be_read_is_shown() -> None:
+    raw = b"8=FIX.4.4\x019=5\x0135=8\x0110=000\x01"
+    fill = ExecutionReport(
+        "1", "", "9", "x", "F", "1", "B", "1", None, None, Decimal(1), Decimal(1), None, None,
+        unread=("TransactTime(60)", "Price(44)"),
+    )  # fmt: skip
+    shown: dict[str, ExecutionReport | Unreadable] = {
+        "[unread: TransactTime(60), Price(44)]": fill,
+        "[unreadable: LastQty(32) is no number]": Unreadable("1", "", "9", "B", "LastQty(32) is no number"),
+    }
+    for words, event in shown.items():
+        payload = Inbound("generic", 1, 1, 7, "8", raw, event)
+        record = Record(1, 0, Kind.INBOUND, "session@generic", 1, 1, 1, 0, encode(payload))
+        assert f"MsgSeqNum(34)=7 < {words} " in line(record, payload_of(record))

@@ -26,7 +26,7 @@ from common.messages import (
     StatusChanged,
     encode,
 )
-from services.orders.names import command_identity, request_identity
+from services.orders.names import command_identity, request_identity, same_request
 from tests.services.orders.harness import D, Ring, accepted
 
 
@@ -43,6 +43,29 @@ def test_a_repeat_with_another_body_is_refused(ring: Ring) -> None:
     accepted(ring, 1)
     ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(2), D(100)))
     assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_repeated_amendment_is_known_by_what_it_asked_for(ring: Ring, restarted: bool) -> None:
+    accepted(ring, 1)
+    first = AmendRequest(0, 2, 1, order_qty=D("2.0"))
+    ring.request(first)
+    ring.sent(ring.last(AmendOrder))
+    if restarted:
+        ring.start()
+        ring.hello()
+        ring.go_live()
+    ring.request(AmendRequest(0, 2, 1, order_qty=D(2)))
+    assert (ring.clients[b"p"][-1].outcome, ring.clients[b"p"][-1].repeat) == ("sent", True)
+    for order_qty, price in ((D(3), None), (D(2), D(100)), (None, D(2))):
+        ring.request(AmendRequest(0, 2, 1, order_qty, price))
+        assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
+
+
+def test_a_repeat_of_an_amendment_that_an_older_log_holds_is_known_by_its_target() -> None:
+    asked = request_identity(AmendRequest(0, 2, 1, order_qty=D(2)))
+    assert same_request(asked, asked[:9]) and same_request(asked, b"")
+    assert not same_request(asked, asked[:-8] + b"otherone") and not same_request(asked, b"c" + asked[1:9])
 
 
 def test_a_repeat_while_in_flight_has_no_answer_yet(ring: Ring) -> None:
