@@ -1,6 +1,7 @@
 """The cast: how each real core is built and which sockets its shell would open, as in the `__main__` of its service."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -104,6 +105,20 @@ def position_limits() -> dict[tuple[str, str], Decimal]:
     }
 
 
+def configured(world: "World") -> Config:
+    """The configuration as it is now: an operator may have taken a venue or an instrument out of it."""
+    if world.left_out is None:
+        return CONFIG
+    name, symbol = world.left_out
+    venues = dict(CONFIG.venues)
+    if symbol:
+        instruments = {each: its for each, its in venues[name].instruments.items() if each != symbol}
+        venues[name] = msgspec.structs.replace(venues[name], instruments=instruments)
+    else:
+        del venues[name]
+    return replace(CONFIG, venues=venues)
+
+
 def exchange_log_folder(venue: str) -> str:
     """Where the exchange keeps its own log."""
     return f"{CONFIG.paths.exchange(venue)}/log"
@@ -123,7 +138,7 @@ def all_actors(world: "World") -> Iterator[Actor]:
     yield _risk(world)
     for venue in CONFIG.venues:
         yield _session(world, venue)
-        yield _market_data(venue)
+        yield _market_data(world, venue)
         if CONFIG.venues[venue].rest is not None:
             yield _account(world, venue)
     for number in range(world.plan.traders):
@@ -169,24 +184,24 @@ def _begun(world: "World", process: Process, fresh: F, load: Callable[[bytes], F
         files.die()
 
 
-def folded_orders() -> FoldedOrders:
+def folded_orders(config: Config = CONFIG) -> FoldedOrders:
     """The state of orders before the first record."""
-    return FoldedOrders(Books({name: venue.facts for name, venue in orders_settings(CONFIG).venues.items()}))
+    return FoldedOrders(Books({name: venue.facts for name, venue in orders_settings(config).venues.items()}))
 
 
-def folded_risk() -> FoldedRisk:
+def folded_risk(config: Config = CONFIG) -> FoldedRisk:
     """The state of risk before the first record."""
-    return FoldedRisk(RiskState({name: venue.facts for name, venue in risk_settings(CONFIG).venues.items()}))
+    return FoldedRisk(RiskState({name: venue.facts for name, venue in risk_settings(config).venues.items()}))
 
 
 def _orders(world: "World") -> Actor:
-    settings = orders_settings(CONFIG)
-    if "slow-reading" in world.plan.kinds:
-        settings = msgspec.structs.replace(settings, replayed_events=50)
-    facts = {name: venue.facts for name, venue in settings.venues.items()}
-
     def build(process: Process) -> Core:
-        folded = _begun(world, process, folded_orders(), lambda data: FoldedOrders(load_books(data, facts)))
+        config = configured(world)
+        settings = orders_settings(config)
+        if "slow-reading" in world.plan.kinds:
+            settings = msgspec.structs.replace(settings, replayed_events=50)
+        facts = {name: venue.facts for name, venue in settings.venues.items()}
+        folded = _begun(world, process, folded_orders(config), lambda data: FoldedOrders(load_books(data, facts)))
         return OrdersCore(settings, folded.books)
 
     return Actor(
@@ -203,12 +218,13 @@ def _orders(world: "World") -> Actor:
 
 
 def _risk(world: "World") -> Actor:
-    settings = risk_settings(CONFIG)
-    facts = {name: venue.facts for name, venue in settings.venues.items()}
     venues = list(CONFIG.venues)
 
     def build(process: Process) -> Core:
-        folded = _begun(world, process, folded_risk(), lambda data: FoldedRisk(load_state(data, facts)))
+        config = configured(world)
+        settings = risk_settings(config)
+        facts = {name: venue.facts for name, venue in settings.venues.items()}
+        folded = _begun(world, process, folded_risk(config), lambda data: FoldedRisk(load_state(data, facts)))
         return RiskCore(settings, folded.state)
 
     return Actor(
@@ -238,7 +254,7 @@ def _session(world: "World", venue: str) -> Actor:
             venue=venue,
             target_comp_id=fix.target_comp_id,
             sequence_policy=SequencePolicy[fix.sequence_policy.name],
-            symbols=tuple(config.instruments),
+            symbols=tuple(configured(world).venues[venue].instruments),
             messages=fix.limits.messages,
             window_ms=fix.limits.window_ms,
             connects=fix.limits.connects,
@@ -252,7 +268,7 @@ def _session(world: "World", venue: str) -> Actor:
             reconnect_max_ms=fix.reconnect_max_ms,
             jitter_seed=process.life,
             credentials=_credentials(venue),
-            assets=facts_of(config, 0).assets,
+            assets=facts_of(configured(world).venues[venue], 0).assets,
         )
         name = process.name
         fresh = FoldedSession(name, venue, dialect)
@@ -264,7 +280,7 @@ def _session(world: "World", venue: str) -> Actor:
     )
 
 
-def _market_data(venue: str) -> Actor:
+def _market_data(world: "World", venue: str) -> Actor:
     config = CONFIG.venues[venue]
     fix = config.market_data
     dialect = find_dialect(config.dialect)
@@ -273,7 +289,7 @@ def _market_data(venue: str) -> Actor:
         settings = MarketDataConfig(
             venue=venue,
             target_comp_id=fix.target_comp_id,
-            symbols=tuple(config.instruments),
+            symbols=tuple(configured(world).venues[venue].instruments),
             connects=fix.limits.connects,
             connects_window_ms=fix.limits.connects_window_ms,
             sender_comp_id=fix.sender_comp_id or "",
@@ -290,10 +306,9 @@ def _market_data(venue: str) -> Actor:
 
 
 def _account(world: "World", venue: str) -> Actor:
-    config = CONFIG.venues[venue]
-    settings = AccountSettings(venue, tuple(config.instruments), find_dialect(config.dialect).window_ns)
-
     def build(process: Process) -> Core:
+        config = configured(world).venues[venue]
+        settings = AccountSettings(venue, tuple(config.instruments), find_dialect(config.dialect).window_ns)
         latch = Latch(EMERGENCY_FOLDER, f"account@{venue}.latch", world.files_for(process))
         return AccountCore(settings, latch)
 
@@ -304,7 +319,7 @@ def _exchange(world: "World", venue: str) -> Actor:
     config = CONFIG.venues[venue]
     simulated = config.simulated
     assert simulated is not None
-    settings = ExchangeSettings(
+    everything = ExchangeSettings(
         name=venue,
         dialect=config.dialect,
         comp_id=config.fix.target_comp_id,
@@ -330,6 +345,9 @@ def _exchange(world: "World", venue: str) -> Actor:
     history = MemoryHistory()
 
     def build(process: Process) -> Core:
+        listed = configured(world).venues.get(venue, config).instruments
+        left = tuple(instrument for instrument in everything.instruments if instrument.symbol in listed)
+        settings = msgspec.structs.replace(everything, instruments=left)
         folder = str(CONFIG.paths.exchange(venue))
         return ExchangeCore(settings, folder, world.files_for(process), history, simulated.segment_bytes)
 

@@ -8,6 +8,8 @@ import msgspec
 
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import ControlRequest, Hello, OpenGate, encode
+from scripts.simulation.actors import CONFIG
+from scripts.simulation.agreement import check_named
 from scripts.simulation.disk import PLENTY_BYTES
 from scripts.simulation.disk import Fault as DiskFault
 from scripts.simulation.invariants import Violation
@@ -24,6 +26,9 @@ EXCHANGE_FAULTS = {
                          "unknown": 5, "lost": 5},
 }  # fmt: skip
 """What each exchange can do wrong, by weight: only Binance has answers that say that it does not know."""
+
+LIVE_AGAIN_NS = 2_500 * NS_PER_MS
+"""So long after a start the log has been read and the wait is over, mostly."""
 
 FOUND_OUT_WITHIN_NS = 40 * NS_PER_S
 """Two heartbeats without a word, the test in between, TCP_USER_TIMEOUT, and a venue that is told of none of them."""
@@ -45,6 +50,7 @@ def make_well(world: World) -> None:
         host.clock.synchronise()
         host.disk.capacity_bytes = PLENTY_BYTES
         host.disk_fault = None
+    world.put_back()
     world.holds_down.clear()
     world.slow_readers.clear()
     for process in world.processes.values():
@@ -160,16 +166,21 @@ def _disk_error(world: World, target: str, random: Random) -> None:
     host = world.hosts["stack"]
     host.faulty = target or "journal"
     left = random.randrange(6 if host.faulty == "journal" else 2)
+    _fail_once(host, ("write_at", "sync", "sync_folder", "rename"), left, errno.EIO)
+
+
+def _fail_once(host: Host, calls: tuple[str, ...], left: int, error: int) -> None:
+    """One of these calls fails, once, after so many that do not."""
 
     def fault(name: str, path: str) -> DiskFault | None:
         nonlocal left
-        if name not in ("write_at", "sync", "sync_folder", "rename"):
+        if name not in calls:
             return None
         left -= 1
         if left >= 0:
             return None
         host.disk_fault = None
-        return DiskFault(errno.EIO)
+        return DiskFault(error)
 
     host.disk_fault = fault
 
@@ -304,6 +315,43 @@ def _latch_death(world: World, target: str, random: Random) -> None:
     world.scheduler.after(random.choice((1, 20, 200)) * NS_PER_MS, _kill_unless_calm, world, target)
 
 
+def _left_out(world: World, target: str, random: Random) -> None:
+    if world.left_out is not None:
+        return
+    symbols = tuple(CONFIG.venues[target].instruments)
+    # A venue's file has one instrument at least.
+    symbol = random.choice(("", *symbols) if len(symbols) > 1 else ("",))
+    world.leave_out(target, symbol)
+    left_out = world.left_out
+    world.scheduler.after(LIVE_AGAIN_NS, _check_named, world, left_out)
+    world.scheduler.after(random.choice((3, 6)) * NS_PER_S, _put_back_unless_calm, world, left_out)
+
+
+def _check_named(world: World, left_out: object) -> None:
+    if world.left_out == left_out and not world.calm:
+        check_named(world)
+
+
+def _put_back_unless_calm(world: World, left_out: object) -> None:
+    if world.left_out == left_out and not world.calm:
+        world.put_back()
+
+
+def _latch_unread(world: World, target: str, random: Random) -> None:
+    """The look that fails is one of the first: what of it is the latch's depends on the process."""
+    _kill_switch(world, target, random)
+    world.scheduler.after(random.choice((20, 200)) * NS_PER_MS, _kill_and_blind, world, target, random.randrange(4))
+
+
+def _kill_and_blind(world: World, target: str, left: int) -> None:
+    if world.calm:
+        return
+    host = world.hosts["stack"]
+    world.kill(target)
+    host.faulty = target
+    _fail_once(host, ("list", "open", "read_at"), left, errno.EMFILE)
+
+
 def _halt(world: World, target: str, random: Random) -> None:
     scope, name = random.choice((("firm", ""), ("venue", "generic"), ("strategy", "alpha"), ("symbol", "BTCUSDT")))
     where: dict[str, object] = {"scope": scope, "name": name}
@@ -395,6 +443,8 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "latch-alone": _latch_alone,
     "latch-death": _latch_death,
     "halt": _halt,
+    "left-out": _left_out,
+    "latch-unread": _latch_unread,
     "twin": _twin,
     "slow-reading": _slow_reading,
     "garbage": _garbage,

@@ -5,6 +5,7 @@ from decimal import Decimal
 from common.messages import OrderEvent
 from scripts.simulation import actors
 from scripts.simulation.desk import Desk
+from scripts.simulation.invariants import Violation
 from scripts.simulation.trader import Trader
 from scripts.simulation.truth import BUY, TrueOrder
 from scripts.simulation.world import World
@@ -97,3 +98,28 @@ def risk_apart(world: World) -> list[str]:
 
 def _shown(sums: tuple[Decimal, Decimal, Decimal]) -> str:
     return "{} bids, {} offers, {} held".format(*sums)
+
+
+def check_named(world: World) -> None:
+    """Orders and risk name what of ours rests where the configuration knows nothing of it. Raises Violation."""
+    assert world.left_out is not None
+    resting = {
+        (venue, order.symbol)
+        for (venue, cl_ord_id), order in world.checkers.true_orders.items()
+        if order.open
+        and _is_left_out(world.left_out, venue, order.symbol)
+        and world.checkers.is_logged(venue, cl_ord_id)
+    }
+    for name in ("orders", "risk"):
+        process = world.processes[name]
+        status = {} if process.core is None else process.core.status(process.clock.read())
+        if status.get("state") in ("live", "killed"):
+            rows = status["outside"]
+            assert isinstance(rows, list)
+            unnamed = resting - {(row["venue"], row["symbol"]) for row in rows if row["open_orders"]}
+            if unnamed:
+                raise Violation("outside-named", f"{name} does not name what rests at {sorted(unnamed)}")
+
+
+def _is_left_out(left_out: tuple[str, str], venue: str, symbol: str) -> bool:
+    return venue == left_out[0] and left_out[1] in ("", symbol)

@@ -108,6 +108,7 @@ class Checkers:
         self.closed_names: dict[tuple[str, str], OrderEvent] = {}
         self.true_orders: dict[tuple[str, str], TrueOrder] = {}
         self.latched: set[str] = set()
+        self.left_out: tuple[str, str] | None = None
         self.orders_accepted = 0
         self.connections: dict[str, SessionChanged] = {}
         venues = actors.CONFIG.venues.items()
@@ -190,6 +191,8 @@ class Checkers:
             case SessionChanged():
                 self.connections[payload.session] = payload
             case CancelAll():
+                if payload.left_open:
+                    self.refused.setdefault((payload.strategy, payload.number), record.lsn)
                 self._cancel_all_stamps.setdefault((payload.strategy, payload.number), record.stamp_ns)
 
     def _fold_command(self, record: Record, payload: Outbound) -> None:
@@ -252,6 +255,7 @@ class Checkers:
                     self._check_wait(process.name, message)
                     if isinstance(process.core, RiskCore):
                         _check_reserved(process.core, message)
+                        self._check_outside_counted(process.core, message)
                 elif isinstance(message, OpenGate) and process.name == "orders":
                     self._check_gate(message)
                 elif isinstance(message, CommandOutcome):
@@ -298,6 +302,28 @@ class Checkers:
         """A client of the SDK is told a fill: it is none that it began with. Raises Violation."""
         if fill.lsn <= began_lsn:
             raise Violation("told-is-booked", f"{name} began at record {began_lsn} and is told {fill} as news")
+
+    def is_logged(self, venue: str, cl_ord_id: str) -> bool:
+        """Whether the durable log holds the message of that order."""
+        return (venue, cl_ord_id) in self.sent_ns
+
+    def _check_outside_counted(self, risk: RiskCore, command: NewOrder | AmendOrder) -> None:
+        """What is held where the configuration knows nothing of it counts against the limit of the order's symbol."""
+        if self.left_out is None or not isinstance(command, NewOrder):
+            return
+        place = (command.venue, command.symbol)
+        folded, soft = (exposure.firm for exposure in (risk.state.exposure, risk.in_flight.exposure))
+        here, flying = folded.get(place, Sums()), soft.get(place, Sums())
+        worst = (here.position + here.buy + flying.buy) if command.side == SIDE_BUY else (
+            here.sell + flying.sell - here.position
+        )
+        venue, symbol = self.left_out
+        for (its_venue, its_symbol), sums in folded.items():
+            if its_venue == venue and its_symbol == command.symbol and symbol in ("", its_symbol):
+                held = sums.position + sums.buy if command.side == SIDE_BUY else sums.sell - sums.position
+                worst += max(Decimal(0), held)
+        if worst > self._limits[place]:
+            raise Violation("outside-counted", f"{command} is passed on, and {worst} may be held at worst")
 
     def _check_wait(self, actor: str, command: NewOrder | AmendOrder) -> None:
         over_ns = self._epoch_stamps.get(actor, 0) + MAX_TIME_TO_LIVE_NS

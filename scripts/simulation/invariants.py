@@ -24,6 +24,8 @@ INVARIANTS = {
     "gate-reconciled": "The gate is told to open only when each order open or unknown was heard of on that connection.",
     "evidence-only": "An order whose fate is unknown is void only by evidence that its message never had an effect.",
     "resent-is-released": "With PossDupFlag(43) nothing is said of a number above the last that was written.",
+    "outside-named": "What rests where the configuration knows nothing of it is named by orders and risk.",
+    "outside-counted": "What is held where the configuration knows nothing of it counts against the limit.",
     "exposure": "The position at the exchange, with every open order at its worst, never passes the limit.",
     "wait-after-restart": "A restarted orders or risk sends nothing that adds risk before its former life is over.",
     "through-risk": "What adds risk carries risk's decision.",

@@ -89,6 +89,14 @@ SINCE_THIRD: dict[str, FaultKind] = {
     ),
     "unreadable": FaultKind("An exchange writes reports that cannot be cut into fields.", gap=150, targets=EXCHANGES),
     "odd-fields": FaultKind("An exchange writes times and prices of a form that there is not.", targets=EXCHANGES),
+    "left-out": FaultKind(
+        "The stack starts again without a venue's file or an instrument's table, and later with it.",
+        gap=700, targets=VENUES,
+    ),
+    "latch-unread": FaultKind(
+        "An operator pulls the kill switch, and who holds a latch is killed; its next look at the disk fails once.",
+        gap=600, targets=(*SESSIONS, "account@binance"),
+    ),
 }  # fmt: skip
 """What a plan of the first two versions never draws."""
 

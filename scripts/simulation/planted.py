@@ -302,7 +302,33 @@ def _keep_misread_price(original: Any, self: Any, entries: Any, now: Any) -> Non
     original(self, [entry for entry in entries if not entry.why], now)
 
 
+def _count_nothing_outside(original: Any, self: Any, symbol: str) -> list[Any]:
+    return []
+
+
+def _load_or_open(original: Any, self: Any) -> None:
+    try:
+        original(self)
+    except OSError as error:
+        self.failure = str(error)
+
+
 BUGS: dict[str, Bug] = {
+    "configuration-is-all": Bug(
+        "Orders and risk name only what is configured.",
+        (
+            (orders_core, "outside", lambda _: lambda holdings, configured: []),
+            (risk_core, "outside", lambda _: lambda holdings, configured: []),
+        ), 60,
+    ),
+    "outside-uncounted": Bug(
+        "Risk does not count what is held where nothing is configured.",
+        ((risk_core.RiskCore, "_held_outside", _instead(_count_nothing_outside)),), 100,
+    ),
+    "unread-is-open": Bug(
+        "A kill latch that cannot be read counts as open.",
+        ((Latch, "load", _instead(_load_or_open)),), 120,
+    ),
     "positions-under-one-name": Bug(
         "All positions that are told at a welcome have one name.",
         ((orders_entry, "position_event", _one_name),), 10,

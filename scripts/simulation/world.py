@@ -32,6 +32,13 @@ LONGEST_RESTART_NS = 2 * NS_PER_S
 STEADY_NS = 10 * NS_PER_S
 STOP_BOUND_NS = 4 * NS_PER_S
 
+CONFIGURED_ACTORS = frozenset({"orders", "risk", "session", "marketdata", "account"})
+
+
+def _actors_of(venue: str) -> tuple[str, ...]:
+    return (f"session@{venue}", f"marketdata@{venue}", f"account@{venue}")
+
+
 Line = tuple[int, str, str, tuple[object, ...]]
 
 
@@ -75,6 +82,7 @@ class World:
         self.halted: list[dict[str, object]] = []
         self._acts: dict[int, str] = {}
         self.logged_out: set[str] = set()
+        self.left_out: tuple[str, str] | None = None
         self.hosts = {name: Host(name, self.scheduler, self.random) for name in ("stack", *EXCHANGES)}
         self.witness = Witness(actors.JOURNAL_FOLDER, self.checkers.learned)
         self.checkers.witness = self.witness
@@ -301,6 +309,31 @@ class World:
             if process.name not in self.exchange_logs:
                 for stream in process.streams.values():
                     stream.swallow()
+
+    # ---- the configuration
+
+    def leave_out(self, venue: str, symbol: str) -> None:
+        """The stack starts again without the venue, or without one of its instruments."""
+        self.left_out = self.checkers.left_out = (venue, symbol)
+        if not symbol:
+            self.holds_down.update(name for name in self.processes if name in _actors_of(venue))
+        self._restart_stack(f"exchange@{venue}" if symbol else "")
+
+    def put_back(self) -> None:
+        """The stack starts again with everything."""
+        if self.left_out is not None:
+            venue, symbol = self.left_out
+            self.holds_down.difference_update(_actors_of(venue))
+            self.left_out = self.checkers.left_out = None
+            self._restart_stack(f"exchange@{venue}" if symbol else "")
+            for name in sorted(self.processes):
+                if name != TWIN and name not in self.holds_down:
+                    self.processes[name].start()
+
+    def _restart_stack(self, exchange: str) -> None:
+        for name, process in self.processes.items():
+            if name == exchange or name.partition("@")[0] in CONFIGURED_ACTORS:
+                process.kill("started again with another configuration")
 
     # ---- people
 
