@@ -8,6 +8,7 @@ import msgspec
 
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import ControlRequest, Hello, OpenGate, encode
+from scripts.simulation import strangers
 from scripts.simulation.actors import CONFIG
 from scripts.simulation.agreement import check_named
 from scripts.simulation.disk import PLENTY_BYTES
@@ -450,4 +451,5 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "garbage": _garbage,
     "unreadable": _unreadable,
     "odd-fields": _odd_fields,
+    "stranger": strangers.trade,
 }

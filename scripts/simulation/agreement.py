@@ -9,6 +9,7 @@ from scripts.simulation.invariants import Violation
 from scripts.simulation.trader import Trader
 from scripts.simulation.truth import BUY, TrueOrder
 from scripts.simulation.world import World
+from services.orders.core import OrdersCore
 from services.risk.core import RiskCore
 
 SELL = "2"
@@ -93,6 +94,19 @@ def risk_apart(world: World) -> list[str]:
         theirs = (truth.open_qty(symbol, BUY), truth.open_qty(symbol, SELL), truth.position(symbol))
         if ours != theirs:
             apart.append(f"{symbol} at {venue}: {_shown(ours)} with us, {_shown(theirs)} there")
+    return apart
+
+
+def strangers_apart(world: World) -> list[str]:
+    """Where orders shows other open orders of somebody else on our account than there are."""
+    core = world.processes["orders"].core
+    if not isinstance(core, OrdersCore):
+        return ["orders does not run"]
+    apart: list[str] = []
+    for venue, truth in world.truths.items():
+        shown = {order_id for place, _, order_id in core.books.externals if place == venue}
+        if shown != truth.strangers():
+            apart.append(f"{venue}: {sorted(shown)} with us, {sorted(truth.strangers())} there")
     return apart
 
 

@@ -34,6 +34,7 @@ from common.messages import (
     Reason,
     Refused,
     SessionChanged,
+    SessionState,
     TopOfBook,
     Welcome,
     WelcomeComplete,
@@ -111,9 +112,12 @@ class Checkers:
         self.left_out: tuple[str, str] | None = None
         self.orders_accepted = 0
         self.connections: dict[str, SessionChanged] = {}
+        self.met: set[str] = set()
+        """The venues that were reached once: what is owned there before is the baseline, which nobody tells."""
         venues = actors.CONFIG.venues.items()
         self.log = LogView({venue: find_dialect(config.dialect).window_ns for venue, config in venues})
         self._limits = limits
+        self._strange: dict[tuple[str, str], Decimal] = {}
         self._streams: dict[tuple[str, int], TcpStream] = {}
         self._generations: dict[tuple[str, int], int] = {}
         self._highest: dict[tuple[str, int], int] = {}
@@ -190,6 +194,8 @@ class Checkers:
                 self.refused.setdefault((payload.strategy, payload.number), record.lsn)
             case SessionChanged():
                 self.connections[payload.session] = payload
+                if payload.state is SessionState.CAUGHT_UP:
+                    self.met.add(payload.session)
             case CancelAll():
                 if payload.left_open:
                     self.refused.setdefault((payload.strategy, payload.number), record.lsn)
@@ -503,13 +509,20 @@ class Checkers:
             raise Violation("closed-is-closed", f"{told} was told, and now {venue} has accepted it")
         self.true_orders[key] = order
 
+    def met_stranger(self, venue: str, symbol: str, qty: Decimal) -> None:
+        """See `truth.Watcher`."""
+        self._strange[venue, symbol] = self._strange.get((venue, symbol), Decimal(0)) + qty
+
     def renamed(self, venue: str, order: TrueOrder) -> None:
         """An order goes by a new ClOrdID from now on."""
         self.true_orders[venue, order.cl_ord_ids[-1]] = order
 
     def exposed(self, venue: str, symbol: str, longest: Decimal, shortest: Decimal) -> None:
         """See `truth.Watcher`."""
+        # What somebody else does on the account is nobody's to bound: we hear of it when it is done.
         limit = self._limits.get((venue, symbol))
+        if limit is not None:
+            limit += self._strange.get((venue, symbol), Decimal(0))
         if limit is not None and (longest > limit or shortest < -limit):
             raise Violation("exposure", f"{venue} {symbol}: {shortest} to {longest}, the limit is {limit}")
 

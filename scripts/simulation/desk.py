@@ -87,7 +87,8 @@ class Desk(StrategyCore):
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         super().received(link, peer, message, now)
-        if isinstance(message, WelcomeComplete):
+        if isinstance(message, WelcomeComplete) and self.entry.welcomed:
+            # What was meant for a former life may come to this one, which has its name.
             self._began_lsn = self._began_lsn or message.lsn
             self._watch.check_told(self.name, self.entry, message)
         for fill in self.hand.fills:

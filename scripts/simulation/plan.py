@@ -97,6 +97,7 @@ SINCE_THIRD: dict[str, FaultKind] = {
         "An operator pulls the kill switch, and who holds a latch is killed; its next look at the disk fails once.",
         gap=600, targets=(*SESSIONS, "account@binance"),
     ),
+    "stranger": FaultKind("Somebody else trades on our account, at the exchange's own screen.", targets=EXCHANGES),
 }  # fmt: skip
 """What a plan of the first two versions never draws."""
 

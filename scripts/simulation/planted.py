@@ -313,6 +313,11 @@ def _load_or_open(original: Any, self: Any) -> None:
         self.failure = str(error)
 
 
+def _since_own_orders(original: Any, self: Any, symbol: str) -> int:
+    orders = self._books.open_orders(self.venue)
+    return min((order.sent_ns for order in orders if order.symbol == symbol), default=0)
+
+
 BUGS: dict[str, Bug] = {
     "configuration-is-all": Bug(
         "Orders and risk name only what is configured.",
@@ -460,6 +465,14 @@ BUGS: dict[str, Bug] = {
     "amend-unreserved": Bug(
         "Risk reserves nothing for an amendment.",
         ((risk_core.InFlight, "_count", _instead(_reserve_orders_only)),), 20,
+    ),
+    "strangers-unasked": Bug(
+        "What somebody else traded while nobody was logged on is asked for only where a trade is known.",
+        ((VenueInquiries, "_since_ns", _instead(_since_own_orders)),), 120,
+    ),
+    "strangers-linger": Bug(
+        "An order of somebody else is shown for ever where its end was not heard.",
+        ((orders_fold.Fold, "_strangers_gone", lambda _: lambda *arguments: None),), 60,
     ),
     "never-settled": Bug(
         "REST's word that there is no such order never settles one.",

@@ -6,16 +6,20 @@ from typing import Protocol
 from common.journal.frames import Record
 from services.exchange.changes import RECORD_KIND, Amended, Change, Closed, Deposited, Placed, Traded, decode_changes
 
+STRANGER = "web-"
+"""How every ClOrdID of somebody else on our account begins, and none of ours."""
+
 BUY = "1"
 FILLED = "2"
 ZERO = Decimal(0)
 
 
 class TrueOrder:
-    """An order of ours as the exchange has it."""
+    """An order on our account as the exchange has it. Not `is_ours` is one that somebody else placed there."""
 
     __slots__ = (
-        "cl_ord_ids", "cum_qty", "open", "ord_status", "order_id", "order_qty", "price", "side", "symbol", "trades",
+        "cl_ord_ids", "cum_qty", "is_ours", "open", "ord_status", "order_id", "order_qty", "price", "side", "symbol",
+        "trades",
     )  # fmt: skip
 
     def __init__(self, order_id: int, cl_ord_id: str, symbol: str, side: str, qty: Decimal, price: Decimal | None):
@@ -29,6 +33,7 @@ class TrueOrder:
         self.ord_status = "0"
         self.trades: dict[int, Decimal] = {}
         self.open = True
+        self.is_ours = not cl_ord_id.startswith(STRANGER)
 
     @property
     def leaves_qty(self) -> Decimal:
@@ -41,6 +46,9 @@ class Watcher(Protocol):
 
     def accepted(self, venue: str, order: TrueOrder) -> None:
         """The exchange has taken an order."""
+
+    def met_stranger(self, venue: str, symbol: str, qty: Decimal) -> None:
+        """Somebody else has placed an order for so much on our account."""
 
     def renamed(self, venue: str, order: TrueOrder) -> None:
         """An order goes by a new ClOrdID from now on."""
@@ -87,7 +95,11 @@ class Truth:
 
     def open_orders(self) -> dict[str, TrueOrder]:
         """Every open order of ours by its current ClOrdID."""
-        return {order.cl_ord_ids[-1]: order for order in self.orders.values() if order.open}
+        return {order.cl_ord_ids[-1]: order for order in self.orders.values() if order.open and order.is_ours}
+
+    def strangers(self) -> set[str]:
+        """The OrderID of every open order of somebody else's on our account."""
+        return {str(order.order_id) for order in self.orders.values() if order.open and not order.is_ours}
 
     def _apply(self, change: Change) -> None:
         match change:
@@ -118,6 +130,9 @@ class Truth:
             change.order_id, terms.cl_ord_id, terms.symbol, terms.side, terms.order_qty, terms.price
         )
         self.orders[order.order_id] = order
+        if not order.is_ours:
+            self._watcher.met_stranger(self.venue, order.symbol, order.order_qty)
+            return
         self._count(order, order.order_qty)
         self._watcher.accepted(self.venue, order)
 
@@ -145,6 +160,7 @@ class Truth:
             self._watcher.renamed(self.venue, order)
 
     def _count(self, order: TrueOrder, qty: Decimal) -> None:
-        key = (order.symbol, order.side)
-        self._open[key] = self._open.get(key, ZERO) + qty
         self._changed.add(order.symbol)
+        if order.is_ours:
+            key = (order.symbol, order.side)
+            self._open[key] = self._open.get(key, ZERO) + qty

@@ -228,6 +228,10 @@ class Exchange:
 
     # -- what `Truth` watches for --
 
+    def met_stranger(self, venue: str, symbol: str, qty: Decimal) -> None:
+        """See `Watcher`: nobody else trades on the account here."""
+        self.differences.append(f"{venue} has an order for {qty} {symbol} that is nobody's")
+
     def accepted(self, venue: str, order: TrueOrder) -> None:
         """An order was taken: once, under its ClOrdID(11)."""
         cl_ord_id = order.cl_ord_ids[0]

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from common.instant import Instant
+from services.exchange.engine import Cause
 from services.exchange.faults import FAULT_SENTENCES, BadFault, Fault
 from services.exchange.history import ClosedOrder, TradeRow
-from services.exchange.order import Order
+from services.exchange.numbers import read_number
+from services.exchange.order import LIMIT, Order, Terms
 from services.exchange.venue import Venue
 
 Detail = dict[str, object]
@@ -38,6 +40,8 @@ class Control:
             "state": self._state,
             "fault": self._fault,
             "order": self._order,
+            "place": self._place,
+            "cancel": self._cancel,
         }
 
     def answer(self, act: str, arguments: Detail, now: Instant) -> Detail:
@@ -97,6 +101,29 @@ class Control:
             self._account(arguments), "", str(arguments.get("order_id", "")), str(arguments.get("cl_ord_id", ""))
         )
         return {"order": None if found is None else order_row(found)}
+
+    def _place(self, arguments: Detail, now: Instant) -> Detail:
+        """A limit order of an account from the exchange's own screen: `cl_ord_id`, `symbol`, `side`, `qty`, `price`.
+
+        Whoever trades that account over FIX hears of it, as of any order of the account.
+        """
+        account = self._account(arguments)
+        parties = (party.comp_id for party in self._venue.settings.parties if party.account == account)
+        qty, price = (_number(arguments, name) for name in ("qty", "price"))
+        name, symbol, side = (str(arguments.get(key, "")) for key in ("cl_ord_id", "symbol", "side"))
+        terms = Terms(account, next(parties, ""), name, symbol, side, LIMIT, qty, price)
+        refusal = self._venue.engine.check(terms)
+        if refusal is not None:
+            raise BadAct(refusal.value)
+        return {"order": order_row(self._venue.engine.place(terms, now.wall_ns))}
+
+    def _cancel(self, arguments: Detail, now: Instant) -> Detail:
+        """The same screen's cancel of an open order, by `cl_ord_id`."""
+        order = self._venue.state.find(self._account(arguments), str(arguments.get("cl_ord_id", "")))
+        if order is None or not order.is_open:
+            raise BadAct("no such order is open")
+        self._venue.engine.cancel(order, now.wall_ns, Cause.SCREEN)
+        return {"order": order_row(order)}
 
     def _balances(self, arguments: Detail, now: Instant) -> Detail:
         account = self._account(arguments)
@@ -196,6 +223,13 @@ def _whole(arguments: Detail, name: str, default: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise BadAct(f"`{name}` is a whole number, not below 0")
     return value
+
+
+def _number(arguments: Detail, name: str) -> Decimal:
+    try:
+        return read_number(str(arguments.get(name, "")))
+    except ValueError as error:
+        raise BadAct(f"`{name}`: {error}") from None
 
 
 def _text(value: Decimal) -> str:

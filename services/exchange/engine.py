@@ -61,6 +61,7 @@ class Cause(enum.StrEnum):
     FILL_OR_KILL = "fill_or_kill"
     NO_LIQUIDITY = "no_liquidity"
     SELF_TRADE = "self_trade"
+    SCREEN = "screen"
     VENUE = "venue"
 
 

@@ -57,7 +57,10 @@ class VenueBooks(msgspec.Struct, gc=False):
 
     `gaps` holds, for each symbol whose fills may have been missed while nobody was logged on, the last trade identity
     from before ("" for none): a fill told on the new connection has a higher one, and proves nothing of those
-    between. `last_outbound` and `last_inbound` are the highest MsgSeqNum(34) of the generation that the log holds.
+    between. `gaps_since_ns` says since when, by the venue's clock: SendingTime(52) of `heard_raw`, the last message of
+    the connection that was lost, or before the one that could not be read; `gaps_lsn` is the record that last opened
+    one. `last_outbound` and `last_inbound` are the highest MsgSeqNum(34) of the generation
+    that the log holds.
     """
 
     venue: str
@@ -78,6 +81,9 @@ class VenueBooks(msgspec.Struct, gc=False):
     last_outbound: int = 0
     last_inbound: int = 0
     baseline: Baseline | None = None
+    heard_raw: bytes = b""
+    gaps_since_ns: dict[str, int] = {}
+    gaps_lsn: int = 0
 
     @property
     def logged_on(self) -> bool:

@@ -124,6 +124,12 @@ class Doubted(msgspec.Struct, frozen=True, gc=False):
     order: Order
 
 
+class Missed(msgspec.Struct, frozen=True, gc=False):
+    """A report that could not be read names no order of ours: it may have been a fill of somebody else's."""
+
+    venue: str
+
+
 class Differs(msgspec.Struct, frozen=True, gc=False):
     """Our books and the venue's word did not agree; `action` is what the fold did about it."""
 
@@ -148,5 +154,6 @@ Change = (
     | Answered
     | Unnamed
     | Doubted
+    | Missed
     | Differs
 )

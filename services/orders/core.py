@@ -61,6 +61,7 @@ from services.orders.changes import (
     Differs,
     Doubted,
     Inquired,
+    Missed,
     OrderChanged,
     PositionMoved,
     SessionMoved,
@@ -435,6 +436,9 @@ class OrdersCore(Core):
             case Doubted(order):
                 if order.venue in self._venues:
                     self._venues[order.venue].doubted(order, now)
+            case Missed(venue):
+                if venue in self._venues:
+                    self._venues[venue].audit()
             case Inquired(order, settled):
                 if order.venue in self._venues:
                     self._venues[order.venue].told(order, settled, now)

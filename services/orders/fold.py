@@ -76,6 +76,7 @@ from services.orders.changes import (
     Differs,
     Doubted,
     Inquired,
+    Missed,
     OrderChanged,
     PositionMoved,
     SessionMoved,
@@ -379,6 +380,7 @@ class Fold:
             self._request_rejected(record, inbound.session, event)
         elif isinstance(event, Unreadable):
             self._unreadable(record, inbound.session, event)
+        venue.heard_raw = inbound.raw
 
     def _unreadable(self, record: Record, venue: str, event: Unreadable) -> None:
         """Nothing of the message counts. It may have been a fill, or the end of the order that it names."""
@@ -386,7 +388,9 @@ class Fold:
         order = by_id.get(event.cl_ord_id) or by_id.get(event.orig_cl_ord_id) or self.books.order_of(*place)
         if order is None or order.venue != venue:
             subject = f"order {event.cl_ord_id or event.orig_cl_ord_id or event.order_id}"
-            self._differs(venue, subject, "not in memory", event.why, "nothing of it counts; look at the record")
+            self._differs(venue, subject, "not in memory", event.why, "nothing of it counts; asks for trades")
+            self._open_gaps(record, self.books.venue(venue))
+            self._changes.append(Missed(venue))
             return
         request = order.requests.get(event.cl_ord_id)
         if request is not None:
@@ -651,13 +655,21 @@ class Fold:
         if state not in DOWN and (state is not SessionState.CONNECTING or not was_up):
             return
         venue.down_lsn = record.lsn
-        for symbol in self.books.known.find(venue.venue).bases:
-            venue.gaps.setdefault(symbol, venue.last_trade_keys.get(symbol, ""))
+        self._open_gaps(record, venue)
         if was_up or not venue.down_ns:
             venue.down_ns = record.stamp_ns
         for order in self.books.open_orders(venue.venue):
             if order.connection_lost():
                 self._order_changed(record, order, "unknown")
+
+    def _open_gaps(self, record: Record, venue: VenueBooks) -> None:
+        """From the last word that was read on, fills may have been missed in every symbol."""
+        venue.gaps_lsn = record.lsn
+        for symbol in self.books.known.find(venue.venue).bases:
+            venue.gaps.setdefault(symbol, venue.last_trade_keys.get(symbol, ""))
+            # Before the venue's first word there is nothing to be missed.
+            if not venue.gaps_since_ns.get(symbol):
+                venue.gaps_since_ns[symbol] = sending_ns(venue.heard_raw, 0)
 
     # ---- the venue's word over REST ----
 
@@ -669,6 +681,7 @@ class Fold:
                 case "open_orders":
                     for told in answer.orders:
                         self._rest_order(record, answer, told)
+                    self._strangers_gone(answer)
                 case "trades":
                     self._trades_answer(record, answer)
                 case "balances":
@@ -771,8 +784,9 @@ class Fold:
             return
         if len(answer.trades) >= TRADES_PAGE and _is_number(answer.trades[-1].trade_key):
             venue.gaps[symbol] = answer.trades[-1].trade_key
-        elif venue.logged_on and answer.ask.asked_lsn >= venue.up_lsn:
+        elif venue.logged_on and answer.ask.asked_lsn >= max(venue.up_lsn, venue.gaps_lsn):
             del venue.gaps[symbol]
+            venue.gaps_since_ns.pop(symbol, None)
 
     def _rest_trade(self, record: Record, venue: str, trade: Trade) -> None:
         """Count one fill."""
@@ -828,6 +842,15 @@ class Fold:
     def _stranger(self, record: Record, venue: str, told: RestOrder) -> None:
         if self.books.stranger(venue, told, record.lsn):
             self._differs(venue, f"order {told.order_id}", "no such order", _rest_shown(told), "shown as external")
+
+    def _strangers_gone(self, answer: Answer) -> None:
+        """All open orders of a symbol were told: what is not among them, and was not heard of since, is over."""
+        there = {told.order_id for told in answer.orders}
+        for place, external in list(self.books.externals.items()):
+            venue, symbol, order_id = place
+            is_asked = venue == answer.venue and symbol == answer.ask.symbol and external.lsn <= answer.ask.asked_lsn
+            if is_asked and order_id not in there:
+                del self.books.externals[place]
 
     # ---- people's words, and what is only noted ----
 

@@ -338,16 +338,20 @@ class VenueInquiries:
         history."""
         venue = self._books.venue(self.venue)
         last = venue.gaps.get(symbol, venue.last_trade_keys.get(symbol, ""))
-        since_ns = self._oldest_sent_ns(symbol) if what == "trades" and not last else 0
+        since_ns = self._since_ns(symbol) if what == "trades" and not last else 0
         if what == "trades" and not last and not since_ns:
             return
         # The last one again: where two orders of ours met in one trade, only one half of it may have been told.
         from_key = last if what == "trades" else ""
         self._ask(Ask(self.venue, 0, what, symbol, from_trade_key=from_key, since_ns=since_ns), boot_ns, orders)
 
-    def _oldest_sent_ns(self, symbol: str) -> int:
-        orders = self._books.open_orders(self.venue)
-        return min((order.sent_ns for order in orders if order.symbol == symbol), default=0)
+    def _since_ns(self, symbol: str) -> int:
+        """From when on there may be trades, where none is known: since an order was sent, or the last word was heard
+        of a venue that we lost. 0 for neither.
+        """
+        sent = [order.sent_ns for order in self._books.open_orders(self.venue) if order.symbol == symbol]
+        lost_ns = self._books.venue(self.venue).gaps_since_ns.get(symbol, 0)
+        return min([*sent, lost_ns] if lost_ns else sent, default=0)
 
     def _ask(self, ask: Ask, boot_ns: int, orders: tuple[OrderName, ...]) -> None:
         self._number += 1

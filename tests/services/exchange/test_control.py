@@ -60,3 +60,28 @@ def test_what_cannot_be_read_is_refused(world: World) -> None:
     assert "`trades_from`" in world.refusal("state", trades_from=[1])
     assert "`depth`" in world.refusal("book", depth="deep")
     assert "`BTCUSDT`" in world.refusal("state", trades_from={"BTCUSDT": "first"})
+
+
+def test_a_person_at_the_screen_places_and_cancels_and_the_session_hears_of_it(world: World) -> None:
+    client = traded(world)
+    client.got.clear()
+    terms = {"cl_ord_id": "web-1", "symbol": "BTCUSDT", "side": "2", "qty": "0.5", "price": "950"}
+    placed = detail(world, "place", **terms)["order"]
+    assert (placed["cl_ord_id"], placed["ord_status"]) == ("web-1", "0")
+    assert detail(world, "cancel", cl_ord_id="web-1")["order"]["ord_status"] == "4"
+    world.pump()
+    told = [(report[11], report[150], report.get(58)) for report in client.got]
+    assert told == [("web-1", "0", None), ("web-1", "4", "screen")]
+
+
+@pytest.mark.parametrize(
+    ("act", "arguments", "why"),
+    [
+        ("place", {"cl_ord_id": "w", "symbol": "BTCUSDT", "side": "2", "qty": "1_0", "price": "950"}, "no number"),
+        ("place", {"cl_ord_id": "w", "symbol": "BTCUSDT", "side": "2", "qty": "1", "price": "950.001"}, "PRICE_FILTER"),
+        ("place", {"cl_ord_id": "w", "symbol": "NONE", "side": "2", "qty": "1", "price": "950"}, "Invalid symbol"),
+        ("cancel", {"cl_ord_id": "nobody"}, "no such order is open"),
+    ],
+)
+def test_the_screen_says_why_not(world: World, act: str, arguments: dict[str, object], why: str) -> None:
+    assert why in world.refusal(act, **arguments)

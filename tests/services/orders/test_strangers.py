@@ -1,0 +1,67 @@
+"""Somebody else trades on our account: shown while it is open, its fills counted, whether or not we were there."""
+
+import msgspec
+
+from common.messages import Ask, Inbound, Kind, RestOrder, SessionState, Trade, Unreadable
+from tests.services.orders.harness import D, Ring, report
+from tests.services.orders.test_late_records import stranger
+
+VENUE = "binance"
+HEARD_NS = 1_767_225_605_250_000_000
+HEARTBEAT = b"8=FIX.4.4\x0135=0\x0134=9\x0152=20260101-00:00:05.250\x0110=000\x01"
+
+
+def _live() -> Ring:
+    ring = Ring()
+    ring.hello()
+    ring.go_live()
+    ring.log_on(VENUE)
+    ring.pass_time(100)
+    for ask in list(ring.asks):
+        ring.answers(venue=VENUE, ask=ask)
+    return ring
+
+
+def test_an_order_of_somebody_else_that_rest_does_not_tell_any_more_is_over() -> None:
+    ring = _live()
+    for name in ("gone", "there"):
+        ring.told(VENUE, report(stranger(name, venue=VENUE), "0", "0", order_id=name))
+    before = ring.core.books.lsn
+    ring.told(VENUE, report(stranger("since", venue=VENUE), "0", "0", order_id="since"))
+    there = RestOrder("BTCUSDT", "there", "there", "1", "0", D(3), D(100), D(0))
+    ring.answers(venue=VENUE, ask=Ask(VENUE, 1, "open_orders", "ETHUSDT", asked_lsn=before), orders=())
+    assert len(ring.core.books.externals) == 3
+    ring.answers(venue=VENUE, ask=Ask(VENUE, 2, "open_orders", "BTCUSDT", asked_lsn=before), orders=(there,))
+    assert [order_id for _, _, order_id in ring.core.books.externals] == ["there", "since"]
+
+
+def test_what_somebody_else_traded_while_nobody_was_logged_on_is_asked_for_where_no_trade_is_known() -> None:
+    ring = _live()
+    assert not [ask for ask in ring.asks if ask.what == "trades"]
+    ring.record(f"session@{VENUE}", Kind.INBOUND, Inbound(VENUE, 1, 1, 9, "0", HEARTBEAT))
+    ring.session(VENUE, SessionState.DISCONNECTED)
+    ring.asks.clear()
+    ring.log_on(VENUE)
+    ring.pass_time(100)
+    (trades,) = [ask for ask in ring.asks if ask.what == "trades"]
+    assert (trades.since_ns, trades.from_trade_key) == (HEARD_NS, "")
+    fill = Trade("BTCUSDT", "41", "77", "1", D("0.012"), D(65_000), D(0), "USDT", HEARD_NS + 1)
+    ring.answers(venue=VENUE, ask=trades, trades=(fill,))
+    venue = ring.core.books.venue(VENUE)
+    assert ring.core.books.positions[VENUE, "BTCUSDT"].quantity == D("0.012")
+    assert "BTCUSDT" not in venue.gaps and "BTCUSDT" not in venue.gaps_since_ns
+
+
+def test_a_report_that_cannot_be_read_and_is_nobodys_has_the_trades_asked_for() -> None:
+    ring = _live()
+    ring.record(f"session@{VENUE}", Kind.INBOUND, Inbound(VENUE, 1, 1, 9, "0", HEARTBEAT))
+    ring.asks.clear()
+    early = ring.core.books.lsn
+    ring.told(VENUE, Unreadable("web-1", "", "77", "BTCUSDT", "LastQty(32) is no number"))
+    ring.pass_time(100)
+    (trades,) = [ask for ask in ring.asks if ask.what == "trades"]
+    assert trades.since_ns == HEARD_NS
+    ring.answers(venue=VENUE, ask=msgspec.structs.replace(trades, asked_lsn=early))
+    assert "BTCUSDT" in ring.core.books.venue(VENUE).gaps
+    ring.answers(venue=VENUE, ask=trades)
+    assert "BTCUSDT" not in ring.core.books.venue(VENUE).gaps
