@@ -414,6 +414,7 @@ class Kind(enum.IntEnum):
     VERDICT = 27
     UNANSWERED = 28
     CANCEL_ALL = 29
+    RATE_REFUSED = 30
 
 
 # ---- journal payloads ----
@@ -504,6 +505,25 @@ class Refused(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="refus
     command: Command | None = None
     request: "ClientRequest | None" = None
     value: str = ""
+    limit: str = ""
+
+
+class RefusedAttempt(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One command of a `RateRefused`; refused if its record is stamped by `deadline_ns`, else expired."""
+
+    number: int
+    attempt: Attempt
+    deadline_ns: int
+
+
+class RateRefused(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="rate_refused"):
+    """Commands of one strategy that went no further since it sends more than it may: a batch in one record."""
+
+    by: str
+    reason: Reason
+    text: str
+    strategy: str
+    attempts: tuple[RefusedAttempt, ...]
     limit: str = ""
 
 
@@ -678,6 +698,7 @@ Payload = (
     | Verdict
     | Unanswered
     | CancelAll
+    | RateRefused
 )
 
 # ---- account's link ----

@@ -25,6 +25,7 @@ from common.messages import (
     OperatorAct,
     Outbound,
     Payload,
+    RateRefused,
     Refused,
     SessionChanged,
     StateHash,
@@ -121,5 +122,6 @@ DECODERS: dict[int, Callable[[bytes], Any]] = {
     Kind.VERDICT: decoder(Verdict),
     Kind.UNANSWERED: decoder(Unanswered),
     Kind.CANCEL_ALL: decoder(CancelAll),
+    Kind.RATE_REFUSED: decoder(RateRefused),
 }
 """What reads a record's payload, by its kind: another kind's payload is none of it."""

@@ -25,6 +25,7 @@ from common.messages import (
     Outbound,
     Payload,
     QueryOrder,
+    RateRefused,
     Refused,
     RequestRejected,
     Unanswered,
@@ -134,6 +135,8 @@ class OrderTrail:
                 return payload.attempt in self.attempts
             case GapFilled():
                 return not self.attempts.isdisjoint(payload.attempts)
+            case RateRefused():
+                return any(self._named(payload.strategy, each.number) for each in payload.attempts)
             case Expired() | Verdict() | Unanswered() | CancelAll():
                 return self._named(payload.strategy, payload.number)
             case Answer():

@@ -20,6 +20,7 @@ from common.messages import (
     Outbound,
     Payload,
     QueryOrder,
+    RateRefused,
     Refused,
     RequestRejected,
     Unanswered,
@@ -149,6 +150,8 @@ def _what(payload: Payload | None) -> str:
             return "its deadline passed before it was sent"
         case Verdict():
             return f"settled by {payload.by}"
+        case RateRefused():
+            return f"refused by {payload.by} with others, {payload.reason.value}"
         case CancelAll():
             return "all that it names is to be cancelled"
         case Unanswered():

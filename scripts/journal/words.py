@@ -24,6 +24,7 @@ from common.messages import (
     OperatorAct,
     Outbound,
     Payload,
+    RateRefused,
     Refused,
     SessionChanged,
     StateHash,
@@ -57,6 +58,7 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
         Kind.VERDICT: Verdict,
         Kind.UNANSWERED: Unanswered,
         Kind.CANCEL_ALL: CancelAll,
+        Kind.RATE_REFUSED: RateRefused,
     }.items()
 }
 
@@ -128,6 +130,10 @@ def _summary(record: Record, payload: Payload | None) -> str:
         case Verdict():
             ended = f"ended with OrdStatus(39)={payload.ord_status}"
             return f"{payload.strategy}/{payload.number} {ended} by {payload.by}: {payload.text}"
+        case RateRefused():
+            numbers = [each.number for each in payload.attempts]
+            span = f"{min(numbers)} to {max(numbers)}" if numbers else "none"
+            return f"{payload.strategy} {span}, {len(numbers)} commands: {payload.reason.value} {payload.text}"
         case CancelAll():
             where = " ".join(each for each in (payload.venue, payload.symbol) if each) or "everywhere"
             whose = "everybody's orders" if payload.target_strategy == "*" else payload.target_strategy or "own orders"

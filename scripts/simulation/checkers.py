@@ -31,6 +31,7 @@ from common.messages import (
     OrderStatus,
     Outbound,
     Payload,
+    RateRefused,
     Reason,
     Refused,
     SessionChanged,
@@ -192,6 +193,9 @@ class Checkers:
                     self.withdrawn_names.add(name)
             case Refused():
                 self.refused.setdefault((payload.strategy, payload.number), record.lsn)
+            case RateRefused():
+                for each in payload.attempts:
+                    self.refused.setdefault((payload.strategy, each.number), record.lsn)
             case SessionChanged():
                 self.connections[payload.session] = payload
                 if payload.state is SessionState.CAUGHT_UP:

@@ -24,6 +24,7 @@ from common.messages import (
     OrderStatus,
     Outbound,
     Payload,
+    RateRefused,
     Refused,
     Withdrawn,
 )
@@ -148,6 +149,11 @@ class JournalAudit:
                 name = self._by_number.get((payload.session, payload.generation, payload.msg_seq_num))
                 if name is not None:
                     self.commands[name].withdrawn_lsn = record.lsn
+            case RateRefused():
+                for each in payload.attempts:
+                    logged = self.commands.setdefault((payload.strategy, each.number), Logged(""))
+                    if record.stamp_ns <= each.deadline_ns:
+                        logged.refused_lsn = logged.refused_lsn or record.lsn
             case Refused(number=number, command=command) if number and payload.reason not in MISUSE:
                 is_late = isinstance(command, NewOrder | AmendOrder) and record.stamp_ns > command.deadline_ns
                 logged = self.commands.setdefault((payload.strategy, number), Logged(""))

@@ -32,6 +32,7 @@ from common.messages import (
     OrderStatus,
     Outbound,
     QueryOrder,
+    RateRefused,
     Reason,
     Refused,
     RequestRejected,
@@ -61,7 +62,7 @@ from common.order_state import (
 )
 from common.outcome import Evidence, Outcome, Outcomes, decide
 from common.soundness import DECODERS
-from services.orders.books import TRADES_PAGE, Books, TradesAsked, VenueBooks
+from services.orders.books import TRADES_PAGE, Books, OrderName, TradesAsked, VenueBooks
 from services.orders.cancel_alls import covers
 from services.orders.changes import (
     EVENTS,
@@ -118,6 +119,7 @@ class Fold:
             Kind.VERDICT: self._verdict,
             Kind.UNANSWERED: self._unanswered,
             Kind.CANCEL_ALL: self._cancel_all,
+            Kind.RATE_REFUSED: self._rate_refused,
         }
         # Plain numbers, since a member of an enum hashes by a method of its own.
         self._folds = {int(kind): (DECODERS[kind], handler) for kind, handler in handlers.items()}
@@ -233,6 +235,19 @@ class Fold:
             return
         self._end_attempt(record, command, outcome, refused.reason, refused.text)
 
+    def _rate_refused(self, record: Record, refused: RateRefused) -> None:
+        for each in refused.attempts:
+            name, attempt = (refused.strategy, each.number), (each.attempt.epoch, each.attempt.counter)
+            known = self.books.names.get(*name)
+            if cl_ord_id_of(each.attempt) in self.books.by_id or (known is not None and known.attempt == attempt):
+                continue
+            outcome = self.outcomes.see(each.attempt, Evidence.REFUSED, each.deadline_ns, record.stamp_ns)
+            is_expired = outcome is Outcome.EXPIRED
+            reason, text = (Reason.EXPIRED, "") if is_expired else (refused.reason, refused.text)
+            if self._may_decide(record, name, each.attempt):
+                self._remember(name, Remembered(b"", attempt, outcome.value, reason, text, record.lsn))
+            self._changes.append(AttemptEnded(each.attempt, reason, None))
+
     def _request_refused(self, record: Record, refused: Refused) -> None:
         """Orders refused the client's request itself. A cancel may have been sent before: its first answer stands."""
         if not refused.number or self.books.names.get(refused.strategy, refused.number) is not None:
@@ -320,17 +335,24 @@ class Fold:
         self, record: Record, command: NewOrder | AmendOrder | CancelOrder, outcome: str, reason: Reason, text: str
     ) -> None:
         """The command's outcome, unless a later attempt of it is known; a cancel's first answer stands."""
-        books, names = self.books, self.books.names
-        attempt = (command.attempt.epoch, command.attempt.counter)
-        if command.attempt.epoch < books.epoch and record.stamp_ns > books.epoch_ns + MAX_TIME_TO_LIVE_NS:
-            # Too late to be anything: the wait after the restart is over, and the name is the present life's to answer.
-            return
-        known = names.get(command.strategy, command.number)
-        if known is not None and (known.attempt >= attempt or isinstance(command, CancelOrder)):
-            return
-        remembered = Remembered(command_identity(command), attempt, outcome, reason, text, record.lsn)
-        names.put(command.strategy, command.number, remembered)
-        self._changes.append(CommandDecided(command.strategy, command.number, outcome, reason, text))
+        name, attempt = (command.strategy, command.number), (command.attempt.epoch, command.attempt.counter)
+        is_answered = isinstance(command, CancelOrder) and self.books.names.get(*name) is not None
+        if not is_answered and self._may_decide(record, name, command.attempt):
+            self._remember(name, Remembered(command_identity(command), attempt, outcome, reason, text, record.lsn))
+
+    def _may_decide(self, record: Record, name: OrderName, attempt: Attempt) -> bool:
+        """Whether the attempt is the latest that is known of the command, and not too late to be anything: once the
+        wait after the restart is over, the name is the present life's to answer.
+        """
+        books = self.books
+        if attempt.epoch < books.epoch and record.stamp_ns > books.epoch_ns + MAX_TIME_TO_LIVE_NS:
+            return False
+        known = books.names.get(*name)
+        return known is None or known.attempt < (attempt.epoch, attempt.counter)
+
+    def _remember(self, name: OrderName, outcome: Remembered) -> None:
+        self.books.names.put(*name, outcome)
+        self._changes.append(CommandDecided(*name, outcome.outcome, outcome.reason, outcome.text))
 
     def _decided_withdrawn(self, record: Record, command: Order | Request, withdrawn: Withdrawn) -> None:
         """What was sent was withdrawn after all. It is remembered anew where it has left memory meanwhile."""

@@ -58,6 +58,7 @@ from services.risk.limits import (
     total,
 )
 from services.risk.rates import Bucket
+from services.risk.refusals import RateRefusals
 from services.risk.state import WRITER, RiskState
 
 ZERO: Final = Decimal(0)
@@ -204,6 +205,7 @@ class RiskCore(Core):
         self.state = state
         self.in_flight = InFlight()
         self._appender = Appender(self, WRITER)
+        self._rate_refusals = RateRefusals(WRITER, self._appender)
         self._follower = Follower(self, state.lsn)
         self._live = False
         self._low_disk = 0
@@ -253,13 +255,16 @@ class RiskCore(Core):
             self._counts["undelivered"] += 1
 
     def timer(self, now: Instant) -> None:
-        """What is overdue at the journal."""
+        """What is overdue at the journal, and refusals that waited to share a record."""
+        self._rate_refusals.step(now)
         self._appender.timer(now)
         self._follower.timer(now)
 
     def next_deadline_ns(self) -> int | None:
         """See `Core`."""
-        times = (self._appender.next_deadline_ns(), self._follower.next_deadline_ns())
+        times = (
+            self._appender.next_deadline_ns(), self._follower.next_deadline_ns(), self._rate_refusals.next_ns(),
+        )  # fmt: skip
         return min((time for time in times if time is not None), default=None)
 
     def turn_ended(self, now: Instant) -> None:
@@ -612,6 +617,9 @@ class RiskCore(Core):
         self._counts[refusal.reason.value] += 1
         if not self._appender.granted or self._appender.full:
             self._counts["dropped"] += 1
+            return
+        stamp_ns, batches = self.state.stamp_ns, self._rate_refusals
+        if isinstance(command, NewOrder | AmendOrder) and batches.hold_back(command, refusal, stamp_ns, now):
             return
         strategy, number = ("", 0) if isinstance(command, QueryOrder) else (command.strategy, command.number)
         record = Refused(

@@ -16,6 +16,9 @@ from common.messages import (
     Kind,
     Outbound,
     Payload,
+    RateRefused,
+    Reason,
+    RefusedAttempt,
     Unanswered,
     Unreadable,
     encode,
@@ -57,6 +60,13 @@ TICK        low disk
 """
 
 SINCE: dict[Kind, tuple[Payload, str]] = {
+    Kind.RATE_REFUSED: (
+        RateRefused(
+            "risk", Reason.STRATEGY_RATE, "over 5", "maker",
+            (RefusedAttempt(8, Attempt(1, 1), 1), RefusedAttempt(9, Attempt(1, 2), 1)),
+        ),
+        "maker 8 to 9, 2 commands: strategy_rate over 5",
+    ),
     Kind.CANCEL_ALL: (
         CancelAll("maker", 7, "generic", "", "*"), "maker/7 cancels everybody's orders, generic"
     ),

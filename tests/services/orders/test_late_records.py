@@ -9,11 +9,15 @@ from common.messages import (
     Attempt,
     CancelOrder,
     CancelRequest,
+    CommandOutcome,
     GapFilled,
     Kind,
     NewOrder,
+    NewOrderRequest,
+    RateRefused,
     Reason,
     Refused,
+    RefusedAttempt,
     RestOrder,
     Withdrawn,
 )
@@ -116,3 +120,23 @@ def test_rest_finds_the_only_leg_that_has_no_order_id_yet(ring: Ring) -> None:
     ask = Ask("binance", 95, "open_orders", "BTCUSDT", asked_lsn=ring.core.books.lsn)
     ring.answers(venue="binance", ask=ask, orders=(told,))
     assert ring.core.books.orders["s", 1].status.value == "NEW"
+
+
+def test_a_batch_of_refusals_for_the_rate_is_an_outcome_of_each_command_by_its_own_deadline(ring: Ring) -> None:
+    commands = [ring.new(number) for number in (1, 2, 3)]
+    attempts = tuple(RefusedAttempt(c.number, c.attempt, c.deadline_ns) for c in commands)
+    late = RefusedAttempt(4, Attempt(ring.epoch, 99), ring.journal.stamp_ns - 1)
+    record = RateRefused("risk", Reason.STRATEGY_RATE, "over 5 in 1000 ms", "s", (*attempts, late))
+    ring.record("risk", Kind.RATE_REFUSED, record)
+    assert ring.outcomes() == [(1, "refused"), (2, "refused"), (3, "refused"), (4, "expired")]
+    names = [(m.lsn, m.index) for m in ring.clients[b"p"] if isinstance(m, CommandOutcome)]
+    assert names == sorted(set(names))
+    assert ring.core.status(ring.now)["in_flight"] == 0
+    ring.record("risk", Kind.RATE_REFUSED, record)
+    assert len(ring.outcomes()) == 4
+    ring.start()
+    ring.go_live()
+    ring.hello()
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    told = ring.clients[b"p"][-1]
+    assert (told.outcome, told.reason, told.repeat) == ("refused", Reason.STRATEGY_RATE, True)

@@ -1,0 +1,59 @@
+"""Refusals for a strategy's own rate: a flood of them is a few records, and each command still has its outcome."""
+
+from common.instant import NS_PER_MS, NS_PER_S
+from common.messages import NewOrder, RateRefused, Reason
+from services.risk.limits import StrategyRules
+from services.risk.refusals import BATCH_COMMANDS, BATCH_NS, LEAST_LEFT_NS
+from tests.services.risk.rig import Rig, settings
+
+
+def flood(rig: Rig, count: int) -> list[NewOrder]:
+    orders = [rig.orders.new() for _ in range(count)]
+    for order in orders:
+        rig.command(order)
+    return orders
+
+
+def wait(rig: Rig, ms: int) -> None:
+    rig.log_tick(ms=ms)
+    deadline_ns = rig.core.next_deadline_ns()
+    if deadline_ns is not None and deadline_ns <= rig.boot_ns:
+        rig.core.timer(rig.now)
+        rig.settle()
+
+
+def batches(rig: Rig) -> list[RateRefused]:
+    return [payload for payload in rig.appended if isinstance(payload, RateRefused)]
+
+
+def test_a_flood_of_refusals_shares_records() -> None:
+    rig = Rig(settings(default=StrategyRules(100, 2, NS_PER_S)))
+    orders = flood(rig, 300)
+    assert len(rig.sent) == 2 and [refused.number for refused in rig.refused] == [orders[2].number]
+    assert batches(rig) == []
+    wait(rig, BATCH_NS // NS_PER_MS)
+    (batch,) = batches(rig)
+    assert (batch.by, batch.reason, batch.strategy) == ("risk", Reason.STRATEGY_RATE, "alpha")
+    told = [(each.number, each.attempt, each.deadline_ns) for each in batch.attempts]
+    assert told == [(order.number, order.attempt, order.deadline_ns) for order in orders[3:]]
+    assert len(rig.core.in_flight) == 2
+
+
+def test_3_000_refusals_a_second_are_at_most_some_hundred_records_a_second() -> None:
+    rig = Rig(settings(default=StrategyRules(100, 2, NS_PER_S)))
+    for _ in range(200):
+        flood(rig, 15)
+        wait(rig, 5)
+    records = len(batches(rig)) + len(rig.refused)
+    assert 50 <= records <= 110
+    assert sum(len(batch.attempts) for batch in batches(rig)) + len(rig.refused) + len(rig.sent) >= 2_980
+
+
+def test_a_batch_is_bounded_and_what_has_little_time_left_does_not_wait_for_one() -> None:
+    rig = Rig(settings(default=StrategyRules(100, 1, NS_PER_S)))
+    flood(rig, BATCH_COMMANDS + 2)
+    wait(rig, 1)
+    assert [len(batch.attempts) for batch in batches(rig)] == [BATCH_COMMANDS]
+    late = rig.orders.new(ttl_ms=LEAST_LEFT_NS // NS_PER_MS // 2)
+    rig.command(late)
+    assert rig.refused[-1].number == late.number
