@@ -441,7 +441,7 @@ class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outb
 class Inbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="inbound"):
     """A message of the venue that took its number, raw and, where it says something about orders, normalised.
 
-    `msg_seq_num` is 0 where MsgSeqNum(34) could not be read: that message took no number, and ended its connection.
+    `msg_seq_num` is 0 where the message took no number, since one in it could not be read.
     """
 
     session: str

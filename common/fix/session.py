@@ -394,6 +394,8 @@ class Session:
         if msg_type == b"4":
             new = self._pending.gap_fill(m)
             if isinstance(new, Problem):
+                # Its number is not used up, so that it comes again: the host has to know what it was.
+                standing.unnumbered(m, new.text)
                 self._reject(m, new, now)
             else:
                 self._jump(new, NumbersReason.GAP_FILL, now)

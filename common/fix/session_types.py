@@ -155,8 +155,8 @@ class Inbound(NamedTuple):
 
 
 class Unnumbered(NamedTuple):
-    """A verified message whose MsgSeqNum(34) cannot be read: it takes no number and the session ends with it, since
-    nobody can say what is missing. `fields` as for `Inbound`."""
+    """A verified message that takes no number, so that it may come again and again: its MsgSeqNum(34) cannot be read,
+    and the session ends with it, or it is a gap fill that says no good NewSeqNo(36). `fields` as for `Inbound`."""
 
     msg_type: str
     raw: bytes

@@ -47,14 +47,20 @@ def require(fields: Fields, tag: bytes) -> str:
     """The field as text. Raises BadReport where it is absent."""
     value = fields.get(tag)
     if value is None:
-        raise BadReport(f"MsgType(35)={text(fields, b'35')} without {_named(tag)}, which it must have")
+        raise _absent(fields, tag)
     return readable(value)
+
+
+def _absent(fields: Fields, tag: bytes) -> BadReport:
+    return BadReport(f"MsgType(35)={text(fields, b'35')} without {_named(tag)}, which it must have")
 
 
 def required_number(fields: Fields, tag: bytes) -> Decimal:
     """The field as Decimal. Raises BadReport where it is absent or no number."""
-    require(fields, tag)
-    return number(fields[tag], tag)
+    value = fields.get(tag)
+    if value is None:
+        raise _absent(fields, tag)
+    return number(value, tag)
 
 
 def number(value: bytes, tag: bytes) -> Decimal:
@@ -168,8 +174,12 @@ def fees(fields: Fields, raw: bytes, last_qty: Decimal, last_px: Decimal, notes:
     """What the fill cost and in which asset, positive when paid: Commission(12) and the group NoMiscFees(136), by their
     CommType(13) and MiscFeeBasis(891). What cannot be read, and fees in another asset than the first, are noted.
     """
-    charges: list[tuple[Decimal, str]] = []
     count = fields.get(b"136", b"0")
+    if count == b"1" and b"138" in fields and b"891" not in fields and b"12" not in fields:
+        # As nearly every fill has it.
+        amount = notes.decimal(fields, b"137")
+        return (amount, text(fields, b"138")) if amount else (ZERO, "")
+    charges: list[tuple[Decimal, str]] = []
     if count != b"0":
         for entry in [fields] if count == b"1" else _fee_entries(raw, notes):
             charges += _charge(fields, entry, _MISC_FEE, last_qty, last_px, notes)

@@ -212,7 +212,8 @@ class Connection:
             self._numbers_refused = True
 
     def unnumbered(self, text: str, now: Instant) -> None:
-        """A message had no number that could be read, and this connection ends with it. The second is one too many."""
+        """A message had no number that could be read, and will come again: with the second the session is halted, as
+        soon as this connection has ended."""
         before, self._unnumbered_ns = self._unnumbered_ns, now.boot_ns
         if before is not None and now.boot_ns - before <= UNNUMBERED_AGAIN_NS:
             self._unnumbered_ns = None

@@ -134,6 +134,24 @@ def test_mass_cancel_and_news() -> None:
     )
 
 
+def test_a_field_that_binance_adds_changes_nothing_in_a_book() -> None:
+    whole = "35=W|262=r|55=BTCUSDT|25044=9|25099=x|268=2|269=0|270=1|271=2|25098=1|269=1|270=3|271=4|25098=2|"
+    change = "35=X|262=r|25099=x|268=2|279=1|269=0|270=1|271=5|55=BTCUSDT|25098=1|279=1|269=1|25097=0|270=3|271=6|"
+    for msg_type, line in (("W", whole), ("X", change)):
+        entries = DIALECT.decode_market_data(msg_type, raw(line))
+        assert isinstance(entries, list) and not any(entry.why for entry in entries)
+        assert [(e.symbol, e.what, e.px) for e in entries if e.what] == [
+            ("BTCUSDT", "0", Decimal(1)),
+            ("BTCUSDT", "1", Decimal(3)),
+        ]
+
+
+def test_a_snapshot_is_asked_for_by_subscribing_anew() -> None:
+    off, on = DIALECT.encode_refresh("again-1", "md-1", ["BTCUSDT"])
+    assert text(off) == "35=V|262=md-1-book|263=2|"
+    assert text(on).startswith("35=V|262=again-1-book|263=1|264=1|266=Y|146=1|55=BTCUSDT|")
+
+
 def test_market_data_inherits_the_symbol() -> None:
     book, trades = DIALECT.encode_subscribe("md-1", ["BTCUSDT", "ETHUSDT"])
     assert text(book) == "35=V|262=md-1-book|263=1|264=1|266=Y|146=2|55=BTCUSDT|55=ETHUSDT|267=2|269=0|269=1|"

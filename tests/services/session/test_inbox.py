@@ -171,6 +171,19 @@ def test_a_number_that_cannot_be_read_and_comes_again_halts_the_session_until_a_
     assert world.core.status(world.now)["state"] == "reconciling"
 
 
+def test_a_gap_fill_that_says_no_number_is_journaled_and_halts_the_session_in_the_end(world: World) -> None:
+    world.ready()
+    expected = world.core.history.next_inbound
+    body = f"35=4|34={expected}|43=Y|49=GENERIC|56=FIXRING|52=20270115-08:00:50.000|123=Y|36={'9' * 19}|"
+    raw = encode(b"FIX.4.4", body.replace("|", "\x01").encode())
+    for _ in range(2):
+        world.to_session(raw)
+        world.settle()
+    assert [p.msg_seq_num for p in inbounds(world) if p.raw == raw] == [0, 0]
+    world.cut()
+    assert world.core.status(world.now)["state"] == "halted"
+
+
 def test_a_number_that_cannot_be_read_twice_in_a_long_time_halts_nothing(world: World) -> None:
     world.ready()
     unnumbered(world)
