@@ -33,10 +33,16 @@ def _of(name: str, status: Mapping[str, Any], statuses: Statuses) -> Iterator[tu
         yield "state_differs", "STATE DIFFERS FROM THE LOG"
     if status.get("left_out"):
         yield "left_out", f"HALTED: {status['left_out']}"
+    if kind == "journal" and status.get("state") == "full":
+        yield "disk_full", "DISK FULL: the journal takes nothing"
     if kind == "journal" and status.get("low_disk"):
         yield "low_disk", "LOW DISK"
     if kind == "orders" and status.get("unknown_orders"):
         yield "unknown_orders", f"{status['unknown_orders']} orders UNKNOWN"
+    if kind == "orders" and status.get("index_failure"):
+        yield "index_failed", f"INDEX OF FORMER ORDERS FAILED: {status['index_failure']}"
+    if kind == "marketdata" and status.get("unreadable"):
+        yield "unreadable", f"{status['unreadable']} MESSAGES UNREADABLE"
     if kind == "risk":
         yield from _of_risk(status, statuses)
     if kind in ("session", "account"):

@@ -63,6 +63,8 @@ STALE = {
         ("risk", {"killed": True}, "killed", "KILLED"),
         ("risk", {"exposures": [STALE]}, "reference_stale", "NO FRESH PRICE of BTCUSDT at generic"),
         ("journal", {"low_disk": 1}, "low_disk", "LOW DISK"),
+        ("journal", {"state": "full"}, "disk_full", "DISK FULL"),
+        ("orders", {"index_failure": "no such table"}, "index_failed", "INDEX OF FORMER ORDERS FAILED: no such table"),
         ("strategy@maker", {"raising": {"on_timer": "KeyError: 'x'"}}, "raising", "on_timer RAISES KeyError"),
         (
             "strategy@maker",
@@ -175,3 +177,11 @@ def test_before_anybody_has_read_the_log_nothing_is_said_to_be_whole(
     restarting = {"state": "restarting"}
     assert asked(monkeypatch, orders=restarting, risk=restarting) == ExitStatus.FAILURE
     assert "is not known" in capsys.readouterr().out
+
+
+def test_unreadable_prices_stand_in_their_session_s_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked(monkeypatch, marketdata_generic={"unreadable": 2}) == ExitStatus.RESTRICTED
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("marketdata@generic")]
+    assert "2 MESSAGES UNREADABLE" in lines[1]
