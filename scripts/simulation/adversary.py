@@ -7,7 +7,7 @@ from random import Random
 import msgspec
 
 from common.instant import NS_PER_MS, NS_PER_S
-from common.messages import ControlRequest, Hello, OpenGate, encode
+from common.messages import ControlRequest, Hello, NewOrderRequest, OpenGate, encode
 from scripts.simulation import strangers
 from scripts.simulation.actors import CONFIG
 from scripts.simulation.agreement import check_named
@@ -16,7 +16,10 @@ from scripts.simulation.disk import Fault as DiskFault
 from scripts.simulation.invariants import Violation
 from scripts.simulation.network import TcpStream, Weather
 from scripts.simulation.plan import DESK, PROBE, STACK, TRADERS, TWIN, Fault
+from scripts.simulation.trader import Trader
+from scripts.simulation.truth import STRANGER
 from scripts.simulation.world import Host, World
+from services.exchange.core import ExchangeCore
 
 FIRST_FAULTS = ("gap", "duplicate", "garble", "reject", "unknown", "lost", "late_fill", "reject_status")
 """As plans of the first version draw them, at whatever exchange."""
@@ -410,6 +413,58 @@ def _control_garbage(world: World, random: Random) -> None:
     process.control(b"operator", ControlRequest(act, msgspec.json.encode(arguments), "operator"))
 
 
+def _self_trade(world: World, target: str, random: Random) -> None:
+    """And they do meet: one of our strategies offers inside the market, and another buys from it."""
+    world.ask(target, "fault", {"kind": "self_trade", "scope": "fix", "count": 0})
+    exchange = world.processes[target].core
+    traders = [name for name in TRADERS if name in world.processes]
+    if not isinstance(exchange, ExchangeCore) or not exchange.ready or not traders:
+        return
+    instrument = random.choice(exchange.settings.instruments)
+    book = exchange.venue.state.books[instrument.symbol]
+    bid, ask = book.bids.best(), book.asks.best()
+    if bid is None or ask is None or bid.price + instrument.tick_size >= ask.price:
+        return
+    px, lots = bid.price + instrument.tick_size, int(instrument.min_notional / bid.price / instrument.lot_size) + 1
+    for after_ms, side in ((0, "2"), (random.choice((20, 60)), "1")):
+        qty = instrument.lot_size * lots * random.randrange(1, 4)
+        request = NewOrderRequest(0, 0, exchange.settings.name, instrument.symbol, side, "2", qty, px)  # type: ignore[arg-type]
+        world.scheduler.after(after_ms * NS_PER_MS, _order, world, random.choice(traders), request)
+
+
+def _order(world: World, name: str, request: NewOrderRequest) -> None:
+    trader = world.processes[name].core
+    if isinstance(trader, Trader) and trader.epoch and not trader.resting and not trader.superseded:
+        trader.ask(request)
+        world.processes[name].flush()
+
+
+def _correction(world: World, target: str, random: Random) -> None:
+    """Of the account's latest trades, one is busted, or is of less, or was at another price."""
+    orders = [order for order in world.truths[target.partition("@")[2]].orders.values() if any(order.trades.values())]
+    if not orders:
+        return
+    order = random.choice(orders[-20:])
+    trade_id, qty = random.choice([(trade_id, qty) for trade_id, qty in order.trades.items() if qty])
+    terms: dict[str, object] = {"order_id": order.order_id, "trade_id": trade_id}
+    draw = random.random()
+    if draw < 0.3:
+        terms["qty"] = str(qty / 2)
+    elif draw < 0.6 and order.price is not None:
+        terms |= {"qty": str(qty), "px": str(order.price)}
+    world.ask(target, "correct", terms)
+
+
+def _bare_fills(world: World, target: str, random: Random) -> None:
+    """Of our own orders only: of somebody else's nobody could say what they fill."""
+    terms = {"kind": "bare", "scope": "fix", "count": random.randrange(1, 9), "text": STRANGER}
+    world.ask(target, "fault", terms)
+
+
+def _crossed(world: World, target: str, random: Random) -> None:
+    world.ask(target, "fault", {"kind": "crossed", "scope": "fix", "count": random.randrange(1, 5)})
+
+
 def _resume_unless_calm(world: World, name: str) -> None:
     """Once all is calm the kill switch is pulled for a check of its own."""
     if not world.calm:
@@ -452,4 +507,8 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "unreadable": _unreadable,
     "odd-fields": _odd_fields,
     "stranger": strangers.trade,
+    "self-trade": _self_trade,
+    "correction": _correction,
+    "bare-fills": _bare_fills,
+    "crossed": _crossed,
 }

@@ -49,6 +49,7 @@ from scripts.simulation.invariants import Violation
 from scripts.simulation.log_view import LogView, is_dead, why_not_absent
 from scripts.simulation.network import TcpStream
 from scripts.simulation.process import Process
+from scripts.simulation.requests_view import RequestsView
 from scripts.simulation.truth import TrueOrder
 from scripts.simulation.witness import Witness
 from services.orders.core import OrdersCore
@@ -117,6 +118,7 @@ class Checkers:
         """The venues that were reached once: what is owned there before is the baseline, which nobody tells."""
         venues = actors.CONFIG.venues.items()
         self.log = LogView({venue: find_dialect(config.dialect).window_ns for venue, config in venues})
+        self.requests = RequestsView()
         self._limits = limits
         self._strange: dict[tuple[str, str], Decimal] = {}
         self._streams: dict[tuple[str, int], TcpStream] = {}
@@ -125,6 +127,7 @@ class Checkers:
         self._logged: dict[tuple[str, bytes], Logged] = {}
         self._withdrawn: dict[tuple[str, int, int], Ended] = {}
         self._learned = 0
+        self._told_fills: dict[Name, dict[tuple[int, int], Decimal]] = defaultdict(dict)
         self._told_cum: dict[Name, tuple[int, Decimal]] = {}
         self._gates_sent: set[tuple[str, int]] = set()
         self._names: dict[Attempt, Name] = {}
@@ -161,6 +164,7 @@ class Checkers:
             payload = _payload.decode(record.payload)
             self._fold(record, payload)
             self.log.fold(record, payload)
+            self.requests.fold(record, payload)
 
     def learned_emergency(self, record: Record) -> None:
         """A frame of an emergency file has become durable."""
@@ -400,6 +404,9 @@ class Checkers:
     def _check_event(self, event: OrderEvent) -> None:
         if event.lsn > self.witness.last_lsn:
             raise Violation("told-after-journal", f"{event}, with {self.witness.last_lsn} records durable")
+        name = (event.strategy, event.number)
+        if event.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED) and self.requests.waits(name, event.lsn):
+            raise Violation("request-waits", f"{event} is told, and a request about it waits")
         if event.event == "settled" and event.reason in _ABSENT and event.status is OrderStatus.VOID:
             self._check_absent(event)
         legs = self.legs[event.strategy, event.number]
@@ -411,12 +418,14 @@ class Checkers:
             self.closed_names.update(dict.fromkeys(legs, event))
         lsn, told_qty = self._told_cum.get((event.strategy, event.number), (0, Decimal(0)))
         if event.lsn >= lsn:
-            if event.cum_qty < told_qty:
+            if event.cum_qty < told_qty - sum((order.taken_back for order in true_orders.values()), Decimal(0)):
                 raise Violation("cum-qty-rises", f"{event} is told, after a CumQty(14) of {told_qty}")
             self._told_cum[event.strategy, event.number] = (event.lsn, event.cum_qty)
-        filled = sum((order.cum_qty for order in true_orders.values()), Decimal(0))
-        if event.cum_qty > filled:
-            raise Violation("no-phantom-fill", f"{event} is told, {filled} is filled at {event.venue}")
+        filled = sum((order.cum_qty + order.taken_back for order in true_orders.values()), Decimal(0))
+        if event.last_qty:
+            self._told_fills[name][event.lsn, event.index] = event.last_qty
+        if max(event.cum_qty, sum(self._told_fills[name].values(), Decimal(0))) > filled:
+            raise Violation("no-phantom-fill", f"{event} is told, {filled} was filled at {event.venue} so far")
 
     def writing(self, process: Process, effect: Write) -> None:
         """Bytes are given to a TCP connection."""

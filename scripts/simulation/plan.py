@@ -98,6 +98,12 @@ SINCE_THIRD: dict[str, FaultKind] = {
         gap=600, targets=(*SESSIONS, "account@binance"),
     ),
     "stranger": FaultKind("Somebody else trades on our account, at the exchange's own screen.", targets=EXCHANGES),
+    "self-trade": FaultKind("Orders of ours that meet trade with each other.", gap=300, targets=EXCHANGES),
+    "correction": FaultKind("An exchange takes a trade back, or corrects it.", 0.35, 120, ("exchange@generic",)),
+    "bare-fills": FaultKind("An exchange tells fills without instrument, side and price.", targets=EXCHANGES),
+    "crossed": FaultKind(
+        "A fill crosses a request and bears its names; the request is refused.", targets=("exchange@generic",)
+    ),
 }  # fmt: skip
 """What a plan of the first two versions never draws."""
 

@@ -318,6 +318,23 @@ def _since_own_orders(original: Any, self: Any, symbol: str) -> int:
     return min((order.sent_ns for order in orders if order.symbol == symbol), default=0)
 
 
+def _whatever_order(original: Any, self: Any, trade_id: Any, *rest: Any) -> Any:
+    return next(iter(self._fills.get(trade_id, ())), None)
+
+
+def _bust_as_a_fill(original: Any, self: Any, order: Any, leg: Any, report: Any, change: Any) -> None:
+    before = len(self._changes)
+    original(self, order, leg, report, change)
+    if change is not None and report.exec_type in "GH":
+        told = msgspec.structs.replace(self._changes[before], last_qty=report.last_qty, last_px=report.last_px)
+        self._changes[before] = told
+
+
+def _named_is_answered(original: Any, self: Any, leg: Any, report: Any) -> None:
+    original(self, leg, report)
+    self.requests.pop(report.cl_ord_id, None)
+
+
 BUGS: dict[str, Bug] = {
     "configuration-is-all": Bug(
         "Orders and risk name only what is configured.",
@@ -493,6 +510,25 @@ BUGS: dict[str, Bug] = {
     "gate-at-once": Bug(
         "Orders opens the gate as soon as a connection has caught up.",
         ((VenueInquiries, "gate_may_open", lambda _: property(lambda inquiries: inquiries.gate_wanted)),), 20,
+    ),
+    "one-fill-a-trade": Bug(
+        "Two orders of ours that meet in one trade are one fill.",
+        ((FillLedger, "_find", _instead(_whatever_order)),), 60,
+    ),
+    "believe-all": Bug(
+        "A report is believed for the instrument and the side that it does not say.",
+        (
+            (orders_fold, "believed", lambda _: lambda order, report, knows: report),
+            (risk_state, "believed", lambda _: lambda order, report, knows: report),
+        ), 20,
+    ),
+    "bust-as-a-fill": Bug(
+        "A bust and a correction are told with the quantity of the fill that they take back.",
+        ((orders_fold.Fold, "_report_changed", _instead(_bust_as_a_fill)),), 40,
+    ),
+    "named-is-answered": Bug(
+        "Any report that bears a request's name answers it.",
+        ((Order, "_answer_requests", _instead(_named_is_answered)),), 40,
     ),
     "sweep-nothing": Bug(
         "The kill switch of an account cancels nothing.",

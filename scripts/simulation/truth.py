@@ -4,13 +4,24 @@ from decimal import Decimal
 from typing import Protocol
 
 from common.journal.frames import Record
-from services.exchange.changes import RECORD_KIND, Amended, Change, Closed, Deposited, Placed, Traded, decode_changes
+from services.exchange.changes import (
+    RECORD_KIND,
+    Amended,
+    Change,
+    Closed,
+    Corrected,
+    Deposited,
+    Placed,
+    Traded,
+    decode_changes,
+)
 
 STRANGER = "web-"
 """How every ClOrdID of somebody else on our account begins, and none of ours."""
 
 BUY = "1"
 FILLED = "2"
+CANCELED = "4"
 ZERO = Decimal(0)
 
 
@@ -19,6 +30,7 @@ class TrueOrder:
 
     __slots__ = (
         "cl_ord_ids", "cum_qty", "is_ours", "open", "ord_status", "order_id", "order_qty", "price", "side", "symbol",
+        "taken_back",
         "trades",
     )  # fmt: skip
 
@@ -30,6 +42,9 @@ class TrueOrder:
         self.order_qty = qty
         self.price = price
         self.cum_qty = ZERO
+        self.taken_back = ZERO
+        """What busts and corrections have taken off the filled quantity."""
+
         self.ord_status = "0"
         self.trades: dict[int, Decimal] = {}
         self.open = True
@@ -68,6 +83,7 @@ class Truth:
         self.trades = 0
         self._account = account
         self._watcher = watcher
+        self._unforeseen: dict[str, tuple[Decimal, Decimal]] = {}
         self._open: dict[tuple[str, str], Decimal] = {}
         self._changed: set[str] = set()
 
@@ -79,9 +95,11 @@ class Truth:
             self._apply(change)
         for symbol in sorted(self._changed):
             position = self.position(symbol)
+            # What busts and corrections have moved nobody could have counted with.
+            longer, shorter = self._unforeseen.get(symbol, (ZERO, ZERO))
             self._watcher.exposed(
-                self.venue, symbol,
-                position + self._open.get((symbol, "1"), ZERO), position - self._open.get((symbol, "2"), ZERO),
+                self.venue, symbol, position + self._open.get((symbol, "1"), ZERO) - longer,
+                position - self._open.get((symbol, "2"), ZERO) + shorter,
             )  # fmt: skip
         self._changed.clear()
 
@@ -119,6 +137,9 @@ class Truth:
                 order = self.orders.get(change.order_id)
                 if order is not None:
                     self._amended(order, change)
+            case Corrected():
+                if change.account == self._account:
+                    self._corrected(change)
             case Deposited() | _:
                 pass
 
@@ -146,6 +167,25 @@ class Truth:
         if order.cum_qty >= order.order_qty:
             order.ord_status = FILLED
             order.open = False
+
+    def _corrected(self, change: Corrected) -> None:
+        """A fill is of less or at another price; an order that was filled by it is cancelled for the rest."""
+        moved = change.more_qty - change.more_fee if change.side == BUY else -change.more_qty
+        self.positions[change.symbol] = self.position(change.symbol) + moved
+        longer, shorter = self._unforeseen.get(change.symbol, (ZERO, ZERO))
+        self._unforeseen[change.symbol] = (longer + max(moved, ZERO), shorter + max(-moved, ZERO))
+        self._changed.add(change.symbol)
+        self.trades -= not change.qty
+        order = self.orders.get(change.order_id)
+        if order is None:
+            return
+        if order.open:
+            self._count(order, -change.more_qty)
+        elif order.ord_status == FILLED and change.more_qty:
+            order.ord_status = CANCELED
+        order.cum_qty += change.more_qty
+        order.taken_back -= change.more_qty
+        order.trades[change.trade_id] = change.qty
 
     def _close(self, order: TrueOrder) -> None:
         if order.open:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from common.fix.wire import utc_timestamp
 from common.instant import NS_PER_S, Instant
 from services.exchange import binance_wire as wire
+from services.exchange.bare import bare
 from services.exchange.binance_session import ORDER_ENTRY_LIMITS, BinanceGateway, Door, Peer
 from services.exchange.binance_wire import Fields, Rejection, fixed
 from services.exchange.changes import Amended, Change, Closed, Placed, Traded
@@ -85,6 +86,8 @@ class BinanceOrders(BinanceGateway):
         body = self._body(change, order)
         if body is None:
             return
+        if type(change) is Traded and self._venue.leaves_out(order.cl_ord_id):
+            body = bare(body)
         pushed = type(change) is Traded or (type(change) is Closed and change.ord_status != "4")
         for peer in self._peers.values():
             if not peer.logged_on or peer.account != order.account:
@@ -204,7 +207,7 @@ class BinanceOrders(BinanceGateway):
         if time_in_force not in ("1", "3", "4"):
             raise Rejection(wire.BAD_TIME_IN_FORCE, "Invalid timeInForce.", 5, 59)
         price = wire.decimal(f, 44) if ord_type == LIMIT else None
-        mode = wire.optional(f, 25001) or "3"
+        mode = self._venue.prevention(wire.optional(f, 25001))
         return Terms(
             peer.account, peer.comp_id, name, symbol, side, ord_type, wire.decimal(f, 38), price, time_in_force,
             post_only, mode,

@@ -108,7 +108,45 @@ class Listed(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=9):
     instrument: Instrument
 
 
-Change = Deposited | Placed | Rested | Traded | Closed | Amended | Numbered | Sent | Listed
+class Corrected(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=10):
+    """One side of a trade was taken back (`qty` 0), or is of less or at another price than was told.
+
+    `exec_id` names the word, `ref_exec_id` the report of the fill or of its last correction. `side` is the order's,
+    fees are in what it receives.
+    """
+
+    order_id: int
+    exec_id: int
+    ref_exec_id: int
+    account: str
+    symbol: str
+    side: str
+    trade_id: int
+    former_qty: Decimal
+    former_px: Decimal
+    former_fee: Decimal
+    qty: Decimal
+    px: Decimal
+    fee: Decimal
+    stamp_ns: int
+
+    @property
+    def more_qty(self) -> Decimal:
+        """By how much the filled quantity changes, 0 or less."""
+        return self.qty - self.former_qty
+
+    @property
+    def more_quote(self) -> Decimal:
+        """By how much quantity times price changes."""
+        return self.qty * self.px - self.former_qty * self.former_px
+
+    @property
+    def more_fee(self) -> Decimal:
+        """By how much the fee changes."""
+        return self.fee - self.former_fee
+
+
+Change = Deposited | Placed | Rested | Traded | Closed | Amended | Numbered | Sent | Listed | Corrected
 
 encode_changes = msgspec.msgpack.Encoder().encode
 """A list of changes as a record's payload."""

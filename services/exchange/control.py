@@ -8,7 +8,7 @@ from services.exchange.engine import Cause
 from services.exchange.faults import FAULT_SENTENCES, BadFault, Fault
 from services.exchange.history import ClosedOrder, TradeRow
 from services.exchange.numbers import read_number
-from services.exchange.order import LIMIT, Order, Terms
+from services.exchange.order import LIMIT, ZERO, Order, Terms
 from services.exchange.venue import Venue
 
 Detail = dict[str, object]
@@ -42,6 +42,7 @@ class Control:
             "order": self._order,
             "place": self._place,
             "cancel": self._cancel,
+            "correct": self._correct,
         }
 
     def answer(self, act: str, arguments: Detail, now: Instant) -> Detail:
@@ -124,6 +125,22 @@ class Control:
             raise BadAct("no such order is open")
         self._venue.engine.cancel(order, now.wall_ns, Cause.SCREEN)
         return {"order": order_row(order)}
+
+    def _correct(self, arguments: Detail, now: Instant) -> Detail:
+        """Take back one side of a trade, or correct it to `qty` at `px`: that of the account's order `order_id` in the
+        trade `trade_id`. `trade` is null where there is no such, or it was taken back already."""
+        account, order_id = self._account(arguments), _whole(arguments, "order_id", 0)
+        if self._venue.settings.dialect != "generic":
+            raise BadAct("dialect generic alone has reports of a trade that is cancelled or corrected")
+        trade_id = _whole(arguments, "trade_id", 0)
+        rows = [row for row in self._venue.history.trades_of(account, order_id) if row.trade_id == trade_id and row.qty]
+        if not rows:
+            return {"trade": None}
+        qty, px = (_number(arguments, name, default) for name, default in (("qty", "0"), ("px", str(rows[0].px))))
+        if not ZERO <= qty <= rows[0].qty or not px:
+            raise BadAct(f"`qty` is from 0 to what was filled, {rows[0].qty}, and `px` above 0")
+        self._venue.correct(rows[0], qty, px, now)
+        return {"trade": trade_dict(rows[0])}
 
     def _balances(self, arguments: Detail, now: Instant) -> Detail:
         account = self._account(arguments)
@@ -225,9 +242,9 @@ def _whole(arguments: Detail, name: str, default: int) -> int:
     return value
 
 
-def _number(arguments: Detail, name: str) -> Decimal:
+def _number(arguments: Detail, name: str, default: str = "") -> Decimal:
     try:
-        return read_number(str(arguments.get(name, "")))
+        return read_number(str(arguments.get(name, default)))
     except ValueError as error:
         raise BadAct(f"`{name}`: {error}") from None
 

@@ -136,7 +136,8 @@ class ExchangeCore(Core):
     def _open_gateways(self) -> None:
         orders: OrderGateway
         if self.settings.dialect == "generic":
-            orders = GenericOrders(self.venue)
+            orders = generic = GenericOrders(self.venue)
+            self.venue.report_correction = generic.corrected
             self.gateways = {"fix": orders, "market_data": GenericMarketData(self.venue)}
         elif self.settings.dialect == "binance":
             orders = BinanceOrders(self.venue)
@@ -184,6 +185,11 @@ class ExchangeCore(Core):
             "faults": len(venue.faults.active),
             "counts": dict(venue.counts),
         }
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has recovered, and still runs."""
+        return self._ready
 
     def abandon(self) -> None:
         """Let go of the log as a killed process would; for the simulator and tests."""
@@ -311,6 +317,9 @@ class ExchangeCore(Core):
 
     def _inflict(self, fault: Fault, now: Instant) -> None:
         """A fault begins: what it does at once, and when it ends. Raises BadFault where the dialect cannot have it."""
+        if fault.kind is Kind.CROSSED and self.settings.dialect != "generic":
+            self.venue.faults.end(fault)
+            raise BadFault(f"dialect {self.settings.dialect} has no fill under a request's names; `late_fill` has one")
         if fault.kind in (Kind.UNKNOWN, Kind.LOST) and self.settings.dialect == "generic":
             self.venue.faults.end(fault)
             raise BadFault(

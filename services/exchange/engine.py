@@ -7,7 +7,8 @@ import enum
 from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
 
-from services.exchange.changes import Amended, Change, Closed, Placed, Rested, Traded
+from services.exchange.changes import Amended, Change, Closed, Corrected, Placed, Rested, Traded
+from services.exchange.history import TradeRow
 from services.exchange.order import (
     BUY,
     CANCELED,
@@ -20,6 +21,7 @@ from services.exchange.order import (
     IMMEDIATE_OR_CANCEL,
     LIMIT,
     MARKET,
+    NO_PREVENTION,
     SELL,
     ZERO,
     Order,
@@ -162,7 +164,7 @@ class Engine:
             if not book.crosses(taker.side, taker.price):
                 return
             maker = next(iter(level.orders.values()))
-            if maker.account and maker.account == taker.account:
+            if maker.account and maker.account == taker.account and taker.self_trade != NO_PREVENTION:
                 if taker.self_trade in (EXPIRE_MAKER, EXPIRE_BOTH):
                     self._close(maker, EXPIRED, Cause.SELF_TRADE, now_ns)
                 if taker.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
@@ -203,7 +205,7 @@ class Engine:
                 found += level.qty
             else:
                 for maker in level.orders.values():
-                    if maker.account != order.account:
+                    if maker.account != order.account or order.self_trade == NO_PREVENTION:
                         found += maker.leaves_qty
                     elif order.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
                         return found
@@ -251,6 +253,19 @@ class Engine:
         order_id = self.state.next_order_id
         self.record(Placed(order_id, self.state.next_exec_id, terms, now_ns))
         self._trade(maker, self.state.orders[order_id], qty, now_ns)
+
+    def correct(self, row: TradeRow, qty: Decimal, px: Decimal, now_ns: int) -> Corrected:
+        """Take one side of a trade back, with `qty` 0, or give it another quantity, not above the former, and price."""
+        fee = ZERO
+        if qty:
+            share = qty / row.qty if row.side == BUY else qty * px / (row.qty * row.px)
+            fee = (row.fee * share).quantize(FEE_STEP, ROUND_DOWN)
+        change = Corrected(
+            row.order_id, self.state.next_exec_id, row.exec_id, row.account, row.symbol, row.side, row.trade_id,
+            row.qty, row.px, row.fee, qty, px if qty else ZERO, fee, now_ns,
+        )  # fmt: skip
+        self.record(change)
+        return change
 
     def cancel_all(self, account: str, symbol: str, now_ns: int) -> list[Order]:
         """Cancel every open order of an account in a symbol; returns them."""
@@ -336,7 +351,7 @@ def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
         FILL_OR_KILL,
     ):
         return Refusal.BAD_TERMS
-    if terms.self_trade not in (EXPIRE_TAKER, EXPIRE_MAKER, EXPIRE_BOTH):
+    if terms.self_trade not in (NO_PREVENTION, EXPIRE_TAKER, EXPIRE_MAKER, EXPIRE_BOTH):
         return Refusal.BAD_SELF_TRADE_MODE
     qty, price = terms.order_qty, terms.price
     if not instrument.min_qty <= qty <= instrument.max_qty or qty % instrument.lot_size:

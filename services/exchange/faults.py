@@ -21,6 +21,9 @@ class Kind(enum.StrEnum):
     LATE_FILL = "late_fill"
     REJECT_STATUS = "reject_status"
     MAINTENANCE = "maintenance"
+    SELF_TRADE = "self_trade"
+    BARE = "bare"
+    CROSSED = "crossed"
 
 
 FAULT_SENTENCES: dict[Kind, str] = {
@@ -37,6 +40,11 @@ FAULT_SENTENCES: dict[Kind, str] = {
     Kind.LOST: "Do not carry out the next `count` requests, and answer that their status is unknown (-1006).",
     Kind.LATE_FILL: "Fill a part of the next `count` orders as they are cancelled, and report it after the cancel.",
     Kind.REJECT_STATUS: "Answer the next `count` questions for an order's state with an error.",
+    Kind.SELF_TRADE: "Let the next `count` orders trade with the account's own.",
+    Kind.BARE: "Leave Symbol(55), Side(54) and LastPx(31) out of the next `count` reports of fills, but for "
+    "ClOrdIDs(11) that begin with `text`.",
+    Kind.CROSSED: "Fill a part of the next `count` orders as they are cancelled or amended, under the request's names, "
+    "and refuse the request.",
     Kind.MAINTENANCE: "Announce the end of the connection with News(B), and close it after `ms` milliseconds.",
 }
 

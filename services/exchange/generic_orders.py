@@ -23,7 +23,8 @@ from common.fix.session import (
 from common.fix.wire import Framer, encode, split, utc_timestamp
 from common.instant import NS_PER_S, Instant
 from services.exchange import generic_reports as reports
-from services.exchange.changes import Amended, Change, Closed, Numbered, Placed, Sent, Traded
+from services.exchange.bare import bare
+from services.exchange.changes import Amended, Change, Closed, Corrected, Numbered, Placed, Sent, Traded
 from services.exchange.engine import Cause, Refusal
 from services.exchange.faults import Kind
 from services.exchange.history import ClosedOrder
@@ -83,6 +84,7 @@ class GenericOrders:
         self._by_line: dict[int, Client] = {}
         self._unnamed: dict[int, _Unnamed] = {}
         self._names = ""
+        self._fill_names = ""
         self._held: list[bytes] | None = None
         self._handlers = {
             "D": self._new_order,
@@ -312,7 +314,7 @@ class GenericOrders:
             fee = change.maker_fee if maker else change.taker_fee
             instrument = self._venue.state.instruments[order.symbol]
             extra = reports.fill_fields(order, instrument, change.px, change.qty, fee, maker)
-            body = reports.report(order, terms, str(exec_id), "F", change.stamp_ns, extra=extra)
+            body = reports.report(order, terms, str(exec_id), "F", change.stamp_ns, self._fill_names, extra)
         elif type(change) is Placed:
             body = reports.report(order, terms, str(change.exec_id), "0", change.stamp_ns)
         elif type(change) is Closed:
@@ -325,10 +327,20 @@ class GenericOrders:
             body = reports.report(order, terms, str(change.exec_id), "5", change.stamp_ns, self._names)
         else:
             return
+        if type(change) is Traded and self._venue.leaves_out(terms.cl_ord_id):
+            body = bare(body)
         if self._held is not None:
             self._held.append(body)
         else:
             self._send(client, "8", body, now)
+
+    def corrected(self, change: Corrected, order: Order | ClosedOrder) -> None:
+        """A fill of an order, open or closed, was taken back or corrected: tell the session that placed the order."""
+        client = self._clients.get(order.terms.session)
+        if client is not None:
+            body = reports.correction(order, change, self._venue.state.instruments[change.symbol])
+            is_bare = self._venue.leaves_out(order.terms.cl_ord_id)
+            self._send(client, "8", bare(body) if is_bare else body, self._venue.now)
 
     # ---- requests
 
@@ -346,7 +358,7 @@ class GenericOrders:
             self._send(client, "3", body, now)
 
     def _new_order(self, client: Client, f: Fields, seq: int, now: Instant) -> None:
-        terms = _terms(client, f)
+        terms = _terms(client, f)._replace(self_trade=self._venue.prevention(""))
         known = self._venue.state.find(terms.account, terms.cl_ord_id)
         if known is not None:
             self._venue.count("duplicate_cl_ord_ids")
@@ -367,6 +379,8 @@ class GenericOrders:
         order = self._open(client, f, cl_ord_id, orig, "1", now)
         if order is None:
             return
+        if self._fills_across(client, order, cl_ord_id, orig, "1", now):
+            return
         self._names = f"11={cl_ord_id}\x0141={order.cl_ord_id}\x01"
         late: list[bytes] = []
         if order.resting and self._venue.faults.strikes(Kind.LATE_FILL, "fix"):
@@ -386,6 +400,8 @@ class GenericOrders:
         order = self._open(client, f, cl_ord_id, orig, "2", now)
         if order is None:
             return
+        if self._fills_across(client, order, cl_ord_id, orig, "2", now):
+            return
         engine = self._venue.engine
         if _text(f, 54) != order.side or _text(f, 40) != order.ord_type:
             self._reject_cancel(
@@ -399,6 +415,19 @@ class GenericOrders:
             return
         self._names = f"11={cl_ord_id}\x0141={order.cl_ord_id}\x01"
         engine.replace(order, cl_ord_id, order_qty, price, now.wall_ns)
+
+    def _fills_across(
+        self, client: Client, order: Order, cl_ord_id: str, orig: str, response_to: str, now: Instant
+    ) -> bool:
+        """Whether a fault lets a fill cross the request on its way: it bears the request's names, which is refused."""
+        if not order.resting or not self._venue.faults.strikes(Kind.CROSSED, "fix"):
+            return False
+        self._fill_names = f"11={cl_ord_id}\x0141={order.cl_ord_id}\x01"
+        self._venue.fill_late(order, now)
+        self._fill_names = ""
+        text = "A fill crossed the request."
+        self._reject_cancel(client, order, cl_ord_id, orig, response_to, reports.TOO_LATE, text, now)
+        return True
 
     def _open(
         self, client: Client, f: Fields, cl_ord_id: str, orig: str, response_to: str, now: Instant

@@ -6,6 +6,7 @@ Source: FIX 4.4 with errata 20030618, volume 4. Written from the standard alone,
 from decimal import ROUND_HALF_UP, Decimal
 
 from common.fix.wire import utc_timestamp
+from services.exchange.changes import Corrected
 from services.exchange.engine import Refusal
 from services.exchange.history import ClosedOrder
 from services.exchange.order import BUY, REJECTED, Order, Terms
@@ -65,11 +66,21 @@ def report(
 
 def fill_fields(order: Order, instrument: Instrument, px: Decimal, qty: Decimal, fee: Decimal, maker: bool) -> str:
     """LastQty(32), LastPx(31), LastLiquidityInd(851) and the fee of one fill."""
-    currency = instrument.base if order.side == BUY else instrument.quote
-    return (
-        f"32={number(qty)}\x0131={number(px)}\x01851={1 if maker else 2}\x01"
-        f"136=1\x01137={number(fee)}\x01138={currency}\x01139=4\x01"
-    )
+    return f"32={number(qty)}\x0131={number(px)}\x01851={1 if maker else 2}\x01{_fee(order.side, instrument, fee)}"
+
+
+def _fee(side: str, instrument: Instrument, fee: Decimal) -> str:
+    currency = instrument.base if side == BUY else instrument.quote
+    return f"136=1\x01137={number(fee)}\x01138={currency}\x01139=4\x01"
+
+
+def correction(order: Order | ClosedOrder, change: Corrected, instrument: Instrument) -> bytes:
+    """TradeCancel (ExecType(150)=H) or TradeCorrect (G) of the fill that ExecRefID(19) names."""
+    word, qty, px = ("G", change.qty, change.px) if change.qty else ("H", change.former_qty, change.former_px)
+    extra = f"19={change.ref_exec_id}\x0132={number(qty)}\x0131={number(px)}\x01"
+    if change.qty:
+        extra += _fee(change.side, instrument, change.fee)
+    return report(order, order.terms, str(change.exec_id), word, change.stamp_ns, extra=extra)
 
 
 def rejected(terms: Terms, exec_id: str, refusal: Refusal | None, text: str, stamp_ns: int) -> bytes:

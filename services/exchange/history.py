@@ -9,8 +9,8 @@ from typing import Protocol
 
 import msgspec
 
-from services.exchange.changes import Traded
-from services.exchange.order import BUY, Order, Terms
+from services.exchange.changes import Corrected, Traded
+from services.exchange.order import BUY, CANCELED, FILLED, Order, Terms
 
 
 class ClosedOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -111,8 +111,8 @@ class MemoryHistory:
         self.identity = b""
         self._orders: dict[tuple[str, int], ClosedOrder] = {}
         self._names: dict[tuple[str, str], int] = {}
-        self._trades: dict[tuple[str, str], dict[int, TradeRow]] = {}
-        self._trades_of: dict[tuple[str, int], list[TradeRow]] = {}
+        self._trades: dict[tuple[str, str], dict[tuple[int, int], TradeRow]] = {}
+        self._trades_of: dict[tuple[str, int], dict[int, TradeRow]] = {}
 
     def add(self, orders: Iterable[ClosedOrder], trades: Iterable[TradeRow], lsn: int) -> None:
         """See `History`."""
@@ -130,11 +130,9 @@ class MemoryHistory:
             self._names[account, name] = order.order_id
 
     def add_trade(self, trade: TradeRow) -> None:
-        """Keep one trade."""
-        rows = self._trades.setdefault((trade.account, trade.symbol), {})
-        if trade.trade_id not in rows:
-            rows[trade.trade_id] = trade
-            self._trades_of.setdefault((trade.account, trade.order_id), []).append(trade)
+        """Keep one side of a trade: an account may have had both."""
+        self._trades.setdefault((trade.account, trade.symbol), {})[trade.trade_id, trade.order_id] = trade
+        self._trades_of.setdefault((trade.account, trade.order_id), {})[trade.trade_id] = trade
 
     def clear(self, identity: bytes) -> None:
         """See `History`."""
@@ -178,15 +176,16 @@ class MemoryHistory:
     def trades(self, account: str, symbol: str, from_trade_id: int, limit: int) -> list[TradeRow]:
         """See `History`."""
         rows = self._trades.get((account, symbol), {})
-        return [row for trade_id, row in rows.items() if trade_id >= from_trade_id][:limit]
+        return [rows[key] for key in sorted(rows) if key[0] >= from_trade_id][:limit]
 
     def last_trades(self, account: str, symbol: str, limit: int) -> list[TradeRow]:
         """See `History`."""
-        return list(self._trades.get((account, symbol), {}).values())[-limit:]
+        rows = self._trades.get((account, symbol), {})
+        return [rows[key] for key in sorted(rows)][-limit:]
 
     def trades_of(self, account: str, order_id: int) -> list[TradeRow]:
         """See `History`."""
-        return list(self._trades_of.get((account, order_id), ()))
+        return list(self._trades_of.get((account, order_id), {}).values())
 
     def close(self) -> None:
         """See `History`."""
@@ -229,14 +228,38 @@ class RecentHistory:
     def trades(self, account: str, symbol: str, from_trade_id: int, limit: int) -> list[TradeRow]:
         """See `History`."""
         rows = self.store.trades(account, symbol, from_trade_id, limit)
-        return (rows + self.recent.trades(account, symbol, from_trade_id, limit))[:limit]
+        return _latest(rows + self.recent.trades(account, symbol, from_trade_id, limit))[:limit]
 
     def last_trades(self, account: str, symbol: str, limit: int) -> list[TradeRow]:
         """See `History`."""
-        recent = self.recent.last_trades(account, symbol, limit)
-        left = limit - len(recent)
-        return (self.store.last_trades(account, symbol, left) if left else []) + recent
+        rows = self.store.last_trades(account, symbol, limit) + self.recent.last_trades(account, symbol, limit)
+        return _latest(rows)[-limit:]
 
     def trades_of(self, account: str, order_id: int) -> list[TradeRow]:
         """See `History`."""
-        return self.store.trades_of(account, order_id) + self.recent.trades_of(account, order_id)
+        return _latest(self.store.trades_of(account, order_id) + self.recent.trades_of(account, order_id))
+
+    def correct(self, change: Corrected) -> None:
+        """One side of a trade is another than it was, and so is its order if it is closed."""
+        rows = self.trades_of(change.account, change.order_id)
+        former = next(row for row in rows if row.trade_id == change.trade_id)
+        self.recent.add_trade(
+            msgspec.structs.replace(
+                former, exec_id=change.exec_id, qty=change.qty, px=change.px, fee=change.fee, stamp_ns=change.stamp_ns
+            )
+        )
+        closed = self.order(change.account, change.order_id)
+        if closed is not None:
+            ended = CANCELED if closed.ord_status == FILLED and change.more_qty else closed.ord_status
+            self.recent.add_order(
+                msgspec.structs.replace(
+                    closed, cum_qty=closed.cum_qty + change.more_qty, cum_quote=closed.cum_quote + change.more_quote,
+                    ord_status=ended, updated_ns=change.stamp_ns,
+                )
+            )  # fmt: skip
+
+
+def _latest(rows: Iterable[TradeRow]) -> list[TradeRow]:
+    """The rows by trade and order, the later one of two where a fill was corrected."""
+    latest = {(row.trade_id, row.order_id): row for row in rows}
+    return [latest[key] for key in sorted(latest)]

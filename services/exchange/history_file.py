@@ -14,11 +14,25 @@ NULL); CREATE TABLE IF NOT EXISTS orders (account TEXT, order_id INTEGER, symbol
   PRIMARY KEY (account, order_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS names (account TEXT, cl_ord_id TEXT, order_id INTEGER,
   PRIMARY KEY (account, cl_ord_id)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS trades (account TEXT, symbol TEXT, trade_id INTEGER, order_id INTEGER, body BLOB,
-  PRIMARY KEY (account, symbol, trade_id)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS trades_of ON trades (account, order_id);
 INSERT OR IGNORE INTO place VALUES (1, 0, x'');
 """
+
+_TRADES = """
+CREATE TABLE IF NOT EXISTS trades (account TEXT, symbol TEXT, trade_id INTEGER, order_id INTEGER, body BLOB,
+  PRIMARY KEY (account, symbol, trade_id, order_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS trades_of ON trades (account, order_id);
+"""
+
+_TRADES_OF_BOTH_SIDES = f"""
+BEGIN;
+DROP INDEX trades_of;
+ALTER TABLE trades RENAME TO former_trades;
+{_TRADES}
+INSERT INTO trades SELECT account, symbol, trade_id, order_id, body FROM former_trades;
+DROP TABLE former_trades;
+COMMIT;
+"""
+"""A file of the former form has room for one side of a trade, and an account may have had both."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _order = msgspec.msgpack.Decoder(ClosedOrder).decode
@@ -35,7 +49,9 @@ class FileHistory:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute("PRAGMA cache_size = -8192")
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(_SCHEMA + _TRADES)
+        if "order_id" not in {name for _, name, *_, key in self._db.execute("PRAGMA table_info(trades)") if key}:
+            self._db.executescript(_TRADES_OF_BOTH_SIDES)
         self.lsn: int
         self.identity: bytes
         self.lsn, self.identity = self._db.execute("SELECT lsn, identity FROM place").fetchone()
@@ -94,12 +110,15 @@ class FileHistory:
 
     def trades(self, account: str, symbol: str, from_trade_id: int, limit: int) -> list[TradeRow]:
         """See `History`."""
-        query = "SELECT body FROM trades WHERE account = ? AND symbol = ? AND trade_id >= ? ORDER BY trade_id LIMIT ?"
+        query = (
+            "SELECT body FROM trades WHERE account = ? AND symbol = ? AND trade_id >= ? "
+            "ORDER BY trade_id, order_id LIMIT ?"
+        )
         return [_trade(row[0]) for row in self._db.execute(query, (account, symbol, from_trade_id, limit))]
 
     def last_trades(self, account: str, symbol: str, limit: int) -> list[TradeRow]:
         """See `History`."""
-        query = "SELECT body FROM trades WHERE account = ? AND symbol = ? ORDER BY trade_id DESC LIMIT ?"
+        query = "SELECT body FROM trades WHERE account = ? AND symbol = ? ORDER BY trade_id DESC, order_id DESC LIMIT ?"
         return [_trade(row[0]) for row in self._db.execute(query, (account, symbol, limit))][::-1]
 
     def trades_of(self, account: str, order_id: int) -> list[TradeRow]:

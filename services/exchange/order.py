@@ -18,6 +18,7 @@ CANCELED = "4"
 REJECTED = "8"
 EXPIRED = "C"
 
+NO_PREVENTION = "1"
 EXPIRE_TAKER = "2"
 EXPIRE_MAKER = "3"
 EXPIRE_BOTH = "4"
@@ -30,7 +31,8 @@ class Terms(NamedTuple):
     order.
 
     `account` is "" for the exchange's own background traders, whose balances nobody counts. `session` is whom reports
-    go to. `self_trade` says who expires when an account meets itself (SelfTradePreventionMode's codes).
+    go to. `self_trade` says who expires when an account meets itself, or that it trades with itself
+    (SelfTradePreventionMode's codes).
     """
 
     account: str

@@ -40,7 +40,7 @@ _STATUS = {
     "0": "NEW", "1": "PARTIALLY_FILLED", "2": "FILLED", "4": "CANCELED", "8": "REJECTED", "C": "EXPIRED",
 }  # fmt: skip
 _TIME_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK"}
-_SELF_TRADE = {"2": "EXPIRE_TAKER", "3": "EXPIRE_MAKER", "4": "EXPIRE_BOTH"}
+_SELF_TRADE = {"1": "NONE", "2": "EXPIRE_TAKER", "3": "EXPIRE_MAKER", "4": "EXPIRE_BOTH"}
 
 Json = object
 Parameters = dict[str, str]
@@ -524,7 +524,7 @@ def _symbol_info(i: Instrument) -> Json:
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
-        "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"],
+        "allowedSelfTradePreventionModes": list(_SELF_TRADE.values()),
     }
 
 

@@ -12,6 +12,7 @@ from services.exchange.changes import (
     Amended,
     Change,
     Closed,
+    Corrected,
     Deposited,
     Listed,
     Numbered,
@@ -20,7 +21,7 @@ from services.exchange.changes import (
     Sent,
     Traded,
 )
-from services.exchange.order import BUY, FILLED, LIMIT, PARTIALLY_FILLED, ZERO, Order, Terms
+from services.exchange.order import BUY, FILLED, LIMIT, NEW, PARTIALLY_FILLED, ZERO, Order, Terms
 from services.exchange.settings import Instrument
 
 
@@ -112,6 +113,7 @@ class State:
         self.trades = 0
         self.on_closed: Callable[[Order], None] = _ignore_order
         self.on_traded: Callable[[Order, Traded, bool], None] = _ignore_trade
+        self.on_corrected: Callable[[Corrected], None] = _ignore_correction
         self.on_sent: Callable[[Sent], None] = _ignore_sent
 
     # ---- reading
@@ -195,6 +197,32 @@ class State:
                 self.on_traded(order, change, order is maker)
             if order.ord_status == FILLED:
                 self._forget(order, ZERO)
+
+    def _corrected(self, change: Corrected) -> None:
+        """A fill is less or at another price. An open order may be filled for the difference again."""
+        self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
+        instrument, account = self.instruments[change.symbol], change.account
+        base, quote = self.balance(account, instrument.base), self.balance(account, instrument.quote)
+        if change.side == BUY:
+            base.free += change.more_qty - change.more_fee
+            quote.free -= change.more_quote
+        else:
+            base.free -= change.more_qty
+            quote.free += change.more_quote - change.more_fee
+        if not change.qty:
+            self.trade_counts[account] = self.trade_counts.get(account, 0) - 1
+        order = self.orders.get(change.order_id)
+        if order is not None:
+            order.cum_qty += change.more_qty
+            order.cum_quote += change.more_quote
+            order.updated_ns = change.stamp_ns
+            order.ord_status = PARTIALLY_FILLED if order.cum_qty else NEW
+            self._lock(order, -change.more_qty)
+            if order.resting:
+                book = self.books[change.symbol]
+                book.update_id += 1
+                book.side(order.side).take(order, change.more_qty)
+        self.on_corrected(change)
 
     def _closed(self, change: Closed) -> None:
         order = self.orders[change.order_id]
@@ -356,6 +384,10 @@ def _ignore_trade(order: Order, trade: Traded, maker: bool) -> None:
     """Nobody keeps a history."""
 
 
+def _ignore_correction(change: Corrected) -> None:
+    """Nobody keeps a history."""
+
+
 def _ignore_sent(sent: Sent) -> None:
     """Nobody keeps sent messages."""
 
@@ -366,6 +398,7 @@ _APPLY: dict[type, Callable[[Any, Any], None]] = {
     Rested: State._rested,
     Traded: State._traded,
     Closed: State._closed,
+    Corrected: State._corrected,
     Amended: State._amended,
     Numbered: State._numbered,
     Sent: State._sent,

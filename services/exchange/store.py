@@ -15,7 +15,7 @@ from common.journal.frames import MAX_PAYLOAD_BYTES, Entry
 from common.journal.log import Log
 from common.journal.reader import Reader, iterate
 from common.journal.snapshots import Snapshot, newest_snapshot, prune_snapshots, write_snapshot
-from services.exchange.changes import RECORD_KIND, Change, Sent, Traded, decode_changes, encode_changes
+from services.exchange.changes import RECORD_KIND, Change, Corrected, Sent, Traded, decode_changes, encode_changes
 from services.exchange.history import History, RecentHistory, closed_order, trade_row
 from services.exchange.order import Order
 from services.exchange.sent import Marks, SentMessages
@@ -152,6 +152,7 @@ class Store:
         store, log = self.history.store, self._log
         self.state.on_closed = self._on_closed
         self.state.on_traded = self._on_traded
+        self.state.on_corrected = self._on_corrected
         self.state.on_sent = lambda sent: self.sent.add(sent, self._applying_lsn or self._log.last_lsn + 1)
         if store.identity != log.identity or store.lsn > log.last_lsn:
             store.clear(log.identity)
@@ -187,6 +188,10 @@ class Store:
         if not self._kept_already():
             instrument = self.state.instruments[order.symbol]
             self.history.recent.add_trade(trade_row(order, trade, maker, instrument.base, instrument.quote))
+
+    def _on_corrected(self, change: Corrected) -> None:
+        if not self._kept_already():
+            self.history.correct(change)
 
     def _kept_already(self) -> bool:
         return 0 < self._applying_lsn <= self.history.store.lsn

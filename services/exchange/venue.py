@@ -4,14 +4,15 @@ logged.
 
 from collections import deque
 from collections.abc import Callable
+from decimal import Decimal
 
 from common.actor.core import Close, Effect, Note, Write
 from common.instant import NS_PER_MS, Instant
-from services.exchange.changes import Change
+from services.exchange.changes import Change, Corrected
 from services.exchange.engine import Engine
 from services.exchange.faults import Faults, Kind
-from services.exchange.history import ClosedOrder, RecentHistory
-from services.exchange.order import Order
+from services.exchange.history import ClosedOrder, RecentHistory, TradeRow
+from services.exchange.order import EXPIRE_MAKER, NO_PREVENTION, Order
 from services.exchange.settings import ExchangeSettings
 from services.exchange.state import State
 from services.exchange.store import Store
@@ -44,6 +45,7 @@ class Venue:
         self.faults = Faults()
         self.effects: list[Effect] = []
         self.report: Callable[[Change, Order], None] = lambda change, order: None
+        self.report_correction: Callable[[Corrected, Order | ClosedOrder], None] = lambda change, order: None
         self.dropped: Callable[[Line], None] = lambda line: None
         self.now = Instant(0, 0)
         self.engine = Engine(
@@ -105,6 +107,26 @@ class Venue:
         lot = self.state.instruments[order.symbol].lot_size
         qty = (order.leaves_qty / 2 // lot) * lot or order.leaves_qty
         self.engine.take_from(order, qty, now.wall_ns)
+
+    def prevention(self, given: str) -> str:
+        """SelfTradePreventionMode of an order that asks for `given`, "" for none."""
+        unprevented = not given and self.faults.strikes(Kind.SELF_TRADE, "fix")
+        return given or (NO_PREVENTION if unprevented else EXPIRE_MAKER)
+
+    def leaves_out(self, cl_ord_id: str) -> bool:
+        """Whether the report of a fill leaves instrument, side and price to the order, since a fault strikes."""
+        fault = self.faults.find(Kind.BARE, "fix")
+        if fault is None or (fault.text and cl_ord_id.startswith(fault.text)):
+            return False
+        self.faults.count(fault)
+        return True
+
+    def correct(self, row: TradeRow, qty: Decimal, px: Decimal, now: Instant) -> None:
+        """Take one side of a trade back, with `qty` 0, or correct it, and tell its session."""
+        change = self.engine.correct(row, qty, px, now.wall_ns)
+        order = self.find(row.account, row.symbol, str(row.order_id), "")
+        assert order is not None
+        self.report_correction(change, order)
 
     def commit(self, now: Instant) -> None:
         """Write everything that happened in this turn to the log. Raises LogFailed, NoSpace."""

@@ -323,7 +323,7 @@ def test_an_order_and_its_fill(world: World) -> None:
         ("59=1|", "199", "1", "-1013", "Filter failure: PERCENT_PRICE"),
         ("59=1|", "1000001", "1", "-1013", "Filter failure: PRICE_FILTER"),
         ("59=1|", "4000", "99", "-2010", "Account has insufficient balance for requested action."),
-        ("59=1|25001=1|", "900", "1", "-2010", "This symbol does not allow the specified self-trade prevention mode."),
+        ("59=1|25001=5|", "900", "1", "-2010", "This symbol does not allow the specified self-trade prevention mode."),
     ],
 )
 def test_orders_that_the_engine_refuses(world: World, more: str, price: str, qty: str, code: str, text: str) -> None:
