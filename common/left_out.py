@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from common.journal.errors import JournalError
 from common.messages import OperatorAct, cut
 
 JOURNAL = "journal"
@@ -23,7 +24,7 @@ class Row(msgspec.Struct, array_like=True, frozen=True, gc=False):
     accepted: bool
 
 
-class Unfoldable(Exception):
+class Unfoldable(JournalError):
     """A fold raised at the record `lsn`, and may have taken half of it: the state is of no use any more.
 
     It is to be folded anew without the record.
@@ -32,7 +33,9 @@ class Unfoldable(Exception):
     def __init__(self, lsn: int, error: Exception) -> None:
         self.lsn = lsn
         self.why = cut(f"{type(error).__name__}: {error}")
-        super().__init__(f"record {lsn} of the log cannot be folded: {self.why}")
+        super().__init__(
+            f"record {lsn} of the log cannot be folded: {self.why}. Look at it, then `fixring journal skip {lsn}`"
+        )
 
 
 class LeftOut:

@@ -8,7 +8,7 @@ import msgspec
 
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import ControlRequest, Hello, NewOrderRequest, OpenGate, encode
-from scripts.simulation import strangers
+from scripts.simulation import poison, strangers
 from scripts.simulation.actors import CONFIG
 from scripts.simulation.agreement import check_named
 from scripts.simulation.disk import PLENTY_BYTES
@@ -473,6 +473,8 @@ def _resume_unless_calm(world: World, name: str) -> None:
 
 _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "kill": _kill,
+    "beyond-bounds": poison.send_beyond_bounds,
+    "poison": poison.write_poison,
     "kill-in-effects": _kill_in_effects,
     "kill-in-disk": _kill_in_disk,
     "kill-many": _kill_many,

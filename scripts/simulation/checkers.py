@@ -48,6 +48,7 @@ from scripts.simulation.feed_view import FeedView
 from scripts.simulation.invariants import Violation
 from scripts.simulation.log_view import LogView, is_dead, why_not_absent
 from scripts.simulation.network import TcpStream
+from scripts.simulation.plan import OLDER_CODE
 from scripts.simulation.process import Process
 from scripts.simulation.requests_view import RequestsView
 from scripts.simulation.truth import TrueOrder
@@ -128,6 +129,7 @@ class Checkers:
         self._withdrawn: dict[tuple[str, int, int], Ended] = {}
         self._learned = 0
         self._told_fills: dict[Name, dict[tuple[int, int], Decimal]] = defaultdict(dict)
+        self._halted: frozenset[int] = frozenset()
         self._told_cum: dict[Name, tuple[int, Decimal]] = {}
         self._gates_sent: set[tuple[str, int]] = set()
         self._names: dict[Attempt, Name] = {}
@@ -160,7 +162,7 @@ class Checkers:
         if record.kind == EPOCH:
             self._epoch_stamps[record.writer] = record.stamp_ns
             self._epoch_lsns[record.writer] = record.lsn
-        elif record.kind >= 16:
+        elif record.kind >= 16 and record.writer != OLDER_CODE:
             payload = _payload.decode(record.payload)
             self._fold(record, payload)
             self.log.fold(record, payload)
@@ -255,6 +257,17 @@ class Checkers:
             if isinstance(message, TopOfBook):
                 self._feeds[process.name].check(message)
 
+    def turn_begins(self, process: Process) -> None:
+        """What halts a process at the beginning of a turn halts it for as long as nobody has accepted it."""
+        core = process.core
+        if isinstance(core, OrdersCore):
+            self._halted = frozenset(core.books.left_out.unaccepted)
+
+    def _check_left_out(self, core: OrdersCore, command: NewOrder | AmendOrder) -> None:
+        halted = self._halted.intersection(core.books.left_out.unaccepted)
+        if halted:
+            raise Violation("left-out-halts", f"{command.cl_ord_id} is sent, and records {sorted(halted)} are left out")
+
     def sending(self, process: Process, effect: Send) -> None:
         """A message is given to a socket."""
         message = effect.message
@@ -270,6 +283,8 @@ class Checkers:
                     if isinstance(process.core, RiskCore):
                         _check_reserved(process.core, message)
                         self._check_outside_counted(process.core, message)
+                    elif isinstance(process.core, OrdersCore):
+                        self._check_left_out(process.core, message)
                 elif isinstance(message, OpenGate) and process.name == "orders":
                     self._check_gate(message)
                 elif isinstance(message, CommandOutcome):

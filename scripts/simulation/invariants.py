@@ -42,6 +42,7 @@ INVARIANTS = {
     "welcome-is-whole": "A welcome is as of orders' own epoch record at least, and knows the highest number used.",
     "told-is-booked": "A client of the SDK whose welcome is complete knows the books' positions and its open orders.",
     "cancel-is-older": "No command to cancel touches an own order with a higher number, or one that came after it.",
+    "left-out-halts": "Where a record has no effect, nothing that adds risk is sent on until a person has skipped it.",
     "answered": "At rest, every command has been answered.",
     "kill-empties": "The kill switch leaves no order open.",
     "kill-is-honest": "Under the kill latch, who says that nothing is open at its venue is right at that moment.",

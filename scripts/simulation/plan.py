@@ -16,6 +16,8 @@ PROBE = "strategy@probe"
 DESK = "strategy@desk"
 """A strategy that is written with the SDK, in plans since the third version."""
 
+OLDER_CODE = "older code"
+"""A writer of the journal that is no process: what it has written nobody can fold, and it says nothing."""
 TWIN = "strategy@twin"
 """A process that takes the name of another strategy when it is started."""
 
@@ -82,6 +84,8 @@ class FaultKind(NamedTuple):
 # function that carries it out in `adversary._STRIKES`, and by what ends it in `adversary.make_well`. What a run has
 # from its beginning, such as a setting, asks `Plan.kinds`.
 SINCE_THIRD: dict[str, FaultKind] = {
+    "beyond-bounds": FaultKind("A strategy sends what its link does not take.", gap=200, targets=TRADERS),
+    "poison": FaultKind("A record that nobody can fold stands in the log, until it is skipped.", gap=500),
     "slow-reading": FaultKind(
         "Orders is killed and reads its log slowly when it comes back; strategies are started anew meanwhile. In such"
         " a run it keeps the events of its last 50 records only.",

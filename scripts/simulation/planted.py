@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from common import outcome
+from common import messages, outcome
 from common.actor import links
 from common.actor.core import Write
 from common.fix.session import Session
@@ -21,7 +21,17 @@ from common.journal import log
 from common.journal.files import write_all
 from common.journal.frames import parse
 from common.latch import Latch
-from common.messages import AFTER_ALL_EVENTS, CLOSED_STATUSES, CommandOutcome, OrderEvent, OrderStatus, Reason
+from common.left_out import LeftOut
+from common.messages import (
+    AFTER_ALL_EVENTS,
+    CLOSED_STATUSES,
+    BoundedEntryRequest,
+    CommandOutcome,
+    EntryRequest,
+    OrderEvent,
+    OrderStatus,
+    Reason,
+)
 from common.order_state import FillLedger, Leg, Order
 from common.venues.dialect import BadReport
 from common.venues.reading import Notes
@@ -87,6 +97,18 @@ def _swapped(owner: object, attribute: str, make: Callable[[Any], Any]) -> Itera
 def _instead(method: Callable[..., Any]) -> Callable[[Any], Any]:
     """The method takes the original's place and is given it first."""
     return lambda original: lambda self, *arguments, **named: method(original, self, *arguments, **named)
+
+
+def _take_any_length(original: Any, self: Any, data: bytes) -> Any:
+    return msgspec.msgpack.decode(data, type=EntryRequest if self.accepts is BoundedEntryRequest else self.accepts)
+
+
+def _tell_nobody(original: Any, self: Any, *arguments: Any) -> None:
+    """What is not taken is not answered."""
+
+
+def _halt_nothing(original: Any) -> Any:
+    return property(lambda left_out: False)
 
 
 def _send_before_journal(original: Any, self: Any, effect: Any, now: Any) -> None:
@@ -336,6 +358,22 @@ def _named_is_answered(original: Any, self: Any, leg: Any, report: Any) -> None:
 
 
 BUGS: dict[str, Bug] = {
+    "beyond-bounds-untold": Bug(
+        "Orders drops what its link does not take, and tells nobody.",
+        ((orders_core.OrdersCore, "not_read", _instead(_tell_nobody)),), 20,
+    ),
+    "labels-without-bounds": Bug(
+        "The order entry link takes texts of any length, and the log gets them.",
+        ((messages.Door, "decode", _instead(_take_any_length)),), 20,
+    ),
+    "poison-raises": Bug(
+        "A record that cannot be read ends the order manager.",
+        ((orders_fold, "UNDECODABLE", lambda _: ()),), 20,
+    ),
+    "poison-halts-nothing": Bug(
+        "A record that has no effect is passed over, and orders are sent on as if it had said nothing.",
+        ((LeftOut, "halts", _halt_nothing),), 20,
+    ),
     "configuration-is-all": Bug(
         "Orders and risk name only what is configured.",
         (

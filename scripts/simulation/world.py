@@ -1,7 +1,7 @@
 """The simulated world: hosts with clocks and disks, the processes on them, what joins these, and fate."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 import msgspec
@@ -386,15 +386,23 @@ class World:
         elif act == "resume":
             self.checkers.latched.discard(name.partition("@")[2])
 
+    def skip_left_out(self, status: Mapping[str, object]) -> None:
+        """An operator accepts that the records have no effect which an actor says it has left out."""
+        lsns = status.get("left_out_lsns", ())
+        assert isinstance(lsns, Sequence)
+        for lsn in lsns:
+            self.ask("journal", "skip", {"lsn": lsn})
+
     def insist(self) -> None:
         """Now and then, once all is calm: what a person logged out or latched is ended, whatever became of the word."""
         if self.scheduler.now_ns - self._insisted_ns < NS_PER_S:
             return
         self._insisted_ns = self.scheduler.now_ns
         for name, process in self.processes.items():
-            if process.core is None or not name.startswith(("session@", "account@", "risk")):
+            if process.core is None or not name.startswith(("session@", "account@", "risk", "orders")):
                 continue
             status = process.core.status(process.clock.read())
+            self.skip_left_out(status)
             if status.get("latched") or status.get("killed"):
                 self.ask(name, "resume", {"confirm": True})
             elif status.get("halts"):
@@ -445,6 +453,7 @@ class World:
     def turn_begins(self, process: Process) -> None:
         """See `Surroundings`."""
         self.turns += 1
+        self.checkers.turn_begins(process)
 
     def turn_ended(self, process: Process) -> None:
         """See `Surroundings`."""

@@ -190,7 +190,7 @@ class OrdersCore(Core):
     def not_read(self, link: str, peer: bytes, data: bytes, why: str, now: Instant) -> None:
         """See `Core`."""
         if link == "entry":
-            self._entry.not_read(peer, data, why)
+            self._entry.not_read(peer, data, why, now)
 
     def followed(self, block: bytes, now: Instant) -> None:
         """The journal's stream."""

@@ -41,11 +41,18 @@ class Decisions:
 
     def refuse(self, strategy: str, request: ClientRequest, reason: Reason, text: str, now: Instant) -> None:
         """The request goes no further. `text` is the reason's own sentence where it is empty."""
-        if self._is_full(strategy, request.number):
+        self._refuse(
+            Refused(WRITER, reason, text or reason.sentence, strategy, request.number, None, None, request), now
+        )
+
+    def refuse_unread(self, strategy: str, number: int, reason: Reason, text: str, now: Instant) -> None:
+        """The same of a request that is not to be kept: any repeat of its number is taken for it."""
+        self._refuse(Refused(WRITER, reason, text, strategy, number, None), now)
+
+    def _refuse(self, refused: Refused, now: Instant) -> None:
+        if self._is_full(refused.strategy, refused.number):
             return
-        text = text or reason.sentence
-        self._undecided[strategy, request.number] = None
-        refused = Refused(WRITER, reason, text, strategy, request.number, None, None, request)
+        self._undecided[refused.strategy, refused.number] = None
         self._appender.append(Kind.REFUSED, refused, now)
         self.counts["refused"] += 1
 

@@ -13,6 +13,7 @@ import orjson
 
 from common.instant import Instant
 from common.messages import (
+    HIGHEST_NUMBER,
     UNDECODABLE,
     AmendRequest,
     Attempt,
@@ -100,32 +101,60 @@ class Entry:
                 self._clients.reply(peer, StatusChanged(self._life.state))
             return
         assert isinstance(message, NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest)
-        strategy = self._clients.strategy_of(peer)
-        if self._clients.is_superseded(peer):
-            self._clients.reply(peer, StatusChanged("superseded", message.number, self._life.epoch))
-        elif not strategy or message.epoch != self._life.epoch:
-            # It was meant for a former life, or comes from somebody who must say hello first.
-            self._decisions.counts["stale_epoch"] += 1
-            self._clients.reply(peer, self._life.status(message.number))
-        else:
+        strategy = self._commander(peer, message)
+        if strategy:
             self._request(strategy, message, now)
 
-    def not_read(self, peer: bytes, data: bytes, why: str) -> None:
-        """A message beyond what the link takes, and `why`: who waits for its answer is told, and nothing is kept."""
+    def _commander(self, peer: bytes, request: ClientRequest) -> str:
+        """Whose command that is; "" where the peer may give none now, which it is told."""
+        strategy = self._clients.strategy_of(peer)
+        if self._clients.is_superseded(peer):
+            self._clients.reply(peer, StatusChanged("superseded", request.number, self._life.epoch))
+            return ""
+        if not strategy or request.epoch != self._life.epoch:
+            # It was meant for a former life, or comes from somebody who must say hello first.
+            self._decisions.counts["stale_epoch"] += 1
+            self._clients.reply(peer, self._life.status(request.number))
+            return ""
+        return strategy
+
+    def not_read(self, peer: bytes, data: bytes, why: str, now: Instant) -> None:
+        """A message beyond what the link takes, and `why`: who waits for its answer is told."""
         try:
             meant = _decode_any(data)
         except UNDECODABLE:
             return
-        strategy = self._clients.strategy_of(peer)
         if isinstance(meant, QueryRequest):
             detail = orjson.dumps({"state": self._life.state, "error": cut(why)})
             self._clients.reply(peer, QueryAnswer(meant.token, self._books.lsn, detail=detail))
         elif isinstance(meant, Hello):
             self._clients.reply(peer, StatusChanged("refused", text=cut(why)))
-        elif strategy:
-            command = (strategy, meant.number)
-            refused = CommandOutcome(*self._names.give(), *command, "refused", Reason.OUT_OF_BOUNDS, cut(why), True)
-            self._clients.reply(peer, refused)
+        else:
+            strategy = self._commander(peer, meant)
+            if strategy:
+                self._refuse_unread(strategy, meant.number, why, now)
+
+    def _refuse_unread(self, strategy: str, number: int, why: str, now: Instant) -> None:
+        """The command is refused under its number, where there can be such a one; nothing else of it is kept."""
+        name = (strategy, number)
+        if not 0 < number <= HIGHEST_NUMBER:
+            told = CommandOutcome(*self._names.give(), *name, "refused", Reason.OUT_OF_BOUNDS, cut(why), True)
+            self._clients.tell(strategy, told)
+        elif not self._life.live or self._life.away:
+            self._clients.tell(strategy, self._life.status(number))
+        elif number > self._decisions.highest_of(strategy):
+            self._decisions.take(*name)
+            self._decisions.refuse_unread(*name, Reason.OUT_OF_BOUNDS, cut(why), now)
+        elif name not in self._flights and name not in self._decisions:
+            self._repeat_unread(name)
+
+    def _repeat_unread(self, name: tuple[str, int]) -> None:
+        """A number heard before: its refusal again, else another body was meant by it."""
+        known = self._archive.command(*name)
+        same = known is not None and known.reason is Reason.OUT_OF_BOUNDS
+        reason = Reason.OUT_OF_BOUNDS if same else Reason.NAME_REUSED
+        outcome = CommandOutcome(*self._names.give(), *name, "refused", reason, reason.sentence, True)
+        self._clients.tell(name[0], outcome)
 
     def admit(self) -> None:
         """The log is read, or this process is live: answer those who waited for that, in the order they came."""

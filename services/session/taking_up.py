@@ -60,8 +60,7 @@ class TakingUp:
                 self._folded.apply(record)
         except Unfoldable as error:
             # Its numbers hang on it: a session without them does not go on, and a person decides.
-            mend = f"look at it, then fixring journal skip {error.lsn}: the number that it took is kept"
-            self._core.effects.append(Exit(ExitStatus.INTEGRITY, f"{self._core.name}: {error}; {mend}"))
+            self._core.effects.append(Exit(ExitStatus.INTEGRITY, f"{self._core.name}: {error}"))
             return False
         if self.reading_alone and not records:
             # The end of what can be read without the journal.

@@ -48,6 +48,7 @@ from common.messages import (
     QueryRequest,
     Reason,
     Refused,
+    StatusChanged,
     encode,
 )
 from common.venues import reading
@@ -220,13 +221,35 @@ def ring() -> Ring:
         BoundedCancelAllRequest(0, 7, "x" * 65),
     ],
 )
-def test_a_command_beyond_the_bounds_is_refused_by_name_and_leaves_no_record(ring: Ring, beyond: Any) -> None:
+def test_a_command_beyond_the_bounds_is_refused_by_name_and_leaves_a_small_record(ring: Ring, beyond: Any) -> None:
     logged = len(ring.journal.records)
     (answer,) = not_taken(ring, msgspec.structs.replace(beyond, epoch=ring.epoch))
     assert isinstance(answer, CommandOutcome)
     assert (answer.number, answer.outcome, answer.reason) == (7, "refused", Reason.OUT_OF_BOUNDS)
     assert 0 < len(answer.text) <= MAX_TEXT_CHARACTERS
-    assert len(ring.journal.records) == logged
+    (record,) = ring.journal.records[logged:]
+    assert len(record.payload) < MAX_ENTRY_BYTES
+    (again,) = not_taken(ring, msgspec.structs.replace(beyond, epoch=ring.epoch))
+    assert (again.outcome, again.reason, again.repeat) == ("refused", Reason.OUT_OF_BOUNDS, True)
+    ring.request(NewOrderRequest(0, 7, "generic", "BTCUSDT", "1", "2", D(1), D(1)))
+    assert (ring.clients[b"p"][-1].number, ring.clients[b"p"][-1].outcome) == (7, "refused"), "it has one outcome"
+
+
+def test_a_command_beyond_the_bounds_is_no_decision_where_none_can_be_taken(ring: Ring) -> None:
+    beyond = NewOrderRequest(0, 7, "generic", "BTCUSDT", "1", "2", D(1), D(1), label="x" * 200)
+    (stale,) = not_taken(ring, beyond)
+    assert isinstance(stale, StatusChanged)
+    first = ring.new(3)
+    (reused,) = not_taken(ring, msgspec.structs.replace(beyond, epoch=ring.epoch, number=1 << 63))
+    assert (reused.number, reused.reason) == (1 << 63, Reason.OUT_OF_BOUNDS)
+    assert not_taken(ring, msgspec.structs.replace(beyond, epoch=ring.epoch, number=3)) == [], "it is under way"
+    ring.sent(first)
+    (reused,) = not_taken(ring, msgspec.structs.replace(beyond, epoch=ring.epoch, number=3))
+    assert (reused.number, reused.reason) == (3, Reason.NAME_REUSED)
+    ring.journal_away = True
+    ring.pass_time(1000)
+    (told,) = not_taken(ring, msgspec.structs.replace(beyond, epoch=ring.epoch, number=9))
+    assert told == StatusChanged("journal_away", 9, ring.epoch)
 
 
 def test_a_question_for_a_number_that_nothing_has_is_answered(ring: Ring) -> None:
