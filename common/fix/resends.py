@@ -77,10 +77,11 @@ class Resends:
 
     def answer(self, begin: int, end: int, messages: Iterable[tuple[int, bytes]], now: Instant) -> None:
         """Send `messages` again and fill the gaps between them, as `Session.resend` promises. Raises LocalError."""
-        if not any(first <= begin and end <= last for first, last in self._wanted):
+        asked = next(((first, last) for first, last in self._wanted if first <= begin and end <= last), None)
+        if asked is None:
             raise LocalError(f"numbers {begin} to {end} were not asked for on this connection")
-        ranges = [(end + 1 if first <= begin <= end else first, last) for first, last in self._wanted]
-        self._wanted = [(first, last) for first, last in ranges if first <= last]
+        at = self._wanted.index(asked)
+        self._wanted[at : at + 1] = [(end + 1, asked[1])] if end < asked[1] else []
         encoder, effects = self._standing.encoder, self._standing.effects
         resends = self._settings.sequence_policy is SequencePolicy.RESEND
         at = begin

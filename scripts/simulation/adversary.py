@@ -266,6 +266,26 @@ def _odd_fields(world: World, target: str, random: Random) -> None:
     world.ask(target, "fault", {"kind": "odd_fields", "scope": scope, "count": random.randrange(1, 9)})
 
 
+def _inflict(kind: str, most: int) -> Callable[[World, str, Random], None]:
+    """An exchange does so, up to `most` times."""
+
+    def strike(world: World, target: str, random: Random) -> None:
+        world.ask(target, "fault", {"kind": kind, "scope": "fix", "count": random.randrange(1, most)})
+
+    return strike
+
+
+def _asks_again(world: World, target: str, random: Random) -> None:
+    for request in range(random.randrange(5, 40)):
+        fault = {"kind": "resend_request", "scope": "fix", "count": 1}
+        world.scheduler.after(request * 20 * NS_PER_MS, _ask_unless_calm, world, target, fault)
+
+
+def _ask_unless_calm(world: World, target: str, fault: dict[str, object]) -> None:
+    if not world.calm:
+        world.ask(target, "fault", fault)
+
+
 def _relogon(world: World, target: str, random: Random) -> None:
     world.log_out(target)
     world.scheduler.after(random.choice((1, 3)) * NS_PER_S, world.log_on, target)
@@ -513,4 +533,8 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "correction": _correction,
     "bare-fills": _bare_fills,
     "crossed": _crossed,
+    "gap-fill-alone": _inflict("skip", 4),
+    "silence": _inflict("silent", 6),
+    "asks-again": _asks_again,
+    "test-flood": _inflict("test_request", 300),
 }

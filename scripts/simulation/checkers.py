@@ -4,7 +4,7 @@ Checked at every effect that leaves a process and at every record that becomes d
 system at rest is checked by `quiet.py`.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import msgspec
 
 from common.actor.core import Publish, Send, Write
 from common.fix.wire import Framer, parse_utc_timestamp, split
+from common.instant import NS_PER_MS
 from common.journal.frames import EPOCH, Record, parse
 from common.messages import (
     CLOSED_STATUSES,
@@ -144,6 +145,8 @@ class Checkers:
         self._feeds: dict[str, FeedView] = {}
         self._feed_connections: dict[str, tuple[int, int]] = {}
         self._reached: set[tuple[str, bytes]] = set()
+        self._left: dict[tuple[str, int], deque[int]] = defaultdict(deque)
+        self.mass_cancels: dict[str, int] = defaultdict(int)
         self._epoch_stamps: dict[str, int] = {}
         self._epoch_lsns: dict[str, int] = {}
         self._used: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -449,7 +452,17 @@ class Checkers:
             stream = process.streams.get(effect.connection)
             if stream is not None:
                 self._streams[venue, effect.connection] = stream
+                self._check_rate(venue, effect, process.clock.read().boot_ns)
             self._session_writes(venue, effect)
+
+    def _check_rate(self, venue: str, effect: Write, boot_ns: int) -> None:
+        self.mass_cancels[venue] += b"\x0135=q\x01" in effect.data
+        limits, left = actors.CONFIG.venues[venue].fix.limits, self._left[venue, effect.connection]
+        left.append(boot_ns)
+        while left[0] <= boot_ns - limits.window_ms * NS_PER_MS:
+            left.popleft()
+        if len(left) > limits.messages:
+            raise Violation("within-rate", f"{venue}: {len(left)} messages in {limits.window_ms} ms")
 
     def _session_writes(self, venue: str, effect: Write) -> None:
         fields = split(effect.data)

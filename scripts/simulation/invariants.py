@@ -45,6 +45,9 @@ INVARIANTS = {
     "left-out-halts": "Where a record has no effect, nothing that adds risk is sent on until a person has skipped it.",
     "answered": "At rest, every command has been answered.",
     "kill-empties": "The kill switch leaves no order open.",
+    "kill-at-once": "The kill switch's first message leaves at once, whatever else the session has sent.",
+    "kill-hears": "The kill switch says that nothing is open a second after the venue's answer could be there.",
+    "within-rate": "No connection carries more messages in a window than the venue allows.",
     "kill-is-honest": "Under the kill latch, who says that nothing is open at its venue is right at that moment.",
 }
 

@@ -108,6 +108,13 @@ SINCE_THIRD: dict[str, FaultKind] = {
     "crossed": FaultKind(
         "A fill crosses a request and bears its names; the request is refused.", targets=("exchange@generic",)
     ),
+    "gap-fill-alone": FaultKind("An exchange uses a number for nothing, and fills that gap with all behind it.",
+                                targets=("exchange@generic",)),
+    "silence": FaultKind("An exchange neither carries out some cancels nor says so.", targets=EXCHANGES),
+    "asks-again": FaultKind("An exchange asks for everything that was sent, again and again.",
+                            targets=("exchange@generic",)),
+    "test-flood": FaultKind("An exchange sends more TestRequest(1) than may be answered.", gap=800,
+                            targets=("exchange@generic",)),
 }  # fmt: skip
 """What a plan of the first two versions never draws."""
 

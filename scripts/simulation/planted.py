@@ -15,8 +15,11 @@ import msgspec
 from common import messages, outcome
 from common.actor import links
 from common.actor.core import Write
+from common.fix.allowance import Allowance
+from common.fix.pending import Pending
 from common.fix.session import Session
 from common.fix.wire import cut
+from common.instant import NS_PER_S
 from common.journal import log
 from common.journal.files import write_all
 from common.journal.frames import parse
@@ -32,7 +35,7 @@ from common.messages import (
     OrderStatus,
     Reason,
 )
-from common.order_state import FillLedger, Leg, Order
+from common.order_state import FillLedger, Leg, Order, RequestKind
 from common.venues.dialect import BadReport
 from common.venues.reading import Notes
 from services.account.core import AccountCore
@@ -40,17 +43,21 @@ from services.marketdata.books import Book
 from services.orders import core as orders_core
 from services.orders import entry as orders_entry
 from services.orders import fold as orders_fold
+from services.orders.cancels import Cancels
 from services.orders.clients import Clients
 from services.orders.entry import Entry
 from services.orders.inquiries import VenueInquiries
+from services.orders.silence import Silence
 from services.orders.wishes import Wishes
 from services.risk import core as risk_core
 from services.risk import state as risk_state
-from services.session import release
+from services.session import release, resender
 from services.session.gate import Gate
 from services.session.history import History
 from services.session.inbox import Inbox
+from services.session.kill import KillSwitch
 from services.session.outbox import Outbox
+from services.session.rates import MessageRate, Use
 from services.session.taking_up import TakingUp
 
 STEPS = 2000
@@ -357,6 +364,41 @@ def _named_is_answered(original: Any, self: Any, leg: Any, report: Any) -> None:
     self.requests.pop(report.cl_ord_id, None)
 
 
+def _delete_covered(original: Any, self: Any, new: int, reason: Any, now: Any) -> Any:
+    self._standing.set_numbers(self._standing.next_outbound, new, reason)
+    for seq in [seq for seq in self._kept if seq < new]:
+        del self._kept[seq]
+    return []
+
+
+def _watch_nothing(original: Any, self: Any, *arguments: Any) -> None:
+    """No answer is awaited."""
+
+
+def _wait_for_ever(original: Any, self: Any, order: Order) -> int:
+    sent = any(r.kind is RequestKind.CANCEL and not r.unknown for r in order.requests.values())
+    return NS_PER_S if sent else 0
+
+
+def _kill_like_others(original: Any, self: Any, waiting: int, now: Any, use: Use) -> int:
+    return int(original(self, waiting, now, Use.SAFE))
+
+
+def _answer_all(original: Any, self: Any, boot_ns: int) -> bool:
+    return True
+
+
+def _forget_late_answers(original: Any, self: Any, now: Any) -> None:
+    for name, asked in list(self._requests._asked.items()):
+        if now.boot_ns - self._requests._tries[asked.what].sent_ns >= NS_PER_S:
+            del self._requests._asked[name]
+    original(self, now)
+
+
+def _resend_at_once(original: Any) -> Any:
+    return lambda messages, begin, end, room: end
+
+
 BUGS: dict[str, Bug] = {
     "beyond-bounds-untold": Bug(
         "Orders drops what its link does not take, and tells nobody.",
@@ -571,6 +613,26 @@ BUGS: dict[str, Bug] = {
     "sweep-nothing": Bug(
         "The kill switch of an account cancels nothing.",
         ((AccountCore, "_begin_sweep", _instead(_sweep_nothing)),), 80,
+    ),
+    "delete-what-is-gap-filled": Bug(
+        "What came behind a gap is deleted when a gap fill covers its number.",
+        ((Pending, "jump", _instead(_delete_covered)),), 40,
+    ),
+    "silence-for-ever": Bug(
+        "A cancel that is never answered on a living connection is waited for, for ever.",
+        ((Silence, "sent", _instead(_watch_nothing)), (Cancels, "_wait_ns", _instead(_wait_for_ever))), 60,
+    ),
+    "kill-without-budget": Bug(
+        "The kill switch shares its message budget with cancels, and answers to the venue are not bounded.",
+        ((MessageRate, "room", _instead(_kill_like_others)), (Allowance, "take", _instead(_answer_all))), 60,
+    ),
+    "forget-late-answers": Bug(
+        "The kill switch forgets what it asked a second ago.",
+        ((KillSwitch, "_round", _instead(_forget_late_answers)),), 40,
+    ),
+    "resend-at-once": Bug(
+        "What the venue asks for again is sent at once, whatever its message limit.",
+        ((resender, "_end_of_part", _resend_at_once),), 100,
     ),
     "verified-at-once": Bug(
         "An account says that nothing is open as soon as it is latched.",

@@ -35,6 +35,11 @@ NUMBERS_WITHIN_NS = 10 * NS_PER_S
 LONGEST_WINDOW_NS = 30 * NS_PER_S
 TOLD_WITHIN_NS = 10 * NS_PER_S
 KILL_WITHIN_NS = 3 * NS_PER_S
+FAR_NS = 600 * NS_PER_MS
+AT_ONCE_NS = 100 * NS_PER_MS
+FLOOD = 250
+"""TestRequest(1) in one burst, more than a whole window allows us to send."""
+
 TURNS_TO_REST = 100_000
 """So many turns without coming to rest are a system that never does."""
 
@@ -133,7 +138,10 @@ def _check_kill(world: World) -> None:
     if stopped == "journal" and world.plan.seed // 16 % 2:
         world.crash_host(Random(world.plan.seed))
         world.run_for(LOOK_NS)
-    world.pull_kill_switch(risk_too=True)
+    if world.plan.version > 2 and stopped == "orders":
+        _check_kill_far_away(world)
+    else:
+        world.pull_kill_switch(risk_too=True)
     _wait(
         world, KILL_WITHIN_NS, "kill-empties", lambda: _is_empty(world), lambda: (stopped, _still_open(world)),
         LOOK_NS // 400,
@@ -142,6 +150,24 @@ def _check_kill(world: World) -> None:
     for process in world.processes.values():
         process.start()
     _wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
+
+
+def _check_kill_far_away(world: World) -> None:
+    """The venue's way is long, and it wants to know whether we live more often than it allows us to say so."""
+    before = dict(world.checkers.mass_cancels)
+    world.ask("exchange@generic", "fault", {"kind": "test_request", "scope": "fix", "count": FLOOD})
+    world.run_for(LOOK_NS)
+    world.far_weather.least_ns = FAR_NS
+    world.pull_kill_switch(risk_too=True)
+    world.run_for(AT_ONCE_NS)
+    late = [venue for venue in actors.CONFIG.venues if world.checkers.mass_cancels[venue] == before.get(venue, 0)]
+    if late:
+        raise Violation("kill-at-once", f"{late}: nothing left within {AT_ONCE_NS / 1e9} s")
+    _wait(
+        world, 2 * FAR_NS + NS_PER_S - AT_ONCE_NS, "kill-hears",
+        lambda: _status(world, "session@generic").get("kill") == "clear", lambda: _still_open(world),
+    )  # fmt: skip
+    world.far_weather.clear_up()
 
 
 def _is_empty(world: World) -> bool:

@@ -229,6 +229,8 @@ class BinanceOrders(BinanceGateway):
         return found
 
     def _cancel(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
+        if self._venue.faults.strikes(Kind.SILENT, "fix"):
+            return
         name = wire.client_id(f, 11)
         order = self._target(peer, f)
         self._cancel_target(peer, f, name, order, now)

@@ -335,6 +335,24 @@ class ExchangeCore(Core):
             self._fault_ends.append((now.boot_ns + fault.ms * NS_PER_MS, fault))
         elif fault.kind is Kind.MAINTENANCE:
             self._next_news.append((now.boot_ns, now.boot_ns + fault.ms * NS_PER_MS, fault))
+        elif fault.kind in (Kind.SKIP, Kind.TEST_REQUEST, Kind.RESEND_REQUEST):
+            self._inflict_on_numbers(fault, now)
+
+    def _inflict_on_numbers(self, fault: Fault, now: Instant) -> None:
+        """What only a session with persistent numbers can have. Raises BadFault."""
+        orders = self.gateways["fix"]
+        if not isinstance(orders, GenericOrders):
+            self.venue.faults.end(fault)
+            raise BadFault(f"{fault.kind} needs a session that resends, and dialect {self.settings.dialect} has none")
+        if fault.kind is Kind.SKIP:
+            return
+        for _ in range(fault.count):
+            if fault.kind is Kind.TEST_REQUEST:
+                orders.ask_for_life(now)
+            else:
+                orders.ask_again(now)
+        self.venue.faults.count(fault)
+        self.venue.faults.end(fault)
 
     def _lines(self, scope: str) -> list[Line]:
         return [line for line in self.venue.lines if scope in (line.scope, "all")]

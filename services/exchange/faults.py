@@ -24,6 +24,10 @@ class Kind(enum.StrEnum):
     SELF_TRADE = "self_trade"
     BARE = "bare"
     CROSSED = "crossed"
+    SKIP = "skip"
+    SILENT = "silent"
+    TEST_REQUEST = "test_request"
+    RESEND_REQUEST = "resend_request"
 
 
 FAULT_SENTENCES: dict[Kind, str] = {
@@ -46,6 +50,10 @@ FAULT_SENTENCES: dict[Kind, str] = {
     Kind.CROSSED: "Fill a part of the next `count` orders as they are cancelled or amended, under the request's names, "
     "and refuse the request.",
     Kind.MAINTENANCE: "Announce the end of the connection with News(B), and close it after `ms` milliseconds.",
+    Kind.SKIP: "Use a number for nothing before the next `count` application messages, and gap-fill what follows.",
+    Kind.SILENT: "Do not carry out the next `count` cancels, and say nothing of them.",
+    Kind.TEST_REQUEST: "Send `count` TestRequest(1) at once.",
+    Kind.RESEND_REQUEST: "Ask for everything that was sent, from one number further each of `count` times.",
 }
 
 SCOPES = ("fix", "market_data", "rest", "all")

@@ -63,6 +63,10 @@ class Client:
         self.session = session
         self.generation = generation
         self.line: Line | None = None
+        self.skipped = (0, 0)
+        """A number that was used for nothing on this connection, and how many messages were lost by then."""
+
+        self.asked_from = 0
 
 
 class _Unnamed:
@@ -122,7 +126,7 @@ class GenericOrders:
                 return
             data = self._unnamed.pop(line.number).data
             self._by_line[line.number] = client
-            client.line = line
+            client.line, client.skipped = line, (0, 0)
             client.session.connected(now)
         client.session.received(data, now)
         self._carry_out(client, now)
@@ -200,6 +204,28 @@ class GenericOrders:
             client.session.logout("The exchange is shutting down.", now)
             self._carry_out(client, now)
 
+    def ask_for_life(self, now: Instant) -> None:
+        """TestRequest(1) to everybody who is logged on."""
+        for client in self._logged_on():
+            client.session.send("1", b"112=%d\x01" % client.session.next_outbound, now)
+            self._carry_out(client, now)
+
+    def ask_again(self, now: Instant) -> None:
+        """ResendRequest(2) to everybody who is logged on, for whatever was received, from one number further on."""
+        for client in self._logged_on():
+            if client.asked_from + 1 < client.session.next_inbound:
+                client.asked_from += 1
+                client.session.send("2", b"7=%d\x0116=0\x01" % client.asked_from, now)
+                self._carry_out(client, now)
+
+    def _logged_on(self) -> list[Client]:
+        return [client for client in self._by_line.values() if client.session.logged_on]
+
+    def _lost(self) -> int:
+        """How many messages were lost on command."""
+        struck = self._venue.faults.struck
+        return struck.get(Kind.GAP, 0) + struck.get(Kind.GARBLE, 0)
+
     @property
     def busy(self) -> bool:
         """Whether anybody is connected."""
@@ -244,7 +270,9 @@ class GenericOrders:
                         self._request(client, effect, now)
                 elif type(effect) is ResendWanted:
                     messages = self._venue.store.sent.messages(client.party.comp_id, effect.begin, effect.end)
-                    session.resend(effect.begin, effect.end, messages, now)
+                    # What follows a number that was used for nothing has left on this very connection.
+                    fills_alone = client.skipped == (effect.begin, self._lost())
+                    session.resend(effect.begin, effect.end, () if fills_alone else messages, now)
                 elif type(effect) is NumbersSet:
                     if effect.reason in _NEW_GENERATION:
                         client.generation += 1
@@ -283,6 +311,9 @@ class GenericOrders:
         """Send to a client, or number and keep it while the client is away."""
         session = client.session
         if session.logged_on:
+            if self._venue.faults.strikes(Kind.SKIP, "fix"):
+                client.skipped = (session.next_outbound, self._lost())
+                session.next_outbound += 1
             session.send(msg_type, body, now)
             return
         line = client.line
@@ -375,6 +406,8 @@ class GenericOrders:
         self._venue.engine.place(terms, now.wall_ns)
 
     def _cancel(self, client: Client, f: Fields, seq: int, now: Instant) -> None:
+        if self._venue.faults.strikes(Kind.SILENT, "fix"):
+            return
         cl_ord_id, orig = _text(f, 11), _text(f, 41)
         order = self._open(client, f, cl_ord_id, orig, "1", now)
         if order is None:

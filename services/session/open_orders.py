@@ -23,6 +23,9 @@ from common.order_state import rejects_request
 CLOSED_ORD_STATUS = frozenset("234C8")
 """OrdStatus(39) filled, done for day, canceled, expired, rejected."""
 
+ENDED_ORD_STATUS = frozenset("24C")
+"""OrdStatus(39) of an OrderCancelReject(9) by which the venue says that it came too late: filled, canceled, expired."""
+
 CANCELED = "4"
 REPLACED = "5"
 
@@ -94,6 +97,8 @@ class OpenOrders:
             # A cancel-and-new whose cancel was refused has not sent its new order.
             if refused is not None and refused.by_amendment and not refused.heard and not event.ambiguous:
                 self._close(refused)
+            elif event.ord_status in ENDED_ORD_STATUS and not event.unknown_order:
+                self.unknown_at_venue(event.orig_cl_ord_id)
         elif isinstance(event, RequestRejected) and event.attempt is not None and not event.ambiguous:
             self.never_arrived(event.attempt)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from common.fix.errors import LocalError
 from common.fix.session_types import (
     DisconnectReason,
     Inbound,
@@ -10,6 +11,7 @@ from common.fix.session_types import (
     NumbersReason,
     NumbersSet,
     Outbound,
+    ResendWanted,
     SessionState,
 )
 from common.fix.wire import pairs
@@ -164,3 +166,20 @@ def test_what_came_early_is_named_when_its_connection_ends_before_the_gap(logged
     logged_on.lose()
     told = [effect.text for effect in logged_on.effects if isinstance(effect, Notice) and effect.code == "early_lost"]
     assert told == ["came behind a gap that the connection did not live to close: MsgSeqNum(34)=9 MsgType(35)=8"]
+
+
+def test_ranges_that_overlap_are_answered_each_in_its_turn_and_in_parts(make_play: MakePlay) -> None:
+    play = make_play()
+    play.resends = False
+    play.connect()
+    play.peer(LOGON)
+    for _ in range(3):
+        play.send("8", "37=x|")
+    play.peer("35=2|34=2|7=1|16=3")
+    play.peer("35=2|34=3|7=1|16=0", "35=2|34=4|7=2|16=3")
+    wanted = [(effect.begin, effect.end) for effect in play.effects if isinstance(effect, ResendWanted)]
+    assert wanted == [(1, 3), (1, 4)], "the third is on its way already"
+    for begin, end in ((1, 2), (3, 3), (1, 3), (4, 4)):
+        play.session.resend(begin, end, [], play.now)
+    with pytest.raises(LocalError, match="were not asked for"):
+        play.session.resend(4, 4, [], play.now)

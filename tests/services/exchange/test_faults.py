@@ -265,3 +265,55 @@ def test_odd_fields_are_times_and_prices_of_a_form_that_there_is_not(world: Worl
     world.ask("fault", kind="odd_fields", scope="market_data", count=1)
     feed.send("V", "262=r|263=0|264=1|267=2|269=0|269=1|146=1|55=BTCUSDT|")
     assert b"\x01270=900E0\x01" in feed.wire
+
+
+def test_skip_uses_a_number_for_nothing_and_fills_the_gap_with_all_behind_it(world: World) -> None:
+    client = Client(world)
+    world.ask("fault", kind="skip", scope="fix", count=1)
+    client.wire = b""
+    client.send("D", "11=a|55=BTCUSDT|54=1|38=1|40=2|44=900|59=1|")
+    assert client.wire.count(b"\x0135=8\x01") == 1 and client.wire.count(b"\x0135=4\x01") == 1
+    assert not client.session.recovering and client.session.logged_on
+    assert world.ask("fault")["struck"] == {"skip": 1}
+
+
+def open_orders(world: World) -> list[object]:
+    """What the exchange's books hold of the account."""
+    orders = world.ask("orders")["orders"]
+    assert isinstance(orders, list)
+    return orders
+
+
+def test_silent_neither_cancels_nor_says_so(world: World) -> None:
+    client = Client(world)
+    client.send("D", "11=a|55=BTCUSDT|54=1|38=1|40=2|44=900|59=1|")
+    world.ask("fault", kind="silent", scope="fix", count=1)
+    client.wire = b""
+    client.send("F", "11=b|41=a|55=BTCUSDT|54=1|")
+    assert client.wire == b"" and len(open_orders(world)) == 1
+    client.send("F", "11=c|41=a|55=BTCUSDT|54=1|")
+    assert b"\x0139=4\x01" in client.wire and world.ask("orders")["orders"] == []
+
+
+def test_silent_at_binance_neither_cancels_nor_says_so(binance: World) -> None:
+    client = connect(binance)
+    client.send("D", "11=a|38=1|40=2|54=1|55=BTCUSDT|44=900|59=1|")
+    binance.ask("fault", kind="silent", scope="fix", count=1)
+    client.wire = b""
+    client.send("F", "11=b|41=a|55=BTCUSDT|")
+    assert client.wire == b"" and len(open_orders(binance)) == 1
+
+
+def test_the_exchange_asks_for_life_and_for_what_was_sent(world: World) -> None:
+    client = Client(world)
+    client.wire = b""
+    world.ask("fault", kind="test_request", scope="fix", count=3)
+    world.ask("fault", kind="resend_request", scope="fix", count=2)
+    assert client.wire.count(b"\x0135=1\x01") == 3
+    assert b"\x017=1\x01" in client.wire and b"\x017=2\x01" in client.wire and client.session.logged_on
+
+
+def test_faults_of_persistent_numbers_are_refused_where_there_are_none(binance: World) -> None:
+    with pytest.raises(AssertionError, match="needs a session that resends"):
+        binance.ask("fault", kind="skip")
+    assert binance.ask("fault")["faults"] == []

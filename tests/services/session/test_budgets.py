@@ -152,7 +152,7 @@ def test_a_venue_that_refuses_the_mass_cancel_is_clear_by_the_orders_ids(tmp_pat
     world.advance(0)
     cancel = world.venue.heard[-1]
     assert (cancel[b"35"], cancel[b"41"], kill_state(world)) == (b"F", b"7-1", "cancelling")
-    world.venue_says("9", f"37=91|11={cancel[b'11'].decode()}|41=7-1|39=2|434=1|102=0|")
+    world.venue_says("9", f"37=91|11={cancel[b'11'].decode()}|41=7-1|39=0|434=1|102=0|")
     world.advance(0)
     assert world.venue.heard[-1][b"35"] == b"H", "an order whose cancel is refused is asked about"
     world.venue_says("8", "37=91|11=7-1|17=s1|150=I|39=2|55=BTCUSDT|54=1|38=0.5|14=0.5|151=0|6=9|")

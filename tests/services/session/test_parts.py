@@ -171,3 +171,14 @@ def test_a_strangers_order_on_the_account_is_kept_too() -> None:
     assert names(orders) == ["by-hand"]
     orders.heard(report("web-1", "4", "4", orig_cl_ord_id="by-hand", order_id="91"), 1)
     assert names(orders) == []
+
+
+def test_an_order_that_the_venue_says_is_closed_when_it_refuses_the_cancel_is_not_open() -> None:
+    orders = OpenOrders()
+    orders.sent(new(), 1, in_place=False)
+    name = new().cl_ord_id
+    orders.heard(CancelRejected("c", name, "77", "8", 1, "", unknown_order=True), 1)
+    orders.heard(CancelRejected("c", name, "77", "0", 0, "too fast"), 1)
+    assert orders.find(name) is not None
+    orders.heard(CancelRejected("c", name, "77", "4", 0, "The order is closed."), 1)
+    assert orders.find(name) is None
