@@ -24,18 +24,14 @@ SIDES: Final[Mapping[str, Side]] = {
 }  # fmt: skip
 """Which way Side(54) moves a position: buy, buy minus; sell, sell plus, sell short, sell short exempt."""
 
-Knows = Callable[[str, str], bool]
-"""Whether at that venue that symbol is one that we know."""
+Knows = Callable[[str], bool]
+"""Whether the symbol is one that we know at the order's venue."""
 
 T = TypeVar("T")
 
 
 class OfOrder(Protocol):
-    """An order of ours, as orders or risk hold it."""
-
-    @property
-    def venue(self) -> str:
-        """Where it is."""
+    """An order of ours, as orders, risk or a session hold it."""
 
     @property
     def symbol(self) -> str:
@@ -49,7 +45,7 @@ class OfOrder(Protocol):
 def contradiction(order: OfOrder, told: ExecutionReport | RestOrder | Trade, knows: Knows) -> str:
     """What of the instrument and side `told` contradicts those of its order, for a person; "" where nothing does."""
     symbol, side = order.symbol, order.side
-    if told.symbol != symbol and knows(order.venue, told.symbol):
+    if told.symbol != symbol and knows(told.symbol):
         return f"Symbol(55) {told.symbol} of an order in {symbol}"
     if SIDES.get(told.side, side) != side:
         return f"Side(54) {told.side} of an order on side {side}"

@@ -26,6 +26,10 @@ class VenueFacts(msgspec.Struct, frozen=True):
     bases: Mapping[str, str]
     quotes: Mapping[str, str] = {}
 
+    def knows(self, symbol: str) -> bool:
+        """Whether the symbol is, or ever was, one of the venue's."""
+        return symbol in self.bases
+
     @property
     def assets(self) -> dict[str, tuple[str, str]]:
         """Base and quote asset by symbol, as a session's record has them."""
@@ -70,10 +74,6 @@ class KnownVenues:
     def find(self, venue: str) -> VenueFacts:
         """What is known of the venue; no window and no symbol of one that nobody knows."""
         return self._facts.get(venue, NOTHING)
-
-    def knows(self, venue: str, symbol: str) -> bool:
-        """Whether the symbol is, or ever was, one of the venue's."""
-        return symbol in self.find(venue).bases
 
     def dump(self) -> list[VenueTold]:
         """What the log has told."""

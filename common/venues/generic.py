@@ -25,7 +25,18 @@ from common.messages import (
 )
 from common.venues.dialect import Body, BookEntry, Credentials, Identity, SubscriptionRejected, VenueLimit, plain
 from common.venues.market_data import book_entries, subscription_rejected
-from common.venues.reading import ZERO, Fields, Notes, fees, integer, require, required_number, text, unreadable
+from common.venues.reading import (
+    ZERO,
+    Fields,
+    Notes,
+    fees,
+    instrument,
+    integer,
+    require,
+    required_number,
+    text,
+    unreadable,
+)
 
 _TOLD_BY = frozenset({"8", "9", "3", "j", "r", "B"})
 _NEVER_RESENT = frozenset({"D", "G"})
@@ -195,7 +206,7 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport:
         exec_id=exec_id,
         exec_type=exec_type,
         ord_status=ord_status,
-        symbol=text(f, b"55"),
+        symbol=instrument(f),
         side=text(f, b"54"),
         order_qty=notes.decimal(f, b"38"),
         price=notes.decimal(f, b"44"),

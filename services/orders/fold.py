@@ -448,7 +448,7 @@ class Fold:
         if report.ambiguous and report.exec_type == REJECTED:
             self._ambiguous(record, order, report.cl_ord_id)
             return
-        told = believed(order, report, books.known.knows)
+        told = believed(order, report, books.known.find(venue).knows)
         if isinstance(told, str):
             self._doubt(record, order, told)
             return
@@ -730,7 +730,7 @@ class Fold:
         if order.touched_lsn > answer.ask.asked_lsn:
             self._changes.append(Inquired(order, False))
             return
-        wrong = contradiction(order, told, self.books.known.knows)
+        wrong = contradiction(order, told, self.books.known.find(venue).knows)
         if wrong:
             self._doubt(record, order, wrong)
             return
@@ -813,7 +813,7 @@ class Fold:
     def _rest_trade(self, record: Record, venue: str, trade: Trade) -> None:
         """Count one fill."""
         order = self.books.by_order_id.get((venue, trade.symbol, trade.order_id))
-        wrong = "" if order is None else contradiction(order, trade, self.books.known.knows)
+        wrong = "" if order is None else contradiction(order, trade, self.books.known.find(venue).knows)
         if order is not None and wrong:
             self._doubt(record, order, wrong)
             return

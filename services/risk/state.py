@@ -354,7 +354,7 @@ class RiskState:
         if refused or event.unknown_order:
             self._refused_by_venue(working, event, connection)
             return
-        told = believed(working, event, self.known.knows)
+        told = believed(working, event, self.known.find(venue).knows)
         if isinstance(told, str):
             self._dirty_legs.add(leg.owner)
             return
@@ -614,7 +614,7 @@ class RiskState:
         place = (venue, trade.symbol, trade.order_id)
         owner = self.order_ids.get(place, "")
         ours = self.working.get(owner)
-        if ours is not None and contradiction(ours, trade, self.known.knows):
+        if ours is not None and contradiction(ours, trade, self.known.find(venue).knows):
             return
         change = self.ledger.trade(
             venue, trade.symbol, trade.trade_key, owner, trade.side, trade.last_qty, trade.last_px, trade.fee_qty,
@@ -658,7 +658,7 @@ class RiskState:
             else:
                 self._note_stranger(place)
             return
-        if answer.ask.asked_lsn < working.touched_lsn or contradiction(working, order, self.known.knows):
+        if answer.ask.asked_lsn < working.touched_lsn or contradiction(working, order, self.known.find(venue).knows):
             return
         leg = working.leg
         leg.told_by_rest(order.ord_status, order.order_id, order.order_qty, order.price, order.cum_qty)

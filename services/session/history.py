@@ -186,7 +186,7 @@ class History:
         if record.msg_seq_num:
             self.next_inbound = record.msg_seq_num + 1
         if record.event is not None:
-            self.orders.heard(record.event, record.connection)
+            self.orders.heard(record.event, record.connection, self.venue_told[1])
 
     def _operator(self, act: OperatorAct) -> None:
         if act.act == "logon":

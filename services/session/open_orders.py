@@ -5,10 +5,12 @@ message is numbered, not when it is acknowledged, and leaves only by evidence: t
 never was, a gap fill of its message, a withdrawal. Whoever may be open stays.
 """
 
+from collections.abc import Container
 from decimal import Decimal
 
 import msgspec
 
+from common.belief import contradiction
 from common.messages import (
     AmendOrder,
     Attempt,
@@ -88,10 +90,13 @@ class OpenOrders:
         if cl_ord_id is not None and not self._orders[cl_ord_id].heard:
             self._close(self._orders[cl_ord_id])
 
-    def heard(self, event: VenueEvent, connection: int) -> None:
-        """What the venue said. An order of the account that is not ours enters as well: it may be open."""
+    def heard(self, event: VenueEvent, connection: int, symbols: Container[str] = ()) -> None:
+        """What the venue said. An order of the account that is not ours enters as well: it may be open.
+
+        `symbols` are the venue's: a report in another of them than its order's ends nothing.
+        """
         if isinstance(event, ExecutionReport):
-            self._report(event, connection)
+            self._report(event, connection, symbols)
         elif isinstance(event, CancelRejected):
             refused = self._orders.get(event.cl_ord_id)
             # A cancel-and-new whose cancel was refused has not sent its new order.
@@ -123,10 +128,12 @@ class OpenOrders:
         self._attempts = dict(attempts)
         self._by_attempt = {attempt: cl_ord_id for cl_ord_id, attempt in attempts}
 
-    def _report(self, report: ExecutionReport, connection: int) -> None:
+    def _report(self, report: ExecutionReport, connection: int, symbols: Container[str]) -> None:
         if report.unknown_order or report.ambiguous:
             return
         order = self._named(report)
+        if order is not None and contradiction(order, report, lambda symbol: symbol in symbols):
+            return
         if order is not None and rejects_request(report, order.cl_ord_id):
             # What a cancel-and-new would have opened is not there; the order that it was to replace is as it was.
             order = self._orders.get(report.cl_ord_id)

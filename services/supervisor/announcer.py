@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from common.actor.control import ask_all
+from common.belief import SIDES
 from common.config import Config
 from common.journal.errors import JournalError
 from common.journal.files import OsFiles
@@ -34,7 +35,7 @@ NAME = "announcer"
 
 # As much as a person can follow; the journal has them all.
 LINES_PER_PERIOD = 5
-NAMES_KEPT = 20_000
+ORDERS_KEPT = 20_000
 # What an actor that is up says while it cannot do its work yet; a session is up when it is "ready", its gate open, or
 # when it is not to be connected now.
 NOT_YET = ("starting", "restarting", "waiting", "waiting for the journal", "connecting", "logged_on", "not answering")
@@ -47,16 +48,16 @@ Statuses = Mapping[str, Mapping[str, object]]
 
 
 class FillLines:
-    """Turns journal records into a line for each fill; remembers the latest orders' names to say whose it was."""
+    """Turns journal records into a line for each fill; remembers the latest orders to say whose it was."""
 
     def __init__(self) -> None:
         """Knows no order yet."""
-        self._names: OrderedDict[str, str] = OrderedDict()
+        self._orders: OrderedDict[str, NewOrder | AmendOrder | OrderEvent] = OrderedDict()
 
     def know(self, orders: Iterable[OrderEvent]) -> None:
         """Orders from before the first record that it is given, as the order manager has them."""
         for order in orders:
-            self._names[order.cl_ord_id] = f"{order.strategy}/{order.number}"
+            self._orders[order.cl_ord_id] = order
 
     def lines(self, records: Iterable[Record]) -> list[str]:
         """The lines of these records, which follow those of the last call."""
@@ -74,23 +75,26 @@ class FillLines:
     def _remember(self, outbound: Outbound) -> None:
         command = outbound.command
         if isinstance(command, NewOrder | AmendOrder):
-            self._names[command.cl_ord_id] = _order_name(command)
-            if len(self._names) > NAMES_KEPT:
-                self._names.popitem(last=False)
+            self._orders[command.cl_ord_id] = command
+            if len(self._orders) > ORDERS_KEPT:
+                self._orders.popitem(last=False)
 
     def _line(self, venue: str, report: ExecutionReport, lsn: int) -> str:
-        order = self._names.get(report.cl_ord_id) or self._names.get(report.orig_cl_ord_id) or report.cl_ord_id
-        side = "buys" if report.side == "1" else "sells"
+        order = self._orders.get(report.cl_ord_id) or self._orders.get(report.orig_cl_ord_id)
+        name = report.cl_ord_id if order is None else _order_name(order)
+        # What the fill is of, and which way, is its order's matter.
+        symbol, told_side = (report.symbol, report.side) if order is None else (order.symbol, order.side)
+        side = {"1": "buys", "2": "sells"}.get(SIDES.get(told_side, ""), "trades")
         fee = f", fee {report.fee_qty.normalize():f} {report.fee_asset}" if report.fee_qty else ""
         price = f"{report.last_px.normalize():f}" if report.last_px else "an unknown price"
-        what = f"{report.last_qty.normalize():f} {report.symbol} at {price}"
-        return f"fill: {order} {side} {what} on {venue}{fee} (LSN {lsn})"
+        what = f"{report.last_qty.normalize():f} {symbol} at {price}"
+        return f"fill: {name} {side} {what} on {venue}{fee} (LSN {lsn})"
 
 
-def _order_name(command: NewOrder | AmendOrder) -> str:
-    if isinstance(command, AmendOrder):
-        return f"{command.target_strategy}/{command.target_number}"
-    return f"{command.strategy}/{command.number}"
+def _order_name(order: NewOrder | AmendOrder | OrderEvent) -> str:
+    if isinstance(order, AmendOrder):
+        return f"{order.target_strategy}/{order.target_number}"
+    return f"{order.strategy}/{order.number}"
 
 
 def waiting_for(config: Config, statuses: Statuses) -> list[str]:

@@ -143,3 +143,10 @@ def test_only_known_tags_leave() -> None:
     for body in (DIALECT.encode_new(new(), WALL_NS), DIALECT.encode_amend(amend(), WALL_NS)):
         assert all(body.fields.split(b"\x01")[:-1])
         assert split(body.fields)
+
+
+def test_a_report_whose_instrument_is_in_security_id_alone_names_it() -> None:
+    line = "35=8|37=1|11=a|17=x|150=F|39=1|55=[N/A]|48=BTCUSDT|22=8|54=1|32=0.4|31=9|6=9|"
+    event = DIALECT.decode("8", raw(line))
+    assert isinstance(event, ExecutionReport)
+    assert (event.symbol, event.last_qty, event.avg_px) == ("BTCUSDT", Decimal("0.4"), Decimal(9))

@@ -106,6 +106,16 @@ def test_a_report_of_rejected_under_a_request_s_name_ends_no_order_but_the_one_t
     assert names(orders) == ["5-1"]
 
 
+def test_a_report_on_another_instrument_or_the_opposite_side_ends_no_order() -> None:
+    orders = OpenOrders()
+    sent(orders, new())
+    for wrong in ({"side": "2"}, {"symbol": "ETHUSDT"}):
+        orders.heard(report("5-1", "4", "4", **wrong), 1, ("BTCUSDT", "ETHUSDT"))
+    assert names(orders) == ["5-1"]
+    orders.heard(report("5-1", "4", "4", symbol="BTC/USDT", side=""), 1, ("BTCUSDT", "ETHUSDT"))
+    assert names(orders) == []
+
+
 def test_an_ambiguous_word_ends_nothing() -> None:
     orders = OpenOrders()
     sent(orders, new())

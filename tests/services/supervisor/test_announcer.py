@@ -84,6 +84,14 @@ def test_a_fill_without_its_price_says_so() -> None:
     assert "0.1 BTCUSDT at an unknown price on binance" in FillLines().lines([reported(1, "A-1", "0.1", px="0")])[0]
 
 
+def test_a_fill_without_its_instrument_and_side_has_its_order_s() -> None:
+    fills = FillLines()
+    fills.lines([sent(1, "A-1", 5)])
+    odd = reported(2, "A-1", "0.1", "")  # type: ignore[arg-type]
+    assert "maker/5 buys 0.1 BTCUSDT" in fills.lines([odd])[0]
+    assert "A-9 trades 0.1 BTCUSDT" in FillLines().lines([reported(2, "A-9", "0.1", "")])[0]  # type: ignore[arg-type]
+
+
 def amended(lsn: int, cl_ord_id: str, target_number: int) -> Record:
     order = AmendOrder(
         attempt=Attempt(1, 99),
