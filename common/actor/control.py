@@ -54,8 +54,13 @@ class Answers:
 
 def is_running(run_folder: Path, actor: str) -> bool:
     """Whether some process holds the actor's lock."""
+    return is_held(run_folder / f"{actor}.lock")
+
+
+def is_held(lock: Path) -> bool:
+    """Whether some process holds that lock file."""
     try:
-        descriptor = os.open(run_folder / f"{actor}.lock", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

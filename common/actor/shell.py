@@ -44,6 +44,7 @@ from common.actor.core import (
     Write,
 )
 from common.actor.curve import Curve
+from common.actor.dialling import Dialler, Way
 from common.actor.logs import ActorLog
 from common.actor.process import begin_collecting, read_clocks, take_lock
 from common.actor.tcp import Connection, ConnectionLost, Endpoint, Listener, Phase, listen, prepare
@@ -158,6 +159,8 @@ class Shell:
         self._work: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._done: deque[tuple[int, msgspec.Struct]] = deque()
         self._worker_failure: Exception | None = None
+        self._dialler = Dialler(lambda: self._waker.send(b"d"))
+        self._looked_for: set[int] = set()
         self._exit: Exit | None = None
         self._started_ns = time.time_ns()
         self._garbage: deque[tuple[str, str, str]] = deque(maxlen=KEPT_GARBAGE)
@@ -264,11 +267,9 @@ class Shell:
             self._curve.join(sock)
         sock.connect(endpoint)
 
-    def target(
-        self, name: str, hosts: Sequence[tuple[str, int]], tls: ssl.SSLContext | None, server_name: str = ""
-    ) -> None:
+    def target(self, name: str, endpoint: Endpoint) -> None:
         """What `Connect(target=name)` means. Hosts are tried in turn; `HostWorked` keeps the one that answers."""
-        self._targets[name] = Endpoint(tuple(hosts), tls, server_name)
+        self._targets[name] = endpoint
         self._host_index[name] = 0
 
     def listen(self, name: str, host: str, port: int, tls: ssl.SSLContext | None) -> None:
@@ -471,10 +472,20 @@ class Shell:
         index = self._host_index[effect.target]
         self._host_index[effect.target] = index + 1
         address = endpoint.hosts[index % len(endpoint.hosts)]
+        way = self._dialler.find(effect.connection, endpoint, address)
+        if way is None:
+            self._looked_for.add(effect.connection)
+        else:
+            self._go(way)
+
+    def _go(self, way: Way) -> None:
+        """Begin the connection, or say why it cannot."""
         try:
-            connection = Connection.to(effect.connection, address, endpoint)
+            if way.why_not:
+                raise ConnectionLost(way.why_not)
+            connection = Connection.to(way.connection, way.address, way.endpoint)
         except ConnectionLost as error:
-            self.core.closed(effect.connection, str(error), self._now)
+            self.core.closed(way.connection, str(error), self._now)
             return
         self._adopt(connection)
 
@@ -581,6 +592,7 @@ class Shell:
 
     def _close(self, effect: Effect) -> None:
         assert isinstance(effect, Close)
+        self._looked_for.discard(effect.connection)
         connection = self._connections.get(effect.connection)
         if connection is None:
             return
@@ -648,6 +660,11 @@ class Shell:
         if self._worker_failure is not None:
             # A loop without its worker would look alive and answer nobody.
             raise WorkerEnded(f"{self.core.name}: the worker has ended") from self._worker_failure
+        for way in self._dialler.take():
+            # One that was closed meanwhile is nobody's any more.
+            if way.connection in self._looked_for:
+                self._looked_for.discard(way.connection)
+                self._go(way)
         while self._done:
             number, result = self._done.popleft()
             self.core.call_finished(number, result, now)

@@ -4,13 +4,16 @@ import argparse
 import ssl
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from common.actor.core import Core
 from common.actor.curve import Curve
+from common.actor.dialling import why_not_held
 from common.actor.logs import ActorLog
 from common.actor.process import AlreadyRunning, show_name
 from common.actor.shell import Shell
-from common.config import Config, ConfigError, FixConfig, TlsConfig, load
+from common.actor.tcp import Endpoint
+from common.config import Config, ConfigError, Environment, FixConfig, TlsConfig, load
 from common.exit_status import ExitStatus
 from common.journal.errors import JournalError
 from common.messages import JournalAnswer
@@ -64,10 +67,17 @@ def server_tls(venue: str, tls: TlsConfig | None, config: Config) -> ssl.SSLCont
     return context
 
 
-def target_fix(shell: Shell, name: str, fix: FixConfig, config: Config) -> None:
+def target_fix(shell: Shell, name: str, fix: FixConfig, config: Config, venue: str) -> None:
     """Declare the venue's hosts as the target `name`, with their TLS."""
     context, server_name = client_tls(fix.tls, config)
-    shell.target(name, fix.hosts, context, server_name)
+    shell.target(name, Endpoint(fix.hosts, context, server_name, why_not_dialled(venue, config)))
+
+
+def why_not_dialled(venue: str, config: Config) -> Callable[[], str] | None:
+    """What tells, blocking, why a simulated exchange cannot be dialled now; None for a venue that is none."""
+    if config.venues[venue].environment is not Environment.SIMULATED:
+        return None
+    return partial(why_not_held, config.paths.run, f"exchange@{venue}")
 
 
 def venue_argument(doc: str | None) -> str:

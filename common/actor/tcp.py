@@ -5,6 +5,7 @@ import enum
 import errno
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 
 RECEIVE_BYTES = 262_144
@@ -29,11 +30,15 @@ class Phase(enum.Enum):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to connect: hosts in turn, with the TLS context and the name that its certificate must bear."""
+    """Where to connect: hosts in turn, with the TLS context and the name that its certificate must bear.
+
+    `why_not` is asked before each connection, beside the loop: "" lets it begin.
+    """
 
     hosts: tuple[tuple[str, int], ...]
     tls: ssl.SSLContext | None = None
     server_name: str = ""
+    why_not: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,11 @@ class Connection:
 
     @classmethod
     def to(cls, number: int, address: tuple[str, int], endpoint: Endpoint) -> "Connection":
-        """Begin to connect. Raises ConnectionLost where the address is refused or unknown at once."""
+        """Begin to connect to an address that is no name. Raises ConnectionLost where it is refused at once."""
         try:
-            family, kind, proto, _, target = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
+            family, kind, proto, _, target = socket.getaddrinfo(
+                *address, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            )[0]
             stream = socket.socket(family, kind, proto)
         except OSError as error:
             raise ConnectionLost(f"{address[0]}:{address[1]}: {error}") from error

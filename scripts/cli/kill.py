@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import click
 import orjson
 
-from common.actor.control import Answers, NotRunning, ask_all
+from common.actor.control import Answers, NotRunning, ask_all, is_held
 from common.config import Config, load
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
+from common.journal.log import LOCK
 from scripts.cli.errors import CommandError
 from scripts.cli.outside import NotKnown, find_outside
 
@@ -47,10 +48,14 @@ def kill(wait_s: float, as_json: bool) -> None:
     """
     config = load()
     actors = _actors(config)
-    answers = ask_all(config.paths.run, [(name, "kill", {}) for name in actors], ANSWER_S)
+    deadline_s = time.monotonic() + wait_s
+    answers = _latch(config, actors)
+    while not answers.details and _journal_runs(config) and time.monotonic() < deadline_s:
+        # Its run folder was removed: the stack makes a new one within a second, and takes its places there.
+        time.sleep(POLL_S)
+        answers = _latch(config, actors)
     if not answers.details:
         raise CommandError(_why_none(answers), ExitStatus.NOT_RUNNING)
-    deadline_s = time.monotonic() + wait_s
     while True:
         standings = _standings(config)
         if all(standing.by for standing in standings) or time.monotonic() >= deadline_s:
@@ -92,6 +97,15 @@ def resume(yes: bool, as_json: bool) -> None:
     if answers.errors:
         failures = "; ".join(f"{name}: {error}" for name, error in sorted(answers.errors.items()))
         raise CommandError(failures, ExitStatus.REFUSED)
+
+
+def _latch(config: Config, actors: list[str]) -> Answers:
+    return ask_all(config.paths.run, [(name, "kill", {}) for name in actors], ANSWER_S)
+
+
+def _journal_runs(config: Config) -> bool:
+    """Whether some process has the journal open, whatever has become of the run folder."""
+    return is_held(config.journal_folder / LOCK)
 
 
 def _actors(config: Config) -> list[str]:

@@ -1,14 +1,17 @@
 """`python -P -m services.account --venue NAME`: the REST side of one venue."""
 
 import sys
+from collections.abc import Callable
 from functools import partial
 
+import msgspec
+
 from common.actor.shell import Shell
-from common.actor.start import connect_journal, run_actor, shell_for, venue_argument
+from common.actor.start import connect_journal, run_actor, shell_for, venue_argument, why_not_dialled
 from common.config import Config, ConfigError
 from common.journal import OsFiles
 from common.latch import Latch
-from common.messages import Ask
+from common.messages import Answer, Ask
 from common.venues.registry import find_dialect
 from services.account.core import AccountCore, AccountSettings
 from services.account.rest import Rest, RestSettings, binance_api
@@ -35,8 +38,21 @@ def build(name: str, config: Config) -> Shell:
     shell = shell_for(core, config)
     connect_journal(shell, config, follow=False)
     shell.bind_pull("asks", config.endpoint(f"account.{name}"), Ask)
-    shell.worker(Rest(name, binance_api(settings)).ask)
+    shell.worker(guarded(Rest(name, binance_api(settings)), name, why_not_dialled(name, config)))
     return shell
+
+
+def guarded(
+    rest: Rest, venue: str, why_not: Callable[[], str] | None
+) -> Callable[[msgspec.Struct], msgspec.Struct]:
+    """What answers questions, and asks nobody while `why_not` says why the venue is not to be dialled."""
+
+    def ask(question: msgspec.Struct) -> Answer:
+        assert isinstance(question, Ask)
+        reason = "" if why_not is None else why_not()
+        return Answer(venue, question, True, 0, reason) if reason else rest.ask(question)
+
+    return ask
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def build(name: str, config: Config) -> Shell:
     settings = market_data_config(name, config, int(time.time()))
     shell = shell_for(MarketDataCore(settings, find_dialect(config.venues[name].dialect)), config)
     shell.bind_publisher(FEED, config.endpoint(f"feed.{name}"))
-    target_fix(shell, TARGET, config.venues[name].market_data, config)
+    target_fix(shell, TARGET, config.venues[name].market_data, config, name)
     return shell
 
 

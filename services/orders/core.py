@@ -478,7 +478,9 @@ class OrdersCore(Core):
 
     def _check_stopped(self, now: Instant) -> None:
         resting = self._cancelled_on_stop()
-        if not self._life.is_late(now) and (resting or len(self._flights)) and self._life.live:
+        # While the journal is away nothing can be sent: what rests is the sessions' to cancel, and they wait for this.
+        hopeless = self._life.is_late(now) or self._life.away or not self._life.live
+        if not hopeless and (resting or len(self._flights)):
             return
         self._life.ended()
         self._archive.write()

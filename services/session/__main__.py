@@ -6,7 +6,7 @@ from functools import partial
 
 from common.actor.shell import Shell
 from common.actor.start import connect_journal, run_actor, shell_for, target_fix, venue_argument
-from common.config import Config, ConfigError
+from common.config import Config, ConfigError, OnStop
 from common.facts import facts_of
 from common.fix.session_types import SequencePolicy
 from common.journal import OsFiles, Reader
@@ -47,6 +47,7 @@ def session_config(name: str, config: Config) -> SessionConfig:
         credentials=read_credentials(venue, config),
         schedule=fix.opening,
         assets=facts_of(venue, 0).assets,
+        cancel_on_stop=venue.on_stop is OnStop.CANCEL,
         reset_numbers=fix.resets_by_schedule,
     )
 
@@ -76,7 +77,7 @@ def build(name: str, config: Config) -> Shell:
     connect_journal(shell, config, follow=False)
     shell.log_reader(partial(read_log, core, reader))
     shell.bind_pull("commands", config.endpoint(f"session.{name}"), Command)
-    target_fix(shell, TARGET, config.venues[name].fix, config)
+    target_fix(shell, TARGET, config.venues[name].fix, config, name)
     return shell
 
 

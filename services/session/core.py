@@ -57,6 +57,12 @@ from services.session.taking_up import TakingUp
 
 ALL = 1 << 62
 STOP_TIMEOUT_NS = 1_500 * NS_PER_MS
+STOP_CANCEL_NS = 450 * NS_PER_MS
+"""Of that, how long what rests is cancelled. The journal counts as away after `AWAY_NS`; the supervisor allows a
+session 550 ms where orders has used all of its own time.
+"""
+
+ON_STOP = "on_stop"
 CLOCK_WARNING_NS = 250 * NS_PER_MS
 MEND_NS = 2_000 * NS_PER_MS
 """So often an emergency file that could not be made is tried again: the disk may have room by then."""
@@ -68,6 +74,7 @@ class SessionCore(Core):
     def __init__(self, config: SessionConfig, dialect: Dialect, files: Files, folded: Folded | None = None) -> None:
         """`files` is the disk of the kill latch and the emergency file; `folded` what a snapshot holds of the log."""
         super().__init__(f"session@{config.venue}")
+        self.config = config
         self.folded = folded or Folded(self.name, config.venue, dialect)
         self.history = self.folded.history
         self.emergency = Emergency(config.emergency_folder, config.venue, self.name, files, config.emergency_bytes)
@@ -93,6 +100,7 @@ class SessionCore(Core):
         )
         self._garbled = 0
         self._stop_deadline_ns: int | None = None
+        self._cancel_until_ns: int | None = None
         self._mend_ns: int | None = None
 
     # ---- start ----
@@ -363,6 +371,7 @@ class SessionCore(Core):
             self.connection.next_deadline_ns(),
             self.connection.hours.next_deadline_ns(),
             self._stop_deadline_ns,
+            self._cancel_until_ns,
             self.gate.next_deadline_ns(),
             self.resender.next_deadline_ns(),
             self.kill.next_deadline_ns(),
@@ -398,6 +407,7 @@ class SessionCore(Core):
             self.resender.go_on(now)
             self._carry_out(now)
         self.kill.timer(now)
+        self._end_cancelling(now)
         self.connection.timer(now)
         if self._stop_deadline_ns is not None and now.boot_ns >= self._stop_deadline_ns:
             self.effects.append(Exit(0, "stopped; the journal did not acknowledge everything in time"))
@@ -412,13 +422,41 @@ class SessionCore(Core):
     # ---- stop ----
 
     def stop(self, now: Instant) -> None:
-        """See `Core`: withdraw what has not left, log out, record the end."""
+        """See `Core`: cancel what rests where nobody else has, withdraw what has not left, log out, record the end."""
         if not self.taking_up.live:
             self.effects.append(Exit(0, "stopped before it was live"))
             return
         self._stop_deadline_ns = now.boot_ns + STOP_TIMEOUT_NS
         self.connection.stopping = True
         self.connection.cancel()
+        if self._must_cancel():
+            # Who cancels at a stop is gone, or could not: the latch is held for as long as this takes.
+            self.note("warning", "cancels_on_stop", orders=len(self.history.orders))
+            self._cancel_until_ns = now.boot_ns + STOP_CANCEL_NS
+            self.kill.kill(ON_STOP, now)
+            self._carry_out(now)
+            self._end_cancelling(now)
+        else:
+            self._leave(now)
+
+    def _must_cancel(self) -> bool:
+        fix = self.outbox.fix
+        can = fix is not None and fix.logged_on and not self.kill.latched
+        return self.config.cancel_on_stop and can and bool(len(self.history.orders))
+
+    def _end_cancelling(self, now: Instant) -> None:
+        """Log out once nothing is open, or there is no more time for it."""
+        until_ns = self._cancel_until_ns
+        if until_ns is None or not (self.kill.done or now.boot_ns >= until_ns or self.outbox.fix is None):
+            return
+        self._cancel_until_ns = None
+        left = [order.cl_ord_id for order in self.history.orders.all()]
+        if left:
+            self.note("warning", "left_open", orders=left)
+        self.kill.resume(ON_STOP, now)
+        self._leave(now)
+
+    def _leave(self, now: Instant) -> None:
         if self.outbox.fix is not None:
             self.connection.log_out("the session is stopped", "stopped while connecting", now)
             self._carry_out(now)

@@ -20,6 +20,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     Without `schedule` the session is open at all times; with `reset_numbers` the first logon of each period starts
     persistent numbers at 1. `assets`: the base and quote asset of each symbol, for whoever folds the log.
+    `cancel_on_stop`: what rests at an orderly stop, since nobody was left to cancel it, is cancelled by the session.
     """
 
     venue: str
@@ -44,6 +45,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     reset_numbers: bool = False
     credentials: Credentials | None = None
     assets: Mapping[str, tuple[str, str]] = {}
+    cancel_on_stop: bool = False
 
     @property
     def resets(self) -> bool:

@@ -31,7 +31,8 @@ def spawn(actor: Actor, config: Config) -> "subprocess.Popen[bytes]":
     """Start the actor's process. Raises OSError.
 
     It has a session of its own, so that a signal to the supervisor's group or a Ctrl-C in the terminal reaches it only
-    through the supervisor; and it dies with the supervisor, however that ends, so that none is left to clash with.
+    through the supervisor; and it dies with the supervisor, however that ends, so that none is left to clash with. A
+    FIX session is told to stop instead: what rests at its venue is for it alone to cancel then.
     """
     supervisor = os.getpid()
     return subprocess.Popen(
@@ -41,7 +42,7 @@ def spawn(actor: Actor, config: Config) -> "subprocess.Popen[bytes]":
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         # Nothing but prctl runs between fork and exec, and only the main thread forks: PDEATHSIG follows that thread.
-        preexec_fn=lambda: die_with(supervisor),
+        preexec_fn=lambda: die_with(supervisor, _end_of(actor)),
     )
 
 
@@ -118,7 +119,7 @@ def _become(actor: Actor, config: Config, supervisor: int, go: int) -> NoReturn:
     """Be the actor, in a process just forked, and end with its exit status."""
     status = 1
     try:
-        die_with(supervisor)
+        die_with(supervisor, _end_of(actor))
         os.setsid()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # The supervisor's lock is not to outlive it here, and nothing else of it is open but the pipes of the others.
@@ -155,9 +156,13 @@ def _environment(config: Config) -> dict[str, str]:
     return environment
 
 
-def die_with(parent: int) -> None:
-    """In a process just forked: be killed when the parent's thread that forked it ends, however that ends."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def _end_of(actor: Actor) -> signal.Signals:
+    return signal.SIGTERM if actor.kind is Kind.SESSIONS else signal.SIGKILL
+
+
+def die_with(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """In a process just forked: get the signal when the parent's thread that forked it ends, however that ends."""
+    _libc.prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(1)
 

@@ -118,10 +118,13 @@ class Supervisor:
         signal.signal(signal.SIGINT, self._on_stop)
         # The wake-up descriptor is written to only for signals that have a handler.
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        self._bind_control()
+        self._poller.register(self._wake, zmq.POLLIN)
+
+    def _bind_control(self) -> None:
         self._control.setsockopt(zmq.LINGER, 0)
         self._control.bind(f"ipc://{self._run_folder}/control.{lock_name(self.core.kind)}")
         self._poller.register(self._control, zmq.POLLIN)
-        self._poller.register(self._wake, zmq.POLLIN)
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stop_asked = True
@@ -206,6 +209,9 @@ class Supervisor:
         if now.boot_ns < self._next_look_ns:
             return
         self._next_look_ns = now.boot_ns + IDLE_MS * NS_PER_MS
+        if is_gone(self._run_folder, self.core.kind):
+            # This process holds its lock, and nobody sees it.
+            self._make_run_folder_anew()
         if self.core.kind in PAUSED_WITHOUT_JOURNAL:
             if self._refused_marker.exists() and not is_gone(self._run_folder, Kind.JOURNAL):
                 self.core.pause(now)
@@ -215,6 +221,20 @@ class Supervisor:
             reason: dict[str, object] = {"text": self._kill_reason}
             answers = ask_all(self._run_folder, [(name, "kill", reason) for name in self._to_kill], KILL_ANSWER_S)
             self._to_kill -= answers.details.keys()
+
+    def _make_run_folder_anew(self) -> None:
+        """Somebody has removed the run folder: nobody can be asked or told anything any more, the kill switch included.
+        Whoever is there takes his place in a new one: this process at once, its children by starting again.
+        """
+        _say(f"{self.core.kind}: the run folder was removed: everything here takes its place in a new one")
+        former, self._lock = self._lock, take_lock(self._run_folder, lock_name(self.core.kind))
+        os.close(former)
+        self._poller.unregister(self._control)
+        self._control.close(linger=0)
+        self._control = self._context.socket(zmq.ROUTER)
+        self._bind_control()
+        for process in self._processes.values():
+            process.send_signal(signal.SIGKILL)
 
     def _answer(self, now: Instant) -> None:
         with contextlib.suppress(zmq.Again):

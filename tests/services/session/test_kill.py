@@ -483,3 +483,51 @@ def test_a_latch_that_the_disk_does_not_take_holds_in_memory(tmp_path: Path) -> 
     assert latch.set
     assert not latch.release()
     assert latch.set
+
+
+def resting(folder: Path, **changes: object) -> World:
+    """One order rests."""
+    world = World(OsFiles(), generic_config(str(folder), cancel_on_stop=True, **changes))
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    return world
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_what_rests_at_an_orderly_stop_is_cancelled_by_the_session_whoever_else_is_dead(
+    tmp_path: Path, dead: bool
+) -> None:
+    world = resting(tmp_path)
+    world.journal.dead = dead
+    world.core.stop(world.now)
+    world.settle()
+    for _ in range(9):
+        world.advance(50)
+        answer_cancels(world)
+    assert not len(world.core.history.orders) and not world.core.kill.latched
+    world.advance(1_000)
+    assert world.exit is not None and world.exit.status == 0
+
+
+def test_a_venue_that_does_not_answer_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    world = resting(tmp_path)
+    world.core.stop(world.now)
+    world.settle()
+    world.advance(500)
+    assert world.core.outbox.fix is None or not world.core.kill.latched
+    world.advance(1_000)
+    assert world.exit is not None
+    assert [n.fields["orders"] for n in world.notes if n.event == "left_open"] == [["7-1"]]
+
+
+def test_nothing_is_cancelled_at_a_stop_where_orders_are_to_stay(tmp_path: Path) -> None:
+    world = resting(tmp_path)
+    world.core.config = generic_config(str(tmp_path))
+    world.core.stop(world.now)
+    world.settle()
+    assert not heard_cancels(world)
+
+
+def heard_cancels(world: World) -> list[bytes]:
+    return [fields[b"35"] for fields in world.venue.heard if fields[b"35"] in (b"q", b"F")]

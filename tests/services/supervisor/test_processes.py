@@ -1,6 +1,7 @@
 """A real supervisor with real children: they come back, they cannot outlive it, and they end in order."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,6 +113,15 @@ def test_children_die_with_a_supervisor_that_is_killed(start: Callable[..., Line
     assert start("risk", "risk").pid("risk") != pid
 
 
+def test_a_session_is_told_to_stop_when_its_supervisor_is_killed(start: Callable[..., Line]) -> None:
+    line = start("sessions", "session@a")
+    first = line.pid("session@a")
+    line.process.kill()
+    line.process.wait()
+    until(lambda: not alive(first), line)
+    assert '"event":"exit"' in (line.var / "log" / "session@a.jsonl").read_text().replace(" ", "")
+
+
 def test_a_child_that_dies_before_its_turn_is_started_all_the_same(start: Callable[..., Line]) -> None:
     line = start("sessions", "session@a", "session@b=300")
     first = line.pid("session@a")
@@ -171,6 +181,18 @@ def test_a_line_whose_honcho_ended_while_it_loaded_starts_nothing(
     assert line.process.wait(PATIENCE_S) != 0
     assert line.said("honcho is gone, nothing is started")
     assert not (short_folder / "given.session@a").exists()
+
+
+def test_a_run_folder_that_was_removed_is_made_anew(start: Callable[..., Line], short_folder: Path) -> None:
+    line = start("sessions", "session@a")
+    first = line.pid("session@a")
+    shutil.rmtree(short_folder / "run")
+    with pytest.raises(NotRunning):
+        ask(short_folder / "run", "session@a", "status")
+    until(lambda: line.up() and line.pid("session@a") != first, line)
+    assert ask(short_folder / "run", "session@a", "status")["pid"] == line.pid("session@a")
+    line.process.send_signal(signal.SIGTERM)
+    assert line.process.wait(PATIENCE_S) == 0
 
 
 def test_a_stopped_child_does_not_hold_up_the_end(start: Callable[..., Line]) -> None:
