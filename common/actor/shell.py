@@ -60,6 +60,7 @@ from common.messages import (
     ControlAnswer,
     ControlRequest,
     Door,
+    cut,
     encode,
 )
 
@@ -363,7 +364,11 @@ class Shell:
             message = link.decoder.decode(data)
         except UNDECODABLE as error:
             self._count_garbage(link, data, str(error))
-            self.core.not_read(link.name, peer, data, str(error), now)
+            if link.name == CONTROL:
+                text = f"the request is not read: {cut(str(error))}"
+                self._send([Send(CONTROL, ControlAnswer(0, False, text), peer)])
+            else:
+                self.core.not_read(link.name, peer, data, str(error), now)
             return
         if link.name == CONTROL and self._answer_control(peer, message, now):
             return

@@ -13,7 +13,7 @@ from common.actor.control import NoAnswer, Refused, ask, is_running
 from common.actor.control import NotRunning as ActorNotRunning
 from common.config import Config, load
 from common.exit_status import ExitStatus
-from common.messages import CLOSED_STATUSES, CommandOutcome, OrderEvent, PositionChanged
+from common.messages import CLOSED_STATUSES, HIGHEST_NUMBER, CommandOutcome, OrderEvent, PositionChanged
 from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName
 from common.strategy.entry import Superseded
 from scripts.cli.errors import CommandError
@@ -490,7 +490,7 @@ def log_knows_strategy(config: Config, strategy: str) -> bool:
 def order_name(text: str) -> tuple[str, int]:
     """ "strategy/number" as its two parts. Raises a usage error."""
     strategy, _, number = text.rpartition("/")
-    if not strategy or not number.isdigit():
+    if not strategy or not number.isascii() or not number.isdigit() or len(number) > len(str(HIGHEST_NUMBER)):
         raise click.UsageError(f"{text}: an order's name is STRATEGY/NUMBER, as `fixring orders list` prints it")
     return strategy, int(number)
 

@@ -15,7 +15,7 @@ import zmq
 from common.actor.control import NotRunning, ask, is_running
 from common.actor.core import Close, Effect, Note, Send, Write
 from common.actor.shell import runs
-from common.messages import ControlAnswer, ControlRequest, StatusChanged, encode
+from common.messages import MAX_REQUEST_BYTES, ControlAnswer, ControlRequest, StatusChanged, encode
 
 ACTOR = Path(__file__).with_name("echo_actor.py")
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -220,3 +220,16 @@ def test_each_part_of_a_message_is_a_message_and_answers_come_as_parts_of_one(ec
     echo.entry.send_multipart([encode(StatusChanged("s", number)) for number in (1, 2, 3)])
     parts = echo.entry.recv_multipart()
     assert [msgspec.msgpack.decode(part, type=StatusChanged).number for part in parts] == [2, 3, 4]
+
+
+def test_a_person_whose_request_is_not_read_is_told_so(echo: Echo) -> None:
+    control = echo.context.socket(zmq.DEALER)
+    control.setsockopt(zmq.RCVTIMEO, 5000)
+    control.connect(f"ipc://{echo.run}/control.echo")
+    for request in (b"\xc1", encode(ControlRequest("status", b" " * MAX_REQUEST_BYTES))):
+        control.send(request)
+        answer = msgspec.msgpack.decode(control.recv(), type=ControlAnswer)
+        assert not answer.ok and answer.text.startswith("the request is not read: ")
+    control.send(encode(ControlRequest("status")))
+    assert msgspec.msgpack.decode(control.recv(), type=ControlAnswer).ok
+    control.close()

@@ -17,7 +17,7 @@ from scripts.decimals import rounded, short
 
 def test_names() -> None:
     assert order_name("cli-1/7") == ("cli-1", 7)
-    for text in ("7", "a/", "/7", "a/b"):
+    for text in ("7", "a/", "/7", "a/b", "a/\u00b2", "a/" + "9" * 5000):
         with pytest.raises(click.UsageError):
             order_name(text)
 
