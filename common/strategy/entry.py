@@ -25,6 +25,7 @@ from common.instant import NS_PER_MS, Instant
 from common.messages import (
     AFTER_ALL_EVENTS,
     CLOSED_STATUSES,
+    HIGHEST_NUMBER,
     MAX_TIME_TO_LIVE_NS,
     STRATEGY_NAME,
     AmendRequest,
@@ -73,6 +74,11 @@ class NotWelcome(Exception):
 
 class TooManyUnanswered(Exception):
     """MAX_UNANSWERED commands wait for an outcome: the order manager is away, and more would only grow stale."""
+
+
+class NamesUsedUp(Exception):
+    """The order manager has seen HIGHEST_NUMBER from this strategy, so no number is left. Start it under another name.
+    """
 
 
 class Superseded(Exception):
@@ -180,7 +186,7 @@ class Entry:
         """A new order: a limit order with a price, a market order without. Returns its number.
 
         `side` is Side(54), `time_in_force` TimeInForce(59). Raises TypeError where money is no Decimal, Superseded,
-        TooManyUnanswered.
+        TooManyUnanswered, NamesUsedUp.
         """
         _need_decimals(order_qty=order_qty, price=price)
         ord_type: OrdType = "1" if price is None else "2"
@@ -265,6 +271,8 @@ class Entry:
             raise NotWelcome(f"{self.strategy}: the order manager has not answered the hello yet; wait for the welcome")
         if len(self._unanswered) >= MAX_UNANSWERED:
             raise TooManyUnanswered(f"{self.strategy}: {MAX_UNANSWERED} commands have no outcome yet; wait for some")
+        if self._highest >= HIGHEST_NUMBER:
+            raise NamesUsedUp(f"{self.strategy}: command {self._highest} was given; start it under another name")
         self._highest += 1
         number = self._highest
         numbered = msgspec.structs.replace(request, epoch=self.epoch, number=number)

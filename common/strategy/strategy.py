@@ -35,7 +35,7 @@ from common.messages import (
     Welcome,
     WelcomeComplete,
 )
-from common.strategy.entry import Entry, NotWelcome, Superseded, TooManyUnanswered
+from common.strategy.entry import Entry, NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered
 from common.strategy.signals import BadSignal, Signal, read_signal, signal_line
 
 ZERO: Final = Decimal(0)
@@ -410,7 +410,7 @@ class StrategyCore(Core):
         """Call a hook. What it raises is the strategy's error, never the process's: returned in words, "" for none."""
         try:
             call(*arguments)
-        except (NotWelcome, Superseded, TooManyUnanswered) as error:
+        except (NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered) as error:
             self._counts["unsent"] += 1
             self.note("warning", "unsent", hook=hook, why=str(error))
             return str(error)

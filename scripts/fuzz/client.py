@@ -28,7 +28,7 @@ from common.messages import (
     WelcomeComplete,
     encode,
 )
-from common.strategy.entry import NotWelcome, Superseded, TooManyUnanswered
+from common.strategy.entry import NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered
 from common.strategy.strategy import Market, Setting, Strategy, StrategyCore
 from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import Maker
@@ -57,7 +57,7 @@ class Busy(Strategy):
     def _try(self, call: Callable[[], int]) -> None:
         try:
             call()
-        except (NotWelcome, Superseded, TooManyUnanswered):
+        except (NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered):
             return
 
 

@@ -12,13 +12,13 @@ from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import Maker
 from scripts.fuzz.worlds import LivelyWorld, give, kinds_of
 from scripts.simulation import adversary, quiet
-from scripts.simulation.plan import PROBE, TRADERS
+from scripts.simulation.plan import DESK, PROBE, TRADERS
 
 STRANGERS = (b"nobody", b"somebody")
 INPUTS_A_TURN = 5
 SETTLE_NS = 100 * NS_PER_MS
-PROBE_NAME = PROBE.partition("@")[2]
-"""The name of the strategy that says in the end whether everything trades: nobody takes it."""
+NEVER_TAKEN = frozenset(name.partition("@")[2] for name in (PROBE, DESK))
+"""Whose name nobody takes: of the strategy that says in the end whether everything trades, and of the SDK's own."""
 
 
 class Doors:
@@ -39,7 +39,7 @@ class Doors:
             random = maker.random = Random(f"doors {a_round.seed} {number}")
             peer = random.choice((*STRANGERS, *(trader.encode() for trader in TRADERS)))
             message = maker.message(kinds_of(entry))
-            if not (isinstance(message, Hello) and message.strategy == PROBE_NAME):
+            if not (isinstance(message, Hello) and (_is_anothers(message) or peer not in STRANGERS)):
                 tally.count("entry of orders", decoded=give(orders, entry, peer, message))
             if number % INPUTS_A_TURN == 0:
                 world.run_for(NS_PER_MS)
@@ -48,3 +48,8 @@ class Doors:
             raise Broken(f"ended: {world.ended[0]}")
         adversary.make_well(world)
         quiet.come_to_rest(world)
+
+
+def _is_anothers(hello: Hello) -> bool:
+    """Whether it takes a name that nobody takes, or speaks as an instance that runs: who does is told no more."""
+    return str(hello.strategy) in NEVER_TAKEN or str(hello.instance).startswith("strategy@")

@@ -2,10 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_args
 
+import msgspec
+
+from common.messages import Door, JournalRequest, Kind, Payload
+from common.strategy import entry
+from scripts.simulation import actors
 from scripts.simulation.planted import Swap, planted_swaps
 from services.orders import fold as orders_fold
+from services.orders import index_file
+from services.risk import state as risk_state
 
 
 class Fault(NamedTuple):
@@ -24,9 +31,41 @@ def plant_fault(name: str) -> Iterator[None]:
         yield
 
 
+def _any_number() -> dict[int, Any]:
+    return {int(kind): msgspec.msgpack.Decoder(its).decode for its, kind in zip(get_args(Payload), Kind, strict=True)}
+
+
+class _OpenDoor(Door):
+    """Takes whatever has the fields of one of its messages, of any size and any value."""
+
+    def decode(self, data: bytes) -> Any:
+        """The message, as if its Struct had no bounds. Raises msgspec.DecodeError, TypeError."""
+        kinds = {kind.__struct_config__.tag: kind for kind in get_args(self.accepts)}
+        tag, *values = msgspec.msgpack.decode(data)
+        if not isinstance(tag, str) or tag not in kinds:
+            raise msgspec.ValidationError(f"no message is called {tag!r}")
+        return kinds[tag](*values)
+
+
 FAULTS: dict[str, Fault] = {
     "undecodable-ends-orders": Fault(
         "A record whose payload does not decode ends the order manager.", "folds",
         ((orders_fold, "UNDECODABLE", lambda original: ()),),
+    ),
+    "unsound-is-counted": Fault(
+        "Risk counts with whatever number a record holds.", "folds",
+        ((risk_state, "DECODERS", lambda original: _any_number()),),
+    ),
+    "index-believes-all": Fault(
+        "The index of orders gives out whatever stands in its file.", "index",
+        ((index_file, "_seal", lambda original: lambda *columns: 0),),
+    ),
+    "journal-takes-all": Fault(
+        "The journal's link has no bounds: a token of -1, a writer without a name.", "links",
+        ((actors, "_journal_request", lambda original: _OpenDoor(JournalRequest)),), 40,
+    ),
+    "numbers-unbounded": Fault(
+        "The SDK counts its commands on beyond every number that a message holds.", "client",
+        ((entry, "HIGHEST_NUMBER", lambda original: 1 << 70),),
     ),
 }  # fmt: skip

@@ -18,15 +18,18 @@ from scripts.simulation.process import Process
 TYPES = frozenset((b"8", b"9", b"j", b"r"))
 """MsgType(35) of what is mangled: what tells of orders."""
 
+FEES = "12 13 15 479 136 137 138 139 891 851"
+"""What is taken off the position where it is paid in the base asset."""
+
 KEPT = frozenset(
     tag.encode()
-    for tags in ("8 9 35 34 49 56 52 43 122 10", "11 41 37 17 19 1003 150 39 32 14 151", "45 379 434 531 25016")
+    for tags in ("8 9 35 34 49 56 52 43 122 10 45 379 434 531 25016", "11 41 37 17 19 1003 150 39 32 14 38 151", FEES)
     for tag in tags.split()
 )
 """What stays: the frame and the header; whose report it is, what it reports, and how much was filled."""
 
 ADDED = (
-    b"58", b"60", b"44", b"31", b"38", b"40", b"54", b"55", b"59", b"103", b"12", b"13", b"136", b"1", b"6", b"18",
+    b"58", b"60", b"44", b"31", b"40", b"54", b"55", b"59", b"103", b"1", b"6", b"18",
 )  # fmt: skip
 """Fields that may be added where they are not."""
 

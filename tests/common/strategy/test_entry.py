@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from common.instant import NS_PER_MS, Instant
 from common.messages import (
     AFTER_ALL_EVENTS,
+    HIGHEST_NUMBER,
     AmendRequest,
     CancelRequest,
     ClientRequest,
@@ -36,6 +37,7 @@ from common.strategy.entry import (
     QUIET_NS,
     SLOWEST_HELLO_NS,
     Entry,
+    NamesUsedUp,
     NotWelcome,
     Superseded,
     TooManyUnanswered,
@@ -335,6 +337,14 @@ def test_more_than_can_be_answered_is_not_sent() -> None:
     for _ in range(MAX_UNANSWERED):
         buy(entry)
     with pytest.raises(TooManyUnanswered):
+        buy(entry)
+
+
+def test_no_number_is_given_beyond_the_highest() -> None:
+    entry = connected()
+    entry.number_from(HIGHEST_NUMBER)
+    assert buy(entry) == HIGHEST_NUMBER
+    with pytest.raises(NamesUsedUp):
         buy(entry)
 
 

@@ -11,7 +11,7 @@ from common.fix.wire import Framer, encode, pairs, split
 from common.messages import EntryRequest, NewOrderRequest
 from scripts.fuzz.planted import FAULTS
 from scripts.fuzz.reports import KEPT, mangled
-from scripts.fuzz.run import TARGETS, Job, find_fault, run_round, shrink
+from scripts.fuzz.run import LEAST_SHARE, TARGETS, Job, find_fault, run_round, shrink
 from scripts.fuzz.target import Tally
 from scripts.fuzz.values import Maker
 
@@ -77,3 +77,11 @@ def test_what_was_found_is_shown_with_few_inputs() -> None:
     assert len(smaller.job.only) < TARGETS[smaller.job.target].size // 20
     assert smaller.job.command.startswith("fixring fuzz --target folds --seed")
     assert run_round(smaller.job).finding == smaller.finding
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_round_of_each_target_holds(target: str, seed: int) -> None:
+    result = run_round(Job(target, seed))
+    assert not result.finding, f"{result.finding}; repeat it with {result.job.command}"
+    assert result.tally.share >= LEAST_SHARE and result.tally.inputs.total() >= TARGETS[target].size // 10
