@@ -1,12 +1,14 @@
 """What has left memory: it goes into the index, and is looked up there when the books do not have it any more."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from common.journal.frames import Record
 from common.messages import OrderEvent
 from common.order_state import ZERO, Order, is_fill
 from services.orders.books import Books
-from services.orders.changes import EVENTS, OrderChanged, Unnamed
+from services.orders.changes import EVENTS, Change, OrderChanged, Unnamed
 from services.orders.index import Index
 from services.orders.names import Remembered
 from services.orders.views import order_event
@@ -61,17 +63,21 @@ class Archive:
         """The event (LSN, `index`) of a report on an order that has left memory; None where it was no fill, bust or
         correction of one.
 
-        The position has counted it; the order as it ended is changed by as much.
+        The position has counted it; the order as it ended is changed by as much, once: read again, the log tells what
+        the index has already.
         """
-        report = change.report
+        report, fill = change.report, change.fill
+        if fill is None:
+            return None
         name = self._index.name_of(report.cl_ord_id) or self._index.name_of(report.orig_cl_ord_id)
         former = None if name is None else self._index.order(*name)
-        fill = change.fill
-        if former is None or fill is None:
+        if former is None:
             return None
-        filled = is_fill(report, fill)
-        cum_qty, unpriced_qty = former.cum_qty + fill.qty, former.unpriced_qty + fill.unpriced_qty
-        value = former.avg_px * (former.cum_qty - former.unpriced_qty) + fill.value
+        filled, is_news = is_fill(report, fill), (former.lsn, former.index) < (record.lsn, index)
+        cum_qty, unpriced_qty = former.cum_qty, former.unpriced_qty
+        value = former.avg_px * (cum_qty - unpriced_qty)
+        if is_news:
+            cum_qty, unpriced_qty, value = cum_qty + fill.qty, unpriced_qty + fill.unpriced_qty, value + fill.value
         priced_qty = cum_qty - unpriced_qty
         word = report.exec_type if filled or report.exec_type == "H" else "G"
         event = msgspec.structs.replace(
@@ -82,8 +88,15 @@ class Archive:
             avg_px=value / priced_qty if priced_qty else ZERO, maker=report.maker,
             text="told after the order had left memory", stamp_ns=record.stamp_ns, unpriced_qty=unpriced_qty,
         )  # fmt: skip
-        self._index.put_order(event, [report.cl_ord_id])
+        if is_news:
+            self._index.put_order(event, [report.cl_ord_id])
         return event
+
+    def take_late(self, record: Record, changes: Sequence[Change]) -> None:
+        """What a record changed of orders that have left memory, where nobody is to be told of it any more."""
+        for index, change in enumerate(changes):
+            if isinstance(change, Unnamed):
+                self.late_report(record, index, change)
 
     def flush(self) -> None:
         """Records were applied: write what was put, once it is enough for a portion."""

@@ -311,8 +311,10 @@ class OrdersCore(Core):
             except Unfoldable as error:
                 self._begin_anew(error, now)
                 return
-            if record.lsn > events_from and changes:
+            if changes and record.lsn > events_from:
                 self._tell(record, changes, now)
+            elif changes:
+                self._archive.take_late(record, changes)
             if record.lsn % HASH_EVERY == 0:
                 self._digests.take(record.lsn, now, append=life.live)
             if record.kind == Kind.STATE_HASH:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from common.actor.core import Note
@@ -28,6 +29,7 @@ from services.orders.fold import Fold
 from services.orders.index import Index, MemoryIndex
 from services.orders.index_file import COVER_RECORDS, IndexFailed, IndexFile, sync_index
 from services.orders.names import Remembered
+from services.orders.snapshots import dump_books, load_books
 from tests.services.orders.harness import D, Ring, report
 
 OUTCOME = Remembered(b"n12345678", (1, 2), "refused", Reason.BAD_TICK, "why", 7)
@@ -134,6 +136,32 @@ def test_a_late_correction_or_bust_of_a_forgotten_order_is_told_as_what_it_is(
     for shown in (told[0], _closed(ring, 1)):
         assert (shown.cum_qty, shown.avg_px) == (D(cum_qty), D(avg_px))
     assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D(9) + D(cum_qty)
+
+
+@pytest.mark.parametrize("ring", ["file"], indirect=True)
+@pytest.mark.parametrize(("covered", "replayed"), [(True, 10_000), (False, 10_000), (True, 0), (False, 0)])
+def test_a_late_fill_counts_once_in_its_order_however_often_the_log_is_read(
+    ring: Forgetful, covered: bool, replayed: int
+) -> None:
+    """`covered`: the index was written before the process died. `replayed`: so many records are told again."""
+    ring.settings = msgspec.structs.replace(ring.settings, replayed_events=replayed)
+    command = next(c for c in ring.commands if isinstance(c, NewOrder) and c.number == 1)
+    ring.core._archive.write()
+    begun = dump_books(ring.core.books)
+    ring.told("generic", report(command, "F", "2", qty="0.5", key="late"))
+    assert isinstance(ring.index, IndexFile)
+    if covered:
+        ring.core._archive.write()
+    ring.index = IndexFile(ring.index._path)
+    for _ in range(2):
+        facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+        books = load_books(begun, facts)
+        ring.core = OrdersCore(ring.settings, books, ring.index)
+        ring.core.started(ring.now)
+        ring.settle()
+        ring.go_live()
+        assert _closed(ring, 1).cum_qty == D("1.5")
+    assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D("10.5")
 
 
 def test_a_repeated_fill_of_a_forgotten_order_counts_once(ring: Forgetful) -> None:
