@@ -7,6 +7,7 @@ Which instrument an order is in and on which side is the order's own matter. Rul
    the order is in doubt.
 3. A fill of an order that is not ours must name its instrument and its side: nobody else can.
 4. LastPx(31) that is absent leaves a price that is not known: the ledger holds it as 0.
+5. A bust or correction that does not say of which fill it is, and a quantity below zero, cannot be counted: rule 2.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +27,9 @@ SIDES: Final[Mapping[str, Side]] = {
 
 Knows = Callable[[str], bool]
 """Whether the symbol is one that we know at the order's venue."""
+
+_CHANGES: Final = frozenset("GH")
+"""ExecType(150) of what changes a fill: correct, cancel."""
 
 T = TypeVar("T")
 
@@ -55,14 +59,24 @@ def contradiction(order: OfOrder, told: ExecutionReport | RestOrder | Trade, kno
 def believed(order: OfOrder, report: ExecutionReport, knows: Knows) -> ExecutionReport | str:
     """The report with its order's instrument and side, or what contradicts them."""
     symbol, side = order.symbol, order.side
-    if report.symbol == symbol and report.side == side:
-        return report
+    unsaid = _unsaid(report) if report.trade_key else ""
+    if unsaid or (report.symbol == symbol and report.side == side):
+        return unsaid or report
     return contradiction(order, report, knows) or msgspec.structs.replace(report, symbol=symbol, side=side)
+
+
+def _unsaid(report: ExecutionReport) -> str:
+    """Why a fill, bust or correction cannot be counted, for a person; "" where it can."""
+    if report.exec_type in _CHANGES and not report.reference_trade_key:
+        return f"ExecType(150) {report.exec_type} without ExecRefID(19): of which fill it is, it does not say"
+    return f"LastQty(32) {report.last_qty}, which is below zero" if report.last_qty < 0 else ""
 
 
 def believed_of_stranger(report: ExecutionReport) -> ExecutionReport | None:
     """The report on an order that is not ours, its side as a position counts it; None for a fill, bust or correction
     that does not say of what, or which way."""
+    if report.trade_key and _unsaid(report):
+        return None
     if not report.trade_key or (report.side in (SIDE_BUY, SIDE_SELL) and report.symbol not in NO_INSTRUMENT):
         return report
     side = SIDES.get(report.side, "")

@@ -56,6 +56,13 @@ def is_multiple(number: Decimal, step: Decimal) -> bool:
     return not _WIDE.remainder(number, step)
 
 
+def rounded(number: Decimal, step: Decimal) -> Decimal:
+    """A plausible number to a whole multiple of `step`, a power of ten, however many digits that has: Decimal's own
+    `quantize` fails beyond its precision.
+    """
+    return number.quantize(step, context=_WIDE)
+
+
 _WIDE = Context(prec=2 * MAX_MAGNITUDE + 64)
 
 
@@ -178,7 +185,7 @@ class FillLedger:
         """A fill of LastQty(32) at LastPx(31). None when it was known, was busted before it was told, or its numbers
         are implausible."""
         fill = Fill(owner, side, qty, px, fee_qty, fee_asset, True, "", order_id)
-        return self._tell((venue, symbol, trade_key), "", fill) if _counts(fill) else None
+        return self._tell((venue, symbol, trade_key), "", fill) if _counts(fill) and qty > ZERO else None
 
     def correct(
         self,
@@ -209,7 +216,7 @@ class FillLedger:
 
     def report(self, venue: str, owner: str, report: ExecutionReport) -> FillChange | None:
         """Whatever fill, correction or bust an ExecutionReport(8) carries; None where it carries none that is new, or
-        one whose numbers are implausible."""
+        one whose numbers are implausible. A correction to a quantity of 0 is one."""
         key, exec_type = report.trade_key, report.exec_type
         if not key:
             return None
@@ -222,7 +229,7 @@ class FillLedger:
             owner, report.side, report.last_qty, report.last_px, report.fee_qty, report.fee_asset, True, "",
             report.order_id,
         )  # fmt: skip
-        if not _counts(fill) or fill.qty <= ZERO:
+        if not _counts(fill) or fill.qty < ZERO or (not fill.qty and exec_type != "G"):
             return None
         reference = self._heard_as(venue, report, owner) if exec_type == "G" else ""
         return self._tell((venue, report.symbol, key), reference, fill)
@@ -558,7 +565,8 @@ class Leg(msgspec.Struct, gc=False):
         self.cum_qty += change.qty
         self.cum_value += change.value
         if change.qty < ZERO:
-            self.told_cum_qty = self.cum_qty
+            # What was told and is not known yet is still to come.
+            self.told_cum_qty = max(self.told_cum_qty + change.qty, self.cum_qty)
         self._settle()
 
     def hear(self, report: ExecutionReport) -> bool:
@@ -651,6 +659,17 @@ def rejects_request(report: ExecutionReport, *names: str) -> bool:
     """Whether a report of Rejected refuses a request about an order, and not the order itself: it bears another
     ClOrdID(11) than the `names` that the order goes by."""
     return report.exec_type == REJECTED and report.cl_ord_id not in ("", *names)
+
+
+def with_asked_terms(report: ExecutionReport, order_qty: Decimal, price: Decimal | None) -> ExecutionReport:
+    """The acceptance of an amendment, with the terms that were asked for where it does not tell them, or not so that
+    they can be read."""
+    told_qty, told_price = report.order_qty, report.price
+    is_told = told_qty is not None and is_plausible(told_qty) and told_qty > ZERO
+    if is_told and told_price is not None:
+        return report
+    terms = {"order_qty": told_qty if is_told else order_qty, "price": price if told_price is None else told_price}
+    return msgspec.structs.replace(report, **terms)
 
 
 class Request(msgspec.Struct, gc=False):
@@ -837,6 +856,9 @@ class Order(msgspec.Struct, gc=False):
         if self.ending is not None and report.exec_type != "8":
             # It was held for never received, and is heard of: the venue's word is the stronger one.
             self.ending, self.reason, self.text = None, Reason.NONE, ""
+        amendment = self._accepted_amendment(report) if self.requests and report.exec_type == REPLACED else None
+        if amendment is not None:
+            report = with_asked_terms(report, amendment.order_qty, amendment.price)
         counted = leg.hear(report)
         self.unknown = False
         if self.requests:
@@ -892,9 +914,8 @@ class Order(msgspec.Struct, gc=False):
         requests, exec_type = self.requests, report.exec_type
         named = requests.get(report.cl_ord_id)
         if named is None:
-            # An amendment that keeps the ClOrdID(11) is answered under the order's own name.
-            amend = next((r for r in requests.values() if r.kind is RequestKind.AMEND), None)
-            if amend is not None and exec_type == REPLACED:
+            amend = self._accepted_amendment(report) if exec_type == REPLACED else None
+            if amend is not None:
                 del requests[amend.cl_ord_id]
         elif named.kind is RequestKind.AMEND and named.answered and tells_amended(report):
             del requests[named.cl_ord_id]
@@ -906,6 +927,13 @@ class Order(msgspec.Struct, gc=False):
             del requests[named.cl_ord_id]
             if named.kind is RequestKind.REPLACE and leg.word == REJECTED:
                 self.legs.remove(leg)
+
+    def _accepted_amendment(self, report: ExecutionReport) -> Request | None:
+        """The amendment in place that a report of Replaced accepts; one that keeps the ClOrdID(11) is answered under
+        the order's own name."""
+        amendments = [r for r in self.requests.values() if r.kind is RequestKind.AMEND]
+        named = next((r for r in amendments if r.cl_ord_id == report.cl_ord_id), None)
+        return named if named is not None or not amendments else amendments[0]
 
     def _take_terms(self, leg: Leg) -> None:
         """The order's own terms follow the venue's once it has accepted them."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from common.fix.wire import pairs, parse_utc_timestamp
 from common.messages import Unreadable
+from common.order_state import is_plausible
 from common.venues.binance_fields import field_name
 from common.venues.dialect import BadReport
 
@@ -232,6 +233,10 @@ def _charge(
         amount *= last_qty * last_px / 100
     elif basis != tags.absolute:
         notes.note(tags.basis)
+        return []
+    if not is_plausible(amount):
+        # A product of what can be read may be none that a ledger counts with: the fill counts without it.
+        notes.note(tags.amount)
         return []
     asset = text(entry, tags.currency) or text(fields, b"15")
     if not asset:

@@ -159,7 +159,7 @@ class Books:
             self.by_id[cl_ord_id] = order
         for leg in order.legs:
             for order_id in (leg.order_id, *leg.former_order_ids) if leg.order_id else ():
-                self.by_order_id[order.venue, order.symbol, order_id] = order
+                self._bears((order.venue, order.symbol, order_id), order)
         if order.is_closed:
             self.closed[name] = None
         else:
@@ -197,9 +197,8 @@ class Books:
         """The venue's own name of a leg is known; fills that REST told under it before now find their order. Returns
         them."""
         place = (order.venue, order.symbol, leg.order_id)
-        if place in self.by_order_id:
+        if not self._bears(place, order):
             return []
-        self.by_order_id[place] = order
         self.externals.pop(place, None)
         claimed: list[FillChange] = []
         for trade_key in self.unclaimed.pop(place, ()):
@@ -208,6 +207,15 @@ class Books:
                 leg.fill(change)
                 claimed.append(change)
         return claimed
+
+    def _bears(self, place: tuple[str, str, str], order: Order) -> bool:
+        """The order has, or had, this OrderID(37). Whether that is news: the last order that was sent with it has it,
+        since FIX promises that it is another's no more than for a day."""
+        held = self.by_order_id.get(place)
+        if held is order or (held is not None and _sent(held) > _sent(order)):
+            return False
+        self.by_order_id[place] = order
+        return True
 
     def order_of(self, venue: str, symbol: str, order_id: str) -> Order | None:
         """The order of that OrderID(37); where no symbol that we know is named, in whatever symbol has it alone."""
@@ -244,7 +252,9 @@ class Books:
             self.by_id.pop(cl_ord_id, None)
         for leg in order.legs:
             for order_id in (leg.order_id, *leg.former_order_ids):
-                self.by_order_id.pop((order.venue, order.symbol, order_id), None)
+                place = (order.venue, order.symbol, order_id)
+                if self.by_order_id.get(place) is order:
+                    del self.by_order_id[place]
             self.ledger.retire(leg.owner)
 
     # ---- positions, sessions, strangers ----
@@ -342,6 +352,11 @@ class Books:
             new = int.from_bytes(blake2b(_encode(key) + encoded, digest_size=8).digest(), "big")
             self._hashes[key] = new
         self._digest ^= old ^ new
+
+
+def _sent(order: Order) -> tuple[int, int]:
+    """By what orders are told apart as earlier and later sent."""
+    return order.attempt.epoch, order.attempt.counter
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -59,6 +59,7 @@ from common.order_state import (
     is_fill,
     is_plausible,
     rejects_request,
+    rounded,
 )
 from common.outcome import Evidence, Outcome, Outcomes, decide
 from common.soundness import DECODERS
@@ -497,7 +498,7 @@ class Fold:
         px = (avg_px * leg.cum_qty - leg.cum_value) / qty if is_plausible(avg_px) else ZERO
         if not is_plausible(px) or px < PRICE_STEP:
             return
-        px = px.quantize(PRICE_STEP)
+        px = rounded(px, PRICE_STEP)
         for change in ledger.price(leg.owner, px):
             leg.fill(change)
             self.books.move(change)

@@ -62,6 +62,7 @@ from common.order_state import (
     FILLED,
     MSG_TYPES_OF_NEW_ORDERS,
     REJECTED,
+    REPLACED,
     TERMINAL_WORDS,
     FillChange,
     FillLedger,
@@ -69,6 +70,7 @@ from common.order_state import (
     RequestKind,
     rejects_request,
     tells_amended,
+    with_asked_terms,
 )
 from common.soundness import DECODERS
 from services.risk.exposure import Exposure, Sums
@@ -370,6 +372,8 @@ class RiskState:
             else:
                 self._claim(working, event.trade_key, event.order_id)
         was_heard = leg.word
+        if amendments and event.exec_type == REPLACED:
+            event = with_asked_terms(event, amendments[_answered(amendments, event)].order_qty, None)
         leg.hear(event)
         working.doubtful = False
         if not was_heard:
@@ -412,7 +416,9 @@ class RiskState:
     def _register(self, working: Working, order_id: str) -> None:
         """The venue's own name of the order is known; fills that were told under it before now find their order."""
         place = (working.venue, working.symbol, order_id)
-        if self.order_ids.get(place) == working.leg.owner:
+        held = self.working.get(self.order_ids.get(place, ""))
+        if held is working or (held is not None and _sent(held) > _sent(working)):
+            # Another day's order may have had it: the last one that was sent with it has it.
             return
         self.order_ids[place] = working.leg.owner
         self.strangers.pop(place, None)
@@ -784,7 +790,9 @@ class RiskState:
             self._dirty_legs.add(owner)
             self.attempts.pop((working.epoch, working.counter), None)
             for order_id in (working.leg.order_id, *working.leg.former_order_ids):
-                self.order_ids.pop((working.venue, working.symbol, order_id), None)
+                place = (working.venue, working.symbol, order_id)
+                if self.order_ids.get(place) == owner:
+                    del self.order_ids[place]
             self.ledger.retire(owner)
             for name in (owner, *working.aliases):
                 self.names.pop(name, None)
@@ -852,6 +860,11 @@ def _answered(amendments: Mapping[str, Amendment], event: ExecutionReport) -> st
         return event.cl_ord_id
     oldest = next(iter(amendments))
     return next((name for name, each in amendments.items() if each.order_qty == event.order_qty), oldest)
+
+
+def _sent(working: Working) -> tuple[int, int]:
+    """By what orders are told apart as earlier and later sent."""
+    return working.epoch, working.counter
 
 
 def _rejects(working: Working, event: RequestRejected) -> bool:

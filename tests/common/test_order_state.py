@@ -4,6 +4,7 @@ illegal."""
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -341,3 +342,14 @@ def test_a_fill_whose_bust_or_correction_came_first_stays_while_its_order_lives(
         ledger.trade("v", "S", str(number), f"o{number}", "1", D(1), D(1))
         ledger.retire(f"o{number}")
     assert ledger.trade("v", "S", "a", "living", "1", D(2), D(5)) is None, "what was corrected counts again"
+
+
+@pytest.mark.parametrize("cum_qty", [None, D(6)])
+def test_a_bust_takes_away_its_own_fill_and_not_what_was_told_and_is_still_to_come(cum_qty: Decimal | None) -> None:
+    ledger, leg = FillLedger(), Leg("o", "o", D(10), D(1))
+    for report in (_report("F", "1", qty="4"), _report("H", "2", "1")):
+        change = ledger.report("v", "o", report)
+        assert change is not None
+        leg.fill(change)
+        leg.hear(msgspec.structs.replace(report, cum_qty=D(10) if report.exec_type == "F" else cum_qty))
+    assert (leg.cum_qty, leg.told_cum_qty, leg.filled_qty) == (D(0), D(6), D(6))

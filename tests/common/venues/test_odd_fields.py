@@ -119,6 +119,12 @@ def test_a_percentage_of_a_price_that_cannot_be_read_is_noted() -> None:
     assert event.fee_qty == 0 and event.unread == ("LastPx(31)", "CommType(13)")
 
 
+def test_a_fee_too_small_to_be_counted_costs_no_fill() -> None:
+    tiny = "0." + "0" * 39 + "1"
+    event = report(GENERIC, FILL.replace("31=5000", f"31={tiny}") + f"12={tiny}|13=2|15=USDT|")
+    assert event.fee_qty == 0 and event.unread == ("Commission(12)",)
+
+
 def test_what_cannot_be_read_names_its_order() -> None:
     assert GENERIC.unread({b"11": b"5-2", b"41": b"5-1", b"37": b"9", b"48": b"BTCUSDT"}, "why") == Unreadable(
         "5-2", "5-1", "9", "BTCUSDT", "why"

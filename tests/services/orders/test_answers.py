@@ -67,6 +67,16 @@ def test_what_answers_no_amendment_leaves_it_pending(ring: Ring, exec_type: str)
     assert ring.core.books.orders["s", 1].order_qty == D(2)
 
 
+@pytest.mark.parametrize("keeps_name", [False, True])
+def test_an_acceptance_that_tells_no_terms_tells_those_that_were_asked_for(ring: Ring, keeps_name: bool) -> None:
+    order, amend = _amending(ring)
+    names = {} if keeps_name else {"cl_ord_id": amend.cl_ord_id, "orig_cl_ord_id": order.cl_ord_id}
+    ring.report(order, "5", "0", order_qty=None, price=None, **names)
+    accepted_as = ring.core.books.orders["s", 1]
+    assert (accepted_as.order_qty, accepted_as.price, accepted_as.requests) == (amend.order_qty, amend.price, {})
+    assert accepted_as.order_qty != order.order_qty
+
+
 @pytest.mark.parametrize("exec_type", ["A", "F", "I"])
 def test_only_the_new_order_s_acknowledgement_answers_a_replacement(ring: Ring, exec_type: str) -> None:
     order, amend = _amending(ring, "XCN", "binance")

@@ -153,3 +153,47 @@ def test_a_bust_of_a_fill_without_its_price_leaves_nothing_unpriced(ring: Ring) 
     position = ring.core.books.positions["generic", "BTCUSDT"]
     assert (position.quantity, position.unpriced_qty, position.cash) == (D("0.2"), D(0), D(-18))
     assert not ring.core.books.misses_fills(ring.core.books.orders["s", 1])
+
+
+# ---- what does not say enough ----
+
+
+@pytest.mark.parametrize(
+    ("exec_type", "told"), [("H", {"qty": "1"}), ("G", {"qty": "0.4"}), ("F", {"qty": "-0.4"})]
+)  # fmt: skip
+def test_a_bust_or_correction_of_no_fill_and_a_negative_quantity_are_not_booked_and_the_order_is_asked_about(
+    ring: Ring, exec_type: str, told: dict[str, str]
+) -> None:
+    ring.log_on("generic")
+    order = accepted(ring, 1)
+    ring.report(order, "F", "2", qty="1", key="1", cum_qty=D(1))
+    ring.commands.clear()
+    ring.report(order, exec_type, "0", key="2", cum_qty=D(0), **told)
+    assert _held(ring) == {"BTCUSDT": D(1)} and _differences(ring) == 1
+    assert ring.core.books.orders["s", 1].in_doubt
+    ring.pass_time(700)
+    assert [command.cl_ord_id for command in ring.commands if isinstance(command, QueryOrder)] == [order.cl_ord_id]
+
+
+@pytest.mark.parametrize("exec_type", ["H", "G"])
+def test_a_stranger_s_bust_or_correction_must_name_its_fill(ring: Ring, exec_type: str) -> None:
+    theirs = NewOrder(ring.new(1).attempt, "x", 1, "generic", "BTCUSDT", "1", "2", D(1), D(1), "1", False, "web", 0)
+    ring.told("generic", report(theirs, "F", "2", qty="1", key="1"))
+    ring.told("generic", report(theirs, exec_type, "2", qty="0.4", key="2"))
+    assert _held(ring) == {"BTCUSDT": D(1)} and _differences(ring) == 1
+
+
+def test_a_correction_to_nothing_takes_the_fill_away(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.report(order, "F", "2", qty="1", key="1", cum_qty=D(1))
+    ring.report(order, "G", "0", qty="0", key="2", reference_trade_key="1", cum_qty=D(0))
+    assert _held(ring) == {"BTCUSDT": D(0)} and _differences(ring) == 0
+    assert (_told(ring)[-1].event, _told(ring)[-1].cum_qty) == ("trade_correct", D(0))
+
+
+def test_an_avg_px_beyond_all_digits_ends_no_fold(ring: Ring) -> None:
+    order = accepted(ring, 1, qty="1000")
+    ring.report(order, "F", "1", qty="999", px="1", key="1", cum_qty=D(999))
+    ring.report(order, "F", "2", qty="1", px="0", key="2", cum_qty=D(1000), avg_px=D("999999999999999999"))
+    assert ring.core.status(ring.now)["left_out_lsns"] == []
+    assert ring.core.books.orders["s", 1].cum_qty == D(1000)

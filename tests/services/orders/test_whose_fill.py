@@ -124,3 +124,22 @@ def test_a_fill_handed_on_twice_by_the_session_counts_once_for_each_order(ring: 
         word = Inbound("generic", 1, 1, number, "8", b"raw", report(order, "F", "2", qty="1", key="1/7"), True)
         ring.record("session@generic", Kind.INBOUND, encode(word))
     assert _state(ring) == ("0", "2", "1", "1")
+
+
+@pytest.mark.parametrize("reload", [False, True])
+@pytest.mark.parametrize("forgets", [False, True])
+def test_an_order_id_that_another_order_had_before_is_the_later_one_s(ring: Ring, forgets: bool, reload: bool) -> None:
+    earlier, later = (ring.new(number) for number in (1, 2))
+    for order in (earlier, later):
+        ring.sent(order)
+        ring.report(order, "0", "0", order_id="1")
+        if order is earlier:
+            ring.report(order, "4", "4", order_id="1")
+    if forgets:
+        del ring.core.books.closed["s", 1]
+        ring.core.books._forget(("s", 1))
+    if reload:
+        ring.load_snapshot()
+    ring.told("generic", report(later, "F", "2", qty="1", key="7", cl_ord_id="", order_id="1"))
+    filled = {number: order.cum_qty for (_, number), order in ring.core.books.orders.items() if order.cum_qty}
+    assert filled == {2: D(1)}

@@ -1,5 +1,8 @@
 """What answers an amendment, as risk counts it: until then both its terms and the order's may come true."""
 
+from decimal import Decimal
+
+import msgspec
 import pytest
 
 from common.messages import CancelRejected
@@ -27,3 +30,14 @@ def test_a_report_of_rejected_under_a_cancel_s_name_ends_no_order() -> None:
     assert rig.worst()[0] == D(2)
     rig.inbound(report(order, "8"))
     assert rig.worst()[0] == D(0)
+
+
+@pytest.mark.parametrize("told", [None, D(0), D("NaN")])
+def test_an_acceptance_that_tells_no_terms_leaves_the_larger_order_counted(told: Decimal | None) -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2"))
+    amend = rig.orders.amend(order, "5")
+    rig.outbound(amend)
+    accepted = report(order, "5", "0", cl_ord_id=amend.cl_ord_id, orig=order.cl_ord_id)
+    rig.inbound(msgspec.structs.replace(accepted, order_qty=told))
+    assert rig.worst()[0] == D(5)

@@ -47,3 +47,12 @@ def test_a_stranger_s_fill_counts_by_the_way_that_it_moves_a_position(side: str,
     theirs = report(rig.orders.new(), "F", "2", last="1", key="1", cl_ord_id="web", order_id="V9")
     rig.inbound(msgspec.structs.replace(theirs, side=side))
     assert rig.worst()[2] == D(held)
+
+
+@pytest.mark.parametrize(("exec_type", "last"), [("H", "1"), ("G", "0.4"), ("F", "-1")])
+def test_a_bust_or_correction_of_no_fill_and_a_negative_quantity_are_not_counted(exec_type: str, last: str) -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2"))
+    rig.inbound(report(order, "F", "1", last="1", key="1", cum="1"))
+    rig.inbound(report(order, exec_type, "0", last=last, key="2", cum="0"))
+    assert rig.worst() == (D(1), D(0), D(1))

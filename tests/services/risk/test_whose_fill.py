@@ -3,6 +3,7 @@
 import pytest
 
 from common.messages import Answer, Ask, Kind, Trade
+from services.risk import state
 from services.risk.snapshots import dump_state, load_state
 from tests.services.risk.rig import D, Rig, facts, report
 
@@ -44,3 +45,16 @@ def test_an_exec_id_that_another_order_used_before_is_another_fill_and_is_busted
     rig.inbound(report(orders[1], "H", "4", key="1/8846", reference="1/8845"))
     assert rig.worst() == (D(0), D(0), D(1))
     assert [working.leg.cum_qty for working in rig.state.working.values()] == [D(1), D(0)]
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_an_order_id_that_another_order_had_before_is_the_later_one_s(
+    monkeypatch: pytest.MonkeyPatch, forgets: bool
+) -> None:
+    monkeypatch.setattr(state, "MAX_ENDED", 0 if forgets else 9)
+    rig = Rig()
+    earlier, later = (rig.send(rig.orders.new()) for _ in range(2))
+    for order, word in ((earlier, "0"), (later, "0"), (earlier, "4")):
+        rig.inbound(report(order, word, order_id="1"))
+    rig.inbound(report(later, "F", "1", last="0.4", key="7", cl_ord_id="?", order_id="1"))
+    assert rig.worst() == (D("0.6"), D(0), D("0.4"))
