@@ -163,6 +163,8 @@ def _session_notes(session: Mapping[str, Any]) -> list[str]:
     notes = []
     if session.get("schedule"):
         notes.append(session["schedule"])
+    if session.get("unread"):
+        notes.append(f"{session['unread']} reports with a field that could not be read")
     if session.get("clock_warning"):
         notes.append(f"CLOCK OFF by more than {OFFSET_WARNING_MS:.0f} ms")
     return notes

@@ -140,6 +140,7 @@ def test_silence_is_shown_as_silence(monkeypatch: pytest.MonkeyPatch, capsys: py
         ),
         ({"halted": "too low", "state": "halted"}, ExitStatus.FAILURE, "HALTED: too low"),
         ({"schedule": "outside its schedule", "state": "off_schedule"}, ExitStatus.OK, "outside its schedule"),
+        ({"unread": 2}, ExitStatus.OK, "2 reports with a field that could not be read"),
         ({"emergency_failure": "no space"}, ExitStatus.RESTRICTED, "NO EMERGENCY FILE: no space"),
         ({"unreadable": 2}, ExitStatus.RESTRICTED, "2 REPORTS UNREADABLE"),
         ({"clock_warning": True}, ExitStatus.OK, "CLOCK OFF"),
