@@ -757,11 +757,16 @@ class Fold:
 
     def _not_found(self, record: Record, answer: Answer) -> None:
         order = self.books.by_id.get(answer.ask.cl_ord_id)
-        if order is None or order.is_closed:
+        if order is None or (order.is_closed and not order.in_doubt):
             return
         name = answer.ask.cl_ord_id
         if order.touched_lsn > answer.ask.asked_lsn:
             self._changes.append(Inquired(order, False))
+            return
+        order.in_doubt = False
+        if order.is_closed:
+            self.books.touched(order, record.lsn, is_news=False)
+            self._changes.append(Inquired(order, True))
             return
         request = order.requests.get(name)
         sent_ns = request.sent_ns if request is not None else order.sent_ns

@@ -232,12 +232,18 @@ class VenueInquiries:
         if self._bulk or self._bulk_under_way():
             return
         under_way = {name for question in (*self._asks.values(), *self._queries.values()) for name in question.orders}
-        for name in dict.fromkeys((*self._round, *self._due(boot_ns))):
+        # A round has every open order: what is in doubt beside it waits for its end.
+        for name in list(self._round) or self._due(boot_ns):
             order = self._books.orders.get(name)
             if order is None or order.is_closed and not self._books.needs_asking(order):
                 self.settled(name)
-            elif name not in under_way and not self._ask_about(order, boot_ns, logged_on=logged_on):
+                continue
+            if name not in under_way and not self._ask_about(order, boot_ns, logged_on=logged_on):
+                # It stays due, and its turn comes before that of those who were asked about now.
                 break
+            doubt = self._doubts.get(name)
+            if doubt is not None and doubt.due_ns <= boot_ns:
+                doubt.asked(boot_ns)
 
     def next_ns(self) -> int | None:
         """When `step` has something to do, in boot time; 0 for as soon as may be, while a round is on."""
@@ -251,12 +257,9 @@ class VenueInquiries:
         return min(times, default=None)
 
     def _due(self, boot_ns: int) -> list[OrderName]:
-        names: list[OrderName] = []
-        for name, doubt in self._doubts.items():
-            if doubt.due_ns <= boot_ns:
-                doubt.asked(boot_ns)
-                names.append(name)
-        return names
+        """The orders in doubt whose time has come, those who have waited longest first."""
+        due = [(doubt.due_ns, name) for name, doubt in self._doubts.items() if doubt.due_ns <= boot_ns]
+        return [name for _, name in sorted(due)]
 
     def _due_gaps(self, boot_ns: int) -> list[str]:
         """The symbols whose gap is open and due, and whose trades are not being asked for."""

@@ -151,3 +151,31 @@ def test_an_amendment_that_was_answered_unreadably_is_settled_by_the_status(ring
     ring.report(order, "I", "0", cl_ord_id=name, order_qty=qty)
     assert not held.requests and (held.legs[0].cl_ord_id, held.order_qty) == (name, qty)
     assert held.status is OrderStatus.NEW
+
+
+def test_an_order_that_ended_and_that_the_venue_does_not_know_is_asked_about_no_longer(ring: Ring) -> None:
+    ring.log_on("binance")
+    order = accepted(ring, 1, "binance")
+    ring.report(order, "4", "4")
+    ring.told("binance", unreadable(order.cl_ord_id))
+    ask = Ask("binance", 1, "order", "BTCUSDT", order.cl_ord_id, asked_lsn=ring.core.books.lsn)
+    ring.answers(venue="binance", ask=ask, not_found=True)
+    assert not ring.core.books.orders["s", 1].in_doubt
+
+
+def test_many_in_doubt_are_each_asked_about_in_turn(ring: Ring) -> None:
+    ring.log_on("binance")
+    for ask in list(ring.asks):
+        ring.answers(venue="binance", ask=ask)
+    orders = [accepted(ring, number, "binance") for number in range(1, 12)]
+    ring.asks.clear()
+    for order in orders:
+        ring.told("binance", unreadable(order.cl_ord_id))
+    asked: set[str] = set()
+    for _ in range(6):
+        ring.pass_time(600)
+        for ask in list(ring.asks):
+            asked.add(ask.cl_ord_id)
+            ring.answers(venue="binance", ask=ask, failed=True)
+        ring.asks.clear()
+    assert {order.cl_ord_id for order in orders} <= asked
