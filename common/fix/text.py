@@ -107,7 +107,7 @@ def pretty(raw: bytes, dictionary: Dictionary | None = None) -> str:
         message = Message(raw)
     except GarbledError as error:
         return f"garbled, {len(raw)} bytes: {error}"
-    dictionary = dictionary or dictionary_for(message.require(8))
+    dictionary = dictionary or dictionary_for(message.get(8) or "")
     words = [title(message.msg_type, dictionary)]
     words += [str(field) for field in shown_fields(message, dictionary) if field.tag not in FRAME_TAGS]
     return " ".join(words)
@@ -119,7 +119,7 @@ def pretty_lines(raw: bytes, dictionary: Dictionary | None = None) -> list[str]:
         message = Message(raw)
     except GarbledError as error:
         return [f"garbled, {len(raw)} bytes: {error}"]
-    dictionary = dictionary or dictionary_for(message.require(8))
+    dictionary = dictionary or dictionary_for(message.get(8) or "")
     fields = shown_fields(message, dictionary)
     labels = ["  " * (field.depth + 1) + ("- " if field.opens else "  " * bool(field.depth)) for field in fields]
     labels = [f"{label}{field.name}({field.tag})" for label, field in zip(labels, fields, strict=True)]
@@ -137,7 +137,7 @@ _SEPARATORS = (SOH, b"|", b"^A", b"<SOH>")
 _ANY_SEPARATOR = b"|".join(re.escape(separator) for separator in _SEPARATORS)
 _START = re.compile(rb"8=FIXT?\.\d\.\d(" + _ANY_SEPARATOR + rb")9=(\d{1,9})(?=\1)")
 _TRAILERS = {
-    separator: re.compile(re.escape(separator) + rb"10=\d{1,3}(?:" + re.escape(separator) + rb"|(?=[\s\"',]))")
+    separator: re.compile(re.escape(separator) + rb"10=\d{1,3}(?:" + re.escape(separator) + rb"|(?=[\s\"',;<>)\]}]))")
     for separator in _SEPARATORS
 }
 _LONGEST_BYTES = 1 << 21

@@ -112,3 +112,15 @@ def test_any_bytes_are_looked_through(data: bytes, sizes: list[int]) -> None:
         finder.feed(piece)
     for found in finder.close():
         pretty(found.raw)
+
+
+@pytest.mark.parametrize("behind", ["]", ")", "}", "<", ">", ";", '"', ",", " "])
+def test_what_stands_behind_a_message_is_none_of_it(behind: str) -> None:
+    raw = encode(b"FIX.4.4", b"35=0\x0134=2\x01")
+    text = raw.replace(b"\x01", b"|").rstrip(b"|") + behind.encode() + b" and more\n"
+    assert [found.raw for found in Finder().feed(text)] == [raw]
+
+
+def test_a_message_that_names_no_version_is_shown_by_the_usual_dictionary() -> None:
+    raw = ORDER.replace(b"8=FIX.4.4", b"88=FIX.4.4", 1)
+    assert "ClOrdID(11)=x" in pretty(raw) and any("ClOrdID(11)" in line for line in pretty_lines(raw))
