@@ -518,6 +518,11 @@ def is_fill(report: ExecutionReport, change: FillChange) -> bool:
     return report.exec_type in FILLS and change.fills > 0
 
 
+def names_order(report: ExecutionReport) -> bool:
+    """Whether OrderID(37) of the report is the venue's name of the order: what it never took in has none to keep."""
+    return bool(report.order_id) and report.exec_type != REJECTED
+
+
 class Leg(msgspec.Struct, gc=False):
     """One order of the venue: its names, terms, the venue's word, and its quantities by the ledger.
 
@@ -576,7 +581,7 @@ class Leg(msgspec.Struct, gc=False):
         Takes OrderID(37), and with New, Replaced, Restated and Order status also OrderQty(38) and Price(44).
         """
         exec_type, told = report.exec_type, _BASE_WORD.get(report.ord_status, report.ord_status)
-        if report.order_id and report.order_id != self.order_id:
+        if report.order_id != self.order_id and names_order(report):
             self._take_order_id(report.order_id)
         word = self.word
         if told and exec_type in _TELLING.get(word, ()):
@@ -925,7 +930,7 @@ class Order(msgspec.Struct, gc=False):
             named.kind is not RequestKind.REPLACE or leg.owner == named.cl_ord_id
         ):
             del requests[named.cl_ord_id]
-            if named.kind is RequestKind.REPLACE and leg.word == REJECTED:
+            if named.kind is RequestKind.REPLACE and leg.word == REJECTED and not leg.filled_qty:
                 self.legs.remove(leg)
 
     def _accepted_amendment(self, report: ExecutionReport) -> Request | None:

@@ -193,16 +193,16 @@ class Books:
             if len(self.closed) > self._closed_orders:
                 self._forget(self.closed.popitem(last=False)[0])
 
-    def register_order_id(self, order: Order, leg: Leg) -> list[FillChange]:
+    def register_order_id(self, order: Order, leg: Leg, order_id: str) -> list[FillChange]:
         """The venue's own name of a leg is known; fills that REST told under it before now find their order. Returns
         them."""
-        place = (order.venue, order.symbol, leg.order_id)
+        place = (order.venue, order.symbol, order_id)
         if not self._bears(place, order):
             return []
         self.externals.pop(place, None)
         claimed: list[FillChange] = []
         for trade_key in self.unclaimed.pop(place, ()):
-            change = self.ledger.claim(order.venue, order.symbol, trade_key, leg.owner, leg.order_id, order.side)
+            change = self.ledger.claim(order.venue, order.symbol, trade_key, leg.owner, order_id, order.side)
             if change is not None:
                 leg.fill(change)
                 claimed.append(change)

@@ -58,6 +58,7 @@ from common.order_state import (
     RequestKind,
     is_fill,
     is_plausible,
+    names_order,
     rejects_request,
     rounded,
 )
@@ -460,6 +461,9 @@ class Fold:
             return
         change, trade_key = None, report.trade_key
         claimed: list[FillChange] = []
+        if names_order(report) and report.order_id != leg.order_id:
+            # Before its fill: a bust or correction may name one that was nobody's so far.
+            claimed = books.register_order_id(order, leg, report.order_id)
         if trade_key:
             change = books.ledger.report(venue, leg.owner, report)
             if change is not None:
@@ -472,10 +476,7 @@ class Fold:
                     leg.fill(late)
                     claimed.append(late)
         before = None if change is not None else _standing(order, leg)
-        had_order_id = leg.order_id
         order.heard(leg, report)
-        if leg.order_id != had_order_id:
-            claimed += books.register_order_id(order, leg)
         if report.exec_type == "I" and not inbound.poss_dup:
             order.in_doubt = False
             self._settle_requests(record, order, inbound.connection, None)
@@ -581,6 +582,7 @@ class Fold:
             inbound.connection, order.sent_connection, window_ns, answered=order.in_doubt
         )
         order.in_doubt = False
+        self.books.touched(order, record.lsn, is_news=False)
         if settled and not order.is_closed:
             order.end(OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
             self._order_changed(record, order, "settled")
@@ -745,10 +747,11 @@ class Fold:
         leg.told_by_rest(told.ord_status, told.order_id, told.order_qty, told.price, told.cum_qty)
         order.told_by_rest(leg)
         if leg.order_id:
-            self._claimed(order, self.books.register_order_id(order, leg))
+            self._claimed(order, self.books.register_order_id(order, leg, leg.order_id))
         self._settle_requests(record, order, 0, answer)
         if order.is_closed:
             order.requests.clear()
+        self.books.touched(order, record.lsn, is_news=False)
         after = (order.status, leg.filled_qty, leg.order_qty)
         if before != after:
             self._differs(venue, _subject(order), _shown(*before), _shown(*after), "took the venue's word")

@@ -68,6 +68,7 @@ from common.order_state import (
     FillLedger,
     Leg,
     RequestKind,
+    names_order,
     rejects_request,
     tells_amended,
     with_asked_terms,
@@ -118,6 +119,7 @@ class Working(msgspec.Struct, array_like=True, gc=False):
 
     `sent_ns`: from when the venue's window for its message counts. `doubtful`: the venue itself does not know what
     became of it, or what it said of it could not be read. `aliases` are the other ClOrdIDs(11) that it answers to.
+    `concluded`: it was ended by proof that it never arrived, or by an operator's verdict. The venue's word is stronger.
     """
 
     strategy: str
@@ -137,6 +139,7 @@ class Working(msgspec.Struct, array_like=True, gc=False):
     ended: bool = False
     doubtful: bool = False
     aliases: list[str] = []
+    concluded: bool = False
 
 
 class TradesTold(NamedTuple):
@@ -361,7 +364,7 @@ class RiskState:
             self._dirty_legs.add(leg.owner)
             return
         event = told
-        if event.order_id and event.order_id != leg.order_id:
+        if event.order_id != leg.order_id and names_order(event):
             # Before its fill: a bust or correction may name one that was nobody's so far.
             self._register(working, event.order_id)
         if event.trade_key:
@@ -372,6 +375,8 @@ class RiskState:
             else:
                 self._claim(working, event.trade_key, event.order_id)
         was_heard = leg.word
+        if working.concluded and event.exec_type != REJECTED:
+            leg.word, working.concluded = "", False
         if amendments and event.exec_type == REPLACED:
             event = with_asked_terms(event, amendments[_answered(amendments, event)].order_qty, None)
         leg.hear(event)
@@ -397,16 +402,24 @@ class RiskState:
         """The order that a report is about, by our names for it, else by the venue's.
 
         A cancel is told under the request's name beside the order's; the one that is the first half of an XCN bears the
-        new order's name in ClOrdID(11), so with those OrigClOrdID(41) comes first.
+        new order's name in ClOrdID(11), so with those OrigClOrdID(41) comes first. Which leg of the order that so named
+        it is, OrderID(37) says better.
         """
-        names = (event.cl_ord_id, event.orig_cl_ord_id)
+        names, order_id = (event.cl_ord_id, event.orig_cl_ord_id), event.order_id
         for name in names[::-1] if event.exec_type in "46" else names:
             owner = self.names.get(name)
             if owner is not None:
                 working = self.working[owner]
                 if working.venue == venue:
-                    return working
-        return self._at(venue, event.symbol, event.order_id)
+                    return self._leg(working, order_id) if order_id != working.leg.order_id else working
+        return self._at(venue, event.symbol, order_id)
+
+    def _leg(self, working: Working, order_id: str) -> Working:
+        """The leg of the same order that has, or had, this OrderID(37); the one given where none has."""
+        other = self._at(working.venue, working.symbol, order_id)
+        if other is None or (other.strategy, other.number) != (working.strategy, working.number):
+            return working
+        return other
 
     def _at(self, venue: str, symbol: str, order_id: str) -> Working | None:
         """The order that the venue calls by this OrderID(37)."""
@@ -522,7 +535,7 @@ class RiskState:
         never_heard = not working.leg.word and not working.leg.filled_qty
         answered, window_ns = working.doubtful and connection > 0, self._window_ns(working.venue)
         if never_heard and unknown_over_fix(connection, working.connection, window_ns, answered=answered):
-            working.leg.word = REJECTED
+            _conclude(working, REJECTED)
             self._count(working)
 
     def _request_rejected(self, event: CancelRejected | RequestRejected, record: Record) -> None:
@@ -562,7 +575,7 @@ class RiskState:
         if name in working.amendments:
             self._drop_amendment(working, name)
         elif not working.leg.word:
-            working.leg.word = REJECTED
+            _conclude(working, REJECTED)
         self._count(working)
 
     # -- sessions ------------------------------------------------------------------------------------------------------
@@ -667,8 +680,9 @@ class RiskState:
         if answer.ask.asked_lsn < working.touched_lsn or contradiction(working, order, self.known.find(venue).knows):
             return
         leg = working.leg
+        word = leg.word
         leg.told_by_rest(order.ord_status, order.order_id, order.order_qty, order.price, order.cum_qty)
-        working.doubtful = False
+        working.doubtful, working.concluded = False, working.concluded and leg.word == word
         self._register(working, leg.order_id)
         self.attempts.pop((working.epoch, working.counter), None)
         if working.amendments:
@@ -709,7 +723,7 @@ class RiskState:
             and window_closed(payload, life, sent_ns, working.connection, window_ns)
             and no_stranger(told, sent_ns, window_ns)
         ):
-            working.leg.word = REJECTED
+            _conclude(working, REJECTED)
             self._count(working)
 
     def _window_ns(self, venue: str) -> int:
@@ -742,7 +756,7 @@ class RiskState:
             for amendment in list(working.amendments):
                 self._drop_amendment(working, amendment)
             leg = working.leg
-            leg.word = payload.ord_status
+            _conclude(working, payload.ord_status)
             leg.told_cum_qty = leg.cum_qty
             if working is living[-1] and missing > ZERO:
                 leg.told_cum_qty += missing
@@ -860,6 +874,11 @@ def _answered(amendments: Mapping[str, Amendment], event: ExecutionReport) -> st
         return event.cl_ord_id
     oldest = next(iter(amendments))
     return next((name for name, each in amendments.items() if each.order_qty == event.order_qty), oldest)
+
+
+def _conclude(working: Working, word: str) -> None:
+    """Something other than the venue's word on it ends the order."""
+    working.leg.word, working.concluded = word, True
 
 
 def _sent(working: Working) -> tuple[int, int]:

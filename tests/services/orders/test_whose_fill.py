@@ -143,3 +143,23 @@ def test_an_order_id_that_another_order_had_before_is_the_later_one_s(ring: Ring
     ring.told("generic", report(later, "F", "2", qty="1", key="7", cl_ord_id="", order_id="1"))
     filled = {number: order.cum_qty for (_, number), order in ring.core.books.orders.items() if order.cum_qty}
     assert filled == {2: D(1)}
+
+
+def test_a_bust_finds_a_fill_that_rest_told_before_its_order_was_known_by_the_venue_s_number(ring: Ring) -> None:
+    order = ring.new(1, "binance", qty="8")
+    ring.sent(order)
+    told = [Trade("BTCUSDT", key, "V1", "1", D(3), D(100), D(0), "", 0) for key in ("1", "2")]
+    _tell(ring, "binance", *told)
+    ring.report(order, "H", "1", key="3", reference_trade_key="2", order_id="V1", cum_qty=D(3))
+    assert _state(ring) == ("3", "1", "3")
+
+
+def test_the_number_that_a_rejection_bears_is_no_order_s(ring: Ring) -> None:
+    refused = ring.new(1)
+    ring.sent(refused)
+    ring.report(refused, "8", "8", order_id="NONE")
+    theirs = report(refused, "F", "2", qty="1", key="7", cl_ord_id="", order_id="NONE")
+    for _ in range(2):
+        ring.told("generic", theirs)
+        ring.load_snapshot()
+    assert ring.core.books.by_order_id == {} and _state(ring) == ("1", "1", "0")

@@ -1,10 +1,13 @@
 """What is evidence that an order or an amendment came to nothing, and what only looks like it."""
 
+import pytest
+
 from common.instant import NS_PER_S
 from common.messages import (
     AmendOrder,
     Answer,
     Ask,
+    GapFilled,
     Kind,
     NewOrder,
     RequestRejected,
@@ -292,3 +295,27 @@ def test_what_was_told_is_the_same_in_a_loaded_state() -> None:
     assert loaded.digest() == rig.state.digest()
     assert loaded.working == rig.state.working and loaded.trades_told == rig.state.trades_told
     assert TradesTold(1, 0).lsn == Amendment(1, 1, D(1), 1).sent_ns == NEVER
+
+
+@pytest.mark.parametrize(("exec_type", "word"), [("6", "6"), ("I", "0"), ("E", "E"), ("F", "1")])
+def test_an_order_that_was_held_for_never_received_counts_again_once_it_is_heard_of(exec_type: str, word: str) -> None:
+    rig = Rig()
+    order = rig.orders.new("1", "5")
+    rig.outbound(order)
+    rig.record(Kind.GAP_FILLED, GapFilled("generic", 1, 1, 5, 5, (order.attempt,)))
+    assert rig.worst() == (D(0), D(0), D(0))
+    last, key = ("1", "7") if exec_type == "F" else ("0", "")
+    rig.inbound(report(order, exec_type, word, last=last, key=key))
+    assert rig.worst()[0] + rig.worst()[2] == D(5)
+
+
+@pytest.mark.parametrize("reload", [False, True])
+def test_an_order_that_a_person_closed_counts_again_once_the_venue_fills_it(reload: bool) -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "5"))
+    rig.record(Kind.VERDICT, Verdict(order.strategy, order.number, "4", D(0), "me", "looked at the venue's page"))
+    assert rig.worst() == (D(0), D(0), D(0))
+    if reload:
+        rig.core.state = load_state(dump_state(rig.state), facts())
+    rig.inbound(report(order, "F", "1", last="1", key="7", cum="1"))
+    assert rig.worst() == (D(4), D(0), D(1))

@@ -58,3 +58,14 @@ def test_an_order_id_that_another_order_had_before_is_the_later_one_s(
         rig.inbound(report(order, word, order_id="1"))
     rig.inbound(report(later, "F", "1", last="0.4", key="7", cl_ord_id="?", order_id="1"))
     assert rig.worst() == (D("0.6"), D(0), D("0.4"))
+
+
+def test_which_leg_of_an_order_it_is_the_venue_s_number_says_better_than_a_name() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "5", venue="binance"))
+    rig.inbound(report(order, "F", "1", last="1", key="1", order_id="V1"), venue="binance")
+    replacement = rig.orders.amend(order, "6", "99.00", cum="1")
+    rig.outbound(replacement)
+    bust = report(replacement, "H", "0", key="2", reference="1", orig=order.cl_ord_id, order_id="V1", cum="0")
+    rig.inbound(bust, venue="binance")
+    assert rig.worst("binance")[2] == D(0)
