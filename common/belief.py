@@ -84,6 +84,14 @@ def believed_of_stranger(report: ExecutionReport) -> ExecutionReport | None:
     return msgspec.structs.replace(report, side=side) if named else None
 
 
+def side_of(order: OfOrder | None, trade: Trade) -> str:
+    """Which way the trade of this order, or of one that is not ours, moved the position; "" where it does not say of
+    what, or which way."""
+    if order is not None:
+        return order.side
+    return "" if trade.symbol in NO_INSTRUMENT else SIDES.get(trade.side, "")
+
+
 def order_of(
     orders: Mapping[tuple[str, str, str], T], venue: str, symbol: str, order_id: str, symbols: Iterable[str]
 ) -> T | None:

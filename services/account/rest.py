@@ -11,6 +11,7 @@ twice, the second time with the venue's clock read in between, so that `venue_ns
 import json
 import logging
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ TRADES_LIMIT = 1000
 NS_PER_MS = 1_000_000
 MS_PER_S = 1000
 MAX_DIGITS = 18
+MAX_DECIMALS = 40
 """Before and after the point: no price or quantity has more, and no product of two overflows."""
 
 LATEST_NS = 1 << 63
@@ -157,8 +159,10 @@ class Rest:
         elif ask.since_ns:
             by["startTime"] = ask.since_ns // NS_PER_MS
         venue_ns = self._clock_ns()
-        rows = self._api.privateGetMyTrades(by)
-        return Answer(self._venue, ask, False, trades=tuple(_trade(row) for row in rows), venue_ns=venue_ns)
+        notes: list[str] = []
+        trades = tuple(_trade(row, ask.symbol, notes) for row in self._api.privateGetMyTrades(by))
+        unread = cut(f"not read: {', '.join(notes)}") if notes else ""
+        return Answer(self._venue, ask, False, text=unread, trades=trades, venue_ns=venue_ns)
 
     def _balances(self, ask: Ask) -> Answer:
         account = self._api.privateGetAccount()
@@ -204,7 +208,7 @@ def _ns(ms: Any) -> int:
 
 def _decimal(row: dict[str, Any], field: str) -> Decimal:
     value = Decimal(str(row[field]))
-    if not value.is_finite() or value.adjusted() >= MAX_DIGITS or _decimals(value) > MAX_DIGITS:
+    if not value.is_finite() or value.adjusted() >= MAX_DIGITS or _decimals(value) > MAX_DECIMALS:
         raise BadAnswer(f"{field} is {row[field]!r}")
     return value
 
@@ -214,16 +218,29 @@ def _decimals(value: Decimal) -> int:
     return -exponent if isinstance(exponent, int) else 0
 
 
+def _name(row: dict[str, Any], field: str) -> str:
+    """What names an order, a trade or an instrument."""
+    if row[field] in (None, ""):
+        raise BadAnswer(f"{field} is {row[field]!r}")
+    return cut(str(row[field]))
+
+
+_SIDES: dict[object, str] = {"BUY": "1", "SELL": "2", True: "1", False: "2"}
+_SECONDARY: dict[str, Callable[[dict[str, Any], str], Any]] = {
+    "price": _decimal, "commission": _decimal, "time": lambda row, field: _ns(row[field]),
+}  # fmt: skip
+
+
 def _rest_order(row: dict[str, Any]) -> RestOrder:
     status = str(row["status"])
     if status not in ORD_STATUS:
         raise BadAnswer(f"status is {json.dumps(status)}")
     price = _decimal(row, "price")
     return RestOrder(
-        symbol=cut(str(row["symbol"])),
-        order_id=cut(str(row["orderId"])),
-        cl_ord_id=cut(str(row["clientOrderId"])),
-        side="1" if row["side"] == "BUY" else "2",
+        symbol=_name(row, "symbol"),
+        order_id=_name(row, "orderId"),
+        cl_ord_id=cut(str(row["clientOrderId"] or "")),
+        side=_SIDES.get(row["side"], ""),
         ord_status=ORD_STATUS[status],
         order_qty=_decimal(row, "origQty"),
         price=price if price else None,
@@ -232,16 +249,30 @@ def _rest_order(row: dict[str, Any]) -> RestOrder:
     )
 
 
-def _trade(row: dict[str, Any]) -> Trade:
+def _trade(row: dict[str, Any], symbol: str, notes: list[str]) -> Trade:
+    """One fill of `symbol`. Trade, order and quantity are what it is counted by; what of the rest cannot be read is
+    noted, and the side that is not told is the order's.
+    """
+    key = _name(row, "id")
+    secondary: dict[str, Any] = {}
+    for field, read in _SECONDARY.items():
+        try:
+            secondary[field] = read(row, field)
+        except OF_ANOTHER_FORM:
+            notes.append(f"{field} of trade {key}")
+            secondary[field] = 0
+    asset = row.get("commissionAsset") or ""
+    if secondary["commission"] and not asset:
+        notes.append(f"commissionAsset of trade {key}")
     return Trade(
-        symbol=cut(str(row["symbol"])),
-        trade_key=cut(str(row["id"])),
-        order_id=cut(str(row["orderId"])),
-        side="1" if row["isBuyer"] else "2",
+        symbol=cut(str(row.get("symbol") or symbol)),
+        trade_key=key,
+        order_id=_name(row, "orderId"),
+        side=_SIDES.get(row.get("isBuyer"), ""),
         last_qty=_decimal(row, "qty"),
-        last_px=_decimal(row, "price"),
-        fee_qty=_decimal(row, "commission"),
-        fee_asset=cut(str(row["commissionAsset"])),
-        transact_ns=_ns(row["time"]),
-        maker=bool(row["isMaker"]),
+        last_px=Decimal(secondary["price"]),
+        fee_qty=Decimal(secondary["commission"]) if asset else Decimal(0),
+        fee_asset=cut(str(asset)),
+        transact_ns=secondary["time"],
+        maker=row.get("isMaker") is True,
     )

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.absence import DOWN, no_stranger, sending_ns, unknown_over_fix, window_closed
-from common.belief import believed, believed_of_stranger, contradiction
+from common.belief import believed, believed_of_stranger, contradiction, side_of
 from common.journal.frames import EPOCH, Record
 from common.left_out import Unfoldable
 from common.messages import (
@@ -826,9 +826,14 @@ class Fold:
         if order is not None and wrong:
             self._doubt(record, order, wrong)
             return
+        side = side_of(order, trade)
+        if not side:
+            theirs = f"trade {trade.trade_key} of {trade.symbol!r}, side {trade.side!r}"
+            self._differs(venue, f"order {trade.order_id}", "no such order", theirs, "not counted")
+            return
         leg = None if order is None else _leg_of_trade(order, trade)
         change = self.books.ledger.trade(
-            venue, trade.symbol, trade.trade_key, leg.owner if leg is not None else "", trade.side,
+            venue, trade.symbol, trade.trade_key, leg.owner if leg is not None else "", side,
             trade.last_qty, trade.last_px, trade.fee_qty, trade.fee_asset, trade.order_id,
         )  # fmt: skip
         if change is None:
@@ -977,5 +982,5 @@ def _shown(status: OrderStatus, cum_qty: Decimal, order_qty: Decimal) -> str:
 
 
 def _rest_shown(told: RestOrder) -> str:
-    side = "buy" if told.side == "1" else "sell"
+    side = {"1": "buy", "2": "sell"}.get(told.side, "side not told")
     return f"{side} {told.symbol} {told.cum_qty} of {told.order_qty} at {told.price}, ClOrdID(11) {told.cl_ord_id}"

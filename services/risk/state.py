@@ -27,7 +27,7 @@ from typing import Any, Final, NamedTuple, cast
 import msgspec
 
 from common.absence import DOWN, is_dead, no_stranger, sending_ns, unknown_over_fix, window_closed
-from common.belief import believed, believed_of_stranger, contradiction, order_of
+from common.belief import believed, believed_of_stranger, contradiction, order_of, side_of
 from common.facts import Holding, KnownVenues, VenueFacts
 from common.journal.frames import Record
 from common.left_out import LeftOut, Unfoldable
@@ -633,10 +633,11 @@ class RiskState:
         place = (venue, trade.symbol, trade.order_id)
         owner = self.order_ids.get(place, "")
         ours = self.working.get(owner)
-        if ours is not None and contradiction(ours, trade, self.known.find(venue).knows):
+        side = side_of(ours, trade)
+        if not side or (ours is not None and contradiction(ours, trade, self.known.find(venue).knows)):
             return
         change = self.ledger.trade(
-            venue, trade.symbol, trade.trade_key, owner, trade.side, trade.last_qty, trade.last_px, trade.fee_qty,
+            venue, trade.symbol, trade.trade_key, owner, side, trade.last_qty, trade.last_px, trade.fee_qty,
             trade.fee_asset, trade.order_id,
         )  # fmt: skip
         self._hold(change)

@@ -194,7 +194,7 @@ def test_an_answer_of_another_form_is_a_failure(venue: tuple[Venue, Rest]) -> No
     [
         ("executedQty", "1E+999999"),
         ("executedQty", "1" + "0" * 18),
-        ("origQty", "0." + "0" * 18 + "1"),
+        ("origQty", "0." + "0" * 40 + "1"),
         ("updateTime", 10**30),
         ("updateTime", "1" * 5000),
         ("updateTime", float("inf")),
@@ -205,6 +205,49 @@ def test_a_number_beyond_all_bounds_is_a_failure(venue: tuple[Venue, Rest], fiel
     it.said["GET order"] = [(200, ORDER | {field: value})]
     answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
     assert answer.failed and encode(answer)
+
+
+@pytest.mark.parametrize(
+    ("odd", "px", "fee", "unread"),
+    [
+        ({"commission": "N/A"}, "64000.1", ("0", "USDT"), "not read: commission of trade 9"),
+        ({"commission": None, "commissionAsset": None}, "64000.1", ("0", ""), "not read: commission of trade 9"),
+        ({"commissionAsset": ""}, "64000.1", ("0", ""), "not read: commissionAsset of trade 9"),
+        ({"time": "yesterday"}, "64000.1", ("0.0128", "USDT"), "not read: time of trade 9"),
+        ({"price": "x"}, "0", ("0.0128", "USDT"), "not read: price of trade 9"),
+        ({"price": "0." + "0" * 18 + "1"}, "0." + "0" * 18 + "1", ("0.0128", "USDT"), ""),
+    ],
+)
+def test_an_odd_secondary_field_costs_no_trade(
+    venue: tuple[Venue, Rest], odd: dict[str, object], px: str, fee: tuple[str, str], unread: str
+) -> None:
+    it, rest = venue
+    it.said["GET myTrades"] = [(200, [TRADE | odd])]
+    answer = rest.ask(Ask("binance", 1, "trades", "BTCUSDT"))
+    (trade,) = answer.trades
+    assert (trade.trade_key, trade.order_id, trade.side, trade.last_qty) == ("9", "77", "2", Decimal("0.2"))
+    assert (trade.last_px, trade.fee_qty, trade.fee_asset) == (Decimal(px), Decimal(fee[0]), fee[1])
+    assert (answer.failed, answer.text) == (False, unread)
+
+
+@pytest.mark.parametrize(("told", "side"), [(True, "1"), (False, "2"), (None, ""), ("false", "")])
+def test_a_side_that_is_not_told_is_no_sell(venue: tuple[Venue, Rest], told: object, side: str) -> None:
+    it, rest = venue
+    it.said["GET myTrades"] = [(200, [TRADE | {"isBuyer": told, "symbol": None}])]
+    (trade,) = rest.ask(Ask("binance", 1, "trades", "BTCUSDT")).trades
+    assert (trade.side, trade.symbol) == (side, "BTCUSDT")
+    it.said["GET order"] = [(200, ORDER | {"side": {"1": "BUY", "2": "SELL"}.get(side, told), "clientOrderId": None})]
+    order = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc")).order
+    assert order is not None and (order.side, order.cl_ord_id) == (side, "")
+
+
+@pytest.mark.parametrize("odd", [{"id": None}, {"orderId": ""}, {"qty": "x"}])
+def test_a_trade_that_cannot_be_identified_fails_the_answer(
+    venue: tuple[Venue, Rest], odd: dict[str, object]
+) -> None:
+    it, rest = venue
+    it.said["GET myTrades"] = [(200, [TRADE, TRADE | odd])]
+    assert rest.ask(Ask("binance", 1, "trades", "BTCUSDT")).failed
 
 
 @pytest.mark.parametrize("status", [200, 400])

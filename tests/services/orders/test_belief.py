@@ -197,3 +197,14 @@ def test_an_avg_px_beyond_all_digits_ends_no_fold(ring: Ring) -> None:
     ring.report(order, "F", "2", qty="1", px="0", key="2", cum_qty=D(1000), avg_px=D("999999999999999999"))
     assert ring.core.status(ring.now)["left_out_lsns"] == []
     assert ring.core.books.orders["s", 1].cum_qty == D(1000)
+
+
+@pytest.mark.parametrize(("told", "held"), [("", {}), ("1", {"BTCUSDT": D("0.4")}), ("5", {"BTCUSDT": D("-0.4")})])
+def test_a_stranger_s_trade_over_rest_must_name_its_side_and_ours_has_its_order_s(
+    ring: Ring, told: str, held: dict[str, Decimal]
+) -> None:
+    _rest(ring, trades=(Trade("BTCUSDT", "7", "web", told, D("0.4"), D(100), D(0), "", 0),))
+    assert _held(ring, "binance") == held and _differences(ring) == (not held)
+    order = accepted(ring, 1, "binance")
+    _rest(ring, trades=(Trade("BTCUSDT", "8", f"V{order.cl_ord_id}", "", D(1), D(100), D(0), "", 0),))
+    assert _held(ring, "binance")["BTCUSDT"] == D(1) + held.get("BTCUSDT", D(0))

@@ -1,5 +1,7 @@
 """What a report is believed for, as risk counts it: its order, trade and quantity, and no other instrument or side."""
 
+from decimal import Decimal
+
 import msgspec
 import pytest
 
@@ -56,3 +58,16 @@ def test_a_bust_or_correction_of_no_fill_and_a_negative_quantity_are_not_counted
     rig.inbound(report(order, "F", "1", last="1", key="1", cum="1"))
     rig.inbound(report(order, exec_type, "0", last=last, key="2", cum="0"))
     assert rig.worst() == (D(1), D(0), D(1))
+
+
+@pytest.mark.parametrize(("told", "held"), [("", D(0)), ("1", D("0.4")), ("5", D("-0.4"))])
+def test_a_stranger_s_trade_over_rest_must_name_its_side_and_ours_has_its_order_s(told: str, held: Decimal) -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2", venue="binance"))
+    rig.inbound(report(order, "I", "0", order_id="V1"), venue="binance")
+    trades = (
+        Trade("BTCUSDT", "7", "web", told, D("0.4"), D(100), D(0), "", 0),
+        Trade("BTCUSDT", "8", "V1", "", D(1), D(100), D(0), "", 0),
+    )
+    rig.record(Kind.ANSWER, Answer("binance", Ask("binance", 1, "trades", "BTCUSDT"), False, trades=trades))
+    assert rig.worst("binance") == (D(1), D(0), D(1) + held)
