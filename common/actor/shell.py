@@ -47,6 +47,7 @@ from common.actor.curve import Curve
 from common.actor.dialling import Dialler, Way
 from common.actor.logs import ActorLog
 from common.actor.process import begin_collecting, read_clocks, take_lock
+from common.actor.sends import Sends
 from common.actor.tcp import Connection, ConnectionLost, Endpoint, Listener, Phase, listen, prepare
 from common.actor.unread import status_of_unread
 from common.instant import NS_PER_MS, Instant
@@ -177,6 +178,7 @@ class Shell:
         }
         self._now = read_clocks()
         self._held: set[int] = set()
+        self._sends = Sends(core, self._send)
         self._wake, self._waker = socket.socketpair()
         self._stop_asked = False
         self.bind_router(CONTROL, f"ipc://{run_folder}/control.{core.name}", ControlRequest, MAX_REQUEST_BYTES)
@@ -387,10 +389,11 @@ class Shell:
         while core.effects:
             effects, core.effects = core.effects, []
             self._held.clear()
+            self._sends.begin_pass()
             for run in runs(effects):
                 first = run[0]
                 if isinstance(first, Send):
-                    self._send(cast(list[Send], run))
+                    self._sends.send(cast(list[Send], run), self._now)
                 elif isinstance(first, Write):
                     self._write_in_time(cast(list[Write], run))
                 else:
@@ -398,8 +401,8 @@ class Shell:
             core.turn_ended(now)
 
     # ---- effects ----
-    def _send(self, run: Sequence[Send]) -> None:
-        """Sends over one link to one peer, as parts of one ZeroMQ message: one wake-up, delivered as a whole or not."""
+    def _send(self, run: Sequence[Send]) -> bool:
+        """Sends over one link to one peer, as parts of one ZeroMQ message: one wake-up, taken as a whole or not."""
         link = self._links[run[0].link]
         *parts, last = [encode(send.message) for send in run]
         # A socket that took the first part takes the rest: there is room, or no such peer, for the whole or for none.
@@ -412,8 +415,8 @@ class Shell:
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
                 raise
-            for send in run:
-                self.core.undelivered(send, self._now)
+            return False
+        return True
 
     def _publish(self, effect: Effect) -> None:
         assert isinstance(effect, Publish)

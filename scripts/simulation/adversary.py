@@ -14,7 +14,7 @@ from scripts.simulation.agreement import check_named
 from scripts.simulation.disk import PLENTY_BYTES
 from scripts.simulation.disk import Fault as DiskFault
 from scripts.simulation.invariants import Violation
-from scripts.simulation.network import TcpStream, Weather
+from scripts.simulation.network import Pipe, TcpStream, Weather
 from scripts.simulation.plan import DESK, PROBE, STACK, TRADERS, TWIN, Fault
 from scripts.simulation.trader import Trader
 from scripts.simulation.truth import STRANGER
@@ -62,6 +62,8 @@ def make_well(world: World) -> None:
         process.paused_until_ns = 0
         for stream in list(process.streams.values()):
             stream.resume(is_mended=not world.plan.slow)
+        for wire in process.wires:
+            _refuse(wire.inward, 0)
         process.wake()
         if process.name != TWIN:
             process.start()
@@ -402,6 +404,18 @@ def _kill_strategy_unless_calm(world: World, name: str) -> None:
         world.kill_if_there(name)
 
 
+def _full_queue(world: World, target: str, random: Random) -> None:
+    """What the client reads at a time fills its queue; by the next message there is room again."""
+    process = world.processes.get(target)
+    for wire in process.wires if process is not None else ():
+        _refuse(wire.inward, random.randrange(1, 4))
+
+
+def _refuse(pipe: Pipe | None, messages: int) -> None:
+    if pipe is not None:
+        pipe.refuses = messages
+
+
 def _twin(world: World, target: str, random: Random) -> None:
     world.processes[TWIN].start()
     world.scheduler.after(random.choice((1, 2)) * NS_PER_S, world.kill, TWIN)
@@ -525,6 +539,7 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "latch-unread": _latch_unread,
     "twin": _twin,
     "slow-reading": _slow_reading,
+    "full-queue": _full_queue,
     "garbage": _garbage,
     "unreadable": _unreadable,
     "odd-fields": _odd_fields,

@@ -68,7 +68,7 @@ class Pipe:
 
     __slots__ = (
         "_scheduler", "_weather", "_receiver", "_take", "_waiting", "_queued", "_high_water", "_last_ns", "_until_ns",
-        "is_open", "lossy",
+        "is_open", "lossy", "refuses",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +81,10 @@ class Pipe:
         *,
         lossy: bool = False,
     ) -> None:
-        """`take` gets each message in the receiver's turn. `lossy` is a PUB socket: a full or unlucky one drops."""
+        """`take` gets each message in the receiver's turn. `lossy` is a PUB socket: a full or unlucky one drops.
+
+        The next `refuses` messages find no room.
+        """
         self._scheduler = scheduler
         self._weather = weather
         self._receiver = receiver
@@ -93,6 +96,7 @@ class Pipe:
         self._until_ns: int | None = None
         self.is_open = True
         self.lossy = lossy
+        self.refuses = 0
 
     def send(self, data: bytes) -> bool:
         """Queue one message. False when the pipe is closed or full: NOBLOCK would have failed."""
@@ -102,6 +106,9 @@ class Pipe:
             return True
         if self._queued >= self._high_water:
             return self.lossy
+        if self.refuses:
+            self.refuses -= 1
+            return False
         self._queued += 1
         arrival = self._scheduler.now_ns + self._weather.delay_ns()
         self._last_ns = arrival = max(arrival, self._last_ns)

@@ -91,6 +91,9 @@ SINCE_THIRD: dict[str, FaultKind] = {
         " a run it keeps the events of its last 50 records only.",
         share=0.3, gap=500,
     ),
+    "full-queue": FaultKind(
+        "The queue to a strategy has no room for a message or a few, and has again.", gap=60, targets=(*TRADERS, DESK)
+    ),
     "unreadable": FaultKind("An exchange writes reports that cannot be cut into fields.", gap=150, targets=EXCHANGES),
     "odd-fields": FaultKind("An exchange writes times and prices of a form that there is not.", targets=EXCHANGES),
     "left-out": FaultKind(

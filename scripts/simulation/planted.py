@@ -15,6 +15,7 @@ import msgspec
 from common import messages, outcome
 from common.actor import links
 from common.actor.core import Write
+from common.actor.sends import Sends
 from common.fix.allowance import Allowance
 from common.fix.pending import Pending
 from common.fix.session import Session
@@ -129,6 +130,11 @@ def _reuse_number(original: Any, self: Any, now: Any) -> Any:
     history = self._records.history
     history.next_outbound = max(1, history.next_outbound - 1)
     return original(self, now)
+
+
+def _send_past_a_hole(original: Any, self: Any, run: Any, now: Any) -> None:
+    self.begin_pass()
+    original(self, run, now)
 
 
 def _lose_reservation(original: Any, self: Any, reservation: Any, sign: int) -> None:
@@ -546,6 +552,10 @@ BUGS: dict[str, Bug] = {
     "resume-repeats-nothing": Bug(
         "A strategy that resumes is told so, and nothing of what it missed.",
         ((Clients, "hello", _instead(_repeat_nothing)),), 80,
+    ),
+    "send-past-a-hole": Bug(
+        "Behind a message that a queue did not take, the next ones go to the same client if they find room.",
+        ((Sends, "send", _instead(_send_past_a_hole)),), 60,
     ),
     "refused-told-sent": Bug(
         "Orders tells that a command was sent which risk refused.",

@@ -26,6 +26,7 @@ from common.actor.core import (
     Send,
     Write,
 )
+from common.actor.sends import Sends
 from common.instant import Instant
 from common.journal.errors import BadFrame
 from common.journal.frames import Record
@@ -374,22 +375,23 @@ class Process:
         core = self.core
         if core is None:
             return
+        sends = Sends(core, self._send)
         core.turn_ended(now)
         while core.effects:
             effects, core.effects = core.effects, []
+            sends.begin_pass()
             for effect in effects:
                 if self.effects_left is not None:
                     self.effects_left -= 1
                     if self.effects_left < 0:
                         raise Killed("between two effects")
-                self._carry_out(core, effect, now)
+                self._carry_out(core, effect, sends, now)
             core.turn_ended(now)
 
-    def _carry_out(self, core: Core, effect: Effect, now: Instant) -> None:
+    def _carry_out(self, core: Core, effect: Effect, sends: Sends, now: Instant) -> None:
         match effect:
             case Send():
-                if not self._send(effect):
-                    core.undelivered(effect, now)
+                sends.send((effect,), now)
             case Write():
                 self._write(core, effect, now)
             case Publish():
@@ -422,7 +424,8 @@ class Process:
         if self.core is core:
             reads.put(lambda then: core.log_read(self.world.read_log(self, effect), then))
 
-    def _send(self, effect: Send) -> bool:
+    def _send(self, run: Sequence[Send]) -> bool:
+        (effect,) = run
         data = encode(effect.message)
         if len(data) > MAX_MESSAGE_BYTES:
             raise CoreRaised(f"{self.name} sends {len(data)} bytes over {effect.link}")
