@@ -518,6 +518,10 @@ def is_fill(report: ExecutionReport, change: FillChange) -> bool:
     return report.exec_type in FILLS and change.fills > 0
 
 
+MAX_FORMER_NAMES: Final = 16
+"""So many of the ClOrdIDs(11) that an order went by before stay known: it may be amended for days."""
+
+
 def names_order(report: ExecutionReport) -> bool:
     """Whether OrderID(37) of the report is the venue's name of the order: what it never took in has none to keep."""
     return bool(report.order_id) and report.exec_type != REJECTED
@@ -527,7 +531,8 @@ class Leg(msgspec.Struct, gc=False):
     """One order of the venue: its names, terms, the venue's word, and its quantities by the ledger.
 
     `owner` names it in the ledger for good (its first ClOrdID(11)); `cl_ord_id` is what the venue knows it by now, and
-    so is `order_id`: `former_order_ids` are those that it had before, since a trade may come under one of them.
+    so is `order_id`: `former_order_ids` are those that it had before, since a trade may come under one of them, and
+    `former_cl_ord_ids` the last ones, since an acceptance that is told again under one of them is over.
     """
 
     owner: str
@@ -542,6 +547,7 @@ class Leg(msgspec.Struct, gc=False):
     text: str = ""
     error_code: int = 0
     former_order_ids: tuple[str, ...] = ()
+    former_cl_ord_ids: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -587,11 +593,11 @@ class Leg(msgspec.Struct, gc=False):
         if told and exec_type in _TELLING.get(word, ()):
             self.word = word = told
         counted = word == told or exec_type in "FGHI12"
-        if counted and exec_type in "05DI":
+        if counted and exec_type in "05DI" and not self.is_told_again(report):
             if word not in TERMINAL_WORDS:
                 self._take_terms(report.order_qty, report.price)
             if exec_type in "5D" and report.cl_ord_id:
-                self.cl_ord_id = report.cl_ord_id
+                self.rename(report.cl_ord_id)
         cum_qty = report.cum_qty
         if cum_qty is not None and is_plausible(cum_qty) and (cum_qty > self.told_cum_qty or exec_type in "GH"):
             self.told_cum_qty = cum_qty
@@ -600,6 +606,18 @@ class Leg(msgspec.Struct, gc=False):
         elif word != FILLED:
             self.text, self.error_code = report.text, report.error_code
         return counted
+
+    def is_told_again(self, report: ExecutionReport) -> bool:
+        """Whether it is an acceptance under a ClOrdID(11) that the order went by before: its terms are the former ones,
+        and it answers nothing any more."""
+        return report.exec_type in (NEW, REPLACED) and report.cl_ord_id in self.former_cl_ord_ids
+
+    def rename(self, cl_ord_id: str) -> None:
+        """The venue knows it by this ClOrdID(11) from now on."""
+        if cl_ord_id != self.cl_ord_id:
+            names = [name for name in (*self.former_cl_ord_ids, self.cl_ord_id) if name != cl_ord_id]
+            self.former_cl_ord_ids = tuple(names[-MAX_FORMER_NAMES:])
+            self.cl_ord_id = cl_ord_id
 
     def told_by_rest(
         self, ord_status: str, order_id: str, order_qty: Decimal, price: Decimal | None, cum: Decimal
@@ -924,7 +942,7 @@ class Order(msgspec.Struct, gc=False):
                 del requests[amend.cl_ord_id]
         elif named.kind is RequestKind.AMEND and named.answered and tells_amended(report):
             del requests[named.cl_ord_id]
-            leg.cl_ord_id = named.cl_ord_id
+            leg.rename(named.cl_ord_id)
         elif exec_type in ANSWERED_BY[named.kind] and (
             # The new leg answers for the whole, accepted or refused; the old one's cancel is only the first half.
             named.kind is not RequestKind.REPLACE or leg.owner == named.cl_ord_id
@@ -936,6 +954,8 @@ class Order(msgspec.Struct, gc=False):
     def _accepted_amendment(self, report: ExecutionReport) -> Request | None:
         """The amendment in place that a report of Replaced accepts; one that keeps the ClOrdID(11) is answered under
         the order's own name."""
+        if any(leg.is_told_again(report) for leg in self.legs):
+            return None
         amendments = [r for r in self.requests.values() if r.kind is RequestKind.AMEND]
         named = next((r for r in amendments if r.cl_ord_id == report.cl_ord_id), None)
         return named if named is not None or not amendments else amendments[0]

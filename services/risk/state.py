@@ -377,7 +377,7 @@ class RiskState:
         was_heard = leg.word
         if working.concluded and event.exec_type != REJECTED:
             leg.word, working.concluded = "", False
-        if amendments and event.exec_type == REPLACED:
+        if amendments and event.exec_type == REPLACED and not leg.is_told_again(event):
             event = with_asked_terms(event, amendments[_answered(amendments, event)].order_qty, None)
         leg.hear(event)
         working.doubtful = False
@@ -505,12 +505,12 @@ class RiskState:
     def _answer_amendments(self, working: Working, event: ExecutionReport, connection: int) -> None:
         """Drop the amendments that the report answers, or that a state told over a later connection makes plain."""
         amendments, kind = working.amendments, event.exec_type
-        if kind in ANSWERED_BY[RequestKind.AMEND]:
+        if kind in ANSWERED_BY[RequestKind.AMEND] and not working.leg.is_told_again(event):
             self._drop_amendment(working, _answered(amendments, event))
         elif kind == "I" and not self._window_ns(working.venue):
             named = amendments.get(event.cl_ord_id)
             if named is not None and named.answered and tells_amended(event):
-                working.leg.cl_ord_id = event.cl_ord_id
+                working.leg.rename(event.cl_ord_id)
             for name, each in list(amendments.items()):
                 if each.connection < connection or (each.answered and connection):
                     self._drop_amendment(working, name)

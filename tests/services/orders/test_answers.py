@@ -115,3 +115,33 @@ def test_a_session_s_or_application_s_rejection_answers_either(ring: Ring, amend
     _, request = _amending(ring) if amends else _cancelling(ring)
     ring.told("generic", RequestRejected(2, request.attempt, request.cl_ord_id))
     assert ring.events()[-1] == (1, "cancel_rejected", "NEW")
+
+
+@pytest.mark.parametrize("reload", [False, True])
+@pytest.mark.parametrize("pending", [False, True])
+@pytest.mark.parametrize("exec_type", ["0", "5"])
+def test_an_acceptance_that_is_told_again_changes_no_terms_and_answers_nothing(
+    ring: Ring, exec_type: str, pending: bool, reload: bool
+) -> None:
+    order, amend = _amending(ring)
+    _told(ring, order, amend, "5", ord_status="0", order_qty=D(2), price=D(99))
+    if pending:
+        ring.request(AmendRequest(0, 3, 1, D(3), D(98)))
+        ring.sent(ring.last(AmendOrder))
+        ring.report(ring.last(AmendOrder), "5", "0", orig_cl_ord_id=amend.cl_ord_id)
+        ring.request(AmendRequest(0, 4, 1, D(4), D(97)))
+        ring.sent(ring.last(AmendOrder))
+    if reload:
+        ring.load_snapshot()
+    accepted_as = ring.core.books.orders["s", 1]
+    before = (accepted_as.order_qty, accepted_as.price, list(accepted_as.requests), accepted_as.legs[0].cl_ord_id)
+    if exec_type == "0":
+        ring.report(order, "0", "0")
+    elif pending:
+        _told(ring, order, amend, "5", ord_status="0", order_qty=D(2), price=D(99))
+    else:
+        ring.report(order, "5", "0")
+    assert before == (
+        accepted_as.order_qty, accepted_as.price, list(accepted_as.requests), accepted_as.legs[0].cl_ord_id,
+    )  # fmt: skip
+    assert accepted_as.order_qty == D(3 if pending else 2)

@@ -41,3 +41,20 @@ def test_an_acceptance_that_tells_no_terms_leaves_the_larger_order_counted(told:
     accepted = report(order, "5", "0", cl_ord_id=amend.cl_ord_id, orig=order.cl_ord_id)
     rig.inbound(msgspec.structs.replace(accepted, order_qty=told))
     assert rig.worst()[0] == D(5)
+
+
+@pytest.mark.parametrize("exec_type", ["0", "5"])
+def test_an_acceptance_that_is_told_again_leaves_the_larger_order_counted(exec_type: str) -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2"))
+    first = rig.orders.amend(order, "3")
+    second = rig.orders.amend(order, "5", orig=first.cl_ord_id)
+    third = rig.orders.amend(order, "7", orig=second.cl_ord_id)
+    for amend, orig in ((first, order), (second, first)):
+        rig.outbound(amend)
+        rig.inbound(report(amend, "5", "0", orig=orig.cl_ord_id))
+    rig.outbound(third)
+    rig.inbound(report(order if exec_type == "0" else first, exec_type, "0"))
+    assert rig.worst()[0] == D(7)
+    rig.inbound(CancelRejected(third.cl_ord_id, second.cl_ord_id, "", "0"))
+    assert rig.worst()[0] == D(5)
