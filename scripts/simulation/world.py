@@ -247,7 +247,7 @@ class World:
         """Everything at once, as the supervisors would."""
         for process in self.processes.values():
             if process.name != TWIN:
-                self.scheduler.after(self.random.randrange(20 * NS_PER_MS), process.start)
+                self.scheduler.after(self.random.randrange(20 * NS_PER_MS), self._start_unless_held, process, process.life)
 
     def died(self, process: Process, status: int, text: str) -> None:
         """See `Surroundings`: the supervisor starts it again."""
@@ -263,9 +263,9 @@ class World:
         if process.name == TWIN:
             return
         delay = 0 if self.calm else self.random.randrange(back_off // 2, back_off)
-        self.scheduler.after(delay, self._restart, process, process.life)
+        self.scheduler.after(delay, self._start_unless_held, process, process.life)
 
-    def _restart(self, process: Process, life: int) -> None:
+    def _start_unless_held(self, process: Process, life: int) -> None:
         if not process.alive and process.life == life and process.name not in self.holds_down:
             process.start()
 
