@@ -247,7 +247,8 @@ class World:
         """Everything at once, as the supervisors would."""
         for process in self.processes.values():
             if process.name != TWIN:
-                self.scheduler.after(self.random.randrange(20 * NS_PER_MS), self._start_unless_held, process, process.life)
+                delay = self.random.randrange(20 * NS_PER_MS)
+                self.scheduler.after(delay, self._start_unless_held, process, process.life)
 
     def died(self, process: Process, status: int, text: str) -> None:
         """See `Surroundings`: the supervisor starts it again."""

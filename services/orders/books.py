@@ -60,7 +60,8 @@ class VenueBooks(msgspec.Struct, gc=False):
     between. `gaps_since_ns` says since when, by the venue's clock: SendingTime(52) of `heard_raw`, the last message of
     the connection that was lost, or before the one that could not be read; `gaps_lsn` is the record that last opened
     one. `last_outbound` and `last_inbound` are the highest MsgSeqNum(34) of the generation
-    that the log holds.
+    that the log holds. `missed_lsn` is the last record that says that something was missed while logged on, of whatever
+    order.
     """
 
     venue: str
@@ -84,6 +85,7 @@ class VenueBooks(msgspec.Struct, gc=False):
     heard_raw: bytes = b""
     gaps_since_ns: dict[str, int] = {}
     gaps_lsn: int = 0
+    missed_lsn: int = 0
 
     @property
     def logged_on(self) -> bool:

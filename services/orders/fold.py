@@ -414,6 +414,7 @@ class Fold:
             subject = f"order {event.cl_ord_id or event.orig_cl_ord_id or event.order_id}"
             self._differs(venue, subject, "not in memory", event.why, "nothing of it counts; asks for trades")
             self._open_gaps(record, self.books.venue(venue))
+            self.books.venue(venue).missed_lsn = record.lsn
             self._changes.append(Missed(venue))
             return
         request = order.requests.get(event.cl_ord_id)
@@ -664,6 +665,8 @@ class Fold:
             venue.last_outbound, venue.last_inbound = moved.next_outbound - 1, moved.next_inbound - 1
         venue.connection, venue.generation = moved.connection, moved.generation
         venue.sender_comp_id = moved.sender_comp_id or venue.sender_comp_id
+        if moved.state in _MISSES:
+            venue.missed_lsn = record.lsn
         if moved.state in _LATCH:
             venue.latched = moved.state is SessionState.LATCHED
         elif moved.state is not SessionState.NUMBERS_SET:
@@ -931,6 +934,8 @@ class Fold:
 
 
 _LATCH = frozenset({SessionState.LATCHED, SessionState.UNLATCHED})
+_MISSES = frozenset({SessionState.NUMBERS_SET, SessionState.UNLATCHED})
+"""Skipped numbers may have borne reports, and the kill switch's own cancels had answers, that nobody hears."""
 _VERDICTS = {"2": OrderStatus.FILLED, "4": OrderStatus.CANCELED, "8": OrderStatus.REJECTED, "C": OrderStatus.EXPIRED}
 
 

@@ -57,6 +57,9 @@ class Reconciliation:
             self._inquiries.caught_up(venue.connection)
         elif venue.logged_on:
             self._inquiries.watch_gaps(now.boot_ns)
+            if venue.missed_lsn > venue.up_lsn:
+                # A former life may not have asked.
+                self._inquiries.audit()
         for order in self._books.open_orders(self._venue):
             self._check(order, now)
             self._silence.begin(order, now)

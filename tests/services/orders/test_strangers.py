@@ -1,6 +1,7 @@
 """Somebody else trades on our account: shown while it is open, its fills counted, whether or not we were there."""
 
 import msgspec
+import pytest
 
 from common.messages import Ask, Inbound, Kind, RestOrder, SessionState, Trade, Unreadable
 from tests.services.orders.harness import D, Ring, report
@@ -65,3 +66,16 @@ def test_a_report_that_cannot_be_read_and_is_nobodys_has_the_trades_asked_for() 
     assert "BTCUSDT" in ring.core.books.venue(VENUE).gaps
     ring.answers(venue=VENUE, ask=trades)
     assert "BTCUSDT" not in ring.core.books.venue(VENUE).gaps
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_was_missed_is_asked_for_by_the_next_life_where_the_former_died_before_it_could(asked: bool) -> None:
+    ring = _live()
+    ring.session(VENUE, SessionState.OPENED)
+    if asked:
+        # Behind a report that cannot be read may stand the order of somebody else.
+        ring.told(VENUE, Unreadable("web-1", "", "77", "BTCUSDT", "LastQty(32) is no number"))
+    ring.asks.clear()
+    ring.start()
+    ring.go_live()
+    assert any(ask.what == "open_orders" for ask in ring.asks) is asked
