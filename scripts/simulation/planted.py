@@ -48,6 +48,7 @@ from services.orders.cancels import Cancels
 from services.orders.clients import Clients
 from services.orders.entry import Entry
 from services.orders.inquiries import VenueInquiries
+from services.orders.names import cl_ord_id_of
 from services.orders.silence import Silence
 from services.orders.wishes import Wishes
 from services.risk import core as risk_core
@@ -293,6 +294,17 @@ def _keep_price(original: Any, self: Any, leg: Any) -> None:
 
 def _sweep_nothing(original: Any, self: Any, now: Any = None) -> None:
     self._sweep_boot_ns = None
+
+
+def _prove_always(original: Any, self: Any, begin: int, end: int, now: Any, *, in_step: bool) -> None:
+    original(self, begin, end, now, in_step=False)
+
+
+def _forget_doubt(original: Any, self: Any, record: Any, attempt: Any) -> None:
+    order = self.books.by_id.get(cl_ord_id_of(attempt))
+    if order is not None:
+        order.in_doubt = False
+    original(self, record, attempt)
 
 
 def _verified_at_once(original: Any, self: Any, now: Any) -> dict[str, object]:
@@ -643,6 +655,13 @@ BUGS: dict[str, Bug] = {
     "resend-at-once": Bug(
         "What the venue asks for again is sent at once, whatever its message limit.",
         ((resender, "_end_of_part", _resend_at_once),), 100,
+    ),
+    "asked-again-is-absent": Bug(
+        "Whatever the venue asks for again it has never received.",
+        (
+            (resender.Resender, "wanted", _instead(_prove_always)),
+            (orders_fold.Fold, "_not_received", _instead(_forget_doubt)),
+        ), 220,
     ),
     "verified-at-once": Bug(
         "An account says that nothing is open as soon as it is latched.",

@@ -40,6 +40,7 @@ MAX_NAME_CHARACTERS = 64
 # A number's digits reach from 10 to the power of one to that of the other, so that arithmetic on it stays exact.
 LEAST_DIGIT = -12
 GREATEST_DIGIT = 15
+RESEND_REQUEST = "2"
 _ADMIN = frozenset("01245A")
 _NEW_GENERATION = (NumbersReason.RESET_SEQ_NUM_FLAG, NumbersReason.RESET_ON_LOGON)
 
@@ -66,7 +67,8 @@ class Client:
         self.skipped = (0, 0)
         """A number that was used for nothing on this connection, and how many messages were lost by then."""
 
-        self.asked_from = 0
+        self.asked_from = session.next_inbound - 1
+        """The highest number that the client was asked for again."""
 
 
 class _Unnamed:
@@ -214,8 +216,7 @@ class GenericOrders:
         """ResendRequest(2) to everybody who is logged on, for whatever was received, from one number further on."""
         for client in self._logged_on():
             if client.asked_from + 1 < client.session.next_inbound:
-                client.asked_from += 1
-                client.session.send("2", b"7=%d\x0116=0\x01" % client.asked_from, now)
+                client.session.send("2", b"7=%d\x0116=0\x01" % (client.asked_from + 1), now)
                 self._carry_out(client, now)
 
     def _logged_on(self) -> list[Client]:
@@ -285,6 +286,8 @@ class GenericOrders:
 
     def _out(self, client: Client, effect: Outbound, now: Instant) -> None:
         line = client.line
+        if effect.msg_type == RESEND_REQUEST:
+            client.asked_from = max(client.asked_from, int(split(effect.raw)[b"7"]))
         if effect.resent or effect.msg_type in _ADMIN:
             if line is not None:
                 self._venue.write(line, effect.raw, now)

@@ -283,20 +283,23 @@ class Fold:
 
     def _gap_filled(self, record: Record, gap: GapFilled) -> None:
         for attempt in gap.attempts:
-            self._absent(record, attempt, Reason.NOT_RECEIVED)
+            self._not_received(record, attempt)
 
-    def _absent(self, record: Record, attempt: Attempt, reason: Reason) -> None:
-        """There is evidence that the venue never had it."""
-        name = cl_ord_id_of(attempt)
+    def _not_received(self, record: Record, attempt: Attempt) -> None:
+        """The venue asked for it: it never had it, unless it has said anything of it, be it unreadable."""
+        name, reason = cl_ord_id_of(attempt), Reason.NOT_RECEIVED
         order = self.books.by_id.get(name)
         self._changes.append(AttemptEnded(attempt, reason, None))
         if order is None:
             return
+        request = order.requests.get(name)
         if order.attempt == attempt:
-            if order.ending is None and not order.legs[0].word and not order.legs[0].filled_qty:
+            was_heard = order.in_doubt or order.legs[0].word or order.legs[0].filled_qty
+            if order.ending is None and not was_heard:
                 order.end(OrderStatus.VOID, reason, reason.sentence)
                 self._order_changed(record, order, "settled")
-        elif order.request_ended(name) is not None:
+        elif request is not None and not request.answered:
+            order.request_ended(name)
             self._order_changed(record, order, "settled")
 
     def _expired(self, record: Record, expired: Expired) -> None:

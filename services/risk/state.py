@@ -568,13 +568,17 @@ class RiskState:
             self._never_received(attempt)
 
     def _never_received(self, attempt: Attempt) -> None:
+        """Unless the venue has said anything of it, be it unreadable."""
         name = self.attempts.get((attempt.epoch, attempt.counter))
         working = None if name is None else self.find(name)
         if name is None or working is None:
             return
-        if name in working.amendments:
+        amendment = working.amendments.get(name)
+        if amendment is not None:
+            if amendment.answered:
+                return
             self._drop_amendment(working, name)
-        elif not working.leg.word:
+        elif not working.leg.word and not working.doubtful:
             _conclude(working, REJECTED)
         self._count(working)
 

@@ -234,7 +234,7 @@ class SessionCore(Core):
         elif self.resender.needs_new_connection(effect.begin, effect.end):
             self.connection.break_off(f"the venue misses MsgSeqNum(34)={effect.begin} of this very connection", now)
         else:
-            self.resender.wanted(effect.begin, effect.end, now)
+            self.resender.wanted(effect.begin, effect.end, now, in_step=self.gate.caught_up)
 
     def _logged_on(self, now: Instant) -> None:
         self.records.changed(SessionState.LOGGED_ON, now)

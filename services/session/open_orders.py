@@ -18,6 +18,7 @@ from common.messages import (
     ExecutionReport,
     NewOrder,
     RequestRejected,
+    Unreadable,
     VenueEvent,
 )
 from common.order_state import rejects_request
@@ -106,6 +107,8 @@ class OpenOrders:
                 self.unknown_at_venue(event.orig_cl_ord_id)
         elif isinstance(event, RequestRejected) and event.attempt is not None and not event.ambiguous:
             self.never_arrived(event.attempt)
+        elif isinstance(event, Unreadable):
+            self._unreadable(event)
 
     def unknown_at_venue(self, cl_ord_id: str) -> None:
         """The venue, asked when nothing of it could be under way any more, does not know the order."""
@@ -128,11 +131,19 @@ class OpenOrders:
         self._attempts = dict(attempts)
         self._by_attempt = {attempt: cl_ord_id for cl_ord_id, attempt in attempts}
 
+    def _unreadable(self, event: Unreadable) -> None:
+        """Whatever it was, the venue has received what it speaks of."""
+        by_id = self._by_order_id.get((event.symbol, event.order_id))
+        order = self._orders.get(event.cl_ord_id) or self._orders.get(event.orig_cl_ord_id) or by_id
+        if order is not None:
+            order.heard = True
+
     def _report(self, report: ExecutionReport, connection: int, symbols: Container[str]) -> None:
         if report.unknown_order or report.ambiguous:
             return
         order = self._named(report)
         if order is not None and contradiction(order, report, lambda symbol: symbol in symbols):
+            order.heard = True
             return
         if order is not None and rejects_request(report, order.cl_ord_id):
             # What a cancel-and-new would have opened is not there; the order that it was to replace is as it was.

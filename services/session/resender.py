@@ -5,7 +5,8 @@ An order that the venue did not receive is gap-filled, and that is evidence: the
 before the gap fill leaves. What a request proves ends where the live connection began. Its own messages arrive in
 order, so a venue that misses an earlier one has them, kept behind the gap, and may act on them before our gap fill
 arrives: they are left out of the answer. Where one of them is what it misses, and an order is among those behind it,
-only a new connection tells which it has; what it kept has died with the old one then.
+only a new connection tells which it has; what it kept has died with the old one then. Nor does a request prove
+anything of a venue that has shown to be in step (`gate`): it asks again for what it has received.
 
 Numbers older than those kept at hand are gap-filled and named by no record: a status request settles their orders.
 
@@ -32,6 +33,12 @@ CIRCLES = 20
 CIRCLE_NS = 600 * NS_PER_S
 
 
+class _Wanted(NamedTuple):
+    begin: int
+    end: int
+    in_step: bool
+
+
 class _Answer(NamedTuple):
     begin: int
     end: int
@@ -45,7 +52,7 @@ class Resender:
         self._session = session
         self._records = records
         self._outbox = outbox
-        self._wanted: deque[tuple[int, int]] = deque()
+        self._wanted: deque[_Wanted] = deque()
         self._answers: deque[_Answer] = deque()
         self._durable = 0
         self._due_ns: int | None = None
@@ -67,10 +74,12 @@ class Resender:
         """Whether the request begins inside the live connection with an order behind it."""
         return begin >= self._outbox.first_number and bool(self._records.history.attempts(begin, end))
 
-    def wanted(self, begin: int, end: int, now: Instant) -> None:
-        """The venue asks for `begin` to `end`. What is numbered but not released yet comes as itself, later."""
+    def wanted(self, begin: int, end: int, now: Instant, *, in_step: bool) -> None:
+        """The venue, `in_step` with us or not yet, asks for `begin` to `end`. What is numbered but not released yet
+        comes as itself, later.
+        """
         first = self._outbox.first_number
-        self._wanted.append((begin, min(end, first - 1) if begin < first else end))
+        self._wanted.append(_Wanted(begin, min(end, first - 1) if begin < first else end, in_step))
         self._proceed(now)
 
     def acknowledged(self, append_number: int, now: Instant) -> None:
@@ -103,11 +112,11 @@ class Resender:
         """Journal the answers that can be given by now, at least one of their numbers being released; give what is
         durable.
         """
-        while self._wanted and self._wanted[0][0] <= self._outbox.last_released:
-            begin, wanted_end = self._wanted.popleft()
+        while self._wanted and self._wanted[0].begin <= self._outbox.last_released:
+            begin, wanted_end, in_step = self._wanted.popleft()
             end = min(wanted_end, self._outbox.last_released)
             history = self._records.history
-            attempts = history.attempts(begin, end)
+            attempts = () if in_step else history.attempts(begin, end)
             append_number = 0
             if attempts:
                 record = GapFilled(self._session, history.generation, self._outbox.connection, begin, end, attempts)

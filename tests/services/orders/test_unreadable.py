@@ -9,6 +9,7 @@ from common.messages import (
     Answer,
     Ask,
     Discrepancy,
+    GapFilled,
     Kind,
     OrderStatus,
     QueryOrder,
@@ -179,3 +180,24 @@ def test_many_in_doubt_are_each_asked_about_in_turn(ring: Ring) -> None:
             ring.answers(venue="binance", ask=ask, failed=True)
         ring.asks.clear()
     assert {order.cl_ord_id for order in orders} <= asked
+
+
+def test_a_gap_fill_ends_nothing_that_the_venue_has_said_anything_of(ring: Ring) -> None:
+    """It has received what it speaks of, whatever it asks for afterwards."""
+    order = ring.new(1)
+    ring.sent(order)
+    ring.told("generic", unreadable(order.cl_ord_id))
+    ring.record("session@generic", Kind.GAP_FILLED, GapFilled("generic", 1, 2, 1, 1, (order.attempt,)))
+    held = ring.core.books.orders["s", 1]
+    assert held.status is OrderStatus.UNKNOWN and held.in_doubt
+
+
+def test_nor_an_amendment(ring: Ring) -> None:
+    ring.open("generic")
+    order = accepted(ring, 1)
+    ring.request(AmendRequest(0, 2, 1, order_qty=D(2)))
+    amend = ring.last(AmendOrder)
+    ring.sent(amend)
+    ring.told("generic", unreadable(amend.cl_ord_id, orig=order.cl_ord_id))
+    ring.record("session@generic", Kind.GAP_FILLED, GapFilled("generic", 1, 2, 1, 9, (amend.attempt,)))
+    assert amend.cl_ord_id in ring.core.books.orders["s", 1].requests

@@ -27,6 +27,7 @@ from common.messages import (
     SessionChanged,
     SessionState,
     Trade,
+    Unreadable,
     Verdict,
     Withdrawn,
 )
@@ -188,6 +189,10 @@ def test_a_gap_fill_does_not_end_what_the_venue_has_spoken_of() -> None:
     order = rig.send(rig.orders.new("1", "5"))
     rig.record(Kind.GAP_FILLED, GapFilled("generic", 1, 2, 5, 6, (order.attempt,)))
     assert rig.worst()[0] == 5
+    unread = sent(rig, rig.orders.new("1", "3"))
+    rig.inbound(Unreadable(unread.cl_ord_id, "", "", "BTCUSDT", "odd"))
+    rig.record(Kind.GAP_FILLED, GapFilled("generic", 1, 2, 5, 6, (unread.attempt,)))
+    assert rig.worst()[0] == 8
 
 
 def test_a_rejected_message_ends_its_order_unless_its_outcome_is_unknown() -> None:

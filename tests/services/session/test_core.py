@@ -245,6 +245,19 @@ def test_a_gap_inside_the_connection_proves_nothing_and_a_new_connection_settles
     assert heard(world, 35) == ["F"], "the order that is recorded as never received was never acted on"
 
 
+def test_a_venue_in_step_that_asks_again_for_an_order_has_received_it(world: World) -> None:
+    world.ready()
+    world.command(world.new_order(1))
+    number = int(world.venue.wire[-1][b"34"])
+    world.cut()
+    world.advance(5000)
+    assert heard(world, 11) == ["7-1"] and states(world)[-1] is SessionState.CAUGHT_UP
+    world.venue_says("2", f"7={number}|16=0|")
+    assert world.venue.wire[-1][b"35"] == b"4", "it is answered all the same"
+    assert [p for p in world.journal.payloads(Kind.GAP_FILLED) if isinstance(p, GapFilled)] == []
+    assert world.core.history.orders.find("7-1") is not None
+
+
 class Keyed(Generic):
     """A venue that wants a key, a password, a new one and a signature."""
 

@@ -2,11 +2,12 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.instant import NS_PER_MS, Instant
-from common.messages import Attempt, CancelRejected, ExecutionReport, NewOrder, RequestRejected
+from common.messages import Attempt, CancelRejected, ExecutionReport, NewOrder, RequestRejected, Unreadable
 from services.session.clock import JournalClock
 from services.session.open_orders import OpenOrders
 from services.session.rates import MessageRate, Use
@@ -93,6 +94,17 @@ def test_an_order_that_was_heard_of_is_not_undone_by_its_message() -> None:
     orders.heard(report("5-1", "0", "0"), 1)
     orders.never_arrived(new().attempt)
     orders.heard(RequestRejected(3, new().attempt, "5-1"), 1)
+    assert names(orders) == ["5-1"]
+
+
+@pytest.mark.parametrize(
+    "word", [Unreadable("5-1", "", "", "BTCUSDT", "odd"), Unreadable("5-2", "5-1", "", "BTCUSDT", "odd")]
+)
+def test_nor_one_of_which_the_venue_said_what_could_not_be_read(word: Unreadable) -> None:
+    orders = OpenOrders()
+    sent(orders, new())
+    orders.heard(word, 1)
+    orders.never_arrived(new().attempt)
     assert names(orders) == ["5-1"]
 
 
