@@ -599,6 +599,7 @@ class Actor(typing.NamedTuple):
     """One process of the stack: its name everywhere, its supervisor, and `python -P -m MODULE ARGUMENTS`.
 
     `first_start_ms`: how long its first start waits for those whose start everything else waits for.
+    `cancels_on_stop`: at an orderly stop it is there to cancel what rests, so one that is dead then is started for it.
     """
 
     name: str
@@ -606,6 +607,7 @@ class Actor(typing.NamedTuple):
     module: str
     arguments: tuple[str, ...] = ()
     first_start_ms: int = 0
+    cancels_on_stop: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -652,8 +654,9 @@ class Config:
         yield Actor("snapshots", Kind.JOURNAL, "services.snapshots", (), LAST_MS)
         yield Actor("orders", Kind.ORDERS, "services.orders")
         yield Actor("risk", Kind.RISK, "services.risk")
-        for name in self.venues:
-            yield Actor(f"session@{name}", Kind.SESSIONS, "services.session", ("--venue", name), SECOND_MS)
+        for name, venue in self.venues.items():
+            cancels = venue.on_stop is OnStop.CANCEL
+            yield Actor(f"session@{name}", Kind.SESSIONS, "services.session", ("--venue", name), SECOND_MS, cancels)
             yield Actor(f"marketdata@{name}", Kind.SESSIONS, "services.marketdata", ("--venue", name), SECOND_MS)
         for name, venue in self.venues.items():
             if venue.rest is not None:

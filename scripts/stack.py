@@ -67,12 +67,12 @@ class PrivateStack:
 
     def start(self) -> None:
         """Start honcho; returns at once. It is killed when this process ends, however that ends; then the
-        supervisors end their actors in order. SIGTERM it does not survive well before all its lines are started.
+        supervisors end their actors in order.
         """
         parent = os.getpid()
         with self.output.open("ab") as output:
             self._honcho = subprocess.Popen(
-                [sys.executable, "-m", "honcho", "-f", str(CHECKOUT / "Procfile"), "start"],
+                [sys.executable, "-P", "-m", "scripts.honcho"],
                 cwd=CHECKOUT,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,

@@ -23,7 +23,7 @@ POLL_S = 0.2
 
 
 class StartFigures(NamedTuple):
-    """Seconds from `honcho start` to READY; `snapshots_s` is what one round of snapshots of the whole journal took."""
+    """Seconds from honcho's start to READY; `snapshots_s` is what one round of snapshots of the whole journal took."""
 
     records: int
     journal_bytes: int

@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -125,9 +126,9 @@ def machine() -> Iterator[Finding]:
         "run scripts/start, which installs them",
     )
     yield _finding(
-        "honcho in the path",
-        shutil.which("honcho") is not None or _beside_python("honcho"),
-        "no honcho command",
+        "honcho",
+        importlib.util.find_spec("honcho") is not None,
+        "not installed for this Python",
         "run scripts/start",
     )
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -152,10 +153,6 @@ def _packages_that_differ(lock: Path) -> Iterator[str]:
             continue
         if held != wanted:
             yield f"{name} {held} instead of {wanted}"
-
-
-def _beside_python(command: str) -> bool:
-    return (Path(sys.executable).parent / command).exists()
 
 
 # ---- the folders ----

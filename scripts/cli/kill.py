@@ -13,7 +13,7 @@ from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
 from common.journal.log import LOCK
 from scripts.cli.errors import CommandError
-from scripts.cli.outside import NotKnown, find_outside
+from scripts.cli.outside import NotKnown, find_outside, stranded
 
 ANSWER_S = 2.0
 POLL_S = 0.1
@@ -44,7 +44,7 @@ def kill(wait_s: float, as_json: bool) -> None:
     The latch is a file of each session and account, so it outlives them; `fixring resume` takes it off. Works with the
     journal, orders or risk stopped. Where only the account can look, what was under way may still arrive: the account
     goes on looking, and cancelling, until the time that is shown. Exit status 5 when something may still be open after
-    the wait, 1 when the log holds orders or positions that the configuration knows nothing of, 4 when nothing runs.
+    the wait, 1 when the log or an emergency file holds what the configuration knows nothing of, 4 when nothing runs.
     """
     config = load()
     actors = _actors(config)
@@ -65,6 +65,7 @@ def kill(wait_s: float, as_json: bool) -> None:
         held = find_outside(config)
     except NotKnown as error:
         held = [str(error)]
+    held += map(str, stranded(config))
     _show(config, standings, held, as_json)
     if held:
         raise CommandError("; ".join(held), ExitStatus.FAILURE)

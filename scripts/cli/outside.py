@@ -1,22 +1,23 @@
 """What is open or owned where the configuration knows nothing of it: as orders or risk say, else as the log does.
 
 The configuration says what is traded; what exists, the log says. A venue's file or an instrument's table may be gone
-while an order rests there. Nobody can cancel it then, and no command is to pass over it in silence.
+while an order rests there. Nobody can cancel it then, and no command is to pass over it in silence. Nor over what a
+session wrote while the journal was away, and now nobody hands over.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.actor.control import ask_all
 from common.config import Config
 from common.facts import outside
 from common.journal import JournalError, NotThere, OsFiles, Reader
+from common.journal.emergency import read_emergency
 from services.orders.fold import Fold
 from services.orders.make_snapshot import newest_books
+from services.session.emergency import SUFFIX
 
 ANSWER_S = 2.0
-FOLDED = ("live", "killed", "stopping")
-"""What orders and risk say who have read the log to its end."""
 
 
 class NotKnown(Exception):
@@ -26,10 +27,45 @@ class NotKnown(Exception):
 def told_outside(details: Mapping[str, Mapping[str, Any]]) -> list[str] | None:
     """What the status answers of orders or risk say, a line each; None where neither has read the log to its end."""
     for name in ("orders", "risk"):
-        detail = details.get(name, {})
-        if detail.get("state") in FOLDED:
-            return [_line(row) for row in detail["outside"]]
+        rows = details.get(name, {}).get("outside")
+        if rows is not None:
+            return [_line(row) for row in rows]
     return None
+
+
+class Stranded(NamedTuple):
+    """An emergency file of a session that is not configured, in words."""
+
+    session: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"NOT CONFIGURED: session@{self.session}: {self.text}; put its file back and start again"
+
+
+def stranded(config: Config) -> list[Stranded]:
+    """The emergency files that nobody hands to the journal, since their sessions are not configured."""
+    files, folder = OsFiles(), config.emergency_folder
+    try:
+        names = sorted(files.list(str(folder)))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        return [Stranded("*", f"what {folder} holds is not known: {error}")]
+    found = []
+    for name in names:
+        session = name.removesuffix(SUFFIX).rpartition("-")[0]
+        if name.endswith(SUFFIX) and session not in config.venues and (text := _held_by(f"{folder}/{name}", files)):
+            found.append(Stranded(session, text))
+    return found
+
+
+def _held_by(path: str, files: OsFiles) -> str:
+    try:
+        count = len(read_emergency(path, files))
+    except (JournalError, OSError) as error:
+        return f"its emergency file cannot be read: {error}"
+    return f"{path} holds {count} records that the journal may lack" if count else ""
 
 
 def find_outside(config: Config) -> list[str]:

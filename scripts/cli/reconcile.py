@@ -14,7 +14,7 @@ with what the venue answers.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +29,7 @@ from common.messages import SessionState
 from common.order_state import ZERO, Order
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name
+from scripts.cli.outside import stranded
 from scripts.reconcile.answers import AskedVenue, terms_differ
 from scripts.reconcile.journal_books import JournalBooks, asset_changes
 from scripts.reconcile.result import Audit, Result, compared, nobody_answered
@@ -66,10 +67,10 @@ def reconcile(venue: str, timeout_s: float, as_json: bool) -> None:
     results = {
         name: _venue_result(config, books, name, audited_lsn, timeout_s)._replace(audit=audits[name]) for name in names
     }
-    for held in _held_outside(config, books, venue):
-        result = results.get(held.venue, Result(f"LSN {books.lsn}", {}))
-        audit_and_this = result.audit._replace(unsettled=(*result.audit.unsettled, _told(held)))
-        results[held.venue] = result._replace(audit=audit_and_this)
+    for place, told in _outside(config, books, venue):
+        result = results.get(place, Result(f"LSN {books.lsn}", {}))
+        audit_and_this = result.audit._replace(unsettled=(*result.audit.unsettled, told))
+        results[place] = result._replace(audit=audit_and_this)
     differ = any(result.differences for result in results.values())
     unanswered = any(result.unanswered for result in results.values())
     if as_json:
@@ -84,10 +85,15 @@ def reconcile(venue: str, timeout_s: float, as_json: bool) -> None:
         raise click.exceptions.Exit(ExitStatus.FAILURE if differ else ExitStatus.NOT_ANSWERED)
 
 
-def _held_outside(config: Config, books: JournalBooks, venue: str) -> list[Holding]:
-    """What we hold where the configuration has nobody to ask."""
+def _outside(config: Config, books: JournalBooks, venue: str) -> Iterator[tuple[str, str]]:
+    """What there is where the configuration has nobody to ask: the venue, and a sentence."""
     configured = {name: its.instruments for name, its in config.venues.items()}
-    return [held for held in outside(books.books.holdings(), configured) if venue in ("", held.venue)]
+    for held in outside(books.books.holdings(), configured):
+        if venue in ("", held.venue):
+            yield held.venue, _told(held)
+    for file in stranded(config):
+        if not venue:
+            yield file.session, f"{file.text}: put the venue's file back to have it handed over"
 
 
 def _told(held: Holding) -> str:

@@ -11,7 +11,7 @@ from common.config import Config, Environment, Kind, load
 from common.exit_status import ExitStatus
 from common.messages import Reason
 from common.restrictions import restrictions
-from scripts.cli.outside import told_outside
+from scripts.cli.outside import stranded, told_outside
 
 ANSWER_S = 2.0
 OFFSET_WARNING_MS = 250
@@ -41,8 +41,8 @@ SESSION_UP = ("ready", "live", "off_schedule", "killed")
 def status(as_json: bool) -> None:
     """What runs, and how each session stands.
 
-    Exit status 4 when nothing runs, 1 when an actor is missing, a session is not open that should be, or the log holds
-    orders or positions that the configuration knows nothing of, 10 when all run and something restricts them: each is
+    Exit status 4 when nothing runs, 1 when an actor is missing, a session is not open that should be, or the log or an
+    emergency file holds what the configuration knows nothing of, 10 when all run and something restricts them: each is
     named, under "restricted" in JSON. Else 0.
     """
     config = load()
@@ -63,7 +63,7 @@ def status(as_json: bool) -> None:
 def is_whole(document: Mapping[str, Any]) -> bool:
     """Whether every actor answers, every session is up, and nothing is held outside the configuration."""
     missing = {"not running", "not answering"}
-    if document["outside"] is None or document["outside"]:
+    if document["outside"] is None or document["outside"] or document["stranded"]:
         return False
     return not any(actor["state"] in missing for actor in document["actors"].values()) and all(
         session["state"] in SESSION_UP for session in document["sessions"].values()
@@ -86,6 +86,7 @@ def ask_everybody(config: Config) -> dict[str, Any]:
         "sessions": {name: details[name] for name in names if _is_session(name) and name in details},
         "risk": details.get("risk", {}),
         "outside": told_outside(details),
+        "stranded": [str(found) for found in stranded(config)],
         "restricted": [found._asdict() for found in restrictions({n: details[n] for n in names if n in details})],
         "plain_text": _plain_text(config),
     }
@@ -131,6 +132,7 @@ def _tables(config: Config, document: Mapping[str, Any]) -> str:
     lines += ["", f"{'session':24}{'state':16}{'out':>10}{'in':>10}{'heard s':>10}{'offset ms':>11}  note"]
     lines += [_session_line(name, session, document) for name, session in document["sessions"].items()]
     lines += ["", *_risk_lines(document["risk"]), *_outside_lines(document["outside"])]
+    lines += document["stranded"]
     lines += [f"NOT ENCRYPTED: {venue}: {', '.join(names)}" for venue, names in document["plain_text"].items()]
     return "\n".join(lines)
 

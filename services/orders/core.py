@@ -276,7 +276,7 @@ class OrdersCore(Core):
                 for name, venue in self.books.venues.items()
             },
             "counts": dict(self._decisions.counts),
-            "outside": [holding.row() for holding in self._outside()],
+            "outside": [holding.row() for holding in self._outside()] if self._life.has_read else None,
         }
 
     def _outside(self) -> list[Holding]:

@@ -704,8 +704,12 @@ class RiskCore(Core):
             "left_out_lsns": list(self.state.left_out.unaccepted),
             "low_disk": bool(self._low_disk or self._appender.low_disk),
             "unacknowledged": self._appender.unacknowledged,
-            "outside": [holding.row() for holding in outside(self.state.holdings(), self._configured)],
+            "outside": self._outside_rows() if self._live else None,
         }
+
+    def _outside_rows(self) -> list[dict[str, object]]:
+        """What is open or owned where the configuration knows nothing of it."""
+        return [holding.row() for holding in outside(self.state.holdings(), self._configured)]
 
     def _places(self) -> list[tuple[str, str]]:
         configured = {(name, symbol) for name, venue in self._settings.venues.items() for symbol in venue.symbols}

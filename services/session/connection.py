@@ -111,11 +111,16 @@ class Connection:
         """Make the next connection, at once or after a back-off, unless a person, the process or the schedule has
         ended them.
         """
-        history = self._records.history
-        if history.halted or history.logged_out_by_hand or self.stopping or not self.hours.is_open:
-            self._connector.cancel()
-        else:
+        if self.may_connect:
             self._connector.schedule(now, failed=failed)
+        else:
+            self._connector.cancel()
+
+    @property
+    def may_connect(self) -> bool:
+        """Whether neither a person, nor the process, nor the schedule has ended the connections."""
+        history = self._records.history
+        return not (history.halted or history.logged_out_by_hand or self.stopping) and self.hours.is_open
 
     def cancel(self) -> None:
         """Make none until the next `schedule`."""

@@ -58,9 +58,12 @@ from services.session.taking_up import TakingUp
 ALL = 1 << 62
 STOP_TIMEOUT_NS = 1_500 * NS_PER_MS
 STOP_CANCEL_NS = 450 * NS_PER_MS
-"""Of that, how long what rests is cancelled. The journal counts as away after `AWAY_NS`; the supervisor allows a
-session 550 ms where orders has used all of its own time.
+"""Of that, how long what rests is cancelled, and a logon waited for where there is none. The journal counts as away
+after `AWAY_NS`; the supervisor allows a session 550 ms where orders has used all of its own time.
 """
+
+STOP_FRESH_NS = 1_000 * NS_PER_MS
+"""The same of a session that is not live yet: a supervisor started it for this alone, and had the time to."""
 
 ON_STOP = "on_stop"
 CLOCK_WARNING_NS = 250 * NS_PER_MS
@@ -100,6 +103,7 @@ class SessionCore(Core):
         )
         self._garbled = 0
         self._stop_deadline_ns: int | None = None
+        self._wait_until_ns: int | None = None
         self._cancel_until_ns: int | None = None
         self._mend_ns: int | None = None
 
@@ -151,6 +155,7 @@ class SessionCore(Core):
         )
         self.connection.begin(now)
         self.commands.take_kept(now)
+        self._go_on_stopping(now)
 
     # ---- connecting ----
 
@@ -241,6 +246,7 @@ class SessionCore(Core):
         self.effects.append(HostWorked(TARGET))
         self.gate.ask(now)
         self.kill.logged_on(now)
+        self._go_on_stopping(now)
 
     def _inbound(self, effect: FixInbound, now: Instant) -> None:
         event = self.inbox.take(effect, now)
@@ -371,6 +377,7 @@ class SessionCore(Core):
             self.connection.next_deadline_ns(),
             self.connection.hours.next_deadline_ns(),
             self._stop_deadline_ns,
+            self._wait_until_ns,
             self._cancel_until_ns,
             self.gate.next_deadline_ns(),
             self.resender.next_deadline_ns(),
@@ -407,6 +414,7 @@ class SessionCore(Core):
             self.resender.go_on(now)
             self._carry_out(now)
         self.kill.timer(now)
+        self._go_on_stopping(now)
         self._end_cancelling(now)
         self.connection.timer(now)
         if self._stop_deadline_ns is not None and now.boot_ns >= self._stop_deadline_ns:
@@ -415,6 +423,7 @@ class SessionCore(Core):
 
     def turn_ended(self, now: Instant) -> None:
         """See `Core`."""
+        self._end_cancelling(now)
         if self.emergency.active and self.emergency.has_unwritten and not self.emergency.failure:
             self._flush_emergency(now)
         self.records.appender.turn_ended(now)
@@ -423,26 +432,51 @@ class SessionCore(Core):
 
     def stop(self, now: Instant) -> None:
         """See `Core`: cancel what rests where nobody else has, withdraw what has not left, log out, record the end."""
-        if not self.taking_up.live:
-            self.effects.append(Exit(0, "stopped before it was live"))
+        if self._stop_deadline_ns is not None:
             return
         self._stop_deadline_ns = now.boot_ns + STOP_TIMEOUT_NS
+        self._wait_until_ns = now.boot_ns + (STOP_CANCEL_NS if self.taking_up.live else STOP_FRESH_NS)
+        if self.taking_up.live and self.outbox.fix is None:
+            self.connection.schedule(now, failed=False)
+        self._go_on_stopping(now)
+
+    def _go_on_stopping(self, now: Instant) -> None:
+        """Once the session is live and logged on, or need not or cannot be in time: cancel what rests, and leave."""
+        if self._wait_until_ns is None or (now.boot_ns < self._wait_until_ns and self._is_awaited()):
+            return
+        until_ns, self._wait_until_ns = self._wait_until_ns, None
+        if not self.taking_up.live:
+            self._stop_deadline_ns = None
+            self.effects.append(Exit(0, "stopped before it was live"))
+            return
         self.connection.stopping = True
         self.connection.cancel()
-        if self._must_cancel():
-            # Who cancels at a stop is gone, or could not: the latch is held for as long as this takes.
-            self.note("warning", "cancels_on_stop", orders=len(self.history.orders))
-            self._cancel_until_ns = now.boot_ns + STOP_CANCEL_NS
-            self.kill.kill(ON_STOP, now)
-            self._carry_out(now)
-            self._end_cancelling(now)
+        if self._logged_on_here and self._rests():
+            self._cancel_what_rests(until_ns, now)
         else:
             self._leave(now)
 
-    def _must_cancel(self) -> bool:
-        fix = self.outbox.fix
-        can = fix is not None and fix.logged_on and not self.kill.latched
-        return self.config.cancel_on_stop and can and bool(len(self.history.orders))
+    def _is_awaited(self) -> bool:
+        """Whether something may rest that nobody has cancelled, and the venue may yet be told so."""
+        if not self.taking_up.live:
+            return self.config.cancel_on_stop
+        return self._rests() and not self._logged_on_here and self.connection.may_connect
+
+    def _rests(self) -> bool:
+        return self.config.cancel_on_stop and bool(len(self.history.orders))
+
+    @property
+    def _logged_on_here(self) -> bool:
+        return self.outbox.fix is not None and self.outbox.fix.logged_on
+
+    def _cancel_what_rests(self, until_ns: int, now: Instant) -> None:
+        """Who cancels at a stop is gone, or could not: the latch is held for as long as this takes."""
+        self.note("warning", "cancels_on_stop", orders=len(self.history.orders))
+        self._cancel_until_ns = until_ns
+        if not self.kill.latched:
+            self.kill.kill(ON_STOP, now)
+        self._carry_out(now)
+        self._end_cancelling(now)
 
     def _end_cancelling(self, now: Instant) -> None:
         """Log out once nothing is open, or there is no more time for it."""
@@ -453,7 +487,8 @@ class SessionCore(Core):
         left = [order.cl_ord_id for order in self.history.orders.all()]
         if left:
             self.note("warning", "left_open", orders=left)
-        self.kill.resume(ON_STOP, now)
+        if self.kill.by == ON_STOP:
+            self.kill.resume(ON_STOP, now)
         self._leave(now)
 
     def _leave(self, now: Instant) -> None:
@@ -463,9 +498,9 @@ class SessionCore(Core):
         self._exit_when_stopped(now)
 
     def _exit_when_stopped(self, now: Instant) -> None:
-        stopping = self._stop_deadline_ns is not None and self.outbox.fix is None
+        has_left = self.connection.stopping and self.outbox.fix is None
         waiting = self.emergency.has_unwritten if self.emergency.active else self.records.appender.unacknowledged
-        if stopping and not waiting:
+        if self._stop_deadline_ns is not None and has_left and not waiting:
             self._stop_deadline_ns = None
             self.effects.append(Exit(0, "stopped"))
 

@@ -9,6 +9,8 @@ Rules, with the reason for each:
   without the journal, orders or risk nobody manages what rests, so that is cancelled where `on_halted` says so. A
   SIGKILL of a child that served is somebody's deed, not a crash of its own.
 - Exit status 2 or 3 (usage, configuration) cannot get better by itself: halted at once.
+- At a stop nothing is started any more but what cancels then and has served: a FIX session that is dead would leave its
+  orders resting. It is started at once, and told to stop when it has answered.
 - Exit status 7 (integrity), the journal's above all: after it served, one restart, since recovery decides what the disk
   holds; before it served, or soon after such a restart, it is refused: a person must look at it.
 """
@@ -175,14 +177,19 @@ class SupervisorCore:
         if child.phase is Phase.STARTING:
             child.phase = Phase.SERVING
             self._say(f"{name}: ready ({(now.boot_ns - child.started_ns) / NS_PER_S:.1f} s)")
+            if self._term_sent:
+                self._signal(child, signal.SIGTERM)
 
     def exited(self, name: str, status: int, now: Instant) -> None:
         """The child's process ended: its exit status, or minus the signal that killed it."""
         child = self.children[name]
         served, child.pid, child.last_exit = child.phase is Phase.SERVING, 0, _describe(status)
         if self.stopping:
-            child.phase = Phase.STOPPED
-            self._finish_when_done()
+            if child.phase is Phase.STOPPING or not self._is_needed(child):
+                child.phase = Phase.STOPPED
+                self._finish_when_done()
+            else:
+                self._restart(child, QUICK_MS, now)
             return
         if child.phase is Phase.STOPPING:
             self._restart(child, 0, now)
@@ -292,31 +299,40 @@ class SupervisorCore:
                 self._restart(child, 0, now)
 
     def stop(self, now: Instant) -> None:
-        """SIGTERM: start nothing any more; the children are stopped when it is this kind's turn."""
+        """SIGTERM: start nothing any more but what is needed; the children are stopped when it is this kind's turn."""
         if self.stopping:
             return
         self._stop_ns = now.boot_ns
         for child in self.children.values():
-            if not child.alive:
+            if not child.alive and child.phase is Phase.WAITING and self._is_needed(child):
+                self._restart(child, 0, now)
+            elif not child.alive:
                 child.phase, child.start_ns = Phase.STOPPED, None
+
+    def _is_needed(self, child: Child) -> bool:
+        """Whether it is for the child to cancel what rests, and it was there to place it."""
+        return child.actor.cancels_on_stop and child.lives > 0 and not self._kill_sent
 
     def turn_came(self, now: Instant) -> None:
         """Every kind in `stage.after` is gone, or `term_by_ms` is over: stop the children."""
         if not self.stopping or self._term_sent:
             return
         self._term_sent = True
-        self._signal_all(signal.SIGTERM)
+        for child in self.children.values():
+            # Before its loop runs it would die of the signal; it gets it as soon as it answers.
+            if child.phase is not Phase.STARTING or not self._is_needed(child):
+                self._signal(child, signal.SIGTERM)
         self._finish_when_done()
 
     # ---- time ----
 
     def timer(self, now: Instant) -> None:
         """Start what is due, and hold the shutdown to its times. May be called at any time."""
+        for name, child in self.children.items():
+            if child.phase is Phase.WAITING and child.start_ns is not None and child.start_ns <= now.boot_ns:
+                child.start_ns = None
+                self.effects.append(Spawn(name))
         if self._stop_ns is None:
-            for name, child in self.children.items():
-                if child.phase is Phase.WAITING and child.start_ns is not None and child.start_ns <= now.boot_ns:
-                    child.start_ns = None
-                    self.effects.append(Spawn(name))
             return
         since_ms = (now.boot_ns - self._stop_ns) // NS_PER_MS
         if since_ms >= self.stage.term_by_ms:
@@ -326,15 +342,18 @@ class SupervisorCore:
             for child in self.children.values():
                 if child.alive:
                     self._say(f"{child.actor.name}: did not stop in time, killed")
-            self._signal_all(signal.SIGKILL)
+                    self._signal(child, signal.SIGKILL)
+                elif child.phase is Phase.WAITING:
+                    child.phase, child.start_ns = Phase.STOPPED, None
+            self._finish_when_done()
 
     def next_deadline_ns(self) -> int | None:
         """When to call `timer`, in Instant.boot_ns terms; None for never."""
-        if self._stop_ns is None:
-            return min((c.start_ns for c in self.children.values() if c.start_ns is not None), default=None)
-        if not self._term_sent:
-            return self._stop_ns + self.stage.term_by_ms * NS_PER_MS
-        return None if self._kill_sent else self._stop_ns + self.stage.kill_by_ms * NS_PER_MS
+        times = [c.start_ns for c in self.children.values() if c.start_ns is not None]
+        if self._stop_ns is not None and not self._kill_sent:
+            by_ms = self.stage.kill_by_ms if self._term_sent else self.stage.term_by_ms
+            times.append(self._stop_ns + by_ms * NS_PER_MS)
+        return min(times, default=None)
 
     def status(self) -> dict[str, dict[str, object]]:
         """Each child's process, phase, restarts and last exit, JSON-ready."""
@@ -343,14 +362,13 @@ class SupervisorCore:
             for name, child in self.children.items()
         }
 
-    def _signal_all(self, number: int) -> None:
-        for name, child in self.children.items():
-            if child.alive:
-                child.phase = Phase.STOPPING
-                self.effects.append(Signal(name, number))
+    def _signal(self, child: Child, number: int) -> None:
+        if child.alive:
+            child.phase = Phase.STOPPING
+            self.effects.append(Signal(child.actor.name, number))
 
     def _finish_when_done(self) -> None:
-        if self._term_sent and not any(child.alive for child in self.children.values()):
+        if self._term_sent and not any(c.alive or c.phase is Phase.WAITING for c in self.children.values()):
             self.effects.append(Finish())
 
     def _say(self, text: str) -> None:

@@ -45,6 +45,7 @@ def processes_of(folder: Path) -> list[int]:
         ("starter", signal.SIGKILL, 1.0),
         ("honcho", signal.SIGKILL, 0.3),
         ("honcho", signal.SIGKILL, 1.5),
+        *(("honcho", number, after_s) for number in (signal.SIGTERM, signal.SIGINT) for after_s in (0.1, 0.2, 0.4)),
     ],
 )
 def test_nothing_is_left_of_a_stack_whose_start_was_cut_short(

@@ -1,4 +1,4 @@
-"""Whichever supervisor dies, the stack ends in order, and nothing rests at a venue that answers."""
+"""Whichever process dies, the stack ends in order, and nothing rests at a venue that answers."""
 
 import os
 import signal
@@ -40,6 +40,17 @@ def resting(stack: PrivateStack, venue: str) -> int:
         return sum(bool(order.account) for order in store.state.orders.values())
     finally:
         store.abandon()
+
+
+@pytest.mark.parametrize("orders_too", [False, True])
+def test_nothing_rests_whose_session_was_killed_just_before_the_stop(short_folder: Path, orders_too: bool) -> None:
+    with PrivateStack(short_folder, QUIET) as stack:
+        for venue in stack.config.venues:
+            rest_an_order(stack, venue)
+        for name in ("orders", *(f"session@{venue}" for venue in stack.config.venues))[not orders_too :]:
+            stack.kill(name)
+        stack.stop()
+    assert {venue: resting(stack, venue) for venue in stack.config.venues} == dict.fromkeys(stack.config.venues, 0)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,13 @@ from common.config import CHECKOUT, load
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
 from common.journal import Log, OsFiles
+from common.journal.emergency import EmergencyFile
 from common.journal.frames import Entry
 from common.messages import Attempt, Kind, NewOrder, OperatorAct, Outbound, encode
 from scripts.cli.kill import Standing, _standing
 from scripts.cli.main import run
+from scripts.cli.reconcile import _outside
+from scripts.reconcile.journal_books import JournalBooks
 
 
 @pytest.fixture
@@ -131,6 +134,27 @@ def test_an_order_at_a_venue_that_is_gone_from_the_configuration_is_never_called
     log_of(load().journal_folder, ("session@binance", Kind.OUTBOUND, sent))
     assert run(["kill", "--wait", "0.2"]) == ExitStatus.FAILURE
     assert "NOT CONFIGURED: binance BTCUSDT: 1 orders open" in capsys.readouterr().err
+
+
+def test_what_a_session_wrote_that_is_gone_from_the_configuration_is_on_every_screen(
+    process: None, own_var: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = load()
+    for session, epoch in (("binance", 7), ("binance", 8), ("generic", 8)):
+        file = EmergencyFile.create(
+            f"{config.emergency_folder}/{session}-{epoch}.emergency", OsFiles(), epoch=epoch, size_bytes=1 << 16
+        )
+        if epoch == 7:
+            file.append([Entry(Kind.OPERATOR, f"session@{session}", 7, 1, b"")], NS_PER_S)
+        file.close()
+    log_of(config.journal_folder, ("risk", Kind.OPERATOR, OperatorAct("risk", "halt", "me")))
+    assert run(["kill", "--wait", "0.2"]) == ExitStatus.FAILURE
+    told = capsys.readouterr().err
+    assert run(["status"]) == ExitStatus.FAILURE
+    for screen in (told, capsys.readouterr().out):
+        assert screen.count("NOT CONFIGURED: session@binance: ") == 1
+        assert "binance-7.emergency holds 1 records that the journal may lack" in screen
+    assert [place for place, _ in _outside(config, JournalBooks(config), "")] == ["binance"]
 
 
 def test_a_log_that_cannot_be_read_is_not_called_empty(

@@ -1,5 +1,6 @@
 """`fixring status`: what an operator must not miss stands in words, and the exit status says whether all is well."""
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,6 +19,12 @@ FINE: dict[str, dict[str, Any]] = {
 }
 FINE["orders"] |= {"outside": []}
 FINE["risk"] |= {"outside": [], "in_flight": 0, "counts": {}, "exposures": [], "halts": []}
+
+
+@pytest.fixture(autouse=True)
+def own_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No state of anybody's."""
+    monkeypatch.setenv("FIXRING_VAR", str(tmp_path))
 
 
 def asked(
@@ -175,8 +182,8 @@ def test_what_is_held_outside_the_configuration_is_named(
 def test_before_anybody_has_read_the_log_nothing_is_said_to_be_whole(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    restarting = {"state": "restarting"}
-    assert asked(monkeypatch, orders=restarting, risk=restarting) == ExitStatus.FAILURE
+    reading = {"state": "stopping", "outside": None}
+    assert asked(monkeypatch, orders=reading, risk=reading) == ExitStatus.FAILURE
     assert "is not known" in capsys.readouterr().out
 
 

@@ -4,7 +4,7 @@ import msgspec
 
 from common.facts import VenueFacts
 from common.messages import CancelAllRequest, CancelRequest, Kind, Reason, Refused, SessionChanged, SessionState
-from services.orders.core import OrdersSettings
+from services.orders.core import OrdersCore, OrdersSettings
 from tests.services.orders.harness import D, Ring, accepted, settings
 
 ASSETS = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT")}
@@ -49,6 +49,14 @@ def test_what_rests_at_a_venue_that_is_gone_is_told() -> None:
     assert held(ring) == []
     restarted(ring, without(venue="generic"))
     assert held(ring) == [{"venue": "generic", "symbol": "BTCUSDT", "open_orders": 1, "position": "0"}]
+
+
+def test_nothing_is_told_before_the_log_is_read() -> None:
+    ring = opened()
+    accepted(ring, 1)
+    ring.core = OrdersCore(without(venue="generic"))
+    ring.core.started(ring.now)
+    assert held(ring) is None
 
 
 def test_what_is_owned_in_a_symbol_that_is_gone_is_told() -> None:

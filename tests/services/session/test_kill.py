@@ -529,5 +529,49 @@ def test_nothing_is_cancelled_at_a_stop_where_orders_are_to_stay(tmp_path: Path)
     assert not heard_cancels(world)
 
 
+@pytest.mark.parametrize("lives_again", [False, True])
+def test_a_session_that_is_away_at_a_stop_logs_on_for_what_rests(tmp_path: Path, lives_again: bool) -> None:
+    world = resting(tmp_path)
+    world.reachable = False
+    world.cut()
+    world.reachable = True
+    if lives_again:
+        world.core = world.new_core()
+        world.core.started(world.now)
+    world.core.stop(world.now)
+    world.settle()
+    for _ in range(6):
+        world.advance(50)
+        answer_cancels(world)
+    assert not len(world.core.history.orders) and not world.core.kill.latched
+    world.advance(1_000)
+    assert world.exit is not None and world.exit.status == 0
+
+
+def test_a_venue_that_is_not_there_is_not_waited_for_long(tmp_path: Path) -> None:
+    world = resting(tmp_path)
+    world.reachable = False
+    world.cut()
+    world.core.stop(world.now)
+    world.settle()
+    world.advance(400)
+    assert world.exit is None
+    world.advance(100)
+    assert world.exit is not None and world.exit.text == "stopped"
+
+
+def test_an_operator_s_kill_outlives_the_stop_that_finished_it(tmp_path: Path) -> None:
+    world = resting(tmp_path)
+    world.control("kill")
+    world.core.stop(world.now)
+    world.settle()
+    for _ in range(8):
+        world.advance(50)
+        answer_cancels(world)
+    world.advance(1_000)
+    assert world.exit is not None
+    assert not len(world.core.history.orders) and world.core.kill.latched
+
+
 def heard_cancels(world: World) -> list[bytes]:
     return [fields[b"35"] for fields in world.venue.heard if fields[b"35"] in (b"q", b"F")]

@@ -28,9 +28,9 @@ from services.supervisor.core import (
 class Bench:
     """A core with a clock of its own, and processes that exist by saying so."""
 
-    def __init__(self, kind: Kind = Kind.SESSIONS, *names: str) -> None:
+    def __init__(self, kind: Kind = Kind.SESSIONS, *names: str, cancels: bool = False) -> None:
         self.now = Instant(0, 1_000 * NS_PER_S)
-        actors = [Actor(name, kind, "some.module") for name in names or ("session@generic",)]
+        actors = [Actor(name, kind, "some.module", cancels_on_stop=cancels) for name in names or ("session@generic",)]
         self.core = SupervisorCore(kind, actors, self.now)
         self.next_pid = 100
         self.said: list[str] = []
@@ -237,6 +237,50 @@ def test_nothing_is_started_while_stopping() -> None:
     bench.core.turn_came(bench.now)
     bench.settle()
     assert bench.finished
+
+
+def test_a_session_that_is_dead_at_a_stop_is_started_to_cancel_what_rests() -> None:
+    bench = Bench(cancels=True)
+    bench.serve()
+    bench.die(-signal.SIGKILL)
+    bench.core.stop(bench.now)
+    bench.settle()
+    assert bench.phase() is Phase.STARTING
+    bench.core.turn_came(bench.now)
+    bench.settle()
+    assert bench.signals == [] and not bench.finished, "the signal would end it before its loop runs"
+    bench.serve()
+    assert bench.signals == [("session@generic", signal.SIGTERM)]
+    bench.die(0)
+    assert bench.finished
+
+
+def test_a_session_that_dies_during_a_stop_is_started_until_it_was_told_to_stop() -> None:
+    bench = Bench(cancels=True)
+    bench.serve()
+    bench.core.stop(bench.now)
+    bench.die(-signal.SIGKILL)
+    assert bench.phase() is Phase.WAITING
+    bench.wait(QUICK_MS)
+    bench.serve()
+    bench.core.turn_came(bench.now)
+    bench.settle()
+    bench.die(-signal.SIGKILL)
+    assert bench.phase() is Phase.STOPPED and bench.finished
+
+
+def test_one_that_cannot_be_started_at_a_stop_does_not_hold_it_up() -> None:
+    bench = Bench(cancels=True)
+    bench.serve()
+    bench.core.stop(bench.now)
+    bench.die(1)
+    bench.wait(STAGES[Kind.SESSIONS].term_by_ms)
+    bench.die(1)
+    bench.core.timer(bench.now)
+    bench.core.effects.clear()
+    bench.wait(STAGES[Kind.SESSIONS].kill_by_ms)
+    assert bench.finished
+    assert bench.core.next_deadline_ns() is None
 
 
 def test_a_first_start_waits_as_long_as_its_actor_says() -> None:
