@@ -509,11 +509,14 @@ class Refused(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="refus
 
 
 class RefusedAttempt(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One command of a `RateRefused`; refused if its record is stamped by `deadline_ns`, else expired."""
+    """One command of a `RateRefused`; refused if its record is stamped by `deadline_ns`, else expired. `identity` is
+    its body's (common/request_identity), which the record does not have; older logs lack it.
+    """
 
     number: int
     attempt: Attempt
     deadline_ns: int
+    identity: bytes = b""
 
 
 class RateRefused(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="rate_refused"):
@@ -633,12 +636,16 @@ class OperatorAct(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="o
 
 
 class Expired(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="expired"):
-    """For the auditor: a command that left no other trace. Its outcome follows from stamps, not from this record."""
+    """For the auditor: a command that left no other trace. Its outcome follows from stamps, not from this record.
+
+    `identity` is its body's, as in `RefusedAttempt`.
+    """
 
     strategy: str
     number: int
     attempt: Attempt
     deadline_ns: int
+    identity: bytes = b""
 
 
 class Verdict(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="verdict"):

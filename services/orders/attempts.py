@@ -20,9 +20,10 @@ from common.messages import (
     Refused,
 )
 from common.order_state import Order
+from common.request_identity import asked_terms
 from services.orders.books import Books, OrderName
 from services.orders.fold import WRITER
-from services.orders.names import asked_terms, cl_ord_id_of
+from services.orders.names import cl_ord_id_of
 
 
 class Attempts:

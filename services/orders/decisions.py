@@ -9,7 +9,7 @@ from collections import Counter
 
 from common.actor.links import Appender
 from common.instant import Instant
-from common.messages import Attempt, CancelAll, ClientRequest, Expired, Kind, Reason, Refused, StatusChanged
+from common.messages import CancelAll, ClientRequest, Expired, Kind, Reason, Refused, StatusChanged
 from services.orders.books import Books, OrderName
 from services.orders.clients import Clients
 from services.orders.fold import WRITER
@@ -46,7 +46,7 @@ class Decisions:
         )
 
     def refuse_unread(self, strategy: str, number: int, reason: Reason, text: str, now: Instant) -> None:
-        """The same of a request that is not to be kept: any repeat of its number is taken for it."""
+        """The same of a request that is not to be kept, since it cannot be read."""
         self._refuse(Refused(WRITER, reason, text, strategy, number, None), now)
 
     def _refuse(self, refused: Refused, now: Instant) -> None:
@@ -56,12 +56,12 @@ class Decisions:
         self._appender.append(Kind.REFUSED, refused, now)
         self.counts["refused"] += 1
 
-    def expire(self, strategy: str, number: int, attempt: Attempt, deadline_ns: int, now: Instant) -> None:
+    def expire(self, expired: Expired, now: Instant) -> None:
         """Nothing in the log bears the number: it is told when a record does, so that no later life takes it as new."""
-        if self._is_full(strategy, number):
+        if self._is_full(expired.strategy, expired.number):
             return
-        self._undecided[strategy, number] = None
-        self._appender.append(Kind.EXPIRED, Expired(strategy, number, attempt, deadline_ns), now)
+        self._undecided[expired.strategy, expired.number] = None
+        self._appender.append(Kind.EXPIRED, expired, now)
 
     def cancel_all(self, wished: CancelAll, now: Instant) -> None:
         """The command to cancel many goes into the log, and holds as of that record."""

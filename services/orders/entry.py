@@ -22,6 +22,7 @@ from common.messages import (
     ClientRequest,
     CommandOutcome,
     EntryRequest,
+    Expired,
     Hello,
     NewOrderRequest,
     QueryAnswer,
@@ -32,6 +33,7 @@ from common.messages import (
     WelcomeComplete,
     cut,
 )
+from common.request_identity import request_identity, same_request
 from services.orders.archive import Archive
 from services.orders.books import Books
 from services.orders.cancel_requests import CancelRequests
@@ -39,7 +41,6 @@ from services.orders.clients import STRATEGIES, Clients
 from services.orders.decisions import Decisions
 from services.orders.flights import Flights
 from services.orders.life import Life
-from services.orders.names import request_identity, same_request
 from services.orders.queries import answer_query
 from services.orders.views import StandingNames, position_event
 
@@ -245,7 +246,7 @@ class Entry:
         elif known is None and not self._archive.complete:
             self._refuse_repeat(strategy, request, Reason.DUPLICATE_NAME)
         elif known is None:
-            self._decisions.expire(strategy, request.number, Attempt(0, 0), 0, now)
+            self._decisions.expire(Expired(*name, Attempt(0, 0), 0, request_identity(request)), now)
         elif same:
             outcome = CommandOutcome(known.lsn, 0, *name, known.outcome, known.reason, known.text, True)
             self._clients.tell(strategy, outcome)

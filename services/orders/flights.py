@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from common.actor.links import Appender
 from common.instant import Instant
-from common.messages import AmendOrder, AmendRequest, Attempt, NewOrder, NewOrderRequest, Reason
+from common.messages import AmendOrder, AmendRequest, Attempt, Expired, NewOrder, NewOrderRequest, Reason
 from common.order_state import Order
 from common.outcome import Outcomes
+from common.request_identity import command_identity
 from services.orders.attempts import Attempts
 from services.orders.books import Books, OrderName
 from services.orders.decisions import Decisions
@@ -91,7 +92,8 @@ class Flights:
         command = self.land(attempt)
         if command is not None:
             self._decisions.counts["expired"] += 1
-            self._decisions.expire(command.strategy, command.number, attempt, command.deadline_ns, now)
+            name, identity = (command.strategy, command.number), command_identity(command)
+            self._decisions.expire(Expired(*name, attempt, command.deadline_ns, identity), now)
         return command
 
     def _fly(self, command: NewOrder | AmendOrder) -> None:

@@ -63,6 +63,7 @@ from common.order_state import (
     rounded,
 )
 from common.outcome import Evidence, Outcome, Outcomes, decide
+from common.request_identity import UNREAD, command_identity, request_identity
 from common.soundness import DECODERS
 from services.orders.books import TRADES_PAGE, Books, OrderName, TradesAsked, VenueBooks
 from services.orders.cancel_alls import covers
@@ -85,7 +86,7 @@ from services.orders.changes import (
     SessionMoved,
     Unnamed,
 )
-from services.orders.names import CANCEL_ALL, Remembered, cl_ord_id_of, command_identity, request_identity
+from services.orders.names import Remembered, cl_ord_id_of
 
 WRITER = "orders"
 BASELINE = "baseline"
@@ -247,14 +248,14 @@ class Fold:
             is_expired = outcome is Outcome.EXPIRED
             reason, text = (Reason.EXPIRED, "") if is_expired else (refused.reason, refused.text)
             if self._may_decide(record, name, each.attempt):
-                self._remember(name, Remembered(b"", attempt, outcome.value, reason, text, record.lsn))
+                self._remember(name, Remembered(each.identity, attempt, outcome.value, reason, text, record.lsn))
             self._changes.append(AttemptEnded(each.attempt, reason, None))
 
     def _request_refused(self, record: Record, refused: Refused) -> None:
         """Orders refused the client's request itself. A cancel may have been sent before: its first answer stands."""
         if not refused.number or self.books.names.get(refused.strategy, refused.number) is not None:
             return
-        identity = request_identity(refused.request) if refused.request is not None else b""
+        identity = request_identity(refused.request) if refused.request is not None else UNREAD
         remembered = Remembered(identity, (0, 0), "refused", refused.reason, refused.text, record.lsn)
         self.books.names.put(refused.strategy, refused.number, remembered)
         self._changes.append(CommandDecided(refused.strategy, refused.number, "refused", refused.reason, refused.text))
@@ -306,7 +307,7 @@ class Fold:
         known = self.books.names.get(expired.strategy, expired.number)
         attempt = (expired.attempt.epoch, expired.attempt.counter)
         if known is None or known.attempt < attempt:
-            remembered = Remembered(b"", attempt, "expired", Reason.EXPIRED, "", record.lsn)
+            remembered = Remembered(expired.identity, attempt, "expired", Reason.EXPIRED, "", record.lsn)
             self.books.names.put(expired.strategy, expired.number, remembered)
             self._changes.append(
                 CommandDecided(expired.strategy, expired.number, "expired", Reason.EXPIRED, Reason.EXPIRED.sentence)
@@ -378,7 +379,7 @@ class Fold:
         if self.books.names.get(wished.strategy, wished.number) is not None:
             return
         outcome, reason = ("refused", Reason.UNKNOWN_VENUE) if wished.left_open else ("accepted", Reason.NONE)
-        remembered = Remembered(CANCEL_ALL, (0, 0), outcome, reason, wished.text, record.lsn)
+        remembered = Remembered(request_identity(wished), (0, 0), outcome, reason, wished.text, record.lsn)
         self.books.names.put(wished.strategy, wished.number, remembered)
         self._changes.append(CommandDecided(wished.strategy, wished.number, outcome, reason, wished.text))
         self.books.cancel_alls.append((record.stamp_ns, wished))

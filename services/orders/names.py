@@ -7,24 +7,11 @@ counter, so that not even a journal that lost its tail can give one out twice.
 
 from collections import OrderedDict
 from collections.abc import Callable
-from decimal import Decimal
 from functools import lru_cache
-from hashlib import blake2b
 
 import msgspec
 
-from common.messages import (
-    AmendOrder,
-    AmendRequest,
-    Attempt,
-    CancelAllRequest,
-    CancelOrder,
-    CancelRequest,
-    ClientRequest,
-    NewOrder,
-    NewOrderRequest,
-    Reason,
-)
+from common.messages import Attempt, Reason
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -48,75 +35,6 @@ def cl_ord_id_of(attempt: Attempt) -> str:
 
 
 _epoch36 = lru_cache(maxsize=16)(base36)
-
-
-def request_identity(request: ClientRequest) -> bytes:
-    """What makes two requests of one name the same: everything but the epoch and the time to live."""
-    match request:
-        case NewOrderRequest():
-            return _new_identity(request)
-        case AmendRequest():
-            return _identity(b"a", request.target_number, request.target_strategy) + asked_terms(request)
-        case CancelRequest():
-            return _identity(b"c", request.target_number, request.target_strategy)
-        case CancelAllRequest():
-            return CANCEL_ALL
-
-
-def command_identity(command: NewOrder | AmendOrder | CancelOrder) -> bytes:
-    """The identity of the request that a logged command came from.
-
-    Orders completes an amendment's terms before they are logged, so those that were asked for stand beside them.
-    """
-    if isinstance(command, NewOrder):
-        return _new_identity(command)
-    target = "" if command.target_strategy == command.strategy else command.target_strategy
-    if isinstance(command, AmendOrder):
-        return _identity(b"a", command.target_number, target) + command.asked
-    return _identity(b"c", command.target_number, target)
-
-
-def asked_terms(request: AmendRequest) -> bytes:
-    """The digest of the terms that an amendment asks for, None where it leaves one."""
-    return _digest(tuple(None if term is None else _normal(term) for term in (request.order_qty, request.price)))
-
-
-def same_request(asked: bytes, remembered: bytes) -> bool:
-    """Whether a repeat asks what was asked before. Older logs hold a cancel of all as the cancels that it became, and
-    an amendment's target alone."""
-    if asked == CANCEL_ALL:
-        return not remembered or remembered[:1] == b"c"
-    return asked == remembered or (asked.startswith(remembered) and len(remembered) in (0, _TARGET_BYTES))
-
-
-def _new_identity(order: NewOrderRequest | NewOrder) -> bytes:
-    price = None if order.price is None else _normal(order.price)
-    return b"n" + _digest((
-        order.venue, order.symbol, order.side, order.ord_type, _normal(order.order_qty), price,
-        order.time_in_force, order.post_only, order.label,
-    ))  # fmt: skip
-
-
-def _normal(number: Decimal) -> Decimal:
-    """1.0 is 1.00; what has no such form, and stands in the log as refused, is itself alone."""
-    try:
-        return number.normalize()
-    except ArithmeticError:
-        return number
-
-
-def _identity(kind: bytes, number: int, strategy: str) -> bytes:
-    return kind + _digest((number, strategy))
-
-
-def _digest(body: tuple[object, ...]) -> bytes:
-    return blake2b(_encode(body), digest_size=8).digest()
-
-
-_encode = msgspec.msgpack.Encoder().encode
-CANCEL_ALL = b"c*"
-_TARGET_BYTES = 9
-"""An identity of a kind and one digest."""
 
 
 class Remembered(msgspec.Struct, array_like=True, frozen=True, gc=False):

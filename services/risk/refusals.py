@@ -8,6 +8,7 @@ records. What has little time left does not wait: a refusal counts only if it is
 from common.actor.links import Appender
 from common.instant import NS_PER_MS, Instant
 from common.messages import AmendOrder, Kind, NewOrder, RateRefused, Reason, RefusedAttempt, cut
+from common.request_identity import command_identity
 from services.risk.limits import Refusal
 
 BATCH_NS = 10 * NS_PER_MS
@@ -44,7 +45,8 @@ class RateRefusals:
             return False
         if command.deadline_ns < stamp_ns + LEAST_LEFT_NS:
             return False
-        batch.attempts.append(RefusedAttempt(command.number, command.attempt, command.deadline_ns))
+        identity = command_identity(command)
+        batch.attempts.append(RefusedAttempt(command.number, command.attempt, command.deadline_ns, identity))
         batch.refusal = refusal
         if len(batch.attempts) >= BATCH_COMMANDS:
             batch.due_boot_ns = now.boot_ns

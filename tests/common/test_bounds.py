@@ -24,6 +24,7 @@ from common.messages import (
     PRINTABLE,
     UNDECODABLE,
     AmendOrder,
+    AmendRequest,
     Append,
     Attempt,
     BoundedAmendRequest,
@@ -46,13 +47,17 @@ from common.messages import (
     QueryAnswer,
     QueryOrder,
     QueryRequest,
+    RateRefused,
     Reason,
     Refused,
+    RefusedAttempt,
     StatusChanged,
     encode,
 )
+from common.request_identity import asked_terms, command_identity
 from common.venues import reading
 from services.journal.core import BATCH_BYTES, CHUNK_BYTES
+from services.risk.refusals import BATCH_COMMANDS
 from services.session.history import KEPT_SENT
 from tests.services.orders.harness import D, Ring
 
@@ -188,6 +193,14 @@ def test_a_gap_of_every_kept_number_fits() -> None:
     assert len(encode(GapFilled(WIDE * 64, 1, 1, 1, KEPT_SENT, attempts))) < MAX_RECORD_BYTES
 
 
+def test_a_batch_of_refusals_fits() -> None:
+    attempt, text = Attempt(HIGHEST_NUMBER, HIGHEST_NUMBER), WIDE * MAX_TEXT_CHARACTERS
+    command = largest(AmendOrder, 64, HIGHEST_NUMBER)
+    identity = command_identity(msgspec.structs.replace(command, asked=asked_terms(AmendRequest(1, 1, 1, D(1), D(1)))))
+    attempts = (RefusedAttempt(HIGHEST_NUMBER, attempt, HIGHEST_NUMBER, identity),) * BATCH_COMMANDS
+    assert len(encode(RateRefused("w" * 32, Reason.STRATEGY_RATE, text, WIDE * 64, attempts, text))) < MAX_RECORD_BYTES
+
+
 # ---- what is not taken is answered ----
 
 
@@ -232,7 +245,8 @@ def test_a_command_beyond_the_bounds_is_refused_by_name_and_leaves_a_small_recor
     (again,) = not_taken(ring, msgspec.structs.replace(beyond, epoch=ring.epoch))
     assert (again.outcome, again.reason, again.repeat) == ("refused", Reason.OUT_OF_BOUNDS, True)
     ring.request(NewOrderRequest(0, 7, "generic", "BTCUSDT", "1", "2", D(1), D(1)))
-    assert (ring.clients[b"p"][-1].number, ring.clients[b"p"][-1].outcome) == (7, "refused"), "it has one outcome"
+    told = ring.clients[b"p"][-1]
+    assert (told.number, told.outcome, told.reason) == (7, "refused", Reason.NAME_REUSED), "it has one body"
 
 
 def test_a_command_beyond_the_bounds_is_no_decision_where_none_can_be_taken(ring: Ring) -> None:

@@ -281,3 +281,17 @@ def test_a_cancel_of_all_under_one_venue_and_symbol_touches_those(ring: Ring) ->
     ring.sent(ring.commands[-1])
     ring.request(CancelAllRequest(0, 4, "generic", "ETHUSDT"))
     assert cancelled(ring) == [("s", 3)]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_repeat_of_a_cancel_of_all_that_names_another_place_is_refused(ring: Ring, restarted: bool) -> None:
+    accepted(ring, 1)
+    ring.request(CancelAllRequest(0, 2, "binance"))
+    if restarted:
+        ring.start()
+        ring.hello()
+        ring.go_live()
+    ring.request(CancelAllRequest(0, 2, "generic"))
+    assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
+    ring.request(CancelAllRequest(0, 2, "binance"))
+    assert (ring.clients[b"p"][-1].outcome, ring.clients[b"p"][-1].repeat) == ("accepted", True)

@@ -26,7 +26,7 @@ from common.messages import (
     StatusChanged,
     encode,
 )
-from services.orders.names import command_identity, request_identity, same_request
+from common.request_identity import command_identity, request_identity, same_request
 from tests.services.orders.harness import D, Ring, accepted
 
 
@@ -227,6 +227,8 @@ def test_a_number_that_can_only_be_expired_waits_for_room_like_a_refusal(
     ring.journal_away = False
     ring.request(never_seen)
     assert ring.outcomes()[-1] == (5, "expired")
+    ring.request(msgspec.structs.replace(never_seen, order_qty=D(2)))
+    assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
 
 
 @pytest.mark.parametrize("name", ["maker 2", "", "Maker", "m" * 21, "maker\n", "maker\x1b[2J"])

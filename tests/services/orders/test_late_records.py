@@ -22,6 +22,7 @@ from common.messages import (
     Unreadable,
     Withdrawn,
 )
+from common.request_identity import command_identity
 from tests.services.orders.harness import D, Ring, accepted, report
 
 NOBODY = Attempt(77, 77)
@@ -125,7 +126,7 @@ def test_rest_finds_the_only_leg_that_has_no_order_id_yet(ring: Ring) -> None:
 
 def test_a_batch_of_refusals_for_the_rate_is_an_outcome_of_each_command_by_its_own_deadline(ring: Ring) -> None:
     commands = [ring.new(number) for number in (1, 2, 3)]
-    attempts = tuple(RefusedAttempt(c.number, c.attempt, c.deadline_ns) for c in commands)
+    attempts = tuple(RefusedAttempt(c.number, c.attempt, c.deadline_ns, command_identity(c)) for c in commands)
     late = RefusedAttempt(4, Attempt(ring.epoch, 99), ring.journal.stamp_ns - 1)
     record = RateRefused("risk", Reason.STRATEGY_RATE, "over 5 in 1000 ms", "s", (*attempts, late))
     ring.record("risk", Kind.RATE_REFUSED, record)
@@ -141,6 +142,11 @@ def test_a_batch_of_refusals_for_the_rate_is_an_outcome_of_each_command_by_its_o
     ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
     told = ring.clients[b"p"][-1]
     assert (told.outcome, told.reason, told.repeat) == ("refused", Reason.STRATEGY_RATE, True)
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(2), D(100)))
+    assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
+    ring.request(NewOrderRequest(0, 4, "generic", "BTCUSDT", "1", "2", D(2), D(100)))
+    of_older_record = ring.clients[b"p"][-1]
+    assert of_older_record.reason is Reason.EXPIRED, "nobody knows its body"
 
 
 @pytest.mark.parametrize("told_by", ["fix", "rest"])

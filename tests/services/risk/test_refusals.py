@@ -1,7 +1,8 @@
 """Refusals for a strategy's own rate: a flood of them is a few records, and each command still has its outcome."""
 
 from common.instant import NS_PER_MS, NS_PER_S
-from common.messages import NewOrder, RateRefused, Reason
+from common.messages import NewOrder, RateRefused, Reason, RefusedAttempt
+from common.request_identity import command_identity
 from services.risk.limits import StrategyRules
 from services.risk.refusals import BATCH_COMMANDS, BATCH_NS, LEAST_LEFT_NS
 from tests.services.risk.rig import Rig, settings
@@ -34,8 +35,9 @@ def test_a_flood_of_refusals_shares_records() -> None:
     wait(rig, BATCH_NS // NS_PER_MS)
     (batch,) = batches(rig)
     assert (batch.by, batch.reason, batch.strategy) == ("risk", Reason.STRATEGY_RATE, "alpha")
-    told = [(each.number, each.attempt, each.deadline_ns) for each in batch.attempts]
-    assert told == [(order.number, order.attempt, order.deadline_ns) for order in orders[3:]]
+    assert batch.attempts == tuple(
+        RefusedAttempt(order.number, order.attempt, order.deadline_ns, command_identity(order)) for order in orders[3:]
+    )
     assert len(rig.core.in_flight) == 2
 
 
