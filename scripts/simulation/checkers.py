@@ -308,13 +308,20 @@ class Checkers:
             raise Violation("welcome-is-whole", f"{welcome}, {used[-1]} is in the log")
 
     def _note_books(self, peer: str, complete: WelcomeComplete, orders: OrdersCore) -> None:
-        """What the books hold as the client `peer` is told that its welcome is complete."""
-        positions = {place: held.quantity for place, held in orders.books.positions.items()}
+        """What the books held as of the record that the client `peer` is told its welcome is complete by."""
+        books = orders.books
+        if books.lsn != complete.lsn:
+            # Said first, then more of the log was read in the same turn.
+            folded = actors.folded_orders()
+            for found in self.witness.records[: complete.lsn]:
+                folded.apply(found.record)
+            books = folded.books
+        positions = {place: held.quantity for place, held in books.positions.items()}
         strategy = peer.partition("@")[2]
         open_orders = {
             order.number: (order.status, order.cum_qty)
-            for venue in orders.books.open
-            for order in orders.books.open_orders(venue)
+            for venue in books.open
+            for order in books.open_orders(venue)
             if order.strategy == strategy
         }
         self._booked[peer, complete.lsn, complete.index] = (positions, open_orders)
