@@ -158,8 +158,11 @@ def make_filter(reader: Reader, session: str, order: str, kinds: tuple[str, ...]
     return Filter(writer, frozenset(kind.upper() for kind in kinds), session, trail, None, ticks)
 
 
-def need_source(reader: Reader, session: str, writer: str) -> None:
+def need_source(reader: Reader, session: str, writer: str, trail: OrderTrail | None, order: str) -> None:
     """See that the log holds anything of them, once nothing was found. Raises CommandError with the usage status."""
+    if trail is not None and not trail.records:
+        text = "no such order in this journal; it is STRATEGY/NUMBER or a ClOrdID(11), as `fixring orders list` shows"
+        raise CommandError(f"{order}: {text}", ExitStatus.USAGE)
     if session or writer:
         sessions, writers = sources(reader)
         known_name("session", session.removeprefix("session@"), sessions)
@@ -204,7 +207,8 @@ def tail(
     for shown in found:
         show(shown, as_json)
     if not found and lines:
-        need_source(place.reader, session, writer)
+        # What is followed may still come.
+        need_source(place.reader, session, writer, None if following else wanted.trail, order)
     if following:
         for shown in follow(place.reader, wanted, max(seen + 1, place.from_lsn), lambda: time.sleep(FOLLOW_PAUSE_S)):
             show(shown, as_json)
@@ -244,7 +248,7 @@ def grep(
         show(shown, as_json)
         found += 1
     if not found:
-        need_source(place.reader, session, writer)
+        need_source(place.reader, session, writer, wanted.trail, order)
         raise click.exceptions.Exit(ExitStatus.FAILURE)
 
 

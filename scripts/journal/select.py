@@ -97,6 +97,8 @@ class OrderTrail:
     ids: set[str] = field(default_factory=set)
     attempts: set[Attempt] = field(default_factory=set)
     order_ids: set[str] = field(default_factory=set)
+    records: int = 0
+    """How many records of the whole log are about it."""
 
     @classmethod
     def of(cls, text: str, reader: Reader) -> "OrderTrail":
@@ -107,7 +109,7 @@ class OrderTrail:
         strategy, _, number = text.rpartition("/")
         trail = cls((strategy, int(number))) if strategy and number.isdigit() else cls._by_request(text, reader)
         for _, payload in select(reader, Filter(), reader.first_lsn(), None):
-            trail.concerns(payload)
+            trail.records += trail.concerns(payload)
         return trail
 
     @classmethod

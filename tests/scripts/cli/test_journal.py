@@ -93,6 +93,21 @@ def test_a_session_or_writer_that_the_log_does_not_know_is_wrong_usage(
     assert run(["journal", "tail", str(copy), option, name, "--from", "29"]) == ExitStatus.OK
 
 
+@pytest.mark.parametrize("words", [["tail"], ["tail", "--json"], ["grep", "35="]])
+@pytest.mark.parametrize("order", ["maker/4711", "nosuch/1", "nosuch"])
+def test_an_order_that_the_log_does_not_know_is_wrong_usage(
+    copy: Path, capsys: pytest.CaptureFixture[str], words: list[str], order: str
+) -> None:
+    assert run(["journal", *words, str(copy), "--order", order]) == ExitStatus.USAGE
+    out, err = capsys.readouterr()
+    assert not out and f"{order}: no such order in this journal" in err
+
+
+def test_an_order_that_the_log_knows_may_have_nothing_in_a_range(copy: Path) -> None:
+    assert run(["journal", "tail", str(copy), "--order", "maker/1", "--to", "2"]) == ExitStatus.OK
+    assert run(["journal", "grep", "35=ZZ", str(copy), "--order", "maker/1"]) == ExitStatus.FAILURE
+
+
 def test_verify_calls_no_changed_snapshot_sound(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     link = Reader(copy, OsFiles()).link_at(20)
     name = write_snapshot(snapshot_folder(copy), OsFiles(), Snapshot("orders", link, b"digest", b"folded"))
