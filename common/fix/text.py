@@ -7,24 +7,41 @@ four characters.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
+from common.fix.data_fields import DATA_FIELDS
 from common.fix.dictionary import Dictionary
 from common.fix.errors import GarbledError
 from common.fix.secret_fields import SECRET_TAGS
-from common.fix.wire import SOH, FieldSet, GroupSpec, Message, pairs
+from common.fix.wire import SOH, FieldSet, Framer, GroupSpec, Message, cut, pairs
 
 USERNAME = 553
 MASK = "***"
 FRAME_TAGS = frozenset({8, 9, 10, 35})
 HEARTBEAT_TYPES = frozenset({"0", "1"})
 
-_DICTIONARIES = {"FIX.4.2": "FIX42", "FIX.4.4": "FIX44", "FIXT.1.1": "FIX50SP2"}
+_DATA_TAGS = frozenset(DATA_FIELDS.values())
+_DICTIONARIES = {
+    "FIX.4.0": "FIX42",
+    "FIX.4.1": "FIX42",
+    "FIX.4.2": "FIX42",
+    "FIX.5.0": "FIX50SP2",
+    "FIX.5.0SP1": "FIX50SP2",
+    "FIX.5.0SP2": "FIX50SP2",
+    "FIXT.1.1": "FIX50SP2",
+}
 
 
 def dictionary_for(begin_string: str) -> Dictionary:
-    """The dictionary for BeginString(8); FIX 4.4's for a version that has none. Raises nothing."""
+    """The dictionary for BeginString(8); for a version that has none of its own the nearest, FIX 4.4's where none is
+    nearer. Raises nothing."""
     return Dictionary.load(_DICTIONARIES.get(begin_string, "FIX44"))
+
+
+def version_of(begin_string: str) -> str:
+    """The version that BeginString(8) stands for, as `Dictionary.version` names it: FIX.5.0SP2 under FIXT.1.1."""
+    return "FIX.5.0SP2" if begin_string == "FIXT.1.1" else begin_string
 
 
 def mask(tag: int, value: str, msg_type: str) -> str:
@@ -131,30 +148,62 @@ def pretty_lines(raw: bytes, dictionary: Dictionary | None = None) -> list[str]:
     return lines
 
 
+# -- whether a message is whole
+
+_BODY = re.compile(rb"8=[^\x01]*\x019=(\d{1,9})\x01(.*\x01)10=\d{1,3}\x01", re.DOTALL)
+
+
+def is_framed(raw: bytes) -> bool:
+    """Whether BodyLength(9) and CheckSum(10) hold."""
+    framer = Framer()
+    return framer.feed(raw) == [raw] and framer.garbled == 0
+
+
+def cut_text(raw: bytes) -> str:
+    """How a message was cut, in words; "" for one that has a CheckSum(10) and all bytes that BodyLength(9) counts."""
+    body = _BODY.fullmatch(raw)
+    if body is None:
+        return "cut: no CheckSum(10) at its end"
+    missing = int(body[1]) - len(body[2])
+    return f"cut: {missing} bytes fewer than BodyLength(9)={int(body[1])}" if missing > 0 else ""
+
+
+def whole_fields(raw: bytes) -> bytes:
+    """A message without the part of a tag that it was cut in, if it was."""
+    before, _, rest = raw.removesuffix(SOH).rpartition(SOH)
+    return before + SOH if before and b"=" not in rest and cut_text(raw) else raw
+
+
 # -- finding messages in text
 
-_SEPARATORS = (SOH, b"|", b"^A", b"<SOH>")
-_ANY_SEPARATOR = b"|".join(re.escape(separator) for separator in _SEPARATORS)
-_START = re.compile(rb"8=FIXT?\.\d\.\d(" + _ANY_SEPARATOR + rb")9=(\d{1,9})(?=\1)")
-_TRAILERS = {
-    separator: re.compile(re.escape(separator) + rb"10=\d{1,3}(?:" + re.escape(separator) + rb"|(?=[\s\"',;<>)\]}]))")
-    for separator in _SEPARATORS
-}
+# Whatever stands between BeginString(8) and BodyLength(9), and again behind BodyLength(9), is the separator.
+_START = re.compile(rb"8=FIXT?\.\d\.\d(?:SP\d)?(?P<separator>[^\r\n=]{1,8}?)9=(?P<length>\d{1,9})(?=(?P=separator))")
+_UNREAD = re.compile(rb"\b8 *= *FIX(?:[T\d.SP]*[ \r]*\n|[^\n]{0,60}?\b9 *= *\d)")
+_BEHIND = rb"(?=[\s\"',;<>)\]}\\])"
+_TRAILER_BYTES = 6  # 10=ddd
 _LONGEST_BYTES = 1 << 21
+_LONGEST_BODY_BYTES = 1 << 20  # as the session's framer takes: a BodyLength(9) above is not waited for
 _PREFIX_BYTES = 4096
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Found(NamedTuple):
-    """A message found in text: what stood before it on its line, the bytes with SOH restored, whether they frame."""
+    """A message found in text: what stood before it on its line, and the bytes with SOH restored."""
 
     prefix: str
     raw: bytes
 
 
 class Finder:
-    """Finds messages in text that arrives in pieces. The separators SOH, `|`, `^A` and `<SOH>` are understood."""
+    """Finds messages in text that arrives in pieces, whatever stands for SOH in it: `|`, `^A`, `<SOH>`, `\\u0001`.
+
+    BodyLength(9) says where a message ends, as on the wire, so a line break or another message in a value is a part
+    of it. Where nothing ends there (an edited or cut message, or one in another encoding) its CheckSum(10) does, or
+    its line. `unread` counts the places that begin like a message and have another form.
+    """
 
     def __init__(self) -> None:
+        self.unread = 0
         self._rest = b""
 
     def feed(self, data: bytes) -> list[Found]:
@@ -164,7 +213,10 @@ class Finder:
 
     def close(self) -> list[Found]:
         """The last message, if the text ended without a line end behind it."""
-        return self._take(True)
+        found = self._take(True)
+        self._pass_over(self._rest)
+        self._rest = b""
+        return found
 
     def _take(self, last: bool) -> list[Found]:
         found: list[Found] = []
@@ -173,39 +225,110 @@ class Finder:
             end = _end(text, start, last)
             if end < 0:
                 break
-            prefix = text[at : start.start()].rpartition(b"\n")[2].strip()
-            found.append(Found(prefix.decode("utf-8", "replace"), _restore(text[start.start() : end], start[1])))
+            before = text[at : start.start()]
+            self._pass_over(before)
+            prefix = before.rpartition(b"\n")[2].strip().removeprefix(_BYTE_ORDER_MARK)
+            raw = _restore(text[start.start() : end], start["separator"])
+            found.append(Found(prefix.decode("utf-8", "replace"), raw))
             at = end
         # Keep the line that is not finished, or what of it can still matter.
         unfinished = start.start() if start is not None else len(text)
         line = text.rfind(b"\n", at, unfinished) + 1
-        self._rest = text[max(at, line, unfinished - _PREFIX_BYTES) :]
+        kept = max(at, line, unfinished - _PREFIX_BYTES)
+        self._pass_over(text[at:kept])
+        self._rest = text[kept:]
         if len(self._rest) > _LONGEST_BYTES:
+            self._pass_over(self._rest)
             self._rest = b""
         return found
+
+    def _pass_over(self, text: bytes) -> None:
+        self.unread += len(_UNREAD.findall(text))
 
 
 def _end(text: bytes, start: re.Match[bytes], last: bool) -> int:
     """Where the message that begins with `start` ends; -1 if more has to come first."""
-    separator, at = start[1], start.end()
-    if separator == SOH:
-        framed = at + 1 + int(start[2])
-        if text[framed : framed + 3] == b"10=" and (stop := text.find(SOH, framed)) >= 0:
-            return stop + 1
-    trailer = _TRAILERS[separator].search(text, at)
+    separator, at = start["separator"], start.end()
+    framed = _framed_end(text, start, last)
+    if framed is not None:
+        return framed
+    trailer = _trailer(separator).search(text, at)
     following = _START.search(text, at)
     ends = [following.start()] if following is not None else []
-    if separator != SOH and (line := text.find(b"\n", at)) >= 0:
+    line = text.find(b"\n", at)
+    if line >= 0 and separator != SOH:
         ends.append(line)
     if trailer is not None and all(trailer.start() < end for end in ends):
-        return trailer.end()
+        return _behind(trailer, separator, last)
+    if line >= 0 and ends:
+        return min(line, *ends)
     if ends:
         return min(ends)
     return len(text) if last else -1
 
 
+def _framed_end(text: bytes, start: re.Match[bytes], last: bool) -> int | None:
+    """Where BodyLength(9) ends the message, each separator counted as one byte; None if no CheckSum(10) stands there,
+    -1 if that cannot be seen yet."""
+    separator, missing = start["separator"], int(start["length"])
+    if missing > _LONGEST_BODY_BYTES:
+        return None
+    wide = len(separator)
+    at = start.end() + wide
+    while missing:
+        place = text.find(separator, at, at + missing - 1 + wide) if wide > 1 else -1
+        step = missing if place < 0 else place - at + 1
+        at += step if place < 0 else step - 1 + wide
+        missing -= step
+    trailer = _trailer(separator).match(text, at - wide)
+    if trailer is not None:
+        return _behind(trailer, separator, last)
+    if last and re.fullmatch(rb"10=\d{1,3}", text[at:]):
+        return len(text)
+    seen = len(text) >= at + _TRAILER_BYTES + wide
+    return None if seen or last else -1
+
+
+def _behind(trailer: re.Match[bytes], separator: bytes, last: bool) -> int:
+    """Where a CheckSum(10) ends; -1 if what follows may still become its separator."""
+    end, wide = trailer.end(), len(separator)
+    behind = trailer.string[end : end + wide]
+    may_come = len(behind) < wide and separator.startswith(behind) and not trailer[0].endswith(separator)
+    return -1 if may_come and not last else end
+
+
+@lru_cache(maxsize=64)
+def _trailer(separator: bytes) -> re.Pattern[bytes]:
+    """CheckSum(10) with the separator before it and what ends it."""
+    mark = re.escape(separator)
+    return re.compile(mark + rb"10=\d{1,3}(?:" + mark + rb"|" + _BEHIND + rb")")
+
+
 def _restore(text: bytes, separator: bytes) -> bytes:
-    """SOH for the separator wherever it stands before a tag, and at the end."""
-    if separator != SOH:
-        text = re.sub(re.escape(separator) + rb"(?=\d+=|$)", SOH, text)
-    return text if text.endswith(SOH) else text + SOH
+    """SOH for the separator: wherever it stands before a tag and at the end; but where CheckSum(10) says otherwise,
+    everywhere (a data field holds SOH), or nowhere in a data field (it holds the separator itself)."""
+    if separator == SOH:
+        return _ended(text)
+    by_tags = _ended(re.sub(re.escape(separator) + rb"(?=\d+=|\d*\Z)", SOH, text.rstrip(b"\r")))
+    if is_framed(by_tags):
+        return by_tags
+    others = (_ended(text.replace(separator, SOH)), _with_data_of(text, by_tags))
+    return next(filter(is_framed, others), by_tags)
+
+
+def _ended(raw: bytes) -> bytes:
+    return raw if raw.endswith(SOH) else raw + SOH
+
+
+def _with_data_of(text: bytes, raw: bytes) -> bytes:
+    """The message with its data fields as they stand in the text that it was restored from, byte for byte."""
+    fields, wrong = cut(raw)
+    if wrong is not None:
+        return raw
+    kept, at = bytearray(raw), 0
+    for tag, value in fields:
+        at += len(tag) + 1
+        if tag in _DATA_TAGS:
+            kept[at : at + len(value)] = text[at : at + len(value)]
+        at += len(value) + 1
+    return bytes(kept)

@@ -18,25 +18,31 @@ from common.fix.session_types import APPL_VER_IDS, SessionSettings
 from common.fix.text import (
     HEARTBEAT_TYPES,
     ShownField,
+    cut_text,
     dictionary_for,
+    is_framed,
     pretty,
     pretty_lines,
     shown_fields,
     title,
+    version_of,
+    whole_fields,
 )
-from common.fix.validation import Switches, Validator
-from common.fix.wire import Message, pairs, split
+from common.fix.validation import STRICT, Switches, Validator
+from common.fix.wire import Message, cut, pairs, split
 from scripts.cli.errors import CommandError
 from scripts.cli.fix_echo import EchoServer
 from scripts.cli.fix_orders import lives, told
-from scripts.cli.fix_source import Item, Source, is_framed, open_source, source_options
+from scripts.cli.fix_source import Item, Source, open_source, source_options
 
 
 @click.group()
 def fix() -> None:
     """Read FIX from files, standard input or the journal; answer any counterparty.
 
-    SOH, |, ^A and <SOH> are accepted as separators, and text before a message on its line is kept. Secrets are masked.
+    SOH, |, ^A, <SOH> or whatever else stands behind every field is taken for the separator; text before a message on
+    its line is kept. Files may be gzip, UTF-16, or JSON lines with a message in a field. Secrets are masked. Where
+    nothing is found, or something looks like a message and cannot be read, the exit status is 1.
     """
 
 
@@ -52,13 +58,18 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
         additions: str | None,
         **own: Any,
     ) -> Any:
-        return command(open_source(files, from_journal, journal_folder, session, version, additions), **own)
+        source = open_source(files, from_journal, journal_folder, session, version, additions)
+        status = command(source, **own)
+        source.see_that_all_was_read()
+        return status
 
     run.__doc__ = command.__doc__
     run.__name__ = command.__name__
     run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     return source_options(run)
 
+
+FIX_5_0_SP2 = "9"  # in ApplVerID(1128)
 
 LINES = click.option("-l", "--lines", is_flag=True, help="One field a line, aligned, groups indented.")
 NO_HEARTBEATS = click.option("--no-heartbeats", is_flag=True, help="Hide Heartbeat(0) and TestRequest(1).")
@@ -95,7 +106,7 @@ def grep(source: Source, expression: str, lines: bool, no_heartbeats: bool, as_j
         if no_heartbeats and _msg_type(item.raw) in HEARTBEAT_TYPES:
             continue
         try:
-            message = Message(item.raw)
+            message = Message(whole_fields(item.raw))
         except GarbledError:
             continue
         dictionary = source.dictionary(message.get(8) or "")
@@ -121,25 +132,52 @@ def orders(source: Source, wanted: str | None) -> int:
 
 
 @fix.command()
-@click.option("--lenient", is_flag=True, help="Allow unknown tags and tags of other message types, as venues use them.")
+@click.option(
+    "--lenient",
+    is_flag=True,
+    help="Allow what venues do: unknown tags, tags of other message types, fields without a value.",
+)
 @reading
 def validate(source: Source, lenient: bool) -> int:
-    """Check framing and dictionary. Exit status 1 if anything is wrong."""
-    switches = Switches(unknown_tags=not lenient, user_defined_tags=not lenient, foreign_tags=not lenient)
+    """Check framing and dictionary. Exit status 1 if anything is wrong.
+
+    There are dictionaries of FIX.4.2, FIX.4.4 and FIX.5.0SP2; where another version is judged by one of them, the last
+    lines say by which.
+    """
+    strict = not lenient
+    switches = Switches(unknown_tags=strict, user_defined_tags=strict, foreign_tags=strict, empty_values=strict)
     validators: dict[Dictionary, Validator] = {}
+    judged: dict[str, str] = {}
     count = wrong = 0
     for item in source.items():
         count += 1
         text = _fault(item.raw, source, validators, switches)
+        judged |= _judged_by_another(item.raw, source)
         if text is not None:
             wrong += 1
-            click.echo(f"{count}: {text}: {pretty(item.raw)}")
+            click.echo(f"{count}: {text}: {pretty(whole_fields(item.raw))}")
     click.echo(f"{count} messages, {wrong} wrong")
+    for version, dictionary in judged.items():
+        click.echo(f"{version} is judged by the dictionary of {dictionary}")
     return ExitStatus.FAILURE if wrong else ExitStatus.OK
+
+
+def _judged_by_another(raw: bytes, source: Source) -> dict[str, str]:
+    """The message's version and the one whose dictionary it is judged by, where these differ."""
+    fields = dict(cut(raw)[0])
+    begin = fields.get(b"8", b"").decode("latin-1")
+    dictionary = source.dictionary(begin).version
+    for tag, name in ((b"1128", "ApplVerID(1128)"), (b"1137", "DefaultApplVerID(1137)")):
+        appl_ver_id = fields.get(tag, b"").decode("latin-1")
+        if begin == "FIXT.1.1" and appl_ver_id not in ("", FIX_5_0_SP2):
+            return {f"{begin} with {name}={appl_ver_id}": dictionary}
+    return {} if dictionary == version_of(begin) else {begin: dictionary}
 
 
 def _fault(raw: bytes, source: Source, validators: dict[Dictionary, Validator], switches: Switches) -> str | None:
     """What is wrong with a message, or None."""
+    if text := cut_text(raw):
+        return text
     try:
         fields = pairs(raw)
         begin = dict(fields)[b"8"].decode("latin-1")
@@ -148,12 +186,15 @@ def _fault(raw: bytes, source: Source, validators: dict[Dictionary, Validator], 
         return f"garbled ({error})"
     dictionary = source.dictionary(begin)
     validator = validators.setdefault(dictionary, Validator(dictionary, switches))
-    problem = validator.check(msg_type, fields)
+    fixt = begin.startswith("FIX.5.0")
+    problem = validator.check(msg_type, [(b"8", b"FIXT.1.1"), *fields[1:]] if fixt else fields)
     if problem is not None:
         tag = problem.ref_tag
         where = "" if tag is None else f", {dictionary.field_name(tag) or 'tag'}({tag})"
         return f"{problem.text}{where}, SessionRejectReason(373)={problem.reason}"
-    return None if is_framed(raw) else "BodyLength(9) or CheckSum(10) is wrong"
+    if not is_framed(raw):
+        return "BodyLength(9) or CheckSum(10) is wrong"
+    return "BeginString(8) of FIX 5.0 is FIXT.1.1" if fixt and switches == STRICT else None
 
 
 def _show(item: Item, source: Source, lines: bool, as_json: bool) -> None:
@@ -161,24 +202,31 @@ def _show(item: Item, source: Source, lines: bool, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(_as_json(item, dictionary)))
         return
+    raw, cut_how = whole_fields(item.raw), cut_text(item.raw)
     prefix = f"{item.prefix} " if item.prefix else ""
+    mark = f" [{cut_how}]" if cut_how else ""
     if lines:
-        head, *rest = pretty_lines(item.raw, dictionary)
-        click.echo("\n".join([f"{prefix}{head}", *rest]))
+        head, *rest = pretty_lines(raw, dictionary)
+        click.echo("\n".join([f"{prefix}{head}{mark}", *rest]))
     else:
-        click.echo(f"{prefix}{pretty(item.raw, dictionary)}")
+        click.echo(f"{prefix}{pretty(raw, dictionary)}{mark}")
 
 
 def _as_json(item: Item, dictionary: Dictionary) -> dict[str, Any]:
     try:
-        message = Message(item.raw)
+        message = Message(whole_fields(item.raw))
     except GarbledError as error:
         return {"prefix": item.prefix, "garbled": str(error)}
     fields = [
         {"tag": field.tag, "name": field.name, "value": field.value, "meaning": field.meaning, "depth": field.depth}
         for field in shown_fields(message, dictionary)
     ]
-    return {"prefix": item.prefix, "message": title(message.msg_type, dictionary), "fields": fields}
+    return {
+        "prefix": item.prefix,
+        "message": title(message.msg_type, dictionary),
+        "fields": fields,
+        "cut": cut_text(item.raw),
+    }
 
 
 def _begin_string(raw: bytes) -> str:

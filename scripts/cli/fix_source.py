@@ -3,6 +3,7 @@
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +13,20 @@ import msgspec
 from common import config, messages
 from common.fix.dictionary import VERSIONS, Dictionary
 from common.fix.errors import DictionaryError
-from common.fix.text import Finder, dictionary_for
-from common.fix.wire import Framer, utc_timestamp
+from common.fix.text import dictionary_for
+from common.fix.wire import utc_timestamp
 from common.journal.errors import JournalError
 from common.journal.files import OsFiles
 from common.journal.reader import iterate
 from scripts.cli.errors import CommandError
+from scripts.cli.fix_forms import as_utf8, messages_in, unzipped
+from scripts.cli.names import known_name
 
 READ_BYTES = 1 << 16
+FORMS = (
+    "a message begins with 8=FIX and has one separator (SOH, |, ^A, <SOH> or any other) behind every field; "
+    "the file is text, UTF-16 or gzip, or JSON lines"
+)
 
 
 class Item(NamedTuple):
@@ -29,11 +36,27 @@ class Item(NamedTuple):
     raw: bytes
 
 
-class Source(NamedTuple):
-    """What the shared options chose."""
+class Source:
+    """The messages that the shared options chose, and the dictionaries to read them by."""
 
-    items: Callable[[], Iterator[Item]]
-    dictionary: Callable[[str], Dictionary]
+    def __init__(
+        self, read: Callable[[Callable[[str], None]], Iterator[Item]], dictionary: Callable[[str], Dictionary]
+    ) -> None:
+        """`read` gives the messages and tells its argument, in words, what it could not read."""
+        self.dictionary = dictionary
+        self._read = read
+        self._faults: list[str] = []
+
+    def items(self) -> Iterator[Item]:
+        """Every message in order. Raises CommandError for a journal that cannot be read."""
+        yield from self._read(self._faults.append)
+
+    def see_that_all_was_read(self) -> None:
+        """See that there were messages, and nothing beside them that could not be read: silence would look like an
+        answer. Raises CommandError.
+        """
+        if self._faults:
+            raise CommandError("; ".join(self._faults))
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,10 +94,10 @@ def open_source(
         if files:
             raise click.UsageError("give files or a journal, not both")
         folder = Path(journal_folder) if journal_folder else config.load().journal_folder
-        return Source(lambda: _from_journal(folder, session), _dictionaries(version, additions))
+        return Source(lambda note: _from_journal(folder, session, note), _dictionaries(version, additions))
     if session:
         raise click.UsageError("--session goes with --journal: a file does not say whose messages it holds")
-    return Source(lambda: _from_files(files or ("-",)), _dictionaries(version, additions))
+    return Source(lambda note: _from_files(files or ("-",), note), _dictionaries(version, additions))
 
 
 def _dictionaries(version: str | None, additions: str | None) -> Callable[[str], Dictionary]:
@@ -100,35 +123,46 @@ def _dictionaries(version: str | None, additions: str | None) -> Callable[[str],
     return choose
 
 
-def _from_files(files: tuple[str, ...]) -> Iterator[Item]:
+def _from_files(files: tuple[str, ...], note: Callable[[str], None]) -> Iterator[Item]:
     for name in files:
+        called = "standard input" if name == "-" else name
+        count = 0
+        unread: list[int] = []
+        damage: list[str] = []
         with click.open_file(name, "rb") if name != "-" else sys.stdin.buffer as stream:
-            finder = Finder()
             # read1 gives what is there: `tail -f log | fixring fix cat` shows a message when it comes.
-            while data := stream.read1(READ_BYTES):  # type: ignore[union-attr]
-                for found in finder.feed(data):
-                    yield Item(found.prefix, found.raw)
-            for found in finder.close():
+            chunks = iter(partial(stream.read1, READ_BYTES), b"")  # type: ignore[union-attr]
+            plain = unzipped(chunks, damage.append)
+            for found in messages_in(as_utf8(plain), unread.append):
+                count += 1
                 yield Item(found.prefix, found.raw)
+        if damage:
+            note(f"{called}: {damage[0]}; what stands before that was read")
+        if sum(unread):
+            places = "1 place" if sum(unread) == 1 else f"{sum(unread)} places"
+            note(f"{called}: what begins like a FIX message and was not read: {places}; {FORMS}")
+        elif not count and not damage:
+            note(f"{called}: no FIX message found; {FORMS}")
 
 
-def _from_journal(folder: Path, session: str | None) -> Iterator[Item]:
+def _from_journal(folder: Path, session: str | None, note: Callable[[str], None]) -> Iterator[Item]:
     decoder = msgspec.msgpack.Decoder(messages.Outbound | messages.Inbound)
+    sessions: set[str] = set()
+    count = 0
     try:
         for record in iterate(folder, OsFiles()):
             if record.kind not in (messages.Kind.OUTBOUND, messages.Kind.INBOUND):
                 continue
             entry = decoder.decode(record.payload)
+            sessions.add(entry.session)
             if session is not None and entry.session != session:
                 continue
+            count += 1
             way = ">" if isinstance(entry, messages.Outbound) else "<"
             stamp = utc_timestamp(record.stamp_ns, 6).decode()
             yield Item(f"{record.lsn} {stamp} {entry.session}.{entry.generation} {way}", entry.raw)
     except JournalError as error:
         raise CommandError(str(error)) from error
-
-
-def is_framed(raw: bytes) -> bool:
-    """Whether BodyLength(9) and CheckSum(10) hold."""
-    framer = Framer()
-    return framer.feed(raw) == [raw] and framer.garbled == 0
+    known_name("session", session or "", sessions)
+    if not count:
+        note(f"{folder}: no FIX message in this journal")

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.fix.dictionary import Dictionary
-from common.fix.text import Finder, Found, masked, meaning_in_words, pretty, pretty_lines
+from common.fix.text import (
+    Finder,
+    Found,
+    cut_text,
+    dictionary_for,
+    masked,
+    meaning_in_words,
+    pretty,
+    pretty_lines,
+    version_of,
+    whole_fields,
+)
 from common.fix.wire import encode
 from tests.common.fix.strategies import cuts, pieces
 
@@ -63,7 +74,86 @@ def test_meanings_in_words() -> None:
     assert meaning_in_words("BUY") == "Buy"
 
 
-@pytest.mark.parametrize("separator", [b"\x01", b"|", b"^A", b"<SOH>"])
+FORMS = [b"\x01", b"|", b"^A", b"<SOH>", b"\\u0001", b"\\x01", b";", b" | ", "\u2401".encode()]
+XML = b"212=%d\x01213=%b\x01"
+NEWS = encode(b"FIX.4.4", b"35=n\x0134=7\x01" + XML % (len(ORDER), ORDER))
+LINES = encode(b"FIX.4.4", b"35=B\x0134=8\x01148=one\x0158=first\n12:00 second\nthird\x01354=3\x01355=a\nb\x01")
+
+
+@pytest.mark.parametrize("separator", FORMS)
+@given(sizes=cuts)
+def test_body_length_ends_a_message_whatever_stands_in_it(separator: bytes, sizes: list[int]) -> None:
+    text = b"".join(b"at " + raw.replace(b"\x01", separator) + b"\n" for raw in (NEWS, LINES, ORDER))
+    finder = Finder()
+    found = [one for piece in pieces(text, sizes) for one in finder.feed(piece)] + finder.close()
+    assert found == [Found("at", NEWS), Found("at", LINES), Found("at", ORDER)]
+    assert finder.unread == 0
+
+
+@pytest.mark.parametrize("separator", FORMS)
+def test_body_length_ends_the_last_message_too(separator: bytes) -> None:
+    finder = Finder()
+    text = NEWS.replace(b"\x01", separator).removesuffix(separator)
+    assert finder.feed(text) + finder.close() == [Found("", NEWS)]
+
+
+def test_a_data_field_keeps_the_separators_that_it_held() -> None:
+    inner = ORDER.replace(b"\x01", b"|")
+    raw = encode(b"FIX.4.4", b"35=n\x0134=7\x01" + XML % (len(inner), inner))
+    assert [found.raw for found in Finder().feed(raw.replace(b"\x01", b"|") + b"\n")] == [raw]
+
+
+def test_a_body_length_that_points_nowhere_leaves_the_end_to_the_check_sum_or_the_line() -> None:
+    finder = Finder()
+    wrong = ORDER.replace(b"9=", b"9=9", 1)
+    text = wrong.replace(b"\x01", b"|") + b"\r\n" + wrong[:40] + b"\nat " + ORDER + b"x" * 2000
+    found = finder.feed(text) + finder.close()
+    assert found == [Found("", wrong), Found("", wrong[:40] + b"\x01"), Found("at", ORDER)]
+
+
+@pytest.mark.parametrize("text", [b"8 = FIX.4.4, 9 = 10, 35 = D", b"8=FIX.4.4\n9=10\n35=D\n", b"8=FIX.4.4 then 9=10"])
+@given(sizes=cuts)
+def test_what_begins_like_a_message_and_is_in_no_known_form_is_counted(text: bytes, sizes: list[int]) -> None:
+    finder = Finder()
+    text = text.replace(b"then", b"and a long way to")
+    found = [one for piece in pieces(text, sizes) for one in finder.feed(piece)] + finder.close()
+    assert (found, finder.unread) == ([], 1)
+
+
+def test_a_byte_order_mark_is_no_part_of_what_stands_before_a_message() -> None:
+    assert Finder().feed(b"\xef\xbb\xbfat " + ORDER) == [Found("at", ORDER)]
+
+
+def test_a_cut_message_is_said_to_be_cut_and_shown_up_to_its_last_whole_field() -> None:
+    assert cut_text(ORDER) == cut_text(NEWS) == ""
+    finder = Finder()
+    (found,) = finder.feed(ORDER[:35].replace(b"\x01", b"|") + b"\n") + finder.close()
+    assert cut_text(found.raw) == "cut: no CheckSum(10) at its end"
+    side = ORDER.index(b"54=")
+    assert whole_fields(ORDER[: side + 1]) == ORDER[:side] and pretty(ORDER[:side]).endswith("ClOrdID(11)=x")
+    assert whole_fields(ORDER) == ORDER
+    assert cut_text(ORDER.replace(b"38=1.5\x01", b"")) == "cut: 7 bytes fewer than BodyLength(9)=48"
+
+
+@pytest.mark.parametrize(
+    ("begin_string", "version", "own"),
+    [
+        ("FIX.4.0", "FIX.4.2", False),
+        ("FIX.4.1", "FIX.4.2", False),
+        ("FIX.4.2", "FIX.4.2", True),
+        ("FIX.4.3", "FIX.4.4", False),
+        ("FIX.4.4", "FIX.4.4", True),
+        ("FIX.5.0", "FIX.5.0SP2", False),
+        ("FIX.5.0SP2", "FIX.5.0SP2", True),
+        ("FIXT.1.1", "FIX.5.0SP2", True),
+    ],
+)
+def test_a_version_without_a_dictionary_is_read_by_the_nearest(begin_string: str, version: str, own: bool) -> None:
+    assert dictionary_for(begin_string).version == version
+    assert (version_of(begin_string) == version) == own
+
+
+@pytest.mark.parametrize("separator", FORMS)
 @given(sizes=cuts)
 def test_messages_are_found_in_text_however_it_is_cut(separator: bytes, sizes: list[int]) -> None:
     text = (
@@ -105,13 +195,39 @@ def test_a_message_that_never_ends_does_not_fill_the_memory_and_hides_nothing_be
     assert finder.feed(b"xx\n" + ORDER.replace(b"\x01", b"|") + b"\n") == [Found("", ORDER)]
 
 
-@given(st.binary(max_size=300), cuts)
-def test_any_bytes_are_looked_through(data: bytes, sizes: list[int]) -> None:
+@given(st.sampled_from(FORMS), st.binary(max_size=300), cuts)
+def test_any_bytes_are_looked_through(separator: bytes, data: bytes, sizes: list[int]) -> None:
     finder = Finder()
-    for piece in pieces(b"8=FIX.4.4|9=1|" + data, sizes):
-        finder.feed(piece)
-    for found in finder.close():
-        pretty(found.raw)
+    head = b"8=FIX.4.4|9=20|".replace(b"|", separator)
+    found = [one for piece in pieces(head + data, sizes) for one in finder.feed(piece)] + finder.close()
+    assert found
+    for one in found:
+        pretty(whole_fields(one.raw))
+
+
+SPOILS = st.sampled_from([(b"", b""), (b"9=", b"9=1"), (b"FIX.4.4", b"FIX.9"), (b"10=", b""), (b"34=5\x01", b"34")])
+LOG_LINES = st.tuples(
+    st.sampled_from([ORDER, NEWS, LINES, PARTIES, LOGON]),
+    st.sampled_from(FORMS),
+    SPOILS,
+    st.integers(0, 300),
+    st.sampled_from([b"\n", b"\r\n", b"", b" "]),
+)
+
+
+@given(st.lists(LOG_LINES, max_size=5), cuts)
+def test_whole_cut_and_spoilt_messages_are_the_same_however_the_text_arrives(
+    lines: list[tuple[bytes, bytes, tuple[bytes, bytes], int, bytes]], sizes: list[int]
+) -> None:
+    text = b"".join(
+        b"at " + raw.replace(*spoil, 1).replace(b"\x01", separator)[: size + 60] + end
+        for raw, separator, spoil, size, end in lines
+    )
+    told = []
+    for parts in (pieces(text, sizes), [text]):
+        finder = Finder()
+        told.append(([one for piece in parts for one in finder.feed(piece)] + finder.close(), finder.unread))
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize("behind", ["]", ")", "}", "<", ">", ";", '"', ",", " "])
