@@ -37,7 +37,9 @@ from common.venues.reading import (
     fees,
     group,
     integer,
+    name,
     require,
+    require_character,
     required_number,
     text,
     unreadable,
@@ -265,7 +267,7 @@ def _own_id(cl_ord_id: str) -> str:
 
 def _report(f: Fields, raw: bytes) -> ExecutionReport:
     """What identifies a fill, or tells of a change, has to be readable; the rest is noted where it is not."""
-    exec_type, notes = require(f, b"150"), Notes()
+    exec_type, notes = require_character(f, b"150"), Notes()
     is_trade = exec_type == "F"
     last_qty = required_number(f, b"32") if is_trade else ZERO
     last_px = (notes.decimal(f, b"31") or ZERO) if is_trade else ZERO
@@ -274,10 +276,10 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport:
     return ExecutionReport(
         cl_ord_id=_own_id(text(f, b"11")),
         orig_cl_ord_id=text(f, b"41"),
-        order_id=text(f, b"37"),
+        order_id=name(f, b"37"),
         exec_id=text(f, b"17"),
         exec_type=exec_type,
-        ord_status=text(f, b"39") if is_trade else require(f, b"39"),
+        ord_status=text(f, b"39") if is_trade else require_character(f, b"39"),
         symbol=text(f, b"55"),
         side=text(f, b"54"),
         order_qty=notes.decimal(f, b"38"),
@@ -306,7 +308,7 @@ def _cancel_rejected(f: Fields) -> CancelRejected:
     return CancelRejected(
         cl_ord_id=_own_id(text(f, b"11")),
         orig_cl_ord_id=text(f, b"41"),
-        order_id=text(f, b"37"),
+        order_id=name(f, b"37"),
         ord_status="",
         error_code=code,
         text=words,

@@ -32,7 +32,9 @@ from common.venues.reading import (
     fees,
     instrument,
     integer,
+    name,
     require,
+    require_character,
     required_number,
     text,
     unreadable,
@@ -192,9 +194,9 @@ class Generic:
 
 def _report(f: Fields, raw: bytes) -> ExecutionReport:
     """What identifies a fill, or tells of a change, has to be readable; the rest is noted where it is not."""
-    exec_type, notes = require(f, b"150"), Notes()
+    exec_type, notes = require_character(f, b"150"), Notes()
     is_trade = exec_type in "FGH"
-    ord_status = text(f, b"39") if is_trade else require(f, b"39")
+    ord_status = text(f, b"39") if is_trade else require_character(f, b"39")
     exec_id = require(f, b"17") if is_trade else text(f, b"17")
     last_qty = required_number(f, b"32") if exec_type in "FG" else ZERO
     last_px = (notes.decimal(f, b"31") or ZERO) if is_trade else ZERO
@@ -202,7 +204,7 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport:
     return ExecutionReport(
         cl_ord_id=text(f, b"11"),
         orig_cl_ord_id=text(f, b"41"),
-        order_id=text(f, b"37"),
+        order_id=name(f, b"37"),
         exec_id=exec_id,
         exec_type=exec_type,
         ord_status=ord_status,
@@ -223,7 +225,7 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport:
         # FIX 4.4 volume 4, OrderStatusRequest(H): an order that is not known is reported with OrdStatus(39)=8 and
         # OrdRejReason(103)=5, under ExecType(150)=I because it answers a status request.
         unknown_order=exec_type == "I" and ord_status == "8" and f.get(b"103") == b"5",
-        reference_trade_key=text(f, b"19"),
+        reference_trade_key=name(f, b"19"),
         maker=f.get(b"851") == b"1",
         unread=tuple(notes),
         avg_px=notes.decimal(f, b"6"),
@@ -234,7 +236,7 @@ def _cancel_rejected(f: Fields) -> CancelRejected:
     return CancelRejected(
         cl_ord_id=text(f, b"11"),
         orig_cl_ord_id=text(f, b"41"),
-        order_id=text(f, b"37"),
+        order_id=name(f, b"37"),
         ord_status=text(f, b"39"),
         error_code=Notes().integer(f, b"102"),
         text=text(f, b"58"),

@@ -26,7 +26,8 @@ _LATEST_NS = 1 << 63
 
 MAX_NAME = 64
 MAX_WHY = 200
-_NO_NAMES = frozenset(("", "NONE"))
+_NONE = frozenset((b"", b"NONE", b"N/A", b"[N/A]", b"UNKNOWN"))
+"""What venues write where there is no name to write, such as OrderID(37) of an order that they have not taken yet."""
 _TRAILER = frozenset((b"10", b"89", b"93"))
 _MAX_COUNT_DIGITS = 6
 
@@ -44,12 +45,26 @@ def text(fields: Fields, tag: bytes) -> str:
     return "" if value is None else readable(value)
 
 
-def require(fields: Fields, tag: bytes) -> str:
-    """The field as text. Raises BadReport where it is absent."""
+def name(fields: Fields, tag: bytes) -> str:
+    """The field as the name of something, "" where it is absent, or says that there is none."""
     value = fields.get(tag)
-    if value is None:
+    return "" if value is None or value in _NONE else readable(value)
+
+
+def require(fields: Fields, tag: bytes) -> str:
+    """The field as text. Raises BadReport where it is absent, or says that there is none."""
+    value = fields.get(tag)
+    if value is None or value in _NONE:
         raise _absent(fields, tag)
     return readable(value)
+
+
+def require_character(fields: Fields, tag: bytes) -> str:
+    """The field, a char. Raises BadReport where it is absent, or longer than that."""
+    value = require(fields, tag)
+    if len(value) != 1:
+        raise BadReport(f"{_named(tag)} is no single character: {value[:MAX_NAME]!r}")
+    return value
 
 
 def _absent(fields: Fields, tag: bytes) -> BadReport:
@@ -138,8 +153,8 @@ def unreadable(fields: Fields, why: str) -> Unreadable | None:
 
 def _name(fields: Fields, tag: bytes) -> str:
     """An order's name, "" where it is none: what is longer than any would be another one if it were cut."""
-    name = text(fields, tag)
-    return "" if name in _NO_NAMES or len(name) > MAX_NAME else name
+    told = name(fields, tag)
+    return "" if len(told) > MAX_NAME else told
 
 
 def instrument(fields: Fields) -> str:

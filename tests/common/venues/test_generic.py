@@ -85,7 +85,7 @@ def test_a_rejected_new_order_is_not_an_unknown_one() -> None:
 
 def test_rejects() -> None:
     cancel = DIALECT.decode("9", raw("35=9|37=NONE|11=5-3|41=5-1|39=8|434=1|102=1|58=no such order|"))
-    assert cancel == CancelRejected("5-3", "5-1", "NONE", "8", 1, "no such order", unknown_order=True)
+    assert cancel == CancelRejected("5-3", "5-1", "", "8", 1, "no such order", unknown_order=True)
     late = DIALECT.decode("9", raw("35=9|37=77|11=5-3|41=5-1|39=2|434=1|102=0|"))
     assert isinstance(late, CancelRejected)
     assert not late.unknown_order

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from common.messages import CancelRejected, ExecutionReport, RequestRejected, Unreadable
-from common.venues.dialect import Dialect
+from common.venues.dialect import BadReport, Dialect
 from common.venues.reading import group
 from common.venues.registry import find_dialect
 from tests.common.venues.samples import raw
@@ -142,3 +142,32 @@ def test_a_group_is_cut_by_its_first_tag_whatever_its_members() -> None:
         (b"1", b"2", None),
     ]
     assert group(raw("35=W|55=B|268=0|"), b"268") == group(raw("35=W|55=B|"), b"268") == []
+
+
+@pytest.mark.parametrize("none", ["", "NONE", "N/A", "[N/A]"])
+@pytest.mark.parametrize(("dialect", "tag"), [(GENERIC, "17"), (BINANCE, "1003")])
+def test_a_fill_without_a_trade_identity_is_unreadable(dialect: Dialect, tag: str, none: str) -> None:
+    """Else it counted as no fill, or all such fills of an order as one."""
+    fields = "|".join(f"{tag}={none}" if part.startswith(f"{tag}=") else part for part in FILL.split("|"))
+    assert f"|{tag}={none}|" in f"|{fields}|"
+    with pytest.raises(BadReport):
+        report(dialect, fields)
+
+
+@pytest.mark.parametrize("odd", ["150=05|39=0|", "150=|39=0|", "150=0|39=|", "150=0|39=00|"])
+def test_a_state_that_is_no_single_character_is_unreadable(odd: str) -> None:
+    for dialect in (GENERIC, BINANCE):
+        with pytest.raises(BadReport):
+            report(dialect, "11=5-1|37=9|17=e1|55=BTCUSDT|54=1|38=2|14=0|151=2|" + odd)
+
+
+@pytest.mark.parametrize("none", ["", "NONE", "N/A", "UNKNOWN"])
+def test_a_name_that_says_that_there_is_none_names_nothing(none: str) -> None:
+    """Else a cancel went out for OrderID(37)=NONE, and all fills of a venue's unnamed orders were one order's."""
+    for dialect in (GENERIC, BINANCE):
+        event = report(dialect, f"11=5-1|37={none}|17=e1|150=A|39=A|55=BTCUSDT|54=1|38=2|14=0|151=2|")
+        assert (event.cl_ord_id, event.order_id) == ("5-1", "")
+        refused = dialect.decode("9", raw(f"35=9|11=5-2|41=5-1|37={none}|39=0|434=1|"))
+        assert isinstance(refused, CancelRejected) and refused.order_id == ""
+    bust = report(GENERIC, FILL.replace("150=F", "150=H") + f"19={none}|")
+    assert bust.reference_trade_key == ""
