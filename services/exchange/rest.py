@@ -26,6 +26,9 @@ MAX_BODY_BYTES = 65_536
 DEFAULT_RECV_WINDOW_MS = 5000
 MAX_RECV_WINDOW_MS = 60_000
 AHEAD_MS = 1000
+NO_END_MS = 1 << 62
+"""Without an end everything is told, also what was stamped by a clock that was set back since."""
+
 MAX_ROWS = 1000
 DEFAULT_ROWS = 500
 LAST_TRADE = 0
@@ -370,7 +373,7 @@ class Rest:
             rows = sorted(rows, key=lambda o: o.order_id)[:limit]
         else:
             start_ns = _whole(p, "startTime", 0) * NS_PER_MS
-            end_ns = _whole(p, "endTime", now.wall_ns // NS_PER_MS) * NS_PER_MS + NS_PER_MS
+            end_ns = _whole(p, "endTime", NO_END_MS) * NS_PER_MS + NS_PER_MS
             rows = sorted(history.last_orders(account, symbol, MAX_ROWS) + open_orders, key=lambda o: o.order_id)
             rows = [o for o in rows if start_ns <= o.stamp_ns < end_ns]
             rows = rows[:limit] if "startTime" in p else rows[-limit:]
@@ -393,7 +396,7 @@ class Rest:
             rows = history.trades(account, symbol, _whole(p, "fromId"), limit)
         else:
             start_ns = _whole(p, "startTime", 0) * NS_PER_MS
-            end_ns = _whole(p, "endTime", now.wall_ns // NS_PER_MS) * NS_PER_MS + NS_PER_MS
+            end_ns = _whole(p, "endTime", NO_END_MS) * NS_PER_MS + NS_PER_MS
             rows = [t for t in history.last_trades(account, symbol, MAX_ROWS) if start_ns <= t.stamp_ns < end_ns]
             rows = rows[:limit] if "startTime" in p else rows[-limit:]
         return [_trade_json(t) for t in rows]
