@@ -381,10 +381,14 @@ class Follower:
     cursor.
     """
 
-    def __init__(self, core: Core, cursor: int = 0) -> None:
-        """`cursor` is the LSN of the last record applied (0: none); effects go into `core`."""
+    def __init__(self, core: Core, cursor: int = 0, former: "Follower | None" = None) -> None:
+        """`cursor` is the LSN of the last record applied (0: none); effects go into `core`.
+
+        What `former` has asked for and not got is still to come, in its order, and is not this one's.
+        """
         self._core = core
         self._reading = False
+        self._not_ours: int = 0 if former is None else former._not_ours + former._reading
         self._reread_boot_ns: int | None = None
         self._journal_epoch = 0
         self.cursor = cursor
@@ -418,6 +422,9 @@ class Follower:
 
     def log_read(self, records: Sequence[Record], now: Instant) -> list[Record]:
         """The chunk that was asked for. Asks for the next one where more is known to be there. Raises LogLost."""
+        if self._not_ours:
+            self._not_ours -= 1
+            return []
         self._reading = False
         fresh = [record for record in records if record.lsn > self.cursor]
         if fresh and fresh[0].lsn != self.cursor + 1:

@@ -142,14 +142,14 @@ class OrdersCore(Core):
         facts = {name: venue.facts for name, venue in self._settings.venues.items()}
         return Books(facts, left_out=LeftOut((), unfoldable))
 
-    def _live_with(self, books: Books) -> None:
-        """Begin a life: all that is soft is made anew around the books."""
+    def _live_with(self, books: Books, former: Follower | None = None) -> None:
+        """Begin a life: all that is soft is made anew around the books. `former` has read the log until now."""
         settings = self._settings
         self.books = books
         self.fold = Fold(books)
         self.clients = clients = Clients(self)
         self._appender = appender = Appender(self, WRITER)
-        self._follower = Follower(self, books.lsn)
+        self._follower = Follower(self, books.lsn, former)
         self._archive = archive = Archive(books, self._index)
         self._life = life = Life(appender, clients)
         self._digests = Digests(self, appender, books)
@@ -339,7 +339,7 @@ class OrdersCore(Core):
         """The fold raised, and its books are of no use: another life, as after a crash, that leaves the record out."""
         self.note("error", "unfoldable", lsn=error.lsn, why=error.why)
         self._unfoldable.append(error)
-        self._live_with(self._begin(self._unfoldable))
+        self._live_with(self._begin(self._unfoldable), self._follower)
         self.started(now)
 
     def _go_live(self, now: Instant) -> None:

@@ -200,13 +200,15 @@ class RiskCore(Core):
         facts = {name: venue.facts for name, venue in self._settings.venues.items()}
         return RiskState(facts, LeftOut((), unfoldable))
 
-    def _live_with(self, state: RiskState) -> None:
-        """Begin a life: what is in flight, and what is heard of the journal, is as after a start."""
+    def _live_with(self, state: RiskState, former: Follower | None = None) -> None:
+        """Begin a life: what is in flight, and what is heard of the journal, is as after a start. `former` has read the
+        log until now.
+        """
         self.state = state
         self.in_flight = InFlight()
         self._appender = Appender(self, WRITER)
         self._rate_refusals = RateRefusals(WRITER, self._appender)
-        self._follower = Follower(self, state.lsn)
+        self._follower = Follower(self, state.lsn, former)
         self._live = False
         self._low_disk = 0
         self._seen_attempt = state.highest_attempt
@@ -328,7 +330,7 @@ class RiskCore(Core):
         """The fold raised, and its state is of no use: another life, as after a crash, that leaves the record out."""
         self.note("error", "unfoldable", lsn=error.lsn, why=error.why)
         self._unfoldable.append(error)
-        self._live_with(self._begin(self._unfoldable))
+        self._live_with(self._begin(self._unfoldable), self._follower)
         self.started(now)
 
     def _decide(self, payload: object, record: Record) -> None:

@@ -12,12 +12,14 @@ from common.fix.session_types import SequencePolicy
 from common.journal import OsFiles, Reader
 from common.journal.errors import Damage, NotThere
 from common.journal.frames import Record
+from common.left_out import Unfoldable
 from common.messages import Command
 from common.venues.credentials import read_credentials
 from common.venues.registry import find_dialect
 from services.session.connection import TARGET
 from services.session.core import SessionCore
 from services.session.make_snapshot import newest_folded
+from services.session.recovery import Folded
 from services.session.settings import SessionConfig
 
 
@@ -71,8 +73,11 @@ def build(name: str, config: Config) -> Shell:
     settings = session_config(name, config)
     files = OsFiles()
     reader = Reader(config.journal_folder, files)
-    folded = newest_folded(name, config, reader)
-    core = SessionCore(settings, find_dialect(config.venues[name].dialect), files, folded)
+
+    def begin(unfoldable: Sequence[Unfoldable]) -> Folded:
+        return newest_folded(name, config, reader, unfoldable=unfoldable)
+
+    core = SessionCore(settings, find_dialect(config.venues[name].dialect), files, begin(()), begin)
     shell = shell_for(core, config)
     connect_journal(shell, config, follow=False)
     shell.log_reader(partial(read_log, core, reader))

@@ -12,7 +12,7 @@ the kill latch (`kill`) it refuses and cancels, with the emergency file as its j
 (`records`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -38,6 +38,7 @@ from common.journal.errors import JournalError
 from common.journal.files import Files
 from common.journal.frames import Record
 from common.latch import Latch, unreadable_latch
+from common.left_out import LeftOut, Unfoldable
 from common.messages import Command, ControlAnswer, ControlRequest, SessionState
 from common.venues.dialect import Dialect
 from services.session.by_hand import ByHand
@@ -74,11 +75,33 @@ MEND_NS = 2_000 * NS_PER_MS
 class SessionCore(Core):
     """See the module. Links: "journal", "commands"; target "fix"."""
 
-    def __init__(self, config: SessionConfig, dialect: Dialect, files: Files, folded: Folded | None = None) -> None:
-        """`files` is the disk of the kill latch and the emergency file; `folded` what a snapshot holds of the log."""
+    def __init__(
+        self,
+        config: SessionConfig,
+        dialect: Dialect,
+        files: Files,
+        folded: Folded | None = None,
+        begin: Callable[[Sequence[Unfoldable]], Folded] | None = None,
+    ) -> None:
+        """`files` is the disk of the kill latch and the emergency file; `folded` what a snapshot holds of the log.
+
+        `begin` gives such a one again, without the records at which the fold has raised.
+        """
         super().__init__(f"session@{config.venue}")
         self.config = config
-        self.folded = folded or Folded(self.name, config.venue, dialect)
+        self._dialect = dialect
+        self._files = files
+        self._begin_fold = begin or self._empty_fold
+        self._unfoldable: list[Unfoldable] = []
+        self._live_with(folded or self._empty_fold(()))
+
+    def _empty_fold(self, unfoldable: Sequence[Unfoldable]) -> Folded:
+        return Folded(self.name, self.config.venue, self._dialect, LeftOut((), unfoldable))
+
+    def _live_with(self, folded: Folded, former: TakingUp | None = None) -> None:
+        """Begin a life around what is folded. `former` has read the log until now."""
+        config, dialect, files = self.config, self._dialect, self._files
+        self.folded = folded
         self.history = self.folded.history
         self.emergency = Emergency(config.emergency_folder, config.venue, self.name, files, config.emergency_bytes)
         self.records = Records(self, self.name, self.history, self.emergency)
@@ -97,7 +120,7 @@ class SessionCore(Core):
         self.commands = Commands(
             self.name, dialect, self.records, self.outbox, self.gate, self.kill, self.connection, self.folded.left_out
         )
-        self.taking_up = TakingUp(self, self.folded, self.records)
+        self.taking_up = TakingUp(self, self.folded, self.records, former)
         self.by_hand = ByHand(
             self, config, self.folded.left_out, self.taking_up, self.records, self.outbox, self.kill, self.connection
         )
@@ -125,11 +148,25 @@ class SessionCore(Core):
     def log_read(self, records: Sequence[Record], now: Instant) -> None:
         """See `Core`."""
         was_live = self.taking_up.live
-        if self.taking_up.read(records, now):
-            if was_live:
-                self._end_emergency(now)
-            else:
-                self._begin(now)
+        try:
+            goes_on = self.taking_up.read(records, now)
+        except Unfoldable as error:
+            self._begin_anew(error, now)
+            return
+        if goes_on and was_live:
+            self._end_emergency(now)
+        elif goes_on:
+            self._begin(now)
+
+    def _begin_anew(self, error: Unfoldable, now: Instant) -> None:
+        """The fold raised, and is of no use: another life, as after a crash, that has of the record its number alone.
+
+        Nothing was sent yet, for all of this is before the session is live.
+        """
+        self.note("error", "unfoldable", lsn=error.lsn, why=error.why)
+        self._unfoldable.append(error)
+        self._live_with(self._begin_fold(self._unfoldable), self.taking_up)
+        self.started(now)
 
     @property
     def reading_alone(self) -> bool:

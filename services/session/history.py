@@ -111,12 +111,24 @@ class History:
             self.next_inbound = min(self.next_inbound, self.hand_overs.lost_from)
 
     def use_number(self, payload: Payload) -> None:
-        """Fold of an own record that is left out only the number that it took: no other message may bear it."""
-        if isinstance(payload, Outbound) and not payload.filler:
+        """Fold of an own record that is left out only the numbers that it took or told: no other message may bear them.
+        What an emergency file holds is counted by its records, whatever becomes of them.
+        """
+        if self.hand_overs.see(payload):
+            self._go_back_to_lost()
+            return
+        if isinstance(payload, SessionChanged):
+            if payload.generation != self.generation:
+                self.sent.clear()
+                self.first_kept, self.numbers_began = payload.next_outbound, payload.generation
+            self.generation, self.connection = payload.generation, max(self.connection, payload.connection)
+            self.next_outbound, self.next_inbound = payload.next_outbound, payload.next_inbound
+        elif isinstance(payload, Outbound) and not payload.filler:
             self.next_outbound = payload.msg_seq_num + 1
             self._keep(payload.msg_seq_num, NOTHING)
-        elif isinstance(payload, Inbound):
+        elif isinstance(payload, Inbound) and payload.msg_seq_num:
             self.next_inbound = payload.msg_seq_num + 1
+        self._go_back_to_lost()
 
     def void(self, msg_seq_num: int) -> None:
         """The number's record was stamped after its deadline: the living session learns it from the acknowledgement."""

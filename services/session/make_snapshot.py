@@ -1,7 +1,7 @@
 """`python -P -m services.session.make_snapshot --venue V`: fold on from the newest snapshot, and write the next one."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from common.actor.snapshots import StateDiffers, load_newest, lsn_before, run_snapshot_program
@@ -10,29 +10,36 @@ from common.config import Config
 from common.journal import OsFiles, Reader
 from common.journal.frames import Record
 from common.journal.skipped import skipped_records
-from common.left_out import LeftOut
+from common.left_out import LeftOut, Unfoldable
 from common.venues.registry import find_dialect
 from services.session.recovery import Folded, load_folded
 
 
-def loader(venue: str, config: Config) -> Callable[[bytes], Folded]:
+def loader(venue: str, config: Config, unfoldable: Sequence[Unfoldable] = ()) -> Callable[[bytes], Folded]:
     """What makes a session's state of a snapshot's bytes."""
     writer, dialect = f"session@{venue}", find_dialect(config.venues[venue].dialect)
     skipped = skipped_records(config.journal_folder, OsFiles())
-    return lambda data: load_folded(data, writer, venue, dialect, LeftOut(skipped))
+    return lambda data: load_folded(data, writer, venue, dialect, LeftOut(skipped, unfoldable))
 
 
-def newest_folded(venue: str, config: Config, reader: Reader | None = None, upto_lsn: int | None = None) -> Folded:
+def newest_folded(
+    venue: str,
+    config: Config,
+    reader: Reader | None = None,
+    upto_lsn: int | None = None,
+    unfoldable: Sequence[Unfoldable] = (),
+) -> Folded:
     """The session's state from the newest snapshot (at `upto_lsn` at most) that verifies, else an empty one: at the
-    first record where the log still has all that the session wrote.
+    first record where the log still has all that the session wrote. `unfoldable` is left out.
 
     Raises ReadFailed, Damage.
     """
     writer, dialect = f"session@{venue}", find_dialect(config.venues[venue].dialect)
-    loaded = load_newest(config, writer, loader(venue, config), reader, upto_lsn)
+    loaded = load_newest(config, writer, loader(venue, config, unfoldable), reader, upto_lsn)
     if loaded is not None:
         return loaded
-    folded = Folded(writer, venue, dialect, LeftOut(skipped_records(config.journal_folder, OsFiles())))
+    skipped = skipped_records(config.journal_folder, OsFiles())
+    folded = Folded(writer, venue, dialect, LeftOut(skipped, unfoldable))
     folded.lsn = lsn_before(reader or Reader(config.journal_folder, OsFiles()), writer)
     return folded
 

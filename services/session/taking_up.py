@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from common.actor.core import Core, Exit
 from common.actor.links import Follower
 from common.actor.unread import status_of_unread
-from common.exit_status import ExitStatus
 from common.instant import NS_PER_S, Instant
 from common.journal.errors import JournalError
 from common.journal.frames import Record
-from common.left_out import Unfoldable
 from services.session.records import Records
 from services.session.recovery import Folded
 
@@ -24,12 +22,14 @@ END_OF_LOG = 1 << 62
 class TakingUp:
     """See the module. `live` from the moment on that everything is folded."""
 
-    def __init__(self, core: Core, folded: Folded, records: Records) -> None:
-        """`core` takes the effects and notes; `folded` is what a snapshot holds of the log."""
+    def __init__(self, core: Core, folded: Folded, records: Records, former: "TakingUp | None" = None) -> None:
+        """`core` takes the effects and notes; `folded` is what a snapshot holds of the log. What `former` has asked for
+        is still to come.
+        """
         self._core = core
         self._folded = folded
         self._records = records
-        self._follower = Follower(core, folded.lsn)
+        self._follower: Follower = Follower(core, folded.lsn, None if former is None else former._follower)
         self.live = False
         self.reading_alone = False
         self._alone_ns: int | None = None
@@ -51,17 +51,15 @@ class TakingUp:
         return self.live
 
     def read(self, records: Sequence[Record], now: Instant) -> bool:
-        """The log's next records; whether the session is live with them or, being live, may hand over now."""
+        """The log's next records; whether the session is live with them or, being live, may hand over now.
+
+        Raises Unfoldable: what was folded is of no use then.
+        """
         fresh = self._follower.take_read(records, now)
         if self.live:
             return self._read_hand_over(fresh)
-        try:
-            for record in fresh:
-                self._folded.apply(record)
-        except Unfoldable as error:
-            # Its numbers hang on it: a session without them does not go on, and a person decides.
-            self._core.effects.append(Exit(ExitStatus.INTEGRITY, f"{self._core.name}: {error}"))
-            return False
+        for record in fresh:
+            self._folded.apply(record)
         if self.reading_alone and not records:
             # The end of what can be read without the journal.
             self.reading_alone = False

@@ -34,6 +34,8 @@ from common.messages import (
     Payload,
     Reason,
     Refused,
+    SessionChanged,
+    SessionState,
     StateHash,
     Trade,
     Verdict,
@@ -47,6 +49,7 @@ from services.orders.fold import Fold
 from services.orders.index_file import IndexFile
 from services.orders.snapshots import dump_books, load_books
 from services.risk.state import RiskState
+from services.session import hand_over
 from services.session.recovery import Folded, load_folded
 from tests.services.orders.harness import D, Ring, accepted, report, settings
 from tests.services.orders.test_index import Forgetful
@@ -208,6 +211,22 @@ def test_a_fold_that_raises_begins_anew_without_the_record(ring: Ring, monkeypat
     ring.new(3)
 
 
+def test_a_fold_that_raises_while_more_of_the_log_is_being_read_begins_anew(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring.record("orders", Kind.DISCREPANCY, Discrepancy("generic", "s", "o", "t", 1, "a"))
+    for number in range(2, 8):
+        accepted(ring, number)
+    raising(monkeypatch, orders_fold.Fold)
+    ring.chunk = 2
+    ring.start()
+    while ring.read_on():
+        assert ring.exit is None
+    ring.chunk = None
+    ring.go_live()
+    assert "KeyError" in ring.core.books.left_out.text and ring.core.books.open_count() == 7
+
+
 def test_risk_that_raises_begins_anew_without_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
     def half(self: RiskState, payload: Any, record: Record) -> None:
         self.killed = True
@@ -225,26 +244,72 @@ def test_risk_that_raises_begins_anew_without_the_record(monkeypatch: pytest.Mon
     assert any(note.event == "unfoldable" for note in rig.notes)
 
 
-def test_a_session_whose_fold_raises_ends_and_keeps_the_number_once_a_person_has_skipped_the_record(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    world = World(OsFiles(), generic_config(str(tmp_path / "emergency")))
+def session_that_raises(monkeypatch: pytest.MonkeyPatch, folder: Path) -> tuple[World, int]:
+    """A session with an order at its venue, and the record of it, at which its fold raises from now on."""
+    world = World(OsFiles(), generic_config(str(folder / "emergency")))
     world.ready()
     world.command(world.new_order(1))
-    lsn = next(r.lsn for r in reversed(world.journal.records) if r.kind == Kind.OUTBOUND)
 
     def half(self: Any, *arguments: Any, **named: Any) -> None:
         raise KeyError("nobody thought of it")
 
-    next_outbound = world.core.history.next_outbound
     monkeypatch.setattr("services.session.open_orders.OpenOrders.sent", half)
+    return world, next(r.lsn for r in reversed(world.journal.records) if r.kind == Kind.OUTBOUND)
+
+
+def test_a_session_whose_fold_raises_begins_anew_with_the_record_s_number_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world, lsn = session_that_raises(monkeypatch, tmp_path)
+    epoch, next_outbound = world.core.records.epoch, world.core.history.next_outbound
     world.crash()
-    assert world.exit is not None and f"fixring journal skip {lsn}" in world.exit.text
-    folded = Folded(world.core.name, "generic", Generic(), LeftOut({lsn}))
-    for record in world.journal.records:
-        folded.apply(record)
-    assert folded.history.next_outbound >= next_outbound
-    assert not folded.left_out.halts
+    monkeypatch.undo()
+    assert world.exit is None
+    assert world.core.records.epoch == epoch + 2, "a life of its own, as after a crash"
+    assert world.core.history.next_outbound >= next_outbound
+    world.advance(2000)
+    world.open_gate()
+    world.command(world.new_order(2))
+    refused = world.journal.payloads(Kind.REFUSED)[-1]
+    assert isinstance(refused, Refused) and refused.reason is Reason.HALTED
+    assert f"fixring journal skip {lsn}" in refused.value
+    assert world.control("skip", lsn=lsn).ok
+    world.command(world.new_order(3))
+    numbers = [p.msg_seq_num for p in world.journal.payloads(Kind.OUTBOUND) if isinstance(p, Outbound)]
+    assert len(numbers) == len(set(numbers))
+    assert world.venue.heard[-1][b"35"] == b"D"
+
+
+def test_a_latched_session_whose_fold_raises_cancels_without_the_journal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world, lsn = session_that_raises(monkeypatch, tmp_path)
+    world.control("kill")
+    world.journal.dead = True
+    world.crash()
+    world.advance(2000)
+    assert world.exit is None
+    assert world.core.status(world.now)["left_out_lsns"] == [lsn]
+    assert world.core.emergency.active and world.core.kill.latched
+
+
+@pytest.mark.parametrize("state", [SessionState.CONNECTING, SessionState.LOGGED_ON])
+def test_what_a_record_that_is_left_out_tells_of_numbers_is_kept(state: SessionState) -> None:
+    folded = Folded("session@generic", "generic", Generic(), LeftOut((), [Unfoldable(2, KeyError("x"))]))
+    folded.apply(record_of(1, Kind.OUTBOUND, outbound(new_order(7), 4)))
+    folded.apply(record_of(2, Kind.SESSION, SessionChanged("generic", 2, 5, state, 1, 1, "us")))
+    history = folded.history
+    assert (history.generation, history.connection) == (2, 5)
+    assert (history.next_outbound, history.next_inbound, dict(history.sent)) == (1, 1, {})
+
+
+def test_a_record_that_is_left_out_of_what_an_emergency_file_holds_is_counted_as_handed_over() -> None:
+    folded = Folded("session@generic", "generic", Generic(), LeftOut({2}))
+    begins = SessionChanged("generic", 1, 1, SessionState.LATCHED, 1, 1, "us", hand_over.begins("f", 0))
+    for lsn, kind, payload in ((1, Kind.SESSION, begins), (2, Kind.OUTBOUND, outbound(new_order(7), 4))):
+        folded.apply(record_of(lsn, kind, payload))
+    assert folded.history.hand_overs.done == {"f": 1}
+    assert folded.history.next_outbound == 5
 
 
 def test_a_session_halts_what_adds_risk_until_it_hears_that_the_record_is_accepted(tmp_path: Path) -> None:

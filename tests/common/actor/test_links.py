@@ -291,6 +291,18 @@ def block(first: int, last: int) -> bytes:
     return framed
 
 
+def test_what_a_former_life_asked_for_is_not_taken_for_an_answer() -> None:
+    core = Core("orders")
+    former = Follower(core)
+    former.read_to(9)
+    second = Follower(core, 0, former)
+    third = Follower(core, 2, second)
+    third.read_to(9)
+    assert third.log_read(parse(block(1, 4)), at(1)) == []
+    assert [record.lsn for record in third.log_read(parse(block(3, 9)), at(2))] == list(range(3, 10))
+    assert third.caught_up
+
+
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from(["deliver", "drop", "twice"])), max_size=30), st.data())
 def test_a_follower_applies_every_record_once_and_in_order(batches: list[tuple[int, str]], data: st.DataObject) -> None:
