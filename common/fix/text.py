@@ -178,7 +178,7 @@ def whole_fields(raw: bytes) -> bytes:
 
 # Whatever stands between BeginString(8) and BodyLength(9), and again behind BodyLength(9), is the separator.
 _START = re.compile(rb"8=FIXT?\.\d\.\d(?:SP\d)?(?P<separator>[^\r\n=]{1,8}?)9=(?P<length>\d{1,9})(?=(?P=separator))")
-_UNREAD = re.compile(rb"\b8 *= *FIX(?:[T\d.SP]*[ \r]*\n|[^\n]{0,60}?\b9 *= *\d)")
+_UNREAD = re.compile(rb"\b8 *= *FIX[^\n]{0,60}?(?:\b|\n)9 *= *\d")
 _BEHIND = rb"(?=[\s\"',;<>)\]}\\])"
 _TRAILER_BYTES = 6  # 10=ddd
 _LONGEST_BYTES = 1 << 21
@@ -214,7 +214,7 @@ class Finder:
     def close(self) -> list[Found]:
         """The last message, if the text ended without a line end behind it."""
         found = self._take(True)
-        self._pass_over(self._rest)
+        self._pass_over(self._rest, len(self._rest))
         self._rest = b""
         return found
 
@@ -226,24 +226,26 @@ class Finder:
             if end < 0:
                 break
             before = text[at : start.start()]
-            self._pass_over(before)
+            self._pass_over(before, len(before))
             prefix = before.rpartition(b"\n")[2].strip().removeprefix(_BYTE_ORDER_MARK)
             raw = _restore(text[start.start() : end], start["separator"])
             found.append(Found(prefix.decode("utf-8", "replace"), raw))
             at = end
-        # Keep the line that is not finished, or what of it can still matter.
+        # Keep the line that is not finished and the one before it, or what of them can still matter.
         unfinished = start.start() if start is not None else len(text)
-        line = text.rfind(b"\n", at, unfinished) + 1
-        kept = max(at, line, unfinished - _PREFIX_BYTES)
-        self._pass_over(text[at:kept])
+        line = text.rfind(b"\n", at, unfinished)
+        before_it = text.rfind(b"\n", at, max(line, at)) + 1
+        kept = max(at, before_it, unfinished - _PREFIX_BYTES)
+        self._pass_over(text[at:unfinished], kept - at)
         self._rest = text[kept:]
         if len(self._rest) > _LONGEST_BYTES:
-            self._pass_over(self._rest)
+            self._pass_over(self._rest, len(self._rest))
             self._rest = b""
         return found
 
-    def _pass_over(self, text: bytes) -> None:
-        self.unread += len(_UNREAD.findall(text))
+    def _pass_over(self, text: bytes, size: int) -> None:
+        """Count what begins like a message in the first `size` bytes."""
+        self.unread += sum(begun.start() < size for begun in _UNREAD.finditer(text))
 
 
 def _end(text: bytes, start: re.Match[bytes], last: bool) -> int:

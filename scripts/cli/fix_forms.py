@@ -20,7 +20,7 @@ _LONGEST_LINE_BYTES = 1 << 21
 def unzipped(chunks: Iterator[bytes], damaged: Callable[[str], None]) -> Iterator[bytes]:
     """The bytes, unpacked if they are gzip, in one part or several. Damage and a missing end are told to `damaged`,
     behind all that could be read."""
-    head, chunks = _begun(chunks, len(_GZIP))
+    head, chunks = _begun(chunks, lambda head: len(head) >= len(_GZIP))
     if not head.startswith(_GZIP):
         yield from chunks
         return
@@ -41,7 +41,7 @@ def unzipped(chunks: Iterator[bytes], damaged: Callable[[str], None]) -> Iterato
 
 def as_utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The bytes, in UTF-8 if they are UTF-16 (told by a byte-order mark, or by zeros beside its first letters)."""
-    head, chunks = _begun(chunks, 4)
+    head, chunks = _begun(chunks, lambda head: len(head) >= 4)
     encoding = _utf16(head[:4])
     if encoding is None:
         yield from chunks
@@ -54,8 +54,8 @@ def as_utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def messages_in(chunks: Iterator[bytes], unread: Callable[[int], None]) -> Iterator[Found]:
     """The messages in text or JSON lines as they come; `unread` is told the places that no form was found for."""
-    head, chunks = _begun(chunks, 1)
-    if head.lstrip(codecs.BOM_UTF8).lstrip().startswith(b"{"):
+    head, chunks = _begun(chunks, lambda head: not _may_be_json(head) or b"\n" in head.lstrip())
+    if _may_be_json(head) and _is_json(head.lstrip().partition(b"\n")[0]):
         yield from _in_lines(chunks, unread)
         return
     finder = Finder()
@@ -65,14 +65,25 @@ def messages_in(chunks: Iterator[bytes], unread: Callable[[int], None]) -> Itera
     unread(finder.unread)
 
 
-def _begun(chunks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
-    """The beginning, of `size` bytes or more where there are so many, and all chunks, the beginning included."""
+def _begun(chunks: Iterator[bytes], enough: Callable[[bytes], bool]) -> tuple[bytes, Iterator[bytes]]:
+    """As much of the beginning as is `enough`, where there is so much, and all chunks, the beginning included."""
     head = b""
     for chunk in chunks:
         head += chunk
-        if len(head) >= size:
+        if enough(head):
             break
     return head, chain([head], chunks)
+
+
+def _may_be_json(head: bytes) -> bool:
+    return head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"", b"{") and len(head) < _LONGEST_LINE_BYTES
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line.removeprefix(codecs.BOM_UTF8)), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _utf16(head: bytes) -> str | None:

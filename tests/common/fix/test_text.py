@@ -120,6 +120,14 @@ def test_what_begins_like_a_message_and_is_in_no_known_form_is_counted(text: byt
     assert (found, finder.unread) == ([], 1)
 
 
+@given(sizes=cuts)
+def test_a_version_in_prose_is_no_message(sizes: list[int]) -> None:
+    finder = Finder()
+    text = b"logging on with 8=FIX.4.4\nto 8=FIX.4.4, then\n" + ORDER + b"\n8=FIX.4.4\n"
+    found = [one for piece in pieces(text, sizes) for one in finder.feed(piece)] + finder.close()
+    assert (found, finder.unread) == ([Found("", ORDER)], 0)
+
+
 def test_a_byte_order_mark_is_no_part_of_what_stands_before_a_message() -> None:
     assert Finder().feed(b"\xef\xbb\xbfat " + ORDER) == [Found("at", ORDER)]
 

@@ -196,6 +196,20 @@ def test_json_lines_with_a_message_in_a_field() -> None:
     assert run("validate", stdin=text.encode()).output == "6 messages, 0 wrong\n"
 
 
+@pytest.mark.parametrize("head", [b"{main} started\n", b"{\n", b'["first"]\n', b"\n", b""])
+def test_a_log_that_only_looks_like_json_is_text(head: bytes) -> None:
+    news = message(f"35=B|34=2|{HEAD}148=one|58=first\n{{}}|")
+    result = run("validate", "--lenient", stdin=head + piped(news) + b"\n" + ORDER)
+    assert result.output.splitlines()[-1].startswith("2 messages") and "garbled" not in result.output
+    assert "cut" not in result.output and "CheckSum" not in result.output
+
+
+@pytest.mark.parametrize("text", ['{"raw": "%s"}', '{\n  "raw": "%s"\n}', '[\n"%s"]', 'at {"raw":"%s"}\n'])
+def test_a_message_in_json_that_is_no_line_of_its_own_is_found(text: str) -> None:
+    inside = json.dumps(ORDER.decode())[1:-1]
+    assert run("validate", stdin=(text % inside).encode()).output == "1 messages, 0 wrong\n"
+
+
 @pytest.mark.parametrize("command", ["cat", "validate", "orders", "grep D"])
 @pytest.mark.parametrize(
     ("data", "said"),
