@@ -747,7 +747,7 @@ class Fold:
         leg = _leg_of_rest(order, told)
         if leg is None:
             return
-        before = (order.status, leg.filled_qty, leg.order_qty)
+        before = _standing_over_rest(order, leg)
         if order.ending is OrderStatus.VOID:
             order.ending, order.reason, order.text = None, Reason.NONE, ""
         order.in_doubt = False
@@ -759,7 +759,7 @@ class Fold:
         if order.is_closed:
             order.requests.clear()
         self.books.touched(order, record.lsn, is_news=False)
-        after = (order.status, leg.filled_qty, leg.order_qty)
+        after = _standing_over_rest(order, leg)
         if before != after:
             self._differs(venue, _subject(order), _shown(*before), _shown(*after), "took the venue's word")
             self._order_changed(record, order, "settled")
@@ -986,8 +986,16 @@ def _subject(order: Order) -> str:
     return f"{order.strategy}/{order.number}"
 
 
-def _shown(status: OrderStatus, cum_qty: Decimal, order_qty: Decimal) -> str:
-    return f"{status.value} {cum_qty} of {order_qty}"
+def _standing_over_rest(order: Order, leg: Leg) -> tuple[OrderStatus, Decimal, Decimal, Decimal, Decimal | None]:
+    """What REST may change of what a strategy is told; another leg's end changes only what all of them have left."""
+    return order.status, leg.filled_qty, leg.order_qty, order.leaves_qty, order.price
+
+
+def _shown(
+    status: OrderStatus, filled_qty: Decimal, order_qty: Decimal, leaves_qty: Decimal, price: Decimal | None
+) -> str:
+    at = "" if price is None else f" at {price:f}"
+    return f"{status.value}, {filled_qty:f} of {order_qty:f} filled, {leaves_qty:f} left{at}"
 
 
 def _rest_shown(told: RestOrder) -> str:

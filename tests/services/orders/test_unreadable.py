@@ -11,6 +11,7 @@ from common.messages import (
     Discrepancy,
     GapFilled,
     Kind,
+    OrderEvent,
     OrderStatus,
     QueryOrder,
     RestOrder,
@@ -32,6 +33,11 @@ def unreadable(cl_ord_id: str = "", order_id: str = "", orig: str = "") -> Unrea
 def questions(ring: Ring) -> list[QueryOrder]:
     """What was asked over FIX."""
     return [command for command in ring.commands if isinstance(command, QueryOrder)]
+
+
+def last_told(ring: Ring) -> OrderEvent:
+    """What the strategy was told last of an order."""
+    return [event for event in ring.clients[b"p"] if isinstance(event, OrderEvent)][-1]
 
 
 def differences(ring: Ring) -> list[str]:
@@ -201,3 +207,19 @@ def test_nor_an_amendment(ring: Ring) -> None:
     ring.told("generic", unreadable(amend.cl_ord_id, orig=order.cl_ord_id))
     ring.record("session@generic", Kind.GAP_FILLED, GapFilled("generic", 1, 2, 1, 9, (amend.attempt,)))
     assert amend.cl_ord_id in ring.core.books.orders["s", 1].requests
+
+
+def test_what_a_replaced_order_has_left_is_told_once_rest_says_that_its_first_leg_has_ended(ring: Ring) -> None:
+    ring.log_on("binance")
+    order = accepted(ring, 1, "binance")
+    ring.request(AmendRequest(0, 2, 1, order_qty=D(2)))
+    amend = ring.last(AmendOrder)
+    ring.sent(amend, "XCN")
+    ring.told("binance", unreadable(order.cl_ord_id, order_id=f"V{order.cl_ord_id}"))
+    ring.report(order, "0", "0", cl_ord_id=amend.cl_ord_id, order_id="N", order_qty=D(2))
+    assert last_told(ring).leaves_qty == D(3)
+    ask = Ask("binance", 1, "order", "BTCUSDT", order.cl_ord_id, asked_lsn=ring.core.books.lsn)
+    ended = RestOrder("BTCUSDT", f"V{order.cl_ord_id}", order.cl_ord_id, "1", "4", D(1), D(100), D(0))
+    ring.answers(venue="binance", ask=ask, order=ended)
+    assert (last_told(ring).status, last_told(ring).leaves_qty) == (OrderStatus.NEW, D(2))
+    assert differences(ring)[-1] == "NEW, 0 of 1 filled, 2 left at 100"
