@@ -21,6 +21,7 @@ anew (XCN at Binance) adds a *leg*. A `Leg` is one order of the venue, a small m
 
 import enum
 from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from decimal import Context, Decimal
 from typing import Final, NamedTuple
@@ -463,6 +464,10 @@ PENDING_NEW, NEW, PARTIAL, FILLED, DONE_FOR_DAY = "A", "0", "1", "2", "3"
 CANCELED, PENDING_CANCEL, STOPPED, REJECTED, SUSPENDED = "4", "6", "7", "8", "9"
 ORDER_STATUS = "I"
 CALCULATED, EXPIRED, ACCEPTED_FOR_BIDDING, PENDING_REPLACE, REPLACED = "B", "C", "D", "E", "5"
+RESTATED = "D"
+
+_RESTATING = frozenset({RESTATED, ORDER_STATUS})
+"""ExecType(150) of reports that may give an order terms that nobody asked for."""
 
 TERMINAL_WORDS = frozenset({FILLED, CANCELED, REJECTED, EXPIRED})
 
@@ -527,12 +532,70 @@ def names_order(report: ExecutionReport) -> bool:
     return bool(report.order_id) and report.exec_type != REJECTED
 
 
+class AskedTerms(NamedTuple):
+    """What an amendment in place asks for. `price` None: whoever asks about it does not keep prices."""
+
+    order_qty: Decimal
+    price: Decimal | None
+
+
+class BelievedTerms(NamedTuple):
+    """An order's terms after a report, and what it told beside them: that counts at its worst until there is evidence.
+
+    Evidence is the acceptance of what an amendment asked for, a restatement (150=D), the answer to a question, and
+    REST's word; none is a report whose OrderQty(38) is not the sum of its CumQty(14) and LeavesQty(151). New (150=0)
+    accepts what was sent and restates nothing.
+    """
+
+    order_qty: Decimal
+    price: Decimal | None
+    doubted_qty: Decimal
+    doubted_price: Decimal | None
+
+
+def believed_terms(report: ExecutionReport, held: BelievedTerms, asked: Sequence[AskedTerms] = ()) -> BelievedTerms:
+    """What a report of New, Replaced, Restated or Order status is believed for, of an order with the terms `held`."""
+    order_qty, price, doubted_qty, doubted_price = held
+    if report.exec_type == REPLACED and asked:
+        order_qty, doubted_qty, doubted_price = asked[0].order_qty, ZERO, None
+        price = price if asked[0].price is None else asked[0].price
+    told_qty, told_price, restates = report.order_qty, report.price, report.exec_type in _RESTATING
+    if told_qty is not None and is_plausible(told_qty) and told_qty > ZERO:
+        known, sum_qty = {order_qty, *(each.order_qty for each in asked)}, _sum_qty(report)
+        contradicts = sum_qty not in (None, told_qty)
+        if contradicts and sum_qty in known:
+            told_qty = sum_qty
+        # Of an order that was filled meanwhile it is not remembered what was asked for.
+        accepts = report.exec_type == REPLACED and told_qty == sum_qty
+        if told_qty in known or accepts or (restates and not contradicts):
+            order_qty, doubted_qty = told_qty, ZERO
+        else:
+            doubted_qty = max(told_qty, sum_qty or ZERO)
+    if told_price is not None and is_plausible(told_price):
+        # A price that was never asked for is that of a market or pegged order: it is the venue's to say.
+        prices = {price, *(each.price for each in asked)}
+        if restates or None in prices or told_price in prices:
+            price, doubted_price = told_price, None
+        else:
+            doubted_price = told_price
+    return BelievedTerms(order_qty, price, doubted_qty, doubted_price)
+
+
+def _sum_qty(report: ExecutionReport) -> Decimal | None:
+    """CumQty(14) and LeavesQty(151), which are OrderQty(38) while an order is open; None where they do not tell it."""
+    cum, leaves = report.cum_qty, report.leaves_qty
+    if cum is None or leaves is None or not (is_plausible(cum) and is_plausible(leaves)):
+        return None
+    return cum + leaves if leaves > ZERO and cum >= ZERO else None
+
+
 class Leg(msgspec.Struct, gc=False):
     """One order of the venue: its names, terms, the venue's word, and its quantities by the ledger.
 
     `owner` names it in the ledger for good (its first ClOrdID(11)); `cl_ord_id` is what the venue knows it by now, and
     so is `order_id`: `former_order_ids` are those that it had before, since a trade may come under one of them, and
     `former_cl_ord_ids` the last ones, since an acceptance that is told again under one of them is over.
+    `doubted_qty` (0: none) and `doubted_price` were told, and wait for evidence: see `BelievedTerms`.
     """
 
     owner: str
@@ -548,6 +611,28 @@ class Leg(msgspec.Struct, gc=False):
     error_code: int = 0
     former_order_ids: tuple[str, ...] = ()
     former_cl_ord_ids: tuple[str, ...] = ()
+    doubted_qty: Decimal = ZERO
+    doubted_price: Decimal | None = None
+
+    @property
+    def worst_qty(self) -> Decimal:
+        """The largest OrderQty(38) that it may have: what was told and is not believed counts too."""
+        return self.doubted_qty if self.doubted_qty > self.order_qty else self.order_qty
+
+    @property
+    def least_qty(self) -> Decimal:
+        """The smallest OrderQty(38) that it may have."""
+        return min(self.doubted_qty or self.order_qty, self.order_qty)
+
+    @property
+    def doubted_terms(self) -> str:
+        """What was told of its terms and is not believed, for a person; "" where there is nothing."""
+        told = []
+        if self.doubted_qty:
+            told.append(f"OrderQty(38) {self.doubted_qty} of an order of {self.order_qty}")
+        if self.doubted_price is not None:
+            told.append(f"Price(44) {self.doubted_price} of an order at {self.price}")
+        return ", ".join(told)
 
     @property
     def is_open(self) -> bool:
@@ -580,11 +665,12 @@ class Leg(msgspec.Struct, gc=False):
             self.told_cum_qty = max(self.told_cum_qty + change.qty, self.cum_qty)
         self._settle()
 
-    def hear(self, report: ExecutionReport) -> bool:
+    def hear(self, report: ExecutionReport, asked: Sequence[AskedTerms] = ()) -> bool:
         """Take a report on this order, after its fill went through the ledger. False when its word came too late to
         count.
 
-        Takes OrderID(37), and with New, Replaced, Restated and Order status also OrderQty(38) and Price(44).
+        Takes OrderID(37), and with New, Replaced, Restated and Order status what is believed of OrderQty(38) and
+        Price(44): `asked` are the terms of the amendments in place that it may answer.
         """
         exec_type, told = report.exec_type, _BASE_WORD.get(report.ord_status, report.ord_status)
         if report.order_id != self.order_id and names_order(report):
@@ -595,7 +681,7 @@ class Leg(msgspec.Struct, gc=False):
         counted = word == told or exec_type in "FGHI12"
         if counted and exec_type in "05DI" and not self.is_told_again(report):
             if word not in TERMINAL_WORDS:
-                self._take_terms(report.order_qty, report.price)
+                self._believe_terms(report, asked)
             if exec_type in "5D" and report.cl_ord_id:
                 self.rename(report.cl_ord_id)
         cum_qty = report.cum_qty
@@ -640,13 +726,22 @@ class Leg(msgspec.Struct, gc=False):
 
     def _take_terms(self, order_qty: Decimal | None, price: Decimal | None) -> None:
         if order_qty is not None and is_plausible(order_qty) and order_qty > ZERO:
-            self.order_qty = order_qty
+            self.order_qty, self.doubted_qty = order_qty, ZERO
         if price is not None and is_plausible(price):
-            self.price = price
+            self.price, self.doubted_price = price, None
+
+    def _believe_terms(self, report: ExecutionReport, asked: Sequence[AskedTerms]) -> None:
+        if report.exec_type == NEW and (report.order_qty, report.price) == (self.order_qty, self.price):
+            # Nearly every one.
+            self.doubted_qty, self.doubted_price = ZERO, None
+            return
+        held = BelievedTerms(self.order_qty, self.price, self.doubted_qty, self.doubted_price)
+        terms = believed_terms(report, held, asked)
+        self.order_qty, self.price, self.doubted_qty, self.doubted_price = terms
 
     def _settle(self) -> None:
         """Filled is a matter of quantity: a trade that completes the order fills it, whatever is pending (C.3)."""
-        order_qty = self.order_qty
+        order_qty = self.worst_qty
         if (self.cum_qty >= order_qty or self.told_cum_qty >= order_qty) and self.is_open and order_qty > ZERO:
             self.word = FILLED
 
@@ -684,15 +779,18 @@ def rejects_request(report: ExecutionReport, *names: str) -> bool:
     return report.exec_type == REJECTED and report.cl_ord_id not in ("", *names)
 
 
-def with_asked_terms(report: ExecutionReport, order_qty: Decimal, price: Decimal | None) -> ExecutionReport:
-    """The acceptance of an amendment, with the terms that were asked for where it does not tell them, or not so that
-    they can be read."""
-    told_qty, told_price = report.order_qty, report.price
-    is_told = told_qty is not None and is_plausible(told_qty) and told_qty > ZERO
-    if is_told and told_price is not None:
-        return report
-    terms = {"order_qty": told_qty if is_told else order_qty, "price": price if told_price is None else told_price}
-    return msgspec.structs.replace(report, **terms)
+def answered_amendment(report: ExecutionReport, leg: Leg, asked: Mapping[str, Decimal]) -> str:
+    """The ClOrdID(11) of the leg's amendment in place that a report of Replaced accepts, of those `asked` with their
+    OrderQty(38): the one it names, else the one whose quantity it has (a venue may keep the order's name), else the
+    oldest; "" where it is an earlier acceptance that is told again.
+    """
+    if report.cl_ord_id in asked:
+        return report.cl_ord_id
+    is_named_by_amendment = leg.owner != leg.cl_ord_id == report.cl_ord_id
+    if leg.is_told_again(report) or (report.exec_type == REPLACED and is_named_by_amendment):
+        return ""
+    oldest = next(iter(asked), "")
+    return next((name for name, order_qty in asked.items() if order_qty == report.order_qty), oldest)
 
 
 class Request(msgspec.Struct, gc=False):
@@ -879,13 +977,11 @@ class Order(msgspec.Struct, gc=False):
         if self.ending is not None and report.exec_type != "8":
             # It was held for never received, and is heard of: the venue's word is the stronger one.
             self.ending, self.reason, self.text = None, Reason.NONE, ""
-        amendment = self._accepted_amendment(report) if self.requests and report.exec_type == REPLACED else None
-        if amendment is not None:
-            report = with_asked_terms(report, amendment.order_qty, amendment.price)
-        counted = leg.hear(report)
+        asked = self._asked(leg, report) if self.requests else []
+        counted = leg.hear(report, [AskedTerms(each.order_qty, each.price) for each in asked] if asked else ())
         self.unknown = False
         if self.requests:
-            self._answer_requests(leg, report)
+            self._answer_requests(leg, report, asked)
         if leg is self.legs[-1]:
             self._take_terms(leg)
         if (leg.word in TERMINAL_WORDS or self.ending is not None) and self.is_closed:
@@ -932,14 +1028,13 @@ class Order(msgspec.Struct, gc=False):
         self.unknown = False
         self.requests.clear()
 
-    def _answer_requests(self, leg: Leg, report: ExecutionReport) -> None:
+    def _answer_requests(self, leg: Leg, report: ExecutionReport, asked: Sequence[Request]) -> None:
         """A report answers the request that it names, and only that one, if it is what answers such a request."""
         requests, exec_type = self.requests, report.exec_type
         named = requests.get(report.cl_ord_id)
         if named is None:
-            amend = self._accepted_amendment(report) if exec_type == REPLACED else None
-            if amend is not None:
-                del requests[amend.cl_ord_id]
+            if exec_type == REPLACED and asked:
+                del requests[asked[0].cl_ord_id]
         elif named.kind is RequestKind.AMEND and named.answered and tells_amended(report):
             del requests[named.cl_ord_id]
             leg.rename(named.cl_ord_id)
@@ -951,14 +1046,13 @@ class Order(msgspec.Struct, gc=False):
             if named.kind is RequestKind.REPLACE and leg.word == REJECTED and not leg.filled_qty:
                 self.legs.remove(leg)
 
-    def _accepted_amendment(self, report: ExecutionReport) -> Request | None:
-        """The amendment in place that a report of Replaced accepts; one that keeps the ClOrdID(11) is answered under
-        the order's own name."""
-        if any(leg.is_told_again(report) for leg in self.legs):
-            return None
-        amendments = [r for r in self.requests.values() if r.kind is RequestKind.AMEND]
-        named = next((r for r in amendments if r.cl_ord_id == report.cl_ord_id), None)
-        return named if named is not None or not amendments else amendments[0]
+    def _asked(self, leg: Leg, report: ExecutionReport) -> list[Request]:
+        """The amendments in place whose terms the report may tell: the one that it accepts, else all in flight."""
+        amendments = [each for each in self.requests.values() if each.kind is RequestKind.AMEND]
+        if report.exec_type != REPLACED:
+            return amendments
+        answered = answered_amendment(report, leg, {each.cl_ord_id: each.order_qty for each in amendments})
+        return [each for each in amendments if each.cl_ord_id == answered]
 
     def _take_terms(self, leg: Leg) -> None:
         """The order's own terms follow the venue's once it has accepted them."""

@@ -80,7 +80,7 @@ class Folds:
         self, a_round: Round, maker: Maker, real: Sequence[Record], tally: Tally, *, is_noise: bool
     ) -> Iterator[tuple[int, list[Record]]]:
         """Records, by the real one that they come before."""
-        ours, lives = _names(real), _generations(real)
+        ours = _names(real)
         places: dict[int, list[Record]] = {}
         for number in a_round.numbers():
             random = maker.random = Random(f"folds {a_round.seed} {number}")
@@ -90,7 +90,7 @@ class Folds:
             if random.random() < 0.05:
                 data = cut_about(data, random)
             decoded = _decodes(data)
-            if is_noise and (_moves(decoded, ours) or _has_number(decoded, lives)):
+            if is_noise and _moves(decoded, ours):
                 continue
             tally.count("record", decoded=decoded is not None)
             kind = KINDS[type(payload)]
@@ -122,17 +122,6 @@ def _moves(payload: msgspec.Struct | None, ours: frozenset[str]) -> bool:
     if isinstance(payload, Inbound):
         return isinstance(payload.event, ExecutionReport)
     return isinstance(payload, Answer) and bool(payload.trades)
-
-
-def _generations(real: Sequence[Record]) -> frozenset[tuple[str, int]]:
-    """The lives of sessions whose numbers are in use."""
-    told = (payload_of(record) for record in real)
-    return frozenset((each.session, each.generation) for each in told if isinstance(each, Inbound))
-
-
-def _has_number(payload: msgspec.Struct | None, lives: frozenset[tuple[str, int]]) -> bool:
-    """Whether it takes a MsgSeqNum(34) that a real message has: of two with one number the second is a repeat."""
-    return isinstance(payload, Inbound) and (payload.session, payload.generation) in lives
 
 
 def _mixed(real: Sequence[Record], strange: dict[int, list[Record]]) -> Iterator[Record]:

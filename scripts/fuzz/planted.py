@@ -1,18 +1,21 @@
 """The targets are checked: faults planted in the real code, each found by its target within a number of rounds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, get_args
 
 import msgspec
 
-from common.messages import Door, JournalRequest, Kind, Payload
+from common import order_state
+from common.journal.frames import Record
+from common.messages import Door, ExecutionReport, Inbound, JournalRequest, Kind, Payload
 from common.strategy import entry
 from scripts.simulation import actors
 from scripts.simulation.planted import Swap, planted_swaps
 from services.orders import fold as orders_fold
 from services.orders import index_file
 from services.risk import state as risk_state
+from services.risk.state import RiskState
 
 
 class Fault(NamedTuple):
@@ -47,7 +50,33 @@ class _OpenDoor(Door):
         return kinds[tag](*values)
 
 
+def _taken_as_told(
+    report: ExecutionReport, held: order_state.BelievedTerms, asked: Sequence[order_state.AskedTerms] = ()
+) -> order_state.BelievedTerms:
+    return held._replace(order_qty=report.order_qty or held.order_qty, price=report.price or held.price)
+
+
+def _by_number(original: Callable[[RiskState, Inbound, Record], None]) -> Callable[[RiskState, Inbound, Record], None]:
+    """Takes what bears no higher MsgSeqNum(34) than was heard for a repeat."""
+
+    def once(state: RiskState, payload: Inbound, record: Record) -> None:
+        highest, life = vars(state).setdefault("heard", {}), (payload.session, payload.generation)
+        if payload.msg_seq_num > highest.get(life, 0):
+            highest[life] = payload.msg_seq_num
+            original(state, payload, record)
+
+    return once
+
+
 FAULTS: dict[str, Fault] = {
+    "terms-as-told": Fault(
+        "Whatever a report tells as OrderQty(38) and Price(44) is what the order has.", "reports",
+        ((order_state, "believed_terms", lambda original: _taken_as_told),), 20,
+    ),
+    "repeat-by-number": Fault(
+        "Risk takes a report for a repeat by its MsgSeqNum(34) alone.", "folds",
+        ((RiskState, "_inbound", _by_number),), 40,
+    ),
     "undecodable-ends-orders": Fault(
         "A record whose payload does not decode ends the order manager.", "folds",
         ((orders_fold, "UNDECODABLE", lambda original: ()),),

@@ -23,7 +23,7 @@ FEES = "12 13 15 479 136 137 138 139 891 851"
 
 KEPT = frozenset(
     tag.encode()
-    for tags in ("8 9 35 34 49 56 52 43 122 10 45 379 434 531 25016", "11 41 37 17 19 1003 150 39 32 14 38 151", FEES)
+    for tags in ("8 9 35 34 49 56 52 43 122 10 45 379 434 531 25016", "11 41 37 17 19 1003 150 39 32 14 151", FEES)
     for tag in tags.split()
 )
 """What stays: the frame and the header; whose report it is, what it reports, and how much was filled."""

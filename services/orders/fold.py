@@ -481,6 +481,7 @@ class Fold:
                     leg.fill(late)
                     claimed.append(late)
         before = None if change is not None else _standing(order, leg)
+        had_doubts = leg.doubted_terms
         order.heard(leg, report)
         if report.exec_type == "I" and not inbound.poss_dup:
             order.in_doubt = False
@@ -494,6 +495,9 @@ class Fold:
             self._changes.append(PositionMoved(venue, report.symbol, order.strategy))
         elif before != _standing(order, leg):
             self._report_changed(order, leg, report, None)
+        doubted = leg.doubted_terms
+        if doubted and (doubted != had_doubts or report.exec_type == "I") and not order.is_closed:
+            self._doubt(record, order, doubted)
         if report.avg_px and report.cum_qty == leg.cum_qty and books.ledger.unpriced_qty(leg.owner):
             self._price_by_average(order, leg, report.avg_px)
 

@@ -443,7 +443,7 @@ class RiskCore(Core):
         """
         working, reserved = self.state.find(amend.orig_cl_ord_id), self.in_flight.find(amend.orig_cl_ord_id)
         if working is not None and working.counted_open:
-            smallest = min(self.state.least_terms(working), working.leg.order_qty)
+            smallest = self.state.least_terms(working)
         elif reserved is not None:
             smallest = reserved.total_qty
         else:

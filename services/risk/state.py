@@ -64,14 +64,15 @@ from common.order_state import (
     REJECTED,
     REPLACED,
     TERMINAL_WORDS,
+    AskedTerms,
     FillChange,
     FillLedger,
     Leg,
     RequestKind,
+    answered_amendment,
     names_order,
     rejects_request,
     tells_amended,
-    with_asked_terms,
 )
 from common.soundness import DECODERS
 from services.risk.exposure import Exposure, Sums
@@ -153,16 +154,10 @@ class TradesTold(NamedTuple):
 
 
 class SessionLife(msgspec.Struct, array_like=True):
-    """What the log last said of a session.
-
-    `highest_inbound`: the highest MsgSeqNum(34) heard in `generation`. `down_lsn`: where the end of its last connection
-    stands.
-    """
+    """What the log last said of a session. `down_lsn`: where the end of its last connection stands."""
 
     state: str
-    generation: int
     connection: int
-    highest_inbound: int
     down_lsn: int = 0
 
 
@@ -253,8 +248,8 @@ class RiskState:
         return None if owner is None else self.working.get(owner)
 
     def least_terms(self, working: Working) -> Decimal:
-        """The smallest total quantity that the order may turn out to have once all its amendments are answered."""
-        return min((each.order_qty for each in working.amendments.values()), default=working.leg.order_qty)
+        """The smallest total quantity that the order may turn out to have, however its amendments are answered."""
+        return min([working.leg.least_qty, *(each.order_qty for each in working.amendments.values())])
 
     # -- outbound ------------------------------------------------------------------------------------------------------
 
@@ -316,15 +311,8 @@ class RiskState:
     # -- inbound -------------------------------------------------------------------------------------------------------
 
     def _inbound(self, payload: Inbound, record: Record) -> None:
-        life = self.sessions.get(payload.session)
-        # What bears no number that could be read is heard once.
-        if payload.msg_seq_num and life is not None and life.generation == payload.generation:
-            if payload.msg_seq_num > life.highest_inbound:
-                life.highest_inbound = payload.msg_seq_num
-                self._dirty_sessions.add(payload.session)
-            elif not payload.emergency:
-                # Handed on a second time. What an emergency file tells comes late, and is told by nobody else.
-                return
+        # What is handed on a second time is known by what it tells (the trade, the request that it answers), as in the
+        # fold of orders: MsgSeqNum(34) is the venue's, and one that is too high would silence all that follow.
         event = payload.event
         if isinstance(event, ExecutionReport):
             self._report(event, payload)
@@ -377,14 +365,13 @@ class RiskState:
         was_heard = leg.word
         if working.concluded and event.exec_type != REJECTED:
             leg.word, working.concluded = "", False
-        if amendments and event.exec_type == REPLACED and not leg.is_told_again(event):
-            event = with_asked_terms(event, amendments[_answered(amendments, event)].order_qty, None)
-        leg.hear(event)
+        answered, asked = _asked(working, event) if amendments else ("", [])
+        leg.hear(event, asked)
         working.doubtful = False
         if not was_heard:
             self.attempts.pop((working.epoch, working.counter), None)
         if amendments:
-            self._answer_amendments(working, event, connection)
+            self._answer_amendments(working, event, connection, answered)
         self._count(working)
 
     def _refused_by_venue(self, working: Working, event: ExecutionReport, connection: int) -> None:
@@ -502,11 +489,12 @@ class RiskState:
                 quantity -= paid
         return quantity
 
-    def _answer_amendments(self, working: Working, event: ExecutionReport, connection: int) -> None:
-        """Drop the amendments that the report answers, or that a state told over a later connection makes plain."""
+    def _answer_amendments(self, working: Working, event: ExecutionReport, connection: int, answered: str) -> None:
+        """Drop the amendment that the report has `answered`, or those that a state told over a later connection makes
+        plain."""
         amendments, kind = working.amendments, event.exec_type
-        if kind in ANSWERED_BY[RequestKind.AMEND] and not working.leg.is_told_again(event):
-            self._drop_amendment(working, _answered(amendments, event))
+        if answered:
+            self._drop_amendment(working, answered)
         elif kind == "I" and not self._window_ns(working.venue):
             named = amendments.get(event.cl_ord_id)
             if named is not None and named.answered and tells_amended(event):
@@ -550,7 +538,11 @@ class RiskState:
             return
         if name in working.amendments:
             self._drop_amendment(working, name)
-        elif working.amendments and isinstance(event, CancelRejected):
+        elif (
+            working.amendments
+            and isinstance(event, CancelRejected)
+            and name in (working.leg.cl_ord_id, working.leg.owner)
+        ):
             # An amendment in place that keeps the ClOrdID(11) is rejected under the order's own name (XAR).
             self._drop_amendment(working, next(iter(working.amendments)))
         elif not working.leg.word and working.leg.owner == name:
@@ -589,11 +581,7 @@ class RiskState:
         state, name = payload.state, payload.session
         life = self.sessions.get(name)
         if life is None:
-            life = self.sessions[name] = SessionLife(state, payload.generation, payload.connection, 0)
-        if payload.generation != life.generation:
-            life.generation, life.highest_inbound = payload.generation, 0
-        if state is SessionState.NUMBERS_SET:
-            life.highest_inbound = min(life.highest_inbound, payload.next_inbound - 1)
+            life = self.sessions[name] = SessionLife(state, payload.connection)
         was_up = life.state not in DOWN
         if state in DOWN or (state is SessionState.CONNECTING and was_up):
             life.down_lsn = record.lsn
@@ -776,7 +764,7 @@ class RiskState:
         """
         leg = working.leg
         ended = leg.word in TERMINAL_WORDS
-        total = leg.filled_qty if ended else leg.order_qty
+        total = leg.filled_qty if ended else leg.worst_qty
         amendments = working.amendments
         if amendments:
             total = max(total, *(amendment.order_qty for amendment in amendments.values()))
@@ -871,14 +859,15 @@ class RiskState:
                 self.hash_mismatches += 1
 
 
-def _answered(amendments: Mapping[str, Amendment], event: ExecutionReport) -> str:
-    """The amendment that a report of Replaced answers: the one it names, else the one whose terms it has, else the
-    oldest.
+def _asked(working: Working, event: ExecutionReport) -> tuple[str, list[AskedTerms]]:
+    """The amendment that the report answers, "" for none, and the terms that it may tell: of the one that it accepts,
+    else of all that are in flight.
     """
-    if event.cl_ord_id in amendments:
-        return event.cl_ord_id
-    oldest = next(iter(amendments))
-    return next((name for name, each in amendments.items() if each.order_qty == event.order_qty), oldest)
+    quantities = {name: each.order_qty for name, each in working.amendments.items()}
+    is_answer = event.exec_type in ANSWERED_BY[RequestKind.AMEND]
+    answered = answered_amendment(event, working.leg, quantities) if is_answer else ""
+    told = [name for name in quantities if event.exec_type != REPLACED or name == answered]
+    return answered, [AskedTerms(quantities[name], None) for name in told]
 
 
 def _conclude(working: Working, word: str) -> None:

@@ -21,7 +21,7 @@ from common.messages import (
     Unreadable,
     VenueEvent,
 )
-from common.order_state import rejects_request
+from common.order_state import AskedTerms, BelievedTerms, believed_terms, rejects_request
 
 CLOSED_ORD_STATUS = frozenset("234C8")
 """OrdStatus(39) filled, done for day, canceled, expired, rejected."""
@@ -29,6 +29,7 @@ CLOSED_ORD_STATUS = frozenset("234C8")
 ENDED_ORD_STATUS = frozenset("24C")
 """OrdStatus(39) of an OrderCancelReject(9) by which the venue says that it came too late: filled, canceled, expired."""
 
+ZERO = Decimal(0)
 CANCELED = "4"
 REPLACED = "5"
 
@@ -38,7 +39,7 @@ class OpenOrder(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     sent on.
 
     `heard` says that the venue has told of it, so that it does exist or did; `by_amendment` that a cancel-and-new
-    made it.
+    made it. `asked_qty` is what the last amendment in place asks for, 0 where there was none.
     """
 
     cl_ord_id: str
@@ -49,6 +50,7 @@ class OpenOrder(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     order_id: str = ""
     heard: bool = False
     by_amendment: bool = False
+    asked_qty: Decimal = ZERO
 
 
 class OpenOrders:
@@ -72,6 +74,9 @@ class OpenOrders:
         another name, the report of it tells.
         """
         if isinstance(command, AmendOrder) and in_place:
+            amended = self._orders.get(command.orig_cl_ord_id)
+            if amended is not None:
+                amended.asked_qty = command.order_qty
             return
         order = OpenOrder(
             cl_ord_id=command.cl_ord_id,
@@ -160,7 +165,7 @@ class OpenOrders:
                 cl_ord_id=report.cl_ord_id,
                 symbol=report.symbol,
                 side=report.side,
-                order_qty=report.order_qty or Decimal(0),
+                order_qty=report.order_qty or ZERO,
                 connection=connection,
             )
             self._orders[order.cl_ord_id] = order
@@ -182,7 +187,12 @@ class OpenOrders:
         return self._orders.get(first) or self._orders.get(second)
 
     def _replaced(self, order: OpenOrder, report: ExecutionReport) -> None:
-        if report.order_qty is not None:
+        if order.cl_ord_id in self._attempts:
+            asked = [AskedTerms(order.asked_qty, None)] if order.asked_qty else []
+            order.order_qty = believed_terms(report, BelievedTerms(order.order_qty, None, ZERO, None), asked).order_qty
+            order.asked_qty = ZERO
+        elif report.order_qty is not None:
+            # Somebody else's: nobody here knows what was asked for.
             order.order_qty = report.order_qty
         if report.cl_ord_id and report.cl_ord_id != order.cl_ord_id:
             self._rename(order, report.cl_ord_id)

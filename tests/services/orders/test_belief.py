@@ -96,6 +96,45 @@ def test_a_stranger_s_fill_must_name_its_instrument_and_side(
     assert _differences(ring) == (1 if not held else 0)
 
 
+# ---- the order's terms ----
+
+
+@pytest.mark.parametrize("odd", [{"order_qty": D("0.1")}, {"order_qty": D(5)}, {"price": D("0.1")}])
+def test_new_restates_nothing_and_terms_that_were_not_sent_are_asked_about(ring: Ring, odd: dict[str, Decimal]) -> None:
+    ring.log_on("generic")
+    command = ring.new(1)
+    ring.sent(command)
+    ring.report(command, "0", "0", **odd)
+    order = ring.core.books.orders["s", 1]
+    assert (order.order_qty, order.price, order.in_doubt) == (D(1), D(100), True) and _differences(ring) == 1
+    ring.pass_time(700)
+    ring.sent(ring.last(QueryOrder))
+    ring.report(command, "I", "0", **odd)
+    assert (order.order_qty, order.price) == (odd.get("order_qty", D(1)), odd.get("price", D(100)))
+    assert not order.in_doubt and _differences(ring) == 1
+
+
+def test_a_report_whose_quantities_agree_with_what_was_sent_is_no_doubt(ring: Ring) -> None:
+    command = ring.new(1)
+    ring.sent(command)
+    ring.report(command, "0", "0", order_qty=D("0.1"), cum_qty=D(0), leaves_qty=D(1))
+    order = ring.core.books.orders["s", 1]
+    assert (order.order_qty, order.in_doubt) == (D(1), False)
+
+
+def test_an_answer_that_contradicts_itself_is_asked_for_again(ring: Ring) -> None:
+    ring.log_on("generic")
+    command = accepted(ring, 1)
+    ring.report(command, "I", "0", order_qty=D("0.1"), cum_qty=D(0), leaves_qty=D("0.5"))
+    order = ring.core.books.orders["s", 1]
+    assert (order.order_qty, order.in_doubt) == (D(1), True)
+    ring.load_snapshot()
+    assert ring.core.books.orders["s", 1].in_doubt
+    ring.report(command, "I", "0", order_qty=D("0.5"), cum_qty=D(0), leaves_qty=D("0.5"))
+    order = ring.core.books.orders["s", 1]
+    assert (order.order_qty, order.in_doubt) == (D("0.5"), False)
+
+
 # ---- a price that is not told ----
 
 

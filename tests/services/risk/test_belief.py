@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from common.messages import Answer, Ask, Kind, RestOrder, Trade
+from common.messages import Answer, Ask, ExecutionReport, Kind, NewOrder, RestOrder, Trade
 from tests.services.risk.rig import D, Rig, report
 
 
@@ -71,3 +71,83 @@ def test_a_stranger_s_trade_over_rest_must_name_its_side_and_ours_has_its_order_
     )
     rig.record(Kind.ANSWER, Answer("binance", Ask("binance", 1, "trades", "BTCUSDT"), False, trades=trades))
     assert rig.worst("binance") == (D(1), D(0), D(1) + held)
+
+
+# ---- OrderQty(38) of a report ----
+
+
+def _sent(rig: Rig, qty: str) -> NewOrder:
+    """Sent, and nothing heard of it yet."""
+    order = rig.orders.new("1", qty)
+    rig.command(order)
+    rig.outbound(order)
+    return order
+
+
+def _with_sum(told: ExecutionReport, cum: str, leaves: str) -> ExecutionReport:
+    return msgspec.structs.replace(told, cum_qty=D(cum), leaves_qty=D(leaves))
+
+
+@pytest.mark.parametrize(("qty", "leaves"), [("0.1", "2.7"), ("0.1", "0.1"), ("0.1", "9"), ("0.1", "")])
+def test_new_restates_nothing_and_what_it_tells_less_is_counted_as_it_was_sent(qty: str, leaves: str) -> None:
+    rig = Rig()
+    order = _sent(rig, "2.7")
+    told = report(order, "0", qty=qty)
+    rig.inbound(_with_sum(told, "0", leaves) if leaves else told)
+    assert rig.worst() == (D(9) if leaves == "9" else D("2.7"), D(0), D(0))
+    rig.inbound(report(order, "F", "1", last="0.1", key="1", cum="0.1"))
+    assert rig.worst()[0] == (D("8.9") if leaves == "9" else D("2.6")), "it is not filled by what was told"
+
+
+def test_what_is_told_beyond_what_was_sent_counts_until_there_is_evidence() -> None:
+    rig = Rig()
+    order = _sent(rig, "2")
+    rig.inbound(report(order, "0", qty="5"))
+    assert rig.worst() == (D(5), D(0), D(0))
+    rig.inbound(report(order, "I", "0", qty="2"))
+    assert rig.worst() == (D(2), D(0), D(0))
+
+
+@pytest.mark.parametrize("exec_type", ["D", "I"])
+def test_a_restatement_or_an_answer_counts_unless_it_contradicts_itself(exec_type: str) -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2"))
+    rig.inbound(_with_sum(report(order, exec_type, "0", qty="0.1"), "0", "2"))
+    assert rig.worst() == (D(2), D(0), D(0))
+    rig.inbound(_with_sum(report(order, exec_type, "0", qty="0.1"), "0", "1.5"))
+    assert rig.worst() == (D(2), D(0), D(0))
+    rig.inbound(_with_sum(report(order, exec_type, "0", qty="1.5"), "0", "1.5"))
+    assert rig.worst() == (D("1.5"), D(0), D(0))
+
+
+def test_an_amendment_that_is_accepted_has_the_terms_that_were_asked_for() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2"))
+    amend = rig.orders.amend(order, "3")
+    rig.command(amend)
+    rig.outbound(amend)
+    rig.inbound(report(amend, "5", "0", orig=order.cl_ord_id, qty="0.1"))
+    assert rig.worst() == (D(3), D(0), D(0))
+
+
+def test_an_amendment_from_a_quantity_in_doubt_reserves_from_the_smaller() -> None:
+    rig = Rig()
+    order = _sent(rig, "2")
+    rig.inbound(report(order, "0", qty="0.5"))
+    rig.command(rig.orders.amend(order, "3"))
+    assert rig.worst() == (D("4.5"), D(0), D(0))
+
+
+def test_an_acceptance_that_is_told_again_answers_no_later_amendment() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2"))
+    smaller = rig.orders.amend(order, "1")
+    rig.command(smaller)
+    rig.outbound(smaller)
+    accepted = report(smaller, "5", "0", orig=order.cl_ord_id, qty="1")
+    rig.inbound(accepted)
+    larger = rig.orders.amend(order, "3", orig=smaller.cl_ord_id)
+    rig.command(larger)
+    rig.outbound(larger)
+    rig.inbound(accepted)
+    assert rig.worst() == (D(3), D(0), D(0))

@@ -177,6 +177,16 @@ def test_a_report_of_new_terms_without_a_quantity_leaves_the_quantity() -> None:
     assert [(order.cl_ord_id, order.order_qty) for order in orders.all()] == [("5-2", before)]
 
 
+def test_an_accepted_amendment_has_the_quantity_that_was_asked_for() -> None:
+    orders = OpenOrders()
+    sent(orders, new())
+    orders.sent(amend(), 1, in_place=True)
+    orders.heard(report("5-2", "5", "0", orig_cl_ord_id="5-1", order_qty=Decimal("0.1")), 1)
+    assert [order.order_qty for order in orders.all()] == [amend().order_qty]
+    orders.heard(report("5-2", "5", "0", order_qty=Decimal("0.1")), 1)
+    assert [order.order_qty for order in orders.all()] == [amend().order_qty], "nothing was asked for"
+
+
 def test_a_strangers_order_is_followed_under_its_new_name() -> None:
     orders = OpenOrders()
     orders.heard(report("by-hand", "0", "0", order_id="91"), 1)
