@@ -28,15 +28,19 @@ Start = Callable[..., None]
 
 @pytest.fixture
 def start(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts the actor with these values of its section."""
+    """Starts the actor with these values of its section, and what answers for the simulated exchange that it dials."""
     monkeypatch.setenv("FIXRING_VAR", str(short_folder))
     children: list[subprocess.Popen[bytes]] = []
 
     def begin(**values: str) -> None:
         for name, value in values.items():
             monkeypatch.setenv(f"FIXRING__GENERIC__MARKET_DATA__{name.upper()}", value)
-        command = [sys.executable, "-P", "-m", "services.marketdata", "--venue", "generic"]
-        children.append(subprocess.Popen(command, cwd=CHECKOUT, env=dict(os.environ)))
+        for words in (
+            ("tests.services.supervisor.stand_in", "--actor", "exchange@generic"),
+            ("services.marketdata", "--venue", "generic"),
+        ):
+            command = [sys.executable, "-P", "-m", *words]
+            children.append(subprocess.Popen(command, cwd=CHECKOUT, env=dict(os.environ)))
 
     yield begin
     for child in children:
