@@ -81,6 +81,7 @@ class Truth:
         self.orders: dict[int, TrueOrder] = {}
         self.positions: dict[str, Decimal] = {}
         self.trades = 0
+        self.self_trades = 0
         self._account = account
         self._watcher = watcher
         self._unforeseen: dict[str, tuple[Decimal, Decimal]] = {}
@@ -124,6 +125,7 @@ class Truth:
             case Placed():
                 self._placed(change)
             case Traded():
+                self.self_trades += change.maker_id in self.orders and change.taker_id in self.orders
                 for order_id, fee in ((change.maker_id, change.maker_fee), (change.taker_id, change.taker_fee)):
                     order = self.orders.get(order_id)
                     if order is not None:

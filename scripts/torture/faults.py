@@ -18,9 +18,9 @@ from common.config import CHECKOUT, Config, Kind
 from common.exit_status import ExitStatus
 from common.messages import Reason
 from scripts.stack import PrivateStack, StackFailed
-from scripts.torture import kill_switch
+from scripts.torture import kill_switch, taken
 from scripts.torture.garbage import Garbage
-from scripts.torture.scene import Fault, LeftOut, Scene, Wrong
+from scripts.torture.scene import Fault, LeftOut, Scene, Wrong, await_struck
 from services.supervisor.core import INTEGRITY_WINDOW_S
 
 STOPPED_S = (0.2, 3.0)
@@ -38,7 +38,6 @@ REPEATS_NUMBERS = "venue:duplicate"
 
 ONLY_BINANCE = ("unknown", "lost")
 """Answers that only Binance's dialect has (-1006, -1007)."""
-
 
 
 def _kill(actor: str) -> Callable[[Scene], None]:
@@ -142,22 +141,9 @@ def _venue_fault(kind: str, *, ms: int = 0, count: int = 0) -> Callable[[Scene],
         if not count:
             scene.stack.ask(actor, "fault", {"kind": "clear"})
         else:
-            _await_struck(scene, actor, kind)
+            await_struck(scene, actor, kind)
 
     return deed
-
-
-def _await_struck(scene: Scene, actor: str, kind: str) -> None:
-    """Until the load has met the fault; what did not strike by then is called off."""
-    deadline_s = time.monotonic() + 2
-    while time.monotonic() < deadline_s:
-        answer = scene.stack.ask(actor, "fault", {"kind": "list"})
-        faults = answer["faults"]
-        assert isinstance(faults, list)
-        if not any(fault["kind"] == kind for fault in faults):
-            return
-        time.sleep(0.05)
-    scene.stack.ask(actor, "fault", {"kind": "clear"})
 
 
 def _start_twice(scene: Scene) -> None:
@@ -338,6 +324,7 @@ OTHERS = (
     Fault("client", "kill", "the load's clients are superseded by new instances", _client_dies),
 )  # fmt: skip
 
+
 def _kill_group(actor: str) -> str:
     """The death of each actor of the ring, and of a session, is a class of its own."""
     what = actor.partition("@")[0]
@@ -366,7 +353,7 @@ def table(config: Config) -> list[Fault]:
         for a in actors
     ]
     faults += [Fault(f"venue:{name}", group, sentence, deed) for name, group, deed, sentence in VENUE_FAULTS]
-    return [*faults, *OTHERS]
+    return [*faults, *OTHERS, *taken.FAULTS]
 
 
 def one_of_each_first(faults: list[Fault], rng: random.Random) -> list[Fault]:

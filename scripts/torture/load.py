@@ -4,6 +4,7 @@ It runs in a thread of its own while faults happen around it. It never waits for
 the client's to repeat, and after a client's death a new instance goes on under the same name.
 """
 
+import contextlib
 import random
 import threading
 import time
@@ -118,6 +119,18 @@ class Trader:
             except (TooManyUnanswered, NotWelcome):
                 return
 
+    def meet(self) -> None:
+        """Rest an order inside the spread, and meet it with one of the other side."""
+        symbol = self._rng.choice(self.symbols)
+        bid, ask = (self._prices.best(self.venue, symbol, side) for side in ("buy", "sell"))
+        price = ((bid + ask) / 2).quantize(TICK)
+        for side, time_in_force in (("buy", "gtc"), ("sell", "ioc")):
+            with contextlib.suppress(TooManyUnanswered, NotWelcome):
+                number = self.client.new(
+                    self.venue, symbol, side, ORDER_QTY[symbol], price, time_in_force=time_in_force
+                )
+                self._given(number, "new")
+
     def cancel_all(self) -> None:
         """Cancel everything of one's own."""
         self._given(self.client.cancel_all(), "cancel_all")
@@ -165,9 +178,7 @@ class Trader:
         # An immediate order meets the other side's price.
         best = self._prices.best(self.venue, symbol, side if time_in_force == "gtc" else _other(side))
         self._given(
-            self.client.new(
-                self.venue, symbol, side, qty, away(best, side, share), time_in_force=time_in_force
-            ),
+            self.client.new(self.venue, symbol, side, qty, away(best, side, share), time_in_force=time_in_force),
             "new",
         )
 
@@ -206,6 +217,7 @@ class Load(threading.Thread):
         self._ended = threading.Event()
         self._deaths = 0
         self._floods = 0
+        self._meetings = 0
         self._context = zmq.Context()
 
     # -- switches --
@@ -227,6 +239,10 @@ class Load(threading.Thread):
     def flood(self, commands: int) -> None:
         """Each client sends so many commands at once."""
         self._floods += commands
+
+    def meet(self, pairs: int) -> None:
+        """Each client sends so many pairs of orders that meet each other."""
+        self._meetings += pairs
 
     def end(self) -> None:
         """Stop and let go of the sockets."""
@@ -280,6 +296,10 @@ class Load(threading.Thread):
                 trader.turn(count if is_live or self._rng.random() < IDLE_SHARE else 0)
                 if is_quiet and now_s >= ask_s:
                     trader.cancel_all()
+                if not is_quiet and self._meetings:
+                    trader.meet()
+            if not is_quiet:
+                self._meetings = max(0, self._meetings - 1)
             if is_quiet and now_s >= ask_s:
                 ask_s = now_s + ASK_AGAIN_S
             if is_quiet and not any(self.book.unsettled()):

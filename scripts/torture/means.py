@@ -1,16 +1,23 @@
-"""What a tortured stack is started with so that its wall clock can be changed and its disk filled.
+"""What a tortured stack is started with so that its wall clock, its names and its configuration can be changed and its
+disk filled.
 
-The clock needs nothing but a folder; the disk is an image of its own under the journal, which only root can mount.
+Clock, names and configuration need nothing but a folder; the disk is an image of its own under the journal, which only
+root can mount.
 """
 
+import contextlib
+import enum
 import errno
 import os
 import shutil
 import struct
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-from common.config import CHECKOUT
+import orjson
+
+from common.config import CHECKOUT, load
 
 SHIM = CHECKOUT / "scripts" / "torture" / "shim"
 DISK_BYTES = 16 << 30
@@ -19,6 +26,7 @@ SEGMENT_BYTES = 4 << 20
 
 BLOCK_BYTES = 4096
 
+HOST = "localhost"
 _OFFSET = struct.Struct("<q")
 
 
@@ -38,6 +46,37 @@ class Clock:
         """From now on it is off by so much."""
         with self._file.open("r+b") as file:
             file.write(_OFFSET.pack(round(seconds * 1e9)))
+
+
+class Answers(enum.Enum):
+    """What the name server does with a question; the value stands in the file that the stack's processes look at."""
+
+    RIGHT = b"\0"
+    NONE = b"\1"
+    NO = b"\2"
+
+
+class NameServer:
+    """The name server of every process of the stack but the exchanges, whose hosts have a name for it."""
+
+    def __init__(self, folder: Path) -> None:
+        """It answers, to begin with."""
+        self._file = folder / "names"
+        self._file.write_bytes(Answers.RIGHT.value)
+
+    def environ(self) -> dict[str, str]:
+        """What the stack's environment needs."""
+        hosts = {
+            f"FIXRING__{venue.upper()}__{section}__HOST": HOST
+            for venue in load().venues
+            for section in ("FIX", "MARKET_DATA")
+        }
+        return {"PYTHONPATH": str(SHIM), "TORTURE_NAMES": str(self._file), **hosts}
+
+    def set(self, answers: Answers) -> None:
+        """From now on it does this."""
+        with self._file.open("r+b") as file:
+            file.write(answers.value)
 
 
 class NoDisk(Exception):
@@ -99,6 +138,9 @@ class Means:
     def __init__(self, folder: Path, *, with_disk: bool) -> None:
         """Under `folder`, which the stack's state is to be in as well."""
         self.clock = Clock(folder)
+        self.name_server = NameServer(folder)
+        self._config = folder / "configs"
+        shutil.copytree(load().paths.config, self._config)
         self.disk: SmallDisk | None = None
         self.no_disk = "" if with_disk else "the stack was started without a disk of its own"
         if with_disk:
@@ -109,7 +151,27 @@ class Means:
 
     def environ(self) -> dict[str, str]:
         """Overrides for the stack."""
-        return {**self.clock.environ(), "FIXRING__JOURNAL__SEGMENT_BYTES": str(SEGMENT_BYTES)}
+        own = {**self.clock.environ(), **self.name_server.environ(), "FIXRING_CONFIG": str(self._config)}
+        return {**own, "FIXRING__JOURNAL__SEGMENT_BYTES": str(SEGMENT_BYTES)}
+
+    @contextlib.contextmanager
+    def without_venue(self, venue: str, others: list[str], environ: dict[str, str]) -> Iterator[None]:
+        """The venue's file is gone, and no strategy names it; `environ` is the stack's, for the next start."""
+        file = self._config / f"{venue}.toml"
+        aside = file.with_suffix(".aside")
+        its = {name: value for name, value in environ.items() if name.startswith(f"FIXRING__{venue.upper()}__")}
+        strategies = {f"FIXRING__STRATEGIES__{name.upper()}__VENUES": others for name in load(self._config).strategies}
+        file.rename(aside)
+        for name in its:
+            del environ[name]
+        environ |= {name: orjson.dumps(venues).decode() for name, venues in strategies.items()}
+        try:
+            yield
+        finally:
+            aside.rename(file)
+            for name in strategies:
+                del environ[name]
+            environ |= its
 
     def close(self) -> None:
         """Give back what was taken, once the stack has ended."""

@@ -1,6 +1,7 @@
 """What a fault of the torture is, and what its deed may use."""
 
 import random
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from scripts.stack import PrivateStack
 from scripts.torture.audit import Exchange, JournalAudit
 from scripts.torture.load import Load
 from scripts.torture.means import Means
+
+STRUCK_S = 2.0
 
 
 class LeftOut(Exception):
@@ -36,6 +39,19 @@ class Scene(NamedTuple):
     def actors(self, *kinds: Kind) -> list[str]:
         """The names of the actors of these kinds; of all without any."""
         return [actor.name for actor in self.stack.config.actors() if not kinds or actor.kind in kinds]
+
+
+def await_struck(scene: Scene, actor: str, kind: str) -> None:
+    """Until the load has met the exchange's fault; what did not strike by then is called off."""
+    deadline_s = time.monotonic() + STRUCK_S
+    while time.monotonic() < deadline_s:
+        answer = scene.stack.ask(actor, "fault", {"kind": "list"})
+        faults = answer["faults"]
+        assert isinstance(faults, list)
+        if not any(fault["kind"] == kind for fault in faults):
+            return
+        time.sleep(0.05)
+    scene.stack.ask(actor, "fault", {"kind": "clear"})
 
 
 class Fault(NamedTuple):

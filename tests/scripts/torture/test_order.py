@@ -14,7 +14,7 @@ from scripts.torture.run import Round, Torture, report
 WANTED = frozenset({
     "failed-sync", "full-disk", "slow-sync", "clock", "flood", "cut", "stall", "answers", "half-open", "stop:journal",
     "kill:journal", "kill:orders", "kill:risk", "kill:session", "twice", "garbage", "several", "stack", "kill-switch",
-    "kill-switch-alone",
+    "kill-switch-alone", "names", "taken",
 })  # fmt: skip
 
 
