@@ -49,6 +49,7 @@ from common.messages import (
     Welcome,
     WelcomeComplete,
 )
+from common.strategy.bounds import check_bounds
 
 HELLO_NS: Final = 200 * NS_PER_MS
 """A hello unanswered for so long is said again, each time after twice the wait, up to SLOWEST_HELLO_NS."""
@@ -115,10 +116,11 @@ class Entry:
 
     def __init__(self, strategy: str, instance: str, last: tuple[int, int] = (0, 0)) -> None:
         """`instance` must differ for each start; `last` is the (LSN, index) of the last event seen by an
-        earlier one. Raises ValueError for what is no strategy's name.
+        earlier one. Raises ValueError for what is no strategy's name, OutOfBounds.
         """
         if not re.fullmatch(STRATEGY_NAME, strategy):
             raise ValueError(f"{strategy!r} is no strategy's name, which is {STRATEGY_NAME}")
+        check_bounds(Hello(strategy, instance, *last))
         self.strategy = strategy
         self.instance = instance
         self.outgoing: list[EntryRequest] = []
@@ -185,8 +187,8 @@ class Entry:
     ) -> int:
         """A new order: a limit order with a price, a market order without. Returns its number.
 
-        `side` is Side(54), `time_in_force` TimeInForce(59). Raises TypeError where money is no Decimal, Superseded,
-        TooManyUnanswered, NamesUsedUp.
+        `side` is Side(54), `time_in_force` TimeInForce(59). Raises TypeError where money is no Decimal, OutOfBounds,
+        Superseded, TooManyUnanswered, NamesUsedUp.
         """
         _need_decimals(order_qty=order_qty, price=price)
         ord_type: OrdType = "1" if price is None else "2"
@@ -214,7 +216,7 @@ class Entry:
         return self._give(AmendRequest(0, 0, target_number, order_qty, price, time_to_live_ns, target_strategy), now)
 
     def cancel(self, now: Instant, target_number: int, target_strategy: str = "") -> int:
-        """Cancel an order, whatever it takes. Returns the command's number."""
+        """Cancel an order, whatever it takes. Returns the command's number. Raises what `new` raises of that."""
         return self._give(CancelRequest(0, 0, target_number, target_strategy), now)
 
     def cancel_all(self, now: Instant, venue: str = "", symbol: str = "", target_strategy: str = "") -> int:
@@ -230,7 +232,8 @@ class Entry:
         self._highest = number - 1
 
     def query(self, request: QueryRequest) -> None:
-        """Ask a read-only question; it needs no name and has no number."""
+        """Ask a read-only question; it needs no name and has no number. Raises OutOfBounds."""
+        check_bounds(request)
         self.outgoing.append(request)
 
     # -- inputs --------------------------------------------------------------------------------------------------------
@@ -273,9 +276,10 @@ class Entry:
             raise TooManyUnanswered(f"{self.strategy}: {MAX_UNANSWERED} commands have no outcome yet; wait for some")
         if self._highest >= HIGHEST_NUMBER:
             raise NamesUsedUp(f"{self.strategy}: command {self._highest} was given; start it under another name")
-        self._highest += 1
-        number = self._highest
+        number = self._highest + 1
         numbered = msgspec.structs.replace(request, epoch=self.epoch, number=number)
+        check_bounds(numbered)
+        self._highest = number
         self._unanswered[number] = _Command(numbered, now.boot_ns)
         self.outgoing.append(numbered)
         return number

@@ -14,6 +14,7 @@ from common.actor.control import NotRunning as ActorNotRunning
 from common.config import Config, load
 from common.exit_status import ExitStatus
 from common.messages import CLOSED_STATUSES, HIGHEST_NUMBER, CommandOutcome, OrderEvent, PositionChanged
+from common.strategy.bounds import OutOfBounds
 from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName
 from common.strategy.entry import Superseded
 from scripts.cli.errors import CommandError
@@ -511,7 +512,7 @@ def _client(config: Config, strategy: str = "") -> Iterator[Client]:
         raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
     except Superseded as error:
         raise CommandError(str(error), ExitStatus.REFUSED) from None
-    except UnknownName as error:
+    except (UnknownName, OutOfBounds) as error:
         raise CommandError(str(error), ExitStatus.USAGE) from None
 
 

@@ -28,6 +28,7 @@ from common.messages import (
     WelcomeComplete,
     encode,
 )
+from common.strategy.bounds import OutOfBounds
 from common.strategy.entry import NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered
 from common.strategy.strategy import Market, Setting, Strategy, StrategyCore
 from scripts.fuzz.target import Broken, Round, Tally
@@ -57,7 +58,7 @@ class Busy(Strategy):
     def _try(self, call: Callable[[], int]) -> None:
         try:
             call()
-        except (NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered):
+        except (NamesUsedUp, NotWelcome, OutOfBounds, Superseded, TooManyUnanswered):
             return
 
 

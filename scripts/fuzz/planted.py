@@ -95,6 +95,9 @@ FAULTS: dict[str, Fault] = {
     ),
     "numbers-unbounded": Fault(
         "The SDK counts its commands on beyond every number that a message holds.", "client",
-        ((entry, "HIGHEST_NUMBER", lambda original: 1 << 70),),
+        (
+            (entry, "HIGHEST_NUMBER", lambda original: 1 << 70),
+            (entry, "check_bounds", lambda original: lambda request: None),
+        ),
     ),
 }  # fmt: skip

@@ -2,7 +2,9 @@
 has an outcome, lowest first; each event is told once; a superseded instance falls silent.
 """
 
+from collections.abc import Callable
 from decimal import Decimal as D
+from functools import partial
 
 import msgspec
 import pytest
@@ -13,6 +15,7 @@ from common.instant import NS_PER_MS, Instant
 from common.messages import (
     AFTER_ALL_EVENTS,
     HIGHEST_NUMBER,
+    MAX_ENTRY_BYTES,
     AmendRequest,
     CancelRequest,
     ClientRequest,
@@ -30,6 +33,7 @@ from common.messages import (
     Welcome,
     WelcomeComplete,
 )
+from common.strategy.bounds import OutOfBounds
 from common.strategy.entry import (
     HELLO_NS,
     MAX_UNANSWERED,
@@ -346,6 +350,34 @@ def test_no_number_is_given_beyond_the_highest() -> None:
     assert buy(entry) == HIGHEST_NUMBER
     with pytest.raises(NamesUsedUp):
         buy(entry)
+
+
+def test_what_the_link_does_not_take_is_refused_at_the_call_and_uses_no_number() -> None:
+    entry = connected()
+    give = partial(entry.new, at(1), "binance", "BTCUSDT", "1", D(1), D(2))
+    beyond: list[tuple[Callable[[], object], str]] = [
+        (partial(give, label="x" * 129), "label: Expected `str` of length <= 128"),
+        (partial(give, label="\x1b[2J"), "label: Expected `str` matching"),
+        (partial(give, label="\ud800"), "label: character 1 is none"),
+        (partial(give, time_to_live_ns=-1), "time_to_live_ns: Expected `int` >= 0"),
+        (partial(give, time_to_live_ns=1 << 70), f"time_to_live_ns: Expected `int` <= {HIGHEST_NUMBER}"),
+        (partial(entry.new, at(1), "v" * 65, "BTCUSDT", "1", D(1)), "venue: Expected `str` of length <= 64"),
+        (partial(entry.new, at(1), "v", "s", "1", D("9" * 5000)), f"order_qty: .* takes at most {MAX_ENTRY_BYTES}"),
+        (partial(entry.amend, at(1), 1 << 63), "target_number: Expected `int` <="),
+        (partial(entry.cancel, at(1), 1 << 70), "target_number: Expected `int` <="),
+        (partial(entry.cancel_all, at(1), "x" * 65), "venue: Expected `str` of length <= 64"),
+        (partial(entry.query, QueryRequest("order", "alpha", 1 << 63)), "number: Expected `int` <="),
+        (partial(Entry, "alpha", "x" * 129), "instance: Expected `str` of length <= 128"),
+        (partial(Entry, "alpha", "x", (-1, 0)), "last_lsn: Expected `int` >= 0"),
+    ]
+    for call, text in beyond:
+        with pytest.raises(OutOfBounds, match=f"^{text}"):
+            call()
+    assert taken(entry) == [] and not entry.unanswered
+    assert give(label="x" * 128) == 1
+    entry.number_from(-3)
+    with pytest.raises(OutOfBounds, match="^number: "):
+        give()
 
 
 def test_a_question_needs_no_name() -> None:
