@@ -363,7 +363,12 @@ class World:
             self.latched.discard(name)
             self.ask(name, "resume", {"confirm": True})
         elif not self.calm:
-            self.scheduler.after(NS_PER_S, self.resume, name)
+            self.scheduler.after(NS_PER_S, self._resume_later, name)
+
+    def _resume_later(self, name: str) -> None:
+        """Once all is calm the kill switch is pulled for a check of its own."""
+        if not self.calm:
+            self.resume(name)
 
     def log_out(self, name: str) -> None:
         """An operator logs a session out."""
