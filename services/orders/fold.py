@@ -810,8 +810,11 @@ class Fold:
 
     def _trades_answer(self, record: Record, answer: Answer) -> None:
         ask = answer.ask
+        begun = len(self._changes)
         for trade in answer.trades:
             self._rest_trade(record, answer.venue, trade)
+        # What is told of an order is as the whole record leaves it: the fills come before what their prices correct.
+        self._changes[begun:] = sorted(self._changes[begun:], key=_is_correction)
         if not ask.order_id:
             self._gap_told(answer)
             asked = self.books.venue(answer.venue).trades_asked.setdefault(ask.symbol, TradesAsked())
@@ -973,6 +976,10 @@ def _is_number(trade_key: str) -> bool:
 def _standing(order: Order, leg: Leg) -> tuple[object, ...]:
     """What a report may change, other than by a fill."""
     return (leg.word, leg.order_qty, leg.price, leg.filled_qty, len(order.requests), order.unknown, order.ending)
+
+
+def _is_correction(change: Change) -> bool:
+    return isinstance(change, OrderChanged) and change.event == EVENTS["G"]
 
 
 def _leg_of_trade(order: Order, trade: Trade) -> Leg:

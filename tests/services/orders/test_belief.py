@@ -186,6 +186,18 @@ def test_the_price_is_asked_for_over_rest_and_corrects_the_fill_once(ring: Ring)
     assert ring.core.books.orders["s", 1].cum_qty == D("0.6")
 
 
+def test_the_fills_of_an_answer_are_told_before_the_prices_that_it_corrects(ring: Ring) -> None:
+    """Each is told with the order as the whole answer leaves it: a price told first would have counted the fill."""
+    order = _unpriced(ring, "binance")
+    trades = tuple(
+        Trade("BTCUSDT", key, f"V{order.cl_ord_id}", "1", qty, D(100), D(0), "", 0)
+        for key, qty in (("2", D("0.4")), ("3", D("0.1")))
+    )
+    ring.answers(venue="binance", ask=Ask("binance", 901, "trades", "BTCUSDT"), trades=trades)
+    told = [(event.event, event.last_qty, event.cum_qty) for event in _told(ring)[-2:]]
+    assert told == [("trade", D("0.1"), D("0.7")), ("trade_correct", D(0), D("0.7"))]
+
+
 def test_a_bust_of_a_fill_without_its_price_leaves_nothing_unpriced(ring: Ring) -> None:
     order = _unpriced(ring)
     ring.report(order, "H", "1", key="3", reference_trade_key="2", cum_qty=D("0.2"))
