@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from common.actor.core import Core
+from common.actor.core import Core, Exit
 from common.actor.links import Acknowledged, Appender
+from common.exit_status import ExitStatus
 from common.instant import Instant
 from common.messages import (
     Appended,
@@ -28,6 +29,7 @@ from common.messages import (
     SessionChanged,
     SessionState,
     Withdrawn,
+    cut,
 )
 from common.soundness import decoder
 from services.session import hand_over
@@ -67,6 +69,7 @@ class Records:
     """What the rest of the session appends to; where the records go is this object's matter."""
 
     def __init__(self, core: Core, writer: str, history: History, emergency: Emergency) -> None:
+        self._core = core
         self.appender = Appender(core, writer, stream_may_wait=STREAM_MAY_WAIT, ack_may_wait=ACK_MAY_WAIT)
         self.history = history
         self.emergency = emergency
@@ -85,15 +88,27 @@ class Records:
         return self.emergency.epoch if self.emergency.active else self.appender.epoch
 
     def append(self, payload: OwnPayload, now: Instant) -> int:
-        """Fold one record and send it on its way. Returns the number that the acknowledgement names."""
+        """Send one record on its way and fold it. Returns the number that the acknowledgement names.
+
+        A fold that raises ends the process once the record is on its way.
+        """
         kind = KINDS[type(payload)]
         if self.emergency.active:
             if isinstance(payload, Outbound | Inbound | Withdrawn):
                 payload = msgspec.structs.replace(payload, emergency=True)
             self.history.apply(payload)
             return self.emergency.add(kind, payload)
-        self.history.apply(payload)
-        return self.appender.append(kind, payload, now)
+        number = self.appender.append(kind, payload, now)
+        try:
+            self.history.apply(payload)
+        except Exception as error:
+            # What was folded is of no use. The log has the record, so the next life leaves it out: without it the venue
+            # would say the same again, to each life.
+            why = f"{type(error).__name__}: {error}"
+            self._core.note("error", "unfoldable", kind=kind.name, why=why)
+            text = f"{self._core.name}: its fold raised at a record that it wrote: {why}"
+            self._core.effects.append(Exit(ExitStatus.FAILURE, cut(text)))
+        return number
 
     def changed(self, state: SessionState, now: Instant, text: str = "") -> None:
         """Record a step of the session."""

@@ -293,6 +293,28 @@ def test_a_latched_session_whose_fold_raises_cancels_without_the_journal(
     assert world.core.emergency.active and world.core.kill.latched
 
 
+def test_what_a_living_session_cannot_fold_is_in_the_log_and_left_out_by_the_next_life(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path / "emergency")))
+    world.ready()
+    order = world.new_order(1)
+    world.command(order)
+
+    def half(self: Any, *arguments: Any, **named: Any) -> None:
+        raise KeyError("nobody thought of it")
+
+    monkeypatch.setattr("services.session.open_orders.OpenOrders.heard", half)
+    inbound = world.core.history.next_inbound
+    world.venue_says("8", f"37=91|11={order.cl_ord_id}|17=e1|150=0|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|")
+    assert world.exit is not None and "nobody thought of it" in world.exit.text
+    world.exit = None
+    world.crash()
+    assert world.exit is None and world.core.history.next_inbound > inbound
+    record = world.journal.records[list(world.core.folded.left_out.unaccepted)[0] - 1]
+    assert record.kind == Kind.INBOUND
+
+
 @pytest.mark.parametrize("state", [SessionState.CONNECTING, SessionState.LOGGED_ON])
 def test_what_a_record_that_is_left_out_tells_of_numbers_is_kept(state: SessionState) -> None:
     folded = Folded("session@generic", "generic", Generic(), LeftOut((), [Unfoldable(2, KeyError("x"))]))
