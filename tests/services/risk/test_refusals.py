@@ -1,10 +1,14 @@
 """Refusals for a strategy's own rate: a flood of them is a few records, and each command still has its outcome."""
 
+import pytest
+
 from common.instant import NS_PER_MS, NS_PER_S
+from common.journal.frames import frame_bytes
 from common.messages import NewOrder, RateRefused, Reason, RefusedAttempt
 from common.request_identity import command_identity
+from common.soundness import DECODERS
 from services.risk.limits import StrategyRules
-from services.risk.refusals import BATCH_COMMANDS, BATCH_NS, LEAST_LEFT_NS
+from services.risk.refusals import BATCH_COMMANDS, BATCH_NS, LEAST_LEFT_NS, RateRefusals
 from tests.services.risk.rig import Rig, settings
 
 
@@ -41,11 +45,34 @@ def test_a_flood_of_refusals_shares_records() -> None:
     assert len(rig.core.in_flight) == 2
 
 
-def test_3_000_refusals_a_second_are_at_most_some_hundred_records_a_second() -> None:
+def second_of_3_000() -> Rig:
+    """A second in which one strategy sends 3,000 commands and may send 2."""
     rig = Rig(settings(default=StrategyRules(100, 2, NS_PER_S)))
     for _ in range(200):
         flood(rig, 15)
         wait(rig, 5)
+    return rig
+
+
+def written(rig: Rig) -> tuple[int, int]:
+    """The records of risk, and their bytes as frames: what the journal syncs and every reader folds."""
+    records = [record for record in rig.log.records if record.writer == "risk" and record.kind in DECODERS]
+    return len(records), sum(frame_bytes(len(record.payload)) for record in records)
+
+
+def test_a_second_of_3_000_refusals_costs_a_thirtieth_of_the_records_and_an_eighth_of_the_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared_records, shared_bytes = written(second_of_3_000())
+    monkeypatch.setattr(RateRefusals, "hold_back", lambda *arguments: False)
+    records, total_bytes = written(second_of_3_000())
+    assert records == 2_997
+    assert shared_records <= 101 and 29 * shared_records <= records
+    assert 7 * shared_bytes <= total_bytes <= 9 * shared_bytes
+
+
+def test_3_000_refusals_a_second_are_at_most_some_hundred_records_a_second() -> None:
+    rig = second_of_3_000()
     records = len(batches(rig)) + len(rig.refused)
     assert 50 <= records <= 110
     assert sum(len(batch.attempts) for batch in batches(rig)) + len(rig.refused) + len(rig.sent) >= 2_980
