@@ -543,7 +543,9 @@ class Withdrawn(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="wit
 
 
 class GapFilled(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="gap_filled"):
-    """The venue asked for `begin` to `end`, so it never received them; these orders among them were not sent again."""
+    """The venue asked for `begin` to `end`; once it is in step, and has not spoken of them, it never received these
+    orders among them, which were not sent again.
+    """
 
     session: str
     generation: int

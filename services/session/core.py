@@ -290,6 +290,7 @@ class SessionCore(Core):
         if event is not None and self.kill.latched:
             self.kill.heard(event, now)
         if self.gate.is_answer(effect):
+            self.resender.in_step(now)
             self.gate.in_step(now)
             self.connection.in_step()
             self.inbox.ask_limits(now)

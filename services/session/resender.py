@@ -1,12 +1,15 @@
 """Answers to the venue's ResendRequest(2): only what was released, never what adds risk, and nothing before it is
 journaled.
 
-An order that the venue did not receive is gap-filled, and that is evidence: the record that names it is durable
-before the gap fill leaves. What a request proves ends where the live connection began. Its own messages arrive in
-order, so a venue that misses an earlier one has them, kept behind the gap, and may act on them before our gap fill
-arrives: they are left out of the answer. Where one of them is what it misses, and an order is among those behind it,
-only a new connection tells which it has; what it kept has died with the old one then. Nor does a request prove
-anything of a venue that has shown to be in step (`gate`): it asks again for what it has received.
+An order that the venue did not receive is gap-filled, and that is evidence: the record of the request is durable before
+the gap fill leaves, and the one that names the orders follows once the venue is in step (`gate`). What it had to say of
+them is in the log by then, for a venue may ask for what it has received.
+
+What a request proves ends where the live connection began. Its own messages arrive in order, so a venue that misses an
+earlier one has them, kept behind the gap, and may act on them before our gap fill arrives: they are left out of the
+answer. Where one of them is what it misses, and an order is among those behind it, only a new connection tells which
+it has; what it kept has died with the old one then. Nor does a request prove anything of a venue that has shown to be
+in step: it asks again for what it has received.
 
 Numbers older than those kept at hand are gap-filled and named by no record: a status request settles their orders.
 
@@ -17,6 +20,8 @@ is no venue to go on with.
 
 from collections import deque
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from common.instant import NS_PER_S, Instant
 from common.messages import GapFilled
@@ -54,6 +59,7 @@ class Resender:
         self._outbox = outbox
         self._wanted: deque[_Wanted] = deque()
         self._answers: deque[_Answer] = deque()
+        self._unreceived: list[GapFilled] = []
         self._durable = 0
         self._due_ns: int | None = None
         self._highest = (0, 0)  # generation and BeginSeqNo(7)
@@ -87,8 +93,15 @@ class Resender:
         self._durable = append_number
         self._proceed(now)
 
+    def in_step(self, now: Instant) -> None:
+        """The venue has said all that it had to say: what it asked for it never received, but for what it spoke of."""
+        for record in self._unreceived:
+            self._records.append(record, now)
+        self._unreceived.clear()
+
     def forget(self) -> None:
         """The connection is gone, and its requests with it."""
+        self._unreceived.clear()
         self._wanted.clear()
         self._answers.clear()
         self._durable = 0
@@ -120,7 +133,8 @@ class Resender:
             append_number = 0
             if attempts:
                 record = GapFilled(self._session, history.generation, self._outbox.connection, begin, end, attempts)
-                append_number = self._records.append(record, now)
+                self._unreceived.append(record)
+                append_number = self._records.append(replace(record, attempts=()), now)
             self._answers.append(_Answer(begin, end, append_number))
         self._give(now)
 

@@ -9,7 +9,7 @@ from common.actor.core import Effect, Write
 from common.fix.session_types import SessionSettings
 from common.fix.wire import split
 from common.journal.files import OsFiles
-from common.messages import GapFilled, Kind, Outbound, Reason, SessionState, Withdrawn
+from common.messages import GapFilled, Kind, Outbound, Reason, SessionChanged, SessionState, Withdrawn
 from common.venues.dialect import Credentials, Identity
 from common.venues.generic import Generic
 from services.session import history
@@ -135,6 +135,24 @@ def test_what_has_not_left_long_after_its_deadline_is_withdrawn_and_never_releas
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+def not_received(world: World) -> list[int]:
+    """The orders that gap fills name, by their counters."""
+    return [a.counter for p in world.journal.payloads() if isinstance(p, GapFilled) for a in p.attempts]
+
+
+def test_a_gap_fill_names_its_orders_when_the_venue_has_said_all_that_it_had_to_say_of_them(world: World) -> None:
+    world.ready()
+    world.swallow = True
+    world.command(world.new_order(1))
+    world.swallow = False
+    world.cut()
+    world.advance(5000)
+    steps = [p for p in world.journal.payloads() if isinstance(p, GapFilled | SessionChanged)][-4:]
+    assert [p.attempts for p in steps if isinstance(p, GapFilled)] == [(), (world.new_order(1).attempt,)]
+    assert isinstance(steps[-2], GapFilled) and steps[-2].attempts, "just before it is in step"
+    assert isinstance(steps[-1], SessionChanged) and steps[-1].state is SessionState.CAUGHT_UP
+
+
 def test_an_order_lost_on_the_wire_is_named_by_a_gap_fill_and_never_sent_again(world: World) -> None:
     world.ready()
     world.swallow = True
@@ -144,8 +162,7 @@ def test_an_order_lost_on_the_wire_is_named_by_a_gap_fill_and_never_sent_again(w
     world.cut()
     world.advance(5000)
     assert heard(world, 35) == ["F"], "the cancel is sent again, the order is not"
-    filled = [p for p in world.journal.payloads(Kind.GAP_FILLED) if isinstance(p, GapFilled)]
-    assert [[a.counter for a in p.attempts] for p in filled] == [[1]]
+    assert not_received(world) == [1]
     assert states(world)[-1] is SessionState.CAUGHT_UP
     assert len(world.core.history.orders) == 0
 
@@ -191,7 +208,7 @@ def test_after_a_crash_numbers_go_on_and_the_order_is_settled_by_the_venues_numb
     assert states(world).count(SessionState.DISCONNECTED) == 1
     world.advance(5000)
     assert world.core.history.next_outbound > before
-    assert [p.attempts for p in world.journal.payloads(Kind.GAP_FILLED) if isinstance(p, GapFilled)]
+    assert not_received(world) == [1]
     assert heard(world, 11) == []
     assert world.core.history.orders.find("7-1") is None
 
@@ -240,8 +257,7 @@ def test_a_gap_inside_the_connection_proves_nothing_and_a_new_connection_settles
     assert [p for p in world.journal.payloads(Kind.GAP_FILLED) if isinstance(p, GapFilled)] == []
     assert states(world)[-1] is SessionState.DISCONNECTED
     world.advance(5000)
-    filled = [p for p in world.journal.payloads(Kind.GAP_FILLED) if isinstance(p, GapFilled)]
-    assert [[a.counter for a in p.attempts] for p in filled] == [[2]]
+    assert not_received(world) == [2]
     assert heard(world, 35) == ["F"], "the order that is recorded as never received was never acted on"
 
 
