@@ -298,6 +298,7 @@ def _sweep_nothing(original: Any, self: Any, now: Any = None) -> None:
 
 def _prove_always(original: Any, self: Any, begin: int, end: int, now: Any, *, in_step: bool) -> None:
     original(self, begin, end, now, in_step=False)
+    self.in_step(now)
 
 
 def _forget_doubt(original: Any, self: Any, record: Any, attempt: Any) -> None:
@@ -661,7 +662,7 @@ BUGS: dict[str, Bug] = {
         (
             (resender.Resender, "wanted", _instead(_prove_always)),
             (orders_fold.Fold, "_not_received", _instead(_forget_doubt)),
-        ), 220,
+        ), 300,
     ),
     "verified-at-once": Bug(
         "An account says that nothing is open as soon as it is latched.",
