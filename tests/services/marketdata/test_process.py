@@ -35,17 +35,27 @@ def start(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start
     def begin(**values: str) -> None:
         for name, value in values.items():
             monkeypatch.setenv(f"FIXRING__GENERIC__MARKET_DATA__{name.upper()}", value)
-        for words in (
-            ("tests.services.supervisor.stand_in", "--actor", "exchange@generic"),
-            ("services.marketdata", "--venue", "generic"),
+        for name, *words in (
+            ("exchange@generic", "tests.services.supervisor.stand_in", "--actor", "exchange@generic"),
+            (NAME, "services.marketdata", "--venue", "generic"),
         ):
             command = [sys.executable, "-P", "-m", *words]
             children.append(subprocess.Popen(command, cwd=CHECKOUT, env=dict(os.environ)))
+            await_running(name)
 
     yield begin
     for child in children:
         child.kill()
         child.wait()
+
+
+def await_running(name: str) -> None:
+    """Until the actor answers."""
+    run_folder = load().paths.run
+    until = time.monotonic() + WAIT_S
+    while not is_running(run_folder, name) and time.monotonic() < until:
+        time.sleep(0.02)
+    ask(run_folder, name, "status", {}, WAIT_S)
 
 
 @pytest.fixture
@@ -97,9 +107,6 @@ def test_outside_its_schedule_nobody_is_dialled_and_status_says_until_when(
         schedule__days=f'["{day}"]',
     )
     run_folder = load().paths.run
-    until = time.monotonic() + WAIT_S
-    while not is_running(run_folder, NAME) and time.monotonic() < until:
-        time.sleep(0.02)
     assert ask(run_folder, NAME, "status", {}, WAIT_S)["state"] == "off_schedule"
     assert run(["status"]) == ExitStatus.FAILURE
     assert f"outside its schedule until {opens:%Y-%m-%d %H:%M:%S} UTC" in capsys.readouterr().out
