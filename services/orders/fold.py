@@ -177,6 +177,11 @@ class Fold:
         if self._see(record, command, command.deadline_ns) is not Outcome.SENT:
             self._end_attempt(record, command, Outcome.EXPIRED, Reason.EXPIRED, "")
             return
+        if self._is_name_taken(command):
+            self._changes.append(AttemptSent(command.attempt))
+            theirs = f"another order of that name was sent as {command.cl_ord_id}"
+            self._differs(command.venue, f"{command.strategy}/{command.number}", "sent", theirs, "counted as nobody's")
+            return
         sent_ns = self._sent_ns(record, outbound)
         order = Order.sent(command, record.lsn, sent_ns, outbound.connection, outbound.msg_seq_num)
         books.add(order)
@@ -185,6 +190,12 @@ class Fold:
         for wished in books.cancel_alls_at(record.stamp_ns):
             if covers(wished, order, was_under_way=True):
                 self._wish_of_all(order, wished)
+
+    def _is_name_taken(self, command: NewOrder) -> bool:
+        """Whether the name is another order's, in memory or out of it: a second one would take its place."""
+        name = (command.strategy, command.number)
+        known = self.books.names.get(*name)
+        return name in self.books.orders or (known is not None and known.outcome == Outcome.SENT.value)
 
     def _request_sent(self, record: Record, outbound: Outbound, command: AmendOrder | CancelOrder) -> None:
         order = self.books.orders.get((command.target_strategy, command.target_number))

@@ -165,3 +165,21 @@ def test_an_answer_that_changes_little_is_in_the_digest_all_the_same(ring: Ring,
     living = ring.core.books.digest()
     ring.load_snapshot()
     assert ring.core.books.digest() == living
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_second_order_of_one_name_does_not_take_the_first_one_s_place(ring: Ring, is_closed: bool) -> None:
+    first = accepted(ring, 1)
+    second = stranger("rt-9", strategy="s", deadline_ns=first.deadline_ns)
+    if is_closed:
+        ring.report(first, "4", "4")
+    ring.sent(second)
+    ring.report(second, "F", "1", qty="1", key="9")
+    ring.report(first, "F", "1", qty="0.4", key="1")
+    ring.load_snapshot()
+    books = ring.core.books
+    order = books.orders["s", 1]
+    assert (order.legs[0].owner, order.cum_qty) == (first.cl_ord_id, D("0.4"))
+    assert books.positions["generic", "BTCUSDT"].quantity == D("1.4")
+    differences = sum(record.kind == Kind.DISCREPANCY for record in ring.journal.records)
+    assert differences == 2, "its name is taken, and it is shown as somebody else's"
