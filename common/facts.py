@@ -75,6 +75,10 @@ class KnownVenues:
         """What is known of the venue; no window and no symbol of one that nobody knows."""
         return self._facts.get(venue, NOTHING)
 
+    def base_of(self, venue: str, symbol: str) -> str:
+        """The base asset of a symbol, "" where it is not known."""
+        return self.find(venue).bases.get(symbol, "")
+
     def dump(self) -> list[VenueTold]:
         """What the log has told."""
         return list(self._told.values())

@@ -21,7 +21,7 @@ anew (XCN at Binance) adds a *leg*. A `Leg` is one order of the venue, a small m
 
 import enum
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Context, Decimal
 from typing import Final, NamedTuple
@@ -148,8 +148,13 @@ class FillLedger:
     repeat changes nothing.
     """
 
-    def __init__(self, max_retired: int = MAX_RETIRED_FILLS) -> None:
-        """`max_retired` bounds the fills kept after `retire`."""
+    def __init__(
+        self, max_retired: int = MAX_RETIRED_FILLS, base_of: Callable[[str, str], str] = lambda venue, symbol: ""
+    ) -> None:
+        """`max_retired` bounds the fills kept after `retire`. `base_of` tells the base asset of a symbol at a venue: a
+        fee in it that is larger than its fill is no fee, and the fill counts without it.
+        """
+        self._base_of = base_of
         self._fills: dict[_TradeId, list[Fill]] = {}
         self._keys: dict[str, list[_TradeId]] = {}
         self._retired: deque[tuple[_TradeId, Fill]] = deque()
@@ -375,6 +380,8 @@ class FillLedger:
                         self._count_unpriced(fill.owner, fill.qty)
 
     def _tell(self, trade_id: _TradeId, reference: str, told: Fill) -> FillChange | None:
+        if told.fee_qty and abs(told.fee_qty) > told.qty and told.fee_asset == self._base_of(*trade_id[:2]):
+            told.fee_qty, told.fee_asset = ZERO, ""
         fills = self._fills.get(trade_id)
         if fills is None and not reference:
             # Nearly every fill: never told of before, and nothing that it replaces.

@@ -191,7 +191,7 @@ def fees(fields: Fields, raw: bytes, last_qty: Decimal, last_px: Decimal, notes:
     CommType(13) and MiscFeeBasis(891). What cannot be read, and fees in another asset than the first, are noted.
     """
     count = fields.get(b"136", b"0")
-    if count == b"1" and b"138" in fields and b"891" not in fields and b"12" not in fields:
+    if count == b"1" and fields.get(b"138", b"") not in _NO_ASSET and b"891" not in fields and b"12" not in fields:
         # As nearly every fill has it.
         amount = notes.decimal(fields, b"137")
         return (amount, text(fields, b"138")) if amount else (ZERO, "")
@@ -253,11 +253,19 @@ def _charge(
         # A product of what can be read may be none that a ledger counts with: the fill counts without it.
         notes.note(tags.amount)
         return []
-    asset = text(entry, tags.currency) or text(fields, b"15")
+    asset = _asset(entry, tags.currency) or _asset(fields, b"15")
     if not asset:
         notes.note(tags.currency)
         return []
     return [(amount, asset)]
+
+
+_NO_ASSET = frozenset({b"", b"N/A", b"[N/A]"})
+"""Currencies that name none."""
+
+
+def _asset(fields: Fields, tag: bytes) -> str:
+    return "" if fields.get(tag, b"") in _NO_ASSET else text(fields, tag)
 
 
 def _named(tag: bytes) -> str:

@@ -124,7 +124,7 @@ class Books:
         self.by_order_id: dict[tuple[str, str, str], Order] = {}
         self.open: defaultdict[str, dict[OrderName, Order]] = defaultdict(dict)
         self.closed: OrderedDict[OrderName, None] = OrderedDict()
-        self.ledger = FillLedger()
+        self.ledger = FillLedger(base_of=self.known.base_of)
         self.positions: dict[tuple[str, str], Position] = {}
         self.names = Names(remembered)
         self._closed_orders = closed_orders

@@ -502,6 +502,7 @@ class Fold:
         if claimed:
             self._claimed(order, claimed)
         if change is not None:
+            self._note_fee(venue, _subject(order), report, change)
             self._report_changed(order, leg, report, change)
             self._changes.append(PositionMoved(venue, report.symbol, order.strategy))
         elif before != _standing(order, leg):
@@ -534,7 +535,7 @@ class Fold:
     def _claimed(self, order: Order, fills: list[FillChange]) -> None:
         """Fills that were counted as nobody's have found their order: now they can be told."""
         for fill in fills:
-            fee_asset, fee_qty = fill.fees[0] if fill.fees else ("", ZERO)
+            fee_asset, fee_qty = _fee(fill)
             last_px = fill.value / fill.qty
             self._changes.append(OrderChanged(order, "trade", fill.qty, last_px, fee_qty, fee_asset, fill.trade_key))
 
@@ -550,10 +551,11 @@ class Fold:
                 OrderChanged(order, event, trade_key=report.trade_key, text=report.text, reference_trade_key=reference)
             )
         elif change is not None:
+            fee_asset, fee_qty = _fee(change)
             self._changes.append(
                 OrderChanged(
-                    order, event, report.last_qty, report.last_px, report.fee_qty, report.fee_asset,
-                    report.trade_key, report.maker, report.text,
+                    order, event, report.last_qty, report.last_px, fee_qty, fee_asset, report.trade_key, report.maker,
+                    report.text,
                 )
             )  # fmt: skip
         else:
@@ -570,6 +572,7 @@ class Fold:
         change = self.books.ledger.report(venue, "", report)
         self._changes.append(Unnamed(venue, report, change))
         if change is not None:
+            self._note_fee(venue, f"order {report.order_id}", report, change)
             self.books.move(change)
             self._note_trade_key(venue, report.symbol, report.trade_key)
             self._changes.append(PositionMoved(venue, report.symbol, ""))
@@ -863,6 +866,7 @@ class Fold:
         )  # fmt: skip
         if change is None:
             return
+        self._note_fee(venue, f"order {trade.order_id}", trade, change)
         self._note_trade_key(venue, trade.symbol, trade.trade_key)
         self.books.move(change)
         if order is not None and leg is not None:
@@ -874,10 +878,10 @@ class Fold:
                 self._changes.append(OrderChanged(order, EVENTS["G"], trade_key=key, reference_trade_key=key))
                 self._changes.append(PositionMoved(venue, trade.symbol, order.strategy))
                 return
+            fee_asset, fee_qty = _fee(change)
             self._changes.append(
                 OrderChanged(
-                    order, "trade", trade.last_qty, trade.last_px, trade.fee_qty, trade.fee_asset, trade.trade_key,
-                    trade.maker,
+                    order, "trade", trade.last_qty, trade.last_px, fee_qty, fee_asset, trade.trade_key, trade.maker,
                 )
             )  # fmt: skip
             self._differs(venue, _subject(order), "no such fill", f"trade {trade.trade_key}", "counted it")
@@ -948,6 +952,12 @@ class Fold:
     def _differs(self, venue: str, subject: str, ours: str, theirs: str, action: str) -> None:
         self._changes.append(Differs(venue, subject, ours, theirs, action))
 
+    def _note_fee(self, venue: str, subject: str, told: ExecutionReport | Trade, change: FillChange) -> None:
+        """A fee that the ledger has not taken: it is more than the fill."""
+        if told.fee_qty and change.fills > 0 and not change.fees:
+            fee = f"a fee of {told.fee_qty} {told.fee_asset} on {told.last_qty}"
+            self._differs(venue, subject, f"fill {told.trade_key}", fee, "counted the fill without it")
+
     def _note_trade_key(self, venue: str, symbol: str, trade_key: str) -> None:
         """The highest trade identity where they are numbers: REST is asked from there on."""
         keys = self.books.venue(venue).last_trade_keys
@@ -982,6 +992,11 @@ def _as_cancel_rejected(report: ExecutionReport) -> CancelRejected:
 
 def _is_number(trade_key: str) -> bool:
     return len(trade_key) <= MAX_TRADE_KEY_DIGITS and trade_key.isascii() and trade_key.isdigit()
+
+
+def _fee(change: FillChange) -> tuple[str, Decimal]:
+    """The asset and the fee of one fill, as the ledger has taken it."""
+    return change.fees[0] if change.fees else ("", ZERO)
 
 
 def _standing(order: Order, leg: Leg) -> tuple[object, ...]:

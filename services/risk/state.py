@@ -180,7 +180,7 @@ class RiskState:
         self.hash_mismatches = 0
         self.attempts: dict[tuple[int, int], str] = {}
         self.order_ids: dict[tuple[str, str, str], str] = {}
-        self.ledger = FillLedger()
+        self.ledger = FillLedger(base_of=self.known.base_of)
         self.ended: deque[str] = deque()
         self.strangers: dict[tuple[str, str, str], None] = {}
         self.unclaimed: dict[tuple[str, str, str], list[str]] = {}

@@ -135,6 +135,20 @@ def test_an_answer_that_contradicts_itself_is_asked_for_again(ring: Ring) -> Non
     assert (order.order_qty, order.in_doubt) == (D("0.5"), False)
 
 
+# ---- a fee ----
+
+
+@pytest.mark.parametrize(("fee", "asset", "taken"), [("0.4", "BTC", "0.4"), ("0.5", "BTC", "0"), ("-3", "BTC", "0"),
+                                                     ("3", "USDT", "3")])  # fmt: skip
+def test_a_fee_in_the_base_asset_that_is_more_than_its_fill_is_none(
+    ring: Ring, fee: str, asset: str, taken: str
+) -> None:
+    order = accepted(ring, 1)
+    ring.report(order, "F", "1", qty="0.4", key="1", fee_qty=D(fee), fee_asset=asset)
+    assert _held(ring) == {"BTCUSDT": D("0.4") - (D(taken) if asset == "BTC" else D(0))}
+    assert _told(ring)[-1].fee_qty == D(taken) and _differences(ring) == (taken == "0")
+
+
 # ---- a price that is not told ----
 
 

@@ -151,3 +151,11 @@ def test_an_acceptance_that_is_told_again_answers_no_later_amendment() -> None:
     rig.outbound(larger)
     rig.inbound(accepted)
     assert rig.worst() == (D(3), D(0), D(0))
+
+
+@pytest.mark.parametrize(("fee", "held"), [("0.4", "0"), ("20260101", "0.4"), ("-3", "0.4")])
+def test_a_fee_in_the_base_asset_that_is_more_than_its_fill_is_none(fee: str, held: str) -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "2"))
+    rig.inbound(report(order, "F", "1", last="0.4", key="1", fee=fee, fee_asset="BTC"))
+    assert rig.worst() == (D("1.6"), D(0), D(held))
