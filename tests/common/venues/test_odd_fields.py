@@ -104,6 +104,8 @@ def test_a_fee_is_booked_by_its_basis_and_its_currency(fee: str, booked: tuple[s
         ("12=0.1|13=6|15=USDT|", ("0", ""), "CommType(13)"),
         ("136=1|137=0.1|", ("0", ""), "MiscFeeCurr(138)"),
         ("136=1|137=0.1|138=USDT|891=7|", ("0", ""), "MiscFeeBasis(891)"),
+        ("136=1|137=0.1|138=N/A|", ("0", ""), "MiscFeeCurr(138)"),
+        ("12=0.1|479=[N/A]|", ("0", ""), "CommCurrency(479)"),
         ("136=2|137=0.2|138=USDT|137=0.3|138=BNB|", ("0.2", "USDT"), "a second fee in another currency"),
         ("136=1|137=0.2|138=USDT|12=0.1|479=BNB|", ("0.2", "USDT"), "a second fee in another currency"),
     ],
