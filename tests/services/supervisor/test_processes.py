@@ -69,6 +69,14 @@ def until(condition: Callable[[], bool], line: Line) -> None:
         time.sleep(0.01)
 
 
+def told_pid(run_folder: Path, name: str) -> object:
+    """The process that answers under the name; 0 while none does."""
+    try:
+        return ask(run_folder, name, "status")["pid"]
+    except (NotRunning, NoAnswer):
+        return 0
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -204,7 +212,7 @@ def test_a_run_folder_that_was_removed_is_made_anew(start: Callable[..., Line], 
     with pytest.raises(NotRunning):
         ask(short_folder / "run", "session@a", "status")
     until(lambda: line.up() and line.pid("session@a") != first, line)
-    assert ask(short_folder / "run", "session@a", "status")["pid"] == line.pid("session@a")
+    until(lambda: told_pid(short_folder / "run", "session@a") == line.pid("session@a"), line)
     line.process.send_signal(signal.SIGTERM)
     assert line.process.wait(PATIENCE_S) == 0
 
