@@ -48,6 +48,10 @@ class Latch:
         self.set = True
         self._keep(LATCHED)
 
+    def hold(self) -> None:
+        """Set it for this life alone: the next one is not to find it."""
+        self.set = True
+
     def release(self) -> bool:
         """Clear it; False, and nothing changes, where the file does not take it: a restart would find the latch."""
         self._keep(OPEN)

@@ -508,11 +508,11 @@ class SessionCore(Core):
         return self.outbox.fix is not None and self.outbox.fix.logged_on
 
     def _cancel_what_rests(self, until_ns: int, now: Instant) -> None:
-        """Who cancels at a stop is gone, or could not: the latch is held for as long as this takes."""
+        """Who cancels at a stop is gone, or could not: nothing new leaves from here on."""
         self.note("warning", "cancels_on_stop", orders=len(self.history.orders))
         self._cancel_until_ns = until_ns
         if not self.kill.latched:
-            self.kill.kill(ON_STOP, now)
+            self.kill.empty_at_stop(ON_STOP, now)
         self._carry_out(now)
         self._end_cancelling(now)
 
@@ -526,7 +526,7 @@ class SessionCore(Core):
         if left:
             self.note("warning", "left_open", orders=left)
         if self.kill.by == ON_STOP:
-            self.kill.resume(ON_STOP, now)
+            self.kill.latch.release()
         self._leave(now)
 
     def _leave(self, now: Instant) -> None:

@@ -83,13 +83,25 @@ class KillSwitch:
 
     def kill(self, by: str, now: Instant) -> None:
         """Latch, take back what has not left, and begin to cancel."""
-        self.by = by
         self.latch.latch()
+        self._take_back(by, now)
+        self.tell(now)
+        self._cancel(now)
+
+    def empty_at_stop(self, by: str, now: Instant) -> None:
+        """The same for what is left of this life: who is killed over it leaves no latch that nobody has pulled."""
+        self.latch.hold()
+        self._take_back(by, now)
+        self._cancel(now)
+
+    def _take_back(self, by: str, now: Instant) -> None:
+        self.by = by
         self.done = False
         self.confirmed.clear()
         self._forget_asked()
         self._outbox.withdraw_risky(Reason.KILLED, now)
-        self.tell(now)
+
+    def _cancel(self, now: Instant) -> None:
         self._records.appender.question(now)
         self.begin(now)
         self.timer(now)

@@ -521,6 +521,18 @@ def test_a_venue_that_does_not_answer_does_not_hold_up_the_stop(tmp_path: Path) 
     assert [n.fields["orders"] for n in world.notes if n.event == "left_open"] == [["7-1"]]
 
 
+def test_a_session_that_is_killed_while_it_stops_leaves_no_latch_that_nobody_has_pulled(tmp_path: Path) -> None:
+    world = resting(tmp_path)
+    world.core.stop(world.now)
+    world.settle()
+    assert world.core.kill.latched
+    world.crash()
+    world.advance(1_000)
+    assert not world.core.kill.latched and not world.core.history.latched
+    world.open_gate()
+    assert world.core.status(world.now)["state"] == "ready"
+
+
 def test_nothing_is_cancelled_at_a_stop_where_orders_are_to_stay(tmp_path: Path) -> None:
     world = resting(tmp_path)
     world.core.config = generic_config(str(tmp_path))
