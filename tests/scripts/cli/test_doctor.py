@@ -11,28 +11,15 @@ import pytest
 from common.config import CHECKOUT
 from common.exit_status import ExitStatus
 from scripts.cli.main import run
+from scripts.stack import own_ports
 
 
 @pytest.fixture(autouse=True)
 def _own_state(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """State of its own, and ports that no stack of the developer's has."""
     monkeypatch.setenv("FIXRING_VAR", str(short_folder / "var"))
-    for variable in (
-        "GENERIC__FIX__PORT",
-        "GENERIC__MARKET_DATA__PORT",
-        "BINANCE__FIX__PORT",
-        "BINANCE__MARKET_DATA__PORT",
-    ):
-        monkeypatch.setenv(f"FIXRING__{variable}", str(free_port()))
-    monkeypatch.setenv("FIXRING__BINANCE__REST__URL", f"http://127.0.0.1:{free_port()}/api/v3")
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-        assert isinstance(port, int)
-        return port
+    for variable, value in own_ports().items():
+        monkeypatch.setenv(variable, value)
 
 
 def problems(capsys: pytest.CaptureFixture[str], expected: ExitStatus) -> dict[str, str]:
