@@ -710,6 +710,25 @@ Payload = (
     | RateRefused
 )
 
+PAYLOADS: dict[int, type[msgspec.Struct]] = {
+    Kind.OUTBOUND: Outbound,
+    Kind.INBOUND: Inbound,
+    Kind.SESSION: SessionChanged,
+    Kind.REFUSED: Refused,
+    Kind.WITHDRAWN: Withdrawn,
+    Kind.GAP_FILLED: GapFilled,
+    Kind.ANSWER: Answer,
+    Kind.DISCREPANCY: Discrepancy,
+    Kind.STATE_HASH: StateHash,
+    Kind.OPERATOR: OperatorAct,
+    Kind.EXPIRED: Expired,
+    Kind.VERDICT: Verdict,
+    Kind.UNANSWERED: Unanswered,
+    Kind.CANCEL_ALL: CancelAll,
+    Kind.RATE_REFUSED: RateRefused,
+}
+"""What a record of each kind holds."""
+
 # ---- account's link ----
 
 

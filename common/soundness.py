@@ -11,31 +11,8 @@ from typing import Any, get_args
 import msgspec
 from msgspec import inspect
 
-from common.messages import (
-    HIGHEST_NUMBER,
-    AmendOrder,
-    Answer,
-    CancelAll,
-    Discrepancy,
-    Expired,
-    GapFilled,
-    Inbound,
-    Kind,
-    NewOrder,
-    OperatorAct,
-    Outbound,
-    Payload,
-    RateRefused,
-    Refused,
-    SessionChanged,
-    StateHash,
-    Unanswered,
-    Verdict,
-    Withdrawn,
-)
-
-MAX_MAGNITUDE = 64
-"""The power of ten of a quantity or price is between minus this and this: what two of them come to is no overflow."""
+from common.messages import HIGHEST_NUMBER, PAYLOADS, AmendOrder, NewOrder, Payload, Refused
+from common.order_state import MAX_MAGNITUDE
 
 NOT_COUNTED = frozenset({
     "number", "target_number", "error_code", "transact_ns", "affected", "cancelled", "venue_ns", "ref_msg_seq_num",
@@ -107,21 +84,5 @@ _CHECKS: dict[type[Any], Callable[[Any], bool]] = {}
 for _payload in get_args(Payload):
     _add(_payload)
 
-DECODERS: dict[int, Callable[[bytes], Any]] = {
-    Kind.OUTBOUND: decoder(Outbound),
-    Kind.INBOUND: decoder(Inbound),
-    Kind.SESSION: decoder(SessionChanged),
-    Kind.REFUSED: decoder(Refused),
-    Kind.WITHDRAWN: decoder(Withdrawn),
-    Kind.GAP_FILLED: decoder(GapFilled),
-    Kind.ANSWER: decoder(Answer),
-    Kind.DISCREPANCY: decoder(Discrepancy),
-    Kind.STATE_HASH: decoder(StateHash),
-    Kind.OPERATOR: decoder(OperatorAct),
-    Kind.EXPIRED: decoder(Expired),
-    Kind.VERDICT: decoder(Verdict),
-    Kind.UNANSWERED: decoder(Unanswered),
-    Kind.CANCEL_ALL: decoder(CancelAll),
-    Kind.RATE_REFUSED: decoder(RateRefused),
-}
+DECODERS: dict[int, Callable[[bytes], Any]] = {kind: decoder(payload) for kind, payload in PAYLOADS.items()}
 """What reads a record's payload, by its kind: another kind's payload is none of it."""

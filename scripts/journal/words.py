@@ -11,6 +11,7 @@ from common.fix.text import masked, pretty
 from common.fix.wire import utc_timestamp
 from common.journal import EPOCH, TICK, Record
 from common.messages import (
+    PAYLOADS,
     UNDECODABLE,
     Answer,
     Attempt,
@@ -42,24 +43,7 @@ KIND_NAMES = frozenset({*_OWN_KINDS.values(), *(kind.name for kind in Kind)})
 """Every kind that this version knows, as `kind_name` has them."""
 
 _DECODERS: dict[int, Callable[[bytes], Any]] = {
-    kind: msgspec.msgpack.Decoder(payload).decode
-    for kind, payload in {
-        Kind.OUTBOUND: Outbound,
-        Kind.INBOUND: Inbound,
-        Kind.SESSION: SessionChanged,
-        Kind.REFUSED: Refused,
-        Kind.WITHDRAWN: Withdrawn,
-        Kind.GAP_FILLED: GapFilled,
-        Kind.ANSWER: Answer,
-        Kind.DISCREPANCY: Discrepancy,
-        Kind.STATE_HASH: StateHash,
-        Kind.OPERATOR: OperatorAct,
-        Kind.EXPIRED: Expired,
-        Kind.VERDICT: Verdict,
-        Kind.UNANSWERED: Unanswered,
-        Kind.CANCEL_ALL: CancelAll,
-        Kind.RATE_REFUSED: RateRefused,
-    }.items()
+    kind: msgspec.msgpack.Decoder(payload).decode for kind, payload in PAYLOADS.items()
 }
 
 
