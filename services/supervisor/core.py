@@ -185,7 +185,9 @@ class SupervisorCore:
         child = self.children[name]
         served, child.pid, child.last_exit = child.phase is Phase.SERVING, 0, _describe(status)
         if self.stopping:
-            if child.phase is Phase.STOPPING or not self._is_needed(child):
+            # One that died after the signal, but of something else, has not cancelled either.
+            ended = child.phase is Phase.STOPPING and status == ExitStatus.OK
+            if ended or not self._is_needed(child):
                 child.phase = Phase.STOPPED
                 self._finish_when_done()
             else:

@@ -136,8 +136,9 @@ class Supervisor:
             with contextlib.suppress(BlockingIOError):
                 self._wake.recv(4096)
         now = read_clocks()
-        self._stop_if_asked(now)
+        # First who is dead: what is decided for him would go to a process that is not there.
         self._reap(now)
+        self._stop_if_asked(now)
         if self._control in ready:
             self._answer(now)
         self._ask_children(now)

@@ -255,17 +255,23 @@ def test_a_session_that_is_dead_at_a_stop_is_started_to_cancel_what_rests() -> N
     assert bench.finished
 
 
-def test_a_session_that_dies_during_a_stop_is_started_until_it_was_told_to_stop() -> None:
+@pytest.mark.parametrize("status", [-signal.SIGKILL, ExitStatus.FAILURE])
+def test_a_session_that_dies_during_a_stop_is_started_until_it_has_ended_by_itself(status: int) -> None:
     bench = Bench(cancels=True)
     bench.serve()
     bench.core.stop(bench.now)
-    bench.die(-signal.SIGKILL)
+    bench.die(status)
     assert bench.phase() is Phase.WAITING
     bench.wait(QUICK_MS)
     bench.serve()
     bench.core.turn_came(bench.now)
     bench.settle()
-    bench.die(-signal.SIGKILL)
+    bench.die(status)
+    assert bench.phase() is Phase.WAITING and not bench.finished, "it died after the signal, before it had cancelled"
+    bench.wait(QUICK_MS)
+    bench.serve()
+    assert bench.signals == [("session@generic", signal.SIGTERM)] * 2
+    bench.die(0)
     assert bench.phase() is Phase.STOPPED and bench.finished
 
 

@@ -227,6 +227,18 @@ def test_a_stopped_child_does_not_hold_up_the_end(start: Callable[..., Line]) ->
     assert line.said("journal: did not stop in time, killed")
 
 
+def test_children_killed_in_the_moment_of_the_stop_do_not_keep_it_from_ending(start: Callable[..., Line]) -> None:
+    line = start("strategies", "a", "b")
+    children = [line.pid(name) for name in ("a", "b")]
+    # All of it waits for the supervisor when it goes on: two children dead, and the word to stop.
+    line.process.send_signal(signal.SIGSTOP)
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+    line.process.send_signal(signal.SIGTERM)
+    line.process.send_signal(signal.SIGCONT)
+    assert line.process.wait(PATIENCE_S) == 0, line.output.read_text()
+
+
 def test_kinds_stop_one_after_the_other(start: Callable[..., Line]) -> None:
     journal, risk = start("journal", "journal"), start("risk", "risk")
     kept, first = journal.pid("journal"), risk.pid("risk")
