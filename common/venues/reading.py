@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from common.fix.wire import pairs, parse_utc_timestamp
 from common.messages import Unreadable
-from common.order_state import is_plausible
-from common.venues.binance_fields import field_name
+from common.orders.order_state import is_plausible
+from common.venues.binance.fields import field_name
 from common.venues.dialect import BadReport
 
 Fields = Mapping[bytes, bytes]

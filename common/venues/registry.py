@@ -1,8 +1,8 @@
 """The dialects that there are, by the name that a venue's file gives."""
 
-from common.venues.binance import Binance
+from common.venues.binance.dialect import Binance
 from common.venues.dialect import Dialect
-from common.venues.generic import Generic
+from common.venues.generic.dialect import Generic
 
 KNOWN: dict[str, type[Dialect]] = {"generic": Generic, "binance": Binance}
 

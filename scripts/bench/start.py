@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.actor.control import NoAnswer, NotRunning
+from common.orders.index_file import COVER_RECORDS
 from scripts.bench.long_journal import write_long_journal
 from scripts.bench.ring import ROOMY
 from scripts.stack import PrivateStack, StackFailed
-from services.orders.index_file import COVER_RECORDS
 
 NEVER = str(10**12)
 SNAPSHOTS_S = 300.0

@@ -9,10 +9,10 @@ import orjson
 
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import Environment, load
+from common.exchange.faults import FAULT_SENTENCES
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name
-from services.exchange.faults import FAULT_SENTENCES
 
 SIDES = {"1": "buy", "2": "sell"}
 STATUS = {"0": "new", "1": "partially filled", "2": "filled", "4": "canceled", "8": "rejected", "C": "expired"}

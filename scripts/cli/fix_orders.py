@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from common.belief import NO_INSTRUMENT
 from common.fix.dictionary import Dictionary
 from common.fix.errors import GarbledError
 from common.fix.text import cut_text, meaning_in_words, whole_fields
 from common.fix.wire import Message
-from common.order_state import TERMINAL_WORDS
+from common.orders.belief import NO_INSTRUMENT
+from common.orders.order_state import TERMINAL_WORDS
 
 # Requests and reports that speak of one order.
 ORDER_TYPES = frozenset({"D", "F", "G", "8", "9", "H", "XCN", "XAK", "XAR", "AB", "AC"})

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from common.actor.control import ask_all
 from common.config import Config
-from common.facts import outside
 from common.journal import JournalError, NotThere, OsFiles, Reader
 from common.journal.emergency import read_emergency
-from services.orders.fold import Fold
+from common.orders.facts import outside
+from common.orders.fold import Fold
 from services.orders.make_snapshot import newest_books
 from services.session.emergency import SUFFIX
 

@@ -24,16 +24,16 @@ import orjson
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import Config, Environment, load
 from common.exit_status import ExitStatus
-from common.facts import Holding, outside
 from common.messages import SessionState
-from common.order_state import ZERO, Order
+from common.orders.books import VenueBooks
+from common.orders.facts import Holding, outside
+from common.orders.order_state import ZERO, Order
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name
 from scripts.cli.outside import stranded
 from scripts.reconcile.answers import AskedVenue, terms_differ
 from scripts.reconcile.journal_books import JournalBooks, asset_changes
 from scripts.reconcile.result import Audit, Result, compared, nobody_answered
-from services.orders.books import VenueBooks
 
 AUDIT_S = 10.0
 PAUSE_S = 0.05

@@ -10,10 +10,10 @@ from pathlib import Path
 from random import Random
 
 from common.messages import OrderEvent, OrderStatus, Reason
+from common.orders.index_file import IndexFailed, IndexFile
+from common.orders.names import Remembered
 from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import cut_about
-from services.orders.index_file import IndexFailed, IndexFile
-from services.orders.names import Remembered
 
 ROWS = 40
 

@@ -6,14 +6,13 @@ from typing import Any, NamedTuple, get_args
 
 import msgspec
 
-from common import order_state
 from common.journal.frames import Record
 from common.messages import Door, ExecutionReport, Inbound, JournalRequest, Kind, Payload
+from common.orders import fold as orders_fold
+from common.orders import index_file, order_state
 from common.strategy import entry
 from scripts.simulation import actors
 from scripts.simulation.planted import Swap, planted_swaps
-from services.orders import fold as orders_fold
-from services.orders import index_file
 from services.risk import state as risk_state
 from services.risk.state import RiskState
 

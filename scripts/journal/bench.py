@@ -13,9 +13,9 @@ from common.actor.snapshots import Foldable
 from common.config import Config
 from common.journal import Entry, Log, OsFiles, Reader, Record, verify
 from common.journal.log import Durability
+from common.orders.books import Books
 from common.venues.registry import find_dialect
 from scripts.bench.long_journal import write_long_journal
-from services.orders.books import Books
 from services.orders.make_snapshot import Folded as OrdersFolded
 from services.orders.settings import orders_settings
 from services.risk.make_snapshot import Folded as RiskFolded

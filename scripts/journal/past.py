@@ -12,13 +12,13 @@ from common.config import Config
 from common.journal import OsFiles, Reader, Record
 from common.journal.segments import first_lsns, read_header, segment_name
 from common.messages import Payload
+from common.orders.books import Books
+from common.orders.changes import OrderChanged
+from common.orders.fold import Fold
 from common.venues.dialect import Dialect
 from common.venues.registry import find_dialect
 from scripts.decimals import short
 from scripts.journal.words import payload_of, plain, time_text
-from services.orders.books import Books
-from services.orders.changes import OrderChanged
-from services.orders.fold import Fold
 from services.orders.make_snapshot import newest_books
 from services.orders.settings import orders_settings
 from services.orders.views import order_event, position_event

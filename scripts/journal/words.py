@@ -35,7 +35,7 @@ from common.messages import (
     Verdict,
     Withdrawn,
 )
-from common.venues.binance_fields import dictionary_of
+from common.venues.binance.fields import dictionary_of
 from scripts.printable import printable
 
 _OWN_KINDS = {TICK: "TICK", EPOCH: "EPOCH"}

@@ -19,10 +19,10 @@ from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import Config
 from common.instant import NS_PER_S
 from common.messages import Answer, RestOrder, Trade
-from common.order_state import ZERO, Order
+from common.orders.books import TRADES_PAGE, Baseline, VenueBooks
+from common.orders.order_state import ZERO, Order
 from scripts.reconcile.journal_books import JournalBooks, asset_changes
 from scripts.reconcile.result import Part, Result, Verdict, compared
-from services.orders.books import TRADES_PAGE, Baseline, VenueBooks
 from services.orders.settings import orders_settings
 
 ANSWER_S = 10.0

@@ -6,15 +6,15 @@ from decimal import Decimal
 import msgspec
 
 from common.config import Config
-from common.facts import VenueFacts
 from common.journal import OsFiles, Reader
 from common.journal.frames import Record
 from common.messages import Answer, Discrepancy, Kind
-from common.order_state import ZERO
-from services.orders.changes import Answered, Inquired, OrderChanged, Unnamed
-from services.orders.fold import Fold
+from common.orders.changes import Answered, Inquired, OrderChanged, Unnamed
+from common.orders.facts import VenueFacts
+from common.orders.fold import Fold
+from common.orders.order_state import ZERO
+from common.orders.positions import Position
 from services.orders.make_snapshot import newest_books
-from services.orders.positions import Position
 
 OrderName = tuple[str, int]
 TradeName = tuple[str, str, str]

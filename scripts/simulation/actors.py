@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from common.actor.core import Core
 from common.config import Config, load
-from common.facts import facts_of
+from common.exchange.history import MemoryHistory
+from common.exchange.settings import ExchangeSettings, Instrument, Key, Party
 from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
 from common.journal.skipped import skip_record
@@ -32,6 +33,9 @@ from common.messages import (
     JournalAnswer,
     JournalRequest,
 )
+from common.orders.books import Books
+from common.orders.facts import facts_of
+from common.orders.snapshots import load_books
 from common.strategy.strategy import Market as SdkMarket
 from common.venues.dialect import Credentials
 from common.venues.registry import find_dialect
@@ -44,16 +48,12 @@ from scripts.simulation.trader import LINK as TRADER_LINK
 from scripts.simulation.trader import Habits, Market, Trader
 from services.account.core import AccountCore, AccountSettings
 from services.exchange.core import ExchangeCore
-from services.exchange.history import MemoryHistory
-from services.exchange.settings import ExchangeSettings, Instrument, Key, Party
 from services.journal.__main__ import SNAPSHOTS_OF
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
 from services.marketdata.core import FEED, MarketDataConfig, MarketDataCore
-from services.orders.books import Books
 from services.orders.core import OrdersCore
 from services.orders.make_snapshot import Folded as FoldedOrders
 from services.orders.settings import orders_settings
-from services.orders.snapshots import load_books
 from services.risk.core import RiskCore
 from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.settings import risk_settings

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from common import messages, outcome
+from common import messages
 from common.actor import links
 from common.actor.core import Write
 from common.actor.sends import Sends
@@ -36,19 +36,20 @@ from common.messages import (
     OrderStatus,
     Reason,
 )
-from common.order_state import FillLedger, Leg, Order, RequestKind
+from common.orders import fold as orders_fold
+from common.orders import outcome
+from common.orders.names import cl_ord_id_of
+from common.orders.order_state import FillLedger, Leg, Order, RequestKind
 from common.venues.dialect import BadReport
 from common.venues.reading import Notes
 from services.account.core import AccountCore
 from services.marketdata.books import Book
 from services.orders import core as orders_core
 from services.orders import entry as orders_entry
-from services.orders import fold as orders_fold
 from services.orders.cancels import Cancels
 from services.orders.clients import Clients
 from services.orders.entry import Entry
 from services.orders.inquiries import VenueInquiries
-from services.orders.names import cl_ord_id_of
 from services.orders.silence import Silence
 from services.orders.wishes import Wishes
 from services.risk import core as risk_core

@@ -3,8 +3,7 @@
 from decimal import Decimal
 from typing import Protocol
 
-from common.journal.frames import Record
-from services.exchange.changes import (
+from common.exchange.changes import (
     RECORD_KIND,
     Amended,
     Change,
@@ -15,6 +14,7 @@ from services.exchange.changes import (
     Traded,
     decode_changes,
 )
+from common.journal.frames import Record
 
 STRANGER = "web-"
 """How every ClOrdID of somebody else on our account begins, and none of ours."""

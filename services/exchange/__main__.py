@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from common.actor.shell import Shell
 from common.actor.start import run_actor, server_tls, shell_for, venue_argument
 from common.config import Config, ConfigError, SimulatedConfig, VenueConfig
+from common.exchange.history_file import FileHistory
+from common.exchange.settings import ExchangeSettings, Instrument, Key, Party
 from common.journal.files import OsFiles
 from services.exchange.core import ExchangeCore
-from services.exchange.history_file import FileHistory
-from services.exchange.settings import ExchangeSettings, Instrument, Key, Party
 
 ACCOUNT = "desk"
 HTTP_PORT = 80

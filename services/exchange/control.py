@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from common.exchange.engine import Cause
+from common.exchange.faults import FAULT_SENTENCES, BadFault, Fault
+from common.exchange.history import ClosedOrder, TradeRow
+from common.exchange.numbers import read_number
+from common.exchange.order import LIMIT, ZERO, Order, Terms
+from common.exchange.venue import Venue
 from common.instant import Instant
-from services.exchange.engine import Cause
-from services.exchange.faults import FAULT_SENTENCES, BadFault, Fault
-from services.exchange.history import ClosedOrder, TradeRow
-from services.exchange.numbers import read_number
-from services.exchange.order import LIMIT, ZERO, Order, Terms
-from services.exchange.venue import Venue
 
 Detail = dict[str, object]
 MAX_ROWS = 1000

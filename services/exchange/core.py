@@ -10,24 +10,24 @@ from typing import Protocol
 import msgspec
 
 from common.actor.core import Core, Exit, Send
+from common.exchange.changes import Change, Deposited, Listed
+from common.exchange.faults import BadFault, Fault, Kind
+from common.exchange.history import History
+from common.exchange.order import Order
+from common.exchange.settings import ExchangeSettings
+from common.exchange.store import Store
+from common.exchange.traders import Traders
+from common.exchange.venue import Line, Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.errors import JournalError
 from common.journal.files import Files
 from common.messages import ControlAnswer, ControlRequest
-from services.exchange.binance_market_data import BinanceMarketData
-from services.exchange.binance_orders import BinanceOrders
-from services.exchange.changes import Change, Deposited, Listed
+from common.venues.binance.simulated.market_data import BinanceMarketData
+from common.venues.binance.simulated.orders import BinanceOrders
+from common.venues.binance.simulated.rest import Rest
+from common.venues.generic.simulated.market_data import GenericMarketData
+from common.venues.generic.simulated.orders import GenericOrders
 from services.exchange.control import BadAct, Control
-from services.exchange.faults import BadFault, Fault, Kind
-from services.exchange.generic_market_data import GenericMarketData
-from services.exchange.generic_orders import GenericOrders
-from services.exchange.history import History
-from services.exchange.order import Order
-from services.exchange.rest import Rest
-from services.exchange.settings import ExchangeSettings
-from services.exchange.store import Store
-from services.exchange.traders import Traders
-from services.exchange.venue import Line, Venue
 
 INTEGRITY = 7
 STOP_WITHIN_NS = 500 * NS_PER_MS

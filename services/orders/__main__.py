@@ -9,9 +9,9 @@ from common.config import Config
 from common.journal import NotThere, OsFiles, Reader
 from common.left_out import Unfoldable
 from common.messages import MAX_ENTRY_BYTES, BoundedEntryRequest
-from services.orders.books import Books
+from common.orders.books import Books
+from common.orders.index_file import IndexFile, index_path
 from services.orders.core import OrdersCore
-from services.orders.index_file import IndexFile, index_path
 from services.orders.make_snapshot import newest_books
 from services.orders.settings import orders_settings
 

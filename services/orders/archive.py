@@ -6,11 +6,11 @@ import msgspec
 
 from common.journal.frames import Record
 from common.messages import OrderEvent
-from common.order_state import ZERO, Order, is_fill
-from services.orders.books import Books
-from services.orders.changes import EVENTS, Change, OrderChanged, Unnamed
-from services.orders.index import Index
-from services.orders.names import Remembered
+from common.orders.books import Books
+from common.orders.changes import EVENTS, Change, OrderChanged, Unnamed
+from common.orders.index import Index
+from common.orders.names import Remembered
+from common.orders.order_state import ZERO, Order, is_fill
 from services.orders.views import order_event
 
 

@@ -19,11 +19,11 @@ from common.messages import (
     Reason,
     Refused,
 )
-from common.order_state import Order
+from common.orders.books import Books, OrderName
+from common.orders.fold import WRITER
+from common.orders.names import cl_ord_id_of
+from common.orders.order_state import Order
 from common.request_identity import asked_terms
-from services.orders.books import Books, OrderName
-from services.orders.fold import WRITER
-from services.orders.names import cl_ord_id_of
 
 
 class Attempts:

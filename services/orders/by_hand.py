@@ -10,9 +10,9 @@ from common.actor.core import Core, Send
 from common.actor.links import Appender
 from common.instant import Instant
 from common.messages import Ask, ControlRequest, Kind, OperatorAct, Verdict
-from common.order_state import is_plausible
-from services.orders.books import Books
-from services.orders.fold import BASELINE, WRITER
+from common.orders.books import Books
+from common.orders.fold import BASELINE, WRITER
+from common.orders.order_state import is_plausible
 from services.orders.reconciliation import Reconciliation
 
 T = TypeVar("T")

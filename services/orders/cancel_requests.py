@@ -19,9 +19,9 @@ from common.messages import (
     Reason,
     cut,
 )
+from common.orders.books import Books, OrderName
+from common.orders.cancel_alls import covers
 from services.orders.archive import Archive
-from services.orders.books import Books, OrderName
-from services.orders.cancel_alls import covers
 from services.orders.cancels import Cancels
 from services.orders.clients import Clients
 from services.orders.decisions import Decisions

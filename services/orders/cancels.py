@@ -9,9 +9,9 @@ from collections.abc import Collection
 from common.actor.links import Appender
 from common.instant import NS_PER_S, Instant
 from common.messages import Attempt, CancelOrder, Reason
-from common.order_state import Order, RequestKind
+from common.orders.books import Books, OrderName
+from common.orders.order_state import Order, RequestKind
 from services.orders.attempts import Attempts
-from services.orders.books import Books, OrderName
 from services.orders.life import Life
 from services.orders.wishes import Wishes
 

@@ -21,7 +21,6 @@ import msgspec
 
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
-from common.facts import Holding, VenueFacts, outside
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, Record
 from common.left_out import LeftOut, Unfoldable
@@ -42,14 +41,8 @@ from common.messages import (
     SessionState,
     cut,
 )
-from common.order_state import Order
-from services.orders.archive import Archive
-from services.orders.attempts import Attempts
-from services.orders.books import Books
-from services.orders.by_hand import ByHand
-from services.orders.cancel_requests import CancelRequests
-from services.orders.cancels import Cancels
-from services.orders.changes import (
+from common.orders.books import Books
+from common.orders.changes import (
     Answered,
     AttemptEnded,
     AttemptExpired,
@@ -67,13 +60,20 @@ from services.orders.changes import (
     SessionMoved,
     Unnamed,
 )
+from common.orders.facts import Holding, VenueFacts, outside
+from common.orders.fold import WRITER, Fold
+from common.orders.index import Index, MemoryIndex
+from common.orders.order_state import Order
+from services.orders.archive import Archive
+from services.orders.attempts import Attempts
+from services.orders.by_hand import ByHand
+from services.orders.cancel_requests import CancelRequests
+from services.orders.cancels import Cancels
 from services.orders.clients import Clients
 from services.orders.decisions import Decisions
 from services.orders.digests import Digests
 from services.orders.entry import Entry
 from services.orders.flights import Flights
-from services.orders.fold import WRITER, Fold
-from services.orders.index import Index, MemoryIndex
 from services.orders.inquiries import VenueWays
 from services.orders.life import Life
 from services.orders.reconciliation import Reconciliation

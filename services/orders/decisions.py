@@ -10,9 +10,9 @@ from collections import Counter
 from common.actor.links import Appender
 from common.instant import Instant
 from common.messages import CancelAll, ClientRequest, Expired, Kind, Reason, Refused, StatusChanged
-from services.orders.books import Books, OrderName
+from common.orders.books import Books, OrderName
+from common.orders.fold import WRITER
 from services.orders.clients import Clients
-from services.orders.fold import WRITER
 
 
 class Decisions:

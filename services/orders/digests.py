@@ -7,7 +7,7 @@ from common.actor.links import Appender
 from common.instant import Instant
 from common.journal.frames import Record
 from common.messages import HASH_EVERY, UNDECODABLE, Kind, StateHash
-from services.orders.books import Books
+from common.orders.books import Books
 
 KEPT = 16
 """Digests kept for the comparison: as many times HASH_EVERY records may lie between a record and its digest's."""

@@ -33,9 +33,9 @@ from common.messages import (
     WelcomeComplete,
     cut,
 )
+from common.orders.books import Books
 from common.request_identity import request_identity, same_request
 from services.orders.archive import Archive
-from services.orders.books import Books
 from services.orders.cancel_requests import CancelRequests
 from services.orders.clients import STRATEGIES, Clients
 from services.orders.decisions import Decisions

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from common.actor.links import Appender
 from common.instant import Instant
 from common.messages import AmendOrder, AmendRequest, Attempt, Expired, NewOrder, NewOrderRequest, Reason
-from common.order_state import Order
-from common.outcome import Outcomes
+from common.orders.books import Books, OrderName
+from common.orders.order_state import Order
+from common.orders.outcome import Outcomes
 from common.request_identity import command_identity
 from services.orders.attempts import Attempts
-from services.orders.books import Books, OrderName
 from services.orders.decisions import Decisions
 from services.orders.wishes import Wishes
 

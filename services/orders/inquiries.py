@@ -19,8 +19,8 @@ import msgspec
 
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import Answer, Ask, Attempt
-from common.order_state import Order
-from services.orders.books import TRADES_PAGE, Books, OrderName
+from common.orders.books import TRADES_PAGE, Books, OrderName
+from common.orders.order_state import Order
 
 FIRST_NS = 500 * NS_PER_MS
 SLOWEST_NS = 5 * NS_PER_S

@@ -9,11 +9,11 @@ from common.journal import OsFiles, Reader
 from common.journal.frames import Record
 from common.journal.skipped import skipped_records
 from common.left_out import LeftOut, Unfoldable
-from services.orders.books import Books
-from services.orders.fold import WRITER, Fold
-from services.orders.index_file import index_path, sync_index
+from common.orders.books import Books
+from common.orders.fold import WRITER, Fold
+from common.orders.index_file import index_path, sync_index
+from common.orders.snapshots import dump_books, load_books
 from services.orders.settings import orders_settings
-from services.orders.snapshots import dump_books, load_books
 
 
 class Folded:

@@ -7,9 +7,9 @@ import msgspec
 import orjson
 
 from common.messages import OrderEvent, QueryAnswer, QueryRequest
+from common.orders.books import Books
+from common.orders.positions import Position
 from services.orders.archive import Archive
-from services.orders.books import Books
-from services.orders.positions import Position
 from services.orders.views import StandingNames, position_event
 
 QUERIES = ("orders", "order", "positions", "accounts", "reconcile", "names")

@@ -9,9 +9,9 @@ from common.actor.core import Core, Send
 from common.actor.links import Appender
 from common.instant import NS_PER_S, Instant
 from common.messages import Answer, Ask, Attempt, OpenGate, SessionState
-from common.order_state import Order
+from common.orders.books import Books
+from common.orders.order_state import Order
 from services.orders.attempts import Attempts
-from services.orders.books import Books
 from services.orders.inquiries import GATE_REPEAT_NS, VenueInquiries, VenueWays
 from services.orders.silence import Patience, Silence
 

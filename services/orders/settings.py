@@ -1,8 +1,8 @@
 """From the configuration to what the order manager's core takes."""
 
 from common.config import Config, OnStop, VenueConfig
-from common.facts import facts_of
 from common.instant import NS_PER_MS, NS_PER_S
+from common.orders.facts import facts_of
 from common.venues.registry import find_dialect
 from services.orders.core import OrdersSettings, VenueSettings
 from services.orders.inquiries import VenueWays

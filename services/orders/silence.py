@@ -14,8 +14,8 @@ from common.actor.core import Core
 from common.actor.links import Appender
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import Attempt, Kind, Unanswered
-from common.order_state import Order
-from services.orders.books import Books, OrderName
+from common.orders.books import Books, OrderName
+from common.orders.order_state import Order
 
 LOOK_NS = 100 * NS_PER_MS
 """Between two looks at what is due by the clock and not yet by the log, which ticks so often."""

@@ -3,10 +3,10 @@
 from decimal import Decimal
 
 from common.messages import AFTER_ALL_EVENTS, OrderEvent, PositionChanged
-from common.order_state import Order
-from services.orders.books import Books
-from services.orders.changes import OrderChanged
-from services.orders.positions import Position
+from common.orders.books import Books
+from common.orders.changes import OrderChanged
+from common.orders.order_state import Order
+from common.orders.positions import Position
 
 
 def order_event(

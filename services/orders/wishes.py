@@ -7,7 +7,7 @@ SLOWEST_NS and starts anew when the session comes back.
 import heapq
 
 from common.instant import NS_PER_MS
-from services.orders.books import OrderName
+from common.orders.books import OrderName
 
 FIRST_NS = 250 * NS_PER_MS
 SLOWEST_NS = 2_000 * NS_PER_MS

@@ -1,8 +1,8 @@
 """The actor `risk`: it checks each command and reserves its exposure in one step, and passes it to the venue's session.
 
 Theory of operation. What the log says is in `RiskState`; what is in flight, between the approval here and the log, is
-in `InFlight`, by attempt. A reservation ends when the log decides its attempt (`common.outcome`): sent makes it an
-open order of the folded state, refused, expired and withdrawn free it. No timer ends one.
+in `InFlight`, by attempt. A reservation ends when the log decides its attempt (`common.orders.outcome`): sent makes it
+an open order of the folded state, refused, expired and withdrawn free it. No timer ends one.
 
 After a start the log is read up to the own epoch record and then followed; until a stamp later than that record's plus
 MAX_TIME_TO_LIVE_NS was read, what adds risk is refused: by then all that a former life passed on is in the log.
@@ -19,7 +19,6 @@ import msgspec
 
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
-from common.facts import VenueFacts, outside
 from common.instant import Instant
 from common.journal.frames import EPOCH, TICK, Record, parse
 from common.left_out import LeftOut, Unfoldable
@@ -44,7 +43,8 @@ from common.messages import (
     Withdrawn,
     cut,
 )
-from common.outcome import Evidence, Outcomes
+from common.orders.facts import VenueFacts, outside
+from common.orders.outcome import Evidence, Outcomes
 from services.risk.exposure import Exposure, Sums
 from services.risk.limits import (
     Proposal,

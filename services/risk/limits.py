@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from common.messages import SIDE_BUY, Reason
-from common.order_state import is_multiple
+from common.orders.order_state import is_multiple
 from services.risk.exposure import Sums
 
 ZERO: Final = Decimal(0)

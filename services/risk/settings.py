@@ -1,8 +1,8 @@
 """From the configuration to what risk's core takes."""
 
 from common.config import Config, RiskConfig, StrategyLimits, VenueConfig
-from common.facts import facts_of
 from common.instant import NS_PER_MS
+from common.orders.facts import facts_of
 from common.venues.registry import find_dialect
 from services.risk.core import RiskSettings, VenueSettings
 from services.risk.limits import StrategyRules, SymbolRules

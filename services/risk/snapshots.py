@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import msgspec
 
-from common.facts import VenueFacts, VenueTold
 from common.left_out import LeftOut, Row
-from common.order_state import FillRow, RetiredRow
+from common.orders.facts import VenueFacts, VenueTold
+from common.orders.order_state import FillRow, RetiredRow
 from services.risk.exposure import Sums
 from services.risk.state import RiskState, SessionLife, TradesTold, Working
 

@@ -2,7 +2,7 @@
 
 Rules:
 
-1. Exposure is counted per order of the venue (a *leg*, `common.order_state.Leg`): what may still trade on it at
+1. Exposure is counted per order of the venue (a *leg*, `common.orders.order_state.Leg`): what may still trade on it at
    worst. That is the largest of its terms, the unanswered amendments included, less what the ledger of fills has. A
    replacement that is a cancel and a new order (XCN at Binance) is a leg of its own from the moment it was sent, so
    old and new both count.
@@ -26,9 +26,6 @@ from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
-from common.absence import DOWN, is_dead, no_stranger, sending_ns, unknown_over_fix, window_closed
-from common.belief import believed, believed_of_stranger, contradiction, order_of, side_of
-from common.facts import Holding, KnownVenues, VenueFacts
 from common.journal.frames import Record
 from common.left_out import LeftOut, Unfoldable
 from common.messages import (
@@ -57,7 +54,10 @@ from common.messages import (
     Withdrawn,
     encode,
 )
-from common.order_state import (
+from common.orders.absence import DOWN, is_dead, no_stranger, sending_ns, unknown_over_fix, window_closed
+from common.orders.belief import believed, believed_of_stranger, contradiction, order_of, side_of
+from common.orders.facts import Holding, KnownVenues, VenueFacts
+from common.orders.order_state import (
     ANSWERED_BY,
     FILLED,
     MSG_TYPES_OF_NEW_ORDERS,

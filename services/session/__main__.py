@@ -7,13 +7,13 @@ from functools import partial
 from common.actor.shell import Shell
 from common.actor.start import connect_journal, run_actor, shell_for, target_fix, venue_argument
 from common.config import Config, ConfigError, OnStop
-from common.facts import facts_of
 from common.fix.session_types import SequencePolicy
 from common.journal import OsFiles, Reader
 from common.journal.errors import Damage, NotThere
 from common.journal.frames import Record
 from common.left_out import Unfoldable
 from common.messages import Command
+from common.orders.facts import facts_of
 from common.venues.credentials import read_credentials
 from common.venues.registry import find_dialect
 from services.session.connection import TARGET

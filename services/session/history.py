@@ -7,7 +7,6 @@ session appends it. So the state after a crash is the state before it, but for w
 from collections import OrderedDict
 from typing import NamedTuple
 
-from common.absence import sending_ns
 from common.messages import (
     AmendOrder,
     Attempt,
@@ -24,6 +23,7 @@ from common.messages import (
     Withdrawn,
     cut,
 )
+from common.orders.absence import sending_ns
 from common.venues.dialect import Dialect
 from services.session.hand_over import HandOvers
 from services.session.open_orders import OpenOrders

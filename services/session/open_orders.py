@@ -10,7 +10,6 @@ from decimal import Decimal
 
 import msgspec
 
-from common.belief import contradiction
 from common.messages import (
     AmendOrder,
     Attempt,
@@ -21,7 +20,8 @@ from common.messages import (
     Unreadable,
     VenueEvent,
 )
-from common.order_state import AskedTerms, BelievedTerms, believed_terms, rejects_request
+from common.orders.belief import contradiction
+from common.orders.order_state import AskedTerms, BelievedTerms, believed_terms, rejects_request
 
 CLOSED_ORD_STATUS = frozenset("234C8")
 """OrdStatus(39) filled, done for day, canceled, expired, rejected."""

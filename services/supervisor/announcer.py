@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from common.actor.control import ask_all
-from common.belief import SIDES
 from common.config import Config
 from common.journal.errors import JournalError
 from common.journal.files import OsFiles
 from common.journal.frames import Record
 from common.journal.reader import Reader
 from common.messages import AmendOrder, ExecutionReport, Inbound, Kind, NewOrder, OrderEvent, Outbound
-from common.order_state import FILLS
+from common.orders.belief import SIDES
+from common.orders.order_state import FILLS
 from common.restrictions import Restriction, restrictions
 from common.strategy.client import Client, NotRunning
 from common.strategy.entry import Superseded

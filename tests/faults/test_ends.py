@@ -10,11 +10,11 @@ import pytest
 
 from common.actor.process import read_clocks
 from common.config import CHECKOUT, Kind
+from common.exchange.history import MemoryHistory
+from common.exchange.store import Store
 from common.journal import OsFiles
 from scripts.stack import PrivateStack
 from services.exchange.__main__ import exchange_settings
-from services.exchange.history import MemoryHistory
-from services.exchange.store import Store
 
 QUIET = {
     "FIXRING__STRATEGIES__MAKER__ENABLED": "false",

@@ -41,18 +41,18 @@ from common.messages import (
     Verdict,
     encode,
 )
+from common.orders import fold as orders_fold
+from common.orders.fold import Fold
+from common.orders.index_file import IndexFile
+from common.orders.snapshots import dump_books, load_books
 from common.soundness import decoder, is_sound
-from common.venues.generic import Generic
+from common.venues.generic.dialect import Generic
 from scripts.simulation.actors import folded_orders, folded_risk
-from services.orders import fold as orders_fold
-from services.orders.fold import Fold
-from services.orders.index_file import IndexFile
-from services.orders.snapshots import dump_books, load_books
 from services.risk.state import RiskState
 from services.session import hand_over
 from services.session.recovery import Folded, load_folded
+from tests.common.orders.test_index import Forgetful
 from tests.services.orders.harness import D, Ring, accepted, report, settings
-from tests.services.orders.test_index import Forgetful
 from tests.services.risk.rig import Rig
 from tests.services.session.harness import World, generic_config
 

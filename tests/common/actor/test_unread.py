@@ -16,9 +16,9 @@ from common.config import CHECKOUT, Config, load
 from common.journal import Entry, JournalError, Log, OsFiles, Reader
 from common.journal.frames import EPOCH
 from common.latch import Latch
+from common.orders.index_file import IndexFile, index_path, sync_index
 from scripts.bench.long_journal import write_long_journal
 from services.orders.__main__ import starting_books
-from services.orders.index_file import IndexFile, index_path, sync_index
 from services.orders.make_snapshot import Folded as FoldedOrders
 from services.orders.make_snapshot import newest_books
 from services.risk.make_snapshot import Folded as FoldedRisk

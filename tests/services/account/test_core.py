@@ -21,7 +21,7 @@ from common.messages import (
     OperatorAct,
     RestOrder,
 )
-from common.order_state import ZERO
+from common.orders.order_state import ZERO
 from services.account.core import AccountCore, AccountSettings
 
 WINDOW_MS = 11_000

@@ -8,18 +8,18 @@ from typing import Any
 import msgspec
 
 from common.actor.core import Close, Effect, Exit, Note, Send, Write
+from common.exchange.changes import Deposited
+from common.exchange.engine import Engine
+from common.exchange.history import History, MemoryHistory
+from common.exchange.order import Order, Terms
+from common.exchange.settings import ExchangeSettings, Instrument, Party
+from common.exchange.state import State
 from common.fix.session import Disconnect, Inbound, Outbound, ResendWanted, SequencePolicy, Session, SessionSettings
 from common.fix.wire import cut, split
 from common.instant import Instant
 from common.journal.files import OsFiles
 from common.messages import ControlAnswer, ControlRequest
-from services.exchange.changes import Deposited
 from services.exchange.core import ExchangeCore
-from services.exchange.engine import Engine
-from services.exchange.history import History, MemoryHistory
-from services.exchange.order import Order, Terms
-from services.exchange.settings import ExchangeSettings, Instrument, Party
-from services.exchange.state import State
 
 WALL_NS = 1_767_225_600_000_000_000
 SECOND = 1_000_000_000

@@ -11,13 +11,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from common.exchange.settings import Key
 from common.fix.session import Session
 from common.fix.wire import encode, utc_timestamp
 from common.messages import ExecutionReport
-from common.venues.binance import Binance
+from common.venues.binance.dialect import Binance
+from common.venues.binance.simulated.session import verifies
 from common.venues.dialect import Credentials, Identity
-from services.exchange.binance_session import verifies
-from services.exchange.settings import Key
 from tests.services.exchange.harness import GENERIC, SECOND, Client, World
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

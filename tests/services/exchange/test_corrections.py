@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.exchange.history import MemoryHistory
-from services.exchange.history_file import FileHistory
+from common.exchange.history import MemoryHistory
+from common.exchange.history_file import FileHistory
 from tests.services.exchange.harness import GENERIC, Client, World
 from tests.services.exchange.test_binance import BINANCE, connect
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.exchange.changes import decode_changes, encode_changes
-from services.exchange.engine import Engine, Refusal
-from services.exchange.order import Order
-from services.exchange.state import State
+from common.exchange.changes import decode_changes, encode_changes
+from common.exchange.engine import Engine, Refusal
+from common.exchange.order import Order
+from common.exchange.state import State
 from tests.services.exchange.harness import BTCUSDT, ETHUSDT, WALL_NS, make_engine, placed, terms
 
 D = Decimal

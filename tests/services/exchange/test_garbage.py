@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.exchange.settings import ExchangeSettings
 from common.fix.wire import encode, utc_timestamp
-from services.exchange.settings import ExchangeSettings
 from tests.services.exchange.harness import GENERIC, Client, World
 from tests.services.exchange.test_binance import BINANCE, RawClient, connect, order
 

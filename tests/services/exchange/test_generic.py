@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from common.exchange.history import MemoryHistory
+from common.exchange.history_file import FileHistory
 from common.fix.session import Session, SessionSettings
 from common.fix.wire import split
-from services.exchange.history import MemoryHistory
-from services.exchange.history_file import FileHistory
 from tests.services.exchange.harness import Client, World
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from common.exchange import venue
+from common.exchange.history import MemoryHistory
 from common.instant import Instant
 from common.journal.files import OsFiles
 from common.messages import ControlRequest
-from services.exchange import venue
 from services.exchange.core import ExchangeCore
-from services.exchange.history import MemoryHistory
 from tests.services.exchange.harness import GENERIC, SECOND, WALL_NS, Client, World
 
 

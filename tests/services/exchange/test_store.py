@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.exchange import sent, store
-from services.exchange.changes import Placed
-from services.exchange.history import ClosedOrder, MemoryHistory, TradeRow
-from services.exchange.history_file import FileHistory
-from services.exchange.order import Terms
-from services.exchange.state import NotListed, State
+from common.exchange import sent, store
+from common.exchange.changes import Placed
+from common.exchange.history import ClosedOrder, MemoryHistory, TradeRow
+from common.exchange.history_file import FileHistory
+from common.exchange.order import Terms
+from common.exchange.state import NotListed, State
 from tests.services.exchange.harness import ETHUSDT, GENERIC, Client, World
 
 OFTEN = msgspec.structs.replace(GENERIC, snapshot_changes=20)

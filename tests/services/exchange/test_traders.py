@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.exchange.traders import RESTING_PER_SIDE, Traders
+from common.exchange.traders import RESTING_PER_SIDE, Traders
 from tests.services.exchange.harness import BTCUSDT, ETHUSDT, WALL_NS, make_engine, placed
 
 

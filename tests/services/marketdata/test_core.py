@@ -14,7 +14,7 @@ from common.fix.session_types import Inbound, Outbound, SequencePolicy, SessionS
 from common.fix.wire import split
 from common.instant import NS_PER_MS, Instant
 from common.messages import ControlAnswer, ControlRequest, FeedMessage, TopOfBook, Traded
-from common.venues.generic import Generic
+from common.venues.generic.dialect import Generic
 from services.marketdata.core import MarketDataConfig, MarketDataCore
 
 decode = msgspec.msgpack.Decoder(FeedMessage).decode

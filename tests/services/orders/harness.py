@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from common.actor.core import Effect, Exit, ReadLog, Send
-from common.facts import VenueFacts
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, TICK, Entry, Link, Record, frame, parse
 from common.messages import (
@@ -36,9 +35,10 @@ from common.messages import (
     Welcome,
     encode,
 )
+from common.orders.facts import VenueFacts
+from common.orders.snapshots import dump_books, load_books
 from services.orders.core import OrdersCore, OrdersSettings, VenueSettings
 from services.orders.inquiries import VenueWays
-from services.orders.snapshots import dump_books, load_books
 
 D = Decimal
 BINANCE_WINDOW_NS = 11_000_000_000

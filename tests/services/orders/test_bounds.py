@@ -15,7 +15,8 @@ from common.messages import (
     SessionState,
     Trade,
 )
-from services.orders import books, clients, flights, inquiries
+from common.orders import books
+from services.orders import clients, flights, inquiries
 from tests.services.orders.harness import D, Ring, accepted
 
 

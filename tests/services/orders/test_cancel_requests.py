@@ -13,8 +13,8 @@ from common.messages import (
     Refused,
     SessionState,
 )
+from common.orders.snapshots import dump_books, load_books
 from services.orders import cancel_requests
-from services.orders.snapshots import dump_books, load_books
 from tests.services.orders.harness import D, Ring, accepted
 
 

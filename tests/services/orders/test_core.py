@@ -21,8 +21,8 @@ from common.messages import (
     Trade,
     Withdrawn,
 )
-from services.orders.fold import Fold
-from services.orders.snapshots import dump_books, load_books
+from common.orders.fold import Fold
+from common.orders.snapshots import dump_books, load_books
 from tests.services.orders.harness import D, Ring, accepted, report
 
 # ---- a command's outcome ----

@@ -9,9 +9,9 @@ import pytest
 from common.actor.snapshots import make_snapshot
 from common.config import Config, load
 from common.journal import Entry, Log, OsFiles, Reader, salvage
+from common.orders.fold import WRITER
+from common.orders.index_file import IndexFile, index_path, sync_index
 from services.orders.__main__ import starting_books
-from services.orders.fold import WRITER
-from services.orders.index_file import IndexFile, index_path, sync_index
 from services.orders.make_snapshot import Folded, newest_books
 
 FILES = OsFiles()

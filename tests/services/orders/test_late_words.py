@@ -24,8 +24,8 @@ from common.messages import (
     Withdrawn,
     encode,
 )
+from common.orders.snapshots import dump_books, load_books
 from services.orders.core import OrdersSettings
-from services.orders.snapshots import dump_books, load_books
 from tests.services.orders.harness import BINANCE_WINDOW_NS, D, Ring, accepted, report
 
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from common.facts import VenueFacts
 from common.messages import CancelAllRequest, CancelRequest, Kind, Reason, Refused, SessionChanged, SessionState
+from common.orders.facts import VenueFacts
 from services.orders.core import OrdersCore, OrdersSettings
 from tests.services.orders.harness import D, Ring, accepted, settings
 

@@ -19,7 +19,7 @@ from common.messages import (
     Trade,
     Unreadable,
 )
-from services.orders.snapshots import dump_books, load_books
+from common.orders.snapshots import dump_books, load_books
 from tests.services.orders.harness import D, Ring, accepted, report
 
 WHY = "LastQty(32) is no number"

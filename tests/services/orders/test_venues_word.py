@@ -17,7 +17,7 @@ from common.messages import (
     SessionState,
     Trade,
 )
-from services.orders import fold
+from common.orders import fold
 from tests.services.orders.harness import D, Ring, accepted
 
 

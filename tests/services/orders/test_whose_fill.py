@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from common.messages import Ask, Inbound, Kind, SessionState, Trade, encode
-from common.order_state import FillLedger, FillRow, RetiredRow
+from common.orders.order_state import FillLedger, FillRow, RetiredRow
 from tests.services.orders.harness import D, Ring, accepted, report
 
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 import msgspec
 
 from common.actor.core import Note, ReadLog, Send
-from common.facts import VenueFacts
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.frames import TICK, Entry, Link, Record, frame, parse
 from common.messages import (
@@ -33,9 +32,10 @@ from common.messages import (
     TopOfBook,
     encode,
 )
-from common.venues.binance import Binance
+from common.orders.facts import VenueFacts
+from common.venues.binance.dialect import Binance
 from common.venues.dialect import Dialect
-from common.venues.generic import Generic
+from common.venues.generic.dialect import Generic
 from services.risk.core import RiskCore, RiskSettings, VenueSettings
 from services.risk.limits import StrategyRules, SymbolRules
 from services.risk.state import RiskState

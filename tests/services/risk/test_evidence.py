@@ -17,7 +17,7 @@ from common.messages import (
     Unreadable,
     Verdict,
 )
-from common.venues.binance import Binance
+from common.venues.binance.dialect import Binance
 from services.risk.snapshots import dump_state, load_state
 from services.risk.state import NEVER, Amendment, TradesTold
 from tests.services.risk.rig import D, Rig, facts, report

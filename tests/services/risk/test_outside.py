@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from common.facts import Holding
 from common.messages import Kind, Reason, SessionChanged, SessionState, Side
+from common.orders.facts import Holding
 from services.risk.core import RiskSettings
 from tests.services.risk.rig import D, Rig, report, settings
 

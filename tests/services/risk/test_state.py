@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.absence import CLOCK_MARGIN_NS
 from common.instant import NS_PER_S
 from common.messages import (
     AmendOrder,
@@ -31,7 +30,8 @@ from common.messages import (
     Verdict,
     Withdrawn,
 )
-from common.venues.binance import Binance
+from common.orders.absence import CLOCK_MARGIN_NS
+from common.venues.binance.dialect import Binance
 from services.risk.state import MAX_ALIASES, MAX_ENDED, RiskState
 from tests.services.risk.rig import DECODE, Log, Orders, Rig, facts, report
 

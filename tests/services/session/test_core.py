@@ -11,7 +11,7 @@ from common.fix.wire import split
 from common.journal.files import OsFiles
 from common.messages import GapFilled, Kind, Outbound, Reason, SessionChanged, SessionState, Withdrawn
 from common.venues.dialect import Credentials, Identity
-from common.venues.generic import Generic
+from common.venues.generic.dialect import Generic
 from services.session import history
 from tests.services.session.harness import MS, World, generic_config, heard, states
 from tests.services.session.test_kill import away_and_killed

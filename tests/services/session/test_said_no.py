@@ -9,7 +9,7 @@ from common.fix.session_types import SequencePolicy
 from common.journal.files import OsFiles
 from common.messages import Attempt, Kind, OperatorAct, QueryOrder, Reason
 from common.venues.dialect import Body, VenueLimit
-from common.venues.generic import Generic
+from common.venues.generic.dialect import Generic
 from tests.services.session.harness import World, generic_config, heard, refusals
 from tests.services.session.test_kill import answer_cancels
 

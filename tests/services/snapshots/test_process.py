@@ -17,8 +17,8 @@ from common.actor.run_program import run_program
 from common.config import CHECKOUT, Config, load
 from common.journal import Entry, Log, OsFiles, Reader
 from common.messages import HASH_EVERY, Kind, StateHash, encode
+from common.orders.index_file import COVER_RECORDS
 from scripts.bench.long_journal import write_long_journal
-from services.orders.index_file import COVER_RECORDS
 
 SEGMENT_BYTES = 1 << 18
 WALL_NS = 1_790_000_000_000_000_000

@@ -1,0 +1,1 @@
+"""The simulated exchange as a library: matching engine, balances, a log of its own, market data, faults."""

@@ -1,0 +1,369 @@
+"""Price-time matching: what an order, an amendment or a cancel does. Decides on the state, changes it only by changes.
+
+Every decision becomes changes that are applied, told to `listener` and kept until `take_changes` hands them to the log.
+"""
+
+import enum
+from collections.abc import Callable
+from decimal import ROUND_DOWN, Decimal
+
+from common.exchange.changes import Amended, Change, Closed, Corrected, Placed, Rested, Traded
+from common.exchange.history import TradeRow
+from common.exchange.order import (
+    BUY,
+    CANCELED,
+    EXPIRE_BOTH,
+    EXPIRE_MAKER,
+    EXPIRE_TAKER,
+    EXPIRED,
+    FILL_OR_KILL,
+    GOOD_TILL_CANCEL,
+    IMMEDIATE_OR_CANCEL,
+    LIMIT,
+    MARKET,
+    NO_PREVENTION,
+    SELL,
+    ZERO,
+    Order,
+    Terms,
+)
+from common.exchange.settings import Instrument
+from common.exchange.state import State
+
+FEE_STEP = Decimal("0.00000001")
+
+
+class Refusal(enum.Enum):
+    """Why the engine does not do what it was asked. The value is the sentence for a report's Text(58)."""
+
+    UNKNOWN_SYMBOL = "Invalid symbol."
+    DUPLICATE = "Duplicate order sent."
+    BAD_TERMS = "Unsupported order type, side or time in force."
+    BAD_QTY = "Filter failure: LOT_SIZE"
+    BAD_PRICE = "Filter failure: PRICE_FILTER"
+    FAR_PRICE = "Filter failure: PERCENT_PRICE"
+    BAD_NOTIONAL = "Filter failure: NOTIONAL"
+    TOO_MANY_ORDERS = "Filter failure: MAX_NUM_ORDERS"
+    BALANCE = "Account has insufficient balance for requested action."
+    WOULD_TAKE = "Order would immediately match and take."
+    UNKNOWN_ORDER = "Unknown order sent."
+    NOT_LESS = "Order amend (quantity increase) is not supported."
+    NO_CHANGE = "The requested action would change no state; rejecting."
+    BELOW_FILLED = "The new quantity is not above what is filled."
+    BAD_SELF_TRADE_MODE = "This symbol does not allow the specified self-trade prevention mode."
+
+
+class Cause(enum.StrEnum):
+    """Why an order closed without being filled, as `Closed.cause`."""
+
+    USER = "user"
+    MASS_CANCEL = "mass_cancel"
+    REPLACED = "replaced"
+    UNFILLED = "unfilled"
+    FILL_OR_KILL = "fill_or_kill"
+    NO_LIQUIDITY = "no_liquidity"
+    SELF_TRADE = "self_trade"
+    SCREEN = "screen"
+    VENUE = "venue"
+
+
+Listener = Callable[[Change, Order], None]
+
+
+class Engine:
+    """Matching over a `State`. `listener(change, order)` hears of each applied change of an account's order."""
+
+    def __init__(
+        self, state: State, fee_rate_maker: Decimal, fee_rate_taker: Decimal, max_open_orders: int, listener: Listener
+    ) -> None:
+        self.state = state
+        self.listener = listener
+        self._fee_rate_maker = fee_rate_maker
+        self._fee_rate_taker = fee_rate_taker
+        self._max_open_orders = max_open_orders
+        self._changes: list[Change] = []
+        self._trades: list[Traded] = []
+
+    def take_trades(self) -> list[Traded]:
+        """The trades since the last call, in order, for market data."""
+        trades, self._trades = self._trades, []
+        return trades
+
+    def take_changes(self) -> list[Change]:
+        """What happened since the last call, in order, for the log."""
+        changes, self._changes = self._changes, []
+        return changes
+
+    @property
+    def pending(self) -> int:
+        """How many changes wait for `take_changes`."""
+        return len(self._changes)
+
+    def record(self, change: Change) -> None:
+        """Apply and keep a change that is not an order's."""
+        self.state.apply(change)
+        self._changes.append(change)
+
+    # ---- new orders
+
+    def check(self, terms: Terms) -> Refusal | None:
+        """Whether the order may be placed now; nothing is changed."""
+        state = self.state
+        instrument = state.instruments.get(terms.symbol)
+        if instrument is None:
+            return Refusal.UNKNOWN_SYMBOL
+        refusal = check_form(instrument, terms)
+        if refusal is not None or not terms.account:
+            return refusal
+        if self._is_far(instrument, terms.price):
+            return Refusal.FAR_PRICE
+        if (terms.account, terms.cl_ord_id) in state.names:
+            return Refusal.DUPLICATE
+        if len(state.open_by_symbol.get((terms.account, terms.symbol), ())) >= self._max_open_orders:
+            return Refusal.TOO_MANY_ORDERS
+        if not self._affords(instrument, terms):
+            return Refusal.BALANCE
+        if terms.post_only and state.books[terms.symbol].crosses(terms.side, terms.price):
+            return Refusal.WOULD_TAKE
+        return None
+
+    def place(self, terms: Terms, now_ns: int) -> Order:
+        """Place an order that `check` let through: match it, then rest or close what is left. `now_ns` is Unix time."""
+        state = self.state
+        order_id = state.next_order_id
+        placed = Placed(order_id, state.next_exec_id, terms, now_ns)
+        self.record(placed)
+        order = state.orders[order_id]
+        self._told(placed, order)
+        self._work(order, now_ns)
+        return order
+
+    def new(self, terms: Terms, now_ns: int) -> Order | Refusal:
+        """`check`, then `place`."""
+        return self.check(terms) or self.place(terms, now_ns)
+
+    def _work(self, order: Order, now_ns: int) -> None:
+        """Match an order that is not on the book, then decide on its rest."""
+        if order.time_in_force == FILL_OR_KILL and self._available(order) < order.leaves_qty:
+            self._close(order, EXPIRED, Cause.FILL_OR_KILL, now_ns)
+            return
+        self._match(order, now_ns)
+        if not order.is_open:
+            return
+        if order.ord_type == MARKET:
+            self._close(order, EXPIRED, Cause.NO_LIQUIDITY, now_ns)
+        elif order.time_in_force == GOOD_TILL_CANCEL:
+            self._do(Rested(order.order_id), order)
+        else:
+            self._close(order, EXPIRED, Cause.UNFILLED, now_ns)
+
+    def _match(self, taker: Order, now_ns: int) -> None:
+        book = self.state.books[taker.symbol]
+        opposite = book.opposite(taker.side)
+        while taker.is_open and (level := opposite.best()) is not None:
+            if not book.crosses(taker.side, taker.price):
+                return
+            maker = next(iter(level.orders.values()))
+            if maker.account and maker.account == taker.account and taker.self_trade != NO_PREVENTION:
+                if taker.self_trade in (EXPIRE_MAKER, EXPIRE_BOTH):
+                    self._close(maker, EXPIRED, Cause.SELF_TRADE, now_ns)
+                if taker.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
+                    self._close(taker, EXPIRED, Cause.SELF_TRADE, now_ns)
+            else:
+                self._trade(maker, taker, min(maker.leaves_qty, taker.leaves_qty), now_ns)
+
+    def _trade(self, maker: Order, taker: Order, qty: Decimal, now_ns: int) -> None:
+        px = maker.price
+        assert px is not None
+        state = self.state
+        change = Traded(
+            state.books[maker.symbol].trade_id + 1, state.next_exec_id, maker.symbol, maker.order_id, taker.order_id,
+            px, qty, self._fee(maker, self._fee_rate_maker, px, qty), self._fee(taker, self._fee_rate_taker, px, qty),
+            now_ns, taker.side,
+        )  # fmt: skip
+        self.record(change)
+        self._trades.append(change)
+        self._told(change, maker)
+        self._told(change, taker)
+
+    def _fee(self, order: Order, rate: Decimal, px: Decimal, qty: Decimal) -> Decimal:
+        """A share of what the order receives: of the base asset for a buy, of the quote asset for a sell."""
+        if not order.account:
+            return ZERO
+        received = qty if order.side == BUY else px * qty
+        return (received * rate).quantize(FEE_STEP, ROUND_DOWN)
+
+    def _available(self, order: Order) -> Decimal:
+        """How much of the order the book could fill before an order of its own account would end it."""
+        found = ZERO
+        for level in self.state.books[order.symbol].opposite(order.side).walk():
+            if order.price is not None:
+                worse = level.price > order.price if order.side == BUY else level.price < order.price
+                if worse:
+                    break
+            if not order.account:
+                found += level.qty
+            else:
+                for maker in level.orders.values():
+                    if maker.account != order.account or order.self_trade == NO_PREVENTION:
+                        found += maker.leaves_qty
+                    elif order.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
+                        return found
+            if found >= order.leaves_qty:
+                break
+        return found
+
+    def _is_far(self, instrument: Instrument, price: Decimal | None) -> bool:
+        """Whether a limit price is too far from the last traded one."""
+        if price is None:
+            return False
+        last = self.state.books[instrument.symbol].last_px or instrument.start_price
+        return not last * instrument.price_multiplier_down <= price <= last * instrument.price_multiplier_up
+
+    def _affords(self, instrument: Instrument, terms: Terms) -> bool:
+        free = self.state.balance(
+            terms.account, instrument.quote if terms.side == BUY else instrument.base
+        ).free  # fmt: skip
+        if terms.side != BUY:
+            return free >= terms.order_qty
+        if terms.price is not None:
+            return free >= terms.price * terms.order_qty
+        cost, left = ZERO, terms.order_qty
+        for level in self.state.books[terms.symbol].asks.walk():
+            taken = min(left, level.qty)
+            cost, left = cost + level.price * taken, left - taken
+            if not left or cost > free:
+                break
+        return free >= cost
+
+    # ---- changes of open orders
+
+    def cancel(self, order: Order, now_ns: int, cause: Cause = Cause.USER) -> None:
+        """Take an open order off the book."""
+        self._close(order, CANCELED, cause, now_ns)
+
+    def expire(self, order: Order, now_ns: int) -> None:
+        """Close an open order by the exchange's own decision."""
+        self._close(order, EXPIRED, Cause.VENUE, now_ns)
+
+    def take_from(self, maker: Order, qty: Decimal, now_ns: int) -> None:
+        """Let a background order meet `qty` of a resting order, whatever stands before it in the book."""
+        side = SELL if maker.side == BUY else BUY
+        terms = Terms("", "", "", maker.symbol, side, LIMIT, qty, maker.price, IMMEDIATE_OR_CANCEL)
+        order_id = self.state.next_order_id
+        self.record(Placed(order_id, self.state.next_exec_id, terms, now_ns))
+        self._trade(maker, self.state.orders[order_id], qty, now_ns)
+
+    def correct(self, row: TradeRow, qty: Decimal, px: Decimal, now_ns: int) -> Corrected:
+        """Take one side of a trade back, with `qty` 0, or give it another quantity, not above the former, and price."""
+        fee = ZERO
+        if qty:
+            share = qty / row.qty if row.side == BUY else qty * px / (row.qty * row.px)
+            fee = (row.fee * share).quantize(FEE_STEP, ROUND_DOWN)
+        change = Corrected(
+            row.order_id, self.state.next_exec_id, row.exec_id, row.account, row.symbol, row.side, row.trade_id,
+            row.qty, row.px, row.fee, qty, px if qty else ZERO, fee, now_ns,
+        )  # fmt: skip
+        self.record(change)
+        return change
+
+    def cancel_all(self, account: str, symbol: str, now_ns: int) -> list[Order]:
+        """Cancel every open order of an account in a symbol; returns them."""
+        orders = self.state.open_orders(account, symbol)
+        for order in orders:
+            self.cancel(order, now_ns, Cause.MASS_CANCEL)
+        return orders
+
+    def check_reduce(self, order: Order, cl_ord_id: str, order_qty: Decimal) -> Refusal | None:
+        """Whether the total quantity may be lowered to `order_qty` in place."""
+        instrument = self.state.instruments[order.symbol]
+        if order_qty <= 0 or order_qty % instrument.lot_size or order_qty < instrument.min_qty:
+            return Refusal.BAD_QTY
+        if order_qty > order.order_qty:
+            return Refusal.NOT_LESS
+        if order_qty == order.order_qty:
+            return Refusal.NO_CHANGE
+        if order_qty <= order.cum_qty:
+            return Refusal.BELOW_FILLED
+        return self._check_name(order, cl_ord_id)
+
+    def reduce(self, order: Order, cl_ord_id: str, order_qty: Decimal, now_ns: int) -> None:
+        """Lower the total quantity of an open order, which keeps its place and may get another ClOrdID(11)."""
+        exec_id = self.state.next_exec_id
+        self._do(Amended(order.order_id, exec_id, cl_ord_id, order_qty, order.price, False, now_ns), order)
+
+    def check_replace(self, order: Order, cl_ord_id: str, order_qty: Decimal, price: Decimal | None) -> Refusal | None:
+        """Whether an open order may get these terms (total quantity, filled part included)."""
+        instrument = self.state.instruments[order.symbol]
+        terms = order.terms._replace(cl_ord_id=cl_ord_id, order_qty=order_qty, price=price)
+        refusal = check_form(instrument, terms) or self._check_name(order, cl_ord_id)
+        if refusal is not None:
+            return refusal
+        if self._is_far(instrument, price):
+            return Refusal.FAR_PRICE
+        if order_qty <= order.cum_qty:
+            return Refusal.BELOW_FILLED
+        if not self._affords_more(instrument, order, order_qty, price):
+            return Refusal.BALANCE
+        if order.post_only and self.state.books[order.symbol].crosses(order.side, price):
+            return Refusal.WOULD_TAKE
+        return None
+
+    def replace(self, order: Order, cl_ord_id: str, order_qty: Decimal, price: Decimal | None, now_ns: int) -> None:
+        """Give an open order new terms. Only less quantity at the same price keeps its place; it may trade at once."""
+        if price == order.price and order_qty <= order.order_qty:
+            self.reduce(order, cl_ord_id, order_qty, now_ns)
+            return
+        exec_id = self.state.next_exec_id
+        self._do(Amended(order.order_id, exec_id, cl_ord_id, order_qty, price, True, now_ns), order)
+        self._work(order, now_ns)
+
+    def _check_name(self, order: Order, cl_ord_id: str) -> Refusal | None:
+        taken = cl_ord_id != order.cl_ord_id and (order.account, cl_ord_id) in self.state.names
+        return Refusal.DUPLICATE if taken else None
+
+    def _affords_more(self, instrument: Instrument, order: Order, order_qty: Decimal, price: Decimal | None) -> bool:
+        leaves_qty = order_qty - order.cum_qty
+        assert price is not None and order.price is not None
+        if order.side == BUY:
+            more = price * leaves_qty - order.price * order.leaves_qty
+            return self.state.balance(order.account, instrument.quote).free >= more
+        return self.state.balance(order.account, instrument.base).free >= leaves_qty - order.leaves_qty
+
+    def _close(self, order: Order, ord_status: str, cause: Cause, now_ns: int) -> None:
+        self._do(Closed(order.order_id, self.state.next_exec_id, ord_status, now_ns, cause.value), order)
+
+    def _do(self, change: Change, order: Order) -> None:
+        self.state.apply(change)
+        self._changes.append(change)
+        self._told(change, order)
+
+    def _told(self, change: Change, order: Order) -> None:
+        if order.account:
+            self.listener(change, order)
+
+
+def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
+    """The filters that depend on nothing but the order and its symbol."""
+    if terms.side not in (BUY, SELL) or terms.time_in_force not in (
+        GOOD_TILL_CANCEL,
+        IMMEDIATE_OR_CANCEL,
+        FILL_OR_KILL,
+    ):
+        return Refusal.BAD_TERMS
+    if terms.self_trade not in (NO_PREVENTION, EXPIRE_TAKER, EXPIRE_MAKER, EXPIRE_BOTH):
+        return Refusal.BAD_SELF_TRADE_MODE
+    qty, price = terms.order_qty, terms.price
+    if not instrument.min_qty <= qty <= instrument.max_qty or qty % instrument.lot_size:
+        return Refusal.BAD_QTY
+    if terms.ord_type == MARKET:
+        return Refusal.BAD_TERMS if price is not None or terms.post_only else None
+    if terms.ord_type != LIMIT or price is None:
+        return Refusal.BAD_TERMS
+    if not 0 < price <= instrument.max_price or price % instrument.tick_size:
+        return Refusal.BAD_PRICE
+    if not instrument.min_notional <= price * qty <= instrument.max_notional:
+        return Refusal.BAD_NOTIONAL
+    if terms.post_only and terms.time_in_force != GOOD_TILL_CANCEL:
+        return Refusal.BAD_TERMS
+    return None

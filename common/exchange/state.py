@@ -1,0 +1,406 @@
+"""The exchange's state as a fold over its changes. Everything that moves an order or a balance moves it here."""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from common.exchange.book import Book
+from common.exchange.changes import (
+    Amended,
+    Change,
+    Closed,
+    Corrected,
+    Deposited,
+    Listed,
+    Numbered,
+    Placed,
+    Rested,
+    Sent,
+    Traded,
+)
+from common.exchange.order import BUY, FILLED, LIMIT, NEW, PARTIALLY_FILLED, ZERO, Order, Terms
+from common.exchange.settings import Instrument
+from common.journal.errors import JournalError
+
+
+class Balance:
+    """What an account holds of an asset: at its disposal, and locked behind open orders."""
+
+    __slots__ = ("free", "locked")
+
+    def __init__(self, free: Decimal = ZERO, locked: Decimal = ZERO) -> None:
+        self.free = free
+        self.locked = locked
+
+
+class SessionNumbers:
+    """The persistent numbers of one FIX session: the next to use each way, in `generation`."""
+
+    __slots__ = ("generation", "next_inbound", "next_outbound")
+
+    def __init__(self, generation: int = 1, next_outbound: int = 1, next_inbound: int = 1) -> None:
+        self.generation = generation
+        self.next_outbound = next_outbound
+        self.next_inbound = next_inbound
+
+
+class OrderRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An open order in a dump, in the order of its priority."""
+
+    order_id: int
+    terms: Terms
+    cum_qty: Decimal
+    cum_quote: Decimal
+    ord_status: str
+    resting: bool
+    stamp_ns: int
+    updated_ns: int
+    former_names: tuple[str, ...]
+    amendments: int = 0
+
+
+class Dump(msgspec.Struct, array_like=True, frozen=True):
+    """The whole state, for a snapshot."""
+
+    orders: list[OrderRow]
+    balances: list[tuple[str, str, Decimal, Decimal]]
+    books: list[tuple[str, Decimal | None, int, int]]
+    sessions: list[tuple[str, int, int, int]]
+    next_order_id: int
+    next_exec_id: int
+    trades: int
+    deposits: list[tuple[str, str, Decimal]] = []
+    trade_counts: dict[str, int] = {}
+    listed: list[Instrument] = []
+
+
+_encode_dump = msgspec.msgpack.Encoder().encode
+_decode_dump = msgspec.msgpack.Decoder(Dump).decode
+
+
+class NotListed(JournalError):
+    """The exchange's log has orders in a symbol that neither it nor the configuration describes."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(
+            f"{symbol}: the exchange's log has orders in it, and the venue's file has no table for it: put "
+            f"[instruments.{symbol}] and its price back for one start; from then on the log itself knows it"
+        )
+
+
+class State:
+    """Books, open orders, balances and session numbers.
+
+    `on_closed` is told of an account's order as it leaves memory and `on_traded` of each of its trades (the order, the
+    trade, and whether the order was the maker); the history of the exchange hangs on these.
+    """
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        self.instruments = {i.symbol: i for i in instruments}
+        self.books = {symbol: Book(symbol) for symbol in self.instruments}
+        self.listed: dict[str, Instrument] = {}
+        self.orders: dict[int, Order] = {}
+        self.names: dict[tuple[str, str], int] = {}
+        self.open_by_symbol: dict[tuple[str, str], dict[int, Order]] = {}
+        self.balances: dict[tuple[str, str], Balance] = {}
+        self.deposits: dict[tuple[str, str], Decimal] = {}
+        self.trade_counts: dict[str, int] = {}
+        self.sessions: dict[str, SessionNumbers] = {}
+        self.next_order_id = 1
+        self.next_exec_id = 1
+        self.trades = 0
+        self.on_closed: Callable[[Order], None] = _ignore_order
+        self.on_traded: Callable[[Order, Traded, bool], None] = _ignore_trade
+        self.on_corrected: Callable[[Corrected], None] = _ignore_correction
+        self.on_sent: Callable[[Sent], None] = _ignore_sent
+
+    # ---- reading
+
+    def find(self, account: str, cl_ord_id: str) -> Order | None:
+        """The open order that goes, or went, by this ClOrdID(11)."""
+        order_id = self.names.get((account, cl_ord_id))
+        return self.orders[order_id] if order_id is not None else None
+
+    def open_orders(self, account: str, symbol: str) -> list[Order]:
+        """An account's open orders in one symbol, oldest first."""
+        return list(self.open_by_symbol.get((account, symbol), {}).values())
+
+    def balance(self, account: str, asset: str) -> Balance:
+        """The account's balance of an asset, made on first use."""
+        balance = self.balances.get((account, asset))
+        if balance is None:
+            balance = self.balances[account, asset] = Balance()
+        return balance
+
+    def numbers(self, session: str) -> SessionNumbers:
+        """The numbers of a persistent session, 1 and 1 at first."""
+        numbers = self.sessions.get(session)
+        if numbers is None:
+            numbers = self.sessions[session] = SessionNumbers()
+        return numbers
+
+    # ---- folding
+
+    def apply(self, change: Change) -> None:
+        """Carry out one change, live or from the log."""
+        _APPLY[type(change)](self, change)
+
+    def _deposited(self, change: Deposited) -> None:
+        self.balance(change.account, change.asset).free += change.amount
+        key = (change.account, change.asset)
+        self.deposits[key] = self.deposits.get(key, ZERO) + change.amount
+
+    def _listed(self, change: Listed) -> None:
+        instrument = change.instrument
+        self.instruments[instrument.symbol] = self.listed[instrument.symbol] = instrument
+        if instrument.symbol not in self.books:
+            self.books[instrument.symbol] = Book(instrument.symbol)
+
+    def _placed(self, change: Placed) -> None:
+        if change.terms.symbol not in self.instruments:
+            raise NotListed(change.terms.symbol)
+        order = Order(change.order_id, change.terms, change.stamp_ns)
+        self.orders[order.order_id] = order
+        self.next_order_id = max(self.next_order_id, change.order_id + 1)
+        self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
+        if order.account:
+            self._register(order)
+            self._lock(order, order.order_qty)
+
+    def _rested(self, change: Rested) -> None:
+        order = self.orders[change.order_id]
+        order.resting = True
+        book = self.books[order.symbol]
+        book.update_id += 1
+        book.side(order.side).add(order)
+
+    def _traded(self, change: Traded) -> None:
+        maker, taker = self.orders[change.maker_id], self.orders[change.taker_id]
+        book = self.books[change.symbol]
+        self.next_exec_id = max(self.next_exec_id, change.exec_id + 2)
+        self.trades += 1
+        book.trade_id = change.trade_id
+        book.last_px = change.px
+        book.update_id += 1
+        book.side(maker.side).take(maker, change.qty)
+        notional = change.px * change.qty
+        for order, fee in ((maker, change.maker_fee), (taker, change.taker_fee)):
+            order.cum_qty += change.qty
+            order.cum_quote += notional
+            order.updated_ns = change.stamp_ns
+            order.ord_status = FILLED if order.cum_qty == order.order_qty else PARTIALLY_FILLED
+            if order.account:
+                self._settle(order, change.px, change.qty, notional, fee)
+                self.trade_counts[order.account] = self.trade_counts.get(order.account, 0) + 1
+                self.on_traded(order, change, order is maker)
+            if order.ord_status == FILLED:
+                self._forget(order, ZERO)
+
+    def _corrected(self, change: Corrected) -> None:
+        """A fill is less or at another price. An open order may be filled for the difference again."""
+        self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
+        instrument, account = self.instruments[change.symbol], change.account
+        base, quote = self.balance(account, instrument.base), self.balance(account, instrument.quote)
+        if change.side == BUY:
+            base.free += change.more_qty - change.more_fee
+            quote.free -= change.more_quote
+        else:
+            base.free -= change.more_qty
+            quote.free += change.more_quote - change.more_fee
+        if not change.qty:
+            self.trade_counts[account] = self.trade_counts.get(account, 0) - 1
+        order = self.orders.get(change.order_id)
+        if order is not None:
+            order.cum_qty += change.more_qty
+            order.cum_quote += change.more_quote
+            order.updated_ns = change.stamp_ns
+            order.ord_status = PARTIALLY_FILLED if order.cum_qty else NEW
+            self._lock(order, -change.more_qty)
+            if order.resting:
+                book = self.books[change.symbol]
+                book.update_id += 1
+                book.side(order.side).take(order, change.more_qty)
+        self.on_corrected(change)
+
+    def _closed(self, change: Closed) -> None:
+        order = self.orders[change.order_id]
+        leaves_qty = order.leaves_qty
+        self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
+        if order.account:
+            self._lock(order, -leaves_qty)
+        order.ord_status = change.ord_status
+        order.updated_ns = change.stamp_ns
+        self._forget(order, leaves_qty)
+
+    def _amended(self, change: Amended) -> None:
+        order = self.orders[change.order_id]
+        self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
+        leaves_qty = order.leaves_qty
+        book = self.books[order.symbol]
+        book.update_id += 1
+        if change.requeued:
+            book.side(order.side).remove(order, leaves_qty)
+            order.resting = False
+        else:
+            book.side(order.side).take(order, order.order_qty - change.order_qty)
+        self._lock(order, -leaves_qty)
+        order.amendments += 1
+        former = order.cl_ord_id
+        order.change(change.cl_ord_id, change.order_qty, change.price)
+        order.updated_ns = change.stamp_ns
+        self._lock(order, order.leaves_qty)
+        if change.cl_ord_id != former:
+            order.former_names += (former,)
+            self.names[order.account, order.cl_ord_id] = order.order_id
+
+    def _numbered(self, change: Numbered) -> None:
+        self.sessions[change.session] = SessionNumbers(change.generation, change.next_outbound, change.next_inbound)
+
+    def _sent(self, change: Sent) -> None:
+        numbers = self.numbers(change.session)
+        numbers.generation = change.generation
+        numbers.next_outbound = change.msg_seq_num + 1
+        self.on_sent(change)
+
+    def _register(self, order: Order) -> None:
+        self.names[order.account, order.cl_ord_id] = order.order_id
+        self.open_by_symbol.setdefault((order.account, order.symbol), {})[order.order_id] = order
+
+    def _lock(self, order: Order, qty: Decimal) -> None:
+        """Lock what an open limit order of `qty` needs; less than zero gives it back. A market order locks nothing."""
+        if order.ord_type != LIMIT or order.price is None:
+            return
+        instrument = self.instruments[order.symbol]
+        if order.side == BUY:
+            asset, amount = instrument.quote, order.price * qty
+        else:
+            asset, amount = instrument.base, qty
+        balance = self.balance(order.account, asset)
+        balance.free -= amount
+        balance.locked += amount
+
+    def _settle(self, order: Order, px: Decimal, qty: Decimal, notional: Decimal, fee: Decimal) -> None:
+        """Move a fill through the account's balances. A better price than the limit gives the difference back."""
+        instrument = self.instruments[order.symbol]
+        self._lock(order, -qty)
+        if order.side == BUY:
+            self.balance(order.account, instrument.quote).free -= notional
+            self.balance(order.account, instrument.base).free += qty - fee
+        else:
+            self.balance(order.account, instrument.base).free -= qty
+            self.balance(order.account, instrument.quote).free += notional - fee
+
+    def _forget(self, order: Order, leaves_qty: Decimal) -> None:
+        """A closed order leaves the book and memory."""
+        if order.resting:
+            order.resting = False
+            book = self.books[order.symbol]
+            book.update_id += 1
+            book.side(order.side).remove(order, leaves_qty)
+        del self.orders[order.order_id]
+        if not order.account:
+            return
+        del self.open_by_symbol[order.account, order.symbol][order.order_id]
+        for name in (order.cl_ord_id, *order.former_names):
+            del self.names[order.account, name]
+        self.on_closed(order)
+
+    # ---- snapshots
+
+    def dump(self) -> bytes:
+        """The state as bytes, from which `load` makes an equal one."""
+        rows = [_row(o) for o in self.orders.values() if not o.resting]
+        for book in self.books.values():
+            for side in (book.bids, book.asks):
+                rows += [_row(order) for level in side.walk() for order in level.orders.values()]
+        return _encode_dump(
+            Dump(
+                rows,
+                [(account, asset, b.free, b.locked) for (account, asset), b in self.balances.items()],
+                [(b.symbol, b.last_px, b.trade_id, b.update_id) for b in self.books.values()],
+                [(name, n.generation, n.next_outbound, n.next_inbound) for name, n in self.sessions.items()],
+                self.next_order_id,
+                self.next_exec_id,
+                self.trades,
+                [(account, asset, amount) for (account, asset), amount in self.deposits.items()],
+                self.trade_counts,
+                list(self.listed.values()),
+            )
+        )
+
+    def load(self, data: bytes) -> None:
+        """Fill an empty state from a dump. Raises msgspec.DecodeError."""
+        dump = _decode_dump(data)
+        for instrument in dump.listed:
+            self._listed(Listed(instrument))
+        for row in dump.orders:
+            self._load_order(row)
+        # A dict of an account's orders is oldest first, as it was.
+        for key, orders in self.open_by_symbol.items():
+            self.open_by_symbol[key] = dict(sorted(orders.items()))
+        for account, asset, free, locked in dump.balances:
+            self.balances[account, asset] = Balance(free, locked)
+        for symbol, last_px, trade_id, update_id in dump.books:
+            if symbol in self.books:
+                book = self.books[symbol]
+                book.last_px, book.trade_id, book.update_id = last_px, trade_id, update_id
+        for name, generation, next_outbound, next_inbound in dump.sessions:
+            self.sessions[name] = SessionNumbers(generation, next_outbound, next_inbound)
+        self.deposits = {(account, asset): amount for account, asset, amount in dump.deposits}
+        self.trade_counts = dict(dump.trade_counts)
+        self.next_order_id, self.next_exec_id, self.trades = dump.next_order_id, dump.next_exec_id, dump.trades
+
+    def _load_order(self, row: OrderRow) -> None:
+        if row.terms.symbol not in self.instruments:
+            raise NotListed(row.terms.symbol)
+        order = Order(row.order_id, row.terms, row.stamp_ns)
+        order.cum_qty, order.cum_quote, order.ord_status = row.cum_qty, row.cum_quote, row.ord_status
+        order.updated_ns, order.former_names = row.updated_ns, row.former_names
+        order.amendments = row.amendments
+        self.orders[order.order_id] = order
+        if order.account:
+            self._register(order)
+            for name in order.former_names:
+                self.names[order.account, name] = order.order_id
+        if row.resting:
+            order.resting = True
+            self.books[order.symbol].side(order.side).add(order)
+
+
+def _row(o: Order) -> OrderRow:
+    return OrderRow(
+        o.order_id, o.terms, o.cum_qty, o.cum_quote, o.ord_status, o.resting, o.stamp_ns, o.updated_ns,
+        o.former_names, o.amendments,
+    )  # fmt: skip
+
+
+def _ignore_order(order: Order) -> None:
+    """Nobody keeps a history."""
+
+
+def _ignore_trade(order: Order, trade: Traded, maker: bool) -> None:
+    """Nobody keeps a history."""
+
+
+def _ignore_correction(change: Corrected) -> None:
+    """Nobody keeps a history."""
+
+
+def _ignore_sent(sent: Sent) -> None:
+    """Nobody keeps sent messages."""
+
+
+_APPLY: dict[type, Callable[[Any, Any], None]] = {
+    Deposited: State._deposited,
+    Placed: State._placed,
+    Rested: State._rested,
+    Traded: State._traded,
+    Closed: State._closed,
+    Corrected: State._corrected,
+    Amended: State._amended,
+    Numbered: State._numbered,
+    Sent: State._sent,
+    Listed: State._listed,
+}

@@ -1,0 +1,364 @@
+"""The folded state of the order manager: orders by every name they have, fills, positions, sessions, and its digest.
+
+Closed orders stay for a while, since repeats and late reports come late; then they leave memory, oldest first.
+"""
+
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from hashlib import blake2b
+
+import msgspec
+
+from common.left_out import LeftOut
+from common.messages import MAX_TIME_TO_LIVE_NS, CancelAll, Reason, RestOrder, SessionState
+from common.orders.belief import order_of
+from common.orders.facts import Holding, KnownVenues, VenueFacts
+from common.orders.names import REMEMBERED_COMMANDS, Names
+from common.orders.order_state import ZERO, FillChange, FillLedger, Leg, Order
+from common.orders.positions import Position
+
+CLOSED_ORDERS = 4096
+"""Closed orders kept in memory, over all strategies."""
+
+EXTERNAL_ORDERS = 1024
+"""Orders of somebody else on our account that are remembered, and fills of orders that nobody has named yet."""
+
+TRADES_PAGE = 1000
+"""Trades in one answer of REST at most; a full one is followed by another question."""
+
+OrderName = tuple[str, int]
+
+
+class TradesAsked(msgspec.Struct, gc=False):
+    """The last time that all trades of a symbol were told from the last known one on."""
+
+    asked_lsn: int = 0
+    venue_ns: int = 0
+    strangers: int = 0
+
+
+class Baseline(msgspec.Struct, frozen=True, gc=False):
+    """What an account held before anything that the log knows of moved it: told by the venue, with our own fills of
+    before beside it, so that later balances can be compared with later fills.
+
+    It is the first answer that came while no order of ours was open there, as of `lsn` and `stamp_ns`. `balances` are
+    free and locked together, by asset; `positions` are as they stood.
+    """
+
+    lsn: int
+    stamp_ns: int
+    balances: tuple[tuple[str, Decimal], ...]
+    positions: tuple[Position, ...]
+
+
+class VenueBooks(msgspec.Struct, gc=False):
+    """What the log says of one venue's session, and what the account last told.
+
+    `gaps` holds, for each symbol whose fills may have been missed while nobody was logged on, the last trade identity
+    from before ("" for none): a fill told on the new connection has a higher one, and proves nothing of those
+    between. `gaps_since_ns` says since when, by the venue's clock: SendingTime(52) of `heard_raw`, the last message of
+    the connection that was lost, or before the one that could not be read; `gaps_lsn` is the record that last opened
+    one. `last_outbound` and `last_inbound` are the highest MsgSeqNum(34) of the generation
+    that the log holds. `missed_lsn` is the last record that says that something was missed while logged on, of whatever
+    order.
+    """
+
+    venue: str
+    connection: int = 0
+    generation: int = 0
+    state: SessionState = SessionState.DISCONNECTED
+    opened_connection: int = 0
+    latched: bool = False
+    down_lsn: int = 0
+    down_ns: int = 0
+    up_lsn: int = 0
+    last_trade_keys: dict[str, str] = {}
+    gaps: dict[str, str] = {}
+    trades_asked: dict[str, TradesAsked] = {}
+    balances: tuple[tuple[str, Decimal, Decimal], ...] = ()
+    balances_lsn: int = 0
+    sender_comp_id: str = ""
+    last_outbound: int = 0
+    last_inbound: int = 0
+    baseline: Baseline | None = None
+    heard_raw: bytes = b""
+    gaps_since_ns: dict[str, int] = {}
+    gaps_lsn: int = 0
+    missed_lsn: int = 0
+
+    @property
+    def logged_on(self) -> bool:
+        """Whether cancels may be sent."""
+        return self.state in (SessionState.LOGGED_ON, SessionState.CAUGHT_UP, SessionState.OPENED)
+
+
+class External(msgspec.Struct, gc=False):
+    """An order on our account that is not ours."""
+
+    venue: str
+    order: RestOrder
+    lsn: int
+
+
+class Books:
+    """The registry under the fold. `common.orders.fold` applies records to it; nothing else changes it."""
+
+    def __init__(
+        self,
+        venues: Mapping[str, VenueFacts],
+        *,
+        closed_orders: int = CLOSED_ORDERS,
+        remembered: int = REMEMBERED_COMMANDS,
+        left_out: LeftOut | None = None,
+    ) -> None:
+        """`venues`: the configured ones. What the log tells of a venue, configured or not, goes before.
+
+        At most `closed_orders` closed ones and the outcomes of `remembered` commands stay in memory; `forgotten`,
+        where it is set, is told of each closed order that leaves memory. `left_out` says which records to leave out.
+        """
+        self.left_out = LeftOut() if left_out is None else left_out
+        self.known = KnownVenues(venues)
+        self.orders: dict[OrderName, Order] = {}
+        self.by_id: dict[str, Order] = {}
+        self.by_order_id: dict[tuple[str, str, str], Order] = {}
+        self.open: defaultdict[str, dict[OrderName, Order]] = defaultdict(dict)
+        self.closed: OrderedDict[OrderName, None] = OrderedDict()
+        self.ledger = FillLedger(base_of=self.known.base_of)
+        self.positions: dict[tuple[str, str], Position] = {}
+        self.names = Names(remembered)
+        self._closed_orders = closed_orders
+        self.venues: dict[str, VenueBooks] = {}
+        self.externals: dict[tuple[str, str, str], External] = {}
+        self.unclaimed: dict[tuple[str, str, str], list[str]] = {}
+        self.cancel_alls: list[tuple[int, CancelAll]] = []
+        self.discrepancies = 0
+        self.forgotten: Callable[[Order], None] | None = None
+        self.lsn = 0
+        self.stamp_ns = 0
+        self.epoch = 0
+        self.epoch_ns = 0
+        self._dirty: dict[OrderName, None] = {}
+        self._hashes: dict[object, int] = {}
+        self._digest = 0
+
+    # ---- orders ----
+
+    def add(self, order: Order) -> None:
+        """A new order, open."""
+        name = (order.strategy, order.number)
+        self.orders[name] = order
+        self.by_id[order.legs[0].cl_ord_id] = order
+        self.open[order.venue][name] = order
+        self._dirty[name] = None
+
+    def take(self, order: Order) -> None:
+        """An order as it was in a snapshot, under every name that it has."""
+        name = (order.strategy, order.number)
+        self.orders[name] = order
+        self._dirty[name] = None
+        for cl_ord_id in order.ids:
+            self.by_id[cl_ord_id] = order
+        for leg in order.legs:
+            for order_id in (leg.order_id, *leg.former_order_ids) if leg.order_id else ():
+                self._bears((order.venue, order.symbol, order_id), order)
+        if order.is_closed:
+            self.closed[name] = None
+        else:
+            self.open[order.venue][name] = order
+
+    def name_id(self, order: Order, cl_ord_id: str) -> None:
+        """One more ClOrdID(11), a new one, is about this order."""
+        order.ids.append(cl_ord_id)
+        self.by_id[cl_ord_id] = order
+
+    def touched(self, order: Order, lsn: int, *, is_news: bool = True) -> None:
+        """The order changed: keep its place among the open and the closed right.
+
+        What is no news of it, a cancel on its way or in vain, does not make an answer stale that was asked for before:
+        cancels insist, and one that is slower to come than the next cancel would never count.
+        """
+        name = (order.strategy, order.number)
+        if is_news:
+            order.touched_lsn = lsn
+        self._dirty[name] = None
+        is_open = self.open[order.venue]
+        if not order.is_closed:
+            if name not in is_open:
+                is_open[name] = order
+                self.closed.pop(name, None)
+        elif name in is_open:
+            del is_open[name]
+            # Its end is the wish's, even where a bust opens it again.
+            order.wish_strategy, order.wish_number = "", 0
+            self.closed[name] = None
+            if len(self.closed) > self._closed_orders:
+                self._forget(self.closed.popitem(last=False)[0])
+
+    def register_order_id(self, order: Order, leg: Leg, order_id: str) -> list[FillChange]:
+        """The venue's own name of a leg is known; fills that REST told under it before now find their order. Returns
+        them."""
+        place = (order.venue, order.symbol, order_id)
+        if not self._bears(place, order):
+            return []
+        self.externals.pop(place, None)
+        claimed: list[FillChange] = []
+        for trade_key in self.unclaimed.pop(place, ()):
+            change = self.ledger.claim(order.venue, order.symbol, trade_key, leg.owner, order_id, order.side)
+            if change is not None:
+                leg.fill(change)
+                claimed.append(change)
+        return claimed
+
+    def _bears(self, place: tuple[str, str, str], order: Order) -> bool:
+        """The order has, or had, this OrderID(37). Whether that is news: the last order that was sent with it has it,
+        since FIX promises that it is another's no more than for a day."""
+        held = self.by_order_id.get(place)
+        if held is order or (held is not None and _sent(held) > _sent(order)):
+            return False
+        self.by_order_id[place] = order
+        return True
+
+    def order_of(self, venue: str, symbol: str, order_id: str) -> Order | None:
+        """The order of that OrderID(37); where no symbol that we know is named, in whatever symbol has it alone."""
+        return order_of(self.by_order_id, venue, symbol, order_id, self.known.find(venue).bases)
+
+    def unpriced_qty(self, order: Order) -> Decimal:
+        """How much of the order's fills has a price that the venue has not told."""
+        return sum((self.ledger.unpriced_qty(leg.owner) for leg in order.legs), ZERO)
+
+    def misses_fills(self, order: Order) -> bool:
+        """Whether the venue has told of a larger CumQty(14) than the fills that are known, or of fills without their
+        price, and no operator has settled it."""
+        if order.reason is Reason.OPERATOR and order.ending is not None:
+            return False
+        return any(leg.told_cum_qty > leg.cum_qty for leg in order.legs) or self.unpriced_qty(order) > ZERO
+
+    def needs_asking(self, order: Order) -> bool:
+        """Whether something about the order is not known, so that the venue has to be asked."""
+        return order.is_unknown or order.in_doubt or self.misses_fills(order)
+
+    def open_orders(self, venue: str) -> list[Order]:
+        """The venue's open orders, oldest first."""
+        return list(self.open.get(venue, {}).values())
+
+    def open_count(self) -> int:
+        """How many orders are open at all venues."""
+        return sum(len(orders) for orders in self.open.values())
+
+    def _forget(self, name: OrderName) -> None:
+        order = self.orders.pop(name)
+        if self.forgotten is not None:
+            self.forgotten(order)
+        for cl_ord_id in order.ids:
+            self.by_id.pop(cl_ord_id, None)
+        for leg in order.legs:
+            for order_id in (leg.order_id, *leg.former_order_ids):
+                place = (order.venue, order.symbol, order_id)
+                if self.by_order_id.get(place) is order:
+                    del self.by_order_id[place]
+            self.ledger.retire(leg.owner)
+
+    # ---- positions, sessions, strangers ----
+
+    def move(self, change: FillChange) -> Position:
+        """A change of the ledger moves the position."""
+        place = (change.venue, change.symbol)
+        position = self.positions.get(place)
+        if position is None:
+            position = self.positions[place] = Position(*place)
+        position.apply(change, self.known.find(change.venue).bases.get(change.symbol, ""))
+        return position
+
+    def venue(self, venue: str) -> VenueBooks:
+        """What is known of the venue's session."""
+        books = self.venues.get(venue)
+        if books is None:
+            books = self.venues[venue] = VenueBooks(venue)
+        return books
+
+    def take_balances(self, venue: str, balances: tuple[tuple[str, Decimal, Decimal], ...]) -> None:
+        """What the account holds, free and locked by asset, as the venue told it."""
+        books = self.venue(venue)
+        books.balances, books.balances_lsn = balances, self.lsn
+        if books.baseline is None and not self.open.get(venue):
+            held = tuple((asset, free + locked) for asset, free, locked in balances)
+            positions = tuple(msgspec.structs.replace(p, fees=dict(p.fees)) for p in self.positions_at(venue))
+            books.baseline = Baseline(self.lsn, self.stamp_ns, held, positions)
+
+    def positions_at(self, venue: str) -> list[Position]:
+        """The venue's positions."""
+        return [position for position in self.positions.values() if position.venue == venue]
+
+    def window_ns(self, venue: str) -> int:
+        """How long after its connection's death a request may still take effect there."""
+        return self.known.find(venue).window_ns
+
+    def holdings(self) -> list[Holding]:
+        """What is open and what is owned, by place."""
+        open_orders = Counter((order.venue, order.symbol) for orders in self.open.values() for order in orders.values())
+        places = sorted({*open_orders, *self.positions})
+        held = {place: position.quantity for place, position in self.positions.items()}
+        return [Holding(*place, open_orders[place], held.get(place, ZERO)) for place in places]
+
+    def stranger(self, venue: str, order: RestOrder, lsn: int) -> bool:
+        """An open order that is not ours. Whether it is news."""
+        place = (venue, order.symbol, order.order_id)
+        known = self.externals.get(place)
+        self.externals[place] = External(venue, order, lsn)
+        if len(self.externals) > EXTERNAL_ORDERS:
+            del self.externals[next(iter(self.externals))]
+        return known is None
+
+    def unclaim(self, venue: str, symbol: str, order_id: str, trade_key: str) -> None:
+        """A fill of an order that nobody has named yet."""
+        self.unclaimed.setdefault((venue, symbol, order_id), []).append(trade_key)
+        if len(self.unclaimed) > EXTERNAL_ORDERS:
+            del self.unclaimed[next(iter(self.unclaimed))]
+
+    def strangers(self, venue: str, symbol: str) -> list[str]:
+        """The OrderID(37) of each order that has fills and that nobody has named yet: it may be one of ours."""
+        places = [place for place in self.unclaimed if place[:2] == (venue, symbol)]
+        return [place[2] for place in places if not self._is_named(place)]
+
+    def _is_named(self, place: tuple[str, str, str]) -> bool:
+        external = self.externals.get(place)
+        return external is not None and bool(external.order.cl_ord_id)
+
+    def cancel_alls_at(self, stamp_ns: int) -> list[CancelAll]:
+        """The commands to cancel many that may still meet what was under way when they came; the others are dropped."""
+        if self.cancel_alls:
+            self.cancel_alls = [(at_ns, a) for at_ns, a in self.cancel_alls if stamp_ns <= at_ns + MAX_TIME_TO_LIVE_NS]
+        return [wished for _, wished in self.cancel_alls]
+
+    # ---- the digest ----
+
+    def digest(self) -> bytes:
+        """The hash of the folded state: open orders, positions and highest numbers, in whatever order they came."""
+        for name in self._dirty:
+            order = self.orders.get(name)
+            counts = order is not None and not order.is_closed
+            self._rehash(name, _encode(order) if counts else None)
+        self._dirty.clear()
+        for place, position in self.positions.items():
+            fees = sorted(position.fees.items())
+            self._rehash(place, _encode((position.quantity, position.average_price, position.realised_profit, fees)))
+        for strategy, highest in self.names.highest.items():
+            self._rehash(strategy, _encode(highest))
+        return self._digest.to_bytes(8, "big")
+
+    def _rehash(self, key: object, encoded: bytes | None) -> None:
+        old = self._hashes.pop(key, 0)
+        new = 0
+        if encoded is not None:
+            new = int.from_bytes(blake2b(_encode(key) + encoded, digest_size=8).digest(), "big")
+            self._hashes[key] = new
+        self._digest ^= old ^ new
+
+
+def _sent(order: Order) -> tuple[int, int]:
+    """By what orders are told apart as earlier and later sent."""
+    return order.attempt.epoch, order.attempt.counter
+
+
+_encode = msgspec.msgpack.Encoder().encode

@@ -1,0 +1,1040 @@
+"""The fold: one journal record applied to the books. Pure, total and the same in a replay as live.
+
+Every rule that turns what the log says into the state of an order stands here, in `common.orders.order_state`, in
+`common.orders.outcome` and in `common.orders.absence`.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from common.journal.frames import EPOCH, Record
+from common.left_out import Unfoldable
+from common.messages import (
+    MAX_TIME_TO_LIVE_NS,
+    UNDECODABLE,
+    AmendOrder,
+    Answer,
+    Attempt,
+    CancelAll,
+    CancelOrder,
+    CancelRejected,
+    Discrepancy,
+    ExecutionReport,
+    Expired,
+    GapFilled,
+    Inbound,
+    Kind,
+    NewOrder,
+    OperatorAct,
+    OrderStatus,
+    Outbound,
+    QueryOrder,
+    RateRefused,
+    Reason,
+    Refused,
+    RequestRejected,
+    RestOrder,
+    SessionChanged,
+    SessionState,
+    Trade,
+    Unanswered,
+    Unreadable,
+    Verdict,
+    Withdrawn,
+)
+from common.orders.absence import DOWN, no_stranger, sending_ns, unknown_over_fix, window_closed
+from common.orders.belief import believed, believed_of_stranger, contradiction, side_of
+from common.orders.books import TRADES_PAGE, Books, OrderName, TradesAsked, VenueBooks
+from common.orders.cancel_alls import covers
+from common.orders.changes import (
+    EVENTS,
+    Answered,
+    AttemptEnded,
+    AttemptExpired,
+    AttemptSent,
+    CancelRefused,
+    CancelWished,
+    Change,
+    CommandDecided,
+    Differs,
+    Doubted,
+    Inquired,
+    Missed,
+    OrderChanged,
+    PositionMoved,
+    SessionMoved,
+    Unnamed,
+)
+from common.orders.names import Remembered, cl_ord_id_of
+from common.orders.order_state import (
+    FILLS,
+    MSG_TYPES_OF_NEW_ORDERS,
+    REJECTED,
+    TERMINAL_WORDS,
+    ZERO,
+    FillChange,
+    Leg,
+    Order,
+    Request,
+    RequestKind,
+    is_fill,
+    is_plausible,
+    names_order,
+    rejects_request,
+    rounded,
+)
+from common.orders.outcome import Evidence, Outcome, Outcomes, decide
+from common.request_identity import UNREAD, command_identity, request_identity
+from common.soundness import DECODERS
+
+WRITER = "orders"
+BASELINE = "baseline"
+"""A person's act: the venue that stands before the colon of its text is counted from its next balances on."""
+
+PRICE_STEP = Decimal("0.00000001")
+"""What a price is rounded to that follows from AvgPx(6), which is rounded itself."""
+
+MAX_TRADE_KEY_DIGITS = 32
+"""A trade identity of more digits is a text, and no number that REST could be asked from."""
+
+
+class Fold:
+    """Books and outcomes, and the way a record changes them. `apply` returns the changes, in a fixed order."""
+
+    def __init__(self, books: Books) -> None:
+        """`books` may be fresh or loaded from a snapshot."""
+        self.books = books
+        self.outcomes = Outcomes()
+        self.undecodable = 0
+        self._changes: list[Change] = []
+        handlers: dict[int, Callable[[Record, Any], None]] = {
+            Kind.OUTBOUND: self._outbound,
+            Kind.INBOUND: self._inbound,
+            Kind.SESSION: self._session,
+            Kind.REFUSED: self._refused,
+            Kind.WITHDRAWN: self._withdrawn,
+            Kind.GAP_FILLED: self._gap_filled,
+            Kind.ANSWER: self._answer,
+            Kind.DISCREPANCY: self._discrepancy,
+            Kind.EXPIRED: self._expired,
+            Kind.OPERATOR: self._operator,
+            Kind.VERDICT: self._verdict,
+            Kind.UNANSWERED: self._unanswered,
+            Kind.CANCEL_ALL: self._cancel_all,
+            Kind.RATE_REFUSED: self._rate_refused,
+        }
+        # Plain numbers, since a member of an enum hashes by a method of its own.
+        self._folds = {int(kind): (DECODERS[kind], handler) for kind, handler in handlers.items()}
+
+    def apply(self, record: Record) -> list[Change]:
+        """Fold one record, the successor of the last. One that cannot be read, or is left out, changes nothing but the
+        stamp.
+
+        Raises Unfoldable: the books are of no use then.
+        """
+        changes = self._changes = []
+        books = self.books
+        books.lsn, books.stamp_ns = record.lsn, record.stamp_ns
+        if self.outcomes.held:
+            for attempt in self.outcomes.stamp(record.stamp_ns):
+                changes.append(AttemptExpired(attempt))
+        fold = self._folds.get(record.kind)
+        if fold is not None and not (books.left_out and record.lsn in books.left_out):
+            decode, handler = fold
+            try:
+                payload = decode(record.payload)
+            except UNDECODABLE as error:
+                self.undecodable += 1
+                books.left_out.add(record.lsn, str(error))
+                return changes
+            try:
+                handler(record, payload)
+            except Exception as error:
+                raise Unfoldable(record.lsn, error) from error
+        elif record.kind == EPOCH and record.writer == WRITER:
+            books.epoch, books.epoch_ns = record.writer_epoch, record.stamp_ns
+        return changes
+
+    # ---- our own side: sent, refused, withdrawn ----
+
+    def _outbound(self, record: Record, outbound: Outbound) -> None:
+        command, books = outbound.command, self.books
+        venue = books.venues.get(outbound.session) or books.venue(outbound.session)
+        if outbound.generation == venue.generation and outbound.msg_seq_num > venue.last_outbound:
+            venue.last_outbound = outbound.msg_seq_num
+        if isinstance(command, NewOrder):
+            self._new_sent(record, outbound, command)
+        elif isinstance(command, (AmendOrder, CancelOrder)):
+            self._request_sent(record, outbound, command)
+        elif isinstance(command, QueryOrder):
+            self._changes.append(AttemptSent(command.attempt))
+
+    def _new_sent(self, record: Record, outbound: Outbound, command: NewOrder) -> None:
+        books = self.books
+        if command.cl_ord_id in books.by_id or self._is_over(command):
+            return
+        if self._see(record, command, command.deadline_ns) is not Outcome.SENT:
+            self._end_attempt(record, command, Outcome.EXPIRED, Reason.EXPIRED, "")
+            return
+        if self._is_name_taken(command):
+            self._changes.append(AttemptSent(command.attempt))
+            theirs = f"another order of that name was sent as {command.cl_ord_id}"
+            self._differs(command.venue, f"{command.strategy}/{command.number}", "sent", theirs, "counted as nobody's")
+            return
+        sent_ns = self._sent_ns(record, outbound)
+        order = Order.sent(command, record.lsn, sent_ns, outbound.connection, outbound.msg_seq_num)
+        books.add(order)
+        self._decide(record, command, "sent", Reason.NONE, "")
+        self._changes += (AttemptSent(command.attempt), OrderChanged(order, "pending_new"))
+        for wished in books.cancel_alls_at(record.stamp_ns):
+            if covers(wished, order, was_under_way=True):
+                self._wish_of_all(order, wished)
+
+    def _is_name_taken(self, command: NewOrder) -> bool:
+        """Whether the name is another order's, in memory or out of it: a second one would take its place."""
+        name = (command.strategy, command.number)
+        known = self.books.names.get(*name)
+        return name in self.books.orders or (known is not None and known.outcome == Outcome.SENT.value)
+
+    def _request_sent(self, record: Record, outbound: Outbound, command: AmendOrder | CancelOrder) -> None:
+        order = self.books.orders.get((command.target_strategy, command.target_number))
+        if command.cl_ord_id in self.books.by_id or self._is_over(command):
+            return
+        is_cancel = isinstance(command, CancelOrder)
+        deadline_ns = None if isinstance(command, CancelOrder) else command.deadline_ns
+        if self._see(record, command, deadline_ns) is not Outcome.SENT:
+            self._end_attempt(record, command, Outcome.EXPIRED, Reason.EXPIRED, "")
+            return
+        self._decide(record, command, "sent", Reason.NONE, "")
+        self._changes.append(AttemptSent(command.attempt))
+        if order is None:
+            return
+        if isinstance(command, CancelOrder):
+            self._wish(order, command)
+        self.books.name_id(order, command.cl_ord_id)
+        if not order.is_closed:
+            order.request_sent(_request(outbound, command, self._sent_ns(record, outbound)))
+            event = "pending_cancel" if is_cancel else "pending_replace"
+            self._order_changed(record, order, event, is_news=not is_cancel)
+
+    def _sent_ns(self, record: Record, outbound: Outbound) -> int:
+        """From when the venue's window counts; the stamp where there is none."""
+        if not self.books.window_ns(outbound.session):
+            return record.stamp_ns
+        return sending_ns(outbound.raw, record.stamp_ns)
+
+    def _refused(self, record: Record, refused: Refused) -> None:
+        command = refused.command
+        if refused.attempt is None or command is None:
+            self._request_refused(record, refused)
+            return
+        if isinstance(command, QueryOrder):
+            self._changes.append(AttemptEnded(refused.attempt, refused.reason, command))
+            return
+        if not isinstance(command, NewOrder | AmendOrder | CancelOrder):
+            return
+        if command.cl_ord_id in self.books.by_id or self._is_over(command):
+            return
+        deadline_ns = None if isinstance(command, CancelOrder) else command.deadline_ns
+        outcome = self.outcomes.see(command.attempt, Evidence.REFUSED, deadline_ns, record.stamp_ns)
+        if isinstance(command, CancelOrder):
+            # The wish stays, whoever refused this attempt to fulfil it.
+            order = self.books.orders.get((command.target_strategy, command.target_number))
+            if order is not None:
+                self._wish(order, command)
+                self.books.touched(order, record.lsn, is_news=False)
+            self._decide(record, command, "accepted", refused.reason, refused.text)
+            self._changes.append(AttemptEnded(command.attempt, refused.reason, command))
+            return
+        self._end_attempt(record, command, outcome, refused.reason, refused.text)
+
+    def _rate_refused(self, record: Record, refused: RateRefused) -> None:
+        for each in refused.attempts:
+            name, attempt = (refused.strategy, each.number), (each.attempt.epoch, each.attempt.counter)
+            known = self.books.names.get(*name)
+            if cl_ord_id_of(each.attempt) in self.books.by_id or (known is not None and known.attempt == attempt):
+                continue
+            outcome = self.outcomes.see(each.attempt, Evidence.REFUSED, each.deadline_ns, record.stamp_ns)
+            is_expired = outcome is Outcome.EXPIRED
+            reason, text = (Reason.EXPIRED, "") if is_expired else (refused.reason, refused.text)
+            if self._may_decide(record, name, each.attempt):
+                self._remember(name, Remembered(each.identity, attempt, outcome.value, reason, text, record.lsn))
+            self._changes.append(AttemptEnded(each.attempt, reason, None))
+
+    def _request_refused(self, record: Record, refused: Refused) -> None:
+        """Orders refused the client's request itself. A cancel may have been sent before: its first answer stands."""
+        if not refused.number or self.books.names.get(refused.strategy, refused.number) is not None:
+            return
+        identity = request_identity(refused.request) if refused.request is not None else UNREAD
+        remembered = Remembered(identity, (0, 0), "refused", refused.reason, refused.text, record.lsn)
+        self.books.names.put(refused.strategy, refused.number, remembered)
+        self._changes.append(CommandDecided(refused.strategy, refused.number, "refused", refused.reason, refused.text))
+
+    def _withdrawn(self, record: Record, withdrawn: Withdrawn) -> None:
+        if withdrawn.attempt is None:
+            return
+        name = cl_ord_id_of(withdrawn.attempt)
+        order = self.books.by_id.get(name)
+        self._changes.append(AttemptEnded(withdrawn.attempt, withdrawn.reason, None))
+        if order is None:
+            self.outcomes.see(withdrawn.attempt, Evidence.WITHDRAWN, None, record.stamp_ns)
+            return
+        if order.attempt == withdrawn.attempt:
+            if order.legs[0].word or order.ending is not None:
+                return
+            order.end(OrderStatus.WITHDRAWN, withdrawn.reason)
+            self._decided_withdrawn(record, order, withdrawn)
+            self._order_changed(record, order, "withdrawn")
+            return
+        request = order.request_ended(name)
+        if request is not None:
+            if request.kind is not RequestKind.CANCEL:
+                self._decided_withdrawn(record, request, withdrawn)
+            self._order_changed(record, order, "settled")
+
+    def _gap_filled(self, record: Record, gap: GapFilled) -> None:
+        for attempt in gap.attempts:
+            self._not_received(record, attempt)
+
+    def _not_received(self, record: Record, attempt: Attempt) -> None:
+        """The venue asked for it: it never had it, unless it has said anything of it, be it unreadable."""
+        name, reason = cl_ord_id_of(attempt), Reason.NOT_RECEIVED
+        order = self.books.by_id.get(name)
+        self._changes.append(AttemptEnded(attempt, reason, None))
+        if order is None:
+            return
+        request = order.requests.get(name)
+        if order.attempt == attempt:
+            was_heard = order.in_doubt or order.legs[0].word or order.legs[0].filled_qty
+            if order.ending is None and not was_heard:
+                order.end(OrderStatus.VOID, reason, reason.sentence)
+                self._order_changed(record, order, "settled")
+        elif request is not None and not request.answered:
+            order.request_ended(name)
+            self._order_changed(record, order, "settled")
+
+    def _expired(self, record: Record, expired: Expired) -> None:
+        known = self.books.names.get(expired.strategy, expired.number)
+        attempt = (expired.attempt.epoch, expired.attempt.counter)
+        if known is None or known.attempt < attempt:
+            remembered = Remembered(expired.identity, attempt, "expired", Reason.EXPIRED, "", record.lsn)
+            self.books.names.put(expired.strategy, expired.number, remembered)
+            self._changes.append(
+                CommandDecided(expired.strategy, expired.number, "expired", Reason.EXPIRED, Reason.EXPIRED.sentence)
+            )
+
+    def _see(self, record: Record, command: NewOrder | AmendOrder | CancelOrder, deadline_ns: int | None) -> Outcome:
+        if not self.outcomes.held:
+            return decide(Outcome.PENDING, Evidence.OUTBOUND, deadline_ns, record.stamp_ns)
+        outcome = self.outcomes.see(command.attempt, Evidence.OUTBOUND, deadline_ns, record.stamp_ns)
+        # What was sent lives on in the order; `outcomes` keeps only what the log has not decided.
+        self.outcomes.forget(command.attempt)
+        return outcome
+
+    def _is_over(self, command: NewOrder | AmendOrder | CancelOrder) -> bool:
+        """Whether this very attempt has its final outcome already, so that nothing logged later changes it."""
+        if isinstance(command, CancelOrder):
+            return False
+        known = self.books.names.get(command.strategy, command.number)
+        attempt = (command.attempt.epoch, command.attempt.counter)
+        return known is not None and known.attempt == attempt
+
+    def _end_attempt(
+        self, record: Record, command: NewOrder | AmendOrder | CancelOrder, outcome: Outcome, reason: Reason, text: str
+    ) -> None:
+        if outcome is Outcome.EXPIRED:
+            reason, text = Reason.EXPIRED, ""
+        self._decide(record, command, outcome.value, reason, text)
+        self._changes.append(AttemptEnded(command.attempt, reason, command))
+
+    def _decide(
+        self, record: Record, command: NewOrder | AmendOrder | CancelOrder, outcome: str, reason: Reason, text: str
+    ) -> None:
+        """The command's outcome, unless a later attempt of it is known; a cancel's first answer stands."""
+        name, attempt = (command.strategy, command.number), (command.attempt.epoch, command.attempt.counter)
+        is_answered = isinstance(command, CancelOrder) and self.books.names.get(*name) is not None
+        if not is_answered and self._may_decide(record, name, command.attempt):
+            self._remember(name, Remembered(command_identity(command), attempt, outcome, reason, text, record.lsn))
+
+    def _may_decide(self, record: Record, name: OrderName, attempt: Attempt) -> bool:
+        """Whether the attempt is the latest that is known of the command, and not too late to be anything: once the
+        wait after the restart is over, the name is the present life's to answer.
+        """
+        books = self.books
+        if attempt.epoch < books.epoch and record.stamp_ns > books.epoch_ns + MAX_TIME_TO_LIVE_NS:
+            return False
+        known = books.names.get(*name)
+        return known is None or known.attempt < (attempt.epoch, attempt.counter)
+
+    def _remember(self, name: OrderName, outcome: Remembered) -> None:
+        self.books.names.put(*name, outcome)
+        self._changes.append(CommandDecided(*name, outcome.outcome, outcome.reason, outcome.text))
+
+    def _decided_withdrawn(self, record: Record, command: Order | Request, withdrawn: Withdrawn) -> None:
+        """What was sent was withdrawn after all. It is remembered anew where it has left memory meanwhile."""
+        names, reason = self.books.names, withdrawn.reason
+        known = names.get(command.strategy, command.number)
+        identity = known.identity if known is not None else b""
+        attempt = (command.attempt.epoch, command.attempt.counter)
+        remembered = Remembered(identity, attempt, "withdrawn", reason, "", record.lsn)
+        names.put(command.strategy, command.number, remembered)
+        self._changes.append(CommandDecided(command.strategy, command.number, "withdrawn", reason))
+
+    def _wish(self, order: Order, command: CancelOrder | CancelAll) -> None:
+        if not order.wish_number and not order.is_closed:
+            order.wish_strategy, order.wish_number = command.strategy, command.number
+
+    def _cancel_all(self, record: Record, wished: CancelAll) -> None:
+        """The wishes of all orders that the command is about; it has no other record."""
+        if self.books.names.get(wished.strategy, wished.number) is not None:
+            return
+        outcome, reason = ("refused", Reason.UNKNOWN_VENUE) if wished.left_open else ("accepted", Reason.NONE)
+        remembered = Remembered(request_identity(wished), (0, 0), outcome, reason, wished.text, record.lsn)
+        self.books.names.put(wished.strategy, wished.number, remembered)
+        self._changes.append(CommandDecided(wished.strategy, wished.number, outcome, reason, wished.text))
+        self.books.cancel_alls.append((record.stamp_ns, wished))
+        for venue in self.books.open:
+            for order in self.books.open_orders(venue):
+                if covers(wished, order, was_under_way=False):
+                    self._wish_of_all(order, wished)
+                    self.books.touched(order, record.lsn, is_news=False)
+
+    def _wish_of_all(self, order: Order, wished: CancelAll) -> None:
+        self._wish(order, wished)
+        self._changes.append(CancelWished(order, wished.strategy, wished.number))
+
+    # ---- the venue's word over FIX ----
+
+    def _inbound(self, record: Record, inbound: Inbound) -> None:
+        event, books = inbound.event, self.books
+        venue = books.venues.get(inbound.session) or books.venue(inbound.session)
+        if inbound.generation == venue.generation and inbound.msg_seq_num > venue.last_inbound:
+            venue.last_inbound = inbound.msg_seq_num
+        if isinstance(event, ExecutionReport):
+            self._report(record, inbound, event)
+        elif isinstance(event, CancelRejected):
+            self._cancel_rejected(record, inbound.session, event)
+        elif isinstance(event, RequestRejected):
+            self._request_rejected(record, inbound.session, event)
+        elif isinstance(event, Unreadable):
+            self._unreadable(record, inbound.session, event)
+        venue.heard_raw = inbound.raw
+
+    def _unreadable(self, record: Record, venue: str, event: Unreadable) -> None:
+        """Nothing of the message counts. It may have been a fill, or the end of the order that it names."""
+        by_id, place = self.books.by_id, (venue, event.symbol, event.order_id)
+        order = by_id.get(event.cl_ord_id) or by_id.get(event.orig_cl_ord_id) or self.books.order_of(*place)
+        if order is None or order.venue != venue:
+            subject = f"order {event.cl_ord_id or event.orig_cl_ord_id or event.order_id}"
+            self._differs(venue, subject, "not in memory", event.why, "nothing of it counts; asks for trades")
+            self._open_gaps(record, self.books.venue(venue))
+            self.books.venue(venue).missed_lsn = record.lsn
+            self._changes.append(Missed(venue))
+            return
+        request = order.requests.get(event.cl_ord_id)
+        if request is not None:
+            request.answered = True
+        self._ambiguous(record, order, event.cl_ord_id)
+        self._doubt(record, order, event.why)
+
+    def _doubt(self, record: Record, order: Order, why: str) -> None:
+        """What the venue said about the order cannot be taken as it is: ask."""
+        order.in_doubt = True
+        self.books.touched(order, record.lsn)
+        self._differs(order.venue, _subject(order), order.status.value, why, "asks the venue")
+        self._changes.append(Doubted(order))
+
+    def _find(self, venue: str, report: ExecutionReport) -> Order | None:
+        by_id = self.books.by_id
+        order = by_id.get(report.cl_ord_id) or by_id.get(report.orig_cl_ord_id)
+        if order is None and report.order_id:
+            order = self.books.order_of(venue, report.symbol, report.order_id)
+        return order if order is not None and order.venue == venue else None
+
+    def _report(self, record: Record, inbound: Inbound, report: ExecutionReport) -> None:
+        venue, books = inbound.session, self.books
+        order = books.by_id.get(report.cl_ord_id)
+        if order is None or order.venue != venue:
+            order = self._find(venue, report)
+        if order is None:
+            self._external_report(record, venue, report)
+            return
+        if report.unknown_order:
+            self._unknown_at_venue(record, inbound, order)
+            return
+        if report.ambiguous and report.exec_type == REJECTED:
+            self._ambiguous(record, order, report.cl_ord_id)
+            return
+        told = believed(order, report, books.known.find(venue).knows)
+        if isinstance(told, str):
+            self._doubt(record, order, told)
+            return
+        report = told
+        leg = order.leg_of(report)
+        if leg is None or rejects_request(report, leg.cl_ord_id, leg.owner):
+            self._cancel_rejected(record, venue, _as_cancel_rejected(report))
+            return
+        change, trade_key = None, report.trade_key
+        claimed: list[FillChange] = []
+        if names_order(report) and report.order_id != leg.order_id:
+            # Before its fill: a bust or correction may name one that was nobody's so far.
+            claimed = books.register_order_id(order, leg, report.order_id)
+        if trade_key:
+            change = books.ledger.report(venue, leg.owner, report)
+            if change is not None:
+                leg.fill(change)
+                books.move(change)
+                self._note_trade_key(venue, report.symbol, trade_key)
+            else:
+                late = books.ledger.claim(venue, report.symbol, trade_key, leg.owner, report.order_id, report.side)
+                if late is not None:
+                    leg.fill(late)
+                    claimed.append(late)
+        before = None if change is not None else _standing(order, leg)
+        had_doubts = leg.doubted_terms
+        order.heard(leg, report)
+        if report.exec_type == "I" and not inbound.poss_dup:
+            order.in_doubt = False
+            self._settle_requests(record, order, inbound.connection, None)
+            self._changes.append(Inquired(order, True))
+        books.touched(order, record.lsn)
+        if claimed:
+            self._claimed(order, claimed)
+        if change is not None:
+            self._note_fee(venue, _subject(order), report, change)
+            self._report_changed(order, leg, report, change)
+            self._changes.append(PositionMoved(venue, report.symbol, order.strategy))
+        elif before != _standing(order, leg):
+            self._report_changed(order, leg, report, None)
+        doubted = leg.doubted_terms
+        if doubted and (doubted != had_doubts or report.exec_type == "I") and not order.is_closed:
+            self._doubt(record, order, doubted)
+        if report.avg_px and report.cum_qty == leg.cum_qty and books.ledger.unpriced_qty(leg.owner):
+            self._price_by_average(order, leg, report.avg_px)
+
+    def _price_by_average(self, order: Order, leg: Leg, avg_px: Decimal) -> None:
+        """Fills without a price of their own: AvgPx(6) tells it, where it is of just the fills that are known."""
+        ledger = self.books.ledger
+        qty = ledger.unpriced_qty(leg.owner)
+        px = (avg_px * leg.cum_qty - leg.cum_value) / qty if is_plausible(avg_px) else ZERO
+        if not is_plausible(px) or px < PRICE_STEP:
+            return
+        px = rounded(px, PRICE_STEP)
+        for change in ledger.price(leg.owner, px):
+            leg.fill(change)
+            self.books.move(change)
+            self._changes += (
+                OrderChanged(
+                    order, "trade_correct", trade_key=change.trade_key, reference_trade_key=change.trade_key,
+                    text="its price is from AvgPx(6)",
+                ),
+                PositionMoved(change.venue, change.symbol, order.strategy),
+            )  # fmt: skip
+
+    def _claimed(self, order: Order, fills: list[FillChange]) -> None:
+        """Fills that were counted as nobody's have found their order: now they can be told."""
+        for fill in fills:
+            fee_asset, fee_qty = _fee(fill)
+            last_px = fill.value / fill.qty
+            self._changes.append(OrderChanged(order, "trade", fill.qty, last_px, fee_qty, fee_asset, fill.trade_key))
+
+    def _report_changed(self, order: Order, leg: Leg, report: ExecutionReport, change: FillChange | None) -> None:
+        event = EVENTS.get(report.exec_type, "status")
+        if event == "new" and leg is not order.legs[0]:
+            event = "replaced"
+        if change is not None and not is_fill(report, change):
+            # Told again with the price that it had not, a fill is corrected.
+            event = EVENTS["G"] if report.exec_type in FILLS else event
+            reference = report.reference_trade_key or report.trade_key
+            self._changes.append(
+                OrderChanged(order, event, trade_key=report.trade_key, text=report.text, reference_trade_key=reference)
+            )
+        elif change is not None:
+            fee_asset, fee_qty = _fee(change)
+            self._changes.append(
+                OrderChanged(
+                    order, event, report.last_qty, report.last_px, fee_qty, fee_asset, report.trade_key, report.maker,
+                    report.text,
+                )
+            )  # fmt: skip
+        else:
+            self._changes.append(OrderChanged(order, event, text=report.text))
+
+    def _external_report(self, record: Record, venue: str, report: ExecutionReport) -> None:
+        """Somebody else's order on our account: its fills move the position all the same."""
+        told = believed_of_stranger(report)
+        if told is None:
+            theirs = f"trade {report.trade_key} of Symbol(55) {report.symbol!r}, Side(54) {report.side!r}"
+            self._differs(venue, f"order {report.order_id}", "no such order", theirs, "not counted")
+            return
+        report = told
+        change = self.books.ledger.report(venue, "", report)
+        self._changes.append(Unnamed(venue, report, change))
+        if change is not None:
+            self._note_fee(venue, f"order {report.order_id}", report, change)
+            self.books.move(change)
+            self._note_trade_key(venue, report.symbol, report.trade_key)
+            self._changes.append(PositionMoved(venue, report.symbol, ""))
+            if report.order_id and not report.cl_ord_id:
+                self.books.unclaim(venue, report.symbol, report.order_id, report.trade_key)
+        place = (venue, report.symbol, report.order_id)
+        if report.cl_ord_id:
+            # Named, and not by us: none of its fills waits for an order of ours any more.
+            self.books.unclaimed.pop(place, None)
+        if report.ord_status in TERMINAL_WORDS:
+            self.books.externals.pop(place, None)
+        elif report.order_id and report.exec_type != "I":
+            open_there = RestOrder(
+                report.symbol, report.order_id, report.cl_ord_id, report.side, report.ord_status,
+                report.order_qty or ZERO, report.price, report.cum_qty or ZERO, report.transact_ns,
+            )  # fmt: skip
+            self._stranger(record, venue, open_there)
+
+    def _unknown_at_venue(self, record: Record, inbound: Inbound, order: Order) -> None:
+        """The answer to OrderStatusRequest(H) is that there is no such order.
+
+        One that the venue sent again, PossDupFlag(43), may be the answer to a question of an older connection, asked
+        while what that one carried could still arrive.
+        """
+        if inbound.poss_dup:
+            return
+        never_heard = not order.legs[0].word and not order.legs[0].filled_qty
+        window_ns = self.books.window_ns(order.venue)
+        settled = never_heard and unknown_over_fix(
+            inbound.connection, order.sent_connection, window_ns, answered=order.in_doubt
+        )
+        order.in_doubt = False
+        self.books.touched(order, record.lsn, is_news=False)
+        if settled and not order.is_closed:
+            order.end(OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
+            self._order_changed(record, order, "settled")
+        elif not order.is_closed and not never_heard:
+            self._differs(order.venue, _subject(order), order.status.value, "no such order", "kept; needs a verdict")
+        self._changes.append(Inquired(order, True))
+
+    def _ambiguous(self, record: Record, order: Order, cl_ord_id: str) -> None:
+        """The venue itself does not know what became of the request: -1006, -1007 at Binance."""
+        request = order.requests.get(cl_ord_id)
+        if request is not None:
+            request.unknown = True
+        elif order.legs[0].word or order.unknown:
+            return
+        else:
+            order.unknown = True
+        self._order_changed(record, order, "unknown")
+
+    def _cancel_rejected(self, record: Record, venue: str, event: CancelRejected) -> None:
+        order = self.books.by_id.get(event.cl_ord_id) or self.books.by_id.get(event.orig_cl_ord_id)
+        if order is None or order.venue != venue:
+            return
+        if event.ambiguous:
+            self._ambiguous(record, order, self._request_id(order, event.cl_ord_id))
+            return
+        request = order.request_ended(self._request_id(order, event.cl_ord_id))
+        if request is None:
+            if event.unknown_order and not order.is_closed:
+                # The kill switch's own cancel: what it says of the order concerns us all the same.
+                self._changes.append(CancelRefused(order, True))
+            return
+        is_cancel = request.kind is RequestKind.CANCEL
+        if is_cancel:
+            self._changes.append(CancelRefused(order, event.unknown_order))
+        self._order_changed(record, order, "cancel_rejected", event.text, is_news=not is_cancel)
+
+    def _request_id(self, order: Order, cl_ord_id: str) -> str:
+        """The request that a rejection names; an amendment that keeps the ClOrdID(11) is named by the order's own."""
+        if cl_ord_id in order.requests:
+            return cl_ord_id
+        if any(leg.cl_ord_id == cl_ord_id for leg in order.legs):
+            return next((r.cl_ord_id for r in order.requests.values() if r.kind is RequestKind.AMEND), "")
+        return ""
+
+    def _request_rejected(self, record: Record, venue: str, event: RequestRejected) -> None:
+        name = event.cl_ord_id or (cl_ord_id_of(event.attempt) if event.attempt is not None else "")
+        order = self.books.by_id.get(name)
+        if event.attempt is not None:
+            self._changes.append(AttemptEnded(event.attempt, Reason.VENUE_REJECTED, None))
+        if order is None or order.venue != venue:
+            return
+        requests = order.requests
+        request = requests.get(name) or next((r for r in requests.values() if r.attempt == event.attempt), None)
+        if event.attempt not in (None, order.attempt if request is None else request.attempt):
+            # A question about the order was rejected under the order's name: that says nothing of the order.
+            return
+        name = name if request is None else request.cl_ord_id
+        if event.ambiguous:
+            self._ambiguous(record, order, name)
+            return
+        leg = order.legs[0]
+        if leg.owner == name and len(order.legs) == 1 and request is None:
+            if leg.word or order.ending is not None:
+                return
+            leg.word, leg.text, leg.error_code = REJECTED, event.text, event.error_code
+            order.unknown, order.reason, order.text = False, Reason.VENUE_REJECTED, event.text
+            order.requests.clear()
+            self._order_changed(record, order, "rejected", event.text)
+            return
+        if order.request_ended(name) is not None and request is not None:
+            if request.kind is RequestKind.CANCEL:
+                self._changes.append(CancelRefused(order, False))
+            self._order_changed(record, order, "cancel_rejected", event.text)
+
+    def _session(self, record: Record, moved: SessionChanged) -> None:
+        self.books.known.hear(moved)
+        venue = self.books.venue(moved.session)
+        if moved.generation != venue.generation or moved.state is SessionState.NUMBERS_SET:
+            venue.last_outbound, venue.last_inbound = moved.next_outbound - 1, moved.next_inbound - 1
+        venue.connection, venue.generation = moved.connection, moved.generation
+        venue.sender_comp_id = moved.sender_comp_id or venue.sender_comp_id
+        if moved.state in _MISSES:
+            venue.missed_lsn = record.lsn
+        if moved.state in _LATCH:
+            venue.latched = moved.state is SessionState.LATCHED
+        elif moved.state is not SessionState.NUMBERS_SET:
+            self._session_state(record, venue, moved.state)
+        self._changes.append(SessionMoved(moved.session, moved.state is SessionState.NUMBERS_SET))
+
+    def _session_state(self, record: Record, venue: VenueBooks, state: SessionState) -> None:
+        was_up = venue.state not in DOWN
+        venue.state = state
+        if state is SessionState.LOGGED_ON:
+            venue.up_lsn = record.lsn
+        if state is SessionState.OPENED:
+            venue.opened_connection = venue.connection
+        if state not in DOWN and (state is not SessionState.CONNECTING or not was_up):
+            return
+        venue.down_lsn = record.lsn
+        self._open_gaps(record, venue)
+        if was_up or not venue.down_ns:
+            venue.down_ns = record.stamp_ns
+        for order in self.books.open_orders(venue.venue):
+            if order.connection_lost():
+                self._order_changed(record, order, "unknown")
+
+    def _open_gaps(self, record: Record, venue: VenueBooks) -> None:
+        """From the last word that was read on, fills may have been missed in every symbol."""
+        venue.gaps_lsn = record.lsn
+        for symbol in self.books.known.find(venue.venue).bases:
+            venue.gaps.setdefault(symbol, venue.last_trade_keys.get(symbol, ""))
+            # Before the venue's first word there is nothing to be missed.
+            if not venue.gaps_since_ns.get(symbol):
+                venue.gaps_since_ns[symbol] = sending_ns(venue.heard_raw, 0)
+
+    # ---- the venue's word over REST ----
+
+    def _answer(self, record: Record, answer: Answer) -> None:
+        if not answer.failed:
+            match answer.ask.what:
+                case "order":
+                    self._order_answer(record, answer)
+                case "open_orders":
+                    for told in answer.orders:
+                        self._rest_order(record, answer, told)
+                    self._strangers_gone(answer)
+                case "trades":
+                    self._trades_answer(record, answer)
+                case "balances":
+                    self.books.take_balances(answer.venue, answer.balances)
+        self._changes.append(Answered(answer))
+
+    def _order_answer(self, record: Record, answer: Answer) -> None:
+        if answer.order is not None:
+            self._rest_order(record, answer, answer.order)
+        elif answer.not_found:
+            self._not_found(record, answer)
+
+    def _rest_order(self, record: Record, answer: Answer, told: RestOrder) -> None:
+        venue = answer.venue
+        order = self.books.by_id.get(told.cl_ord_id)
+        if order is None or order.venue != venue:
+            order = self.books.by_order_id.get((venue, told.symbol, told.order_id))
+        if order is None:
+            if told.ord_status not in TERMINAL_WORDS:
+                self._stranger(record, venue, told)
+            elif told.cl_ord_id:
+                self.books.unclaimed.pop((venue, told.symbol, told.order_id), None)
+            return
+        if order.touched_lsn > answer.ask.asked_lsn:
+            self._changes.append(Inquired(order, False))
+            return
+        wrong = contradiction(order, told, self.books.known.find(venue).knows)
+        if wrong:
+            self._doubt(record, order, wrong)
+            return
+        leg = _leg_of_rest(order, told)
+        if leg is None:
+            return
+        before = _standing_over_rest(order, leg)
+        if order.ending is OrderStatus.VOID:
+            order.ending, order.reason, order.text = None, Reason.NONE, ""
+        order.in_doubt = False
+        leg.told_by_rest(told.ord_status, told.order_id, told.order_qty, told.price, told.cum_qty)
+        order.told_by_rest(leg)
+        if leg.order_id:
+            self._claimed(order, self.books.register_order_id(order, leg, leg.order_id))
+        self._settle_requests(record, order, 0, answer)
+        if order.is_closed:
+            order.requests.clear()
+        self.books.touched(order, record.lsn, is_news=False)
+        after = _standing_over_rest(order, leg)
+        if before != after:
+            self._differs(venue, _subject(order), _shown(*before), _shown(*after), "took the venue's word")
+            self._order_changed(record, order, "settled")
+        self._changes.append(Inquired(order, True))
+
+    def _not_found(self, record: Record, answer: Answer) -> None:
+        order = self.books.by_id.get(answer.ask.cl_ord_id)
+        if order is None or (order.is_closed and not order.in_doubt):
+            return
+        name = answer.ask.cl_ord_id
+        if order.touched_lsn > answer.ask.asked_lsn:
+            self._changes.append(Inquired(order, False))
+            return
+        order.in_doubt = False
+        if order.is_closed:
+            self.books.touched(order, record.lsn, is_news=False)
+            self._changes.append(Inquired(order, True))
+            return
+        request = order.requests.get(name)
+        sent_ns = request.sent_ns if request is not None else order.sent_ns
+        connection = request.connection if request is not None else order.sent_connection
+        unknown = request.unknown if request is not None else order.unknown
+        settled = unknown and self._window_closed(answer, sent_ns, connection) and self._no_stranger(answer, sent_ns)
+        never_heard = all(leg.owner != name or (not leg.word and not leg.filled_qty) for leg in order.legs)
+        if settled and never_heard:
+            if request is not None:
+                order.request_ended(name)
+            elif order.legs[0].owner == name:
+                order.end(OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
+            self._differs(order.venue, _subject(order), "may have been sent", "not found", "took it for never received")
+            self._order_changed(record, order, "settled")
+        elif not never_heard:
+            self._differs(order.venue, _subject(order), order.status.value, "not found", "kept; needs a verdict")
+        # An answer all the same: the order's round is over, and its doubt stays until the window has closed.
+        self._changes.append(Inquired(order, True))
+
+    def _window_closed(self, answer: Answer, sent_ns: int, connection: int) -> bool:
+        books = self.books
+        return window_closed(answer, books.venue(answer.venue), sent_ns, connection, books.window_ns(answer.venue))
+
+    def _no_stranger(self, answer: Answer, sent_ns: int) -> bool:
+        told = self.books.venue(answer.venue).trades_asked.get(answer.ask.symbol)
+        return no_stranger(told, sent_ns, self.books.window_ns(answer.venue))
+
+    def _trades_answer(self, record: Record, answer: Answer) -> None:
+        ask = answer.ask
+        begun = len(self._changes)
+        for trade in answer.trades:
+            self._rest_trade(record, answer.venue, trade)
+        # What is told of an order is as the whole record leaves it: the fills come before what their prices correct.
+        self._changes[begun:] = sorted(self._changes[begun:], key=_is_correction)
+        if not ask.order_id:
+            self._gap_told(answer)
+            asked = self.books.venue(answer.venue).trades_asked.setdefault(ask.symbol, TradesAsked())
+            asked.asked_lsn, asked.venue_ns = ask.asked_lsn, answer.venue_ns
+            asked.strangers = len(self.books.strangers(answer.venue, ask.symbol))
+
+    def _gap_told(self, answer: Answer) -> None:
+        """What REST told from the gap's beginning on closes it, where it was asked on a connection that tells the
+        rest."""
+        venue, symbol = self.books.venue(answer.venue), answer.ask.symbol
+        if symbol not in venue.gaps:
+            return
+        if len(answer.trades) >= TRADES_PAGE and _is_number(answer.trades[-1].trade_key):
+            venue.gaps[symbol] = answer.trades[-1].trade_key
+        elif venue.logged_on and answer.ask.asked_lsn >= max(venue.up_lsn, venue.gaps_lsn):
+            del venue.gaps[symbol]
+            venue.gaps_since_ns.pop(symbol, None)
+
+    def _rest_trade(self, record: Record, venue: str, trade: Trade) -> None:
+        """Count one fill."""
+        order = self.books.by_order_id.get((venue, trade.symbol, trade.order_id))
+        wrong = "" if order is None else contradiction(order, trade, self.books.known.find(venue).knows)
+        if order is not None and wrong:
+            self._doubt(record, order, wrong)
+            return
+        side = side_of(order, trade)
+        if not side:
+            theirs = f"trade {trade.trade_key} of {trade.symbol!r}, side {trade.side!r}"
+            self._differs(venue, f"order {trade.order_id}", "no such order", theirs, "not counted")
+            return
+        leg = None if order is None else _leg_of_trade(order, trade)
+        change = self.books.ledger.trade(
+            venue, trade.symbol, trade.trade_key, leg.owner if leg is not None else "", side,
+            trade.last_qty, trade.last_px, trade.fee_qty, trade.fee_asset, trade.order_id,
+        )  # fmt: skip
+        if change is None:
+            return
+        self._note_fee(venue, f"order {trade.order_id}", trade, change)
+        self._note_trade_key(venue, trade.symbol, trade.trade_key)
+        self.books.move(change)
+        if order is not None and leg is not None:
+            leg.fill(change)
+            self.books.touched(order, record.lsn)
+            if not change.fills:
+                # Told before, without its price.
+                key = trade.trade_key
+                self._changes.append(OrderChanged(order, EVENTS["G"], trade_key=key, reference_trade_key=key))
+                self._changes.append(PositionMoved(venue, trade.symbol, order.strategy))
+                return
+            fee_asset, fee_qty = _fee(change)
+            self._changes.append(
+                OrderChanged(
+                    order, "trade", trade.last_qty, trade.last_px, fee_qty, fee_asset, trade.trade_key, trade.maker,
+                )
+            )  # fmt: skip
+            self._differs(venue, _subject(order), "no such fill", f"trade {trade.trade_key}", "counted it")
+        else:
+            self.books.unclaim(venue, trade.symbol, trade.order_id, trade.trade_key)
+        self._changes.append(PositionMoved(venue, trade.symbol, order.strategy if order is not None else ""))
+
+    def _settle_requests(self, record: Record, order: Order, connection: int, answer: Answer | None) -> None:
+        """The order's state was told after the fact: requests of an older connection are answered by it.
+
+        Over FIX (`connection` is where it was told) what the old connection carried is in the answer; over REST only
+        once the window has closed.
+        """
+        for request in [r for r in order.requests.values() if r.unknown and r.kind is not RequestKind.REPLACE]:
+            if answer is None:
+                told_since = request.answered or request.connection < connection
+                settled = told_since and not self.books.window_ns(order.venue)
+            else:
+                settled = self._window_closed(answer, request.sent_ns, request.connection)
+            if settled:
+                order.request_ended(request.cl_ord_id)
+
+    def _stranger(self, record: Record, venue: str, told: RestOrder) -> None:
+        if self.books.stranger(venue, told, record.lsn):
+            self._differs(venue, f"order {told.order_id}", "no such order", _rest_shown(told), "shown as external")
+
+    def _strangers_gone(self, answer: Answer) -> None:
+        """All open orders of a symbol were told: what is not among them, and was not heard of since, is over."""
+        there = {told.order_id for told in answer.orders}
+        for place, external in list(self.books.externals.items()):
+            venue, symbol, order_id = place
+            is_asked = venue == answer.venue and symbol == answer.ask.symbol and external.lsn <= answer.ask.asked_lsn
+            if is_asked and order_id not in there:
+                del self.books.externals[place]
+
+    # ---- people's words, and what is only noted ----
+
+    def _verdict(self, record: Record, verdict: Verdict) -> None:
+        order = self.books.orders.get((verdict.strategy, verdict.number))
+        if order is None or order.is_closed:
+            return
+        leg = order.legs[-1]
+        # CumQty(14) of a verdict is the whole order's.
+        leg.told_cum_qty = max(leg.told_cum_qty, verdict.cum_qty - (order.cum_qty - leg.cum_qty))
+        order.end(_VERDICTS.get(verdict.ord_status, OrderStatus.CANCELED), Reason.OPERATOR, verdict.text)
+        self._order_changed(record, order, "settled", verdict.text)
+
+    def _unanswered(self, record: Record, told: Unanswered) -> None:
+        order = self.books.orders.get((told.strategy, told.number))
+        if order is not None and not order.is_closed and told.attempt in order.awaits:
+            order.unanswered(told.attempt)
+            self._order_changed(record, order, "unknown")
+
+    def _discrepancy(self, record: Record, discrepancy: Discrepancy) -> None:
+        self.books.discrepancies += 1
+
+    def _operator(self, record: Record, act: OperatorAct) -> None:
+        self.books.left_out.hear(act)
+        if (act.actor, act.act) == (WRITER, BASELINE):
+            self.books.venue(act.text.partition(":")[0]).baseline = None
+
+    # ---- small things ----
+
+    def _order_changed(self, record: Record, order: Order, event: str, text: str = "", *, is_news: bool = True) -> None:
+        self.books.touched(order, record.lsn, is_news=is_news)
+        self._changes.append(OrderChanged(order, event, text=text))
+
+    def _differs(self, venue: str, subject: str, ours: str, theirs: str, action: str) -> None:
+        self._changes.append(Differs(venue, subject, ours, theirs, action))
+
+    def _note_fee(self, venue: str, subject: str, told: ExecutionReport | Trade, change: FillChange) -> None:
+        """A fee that the ledger has not taken: it is more than the fill."""
+        if told.fee_qty and change.fills > 0 and not change.fees:
+            fee = f"a fee of {told.fee_qty} {told.fee_asset} on {told.last_qty}"
+            self._differs(venue, subject, f"fill {told.trade_key}", fee, "counted the fill without it")
+
+    def _note_trade_key(self, venue: str, symbol: str, trade_key: str) -> None:
+        """The highest trade identity where they are numbers: REST is asked from there on."""
+        keys = self.books.venue(venue).last_trade_keys
+        if _is_number(trade_key) and int(trade_key) > int(keys.get(symbol, "-1")):
+            keys[symbol] = trade_key
+
+
+_LATCH = frozenset({SessionState.LATCHED, SessionState.UNLATCHED})
+_MISSES = frozenset({SessionState.NUMBERS_SET, SessionState.UNLATCHED})
+"""Skipped numbers may have borne reports, and the kill switch's own cancels had answers, that nobody hears."""
+_VERDICTS = {"2": OrderStatus.FILLED, "4": OrderStatus.CANCELED, "8": OrderStatus.REJECTED, "C": OrderStatus.EXPIRED}
+
+
+def _request(outbound: Outbound, command: AmendOrder | CancelOrder, sent_ns: int) -> Request:
+    kind, order_qty, price = RequestKind.CANCEL, command.order_qty, None
+    if isinstance(command, AmendOrder):
+        kind, price = RequestKind.AMEND, command.price
+        if outbound.msg_type in MSG_TYPES_OF_NEW_ORDERS:
+            kind, order_qty = RequestKind.REPLACE, command.order_qty - command.cum_qty
+    return Request(
+        kind, command.attempt, command.strategy, command.number, command.cl_ord_id, order_qty, price,
+        outbound.connection, sent_ns,
+    )  # fmt: skip
+
+
+def _as_cancel_rejected(report: ExecutionReport) -> CancelRejected:
+    """A request about an order that a report of Rejected refuses, where others send OrderCancelReject(9)."""
+    return CancelRejected(
+        report.cl_ord_id, report.orig_cl_ord_id, report.order_id, report.ord_status, report.error_code, report.text
+    )
+
+
+def _is_number(trade_key: str) -> bool:
+    return len(trade_key) <= MAX_TRADE_KEY_DIGITS and trade_key.isascii() and trade_key.isdigit()
+
+
+def _fee(change: FillChange) -> tuple[str, Decimal]:
+    """The asset and the fee of one fill, as the ledger has taken it."""
+    return change.fees[0] if change.fees else ("", ZERO)
+
+
+def _standing(order: Order, leg: Leg) -> tuple[object, ...]:
+    """What a report may change, other than by a fill."""
+    return (leg.word, leg.order_qty, leg.price, leg.filled_qty, len(order.requests), order.unknown, order.ending)
+
+
+def _is_correction(change: Change) -> bool:
+    return isinstance(change, OrderChanged) and change.event == EVENTS["G"]
+
+
+def _leg_of_trade(order: Order, trade: Trade) -> Leg:
+    return next((leg for leg in order.legs if leg.has_order_id(trade.order_id)), order.legs[-1])
+
+
+def _leg_of_rest(order: Order, told: RestOrder) -> Leg | None:
+    for leg in order.legs:
+        if (told.order_id and leg.has_order_id(told.order_id)) or told.cl_ord_id in (leg.cl_ord_id, leg.owner):
+            return leg
+    return order.legs[0] if len(order.legs) == 1 and not order.legs[0].order_id else None
+
+
+def _subject(order: Order) -> str:
+    return f"{order.strategy}/{order.number}"
+
+
+def _standing_over_rest(order: Order, leg: Leg) -> tuple[OrderStatus, Decimal, Decimal, Decimal, Decimal | None]:
+    """What REST may change of what a strategy is told; another leg's end changes only what all of them have left."""
+    return order.status, leg.filled_qty, leg.order_qty, order.leaves_qty, order.price
+
+
+def _shown(
+    status: OrderStatus, filled_qty: Decimal, order_qty: Decimal, leaves_qty: Decimal, price: Decimal | None
+) -> str:
+    at = "" if price is None else f" at {price:f}"
+    return f"{status.value}, {filled_qty:f} of {order_qty:f} filled, {leaves_qty:f} left{at}"
+
+
+def _rest_shown(told: RestOrder) -> str:
+    side = {"1": "buy", "2": "sell"}.get(told.side, "side not told")
+    return f"{side} {told.symbol} {told.cum_qty} of {told.order_qty} at {told.price}, ClOrdID(11) {told.cl_ord_id}"

@@ -1,0 +1,87 @@
+"""The port to the index of what has left memory: commands and orders by name, orders by ClOrdID(11).
+
+The index is a cache of the log that outlives the log's own retention: rebuilt by reading the log again, never the
+source of anything. Looking up is one key at a time, never a scan. The real one is a file
+(`common.orders.index_file`).
+"""
+
+from typing import Protocol
+
+from common.messages import OrderEvent
+from common.orders.names import Remembered
+
+
+class Index(Protocol):
+    """Rows that were put are found at once; they are safe from a dead process once they were written."""
+
+    complete: bool
+    """Whether everything that ever left memory is in it: then what is not found was never there."""
+    covered_lsn: int
+    """What left memory by this record is in it: a replay need not put it again."""
+    failure: str
+    """Why rows cannot be written or read now; "" where they can."""
+    made_anew: str
+    """Why the one that stood there before could not be used; "" where it could."""
+
+    def put_command(self, strategy: str, number: int, remembered: Remembered) -> None:
+        """What became of a command."""
+
+    def put_order(self, order: OrderEvent, cl_ord_ids: list[str]) -> None:
+        """A closed order as it ended, with every ClOrdID(11) that was about it."""
+
+    def command(self, strategy: str, number: int) -> Remembered | None:
+        """What became of a command; None when it is not there."""
+
+    def order(self, strategy: str, number: int) -> OrderEvent | None:
+        """An order as it ended; None when it is not there."""
+
+    def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
+        """Whose ClOrdID(11) that is; None when it is not there."""
+
+    def flush(self, lsn: int) -> None:
+        """The log was applied up to `lsn`: write what was put, if it is enough for a portion, and how far the log is
+        covered, if it has been long."""
+
+    def write(self, lsn: int) -> None:
+        """The log was applied up to `lsn`: write what was put, so that a snapshot that stands there can be used."""
+
+
+class MemoryIndex:
+    """An index that ends with its process: everything in it is in the log."""
+
+    def __init__(self) -> None:
+        """Empty, and complete as long as the log is read from its start."""
+        self.complete = True
+        self.covered_lsn = 0
+        self.failure = self.made_anew = ""
+        self._commands: dict[tuple[str, int], Remembered] = {}
+        self._orders: dict[tuple[str, int], OrderEvent] = {}
+        self._names: dict[str, tuple[str, int]] = {}
+
+    def put_command(self, strategy: str, number: int, remembered: Remembered) -> None:
+        """See `Index`."""
+        self._commands[strategy, number] = remembered
+
+    def put_order(self, order: OrderEvent, cl_ord_ids: list[str]) -> None:
+        """See `Index`."""
+        name = (order.strategy, order.number)
+        self._orders[name] = order
+        self._names.update(dict.fromkeys(cl_ord_ids, name))
+
+    def command(self, strategy: str, number: int) -> Remembered | None:
+        """See `Index`."""
+        return self._commands.get((strategy, number))
+
+    def order(self, strategy: str, number: int) -> OrderEvent | None:
+        """See `Index`."""
+        return self._orders.get((strategy, number))
+
+    def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
+        """See `Index`."""
+        return self._names.get(cl_ord_id)
+
+    def flush(self, lsn: int) -> None:
+        """See `Index`: there is nothing to keep."""
+
+    def write(self, lsn: int) -> None:
+        """See `Index`: there is nothing to keep."""

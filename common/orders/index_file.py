@@ -1,0 +1,396 @@
+"""The index as an SQLite file beside the log.
+
+Rows are gathered and written `PORTION` at a time, with the LSN up to which the log is covered in the same
+transaction. A transaction is not synced when it ends: the file survives its process, and after a power loss it holds a
+beginning of the transactions (SQLite's documentation, "Write-Ahead Logging", on `PRAGMA synchronous = NORMAL`), and
+with it the LSN from which the log tells the rest. The program that makes the snapshots of orders syncs it first, so
+that no snapshot is ahead of the durable index, and none of the log is dropped that the index still needs.
+
+Each row bears a checksum of its own key and contents. A start looks at every one, and at the file's structure; a file
+that is no index, or a damaged one, is made anew from the log. Damage that shows later is counted as a row that is
+missing, and said; the next start makes the file anew. One that cannot be opened for another reason (a full disk, a
+lock, a permission) may be whole: it is left as it is, and orders does not start. Where the log no longer has what a
+lost index held, the file says before which record it knows too little.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from crc32c import crc32c
+
+from common.messages import UNDECODABLE, OrderEvent
+from common.orders.names import Remembered
+
+T = TypeVar("T")
+
+PORTION = 256
+"""Rows in one transaction: a millisecond's work, so that a busy loop does not feel it."""
+
+COVER_RECORDS = 1000
+"""So often it is written down how far the log is covered, rows or none: a snapshot beyond that cannot be used."""
+
+MAX_WAITING = 100_000
+"""Rows that wait for a disk that does not take them."""
+
+FORMAT = 4
+_FORMATS_BEFORE = (2, 3)
+"""The second has no `lost_lsn`, and none of the two has checksums: both are taken over as they stand."""
+
+_FAILS = (sqlite3.Error, UnicodeDecodeError)
+"""What a call to SQLite may raise: of a damaged file its own words may be no text."""
+
+_HEADER_BYTES = 100
+_WRITE_VERSION, _READ_VERSION = 18, 19
+"""Where SQLite's file header says who may write and read; beyond 2 it takes the file for one that it may not touch."""
+
+_AROUND_THE_FILE = frozenset({
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_ABORT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_AUTH,
+})  # fmt: skip
+"""Errors that say nothing of what the file holds."""
+
+CHECKPOINT_PAGES = 16_384
+"""Pages in SQLite's own log at which the writer itself copies them back, which takes syncs: only where nobody makes
+snapshots, which does it before."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS covered (one INTEGER PRIMARY KEY CHECK (one = 1), lsn INTEGER, format INTEGER,
+  lost_lsn INTEGER NOT NULL DEFAULT 0, seal INTEGER);
+CREATE TABLE IF NOT EXISTS commands (strategy TEXT, number INTEGER, row BLOB, seal INTEGER,
+  PRIMARY KEY (strategy, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS orders (strategy TEXT, number INTEGER, row BLOB, seal INTEGER,
+  PRIMARY KEY (strategy, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS names (cl_ord_id TEXT PRIMARY KEY, strategy TEXT, number INTEGER, seal INTEGER)
+  WITHOUT ROWID;
+"""
+
+_COLUMNS = {
+    "covered": "lsn, format, lost_lsn",
+    "commands": "strategy, number, row",
+    "orders": "strategy, number, row",
+    "names": "cl_ord_id, strategy, number",
+}
+"""What a row's checksum is of, in this order."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_command = msgspec.msgpack.Decoder(Remembered).decode
+_order = msgspec.msgpack.Decoder(OrderEvent).decode
+
+
+class IndexFailed(OSError):
+    """The index cannot be used and may yet be whole, so that it was not made anew. `path` is the file."""
+
+    def __init__(self, path: Path, cause: Exception) -> None:
+        super().__init__(
+            f"{path}: the index of orders cannot be used: {cause}. It was left as it is. Make room on the disk, end "
+            "what locks the file or give back the permission, and start again"
+        )
+        self.path = path
+
+
+class _NoIndex(Exception):
+    """What stands there is no index that this program can read; the text says why."""
+
+
+class IndexFile:
+    """See `common.orders.index.Index`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file; one that is damaged or of another form is made anew, and `made_anew` says why.
+
+        Raises IndexFailed.
+        """
+        self._path = path
+        self._commands: dict[tuple[str, int], Remembered] = {}
+        self._orders: dict[tuple[str, int], OrderEvent] = {}
+        self._names: dict[str, tuple[str, int]] = {}
+        self.complete = True
+        self.failure = self.made_anew = ""
+        self.covered_lsn = 0
+        self._written_lsn = self._lost_lsn = 0
+        self._rows_missing = False
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._database = self._open_or_make()
+        except IndexFailed:
+            raise
+        except OSError as error:
+            raise IndexFailed(path, error) from error
+
+    def lost_before(self, lsn: int) -> None:
+        """The log does not tell any more what left memory by record `lsn`: what the file lacks of that is lost. From
+        there on the log is covered. Raises IndexFailed."""
+        self.complete = False
+        self._lost_lsn = max(self._lost_lsn, lsn)
+        try:
+            with self._database as database:
+                self._cover(database, lsn)
+        except _FAILS as error:
+            raise IndexFailed(self._path, error) from error
+        self.covered_lsn = max(self.covered_lsn, lsn)
+
+    def put_command(self, strategy: str, number: int, remembered: Remembered) -> None:
+        """See `Index`."""
+        self._commands[strategy, number] = remembered
+
+    def put_order(self, order: OrderEvent, cl_ord_ids: list[str]) -> None:
+        """See `Index`."""
+        name = (order.strategy, order.number)
+        self._orders[name] = order
+        self._names.update(dict.fromkeys(cl_ord_ids, name))
+
+    def command(self, strategy: str, number: int) -> Remembered | None:
+        """See `Index`."""
+        held = self._commands.get((strategy, number))
+        if held is not None:
+            return held
+        row = self._row("commands", "strategy = ? AND number = ?", (strategy, _stored(number)))
+        return None if row is None else self._decoded(_command, row[2])
+
+    def order(self, strategy: str, number: int) -> OrderEvent | None:
+        """See `Index`."""
+        held = self._orders.get((strategy, number))
+        if held is not None:
+            return held
+        row = self._row("orders", "strategy = ? AND number = ?", (strategy, _stored(number)))
+        return None if row is None else self._decoded(_order, row[2])
+
+    def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
+        """See `Index`."""
+        held = self._names.get(cl_ord_id)
+        if held is not None:
+            return held
+        row = self._row("names", "cl_ord_id = ?", (cl_ord_id,))
+        return None if row is None else (row[1], _meant(row[2]))
+
+    def flush(self, lsn: int) -> None:
+        """See `Index`."""
+        if len(self._commands) + len(self._orders) >= PORTION or lsn - self.covered_lsn >= COVER_RECORDS:
+            self.write(lsn)
+
+    def write(self, lsn: int) -> None:
+        """See `Index`. Where the disk does not take it the rows wait; more than `MAX_WAITING` are given up."""
+        try:
+            self._write(lsn)
+        except _FAILS as error:
+            self.failure = str(error)
+            if len(self._commands) + len(self._orders) < MAX_WAITING:
+                return
+            self.complete, self._rows_missing = False, True
+        else:
+            self.failure = ""
+            self.covered_lsn = max(self.covered_lsn, lsn)
+        self._commands.clear()
+        self._orders.clear()
+        self._names.clear()
+
+    def _write(self, lsn: int) -> None:
+        database = self._database
+        with database:
+            for table, rows in (("commands", self._commands), ("orders", self._orders)):
+                _insert(database, table, [(name[0], _stored(name[1]), _encode(row)) for name, row in rows.items()])
+            names = [(cl_ord_id, name[0], _stored(name[1])) for cl_ord_id, name in self._names.items()]
+            _insert(database, "names", names)
+            # What is lost for good is no reason to read the log again; rows that are missing are.
+            if (self.complete or self._lost_lsn) and not self._rows_missing:
+                self._cover(database, lsn)
+
+    def _cover(self, database: sqlite3.Connection, lsn: int) -> None:
+        """Write down how far the log is covered, and before which record rows are lost."""
+        self._written_lsn = max(self._written_lsn, lsn)
+        row = (self._written_lsn, FORMAT, self._lost_lsn)
+        database.execute("UPDATE covered SET lsn = ?, format = ?, lost_lsn = ?, seal = ?", (*row, _seal(*row)))
+
+    def close(self) -> None:
+        """Give the file back; what was not written is in the log."""
+        self._database.close()
+
+    def _row(self, table: str, where: str, key: tuple[str | int, ...]) -> tuple[Any, ...] | None:
+        """The row, without its checksum; None where there is none, or none that can be believed."""
+        try:
+            query = f"SELECT {_COLUMNS[table]}, seal FROM {table} WHERE {where}"
+            row: tuple[Any, ...] | None = self._database.execute(query, key).fetchone()
+        except _FAILS as error:
+            self._misses_rows(str(error))
+            return None
+        if row is None or row[-1] == _seal(*row[:-1]):
+            return None if row is None else row[:-1]
+        self._misses_rows(f"a row of {table} is damaged")
+        return None
+
+    def _decoded(self, decode: Callable[[bytes], T], row: bytes) -> T | None:
+        """What a sound row holds; None where this program does not read it."""
+        try:
+            return decode(row)
+        except UNDECODABLE as error:
+            self._misses_rows(str(error))
+            return None
+
+    def _misses_rows(self, why: str) -> None:
+        self.failure, self.complete, self._rows_missing = why, False, True
+
+    def _open(self) -> sqlite3.Connection:
+        """The file, with its tables, every row of it sound. Raises _NoIndex, IndexFailed."""
+        _look_at_header(self._path)
+        database = None
+        try:
+            database = sqlite3.connect(self._path)
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            database.executescript(_TABLES)
+            self._take_form(database)
+        except (*_FAILS, _NoIndex) as error:
+            if database is not None:
+                database.close()
+            if isinstance(error, _NoIndex):
+                raise
+            if _broken(error):
+                raise _NoIndex(str(error)) from error
+            raise IndexFailed(self._path, error) from error
+        return database
+
+    def _take_form(self, database: sqlite3.Connection) -> None:
+        if "format" not in _columns(database, "covered"):
+            raise _NoIndex("no table of it says its form")
+        if not database.execute("SELECT count(*) FROM covered").fetchone()[0]:
+            with database:
+                database.execute("INSERT INTO covered (one, lsn, format) VALUES (1, 0, ?)", (FORMAT,))
+                self._cover(database, 0)
+        (form,) = database.execute("SELECT format FROM covered").fetchone()
+        if form in _FORMATS_BEFORE:
+            _seal_all(database)
+        elif form != FORMAT:
+            raise _NoIndex(f"it is of form {form}, and this program writes {FORMAT}")
+        _verify(database)
+        self._written_lsn, self._lost_lsn = database.execute("SELECT lsn, lost_lsn FROM covered").fetchone()
+        self.covered_lsn, self.complete = self._written_lsn, not self._lost_lsn
+
+    def _open_or_make(self) -> sqlite3.Connection:
+        """Raises IndexFailed, OSError."""
+        try:
+            return self._open()
+        except _NoIndex as error:
+            self.made_anew = str(error)
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        try:
+            return self._open()
+        except _NoIndex as error:
+            raise OSError(f"a new index reads back as none ({error}): the disk cannot be trusted") from error
+
+
+_MENDED = "orders makes it anew at its next start"
+
+
+def _broken(error: Exception) -> bool:
+    """Whether the file's contents are wrong, and not what is around it."""
+    # The low byte is the error, what stands above it says which kind.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF not in _AROUND_THE_FILE
+
+
+def _look_at_header(path: Path) -> None:
+    """Raises _NoIndex where SQLite would take a damaged file for one that it may not write. What else is wrong with the
+    file, or that there is none, is SQLite's to say."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except OSError:
+        return
+    if len(header) == _HEADER_BYTES and max(header[_WRITE_VERSION], header[_READ_VERSION]) > 2:
+        raise _NoIndex("its header is damaged")
+
+
+def _columns(database: sqlite3.Connection, table: str) -> set[str]:
+    return {name for _, name, *_ in database.execute(f"PRAGMA table_info({table})")}
+
+
+def _seal(*columns: object) -> int:
+    """The checksum of a row."""
+    return crc32c(_encode(columns))
+
+
+def _insert(database: sqlite3.Connection, table: str, rows: list[tuple[Any, ...]]) -> None:
+    database.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?)", [(*row, _seal(*row)) for row in rows])
+
+
+def _seal_all(database: sqlite3.Connection) -> None:
+    """Give each row of a form before its checksum."""
+    with database:
+        if "lost_lsn" not in _columns(database, "covered"):
+            database.execute("ALTER TABLE covered ADD COLUMN lost_lsn INTEGER NOT NULL DEFAULT 0")
+        database.execute("UPDATE covered SET format = ?", (FORMAT,))
+        database.create_function("seal", 3, _seal, deterministic=True)
+        for table, columns in _COLUMNS.items():
+            if "seal" not in _columns(database, table):
+                database.execute(f"ALTER TABLE {table} ADD COLUMN seal INTEGER")
+            database.execute(f"UPDATE {table} SET seal = seal({columns})")
+
+
+def _verify(database: sqlite3.Connection) -> None:
+    """Raises _NoIndex where the structure of the file is damaged or a row is not what was written; sqlite3.Error."""
+    (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise _NoIndex(str(verdict))
+    for table, columns in _COLUMNS.items():
+        for *row, seal in database.execute(f"SELECT {columns}, seal FROM {table}"):
+            if seal != _seal(*row):
+                raise _NoIndex(f"a row of {table} is damaged")
+
+
+def _stored(number: int) -> int:
+    """A number of 64 bits as SQLite has it, with a sign."""
+    return number if number < _SIGN else number - 2 * _SIGN
+
+
+def _meant(stored: int) -> int:
+    return stored if stored >= 0 else stored + 2 * _SIGN
+
+
+_SIGN = 1 << 63
+
+
+def index_path(journal_folder: Path) -> Path:
+    """Where the index of the log in that folder stands."""
+    return journal_folder / "index" / "orders.sqlite"
+
+
+def sync_index(path: Path) -> int:
+    """Make what the index holds safe from a power loss, whether or not orders runs; the LSN that it covers then.
+
+    0 where there is no index. Raises OSError on a bad disk and where the file is no index of this form.
+    """
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            row = database.execute(f"SELECT {_COLUMNS['covered']}, seal FROM covered").fetchone()
+            if row is not None and row[-1] != _seal(*row[:-1]):
+                raise OSError(f"{path}: the row that says what it covers is damaged; {_MENDED}")
+            for name in (f"{path}-wal", str(path), str(path.parent)):
+                _sync(name)
+            # Copied back here, the pages need not be while orders has better things to do.
+            database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    except _FAILS as error:
+        if _broken(error):
+            raise OSError(f"{path}: {error}; {_MENDED}") from error
+        raise IndexFailed(path, error) from error
+    return 0 if row is None else int(row[0])
+
+
+def _sync(name: str) -> None:
+    try:
+        descriptor = os.open(name, os.O_RDONLY)
+    except FileNotFoundError:
+        # SQLite's own log is there only while somebody has the file open.
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

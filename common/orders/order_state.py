@@ -1,0 +1,1086 @@
+"""What an order is, told by the venue: the table of its states, and the ledger of fills that its quantities come from.
+
+Rules, in the order of their weight:
+
+1. Quantities come from the ledger alone. A fill is keyed by (venue, symbol, the venue's trade identity) and the order
+   that it fills, the same key whoever told it, so it counts once; reports for different orders are never one fill. A
+   correction or bust names the fill that it replaces (ExecRefID(19)); each key may be told in any order and any number
+   of times, and the sum comes out the same.
+2. What the venue last said of CumQty(14) may be ahead of the ledger (a fill that was missed): `told_cum_qty` keeps
+   it, and LeavesQty(151) believes the larger. Only a bust or a correction lowers it; an answer of REST never does.
+3. The venue's word is OrdStatus(39) without its pending values, moved by the table `NEXT_WORD`. An event for which
+   the table has no move changes quantities at most: a trade after a cancel stays a cancelled order with one more
+   fill.
+4. The state shown is computed, never stored: from the word, the quantities and the requests under way.
+
+Theory of operation. One order of ours may be several orders of the venue: an amendment that can only cancel and send
+anew (XCN at Binance) adds a *leg*. A `Leg` is one order of the venue, a small machine over ExecutionReport(8); an
+`Order` is its legs and its unanswered requests. Risk holds legs and the ledger only. The source of the table is FIX
+4.4 Volume 7/Appendix D, "Order State Change Matrices", which `tests/common/orders/test_order_state_matrices.py` plays.
+"""
+
+import enum
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from decimal import Context, Decimal
+from typing import Final, NamedTuple
+
+import msgspec
+
+from common.messages import (
+    Attempt,
+    ExecutionReport,
+    NewOrder,
+    OrderStatus,
+    OrdType,
+    Reason,
+    Side,
+    TimeInForce,
+)
+
+ZERO: Final = Decimal(0)
+
+MAX_MAGNITUDE: Final = 64
+"""No quantity, price or fee is as large as ten to this power, nor as small as one by it: what is says nothing."""
+
+
+def is_plausible(number: Decimal) -> bool:
+    """Whether a number that the log has can be counted with: finite, and of a size that no sum of such overflows."""
+    return number.is_finite() and -MAX_MAGNITUDE <= number.adjusted() <= MAX_MAGNITUDE
+
+
+def is_multiple(number: Decimal, step: Decimal) -> bool:
+    """Whether the number is a whole multiple of `step`, however small that is: Decimal's own `%` fails where the
+    quotient has more digits than its precision.
+    """
+    return not _WIDE.remainder(number, step)
+
+
+def rounded(number: Decimal, step: Decimal) -> Decimal:
+    """A plausible number to a whole multiple of `step`, a power of ten, however many digits that has: Decimal's own
+    `quantize` fails beyond its precision.
+    """
+    return number.quantize(step, context=_WIDE)
+
+
+_WIDE = Context(prec=2 * MAX_MAGNITUDE + 64)
+
+
+# ----------------------------------------------------------------------------------------------------------- the ledger
+
+MAX_RETIRED_FILLS = 16_384
+"""Fills of closed orders that stay known, oldest forgotten first: a repeat or bust that comes later must be looked
+up."""
+
+
+class Fill(msgspec.Struct, gc=False):
+    """One key of the ledger. It counts when it has a quantity and nothing replaces it.
+
+    `owner` is the order that it fills ("" for nobody's of ours), `order_id` the OrderID(37) that it was told under.
+    `px` 0 is a price that nobody has told.
+    """
+
+    owner: str
+    side: str
+    qty: Decimal
+    px: Decimal
+    fee_qty: Decimal
+    fee_asset: str
+    told: bool
+    replaced_by: str = ""
+    order_id: str = ""
+
+
+class FillRow(NamedTuple):
+    """One key of the ledger as a snapshot holds it. Rows of one trade identity stand in the order of their arrival."""
+
+    venue: str
+    symbol: str
+    trade_key: str
+    fill: Fill
+
+
+class RetiredRow(NamedTuple):
+    """One fill of a closed order as a snapshot holds it: the `nth` of those under one trade identity, from 0."""
+
+    venue: str
+    symbol: str
+    trade_key: str
+    nth: int = 0
+
+
+class FillChange(msgspec.Struct, frozen=True, gc=False):
+    """What one word on a fill changed. `qty` and `value` (quantity times price) are differences, negative after a bust.
+
+    `owner` is whose fill it is as the ledger knows it, `side` Side(54); `fees` are differences too, positive when
+    paid. `fills`: 1 for a fill more, -1 for one less, 0 for a corrected one. `unpriced_qty` is the difference of the
+    quantity whose price is not known: it has no value yet.
+    """
+
+    venue: str
+    symbol: str
+    trade_key: str
+    owner: str
+    side: str
+    qty: Decimal
+    value: Decimal
+    fees: tuple[tuple[str, Decimal], ...]
+    fills: int = 0
+    unpriced_qty: Decimal = ZERO
+
+    def signed_qty(self) -> Decimal:
+        """The change of the position, before fees."""
+        return self.qty if self.side == "1" else -self.qty
+
+
+_TradeId = tuple[str, str, str]
+"""Venue, symbol and the venue's trade identity: what two orders may share that met in one trade."""
+
+
+class FillLedger:
+    """Every fill that still matters, each counted once. An `owner` is the caller's word for the order ("" for
+    nobody's).
+
+    A fill is known by the venue's trade identity and the order that it fills: two orders of ours may meet in one trade,
+    and an ExecID(17) comes again on another day. Corrections form a chain from key to key within one order; the end of
+    the chain is what counts, and a bust is an end that counts nothing. So the order of arrival does not matter, and a
+    repeat changes nothing.
+    """
+
+    def __init__(
+        self, max_retired: int = MAX_RETIRED_FILLS, base_of: Callable[[str, str], str] = lambda venue, symbol: ""
+    ) -> None:
+        """`max_retired` bounds the fills kept after `retire`. `base_of` tells the base asset of a symbol at a venue: a
+        fee in it that is larger than its fill is no fee, and the fill counts without it.
+        """
+        self._base_of = base_of
+        self._fills: dict[_TradeId, list[Fill]] = {}
+        self._keys: dict[str, list[_TradeId]] = {}
+        self._retired: deque[tuple[_TradeId, Fill]] = deque()
+        self._unpriced: dict[str, Decimal] = {}
+        self._max_retired = max_retired
+
+    def __len__(self) -> int:
+        """How many fills are known, those of retired orders included."""
+        return sum(len(fills) for fills in self._fills.values())
+
+    def knows(self, venue: str, symbol: str, trade_key: str, owner: str = "", order_id: str = "") -> bool:
+        """Whether this very word of the venue on that order was counted already."""
+        fill = self._find((venue, symbol, trade_key), owner, order_id)
+        return fill is not None and fill.told
+
+    def owner(self, venue: str, symbol: str, trade_key: str, order_id: str = "") -> str | None:
+        """Whose fill it is; None for one that is not known."""
+        fill = self._find((venue, symbol, trade_key), "", order_id)
+        return None if fill is None else fill.owner
+
+    def trade(
+        self,
+        venue: str,
+        symbol: str,
+        trade_key: str,
+        owner: str,
+        side: str,
+        qty: Decimal,
+        px: Decimal,
+        fee_qty: Decimal = ZERO,
+        fee_asset: str = "",
+        order_id: str = "",
+    ) -> FillChange | None:
+        """A fill of LastQty(32) at LastPx(31). None when it was known, was busted before it was told, or its numbers
+        are implausible."""
+        fill = Fill(owner, side, qty, px, fee_qty, fee_asset, True, "", order_id)
+        return self._tell((venue, symbol, trade_key), "", fill) if _counts(fill) and qty > ZERO else None
+
+    def correct(
+        self,
+        venue: str,
+        symbol: str,
+        trade_key: str,
+        reference: str,
+        owner: str,
+        side: str,
+        qty: Decimal,
+        px: Decimal,
+        fee_qty: Decimal = ZERO,
+        fee_asset: str = "",
+        order_id: str = "",
+    ) -> FillChange | None:
+        """TradeCorrect(ExecType(150)=G): the fill `trade_key` takes the place of `reference`, known or still to
+        come."""
+        fill = Fill(owner, side, qty, px, fee_qty, fee_asset, True, "", order_id)
+        return self._tell((venue, symbol, trade_key), reference, fill) if _counts(fill) else None
+
+    def bust(
+        self, venue: str, symbol: str, trade_key: str, reference: str, owner: str = "", side: str = "",
+        order_id: str = "",
+    ) -> FillChange | None:  # fmt: skip
+        """TradeCancel(ExecType(150)=H): `reference` is no fill any more; `trade_key` names the word itself."""
+        fill = Fill(owner, side, ZERO, ZERO, ZERO, "", True, "", order_id)
+        return self._tell((venue, symbol, trade_key), reference, fill)
+
+    def report(self, venue: str, owner: str, report: ExecutionReport) -> FillChange | None:
+        """Whatever fill, correction or bust an ExecutionReport(8) carries; None where it carries none that is new, or
+        one whose numbers are implausible. A correction to a quantity of 0 is one."""
+        key, exec_type = report.trade_key, report.exec_type
+        if not key:
+            return None
+        if exec_type == "H":
+            reference = self._heard_as(venue, report, owner)
+            return self.bust(venue, report.symbol, key, reference, owner, report.side, report.order_id)
+        if exec_type not in FILLS and exec_type != "G":
+            return None
+        fill = Fill(
+            owner, report.side, report.last_qty, report.last_px, report.fee_qty, report.fee_asset, True, "",
+            report.order_id,
+        )  # fmt: skip
+        if not _counts(fill) or fill.qty < ZERO or (not fill.qty and exec_type != "G"):
+            return None
+        reference = self._heard_as(venue, report, owner) if exec_type == "G" else ""
+        return self._tell((venue, report.symbol, key), reference, fill)
+
+    def claim(
+        self, venue: str, symbol: str, trade_key: str, owner: str, order_id: str = "", side: str = ""
+    ) -> FillChange | None:
+        """A fill that was nobody's turns out to be `owner`'s, whose OrderID(37) and side these are: the whole of it,
+        for its sums and to be told. None if it is not so."""
+        trade_id = (venue, symbol, trade_key)
+        fill = self._find(trade_id, owner, order_id, side)
+        if fill is None or fill.owner or not owner:
+            return None
+        self._adopt(owner, trade_id, fill)
+        if fill.replaced_by or not fill.qty:
+            return None
+        if not fill.px:
+            self._count_unpriced(owner, fill.qty)
+        fees = ((fill.fee_asset, fill.fee_qty),) if fill.fee_qty else ()
+        return FillChange(venue, symbol, trade_key, owner, fill.side, fill.qty, fill.qty * fill.px, fees)
+
+    def unpriced_qty(self, owner: str) -> Decimal:
+        """How much of the order's fills has a price that nobody has told."""
+        return self._unpriced.get(owner, ZERO)
+
+    def price(self, owner: str, px: Decimal) -> list[FillChange]:
+        """The price of the order's fills whose own is not known, by what the venue says of all of them."""
+        changes: list[FillChange] = []
+        for trade_id in self._keys.get(owner, ()):
+            for fill in self._fills[trade_id]:
+                if fill.owner == owner and fill.told and fill.qty and not fill.px:
+                    change = self._priced(trade_id, fill, px)
+                    changes += [] if change is None else [change]
+        return changes
+
+    def _priced(self, trade_id: _TradeId, fill: Fill, px: Decimal) -> FillChange | None:
+        """The price of a fill is told later than its quantity."""
+        fill.px = px
+        if fill.replaced_by:
+            return None
+        self._count_unpriced(fill.owner, -fill.qty)
+        return FillChange(*trade_id, fill.owner, fill.side, ZERO, fill.qty * px, (), 0, -fill.qty)
+
+    def _count_unpriced(self, owner: str, qty: Decimal) -> None:
+        left = self._unpriced.get(owner, ZERO) + qty
+        if left and owner:
+            self._unpriced[owner] = left
+        else:
+            self._unpriced.pop(owner, None)
+
+    def _find(self, trade_id: _TradeId, owner: str, order_id: str, side: str = "") -> Fill | None:
+        """The fill of that order under the trade's identity.
+
+        Where we know the order on both sides it decides, else the venue's OrderID(37). Where nothing names the order
+        the same identity on the same side is taken for the same fill.
+        """
+        nameless = None
+        for fill in self._fills.get(trade_id, ()):
+            if owner and fill.owner:
+                if owner == fill.owner:
+                    return fill
+            elif order_id and fill.order_id:
+                if order_id == fill.order_id:
+                    return fill
+            elif nameless is None and (not side or not fill.side or side == fill.side):
+                nameless = fill
+        return nameless
+
+    def _heard_as(self, venue: str, report: ExecutionReport, owner: str) -> str:
+        """The key of the fill that a bust or correction refers to.
+
+        ExecRefID(19) has no word on when its fill was heard: a key "GENERATION/EXECID" may be that of an earlier
+        generation, and then it is the owner's latest fill with that ExecID(17).
+        """
+        reference = report.reference_trade_key
+        exec_id = reference.partition("/")[2]
+        if not exec_id or self._find((venue, report.symbol, reference), owner, report.order_id, report.side):
+            return reference
+        for trade_id in reversed(self._keys.get(owner, ())):
+            key = trade_id[2]
+            if trade_id[:2] == (venue, report.symbol) and exec_id in (key, key.partition("/")[2]):
+                return key
+        return reference
+
+    def retire(self, owner: str) -> None:
+        """The order is closed: its fills stay known only while there is room for them."""
+        for trade_id in self._keys.pop(owner, ()):
+            self._retired.extend((trade_id, fill) for fill in self._fills[trade_id] if fill.owner == owner)
+        self._unpriced.pop(owner, None)
+        self._forget_oldest()
+
+    def _keep(self, trade_id: _TradeId, fill: Fill) -> None:
+        """A fill stays while its order does; nobody's has no order to wait for."""
+        owner = fill.owner
+        if not owner:
+            self._retired.append((trade_id, fill))
+            self._forget_oldest()
+            return
+        keys = self._keys.get(owner)
+        if keys is None:
+            self._keys[owner] = [trade_id]
+        else:
+            keys.append(trade_id)
+
+    def _adopt(self, owner: str, trade_id: _TradeId, fill: Fill) -> None:
+        """What was nobody's is an order's: it stays while that does."""
+        with suppress(ValueError):
+            self._retired.remove((trade_id, fill))
+        fill.owner = owner
+        self._keep(trade_id, fill)
+
+    def _forget_oldest(self) -> None:
+        while len(self._retired) > self._max_retired:
+            trade_id, oldest = self._retired.popleft()
+            kept = [fill for fill in self._fills[trade_id] if fill is not oldest]
+            if kept:
+                self._fills[trade_id] = kept
+            else:
+                del self._fills[trade_id]
+
+    def dump(self) -> tuple[list[FillRow], list[RetiredRow]]:
+        """Everything, for a snapshot: the keys with their fills, and those that are retired, oldest first."""
+        nth = {id(fill): n for fills in self._fills.values() for n, fill in enumerate(fills)}
+        rows = [FillRow(*trade_id, fill) for trade_id, fills in self._fills.items() for fill in fills]
+        return rows, [RetiredRow(*trade_id, nth[id(fill)]) for trade_id, fill in self._retired]
+
+    def load(self, rows: list[FillRow], retired: list[RetiredRow]) -> None:
+        """The contrary of `dump`."""
+        self._fills, self._keys, self._unpriced = {}, {}, {}
+        for row in rows:
+            self._fills.setdefault((row.venue, row.symbol, row.trade_key), []).append(row.fill)
+        self._retired = deque(
+            ((row.venue, row.symbol, row.trade_key), self._fills[row.venue, row.symbol, row.trade_key][row.nth])
+            for row in retired
+        )
+        gone = {id(fill) for _, fill in self._retired}
+        for trade_id, fills in self._fills.items():
+            for fill in fills:
+                if id(fill) not in gone:
+                    self._keys.setdefault(fill.owner, []).append(trade_id)
+                    if fill.qty and not fill.px and not fill.replaced_by:
+                        self._count_unpriced(fill.owner, fill.qty)
+
+    def _tell(self, trade_id: _TradeId, reference: str, told: Fill) -> FillChange | None:
+        if told.fee_qty and abs(told.fee_qty) > told.qty and told.fee_asset == self._base_of(*trade_id[:2]):
+            told.fee_qty, told.fee_asset = ZERO, ""
+        fills = self._fills.get(trade_id)
+        if fills is None and not reference:
+            # Nearly every fill: never told of before, and nothing that it replaces.
+            self._fills[trade_id] = [told]
+            self._keep(trade_id, told)
+            return self._change(trade_id, told, None, told)
+        fill = None if fills is None else self._find(trade_id, told.owner, told.order_id, told.side)
+        if fill is not None and fill.told:
+            is_price = told.px and not fill.px and fill.qty == told.qty
+            return self._priced(trade_id, fill, told.px) if is_price else None
+        end = self._end((*trade_id[:2], reference), told) if reference else None
+        if not told.owner and end is not None:
+            told.owner, told.side = end[1].owner, told.side or end[1].side
+        # Looked up anew: what a word refers to may be itself.
+        fill = self._take(trade_id, self._find(trade_id, told.owner, told.order_id, told.side), told)
+        removed = None
+        if end is not None and self._end(trade_id, fill)[1] is not end[1]:
+            removed = end[1]
+            removed.replaced_by = trade_id[2]
+        added = None if fill.replaced_by else fill
+        return self._change(trade_id, fill, removed, added)
+
+    def _take(self, trade_id: _TradeId, held: Fill | None, told: Fill) -> Fill:
+        """The fill as the ledger has it from now on: a new one, or a place that a bust or correction had named."""
+        if held is None:
+            self._fills.setdefault(trade_id, []).append(told)
+            self._keep(trade_id, told)
+            return told
+        if told.owner and not held.owner:
+            self._adopt(told.owner, trade_id, held)
+        held.side, held.qty, held.px, held.told = told.side, told.qty, told.px, True
+        held.fee_qty, held.fee_asset, held.order_id = told.fee_qty, told.fee_asset, told.order_id
+        return held
+
+    def _end(self, trade_id: _TradeId, of: Fill) -> tuple[str, Fill]:
+        """The end of the chain that this key of `of`'s order stands in; one not heard of yet becomes a place to be
+        filled."""
+        while True:
+            fill = self._find(trade_id, of.owner, of.order_id, of.side)
+            if fill is None:
+                fill = Fill(of.owner, "", ZERO, ZERO, ZERO, "", False, "", of.order_id)
+                self._fills.setdefault(trade_id, []).append(fill)
+                self._keep(trade_id, fill)
+            if not fill.replaced_by:
+                return trade_id[2], fill
+            trade_id = (*trade_id[:2], fill.replaced_by)
+
+    def _change(self, trade_id: _TradeId, fill: Fill, removed: Fill | None, added: Fill | None) -> FillChange | None:
+        if removed is None and added is not None:
+            if not added.qty:
+                return None
+            paid = ((added.fee_asset, added.fee_qty),) if added.fee_qty else ()
+            unpriced = ZERO if added.px else added.qty
+            if unpriced:
+                self._count_unpriced(added.owner, unpriced)
+            return FillChange(*trade_id, added.owner, added.side, added.qty, added.qty * added.px, paid, 1, unpriced)
+        qty = value = unpriced = ZERO
+        count = 0
+        fees: dict[str, Decimal] = {}
+        for part, sign in ((removed, -1), (added, 1)):
+            if part is None or not part.qty:
+                continue
+            count += sign
+            qty += sign * part.qty
+            value += sign * part.qty * part.px
+            if not part.px:
+                unpriced += sign * part.qty
+            if part.fee_qty:
+                fees[part.fee_asset] = fees.get(part.fee_asset, ZERO) + sign * part.fee_qty
+        changed_fees = tuple((asset, amount) for asset, amount in fees.items() if amount)
+        if not qty and not value and not changed_fees and not unpriced:
+            return None
+        owner = fill.owner or (removed.owner if removed is not None else "")
+        side = fill.side or (removed.side if removed is not None else "")
+        if unpriced:
+            self._count_unpriced(owner, unpriced)
+        return FillChange(*trade_id, owner, side, qty, value, changed_fees, count, unpriced)
+
+
+def _counts(fill: Fill) -> bool:
+    return is_plausible(fill.qty) and is_plausible(fill.px) and is_plausible(fill.fee_qty)
+
+
+# ----------------------------------------------------------------------------------------------------- the venue's word
+
+PENDING_NEW, NEW, PARTIAL, FILLED, DONE_FOR_DAY = "A", "0", "1", "2", "3"
+CANCELED, PENDING_CANCEL, STOPPED, REJECTED, SUSPENDED = "4", "6", "7", "8", "9"
+ORDER_STATUS = "I"
+CALCULATED, EXPIRED, ACCEPTED_FOR_BIDDING, PENDING_REPLACE, REPLACED = "B", "C", "D", "E", "5"
+RESTATED = "D"
+
+_RESTATING = frozenset({RESTATED, ORDER_STATUS})
+"""ExecType(150) of reports that may give an order terms that nobody asked for."""
+
+TERMINAL_WORDS = frozenset({FILLED, CANCELED, REJECTED, EXPIRED})
+
+FILLS: Final = frozenset("12F")
+"""ExecType(150) of one more fill. A bust (H) and a correction (G) have LastQty(32) too, and are none."""
+
+MSG_TYPES_OF_NEW_ORDERS = frozenset({"XCN"})
+"""MsgType(35) of amendments that are a cancel and a new order."""
+
+_BASE_WORD = {PARTIAL: NEW, PENDING_CANCEL: NEW, PENDING_REPLACE: NEW, REPLACED: NEW, ACCEPTED_FOR_BIDDING: NEW}
+"""Words that say nothing of their own: how much is filled and what is pending is known from elsewhere."""
+
+TOLD = "told"
+KEEP = ""
+
+_EXEC_TYPES = "0123456789ABCDEFGHIL"
+"""ExecType(150): New, Partial fill and Fill (FIX 4.2), Done for day, Canceled, Replaced, Pending cancel, Stopped,
+Rejected, Suspended, Pending new, Calculated, Expired, Restated, Pending replace, Trade, Correct, Trade cancel, Order
+status, Triggered."""
+
+
+def _row(told: str) -> dict[str, str]:
+    return {exec_type: TOLD if exec_type in told else KEEP for exec_type in _EXEC_TYPES}
+
+
+NEXT_WORD: Final[dict[str, dict[str, str]]] = {
+    "": _row(_EXEC_TYPES),
+    PENDING_NEW: _row(_EXEC_TYPES),
+    NEW: _row(_EXEC_TYPES.replace("A", "")),
+    STOPPED: _row(_EXEC_TYPES.replace("A", "")),
+    SUSPENDED: _row(_EXEC_TYPES.replace("A", "")),
+    CALCULATED: _row(_EXEC_TYPES.replace("A", "")),
+    # Done for the day is not the end of a GTC order: it is restated next morning, or trades again (matrix H).
+    DONE_FOR_DAY: _row(_EXEC_TYPES.replace("A", "")),
+    # A filled order opens again only by a larger quantity, a bust or a correction (C.3.a, J.1.a).
+    FILLED: _row("345CDGH"),
+    # A cancelled or expired order stays so whatever fills or busts are told later (J.1.b); a restatement may revive it.
+    CANCELED: _row("4D"),
+    EXPIRED: _row("4CD"),
+    # Any sign of life is stronger than a rejection.
+    REJECTED: _row("0123457CDF"),
+}
+"""By the word so far and ExecType(150) of the report: TOLD takes the report's OrdStatus(39), KEEP leaves the word."""
+
+
+_TELLING: Final = {
+    word: frozenset(exec_type for exec_type, move in row.items() if move == TOLD) for word, row in NEXT_WORD.items()
+}
+
+
+def is_fill(report: ExecutionReport, change: FillChange) -> bool:
+    """Whether what a report changed is one fill more, and no bust, correction or price that is told later."""
+    return report.exec_type in FILLS and change.fills > 0
+
+
+MAX_FORMER_NAMES: Final = 16
+"""So many of the ClOrdIDs(11) that an order went by before stay known: it may be amended for days."""
+
+
+def names_order(report: ExecutionReport) -> bool:
+    """Whether OrderID(37) of the report is the venue's name of the order: what it never took in has none to keep."""
+    return bool(report.order_id) and report.exec_type != REJECTED
+
+
+class AskedTerms(NamedTuple):
+    """What an amendment in place asks for. `price` None: whoever asks about it does not keep prices."""
+
+    order_qty: Decimal
+    price: Decimal | None
+
+
+class BelievedTerms(NamedTuple):
+    """An order's terms after a report, and what it told beside them: that counts at its worst until there is evidence.
+
+    Evidence is the acceptance of what an amendment asked for, a restatement (150=D), the answer to a question, and
+    REST's word; none is a report whose OrderQty(38) is not the sum of its CumQty(14) and LeavesQty(151). New (150=0)
+    accepts what was sent and restates nothing.
+    """
+
+    order_qty: Decimal
+    price: Decimal | None
+    doubted_qty: Decimal
+    doubted_price: Decimal | None
+
+
+def believed_terms(report: ExecutionReport, held: BelievedTerms, asked: Sequence[AskedTerms] = ()) -> BelievedTerms:
+    """What a report of New, Replaced, Restated or Order status is believed for, of an order with the terms `held`."""
+    order_qty, price, doubted_qty, doubted_price = held
+    if report.exec_type == REPLACED and asked:
+        order_qty, doubted_qty, doubted_price = asked[0].order_qty, ZERO, None
+        price = price if asked[0].price is None else asked[0].price
+    told_qty, told_price, restates = report.order_qty, report.price, report.exec_type in _RESTATING
+    if told_qty is not None and is_plausible(told_qty) and told_qty > ZERO:
+        known, sum_qty = {order_qty, *(each.order_qty for each in asked)}, _sum_qty(report)
+        contradicts = sum_qty not in (None, told_qty)
+        if contradicts and sum_qty in known:
+            told_qty = sum_qty
+        # Of an order that was filled meanwhile it is not remembered what was asked for.
+        accepts = report.exec_type == REPLACED and told_qty == sum_qty
+        if told_qty in known or accepts or (restates and not contradicts):
+            order_qty, doubted_qty = told_qty, ZERO
+        else:
+            doubted_qty = max(told_qty, sum_qty or ZERO)
+    if told_price is not None and is_plausible(told_price):
+        # A price that was never asked for is that of a market or pegged order: it is the venue's to say.
+        prices = {price, *(each.price for each in asked)}
+        if restates or None in prices or told_price in prices:
+            price, doubted_price = told_price, None
+        else:
+            doubted_price = told_price
+    return BelievedTerms(order_qty, price, doubted_qty, doubted_price)
+
+
+def _sum_qty(report: ExecutionReport) -> Decimal | None:
+    """CumQty(14) and LeavesQty(151), which are OrderQty(38) while an order is open; None where they do not tell it."""
+    cum, leaves = report.cum_qty, report.leaves_qty
+    if cum is None or leaves is None or not (is_plausible(cum) and is_plausible(leaves)):
+        return None
+    return cum + leaves if leaves > ZERO and cum >= ZERO else None
+
+
+class Leg(msgspec.Struct, gc=False):
+    """One order of the venue: its names, terms, the venue's word, and its quantities by the ledger.
+
+    `owner` names it in the ledger for good (its first ClOrdID(11)); `cl_ord_id` is what the venue knows it by now, and
+    so is `order_id`: `former_order_ids` are those that it had before, since a trade may come under one of them, and
+    `former_cl_ord_ids` the last ones, since an acceptance that is told again under one of them is over.
+    `doubted_qty` (0: none) and `doubted_price` were told, and wait for evidence: see `BelievedTerms`.
+    """
+
+    owner: str
+    cl_ord_id: str
+    order_qty: Decimal
+    price: Decimal | None
+    order_id: str = ""
+    word: str = ""
+    cum_qty: Decimal = ZERO
+    cum_value: Decimal = ZERO
+    told_cum_qty: Decimal = ZERO
+    text: str = ""
+    error_code: int = 0
+    former_order_ids: tuple[str, ...] = ()
+    former_cl_ord_ids: tuple[str, ...] = ()
+    doubted_qty: Decimal = ZERO
+    doubted_price: Decimal | None = None
+
+    @property
+    def worst_qty(self) -> Decimal:
+        """The largest OrderQty(38) that it may have: what was told and is not believed counts too."""
+        return self.doubted_qty if self.doubted_qty > self.order_qty else self.order_qty
+
+    @property
+    def least_qty(self) -> Decimal:
+        """The smallest OrderQty(38) that it may have."""
+        return min(self.doubted_qty or self.order_qty, self.order_qty)
+
+    @property
+    def doubted_terms(self) -> str:
+        """What was told of its terms and is not believed, for a person; "" where there is nothing."""
+        told = []
+        if self.doubted_qty:
+            told.append(f"OrderQty(38) {self.doubted_qty} of an order of {self.order_qty}")
+        if self.doubted_price is not None:
+            told.append(f"Price(44) {self.doubted_price} of an order at {self.price}")
+        return ", ".join(told)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still trade, as far as anybody has said."""
+        return self.word not in TERMINAL_WORDS
+
+    @property
+    def filled_qty(self) -> Decimal:
+        """The larger of the ledger's quantity and the venue's word on it."""
+        return self.told_cum_qty if self.told_cum_qty > self.cum_qty else self.cum_qty
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        """What may still be filled: nothing once the venue has ended it, never below zero."""
+        if self.word in TERMINAL_WORDS or self.word == DONE_FOR_DAY:
+            return ZERO
+        leaves = self.order_qty - self.filled_qty
+        return leaves if leaves > ZERO else ZERO
+
+    def has_order_id(self, order_id: str) -> bool:
+        """Whether this is, or ever was, its OrderID(37)."""
+        return order_id == self.order_id or order_id in self.former_order_ids
+
+    def fill(self, change: FillChange) -> None:
+        """Take a change of the ledger."""
+        self.cum_qty += change.qty
+        self.cum_value += change.value
+        if change.qty < ZERO:
+            # What was told and is not known yet is still to come.
+            self.told_cum_qty = max(self.told_cum_qty + change.qty, self.cum_qty)
+        self._settle()
+
+    def hear(self, report: ExecutionReport, asked: Sequence[AskedTerms] = ()) -> bool:
+        """Take a report on this order, after its fill went through the ledger. False when its word came too late to
+        count.
+
+        Takes OrderID(37), and with New, Replaced, Restated and Order status what is believed of OrderQty(38) and
+        Price(44): `asked` are the terms of the amendments in place that it may answer.
+        """
+        exec_type, told = report.exec_type, _BASE_WORD.get(report.ord_status, report.ord_status)
+        if report.order_id != self.order_id and names_order(report):
+            self._take_order_id(report.order_id)
+        word = self.word
+        if told and exec_type in _TELLING.get(word, ()):
+            self.word = word = told
+        counted = word == told or exec_type in "FGHI12"
+        if counted and exec_type in "05DI" and not self.is_told_again(report):
+            if word not in TERMINAL_WORDS:
+                self._believe_terms(report, asked)
+            if exec_type in "5D" and report.cl_ord_id:
+                self.rename(report.cl_ord_id)
+        cum_qty = report.cum_qty
+        if cum_qty is not None and is_plausible(cum_qty) and (cum_qty > self.told_cum_qty or exec_type in "GH"):
+            self.told_cum_qty = cum_qty
+        if word not in TERMINAL_WORDS:
+            self._settle()
+        elif word != FILLED:
+            self.text, self.error_code = report.text, report.error_code
+        return counted
+
+    def is_told_again(self, report: ExecutionReport) -> bool:
+        """Whether it is an acceptance under a ClOrdID(11) that the order went by before: its terms are the former ones,
+        and it answers nothing any more."""
+        return report.exec_type in (NEW, REPLACED) and report.cl_ord_id in self.former_cl_ord_ids
+
+    def rename(self, cl_ord_id: str) -> None:
+        """The venue knows it by this ClOrdID(11) from now on."""
+        if cl_ord_id != self.cl_ord_id:
+            names = [name for name in (*self.former_cl_ord_ids, self.cl_ord_id) if name != cl_ord_id]
+            self.former_cl_ord_ids = tuple(names[-MAX_FORMER_NAMES:])
+            self.cl_ord_id = cl_ord_id
+
+    def told_by_rest(
+        self, ord_status: str, order_id: str, order_qty: Decimal, price: Decimal | None, cum: Decimal
+    ) -> None:
+        """What REST says of the order: never lowers CumQty(14), never takes back an end."""
+        if order_id:
+            self._take_order_id(order_id)
+        if is_plausible(cum):
+            self.told_cum_qty = max(self.told_cum_qty, cum)
+        if self.word not in TERMINAL_WORDS or (self.word == REJECTED and ord_status not in (REJECTED, PENDING_NEW)):
+            self.word = _BASE_WORD.get(ord_status, ord_status)
+            if self.word not in TERMINAL_WORDS:
+                self._take_terms(order_qty, price)
+        self._settle()
+
+    def _take_order_id(self, order_id: str) -> None:
+        if self.order_id not in ("", order_id, *self.former_order_ids):
+            self.former_order_ids += (self.order_id,)
+        self.order_id = order_id
+
+    def _take_terms(self, order_qty: Decimal | None, price: Decimal | None) -> None:
+        if order_qty is not None and is_plausible(order_qty) and order_qty > ZERO:
+            self.order_qty, self.doubted_qty = order_qty, ZERO
+        if price is not None and is_plausible(price):
+            self.price, self.doubted_price = price, None
+
+    def _believe_terms(self, report: ExecutionReport, asked: Sequence[AskedTerms]) -> None:
+        if report.exec_type == NEW and (report.order_qty, report.price) == (self.order_qty, self.price):
+            # Nearly every one.
+            self.doubted_qty, self.doubted_price = ZERO, None
+            return
+        held = BelievedTerms(self.order_qty, self.price, self.doubted_qty, self.doubted_price)
+        terms = believed_terms(report, held, asked)
+        self.order_qty, self.price, self.doubted_qty, self.doubted_price = terms
+
+    def _settle(self) -> None:
+        """Filled is a matter of quantity: a trade that completes the order fills it, whatever is pending (C.3)."""
+        order_qty = self.worst_qty
+        if (self.cum_qty >= order_qty or self.told_cum_qty >= order_qty) and self.is_open and order_qty > ZERO:
+            self.word = FILLED
+
+
+# ------------------------------------------------------------------------------------------------------------ the order
+
+
+class RequestKind(enum.StrEnum):
+    """What was asked about an order that the venue may know."""
+
+    CANCEL = "cancel"
+    AMEND = "amend"
+    REPLACE = "replace"
+
+
+ANSWERED_BY: Final[dict[RequestKind, str]] = {
+    RequestKind.CANCEL: CANCELED + REJECTED,
+    RequestKind.AMEND: REPLACED + REJECTED,
+    RequestKind.REPLACE: NEW + REJECTED,
+}
+"""By what was asked, ExecType(150) of the reports that answer it. OrderCancelReject(9), Reject(3) and
+BusinessMessageReject(j) answer each of them, and nothing else does: a fill may bear a request's names too.
+"""
+
+
+def tells_amended(report: ExecutionReport) -> bool:
+    """Whether a report under an amendment's ClOrdID(11), whose answer could not be read, is of the order as amended: a
+    status answer bears the name that the order goes by, unless OrdStatus(39) says that something is pending yet."""
+    return report.exec_type == ORDER_STATUS and report.ord_status not in (PENDING_CANCEL, PENDING_REPLACE)
+
+
+def rejects_request(report: ExecutionReport, *names: str) -> bool:
+    """Whether a report of Rejected refuses a request about an order, and not the order itself: it bears another
+    ClOrdID(11) than the `names` that the order goes by."""
+    return report.exec_type == REJECTED and report.cl_ord_id not in ("", *names)
+
+
+def answered_amendment(report: ExecutionReport, leg: Leg, asked: Mapping[str, Decimal]) -> str:
+    """The ClOrdID(11) of the leg's amendment in place that a report of Replaced accepts, of those `asked` with their
+    OrderQty(38): the one it names, else the one whose quantity it has (a venue may keep the order's name), else the
+    oldest; "" where it is an earlier acceptance that is told again.
+    """
+    if report.cl_ord_id in asked:
+        return report.cl_ord_id
+    is_named_by_amendment = leg.owner != leg.cl_ord_id == report.cl_ord_id
+    if leg.is_told_again(report) or (report.exec_type == REPLACED and is_named_by_amendment):
+        return ""
+    oldest = next(iter(asked), "")
+    return next((name for name, order_qty in asked.items() if order_qty == report.order_qty), oldest)
+
+
+class Request(msgspec.Struct, gc=False):
+    """A cancel or amendment that was sent and is not answered.
+
+    `strategy`, `number` name the command. A REPLACE has a leg of its own, the new order. `unknown`: it may have reached
+    the venue, and whether it did is not known. `connection` and `sent_ns` say where and when (for the venue's window).
+    """
+
+    kind: RequestKind
+    attempt: Attempt
+    strategy: str
+    number: int
+    cl_ord_id: str
+    order_qty: Decimal
+    price: Decimal | None
+    connection: int = 0
+    sent_ns: int = 0
+    unknown: bool = False
+    answered: bool = False
+
+
+class Order(msgspec.Struct, gc=False):
+    """One order of a strategy, from the moment that its message was sent: its terms, legs and unanswered requests.
+
+    `ending` is set where something other than the venue's word closed it (a withdrawal, proof that it never arrived, an
+    operator's verdict). `unknown`: its NewOrderSingle(D) may have reached the venue and nothing was heard of it.
+    `wish_strategy`, `wish_number` name the command that wants it cancelled, whatever it takes (0: none does).
+    `touched_lsn` is the last record that said something about it, `ids` every ClOrdID(11) that ever was about it.
+    `in_doubt`: the venue said something about it that could not be read or believed, and has not been asked since.
+    """
+
+    attempt: Attempt
+    strategy: str
+    number: int
+    venue: str
+    symbol: str
+    side: Side
+    ord_type: OrdType
+    order_qty: Decimal
+    price: Decimal | None
+    time_in_force: TimeInForce
+    post_only: bool
+    label: str
+    legs: list[Leg]
+    requests: dict[str, Request]
+    unknown: bool = False
+    ending: OrderStatus | None = None
+    reason: Reason = Reason.NONE
+    text: str = ""
+    sent_lsn: int = 0
+    sent_ns: int = 0
+    sent_connection: int = 0
+    sent_number: int = 0
+    touched_lsn: int = 0
+    wish_strategy: str = ""
+    wish_number: int = 0
+    ids: list[str] = []
+    in_doubt: bool = False
+
+    @classmethod
+    def sent(cls, command: NewOrder, lsn: int, sent_ns: int, connection: int, number: int = 0) -> "Order":
+        """The order as it stands once its message, MsgSeqNum(34) `number`, is in the log in time for `connection`."""
+        leg = Leg(command.cl_ord_id, command.cl_ord_id, command.order_qty, command.price)
+        return cls(
+            command.attempt, command.strategy, command.number, command.venue, command.symbol, command.side,
+            command.ord_type, command.order_qty, command.price, command.time_in_force, command.post_only,
+            command.label, [leg], {}, sent_lsn=lsn, sent_ns=sent_ns, sent_connection=connection, sent_number=number,
+            touched_lsn=lsn, ids=[command.cl_ord_id],
+        )  # fmt: skip
+
+    # -- what it is ----------------------------------------------------------------------------------------------------
+
+    @property
+    def cum_qty(self) -> Decimal:
+        """CumQty(14) over all legs, by the ledger."""
+        legs = self.legs
+        return legs[0].cum_qty if len(legs) == 1 else sum((leg.cum_qty for leg in legs), ZERO)
+
+    def avg_px(self, unpriced_qty: Decimal = ZERO) -> Decimal:
+        """AvgPx(6) over all legs, by the ledger, without the `unpriced_qty` whose price is not known; 0 before the
+        first fill."""
+        cum = self.cum_qty - unpriced_qty
+        return sum((leg.cum_value for leg in self.legs), ZERO) / cum if cum else ZERO
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        """LeavesQty(151): what may still be filled over all legs. While a replacement is unanswered, both legs
+        count."""
+        if self.ending is not None:
+            return ZERO
+        legs = self.legs
+        return legs[0].leaves_qty if len(legs) == 1 else sum((leg.leaves_qty for leg in legs), ZERO)
+
+    @property
+    def leg(self) -> Leg:
+        """The leg that a cancel or amendment should name: the oldest that may still trade, else the last."""
+        legs = self.legs
+        return legs[0] if len(legs) == 1 else next((leg for leg in legs if leg.is_open), legs[-1])
+
+    def leg_of(self, report: ExecutionReport) -> Leg | None:
+        """The leg that a report is about; None where it rejects something that is no leg any more.
+
+        A cancel's report names the order in OrigClOrdID(41); the one that cancels the old half of an XCN bears the new
+        order's name in ClOrdID(11), so with those the original name comes first.
+        """
+        legs = self.legs
+        if len(legs) == 1 and legs[0].cl_ord_id == report.cl_ord_id:
+            return legs[0]
+        if report.order_id:
+            for leg in legs:
+                if leg.has_order_id(report.order_id):
+                    return leg
+        names = (report.orig_cl_ord_id, report.cl_ord_id)
+        for name in names if report.exec_type in "46" else reversed(names):
+            for leg in reversed(legs):
+                if name and name in (leg.cl_ord_id, leg.owner):
+                    return leg
+        return None if report.exec_type == REJECTED else self.leg
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is to be expected of it: it was ended, or every leg was."""
+        if self.ending is not None:
+            return True
+        legs = self.legs
+        return legs[0].word in TERMINAL_WORDS if len(legs) == 1 else not any(leg.is_open for leg in legs)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it, or a request about it, may have reached the venue without our knowing.
+
+        So too where two legs are open and no replacement is under way: one of them has ended, and we were not told.
+        """
+        if self.is_closed:
+            return False
+        if self.unknown or any(request.unknown for request in self.requests.values()):
+            return True
+        if len(self.legs) == 1 or sum(leg.is_open for leg in self.legs) == 1:
+            return False
+        return not any(request.kind is RequestKind.REPLACE for request in self.requests.values())
+
+    @property
+    def status(self) -> OrderStatus:
+        """The state to show. FIX's precedence, but for one thing: what is filled is FILLED, even with a cancel under
+        way."""
+        if self.ending is not None:
+            return self.ending
+        if self.is_closed:
+            return _CLOSED_STATUS[self.legs[-1].word]
+        if self.unknown:
+            return OrderStatus.UNKNOWN
+        if self.requests:
+            kinds = {request.kind for request in self.requests.values()}
+            return OrderStatus.PENDING_CANCEL if RequestKind.CANCEL in kinds else OrderStatus.PENDING_REPLACE
+        legs = self.legs
+        leg = legs[0] if len(legs) == 1 else next(leg for leg in reversed(legs) if leg.is_open)
+        named = _OPEN_STATUS.get(leg.word)
+        if named is not None:
+            return named
+        filled = any(each.filled_qty for each in legs)
+        return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.NEW
+
+    # -- what happens to it --------------------------------------------------------------------------------------------
+
+    def request_sent(self, request: Request) -> None:
+        """A cancel or amendment left for the venue. A REPLACE brings a leg, since from now on both may trade."""
+        self.requests[request.cl_ord_id] = request
+        if request.kind is RequestKind.REPLACE:
+            self.legs.append(Leg(request.cl_ord_id, request.cl_ord_id, request.order_qty, request.price))
+
+    def request_ended(self, cl_ord_id: str) -> Request | None:
+        """The request came to nothing (rejected, withdrawn, never received); a replacement's leg that was not heard
+        of goes."""
+        request = self.requests.pop(cl_ord_id, None)
+        if request is not None and request.kind is RequestKind.REPLACE and len(self.legs) > 1:
+            leg = next((leg for leg in self.legs if leg.owner == cl_ord_id), None)
+            if leg is not None and not leg.word and not leg.filled_qty:
+                self.legs.remove(leg)
+        return request
+
+    def heard(self, leg: Leg, report: ExecutionReport) -> bool:
+        """Take a report on `leg`, its fill already counted. False when its word came too late to change the state."""
+        if self.ending is not None and report.exec_type != "8":
+            # It was held for never received, and is heard of: the venue's word is the stronger one.
+            self.ending, self.reason, self.text = None, Reason.NONE, ""
+        asked = self._asked(leg, report) if self.requests else []
+        counted = leg.hear(report, [AskedTerms(each.order_qty, each.price) for each in asked] if asked else ())
+        self.unknown = False
+        if self.requests:
+            self._answer_requests(leg, report, asked)
+        if leg is self.legs[-1]:
+            self._take_terms(leg)
+        if (leg.word in TERMINAL_WORDS or self.ending is not None) and self.is_closed:
+            self.requests.clear()
+            last = self.legs[-1]
+            if last.word in (REJECTED, EXPIRED):
+                self.reason = Reason.VENUE_REJECTED if last.word == REJECTED else self.reason
+                self.text = last.text
+        return counted
+
+    def told_by_rest(self, leg: Leg) -> None:
+        """REST has told of `leg`: the order exists, and so does a replacement that was under way."""
+        self.unknown = False
+        self.requests.pop(leg.owner, None)
+        if leg is self.legs[-1]:
+            self._take_terms(leg)
+
+    @property
+    def awaits(self) -> list[Attempt]:
+        """Whose answer is still to come, oldest first: its own message's, each request's; none that is unknown."""
+        leg = self.legs[0]
+        own = not leg.word and not self.unknown and self.ending is None and not leg.filled_qty
+        requests = [request.attempt for request in self.requests.values() if not request.unknown]
+        return [self.attempt, *requests] if own else requests
+
+    def unanswered(self, attempt: Attempt) -> None:
+        """What was sent so has had no answer and may or may not have arrived."""
+        if attempt == self.attempt:
+            self.unknown = True
+        for request in self.requests.values():
+            if request.attempt == attempt:
+                request.unknown = True
+
+    def connection_lost(self) -> bool:
+        """What was sent and not answered may or may not have arrived. Whether that changed anything."""
+        attempts = self.awaits
+        for attempt in attempts:
+            self.unanswered(attempt)
+        return bool(attempts)
+
+    def end(self, status: OrderStatus, reason: Reason, text: str = "") -> None:
+        """Something other than the venue's word on it closes the order."""
+        self.ending, self.reason, self.text = status, reason, text
+        self.unknown = False
+        self.requests.clear()
+
+    def _answer_requests(self, leg: Leg, report: ExecutionReport, asked: Sequence[Request]) -> None:
+        """A report answers the request that it names, and only that one, if it is what answers such a request."""
+        requests, exec_type = self.requests, report.exec_type
+        named = requests.get(report.cl_ord_id)
+        if named is None:
+            if exec_type == REPLACED and asked:
+                del requests[asked[0].cl_ord_id]
+        elif named.kind is RequestKind.AMEND and named.answered and tells_amended(report):
+            del requests[named.cl_ord_id]
+            leg.rename(named.cl_ord_id)
+        elif exec_type in ANSWERED_BY[named.kind] and (
+            # The new leg answers for the whole, accepted or refused; the old one's cancel is only the first half.
+            named.kind is not RequestKind.REPLACE or leg.owner == named.cl_ord_id
+        ):
+            del requests[named.cl_ord_id]
+            if named.kind is RequestKind.REPLACE and leg.word == REJECTED and not leg.filled_qty:
+                self.legs.remove(leg)
+
+    def _asked(self, leg: Leg, report: ExecutionReport) -> list[Request]:
+        """The amendments in place whose terms the report may tell: the one that it accepts, else all in flight."""
+        amendments = [each for each in self.requests.values() if each.kind is RequestKind.AMEND]
+        if report.exec_type != REPLACED:
+            return amendments
+        answered = answered_amendment(report, leg, {each.cl_ord_id: each.order_qty for each in amendments})
+        return [each for each in amendments if each.cl_ord_id == answered]
+
+    def _take_terms(self, leg: Leg) -> None:
+        """The order's own terms follow the venue's once it has accepted them."""
+        if leg.word and leg.word != REJECTED:
+            self.price = leg.price
+            self.order_qty = leg.order_qty
+            if len(self.legs) > 1:
+                self.order_qty += sum(earlier.cum_qty for earlier in self.legs[:-1])
+
+
+_OPEN_STATUS = {
+    "": OrderStatus.PENDING_NEW,
+    PENDING_NEW: OrderStatus.PENDING_NEW,
+    SUSPENDED: OrderStatus.SUSPENDED,
+    STOPPED: OrderStatus.SUSPENDED,
+    DONE_FOR_DAY: OrderStatus.DONE_FOR_DAY,
+}
+
+_CLOSED_STATUS = {
+    FILLED: OrderStatus.FILLED,
+    CANCELED: OrderStatus.CANCELED,
+    REJECTED: OrderStatus.REJECTED,
+    EXPIRED: OrderStatus.EXPIRED,
+}

@@ -1,0 +1,92 @@
+"""The folded state of the order manager as bytes, and back."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from common.left_out import LeftOut, Row
+from common.messages import CancelAll
+from common.orders.books import Books, External, VenueBooks
+from common.orders.facts import VenueFacts, VenueTold
+from common.orders.names import Remembered
+from common.orders.order_state import FillRow, Order, RetiredRow
+from common.orders.positions import Position
+
+
+class Dump(msgspec.Struct, array_like=True, frozen=True):
+    """Everything that the books hold. Fields are only ever appended, with defaults."""
+
+    lsn: int
+    stamp_ns: int
+    open: list[Order]
+    closed: list[Order]
+    fills: list[FillRow]
+    retired: list[RetiredRow]
+    positions: list[Position]
+    highest: dict[str, int]
+    commands: list[tuple[str, int, Remembered]]
+    venues: list[VenueBooks]
+    externals: list[External]
+    unclaimed: list[tuple[str, str, str, list[str]]]
+    discrepancies: int
+    epoch: int = 0
+    epoch_ns: int = 0
+    told: list[VenueTold] = []
+    cancel_alls: list[tuple[int, CancelAll]] = []
+    left_out: list[Row] = []
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Dump).decode
+
+
+def dump_books(books: Books) -> bytes:
+    """The books as bytes."""
+    fills, retired = books.ledger.dump()
+    highest, commands = books.names.dump()
+    return _encode(
+        Dump(
+            books.lsn,
+            books.stamp_ns,
+            [order for orders in books.open.values() for order in orders.values()],
+            [books.orders[name] for name in books.closed],
+            fills,
+            retired,
+            list(books.positions.values()),
+            highest,
+            commands,
+            list(books.venues.values()),
+            list(books.externals.values()),
+            [(*place, keys) for place, keys in books.unclaimed.items()],
+            books.discrepancies,
+            books.epoch,
+            books.epoch_ns,
+            books.known.dump(),
+            books.cancel_alls,
+            books.left_out.dump(),
+        )
+    )
+
+
+def load_books(data: bytes, venues: Mapping[str, VenueFacts], left_out: LeftOut | None = None) -> Books:
+    """The books from bytes. Raises msgspec.DecodeError where they are of another form, ValueError where they have
+    folded what is to be left out.
+    """
+    dump = _decode(data)
+    books = Books(venues, left_out=left_out)
+    books.left_out.load(dump.left_out, dump.lsn)
+    books.lsn, books.stamp_ns, books.discrepancies = dump.lsn, dump.stamp_ns, dump.discrepancies
+    books.epoch, books.epoch_ns = dump.epoch, dump.epoch_ns
+    books.known.load(dump.told)
+    books.cancel_alls = dump.cancel_alls
+    for order in dump.open:
+        books.take(order)
+    for order in dump.closed:
+        books.take(order)
+    books.ledger.load(dump.fills, dump.retired)
+    books.positions = {(position.venue, position.symbol): position for position in dump.positions}
+    books.names.load(dump.highest, dump.commands)
+    books.venues = {venue.venue: venue for venue in dump.venues}
+    books.externals = {(e.venue, e.order.symbol, e.order.order_id): e for e in dump.externals}
+    books.unclaimed = {(venue, symbol, order_id): keys for venue, symbol, order_id, keys in dump.unclaimed}
+    return books

@@ -1,0 +1,391 @@
+"""Dialect "binance", order entry: what D, F, q, XCN, XAK and XLQ do, and the reports of the whole account.
+
+Source: binance-spot-api-docs, fix-api.md. Every session of an account hears of all its orders, REST's and other
+sessions' included, unless it asked for ResponseMode(25036)=2, ONLY_ACKS.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from common.exchange.bare import bare
+from common.exchange.changes import Amended, Change, Closed, Placed, Traded
+from common.exchange.engine import Cause, Refusal, check_form
+from common.exchange.faults import Fault, Kind
+from common.exchange.order import BUY, GOOD_TILL_CANCEL, LIMIT, MARKET, Order, Terms
+from common.exchange.venue import Venue
+from common.fix.wire import utc_timestamp
+from common.instant import NS_PER_S, Instant
+from common.venues.binance.simulated import wire
+from common.venues.binance.simulated.session import ORDER_ENTRY_LIMITS, BinanceGateway, Door, Peer
+from common.venues.binance.simulated.wire import Fields, Rejection, fixed
+
+MAX_AMENDMENTS = 10
+ORDER_WINDOW_S = 10
+MAKER_RETURN = 5
+ONLY_NEW = "1"
+ONLY_PARTIALLY_FILLED = "2"
+RESTRICTED = "Order was not canceled due to cancel restrictions."
+UNKNOWN_TEXT = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
+UNEXPECTED_TEXT = "An unexpected response was received from the message bus. Execution status unknown."
+
+_EXPIRY_REASON = {
+    Cause.UNFILLED: "5",
+    Cause.FILL_OR_KILL: "6",
+    Cause.NO_LIQUIDITY: "7",
+    Cause.VENUE: "2",
+}
+
+
+class UnfilledOrders:
+    """The unfilled order count of an account in fixed intervals: what is filled gives its place back."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._interval = -1
+        self._used = 0
+
+    def used(self, now: Instant) -> int:
+        """How much of the limit is used in this interval."""
+        interval = now.wall_ns // (ORDER_WINDOW_S * NS_PER_S)
+        if interval != self._interval:
+            self._interval, self._used = interval, 0
+        return self._used
+
+    def add(self, count: int, now: Instant) -> None:
+        """Orders placed, or, below zero, given back."""
+        self._used = max(0, self.used(now) + count)
+
+
+class BinanceOrders(BinanceGateway):
+    """The order entry listener."""
+
+    def __init__(self, venue: Venue) -> None:
+        super().__init__(venue, Door(venue.settings.keys, ORDER_ENTRY_LIMITS), wire.ORDER_ENTRY_FIELDS)
+        self._unfilled = UnfilledOrders(venue.settings.unfilled_order_limit)
+        # Set while a request is carried out: whose it is, the names for its reports, whether acks are swallowed.
+        self._requester: Peer | None = None
+        self._names = ""
+        self._silent = False
+        self._held: list[tuple[str, bytes]] | None = None
+        self._handlers: dict[str, Callable[[Peer, Fields, int, Instant], None]] = {
+            "D": self._new_order,
+            "F": self._cancel,
+            "q": self._mass_cancel,
+            "XCN": self._cancel_and_new,
+            "XAK": self._amend,
+            "XLQ": self._limits,
+        }
+
+    # ---- reports
+
+    def report(self, change: Change, order: Order) -> None:
+        """An order of an account changed: every session of that account hears of it."""
+        now = self._venue.now
+        if type(change) is Traded:
+            self._unfilled.add(-MAKER_RETURN if change.maker_id == order.order_id else -1, now)
+        body = self._body(change, order)
+        if body is None:
+            return
+        if type(change) is Traded and self._venue.leaves_out(order.cl_ord_id):
+            body = bare(body)
+        pushed = type(change) is Traded or (type(change) is Closed and change.ord_status != "4")
+        for peer in self._peers.values():
+            if not peer.logged_on or peer.account != order.account:
+                continue
+            if peer is self._requester and self._silent and not pushed:
+                continue
+            if peer.only_acks and (pushed or peer is not self._requester):
+                continue
+            if self._held is not None and pushed:
+                self._held.append((peer.comp_id, body))
+            else:
+                peer.send("8", body, now)
+
+    def _body(self, change: Change, order: Order) -> bytes | None:
+        terms, names = order.terms, ""
+        if type(change) is Placed:
+            return _report(order, terms, change.exec_id, "0", change.stamp_ns)
+        if type(change) is Traded:
+            return self._fill(order, terms, change)
+        if type(change) is Closed:
+            if change.ord_status == "4":
+                names = self._names or f"11={self._venue.unique()}\x0141={terms.cl_ord_id}\x01"
+            reason = _EXPIRY_REASON.get(Cause(change.cause), "")
+            why = f"25056={reason}\x01" if reason and change.ord_status != "4" else ""
+            if change.cause == Cause.SELF_TRADE:
+                why = f"25024={change.exec_id}\x01"
+            return _report(order, terms, change.exec_id, change.ord_status, change.stamp_ns, names, why)
+        if type(change) is Amended:
+            return _report(order, terms, change.exec_id, "5", change.stamp_ns, self._names)
+        return None
+
+    def _fill(self, order: Order, terms: Terms, change: Traded) -> bytes:
+        maker = change.maker_id == order.order_id
+        instrument = self._venue.state.instruments[order.symbol]
+        fee = change.maker_fee if maker else change.taker_fee
+        currency = instrument.base if order.side == BUY else instrument.quote
+        last = (
+            f"1057={'N' if maker else 'Y'}\x011003={change.trade_id}\x0131={fixed(change.px)}\x01574=1\x01"
+            f"136=1\x01137={fixed(fee)}\x01138={currency}\x01139=4\x01"
+        )
+        exec_id = change.exec_id if maker else change.exec_id + 1
+        return _report(order, terms, exec_id, "F", change.stamp_ns, "", last, change.qty)
+
+    # ---- requests
+
+    def _request(self, peer: Peer, msg_type: str, f: Fields, fields: list[list[bytes]], seq: int, now: Instant) -> None:
+        handler = self._handlers.get(msg_type)
+        if handler is None:
+            raise Rejection(wire.NEW_ORDER_REJECTED, "Order lists are not simulated.")
+        changes_state = msg_type != "XLQ"
+        if changes_state and self._venue.faults.strikes(Kind.LOST, "fix"):
+            raise Rejection(wire.UNEXPECTED_RESPONSE, UNEXPECTED_TEXT)
+        unknown = self._venue.faults.strikes(Kind.UNKNOWN, "fix") if changes_state else None
+        self._requester, self._names, self._silent = peer, "", unknown is not None
+        try:
+            handler(peer, f, seq, now)
+        except Rejection:
+            if unknown is None:
+                raise
+        finally:
+            self._requester, self._names, self._silent = None, "", False
+        if unknown is not None:
+            raise Rejection(wire.UNKNOWN_STATUS, UNKNOWN_TEXT)
+
+    def _answer(self, peer: Peer, msg_type: str, body: bytes, now: Instant) -> None:
+        """A direct answer that is no report of a change."""
+        if not self._silent:
+            peer.send(msg_type, body, now)
+
+    def _new_order(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
+        terms = self._terms(peer, f)
+        self._place(peer, terms, now)
+
+    def _place(self, peer: Peer, terms: Terms, now: Instant) -> None:
+        """Place an order, or refuse it with an ExecutionReport(8)."""
+        fault = self._venue.faults.strikes(Kind.REJECT, "fix")
+        if fault is not None:
+            self._refuse_new(peer, terms, *_commanded(fault), now)
+            return
+        if self._unfilled.used(now) >= self._unfilled.limit:
+            self._refuse_new(peer, terms, wire.TOO_MANY_ORDERS, self._too_many(), now)
+            return
+        refusal = self._venue.engine.check(terms)
+        if refusal is Refusal.DUPLICATE:
+            self._venue.count("duplicate_cl_ord_ids")
+        if refusal is not None:
+            self._refuse_new(peer, terms, wire.refusal_code(refusal), refusal.value, now)
+            return
+        self._unfilled.add(1, now)
+        self._venue.engine.place(terms, now.wall_ns)
+
+    def _too_many(self) -> str:
+        return f"Too many new orders; current limit is {self._unfilled.limit} orders per {ORDER_WINDOW_S} SECOND."
+
+    def _refuse_new(self, peer: Peer, terms: Terms, code: int, text: str, now: Instant) -> None:
+        body = _refused(terms, code, text, now.wall_ns)
+        self._answer(peer, "8", body, now)
+
+    def _terms(self, peer: Peer, f: Fields) -> Terms:
+        """The order that a D or XCN describes. Raises Rejection for what the form already forbids."""
+        name = wire.client_id(f, 11)
+        symbol = wire.text(f, 55)
+        if symbol not in self._venue.state.instruments:
+            raise Rejection(wire.BAD_SYMBOL, Refusal.UNKNOWN_SYMBOL.value, 5, 55)
+        side, ord_type = wire.text(f, 54), wire.text(f, 40)
+        if side not in ("1", "2"):
+            raise Rejection(wire.BAD_SIDE, "Invalid side.", 5, 54)
+        if ord_type not in (MARKET, LIMIT):
+            raise Rejection(wire.BAD_ORDER_TYPE, "Invalid orderType.", 5, 40)
+        post_only = b"18" in f
+        if post_only and f[b"18"] != b"6":
+            raise Rejection(wire.ILLEGAL_CHARACTERS, "ExecInst(18) must be '6'.", 5, 18)
+        for tag in _unwanted(ord_type, post_only):
+            if b"%d" % tag in f:
+                raise Rejection(wire.NOT_REQUIRED, f"Parameter '{tag}' sent when not required.", 2, tag)
+        time_in_force = GOOD_TILL_CANCEL if ord_type == MARKET or post_only else wire.text(f, 59)
+        if time_in_force not in ("1", "3", "4"):
+            raise Rejection(wire.BAD_TIME_IN_FORCE, "Invalid timeInForce.", 5, 59)
+        price = wire.decimal(f, 44) if ord_type == LIMIT else None
+        mode = self._venue.prevention(wire.optional(f, 25001))
+        return Terms(
+            peer.account, peer.comp_id, name, symbol, side, ord_type, wire.decimal(f, 38), price, time_in_force,
+            post_only, mode,
+        )  # fmt: skip
+
+    def _target(self, peer: Peer, f: Fields) -> Order | None:
+        """The open order that OrderID(37), OrigClOrdID(41) or both name. Raises Rejection where neither is given."""
+        order_id, orig = wire.optional(f, 37), wire.client_id(f, 41, required=False)
+        symbol = wire.text(f, 55)
+        if symbol not in self._venue.state.instruments:
+            raise Rejection(wire.BAD_SYMBOL, Refusal.UNKNOWN_SYMBOL.value, 5, 55)
+        if not order_id and not orig:
+            raise Rejection(wire.MISSING, "Either OrderID(37) or OrigClOrdID(41) must be sent.", 1)
+        if order_id and not order_id.isdecimal():
+            raise Rejection(wire.ILLEGAL_CHARACTERS, "Incorrect data format for tag '37'.", 6, 37)
+        found = self._venue.find(peer.account, symbol, order_id, orig)
+        if not isinstance(found, Order) or (orig and found.cl_ord_id != orig):
+            return None
+        return found
+
+    def _cancel(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
+        if self._venue.faults.strikes(Kind.SILENT, "fix"):
+            return
+        name = wire.client_id(f, 11)
+        order = self._target(peer, f)
+        self._cancel_target(peer, f, name, order, now)
+
+    def _cancel_target(self, peer: Peer, f: Fields, name: str, order: Order | None, now: Instant) -> bool:
+        """Cancel an order under the name of a request; False, and an OrderCancelReject(9), where it is not possible."""
+        restriction = wire.optional(f, 25002)
+        late: list[tuple[str, bytes]] = []
+        if order is not None and order.resting and self._venue.faults.strikes(Kind.LATE_FILL, "fix"):
+            self._held = late
+            self._venue.fill_late(order, now)
+            self._held = None
+        if order is None or not order.is_open:
+            self._refuse_cancel(peer, f, name, wire.UNKNOWN_ORDER, now)
+        elif (restriction == ONLY_NEW and order.cum_qty) or (
+            restriction == ONLY_PARTIALLY_FILLED and not order.cum_qty
+        ):
+            self._refuse_cancel(peer, f, name, RESTRICTED, now)
+        else:
+            self._names = f"11={name}\x0141={order.cl_ord_id}\x01"
+            self._venue.engine.cancel(order, now.wall_ns)
+            self._names = ""
+        for comp_id, body in late:
+            for other in self._peers.values():
+                if other.comp_id == comp_id and other.logged_on:
+                    other.send("8", body, now)
+        return order is not None and order.ord_status == "4"
+
+    def _refuse_cancel(self, peer: Peer, f: Fields, name: str, text: str, now: Instant) -> None:
+        orig, order_id, restriction = wire.optional(f, 41), wire.optional(f, 37), wire.optional(f, 25002)
+        body = (
+            f"11={name}\x01{f'41={orig}{chr(1)}' if orig else ''}{f'37={order_id}{chr(1)}' if order_id else ''}"
+            f"55={wire.text(f, 55)}\x01{f'25002={restriction}{chr(1)}' if restriction else ''}"
+            f"434=1\x0125016={wire.CANCEL_REJECTED}\x0158={text}\x01"
+        )
+        self._answer(peer, "9", body.encode(), now)
+
+    def _mass_cancel(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
+        """530=1: the account's orders of one symbol, whoever placed them. The report follows its cancels."""
+        name, symbol = wire.client_id(f, 11), wire.text(f, 55)
+        if wire.text(f, 530) != "1":
+            raise Rejection(wire.ILLEGAL_CHARACTERS, "MassCancelRequestType(530) must be '1'.", 5, 530)
+        if symbol not in self._venue.state.instruments:
+            raise Rejection(wire.BAD_SYMBOL, Refusal.UNKNOWN_SYMBOL.value, 5, 55)
+        head = f"55={symbol}\x0111={name}\x01530=1\x01"
+        orders = self._venue.state.open_orders(peer.account, symbol)
+        for order in orders:
+            self._names = f"11={name}\x0141={order.cl_ord_id}\x01"
+            self._venue.engine.cancel(order, now.wall_ns, Cause.MASS_CANCEL)
+        self._names = ""
+        if orders:
+            body = f"{head}531=1\x01533={len(orders)}\x01"
+        else:
+            body = f"{head}531=0\x01532=99\x0125016={wire.CANCEL_REJECTED}\x0158={wire.UNKNOWN_ORDER}\x01"
+        self._answer(peer, "r", body.encode(), now)
+
+    def _cancel_and_new(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
+        """XCN: filters and counts first, the cancel always before the new order, which 25033=1 makes depend on it."""
+        mode = wire.text(f, 25033)
+        if mode not in ("1", "2"):
+            raise Rejection(
+                wire.ILLEGAL_CHARACTERS, "OrderCancelRequestAndNewOrderSingleMode(25033) must be '1' or '2'.", 5, 25033
+            )
+        terms = self._terms(peer, f)
+        cancel_name = wire.client_id(f, 25034, required=False) or self._venue.unique()
+        order = self._target(peer, f)
+        refusal = check_form(self._venue.state.instruments[terms.symbol], terms)
+        if refusal is not None:
+            self._refuse_new(peer, terms, wire.refusal_code(refusal), refusal.value, now)
+            return
+        if self._unfilled.used(now) >= self._unfilled.limit:
+            if wire.optional(f, 25038) == "2":
+                self._cancel_target(peer, f, cancel_name, order, now)
+            self._refuse_new(peer, terms, wire.TOO_MANY_ORDERS, self._too_many(), now)
+            return
+        if self._cancel_target(peer, f, cancel_name, order, now) or mode == "2":
+            self._place(peer, terms, now)
+        else:
+            self._unfilled.add(1, now)
+
+    def _amend(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
+        """XAK: a lower total quantity, in place. ClOrdID(11) may be the order's own or a new one."""
+        name, order_qty = wire.client_id(f, 11), wire.decimal(f, 38)
+        order = self._target(peer, f)
+        refusal = Refusal.UNKNOWN_ORDER if order is None else self._venue.engine.check_reduce(order, name, order_qty)
+        if order is None or refusal is not None or order.amendments >= MAX_AMENDMENTS:
+            reason = refusal.value if refusal is not None else "Filter failure: MAX_NUM_ORDER_AMENDS"
+            self._refuse_amend(peer, f, name, order_qty, reason, now)
+            return
+        self._names = f"11={name}\x0141={order.cl_ord_id}\x01"
+        self._venue.engine.reduce(order, name, order_qty, now.wall_ns)
+
+    def _refuse_amend(self, peer: Peer, f: Fields, name: str, order_qty: Decimal, text: str, now: Instant) -> None:
+        orig, order_id = wire.optional(f, 41), wire.optional(f, 37)
+        body = (
+            f"11={name}\x01{f'41={orig}{chr(1)}' if orig else ''}{f'37={order_id}{chr(1)}' if order_id else ''}"
+            f"55={wire.text(f, 55)}\x0138={fixed(order_qty)}\x0125016={wire.AMEND_REJECTED}\x0158={text}\x01"
+        )
+        self._answer(peer, "XAR", body.encode(), now)
+
+    def _limits(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
+        """XLQ: what is used of the order and message limits."""
+        limits = self._door.limits
+        body = (
+            f"6136={wire.client_id(f, 6136)}\x0125003=2\x01"
+            f"25004=1\x0125005={self._unfilled.used(now)}\x0125006={self._unfilled.limit}\x01"
+            f"25007={ORDER_WINDOW_S}\x0125008=s\x01"
+            f"25004=2\x0125005={peer.messages.used(now.boot_ns)}\x0125006={limits.messages}\x01"
+            f"25007={limits.messages_s}\x0125008=s\x01"
+        )
+        peer.send("XLR", body.encode(), now)
+
+
+def _unwanted(ord_type: str, post_only: bool) -> tuple[int, ...]:
+    """Fields of other order types: triggers, pegs, icebergs, and quote quantities are not simulated."""
+    others = (1100, 1101, 1102, 1107, 1109, 25009, 1094, 835, 836, 211, 111, 152, 25032)
+    if ord_type == MARKET:
+        return (44, 59, 18, *others)
+    return (59, *others) if post_only else others
+
+
+def _commanded(fault: Fault) -> tuple[int, str]:
+    return wire.NEW_ORDER_REJECTED, fault.text or "This action is disabled on this account."
+
+
+def _report(
+    order: Order,
+    terms: Terms,
+    exec_id: int,
+    exec_type: str,
+    stamp_ns: int,
+    names: str = "",
+    extra: str = "",
+    last_qty: Decimal | None = None,
+) -> bytes:
+    """The body of an ExecutionReport(8), its fields in the dictionary's order."""
+    price = "" if terms.price is None else f"44={fixed(terms.price)}\x01"
+    how = "18=6\x01" if terms.post_only else ""
+    time_in_force = "" if terms.ord_type == MARKET else f"59={terms.time_in_force}\x01"
+    # AggressorIndicator(1057)=Y stands in every New report, before anything was matched.
+    working = "1057=Y\x01636=Y\x01" if exec_type == "0" else ""
+    return (
+        f"17={exec_id}\x01{names or f'11={terms.cl_ord_id}{chr(1)}'}37={order.order_id}\x01"
+        f"38={fixed(terms.order_qty)}\x0140={terms.ord_type}\x0154={terms.side}\x0155={terms.symbol}\x01{how}{price}{time_in_force}"
+        f"60={utc_timestamp(stamp_ns, 6).decode()}\x0125018={utc_timestamp(order.stamp_ns, 6).decode()}\x01"
+        f"25001={terms.self_trade}\x01150={exec_type}\x0114={fixed(order.cum_qty)}\x01151={fixed(order.leaves_qty)}\x01"
+        f"25017={fixed(order.cum_quote)}\x01{working}32={'0.00000000' if last_qty is None else fixed(last_qty)}\x01"
+        f"39={order.ord_status}\x01{extra}"
+    ).encode()
+
+
+def _refused(terms: Terms, code: int, text: str, wall_ns: int) -> bytes:
+    price = "" if terms.price is None else f"44={fixed(terms.price)}\x01"
+    return (
+        f"11={terms.cl_ord_id}\x0138={fixed(terms.order_qty)}\x0140={terms.ord_type}\x0154={terms.side}\x01"
+        f"55={terms.symbol}\x01{price}60={utc_timestamp(wall_ns, 6).decode()}\x01150=8\x0114=0.00000000\x01"
+        f"151=0.00000000\x0125017=0.00000000\x0132=0.00000000\x0139=8\x01103=99\x0125016={code}\x0158={text}\x01"
+    ).encode()

@@ -1,0 +1,198 @@
+"""The dialect "binance", text in and text out; the samples follow binance-spot-api-docs, fix-api.md."""
+
+from decimal import Decimal
+
+import pytest
+
+from common.fix.wire import split
+from common.messages import Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
+from common.venues.binance.dialect import Binance
+from common.venues.dialect import BookEntry, Credentials, Identity, SubscriptionRejected, VenueLimit
+from common.venues.registry import UnknownDialect, find_dialect
+from tests.common.venues.samples import CANCEL, PEM, QUERY, WALL_NS, amend, new, raw, text
+
+DIALECT = Binance()
+
+
+def test_an_order_has_only_fields_of_the_dictionary() -> None:
+    assert text(DIALECT.encode_new(new(), WALL_NS)) == "35=D|11=5-1|38=0.50000|40=2|54=1|55=BTCUSDT|59=1|44=65000.10|"
+    post_only = new(post_only=True)
+    assert text(DIALECT.encode_new(post_only, WALL_NS)) == (
+        "35=D|11=5-1|38=0.50000|40=2|54=1|55=BTCUSDT|18=6|44=65000.10|"
+    )
+    market = new(ord_type="1", price=None, time_in_force="3")
+    assert text(DIALECT.encode_new(market, WALL_NS)) == "35=D|11=5-1|38=0.50000|40=1|54=1|55=BTCUSDT|"
+
+
+def test_a_lower_quantity_keeps_the_name_and_everything_else_is_a_new_order() -> None:
+    lower = amend(order_qty=Decimal("0.4"), price=Decimal("65000.10"))
+    assert not DIALECT.amend_is_new_order(lower)
+    assert text(DIALECT.encode_amend(lower, WALL_NS)) == "35=XAK|11=5-1|37=77|41=5-1|55=BTCUSDT|38=0.4|"
+    assert DIALECT.amend_is_new_order(amend())
+    assert text(DIALECT.encode_amend(amend(), WALL_NS)) == (
+        "35=XCN|25033=1|37=77|41=5-1|25034=5-2_c|25002=1|11=5-2|38=0.4|40=2|54=1|55=BTCUSDT|59=1|44=65001|"
+    )
+    assert DIALECT.amend_is_new_order(amend(order_qty=Decimal("0.6"), price=Decimal("65000.10")))
+
+
+def test_cancels_and_no_query() -> None:
+    assert text(DIALECT.encode_cancel(CANCEL, WALL_NS)) == "35=F|11=5-3|37=77|41=5-1|55=BTCUSDT|"
+    assert text(DIALECT.encode_mass_cancel("K-1", "BTCUSDT", WALL_NS)) == "35=q|11=K-1|530=1|55=BTCUSDT|"
+    assert DIALECT.encode_query(QUERY) is None
+    assert not DIALECT.resendable("F")
+
+
+@pytest.mark.parametrize(
+    ("left_ns", "header"),
+    [
+        (None, b""),
+        (987_654_321, b"25000=987.654\x01"),
+        (-5, b"25000=1.000\x01"),
+        (10**12, b"25000=60000.000\x01"),
+    ],
+)
+def test_the_window_is_what_is_left_of_the_deadline(left_ns: int | None, header: bytes) -> None:
+    assert DIALECT.header_fields(left_ns) == header
+
+
+def test_logon_fields_are_signed_and_in_order() -> None:
+    settings = DIALECT.session_settings(Identity("EXAMPLE", "SPOT", 30), Credentials("KEY", PEM))
+    assert settings.logon_fields is not None
+    fields = settings.logon_fields(1, b"20240627-11:17:25.223")
+    assert fields.split(b"\x01")[0] == b"95=88"
+    assert split(b"35=A\x01" + fields)[b"96"].startswith(b"4MHXelVVcpkd")
+    assert fields.endswith(b"\x01553=KEY\x0125035=2\x01")
+    assert settings.reset_on_logon
+    assert not settings.allow_resend_request
+
+
+def test_no_credentials_no_settings() -> None:
+    with pytest.raises(ValueError, match="credentials"):
+        DIALECT.session_settings(Identity("A", "SPOT", 30), None)
+    with pytest.raises(ValueError, match="Ed25519"):
+        DIALECT.session_settings(Identity("A", "SPOT", 30), Credentials("KEY", b"no key"))
+
+
+def test_a_fill() -> None:
+    line = (
+        "35=8|17=58|11=5-1|37=77|38=0.50000000|40=2|54=1|55=BTCUSDT|44=65000.10000000|59=1|60=20260101-00:00:00.000001|"
+        "150=F|14=0.20000000|151=0.30000000|25017=13000.02|1057=N|1003=901|31=65000.10|32=0.2|39=1|"
+        "136=1|137=0.0002|138=BTC|139=4|"
+    )
+    event = DIALECT.decode("8", raw(line))
+    assert isinstance(event, ExecutionReport)
+    assert (event.trade_key, event.last_qty, event.maker) == ("901", Decimal("0.2"), True)
+    assert (event.fee_qty, event.fee_asset) == (Decimal("0.0002"), "BTC")
+
+
+def test_the_cancel_half_of_a_replacement_is_told_under_our_id() -> None:
+    line = "35=8|17=59|11=5-2_c|41=5-1|37=77|38=0.5|40=2|54=1|55=BTCUSDT|150=4|14=0|32=0|39=4|"
+    event = DIALECT.decode("8", raw(line))
+    assert isinstance(event, ExecutionReport)
+    assert (event.cl_ord_id, event.orig_cl_ord_id, event.trade_key) == ("5-2", "5-1", "")
+
+
+@pytest.mark.parametrize("code", [-1006, -1007])
+@pytest.mark.parametrize(
+    ("msg_type", "fields"),
+    [
+        ("8", "11=5-1|40=2|54=1|55=B|150=8|14=0|32=0|39=8|"),
+        ("9", "11=5-3|41=5-1|55=B|434=1|"),
+        ("XAR", "11=5-1|41=5-1|55=B|38=1|"),
+        ("3", "45=4|"),
+    ],
+)
+def test_an_unknown_outcome_is_never_a_refusal(msg_type: str, fields: str, code: int) -> None:
+    event = DIALECT.decode(msg_type, raw(f"35={msg_type}|{fields}25016={code}|58=Timeout|"))
+    assert isinstance(event, ExecutionReport | CancelRejected | RequestRejected)
+    assert event.ambiguous
+
+
+def test_unknown_order_by_text_and_other_refusals() -> None:
+    known = DIALECT.decode("9", raw("35=9|11=5-3|41=5-1|55=B|434=1|25016=-2011|58=Unknown order sent.|"))
+    assert isinstance(known, CancelRejected)
+    assert known.unknown_order
+    old = DIALECT.decode("9", raw("35=9|11=5-3|41=5-1|55=B|434=1|25016=-1013|58=Unknown order sent.|"))
+    assert isinstance(old, CancelRejected)
+    assert old.unknown_order
+    other = DIALECT.decode("9", raw("35=9|11=5-3|41=5-1|55=B|434=1|25016=-2011|58=Order was not canceled|"))
+    assert isinstance(other, CancelRejected)
+    assert not other.unknown_order
+
+
+def test_mass_cancel_and_news() -> None:
+    mass = DIALECT.decode("r", raw("35=r|11=K-1|55=BTCUSDT|530=1|531=1|532=99|533=2|"))
+    assert mass == MassCancelReported("K-1", "BTCUSDT", True, 2)
+    none_open = DIALECT.decode("r", raw("35=r|11=K-1|55=B|530=1|531=0|532=99|25016=-2011|58=Unknown order sent.|"))
+    assert isinstance(none_open, MassCancelReported)
+    assert (none_open.accepted, none_open.affected) == (True, 0)
+    refused = DIALECT.decode("r", raw("35=r|11=K-1|55=B|530=1|531=0|532=99|25016=-1015|58=Too many.|"))
+    assert isinstance(refused, MassCancelReported)
+    assert not refused.accepted
+    assert DIALECT.decode("B", raw("35=B|148=You'll be disconnected in 30 seconds.|")) == Announced(
+        "You'll be disconnected in 30 seconds."
+    )
+
+
+def test_a_field_that_binance_adds_changes_nothing_in_a_book() -> None:
+    whole = "35=W|262=r|55=BTCUSDT|25044=9|25099=x|268=2|269=0|270=1|271=2|25098=1|269=1|270=3|271=4|25098=2|"
+    change = "35=X|262=r|25099=x|268=2|279=1|269=0|270=1|271=5|55=BTCUSDT|25098=1|279=1|269=1|25097=0|270=3|271=6|"
+    for msg_type, line in (("W", whole), ("X", change)):
+        entries = DIALECT.decode_market_data(msg_type, raw(line))
+        assert isinstance(entries, list) and not any(entry.why for entry in entries)
+        assert [(e.symbol, e.what, e.px) for e in entries if e.what] == [
+            ("BTCUSDT", "0", Decimal(1)),
+            ("BTCUSDT", "1", Decimal(3)),
+        ]
+
+
+def test_a_snapshot_is_asked_for_by_subscribing_anew() -> None:
+    off, on = DIALECT.encode_refresh("again-1", "md-1", ["BTCUSDT"])
+    assert text(off) == "35=V|262=md-1-book|263=2|"
+    assert text(on).startswith("35=V|262=again-1-book|263=1|264=1|266=Y|146=1|55=BTCUSDT|")
+
+
+def test_market_data_inherits_the_symbol() -> None:
+    book, trades = DIALECT.encode_subscribe("md-1", ["BTCUSDT", "ETHUSDT"])
+    assert text(book) == "35=V|262=md-1-book|263=1|264=1|266=Y|146=2|55=BTCUSDT|55=ETHUSDT|267=2|269=0|269=1|"
+    assert text(trades) == "35=V|262=md-1-trade|263=1|266=Y|146=2|55=BTCUSDT|55=ETHUSDT|267=1|269=2|"
+    line = (
+        "35=X|262=md-1-book|268=3|279=1|269=0|270=1.5|271=2|55=BTCUSDT|25044=9|279=1|269=1|270=1.6|271=3|"
+        "279=2|269=0|270=7|55=ETHUSDT|"
+    )
+    assert DIALECT.decode_market_data("X", raw(line)) == [
+        BookEntry("BTCUSDT", "0", "1", Decimal("1.5"), Decimal(2)),
+        BookEntry("BTCUSDT", "1", "1", Decimal("1.6"), Decimal(3)),
+        BookEntry("ETHUSDT", "0", "2", Decimal(7), Decimal(0)),
+    ]
+    empty = DIALECT.decode_market_data("W", raw("35=W|262=md-1-book|55=BTCUSDT|25044=9|268=0|"))
+    assert empty == [BookEntry("BTCUSDT", "", "W", None, Decimal(0))]
+
+
+def test_a_refused_subscription_says_which_and_why() -> None:
+    refused = DIALECT.decode_market_data("Y", raw("35=Y|262=md-1-book|281=1|58=no such symbol|"))
+    assert refused == SubscriptionRejected("md-1-book", "no such symbol")
+    assert DIALECT.decode_market_data("0", raw("35=0|112=x|")) == []
+
+
+def test_what_is_no_word_on_orders_is_none_of_the_dialects() -> None:
+    assert DIALECT.decode("0", raw("35=0|112=x|")) is None
+
+
+def test_limits() -> None:
+    assert text(DIALECT.encode_limit_query("q1")) == "35=XLQ|6136=q1|"
+    line = (
+        "35=XLR|6136=q1|25003=2|25004=2|25005=1|25006=10000|25007=10|25008=s|"
+        "25004=1|25005=7|25006=200000|25007=1|25008=d|"
+    )
+    assert DIALECT.decode_limits("XLR", raw(line)) == [
+        VenueLimit("messages", 1, 10_000, 10),
+        VenueLimit("orders", 7, 200_000, 86_400),
+    ]
+    assert DIALECT.decode_limits("8", raw("35=8|11=1|")) == []
+
+
+def test_a_dialect_that_is_not_there_names_those_that_are() -> None:
+    assert find_dialect("binance").name == "binance"
+    with pytest.raises(UnknownDialect, match="binance, generic"):
+        find_dialect("kraken")
