@@ -334,8 +334,8 @@ def test_a_question_whose_successor_was_answered_is_lost_and_asked_again(ring: R
 def test_a_full_page_of_trades_is_followed_by_the_next_before_the_gate_opens(
     ring: Ring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("fold", "inquiries"):
-        monkeypatch.setattr(f"services.orders.{module}.TRADES_PAGE", 2)
+    for module in ("common.orders.fold", "services.orders.inquiries"):
+        monkeypatch.setattr(f"{module}.TRADES_PAGE", 2)
     order = accepted(ring, 1, "binance")
     ring.session("binance", SessionState.DISCONNECTED)
     ring.commands.clear()

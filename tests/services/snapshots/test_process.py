@@ -65,7 +65,7 @@ def running(stack: Stack) -> Iterator["dict[str, subprocess.Popen[bytes]]"]:
         yield processes
 
 
-def until(holds: Callable[[], object], seconds: float = 20) -> None:
+def until(holds: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
