@@ -127,14 +127,18 @@ def _require_positive(section: msgspec.Struct, *names: str) -> None:
 
 
 class JournalConfig(Section, frozen=True, kw_only=True):
-    """The journal. Sizes in bytes.
+    """The journal, and what is kept of it.
 
-    `retention_bytes`: closed segments beyond this total are dropped, oldest first, as soon as two later snapshots of
+    `segment_bytes`: The size of one file of the log; the disk space is taken when the file is made.
+    `durability`: What an acknowledgement survives: "disk" the loss of the host, "process" that of the process alone.
+    `retention_bytes`: Closed segments beyond this total are dropped, oldest first, as soon as two later snapshots of
     every actor verify; 0 keeps all.
-    `low_disk_bytes`: below this much free space orders, risk and sessions refuse what adds risk.
-    `reserve_bytes`: below this much the journal takes nothing at all; must be less than `low_disk_bytes`.
-    `snapshot_records`: a snapshot of orders, risk and sessions is made each time this many records were added.
-    `emergency_folder`: the kill switch's latch and the sessions' emergency files; may be on another disk.
+    `low_disk_bytes`: With less free space than this, orders, risk and sessions refuse what adds risk.
+    `reserve_bytes`: So much of the disk is kept allocated, and given up to the log once nothing else is free: what was
+    under way by then still finds room. It must be less than `low_disk_bytes`.
+    `snapshot_records`: A snapshot of orders, risk and sessions is made each time the log has grown by this many
+    records. A start replays little more than that.
+    `emergency_folder`: Where the kill switch's latch and the sessions' emergency files are; may be on another disk.
     """
 
     segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 64 << 20
@@ -151,10 +155,14 @@ class JournalConfig(Section, frozen=True, kw_only=True):
 
 
 class EndpointsConfig(Section, frozen=True, kw_only=True):
-    """Where the links are: Unix sockets in the run folder, unless `addresses` names another place.
+    """Where the links between the processes are. By itself each is a Unix socket in the run folder.
 
-    `addresses`: a link's name (see Config.endpoint) to a ZeroMQ address, e.g. journal = "tcp://10.0.0.5:9701".
-    `curve_folder`: CURVE keys; required as soon as an address is tcp off the loopback.
+    The links are `entry` (strategies to orders), `risk`, `journal`, `stream` (the journal's records), and, for each
+    venue V, strategy S and process A, `session.V`, `account.V`, `feed.V`, `signals.S`, `signals.S.out` and `control.A`.
+
+    `addresses`: The ZeroMQ address of each link that lies elsewhere, such as `journal = "tcp://10.0.0.5:9701"`. It
+    begins with `tcp://` or `ipc://`.
+    `curve_folder`: The folder of the CURVE keys; needed as soon as an address is `tcp` off the loopback.
     """
 
     addresses: dict[str, str] = {}
@@ -174,18 +182,26 @@ def _is_loopback(address: str) -> bool:
 
 
 class RateConfig(Section, frozen=True, kw_only=True):
-    """At most `messages` in any `window_ms` milliseconds."""
+    """How much may be sent in a time.
+
+    `messages`: At most this many messages are sent in any `window_ms`.
+    `window_ms`: The length of that time.
+    """
 
     messages: PositiveInt
     window_ms: PositiveInt = 1000
 
 
 class SymbolLimits(Section, frozen=True, kw_only=True):
-    """Risk limits of one symbol at one venue. Quantities in the base asset, notionals in the quote asset.
+    """The limits of one symbol, the same at each venue.
 
-    `position_limit`: the position with every open order at its worst stays within plus and minus this.
-    `price_collar_ratio`: a limit price may be this far from the reference, as a share of it (0.05 = 5 %).
-    `reference_max_age_ms`: a reference price older than this denies what adds risk.
+    `max_order_qty`: The largest quantity of an order, in the base asset.
+    `max_order_notional`: The largest price times quantity of an order, in the quote asset; a market order counts at
+    the worst price inside the collar.
+    `position_limit`: The position with every open order at its worst stays within plus and minus this, in the base
+    asset.
+    `price_collar_ratio`: How far a limit price may be from the reference price, as a share of that.
+    `reference_max_age_ms`: With a reference price older than this, what adds risk is refused.
     """
 
     max_order_qty: Decimal
@@ -199,9 +215,12 @@ class SymbolLimits(Section, frozen=True, kw_only=True):
 
 
 class StrategyLimits(Section, frozen=True, kw_only=True):
-    """Risk limits of one strategy over all venues.
+    """The limits of one strategy over all venues, beside those of the symbols.
 
-    `position_limits`: by symbol and in the base asset, each the same at every venue; beside the firm's own limits.
+    `max_open_orders`: At most this many of its orders are open at once.
+    `rate`: How many messages it may send; what is refused counts, too.
+    `position_limits`: By symbol, in the base asset: its own share of the position, with its open orders at their
+    worst, stays within plus and minus this at each venue. A symbol that is not named has no such limit.
     """
 
     max_open_orders: PositiveInt = 200
@@ -215,10 +234,13 @@ class StrategyLimits(Section, frozen=True, kw_only=True):
 
 
 class RiskConfig(Section, frozen=True, kw_only=True):
-    """What risk lets through. A symbol without limits is refused; a strategy without a table gets `default_strategy`.
+    """What risk lets through. A symbol without a table `[risk.symbols.SYMBOL]` is refused.
 
-    `cancel_reserve_ratio`: the share of a session's message budget that only cancels may use.
-    `symbols`: by symbol, the same at each venue; `strategies`: by the strategy's name.
+    `cancel_reserve_ratio`: The share of a session's message budget that only cancels may use; at least 0 and below 1.
+    `symbols`: The limits of each symbol.
+    `default_strategy`: The limits of a strategy that has no table of its own.
+    `strategies`: The limits of a strategy by its name. They take the place of all of `default_strategy`: what the table
+    leaves out has the default of this page.
     """
 
     cancel_reserve_ratio: Decimal = Decimal("0.2")
@@ -236,10 +258,13 @@ class RiskConfig(Section, frozen=True, kw_only=True):
 
 
 class OrdersConfig(Section, frozen=True, kw_only=True):
-    """`ttl_ms`: how long a command that adds risk may be under way before it is void.
+    """How long the order manager waits.
 
-    What a venue does not answer on a connection that lives is asked about after `ask_after_ms`, a cancel is then sent
-    again, and after `unknown_after_ms` it is warned of and UNKNOWN.
+    `ttl_ms`: A command that adds risk and is not in the journal within this time is void.
+    `ask_after_ms`: A request that the venue has not answered for so long, on a connection that lives, is asked about,
+    and a cancel is sent again.
+    `unknown_after_ms`: After so long without an answer it is warned of, and the order is UNKNOWN until the venue tells.
+    It must be above `ask_after_ms`.
     """
 
     ttl_ms: Annotated[int, msgspec.Meta(ge=10, le=TTL_MAX_MS)] = TTL_MAX_MS
@@ -256,7 +281,12 @@ class OrdersConfig(Section, frozen=True, kw_only=True):
 
 
 class LogConfig(Section, frozen=True, kw_only=True):
-    """The actors' own logs in var/log: JSON lines, a new file each `max_bytes`, `files` old ones kept."""
+    """The processes' own logs in `var/log`, one JSON object a line.
+
+    `level`: The least level that is written.
+    `max_bytes`: A file that has grown beyond this is put aside, and a new one begun.
+    `files`: At most this many of those put aside are kept for each process.
+    """
 
     level: LogLevel = LogLevel.INFO
     max_bytes: Annotated[int, msgspec.Meta(ge=1 << 12)] = 16 << 20
@@ -264,9 +294,14 @@ class LogConfig(Section, frozen=True, kw_only=True):
 
 
 class StrategyConfig(Section, frozen=True, kw_only=True):
-    """A strategy process. `parameters` is decoded by the class itself into a struct of its own.
+    """A strategy: one process, named after the table.
 
-    `program`: module and class, "services.strategies.market_maker:MarketMaker".
+    `program`: Module and class, such as `"services.strategies.market_maker:MarketMaker"`. docs/strategies.md says where
+    a module may lie.
+    `enabled`: Whether it runs.
+    `venues`: The venues at which it trades; where one of them is switched off, it goes on at the others.
+    `symbols`: What it trades there. Each needs a table in `[risk.symbols]`, and one in `[instruments]` of each venue.
+    `parameters`: Settings of its own, which its class takes as its `Parameters`.
     """
 
     program: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
@@ -277,7 +312,15 @@ class StrategyConfig(Section, frozen=True, kw_only=True):
 
 
 class StackConfig(Section, frozen=True, kw_only=True):
-    """`configs/fixring.toml`."""
+    """The stack is `configs/fixring.toml`.
+
+    `journal`: The journal.
+    `endpoints`: Where the links are.
+    `risk`: The limits.
+    `orders`: How long the order manager waits.
+    `log`: The processes' own logs.
+    `strategies`: The strategies, by name: 1 to 20 of a-z, 0-9, _ and -, a letter first.
+    """
 
     journal: JournalConfig = JournalConfig()
     endpoints: EndpointsConfig = EndpointsConfig()
@@ -291,9 +334,10 @@ class StackConfig(Section, frozen=True, kw_only=True):
 
 
 class TlsConfig(Section, frozen=True, kw_only=True):
-    """TLS of a connection: the certificate is always verified against `ca` and `server_name`, which is sent as SNI.
+    """TLS of a connection. The venue's certificate is verified at each connection, and nothing turns that off.
 
-    `ca`: a PEM file, relative to the var folder; empty takes the system's.
+    `server_name`: The name that the certificate must hold; it is also sent as SNI.
+    `ca`: A PEM file with the certificates that are trusted, relative to the var folder; "" takes the system's.
     """
 
     server_name: str
@@ -301,7 +345,14 @@ class TlsConfig(Section, frozen=True, kw_only=True):
 
 
 class LimitsConfig(Section, frozen=True, kw_only=True):
-    """What the venue allows on one connection, and of connections."""
+    """What the venue allows on one connection, and of connections.
+
+    `messages`: At most this many of our messages in any `window_ms`.
+    `window_ms`: The length of that time.
+    `connects`: At most this many attempts to connect in any `connects_window_ms`.
+    `connects_window_ms`: The length of that time.
+    `connections`: At most this many connections of one account at once; the simulated exchange refuses more.
+    """
 
     messages: PositiveInt
     window_ms: PositiveInt
@@ -311,11 +362,19 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
 
 
 class ScheduleConfig(Section, frozen=True, kw_only=True):
-    """When a session is open: outside it logs out, dials nobody, and cancels nothing by itself.
+    """When a session is open. Outside it logs out, dials nobody, and cancels nothing by itself.
 
-    `zone`: a name of the time zone database, such as "America/New_York"; `start` and `end` are its local times. Daily:
-    opens at `start` on each of `days` (none: every day) and closes at the next `end`. Weekly: opens on `start_day` at
-    `start` and closes on `end_day` at `end`. `reset_numbers`: the first logon of a period starts both numbers at 1.
+    A daily schedule opens at `start` on each of `days` and closes at the next `end`. A weekly one opens on `start_day`
+    at `start` and closes on `end_day` at `end`, and has no `days`.
+
+    `zone`: A name of the time zone database, such as `"America/New_York"`.
+    `start`: When it opens, in that zone's local time: `"18:00"`, or `"18:00:30"`.
+    `end`: When it closes. Where it is not later than `start`, on the next day; equal times make 24 hours.
+    `days`: The days on which a daily schedule opens; none named is every day.
+    `start_day`: The day on which a weekly schedule opens.
+    `end_day`: The day on which a weekly schedule closes.
+    `reset_numbers`: Whether the first logon of each period starts both sequence numbers at 1. For numbers that persist
+    only.
     """
 
     zone: str
@@ -355,12 +414,28 @@ def _zone(name: str) -> ZoneInfo:
 
 
 class FixConfig(Section, frozen=True, kw_only=True):
-    """One FIX session: order entry or market data.
+    """One FIX session: `[fix]` is order entry, `[market_data]` has a connection of its own.
 
-    `fallback_hosts`: "name:port" each (an IPv6 address in brackets), tried in turn when `host` does not log us on; the
-    one that did is dialled first again. They share the session's numbers, its CompIDs and `tls.server_name`.
-    Either `sender_comp_id`, or `comp_id_prefix` where each connection takes the next SenderCompID(49) of a small set
-    (prefix and counter). `reconnect_min_ms`, `reconnect_max_ms`: the bounds of the back-off between connections.
+    Exactly one of `sender_comp_id` and `comp_id_prefix` is set.
+
+    `host`: The host to dial; also where a simulated exchange listens.
+    `port`: Its port.
+    `target_comp_id`: The venue's name in each message, TargetCompID(56).
+    `sequence_policy`: How the venue keeps sequence numbers: "reset" starts both sides at 1 at each Logon(A) and resends
+    nothing; with "resend" numbers persist, and a ResendRequest(2) brings back what was missed; with "gap_fill_only"
+    numbers persist, and a ResendRequest(2) is answered by a gap fill.
+    `limits`: What the venue allows.
+    `sender_comp_id`: Our name in each message, SenderCompID(49).
+    `comp_id_prefix`: Each connection takes the next SenderCompID(49) of a small set, this prefix (1 to 6 of a-z, A-Z,
+    0-9, _ and -) and a counter; for a venue that locks the name of a lost connection for a while.
+    `heart_bt_int_s`: HeartBtInt(108).
+    `reconnect_min_ms`: The shortest pause between two attempts to connect.
+    `reconnect_max_ms`: The longest pause, up to which it doubles.
+    `tls`: TLS of the connection; without this table it is not encrypted.
+    `fallback_hosts`: Further hosts, `"name:port"` each (an IPv6 address in brackets), tried in turn when `host` does
+    not log us on; the one that did is dialled first again. They share the session's numbers, its CompIDs and
+    `tls.server_name`.
+    `schedule`: When the session is open; without this table at all times.
     """
 
     host: str
@@ -412,9 +487,11 @@ def _host_and_port(text: str) -> tuple[str, int]:
 
 
 class RestConfig(Section, frozen=True, kw_only=True):
-    """The venue's REST side, asked by the account actor.
+    """The venue's REST side, which the account process asks.
 
-    `url`: up to and with the version, e.g. "https://testnet.binance.vision/api/v3". `ca`: as in TlsConfig.
+    `url`: Up to and with the version, such as `"https://testnet.binance.vision/api/v3"`.
+    `timeout_ms`: After so long a question counts as failed.
+    `ca`: As for TLS.
     """
 
     url: Annotated[str, msgspec.Meta(pattern=r"^https?://")]
@@ -423,16 +500,27 @@ class RestConfig(Section, frozen=True, kw_only=True):
 
 
 class CredentialsConfig(Section, frozen=True, kw_only=True):
-    """Paths of the files that hold the API key (text) and the Ed25519 private key (PEM), relative to the var folder."""
+    """The keys of the account: paths of files, relative to the var folder, never the keys themselves.
+
+    `api_key_file`: The file that holds the API key as text.
+    `private_key_file`: The file that holds the Ed25519 private key as PEM.
+    """
 
     api_key_file: str
     private_key_file: str
 
 
 class InstrumentConfig(Section, frozen=True, kw_only=True):
-    """What may be traded: prices are multiples of `tick_size`, quantities (in `base`) of `lot_size`.
+    """What may be traded in one symbol, as the venue states it.
 
-    `symbol` is the table's name, filled in on loading.
+    `symbol`: The table's name, filled in on loading.
+    `base`: The asset that is bought and sold; quantities are in it.
+    `quote`: The asset that is paid with; prices are in it.
+    `tick_size`: A price is a multiple of this.
+    `lot_size`: A quantity is a multiple of this.
+    `min_qty`: The smallest quantity of an order.
+    `max_qty`: The largest quantity of an order.
+    `min_notional`: The smallest price times quantity of an order, in the quote asset.
     """
 
     symbol: Symbol
@@ -453,8 +541,13 @@ class InstrumentConfig(Section, frozen=True, kw_only=True):
 class SimulatedConfig(Section, frozen=True, kw_only=True):
     """The simulated exchange behind the venue; it listens where the sessions connect to.
 
-    `traders`, `trader_orders_per_s`: background traders and what each sends; both from `seed`.
-    `fee_rate`: of the received asset. `balances`: of our account, by asset. `prices`: where each symbol's book begins.
+    `seed`: What the background traders do is drawn from this: the same seed, the same traders.
+    `traders`: How many of them there are.
+    `trader_orders_per_s`: How many orders each of them sends.
+    `fee_rate`: The share of the asset received that is taken as a fee; at least 0 and below 1.
+    `balances`: What our account begins with, by asset.
+    `prices`: Where the book of each symbol begins, in its quote asset; needed for each instrument.
+    `segment_bytes`: The size of one file of the exchange's own log.
     """
 
     seed: NonNegativeInt = 1
@@ -477,13 +570,25 @@ class SimulatedConfig(Section, frozen=True, kw_only=True):
 
 
 class VenueConfig(Section, frozen=True, kw_only=True):
-    """`configs/<venue>.toml`. `name` is the file's, filled in on loading.
+    """A venue is `configs/NAME.toml`: its name is the file's, 1 to 16 of a-z and 0-9, a letter first.
 
-    `live_confirmation`: for environment "live" it must hold the sentence of `live_sentence`.
-    `on_stop`: what happens to resting orders at shutdown. `orphan_s`: a session away longer than this has its orders
-    cancelled over REST; 0 leaves them. `on_halted`: what happens to resting orders when orders, risk or the journal is
-    given up after too many crashes, and nobody manages them: "cancel" latches the kill switch. `allow_plain_text`: an
-    environment "live" may have connections without TLS.
+    `name`: The file's name, filled in on loading.
+    `dialect`: How the venue speaks FIX, a dialect of `common/venues`.
+    `environment`: Where orders go: to the simulated exchange, to the venue's own test system, or to the venue with real
+    money. All enabled venues have the same one.
+    `enabled`: Whether the stack serves it.
+    `live_confirmation`: For `environment = "live"` it must hold the sentence that `fixring doctor` asks for.
+    `on_stop`: What happens to resting orders at an orderly shutdown.
+    `on_halted`: What happens to resting orders when orders, risk or the journal is given up after too many crashes, and
+    nobody manages them: "cancel" latches the kill switch.
+    `allow_plain_text`: Whether `environment = "live"` may have connections without TLS.
+    `orphan_s`: A session that is away for longer has its orders cancelled over REST; 0 leaves them.
+    `fix`: The order entry session.
+    `market_data`: The market data session.
+    `rest`: The REST side, where the venue has one.
+    `credentials`: The account's keys; needed with `[rest]`.
+    `instruments`: What may be traded, by symbol; at least one.
+    `simulated`: The simulated exchange; needed with `environment = "simulated"`.
     """
 
     name: str

@@ -17,6 +17,7 @@ from scripts.cli.errors import CommandError
 COMMANDS = {
     "accounts": "scripts.cli.orders:accounts",
     "bench": "scripts.cli.bench:bench",
+    "docs": "scripts.cli.docs:docs",
     "doctor": "scripts.cli.doctor:doctor",
     "exchange": "scripts.cli.exchange:exchange",
     "fix": "scripts.cli.fix:fix",

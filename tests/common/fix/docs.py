@@ -4,11 +4,11 @@ python -m tests.common.fix.docs     writes them; a test compares them
 """
 
 import importlib
-import re
 import sys
 from pathlib import Path
 
 from common.fix.session_types import TRANSITIONS, DisconnectReason, SessionState
+from scripts.docs.pages import with_parts
 from tests.common.fix.official import NOT_APPLICABLE, OFFICIAL, PLAYED
 
 PAGE = Path(__file__).parents[3] / "docs" / "fix.md"
@@ -64,12 +64,7 @@ def missing() -> list[str]:
 
 def generated(page: str) -> str:
     """The page with its generated parts made anew."""
-    for name, text in (("diagram", diagram()), ("states", states()), ("reasons", reasons()), ("cases", cases())):
-        begin, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
-        pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.S)
-        assert pattern.search(page), f"docs/fix.md has no place for {name}"
-        page = pattern.sub(lambda _, b=begin, t=text, e=end: f"{b}\n{t}\n{e}", page)  # type: ignore[misc]
-    return page
+    return with_parts(page, {"diagram": diagram, "states": states, "reasons": reasons, "cases": cases})
 
 
 if __name__ == "__main__":

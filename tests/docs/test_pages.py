@@ -1,0 +1,96 @@
+"""Invariant: a page that is made from the code is what the code says now, and nothing in it lacks its sentence."""
+
+import re
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from common.config import CHECKOUT, ConfigError, Section, StackConfig, VenueConfig, load
+from scripts.cli.main import run
+from scripts.docs import pages
+from scripts.docs.configuration import BY_ITS_NAME, toml_value
+from scripts.docs.structs import described
+
+PAGES = sorted(pages.PAGES)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_what_the_code_says(name: str) -> None:
+    path = pages.path_of(name)
+    assert path.read_text("utf-8") == pages.made(name), f"{path}: older than the code: scripts/fixring docs --write"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_row_lacks_its_last_cell(name: str) -> None:
+    text = pages.made(name)
+    assert not re.findall(r"^\|.*\| +\|$", text, re.M)
+
+
+def test_a_page_is_printed_and_written_by_one_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = {name: pages.made(name) for name in PAGES}
+    monkeypatch.setattr(pages, "CHECKOUT", tmp_path)
+    (tmp_path / "docs").mkdir()
+    for name in PAGES:
+        (tmp_path / "docs" / f"{name}.md").write_text(old(name))
+    assert run(["docs", "configuration"]) == 0
+    assert capsys.readouterr().out == right["configuration"]
+    assert run(["docs", "--write"]) == 0
+    assert {name: (tmp_path / "docs" / f"{name}.md").read_text("utf-8") for name in PAGES} == right
+    assert run(["docs"]) == 2
+
+
+def old(name: str) -> str:
+    """The page with nothing in its parts."""
+    return re.sub(r"(<!-- generated: .*? -->).*?(<!-- end)", r"\1\n\2", page(name), flags=re.S)
+
+
+def page(name: str) -> str:
+    return (CHECKOUT / "docs" / f"{name}.md").read_text("utf-8")
+
+
+def test_a_page_without_the_place_for_a_part_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no place for its part stack"):
+        pages.with_parts("<!-- generated: stack -->", {"stack": lambda: ""})
+
+
+def sections(of: type[msgspec.Struct] = Section) -> list[type[msgspec.Struct]]:
+    return [each for sub in of.__subclasses__() for each in (sub, *sections(sub))]
+
+
+@pytest.mark.parametrize("section", sections(), ids=lambda each: str(each.__name__))
+def test_every_key_of_the_configuration_has_a_sentence_and_none_else(section: type[msgspec.Struct]) -> None:
+    told = described(section)
+    assert told.text.endswith(".") and list(told.fields) == list(section.__struct_fields__)
+    assert all(sentence[0].isupper() and sentence.endswith(".") for sentence in told.fields.values())
+
+
+@pytest.mark.parametrize("section", sections(), ids=lambda each: str(each.__name__))
+def test_a_default_as_the_page_shows_it_is_that_default(section: type[msgspec.Struct]) -> None:
+    for field in msgspec.structs.fields(section):
+        if field.required or field.default is None:
+            continue
+        value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+        read = tomllib.loads(f"value = {toml_value(value)}", parse_float=Decimal)["value"]
+        assert msgspec.convert(read, field.type) == value, field.name
+
+
+@pytest.mark.parametrize(("struct", "key"), sorted(BY_ITS_NAME, key=str), ids=str)
+def test_what_the_page_leaves_out_no_file_may_give(struct: type[msgspec.Struct], key: str, tmp_path: Path) -> None:
+    for file in (CHECKOUT / "configs").glob("*.toml"):
+        text = file.read_text("utf-8")
+        if file.stem == "generic":
+            text = f'{key} = "X"\n{text}' if struct is VenueConfig else f'{text}\n[instruments.NEW]\n{key} = "NEW"\n'
+        (tmp_path / file.name).write_text(text)
+    with pytest.raises(ConfigError, match=f"{key}: .*leave the key out"):
+        load(tmp_path, {})
+
+
+def test_every_table_of_the_stack_is_on_the_page() -> None:
+    text = pages.made("configuration")
+    for name in (*StackConfig.__struct_fields__, *VenueConfig.__struct_fields__):
+        assert f"`[{name}]`" in text or f"`[{name}." in text or f"| `{name}` |" in text or name == "name"
