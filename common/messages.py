@@ -855,8 +855,13 @@ AFTER_ALL_EVENTS = 1 << 20
 
 
 class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello"):
-    """A strategy's instance asks for its name; the later hello wins. (`last_lsn`, `last_index`) is the last event it
-    saw, `epoch` its last welcome's, 0 for an instance that has had none.
+    """A strategy's instance asks for its name; the later hello wins.
+
+    `strategy`: The name to trade under: 1 to 20 of a-z, 0-9, _ and -, a letter first.
+    `instance`: This start of it: a word that no other start has.
+    `last_lsn`: The record of the last event that it saw; 0 for none.
+    `last_index`: The index of that event.
+    `epoch`: That of the last welcome which this instance had; 0 for none.
     """
 
     strategy: str
@@ -867,8 +872,20 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello")
 
 
 class NewOrderRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new?"):
-    """A strategy wants an order. Its name is (strategy, `number`); numbers rise. `time_to_live_ns` <=
-    MAX_TIME_TO_LIVE_NS.
+    """A strategy wants an order. Its name is (strategy, `number`), and numbers rise.
+
+    `epoch`: That of the welcome.
+    `number`: The command's number, and from now on the order's.
+    `venue`: A configured venue.
+    `symbol`: Symbol(55) as the venue writes it.
+    `side`: Side(54).
+    `ord_type`: OrdType(40).
+    `order_qty`: OrderQty(38), in the base asset.
+    `price`: Price(44) of a limit order; a market order has none.
+    `time_in_force`: TimeInForce(59).
+    `post_only`: The order rests or is rejected, and never takes.
+    `label`: The strategy's own word for it, which comes back with every event of the order.
+    `time_to_live_ns`: If the journal does not have it by then, it is void; at most a second.
     """
 
     epoch: int
@@ -886,7 +903,16 @@ class NewOrderRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
 
 
 class AmendRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="amend?"):
-    """Change the total quantity and/or the price of the strategy's own order `target_number`; None leaves a term."""
+    """A strategy wants to change the total quantity, the price, or both, of an order.
+
+    `epoch`: That of the welcome.
+    `number`: The command's number.
+    `target_number`: The order's number.
+    `order_qty`: The new total quantity, what is filled included; none leaves it as it is.
+    `price`: The new price; none leaves it as it is.
+    `time_to_live_ns`: As that of a new order.
+    `target_strategy`: Whose order; "" is the sender's own.
+    """
 
     epoch: int
     number: int
@@ -898,7 +924,13 @@ class AmendRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
 
 
 class CancelRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel?"):
-    """Cancel an order; `target_strategy` "" is the sender's own. A wish that stays until the order is closed."""
+    """A strategy wants an order cancelled: a wish that stays until the order is closed.
+
+    `epoch`: That of the welcome.
+    `number`: The command's number.
+    `target_number`: The order's number.
+    `target_strategy`: Whose order; "" is the sender's own.
+    """
 
     epoch: int
     number: int
@@ -907,8 +939,13 @@ class CancelRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=
 
 
 class CancelAllRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel_all?"):
-    """Cancel every open order of `target_strategy` ("" the sender's own, "*" everybody's) at `venue`/`symbol` (""
-    any).
+    """A strategy wants every open order cancelled that there is at a place.
+
+    `epoch`: That of the welcome.
+    `number`: The command's number.
+    `venue`: Where; "" is every venue.
+    `symbol`: In which symbol; "" is every symbol.
+    `target_strategy`: Whose orders; "" is the sender's own, "*" is everybody's.
     """
 
     epoch: int
@@ -922,8 +959,14 @@ ClientRequest = NewOrderRequest | AmendRequest | CancelRequest | CancelAllReques
 
 
 class QueryRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query?"):
-    """Read-only questions of the command line: `what` is "orders", "order", "positions", "accounts", "reconcile" or
-    "names" (the symbols that the log holds anything of, and whether it knows `strategy`).
+    """A question that changes nothing.
+
+    `what`: `orders`, `order`, `positions`, `accounts`, `reconcile` or `names`; the last is what the log holds anything
+    of: its symbols, and whether it knows the strategy.
+    `strategy`: Asks of this strategy alone; "" of all.
+    `number`: The order's number, where one order is asked for.
+    `venue`: Asks of this venue alone; "" of all.
+    `token`: The asker's own number, which comes back with the answer.
     """
 
     what: str
@@ -934,12 +977,19 @@ class QueryRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
 
 
 class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="welcome"):
-    """The name is granted. `highest` is the strategy's highest command number ever seen; `state` is "live" or
-    "restarting".
+    """The name is granted to the instance.
 
-    What follows up to `WelcomeComplete` is what the client has missed, and every position. `resumed` is False when the
+    What follows up to `WelcomeComplete` is what the client has missed, and every position. Where `resumed` is False the
     events after the client's last one are not at hand: the open orders follow in their place, as `OrderEvent`s, and
     these and the positions are the whole truth as of `lsn`.
+
+    `strategy`: As in the hello.
+    `instance`: As in the hello; a welcome of another instance is none of ours.
+    `epoch`: The order manager's life, to be given with every command.
+    `highest`: The highest number that a command of this name ever had.
+    `state`: `live`, `restarting`, `journal_away` or `stopping`.
+    `lsn`: The last journal record that the order manager has applied.
+    `resumed`: Whether the events after the last one in the hello are told; else the state as it stands.
     """
 
     strategy: str
@@ -952,17 +1002,24 @@ class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="welco
 
 
 class WelcomeComplete(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="complete"):
-    """What a welcome announced has been told: the client's open orders and positions are those after record `lsn`."""
+    """What a welcome announced has been told.
+
+    `lsn`: The client's open orders and positions are those after this record.
+    `index`: The place behind all that was told of it.
+    """
 
     lsn: int
     index: int
 
 
 class StatusChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="status"):
-    """Not an outcome: what the order manager can say meanwhile ("live", "restarting", "journal_away", "superseded").
+    """What the order manager can say meanwhile; it is no outcome.
 
-    `number` is the command that it concerns, 0 for all. "refused" is said of a hello that cannot be granted, and why by
-    `text`.
+    `state`: `starting`, `live`, `restarting`, `journal_away`, `stopping`, `superseded`, or `refused` for a hello that
+    cannot be granted.
+    `number`: The command that it concerns; 0 for all.
+    `epoch`: The order manager's life.
+    `text`: Why a hello is refused.
     """
 
     state: str
@@ -972,10 +1029,16 @@ class StatusChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=
 
 
 class CommandOutcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outcome"):
-    """What became of a command: "sent", "refused", "expired", "withdrawn", or "accepted" for a wish that is being
-    carried out.
+    """What became of a command.
 
-    Named by (`lsn`, `index`): the record that decides it. `repeat` marks the answer to a command heard before.
+    `lsn`: The journal record that decides it.
+    `index`: The place among the events of that record.
+    `strategy`: Whose command.
+    `number`: The command's number.
+    `outcome`: `sent`, `refused`, `expired`, `withdrawn`, or `accepted` for a wish that is being carried out.
+    `reason`: Why; see Reasons.
+    `text`: For a person: the value and the limit.
+    `repeat`: Whether it answers a command heard before; then `lsn` and `index` say nothing about the order of events.
     """
 
     lsn: int
@@ -1007,6 +1070,30 @@ class OrderStatus(enum.StrEnum):
     WITHDRAWN = "WITHDRAWN"
     VOID = "VOID"
 
+    @property
+    def sentence(self) -> str:
+        """The state as one sentence for a person."""
+        return STATUS_SENTENCES[self]
+
+
+STATUS_SENTENCES: dict[OrderStatus, str] = {
+    OrderStatus.PENDING_NEW: "It is on its way to the venue, which has not answered yet.",
+    OrderStatus.UNKNOWN: "It may have reached the venue, and has not been heard of: it may be live.",
+    OrderStatus.NEW: "The venue has it, and nothing of it is filled.",
+    OrderStatus.PARTIALLY_FILLED: "The venue has it, and a part of it is filled.",
+    OrderStatus.FILLED: "All of it is filled.",
+    OrderStatus.PENDING_CANCEL: "A cancel is on its way; until it is answered the order may be filled.",
+    OrderStatus.PENDING_REPLACE: "An amendment is on its way; until it is answered the former or the new terms hold.",
+    OrderStatus.CANCELED: "The venue says that it is cancelled.",
+    OrderStatus.REJECTED: "The venue rejected it.",
+    OrderStatus.EXPIRED: "The venue says that its time is over: an immediate order that found nobody, for one.",
+    OrderStatus.SUSPENDED: "The venue holds it back for the moment.",
+    OrderStatus.DONE_FOR_DAY: "The venue does nothing more with it today.",
+    OrderStatus.REFUSED: "No order is told so: what is refused here is told by the outcome of its command.",
+    OrderStatus.WITHDRAWN: "Our session knows that it never left for the venue.",
+    OrderStatus.VOID: "There is evidence that the venue never received it.",
+}
+
 
 CLOSED_STATUSES = frozenset(
     {
@@ -1023,14 +1110,46 @@ CLOSED_STATUSES = frozenset(
 
 
 class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="order"):
-    """An order as it stands after the record (`lsn`, `index`). `last_qty` > 0 says that the record was a fill.
+    """An order as it stands after a record of the journal.
 
-    A bust or correction ("trade_cancel", "trade_correct") is no fill: its `last_qty` is 0, `cum_qty` and `avg_px` are
-    the order's with it, and `reference_trade_key` names the fill that it takes back or changes. `unpriced_qty` is how
-    much of `cum_qty` was filled at a price that the venue has not told: `avg_px` is of the rest.
+    `last_qty` above 0 says that the record was one more fill. A bust or correction (`trade_cancel`, `trade_correct`) is
+    none: its `last_qty` is 0, and `cum_qty` and `avg_px` are the order's with the change.
 
-    `event` names what happened in FIX's words ("new", "trade", "replaced", "canceled", "rejected", "expired",
-    "unknown", "cancel_rejected", "trade_cancel", "trade_correct", "settled", "snapshot").
+    `lsn`: The journal record that it follows from.
+    `index`: The place among the events of that record.
+    `strategy`: Whose order.
+    `number`: The order's number.
+    `event`: What happened. A report of the venue is told in FIX's words: `pending_new`, `new`, `trade`,
+    `trade_correct`, `trade_cancel`, `pending_replace`, `replaced`, `pending_cancel`, `canceled`, `cancel_rejected`,
+    `rejected`, `expired`, `done_for_day`, `stopped`, `suspended`, `calculated`, `restated`, `triggered`, `status`.
+    `withdrawn` is our session's word, `unknown` and `settled` say that doubt began or ended, and with `snapshot` the
+    order is told as it stands.
+    `status`: Its state; see States.
+    `venue`: Where it is.
+    `symbol`: Symbol(55).
+    `side`: Side(54).
+    `ord_type`: OrdType(40).
+    `order_qty`: OrderQty(38), the total.
+    `price`: Price(44); none where the order has none.
+    `cum_qty`: CumQty(14), how much is filled.
+    `leaves_qty`: LeavesQty(151), how much may still be filled.
+    `avg_px`: AvgPx(6), the average price of the fills.
+    `cl_ord_id`: ClOrdID(11), its name at the venue now.
+    `order_id`: OrderID(37), once the venue gave one.
+    `label`: The strategy's own word for it.
+    `last_qty`: LastQty(32), the quantity of the fill; 0 where the event is no fill.
+    `last_px`: LastPx(31), the price of the fill; 0 where the venue did not tell it: a `trade_correct` follows when it
+    does.
+    `fee_qty`: What was paid for the fill.
+    `fee_asset`: In which asset it was paid.
+    `trade_key`: The venue's identity of the fill; where that is ExecID(17), with the generation of the session's
+    numbers before it: `3/8845`.
+    `maker`: Whether the order was resting.
+    `reason`: Why it was closed without the venue's word; see Reasons.
+    `text`: The venue's own words.
+    `stamp_ns`: The time of the record by the journal's clock.
+    `reference_trade_key`: Of a bust or correction: the `trade_key` of the fill that it takes back or changes.
+    `unpriced_qty`: How much of `cum_qty` was filled at a price that the venue has not told; `avg_px` is of the rest.
     """
 
     lsn: int
@@ -1065,11 +1184,19 @@ class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="or
 
 
 class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="position"):
-    """One venue's position in one symbol: base quantity (fees in the base asset taken off), cost basis, realised
-    profit.
+    """The account's position in one symbol at one venue.
 
-    `fees` are (asset, paid) pairs over the account's whole history at that symbol. `unpriced_qty` is the quantity of
-    fills whose price the venue has not told: cost and profit count it as free until it does.
+    `lsn`: The journal record that it follows from.
+    `index`: The place among the events of that record.
+    `venue`: Where it is held.
+    `symbol`: Symbol(55).
+    `quantity`: Held in the base asset, the fees that were taken in it deducted.
+    `average_price`: What a unit of it cost on average, in the quote asset.
+    `realised_profit`: In the quote asset.
+    `fees`: Paid so far at that symbol: pairs of asset and quantity.
+    `strategy`: Whose fill moved it.
+    `unpriced_qty`: The quantity of fills whose price the venue has not told; cost and profit count it as free until it
+    does.
     """
 
     lsn: int
@@ -1085,9 +1212,13 @@ class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
 
 
 class QueryAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query"):
-    """The answer to a `QueryRequest` as of `lsn`; `detail` is a JSON document for what has no Struct of its own.
+    """The answer to a question.
 
-    It has an "error" where `what` or `venue` is no name that there is.
+    `token`: The question's.
+    `lsn`: It holds as of this journal record.
+    `orders`: The orders that were asked for.
+    `positions`: The positions that were asked for.
+    `detail`: A JSON document: what has no table here, and `error` where a name in the question is none that there is.
     """
 
     token: int
@@ -1175,10 +1306,18 @@ EntryAnswer = Welcome | WelcomeComplete | StatusChanged | CommandOutcome | Order
 
 
 class TopOfBook(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="top"):
-    """Best prices of one symbol, repeated at least every second while the market data session lives.
+    """The best prices of one symbol, repeated at least every second while the market data session lives.
 
-    `heard_ns` is the wall clock of the market data session when a whole message last told of this symbol's prices,
-    `last_ns` when it heard of the last trade; 0 is not known.
+    `venue`: Where.
+    `symbol`: Symbol(55).
+    `bid_px`: The highest price at which somebody buys; none where nobody does.
+    `bid_qty`: How much is bought there, in the base asset.
+    `ask_px`: The lowest price at which somebody sells; none where nobody does.
+    `ask_qty`: How much is sold there, in the base asset.
+    `last_px`: The price of the last trade; none where none was heard of.
+    `heard_ns`: The clock of the market data session when a whole message last told of this symbol's prices; 0 is not
+    known.
+    `last_ns`: The same of its last trade.
     """
 
     venue: str
@@ -1193,7 +1332,15 @@ class TopOfBook(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="top
 
 
 class Traded(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="trade"):
-    """A public trade."""
+    """A public trade.
+
+    `venue`: Where.
+    `symbol`: Symbol(55).
+    `px`: Its price.
+    `qty`: Its quantity, in the base asset.
+    `taker_side`: Side(54) of the one who took; "" where the venue does not tell.
+    `heard_ns`: The clock of the market data session when it heard of it.
+    """
 
     venue: str
     symbol: str

@@ -142,7 +142,7 @@ class Client:
 
     @property
     def orders(self) -> dict[int, OrderEvent]:
-        """The strategy's open orders by number, as last told."""
+        """Its open orders by number, as last told."""
         return dict(self._entry.orders)
 
     @property
@@ -153,7 +153,7 @@ class Client:
     # -- commands ------------------------------------------------------------------------------------------------------
 
     def number_from(self, number: int) -> None:
-        """The next command bears `number`; see `Entry.number_from`."""
+        """The next command bears `number`, for a person who names orders by hand; one that was used is a repeat."""
         self._entry.number_from(number)
 
     def connect(self) -> None:
@@ -185,7 +185,7 @@ class Client:
         """Send a new order, a limit order with `price` and a market order without; returns its number.
 
         `side` is "buy" or "sell", `time_in_force` "gtc", "ioc" or "fok". Raises ValueError for a word or number that is
-        none, and what `Entry.new` raises.
+        none, OutOfBounds, NotRunning, Superseded, TooManyUnanswered, NamesUsedUp.
         """
         self.connect()
         number = self._entry.new(
@@ -210,8 +210,8 @@ class Client:
         *,
         target_strategy: str = "",
     ) -> int:
-        """Change total quantity and/or price of an order, an own one unless `target_strategy` names another's; returns
-        the command's number.
+        """Change the total quantity, the price, or both, of an order of its own or of `target_strategy`; None leaves
+        one as it is. Returns the command's number. Raises what `new` raises.
         """
         self.connect()
         quantity = None if order_qty is None else _decimal(order_qty, "order_qty")
@@ -219,13 +219,13 @@ class Client:
         return self._sent(self._entry.amend(_now(), target_number, quantity, limit, target_strategy=target_strategy))
 
     def cancel(self, target_number: int, target_strategy: str = "") -> int:
-        """Cancel an order, an own one unless `target_strategy` names another's; returns the command's number."""
+        """Cancel an order of its own or of `target_strategy`. Returns its number. Raises what `new` raises."""
         self.connect()
         return self._sent(self._entry.cancel(_now(), target_number, target_strategy))
 
     def cancel_all(self, venue: str = "", symbol: str = "", target_strategy: str = "") -> int:
-        """Cancel all own open orders there ("" any; `target_strategy` "*" everybody's); returns the
-        command's number.
+        """Cancel all its open orders at `venue` in `symbol` ("" is any), or those of `target_strategy` ("*" is
+        everybody's). Returns the command's number. Raises what `new` raises.
         """
         self.connect()
         return self._sent(self._entry.cancel_all(_now(), venue, symbol, target_strategy))
@@ -260,7 +260,7 @@ class Client:
         return self._outcomes[number]
 
     def wait_closed(self, number: int, timeout_s: float = 5.0) -> bool:
-        """Whether the own order `number` was told closed within `timeout_s` seconds."""
+        """Whether its order `number` was told closed within `timeout_s` seconds."""
         deadline_ns = _deadline_ns(timeout_s)
         while number in self._entry.orders:
             if not self._turn(deadline_ns):

@@ -78,8 +78,7 @@ class TooManyUnanswered(Exception):
 
 
 class NamesUsedUp(Exception):
-    """The order manager has seen HIGHEST_NUMBER from this strategy, so no number is left. Start it under another name.
-    """
+    """The order manager has seen HIGHEST_NUMBER of this strategy, so none is left. Start it under another name."""
 
 
 class Superseded(Exception):

@@ -3,9 +3,7 @@
     {"id": "f-81", "kind": "funding_rate", "venue": "binance", "symbol": "BTCUSDT", "side": "buy",
      "strength": "0.8", "time": "2026-07-01T12:00:00.250Z"}
 
-`id` is the publisher's own and the same for a repeat. `kind` is free (funding_rate, flow, ...). `strength` is above 0
-and at most
-1. `time` is when it became known: RFC 3339 with a zone. A message may hold several lines.
+`time` is RFC 3339 with a zone. A message may hold several lines.
 """
 
 from datetime import UTC, datetime
@@ -28,7 +26,16 @@ class BadSignal(Exception):
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """See the module."""
+    """What another process tells a strategy: trade this, this strongly.
+
+    `id`: The publisher's own name for it, the same for a repeat.
+    `kind`: A word of the publisher's: `funding_rate`, `flow`.
+    `venue`: Where to trade.
+    `symbol`: Symbol(55) as the venue writes it.
+    `side`: `buy` or `sell`.
+    `strength`: Above 0 and at most 1.
+    `time`: When it became known, with a zone.
+    """
 
     id: Word
     kind: Word

@@ -53,7 +53,17 @@ class BadParameters(Exception):
 
 
 class Market(NamedTuple):
-    """One symbol at one venue that a strategy may trade; prices in `quote`, quantities in `base`."""
+    """One symbol at one venue that a strategy may trade.
+
+    `venue`: The venue's name in the configuration.
+    `symbol`: Symbol(55) as the venue writes it.
+    `base`: The asset that is bought and sold; quantities are in it.
+    `quote`: The asset that is paid with; prices are in it.
+    `tick_size`: A price is a multiple of this.
+    `lot_size`: A quantity is a multiple of this.
+    `min_qty`: The smallest quantity of an order.
+    `min_notional`: The smallest price times quantity of an order, in the quote asset.
+    """
 
     venue: str
     symbol: str
@@ -87,13 +97,18 @@ class Setting(NamedTuple):
 
 
 class Strategy:
-    """Derive from this, override the hooks that matter, and name `Parameters` and `timer_ns` where the
-    defaults do not fit.
+    """The base of every strategy: derive from it and override the hooks that matter.
+
+    `Parameters`: The Struct of its own settings; none by default. A class that has some names its own.
+    `timer_ns`: How often `on_timer` is called; a second by default.
+    `name`: The strategy's name in the configuration.
+    `markets`: What it may trade, a `Market` each, by (venue, symbol).
+    `now`: When the hook was called, by both clocks (`wall_ns`, `boot_ns`). A strategy reads no other clock.
+    `parameters`: Its settings: `[strategies.NAME.parameters]` as a `Parameters`.
     """
 
     Parameters: ClassVar[type[msgspec.Struct]] = NoParameters
     timer_ns: ClassVar[int] = NS_PER_S
-    """How often `on_timer` is called."""
 
     def __init__(self, setting: Setting, core: "StrategyCore") -> None:
         """`parameters` are decoded into `Parameters`. Raises BadParameters."""
@@ -114,30 +129,28 @@ class Strategy:
         """
 
     def on_market_data(self, event: TopOfBook | Traded) -> None:
-        """Best prices or a public trade, of the strategy's own markets only."""
+        """Best prices or a public trade came, of its own markets only."""
 
     def on_order(self, order: OrderEvent) -> None:
-        """An own order is another one than before; a fill also comes to `on_fill`, after this, a bust or
-        correction to a hook of its own."""
+        """One of its orders has changed. A fill, a bust and a correction come to a hook of their own after this one."""
 
     def on_fill(self, fill: OrderEvent) -> None:
-        """An own order was filled: LastQty(32) is `last_qty`, LastPx(31) is `last_px`."""
+        """One of its orders was filled: LastQty(32) is `last_qty`, LastPx(31) is `last_px`."""
 
     def on_trade_cancel(self, order: OrderEvent) -> None:
-        """A fill of an own order was taken back, after `on_order`: `cum_qty` and `avg_px` are without it."""
+        """The venue took a fill back: `cum_qty` and `avg_px` are without it."""
 
     def on_trade_correct(self, order: OrderEvent) -> None:
-        """A fill of an own order was another one than told, after `on_order`: `cum_qty` and `avg_px` are the right
-        ones."""
+        """The venue corrected a fill: `cum_qty` and `avg_px` are the right ones."""
 
     def on_outcome(self, outcome: CommandOutcome) -> None:
-        """What became of a command: sent, refused, expired, withdrawn or accepted."""
+        """A command has its outcome: sent, refused, expired, withdrawn or accepted."""
 
     def on_signal(self, signal: Signal) -> None:
-        """A signal came. What is returned by `core.fate` goes to whoever tails the signals."""
+        """A signal came. What the hook says by `self.core.fate(text)` is told to whoever tails the signals."""
 
     def on_timer(self) -> None:
-        """Every `timer_ns`, once started."""
+        """Called every `timer_ns`, once started."""
 
     def on_stop(self) -> None:
         """The process is told to end. Resting orders are the order manager's matter (`on_stop` of the venue)."""
@@ -156,7 +169,9 @@ class Strategy:
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
     ) -> int:
-        """Send a buy order, limit with `price`, else market. Returns its number; its outcome comes to `on_outcome`."""
+        """Send a buy order: a limit order with `price`, a market order without. Returns its number at once; its outcome
+        comes to `on_outcome`.
+        """
         return self._new(SIDE_BUY, venue, symbol, order_qty, price, time_in_force, post_only, label, time_to_live_ns)
 
     def sell(
@@ -171,38 +186,40 @@ class Strategy:
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
     ) -> int:
-        """As `buy`, on the other side."""
+        """Send a sell order, and otherwise as `buy`."""
         return self._new(SIDE_SELL, venue, symbol, order_qty, price, time_in_force, post_only, label, time_to_live_ns)
 
     def amend(self, number: int, order_qty: Decimal | None = None, price: Decimal | None = None) -> int:
-        """Change the total quantity and/or price of the own order `number`. Returns the command's number."""
+        """Change the total quantity, the price, or both, of its order `number`; None leaves one as it is. Returns the
+        command's number.
+        """
         return self.core.entry.amend(self.now, number, order_qty, price)
 
     def cancel(self, number: int) -> int:
-        """Cancel the own order `number`, whatever it takes. Returns the command's number."""
+        """Cancel its order `number`: a wish that stays until the order is closed. Returns the command's number."""
         return self.core.entry.cancel(self.now, number)
 
     def cancel_all(self, venue: str = "", symbol: str = "") -> int:
-        """Cancel all own orders there. Returns the command's number."""
+        """Cancel all its orders at `venue` in `symbol`; "" is any. Returns the command's number."""
         return self.core.entry.cancel_all(self.now, venue, symbol)
 
     @property
     def orders(self) -> Mapping[int, OrderEvent]:
-        """The own open orders by number, as last told."""
+        """Its open orders by number, as last told."""
         return self.core.entry.orders
 
     @property
     def unanswered(self) -> Mapping[int, ClientRequest]:
-        """The own commands that have no outcome yet."""
+        """Its commands that have no outcome yet, by number."""
         return self.core.entry.unanswered
 
     def awaits(self, number: int) -> bool:
-        """Whether the own command `number` has no outcome yet."""
+        """Whether its command `number` has no outcome yet."""
         return self.core.entry.awaits(number)
 
     @property
     def is_live(self) -> bool:
-        """Whether the order manager takes orders now, as last told, and what is known is not being replaced."""
+        """Whether the order manager takes orders now, and what is known of orders and positions is whole."""
         return self.core.entry.state == "live" and not self.core.entry.replacing
 
     def position(self, venue: str, symbol: str) -> Decimal:
@@ -211,7 +228,7 @@ class Strategy:
         return ZERO if held is None else held.quantity
 
     def top(self, venue: str, symbol: str, max_age_ns: int) -> TopOfBook | None:
-        """The best prices, or None where none were heard within `max_age_ns`."""
+        """The best prices, or None where none were heard within the last `max_age_ns`."""
         return self.core.top(venue, symbol, max_age_ns, self.now)
 
     def note(self, event: str, **fields: object) -> None:

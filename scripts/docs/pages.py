@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from common.config import CHECKOUT
-from scripts.docs import configuration
+from scripts.docs import configuration, protocol, sdk
 
 Parts = Mapping[str, Callable[[], str]]
 
 PAGES: Mapping[str, Parts] = {
     "configuration": {"stack": configuration.stack, "venue": configuration.venue},
+    "protocol": protocol.parts(),
+    "sdk": sdk.parts(),
 }
 """The name of a page to its parts."""
 

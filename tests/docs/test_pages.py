@@ -4,11 +4,16 @@ import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 
 from common.config import CHECKOUT, ConfigError, Section, StackConfig, VenueConfig, load
+from common.messages import EntryAnswer, EntryRequest, FeedMessage, OrderEvent
+from common.orders.changes import EVENTS
+from common.strategy.signals import Signal
+from common.strategy.strategy import Market
 from scripts.cli.main import run
 from scripts.docs import pages
 from scripts.docs.configuration import BY_ITS_NAME, toml_value
@@ -56,6 +61,27 @@ def page(name: str) -> str:
 def test_a_page_without_the_place_for_a_part_is_an_error() -> None:
     with pytest.raises(ValueError, match="no place for its part stack"):
         pages.with_parts("<!-- generated: stack -->", {"stack": lambda: ""})
+
+
+TOLD = (*get_args(EntryRequest), *get_args(EntryAnswer), *get_args(FeedMessage), Signal, Market)
+
+
+@pytest.mark.parametrize("message", TOLD, ids=lambda each: str(each.__name__))
+def test_every_field_that_a_strategy_says_or_hears_has_a_sentence_and_none_else(message: type) -> None:
+    told = described(message)
+    names = [name for name in vars(message)["__annotations__"] if name[0] != "_"]
+    assert told.text.endswith(".") and list(told.fields) == names
+    assert all(sentence.endswith((".", "`.")) for sentence in told.fields.values())
+
+
+def test_every_word_that_names_what_happened_to_an_order_is_told() -> None:
+    told = set(re.findall(r"`(\w+)`", described(OrderEvent).fields["event"]))
+    assert set(EVENTS.values()) <= told
+    source = "".join(file.read_text("utf-8") for file in (CHECKOUT / "common/orders").glob("*.py"))
+    literal = set(re.findall(r"_order_changed\([^\n]*?\"(\w+)\"", source)) | set(
+        re.findall(r'OrderChanged\(order, "(\w+)"', source)
+    )
+    assert literal and literal <= told
 
 
 def sections(of: type[msgspec.Struct] = Section) -> list[type[msgspec.Struct]]:
