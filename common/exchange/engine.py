@@ -29,6 +29,7 @@ from common.exchange.order import (
 )
 from common.exchange.settings import Instrument
 from common.exchange.state import State
+from common.instant import Instant
 
 FEE_STEP = Decimal("0.00000001")
 
@@ -64,20 +65,19 @@ class Cause(enum.StrEnum):
     NO_LIQUIDITY = "no_liquidity"
     SELF_TRADE = "self_trade"
     SCREEN = "screen"
-    VENUE = "venue"
 
 
-Listener = Callable[[Change, Order], None]
+Listener = Callable[[Change, Order, Instant], None]
 
 
 class Engine:
-    """Matching over a `State`. `listener(change, order)` hears of each applied change of an account's order."""
+    """Matching over a `State`. `listener(change, order, now)` hears of each applied change of an account's order."""
 
     def __init__(
         self, state: State, fee_rate_maker: Decimal, fee_rate_taker: Decimal, max_open_orders: int, listener: Listener
     ) -> None:
         self.state = state
-        self.listener = listener
+        self._listener = listener
         self._fee_rate_maker = fee_rate_maker
         self._fee_rate_taker = fee_rate_taker
         self._max_open_orders = max_open_orders
@@ -93,11 +93,6 @@ class Engine:
         """What happened since the last call, in order, for the log."""
         changes, self._changes = self._changes, []
         return changes
-
-    @property
-    def pending(self) -> int:
-        """How many changes wait for `take_changes`."""
-        return len(self._changes)
 
     def record(self, change: Change) -> None:
         """Apply and keep a change that is not an order's."""
@@ -127,37 +122,37 @@ class Engine:
             return Refusal.WOULD_TAKE
         return None
 
-    def place(self, terms: Terms, now_ns: int) -> Order:
-        """Place an order that `check` let through: match it, then rest or close what is left. `now_ns` is Unix time."""
+    def place(self, terms: Terms, now: Instant) -> Order:
+        """Place an order that `check` let through: match it, then rest or close what is left."""
         state = self.state
         order_id = state.next_order_id
-        placed = Placed(order_id, state.next_exec_id, terms, now_ns)
+        placed = Placed(order_id, state.next_exec_id, terms, now.wall_ns)
         self.record(placed)
         order = state.orders[order_id]
-        self._told(placed, order)
-        self._work(order, now_ns)
+        self._told(placed, order, now)
+        self._work(order, now)
         return order
 
-    def new(self, terms: Terms, now_ns: int) -> Order | Refusal:
+    def new(self, terms: Terms, now: Instant) -> Order | Refusal:
         """`check`, then `place`."""
-        return self.check(terms) or self.place(terms, now_ns)
+        return self.check(terms) or self.place(terms, now)
 
-    def _work(self, order: Order, now_ns: int) -> None:
+    def _work(self, order: Order, now: Instant) -> None:
         """Match an order that is not on the book, then decide on its rest."""
         if order.time_in_force == FILL_OR_KILL and self._available(order) < order.leaves_qty:
-            self._close(order, EXPIRED, Cause.FILL_OR_KILL, now_ns)
+            self._close(order, EXPIRED, Cause.FILL_OR_KILL, now)
             return
-        self._match(order, now_ns)
+        self._match(order, now)
         if not order.is_open:
             return
         if order.ord_type == MARKET:
-            self._close(order, EXPIRED, Cause.NO_LIQUIDITY, now_ns)
+            self._close(order, EXPIRED, Cause.NO_LIQUIDITY, now)
         elif order.time_in_force == GOOD_TILL_CANCEL:
-            self._do(Rested(order.order_id), order)
+            self._do(Rested(order.order_id), order, now)
         else:
-            self._close(order, EXPIRED, Cause.UNFILLED, now_ns)
+            self._close(order, EXPIRED, Cause.UNFILLED, now)
 
-    def _match(self, taker: Order, now_ns: int) -> None:
+    def _match(self, taker: Order, now: Instant) -> None:
         book = self.state.books[taker.symbol]
         opposite = book.opposite(taker.side)
         while taker.is_open and (level := opposite.best()) is not None:
@@ -166,25 +161,25 @@ class Engine:
             maker = next(iter(level.orders.values()))
             if maker.account and maker.account == taker.account and taker.self_trade != NO_PREVENTION:
                 if taker.self_trade in (EXPIRE_MAKER, EXPIRE_BOTH):
-                    self._close(maker, EXPIRED, Cause.SELF_TRADE, now_ns)
+                    self._close(maker, EXPIRED, Cause.SELF_TRADE, now)
                 if taker.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
-                    self._close(taker, EXPIRED, Cause.SELF_TRADE, now_ns)
+                    self._close(taker, EXPIRED, Cause.SELF_TRADE, now)
             else:
-                self._trade(maker, taker, min(maker.leaves_qty, taker.leaves_qty), now_ns)
+                self._trade(maker, taker, min(maker.leaves_qty, taker.leaves_qty), now)
 
-    def _trade(self, maker: Order, taker: Order, qty: Decimal, now_ns: int) -> None:
+    def _trade(self, maker: Order, taker: Order, qty: Decimal, now: Instant) -> None:
         px = maker.price
         assert px is not None
         state = self.state
         change = Traded(
             state.books[maker.symbol].trade_id + 1, state.next_exec_id, maker.symbol, maker.order_id, taker.order_id,
             px, qty, self._fee(maker, self._fee_rate_maker, px, qty), self._fee(taker, self._fee_rate_taker, px, qty),
-            now_ns, taker.side,
+            now.wall_ns, taker.side,
         )  # fmt: skip
         self.record(change)
         self._trades.append(change)
-        self._told(change, maker)
-        self._told(change, taker)
+        self._told(change, maker, now)
+        self._told(change, taker, now)
 
     def _fee(self, order: Order, rate: Decimal, px: Decimal, qty: Decimal) -> Decimal:
         """A share of what the order receives: of the base asset for a buy, of the quote asset for a sell."""
@@ -221,7 +216,7 @@ class Engine:
         return not last * instrument.price_multiplier_down <= price <= last * instrument.price_multiplier_up
 
     def _affords(self, instrument: Instrument, terms: Terms) -> bool:
-        free = self.state.balance(
+        free = self.state.accounts.balance(
             terms.account, instrument.quote if terms.side == BUY else instrument.base
         ).free  # fmt: skip
         if terms.side != BUY:
@@ -238,23 +233,19 @@ class Engine:
 
     # ---- changes of open orders
 
-    def cancel(self, order: Order, now_ns: int, cause: Cause = Cause.USER) -> None:
+    def cancel(self, order: Order, now: Instant, cause: Cause = Cause.USER) -> None:
         """Take an open order off the book."""
-        self._close(order, CANCELED, cause, now_ns)
+        self._close(order, CANCELED, cause, now)
 
-    def expire(self, order: Order, now_ns: int) -> None:
-        """Close an open order by the exchange's own decision."""
-        self._close(order, EXPIRED, Cause.VENUE, now_ns)
-
-    def take_from(self, maker: Order, qty: Decimal, now_ns: int) -> None:
+    def take_from(self, maker: Order, qty: Decimal, now: Instant) -> None:
         """Let a background order meet `qty` of a resting order, whatever stands before it in the book."""
         side = SELL if maker.side == BUY else BUY
         terms = Terms("", "", "", maker.symbol, side, LIMIT, qty, maker.price, IMMEDIATE_OR_CANCEL)
         order_id = self.state.next_order_id
-        self.record(Placed(order_id, self.state.next_exec_id, terms, now_ns))
-        self._trade(maker, self.state.orders[order_id], qty, now_ns)
+        self.record(Placed(order_id, self.state.next_exec_id, terms, now.wall_ns))
+        self._trade(maker, self.state.orders[order_id], qty, now)
 
-    def correct(self, row: TradeRow, qty: Decimal, px: Decimal, now_ns: int) -> Corrected:
+    def correct(self, row: TradeRow, qty: Decimal, px: Decimal, now: Instant) -> Corrected:
         """Take one side of a trade back, with `qty` 0, or give it another quantity, not above the former, and price."""
         fee = ZERO
         if qty:
@@ -262,16 +253,16 @@ class Engine:
             fee = (row.fee * share).quantize(FEE_STEP, ROUND_DOWN)
         change = Corrected(
             row.order_id, self.state.next_exec_id, row.exec_id, row.account, row.symbol, row.side, row.trade_id,
-            row.qty, row.px, row.fee, qty, px if qty else ZERO, fee, now_ns,
+            row.qty, row.px, row.fee, qty, px if qty else ZERO, fee, now.wall_ns,
         )  # fmt: skip
         self.record(change)
         return change
 
-    def cancel_all(self, account: str, symbol: str, now_ns: int) -> list[Order]:
+    def cancel_all(self, account: str, symbol: str, now: Instant) -> list[Order]:
         """Cancel every open order of an account in a symbol; returns them."""
         orders = self.state.open_orders(account, symbol)
         for order in orders:
-            self.cancel(order, now_ns, Cause.MASS_CANCEL)
+            self.cancel(order, now, Cause.MASS_CANCEL)
         return orders
 
     def check_reduce(self, order: Order, cl_ord_id: str, order_qty: Decimal) -> Refusal | None:
@@ -287,10 +278,10 @@ class Engine:
             return Refusal.BELOW_FILLED
         return self._check_name(order, cl_ord_id)
 
-    def reduce(self, order: Order, cl_ord_id: str, order_qty: Decimal, now_ns: int) -> None:
+    def reduce(self, order: Order, cl_ord_id: str, order_qty: Decimal, now: Instant) -> None:
         """Lower the total quantity of an open order, which keeps its place and may get another ClOrdID(11)."""
         exec_id = self.state.next_exec_id
-        self._do(Amended(order.order_id, exec_id, cl_ord_id, order_qty, order.price, False, now_ns), order)
+        self._do(Amended(order.order_id, exec_id, cl_ord_id, order_qty, order.price, False, now.wall_ns), order, now)
 
     def check_replace(self, order: Order, cl_ord_id: str, order_qty: Decimal, price: Decimal | None) -> Refusal | None:
         """Whether an open order may get these terms (total quantity, filled part included)."""
@@ -309,14 +300,14 @@ class Engine:
             return Refusal.WOULD_TAKE
         return None
 
-    def replace(self, order: Order, cl_ord_id: str, order_qty: Decimal, price: Decimal | None, now_ns: int) -> None:
+    def replace(self, order: Order, cl_ord_id: str, order_qty: Decimal, price: Decimal | None, now: Instant) -> None:
         """Give an open order new terms. Only less quantity at the same price keeps its place; it may trade at once."""
         if price == order.price and order_qty <= order.order_qty:
-            self.reduce(order, cl_ord_id, order_qty, now_ns)
+            self.reduce(order, cl_ord_id, order_qty, now)
             return
         exec_id = self.state.next_exec_id
-        self._do(Amended(order.order_id, exec_id, cl_ord_id, order_qty, price, True, now_ns), order)
-        self._work(order, now_ns)
+        self._do(Amended(order.order_id, exec_id, cl_ord_id, order_qty, price, True, now.wall_ns), order, now)
+        self._work(order, now)
 
     def _check_name(self, order: Order, cl_ord_id: str) -> Refusal | None:
         taken = cl_ord_id != order.cl_ord_id and (order.account, cl_ord_id) in self.state.names
@@ -327,20 +318,20 @@ class Engine:
         assert price is not None and order.price is not None
         if order.side == BUY:
             more = price * leaves_qty - order.price * order.leaves_qty
-            return self.state.balance(order.account, instrument.quote).free >= more
-        return self.state.balance(order.account, instrument.base).free >= leaves_qty - order.leaves_qty
+            return self.state.accounts.balance(order.account, instrument.quote).free >= more
+        return self.state.accounts.balance(order.account, instrument.base).free >= leaves_qty - order.leaves_qty
 
-    def _close(self, order: Order, ord_status: str, cause: Cause, now_ns: int) -> None:
-        self._do(Closed(order.order_id, self.state.next_exec_id, ord_status, now_ns, cause.value), order)
+    def _close(self, order: Order, ord_status: str, cause: Cause, now: Instant) -> None:
+        self._do(Closed(order.order_id, self.state.next_exec_id, ord_status, now.wall_ns, cause.value), order, now)
 
-    def _do(self, change: Change, order: Order) -> None:
+    def _do(self, change: Change, order: Order, now: Instant) -> None:
         self.state.apply(change)
         self._changes.append(change)
-        self._told(change, order)
+        self._told(change, order, now)
 
-    def _told(self, change: Change, order: Order) -> None:
+    def _told(self, change: Change, order: Order, now: Instant) -> None:
         if order.account:
-            self.listener(change, order)
+            self._listener(change, order, now)
 
 
 def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:

@@ -57,8 +57,9 @@ def closed_order(order: Order) -> ClosedOrder:
     )  # fmt: skip
 
 
-def trade_row(order: Order, trade: Traded, maker: bool, base: str, quote: str) -> TradeRow:
-    """One side of a trade as the history keeps it."""
+def trade_row(order: Order, trade: Traded, base: str, quote: str) -> TradeRow:
+    """The order's side of a trade as the history keeps it."""
+    maker = trade.maker_id == order.order_id
     return TradeRow(
         order.account, order.symbol, trade.trade_id, trade.exec_id + (0 if maker else 1), order.order_id,
         order.cl_ord_id, order.side, trade.px, trade.qty, trade.maker_fee if maker else trade.taker_fee, base if

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from common.exchange.accounts import Accounts, Balance
 from common.exchange.book import Book
 from common.exchange.changes import (
     Amended,
@@ -20,19 +21,9 @@ from common.exchange.changes import (
     Sent,
     Traded,
 )
-from common.exchange.order import BUY, FILLED, LIMIT, NEW, PARTIALLY_FILLED, ZERO, Order, Terms
+from common.exchange.order import FILLED, NEW, PARTIALLY_FILLED, ZERO, Order, Terms
 from common.exchange.settings import Instrument
 from common.journal.errors import JournalError
-
-
-class Balance:
-    """What an account holds of an asset: at its disposal, and locked behind open orders."""
-
-    __slots__ = ("free", "locked")
-
-    def __init__(self, free: Decimal = ZERO, locked: Decimal = ZERO) -> None:
-        self.free = free
-        self.locked = locked
 
 
 class SessionNumbers:
@@ -90,31 +81,38 @@ class NotListed(JournalError):
         )
 
 
+class Past:
+    """Who hears of what the state itself does not keep. This one forgets it; that of a `Store` keeps it."""
+
+    def closed(self, order: Order) -> None:
+        """An account's order leaves memory."""
+
+    def traded(self, order: Order, trade: Traded, instrument: Instrument) -> None:
+        """An account's order had its side of a trade."""
+
+    def corrected(self, change: Corrected) -> None:
+        """A side of a trade is another than it was."""
+
+    def sent(self, sent: Sent) -> None:
+        """A message took a number of a persistent session."""
+
+
 class State:
-    """Books, open orders, balances and session numbers.
+    """Books, open orders, accounts and session numbers. `past` hears of what does not stay."""
 
-    `on_closed` is told of an account's order as it leaves memory and `on_traded` of each of its trades (the order, the
-    trade, and whether the order was the maker); the history of the exchange hangs on these.
-    """
-
-    def __init__(self, instruments: Iterable[Instrument]) -> None:
+    def __init__(self, instruments: Iterable[Instrument], past: Past | None = None) -> None:
         self.instruments = {i.symbol: i for i in instruments}
         self.books = {symbol: Book(symbol) for symbol in self.instruments}
         self.listed: dict[str, Instrument] = {}
         self.orders: dict[int, Order] = {}
         self.names: dict[tuple[str, str], int] = {}
         self.open_by_symbol: dict[tuple[str, str], dict[int, Order]] = {}
-        self.balances: dict[tuple[str, str], Balance] = {}
-        self.deposits: dict[tuple[str, str], Decimal] = {}
-        self.trade_counts: dict[str, int] = {}
+        self.accounts = Accounts()
         self.sessions: dict[str, SessionNumbers] = {}
         self.next_order_id = 1
         self.next_exec_id = 1
         self.trades = 0
-        self.on_closed: Callable[[Order], None] = _ignore_order
-        self.on_traded: Callable[[Order, Traded, bool], None] = _ignore_trade
-        self.on_corrected: Callable[[Corrected], None] = _ignore_correction
-        self.on_sent: Callable[[Sent], None] = _ignore_sent
+        self._past = past if past is not None else Past()
 
     # ---- reading
 
@@ -126,13 +124,6 @@ class State:
     def open_orders(self, account: str, symbol: str) -> list[Order]:
         """An account's open orders in one symbol, oldest first."""
         return list(self.open_by_symbol.get((account, symbol), {}).values())
-
-    def balance(self, account: str, asset: str) -> Balance:
-        """The account's balance of an asset, made on first use."""
-        balance = self.balances.get((account, asset))
-        if balance is None:
-            balance = self.balances[account, asset] = Balance()
-        return balance
 
     def numbers(self, session: str) -> SessionNumbers:
         """The numbers of a persistent session, 1 and 1 at first."""
@@ -148,9 +139,7 @@ class State:
         _APPLY[type(change)](self, change)
 
     def _deposited(self, change: Deposited) -> None:
-        self.balance(change.account, change.asset).free += change.amount
-        key = (change.account, change.asset)
-        self.deposits[key] = self.deposits.get(key, ZERO) + change.amount
+        self.accounts.deposit(change)
 
     def _listed(self, change: Listed) -> None:
         instrument = change.instrument
@@ -185,32 +174,22 @@ class State:
         book.last_px = change.px
         book.update_id += 1
         book.side(maker.side).take(maker, change.qty)
-        notional = change.px * change.qty
+        instrument, notional = self.instruments[change.symbol], change.px * change.qty
         for order, fee in ((maker, change.maker_fee), (taker, change.taker_fee)):
             order.cum_qty += change.qty
             order.cum_quote += notional
             order.updated_ns = change.stamp_ns
             order.ord_status = FILLED if order.cum_qty == order.order_qty else PARTIALLY_FILLED
             if order.account:
-                self._settle(order, change.px, change.qty, notional, fee)
-                self.trade_counts[order.account] = self.trade_counts.get(order.account, 0) + 1
-                self.on_traded(order, change, order is maker)
+                self.accounts.settle(order, instrument, change.px, change.qty, fee)
+                self._past.traded(order, change, instrument)
             if order.ord_status == FILLED:
                 self._forget(order, ZERO)
 
     def _corrected(self, change: Corrected) -> None:
         """A fill is less or at another price. An open order may be filled for the difference again."""
         self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
-        instrument, account = self.instruments[change.symbol], change.account
-        base, quote = self.balance(account, instrument.base), self.balance(account, instrument.quote)
-        if change.side == BUY:
-            base.free += change.more_qty - change.more_fee
-            quote.free -= change.more_quote
-        else:
-            base.free -= change.more_qty
-            quote.free += change.more_quote - change.more_fee
-        if not change.qty:
-            self.trade_counts[account] = self.trade_counts.get(account, 0) - 1
+        self.accounts.correct(change, self.instruments[change.symbol])
         order = self.orders.get(change.order_id)
         if order is not None:
             order.cum_qty += change.more_qty
@@ -222,7 +201,7 @@ class State:
                 book = self.books[change.symbol]
                 book.update_id += 1
                 book.side(order.side).take(order, change.more_qty)
-        self.on_corrected(change)
+        self._past.corrected(change)
 
     def _closed(self, change: Closed) -> None:
         order = self.orders[change.order_id]
@@ -262,35 +241,14 @@ class State:
         numbers = self.numbers(change.session)
         numbers.generation = change.generation
         numbers.next_outbound = change.msg_seq_num + 1
-        self.on_sent(change)
+        self._past.sent(change)
 
     def _register(self, order: Order) -> None:
         self.names[order.account, order.cl_ord_id] = order.order_id
         self.open_by_symbol.setdefault((order.account, order.symbol), {})[order.order_id] = order
 
     def _lock(self, order: Order, qty: Decimal) -> None:
-        """Lock what an open limit order of `qty` needs; less than zero gives it back. A market order locks nothing."""
-        if order.ord_type != LIMIT or order.price is None:
-            return
-        instrument = self.instruments[order.symbol]
-        if order.side == BUY:
-            asset, amount = instrument.quote, order.price * qty
-        else:
-            asset, amount = instrument.base, qty
-        balance = self.balance(order.account, asset)
-        balance.free -= amount
-        balance.locked += amount
-
-    def _settle(self, order: Order, px: Decimal, qty: Decimal, notional: Decimal, fee: Decimal) -> None:
-        """Move a fill through the account's balances. A better price than the limit gives the difference back."""
-        instrument = self.instruments[order.symbol]
-        self._lock(order, -qty)
-        if order.side == BUY:
-            self.balance(order.account, instrument.quote).free -= notional
-            self.balance(order.account, instrument.base).free += qty - fee
-        else:
-            self.balance(order.account, instrument.base).free -= qty
-            self.balance(order.account, instrument.quote).free += notional - fee
+        self.accounts.lock(order, self.instruments[order.symbol], qty)
 
     def _forget(self, order: Order, leaves_qty: Decimal) -> None:
         """A closed order leaves the book and memory."""
@@ -305,7 +263,7 @@ class State:
         del self.open_by_symbol[order.account, order.symbol][order.order_id]
         for name in (order.cl_ord_id, *order.former_names):
             del self.names[order.account, name]
-        self.on_closed(order)
+        self._past.closed(order)
 
     # ---- snapshots
 
@@ -318,14 +276,14 @@ class State:
         return _encode_dump(
             Dump(
                 rows,
-                [(account, asset, b.free, b.locked) for (account, asset), b in self.balances.items()],
+                [(account, asset, b.free, b.locked) for (account, asset), b in self.accounts.balances.items()],
                 [(b.symbol, b.last_px, b.trade_id, b.update_id) for b in self.books.values()],
                 [(name, n.generation, n.next_outbound, n.next_inbound) for name, n in self.sessions.items()],
                 self.next_order_id,
                 self.next_exec_id,
                 self.trades,
-                [(account, asset, amount) for (account, asset), amount in self.deposits.items()],
-                self.trade_counts,
+                [(account, asset, amount) for (account, asset), amount in self.accounts.deposits.items()],
+                self.accounts.trade_counts,
                 list(self.listed.values()),
             )
         )
@@ -341,15 +299,15 @@ class State:
         for key, orders in self.open_by_symbol.items():
             self.open_by_symbol[key] = dict(sorted(orders.items()))
         for account, asset, free, locked in dump.balances:
-            self.balances[account, asset] = Balance(free, locked)
+            self.accounts.balances[account, asset] = Balance(free, locked)
         for symbol, last_px, trade_id, update_id in dump.books:
             if symbol in self.books:
                 book = self.books[symbol]
                 book.last_px, book.trade_id, book.update_id = last_px, trade_id, update_id
         for name, generation, next_outbound, next_inbound in dump.sessions:
             self.sessions[name] = SessionNumbers(generation, next_outbound, next_inbound)
-        self.deposits = {(account, asset): amount for account, asset, amount in dump.deposits}
-        self.trade_counts = dict(dump.trade_counts)
+        self.accounts.deposits = {(account, asset): amount for account, asset, amount in dump.deposits}
+        self.accounts.trade_counts = dict(dump.trade_counts)
         self.next_order_id, self.next_exec_id, self.trades = dump.next_order_id, dump.next_exec_id, dump.trades
 
     def _load_order(self, row: OrderRow) -> None:
@@ -374,22 +332,6 @@ def _row(o: Order) -> OrderRow:
         o.order_id, o.terms, o.cum_qty, o.cum_quote, o.ord_status, o.resting, o.stamp_ns, o.updated_ns,
         o.former_names, o.amendments,
     )  # fmt: skip
-
-
-def _ignore_order(order: Order) -> None:
-    """Nobody keeps a history."""
-
-
-def _ignore_trade(order: Order, trade: Traded, maker: bool) -> None:
-    """Nobody keeps a history."""
-
-
-def _ignore_correction(change: Corrected) -> None:
-    """Nobody keeps a history."""
-
-
-def _ignore_sent(sent: Sent) -> None:
-    """Nobody keeps sent messages."""
 
 
 _APPLY: dict[type, Callable[[Any, Any], None]] = {

@@ -12,8 +12,8 @@ from common.exchange.changes import RECORD_KIND, Change, Corrected, Sent, Traded
 from common.exchange.history import History, RecentHistory, closed_order, trade_row
 from common.exchange.order import Order
 from common.exchange.sent import Marks, SentMessages
-from common.exchange.settings import ExchangeSettings
-from common.exchange.state import State
+from common.exchange.settings import ExchangeSettings, Instrument
+from common.exchange.state import Past, State
 from common.instant import Instant
 from common.journal.errors import Gone, JournalError
 from common.journal.files import Files
@@ -48,43 +48,78 @@ class HistoryLost(JournalError):
         )
 
 
+class KeptPast(Past):
+    """Closed orders and trades into the history, sent messages where a resend finds them.
+
+    `applied_lsn` is the record that is being read again, 0 while the exchange lives: what the history holds of it
+    already is not added twice.
+    """
+
+    def __init__(self, history: RecentHistory, sent: SentMessages, log: Log) -> None:
+        self.applied_lsn = 0
+        self._history = history
+        self._sent = sent
+        self._log = log
+
+    def closed(self, order: Order) -> None:
+        """Into the history."""
+        if not self._is_kept():
+            self._history.recent.add_order(closed_order(order))
+
+    def traded(self, order: Order, trade: Traded, instrument: Instrument) -> None:
+        """Into the history."""
+        if not self._is_kept():
+            self._history.recent.add_trade(trade_row(order, trade, instrument.base, instrument.quote))
+
+    def corrected(self, change: Corrected) -> None:
+        """Into the history."""
+        if not self._is_kept():
+            self._history.correct(change)
+
+    def sent(self, sent: Sent) -> None:
+        """To where a resend finds it; live, the next record will hold it."""
+        self._sent.add(sent, self.applied_lsn or self._log.last_lsn + 1)
+
+    def _is_kept(self) -> bool:
+        return 0 < self.applied_lsn <= self._history.store.lsn
+
+
 class Store:
     """An open memory. Made by `Store.open`; `state` is changed by the engine, `commit` makes what happened lasting."""
 
-    def __init__(self, settings: ExchangeSettings, folder: str, files: Files, history: History) -> None:
-        self.state = State(settings.instruments)
+    def __init__(self, settings: ExchangeSettings, folder: str, files: Files, history: History, log: Log) -> None:
         self.history = RecentHistory(history)
         self.sent = SentMessages(self._sent_from)
+        self._past = KeptPast(self.history, self.sent, log)
+        self.state = State(settings.instruments, self._past)
         self.replayed = 0
         self._settings = settings
-        self._folder = folder
         self._files = files
         self._snapshots = f"{folder}/snapshots"
         self._snapshot_lsn = 0
         self._append_number = 0
         self._since_snapshot = 0
-        self._applying_lsn = 0
-        self._log: Log
+        self._log = log
 
     @classmethod
     def open(
         cls, settings: ExchangeSettings, folder: str, files: Files, history: History, now: Instant, segment_bytes: int
     ) -> "Store":
         """Open the log in `folder` and recover. Raises the errors of `Log.open`, Damage, and HistoryLost."""
-        store = cls(settings, folder, files, history)
-        log = f"{folder}/log"
-        found = newest_snapshot(store._snapshots, files, settings.name, Reader(log, files))
+        name = f"{folder}/log"
+        found = newest_snapshot(f"{folder}/snapshots", files, settings.name, Reader(name, files))
         if found is not None and found.at.lsn > history.lsn:
             # The history is younger than the snapshot, or another log's: it has to be made anew from the records.
             found = None
-        store._log = Log.open(
-            log,
+        log = Log.open(
+            name,
             files,
             wall_ns=now.wall_ns,
             segment_bytes=segment_bytes,
             durability="process",
             trusted_lsn=found.at.lsn if found is not None else 0,
         )
+        store = cls(settings, folder, files, history, log)
         try:
             store._recover(found)
         except Gone as error:
@@ -150,10 +185,6 @@ class Store:
 
     def _recover(self, found: Snapshot | None) -> None:
         store, log = self.history.store, self._log
-        self.state.on_closed = self._on_closed
-        self.state.on_traded = self._on_traded
-        self.state.on_corrected = self._on_corrected
-        self.state.on_sent = lambda sent: self.sent.add(sent, self._applying_lsn or self._log.last_lsn + 1)
         if store.identity != log.identity or store.lsn > log.last_lsn:
             store.clear(log.identity)
             found = None
@@ -164,7 +195,7 @@ class Store:
             self._snapshot_lsn = found.at.lsn
         for record in iterate(log.folder, self._files, self._snapshot_lsn + 1, log.last_lsn):
             if record.kind == RECORD_KIND:
-                self._applying_lsn = record.lsn
+                self._past.applied_lsn = record.lsn
                 changes = decode_changes(record.payload)
                 for change in changes:
                     self.state.apply(change)
@@ -172,29 +203,13 @@ class Store:
                 self._since_snapshot += len(changes)
                 if self.history.recent.size >= FLUSH_ROWS:
                     self.history.flush(record.lsn)
-        self._applying_lsn = 0
+        self._past.applied_lsn = 0
         self.history.flush(log.last_lsn)
 
     def _sent_from(self, lsn: int) -> Iterator[Sent]:
         for record in iterate(self._log.folder, self._files, lsn, self._log.last_lsn):
             if record.kind == RECORD_KIND:
                 yield from (c for c in decode_changes(record.payload) if isinstance(c, Sent))
-
-    def _on_closed(self, order: Order) -> None:
-        if not self._kept_already():
-            self.history.recent.add_order(closed_order(order))
-
-    def _on_traded(self, order: Order, trade: Traded, maker: bool) -> None:
-        if not self._kept_already():
-            instrument = self.state.instruments[order.symbol]
-            self.history.recent.add_trade(trade_row(order, trade, maker, instrument.base, instrument.quote))
-
-    def _on_corrected(self, change: Corrected) -> None:
-        if not self._kept_already():
-            self.history.correct(change)
-
-    def _kept_already(self) -> bool:
-        return 0 < self._applying_lsn <= self.history.store.lsn
 
 
 def _payloads(changes: list[Change]) -> list[bytes]:

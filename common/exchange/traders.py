@@ -19,6 +19,7 @@ from common.exchange.order import (
     Terms,
 )
 from common.exchange.settings import Instrument
+from common.instant import Instant
 
 # How many orders the traders keep on one side of a book; older ones give way, so that books stay small.
 RESTING_PER_SIDE = 40
@@ -45,23 +46,23 @@ class Traders:
             if not order.account:
                 self._resting.setdefault((order.symbol, order.side), []).append(order.order_id)
 
-    def furnish(self, now_ns: int) -> None:
+    def furnish(self, now: Instant) -> None:
         """Fill books that are short of orders, so that the first minute has a market."""
         for instrument in self._instruments:
             for side in (BUY, SELL):
                 for _ in range(RESTING_PER_SIDE // 2 - len(self._resting.get((instrument.symbol, side), ()))):
-                    self._quote(instrument, side, now_ns)
+                    self._quote(instrument, side, now)
 
-    def act(self, now_ns: int) -> None:
+    def act(self, now: Instant) -> None:
         """One trader does one thing."""
         random = self._random
         instrument = self._instruments[random.randrange(len(self._instruments))]
         self._walk(instrument)
         side = BUY if random.random() < 0.5 else SELL
         if random.random() < 0.25:
-            self._take(instrument, side, now_ns)
+            self._take(instrument, side, now)
         else:
-            self._quote(instrument, side, now_ns)
+            self._quote(instrument, side, now)
 
     def _walk(self, instrument: Instrument) -> None:
         start = int(instrument.start_price / instrument.tick_size)
@@ -69,12 +70,12 @@ class Traders:
         fair = self._fair[instrument.symbol] + self._random.randint(-step, step)
         self._fair[instrument.symbol] = min(max(fair, start - start // WALK_LIMIT), start + start // WALK_LIMIT)
 
-    def _quote(self, instrument: Instrument, side: str, now_ns: int) -> None:
+    def _quote(self, instrument: Instrument, side: str, now: Instant) -> None:
         fair = self._fair[instrument.symbol]
         spread = max(2, fair * SPREAD_PPM // 1_000_000)
         away = 1 + min(self._random.randrange(spread), self._random.randrange(spread))
         ticks = max(1, fair - away if side == BUY else fair + away)
-        order = self._place(instrument, side, ticks, GOOD_TILL_CANCEL, now_ns)
+        order = self._place(instrument, side, ticks, GOOD_TILL_CANCEL, now)
         if order is None or not order.resting:
             return
         resting = self._resting.setdefault((instrument.symbol, side), [])
@@ -82,19 +83,19 @@ class Traders:
         while len(resting) > RESTING_PER_SIDE:
             old = self._engine.state.orders.get(resting.pop(0))
             if old is not None:
-                self._engine.cancel(old, now_ns)
+                self._engine.cancel(old, now)
 
-    def _take(self, instrument: Instrument, side: str, now_ns: int) -> None:
+    def _take(self, instrument: Instrument, side: str, now: Instant) -> None:
         best = self._engine.state.books[instrument.symbol].opposite(side).best()
         if best is not None:
-            self._place(instrument, side, int(best.price / instrument.tick_size), IMMEDIATE_OR_CANCEL, now_ns)
+            self._place(instrument, side, int(best.price / instrument.tick_size), IMMEDIATE_OR_CANCEL, now)
 
-    def _place(self, instrument: Instrument, side: str, ticks: int, time_in_force: str, now_ns: int) -> Order | None:
+    def _place(self, instrument: Instrument, side: str, ticks: int, time_in_force: str, now: Instant) -> Order | None:
         price = ticks * instrument.tick_size
         usual = Decimal(NOTIONAL) / price / instrument.lot_size
         lots = max(1, int(usual * self._random.randint(5, 200) / 100))
         qty = min(max(lots * instrument.lot_size, instrument.min_qty), instrument.max_qty)
-        order = self._engine.new(Terms("", "", "", instrument.symbol, side, LIMIT, qty, price, time_in_force), now_ns)
+        order = self._engine.new(Terms("", "", "", instrument.symbol, side, LIMIT, qty, price, time_in_force), now)
         return order if isinstance(order, Order) else None
 
 

@@ -1,63 +1,43 @@
-"""What every part of the exchange works on: the engine, the past, the faults, and what is to be sent once it is
-logged.
-"""
+"""What every part of the exchange works on: the engine, the past, the faults, the lines, and the venue's own side."""
 
-from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 
-from common.actor.core import Close, Effect, Note, Write
-from common.exchange.changes import Change, Corrected
+from common.actor.core import Effect, Note
+from common.exchange.changes import Change
 from common.exchange.engine import Engine
 from common.exchange.faults import Faults, Kind
+from common.exchange.gateways import Side
 from common.exchange.history import ClosedOrder, RecentHistory, TradeRow
+from common.exchange.lines import Lines
 from common.exchange.order import EXPIRE_MAKER, NO_PREVENTION, Order
 from common.exchange.settings import ExchangeSettings
 from common.exchange.state import State
 from common.exchange.store import Store
-from common.instant import NS_PER_MS, Instant
+from common.instant import Instant
 
-# What may wait for a peer that does not read before it is cut off.
-MAX_WAITING_BYTES = 32 << 20
-
-
-class Line:
-    """One accepted connection as far as writing goes. Bytes wait here until the turn's changes are in the log."""
-
-    __slots__ = ("blocked", "closing", "number", "open", "scope", "waiting", "waiting_bytes")
-
-    def __init__(self, number: int, scope: str) -> None:
-        self.number = number
-        self.scope = scope
-        self.waiting: deque[tuple[int, bytes]] = deque()
-        self.waiting_bytes = 0
-        self.closing = False
-        self.blocked = False
-        self.open = True
+OpenSide = Callable[["Venue"], Side]
+"""Makes a venue's side: the function `open_side` of its package `simulated`."""
 
 
 class Venue:
     """The one shared object of an exchange. Its `effects` are given to the shell at the end of a turn."""
 
-    def __init__(self, settings: ExchangeSettings, store: Store) -> None:
+    def __init__(self, settings: ExchangeSettings, store: Store, open_side: OpenSide) -> None:
         self.settings = settings
         self.store = store
         self.faults = Faults()
         self.effects: list[Effect] = []
-        self.report: Callable[[Change, Order], None] = lambda change, order: None
-        self.report_correction: Callable[[Corrected, Order | ClosedOrder], None] = lambda change, order: None
-        self.dropped: Callable[[Line], None] = lambda line: None
-        self.now = Instant(0, 0)
+        self.lines = Lines(self.faults, self.effects)
         self.engine = Engine(
-            store.state,
-            settings.fee_rate_maker,
-            settings.fee_rate_taker,
-            settings.max_open_orders,
-            lambda change, order: self.report(change, order),
+            store.state, settings.fee_rate_maker, settings.fee_rate_taker, settings.max_open_orders, self._report
         )
         self.counts: dict[str, int] = {}
-        self._lines: dict[int, Line] = {}
         self._unique = 0
+        self.side = open_side(self)
+
+    def _report(self, change: Change, order: Order, now: Instant) -> None:
+        self.side.orders.report(change, order, now)
 
     @property
     def state(self) -> State:
@@ -106,7 +86,7 @@ class Venue:
         """A stranger takes half of a resting order's rest, or all of it where half is less than a lot."""
         lot = self.state.instruments[order.symbol].lot_size
         qty = (order.leaves_qty / 2 // lot) * lot or order.leaves_qty
-        self.engine.take_from(order, qty, now.wall_ns)
+        self.engine.take_from(order, qty, now)
 
     def prevention(self, given: str) -> str:
         """SelfTradePreventionMode of an order that asks for `given`, "" for none."""
@@ -122,11 +102,11 @@ class Venue:
         return True
 
     def correct(self, row: TradeRow, qty: Decimal, px: Decimal, now: Instant) -> None:
-        """Take one side of a trade back, with `qty` 0, or correct it, and tell its session."""
-        change = self.engine.correct(row, qty, px, now.wall_ns)
+        """Take one side of a trade back, with `qty` 0, or correct it, and tell its session, on a side that can."""
+        change = self.engine.correct(row, qty, px, now)
         order = self.find(row.account, row.symbol, str(row.order_id), "")
-        assert order is not None
-        self.report_correction(change, order)
+        assert order is not None and self.side.correct is not None
+        self.side.correct(change, order, now)
 
     def commit(self, now: Instant) -> None:
         """Write everything that happened in this turn to the log. Raises LogFailed, NoSpace."""
@@ -134,101 +114,8 @@ class Venue:
         if changes:
             self.store.commit(changes, now)
 
-    # ---- sending
-
-    def opened(self, line: Line) -> None:
-        """A connection was accepted."""
-        self._lines[line.number] = line
-
-    def lost(self, line: Line) -> None:
-        """The peer is gone, whatever waited for it too."""
-        line.open = False
-        self._lines.pop(line.number, None)
-
-    def write(self, line: Line, data: bytes, now: Instant) -> None:
-        """Send once the turn is logged, later where a fault slows the line down."""
-        if not line.open or line.closing:
-            return
-        due_ns = 0
-        slow = self.faults.find(Kind.SLOW, line.scope)
-        if slow is not None:
-            due_ns = now.boot_ns + slow.ms * NS_PER_MS
-            slow.struck += 1
-        line.waiting.append((due_ns, data))
-        line.waiting_bytes += len(data)
-        if line.waiting_bytes > MAX_WAITING_BYTES:
-            self.note("warning", "slow_consumer", connection=line.number, waiting_bytes=line.waiting_bytes)
-            self.cut(line)
-
-    def write_application(self, line: Line, raw: bytes, now: Instant) -> None:
-        """Send an application message, which the faults may lose, double or garble."""
-        if self.faults.active:
-            if self.faults.strikes(Kind.GAP, line.scope):
-                return
-            if self.faults.strikes(Kind.GARBLE, line.scope):
-                raw = garbled(raw)
-            if self.faults.strikes(Kind.DUPLICATE, line.scope):
-                self.write(line, raw, now)
-        self.write(line, raw, now)
-
-    def close(self, line: Line) -> None:
-        """Close once everything before is sent."""
-        line.closing = True
-
-    def cut(self, line: Line) -> None:
-        """Close at once; what waits is dropped."""
-        line.waiting.clear()
-        line.waiting_bytes = 0
-        line.closing = True
-
-    def flush(self, now: Instant) -> None:
-        """The turn is logged: hand the shell what may leave now, a write a connection."""
-        for line in list(self._lines.values()):
-            if line.waiting or line.closing:
-                self._flush(line, now)
-
-    def _flush(self, line: Line, now: Instant) -> None:
-        if line.blocked and line.waiting:
-            return
-        if line.waiting and self.stalled(line):
-            return
-        ready: list[bytes] = []
-        while line.waiting and line.waiting[0][0] <= now.boot_ns:
-            ready.append(line.waiting.popleft()[1])
-        if ready:
-            data = b"".join(ready)
-            line.waiting_bytes -= len(data)
-            self.effects.append(Write(line.number, data))
-        if line.closing and not line.waiting:
-            self.effects.append(Close(line.number))
-            self.lost(line)
-            self.dropped(line)
-
-    def stalled(self, line: Line) -> bool:
-        """Whether a fault keeps the line from being read and written."""
-        return bool(self.faults.active) and self.faults.find(Kind.STALL, line.scope) is not None
-
-    def next_deadline_ns(self) -> int | None:
-        """When something that waits is due, in boot terms. What a fault holds up is due when the fault ends."""
-        lines = [line for line in self._lines.values() if line.waiting and not line.blocked and not self.stalled(line)]
-        return min((due_ns for line in lines if (due_ns := line.waiting[0][0])), default=None)
-
     def take_effects(self) -> list[Effect]:
         """What the turn gives the shell."""
-        effects, self.effects = self.effects, []
+        effects = self.effects.copy()
+        self.effects.clear()
         return effects
-
-    def line(self, number: int) -> Line | None:
-        """The open connection of that number."""
-        return self._lines.get(number)
-
-    @property
-    def lines(self) -> list[Line]:
-        """The open connections."""
-        return list(self._lines.values())
-
-
-def garbled(raw: bytes) -> bytes:
-    """The message with one byte of its body changed, so that CheckSum(10) does not fit any more."""
-    middle = raw.rindex(b"\x0110=") - 1
-    return raw[:middle] + bytes([raw[middle] ^ 1 or 1]) + raw[middle + 1 :]

@@ -116,22 +116,23 @@ class Control:
         refusal = self._venue.engine.check(terms)
         if refusal is not None:
             raise BadAct(refusal.value)
-        return {"order": order_row(self._venue.engine.place(terms, now.wall_ns))}
+        return {"order": order_row(self._venue.engine.place(terms, now))}
 
     def _cancel(self, arguments: Detail, now: Instant) -> Detail:
         """The same screen's cancel of an open order, by `cl_ord_id`."""
         order = self._venue.state.find(self._account(arguments), str(arguments.get("cl_ord_id", "")))
         if order is None or not order.is_open:
             raise BadAct("no such order is open")
-        self._venue.engine.cancel(order, now.wall_ns, Cause.SCREEN)
+        self._venue.engine.cancel(order, now, Cause.SCREEN)
         return {"order": order_row(order)}
 
     def _correct(self, arguments: Detail, now: Instant) -> Detail:
         """Take back one side of a trade, or correct it to `qty` at `px`: that of the account's order `order_id` in the
         trade `trade_id`. `trade` is null where there is no such, or it was taken back already."""
         account, order_id = self._account(arguments), _whole(arguments, "order_id", 0)
-        if self._venue.settings.dialect != "generic":
-            raise BadAct("dialect generic alone has reports of a trade that is cancelled or corrected")
+        if self._venue.side.correct is None:
+            dialect = self._venue.settings.dialect
+            raise BadAct(f"dialect {dialect} has no reports of a trade that is cancelled or corrected")
         trade_id = _whole(arguments, "trade_id", 0)
         rows = [row for row in self._venue.history.trades_of(account, order_id) if row.trade_id == trade_id and row.qty]
         if not rows:
@@ -146,7 +147,7 @@ class Control:
         account = self._account(arguments)
         rows = {
             asset: {"free": _text(b.free), "locked": _text(b.locked)}
-            for (owner, asset), b in self._venue.state.balances.items()
+            for (owner, asset), b in self._venue.state.accounts.balances.items()
             if owner == account
         }
         return {"account": account, "balances": rows, "as_of_ns": now.wall_ns}
@@ -156,9 +157,9 @@ class Control:
         account = self._account(arguments)
         first = self._venue.settings.accounts[account]
         rows = {}
-        for (owner, asset), b in self._venue.state.balances.items():
+        for (owner, asset), b in self._venue.state.accounts.balances.items():
             if owner == account:
-                start = self._venue.state.deposits.get((account, asset), first.get(asset, Decimal(0)))
+                start = self._venue.state.accounts.deposits.get((account, asset), first.get(asset, Decimal(0)))
                 rows[asset] = {
                     "now": _text(b.free + b.locked),
                     "start": _text(start),
@@ -207,7 +208,7 @@ class Control:
                 symbol: max((t.trade_id for t in self._venue.history.last_trades(account, symbol, 1)), default=0)
                 for symbol in state.books
             },
-            "trade_count": state.trade_counts.get(account, 0),
+            "trade_count": state.accounts.trade_counts.get(account, 0),
             "sessions": self._sessions(),
             "trades": trades,
             "counts": dict(self._venue.counts),
@@ -272,9 +273,8 @@ def order_row(order: Order | ClosedOrder) -> Detail:
 
 
 def trade_dict(row: TradeRow) -> Detail:
-    """A trade as control and the command line show it. `exec_id` is its report's ExecID(17) where the dialect is
-    "generic".
-    """
+    """A trade as control and the command line show it. `exec_id` is its report's ExecID(17) where the
+    venue's own reports bear it."""
     return {
         "symbol": row.symbol,
         "trade_id": row.trade_id,

@@ -5,28 +5,24 @@ order, trade, balance and persistent number that anybody was ever told.
 """
 
 from random import Random
-from typing import Protocol
 
 import msgspec
 
 from common.actor.core import Core, Exit, Send
-from common.exchange.changes import Change, Deposited, Listed
+from common.exchange.changes import Deposited, Listed
 from common.exchange.faults import BadFault, Fault, Kind
+from common.exchange.gateways import Gateway
 from common.exchange.history import History
-from common.exchange.order import Order
+from common.exchange.lines import Line
 from common.exchange.settings import ExchangeSettings
 from common.exchange.store import Store
 from common.exchange.traders import Traders
-from common.exchange.venue import Line, Venue
+from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.errors import JournalError
 from common.journal.files import Files
 from common.messages import ControlAnswer, ControlRequest
-from common.venues.binance.simulated.market_data import BinanceMarketData
-from common.venues.binance.simulated.orders import BinanceOrders
-from common.venues.binance.simulated.rest import Rest
-from common.venues.generic.simulated.market_data import GenericMarketData
-from common.venues.generic.simulated.orders import GenericOrders
+from common.venues.registry import find_simulated
 from services.exchange.control import BadAct, Control
 
 INTEGRITY = 7
@@ -35,48 +31,6 @@ TIDY_EVERY_NS = 250 * NS_PER_MS
 NEWS_EVERY_NS = 10 * NS_PER_S
 # When the process was away for longer, the traders do not make up for it.
 MAX_TRADER_STEPS = 50
-
-
-class Gateway(Protocol):
-    """One listener's side of a dialect."""
-
-    @property
-    def busy(self) -> bool:
-        """Whether anybody is connected."""
-
-    def accepted(self, line: Line, now: Instant) -> None:
-        """A new connection."""
-
-    def data(self, line: Line, data: bytes, now: Instant) -> None:
-        """Bytes from it."""
-
-    def lost(self, line: Line, now: Instant) -> None:
-        """It is gone. Called at least once for each, harmless when called again."""
-
-    def timer(self, now: Instant) -> None:
-        """Do what is due."""
-
-    def next_deadline_ns(self) -> int | None:
-        """When something is due, in boot terms."""
-
-    def settle(self, now: Instant) -> None:
-        """The turn ends: give everything that is to be sent."""
-
-    def stop(self, now: Instant) -> None:
-        """Take leave of everybody."""
-
-    def announce(self, headline: str, now: Instant) -> None:
-        """News(B) to everybody."""
-
-    def sessions(self) -> dict[str, dict[str, object]]:
-        """Names and numbers."""
-
-
-class OrderGateway(Gateway, Protocol):
-    """The listener whose clients own orders."""
-
-    def report(self, change: Change, order: Order) -> None:
-        """An account's order changed."""
 
 
 class ExchangeCore(Core):
@@ -111,16 +65,15 @@ class ExchangeCore(Core):
         except JournalError as error:
             self.effects.append(Exit(INTEGRITY, str(error)))
             return
-        self.venue = venue = Venue(self.settings, store)
-        venue.now = now
+        self.venue = venue = Venue(self.settings, store, find_simulated(self.settings.dialect))
+        self.gateways = venue.side.gateways
         for instrument in self.settings.instruments:
             if venue.state.listed.get(instrument.symbol) != instrument:
                 venue.engine.record(Listed(instrument))
         for account, balances in self.settings.accounts.items():
             for asset, amount in balances.items():
-                if (account, asset) not in venue.state.deposits:
+                if (account, asset) not in venue.state.accounts.deposits:
                     venue.engine.record(Deposited(account, asset, amount))
-        self._open_gateways()
         self._control = Control(venue, self._sessions, self._inflict)
         self._start_traders(now)
         self._ready = True
@@ -133,20 +86,6 @@ class ExchangeCore(Core):
             trades=venue.state.trades,
         )
 
-    def _open_gateways(self) -> None:
-        orders: OrderGateway
-        if self.settings.dialect == "generic":
-            orders = generic = GenericOrders(self.venue)
-            self.venue.report_correction = generic.corrected
-            self.gateways = {"fix": orders, "market_data": GenericMarketData(self.venue)}
-        elif self.settings.dialect == "binance":
-            orders = BinanceOrders(self.venue)
-            self.gateways = {"fix": orders, "market_data": BinanceMarketData(self.venue), "rest": Rest(self.venue)}
-        else:
-            raise ValueError(f"no dialect {self.settings.dialect!r}: there is generic, binance")
-        self.venue.report = orders.report
-        self.venue.dropped = self._dropped
-
     def _start_traders(self, now: Instant) -> None:
         settings, venue = self.settings, self.venue
         orders_per_s = settings.traders * settings.trader_orders_per_s
@@ -154,7 +93,7 @@ class ExchangeCore(Core):
             return
         random = Random(f"{settings.seed} {venue.state.next_order_id}")
         self._traders = Traders(venue.engine, settings.instruments, random)
-        self._traders.furnish(now.wall_ns)
+        self._traders.furnish(now)
         self._trader_period_ns = NS_PER_S // orders_per_s
         self._next_trader_ns = now.boot_ns + self._trader_period_ns
 
@@ -163,7 +102,6 @@ class ExchangeCore(Core):
         if not self._ready:
             self.effects.append(Exit(0, "stopped"))
             return
-        self.venue.now = now
         self._stop_by_ns = now.boot_ns + STOP_WITHIN_NS
         for gateway in self.gateways.values():
             gateway.stop(now)
@@ -178,7 +116,7 @@ class ExchangeCore(Core):
             "epoch": venue.store.epoch,
             "lsn": venue.store.last_lsn,
             "dialect": self.settings.dialect,
-            "connections": len(venue.lines),
+            "connections": len(venue.lines.all),
             "open_orders": len(venue.state.orders),
             "trades": venue.state.trades,
             "sessions": self._sessions(),
@@ -204,47 +142,43 @@ class ExchangeCore(Core):
         if not self._ready:
             return
         line = Line(connection, listener)
-        self.venue.now = now
-        self.venue.opened(line)
+        self.venue.lines.opened(line)
         self.gateways[listener].accepted(line, now)
 
     def data(self, connection: int, data: bytes, now: Instant) -> None:
         """See `Core`."""
-        line = self.venue.line(connection) if self._ready else None
+        line = self.venue.lines.line(connection) if self._ready else None
         if line is None:
             return
-        self.venue.now = now
-        if self.venue.stalled(line):
+        if self.venue.lines.stalled(line):
             self._held.setdefault(connection, []).append(data)
             return
         self.gateways[line.scope].data(line, data, now)
 
     def closed(self, connection: int, text: str, now: Instant) -> None:
         """See `Core`."""
-        line = self.venue.line(connection) if self._ready else None
+        line = self.venue.lines.line(connection) if self._ready else None
         if line is None:
             return
-        self.venue.now = now
-        self._held.pop(connection, None)
-        self.venue.lost(line)
-        self.gateways[line.scope].lost(line, now)
+        self.venue.lines.lost(line)
+        self._forget(line, now)
 
     def blocked(self, connection: int, now: Instant) -> None:
         """See `Core`."""
-        line = self.venue.line(connection) if self._ready else None
+        line = self.venue.lines.line(connection) if self._ready else None
         if line is not None:
             line.blocked = True
 
     def writable(self, connection: int, now: Instant) -> None:
         """See `Core`."""
-        line = self.venue.line(connection) if self._ready else None
+        line = self.venue.lines.line(connection) if self._ready else None
         if line is not None:
             line.blocked = False
 
-    def _dropped(self, line: Line) -> None:
-        """The exchange itself closed a connection."""
+    def _forget(self, line: Line, now: Instant) -> None:
+        """The connection is gone, whoever ended it."""
         self._held.pop(line.number, None)
-        self.gateways[line.scope].lost(line, self.venue.now)
+        self.gateways[line.scope].lost(line, now)
 
     # ---- time
 
@@ -253,7 +187,7 @@ class ExchangeCore(Core):
         if not self._ready:
             return None
         due = [gateway.next_deadline_ns() for gateway in self.gateways.values()]
-        due.append(self.venue.next_deadline_ns())
+        due.append(self.venue.lines.next_deadline_ns())
         due += [end_ns for end_ns, _ in self._fault_ends]
         due += [news_ns for news_ns, _, _ in self._next_news]
         if self._traders is not None:
@@ -267,7 +201,6 @@ class ExchangeCore(Core):
         """See `Core`."""
         if not self._ready:
             return
-        self.venue.now = now
         for gateway in self.gateways.values():
             gateway.timer(now)
         self._end_faults(now)
@@ -280,7 +213,7 @@ class ExchangeCore(Core):
         for _ in range(MAX_TRADER_STEPS):
             if self._next_trader_ns > now.boot_ns:
                 return
-            self._traders.act(now.wall_ns)
+            self._traders.act(now)
             self._next_trader_ns += self._trader_period_ns
         self._next_trader_ns = now.boot_ns + self._trader_period_ns
 
@@ -289,12 +222,12 @@ class ExchangeCore(Core):
         if not self._ready:
             return
         venue = self.venue
-        venue.now = now
         for gateway in self.gateways.values():
             gateway.settle(now)
         try:
             venue.commit(now)
-            venue.flush(now)
+            for line in venue.lines.flush(now):
+                self._forget(line, now)
             if now.boot_ns >= self._tidy_ns:
                 venue.store.tidy()
                 self._tidy_ns = now.boot_ns + TIDY_EVERY_NS
@@ -317,17 +250,13 @@ class ExchangeCore(Core):
 
     def _inflict(self, fault: Fault, now: Instant) -> None:
         """A fault begins: what it does at once, and when it ends. Raises BadFault where the dialect cannot have it."""
-        if fault.kind is Kind.CROSSED and self.settings.dialect != "generic":
+        why = self.venue.side.lacks.get(fault.kind)
+        if why is not None:
             self.venue.faults.end(fault)
-            raise BadFault(f"dialect {self.settings.dialect} has no fill under a request's names; `late_fill` has one")
-        if fault.kind in (Kind.UNKNOWN, Kind.LOST) and self.settings.dialect == "generic":
-            self.venue.faults.end(fault)
-            raise BadFault(
-                f"dialect generic has no answer that means {fault.kind}; `gap` loses reports, `cut` the rest"
-            )
+            raise BadFault(why)
         if fault.kind is Kind.CUT:
-            for line in self._lines(fault.scope):
-                self.venue.cut(line)
+            for line in self.venue.lines.of(fault.scope):
+                self.venue.lines.cut(line)
                 self.gateways[line.scope].lost(line, now)
             self.venue.faults.count(fault)
             self.venue.faults.end(fault)
@@ -339,23 +268,20 @@ class ExchangeCore(Core):
             self._inflict_on_numbers(fault, now)
 
     def _inflict_on_numbers(self, fault: Fault, now: Instant) -> None:
-        """What only a session with persistent numbers can have. Raises BadFault."""
-        orders = self.gateways["fix"]
-        if not isinstance(orders, GenericOrders):
+        """What only a listener with numbers that outlive a connection can have. Raises BadFault."""
+        resending = self.venue.side.resending
+        if resending is None:
             self.venue.faults.end(fault)
             raise BadFault(f"{fault.kind} needs a session that resends, and dialect {self.settings.dialect} has none")
         if fault.kind is Kind.SKIP:
             return
         for _ in range(fault.count):
             if fault.kind is Kind.TEST_REQUEST:
-                orders.ask_for_life(now)
+                resending.ask_for_life(now)
             else:
-                orders.ask_again(now)
+                resending.ask_again(now)
         self.venue.faults.count(fault)
         self.venue.faults.end(fault)
-
-    def _lines(self, scope: str) -> list[Line]:
-        return [line for line in self.venue.lines if scope in (line.scope, "all")]
 
     def _end_faults(self, now: Instant) -> None:
         over = [fault for end_ns, fault in self._fault_ends if end_ns <= now.boot_ns]
@@ -405,7 +331,6 @@ class ExchangeCore(Core):
         try:
             if not self._ready:
                 raise BadAct("the exchange is starting; ask again")
-            self.venue.now = now
             arguments = msgspec.json.decode(message.arguments, type=dict[str, object])
             detail = self._control.answer(message.act, arguments, now)
             answer = ControlAnswer(message.token, True, "", msgspec.json.encode(detail))

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.services.exchange.harness import BALANCES, GENERIC, Client, World
+from tests.common.exchange.harness import BALANCES, GENERIC, Client, World
 
 
 @pytest.fixture

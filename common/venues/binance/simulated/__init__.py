@@ -1,1 +1,15 @@
 """Binance Spot's side of the wire, simulated: a second reading of its document."""
+
+from common.exchange.faults import Kind
+from common.exchange.gateways import Side
+from common.exchange.venue import Venue
+from common.venues.binance.simulated.market_data import BinanceMarketData
+from common.venues.binance.simulated.orders import BinanceOrders
+from common.venues.binance.simulated.rest import Rest
+
+_LACKS = {str(Kind.CROSSED): "dialect binance has no fill under a request's names; `late_fill` has one"}
+
+
+def open_side(venue: Venue) -> Side:
+    """The gateways of a simulated Binance, with REST; none of its sessions outlives its connection."""
+    return Side(BinanceOrders(venue), BinanceMarketData(venue), Rest(venue), lacks=_LACKS)

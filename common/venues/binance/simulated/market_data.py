@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from common.exchange.changes import Traded
 from common.exchange.feed import BID, DELETE, OFFER, TRADE, Entry, Feed, Subscription
-from common.exchange.venue import Line, Venue
+from common.exchange.lines import Line
+from common.exchange.venue import Venue
 from common.fix.wire import utc_timestamp
 from common.instant import Instant
 from common.venues.binance.simulated import wire

@@ -32,7 +32,6 @@ _EXPIRY_REASON = {
     Cause.UNFILLED: "5",
     Cause.FILL_OR_KILL: "6",
     Cause.NO_LIQUIDITY: "7",
-    Cause.VENUE: "2",
 }
 
 
@@ -78,9 +77,8 @@ class BinanceOrders(BinanceGateway):
 
     # ---- reports
 
-    def report(self, change: Change, order: Order) -> None:
+    def report(self, change: Change, order: Order, now: Instant) -> None:
         """An order of an account changed: every session of that account hears of it."""
-        now = self._venue.now
         if type(change) is Traded:
             self._unfilled.add(-MAKER_RETURN if change.maker_id == order.order_id else -1, now)
         body = self._body(change, order)
@@ -177,7 +175,7 @@ class BinanceOrders(BinanceGateway):
             self._refuse_new(peer, terms, wire.refusal_code(refusal), refusal.value, now)
             return
         self._unfilled.add(1, now)
-        self._venue.engine.place(terms, now.wall_ns)
+        self._venue.engine.place(terms, now)
 
     def _too_many(self) -> str:
         return f"Too many new orders; current limit is {self._unfilled.limit} orders per {ORDER_WINDOW_S} SECOND."
@@ -251,7 +249,7 @@ class BinanceOrders(BinanceGateway):
             self._refuse_cancel(peer, f, name, RESTRICTED, now)
         else:
             self._names = f"11={name}\x0141={order.cl_ord_id}\x01"
-            self._venue.engine.cancel(order, now.wall_ns)
+            self._venue.engine.cancel(order, now)
             self._names = ""
         for comp_id, body in late:
             for other in self._peers.values():
@@ -279,7 +277,7 @@ class BinanceOrders(BinanceGateway):
         orders = self._venue.state.open_orders(peer.account, symbol)
         for order in orders:
             self._names = f"11={name}\x0141={order.cl_ord_id}\x01"
-            self._venue.engine.cancel(order, now.wall_ns, Cause.MASS_CANCEL)
+            self._venue.engine.cancel(order, now, Cause.MASS_CANCEL)
         self._names = ""
         if orders:
             body = f"{head}531=1\x01533={len(orders)}\x01"
@@ -321,7 +319,7 @@ class BinanceOrders(BinanceGateway):
             self._refuse_amend(peer, f, name, order_qty, reason, now)
             return
         self._names = f"11={name}\x0141={order.cl_ord_id}\x01"
-        self._venue.engine.reduce(order, name, order_qty, now.wall_ns)
+        self._venue.engine.reduce(order, name, order_qty, now)
 
     def _refuse_amend(self, peer: Peer, f: Fields, name: str, order_qty: Decimal, text: str, now: Instant) -> None:
         orig, order_id = wire.optional(f, 41), wire.optional(f, 37)

@@ -13,9 +13,10 @@ import msgspec
 
 from common.exchange.faults import Kind
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
+from common.exchange.lines import Line
 from common.exchange.order import BUY, MARKET, Order
 from common.exchange.settings import Instrument, Key
-from common.exchange.venue import Line, Venue
+from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.venues.binance.simulated import wire
 from common.venues.binance.simulated.session import Window, verifies
@@ -155,7 +156,7 @@ class Rest:
 
     def _close(self, client: _Client) -> None:
         self._clients.pop(client.line.number, None)
-        self._venue.close(client.line)
+        self._venue.lines.close(client.line)
 
     # ---- HTTP
 
@@ -217,7 +218,7 @@ class Rest:
         if client.request is None or client.request.method != b"HEAD":
             data += http.send(h11.Data(data=body)) or b""
         data += http.send(h11.EndOfMessage()) or b""
-        self._venue.write(client.line, data, now)
+        self._venue.lines.write(client.line, data, now)
 
     # ---- one request
 
@@ -314,7 +315,7 @@ class Rest:
         omit = p.get("omitZeroBalances") == "true"
         rows = [
             {"asset": asset, "free": fixed(b.free), "locked": fixed(b.locked)}
-            for (owner, asset), b in self._venue.state.balances.items()
+            for (owner, asset), b in self._venue.state.accounts.balances.items()
             if owner == account and (b.free or b.locked or not omit)
         ]
         return {
@@ -405,11 +406,11 @@ class Rest:
         found = self._find(account, p)
         if not isinstance(found, Order):
             raise RestError(400, wire.CANCEL_REJECTED, wire.UNKNOWN_ORDER)
-        self._venue.engine.cancel(found, now.wall_ns)
+        self._venue.engine.cancel(found, now)
         return self._cancelled(found, p.get("newClientOrderId") or self._venue.unique(), now)
 
     def _cancel_all(self, account: str, p: Parameters, now: Instant) -> Json:
-        orders = self._venue.engine.cancel_all(account, self._symbol(p), now.wall_ns)
+        orders = self._venue.engine.cancel_all(account, self._symbol(p), now)
         if not orders:
             raise RestError(400, wire.CANCEL_REJECTED, wire.UNKNOWN_ORDER)
         return [self._cancelled(order, self._venue.unique(), now) for order in orders]

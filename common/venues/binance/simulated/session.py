@@ -13,10 +13,11 @@ from decimal import Decimal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from common.exchange.lines import Line
 from common.exchange.numbers import read_number
 from common.exchange.settings import Key
 from common.exchange.spoiling import spoiled
-from common.exchange.venue import Line, Venue
+from common.exchange.venue import Venue
 from common.fix.errors import FixError
 from common.fix.wire import SOH, Framer, parse_utc_timestamp
 from common.instant import NS_PER_MS, NS_PER_S, Instant
@@ -157,14 +158,14 @@ class Peer:
         self._sent_ns = now.boot_ns
         raw = wire.message(msg_type, self._venue.settings.comp_id, self.comp_id, seq, now.wall_ns, body)
         if msg_type in ("0", "1", "3", "5", "A"):
-            self._venue.write(self.line, raw, now)
+            self._venue.lines.write(self.line, raw, now)
         else:
-            self._venue.write_application(self.line, spoiled(raw, self._venue.faults, self.line.scope), now)
+            self._venue.lines.write_application(self.line, spoiled(raw, self._venue.faults, self.line.scope), now)
 
     def logout(self, text: str, now: Instant, *, clean: bool = True) -> None:
         """Send Logout(5) and close."""
         self.send("5", f"58={text}\x01".encode(), now)
-        self._venue.close(self.line)
+        self._venue.lines.close(self.line)
         self.lost(now, clean=clean)
 
     def lost(self, now: Instant, *, clean: bool = False) -> None:
@@ -177,7 +178,7 @@ class Peer:
         self._venue.count(f"rejected{rejection.code}")
         self.send("3", rejection.body(seq, msg_type), now)
         if rejection.ends:
-            self._venue.close(self.line)
+            self._venue.lines.close(self.line)
             self.lost(now, clean=True)
 
     # ---- receiving
@@ -363,7 +364,7 @@ class Peer:
     def timer(self, now: Instant) -> None:
         """`next_deadline_ns` has passed: Heartbeat(0), TestRequest(1), or the end of whoever is silent."""
         if self.state is not State.LOGGED_ON:
-            self._venue.close(self.line)
+            self._venue.lines.close(self.line)
             self.lost(now)
             return
         interval = self.heart_bt_int_s * NS_PER_S

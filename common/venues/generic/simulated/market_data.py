@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from common.exchange.changes import Traded
 from common.exchange.feed import BID, OFFER, TRADE, Entry, Feed, Subscription
+from common.exchange.lines import Line
 from common.exchange.spoiling import spoiled
-from common.exchange.venue import Line, Venue
+from common.exchange.venue import Venue
 from common.fix.session import (
     Disconnect,
     Inbound,
@@ -130,7 +131,7 @@ class GenericMarketData:
         self._venue.count("connections_refused")
         self._venue.note("warning", "connection_refused", connection=client.line.number, why=why)
         del self._clients[client.line.number]
-        self._venue.close(client.line)
+        self._venue.lines.close(client.line)
 
     def lost(self, line: Line, now: Instant) -> None:
         """The connection is gone."""
@@ -203,17 +204,17 @@ class GenericMarketData:
             for effect in effects:
                 if type(effect) is Outbound:
                     if effect.msg_type in _ADMIN:
-                        self._venue.write(client.line, effect.raw, now)
+                        self._venue.lines.write(client.line, effect.raw, now)
                     else:
                         raw = spoiled(effect.raw, self._venue.faults, client.line.scope)
-                        self._venue.write_application(client.line, raw, now)
+                        self._venue.lines.write_application(client.line, raw, now)
                 elif type(effect) is Inbound:
                     if effect.application and not effect.rejected:
                         self._request(client, effect, now)
                 elif type(effect) is ResendWanted:
                     session.resend(effect.begin, effect.end, (), now)
                 elif type(effect) is Disconnect:
-                    self._venue.close(client.line)
+                    self._venue.lines.close(client.line)
                     self.lost(client.line, now)
                 elif type(effect) is Notice:
                     self._venue.note(effect.level.value, effect.code, session=client.comp_id, text=effect.text)

@@ -11,11 +11,12 @@ from common.exchange.changes import Amended, Change, Closed, Corrected, Numbered
 from common.exchange.engine import Cause, Refusal
 from common.exchange.faults import Kind
 from common.exchange.history import ClosedOrder
+from common.exchange.lines import Line
 from common.exchange.numbers import read_number
 from common.exchange.order import GOOD_TILL_CANCEL, LIMIT, Order, Terms
 from common.exchange.settings import Party
 from common.exchange.spoiling import spoiled
-from common.exchange.venue import Line, Venue
+from common.exchange.venue import Venue
 from common.fix.session import (
     Disconnect,
     Inbound,
@@ -159,7 +160,7 @@ class GenericOrders:
         self._venue.count("connections_refused")
         self._venue.note("warning", "connection_refused", connection=line.number, why=why)
         self._unnamed.pop(line.number, None)
-        self._venue.close(line)
+        self._venue.lines.close(line)
 
     def lost(self, line: Line, now: Instant) -> None:
         """The connection is gone."""
@@ -290,14 +291,14 @@ class GenericOrders:
             client.asked_from = max(client.asked_from, int(split(effect.raw)[b"7"]))
         if effect.resent or effect.msg_type in _ADMIN:
             if line is not None:
-                self._venue.write(line, effect.raw, now)
+                self._venue.lines.write(line, effect.raw, now)
             return
         raw = spoiled(effect.raw, self._venue.faults, "fix")
         self._venue.engine.record(
             Sent(client.party.comp_id, client.generation, effect.msg_seq_num, effect.msg_type, raw)
         )
         if line is not None:
-            self._venue.write_application(line, raw, now)
+            self._venue.lines.write_application(line, raw, now)
 
     def _disconnect(self, client: Client, effect: Disconnect, now: Instant) -> None:
         self._venue.note(
@@ -305,7 +306,7 @@ class GenericOrders:
         )
         line = client.line
         if line is not None:
-            self._venue.close(line)
+            self._venue.lines.close(line)
             self._by_line.pop(line.number, None)
             client.line = None
             client.session.disconnected(now)
@@ -324,7 +325,7 @@ class GenericOrders:
             # Between Logout(5) and the close no number can be taken on this connection: end it now, what was written
             # leaves.
             self._by_line.pop(line.number, None)
-            self._venue.close(line)
+            self._venue.lines.close(line)
             client.line = None
             session.disconnected(now)
         seq = session.next_outbound
@@ -336,12 +337,12 @@ class GenericOrders:
 
     # ---- reports
 
-    def report(self, change: Change, order: Order) -> None:
+    def report(self, change: Change, order: Order, now: Instant) -> None:
         """An order of a client changed: send its report to the session that placed it."""
         client = self._clients.get(order.session)
         if client is None:
             return
-        terms, now = order.terms, self._venue.now
+        terms = order.terms
         if type(change) is Traded:
             maker = change.maker_id == order.order_id
             exec_id = change.exec_id if maker else change.exec_id + 1
@@ -368,13 +369,13 @@ class GenericOrders:
         else:
             self._send(client, "8", body, now)
 
-    def corrected(self, change: Corrected, order: Order | ClosedOrder) -> None:
+    def corrected(self, change: Corrected, order: Order | ClosedOrder, now: Instant) -> None:
         """A fill of an order, open or closed, was taken back or corrected: tell the session that placed the order."""
         client = self._clients.get(order.terms.session)
         if client is not None:
             body = reports.correction(order, change, self._venue.state.instruments[change.symbol])
             is_bare = self._venue.leaves_out(order.terms.cl_ord_id)
-            self._send(client, "8", bare(body) if is_bare else body, self._venue.now)
+            self._send(client, "8", bare(body) if is_bare else body, now)
 
     # ---- requests
 
@@ -406,7 +407,7 @@ class GenericOrders:
             body = reports.rejected(terms, self._venue.unique(), refusal, text or "Rejected on command.", now.wall_ns)
             self._send(client, "8", body, now)
             return
-        self._venue.engine.place(terms, now.wall_ns)
+        self._venue.engine.place(terms, now)
 
     def _cancel(self, client: Client, f: Fields, seq: int, now: Instant) -> None:
         if self._venue.faults.strikes(Kind.SILENT, "fix"):
@@ -424,7 +425,7 @@ class GenericOrders:
             self._venue.fill_late(order, now)
             self._held = None
         if order.is_open:
-            self._venue.engine.cancel(order, now.wall_ns)
+            self._venue.engine.cancel(order, now)
         else:
             self._reject_cancel(client, order, cl_ord_id, orig, "1", reports.TOO_LATE, "The order is closed.", now)
         for body in late:
@@ -450,7 +451,7 @@ class GenericOrders:
             self._reject_cancel(client, order, cl_ord_id, orig, "2", reason, refusal.value, now)
             return
         self._names = f"11={cl_ord_id}\x0141={order.cl_ord_id}\x01"
-        engine.replace(order, cl_ord_id, order_qty, price, now.wall_ns)
+        engine.replace(order, cl_ord_id, order_qty, price, now)
 
     def _fills_across(
         self, client: Client, order: Order, cl_ord_id: str, orig: str, response_to: str, now: Instant
@@ -521,7 +522,7 @@ class GenericOrders:
         )
         self._send(client, "r", body, now)
         for each in symbols if known else ():
-            engine.cancel_all(client.party.account, each, now.wall_ns)
+            engine.cancel_all(client.party.account, each, now)
 
     def _status(self, client: Client, f: Fields, seq: int, now: Instant) -> None:
         """OrderStatusRequest(H): the state, or OrdRejReason(103)=5 for an order that is not known."""

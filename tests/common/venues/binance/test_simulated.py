@@ -18,7 +18,7 @@ from common.messages import ExecutionReport
 from common.venues.binance.dialect import Binance
 from common.venues.binance.simulated.session import verifies
 from common.venues.dialect import Credentials, Identity
-from tests.services.exchange.harness import GENERIC, SECOND, Client, World
+from tests.common.exchange.harness import GENERIC, SECOND, Client, World
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PEM = PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -128,7 +128,7 @@ def test_the_published_signature_vector_verifies() -> None:
 def test_logons_that_are_refused(world: World, change: dict[str, str], code: int) -> None:
     answer = RawClient(world).logon(change)
     assert "35=3|" in answer and f"25016={code}|" in answer
-    assert world.core.venue.lines == []
+    assert world.core.venue.lines.all == []
 
 
 def test_the_signature_follows_its_length(world: World) -> None:
@@ -289,7 +289,7 @@ def test_a_silent_client_is_tested_and_dropped(world: World) -> None:
     assert b"35=1\x01" in raw.wire
     world.pass_time(5.5, 0.5)
     assert b"35=5\x01" in raw.wire
-    assert world.core.venue.lines == []
+    assert world.core.venue.lines.all == []
 
 
 # ---- orders
@@ -690,21 +690,21 @@ def test_rest_reads_a_body_up_to_its_bound_and_closes_what_is_idle_or_done(world
 
     raw = RawClient(world, "rest")
     assert "HTTP/1.1 405" in raw.push(request(3, b"a=1"))
-    assert len(world.core.venue.lines) == 1
+    assert len(world.core.venue.lines.all) == 1
     assert "HTTP/1.1 413" in raw.push(request(1 << 20, b"x" * (1 << 20)))
-    assert world.core.venue.lines == []
+    assert world.core.venue.lines.all == []
     assert "HTTP/1.1 405" in RawClient(world, "rest").push(request(0, b"", "Connection: close\r\n"))
-    assert world.core.venue.lines == []
+    assert world.core.venue.lines.all == []
     RawClient(world, "rest")
     world.pass_time(120, 10)
-    assert world.core.venue.lines == []
+    assert world.core.venue.lines.all == []
 
 
 def test_a_stop_closes_rest(world: World) -> None:
     RawClient(world, "rest")
     world.core.stop(world.now)
     world.pump()
-    assert world.core.venue.lines == []
+    assert world.core.venue.lines.all == []
 
 
 def test_public_rest(world: World) -> None:
@@ -745,7 +745,7 @@ def test_rest_weight_is_limited(tmp_path: Path) -> None:
 def test_what_is_no_http_is_closed(world: World) -> None:
     raw = RawClient(world, "rest")
     assert "HTTP/1.1 400" in raw.push(b"\x00\x01\x02 nonsense\r\n\r\n")
-    assert world.core.venue.lines == []
+    assert world.core.venue.lines.all == []
 
 
 @pytest.mark.parametrize("number", ["1_0", " 1", "1 ", "+1", "1e0", "0x1", "Infinity", "-", "."])

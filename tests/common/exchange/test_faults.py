@@ -7,8 +7,8 @@ import pytest
 
 from common.fix.wire import Framer
 from common.messages import ControlRequest
-from tests.services.exchange.harness import Client, World
-from tests.services.exchange.test_binance import BINANCE, Http, RawClient, connect, order
+from tests.common.exchange.harness import Client, World
+from tests.common.venues.binance.test_simulated import BINANCE, Http, RawClient, connect, order
 
 
 @pytest.fixture

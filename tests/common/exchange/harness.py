@@ -49,11 +49,16 @@ GENERIC = ExchangeSettings(
 )
 
 
+def at(offset_ns: int = 0) -> Instant:
+    """The instant at which a test begins, or so long after it."""
+    return Instant(WALL_NS + offset_ns, 7 * SECOND + offset_ns)
+
+
 def make_engine(largest_notional: str = "9000000000", **balances: str) -> Engine:
     """An engine over a fresh state, with the account "desk"; before the first trade BTCUSDT is at 400."""
     largest = Decimal(largest_notional)
     bounded = msgspec.structs.replace(BTCUSDT, start_price=Decimal(400), max_notional=largest)
-    engine = Engine(State((bounded, ETHUSDT)), Decimal("0.001"), Decimal("0.002"), 100, lambda change, order: None)
+    engine = Engine(State((bounded, ETHUSDT)), Decimal("0.001"), Decimal("0.002"), 100, lambda change, order, now: None)
     for asset, amount in {**{a: str(q) for a, q in BALANCES.items()}, **balances}.items():
         engine.record(Deposited("desk", asset, Decimal(amount)))
     return engine
@@ -68,7 +73,7 @@ def terms(name: str, side: str, qty: str, price: str | None, account: str = "des
 
 def placed(engine: Engine, *args: str, **others: object) -> Order:
     """Place an order that must be accepted."""
-    order = engine.new(terms(*args, **others), WALL_NS)  # type: ignore[arg-type]
+    order = engine.new(terms(*args, **others), at())  # type: ignore[arg-type]
     assert isinstance(order, Order), order
     return order
 
@@ -87,7 +92,7 @@ class World:
         self.settings = settings
         self.history = history
         self.segment_bytes = segment_bytes
-        self.now = Instant(WALL_NS, 7 * SECOND)
+        self.now = at()
         self.clients: list[Client] = []
         self.raw_clients: dict[int, Any] = {}
         self.notes: list[Note] = []

@@ -13,7 +13,7 @@ from common.exchange.history import ClosedOrder, MemoryHistory, TradeRow
 from common.exchange.history_file import FileHistory
 from common.exchange.order import Terms
 from common.exchange.state import NotListed, State
-from tests.services.exchange.harness import ETHUSDT, GENERIC, Client, World
+from tests.common.exchange.harness import ETHUSDT, GENERIC, Client, World
 
 OFTEN = msgspec.structs.replace(GENERIC, snapshot_changes=20)
 

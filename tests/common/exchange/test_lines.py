@@ -5,13 +5,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from common.exchange import venue
+from common.exchange import lines
 from common.exchange.history import MemoryHistory
 from common.instant import Instant
 from common.journal.files import OsFiles
 from common.messages import ControlRequest
+from common.venues.registry import UnknownDialect
 from services.exchange.core import ExchangeCore
-from tests.services.exchange.harness import GENERIC, SECOND, WALL_NS, Client, World
+from tests.common.exchange.harness import GENERIC, SECOND, WALL_NS, Client, World
 
 
 def test_a_line_that_is_blocked_gets_its_bytes_when_it_is_writable(tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ def test_a_line_that_is_blocked_gets_its_bytes_when_it_is_writable(tmp_path: Pat
 
 
 def test_a_client_that_never_reads_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(venue, "MAX_WAITING_BYTES", 2000)
+    monkeypatch.setattr(lines, "MAX_WAITING_BYTES", 2000)
     world = World(tmp_path)
     slow, other = Client(world), Client(world, "OTHER")
     world.core.blocked(slow.number, world.now)
@@ -38,12 +39,12 @@ def test_a_client_that_never_reads_is_cut(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_line_that_is_cut_takes_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(venue, "MAX_WAITING_BYTES", 2000)
+    monkeypatch.setattr(lines, "MAX_WAITING_BYTES", 2000)
     world = World(tmp_path)
     client = Client(world)
     for number in range(15):
         client.order(f"o{number}", "1", "1", "900")
-    line = world.core.venue.lines[0]
+    line = world.core.venue.lines.all[0]
     before = client.wire
     client.send("AF", "584=s|585=7|")
     assert line.closing and not line.waiting and client not in world.clients
@@ -69,7 +70,7 @@ def test_a_line_that_is_gone_takes_nothing(tmp_path: Path) -> None:
         told(gone.number, world.now)
     world.core.data(gone.number, b"8=FIX.4.4", world.now)
     world.pump()
-    assert world.core.venue.lines == []
+    assert world.core.venue.lines.all == []
 
 
 def test_before_it_is_ready_an_exchange_serves_nobody(tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_before_it_is_ready_an_exchange_serves_nobody(tmp_path: Path) -> None:
 def test_a_dialect_that_is_not_spoken_is_refused(tmp_path: Path) -> None:
     settings = msgspec.structs.replace(GENERIC, dialect="swift")
     core = ExchangeCore(settings, str(tmp_path), OsFiles(), MemoryHistory(), 1 << 20)
-    with pytest.raises(ValueError, match="no dialect 'swift'"):
+    with pytest.raises(UnknownDialect, match="dialect .swift."):
         core.started(Instant(WALL_NS, SECOND))
 
 

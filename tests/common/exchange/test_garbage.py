@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from common.exchange.settings import ExchangeSettings
 from common.fix.wire import encode, utc_timestamp
-from tests.services.exchange.harness import GENERIC, Client, World
-from tests.services.exchange.test_binance import BINANCE, RawClient, connect, order
+from tests.common.exchange.harness import GENERIC, Client, World
+from tests.common.venues.binance.test_simulated import BINANCE, RawClient, connect, order
 
 VALUES = st.one_of(
     st.sampled_from(

@@ -9,8 +9,8 @@ import pytest
 
 from common.exchange.history import MemoryHistory
 from common.exchange.history_file import FileHistory
-from tests.services.exchange.harness import GENERIC, Client, World
-from tests.services.exchange.test_binance import BINANCE, connect
+from tests.common.exchange.harness import GENERIC, Client, World
+from tests.common.venues.binance.test_simulated import BINANCE, connect
 
 Row = dict[int, str]
 
@@ -92,7 +92,7 @@ def test_a_correction_must_make_sense(tmp_path: Path) -> None:
     _filled(world, Client(world), "a", "1", "1", "2")
     for wrong in ({"qty": "-1"}, {"qty": "9"}, {"qty": "x"}, {"qty": "NaN"}, {"qty": "1", "px": "0"}):
         assert "qty" in world.refusal("correct", order_id=1, trade_id=1, **wrong)
-    assert "generic alone" in World(tmp_path / "b", BINANCE).refusal("correct")
+    assert "binance has no reports" in World(tmp_path / "b", BINANCE).refusal("correct")
 
 
 def test_an_account_that_asks_for_no_prevention_trades_with_itself_and_both_halves_are_kept(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from common.exchange.history import MemoryHistory
 from common.exchange.history_file import FileHistory
 from common.fix.session import Session, SessionSettings
 from common.fix.wire import split
-from tests.services.exchange.harness import Client, World
+from tests.common.exchange.harness import Client, World
 
 
 @pytest.fixture
@@ -33,7 +33,6 @@ def test_both_sides_of_a_trade_are_reported_to_their_own_sessions(world: World) 
     maker.order("m", "2", "2", "1000")
     maker.got.clear()
     # One account does not trade with itself, so the counterparty is a stranger.
-    world.core.venue.now = world.now
     order = world.core.venue.state.find("desk", "m")
     assert order is not None
     world.core.venue.fill_late(order, world.now)
@@ -158,16 +157,16 @@ def test_strangers_and_second_connections_are_closed_without_a_word(world: World
 def test_a_silent_connection_is_closed(world: World) -> None:
     world.core.accepted(99, "fix", world.now)
     world.pump()
-    assert len(world.core.venue.lines) == 1
+    assert len(world.core.venue.lines.all) == 1
     world.pass_time(11, 1)
-    assert world.core.venue.lines == []
+    assert world.core.venue.lines.all == []
 
 
 def test_garbage_before_logon_is_closed(world: World) -> None:
     world.core.accepted(99, "fix", world.now)
     world.core.data(99, b"GET / HTTP/1.1\r\n\r\n" * 300, world.now)
     world.pump()
-    assert world.core.venue.lines == []
+    assert world.core.venue.lines.all == []
 
 
 def test_what_happened_while_away_is_resent_at_the_next_logon(world: World) -> None:
@@ -302,7 +301,7 @@ def test_heartbeats_flow_and_a_dead_client_is_let_go(world: World) -> None:
     world.clients.clear()
     for _ in range(100):
         world.pass_time(1, 1)
-    assert world.core.venue.lines == []
+    assert world.core.venue.lines.all == []
 
 
 def test_a_client_without_heartbeats_may_be_silent_for_ever(world: World) -> None:

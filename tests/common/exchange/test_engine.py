@@ -10,14 +10,14 @@ from common.exchange.changes import decode_changes, encode_changes
 from common.exchange.engine import Engine, Refusal
 from common.exchange.order import Order
 from common.exchange.state import State
-from tests.services.exchange.harness import BTCUSDT, ETHUSDT, WALL_NS, make_engine, placed, terms
+from tests.common.exchange.harness import BTCUSDT, ETHUSDT, at, make_engine, placed, terms
 
 D = Decimal
 
 
 def balance(engine: Engine, asset: str) -> tuple[Decimal, Decimal]:
     """Free and locked."""
-    found = engine.state.balance("desk", asset)
+    found = engine.state.accounts.balance("desk", asset)
     return found.free, found.locked
 
 
@@ -55,7 +55,7 @@ def test_cancel_gives_back_what_was_locked() -> None:
     engine = make_engine()
     order = placed(engine, "o", "2", "2", "100")
     assert balance(engine, "BTC") == (D(8), D(2))
-    engine.cancel(order, WALL_NS)
+    engine.cancel(order, at())
     assert (order.ord_status, order.leaves_qty) == ("4", D(0))
     assert balance(engine, "BTC") == (D(10), D(0))
     assert engine.state.books["BTCUSDT"].asks.best() is None
@@ -88,14 +88,14 @@ def test_refused_orders_change_nothing(order: object, refusal: Refusal) -> None:
     placed(engine, "taken", "1", "1", "90")
     placed(engine, "offer", "2", "1", "150", account="")
     before = engine.state.dump()
-    assert engine.new(order, WALL_NS) is refusal  # type: ignore[arg-type]
+    assert engine.new(order, at()) is refusal  # type: ignore[arg-type]
     assert engine.state.dump() == before
 
 
 def test_a_market_buy_that_cannot_be_paid_is_refused() -> None:
     engine = make_engine(USDT="-99950")
     placed(engine, "m", "2", "1", "100", account="")
-    assert engine.new(terms("o", "1", "1", None), WALL_NS) is Refusal.BALANCE
+    assert engine.new(terms("o", "1", "1", None), at()) is Refusal.BALANCE
 
 
 def test_a_market_order_expires_when_nothing_is_left() -> None:
@@ -189,12 +189,12 @@ def test_how_far_a_price_may_be_is_measured_from_the_last_trade() -> None:
 def test_less_quantity_keeps_the_place_and_more_loses_it() -> None:
     engine = make_engine()
     first, second = placed(engine, "a", "1", "2", "100"), placed(engine, "b", "1", "2", "100", account="")
-    engine.replace(first, "a2", D(1), D(100), WALL_NS)
+    engine.replace(first, "a2", D(1), D(100), at())
     assert balance(engine, "USDT") == (D(99900), D(100))
     placed(engine, "x", "2", "1", "100", account="")
     assert (first.ord_status, second.cum_qty) == ("2", D(0))
     third = placed(engine, "c", "1", "1", "100")
-    engine.replace(third, "c2", D(2), D(100), WALL_NS)
+    engine.replace(third, "c2", D(2), D(100), at())
     placed(engine, "y", "2", "2", "100", account="")
     assert (second.ord_status, third.cum_qty) == ("2", D(0))
     assert engine.state.find("desk", "c") is third is engine.state.find("desk", "c2")
@@ -204,7 +204,7 @@ def test_a_replacement_may_trade_at_once() -> None:
     engine = make_engine()
     order = placed(engine, "a", "1", "2", "90")
     placed(engine, "m", "2", "1", "100", account="")
-    engine.replace(order, "a2", D(2), D(100), WALL_NS)
+    engine.replace(order, "a2", D(2), D(100), at())
     assert (order.ord_status, order.cum_qty, order.leaves_qty) == ("1", D(1), D(1))
     assert balance(engine, "USDT") == (D(99800), D(100))
 
@@ -239,7 +239,7 @@ def test_open_orders_of_a_symbol_are_counted() -> None:
     for number in range(100):
         placed(engine, f"o{number}", "1", "0.01", "600")
     assert engine.check(terms("more", "1", "0.01", "600")) is Refusal.TOO_MANY_ORDERS
-    engine.cancel(engine.state.open_orders("desk", "BTCUSDT")[0], WALL_NS)
+    engine.cancel(engine.state.open_orders("desk", "BTCUSDT")[0], at())
     assert engine.check(terms("more", "1", "0.01", "600")) is None
 
 
@@ -252,7 +252,7 @@ def test_reducing_only_reduces() -> None:
     assert engine.check_reduce(order, "a", D(2)) is Refusal.NO_CHANGE
     assert engine.check_reduce(order, "a", D(1)) is Refusal.BELOW_FILLED
     assert engine.check_reduce(order, "a", D("1.5")) is None
-    engine.reduce(order, "a", D("1.5"), WALL_NS)
+    engine.reduce(order, "a", D("1.5"), at())
     assert (order.leaves_qty, engine.state.books["BTCUSDT"].bids.qty_at(D(100))) == (D("0.5"), D("0.5"))
 
 
@@ -260,9 +260,9 @@ def test_a_state_can_be_kept_after_any_change() -> None:
     engine = make_engine()
     placed(engine, "m", "2", "1", "100", account="")
     order = placed(engine, "o", "1", "3", "101")
-    engine.replace(order, "o2", D(4), D(99), WALL_NS)
+    engine.replace(order, "o2", D(4), D(99), at())
     placed(engine, "x", "2", "1", "99", account="")
-    engine.cancel(order, WALL_NS)
+    engine.cancel(order, at())
     state = State((BTCUSDT, ETHUSDT))
     for change in engine.take_changes():
         state.apply(change)
@@ -300,17 +300,17 @@ def test_whatever_happens_the_books_balance_and_the_log_repeats_it(
         alive = [o for o in orders if o.is_open]
         if act == "new":
             new = engine.new(
-                terms(f"n{index}", side, str(qty), str(price), account, time_in_force=time_in_force), WALL_NS + index
+                terms(f"n{index}", side, str(qty), str(price), account, time_in_force=time_in_force), at(index)
             )
             orders += [new] if isinstance(new, Order) else []
         elif act == "cancel_all":
-            engine.cancel_all("desk", "BTCUSDT", WALL_NS + index)
+            engine.cancel_all("desk", "BTCUSDT", at(index))
         elif alive:
             order = alive[pick % len(alive)]
             if act == "cancel":
-                engine.cancel(order, WALL_NS + index)
+                engine.cancel(order, at(index))
             elif order.account and engine.check_replace(order, f"r{index}", D(qty), D(price)) is None:
-                engine.replace(order, f"r{index}", D(qty), D(price), WALL_NS + index)
+                engine.replace(order, f"r{index}", D(qty), D(price), at(index))
     _check_books(engine)
     changes = decode_changes(encode_changes(engine.take_changes()))
     again = State((BTCUSDT, ETHUSDT))
@@ -333,9 +333,9 @@ def _check_books(engine: Engine) -> None:
             assert level.qty == sum(o.leaves_qty for o in level.orders.values()) > 0
     open_orders = state.open_orders("desk", "BTCUSDT")
     assert all(o.resting for o in open_orders)
-    assert state.balance("desk", "USDT").locked == sum(
+    assert state.accounts.balance("desk", "USDT").locked == sum(
         (o.price or 0) * o.leaves_qty for o in open_orders if o.side == "1"
     )
-    assert state.balance("desk", "BTC").locked == sum(o.leaves_qty for o in open_orders if o.side == "2")
+    assert state.accounts.balance("desk", "BTC").locked == sum(o.leaves_qty for o in open_orders if o.side == "2")
     for asset in ("BTC", "USDT"):
-        assert state.balance("desk", asset).free >= 0
+        assert state.accounts.balance("desk", asset).free >= 0

@@ -1,0 +1,80 @@
+"""What the exchange asks of a venue's side: a gateway for each listener, made by the venue's package `simulated`."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+from common.exchange.changes import Change, Corrected
+from common.exchange.history import ClosedOrder
+from common.exchange.lines import Line
+from common.exchange.order import Order
+from common.instant import Instant
+
+
+class Gateway(Protocol):
+    """One listener's side of a venue."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody is connected whose leave is waited for."""
+
+    def accepted(self, line: Line, now: Instant) -> None:
+        """A new connection."""
+
+    def data(self, line: Line, data: bytes, now: Instant) -> None:
+        """Bytes from it."""
+
+    def lost(self, line: Line, now: Instant) -> None:
+        """It is gone. Called at least once for each, harmless when called again."""
+
+    def timer(self, now: Instant) -> None:
+        """Do what is due."""
+
+    def next_deadline_ns(self) -> int | None:
+        """When something is due, in boot terms."""
+
+    def settle(self, now: Instant) -> None:
+        """The turn ends: give everything that is to be sent."""
+
+    def stop(self, now: Instant) -> None:
+        """Take leave of everybody."""
+
+    def announce(self, headline: str, now: Instant) -> None:
+        """News(B) to everybody."""
+
+    def sessions(self) -> dict[str, dict[str, object]]:
+        """Names and numbers."""
+
+
+class OrderGateway(Gateway, Protocol):
+    """The listener whose clients own orders."""
+
+    def report(self, change: Change, order: Order, now: Instant) -> None:
+        """An account's order changed: tell whoever is to hear of it."""
+
+
+class ResendingGateway(Protocol):
+    """What only a listener has whose numbers outlive a connection."""
+
+    def ask_for_life(self, now: Instant) -> None:
+        """TestRequest(1) to everybody who is logged on."""
+
+    def ask_again(self, now: Instant) -> None:
+        """ResendRequest(2) to everybody who is logged on, for whatever was received, from one number further on."""
+
+
+class Side(NamedTuple):
+    """A venue's side. `resending` and `correct` (a report of a fill that is taken back or corrected) are None where the
+    venue has no such thing; `lacks` says of further faults, by their name, why it cannot have them."""
+
+    orders: OrderGateway
+    market_data: Gateway
+    rest: Gateway | None = None
+    resending: ResendingGateway | None = None
+    correct: Callable[[Corrected, Order | ClosedOrder, Instant], None] | None = None
+    lacks: Mapping[str, str] = {}
+
+    @property
+    def gateways(self) -> dict[str, Gateway]:
+        """All of them, by listener."""
+        both: dict[str, Gateway] = {"fix": self.orders, "market_data": self.market_data}
+        return both if self.rest is None else {**both, "rest": self.rest}
