@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import inspect
 
-from common.messages import HIGHEST_NUMBER, PAYLOADS, AmendOrder, NewOrder, Payload, Refused
+from common.messages import HIGHEST_NUMBER, MAX_MESSAGE_BYTES, PAYLOADS, AmendOrder, Door, NewOrder, Payload, Refused
 from common.orders.order_state import MAX_MAGNITUDE
 
 NOT_COUNTED = frozenset({
@@ -39,10 +39,33 @@ def decoder(kind: Any) -> Callable[[bytes], Any]:
     def sound(data: bytes) -> Any:
         payload = decode(data)
         if not _CHECKS[type(payload)](payload):
-            raise Unsound(f"{type(payload).__name__} holds a number that cannot be counted with")
+            raise _unsound(payload)
         return payload
 
     return sound
+
+
+class SoundDoor(Door):
+    """A door that takes only what can be counted with: a price is reckoned with by all who hear it, and a command or a
+    question gets into records as it is. For links on which only a process of ours speaks, and nobody is answered.
+    """
+
+    def __init__(self, accepts: object, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        """See `Door`."""
+        super().__init__(accepts, max_bytes)
+        for kind in get_args(accepts) or (accepts,):
+            _add(kind)
+
+    def decode(self, data: bytes) -> Any:
+        """The message. Raises one of UNDECODABLE: Unsound is one."""
+        message = super().decode(data)
+        if not is_sound(message):
+            raise _unsound(message)
+        return message
+
+
+def _unsound(message: msgspec.Struct) -> Unsound:
+    return Unsound(f"{type(message).__name__} holds a number that cannot be counted with")
 
 
 def _expression(kind: inspect.Type, name: str, value: str) -> str:

@@ -64,6 +64,7 @@ from common.messages import (
     cut,
     encode,
 )
+from common.soundness import SoundDoor
 
 DRAIN_MESSAGES = 512
 """Messages taken from one socket in one turn: enough to batch well, few enough that a flood leaves the other sockets
@@ -131,7 +132,8 @@ class _Link:
         self.socket = sock
         self.routed = routed
         self.raw = accepts is None
-        self.decoder = None if accepts is None else Door(accepts, max_bytes)
+        door: type[Door] = SoundDoor if sock.socket_type in (zmq.SUB, zmq.PULL) else Door
+        self.decoder = None if accepts is None else door(accepts, max_bytes)
         self.garbage = 0
 
 

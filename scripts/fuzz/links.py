@@ -1,8 +1,9 @@
 """What only a process of the stack would say, said wrongly: to every link of every actor, its control link included.
 
-What follows from a lie that decodes is nobody's fault, and so the books are not compared. But nothing raises; nothing
-ends, other than the writer that is told that a later life of its own has taken its place; who was told still answers;
-and once everything was started again, from the log that all this has left, it trades.
+What follows from a lie that decodes is nobody's fault, and so the books are not compared; nor is it that a person has
+to settle an order which a lie gave another one's name. But nothing raises; nothing ends, other than the writer that is
+told that a later life of its own has taken its place; who was told still answers; and once everything was started
+again, from the log that all this has left, it trades.
 """
 
 from random import Random
@@ -50,7 +51,7 @@ class Links:
             world.must_answer(process.name)
         for name in world.names():
             world.kill(name)
-        world.until_open()
+        world.until_open(settles=True)
 
     def _give_all(self, world: LivelyWorld, process: Process, a_round: Round, maker: Maker, tally: Tally) -> None:
         own = [binding for binding in process.bindings if binding.decoder is not None]

@@ -1,5 +1,6 @@
 """A simulated stack without a fault of the adversary's, to give inputs to: it remembers real messages, and who died."""
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -12,6 +13,7 @@ from scripts.simulation.checkers import Checkers
 from scripts.simulation.plan import PROBE, TWIN, Plan
 from scripts.simulation.process import Binding, Process
 from scripts.simulation.world import World
+from services.orders.core import OrdersCore
 
 STEPS = 2_000
 PAUSE_NS = 15 * NS_PER_MS
@@ -38,15 +40,30 @@ class LivelyWorld(World):
         self.run_for(WARM_NS)
         self.ended.clear()
 
-    def until_open(self) -> None:
-        """Wait until every session trades. Raises Broken where one does not within OPEN_WITHIN_NS."""
-        until_ns = self.scheduler.now_ns + OPEN_WITHIN_NS
+    def until_open(self, *, settles: bool = False) -> None:
+        """Wait until every session trades; with `settles` a person settles what the venue cannot, after half the time.
+
+        Raises Broken where one does not trade within OPEN_WITHIN_NS.
+        """
+        began_ns = self.scheduler.now_ns
         while closed := [name for name in self.processes if name.startswith("session@") and not self._is_open(name)]:
-            if self.scheduler.now_ns > until_ns:
+            passed_ns = self.scheduler.now_ns - began_ns
+            if passed_ns > OPEN_WITHIN_NS:
                 states = {name: self.status(name) for name in closed}
                 raise Broken(f"not open again within {OPEN_WITHIN_NS // NS_PER_S} s: {states}")
+            if settles and passed_ns > OPEN_WITHIN_NS // 2:
+                settles = False
+                self._settle([name.partition("@")[2] for name in closed])
             self.insist()
             self.run_for(20 * NS_PER_MS)
+
+    def _settle(self, venues: Sequence[str]) -> None:
+        """A person has every order that is still open there end as far as it is known."""
+        orders = self.processes["orders"].core
+        assert isinstance(orders, OrdersCore)
+        for order in [order for venue in venues for order in orders.books.open_orders(venue)]:
+            word = {"strategy": order.strategy, "number": order.number, "ord_status": "4", "text": "x", "known": True}
+            self.ask("orders", "verdict", word)
 
     def stop_showing(self) -> None:
         """What is said from here on is not all real."""

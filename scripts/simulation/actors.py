@@ -36,6 +36,7 @@ from common.messages import (
 from common.orders.books import Books
 from common.orders.facts import facts_of
 from common.orders.snapshots import load_books
+from common.soundness import SoundDoor
 from common.strategy.strategy import Market as SdkMarket
 from common.venues.dialect import Credentials
 from common.venues.registry import find_dialect
@@ -80,9 +81,9 @@ PUBLIC_KEY = PRIVATE_KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Ra
 
 _journal_request = Door(JournalRequest)
 _journal_answer = Door(JournalAnswer)
-_command = Door(Command, MAX_REQUEST_BYTES)
-_ask = Door(Ask, MAX_REQUEST_BYTES)
-_feed = Door(FeedMessage)
+_command = SoundDoor(Command, MAX_REQUEST_BYTES)
+_ask = SoundDoor(Ask, MAX_REQUEST_BYTES)
+_feed = SoundDoor(FeedMessage)
 _entry_request = Door(BoundedEntryRequest, MAX_ENTRY_BYTES)
 _entry_answer = Door(EntryAnswer)
 

@@ -117,6 +117,6 @@ def accept_left_out(world: World) -> None:
     for name in ("orders", "risk"):
         process = world.processes[name]
         status = process.core.status(process.clock.read()) if process.core is not None else {}
-        world.skip_left_out(status)
+        world.skip_left_out(name, status)
 
 

@@ -392,12 +392,16 @@ class World:
         elif act == "resume":
             self.checkers.latched.discard(name.partition("@")[2])
 
-    def skip_left_out(self, status: Mapping[str, object]) -> None:
-        """An operator accepts that the records have no effect which an actor says it has left out."""
+    def skip_left_out(self, name: str, status: Mapping[str, object]) -> None:
+        """An operator accepts that the records have no effect which an actor says it has left out; a session, which
+        does not follow the log, is told too.
+        """
         lsns = status.get("left_out_lsns", ())
         assert isinstance(lsns, Sequence)
         for lsn in lsns:
             self.ask("journal", "skip", {"lsn": lsn})
+            if name.startswith("session@"):
+                self.ask(name, "skip", {"lsn": lsn})
 
     def insist(self) -> None:
         """Now and then, once all is calm: what a person logged out or latched is ended, whatever became of the word."""
@@ -408,7 +412,7 @@ class World:
             if process.core is None or not name.startswith(("session@", "account@", "risk", "orders")):
                 continue
             status = process.core.status(process.clock.read())
-            self.skip_left_out(status)
+            self.skip_left_out(name, status)
             if status.get("latched") or status.get("killed"):
                 self.ask(name, "resume", {"confirm": True})
             elif status.get("halts"):

@@ -13,7 +13,7 @@ from common.actor.shell import Shell
 from common.instant import Instant
 from common.journal.errors import Gone
 from common.journal.frames import Record, parse
-from common.messages import ControlAnswer, ControlRequest, StatusChanged
+from common.messages import Command, ControlAnswer, ControlRequest, FeedMessage, StatusChanged
 
 
 class EchoCore(Core):
@@ -73,6 +73,8 @@ def main(folder: str, port: str) -> int:
         print(error, file=sys.stderr)
         return 1
     shell.bind_router("entry", f"ipc://{folder}/run/entry", StatusChanged)
+    shell.bind_pull("commands", f"ipc://{folder}/run/commands", Command)
+    shell.subscribe("feed", [f"ipc://{folder}/run/feed"], FeedMessage)
     shell.bind_subscriber("stream", f"ipc://{folder}/run/stream", None)
     shell.listen("tcp", "127.0.0.1", int(port), None)
     shell.worker(work)

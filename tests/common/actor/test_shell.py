@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,18 @@ import zmq
 from common.actor.control import NotRunning, ask, is_running
 from common.actor.core import Close, Effect, Note, Send, Write
 from common.actor.shell import runs
-from common.messages import MAX_REQUEST_BYTES, ControlAnswer, ControlRequest, StatusChanged, encode
+from common.messages import (
+    HIGHEST_NUMBER,
+    MAX_REQUEST_BYTES,
+    Attempt,
+    ControlAnswer,
+    ControlRequest,
+    QueryOrder,
+    StatusChanged,
+    TopOfBook,
+    Traded,
+    encode,
+)
 
 ACTOR = Path(__file__).with_name("echo_actor.py")
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -97,6 +109,36 @@ def test_a_block_of_the_stream_that_is_no_frame_is_garbage_too(echo: Echo) -> No
     stream.close()
     assert status["garbage"] == {"stream": 2}
     assert echo.ask(3) == 4
+
+
+def garbage_upto_ff(echo: Echo, sock: "zmq.Socket[bytes]") -> dict[str, int]:
+    """What is counted by link once the byte 0xff, sent behind all else, was counted too."""
+    sock.send(b"\xff")
+    while True:
+        status = ask(echo.run, "echo", "status")
+        garbage, kept = status["garbage"], status["garbage_kept"]
+        assert isinstance(garbage, dict) and isinstance(kept, list)
+        if kept and kept[-1][2] == "ff":
+            return garbage
+
+
+def test_what_cannot_be_counted_with_is_garbage_on_a_feed_and_on_a_path_of_commands(echo: Echo) -> None:
+    feed = echo.context.socket(zmq.XPUB)
+    feed.setsockopt(zmq.RCVTIMEO, 5000)
+    feed.bind(f"ipc://{echo.run}/feed")
+    assert feed.recv() == b"\x01", "it has subscribed"
+    for text in ("sNaN", "NaN", "Infinity", "1E+999999", "1E-999999", "64900"):
+        price = Decimal(text)
+        feed.send(encode(TopOfBook("generic", "BTCUSDT", price, Decimal(1), Decimal("64901"), Decimal(1), None, 1)))
+        feed.send(encode(Traded("generic", "BTCUSDT", Decimal("64900"), price, "1", 1)))
+    commands = echo.context.socket(zmq.PUSH)
+    commands.connect(f"ipc://{echo.run}/commands")
+    for counter in (-1, 1, HIGHEST_NUMBER + 1):
+        commands.send(encode(QueryOrder(Attempt(1, counter), "generic", "BTCUSDT", "1", "1", "1", 1)))
+    assert garbage_upto_ff(echo, feed)["feed"] == 11
+    assert garbage_upto_ff(echo, commands)["commands"] == 3
+    for sock in (feed, commands):
+        sock.close(linger=0)
 
 
 @pytest.mark.parametrize("arguments", [b"{not json", b"[1]", b"\xff", b"null"])
