@@ -26,15 +26,15 @@ from common.journal import OsFiles, Reader
 from common.journal.skipped import skipped_records
 from common.left_out import LeftOut
 from common.messages import OrderEvent
+from common.orders.books import Books
+from common.orders.changes import Change, CommandDecided, OrderChanged
+from common.orders.fold import Fold
+from common.orders.index import MemoryIndex
+from common.orders.index_file import IndexFile, index_path
 from common.venues.registry import find_dialect
 from scripts.journal.past import session_writers
 from scripts.torture.audit import Exchange
 from services.orders.archive import Archive
-from services.orders.books import Books
-from services.orders.changes import Change, CommandDecided, OrderChanged
-from services.orders.fold import Fold
-from services.orders.index import MemoryIndex
-from services.orders.index_file import IndexFile, index_path
 from services.orders.make_snapshot import newest_books
 from services.orders.settings import orders_settings
 from services.risk.make_snapshot import newest_state
