@@ -1088,25 +1088,11 @@ STATUS_SENTENCES: dict[OrderStatus, str] = {
     OrderStatus.REJECTED: "The venue rejected it.",
     OrderStatus.EXPIRED: "The venue says that its time is over: an immediate order that found nobody, for one.",
     OrderStatus.SUSPENDED: "The venue holds it back for the moment.",
-    OrderStatus.DONE_FOR_DAY: "The venue does nothing more with it today.",
+    OrderStatus.DONE_FOR_DAY: "The venue does nothing more with it today; it is open, and may trade on another day.",
     OrderStatus.REFUSED: "No order is told so: what is refused here is told by the outcome of its command.",
     OrderStatus.WITHDRAWN: "Our session knows that it never left for the venue.",
     OrderStatus.VOID: "There is evidence that the venue never received it.",
 }
-
-
-CLOSED_STATUSES = frozenset(
-    {
-        OrderStatus.FILLED,
-        OrderStatus.CANCELED,
-        OrderStatus.REJECTED,
-        OrderStatus.EXPIRED,
-        OrderStatus.DONE_FOR_DAY,
-        OrderStatus.REFUSED,
-        OrderStatus.WITHDRAWN,
-        OrderStatus.VOID,
-    }
-)
 
 
 class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="order"):
@@ -1150,6 +1136,8 @@ class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="or
     `stamp_ns`: The time of the record by the journal's clock.
     `reference_trade_key`: Of a bust or correction: the `trade_key` of the fill that it takes back or changes.
     `unpriced_qty`: How much of `cum_qty` was filled at a price that the venue has not told; `avg_px` is of the rest.
+    `open`: Whether it may still trade, today or on another day: decide by this, and not by `status`. A closed order may
+    open again, by a bust or a late word of the venue.
     """
 
     lsn: int
@@ -1181,6 +1169,7 @@ class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="or
     stamp_ns: int = 0
     reference_trade_key: str = ""
     unpriced_qty: Decimal = Decimal(0)
+    open: bool = False
 
 
 class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="position"):

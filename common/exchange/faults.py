@@ -28,6 +28,7 @@ class Kind(enum.StrEnum):
     SILENT = "silent"
     TEST_REQUEST = "test_request"
     RESEND_REQUEST = "resend_request"
+    DONE_FOR_DAY = "done_for_day"
 
 
 FAULT_SENTENCES: dict[Kind, str] = {
@@ -54,6 +55,7 @@ FAULT_SENTENCES: dict[Kind, str] = {
     Kind.SILENT: "Do not carry out the next `count` cancels, and say nothing of them.",
     Kind.TEST_REQUEST: "Send `count` TestRequest(1) at once.",
     Kind.RESEND_REQUEST: "Ask for everything that was sent, from one number further each of `count` times.",
+    Kind.DONE_FOR_DAY: "Tell of the next `count` orders, once they rest, that they are done for the day; they rest on.",
 }
 
 SCOPES = ("fix", "market_data", "rest", "all")

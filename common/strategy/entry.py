@@ -24,7 +24,6 @@ import msgspec
 from common.instant import NS_PER_MS, Instant
 from common.messages import (
     AFTER_ALL_EVENTS,
-    CLOSED_STATUSES,
     HIGHEST_NUMBER,
     MAX_TIME_TO_LIVE_NS,
     STRATEGY_NAME,
@@ -366,10 +365,10 @@ class Entry:
             return None
         if message.strategy == self.strategy:
             orders = self.orders if self._coming is None else self._coming.orders
-            if message.status in CLOSED_STATUSES:
-                orders.pop(message.number, None)
-            else:
+            if message.open:
                 orders[message.number] = message
+            else:
+                orders.pop(message.number, None)
         return message
 
     def _position(self, message: PositionChanged, now: Instant) -> EntryAnswer | None:

@@ -17,7 +17,6 @@ import zmq
 
 from common.actor.control import ask
 from common.messages import (
-    CLOSED_STATUSES,
     CancelRequest,
     CommandOutcome,
     EntryAnswer,
@@ -173,7 +172,7 @@ def _round_trips(taker: Taker, orders: int) -> Iterator[int]:
             if event.number == number and event.event == "new":
                 ended_ns = time.perf_counter_ns()
                 taker.cancel(number)
-            if event.number == number and event.status in CLOSED_STATUSES:
+            if event.number == number and not event.open:
                 break
         yield ended_ns - began_ns
 
@@ -191,7 +190,7 @@ def _rate(taker: Taker, orders: int, window: int) -> float:
             closed, disturbed = closed + 1, disturbed + 1
             if disturbed > max(window, orders // 100):
                 raise BenchFailed(f"{disturbed} of {closed} orders: {event}")
-        elif event is not None and event.status in CLOSED_STATUSES:
+        elif event is not None and not event.open:
             closed += 1
     return orders / (time.perf_counter() - began_s)
 

@@ -13,7 +13,7 @@ from common.actor.control import NoAnswer, Refused, ask, is_running
 from common.actor.control import NotRunning as ActorNotRunning
 from common.config import Config, load
 from common.exit_status import ExitStatus
-from common.messages import CLOSED_STATUSES, HIGHEST_NUMBER, CommandOutcome, OrderEvent, PositionChanged
+from common.messages import HIGHEST_NUMBER, CommandOutcome, OrderEvent, PositionChanged
 from common.strategy.bounds import OutOfBounds
 from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName
 from common.strategy.entry import Superseded
@@ -262,9 +262,9 @@ def cancel(name: str, wait_s: float, as_json: bool) -> None:
         if outcome.outcome == "refused":
             _report(outcome, None, as_json)
             return
-        event = _until(client, target, number, deadline, lambda order: order.status in CLOSED_STATUSES)
+        event = _until(client, target, number, deadline, lambda order: not order.open)
     _report(outcome, event, as_json)
-    if event is None or event.status not in CLOSED_STATUSES:
+    if event is None or event.open:
         raise CommandError(f"{name} is not closed after {wait_s:g} s; the wish stays", ExitStatus.TIMEOUT)
 
 
@@ -328,7 +328,7 @@ def _acknowledged(client: Client, number: int, deadline: float) -> OrderEvent | 
 def _ended(client: Client, number: int, deadline: float) -> OrderEvent | None:
     """The order once it is closed, or with the venue's last word when the time is over; None when there was none."""
     event = None
-    while event is None or event.status not in CLOSED_STATUSES:
+    while event is None or event.open:
         latest = _acknowledged(client, number, deadline)
         if latest is None:
             break
@@ -338,7 +338,7 @@ def _ended(client: Client, number: int, deadline: float) -> OrderEvent | None:
 
 def _need_filled(order: OrderEvent, wait_s: float) -> None:
     name = f"{order.strategy}/{order.number}"
-    if order.status not in CLOSED_STATUSES:
+    if order.open:
         raise CommandError(f"{name} has not ended after {wait_s:g} s; see fixring orders show", ExitStatus.TIMEOUT)
     if not order.cum_qty:
         raise CommandError(f"{name} is {order.status.value}: nothing was filled")
@@ -427,8 +427,8 @@ def settle(name: str, ended: str, text: str, filled: str | None, known: bool, ye
             shown = f"{name} is {order.status.value}, {short(order.leaves_qty)} {order.symbol} open on {order.venue}"
             click.confirm(f"{shown}. Close it as {ended} in every book?", abort=True, err=True)
         _ask(config, "verdict", arguments)
-        after = _until(client, strategy, number, time.monotonic() + SETTLED_S, lambda o: o.status in CLOSED_STATUSES)
-    if after is None or after.status not in CLOSED_STATUSES:
+        after = _until(client, strategy, number, time.monotonic() + SETTLED_S, lambda o: not o.open)
+    if after is None or after.open:
         raise CommandError(f"{name}: the journal has not told of the verdict yet", ExitStatus.TIMEOUT)
     click.echo(orjson.dumps(order_document(after)) if as_json else f"{name} is {after.status.value} by your word")
 

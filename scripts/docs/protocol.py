@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from common.messages import CLOSED_STATUSES, EntryAnswer, EntryRequest, OrderStatus, Reason
+from common.messages import EntryAnswer, EntryRequest, OrderStatus, Reason
 from scripts.docs.structs import described, is_struct, table
 
 WORDS = {str: "string", int: "integer", bool: "boolean", Decimal: "decimal", bytes: "binary"}
@@ -38,11 +38,8 @@ def reasons() -> str:
 
 
 def states() -> str:
-    """Every state of an order, and whether it is open in it."""
-    rows = [
-        (status.value, "closed" if status in CLOSED_STATUSES else "open", status.sentence) for status in OrderStatus
-    ]
-    return table(("state", "the order is", "meaning"), rows)
+    """Every state of an order with its sentence."""
+    return table(("state", "meaning"), [(status.value, status.sentence) for status in OrderStatus])
 
 
 def _wire(kind: Any) -> str:

@@ -15,7 +15,6 @@ from common.actor.core import Note, Send
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import (
     AFTER_ALL_EVENTS,
-    CLOSED_STATUSES,
     MAX_MESSAGE_BYTES,
     EntryAnswer,
     FeedMessage,
@@ -113,7 +112,7 @@ def _check(core: StrategyCore, number: int) -> None:
         if isinstance(effect, Note) and effect.level == "error":
             raise Broken(f"after input {number}: {effect}")
     for order in core.entry.orders.values():
-        if order.strategy != "maker" or order.status in CLOSED_STATUSES:
+        if order.strategy != "maker" or not order.open:
             raise Broken(f"after input {number} it holds {order}")
 
 
@@ -121,7 +120,7 @@ def _examples() -> list[msgspec.Struct]:
     one = Decimal("0.01")
     order = OrderEvent(
         8, 0, "maker", 1, "new", OrderStatus.NEW, "generic", "BTCUSDT", "1", "2", one, Decimal(60_000), Decimal(0), one,
-        Decimal(0), "c-1", "17",
+        Decimal(0), "c-1", "17", open=True,
     )  # fmt: skip
     position = PositionChanged(9, 1, "generic", "BTCUSDT", one, Decimal(60_000), Decimal(0))
     top = TopOfBook("generic", "BTCUSDT", Decimal(59_990), one, Decimal(60_010), one, None, WALL_NS)

@@ -553,5 +553,6 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "gap-fill-alone": _inflict("skip", 4),
     "silence": _inflict("silent", 6),
     "asks-again": _asks_again,
+    "done-for-day": _inflict("done_for_day", 6),
     "test-flood": _inflict("test_request", 300),
 }

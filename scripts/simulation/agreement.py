@@ -77,7 +77,7 @@ def _terms_apart(trader: Trader, told: OrderEvent, theirs: list[TrueOrder]) -> l
     if expected_qty is not None and expected_qty != told.cum_qty:
         found.append(f"{told} is told, and fills that come to {expected_qty}")
     still = next((order for order in theirs if order.open), None)
-    if still is not None and (told.leaves_qty, told.price) != (still.leaves_qty, still.price):
+    if still is not None and (told.leaves_qty, told.price) != (still.leaves_qty_told(told.status), still.price):
         found.append(f"{told} is told, LeavesQty(151) is {still.leaves_qty} there at {still.price}")
     return found
 

@@ -15,7 +15,6 @@ from common.fix.wire import Framer, parse_utc_timestamp, split
 from common.instant import NS_PER_MS
 from common.journal.frames import EPOCH, Record, parse
 from common.messages import (
-    CLOSED_STATUSES,
     MAX_TIME_TO_LIVE_NS,
     SIDE_BUY,
     AmendOrder,
@@ -436,7 +435,7 @@ class Checkers:
             self._check_absent(event)
         legs = self.legs[event.strategy, event.number]
         true_orders = {self.true_orders[leg].order_id: self.true_orders[leg] for leg in legs if leg in self.true_orders}
-        if event.status in CLOSED_STATUSES:
+        if not event.open:
             still = [order.cl_ord_ids for order in true_orders.values() if order.open]
             if still:
                 raise Violation("closed-is-closed", f"{event} is told, and {still} is open at {event.venue}")

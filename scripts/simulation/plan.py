@@ -116,6 +116,8 @@ SINCE_THIRD: dict[str, FaultKind] = {
     "silence": FaultKind("An exchange neither carries out some cancels nor says so.", targets=EXCHANGES),
     "asks-again": FaultKind("An exchange asks for everything that was sent, again and again.",
                             targets=("exchange@generic",)),
+    "done-for-day": FaultKind("An exchange tells of orders that are done for the day, and rest on.",
+                              targets=("exchange@generic",)),
     "test-flood": FaultKind("An exchange sends more TestRequest(1) than may be answered.", gap=800,
                             targets=("exchange@generic",)),
 }  # fmt: skip

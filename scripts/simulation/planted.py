@@ -28,7 +28,6 @@ from common.latch import Latch
 from common.left_out import LeftOut
 from common.messages import (
     AFTER_ALL_EVENTS,
-    CLOSED_STATUSES,
     BoundedEntryRequest,
     CommandOutcome,
     EntryRequest,
@@ -37,7 +36,7 @@ from common.messages import (
     Reason,
 )
 from common.orders import fold as orders_fold
-from common.orders import outcome
+from common.orders import order_state, outcome
 from common.orders.names import cl_ord_id_of
 from common.orders.order_state import FillLedger, Leg, Order, RequestKind
 from common.venues.dialect import BadReport
@@ -557,7 +556,7 @@ BUGS: dict[str, Bug] = {
     ),
     "closings-untold": Bug(
         "Orders never tells that an order is closed.",
-        ((Clients, "emit", _untold(lambda event: event.status not in CLOSED_STATUSES)),), 10,
+        ((Clients, "emit", _untold(lambda event: event.open)),), 10,
     ),
     "fills-told-twice": Bug(
         "Orders tells each fill twice.",
@@ -680,6 +679,14 @@ BUGS: dict[str, Bug] = {
     "uncut-is-garbled": Bug(
         "A message whose fields cannot be told apart takes no number.",
         ((Session, "_message", _instead(_uncut_is_garbled)),), 10,
+    ),
+    "done-for-day-is-over": Bug(
+        "An order that is done for the day is closed, in orders and risk.",
+        (
+            (order_state, "TERMINAL_WORDS", lambda words: words | {order_state.DONE_FOR_DAY}),
+            (order_state, "_CLOSED_STATUS", lambda words: words | {order_state.DONE_FOR_DAY: OrderStatus.EXPIRED}),
+            (risk_state, "TERMINAL_WORDS", lambda words: words | {order_state.DONE_FOR_DAY}),
+        ), 20,
     ),
     "misread-price-stays": Bug(
         "A price that cannot be read leaves the one before in the book.",

@@ -6,7 +6,6 @@ from random import Random
 from common.actor.snapshots import Foldable
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import (
-    CLOSED_STATUSES,
     CancelAllRequest,
     NewOrderRequest,
     OrderEvent,
@@ -252,7 +251,7 @@ class _Probe:
         outcome = probe.outcomes.get(self._number)
         if outcome is not None and outcome not in self._answers:
             self._answers.append(outcome)
-        closed = order is not None and order.status in CLOSED_STATUSES
+        closed = order is not None and not order.open
         over = closed or (outcome is not None and outcome.outcome != "sent")
         due = self._world.scheduler.now_ns - self._asked_ns > 300 * NS_PER_MS
         if probe.epoch and due and (over or not self._number):
@@ -312,7 +311,7 @@ class _Audit:
         return False
 
     def _compare(self, orders: tuple[OrderEvent, ...], positions: tuple[PositionChanged, ...]) -> str:
-        ours = {(order.venue, order.cl_ord_id): order for order in orders if order.status not in CLOSED_STATUSES}
+        ours = {(order.venue, order.cl_ord_id): order for order in orders if order.open}
         theirs = {
             (venue, name): order
             for venue, truth in self._world.truths.items()
@@ -324,7 +323,7 @@ class _Audit:
         for key, order in ours.items():
             true = theirs[key]
             we_say = (order.cum_qty, order.leaves_qty, order.price)
-            they_say = (true.cum_qty, true.leaves_qty, true.price)
+            they_say = (true.cum_qty, true.leaves_qty_told(order.status), true.price)
             if order.status is OrderStatus.UNKNOWN or we_say != they_say:
                 return f"{key} is {order.status} {we_say} with us, {they_say} there"
         held = {(row.venue, row.symbol): row.quantity for row in positions if not row.strategy}

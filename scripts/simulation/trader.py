@@ -14,7 +14,6 @@ import msgspec
 from common.actor.core import Core, Send
 from common.instant import NS_PER_MS, Instant
 from common.messages import (
-    CLOSED_STATUSES,
     MAX_TIME_TO_LIVE_NS,
     AmendRequest,
     CancelAllRequest,
@@ -175,7 +174,7 @@ class Trader(Core):
 
     def open_orders(self) -> list[OrderEvent]:
         """The orders that this trader was last told are open."""
-        return [order for order in self.orders.values() if order.status not in CLOSED_STATUSES]
+        return [order for order in self.orders.values() if order.open]
 
     def ask(self, request: ClientRequest) -> int:
         """Send a new command under the next number; returns the number."""

@@ -15,6 +15,7 @@ from common.exchange.changes import (
     decode_changes,
 )
 from common.journal.frames import Record
+from common.messages import OrderStatus
 
 STRANGER = "web-"
 """How every ClOrdID of somebody else on our account begins, and none of ours."""
@@ -49,6 +50,10 @@ class TrueOrder:
         self.trades: dict[int, Decimal] = {}
         self.open = True
         self.is_ours = not cl_ord_id.startswith(STRANGER)
+
+    def leaves_qty_told(self, status: OrderStatus) -> Decimal:
+        """LeavesQty(151) as an order of that status is told: FIX has 0 for one that is done for the day."""
+        return Decimal(0) if status is OrderStatus.DONE_FOR_DAY else self.leaves_qty
 
     @property
     def leaves_qty(self) -> Decimal:

@@ -17,7 +17,6 @@ from common.journal.files import OsFiles
 from common.journal.frames import EPOCH, Record
 from common.journal.reader import Reader
 from common.messages import (
-    CLOSED_STATUSES,
     AmendOrder,
     Inbound,
     NewOrder,
@@ -284,7 +283,7 @@ def _is_own_refusal(told: Told) -> bool:
 def _compare_order(name: str, told: Told, legs: list[TrueOrder], venue: str) -> Iterator[str]:
     """Hold an order that was sent against what the exchange has of it, oldest leg first."""
     if not legs:
-        if told.cum_qty or (told.status is not None and told.status not in CLOSED_STATUSES):
+        if told.cum_qty or told.open:
             yield f"{name} is {told.status} with {told.cum_qty} filled, and {venue} never had it"
         return
     told_open = [leg.order_id for leg in legs if leg.open]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from common.messages import CLOSED_STATUSES, CommandOutcome, OrderEvent, OrderStatus, Reason
+from common.messages import CommandOutcome, OrderEvent, OrderStatus, Reason
 
 MISUSE = frozenset({Reason.DUPLICATE_NAME, Reason.NAME_REUSED, Reason.STALE_EPOCH, Reason.SUPERSEDED})
 """Refusals of a message, not of the command that bears the same number."""
@@ -26,6 +26,7 @@ class Told:
     outcome_lsn: int = 0
     reason: str = ""
     status: OrderStatus | None = None
+    open: bool = False
     cl_ord_id: str = ""
     cum_qty: Decimal = Decimal(0)
     fills: dict[str, Decimal] = field(default_factory=dict)
@@ -45,7 +46,7 @@ class Told:
         """Whether nothing more is to be expected: an outcome and, for an order that was sent, its end."""
         if not self.outcome:
             return self.is_abandoned
-        closed = self.status in CLOSED_STATUSES or (self.gap and self.status is None)
+        closed = self.gap if self.status is None else not self.open
         return self.kind != NEW or self.outcome != "sent" or closed
 
 
@@ -97,14 +98,15 @@ class Book:
             told.fills[f"{event.trade_key} of {event.reference_trade_key}"] = event.cum_qty - told.cum_qty
         elif event.cum_qty < told.cum_qty:
             self.differences.append(f"{name}: CumQty(14) fell from {told.cum_qty} to {event.cum_qty} (LSN {event.lsn})")
-        if told.status in CLOSED_STATUSES and event.status not in CLOSED_STATUSES:
+        if told.status is not None and not told.open and event.open:
             self.differences.append(f"{name}: it was {told.status}, and is {event.status} again (LSN {event.lsn})")
         if event.last_qty and event.trade_key:
             if event.trade_key in told.fills:
                 self.differences.append(f"{name}: trade {event.trade_key} was told twice (LSN {event.lsn})")
             told.fills[event.trade_key] = event.last_qty
             self.fills += 1
-        told.status, told.cum_qty, told.cl_ord_id = event.status, event.cum_qty, event.cl_ord_id or told.cl_ord_id
+        told.status, told.open, told.cum_qty = event.status, event.open, event.cum_qty
+        told.cl_ord_id = event.cl_ord_id or told.cl_ord_id
 
     def abandoned(self, strategy: str) -> None:
         """The strategy's client died, and its memory with it."""

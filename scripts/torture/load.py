@@ -14,7 +14,7 @@ import msgspec
 import zmq
 
 from common.config import Config
-from common.messages import CLOSED_STATUSES, CommandOutcome, FeedMessage, OrderEvent, TopOfBook, Welcome
+from common.messages import CommandOutcome, FeedMessage, OrderEvent, TopOfBook, Welcome
 from common.strategy.client import Client
 from common.strategy.entry import NotWelcome, Superseded, TooManyUnanswered
 from scripts.torture.book import Book
@@ -143,7 +143,7 @@ class Trader:
                     self._open.pop(event.number, None)
             case OrderEvent():
                 self._book.ordered(event)
-                if event.status not in CLOSED_STATUSES:
+                if event.open:
                     self._open[event.number] = event.symbol
                 else:
                     self._open.pop(event.number, None)

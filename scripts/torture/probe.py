@@ -5,7 +5,7 @@ import time
 import zmq
 
 from common.config import Config
-from common.messages import CLOSED_STATUSES, CommandOutcome, OrderEvent
+from common.messages import CommandOutcome, OrderEvent
 from common.strategy.client import Client, NotRunning
 from common.strategy.entry import NotWelcome, TooManyUnanswered
 from scripts.torture.load import ORDER_QTY, Prices, away
@@ -69,7 +69,7 @@ class Probe:
                 next_s = time.monotonic() + 1
             while self._client.poll(0.02) is not None:
                 pass
-            if not [o for o in self._client.orders.values() if o.status not in CLOSED_STATUSES]:
+            if not self._client.orders:
                 return True
         return False
 

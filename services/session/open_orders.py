@@ -21,10 +21,7 @@ from common.messages import (
     VenueEvent,
 )
 from common.orders.belief import contradiction
-from common.orders.order_state import AskedTerms, BelievedTerms, believed_terms, rejects_request
-
-CLOSED_ORD_STATUS = frozenset("234C8")
-"""OrdStatus(39) filled, done for day, canceled, expired, rejected."""
+from common.orders.order_state import TERMINAL_WORDS, AskedTerms, BelievedTerms, believed_terms, rejects_request
 
 ENDED_ORD_STATUS = frozenset("24C")
 """OrdStatus(39) of an OrderCancelReject(9) by which the venue says that it came too late: filled, canceled, expired."""
@@ -156,7 +153,7 @@ class OpenOrders:
             if order is not None:
                 self._close(order)
             return
-        if report.ord_status in CLOSED_ORD_STATUS:
+        if report.ord_status in TERMINAL_WORDS:
             if order is not None:
                 self._close(order)
             return

@@ -16,6 +16,7 @@ import zmq
 from msgspec.msgpack import decode, encode
 
 BEFORE_STANDING = 1048575
+OPEN = 29
 HELLO_S = 0.3
 QUIET_S = 1.0
 WAIT_S = 25.0
@@ -116,9 +117,8 @@ class Client:
         elif tag == "position":
             positions[fields[2], fields[3]] = fields[4]
         elif fields[2] == self.name:
-            closed = ("FILLED", "CANCELED", "REJECTED", "EXPIRED", "REFUSED", "WITHDRAWN", "VOID", "DONE_FOR_DAY")
             orders[fields[3]] = fields
-            if fields[5] in closed:
+            if not fields[OPEN]:
                 del orders[fields[3]]
 
     def is_new(self, fields: list[Any]) -> bool:

@@ -87,7 +87,7 @@ class Manager:
     def order(self, number: int, status: OrderStatus, index: int) -> OrderEvent:
         return OrderEvent(
             self.lsn, index, "me", number, "new", status, "generic", "BTCUSDT", "1", "2", D(1), D(100), D(0), D(1),
-            D(0), "x", "", )  # fmt: skip
+            D(0), "x", "", open=status is not OrderStatus.CANCELED, )  # fmt: skip
 
 
 @contextmanager

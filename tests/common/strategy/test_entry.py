@@ -85,7 +85,7 @@ def order(
 ) -> OrderEvent:
     return OrderEvent(
         lsn, index, "alpha", number, event, status, "generic", "BTCUSDT", "1", "2", D(1), D(100), D(0), D(1), D(0),
-        "x", "" )  # fmt: skip
+        "x", "", open=status is not OrderStatus.CANCELED, )  # fmt: skip
 
 
 def test_numbers_rise_from_the_highest_that_the_order_manager_knows() -> None:

@@ -112,7 +112,7 @@ def top(ms: int, symbol: str = "BTCUSDT", venue: str = "generic") -> TopOfBook:
 def event(number: int, status: OrderStatus, lsn: int, last: str = "0", strategy: str = "alpha") -> OrderEvent:
     return OrderEvent(
         lsn, 0, strategy, number, "new", status, "generic", "BTCUSDT", "1", "2", D(1), D(100), D(0), D(1), D(0), "x",
-        "", last_qty=D(last),
+        "", last_qty=D(last), open=True,
     )  # fmt: skip
 
 

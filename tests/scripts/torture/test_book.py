@@ -26,7 +26,7 @@ def event(lsn: int, status: OrderStatus, cum_qty: str = "0", **fields: Any) -> O
     cum = Decimal(cum_qty)
     return OrderEvent(
         lsn, 0, LOAD, 1, fields.pop("event", "status"), status, "generic", "BTCUSDT", "1", "2", Decimal(5),
-        Decimal(100), cum, Decimal(5) - cum, Decimal(0), "c-1", "1", **fields,
+        Decimal(100), cum, Decimal(5) - cum, Decimal(0), "c-1", "1", open=status is not OrderStatus.CANCELED, **fields,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from common.messages import (
     CancelRequest,
     GapFilled,
     Kind,
+    OrderEvent,
     QueryOrder,
     RequestRejected,
     RestOrder,
@@ -187,3 +188,18 @@ def test_a_corrected_price_moves_money_and_no_quantity(ring: Ring) -> None:
     assert position.realised_profit == D(5)
     ring.report(sale, "G", "1", qty="0.5", px="118", key="d", reference_trade_key="c")
     assert (position.quantity, position.realised_profit) == (D(0), D(4))
+
+
+def test_an_order_that_is_done_for_the_day_is_told_open_until_it_ends(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    for word, ord_status in (("3", "3"), ("D", "0"), ("3", "3"), ("4", "4")):
+        ring.report(order, word, ord_status)
+    told = [(event.status.value, event.open) for event in ring.clients[b"p"] if isinstance(event, OrderEvent)]
+    assert told[-4:] == [("DONE_FOR_DAY", True), ("NEW", True), ("DONE_FOR_DAY", True), ("CANCELED", False)]
+
+
+def test_a_cancel_of_an_order_that_is_done_for_the_day_is_sent(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.report(order, "3", "3")
+    ring.request(CancelRequest(0, 2, 1))
+    assert ring.last(CancelOrder).orig_cl_ord_id == order.cl_ord_id

@@ -319,3 +319,10 @@ def test_an_order_that_a_person_closed_counts_again_once_the_venue_fills_it(relo
         rig.core.state = load_state(dump_state(rig.state), facts())
     rig.inbound(report(order, "F", "1", last="1", key="7", cum="1"))
     assert rig.worst() == (D(4), D(0), D(1))
+
+
+def test_what_is_done_for_the_day_counts_as_open() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "5"))
+    rig.inbound(report(order, "3", "3"))
+    assert rig.worst()[0] == 5 and [holding.open_orders for holding in rig.state.holdings()] == [1]

@@ -214,3 +214,13 @@ def test_an_order_that_the_venue_says_is_closed_when_it_refuses_the_cancel_is_no
     assert orders.find(name) is not None
     orders.heard(CancelRejected("c", name, "77", "4", 0, "The order is closed."), 1)
     assert orders.find(name) is None
+
+
+def test_what_is_done_for_the_day_may_trade_on_another_one_and_has_to_be_cancelled() -> None:
+    orders = OpenOrders()
+    sent(orders, new())
+    orders.heard(report("5-1", "0", "0"), 1)
+    orders.heard(report("5-1", "3", "3"), 1)
+    assert names(orders) == ["5-1"]
+    orders.heard(report("web-1", "3", "3", order_id="78"), 1)
+    assert names(orders) == ["5-1", "web-1"]

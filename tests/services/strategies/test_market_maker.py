@@ -83,7 +83,7 @@ class Desk:
         label = "bid" if side == "1" else "offer"
         return OrderEvent(
             self.lsn, 0, "maker", number, event, status, "generic", "BTCUSDT", side, "2", qty, price, D(cum),
-            qty - D(cum), D(0), f"c{number}", "", label,
+            qty - D(cum), D(0), f"c{number}", "", label, open=status is not OrderStatus.CANCELED,
         )  # fmt: skip
 
     def outcome(self, number: int, outcome: str) -> None:

@@ -368,6 +368,15 @@ class GenericOrders:
             self._held.append(body)
         else:
             self._send(client, "8", body, now)
+        if type(change) is Placed and terms.time_in_force == GOOD_TILL_CANCEL:
+            self._done_for_day(client, order, now)
+
+    def _done_for_day(self, client: Client, order: Order, now: Instant) -> None:
+        """FIX 4.4, matrix H: a good till cancel order that is done for the day trades on another one, or tonight."""
+        if self._venue.faults.strikes(Kind.DONE_FOR_DAY, "fix"):
+            exec_id, terms = self._venue.unique(), order.terms
+            body = reports.report(order, terms, exec_id, "3", now.wall_ns, ord_status=reports.DONE_FOR_DAY)
+            self._send(client, "8", body, now)
 
     def corrected(self, change: Corrected, order: Order | ClosedOrder, now: Instant) -> None:
         """A fill of an order, open or closed, was taken back or corrected: tell the session that placed the order."""

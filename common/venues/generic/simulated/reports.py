@@ -12,6 +12,7 @@ from common.exchange.order import BUY, REJECTED, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
 
+ZERO = Decimal(0)
 _PRICE_STEP = Decimal("0.00000001")
 
 # OrdRejReason(103) and CxlRejReason(102) of the engine's refusals; what has no reason of its own is 99 Other.
@@ -26,6 +27,7 @@ _ORD_REJ_REASON = {
 UNKNOWN_ORDER = 1
 TOO_LATE = 0
 DUPLICATE_CL_ORD_ID = 6
+DONE_FOR_DAY = "3"
 
 
 def number(value: Decimal) -> str:
@@ -52,13 +54,14 @@ def report(
     """The body of an ExecutionReport(8). `names` stands for ClOrdID(11) and OrigClOrdID(41) where they are not the
     order's.
     """
+    leaves_qty = ZERO if ord_status == DONE_FOR_DAY else order.leaves_qty
     price = "" if terms.price is None else f"44={number(terms.price)}\x01"
     exec_inst = "18=6\x01" if terms.post_only else ""
     return (
         f"37={order.order_id}\x01{names or f'11={terms.cl_ord_id}{chr(1)}'}17={exec_id}\x01150={exec_type}\x01"
         f"39={ord_status or order.ord_status}\x0155={terms.symbol}\x0154={terms.side}\x01"
         f"38={number(terms.order_qty)}\x01"
-        f"40={terms.ord_type}\x01{price}59={terms.time_in_force}\x01{exec_inst}{extra}151={number(order.leaves_qty)}\x01"
+        f"40={terms.ord_type}\x01{price}59={terms.time_in_force}\x01{exec_inst}{extra}151={number(leaves_qty)}\x01"
         f"14={number(order.cum_qty)}\x016={average(order.cum_quote, order.cum_qty)}\x01"
         f"60={utc_timestamp(stamp_ns).decode()}\x01"
     ).encode()
