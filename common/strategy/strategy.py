@@ -222,6 +222,11 @@ class Strategy:
         """Whether the order manager takes orders now, and what is known of orders and positions is whole."""
         return self.core.entry.state == "live" and not self.core.entry.replacing
 
+    @property
+    def positions(self) -> Mapping[tuple[str, str], PositionChanged]:
+        """The account's positions by (venue, symbol), as last told: cost, fees, and after which record."""
+        return self.core.entry.positions
+
     def position(self, venue: str, symbol: str) -> Decimal:
         """The account's position in the base asset at one venue, fees taken off."""
         held = self.core.entry.positions.get((venue, symbol))

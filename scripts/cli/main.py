@@ -35,6 +35,7 @@ COMMANDS = {
     "start": "scripts.cli.start:start",
     "status": "scripts.cli.status:status",
     "torture": "scripts.cli.torture:torture",
+    "trial": "scripts.cli.trial:trial",
 }
 """Command to "module:attribute" of the click object behind it."""
 

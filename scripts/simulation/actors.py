@@ -130,8 +130,8 @@ def listener_of(actor: str) -> str:
     return "fix" if actor.startswith("session@") else "market_data"
 
 
-def all_actors(world: "World") -> Iterator[Actor]:
-    """Every process, in the order in which they are started."""
+def stack_actors(world: "World") -> Iterator[Actor]:
+    """The processes of a stack without strategies, in the order in which they are started."""
     for venue in CONFIG.venues:
         yield _exchange(world, venue)
     yield _journal(world)
@@ -142,6 +142,11 @@ def all_actors(world: "World") -> Iterator[Actor]:
         yield _market_data(world, venue)
         if CONFIG.venues[venue].rest is not None:
             yield _account(world, venue)
+
+
+def all_actors(world: "World") -> Iterator[Actor]:
+    """The stack, and those who trade on it."""
+    yield from stack_actors(world)
     for number in range(world.plan.traders):
         yield _trader(world, TRADERS[number])
     yield _trader(world, PROBE)
@@ -353,6 +358,12 @@ def _exchange(world: "World", venue: str) -> Actor:
         return ExchangeCore(settings, folder, world.files_for(process), history, simulated.segment_bytes)
 
     return Actor(f"exchange@{venue}", (), build)
+
+
+def strategy_actor(name: str, build: Callable[[Process], Core]) -> Actor:
+    """A strategy that is written with the SDK: its link to the order manager, and the feed of every venue."""
+    feeds = [Binding("feed", "sub", f"feed.{venue}", _feed) for venue in CONFIG.venues]
+    return Actor(name, (Binding("entry", "dealer", "entry", _entry_answer), *feeds), build)
 
 
 def _desk(world: "World") -> Actor:

@@ -1,7 +1,7 @@
 """The simulated world: hosts with clocks and disks, the processes on them, what joins these, and fate."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 
 import msgspec
@@ -96,7 +96,7 @@ class World:
         self._back_off_ns: dict[str, int] = {}
         self._token = 0
         self._insisted_ns = 0
-        for actor in actors.all_actors(self):
+        for actor in self.cast():
             host = self.host_of(actor.name)
             random = Random(f"{actor.name} {plan.seed}")
             make = self.process_type(actor.name)
@@ -104,6 +104,10 @@ class World:
         self._lay_wires()
 
     # ---- construction
+
+    def cast(self) -> Iterator[actors.Actor]:
+        """Every process, in the order in which they are started."""
+        return actors.all_actors(self)
 
     def process_type(self, name: str) -> type[Process]:
         """What runs the process of that name."""

@@ -58,6 +58,16 @@ def takes_signals(kind: type[Strategy]) -> bool:
     return kind.on_signal is not Strategy.on_signal
 
 
+def core_of(kind: type[Strategy], setting: Setting, instance: str) -> StrategyCore:
+    """The strategy as an actor. Raises ConfigError where its parameters are wrong, or its constructor raises."""
+    try:
+        return StrategyCore(setting, kind, instance, takes_signals=takes_signals(kind))
+    except BadParameters as error:
+        raise ConfigError(str(error)) from None
+    except Exception as error:
+        raise ConfigError(f"strategies.{setting.name}: {kind.__name__} cannot be made: {_told(error)}") from error
+
+
 def build(name: str, config: Config) -> Shell:
     """The strategy's core with its links. Raises ConfigError."""
     own = config.strategies.get(name)
@@ -65,19 +75,13 @@ def build(name: str, config: Config) -> Shell:
         known = ", ".join(config.strategies) or "none"
         raise ConfigError(f"strategies: there is no enabled strategy {name!r}; there is {known}")
     kind = strategy_class(own.program)
-    signals = takes_signals(kind)
     instance = f"{os.getpid():x}-{time.time_ns():x}"
-    try:
-        core = StrategyCore(setting_of(name, own, config), kind, instance, takes_signals=signals)
-    except BadParameters as error:
-        raise ConfigError(str(error)) from None
-    except Exception as error:
-        raise ConfigError(f"strategies.{name}: {own.program} cannot be made: {_told(error)}") from error
+    core = core_of(kind, setting_of(name, own, config), instance)
     shell = shell_for(core, config)
     # Under its own routing id: what is still on its way to a former instance must not reach this one.
     shell.connect_dealer("entry", config.endpoint("entry"), EntryAnswer, identity=f"{core.name}/{instance}")
     shell.subscribe("feed", [config.endpoint(f"feed.{venue}") for venue in config.venues], FeedMessage)
-    if signals:
+    if takes_signals(kind):
         shell.bind_subscriber("signals", config.endpoint(f"signals.{name}"), None)
         shell.bind_publisher("signals.out", config.endpoint(f"signals.{name}.out"))
     return shell
