@@ -1,15 +1,19 @@
-"""Invariant: the code in docs/strategies.md runs and does what the text says."""
+"""Invariant: the code in docs/strategies.md runs and does what the text says, and what it names is there."""
 
 import re
+import tomllib
 from decimal import Decimal as D
 from typing import Any
 
+import msgspec
+
 from common.actor.core import Send
-from common.config import CHECKOUT, load
+from common.config import CHECKOUT, StrategyConfig, load
 from common.instant import Instant
 from common.messages import NewOrderRequest, TopOfBook, Welcome, WelcomeComplete
 from common.strategy.client import Client
 from common.strategy.strategy import Market, Setting, Strategy, StrategyCore
+from services.strategies.__main__ import strategy_class
 
 TEXT = (CHECKOUT / "docs" / "strategies.md").read_text("utf-8")
 CODE = re.findall(r"```python\n(.*?)```", TEXT, re.S)
@@ -51,3 +55,17 @@ def test_every_hook_helper_and_method_that_is_named_exists() -> None:
     }
     assert named <= set(dir(Strategy)) and "on_outcome" in named
     assert set(re.findall(r"client\.(\w+)\(", CODE[1])) <= set(dir(Client))
+
+
+def test_every_example_is_in_the_table() -> None:
+    told = re.findall(r"^\| `(\w+):(\w+)` \|", TEXT, re.M)
+    examples = sorted(file.stem for file in (CHECKOUT / "services/strategies/examples").glob("[0-9]*.py"))
+    assert [module for module, _ in told] == examples
+    for module, name in told:
+        assert strategy_class(f"services.strategies.examples.{module}:{name}").__name__ == name
+
+
+def test_the_table_of_its_own_is_a_strategy_s() -> None:
+    (table,) = re.findall(r"```toml\n(.*?)```", TEXT, re.S)
+    (own,) = tomllib.loads(table)["strategies"].values()
+    assert msgspec.convert(own, StrategyConfig).program == "my_module:Joiner"
