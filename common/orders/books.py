@@ -1,6 +1,7 @@
 """The folded state of the order manager: orders by every name they have, fills, positions, sessions, and its digest.
 
-Closed orders stay for a while, since repeats and late reports come late; then they leave memory, oldest first.
+Closed orders stay for a while, since repeats and late reports come late; then they leave memory, oldest first. One that
+still counts at worst (`common.orders.worst`), since fills of it are to come or an amendment may be carried out, stays.
 """
 
 from collections import Counter, OrderedDict, defaultdict
@@ -17,6 +18,7 @@ from common.orders.facts import Holding, KnownVenues, VenueFacts
 from common.orders.names import REMEMBERED_COMMANDS, Names
 from common.orders.order_state import ZERO, FillChange, FillLedger, Leg, Order
 from common.orders.positions import Position
+from common.orders.worst import NOTHING, at_worst
 
 CLOSED_ORDERS = 4096
 """Closed orders kept in memory, over all strategies."""
@@ -124,8 +126,12 @@ class Books:
         self.by_order_id: dict[tuple[str, str, str], Order] = {}
         self.open: defaultdict[str, dict[OrderName, Order]] = defaultdict(dict)
         self.closed: OrderedDict[OrderName, None] = OrderedDict()
+        self.unsettled: dict[OrderName, None] = {}
+        """Closed orders that still count at worst."""
         self.ledger = FillLedger(base_of=self.known.base_of)
         self.positions: dict[tuple[str, str], Position] = {}
+        self.shares: dict[tuple[str, str, str], Decimal] = {}
+        """The part of a position that is a strategy's, by strategy, venue and symbol; none that is 0."""
         self.names = Names(remembered)
         self._closed_orders = closed_orders
         self.venues: dict[str, VenueBooks] = {}
@@ -138,6 +144,11 @@ class Books:
         self.stamp_ns = 0
         self.epoch = 0
         self.epoch_ns = 0
+        self.highest_attempt = (0, 0)
+        self.changed: dict[OrderName, None] = {}
+        """The orders that the last record has changed: for who counts them."""
+        self.changed_externals: dict[tuple[str, str, str], None] = {}
+        """Likewise those of somebody else."""
         self._dirty: dict[OrderName, None] = {}
         self._hashes: dict[object, int] = {}
         self._digest = 0
@@ -150,7 +161,7 @@ class Books:
         self.orders[name] = order
         self.by_id[order.legs[0].cl_ord_id] = order
         self.open[order.venue][name] = order
-        self._dirty[name] = None
+        self.changed[name] = self._dirty[name] = None
 
     def take(self, order: Order) -> None:
         """An order as it was in a snapshot, under every name that it has."""
@@ -163,7 +174,7 @@ class Books:
             for order_id in (leg.order_id, *leg.former_order_ids) if leg.order_id else ():
                 self._bears((order.venue, order.symbol, order_id), order)
         if order.is_closed:
-            self.closed[name] = None
+            self._put_closed(name, order)
         else:
             self.open[order.venue][name] = order
 
@@ -181,19 +192,31 @@ class Books:
         name = (order.strategy, order.number)
         if is_news:
             order.touched_lsn = lsn
-        self._dirty[name] = None
+        self.changed[name] = self._dirty[name] = None
         is_open = self.open[order.venue]
         if not order.is_closed:
             if name not in is_open:
                 is_open[name] = order
                 self.closed.pop(name, None)
-        elif name in is_open:
+                self.unsettled.pop(name, None)
+            return
+        if name in is_open:
             del is_open[name]
             # Its end is the wish's, even where a bust opens it again.
             order.wish_strategy, order.wish_number = "", 0
+            self._put_closed(name, order)
+        elif (name in self.unsettled) != (at_worst(order) != NOTHING):
+            self.closed.pop(name, None)
+            self.unsettled.pop(name, None)
+            self._put_closed(name, order)
+        if len(self.closed) > self._closed_orders:
+            self._forget(self.closed.popitem(last=False)[0])
+
+    def _put_closed(self, name: OrderName, order: Order) -> None:
+        if at_worst(order) == NOTHING:
             self.closed[name] = None
-            if len(self.closed) > self._closed_orders:
-                self._forget(self.closed.popitem(last=False)[0])
+        else:
+            self.unsettled[name] = None
 
     def register_order_id(self, order: Order, leg: Leg, order_id: str) -> list[FillChange]:
         """The venue's own name of a leg is known; fills that REST told under it before now find their order. Returns
@@ -201,14 +224,21 @@ class Books:
         place = (order.venue, order.symbol, order_id)
         if not self._bears(place, order):
             return []
-        self.externals.pop(place, None)
-        claimed: list[FillChange] = []
-        for trade_key in self.unclaimed.pop(place, ()):
-            change = self.ledger.claim(order.venue, order.symbol, trade_key, leg.owner, order_id, order.side)
-            if change is not None:
-                leg.fill(change)
-                claimed.append(change)
-        return claimed
+        self.stranger_gone(place)
+        keys = self.unclaimed.pop(place, ())
+        claimed = [self.claim(order, leg, trade_key, order_id) for trade_key in keys]
+        return [change for change in claimed if change is not None]
+
+    def claim(self, order: Order, leg: Leg, trade_key: str, order_id: str) -> FillChange | None:
+        """A fill that was nobody's turns out to be the leg's, which takes it: the position has it already.
+
+        None if it is not so.
+        """
+        change = self.ledger.claim(order.venue, order.symbol, trade_key, leg.owner, order_id, order.side)
+        if change is not None:
+            leg.fill(change)
+            self._share(order, change)
+        return change
 
     def _bears(self, place: tuple[str, str, str], order: Order) -> bool:
         """The order has, or had, this OrderID(37). Whether that is news: the last order that was sent with it has it,
@@ -267,8 +297,20 @@ class Books:
         position = self.positions.get(place)
         if position is None:
             position = self.positions[place] = Position(*place)
-        position.apply(change, self.known.find(change.venue).bases.get(change.symbol, ""))
+        position.apply(change, self.known.base_of(*place))
+        order = self.by_id.get(change.owner)
+        if order is not None:
+            self._share(order, change)
         return position
+
+    def _share(self, order: Order, change: FillChange) -> None:
+        """The strategy's part of a position moves."""
+        share = (order.strategy, change.venue, change.symbol)
+        held = self.shares.get(share, ZERO) + change.held_qty(self.known.base_of(change.venue, change.symbol))
+        if held:
+            self.shares[share] = held
+        else:
+            self.shares.pop(share, None)
 
     def venue(self, venue: str) -> VenueBooks:
         """What is known of the venue's session."""
@@ -306,9 +348,15 @@ class Books:
         place = (venue, order.symbol, order.order_id)
         known = self.externals.get(place)
         self.externals[place] = External(venue, order, lsn)
+        self.changed_externals[place] = None
         if len(self.externals) > EXTERNAL_ORDERS:
-            del self.externals[next(iter(self.externals))]
+            self.stranger_gone(next(iter(self.externals)))
         return known is None
+
+    def stranger_gone(self, place: tuple[str, str, str]) -> None:
+        """The order there is over, or is one of ours."""
+        if self.externals.pop(place, None) is not None:
+            self.changed_externals[place] = None
 
     def unclaim(self, venue: str, symbol: str, order_id: str, trade_key: str) -> None:
         """A fill of an order that nobody has named yet."""

@@ -43,7 +43,7 @@ from common.messages import (
     Verdict,
     Withdrawn,
 )
-from common.orders.absence import DOWN, no_stranger, sending_ns, unknown_over_fix, window_closed
+from common.orders.absence import DOWN, is_dead, no_stranger, sending_ns, unknown_over_fix, window_closed
 from common.orders.belief import believed, believed_of_stranger, contradiction, side_of
 from common.orders.books import TRADES_PAGE, Books, OrderName, TradesAsked, VenueBooks
 from common.orders.cancel_alls import covers
@@ -136,6 +136,10 @@ class Fold:
         changes = self._changes = []
         books = self.books
         books.lsn, books.stamp_ns = record.lsn, record.stamp_ns
+        if books.changed:
+            books.changed = {}
+        if books.changed_externals:
+            books.changed_externals = {}
         if self.outcomes.held:
             for attempt in self.outcomes.stamp(record.stamp_ns):
                 changes.append(AttemptExpired(attempt))
@@ -164,11 +168,20 @@ class Fold:
         if outbound.generation == venue.generation and outbound.msg_seq_num > venue.last_outbound:
             venue.last_outbound = outbound.msg_seq_num
         if isinstance(command, NewOrder):
+            self._number_attempt(command.attempt)
             self._new_sent(record, outbound, command)
-        elif isinstance(command, (AmendOrder, CancelOrder)):
+        elif isinstance(command, AmendOrder):
+            self._number_attempt(command.attempt)
+            self._request_sent(record, outbound, command)
+        elif isinstance(command, CancelOrder):
             self._request_sent(record, outbound, command)
         elif isinstance(command, QueryOrder):
             self._changes.append(AttemptSent(command.attempt))
+
+    def _number_attempt(self, attempt: Attempt) -> None:
+        number = (attempt.epoch, attempt.counter)
+        if number > self.books.highest_attempt:
+            self.books.highest_attempt = number
 
     def _new_sent(self, record: Record, outbound: Outbound, command: NewOrder) -> None:
         books = self.books
@@ -212,9 +225,13 @@ class Fold:
             return
         if isinstance(command, CancelOrder):
             self._wish(order, command)
+        owner = order.owner_of(command.orig_cl_ord_id)
         self.books.name_id(order, command.cl_ord_id)
-        if not order.is_closed:
-            order.request_sent(_request(outbound, command, self._sent_ns(record, outbound)))
+        was_closed = order.is_closed
+        order.request_sent(_request(outbound, command, self._sent_ns(record, outbound), owner))
+        if was_closed:
+            self.books.touched(order, record.lsn, is_news=False)
+        else:
             event = "pending_cancel" if is_cancel else "pending_replace"
             self._order_changed(record, order, event, is_news=not is_cancel)
 
@@ -283,15 +300,21 @@ class Fold:
         if order.attempt == withdrawn.attempt:
             if order.legs[0].word or order.ending is not None:
                 return
-            order.end(OrderStatus.WITHDRAWN, withdrawn.reason)
+            ends = order.conclude(order.legs[0], OrderStatus.WITHDRAWN, withdrawn.reason)
             self._decided_withdrawn(record, order, withdrawn)
-            self._order_changed(record, order, "withdrawn")
+            self._order_changed(record, order, "withdrawn" if ends else "settled")
             return
+        self._lingering_ended(record, order, name)
         request = order.request_ended(name)
         if request is not None:
             if request.kind is not RequestKind.CANCEL:
                 self._decided_withdrawn(record, request, withdrawn)
             self._order_changed(record, order, "settled")
+
+    def _lingering_ended(self, record: Record, order: Order, name: str) -> None:
+        """An amendment that the order's end had overtaken came to nothing; nobody waits to be told."""
+        if order.lingering.pop(name, None) is not None:
+            self.books.touched(order, record.lsn, is_news=False)
 
     def _gap_filled(self, record: Record, gap: GapFilled) -> None:
         for attempt in gap.attempts:
@@ -304,13 +327,18 @@ class Fold:
         self._changes.append(AttemptEnded(attempt, reason, None))
         if order is None:
             return
-        request = order.requests.get(name)
         if order.attempt == attempt:
-            was_heard = order.in_doubt or order.legs[0].word or order.legs[0].filled_qty
-            if order.ending is None and not was_heard:
-                order.end(OrderStatus.VOID, reason, reason.sentence)
+            leg = order.legs[0]
+            was_heard = order.in_doubt or leg.answered or not leg.is_unheard
+            if order.ending is None and not leg.concluded and not was_heard:
+                order.conclude(leg, OrderStatus.VOID, reason, reason.sentence)
                 self._order_changed(record, order, "settled")
-        elif request is not None and not request.answered:
+            return
+        request = order.requests.get(name)
+        lingers = order.lingering.get(name)
+        if lingers is not None and not lingers.answered:
+            self._lingering_ended(record, order, name)
+        elif request is not None and not _was_answered(order, request):
             order.request_ended(name)
             self._order_changed(record, order, "settled")
 
@@ -432,7 +460,7 @@ class Fold:
             self.books.venue(venue).missed_lsn = record.lsn
             self._changes.append(Missed(venue))
             return
-        request = order.requests.get(event.cl_ord_id)
+        request = order.requests.get(event.cl_ord_id) or order.lingering.get(event.cl_ord_id)
         if request is not None:
             request.answered = True
         self._ambiguous(record, order, event.cl_ord_id)
@@ -471,6 +499,8 @@ class Fold:
             self._doubt(record, order, told)
             return
         report = told
+        if order.lingering:
+            order.take_up(report)
         leg = order.leg_of(report)
         if leg is None or rejects_request(report, leg.cl_ord_id, leg.owner):
             self._cancel_rejected(record, venue, _as_cancel_rejected(report))
@@ -487,10 +517,8 @@ class Fold:
                 books.move(change)
                 self._note_trade_key(venue, report.symbol, trade_key)
             else:
-                late = books.ledger.claim(venue, report.symbol, trade_key, leg.owner, report.order_id, report.side)
-                if late is not None:
-                    leg.fill(late)
-                    claimed.append(late)
+                late = books.claim(order, leg, trade_key, report.order_id)
+                claimed += [] if late is None else [late]
         before = None if change is not None else _standing(order, leg)
         had_doubts = leg.doubted_terms
         order.heard(leg, report)
@@ -583,11 +611,12 @@ class Fold:
             # Named, and not by us: none of its fills waits for an order of ours any more.
             self.books.unclaimed.pop(place, None)
         if report.ord_status in TERMINAL_WORDS:
-            self.books.externals.pop(place, None)
+            self.books.stranger_gone(place)
         elif report.order_id and report.exec_type != "I":
+            cum_qty = report.cum_qty or ZERO
             open_there = RestOrder(
                 report.symbol, report.order_id, report.cl_ord_id, report.side, report.ord_status,
-                report.order_qty or ZERO, report.price, report.cum_qty or ZERO, report.transact_ns,
+                report.order_qty or cum_qty + (report.leaves_qty or ZERO), report.price, cum_qty, report.transact_ns,
             )  # fmt: skip
             self._stranger(record, venue, open_there)
 
@@ -599,15 +628,16 @@ class Fold:
         """
         if inbound.poss_dup:
             return
-        never_heard = not order.legs[0].word and not order.legs[0].filled_qty
+        leg = order.legs[0]
+        never_heard = leg.is_unheard and not order.amendments(leg)
         window_ns = self.books.window_ns(order.venue)
         settled = never_heard and unknown_over_fix(
-            inbound.connection, order.sent_connection, window_ns, answered=order.in_doubt
+            inbound.connection, order.sent_connection, window_ns, answered=order.in_doubt or leg.answered
         )
         order.in_doubt = False
         self.books.touched(order, record.lsn, is_news=False)
         if settled and not order.is_closed:
-            order.end(OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
+            order.conclude(leg, OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
             self._order_changed(record, order, "settled")
         elif not order.is_closed and not never_heard:
             self._differs(order.venue, _subject(order), order.status.value, "no such order", "kept; needs a verdict")
@@ -615,6 +645,9 @@ class Fold:
 
     def _ambiguous(self, record: Record, order: Order, cl_ord_id: str) -> None:
         """The venue itself does not know what became of the request: -1006, -1007 at Binance."""
+        for leg in order.legs:
+            if leg.owner == cl_ord_id and leg.is_unheard:
+                leg.answered = True
         request = order.requests.get(cl_ord_id)
         if request is not None:
             request.unknown = True
@@ -631,7 +664,9 @@ class Fold:
         if event.ambiguous:
             self._ambiguous(record, order, self._request_id(order, event.cl_ord_id))
             return
-        request = order.request_ended(self._request_id(order, event.cl_ord_id))
+        name = self._request_id(order, event.cl_ord_id)
+        self._lingering_ended(record, order, name)
+        request = order.request_ended(name)
         if request is None:
             if event.unknown_order and not order.is_closed:
                 # The kill switch's own cancel: what it says of the order concerns us all the same.
@@ -644,11 +679,10 @@ class Fold:
 
     def _request_id(self, order: Order, cl_ord_id: str) -> str:
         """The request that a rejection names; an amendment that keeps the ClOrdID(11) is named by the order's own."""
-        if cl_ord_id in order.requests:
+        if cl_ord_id in order.requests or cl_ord_id in order.lingering:
             return cl_ord_id
-        if any(leg.cl_ord_id == cl_ord_id for leg in order.legs):
-            return next((r.cl_ord_id for r in order.requests.values() if r.kind is RequestKind.AMEND), "")
-        return ""
+        leg = next((leg for leg in order.legs if leg.cl_ord_id == cl_ord_id), None)
+        return "" if leg is None else next((request.cl_ord_id for request in order.amendments(leg)), "")
 
     def _request_rejected(self, record: Record, venue: str, event: RequestRejected) -> None:
         name = event.cl_ord_id or (cl_ord_id_of(event.attempt) if event.attempt is not None else "")
@@ -667,14 +701,17 @@ class Fold:
             self._ambiguous(record, order, name)
             return
         leg = order.legs[0]
-        if leg.owner == name and len(order.legs) == 1 and request is None:
+        if leg.owner == name and request is None:
             if leg.word or order.ending is not None:
                 return
             leg.word, leg.text, leg.error_code = REJECTED, event.text, event.error_code
-            order.unknown, order.reason, order.text = False, Reason.VENUE_REJECTED, event.text
-            order.requests.clear()
-            self._order_changed(record, order, "rejected", event.text)
+            order.unknown = False
+            if order.is_closed:
+                order.reason, order.text = Reason.VENUE_REJECTED, event.text
+                order.overtake_requests()
+            self._order_changed(record, order, "rejected" if order.is_closed else "settled", event.text)
             return
+        self._lingering_ended(record, order, name)
         if order.request_ended(name) is not None and request is not None:
             if request.kind is RequestKind.CANCEL:
                 self._changes.append(CancelRefused(order, False))
@@ -689,11 +726,25 @@ class Fold:
         venue.sender_comp_id = moved.sender_comp_id or venue.sender_comp_id
         if moved.state in _MISSES:
             venue.missed_lsn = record.lsn
+        if moved.state is SessionState.CAUGHT_UP:
+            self._caught_up(record, moved)
         if moved.state in _LATCH:
             venue.latched = moved.state is SessionState.LATCHED
         elif moved.state is not SessionState.NUMBERS_SET:
             self._session_state(record, venue, moved.state)
         self._changes.append(SessionMoved(moved.session, moved.state is SessionState.NUMBERS_SET))
+
+    def _caught_up(self, record: Record, moved: SessionChanged) -> None:
+        """All that the venue had to say of earlier connections was said: what it has not accepted on them it will not.
+
+        A replacement is an order of its own, of which it says so itself.
+        """
+        for name in list(self.books.unsettled):
+            order = self.books.orders[name]
+            for request in list(order.lingering.values()):
+                is_older = order.venue == moved.session and request.connection < moved.connection
+                if is_older and request.kind is RequestKind.AMEND:
+                    self._lingering_ended(record, order, request.cl_ord_id)
 
     def _session_state(self, record: Record, venue: VenueBooks, state: SessionState) -> None:
         was_up = venue.state not in DOWN
@@ -766,8 +817,9 @@ class Fold:
         if leg is None:
             return
         before = _standing_over_rest(order, leg)
-        if order.ending is OrderStatus.VOID:
-            order.ending, order.reason, order.text = None, Reason.NONE, ""
+        if order.ending is not None:
+            order.revive()
+        leg.revive()
         order.in_doubt = False
         leg.told_by_rest(told.ord_status, told.order_id, told.order_qty, told.price, told.cum_qty)
         order.told_by_rest(leg)
@@ -775,7 +827,7 @@ class Fold:
             self._claimed(order, self.books.register_order_id(order, leg, leg.order_id))
         self._settle_requests(record, order, 0, answer)
         if order.is_closed:
-            order.requests.clear()
+            order.overtake_requests()
         self.books.touched(order, record.lsn, is_news=False)
         after = _standing_over_rest(order, leg)
         if before != after:
@@ -791,28 +843,41 @@ class Fold:
         if order.touched_lsn > answer.ask.asked_lsn:
             self._changes.append(Inquired(order, False))
             return
-        order.in_doubt = False
+        was_in_doubt, order.in_doubt = order.in_doubt, False
         if order.is_closed:
             self.books.touched(order, record.lsn, is_news=False)
             self._changes.append(Inquired(order, True))
             return
         request = order.requests.get(name)
-        sent_ns = request.sent_ns if request is not None else order.sent_ns
-        connection = request.connection if request is not None else order.sent_connection
-        unknown = request.unknown if request is not None else order.unknown
-        settled = unknown and self._window_closed(answer, sent_ns, connection) and self._no_stranger(answer, sent_ns)
-        never_heard = all(leg.owner != name or (not leg.word and not leg.filled_qty) for leg in order.legs)
-        if settled and never_heard:
+        leg = next((leg for leg in order.legs if leg.owner == name), None)
+        never_heard = leg is None or leg.is_unheard
+        if never_heard and self._is_absent(answer, order, request, leg, was_in_doubt=was_in_doubt):
             if request is not None:
                 order.request_ended(name)
-            elif order.legs[0].owner == name:
-                order.end(OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
+            elif leg is not None:
+                order.conclude(leg, OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
             self._differs(order.venue, _subject(order), "may have been sent", "not found", "took it for never received")
             self._order_changed(record, order, "settled")
         elif not never_heard:
             self._differs(order.venue, _subject(order), order.status.value, "not found", "kept; needs a verdict")
         # An answer all the same: the order's round is over, and its doubt stays until the window has closed.
         self._changes.append(Inquired(order, True))
+
+    def _is_absent(
+        self, answer: Answer, order: Order, request: Request | None, leg: Leg | None, *, was_in_doubt: bool
+    ) -> bool:
+        """Whether "not found" proves that the message of the order, or of a request about it, came to nothing: its
+        connection is dead, or the venue itself has said that it is done with it, and no amendment may have renamed it.
+        """
+        if request is not None:
+            unknown, connection, sent_ns = request.unknown, request.connection, request.sent_ns
+        else:
+            unknown, connection, sent_ns = order.unknown, order.sent_connection, order.sent_ns
+        if not unknown or (leg is not None and order.amendments(leg)):
+            return False
+        answered = was_in_doubt or (leg is not None and leg.answered) or (request is not None and request.answered)
+        is_over = answered or is_dead(self.books.venue(answer.venue), connection)
+        return is_over and self._window_closed(answer, sent_ns, connection) and self._no_stranger(answer, sent_ns)
 
     def _window_closed(self, answer: Answer, sent_ns: int, connection: int) -> bool:
         books = self.books
@@ -865,6 +930,7 @@ class Fold:
             trade.last_qty, trade.last_px, trade.fee_qty, trade.fee_asset, trade.order_id,
         )  # fmt: skip
         if change is None:
+            self._told_again(record, order, leg, trade)
             return
         self._note_fee(venue, f"order {trade.order_id}", trade, change)
         self._note_trade_key(venue, trade.symbol, trade.trade_key)
@@ -889,13 +955,21 @@ class Fold:
             self.books.unclaim(venue, trade.symbol, trade.order_id, trade.trade_key)
         self._changes.append(PositionMoved(venue, trade.symbol, order.strategy if order is not None else ""))
 
+    def _told_again(self, record: Record, order: Order | None, leg: Leg | None, trade: Trade) -> None:
+        """A trade that was counted before: as nobody's, perhaps, and now its order is known."""
+        late = None if leg is None or order is None else self.books.claim(order, leg, trade.trade_key, trade.order_id)
+        if order is not None and late is not None:
+            self.books.touched(order, record.lsn)
+            self._claimed(order, [late])
+
     def _settle_requests(self, record: Record, order: Order, connection: int, answer: Answer | None) -> None:
         """The order's state was told after the fact: requests of an older connection are answered by it.
 
         Over FIX (`connection` is where it was told) what the old connection carried is in the answer; over REST only
         once the window has closed.
         """
-        for request in [r for r in order.requests.values() if r.unknown and r.kind is not RequestKind.REPLACE]:
+        waiting = [r for r in order.requests.values() if r.unknown] + list(order.lingering.values())
+        for request in [r for r in waiting if r.kind is not RequestKind.REPLACE]:
             if answer is None:
                 told_since = request.answered or request.connection < connection
                 settled = told_since and not self.books.window_ns(order.venue)
@@ -915,7 +989,7 @@ class Fold:
             venue, symbol, order_id = place
             is_asked = venue == answer.venue and symbol == answer.ask.symbol and external.lsn <= answer.ask.asked_lsn
             if is_asked and order_id not in there:
-                del self.books.externals[place]
+                self.books.stranger_gone(place)
 
     # ---- people's words, and what is only noted ----
 
@@ -923,10 +997,8 @@ class Fold:
         order = self.books.orders.get((verdict.strategy, verdict.number))
         if order is None or order.is_closed:
             return
-        leg = order.legs[-1]
-        # CumQty(14) of a verdict is the whole order's.
-        leg.told_cum_qty = max(leg.told_cum_qty, verdict.cum_qty - (order.cum_qty - leg.cum_qty))
-        order.end(_VERDICTS.get(verdict.ord_status, OrderStatus.CANCELED), Reason.OPERATOR, verdict.text)
+        status = _VERDICTS.get(verdict.ord_status, OrderStatus.CANCELED)
+        order.decide(status, verdict.cum_qty, verdict.text)
         self._order_changed(record, order, "settled", verdict.text)
 
     def _unanswered(self, record: Record, told: Unanswered) -> None:
@@ -971,7 +1043,7 @@ _MISSES = frozenset({SessionState.NUMBERS_SET, SessionState.UNLATCHED})
 _VERDICTS = {"2": OrderStatus.FILLED, "4": OrderStatus.CANCELED, "8": OrderStatus.REJECTED, "C": OrderStatus.EXPIRED}
 
 
-def _request(outbound: Outbound, command: AmendOrder | CancelOrder, sent_ns: int) -> Request:
+def _request(outbound: Outbound, command: AmendOrder | CancelOrder, sent_ns: int, owner: str) -> Request:
     kind, order_qty, price = RequestKind.CANCEL, command.order_qty, None
     if isinstance(command, AmendOrder):
         kind, price = RequestKind.AMEND, command.price
@@ -979,8 +1051,13 @@ def _request(outbound: Outbound, command: AmendOrder | CancelOrder, sent_ns: int
             kind, order_qty = RequestKind.REPLACE, command.order_qty - command.cum_qty
     return Request(
         kind, command.attempt, command.strategy, command.number, command.cl_ord_id, order_qty, price,
-        outbound.connection, sent_ns,
+        outbound.connection, sent_ns, owner=owner,
     )  # fmt: skip
+
+
+def _was_answered(order: Order, request: Request) -> bool:
+    """Whether the venue has said something to it, be it unreadable: then it has received it."""
+    return request.answered or any(leg.answered for leg in order.legs if leg.owner == request.cl_ord_id)
 
 
 def _as_cancel_rejected(report: ExecutionReport) -> CancelRejected:

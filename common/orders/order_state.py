@@ -133,6 +133,14 @@ class FillChange(msgspec.Struct, frozen=True, gc=False):
         """The change of the position, before fees."""
         return self.qty if self.side == "1" else -self.qty
 
+    def held_qty(self, base: str) -> Decimal:
+        """The change of the position: less what was paid in `base`, the base asset."""
+        quantity = self.signed_qty()
+        for asset, paid in self.fees:
+            if asset == base:
+                quantity -= paid
+        return quantity
+
 
 _TradeId = tuple[str, str, str]
 """Venue, symbol and the venue's trade identity: what two orders may share that met in one trade."""
@@ -603,6 +611,9 @@ class Leg(msgspec.Struct, gc=False):
     so is `order_id`: `former_order_ids` are those that it had before, since a trade may come under one of them, and
     `former_cl_ord_ids` the last ones, since an acceptance that is told again under one of them is over.
     `doubted_qty` (0: none) and `doubted_price` were told, and wait for evidence: see `BelievedTerms`.
+    `concluded`: a withdrawal, proof that it never arrived, or an operator's verdict has ended it; the venue's word is
+    stronger. `set_aside_qty` is what the venue had told as CumQty(14) until then. `answered`: the venue has said
+    something to its message that does not tell what became of it.
     """
 
     owner: str
@@ -620,6 +631,9 @@ class Leg(msgspec.Struct, gc=False):
     former_cl_ord_ids: tuple[str, ...] = ()
     doubted_qty: Decimal = ZERO
     doubted_price: Decimal | None = None
+    concluded: bool = False
+    set_aside_qty: Decimal = ZERO
+    answered: bool = False
 
     @property
     def worst_qty(self) -> Decimal:
@@ -644,7 +658,12 @@ class Leg(msgspec.Struct, gc=False):
     @property
     def is_open(self) -> bool:
         """Whether it may still trade, as far as anybody has said."""
-        return self.word not in TERMINAL_WORDS
+        return self.word not in TERMINAL_WORDS and not self.concluded
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether the venue has told nothing of it yet."""
+        return not self.word and not self.filled_qty
 
     @property
     def filled_qty(self) -> Decimal:
@@ -654,7 +673,7 @@ class Leg(msgspec.Struct, gc=False):
     @property
     def leaves_qty(self) -> Decimal:
         """What may still be filled: nothing once the venue has ended it, never below zero."""
-        if self.word in TERMINAL_WORDS or self.word == DONE_FOR_DAY:
+        if self.word in TERMINAL_WORDS or self.word == DONE_FOR_DAY or self.concluded:
             return ZERO
         leaves = self.order_qty - self.filled_qty
         return leaves if leaves > ZERO else ZERO
@@ -726,6 +745,19 @@ class Leg(msgspec.Struct, gc=False):
                 self._take_terms(order_qty, price)
         self._settle()
 
+    def conclude(self, to_come_qty: Decimal | None = None) -> None:
+        """Something other than the venue's word ends it. `to_come_qty`: by an operator's word so much more of it was
+        filled than is known."""
+        self.concluded, self.set_aside_qty = True, self.told_cum_qty
+        if to_come_qty is not None:
+            self.told_cum_qty = self.cum_qty + to_come_qty
+
+    def revive(self) -> None:
+        """The venue knows it after all: what ended it, and what was said of its CumQty(14) then, is of no account."""
+        if self.concluded:
+            self.concluded = False
+            self.told_cum_qty = max(self.set_aside_qty, self.cum_qty)
+
     def _take_order_id(self, order_id: str) -> None:
         if self.order_id not in ("", order_id, *self.former_order_ids):
             self.former_order_ids += (self.order_id,)
@@ -749,7 +781,8 @@ class Leg(msgspec.Struct, gc=False):
     def _settle(self) -> None:
         """Filled is a matter of quantity: a trade that completes the order fills it, whatever is pending (C.3)."""
         order_qty = self.worst_qty
-        if (self.cum_qty >= order_qty or self.told_cum_qty >= order_qty) and self.is_open and order_qty > ZERO:
+        is_filled = self.cum_qty >= order_qty or self.told_cum_qty >= order_qty
+        if is_filled and self.word not in TERMINAL_WORDS and order_qty > ZERO:
             self.word = FILLED
 
 
@@ -805,6 +838,7 @@ class Request(msgspec.Struct, gc=False):
 
     `strategy`, `number` name the command. A REPLACE has a leg of its own, the new order. `unknown`: it may have reached
     the venue, and whether it did is not known. `connection` and `sent_ns` say where and when (for the venue's window).
+    `answered`: the venue said something to it that could not be read. `owner` is the leg that it is about.
     """
 
     kind: RequestKind
@@ -818,6 +852,7 @@ class Request(msgspec.Struct, gc=False):
     sent_ns: int = 0
     unknown: bool = False
     answered: bool = False
+    owner: str = ""
 
 
 class Order(msgspec.Struct, gc=False):
@@ -828,6 +863,8 @@ class Order(msgspec.Struct, gc=False):
     `wish_strategy`, `wish_number` name the command that wants it cancelled, whatever it takes (0: none does).
     `touched_lsn` is the last record that said something about it, `ids` every ClOrdID(11) that ever was about it.
     `in_doubt`: the venue said something about it that could not be read or believed, and has not been asked since.
+    `lingering` are amendments that the order's end has overtaken, and that the venue may carry out all the same: they
+    count at worst (`common.orders.worst`), and nobody waits for their answer.
     """
 
     attempt: Attempt
@@ -857,6 +894,7 @@ class Order(msgspec.Struct, gc=False):
     wish_number: int = 0
     ids: list[str] = []
     in_doubt: bool = False
+    lingering: dict[str, Request] = {}
 
     @classmethod
     def sent(cls, command: NewOrder, lsn: int, sent_ns: int, connection: int, number: int = 0) -> "Order":
@@ -924,7 +962,9 @@ class Order(msgspec.Struct, gc=False):
         if self.ending is not None:
             return True
         legs = self.legs
-        return legs[0].word in TERMINAL_WORDS if len(legs) == 1 else not any(leg.is_open for leg in legs)
+        if len(legs) == 1:
+            return legs[0].word in TERMINAL_WORDS or legs[0].concluded
+        return not any(leg.is_open for leg in legs)
 
     @property
     def is_unknown(self) -> bool:
@@ -947,7 +987,7 @@ class Order(msgspec.Struct, gc=False):
         if self.ending is not None:
             return self.ending
         if self.is_closed:
-            return _CLOSED_STATUS[self.legs[-1].word]
+            return _CLOSED_STATUS.get(self.legs[-1].word, OrderStatus.VOID)
         if self.unknown:
             return OrderStatus.UNKNOWN
         if self.requests:
@@ -964,35 +1004,70 @@ class Order(msgspec.Struct, gc=False):
     # -- what happens to it --------------------------------------------------------------------------------------------
 
     def request_sent(self, request: Request) -> None:
-        """A cancel or amendment left for the venue. A REPLACE brings a leg, since from now on both may trade."""
+        """A cancel or amendment left for the venue. A REPLACE brings a leg, since from now on both may trade.
+
+        One that the order's end has overtaken lingers.
+        """
+        if self.is_closed:
+            self._linger(request)
+            return
         self.requests[request.cl_ord_id] = request
         if request.kind is RequestKind.REPLACE:
             self.legs.append(Leg(request.cl_ord_id, request.cl_ord_id, request.order_qty, request.price))
+
+    def take_up(self, report: ExecutionReport) -> None:
+        """A replacement that lingers is heard of: it has a leg, as one that was sent in time."""
+        for name in (report.cl_ord_id, report.orig_cl_ord_id):
+            request = self.lingering.get(name)
+            if request is not None and request.kind is RequestKind.REPLACE:
+                del self.lingering[name]
+                self.requests[name] = request
+                self.legs.append(Leg(name, name, request.order_qty, request.price))
+
+    def owner_of(self, cl_ord_id: str) -> str:
+        """The leg that this ClOrdID(11) names, by its owner: its own, or an amendment's of it; the last leg where
+        nothing has it."""
+        for leg in self.legs:
+            if cl_ord_id in (leg.owner, leg.cl_ord_id, *leg.former_cl_ord_ids):
+                return leg.owner
+        request = self.requests.get(cl_ord_id) or self.lingering.get(cl_ord_id)
+        return request.owner if request is not None and request.owner else self.legs[-1].owner
+
+    def amendments(self, leg: Leg) -> list[Request]:
+        """The amendments in place of the leg that the venue may still accept."""
+        if not self.requests and not self.lingering:
+            return []
+        waiting = (*self.requests.values(), *self.lingering.values())
+        return [r for r in waiting if r.kind is RequestKind.AMEND and r.owner in ("", leg.owner)]
 
     def request_ended(self, cl_ord_id: str) -> Request | None:
         """The request came to nothing (rejected, withdrawn, never received); a replacement's leg that was not heard
         of goes."""
         request = self.requests.pop(cl_ord_id, None)
+        self.lingering.pop(cl_ord_id, None)
         if request is not None and request.kind is RequestKind.REPLACE and len(self.legs) > 1:
             leg = next((leg for leg in self.legs if leg.owner == cl_ord_id), None)
-            if leg is not None and not leg.word and not leg.filled_qty:
+            if leg is not None and leg.is_unheard:
                 self.legs.remove(leg)
         return request
 
     def heard(self, leg: Leg, report: ExecutionReport) -> bool:
         """Take a report on `leg`, its fill already counted. False when its word came too late to change the state."""
-        if self.ending is not None and report.exec_type != "8":
-            # It was held for never received, and is heard of: the venue's word is the stronger one.
-            self.ending, self.reason, self.text = None, Reason.NONE, ""
-        asked = self._asked(leg, report) if self.requests else []
+        # It may have been held for never received, or closed by a person: the venue's word is the stronger one.
+        is_sign_of_life = report.exec_type != REJECTED and leg.word not in TERMINAL_WORDS
+        if leg.concluded and report.exec_type != REJECTED:
+            leg.revive()
+        asked = self._asked(leg, report) if self.requests or self.lingering else []
         counted = leg.hear(report, [AskedTerms(each.order_qty, each.price) for each in asked] if asked else ())
-        self.unknown = False
-        if self.requests:
+        self.unknown = leg.answered = False
+        if self.ending is not None and (is_sign_of_life or leg.is_open):
+            self.revive()
+        if self.requests or self.lingering:
             self._answer_requests(leg, report, asked)
         if leg is self.legs[-1]:
             self._take_terms(leg)
         if (leg.word in TERMINAL_WORDS or self.ending is not None) and self.is_closed:
-            self.requests.clear()
+            self.overtake_requests()
             last = self.legs[-1]
             if last.word in (REJECTED, EXPIRED):
                 self.reason = Reason.VENUE_REJECTED if last.word == REJECTED else self.reason
@@ -1001,7 +1076,7 @@ class Order(msgspec.Struct, gc=False):
 
     def told_by_rest(self, leg: Leg) -> None:
         """REST has told of `leg`: the order exists, and so does a replacement that was under way."""
-        self.unknown = False
+        self.unknown = leg.answered = False
         self.requests.pop(leg.owner, None)
         if leg is self.legs[-1]:
             self._take_terms(leg)
@@ -1010,7 +1085,7 @@ class Order(msgspec.Struct, gc=False):
     def awaits(self) -> list[Attempt]:
         """Whose answer is still to come, oldest first: its own message's, each request's; none that is unknown."""
         leg = self.legs[0]
-        own = not leg.word and not self.unknown and self.ending is None and not leg.filled_qty
+        own = leg.is_unheard and not self.unknown and self.ending is None and not leg.concluded
         requests = [request.attempt for request in self.requests.values() if not request.unknown]
         return [self.attempt, *requests] if own else requests
 
@@ -1029,33 +1104,81 @@ class Order(msgspec.Struct, gc=False):
             self.unanswered(attempt)
         return bool(attempts)
 
-    def end(self, status: OrderStatus, reason: Reason, text: str = "") -> None:
-        """Something other than the venue's word on it closes the order."""
+    def conclude(self, leg: Leg, status: OrderStatus, reason: Reason, text: str = "") -> bool:
+        """Something other than the venue's word on it ends the leg, and the order where no other may still trade.
+        Whether it does."""
+        leg.conclude()
+        self.unknown = False
+        if any(each.is_open for each in self.legs):
+            return False
+        self._end(status, reason, text)
+        return True
+
+    def decide(self, status: OrderStatus, cum_qty: Decimal, text: str) -> None:
+        """An operator's verdict: nothing of the order lives, and `cum_qty` of it was filled. What the ledger has not of
+        that is to come on the last leg that lived."""
+        to_come = max(cum_qty - self.cum_qty, ZERO)
+        last = next((leg for leg in reversed(self.legs) if leg.is_open), self.legs[-1])
+        for leg in self.legs:
+            leg.conclude(to_come if leg is last else ZERO)
+        self.lingering.clear()
+        self._end(status, Reason.OPERATOR, text)
+
+    def revive(self) -> None:
+        """The venue's word on a leg of it is stronger than what had ended the order."""
+        self.ending, self.reason, self.text = None, Reason.NONE, ""
+
+    def _end(self, status: OrderStatus, reason: Reason, text: str) -> None:
         self.ending, self.reason, self.text = status, reason, text
         self.unknown = False
         self.requests.clear()
 
+    def overtake_requests(self) -> None:
+        """The venue's word has closed the order: its requests have no answer to wait for any more."""
+        for request in self.requests.values():
+            self._linger(request)
+        self.requests.clear()
+        for name in [name for name, request in self.lingering.items() if not self._may_linger(request)]:
+            del self.lingering[name]
+
+    def _linger(self, request: Request) -> None:
+        if self._may_linger(request):
+            self.lingering[request.cl_ord_id] = request
+
+    def _may_linger(self, request: Request) -> bool:
+        """Whether the venue may carry it out after the order's end. What ended otherwise than filled is not amended any
+        more; a filled order is, where the amendment crossed its last fill (C.3.a), and a replacement is an order of
+        its own, unless it has its leg already."""
+        if request.kind is RequestKind.REPLACE:
+            return all(leg.owner != request.cl_ord_id for leg in self.legs)
+        leg = next((leg for leg in self.legs if leg.owner == request.owner), self.legs[-1])
+        return request.kind is RequestKind.AMEND and (leg.word == FILLED or leg.word not in TERMINAL_WORDS)
+
     def _answer_requests(self, leg: Leg, report: ExecutionReport, asked: Sequence[Request]) -> None:
         """A report answers the request that it names, and only that one, if it is what answers such a request."""
         requests, exec_type = self.requests, report.exec_type
-        named = requests.get(report.cl_ord_id)
+        named = requests.get(report.cl_ord_id) or self.lingering.get(report.cl_ord_id)
         if named is None:
             if exec_type == REPLACED and asked:
-                del requests[asked[0].cl_ord_id]
+                self._drop_request(asked[0])
         elif named.kind is RequestKind.AMEND and named.answered and tells_amended(report):
-            del requests[named.cl_ord_id]
+            self._drop_request(named)
             leg.rename(named.cl_ord_id)
         elif exec_type in ANSWERED_BY[named.kind] and (
             # The new leg answers for the whole, accepted or refused; the old one's cancel is only the first half.
             named.kind is not RequestKind.REPLACE or leg.owner == named.cl_ord_id
         ):
-            del requests[named.cl_ord_id]
+            self._drop_request(named)
             if named.kind is RequestKind.REPLACE and leg.word == REJECTED and not leg.filled_qty:
                 self.legs.remove(leg)
 
+    def _drop_request(self, request: Request) -> None:
+        self.requests.pop(request.cl_ord_id, None)
+        self.lingering.pop(request.cl_ord_id, None)
+
     def _asked(self, leg: Leg, report: ExecutionReport) -> list[Request]:
         """The amendments in place whose terms the report may tell: the one that it accepts, else all in flight."""
-        amendments = [each for each in self.requests.values() if each.kind is RequestKind.AMEND]
+        amendments = self.amendments(leg)
         if report.exec_type != REPLACED:
             return amendments
         answered = answered_amendment(report, leg, {each.cl_ord_id: each.order_qty for each in amendments})

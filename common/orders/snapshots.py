@@ -1,6 +1,7 @@
 """The folded state of the order manager as bytes, and back."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 import msgspec
 
@@ -34,6 +35,8 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     told: list[VenueTold] = []
     cancel_alls: list[tuple[int, CancelAll]] = []
     left_out: list[Row] = []
+    shares: list[tuple[str, str, str, Decimal]] = []
+    highest_attempt: tuple[int, int] = (0, 0)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -49,7 +52,7 @@ def dump_books(books: Books) -> bytes:
             books.lsn,
             books.stamp_ns,
             [order for orders in books.open.values() for order in orders.values()],
-            [books.orders[name] for name in books.closed],
+            [books.orders[name] for name in (*books.unsettled, *books.closed)],
             fills,
             retired,
             list(books.positions.values()),
@@ -64,6 +67,8 @@ def dump_books(books: Books) -> bytes:
             books.known.dump(),
             books.cancel_alls,
             books.left_out.dump(),
+            [(*share, held) for share, held in books.shares.items()],
+            books.highest_attempt,
         )
     )
 
@@ -85,6 +90,8 @@ def load_books(data: bytes, venues: Mapping[str, VenueFacts], left_out: LeftOut 
         books.take(order)
     books.ledger.load(dump.fills, dump.retired)
     books.positions = {(position.venue, position.symbol): position for position in dump.positions}
+    books.shares = {(strategy, venue, symbol): held for strategy, venue, symbol, held in dump.shares}
+    books.highest_attempt = dump.highest_attempt
     books.names.load(dump.highest, dump.commands)
     books.venues = {venue.venue: venue for venue in dump.venues}
     books.externals = {(e.venue, e.order.symbol, e.order.order_id): e for e in dump.externals}

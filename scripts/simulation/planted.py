@@ -144,7 +144,7 @@ def _lose_reservation(original: Any, self: Any, reservation: Any, sign: int) -> 
 
 def _timeout_is_reject(original: Any, self: Any) -> bool:
     if not self.legs[0].word and self.ending is None:
-        self.end(OrderStatus.REJECTED, Reason.VENUE_REJECTED)
+        self.conclude(self.legs[0], OrderStatus.REJECTED, Reason.VENUE_REJECTED)
     return bool(original(self))
 
 

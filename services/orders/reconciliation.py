@@ -63,7 +63,7 @@ class Reconciliation:
         for order in self._books.open_orders(self._venue):
             self._check(order, now)
             self._silence.begin(order, now)
-        for name in self._books.closed:
+        for name in (*self._books.unsettled, *self._books.closed):
             order = self._books.orders[name]
             if order.venue == self._venue and self._books.needs_asking(order):
                 self._inquiries.doubt(order, now.boot_ns)

@@ -21,6 +21,7 @@ from common.messages import (
     QueryAnswer,
     QueryRequest,
     Reason,
+    Unreadable,
     Withdrawn,
 )
 from common.orders.books import Books
@@ -182,9 +183,10 @@ def test_a_fold_without_an_index_forgets_alike(ring: Forgetful) -> None:
 
 
 def test_an_order_that_left_memory_is_not_asked_about_any_more(ring: Forgetful) -> None:
-    incomplete = ring.new(11)
-    ring.sent(incomplete)
-    ring.report(incomplete, "4", "4", cum_qty=D("0.5"))
+    doubtful = ring.new(11)
+    ring.sent(doubtful)
+    ring.report(doubtful, "4", "4")
+    ring.told("generic", Unreadable(doubtful.cl_ord_id, "", "", "BTCUSDT", "odd"))
     assert ring.core.status(ring.now)["venues"]["generic"]["doubts"] == 1  # type: ignore[index]
     for number in (12, 13, 14):
         command = ring.new(number)
@@ -196,6 +198,26 @@ def test_an_order_that_left_memory_is_not_asked_about_any_more(ring: Forgetful) 
     ring.pass_time(6_000)
     assert ring.commands == []
     assert ring.core.status(ring.now)["venues"]["generic"]["doubts"] == 0  # type: ignore[index]
+
+
+def test_an_order_whose_fills_are_to_come_stays_in_memory_and_is_asked_about(ring: Forgetful) -> None:
+    incomplete = ring.new(11)
+    ring.sent(incomplete)
+    ring.report(incomplete, "4", "4", cum_qty=D("0.5"))
+    for number in (12, 13, 14):
+        command = ring.new(number)
+        ring.sent(command)
+        ring.report(command, "4", "4")
+    assert ("s", 11) in ring.core.books.orders and ("s", 12) not in ring.core.books.orders
+    ring.commands.clear()
+    ring.pass_time(12_000)
+    assert ring.commands
+    ring.report(incomplete, "F", "4", qty="0.5", key="7", cum_qty=D("0.5"))
+    for number in (15, 16):
+        command = ring.new(number)
+        ring.sent(command)
+        ring.report(command, "4", "4")
+    assert ("s", 11) not in ring.core.books.orders
 
 
 def test_what_an_incomplete_index_does_not_know_is_refused_not_expired(ring: Forgetful) -> None:

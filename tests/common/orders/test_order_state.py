@@ -218,7 +218,7 @@ def test_leaves_believe_the_venue_where_fills_are_missing() -> None:
 
 def test_a_word_of_life_is_stronger_than_never_received() -> None:
     order = new_order()
-    order.end(OrderStatus.VOID, Reason.NOT_FOUND)
+    order.conclude(order.legs[0], OrderStatus.VOID, Reason.NOT_FOUND)
     order.heard(order.legs[0], make_report("0", "0"))
     assert order.status is OrderStatus.NEW
 
