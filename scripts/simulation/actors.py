@@ -34,7 +34,7 @@ from common.messages import (
     JournalRequest,
 )
 from common.orders.books import Books
-from common.orders.facts import facts_of
+from common.orders.facts import VenueFacts, facts_of
 from common.orders.snapshots import load_books
 from common.soundness import SoundDoor
 from common.strategy.strategy import Market as SdkMarket
@@ -193,6 +193,11 @@ def _begun(world: "World", process: Process, fresh: F, load: Callable[[bytes], F
 def folded_orders(config: Config = CONFIG) -> FoldedOrders:
     """The state of orders before the first record."""
     return FoldedOrders(Books({name: venue.facts for name, venue in orders_settings(config).venues.items()}))
+
+
+def facts(config: Config = CONFIG) -> dict[str, VenueFacts]:
+    """What a fold must know of the venues."""
+    return {name: venue.facts for name, venue in risk_settings(config).venues.items()}
 
 
 def folded_risk(config: Config = CONFIG) -> FoldedRisk:

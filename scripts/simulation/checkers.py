@@ -51,6 +51,7 @@ from scripts.simulation.network import TcpStream
 from scripts.simulation.plan import OLDER_CODE
 from scripts.simulation.process import Process
 from scripts.simulation.requests_view import RequestsView
+from scripts.simulation.shadow import Shadow
 from scripts.simulation.truth import TrueOrder
 from scripts.simulation.witness import Witness
 from services.orders.core import OrdersCore
@@ -120,6 +121,7 @@ class Checkers:
         venues = actors.CONFIG.venues.items()
         self.log = LogView({venue: find_dialect(config.dialect).window_ns for venue, config in venues})
         self.requests = RequestsView()
+        self.shadow: Shadow | None = None
         self._limits = limits
         self._strange: dict[tuple[str, str], Decimal] = {}
         self._streams: dict[tuple[str, int], TcpStream] = {}
@@ -161,6 +163,8 @@ class Checkers:
             raise Violation("log-is-final", f"record {record.lsn} is stamped earlier than the one before")
         self._last_stamp_ns = record.stamp_ns
         self._follow_writer(record)
+        if self.shadow is not None:
+            self.shadow.learned(record)
         if record.kind == EPOCH:
             self._epoch_stamps[record.writer] = record.stamp_ns
             self._epoch_lsns[record.writer] = record.lsn

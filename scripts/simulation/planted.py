@@ -39,6 +39,7 @@ from common.orders import fold as orders_fold
 from common.orders import order_state, outcome
 from common.orders.names import cl_ord_id_of
 from common.orders.order_state import FillLedger, Leg, Order, RequestKind
+from common.orders.worst import NOTHING
 from common.venues.dialect import BadReport
 from common.venues.reading import Notes
 from services.account.core import AccountCore
@@ -52,6 +53,7 @@ from services.orders.inquiries import VenueInquiries
 from services.orders.silence import Silence
 from services.orders.wishes import Wishes
 from services.risk import core as risk_core
+from services.risk import listening as risk_listening
 from services.risk import state as risk_state
 from services.session import release, resender
 from services.session.gate import Gate
@@ -75,6 +77,8 @@ class Bug(NamedTuple):
     sentence: str
     swaps: tuple[Swap, ...]
     within: int = 20
+    shadow_risk: bool = False
+    """Whether it is looked for with risk in shadow."""
 
 
 @contextmanager
@@ -279,6 +283,10 @@ def _never_expire(original: Any) -> Any:
 
 def _ignore_withdrawn(original: Any, self: Any, payload: Any, record: Any) -> None:
     """What was withdrawn stays open."""
+
+
+def _nothing_after_the_end(original: Any) -> Any:
+    return lambda order: NOTHING if order.is_closed else original(order)
 
 
 def _reserve_orders_only(original: Any, self: Any, reservation: Any, sign: int) -> None:
@@ -581,6 +589,10 @@ BUGS: dict[str, Bug] = {
     "ignore-withdrawn": Bug(
         "Risk goes on counting what was withdrawn.",
         ((risk_state.RiskState, "_withdrawn", _instead(_ignore_withdrawn)),), 30,
+    ),
+    "overtaken-is-over": Bug(
+        "In the shared fold, what an order's end has overtaken counts nothing, nor fills that are to come.",
+        ((risk_listening, "at_worst", _nothing_after_the_end),), 60, True,
     ),
     "amend-unreserved": Bug(
         "Risk reserves nothing for an amendment.",

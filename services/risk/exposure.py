@@ -72,6 +72,13 @@ class Exposure:
         if strategy:
             self.share(strategy, venue, symbol).position += quantity
 
+    def hold_share(self, share: Share, position: Decimal) -> None:
+        """A strategy's part of a position is this."""
+        sums = self.share(*share)
+        sums.position = position
+        if not (sums.buy or sums.sell or position):
+            del self.shares[share]
+
     def hand_over(self, strategy: str, venue: str, symbol: str, quantity: Decimal) -> None:
         """What was nobody's part of the firm's position is the strategy's."""
         self.share(strategy, venue, symbol).position += quantity

@@ -1,0 +1,197 @@
+"""Risk's folded state: the shared books of orders, what they come to at worst, and what people have said to risk.
+
+What the log says of orders is folded by `common.orders.fold`, the same for every reader; what an order may still do at
+worst is `common.orders.worst`. Here are the running sums: after each record the orders that it has changed are counted
+anew. Nothing here decides.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Final, cast
+
+import msgspec
+
+from common.journal.frames import Record
+from common.left_out import LeftOut
+from common.messages import HASH_EVERY, UNDECODABLE, Kind, OperatorAct, Payload, StateHash
+from common.orders.books import Books, OrderName
+from common.orders.changes import Change, PositionMoved
+from common.orders.facts import Holding
+from common.orders.fold import Fold
+from common.orders.order_state import Order
+from common.orders.worst import NO_STRANGER, NOTHING, AtWorst, StrangerAtWorst, at_worst, least_qty, stranger_at_worst
+from common.soundness import DECODERS
+from services.risk.exposure import ZERO, Exposure
+
+WRITER = "risk"
+HASHES_KEPT = 8
+OWN_KINDS: Final = frozenset({int(Kind.OPERATOR), int(Kind.STATE_HASH)})
+"""The kinds that are more to risk than to the shared fold."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class ListeningState:
+    """The fold. `apply` takes each record once, in LSN order."""
+
+    def __init__(self, books: Books) -> None:
+        """`books` may be fresh or loaded from a snapshot; all that they hold is counted."""
+        self.books = books
+        self.fold = Fold(books)
+        self.exposure = Exposure()
+        self.halts: set[tuple[str, str]] = set()
+        self.killed = False
+        self.hash_mismatches = 0
+        self.checkpoints: dict[int, int] = {}
+        self._counted: dict[OrderName, AtWorst] = {}
+        self.strange: dict[tuple[str, str, str], StrangerAtWorst] = {}
+        self._count_all()
+
+    @property
+    def lsn(self) -> int:
+        """The last record folded."""
+        return self.books.lsn
+
+    @property
+    def stamp_ns(self) -> int:
+        """Its stamp."""
+        return self.books.stamp_ns
+
+    @property
+    def left_out(self) -> LeftOut:
+        """The records that have no effect."""
+        return self.books.left_out
+
+    @property
+    def highest_attempt(self) -> tuple[int, int]:
+        """The latest attempt that was sent."""
+        return self.books.highest_attempt
+
+    def apply(self, record: Record) -> list[Change]:
+        """Fold the next record, and return what it changed. Raises Unfoldable: the state is of no use then."""
+        changes, books = self.fold.apply(record), self.books
+        if record.kind in OWN_KINDS:
+            self._hear(record)
+        if books.changed:
+            self._count_orders(books.changed)
+        if books.changed_externals:
+            self._count_strangers(books.changed_externals)
+        for change in changes:
+            if type(change) is PositionMoved:
+                self._hold(change.venue, change.symbol)
+        if record.lsn % HASH_EVERY == 0:
+            self.checkpoints[record.lsn] = self.digest()
+            if len(self.checkpoints) > HASHES_KEPT:
+                del self.checkpoints[next(iter(self.checkpoints))]
+        return changes
+
+    def holdings(self) -> list[Holding]:
+        """What is open and what is owned, by place."""
+        return self.books.holdings()
+
+    def find(self, cl_ord_id: str) -> Order | None:
+        """The order that goes, went or would go by this ClOrdID(11)."""
+        return self.books.by_id.get(cl_ord_id)
+
+    def least_qty(self, cl_ord_id: str) -> Decimal | None:
+        """The smallest total quantity that the order of the venue with this ClOrdID(11) may turn out to have; None
+        where none such is open."""
+        order = self.find(cl_ord_id)
+        return None if order is None else least_qty(order, cl_ord_id)
+
+    # -- counting ------------------------------------------------------------------------------------------------------
+
+    def _count_all(self) -> None:
+        self._count_orders(self.books.orders)
+        self._count_strangers(self.books.externals)
+        for place in self.books.positions:
+            self._hold(*place)
+        for share, held in self.books.shares.items():
+            self.exposure.share(*share).position = held
+
+    def _count_orders(self, names: Iterable[OrderName]) -> None:
+        """Bring the sums up to what these orders may still do at worst."""
+        counted, exposure, shares = self._counted, self.exposure, self.books.shares
+        for name in names:
+            order = self.books.orders.get(name)
+            if order is None:
+                continue
+            now, before = at_worst(order), counted.get(name, NOTHING)
+            if now != before:
+                exposure.add(order.strategy, order.venue, order.symbol, order.side, now.qty - before.qty)
+                if now.open_orders != before.open_orders:
+                    exposure.count(order.strategy, now.open_orders - before.open_orders)
+                if now == NOTHING:
+                    del counted[name]
+                else:
+                    counted[name] = now
+            share = (order.strategy, order.venue, order.symbol)
+            held = shares.get(share, ZERO)
+            if held or share in exposure.shares:
+                exposure.hold_share(share, held)
+
+    def _count_strangers(self, places: Iterable[tuple[str, str, str]]) -> None:
+        """The same for orders of somebody else, which are the firm's and no strategy's."""
+        for place in places:
+            external = self.books.externals.get(place)
+            now = NO_STRANGER if external is None else stranger_at_worst(external.order)
+            before = self.strange.pop(place, NO_STRANGER)
+            if now != NO_STRANGER:
+                self.strange[place] = now
+            if now != before:
+                sums = self.exposure.sums(place[0], place[1])
+                sums.buy += now.buy - before.buy
+                sums.sell += now.sell - before.sell
+
+    def _hold(self, venue: str, symbol: str) -> None:
+        self.exposure.sums(venue, symbol).position = self.books.positions[venue, symbol].quantity
+
+    # -- people, and hashes --------------------------------------------------------------------------------------------
+
+    def _hear(self, record: Record) -> None:
+        """What a person has said to risk, and what a former life wrote of its state."""
+        payload = _decoded(record, self.left_out)
+        if isinstance(payload, OperatorAct) and payload.actor == WRITER:
+            self._act(payload)
+        elif isinstance(payload, StateHash) and payload.actor == WRITER:
+            ours = self.checkpoint(payload.at_lsn)
+            if ours is not None and ours != payload.digest:
+                self.hash_mismatches += 1
+
+    def _act(self, act: OperatorAct) -> None:
+        scope, _, name = act.text.partition(" ")
+        match act.act:
+            case "kill" | "resume":
+                self.killed = act.act == "kill"
+            case "halt":
+                self.halts.add((scope, name))
+            case "unhalt":
+                self.halts.discard((scope, name))
+
+    def digest(self) -> int:
+        """The hash of the whole state, as a number of 64 bits: the books', with what they come to at worst, and what
+        people said."""
+        sums = sorted((*place, *map(_plain, (s.buy, s.sell, s.position))) for place, s in self.exposure.firm.items())
+        own = _encode((self.killed, sorted(self.halts), sums))
+        return int.from_bytes(blake2b(self.books.digest() + own, digest_size=8).digest(), "little")
+
+    def checkpoint(self, lsn: int) -> bytes | None:
+        """The digest as it was after the record `lsn`, for one of the last multiples of HASH_EVERY."""
+        value = self.checkpoints.get(lsn)
+        return None if value is None else value.to_bytes(8, "little")
+
+
+def _plain(value: Decimal) -> str:
+    """A sum as the digest counts it, however many zeros were left behind."""
+    return str(value.normalize()) if value else "0"
+
+
+def _decoded(record: Record, left_out: LeftOut) -> Payload | None:
+    if left_out and record.lsn in left_out:
+        return None
+    try:
+        return cast(Payload, DECODERS[record.kind](record.payload))
+    except UNDECODABLE as error:
+        left_out.add(record.lsn, str(error))
+        return None
