@@ -1,6 +1,7 @@
 """The configuration: TOML files decoded into frozen structs, the paths of run-time state, and the list of actors.
 
-One folder holds it: `fixring.toml` for the stack, and one `<venue>.toml` for each venue, whose name is the file's.
+One folder holds it: `fixring.toml` for the stack, and one `<venue>.toml` for each venue, whose name is the file's. It
+lies over the `venue.toml` of the venue's own folder, which `dialect` names.
 Every value can be overridden by an environment variable, `FIXRING__SECTION__KEY` for the stack
 (`FIXRING__ORDERS__TTL_MS=500`) and `FIXRING__VENUE__SECTION__KEY` for a venue (`FIXRING__BINANCE__FIX__PORT=9700`).
 Unknown keys and variables are refused. Money, prices, quantities and ratios are Decimal. Keys and passwords are paths
@@ -13,7 +14,7 @@ import tomllib
 import types
 import typing
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
@@ -27,9 +28,13 @@ import msgspec
 from common.fix.errors import SettingsError
 from common.fix.schedule import EVERY_DAY, Schedule
 from common.messages import STRATEGY_NAME
+from common.venues.layers import Table, holds, lay_over, venue_layer
+from common.venues.registry import UnknownVenue, find_profile, folder_of, venue_names
+from common.venues.venue import CREDENTIAL_FILES, CredentialKind
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 STACK_FILE = "fixring.toml"
+VENUE_FILE = "venue.toml"
 ENV_PREFIX = "FIXRING__"
 # A venue's name stands in file names, ipc paths, environment variables and the journal's 32-byte writer field.
 VENUE_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
@@ -502,12 +507,42 @@ class RestConfig(Section, frozen=True, kw_only=True):
 class CredentialsConfig(Section, frozen=True, kw_only=True):
     """The keys of the account: paths of files, relative to the var folder, never the keys themselves.
 
+    `kind`: What the files hold; may be left out where the venue takes one kind only. An "ed25519" or "rsa" key has
+    `api_key_file` and `private_key_file`; "hmac" `api_key_file` and `secret_file`; "hmac_passphrase" these two and
+    `passphrase_file`; "password" `username_file` and `password_file`.
     `api_key_file`: The file that holds the API key as text.
-    `private_key_file`: The file that holds the Ed25519 private key as PEM.
+    `private_key_file`: The file that holds the private key as PEM.
+    `secret_file`: The file that holds the secret as the venue gave it.
+    `passphrase_file`: The file that holds the passphrase.
+    `username_file`: The file that holds the name.
+    `password_file`: The file that holds the password.
     """
 
-    api_key_file: str
-    private_key_file: str
+    kind: CredentialKind
+    api_key_file: str = ""
+    private_key_file: str = ""
+    secret_file: str = ""
+    passphrase_file: str = ""
+    username_file: str = ""
+    password_file: str = ""
+
+    def __post_init__(self) -> None:
+        given = {name for name in self.__struct_fields__ if name != "kind" and getattr(self, name)}
+        wanted = set(CREDENTIAL_FILES[self.kind])
+        if missing := sorted(wanted - given):
+            raise ValueError(f'kind = "{self.kind}" needs {", ".join(f"`{name}`" for name in missing)}')
+        if foreign := sorted(given - wanted):
+            raise ValueError(f'kind = "{self.kind}" has no {", ".join(f"`{name}`" for name in foreign)}')
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The kind's files, each key with its path."""
+        return {name: getattr(self, name) for name in CREDENTIAL_FILES[self.kind]}
+
+    @property
+    def is_key_pair(self) -> bool:
+        """Whether the venue checks signatures against the public half of a private key."""
+        return "private_key_file" in CREDENTIAL_FILES[self.kind]
 
 
 class InstrumentConfig(Section, frozen=True, kw_only=True):
@@ -572,8 +607,12 @@ class SimulatedConfig(Section, frozen=True, kw_only=True):
 class VenueConfig(Section, frozen=True, kw_only=True):
     """A venue is `configs/NAME.toml`: its name is the file's, 1 to 16 of a-z and 0-9, a letter first.
 
+    It says what a desk decides. A key that it leaves out is taken from `venue.toml` in the venue's folder, and there
+    from `[environments.ENVIRONMENT]` first.
+
     `name`: The file's name, filled in on loading.
-    `dialect`: How the venue speaks FIX, a dialect of `common/venues`.
+    `dialect`: The venue's folder: a name in `common/venues`, or the package of a venue of your own, such as
+    `"desk.acme"`.
     `environment`: Where orders go: to the simulated exchange, to the venue's own test system, or to the venue with real
     money. All enabled venues have the same one.
     `enabled`: Whether the stack serves it.
@@ -587,12 +626,13 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     `market_data`: The market data session.
     `rest`: The REST side, where the venue has one.
     `credentials`: The account's keys; needed with `[rest]`.
+    `symbols`: Which of the instruments are traded here; none stands for all.
     `instruments`: What may be traded, by symbol; at least one.
     `simulated`: The simulated exchange; needed with `environment = "simulated"`.
     """
 
     name: str
-    dialect: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
+    dialect: Annotated[str, msgspec.Meta(pattern=r"^[a-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
     environment: Environment
     enabled: bool = True
     live_confirmation: str = ""
@@ -604,6 +644,7 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     market_data: FixConfig
     rest: RestConfig | None = None
     credentials: CredentialsConfig | None = None
+    symbols: list[Symbol] = []
     instruments: Annotated[dict[Symbol, InstrumentConfig], msgspec.Meta(min_length=1)]
     simulated: SimulatedConfig | None = None
 
@@ -803,18 +844,16 @@ def load(folder: Path | None = None, environ: Mapping[str, str] | None = None) -
     var_folder = Path(env.get("FIXRING_VAR") or CHECKOUT / "var").absolute()
     paths = Paths(checkout=CHECKOUT, config=config_folder, var=var_folder)
 
-    stack_table, venue_tables = _read_folder(config_folder)
-    _apply_overrides(env, stack_table, venue_tables)
-    stack = _convert(stack_table, StackConfig, config_folder / STACK_FILE)
-    venues = {
-        name: _convert(table, VenueConfig, config_folder / f"{name}.toml") for name, table in venue_tables.items()
-    }
+    stack_table, desk_tables = _read_folder(config_folder)
+    layers = {name: _layered(config_folder / f"{name}.toml", table, env) for name, table in desk_tables.items()}
+    _apply_overrides(env, stack_table, {name: layer.table for name, layer in layers.items()})
+    stack = _convert(stack_table, StackConfig, lambda _: config_folder / STACK_FILE)
+    venues = {name: _venue(layer) for name, layer in layers.items()}
     enabled = {name: venue for name, venue in venues.items() if venue.enabled}
     _check(config_folder, stack, enabled, venues)
     return Config(stack=stack, venues=types.MappingProxyType(enabled), paths=paths)
 
 
-Table = dict[str, Any]
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -835,10 +874,9 @@ def _read_folder(folder: Path) -> tuple[Table, dict[str, Table]]:
 
 
 def _named(table: Table, file: Path) -> Table:
-    """Fill in what a venue's file says by its name and by its tables' names."""
+    """Fill in what a file says by its tables' names."""
     if "name" in table:
         raise ConfigError(f"{file}: name: a venue's name is its file's; leave the key out")
-    table["name"] = file.stem
     instruments = table.get("instruments")
     for symbol, instrument in instruments.items() if isinstance(instruments, dict) else ():
         if isinstance(instrument, dict):
@@ -846,6 +884,50 @@ def _named(table: Table, file: Path) -> Table:
                 raise ConfigError(f"{file}: instruments.{symbol}.symbol: the table's name says it; leave the key out")
             instrument["symbol"] = symbol
     return table
+
+
+class _Layer(typing.NamedTuple):
+    """A venue's table as a desk's file and the venue's own make it. `where` tells which file a key is of."""
+
+    table: Table
+    where: Callable[[str], Path]
+
+
+def _layered(file: Path, desk: Table, env: Mapping[str, str]) -> _Layer:
+    """The desk's table over that of the venue's folder. Raises ConfigError where there is no such folder."""
+    dialect, environment = (_told(env, file.stem, key, desk) for key in ("dialect", "environment"))
+    if dialect is None:
+        raise ConfigError(f"{file}: dialect: it names the venue's folder; there is {', '.join(venue_names())}")
+    try:
+        own_file = folder_of(dialect) / VENUE_FILE
+        kinds = find_profile(dialect).credentials
+    except UnknownVenue as error:
+        raise ConfigError(f"{file}: {error}") from None
+    own = venue_layer(_read(own_file), environment or "")
+    table = {**lay_over(_named(own, own_file), desk), "name": file.stem}
+    if environment != Environment.SIMULATED:
+        table.pop("simulated", None)
+    credentials = table.get("credentials")
+    if isinstance(credentials, dict) and len(kinds) == 1:
+        credentials.setdefault("kind", kinds[0].value)
+    return _Layer(table, lambda key: own_file if holds(own, key) and not holds(desk, key) else file)
+
+
+def _told(env: Mapping[str, str], venue: str, key: str, desk: Table) -> str | None:
+    """A key of the venue's file that the environment may override; None where neither has it as text."""
+    told = env.get(f"{ENV_PREFIX}{venue}__{key}".upper(), desk.get(key))
+    return told if isinstance(told, str) else None
+
+
+def _venue(layer: _Layer) -> "VenueConfig":
+    """The venue, with the instruments that the desk trades."""
+    venue = _convert(layer.table, VenueConfig, layer.where)
+    unknown = [symbol for symbol in venue.symbols if symbol not in venue.instruments]
+    if unknown:
+        raise ConfigError(f"{layer.where('symbols')}: symbols: {', '.join(unknown)} is no instrument of {venue.name}")
+    if not venue.symbols:
+        return venue
+    return msgspec.structs.replace(venue, instruments={s: venue.instruments[s] for s in venue.symbols})
 
 
 def _read(file: Path) -> Table:
@@ -857,23 +939,24 @@ def _read(file: Path) -> Table:
         raise ConfigError(f"{file}: {error.strerror}") from None
 
 
-def _convert(table: Table, struct: type[S], file: Path, prefix: str = "") -> S:
+def _convert(table: Table, struct: type[S], where: Callable[[str], Path], prefix: str = "") -> S:
     """Decode one table; msgspec hides the key of a struct inside a dict, so inner tables are tried one by one first."""
     for field in msgspec.structs.fields(struct):
         value, kind = table.get(field.name), _plain(field.type)
         if not isinstance(value, dict):
             continue
         if _is_struct(kind):
-            _convert(value, kind, file, f"{prefix}{field.name}.")
+            _convert(value, kind, where, f"{prefix}{field.name}.")
         elif typing.get_origin(kind) is dict and _is_struct(_plain(typing.get_args(kind)[1])):
             for name, entry in value.items():
                 if isinstance(entry, dict):
-                    _convert(entry, _plain(typing.get_args(kind)[1]), file, f"{prefix}{field.name}.{name}.")
+                    _convert(entry, _plain(typing.get_args(kind)[1]), where, f"{prefix}{field.name}.{name}.")
     try:
         return msgspec.convert(table, struct)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `")
         key = (prefix + path.rstrip("`").lstrip("$.")).rstrip(".")
+        file = where(key)
         raise ConfigError(f"{file}: {key}: {reason}" if key else f"{file}: {reason}") from None
 
 
@@ -957,11 +1040,25 @@ def _check(
             "own: disable the others, or run a second stack with FIXRING_CONFIG and FIXRING_VAR"
         )
     for name, venue in venues.items():
+        _check_parts(folder / f"{name}.toml", venue)
         _check_live(folder / f"{name}.toml", name, venue)
         _check_encrypted(folder / f"{name}.toml", venue)
     _check_ports(folder, venues)
     for name, strategy in stack.strategies.items():
         _check_strategy(folder, stack, name, strategy, venues, known)
+
+
+def _check_parts(file: Path, venue: VenueConfig) -> None:
+    """What the venue's folder says that it has."""
+    profile = find_profile(venue.dialect)
+    if venue.rest is not None and not profile.rest:
+        raise ConfigError(f"{file}: rest: {profile.title} has no REST side here; leave the table out")
+    kind = None if venue.credentials is None else venue.credentials.kind
+    if (kind in profile.credentials) if profile.credentials else kind is None:
+        return
+    told = "no [credentials] are given" if kind is None else f'kind = "{kind}" is given'
+    taken = " or ".join(f'kind = "{each}"' for each in profile.credentials) or "none"
+    raise ConfigError(f"{file}: credentials: {profile.title} takes {taken}, and {told}")
 
 
 def _check_live(file: Path, name: str, venue: VenueConfig) -> None:

@@ -42,8 +42,8 @@ def _files(config: Config, name: str, venue: VenueConfig) -> list[Path]:
     if any(section.tls is not None for section in (venue.fix, venue.market_data)):
         files += [paths.keys / "ca.pem", paths.server_certificate(name), paths.server_key(name)]
     if venue.credentials is not None:
-        keys = (venue.credentials.api_key_file, venue.credentials.private_key_file)
-        files += [paths.public_key(name), *(paths.resolve(key) for key in keys)]
+        files += [paths.resolve(path) for path in venue.credentials.files.values()]
+        files += [paths.public_key(name)] if venue.credentials.is_key_pair else []
     return files
 
 
@@ -71,8 +71,8 @@ def _alone(lock: Path) -> Iterator[None]:
 def _require_keys(config: Config, name: str, venue: VenueConfig) -> None:
     if venue.credentials is None:
         return
-    for key in ("api_key_file", "private_key_file"):
-        path = config.paths.resolve(getattr(venue.credentials, key))
+    for key, told in venue.credentials.files.items():
+        path = config.paths.resolve(told)
         if not path.is_file():
             raise ConfigError(
                 f"{config.paths.config / name}.toml: credentials.{key}: {path}: no such file; "

@@ -1,6 +1,6 @@
 """Keys and certificates of the simulated venues: made where they are missing, looked at where they are there.
 
-API keys and Ed25519 pairs for signed logons, a private CA and the exchanges' certificates by it.
+What each kind of credentials needs for its logons, a private CA and the exchanges' certificates by it.
 """
 
 import datetime
@@ -13,12 +13,22 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from common.config import Config, VenueConfig
+from common.venues.venue import CredentialKind
 
-API_KEY_CHARACTERS = 64
+SECRET_ALPHABET = string.ascii_letters + string.digits
+SECRET_CHARACTERS = {
+    "api_key_file": 64, "secret_file": 64, "passphrase_file": 24, "username_file": 16, "password_file": 32,
+}  # fmt: skip
+WORDS = {
+    "api_key_file": "API key", "private_key_file": "private key", "secret_file": "secret",
+    "passphrase_file": "passphrase", "username_file": "name", "password_file": "password",
+}  # fmt: skip
+RSA_BITS = 2048
+RSA_EXPONENT = 65537
 CA_LIFE = datetime.timedelta(days=20 * 365)
 CERTIFICATE_LIFE = datetime.timedelta(days=2 * 365)
 # Renewed this long before its end, so that no running stack meets the end.
@@ -26,7 +36,7 @@ CERTIFICATE_SPARE = datetime.timedelta(days=60)
 FOLDER_MODE = 0o700
 SECRET_MODE = 0o600
 
-PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
 
 def server_names(venue: VenueConfig) -> list[str]:
@@ -45,23 +55,35 @@ def make_credentials(config: Config, name: str, venue: VenueConfig) -> list[str]
     """
     if venue.credentials is None:
         return []
-    api_key = config.paths.resolve(venue.credentials.api_key_file)
-    private_key = config.paths.resolve(venue.credentials.private_key_file)
-    public_key = config.paths.public_key(name)
     made = []
-    if not api_key.is_file():
-        alphabet = string.ascii_letters + string.digits
-        _write(api_key, "".join(secrets.choice(alphabet) for _ in range(API_KEY_CHARACTERS)).encode())
-        made.append(f"API key of {name}: {api_key}")
-    if not private_key.is_file():
-        _write(private_key, _private_pem(ed25519.Ed25519PrivateKey.generate()))
-        public_key.unlink(missing_ok=True)
-        made.append(f"Ed25519 key pair of {name}: {private_key}")
-    if not public_key.is_file():
-        key = serialization.load_pem_private_key(private_key.read_bytes(), password=None)
-        pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        _write(public_key, pem)
+    for key, told in venue.credentials.files.items():
+        path = config.paths.resolve(told)
+        if path.is_file():
+            continue
+        if key == "private_key_file":
+            _write(path, _private_pem(_new_key(venue.credentials.kind)))
+            config.paths.public_key(name).unlink(missing_ok=True)
+        else:
+            _write(path, "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_CHARACTERS[key])).encode())
+        made.append(f"{WORDS[key]} of {name}: {path}")
+    if venue.credentials.is_key_pair:
+        _make_public_key(config.paths.resolve(venue.credentials.private_key_file), config.paths.public_key(name))
     return made
+
+
+def _new_key(kind: CredentialKind) -> PrivateKey:
+    if kind is CredentialKind.RSA:
+        return rsa.generate_private_key(RSA_EXPONENT, RSA_BITS)
+    return ed25519.Ed25519PrivateKey.generate()
+
+
+def _make_public_key(private_key: Path, public_key: Path) -> None:
+    """Write the public half of a private key, where it is not there."""
+    if public_key.is_file():
+        return
+    key = serialization.load_pem_private_key(private_key.read_bytes(), password=None)
+    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    _write(public_key, pem)
 
 
 # ---- the private CA and the exchanges' certificates ----

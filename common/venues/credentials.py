@@ -1,16 +1,69 @@
-"""The files that sign a Logon(A), read once at the start of a process. What is in them never reaches a log."""
+"""What a Logon(A) is signed or entered with, one struct for each kind. What is in them never reaches a log."""
 
-from common.config import Config, ConfigError, VenueConfig
-from common.venues.dialect import Credentials
+from collections.abc import Mapping
+
+import msgspec
+
+from common.venues.venue import CREDENTIAL_FILES, CredentialKind
 
 
-def read_credentials(venue: VenueConfig, config: Config) -> Credentials | None:
-    """The venue's API key and private key; None where it has none. Raises ConfigError, naming the file."""
-    if venue.credentials is None:
-        return None
-    key_file = config.paths.resolve(venue.credentials.api_key_file)
-    pem_file = config.paths.resolve(venue.credentials.private_key_file)
-    try:
-        return Credentials(key_file.read_text("ascii").strip(), pem_file.read_bytes())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the venue's credentials cannot be read: {error}; see [credentials] in its file") from None
+class Credentials(msgspec.Struct, frozen=True):
+    """The base of every kind. None shows what it holds: a settings object may find its way into a log."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class Ed25519Key(Credentials, frozen=True):
+    """An API key as text and an Ed25519 private key as PEM."""
+
+    api_key: str
+    private_key_pem: bytes
+
+
+class RsaKey(Credentials, frozen=True):
+    """An API key as text and an RSA private key as PEM."""
+
+    api_key: str
+    private_key_pem: bytes
+
+
+class HmacSecret(Credentials, frozen=True):
+    """An API key as text and the secret of an HMAC, as the venue gave it."""
+
+    api_key: str
+    secret: bytes
+
+
+class HmacPassphrase(Credentials, frozen=True):
+    """An API key as text, the secret of an HMAC as the venue gave it, and the passphrase that goes with them."""
+
+    api_key: str
+    secret: bytes
+    passphrase: str
+
+
+class Password(Credentials, frozen=True):
+    """A name and a password, sent as they are."""
+
+    username: str
+    password: str
+
+
+KINDS: dict[CredentialKind, type[Credentials]] = {
+    CredentialKind.ED25519: Ed25519Key,
+    CredentialKind.RSA: RsaKey,
+    CredentialKind.HMAC: HmacSecret,
+    CredentialKind.HMAC_PASSPHRASE: HmacPassphrase,
+    CredentialKind.PASSWORD: Password,
+}
+
+
+def credentials_of(kind: CredentialKind, contents: Mapping[str, bytes]) -> Credentials:
+    """The credentials out of their files' contents, by the files' keys; the newline that an editor leaves is not part
+    of a value. Raises UnicodeDecodeError where what has to be ASCII is not.
+    """
+    fields = msgspec.structs.fields(KINDS[kind])
+    stripped = (contents[key].strip() for key in CREDENTIAL_FILES[kind])
+    values = (v.decode("ascii") if f.type is str else v for f, v in zip(fields, stripped, strict=True))
+    return KINDS[kind](*values)

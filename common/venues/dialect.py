@@ -11,21 +11,12 @@ from typing import NamedTuple, Protocol
 
 from common.fix.session_types import SessionSettings
 from common.messages import AmendOrder, CancelOrder, NewOrder, QueryOrder, Unreadable, VenueEvent
+from common.venues.credentials import Credentials
+from common.venues.venue import VenueProfile
 
 
 class BadReport(Exception):
     """A message of the venue passed the session but cannot be read as what its MsgType(35) says. It names the field."""
-
-
-class Credentials(NamedTuple):
-    """What signs a Logon(A): the API key as text and the Ed25519 private key as PEM."""
-
-    api_key: str
-    private_key_pem: bytes
-
-    def __repr__(self) -> str:
-        """Never what they are: a settings object may find its way into a log."""
-        return "Credentials(...)"
 
 
 class Identity(NamedTuple):
@@ -81,20 +72,9 @@ class VenueLimit(NamedTuple):
 
 
 class Dialect(Protocol):
-    """One venue's way of speaking, the client's side."""
+    """One venue's way of speaking, the client's side. It is never given what its profile says that the venue lacks."""
 
-    name: str
-    begin_string: str
-    has_query: bool
-    """OrderStatusRequest(H) exists."""
-    has_rest: bool
-    """What FIX cannot tell is asked over REST."""
-    window_ns: int
-    """How long after a connection's death one of its requests may still take effect, by the venue's clock."""
-    key_tags: frozenset[int]
-    """Fields of Logon(A) that hold a key here, beside those that are secret everywhere."""
-    trade_keys_are_exec_ids: bool
-    """A report's trade keys are ExecID(17) and ExecRefID(19): they may begin anew where the session's numbers do."""
+    profile: VenueProfile
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """The FIX session of an order entry connection. Raises ValueError where the credentials are of no use."""
@@ -118,13 +98,14 @@ class Dialect(Protocol):
         """A cancel of one order."""
 
     def encode_query(self, command: QueryOrder) -> Body | None:
-        """A question for an order's state, or None where the venue has none."""
+        """A question for an order's state; None where the profile says that there is none."""
 
     def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
-        """A cancel of every open order of the account in `symbol`, or None where the venue has none."""
+        """A cancel of every open order of the account in `symbol`; None where the profile says
+        that there is none."""
 
     def encode_limit_query(self, req_id: str) -> Body | None:
-        """A question for the venue's limits and what is used of them, or None where the venue has none."""
+        """A question for the venue's limits and what is used of them; None where the profile says there is none."""
 
     def decode_limits(self, msg_type: str, raw: bytes) -> list[VenueLimit]:
         """What that question was answered with; empty for other messages. Raises BadReport."""

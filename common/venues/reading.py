@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
+from common.fix.dictionary import Dictionary
 from common.fix.wire import pairs, parse_utc_timestamp
 from common.messages import Unreadable
 from common.orders.order_state import is_plausible
-from common.venues.binance.fields import field_name
 from common.venues.dialect import BadReport
 
 Fields = Mapping[bytes, bytes]
@@ -30,6 +30,20 @@ _NONE = frozenset((b"", b"NONE", b"N/A", b"[N/A]", b"UNKNOWN"))
 """What venues write where there is no name to write, such as OrderID(37) of an order that they have not taken yet."""
 _TRAILER = frozenset((b"10", b"89", b"93"))
 _MAX_COUNT_DIGITS = 6
+
+
+class VenueTag(bytes):
+    """A tag that FIX 4.4 does not have, with the name that the venue gives it."""
+
+    name: str
+
+    def __new__(cls, tag: int, name: str) -> "VenueTag":
+        made = super().__new__(cls, b"%d" % tag)
+        made.name = name
+        return made
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.decode()})"
 
 
 def readable(value: bytes) -> str:
@@ -269,5 +283,7 @@ def _asset(fields: Fields, tag: bytes) -> str:
 
 
 def _named(tag: bytes) -> str:
-    """The field for a person, as `Name(tag)` where its name is known."""
-    return f"{field_name(int(tag))}({tag.decode()})"
+    """The field for a person, as `Name(tag)`."""
+    if isinstance(tag, VenueTag):
+        return str(tag)
+    return f"{Dictionary.load('FIX44').field_name(int(tag)) or 'field'}({tag.decode()})"

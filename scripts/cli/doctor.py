@@ -302,7 +302,7 @@ def reachable(config: Config, name: str) -> Iterator[Finding]:
     """A real venue: its keys are there for their owner alone, its hosts resolve and answer on their ports."""
     venue = config.venues[name]
     if venue.credentials is not None:
-        for path in (venue.credentials.api_key_file, venue.credentials.private_key_file):
+        for path in venue.credentials.files.values():
             file = config.paths.resolve(path)
             yield _finding(f"{name}: {file}", file.is_file(), "no such file", "docs/live.md says how to make the key")
             if file.is_file():

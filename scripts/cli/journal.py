@@ -17,7 +17,7 @@ import orjson
 import zmq
 
 from common.actor.control import ask_all, is_running
-from common.config import load
+from common.config import ConfigError, load
 from common.exit_status import ExitStatus
 from common.journal import (
     Damage,
@@ -31,6 +31,7 @@ from common.journal import (
     salvage,
     verify,
 )
+from common.venues.registry import find_dictionary
 from scripts.cli.asking import ANSWER_S, asked
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name
@@ -53,7 +54,7 @@ from scripts.journal.select import (
 from scripts.journal.shadow import Shadow
 from scripts.journal.stats import Stats, gather
 from scripts.journal.story import story
-from scripts.journal.words import KIND_NAMES, document, line, payload_of, time_text
+from scripts.journal.words import KIND_NAMES, Dictionaries, document, line, payload_of, standard, time_text
 
 FOLLOW_PAUSE_S = 0.05
 
@@ -169,12 +170,21 @@ def need_source(reader: Reader, session: str, writer: str, trail: OrderTrail | N
         known_name("writer", writer, writers)
 
 
-def show(shown: Shown, as_json: bool) -> None:
-    """One record on standard output."""
+def dictionaries() -> Dictionaries:
+    """The dictionaries of the configured sessions' venues; the standard's alone where no configuration can be read."""
+    try:
+        venues = load().venues
+    except ConfigError:
+        return standard
+    return lambda session: find_dictionary(venues[session].dialect) if session in venues else None
+
+
+def shower(as_json: bool) -> Callable[[Shown], None]:
+    """What puts one record after the other on standard output."""
     if as_json:
-        click.echo(orjson.dumps(document(*shown)))
-    else:
-        click.echo(line(*shown))
+        return lambda shown: click.echo(orjson.dumps(document(*shown)))
+    names = dictionaries()
+    return lambda shown: click.echo(line(*shown, names))
 
 
 @journal.command()
@@ -204,14 +214,15 @@ def tail(
     wanted = make_filter(place.reader, session, order, kinds, writer, ticks)
     seen = place.reader.durable_lsn()
     found = last(place.reader, wanted, lines, place.from_lsn, seen if following else place.upto_lsn)
+    show = shower(as_json)
     for shown in found:
-        show(shown, as_json)
+        show(shown)
     if not found and lines:
         # What is followed may still come.
         need_source(place.reader, session, writer, None if following else wanted.trail, order)
     if following:
         for shown in follow(place.reader, wanted, max(seen + 1, place.from_lsn), lambda: time.sleep(FOLLOW_PAUSE_S)):
-            show(shown, as_json)
+            show(shown)
             sys.stdout.flush()
 
 
@@ -243,9 +254,9 @@ def grep(
         wanted.pattern = re.compile(pattern)
     except re.error as error:
         raise CommandError(f"{pattern!r} is no regular expression: {error}", ExitStatus.USAGE) from error
-    found = 0
+    found, show = 0, shower(as_json)
     for shown in select(place.reader, wanted, place.from_lsn, place.upto_lsn):
-        show(shown, as_json)
+        show(shown)
         found += 1
     if not found:
         need_source(place.reader, session, writer, wanted.trail, order)
@@ -441,8 +452,9 @@ def explain(order: str, folder: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps({"order": order, "steps": [step.document() for step in steps]}))
         return
+    names = dictionaries()
     for step in steps:
-        click.echo(step.text())
+        click.echo(step.text(names))
 
 
 @journal.command()
@@ -489,10 +501,11 @@ def replay(
     elif publish:
         _replay_stream(place, pace, publish, wait_s, as_json)
     else:
+        show = shower(as_json)
         for block in blocks(place.reader, place.from_lsn, place.upto_lsn):
             pace.wait(block.records[0].stamp_ns)
             for record in block.records:
-                show((record, payload_of(record)), as_json)
+                show((record, payload_of(record)))
 
 
 def _replay_shadow(place: Range, pace: Pace, as_json: bool) -> None:

@@ -29,7 +29,7 @@ from common.messages import (
 )
 from scripts.decimals import short
 from scripts.journal.select import Filter, OrderTrail, select
-from scripts.journal.words import document, line
+from scripts.journal.words import Dictionaries, document, line, standard
 
 _SENDING_TIME = b"52"
 
@@ -63,10 +63,10 @@ class Step(NamedTuple):
             **document(self.record, self.payload),
         }
 
-    def text(self) -> str:
+    def text(self, dictionaries: Dictionaries = standard) -> str:
         """What happened and when; the record; what risk saw. Each on a line of its own."""
         took = f"+{self.after_ns / NS_PER_MS:.3f} ms"
-        lines = [f"{took:>16}  {self.what}{self._latencies()}", line(self.record, self.payload)]
+        lines = [f"{took:>16}  {self.what}{self._latencies()}", line(self.record, self.payload, dictionaries)]
         seen = risk_saw(self.payload)
         return "\n".join([*lines, f"{'':>16}  {seen}"] if seen else lines)
 

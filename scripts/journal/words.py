@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from common.fix.dictionary import Dictionary
 from common.fix.text import masked, pretty
 from common.fix.wire import utc_timestamp
 from common.journal import EPOCH, TICK, Record
@@ -35,7 +36,6 @@ from common.messages import (
     Verdict,
     Withdrawn,
 )
-from common.venues.binance.fields import dictionary_of
 from scripts.printable import printable
 
 _OWN_KINDS = {TICK: "TICK", EPOCH: "EPOCH"}
@@ -72,22 +72,30 @@ def time_text(stamp_ns: int) -> str:
     return utc_timestamp(stamp_ns, 6).decode()
 
 
-def line(record: Record, payload: Payload | None) -> str:
+Dictionaries = Callable[[str], Dictionary | None]
+"""The dictionary of a session's venue, by the session's name; None for that of the standard."""
+
+
+def standard(session: str) -> None:
+    """The standard's dictionary for every session."""
+
+
+def line(record: Record, payload: Payload | None, dictionaries: Dictionaries = standard) -> str:
     """The record on one line: LSN, time, writer, kind, and what it says."""
     head = f"{record.lsn:>9} {time_text(record.stamp_ns)} {record.writer:<16} {kind_name(record.kind):<11}"
-    text = f"{head} {_summary(record, payload)}".rstrip()
+    text = f"{head} {_summary(record, payload, dictionaries)}".rstrip()
     return printable(text)
 
 
-def _summary(record: Record, payload: Payload | None) -> str:
+def _summary(record: Record, payload: Payload | None, dictionaries: Dictionaries) -> str:
     match payload:
         case Outbound():
             mark = " filler" if payload.filler else ""
             number = f"generation {payload.generation} MsgSeqNum(34)={payload.msg_seq_num}{mark}"
-            return f"{number} {_attempt_of(payload)}> {_in_words(payload.raw)}"
+            return f"{number} {_attempt_of(payload)}> {_in_words(payload, dictionaries)}"
         case Inbound():
             number = f"generation {payload.generation} MsgSeqNum(34)={payload.msg_seq_num}"
-            return f"{number} < {_not_read(payload.event)}{_in_words(payload.raw)}"
+            return f"{number} < {_not_read(payload.event)}{_in_words(payload, dictionaries)}"
         case SessionChanged():
             return (
                 f"{payload.session} {payload.state.value} connection {payload.connection} generation "
@@ -137,8 +145,8 @@ def _not_read(event: VenueEvent | None) -> str:
     return ""
 
 
-def _in_words(raw: bytes) -> str:
-    return pretty(raw, dictionary_of(raw))
+def _in_words(payload: Outbound | Inbound, dictionaries: Dictionaries) -> str:
+    return pretty(payload.raw, dictionaries(payload.session))
 
 
 def _own_summary(record: Record) -> str:

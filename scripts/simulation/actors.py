@@ -38,8 +38,8 @@ from common.orders.facts import VenueFacts, facts_of
 from common.orders.snapshots import load_books
 from common.soundness import SoundDoor
 from common.strategy.strategy import Market as SdkMarket
-from common.venues.dialect import Credentials
-from common.venues.registry import find_dialect
+from common.venues.credentials import Credentials, Ed25519Key
+from common.venues.registry import find_dialect, find_profile
 from scripts.simulation.desk import Desk
 from scripts.simulation.plan import DESK, PROBE, TRADERS, TWIN
 from scripts.simulation.process import Binding, Process
@@ -252,7 +252,7 @@ def _risk(world: "World") -> Actor:
 
 
 def _credentials(venue: str) -> Credentials | None:
-    return None if CONFIG.venues[venue].credentials is None else Credentials(API_KEY, PRIVATE_KEY_PEM)
+    return None if CONFIG.venues[venue].credentials is None else Ed25519Key(API_KEY, PRIVATE_KEY_PEM)
 
 
 def _session(world: "World", venue: str) -> Actor:
@@ -319,7 +319,7 @@ def _market_data(world: "World", venue: str) -> Actor:
 def _account(world: "World", venue: str) -> Actor:
     def build(process: Process) -> Core:
         config = configured(world).venues[venue]
-        settings = AccountSettings(venue, tuple(config.instruments), find_dialect(config.dialect).window_ns)
+        settings = AccountSettings(venue, tuple(config.instruments), find_profile(config.dialect).window_ns)
         latch = Latch(EMERGENCY_FOLDER, f"account@{venue}.latch", world.files_for(process))
         return AccountCore(settings, latch)
 

@@ -42,7 +42,7 @@ from common.messages import (
     Withdrawn,
 )
 from common.strategy.entry import Entry
-from common.venues.registry import find_dialect
+from common.venues.registry import find_profile
 from scripts.simulation import actors
 from scripts.simulation.feed_view import FeedView
 from scripts.simulation.invariants import Violation
@@ -119,7 +119,7 @@ class Checkers:
         self.met: set[str] = set()
         """The venues that were reached once: what is owned there before is the baseline, which nobody tells."""
         venues = actors.CONFIG.venues.items()
-        self.log = LogView({venue: find_dialect(config.dialect).window_ns for venue, config in venues})
+        self.log = LogView({venue: find_profile(config.dialect).window_ns for venue, config in venues})
         self.requests = RequestsView()
         self.shadow: Shadow | None = None
         self._limits = limits

@@ -13,7 +13,7 @@ from common.messages import (
     PositionChanged,
     Side,
 )
-from common.venues.registry import find_dialect
+from common.venues.registry import find_profile
 from scripts.simulation import actors
 from scripts.simulation.agreement import risk_apart, strangers_apart, told_apart
 from scripts.simulation.desk import Desk
@@ -86,7 +86,7 @@ def _pass_windows(world: World) -> None:
     nobody can wait for an hour: all clocks are put forward together."""
     for venue, config in actors.CONFIG.venues.items():
         clock = world.hosts[f"exchange@{venue}"].clock
-        closes_ns = world.checkers.last_sent_ns.get(venue, 0) + find_dialect(config.dialect).window_ns
+        closes_ns = world.checkers.last_sent_ns.get(venue, 0) + find_profile(config.dialect).window_ns
         ahead_ns = closes_ns - clock.read().wall_ns
         if ahead_ns > LONGEST_WINDOW_NS:
             for host in world.hosts.values():

@@ -1,8 +1,8 @@
-"""The account's blocking worker without a thread: the real `services.account.rest` over HTTP bytes of the fake network.
+"""The account's blocking worker without a thread: the venue's real `rest.py` over HTTP bytes of the fake network.
 
-`Rest.ask` calls an API and waits. Here the API answers from what it was told so far and, where it was told nothing yet,
-breaks off with the request that it needs; when the answer has come the question is asked again from the start. The
-requests are those that CCXT makes, signed alike.
+`BinanceRest.ask` calls an API and waits. Here the API answers from what it was told so far and, where it was told
+nothing yet, breaks off with the request that it needs; when the answer has come the question is asked again from the
+start. The requests are those that CCXT makes, signed alike.
 """
 
 import base64
@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.instant import NS_PER_MS, Instant
 from common.messages import Answer, Ask
+from common.venues.binance.rest import BinanceRest
+from common.venues.ccxt_parts import ccxt_errors
 from scripts.simulation.network import Channel, TcpStream
-from services.account.ccxt_binance import ExchangeError, NetworkError
-from services.account.rest import Rest
 
 TIMEOUT_NS = 10_000 * NS_PER_MS
 RECV_WINDOW_MS = 10_000
@@ -52,7 +52,7 @@ class _Wanted(BaseException):
 
 
 class _Api:
-    """CCXT's methods as `Rest` knows them, answered in the order in which they were asked."""
+    """CCXT's methods as `BinanceRest` knows them, answered in the order in which they were asked."""
 
     def __init__(self, answers: list[tuple[int, bytes] | str]) -> None:
         self._answers = answers
@@ -64,10 +64,10 @@ class _Api:
         answer = self._answers[self._next]
         self._next += 1
         if isinstance(answer, str):
-            raise NetworkError(answer)
+            raise ccxt_errors().NetworkError(answer)
         status, body = answer
         if status >= 400:
-            raise ExchangeError(f"binance {body.decode()}")
+            raise ccxt_errors().ExchangeError(f"binance {body.decode()}")
         return json.loads(body)
 
     def publicGetTime(self, params: dict[str, object] | None = None) -> dict[str, Any]:  # noqa: N802
@@ -169,7 +169,7 @@ class Worker:
     def go_on(self) -> None:
         """As far as the answers so far carry."""
         try:
-            answer = Rest(self._venue, _Api(self._answers)).ask(self._ask)
+            answer = BinanceRest(self._venue, _Api(self._answers)).ask(self._ask)
         except _Wanted as wanted:
             self._send(wanted)
             return

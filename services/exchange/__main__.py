@@ -63,7 +63,7 @@ def _instruments(venue: VenueConfig, simulated: SimulatedConfig) -> tuple[Instru
 
 def _keys(venue: VenueConfig, config: Config) -> tuple[Key, ...]:
     """The desk's API key, with the public half of its key pair. Raises ConfigError."""
-    if venue.credentials is None:
+    if venue.credentials is None or not venue.credentials.is_key_pair:
         return ()
     key_file = config.paths.resolve(venue.credentials.api_key_file)
     public_file = config.paths.public_key(venue.name)

@@ -18,7 +18,8 @@ from common.fix.session_types import Effect as FixEffect
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import ControlAnswer, ControlRequest, Traded, encode
 from common.venues.connector import Connector, Hours, comp_id
-from common.venues.dialect import BookEntry, Credentials, Dialect, Identity, SubscriptionRejected
+from common.venues.credentials import Credentials
+from common.venues.dialect import BookEntry, Dialect, Identity, SubscriptionRejected
 from common.venues.market_data import SNAPSHOT, TRADE, unread_book
 from services.marketdata.books import Book, Level
 

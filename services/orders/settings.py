@@ -3,7 +3,8 @@
 from common.config import Config, OnStop, VenueConfig
 from common.instant import NS_PER_MS, NS_PER_S
 from common.orders.facts import facts_of
-from common.venues.registry import find_dialect
+from common.venues.registry import find_profile
+from common.venues.venue import Feature
 from services.orders.core import OrdersSettings, VenueSettings
 from services.orders.inquiries import VenueWays
 from services.orders.silence import Patience
@@ -18,7 +19,7 @@ def orders_settings(config: Config) -> OrdersSettings:
 
 
 def _venue(venue: VenueConfig) -> VenueSettings:
-    dialect = find_dialect(venue.dialect)
-    ways = VenueWays(dialect.has_query, dialect.has_rest and venue.rest is not None, tuple(venue.instruments))
-    facts = facts_of(venue, dialect.window_ns)
+    profile = find_profile(venue.dialect)
+    ways = VenueWays(profile.has(Feature.STATUS_QUERY), venue.rest is not None, tuple(venue.instruments))
+    facts = facts_of(venue, profile.window_ns)
     return VenueSettings(facts, ways, venue.orphan_s * NS_PER_S, venue.on_stop is OnStop.CANCEL)

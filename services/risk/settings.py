@@ -38,7 +38,7 @@ def _venue(venue: VenueConfig, risk: RiskConfig) -> VenueSettings:
         for symbol, instrument in venue.instruments.items()
         if symbol in risk.symbols
     }
-    facts = facts_of(venue, dialect.window_ns)
+    facts = facts_of(venue, dialect.profile.window_ns)
     limits = venue.fix.limits
     return VenueSettings(symbols, facts, limits.messages, limits.window_ms * NS_PER_MS, dialect.amend_is_new_order)
 

@@ -14,7 +14,7 @@ from common.journal.frames import Record
 from common.left_out import Unfoldable
 from common.messages import Command
 from common.orders.facts import facts_of
-from common.venues.credentials import read_credentials
+from common.venues.key_files import read_credentials
 from common.venues.registry import find_dialect
 from services.session.connection import TARGET
 from services.session.core import SessionCore

@@ -10,6 +10,7 @@ from common.instant import Instant
 from common.left_out import LeftOut
 from common.messages import AmendOrder, CancelOrder, Command, NewOrder, OpenGate, QueryOrder, Reason, Refused
 from common.venues.dialect import Body, Dialect
+from common.venues.venue import missing_feature
 from services.session.connection import Connection
 from services.session.gate import Gate
 from services.session.history import RISKY
@@ -84,9 +85,7 @@ class Commands:
             header = dialect.header_fields(command.deadline_ns - self._records.clock.estimate_ns(now))
         else:
             body = dialect.encode_query(command)
-        if body is None:
-            self._refuse(command, Reason.UNSUPPORTED, "", "", now)
-            return
+        assert body is not None, "the profile lacks it, and so it was refused"
         self._outbox.send(body.msg_type, body.fields, header, command, now)
         self._outbox.carry_out(now)
 
@@ -96,6 +95,8 @@ class Commands:
         history = self._records.history
         if command.venue != history.session:
             return Reason.UNKNOWN_VENUE, command.venue, history.session
+        if (missing := missing_feature(self._dialect.profile, command)) is not None:
+            return Reason.UNSUPPORTED, missing.value, self._dialect.profile.title
         if self._connection.stopping:
             return Reason.SHUTDOWN, "", ""
         if history.halted:

@@ -166,7 +166,7 @@ class Connection:
 
     def _untold(self) -> tuple[int, dict[str, tuple[str, str]]]:
         """What the session knows of its venue, where its log does not say so: the window, and each symbol's assets."""
-        known = (self._dialect.window_ns, dict(self._config.assets))
+        known = (self._dialect.profile.window_ns, dict(self._config.assets))
         return known if known[1] and known != self._records.history.venue_told else (0, {})
 
     def connected(self, now: Instant) -> None:

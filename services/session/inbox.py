@@ -58,7 +58,7 @@ class Inbox:
     def _journal(self, message: FixInbound, event: VenueEvent | None, now: Instant) -> None:
         history = self._records.history
         is_logon = message.msg_type == LOGON and message.fields is not None and not message.wrong
-        raw = blanked(message.raw, self._dialect.key_tags) if is_logon else message.raw
+        raw = blanked(message.raw, self._dialect.profile.key_tags) if is_logon else message.raw
         record = Inbound(
             history.session,
             history.generation,
@@ -108,7 +108,7 @@ class Inbox:
             self._core.note("warning", "news", headline=event.headline)
         elif isinstance(event, RequestRejected):
             return self._of_attempt(event)
-        elif isinstance(event, ExecutionReport) and self._dialect.trade_keys_are_exec_ids:
+        elif isinstance(event, ExecutionReport) and self._dialect.profile.trade_keys_are_exec_ids:
             return self._of_this_life(event)
         return event
 

@@ -140,7 +140,7 @@ class KillSwitch:
         """What was sent on it may take effect for the venue's window yet; what was asked on it is not answered any
         more.
         """
-        self._conclusive_ns = now.boot_ns + self._dialect.window_ns
+        self._conclusive_ns = now.boot_ns + self._dialect.profile.window_ns
         self._forget_asked()
         self._round_ns = None
 

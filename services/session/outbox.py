@@ -83,7 +83,7 @@ class Outbox:
             self.connection,
             effect.msg_seq_num,
             effect.msg_type,
-            blanked(effect.raw, history.dialect.key_tags) if effect.msg_type == LOGON else effect.raw,
+            blanked(effect.raw, history.dialect.profile.key_tags) if effect.msg_type == LOGON else effect.raw,
             command,
         )
         append_number = self._records.append(record, now)

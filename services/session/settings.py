@@ -6,7 +6,7 @@ import msgspec
 
 from common.fix.schedule import Schedule
 from common.fix.session_types import SequencePolicy
-from common.venues.dialect import Credentials
+from common.venues.credentials import Credentials
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """A configuration that loads is one that can run; anything else is refused with file, key and mend."""
 
 import shutil
+import tomllib
 from datetime import time
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from common.config import (
     CHECKOUT,
     ConfigError,
+    CredentialsConfig,
     Durability,
     Environment,
     Kind,
@@ -19,6 +21,9 @@ from common.config import (
     load,
 )
 from common.fix.schedule import Schedule
+from common.venues.venue import CREDENTIAL_FILES, CredentialKind
+
+HMAC = '[credentials]\nkind = "hmac"\napi_key_file = "a"\nsecret_file = "b"'
 
 
 @pytest.fixture
@@ -51,7 +56,7 @@ def test_the_project_s_own_configuration_loads() -> None:
 
 
 def test_money_is_decimal_even_where_the_file_writes_a_number(folder: Path) -> None:
-    replace(folder / "generic.toml", 'tick_size = "0.01"', "tick_size = 0.1")
+    replace(folder / "generic.toml", "[simulated]", "[instruments.BTCUSDT]\ntick_size = 0.1\n[simulated]")
     tick_size = load(folder, {}).venues["generic"].instruments["BTCUSDT"].tick_size
     assert tick_size == Decimal("0.1")
     assert isinstance(tick_size, Decimal)
@@ -137,11 +142,16 @@ def test_one_variable_switches_a_venue_off_whoever_names_it() -> None:
                 ("market_data", "UTC", "00:05", ", reset_numbers = true", "market_data: `schedule.reset_numbers` is"),
             )
         ),
-        ("generic.toml", 'tick_size = "0.01"', 'tick_size = "0"', "instruments.BTCUSDT: `tick_size` must be above 0"),
         (
             "generic.toml",
-            "[instruments.ETHUSDT]",
-            '[instruments.ETHUSDT]\nsymbol = "X"',
+            "[simulated]",
+            '[instruments.BTCUSDT]\ntick_size = "0"\n[simulated]',
+            "generic.toml: instruments.BTCUSDT: `tick_size` must be above 0",
+        ),
+        (
+            "generic.toml",
+            "[simulated]",
+            '[instruments.ETHUSDT]\nsymbol = "X"\n[simulated]',
             "instruments.ETHUSDT.symbol: the table's name",
         ),
         (
@@ -150,9 +160,45 @@ def test_one_variable_switches_a_venue_off_whoever_names_it() -> None:
             'dialect = "generic"\nname = "x"',
             "name: a venue's name is its file's",
         ),
-        ("generic.toml", 'BTCUSDT = "65000.00", ', "", "`simulated.prices` has no price for BTCUSDT"),
         (
             "generic.toml",
+            "[simulated]",
+            '[instruments.XRPUSDT]\nbase = "XRP"\nquote = "USDT"\ntick_size = 1\nlot_size = 1\nmin_qty = 1\n'
+            "max_qty = 9\nmin_notional = 1\n[simulated]",
+            "generic.toml: `simulated.prices` has no price for XRPUSDT",
+        ),
+        ("generic.toml", "[fix]", 'symbols = ["XRPUSDT"]\n[fix]', "symbols: XRPUSDT is no instrument of generic"),
+        ("generic.toml", 'dialect = "generic"', 'dialect = "nasdaq"', "generic.toml: dialect 'nasdaq': there is"),
+        ("generic.toml", 'dialect = "generic"\n', "", "generic.toml: dialect: it names the venue's folder"),
+        ("generic.toml", "[simulated]", '[rest]\nurl = "http://x:1/"\n[simulated]', "generic.toml: [rest] needs the"),
+        (
+            "generic.toml",
+            "[simulated]",
+            f'[rest]\nurl = "http://x:1/"\n{HMAC}\n[simulated]',
+            "generic.toml: rest: FIX 4.4 has no REST side here",
+        ),
+        (
+            "generic.toml",
+            "[simulated]",
+            f"{HMAC}\n[simulated]",
+            'generic.toml: credentials: FIX 4.4 takes none, and kind = "hmac" is given',
+        ),
+        (
+            "binance.toml",
+            "[credentials]",
+            '[credentials]\nkind = "rsa"',
+            'binance.toml: credentials: Binance Spot takes kind = "ed25519", and kind = "rsa" is given',
+        ),
+        ("binance.toml", "[credentials]", '[credentials]\nkind = "pgp"', "credentials.kind: Invalid enum value 'pgp'"),
+        ("binance.toml", "[credentials]", '[credentials]\nkind = "hmac"', 'kind = "hmac" needs `secret_file`'),
+        (
+            "binance.toml",
+            "[credentials]",
+            '[credentials]\nsecret_file = "x"',
+            'binance.toml: credentials: kind = "ed25519" has no `secret_file`',
+        ),
+        (
+            "binance.toml",
             'environment = "simulated"',
             'environment = "testnet"',
             "a stack has one, with a journal of its own",
@@ -165,6 +211,60 @@ def test_what_is_wrong_is_named_with_its_file(folder: Path, file: str, old: str,
     text = refusal(folder)
     assert expected in text
     assert str(folder) in text
+
+
+def test_a_desk_s_file_lies_over_the_venue_s_own_and_the_environment_over_both(folder: Path) -> None:
+    file = folder / "generic.toml"
+    own = tomllib.loads((CHECKOUT / "common/venues/generic/venue.toml").read_text())
+    fix = load(folder, {}).venues["generic"].fix
+    assert fix.heart_bt_int_s == own["fix"]["heart_bt_int_s"] == 10
+    assert fix.reconnect_max_ms == own["environments"]["simulated"]["fix"]["reconnect_max_ms"] == 1000
+    replace(file, "[fix]", "[fix]\nheart_bt_int_s = 11\nlimits = { messages = 7 }")
+    fix = load(folder, {}).venues["generic"].fix
+    assert (fix.heart_bt_int_s, fix.limits.messages, fix.limits.window_ms) == (11, 7, 1000)
+    assert load(folder, {"FIXRING__GENERIC__FIX__HEART_BT_INT_S": "12"}).venues["generic"].fix.heart_bt_int_s == 12
+
+
+def test_the_environment_chooses_what_of_the_venue_s_file_holds(folder: Path) -> None:
+    (folder / "generic.toml").unlink()
+    environ = {
+        "FIXRING__STRATEGIES__MAKER__VENUES": '["binance"]',
+        "FIXRING__STRATEGIES__SIGNALS__VENUES": '["binance"]',
+        "FIXRING__BINANCE__ENVIRONMENT": "testnet",
+        "FIXRING__BINANCE__INSTRUMENTS__BTCUSDT__MIN_NOTIONAL": "10",
+    }
+    venue = load(folder, environ).venues["binance"]
+    assert venue.fix.host == "fix-oe.testnet.binance.vision" and venue.fix.tls is not None and venue.fix.tls.ca == ""
+    assert venue.instruments["BTCUSDT"].min_notional == 10, "a key that stands in the venue's file only"
+
+
+def test_what_is_wrong_in_the_venue_s_own_file_is_named_with_that_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = Path(shutil.copytree(CHECKOUT / "common/venues/generic", tmp_path / "desk_of_a_test" / "acme"))
+    replace(package / "venue.toml", "messages = 20_000", "messages = 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    replace(folder / "generic.toml", 'dialect = "generic"', 'dialect = "desk_of_a_test.acme"')
+    assert refusal(folder) == f"{package}/venue.toml: fix.limits.messages: Expected `int` >= 1"
+    replace(package / "venue.toml", "messages = 0", "messages = 9")
+    assert load(folder, {}).venues["generic"].fix.limits.messages == 9
+    replace(package / "venue.toml", "[fix]", "[fix")
+    assert refusal(folder).startswith(f"{package}/venue.toml: not TOML")
+
+
+def test_only_what_a_desk_trades_is_an_instrument(folder: Path) -> None:
+    replace(folder / "generic.toml", "[fix]", 'symbols = ["ETHUSDT", "BTCUSDT"]\n[fix]')
+    assert list(load(folder, {}).venues["generic"].instruments) == ["ETHUSDT", "BTCUSDT"]
+
+
+@pytest.mark.parametrize("kind", list(CredentialKind))
+def test_each_kind_of_credentials_has_its_own_files(folder: Path, kind: CredentialKind) -> None:
+    files = {name: f"keys/{name}" for name in CREDENTIAL_FILES[kind]}
+    section = CredentialsConfig(kind=kind, **files)
+    assert section.files == files and section.is_key_pair is (kind in (CredentialKind.ED25519, CredentialKind.RSA))
+    for name in files:
+        with pytest.raises(ValueError, match=f'kind = "{kind}" needs `{name}`'):
+            CredentialsConfig(kind=kind, **{**files, name: ""})
 
 
 def test_live_needs_a_sentence_in_the_file(folder: Path) -> None:

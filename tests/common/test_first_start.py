@@ -6,15 +6,20 @@ import socket
 import ssl
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec import structs
 
-from common.config import CHECKOUT, Config, ConfigError, load
+from common.config import CHECKOUT, Config, ConfigError, CredentialsConfig, load
 from common.first_start import prepare
 from common.keys import CERTIFICATE_LIFE, server_names
+from common.venues.credentials import KINDS
+from common.venues.key_files import read_credentials
+from common.venues.venue import CREDENTIAL_FILES, CredentialKind
 
 NOW = datetime.datetime.now(datetime.UTC)
 
@@ -131,3 +136,23 @@ def test_a_real_venue_s_keys_are_asked_for_never_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"credentials.api_key_file: .*no such file; docs/live.md"):
         prepare(config, NOW)
     assert not any(config.paths.keys.iterdir())
+
+
+@pytest.mark.parametrize("kind", list(CredentialKind))
+def test_each_kind_of_credentials_is_made_once_and_can_be_read(tmp_path: Path, kind: CredentialKind) -> None:
+    config = load(environ={"FIXRING_VAR": str(tmp_path / "var")})
+    section = CredentialsConfig(kind=kind, **{name: f"keys/acme/{name}" for name in CREDENTIAL_FILES[kind]})
+    venue = structs.replace(config.venues["binance"], name="acme", credentials=section)
+    config = replace(config, venues={"acme": venue})
+    made = prepare(config, NOW)
+    assert len([line for line in made if " of acme: " in line]) == len(section.files)
+    assert prepare(config, NOW) == []
+    credentials = read_credentials(venue, config)
+    assert credentials is not None and type(credentials) is KINDS[kind]
+    assert repr(credentials) == f"{KINDS[kind].__name__}(...)"
+    values = [getattr(credentials, name) for name in credentials.__struct_fields__]
+    assert all(values) and len(set(values)) == len(values)
+    assert config.paths.public_key("acme").is_file() is section.is_key_pair
+    config.paths.resolve(next(iter(section.files.values()))).unlink()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_credentials(venue, config)

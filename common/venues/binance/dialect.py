@@ -15,7 +15,6 @@ import msgspec
 from common.fix.session_types import SequencePolicy, SessionSettings
 from common.fix.wire import split
 from common.messages import (
-    MAX_TIME_TO_LIVE_NS,
     AmendOrder,
     Announced,
     CancelOrder,
@@ -28,7 +27,10 @@ from common.messages import (
     Unreadable,
     VenueEvent,
 )
-from common.venues.dialect import Body, BookEntry, Credentials, Identity, SubscriptionRejected, VenueLimit, plain
+from common.venues.binance.fields import tag_of
+from common.venues.binance.venue import PROFILE
+from common.venues.credentials import Credentials, Ed25519Key
+from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected, VenueLimit, plain
 from common.venues.market_data import book_entries, subscription_rejected
 from common.venues.reading import (
     ZERO,
@@ -49,12 +51,11 @@ from common.venues.signers import BadKey, binance_signature, ed25519_key
 AMBIGUOUS_CODES = frozenset({-1006, -1007})
 UNKNOWN_ORDER_CODE = -2011
 UNKNOWN_ORDER_TEXT = "Unknown order sent."
-PROCESSING_LIMIT_NS = 10_000_000_000
-"""The server gives up on a request after 10 s and answers -1007: later than that it does not take effect any more."""
-
 RECV_WINDOW_MAX_US = 60_000_000
 RECV_WINDOW_MIN_US = 1_000
-_ERROR_CODE = "ErrorCode(25016)"
+_ERROR_CODE = tag_of(25016)
+_TRADE_ID = tag_of(1003)
+_LIMITS, _LIMIT_TYPE, _LIMIT_COUNT, _LIMIT_MAX, _LIMIT_INTERVAL, _LIMIT_UNIT = map(tag_of, range(25003, 25009))
 CANCEL_ID_SUFFIX = "_c"
 """CancelClOrdID(25034) of an XCN: the new order's ClOrdID(11) with this behind it. Our own ids never hold an
 underscore.
@@ -78,13 +79,7 @@ _TOLD_BY = frozenset({"8", "9", "XAR", "3", "r", "B"})
 class Binance:
     """See the module. Stateless: one object serves any number of connections."""
 
-    name = "binance"
-    begin_string = "FIX.4.4"
-    has_query = False
-    has_rest = True
-    window_ns = MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS
-    key_tags = frozenset({553})
-    trade_keys_are_exec_ids = False
+    profile = PROFILE
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """See `Dialect`. MessageHandling(25035)=2: the engine takes our messages in MsgSeqNum(34) order."""
@@ -95,8 +90,8 @@ class Binance:
         return self._settings(identity, credentials)
 
     def _settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        if credentials is None:
-            raise ValueError("Binance's Logon(A) is signed: set the venue's [credentials]")
+        if not isinstance(credentials, Ed25519Key):
+            raise ValueError("Binance's Logon(A) is signed with an Ed25519 key: set the venue's [credentials]")
         try:
             ed25519_key(credentials.private_key_pem)
         except BadKey as error:
@@ -117,7 +112,6 @@ class Binance:
             )
 
         return SessionSettings(
-            begin_string=self.begin_string,
             sender_comp_id=identity.sender_comp_id,
             target_comp_id=identity.target_comp_id,
             heart_bt_int_s=identity.heart_bt_int_s,
@@ -191,12 +185,12 @@ class Binance:
             return []
         return [
             VenueLimit(
-                _LIMIT_KINDS.get(require(e, b"25004"), "other"),
-                integer(e, b"25005"),
-                integer(e, b"25006"),
-                integer(e, b"25007") * _UNITS_S.get(text(e, b"25008"), 1),
+                _LIMIT_KINDS.get(require(e, _LIMIT_TYPE), "other"),
+                integer(e, _LIMIT_COUNT),
+                integer(e, _LIMIT_MAX),
+                integer(e, _LIMIT_INTERVAL) * _UNITS_S.get(text(e, _LIMIT_UNIT), 1),
             )
-            for e in group(raw, b"25003")
+            for e in group(raw, _LIMITS)
         ]
 
     def resendable(self, msg_type: str) -> bool:
@@ -214,12 +208,12 @@ class Binance:
             return _cancel_rejected(f)
         if msg_type == "3":
             notes = Notes()
-            code = notes.integer(f, b"25016")
+            code = notes.integer(f, _ERROR_CODE)
             ambiguous = code in AMBIGUOUS_CODES or bool(notes)
             return RequestRejected(integer(f, b"45"), None, "", code, text(f, b"58"), ambiguous)
         if msg_type == "r":
             notes = Notes()
-            code, affected = notes.integer(f, b"25016"), notes.integer(f, b"533")
+            code, affected = notes.integer(f, _ERROR_CODE), notes.integer(f, b"533")
             # A mass cancel that finds no open order is refused with "Unknown order sent.": it left none either.
             accepted = f.get(b"531", b"0") != b"0" or code == UNKNOWN_ORDER_CODE
             unsure = code in AMBIGUOUS_CODES
@@ -272,7 +266,7 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport:
     last_qty = required_number(f, b"32") if is_trade else ZERO
     last_px = (notes.decimal(f, b"31") or ZERO) if is_trade else ZERO
     fee_qty, fee_asset = fees(f, raw, last_qty, last_px, notes) if is_trade else (ZERO, "")
-    code = notes.integer(f, b"25016")
+    code = notes.integer(f, _ERROR_CODE)
     return ExecutionReport(
         cl_ord_id=_own_id(text(f, b"11")),
         orig_cl_ord_id=text(f, b"41"),
@@ -288,14 +282,14 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport:
         last_px=last_px,
         cum_qty=notes.decimal(f, b"14"),
         leaves_qty=notes.decimal(f, b"151"),
-        trade_key=require(f, b"1003") if is_trade else "",
+        trade_key=require(f, _TRADE_ID) if is_trade else "",
         fee_qty=fee_qty,
         fee_asset=fee_asset,
         transact_ns=notes.time_ns(f, b"60"),
         error_code=code,
         text=text(f, b"58"),
         # A refusal whose code cannot be read may be one of those that say that the outcome is not known.
-        ambiguous=code in AMBIGUOUS_CODES or (exec_type == "8" and _ERROR_CODE in notes),
+        ambiguous=code in AMBIGUOUS_CODES or (exec_type == "8" and str(_ERROR_CODE) in notes),
         maker=is_trade and f.get(b"1057") == b"N",
         unread=tuple(notes),
     )
@@ -304,7 +298,7 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport:
 def _cancel_rejected(f: Fields) -> CancelRejected:
     """OrderCancelReject(9) and OrderAmendReject(XAR). An old sample shows "Unknown order sent." under another code."""
     notes = Notes()
-    code, words = notes.integer(f, b"25016"), text(f, b"58")
+    code, words = notes.integer(f, _ERROR_CODE), text(f, b"58")
     return CancelRejected(
         cl_ord_id=_own_id(text(f, b"11")),
         orig_cl_ord_id=text(f, b"41"),

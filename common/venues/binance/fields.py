@@ -4,10 +4,9 @@ Source: Binance's spot-fix-oe.xml and spot-fix-md.xml. A field is `tag Name TYPE
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
-from common.fix.dictionary import Dictionary
+from common.venues.reading import VenueTag
 
 _FIELDS = """
 969 MinPriceIncrement PRICE
@@ -102,19 +101,7 @@ ADDITIONS: Mapping[str, Any] = {
 }
 """As `Dictionary.with_additions` takes them: enough to name and explain what Binance says, not to validate it."""
 
-_COMP_IDS = (b"\x0149=SPOT\x01", b"\x0156=SPOT\x01")
 
-
-def dictionary_of(raw: bytes) -> Dictionary | None:
-    """FIX 4.4 with Binance's additions for a message to or from Binance, by its CompID; else None."""
-    return _dictionary() if any(comp_id in raw for comp_id in _COMP_IDS) else None
-
-
-def field_name(tag: int) -> str:
-    """A field's name in FIX 4.4 or, where that has none, at Binance; else "field"."""
-    return _dictionary().field_name(tag) or "field"
-
-
-@lru_cache(maxsize=1)
-def _dictionary() -> Dictionary:
-    return Dictionary.load("FIX44").with_additions(ADDITIONS)
+def tag_of(number: int) -> VenueTag:
+    """The tag of one of Binance's own fields, by its number."""
+    return VenueTag(number, ADDITIONS["fields"][str(number)]["name"])

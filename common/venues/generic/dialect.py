@@ -23,7 +23,9 @@ from common.messages import (
     Unreadable,
     VenueEvent,
 )
-from common.venues.dialect import Body, BookEntry, Credentials, Identity, SubscriptionRejected, VenueLimit, plain
+from common.venues.credentials import Credentials
+from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected, VenueLimit, plain
+from common.venues.generic.venue import PROFILE
 from common.venues.market_data import book_entries, subscription_rejected
 from common.venues.reading import (
     ZERO,
@@ -56,18 +58,11 @@ def _terms(symbol: str, side: str, ord_type: str, time_in_force: str, post_only:
 class Generic:
     """See the module. Stateless: one object serves any number of connections."""
 
-    name = "generic"
-    begin_string = "FIX.4.4"
-    has_query = True
-    has_rest = False
-    window_ns = 0
-    key_tags: frozenset[int] = frozenset()
-    trade_keys_are_exec_ids = True
+    profile = PROFILE
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """See `Dialect`. Numbers persist; a ResendRequest(2) is answered and asked."""
         return SessionSettings(
-            begin_string=self.begin_string,
             sender_comp_id=identity.sender_comp_id,
             target_comp_id=identity.target_comp_id,
             heart_bt_int_s=identity.heart_bt_int_s,
@@ -81,7 +76,6 @@ class Generic:
     def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """See `Dialect`."""
         return SessionSettings(
-            begin_string=self.begin_string,
             sender_comp_id=identity.sender_comp_id,
             target_comp_id=identity.target_comp_id,
             heart_bt_int_s=identity.heart_bt_int_s,

@@ -10,7 +10,7 @@ from common.exchange.history import MemoryHistory
 from common.instant import Instant
 from common.journal.files import OsFiles
 from common.messages import ControlRequest
-from common.venues.registry import UnknownDialect
+from common.venues.registry import UnknownVenue
 from services.exchange.core import ExchangeCore
 from tests.common.exchange.harness import GENERIC, SECOND, WALL_NS, Client, World
 
@@ -88,7 +88,7 @@ def test_before_it_is_ready_an_exchange_serves_nobody(tmp_path: Path) -> None:
 def test_a_dialect_that_is_not_spoken_is_refused(tmp_path: Path) -> None:
     settings = msgspec.structs.replace(GENERIC, dialect="swift")
     core = ExchangeCore(settings, str(tmp_path), OsFiles(), MemoryHistory(), 1 << 20)
-    with pytest.raises(UnknownDialect, match="dialect .swift."):
+    with pytest.raises(UnknownVenue, match="dialect .swift."):
         core.started(Instant(WALL_NS, SECOND))
 
 

@@ -23,7 +23,7 @@ def report(dialect: Dialect, line: str) -> ExecutionReport:
     return event
 
 
-@pytest.mark.parametrize("dialect", [GENERIC, BINANCE], ids=lambda d: d.name)
+@pytest.mark.parametrize("dialect", [GENERIC, BINANCE], ids=lambda d: d.profile.title)
 @pytest.mark.parametrize(
     ("odd", "unread"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from common.messages import encode
 from common.venues.dialect import BadReport, Dialect
-from common.venues.reading import number, text
+from common.venues.reading import VenueTag, number, text
 from common.venues.registry import find_dialect
 from tests.common.venues.samples import raw
 
@@ -39,7 +39,7 @@ def with_each_field(line: str, value: bytes) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize("dialect", [find_dialect("generic"), find_dialect("binance")], ids=lambda d: d.name)
+@pytest.mark.parametrize("dialect", [find_dialect("generic"), find_dialect("binance")], ids=lambda d: d.profile.title)
 @pytest.mark.parametrize("msg_type", REPORTS)
 def test_what_is_read_of_any_field_can_be_journaled(dialect: Dialect, msg_type: str) -> None:
     for value in NASTY:
@@ -71,6 +71,6 @@ def test_what_is_no_float_of_fix_or_longer_than_any_price_is_refused_by_name(val
     with pytest.raises(BadReport, match=r"LastPx\(31\)"):
         number(value, b"31")
     with pytest.raises(BadReport, match=r"RecvWindow\(25000\)"):
-        number(value, b"25000")
+        number(value, VenueTag(25000, "RecvWindow"))
     with pytest.raises(BadReport, match=r"field\(54321\)"):
         number(value, b"54321")

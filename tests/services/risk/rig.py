@@ -66,8 +66,8 @@ DIALECTS: Mapping[str, Dialect] = {"generic": Generic(), "binance": Binance()}
 def facts() -> dict[str, VenueFacts]:
     base = {"BTCUSDT": "BTC"}
     return {
-        "generic": VenueFacts(Generic().window_ns, base),
-        "binance": VenueFacts(Binance().window_ns, base),
+        "generic": VenueFacts(Generic().profile.window_ns, base),
+        "binance": VenueFacts(Binance().profile.window_ns, base),
     }
 
 

@@ -23,7 +23,7 @@ from services.risk.state import NEVER, Amendment, TradesTold
 from tests.services.risk.rig import D, Rig, facts, report
 
 NOTHING = (D(0), D(0), D(0))
-WINDOW_NS = Binance().window_ns
+WINDOW_NS = Binance().profile.window_ns
 AFTER_MS = WINDOW_NS // 1_000_000 + 1001
 """So long after a message was sent, its window and the margin for clocks are over."""
 

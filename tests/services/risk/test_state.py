@@ -35,7 +35,7 @@ from common.venues.binance.dialect import Binance
 from services.risk.state import MAX_ALIASES, MAX_ENDED, RiskState
 from tests.services.risk.rig import DECODE, Log, Orders, Rig, facts, report
 
-WINDOW_NS = Binance().window_ns + CLOCK_MARGIN_NS
+WINDOW_NS = Binance().profile.window_ns + CLOCK_MARGIN_NS
 
 
 def sent(rig: Rig, order: NewOrder, connection: int = 1) -> NewOrder:

@@ -4,13 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from common.actor.core import Effect, Write
 from common.fix.session_types import SessionSettings
 from common.fix.wire import split
 from common.journal.files import OsFiles
 from common.messages import GapFilled, Kind, Outbound, Reason, SessionChanged, SessionState, Withdrawn
-from common.venues.dialect import Credentials, Identity
+from common.venues.credentials import Credentials
+from common.venues.dialect import Identity
 from common.venues.generic.dialect import Generic
 from services.session import history
 from tests.services.session.harness import MS, World, generic_config, heard, states
@@ -277,7 +279,7 @@ def test_a_venue_in_step_that_asks_again_for_an_order_has_received_it(world: Wor
 class Keyed(Generic):
     """A venue that wants a key, a password, a new one and a signature."""
 
-    key_tags = frozenset({553})
+    profile = structs.replace(Generic.profile, key_tags=frozenset({553}))
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         settings = super().session_settings(identity, credentials)

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from common.actor.core import Note
 from common.fix.session_types import SequencePolicy
 from common.journal.files import OsFiles
-from common.messages import Attempt, Kind, OperatorAct, QueryOrder, Reason
+from common.messages import Attempt, Kind, OperatorAct, QueryOrder, Reason, Refused
 from common.venues.dialect import Body, VenueLimit
 from common.venues.generic.dialect import Generic
+from common.venues.venue import Feature
 from tests.services.session.harness import World, generic_config, heard, refusals
 from tests.services.session.test_kill import answer_cancels
 
@@ -17,8 +19,7 @@ from tests.services.session.test_kill import answer_cancels
 class Taciturn(Generic):
     """A venue that has neither OrderStatusRequest(H) nor OrderMassCancelRequest(q)."""
 
-    def encode_query(self, command: QueryOrder) -> Body | None:
-        return None
+    profile = structs.replace(Generic.profile, lacks=frozenset({Feature.STATUS_QUERY, Feature.MASS_CANCEL}))
 
     def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
         return None
@@ -107,6 +108,31 @@ def test_what_the_venue_has_no_message_for_is_refused(tmp_path: Path) -> None:
     world.ready()
     world.command(query())
     assert refusals(world) == [Reason.UNSUPPORTED] and world.venue.heard == []
+
+
+@pytest.mark.parametrize(
+    ("feature", "terms"),
+    [
+        (Feature.POST_ONLY, {"post_only": True}),
+        (Feature.MARKET_ORDER, {"ord_type": "1", "price": None}),
+        (Feature.IMMEDIATE_OR_CANCEL, {"time_in_force": "3"}),
+        (Feature.FILL_OR_KILL, {"time_in_force": "4"}),
+    ],
+)
+def test_what_the_venue_lacks_is_refused_before_it_takes_a_number(
+    tmp_path: Path, feature: Feature, terms: dict[str, object]
+) -> None:
+    class Without(Generic):
+        profile = structs.replace(Generic.profile, lacks=frozenset({feature}))
+
+    world = World(OsFiles(), generic_config(str(tmp_path)), Without())
+    world.ready()
+    world.command(structs.replace(world.new_order(1), **terms))
+    (refused,) = [p for p in world.journal.payloads(Kind.REFUSED) if isinstance(p, Refused)]
+    assert (refused.reason, refused.value, refused.limit) == (Reason.UNSUPPORTED, feature.value, "FIX 4.4")
+    assert world.venue.heard == []
+    world.command(world.new_order(2))
+    assert [fields[b"35"] for fields in world.venue.heard] == [b"D"]
 
 
 def test_a_venue_without_a_mass_cancel_is_emptied_order_by_order(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from common.fix.wire import split
 from common.messages import Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
 from common.venues.binance.dialect import Binance
-from common.venues.dialect import BookEntry, Credentials, Identity, SubscriptionRejected, VenueLimit
-from common.venues.registry import UnknownDialect, find_dialect
+from common.venues.credentials import Ed25519Key
+from common.venues.dialect import BookEntry, Identity, SubscriptionRejected, VenueLimit
 from tests.common.venues.samples import CANCEL, PEM, QUERY, WALL_NS, amend, new, raw, text
 
 DIALECT = Binance()
@@ -56,7 +56,7 @@ def test_the_window_is_what_is_left_of_the_deadline(left_ns: int | None, header:
 
 
 def test_logon_fields_are_signed_and_in_order() -> None:
-    settings = DIALECT.session_settings(Identity("EXAMPLE", "SPOT", 30), Credentials("KEY", PEM))
+    settings = DIALECT.session_settings(Identity("EXAMPLE", "SPOT", 30), Ed25519Key("KEY", PEM))
     assert settings.logon_fields is not None
     fields = settings.logon_fields(1, b"20240627-11:17:25.223")
     assert fields.split(b"\x01")[0] == b"95=88"
@@ -70,7 +70,7 @@ def test_no_credentials_no_settings() -> None:
     with pytest.raises(ValueError, match="credentials"):
         DIALECT.session_settings(Identity("A", "SPOT", 30), None)
     with pytest.raises(ValueError, match="Ed25519"):
-        DIALECT.session_settings(Identity("A", "SPOT", 30), Credentials("KEY", b"no key"))
+        DIALECT.session_settings(Identity("A", "SPOT", 30), Ed25519Key("KEY", b"no key"))
 
 
 def test_a_fill() -> None:
@@ -190,9 +190,3 @@ def test_limits() -> None:
         VenueLimit("orders", 7, 200_000, 86_400),
     ]
     assert DIALECT.decode_limits("8", raw("35=8|11=1|")) == []
-
-
-def test_a_dialect_that_is_not_there_names_those_that_are() -> None:
-    assert find_dialect("binance").name == "binance"
-    with pytest.raises(UnknownDialect, match="binance, generic"):
-        find_dialect("kraken")

@@ -17,7 +17,8 @@ from common.fix.wire import encode, utc_timestamp
 from common.messages import ExecutionReport
 from common.venues.binance.dialect import Binance
 from common.venues.binance.simulated.session import verifies
-from common.venues.dialect import Credentials, Identity
+from common.venues.credentials import Ed25519Key
+from common.venues.dialect import Identity
 from tests.common.exchange.harness import GENERIC, SECOND, Client, World
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -33,7 +34,7 @@ def world(tmp_path: Path) -> World:
 
 
 def connect(world: World, comp_id: str = "FXR00001", listener: str = "fix") -> Client:
-    settings = Binance().session_settings(Identity(comp_id, "SPOT", 5), Credentials(API_KEY, PEM))
+    settings = Binance().session_settings(Identity(comp_id, "SPOT", 5), Ed25519Key(API_KEY, PEM))
     return Client(world, listener=listener, session=Session(settings))
 
 

@@ -1,12 +1,9 @@
 """No minute has more than its allowance, however the questions come."""
 
-import time
-
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.account.pace import BURST_SHARE, MINUTE_S, Pace
+from common.venues.pace import BURST_SHARE, MINUTE_S, Pace
 
 PER_S = 20.0
 
@@ -30,15 +27,3 @@ def test_no_minute_has_more_than_its_own(questions: list[tuple[float, float]]) -
         made.append((now_s, cost))
     for began_s, _ in made:
         assert sum(cost for at_s, cost in made if began_s <= at_s < began_s + MINUTE_S) <= PER_S * MINUTE_S + 4
-
-
-def test_a_request_that_has_to_wait_sleeps_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
-    monkeypatch.setattr(time, "clock_gettime", lambda clock: 1000.0)
-    it = Pace(PER_S)
-    burst = PER_S * MINUTE_S * BURST_SHARE
-    it.wait(burst)
-    assert slept == []
-    it.wait()
-    assert slept == [pytest.approx(1 / (PER_S * (1 - BURST_SHARE)))]

@@ -9,28 +9,33 @@ twice, the second time with the venue's clock read in between, so that `venue_ns
 """
 
 import json
-import logging
 import re
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Protocol
 
-import msgspec
-
 from common.messages import Answer, Ask, RestOrder, Trade, cut
-from services.account.ccxt_binance import BaseError, binance
-from services.account.pace import Pace
+from common.venues.ccxt_parts import ccxt_class, ccxt_errors
+from common.venues.credentials import Ed25519Key
+from common.venues.pace import Pace
+from common.venues.rest import (
+    NS_PER_MS,
+    OF_ANOTHER_FORM,
+    BadAnswer,
+    RestSettings,
+    decimal_field,
+    masked,
+    ms_to_ns,
+    name_field,
+)
+
+BaseError: type[Exception] = ccxt_errors().BaseError
 
 NOT_FOUND_CODE = -2013
 NOTHING_TO_CANCEL_CODE = -2011
 TRADES_LIMIT = 1000
-NS_PER_MS = 1_000_000
 MS_PER_S = 1000
-MAX_DIGITS = 18
-MAX_DECIMALS = 40
-"""Before and after the point: no price or quantity has more, and no product of two overflows."""
-
-LATEST_NS = 1 << 63
 
 ORD_STATUS = {
     "NEW": "0", "PARTIALLY_FILLED": "1", "FILLED": "2", "CANCELED": "4", "PENDING_CANCEL": "6", "REJECTED": "8",
@@ -39,28 +44,6 @@ ORD_STATUS = {
 """Binance's order status as OrdStatus(39)."""
 
 _CODE = re.compile(r'"code"\s*:\s*(-?\d{1,9})(?!\d)')
-_URL = re.compile(r"(https?://[^\s?]+)\?\S*")
-
-
-class RestSettings(msgspec.Struct, frozen=True):
-    """Where and as whom. `url` up to and with the version; `ca` is a PEM file, "" for the system's authorities."""
-
-    venue: str
-    url: str
-    api_key: str
-    private_key_pem: str
-    timeout_ms: int
-    ca: str = ""
-
-
-class BadAnswer(Exception):
-    """The venue's answer has not the form that its document says. The text names the field."""
-
-
-OF_ANOTHER_FORM = (
-    BadAnswer, LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError,
-)  # fmt: skip
-"""What reading raises where an answer has not the form that its document says."""
 
 
 class Api(Protocol):
@@ -74,22 +57,29 @@ class Api(Protocol):
     def privateDeleteOpenOrders(self, params: dict[str, object] = ...) -> list[dict[str, Any]]: ...  # noqa: N802
 
 
-def binance_api(settings: RestSettings) -> Api:
-    """A CCXT client that speaks to `settings.url` alone, with an Ed25519 key, numbers never as float."""
-    for name in ("ccxt", "urllib3"):
-        # Their DEBUG lines hold the API key and the signed URL.
-        logging.getLogger(name).setLevel(logging.WARNING)
-    exchange = binance(
+def open_rest(settings: RestSettings) -> "BinanceRest":
+    """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are no Ed25519 key."""
+    return BinanceRest(settings.venue, _api(settings))
+
+
+def _api(settings: RestSettings) -> Api:
+    """A CCXT client with an Ed25519 key, numbers never as float."""
+    if not isinstance(settings.credentials, Ed25519Key):
+        raise ValueError("Binance's requests are signed with an Ed25519 key: set the venue's [credentials]")
+    exchange = ccxt_class("binance")(
         {
-            "apiKey": settings.api_key,
+            "apiKey": settings.credentials.api_key,
             # CCXT takes a key for an RSA one by its length: CRLF and trailing newlines make an Ed25519 one too long.
-            "secret": "\n".join(line.strip() for line in settings.private_key_pem.strip().splitlines()),
+            "secret": "\n".join(
+                line.strip() for line in settings.credentials.private_key_pem.decode("ascii").strip().splitlines()
+            ),
             "timeout": settings.timeout_ms,
             "options": {"fetchCurrencies": False, "fetchMargins": False, "fetchMarkets": {"types": ["spot"]}},
         }
     )
     exchange.number = Decimal
-    exchange.throttle = Pace(MS_PER_S / exchange.rateLimit).wait
+    pace = Pace(MS_PER_S / exchange.rateLimit)
+    exchange.throttle = lambda cost=None: wait_for(pace, cost)
     exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url)
     if settings.ca:
         exchange.validateServerSsl = settings.ca
@@ -97,13 +87,20 @@ def binance_api(settings: RestSettings) -> Api:
     return api
 
 
-class Rest:
+def wait_for(pace: Pace, cost: float | None) -> None:
+    """Sleep until a request of `cost` (1 where none is given) may go."""
+    delay_s = pace.delay_s(1.0 if cost is None else cost, time.clock_gettime(time.CLOCK_BOOTTIME))
+    if delay_s:
+        time.sleep(delay_s)
+
+
+class BinanceRest:
     """Answers questions through `api`. `ask` never raises: what fails is an answer that says so."""
 
     def __init__(self, venue: str, api: Api) -> None:
-        """`api` as `binance_api` makes it."""
+        """`api` as CCXT has it."""
         self._venue = venue
-        self._api = api
+        self.api = api
         self._questions = {
             "order": self._order,
             "open_orders": self._open_orders,
@@ -114,9 +111,8 @@ class Rest:
             "cancel_all": self._cancel_all,
         }
 
-    def ask(self, ask: msgspec.Struct) -> Answer:
+    def ask(self, ask: Ask) -> Answer:
         """One blocking call, or the few that one question needs."""
-        assert isinstance(ask, Ask)
         try:
             return self._questions[ask.what](ask)
         except BaseError as error:
@@ -136,7 +132,7 @@ class Rest:
         venue_ns = 0
         for _ in range(2):
             try:
-                order = _rest_order(self._api.privateGetOrder(by))
+                order = _rest_order(self.api.privateGetOrder(by))
                 return Answer(self._venue, ask, False, order=order, venue_ns=venue_ns)
             except BaseError as error:
                 if error_code(error) != NOT_FOUND_CODE:
@@ -147,7 +143,7 @@ class Rest:
         raise BadAnswer("the order was neither told nor denied")
 
     def _open_orders(self, ask: Ask) -> Answer:
-        orders = self._api.privateGetOpenOrders({"symbol": ask.symbol} if ask.symbol else {})
+        orders = self.api.privateGetOpenOrders({"symbol": ask.symbol} if ask.symbol else {})
         return Answer(self._venue, ask, False, orders=tuple(_rest_order(order) for order in orders))
 
     def _trades(self, ask: Ask) -> Answer:
@@ -160,14 +156,15 @@ class Rest:
             by["startTime"] = ask.since_ns // NS_PER_MS
         venue_ns = self._clock_ns()
         notes: list[str] = []
-        trades = tuple(_trade(row, ask.symbol, notes) for row in self._api.privateGetMyTrades(by))
+        trades = tuple(_trade(row, ask.symbol, notes) for row in self.api.privateGetMyTrades(by))
         unread = cut(f"not read: {', '.join(notes)}") if notes else ""
         return Answer(self._venue, ask, False, text=unread, trades=trades, venue_ns=venue_ns)
 
     def _balances(self, ask: Ask) -> Answer:
-        account = self._api.privateGetAccount()
+        account = self.api.privateGetAccount()
         balances = tuple(
-            (cut(str(row["asset"])), _decimal(row, "free"), _decimal(row, "locked")) for row in account["balances"]
+            (cut(str(row["asset"])), decimal_field(row, "free"), decimal_field(row, "locked"))
+            for row in account["balances"]
         )
         return Answer(self._venue, ask, False, balances=balances)
 
@@ -176,7 +173,7 @@ class Rest:
 
     def _cancel_all(self, ask: Ask) -> Answer:
         try:
-            cancelled = self._api.privateDeleteOpenOrders({"symbol": ask.symbol})
+            cancelled = self.api.privateDeleteOpenOrders({"symbol": ask.symbol})
         except BaseError as error:
             if error_code(error) != NOTHING_TO_CANCEL_CODE:
                 raise
@@ -184,7 +181,7 @@ class Rest:
         return Answer(self._venue, ask, False, cancelled=len(cancelled))
 
     def _clock_ns(self) -> int:
-        return _ns(self._api.publicGetTime()["serverTime"])
+        return ms_to_ns(self.api.publicGetTime()["serverTime"])
 
 
 def error_code(error: BaseException) -> int:
@@ -193,41 +190,9 @@ def error_code(error: BaseException) -> int:
     return int(found[1]) if found else 0
 
 
-def masked(error: BaseException) -> str:
-    """The error's text without the query of any URL: it holds the signature."""
-    return _URL.sub(r"\1", str(error))[:500]
-
-
-def _ns(ms: Any) -> int:
-    """Milliseconds of the venue in nanoseconds."""
-    ns = int(ms) * NS_PER_MS
-    if abs(ns) >= LATEST_NS:
-        raise BadAnswer(f"{ms!r} is no time of these centuries")
-    return ns
-
-
-def _decimal(row: dict[str, Any], field: str) -> Decimal:
-    value = Decimal(str(row[field]))
-    if not value.is_finite() or value.adjusted() >= MAX_DIGITS or _decimals(value) > MAX_DECIMALS:
-        raise BadAnswer(f"{field} is {row[field]!r}")
-    return value
-
-
-def _decimals(value: Decimal) -> int:
-    exponent = value.as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else 0
-
-
-def _name(row: dict[str, Any], field: str) -> str:
-    """What names an order, a trade or an instrument."""
-    if row[field] in (None, ""):
-        raise BadAnswer(f"{field} is {row[field]!r}")
-    return cut(str(row[field]))
-
-
 _SIDES: dict[object, str] = {"BUY": "1", "SELL": "2", True: "1", False: "2"}
 _SECONDARY: dict[str, Callable[[dict[str, Any], str], Any]] = {
-    "price": _decimal, "commission": _decimal, "time": lambda row, field: _ns(row[field]),
+    "price": decimal_field, "commission": decimal_field, "time": lambda row, field: ms_to_ns(row[field]),
 }  # fmt: skip
 
 
@@ -235,17 +200,17 @@ def _rest_order(row: dict[str, Any]) -> RestOrder:
     status = str(row["status"])
     if status not in ORD_STATUS:
         raise BadAnswer(f"status is {json.dumps(status)}")
-    price = _decimal(row, "price")
+    price = decimal_field(row, "price")
     return RestOrder(
-        symbol=_name(row, "symbol"),
-        order_id=_name(row, "orderId"),
+        symbol=name_field(row, "symbol"),
+        order_id=name_field(row, "orderId"),
         cl_ord_id=cut(str(row["clientOrderId"] or "")),
         side=_SIDES.get(row["side"], ""),
         ord_status=ORD_STATUS[status],
-        order_qty=_decimal(row, "origQty"),
+        order_qty=decimal_field(row, "origQty"),
         price=price if price else None,
-        cum_qty=_decimal(row, "executedQty"),
-        transact_ns=_ns(row.get("updateTime") or row.get("time") or 0),
+        cum_qty=decimal_field(row, "executedQty"),
+        transact_ns=ms_to_ns(row.get("updateTime") or row.get("time") or 0),
     )
 
 
@@ -253,7 +218,7 @@ def _trade(row: dict[str, Any], symbol: str, notes: list[str]) -> Trade:
     """One fill of `symbol`. Trade, order and quantity are what it is counted by; what of the rest cannot be read is
     noted, and the side that is not told is the order's.
     """
-    key = _name(row, "id")
+    key = name_field(row, "id")
     secondary: dict[str, Any] = {}
     for field, read in _SECONDARY.items():
         try:
@@ -267,9 +232,9 @@ def _trade(row: dict[str, Any], symbol: str, notes: list[str]) -> Trade:
     return Trade(
         symbol=cut(str(row.get("symbol") or symbol)),
         trade_key=key,
-        order_id=_name(row, "orderId"),
+        order_id=name_field(row, "orderId"),
         side=_SIDES.get(row.get("isBuyer"), ""),
-        last_qty=_decimal(row, "qty"),
+        last_qty=decimal_field(row, "qty"),
         last_px=Decimal(secondary["price"]),
         fee_qty=Decimal(secondary["commission"]) if asset else Decimal(0),
         fee_asset=cut(str(asset)),

@@ -3,8 +3,6 @@
 By the boot clock. CCXT's own throttle waits by the wall clock: set back by an hour, nothing is asked for an hour.
 """
 
-import time
-
 BURST_SHARE = 1 / 12
 """Of a minute's allowance, so much may go at once, and the rest at such a rate that no minute has more than its own:
 an order's fate is asked for when it matters, after minutes without a question.
@@ -14,7 +12,7 @@ MINUTE_S = 60.0
 
 
 class Pace:
-    """`wait` before each request, with the request's cost."""
+    """`delay_s` before each request, with the request's cost."""
 
     def __init__(self, cost_per_s: float) -> None:
         """The venue allows so much cost in a second, counted over a minute."""
@@ -30,9 +28,3 @@ class Pace:
         self._last_s = now_s
         self._left -= cost
         return max(0.0, -self._left / self._per_s)
-
-    def wait(self, cost: float | None = None) -> None:
-        """Sleep until a request of `cost` (1 where none is given) may go."""
-        delay_s = self.delay_s(1.0 if cost is None else cost, time.clock_gettime(time.CLOCK_BOOTTIME))
-        if delay_s:
-            time.sleep(delay_s)

@@ -5,6 +5,7 @@ import datetime
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -21,10 +22,20 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from common.config import load
 from common.first_start import prepare
 from common.messages import Ask, RestOrder, encode
-from services.account.rest import Rest, RestSettings, binance_api
+from common.venues.binance.rest import BinanceRest, open_rest, wait_for
+from common.venues.credentials import Ed25519Key, HmacSecret
+from common.venues.pace import BURST_SHARE, MINUTE_S, Pace
+from common.venues.rest import RestSettings
 
 KEY = Ed25519PrivateKey.generate()
 PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def key(pem: str = PEM) -> Ed25519Key:
+    """The desk's key as its files hold it."""
+    return Ed25519Key("the-key", pem.encode())
+
+
 ORDER = {
     "symbol": "BTCUSDT", "orderId": 77, "clientOrderId": "abc", "price": "64000.10000000", "origQty": "0.50000000",
     "executedQty": "0.20000000", "status": "PARTIALLY_FILLED", "side": "SELL", "time": 5, "updateTime": 7,
@@ -90,16 +101,16 @@ def listening(it: Venue, tls: ssl.SSLContext | None = None) -> Iterator[str]:
 
 
 @pytest.fixture
-def venue() -> Iterator[tuple[Venue, Rest]]:
+def venue() -> Iterator[tuple[Venue, BinanceRest]]:
     """A venue that listens, and the REST side of an account that speaks to it."""
     it = Venue()
     with listening(it) as address:
-        api = binance_api(RestSettings("binance", f"http://{address}/api/v3", "the-key", PEM + "\r\n", 2000))
-        yield it, Rest("binance", api)
-        api.close()  # type: ignore[attr-defined]
+        rest = open_rest(RestSettings("binance", f"http://{address}/api/v3", key(PEM + "\r\n"), 2000))
+        yield it, rest
+        rest.api.close()  # type: ignore[attr-defined]
 
 
-def test_an_order_is_read_without_floats(venue: tuple[Venue, Rest]) -> None:
+def test_an_order_is_read_without_floats(venue: tuple[Venue, BinanceRest]) -> None:
     it, rest = venue
     it.said["GET order"] = [(200, ORDER)]
     answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
@@ -119,7 +130,7 @@ def test_an_order_is_read_without_floats(venue: tuple[Venue, Rest]) -> None:
     assert it.bad_signatures == 0
 
 
-def test_trades_are_asked_for_from_an_identity_on(venue: tuple[Venue, Rest]) -> None:
+def test_trades_are_asked_for_from_an_identity_on(venue: tuple[Venue, BinanceRest]) -> None:
     it, rest = venue
     it.said["GET myTrades"] = [(200, [TRADE])]
     answer = rest.ask(Ask("binance", 1, "trades", "BTCUSDT", from_trade_key="9"))
@@ -129,7 +140,7 @@ def test_trades_are_asked_for_from_an_identity_on(venue: tuple[Venue, Rest]) -> 
     assert it.asked[-1][2]["fromId"] == ["9"]
 
 
-def test_trades_are_asked_for_by_order_or_from_a_time_on(venue: tuple[Venue, Rest]) -> None:
+def test_trades_are_asked_for_by_order_or_from_a_time_on(venue: tuple[Venue, BinanceRest]) -> None:
     it, rest = venue
     it.said["GET myTrades"] = [(200, [TRADE])]
     rest.ask(Ask("binance", 1, "trades", "BTCUSDT", order_id="77"))
@@ -140,7 +151,7 @@ def test_trades_are_asked_for_by_order_or_from_a_time_on(venue: tuple[Venue, Res
     assert not {"orderId", "startTime", "fromId"} & it.asked[-1][2].keys()
 
 
-def test_not_found_is_believed_when_said_twice_with_the_clock_in_between(venue: tuple[Venue, Rest]) -> None:
+def test_not_found_is_believed_when_said_twice_with_the_clock_in_between(venue: tuple[Venue, BinanceRest]) -> None:
     it, rest = venue
     it.said["GET order"] = [(400, {"code": -2013, "msg": "Order does not exist."})]
     answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
@@ -149,7 +160,7 @@ def test_not_found_is_believed_when_said_twice_with_the_clock_in_between(venue: 
     assert answer.venue_ns == 1_700_000_000_002_000_000
 
 
-def test_not_found_is_not_believed_where_the_venues_clock_tells_nothing(venue: tuple[Venue, Rest]) -> None:
+def test_not_found_is_not_believed_where_the_venues_clock_tells_nothing(venue: tuple[Venue, BinanceRest]) -> None:
     it, rest = venue
     it.clock_runs = False
     it.said["GET order"] = [(400, {"code": -2013, "msg": "Order does not exist."})]
@@ -157,7 +168,7 @@ def test_not_found_is_not_believed_where_the_venues_clock_tells_nothing(venue: t
     assert answer.failed and not answer.not_found and "neither told nor denied" in answer.text
 
 
-def test_what_turns_up_the_second_time_is_found(venue: tuple[Venue, Rest]) -> None:
+def test_what_turns_up_the_second_time_is_found(venue: tuple[Venue, BinanceRest]) -> None:
     it, rest = venue
     it.said["GET order"] = [(400, {"code": -2013, "msg": "Order does not exist."}), (200, ORDER)]
     answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
@@ -165,21 +176,21 @@ def test_what_turns_up_the_second_time_is_found(venue: tuple[Venue, Rest]) -> No
 
 
 @pytest.mark.parametrize("code", [-2015, -1003, -1021, -2011])
-def test_any_other_code_is_a_failure(venue: tuple[Venue, Rest], code: int) -> None:
+def test_any_other_code_is_a_failure(venue: tuple[Venue, BinanceRest], code: int) -> None:
     it, rest = venue
     it.said["GET order"] = [(400, {"code": code, "msg": "no"})]
     answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
     assert answer.failed and not answer.not_found and answer.error_code == code
 
 
-def test_nothing_to_cancel_is_no_failure(venue: tuple[Venue, Rest]) -> None:
+def test_nothing_to_cancel_is_no_failure(venue: tuple[Venue, BinanceRest]) -> None:
     it, rest = venue
     it.said["DELETE openOrders"] = [(400, {"code": -2011, "msg": "Unknown order sent."}), (200, [ORDER, ORDER])]
     assert rest.ask(Ask("binance", 1, "cancel_all", "BTCUSDT")).cancelled == 0
     assert rest.ask(Ask("binance", 1, "cancel_all", "BTCUSDT")).cancelled == 2
 
 
-def test_an_answer_of_another_form_is_a_failure(venue: tuple[Venue, Rest]) -> None:
+def test_an_answer_of_another_form_is_a_failure(venue: tuple[Venue, BinanceRest]) -> None:
     it, rest = venue
     it.said["GET order"] = [(200, ORDER | {"status": "SLEEPING"})]
     answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
@@ -200,7 +211,7 @@ def test_an_answer_of_another_form_is_a_failure(venue: tuple[Venue, Rest]) -> No
         ("updateTime", float("inf")),
     ],
 )
-def test_a_number_beyond_all_bounds_is_a_failure(venue: tuple[Venue, Rest], field: str, value: object) -> None:
+def test_a_number_beyond_all_bounds_is_a_failure(venue: tuple[Venue, BinanceRest], field: str, value: object) -> None:
     it, rest = venue
     it.said["GET order"] = [(200, ORDER | {field: value})]
     answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
@@ -219,7 +230,7 @@ def test_a_number_beyond_all_bounds_is_a_failure(venue: tuple[Venue, Rest], fiel
     ],
 )
 def test_an_odd_secondary_field_costs_no_trade(
-    venue: tuple[Venue, Rest], odd: dict[str, object], px: str, fee: tuple[str, str], unread: str
+    venue: tuple[Venue, BinanceRest], odd: dict[str, object], px: str, fee: tuple[str, str], unread: str
 ) -> None:
     it, rest = venue
     it.said["GET myTrades"] = [(200, [TRADE | odd])]
@@ -231,7 +242,7 @@ def test_an_odd_secondary_field_costs_no_trade(
 
 
 @pytest.mark.parametrize(("told", "side"), [(True, "1"), (False, "2"), (None, ""), ("false", "")])
-def test_a_side_that_is_not_told_is_no_sell(venue: tuple[Venue, Rest], told: object, side: str) -> None:
+def test_a_side_that_is_not_told_is_no_sell(venue: tuple[Venue, BinanceRest], told: object, side: str) -> None:
     it, rest = venue
     it.said["GET myTrades"] = [(200, [TRADE | {"isBuyer": told, "symbol": None}])]
     (trade,) = rest.ask(Ask("binance", 1, "trades", "BTCUSDT")).trades
@@ -243,7 +254,7 @@ def test_a_side_that_is_not_told_is_no_sell(venue: tuple[Venue, Rest], told: obj
 
 @pytest.mark.parametrize("odd", [{"id": None}, {"orderId": ""}, {"qty": "x"}])
 def test_a_trade_that_cannot_be_identified_fails_the_answer(
-    venue: tuple[Venue, Rest], odd: dict[str, object]
+    venue: tuple[Venue, BinanceRest], odd: dict[str, object]
 ) -> None:
     it, rest = venue
     it.said["GET myTrades"] = [(200, [TRADE, TRADE | odd])]
@@ -252,7 +263,7 @@ def test_a_trade_that_cannot_be_identified_fails_the_answer(
 
 @pytest.mark.parametrize("status", [200, 400])
 def test_half_a_character_in_an_answer_is_no_word_that_cannot_be_journaled(
-    venue: tuple[Venue, Rest], status: int
+    venue: tuple[Venue, BinanceRest], status: int
 ) -> None:
     it, rest = venue
     it.said["GET order"] = [(status, ORDER | {"clientOrderId": "x\ud800", "code": -(10**30), "msg": "no\udfff"})]
@@ -260,16 +271,16 @@ def test_half_a_character_in_an_answer_is_no_word_that_cannot_be_journaled(
     assert answer.failed and encode(answer) and orjson.dumps(answer.text)
 
 
-def test_balances(venue: tuple[Venue, Rest]) -> None:
+def test_balances(venue: tuple[Venue, BinanceRest]) -> None:
     it, rest = venue
     it.said["GET account"] = [(200, {"balances": [{"asset": "BTC", "free": "1.5", "locked": "0.5"}]})]
     assert rest.ask(Ask("binance", 1, "balances")).balances == (("BTC", Decimal("1.5"), Decimal("0.5")),)
 
 
 def test_no_signature_in_an_error() -> None:
-    api = binance_api(RestSettings("binance", "http://127.0.0.1:9/api/v3", "the-key", PEM, 1000))
-    answer = Rest("binance", api).ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
-    api.close()  # type: ignore[attr-defined]
+    rest = open_rest(RestSettings("binance", "http://127.0.0.1:9/api/v3", key(), 1000))
+    answer = rest.ask(Ask("binance", 1, "order", "BTCUSDT", "abc"))
+    rest.api.close()  # type: ignore[attr-defined]
     assert answer.failed and "signature" not in answer.text and "the-key" not in answer.text
 
 
@@ -280,12 +291,28 @@ def test_a_certificate_of_our_own_ca_is_trusted_by_its_file_and_by_nothing_else(
     tls.load_cert_chain(config.paths.server_certificate("binance"), config.paths.server_key("binance"))
     with listening(Venue(), tls) as address:
         for ca, failed in ((str(config.paths.keys / "ca.pem"), False), ("", True)):
-            api = binance_api(RestSettings("binance", f"https://{address}/api/v3", "the-key", PEM, 2000, ca))
-            assert Rest("binance", api).ask(Ask("binance", 1, "time")).failed is failed
-            api.close()  # type: ignore[attr-defined]
+            rest = open_rest(RestSettings("binance", f"https://{address}/api/v3", key(), 2000, ca))
+            assert rest.ask(Ask("binance", 1, "time")).failed is failed
+            rest.api.close()  # type: ignore[attr-defined]
 
 
 def test_a_file_that_is_gone_is_a_failed_answer(tmp_path: Path) -> None:
-    settings = RestSettings("binance", "https://127.0.0.1:1/api/v3", "key", PEM, 500, str(tmp_path / "gone.pem"))
-    answer = Rest("binance", binance_api(settings)).ask(Ask("binance", 1, "time"))
+    settings = RestSettings("binance", "https://127.0.0.1:1/api/v3", key(), 500, str(tmp_path / "gone.pem"))
+    answer = open_rest(settings).ask(Ask("binance", 1, "time"))
     assert answer.failed and "gone.pem" in answer.text
+
+
+def test_a_request_that_has_to_wait_sleeps_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: 1000.0)
+    pace = Pace(20.0)
+    wait_for(pace, 20.0 * MINUTE_S * BURST_SHARE)
+    assert slept == []
+    wait_for(pace, None)
+    assert slept == [pytest.approx(1 / (20.0 * (1 - BURST_SHARE)))]
+
+
+def test_only_an_ed25519_key_signs() -> None:
+    with pytest.raises(ValueError, match="Ed25519"):
+        open_rest(RestSettings("binance", "https://127.0.0.1:1/api/v3", HmacSecret("key", b"secret"), 500))

@@ -1,0 +1,86 @@
+"""What every venue's `rest.py` is, and what each needs to read JSON answers with: text, times and Decimals out of rows
+of which nothing is taken for granted.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+import msgspec
+
+from common.messages import Answer, Ask, cut
+from common.venues.credentials import Credentials
+
+NS_PER_MS = 1_000_000
+MAX_DIGITS = 18
+MAX_DECIMALS = 40
+"""Before and after the point: no price or quantity has more, and no product of two overflows."""
+
+LATEST_NS = 1 << 63
+
+_URL = re.compile(r"(https?://[^\s?]+)\?\S*")
+
+
+class RestSettings(msgspec.Struct, frozen=True):
+    """Where and as whom. `url` up to and with the version; `ca` is a PEM file, "" for the system's authorities."""
+
+    venue: str
+    url: str
+    credentials: Credentials
+    timeout_ms: int
+    ca: str = ""
+
+
+class RestSide(Protocol):
+    """A venue's REST side, opened."""
+
+    def ask(self, ask: Ask) -> Answer:
+        """One blocking call, or the few that one question needs. Never raises: what fails is an answer that says so."""
+
+
+OpenRest = Callable[[RestSettings], RestSide]
+"""What a profile's `rest` names. Raises ValueError where the credentials are of no use."""
+
+
+class BadAnswer(Exception):
+    """The venue's answer has not the form that its document says. The text names the field."""
+
+
+OF_ANOTHER_FORM = (
+    BadAnswer, LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError,
+)  # fmt: skip
+"""What reading raises where an answer has not the form that its document says."""
+
+
+def masked(error: BaseException) -> str:
+    """The error's text without the query of any URL: it holds the signature."""
+    return _URL.sub(r"\1", str(error))[:500]
+
+
+def ms_to_ns(ms: Any) -> int:
+    """Milliseconds of the venue in nanoseconds. Raises BadAnswer where that is no time of these centuries."""
+    ns = int(ms) * NS_PER_MS
+    if abs(ns) >= LATEST_NS:
+        raise BadAnswer(f"{ms!r} is no time of these centuries")
+    return ns
+
+
+def decimal_field(row: Mapping[str, Any], field: str) -> Decimal:
+    """The field as Decimal. Raises BadAnswer where it is not finite or has more digits than any price or quantity."""
+    value = Decimal(str(row[field]))
+    if not value.is_finite() or value.adjusted() >= MAX_DIGITS or _decimals(value) > MAX_DECIMALS:
+        raise BadAnswer(f"{field} is {row[field]!r}")
+    return value
+
+
+def _decimals(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
+
+
+def name_field(row: Mapping[str, Any], field: str) -> str:
+    """What names an order, a trade or an instrument. Raises BadAnswer where it names nothing."""
+    if row[field] in (None, ""):
+        raise BadAnswer(f"{field} is {row[field]!r}")
+    return cut(str(row[field]))

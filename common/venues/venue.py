@@ -1,0 +1,88 @@
+"""What a venue is, in one struct: its facts, the kinds of credentials that it takes, what it lacks, and where its parts
+are. Each venue's folder has a `venue.py` with one `PROFILE`, which names the parts as text and imports none of them.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from common.messages import AmendOrder, NewOrder, QueryOrder
+
+
+class CredentialKind(StrEnum):
+    """What a Logon(A) is signed or entered with. Each kind has files of its own, `CREDENTIAL_FILES`."""
+
+    ED25519 = "ed25519"
+    RSA = "rsa"
+    HMAC = "hmac"
+    HMAC_PASSPHRASE = "hmac_passphrase"
+    PASSWORD = "password"
+
+
+CREDENTIAL_FILES: dict[CredentialKind, tuple[str, ...]] = {
+    CredentialKind.ED25519: ("api_key_file", "private_key_file"),
+    CredentialKind.RSA: ("api_key_file", "private_key_file"),
+    CredentialKind.HMAC: ("api_key_file", "secret_file"),
+    CredentialKind.HMAC_PASSPHRASE: ("api_key_file", "secret_file", "passphrase_file"),
+    CredentialKind.PASSWORD: ("username_file", "password_file"),
+}
+"""The keys of the table [credentials] by kind: each is the path of a file that holds the value and nothing else."""
+
+
+class Feature(StrEnum):
+    """What a venue may lack. A command that needs it is refused before it takes a number."""
+
+    AMEND = "amend"
+    POST_ONLY = "post_only"
+    MARKET_ORDER = "market_order"
+    IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
+    FILL_OR_KILL = "fill_or_kill"
+    STATUS_QUERY = "status_query"
+    MASS_CANCEL = "mass_cancel"
+    LIMIT_QUERY = "limit_query"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    """The venue answers that it does not know what became of a request: such an order's fate is found out."""
+
+
+class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """One venue. `title` is its name for people.
+
+    `dialect`, `simulated`, `rest` and `fields` are "package.module:name": a `Dialect` class, an `OpenSide` for the
+    simulated exchange, an `OpenRest` ("" where there is no REST side), and the venue's additions to FIX 4.4 as
+    `Dictionary.with_additions` takes them ("" for none).
+    `window_ns`: how long after a connection's death one of its requests may still take effect, by the venue's clock.
+    `key_tags`: fields of Logon(A) that hold a key here, beside those that are secret everywhere.
+    `trade_keys_are_exec_ids`: a report's trade keys are ExecID(17) and ExecRefID(19), which may begin anew where the
+    session's numbers do.
+    """
+
+    title: str
+    dialect: str
+    simulated: str
+    rest: str = ""
+    fields: str = ""
+    credentials: tuple[CredentialKind, ...] = ()
+    lacks: frozenset[Feature] = frozenset()
+    window_ns: int = 0
+    key_tags: frozenset[int] = frozenset()
+    trade_keys_are_exec_ids: bool = False
+
+    def has(self, feature: Feature) -> bool:
+        """Whether the venue has it."""
+        return feature not in self.lacks
+
+
+_TIMES_IN_FORCE = {"3": Feature.IMMEDIATE_OR_CANCEL, "4": Feature.FILL_OR_KILL}
+
+
+def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
+    """The first feature that the command needs and the venue lacks; None where it lacks none."""
+    needed: list[Feature] = []
+    if isinstance(command, NewOrder | AmendOrder):
+        needed += [Feature.AMEND] if isinstance(command, AmendOrder) else []
+        needed += [Feature.POST_ONLY] if command.post_only else []
+        needed += [Feature.MARKET_ORDER] if command.ord_type == "1" else []
+        needed += [_TIMES_IN_FORCE[t] for t in (command.time_in_force,) if t in _TIMES_IN_FORCE]
+    elif isinstance(command, QueryOrder):
+        needed.append(Feature.STATUS_QUERY)
+    return next((feature for feature in needed if feature in profile.lacks), None)
