@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from common.actor.control import Answers, NoAnswer, NotRunning, ask, ask_all, is_running
 from common.config import CHECKOUT, Config, Kind, load
@@ -49,6 +50,9 @@ def own_ports() -> dict[str, str]:
 class PrivateStack:
     """honcho with the Procfile, in a session of its own so that all of it can be killed at once."""
 
+    command: ClassVar[Sequence[str]] = (sys.executable, "-P", "-m", "scripts.honcho")
+    """What becomes honcho."""
+
     def __init__(self, folder: Path, overrides: Mapping[str, str] = {}) -> None:  # noqa: B006 (read only)
         """State goes under `folder`; `overrides` are FIXRING__... variables on top of the checkout's configuration."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
@@ -72,7 +76,7 @@ class PrivateStack:
         parent = os.getpid()
         with self.output.open("ab") as output:
             self._honcho = subprocess.Popen(
-                [sys.executable, "-P", "-m", "scripts.honcho"],
+                self.command,
                 cwd=CHECKOUT,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,

@@ -11,8 +11,13 @@ import pytest
 from common.config import CHECKOUT
 from scripts.cli.main import root
 
-PAGES = ("README.md", *sorted(path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "docs").glob("*.md")))
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "docs").glob("*.md")),
+)
 LINE = re.compile(r"^ {4}(?:scripts/)?fixring (.+)$", re.M)
+SPAN = re.compile(r"`(?:scripts/)?fixring ([^`]+)`")
 REMARK = re.compile(r" {3,}.*")
 """What stands beside a command in a column of its own."""
 
@@ -38,3 +43,19 @@ def test_a_command_line_is_taken(page: str, line: str, tmp_path: Path, monkeypat
         assert found is not None, f"{page}: no command {name}"
         command = found
     command.make_context(command.name, words, parent=context)
+
+
+def spans() -> list[tuple[str, str]]:
+    return sorted({(page, span) for page in PAGES for span in SPAN.findall((CHECKOUT / page).read_text("utf-8"))})
+
+
+@pytest.mark.parametrize(("page", "span"), spans(), ids=str)
+def test_a_command_within_a_sentence_is_one_with_its_options(page: str, span: str) -> None:
+    words = re.sub(r"[\[\]]", "", span.replace("\\|", "|")).split()
+    context, command = click.Context(root, info_name="fixring"), root
+    while words and isinstance(command, click.Group) and not words[0].startswith("-"):
+        found = command.get_command(context, words[0])
+        assert found is not None, f"{page}: no command {words[0]}"
+        command, words = found, words[1:]  # type: ignore[assignment]
+    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    assert {word for word in words if word.startswith("-")} <= known | {"--help"}, page
