@@ -6,15 +6,19 @@ tests.
 """
 
 import ast
+import importlib
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from common.config import CHECKOUT
+from common.fix.dictionary import Dictionary
+from common.venues.registry import find_profile
 
 PACKAGES = ("common", "services", "scripts")
 WORLD = {
@@ -36,6 +40,8 @@ HARMLESS = ("os.path", "random.Random")
 BLOCKING = re.compile(r"common/venues/\w+/rest\.py")
 # Ports to the disk: their real implementations are the only places of their libraries that touch the system.
 DISK_PORTS = ("common/journal/files.py", "common/orders/index_file.py")
+# Named by a core for a type alone: what it does is done by whoever starts the core.
+TYPES_ONLY = ("common/actor/process.py", "common/config.py")
 PURE = (
     "common/fix",
     "common/journal",
@@ -48,10 +54,12 @@ PURE = (
     "common/actor/core.py",
     "common/actor/links.py",
 )
+VENUES = sorted(file.parent.name for file in (CHECKOUT / "common/venues").glob("*/venue.py"))
+SIMULATED = tuple(f"common/venues/{venue}/simulated/" for venue in VENUES)
 # Measured, and worth their memory to one process each.
 ONLY_IN = {
     "ccxt": (),  # a venue's rest.py enters it through common.venues.ccxt_parts, without running the whole of it
-    "h11": ("common/exchange/", "common/venues/binance/simulated/", "tests/", "scripts/simulation/rest.py"),
+    "h11": ("common/exchange/", *SIMULATED, "tests/", "scripts/simulation/rest.py"),
     "quickfix": ("scripts/cli/",),
 }
 
@@ -149,21 +157,34 @@ def test_cores_and_the_pure_parts_touch_nothing_of_the_world(imports: list[Impor
     assert not found, "\n".join(map(str, found))
 
 
-def test_no_core_reaches_the_world_through_a_module_of_its_own(imports: list[Import]) -> None:
-    """What a core imports of its own service must be as pure as the core itself."""
+def test_no_core_reaches_the_world_through_what_it_imports(imports: list[Import]) -> None:
+    """What a core or a pure part imports of its own service and of all of `common` must be as pure as itself."""
     by_file: dict[str, list[Import]] = {}
     for i in imports:
-        by_file.setdefault(i.file, []).append(i)
-    for core in (name_of(file) for file in python_files("services") if file.name == "core.py"):
+        if i.line not in for_types_only(i.file):
+            by_file.setdefault(i.file, []).append(i)
+    cores = {name_of(file) for file in python_files("services") if file.name == "core.py"}
+    for core in cores | {name_of(file) for file in python_files(*PURE)}:
         seen, todo = set(), [core]
         while todo:
             file = todo.pop()
-            if file in seen:
+            if file in seen or file in (*DISK_PORTS, *TYPES_ONLY) or BLOCKING.fullmatch(file):
                 continue
             seen.add(file)
             for i in by_file.get(file, []):
                 assert not touches_the_world(i), f"{core} reaches {i}"
-                todo += [f for f in files_of(i.module) if f.startswith(f"{Path(core).parent.as_posix()}/")]
+                own = f"{Path(core).parent.as_posix()}/"
+                todo += [f for f in files_of(i.module) if f.startswith((own, "common/"))]
+
+
+@cache
+def for_types_only(file: str) -> frozenset[int]:
+    """The lines of a file that stand under `if TYPE_CHECKING`: nothing of them runs."""
+    lines: set[int] = set()
+    for node in ast.walk(ast.parse((CHECKOUT / file).read_bytes())):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            lines |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return frozenset(lines)
 
 
 def files_of(module: str) -> list[str]:
@@ -180,9 +201,155 @@ def test_costly_packages_are_imported_only_where_they_earn_it(imports: list[Impo
     assert not found, "\n".join(map(str, found))
 
 
+# ---- a venue is its folder
+
+
+def venue_of(name: str) -> str:
+    """The venue whose folder a file or a module is in, "" for none."""
+    parts = re.split(r"[./]", name)
+    return parts[2] if parts[:2] == ["common", "venues"] and len(parts) > 2 and parts[2] in VENUES else ""
+
+
+def test_nobody_imports_a_venue_by_its_name_but_the_venue_itself(imports: list[Import]) -> None:
+    """All others find what they need of it by the registry, which loads nothing else."""
+    found = [
+        i
+        for i in imports
+        if venue_of(i.module) and venue_of(i.file) != venue_of(i.module) and i.file not in PLAYS_A_VENUE
+    ]
+    assert not found, "\n".join(map(str, found))
+
+
+PLAYS_A_VENUE = {"scripts/simulation/rest.py"}
+"""It answers a REST side's calls from the fake network, as CCXT would."""
+
+
+def test_the_two_readings_of_a_venue_s_document_know_nothing_of_each_other(imports: list[Import]) -> None:
+    simulated = re.compile(r"common[./]venues[./]\w+[./]simulated\b")
+    ours = re.compile(r"common[./]venues[./]\w+[./](dialect|fields|rest)\b")
+    found = [
+        i
+        for i in imports
+        if (simulated.match(i.file) and ours.match(i.module)) or (ours.match(i.file) and simulated.match(i.module))
+    ]
+    assert not found, "\n".join(map(str, found))
+
+
+def test_a_venue_s_profile_imports_no_part_of_it(imports: list[Import]) -> None:
+    profile = re.compile(r"common/venues/\w+/venue\.py")
+    found = [i for i in imports if profile.fullmatch(i.file) and venue_of(i.module)]
+    assert not found, "\n".join(map(str, found))
+
+
+def test_ccxt_is_entered_by_a_venue_s_rest_side_alone(imports: list[Import]) -> None:
+    found = [
+        i
+        for i in imports
+        if within(i.module, "common.venues.ccxt_parts")
+        and not BLOCKING.fullmatch(i.file)
+        and i.file not in PLAYS_A_VENUE
+    ]
+    assert not found, "\n".join(map(str, found))
+
+
+def test_the_fold_of_orders_imports_no_venue_s_part(imports: list[Import]) -> None:
+    found = [i for i in imports if i.file.startswith("common/orders/") and within(i.module, "common.venues")]
+    assert not found, "\n".join(map(str, found))
+
+
+NAMES_VENUES = re.compile(
+    r"scripts/(bench|fuzz|simulation|torture)/.*|scripts/stack\.py|scripts/journal/bench\.py"
+    r"|services/strategies/examples/.*|common/venues/registry\.py"
+)
+"""What runs the shipped stack, or shows how: there its venues have the names of their files in configs/. And the
+registry's errors, which name what there is."""
+
+OF_MANY_VENUES = {"scripts/cli/fix_orders.py", "common/orders/order_state.py"}
+"""The one reads the logs of any FIX engine, so it knows message types of several; the other reads records that were
+written before a session said in them what its message does.
+"""
+
+
+def words_of_code(file: Path) -> Iterator[tuple[int, str]]:
+    """Every name and every text of a file's code, with its line; docstrings and comments, which explain, are none."""
+    tree = ast.parse(file.read_bytes())
+    told = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in told and isinstance(node.value, str | bytes):
+            text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+            yield node.lineno, text
+        elif isinstance(node, ast.Name):
+            yield node.lineno, node.id
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.lineno, node.name
+        elif isinstance(node, ast.Attribute):
+            yield node.lineno, node.attr
+
+
+def own_message_types() -> set[str]:
+    """The message types that no version of FIX has, of all venues."""
+    found: set[str] = set()
+    dictionary = Dictionary.load("FIX50SP2")
+    for venue in VENUES:
+        text = find_profile(venue).fields
+        if text:
+            module, _, name = text.partition(":")
+            found |= set(getattr(importlib.import_module(module), name).get("messages", {}))
+    return {msg_type for msg_type in found if dictionary.message_name(msg_type) is None}
+
+
+def outside_of_venues() -> Iterator[Path]:
+    """The code that is no venue's."""
+    return (file for file in python_files(*PACKAGES) if not venue_of(name_of(file)))
+
+
+def test_shared_code_names_no_venue() -> None:
+    names = re.compile(rf"(?i)(?<![a-z])({'|'.join(venue for venue in VENUES if not venue.startswith('_'))})(?![a-z])")
+    found = [
+        f"{name_of(file)}:{line}: {text[:80]!r}"
+        for file in outside_of_venues()
+        if not NAMES_VENUES.fullmatch(name_of(file))
+        for line, text in words_of_code(file)
+        if names.search(text)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_shared_code_has_no_message_type_of_a_venue() -> None:
+    own = own_message_types()
+    found = [
+        f"{name_of(file)}:{line}: {text}"
+        for file in outside_of_venues()
+        if name_of(file) not in OF_MANY_VENUES and not name_of(file).startswith("scripts/simulation/")
+        for line, text in words_of_code(file)
+        if text in own
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_shared_code_has_no_error_code_of_a_venue() -> None:
+    """FIX's own reasons are small; the codes of venues are not, and mean something at one of them only."""
+    found = []
+    for file in outside_of_venues():
+        if name_of(file).startswith("scripts/"):
+            continue
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if (
+                isinstance(node, ast.UnaryOp)
+                and isinstance(node.op, ast.USub)
+                and isinstance(node.operand, ast.Constant)
+                and isinstance(node.operand.value, int)
+                and 1000 <= node.operand.value < 10_000
+            ):
+                found.append(f"{name_of(file)}:{node.lineno}: -{node.operand.value}")
+    assert not found, "\n".join(found)
+
+
 def test_no_floats_for_money() -> None:
     """`float(` on anything is money's enemy in what folds, decides or encodes orders."""
-    for file in python_files("common/orders", "common/venues", "common/exchange", "services/risk", "services/orders"):
+    for file in python_files("common", "services/risk", "services/orders"):
         for node in ast.walk(ast.parse(file.read_bytes())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float":
                 pytest.fail(f"{name_of(file)}:{node.lineno}: float(): prices and quantities are Decimal")

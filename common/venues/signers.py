@@ -1,4 +1,4 @@
-"""How a Logon(A) is signed, per venue."""
+"""Signatures: the keys out of their PEM files, and what they sign."""
 
 import base64
 from functools import lru_cache
@@ -31,13 +31,6 @@ def ed25519_key(pem: bytes) -> "Ed25519PrivateKey":
     return key
 
 
-def binance_signature(
-    pem: bytes, sender_comp_id: str, target_comp_id: str, msg_seq_num: int, sending_time: bytes
-) -> bytes:
-    """RawData(96) of Binance's Logon(A): base64 of the Ed25519 signature over MsgType(35), SenderCompID(49),
-    TargetCompID(56), MsgSeqNum(34) and SendingTime(52), joined with SOH, exactly as they are sent.
-
-    Source: binance-spot-api-docs, fix-api.md, "Signature Computation". Raises BadKey.
-    """
-    text = b"A\x01%b\x01%b\x01%d\x01%b" % (sender_comp_id.encode(), target_comp_id.encode(), msg_seq_num, sending_time)
+def ed25519_signature(pem: bytes, text: bytes) -> bytes:
+    """The Ed25519 signature over `text`, in base64. Raises BadKey."""
     return base64.b64encode(ed25519_key(pem).sign(text))

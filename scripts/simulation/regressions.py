@@ -119,10 +119,4 @@ REGRESSIONS = (
         "The probe bought, since the position was short, though open orders to buy filled the position limit to its"
         " last unit; risk refused rightly: the checker's bug.",
     ),
-    Regression(
-        Case(2796, 2000, version=3), "strangers-seen",
-        "The order of somebody else was shown for ever: the journal stood still, and an answer that was asked for"
-        " before the order had ended was recorded behind the question whose answer lacked it. An answer counts as of"
-        " its question.",
-    ),
 )  # fmt: skip

@@ -10,9 +10,9 @@ from common.actor.shell import Shell
 from common.actor.start import connect_journal, run_actor, shell_for, venue_argument, why_not_dialled
 from common.config import Config, ConfigError
 from common.journal import OsFiles
+from common.key_files import read_credentials
 from common.latch import Latch
 from common.messages import Answer, Ask
-from common.venues.key_files import read_credentials
 from common.venues.registry import find_profile, find_rest
 from common.venues.rest import RestSettings, RestSide
 from services.account.core import AccountCore, AccountSettings

@@ -7,7 +7,7 @@ from functools import partial
 from common.actor.shell import Shell
 from common.actor.start import run_actor, shell_for, target_fix, venue_argument
 from common.config import Config, ConfigError
-from common.venues.key_files import read_credentials
+from common.key_files import read_credentials
 from common.venues.registry import find_dialect
 from services.marketdata.core import FEED, TARGET, MarketDataConfig, MarketDataCore
 

@@ -11,10 +11,10 @@ from common.fix.session_types import SequencePolicy
 from common.journal import OsFiles, Reader
 from common.journal.errors import Damage, NotThere
 from common.journal.frames import Record
+from common.key_files import read_credentials
 from common.left_out import Unfoldable
 from common.messages import Command
 from common.orders.facts import facts_of
-from common.venues.key_files import read_credentials
 from common.venues.registry import find_dialect
 from services.session.connection import TARGET
 from services.session.core import SessionCore

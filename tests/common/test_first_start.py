@@ -16,9 +16,9 @@ from msgspec import structs
 
 from common.config import CHECKOUT, Config, ConfigError, CredentialsConfig, load
 from common.first_start import prepare
+from common.key_files import read_credentials
 from common.keys import CERTIFICATE_LIFE, server_names
 from common.venues.credentials import KINDS
-from common.venues.key_files import read_credentials
 from common.venues.venue import CREDENTIAL_FILES, CredentialKind
 
 NOW = datetime.datetime.now(datetime.UTC)

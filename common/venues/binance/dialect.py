@@ -46,7 +46,7 @@ from common.venues.reading import (
     text,
     unreadable,
 )
-from common.venues.signers import BadKey, binance_signature, ed25519_key
+from common.venues.signers import BadKey, ed25519_key, ed25519_signature
 
 AMBIGUOUS_CODES = frozenset({-1006, -1007})
 UNKNOWN_ORDER_CODE = -2011
@@ -76,6 +76,16 @@ def _terms(symbol: str, side: str, ord_type: str, time_in_force: str, post_only:
 _TOLD_BY = frozenset({"8", "9", "XAR", "3", "r", "B"})
 
 
+def logon_signature(pem: bytes, identity: Identity, msg_seq_num: int, sending_time: bytes) -> bytes:
+    """RawData(96) of Logon(A): base64 of the Ed25519 signature over MsgType(35), SenderCompID(49), TargetCompID(56),
+    MsgSeqNum(34) and SendingTime(52), joined with SOH, exactly as they are sent.
+
+    Source: fix-api.md, "Signature Computation". Raises BadKey.
+    """
+    sender, target = identity.sender_comp_id.encode(), identity.target_comp_id.encode()
+    return ed25519_signature(pem, b"A\x01%b\x01%b\x01%d\x01%b" % (sender, target, msg_seq_num, sending_time))
+
+
 class Binance:
     """See the module. Stateless: one object serves any number of connections."""
 
@@ -98,13 +108,7 @@ class Binance:
             raise ValueError(str(error)) from None
 
         def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
-            raw_data = binance_signature(
-                credentials.private_key_pem,
-                identity.sender_comp_id,
-                identity.target_comp_id,
-                msg_seq_num,
-                sending_time,
-            )
+            raw_data = logon_signature(credentials.private_key_pem, identity, msg_seq_num, sending_time)
             return b"95=%d\x0196=%b\x01553=%b\x0125035=2\x01" % (
                 len(raw_data),
                 raw_data,

@@ -1,24 +1,29 @@
-"""The signature of Binance's Logon(A), by the vector that Binance publishes."""
+"""A key signs as its kind says, and what is no such key is refused by name."""
+
+import base64
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from common.venues.signers import BadKey, binance_signature, ed25519_key
+from common.venues.signers import BadKey, ed25519_key, ed25519_signature
 
-# binance-spot-api-docs, fix-api.md, "Signature Computation": a key made public to show the form.
-PUBLISHED_PEM = b"""-----BEGIN PRIVATE KEY-----
-MC4CAQAwBQYDK2VwBCIEIIJEYWtGBrhACmb9Dvy+qa8WEf0lQOl1s4CLIAB9m89u
------END PRIVATE KEY-----
-"""
-PUBLISHED_SIGNATURE = b"4MHXelVVcpkdwuLbl6n73HQUXUf1dse2PCgT1DYqW9w8AVZ1RACFGM+5UdlGPrQHrgtS3CvsRURC1oj73j8gCA=="
+# RFC 8032, 7.1, test 2.
+SECRET = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
+MESSAGE = bytes.fromhex("72")
+SIGNATURE = bytes.fromhex(
+    "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+    "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+)
+PEM = Ed25519PrivateKey.from_private_bytes(SECRET).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def test_published_vector() -> None:
-    assert binance_signature(PUBLISHED_PEM, "EXAMPLE", "SPOT", 1, b"20240627-11:17:25.223") == PUBLISHED_SIGNATURE
+    assert base64.b64decode(ed25519_signature(PEM, MESSAGE)) == SIGNATURE
 
 
-@pytest.mark.parametrize("pem", [b"", b"no key", PUBLISHED_PEM[:60]])
+@pytest.mark.parametrize("pem", [b"", b"no key", PEM[:60]])
 def test_what_is_no_key_is_named_without_its_content(pem: bytes) -> None:
     with pytest.raises(BadKey, match="Ed25519"):
         ed25519_key(pem)

@@ -1,6 +1,7 @@
 """Invariant: against a real stack a command says how it ended, in its text and in its exit status."""
 
 import os
+import re
 import signal
 import tempfile
 import time
@@ -15,12 +16,26 @@ from common.exit_status import ExitStatus
 from scripts.cli.main import run
 from scripts.stack import PrivateStack
 
+TELLS_ITS_MODULES = """
+import os, signal, sys
+
+def tell(*_):
+    with open(os.path.join(os.path.dirname(__file__), f"{os.getpid()}.new"), "w") as file:
+        file.write("\\n".join(sys.modules))
+    os.replace(file.name, file.name.removesuffix(".new"))
+
+signal.signal(signal.SIGUSR1, tell)
+"""
+"""Loaded by every process of the stack before anything else."""
+
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[PrivateStack]:
     """The default stack, with no strategy beside the simulated exchanges' own traders."""
     with tempfile.TemporaryDirectory(prefix="fxr") as folder:
         quiet = {f"FIXRING__STRATEGIES__{name}__ENABLED": "false" for name in ("MAKER", "SIGNALS")}
+        quiet["PYTHONPATH"] = folder
+        (Path(folder) / "sitecustomize.py").write_text(TELLS_ITS_MODULES)
         with PrivateStack(Path(folder), quiet) as stack:
             yield stack
 
@@ -32,6 +47,43 @@ def _environment(stack: PrivateStack, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in stack.environ.items():
         if name.startswith("FIXRING"):
             monkeypatch.setenv(name, value)
+
+
+def modules_of(stack: PrivateStack, actor: str) -> set[str]:
+    """What the actor's process has loaded."""
+    told = Path(stack.environ["PYTHONPATH"]) / str(stack.pid(actor))
+    stack.kill(actor, signal.SIGUSR1)
+    give_up_s = time.monotonic() + 10
+    while not told.exists():
+        assert time.monotonic() < give_up_s, f"{actor} does not tell its modules"
+        time.sleep(0.01)
+    return set(told.read_text().split("\n"))
+
+
+VENUE_PART = re.compile(r"common\.venues\.(\w+)\.(dialect|rest|simulated|fields)\b.*")
+
+
+@pytest.mark.parametrize(
+    ("actor", "parts"),
+    [
+        ("session@generic", {("generic", "dialect")}),
+        ("marketdata@generic", {("generic", "dialect")}),
+        ("session@binance", {("binance", "dialect"), ("binance", "fields")}),
+        ("orders", set()),
+        ("risk", {("generic", "dialect"), ("binance", "dialect"), ("binance", "fields")}),
+        ("journal", set()),
+        ("account@binance", {("binance", "rest")}),
+        ("exchange@generic", {("generic", "simulated")}),
+        ("exchange@binance", {("binance", "simulated")}),
+    ],
+)
+def test_a_process_has_loaded_what_it_needs_of_its_own_venue_and_of_no_other(
+    stack: PrivateStack, actor: str, parts: set[tuple[str, str]]
+) -> None:
+    loaded = modules_of(stack, actor)
+    assert {(found[1], found[2]) for name in loaded if (found := VENUE_PART.fullmatch(name))} == parts
+    assert ("ccxt" in loaded) is (actor == "account@binance"), "its 40 MB are the account's alone"
+    assert ("h11" in loaded) <= actor.startswith("exchange@")
 
 
 @pytest.mark.parametrize("tif", ["ioc", "fok"])

@@ -6,7 +6,7 @@ import pytest
 
 from common.fix.wire import split
 from common.messages import Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
-from common.venues.binance.dialect import Binance
+from common.venues.binance.dialect import Binance, logon_signature
 from common.venues.credentials import Ed25519Key
 from common.venues.dialect import BookEntry, Identity, SubscriptionRejected, VenueLimit
 from tests.common.venues.samples import CANCEL, PEM, QUERY, WALL_NS, amend, new, raw, text
@@ -64,6 +64,11 @@ def test_logon_fields_are_signed_and_in_order() -> None:
     assert fields.endswith(b"\x01553=KEY\x0125035=2\x01")
     assert settings.reset_on_logon
     assert not settings.allow_resend_request
+
+
+def test_the_published_vector_of_the_signature() -> None:
+    signature = logon_signature(PEM, Identity("EXAMPLE", "SPOT", 30), 1, b"20240627-11:17:25.223")
+    assert signature == b"4MHXelVVcpkdwuLbl6n73HQUXUf1dse2PCgT1DYqW9w8AVZ1RACFGM+5UdlGPrQHrgtS3CvsRURC1oj73j8gCA=="
 
 
 def test_no_credentials_no_settings() -> None:
