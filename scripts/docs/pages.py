@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from common.config import CHECKOUT
-from scripts.docs import configuration, protocol, sdk
+from scripts.docs import configuration, orders, protocol, sdk
 
 Parts = Mapping[str, Callable[[], str]]
 
 PAGES: Mapping[str, Parts] = {
     "configuration": {"stack": configuration.stack, "venue": configuration.venue},
+    "orders": orders.parts(),
     "protocol": protocol.parts(),
     "sdk": sdk.parts(),
 }

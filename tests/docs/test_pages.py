@@ -11,12 +11,13 @@ import pytest
 
 from common.config import CHECKOUT, ConfigError, Section, StackConfig, VenueConfig, load
 from common.messages import EntryAnswer, EntryRequest, FeedMessage, OrderEvent
-from common.orders.changes import EVENTS
+from common.orders.changes import EVENTS, AttemptExpired, Change
 from common.strategy.signals import Signal
 from common.strategy.strategy import Market
 from scripts.cli.main import run
 from scripts.docs import pages
 from scripts.docs.configuration import BY_ITS_NAME, toml_value
+from scripts.docs.orders import records
 from scripts.docs.structs import described
 
 PAGES = sorted(pages.PAGES)
@@ -82,6 +83,11 @@ def test_every_word_that_names_what_happened_to_an_order_is_told() -> None:
         re.findall(r'OrderChanged\(order, "(\w+)"', source)
     )
     assert literal and literal <= told
+
+
+def test_every_change_comes_of_some_record() -> None:
+    made = set(re.findall(r"`(\w+)`", " ".join(row.rsplit("|", 2)[1] for row in records().splitlines())))
+    assert made | {AttemptExpired.__name__} >= {change.__name__ for change in get_args(Change)}
 
 
 def sections(of: type[msgspec.Struct] = Section) -> list[type[msgspec.Struct]]:
