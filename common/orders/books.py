@@ -8,6 +8,7 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,13 +16,13 @@ from common.left_out import LeftOut
 from common.messages import MAX_TIME_TO_LIVE_NS, CancelAll, Reason, RestOrder, SessionState
 from common.orders.belief import order_of
 from common.orders.facts import Holding, KnownVenues, VenueFacts
+from common.orders.forgotten import Forgotten, MemoryForgotten
 from common.orders.names import REMEMBERED_COMMANDS, Names
-from common.orders.order_state import ZERO, FillChange, FillLedger, Leg, Order
+from common.orders.order_state import MAX_RETIRED_FILLS, ZERO, FillChange, FillLedger, Leg, Order
 from common.orders.positions import Position
 from common.orders.worst import NOTHING, at_worst
 
-CLOSED_ORDERS = 4096
-"""Closed orders kept in memory, over all strategies."""
+CLOSED_ORDERS: Final = 4096
 
 EXTERNAL_ORDERS = 1024
 """Orders of somebody else on our account that are remembered, and fills of orders that nobody has named yet."""
@@ -30,6 +31,18 @@ TRADES_PAGE = 1000
 """Trades in one answer of REST at most; a full one is followed by another question."""
 
 OrderName = tuple[str, int]
+
+
+class Bounds(NamedTuple):
+    """How much stays in memory of what is over: closed orders and outcomes of commands over all strategies, and trades
+    of orders that left memory or were nobody's. The rest is looked up."""
+
+    closed_orders: int = CLOSED_ORDERS
+    remembered: int = REMEMBERED_COMMANDS
+    retired_fills: int = MAX_RETIRED_FILLS
+
+
+BOUNDS: Final = Bounds()
 
 
 class TradesAsked(msgspec.Struct, gc=False):
@@ -110,15 +123,17 @@ class Books:
         self,
         venues: Mapping[str, VenueFacts],
         *,
-        closed_orders: int = CLOSED_ORDERS,
-        remembered: int = REMEMBERED_COMMANDS,
+        bounds: Bounds = BOUNDS,
         left_out: LeftOut | None = None,
+        memory: Forgotten | None = None,
     ) -> None:
         """`venues`: the configured ones. What the log tells of a venue, configured or not, goes before.
 
-        At most `closed_orders` closed ones and the outcomes of `remembered` commands stay in memory; `forgotten`,
-        where it is set, is told of each closed order that leaves memory. `left_out` says which records to leave out.
+        What has no room within the `bounds` of memory goes into `memory`, and is looked up there; without one into
+        memory again, for as long as the process lives. `forgotten`, where it is set, is told of each closed order that
+        leaves memory. `left_out` says which records to leave out.
         """
+        self._memory: Forgotten = MemoryForgotten() if memory is None else memory
         self.left_out = LeftOut() if left_out is None else left_out
         self.known = KnownVenues(venues)
         self.orders: dict[OrderName, Order] = {}
@@ -128,12 +143,12 @@ class Books:
         self.closed: OrderedDict[OrderName, None] = OrderedDict()
         self.unsettled: dict[OrderName, None] = {}
         """Closed orders that still count at worst."""
-        self.ledger = FillLedger(base_of=self.known.base_of)
+        self.ledger = FillLedger(bounds.retired_fills, self.known.base_of, self._memory)
         self.positions: dict[tuple[str, str], Position] = {}
         self.shares: dict[tuple[str, str, str], Decimal] = {}
         """The part of a position that is a strategy's, by strategy, venue and symbol; none that is 0."""
-        self.names = Names(remembered)
-        self._closed_orders = closed_orders
+        self.names = Names(bounds.remembered)
+        self._closed_orders = bounds.closed_orders
         self.venues: dict[str, VenueBooks] = {}
         self.externals: dict[tuple[str, str, str], External] = {}
         self.unclaimed: dict[tuple[str, str, str], list[str]] = {}
@@ -237,7 +252,7 @@ class Books:
         change = self.ledger.claim(order.venue, order.symbol, trade_key, leg.owner, order_id, order.side)
         if change is not None:
             leg.fill(change)
-            self._share(order, change)
+            self._share(order.strategy, change)
         return change
 
     def _bears(self, place: tuple[str, str, str], order: Order) -> bool:
@@ -276,8 +291,13 @@ class Books:
         """How many orders are open at all venues."""
         return sum(len(orders) for orders in self.open.values())
 
+    def is_forgotten(self, cl_ord_id: str) -> bool:
+        """Whether this ClOrdID(11) names an order of ours that has left memory."""
+        return bool(cl_ord_id) and self._memory.name_of(cl_ord_id) is not None
+
     def _forget(self, name: OrderName) -> None:
         order = self.orders.pop(name)
+        self._memory.put_names(order.ids, name, self.lsn)
         if self.forgotten is not None:
             self.forgotten(order)
         for cl_ord_id in order.ids:
@@ -300,12 +320,14 @@ class Books:
         position.apply(change, self.known.base_of(*place))
         order = self.by_id.get(change.owner)
         if order is not None:
-            self._share(order, change)
+            self._share(order.strategy, change)
+        elif change.owner and (name := self._memory.name_of(change.owner)) is not None:
+            self._share(name[0], change)
         return position
 
-    def _share(self, order: Order, change: FillChange) -> None:
+    def _share(self, strategy: str, change: FillChange) -> None:
         """The strategy's part of a position moves."""
-        share = (order.strategy, change.venue, change.symbol)
+        share = (strategy, change.venue, change.symbol)
         held = self.shares.get(share, ZERO) + change.held_qty(self.known.base_of(change.venue, change.symbol))
         if held:
             self.shares[share] = held

@@ -152,6 +152,7 @@ class Fold:
                 self.undecodable += 1
                 books.left_out.add(record.lsn, str(error))
                 return changes
+            books.ledger.begin(record.lsn)
             try:
                 handler(record, payload)
             except Exception as error:
@@ -612,6 +613,9 @@ class Fold:
             self.books.unclaimed.pop(place, None)
         if report.ord_status in TERMINAL_WORDS:
             self.books.stranger_gone(place)
+        elif self.books.is_forgotten(report.cl_ord_id) or self.books.is_forgotten(report.orig_cl_ord_id):
+            # Of a closed order of ours, told again: only fills count, and they are known.
+            return
         elif report.order_id and report.exec_type != "I":
             cum_qty = report.cum_qty or ZERO
             open_there = RestOrder(

@@ -1,4 +1,4 @@
-"""The port to the index of what has left memory: commands and orders by name, orders by ClOrdID(11).
+"""The port to the index of what has left memory: commands and orders by name, orders by ClOrdID(11), fills by trade.
 
 The index is a cache of the log that outlives the log's own retention: rebuilt by reading the log again, never the
 source of anything. Looking up is one key at a time, never a scan. The real one is a file
@@ -8,10 +8,11 @@ source of anything. Looking up is one key at a time, never a scan. The real one 
 from typing import Protocol
 
 from common.messages import OrderEvent
+from common.orders.forgotten import Forgotten, MemoryForgotten
 from common.orders.names import Remembered
 
 
-class Index(Protocol):
+class Index(Forgotten, Protocol):
     """Rows that were put are found at once; they are safe from a dead process once they were written."""
 
     complete: bool
@@ -35,8 +36,8 @@ class Index(Protocol):
     def order(self, strategy: str, number: int) -> OrderEvent | None:
         """An order as it ended; None when it is not there."""
 
-    def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
-        """Whose ClOrdID(11) that is; None when it is not there."""
+    def begin_after(self, lsn: int) -> None:
+        """The log that it was written beside is, after record `lsn`, not the one that is read: it covers no more."""
 
     def flush(self, lsn: int) -> None:
         """The log was applied up to `lsn`: write what was put, if it is enough for a portion, and how far the log is
@@ -46,17 +47,17 @@ class Index(Protocol):
         """The log was applied up to `lsn`: write what was put, so that a snapshot that stands there can be used."""
 
 
-class MemoryIndex:
+class MemoryIndex(MemoryForgotten):
     """An index that ends with its process: everything in it is in the log."""
 
     def __init__(self) -> None:
         """Empty, and complete as long as the log is read from its start."""
+        super().__init__()
         self.complete = True
         self.covered_lsn = 0
         self.failure = self.made_anew = ""
         self._commands: dict[tuple[str, int], Remembered] = {}
         self._orders: dict[tuple[str, int], OrderEvent] = {}
-        self._names: dict[str, tuple[str, int]] = {}
 
     def put_command(self, strategy: str, number: int, remembered: Remembered) -> None:
         """See `Index`."""
@@ -76,9 +77,8 @@ class MemoryIndex:
         """See `Index`."""
         return self._orders.get((strategy, number))
 
-    def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
-        """See `Index`."""
-        return self._names.get(cl_ord_id)
+    def begin_after(self, lsn: int) -> None:
+        """See `Index`: it was written beside no other."""
 
     def flush(self, lsn: int) -> None:
         """See `Index`: there is nothing to keep."""

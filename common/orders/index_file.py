@@ -15,7 +15,7 @@ lost index held, the file says before which record it knows too little.
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,9 @@ import msgspec
 from crc32c import crc32c
 
 from common.messages import UNDECODABLE, OrderEvent
+from common.orders.forgotten import MemoryForgotten, TradeId, exec_id_of
 from common.orders.names import Remembered
+from common.orders.order_state import Fill
 
 T = TypeVar("T")
 
@@ -37,9 +39,10 @@ COVER_RECORDS = 1000
 MAX_WAITING = 100_000
 """Rows that wait for a disk that does not take them."""
 
-FORMAT = 4
-_FORMATS_BEFORE = (2, 3)
-"""The second has no `lost_lsn`, and none of the two has checksums: both are taken over as they stand."""
+FORMAT = 5
+_FORMATS_BEFORE = (2, 3, 4)
+"""The second has no `lost_lsn`, the first two no checksums, and none of them fills. They are taken over as they stand,
+and cover nothing: the log is read again for its fills, as far as it has them."""
 
 _FAILS = (sqlite3.Error, UnicodeDecodeError)
 """What a call to SQLite may raise: of a damaged file its own words may be no text."""
@@ -59,6 +62,9 @@ CHECKPOINT_PAGES = 16_384
 """Pages in SQLite's own log at which the writer itself copies them back, which takes syncs: only where nobody makes
 snapshots, which does it before."""
 
+FILTER_BITS = 1 << 26
+"""8 MiB, most of it untouched: of five million trades one look-up in a hundred is in vain, of more than that more."""
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS covered (one INTEGER PRIMARY KEY CHECK (one = 1), lsn INTEGER, format INTEGER,
   lost_lsn INTEGER NOT NULL DEFAULT 0, seal INTEGER);
@@ -68,6 +74,9 @@ CREATE TABLE IF NOT EXISTS orders (strategy TEXT, number INTEGER, row BLOB, seal
   PRIMARY KEY (strategy, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS names (cl_ord_id TEXT PRIMARY KEY, strategy TEXT, number INTEGER, seal INTEGER)
   WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fills (venue TEXT, symbol TEXT, trade_key TEXT, lsn INTEGER, exec_id TEXT, row BLOB,
+  seal INTEGER, PRIMARY KEY (venue, symbol, trade_key, lsn)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS fills_by_exec_id ON fills (exec_id, venue, symbol) WHERE exec_id != '';
 """
 
 _COLUMNS = {
@@ -75,12 +84,20 @@ _COLUMNS = {
     "commands": "strategy, number, row",
     "orders": "strategy, number, row",
     "names": "cl_ord_id, strategy, number",
+    "fills": "venue, symbol, trade_key, lsn, exec_id, row",
 }
 """What a row's checksum is of, in this order."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _command = msgspec.msgpack.Decoder(Remembered).decode
 _order = msgspec.msgpack.Decoder(OrderEvent).decode
+
+
+class _StoredFill(Fill, array_like=True, gc=False):
+    """A fill without the names of its fields, which would be most of its row."""
+
+
+_fills = msgspec.msgpack.Decoder(list[_StoredFill]).decode
 
 
 class IndexFailed(OSError):
@@ -113,7 +130,9 @@ class IndexFile:
         self.complete = True
         self.failure = self.made_anew = ""
         self.covered_lsn = 0
-        self._written_lsn = self._lost_lsn = 0
+        self._fills = MemoryForgotten()
+        self._filter = _Filter()
+        self._written_lsn = self._lost_lsn = self._names_lsn = 0
         self._rows_missing = False
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -126,8 +145,9 @@ class IndexFile:
     def lost_before(self, lsn: int) -> None:
         """The log does not tell any more what left memory by record `lsn`: what the file lacks of that is lost. From
         there on the log is covered. Raises IndexFailed."""
-        self.complete = False
-        self._lost_lsn = max(self._lost_lsn, lsn)
+        if lsn > self._names_lsn:
+            self.complete = False
+            self._lost_lsn = max(self._lost_lsn, lsn)
         try:
             with self._database as database:
                 self._cover(database, lsn)
@@ -144,6 +164,50 @@ class IndexFile:
         name = (order.strategy, order.number)
         self._orders[name] = order
         self._names.update(dict.fromkeys(cl_ord_ids, name))
+
+    def put_names(self, cl_ord_ids: list[str], order: tuple[str, int], lsn: int) -> None:
+        """See `Forgotten`."""
+        if lsn > self.covered_lsn:
+            self._names.update(dict.fromkeys(cl_ord_ids, order))
+
+    def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
+        """See `Forgotten`."""
+        if lsn > self.covered_lsn:
+            self._fills.put_fills(trade_id, lsn, fills)
+            self._filter.add(trade_id)
+
+    def fills(self, trade_id: TradeId, lsn: int) -> list[Fill]:
+        """See `Forgotten`."""
+        if trade_id not in self._filter:
+            return []
+        held = self._fills.fills(trade_id, lsn)
+        if held:
+            return held
+        row = self._row("fills", _LATEST_BY, (*trade_id, lsn))
+        stored = None if row is None else self._decoded(_fills, row[5])
+        return _as_fills(stored or ())
+
+    def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
+        """See `Forgotten`."""
+        keys = self._fills.keys_of(venue, symbol, exec_id, lsn)
+        try:
+            rows = self._database.execute(_KEYS_OF, (exec_id, venue, symbol, lsn)).fetchall()
+        except _FAILS as error:
+            self._misses_rows(str(error))
+            rows = []
+        plain = [exec_id] if self.fills((venue, symbol, exec_id), lsn) else []
+        return list(dict.fromkeys((*keys, *(key for key, _ in rows), *plain)))
+
+    def begin_after(self, lsn: int) -> None:
+        """See `Index`. Raises IndexFailed."""
+        self.complete, self.covered_lsn, self._written_lsn = False, lsn, lsn
+        self._fills = MemoryForgotten()
+        try:
+            with self._database as database:
+                database.execute("DELETE FROM fills WHERE lsn > ?", (lsn,))
+                self._cover(database, lsn)
+        except _FAILS as error:
+            raise IndexFailed(self._path, error) from error
 
     def command(self, strategy: str, number: int) -> Remembered | None:
         """See `Index`."""
@@ -171,7 +235,7 @@ class IndexFile:
 
     def flush(self, lsn: int) -> None:
         """See `Index`."""
-        if len(self._commands) + len(self._orders) >= PORTION or lsn - self.covered_lsn >= COVER_RECORDS:
+        if self._waiting() >= PORTION or lsn - self.covered_lsn >= COVER_RECORDS:
             self.write(lsn)
 
     def write(self, lsn: int) -> None:
@@ -180,7 +244,7 @@ class IndexFile:
             self._write(lsn)
         except _FAILS as error:
             self.failure = str(error)
-            if len(self._commands) + len(self._orders) < MAX_WAITING:
+            if self._waiting() < MAX_WAITING:
                 return
             self.complete, self._rows_missing = False, True
         else:
@@ -189,6 +253,10 @@ class IndexFile:
         self._commands.clear()
         self._orders.clear()
         self._names.clear()
+        self._fills = MemoryForgotten()
+
+    def _waiting(self) -> int:
+        return len(self._commands) + len(self._orders) + self._fills.trades
 
     def _write(self, lsn: int) -> None:
         database = self._database
@@ -197,6 +265,7 @@ class IndexFile:
                 _insert(database, table, [(name[0], _stored(name[1]), _encode(row)) for name, row in rows.items()])
             names = [(cl_ord_id, name[0], _stored(name[1])) for cl_ord_id, name in self._names.items()]
             _insert(database, "names", names)
+            _insert(database, "fills", [_fills_row(*row) for row in self._fills.rows()])
             # What is lost for good is no reason to read the log again; rows that are missing are.
             if (self.complete or self._lost_lsn) and not self._rows_missing:
                 self._cover(database, lsn)
@@ -265,12 +334,15 @@ class IndexFile:
                 self._cover(database, 0)
         (form,) = database.execute("SELECT format FROM covered").fetchone()
         if form in _FORMATS_BEFORE:
+            (self._names_lsn,) = database.execute("SELECT lsn FROM covered").fetchone()
             _seal_all(database)
         elif form != FORMAT:
             raise _NoIndex(f"it is of form {form}, and this program writes {FORMAT}")
         _verify(database)
         self._written_lsn, self._lost_lsn = database.execute("SELECT lsn, lost_lsn FROM covered").fetchone()
         self.covered_lsn, self.complete = self._written_lsn, not self._lost_lsn
+        for trade_id in database.execute("SELECT venue, symbol, trade_key FROM fills"):
+            self._filter.add(trade_id)
 
     def _open_or_make(self) -> sqlite3.Connection:
         """Raises IndexFailed, OSError."""
@@ -317,20 +389,120 @@ def _seal(*columns: object) -> int:
 
 
 def _insert(database: sqlite3.Connection, table: str, rows: list[tuple[Any, ...]]) -> None:
-    database.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?)", [(*row, _seal(*row)) for row in rows])
+    if rows:
+        places = ", ".join("?" * (len(rows[0]) + 1))
+        database.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({places})", [(*row, _seal(*row)) for row in rows])
+
+
+class IndexView(MemoryForgotten):
+    """The index to whoever folds the log and does not write the file: beyond what that covers, what leaves memory stays
+    in the process. A file that is not there, or of another form, covers nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is made or changed. Raises OSError where the file cannot be read."""
+        super().__init__()
+        self._path = path
+        self._covered_lsn = 0
+        self._file: sqlite3.Connection | None = None
+        if path.exists():
+            row = self._ask("SELECT lsn, format FROM covered", ())
+            self._covered_lsn = row[0] if row is not None and row[1] == FORMAT else 0
+
+    def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
+        """See `Forgotten`."""
+        if lsn > self._covered_lsn:
+            super().put_fills(trade_id, lsn, fills)
+
+    def fills(self, trade_id: TradeId, lsn: int) -> list[Fill]:
+        """See `Forgotten`. Raises OSError."""
+        held = super().fills(trade_id, lsn)
+        if held or not self._covered_lsn:
+            return held
+        columns = _COLUMNS["fills"]
+        row = self._ask(f"SELECT {columns}, seal FROM fills WHERE {_LATEST_BY}", (*trade_id, lsn))
+        if row is not None and row[-1] != _seal(*row[:-1]):
+            raise OSError(f"{self._path}: a row of fills is damaged; {_MENDED}")
+        return [] if row is None else _as_fills(_fills(row[5]))
+
+    def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
+        """See `Forgotten`. Raises OSError."""
+        keys = super().keys_of(venue, symbol, exec_id, lsn)
+        rows = self._ask_all(_KEYS_OF, (exec_id, venue, symbol, lsn)) if self._covered_lsn else []
+        return list(dict.fromkeys((*keys, *(key for key, _ in rows))))
+
+    def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
+        """See `Forgotten`. Raises OSError."""
+        held = super().name_of(cl_ord_id)
+        if held is not None or not self._covered_lsn:
+            return held
+        row = self._ask("SELECT strategy, number FROM names WHERE cl_ord_id = ?", (cl_ord_id,))
+        return None if row is None else (row[0], _meant(row[1]))
+
+    def _ask(self, query: str, key: tuple[str | int, ...]) -> tuple[Any, ...] | None:
+        return next(iter(self._ask_all(query, key)), None)
+
+    def _ask_all(self, query: str, key: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
+        try:
+            if self._file is None:
+                self._file = sqlite3.connect(self._path)
+            return self._file.execute(query, key).fetchall()
+        except _FAILS as error:
+            raise OSError(f"{self._path}: {error}; {_MENDED}") from error
+
+
+_LATEST_BY = "venue = ? AND symbol = ? AND trade_key = ? AND lsn <= ? ORDER BY lsn DESC LIMIT 1"
+
+
+def _as_fills(stored: Iterable[_StoredFill]) -> list[Fill]:
+    return [Fill(*msgspec.structs.astuple(fill)) for fill in stored]
+
+
+def _fills_row(trade_id: TradeId, lsn: int, fills: list[Fill]) -> tuple[str, str, str, int, str, bytes]:
+    stored = [_StoredFill(*msgspec.structs.astuple(fill)) for fill in fills]
+    return (*trade_id, lsn, exec_id_of(trade_id[2]), _encode(stored))
+
+
+_KEYS_OF = """
+SELECT trade_key, MIN(lsn) FROM fills WHERE exec_id != '' AND exec_id = ? AND venue = ? AND symbol = ? AND lsn <= ?
+GROUP BY trade_key ORDER BY 2 DESC"""
+
+
+class _Filter:
+    """Which trade identities may have rows: a new trade, as nearly every one is, costs no look at the file."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray(FILTER_BITS // 8)
+
+    def add(self, trade_id: TradeId) -> None:
+        """From now on it may."""
+        for bit in _bits_of(trade_id):
+            self._bits[bit >> 3] |= 1 << (bit & 7)
+
+    def __contains__(self, trade_id: TradeId) -> bool:
+        return all(self._bits[bit >> 3] & 1 << (bit & 7) for bit in _bits_of(trade_id))
+
+
+def _bits_of(trade_id: TradeId) -> tuple[int, int, int]:
+    # The hash is another one in each process, and so is the filter.
+    code = hash(trade_id)
+    step = code >> 32 | 1
+    return code % FILTER_BITS, (code + step) % FILTER_BITS, (code + 2 * step) % FILTER_BITS
 
 
 def _seal_all(database: sqlite3.Connection) -> None:
-    """Give each row of a form before its checksum."""
+    """Give each row of a form before its checksum, if it has none, and have the log read again."""
     with database:
         if "lost_lsn" not in _columns(database, "covered"):
             database.execute("ALTER TABLE covered ADD COLUMN lost_lsn INTEGER NOT NULL DEFAULT 0")
-        database.execute("UPDATE covered SET format = ?", (FORMAT,))
-        database.create_function("seal", 3, _seal, deterministic=True)
+        database.execute("UPDATE covered SET format = ?, lsn = 0", (FORMAT,))
+        database.create_function("seal", -1, _seal, deterministic=True)
         for table, columns in _COLUMNS.items():
-            if "seal" not in _columns(database, table):
+            has_seals = "seal" in _columns(database, table)
+            if not has_seals:
                 database.execute(f"ALTER TABLE {table} ADD COLUMN seal INTEGER")
-            database.execute(f"UPDATE {table} SET seal = seal({columns})")
+            if table == "covered" or not has_seals:
+                database.execute(f"UPDATE {table} SET seal = seal({columns})")
 
 
 def _verify(database: sqlite3.Connection) -> None:
@@ -356,9 +528,9 @@ def _meant(stored: int) -> int:
 _SIGN = 1 << 63
 
 
-def index_path(journal_folder: Path) -> Path:
-    """Where the index of the log in that folder stands."""
-    return journal_folder / "index" / "orders.sqlite"
+def index_path(journal_folder: Path, reader: str = "orders") -> Path:
+    """Where the index stands that `reader` writes beside the log in that folder."""
+    return journal_folder / "index" / f"{reader}.sqlite"
 
 
 def sync_index(path: Path) -> int:

@@ -20,9 +20,7 @@ anew (XCN at Binance) adds a *leg*. A `Leg` is one order of the venue, a small m
 """
 
 import enum
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from decimal import Context, Decimal
 from typing import Final, NamedTuple
 
@@ -38,6 +36,7 @@ from common.messages import (
     Side,
     TimeInForce,
 )
+from common.orders.forgotten import Forgotten, MemoryForgotten, TradeId, exec_id_of
 
 ZERO: Final = Decimal(0)
 
@@ -70,7 +69,7 @@ _WIDE = Context(prec=2 * MAX_MAGNITUDE + 64)
 # ----------------------------------------------------------------------------------------------------------- the ledger
 
 MAX_RETIRED_FILLS = 16_384
-"""Fills of closed orders that stay known, oldest forgotten first: a repeat or bust that comes later must be looked
+"""Trades of closed orders that stay in memory, oldest forgotten first: a repeat or bust that comes later is looked
 up."""
 
 
@@ -102,7 +101,7 @@ class FillRow(NamedTuple):
 
 
 class RetiredRow(NamedTuple):
-    """One fill of a closed order as a snapshot holds it: the `nth` of those under one trade identity, from 0."""
+    """One fill of an order that left memory, as a snapshot holds it: the `nth` under one trade identity, from 0."""
 
     venue: str
     symbol: str
@@ -142,35 +141,49 @@ class FillChange(msgspec.Struct, frozen=True, gc=False):
         return quantity
 
 
-_TradeId = tuple[str, str, str]
-"""Venue, symbol and the venue's trade identity: what two orders may share that met in one trade."""
-
-
 class FillLedger:
-    """Every fill that still matters, each counted once. An `owner` is the caller's word for the order ("" for
+    """Every fill that was ever told, each counted once. An `owner` is the caller's word for the order ("" for
     nobody's).
 
     A fill is known by the venue's trade identity and the order that it fills: two orders of ours may meet in one trade,
     and an ExecID(17) comes again on another day. Corrections form a chain from key to key within one order; the end of
     the chain is what counts, and a bust is an end that counts nothing. So the order of arrival does not matter, and a
     repeat changes nothing.
+
+    Memory has all fills of a trade identity, or none. It has those of each order that a caller has named and not
+    retired, and of the others the latest; the rest is looked up in `forgotten`.
     """
 
     def __init__(
-        self, max_retired: int = MAX_RETIRED_FILLS, base_of: Callable[[str, str], str] = lambda venue, symbol: ""
+        self,
+        max_retired: int = MAX_RETIRED_FILLS,
+        base_of: Callable[[str, str], str] = lambda venue, symbol: "",
+        forgotten: Forgotten | None = None,
     ) -> None:
-        """`max_retired` bounds the fills kept after `retire`. `base_of` tells the base asset of a symbol at a venue: a
-        fee in it that is larger than its fill is no fee, and the fill counts without it.
+        """`max_retired` bounds the trades kept in memory of which no order is left there; what leaves it goes into
+        `forgotten`. `base_of` tells the base asset of a symbol at a venue: a fee in it that is larger than its fill is
+        no fee, and the fill counts without it.
         """
         self._base_of = base_of
-        self._fills: dict[_TradeId, list[Fill]] = {}
-        self._keys: dict[str, list[_TradeId]] = {}
-        self._retired: deque[tuple[_TradeId, Fill]] = deque()
+        self._forgotten: Forgotten = MemoryForgotten() if forgotten is None else forgotten
+        self._fills: dict[TradeId, list[Fill]] = {}
+        self._keys: dict[str, list[TradeId]] = {}
+        self._retired: dict[TradeId, None] = {}
         self._unpriced: dict[str, Decimal] = {}
         self._max_retired = max_retired
+        self._lsn = 0
+
+    def begin(self, lsn: int) -> None:
+        """Record `lsn` is folded next. What has no room in memory leaves it now and not meanwhile, so that no look-up
+        depends on what the record itself changed."""
+        self._lsn = lsn
+        while len(self._retired) > self._max_retired:
+            trade_id = next(iter(self._retired))
+            del self._retired[trade_id]
+            self._forgotten.put_fills(trade_id, lsn, self._fills.pop(trade_id))
 
     def __len__(self) -> int:
-        """How many fills are known, those of retired orders included."""
+        """How many fills are in memory, those of retired orders included."""
         return sum(len(fills) for fills in self._fills.values())
 
     def knows(self, venue: str, symbol: str, trade_key: str, owner: str = "", order_id: str = "") -> bool:
@@ -182,6 +195,16 @@ class FillLedger:
         """Whose fill it is; None for one that is not known."""
         fill = self._find((venue, symbol, trade_key), "", order_id)
         return None if fill is None else fill.owner
+
+    def _under(self, trade_id: TradeId) -> list[Fill]:
+        """All fills of that identity, which are in memory from now on."""
+        fills = self._fills.get(trade_id)
+        if fills is None:
+            fills = self._forgotten.fills(trade_id, self._lsn)
+            if fills:
+                self._fills[trade_id] = fills
+                self._retired[trade_id] = None
+        return fills
 
     def trade(
         self,
@@ -257,6 +280,7 @@ class FillLedger:
         fill = self._find(trade_id, owner, order_id, side)
         if fill is None or fill.owner or not owner:
             return None
+        self._keys.setdefault(owner, [])
         self._adopt(owner, trade_id, fill)
         if fill.replaced_by or not fill.qty:
             return None
@@ -279,7 +303,7 @@ class FillLedger:
                     changes += [] if change is None else [change]
         return changes
 
-    def _priced(self, trade_id: _TradeId, fill: Fill, px: Decimal) -> FillChange | None:
+    def _priced(self, trade_id: TradeId, fill: Fill, px: Decimal) -> FillChange | None:
         """The price of a fill is told later than its quantity."""
         fill.px = px
         if fill.replaced_by:
@@ -294,14 +318,14 @@ class FillLedger:
         else:
             self._unpriced.pop(owner, None)
 
-    def _find(self, trade_id: _TradeId, owner: str, order_id: str, side: str = "") -> Fill | None:
+    def _find(self, trade_id: TradeId, owner: str, order_id: str, side: str = "") -> Fill | None:
         """The fill of that order under the trade's identity.
 
         Where we know the order on both sides it decides, else the venue's OrderID(37). Where nothing names the order
         the same identity on the same side is taken for the same fill.
         """
         nameless = None
-        for fill in self._fills.get(trade_id, ()):
+        for fill in self._under(trade_id):
             if owner and fill.owner:
                 if owner == fill.owner:
                     return fill
@@ -323,80 +347,83 @@ class FillLedger:
         if not exec_id or self._find((venue, report.symbol, reference), owner, report.order_id, report.side):
             return reference
         for trade_id in reversed(self._keys.get(owner, ())):
-            key = trade_id[2]
-            if trade_id[:2] == (venue, report.symbol) and exec_id in (key, key.partition("/")[2]):
+            if trade_id[:2] == (venue, report.symbol) and exec_id in (trade_id[2], exec_id_of(trade_id[2])):
+                return trade_id[2]
+        return (not owner and self._left_memory_as(venue, report, exec_id)) or reference
+
+    def _left_memory_as(self, venue: str, report: ExecutionReport, exec_id: str) -> str:
+        """The key of the latest fill with that ExecID(17) of the order that is in memory no more; "" for none."""
+        place = (venue, report.symbol)
+        latest = [t[2] for t in reversed(self._retired) if t[:2] == place and exec_id in (t[2], exec_id_of(t[2]))]
+        for key in (*latest, *self._forgotten.keys_of(*place, exec_id, self._lsn)):
+            if self._find((*place, key), "", report.order_id, report.side) is not None:
                 return key
-        return reference
+        return ""
 
     def retire(self, owner: str) -> None:
-        """The order is closed: its fills stay known only while there is room for them."""
+        """The order leaves memory: its fills stay there only while there is room for them."""
         for trade_id in self._keys.pop(owner, ()):
-            self._retired.extend((trade_id, fill) for fill in self._fills[trade_id] if fill.owner == owner)
+            self._wait_for_nobody(trade_id)
         self._unpriced.pop(owner, None)
-        self._forget_oldest()
 
-    def _keep(self, trade_id: _TradeId, fill: Fill) -> None:
-        """A fill stays while its order does; nobody's has no order to wait for."""
-        owner = fill.owner
-        if not owner:
-            self._retired.append((trade_id, fill))
-            self._forget_oldest()
-            return
-        keys = self._keys.get(owner)
+    def _keep(self, trade_id: TradeId, fill: Fill) -> None:
+        """A fill stays in memory while its order does; nobody's has no order to wait for."""
+        keys = self._keys.get(fill.owner)
         if keys is None:
-            self._keys[owner] = [trade_id]
+            self._wait_for_nobody(trade_id)
         else:
             keys.append(trade_id)
+            self._retired.pop(trade_id, None)
 
-    def _adopt(self, owner: str, trade_id: _TradeId, fill: Fill) -> None:
+    def _wait_for_nobody(self, trade_id: TradeId) -> None:
+        if not any(fill.owner in self._keys for fill in self._fills[trade_id]):
+            self._retired[trade_id] = None
+
+    def _adopt(self, owner: str, trade_id: TradeId, fill: Fill) -> None:
         """What was nobody's is an order's: it stays while that does."""
-        with suppress(ValueError):
-            self._retired.remove((trade_id, fill))
         fill.owner = owner
         self._keep(trade_id, fill)
 
-    def _forget_oldest(self) -> None:
-        while len(self._retired) > self._max_retired:
-            trade_id, oldest = self._retired.popleft()
-            kept = [fill for fill in self._fills[trade_id] if fill is not oldest]
-            if kept:
-                self._fills[trade_id] = kept
-            else:
-                del self._fills[trade_id]
-
     def dump(self) -> tuple[list[FillRow], list[RetiredRow]]:
-        """Everything, for a snapshot: the keys with their fills, and those that are retired, oldest first."""
-        nth = {id(fill): n for fills in self._fills.values() for n, fill in enumerate(fills)}
+        """What is in memory, for a snapshot: the fills, and those whose order is not there, oldest first."""
         rows = [FillRow(*trade_id, fill) for trade_id, fills in self._fills.items() for fill in fills]
-        return rows, [RetiredRow(*trade_id, nth[id(fill)]) for trade_id, fill in self._retired]
+        shared = [trade_id for trade_id, fills in self._fills.items() if len(fills) > 1]
+        partly = [trade_id for trade_id in shared if trade_id not in self._retired]
+        return rows, [
+            RetiredRow(*trade_id, nth)
+            for trade_id in (*self._retired, *partly)
+            for nth, fill in enumerate(self._fills[trade_id])
+            if fill.owner not in self._keys
+        ]
 
     def load(self, rows: list[FillRow], retired: list[RetiredRow]) -> None:
         """The contrary of `dump`."""
-        self._fills, self._keys, self._unpriced = {}, {}, {}
+        self._fills, self._keys, self._retired, self._unpriced = {}, {}, {}, {}
         for row in rows:
             self._fills.setdefault((row.venue, row.symbol, row.trade_key), []).append(row.fill)
-        self._retired = deque(
-            ((row.venue, row.symbol, row.trade_key), self._fills[row.venue, row.symbol, row.trade_key][row.nth])
-            for row in retired
-        )
-        gone = {id(fill) for _, fill in self._retired}
+        gone: dict[TradeId, set[int]] = {}
+        for place in retired:
+            gone.setdefault((place.venue, place.symbol, place.trade_key), set()).add(place.nth)
+        self._retired = {trade_id: None for trade_id, nths in gone.items() if len(nths) == len(self._fills[trade_id])}
         for trade_id, fills in self._fills.items():
-            for fill in fills:
-                if id(fill) not in gone:
+            for nth, fill in enumerate(fills):
+                if nth not in gone.get(trade_id, ()):
                     self._keys.setdefault(fill.owner, []).append(trade_id)
                     if fill.qty and not fill.px and not fill.replaced_by:
                         self._count_unpriced(fill.owner, fill.qty)
 
-    def _tell(self, trade_id: _TradeId, reference: str, told: Fill) -> FillChange | None:
+    def _tell(self, trade_id: TradeId, reference: str, told: Fill) -> FillChange | None:
         if told.fee_qty and abs(told.fee_qty) > told.qty and told.fee_asset == self._base_of(*trade_id[:2]):
             told.fee_qty, told.fee_asset = ZERO, ""
-        fills = self._fills.get(trade_id)
-        if fills is None and not reference:
+        if told.owner and told.owner not in self._keys:
+            self._keys[told.owner] = []
+        fills = self._under(trade_id)
+        if not fills and not reference:
             # Nearly every fill: never told of before, and nothing that it replaces.
             self._fills[trade_id] = [told]
             self._keep(trade_id, told)
             return self._change(trade_id, told, None, told)
-        fill = None if fills is None else self._find(trade_id, told.owner, told.order_id, told.side)
+        fill = None if not fills else self._find(trade_id, told.owner, told.order_id, told.side)
         if fill is not None and fill.told:
             is_price = told.px and not fill.px and fill.qty == told.qty
             return self._priced(trade_id, fill, told.px) if is_price else None
@@ -412,7 +439,7 @@ class FillLedger:
         added = None if fill.replaced_by else fill
         return self._change(trade_id, fill, removed, added)
 
-    def _take(self, trade_id: _TradeId, held: Fill | None, told: Fill) -> Fill:
+    def _take(self, trade_id: TradeId, held: Fill | None, told: Fill) -> Fill:
         """The fill as the ledger has it from now on: a new one, or a place that a bust or correction had named."""
         if held is None:
             self._fills.setdefault(trade_id, []).append(told)
@@ -424,7 +451,7 @@ class FillLedger:
         held.fee_qty, held.fee_asset, held.order_id = told.fee_qty, told.fee_asset, told.order_id
         return held
 
-    def _end(self, trade_id: _TradeId, of: Fill) -> tuple[str, Fill]:
+    def _end(self, trade_id: TradeId, of: Fill) -> tuple[str, Fill]:
         """The end of the chain that this key of `of`'s order stands in; one not heard of yet becomes a place to be
         filled."""
         while True:
@@ -437,7 +464,7 @@ class FillLedger:
                 return trade_id[2], fill
             trade_id = (*trade_id[:2], fill.replaced_by)
 
-    def _change(self, trade_id: _TradeId, fill: Fill, removed: Fill | None, added: Fill | None) -> FillChange | None:
+    def _change(self, trade_id: TradeId, fill: Fill, removed: Fill | None, added: Fill | None) -> FillChange | None:
         if removed is None and added is not None:
             if not added.qty:
                 return None

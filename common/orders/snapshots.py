@@ -7,8 +7,9 @@ import msgspec
 
 from common.left_out import LeftOut, Row
 from common.messages import CancelAll
-from common.orders.books import Books, External, VenueBooks
+from common.orders.books import BOUNDS, Books, Bounds, External, VenueBooks
 from common.orders.facts import VenueFacts, VenueTold
+from common.orders.forgotten import Forgotten
 from common.orders.names import Remembered
 from common.orders.order_state import FillRow, Order, RetiredRow
 from common.orders.positions import Position
@@ -73,12 +74,19 @@ def dump_books(books: Books) -> bytes:
     )
 
 
-def load_books(data: bytes, venues: Mapping[str, VenueFacts], left_out: LeftOut | None = None) -> Books:
-    """The books from bytes. Raises msgspec.DecodeError where they are of another form, ValueError where they have
-    folded what is to be left out.
+def load_books(
+    data: bytes,
+    venues: Mapping[str, VenueFacts],
+    left_out: LeftOut | None = None,
+    bounds: Bounds = BOUNDS,
+    memory: Forgotten | None = None,
+) -> Books:
+    """The books from bytes; what else is given is as for `Books`.
+
+    Raises msgspec.DecodeError where they are of another form, ValueError where they have folded what is to be left out.
     """
     dump = _decode(data)
-    books = Books(venues, left_out=left_out)
+    books = Books(venues, bounds=bounds, left_out=left_out, memory=memory)
     books.left_out.load(dump.left_out, dump.lsn)
     books.lsn, books.stamp_ns, books.discrepancies = dump.lsn, dump.stamp_ns, dump.discrepancies
     books.epoch, books.epoch_ns = dump.epoch, dump.epoch_ns

@@ -10,8 +10,10 @@ from pathlib import Path
 from random import Random
 
 from common.messages import OrderEvent, OrderStatus, Reason
+from common.orders.forgotten import TradeId
 from common.orders.index_file import IndexFailed, IndexFile
 from common.orders.names import Remembered
+from common.orders.order_state import Fill
 from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import cut_about
 
@@ -48,6 +50,14 @@ def _order(number: int) -> OrderEvent:
     )  # fmt: skip
 
 
+def _trade(number: int) -> TradeId:
+    return "generic", "BTCUSDT", f"3/{number}"
+
+
+def _fill_of(number: int) -> Fill:
+    return Fill(f"c-{number}", "1", Decimal(number), Decimal(64_900), Decimal(0), "", True)
+
+
 def _command(number: int) -> Remembered:
     return Remembered(b"identity", (1, number), "sent", Reason.NONE, f"text {number}", number)
 
@@ -57,6 +67,7 @@ def _fill(path: Path) -> None:
     for number in range(1, ROWS + 1):
         index.put_command("maker", number, _command(number))
         index.put_order(_order(number), [f"c-{number}"])
+        index.put_fills(_trade(number), number, [_fill_of(number)])
     index.write(ROWS)
     index.close()
 
@@ -79,8 +90,9 @@ def _check(path: Path) -> bool:
 
 
 def _check_row(index: IndexFile, number: int) -> None:
-    told = (index.command("maker", number), index.order("maker", number), index.name_of(f"c-{number}"))
-    wanted = (_command(number), _order(number), ("maker", number))
+    fill = next(iter(index.fills(_trade(number), number)), None)
+    told = (index.command("maker", number), index.order("maker", number), index.name_of(f"c-{number}"), fill)
+    wanted = (_command(number), _order(number), ("maker", number), _fill_of(number))
     for ours, put in zip(told, wanted, strict=True):
         if ours is not None and ours != put:
             raise Broken(f"{ours} is found, {put} was put")

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,6 +18,7 @@ from common.exchange.history import MemoryHistory
 from common.exchange.settings import ExchangeSettings, Instrument, Key, Party
 from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
+from common.journal.frames import Record
 from common.journal.skipped import skip_record
 from common.journal.snapshots import trusted_lsn
 from common.latch import Latch
@@ -33,8 +34,10 @@ from common.messages import (
     JournalAnswer,
     JournalRequest,
 )
-from common.orders.books import Books
+from common.orders.books import Books, Bounds
+from common.orders.changes import Change
 from common.orders.facts import VenueFacts, facts_of
+from common.orders.index import MemoryIndex
 from common.orders.snapshots import load_books
 from common.soundness import SoundDoor
 from common.strategy.strategy import Market as SdkMarket
@@ -52,6 +55,7 @@ from services.exchange.core import ExchangeCore
 from services.journal.__main__ import SNAPSHOTS_OF
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
 from services.marketdata.core import FEED, MarketDataConfig, MarketDataCore
+from services.orders.archive import Archive
 from services.orders.core import OrdersCore
 from services.orders.make_snapshot import Folded as FoldedOrders
 from services.orders.settings import orders_settings
@@ -72,6 +76,9 @@ CONFIG: Config = load(Path(__file__).parent / "configs", environ={"FIXRING_VAR":
 JOURNAL_FOLDER = str(CONFIG.journal_folder)
 EMERGENCY_FOLDER = str(CONFIG.emergency_folder)
 EMERGENCY_BYTES = 65_536
+BOUNDS = Bounds(closed_orders=8, remembered=200, retired_fills=6)
+"""So little stays in memory that every run has orders and fills that have left it."""
+
 ACCOUNT = "desk"
 API_KEY = "simulated"
 PRIVATE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -190,9 +197,24 @@ def _begun(world: "World", process: Process, fresh: F, load: Callable[[bytes], F
         files.die()
 
 
-def folded_orders(config: Config = CONFIG) -> FoldedOrders:
-    """The state of orders before the first record."""
-    return FoldedOrders(Books({name: venue.facts for name, venue in orders_settings(config).venues.items()}))
+class FoldedWithIndex(FoldedOrders):
+    """The state of orders, and what leaves its memory in an index, as orders itself keeps it."""
+
+    def __init__(self, books: Books, index: MemoryIndex) -> None:
+        """`index` has what had left the books' memory."""
+        super().__init__(books)
+        self._archive, self._fold = Archive(books, index), self.apply
+        self.apply = self._take
+
+    def _take(self, record: Record) -> None:
+        self._archive.take_late(record, cast(list[Change], self._fold(record)))
+
+
+def folded_orders(config: Config = CONFIG, index: MemoryIndex | None = None) -> FoldedOrders:
+    """The state of orders before the first record; `index` gets what leaves its memory."""
+    facts = {name: venue.facts for name, venue in orders_settings(config).venues.items()}
+    index = MemoryIndex() if index is None else index
+    return FoldedWithIndex(Books(facts, bounds=BOUNDS, memory=index), index)
 
 
 def facts(config: Config = CONFIG) -> dict[str, VenueFacts]:
@@ -212,8 +234,13 @@ def _orders(world: "World") -> Actor:
         if "slow-reading" in world.plan.kinds:
             settings = msgspec.structs.replace(settings, replayed_events=50)
         facts = {name: venue.facts for name, venue in settings.venues.items()}
-        folded = _begun(world, process, folded_orders(config), lambda data: FoldedOrders(load_books(data, facts)))
-        return OrdersCore(settings, folded.books)
+        index = MemoryIndex()
+
+        def load(data: bytes) -> FoldedOrders:
+            return FoldedOrders(load_books(data, facts, bounds=BOUNDS, memory=index))
+
+        folded = _begun(world, process, folded_orders(config, index), load)
+        return OrdersCore(settings, folded.books, index)
 
     return Actor(
         "orders",

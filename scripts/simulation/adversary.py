@@ -295,6 +295,22 @@ def _relogon(world: World, target: str, random: Random) -> None:
     world.scheduler.after(random.choice((1, 3)) * NS_PER_S, world.log_on, target)
 
 
+def _set_back(world: World, target: str, random: Random) -> None:
+    """Numbers are set while the session is logged out, which takes a moment."""
+    world.log_out(target)
+    after_ns = random.choice((1, 3)) * NS_PER_S
+    world.scheduler.after(after_ns, _set_unless_calm, world, target, random.random())
+    world.scheduler.after(after_ns, world.log_on, target)
+
+
+def _set_unless_calm(world: World, target: str, share: float) -> None:
+    process = world.processes[target]
+    if not world.calm and process.core is not None:
+        number = process.core.status(process.clock.read())["next_inbound"]
+        assert isinstance(number, int)
+        world.ask(target, "set_seq", {"next_inbound": max(1, int(number * min(1.0, 2 * share - 1)))})
+
+
 def _kill_switch(world: World, target: str, random: Random) -> None:
     world.pull_kill_switch(risk_too=random.random() < 0.5)
     for name in sorted(world.latched):
@@ -480,7 +496,7 @@ def _correction(world: World, target: str, random: Random) -> None:
     orders = [order for order in world.truths[target.partition("@")[2]].orders.values() if any(order.trades.values())]
     if not orders:
         return
-    order = random.choice(orders[-20:])
+    order = random.choice(orders if world.plan.version > 2 and random.random() < 0.5 else orders[-20:])
     trade_id, qty = random.choice([(trade_id, qty) for trade_id, qty in order.trades.items() if qty])
     terms: dict[str, object] = {"order_id": order.order_id, "trade_id": trade_id}
     draw = random.random()
@@ -553,6 +569,7 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "gap-fill-alone": _inflict("skip", 4),
     "silence": _inflict("silent", 6),
     "asks-again": _asks_again,
+    "set-back": _set_back,
     "done-for-day": _inflict("done_for_day", 6),
     "test-flood": _inflict("test_request", 300),
 }

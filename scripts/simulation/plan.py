@@ -116,6 +116,10 @@ SINCE_THIRD: dict[str, FaultKind] = {
     "silence": FaultKind("An exchange neither carries out some cancels nor says so.", targets=EXCHANGES),
     "asks-again": FaultKind("An exchange asks for everything that was sent, again and again.",
                             targets=("exchange@generic",)),
+    "set-back": FaultKind(
+        "An operator sets a session's inbound number back, so that the venue tells again what it told long ago.",
+        gap=500, targets=("session@generic",),
+    ),
     "done-for-day": FaultKind("An exchange tells of orders that are done for the day, and rest on.",
                               targets=("exchange@generic",)),
     "test-flood": FaultKind("An exchange sends more TestRequest(1) than may be answered.", gap=800,

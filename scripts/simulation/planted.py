@@ -37,6 +37,7 @@ from common.messages import (
 )
 from common.orders import fold as orders_fold
 from common.orders import order_state, outcome
+from common.orders.forgotten import MemoryForgotten
 from common.orders.names import cl_ord_id_of
 from common.orders.order_state import FillLedger, Leg, Order, RequestKind
 from common.orders.worst import NOTHING
@@ -691,6 +692,10 @@ BUGS: dict[str, Bug] = {
     "uncut-is-garbled": Bug(
         "A message whose fields cannot be told apart takes no number.",
         ((Session, "_message", _instead(_uncut_is_garbled)),), 10,
+    ),
+    "forgotten-is-new": Bug(
+        "A fill that has left memory is not looked up, and counts again when it is told again.",
+        ((MemoryForgotten, "fills", lambda _: lambda self, trade_id, lsn: []),), 40,
     ),
     "done-for-day-is-over": Bug(
         "An order that is done for the day is closed, in orders and risk.",

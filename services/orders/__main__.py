@@ -44,10 +44,10 @@ def starting_books(
 
     Raises IndexFailed.
     """
-    books = newest_books(config, reader, index.covered_lsn, unfoldable)
+    books = newest_books(config, reader, index.covered_lsn, unfoldable, index)
     if books.lsn or _begins_with_the_first(reader):
         return books
-    books = newest_books(config, reader, None, unfoldable)
+    books = newest_books(config, reader, None, unfoldable, index)
     index.lost_before(books.lsn)
     return books
 

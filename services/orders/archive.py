@@ -42,8 +42,8 @@ class Archive:
     def begin(self, granted_lsn: int) -> None:
         """The journal granted an epoch by this record, which no index of this log can cover yet."""
         if self._index.covered_lsn >= granted_lsn:
-            # It was written beside another log: nothing that it has can stand for a record of this one.
-            self._index.covered_lsn, self._index.complete = 0, False
+            # It was written beside another log: what the books have not read of this one, it cannot tell.
+            self._index.begin_after(self._books.lsn)
 
     def command(self, strategy: str, number: int) -> Remembered | None:
         """What became of a command; None for one that nobody has seen."""

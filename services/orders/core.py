@@ -140,7 +140,7 @@ class OrdersCore(Core):
 
     def _empty_books(self, unfoldable: Sequence[Unfoldable]) -> Books:
         facts = {name: venue.facts for name, venue in self._settings.venues.items()}
-        return Books(facts, left_out=LeftOut((), unfoldable))
+        return Books(facts, left_out=LeftOut((), unfoldable), memory=self._index)
 
     def _live_with(self, books: Books, former: Follower | None = None) -> None:
         """Begin a life: all that is soft is made anew around the books. `former` has read the log until now."""

@@ -11,7 +11,8 @@ from common.journal.skipped import skipped_records
 from common.left_out import LeftOut, Unfoldable
 from common.orders.books import Books
 from common.orders.fold import WRITER, Fold
-from common.orders.index_file import index_path, sync_index
+from common.orders.forgotten import Forgotten
+from common.orders.index_file import IndexView, index_path, sync_index
 from common.orders.snapshots import dump_books, load_books
 from services.orders.settings import orders_settings
 
@@ -38,11 +39,15 @@ class Folded:
         return dump_books(self.books)
 
 
-def loader(config: Config, unfoldable: Sequence[Unfoldable] = ()) -> Callable[[bytes], Folded]:
-    """What makes books of a snapshot's bytes."""
+def loader(
+    config: Config, unfoldable: Sequence[Unfoldable] = (), memory: Forgotten | None = None
+) -> Callable[[bytes], Folded]:
+    """What makes books of a snapshot's bytes. `memory` has what has left theirs: as the index of orders, where none is
+    given."""
     facts = {name: venue.facts for name, venue in orders_settings(config).venues.items()}
     skipped = skipped_records(config.journal_folder, OsFiles())
-    return lambda data: Folded(load_books(data, facts, LeftOut(skipped, unfoldable)))
+    left = IndexView(index_path(config.journal_folder)) if memory is None else memory
+    return lambda data: Folded(load_books(data, facts, LeftOut(skipped, unfoldable), memory=left))
 
 
 def newest_books(
@@ -50,15 +55,17 @@ def newest_books(
     reader: Reader | None = None,
     upto_lsn: int | None = None,
     unfoldable: Sequence[Unfoldable] = (),
+    memory: Forgotten | None = None,
 ) -> Books:
     """The books from the newest snapshot (at `upto_lsn` at most) that verifies, else empty ones.
 
-    `unfoldable` is left out.
+    `unfoldable` is left out; `memory` as for `loader`.
     """
     facts = {name: venue.facts for name, venue in orders_settings(config).venues.items()}
-    folded = load_newest(config, WRITER, loader(config, unfoldable), reader, upto_lsn)
+    left = IndexView(index_path(config.journal_folder)) if memory is None else memory
+    folded = load_newest(config, WRITER, loader(config, unfoldable, left), reader, upto_lsn)
     skipped = skipped_records(config.journal_folder, OsFiles())
-    return Books(facts, left_out=LeftOut(skipped, unfoldable)) if folded is None else folded.books
+    return Books(facts, left_out=LeftOut(skipped, unfoldable), memory=left) if folded is None else folded.books
 
 
 if __name__ == "__main__":

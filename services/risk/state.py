@@ -227,6 +227,7 @@ class RiskState:
         if payload is not None:
             fold = self._folds.get(record.kind)
             if fold is not None:
+                self.ledger.begin(record.lsn)
                 try:
                     fold(payload, record)
                 except Exception as error:

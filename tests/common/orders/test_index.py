@@ -24,11 +24,12 @@ from common.messages import (
     Unreadable,
     Withdrawn,
 )
-from common.orders.books import Books
+from common.orders.books import Books, Bounds
 from common.orders.fold import Fold
 from common.orders.index import Index, MemoryIndex
 from common.orders.index_file import COVER_RECORDS, IndexFailed, IndexFile, sync_index
 from common.orders.names import Remembered
+from common.orders.order_state import Fill
 from common.orders.snapshots import dump_books, load_books
 from services.orders.core import OrdersCore
 from tests.services.orders.harness import D, Ring, report
@@ -36,8 +37,11 @@ from tests.services.orders.harness import D, Ring, report
 OUTCOME = Remembered(b"n12345678", (1, 2), "refused", Reason.BAD_TICK, "why", 7)
 
 
+SMALL = Bounds(closed_orders=2, remembered=3, retired_fills=2)
+
+
 class Forgetful(Ring):
-    """An order manager that keeps two closed orders and three outcomes."""
+    """An order manager that keeps two closed orders, three outcomes and two fills of orders that it has forgotten."""
 
     def __init__(self, index: Index) -> None:
         self.index = index
@@ -48,7 +52,7 @@ class Forgetful(Ring):
 
     def start(self) -> OrdersCore:
         facts = {name: venue.facts for name, venue in self.settings.venues.items()}
-        self.core = OrdersCore(self.settings, Books(facts, closed_orders=2, remembered=3), self.index)
+        self.core = OrdersCore(self.settings, Books(facts, bounds=SMALL, memory=self.index), self.index)
         self.clients.clear()
         self.core.started(self.now)
         self.settle()
@@ -156,7 +160,7 @@ def test_a_late_fill_counts_once_in_its_order_however_often_the_log_is_read(
     ring.index = IndexFile(ring.index._path)
     for _ in range(2):
         facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
-        books = load_books(begun, facts)
+        books = load_books(begun, facts, bounds=SMALL, memory=ring.index)
         ring.core = OrdersCore(ring.settings, books, ring.index)
         ring.core.started(ring.now)
         ring.settle()
@@ -173,7 +177,7 @@ def test_a_repeated_fill_of_a_forgotten_order_counts_once(ring: Forgetful) -> No
 
 def test_a_fold_without_an_index_forgets_alike(ring: Forgetful) -> None:
     facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
-    books = Books(facts, closed_orders=2, remembered=3)
+    books = Books(facts, bounds=SMALL)
     fold = Fold(books)
     for record in ring.journal.records:
         fold.apply(record)
@@ -404,19 +408,24 @@ def test_an_index_of_an_unknown_form_is_made_anew(tmp_path: Path, columns: str) 
     assert sync_index(path) == 7
 
 
-@pytest.mark.parametrize("form", [2, 3])
+@pytest.mark.parametrize("form", [2, 3, 4])
 def test_an_index_of_the_forms_before_is_taken_over(covered: Path, form: int) -> None:
     with sqlite3.connect(covered) as database:
         if form == 2:
             database.execute("ALTER TABLE covered DROP COLUMN lost_lsn")
-        for table in ("covered", "commands", "orders", "names"):
+        for table in ("covered", "commands", "orders", "names") if form < 4 else ("covered",):
             database.execute(f"ALTER TABLE {table} DROP COLUMN seal")
+        database.execute("DROP TABLE fills")
         database.execute("UPDATE covered SET format = ?", (form,))
     database.close()
-    for _ in range(2):
-        index = IndexFile(covered)
-        assert (index.covered_lsn, index.command("s", 1), index.complete) == (5000, OUTCOME, True)
-        index.close()
+    index = IndexFile(covered)
+    assert (index.covered_lsn, index.command("s", 1), index.complete) == (0, OUTCOME, True), "it has no fills yet"
+    index.lost_before(4000)
+    assert (index.covered_lsn, index.complete) == (4000, True), "its names are whole"
+    index.close()
+    index = IndexFile(covered)
+    assert (index.covered_lsn, index.command("s", 1), index.complete) == (4000, OUTCOME, True)
+    index.close()
 
 
 def test_a_lost_index_covers_the_log_again_from_the_snapshot_and_stays_incomplete(tmp_path: Path) -> None:
@@ -503,6 +512,8 @@ ENDED = OrderEvent(
     D(0), D(0), "a-1", "V1", label="x" * 300,
 )  # fmt: skip
 
+FILL = Fill("a-1", "1", D(1), D(100), D("0.001"), "BTC", True, "3/78", "V1")
+
 
 def filled(path: Path) -> IndexFile:
     """An index with rows of every kind, some of them of numbers and texts that no link lets in any more."""
@@ -510,6 +521,7 @@ def filled(path: Path) -> IndexFile:
     for number in (1, 2, (1 << 63) - 1, 1 << 63, HIGHEST):
         index.put_command("maker 2", number, OUTCOME)
     index.put_order(ENDED, ["a-1", "a-2", ""])
+    index.put_fills(("generic", "BTCUSDT", "3/77"), 4000, [FILL])
     index.write(5000)
     return index
 
@@ -518,13 +530,15 @@ def everything(index: IndexFile) -> tuple[object, ...]:
     """What every look-up says."""
     commands = [index.command("maker 2", number) for number in (1, 2, (1 << 63) - 1, 1 << 63, HIGHEST, 77)]
     names = [index.name_of(name) for name in ("a-1", "a-2", "", "a-3")]
-    return (*commands, *names, index.order("maker 2", HIGHEST), index.order("maker 2", 1))
+    fills = [*index.fills(("generic", "BTCUSDT", "3/77"), 4000), *index.keys_of("generic", "BTCUSDT", "77", 4000)]
+    assert not index.fills(("generic", "BTCUSDT", "3/77"), 3999), "later than that it left memory"
+    return (*commands, *names, *fills, index.order("maker 2", HIGHEST), index.order("maker 2", 1))
 
 
 def test_numbers_of_64_bits_are_put_and_found(tmp_path: Path) -> None:
     filled(tmp_path / "i").close()
     index = IndexFile(tmp_path / "i")
-    assert everything(index) == (*[OUTCOME] * 5, None, *[("maker 2", HIGHEST)] * 3, None, ENDED, None)
+    assert everything(index) == (*[OUTCOME] * 5, None, *[("maker 2", HIGHEST)] * 3, None, FILL, "3/77", ENDED, None)
     index.close()
 
 

@@ -82,8 +82,10 @@ def test_retired_fills_are_bounded() -> None:
     for number in range(10):
         ledger.trade("v", "S", str(number), f"o{number}", "1", D(1), D(1))
         ledger.retire(f"o{number}")
+    ledger.begin(1)
     assert len(ledger) == 3
-    assert not ledger.knows("v", "S", "0") and ledger.knows("v", "S", "9")
+    assert ledger.knows("v", "S", "9") and len(ledger) == 3
+    assert ledger.knows("v", "S", "0") and len(ledger) == 4, "it is looked up"
 
 
 def test_a_stranger_s_fill_can_be_claimed_once() -> None:

@@ -1,0 +1,101 @@
+"""The port to what has left the books' memory and must be known for ever: fills by trade identity, and ClOrdIDs(11).
+
+A fill that is told again years later must not count again, and a bust of it must find it. So nothing leaves memory but
+into here, and what memory does not have is looked up here before it is taken for new.
+
+Rows of fills are never changed. Each holds all fills of one trade identity as they were when they left memory, before
+a record was folded, and bears that record's LSN; what comes back, is changed and leaves again is another row. A look-up
+says at which record it is made and sees no later row: whoever reads the log again finds at each record what its first
+reader found there, however far the rows go by now. The real one is a file (`common.orders.index_file`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from common.orders.order_state import Fill
+
+TradeId = tuple[str, str, str]
+"""Venue, symbol and the venue's trade identity: what two orders may share that met in one trade."""
+
+
+class Forgotten(Protocol):
+    """What has left memory, complete as of the record that is being folded."""
+
+    def put_fills(self, trade_id: TradeId, lsn: int, fills: "list[Fill]") -> None:
+        """All fills of this identity leave memory before record `lsn` is folded."""
+
+    def fills(self, trade_id: TradeId, lsn: int) -> "list[Fill]":
+        """Those fills as they left memory last, at record `lsn`; none where they never did. They are the caller's."""
+
+    def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
+        """The trade identities with this ExecID(17), of whatever generation, that had left memory at record `lsn`:
+        latest first."""
+
+    def put_names(self, cl_ord_ids: list[str], order: tuple[str, int], lsn: int) -> None:
+        """By record `lsn` an order left memory: what is told under one of these ClOrdIDs(11) is about it."""
+
+    def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
+        """The order of ours that it names; None for one that never left memory, or that is none of ours."""
+
+
+def exec_id_of(trade_key: str) -> str:
+    """ExecID(17) in an identity that is one with the generation of the session's numbers before it; "" in another."""
+    return trade_key.partition("/")[2]
+
+
+class MemoryForgotten:
+    """What has left the books' memory, in memory: for as long as its process lives, and without a bound."""
+
+    def __init__(self) -> None:
+        """Nothing has left memory."""
+        self._fills: defaultdict[TradeId, list[tuple[int, list[Fill]]]] = defaultdict(list)
+        self._by_exec_id: defaultdict[tuple[str, str, str], dict[str, int]] = defaultdict(dict)
+        self._names: dict[str, tuple[str, int]] = {}
+
+    @property
+    def trades(self) -> int:
+        """How many trade identities have rows."""
+        return len(self._fills)
+
+    def rows(self) -> Iterator["tuple[TradeId, int, list[Fill]]"]:
+        """Every row of fills: whose, when they left memory, and as what."""
+        for trade_id, rows in self._fills.items():
+            yield from ((trade_id, lsn, fills) for lsn, fills in rows)
+
+    def put_fills(self, trade_id: TradeId, lsn: int, fills: "list[Fill]") -> None:
+        """See `Forgotten`."""
+        rows = self._fills[trade_id]
+        if not rows or rows[-1][0] < lsn:
+            rows.append((lsn, _copied(fills)))
+        exec_id = exec_id_of(trade_id[2])
+        if exec_id:
+            self._by_exec_id[(*trade_id[:2], exec_id)].setdefault(trade_id[2], lsn)
+
+    def fills(self, trade_id: TradeId, lsn: int) -> "list[Fill]":
+        """See `Forgotten`."""
+        for put_lsn, fills in reversed(self._fills.get(trade_id, ())):
+            if put_lsn <= lsn:
+                return _copied(fills)
+        return []
+
+    def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
+        """See `Forgotten`."""
+        keys = self._by_exec_id.get((venue, symbol, exec_id), {})
+        found = [key for key, put_lsn in sorted(keys.items(), key=lambda row: -row[1]) if put_lsn <= lsn]
+        return [*found, exec_id] if self.fills((venue, symbol, exec_id), lsn) else found
+
+    def put_names(self, cl_ord_ids: list[str], order: tuple[str, int], lsn: int) -> None:
+        """See `Forgotten`."""
+        self._names.update(dict.fromkeys(cl_ord_ids, order))
+
+    def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
+        """See `Forgotten`."""
+        return self._names.get(cl_ord_id)
+
+
+def _copied(fills: "list[Fill]") -> "list[Fill]":
+    return [msgspec.structs.replace(fill) for fill in fills]

@@ -1,0 +1,158 @@
+"""Fills and orders that have left memory are known for ever: words on them, of any age, count once and find them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from common.messages import Kind, NewOrder
+from common.orders.books import Books, Bounds
+from common.orders.fold import Fold
+from common.orders.index import Index, MemoryIndex
+from common.orders.index_file import IndexFile, IndexView
+from common.orders.order_state import FillLedger
+from common.orders.snapshots import dump_books, load_books
+from services.orders.core import OrdersCore
+from tests.services.orders.harness import D, Ring, report
+
+SMALL = Bounds(closed_orders=3, remembered=8, retired_fills=4)
+PLACE = ("generic", "BTCUSDT")
+
+
+class Forgetful(Ring):
+    """An order manager that keeps three closed orders and four fills of those that it has forgotten."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        super().__init__()
+        self.go_live()
+        self.open("generic")
+        self.hello()
+
+    def start(self) -> OrdersCore:
+        facts = {name: venue.facts for name, venue in self.settings.venues.items()}
+        self.core = OrdersCore(self.settings, Books(facts, bounds=SMALL, memory=self.index), self.index)
+        self.clients.clear()
+        self.core.started(self.now)
+        self.settle()
+        return self.core
+
+    def filled(self, number: int, side: str = "1", qty: str = "1", **terms: Any) -> NewOrder:
+        """An order that is accepted and filled at once, under trade identity "1/NUMBER"."""
+        command = self.new(number, qty=qty, side=side)
+        self.sent(command)
+        self.report(command, "0", "0", order_id=f"V{number}")
+        self.report(command, "F", "2", qty=qty, key=f"1/{number}", order_id=f"V{number}", **terms)
+        return command
+
+    @property
+    def quantity(self) -> Any:
+        return self.core.books.positions[PLACE].quantity
+
+    def standing(self) -> tuple[object, ...]:
+        """What words that were heard before must not change."""
+        books = self.core.books
+        orders = {name: (o.status, o.cum_qty, o.leaves_qty, o.price) for name, o in books.orders.items()}
+        positions = {place: (p.quantity, p.cash, p.fills, dict(p.fees)) for place, p in books.positions.items()}
+        return orders, positions, set(books.externals), books.names.dump()
+
+
+@pytest.fixture(params=["memory", "file"])
+def ring(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Forgetful]:
+    """With twenty orders filled, every other one a sale: nothing is held."""
+    ring = Forgetful(MemoryIndex() if request.param == "memory" else IndexFile(tmp_path / "orders.sqlite"))
+    for number in range(1, 21):
+        ring.filled(number, "12"[number % 2])
+    assert ring.quantity == 0 and len(ring.core.books.ledger) < 10
+    yield ring
+
+
+def test_a_forgotten_fill_that_is_corrected_or_busted_is_the_one_that_counted(ring: Forgetful) -> None:
+    sale, buy = [command for command in ring.commands if isinstance(command, NewOrder)][:2]
+    cash = ring.core.books.positions[PLACE].cash
+    ring.told("generic", report(sale, "G", "2", qty="1", px="99", key="9/a", reference_trade_key="1/1", order_id="V1"))
+    assert (ring.quantity, ring.core.books.positions[PLACE].cash) == (D(0), cash - 1)
+    ring.told("generic", report(buy, "H", "2", qty="1", key="9/b", reference_trade_key="1/2", order_id="V2"))
+    assert ring.quantity == -1
+    ring.filled(40)
+    ring.told("generic", report(buy, "H", "2", qty="1", key="9/b", reference_trade_key="1/2", order_id="V2"))
+    assert ring.quantity == 0, "told again, with other fills between, it changes nothing"
+
+
+def test_a_forgotten_fill_is_found_by_its_exec_id_of_an_earlier_generation(ring: Forgetful) -> None:
+    buy = [command for command in ring.commands if isinstance(command, NewOrder)][1]
+    ring.told("generic", report(buy, "H", "2", qty="1", key="7/b", reference_trade_key="7/2", order_id="V2"))
+    assert ring.quantity == -1
+
+
+def test_what_is_told_again_from_the_beginning_changes_nothing(ring: Forgetful) -> None:
+    """As after a person has set the numbers back: every prefix of what was heard."""
+    heard = [record.payload for record in ring.journal.records if record.kind == Kind.INBOUND]
+    before = ring.standing()
+    for last in range(0, len(heard) + 1, 7):
+        for payload in heard[:last]:
+            ring.record("session@generic", Kind.INBOUND, payload)
+        assert ring.standing() == before, f"after {last} messages"
+
+
+def test_a_fill_over_rest_of_a_forgotten_order_counts_once(ring: Forgetful) -> None:
+    ledger = ring.core.books.ledger
+    assert ledger.knows(*PLACE, "1/1", "", "V1") and not ledger.knows(*PLACE, "1/1", "", "V2")
+
+
+@pytest.mark.parametrize("ring", ["file"], indirect=True)
+@pytest.mark.parametrize("seed", range(6))
+def test_whoever_reads_the_log_again_finds_at_each_record_what_was_there_then(ring: Forgetful, seed: int) -> None:
+    """The index is as far as the log's end, and beyond: books that begin in the middle, from a snapshot or from
+    nothing, come to the same state at each record.
+    """
+    random = Random(seed)
+    orders = [command for command in ring.commands if isinstance(command, NewOrder)]
+    for turn in range(25):
+        number = random.randrange(1, 21)
+        order, kind = orders[number - 1], random.choice("FFGH")
+        reference = {"reference_trade_key": f"1/{number}"} if kind in "GH" else {}
+        key = f"1/{number}" if kind == "F" else f"8/{turn}"
+        terms: dict[str, Any] = {"qty": random.choice("123"), "key": key, "order_id": f"V{number}", **reference}
+        ring.told("generic", report(order, kind, "2", **terms))
+        if random.random() < 0.3:
+            ring.filled(100 + turn)
+    index, records = ring.index, ring.journal.records
+    assert isinstance(index, IndexFile)
+    facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+    alone = Books(facts, bounds=SMALL)
+    fold, digests, dumps = Fold(alone), [], []
+    for record in records:
+        fold.apply(record)
+        digests.append(alone.digest())
+        dumps.append(dump_books(alone))
+    assert digests[-1] == ring.core.books.digest()
+    index.write(ring.core.books.lsn)
+    for memory in (index, IndexView(index._path)):
+        for begin in (0, random.randrange(len(records) // 2), len(records) - 3):
+            books = load_books(dumps[begin], facts, bounds=SMALL, memory=memory)
+            again = Fold(books)
+            for record in records[begin + 1 :]:
+                again.apply(record)
+                assert books.digest() == digests[record.lsn - 1], record.lsn
+
+
+def test_a_ledger_of_many_more_fills_than_memory_holds() -> None:
+    """Twenty-one thousand fills that come to nothing."""
+    ledger, total = FillLedger(max_retired=2000), D(0)
+    for number in range(21_000):
+        ledger.begin(number)
+        change = ledger.trade(*PLACE, str(number), f"o{number}", "12"[number % 2], D(1), D(100))
+        assert change is not None
+        total += change.signed_qty()
+        ledger.retire(f"o{number}")
+    assert total == 0 and len(ledger) <= 2001
+    corrected = ledger.correct(*PLACE, "c", "1", "", "2", D(1), D(99))
+    assert corrected is not None and (corrected.qty, corrected.value) == (D(0), D(-1))
+    busted = ledger.bust(*PLACE, "b", "2", "", "1")
+    assert busted is not None and busted.signed_qty() == -1
+    for number in range(300):
+        ledger.begin(21_000 + number)
+        assert ledger.trade(*PLACE, str(number), "", "12"[number % 2], D(1), D(100)) is None
