@@ -24,6 +24,7 @@ from common.exchange.order import (
     NO_PREVENTION,
     SELL,
     ZERO,
+    Asked,
     Order,
     Terms,
 )
@@ -35,7 +36,7 @@ FEE_STEP = Decimal("0.00000001")
 
 
 class Refusal(enum.Enum):
-    """Why the engine does not do what it was asked. The value is the sentence for a report's Text(58)."""
+    """Why the exchange does not do what it was asked. The value is the sentence for a report's Text(58)."""
 
     UNKNOWN_SYMBOL = "Invalid symbol."
     DUPLICATE = "Duplicate order sent."
@@ -51,6 +52,9 @@ class Refusal(enum.Enum):
     NOT_LESS = "Order amend (quantity increase) is not supported."
     NO_CHANGE = "The requested action would change no state; rejecting."
     BELOW_FILLED = "The new quantity is not above what is filled."
+    CLOSED = "The order is closed."
+    CROSSED = "A fill crossed the request."
+    UNCHANGEABLE = "Side(54) and OrdType(40) cannot be changed."
     BAD_SELF_TRADE_MODE = "This symbol does not allow the specified self-trade prevention mode."
 
 
@@ -67,11 +71,12 @@ class Cause(enum.StrEnum):
     SCREEN = "screen"
 
 
-Listener = Callable[[Change, Order, Instant], None]
+Listener = Callable[[Change, Order, Instant, Asked | None], None]
 
 
 class Engine:
-    """Matching over a `State`. `listener(change, order, now)` hears of each applied change of an account's order."""
+    """Matching over a `State`. `listener(change, order, now, asked)` hears of each applied change of an account's
+    order, and of the request that it follows from at once."""
 
     def __init__(
         self, state: State, fee_rate_maker: Decimal, fee_rate_taker: Decimal, max_open_orders: int, listener: Listener
@@ -122,14 +127,14 @@ class Engine:
             return Refusal.WOULD_TAKE
         return None
 
-    def place(self, terms: Terms, now: Instant) -> Order:
+    def place(self, terms: Terms, now: Instant, asked: Asked | None = None) -> Order:
         """Place an order that `check` let through: match it, then rest or close what is left."""
         state = self.state
         order_id = state.next_order_id
         placed = Placed(order_id, state.next_exec_id, terms, now.wall_ns)
         self.record(placed)
         order = state.orders[order_id]
-        self._told(placed, order, now)
+        self._told(placed, order, now, asked)
         self._work(order, now)
         return order
 
@@ -167,7 +172,7 @@ class Engine:
             else:
                 self._trade(maker, taker, min(maker.leaves_qty, taker.leaves_qty), now)
 
-    def _trade(self, maker: Order, taker: Order, qty: Decimal, now: Instant) -> None:
+    def _trade(self, maker: Order, taker: Order, qty: Decimal, now: Instant, asked: Asked | None = None) -> None:
         px = maker.price
         assert px is not None
         state = self.state
@@ -178,8 +183,8 @@ class Engine:
         )  # fmt: skip
         self.record(change)
         self._trades.append(change)
-        self._told(change, maker, now)
-        self._told(change, taker, now)
+        self._told(change, maker, now, asked)
+        self._told(change, taker, now, asked)
 
     def _fee(self, order: Order, rate: Decimal, px: Decimal, qty: Decimal) -> Decimal:
         """A share of what the order receives: of the base asset for a buy, of the quote asset for a sell."""
@@ -233,17 +238,17 @@ class Engine:
 
     # ---- changes of open orders
 
-    def cancel(self, order: Order, now: Instant, cause: Cause = Cause.USER) -> None:
+    def cancel(self, order: Order, now: Instant, cause: Cause = Cause.USER, asked: Asked | None = None) -> None:
         """Take an open order off the book."""
-        self._close(order, CANCELED, cause, now)
+        self._close(order, CANCELED, cause, now, asked)
 
-    def take_from(self, maker: Order, qty: Decimal, now: Instant) -> None:
+    def take_from(self, maker: Order, qty: Decimal, now: Instant, asked: Asked | None = None) -> None:
         """Let a background order meet `qty` of a resting order, whatever stands before it in the book."""
         side = SELL if maker.side == BUY else BUY
         terms = Terms("", "", "", maker.symbol, side, LIMIT, qty, maker.price, IMMEDIATE_OR_CANCEL)
         order_id = self.state.next_order_id
         self.record(Placed(order_id, self.state.next_exec_id, terms, now.wall_ns))
-        self._trade(maker, self.state.orders[order_id], qty, now)
+        self._trade(maker, self.state.orders[order_id], qty, now, asked)
 
     def correct(self, row: TradeRow, qty: Decimal, px: Decimal, now: Instant) -> Corrected:
         """Take one side of a trade back, with `qty` 0, or give it another quantity, not above the former, and price."""
@@ -278,10 +283,10 @@ class Engine:
             return Refusal.BELOW_FILLED
         return self._check_name(order, cl_ord_id)
 
-    def reduce(self, order: Order, cl_ord_id: str, order_qty: Decimal, now: Instant) -> None:
+    def reduce(self, order: Order, asked: Asked, order_qty: Decimal, now: Instant) -> None:
         """Lower the total quantity of an open order, which keeps its place and may get another ClOrdID(11)."""
-        exec_id = self.state.next_exec_id
-        self._do(Amended(order.order_id, exec_id, cl_ord_id, order_qty, order.price, False, now.wall_ns), order, now)
+        exec_id, name = self.state.next_exec_id, asked.cl_ord_id
+        self._do(Amended(order.order_id, exec_id, name, order_qty, order.price, False, now.wall_ns), order, now, asked)
 
     def check_replace(self, order: Order, cl_ord_id: str, order_qty: Decimal, price: Decimal | None) -> Refusal | None:
         """Whether an open order may get these terms (total quantity, filled part included)."""
@@ -300,13 +305,13 @@ class Engine:
             return Refusal.WOULD_TAKE
         return None
 
-    def replace(self, order: Order, cl_ord_id: str, order_qty: Decimal, price: Decimal | None, now: Instant) -> None:
+    def replace(self, order: Order, asked: Asked, order_qty: Decimal, price: Decimal | None, now: Instant) -> None:
         """Give an open order new terms. Only less quantity at the same price keeps its place; it may trade at once."""
         if price == order.price and order_qty <= order.order_qty:
-            self.reduce(order, cl_ord_id, order_qty, now)
+            self.reduce(order, asked, order_qty, now)
             return
-        exec_id = self.state.next_exec_id
-        self._do(Amended(order.order_id, exec_id, cl_ord_id, order_qty, price, True, now.wall_ns), order, now)
+        exec_id, name = self.state.next_exec_id, asked.cl_ord_id
+        self._do(Amended(order.order_id, exec_id, name, order_qty, price, True, now.wall_ns), order, now, asked)
         self._work(order, now)
 
     def _check_name(self, order: Order, cl_ord_id: str) -> Refusal | None:
@@ -321,17 +326,18 @@ class Engine:
             return self.state.accounts.balance(order.account, instrument.quote).free >= more
         return self.state.accounts.balance(order.account, instrument.base).free >= leaves_qty - order.leaves_qty
 
-    def _close(self, order: Order, ord_status: str, cause: Cause, now: Instant) -> None:
-        self._do(Closed(order.order_id, self.state.next_exec_id, ord_status, now.wall_ns, cause.value), order, now)
+    def _close(self, order: Order, ord_status: str, cause: Cause, now: Instant, asked: Asked | None = None) -> None:
+        closed = Closed(order.order_id, self.state.next_exec_id, ord_status, now.wall_ns, cause.value)
+        self._do(closed, order, now, asked)
 
-    def _do(self, change: Change, order: Order, now: Instant) -> None:
+    def _do(self, change: Change, order: Order, now: Instant, asked: Asked | None = None) -> None:
         self.state.apply(change)
         self._changes.append(change)
-        self._told(change, order, now)
+        self._told(change, order, now, asked)
 
-    def _told(self, change: Change, order: Order, now: Instant) -> None:
+    def _told(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
         if order.account:
-            self._listener(change, order, now)
+            self._listener(change, order, now, asked)
 
 
 def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from common.exchange.changes import Change, Corrected
 from common.exchange.history import ClosedOrder
 from common.exchange.lines import Line
-from common.exchange.order import Order
+from common.exchange.order import Asked, Order
 from common.instant import Instant
 
 
@@ -48,8 +48,8 @@ class Gateway(Protocol):
 class OrderGateway(Gateway, Protocol):
     """The listener whose clients own orders."""
 
-    def report(self, change: Change, order: Order, now: Instant) -> None:
-        """An account's order changed: tell whoever is to hear of it."""
+    def report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
+        """An account's order changed, perhaps as was `asked`: tell whoever is to hear of it."""
 
 
 class ResendingGateway(Protocol):

@@ -48,6 +48,21 @@ class Terms(NamedTuple):
     self_trade: str = EXPIRE_MAKER
 
 
+class Asked:
+    """The request that a change follows from, which the engine hands on to whoever reports the change.
+
+    `cl_ord_id` and `orig_cl_ord_id` are the names that the report bears, "" for the order's own. With `held` reports
+    are kept there, as (session, body), instead of sent.
+    """
+
+    __slots__ = ("cl_ord_id", "held", "orig_cl_ord_id")
+
+    def __init__(self, cl_ord_id: str = "", orig_cl_ord_id: str = "", *, hold: bool = False) -> None:
+        self.cl_ord_id = cl_ord_id
+        self.orig_cl_ord_id = orig_cl_ord_id
+        self.held: list[tuple[str, bytes]] | None = [] if hold else None
+
+
 class Order:
     """A live order; only `state.State` changes it. `ord_status` holds OrdStatus(39)'s code, times are Unix
     nanoseconds.

@@ -10,7 +10,7 @@ from common.exchange.faults import Faults, Kind
 from common.exchange.gateways import Side
 from common.exchange.history import ClosedOrder, RecentHistory, TradeRow
 from common.exchange.lines import Lines
-from common.exchange.order import EXPIRE_MAKER, NO_PREVENTION, Order
+from common.exchange.order import EXPIRE_MAKER, NO_PREVENTION, Asked, Order
 from common.exchange.settings import ExchangeSettings
 from common.exchange.state import State
 from common.exchange.store import Store
@@ -36,8 +36,8 @@ class Venue:
         self._unique = 0
         self.side = open_side(self)
 
-    def _report(self, change: Change, order: Order, now: Instant) -> None:
-        self.side.orders.report(change, order, now)
+    def _report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
+        self.side.orders.report(change, order, now, asked)
 
     @property
     def state(self) -> State:
@@ -82,11 +82,11 @@ class Venue:
             return None
         return found if symbol in ("", found.terms.symbol) else None
 
-    def fill_late(self, order: Order, now: Instant) -> None:
+    def fill_late(self, order: Order, now: Instant, asked: Asked | None = None) -> None:
         """A stranger takes half of a resting order's rest, or all of it where half is less than a lot."""
         lot = self.state.instruments[order.symbol].lot_size
         qty = (order.leaves_qty / 2 // lot) * lot or order.leaves_qty
-        self.engine.take_from(order, qty, now)
+        self.engine.take_from(order, qty, now, asked)
 
     def prevention(self, given: str) -> str:
         """SelfTradePreventionMode of an order that asks for `given`, "" for none."""

@@ -58,7 +58,8 @@ def make_engine(largest_notional: str = "9000000000", **balances: str) -> Engine
     """An engine over a fresh state, with the account "desk"; before the first trade BTCUSDT is at 400."""
     largest = Decimal(largest_notional)
     bounded = msgspec.structs.replace(BTCUSDT, start_price=Decimal(400), max_notional=largest)
-    engine = Engine(State((bounded, ETHUSDT)), Decimal("0.001"), Decimal("0.002"), 100, lambda change, order, now: None)
+    state, maker, taker = State((bounded, ETHUSDT)), Decimal("0.001"), Decimal("0.002")
+    engine = Engine(state, maker, taker, 100, lambda change, order, now, asked: None)
     for asset, amount in {**{a: str(q) for a, q in BALANCES.items()}, **balances}.items():
         engine.record(Deposited("desk", asset, Decimal(amount)))
     return engine

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from common.exchange.changes import decode_changes, encode_changes
 from common.exchange.engine import Engine, Refusal
-from common.exchange.order import Order
+from common.exchange.order import Asked, Order
 from common.exchange.state import State
 from tests.common.exchange.harness import BTCUSDT, ETHUSDT, at, make_engine, placed, terms
 
@@ -189,12 +189,12 @@ def test_how_far_a_price_may_be_is_measured_from_the_last_trade() -> None:
 def test_less_quantity_keeps_the_place_and_more_loses_it() -> None:
     engine = make_engine()
     first, second = placed(engine, "a", "1", "2", "100"), placed(engine, "b", "1", "2", "100", account="")
-    engine.replace(first, "a2", D(1), D(100), at())
+    engine.replace(first, Asked("a2"), D(1), D(100), at())
     assert balance(engine, "USDT") == (D(99900), D(100))
     placed(engine, "x", "2", "1", "100", account="")
     assert (first.ord_status, second.cum_qty) == ("2", D(0))
     third = placed(engine, "c", "1", "1", "100")
-    engine.replace(third, "c2", D(2), D(100), at())
+    engine.replace(third, Asked("c2"), D(2), D(100), at())
     placed(engine, "y", "2", "2", "100", account="")
     assert (second.ord_status, third.cum_qty) == ("2", D(0))
     assert engine.state.find("desk", "c") is third is engine.state.find("desk", "c2")
@@ -204,7 +204,7 @@ def test_a_replacement_may_trade_at_once() -> None:
     engine = make_engine()
     order = placed(engine, "a", "1", "2", "90")
     placed(engine, "m", "2", "1", "100", account="")
-    engine.replace(order, "a2", D(2), D(100), at())
+    engine.replace(order, Asked("a2"), D(2), D(100), at())
     assert (order.ord_status, order.cum_qty, order.leaves_qty) == ("1", D(1), D(1))
     assert balance(engine, "USDT") == (D(99800), D(100))
 
@@ -252,7 +252,7 @@ def test_reducing_only_reduces() -> None:
     assert engine.check_reduce(order, "a", D(2)) is Refusal.NO_CHANGE
     assert engine.check_reduce(order, "a", D(1)) is Refusal.BELOW_FILLED
     assert engine.check_reduce(order, "a", D("1.5")) is None
-    engine.reduce(order, "a", D("1.5"), at())
+    engine.reduce(order, Asked("a"), D("1.5"), at())
     assert (order.leaves_qty, engine.state.books["BTCUSDT"].bids.qty_at(D(100))) == (D("0.5"), D("0.5"))
 
 
@@ -260,7 +260,7 @@ def test_a_state_can_be_kept_after_any_change() -> None:
     engine = make_engine()
     placed(engine, "m", "2", "1", "100", account="")
     order = placed(engine, "o", "1", "3", "101")
-    engine.replace(order, "o2", D(4), D(99), at())
+    engine.replace(order, Asked("o2"), D(4), D(99), at())
     placed(engine, "x", "2", "1", "99", account="")
     engine.cancel(order, at())
     state = State((BTCUSDT, ETHUSDT))
@@ -310,7 +310,7 @@ def test_whatever_happens_the_books_balance_and_the_log_repeats_it(
             if act == "cancel":
                 engine.cancel(order, at(index))
             elif order.account and engine.check_replace(order, f"r{index}", D(qty), D(price)) is None:
-                engine.replace(order, f"r{index}", D(qty), D(price), at(index))
+                engine.replace(order, Asked(f"r{index}"), D(qty), D(price), at(index))
     _check_books(engine)
     changes = decode_changes(encode_changes(engine.take_changes()))
     again = State((BTCUSDT, ETHUSDT))

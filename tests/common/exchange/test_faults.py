@@ -161,6 +161,15 @@ def test_a_late_fill_is_told_once_to_each_session_of_the_account(binance: World)
     assert [m[150] for m in first.got] == [m[150] for m in second.got] == ["4", "F"]
 
 
+def test_a_late_fill_is_told_to_whoever_placed_the_order_not_to_whoever_cancels_it(world: World) -> None:
+    first, second = Client(world), Client(world, "OTHER")
+    first.order("a", "1", "2", "900")
+    world.ask("fault", kind="late_fill")
+    first.got.clear()
+    assert second.send("F", "11=c|41=a|55=BTCUSDT|54=1|") == []
+    assert [(m[150], m[14]) for m in first.got] == [("4", "1"), ("F", "1")]
+
+
 def test_questions_can_be_refused(world: World) -> None:
     client = Client(world)
     client.order("a", "1", "1", "900")

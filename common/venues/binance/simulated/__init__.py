@@ -7,7 +7,10 @@ from common.venues.binance.simulated.market_data import BinanceMarketData
 from common.venues.binance.simulated.orders import BinanceOrders
 from common.venues.binance.simulated.rest import Rest
 
-_LACKS = {str(Kind.CROSSED): "dialect binance has no fill under a request's names; `late_fill` has one"}
+_LACKS = {
+    str(Kind.CROSSED): "dialect binance has no fill under a request's names; `late_fill` has one",
+    str(Kind.DONE_FOR_DAY): "dialect binance has no order that is done for the day; dialect generic has",
+}
 
 
 def open_side(venue: Venue) -> Side:

@@ -11,7 +11,7 @@ from common.exchange.bare import bare
 from common.exchange.changes import Amended, Change, Closed, Placed, Traded
 from common.exchange.engine import Cause, Refusal, check_form
 from common.exchange.faults import Fault, Kind
-from common.exchange.order import BUY, GOOD_TILL_CANCEL, LIMIT, MARKET, Order, Terms
+from common.exchange.order import BUY, GOOD_TILL_CANCEL, LIMIT, MARKET, Asked, Order, Terms
 from common.exchange.venue import Venue
 from common.fix.wire import utc_timestamp
 from common.instant import NS_PER_S, Instant
@@ -55,18 +55,29 @@ class UnfilledOrders:
         self._used = max(0, self.used(now) + count)
 
 
+class Task(Asked):
+    """One request under way. With `silent` its answers and acks are swallowed: its sender is told that nothing is
+    known."""
+
+    __slots__ = ("peer", "silent")
+
+    def __init__(self, peer: Peer, *, silent: bool, cl_ord_id: str = "", orig_cl_ord_id: str = "") -> None:
+        super().__init__(cl_ord_id, orig_cl_ord_id)
+        self.peer = peer
+        self.silent = silent
+
+    def named(self, cl_ord_id: str, order: Order) -> "Task":
+        """The same where it changes `order`, whose reports bear both names."""
+        return Task(self.peer, silent=self.silent, cl_ord_id=cl_ord_id, orig_cl_ord_id=order.cl_ord_id)
+
+
 class BinanceOrders(BinanceGateway):
     """The order entry listener."""
 
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue, Door(venue.settings.keys, ORDER_ENTRY_LIMITS), wire.ORDER_ENTRY_FIELDS)
         self._unfilled = UnfilledOrders(venue.settings.unfilled_order_limit)
-        # Set while a request is carried out: whose it is, the names for its reports, whether acks are swallowed.
-        self._requester: Peer | None = None
-        self._names = ""
-        self._silent = False
-        self._held: list[tuple[str, bytes]] | None = None
-        self._handlers: dict[str, Callable[[Peer, Fields, int, Instant], None]] = {
+        self._handlers: dict[str, Callable[[Task, Fields, Instant], None]] = {
             "D": self._new_order,
             "F": self._cancel,
             "q": self._mass_cancel,
@@ -77,44 +88,48 @@ class BinanceOrders(BinanceGateway):
 
     # ---- reports
 
-    def report(self, change: Change, order: Order, now: Instant) -> None:
+    def report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
         """An order of an account changed: every session of that account hears of it."""
         if type(change) is Traded:
             self._unfilled.add(-MAKER_RETURN if change.maker_id == order.order_id else -1, now)
-        body = self._body(change, order)
+        body = self._body(change, order, asked)
         if body is None:
             return
         if type(change) is Traded and self._venue.leaves_out(order.cl_ord_id):
             body = bare(body)
+        task = asked if isinstance(asked, Task) else None
         pushed = type(change) is Traded or (type(change) is Closed and change.ord_status != "4")
         for peer in self._peers.values():
             if not peer.logged_on or peer.account != order.account:
                 continue
-            if peer is self._requester and self._silent and not pushed:
+            is_own = task is not None and peer is task.peer
+            if task is not None and is_own and task.silent and not pushed:
                 continue
-            if peer.only_acks and (pushed or peer is not self._requester):
+            if peer.only_acks and (pushed or not is_own):
                 continue
-            if self._held is not None and pushed:
-                self._held.append((peer.comp_id, body))
+            if asked is not None and asked.held is not None:
+                asked.held.append((peer.comp_id, body))
             else:
                 peer.send("8", body, now)
 
-    def _body(self, change: Change, order: Order) -> bytes | None:
+    def _body(self, change: Change, order: Order, asked: Asked | None) -> bytes | None:
         terms, names = order.terms, ""
+        if asked is not None and asked.cl_ord_id:
+            names = f"11={asked.cl_ord_id}\x0141={asked.orig_cl_ord_id}\x01"
         if type(change) is Placed:
             return _report(order, terms, change.exec_id, "0", change.stamp_ns)
         if type(change) is Traded:
             return self._fill(order, terms, change)
         if type(change) is Closed:
             if change.ord_status == "4":
-                names = self._names or f"11={self._venue.unique()}\x0141={terms.cl_ord_id}\x01"
+                names = names or f"11={self._venue.unique()}\x0141={terms.cl_ord_id}\x01"
             reason = _EXPIRY_REASON.get(Cause(change.cause), "")
             why = f"25056={reason}\x01" if reason and change.ord_status != "4" else ""
             if change.cause == Cause.SELF_TRADE:
                 why = f"25024={change.exec_id}\x01"
             return _report(order, terms, change.exec_id, change.ord_status, change.stamp_ns, names, why)
         if type(change) is Amended:
-            return _report(order, terms, change.exec_id, "5", change.stamp_ns, self._names)
+            return _report(order, terms, change.exec_id, "5", change.stamp_ns, names)
         return None
 
     def _fill(self, order: Order, terms: Terms, change: Traded) -> bytes:
@@ -139,52 +154,49 @@ class BinanceOrders(BinanceGateway):
         if changes_state and self._venue.faults.strikes(Kind.LOST, "fix"):
             raise Rejection(wire.UNEXPECTED_RESPONSE, UNEXPECTED_TEXT)
         unknown = self._venue.faults.strikes(Kind.UNKNOWN, "fix") if changes_state else None
-        self._requester, self._names, self._silent = peer, "", unknown is not None
         try:
-            handler(peer, f, seq, now)
+            handler(Task(peer, silent=unknown is not None), f, now)
         except Rejection:
             if unknown is None:
                 raise
-        finally:
-            self._requester, self._names, self._silent = None, "", False
         if unknown is not None:
             raise Rejection(wire.UNKNOWN_STATUS, UNKNOWN_TEXT)
 
-    def _answer(self, peer: Peer, msg_type: str, body: bytes, now: Instant) -> None:
+    def _answer(self, task: Task, msg_type: str, body: bytes, now: Instant) -> None:
         """A direct answer that is no report of a change."""
-        if not self._silent:
-            peer.send(msg_type, body, now)
+        if not task.silent:
+            task.peer.send(msg_type, body, now)
 
-    def _new_order(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
-        terms = self._terms(peer, f)
-        self._place(peer, terms, now)
+    def _new_order(self, task: Task, f: Fields, now: Instant) -> None:
+        terms = self._terms(task, f)
+        self._place(task, terms, now)
 
-    def _place(self, peer: Peer, terms: Terms, now: Instant) -> None:
+    def _place(self, task: Task, terms: Terms, now: Instant) -> None:
         """Place an order, or refuse it with an ExecutionReport(8)."""
         fault = self._venue.faults.strikes(Kind.REJECT, "fix")
         if fault is not None:
-            self._refuse_new(peer, terms, *_commanded(fault), now)
+            self._refuse_new(task, terms, *_commanded(fault), now)
             return
         if self._unfilled.used(now) >= self._unfilled.limit:
-            self._refuse_new(peer, terms, wire.TOO_MANY_ORDERS, self._too_many(), now)
+            self._refuse_new(task, terms, wire.TOO_MANY_ORDERS, self._too_many(), now)
             return
         refusal = self._venue.engine.check(terms)
         if refusal is Refusal.DUPLICATE:
             self._venue.count("duplicate_cl_ord_ids")
         if refusal is not None:
-            self._refuse_new(peer, terms, wire.refusal_code(refusal), refusal.value, now)
+            self._refuse_new(task, terms, wire.refusal_code(refusal), refusal.value, now)
             return
         self._unfilled.add(1, now)
-        self._venue.engine.place(terms, now)
+        self._venue.engine.place(terms, now, task)
 
     def _too_many(self) -> str:
         return f"Too many new orders; current limit is {self._unfilled.limit} orders per {ORDER_WINDOW_S} SECOND."
 
-    def _refuse_new(self, peer: Peer, terms: Terms, code: int, text: str, now: Instant) -> None:
+    def _refuse_new(self, task: Task, terms: Terms, code: int, text: str, now: Instant) -> None:
         body = _refused(terms, code, text, now.wall_ns)
-        self._answer(peer, "8", body, now)
+        self._answer(task, "8", body, now)
 
-    def _terms(self, peer: Peer, f: Fields) -> Terms:
+    def _terms(self, task: Task, f: Fields) -> Terms:
         """The order that a D or XCN describes. Raises Rejection for what the form already forbids."""
         name = wire.client_id(f, 11)
         symbol = wire.text(f, 55)
@@ -206,12 +218,12 @@ class BinanceOrders(BinanceGateway):
             raise Rejection(wire.BAD_TIME_IN_FORCE, "Invalid timeInForce.", 5, 59)
         price = wire.decimal(f, 44) if ord_type == LIMIT else None
         mode = self._venue.prevention(wire.optional(f, 25001))
+        account, session, order_qty = task.peer.account, task.peer.comp_id, wire.decimal(f, 38)
         return Terms(
-            peer.account, peer.comp_id, name, symbol, side, ord_type, wire.decimal(f, 38), price, time_in_force,
-            post_only, mode,
+            account, session, name, symbol, side, ord_type, order_qty, price, time_in_force, post_only, mode
         )  # fmt: skip
 
-    def _target(self, peer: Peer, f: Fields) -> Order | None:
+    def _target(self, task: Task, f: Fields) -> Order | None:
         """The open order that OrderID(37), OrigClOrdID(41) or both name. Raises Rejection where neither is given."""
         order_id, orig = wire.optional(f, 37), wire.client_id(f, 41, required=False)
         symbol = wire.text(f, 55)
@@ -221,52 +233,48 @@ class BinanceOrders(BinanceGateway):
             raise Rejection(wire.MISSING, "Either OrderID(37) or OrigClOrdID(41) must be sent.", 1)
         if order_id and not order_id.isdecimal():
             raise Rejection(wire.ILLEGAL_CHARACTERS, "Incorrect data format for tag '37'.", 6, 37)
-        found = self._venue.find(peer.account, symbol, order_id, orig)
+        found = self._venue.find(task.peer.account, symbol, order_id, orig)
         if not isinstance(found, Order) or (orig and found.cl_ord_id != orig):
             return None
         return found
 
-    def _cancel(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
+    def _cancel(self, task: Task, f: Fields, now: Instant) -> None:
         if self._venue.faults.strikes(Kind.SILENT, "fix"):
             return
         name = wire.client_id(f, 11)
-        order = self._target(peer, f)
-        self._cancel_target(peer, f, name, order, now)
+        order = self._target(task, f)
+        self._cancel_target(task, f, name, order, now)
 
-    def _cancel_target(self, peer: Peer, f: Fields, name: str, order: Order | None, now: Instant) -> bool:
+    def _cancel_target(self, task: Task, f: Fields, name: str, order: Order | None, now: Instant) -> bool:
         """Cancel an order under the name of a request; False, and an OrderCancelReject(9), where it is not possible."""
         restriction = wire.optional(f, 25002)
-        late: list[tuple[str, bytes]] = []
+        late = Asked(hold=True)
         if order is not None and order.resting and self._venue.faults.strikes(Kind.LATE_FILL, "fix"):
-            self._held = late
-            self._venue.fill_late(order, now)
-            self._held = None
+            self._venue.fill_late(order, now, late)
         if order is None or not order.is_open:
-            self._refuse_cancel(peer, f, name, wire.UNKNOWN_ORDER, now)
+            self._refuse_cancel(task, f, name, wire.UNKNOWN_ORDER, now)
         elif (restriction == ONLY_NEW and order.cum_qty) or (
             restriction == ONLY_PARTIALLY_FILLED and not order.cum_qty
         ):
-            self._refuse_cancel(peer, f, name, RESTRICTED, now)
+            self._refuse_cancel(task, f, name, RESTRICTED, now)
         else:
-            self._names = f"11={name}\x0141={order.cl_ord_id}\x01"
-            self._venue.engine.cancel(order, now)
-            self._names = ""
-        for comp_id, body in late:
+            self._venue.engine.cancel(order, now, asked=task.named(name, order))
+        for comp_id, body in late.held or ():
             for other in self._peers.values():
                 if other.comp_id == comp_id and other.logged_on:
                     other.send("8", body, now)
         return order is not None and order.ord_status == "4"
 
-    def _refuse_cancel(self, peer: Peer, f: Fields, name: str, text: str, now: Instant) -> None:
+    def _refuse_cancel(self, task: Task, f: Fields, name: str, text: str, now: Instant) -> None:
         orig, order_id, restriction = wire.optional(f, 41), wire.optional(f, 37), wire.optional(f, 25002)
         body = (
             f"11={name}\x01{f'41={orig}{chr(1)}' if orig else ''}{f'37={order_id}{chr(1)}' if order_id else ''}"
             f"55={wire.text(f, 55)}\x01{f'25002={restriction}{chr(1)}' if restriction else ''}"
             f"434=1\x0125016={wire.CANCEL_REJECTED}\x0158={text}\x01"
         )
-        self._answer(peer, "9", body.encode(), now)
+        self._answer(task, "9", body.encode(), now)
 
-    def _mass_cancel(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
+    def _mass_cancel(self, task: Task, f: Fields, now: Instant) -> None:
         """530=1: the account's orders of one symbol, whoever placed them. The report follows its cancels."""
         name, symbol = wire.client_id(f, 11), wire.text(f, 55)
         if wire.text(f, 530) != "1":
@@ -274,72 +282,69 @@ class BinanceOrders(BinanceGateway):
         if symbol not in self._venue.state.instruments:
             raise Rejection(wire.BAD_SYMBOL, Refusal.UNKNOWN_SYMBOL.value, 5, 55)
         head = f"55={symbol}\x0111={name}\x01530=1\x01"
-        orders = self._venue.state.open_orders(peer.account, symbol)
+        orders = self._venue.state.open_orders(task.peer.account, symbol)
         for order in orders:
-            self._names = f"11={name}\x0141={order.cl_ord_id}\x01"
-            self._venue.engine.cancel(order, now, Cause.MASS_CANCEL)
-        self._names = ""
+            self._venue.engine.cancel(order, now, Cause.MASS_CANCEL, task.named(name, order))
         if orders:
             body = f"{head}531=1\x01533={len(orders)}\x01"
         else:
             body = f"{head}531=0\x01532=99\x0125016={wire.CANCEL_REJECTED}\x0158={wire.UNKNOWN_ORDER}\x01"
-        self._answer(peer, "r", body.encode(), now)
+        self._answer(task, "r", body.encode(), now)
 
-    def _cancel_and_new(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
+    def _cancel_and_new(self, task: Task, f: Fields, now: Instant) -> None:
         """XCN: filters and counts first, the cancel always before the new order, which 25033=1 makes depend on it."""
         mode = wire.text(f, 25033)
         if mode not in ("1", "2"):
             raise Rejection(
                 wire.ILLEGAL_CHARACTERS, "OrderCancelRequestAndNewOrderSingleMode(25033) must be '1' or '2'.", 5, 25033
             )
-        terms = self._terms(peer, f)
+        terms = self._terms(task, f)
         cancel_name = wire.client_id(f, 25034, required=False) or self._venue.unique()
-        order = self._target(peer, f)
+        order = self._target(task, f)
         refusal = check_form(self._venue.state.instruments[terms.symbol], terms)
         if refusal is not None:
-            self._refuse_new(peer, terms, wire.refusal_code(refusal), refusal.value, now)
+            self._refuse_new(task, terms, wire.refusal_code(refusal), refusal.value, now)
             return
         if self._unfilled.used(now) >= self._unfilled.limit:
             if wire.optional(f, 25038) == "2":
-                self._cancel_target(peer, f, cancel_name, order, now)
-            self._refuse_new(peer, terms, wire.TOO_MANY_ORDERS, self._too_many(), now)
+                self._cancel_target(task, f, cancel_name, order, now)
+            self._refuse_new(task, terms, wire.TOO_MANY_ORDERS, self._too_many(), now)
             return
-        if self._cancel_target(peer, f, cancel_name, order, now) or mode == "2":
-            self._place(peer, terms, now)
+        if self._cancel_target(task, f, cancel_name, order, now) or mode == "2":
+            self._place(task, terms, now)
         else:
             self._unfilled.add(1, now)
 
-    def _amend(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
+    def _amend(self, task: Task, f: Fields, now: Instant) -> None:
         """XAK: a lower total quantity, in place. ClOrdID(11) may be the order's own or a new one."""
         name, order_qty = wire.client_id(f, 11), wire.decimal(f, 38)
-        order = self._target(peer, f)
+        order = self._target(task, f)
         refusal = Refusal.UNKNOWN_ORDER if order is None else self._venue.engine.check_reduce(order, name, order_qty)
         if order is None or refusal is not None or order.amendments >= MAX_AMENDMENTS:
             reason = refusal.value if refusal is not None else "Filter failure: MAX_NUM_ORDER_AMENDS"
-            self._refuse_amend(peer, f, name, order_qty, reason, now)
+            self._refuse_amend(task, f, name, order_qty, reason, now)
             return
-        self._names = f"11={name}\x0141={order.cl_ord_id}\x01"
-        self._venue.engine.reduce(order, name, order_qty, now)
+        self._venue.engine.reduce(order, task.named(name, order), order_qty, now)
 
-    def _refuse_amend(self, peer: Peer, f: Fields, name: str, order_qty: Decimal, text: str, now: Instant) -> None:
+    def _refuse_amend(self, task: Task, f: Fields, name: str, order_qty: Decimal, text: str, now: Instant) -> None:
         orig, order_id = wire.optional(f, 41), wire.optional(f, 37)
         body = (
             f"11={name}\x01{f'41={orig}{chr(1)}' if orig else ''}{f'37={order_id}{chr(1)}' if order_id else ''}"
             f"55={wire.text(f, 55)}\x0138={fixed(order_qty)}\x0125016={wire.AMEND_REJECTED}\x0158={text}\x01"
         )
-        self._answer(peer, "XAR", body.encode(), now)
+        self._answer(task, "XAR", body.encode(), now)
 
-    def _limits(self, peer: Peer, f: Fields, seq: int, now: Instant) -> None:
+    def _limits(self, task: Task, f: Fields, now: Instant) -> None:
         """XLQ: what is used of the order and message limits."""
         limits = self._door.limits
         body = (
             f"6136={wire.client_id(f, 6136)}\x0125003=2\x01"
             f"25004=1\x0125005={self._unfilled.used(now)}\x0125006={self._unfilled.limit}\x01"
             f"25007={ORDER_WINDOW_S}\x0125008=s\x01"
-            f"25004=2\x0125005={peer.messages.used(now.boot_ns)}\x0125006={limits.messages}\x01"
+            f"25004=2\x0125005={task.peer.messages.used(now.boot_ns)}\x0125006={limits.messages}\x01"
             f"25007={limits.messages_s}\x0125008=s\x01"
         )
-        peer.send("XLR", body.encode(), now)
+        task.peer.send("XLR", body.encode(), now)
 
 
 def _unwanted(ord_type: str, post_only: bool) -> tuple[int, ...]:

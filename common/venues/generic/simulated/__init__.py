@@ -1,10 +1,12 @@
 """The other side of FIX 4.4 as the standard has it."""
 
 from common.exchange.faults import Kind
+from common.exchange.fix_market_data import FixMarketData
 from common.exchange.gateways import Side
 from common.exchange.venue import Venue
-from common.venues.generic.simulated.market_data import GenericMarketData
+from common.venues.generic.simulated.market_data import GenericForm
 from common.venues.generic.simulated.orders import GenericOrders
+from common.venues.generic.simulated.reports import GenericReports
 
 _NO_SUCH_ANSWER = "dialect generic has no answer that means {}; `gap` loses reports, `cut` the rest"
 _LACKS = {str(kind): _NO_SUCH_ANSWER.format(kind) for kind in (Kind.UNKNOWN, Kind.LOST)}
@@ -12,5 +14,6 @@ _LACKS = {str(kind): _NO_SUCH_ANSWER.format(kind) for kind in (Kind.UNKNOWN, Kin
 
 def open_side(venue: Venue) -> Side:
     """The gateways of an exchange that speaks FIX alone."""
-    orders = GenericOrders(venue)
-    return Side(orders, GenericMarketData(venue), resending=orders, correct=orders.corrected, lacks=_LACKS)
+    orders = GenericOrders(venue, GenericReports())
+    market_data = FixMarketData(venue, GenericForm())
+    return Side(orders, market_data, resending=orders, correct=orders.corrected, lacks=_LACKS)
