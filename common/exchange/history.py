@@ -116,7 +116,7 @@ class MemoryHistory:
         self._trades_of: dict[tuple[str, int], dict[int, TradeRow]] = {}
 
     def add(self, orders: Iterable[ClosedOrder], trades: Iterable[TradeRow], lsn: int) -> None:
-        """See `History`."""
+        """Keep these in one step; everything up to record `lsn` is then in the history."""
         for order in orders:
             self.add_order(order)
         for trade in trades:
@@ -136,7 +136,7 @@ class MemoryHistory:
         self._trades_of.setdefault((trade.account, trade.order_id), {})[trade.trade_id] = trade
 
     def clear(self, identity: bytes) -> None:
-        """See `History`."""
+        """Forget everything; what follows is of the log `identity`."""
         self.__init__()  # type: ignore[misc]
         self.identity = identity
 
@@ -153,16 +153,16 @@ class MemoryHistory:
         return len(self._orders) + sum(map(len, self._trades.values()))
 
     def order(self, account: str, order_id: int) -> ClosedOrder | None:
-        """See `History`."""
+        """By OrderID(37)."""
         return self._orders.get((account, order_id))
 
     def order_named(self, account: str, cl_ord_id: str) -> ClosedOrder | None:
-        """See `History`."""
+        """The latest order that ended with, or went by, this ClOrdID(11)."""
         order_id = self._names.get((account, cl_ord_id))
         return None if order_id is None else self._orders[account, order_id]
 
     def orders(self, account: str, symbol: str, from_order_id: int, limit: int) -> list[ClosedOrder]:
-        """See `History`."""
+        """The first `limit` orders of a symbol from an id on, by id."""
         found = [
             o
             for (owner, order_id), o in self._orders.items()
@@ -171,25 +171,25 @@ class MemoryHistory:
         return sorted(found, key=lambda o: o.order_id)[:limit]
 
     def last_orders(self, account: str, symbol: str, limit: int) -> list[ClosedOrder]:
-        """See `History`."""
+        """The newest `limit` orders of a symbol, by id."""
         return self.orders(account, symbol, 0, len(self._orders))[-limit:]
 
     def trades(self, account: str, symbol: str, from_trade_id: int, limit: int) -> list[TradeRow]:
-        """See `History`."""
+        """The first `limit` trades of a symbol from an id on, by id."""
         rows = self._trades.get((account, symbol), {})
         return [rows[key] for key in sorted(rows) if key[0] >= from_trade_id][:limit]
 
     def last_trades(self, account: str, symbol: str, limit: int) -> list[TradeRow]:
-        """See `History`."""
+        """The newest `limit` trades of a symbol, by id."""
         rows = self._trades.get((account, symbol), {})
         return [rows[key] for key in sorted(rows)][-limit:]
 
     def trades_of(self, account: str, order_id: int) -> list[TradeRow]:
-        """See `History`."""
+        """Every trade of one order, by id."""
         return list(self._trades_of.get((account, order_id), {}).values())
 
     def close(self) -> None:
-        """See `History`."""
+        """Give back what is held open."""
 
 
 class RecentHistory:
@@ -205,15 +205,15 @@ class RecentHistory:
             self.store.add(*self.recent.take(), lsn)
 
     def order(self, account: str, order_id: int) -> ClosedOrder | None:
-        """See `History`."""
+        """By OrderID(37)."""
         return self.recent.order(account, order_id) or self.store.order(account, order_id)
 
     def order_named(self, account: str, cl_ord_id: str) -> ClosedOrder | None:
-        """See `History`."""
+        """The latest order that ended with, or went by, this ClOrdID(11)."""
         return self.recent.order_named(account, cl_ord_id) or self.store.order_named(account, cl_ord_id)
 
     def orders(self, account: str, symbol: str, from_order_id: int, limit: int) -> list[ClosedOrder]:
-        """See `History`."""
+        """The first `limit` orders of a symbol from an id on, by id."""
         both = {
             o.order_id: o
             for part in (self.store, self.recent)
@@ -222,22 +222,22 @@ class RecentHistory:
         return [both[order_id] for order_id in sorted(both)][:limit]
 
     def last_orders(self, account: str, symbol: str, limit: int) -> list[ClosedOrder]:
-        """See `History`."""
+        """The newest `limit` orders of a symbol, by id."""
         both = {o.order_id: o for part in (self.store, self.recent) for o in part.last_orders(account, symbol, limit)}
         return [both[order_id] for order_id in sorted(both)][-limit:]
 
     def trades(self, account: str, symbol: str, from_trade_id: int, limit: int) -> list[TradeRow]:
-        """See `History`."""
+        """The first `limit` trades of a symbol from an id on, by id."""
         rows = self.store.trades(account, symbol, from_trade_id, limit)
         return _latest(rows + self.recent.trades(account, symbol, from_trade_id, limit))[:limit]
 
     def last_trades(self, account: str, symbol: str, limit: int) -> list[TradeRow]:
-        """See `History`."""
+        """The newest `limit` trades of a symbol, by id."""
         rows = self.store.last_trades(account, symbol, limit) + self.recent.last_trades(account, symbol, limit)
         return _latest(rows)[-limit:]
 
     def trades_of(self, account: str, order_id: int) -> list[TradeRow]:
-        """See `History`."""
+        """Every trade of one order, by id."""
         return _latest(self.store.trades_of(account, order_id) + self.recent.trades_of(account, order_id))
 
     def correct(self, change: Corrected) -> None:

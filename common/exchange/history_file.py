@@ -40,7 +40,7 @@ _trade = msgspec.msgpack.Decoder(TradeRow).decode
 
 
 class FileHistory:
-    """See `history.History`."""
+    """A `History` in a file."""
 
     def __init__(self, path: Path | str) -> None:
         """Open or make the file. Raises sqlite3.Error where it cannot be used; removing it makes a new start."""
@@ -57,7 +57,7 @@ class FileHistory:
         self.lsn, self.identity = self._db.execute("SELECT lsn, identity FROM place").fetchone()
 
     def add(self, orders: Iterable[ClosedOrder], trades: Iterable[TradeRow], lsn: int) -> None:
-        """See `History`."""
+        """Keep these in one step; everything up to record `lsn` is then in the history."""
         db = self._db
         orders = list(orders)
         db.execute("BEGIN")
@@ -78,7 +78,7 @@ class FileHistory:
         self.lsn = lsn
 
     def clear(self, identity: bytes) -> None:
-        """See `History`."""
+        """Forget everything; what follows is of the log `identity`."""
         self._db.execute("BEGIN")
         for table in ("orders", "names", "trades"):
             self._db.execute(f"DELETE FROM {table}")
@@ -87,29 +87,29 @@ class FileHistory:
         self.lsn, self.identity = 0, identity
 
     def order(self, account: str, order_id: int) -> ClosedOrder | None:
-        """See `History`."""
+        """By OrderID(37)."""
         query = "SELECT body FROM orders WHERE account = ? AND order_id = ?"
         row = self._db.execute(query, (account, order_id)).fetchone()
         return _order(row[0]) if row is not None else None
 
     def order_named(self, account: str, cl_ord_id: str) -> ClosedOrder | None:
-        """See `History`."""
+        """The latest order that ended with, or went by, this ClOrdID(11)."""
         query = "SELECT body FROM names JOIN orders USING (account, order_id) WHERE account = ? AND cl_ord_id = ?"
         row = self._db.execute(query, (account, cl_ord_id)).fetchone()
         return _order(row[0]) if row is not None else None
 
     def orders(self, account: str, symbol: str, from_order_id: int, limit: int) -> list[ClosedOrder]:
-        """See `History`."""
+        """The first `limit` orders of a symbol from an id on, by id."""
         query = "SELECT body FROM orders WHERE account = ? AND order_id >= ? AND symbol = ? ORDER BY order_id LIMIT ?"
         return [_order(row[0]) for row in self._db.execute(query, (account, from_order_id, symbol, limit))]
 
     def last_orders(self, account: str, symbol: str, limit: int) -> list[ClosedOrder]:
-        """See `History`."""
+        """The newest `limit` orders of a symbol, by id."""
         query = "SELECT body FROM orders WHERE account = ? AND symbol = ? ORDER BY order_id DESC LIMIT ?"
         return [_order(row[0]) for row in self._db.execute(query, (account, symbol, limit))][::-1]
 
     def trades(self, account: str, symbol: str, from_trade_id: int, limit: int) -> list[TradeRow]:
-        """See `History`."""
+        """The first `limit` trades of a symbol from an id on, by id."""
         query = (
             "SELECT body FROM trades WHERE account = ? AND symbol = ? AND trade_id >= ? "
             "ORDER BY trade_id, order_id LIMIT ?"
@@ -117,15 +117,15 @@ class FileHistory:
         return [_trade(row[0]) for row in self._db.execute(query, (account, symbol, from_trade_id, limit))]
 
     def last_trades(self, account: str, symbol: str, limit: int) -> list[TradeRow]:
-        """See `History`."""
+        """The newest `limit` trades of a symbol, by id."""
         query = "SELECT body FROM trades WHERE account = ? AND symbol = ? ORDER BY trade_id DESC, order_id DESC LIMIT ?"
         return [_trade(row[0]) for row in self._db.execute(query, (account, symbol, limit))][::-1]
 
     def trades_of(self, account: str, order_id: int) -> list[TradeRow]:
-        """See `History`."""
+        """Every trade of one order, by id."""
         query = "SELECT body FROM trades WHERE account = ? AND order_id = ? ORDER BY trade_id"
         return [_trade(row[0]) for row in self._db.execute(query, (account, order_id))]
 
     def close(self) -> None:
-        """See `History`."""
+        """Give back what is held open."""
         self._db.close()

@@ -34,7 +34,7 @@ MAX_TRADER_STEPS = 50
 
 
 class ExchangeCore(Core):
-    """See the module. `folder` holds the log, the snapshots and nothing else; `history` is kept beside it."""
+    """The exchange. `folder` holds the log, the snapshots and nothing else; `history` is kept beside it."""
 
     def __init__(
         self, settings: ExchangeSettings, folder: str, files: Files, history: History, segment_bytes: int
@@ -58,7 +58,7 @@ class ExchangeCore(Core):
     # ---- life
 
     def started(self, now: Instant) -> None:
-        """See `Core`: recover, and open an account that is new."""
+        """Recover, and open an account that is new."""
         folder, files, history, segment_bytes = self._open
         try:
             store = Store.open(self.settings, folder, files, history, now, segment_bytes)
@@ -98,7 +98,7 @@ class ExchangeCore(Core):
         self._next_trader_ns = now.boot_ns + self._trader_period_ns
 
     def stop(self, now: Instant) -> None:
-        """See `Core`: log everybody out, wait a little for the answers, close the log."""
+        """Log everybody out, wait a little for the answers, close the log."""
         if not self._ready:
             self.effects.append(Exit(0, "stopped"))
             return
@@ -107,7 +107,7 @@ class ExchangeCore(Core):
             gateway.stop(now)
 
     def status(self, now: Instant) -> dict[str, object]:
-        """See `Core`."""
+        """State, places in the log, sessions and counts."""
         if not self._ready:
             return {"state": "starting"}
         venue = self.venue
@@ -138,7 +138,7 @@ class ExchangeCore(Core):
     # ---- connections
 
     def accepted(self, connection: int, listener: str, now: Instant) -> None:
-        """See `Core`."""
+        """A listener has a new connection: hand it to its gateway."""
         if not self._ready:
             return
         line = Line(connection, listener)
@@ -146,7 +146,7 @@ class ExchangeCore(Core):
         self.gateways[listener].accepted(line, now)
 
     def data(self, connection: int, data: bytes, now: Instant) -> None:
-        """See `Core`."""
+        """Bytes from a connection: hand them to its gateway, later where a fault stalls the line."""
         line = self.venue.lines.line(connection) if self._ready else None
         if line is None:
             return
@@ -156,7 +156,7 @@ class ExchangeCore(Core):
         self.gateways[line.scope].data(line, data, now)
 
     def closed(self, connection: int, text: str, now: Instant) -> None:
-        """See `Core`."""
+        """The connection is gone."""
         line = self.venue.lines.line(connection) if self._ready else None
         if line is None:
             return
@@ -164,13 +164,13 @@ class ExchangeCore(Core):
         self._forget(line, now)
 
     def blocked(self, connection: int, now: Instant) -> None:
-        """See `Core`."""
+        """The connection takes no more for now."""
         line = self.venue.lines.line(connection) if self._ready else None
         if line is not None:
             line.blocked = True
 
     def writable(self, connection: int, now: Instant) -> None:
-        """See `Core`."""
+        """It does again."""
         line = self.venue.lines.line(connection) if self._ready else None
         if line is not None:
             line.blocked = False
@@ -183,7 +183,7 @@ class ExchangeCore(Core):
     # ---- time
 
     def next_deadline_ns(self) -> int | None:
-        """See `Core`."""
+        """When a gateway, a line, a fault, the traders or the end of this process is due, in boot terms."""
         if not self._ready:
             return None
         due = [gateway.next_deadline_ns() for gateway in self.gateways.values()]
@@ -198,7 +198,7 @@ class ExchangeCore(Core):
         return min((d for d in due if d is not None), default=None)
 
     def timer(self, now: Instant) -> None:
-        """See `Core`."""
+        """Let everybody do what is due."""
         if not self._ready:
             return
         for gateway in self.gateways.values():
@@ -218,7 +218,7 @@ class ExchangeCore(Core):
         self._next_trader_ns = now.boot_ns + self._trader_period_ns
 
     def turn_ended(self, now: Instant) -> None:
-        """See `Core`: log what happened, then let it be told."""
+        """Log what happened, then let it be told."""
         if not self._ready:
             return
         venue = self.venue
@@ -326,7 +326,7 @@ class ExchangeCore(Core):
     # ---- control
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
-        """See `Core`: a control request."""
+        """A control request."""
         assert isinstance(message, ControlRequest)
         try:
             if not self._ready:

@@ -29,14 +29,14 @@ class BinanceForm:
     replaces_top = True
 
     def snapshot(self, md_req_id: str, symbol: str, entries: Sequence[Entry], update_id: int) -> tuple[str, bytes]:
-        """See `Format`."""
+        """The whole book, or its top."""
         body = "".join(f"269={e.entry_type}\x01270={fixed(e.px)}\x01271={fixed(e.qty)}\x01" for e in entries)
         return "W", f"262={md_req_id}\x0155={symbol}\x0125044={update_id}\x01268={len(entries)}\x01{body}".encode()
 
     def changes(
         self, md_req_id: str, symbol: str, entries: Sequence[Entry], first_update_id: int, last_update_id: int
     ) -> tuple[str, bytes]:
-        """See `Format`. The symbol and the update ids stand in the first entry only."""
+        """What changed in the book. The symbol and the update ids stand in the first entry only."""
         parts = [f"262={md_req_id}\x01268={len(entries)}\x01"]
         once = f"55={symbol}\x0125043={first_update_id}\x0125044={last_update_id}\x01"
         for e in entries:
@@ -46,7 +46,7 @@ class BinanceForm:
         return "X", "".join(parts).encode()
 
     def trades(self, md_req_id: str, trades: Sequence[tuple[Traded, str]]) -> tuple[str, bytes]:
-        """See `Format`."""
+        """Public trades with the side of each one's taker."""
         parts = [f"262={md_req_id}\x01268={len(trades)}\x01"]
         before = ""
         for t, side in trades:
@@ -68,17 +68,17 @@ class BinanceMarketData(BinanceGateway):
         self.feed = Feed(venue, BinanceForm())
 
     def lost(self, line: Line, now: Instant) -> None:
-        """See `Gateway`."""
+        """It is gone."""
         self.feed.lost(line.number)
         super().lost(line, now)
 
     def next_deadline_ns(self) -> int | None:
-        """See `Gateway`."""
+        """When something is due, in boot terms."""
         due = (super().next_deadline_ns(), self.feed.next_deadline_ns())
         return min((d for d in due if d is not None), default=None)
 
     def settle(self, now: Instant) -> None:
-        """See `Gateway`: publish what changed."""
+        """At a turn's end: publish what changed."""
         self.feed.publish(now)
 
     # ---- requests

@@ -1,29 +1,26 @@
-"""Binance's REST side, as much as a desk asks of it: HTTP parsed by h11 inside the core, bytes in, bytes out.
+"""Binance's REST side, as much as a desk asks of it.
 
 Source: binance-spot-api-docs, rest-api.md and errors.md. Requests are signed with Ed25519 over the raw query string
 (and body) up to `&signature=`; answers are JSON, errors are `{"code": ..., "msg": ...}`.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from decimal import Decimal
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
-import h11
 import msgspec
 
-from common.exchange.faults import Kind
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
-from common.exchange.lines import Line
+from common.exchange.limits import Window
 from common.exchange.order import BUY, MARKET, Order
-from common.exchange.settings import Instrument, Key
+from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
+from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
-from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.instant import NS_PER_MS, Instant
 from common.venues.binance.simulated import wire
-from common.venues.binance.simulated.session import Window, verifies
+from common.venues.binance.simulated.session import verifies
 from common.venues.binance.simulated.wire import fixed
 
-IDLE_NS = 120 * NS_PER_S
-MAX_BODY_BYTES = 65_536
 DEFAULT_RECV_WINDOW_MS = 5000
 MAX_RECV_WINDOW_MS = 60_000
 AHEAD_MS = 1000
@@ -37,251 +34,98 @@ LAST_TRADE = 0
 
 NO_SUCH_ORDER = -2013
 BAD_KEY_FORMAT = -2014
+BAD_RECV_WINDOW = -1131
 TOO_MANY_REQUESTS = -1003
 UNKNOWN_ERROR = -1000
 
+_TROUBLES = {
+    Trouble.GARBLED: (400, wire.ILLEGAL_CHARACTERS, ""),
+    Trouble.NO_ROUTE: (404, UNKNOWN_ERROR, "No such endpoint."),
+    Trouble.WRONG_METHOD: (405, UNKNOWN_ERROR, "No such endpoint."),
+    Trouble.FAILED: (500, UNKNOWN_ERROR, "An unknown error occurred while processing the request."),
+    Trouble.LOST: (400, wire.UNEXPECTED_RESPONSE, "An unexpected response was received from the message bus."),
+    Trouble.UNKNOWN: (400, wire.UNKNOWN_STATUS, "Timeout waiting for response from backend server."),
+}
 _STATUS = {
     "0": "NEW", "1": "PARTIALLY_FILLED", "2": "FILLED", "4": "CANCELED", "8": "REJECTED", "C": "EXPIRED",
 }  # fmt: skip
 _TIME_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK"}
 _SELF_TRADE = {"1": "NONE", "2": "EXPIRE_TAKER", "3": "EXPIRE_MAKER", "4": "EXPIRE_BOTH"}
 
-Json = object
-Parameters = dict[str, str]
-_encode = msgspec.json.Encoder().encode
+
+def refused(status: int, code: int, text: str) -> RestError:
+    """An error as Binance writes it."""
+    return RestError(status, {"code": code, "msg": text})
 
 
-class RestError(Exception):
-    """An answer other than 200."""
-
-    def __init__(self, status: int, code: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.code = code
-        self.text = text
-
-
-class _Client:
-    """One HTTP connection."""
-
-    def __init__(self, line: Line, now: Instant) -> None:
-        self.line = line
-        self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_BODY_BYTES)
-        self.request: h11.Request | None = None
-        self.body = b""
-        self.heard_ns = now.boot_ns
-
-
-class _Endpoint:
-    """What answers a method and path: weight, whether it must be signed, and the function."""
-
-    def __init__(self, weight: int, signed: bool, answer: Callable[[str, Parameters, Instant], Json]) -> None:
-        self.weight = weight
-        self.signed = signed
-        self.answer = answer
-
-
-class Rest:
-    """The REST listener."""
+class BinanceRest:
+    """A `RestApi`."""
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
         self._keys = {key.api_key: key for key in venue.settings.keys}
-        self._clients: dict[int, _Client] = {}
         self._weight = Window(60)
-        self._endpoints = {
-            ("GET", "ping"): _Endpoint(1, False, lambda account, p, now: {}),
-            ("GET", "time"): _Endpoint(1, False, lambda account, p, now: {"serverTime": now.wall_ns // NS_PER_MS}),
-            ("GET", "exchangeInfo"): _Endpoint(20, False, self._exchange_info),
-            ("GET", "account"): _Endpoint(20, True, self._account),
-            ("GET", "order"): _Endpoint(4, True, self._order),
-            ("DELETE", "order"): _Endpoint(1, True, self._cancel),
-            ("GET", "openOrders"): _Endpoint(6, True, self._open_orders),
-            ("DELETE", "openOrders"): _Endpoint(1, True, self._cancel_all),
-            ("GET", "allOrders"): _Endpoint(20, True, self._all_orders),
-            ("GET", "myTrades"): _Endpoint(20, True, self._my_trades),
+        routes = {
+            ("GET", "ping"): Route(1, False, lambda account, p, now: {}),
+            ("GET", "time"): Route(1, False, lambda account, p, now: {"serverTime": now.wall_ns // NS_PER_MS}),
+            ("GET", "exchangeInfo"): Route(20, False, self._exchange_info),
+            ("GET", "account"): Route(20, True, self._account),
+            ("GET", "order"): Route(4, True, self._order),
+            ("DELETE", "order"): Route(1, True, self._cancel),
+            ("GET", "openOrders"): Route(6, True, self._open_orders),
+            ("DELETE", "openOrders"): Route(1, True, self._cancel_all),
+            ("GET", "allOrders"): Route(20, True, self._all_orders),
+            ("GET", "myTrades"): Route(20, True, self._my_trades),
+        }
+        self.routes: Mapping[tuple[str, str], Route] = {
+            (method, f"/api/v3/{name}"): route for (method, name), route in routes.items()
         }
 
-    # ---- connections
+    # ---- what is said of a request
 
-    def accepted(self, line: Line, now: Instant) -> None:
-        """See `Gateway`."""
-        self._clients[line.number] = _Client(line, now)
+    def trouble(self, trouble: Trouble, text: str = "") -> RestError:
+        status, code, words = _TROUBLES[trouble]
+        return refused(status, code, text or words)
 
-    def data(self, line: Line, data: bytes, now: Instant) -> None:
-        """See `Gateway`."""
-        client = self._clients.get(line.number)
-        if client is None:
-            return
-        client.heard_ns = now.boot_ns
-        try:
-            client.http.receive_data(data)
-            self._read(client, now)
-        except h11.RemoteProtocolError as error:
-            self._refuse(client, error, now)
+    def count(self, route: Route, now: Instant) -> None:
+        limit = self._venue.settings.rest_weight_limit
+        if self._weight.count(now.boot_ns, route.weight) > limit:
+            text = f"Too much request weight used; current limit is {limit} per 1 MINUTE."
+            raise refused(429, TOO_MANY_REQUESTS, text)
 
-    def lost(self, line: Line, now: Instant) -> None:
-        """See `Gateway`."""
-        self._clients.pop(line.number, None)
+    def headers(self, now: Instant) -> list[tuple[str, str]]:
+        return [("X-MBX-USED-WEIGHT-1M", str(self._weight.used(now.boot_ns)))]
 
-    def timer(self, now: Instant) -> None:
-        """See `Gateway`."""
-        for client in list(self._clients.values()):
-            if client.heard_ns + IDLE_NS <= now.boot_ns:
-                self._close(client)
-
-    def next_deadline_ns(self) -> int | None:
-        """See `Gateway`."""
-        return min((client.heard_ns + IDLE_NS for client in self._clients.values()), default=None)
-
-    def settle(self, now: Instant) -> None:
-        """See `Gateway`."""
-
-    def stop(self, now: Instant) -> None:
-        """See `Gateway`."""
-        for client in list(self._clients.values()):
-            self._close(client)
-
-    def announce(self, headline: str, now: Instant) -> None:
-        """See `Gateway`: REST has no news."""
-
-    @property
-    def busy(self) -> bool:
-        """See `Gateway`: nobody is waited for."""
-        return False
-
-    def sessions(self) -> dict[str, dict[str, object]]:
-        """See `Gateway`: REST has no sessions."""
-        return {}
-
-    def _close(self, client: _Client) -> None:
-        self._clients.pop(client.line.number, None)
-        self._venue.lines.close(client.line)
-
-    # ---- HTTP
-
-    def _read(self, client: _Client, now: Instant) -> None:
-        while True:
-            event = client.http.next_event()
-            if isinstance(event, h11.Request):
-                client.request, client.body = event, b""
-            elif isinstance(event, h11.Data):
-                client.body += bytes(event.data)
-                if len(client.body) > MAX_BODY_BYTES:
-                    raise h11.RemoteProtocolError("the body is too long", error_status_hint=413)
-            elif isinstance(event, h11.EndOfMessage):
-                self._answer(client, now)
-            elif isinstance(event, h11.ConnectionClosed):
-                self._close(client)
-                return
-            else:
-                return
-            if client.http.our_state is h11.MUST_CLOSE:
-                self._close(client)
-                return
-            if client.http.our_state is h11.DONE and client.http.their_state is h11.DONE:
-                client.http.start_next_cycle()
-                client.request = None
-
-    def _refuse(self, client: _Client, error: h11.RemoteProtocolError, now: Instant) -> None:
-        self._venue.count("http_garbled")
-        self._respond(client, error.error_status_hint, {"code": wire.ILLEGAL_CHARACTERS, "msg": str(error)}, now)
-        self._close(client)
-
-    def _answer(self, client: _Client, now: Instant) -> None:
-        assert client.request is not None
-        try:
-            status, answer = (
-                200,
-                self.handle(
-                    client.request.method.decode("ascii"),
-                    client.request.target.decode("latin-1"),
-                    {name.decode("ascii"): value.decode("latin-1") for name, value in client.request.headers},
-                    client.body,
-                    now,
-                ),
-            )
-        except RestError as error:
-            status, answer = error.status, {"code": error.code, "msg": error.text}
-        self._respond(client, status, answer, now)
-
-    def _respond(self, client: _Client, status: int, answer: Json, now: Instant) -> None:
-        body = _encode(answer)
-        headers = [
-            ("Content-Type", "application/json;charset=UTF-8"),
-            ("Content-Length", str(len(body))),
-            ("X-MBX-USED-WEIGHT-1M", str(self._weight.used(now.boot_ns))),
-        ]
-        http = client.http
-        data = http.send(h11.Response(status_code=status, headers=headers)) or b""
-        # The answer to HEAD is its headers alone.
-        if client.request is None or client.request.method != b"HEAD":
-            data += http.send(h11.Data(data=body)) or b""
-        data += http.send(h11.EndOfMessage()) or b""
-        self._venue.lines.write(client.line, data, now)
-
-    # ---- one request
-
-    def handle(self, method: str, target: str, headers: Parameters, body: bytes, now: Instant) -> Json:
-        """Answer one request: `target` is path and query as sent, `headers` have lower-case names. Raises RestError."""
-        path, _, query = target.partition("?")
-        name = path.removeprefix("/api/v3/")
-        endpoint = self._endpoints.get((method, name)) if name != path else None
-        if endpoint is None:
-            known = any(known == name for _, known in self._endpoints)
-            raise RestError(405 if known else 404, UNKNOWN_ERROR, "No such endpoint.")
-        for _ in range(endpoint.weight):
-            weight = self._weight.count(now.boot_ns)
-        if weight > self._venue.settings.rest_weight_limit:
-            limit = (
-                f"Too much request weight used; current limit is {self._venue.settings.rest_weight_limit} per 1 MINUTE."
-            )
-            raise RestError(429, TOO_MANY_REQUESTS, limit)
-        signed = query + body.decode("ascii", "replace")
-        parameters = dict(parse_qsl(signed, keep_blank_values=True))
-        if not endpoint.signed:
-            return endpoint.answer("", parameters, now)
-        key = self._authenticate(headers, signed, parameters, now)
-        fault = self._venue.faults.strikes(Kind.REJECT_STATUS, "rest")
-        if fault is not None:
-            raise RestError(500, UNKNOWN_ERROR, fault.text or "An unknown error occurred while processing the request.")
-        if method == "DELETE" and self._venue.faults.strikes(Kind.LOST, "rest"):
-            raise RestError(400, wire.UNEXPECTED_RESPONSE, "An unexpected response was received from the message bus.")
-        answer = endpoint.answer(key.account, parameters, now)
-        if method == "DELETE" and self._venue.faults.strikes(Kind.UNKNOWN, "rest"):
-            raise RestError(400, wire.UNKNOWN_STATUS, "Timeout waiting for response from backend server.")
-        return answer
-
-    def _authenticate(self, headers: Parameters, signed: str, parameters: Parameters, now: Instant) -> Key:
-        api_key = headers.get("x-mbx-apikey", "")
+    def authenticate(self, request: RestRequest, now: Instant) -> str:
+        api_key = request.headers.get("x-mbx-apikey", "")
         if not api_key:
-            raise RestError(401, BAD_KEY_FORMAT, "API-key format invalid.")
+            raise refused(401, BAD_KEY_FORMAT, "API-key format invalid.")
         key = self._keys.get(api_key)
         if key is None:
-            raise RestError(401, wire.BAD_KEY, "Invalid API-key, IP, or permissions for action.")
-        payload, _, signature = signed.rpartition("&signature=")
+            raise refused(401, wire.BAD_KEY, "Invalid API-key, IP, or permissions for action.")
+        payload, _, signature = request.signed.rpartition("&signature=")
         if not payload:
-            raise RestError(400, wire.MISSING, _missing("signature"))
+            raise refused(400, wire.MISSING, _missing("signature"))
         # The signature covers the bytes as they were sent, so the text is not decoded and encoded again.
         if not verifies(key, unquote_to_bytes(signature), payload.encode("ascii", "replace")):
-            raise RestError(400, wire.BAD_SIGNATURE, "Signature for this request is not valid.")
-        timestamp_ms = _whole(parameters, "timestamp")
-        window_ms = _whole(parameters, "recvWindow", DEFAULT_RECV_WINDOW_MS)
+            raise refused(400, wire.BAD_SIGNATURE, "Signature for this request is not valid.")
+        timestamp_ms = _whole(request.parameters, "timestamp")
+        window_ms = _whole(request.parameters, "recvWindow", DEFAULT_RECV_WINDOW_MS)
         if window_ms > MAX_RECV_WINDOW_MS:
-            raise RestError(400, -1131, "recvWindow must be less than 60000.")
+            raise refused(400, BAD_RECV_WINDOW, "recvWindow must be less than 60000.")
         now_ms = now.wall_ns // NS_PER_MS
         if timestamp_ms >= now_ms + AHEAD_MS:
-            raise RestError(400, wire.BAD_TIME, "Timestamp for this request was 1000ms ahead of the server's time.")
+            raise refused(400, wire.BAD_TIME, "Timestamp for this request was 1000ms ahead of the server's time.")
         if now_ms - timestamp_ms > window_ms:
-            raise RestError(400, wire.BAD_TIME, "Timestamp for this request is outside of the recvWindow.")
-        return key
+            raise refused(400, wire.BAD_TIME, "Timestamp for this request is outside of the recvWindow.")
+        return key.account
 
     def _symbol(self, p: Parameters) -> str:
         symbol = p.get("symbol", "")
         if not symbol:
-            raise RestError(400, wire.MISSING, _missing("symbol"))
+            raise refused(400, wire.MISSING, _missing("symbol"))
         if symbol not in self._venue.state.instruments:
-            raise RestError(400, wire.BAD_SYMBOL, "Invalid symbol.")
+            raise refused(400, wire.BAD_SYMBOL, "Invalid symbol.")
         return symbol
 
     # ---- endpoints
@@ -294,7 +138,7 @@ class Rest:
             try:
                 wanted = msgspec.json.decode(p["symbols"].encode(), type=list[str])
             except msgspec.DecodeError:
-                raise RestError(
+                raise refused(
                     400, wire.ILLEGAL_CHARACTERS, "Illegal characters found in parameter 'symbols'."
                 ) from None
         for symbol in wanted:
@@ -344,7 +188,7 @@ class Rest:
         order_id, name = p.get("orderId", ""), p.get("origClientOrderId", "")
         if not order_id and not name:
             text = "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
-            raise RestError(400, wire.MISSING, text)
+            raise refused(400, wire.MISSING, text)
         if order_id:
             _whole(p, "orderId")
         found = self._venue.find(account, symbol, order_id, name)
@@ -355,8 +199,8 @@ class Rest:
     def _order(self, account: str, p: Parameters, now: Instant) -> Json:
         found = self._find(account, p)
         if found is None:
-            raise RestError(400, NO_SUCH_ORDER, "Order does not exist.")
-        return order_json(closed_order_of(found))
+            raise refused(400, NO_SUCH_ORDER, "Order does not exist.")
+        return order_json(found if isinstance(found, ClosedOrder) else closed_order(found))
 
     def _open_orders(self, account: str, p: Parameters, now: Instant) -> Json:
         symbols = [self._symbol(p)] if p.get("symbol") else list(self._venue.state.instruments)
@@ -384,7 +228,7 @@ class Rest:
         symbol, limit = self._symbol(p), _limit(p)
         history = self._venue.history
         if "fromId" in p and ("startTime" in p or "endTime" in p):
-            raise RestError(400, wire.BAD_COMBINATION, "Combination of optional parameters invalid.")
+            raise refused(400, wire.BAD_COMBINATION, "Combination of optional parameters invalid.")
         if "orderId" in p:
             first = _whole(p, "fromId", 0)
             rows = [
@@ -405,14 +249,14 @@ class Rest:
     def _cancel(self, account: str, p: Parameters, now: Instant) -> Json:
         found = self._find(account, p)
         if not isinstance(found, Order):
-            raise RestError(400, wire.CANCEL_REJECTED, wire.UNKNOWN_ORDER)
+            raise refused(400, wire.CANCEL_REJECTED, wire.UNKNOWN_ORDER)
         self._venue.engine.cancel(found, now)
         return self._cancelled(found, p.get("newClientOrderId") or self._venue.unique(), now)
 
     def _cancel_all(self, account: str, p: Parameters, now: Instant) -> Json:
         orders = self._venue.engine.cancel_all(account, self._symbol(p), now)
         if not orders:
-            raise RestError(400, wire.CANCEL_REJECTED, wire.UNKNOWN_ORDER)
+            raise refused(400, wire.CANCEL_REJECTED, wire.UNKNOWN_ORDER)
         return [self._cancelled(order, self._venue.unique(), now) for order in orders]
 
     def _cancelled(self, order: Order, name: str, now: Instant) -> Json:
@@ -423,11 +267,6 @@ class Rest:
             "transactTime": now.wall_ns // NS_PER_MS,
         }
         return row
-
-
-def closed_order_of(order: Order | ClosedOrder) -> ClosedOrder:
-    """Open or closed, in one form."""
-    return order if isinstance(order, ClosedOrder) else closed_order(order)
 
 
 def order_json(o: ClosedOrder) -> dict[str, object]:
@@ -541,9 +380,9 @@ def _whole(p: Parameters, name: str, default: int | None = None) -> int:
     if not value and default is not None:
         return default
     if not value:
-        raise RestError(400, wire.MISSING, _missing(name))
+        raise refused(400, wire.MISSING, _missing(name))
     if not value.isdecimal() or len(value) > 18:
-        raise RestError(400, wire.ILLEGAL_CHARACTERS, f"Illegal characters found in parameter '{name}'.")
+        raise refused(400, wire.ILLEGAL_CHARACTERS, f"Illegal characters found in parameter '{name}'.")
     return int(value)
 
 

@@ -6,13 +6,13 @@ Nothing persists: numbers start at 1 both ways at each Logon(A), a gap is an err
 import base64
 import binascii
 import enum
-from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from common.exchange.limits import Window
 from common.exchange.lines import Line
 from common.exchange.numbers import read_number
 from common.exchange.settings import Key
@@ -44,25 +44,6 @@ class Limits:
 
 ORDER_ENTRY_LIMITS = Limits(10_000, 10, 15, 30, 10)
 MARKET_DATA_LIMITS = Limits(2_000, 60, 300, 300, 100)
-
-
-class Window:
-    """Counts events in a sliding window of time."""
-
-    def __init__(self, length_s: int) -> None:
-        self._length_ns = length_s * NS_PER_S
-        self._at: deque[int] = deque()
-
-    def count(self, now_ns: int) -> int:
-        """One more event; how many there are now."""
-        self._at.append(now_ns)
-        return self.used(now_ns)
-
-    def used(self, now_ns: int) -> int:
-        """How many events the window holds."""
-        while self._at and self._at[0] <= now_ns - self._length_ns:
-            self._at.popleft()
-        return len(self._at)
 
 
 class Door:
@@ -391,55 +372,55 @@ class BinanceGateway:
         raise Rejection(wire.GARBLED, "Unsupported message type.", 5, 35)
 
     def accepted(self, line: Line, now: Instant) -> None:
-        """See `Gateway`."""
+        """A new connection."""
         self._peers[line.number] = Peer(line, self._venue, self._door, self._fields, self._request, now)
 
     def data(self, line: Line, data: bytes, now: Instant) -> None:
-        """See `Gateway`."""
+        """Bytes from it."""
         peer = self._peers.get(line.number)
         if peer is not None:
             peer.data(data, now)
 
     def lost(self, line: Line, now: Instant) -> None:
-        """See `Gateway`."""
+        """It is gone."""
         peer = self._peers.pop(line.number, None)
         if peer is not None:
             peer.lost(now)
 
     def timer(self, now: Instant) -> None:
-        """See `Gateway`."""
+        """Do what is due."""
         for peer in list(self._peers.values()):
             deadline = peer.next_deadline_ns()
             if deadline is not None and deadline <= now.boot_ns:
                 peer.timer(now)
 
     def next_deadline_ns(self) -> int | None:
-        """See `Gateway`."""
+        """When something is due, in boot terms."""
         due = [peer.next_deadline_ns() for peer in self._peers.values()]
         return min((d for d in due if d is not None), default=None)
 
     def settle(self, now: Instant) -> None:
-        """See `Gateway`: everything was written as it happened."""
+        """At a turn's end there is nothing more: everything was written as it happened."""
 
     def stop(self, now: Instant) -> None:
-        """See `Gateway`."""
+        """Log everybody out."""
         for peer in list(self._peers.values()):
             if peer.logged_on:
                 peer.logout("Server is shutting down.", now)
 
     def announce(self, headline: str, now: Instant) -> None:
-        """See `Gateway`."""
+        """News(B) to everybody who is logged on."""
         for peer in self._peers.values():
             if peer.logged_on:
                 peer.send("B", f"148={headline}\x01".encode(), now)
 
     @property
     def busy(self) -> bool:
-        """See `Gateway`."""
+        """Whether anybody is logged on."""
         return any(peer.logged_on for peer in self._peers.values())
 
     def sessions(self) -> dict[str, dict[str, object]]:
-        """See `Gateway`: the living connections, whose number stands for the generation."""
+        """The living connections, whose number stands for the generation."""
         return {
             peer.comp_id: {
                 "state": peer.state.name.lower(),
