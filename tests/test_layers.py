@@ -59,7 +59,7 @@ SIMULATED = tuple(f"common/venues/{venue}/simulated/" for venue in VENUES)
 # Measured, and worth their memory to one process each.
 ONLY_IN = {
     "ccxt": (),  # a venue's rest.py enters it through common.venues.ccxt_parts, without running the whole of it
-    "h11": ("common/exchange/rest.py", "tests/", "scripts/simulation/rest.py"),
+    "h11": ("common/exchange/", *SIMULATED, "tests/", "scripts/simulation/rest.py"),
     "quickfix": ("scripts/cli/",),
 }
 

@@ -45,14 +45,14 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one exchange process needs to know.
 
-    `dialect` is "generic" or "binance". `comp_id` is the exchange's own name in FIX. `parties` may log on to order
-    entry (generic), `market_data_parties` to market data; `keys` are for venues that know their clients by API key.
-    `accounts` holds the first balances of each account by asset. `fee_rate_*` is a share of the received asset.
-    `traders` send `trader_orders_per_s` orders each, drawn from `seed`. `feed_interval_ns` is how often changed
-    prices are published and `depth_interval_ns` how often changed depth is. `max_open_orders` is per account and
-    symbol, `unfilled_order_limit` per account and ten seconds (binance),
-    `rest_weight_limit` the weight of REST requests in a minute. A snapshot is made each time `snapshot_changes` changes
-    happened: replaying so many takes well under a second.
+    `dialect` names the venue's folder. `comp_id` is the exchange's own name in FIX. Where a venue knows its clients by
+    CompID, `parties` may log on to order entry and `market_data_parties` to market data; where by API key, `keys` are
+    theirs. `accounts` holds the first balances of each account by asset. `fee_rate_*` is a share of the received asset.
+    `traders` send `trader_orders_per_s` orders each, drawn from `seed`. `feed_interval_ns` is how often changed prices
+    are published and `depth_interval_ns` how often changed depth is. Limits, each enforced where the venue has it:
+    `max_open_orders` per account and symbol, `unfilled_order_limit` per account and ten seconds, and
+    `rest_weight_limit`, the weight of REST requests in a minute. A snapshot is made each time `snapshot_changes`
+    changes happened: replaying so many takes well under a second.
     """
 
     name: str

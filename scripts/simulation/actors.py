@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from common.actor.core import Core
 from common.config import Config, load
 from common.exchange.history import MemoryHistory
-from common.exchange.settings import ExchangeSettings, Instrument, Key, Party
+from common.exchange.settings import Key
 from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
 from common.journal.frames import Record
@@ -51,6 +51,7 @@ from scripts.simulation.snapshots import F, begun
 from scripts.simulation.trader import LINK as TRADER_LINK
 from scripts.simulation.trader import Habits, Market, Trader
 from services.account.core import AccountCore, AccountSettings
+from services.exchange.configured import ACCOUNT, settings_of
 from services.exchange.core import ExchangeCore
 from services.journal.__main__ import SNAPSHOTS_OF
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
@@ -79,7 +80,6 @@ EMERGENCY_BYTES = 65_536
 BOUNDS = Bounds(closed_orders=8, remembered=200, retired_fills=6)
 """So little stays in memory that every run has orders and fills that have left it."""
 
-ACCOUNT = "desk"
 API_KEY = "simulated"
 PRIVATE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PRIVATE_KEY_PEM = PRIVATE_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -357,29 +357,11 @@ def _exchange(world: "World", venue: str) -> Actor:
     config = CONFIG.venues[venue]
     simulated = config.simulated
     assert simulated is not None
-    everything = ExchangeSettings(
-        name=venue,
-        dialect=config.dialect,
-        comp_id=config.fix.target_comp_id,
-        instruments=tuple(
-            Instrument(
-                symbol=symbol, base=i.base, quote=i.quote, tick_size=i.tick_size, lot_size=i.lot_size,
-                min_qty=i.min_qty, max_qty=i.max_qty, min_notional=i.min_notional,
-                start_price=simulated.prices[symbol],
-            )
-            for symbol, i in config.instruments.items()
-        ),
-        accounts={ACCOUNT: simulated.balances},
-        parties=(Party(comp_id=config.fix.sender_comp_id or "", account=ACCOUNT),),
-        market_data_parties=(config.market_data.sender_comp_id or "",),
-        keys=(Key(api_key=API_KEY, public_key=PUBLIC_KEY, account=ACCOUNT),),
-        fee_rate_maker=simulated.fee_rate,
-        fee_rate_taker=simulated.fee_rate,
+    everything = msgspec.structs.replace(
+        settings_of(config, simulated, (Key(api_key=API_KEY, public_key=PUBLIC_KEY, account=ACCOUNT),)),
         seed=world.plan.seed,
-        traders=simulated.traders,
         trader_orders_per_s=1 if world.plan.slow else simulated.trader_orders_per_s,
-        heart_bt_int_s=config.fix.heart_bt_int_s,
-    )  # fmt: skip
+    )
     history = MemoryHistory()
 
     def build(process: Process) -> Core:

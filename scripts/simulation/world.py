@@ -23,6 +23,7 @@ from scripts.simulation.rest import Worker
 from scripts.simulation.scheduler import HostClock, Scheduler
 from scripts.simulation.truth import Truth
 from scripts.simulation.witness import EmergencyWitness, WatchedFiles, Witness
+from services.exchange.configured import ACCOUNT
 
 BINDING_ROLES = frozenset({"router", "pull", "pub"})
 HIGH_WATER = {"push": 1_000, "dealer": 10_000, "sub": 10_000}
@@ -87,7 +88,7 @@ class World:
         self.witness = Witness(actors.JOURNAL_FOLDER, self.checkers.learned)
         self.checkers.witness = self.witness
         self.emergency = EmergencyWitness(actors.EMERGENCY_FOLDER, self.checkers.learned_emergency)
-        self.truths = {venue: Truth(venue, actors.ACCOUNT, self.checkers) for venue in VENUES}
+        self.truths = {venue: Truth(venue, ACCOUNT, self.checkers) for venue in VENUES}
         self.exchange_logs = {
             f"exchange@{venue}": Witness(actors.exchange_log_folder(venue), truth.learned, on_write=True)
             for venue, truth in self.truths.items()

@@ -9,13 +9,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from common.actor.shell import Shell
 from common.actor.start import run_actor, server_tls, shell_for, venue_argument
-from common.config import Config, ConfigError, SimulatedConfig, VenueConfig
+from common.config import Config, ConfigError, VenueConfig
 from common.exchange.history_file import FileHistory
-from common.exchange.settings import ExchangeSettings, Instrument, Key, Party
+from common.exchange.settings import ExchangeSettings, Key
 from common.journal.files import OsFiles
+from services.exchange.configured import ACCOUNT, settings_of
 from services.exchange.core import ExchangeCore
 
-ACCOUNT = "desk"
 HTTP_PORT = 80
 
 
@@ -24,41 +24,7 @@ def exchange_settings(name: str, config: Config) -> ExchangeSettings:
     venue = config.venues.get(name)
     if venue is None or venue.simulated is None:
         raise ConfigError(f"no enabled venue called {name!r} is simulated; there is {', '.join(config.venues)}")
-    simulated = venue.simulated
-    sender, md_sender = venue.fix.sender_comp_id, venue.market_data.sender_comp_id
-    return ExchangeSettings(
-        name=name,
-        dialect=venue.dialect,
-        comp_id=venue.fix.target_comp_id,
-        instruments=_instruments(venue, simulated),
-        accounts={ACCOUNT: simulated.balances},
-        parties=(Party(comp_id=sender, account=ACCOUNT),) if sender else (),
-        market_data_parties=(md_sender,) if md_sender else (),
-        keys=_keys(venue, config),
-        fee_rate_maker=simulated.fee_rate,
-        fee_rate_taker=simulated.fee_rate,
-        seed=simulated.seed,
-        traders=simulated.traders,
-        trader_orders_per_s=simulated.trader_orders_per_s,
-        heart_bt_int_s=venue.fix.heart_bt_int_s,
-    )
-
-
-def _instruments(venue: VenueConfig, simulated: SimulatedConfig) -> tuple[Instrument, ...]:
-    return tuple(
-        Instrument(
-            symbol=symbol,
-            base=i.base,
-            quote=i.quote,
-            tick_size=i.tick_size,
-            lot_size=i.lot_size,
-            min_qty=i.min_qty,
-            max_qty=i.max_qty,
-            min_notional=i.min_notional,
-            start_price=simulated.prices[symbol],
-        )
-        for symbol, i in venue.instruments.items()
-    )
+    return settings_of(venue, venue.simulated, _keys(venue, config))
 
 
 def _keys(venue: VenueConfig, config: Config) -> tuple[Key, ...]:

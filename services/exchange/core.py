@@ -296,7 +296,7 @@ class ExchangeCore(Core):
                 self.data(connection, data, now)
 
     def _tell_news(self, now: Instant) -> None:
-        """Count down to the end of the connections, every 10 s as Binance does, and end them."""
+        """Count down to the end of the connections, and end them."""
         for entry in [entry for entry in self._next_news if entry[0] <= now.boot_ns]:
             self._next_news.remove(entry)
             _, end_ns, fault = entry

@@ -5,9 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from common.exchange.settings import ExchangeSettings
 from common.fix.wire import Framer
 from common.messages import ControlRequest
-from tests.common.exchange.harness import Client, World
+from tests.common.exchange.harness import GENERIC, Client, World
 from tests.common.venues.binance.test_simulated import BINANCE, Http, RawClient, connect, order
 
 
@@ -248,6 +249,16 @@ def test_what_is_no_fault_is_refused(world: World) -> None:
     assert "no act 'dance'" in world.refusal("dance")
     assert "no account" in world.refusal("orders", account="nobody")
     assert "no symbol" in world.refusal("book", symbol="NOPE")
+
+
+@pytest.mark.parametrize("settings", [GENERIC, BINANCE])
+def test_a_fault_that_the_venue_lacks_is_refused_with_its_reason_and_does_not_begin(
+    tmp_path: Path, settings: ExchangeSettings
+) -> None:
+    world = World(tmp_path, settings)
+    assert world.core.venue.side.lacks
+    for kind, why in world.core.venue.side.lacks.items():
+        assert (world.refusal("fault", kind=kind), world.ask("fault")["faults"]) == (why, [])
 
 
 def test_unreadable_miscounts_a_field_in_reports_but_those_spared_and_it_comes_again_so(world: World) -> None:
