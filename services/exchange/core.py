@@ -10,7 +10,7 @@ import msgspec
 
 from common.actor.core import Core, Exit, Send
 from common.exchange.changes import Deposited, Listed
-from common.exchange.faults import BadFault, Fault, Kind
+from common.exchange.fault_schedule import FaultSchedule
 from common.exchange.gateways import Gateway
 from common.exchange.history import History
 from common.exchange.lines import Line
@@ -28,7 +28,6 @@ from services.exchange.control import BadAct, Control
 INTEGRITY = 7
 STOP_WITHIN_NS = 500 * NS_PER_MS
 TIDY_EVERY_NS = 250 * NS_PER_MS
-NEWS_EVERY_NS = 10 * NS_PER_S
 # When the process was away for longer, the traders do not make up for it.
 MAX_TRADER_STEPS = 50
 
@@ -46,12 +45,11 @@ class ExchangeCore(Core):
         self._open = (folder, files, history, segment_bytes)
         self._ready = False
         self._control: Control
+        self._faults: FaultSchedule
         self._traders: Traders | None = None
         self._trader_period_ns = 0
         self._next_trader_ns = 0
         self._held: dict[int, list[bytes]] = {}
-        self._fault_ends: list[tuple[int, Fault]] = []
-        self._next_news: list[tuple[int, int, Fault]] = []
         self._stop_by_ns: int | None = None
         self._tidy_ns = 0
 
@@ -74,7 +72,8 @@ class ExchangeCore(Core):
             for asset, amount in balances.items():
                 if (account, asset) not in venue.state.accounts.deposits:
                     venue.engine.record(Deposited(account, asset, amount))
-        self._control = Control(venue, self._sessions, self._inflict)
+        self._faults = FaultSchedule(venue)
+        self._control = Control(venue, self._sessions, self._faults.begin)
         self._start_traders(now)
         self._ready = True
         self.note(
@@ -188,8 +187,7 @@ class ExchangeCore(Core):
             return None
         due = [gateway.next_deadline_ns() for gateway in self.gateways.values()]
         due.append(self.venue.lines.next_deadline_ns())
-        due += [end_ns for end_ns, _ in self._fault_ends]
-        due += [news_ns for news_ns, _, _ in self._next_news]
+        due += self._faults.due_ns()
         if self._traders is not None:
             due.append(self._next_trader_ns)
         if self.venue.history.recent.size:
@@ -203,8 +201,8 @@ class ExchangeCore(Core):
             return
         for gateway in self.gateways.values():
             gateway.timer(now)
-        self._end_faults(now)
-        self._tell_news(now)
+        if self._faults.timer(now):
+            self._resume(now)
         self._trade(now)
 
     def _trade(self, now: Instant) -> None:
@@ -246,82 +244,12 @@ class ExchangeCore(Core):
             self._ready = False
             self.effects.append(Exit(0, "stopped"))
 
-    # ---- faults
-
-    def _inflict(self, fault: Fault, now: Instant) -> None:
-        """A fault begins: what it does at once, and when it ends. Raises BadFault where the dialect cannot have it."""
-        why = self.venue.side.lacks.get(fault.kind)
-        if why is not None:
-            self.venue.faults.end(fault)
-            raise BadFault(why)
-        if fault.kind is Kind.CUT:
-            for line in self.venue.lines.of(fault.scope):
-                self.venue.lines.cut(line)
-                self.gateways[line.scope].lost(line, now)
-            self.venue.faults.count(fault)
-            self.venue.faults.end(fault)
-        elif fault.kind is Kind.STALL:
-            self._fault_ends.append((now.boot_ns + fault.ms * NS_PER_MS, fault))
-        elif fault.kind is Kind.MAINTENANCE:
-            self._next_news.append((now.boot_ns, now.boot_ns + fault.ms * NS_PER_MS, fault))
-        elif fault.kind in (Kind.SKIP, Kind.TEST_REQUEST, Kind.RESEND_REQUEST):
-            self._inflict_on_numbers(fault, now)
-
-    def _inflict_on_numbers(self, fault: Fault, now: Instant) -> None:
-        """What only a listener with numbers that outlive a connection can have. Raises BadFault."""
-        resending = self.venue.side.resending
-        if resending is None:
-            self.venue.faults.end(fault)
-            raise BadFault(f"{fault.kind} needs a session that resends, and dialect {self.settings.dialect} has none")
-        if fault.kind is Kind.SKIP:
-            return
-        for _ in range(fault.count):
-            if fault.kind is Kind.TEST_REQUEST:
-                resending.ask_for_life(now)
-            else:
-                resending.ask_again(now)
-        self.venue.faults.count(fault)
-        self.venue.faults.end(fault)
-
-    def _end_faults(self, now: Instant) -> None:
-        over = [fault for end_ns, fault in self._fault_ends if end_ns <= now.boot_ns]
-        if not over:
-            return
-        self._fault_ends = [(end_ns, fault) for end_ns, fault in self._fault_ends if end_ns > now.boot_ns]
-        for fault in over:
-            self.venue.faults.end(fault)
+    def _resume(self, now: Instant) -> None:
+        """A stall is over: what came meanwhile is read now."""
         held, self._held = self._held, {}
         for connection, parts in held.items():
             for data in parts:
                 self.data(connection, data, now)
-
-    def _tell_news(self, now: Instant) -> None:
-        """Count down to the end of the connections, and end them."""
-        for entry in [entry for entry in self._next_news if entry[0] <= now.boot_ns]:
-            self._next_news.remove(entry)
-            _, end_ns, fault = entry
-            if fault not in self.venue.faults.active:
-                continue
-            gateways = [g for scope, g in self.gateways.items() if fault.scope in (scope, "all")]
-            left_ns = end_ns - now.boot_ns
-            if left_ns <= 0:
-                self.venue.faults.count(fault)
-                self.venue.faults.end(fault)
-                for gateway in gateways:
-                    gateway.stop(now)
-                continue
-            last = left_ns <= NEWS_EVERY_NS
-            seconds = -(-left_ns // NS_PER_S)
-            headline = (
-                "Your connection is about to be closed. Please reconnect."
-                if last
-                else f"You'll be disconnected in {seconds} seconds. Please reconnect."
-            )
-            for gateway in gateways:
-                gateway.announce(headline, now)
-            # The last word comes ten seconds before the end.
-            pause_ns = left_ns if last else min(NEWS_EVERY_NS, left_ns - NEWS_EVERY_NS)
-            self._next_news.append((now.boot_ns + pause_ns, end_ns, fault))
 
     # ---- control
 
