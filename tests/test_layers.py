@@ -252,8 +252,9 @@ def test_ccxt_is_entered_by_a_venue_s_rest_side_alone(imports: list[Import]) -> 
     assert not found, "\n".join(map(str, found))
 
 
-def test_the_fold_of_orders_imports_no_venue_s_part(imports: list[Import]) -> None:
-    found = [i for i in imports if i.file.startswith("common/orders/") and within(i.module, "common.venues")]
+@pytest.mark.parametrize("library", ["orders", "exchange"])
+def test_the_libraries_below_the_venues_import_no_venue_s_part(imports: list[Import], library: str) -> None:
+    found = [i for i in imports if i.file.startswith(f"common/{library}/") and within(i.module, "common.venues")]
     assert not found, "\n".join(map(str, found))
 
 
