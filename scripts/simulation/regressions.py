@@ -155,4 +155,10 @@ REGRESSIONS = (
         " before the order had ended was recorded behind the question whose answer lacked it. An answer counts as of"
         " its question.",
     ),
+    Regression(
+        Case(5004, 2000, version=3), "welcome-is-whole",
+        "The journal stood still and granted, behind the epoch of the living orders, those that dead lives had asked"
+        " for; orders read of them before it heard of its own, and went on. Its names were not remembered, and a repeat"
+        " of an order that had been sent was told expired. What was read before the grant counts at the grant.",
+    ),
 )  # fmt: skip
