@@ -21,6 +21,7 @@ from scripts.simulation import actors, adversary, quiet
 from scripts.simulation.process import Process
 from scripts.simulation.truth import ZERO, TrueOrder, Truth
 from scripts.simulation.world import World
+from services.exchange.configured import ACCOUNT
 
 TYPES = frozenset((b"8", b"9", b"j", b"r"))
 """MsgType(35) of what is mangled: what tells of orders."""
@@ -137,7 +138,7 @@ class ToldTruth(Truth):
 
     def __init__(self, venue: str, world: World) -> None:
         """Nothing has happened yet."""
-        super().__init__(venue, actors.ACCOUNT, world.checkers)
+        super().__init__(venue, ACCOUNT, world.checkers)
         self._witness = world.witness
         self._read = 0
         self._told: set[tuple[str, str]] = set()
