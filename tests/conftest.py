@@ -19,3 +19,8 @@ def short_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="fxr"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--venue desk.acme`: the conformance suite for a venue of your own, by its package; may be repeated."""
+    parser.addoption("--venue", action="append", default=[], metavar="PACKAGE", help="Run the suite of venues for it.")

@@ -35,24 +35,27 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key (text), the Ed25519 public key (32 raw bytes) for its signatures, and its account."""
+    """An API key or a name (text), its account, and what its holder's proof is checked with: the public key of his
+    signatures (32 raw bytes of Ed25519, PEM of RSA), or the secret or password that both sides know.
+    """
 
     api_key: str
-    public_key: bytes
     account: str
+    public_key: bytes = b""
+    secret: bytes = b""
 
 
 class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one exchange process needs to know.
 
-    `dialect` names the venue's folder. `comp_id` is the exchange's own name in FIX. Where a venue knows its clients by
-    CompID, `parties` may log on to order entry and `market_data_parties` to market data; where by API key, `keys` are
-    theirs. `accounts` holds the first balances of each account by asset. `fee_rate_*` is a share of the received asset.
-    `traders` send `trader_orders_per_s` orders each, drawn from `seed`. `feed_interval_ns` is how often changed prices
-    are published and `depth_interval_ns` how often changed depth is. Limits, each enforced where the venue has it:
-    `max_open_orders` per account and symbol, `unfilled_order_limit` per account and ten seconds, and
-    `rest_weight_limit`, the weight of REST requests in a minute. A snapshot is made each time `snapshot_changes`
-    changes happened: replaying so many takes well under a second.
+    `dialect` names the venue's folder. `comp_id` is the exchange's own name in FIX. Where a venue knows its clients
+    by CompID, `parties` may log on to order entry and `market_data_parties` to market data; where by key or
+    password, `keys` are theirs. `accounts` holds the first balances of each account by asset. `fee_rate_*` is a
+    share of the received asset. `traders` send `trader_orders_per_s` orders each, drawn from `seed`.
+    `feed_interval_ns` is how often changed prices are published and `depth_interval_ns` how often changed depth is.
+    Limits, each enforced where the venue has it: `max_open_orders` per account and symbol, `unfilled_order_limit`
+    per account and ten seconds, and `rest_weight_limit`, the weight of REST requests in a minute. A snapshot is
+    made each time `snapshot_changes` changes happened: replaying so many takes well under a second.
     """
 
     name: str

@@ -109,7 +109,7 @@ class VenueBooks(msgspec.Struct, gc=False):
 
 
 class External(msgspec.Struct, gc=False):
-    """An order on our account that is not ours, as it was at `lsn`: of an answer, when that was asked for."""
+    """An order on our account that is not ours."""
 
     venue: str
     order: RestOrder
@@ -366,11 +366,9 @@ class Books:
         return [Holding(*place, open_orders[place], held.get(place, ZERO)) for place in places]
 
     def stranger(self, venue: str, order: RestOrder, lsn: int) -> bool:
-        """An open order that is not ours, as it was at `lsn`. Whether it is news."""
+        """An open order that is not ours. Whether it is news."""
         place = (venue, order.symbol, order.order_id)
         known = self.externals.get(place)
-        if known is not None and lsn < known.lsn:
-            return False
         self.externals[place] = External(venue, order, lsn)
         self.changed_externals[place] = None
         if len(self.externals) > EXTERNAL_ORDERS:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from common.config import CHECKOUT
-from scripts.docs import configuration, orders, protocol, sdk
+from scripts.docs import configuration, orders, protocol, sdk, venues
 
 Parts = Mapping[str, Callable[[], str]]
 
@@ -16,6 +16,7 @@ PAGES: Mapping[str, Parts] = {
     "orders": orders.parts(),
     "protocol": protocol.parts(),
     "sdk": sdk.parts(),
+    "venues": {"venues": venues.venues, "credentials": venues.credentials},
 }
 """The name of a page to its parts."""
 

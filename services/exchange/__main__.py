@@ -2,6 +2,7 @@
 
 import sys
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -13,6 +14,8 @@ from common.config import Config, ConfigError, VenueConfig
 from common.exchange.history_file import FileHistory
 from common.exchange.settings import ExchangeSettings, Key
 from common.journal.files import OsFiles
+from common.key_files import read_credentials
+from common.venues.credentials import Ed25519Key, HmacPassphrase, HmacSecret, Password, RsaKey
 from services.exchange.configured import ACCOUNT, settings_of
 from services.exchange.core import ExchangeCore
 
@@ -28,19 +31,24 @@ def exchange_settings(name: str, config: Config) -> ExchangeSettings:
 
 
 def _keys(venue: VenueConfig, config: Config) -> tuple[Key, ...]:
-    """The desk's API key, with the public half of its key pair. Raises ConfigError."""
-    if venue.credentials is None or not venue.credentials.is_key_pair:
-        return ()
-    key_file = config.paths.resolve(venue.credentials.api_key_file)
-    public_file = config.paths.public_key(venue.name)
+    """What the desk's credentials are checked with. Raises ConfigError."""
+    match read_credentials(venue, config):
+        case Ed25519Key(api_key=api_key) | RsaKey(api_key=api_key):
+            return (Key(api_key=api_key, account=ACCOUNT, public_key=_public_key(config.paths.public_key(venue.name))),)
+        case HmacSecret(api_key=api_key, secret=secret) | HmacPassphrase(api_key=api_key, secret=secret):
+            return (Key(api_key=api_key, account=ACCOUNT, secret=secret),)
+        case Password(username=username, password=password):
+            return (Key(api_key=username, account=ACCOUNT, secret=password.encode()),)
+    return ()
+
+
+def _public_key(file: Path) -> bytes:
     try:
-        public = load_pem_public_key(public_file.read_bytes())
-        api_key = key_file.read_text("ascii").strip()
+        pem = file.read_bytes()
+        public = load_pem_public_key(pem)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{public_file}, {key_file}: {error}; the first start of the stack makes both") from error
-    if not isinstance(public, Ed25519PublicKey):
-        raise ConfigError(f"{public_file}: not an Ed25519 key, the only kind that this venue takes")
-    return (Key(api_key=api_key, public_key=public.public_bytes_raw(), account=ACCOUNT),)
+        raise ConfigError(f"{file}: {error}; the first start of the stack makes it") from error
+    return public.public_bytes_raw() if isinstance(public, Ed25519PublicKey) else pem
 
 
 def build(name: str, config: Config) -> Shell:

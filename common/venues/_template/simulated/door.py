@@ -1,0 +1,14 @@
+"""Who may log on at the template's simulated side: a name and a password, the same at both listeners."""
+
+from hmac import compare_digest
+
+from common.exchange.venue import Venue
+from common.fix.wire import split
+
+
+def why_refused(venue: Venue, raw: bytes) -> str:
+    """Why the Logon(A) is closed without a word, "" where it is not."""
+    fields = split(raw)
+    name, password = fields.get(b"553", b""), fields.get(b"554", b"")
+    known = any(key.api_key.encode() == name and compare_digest(key.secret, password) for key in venue.settings.keys)
+    return "" if known else "a wrong name or password"

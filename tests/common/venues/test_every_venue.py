@@ -1,0 +1,501 @@
+"""The conformance suite: what must hold of every venue's folder, its dialect against its own simulated side.
+
+It runs over every folder of common/venues, and over a desk's own: `pytest tests/common/venues/test_every_venue.py
+--venue desk.acme`. What a venue lacks it declares in its profile, and here it is seen to be refused.
+"""
+
+import re
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import structs
+
+from common.config import CHECKOUT, SequencePolicy
+from common.fix.secret_fields import blanked
+from common.fix.wire import encode, split
+from common.keys import make_credentials
+from common.messages import (
+    CancelRejected,
+    ExecutionReport,
+    MassCancelReported,
+    RequestRejected,
+    VenueEvent,
+)
+from common.venues.credentials import Credentials
+from common.venues.dialect import BookEntry, SubscriptionRejected
+from common.venues.registry import find_dialect, find_profile, folder_of, venue_names
+from common.venues.venue import CREDENTIAL_FILES, Feature, missing_feature
+from tests.common.venues import samples
+from tests.common.venues.both_sides import BothSides, Desk
+
+TEMPLATE = "_template"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every venue of the tree, or those that --venue names."""
+    if "dialect" in metafunc.fixturenames:
+        metafunc.parametrize("dialect", metafunc.config.getoption("--venue") or [*venue_names(), TEMPLATE])
+
+
+@pytest.fixture
+def sides(dialect: str, tmp_path: Path) -> BothSides:
+    """The venue's simulated exchange, and our side of it."""
+    return BothSides(dialect, tmp_path)
+
+
+@pytest.fixture
+def desk(sides: BothSides) -> Desk:
+    """Our order entry, logged on."""
+    desk = sides.desk()
+    assert desk.logged_on
+    return desk
+
+
+def has(dialect: str, feature: Feature) -> bool:
+    return find_profile(dialect).has(feature)
+
+
+def reports(events: list[VenueEvent]) -> list[ExecutionReport]:
+    return [event for event in events if isinstance(event, ExecutionReport)]
+
+
+def refused(events: list[VenueEvent]) -> bool:
+    """Whether a request was plainly refused, in any of the ways that there are."""
+    (event,) = events
+    if isinstance(event, ExecutionReport):
+        return event.exec_type == "8" and event.ord_status == "8" and not event.ambiguous
+    return isinstance(event, CancelRejected | RequestRejected) and not event.ambiguous
+
+
+# ---- the folder
+
+
+def test_the_folder_has_what_a_venue_s_folder_has(dialect: str) -> None:
+    folder, profile = folder_of(dialect), find_profile(dialect)
+    wanted = {"__init__.py", "venue.py", "dialect.py", "venue.toml", "README.md", "samples", "simulated"}
+    wanted |= {"rest.py"} if profile.rest else set()
+    wanted |= {"fields.py"} if profile.fields else set()
+    assert {path.name for path in folder.iterdir()} - {"__pycache__"} == wanted
+
+
+def test_a_venue_of_the_tree_has_a_folder_of_tests(dialect: str) -> None:
+    if folder_of(dialect).is_relative_to(CHECKOUT):
+        assert list((CHECKOUT / "tests/common/venues" / folder_of(dialect).name).glob("test_*.py"))
+
+
+def test_the_readme_says_what_it_is_where_it_is_from_its_oddities_and_what_is_assumed(dialect: str) -> None:
+    text = (folder_of(dialect) / "README.md").read_text("utf-8")
+    assert text.startswith(f"# {find_profile(dialect).title}\n")
+    parts = re.split(r"^## (.*)\n", text, flags=re.MULTILINE)
+    assert parts[1::2] == ["Sources", "Oddities", "Assumed"]
+    numbers = re.findall(r"^(\d+)\. ", parts[4], flags=re.MULTILINE)
+    assert numbers == [str(n) for n in range(1, len(numbers) + 1)] and numbers
+
+
+def test_the_venue_s_file_agrees_with_its_dialect(sides: BothSides) -> None:
+    """How numbers are kept stands in both: the one is for the session's life, the other for its FIX."""
+    for fix, settings in (
+        (sides.venue.fix, sides.dialect.session_settings(sides.identity(), sides.credentials)),
+        (sides.venue.market_data, sides.dialect.market_data_settings(sides.identity(), sides.credentials)),
+    ):
+        assert settings.sequence_policy.name == fix.sequence_policy.name
+        assert settings.reset_on_logon is (fix.sequence_policy is SequencePolicy.RESET)
+
+
+# ---- samples
+
+
+def frames(dialect: str) -> list[dict[str, Any]]:
+    """The samples of a venue's folder."""
+    found = []
+    for file in sorted((folder_of(dialect) / "samples").glob("*.toml")):
+        table = tomllib.loads(file.read_text("utf-8"))
+        assert table["source"]
+        found += table["frame"]
+    assert found
+    return found
+
+
+def is_sound(raw: bytes) -> bool:
+    """Whether BodyLength(9) and CheckSum(10) fit."""
+    body, trailer = raw.index(b"\x0135=") + 1, raw.rindex(b"\x0110=") + 1
+    length = int(raw.split(b"\x01", 2)[1].removeprefix(b"9="))
+    return length == trailer - body and raw[trailer:] == b"10=%03d\x01" % (sum(raw[:trailer]) % 256)
+
+
+def test_every_sample_is_a_sound_frame_and_means_what_it_says(dialect: str) -> None:
+    ours = find_dialect(dialect)
+    for frame in frames(dialect):
+        raw = frame["text"].replace("|", "\x01").encode()
+        assert is_sound(raw) is not frame.get("altered", False), frame["what"]
+        body = raw[raw.index(b"\x0135=") + 1 : raw.rindex(b"\x0110=") + 1]
+        whole, fields = encode(b"FIX.4.4", body), split(raw)
+        msg_type = fields[b"35"].decode()
+        if frame["from"] == "us":
+            continue
+        if "entries" in frame:
+            told = ours.decode_market_data(msg_type, whole)
+            assert isinstance(told, list)
+            rows = [[e.symbol, e.what, e.action, str(e.px), str(e.qty)] for e in told]
+            assert rows == frame["entries"], frame["what"]
+            continue
+        event = ours.decode(msg_type, whole)
+        if "event" not in frame:
+            assert event is None, frame["what"]
+            continue
+        assert event is not None
+        wanted = dict(frame["event"])
+        assert event.__struct_config__.tag == wanted.pop("type"), frame["what"]
+        assert {name: plainly(getattr(event, name)) for name in wanted} == wanted, frame["what"]
+        assert not getattr(event, "unread", ()), frame["what"]
+
+
+def plainly(value: object) -> object:
+    return str(value) if isinstance(value, Decimal) else value
+
+
+# ---- logon
+
+
+def test_we_are_let_in_and_out(sides: BothSides) -> None:
+    desk, watcher = sides.desk(), sides.watcher()
+    assert desk.logged_on and watcher.client.session.logged_on
+    for client in (desk.client, watcher.client):
+        client.session.logout("", sides.world.now)
+        sides.world.pump()
+        assert not client.session.logged_on
+
+
+def test_the_line_lives_by_heartbeats(desk: Desk) -> None:
+    desk.sides.world.pass_time(2.5 * desk.sides.venue.fix.heart_bt_int_s, step_s=0.5)
+    assert desk.logged_on
+
+
+def test_without_its_credentials_nothing_is_even_tried(sides: BothSides) -> None:
+    if not sides.profile.credentials:
+        assert sides.credentials is None
+        return
+    for settings in (sides.dialect.session_settings, sides.dialect.market_data_settings):
+        with pytest.raises(ValueError, match="credentials"):
+            settings(sides.identity(), None)
+
+
+def test_other_credentials_are_not_let_in(sides: BothSides) -> None:
+    for number in range(len(CREDENTIAL_FILES[sides.profile.credentials[0]]) if sides.profile.credentials else 0):
+        desk = sides.desk(others(sides, number))
+        assert not desk.logged_on
+        sides.world.pass_time(1)
+        assert not desk.logged_on
+
+
+def others(sides: BothSides, number: int) -> Credentials:
+    """Credentials of which one part is another's."""
+    ours = sides.credentials
+    assert ours is not None
+    name = ours.__struct_fields__[number]
+    value = getattr(ours, name)
+    if name == "private_key_pem":
+        assert sides.venue.credentials is not None
+        key_file = sides.config.paths.resolve(sides.venue.credentials.private_key_file)
+        key_file.unlink()
+        make_credentials(sides.config, sides.venue.name, sides.venue)
+        return structs.replace(ours, private_key_pem=key_file.read_bytes())
+    return structs.replace(ours, **{name: value[::-1]})
+
+
+def test_no_secret_of_a_logon_stays_in_what_is_logged(sides: BothSides) -> None:
+    ours = sides.credentials
+    if ours is None:
+        return
+    assert not [value for value in msgspec.structs.astuple(ours) if str(value) in repr(ours)]
+    settings = sides.dialect.session_settings(sides.identity(), ours)
+    assert settings.logon_fields is not None
+    logon = encode(b"FIX.4.4", b"35=A\x01" + settings.logon_fields(1, b"20260101-00:00:00.000"))
+    kept = blanked(logon, sides.profile.key_tags)
+    for value in msgspec.structs.astuple(ours):
+        secret = value if isinstance(value, bytes) else value.encode()
+        assert secret not in kept
+
+
+# ---- orders
+
+
+def test_a_new_order_rests(desk: Desk) -> None:
+    order, events = desk.new()
+    (told,) = reports(events)
+    assert (told.exec_type, told.ord_status, told.cl_ord_id, told.symbol, told.side) == (
+        "0", "0", order.cl_ord_id, order.symbol, order.side,
+    )  # fmt: skip
+    assert told.order_id and told.order_qty == order.order_qty and told.price == order.price and not told.trade_key
+    state = desk.sides.state_of(order.cl_ord_id)
+    assert state is not None and state["ord_status"] == "0" and state["order_id"] == told.order_id
+
+
+def test_prices_and_quantities_are_written_without_an_exponent_and_exactly(desk: Desk) -> None:
+    tick = desk.sides.instrument.tick_size
+    price = (desk.sides.price * Decimal("0.9") / tick).quantize(Decimal(1)) * tick
+    order, _ = desk.new(order_qty=desk.sides.qty.normalize(), price=price.normalize())
+    state = desk.sides.state_of(order.cl_ord_id)
+    assert state is not None
+    assert (Decimal(str(state["order_qty"])), Decimal(str(state["price"]))) == (desk.sides.qty, price)
+
+
+@pytest.mark.parametrize("side", ["1", "2"])
+def test_an_order_is_filled(desk: Desk, side: str) -> None:
+    sides = desk.sides
+    sides.stranger("2" if side == "1" else "1", sides.qty, sides.price)
+    order, events = desk.new(side=side, price=sides.price)
+    (fill,) = [told for told in reports(events) if told.exec_type == "F"]
+    assert (fill.ord_status, fill.last_qty, fill.last_px, fill.cl_ord_id) == (
+        "2", sides.qty, sides.price, order.cl_ord_id,
+    )  # fmt: skip
+    assert fill.trade_key and not fill.maker and fill.side == side
+    assert fill.cum_qty in (None, sides.qty) and fill.leaves_qty in (None, Decimal(0))
+    assert fill.fee_qty > 0 and fill.fee_asset == (sides.instrument.base if side == "1" else sides.instrument.quote)
+
+
+def test_an_order_is_filled_in_parts_each_known_by_its_own_key(desk: Desk) -> None:
+    sides = desk.sides
+    part = sides.qty / 4
+    order, _ = desk.new(price=sides.price)
+    fills: list[ExecutionReport] = []
+    for _ in range(4):
+        sides.stranger("2", part, sides.price)
+        fills += [told for told in reports(desk.heard()) if told.exec_type == "F"]
+    assert [fill.ord_status for fill in fills] == ["1", "1", "1", "2"]
+    assert [fill.cum_qty for fill in fills] == [part, 2 * part, 3 * part, 4 * part]
+    assert all(fill.last_qty == part and fill.maker and fill.cl_ord_id == order.cl_ord_id for fill in fills)
+    assert len({fill.trade_key for fill in fills}) == 4
+
+
+def test_a_rejected_order_says_so_and_why(desk: Desk) -> None:
+    desk.sides.world.ask("fault", kind="reject", text="Not today.")
+    order, events = desk.new()
+    assert refused(events)
+    (told,) = reports(events)
+    assert (told.cl_ord_id, told.text) == (order.cl_ord_id, "Not today.")
+    assert desk.sides.state_of(order.cl_ord_id) is None
+
+
+@pytest.mark.parametrize("terms", [{"symbol": "NOSUCH"}, {"order_qty": Decimal("0.000000001")}])
+def test_an_order_that_the_venue_cannot_take_is_refused_and_the_session_goes_on(
+    desk: Desk, terms: dict[str, object]
+) -> None:
+    _, events = desk.new(**terms)
+    assert refused(events)
+    assert desk.logged_on
+    _, events = desk.new()
+    assert [told.exec_type for told in reports(events)] == ["0"]
+
+
+def test_a_cancel_is_carried_out(desk: Desk) -> None:
+    order, (accepted, *_) = desk.new()
+    assert isinstance(accepted, ExecutionReport)
+    cancel, events = desk.cancel(order, accepted.order_id)
+    (told,) = reports(events)
+    assert (told.exec_type, told.ord_status, told.order_id) == ("4", "4", accepted.order_id)
+    assert {told.cl_ord_id, told.orig_cl_ord_id} <= {cancel.cl_ord_id, order.cl_ord_id, ""}
+    assert order.cl_ord_id in (told.cl_ord_id, told.orig_cl_ord_id)
+    state = desk.sides.state_of(order.cl_ord_id)
+    assert state is not None and state["ord_status"] == "4"
+
+
+def test_a_cancel_of_an_order_that_is_not_known_is_no_unknown_outcome(desk: Desk) -> None:
+    order, _ = desk.new()
+    (event,) = desk.cancel(structs.replace(order, cl_ord_id="tp9s5f-none"))[1]
+    assert isinstance(event, CancelRejected)
+    assert event.unknown_order and not event.ambiguous
+
+
+def test_an_amendment_changes_price_and_quantity(desk: Desk) -> None:
+    if not desk.sides.profile.has(Feature.AMEND):
+        return
+    order, (accepted, *_) = desk.new()
+    assert isinstance(accepted, ExecutionReport)
+    price, qty = order.price, desk.sides.qty / 2
+    lower = desk.sides.price * Decimal("0.8")
+    for terms in ({"order_qty": qty}, {"order_qty": qty, "former_order_qty": qty, "price": lower}):
+        command, events = desk.amend(order, accepted.order_id, **terms)
+        told = reports(events)
+        opens = desk.sides.dialect.amend_is_new_order(command)
+        assert [report.exec_type for report in told] == (["4", "0"] if opens else ["5"])
+        assert told[-1].order_qty == qty and told[-1].price == terms.get("price", price)
+        names = {told[-1].cl_ord_id, told[-1].orig_cl_ord_id}
+        assert order.cl_ord_id in names if not opens else told[-1].cl_ord_id == command.cl_ord_id
+        state = desk.sides.state_of(told[-1].cl_ord_id)
+        assert state is not None and Decimal(str(state["leaves_qty"])) == qty
+        order = structs.replace(order, cl_ord_id=told[-1].cl_ord_id)
+        accepted = told[-1]
+
+
+@pytest.mark.parametrize("feature", list(Feature))
+def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feature: Feature) -> None:
+    """Before it is sent, by name: the session asks `missing_feature` before a command takes a number."""
+    sides = desk.sides
+    dialect, profile, wall_ns = sides.dialect, sides.profile, sides.world.now.wall_ns
+    lacks = not profile.has(feature)
+    terms: dict[Feature, dict[str, object]] = {
+        Feature.POST_ONLY: {"post_only": True},
+        Feature.MARKET_ORDER: {"ord_type": "1", "price": None, "time_in_force": "3"},
+        Feature.IMMEDIATE_OR_CANCEL: {"time_in_force": "3"},
+        Feature.FILL_OR_KILL: {"time_in_force": "4"},
+    }
+    if feature in terms:
+        assert missing_feature(profile, samples.new(**terms[feature])) is (feature if lacks else None)
+        if not lacks:
+            sides.stranger("2", sides.qty, sides.price)
+            _, events = desk.new(**terms[feature])
+            assert events and not refused(events[:1])
+    elif feature is Feature.STATUS_QUERY:
+        assert (dialect.encode_query(samples.QUERY) is None) is lacks
+        assert missing_feature(profile, samples.QUERY) is (feature if lacks else None)
+    elif feature is Feature.AMEND:
+        assert missing_feature(profile, samples.amend()) is (feature if lacks else None)
+    elif feature is Feature.MASS_CANCEL:
+        assert (dialect.encode_mass_cancel("tp9s5f-1", sides.symbol, wall_ns) is None) is lacks
+    elif feature is Feature.LIMIT_QUERY:
+        assert (dialect.encode_limit_query("q-1") is None) is lacks
+    else:
+        assert feature is Feature.UNKNOWN_OUTCOME
+        assert bool(sides.world.core.venue.side.lacks.get("unknown")) is lacks
+
+
+def test_the_fate_of_an_order_is_told_on_request(desk: Desk) -> None:
+    if not desk.sides.profile.has(Feature.STATUS_QUERY):
+        return
+    order, (accepted, *_) = desk.new()
+    assert isinstance(accepted, ExecutionReport)
+    for order_id in ("", accepted.order_id):
+        (told,) = reports(desk.query(order, order_id))
+        assert (told.ord_status, told.order_id, told.unknown_order) == ("0", accepted.order_id, False)
+        assert told.exec_type == "I" and not told.trade_key
+    (unknown,) = reports(desk.query(structs.replace(order, cl_ord_id="tp9s5f-none")))
+    assert unknown.unknown_order and not unknown.trade_key
+
+
+@pytest.mark.parametrize(("kind", "rests"), [("unknown", True), ("lost", False)])
+def test_an_outcome_that_the_venue_does_not_know_is_told_as_such(desk: Desk, kind: str, rests: bool) -> None:
+    if not desk.sides.profile.has(Feature.UNKNOWN_OUTCOME):
+        assert desk.sides.world.refusal("fault", kind=kind)
+        return
+    desk.sides.world.ask("fault", kind=kind)
+    order, events = desk.new()
+    ambiguous = [event for event in events if getattr(event, "ambiguous", False)]
+    assert len(ambiguous) == 1 and isinstance(ambiguous[0], ExecutionReport | RequestRejected)
+    assert (desk.sides.state_of(order.cl_ord_id) is not None) is rests
+
+
+def test_a_mass_cancel_leaves_nothing_of_the_symbol(desk: Desk) -> None:
+    sides = desk.sides
+    body = sides.dialect.encode_mass_cancel("tp9s5f-kill", sides.symbol, sides.world.now.wall_ns)
+    if body is None:
+        return
+    orders = [desk.new()[0] for _ in range(3)]
+    events = desk.say(body)
+    (told,) = [event for event in events if isinstance(event, MassCancelReported)]
+    assert told.accepted and not told.ambiguous and told.symbol in ("", sides.symbol)
+    assert told.cl_ord_id == "tp9s5f-kill"
+    assert [report.exec_type for report in reports(events)] == ["4"] * 3
+    for order in orders:
+        state = sides.state_of(order.cl_ord_id)
+        assert state is not None and state["ord_status"] == "4"
+    (again,) = [e for e in desk.say(sides.dialect.encode_mass_cancel("tp9s5f-k2", sides.symbol, 0)) if not reports([e])]
+    assert isinstance(again, MassCancelReported) and again.accepted, "nothing is left: that is no refusal"
+
+
+def test_the_venue_s_limits_are_told_on_request(desk: Desk) -> None:
+    body = desk.sides.dialect.encode_limit_query("q-1")
+    if body is None:
+        return
+    desk.say(body)
+    raw = desk.client.raw[-1]
+    limits = desk.sides.dialect.decode_limits(split(raw)[b"35"].decode(), raw)
+    messages = desk.sides.venue.fix.limits
+    (told,) = [limit for limit in limits if limit.kind == "messages"]
+    assert (told.maximum, told.interval_s * 1000) == (messages.messages, messages.window_ms), "as venue.toml has it"
+
+
+# ---- the connection is lost
+
+
+def test_what_happens_while_we_are_away_is_told_or_left_to_be_asked_for(desk: Desk) -> None:
+    sides = desk.sides
+    order, _ = desk.new(price=sides.price)
+    desk.client.cut()
+    sides.stranger("2", sides.qty / 2, sides.price)
+    sides.world.pass_time(3 * sides.venue.fix.heart_bt_int_s, step_s=0.5)
+    state = sides.state_of(order.cl_ord_id)
+    assert state is not None and state["ord_status"] == "1", "nothing cancels by itself"
+    desk = desk.again()
+    sides.world.pump()
+    assert desk.logged_on
+    fills = [told for told in reports(desk.heard()) if told.exec_type == "F"]
+    if sides.venue.fix.sequence_policy is SequencePolicy.RESET:
+        assert not fills and (sides.venue.rest is not None or sides.profile.has(Feature.STATUS_QUERY))
+    else:
+        assert [fill.last_qty for fill in fills] == [sides.qty / 2]
+    cancelled = reports(desk.cancel(order)[1])
+    assert [told.exec_type for told in cancelled] == ["4"]
+
+
+def test_the_venue_s_own_death_costs_nothing(desk: Desk) -> None:
+    sides = desk.sides
+    order, _ = desk.new()
+    sides.world.kill()
+    sides.world.pass_time(3 * sides.venue.fix.heart_bt_int_s, step_s=0.5)
+    desk = desk.again()
+    assert desk.logged_on
+    assert [told.exec_type for told in reports(desk.cancel(order)[1])] == ["4"]
+
+
+def test_nothing_that_adds_risk_is_ever_sent_again(dialect: str) -> None:
+    ours = find_dialect(dialect)
+    assert not ours.resendable(ours.encode_new(samples.new(), 0).msg_type)
+    if has(dialect, Feature.AMEND):
+        assert not ours.resendable(ours.encode_amend(samples.amend(), 0).msg_type)
+
+
+# ---- market data
+
+
+def test_the_book_and_the_trades_are_told(desk: Desk) -> None:
+    sides = desk.sides
+    desk.new(price=sides.price)
+    watcher = sides.watcher()
+    book = entries(watcher.say(sides.dialect.encode_subscribe("md-1", [sides.symbol])))
+    assert ("", "W") in [(e.what, e.action) for e in book], "a snapshot begins it"
+    assert ("0", sides.price, sides.qty) in [(e.what, e.px, e.qty) for e in book]
+    assert {e.symbol for e in book} == {sides.symbol}
+    offer = sides.price * 2
+    sides.stranger("2", sides.qty, offer)
+    assert ("1", offer) in [(e.what, e.px) for e in entries(watcher.heard())]
+    sides.stranger("2", sides.qty / 2, sides.price)
+    traded = [e for e in entries(watcher.heard()) if e.what == "2"]
+    assert [(e.px, e.qty, e.taker_side) for e in traded] == [(sides.price, sides.qty / 2, "2")]
+
+
+def test_a_snapshot_is_had_at_any_time(sides: BothSides) -> None:
+    sides.stranger("1", sides.qty, sides.price)
+    watcher = sides.watcher()
+    watcher.say(sides.dialect.encode_subscribe("md-1", [sides.symbol]))
+    again = entries(watcher.say(sides.dialect.encode_refresh("again-1", "md-1", [sides.symbol])))
+    assert ("0", "W", sides.price) in [(e.what, e.action, e.px) for e in again]
+
+
+def test_a_subscription_to_what_there_is_not_is_refused(sides: BothSides) -> None:
+    watcher = sides.watcher()
+    watcher.say(sides.dialect.encode_subscribe("md-1", ["NOSUCH"]))
+    refusals = [split(raw) for raw in watcher.client.raw if split(raw)[b"35"] in (b"Y", b"3")]
+    assert refusals and all(fields.get(b"58") for fields in refusals)
+    assert watcher.client.session.logged_on
+
+
+def entries(told: list[BookEntry | SubscriptionRejected]) -> list[BookEntry]:
+    """What was told, of which nothing is unreadable and nothing a refusal."""
+    found = [entry for entry in told if isinstance(entry, BookEntry)]
+    assert len(found) == len(told) and not [entry.why for entry in found if entry.why]
+    return found
