@@ -133,7 +133,8 @@ class Commands:
             # Bounded: the journal has been away for long. Unnamed in the log, the command expires or is wished again.
             return
         strategy, number = ("", 0) if isinstance(command, QueryOrder) else (command.strategy, command.number)
+        text = f"{limit} lacks {value}." if reason is Reason.UNSUPPORTED else reason.sentence
         record = Refused(
-            self._writer, reason, reason.sentence, strategy, number, command.attempt, command, value=value, limit=limit
+            self._writer, reason, text, strategy, number, command.attempt, command, value=value, limit=limit
         )
         self._records.append(record, now)

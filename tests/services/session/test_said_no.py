@@ -130,6 +130,7 @@ def test_what_the_venue_lacks_is_refused_before_it_takes_a_number(
     world.command(structs.replace(world.new_order(1), **terms))
     (refused,) = [p for p in world.journal.payloads(Kind.REFUSED) if isinstance(p, Refused)]
     assert (refused.reason, refused.value, refused.limit) == (Reason.UNSUPPORTED, feature.value, "FIX 4.4")
+    assert refused.text == f"FIX 4.4 lacks {feature.value}."
     assert world.venue.heard == []
     world.command(world.new_order(2))
     assert [fields[b"35"] for fields in world.venue.heard] == [b"D"]
