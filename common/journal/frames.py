@@ -35,6 +35,11 @@ from common.journal.errors import BadEntry, BadFrame
 MAGIC = int.from_bytes(b"FXRJ", "little")
 MAGIC_BYTES = b"FXRJ"
 VERSION = 1
+"""What this program writes, in frames, segments, the mark and snapshots; whatever has a lower one it reads. It is raised
+when an older program must not go on behind this one: for another form of these, and for records of a new shape, which
+that program would leave out or take for less than they are.
+"""
+
 HEADER_BYTES = 104
 WRITER_BYTES = 32
 # A payload is one FIX message with its event, a few hundred bytes. The bound keeps a garbled length from belief.
@@ -153,7 +158,7 @@ def parse(block: bytes, *, verify: bool = False) -> list[Record]:
          ) = unpack(block, position)  # fmt: skip
         start = position + HEADER_BYTES
         after = start + (size + 7 & ~7)
-        if magic != MAGIC or version != VERSION or header != HEADER_BYTES or after > end:
+        if magic != MAGIC or version > VERSION or header != HEADER_BYTES or after > end:
             raise BadFrame(position, "no frame's header stands there" if magic != MAGIC else "cut short")
         payload = block[start : start + size]
         add(Record(lsn, stamp_ns, kind, name_of(writer), writer_epoch, number, epoch, durable, payload))
@@ -245,7 +250,7 @@ def walk(
             stop = Stop.BAD
             why = _why_not_next(computed == own_crc, its_lsn, lsn + 1, previous == crc)
             break
-        if version != VERSION or header != HEADER_BYTES or flags:
+        if version > VERSION or header != HEADER_BYTES or flags:
             stop, why = Stop.BAD, f"format version {version}, header of {header} bytes, flags {flags}"
             break
         lsn, crc, stamp_ns, journal_epoch = its_lsn, own_crc, stamp, epoch

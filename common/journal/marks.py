@@ -58,6 +58,6 @@ def _decode(files: Files, handle: int, path: str, slot: int) -> Mark | None:
     crc, magic, version, _, _, count, lsn, epoch, floor_lsn, chain_crc, _ = _SLOT.unpack(data)
     if magic != _MAGIC or crc32c(data[4:]) != crc or count % 2 != slot:
         return None
-    if version != VERSION:
+    if version > VERSION:
         raise FormatTooNew(path, version)
     return Mark(count, Link(lsn, chain_crc), epoch, floor_lsn)

@@ -2,7 +2,7 @@
 
     byte  0  u32   CRC32C of everything after it up to the header's end
           4  u32   magic, "FXRS"
-          8  u16   version of the format, 1
+          8  u16   version of the format
          10  u16   zero
          12  u32   length of the header, the table included: frames begin there
          16  16 s  identity of the journal
@@ -91,7 +91,7 @@ def read_header(files: Files, handle: int, path: str) -> SegmentHeader:
     data = files.read_at(handle, size, 0)
     if len(data) < size or crc32c(data[4:]) != crc:
         raise Damage(path, 0, first_lsn, "the checksum of the segment's header differs")
-    if version != VERSION:
+    if version > VERSION:
         raise FormatTooNew(path, version)
     return SegmentHeader(size, identity, first_lsn, epoch, stamp_ns, previous_crc, data[FIXED_BYTES:])
 

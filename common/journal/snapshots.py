@@ -79,7 +79,7 @@ def read_snapshot(path: str, files: Files) -> Snapshot:
     start = _HEADER.size + digest_bytes
     if magic != _MAGIC or len(data) != start + payload_bytes:
         raise Damage(path, 0, lsn, "no snapshot stands there")
-    if version != VERSION:
+    if version > VERSION:
         raise FormatTooNew(path, version)
     return Snapshot(writer_name(name), Link(lsn, crc), data[_HEADER.size : start], data[start:])
 

@@ -111,6 +111,20 @@ class IndexFailed(OSError):
         self.path = path
 
 
+class IndexTooNew(OSError):
+    """A later program wrote the index: it is left as it is, and an older program does not trade on. `path` is the file,
+    `form` what it says of itself.
+    """
+
+    def __init__(self, path: Path, form: int) -> None:
+        super().__init__(
+            f"{path}: the index of orders is of form {form}, and this program reads up to {FORMAT}. It was left as it "
+            "is: use the newer program"
+        )
+        self.path = path
+        self.form = form
+
+
 class _NoIndex(Exception):
     """What stands there is no index that this program can read; the text says why."""
 
@@ -121,7 +135,7 @@ class IndexFile:
     def __init__(self, path: Path) -> None:
         """Open or make the file; one that is damaged or of another form is made anew, and `made_anew` says why.
 
-        Raises IndexFailed.
+        Raises IndexFailed, IndexTooNew.
         """
         self._path = path
         self._commands: dict[tuple[str, int], Remembered] = {}
@@ -137,7 +151,7 @@ class IndexFile:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._database = self._open_or_make()
-        except IndexFailed:
+        except (IndexFailed, IndexTooNew):
             raise
         except OSError as error:
             raise IndexFailed(path, error) from error
@@ -305,7 +319,7 @@ class IndexFile:
         self.failure, self.complete, self._rows_missing = why, False, True
 
     def _open(self) -> sqlite3.Connection:
-        """The file, with its tables, every row of it sound. Raises _NoIndex, IndexFailed."""
+        """The file, with its tables, every row of it sound. Raises _NoIndex, IndexFailed, IndexTooNew."""
         _look_at_header(self._path)
         database = None
         try:
@@ -315,10 +329,10 @@ class IndexFile:
             database.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             database.executescript(_TABLES)
             self._take_form(database)
-        except (*_FAILS, _NoIndex) as error:
+        except (*_FAILS, _NoIndex, IndexTooNew) as error:
             if database is not None:
                 database.close()
-            if isinstance(error, _NoIndex):
+            if isinstance(error, _NoIndex | IndexTooNew):
                 raise
             if _broken(error):
                 raise _NoIndex(str(error)) from error
@@ -332,10 +346,12 @@ class IndexFile:
             with database:
                 database.execute("INSERT INTO covered (one, lsn, format) VALUES (1, 0, ?)", (FORMAT,))
                 self._cover(database, 0)
-        (form,) = database.execute("SELECT format FROM covered").fetchone()
+        form, is_sound = _form(database)
         if form in _FORMATS_BEFORE:
             (self._names_lsn,) = database.execute("SELECT lsn FROM covered").fetchone()
             _seal_all(database)
+        elif is_sound and form > FORMAT:
+            raise IndexTooNew(self._path, form)
         elif form != FORMAT:
             raise _NoIndex(f"it is of form {form}, and this program writes {FORMAT}")
         _verify(database)
@@ -345,7 +361,7 @@ class IndexFile:
             self._filter.add(trade_id)
 
     def _open_or_make(self) -> sqlite3.Connection:
-        """Raises IndexFailed, OSError."""
+        """Raises IndexFailed, IndexTooNew, OSError."""
         try:
             return self._open()
         except _NoIndex as error:
@@ -381,6 +397,15 @@ def _look_at_header(path: Path) -> None:
 
 def _columns(database: sqlite3.Connection, table: str) -> set[str]:
     return {name for _, name, *_ in database.execute(f"PRAGMA table_info({table})")}
+
+
+def _form(database: sqlite3.Connection) -> tuple[int, bool]:
+    """The form that the file says it has, and whether the row that says so is what was written."""
+    (form,) = database.execute("SELECT format FROM covered").fetchone()
+    if "seal" not in _columns(database, "covered"):
+        return form, False
+    *row, seal = database.execute(f"SELECT {_COLUMNS['covered']}, seal FROM covered").fetchone()
+    return form, seal == _seal(*row)
 
 
 def _seal(*columns: object) -> int:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from crc32c import crc32c
 
-from common.journal import FormatTooNew, Log, OsFiles, iterate, verify
+from common.journal import FormatTooNew, Log, OsFiles, Reader, iterate, verify
+from common.journal.frames import TICK
 from common.journal.segments import FIXED_BYTES, read_header
+from common.journal.snapshots import Snapshot, read_snapshot, write_snapshot
 
 STORED = Path(__file__).parent / "first_format"
 SECOND_NS = 1_000_000_000
@@ -54,3 +56,49 @@ def test_a_later_format_is_refused_and_not_called_damage(copy: Path) -> None:
     files.close(handle)
     with pytest.raises(FormatTooNew):
         verify(copy, files)
+
+
+LATER = ("frames", "segments", "marks", "snapshots", "recovery")
+"""The modules of the package that know the format's version."""
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The program is a later one, until it is undone."""
+    for module in LATER:
+        monkeypatch.setattr(f"common.journal.{module}.VERSION", 2)
+    return monkeypatch
+
+
+def test_a_later_program_goes_on_and_the_first_one_is_refused_by_name(copy: Path, later: pytest.MonkeyPatch) -> None:
+    before = list(iterate(copy, OsFiles()))
+    log = Log.open(copy, OsFiles(), wall_ns=0, segment_bytes=4096)
+    log.append([log.own_entry(TICK, b"\0")], log.last_stamp_ns)
+    log.close()
+    assert [record.lsn for record in iterate(copy, OsFiles())] == list(range(1, len(before) + 3))
+    assert verify(copy, OsFiles()).confirmed_lsn == len(before) + 2
+    later.undo()
+    held = {path.name: path.read_bytes() for path in copy.iterdir()}
+    for read in (lambda: Log.open(copy, OsFiles(), wall_ns=0), lambda: verify(copy, OsFiles())):
+        with pytest.raises(FormatTooNew, match="version 2, newer than this program reads: use the newer program"):
+            read()
+    assert {path.name: path.read_bytes() for path in copy.iterdir()} == held
+
+
+def test_what_a_later_program_has_begun_is_refused_by_its_frames_alone(copy: Path, later: pytest.MonkeyPatch) -> None:
+    mark = (copy / "mark").read_bytes()
+    log = Log.open(copy, OsFiles(), wall_ns=0, segment_bytes=4096)
+    log.abandon()
+    later.undo()
+    (copy / "mark").write_bytes(mark)
+    with pytest.raises(FormatTooNew, match="version 2"):
+        Log.open(copy, OsFiles(), wall_ns=0)
+
+
+def test_a_snapshot_of_the_first_version_is_read_by_a_later_program(
+    copy: Path, request: pytest.FixtureRequest
+) -> None:
+    snapshot = Snapshot("risk", Reader(copy, OsFiles()).link_at(20), b"digest", b"payload")
+    name = write_snapshot(copy / "snapshots", OsFiles(), snapshot)
+    request.getfixturevalue("later")
+    assert read_snapshot(f"{copy}/snapshots/{name}", OsFiles()) == snapshot

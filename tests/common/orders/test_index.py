@@ -27,7 +27,7 @@ from common.messages import (
 from common.orders.books import Books, Bounds
 from common.orders.fold import Fold
 from common.orders.index import Index, MemoryIndex
-from common.orders.index_file import COVER_RECORDS, IndexFailed, IndexFile, sync_index
+from common.orders.index_file import COVER_RECORDS, FORMAT, IndexFailed, IndexFile, IndexTooNew, sync_index
 from common.orders.names import Remembered
 from common.orders.order_state import Fill
 from common.orders.snapshots import dump_books, load_books
@@ -426,6 +426,19 @@ def test_an_index_of_the_forms_before_is_taken_over(covered: Path, form: int) ->
     index = IndexFile(covered)
     assert (index.covered_lsn, index.command("s", 1), index.complete) == (4000, OUTCOME, True)
     index.close()
+
+
+def test_an_index_of_a_later_form_is_left_to_the_program_that_wrote_it(
+    covered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.orders.index_file.FORMAT", FORMAT + 1)
+    monkeypatch.setattr("common.orders.index_file._FORMATS_BEFORE", (FORMAT,))
+    IndexFile(covered).close()
+    monkeypatch.undo()
+    before = covered.read_bytes()
+    with pytest.raises(IndexTooNew, match=f"of form {FORMAT + 1}.*use the newer program"):
+        IndexFile(covered)
+    assert covered.read_bytes() == before
 
 
 def test_a_lost_index_covers_the_log_again_from_the_snapshot_and_stays_incomplete(tmp_path: Path) -> None:
