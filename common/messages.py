@@ -621,11 +621,16 @@ HASH_EVERY = 10_000
 
 
 class StateHash(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="state_hash"):
-    """The hash of an actor's folded state after it had applied everything up to and including `at_lsn`."""
+    """The hash of an actor's folded state after it had applied everything up to and including `at_lsn`.
+
+    `fold_version` is that of the fold that came to it: a hash of another version is not comparable. Older logs lack it,
+    as version 0.
+    """
 
     actor: str
     at_lsn: int
     digest: bytes
+    fold_version: int = 0
 
 
 class OperatorAct(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="operator"):

@@ -17,7 +17,7 @@ from common.actor.process import begin_collecting
 from common.config import Config, ConfigError, load
 from common.exit_status import ExitStatus
 from common.journal import JournalError, NotThere, OsFiles, Reader
-from common.journal.errors import ReadFailed
+from common.journal.errors import NoneLoads, ReadFailed
 from common.journal.frames import Record
 from common.journal.snapshots import (
     KEPT,
@@ -52,6 +52,11 @@ class Made(msgspec.Struct, frozen=True):
 class Foldable(Protocol):
     """What a snapshot is made of."""
 
+    fold_version: int
+    """It is raised by one with every change after which a log may fold to another state, or
+    the same state have another digest: what another version has hashed is not compared.
+    """
+
     @property
     def lsn(self) -> int:
         """The last record folded; 0 for none."""
@@ -76,25 +81,40 @@ def load_newest(
     state's own. None where there is none, as there is not in a log that is damaged or not there, which is the journal's
     to say.
 
-    `reader` names the journal where it is not the configured one, and is left where the snapshot stands, so that
-    whoever reads on with it need not look for the place. Raises ReadFailed where nobody could look: to begin without
-    would be to take "not seen" for "not there".
+    What an older version of the fold came to is left for the log, folded anew; where the log's beginning is gone it is
+    all there is, and is gone on from. `reader` names the journal where it is not the configured one, and is left where
+    the snapshot stands, so that whoever reads on with it need not look for the place. Raises ReadFailed where nobody
+    could look: to begin without would be to take "not seen" for "not there"; and NoneLoads.
     """
     files = OsFiles()
     reader = reader or Reader(config.journal_folder, files)
     folder = snapshot_folder(reader.folder)
+    older: F | None = None
+    unread: Snapshot | None = None
+    below = upto_lsn
     try:
-        while (snapshot := newest_snapshot(folder, files, name, reader, upto_lsn)) is not None:
+        while (snapshot := newest_snapshot(folder, files, name, reader, below)) is not None:
             state = _loaded(snapshot, load)
-            if state is not None:
+            if state is not None and state.fold_version == snapshot.fold_version:
                 return state
-            upto_lsn = snapshot.at.lsn - 1
+            older, unread, below = older or state, unread or snapshot, snapshot.at.lsn - 1
+        if unread is None or reader.first_lsn() <= first_needed(reader, name):
+            return None
     except ReadFailed:
         raise
     except JournalError:
         # A snapshot is a cache. What is wrong with the log itself is the journal's to say.
         return None
-    return None
+    if older is None and upto_lsn is None:
+        raise NoneLoads(folder, name, unread.at.lsn, unread.fold_version, reader.first_lsn())
+    return older
+
+
+def first_needed(reader: Reader, name: str) -> int:
+    """From which record on the actor `name` needs the log where it has no snapshot: a session its own records, others
+    all. Raises NotThere, Damage, ReadFailed.
+    """
+    return reader.begins_before(name) if name.startswith("session@") else 1
 
 
 def lsn_before(reader: Reader, writer: str) -> int:
@@ -113,7 +133,10 @@ def _loaded(snapshot: Snapshot, load: Callable[[bytes], F]) -> F | None:
         state = load(snapshot.payload)
     except (msgspec.DecodeError, ValueError, KeyError):
         return None
-    return state if state.lsn == snapshot.at.lsn and state.digest() == snapshot.digest else None
+    if state.lsn != snapshot.at.lsn or snapshot.fold_version > state.fold_version:
+        return None
+    # What an older version has hashed cannot be compared; that it is what was written the file's checksum says.
+    return state if snapshot.fold_version < state.fold_version or state.digest() == snapshot.digest else None
 
 
 def make_snapshot(
@@ -143,7 +166,8 @@ def make_snapshot(
     witness.check()
     if state.lsn:
         at = reader.link_at(state.lsn)
-        written = write_snapshot(folder, files, Snapshot(name, at, state.digest(), state.dump()))
+        made = Snapshot(name, at, state.digest(), state.dump(), state.fold_version)
+        written = write_snapshot(folder, files, made)
         if load is not None and _loaded(read_snapshot(f"{folder}/{written}", files), load) is None:
             # Left there, it would take an older one's place at the next round.
             files.remove(f"{folder}/{written}")
@@ -157,7 +181,8 @@ def make_snapshot(
 
 def loadable_lsns(config: Config, name: str, load: Callable[[bytes], Foldable], known: frozenset[int]) -> list[int]:
     """Where those of the newest `KEPT` snapshots of `name` stand that load, newest first; `known` ones are not loaded
-    again. Raises JournalError."""
+    again. One of an older version of the fold does not count: the log before it is to be folded anew. Raises
+    JournalError."""
     files = OsFiles()
     reader = Reader(config.journal_folder, files)
     folder = snapshot_folder(reader.folder)
@@ -167,7 +192,8 @@ def loadable_lsns(config: Config, name: str, load: Callable[[bytes], Foldable], 
         snapshot = newest_snapshot(folder, files, name, reader, upto)
         if snapshot is None:
             break
-        if snapshot.at.lsn in known or _loaded(snapshot, load) is not None:
+        state = None if snapshot.at.lsn in known else _loaded(snapshot, load)
+        if snapshot.at.lsn in known or (state is not None and state.fold_version == snapshot.fold_version):
             found.append(snapshot.at.lsn)
         upto = snapshot.at.lsn - 1
     return found
@@ -176,7 +202,7 @@ def loadable_lsns(config: Config, name: str, load: Callable[[bytes], Foldable], 
 class Witness:
     """A fold beside the state hashes that its actor wrote into the log.
 
-    Only the last of them counts: those before it may be an older version's, whose successor has folded the log anew.
+    Only the last of them counts, and of another version of the fold none.
     """
 
     def __init__(self, name: str, state: Foldable) -> None:
@@ -193,9 +219,10 @@ class Witness:
             self._digests[record.lsn] = self._state.digest()
         if record.kind == Kind.STATE_HASH and record.writer == self._name:
             try:
-                self._told = _decode_hash(record.payload)
+                told = _decode_hash(record.payload)
             except UNDECODABLE:
                 return
+            self._told = told if told.fold_version == self._state.fold_version else None
 
     def check(self) -> None:
         """Raises StateDiffers when the last hash in the log is another one."""

@@ -15,7 +15,7 @@ from common.actor.shell import Shell
 from common.actor.tcp import Endpoint
 from common.config import Config, ConfigError, Environment, FixConfig, TlsConfig, load
 from common.exit_status import ExitStatus
-from common.journal.errors import JournalError
+from common.journal.errors import JournalError, NoneLoads
 from common.messages import JournalAnswer
 
 
@@ -98,6 +98,9 @@ def run_actor(build: Callable[[Config], Shell]) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return ExitStatus.CONFIGURATION
+    except NoneLoads as error:
+        print(error, file=sys.stderr)
+        return ExitStatus.INTEGRITY
     except (AlreadyRunning, JournalError, OSError) as error:
         print(error, file=sys.stderr)
         return ExitStatus.FAILURE

@@ -152,5 +152,23 @@ class Gone(JournalError):
         self.first_lsn = first_lsn
 
 
+class NoneLoads(JournalError):
+    """The log's beginning is gone, and no snapshot of the actor is of a form that this program reads.
+
+    `lsn` is where the newest stands, `fold_version` that of the fold which made it, `first_lsn` the oldest record kept.
+    """
+
+    def __init__(self, folder: str, name: str, lsn: int, fold_version: int, first_lsn: int) -> None:
+        super().__init__(
+            f"{folder}: no snapshot of {name} loads here; the newest, after record {lsn}, is of version {fold_version} "
+            f"of its fold, and the log before record {first_lsn} is gone. Nothing was changed: go on with the program "
+            f"that wrote it, or put the segments before record {first_lsn} back from where they were kept"
+        )
+        self.name = name
+        self.lsn = lsn
+        self.fold_version = fold_version
+        self.first_lsn = first_lsn
+
+
 class NotThere(JournalError):
     """There is no journal in the folder, or not yet the record asked for."""

@@ -1,8 +1,9 @@
 """Snapshots of what actors fold from the log: caches, each named by the record it stands on, each checked before use.
 
-A file `NAME-LSN.snapshot`, little-endian: u32 CRC32C of everything after it, u32 magic "FXRN", u16 version, u16 zero,
-u32 length of the digest, u64 LSN, u32 checksum of that record, u32 zero, u64 length of the payload, 32 s name, then
-digest and payload. The digest is the folded state's own hash; the payload is the actor's business.
+A file `NAME-LSN.snapshot`, little-endian: u32 CRC32C of everything after it, u32 magic "FXRN", u16 version of the
+format, u16 version of the actor's fold, u32 length of the digest, u64 LSN, u32 checksum of that record, u32 zero, u64
+length of the payload, 32 s name, then digest and payload. The digest is the folded state's own hash; the payload is the
+actor's business.
 
 A snapshot is believed where its checksum is right and the log holds the very record it names. Anything else is passed
 over, and the next older one tried; without any, the log is folded from its start.
@@ -27,17 +28,21 @@ _HEADER = struct.Struct("<IIHHIQIIQ32s")
 
 
 class Snapshot(NamedTuple):
-    """An actor's folded state after the record `at` (its LSN and checksum), with the state's own `digest`."""
+    """An actor's folded state after the record `at` (its LSN and checksum), with the state's own `digest`.
+
+    `fold_version` is that of the fold that came to it.
+    """
 
     name: str
     at: Link
     digest: bytes
     payload: bytes
+    fold_version: int = 0
 
     def encode(self) -> bytes:
         """The file's bytes. Raises BadEntry where the name is not a writer's."""
         head = _HEADER.pack(
-            0, _MAGIC, VERSION, 0, len(self.digest), self.at.lsn, self.at.crc, 0, len(self.payload),
+            0, _MAGIC, VERSION, self.fold_version, len(self.digest), self.at.lsn, self.at.crc, 0, len(self.payload),
             writer_field(self.name),
         )  # fmt: skip
         body = head[4:] + self.digest + self.payload
@@ -75,13 +80,13 @@ def read_snapshot(path: str, files: Files) -> Snapshot:
         raise ReadFailed(path, str(error)) from error
     if len(data) < _HEADER.size or crc32c(data[4:]) != int.from_bytes(data[:4], "little"):
         raise Damage(path, 0, 0, "the checksum of the snapshot differs")
-    _, magic, version, _, digest_bytes, lsn, crc, _, payload_bytes, name = _HEADER.unpack_from(data)
+    _, magic, version, fold_version, digest_bytes, lsn, crc, _, payload_bytes, name = _HEADER.unpack_from(data)
     start = _HEADER.size + digest_bytes
     if magic != _MAGIC or len(data) != start + payload_bytes:
         raise Damage(path, 0, lsn, "no snapshot stands there")
     if version > VERSION:
         raise FormatTooNew(path, version)
-    return Snapshot(writer_name(name), Link(lsn, crc), data[_HEADER.size : start], data[start:])
+    return Snapshot(writer_name(name), Link(lsn, crc), data[_HEADER.size : start], data[start:], fold_version)
 
 
 def newest_snapshot(

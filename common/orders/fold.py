@@ -89,6 +89,9 @@ from common.request_identity import UNREAD, command_identity, request_identity
 from common.soundness import DECODERS
 
 WRITER = "orders"
+
+FOLD_VERSION = 0
+"""See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the venue that stands before the colon of its text is counted from its next balances on."""
 

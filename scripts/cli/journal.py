@@ -521,7 +521,8 @@ def _replay_shadow(place: Range, pace: Pace, as_json: bool) -> None:
     differs = shadow.differs
     if as_json:
         click.echo(orjson.dumps({"records": count, "compared": sum(shadow.hashes.values()), "hashes": shadow.hashes,
-                                 "steps": shadow.steps, "agreed": shadow.agreed_lsn,
+                                 "not_comparable": shadow.not_comparable, "steps": shadow.steps,
+                                 "agreed": shadow.agreed_lsn,
                                  "differs": differs and differs._asdict(), "records_per_s": rate}))  # fmt: skip
     else:
         click.echo(f"{count:,} records, {rate:,} a second.\n{_compared_text(shadow)}")
@@ -536,6 +537,8 @@ def _compared_text(shadow: Shadow) -> str:
     lines = [f"State hashes compared: {', '.join(compared)}."] if compared else []
     if without:
         lines.append(f"No state hash of {' and '.join(without)} in this range: nothing was proved of {_them(without)}.")
+    for actor, count in shadow.not_comparable.items():
+        lines.append(f"Not comparable: {count} of {actor}, to which another version of its fold came.")
     for session, count in shadow.steps.items():
         lines.append(f"{session}: the numbers compared in {count} records of connections and logons.")
     if not shadow.steps:

@@ -7,10 +7,19 @@ from common.config import Config
 from common.journal import OsFiles, Reader, Record, newest_snapshot, snapshot_folder
 from common.journal.snapshots import KEPT
 from common.messages import HASH_EVERY, StateHash
+from common.orders import fold as orders_fold
 from scripts.journal.past import SESSION, Past, session_writers
+from services.risk import state as risk_state
+from services.session import recovery as session_recovery
 
-HASHED = ("orders", "risk")
+FOLD_VERSIONS = {"orders": orders_fold.FOLD_VERSION, "risk": risk_state.FOLD_VERSION}
+HASHED = tuple(FOLD_VERSIONS)
 """The actors that write state hashes today; another one that does is compared in the same way."""
+
+
+def fold_version(actor: str) -> int:
+    """The version of this program's fold of that actor."""
+    return FOLD_VERSIONS.get(actor, session_recovery.FOLD_VERSION)
 
 
 class Difference(NamedTuple):
@@ -41,7 +50,8 @@ class Shadow:
     """Folds the log, and compares: each StateHash with the hash of its actor's fold at that record, and the numbers in
     each record of a session's step with the session's fold before it.
 
-    `differs` is the first that is not the same. `hashes` counts the hashes compared by actor, `steps` the sessions'
+    `differs` is the first that is not the same. `hashes` counts the hashes compared by actor, `not_comparable` those
+    that another version of the fold came to, `steps` the sessions'
     records; `agreed_lsn` is the last record where an actor's fold was what the log says.
     """
 
@@ -52,6 +62,7 @@ class Shadow:
         self.past = Past(config) if reader.first_lsn() == 1 else Past(config, reader, oldest)
         self._snapshot_lsns = {lsn for kept in self._snapshots.values() for lsn in kept}
         self.hashes: dict[str, int] = dict.fromkeys(HASHED, 0)
+        self.not_comparable: dict[str, int] = {}
         self.steps: dict[str, int] = {}
         self.agreed_lsn: dict[str, int] = {}
         self.differs: Difference | None = None
@@ -76,6 +87,9 @@ class Shadow:
             self._compare_hash(record, payload)
 
     def _compare_hash(self, record: Record, told: StateHash) -> None:
+        if told.fold_version != fold_version(told.actor):
+            self.not_comparable[told.actor] = self.not_comparable.get(told.actor, 0) + 1
+            return
         ours = self._digests.get((told.actor, told.at_lsn))
         if ours is None:
             return
@@ -115,14 +129,16 @@ class Shadow:
 
 
 def _snapshots(config: Config, reader: Reader) -> dict[str, dict[int, bytes]]:
-    """By actor: the digest of each kept snapshot that verifies, by the record where it stands. Raises JournalError."""
+    """By actor: the digest of each kept snapshot that verifies and is of our fold's version, by the record where it
+    stands. Raises JournalError."""
     found: dict[str, dict[int, bytes]] = {}
     folder, files = snapshot_folder(reader.folder), OsFiles()
     for actor in (*HASHED, *session_writers(config, reader)):
         kept: dict[int, bytes] = {}
         upto: int | None = None
         while len(kept) < KEPT and (snapshot := newest_snapshot(folder, files, actor, reader, upto)) is not None:
-            kept[snapshot.at.lsn] = snapshot.digest
+            if snapshot.fold_version == fold_version(actor):
+                kept[snapshot.at.lsn] = snapshot.digest
             upto = snapshot.at.lsn - 1
         found[actor] = kept
     return found

@@ -114,7 +114,8 @@ def _summary(record: Record, payload: Payload | None, dictionaries: Dictionaries
         case Discrepancy():
             return f"{payload.venue} {payload.subject}: ours {payload.ours}, theirs {payload.theirs}; {payload.action}"
         case StateHash():
-            return f"{payload.actor} at {payload.at_lsn}: {payload.digest.hex()}"
+            version = f" (version {payload.fold_version})" if payload.fold_version else ""
+            return f"{payload.actor} at {payload.at_lsn}: {payload.digest.hex()}{version}"
         case OperatorAct():
             return f"{payload.actor} {payload.act} by {payload.by} {payload.text}".rstrip()
         case Expired():

@@ -8,6 +8,7 @@ from common.instant import Instant
 from common.journal.frames import Record
 from common.messages import HASH_EVERY, UNDECODABLE, Kind, StateHash
 from common.orders.books import Books
+from common.orders.fold import FOLD_VERSION
 
 KEPT = 16
 """Digests kept for the comparison: as many times HASH_EVERY records may lie between a record and its digest's."""
@@ -30,15 +31,17 @@ class Digests:
         for old in [at for at in self._digests if at <= lsn - KEPT * HASH_EVERY]:
             del self._digests[old]
         if append:
-            self._appender.append(Kind.STATE_HASH, StateHash(self._core.name, lsn, self._digests[lsn]), now)
+            self._appender.append(
+                Kind.STATE_HASH, StateHash(self._core.name, lsn, self._digests[lsn], FOLD_VERSION), now
+            )
 
     def check(self, record: Record) -> None:
-        """Compare a logged digest with our own."""
+        """Compare a logged digest with our own, where the same version of the fold came to it."""
         try:
             told = _decode(record.payload)
         except UNDECODABLE:
             return
-        ours = self._digests.get(told.at_lsn)
+        ours = self._digests.get(told.at_lsn) if told.fold_version == FOLD_VERSION else None
         if told.actor == self._core.name and ours is not None and ours != told.digest:
             self.mismatches += 1
             self._core.note("error", "state_differs", at_lsn=told.at_lsn, ours=ours.hex(), logged=told.digest.hex())

@@ -10,7 +10,7 @@ from common.journal.frames import Record
 from common.journal.skipped import skipped_records
 from common.left_out import LeftOut, Unfoldable
 from common.orders.books import Books
-from common.orders.fold import WRITER, Fold
+from common.orders.fold import FOLD_VERSION, WRITER, Fold
 from common.orders.forgotten import Forgotten
 from common.orders.index_file import IndexView, index_path, sync_index
 from common.orders.snapshots import dump_books, load_books
@@ -23,6 +23,7 @@ class Folded:
     def __init__(self, books: Books) -> None:
         """`books` may be fresh or loaded."""
         self.books = books
+        self.fold_version = FOLD_VERSION
         self.apply: Callable[[Record], object] = Fold(books).apply
 
     @property

@@ -59,7 +59,7 @@ from services.risk.limits import (
 )
 from services.risk.rates import Bucket
 from services.risk.refusals import RateRefusals
-from services.risk.state import WRITER, RiskState
+from services.risk.state import FOLD_VERSION, WRITER, RiskState
 
 ZERO: Final = Decimal(0)
 SCOPES = ("firm", "venue", "strategy", "symbol")
@@ -368,7 +368,7 @@ class RiskCore(Core):
     def _append_hash(self, lsn: int, now: Instant) -> None:
         digest = self.state.checkpoint(lsn)
         if digest is not None:
-            self._appender.append(Kind.STATE_HASH, StateHash(WRITER, lsn, digest), now)
+            self._appender.append(Kind.STATE_HASH, StateHash(WRITER, lsn, digest, FOLD_VERSION), now)
 
     # -- commands ------------------------------------------------------------------------------------------------------
 

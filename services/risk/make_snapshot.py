@@ -11,7 +11,7 @@ from common.journal.skipped import skipped_records
 from common.left_out import LeftOut, Unfoldable
 from services.risk.settings import risk_settings
 from services.risk.snapshots import dump_state, load_state
-from services.risk.state import WRITER, RiskState
+from services.risk.state import FOLD_VERSION, WRITER, RiskState
 
 
 class Folded:
@@ -20,6 +20,7 @@ class Folded:
     def __init__(self, state: RiskState) -> None:
         """`state` may be fresh or loaded."""
         self.state = state
+        self.fold_version = FOLD_VERSION
 
     @property
     def lsn(self) -> int:

@@ -80,6 +80,9 @@ from services.risk.exposure import Exposure, Sums
 ZERO: Final = Decimal(0)
 WRITER = "risk"
 
+FOLD_VERSION = 0
+"""See `common.actor.snapshots.Foldable`."""
+
 MAX_ENDED = 4096
 """Ended legs that stay known, so that a late fill still finds its strategy and a replacement may reopen a filled
 order.
@@ -853,8 +856,8 @@ class RiskState:
         return None if value is None else value.to_bytes(8, "little")
 
     def _state_hash(self, payload: StateHash, record: Record) -> None:
-        """A hash that a former life wrote must be the one that this fold came to."""
-        if payload.actor == WRITER:
+        """A hash that a former life wrote must be the one that this fold came to, where its version was the same."""
+        if payload.actor == WRITER and payload.fold_version == FOLD_VERSION:
             ours = self.checkpoint(payload.at_lsn)
             if ours is not None and ours != payload.digest:
                 self.hash_mismatches += 1

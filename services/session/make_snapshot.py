@@ -50,6 +50,7 @@ class Checked:
     def __init__(self, folded: Folded) -> None:
         """Goes on from `folded`."""
         self._folded = folded
+        self.fold_version = folded.fold_version
         self.digest, self.dump = folded.digest, folded.dump
 
     @property

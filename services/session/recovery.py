@@ -48,6 +48,9 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     left_out: list[Row] = []
 
 
+FOLD_VERSION = 0
+"""See `common.actor.snapshots.Foldable`."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Dump).decode
 
@@ -72,6 +75,7 @@ class Folded:
 
     def __init__(self, writer: str, session: str, dialect: Dialect, left_out: LeftOut | None = None) -> None:
         """`writer` is the session's name in the log; `left_out` says which records to leave out."""
+        self.fold_version = FOLD_VERSION
         self._writer = writer
         self.left_out = LeftOut() if left_out is None else left_out
         self.history = History(session, dialect)

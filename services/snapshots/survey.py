@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Set
 import click
 import msgspec
 
+from common.actor.snapshots import first_needed
 from common.config import ConfigError, load
 from common.exit_status import ExitStatus
 from common.journal import JournalError, OsFiles, Reader
@@ -34,15 +35,10 @@ def survey(
         found = verified_lsns(snapshot_folder(journal), files, name, reader, KEPT)
         newest[name] = found[0] if found else 0
         counted = [lsn for lsn in found if name not in loads or lsn in loads[name]]
-        from_lsn = counted[-1] + 1 if len(counted) == KEPT else _begins(reader, name)
+        from_lsn = counted[-1] + 1 if len(counted) == KEPT else first_needed(reader, name)
         if not needed or from_lsn < needed:
             needed, needed_by = from_lsn, name
     return Survey(newest, needed, needed_by, droppable(journal, files, needed, retention_bytes))
-
-
-def _begins(reader: Reader, name: str) -> int:
-    """From which record on an actor needs the log that has no two snapshots: a session its own records, others all."""
-    return reader.begins_before(name) if name.startswith("session@") else 1
 
 
 def droppable(journal: Folder, files: Files, needed_lsn: int, retention_bytes: int) -> list[int]:

@@ -34,8 +34,8 @@ from common.orders.index_file import IndexFile, index_path
 from common.venues.registry import find_dialect
 from scripts.journal.past import session_writers
 from scripts.torture.audit import Exchange
+from services.orders.__main__ import starting_books
 from services.orders.archive import Archive
-from services.orders.make_snapshot import newest_books
 from services.orders.settings import orders_settings
 from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings
@@ -70,23 +70,19 @@ def read_log(config: Config) -> Document:
     return folds.document(names) | {"fills": fills}
 
 
-def read_snapshots(config: Config, names: list[str]) -> Document:
+def read_snapshots(config: Config, names: list[str]) -> tuple[Document, dict[str, int]]:
     """Everything but the fills, out of the newest snapshots, the index and what follows; `names` are the orders and
-    commands to look up. Raises JournalError, IndexFailed, and ValueError where an actor has no snapshot that loads.
+    commands to look up. Also, by actor, behind which record the log was read. Raises JournalError, IndexFailed.
     """
     index = IndexFile(index_path(config.journal_folder))
     reader = Reader(config.journal_folder, OsFiles())
     try:
-        # An index of a former form covers nothing yet, and the log is read again from its first record.
-        begin, covers = index.covered_lsn, index.covered_lsn > 0
-        books, risk = newest_books(config, reader, begin, memory=index), newest_state(config)
+        books, risk = starting_books(config, index, reader), newest_state(config)
         sessions = {writer: newest_folded(venue, config) for writer, venue in _sessions(config).items()}
         places = {"orders": books.lsn, "risk": risk.lsn} | {name: folded.lsn for name, folded in sessions.items()}
-        if missing := [name for name, lsn in places.items() if not lsn and (covers or name != "orders")]:
-            raise ValueError(f"no snapshot loads of {', '.join(missing)}")
         folds = _Folds(config, books, Archive(books, index), risk, sessions)
         folds.read_on()
-        return folds.document(names)
+        return folds.document(names), places
     finally:
         index.close()
 

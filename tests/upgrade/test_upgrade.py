@@ -16,14 +16,19 @@ import pytest
 import zmq
 
 from common.config import CHECKOUT, Config, load
+from common.journal import Log, OsFiles, Reader, iterate, snapshot_folder
 from common.messages import PAYLOADS, EntryAnswer
 from common.strategy.client import Client
+from scripts.journal.shadow import Shadow, fold_version
 from scripts.stack import PrivateStack
 from tests.upgrade.make_store import count_contents
 from tests.upgrade.reading import ORDER_FIELDS, names_in, order_words, read_log, read_snapshots
 from tests.upgrade.store import QUIET, SETTINGS, read_client, read_expected, unpack_store
 
 PATIENCE_S = 30.0
+STORE_FOLD_VERSION = 0
+"""Of every fold that hashed a state or made a snapshot in the store."""
+
 KILLED = "session@generic"
 """Whose emergency file is not handed over: all its orders were cancelled while the journal was away."""
 
@@ -82,7 +87,46 @@ def test_the_log_alone_is_read_as_it_was(config: Config, expected: dict[str, Any
 
 
 def test_snapshots_index_and_log_are_read_as_they_were(config: Config, expected: dict[str, Any]) -> None:
-    assert differences(read_snapshots(config, names_in(expected)), expected) == []
+    found, begun = read_snapshots(config, names_in(expected))
+    assert differences(found, expected) == []
+    for name, lsn in begun.items():
+        # Another version of the fold folds the log anew, as long as all of it is there.
+        assert bool(lsn) == (fold_version(name) == STORE_FOLD_VERSION), f"{name} began behind record {lsn}"
+
+
+def test_the_snapshots_are_gone_on_from_where_the_log_s_beginning_is_gone(
+    short_folder: Path, expected: dict[str, Any]
+) -> None:
+    unpack_store(short_folder)
+    config = load(environ={"FIXRING_VAR": str(short_folder / "var"), **SETTINGS})
+    drop_the_beginning(config)
+    found, begun = read_snapshots(config, names_in(expected))
+    # The journal has had a life more: its EPOCH record, and nothing that a fold counts.
+    assert differences(found, expected | {"lsn": found["lsn"]}) == []
+    assert all(begun.values())
+
+
+def drop_the_beginning(config: Config) -> None:
+    """What retention does: the segments before the oldest of the newest snapshots go."""
+    names = Path(snapshot_folder(config.journal_folder)).iterdir()
+    newest: dict[str, int] = {}
+    for name, _, lsn in (path.stem.rpartition("-") for path in names):
+        newest[name] = max(newest.get(name, 0), int(lsn))
+    log = Log.open(config.journal_folder, OsFiles(), wall_ns=0, segment_bytes=1 << 19)
+    log.drop_before(min(newest.values()))
+    assert log.first_lsn > 1
+    log.close()
+
+
+def test_a_fold_that_hashes_otherwise_says_so_by_its_version(config: Config) -> None:
+    """Where this fails the fold has changed: raise its FOLD_VERSION by one, so that what the old one came to is not
+    compared, its snapshots are not taken for the new one's, and the log is folded anew.
+    """
+    reader = Reader(config.journal_folder, OsFiles())
+    shadow = Shadow(config, reader)
+    shadow.run(iterate(config.journal_folder, OsFiles(), upto_lsn=reader.durable_lsn()))
+    assert shadow.differs is None, shadow.differs.text()
+    assert sum(shadow.hashes.values()) + sum(shadow.not_comparable.values()) == 4
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from common.actor.snapshots import (
 )
 from common.config import Config, load
 from common.journal import Entry, Log, OsFiles, Reader, Record
-from common.journal.errors import Gone
+from common.journal.errors import Gone, NoneLoads
 from common.journal.snapshots import Snapshot, snapshot_folder, write_snapshot
 from common.messages import HASH_EVERY, Kind, StateHash, encode
 from scripts.bench.long_journal import write_long_journal
@@ -173,6 +173,8 @@ def test_a_program_says_what_it_made_and_which_ones_load(
 class Told:
     """A fold whose digest a test chooses."""
 
+    fold_version = 0
+
     def __init__(self) -> None:
         self.lsn = 0
 
@@ -224,3 +226,93 @@ def test_a_log_without_its_beginning_needs_a_snapshot(config: Config) -> None:
     log.close()
     with pytest.raises(Gone):
         make_snapshot(config, "risk", newest("risk", config))
+
+
+# ---- another version of a fold ----
+
+OLDER, OURS = 0, 1
+
+
+def of_version(name: str, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
+    """The program's fold of that actor is of this version from now on."""
+    module = {"orders": orders, "risk": risk}.get(name)
+    path = "services.session.recovery" if module is None else module.__name__
+    monkeypatch.setattr(f"{path}.FOLD_VERSION", version)
+
+
+def versioned_snapshot(name: str, config: Config, lsn: int, digest: bytes = b"") -> None:
+    """A snapshot at `lsn` by the program's version; with `digest`, as if its state had been hashed otherwise."""
+    state = newest(name, config)
+    for each in records(config, state.lsn + 1):
+        if each.lsn > lsn:
+            break
+        state.apply(each)
+    link = Reader(config.journal_folder, FILES).link_at(lsn)
+    made = Snapshot(name, link, digest or state.digest(), state.dump(), state.fold_version)
+    write_snapshot(snapshot_folder(config.journal_folder), FILES, made)
+
+
+def drop_the_beginning(config: Config) -> int:
+    """What retention does; the oldest record kept."""
+    log = Log.open(config.journal_folder, FILES, wall_ns=WALL_NS, segment_bytes=1 << 18, durability="process")
+    log.drop_before(RECORDS - 200)
+    first = log.first_lsn
+    log.close()
+    assert first > 1
+    return first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_an_older_version_folded_is_folded_anew_as_long_as_the_log_is_there(
+    config: Config, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versioned_snapshot(name, config, 700, b"of a Struct with a field less")
+    of_version(name, monkeypatch, OURS)
+    assert newest(name, config).lsn == 0
+    versioned_snapshot(name, config, 300)
+    assert newest(name, config).lsn == 300, "its own version's, though an older version's is newer"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_the_log_begins_later_an_older_version_s_state_is_gone_on_from(
+    config: Config, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versioned_snapshot(name, config, RECORDS - 10, b"of a Struct with a field less")
+    drop_the_beginning(config)
+    of_version(name, monkeypatch, OURS)
+    begun = newest(name, config)
+    assert begun.lsn == RECORDS - 10
+    assert folded(begun, config).lsn >= RECORDS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_the_log_s_beginning_a_form_that_nobody_reads_is_an_error_by_name(config: Config, name: str) -> None:
+    link = Reader(config.journal_folder, FILES).link_at(RECORDS - 10)
+    write_snapshot(snapshot_folder(config.journal_folder), FILES, Snapshot(name, link, b"", b"no dump", OURS + 1))
+    assert newest(name, config).lsn == 0, "the log is there: it is folded"
+    first = drop_the_beginning(config)
+    with pytest.raises(NoneLoads, match=f"no snapshot of {name} loads here.*version 2.*put the segments") as raised:
+        newest(name, config)
+    assert (raised.value.lsn, raised.value.first_lsn) == (RECORDS - 10, first)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_later_version_s_state_is_not_taken_for_one_s_own(
+    config: Config, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_version(name, monkeypatch, OURS)
+    versioned_snapshot(name, config, 700)
+    of_version(name, monkeypatch, OLDER)
+    assert newest(name, config).lsn == 0
+
+
+def test_an_older_version_s_snapshot_lets_nobody_drop_the_log(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    versioned_snapshot("risk", config, 300)
+    of_version("risk", monkeypatch, OURS)
+    versioned_snapshot("risk", config, 400)
+    assert loadable_lsns(config, "risk", risk.loader(config), frozenset()) == [400]
+
+
+def test_a_hash_of_another_version_is_not_compared() -> None:
+    witnessed(StateHash("orders", HASH_EVERY, b"other", OURS)).check()
+    witnessed(WRONG, StateHash("orders", 2 * HASH_EVERY, b"other", OURS)).check()

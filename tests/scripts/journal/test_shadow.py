@@ -136,3 +136,11 @@ def test_where_a_snapshot_is_another_state_the_cause_lies_before_it(config: Conf
     differing = shadow_of(config, reader).differs
     assert differing is not None
     assert (differing.after_lsn, differing.upto_lsn) == (4000, 7000)
+
+
+def test_a_state_hash_of_another_version_of_the_fold_is_told_and_not_compared(
+    config: Config, lives: list[Word]
+) -> None:
+    told = StateHash("risk", HASH_EVERY, ZERO_DIGEST, 99)
+    shadow = shadow_of(config, journal_of(config.journal_folder, [*lives, ("risk", Kind.STATE_HASH, told)]))
+    assert (shadow.differs, shadow.hashes["risk"], shadow.not_comparable) == (None, 0, {"risk": 1})

@@ -192,6 +192,8 @@ def test_the_state_is_hashed_logged_and_compared(ring: Ring, monkeypatch: pytest
     at = next(r.lsn for r in reversed(ring.journal.records) if r.lsn % 5 == 0)
     ring.record("orders", Kind.STATE_HASH, StateHash("risk", at, b"another actor's"))
     assert ring.core.status(ring.now)["hash_mismatches"] == 0
+    ring.record("orders", Kind.STATE_HASH, StateHash("orders", at, b"of another fold", 99))
+    assert ring.core.status(ring.now)["hash_mismatches"] == 0
     ring.record("orders", Kind.STATE_HASH, StateHash("orders", at, b"not ours"))
     assert ring.core.status(ring.now)["hash_mismatches"] == 1
 

@@ -259,6 +259,7 @@ def test_only_risks_own_hashes_are_compared_and_only_while_it_can(monkeypatch: p
     first, last = hashes[0].at_lsn, hashes[-1].at_lsn
     rig.record(Kind.STATE_HASH, StateHash("orders", last, b"\0" * 8))
     rig.record(Kind.STATE_HASH, StateHash("risk", first, b"\0" * 8))
+    rig.record(Kind.STATE_HASH, StateHash("risk", last, b"\0" * 8, 99))
     assert rig.core.status(rig.now)["hash_mismatches"] == 0
     rig.record(Kind.STATE_HASH, StateHash("risk", last, b"\0" * 8))
     assert rig.core.status(rig.now)["hash_mismatches"] == 1
