@@ -132,7 +132,7 @@ class _Link:
         self.socket = sock
         self.routed = routed
         self.raw = accepts is None
-        door: type[Door] = SoundDoor if sock.socket_type in (zmq.SUB, zmq.PULL) else Door
+        door: type[Door] = SoundDoor if sock.type in (zmq.SUB, zmq.PULL) else Door
         self.decoder = None if accepts is None else door(accepts, max_bytes)
         self.garbage = 0
 
