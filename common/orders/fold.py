@@ -90,7 +90,7 @@ from common.soundness import DECODERS
 
 WRITER = "orders"
 
-FOLD_VERSION = 0
+FOLD_VERSION = 1
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the venue that stands before the colon of its text is counted from its next balances on."""

@@ -80,7 +80,7 @@ from services.risk.exposure import Exposure, Sums
 ZERO: Final = Decimal(0)
 WRITER = "risk"
 
-FOLD_VERSION = 0
+FOLD_VERSION = 1
 """See `common.actor.snapshots.Foldable`."""
 
 MAX_ENDED = 4096

@@ -31,6 +31,7 @@ FILES = OsFiles()
 RECORDS = 1500
 WALL_NS = 1_790_000_000_000_000_000
 NAMES = ("orders", "risk", "session@generic")
+OLDER, OURS = 0, 1
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,20 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("journal") / "journal"
     write_long_journal(folder, RECORDS, WALL_NS, segment_bytes=1 << 18)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _first_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the program's versions are now: here every fold is of its first one until a test says otherwise."""
+    for name in NAMES:
+        of_version(name, monkeypatch, OLDER)
+
+
+def of_version(name: str, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
+    """The program's fold of that actor is of this version from now on."""
+    module = {"orders": orders, "risk": risk}.get(name)
+    path = "services.session.recovery" if module is None else module.__name__
+    monkeypatch.setattr(f"{path}.FOLD_VERSION", version)
 
 
 @pytest.fixture
@@ -229,15 +244,6 @@ def test_a_log_without_its_beginning_needs_a_snapshot(config: Config) -> None:
 
 
 # ---- another version of a fold ----
-
-OLDER, OURS = 0, 1
-
-
-def of_version(name: str, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
-    """The program's fold of that actor is of this version from now on."""
-    module = {"orders": orders, "risk": risk}.get(name)
-    path = "services.session.recovery" if module is None else module.__name__
-    monkeypatch.setattr(f"{path}.FOLD_VERSION", version)
 
 
 def versioned_snapshot(name: str, config: Config, lsn: int, digest: bytes = b"") -> None:

@@ -37,6 +37,7 @@ from common.journal.emergency import read_emergency
 from common.messages import Inbound, Kind, SessionChanged, StateHash, encode
 from scripts.bench.long_journal import write_long_journal
 from scripts.cli.main import run
+from scripts.journal.shadow import fold_version
 from scripts.journal.words import payload_of
 
 STORED = Path(__file__).parents[2] / "common" / "journal" / "first_format"
@@ -255,7 +256,8 @@ def with_hash(folder: Path, digest: bytes) -> None:
         if record.kind >= 16 and record.kind != Kind.SESSION:
             numbers[record.writer] += 1
             entries.append(Entry(record.kind, record.writer, 1, numbers[record.writer], record.payload))
-    entries.append(Entry(int(Kind.STATE_HASH), "orders", 1, 1, encode(StateHash("orders", 10_000, digest))))
+    told = StateHash("orders", 10_000, digest, fold_version("orders"))
+    entries.append(Entry(int(Kind.STATE_HASH), "orders", 1, 1, encode(told)))
     log = Log.open(folder, OsFiles(), wall_ns=STAMP_NS)
     for start in range(0, len(entries), 1000):
         log.append(entries[start : start + 1000], STAMP_NS)

@@ -15,6 +15,7 @@ from common.messages import HASH_EVERY, Kind, SessionChanged, SessionState, Stat
 from scripts.bench.long_journal import write_long_journal
 from scripts.cli.main import run
 from scripts.journal.past import Past, past_text
+from scripts.journal.shadow import fold_version
 from services.orders import make_snapshot as orders
 from services.risk import make_snapshot as risk
 from services.session import make_snapshot as session
@@ -126,8 +127,8 @@ def test_a_shadow_begins_at_the_oldest_snapshots(
 ) -> None:
     digest = bytes.fromhex(told(capsys, short, HASH_EVERY)["digests"]["orders"]) if right else b"12345678"
     log = Log.open(short, FILES, wall_ns=1, segment_bytes=SEGMENT_BYTES)
-    log.append([Entry(int(Kind.STATE_HASH), "orders", 1, 1, encode(StateHash("orders", HASH_EVERY, digest)))],
-               log.last_stamp_ns)  # fmt: skip
+    hashed = encode(StateHash("orders", HASH_EVERY, digest, fold_version("orders")))
+    log.append([Entry(int(Kind.STATE_HASH), "orders", 1, 1, hashed)], log.last_stamp_ns)
     log.close()
     status = run(["journal", "replay", "--shadow", "--json", str(short)])
     found = orjson.loads(capsys.readouterr().out)

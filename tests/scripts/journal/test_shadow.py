@@ -12,7 +12,7 @@ from common.journal import Entry, Log, OsFiles, Reader, Snapshot, iterate, snaps
 from common.messages import HASH_EVERY, Kind, Payload, SessionChanged, SessionState, StateHash, encode
 from scripts.bench.long_journal import write_long_journal
 from scripts.journal.past import Past
-from scripts.journal.shadow import Shadow
+from scripts.journal.shadow import Shadow, fold_version
 from services.orders import make_snapshot as orders
 
 FILES = OsFiles()
@@ -92,7 +92,8 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> list[Word]:
 
 def with_hash(config: Config, lives: list[Word], digest: bytes, actor: str = "orders") -> Reader:
     """The configured journal: orders' lives and, at the end, what `actor` came to at record HASH_EVERY."""
-    return journal_of(config.journal_folder, [*lives, (actor, Kind.STATE_HASH, StateHash(actor, HASH_EVERY, digest))])
+    told = StateHash(actor, HASH_EVERY, digest, fold_version(actor))
+    return journal_of(config.journal_folder, [*lives, (actor, Kind.STATE_HASH, told)])
 
 
 def folded_at(config: Config, reader: Reader, lsn: int) -> Past:
@@ -130,7 +131,7 @@ def test_where_a_snapshot_agrees_the_cause_lies_behind_it(config: Config, lives:
 
 def test_where_a_snapshot_is_another_state_the_cause_lies_before_it(config: Config, lives: list[Word]) -> None:
     reader = with_hash(config, lives, ZERO_DIGEST)
-    other = Snapshot("orders", reader.link_at(7000), b"another!", b"of another version")
+    other = Snapshot("orders", reader.link_at(7000), b"another!", b"of another fold", fold_version("orders"))
     write_snapshot(snapshot_folder(config.journal_folder), FILES, other)
     snapshot_at(config, 4000)
     differing = shadow_of(config, reader).differs

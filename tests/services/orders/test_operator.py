@@ -20,6 +20,7 @@ from common.messages import (
     StateHash,
     Verdict,
 )
+from common.orders.fold import FOLD_VERSION
 from services.orders import core as orders_core
 from services.orders import digests
 from services.orders.core import OrdersCore
@@ -194,7 +195,7 @@ def test_the_state_is_hashed_logged_and_compared(ring: Ring, monkeypatch: pytest
     assert ring.core.status(ring.now)["hash_mismatches"] == 0
     ring.record("orders", Kind.STATE_HASH, StateHash("orders", at, b"of another fold", 99))
     assert ring.core.status(ring.now)["hash_mismatches"] == 0
-    ring.record("orders", Kind.STATE_HASH, StateHash("orders", at, b"not ours"))
+    ring.record("orders", Kind.STATE_HASH, StateHash("orders", at, b"not ours", FOLD_VERSION))
     assert ring.core.status(ring.now)["hash_mismatches"] == 1
 
 
@@ -207,7 +208,7 @@ def test_a_replay_compares_hashes_and_appends_none(ring: Ring, monkeypatch: pyte
     assert sum(record.kind == Kind.STATE_HASH for record in ring.journal.records) == before > 0
     assert ring.core.status(ring.now)["hash_mismatches"] == 0
     at = next(r.lsn for r in reversed(ring.journal.records) if r.lsn % 5 == 0)
-    ring.record("orders", Kind.STATE_HASH, StateHash("orders", at, b"not ours"))
+    ring.record("orders", Kind.STATE_HASH, StateHash("orders", at, b"not ours", FOLD_VERSION))
     assert ring.core.status(ring.now)["hash_mismatches"] == 1
 
 
@@ -218,9 +219,9 @@ def test_a_hash_that_comes_too_late_to_be_compared_is_passed_over(ring: Ring, mo
     for number in range(1, 11):
         accepted(ring, number)
     last = next(r.lsn for r in reversed(ring.journal.records) if r.lsn % 5 == 0)
-    ring.record("orders", Kind.STATE_HASH, StateHash("orders", last - 10, b"not ours"))
+    ring.record("orders", Kind.STATE_HASH, StateHash("orders", last - 10, b"not ours", FOLD_VERSION))
     assert ring.core.status(ring.now)["hash_mismatches"] == 0
-    ring.record("orders", Kind.STATE_HASH, StateHash("orders", last, b"not ours"))
+    ring.record("orders", Kind.STATE_HASH, StateHash("orders", last, b"not ours", FOLD_VERSION))
     assert ring.core.status(ring.now)["hash_mismatches"] == 1
 
 

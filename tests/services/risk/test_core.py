@@ -27,6 +27,7 @@ from common.messages import (
 )
 from services.risk.core import MAX_BUCKETS
 from services.risk.limits import StrategyRules
+from services.risk.state import FOLD_VERSION
 from tests.services.risk.rig import RULES, STRATEGY, Log, Rig, report, settings
 
 NOTHING = (D(0), D(0), D(0))
@@ -550,7 +551,7 @@ def test_a_state_hash_is_appended_every_ten_thousand_records_and_verified_by_the
     assert [each.at_lsn for each in hashes] == [10_000]
     again = Rig(log=log)
     assert again.state.checkpoint(10_000) == hashes[0].digest and not again.state.hash_mismatches
-    log.append(Kind.STATE_HASH, StateHash("risk", 10_000, b"\0" * 8))
+    log.append(Kind.STATE_HASH, StateHash("risk", 10_000, b"\0" * 8, FOLD_VERSION))
     assert Rig(log=log).state.hash_mismatches == 1
 
 

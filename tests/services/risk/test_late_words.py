@@ -258,10 +258,10 @@ def test_only_risks_own_hashes_are_compared_and_only_while_it_can(monkeypatch: p
     assert len({each.digest for each in hashes}) == len(hashes) > 2 and not rig.state.hash_mismatches
     first, last = hashes[0].at_lsn, hashes[-1].at_lsn
     rig.record(Kind.STATE_HASH, StateHash("orders", last, b"\0" * 8))
-    rig.record(Kind.STATE_HASH, StateHash("risk", first, b"\0" * 8))
+    rig.record(Kind.STATE_HASH, StateHash("risk", first, b"\0" * 8, state.FOLD_VERSION))
     rig.record(Kind.STATE_HASH, StateHash("risk", last, b"\0" * 8, 99))
     assert rig.core.status(rig.now)["hash_mismatches"] == 0
-    rig.record(Kind.STATE_HASH, StateHash("risk", last, b"\0" * 8))
+    rig.record(Kind.STATE_HASH, StateHash("risk", last, b"\0" * 8, state.FOLD_VERSION))
     assert rig.core.status(rig.now)["hash_mismatches"] == 1
 
 

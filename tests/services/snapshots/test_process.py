@@ -19,6 +19,7 @@ from common.journal import Entry, Log, OsFiles, Reader
 from common.messages import HASH_EVERY, Kind, StateHash, encode
 from common.orders.index_file import COVER_RECORDS
 from scripts.bench.long_journal import write_long_journal
+from services.risk.state import FOLD_VERSION
 
 SEGMENT_BYTES = 1 << 18
 WALL_NS = 1_790_000_000_000_000_000
@@ -116,7 +117,7 @@ def run(stack: Stack, module: str, *arguments: str) -> "subprocess.CompletedProc
 def test_a_program_that_comes_to_another_state_writes_nothing(short_folder: Path) -> None:
     stack = Stack(short_folder, HASH_EVERY + 100)
     log = Log.open(stack.config.journal_folder, FILES, wall_ns=1, segment_bytes=SEGMENT_BYTES)
-    wrong = encode(StateHash("risk", HASH_EVERY, b"otherwise"))
+    wrong = encode(StateHash("risk", HASH_EVERY, b"otherwise", FOLD_VERSION))
     log.append([Entry(int(Kind.STATE_HASH), "risk", 1, 1, wrong)], log.last_stamp_ns)
     log.close()
     done = run(stack, "services.risk.make_snapshot")
