@@ -61,6 +61,12 @@ def test_the_map_is_one_page_and_its_invariants_are_there() -> None:
     assert named and named <= INVARIANTS.keys()
 
 
+def test_the_readme_has_every_process_and_no_other() -> None:
+    told = re.findall(r"^\| `(\w+)(?:@\w+)?` \|", text_of("README.md"), re.M)
+    there = {actor.name.partition("@")[0] for actor in load(environ={}).actors()}
+    assert sorted(told) == sorted(there)
+
+
 def words() -> dict[str, str]:
     return dict(WORD.findall(text_of("docs/words.md")))
 
