@@ -41,6 +41,7 @@ NOT_RUN = {
     "CONTRIBUTING.md": {
         "scripts/test": BESIDE_THE_TEST,
         "scripts/fixring docs --write": "it would write into the checkout; tests/docs/test_pages.py runs it elsewhere",
+        ".venv/bin/python -P -m pytest -q tests/common/fix/test_schedule.py": "the next line runs a part of the same file",
         "scripts/fixring torture --only kill:risk --minutes 0.1 --rate 100": LONG,
     },
     "docs/fix.md": {
