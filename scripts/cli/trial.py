@@ -17,7 +17,7 @@ from scripts.cli.errors import CommandError
 from scripts.simulation.actors import CONFIG
 from scripts.simulation.invariants import Violation
 from scripts.simulation.process import CoreRaised
-from scripts.simulation.trial import Heard, NeverCame, Trial
+from scripts.simulation.trial import NeverCame, Trial, TrialLine
 
 SIDES = {"1": "buy", "2": "sell"}
 VENUES = sorted(CONFIG.venues)
@@ -89,7 +89,7 @@ def _print(it: Trial, as_json: bool) -> None:
         click.echo(f"raised: {error}", err=True)
 
 
-def _json(heard: Heard) -> bytes:
+def _json(heard: TrialLine) -> bytes:
     return orjson.dumps({"at_ns": heard.at_ns, "what": heard.what, **heard.fields}, default=str)
 
 
@@ -107,7 +107,7 @@ def _told(it: Trial) -> Iterator[str]:
     yield f"open orders: {len(it.strategy.orders)}; positions: {held or 'none'}"
 
 
-def _words(heard: Heard) -> str:
+def _words(heard: TrialLine) -> str:
     if heard.what in WORDS:
         return WORDS[heard.what](heard.fields)
     if not heard.what.startswith("note "):

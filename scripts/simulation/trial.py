@@ -29,7 +29,7 @@ class NeverCame(Exception):
     """What was waited for did not come in time; the text says what it was."""
 
 
-class Heard(NamedTuple):
+class TrialLine(NamedTuple):
     """A line of what went on, `at_ns` after the strategy's start: `what` it was, and its `fields`."""
 
     at_ns: int
@@ -43,7 +43,7 @@ class Trial(World):
     def __init__(self, own: StrategyConfig, *, name: str = "trial", seed: int = 0) -> None:
         """Nothing runs yet; `open` does that. Raises ConfigError where the program does not load."""
         self.name = f"strategy@{name}"
-        self.heard: list[Heard] = []
+        self.heard: list[TrialLine] = []
         self._began_ns = 0
         self._kind, self._setting = strategy_class(own.program), setting_of(name, own, actors.CONFIG)
         core_of(self._kind, self._setting, "tried")
@@ -159,4 +159,4 @@ class Trial(World):
             self._hear(f"note {effect.event}", effect.fields)
 
     def _hear(self, what: str, fields: Mapping[str, Any]) -> None:
-        self.heard.append(Heard(self.scheduler.now_ns - self._began_ns, what, fields))
+        self.heard.append(TrialLine(self.scheduler.now_ns - self._began_ns, what, fields))

@@ -41,7 +41,7 @@ NOT_RUN = {
     "CONTRIBUTING.md": {
         "scripts/test": BESIDE_THE_TEST,
         "scripts/fixring docs --write": "it would write into the checkout; tests/docs/test_pages.py runs it elsewhere",
-        ".venv/bin/python -P -m pytest -q tests/common/fix/test_schedule.py": "the next line runs a part of the same file",
+        ".venv/bin/python -P -m pytest -q tests/common/fix/test_schedule.py": "the next line runs a part of it",
         "scripts/fixring torture --only kill:risk --minutes 0.1 --rate 100": LONG,
     },
     "docs/fix.md": {
@@ -87,23 +87,23 @@ NEW = encode(
 )
 
 
-class Line(NamedTuple):
+class TypedLine(NamedTuple):
     """A line that a page gives to be typed, without its remark."""
 
     page: str
     text: str
 
 
-def typed(page: str) -> Iterator[Line]:
+def typed(page: str) -> Iterator[TypedLine]:
     text = re.sub(r"```.*?```", "", (CHECKOUT / page).read_text("utf-8"), flags=re.S)
     for line in TYPED.findall(text):
         if line.startswith(FIRST_WORDS):
-            yield Line(page, REMARK.sub("", line))
+            yield TypedLine(page, REMARK.sub("", line))
         else:
             assert SHOWN.match(line), f"{page}: {line}: say in this test whether it is typed"
 
 
-def is_run(line: Line) -> bool:
+def is_run(line: TypedLine) -> bool:
     return line.text not in NOT_RUN.get(line.page, {})
 
 
@@ -153,7 +153,7 @@ def use(environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def follow(line: Line, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def follow(line: TypedLine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Type it: a plain `fixring` line in this process, since each start of Python costs; all else in a shell."""
     text = line.text.replace("STRATEGY/NUMBER", "maker/1").replace("NAME", "[^|]+").replace("FILE...", "FILE")
     program, *words = shlex.split(text)
