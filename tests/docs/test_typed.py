@@ -71,6 +71,9 @@ NOT_RUN = {
         "scripts/fixring resume": DAMAGE,
     },
 }
+BLOCKS = {"docs/venues.md": "tests/common/venues/test_a_new_venue.py"}
+"""Pages with a block of shell, and the test that follows it."""
+
 ENDS = {
     "scripts/fixring simulate --seed 0 --planted reuse-number --seeds 3 --no-shrink": (1,),
     # It settles an UNKNOWN order, and there is none: refused by name.
@@ -178,3 +181,6 @@ def test_each_page_is_followed() -> None:
         "docs/live.md",
     }
     assert {page for page in PAGES if list(typed(page))} == followed
+    assert {page for page in PAGES if "```sh" in (CHECKOUT / page).read_text("utf-8")} == BLOCKS.keys()
+    for page, test in BLOCKS.items():
+        assert page in (CHECKOUT / test).read_text("utf-8")
