@@ -161,7 +161,8 @@ class Appender:
         self._unacknowledged.clear()
         self._next_number = 1
         self._resend_due_boot_ns = self._unmoved_boot_ns = None
-        self._token = now.boot_ns
+        # The boot clock alone begins anew with each boot of the host, and a former life would get its epoch back.
+        self._token = now.wall_ns ^ now.boot_ns
         self._ask(now, first=True)
 
     def append(self, kind: int, payload: msgspec.Struct, now: Instant) -> int:

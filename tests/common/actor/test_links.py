@@ -92,6 +92,17 @@ def granted(journal: Journal) -> tuple[Core, Appender]:
     return core, appender
 
 
+def test_lives_of_two_boots_of_the_host_ask_with_tokens_of_their_own() -> None:
+    tokens = []
+    for wall_ns in (1_000, 2_000):
+        core = Core(WRITER)
+        Appender(core, WRITER).request_epoch(Instant(wall_ns, 0))
+        (ask,) = core.effects
+        assert isinstance(ask, Send) and isinstance(ask.message, EpochRequest)
+        tokens.append(ask.message.token)
+    assert len(set(tokens)) == 2
+
+
 def test_a_turns_records_go_out_as_one_message() -> None:
     core, appender = granted(Journal())
     appender.append(Kind.OPERATOR, act("a"), at(1))
@@ -202,13 +213,16 @@ def test_a_journal_that_lacks_what_it_acknowledged_is_not_written_to() -> None:
 def test_another_journal_or_a_shorter_one_grants_no_epoch(grant: tuple[int, int, str]) -> None:
     """The journal acknowledged a record at LSN 3: one of another identity, or that ends before, is not its log."""
     epoch, lsn, identity = grant
-    _, appender = granted(Journal())
+    core, appender = granted(Journal())
     appender.append(Kind.OPERATOR, act("a"), at(0))
     appender.turn_ended(at(0))
     appender.received(Appended(WRITER, 50, 1, 1, 3, at(0).wall_ns, 1), at(1))
+    core.effects.clear()
     appender.request_epoch(at(7))
+    (ask,) = core.effects
+    assert isinstance(ask, Send) and isinstance(ask.message, EpochRequest)
     with pytest.raises(LogLost, match="another journal"):
-        appender.received(EpochGranted(WRITER, at(7).boot_ns, epoch, lsn, at(7).wall_ns, 2, identity), at(8))
+        appender.received(EpochGranted(WRITER, ask.message.token, epoch, lsn, at(7).wall_ns, 2, identity), at(8))
     assert not appender.granted
 
 
