@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -604,6 +605,44 @@ class SimulatedConfig(Section, frozen=True, kw_only=True):
                 raise ValueError(f"`prices.{symbol}` must be above 0")
 
 
+class FurtherSession(Section, frozen=True, kw_only=True):
+    """A session beside `[fix]`, which says whatever the table does not: one of a further account, or a second one.
+
+    `sender_comp_id`: As in `[fix]`, and another than those of the venue's other sessions.
+    `comp_id_prefix`: As in `[fix]`, and another than those of the venue's other sessions.
+    `host`: Where it dials; "" is the host of `[fix]`.
+    `port`: The port there; none is that of `[fix]`.
+    """
+
+    sender_comp_id: CompId | None = None
+    comp_id_prefix: Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_-]{1,6}$")] | None = None
+    host: str = ""
+    port: Port | None = None
+
+    def __post_init__(self) -> None:
+        if (self.sender_comp_id is None) == (self.comp_id_prefix is None):
+            raise ValueError("set one of `sender_comp_id` and `comp_id_prefix`")
+
+
+class AccountConfig(Section, frozen=True, kw_only=True):
+    """A further account at the venue, called like its table: the name is its own in the whole stack.
+
+    The first account is called like the venue: `[fix]` is its session and `[credentials]` are its keys, so that its
+    table, where it has one, has `sessions` alone.
+
+    `session`: Its order entry session, called like the account; needed, but for the first account.
+    `credentials`: Its keys; needed if and only if the venue has `[credentials]`.
+    `balances`: What the simulated exchange gives it at first, by asset.
+    `sessions`: More order entry sessions, by name: orders takes the first whose gate is open, so that a second one is
+    there before the first one's maintenance.
+    """
+
+    session: FurtherSession | None = None
+    credentials: CredentialsConfig | None = None
+    balances: dict[str, Decimal] = {}
+    sessions: dict[str, FurtherSession] = {}
+
+
 class VenueConfig(Section, frozen=True, kw_only=True):
     """A venue is `configs/NAME.toml`: its name is the file's, 1 to 16 of a-z and 0-9, a letter first.
 
@@ -629,6 +668,7 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     `symbols`: Which of the instruments are traded here; none stands for all.
     `instruments`: What may be traded, by symbol; at least one.
     `simulated`: The simulated exchange; needed with `environment = "simulated"`.
+    `accounts`: What the venue has besides one account with one session, by account.
     """
 
     name: str
@@ -647,6 +687,7 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     symbols: list[Symbol] = []
     instruments: Annotated[dict[Symbol, InstrumentConfig], msgspec.Meta(min_length=1)]
     simulated: SimulatedConfig | None = None
+    accounts: dict[str, AccountConfig] = {}
 
     @property
     def plain_text(self) -> list[str]:
@@ -663,6 +704,63 @@ class VenueConfig(Section, frozen=True, kw_only=True):
                 raise ValueError(f"`simulated.prices` has no price for {', '.join(missing)}")
         if self.rest is not None and self.credentials is None:
             raise ValueError("[rest] needs the table [credentials]")
+        for name, account in self.accounts.items():
+            self._check_account(name, account)
+
+    def _check_account(self, name: str, account: AccountConfig) -> None:
+        if name == self.name:
+            if account.session is not None or account.credentials is not None or account.balances:
+                raise ValueError(f"[accounts.{name}] is the first account: its table has `sessions` alone")
+        elif account.session is None:
+            raise ValueError(f"[accounts.{name}] needs a `session` of its own")
+        elif (account.credentials is None) != (self.credentials is None):
+            raise ValueError(f"[accounts.{name}] needs `credentials` if and only if the venue has [credentials]")
+
+
+class ConfiguredSession(msgspec.Struct, frozen=True, kw_only=True):
+    """One order entry session: a name that no other has, the account that it is of, and its FIX connection."""
+
+    name: str
+    account: str
+    fix: FixConfig
+
+
+class ConfiguredAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """One account: a name that no other has, its venue, what signs for it, and its sessions, the first one first."""
+
+    name: str
+    venue: VenueConfig
+    credentials: CredentialsConfig | None
+    sessions: tuple[ConfiguredSession, ...]
+
+
+def accounts_of(venue: VenueConfig) -> list[ConfiguredAccount]:
+    """The venue's accounts, the first one first."""
+    first = venue.accounts.get(venue.name, AccountConfig())
+    found = [_account(venue, venue.name, first, venue.fix, venue.credentials)]
+    for name, account in venue.accounts.items():
+        if name != venue.name and account.session is not None:
+            found.append(_account(venue, name, account, _fix_of(venue, account.session), account.credentials))
+    return found
+
+
+def _account(
+    venue: VenueConfig, name: str, account: AccountConfig, fix: FixConfig, credentials: CredentialsConfig | None
+) -> ConfiguredAccount:
+    further = [(each, _fix_of(venue, session)) for each, session in account.sessions.items()]
+    sessions = tuple(ConfiguredSession(name=each, account=name, fix=its) for each, its in ((name, fix), *further))
+    return ConfiguredAccount(name=name, venue=venue, credentials=credentials, sessions=sessions)
+
+
+def _fix_of(venue: VenueConfig, session: FurtherSession) -> FixConfig:
+    """[fix] with what the session has of its own."""
+    return msgspec.structs.replace(
+        venue.fix,
+        sender_comp_id=session.sender_comp_id,
+        comp_id_prefix=session.comp_id_prefix,
+        host=session.host or venue.fix.host,
+        port=session.port or venue.fix.port,
+    )
 
 
 def live_sentence(venue: str) -> str:
@@ -716,9 +814,9 @@ class Paths:
         """The private key (PEM) of `server_certificate`."""
         return self.keys / venue / "server.key"
 
-    def public_key(self, venue: str) -> Path:
-        """The public half (PEM) of a simulated venue's key pair: what its exchange checks signatures against."""
-        return self.keys / venue / "public_key.pem"
+    def public_key(self, account: str) -> Path:
+        """The public half (PEM) of a simulated account's key pair: what its exchange checks signatures against."""
+        return self.keys / account / "public_key.pem"
 
 
 class Kind(StrEnum):
@@ -764,6 +862,16 @@ class Config:
     venues: Mapping[str, VenueConfig]
     paths: Paths
 
+    @cached_property
+    def accounts(self) -> Mapping[str, ConfiguredAccount]:
+        """Every account of the enabled venues, by name."""
+        return {account.name: account for venue in self.venues.values() for account in accounts_of(venue)}
+
+    @cached_property
+    def sessions(self) -> Mapping[str, ConfiguredSession]:
+        """Every order entry session of the enabled venues, by name."""
+        return {session.name: session for account in self.accounts.values() for session in account.sessions}
+
     @property
     def environment(self) -> Environment:
         """The one environment of every enabled venue."""
@@ -802,18 +910,20 @@ class Config:
         yield Actor("risk", Kind.RISK, "services.risk")
         for name, venue in self.venues.items():
             cancels = venue.on_stop is OnStop.CANCEL
-            yield Actor(f"session@{name}", Kind.SESSIONS, "services.session", ("--venue", name), SECOND_MS, cancels)
+            for session in (session for account in accounts_of(venue) for session in account.sessions):
+                arguments = ("--session", session.name)
+                yield Actor(f"session@{session.name}", Kind.SESSIONS, "services.session", arguments, SECOND_MS, cancels)
             yield Actor(f"marketdata@{name}", Kind.SESSIONS, "services.marketdata", ("--venue", name), SECOND_MS)
-        for name, venue in self.venues.items():
-            if venue.rest is not None:
-                yield Actor(f"account@{name}", Kind.ACCOUNTS, "services.account", ("--venue", name), SECOND_MS)
+        for name, account in self.accounts.items():
+            if account.venue.rest is not None:
+                yield Actor(f"account@{name}", Kind.ACCOUNTS, "services.account", ("--account", name), SECOND_MS)
         for name in self.strategies:
             yield Actor(f"strategy@{name}", Kind.STRATEGIES, "services.strategies", ("--name", name), LAST_MS)
 
     def endpoint(self, link: str) -> str:
         """The ZeroMQ address of one link, bound and connected to alike.
 
-        Links: "entry", "risk", "journal", "stream", "session.<venue>", "account.<venue>", "feed.<venue>",
+        Links: "entry", "risk", "journal", "stream", "session.<session>", "account.<account>", "feed.<venue>",
         "control.<actor>".
 
         Raises ConfigError when the ipc path is longer than a socket's name may be.
@@ -1043,6 +1153,7 @@ def _check(
         _check_parts(folder / f"{name}.toml", venue)
         _check_live(folder / f"{name}.toml", name, venue)
         _check_encrypted(folder / f"{name}.toml", venue)
+    _check_names(folder, venues)
     _check_ports(folder, venues)
     for name, strategy in stack.strategies.items():
         _check_strategy(folder, stack, name, strategy, venues, known)
@@ -1075,6 +1186,33 @@ def _check_encrypted(file: Path, venue: VenueConfig) -> None:
             f"{file}: {', '.join(venue.plain_text)}: not encrypted, and this trades real money; set [fix.tls], "
             "[market_data.tls] and an https URL, or allow_plain_text = true where another program encrypts"
         )
+
+
+def _check_names(folder: Path, venues: Mapping[str, VenueConfig]) -> None:
+    """Each account and each session has a name that no other has, and logs on as nobody else of the venue does."""
+    accounts: dict[str, str] = {}
+    sessions: dict[str, str] = {}
+    for venue, its in venues.items():
+        logs_on_as: dict[str | None, str] = {}
+        for account in accounts_of(its):
+            _take_name(folder, venue, "account", account.name, accounts)
+            for session in account.sessions:
+                _take_name(folder, venue, "session", session.name, sessions)
+                identity = session.fix.sender_comp_id or session.fix.comp_id_prefix
+                if identity in logs_on_as:
+                    other = logs_on_as[identity]
+                    raise ConfigError(
+                        f"{folder / venue}.toml: session {session.name}: {other} logs on as {identity} already"
+                    )
+                logs_on_as[identity] = session.name
+
+
+def _take_name(folder: Path, venue: str, what: str, name: str, taken: dict[str, str]) -> None:
+    if not VENUE_NAME.fullmatch(name):
+        raise ConfigError(f"{folder / venue}.toml: {what} {name}: a name is {VENUE_NAME.pattern}")
+    if name in taken:
+        raise ConfigError(f"{folder / venue}.toml: {what} {name}: {taken[name]} has one of that name")
+    taken[name] = venue
 
 
 def _check_ports(folder: Path, venues: Mapping[str, VenueConfig]) -> None:

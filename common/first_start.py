@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.config import Config, ConfigError, Environment, VenueConfig
+from common.config import Config, ConfigError, ConfiguredAccount, Environment, VenueConfig, accounts_of
 
 FOLDER_MODE = 0o700
 
@@ -26,13 +26,15 @@ def prepare(config: Config, now: datetime.datetime, *, look_inside: bool = True)
     with _alone(config.paths.run / "first_start.lock"):
         for name, venue in config.venues.items():
             if venue.environment is not Environment.SIMULATED:
-                _require_keys(config, name, venue)
+                for account in accounts_of(venue):
+                    _require_keys(config, account)
             elif look_inside or not all(file.is_file() for file in _files(config, name, venue)):
                 # It brings cryptography along, a fifth of what a process of the stack takes to start.
                 from common import keys
 
                 made += keys.make_certificates(config, name, venue, now)
-                made += keys.make_credentials(config, name, venue)
+                for account in accounts_of(venue):
+                    made += keys.make_credentials(config, account)
     return made
 
 
@@ -41,9 +43,10 @@ def _files(config: Config, name: str, venue: VenueConfig) -> list[Path]:
     paths, files = config.paths, []
     if any(section.tls is not None for section in (venue.fix, venue.market_data)):
         files += [paths.keys / "ca.pem", paths.server_certificate(name), paths.server_key(name)]
-    if venue.credentials is not None:
-        files += [paths.resolve(path) for path in venue.credentials.files.values()]
-        files += [paths.public_key(name)] if venue.credentials.is_key_pair else []
+    for account in accounts_of(venue):
+        if account.credentials is not None:
+            files += [paths.resolve(path) for path in account.credentials.files.values()]
+            files += [paths.public_key(account.name)] if account.credentials.is_key_pair else []
     return files
 
 
@@ -52,7 +55,7 @@ def _folders(config: Config) -> None:
     folders = [paths.var, paths.run, paths.log, paths.keys, config.journal_folder, config.emergency_folder]
     for name, venue in config.venues.items():
         if venue.environment is Environment.SIMULATED:
-            folders += [paths.exchange(name), paths.keys / name]
+            folders += [paths.exchange(name), *(paths.keys / account.name for account in accounts_of(venue))]
     for folder in folders:
         # mkdir gives its mode to the last folder of a path only.
         folder.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -68,13 +71,19 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def _require_keys(config: Config, name: str, venue: VenueConfig) -> None:
-    if venue.credentials is None:
+def _table(account: ConfiguredAccount) -> str:
+    """Where the venue's file has the account's keys."""
+    first = account.name == account.venue.name
+    return "credentials" if first else f"accounts.{account.name}.credentials"
+
+
+def _require_keys(config: Config, account: ConfiguredAccount) -> None:
+    if account.credentials is None:
         return
-    for key, told in venue.credentials.files.items():
+    for key, told in account.credentials.files.items():
         path = config.paths.resolve(told)
         if not path.is_file():
             raise ConfigError(
-                f"{config.paths.config / name}.toml: credentials.{key}: {path}: no such file; "
-                f"docs/live.md says how to make a key for {venue.environment}"
+                f"{config.paths.config / account.venue.name}.toml: {_table(account)}.{key}: {path}: no such "
+                f"file; docs/live.md says how to make a key for {account.venue.environment}"
             )

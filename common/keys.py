@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from common.config import Config, VenueConfig
+from common.config import Config, ConfiguredAccount, VenueConfig
 from common.venues.venue import CredentialKind
 
 SECRET_ALPHABET = string.ascii_letters + string.digits
@@ -48,26 +48,27 @@ def server_names(venue: VenueConfig) -> list[str]:
 # ---- API keys of the simulated venues ----
 
 
-def make_credentials(config: Config, name: str, venue: VenueConfig) -> list[str]:
-    """Make what the venue's credentials lack, where it has any, and return a line for each thing made.
+def make_credentials(config: Config, account: ConfiguredAccount) -> list[str]:
+    """Make what the account's credentials lack, where it has any, and return a line for each thing made.
 
     Raises OSError.
     """
-    if venue.credentials is None:
+    if account.credentials is None:
         return []
+    name, credentials = account.name, account.credentials
     made = []
-    for key, told in venue.credentials.files.items():
+    for key, told in credentials.files.items():
         path = config.paths.resolve(told)
         if path.is_file():
             continue
         if key == "private_key_file":
-            _write(path, _private_pem(_new_key(venue.credentials.kind)))
+            _write(path, _private_pem(_new_key(credentials.kind)))
             config.paths.public_key(name).unlink(missing_ok=True)
         else:
             _write(path, "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_CHARACTERS[key])).encode())
         made.append(f"{WORDS[key]} of {name}: {path}")
-    if venue.credentials.is_key_pair:
-        _make_public_key(config.paths.resolve(venue.credentials.private_key_file), config.paths.public_key(name))
+    if credentials.is_key_pair:
+        _make_public_key(config.paths.resolve(credentials.private_key_file), config.paths.public_key(name))
     return made
 
 

@@ -7,9 +7,12 @@ and frozen, in MessagePack.
 
 Words used throughout: prices and quantities are Decimal; `side`, `ord_type`, `time_in_force`, `exec_type` and
 `ord_status` hold FIX's own codes (Side(54), OrdType(40), TimeInForce(59), ExecType(150), OrdStatus(39)); a `*_ns`
-stamp is Unix time in nanoseconds by the journal's clock, unless the name says `sent_` or `heard_`; `venue` is the
-name of a configured venue file, which stands for one account on one exchange; `session` is always the same word as
-its venue.
+stamp is Unix time in nanoseconds by the journal's clock, unless the name says `sent_` or `heard_`.
+
+`venue`, `account` and `session` are three words. A venue is a configured file, an exchange. An account is where orders,
+fills, positions and balances are: its name is its own in the whole stack, and a command names it. A session is one FIX
+connection of one account, with numbers of its own and a name that no other has; orders chooses it. What has one account
+with one session has one name for all three, and so has everything that older code wrote.
 """
 
 import enum
@@ -17,6 +20,8 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
+
+from common.older_records import MSG_TYPES_OF_NEW_ORDERS
 
 # ---- limits ----
 MAX_RECORD_BYTES = 1 << 20
@@ -76,6 +81,7 @@ class Reason(enum.StrEnum):
 
     NONE = "none"
     UNKNOWN_VENUE = "unknown_venue"
+    UNKNOWN_ACCOUNT = "unknown_account"
     UNKNOWN_SYMBOL = "unknown_symbol"
     UNKNOWN_ORDER = "unknown_order"
     ORDER_CLOSED = "order_closed"
@@ -128,6 +134,7 @@ class Reason(enum.StrEnum):
 REASON_SENTENCES: dict[Reason, str] = {
     Reason.NONE: "No reason was given.",
     Reason.UNKNOWN_VENUE: "No venue of that name is configured.",
+    Reason.UNKNOWN_ACCOUNT: "The venue has no account of that name, or has several and none was named.",
     Reason.UNKNOWN_SYMBOL: "The venue's configuration has no such symbol.",
     Reason.UNKNOWN_ORDER: "No open order has that name.",
     Reason.ORDER_CLOSED: "The order is closed already.",
@@ -173,6 +180,16 @@ REASON_SENTENCES: dict[Reason, str] = {
 }
 
 
+# ---- whose it is ----
+
+
+def name_as_before(struct: msgspec.Struct, name: str) -> None:
+    """Name the account, the session and the venue of a struct of older code, which had one `name` for all three."""
+    for field in ("account", "session", "venue"):
+        if getattr(struct, field, None) == "":
+            msgspec.structs.force_setattr(struct, field, name)
+
+
 # ---- commands on the ring ----
 class Attempt(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The name of one sending of one command: orders' epoch and a counter within it. Never used twice."""
@@ -211,6 +228,12 @@ class NewOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new"
     deadline_ns: int
     label: str = ""
     decision: Decision | None = None
+    account: str = ""
+    session: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.venue)
 
 
 class AmendOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="amend"):
@@ -244,6 +267,12 @@ class AmendOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="am
     deadline_ns: int
     decision: Decision | None = None
     asked: bytes = b""
+    account: str = ""
+    session: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.venue)
 
 
 class CancelOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel"):
@@ -261,6 +290,12 @@ class CancelOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="c
     target_strategy: str
     target_number: int
     order_qty: Decimal
+    account: str = ""
+    session: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.venue)
 
 
 class QueryOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query"):
@@ -274,6 +309,12 @@ class QueryOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="qu
     order_id: str
     asked_lsn: int
     asked_ns: int = 0
+    account: str = ""
+    session: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.venue)
 
 
 class OpenGate(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="open"):
@@ -282,6 +323,12 @@ class OpenGate(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="open
     venue: str
     connection: int
     orders_epoch: int
+    account: str = ""
+    session: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.venue)
 
 
 Command = NewOrder | AmendOrder | CancelOrder | QueryOrder | OpenGate
@@ -420,11 +467,19 @@ class Kind(enum.IntEnum):
 # ---- journal payloads ----
 
 
+def _opened(outbound: "Outbound") -> bool:
+    """Whether a message of older code opens a new order: it was left to the reader to tell by its MsgType(35)."""
+    is_replacement = isinstance(outbound.command, AmendOrder) and outbound.msg_type in MSG_TYPES_OF_NEW_ORDERS
+    return not outbound.filler and (isinstance(outbound.command, NewOrder) or is_replacement)
+
+
 class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outbound"):
     """A message with a number of its own, before it may leave. `raw` are the exact bytes, CheckSum(10) included.
 
     `filler` is the Heartbeat(0) that takes the place of a void or withdrawn number. `emergency` marks a record handed
     over from an emergency file: it supersedes an earlier one of the same session, generation, direction and number.
+    `opens` says whether the message opens a new order at the venue: a new order does, and an amendment where the venue
+    can only cancel and send another; older logs lack it.
     """
 
     session: str
@@ -436,6 +491,15 @@ class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outb
     command: Command | None = None
     filler: bool = False
     emergency: bool = False
+    opens: bool | None = None
+    account: str = ""
+    venue: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.session)
+        if self.opens is None:
+            msgspec.structs.force_setattr(self, "opens", _opened(self))
 
 
 class Inbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="inbound"):
@@ -453,6 +517,12 @@ class Inbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="inbou
     event: VenueEvent | None = None
     poss_dup: bool = False
     emergency: bool = False
+    account: str = ""
+    venue: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.session)
 
 
 class SessionState(enum.StrEnum):
@@ -491,6 +561,12 @@ class SessionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag
     text: str = ""
     window_ns: int = 0
     assets: dict[str, tuple[str, str]] = {}
+    account: str = ""
+    venue: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.session)
 
 
 class Refused(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="refused"):
@@ -540,6 +616,12 @@ class Withdrawn(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="wit
     attempt: Attempt | None
     reason: Reason
     emergency: bool = False
+    account: str = ""
+    venue: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.session)
 
 
 class GapFilled(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="gap_filled"):
@@ -553,6 +635,12 @@ class GapFilled(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="gap
     begin: int
     end: int
     attempts: tuple[Attempt, ...]
+    account: str = ""
+    venue: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.session)
 
 
 class Trade(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -603,6 +691,11 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="answer
     balances: tuple[tuple[str, Decimal, Decimal], ...] = ()
     cancelled: int = 0
     venue_ns: int = 0
+    account: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.ask.account)
 
 
 class Discrepancy(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="discrepancy"):
@@ -614,6 +707,11 @@ class Discrepancy(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="d
     theirs: str
     evidence_lsn: int
     action: str
+    account: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.venue)
 
 
 HASH_EVERY = 10_000
@@ -664,6 +762,8 @@ class Verdict(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="verdi
     cum_qty: Decimal
     by: str
     text: str
+    account: str = ""
+    venue: str = ""
 
 
 class Unanswered(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="unanswered"):
@@ -676,6 +776,11 @@ class Unanswered(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="un
     number: int
     attempt: Attempt
     silent_ms: int
+    account: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.venue)
 
 
 class CancelAll(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel_all"):
@@ -695,6 +800,7 @@ class CancelAll(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="can
     under_way: tuple[tuple[str, int], ...] = ()
     left_open: tuple[str, ...] = ()
     text: str = ""
+    account: str = ""
 
 
 Payload = (
@@ -756,6 +862,11 @@ class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="ask"):
     asked_lsn: int = 0
     attempt: Attempt | None = None
     since_ns: int = 0
+    account: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.venue)
 
 
 # ---- journal link ----
@@ -891,6 +1002,7 @@ class NewOrderRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     `post_only`: The order rests or is rejected, and never takes.
     `label`: The strategy's own word for it, which comes back with every event of the order.
     `time_to_live_ns`: If the journal does not have it by then, it is void; at most a second.
+    `account`: Whose order it is to be; "" is the venue's only account.
     """
 
     epoch: int
@@ -905,6 +1017,7 @@ class NewOrderRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     post_only: bool = False
     label: str = ""
     time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
+    account: str = ""
 
 
 class AmendRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="amend?"):
@@ -951,6 +1064,7 @@ class CancelAllRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, t
     `venue`: Where; "" is every venue.
     `symbol`: In which symbol; "" is every symbol.
     `target_strategy`: Whose orders; "" is the sender's own, "*" is everybody's.
+    `account`: Of which account; "" is every account.
     """
 
     epoch: int
@@ -958,6 +1072,7 @@ class CancelAllRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, t
     venue: str = ""
     symbol: str = ""
     target_strategy: str = ""
+    account: str = ""
 
 
 ClientRequest = NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest
@@ -972,6 +1087,7 @@ class QueryRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
     `number`: The order's number, where one order is asked for.
     `venue`: Asks of this venue alone; "" of all.
     `token`: The asker's own number, which comes back with the answer.
+    `account`: Asks of this account alone; "" of all.
     """
 
     what: str
@@ -979,6 +1095,7 @@ class QueryRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
     number: int = 0
     venue: str = ""
     token: int = 0
+    account: str = ""
 
 
 class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="welcome"):
@@ -1143,6 +1260,7 @@ class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="or
     `unpriced_qty`: How much of `cum_qty` was filled at a price that the venue has not told; `avg_px` is of the rest.
     `open`: Whether it may still trade, today or on another day: decide by this, and not by `status`. A closed order may
     open again, by a bust or a late word of the venue.
+    `account`: The account that the order is of.
     """
 
     lsn: int
@@ -1175,10 +1293,15 @@ class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="or
     reference_trade_key: str = ""
     unpriced_qty: Decimal = Decimal(0)
     open: bool = False
+    account: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.venue)
 
 
 class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="position"):
-    """The account's position in one symbol at one venue.
+    """An account's position in one symbol at its venue.
 
     `lsn`: The journal record that it follows from.
     `index`: The place among the events of that record.
@@ -1191,6 +1314,7 @@ class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     `strategy`: Whose fill moved it.
     `unpriced_qty`: The quantity of fills whose price the venue has not told; cost and profit count it as free until it
     does.
+    `account`: The account that holds it.
     """
 
     lsn: int
@@ -1203,6 +1327,11 @@ class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     fees: tuple[tuple[str, Decimal], ...] = ()
     strategy: str = ""
     unpriced_qty: Decimal = Decimal(0)
+    account: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            name_as_before(self, self.venue)
 
 
 class QueryAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query"):
@@ -1241,6 +1370,7 @@ class BoundedNewOrderRequest(NewOrderRequest, array_like=True, frozen=True, gc=F
     symbol: Name
     label: Text = ""
     time_to_live_ns: Count = MAX_TIME_TO_LIVE_NS
+    account: Name = ""
 
 
 class BoundedAmendRequest(AmendRequest, array_like=True, frozen=True, gc=False, tag="amend?"):
@@ -1270,6 +1400,7 @@ class BoundedCancelAllRequest(CancelAllRequest, array_like=True, frozen=True, gc
     venue: Name = ""
     symbol: Name = ""
     target_strategy: Name = ""
+    account: Name = ""
 
 
 class BoundedQueryRequest(QueryRequest, array_like=True, frozen=True, gc=False, tag="query?"):
@@ -1280,6 +1411,7 @@ class BoundedQueryRequest(QueryRequest, array_like=True, frozen=True, gc=False, 
     number: Count = 0
     venue: Name = ""
     token: Count = 0
+    account: Name = ""
 
 
 BoundedEntryRequest = (

@@ -42,7 +42,8 @@ def request_identity(request: ClientRequest | CancelAll) -> bytes:
         case CancelRequest():
             return _identity(b"c", request.target_number, request.target_strategy)
         case CancelAllRequest() | CancelAll():
-            return CANCEL_ALL + _digest((request.venue, request.symbol, request.target_strategy))
+            where = (request.venue, request.symbol, request.target_strategy)
+            return CANCEL_ALL + _digest((*where, request.account) if request.account else where)
 
 
 def command_identity(command: NewOrder | AmendOrder | CancelOrder) -> bytes:
@@ -74,10 +75,12 @@ def same_request(asked: bytes, remembered: bytes) -> bool:
 
 def _new_identity(order: NewOrderRequest | NewOrder) -> bytes:
     price = None if order.price is None else _normal(order.price)
-    return b"n" + _digest((
+    body = (
         order.venue, order.symbol, order.side, order.ord_type, _normal(order.order_qty), price,
         order.time_in_force, order.post_only, order.label,
-    ))  # fmt: skip
+    )  # fmt: skip
+    # Older identities know no account, which was called like its venue.
+    return b"n" + _digest(body if order.account in ("", order.venue) else (*body, order.account))
 
 
 def _normal(number: Decimal) -> Decimal:

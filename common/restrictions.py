@@ -57,7 +57,7 @@ def _of_risk(status: Mapping[str, Any], statuses: Statuses) -> Iterator[tuple[st
     for halt in status.get("halts", ()):
         yield "halted", f"HALTED {halt}"
     for place in status.get("exposures", ()):
-        session = statuses.get(f"session@{place['venue']}", {})
+        session = statuses.get(f"session@{place['account']}", {})
         stale = not place["reference"] or place["reference_age_ms"] > place.get("reference_max_age_ms", 0)
         if stale and place.get("reference_max_age_ms") and session.get("state") != "off_schedule":
             yield "reference_stale", f"NO FRESH PRICE of {place['symbol']} at {place['venue']}"

@@ -265,9 +265,9 @@ NAMES_VENUES = re.compile(
 """What runs the shipped stack, or shows how: there its venues have the names of their files in configs/. And the
 registry's errors, which name what there is."""
 
-OF_MANY_VENUES = {"scripts/cli/fix_orders.py", "common/orders/order_state.py"}
-"""The one reads the logs of any FIX engine, so it knows message types of several; the other reads records that were
-written before a session said in them what its message does.
+OF_MANY_VENUES = {"scripts/cli/fix_orders.py", "common/older_records.py"}
+"""The one reads the logs of any FIX engine, so it knows message types of several; the other has what was left out of
+records that were written before a session said in them what its message does.
 """
 
 

@@ -80,14 +80,15 @@ def why_not_dialled(venue: str, config: Config) -> Callable[[], str] | None:
     return partial(why_not_held, config.paths.run, f"exchange@{venue}")
 
 
-def venue_argument(doc: str | None) -> str:
-    """The venue of an actor's command line, `--venue NAME`; `doc` is what its help says. Raises SystemExit (2).
+def name_argument(what: str, doc: str | None) -> str:
+    """The name on an actor's command line, `--WHAT NAME` (a venue, an account or a session); `doc` is what its help
+    says. Raises SystemExit (2).
 
     With the standard library's parser: it is loaded already, and every actor's start is somebody's outage.
     """
     parser = argparse.ArgumentParser(description=doc)
-    parser.add_argument("--venue", required=True, help="the name of the venue's file in the configuration")
-    return str(parser.parse_args().venue)
+    parser.add_argument(f"--{what}", dest="name", required=True, help=f"the {what}'s name in the configuration")
+    return str(parser.parse_args().name)
 
 
 def run_actor(build: Callable[[Config], Shell]) -> int:

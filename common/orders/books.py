@@ -14,6 +14,7 @@ import msgspec
 
 from common.left_out import LeftOut
 from common.messages import MAX_TIME_TO_LIVE_NS, CancelAll, Reason, RestOrder, SessionState
+from common.orders.absence import DOWN
 from common.orders.belief import order_of
 from common.orders.facts import Holding, KnownVenues, VenueFacts
 from common.orders.forgotten import Forgotten, MemoryForgotten
@@ -29,6 +30,9 @@ EXTERNAL_ORDERS = 1024
 
 TRADES_PAGE = 1000
 """Trades in one answer of REST at most; a full one is followed by another question."""
+
+LOGGED_ON = frozenset({SessionState.LOGGED_ON, SessionState.CAUGHT_UP, SessionState.OPENED})
+"""A session's states in which cancels may be sent."""
 
 OrderName = tuple[str, int]
 
@@ -67,19 +71,37 @@ class Baseline(msgspec.Struct, frozen=True, gc=False):
     positions: tuple[Position, ...]
 
 
-class VenueBooks(msgspec.Struct, gc=False):
-    """What the log says of one venue's session, and what the account last told.
+class AccountBooks(msgspec.Struct, gc=False):
+    """What the log says of one account's fills, and what the account last told over REST.
 
-    `gaps` holds, for each symbol whose fills may have been missed while nobody was logged on, the last trade identity
-    from before ("" for none): a fill told on the new connection has a higher one, and proves nothing of those
-    between. `gaps_since_ns` says since when, by the venue's clock: SendingTime(52) of `heard_raw`, the last message of
-    the connection that was lost, or before the one that could not be read; `gaps_lsn` is the record that last opened
-    one. `last_outbound` and `last_inbound` are the highest MsgSeqNum(34) of the generation
-    that the log holds. `missed_lsn` is the last record that says that something was missed while logged on, of whatever
-    order.
+    `gaps` holds, for each symbol whose fills may have been missed while a session was away, the last trade identity
+    from before ("" for none): a fill told on a new connection has a higher one, and proves nothing of those between.
+    `gaps_since_ns` says since when, by the venue's clock: SendingTime(52) of the last message of the connection that
+    was lost, or before the one that could not be read; `gaps_lsn` is the record that last opened one. `missed_lsn` is
+    the last record that says that something was missed while logged on, of whatever order.
     """
 
-    venue: str
+    account: str
+    last_trade_keys: dict[str, str] = {}
+    gaps: dict[str, str] = {}
+    trades_asked: dict[str, TradesAsked] = {}
+    balances: tuple[tuple[str, Decimal, Decimal], ...] = ()
+    balances_lsn: int = 0
+    baseline: Baseline | None = None
+    gaps_since_ns: dict[str, int] = {}
+    gaps_lsn: int = 0
+    missed_lsn: int = 0
+
+
+class SessionBooks(msgspec.Struct, gc=False):
+    """What the log says of one session: its connection, its numbers and its gate.
+
+    `last_outbound` and `last_inbound` are the highest MsgSeqNum(34) of the generation that the log holds, `heard_raw`
+    is the last message that the venue sent.
+    """
+
+    session: str
+    account: str
     connection: int = 0
     generation: int = 0
     state: SessionState = SessionState.DISCONNECTED
@@ -88,28 +110,19 @@ class VenueBooks(msgspec.Struct, gc=False):
     down_lsn: int = 0
     down_ns: int = 0
     up_lsn: int = 0
-    last_trade_keys: dict[str, str] = {}
-    gaps: dict[str, str] = {}
-    trades_asked: dict[str, TradesAsked] = {}
-    balances: tuple[tuple[str, Decimal, Decimal], ...] = ()
-    balances_lsn: int = 0
     sender_comp_id: str = ""
     last_outbound: int = 0
     last_inbound: int = 0
-    baseline: Baseline | None = None
     heard_raw: bytes = b""
-    gaps_since_ns: dict[str, int] = {}
-    gaps_lsn: int = 0
-    missed_lsn: int = 0
 
     @property
     def logged_on(self) -> bool:
         """Whether cancels may be sent."""
-        return self.state in (SessionState.LOGGED_ON, SessionState.CAUGHT_UP, SessionState.OPENED)
+        return self.state in LOGGED_ON
 
 
 class External(msgspec.Struct, gc=False):
-    """An order on our account that is not ours."""
+    """An order on our account that is not ours; `venue` is the account's name, as older snapshots have it."""
 
     venue: str
     order: RestOrder
@@ -121,13 +134,14 @@ class Books:
 
     def __init__(
         self,
-        venues: Mapping[str, VenueFacts],
+        accounts: Mapping[str, VenueFacts],
         *,
         bounds: Bounds = BOUNDS,
         left_out: LeftOut | None = None,
         memory: Forgotten | None = None,
     ) -> None:
-        """`venues`: the configured ones. What the log tells of a venue, configured or not, goes before.
+        """`accounts`: the configured ones, each with its venue's facts. What the log tells of a venue, configured or
+        not, goes before.
 
         What has no room within the `bounds` of memory goes into `memory`, and is looked up there; without one into
         memory again, for as long as the process lives. `forgotten`, where it is set, is told of each closed order that
@@ -135,7 +149,7 @@ class Books:
         """
         self._memory: Forgotten = MemoryForgotten() if memory is None else memory
         self.left_out = LeftOut() if left_out is None else left_out
-        self.known = KnownVenues(venues)
+        self.known = KnownVenues(accounts)
         self.orders: dict[OrderName, Order] = {}
         self.by_id: dict[str, Order] = {}
         self.by_order_id: dict[tuple[str, str, str], Order] = {}
@@ -149,7 +163,8 @@ class Books:
         """The part of a position that is a strategy's, by strategy, venue and symbol; none that is 0."""
         self.names = Names(bounds.remembered)
         self._closed_orders = bounds.closed_orders
-        self.venues: dict[str, VenueBooks] = {}
+        self.accounts: dict[str, AccountBooks] = {}
+        self.sessions: dict[str, SessionBooks] = {}
         self.externals: dict[tuple[str, str, str], External] = {}
         self.unclaimed: dict[tuple[str, str, str], list[str]] = {}
         self.cancel_alls: list[tuple[int, CancelAll]] = []
@@ -175,7 +190,7 @@ class Books:
         name = (order.strategy, order.number)
         self.orders[name] = order
         self.by_id[order.legs[0].cl_ord_id] = order
-        self.open[order.venue][name] = order
+        self.open[order.account][name] = order
         self.changed[name] = self._dirty[name] = None
 
     def take(self, order: Order) -> None:
@@ -187,11 +202,11 @@ class Books:
             self.by_id[cl_ord_id] = order
         for leg in order.legs:
             for order_id in (leg.order_id, *leg.former_order_ids) if leg.order_id else ():
-                self._bears((order.venue, order.symbol, order_id), order)
+                self._bears((order.account, order.symbol, order_id), order)
         if order.is_closed:
             self._put_closed(name, order)
         else:
-            self.open[order.venue][name] = order
+            self.open[order.account][name] = order
 
     def name_id(self, order: Order, cl_ord_id: str) -> None:
         """One more ClOrdID(11), a new one, is about this order."""
@@ -208,7 +223,7 @@ class Books:
         if is_news:
             order.touched_lsn = lsn
         self.changed[name] = self._dirty[name] = None
-        is_open = self.open[order.venue]
+        is_open = self.open[order.account]
         if not order.is_closed:
             if name not in is_open:
                 is_open[name] = order
@@ -236,7 +251,7 @@ class Books:
     def register_order_id(self, order: Order, leg: Leg, order_id: str) -> list[FillChange]:
         """The venue's own name of a leg is known; fills that REST told under it before now find their order. Returns
         them."""
-        place = (order.venue, order.symbol, order_id)
+        place = (order.account, order.symbol, order_id)
         if not self._bears(place, order):
             return []
         self.stranger_gone(place)
@@ -249,7 +264,7 @@ class Books:
 
         None if it is not so.
         """
-        change = self.ledger.claim(order.venue, order.symbol, trade_key, leg.owner, order_id, order.side)
+        change = self.ledger.claim(order.account, order.symbol, trade_key, leg.owner, order_id, order.side)
         if change is not None:
             leg.fill(change)
             self._share(order.strategy, change)
@@ -283,12 +298,12 @@ class Books:
         """Whether something about the order is not known, so that the venue has to be asked."""
         return order.is_unknown or order.in_doubt or self.misses_fills(order)
 
-    def open_orders(self, venue: str) -> list[Order]:
-        """The venue's open orders, oldest first."""
-        return list(self.open.get(venue, {}).values())
+    def open_orders(self, account: str) -> list[Order]:
+        """The account's open orders, oldest first."""
+        return list(self.open.get(account, {}).values())
 
     def open_count(self) -> int:
-        """How many orders are open at all venues."""
+        """How many orders are open in all accounts."""
         return sum(len(orders) for orders in self.open.values())
 
     def is_forgotten(self, cl_ord_id: str) -> bool:
@@ -304,7 +319,7 @@ class Books:
             self.by_id.pop(cl_ord_id, None)
         for leg in order.legs:
             for order_id in (leg.order_id, *leg.former_order_ids):
-                place = (order.venue, order.symbol, order_id)
+                place = (order.account, order.symbol, order_id)
                 if self.by_order_id.get(place) is order:
                     del self.by_order_id[place]
             self.ledger.retire(leg.owner)
@@ -313,10 +328,11 @@ class Books:
 
     def move(self, change: FillChange) -> Position:
         """A change of the ledger moves the position."""
-        place = (change.venue, change.symbol)
+        place = (change.account, change.symbol)
         position = self.positions.get(place)
         if position is None:
-            position = self.positions[place] = Position(*place)
+            venue = self.known.venue_of(change.account)
+            position = self.positions[place] = Position(venue, change.symbol, account=change.account)
         position.apply(change, self.known.base_of(*place))
         order = self.by_id.get(change.owner)
         if order is not None:
@@ -327,32 +343,52 @@ class Books:
 
     def _share(self, strategy: str, change: FillChange) -> None:
         """The strategy's part of a position moves."""
-        share = (strategy, change.venue, change.symbol)
-        held = self.shares.get(share, ZERO) + change.held_qty(self.known.base_of(change.venue, change.symbol))
+        share = (strategy, change.account, change.symbol)
+        held = self.shares.get(share, ZERO) + change.held_qty(self.known.base_of(change.account, change.symbol))
         if held:
             self.shares[share] = held
         else:
             self.shares.pop(share, None)
 
-    def venue(self, venue: str) -> VenueBooks:
-        """What is known of the venue's session."""
-        books = self.venues.get(venue)
+    def account(self, account: str) -> AccountBooks:
+        """What is known of the account."""
+        books = self.accounts.get(account)
         if books is None:
-            books = self.venues[venue] = VenueBooks(venue)
+            books = self.accounts[account] = AccountBooks(account)
         return books
+
+    def session(self, session: str, account: str) -> SessionBooks:
+        """What is known of the account's session."""
+        books = self.sessions.get(session)
+        if books is None:
+            books = self.sessions[session] = SessionBooks(session, account)
+        return books
+
+    def sessions_of(self, account: str) -> list[SessionBooks]:
+        """The account's sessions that the log has told of."""
+        return [session for session in self.sessions.values() if session.account == account]
+
+    def is_logged_on(self, account: str) -> bool:
+        """Whether a session of the account takes cancels."""
+        return any(session.logged_on for session in self.sessions_of(account))
+
+    def is_under_way(self, session: str, connection: int) -> bool:
+        """Whether that connection still lives: what it carried may be answered yet."""
+        books = self.sessions.get(session)
+        return books is not None and books.connection == connection and books.state not in DOWN
 
     def take_balances(self, venue: str, balances: tuple[tuple[str, Decimal, Decimal], ...]) -> None:
         """What the account holds, free and locked by asset, as the venue told it."""
-        books = self.venue(venue)
+        books = self.account(venue)
         books.balances, books.balances_lsn = balances, self.lsn
         if books.baseline is None and not self.open.get(venue):
             held = tuple((asset, free + locked) for asset, free, locked in balances)
             positions = tuple(msgspec.structs.replace(p, fees=dict(p.fees)) for p in self.positions_at(venue))
             books.baseline = Baseline(self.lsn, self.stamp_ns, held, positions)
 
-    def positions_at(self, venue: str) -> list[Position]:
-        """The venue's positions."""
-        return [position for position in self.positions.values() if position.venue == venue]
+    def positions_at(self, account: str) -> list[Position]:
+        """The account's positions."""
+        return [position for position in self.positions.values() if position.account == account]
 
     def window_ns(self, venue: str) -> int:
         """How long after its connection's death a request may still take effect there."""
@@ -360,10 +396,14 @@ class Books:
 
     def holdings(self) -> list[Holding]:
         """What is open and what is owned, by place."""
-        open_orders = Counter((order.venue, order.symbol) for orders in self.open.values() for order in orders.values())
+        open_orders = Counter((o.account, o.symbol) for orders in self.open.values() for o in orders.values())
         places = sorted({*open_orders, *self.positions})
         held = {place: position.quantity for place, position in self.positions.items()}
-        return [Holding(*place, open_orders[place], held.get(place, ZERO)) for place in places]
+        venue_of = self.known.venue_of
+        return [
+            Holding(venue_of(account), symbol, open_orders[account, symbol], held.get((account, symbol), ZERO), account)
+            for account, symbol in places
+        ]
 
     def stranger(self, venue: str, order: RestOrder, lsn: int) -> bool:
         """An open order that is not ours. Whether it is news."""

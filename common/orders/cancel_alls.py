@@ -14,7 +14,7 @@ def covers(wished: CancelAll, order: Order, *, was_under_way: bool) -> bool:
         return False
     if wished.venue not in ("", order.venue) or wished.symbol not in ("", order.symbol):
         return False
-    if order.venue in wished.left_open:
+    if wished.account not in ("", order.account) or order.account in wished.left_open:
         return False
     if order.strategy == wished.strategy:
         return order.number < wished.number

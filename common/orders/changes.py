@@ -85,15 +85,16 @@ class CancelWished(msgspec.Struct, frozen=True, gc=False):
 class PositionMoved(msgspec.Struct, frozen=True, gc=False):
     """A fill, bust or correction moved a position; `strategy` is whose order it was, "" nobody's."""
 
-    venue: str
+    account: str
     symbol: str
     strategy: str
 
 
 class SessionMoved(msgspec.Struct, frozen=True, gc=False):
-    """A step in the life of the venue's session; `skipped` where its numbers were set, by it or by the venue."""
+    """A step in the life of an account's session; `skipped` where its numbers were set, by it or by the venue."""
 
-    venue: str
+    session: str
+    account: str
     skipped: bool = False
 
 
@@ -113,7 +114,7 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
 class Unnamed(msgspec.Struct, frozen=True, gc=False):
     """A report on an order that is not in memory; `fill` is what a fill, bust or correction in it changed."""
 
-    venue: str
+    account: str
     report: ExecutionReport
     fill: FillChange | None
 
@@ -127,13 +128,13 @@ class Doubted(msgspec.Struct, frozen=True, gc=False):
 class Missed(msgspec.Struct, frozen=True, gc=False):
     """A report that could not be read names no order of ours: it may have been a fill of somebody else's."""
 
-    venue: str
+    account: str
 
 
 class Differs(msgspec.Struct, frozen=True, gc=False):
     """Our books and the venue's word did not agree; `action` is what the fold did about it."""
 
-    venue: str
+    account: str
     subject: str
     ours: str
     theirs: str

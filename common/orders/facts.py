@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 
 class VenueFacts(msgspec.Struct, frozen=True):
-    """What a fold must know of a venue: how long after a connection's death its requests may take effect, and the base
-    and the quote asset of each symbol.
+    """What a fold must know of an account's venue: how long after a connection's death its requests may take effect,
+    the base and the quote asset of each symbol, and its name.
     """
 
     window_ns: int
     bases: Mapping[str, str]
     quotes: Mapping[str, str] = {}
+    venue: str = ""
 
     def knows(self, symbol: str) -> bool:
         """Whether the symbol is, or ever was, one of the venue's."""
@@ -39,22 +40,24 @@ class VenueFacts(msgspec.Struct, frozen=True):
 def facts_of(venue: "VenueConfig", window_ns: int) -> VenueFacts:
     """What the configuration says of a venue whose dialect has this window."""
     bases = {symbol: instrument.base for symbol, instrument in venue.instruments.items()}
-    return VenueFacts(window_ns, bases, {symbol: instrument.quote for symbol, instrument in venue.instruments.items()})
+    quotes = {symbol: instrument.quote for symbol, instrument in venue.instruments.items()}
+    return VenueFacts(window_ns, bases, quotes, venue.name)
 
 
 NOTHING: Final = VenueFacts(0, {})
 
 
 class VenueTold(msgspec.Struct, array_like=True, frozen=True):
-    """What the log has told of a venue, in a snapshot."""
+    """What the log has told of an account's venue, in a snapshot; an older one has no other name for the venue."""
 
-    venue: str
+    account: str
     window_ns: int
     assets: dict[str, tuple[str, str]]
+    venue: str = ""
 
 
 class KnownVenues:
-    """The venues of a configuration and of a log. A symbol's assets stay known when its table goes."""
+    """The venue of each account of a configuration and of a log. A symbol's assets stay known when its table goes."""
 
     def __init__(self, configured: Mapping[str, VenueFacts]) -> None:
         """Nothing is told by the log yet."""
@@ -64,20 +67,24 @@ class KnownVenues:
     def hear(self, moved: SessionChanged) -> None:
         """A session's record, which may hold what it knows of its venue."""
         if moved.assets:
-            self._take(VenueTold(moved.session, moved.window_ns, moved.assets))
+            self._take(VenueTold(moved.account, moved.window_ns, moved.assets, moved.venue))
 
     @property
-    def venues(self) -> list[str]:
-        """Every venue that is configured or that the log has told of."""
+    def accounts(self) -> list[str]:
+        """Every account that is configured or that the log has told of."""
         return list(self._facts)
 
-    def find(self, venue: str) -> VenueFacts:
-        """What is known of the venue; no window and no symbol of one that nobody knows."""
-        return self._facts.get(venue, NOTHING)
+    def find(self, account: str) -> VenueFacts:
+        """What is known of the account's venue; no window and no symbol of one that nobody knows."""
+        return self._facts.get(account, NOTHING)
 
-    def base_of(self, venue: str, symbol: str) -> str:
+    def venue_of(self, account: str) -> str:
+        """The name of the account's venue; the account's own where nobody has told."""
+        return self.find(account).venue or account
+
+    def base_of(self, account: str, symbol: str) -> str:
         """The base asset of a symbol, "" where it is not known."""
-        return self.find(venue).bases.get(symbol, "")
+        return self.find(account).bases.get(symbol, "")
 
     def dump(self) -> list[VenueTold]:
         """What the log has told."""
@@ -89,21 +96,24 @@ class KnownVenues:
             self._take(each)
 
     def _take(self, told: VenueTold) -> None:
-        venue, assets, facts = told.venue, told.assets, self.find(told.venue)
+        account, assets, facts = told.account, told.assets, self.find(told.account)
+        venue = told.venue or facts.venue or account
         bases = {**facts.bases, **{symbol: base for symbol, (base, _) in assets.items()}}
         quotes = {**facts.quotes, **{symbol: quote for symbol, (_, quote) in assets.items()}}
-        self._facts[venue] = VenueFacts(told.window_ns, bases, quotes)
-        former = self._told.get(venue)
-        self._told[venue] = VenueTold(venue, told.window_ns, {**(former.assets if former else {}), **assets})
+        self._facts[account] = VenueFacts(told.window_ns, bases, quotes, venue)
+        former = self._told.get(account)
+        assets = {**(former.assets if former else {}), **assets}
+        self._told[account] = VenueTold(account, told.window_ns, assets, venue)
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """What is open and what is owned in one symbol at one venue; `position` in the base asset."""
+    """What is open and what is owned in one symbol of one account; `position` in the base asset."""
 
     venue: str
     symbol: str
     open_orders: int
     position: Decimal
+    account: str
 
     @property
     def is_empty(self) -> bool:
@@ -112,15 +122,15 @@ class Holding(msgspec.Struct, frozen=True):
 
     def row(self) -> dict[str, object]:
         """The same, ready for JSON."""
-        place: dict[str, object] = {"venue": self.venue, "symbol": self.symbol}
+        place: dict[str, object] = {"venue": self.venue, "account": self.account, "symbol": self.symbol}
         return {**place, "open_orders": self.open_orders, "position": f"{self.position:f}"}
 
     def __str__(self) -> str:
-        return f"{self.venue} {self.symbol}: open orders {self.open_orders}, position {self.position.normalize():f}"
+        return f"{self.account} {self.symbol}: open orders {self.open_orders}, position {self.position.normalize():f}"
 
 
 def outside(holdings: Iterable[Holding], configured: Mapping[str, Collection[str]]) -> list[Holding]:
-    """What is open or owned and not in the configuration, which has these symbols by venue: nobody trades or cancels
+    """What is open or owned and not in the configuration, which has these symbols by account: nobody trades or cancels
     there, and it is there all the same.
     """
-    return [h for h in holdings if not h.is_empty and h.symbol not in configured.get(h.venue, ())]
+    return [h for h in holdings if not h.is_empty and h.symbol not in configured.get(h.account, ())]

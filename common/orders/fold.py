@@ -45,7 +45,7 @@ from common.messages import (
 )
 from common.orders.absence import DOWN, is_dead, no_stranger, sending_ns, unknown_over_fix, window_closed
 from common.orders.belief import believed, believed_of_stranger, contradiction, side_of
-from common.orders.books import TRADES_PAGE, Books, OrderName, TradesAsked, VenueBooks
+from common.orders.books import TRADES_PAGE, Books, OrderName, SessionBooks, TradesAsked
 from common.orders.cancel_alls import covers
 from common.orders.changes import (
     EVENTS,
@@ -69,7 +69,6 @@ from common.orders.changes import (
 from common.orders.names import Remembered, cl_ord_id_of
 from common.orders.order_state import (
     FILLS,
-    MSG_TYPES_OF_NEW_ORDERS,
     REJECTED,
     TERMINAL_WORDS,
     ZERO,
@@ -93,7 +92,7 @@ WRITER = "orders"
 FOLD_VERSION = 1
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
-"""A person's act: the venue that stands before the colon of its text is counted from its next balances on."""
+"""A person's act: the account that stands before the colon of its text is counted from its next balances on."""
 
 PRICE_STEP = Decimal("0.00000001")
 """What a price is rounded to that follows from AvgPx(6), which is rounded itself."""
@@ -168,9 +167,9 @@ class Fold:
 
     def _outbound(self, record: Record, outbound: Outbound) -> None:
         command, books = outbound.command, self.books
-        venue = books.venues.get(outbound.session) or books.venue(outbound.session)
-        if outbound.generation == venue.generation and outbound.msg_seq_num > venue.last_outbound:
-            venue.last_outbound = outbound.msg_seq_num
+        session = books.sessions.get(outbound.session) or books.session(outbound.session, outbound.account)
+        if outbound.generation == session.generation and outbound.msg_seq_num > session.last_outbound:
+            session.last_outbound = outbound.msg_seq_num
         if isinstance(command, NewOrder):
             self._number_attempt(command.attempt)
             self._new_sent(record, outbound, command)
@@ -197,7 +196,8 @@ class Fold:
         if self._is_name_taken(command):
             self._changes.append(AttemptSent(command.attempt))
             theirs = f"another order of that name was sent as {command.cl_ord_id}"
-            self._differs(command.venue, f"{command.strategy}/{command.number}", "sent", theirs, "counted as nobody's")
+            name = f"{command.strategy}/{command.number}"
+            self._differs(command.account, name, "sent", theirs, "counted as nobody's")
             return
         sent_ns = self._sent_ns(record, outbound)
         order = Order.sent(command, record.lsn, sent_ns, outbound.connection, outbound.msg_seq_num)
@@ -241,7 +241,7 @@ class Fold:
 
     def _sent_ns(self, record: Record, outbound: Outbound) -> int:
         """From when the venue's window counts; the stamp where there is none."""
-        if not self.books.window_ns(outbound.session):
+        if not self.books.window_ns(outbound.account):
             return record.stamp_ns
         return sending_ns(outbound.raw, record.stamp_ns)
 
@@ -426,8 +426,8 @@ class Fold:
         self.books.names.put(wished.strategy, wished.number, remembered)
         self._changes.append(CommandDecided(wished.strategy, wished.number, outcome, reason, wished.text))
         self.books.cancel_alls.append((record.stamp_ns, wished))
-        for venue in self.books.open:
-            for order in self.books.open_orders(venue):
+        for account in self.books.open:
+            for order in self.books.open_orders(account):
                 if covers(wished, order, was_under_way=False):
                     self._wish_of_all(order, wished)
                     self.books.touched(order, record.lsn, is_news=False)
@@ -440,28 +440,29 @@ class Fold:
 
     def _inbound(self, record: Record, inbound: Inbound) -> None:
         event, books = inbound.event, self.books
-        venue = books.venues.get(inbound.session) or books.venue(inbound.session)
-        if inbound.generation == venue.generation and inbound.msg_seq_num > venue.last_inbound:
-            venue.last_inbound = inbound.msg_seq_num
+        session = books.sessions.get(inbound.session) or books.session(inbound.session, inbound.account)
+        if inbound.generation == session.generation and inbound.msg_seq_num > session.last_inbound:
+            session.last_inbound = inbound.msg_seq_num
         if isinstance(event, ExecutionReport):
             self._report(record, inbound, event)
         elif isinstance(event, CancelRejected):
-            self._cancel_rejected(record, inbound.session, event)
+            self._cancel_rejected(record, inbound.account, event)
         elif isinstance(event, RequestRejected):
-            self._request_rejected(record, inbound.session, event)
+            self._request_rejected(record, inbound.account, event)
         elif isinstance(event, Unreadable):
-            self._unreadable(record, inbound.session, event)
-        venue.heard_raw = inbound.raw
+            self._unreadable(record, inbound, event)
+        session.heard_raw = inbound.raw
 
-    def _unreadable(self, record: Record, venue: str, event: Unreadable) -> None:
+    def _unreadable(self, record: Record, inbound: Inbound, event: Unreadable) -> None:
         """Nothing of the message counts. It may have been a fill, or the end of the order that it names."""
+        venue = inbound.account
         by_id, place = self.books.by_id, (venue, event.symbol, event.order_id)
         order = by_id.get(event.cl_ord_id) or by_id.get(event.orig_cl_ord_id) or self.books.order_of(*place)
-        if order is None or order.venue != venue:
+        if order is None or order.account != venue:
             subject = f"order {event.cl_ord_id or event.orig_cl_ord_id or event.order_id}"
             self._differs(venue, subject, "not in memory", event.why, "nothing of it counts; asks for trades")
-            self._open_gaps(record, self.books.venue(venue))
-            self.books.venue(venue).missed_lsn = record.lsn
+            self._open_gaps(record, self.books.session(inbound.session, venue))
+            self.books.account(venue).missed_lsn = record.lsn
             self._changes.append(Missed(venue))
             return
         request = order.requests.get(event.cl_ord_id) or order.lingering.get(event.cl_ord_id)
@@ -474,7 +475,7 @@ class Fold:
         """What the venue said about the order cannot be taken as it is: ask."""
         order.in_doubt = True
         self.books.touched(order, record.lsn)
-        self._differs(order.venue, _subject(order), order.status.value, why, "asks the venue")
+        self._differs(order.account, _subject(order), order.status.value, why, "asks the venue")
         self._changes.append(Doubted(order))
 
     def _find(self, venue: str, report: ExecutionReport) -> Order | None:
@@ -482,12 +483,12 @@ class Fold:
         order = by_id.get(report.cl_ord_id) or by_id.get(report.orig_cl_ord_id)
         if order is None and report.order_id:
             order = self.books.order_of(venue, report.symbol, report.order_id)
-        return order if order is not None and order.venue == venue else None
+        return order if order is not None and order.account == venue else None
 
     def _report(self, record: Record, inbound: Inbound, report: ExecutionReport) -> None:
-        venue, books = inbound.session, self.books
+        venue, books = inbound.account, self.books
         order = books.by_id.get(report.cl_ord_id)
-        if order is None or order.venue != venue:
+        if order is None or order.account != venue:
             order = self._find(venue, report)
         if order is None:
             self._external_report(record, venue, report)
@@ -528,7 +529,7 @@ class Fold:
         order.heard(leg, report)
         if report.exec_type == "I" and not inbound.poss_dup:
             order.in_doubt = False
-            self._settle_requests(record, order, inbound.connection, None)
+            self._settle_requests(record, order, inbound, None)
             self._changes.append(Inquired(order, True))
         books.touched(order, record.lsn)
         if claimed:
@@ -561,7 +562,7 @@ class Fold:
                     order, "trade_correct", trade_key=change.trade_key, reference_trade_key=change.trade_key,
                     text="its price is from AvgPx(6)",
                 ),
-                PositionMoved(change.venue, change.symbol, order.strategy),
+                PositionMoved(change.account, change.symbol, order.strategy),
             )  # fmt: skip
 
     def _claimed(self, order: Order, fills: list[FillChange]) -> None:
@@ -637,9 +638,11 @@ class Fold:
             return
         leg = order.legs[0]
         never_heard = leg.is_unheard and not order.amendments(leg)
-        window_ns = self.books.window_ns(order.venue)
-        settled = never_heard and unknown_over_fix(
-            inbound.connection, order.sent_connection, window_ns, answered=order.in_doubt or leg.answered
+        window_ns, answered = self.books.window_ns(order.account), order.in_doubt or leg.answered
+        # What another session was told says nothing of what may still be under way on the order's own.
+        is_evidence = never_heard and (answered or inbound.session == order.session)
+        settled = is_evidence and unknown_over_fix(
+            inbound.connection, order.sent_connection, window_ns, answered=answered
         )
         order.in_doubt = False
         self.books.touched(order, record.lsn, is_news=False)
@@ -647,7 +650,7 @@ class Fold:
             order.conclude(leg, OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
             self._order_changed(record, order, "settled")
         elif not order.is_closed and not never_heard:
-            self._differs(order.venue, _subject(order), order.status.value, "no such order", "kept; needs a verdict")
+            self._differs(order.account, _subject(order), order.status.value, "no such order", "kept; needs a verdict")
         self._changes.append(Inquired(order, True))
 
     def _ambiguous(self, record: Record, order: Order, cl_ord_id: str) -> None:
@@ -666,7 +669,7 @@ class Fold:
 
     def _cancel_rejected(self, record: Record, venue: str, event: CancelRejected) -> None:
         order = self.books.by_id.get(event.cl_ord_id) or self.books.by_id.get(event.orig_cl_ord_id)
-        if order is None or order.venue != venue:
+        if order is None or order.account != venue:
             return
         if event.ambiguous:
             self._ambiguous(record, order, self._request_id(order, event.cl_ord_id))
@@ -696,7 +699,7 @@ class Fold:
         order = self.books.by_id.get(name)
         if event.attempt is not None:
             self._changes.append(AttemptEnded(event.attempt, Reason.VENUE_REJECTED, None))
-        if order is None or order.venue != venue:
+        if order is None or order.account != venue:
             return
         requests = order.requests
         request = requests.get(name) or next((r for r in requests.values() if r.attempt == event.attempt), None)
@@ -725,21 +728,22 @@ class Fold:
             self._order_changed(record, order, "cancel_rejected", event.text)
 
     def _session(self, record: Record, moved: SessionChanged) -> None:
-        self.books.known.hear(moved)
-        venue = self.books.venue(moved.session)
-        if moved.generation != venue.generation or moved.state is SessionState.NUMBERS_SET:
-            venue.last_outbound, venue.last_inbound = moved.next_outbound - 1, moved.next_inbound - 1
-        venue.connection, venue.generation = moved.connection, moved.generation
-        venue.sender_comp_id = moved.sender_comp_id or venue.sender_comp_id
+        books = self.books
+        books.known.hear(moved)
+        session = books.session(moved.session, moved.account)
+        if moved.generation != session.generation or moved.state is SessionState.NUMBERS_SET:
+            session.last_outbound, session.last_inbound = moved.next_outbound - 1, moved.next_inbound - 1
+        session.account, session.connection, session.generation = moved.account, moved.connection, moved.generation
+        session.sender_comp_id = moved.sender_comp_id or session.sender_comp_id
         if moved.state in _MISSES:
-            venue.missed_lsn = record.lsn
+            books.account(moved.account).missed_lsn = record.lsn
         if moved.state is SessionState.CAUGHT_UP:
             self._caught_up(record, moved)
         if moved.state in _LATCH:
-            venue.latched = moved.state is SessionState.LATCHED
+            session.latched = moved.state is SessionState.LATCHED
         elif moved.state is not SessionState.NUMBERS_SET:
-            self._session_state(record, venue, moved.state)
-        self._changes.append(SessionMoved(moved.session, moved.state is SessionState.NUMBERS_SET))
+            self._session_state(record, session, moved.state)
+        self._changes.append(SessionMoved(moved.session, moved.account, moved.state is SessionState.NUMBERS_SET))
 
     def _caught_up(self, record: Record, moved: SessionChanged) -> None:
         """All that the venue had to say of earlier connections was said: what it has not accepted on them it will not.
@@ -749,35 +753,39 @@ class Fold:
         for name in list(self.books.unsettled):
             order = self.books.orders[name]
             for request in list(order.lingering.values()):
-                is_older = order.venue == moved.session and request.connection < moved.connection
+                is_older = request.session == moved.session and request.connection < moved.connection
                 if is_older and request.kind is RequestKind.AMEND:
                     self._lingering_ended(record, order, request.cl_ord_id)
 
-    def _session_state(self, record: Record, venue: VenueBooks, state: SessionState) -> None:
-        was_up = venue.state not in DOWN
-        venue.state = state
+    def _session_state(self, record: Record, session: SessionBooks, state: SessionState) -> None:
+        was_up = session.state not in DOWN
+        session.state = state
         if state is SessionState.LOGGED_ON:
-            venue.up_lsn = record.lsn
+            session.up_lsn = record.lsn
         if state is SessionState.OPENED:
-            venue.opened_connection = venue.connection
+            session.opened_connection = session.connection
         if state not in DOWN and (state is not SessionState.CONNECTING or not was_up):
             return
-        venue.down_lsn = record.lsn
-        self._open_gaps(record, venue)
-        if was_up or not venue.down_ns:
-            venue.down_ns = record.stamp_ns
-        for order in self.books.open_orders(venue.venue):
-            if order.connection_lost():
+        session.down_lsn = record.lsn
+        self._open_gaps(record, session)
+        if was_up or not session.down_ns:
+            session.down_ns = record.stamp_ns
+        for order in self.books.open_orders(session.account):
+            if order.connection_lost(session.session):
                 self._order_changed(record, order, "unknown")
 
-    def _open_gaps(self, record: Record, venue: VenueBooks) -> None:
-        """From the last word that was read on, fills may have been missed in every symbol."""
-        venue.gaps_lsn = record.lsn
-        for symbol in self.books.known.find(venue.venue).bases:
-            venue.gaps.setdefault(symbol, venue.last_trade_keys.get(symbol, ""))
+    def _open_gaps(self, record: Record, session: SessionBooks) -> None:
+        """From the last word that was read on, fills may have been missed in every symbol.
+
+        That another session of the account has heard of them is not relied on: it may be told of its own orders alone.
+        """
+        account = self.books.account(session.account)
+        account.gaps_lsn = record.lsn
+        for symbol in self.books.known.find(session.account).bases:
+            account.gaps.setdefault(symbol, account.last_trade_keys.get(symbol, ""))
             # Before the venue's first word there is nothing to be missed.
-            if not venue.gaps_since_ns.get(symbol):
-                venue.gaps_since_ns[symbol] = sending_ns(venue.heard_raw, 0)
+            if not account.gaps_since_ns.get(symbol):
+                account.gaps_since_ns[symbol] = sending_ns(session.heard_raw, 0)
 
     # ---- the venue's word over REST ----
 
@@ -793,7 +801,7 @@ class Fold:
                 case "trades":
                     self._trades_answer(record, answer)
                 case "balances":
-                    self.books.take_balances(answer.venue, answer.balances)
+                    self.books.take_balances(answer.account, answer.balances)
         self._changes.append(Answered(answer))
 
     def _order_answer(self, record: Record, answer: Answer) -> None:
@@ -803,9 +811,9 @@ class Fold:
             self._not_found(record, answer)
 
     def _rest_order(self, record: Record, answer: Answer, told: RestOrder) -> None:
-        venue = answer.venue
+        venue = answer.account
         order = self.books.by_id.get(told.cl_ord_id)
-        if order is None or order.venue != venue:
+        if order is None or order.account != venue:
             order = self.books.by_order_id.get((venue, told.symbol, told.order_id))
         if order is None:
             if told.ord_status not in TERMINAL_WORDS:
@@ -832,7 +840,7 @@ class Fold:
         order.told_by_rest(leg)
         if leg.order_id:
             self._claimed(order, self.books.register_order_id(order, leg, leg.order_id))
-        self._settle_requests(record, order, 0, answer)
+        self._settle_requests(record, order, None, answer)
         if order.is_closed:
             order.overtake_requests()
         self.books.touched(order, record.lsn, is_news=False)
@@ -863,10 +871,11 @@ class Fold:
                 order.request_ended(name)
             elif leg is not None:
                 order.conclude(leg, OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
-            self._differs(order.venue, _subject(order), "may have been sent", "not found", "took it for never received")
+            action = "took it for never received"
+            self._differs(order.account, _subject(order), "may have been sent", "not found", action)
             self._order_changed(record, order, "settled")
         elif not never_heard:
-            self._differs(order.venue, _subject(order), order.status.value, "not found", "kept; needs a verdict")
+            self._differs(order.account, _subject(order), order.status.value, "not found", "kept; needs a verdict")
         # An answer all the same: the order's round is over, and its doubt stays until the window has closed.
         self._changes.append(Inquired(order, True))
 
@@ -877,47 +886,52 @@ class Fold:
         connection is dead, or the venue itself has said that it is done with it, and no amendment may have renamed it.
         """
         if request is not None:
-            unknown, connection, sent_ns = request.unknown, request.connection, request.sent_ns
+            unknown, sent_ns = request.unknown, request.sent_ns
+            session, connection = request.session, request.connection
         else:
-            unknown, connection, sent_ns = order.unknown, order.sent_connection, order.sent_ns
+            unknown, sent_ns = order.unknown, order.sent_ns
+            session, connection = order.session, order.sent_connection
         if not unknown or (leg is not None and order.amendments(leg)):
             return False
         answered = was_in_doubt or (leg is not None and leg.answered) or (request is not None and request.answered)
-        is_over = answered or is_dead(self.books.venue(answer.venue), connection)
-        return is_over and self._window_closed(answer, sent_ns, connection) and self._no_stranger(answer, sent_ns)
+        is_over = answered or is_dead(self.books.session(session, answer.account), connection)
+        closed = is_over and self._window_closed(answer, sent_ns, session, connection)
+        return closed and self._no_stranger(answer, sent_ns)
 
-    def _window_closed(self, answer: Answer, sent_ns: int, connection: int) -> bool:
+    def _window_closed(self, answer: Answer, sent_ns: int, session: str, connection: int) -> bool:
         books = self.books
-        return window_closed(answer, books.venue(answer.venue), sent_ns, connection, books.window_ns(answer.venue))
+        line = books.session(session, answer.account)
+        return window_closed(answer, line, sent_ns, connection, books.window_ns(answer.account))
 
     def _no_stranger(self, answer: Answer, sent_ns: int) -> bool:
-        told = self.books.venue(answer.venue).trades_asked.get(answer.ask.symbol)
-        return no_stranger(told, sent_ns, self.books.window_ns(answer.venue))
+        told = self.books.account(answer.account).trades_asked.get(answer.ask.symbol)
+        return no_stranger(told, sent_ns, self.books.window_ns(answer.account))
 
     def _trades_answer(self, record: Record, answer: Answer) -> None:
         ask = answer.ask
         begun = len(self._changes)
         for trade in answer.trades:
-            self._rest_trade(record, answer.venue, trade)
+            self._rest_trade(record, answer.account, trade)
         # What is told of an order is as the whole record leaves it: the fills come before what their prices correct.
         self._changes[begun:] = sorted(self._changes[begun:], key=_is_correction)
         if not ask.order_id:
             self._gap_told(answer)
-            asked = self.books.venue(answer.venue).trades_asked.setdefault(ask.symbol, TradesAsked())
+            asked = self.books.account(answer.account).trades_asked.setdefault(ask.symbol, TradesAsked())
             asked.asked_lsn, asked.venue_ns = ask.asked_lsn, answer.venue_ns
-            asked.strangers = len(self.books.strangers(answer.venue, ask.symbol))
+            asked.strangers = len(self.books.strangers(answer.account, ask.symbol))
 
     def _gap_told(self, answer: Answer) -> None:
         """What REST told from the gap's beginning on closes it, where it was asked on a connection that tells the
         rest."""
-        venue, symbol = self.books.venue(answer.venue), answer.ask.symbol
-        if symbol not in venue.gaps:
+        account, symbol, asked_lsn = self.books.account(answer.account), answer.ask.symbol, answer.ask.asked_lsn
+        if symbol not in account.gaps:
             return
+        is_told = any(s.logged_on and asked_lsn >= s.up_lsn for s in self.books.sessions_of(answer.account))
         if len(answer.trades) >= TRADES_PAGE and _is_number(answer.trades[-1].trade_key):
-            venue.gaps[symbol] = answer.trades[-1].trade_key
-        elif venue.logged_on and answer.ask.asked_lsn >= max(venue.up_lsn, venue.gaps_lsn):
-            del venue.gaps[symbol]
-            venue.gaps_since_ns.pop(symbol, None)
+            account.gaps[symbol] = answer.trades[-1].trade_key
+        elif is_told and asked_lsn >= account.gaps_lsn:
+            del account.gaps[symbol]
+            account.gaps_since_ns.pop(symbol, None)
 
     def _rest_trade(self, record: Record, venue: str, trade: Trade) -> None:
         """Count one fill."""
@@ -969,19 +983,20 @@ class Fold:
             self.books.touched(order, record.lsn)
             self._claimed(order, [late])
 
-    def _settle_requests(self, record: Record, order: Order, connection: int, answer: Answer | None) -> None:
+    def _settle_requests(self, record: Record, order: Order, told: Inbound | None, answer: Answer | None) -> None:
         """The order's state was told after the fact: requests of an older connection are answered by it.
 
-        Over FIX (`connection` is where it was told) what the old connection carried is in the answer; over REST only
+        Over FIX (`told` on a later connection of the same session) what the old one carried is in it; over REST only
         once the window has closed.
         """
         waiting = [r for r in order.requests.values() if r.unknown] + list(order.lingering.values())
         for request in [r for r in waiting if r.kind is not RequestKind.REPLACE]:
-            if answer is None:
-                told_since = request.answered or request.connection < connection
-                settled = told_since and not self.books.window_ns(order.venue)
-            else:
-                settled = self._window_closed(answer, request.sent_ns, request.connection)
+            settled = False
+            if told is not None:
+                is_later = request.session == told.session and request.connection < told.connection
+                settled = (request.answered or is_later) and not self.books.window_ns(order.account)
+            elif answer is not None:
+                settled = self._window_closed(answer, request.sent_ns, request.session, request.connection)
             if settled:
                 order.request_ended(request.cl_ord_id)
 
@@ -994,7 +1009,7 @@ class Fold:
         there = {told.order_id for told in answer.orders}
         for place, external in list(self.books.externals.items()):
             venue, symbol, order_id = place
-            is_asked = venue == answer.venue and symbol == answer.ask.symbol and external.lsn <= answer.ask.asked_lsn
+            is_asked = venue == answer.account and symbol == answer.ask.symbol and external.lsn <= answer.ask.asked_lsn
             if is_asked and order_id not in there:
                 self.books.stranger_gone(place)
 
@@ -1020,7 +1035,7 @@ class Fold:
     def _operator(self, record: Record, act: OperatorAct) -> None:
         self.books.left_out.hear(act)
         if (act.actor, act.act) == (WRITER, BASELINE):
-            self.books.venue(act.text.partition(":")[0]).baseline = None
+            self.books.account(act.text.partition(":")[0]).baseline = None
 
     # ---- small things ----
 
@@ -1039,7 +1054,7 @@ class Fold:
 
     def _note_trade_key(self, venue: str, symbol: str, trade_key: str) -> None:
         """The highest trade identity where they are numbers: REST is asked from there on."""
-        keys = self.books.venue(venue).last_trade_keys
+        keys = self.books.account(venue).last_trade_keys
         if _is_number(trade_key) and int(trade_key) > int(keys.get(symbol, "-1")):
             keys[symbol] = trade_key
 
@@ -1054,11 +1069,11 @@ def _request(outbound: Outbound, command: AmendOrder | CancelOrder, sent_ns: int
     kind, order_qty, price = RequestKind.CANCEL, command.order_qty, None
     if isinstance(command, AmendOrder):
         kind, price = RequestKind.AMEND, command.price
-        if outbound.msg_type in MSG_TYPES_OF_NEW_ORDERS:
+        if outbound.opens:
             kind, order_qty = RequestKind.REPLACE, command.order_qty - command.cum_qty
     return Request(
         kind, command.attempt, command.strategy, command.number, command.cl_ord_id, order_qty, price,
-        outbound.connection, sent_ns, owner=owner,
+        outbound.connection, sent_ns, owner=owner, session=outbound.session,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 Rules, in the order of their weight:
 
-1. Quantities come from the ledger alone. A fill is keyed by (venue, symbol, the venue's trade identity) and the order
+1. Quantities come from the ledger alone. A fill is keyed by (account, symbol, the venue's trade identity) and the order
    that it fills, the same key whoever told it, so it counts once; reports for different orders are never one fill. A
    correction or bust names the fill that it replaces (ExecRefID(19)); each key may be told in any order and any number
    of times, and the sum comes out the same.
@@ -117,7 +117,7 @@ class FillChange(msgspec.Struct, frozen=True, gc=False):
     quantity whose price is not known: it has no value yet.
     """
 
-    venue: str
+    account: str
     symbol: str
     trade_key: str
     owner: str
@@ -516,9 +516,6 @@ TERMINAL_WORDS = frozenset({FILLED, CANCELED, REJECTED, EXPIRED})
 FILLS: Final = frozenset("12F")
 """ExecType(150) of one more fill. A bust (H) and a correction (G) have LastQty(32) too, and are none."""
 
-MSG_TYPES_OF_NEW_ORDERS = frozenset({"XCN"})
-"""MsgType(35) of amendments that are a cancel and a new order."""
-
 _BASE_WORD = {PARTIAL: NEW, PENDING_CANCEL: NEW, PENDING_REPLACE: NEW, REPLACED: NEW, ACCEPTED_FOR_BIDDING: NEW}
 """Words that say nothing of their own: how much is filled and what is pending is known from elsewhere."""
 
@@ -864,8 +861,9 @@ class Request(msgspec.Struct, gc=False):
     """A cancel or amendment that was sent and is not answered.
 
     `strategy`, `number` name the command. A REPLACE has a leg of its own, the new order. `unknown`: it may have reached
-    the venue, and whether it did is not known. `connection` and `sent_ns` say where and when (for the venue's window).
-    `answered`: the venue said something to it that could not be read. `owner` is the leg that it is about.
+    the venue, and whether it did is not known. `session`, `connection` and `sent_ns` say where and when (for the
+    venue's window). `answered`: the venue said something to it that could not be read. `owner` is the leg that it is
+    about.
     """
 
     kind: RequestKind
@@ -880,6 +878,7 @@ class Request(msgspec.Struct, gc=False):
     unknown: bool = False
     answered: bool = False
     owner: str = ""
+    session: str = ""
 
 
 class Order(msgspec.Struct, gc=False):
@@ -922,6 +921,15 @@ class Order(msgspec.Struct, gc=False):
     ids: list[str] = []
     in_doubt: bool = False
     lingering: dict[str, Request] = {}
+    account: str = ""
+    session: str = ""
+
+    def __post_init__(self) -> None:
+        """An older snapshot has one name for the venue, the account and the session."""
+        if not self.account:
+            self.account = self.session = self.venue
+            for request in (*self.requests.values(), *self.lingering.values()):
+                request.session = self.venue
 
     @classmethod
     def sent(cls, command: NewOrder, lsn: int, sent_ns: int, connection: int, number: int = 0) -> "Order":
@@ -931,7 +939,7 @@ class Order(msgspec.Struct, gc=False):
             command.attempt, command.strategy, command.number, command.venue, command.symbol, command.side,
             command.ord_type, command.order_qty, command.price, command.time_in_force, command.post_only,
             command.label, [leg], {}, sent_lsn=lsn, sent_ns=sent_ns, sent_connection=connection, sent_number=number,
-            touched_lsn=lsn, ids=[command.cl_ord_id],
+            touched_lsn=lsn, ids=[command.cl_ord_id], account=command.account, session=command.session,
         )  # fmt: skip
 
     # -- what it is ----------------------------------------------------------------------------------------------------
@@ -1124,9 +1132,10 @@ class Order(msgspec.Struct, gc=False):
             if request.attempt == attempt:
                 request.unknown = True
 
-    def connection_lost(self) -> bool:
-        """What was sent and not answered may or may not have arrived. Whether that changed anything."""
-        attempts = self.awaits
+    def connection_lost(self, session: str) -> bool:
+        """What that session sent and is not answered may or may not have arrived. Whether that changed anything."""
+        by_session = {request.attempt: request.session for request in self.requests.values()}
+        attempts = [each for each in self.awaits if by_session.get(each, self.session) == session]
         for attempt in attempts:
             self.unanswered(attempt)
         return bool(attempts)

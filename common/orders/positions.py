@@ -1,4 +1,4 @@
-"""Positions: what the fills of one venue and symbol add up to, by the average cost method.
+"""Positions: what the fills of one account and symbol add up to, by the average cost method.
 
 A fill changes the quantity by LastQty(32); a fee taken in the base asset comes off it too, so the quantity equals the
 change of the account's balance. The average price is of the open quantity alone; closing part of it realises the
@@ -14,7 +14,7 @@ from common.orders.order_state import ZERO, FillChange
 
 
 class Position(msgspec.Struct, gc=False):
-    """One venue's position in one symbol. `quantity` in the base asset, prices and profit in the quote asset.
+    """One account's position in one symbol. `quantity` in the base asset, prices and profit in the quote asset.
 
     `cash` is what the fills brought and cost in the quote asset, fees apart; `fills` how many there were.
     `unpriced_qty` is the quantity of fills whose price is not known yet: prices and profit count it as free until then.
@@ -29,6 +29,11 @@ class Position(msgspec.Struct, gc=False):
     cash: Decimal = ZERO
     fills: int = 0
     unpriced_qty: Decimal = ZERO
+    account: str = ""
+
+    def __post_init__(self) -> None:
+        """An older snapshot has one name for the venue and the account."""
+        self.account = self.account or self.venue
 
     def apply(self, change: FillChange, base: str) -> None:
         """Take a change of the fill ledger; `base` is the symbol's base asset."""

@@ -2,17 +2,58 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from common.left_out import LeftOut, Row
-from common.messages import CancelAll
-from common.orders.books import BOUNDS, Books, Bounds, External, VenueBooks
+from common.messages import CancelAll, SessionState
+from common.orders.books import BOUNDS, AccountBooks, Baseline, Books, Bounds, External, SessionBooks, TradesAsked
 from common.orders.facts import VenueFacts, VenueTold
 from common.orders.forgotten import Forgotten
 from common.orders.names import Remembered
 from common.orders.order_state import FillRow, Order, RetiredRow
 from common.orders.positions import Position
+
+
+class OlderBooks(msgspec.Struct, frozen=True, gc=False):
+    """What an older snapshot has of a venue, which was one account with one session. Today's have none of it."""
+
+    venue: str
+    connection: int = 0
+    generation: int = 0
+    state: SessionState = SessionState.DISCONNECTED
+    opened_connection: int = 0
+    latched: bool = False
+    down_lsn: int = 0
+    down_ns: int = 0
+    up_lsn: int = 0
+    last_trade_keys: dict[str, str] = {}
+    gaps: dict[str, str] = {}
+    trades_asked: dict[str, TradesAsked] = {}
+    balances: tuple[tuple[str, Decimal, Decimal], ...] = ()
+    balances_lsn: int = 0
+    sender_comp_id: str = ""
+    last_outbound: int = 0
+    last_inbound: int = 0
+    baseline: Baseline | None = None
+    heard_raw: bytes = b""
+    gaps_since_ns: dict[str, int] = {}
+    gaps_lsn: int = 0
+    missed_lsn: int = 0
+
+    def account(self) -> AccountBooks:
+        """What of it is the account's."""
+        return AccountBooks(self.venue, **_shared(self, AccountBooks))
+
+    def session(self) -> SessionBooks:
+        """What of it is the session's."""
+        return SessionBooks(self.venue, self.venue, **_shared(self, SessionBooks))
+
+
+def _shared(older: OlderBooks, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The fields of the kind that the older snapshot has."""
+    return {name: getattr(older, name) for name in kind.__struct_fields__ if name in OlderBooks.__struct_fields__}
 
 
 class Dump(msgspec.Struct, array_like=True, frozen=True):
@@ -27,7 +68,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     positions: list[Position]
     highest: dict[str, int]
     commands: list[tuple[str, int, Remembered]]
-    venues: list[VenueBooks]
+    venues: list[OlderBooks]
     externals: list[External]
     unclaimed: list[tuple[str, str, str, list[str]]]
     discrepancies: int
@@ -38,6 +79,8 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     left_out: list[Row] = []
     shares: list[tuple[str, str, str, Decimal]] = []
     highest_attempt: tuple[int, int] = (0, 0)
+    accounts: list[AccountBooks] = []
+    sessions: list[SessionBooks] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -59,7 +102,7 @@ def dump_books(books: Books) -> bytes:
             list(books.positions.values()),
             highest,
             commands,
-            list(books.venues.values()),
+            [],
             list(books.externals.values()),
             [(*place, keys) for place, keys in books.unclaimed.items()],
             books.discrepancies,
@@ -70,13 +113,15 @@ def dump_books(books: Books) -> bytes:
             books.left_out.dump(),
             [(*share, held) for share, held in books.shares.items()],
             books.highest_attempt,
+            list(books.accounts.values()),
+            list(books.sessions.values()),
         )
     )
 
 
 def load_books(
     data: bytes,
-    venues: Mapping[str, VenueFacts],
+    accounts: Mapping[str, VenueFacts],
     left_out: LeftOut | None = None,
     bounds: Bounds = BOUNDS,
     memory: Forgotten | None = None,
@@ -86,7 +131,7 @@ def load_books(
     Raises msgspec.DecodeError where they are of another form, ValueError where they have folded what is to be left out.
     """
     dump = _decode(data)
-    books = Books(venues, bounds=bounds, left_out=left_out, memory=memory)
+    books = Books(accounts, bounds=bounds, left_out=left_out, memory=memory)
     books.left_out.load(dump.left_out, dump.lsn)
     books.lsn, books.stamp_ns, books.discrepancies = dump.lsn, dump.stamp_ns, dump.discrepancies
     books.epoch, books.epoch_ns = dump.epoch, dump.epoch_ns
@@ -97,11 +142,12 @@ def load_books(
     for order in dump.closed:
         books.take(order)
     books.ledger.load(dump.fills, dump.retired)
-    books.positions = {(position.venue, position.symbol): position for position in dump.positions}
-    books.shares = {(strategy, venue, symbol): held for strategy, venue, symbol, held in dump.shares}
+    books.positions = {(position.account, position.symbol): position for position in dump.positions}
+    books.shares = {(strategy, account, symbol): held for strategy, account, symbol, held in dump.shares}
     books.highest_attempt = dump.highest_attempt
     books.names.load(dump.highest, dump.commands)
-    books.venues = {venue.venue: venue for venue in dump.venues}
+    books.accounts = {each.account: each for each in (*dump.accounts, *[older.account() for older in dump.venues])}
+    books.sessions = {each.session: each for each in (*dump.sessions, *[older.session() for older in dump.venues])}
     books.externals = {(e.venue, e.order.symbol, e.order.order_id): e for e in dump.externals}
-    books.unclaimed = {(venue, symbol, order_id): keys for venue, symbol, order_id, keys in dump.unclaimed}
+    books.unclaimed = {(account, symbol, order_id): keys for account, symbol, order_id, keys in dump.unclaimed}
     return books

@@ -636,7 +636,7 @@ def skip_command(lsn: int, yes: bool, unmet: bool) -> None:
     """
     config = load()
     run_folder = config.paths.run
-    readers = ["orders", "risk", *(f"session@{venue}" for venue in config.venues)]
+    readers = ["orders", "risk", *(f"session@{session}" for session in config.sessions)]
     answers = ask_all(run_folder, [(actor, "status", {}) for actor in readers], ANSWER_S)
     details: dict[str, dict[str, Any]] = dict(answers.details)
     met = sorted(actor for actor, told in details.items() if lsn in told.get("left_out_lsns", ()))

@@ -8,7 +8,7 @@ import click
 import orjson
 
 from common.actor.control import Answers, NotRunning, ask_all, is_held
-from common.config import Config, load
+from common.config import Config, ConfiguredAccount, load
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
 from common.journal.log import LOCK
@@ -20,13 +20,13 @@ POLL_S = 0.1
 
 
 class Standing(NamedTuple):
-    """How one venue stands under the kill switch. `by` says who vouches that nothing is open, "" nobody yet.
+    """How one account stands under the kill switch. `by` says who vouches that nothing is open, "" nobody yet.
 
     `watching_until_ns` is when what was under way at the kill can take effect no more, by the wall clock; 0 where it
     cannot already.
     """
 
-    venue: str
+    account: str
     latched: bool
     by: str
     text: str
@@ -118,39 +118,44 @@ def _actors(config: Config) -> list[str]:
 def _standings(config: Config) -> list[Standing]:
     """Ask everybody where they stand."""
     answers = ask_all(config.paths.run, [(name, "status", {}) for name in _actors(config)], ANSWER_S)
-    return [_standing(venue, answers) for venue in config.venues]
+    return [_standing(account, answers) for account in config.accounts.values()]
 
 
-def _standing(venue: str, answers: Answers) -> Standing:
-    """A venue is clear when its session has confirmed it; where that one cannot speak, its account over REST may."""
-    session: dict[str, Any] = answers.details.get(f"session@{venue}", {})
-    account: dict[str, Any] = answers.details.get(f"account@{venue}", {})
-    latched = bool(session.get("latched") or account.get("latched"))
-    failure = session.get("latch_failure") or account.get("latch_failure") or ""
+def _standing(account: ConfiguredAccount, answers: Answers) -> Standing:
+    """An account is clear when each of its sessions has confirmed it; where one cannot speak, the account over REST
+    may."""
+    name = account.name
+    sessions = {session.name: answers.details.get(f"session@{session.name}", {}) for session in account.sessions}
+    over_rest: dict[str, Any] = answers.details.get(f"account@{name}", {})
+    told = [*sessions.values(), over_rest]
+    # Who does not answer may be latched or not: those who do say it.
+    latched = any(each.get("latched") for each in told) and all(each.get("latched") for each in told if each)
+    failure = next((each["latch_failure"] for each in told if each.get("latch_failure")), "")
     note = f"; the latch is in memory only: {failure}" if failure else ""
-    if session.get("kill") == "clear":
-        return Standing(venue, latched, "session", f"nothing is open, confirmed over FIX{note}")
-    if account.get("nothing_open"):
-        return _by_account(venue, latched, account, note)
-    if not session and not account:
-        return Standing(venue, False, "", "neither its session nor its account answers")
-    left = session.get("may_be_open", "an unknown number of")
-    return Standing(venue, latched, "", f"cancelling; {left} orders may be open{note}")
+    if all(session.get("kill") == "clear" for session in sessions.values()):
+        return Standing(name, latched, "session", f"nothing is open, confirmed over FIX{note}")
+    if over_rest.get("nothing_open"):
+        return _by_account(name, latched, over_rest, note)
+    if not any(told):
+        return Standing(name, False, "", "neither a session of it nor the account itself answers")
+    left = {session: told.get("may_be_open", "an unknown number of") for session, told in sessions.items()}
+    shown = ", ".join(f"{count} orders of {session}" for session, count in left.items())
+    return Standing(name, latched, "", f"cancelling; {shown} may be open{note}")
 
 
-def _by_account(venue: str, latched: bool, account: dict[str, Any], note: str) -> Standing:
+def _by_account(name: str, latched: bool, account: dict[str, Any], note: str) -> Standing:
     if account.get("verified"):
-        return Standing(venue, latched, "account", f"nothing is open, confirmed over REST{note}")
+        return Standing(name, latched, "account", f"nothing is open, confirmed over REST{note}")
     until_ns = int(account.get("watching_until_ns", 0))
     until = datetime.fromtimestamp(until_ns // NS_PER_S, UTC)
     watching = f"watching for what may still be under way until {until:%H:%M:%S} UTC"
-    return Standing(venue, latched, "account", f"nothing is open over REST; {watching}{note}", until_ns)
+    return Standing(name, latched, "account", f"nothing is open over REST; {watching}{note}", until_ns)
 
 
 def _show(config: Config, standings: list[Standing], held: list[str], as_json: bool) -> None:
     if as_json:
-        venues = {
-            s.venue: {
+        accounts = {
+            s.account: {
                 "latched": s.latched,
                 "clear": bool(s.by),
                 "by": s.by,
@@ -159,11 +164,11 @@ def _show(config: Config, standings: list[Standing], held: list[str], as_json: b
             }
             for s in standings
         }
-        click.echo(orjson.dumps({"environment": config.environment.value, "venues": venues, "outside": held}))
+        click.echo(orjson.dumps({"environment": config.environment.value, "accounts": accounts, "outside": held}))
         return
     click.echo(f"environment {config.environment.value}")
     for standing in standings:
-        click.echo(f"{standing.venue}: {'latched' if standing.latched else 'NOT LATCHED'}, {standing.text}")
+        click.echo(f"{standing.account}: {'latched' if standing.latched else 'NOT LATCHED'}, {standing.text}")
 
 
 def _why_none(answers: Answers) -> str:

@@ -69,9 +69,9 @@ def list_orders(strategy: str, venue: str, as_json: bool) -> None:
         return
     click.echo(f"{config.environment.value}: {len(rows)} open orders as of LSN {answer.lsn}")
     _table(
-        ("order", "venue", "symbol", "side", "quantity", "price", "filled", "status", "label"),
+        ("order", "account", "symbol", "side", "quantity", "price", "filled", "status", "label"),
         [
-            (f"{o.strategy}/{o.number}", o.venue, o.symbol, SIDES[o.side], short(o.order_qty), price_text(o),
+            (f"{o.strategy}/{o.number}", o.account, o.symbol, SIDES[o.side], short(o.order_qty), price_text(o),
              short(o.cum_qty), o.status.value, o.label)
             for o in rows
         ],
@@ -79,7 +79,7 @@ def list_orders(strategy: str, venue: str, as_json: bool) -> None:
     for order in external:
         side = SIDES.get(order["side"], order["side"])
         click.echo(
-            f"not ours: {order['venue']} {order['symbol']} {side} {order['order_qty']} at {order['price']}, "
+            f"not ours: {order['account']} {order['symbol']} {side} {order['order_qty']} at {order['price']}, "
             f"OrderID(37) {order['order_id']}"
         )
 
@@ -118,16 +118,16 @@ def positions(venue: str, as_json: bool) -> None:
     config = load()
     with _client(config) as client:
         answer = client.query("positions", venue=venue, timeout_s=QUERY_S)
-    rows = sorted(answer.positions, key=lambda position: (position.venue, position.symbol))
+    rows = sorted(answer.positions, key=lambda position: (position.venue, position.account, position.symbol))
     if as_json:
         document = {"environment": config.environment.value, "lsn": answer.lsn}
         click.echo(orjson.dumps({**document, "positions": [position_document(position) for position in rows]}))
         return
     click.echo(f"{config.environment.value}: positions as of LSN {answer.lsn}")
     _table(
-        ("venue", "symbol", "quantity", "average price", "realised profit", "fees"),
+        ("venue", "account", "symbol", "quantity", "average price", "realised profit", "fees"),
         [
-            (p.venue, p.symbol, short(p.quantity), average_text(p), short(p.realised_profit),
+            (p.venue, p.account, p.symbol, short(p.quantity), average_text(p), short(p.realised_profit),
              ", ".join(f"{short(paid)} {asset}" for asset, paid in sorted(p.fees)))
             for p in rows
         ],
@@ -138,21 +138,20 @@ def positions(venue: str, as_json: bool) -> None:
 @click.option("--venue", default="", help="Only this venue.")
 @json_option
 def accounts(venue: str, as_json: bool) -> None:
-    """Balances as each venue's REST side tells them now; a venue without one is only named."""
+    """Balances as each account's REST side tells them now; an account without one is only named."""
     config = load()
     known_name("venue", venue, config.venues)
-    names = [name for name, its in config.venues.items() if venue in ("", name) and its.rest is not None]
+    asked = {name: account for name, account in config.accounts.items() if venue in ("", account.venue.name)}
+    names = [name for name, account in asked.items() if account.venue.rest is not None]
     with _client(config) as client:
         before = client.query("accounts", timeout_s=QUERY_S).lsn
         for name in names:
-            _ask(config, "inquire", {"venue": name, "what": "balances"})
+            _ask(config, "inquire", {"account": name, "what": "balances"})
         told = _fresh_balances(client, names, before)
     if as_json:
-        click.echo(orjson.dumps({"environment": config.environment.value, "venues": told}))
+        click.echo(orjson.dumps({"environment": config.environment.value, "accounts": told}))
         return
-    for name in config.venues:
-        if venue not in ("", name):
-            continue
+    for name in asked:
         click.echo(f"{name} ({config.environment.value})")
         if name not in names:
             click.echo("  no REST side is configured")
@@ -161,13 +160,13 @@ def accounts(venue: str, as_json: bool) -> None:
 
 
 def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dict[str, Any]:
-    """The venues' balances once each was told after `after_lsn`."""
+    """The accounts' balances once each was told after `after_lsn`."""
     deadline = time.monotonic() + ACCOUNT_S
     while True:
-        venues: dict[str, Any] = orjson.loads(client.query("accounts", timeout_s=QUERY_S).detail)["venues"]
-        missing = [name for name in names if venues.get(name, {}).get("balances_lsn", 0) <= after_lsn]
+        accounts: dict[str, Any] = orjson.loads(client.query("accounts", timeout_s=QUERY_S).detail)["accounts"]
+        missing = [name for name in names if accounts.get(name, {}).get("balances_lsn", 0) <= after_lsn]
         if not missing:
-            return venues
+            return accounts
         if time.monotonic() > deadline:
             raise CommandError(
                 f"account@{missing[0]} did not answer within {ACCOUNT_S:g} s; see `fixring status`", ExitStatus.TIMEOUT
@@ -434,33 +433,34 @@ def settle(name: str, ended: str, text: str, filled: str | None, known: bool, ye
 
 
 @orders.command()
-@click.argument("venue")
+@click.argument("account")
 @click.option("--text", required=True, help="Why, such as a deposit; it goes into the journal with your name.")
 @click.option("--yes", is_flag=True, help="Do not ask; this is the confirmation.")
-def baseline(venue: str, text: str, yes: bool) -> None:
-    """Count the balances at VENUE from what it tells now on, after a deposit, a withdrawal or somebody else's trades.
+def baseline(account: str, text: str, yes: bool) -> None:
+    """Count the balances of ACCOUNT from what its venue tells now on, after a deposit, a withdrawal or trades of
+    somebody else.
 
     No order of ours may be open there. `fixring reconcile` compares from here on, and states it.
     """
     config = load()
-    known_name("venue", venue, config.venues)
+    known_name("account", account, config.accounts)
     if not yes:
-        click.confirm(f"Take the balances at {venue} as they are for right?", abort=True, err=True)
+        click.confirm(f"Take the balances of {account} as they are for right?", abort=True, err=True)
     with _client(config) as client:
         before = client.query("accounts", timeout_s=QUERY_S).lsn
-        said = _ask(config, "baseline", {"venue": venue, "text": text})
+        said = _ask(config, "baseline", {"account": account, "text": text})
         deadline = time.monotonic() + ACCOUNT_S
-        while (since := _baseline_lsn(client, venue)) <= before:
+        while (since := _baseline_lsn(client, account)) <= before:
             if time.monotonic() > deadline:
-                raise CommandError(f"{venue} has no baseline yet: {said['text']}", ExitStatus.TIMEOUT)
-            _ask(config, "inquire", {"venue": venue, "what": "balances"})
+                raise CommandError(f"{account} has no baseline yet: {said['text']}", ExitStatus.TIMEOUT)
+            _ask(config, "inquire", {"account": account, "what": "balances"})
             time.sleep(ASKED_AGAIN_S)
-    click.echo(f"the baseline of {venue} stands at LSN {since}")
+    click.echo(f"the baseline of {account} stands at LSN {since}")
 
 
-def _baseline_lsn(client: Client, venue: str) -> int:
-    venues = orjson.loads(client.query("accounts", venue=venue, timeout_s=QUERY_S).detail)["venues"]
-    return int(venues.get(venue, {}).get("baseline_lsn", 0))
+def _baseline_lsn(client: Client, account: str) -> int:
+    accounts = orjson.loads(client.query("accounts", timeout_s=QUERY_S).detail)["accounts"]
+    return int(accounts.get(account, {}).get("baseline_lsn", 0))
 
 
 @orders.command()
@@ -551,7 +551,8 @@ def order_document(order: OrderEvent) -> dict[str, Any]:
 def position_document(position: PositionChanged) -> dict[str, Any]:
     """A position as JSON shows it."""
     return {
-        "venue": position.venue, "symbol": position.symbol, "quantity": str(position.quantity),
+        "venue": position.venue, "account": position.account, "symbol": position.symbol,
+        "quantity": str(position.quantity),
         "average_price": rounded(position.average_price), "realised_profit": rounded(position.realised_profit),
         "fees": {asset: str(paid) for asset, paid in position.fees}, "unpriced_qty": str(position.unpriced_qty),
     }  # fmt: skip

@@ -55,7 +55,7 @@ def stranded(config: Config) -> list[Stranded]:
     found = []
     for name in names:
         session = name.removesuffix(SUFFIX).rpartition("-")[0]
-        if name.endswith(SUFFIX) and session not in config.venues and (text := _held_by(f"{folder}/{name}", files)):
+        if name.endswith(SUFFIX) and session not in config.sessions and (text := _held_by(f"{folder}/{name}", files)):
             found.append(Stranded(session, text))
     return found
 
@@ -77,7 +77,7 @@ def find_outside(config: Config) -> list[str]:
 
 def _read_outside(config: Config) -> list[str]:
     reader = Reader(config.journal_folder, OsFiles())
-    configured = {name: venue.instruments for name, venue in config.venues.items()}
+    configured = {name: account.venue.instruments for name, account in config.accounts.items()}
     try:
         books = newest_books(config, reader)
         fold, last = Fold(books), reader.durable_lsn()
@@ -93,4 +93,4 @@ def _read_outside(config: Config) -> list[str]:
 
 def _line(row: Mapping[str, Any]) -> str:
     held = f"{row['open_orders']} orders open, position {row['position']}"
-    return f"NOT CONFIGURED: {row['venue']} {row['symbol']}: {held}; put its file or table back and start again"
+    return f"NOT CONFIGURED: {row['account']} {row['symbol']}: {held}; put its file or table back and start again"

@@ -8,7 +8,7 @@ asset's balance has changed by, fills, and the numbers themselves. What we had n
 under way, not a difference.
 
 Before that the order manager is asked to audit: it asks every venue as a live desk must, OrderStatusRequest(H) where
-there is one, else REST through account@venue. What the venues' words settle goes into the books; what they cannot
+there is one, else REST through the account. What the venues' words settle goes into the books; what they cannot
 settle is told here. A venue that is not simulated has no second witness: there `scripts.reconcile.answers` compares
 with what the venue answers.
 """
@@ -25,13 +25,13 @@ from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import Config, Environment, load
 from common.exit_status import ExitStatus
 from common.messages import SessionState
-from common.orders.books import VenueBooks
+from common.orders.books import SessionBooks
 from common.orders.facts import Holding, outside
 from common.orders.order_state import ZERO, Order
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name
 from scripts.cli.outside import stranded
-from scripts.reconcile.answers import AskedVenue, terms_differ
+from scripts.reconcile.answers import AskedAccount, terms_differ
 from scripts.reconcile.journal_books import JournalBooks, asset_changes
 from scripts.reconcile.result import Audit, Result, compared, nobody_answered
 
@@ -58,14 +58,14 @@ def reconcile(venue: str, timeout_s: float, as_json: bool) -> None:
     """
     config = load()
     known_name("venue", venue, config.venues)
-    names = [name for name in config.venues if venue in ("", name)]
+    names = [name for name, account in config.accounts.items() if venue in ("", account.venue.name)]
     _need_orders(config)
     books = JournalBooks(config)
     books.read_on()
     audited_lsn = books.lsn
     audits = audit(config, books, names)
     results = {
-        name: _venue_result(config, books, name, audited_lsn, timeout_s)._replace(audit=audits[name]) for name in names
+        name: _result(config, books, name, audited_lsn, timeout_s)._replace(audit=audits[name]) for name in names
     }
     for place, told in _outside(config, books, venue):
         result = results.get(place, Result(f"LSN {books.lsn}", {}))
@@ -74,8 +74,8 @@ def reconcile(venue: str, timeout_s: float, as_json: bool) -> None:
     differ = any(result.differences for result in results.values())
     unanswered = any(result.unanswered for result in results.values())
     if as_json:
-        venues = {name: result.document() for name, result in results.items()}
-        document = {"environment": config.environment.value, "equal": not (differ or unanswered), "venues": venues}
+        accounts = {name: result.document() for name, result in results.items()}
+        document = {"environment": config.environment.value, "equal": not (differ or unanswered), "accounts": accounts}
         click.echo(orjson.dumps(document))
     else:
         click.echo(f"environment {config.environment.value}")
@@ -86,11 +86,11 @@ def reconcile(venue: str, timeout_s: float, as_json: bool) -> None:
 
 
 def _outside(config: Config, books: JournalBooks, venue: str) -> Iterator[tuple[str, str]]:
-    """What there is where the configuration has nobody to ask: the venue, and a sentence."""
-    configured = {name: its.instruments for name, its in config.venues.items()}
+    """What there is where the configuration has nobody to ask: the account, and a sentence."""
+    configured = {name: account.venue.instruments for name, account in config.accounts.items()}
     for held in outside(books.books.holdings(), configured):
         if venue in ("", held.venue):
-            yield held.venue, _told(held)
+            yield held.account, _told(held)
     for file in stranded(config):
         if not venue:
             yield file.session, f"{file.text}: put the venue's file back to have it handed over"
@@ -116,7 +116,7 @@ def _need_orders(config: Config) -> None:
 
 
 def audit(config: Config, books: JournalBooks, names: list[str]) -> dict[str, Audit]:
-    """Have orders ask the venues about everything open; what came of it, by venue."""
+    """Have orders ask the venues about everything open; what came of it, by account."""
     from_lsn = books.lsn
     silence: dict[str, str] = {}
     try:
@@ -132,27 +132,28 @@ def audit(config: Config, books: JournalBooks, names: list[str]) -> dict[str, Au
     books.read_on()
     found: dict[str, list[str]] = {name: [] for name in names}
     for lsn, told in books.discrepancies:
-        if lsn > from_lsn and told.venue in found and told.action.startswith(UNSETTLED):
-            found[told.venue].append(f"{told.subject}: ours {told.ours}, theirs {told.theirs} (LSN {lsn})")
+        if lsn > from_lsn and told.account in found and told.action.startswith(UNSETTLED):
+            found[told.account].append(f"{told.subject}: ours {told.ours}, theirs {told.theirs} (LSN {lsn})")
     return {name: Audit(tuple(found[name]), silence.get(name, "")) for name in names}
 
 
 def _auditing(status: Mapping[str, Any], names: list[str]) -> list[str]:
-    return [name for name in names if status.get("venues", {}).get(name, {}).get("auditing")]
+    return [name for name in names if status.get("accounts", {}).get(name, {}).get("auditing")]
 
 
 # ---- the second witness ----
 
 
-def _venue_result(config: Config, books: JournalBooks, name: str, audited_lsn: int, timeout_s: float) -> Result:
-    if config.venues[name].environment is not Environment.SIMULATED:
-        return AskedVenue(config, books, name, audited_lsn).compare(timeout_s)
+def _result(config: Config, books: JournalBooks, name: str, audited_lsn: int, timeout_s: float) -> Result:
+    venue = config.accounts[name].venue
+    if venue.environment is not Environment.SIMULATED:
+        return AskedAccount(config, books, name, audited_lsn).compare(timeout_s)
     deadline = time.monotonic() + timeout_s
     result: Result | None = None
     while True:
-        theirs = _exchange_state(config, name)
+        theirs = _exchange_state(config, venue.name, name)
         if theirs is None:
-            why = f"exchange@{name} does not answer: it is not running, or has not opened its journal yet"
+            why = f"exchange@{venue.name} does not answer: it is not running, or has not opened its journal yet"
         else:
             why = _why_not_up(books, name, theirs) or "the journal did not show in time what the exchange has said"
             result = _compare_at(config, books, name, theirs) or result
@@ -165,27 +166,33 @@ def _venue_result(config: Config, books: JournalBooks, name: str, audited_lsn: i
 
 def _why_not_up(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> str:
     """Which side it is that does not trade, "" where both do."""
-    if _their_session(books, name, theirs) is None:
-        return f"exchange@{name} is up, and our session is not logged on there"
-    state = books.books.venue(name).state
-    if state is not SessionState.OPENED:
-        return f"session@{name} has not opened its gate: it is {state.value}"
+    session = _session(books, name)
+    if _their_session(session, theirs) is None:
+        return f"its exchange is up, and our session@{session.session} is not logged on there"
+    if session.state is not SessionState.OPENED:
+        return f"session@{session.session} has not opened its gate: it is {session.state.value}"
     return ""
 
 
-def _exchange_state(config: Config, name: str) -> dict[str, Any] | None:
+def _session(books: JournalBooks, name: str) -> SessionBooks:
+    """The account's session by whose numbers both sides are brought to one instant: the first whose gate is open."""
+    sessions = books.books.sessions_of(name) or [SessionBooks(name, name)]
+    return next((each for each in sessions if each.state is SessionState.OPENED), sessions[0])
+
+
+def _exchange_state(config: Config, venue: str, account: str) -> dict[str, Any] | None:
     try:
-        return ask(config.paths.run, f"exchange@{name}", "state")
+        return ask(config.paths.run, f"exchange@{venue}", "state", {} if account == venue else {"account": account})
     except (NotRunning, NoAnswer):
         return None
     except Refused as error:
-        raise CommandError(f"exchange@{name}: {error}") from None
+        raise CommandError(f"exchange@{venue}: {error}") from None
 
 
 def _compare_at(config: Config, books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> Result | None:
     """Both sides as of the last thing that the exchange had said; None when the journal cannot be read just so far."""
-    session = books.books.venue(name)
-    said = _their_session(books, name, theirs)
+    session = _session(books, name)
+    said = _their_session(session, theirs)
     if said is None or session.last_inbound > said["next_outbound"] - 1:
         books.read_on()
         return None
@@ -212,14 +219,13 @@ def _compare_at(config: Config, books: JournalBooks, name: str, theirs: Mapping[
     return Result(f"MsgSeqNum(34) {wanted} of generation {generation}, LSN {books.lsn}", parts)
 
 
-def _their_session(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Their end of our present connection; None while there is none."""
-    session = books.books.venue(name)
+def _their_session(session: SessionBooks, theirs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Their end of the session's present connection; None while there is none."""
     said: Mapping[str, Any] | None = theirs["sessions"].get(session.sender_comp_id)
     return said if said is not None and said["state"] == "logged_on" else None
 
 
-def _numbers_differ(ours: VenueBooks, theirs: Mapping[str, Any]) -> list[str]:
+def _numbers_differ(ours: SessionBooks, theirs: Mapping[str, Any]) -> list[str]:
     if theirs["next_inbound"] - 1 <= ours.last_outbound:
         return []
     heard = theirs["next_inbound"] - 1
@@ -227,7 +233,7 @@ def _numbers_differ(ours: VenueBooks, theirs: Mapping[str, Any]) -> list[str]:
 
 
 def _orders_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any], next_inbound: int) -> list[str]:
-    differences = []
+    differences, session = [], _session(books, name).session
     open_there = {row["cl_ord_id"]: row for row in theirs["orders"]}
     for order in books.books.open_orders(name):
         for leg in order.legs:
@@ -235,7 +241,7 @@ def _orders_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any], ne
                 continue
             row = open_there.pop(leg.cl_ord_id, None)
             # A replacement's own number is not kept: until it is heard of, it is under way.
-            unheard = leg.owner in order.requests or order.sent_number >= next_inbound
+            unheard = leg.owner in order.requests or order.session != session or order.sent_number >= next_inbound
             under_way = not leg.word and unheard
             if row is not None:
                 differences += _terms_differ(order, leg.cl_ord_id, row)
@@ -269,7 +275,7 @@ def _balances_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any]) 
 
 
 def _fills_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> list[str]:
-    ours = sum(position.fills for (venue, _), position in books.books.positions.items() if venue == name)
+    ours = sum(position.fills for position in books.books.positions_at(name))
     return [] if ours == theirs["trade_count"] else [f"{ours} fills for us, {theirs['trade_count']} there"]
 
 

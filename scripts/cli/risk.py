@@ -15,7 +15,7 @@ from scripts.cli.orders import log_knows_strategy
 
 RISK = "risk"
 EXPOSURE_COLUMNS = (
-    "venue",
+    "account",
     "symbol",
     "position",
     "worst_long",
@@ -52,45 +52,49 @@ def show(as_json: bool) -> None:
 
 
 _venue = click.option("--venue", default="", help="Only at this venue.")
+_account = click.option("--account", default="", help="Only in this account.")
 _strategy = click.option("--strategy", default="", help="Only this strategy.")
 _symbol = click.option("--symbol", default="", help="Only this symbol, at every venue.")
 
 
 @risk.command()
 @_venue
+@_account
 @_strategy
 @_symbol
 @click.option("--yes", is_flag=True, help="Halt also a strategy that neither the configuration nor the log knows.")
-def halt(venue: str, strategy: str, symbol: str, yes: bool) -> None:
-    """Refuse what adds risk, of the whole firm or of one venue, strategy or symbol; journaled, and it outlives
+def halt(venue: str, account: str, strategy: str, symbol: str, yes: bool) -> None:
+    """Refuse what adds risk, of the whole firm or of one venue, account, strategy or symbol; journaled, and it outlives
     restarts.
 
     Cancels pass, and so does lowering an order's quantity. Nothing is cancelled: that is `orders cancel-all` or `kill`.
     """
-    config, scope = load(), _scope(venue, strategy, symbol)
+    config, scope = load(), _scope(venue=venue, account=account, strategy=strategy, symbol=symbol)
     _need_known(config, scope, yes)
     click.echo(_ask("halt", scope)["text"])
 
 
 @risk.command()
 @_venue
+@_account
 @_strategy
 @_symbol
 @click.option("--yes", is_flag=True, help="Do not ask; this is the confirmation.")
-def unhalt(venue: str, strategy: str, symbol: str, yes: bool) -> None:
+def unhalt(venue: str, account: str, strategy: str, symbol: str, yes: bool) -> None:
     """End a halt; it must be named as it was made."""
-    scope = _scope(venue, strategy, symbol)
+    scope = _scope(venue=venue, account=account, strategy=strategy, symbol=symbol)
     known_name("halt", " ".join(filter(None, scope.values())), _ask("status", {})["halts"])
     if not yes:
         click.confirm(f"End the halt of {' '.join(filter(None, scope.values()))}?", abort=True, err=True)
     click.echo(_ask("unhalt", dict(scope))["text"])
 
 
-def _scope(venue: str, strategy: str, symbol: str) -> dict[str, str]:
+def _scope(**options: str) -> dict[str, str]:
     """The one scope that the options name. Raises CommandError for more than one."""
-    named = [(scope, name) for scope, name in (("venue", venue), ("strategy", strategy), ("symbol", symbol)) if name]
+    named = [(scope, name) for scope, name in options.items() if name]
     if len(named) > 1:
-        raise CommandError("name one of --venue, --strategy and --symbol, or none for the whole firm", ExitStatus.USAGE)
+        there = "name one of --venue, --account, --strategy and --symbol, or none for the whole firm"
+        raise CommandError(there, ExitStatus.USAGE)
     scope, name = named[0] if named else ("firm", "")
     return {"scope": scope, "name": name}
 
@@ -105,6 +109,8 @@ def _need_known(config: Config, scope: dict[str, str], yes: bool) -> None:
     match scope["scope"]:
         case "venue":
             known_name("venue", name, {*config.venues, *(place["venue"] for place in exposures)})
+        case "account":
+            known_name("account", name, {*config.accounts, *(place["account"] for place in exposures)})
         case "symbol":
             configured = {symbol for venue in config.venues.values() for symbol in venue.instruments}
             known_name("symbol", name, configured | {place["symbol"] for place in exposures})

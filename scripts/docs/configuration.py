@@ -56,7 +56,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
         return "required"
     value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
     kind = plain(field.type)
-    if is_struct(kind) and value == _all_defaults(kind):
+    if value is not None and is_struct(kind) and value == _all_defaults(kind):
         return "its defaults"
     return "none" if value is None or value == {} else f"`{toml_value(value)}`"
 

@@ -113,8 +113,8 @@ def folds(config: Config) -> dict[str, Foldable]:
     orders, risk = orders_settings(config), risk_settings(config)
     dialect = find_dialect(config.venues[VENUE].dialect)
     return {
-        "orders": OrdersFolded(Books({name: venue.facts for name, venue in orders.venues.items()})),
-        "risk": RiskFolded(RiskState({name: venue.facts for name, venue in risk.venues.items()})),
+        "orders": OrdersFolded(Books({name: account.facts for name, account in orders.accounts.items()})),
+        "risk": RiskFolded(RiskState({name: account.facts for name, account in risk.accounts.items()})),
         SESSION: SessionFolded(SESSION, VENUE, dialect),
     }
 

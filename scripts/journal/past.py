@@ -16,7 +16,6 @@ from common.orders.books import Books
 from common.orders.changes import OrderChanged
 from common.orders.fold import Fold
 from common.venues.dialect import Dialect
-from common.venues.registry import find_dialect
 from scripts.decimals import short
 from scripts.journal.words import payload_of, plain, time_text
 from services.orders.make_snapshot import newest_books
@@ -26,6 +25,7 @@ from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings
 from services.risk.state import RiskState
 from services.session.history import History
+from services.session.make_snapshot import dialect_of
 from services.session.recovery import Folded, load_folded
 
 SESSION = "session@"
@@ -41,8 +41,8 @@ class Past:
         """By writer: each configured session, and each that the log has records of."""
         if reader is None:
             orders, risk = orders_settings(config), risk_settings(config)
-            books = Books({name: venue.facts for name, venue in orders.venues.items()})
-            self.risk = RiskState({name: venue.facts for name, venue in risk.venues.items()})
+            books = Books({name: account.facts for name, account in orders.accounts.items()})
+            self.risk = RiskState({name: account.facts for name, account in risk.accounts.items()})
         else:
             books = newest_books(config, reader, upto_lsn)
             self.risk = newest_state(config, reader, upto_lsn)
@@ -105,13 +105,14 @@ class Past:
                 "halts": sorted(" ".join(part for part in halt if part) for halt in self.risk.halts),
                 "exposures": [
                     {
-                        "venue": venue,
+                        "venue": self.risk.known.venue_of(account),
+                        "account": account,
                         "symbol": symbol,
                         "position": str(sums.position),
                         "may_buy": str(sums.buy),
                         "may_sell": str(sums.sell),
                     }
-                    for (venue, symbol), sums in sorted(self.risk.exposure.firm.items())
+                    for (account, symbol), sums in sorted(self.risk.exposure.firm.items())
                 ],
                 "open_orders": dict(sorted(self.risk.exposure.open_orders.items())),
             },
@@ -129,7 +130,7 @@ def session_writers(config: Config, reader: Reader) -> list[str]:
 
     Raises JournalError.
     """
-    names = {f"{SESSION}{venue}" for venue in config.venues}
+    names = {f"{SESSION}{session}" for session in config.sessions}
     files = OsFiles()
     for start in first_lsns(files, reader.folder)[-1:]:
         path = f"{reader.folder}/{segment_name(start)}"
@@ -142,21 +143,20 @@ def session_writers(config: Config, reader: Reader) -> list[str]:
 
 
 def _fresh_session(writer: str, config: Config) -> Folded:
-    venue = writer.removeprefix(SESSION)
-    return Folded(writer, venue, _dialect(venue, config))
+    session = writer.removeprefix(SESSION)
+    return Folded(writer, session, _dialect(session, config))
 
 
 def _newest_session(writer: str, config: Config, reader: Reader, upto_lsn: int | None) -> Folded:
-    venue = writer.removeprefix(SESSION)
-    dialect = _dialect(venue, config)
-    loaded = load_newest(config, writer, lambda data: load_folded(data, writer, venue, dialect), reader, upto_lsn)
-    return loaded or Folded(writer, venue, dialect)
+    session = writer.removeprefix(SESSION)
+    dialect = _dialect(session, config)
+    loaded = load_newest(config, writer, lambda data: load_folded(data, writer, session, dialect), reader, upto_lsn)
+    return loaded or Folded(writer, session, dialect)
 
 
-def _dialect(venue: str, config: Config) -> Dialect:
-    # Of a venue that is configured no more the numbers and the state are told, which no dialect decides: any does.
-    known = config.venues.get(venue) or next(iter(config.venues.values()))
-    return find_dialect(known.dialect)
+def _dialect(session: str, config: Config) -> Dialect:
+    # Of a session that is configured no more the numbers and the state are told, which no dialect decides: any does.
+    return dialect_of(session if session in config.sessions else next(iter(config.sessions)), config)
 
 
 def _session_document(history: History) -> dict[str, object]:

@@ -19,7 +19,7 @@ from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import Config
 from common.instant import NS_PER_S
 from common.messages import Answer, RestOrder, Trade
-from common.orders.books import TRADES_PAGE, Baseline, VenueBooks
+from common.orders.books import TRADES_PAGE, Baseline, SessionBooks
 from common.orders.order_state import ZERO, Order
 from scripts.reconcile.journal_books import JournalBooks, asset_changes
 from scripts.reconcile.result import Part, Result, Verdict, compared
@@ -40,8 +40,8 @@ class Unanswered(Exception):
     """A question has no answer: which, of whom, and what was said instead."""
 
 
-class AskedVenue:
-    """One venue that is asked. `audited_lsn` is where the audit before this began."""
+class AskedAccount:
+    """One account of a venue that is asked. `audited_lsn` is where the audit before this began."""
 
     def __init__(self, config: Config, books: JournalBooks, name: str, audited_lsn: int) -> None:
         """Nothing is asked yet."""
@@ -49,8 +49,8 @@ class AskedVenue:
         self._books = books
         self._name = name
         self._audited_lsn = audited_lsn
-        self._venue = config.venues[name]
-        self._ways = orders_settings(config).venues[name].ways
+        self._sessions = tuple(session.name for session in config.accounts[name].sessions)
+        self._ways = orders_settings(config).accounts[name].ways
         self._moments: list[Balances] = []
         self._silence = ""
 
@@ -91,7 +91,7 @@ class AskedVenue:
 
     def _numbers(self) -> Part:
         status = self._session_status()
-        ours = self._books.books.venue(self._name)
+        ours = self._session()
         taken, sent = status["next_inbound"] - 1, status["next_outbound"] - 1
         self._read_until(lambda: ours.last_inbound >= taken and ours.last_outbound >= sent, LATE_S)
         text = (
@@ -128,7 +128,7 @@ class AskedVenue:
     def _balances(self) -> Part:
         if not self._ways.has_rest:
             return Part(Verdict.NOT_COMPARABLE, "no REST side is configured, and this dialect has no question for them")
-        baseline = self._books.books.venue(self._name).baseline
+        baseline = self._books.books.account(self._name).baseline
         self._moments = [self._changes()]
         answer = self._ask("balances")
         self._read_until(lambda: False, LATE_S)
@@ -228,16 +228,20 @@ class AskedVenue:
 
     def _session_status(self) -> dict[str, Any]:
         """The session's status. Raises Unanswered where nobody is logged on."""
-        name = f"session@{self._name}"
+        name = f"session@{self._session().session}"
         try:
             status = ask(self._config.paths.run, name, "status")
         except (NotRunning, NoAnswer, Refused) as error:
             raise Unanswered(str(error)) from None
         self._read_on()
-        ours: VenueBooks = self._books.books.venue(self._name)
-        if not ours.logged_on:
+        if not self._session().logged_on:
             raise Unanswered(f"{name} is {status['state']}: nobody is logged on")
         return status
+
+    def _session(self) -> SessionBooks:
+        """The first of the account's sessions that is logged on, else the first."""
+        found = [self._books.books.session(name, self._name) for name in self._sessions]
+        return next((session for session in found if session.logged_on), found[0])
 
     def _ask(self, what: str, symbol: str = "", **details: object) -> Answer:
         """The account's answer to one question, once it is in the journal. Raises Unanswered."""
@@ -245,7 +249,7 @@ class AskedVenue:
             raise Unanswered(self._silence)
         self._read_on()
         seen = len(self._books.answers)
-        question = {"venue": self._name, "what": what, "symbol": symbol, **details}
+        question = {"account": self._name, "what": what, "symbol": symbol, **details}
         try:
             ask(self._config.paths.run, "orders", "inquire", question)
         except (NotRunning, NoAnswer, Refused) as error:
@@ -262,7 +266,7 @@ class AskedVenue:
 
     def _answer_to(self, what: str, symbol: str, seen: int) -> Answer | None:
         for _, answer in self._books.answers[seen:]:
-            if (answer.venue, answer.ask.what, answer.ask.symbol, answer.ask.number) == (self._name, what, symbol, 0):
+            if (answer.account, answer.ask.what, answer.ask.symbol, answer.ask.number) == (self._name, what, symbol, 0):
                 return answer
         return None
 

@@ -23,7 +23,7 @@ TradeName = tuple[str, str, str]
 class JournalBooks:
     """The journal folded as far as it was read, from the newest snapshot on, and what was heard on the way.
 
-    `began_after` holds the last trade identity of each (venue, symbol) in that snapshot, and `filled` the fills that
+    `began_after` holds the last trade identity of each (account, symbol) in that snapshot, and `filled` the fills that
     were counted since. `answers` are the accounts' and `answered` the orders that a venue has answered for, each with
     its LSN.
     """
@@ -39,8 +39,8 @@ class JournalBooks:
         self.filled: dict[TradeName, int] = {}
         self.began_after = {
             (name, symbol): key
-            for name, venue in self.books.venues.items()
-            for symbol, key in venue.last_trade_keys.items()
+            for name, account in self.books.accounts.items()
+            for symbol, key in account.last_trade_keys.items()
         }
         self.began_ns = 0
         self._pending: Iterator[Record] = iter(())
@@ -72,9 +72,9 @@ class JournalBooks:
         for change in self._fold.apply(record):
             match change:
                 case OrderChanged(order, "trade", trade_key=key) if key:
-                    self.filled[order.venue, order.symbol, key] = record.lsn
-                case Unnamed(venue, report, True):
-                    self.filled[venue, report.symbol, report.trade_key] = record.lsn
+                    self.filled[order.account, order.symbol, key] = record.lsn
+                case Unnamed(account, report, True):
+                    self.filled[account, report.symbol, report.trade_key] = record.lsn
                 case Inquired(order, True):
                     self.answered[order.strategy, order.number] = record.lsn
                 case Answered(answer):

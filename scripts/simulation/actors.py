@@ -212,19 +212,19 @@ class FoldedWithIndex(FoldedOrders):
 
 def folded_orders(config: Config = CONFIG, index: MemoryIndex | None = None) -> FoldedOrders:
     """The state of orders before the first record; `index` gets what leaves its memory."""
-    facts = {name: venue.facts for name, venue in orders_settings(config).venues.items()}
+    facts = {name: account.facts for name, account in orders_settings(config).accounts.items()}
     index = MemoryIndex() if index is None else index
     return FoldedWithIndex(Books(facts, bounds=BOUNDS, memory=index), index)
 
 
 def facts(config: Config = CONFIG) -> dict[str, VenueFacts]:
-    """What a fold must know of the venues."""
-    return {name: venue.facts for name, venue in risk_settings(config).venues.items()}
+    """What a fold must know of each account's venue."""
+    return {name: account.facts for name, account in risk_settings(config).accounts.items()}
 
 
 def folded_risk(config: Config = CONFIG) -> FoldedRisk:
     """The state of risk before the first record."""
-    return FoldedRisk(RiskState({name: venue.facts for name, venue in risk_settings(config).venues.items()}))
+    return FoldedRisk(RiskState({name: account.facts for name, account in risk_settings(config).accounts.items()}))
 
 
 def _orders(world: "World") -> Actor:
@@ -233,7 +233,7 @@ def _orders(world: "World") -> Actor:
         settings = orders_settings(config)
         if "slow-reading" in world.plan.kinds:
             settings = msgspec.structs.replace(settings, replayed_events=50)
-        facts = {name: venue.facts for name, venue in settings.venues.items()}
+        facts = {name: account.facts for name, account in settings.accounts.items()}
         index = MemoryIndex()
 
         def load(data: bytes) -> FoldedOrders:
@@ -261,7 +261,7 @@ def _risk(world: "World") -> Actor:
     def build(process: Process) -> Core:
         config = configured(world)
         settings = risk_settings(config)
-        facts = {name: venue.facts for name, venue in settings.venues.items()}
+        facts = {name: account.facts for name, account in settings.accounts.items()}
         folded = _begun(world, process, folded_risk(config), lambda data: FoldedRisk(load_state(data, facts)))
         return RiskCore(settings, folded.state)
 

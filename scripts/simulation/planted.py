@@ -50,7 +50,7 @@ from services.orders import entry as orders_entry
 from services.orders.cancels import Cancels
 from services.orders.clients import Clients
 from services.orders.entry import Entry
-from services.orders.inquiries import VenueInquiries
+from services.orders.inquiries import AccountInquiries
 from services.orders.silence import Silence
 from services.orders.wishes import Wishes
 from services.risk import core as risk_core
@@ -601,7 +601,7 @@ BUGS: dict[str, Bug] = {
     ),
     "strangers-unasked": Bug(
         "What somebody else traded while nobody was logged on is asked for only where a trade is known.",
-        ((VenueInquiries, "_since_ns", _instead(_since_own_orders)),), 120,
+        ((AccountInquiries, "_since_ns", _instead(_since_own_orders)),), 120,
     ),
     "strangers-linger": Bug(
         "An order of somebody else is shown for ever where its end was not heard.",
@@ -625,7 +625,7 @@ BUGS: dict[str, Bug] = {
     ),
     "gate-at-once": Bug(
         "Orders opens the gate as soon as a connection has caught up.",
-        ((VenueInquiries, "gate_may_open", lambda _: property(lambda inquiries: inquiries.gate_wanted)),), 20,
+        ((AccountInquiries, "gates_may_open", lambda _: property(lambda its: bool(its._gates_wanted))),), 20,
     ),
     "one-fill-a-trade": Bug(
         "Two orders of ours that meet in one trade are one fill.",

@@ -1,4 +1,4 @@
-"""`python -P -m services.account --venue NAME`: the REST side of one venue."""
+"""`python -P -m services.account --account NAME`: the REST side of one account."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from common.actor.shell import Shell
-from common.actor.start import connect_journal, run_actor, shell_for, venue_argument, why_not_dialled
+from common.actor.start import connect_journal, name_argument, run_actor, shell_for, why_not_dialled
 from common.config import Config, ConfigError
 from common.journal import OsFiles
 from common.key_files import read_credentials
@@ -19,16 +19,17 @@ from services.account.core import AccountCore, AccountSettings
 
 
 def build(name: str, config: Config) -> Shell:
-    """The account of one venue with its links and its worker."""
-    venue = config.venues.get(name)
-    credentials = None if venue is None else read_credentials(venue, config)
-    if venue is None or venue.rest is None or credentials is None:
-        raise ConfigError(f"venue {name!r}: not configured, or without [rest] and [credentials]")
-    rest, resolve = venue.rest, config.paths.resolve
+    """One account with its links and its worker."""
+    account = config.accounts.get(name)
+    credentials = None if account is None else read_credentials(account.credentials, config)
+    if account is None or account.venue.rest is None or credentials is None:
+        raise ConfigError(f"account {name!r}: not configured, or without [rest] and credentials")
+    venue, rest, resolve = account.venue, account.venue.rest, config.paths.resolve
     latch = Latch(str(config.emergency_folder), f"account@{name}.latch", OsFiles())
-    core = AccountCore(AccountSettings(name, tuple(venue.instruments), find_profile(venue.dialect).window_ns), latch)
+    window_ns = find_profile(venue.dialect).window_ns
+    core = AccountCore(AccountSettings(venue.name, tuple(venue.instruments), window_ns, name), latch)
     ca = str(resolve(rest.ca)) if rest.ca else ""
-    settings = RestSettings(name, rest.url, credentials, rest.timeout_ms, ca)
+    settings = RestSettings(venue.name, rest.url, credentials, rest.timeout_ms, ca)
     try:
         side = find_rest(venue.dialect)(settings)
     except ValueError as error:
@@ -36,7 +37,7 @@ def build(name: str, config: Config) -> Shell:
     shell = shell_for(core, config)
     connect_journal(shell, config, follow=False)
     shell.bind_pull("asks", config.endpoint(f"account.{name}"), Ask)
-    shell.worker(guarded(side, name, why_not_dialled(name, config)))
+    shell.worker(guarded(side, venue.name, why_not_dialled(venue.name, config)))
     return shell
 
 
@@ -54,4 +55,4 @@ def guarded(
 
 
 if __name__ == "__main__":
-    sys.exit(run_actor(partial(build, venue_argument(__doc__))))
+    sys.exit(run_actor(partial(build, name_argument("account", __doc__))))

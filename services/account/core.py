@@ -1,4 +1,4 @@
-"""The actor `account@venue`: orders' questions to the venue's REST side, their answers into the journal; and the kill
+"""The actor `account@NAME`: orders' questions to the venue's REST side, their answers into the journal; and the kill
 switch.
 
 Theory of operation. Questions come over a PULL link and wait in a queue; the worker has one at a time. An answer is
@@ -51,13 +51,19 @@ BULK = frozenset({"open_orders", "balances", "time"})
 
 
 class AccountSettings(msgspec.Struct, frozen=True):
-    """One account: its venue, the symbols that the kill switch sweeps, and how long after the death of a connection one
-    of its requests may still take effect there.
+    """One account, `name` ("" where it is called like the venue): its venue, the symbols that the kill switch sweeps,
+    and how long after the death of a connection one of its requests may still take effect there.
     """
 
     venue: str
     symbols: tuple[str, ...]
     window_ns: int
+    name: str = ""
+
+    @property
+    def account(self) -> str:
+        """The account's name."""
+        return self.name or self.venue
 
 
 class AccountCore(Core):
@@ -65,7 +71,7 @@ class AccountCore(Core):
 
     def __init__(self, settings: AccountSettings, latch: Latch) -> None:
         """`latch` is the account's own latch file, not loaded yet."""
-        super().__init__(f"account@{settings.venue}")
+        super().__init__(f"account@{settings.account}")
         self._settings = settings
         self._latch = latch
         self._appender = Appender(self, self.name)
@@ -194,7 +200,8 @@ class AccountCore(Core):
         if self._sweep:
             what, symbol = self._sweep[0]
             self._calling_sweep = True
-            self._calling = Ask(self._settings.venue, 0, what, symbol, asked_lsn=self._appender.last_lsn)
+            lsn, account = self._appender.last_lsn, self._settings.account
+            self._calling = Ask(self._settings.venue, 0, what, symbol, asked_lsn=lsn, account=account)
         else:
             queue = next((queue for queue in self._queues if queue), None)
             if queue is None:
@@ -254,7 +261,7 @@ class AccountCore(Core):
         if not self._nothing_left:
             self._nothing_left = True
             until_ns = self._watching_until_ns(now)
-            self.note("info", "nothing_open", venue=self._settings.venue, watching_until_ns=until_ns)
+            self.note("info", "nothing_open", account=self._settings.account, watching_until_ns=until_ns)
         if self._sweep_began_ns < self._watch_until_ns:
             # The sweep that ends the watch is not to begin a pause too late.
             self._sweep_boot_ns = max(now.boot_ns, min(now.boot_ns + WATCH_PAUSE_NS, self._watch_until_ns))

@@ -9,14 +9,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from common.actor.shell import Shell
-from common.actor.start import run_actor, server_tls, shell_for, venue_argument
-from common.config import Config, ConfigError, VenueConfig
+from common.actor.start import name_argument, run_actor, server_tls, shell_for
+from common.config import Config, ConfigError, ConfiguredAccount, accounts_of
 from common.exchange.history_file import FileHistory
 from common.exchange.settings import ExchangeSettings, Key
 from common.journal.files import OsFiles
 from common.key_files import read_credentials
 from common.venues.credentials import Ed25519Key, HmacPassphrase, HmacSecret, Password, RsaKey
-from services.exchange.configured import ACCOUNT, settings_of
+from services.exchange.configured import called, settings_of
 from services.exchange.core import ExchangeCore
 
 HTTP_PORT = 80
@@ -27,18 +27,20 @@ def exchange_settings(name: str, config: Config) -> ExchangeSettings:
     venue = config.venues.get(name)
     if venue is None or venue.simulated is None:
         raise ConfigError(f"no enabled venue called {name!r} is simulated; there is {', '.join(config.venues)}")
-    return settings_of(venue, venue.simulated, _keys(venue, config))
+    keys = [key for account in accounts_of(venue) for key in _keys(account, config)]
+    return settings_of(venue, venue.simulated, tuple(keys))
 
 
-def _keys(venue: VenueConfig, config: Config) -> tuple[Key, ...]:
-    """What the desk's credentials are checked with. Raises ConfigError."""
-    match read_credentials(venue, config):
+def _keys(account: ConfiguredAccount, config: Config) -> tuple[Key, ...]:
+    """What the account's credentials are checked with. Raises ConfigError."""
+    its = called(account)
+    match read_credentials(account.credentials, config):
         case Ed25519Key(api_key=api_key) | RsaKey(api_key=api_key):
-            return (Key(api_key=api_key, account=ACCOUNT, public_key=_public_key(config.paths.public_key(venue.name))),)
+            return (Key(api_key=api_key, account=its, public_key=_public_key(config.paths.public_key(account.name))),)
         case HmacSecret(api_key=api_key, secret=secret) | HmacPassphrase(api_key=api_key, secret=secret):
-            return (Key(api_key=api_key, account=ACCOUNT, secret=secret),)
+            return (Key(api_key=api_key, account=its, secret=secret),)
         case Password(username=username, password=password):
-            return (Key(api_key=username, account=ACCOUNT, secret=password.encode()),)
+            return (Key(api_key=username, account=its, secret=password.encode()),)
     return ()
 
 
@@ -70,4 +72,4 @@ def build(name: str, config: Config) -> Shell:
 
 
 if __name__ == "__main__":
-    sys.exit(run_actor(partial(build, venue_argument(__doc__))))
+    sys.exit(run_actor(partial(build, name_argument("venue", __doc__))))

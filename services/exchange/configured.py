@@ -1,21 +1,33 @@
 """A venue's file as its simulated exchange needs it."""
 
-from common.config import SimulatedConfig, VenueConfig
+from common.config import ConfiguredAccount, SimulatedConfig, VenueConfig, accounts_of
 from common.exchange.settings import ExchangeSettings, Instrument, Key, Party
 
 ACCOUNT = "desk"
+"""What the exchange calls the venue's first account."""
+
+
+def called(account: ConfiguredAccount) -> str:
+    """What the exchange calls the account: one that is not the venue's first is called as in the configuration."""
+    return ACCOUNT if account.name == account.venue.name else account.name
 
 
 def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key, ...]) -> ExchangeSettings:
     """The settings of the exchange behind `venue`, whose API keys are `keys`."""
-    sender, md_sender = venue.fix.sender_comp_id, venue.market_data.sender_comp_id
+    md_sender, accounts = venue.market_data.sender_comp_id, accounts_of(venue)
+    further = {name: account.balances for name, account in venue.accounts.items() if name != venue.name}
     return ExchangeSettings(
         name=venue.name,
         dialect=venue.dialect,
         comp_id=venue.fix.target_comp_id,
         instruments=_instruments(venue, simulated),
-        accounts={ACCOUNT: simulated.balances},
-        parties=(Party(comp_id=sender, account=ACCOUNT),) if sender else (),
+        accounts={ACCOUNT: simulated.balances} | further,
+        parties=tuple(
+            Party(comp_id=session.fix.sender_comp_id, account=called(account))
+            for account in accounts
+            for session in account.sessions
+            if session.fix.sender_comp_id
+        ),
         market_data_parties=(md_sender,) if md_sender else (),
         keys=keys,
         fee_rate_maker=simulated.fee_rate,

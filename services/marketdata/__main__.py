@@ -5,7 +5,7 @@ import time
 from functools import partial
 
 from common.actor.shell import Shell
-from common.actor.start import run_actor, shell_for, target_fix, venue_argument
+from common.actor.start import name_argument, run_actor, shell_for, target_fix
 from common.config import Config, ConfigError
 from common.key_files import read_credentials
 from common.venues.registry import find_dialect
@@ -31,7 +31,7 @@ def market_data_config(name: str, config: Config, started_s: int) -> MarketDataC
         reconnect_max_ms=fix.reconnect_max_ms,
         hosts=len(fix.hosts),
         first_connection=started_s,
-        credentials=read_credentials(venue, config),
+        credentials=read_credentials(venue.credentials, config),
         schedule=fix.opening,
     )
 
@@ -46,4 +46,4 @@ def build(name: str, config: Config) -> Shell:
 
 
 if __name__ == "__main__":
-    sys.exit(run_actor(partial(build, venue_argument(__doc__))))
+    sys.exit(run_actor(partial(build, name_argument("venue", __doc__))))

@@ -24,16 +24,18 @@ from common.orders.fold import WRITER
 from common.orders.names import cl_ord_id_of
 from common.orders.order_state import Order
 from common.request_identity import asked_terms
+from services.orders.routes import Routes
 
 
 class Attempts:
     """See the module. Sends are effects of `core` over its link "risk"; the epoch is the one of `appender`."""
 
-    def __init__(self, core: Core, appender: Appender, books: Books, time_to_live_ns: int) -> None:
+    def __init__(self, core: Core, appender: Appender, books: Books, routes: Routes, time_to_live_ns: int) -> None:
         """None was given yet. `time_to_live_ns` bounds the life of what adds risk."""
         self._core = core
         self._appender = appender
         self._books = books
+        self._routes = routes
         self._time_to_live_ns = time_to_live_ns
         self._counter = 0
 
@@ -43,7 +45,8 @@ class Attempts:
         return NewOrder(
             attempt, strategy, request.number, request.venue, request.symbol, request.side, request.ord_type,
             request.order_qty, request.price, request.time_in_force, request.post_only, cl_ord_id_of(attempt),
-            self._deadline_ns(request.time_to_live_ns), request.label,
+            self._deadline_ns(request.time_to_live_ns), request.label, account=request.account,
+            session=self._routes.session_of(request.account),
         )  # fmt: skip
 
     def amendment(self, strategy: str, request: AmendRequest, order: Order) -> AmendOrder:
@@ -57,7 +60,8 @@ class Attempts:
             attempt, strategy, request.number, order.venue, order.symbol, order.side, order.ord_type, order_qty,
             price, order.time_in_force, order.post_only, cl_ord_id_of(attempt), leg.cl_ord_id, leg.order_id,
             order.strategy, order.number, leg.order_qty, leg.price, leg.cum_qty,
-            self._deadline_ns(request.time_to_live_ns), asked=asked_terms(request),
+            self._deadline_ns(request.time_to_live_ns), asked=asked_terms(request), account=order.account,
+            session=self._routes.session_of(order.account),
         )  # fmt: skip
 
     def cancel(self, order: Order, command: OrderName) -> CancelOrder:
@@ -65,7 +69,8 @@ class Attempts:
         attempt, leg = self._next(), order.leg
         return CancelOrder(
             attempt, *command, order.venue, order.symbol, order.side, cl_ord_id_of(attempt), leg.cl_ord_id,
-            leg.order_id, order.strategy, order.number, leg.order_qty,
+            leg.order_id, order.strategy, order.number, leg.order_qty, order.account,
+            self._routes.session_of(order.account),
         )  # fmt: skip
 
     def query(self, order: Order) -> Attempt:
@@ -73,7 +78,7 @@ class Attempts:
         attempt, leg = self._next(), order.leg
         query = QueryOrder(
             attempt, order.venue, order.symbol, order.side, leg.cl_ord_id, leg.order_id, self._books.lsn,
-            self._books.stamp_ns,
+            self._books.stamp_ns, order.account, self._routes.session_of(order.account, preferred=order.session),
         )  # fmt: skip
         self.send(query)
         return attempt

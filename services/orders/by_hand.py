@@ -34,9 +34,9 @@ class VerdictArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InquireArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A question to the account at `venue`, whose answer is in the journal: see `common.messages.Ask`."""
+    """A question to an account, whose answer is in the journal: see `common.messages.Ask`."""
 
-    venue: str
+    account: str
     what: Literal["balances", "open_orders", "history"]
     symbol: str = ""
     from_trade_key: str = ""
@@ -46,19 +46,19 @@ class InquireArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class BaselineArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose baseline begins anew, and why: a deposit, a withdrawal, trades of somebody else."""
 
-    venue: str
+    account: str
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
 
 
 class ByHand:
     """See the module. What is done is in the journal before it has any effect."""
 
-    def __init__(self, core: Core, books: Books, appender: Appender, venues: Mapping[str, Reconciliation]) -> None:
-        """`core` takes the questions to accounts; `venues` are those that are asked, once orders is live."""
+    def __init__(self, core: Core, books: Books, appender: Appender, accounts: Mapping[str, Reconciliation]) -> None:
+        """`core` takes the questions to `accounts`, which are those that are asked, once orders is live."""
         self._core = core
         self._books = books
         self._appender = appender
-        self._venues = venues
+        self._accounts = accounts
 
     def act(self, request: ControlRequest, now: Instant) -> str:
         """Do what a person asks, and return what to tell them. Raises ValueError with the reason it cannot be done."""
@@ -66,8 +66,8 @@ class ByHand:
             case "verdict":
                 return self._verdict(_decode(request, VerdictArguments), request.by, now)
             case "audit":
-                for venue in self._venues.values():
-                    venue.audit()
+                for account in self._accounts.values():
+                    account.audit()
                 return "whatever is open is asked about"
             case "inquire":
                 return self._inquire(_decode(request, InquireArguments))
@@ -76,27 +76,28 @@ class ByHand:
             case _:
                 raise ValueError("orders knows verdict, audit, inquire and baseline")
 
-    def _need_rest(self, venue: str) -> None:
-        venues = [name for name, its in self._venues.items() if its.has_rest]
-        if venue not in venues:
-            raise ValueError(f"no venue {venue} has a REST side; there is {', '.join(venues) or 'none'}")
+    def _need_rest(self, account: str) -> None:
+        accounts = [name for name, its in self._accounts.items() if its.has_rest]
+        if account not in accounts:
+            raise ValueError(f"no account {account} has a REST side; there is {', '.join(accounts) or 'none'}")
 
     def _baseline(self, word: BaselineArguments, by: str, now: Instant) -> str:
-        self._need_rest(word.venue)
-        resting = len(self._books.open_orders(word.venue))
+        self._need_rest(word.account)
+        resting = len(self._books.open_orders(word.account))
         if resting:
-            raise ValueError(f"{resting} orders are open at {word.venue}: halt it and cancel them, then ask again")
-        act = OperatorAct(WRITER, BASELINE, by, f"{word.venue}: {word.text}")
+            raise ValueError(f"{resting} orders are open at {word.account}: halt it and cancel them, then ask again")
+        act = OperatorAct(WRITER, BASELINE, by, f"{word.account}: {word.text}")
         self._appender.append(Kind.OPERATOR, act, now)
-        return f"the next balances of {word.venue}, told while nothing of ours is open, are its baseline"
+        return f"the next balances of {word.account}, told while nothing of ours is open, are its baseline"
 
     def _inquire(self, asked: InquireArguments) -> str:
-        self._need_rest(asked.venue)
+        self._need_rest(asked.account)
         ask = Ask(
-            asked.venue, 0, asked.what, asked.symbol, from_trade_key=asked.from_trade_key, asked_lsn=self._books.lsn,
-            since_ns=asked.since_ns,
+            self._books.known.venue_of(asked.account), 0, asked.what, asked.symbol,
+            from_trade_key=asked.from_trade_key, asked_lsn=self._books.lsn, since_ns=asked.since_ns,
+            account=asked.account,
         )  # fmt: skip
-        self._core.effects.append(Send(f"account.{asked.venue}", ask))
+        self._core.effects.append(Send(f"account.{asked.account}", ask))
         return "asked"
 
     def _verdict(self, word: VerdictArguments, by: str, now: Instant) -> str:

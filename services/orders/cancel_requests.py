@@ -121,17 +121,17 @@ class CancelRequests:
             if flying.strategy != strategy and wanted in ("*", flying.strategy):
                 under_way[flying.strategy] = max(flying.number, under_way.get(flying.strategy, 0))
         names = (strategy, request.number, request.venue, request.symbol, request.target_strategy)
-        wished = CancelAll(*names, tuple(under_way.items()))
+        wished = CancelAll(*names, tuple(under_way.items()), account=request.account)
         self._decisions.cancel_all(self._without_out_of_reach(wished), now)
 
     def _without_out_of_reach(self, wished: CancelAll) -> CancelAll:
         """The command, refused where it names orders that nobody can cancel; what can be is cancelled all the same."""
         orders = [order for venue in self._books.open for order in self._books.open_orders(venue)]
         named = [order for order in orders if covers(wished, order, was_under_way=False)]
-        left = {order.venue: why for order in named if (why := self._cancels.out_of_reach(order))}
+        left = {order.account: why for order in named if (why := self._cancels.out_of_reach(order))}
         if not left:
             return wished
-        count = sum(order.venue in left for order in named)
+        count = sum(order.account in left for order in named)
         why = "; ".join(left.values())
         text = f"{count} orders stay open: {why}. The other {len(named) - count} are being cancelled"
         return msgspec.structs.replace(wished, left_open=tuple(left), text=cut(text))

@@ -30,16 +30,16 @@ class Cancels:
         appender: Appender,
         *,
         answer_ns: int,
-        venues: Collection[str],
+        accounts: Collection[str],
     ) -> None:
-        """Nothing is to be cancelled. Nothing is sent but while `life` is live and the journal there, and to `venues`
-        alone: elsewhere there is no session. `answer_ns` is how long the answer to a first cancel is awaited.
+        """Nothing is to be cancelled. Nothing is sent but while `life` is live and the journal there, and to `accounts`
+        alone: others have no session. `answer_ns` is how long the answer to a first cancel is awaited.
         """
         self._attempts = attempts
         self._books = books
         self._life = life
         self._appender = appender
-        self._venues = venues
+        self._accounts = accounts
         self._under_way: dict[Attempt, OrderName] = {}
         self._commands: dict[OrderName, OrderName] = {}
         self._answer_ns = answer_ns
@@ -56,9 +56,9 @@ class Cancels:
 
     def out_of_reach(self, order: Order) -> str:
         """Why a cancel of the order can go nowhere; "" where it can."""
-        if order.venue in self._venues:
+        if order.account in self._accounts:
             return ""
-        return f"{order.venue} is not configured, so nobody can cancel there: put its file back and start again"
+        return f"{order.account} is not configured, so nobody can cancel there: put its file back and start again"
 
     def wished_by_another(self, name: OrderName, command: OrderName) -> bool:
         """Whether the order is to be cancelled in the name of another command than this."""
@@ -72,7 +72,7 @@ class Cancels:
             order = self._books.orders.get(name)
             if order is None or order.is_closed:
                 self.wishes.end(name)
-            elif not self._books.venue(order.venue).logged_on:
+            elif not self._books.is_logged_on(order.account):
                 self._keep(self._cancel_of(order), Reason.NOT_CONNECTED, now)
             elif (wait_ns := self._wait_ns(order)) > 0:
                 self.wishes.postpone(name, now.boot_ns + wait_ns)
@@ -81,9 +81,9 @@ class Cancels:
                 self._under_way[command.attempt] = name
                 self._attempts.send(command)
 
-    def hasten(self, venue: str, now: Instant) -> None:
-        """The venue's session is back: what is wished there is tried at once."""
-        for order in self._books.open_orders(venue):
+    def hasten(self, account: str, now: Instant) -> None:
+        """A session of the account is back: what is wished there is tried at once."""
+        for order in self._books.open_orders(account):
             name = (order.strategy, order.number)
             if name in self.wishes:
                 self.wishes.hasten(name, now.boot_ns)
@@ -125,8 +125,8 @@ class Cancels:
         """How long the answer to a cancel that is at the venue, on a connection that lives, is awaited yet. Each that
         had none is followed by another one after twice the time.
         """
-        connection = self._books.venue(order.venue).connection
-        sent = sum(r.kind is RequestKind.CANCEL and r.connection == connection for r in order.requests.values())
+        cancels = [request for request in order.requests.values() if request.kind is RequestKind.CANCEL]
+        sent = sum(self._books.is_under_way(cancel.session, cancel.connection) for cancel in cancels)
         if not sent:
             return 0
         stamp_ns = self._books.stamp_ns

@@ -12,7 +12,8 @@ status as well: if they are not in the log when it is back, they are expired by 
 
 The core is the composition: it leads what a link or the log brings to the part that owns it, in a fixed order. A
 strategy's request goes to `Entry`, and from there to `Flights` (what adds risk) or `CancelRequests`; `Attempts` numbers
-what goes down the ring; `Cancels` and a venue's `Reconciliation` send what insists; `Life` says what may be done now.
+what goes down the ring and `Routes` says where it goes; `Cancels` and an account's `Reconciliation` send what insists;
+`Life` says what may be done now.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -77,6 +78,7 @@ from services.orders.flights import Flights
 from services.orders.inquiries import VenueWays
 from services.orders.life import Life
 from services.orders.reconciliation import Reconciliation
+from services.orders.routes import Route, Routes
 from services.orders.silence import Patience
 from services.orders.views import StandingNames, order_event, position_event
 
@@ -90,27 +92,28 @@ STEP_NS = 10 * NS_PER_MS
 """The least time between two looks at what is due."""
 
 
-class VenueSettings(msgspec.Struct, frozen=True):
-    """A venue as orders sees it.
+class AccountRules(msgspec.Struct, frozen=True):
+    """An account as orders sees it: its venue, and its `sessions` in the order in which one is chosen.
 
-    `orphan_ns`: a session away longer has its orders cancelled over REST, 0 never. `cancel_on_stop`: resting orders are
-    cancelled at an orderly stop.
+    `orphan_ns`: where all of them are away longer its orders are cancelled over REST, 0 never. `cancel_on_stop`:
+    resting orders are cancelled at an orderly stop.
     """
 
     facts: VenueFacts
     ways: VenueWays
     orphan_ns: int = 0
     cancel_on_stop: bool = True
+    sessions: tuple[str, ...] = ()
 
 
 class OrdersSettings(msgspec.Struct, frozen=True):
-    """All of the order manager's configuration.
+    """All of the order manager's configuration, `accounts` by name.
 
     `time_to_live_ns` bounds the life of what adds risk, `patience` the wait for a venue's answers. `replayed_events`:
     records before the end of a replay whose events are kept for strategies that resume.
     """
 
-    venues: Mapping[str, VenueSettings]
+    accounts: Mapping[str, AccountRules]
     time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
     patience: Patience = Patience()
     replayed_events: int = REPLAYED_EVENTS
@@ -139,7 +142,7 @@ class OrdersCore(Core):
         self._live_with(books or self._empty_books(()))
 
     def _empty_books(self, unfoldable: Sequence[Unfoldable]) -> Books:
-        facts = {name: venue.facts for name, venue in self._settings.venues.items()}
+        facts = {name: account.facts for name, account in self._settings.accounts.items()}
         return Books(facts, left_out=LeftOut((), unfoldable), memory=self._index)
 
     def _live_with(self, books: Books, former: Follower | None = None) -> None:
@@ -153,17 +156,23 @@ class OrdersCore(Core):
         self._archive = archive = Archive(books, self._index)
         self._life = life = Life(appender, clients)
         self._digests = Digests(self, appender, books)
-        self._attempts = attempts = Attempts(self, appender, books, settings.time_to_live_ns)
+        routes = Routes(
+            {name: Route(its.facts.venue or name, its.sessions or (name,)) for name, its in settings.accounts.items()},
+            books,
+        )
+        self._attempts = attempts = Attempts(self, appender, books, routes, settings.time_to_live_ns)
         self._decisions = decisions = Decisions(appender, books, clients)
         self._cancels = cancels = Cancels(
-            attempts, books, life, appender, answer_ns=settings.patience.ask_ns, venues=frozenset(settings.venues)
+            attempts, books, life, appender, answer_ns=settings.patience.ask_ns, accounts=frozenset(settings.accounts)
         )
         self._flights = Flights(attempts, decisions, cancels.wishes, books, self.fold.outcomes, appender)
         names = StandingNames(books)
         self._cancel_requests = CancelRequests(cancels, self._flights, decisions, books, archive, clients, life, names)
-        self._entry = Entry(clients, life, decisions, self._flights, self._cancel_requests, books, archive, names)
-        self._venues: dict[str, Reconciliation] = {}
-        self._by_hand = ByHand(self, books, appender, self._venues)
+        self._entry = Entry(
+            clients, life, decisions, self._flights, self._cancel_requests, books, archive, names, routes
+        )
+        self._accounts: dict[str, Reconciliation] = {}
+        self._by_hand = ByHand(self, books, appender, self._accounts)
         self._events_from = 1 << 63
         self._stepped_boot_ns = 0
         self._moved = False
@@ -206,8 +215,8 @@ class OrdersCore(Core):
             self.clients.lost(send.peer)
         elif send.link == "risk":
             self._not_taken(send.message, now)
-        elif isinstance(send.message, Ask) and send.message.venue in self._venues:
-            self._venues[send.message.venue].ask_not_taken(send.message)
+        elif isinstance(send.message, Ask) and send.message.account in self._accounts:
+            self._accounts[send.message.account].ask_not_taken(send.message)
 
     def next_deadline_ns(self) -> int | None:
         """See `Core`."""
@@ -220,7 +229,7 @@ class OrdersCore(Core):
 
     def _next_step_ns(self) -> int | None:
         """When a cancel, a question or a gate is due; never at once again, whatever holds up what is due."""
-        times = [self._cancels.wishes.next_ns(), *[venue.next_ns() for venue in self._venues.values()]]
+        times = [self._cancels.wishes.next_ns(), *[account.next_ns() for account in self._accounts.values()]]
         due = min((time for time in times if time is not None), default=None)
         return None if due is None else max(due, self._stepped_boot_ns + STEP_NS)
 
@@ -265,15 +274,23 @@ class OrdersCore(Core):
             "hash_mismatches": self._digests.mismatches,
             "index_complete": self._archive.complete,
             "index_failure": self._archive.failure,
-            "venues": {
+            "accounts": {
                 name: {
-                    "session": venue.state.value,
-                    "connection": venue.connection,
-                    "opened": venue.opened_connection == venue.connection and venue.state is SessionState.OPENED,
-                    "doubts": self._venues[name].doubts() if name in self._venues else 0,
-                    "auditing": name in self._venues and self._venues[name].auditing,
+                    "venue": self.books.known.venue_of(name),
+                    "open_orders": len(self.books.open_orders(name)),
+                    "doubts": self._accounts[name].doubts() if name in self._accounts else 0,
+                    "auditing": name in self._accounts and self._accounts[name].auditing,
                 }
-                for name, venue in self.books.venues.items()
+                for name in sorted({*self._settings.accounts, *self.books.accounts})
+            },
+            "sessions": {
+                name: {
+                    "account": session.account,
+                    "session": session.state.value,
+                    "connection": session.connection,
+                    "opened": session.opened_connection == session.connection and session.state is SessionState.OPENED,
+                }
+                for name, session in self.books.sessions.items()
             },
             "counts": dict(self._decisions.counts),
             "outside": [holding.row() for holding in self._outside()] if self._life.has_read else None,
@@ -281,7 +298,7 @@ class OrdersCore(Core):
 
     def _outside(self) -> list[Holding]:
         """What is open or owned where the configuration knows nothing of it."""
-        configured = {name: venue.facts.bases for name, venue in self._settings.venues.items()}
+        configured = {name: account.facts.bases for name, account in self._settings.accounts.items()}
         return outside(self.books.holdings(), configured)
 
     # ---- the journal ----
@@ -345,12 +362,12 @@ class OrdersCore(Core):
     def _go_live(self, now: Instant) -> None:
         self._life.go_live()
         self.note("info", "live", lsn=self.books.lsn)
-        for name, settings in self._settings.venues.items():
-            self._venues[name] = Reconciliation(
+        for name, settings in self._settings.accounts.items():
+            self._accounts[name] = Reconciliation(
                 self, name, settings.ways, settings.orphan_ns, self.books, self._attempts, self._appender,
                 self._settings.patience,
             )  # fmt: skip
-            self._venues[name].begin(now)
+            self._accounts[name].begin(now)
             for order in self.books.open_orders(name):
                 if order.wish_number:
                     self._cancels.wish(order, (order.wish_strategy, order.wish_number), now)
@@ -373,7 +390,7 @@ class OrdersCore(Core):
                     if event is not None:
                         self.clients.emit(event.strategy, event)
                 case PositionMoved():
-                    position = self.books.positions[change.venue, change.symbol]
+                    position = self.books.positions[change.account, change.symbol]
                     self.clients.tell_all(position_event(position, record.lsn, index, change.strategy))
                 case CancelWished(order, strategy, number):
                     if self._life.live:
@@ -392,7 +409,7 @@ class OrdersCore(Core):
                 case _:
                     if self._life.live:
                         self._moved = True
-                        self._venue_moved(change, now)
+                        self._account_moved(change, now)
 
     def _order_changed(self, record: Record, index: int, change: OrderChanged, now: Instant) -> None:
         order = change.order
@@ -402,11 +419,11 @@ class OrdersCore(Core):
             return
         if order.is_closed:
             self._cancels.closed((order.strategy, order.number))
-        venue = self._venues.get(order.venue)
-        if venue is not None:
+        account = self._accounts.get(order.account)
+        if account is not None:
             if change.event in _SENT:
-                venue.sent(order, now)
-            venue.order_changed(order, now)
+                account.sent(order, now)
+            account.order_changed(order, now)
 
     def _decided(self, record: Record, index: int, change: CommandDecided) -> None:
         command = (change.strategy, change.number)
@@ -421,36 +438,37 @@ class OrdersCore(Core):
         if command is not None:
             self._cancel_requests.never_sent(command, now)
         self._cancels.failed(change.attempt, now)
-        for venue in self._venues.values():
-            venue.query_failed(change.attempt, for_good=change.reason is Reason.VENUE_REJECTED)
+        for account in self._accounts.values():
+            account.query_failed(change.attempt, for_good=change.reason is Reason.VENUE_REJECTED)
 
-    def _venue_moved(self, change: Change, now: Instant) -> None:
+    def _account_moved(self, change: Change, now: Instant) -> None:
         match change:
-            case SessionMoved(name, skipped):
-                if name in self._venues:
-                    self._venues[name].session_moved(now, skipped=skipped)
-                    if self.books.venue(name).state is SessionState.CAUGHT_UP:
-                        self._cancels.hasten(name, now)
+            case SessionMoved(name, account, skipped):
+                if account in self._accounts:
+                    self._accounts[account].session_moved(name, now, skipped=skipped)
+                    if self.books.session(name, account).state is SessionState.CAUGHT_UP:
+                        self._cancels.hasten(account, now)
             case CancelRefused(order, unknown_order):
                 self._cancels.wishes.retry((order.strategy, order.number), now.boot_ns)
-                if unknown_order and order.venue in self._venues:
-                    self._venues[order.venue].disowned(order, now)
+                if unknown_order and order.account in self._accounts:
+                    self._accounts[order.account].disowned(order, now)
             case Doubted(order):
-                if order.venue in self._venues:
-                    self._venues[order.venue].doubted(order, now)
-            case Missed(venue):
-                if venue in self._venues:
-                    self._venues[venue].audit()
+                if order.account in self._accounts:
+                    self._accounts[order.account].doubted(order, now)
+            case Missed(account):
+                if account in self._accounts:
+                    self._accounts[account].audit()
             case Inquired(order, settled):
-                if order.venue in self._venues:
-                    self._venues[order.venue].told(order, settled, now)
+                if order.account in self._accounts:
+                    self._accounts[order.account].told(order, settled, now)
             case Answered(answer):
-                if answer.venue in self._venues:
-                    self._venues[answer.venue].answered(answer)
-            case Differs(venue, subject, ours, theirs, action):
-                discrepancy = Discrepancy(venue, cut(subject), cut(ours), cut(theirs), self.books.lsn, action)
+                if answer.account in self._accounts:
+                    self._accounts[answer.account].answered(answer)
+            case Differs(account, subject, ours, theirs, action):
+                venue = self.books.known.venue_of(account)
+                discrepancy = Discrepancy(venue, cut(subject), cut(ours), cut(theirs), self.books.lsn, action, account)
                 self._appender.append(Kind.DISCREPANCY, discrepancy, now)
-                self.note("warning", "discrepancy", venue=venue, subject=subject, ours=ours, theirs=theirs)
+                self.note("warning", "discrepancy", account=account, subject=subject, ours=ours, theirs=theirs)
 
     # ---- what is due, and what could not be sent ----
 
@@ -460,8 +478,8 @@ class OrdersCore(Core):
             return
         self._stepped_boot_ns = now.boot_ns
         self._cancels.send_due(now)
-        for venue in self._venues.values():
-            venue.step(now)
+        for account in self._accounts.values():
+            account.step(now)
 
     def _not_taken(self, message: msgspec.Struct, now: Instant) -> None:
         """Risk's queue is full or risk is not there."""
@@ -469,14 +487,14 @@ class OrdersCore(Core):
             self._attempts.refuse(message, Reason.QUEUE_FULL, now)
         elif isinstance(message, CancelOrder):
             self._cancels.not_taken(message, now)
-        elif isinstance(message, QueryOrder) and message.venue in self._venues:
-            self._venues[message.venue].query_failed(message.attempt, for_good=False)
+        elif isinstance(message, QueryOrder) and message.account in self._accounts:
+            self._accounts[message.account].query_failed(message.attempt, for_good=False)
 
     # ---- the end ----
 
     def _cancelled_on_stop(self) -> list[Order]:
-        venues = [name for name, settings in self._settings.venues.items() if settings.cancel_on_stop]
-        return [order for name in venues for order in self.books.open_orders(name)]
+        accounts = [name for name, settings in self._settings.accounts.items() if settings.cancel_on_stop]
+        return [order for name in accounts for order in self.books.open_orders(name)]
 
     def _check_stopped(self, now: Instant) -> None:
         resting = self._cancelled_on_stop()

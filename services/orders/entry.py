@@ -42,6 +42,7 @@ from services.orders.decisions import Decisions
 from services.orders.flights import Flights
 from services.orders.life import Life
 from services.orders.queries import answer_query
+from services.orders.routes import Routes
 from services.orders.views import StandingNames, position_event
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ class Entry:
         books: Books,
         archive: Archive,
         names: StandingNames,
+        routes: Routes,
     ) -> None:
         """What adds risk goes to `flights`, what takes it away to `cancel_requests`; `names` are for what is told as it
         stands."""
@@ -81,6 +83,7 @@ class Entry:
         self._books = books
         self._archive = archive
         self._names = names
+        self._routes = routes
         self._hellos: dict[bytes, Hello] = {}
         self._questions: dict[tuple[bytes, QueryRequest], None] = {}
 
@@ -185,7 +188,7 @@ class Entry:
         welcome = Welcome(hello.strategy, hello.instance, self._life.epoch, highest, self._life.state, books.lsn)
         resumed = self._clients.hello(peer, hello, welcome)
         if not resumed or not hello.epoch:
-            for order in [o for venue in books.open for o in books.open_orders(venue)]:
+            for order in [o for account in books.open for o in books.open_orders(account)]:
                 if order.strategy == hello.strategy:
                     _, index = self._names.give()
                     self._clients.reply(peer, self._archive.shown(order, index))
@@ -194,6 +197,9 @@ class Entry:
         self._clients.reply(peer, WelcomeComplete(*self._names.give()))
 
     def _request(self, strategy: str, request: ClientRequest, now: Instant) -> None:
+        unnamed = ""
+        if isinstance(request, NewOrderRequest):
+            request, unnamed = self._routes.with_account(request)
         if request.number <= self._decisions.highest_of(strategy):
             self._repeat(strategy, request, now)
             return
@@ -208,7 +214,7 @@ class Entry:
         if adds_risk and self._books.left_out.halts:
             self._decisions.refuse(strategy, request, Reason.HALTED, self._books.left_out.text, now)
             return
-        reason, text = _why_not_a_number(request)
+        reason, text = (Reason.UNKNOWN_ACCOUNT, unnamed) if unnamed else _why_not_a_number(request)
         if reason is not Reason.NONE:
             self._decisions.refuse(strategy, request, reason, text, now)
             return

@@ -35,7 +35,7 @@ NOT_TAKEN_NS = 200 * NS_PER_MS
 
 QUERIES_UNDER_WAY = 64
 ASKS_UNDER_WAY = 8
-"""Questions to one venue at a time; they share its rate with the cancels."""
+"""Questions to one account at a time; they share its rate with the cancels."""
 
 
 class VenueWays(msgspec.Struct, frozen=True):
@@ -67,12 +67,12 @@ class _Question(msgspec.Struct, gc=False):
     taken: bool = True
 
 
-class VenueInquiries:
-    """One venue's rounds and doubts. `step` sends what is due through the two functions given."""
+class AccountInquiries:
+    """One account's rounds and doubts. `step` sends what is due through the two functions given."""
 
     def __init__(
         self,
-        venue: str,
+        account: str,
         ways: VenueWays,
         books: Books,
         ask: Callable[[Ask], None],
@@ -83,7 +83,8 @@ class VenueInquiries:
 
         Asks are numbered from `first_number` on, above any number of a former life.
         """
-        self.venue = venue
+        self.account = account
+        self._venue = books.known.venue_of(account)
         self._ways = ways
         self._books = books
         self._send_ask = ask
@@ -98,15 +99,16 @@ class VenueInquiries:
         self._answered: set[bool] = set()
         self._heard_boot_ns = {False: 0, True: 0}
         self._bulk: list[tuple[str, str]] = []
-        self.connection = 0
-        self.gate_wanted = False
+        self.connections: dict[str, int] = {}
+        self._gates_wanted: set[str] = set()
         self.round_is_on = False
 
     # ---- what begins and ends ----
 
-    def caught_up(self, connection: int) -> None:
-        """A new connection is up: everything open must be heard of before its gate may open."""
-        self.connection, self.gate_wanted = connection, True
+    def caught_up(self, session: str, connection: int) -> None:
+        """A new connection of a session is up: everything open must be heard of before its gate may open."""
+        self.connections[session] = connection
+        self._gates_wanted.add(session)
         self._asks.clear()
         self._queries.clear()
         self.audit()
@@ -116,37 +118,41 @@ class VenueInquiries:
 
         Where FIX is asked and nobody is logged on, the next logon begins it.
         """
-        if self._ways.has_query and not self._books.venue(self.venue).logged_on:
+        if self._ways.has_query and not self._books.is_logged_on(self.account):
             return
         self.round_is_on = True
         self._gaps.clear()
-        names = [(order.strategy, order.number) for order in self._books.open_orders(self.venue)]
+        names = [(order.strategy, order.number) for order in self._books.open_orders(self.account)]
         self._round = dict.fromkeys(names) if self._ways.has_query or self._ways.has_rest else {}
         self._bulk = []
         if self._ways.has_rest:
             self._bulk = [(what, symbol) for symbol in self._symbols() for what in ("open_orders", "trades")]
 
-    def connection_ended(self) -> None:
-        """The round is void with its connection; the doubts stay."""
-        self.gate_wanted = self.round_is_on = False
+    def connection_ended(self, session: str) -> None:
+        """A session's connection has ended, and what was asked over it may have no answer. The round is void with the
+        account's last connection; the doubts stay."""
+        self._gates_wanted.discard(session)
+        self._queries.clear()
+        if self._books.is_logged_on(self.account):
+            return
+        self.round_is_on = False
         self._round.clear()
         self._bulk.clear()
         self._gaps.clear()
-        self._queries.clear()
 
     def watch_gaps(self, boot_ns: int) -> None:
         """No round is on: ask for the trades of what has a gap until it is told."""
-        gaps = self._books.venue(self.venue).gaps if self._ways.has_rest else {}
+        gaps = self._books.account(self.account).gaps if self._ways.has_rest else {}
         self._gaps = {symbol: _Doubt(boot_ns + FIRST_NS, FIRST_NS) for symbol in self._symbols() if symbol in gaps}
 
     def _symbols(self) -> list[str]:
         """Those of the configuration, and whatever else is open or owned at the venue."""
-        held = [h.symbol for h in self._books.holdings() if h.venue == self.venue and not h.is_empty]
+        held = [h.symbol for h in self._books.holdings() if h.account == self.account and not h.is_empty]
         return list(dict.fromkeys((*self._ways.symbols, *held)))
 
-    def opened(self) -> None:
+    def opened(self, session: str) -> None:
         """The session has journaled that its gate is open."""
-        self.gate_wanted = False
+        self._gates_wanted.discard(session)
 
     def doubt(self, order: Order, boot_ns: int) -> None:
         """Ask about this order until it is settled."""
@@ -203,9 +209,9 @@ class VenueInquiries:
             question.taken = False
 
     @property
-    def gate_may_open(self) -> bool:
-        """Whether nothing is left to be heard of."""
-        return self.gate_wanted and not self.round_is_on
+    def gates_may_open(self) -> bool:
+        """Whether a gate waits and nothing is left to be heard of."""
+        return bool(self._gates_wanted) and not self.round_is_on
 
     def doubts(self) -> int:
         """How many orders are in doubt."""
@@ -264,7 +270,7 @@ class VenueInquiries:
     def _due_gaps(self, boot_ns: int) -> list[str]:
         """The symbols whose gap is open and due, and whose trades are not being asked for."""
         symbols: list[str] = []
-        gaps = self._books.venue(self.venue).gaps if self._gaps else {}
+        gaps = self._books.account(self.account).gaps if self._gaps else {}
         for symbol, doubt in list(self._gaps.items()):
             if symbol not in gaps:
                 del self._gaps[symbol]
@@ -318,19 +324,19 @@ class VenueInquiries:
         for leg in order.legs:
             misses = leg.told_cum_qty > leg.cum_qty or self._books.ledger.unpriced_qty(leg.owner)
             if misses and leg.order_id:
-                self._ask(Ask(self.venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (name,))
+                self._ask(Ask(self._venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (name,))
         for leg in order.legs:
             if leg.is_open or order.in_doubt:
-                ask = Ask(self.venue, 0, "order", order.symbol, leg.cl_ord_id, leg.order_id)
+                ask = Ask(self._venue, 0, "order", order.symbol, leg.cl_ord_id, leg.order_id)
                 self._ask(ask, boot_ns, (name,))
         return True
 
     def _ask_whose(self, symbol: str, boot_ns: int) -> None:
         """Fills of an order that nobody has named hold back every proof of absence: ask for its name, each in turn."""
-        strangers = self._books.strangers(self.venue, symbol)
+        strangers = self._books.strangers(self.account, symbol)
         if strangers:
             order_id = strangers[self._number % len(strangers)]
-            self._ask(Ask(self.venue, 0, "order", symbol, order_id=order_id), boot_ns, ())
+            self._ask(Ask(self._venue, 0, "order", symbol, order_id=order_id), boot_ns, ())
 
     def _asks_trades(self, symbol: str) -> bool:
         """Whether the symbol's trades are being asked for: one question serves all its orders."""
@@ -339,21 +345,21 @@ class VenueInquiries:
     def _ask_symbol(self, what: str, symbol: str, boot_ns: int, orders: tuple[OrderName, ...] = ()) -> None:
         """A question about a whole symbol. Trades are asked for from the last known one, never the account's
         history."""
-        venue = self._books.venue(self.venue)
-        last = venue.gaps.get(symbol, venue.last_trade_keys.get(symbol, ""))
+        account = self._books.account(self.account)
+        last = account.gaps.get(symbol, account.last_trade_keys.get(symbol, ""))
         since_ns = self._since_ns(symbol) if what == "trades" and not last else 0
         if what == "trades" and not last and not since_ns:
             return
         # The last one again: where two orders of ours met in one trade, only one half of it may have been told.
         from_key = last if what == "trades" else ""
-        self._ask(Ask(self.venue, 0, what, symbol, from_trade_key=from_key, since_ns=since_ns), boot_ns, orders)
+        self._ask(Ask(self._venue, 0, what, symbol, from_trade_key=from_key, since_ns=since_ns), boot_ns, orders)
 
     def _since_ns(self, symbol: str) -> int:
         """From when on there may be trades, where none is known: since an order was sent, or the last word was heard
         of a venue that we lost. 0 for neither.
         """
-        sent = [order.sent_ns for order in self._books.open_orders(self.venue) if order.symbol == symbol]
-        lost_ns = self._books.venue(self.venue).gaps_since_ns.get(symbol, 0)
+        sent = [order.sent_ns for order in self._books.open_orders(self.account) if order.symbol == symbol]
+        lost_ns = self._books.account(self.account).gaps_since_ns.get(symbol, 0)
         return min([*sent, lost_ns] if lost_ns else sent, default=0)
 
     def _ask(self, ask: Ask, boot_ns: int, orders: tuple[OrderName, ...]) -> None:

@@ -45,7 +45,7 @@ def loader(
 ) -> Callable[[bytes], Folded]:
     """What makes books of a snapshot's bytes. `memory` has what has left theirs: as the index of orders, where none is
     given."""
-    facts = {name: venue.facts for name, venue in orders_settings(config).venues.items()}
+    facts = {name: account.facts for name, account in orders_settings(config).accounts.items()}
     skipped = skipped_records(config.journal_folder, OsFiles())
     left = IndexView(index_path(config.journal_folder)) if memory is None else memory
     return lambda data: Folded(load_books(data, facts, LeftOut(skipped, unfoldable), memory=left))
@@ -62,7 +62,7 @@ def newest_books(
 
     `unfoldable` is left out; `memory` as for `loader`.
     """
-    facts = {name: venue.facts for name, venue in orders_settings(config).venues.items()}
+    facts = {name: account.facts for name, account in orders_settings(config).accounts.items()}
     left = IndexView(index_path(config.journal_folder)) if memory is None else memory
     folded = load_newest(config, WRITER, loader(config, unfoldable, left), reader, upto_lsn)
     skipped = skipped_records(config.journal_folder, OsFiles())

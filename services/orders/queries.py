@@ -26,7 +26,8 @@ def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive
     elif query.what == "orders":
         orders = _open_orders(query, books, archive)
         detail["external"] = [
-            {"venue": e.venue, "symbol": e.order.symbol, "order_id": e.order.order_id, "side": e.order.side,
+            {"venue": books.known.venue_of(e.venue), "account": e.venue, "symbol": e.order.symbol,
+             "order_id": e.order.order_id, "side": e.order.side,
              "order_qty": str(e.order.order_qty), "price": str(e.order.price), "cl_ord_id": e.order.cl_ord_id}
             for e in books.externals.values()
         ]  # fmt: skip
@@ -39,12 +40,12 @@ def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive
                 "outcome": known.outcome, "reason": known.reason, "text": known.text, "lsn": known.lsn,
             }  # fmt: skip
     elif query.what == "positions":
-        positions = _positions(query.venue, books)
+        positions = _positions(query, books)
     elif query.what in ("accounts", "reconcile"):
-        detail["venues"] = _accounts(query.venue, books)
+        detail["accounts"] = _accounts(query, books)
         if query.what == "reconcile":
             orders = _open_orders(query, books, archive)
-            positions = _positions("", books)
+            positions = list(books.positions.values())
     elif query.what == "names":
         detail["symbols"] = sorted({holding.symbol for holding in books.holdings()})
         detail["strategy_known"] = query.strategy in books.names.highest
@@ -57,10 +58,22 @@ def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive
 def _unknown(query: QueryRequest, books: Books) -> str:
     if query.what not in QUERIES:
         return f"{query.what}: no such query; there is {', '.join(QUERIES)}"
-    venues = {*books.known.venues, *books.venues, *(holding.venue for holding in books.holdings())}
-    if query.venue and query.venue not in venues:
-        return f"{query.venue}: no such venue; there is {', '.join(sorted(venues))}"
+    accounts = _all_accounts(books)
+    venues = {books.known.venue_of(account) for account in accounts}
+    for what, asked, there in (("venue", query.venue, venues), ("account", query.account, accounts)):
+        if asked and asked not in there:
+            return f"{asked}: no such {what}; there is {', '.join(sorted(there))}"
     return ""
+
+
+def _all_accounts(books: Books) -> set[str]:
+    with_sessions = (session.account for session in books.sessions.values())
+    held = (holding.account for holding in books.holdings())
+    return {*books.known.accounts, *books.accounts, *with_sessions, *held}
+
+
+def _is_asked(query: QueryRequest, account: str, books: Books) -> bool:
+    return query.account in ("", account) and query.venue in ("", books.known.venue_of(account))
 
 
 def _named(order: OrderEvent, lsn: int, index: int) -> OrderEvent:
@@ -70,25 +83,26 @@ def _named(order: OrderEvent, lsn: int, index: int) -> OrderEvent:
 def _open_orders(query: QueryRequest, books: Books, archive: Archive) -> list[OrderEvent]:
     return [
         archive.shown(order)
-        for venue in books.open
-        for order in books.open_orders(venue)
-        if query.strategy in ("", order.strategy) and query.venue in ("", order.venue)
+        for account in books.open
+        for order in books.open_orders(account)
+        if query.strategy in ("", order.strategy) and _is_asked(query, account, books)
     ]
 
 
-def _positions(venue: str, books: Books) -> list[Position]:
-    return [position for position in books.positions.values() if venue in ("", position.venue)]
+def _positions(query: QueryRequest, books: Books) -> list[Position]:
+    return [position for position in books.positions.values() if _is_asked(query, position.account, books)]
 
 
-def _accounts(venue: str, books: Books) -> dict[str, object]:
+def _accounts(query: QueryRequest, books: Books) -> dict[str, object]:
     return {
         name: {
-            "session": facts.state.value,
+            "venue": books.known.venue_of(name),
+            "sessions": {session.session: session.state.value for session in books.sessions_of(name)},
             "balances": {asset: [str(free), str(locked)] for asset, free, locked in facts.balances},
             "balances_lsn": facts.balances_lsn,
             "baseline_lsn": 0 if facts.baseline is None else facts.baseline.lsn,
             "last_trade_keys": facts.last_trade_keys,
         }
-        for name, facts in books.venues.items()
-        if venue in ("", name)
+        for name, facts in ((name, books.account(name)) for name in sorted(_all_accounts(books)))
+        if _is_asked(query, name, books)
     }

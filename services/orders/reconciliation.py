@@ -1,18 +1,20 @@
-"""One venue's reconciliation: its questions, the gate of its session, and the orders of a session that stays away.
+"""One account's reconciliation: its questions, the gates of its sessions, and the orders while all sessions are away.
 
-`services.orders.inquiries` decides what to ask; here is what makes it ask, and what follows. The gate's word is
-repeated until the session's "opened" is read. A session that is away for longer than the venue's `orphan_ns` has its
-orders cancelled over REST.
+`services.orders.inquiries` decides what to ask; here is what makes it ask, and what follows. A gate's word is repeated
+until the session's "opened" is read. An account whose sessions are all away for longer than the venue's `orphan_ns` has
+its orders cancelled over REST.
 """
+
+import msgspec
 
 from common.actor.core import Core, Send
 from common.actor.links import Appender
 from common.instant import NS_PER_S, Instant
 from common.messages import Answer, Ask, Attempt, OpenGate, SessionState
-from common.orders.books import Books
+from common.orders.books import Books, SessionBooks
 from common.orders.order_state import Order
 from services.orders.attempts import Attempts
-from services.orders.inquiries import GATE_REPEAT_NS, VenueInquiries, VenueWays
+from services.orders.inquiries import GATE_REPEAT_NS, AccountInquiries, VenueWays
 from services.orders.silence import Patience, Silence
 
 ORPHAN_REPEAT_NS = 5 * NS_PER_S
@@ -20,12 +22,12 @@ _AT_WORK = frozenset({SessionState.CAUGHT_UP, SessionState.OPENED})
 
 
 class Reconciliation:
-    """See the module. Sends are effects of `core` over "risk" and "account.VENUE"."""
+    """See the module. Sends are effects of `core` over "risk" and "account.NAME"."""
 
     def __init__(
         self,
         core: Core,
-        venue: str,
+        account: str,
         ways: VenueWays,
         orphan_ns: int,
         books: Books,
@@ -35,37 +37,40 @@ class Reconciliation:
     ) -> None:
         """Nothing is asked yet. `orphan_ns` is 0 where orders are never cancelled over REST."""
         self._core = core
-        self._venue = venue
+        self._account = account
+        self._venue = books.known.venue_of(account)
         self.has_rest = ways.has_rest
         self._orphan_ns = orphan_ns if ways.has_rest else 0
         self._books = books
         self._epoch = appender.epoch
-        self._inquiries = VenueInquiries(venue, ways, books, self._ask, attempts.query, self._epoch << 24)
+        self._inquiries = AccountInquiries(account, ways, books, self._ask, attempts.query, self._epoch << 24)
         self._silence = Silence(core, patience, books, appender, self._inquiries.doubt)
         self._gate_boot_ns: int | None = None
         self._orphan_boot_ns: int | None = None
         self._balances_asked = False
-        self._latched = False
+        self._latched: set[str] = set()
 
     # ---- what the log tells ----
 
     def begin(self, now: Instant) -> None:
-        """Take up the venue as the log has it."""
-        venue = self._books.venue(self._venue)
-        self._latched = venue.latched
-        if venue.state is SessionState.CAUGHT_UP:
-            self._inquiries.caught_up(venue.connection)
-        elif venue.logged_on:
+        """Take up the account as the log has it."""
+        sessions = self._books.sessions_of(self._account)
+        self._latched = {session.session for session in sessions if session.latched}
+        at_work = [session for session in sessions if session.logged_on]
+        if at_work:
             self._inquiries.watch_gaps(now.boot_ns)
-            if venue.missed_lsn > venue.up_lsn:
-                # A former life may not have asked.
-                self._inquiries.audit()
-        for order in self._books.open_orders(self._venue):
+        if any(self._books.account(self._account).missed_lsn > session.up_lsn for session in at_work):
+            # A former life may not have asked.
+            self._inquiries.audit()
+        for session in at_work:
+            if session.state is SessionState.CAUGHT_UP:
+                self._inquiries.caught_up(session.session, session.connection)
+        for order in self._books.open_orders(self._account):
             self._check(order, now)
             self._silence.begin(order, now)
         for name in (*self._books.unsettled, *self._books.closed):
             order = self._books.orders[name]
-            if order.venue == self._venue and self._books.needs_asking(order):
+            if order.account == self._account and self._books.needs_asking(order):
                 self._inquiries.doubt(order, now.boot_ns)
         self._watch_orphans(now)
 
@@ -110,25 +115,27 @@ class Reconciliation:
             self._balances_asked = False
         self._inquiries.ask_not_taken(ask.number)
 
-    def session_moved(self, now: Instant, *, skipped: bool = False) -> None:
-        """The session took a step. Numbers that were `skipped` in a session at work may have borne reports that nobody
+    def session_moved(self, name: str, now: Instant, *, skipped: bool = False) -> None:
+        """A session took a step. Numbers that were `skipped` in a session at work may have borne reports that nobody
         tells again, and a kill switch that has ended cancels of its own whose answers say nothing: whatever is open is
         asked about.
         """
-        venue = self._books.venue(self._venue)
-        unlatched, self._latched = self._latched and not venue.latched, venue.latched
-        if (skipped or unlatched) and venue.state in _AT_WORK:
+        session = self._books.session(name, self._account)
+        unlatched = name in self._latched and not session.latched
+        (self._latched.add if session.latched else self._latched.discard)(name)
+        if (skipped or unlatched) and session.state in _AT_WORK:
             self._inquiries.audit()
-        if venue.state is SessionState.CAUGHT_UP and self._inquiries.connection != venue.connection:
+        if session.state is SessionState.CAUGHT_UP and self._inquiries.connections.get(name) != session.connection:
             self._balances_asked = False
-            self._inquiries.caught_up(venue.connection)
-        elif venue.state is SessionState.OPENED:
-            self._inquiries.opened()
+            self._inquiries.caught_up(name, session.connection)
+        elif session.state is SessionState.OPENED:
+            self._inquiries.opened(name)
             self._gate_boot_ns = None
-        elif not venue.logged_on:
-            self._inquiries.connection_ended()
-            self._silence.end()
+        elif not session.logged_on:
+            self._inquiries.connection_ended(name)
             self._gate_boot_ns = None
+            if not self._books.is_logged_on(self._account):
+                self._silence.end()
         self._watch_orphans(now)
 
     # ---- what is sent ----
@@ -138,16 +145,17 @@ class Reconciliation:
         self._inquiries.audit()
 
     def step(self, now: Instant) -> None:
-        """Send what is due, and open the gate if nothing is left to be heard of."""
-        venue = self._books.venue(self._venue)
-        if self.has_rest and self.auditing and venue.baseline is None and not self._balances_asked:
+        """Send what is due, and open the gates if nothing is left to be heard of."""
+        baseline = self._books.account(self._account).baseline
+        if self.has_rest and self.auditing and baseline is None and not self._balances_asked:
             # Before the gate opens nothing of ours moves them.
             self._balances_asked = True
             self._ask(Ask(self._venue, 0, "balances", asked_lsn=self._books.lsn))
         self._silence.step(now)
-        self._inquiries.step(now.boot_ns, logged_on=venue.logged_on)
-        if self._inquiries.gate_may_open and venue.state is SessionState.CAUGHT_UP:
-            self._open_gate(now)
+        self._inquiries.step(now.boot_ns, logged_on=self._books.is_logged_on(self._account))
+        closed = self._closed_gates() if self._inquiries.gates_may_open else []
+        if closed:
+            self._open_gates(closed, now)
         else:
             self._gate_boot_ns = None
         if self._orphan_boot_ns is not None and now.boot_ns >= self._orphan_boot_ns:
@@ -171,31 +179,40 @@ class Reconciliation:
         return self._inquiries.round_is_on
 
     def _ask(self, ask: Ask) -> None:
-        self._core.effects.append(Send(f"account.{self._venue}", ask))
+        asked = msgspec.structs.replace(ask, account=self._account)
+        self._core.effects.append(Send(f"account.{self._account}", asked))
 
     def _check(self, order: Order, now: Instant) -> None:
         """Ask about the order if something of it is not known, until that is settled."""
         if self._books.needs_asking(order):
             self._inquiries.doubt(order, now.boot_ns)
 
-    def _open_gate(self, now: Instant) -> None:
-        if self._gate_boot_ns is None or now.boot_ns >= self._gate_boot_ns:
-            self._gate_boot_ns = now.boot_ns + GATE_REPEAT_NS
-            self._core.effects.append(Send("risk", OpenGate(self._venue, self._inquiries.connection, self._epoch)))
+    def _closed_gates(self) -> list[SessionBooks]:
+        """The sessions that wait for the word."""
+        sessions = self._books.sessions_of(self._account)
+        return [session for session in sessions if session.state is SessionState.CAUGHT_UP]
+
+    def _open_gates(self, sessions: list[SessionBooks], now: Instant) -> None:
+        if self._gate_boot_ns is not None and now.boot_ns < self._gate_boot_ns:
+            return
+        self._gate_boot_ns = now.boot_ns + GATE_REPEAT_NS
+        for session in sessions:
+            word = OpenGate(self._venue, session.connection, self._epoch, self._account, session.session)
+            self._core.effects.append(Send("risk", word))
 
     def _watch_orphans(self, now: Instant) -> None:
-        venue = self._books.venue(self._venue)
-        if not self._orphan_ns or venue.logged_on:
+        if not self._orphan_ns or self._books.is_logged_on(self._account):
             self._orphan_boot_ns = None
         elif self._orphan_boot_ns is None:
-            away_ns = max(0, self._books.stamp_ns - venue.down_ns)
+            down_ns = max((session.down_ns for session in self._books.sessions_of(self._account)), default=0)
+            away_ns = max(0, self._books.stamp_ns - down_ns)
             self._orphan_boot_ns = now.boot_ns + max(0, self._orphan_ns - away_ns)
 
     def _cancel_orphans(self, now: Instant) -> None:
         self._orphan_boot_ns = now.boot_ns + ORPHAN_REPEAT_NS
-        orders = self._books.open_orders(self._venue)
+        orders = self._books.open_orders(self._account)
         for symbol in dict.fromkeys(order.symbol for order in orders):
-            self._core.note("warning", "orphans", venue=self._venue, symbol=symbol, orders=len(orders))
+            self._core.note("warning", "orphans", account=self._account, symbol=symbol, orders=len(orders))
             self._ask(Ask(self._venue, 0, "cancel_all", symbol, asked_lsn=self._books.lsn))
         for order in orders:
             self._inquiries.doubt(order, now.boot_ns)

@@ -1,25 +1,26 @@
 """From the configuration to what the order manager's core takes."""
 
-from common.config import Config, OnStop, VenueConfig
+from common.config import Config, ConfiguredAccount, OnStop
 from common.instant import NS_PER_MS, NS_PER_S
 from common.orders.facts import facts_of
 from common.venues.registry import find_profile
 from common.venues.venue import Feature
-from services.orders.core import OrdersSettings, VenueSettings
+from services.orders.core import AccountRules, OrdersSettings
 from services.orders.inquiries import VenueWays
 from services.orders.silence import Patience
 
 
 def orders_settings(config: Config) -> OrdersSettings:
-    """Everything that orders must know of the stack and its venues."""
-    venues = {name: _venue(venue) for name, venue in config.venues.items()}
+    """Everything that orders must know of the stack and its accounts."""
+    accounts = {name: _account(account) for name, account in config.accounts.items()}
     orders = config.stack.orders
     patience = Patience(orders.ask_after_ms * NS_PER_MS, orders.unknown_after_ms * NS_PER_MS)
-    return OrdersSettings(venues, orders.ttl_ms * NS_PER_MS, patience)
+    return OrdersSettings(accounts, orders.ttl_ms * NS_PER_MS, patience)
 
 
-def _venue(venue: VenueConfig) -> VenueSettings:
+def _account(account: ConfiguredAccount) -> AccountRules:
+    venue, sessions = account.venue, tuple(session.name for session in account.sessions)
     profile = find_profile(venue.dialect)
     ways = VenueWays(profile.has(Feature.STATUS_QUERY), venue.rest is not None, tuple(venue.instruments))
     facts = facts_of(venue, profile.window_ns)
-    return VenueSettings(facts, ways, venue.orphan_s * NS_PER_S, venue.on_stop is OnStop.CANCEL)
+    return AccountRules(facts, ways, venue.orphan_s * NS_PER_S, venue.on_stop is OnStop.CANCEL, sessions)

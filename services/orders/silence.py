@@ -35,7 +35,7 @@ class _Awaited(NamedTuple):
 
 
 class Silence:
-    """See the module. One venue's; `question` asks about an order until it is settled."""
+    """See the module. One account's; `question` asks about an order until it is settled."""
 
     def __init__(
         self, core: Core, patience: Patience, books: Books, appender: Appender, question: Callable[[Order, int], None]
@@ -104,12 +104,12 @@ class Silence:
 
     def _tell(self, awaited: _Awaited, order: Order, now: Instant) -> None:
         silent_ms = (self._books.stamp_ns - awaited.since_ns) // NS_PER_MS
-        record = Unanswered(order.venue, *awaited.name, awaited.attempt, silent_ms)
+        record = Unanswered(order.venue, *awaited.name, awaited.attempt, silent_ms, order.account)
         self._appender.append(Kind.UNANSWERED, record, now)
         name, number = awaited.name
         request = next((r.kind.value for r in order.requests.values() if r.attempt == awaited.attempt), "new")
         mend = "it is asked about until the venue tells; ask the venue's support if it stays"
         self._core.note(
-            "warning", "unanswered", venue=order.venue, order=f"{name}/{number}", request=request, ms=silent_ms,
+            "warning", "unanswered", account=order.account, order=f"{name}/{number}", request=request, ms=silent_ms,
             mend=mend,
         )  # fmt: skip

@@ -19,7 +19,7 @@ def order_event(
         order.ord_type, order.order_qty, order.price, order.cum_qty, order.leaves_qty, order.avg_px(unpriced_qty),
         leg.cl_ord_id, leg.order_id, order.label, change.last_qty, change.last_px, change.fee_qty, change.fee_asset,
         change.trade_key, change.maker, order.reason, change.text or order.text, stamp_ns, change.reference_trade_key,
-        unpriced_qty, not order.is_closed,
+        unpriced_qty, not order.is_closed, order.account,
     )  # fmt: skip
 
 
@@ -28,6 +28,7 @@ def position_event(position: Position, lsn: int, index: int, strategy: str) -> P
     return PositionChanged(
         lsn, index, position.venue, position.symbol, position.quantity, position.average_price,
         position.realised_profit, tuple(position.fees.items()), strategy, position.unpriced_qty,
+        position.account,
     )  # fmt: skip
 
 

@@ -62,15 +62,17 @@ from services.risk.refusals import RateRefusals
 from services.risk.state import FOLD_VERSION, WRITER, RiskState
 
 ZERO: Final = Decimal(0)
-SCOPES = ("firm", "venue", "strategy", "symbol")
+SCOPES = ("firm", "venue", "account", "strategy", "symbol")
 NO_SUMS: Final = Sums()
 MAX_BUCKETS = 1024
 """So many strategies' rates are kept; orders typed by hand have a strategy of their own each."""
 
 
-class VenueSettings(NamedTuple):
-    """A venue as risk sees it: what may be traded there, its facts for the fold, its session's message rate, and which
-    amendments are a cancel and a new order of its own.
+class AccountLimits(NamedTuple):
+    """An account as risk sees it: what may be traded there, its venue's facts for the fold, the message rate of each of
+    its `sessions`, and which amendments are a cancel and a new order of its own.
+
+    Every limit of a symbol is the account's: what another account of the venue has open or holds does not count in it.
     """
 
     symbols: Mapping[str, SymbolRules]
@@ -78,12 +80,15 @@ class VenueSettings(NamedTuple):
     messages: int
     window_ns: int
     amend_is_new_order: Callable[[AmendOrder], bool]
+    sessions: tuple[str, ...] = ()
 
 
 class RiskSettings(NamedTuple):
-    """All of risk's configuration. `cancel_reserve_ratio`: the share of a session's rate that only cancels may use."""
+    """All of risk's configuration, `accounts` by name. `cancel_reserve_ratio`: the share of a session's rate that only
+    cancels may use.
+    """
 
-    venues: Mapping[str, VenueSettings]
+    accounts: Mapping[str, AccountLimits]
     strategies: Mapping[str, StrategyRules]
     default_strategy: StrategyRules
     cancel_reserve_ratio: Decimal
@@ -99,7 +104,7 @@ class Reservation(NamedTuple):
     """
 
     strategy: str
-    venue: str
+    account: str
     symbol: str
     side: str
     added_qty: Decimal
@@ -156,7 +161,7 @@ class InFlight:
                     del self._amendments[reservation.orig_cl_ord_id]
 
     def _count(self, r: Reservation, sign: int) -> None:
-        self.exposure.add(r.strategy, r.venue, r.symbol, r.side, sign * r.added_qty)
+        self.exposure.add(r.strategy, r.account, r.symbol, r.side, sign * r.added_qty)
         if r.is_order:
             self.exposure.count(r.strategy, sign)
 
@@ -182,10 +187,14 @@ class RiskCore(Core):
         self._halts_asked: set[tuple[str, str]] = set()
         self._tops: dict[tuple[str, str], tuple[TopOfBook, int]] = {}
         self._strategy_buckets: dict[str, Bucket] = {}
-        self._session_buckets = {name: Bucket(v.messages, v.window_ns) for name, v in settings.venues.items()}
-        self._reserves = {name: int(v.messages * settings.cancel_reserve_ratio) for name, v in settings.venues.items()}
+        self._session_buckets: dict[str, Bucket] = {}
+        self._reserves: dict[str, int] = {}
+        for name, account in settings.accounts.items():
+            for session in account.sessions or (name,):
+                self._session_buckets[session] = Bucket(account.messages, account.window_ns)
+                self._reserves[session] = int(account.messages * settings.cancel_reserve_ratio)
         self._counts: Counter[str] = Counter()
-        self._configured = {name: venue.facts.bases for name, venue in settings.venues.items()}
+        self._configured = {name: account.facts.bases for name, account in settings.accounts.items()}
         self._places_seen = 0
         self._outside: dict[str, list[Sums]] = {}
         self._commands: dict[type, Callable[[Any, Instant], None]] = {
@@ -197,7 +206,7 @@ class RiskCore(Core):
         }
 
     def _empty_state(self, unfoldable: Sequence[Unfoldable]) -> RiskState:
-        facts = {name: venue.facts for name, venue in self._settings.venues.items()}
+        facts = {name: account.facts for name, account in self._settings.accounts.items()}
         return RiskState(facts, LeftOut((), unfoldable))
 
     def _live_with(self, state: RiskState, former: Follower | None = None) -> None:
@@ -250,9 +259,9 @@ class RiskCore(Core):
         if isinstance(message, NewOrder | AmendOrder):
             self.in_flight.release(message.attempt.epoch, message.attempt.counter)
             self.in_flight.outcomes.forget(message.attempt)
-            self._refuse(message, Refusal(Reason.QUEUE_FULL, f"the queue of session {message.venue} is full"), now)
+            self._refuse(message, Refusal(Reason.QUEUE_FULL, f"the queue of session {message.session} is full"), now)
         elif isinstance(message, CancelOrder | QueryOrder):
-            self._refuse(message, Refusal(Reason.QUEUE_FULL, f"the queue of session {message.venue} is full"), now)
+            self._refuse(message, Refusal(Reason.QUEUE_FULL, f"the queue of session {message.session} is full"), now)
         else:
             self._counts["undelivered"] += 1
 
@@ -373,12 +382,12 @@ class RiskCore(Core):
     # -- commands ------------------------------------------------------------------------------------------------------
 
     def _new_order(self, order: NewOrder, now: Instant) -> None:
-        venue = self._settings.venues.get(order.venue)
-        rules = None if venue is None else venue.symbols.get(order.symbol)
+        account = self._account_of(order)
+        rules = None if account is None else account.symbols.get(order.symbol)
         if not self._is_first(order, now):
             return
-        if venue is None or rules is None:
-            self._refuse(order, self._unknown(order, venue), now)
+        if account is None or rules is None:
+            self._refuse(order, self._unknown(order, account), now)
             return
         proposal = self._propose(order, order.strategy, rules, now)
         proposal.open_qty = proposal.added_qty = order.order_qty
@@ -394,23 +403,23 @@ class RiskCore(Core):
             order,
             NewOrder(
                 o.attempt, o.strategy, o.number, o.venue, o.symbol, o.side, o.ord_type, o.order_qty, o.price,
-                o.time_in_force, o.post_only, o.cl_ord_id, o.deadline_ns, o.label, decision,
+                o.time_in_force, o.post_only, o.cl_ord_id, o.deadline_ns, o.label, decision, o.account, o.session,
             ),
-            Reservation(o.strategy, o.venue, o.symbol, o.side, o.order_qty, o.order_qty, o.cl_ord_id, "", True),
+            Reservation(o.strategy, o.account, o.symbol, o.side, o.order_qty, o.order_qty, o.cl_ord_id, "", True),
         )  # fmt: skip
 
     def _amend_order(self, amend: AmendOrder, now: Instant) -> None:
-        venue = self._settings.venues.get(amend.venue)
-        rules = None if venue is None else venue.symbols.get(amend.symbol)
+        account = self._account_of(amend)
+        rules = None if account is None else account.symbols.get(amend.symbol)
         if not self._is_first(amend, now):
             return
-        if venue is None or rules is None:
-            self._refuse(amend, self._unknown(amend, venue), now)
+        if account is None or rules is None:
+            self._refuse(amend, self._unknown(amend, account), now)
             return
-        replaces = venue.amend_is_new_order(amend)
+        replaces = account.amend_is_new_order(amend)
         terms = self._terms(amend)
         if terms is None:
-            text = f"risk knows no open order {amend.orig_cl_ord_id} at {amend.venue}"
+            text = f"risk knows no open order {amend.orig_cl_ord_id} of {amend.account}"
             self._refuse(amend, Refusal(Reason.UNKNOWN_ORDER, text, amend.orig_cl_ord_id), now)
             return
         proposal = self._propose(amend, amend.target_strategy, rules, now)
@@ -428,10 +437,10 @@ class RiskCore(Core):
                 a.attempt, a.strategy, a.number, a.venue, a.symbol, a.side, a.ord_type, a.order_qty, a.price,
                 a.time_in_force, a.post_only, a.cl_ord_id, a.orig_cl_ord_id, a.order_id, a.target_strategy,
                 a.target_number, a.former_order_qty, a.former_price, a.cum_qty, a.deadline_ns, decision,
-                a.asked,
+                a.asked, a.account, a.session,
             ),
             Reservation(
-                a.target_strategy, a.venue, a.symbol, a.side, proposal.added_qty, a.order_qty, a.cl_ord_id,
+                a.target_strategy, a.account, a.symbol, a.side, proposal.added_qty, a.order_qty, a.cl_ord_id,
                 "" if replaces else a.orig_cl_ord_id, replaces,
             ),
         )  # fmt: skip
@@ -451,25 +460,25 @@ class RiskCore(Core):
         return min([smallest, *self.in_flight.amended_to(amend.orig_cl_ord_id)])
 
     def _cancel_order(self, cancel: CancelOrder, now: Instant) -> None:
-        bucket = self._session_buckets.get(cancel.venue)
+        bucket = self._session_buckets.get(cancel.session)
         if bucket is None:
             self._refuse(cancel, self._unknown(cancel, None), now)
             return
         bucket.take(now.boot_ns)
         self._counts["cancels"] += 1
-        self.effects.append(Send(f"session.{cancel.venue}", cancel))
+        self.effects.append(Send(f"session.{cancel.session}", cancel))
 
     def _query_order(self, query: QueryOrder, now: Instant) -> None:
-        bucket = self._session_buckets.get(query.venue)
+        bucket = self._session_buckets.get(query.session)
         if bucket is None:
             self._refuse(query, self._unknown(query, None), now)
             return
         bucket.take(now.boot_ns)
-        self.effects.append(Send(f"session.{query.venue}", query))
+        self.effects.append(Send(f"session.{query.session}", query))
 
     def _open_gate(self, word: OpenGate, now: Instant) -> None:
-        if word.venue in self._settings.venues:
-            self.effects.append(Send(f"session.{word.venue}", word))
+        if word.session in self._session_buckets:
+            self.effects.append(Send(f"session.{word.session}", word))
         else:
             self._counts["undelivered"] += 1
 
@@ -486,9 +495,9 @@ class RiskCore(Core):
         return True
 
     def _propose(self, command: NewOrder | AmendOrder, strategy: str, rules: SymbolRules, now: Instant) -> Proposal:
-        p, venue, symbol = Proposal(), command.venue, command.symbol
+        p, account, symbol = Proposal(), command.account, command.symbol
         folded, soft = self.state.exposure, self.in_flight.exposure
-        p.strategy, p.venue, p.symbol, p.side = strategy, venue, symbol, command.side
+        p.strategy, p.venue, p.account, p.symbol, p.side = strategy, command.venue, account, symbol, command.side
         p.ord_type, p.order_qty, p.price = command.ord_type, command.order_qty, command.price
         p.post_only, p.time_in_force = command.post_only, command.time_in_force
         p.rules = rules
@@ -499,8 +508,8 @@ class RiskCore(Core):
             bool(self._low_disk or self._appender.low_disk),
             frozenset(self.state.halts | self._halts_asked) if self.state.halts or self._halts_asked else frozenset(),
         )
-        p.reference = self._reference(venue, symbol, now)
-        place, share = (venue, symbol), (strategy, venue, symbol)
+        p.reference = self._reference(command.venue, symbol, now)
+        place, share = (account, symbol), (strategy, account, symbol)
         p.firm = self._firm(total(folded.firm.get(place, NO_SUMS), soft.firm.get(place, NO_SUMS)), symbol)
         p.share = total(folded.shares.get(share, NO_SUMS), soft.shares.get(share, NO_SUMS))
         p.open_orders = folded.open_orders.get(strategy, 0) + soft.open_orders.get(strategy, 0)
@@ -519,12 +528,12 @@ class RiskCore(Core):
         return may_buy, may_sell, position
 
     def _held_outside(self, symbol: str) -> list[Sums]:
-        """The sums of the symbol at venues that do not have it, or that are not there any more."""
+        """The sums of the symbol in accounts whose venue does not have it, or that are not there any more."""
         firm = self.state.exposure.firm
         if len(firm) != self._places_seen:
             self._places_seen, self._outside = len(firm), {}
-            for (venue, its_symbol), sums in firm.items():
-                if its_symbol not in self._configured.get(venue, ()):
+            for (account, its_symbol), sums in firm.items():
+                if its_symbol not in self._configured.get(account, ()):
                     self._outside.setdefault(its_symbol, []).append(sums)
         return self._outside.get(symbol, [])
 
@@ -549,7 +558,7 @@ class RiskCore(Core):
     def _check(self, command: NewOrder | AmendOrder, proposal: Proposal, now: Instant) -> Decision | None:
         """The decision with its inputs; None after a refusal. The strategy's rate counts what was refused, too."""
         refusal = self._rate_of_strategy(command.strategy, now) or self._left_out(proposal) or check(proposal)
-        refusal = refusal or self._rate_of_session(command.venue, now)
+        refusal = refusal or self._rate_of_session(command.session, now)
         if refusal is not None:
             self._refuse(command, refusal, now)
             return None
@@ -584,24 +593,39 @@ class RiskCore(Core):
         for strategy in [name for name, each in buckets.items() if each.available(now.boot_ns) >= each.messages]:
             del buckets[strategy]
 
-    def _rate_of_session(self, venue: str, now: Instant) -> Refusal | None:
-        bucket, reserve = self._session_buckets[venue], self._reserves[venue]
+    def _rate_of_session(self, session: str, now: Instant) -> Refusal | None:
+        bucket, reserve = self._session_buckets[session], self._reserves[session]
         if not bucket.allows(now.boot_ns, reserve):
             window_ms = bucket.window_ns // 1_000_000
             text = (
-                f"session {venue} has used its {bucket.messages} messages in {window_ms} ms, "
+                f"session {session} has used its {bucket.messages} messages in {window_ms} ms, "
                 f"{reserve} of which only cancels may use"
             )
             return Refusal(Reason.SESSION_RATE, text, limit=f"{bucket.messages - reserve} in {window_ms} ms")
         bucket.take(now.boot_ns)
         return None
 
-    def _unknown(self, command: NewOrder | AmendOrder | CancelOrder | QueryOrder, venue: object | None) -> Refusal:
-        if venue is None:
-            known = ", ".join(sorted(self._settings.venues))
-            text = f"no venue {command.venue} is configured; there is {known}"
-            return Refusal(Reason.UNKNOWN_VENUE, text, command.venue, known)
-        known = ", ".join(sorted(self._settings.venues[command.venue].symbols))
+    def _account_of(self, command: NewOrder | AmendOrder) -> AccountLimits | None:
+        """The account that the command names, where its venue has it and it has the session."""
+        account = self._settings.accounts.get(command.account)
+        if account is None or (account.facts.venue or command.account) != command.venue:
+            return None
+        return account if command.session in (account.sessions or (command.account,)) else None
+
+    def _unknown(
+        self, command: NewOrder | AmendOrder | CancelOrder | QueryOrder, account: AccountLimits | None
+    ) -> Refusal:
+        if account is None:
+            venues = {its.facts.venue or name: None for name, its in self._settings.accounts.items()}
+            if command.venue not in venues:
+                known = ", ".join(sorted(venues))
+                text = f"no venue {command.venue} is configured; there is {known}"
+                return Refusal(Reason.UNKNOWN_VENUE, text, command.venue, known)
+            accounts = self._settings.accounts.items()
+            there = [name for name, its in accounts if (its.facts.venue or name) == command.venue]
+            text = f"{command.venue} has no account {command.account} with a session {command.session}"
+            return Refusal(Reason.UNKNOWN_ACCOUNT, f"{text}; there is {', '.join(there)}", command.account)
+        known = ", ".join(sorted(account.symbols))
         text = f"{command.venue} has no symbol {command.symbol} with limits; there is {known}"
         return Refusal(Reason.UNKNOWN_SYMBOL, text, command.symbol, known)
 
@@ -610,7 +634,7 @@ class RiskCore(Core):
     def _pass(self, asked: NewOrder | AmendOrder, decided: NewOrder | AmendOrder, reservation: Reservation) -> None:
         self.in_flight.reserve(asked, reservation)
         self._counts["passed"] += 1
-        self.effects.append(Send(f"session.{asked.venue}", decided))
+        self.effects.append(Send(f"session.{asked.session}", decided))
 
     def _refuse(
         self, command: NewOrder | AmendOrder | CancelOrder | QueryOrder, refusal: Refusal, now: Instant
@@ -694,7 +718,7 @@ class RiskCore(Core):
             "killed": killed,
             "halts": sorted(" ".join(part for part in halt if part) for halt in self.state.halts | self._halts_asked),
             "in_flight": len(self.in_flight),
-            "exposures": [self._exposure(venue, symbol, now) for venue, symbol in self._places()],
+            "exposures": [self._exposure(account, symbol, now) for account, symbol in self._places()],
             "strategies": self._strategies(),
             "sessions": {
                 name: {"messages_left": bucket.available(now.boot_ns), "cancel_reserve": self._reserves[name]}
@@ -714,18 +738,19 @@ class RiskCore(Core):
         return [holding.row() for holding in outside(self.state.holdings(), self._configured)]
 
     def _places(self) -> list[tuple[str, str]]:
-        configured = {(name, symbol) for name, venue in self._settings.venues.items() for symbol in venue.symbols}
+        configured = {(name, symbol) for name, account in self._settings.accounts.items() for symbol in account.symbols}
         return sorted(configured | set(self.state.exposure.firm))
 
-    def _exposure(self, venue: str, symbol: str, now: Instant) -> dict[str, object]:
-        place = (venue, symbol)
+    def _exposure(self, account: str, symbol: str, now: Instant) -> dict[str, object]:
+        place, venue = (account, symbol), self.state.known.venue_of(account)
         folded, soft = self.state.exposure.firm.get(place, NO_SUMS), self.in_flight.exposure.firm.get(place, NO_SUMS)
         may_buy, may_sell, position = total(folded, soft)
-        settings = self._settings.venues.get(venue)
+        settings = self._settings.accounts.get(account)
         rules = None if settings is None else settings.symbols.get(symbol)
         reference = self._reference(venue, symbol, now)
         return {
             "venue": venue,
+            "account": account,
             "symbol": symbol,
             "position": shown(position),
             "worst_long": shown(position + may_buy),

@@ -8,10 +8,10 @@ from common.messages import SIDE_BUY
 ZERO: Final = Decimal(0)
 
 Place = tuple[str, str]
-"""(venue, symbol)."""
+"""(account, symbol)."""
 
 Share = tuple[str, str, str]
-"""(strategy, venue, symbol)."""
+"""(strategy, account, symbol)."""
 
 
 class Sums:
@@ -27,7 +27,7 @@ class Sums:
 
 
 class Exposure:
-    """Sums per (venue, symbol) for the firm and per (strategy, venue, symbol), and open orders per strategy."""
+    """Sums per (account, symbol) for the firm and per (strategy, account, symbol), and open orders per strategy."""
 
     def __init__(self) -> None:
         """Nothing is exposed."""
@@ -35,27 +35,27 @@ class Exposure:
         self.shares: dict[Share, Sums] = {}
         self.open_orders: dict[str, int] = {}
 
-    def sums(self, venue: str, symbol: str) -> Sums:
-        """The firm's sums of one symbol at one venue."""
-        place = (venue, symbol)
+    def sums(self, account: str, symbol: str) -> Sums:
+        """The firm's sums of one symbol in one account."""
+        place = (account, symbol)
         found = self.firm.get(place)
         if found is None:
             found = self.firm[place] = Sums()
         return found
 
-    def share(self, strategy: str, venue: str, symbol: str) -> Sums:
+    def share(self, strategy: str, account: str, symbol: str) -> Sums:
         """One strategy's part of them."""
-        key = (strategy, venue, symbol)
+        key = (strategy, account, symbol)
         found = self.shares.get(key)
         if found is None:
             found = self.shares[key] = Sums()
         return found
 
-    def add(self, strategy: str, venue: str, symbol: str, side: str, quantity: Decimal) -> None:
+    def add(self, strategy: str, account: str, symbol: str, side: str, quantity: Decimal) -> None:
         """Count `quantity` (negative to take back) as what may still trade on `side`, Side(54)."""
         if not quantity:
             return
-        firm, share = self.sums(venue, symbol), self.share(strategy, venue, symbol)
+        firm, share = self.sums(account, symbol), self.share(strategy, account, symbol)
         if side == SIDE_BUY:
             firm.buy += quantity
             share.buy += quantity
@@ -64,13 +64,13 @@ class Exposure:
             share.sell += quantity
         if not (share.buy or share.sell or share.position):
             # Every order that is typed by hand has a strategy of its own: they must not add up.
-            del self.shares[strategy, venue, symbol]
+            del self.shares[strategy, account, symbol]
 
-    def hold(self, strategy: str, venue: str, symbol: str, quantity: Decimal) -> None:
+    def hold(self, strategy: str, account: str, symbol: str, quantity: Decimal) -> None:
         """Change the position by `quantity`; `strategy` "" is nobody's."""
-        self.sums(venue, symbol).position += quantity
+        self.sums(account, symbol).position += quantity
         if strategy:
-            self.share(strategy, venue, symbol).position += quantity
+            self.share(strategy, account, symbol).position += quantity
 
     def hold_share(self, share: Share, position: Decimal) -> None:
         """A strategy's part of a position is this."""
@@ -79,9 +79,9 @@ class Exposure:
         if not (sums.buy or sums.sell or position):
             del self.shares[share]
 
-    def hand_over(self, strategy: str, venue: str, symbol: str, quantity: Decimal) -> None:
+    def hand_over(self, strategy: str, account: str, symbol: str, quantity: Decimal) -> None:
         """What was nobody's part of the firm's position is the strategy's."""
-        self.share(strategy, venue, symbol).position += quantity
+        self.share(strategy, account, symbol).position += quantity
 
     def count(self, strategy: str, orders: int) -> None:
         """Change the number of open orders of a strategy; one without any is forgotten."""

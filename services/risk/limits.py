@@ -105,11 +105,13 @@ class Proposal:
         "strategy_rules",
         "symbol",
         "time_in_force",
+        "account",
         "venue",
         "worst",
     )
 
     strategy: str
+    account: str
     venue: str
     symbol: str
     side: str
@@ -166,7 +168,8 @@ def _halts(p: Proposal) -> Refusal | None:
     halts = p.standing.halts
     if not halts or p.reduces:
         return None
-    for scope in (("firm", ""), ("venue", p.venue), ("strategy", p.strategy), ("symbol", p.symbol)):
+    scopes = ("firm", ""), ("venue", p.venue), ("account", p.account), ("strategy", p.strategy), ("symbol", p.symbol)
+    for scope in scopes:
         if scope in halts:
             what = " ".join(part for part in scope if part)
             return Refusal(Reason.HALTED, f"trading is halted for {what}", what)
@@ -298,7 +301,7 @@ def _position(p: Proposal, whose: str, worst: Decimal, limit: Decimal) -> Refusa
     beyond = worst if p.side == SIDE_BUY else -worst
     if p.added_qty <= ZERO or beyond <= limit:
         return None
-    text = f"{whose} would hold {shown(worst)} {p.symbol} at {p.venue} at worst, the limit is {shown(limit)}"
+    text = f"{whose} would hold {shown(worst)} {p.symbol} at {p.account} at worst, the limit is {shown(limit)}"
     return Refusal(Reason.POSITION_LIMIT, text, shown(worst), shown(limit))
 
 

@@ -79,7 +79,7 @@ class ListeningState:
             self._count_strangers(books.changed_externals)
         for change in changes:
             if type(change) is PositionMoved:
-                self._hold(change.venue, change.symbol)
+                self._hold(change.account, change.symbol)
         if record.lsn % HASH_EVERY == 0:
             self.checkpoints[record.lsn] = self.digest()
             if len(self.checkpoints) > HASHES_KEPT:
@@ -119,14 +119,14 @@ class ListeningState:
                 continue
             now, before = at_worst(order), counted.get(name, NOTHING)
             if now != before:
-                exposure.add(order.strategy, order.venue, order.symbol, order.side, now.qty - before.qty)
+                exposure.add(order.strategy, order.account, order.symbol, order.side, now.qty - before.qty)
                 if now.open_orders != before.open_orders:
                     exposure.count(order.strategy, now.open_orders - before.open_orders)
                 if now == NOTHING:
                     del counted[name]
                 else:
                     counted[name] = now
-            share = (order.strategy, order.venue, order.symbol)
+            share = (order.strategy, order.account, order.symbol)
             held = shares.get(share, ZERO)
             if held or share in exposure.shares:
                 exposure.hold_share(share, held)
@@ -144,8 +144,8 @@ class ListeningState:
                 sums.buy += now.buy - before.buy
                 sums.sell += now.sell - before.sell
 
-    def _hold(self, venue: str, symbol: str) -> None:
-        self.exposure.sums(venue, symbol).position = self.books.positions[venue, symbol].quantity
+    def _hold(self, account: str, symbol: str) -> None:
+        self.exposure.sums(account, symbol).position = self.books.positions[account, symbol].quantity
 
     # -- people, and hashes --------------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ class Folded:
 
 def loader(config: Config, unfoldable: Sequence[Unfoldable] = ()) -> Callable[[bytes], Folded]:
     """What makes a state of a snapshot's bytes."""
-    facts = {name: venue.facts for name, venue in risk_settings(config).venues.items()}
+    facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
     skipped = skipped_records(config.journal_folder, OsFiles())
     return lambda data: Folded(load_state(data, facts, LeftOut(skipped, unfoldable)))
 
@@ -57,7 +57,7 @@ def newest_state(
 
     `unfoldable` is left out.
     """
-    facts = {name: venue.facts for name, venue in risk_settings(config).venues.items()}
+    facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
     folded = load_newest(config, WRITER, loader(config, unfoldable), reader, upto_lsn)
     skipped = skipped_records(config.journal_folder, OsFiles())
     return RiskState(facts, LeftOut(skipped, unfoldable)) if folded is None else folded.state

@@ -1,10 +1,10 @@
 """From the configuration to what risk's core takes."""
 
-from common.config import Config, RiskConfig, StrategyLimits, VenueConfig
+from common.config import Config, ConfiguredAccount, RiskConfig, StrategyLimits
 from common.instant import NS_PER_MS
 from common.orders.facts import facts_of
 from common.venues.registry import find_dialect
-from services.risk.core import RiskSettings, VenueSettings
+from services.risk.core import AccountLimits, RiskSettings
 from services.risk.limits import StrategyRules, SymbolRules
 
 
@@ -12,14 +12,15 @@ def risk_settings(config: Config) -> RiskSettings:
     """Everything that risk must know. A symbol of a venue that has no limits is left out, and so refused."""
     risk = config.stack.risk
     return RiskSettings(
-        venues={name: _venue(venue, risk) for name, venue in config.venues.items()},
+        accounts={name: _account(account, risk) for name, account in config.accounts.items()},
         strategies={name: _strategy(limits) for name, limits in risk.strategies.items()},
         default_strategy=_strategy(risk.default_strategy),
         cancel_reserve_ratio=risk.cancel_reserve_ratio,
     )
 
 
-def _venue(venue: VenueConfig, risk: RiskConfig) -> VenueSettings:
+def _account(account: ConfiguredAccount, risk: RiskConfig) -> AccountLimits:
+    venue, sessions = account.venue, tuple(session.name for session in account.sessions)
     dialect = find_dialect(venue.dialect)
     symbols = {
         symbol: SymbolRules(
@@ -39,8 +40,8 @@ def _venue(venue: VenueConfig, risk: RiskConfig) -> VenueSettings:
         if symbol in risk.symbols
     }
     facts = facts_of(venue, dialect.profile.window_ns)
-    limits = venue.fix.limits
-    return VenueSettings(symbols, facts, limits.messages, limits.window_ms * NS_PER_MS, dialect.amend_is_new_order)
+    limits, window_ns = venue.fix.limits, venue.fix.limits.window_ms * NS_PER_MS
+    return AccountLimits(symbols, facts, limits.messages, window_ns, dialect.amend_is_new_order, sessions)
 
 
 def _strategy(limits: StrategyLimits) -> StrategyRules:

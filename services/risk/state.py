@@ -60,7 +60,6 @@ from common.orders.facts import Holding, KnownVenues, VenueFacts
 from common.orders.order_state import (
     ANSWERED_BY,
     FILLED,
-    MSG_TYPES_OF_NEW_ORDERS,
     REJECTED,
     REPLACED,
     TERMINAL_WORDS,
@@ -116,6 +115,7 @@ class Amendment(msgspec.Struct, array_like=True, gc=False):
     connection: int
     sent_ns: int = NEVER
     answered: bool = False
+    session: str = ""
 
 
 class Working(msgspec.Struct, array_like=True, gc=False):
@@ -128,7 +128,7 @@ class Working(msgspec.Struct, array_like=True, gc=False):
 
     strategy: str
     number: int
-    venue: str
+    account: str
     symbol: str
     side: str
     epoch: int
@@ -144,6 +144,14 @@ class Working(msgspec.Struct, array_like=True, gc=False):
     doubtful: bool = False
     aliases: list[str] = []
     concluded: bool = False
+    session: str = ""
+
+    def __post_init__(self) -> None:
+        """An older snapshot has one name for the account and the session."""
+        if not self.session:
+            self.session = self.account
+            for amendment in self.amendments.values():
+                amendment.session = self.account
 
 
 class TradesTold(NamedTuple):
@@ -242,9 +250,13 @@ class RiskState:
 
     def holdings(self) -> list[Holding]:
         """What is open and what is owned, by place."""
-        open_orders = Counter((w.venue, w.symbol) for w in self.working.values() if w.counted_open)
+        open_orders = Counter((w.account, w.symbol) for w in self.working.values() if w.counted_open)
         firm = self.exposure.firm
-        return [Holding(*place, open_orders[place], firm[place].position) for place in sorted(firm)]
+        venue_of = self.known.venue_of
+        return [
+            Holding(venue_of(account), symbol, open_orders[account, symbol], firm[account, symbol].position, account)
+            for account, symbol in sorted(firm)
+        ]
 
     def find(self, cl_ord_id: str) -> Working | None:
         """The order of the venue that goes, went or would go by this ClOrdID(11)."""
@@ -266,7 +278,7 @@ class RiskState:
             return
         if isinstance(command, NewOrder):
             self._open(command, command.order_qty, (command.strategy, command.number), payload)
-        elif payload.msg_type in MSG_TYPES_OF_NEW_ORDERS:
+        elif payload.opens:
             quantity = command.order_qty - command.cum_qty
             self._open(command, quantity, (command.target_strategy, command.target_number), payload)
         else:
@@ -280,8 +292,8 @@ class RiskState:
         name, attempt = command.cl_ord_id, command.attempt
         leg = Leg(name, name, qty, command.price)
         working = Working(
-            *order, command.venue, command.symbol, command.side, attempt.epoch, attempt.counter, payload.connection,
-            self._sent_ns(payload, command.venue), self.lsn, leg, {},
+            *order, command.account, command.symbol, command.side, attempt.epoch, attempt.counter, payload.connection,
+            self._sent_ns(payload, command.account), self.lsn, leg, {}, session=payload.session,
         )  # fmt: skip
         self.working[name] = working
         self.names[name] = name
@@ -294,7 +306,8 @@ class RiskState:
             return
         attempt, name = command.attempt, command.cl_ord_id
         working.amendments[name] = Amendment(
-            attempt.epoch, attempt.counter, command.order_qty, payload.connection, self._sent_ns(payload, command.venue)
+            attempt.epoch, attempt.counter, command.order_qty, payload.connection,
+            self._sent_ns(payload, command.account), session=payload.session,
         )
         working.touched_lsn = self.lsn
         self._name(working, name)
@@ -323,14 +336,14 @@ class RiskState:
         elif isinstance(event, CancelRejected | RequestRejected):
             self._request_rejected(event, record)
         elif isinstance(event, Unreadable):
-            self._unreadable(payload.session, event)
+            self._unreadable(payload.account, event)
 
     def _unreadable(self, venue: str, event: Unreadable) -> None:
         """Nothing of the message counts, so the order stays counted as it is; an answer that was asked for before says
         nothing of it any more."""
         found = self.find(event.cl_ord_id) or self.find(event.orig_cl_ord_id)
         working = found or self._at(venue, event.symbol, event.order_id)
-        if working is not None and working.venue == venue:
+        if working is not None and working.account == venue:
             working.touched_lsn = self.lsn
             working.doubtful = working.doubtful or not working.leg.word
             if event.cl_ord_id in working.amendments:
@@ -338,15 +351,16 @@ class RiskState:
             self._dirty_legs.add(working.leg.owner)
 
     def _report(self, event: ExecutionReport, payload: Inbound) -> None:
-        venue = payload.session
+        venue = payload.account
         working = self._reported(venue, event)
         if working is None:
             self._stranger_reported(venue, event)
             return
         leg, amendments = working.leg, working.amendments
         working.touched_lsn = self.lsn
-        # What is resent answers a question of an older connection: it is no later one's evidence.
-        connection = 0 if payload.poss_dup else payload.connection
+        # What is resent answers a question of an older connection, and another session's connections are counted
+        # apart: neither is a later one's evidence.
+        connection = 0 if payload.poss_dup or payload.session != working.session else payload.connection
         refused = event.exec_type == REJECTED and (event.ambiguous or rejects_request(event, leg.cl_ord_id, leg.owner))
         if refused or event.unknown_order:
             self._refused_by_venue(working, event, connection)
@@ -401,13 +415,13 @@ class RiskState:
             owner = self.names.get(name)
             if owner is not None:
                 working = self.working[owner]
-                if working.venue == venue:
+                if working.account == venue:
                     return self._leg(working, order_id) if order_id != working.leg.order_id else working
         return self._at(venue, event.symbol, order_id)
 
     def _leg(self, working: Working, order_id: str) -> Working:
         """The leg of the same order that has, or had, this OrderID(37); the one given where none has."""
-        other = self._at(working.venue, working.symbol, order_id)
+        other = self._at(working.account, working.symbol, order_id)
         if other is None or (other.strategy, other.number) != (working.strategy, working.number):
             return working
         return other
@@ -419,7 +433,7 @@ class RiskState:
 
     def _register(self, working: Working, order_id: str) -> None:
         """The venue's own name of the order is known; fills that were told under it before now find their order."""
-        place = (working.venue, working.symbol, order_id)
+        place = (working.account, working.symbol, order_id)
         held = self.working.get(self.order_ids.get(place, ""))
         if held is working or (held is not None and _sent(held) > _sent(working)):
             # Another day's order may have had it: the last one that was sent with it has it.
@@ -432,10 +446,10 @@ class RiskState:
     def _claim(self, working: Working, trade_key: str, order_id: str) -> None:
         """A fill that was nobody's turns out to be the order's: the firm's position has it already."""
         owner = working.leg.owner
-        change = self.ledger.claim(working.venue, working.symbol, trade_key, owner, order_id, working.side)
+        change = self.ledger.claim(working.account, working.symbol, trade_key, owner, order_id, working.side)
         if change is not None:
             working.leg.fill(change)
-            share = (working.strategy, working.venue, working.symbol)
+            share = (working.strategy, working.account, working.symbol)
             self.exposure.hand_over(*share, self._held_qty(change))
             self._dirty.add(("share", *share))
 
@@ -479,15 +493,15 @@ class RiskState:
             return
         owner = self.working.get(change.owner)
         strategy = owner.strategy if owner is not None else ""
-        self.exposure.hold(strategy, change.venue, change.symbol, self._held_qty(change))
-        self._dirty.add(("position", change.venue, change.symbol))
+        self.exposure.hold(strategy, change.account, change.symbol, self._held_qty(change))
+        self._dirty.add(("position", change.account, change.symbol))
         if strategy:
-            self._dirty.add(("share", strategy, change.venue, change.symbol))
+            self._dirty.add(("share", strategy, change.account, change.symbol))
 
     def _held_qty(self, change: FillChange) -> Decimal:
         """By how much the position changes: less what was paid in the base asset."""
         quantity = change.signed_qty()
-        base = self.known.find(change.venue).bases.get(change.symbol)
+        base = self.known.find(change.account).bases.get(change.symbol)
         for asset, paid in change.fees:
             if asset == base:
                 quantity -= paid
@@ -499,12 +513,13 @@ class RiskState:
         amendments, kind = working.amendments, event.exec_type
         if answered:
             self._drop_amendment(working, answered)
-        elif kind == "I" and not self._window_ns(working.venue):
+        elif kind == "I" and not self._window_ns(working.account):
             named = amendments.get(event.cl_ord_id)
             if named is not None and named.answered and tells_amended(event):
                 working.leg.rename(event.cl_ord_id)
             for name, each in list(amendments.items()):
-                if each.connection < connection or (each.answered and connection):
+                is_later = each.session == working.session and each.connection < connection
+                if is_later or (each.answered and connection):
                     self._drop_amendment(working, name)
         self._drop_if_ended(working)
 
@@ -525,7 +540,7 @@ class RiskState:
         request dies with its connection.
         """
         never_heard = not working.leg.word and not working.leg.filled_qty
-        answered, window_ns = working.doubtful and connection > 0, self._window_ns(working.venue)
+        answered, window_ns = working.doubtful and connection > 0, self._window_ns(working.account)
         if never_heard and unknown_over_fix(connection, working.connection, window_ns, answered=answered):
             _conclude(working, REJECTED)
             self._count(working)
@@ -596,9 +611,9 @@ class RiskState:
             self._caught_up(name, payload.connection)
         self._dirty_sessions.add(name)
 
-    def _caught_up(self, venue: str, connection: int) -> None:
+    def _caught_up(self, session: str, connection: int) -> None:
         """Everything the venue had to say of earlier connections was said: a filled order will not be replaced now."""
-        for working in [w for w in self.working.values() if w.venue == venue and w.amendments]:
+        for working in [w for w in self.working.values() if w.session == session and w.amendments]:
             if working.leg.word == FILLED:
                 for name in [n for n, each in working.amendments.items() if each.connection < connection]:
                     self._drop_amendment(working, name)
@@ -609,7 +624,7 @@ class RiskState:
     def _answer(self, payload: Answer, record: Record) -> None:
         if payload.failed:
             return
-        what, venue = payload.ask.what, payload.venue
+        what, venue = payload.ask.what, payload.account
         if what == "trades":
             for trade in payload.trades:
                 self._rest_fill(venue, trade)
@@ -657,7 +672,9 @@ class RiskState:
         """
         unnamed = [p for p in self.unclaimed if p[:2] == (venue, symbol) and p not in self.strangers]
         if not unnamed or any(
-            not w.leg.order_id for w in self.working.values() if not w.ended and (w.venue, w.symbol) == (venue, symbol)
+            not w.leg.order_id
+            for w in self.working.values()
+            if not w.ended and (w.account, w.symbol) == (venue, symbol)
         ):
             return len(unnamed)
         for place in unnamed:
@@ -665,10 +682,10 @@ class RiskState:
         return 0
 
     def _rest_order(self, answer: Answer, order: RestOrder) -> None:
-        venue = answer.venue
+        venue = answer.account
         place = (venue, order.symbol, order.order_id)
         working = self.find(order.cl_ord_id) or self.working.get(self.order_ids.get(place, ""))
-        if working is None or working.venue != venue:
+        if working is None or working.account != venue:
             if order.ord_status in TERMINAL_WORDS:
                 self._stranger_ended(place)
             else:
@@ -693,28 +710,26 @@ class RiskState:
 
         An answer that has not the venue's clock came after all trades that were told before it was asked for.
         """
-        life = self.sessions.get(working.venue)
-        if life is None:
-            return
-        told = self.trades_told.get((working.venue, working.symbol))
+        told = self.trades_told.get((working.account, working.symbol))
         if told is not None and told.lsn <= answer.ask.asked_lsn and told.venue_ns > answer.venue_ns:
             answer = msgspec.structs.replace(answer, venue_ns=told.venue_ns)
-        window_ns = self._window_ns(working.venue)
+        window_ns = self._window_ns(working.account)
         for name, each in list(working.amendments.items()):
-            if window_closed(answer, life, each.sent_ns, each.connection, window_ns):
+            life = self.sessions.get(each.session)
+            if life is not None and window_closed(answer, life, each.sent_ns, each.connection, window_ns):
                 self._drop_amendment(working, name)
 
     def _not_found(self, payload: Answer) -> None:
         """Neither the order nor a trade of it is known to the venue, asked when it could not take effect any more."""
         working = self.find(payload.ask.cl_ord_id)
-        if working is None or working.venue != payload.venue or payload.ask.asked_lsn < working.touched_lsn:
+        if working is None or working.account != payload.account or payload.ask.asked_lsn < working.touched_lsn:
             return
         never_heard = not working.leg.word and not working.leg.filled_qty
-        life = self.sessions.get(working.venue)
+        life = self.sessions.get(working.session)
         if not never_heard or life is None or working.amendments:
             return
-        sent_ns, window_ns = working.sent_ns, self._window_ns(working.venue)
-        told = self.trades_told.get((working.venue, working.symbol))
+        sent_ns, window_ns = working.sent_ns, self._window_ns(working.account)
+        told = self.trades_told.get((working.account, working.symbol))
         if (
             (is_dead(life, working.connection) or working.doubtful)
             and window_closed(payload, life, sent_ns, working.connection, window_ns)
@@ -776,7 +791,7 @@ class RiskState:
         if worst < ZERO:
             worst = ZERO
         if worst != working.worst:
-            self.exposure.add(working.strategy, working.venue, working.symbol, working.side, worst - working.worst)
+            self.exposure.add(working.strategy, working.account, working.symbol, working.side, worst - working.worst)
             working.worst = worst
         is_open = not ended or bool(amendments)
         if is_open != working.counted_open:
@@ -801,7 +816,7 @@ class RiskState:
             self._dirty_legs.add(owner)
             self.attempts.pop((working.epoch, working.counter), None)
             for order_id in (working.leg.order_id, *working.leg.former_order_ids):
-                place = (working.venue, working.symbol, order_id)
+                place = (working.account, working.symbol, order_id)
                 if self.order_ids.get(place) == owner:
                     del self.order_ids[place]
             self.ledger.retire(owner)

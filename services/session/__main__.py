@@ -1,11 +1,11 @@
-"""`python -P -m services.session --venue V`: the order entry session of one venue."""
+"""`python -P -m services.session --session NAME`: one order entry session of one account."""
 
 import sys
 from collections.abc import Sequence
 from functools import partial
 
 from common.actor.shell import Shell
-from common.actor.start import connect_journal, run_actor, shell_for, target_fix, venue_argument
+from common.actor.start import connect_journal, name_argument, run_actor, shell_for, target_fix
 from common.config import Config, ConfigError, OnStop
 from common.fix.session_types import SequencePolicy
 from common.journal import OsFiles, Reader
@@ -15,22 +15,24 @@ from common.key_files import read_credentials
 from common.left_out import Unfoldable
 from common.messages import Command
 from common.orders.facts import facts_of
-from common.venues.registry import find_dialect
 from services.session.connection import TARGET
 from services.session.core import SessionCore
-from services.session.make_snapshot import newest_folded
+from services.session.make_snapshot import dialect_of, newest_folded
 from services.session.recovery import Folded
 from services.session.settings import SessionConfig
 
 
 def session_config(name: str, config: Config) -> SessionConfig:
     """The venue's file and the stack's as the session needs them. Raises ConfigError."""
-    venue = config.venues.get(name)
-    if venue is None:
-        raise ConfigError(f"no enabled venue is called {name!r}; there is {', '.join(config.venues)}")
-    fix = venue.fix
+    session = config.sessions.get(name)
+    if session is None:
+        raise ConfigError(f"no enabled session is called {name!r}; there is {', '.join(config.sessions)}")
+    account, fix = config.accounts[session.account], session.fix
+    venue = account.venue
     return SessionConfig(
-        venue=name,
+        session=name,
+        account=account.name,
+        venue=venue.name,
         target_comp_id=fix.target_comp_id,
         sender_comp_id=fix.sender_comp_id or "",
         comp_id_prefix=fix.comp_id_prefix or "",
@@ -46,7 +48,7 @@ def session_config(name: str, config: Config) -> SessionConfig:
         hosts=len(fix.hosts),
         cancel_reserve_ratio=float(config.stack.risk.cancel_reserve_ratio),
         emergency_folder=str(config.emergency_folder),
-        credentials=read_credentials(venue, config),
+        credentials=read_credentials(account.credentials, config),
         schedule=fix.opening,
         assets=facts_of(venue, 0).assets,
         cancel_on_stop=venue.on_stop is OnStop.CANCEL,
@@ -77,14 +79,14 @@ def build(name: str, config: Config) -> Shell:
     def begin(unfoldable: Sequence[Unfoldable]) -> Folded:
         return newest_folded(name, config, reader, unfoldable=unfoldable)
 
-    core = SessionCore(settings, find_dialect(config.venues[name].dialect), files, begin(()), begin)
+    core = SessionCore(settings, dialect_of(name, config), files, begin(()), begin)
     shell = shell_for(core, config)
     connect_journal(shell, config, follow=False)
     shell.log_reader(partial(read_log, core, reader))
     shell.bind_pull("commands", config.endpoint(f"session.{name}"), Command)
-    target_fix(shell, TARGET, config.venues[name].fix, config, name)
+    target_fix(shell, TARGET, config.sessions[name].fix, config, settings.venue)
     return shell
 
 
 if __name__ == "__main__":
-    sys.exit(run_actor(partial(build, venue_argument(__doc__))))
+    sys.exit(run_actor(partial(build, name_argument("session", __doc__))))

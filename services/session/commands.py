@@ -93,8 +93,8 @@ class Commands:
         """Why the command may not take a number: (reason, value, limit); None when it may."""
         risky = isinstance(command, RISKY)
         history = self._records.history
-        if command.venue != history.session:
-            return Reason.UNKNOWN_VENUE, command.venue, history.session
+        if command.session != history.session:
+            return Reason.UNKNOWN_ACCOUNT, command.session, history.session
         if (missing := missing_feature(self._dialect.profile, command)) is not None:
             return Reason.UNSUPPORTED, missing.value, self._dialect.profile.title
         if self._connection.stopping:

@@ -145,7 +145,7 @@ class Connection:
         numbers = (1, 1) if resets else (history.next_outbound, history.next_inbound)
         sender = comp_id(config.sender_comp_id, config.comp_id_prefix, connection)
         change = SessionChanged(
-            config.venue, generation, connection, SessionState.CONNECTING, *numbers, sender, "", *self._untold()
+            config.session, generation, connection, SessionState.CONNECTING, *numbers, sender, "", *self._untold()
         )
         self._records.append(change, now)
         self._connector.attempted(now)

@@ -87,7 +87,7 @@ class SessionCore(Core):
 
         `begin` gives such a one again, without the records at which the fold has raised.
         """
-        super().__init__(f"session@{config.venue}")
+        super().__init__(f"session@{config.session}")
         self.config = config
         self._dialect = dialect
         self._files = files
@@ -96,22 +96,22 @@ class SessionCore(Core):
         self._live_with(folded or self._empty_fold(()))
 
     def _empty_fold(self, unfoldable: Sequence[Unfoldable]) -> Folded:
-        return Folded(self.name, self.config.venue, self._dialect, LeftOut((), unfoldable))
+        return Folded(self.name, self.config.session, self._dialect, LeftOut((), unfoldable))
 
     def _live_with(self, folded: Folded, former: TakingUp | None = None) -> None:
         """Begin a life around what is folded. `former` has read the log until now."""
         config, dialect, files = self.config, self._dialect, self._files
         self.folded = folded
         self.history = self.folded.history
-        self.emergency = Emergency(config.emergency_folder, config.venue, self.name, files, config.emergency_bytes)
-        self.records = Records(self, self.name, self.history, self.emergency)
+        self.emergency = Emergency(config.emergency_folder, config.session, self.name, files, config.emergency_bytes)
+        self.records = Records(self, self.name, self.history, self.emergency, (config.account, config.venue))
         reserved = int(config.messages * config.cancel_reserve_ratio)
         rate = MessageRate(config.messages, config.window_ms, reserved)
-        self.outbox = Outbox(self, config.venue, self.records, rate)
-        self.resender = Resender(config.venue, self.records, self.outbox)
+        self.outbox = Outbox(self, config.session, self.records, rate)
+        self.resender = Resender(config.session, self.records, self.outbox)
         self.outbox.carry_out = self._carry_out
         latch = Latch(config.emergency_folder, f"{self.name}.latch", files)
-        self.kill = KillSwitch(config.venue, config.symbols, dialect, latch, self.records, self.outbox)
+        self.kill = KillSwitch(config.session, config.symbols, dialect, latch, self.records, self.outbox)
         self.gate = Gate(self, self.records, self.outbox)
         self.inbox = Inbox(self, dialect, self.records, self.outbox)
         self.connection = Connection(

@@ -52,7 +52,7 @@ class Gate:
     def open(self, command: OpenGate, now: Instant) -> None:
         """Orders has reconciled; an OpenGate for another connection, or before its time, opens nothing."""
         history = self._records.history
-        ours = command.venue == history.session and command.connection == history.connection
+        ours = command.session == history.session and command.connection == history.connection
         if ours and self.caught_up and not self.is_open:
             self.is_open = True
             self._records.changed(SessionState.OPENED, now)

@@ -172,8 +172,7 @@ class History:
             if deadline_ns is not None and stamp_ns > deadline_ns:
                 self._keep(number, NOTHING)
                 return
-            in_place = isinstance(command, AmendOrder) and not self.dialect.amend_is_new_order(command)
-            self.orders.sent(command, record.connection, in_place=in_place)
+            self.orders.sent(command, record.connection, opens=bool(record.opens))
         if command is None or isinstance(command, OpenGate):
             self._keep(number, NOTHING)
             return

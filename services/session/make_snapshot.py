@@ -5,25 +5,26 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from common.actor.snapshots import StateDiffers, load_newest, lsn_before, run_snapshot_program
-from common.actor.start import venue_argument
-from common.config import Config
+from common.actor.start import name_argument
+from common.config import Config, ConfigError
 from common.journal import OsFiles, Reader
 from common.journal.frames import Record
 from common.journal.skipped import skipped_records
 from common.left_out import LeftOut, Unfoldable
+from common.venues.dialect import Dialect
 from common.venues.registry import find_dialect
 from services.session.recovery import Folded, load_folded
 
 
-def loader(venue: str, config: Config, unfoldable: Sequence[Unfoldable] = ()) -> Callable[[bytes], Folded]:
+def loader(session: str, config: Config, unfoldable: Sequence[Unfoldable] = ()) -> Callable[[bytes], Folded]:
     """What makes a session's state of a snapshot's bytes."""
-    writer, dialect = f"session@{venue}", find_dialect(config.venues[venue].dialect)
+    writer, dialect = f"session@{session}", dialect_of(session, config)
     skipped = skipped_records(config.journal_folder, OsFiles())
-    return lambda data: load_folded(data, writer, venue, dialect, LeftOut(skipped, unfoldable))
+    return lambda data: load_folded(data, writer, session, dialect, LeftOut(skipped, unfoldable))
 
 
 def newest_folded(
-    venue: str,
+    session: str,
     config: Config,
     reader: Reader | None = None,
     upto_lsn: int | None = None,
@@ -34,14 +35,22 @@ def newest_folded(
 
     Raises ReadFailed, Damage.
     """
-    writer, dialect = f"session@{venue}", find_dialect(config.venues[venue].dialect)
-    loaded = load_newest(config, writer, loader(venue, config, unfoldable), reader, upto_lsn)
+    writer, dialect = f"session@{session}", dialect_of(session, config)
+    loaded = load_newest(config, writer, loader(session, config, unfoldable), reader, upto_lsn)
     if loaded is not None:
         return loaded
     skipped = skipped_records(config.journal_folder, OsFiles())
-    folded = Folded(writer, venue, dialect, LeftOut(skipped, unfoldable))
+    folded = Folded(writer, session, dialect, LeftOut(skipped, unfoldable))
     folded.lsn = lsn_before(reader or Reader(config.journal_folder, OsFiles()), writer)
     return folded
+
+
+def dialect_of(session: str, config: Config) -> Dialect:
+    """The dialect of the session's venue. Raises ConfigError where no such session is configured."""
+    found = config.sessions.get(session)
+    if found is None:
+        raise ConfigError(f"no enabled session is called {session!r}; there is {', '.join(config.sessions)}")
+    return find_dialect(config.accounts[found.account].venue.dialect)
 
 
 class Checked:
@@ -69,14 +78,14 @@ class Checked:
         self._folded.apply(record)
 
 
-def main(venue: str) -> int:
-    """Make one snapshot of the session of `venue`; returns the exit status."""
+def main(session: str) -> int:
+    """Make one snapshot of the session; returns the exit status."""
 
     def newest(config: Config) -> Checked:
-        return Checked(newest_folded(venue, config))
+        return Checked(newest_folded(session, config))
 
-    return run_snapshot_program(f"session@{venue}", partial(loader, venue), newest)
+    return run_snapshot_program(f"session@{session}", partial(loader, session), newest)
 
 
 if __name__ == "__main__":
-    sys.exit(main(venue_argument(__doc__)))
+    sys.exit(main(name_argument("session", __doc__)))

@@ -66,11 +66,11 @@ class OpenOrders:
         """Every order that may be open."""
         return list(self._orders.values())
 
-    def sent(self, command: NewOrder | AmendOrder, connection: int, *, in_place: bool) -> None:
-        """A message that may open an order was numbered. An amendment `in_place` opens none: if it gives its order
-        another name, the report of it tells.
+    def sent(self, command: NewOrder | AmendOrder, connection: int, *, opens: bool) -> None:
+        """A new order or an amendment was numbered. An amendment that `opens` none is one in place: if it gives its
+        order another name, the report of it tells.
         """
-        if isinstance(command, AmendOrder) and in_place:
+        if isinstance(command, AmendOrder) and not opens:
             amended = self._orders.get(command.orig_cl_ord_id)
             if amended is not None:
                 amended.asked_qty = command.order_qty

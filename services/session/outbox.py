@@ -12,7 +12,7 @@ from common.fix.secret_fields import blanked
 from common.fix.session import Session
 from common.fix.session_types import Outbound as FixOutbound
 from common.instant import Instant
-from common.messages import LATE_NS, Outbound, Reason, Withdrawn
+from common.messages import LATE_NS, AmendOrder, NewOrder, Outbound, Reason, Withdrawn
 from services.session.history import LOGON, RISKY
 from services.session.rates import MessageRate
 from services.session.records import Records
@@ -85,6 +85,7 @@ class Outbox:
             effect.msg_type,
             blanked(effect.raw, history.dialect.profile.key_tags) if effect.msg_type == LOGON else effect.raw,
             command,
+            opens=self._opens_order(command),
         )
         append_number = self._records.append(record, now)
         self.queue.add(Numbered(effect.msg_seq_num, effect.msg_type, effect.raw, command, append_number))
@@ -155,8 +156,16 @@ class Outbox:
         assert self.fix is not None
         raw = self.fix.filler(item.msg_seq_num, now)
         generation = self._records.history.generation
-        record = Outbound(self._session, generation, self.connection, item.msg_seq_num, "0", raw, filler=True)
+        record = Outbound(
+            self._session, generation, self.connection, item.msg_seq_num, "0", raw, filler=True, opens=False
+        )
         self.queue.replace(item, step, raw, self._records.append(record, now))
+
+    def _opens_order(self, command: SentCommand | None) -> bool:
+        """Whether the command's message opens a new order at the venue, as its dialect spells it."""
+        if isinstance(command, AmendOrder):
+            return self._records.history.dialect.amend_is_new_order(command)
+        return isinstance(command, NewOrder)
 
     def _write(self, raw: bytes, now: Instant, by_boot_ns: int = 0) -> None:
         self._core.effects.append(Write(self.connection, raw, by_boot_ns))

@@ -7,7 +7,7 @@ journal under a new epoch before anything else does. Two records of our own fram
 tells how far it went.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -49,6 +49,8 @@ KINDS: dict[type, Kind] = {
     OperatorAct: Kind.OPERATOR,
 }
 OWN_KINDS = frozenset(KINDS.values())
+_OF_SESSION = (Outbound, Inbound, SessionChanged, Withdrawn, GapFilled)
+T = TypeVar("T", bound=Payload)
 STREAM_MAY_WAIT = frozenset({Kind.OUTBOUND})
 """What was numbered is acted on by its acknowledgement; others may hear of it together with the venue's answer."""
 
@@ -68,8 +70,12 @@ class _HandedOver(NamedTuple):
 class Records:
     """What the rest of the session appends to; where the records go is this object's matter."""
 
-    def __init__(self, core: Core, writer: str, history: History, emergency: Emergency) -> None:
+    def __init__(
+        self, core: Core, writer: str, history: History, emergency: Emergency, whose: tuple[str, str]
+    ) -> None:
+        """`whose` session it is: the names of the account and of the venue."""
         self._core = core
+        self._account, self._venue = whose
         self.appender = Appender(core, writer, stream_may_wait=STREAM_MAY_WAIT, ack_may_wait=ACK_MAY_WAIT)
         self.history = history
         self.emergency = emergency
@@ -92,7 +98,7 @@ class Records:
 
         A fold that raises ends the process once the record is on its way.
         """
-        kind = KINDS[type(payload)]
+        kind, payload = KINDS[type(payload)], self._named(payload)
         if self.emergency.active:
             if isinstance(payload, Outbound | Inbound | Withdrawn):
                 payload = msgspec.structs.replace(payload, emergency=True)
@@ -231,7 +237,13 @@ class Records:
 
     def _give(self, payload: Payload, now: Instant) -> int:
         """Append what is folded already."""
-        return self.appender.append(KINDS[type(payload)], payload, now)
+        return self.appender.append(KINDS[type(payload)], self._named(payload), now)
+
+    def _named(self, payload: T) -> T:
+        """A record is made with the session's name alone: the same with those of its account and its venue."""
+        if isinstance(payload, _OF_SESSION) and (payload.account, payload.venue) != (self._account, self._venue):
+            return msgspec.structs.replace(payload, account=self._account, venue=self._venue)
+        return payload
 
     def _discard(self, number: int) -> None:
         """A file goes when the journal has acknowledged its last record."""

@@ -6,11 +6,13 @@ import msgspec
 
 from common.fix.schedule import Schedule
 from common.fix.session_types import SequencePolicy
+from common.messages import name_as_before
 from common.venues.credentials import Credentials
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One order entry session. Times as their names say; `symbols` are those that the kill switch clears.
+    """One order entry session, `session`, of the `account` at the `venue`; a name that is "" is the venue's. Times as
+    their names say; `symbols` are those that the kill switch clears.
 
     Either `sender_comp_id` is set, or `comp_id_prefix`: then each connection takes the next of `COMP_IDS` ids
     (`common.venues.connector`). `messages` in any `window_ms` is the venue's limit of our messages, `connects` in any
@@ -46,6 +48,11 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Credentials | None = None
     assets: Mapping[str, tuple[str, str]] = {}
     cancel_on_stop: bool = False
+    session: str = ""
+    account: str = ""
+
+    def __post_init__(self) -> None:
+        name_as_before(self, self.venue)
 
     @property
     def resets(self) -> bool:

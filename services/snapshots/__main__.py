@@ -15,8 +15,8 @@ def settings(config: Config) -> SnapshotsSettings:
     """Every actor that folds the log."""
     programs = [Program(name, RunProgram(f"services.{name}.make_snapshot")) for name in ("orders", "risk")]
     programs += [
-        Program(f"session@{venue}", RunProgram("services.session.make_snapshot", ("--venue", venue)))
-        for venue in config.venues
+        Program(f"session@{session}", RunProgram("services.session.make_snapshot", ("--session", session)))
+        for session in config.sessions
     ]
     own = config.stack.journal
     return SnapshotsSettings(tuple(programs), own.snapshot_records, own.retention_bytes)

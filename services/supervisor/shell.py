@@ -280,7 +280,13 @@ class Supervisor:
     def _kill_at(self, venues: Iterable[str], why: str) -> None:
         """Latch the kill switch at every session and account of the venues, as soon as each answers."""
         actors = {actor.name for kind in (Kind.SESSIONS, Kind.ACCOUNTS) for actor in self.config.actors(kind)}
-        self._to_kill = actors & {f"{role}@{venue}" for role in ("session", "account") for venue in venues}
+        latched = set(venues)
+        accounts = [account for account in self.config.accounts.values() if account.venue.name in latched]
+        sessions = [session for account in accounts for session in account.sessions]
+        self._to_kill = actors & {
+            *(f"account@{account.name}" for account in accounts),
+            *(f"session@{session.name}" for session in sessions),
+        }
         self._kill_reason = why
 
     def _spawn(self, name: str, now: Instant) -> None:

@@ -147,7 +147,7 @@ def test_each_kind_of_credentials_is_made_once_and_can_be_read(tmp_path: Path, k
     made = prepare(config, NOW)
     assert len([line for line in made if " of acme: " in line]) == len(section.files)
     assert prepare(config, NOW) == []
-    credentials = read_credentials(venue, config)
+    credentials = read_credentials(venue.credentials, config)
     assert credentials is not None and type(credentials) is KINDS[kind]
     assert repr(credentials) == f"{KINDS[kind].__name__}(...)"
     values = [getattr(credentials, name) for name in credentials.__struct_fields__]
@@ -155,4 +155,4 @@ def test_each_kind_of_credentials_is_made_once_and_can_be_read(tmp_path: Path, k
     assert config.paths.public_key("acme").is_file() is section.is_key_pair
     config.paths.resolve(next(iter(section.files.values()))).unlink()
     with pytest.raises(ConfigError, match="cannot be read"):
-        read_credentials(venue, config)
+        read_credentials(venue.credentials, config)

@@ -71,7 +71,7 @@ def new_order(number: int = 1, qty: Decimal = ONE) -> NewOrder:
 
 def outbound(command: NewOrder, number: int = 1) -> Outbound:
     """The order's record."""
-    return Outbound("generic", 1, 1, number, "D", b"raw", command)
+    return Outbound("generic", 1, 1, number, "D", b"raw", command, opens=True)
 
 
 POISON: dict[str, tuple[int, Any]] = {
@@ -134,7 +134,7 @@ def test_no_such_record_ends_orders_or_has_half_an_effect(ring: Ring, kind: int,
     ring.record(JOURNAL, Kind.OPERATOR, OperatorAct(JOURNAL, SKIP, "p", str(lsn)))
     assert not ring.core.books.left_out.halts
     ring.new(4)
-    loaded = load_books(dump_books(ring.core.books), {n: v.facts for n, v in settings().venues.items()})
+    loaded = load_books(dump_books(ring.core.books), {n: v.facts for n, v in settings().accounts.items()})
     assert loaded.digest() == ring.core.books.digest()
     assert loaded.left_out.dump() == ring.core.books.left_out.dump()
 

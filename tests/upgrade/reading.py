@@ -59,8 +59,8 @@ def number_text(value: Decimal) -> str:
 def read_log(config: Config) -> Document:
     """Everything out of the log alone, from its first record on. Raises JournalError."""
     left_out = LeftOut(skipped_records(config.journal_folder, OsFiles()))
-    books = Books({name: venue.facts for name, venue in orders_settings(config).venues.items()}, left_out=left_out)
-    risk = RiskState({name: venue.facts for name, venue in risk_settings(config).venues.items()}, left_out)
+    books = Books({name: venue.facts for name, venue in orders_settings(config).accounts.items()}, left_out=left_out)
+    risk = RiskState({name: venue.facts for name, venue in risk_settings(config).accounts.items()}, left_out)
     sessions = {
         writer: Folded(writer, venue, find_dialect(config.venues[venue].dialect), left_out)
         for writer, venue in _sessions(config).items()

@@ -51,7 +51,7 @@ class Forgetful(Ring):
         self.hello()
 
     def start(self) -> OrdersCore:
-        facts = {name: venue.facts for name, venue in self.settings.venues.items()}
+        facts = {name: account.facts for name, account in self.settings.accounts.items()}
         self.core = OrdersCore(self.settings, Books(facts, bounds=SMALL, memory=self.index), self.index)
         self.clients.clear()
         self.core.started(self.now)
@@ -159,7 +159,7 @@ def test_a_late_fill_counts_once_in_its_order_however_often_the_log_is_read(
         ring.core._archive.write()
     ring.index = IndexFile(ring.index._path)
     for _ in range(2):
-        facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+        facts = {name: account.facts for name, account in ring.settings.accounts.items()}
         books = load_books(begun, facts, bounds=SMALL, memory=ring.index)
         ring.core = OrdersCore(ring.settings, books, ring.index)
         ring.core.started(ring.now)
@@ -176,7 +176,7 @@ def test_a_repeated_fill_of_a_forgotten_order_counts_once(ring: Forgetful) -> No
 
 
 def test_a_fold_without_an_index_forgets_alike(ring: Forgetful) -> None:
-    facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+    facts = {name: account.facts for name, account in ring.settings.accounts.items()}
     books = Books(facts, bounds=SMALL)
     fold = Fold(books)
     for record in ring.journal.records:
@@ -191,7 +191,7 @@ def test_an_order_that_left_memory_is_not_asked_about_any_more(ring: Forgetful) 
     ring.sent(doubtful)
     ring.report(doubtful, "4", "4")
     ring.told("generic", Unreadable(doubtful.cl_ord_id, "", "", "BTCUSDT", "odd"))
-    assert ring.core.status(ring.now)["venues"]["generic"]["doubts"] == 1  # type: ignore[index]
+    assert ring.core.status(ring.now)["accounts"]["generic"]["doubts"] == 1  # type: ignore[index]
     for number in (12, 13, 14):
         command = ring.new(number)
         ring.sent(command)
@@ -201,7 +201,7 @@ def test_an_order_that_left_memory_is_not_asked_about_any_more(ring: Forgetful) 
     ring.commands.clear()
     ring.pass_time(6_000)
     assert ring.commands == []
-    assert ring.core.status(ring.now)["venues"]["generic"]["doubts"] == 0  # type: ignore[index]
+    assert ring.core.status(ring.now)["accounts"]["generic"]["doubts"] == 0  # type: ignore[index]
 
 
 def test_an_order_whose_fills_are_to_come_stays_in_memory_and_is_asked_about(ring: Forgetful) -> None:

@@ -228,8 +228,8 @@ def test_a_word_of_life_is_stronger_than_never_received() -> None:
 def test_a_request_that_is_lost_with_its_connection_is_unknown_until_answered() -> None:
     order = new_order()
     order.heard(order.legs[0], make_report("0", "0"))
-    order.request_sent(Request(RequestKind.CANCEL, Attempt(1, 2), "s", 2, "c", D(10), None))
-    assert order.connection_lost() and order.is_unknown
+    order.request_sent(Request(RequestKind.CANCEL, Attempt(1, 2), "s", 2, "c", D(10), None, session="v"))
+    assert order.connection_lost("v") and order.is_unknown
     assert order.status is OrderStatus.PENDING_CANCEL
     order.heard(order.legs[0], make_report("4", "4", cl_ord_id="c", orig_cl_ord_id="X"))
     assert order.is_closed and order.status.value == "CANCELED" and not order.is_unknown
@@ -274,7 +274,7 @@ def test_every_event_in_every_state_is_total(
             if name not in {leg.owner for leg in order.legs}:
                 order.request_sent(Request(kind, Attempt(1, step + 2), "s", 2, name, D(10), D(6)))
         if step in losses:
-            order.connection_lost()
+            order.connection_lost("v")
         leg = order.leg_of(report)
         if leg is not None:
             change = ledger.report("v", leg.owner, report)

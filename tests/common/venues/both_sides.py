@@ -105,7 +105,7 @@ class BothSides:
     @property
     def credentials(self) -> Credentials | None:
         """What the desk logs on with."""
-        return read_credentials(self.venue, self.config)
+        return read_credentials(self.venue.credentials, self.config)
 
     def identity(self, listener: str = "fix") -> Identity:
         """Who speaks on the next connection."""

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from common.config import CHECKOUT, SequencePolicy
+from common.config import CHECKOUT, SequencePolicy, accounts_of
 from common.fix.secret_fields import blanked
 from common.fix.wire import encode, split
 from common.keys import make_credentials
@@ -202,7 +202,7 @@ def others(sides: BothSides, number: int) -> Credentials:
         assert sides.venue.credentials is not None
         key_file = sides.config.paths.resolve(sides.venue.credentials.private_key_file)
         key_file.unlink()
-        make_credentials(sides.config, sides.venue.name, sides.venue)
+        make_credentials(sides.config, accounts_of(sides.venue)[0])
         return structs.replace(ours, private_key_pem=key_file.read_bytes())
     return structs.replace(ours, **{name: value[::-1]})
 

@@ -79,6 +79,6 @@ def test_money_is_compared_to_the_last_digit(ring: Ring) -> None:
 
 
 def test_a_number_that_the_journal_does_not_hold_is_a_difference(ring: Ring) -> None:
-    session = ring.core.books.venue("generic")
+    session = ring.core.books.session("generic", "generic")
     assert _numbers_differ(session, {"next_inbound": session.last_outbound + 1}) == []
     assert len(_numbers_differ(session, {"next_inbound": session.last_outbound + 2})) == 1

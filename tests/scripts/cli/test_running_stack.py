@@ -140,7 +140,7 @@ def test_reconcile_names_the_side_that_is_down(stack: PrivateStack, capsys: pyte
         time.sleep(0.01)
     assert run(["reconcile", "--venue", "generic", "--timeout", "0.5"]) == ExitStatus.NOT_ANSWERED
     told = capsys.readouterr().out
-    assert "exchange@generic is up, and our session is not logged on there" in told
+    assert "its exchange is up, and our session@generic is not logged on there" in told
     stack.kill("exchange@generic", signal.SIGSTOP)
     try:
         assert run(["reconcile", "--venue", "generic", "--timeout", "0.1"]) == ExitStatus.NOT_ANSWERED

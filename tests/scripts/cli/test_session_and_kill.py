@@ -40,7 +40,7 @@ def own_var(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def process(own_var: Path) -> Iterator[None]:
     """The real session process, without a journal and without a venue."""
-    arguments = [sys.executable, "-P", "-m", "services.session", "--venue", "generic"]
+    arguments = [sys.executable, "-P", "-m", "services.session", "--session", "generic"]
     child = subprocess.Popen(arguments, cwd=CHECKOUT, env=dict(os.environ))
     try:
         run_folder = load().paths.run
@@ -60,8 +60,8 @@ def test_kill_latches_without_journal_and_says_that_it_cannot_vouch(
     assert run(["session", "logout", "generic", "--yes"]) == ExitStatus.REFUSED
     assert "journal does not answer" in capsys.readouterr().err
     assert run(["kill", "--wait", "0.2", "--json"]) == ExitStatus.TIMEOUT
-    venues = orjson.loads(capsys.readouterr().out)["venues"]
-    assert (venues["generic"]["latched"], venues["generic"]["clear"]) == (True, False)
+    accounts = orjson.loads(capsys.readouterr().out)["accounts"]
+    assert (accounts["generic"]["latched"], accounts["generic"]["clear"]) == (True, False)
     assert b"latched" in (own_var / "emergency" / "simulated" / "session@generic.latch").read_bytes()
     assert run(["resume", "--yes"]) != ExitStatus.OK
 
@@ -90,7 +90,7 @@ def standing_by(account: dict[str, object]) -> Standing:
     """How a venue stands whose session does not answer."""
     answers = Answers()
     answers.details["account@binance"] = {"latched": True, **account}
-    return _standing("binance", answers)
+    return _standing(load(environ={}).accounts["binance"], answers)
 
 
 @pytest.mark.parametrize(

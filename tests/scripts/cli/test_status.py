@@ -53,7 +53,8 @@ def test_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 
 STALE = {
-    "venue": "generic", "symbol": "BTCUSDT", "position": "0", "worst_long": "0", "worst_short": "0", "limit": "1",
+    "venue": "generic", "account": "generic", "symbol": "BTCUSDT",
+    "position": "0", "worst_long": "0", "worst_short": "0", "limit": "1",
     "reference": "100", "reference_age_ms": 6000, "reference_max_age_ms": 5000,
 }  # fmt: skip
 
@@ -166,7 +167,7 @@ def test_a_session_s_state_in_words(
     assert words in [line for line in capsys.readouterr().out.splitlines() if line.startswith("session@generic")][1]
 
 
-HELD = {"venue": "kraken", "symbol": "BTCUSDT", "open_orders": 2, "position": "1.61"}
+HELD = {"venue": "kraken", "account": "kraken", "symbol": "BTCUSDT", "open_orders": 2, "position": "1.61"}
 
 
 @pytest.mark.parametrize("errors", [None, {"orders": NoAnswer("orders does not answer")}])

@@ -8,7 +8,7 @@ import pytest
 
 from common.config import load
 from common.messages import Ask, RestOrder, SessionState, Trade
-from scripts.reconcile.answers import AskedVenue
+from scripts.reconcile.answers import AskedAccount
 from scripts.reconcile.result import Audit, Part, Result, Verdict, compared
 from tests.services.orders.harness import Ring, accepted
 
@@ -31,10 +31,10 @@ def ring() -> Ring:
     return ring
 
 
-def asked(ring: Ring, venue: str = "binance", **heard: Any) -> AskedVenue:
+def asked(ring: Ring, venue: str = "binance", **heard: Any) -> AskedAccount:
     books: Any = SimpleNamespace(books=ring.core.books, lsn=ring.core.books.lsn, filled={}, answered={})
     books.__dict__.update(heard)
-    return AskedVenue(load(environ={}), books, venue, ring.core.books.lsn)
+    return AskedAccount(load(environ={}), books, venue, ring.core.books.lsn)
 
 
 def filled(ring: Ring, key: str = "7") -> None:
@@ -45,7 +45,7 @@ def filled(ring: Ring, key: str = "7") -> None:
 
 def balances_part(ring: Ring, **told: str) -> Part:
     venue = asked(ring)
-    baseline = ring.core.books.venue("binance").baseline
+    baseline = ring.core.books.account("binance").baseline
     assert baseline is not None
     venue._moments = [venue._changes()]
     return venue._against(baseline, {asset: D(held) for asset, held in told.items()})
@@ -80,18 +80,18 @@ def test_the_account_is_asked_for_its_baseline_before_the_gate_opens_and_once() 
 
 
 def test_what_was_held_while_nothing_of_ours_was_open_is_the_baseline_for_good(ring: Ring) -> None:
-    baseline = ring.core.books.venue("binance").baseline
+    baseline = ring.core.books.account("binance").baseline
     assert baseline is not None and dict(baseline.balances) == {"BTC": D(6), "USDT": D(1000)}
     filled(ring)
     ring.answers(venue="binance", ask=Ask("binance", 0, "balances"), balances=(("BTC", D(9), D(0)),))
-    assert ring.core.books.venue("binance").baseline == baseline
+    assert ring.core.books.account("binance").baseline == baseline
     again = Ring()
     again.go_live()
     again.log_on("binance")
     again.hello()
     accepted(again, 1, "binance")
     again.answers(venue="binance", ask=Ask("binance", 0, "balances"), balances=BALANCES)
-    assert again.core.books.venue("binance").baseline is None
+    assert again.core.books.account("binance").baseline is None
 
 
 def test_balances_are_the_baseline_and_our_fills_to_the_last_digit(ring: Ring) -> None:

@@ -64,7 +64,8 @@ def test_each_part_is_compared_or_named_and_silence_is_not_equal(
     assert run(["reconcile", "--json"]) == ExitStatus.OK
     told = orjson.loads(capsys.readouterr().out)
     parts = {
-        venue: {part: its["verdict"] for part, its in found["parts"].items()} for venue, found in told["venues"].items()
+        account: {part: its["verdict"] for part, its in found["parts"].items()}
+        for account, found in told["accounts"].items()
     }
     equal = dict.fromkeys(("positions", "balances", "open orders", "fills", "numbers"), "equal")
     assert parts["binance"] == equal

@@ -37,7 +37,7 @@ from common.messages import (
 )
 from common.orders.facts import VenueFacts
 from common.orders.snapshots import dump_books, load_books
-from services.orders.core import OrdersCore, OrdersSettings, VenueSettings
+from services.orders.core import AccountRules, OrdersCore, OrdersSettings
 from services.orders.inquiries import VenueWays
 
 D = Decimal
@@ -49,10 +49,10 @@ def settings(*, cancel_on_stop: bool = True, orphan_ns: int = 0) -> OrdersSettin
     """Two venues: "generic" is asked over FIX, "binance" over REST."""
     bases = {"BTCUSDT": "BTC", "ETHUSDT": "ETH"}
     quotes = {"BTCUSDT": "USDT", "ETHUSDT": "USDT"}
-    generic = VenueSettings(
+    generic = AccountRules(
         VenueFacts(0, bases, quotes), VenueWays(True, False, ("BTCUSDT", "ETHUSDT")), orphan_ns, cancel_on_stop
     )
-    binance = VenueSettings(
+    binance = AccountRules(
         VenueFacts(BINANCE_WINDOW_NS, bases, quotes), VenueWays(False, True, ("BTCUSDT",)), orphan_ns, cancel_on_stop
     )
     return OrdersSettings({"generic": generic, "binance": binance})
@@ -131,7 +131,7 @@ class Ring:
 
     def load_snapshot(self) -> None:
         """The process's books become what a snapshot that is taken now loads as."""
-        core, facts = self.core, {name: venue.facts for name, venue in self.settings.venues.items()}
+        core, facts = self.core, {name: venue.facts for name, venue in self.settings.accounts.items()}
         core.books = core.fold.books = load_books(dump_books(core.books), facts)
 
     # ---- the journal ----

@@ -37,7 +37,7 @@ def the_order(ring: Ring) -> Order:
 def worst(ring: Ring) -> AtWorst:
     """What the order may still do at worst: the same in books that are loaded from a snapshot."""
     books = ring.core.books
-    facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+    facts = {name: venue.facts for name, venue in ring.settings.accounts.items()}
     loaded = load_books(dump_books(books), facts)
     assert at_worst(loaded.orders["s", 1]) == at_worst(the_order(ring))
     assert list(loaded.unsettled) == list(books.unsettled) and loaded.shares == books.shares

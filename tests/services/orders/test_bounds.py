@@ -142,7 +142,7 @@ def test_a_question_rejected_under_the_orders_name_says_nothing_of_the_order(rin
 def test_a_trade_identity_that_is_no_number_is_not_taken_for_one(ring: Ring, key: str) -> None:
     order = accepted(ring, 1, "binance")
     ring.report(order, "F", "1", qty="0.5", key=key)
-    assert ring.core.books.venue("binance").last_trade_keys == {}
+    assert ring.core.books.account("binance").last_trade_keys == {}
     assert ring.core.books.orders["s", 1].cum_qty == D("0.5")
 
 

@@ -267,7 +267,7 @@ def test_a_snapshot_is_the_state_and_folds_on_alike(ring: Ring) -> None:
     closed = accepted(ring, 2, side="2")
     ring.report(closed, "F", "2", qty="1", key="b")
     books = ring.core.books
-    facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+    facts = {name: venue.facts for name, venue in ring.settings.accounts.items()}
     loaded = load_books(dump_books(books), facts)
     assert loaded.digest() == books.digest() and loaded.lsn == books.lsn
     at = len(ring.journal.records)

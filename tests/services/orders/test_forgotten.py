@@ -32,7 +32,7 @@ class Forgetful(Ring):
         self.hello()
 
     def start(self) -> OrdersCore:
-        facts = {name: venue.facts for name, venue in self.settings.venues.items()}
+        facts = {name: venue.facts for name, venue in self.settings.accounts.items()}
         self.core = OrdersCore(self.settings, Books(facts, bounds=SMALL, memory=self.index), self.index)
         self.clients.clear()
         self.core.started(self.now)
@@ -121,7 +121,7 @@ def test_whoever_reads_the_log_again_finds_at_each_record_what_was_there_then(ri
             ring.filled(100 + turn)
     index, records = ring.index, ring.journal.records
     assert isinstance(index, IndexFile)
-    facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+    facts = {name: venue.facts for name, venue in ring.settings.accounts.items()}
     alone = Books(facts, bounds=SMALL)
     fold, digests, dumps = Fold(alone), [], []
     for record in records:

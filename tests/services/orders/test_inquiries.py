@@ -163,4 +163,4 @@ def test_trades_that_a_round_could_not_learn_are_asked_for_until_they_are_told(r
     ring.answers(venue=VENUE, ask=asked[-1])
     ring.asks.clear()
     ring.pass_time(20_000)
-    assert ring.asks == [] and "BTCUSDT" not in ring.core.books.venue(VENUE).gaps
+    assert ring.asks == [] and "BTCUSDT" not in ring.core.books.account(VENUE).gaps

@@ -111,7 +111,7 @@ def test_the_trades_of_one_order_are_counted_and_close_no_gap(ring: Ring) -> Non
     order = accepted(ring, 1, "binance")
     ring.session("binance", SessionState.DISCONNECTED)
     ring.log_on("binance")
-    venue = ring.core.books.venues["binance"]
+    venue = ring.core.books.accounts["binance"]
     before = dict(venue.trades_asked)
     trades(ring, trade("8", f"V{order.cl_ord_id}"), order_id=f"V{order.cl_ord_id}")
     assert ring.core.books.orders["s", 1].cum_qty == D("0.5") and fills(ring) == [("8", "0.5")]
@@ -127,7 +127,7 @@ def test_a_trade_under_an_order_id_that_the_order_had_before_finds_it(ring: Ring
         ring.report(order, "I", "0", order_id=order_id)
     books = ring.core.books
     if snapshot:
-        facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+        facts = {name: venue.facts for name, venue in ring.settings.accounts.items()}
         ring.core.fold.books = books = load_books(dump_books(books), facts)
     for key, order_id in (("7", f"V{order.cl_ord_id}"), ("8", "C"), ("9", "B")):
         ring.core.fold.apply(_answer(ring, trade(key, order_id, "0.1")))
@@ -295,7 +295,7 @@ def test_a_refusal_of_what_no_strategy_asked_for_changes_nothing(ring: Ring) -> 
 
 def test_what_a_venue_still_tells_after_it_left_the_configuration_is_counted_and_told(ring: Ring) -> None:
     order = accepted(ring, 1, "binance")
-    ring.settings = OrdersSettings({"generic": ring.settings.venues["generic"]})
+    ring.settings = OrdersSettings({"generic": ring.settings.accounts["generic"]})
     ring.start()
     ring.go_live()
     ring.hello()

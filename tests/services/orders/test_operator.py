@@ -76,7 +76,7 @@ def test_a_verdict_on_two_legs_is_on_the_whole_order_and_leaves_no_question(ring
     assert [leg.filled_qty for leg in ring.core.books.orders["s", 1].legs] == [D(2), D(1)]
     ring.asks.clear()
     ring.pass_time(60_000)
-    assert ring.asks == [] and ring.core._venues["binance"].doubts() == 0
+    assert ring.asks == [] and ring.core._accounts["binance"].doubts() == 0
 
 
 @pytest.mark.parametrize("odd", ["NaN", "sNaN", "Infinity", "1E999999"])
@@ -92,7 +92,7 @@ def test_an_audit_while_nobody_is_logged_on_leaves_nothing_due(ring: Ring) -> No
     ring.commands.clear()
     assert control(ring, "audit").ok
     ring.pass_time(100)
-    assert not ring.core._venues["generic"].auditing and ring.core._venues["generic"].next_ns() is None
+    assert not ring.core._accounts["generic"].auditing and ring.core._accounts["generic"].next_ns() is None
     ring.log_on("generic")
     ring.pass_time(100)
     assert any(isinstance(command, QueryOrder) for command in ring.commands)
@@ -107,13 +107,13 @@ def test_an_audit_asks_for_whatever_is_open(ring: Ring) -> None:
 
 
 def test_balances_are_asked_for_and_shown(ring: Ring) -> None:
-    assert control(ring, "inquire", venue="binance", what="balances").ok
+    assert control(ring, "inquire", account="binance", what="balances").ok
     ask = ring.asks[-1]
     assert (ask.venue, ask.what) == ("binance", "balances")
     ring.answers(venue="binance", ask=ask, balances=(("BTC", D(1), D("0.5")),))
-    venues = orjson.loads(asked(ring, "accounts").detail)["venues"]
+    venues = orjson.loads(asked(ring, "accounts").detail)["accounts"]
     assert venues["binance"]["balances"] == {"BTC": ["1", "0.5"]} and set(venues) == {"binance", "generic"}
-    assert set(orjson.loads(asked(ring, "accounts", venue="generic").detail)["venues"]) == {"generic"}
+    assert set(orjson.loads(asked(ring, "accounts", venue="generic").detail)["accounts"]) == {"generic"}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_open_orders_positions_and_all_that_reconcile_compares_are_shown(ring: R
     assert not orjson.loads(asked(ring, "names", strategy="other").detail)["strategy_known"]
     everything = asked(ring, "reconcile")
     assert [o.number for o in everything.orders] == [1, 2] and len(everything.positions) == 1
-    assert orjson.loads(everything.detail)["venues"]["generic"]["session"] == SessionState.OPENED.value
+    assert orjson.loads(everything.detail)["accounts"]["generic"]["sessions"] == {"generic": SessionState.OPENED.value}
     unknown = asked(ring, "order", strategy="s", number=77)
     assert unknown.orders == () and "command" not in orjson.loads(unknown.detail)
 
@@ -226,7 +226,7 @@ def test_a_hash_that_comes_too_late_to_be_compared_is_passed_over(ring: Ring, mo
 
 
 def test_a_question_to_the_account_carries_what_was_applied(ring: Ring) -> None:
-    control(ring, "inquire", venue="binance", what="history", symbol="BTCUSDT", from_trade_key="7")
+    control(ring, "inquire", account="binance", what="history", symbol="BTCUSDT", from_trade_key="7")
     lsn = ring.core.books.lsn
     assert ring.asks[-1] == Ask("binance", 0, "history", "BTCUSDT", from_trade_key="7", asked_lsn=lsn)
 
@@ -237,12 +237,12 @@ def test_a_baseline_begins_anew_by_a_person_s_word_with_the_next_balances(ring: 
         ring.answers(venue="binance", ask=ask, balances=(("BTC", D(free), D(0)),))
 
     def held() -> dict[str, D] | None:
-        baseline = ring.core.books.venue("binance").baseline
+        baseline = ring.core.books.account("binance").baseline
         return None if baseline is None else dict(baseline.balances)
 
     told("5")
     assert held() == {}, "the account was empty when it was first asked"
-    assert control(ring, "baseline", venue="binance", text="deposit: 5 BTC").ok
+    assert control(ring, "baseline", account="binance", text="deposit: 5 BTC").ok
     assert held() is None
     told("5")
     told("7")
@@ -253,12 +253,12 @@ def test_a_baseline_begins_anew_by_a_person_s_word_with_the_next_balances(ring: 
 
 def test_no_baseline_begins_while_an_order_of_ours_is_open(ring: Ring) -> None:
     accepted(ring, 1, "binance")
-    answer = control(ring, "baseline", venue="binance", text="deposit")
+    answer = control(ring, "baseline", account="binance", text="deposit")
     assert not answer.ok and "1 orders are open at binance" in answer.text
-    assert not control(ring, "baseline", venue="generic", text="deposit").ok
+    assert not control(ring, "baseline", account="generic", text="deposit").ok
 
 
 def test_a_venue_without_rest_is_asked_nothing_and_that_is_said(ring: Ring) -> None:
     asked_before = len(ring.asks)
-    answer = control(ring, "inquire", venue="generic", what="balances")
+    answer = control(ring, "inquire", account="generic", what="balances")
     assert not answer.ok and "there is binance" in answer.text and len(ring.asks) == asked_before

@@ -7,12 +7,13 @@ from common.orders.facts import VenueFacts
 from services.orders.core import OrdersCore, OrdersSettings
 from tests.services.orders.harness import D, Ring, accepted, settings
 
+PLACE = {"venue": "generic", "account": "generic", "symbol": "BTCUSDT"}
 ASSETS = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT")}
 
 
 def without(*, venue: str = "", symbol: str = "") -> OrdersSettings:
     """The settings once the venue's file, or the symbol's tables, are gone."""
-    venues = {name: its for name, its in settings().venues.items() if name != venue}
+    venues = {name: its for name, its in settings().accounts.items() if name != venue}
     for name, its in venues.items():
         bases = {each: base for each, base in its.facts.bases.items() if each != symbol}
         facts = VenueFacts(its.facts.window_ns, bases, its.facts.quotes)
@@ -48,7 +49,7 @@ def test_what_rests_at_a_venue_that_is_gone_is_told() -> None:
     accepted(ring, 1)
     assert held(ring) == []
     restarted(ring, without(venue="generic"))
-    assert held(ring) == [{"venue": "generic", "symbol": "BTCUSDT", "open_orders": 1, "position": "0"}]
+    assert held(ring) == [PLACE | {"open_orders": 1, "position": "0"}]
 
 
 def test_nothing_is_told_before_the_log_is_read() -> None:
@@ -64,7 +65,7 @@ def test_what_is_owned_in_a_symbol_that_is_gone_is_told() -> None:
     order = accepted(ring, 1)
     ring.report(order, "F", "2", qty="1", key="t1")
     restarted(ring, without(symbol="BTCUSDT"))
-    assert held(ring) == [{"venue": "generic", "symbol": "BTCUSDT", "open_orders": 0, "position": "1"}]
+    assert held(ring) == [PLACE | {"open_orders": 0, "position": "1"}]
 
 
 def test_a_position_is_the_same_whatever_is_configured() -> None:

@@ -48,7 +48,7 @@ def test_what_somebody_else_traded_while_nobody_was_logged_on_is_asked_for_where
     assert (trades.since_ns, trades.from_trade_key) == (HEARD_NS, "")
     fill = Trade("BTCUSDT", "41", "77", "1", D("0.012"), D(65_000), D(0), "USDT", HEARD_NS + 1)
     ring.answers(venue=VENUE, ask=trades, trades=(fill,))
-    venue = ring.core.books.venue(VENUE)
+    venue = ring.core.books.account(VENUE)
     assert ring.core.books.positions[VENUE, "BTCUSDT"].quantity == D("0.012")
     assert "BTCUSDT" not in venue.gaps and "BTCUSDT" not in venue.gaps_since_ns
 
@@ -63,9 +63,9 @@ def test_a_report_that_cannot_be_read_and_is_nobodys_has_the_trades_asked_for() 
     (trades,) = [ask for ask in ring.asks if ask.what == "trades"]
     assert trades.since_ns == HEARD_NS
     ring.answers(venue=VENUE, ask=msgspec.structs.replace(trades, asked_lsn=early))
-    assert "BTCUSDT" in ring.core.books.venue(VENUE).gaps
+    assert "BTCUSDT" in ring.core.books.account(VENUE).gaps
     ring.answers(venue=VENUE, ask=trades)
-    assert "BTCUSDT" not in ring.core.books.venue(VENUE).gaps
+    assert "BTCUSDT" not in ring.core.books.account(VENUE).gaps
 
 
 @pytest.mark.parametrize("asked", [True, False])

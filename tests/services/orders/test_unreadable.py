@@ -110,7 +110,7 @@ def test_a_doubt_is_in_the_snapshot(ring: Ring) -> None:
     order = accepted(ring, 1)
     ring.told("generic", unreadable(order.cl_ord_id))
     books = ring.core.books
-    facts = {name: venue.facts for name, venue in ring.settings.venues.items()}
+    facts = {name: venue.facts for name, venue in ring.settings.accounts.items()}
     loaded = load_books(dump_books(books), facts)
     assert loaded.orders["s", 1].in_doubt
 

@@ -171,10 +171,10 @@ def test_a_page_of_trades_that_is_full_leaves_the_gap_open_from_its_end(
     page = tuple(Trade("BTCUSDT", str(key), "77", "1", D("0.1"), D(100), D(0), "", 0) for key in (5, 6))
     lsn = ring.core.books.lsn
     ring.answers(venue="binance", ask=Ask("binance", 903, "trades", "BTCUSDT", asked_lsn=lsn), trades=page)
-    assert ring.core.books.venues["binance"].gaps["BTCUSDT"] == "6"
+    assert ring.core.books.accounts["binance"].gaps["BTCUSDT"] == "6"
     ask = Ask("binance", 904, "trades", "BTCUSDT", from_trade_key="6", asked_lsn=ring.core.books.lsn)
     ring.answers(venue="binance", ask=ask, trades=page[1:])
-    assert "BTCUSDT" not in ring.core.books.venues["binance"].gaps
+    assert "BTCUSDT" not in ring.core.books.accounts["binance"].gaps
 
 
 def test_a_corrected_price_moves_money_and_no_quantity(ring: Ring) -> None:

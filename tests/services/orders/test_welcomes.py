@@ -175,7 +175,7 @@ def test_a_question_waits_until_the_log_is_read(ring: Ring) -> None:
 
 
 def test_a_client_whose_place_is_before_the_replayed_events_is_told_the_whole_truth() -> None:
-    ring = Ring(OrdersSettings(settings().venues, replayed_events=4))
+    ring = Ring(OrdersSettings(settings().accounts, replayed_events=4))
     ring.go_live()
     ring.open("generic")
     ring.hello()

@@ -36,7 +36,7 @@ from common.orders.facts import VenueFacts
 from common.venues.binance.dialect import Binance
 from common.venues.dialect import Dialect
 from common.venues.generic.dialect import Generic
-from services.risk.core import RiskCore, RiskSettings, VenueSettings
+from services.risk.core import AccountLimits, RiskCore, RiskSettings
 from services.risk.limits import StrategyRules, SymbolRules
 from services.risk.state import RiskState
 
@@ -78,7 +78,7 @@ def settings(
     messages: int = 1000,
 ) -> RiskSettings:
     venues = {
-        name: VenueSettings({"BTCUSDT": rules}, venue_facts, messages, NS_PER_S, DIALECTS[name].amend_is_new_order)
+        name: AccountLimits({"BTCUSDT": rules}, venue_facts, messages, NS_PER_S, DIALECTS[name].amend_is_new_order)
         for name, venue_facts in facts().items()
     }
     return RiskSettings(venues, strategies or {}, default, D("0.2"))

@@ -14,7 +14,7 @@ ASSETS = {"BTCUSDT": ("BTC", "USDT")}
 def without(venue: str) -> RiskSettings:
     """The settings once the venue's file is gone."""
     its = settings()
-    return its._replace(venues={name: each for name, each in its.venues.items() if name != venue})
+    return its._replace(accounts={name: each for name, each in its.accounts.items() if name != venue})
 
 
 def held_elsewhere(side: Side, qty: str, *, filled: bool) -> Rig:
@@ -37,7 +37,8 @@ def held_elsewhere(side: Side, qty: str, *, filled: bool) -> Rig:
 @pytest.mark.parametrize("side", ["1", "2"])
 def test_what_is_held_outside_the_configuration_counts(side: Side, filled: bool) -> None:
     rig = held_elsewhere(side, "8", filled=filled)
-    held = Holding("generic", "BTCUSDT", 0 if filled else 1, (D(8) if side == "1" else D(-8)) if filled else D(0))
+    position = (D(8) if side == "1" else D(-8)) if filled else D(0)
+    held = Holding("generic", "BTCUSDT", 0 if filled else 1, position, "generic")
     assert rig.core.status(rig.now)["outside"] == [held.row()]
     other: Side = "2" if side == "1" else "1"
     for qty, passes in (("10", True), ("3", False), ("2", True)):

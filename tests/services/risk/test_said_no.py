@@ -11,7 +11,7 @@ from tests.services.risk.rig import Rig
 def test_a_venue_that_is_not_configured_gets_nothing() -> None:
     rig = Rig()
     order = rig.send(rig.orders.new())
-    elsewhere = {"venue": "nowhere"}
+    elsewhere = dict.fromkeys(("venue", "account", "session"), "nowhere")
     rig.sent.clear()
     rig.command(msgspec.structs.replace(rig.orders.amend(order, "2"), **elsewhere))
     rig.command(msgspec.structs.replace(rig.orders.cancel(order), **elsewhere))

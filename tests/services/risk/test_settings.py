@@ -9,7 +9,7 @@ from services.risk.settings import risk_settings
 
 def test_the_default_configuration_becomes_rules() -> None:
     settings = risk_settings(load(environ={}))
-    generic, binance = settings.venues["generic"], settings.venues["binance"]
+    generic, binance = settings.accounts["generic"], settings.accounts["binance"]
     rules = binance.symbols["BTCUSDT"]
     assert (rules.base, rules.tick_size, rules.lot_size, rules.min_notional) == ("BTC", D("0.01"), D("0.00001"), D(5))
     assert (rules.max_order_qty, rules.position_limit, rules.max_age_ns) == (D(5), D(50), 5000 * NS_PER_MS)

@@ -71,7 +71,7 @@ def report(cl_ord_id: str, exec_type: str, ord_status: str, **terms: object) -> 
 
 def sent(orders: OpenOrders, command: NewOrder) -> None:
     """A new order was numbered."""
-    orders.sent(command, 1, in_place=False)
+    orders.sent(command, 1, opens=True)
 
 
 def names(orders: OpenOrders) -> list[str]:
@@ -112,7 +112,7 @@ def test_a_report_of_rejected_under_a_request_s_name_ends_no_order_but_the_one_t
     orders = OpenOrders()
     sent(orders, new())
     orders.heard(report("5-1", "0", "0"), 1)
-    orders.sent(amend(cl_ord_id="5-3", orig_cl_ord_id="5-1"), 1, in_place=False)
+    orders.sent(amend(cl_ord_id="5-3", orig_cl_ord_id="5-1"), 1, opens=True)
     for name in ("5-2", "5-3"):
         orders.heard(report(name, "8", "8", orig_cl_ord_id="5-1"), 1)
     assert names(orders) == ["5-1"]
@@ -142,11 +142,11 @@ def test_an_amendment_in_place_renames_and_a_cancel_and_new_adds() -> None:
     orders = OpenOrders()
     sent(orders, new())
     orders.heard(report("5-1", "0", "0"), 1)
-    orders.sent(amend(), 1, in_place=True)
+    orders.sent(amend(), 1, opens=False)
     assert names(orders) == ["5-1"]
     orders.heard(report("5-2", "5", "0", orig_cl_ord_id="5-1"), 1)
     assert names(orders) == ["5-2"]
-    orders.sent(amend(cl_ord_id="5-3", orig_cl_ord_id="5-2"), 1, in_place=False)
+    orders.sent(amend(cl_ord_id="5-3", orig_cl_ord_id="5-2"), 1, opens=True)
     assert sorted(names(orders)) == ["5-2", "5-3"]
     orders.heard(CancelRejected("5-3", "5-2", "77", ""), 1)
     assert names(orders) == ["5-2"]
@@ -158,7 +158,7 @@ def test_an_amendment_in_place_leaves_nothing_behind() -> None:
     orders.heard(report("5-1", "0", "0"), 1)
     empty, attempts = OpenOrders().dump(), orders.dump()[1]
     for counter in range(2, 50):
-        orders.sent(amend(attempt=Attempt(5, counter), cl_ord_id=f"5-{counter}"), 1, in_place=True)
+        orders.sent(amend(attempt=Attempt(5, counter), cl_ord_id=f"5-{counter}"), 1, opens=False)
     assert orders.dump()[1] == attempts and names(orders) == ["5-1"]
     orders.never_arrived(Attempt(5, 49))
     # As the report of a venue where the order keeps its name.
@@ -180,7 +180,7 @@ def test_a_report_of_new_terms_without_a_quantity_leaves_the_quantity() -> None:
 def test_an_accepted_amendment_has_the_quantity_that_was_asked_for() -> None:
     orders = OpenOrders()
     sent(orders, new())
-    orders.sent(amend(), 1, in_place=True)
+    orders.sent(amend(), 1, opens=False)
     orders.heard(report("5-2", "5", "0", orig_cl_ord_id="5-1", order_qty=Decimal("0.1")), 1)
     assert [order.order_qty for order in orders.all()] == [amend().order_qty]
     orders.heard(report("5-2", "5", "0", order_qty=Decimal("0.1")), 1)
@@ -207,7 +207,7 @@ def test_a_strangers_order_on_the_account_is_kept_too() -> None:
 
 def test_an_order_that_the_venue_says_is_closed_when_it_refuses_the_cancel_is_not_open() -> None:
     orders = OpenOrders()
-    orders.sent(new(), 1, in_place=False)
+    orders.sent(new(), 1, opens=True)
     name = new().cl_ord_id
     orders.heard(CancelRejected("c", name, "77", "8", 1, "", unknown_order=True), 1)
     orders.heard(CancelRejected("c", name, "77", "0", 0, "too fast"), 1)

@@ -90,7 +90,7 @@ def test_a_latch_that_cannot_be_read_is_told_at_the_start(tmp_path: Path) -> Non
 def test_a_command_for_another_venue_is_refused(world: World) -> None:
     world.ready()
     world.command(world.new_order(1, venue="binance"))
-    assert refusals(world) == [Reason.UNKNOWN_VENUE] and world.venue.heard == []
+    assert refusals(world) == [Reason.UNKNOWN_ACCOUNT] and world.venue.heard == []
 
 
 def test_a_halted_session_refuses_everything(world: World) -> None:
