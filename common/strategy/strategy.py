@@ -89,7 +89,12 @@ class Market(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What a strategy is given at its start."""
+    """What a strategy is given at its start.
+
+    `name`: Its name in the configuration.
+    `markets`: What it may trade: each of its symbols at each of its venues that has it.
+    `parameters`: The table `[strategies.NAME.parameters]` as it stands in the file.
+    """
 
     name: str
     markets: tuple[Market, ...]

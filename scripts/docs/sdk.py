@@ -15,7 +15,7 @@ from common.strategy.bounds import OutOfBounds
 from common.strategy.client import Client, Event, NoOutcome, NotRunning, Number, UnknownName
 from common.strategy.entry import NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered
 from common.strategy.signals import Signal
-from common.strategy.strategy import BadParameters, Market, Strategy
+from common.strategy.strategy import BadParameters, Market, Setting, Strategy
 from scripts.docs.protocol import states
 from scripts.docs.structs import described, paragraphs, table
 
@@ -34,6 +34,7 @@ def parts() -> Mapping[str, Callable[[], str]]:
         "attributes": attributes,
         "hooks": lambda: _calls(Strategy, lambda name: name.startswith(HOOK)),
         "helpers": lambda: _calls(Strategy, lambda name: not name.startswith(HOOK)),
+        "setting": lambda: _fields(Setting),
         "market": lambda: f"{_fields(Market)}\n\n{_calls(Market)}",
         "client": lambda: f"{_made(Client)}\n\n{_values(Client)}\n\n{_calls(Client)}",
         "events": lambda: "\n\n".join(

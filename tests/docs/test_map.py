@@ -77,6 +77,7 @@ def test_the_words_are_in_order_each_once_with_one_sentence() -> None:
     names = [name for name, _ in rows]
     assert names == sorted(set(names), key=lambda name: name.lower().replace("_", " "))
     assert all(meaning[0].isupper() and meaning.endswith(".") for _, meaning in rows)
+    assert not [name for name, meaning in rows if re.search(r"\. [A-Z]", meaning)]
 
 
 def test_every_word_that_the_code_fixes_has_its_sentence() -> None:

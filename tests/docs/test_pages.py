@@ -13,7 +13,7 @@ from common.config import CHECKOUT, ConfigError, Section, StackConfig, VenueConf
 from common.messages import EntryAnswer, EntryRequest, FeedMessage, OrderEvent
 from common.orders.changes import EVENTS, AttemptExpired, Change
 from common.strategy.signals import Signal
-from common.strategy.strategy import Market
+from common.strategy.strategy import Market, Setting
 from scripts.cli.main import run
 from scripts.docs import pages
 from scripts.docs.configuration import BY_ITS_NAME, toml_value
@@ -64,7 +64,7 @@ def test_a_page_without_the_place_for_a_part_is_an_error() -> None:
         pages.with_parts("<!-- generated: stack -->", {"stack": lambda: ""})
 
 
-TOLD = (*get_args(EntryRequest), *get_args(EntryAnswer), *get_args(FeedMessage), Signal, Market)
+TOLD = (*get_args(EntryRequest), *get_args(EntryAnswer), *get_args(FeedMessage), Signal, Market, Setting)
 
 
 @pytest.mark.parametrize("message", TOLD, ids=lambda each: str(each.__name__))
