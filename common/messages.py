@@ -462,6 +462,7 @@ class Kind(enum.IntEnum):
     UNANSWERED = 28
     CANCEL_ALL = 29
     RATE_REFUSED = 30
+    FILLED_BY_HAND = 31
 
 
 # ---- journal payloads ----
@@ -766,6 +767,19 @@ class Verdict(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="verdi
     venue: str = ""
 
 
+class FilledByHand(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="filled_by_hand"):
+    """An operator's word that `qty` of the order was filled at `px`, of what the venue has told in CumQty(14) without
+    its trades. What trades it tells after all take the place of as much.
+    """
+
+    strategy: str
+    number: int
+    qty: Decimal
+    px: Decimal
+    by: str
+    text: str
+
+
 class Unanswered(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="unanswered"):
     """The venue has not answered what `attempt` sent about the order, `silent_ms` on a connection that lives: whether
     it took effect is unknown from here on, and only evidence ends that.
@@ -819,6 +833,7 @@ Payload = (
     | Unanswered
     | CancelAll
     | RateRefused
+    | FilledByHand
 )
 
 PAYLOADS: dict[int, type[msgspec.Struct]] = {
@@ -837,6 +852,7 @@ PAYLOADS: dict[int, type[msgspec.Struct]] = {
     Kind.UNANSWERED: Unanswered,
     Kind.CANCEL_ALL: CancelAll,
     Kind.RATE_REFUSED: RateRefused,
+    Kind.FILLED_BY_HAND: FilledByHand,
 }
 """What a record of each kind holds."""
 

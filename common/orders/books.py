@@ -156,7 +156,7 @@ class Books:
         self.open: defaultdict[str, dict[OrderName, Order]] = defaultdict(dict)
         self.closed: OrderedDict[OrderName, None] = OrderedDict()
         self.unsettled: dict[OrderName, None] = {}
-        """Closed orders that still count at worst."""
+        """Closed orders of which something is still to come."""
         self.ledger = FillLedger(bounds.retired_fills, self.known.base_of, self._memory)
         self.positions: dict[tuple[str, str], Position] = {}
         self.shares: dict[tuple[str, str, str], Decimal] = {}
@@ -235,7 +235,7 @@ class Books:
             # Its end is the wish's, even where a bust opens it again.
             order.wish_strategy, order.wish_number = "", 0
             self._put_closed(name, order)
-        elif (name in self.unsettled) != (at_worst(order) != NOTHING):
+        elif (name in self.unsettled) != self._is_unsettled(order):
             self.closed.pop(name, None)
             self.unsettled.pop(name, None)
             self._put_closed(name, order)
@@ -243,10 +243,11 @@ class Books:
             self._forget(self.closed.popitem(last=False)[0])
 
     def _put_closed(self, name: OrderName, order: Order) -> None:
-        if at_worst(order) == NOTHING:
-            self.closed[name] = None
-        else:
-            self.unsettled[name] = None
+        (self.unsettled if self._is_unsettled(order) else self.closed)[name] = None
+
+    def _is_unsettled(self, order: Order) -> bool:
+        """Whether a closed order still counts at worst, or has fills that the venue's own words have to replace."""
+        return at_worst(order) != NOTHING or any(self.ledger.is_by_hand(leg.owner) for leg in order.legs)
 
     def register_order_id(self, order: Order, leg: Leg, order_id: str) -> list[FillChange]:
         """The venue's own name of a leg is known; fills that REST told under it before now find their order. Returns
@@ -266,8 +267,10 @@ class Books:
         """
         change = self.ledger.claim(order.account, order.symbol, trade_key, leg.owner, order_id, order.side)
         if change is not None:
-            leg.fill(change)
+            leg.fill(change.net)
             self._share(order.strategy, change)
+            if change.gave_way is not None:
+                self.move(change.gave_way)
         return change
 
     def _bears(self, place: tuple[str, str, str], order: Order) -> bool:
@@ -286,6 +289,10 @@ class Books:
     def unpriced_qty(self, order: Order) -> Decimal:
         """How much of the order's fills has a price that the venue has not told."""
         return sum((self.ledger.unpriced_qty(leg.owner) for leg in order.legs), ZERO)
+
+    def missing_qty(self, order: Order) -> Decimal:
+        """How much of the order the venue has told in CumQty(14) beyond the fills that are known."""
+        return sum((max(leg.told_cum_qty - leg.cum_qty, ZERO) for leg in order.legs), ZERO)
 
     def misses_fills(self, order: Order) -> bool:
         """Whether the venue has told of a larger CumQty(14) than the fills that are known, or of fills without their

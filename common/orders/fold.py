@@ -22,6 +22,7 @@ from common.messages import (
     Discrepancy,
     ExecutionReport,
     Expired,
+    FilledByHand,
     GapFilled,
     Inbound,
     Kind,
@@ -68,6 +69,7 @@ from common.orders.changes import (
 )
 from common.orders.names import Remembered, cl_ord_id_of
 from common.orders.order_state import (
+    BY_HAND,
     FILLS,
     REJECTED,
     TERMINAL_WORDS,
@@ -125,6 +127,7 @@ class Fold:
             Kind.UNANSWERED: self._unanswered,
             Kind.CANCEL_ALL: self._cancel_all,
             Kind.RATE_REFUSED: self._rate_refused,
+            Kind.FILLED_BY_HAND: self._filled_by_hand,
         }
         # Plain numbers, since a member of an enum hashes by a method of its own.
         self._folds = {int(kind): (DECODERS[kind], handler) for kind, handler in handlers.items()}
@@ -518,8 +521,8 @@ class Fold:
         if trade_key:
             change = books.ledger.report(venue, leg.owner, report)
             if change is not None:
-                leg.fill(change)
-                books.move(change)
+                leg.fill(change.net)
+                books.move(change.net)
                 self._note_trade_key(venue, report.symbol, trade_key)
             else:
                 late = books.claim(order, leg, trade_key, report.order_id)
@@ -568,6 +571,9 @@ class Fold:
     def _claimed(self, order: Order, fills: list[FillChange]) -> None:
         """Fills that were counted as nobody's have found their order: now they can be told."""
         for fill in fills:
+            if fill.gave_way is not None:
+                self._changes.append(_replaced_by_hand(order, fill, fill.gave_way))
+                continue
             fee_asset, fee_qty = _fee(fill)
             last_px = fill.value / fill.qty
             self._changes.append(OrderChanged(order, "trade", fill.qty, last_px, fee_qty, fee_asset, fill.trade_key))
@@ -577,9 +583,10 @@ class Fold:
         if event == "new" and leg is not order.legs[0]:
             event = "replaced"
         if change is not None and not is_fill(report, change):
-            # Told again with the price that it had not, a fill is corrected.
+            # Told again with the price that it had not, or after a person has booked it, a fill is corrected.
             event = EVENTS["G"] if report.exec_type in FILLS else event
-            reference = report.reference_trade_key or report.trade_key
+            replaced = report.trade_key if change.gave_way is None else change.gave_way.trade_key
+            reference = report.reference_trade_key or replaced
             self._changes.append(
                 OrderChanged(order, event, trade_key=report.trade_key, text=report.text, reference_trade_key=reference)
             )
@@ -955,14 +962,18 @@ class Fold:
             return
         self._note_fee(venue, f"order {trade.order_id}", trade, change)
         self._note_trade_key(venue, trade.symbol, trade.trade_key)
-        self.books.move(change)
+        self.books.move(change.net)
         if order is not None and leg is not None:
-            leg.fill(change)
+            leg.fill(change.net)
             self.books.touched(order, record.lsn)
             if not change.fills:
                 # Told before, without its price.
                 key = trade.trade_key
                 self._changes.append(OrderChanged(order, EVENTS["G"], trade_key=key, reference_trade_key=key))
+                self._changes.append(PositionMoved(venue, trade.symbol, order.strategy))
+                return
+            if change.gave_way is not None:
+                self._changes.append(_replaced_by_hand(order, change, change.gave_way))
                 self._changes.append(PositionMoved(venue, trade.symbol, order.strategy))
                 return
             fee_asset, fee_qty = _fee(change)
@@ -1023,6 +1034,26 @@ class Fold:
         order.decide(status, verdict.cum_qty, verdict.text)
         self._order_changed(record, order, "settled", verdict.text)
 
+    def _filled_by_hand(self, record: Record, told: FilledByHand) -> None:
+        """Of what the venue has told in CumQty(14) beyond its trades, never more: a trade may have come meanwhile."""
+        order, left = self.books.orders.get((told.strategy, told.number)), told.qty
+        for leg in () if order is None or told.px <= ZERO else order.legs:
+            missing = min(left, leg.told_cum_qty - leg.cum_qty)
+            if order is None or missing <= ZERO:
+                continue
+            place, key = (order.account, order.symbol), f"{BY_HAND}{record.lsn}"
+            change = self.books.ledger.book_by_hand(*place, key, leg.owner, order.side, missing, told.px)
+            if change is None:
+                continue
+            left -= missing
+            leg.fill(change)
+            self.books.move(change)
+            self.books.touched(order, record.lsn)
+            self._changes += (
+                OrderChanged(order, "trade", missing, told.px, trade_key=key, text=told.text),
+                PositionMoved(*place, order.strategy),
+            )
+
     def _unanswered(self, record: Record, told: Unanswered) -> None:
         order = self.books.orders.get((told.strategy, told.number))
         if order is not None and not order.is_closed and told.attempt in order.awaits:
@@ -1057,6 +1088,12 @@ class Fold:
         keys = self.books.account(venue).last_trade_keys
         if _is_number(trade_key) and int(trade_key) > int(keys.get(symbol, "-1")):
             keys[symbol] = trade_key
+
+
+def _replaced_by_hand(order: Order, change: FillChange, gave_way: FillChange) -> OrderChanged:
+    """A trade that a person had booked is told by the venue after all: strategies had it already."""
+    told, booked = change.trade_key, gave_way.trade_key
+    return OrderChanged(order, EVENTS["G"], trade_key=told, reference_trade_key=booked, text="it was booked by hand")
 
 
 _LATCH = frozenset({SessionState.LATCHED, SessionState.UNLATCHED})

@@ -73,11 +73,15 @@ MAX_RETIRED_FILLS = 16_384
 up."""
 
 
+BY_HAND: Final = "hand-"
+"""How the trade identity of what a person has booked begins; its record follows."""
+
+
 class Fill(msgspec.Struct, gc=False):
     """One key of the ledger. It counts when it has a quantity and nothing replaces it.
 
     `owner` is the order that it fills ("" for nobody's of ours), `order_id` the OrderID(37) that it was told under.
-    `px` 0 is a price that nobody has told.
+    `px` 0 is a price that nobody has told. `by_hand`: a person has booked it, and what the venue tells takes its place.
     """
 
     owner: str
@@ -89,6 +93,7 @@ class Fill(msgspec.Struct, gc=False):
     told: bool
     replaced_by: str = ""
     order_id: str = ""
+    by_hand: bool = False
 
 
 class FillRow(NamedTuple):
@@ -114,7 +119,8 @@ class FillChange(msgspec.Struct, frozen=True, gc=False):
 
     `owner` is whose fill it is as the ledger knows it, `side` Side(54); `fees` are differences too, positive when
     paid. `fills`: 1 for a fill more, -1 for one less, 0 for a corrected one. `unpriced_qty` is the difference of the
-    quantity whose price is not known: it has no value yet.
+    quantity whose price is not known: it has no value yet. `gave_way`: what a person had booked of the order and is
+    gone now that the venue tells of it; `net` is the change with it.
     """
 
     account: str
@@ -127,6 +133,17 @@ class FillChange(msgspec.Struct, frozen=True, gc=False):
     fees: tuple[tuple[str, Decimal], ...]
     fills: int = 0
     unpriced_qty: Decimal = ZERO
+    gave_way: "FillChange | None" = None
+
+    @property
+    def net(self) -> "FillChange":
+        """The change, less what gave way to it."""
+        gone = self.gave_way
+        if gone is None:
+            return self
+        return msgspec.structs.replace(
+            self, qty=self.qty + gone.qty, value=self.value + gone.value, fills=self.fills + gone.fills, gave_way=None
+        )
 
     def signed_qty(self) -> Decimal:
         """The change of the position, before fees."""
@@ -170,6 +187,7 @@ class FillLedger:
         self._keys: dict[str, list[TradeId]] = {}
         self._retired: dict[TradeId, None] = {}
         self._unpriced: dict[str, Decimal] = {}
+        self._by_hand: dict[str, list[TradeId]] = {}
         self._max_retired = max_retired
         self._lsn = 0
 
@@ -222,7 +240,8 @@ class FillLedger:
         """A fill of LastQty(32) at LastPx(31). None when it was known, was busted before it was told, or its numbers
         are implausible."""
         fill = Fill(owner, side, qty, px, fee_qty, fee_asset, True, "", order_id)
-        return self._tell((venue, symbol, trade_key), "", fill) if _counts(fill) and qty > ZERO else None
+        change = self._tell((venue, symbol, trade_key), "", fill) if _counts(fill) and qty > ZERO else None
+        return self._give_way(change)
 
     def correct(
         self,
@@ -241,7 +260,7 @@ class FillLedger:
         """TradeCorrect(ExecType(150)=G): the fill `trade_key` takes the place of `reference`, known or still to
         come."""
         fill = Fill(owner, side, qty, px, fee_qty, fee_asset, True, "", order_id)
-        return self._tell((venue, symbol, trade_key), reference, fill) if _counts(fill) else None
+        return self._give_way(self._tell((venue, symbol, trade_key), reference, fill)) if _counts(fill) else None
 
     def bust(
         self, venue: str, symbol: str, trade_key: str, reference: str, owner: str = "", side: str = "",
@@ -269,7 +288,7 @@ class FillLedger:
         if not _counts(fill) or fill.qty < ZERO or (not fill.qty and exec_type != "G"):
             return None
         reference = self._heard_as(venue, report, owner) if exec_type == "G" else ""
-        return self._tell((venue, report.symbol, key), reference, fill)
+        return self._give_way(self._tell((venue, report.symbol, key), reference, fill))
 
     def claim(
         self, venue: str, symbol: str, trade_key: str, owner: str, order_id: str = "", side: str = ""
@@ -287,7 +306,40 @@ class FillLedger:
         if not fill.px:
             self._count_unpriced(owner, fill.qty)
         fees = ((fill.fee_asset, fill.fee_qty),) if fill.fee_qty else ()
-        return FillChange(venue, symbol, trade_key, owner, fill.side, fill.qty, fill.qty * fill.px, fees)
+        change = FillChange(venue, symbol, trade_key, owner, fill.side, fill.qty, fill.qty * fill.px, fees)
+        return self._give_way(change)
+
+    def book_by_hand(
+        self, venue: str, symbol: str, trade_key: str, owner: str, side: str, qty: Decimal, px: Decimal
+    ) -> FillChange | None:
+        """A fill that a person saw and the venue has not told. None when it was booked before."""
+        trade_id = (venue, symbol, trade_key)
+        change = self._tell(trade_id, "", Fill(owner, side, qty, px, ZERO, "", True, by_hand=True))
+        if change is not None:
+            self._by_hand.setdefault(owner, []).append(trade_id)
+        return change
+
+    def is_by_hand(self, owner: str) -> bool:
+        """Whether a fill of the order stands by a person's word alone."""
+        return owner in self._by_hand
+
+    def _give_way(self, change: FillChange | None) -> FillChange | None:
+        """What a person booked makes room for as much as the venue tells, oldest first."""
+        if change is None or change.owner not in self._by_hand or change.qty <= ZERO:
+            return change
+        booked, left, value, gone = self._by_hand[change.owner], change.qty, ZERO, 0
+        first = booked[0]
+        while booked and left:
+            fill = next(fill for fill in self._fills[booked[0]] if fill.by_hand and fill.owner == change.owner)
+            taken = min(left, fill.qty)
+            left, value, fill.qty = left - taken, value + taken * fill.px, fill.qty - taken
+            if not fill.qty:
+                gone += 1
+                del booked[0]
+        if not booked:
+            del self._by_hand[change.owner]
+        gave_way = FillChange(*first, change.owner, change.side, left - change.qty, -value, (), -gone)
+        return msgspec.structs.replace(change, gave_way=gave_way)
 
     def unpriced_qty(self, owner: str) -> Decimal:
         """How much of the order's fills has a price that nobody has told."""
@@ -365,6 +417,7 @@ class FillLedger:
         for trade_id in self._keys.pop(owner, ()):
             self._wait_for_nobody(trade_id)
         self._unpriced.pop(owner, None)
+        self._by_hand.pop(owner, None)
 
     def _keep(self, trade_id: TradeId, fill: Fill) -> None:
         """A fill stays in memory while its order does; nobody's has no order to wait for."""
@@ -398,7 +451,7 @@ class FillLedger:
 
     def load(self, rows: list[FillRow], retired: list[RetiredRow]) -> None:
         """The contrary of `dump`."""
-        self._fills, self._keys, self._retired, self._unpriced = {}, {}, {}, {}
+        self._fills, self._keys, self._unpriced, self._by_hand = {}, {}, {}, {}
         for row in rows:
             self._fills.setdefault((row.venue, row.symbol, row.trade_key), []).append(row.fill)
         gone: dict[TradeId, set[int]] = {}
@@ -409,6 +462,8 @@ class FillLedger:
             for nth, fill in enumerate(fills):
                 if nth not in gone.get(trade_id, ()):
                     self._keys.setdefault(fill.owner, []).append(trade_id)
+                    if fill.by_hand and fill.qty:
+                        self._by_hand.setdefault(fill.owner, []).append(trade_id)
                     if fill.qty and not fill.px and not fill.replaced_by:
                         self._count_unpriced(fill.owner, fill.qty)
 
@@ -558,8 +613,9 @@ _TELLING: Final = {
 
 
 def is_fill(report: ExecutionReport, change: FillChange) -> bool:
-    """Whether what a report changed is one fill more, and no bust, correction or price that is told later."""
-    return report.exec_type in FILLS and change.fills > 0
+    """Whether what a report changed is one fill more, and no bust, correction, price that is told later or trade that a
+    person had booked."""
+    return report.exec_type in FILLS and change.fills > 0 and change.gave_way is None
 
 
 MAX_FORMER_NAMES: Final = 16

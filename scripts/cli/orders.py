@@ -432,6 +432,39 @@ def settle(name: str, ended: str, text: str, filled: str | None, known: bool, ye
     click.echo(orjson.dumps(order_document(after)) if as_json else f"{name} is {after.status.value} by your word")
 
 
+@orders.command("fill")
+@click.argument("name")
+@click.argument("qty")
+@click.argument("price")
+@click.option("--note", required=True, help="Where you saw that; it goes into the journal with your name.")
+@click.option("--yes", is_flag=True, help="Do not ask; this is the confirmation.")
+@json_option
+def fill(name: str, qty: str, price: str, note: str, yes: bool, as_json: bool) -> None:
+    """Book QTY of order NAME as filled at PRICE, where the venue told CumQty(14) and never the trades.
+
+    Look them up at the venue first. Positions move by this. Should the venue tell the trades after all, they take the
+    place of as much.
+    """
+    strategy, number = order_name(name)
+    arguments: dict[str, object] = {"strategy": strategy, "number": number, "qty": qty, "px": price, "text": note}
+    config = load()
+    with _client(config) as client:
+        found = client.query("order", strategy=strategy, number=number, timeout_s=QUERY_S).orders
+        if not found:
+            raise CommandError(f"{name}: no order has that name", ExitStatus.REFUSED)
+        before = found[0]
+        if not yes:
+            deal = f"{qty} {before.symbol} of {name}, a {SIDES[before.side]}"
+            click.confirm(f"Book {deal}, as filled at {price}?", abort=True, err=True)
+        _ask(config, "fill", arguments)
+        deadline = time.monotonic() + SETTLED_S
+        after = _until(client, strategy, number, deadline, lambda order: order.cum_qty > before.cum_qty)
+    if after is None or after.cum_qty <= before.cum_qty:
+        raise CommandError(f"{name}: the journal has not told of the fill yet", ExitStatus.TIMEOUT)
+    filled = f"{name} has {short(after.cum_qty)} of {short(after.order_qty)} filled"
+    click.echo(orjson.dumps(order_document(after)) if as_json else filled)
+
+
 @orders.command()
 @click.argument("account")
 @click.option("--text", required=True, help="Why, such as a deposit; it goes into the journal with your name.")

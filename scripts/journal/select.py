@@ -19,6 +19,7 @@ from common.messages import (
     Discrepancy,
     ExecutionReport,
     Expired,
+    FilledByHand,
     GapFilled,
     Inbound,
     NewOrder,
@@ -139,7 +140,7 @@ class OrderTrail:
                 return not self.attempts.isdisjoint(payload.attempts)
             case RateRefused():
                 return any(self._named(payload.strategy, each.number) for each in payload.attempts)
-            case Expired() | Verdict() | Unanswered() | CancelAll():
+            case Expired() | Verdict() | FilledByHand() | Unanswered() | CancelAll():
                 return self._named(payload.strategy, payload.number)
             case Answer():
                 return self._answer(payload)

@@ -14,6 +14,7 @@ from common.messages import (
     Discrepancy,
     ExecutionReport,
     Expired,
+    FilledByHand,
     GapFilled,
     Inbound,
     NewOrder,
@@ -150,6 +151,8 @@ def _what(payload: Payload | None) -> str:
             return "its deadline passed before it was sent"
         case Verdict():
             return f"settled by {payload.by}"
+        case FilledByHand():
+            return f"{payload.qty} at {payload.px} booked by {payload.by}"
         case RateRefused():
             return f"refused by {payload.by} with others, {payload.reason.value}"
         case CancelAll():

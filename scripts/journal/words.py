@@ -20,6 +20,7 @@ from common.messages import (
     Discrepancy,
     ExecutionReport,
     Expired,
+    FilledByHand,
     GapFilled,
     Inbound,
     Kind,
@@ -123,6 +124,9 @@ def _summary(record: Record, payload: Payload | None, dictionaries: Dictionaries
         case Verdict():
             ended = f"ended with OrdStatus(39)={payload.ord_status}"
             return f"{payload.strategy}/{payload.number} {ended} by {payload.by}: {payload.text}"
+        case FilledByHand():
+            deal = f"{payload.qty} at {payload.px}"
+            return f"{payload.strategy}/{payload.number} filled {deal} by {payload.by}: {payload.text}"
         case RateRefused():
             numbers = [each.number for each in payload.attempts]
             span = f"{min(numbers)} to {max(numbers)}" if numbers else "none"

@@ -9,7 +9,7 @@ import msgspec
 from common.actor.core import Core, Send
 from common.actor.links import Appender
 from common.instant import Instant
-from common.messages import Ask, ControlRequest, Kind, OperatorAct, Verdict
+from common.messages import Ask, ControlRequest, FilledByHand, Kind, OperatorAct, Verdict
 from common.orders.books import Books
 from common.orders.fold import BASELINE, WRITER
 from common.orders.order_state import is_plausible
@@ -31,6 +31,16 @@ class VerdictArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
     cum_qty: Decimal | None = None
     known: bool = False
+
+
+class FillArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person's word that `qty` of one order was filled at `px`, which the venue has told in CumQty(14) alone."""
+
+    strategy: str
+    number: int
+    qty: Decimal
+    px: Decimal
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
 class InquireArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +75,8 @@ class ByHand:
         match request.act:
             case "verdict":
                 return self._verdict(_decode(request, VerdictArguments), request.by, now)
+            case "fill":
+                return self._fill(_decode(request, FillArguments), request.by, now)
             case "audit":
                 for account in self._accounts.values():
                     account.audit()
@@ -74,7 +86,7 @@ class ByHand:
             case "baseline":
                 return self._baseline(_decode(request, BaselineArguments), request.by, now)
             case _:
-                raise ValueError("orders knows verdict, audit, inquire and baseline")
+                raise ValueError("orders knows verdict, fill, audit, inquire and baseline")
 
     def _need_rest(self, account: str) -> None:
         accounts = [name for name, its in self._accounts.items() if its.has_rest]
@@ -116,6 +128,22 @@ class ByHand:
         verdict = Verdict(order.strategy, order.number, word.ord_status, cum_qty, by, word.text)
         self._appender.append(Kind.VERDICT, verdict, now)
         return f"the verdict on {name} goes into the journal"
+
+
+    def _fill(self, word: FillArguments, by: str, now: Instant) -> str:
+        name = f"{word.strategy}/{word.number}"
+        order = self._books.orders.get((word.strategy, word.number))
+        if order is None:
+            raise ValueError(f"{name}: no order in memory has that name")
+        missing = self._books.missing_qty(order)
+        if not (is_plausible(word.qty) and 0 < word.qty <= missing):
+            told = f"its venue's CumQty(14) is {missing} above the trades that it has told"
+            raise ValueError(f"{name}: {told}, and that much can be booked by hand, not {word.qty}")
+        if not (is_plausible(word.px) and word.px > 0):
+            raise ValueError(f"{name}: {word.px} is no price of a fill")
+        told_by_hand = FilledByHand(order.strategy, order.number, word.qty, word.px, by, word.text)
+        self._appender.append(Kind.FILLED_BY_HAND, told_by_hand, now)
+        return f"{word.qty} of {name} at {word.px} goes into the journal"
 
 
 def _decode(request: ControlRequest, kind: type[T]) -> T:

@@ -15,6 +15,7 @@ from common.orders.books import Books, SessionBooks
 from common.orders.order_state import Order
 from services.orders.attempts import Attempts
 from services.orders.inquiries import GATE_REPEAT_NS, AccountInquiries, VenueWays
+from services.orders.missing import MissingFills
 from services.orders.silence import Patience, Silence
 
 ORPHAN_REPEAT_NS = 5 * NS_PER_S
@@ -45,6 +46,7 @@ class Reconciliation:
         self._epoch = appender.epoch
         self._inquiries = AccountInquiries(account, ways, books, self._ask, attempts.query, self._epoch << 24)
         self._silence = Silence(core, patience, books, appender, self._inquiries.doubt)
+        self._missing = MissingFills(core, patience.fills_ns, books, appender)
         self._gate_boot_ns: int | None = None
         self._orphan_boot_ns: int | None = None
         self._balances_asked = False
@@ -70,8 +72,8 @@ class Reconciliation:
             self._silence.begin(order, now)
         for name in (*self._books.unsettled, *self._books.closed):
             order = self._books.orders[name]
-            if order.account == self._account and self._books.needs_asking(order):
-                self._inquiries.doubt(order, now.boot_ns)
+            if order.account == self._account:
+                self._check(order, now)
         self._watch_orphans(now)
 
     def sent(self, order: Order, now: Instant) -> None:
@@ -152,6 +154,7 @@ class Reconciliation:
             self._balances_asked = True
             self._ask(Ask(self._venue, 0, "balances", asked_lsn=self._books.lsn))
         self._silence.step(now)
+        self._missing.step(now)
         self._inquiries.step(now.boot_ns, logged_on=self._books.is_logged_on(self._account))
         closed = self._closed_gates() if self._inquiries.gates_may_open else []
         if closed:
@@ -164,7 +167,7 @@ class Reconciliation:
     def next_ns(self) -> int | None:
         """When `step` has something to do, in boot time."""
         due = self._inquiries.next_ns()
-        for time in (self._gate_boot_ns, self._orphan_boot_ns, self._silence.next_ns()):
+        for time in (self._gate_boot_ns, self._orphan_boot_ns, self._silence.next_ns(), self._missing.next_ns()):
             if time is not None and (due is None or time < due):
                 due = time
         return due
@@ -184,6 +187,7 @@ class Reconciliation:
 
     def _check(self, order: Order, now: Instant) -> None:
         """Ask about the order if something of it is not known, until that is settled."""
+        self._missing.look_at(order, now)
         if self._books.needs_asking(order):
             self._inquiries.doubt(order, now.boot_ns)
 

@@ -22,10 +22,12 @@ LOOK_NS = 100 * NS_PER_MS
 
 
 class Patience(msgspec.Struct, frozen=True):
-    """How long an answer is waited for: until the question, and until the order is UNKNOWN, both from the sending."""
+    """How long an answer is waited for: until the question, and until the order is UNKNOWN, both from the sending; and
+    the trades of a CumQty(14) that was told, until a person is."""
 
     ask_ns: int = 2 * NS_PER_S
     unknown_ns: int = 5 * NS_PER_S
+    fills_ns: int = 30 * NS_PER_S
 
 
 class _Awaited(NamedTuple):

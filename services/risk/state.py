@@ -36,6 +36,7 @@ from common.messages import (
     Attempt,
     CancelRejected,
     ExecutionReport,
+    FilledByHand,
     GapFilled,
     Inbound,
     Kind,
@@ -59,6 +60,7 @@ from common.orders.belief import believed, believed_of_stranger, contradiction, 
 from common.orders.facts import Holding, KnownVenues, VenueFacts
 from common.orders.order_state import (
     ANSWERED_BY,
+    BY_HAND,
     FILLED,
     REJECTED,
     REPLACED,
@@ -211,6 +213,7 @@ class RiskState:
             Kind.ANSWER: self._answer,
             Kind.OPERATOR: self._operator,
             Kind.VERDICT: self._verdict,
+            Kind.FILLED_BY_HAND: self._filled_by_hand,
             Kind.STATE_HASH: self._state_hash,
         }
         # The kinds whose payload `apply` wants.
@@ -376,8 +379,8 @@ class RiskState:
         if event.trade_key:
             change = self.ledger.report(venue, leg.owner, event)
             if change is not None:
-                self._hold(change)
-                leg.fill(change)
+                self._hold(change.net)
+                leg.fill(change.net)
             else:
                 self._claim(working, event.trade_key, event.order_id)
         was_heard = leg.word
@@ -448,7 +451,8 @@ class RiskState:
         owner = working.leg.owner
         change = self.ledger.claim(working.account, working.symbol, trade_key, owner, order_id, working.side)
         if change is not None:
-            working.leg.fill(change)
+            self._hold(change.gave_way)
+            working.leg.fill(change.net)
             share = (working.strategy, working.account, working.symbol)
             self.exposure.hand_over(*share, self._held_qty(change))
             self._dirty.add(("share", *share))
@@ -651,6 +655,7 @@ class RiskState:
             venue, trade.symbol, trade.trade_key, owner, side, trade.last_qty, trade.last_px, trade.fee_qty,
             trade.fee_asset, trade.order_id,
         )  # fmt: skip
+        change = None if change is None else change.net
         self._hold(change)
         working = self.working.get(owner)
         if working is None:
@@ -775,6 +780,22 @@ class RiskState:
             working.touched_lsn = self.lsn
             self._count(working)
 
+    def _filled_by_hand(self, payload: FilledByHand, record: Record) -> None:
+        """As in the fold of orders: never more than the venue has told beyond its trades."""
+        name, left = (payload.strategy, payload.number), payload.qty
+        for working in [w for w in self.working.values() if (w.strategy, w.number) == name and payload.px > ZERO]:
+            leg = working.leg
+            place, missing = (working.account, working.symbol), min(left, leg.told_cum_qty - leg.cum_qty)
+            key = f"{BY_HAND}{record.lsn}"
+            booked = (*place, key, leg.owner, working.side, missing, payload.px)
+            change = self.ledger.book_by_hand(*booked) if missing > ZERO else None
+            if change is not None:
+                left -= missing
+                self._hold(change)
+                leg.fill(change)
+                working.touched_lsn = self.lsn
+                self._count(working)
+
     # -- counting ------------------------------------------------------------------------------------------------------
 
     def _count(self, working: Working) -> None:
@@ -797,7 +818,7 @@ class RiskState:
         if is_open != working.counted_open:
             self.exposure.count(working.strategy, 1 if is_open else -1)
             working.counted_open = is_open
-        over = ended and not amendments and not worst
+        over = ended and not amendments and not worst and not self.ledger.is_by_hand(leg.owner)
         if over and not working.ended:
             working.ended = True
             self.ended.append(leg.owner)

@@ -78,6 +78,8 @@ ENDS = {
     "scripts/fixring simulate --seed 0 --planted reuse-number --seeds 3 --no-shrink": (1,),
     # It settles an UNKNOWN order, and there is none: refused by name.
     "scripts/fixring orders settle": (6,),
+    # It books what a venue never told as trades, and the simulated ones have told all: refused by name.
+    "scripts/fixring orders fill": (6,),
     # Whoever is slower than a second finds everything back.
     "scripts/fixring status": (0, 1, 10),
 }

@@ -12,6 +12,7 @@ from common.messages import (
     Attempt,
     CancelAll,
     ExecutionReport,
+    FilledByHand,
     Inbound,
     Kind,
     Outbound,
@@ -66,6 +67,10 @@ SINCE: dict[Kind, tuple[Payload, str]] = {
             (RefusedAttempt(8, Attempt(1, 1), 1), RefusedAttempt(9, Attempt(1, 2), 1)),
         ),
         "maker 8 to 9, 2 commands: strategy_rate over 5",
+    ),
+    Kind.FILLED_BY_HAND: (
+        FilledByHand("maker", 3, Decimal("0.5"), Decimal(100), "root/1", "on their page"),
+        "maker/3 filled 0.5 at 100 by root/1: on their page",
     ),
     Kind.CANCEL_ALL: (
         CancelAll("maker", 7, "generic", "", "*"), "maker/7 cancels everybody's orders, generic"

@@ -7,6 +7,7 @@ from common.messages import (
     AmendOrder,
     Answer,
     Ask,
+    FilledByHand,
     GapFilled,
     Kind,
     NewOrder,
@@ -326,3 +327,17 @@ def test_what_is_done_for_the_day_counts_as_open() -> None:
     order = rig.send(rig.orders.new("1", "5"))
     rig.inbound(report(order, "3", "3"))
     assert rig.worst()[0] == 5 and [holding.open_orders for holding in rig.state.holdings()] == [1]
+
+
+def test_what_a_person_books_is_held_and_counts_no_more_and_the_trade_replaces_it() -> None:
+    rig = Rig()
+    order = rig.send(rig.orders.new("1", "5"))
+    rig.inbound(report(order, "4", "4", cum="2"))
+    assert rig.worst() == (D(2), D(0), D(0))
+    rig.record(Kind.FILLED_BY_HAND, FilledByHand(order.strategy, order.number, D(2), D(100), "me", "their page"))
+    assert rig.worst() == (D(0), D(0), D(2))
+    rig.core.state = load_state(dump_state(rig.state), facts())
+    rig.inbound(report(order, "F", "4", last="1.5", key="1/t", cum="2"))
+    assert rig.worst() == (D(0), D(0), D(2))
+    rig.inbound(report(order, "F", "4", last="0.5", key="1/u", cum="2"))
+    assert rig.worst() == (D(0), D(0), D(2)) and rig.state.exposure.shares["alpha", "generic", "BTCUSDT"].position == 2
