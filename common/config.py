@@ -163,8 +163,9 @@ class JournalConfig(Section, frozen=True, kw_only=True):
 class EndpointsConfig(Section, frozen=True, kw_only=True):
     """Where the links between the processes are. By itself each is a Unix socket in the run folder.
 
-    The links are `entry` (strategies to orders), `risk`, `journal`, `stream` (the journal's records), and, for each
-    venue V, strategy S and process A, `session.V`, `account.V`, `feed.V`, `signals.S`, `signals.S.out` and `control.A`.
+    The links are `entry` (strategies to orders), `risk`, `journal` and `stream` (the journal's records); `session.NAME`
+    for each session, `account.NAME` for each account, `feed.NAME` for each venue, `signals.NAME` and `signals.NAME.out`
+    for each strategy, and `control.NAME` for each process.
 
     `addresses`: The ZeroMQ address of each link that lies elsewhere, such as `journal = "tcp://10.0.0.5:9701"`. It
     begins with `tcp://` or `ipc://`.
@@ -923,8 +924,7 @@ class Config:
     def endpoint(self, link: str) -> str:
         """The ZeroMQ address of one link, bound and connected to alike.
 
-        Links: "entry", "risk", "journal", "stream", "session.<session>", "account.<account>", "feed.<venue>",
-        "control.<actor>".
+        Which links there are is told by `EndpointsConfig`.
 
         Raises ConfigError when the ipc path is longer than a socket's name may be.
         """
