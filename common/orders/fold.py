@@ -603,7 +603,7 @@ class Fold:
 
     def _external_report(self, record: Record, venue: str, report: ExecutionReport) -> None:
         """Somebody else's order on our account: its fills move the position all the same."""
-        told = believed_of_stranger(report)
+        told = believed_of_stranger(self.books.ledger.with_side(venue, report))
         if told is None:
             theirs = f"trade {report.trade_key} of Symbol(55) {report.symbol!r}, Side(54) {report.side!r}"
             self._differs(venue, f"order {report.order_id}", "no such order", theirs, "not counted")

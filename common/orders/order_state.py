@@ -27,6 +27,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from common.messages import (
+    SIDE_BUY,
+    SIDE_SELL,
     Attempt,
     ExecutionReport,
     NewOrder,
@@ -387,6 +389,15 @@ class FillLedger:
             elif nameless is None and (not side or not fill.side or side == fill.side):
                 nameless = fill
         return nameless
+
+    def with_side(self, venue: str, report: ExecutionReport) -> ExecutionReport:
+        """The report on an order that is not in memory; a correction that does not say which way has the side of the
+        fill that it corrects."""
+        if report.exec_type != "G" or report.side in (SIDE_BUY, SIDE_SELL):
+            return report
+        key = self._heard_as(venue, report, "")
+        fill = self._find((venue, report.symbol, key), "", report.order_id)
+        return report if fill is None or not fill.side else msgspec.structs.replace(report, side=fill.side)
 
     def _heard_as(self, venue: str, report: ExecutionReport, owner: str) -> str:
         """The key of the fill that a bust or correction refers to.

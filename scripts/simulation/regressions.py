@@ -119,4 +119,9 @@ REGRESSIONS = (
         "The probe bought, since the position was short, though open orders to buy filled the position limit to its"
         " last unit; risk refused rightly: the checker's bug.",
     ),
+    Regression(
+        Case(5607, 2000, version=3), "books-agree",
+        "A correction without Side(54) of a fill whose order had left memory was not counted, and the next one, which"
+        " corrected it, counted as one more fill. A correction has the side of the fill that it corrects.",
+    ),
 )  # fmt: skip

@@ -459,7 +459,7 @@ class RiskState:
 
     def _stranger_reported(self, venue: str, event: ExecutionReport) -> None:
         """Somebody else's order on our account: its fills move the position all the same."""
-        told = believed_of_stranger(event)
+        told = believed_of_stranger(self.ledger.with_side(venue, event))
         if told is None:
             return
         event = told

@@ -5,6 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from common.messages import Kind, NewOrder
@@ -79,6 +80,17 @@ def test_a_forgotten_fill_that_is_corrected_or_busted_is_the_one_that_counted(ri
     ring.filled(40)
     ring.told("generic", report(buy, "H", "2", qty="1", key="9/b", reference_trade_key="1/2", order_id="V2"))
     assert ring.quantity == 0, "told again, with other fills between, it changes nothing"
+
+
+@pytest.mark.parametrize("side", ["", "[N/A]"])
+def test_a_correction_of_a_forgotten_fill_that_names_no_side_has_the_fill_s(ring: Forgetful, side: str) -> None:
+    sale = next(command for command in ring.commands if isinstance(command, NewOrder))
+    for qty, key, before in (("0.4", "9/a", "1/1"), ("0.2", "9/b", "9/a")):
+        told = report(sale, "G", "4", qty=qty, px="100", key=key, reference_trade_key=before, order_id="V1")
+        ring.told("generic", msgspec.structs.replace(told, side=side))
+        assert ring.quantity == 1 - D(qty)
+    ring.told("generic", report(sale, "H", "4", qty="0.2", key="9/c", reference_trade_key="9/b", order_id="V1"))
+    assert ring.quantity == 1
 
 
 def test_a_forgotten_fill_is_found_by_its_exec_id_of_an_earlier_generation(ring: Forgetful) -> None:
