@@ -4,6 +4,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from decimal import Decimal as D
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,14 @@ def test_one_order_rests_at_the_best_bid_and_goes_after_its_time() -> None:
     (cancel,) = sent(trial, "cancel?")
     placed, ended = (next(each.at_ns for each in trial.heard if each.what == tag) for tag in ("new?", "cancel?"))
     assert cancel["target_number"] == order["number"] and 1500 <= (ended - placed) // NS_PER_MS < 1800
+
+
+def test_one_order_that_is_refused_is_tried_again_after_a_while() -> None:
+    trial = opened("01_one_order", order_qty="100")
+    trial.run_for(5 * NS_PER_S)
+    times = [each.at_ns for each in trial.heard if each.what == "new?"]
+    assert 3 <= len(times) <= 6 and not trial.strategy.orders
+    assert all(later - earlier >= NS_PER_S for earlier, later in pairwise(times))
 
 
 def test_one_order_s_former_life_leaves_nothing() -> None:
