@@ -90,6 +90,9 @@ class _Pending(NamedTuple):
     taken_boot_ns: int
 
 
+_NO_EPOCH = Record(0, 0, EPOCH, "", 0, 0, 0, 0, b"")
+
+
 class Appender:
     """One writer's way into the log. The core forwards it the journal link's messages, its timer and the end of each
     turn.
@@ -124,6 +127,8 @@ class Appender:
         self._unmoved_boot_ns: int | None = None
         """Since when the journal has answered and acknowledged nothing of what waits."""
         self._journal_id = ""
+        self._begun = _NO_EPOCH
+        """The record of the log that begins this writer's latest epoch, of those that were read."""
         self.grant: EpochGranted | None = None
         self.journal_epoch = 0
         self.low_disk = 0
@@ -198,6 +203,7 @@ class Appender:
                 self._refused(message, now)
             case EpochGranted() if message.token == self._token and self.grant is None:
                 self._check_same_log(message)
+                self._check_latest(message.epoch, self._begun)
                 self.grant, self._journal_id = message, message.journal_id
                 self.journal_epoch = message.journal_epoch
                 self.last_stamp_ns, self.last_lsn = message.stamp_ns, message.lsn
@@ -206,11 +212,18 @@ class Appender:
 
     def follow(self, record: Record) -> None:
         """A record of the log. Raises Superseded where it begins a later epoch of this writer: an actor that appends
-        little might not hear of it otherwise, and all that it does from here on is another life's to do.
+        little might not hear of it otherwise, and all that it does from here on is another life's to do. One that is
+        read before this life's own epoch is granted ends it at the grant.
         """
-        if record.kind == EPOCH and record.writer == self._writer and 0 < self.epoch < record.writer_epoch:
+        if record.kind == EPOCH and record.writer == self._writer and record.writer_epoch > self._begun.writer_epoch:
+            self._begun = record
+            if self.grant is not None:
+                self._check_latest(self.epoch, record)
+
+    def _check_latest(self, epoch: int, begun: Record) -> None:
+        if epoch < begun.writer_epoch:
             raise Superseded(
-                f"{self._writer}: record {record.lsn} begins epoch {record.writer_epoch}, this process has {self.epoch}"
+                f"{self._writer}: record {begun.lsn} begins epoch {begun.writer_epoch}, this process has {epoch}"
             )
 
     def take(self, message: msgspec.Struct, now: Instant) -> bool:

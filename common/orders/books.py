@@ -122,7 +122,9 @@ class SessionBooks(msgspec.Struct, gc=False):
 
 
 class External(msgspec.Struct, gc=False):
-    """An order on our account that is not ours; `venue` is the account's name, as older snapshots have it."""
+    """An order on our account that is not ours, as it was at `lsn`: of an answer, when that was asked for. `venue` is
+    the account's name, as older snapshots have it.
+    """
 
     venue: str
     order: RestOrder
@@ -413,9 +415,11 @@ class Books:
         ]
 
     def stranger(self, venue: str, order: RestOrder, lsn: int) -> bool:
-        """An open order that is not ours. Whether it is news."""
+        """An open order that is not ours, as it was at `lsn`. Whether it is news."""
         place = (venue, order.symbol, order.order_id)
         known = self.externals.get(place)
+        if known is not None and lsn < known.lsn:
+            return False
         self.externals[place] = External(venue, order, lsn)
         self.changed_externals[place] = None
         if len(self.externals) > EXTERNAL_ORDERS:

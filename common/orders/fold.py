@@ -633,7 +633,7 @@ class Fold:
                 report.symbol, report.order_id, report.cl_ord_id, report.side, report.ord_status,
                 report.order_qty or cum_qty + (report.leaves_qty or ZERO), report.price, cum_qty, report.transact_ns,
             )  # fmt: skip
-            self._stranger(record, venue, open_there)
+            self._stranger(venue, open_there, record.lsn)
 
     def _unknown_at_venue(self, record: Record, inbound: Inbound, order: Order) -> None:
         """The answer to OrderStatusRequest(H) is that there is no such order.
@@ -824,7 +824,7 @@ class Fold:
             order = self.books.by_order_id.get((venue, told.symbol, told.order_id))
         if order is None:
             if told.ord_status not in TERMINAL_WORDS:
-                self._stranger(record, venue, told)
+                self._stranger(venue, told, answer.ask.asked_lsn)
             elif told.cl_ord_id:
                 self.books.unclaimed.pop((venue, told.symbol, told.order_id), None)
             return
@@ -1011,8 +1011,8 @@ class Fold:
             if settled:
                 order.request_ended(request.cl_ord_id)
 
-    def _stranger(self, record: Record, venue: str, told: RestOrder) -> None:
-        if self.books.stranger(venue, told, record.lsn):
+    def _stranger(self, venue: str, told: RestOrder, as_of_lsn: int) -> None:
+        if self.books.stranger(venue, told, as_of_lsn):
             self._differs(venue, f"order {told.order_id}", "no such order", _rest_shown(told), "shown as external")
 
     def _strangers_gone(self, answer: Answer) -> None:

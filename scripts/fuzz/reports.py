@@ -2,34 +2,42 @@
 
 Between an exchange and a session every report is opened, some of its secondary fields are removed, emptied or filled
 with what no document allows, and it is framed anew, number, length and checksum right. Nothing raises or ends, the
-session stays, and once the venue is well again every book is the exchange's own, to the last unit.
+session stays, and once the venue is well again every book is the exchange's own, to the last unit; but of fees the one
+counts that a fill was first told with, where it can be one.
 """
 
+from decimal import Decimal
 from random import Random
 
+from common.exchange.changes import Traded
 from common.fix.wire import Framer, encode, pairs
 from common.instant import NS_PER_S, Instant
+from common.messages import Answer, ExecutionReport, Inbound, Trade
 from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import Maker
 from scripts.fuzz.worlds import LivelyWorld
-from scripts.simulation import adversary, quiet
+from scripts.journal.words import payload_of
+from scripts.simulation import actors, adversary, quiet
 from scripts.simulation.process import Process
+from scripts.simulation.truth import ZERO, TrueOrder, Truth
+from scripts.simulation.world import World
+from services.exchange.configured import ACCOUNT
 
 TYPES = frozenset((b"8", b"9", b"j", b"r"))
 """MsgType(35) of what is mangled: what tells of orders."""
 
-FEES = "12 13 15 479 136 137 138 139 891 851"
-"""What is taken off the position where it is paid in the base asset."""
+FEES = (b"12", b"13", b"15", b"479", b"136", b"137", b"138", b"139", b"891")
+"""What tells a fee: taken off the position where it is paid in the base asset."""
 
 KEPT = frozenset(
     tag.encode()
-    for tags in ("8 9 35 34 49 56 52 43 122 10 45 379 434 531 25016", "11 41 37 17 19 1003 150 39 32 14 151", FEES)
+    for tags in ("8 9 35 34 49 56 52 43 122 10 45 379 434 531 25016", "11 41 37 17 19 1003 150 39 32 14 151")
     for tag in tags.split()
 )
 """What stays: the frame and the header; whose report it is, what it reports, and how much was filled."""
 
 ADDED = (
-    b"58", b"60", b"44", b"31", b"40", b"54", b"55", b"59", b"103", b"1", b"6", b"18",
+    b"58", b"60", b"44", b"31", b"40", b"54", b"55", b"59", b"103", b"1", b"6", b"18", *FEES,
 )  # fmt: skip
 """Fields that may be added where they are not."""
 
@@ -102,6 +110,10 @@ class MangledWorld(LivelyWorld):
         self._mangled = 0
         super().__init__(a_round.seed, Maker(Random(f"reports {a_round.seed}")))
 
+    def truth_of(self, venue: str) -> Truth:
+        """See `World`."""
+        return ToldTruth(venue, self)
+
     def process_type(self, name: str) -> type[Process]:
         """See `World`."""
         return Mangled if name.startswith("session@") else Process
@@ -119,6 +131,43 @@ class MangledWorld(LivelyWorld):
         self._tally.count("report", decoded=odd != raw)
         self.trace("fuzz", f"mangles {number}", odd.replace(b"\x01", b"|").decode("latin-1")[:2000])
         return odd
+
+
+class ToldTruth(Truth):
+    """An exchange's orders and positions, but with the fees that its fills were first told with."""
+
+    def __init__(self, venue: str, world: World) -> None:
+        """Nothing has happened yet."""
+        super().__init__(venue, ACCOUNT, world.checkers)
+        self._witness = world.witness
+        self._read = 0
+        self._told: set[tuple[str, str]] = set()
+
+    def position(self, symbol: str) -> Decimal:
+        """See `Truth`."""
+        while self._read < len(self._witness.records):
+            payload = payload_of(self._witness.records[self._read].record)
+            self._read += 1
+            if isinstance(payload, Inbound) and payload.session == self.venue:
+                if isinstance(payload.event, ExecutionReport):
+                    self._tell(payload.event)
+            elif isinstance(payload, Answer) and payload.venue == self.venue:
+                for trade in payload.trades:
+                    self._tell(trade)
+        return super().position(symbol)
+
+    def _traded(self, order: TrueOrder, change: Traded, fee: Decimal) -> None:
+        super()._traded(order, change, ZERO)
+
+    def _tell(self, told: ExecutionReport | Trade) -> None:
+        """What is told of a fill again changes nothing."""
+        key, order = (told.order_id, told.trade_key), self.orders.get(int(told.order_id or 0))
+        if order is None or not told.trade_key or not told.last_qty or key in self._told:
+            return
+        self._told.add(key)
+        base = actors.CONFIG.venues[self.venue].instruments[order.symbol].base
+        if told.fee_asset == base and abs(told.fee_qty) <= told.last_qty:
+            self.positions[order.symbol] -= told.fee_qty
 
 
 def mangled(cut: list[tuple[bytes, bytes]], random: Random) -> bytes:

@@ -120,6 +120,48 @@ REGRESSIONS = (
         " last unit; risk refused rightly: the checker's bug.",
     ),
     Regression(
+        Case(259, 2000, version=3), "evidence-only",
+        "An order that the exchange had accepted was told VOID: the report could not be read, the connection ended, and"
+        " the exchange, in step already, asked again for what it had received. Our gap fill is no evidence then.",
+    ),
+    Regression(
+        Case(696, 2000, version=3), "told-agrees",
+        "The end of a replaced order's first leg could not be read; REST told it, and the strategy was not told, since"
+        " the order's status stayed the same. Whatever REST changes of what a strategy is told is told.",
+    ),
+    Regression(
+        Case(4024, 2000, version=3), "kill-hears",
+        "A session that had been dead was resumed after the faults had stopped, in the middle of the kill that is"
+        " checked: the adversary's bug.",
+    ),
+    Regression(
+        Case(750, 2000, version=3), "told-agrees",
+        "One answer of REST had the prices of older fills and a new fill: each price was told, before the fill, with a"
+        " CumQty(14) that had it already. Fills of one record are told first.",
+    ),
+    Regression(
+        Case(827, 2000, version=3), "evidence-only",
+        "The exchange asked again, before it was in step, for an order that it had received, and its report came a"
+        " moment later. A gap fill names its orders once the venue is in step.",
+    ),
+    Regression(
+        Case(3748, 2000, version=3), "evidence-only",
+        "As 827: what the exchange asked for before it was in step was taken for never received, and an order that it"
+        " had accepted was told VOID.",
+    ),
+    Regression(
+        Case(2796, 2000, version=3), "strangers-seen",
+        "The order of somebody else was shown for ever: the journal stood still, and an answer that was asked for"
+        " before the order had ended was recorded behind the question whose answer lacked it. An answer counts as of"
+        " its question.",
+    ),
+    Regression(
+        Case(5004, 2000, version=3), "welcome-is-whole",
+        "The journal stood still and granted, behind the epoch of the living orders, those that dead lives had asked"
+        " for; orders read of them before it heard of its own, and went on. Its names were not remembered, and a repeat"
+        " of an order that had been sent was told expired. What was read before the grant counts at the grant.",
+    ),
+    Regression(
         Case(5607, 2000, version=3), "books-agree",
         "A correction without Side(54) of a fill whose order had left memory was not counted, and the next one, which"
         " corrected it, counted as one more fill. A correction has the side of the fill that it corrects.",

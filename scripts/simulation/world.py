@@ -88,7 +88,7 @@ class World:
         self.witness = Witness(actors.JOURNAL_FOLDER, self.checkers.learned)
         self.checkers.witness = self.witness
         self.emergency = EmergencyWitness(actors.EMERGENCY_FOLDER, self.checkers.learned_emergency)
-        self.truths = {venue: Truth(venue, ACCOUNT, self.checkers) for venue in VENUES}
+        self.truths = {venue: self.truth_of(venue) for venue in VENUES}
         self.exchange_logs = {
             f"exchange@{venue}": Witness(actors.exchange_log_folder(venue), truth.learned, on_write=True)
             for venue, truth in self.truths.items()
@@ -109,6 +109,10 @@ class World:
     def cast(self) -> Iterator[actors.Actor]:
         """Every process, in the order in which they are started."""
         return actors.all_actors(self)
+
+    def truth_of(self, venue: str) -> Truth:
+        """What is held to be true of that exchange."""
+        return Truth(venue, ACCOUNT, self.checkers)
 
     def process_type(self, name: str) -> type[Process]:
         """What runs the process of that name."""

@@ -172,6 +172,19 @@ def test_a_later_epoch_of_its_own_in_the_log_supersedes_a_writer() -> None:
         appender.follow(begins(WRITER, appender.epoch + 1))
 
 
+def test_a_writer_that_had_read_of_a_later_epoch_before_its_own_was_granted_is_superseded_by_it() -> None:
+    core = Core("test")
+    appender = Appender(core, WRITER)
+    appender.request_epoch(at(0))
+    (send,) = core.effects
+    assert isinstance(send, Send) and isinstance(send.message, EpochRequest)
+    for epoch in (49, 51):
+        appender.follow(Record(epoch, 1, EPOCH, WRITER, epoch, 0, 1, 0, b""))
+    # The requests of lives that died were granted with it, behind it, and the stream was faster than the answer.
+    with pytest.raises(Superseded, match="record 51 begins epoch 51, this process has 50"):
+        appender.received(EpochGranted(WRITER, send.message.token, 50, 50, 1, 1, "a"), at(1))
+
+
 def test_an_idle_writer_asks_nothing_and_is_not_away() -> None:
     _, appender = granted(Journal())
     assert appender.next_deadline_ns() is None

@@ -36,6 +36,30 @@ def test_an_order_of_somebody_else_that_rest_does_not_tell_any_more_is_over() ->
     assert [order_id for _, _, order_id in ring.core.books.externals] == ["there", "since"]
 
 
+def test_an_answer_says_of_an_order_of_somebody_else_what_was_so_when_it_was_asked_for() -> None:
+    ring = _live()
+    there = RestOrder("BTCUSDT", "77", "web-1", "1", "0", D(3), D(100), D(0))
+    early = ring.core.books.lsn
+    ring.told(VENUE, Unreadable("web-1", "", "77", "BTCUSDT", "it ended, and nobody could read that"))
+    late = ring.core.books.lsn
+    # The journal stood still between the two questions: both answers come behind both of them.
+    ring.answers(venue=VENUE, ask=Ask(VENUE, 1, "open_orders", "BTCUSDT", asked_lsn=early), orders=(there,))
+    assert [order_id for _, _, order_id in ring.core.books.externals] == ["77"]
+    ring.answers(venue=VENUE, ask=Ask(VENUE, 2, "open_orders", "BTCUSDT", asked_lsn=late), orders=())
+    assert not ring.core.books.externals
+
+
+def test_an_answer_takes_nothing_back_that_was_heard_of_an_order_of_somebody_else_since() -> None:
+    ring = _live()
+    there = RestOrder("BTCUSDT", "77", "web-1", "1", "0", D(3), D(100), D(0))
+    early = ring.core.books.lsn
+    filled = report(stranger("web-1", venue=VENUE), "F", "1", qty="1", px="100", key="9", order_id="77", cum_qty=D(1))
+    ring.told(VENUE, filled)
+    ring.answers(venue=VENUE, ask=Ask(VENUE, 1, "open_orders", "BTCUSDT", asked_lsn=early), orders=(there,))
+    ((_, external),) = ring.core.books.externals.items()
+    assert external.order.cum_qty == D(1)
+
+
 def test_what_somebody_else_traded_while_nobody_was_logged_on_is_asked_for_where_no_trade_is_known() -> None:
     ring = _live()
     assert not [ask for ask in ring.asks if ask.what == "trades"]
