@@ -67,6 +67,7 @@ from common.orders.changes import (
     SessionMoved,
     Unnamed,
 )
+from common.orders.forgotten import LookUpFailed
 from common.orders.names import Remembered, cl_ord_id_of
 from common.orders.order_state import (
     BY_HAND,
@@ -136,7 +137,7 @@ class Fold:
         """Fold one record, the successor of the last. One that cannot be read, or is left out, changes nothing but the
         stamp.
 
-        Raises Unfoldable: the books are of no use then.
+        Raises Unfoldable, LookUpFailed: the books are of no use then.
         """
         changes = self._changes = []
         books = self.books
@@ -160,6 +161,9 @@ class Fold:
             books.ledger.begin(record.lsn)
             try:
                 handler(record, payload)
+            except LookUpFailed:
+                # Nothing is wrong with the record.
+                raise
             except Exception as error:
                 raise Unfoldable(record.lsn, error) from error
         elif record.kind == EPOCH and record.writer == WRITER:

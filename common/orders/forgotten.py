@@ -10,7 +10,7 @@ reader found there, however far the rows go by now. The real one is a file (`com
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -22,8 +22,15 @@ TradeId = tuple[str, str, str]
 """Venue, symbol and the venue's trade identity: what two orders may share that met in one trade."""
 
 
+class LookUpFailed(OSError):
+    """Nobody can say whether a word was heard before. To take it for new would count a fill twice: whoever folds ends,
+    and whoever starts verifies the file and makes a damaged one anew.
+    """
+
+
 class Forgotten(Protocol):
-    """What has left memory, complete as of the record that is being folded."""
+    """What has left memory, complete as of the record that is being folded. A look-up raises LookUpFailed where it
+    cannot be made."""
 
     def put_fills(self, trade_id: TradeId, lsn: int, fills: "list[Fill]") -> None:
         """All fills of this identity leave memory before record `lsn` is folded."""
@@ -40,6 +47,15 @@ class Forgotten(Protocol):
 
     def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
         """The order of ours that it names; None for one that never left memory, or that is none of ours."""
+
+
+def latest_first(*left: Mapping[str, int]) -> list[str]:
+    """Trade identities by the record at which each left memory first, whichever of `left` knows of it."""
+    first: dict[str, int] = {}
+    for keys in left:
+        for key, lsn in keys.items():
+            first[key] = min(lsn, first.get(key, lsn))
+    return sorted(first, key=lambda key: (-first[key], key))
 
 
 def exec_id_of(trade_key: str) -> str:
@@ -84,9 +100,14 @@ class MemoryForgotten:
 
     def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
         """See `Forgotten`."""
+        keys = latest_first(self.keys_left(venue, symbol, exec_id, lsn))
+        return [*keys, exec_id] if self.fills((venue, symbol, exec_id), lsn) else keys
+
+    def keys_left(self, venue: str, symbol: str, exec_id: str, lsn: int) -> dict[str, int]:
+        """The identities of an ExecID(17) with a generation, and at which record, up to `lsn`, each left memory
+        first."""
         keys = self._by_exec_id.get((venue, symbol, exec_id), {})
-        found = [key for key, put_lsn in sorted(keys.items(), key=lambda row: -row[1]) if put_lsn <= lsn]
-        return [*found, exec_id] if self.fills((venue, symbol, exec_id), lsn) else found
+        return {key: put_lsn for key, put_lsn in keys.items() if put_lsn <= lsn}
 
     def put_names(self, cl_ord_ids: list[str], order: tuple[str, int], lsn: int) -> None:
         """See `Forgotten`."""

@@ -36,9 +36,6 @@ class Index(Forgotten, Protocol):
     def order(self, strategy: str, number: int) -> OrderEvent | None:
         """An order as it ended; None when it is not there."""
 
-    def begin_after(self, lsn: int) -> None:
-        """The log that it was written beside is, after record `lsn`, not the one that is read: it covers no more."""
-
     def flush(self, lsn: int) -> None:
         """The log was applied up to `lsn`: write what was put, if it is enough for a portion, and how far the log is
         covered, if it has been long."""
@@ -76,9 +73,6 @@ class MemoryIndex(MemoryForgotten):
     def order(self, strategy: str, number: int) -> OrderEvent | None:
         """See `Index`."""
         return self._orders.get((strategy, number))
-
-    def begin_after(self, lsn: int) -> None:
-        """See `Index`: it was written beside no other."""
 
     def flush(self, lsn: int) -> None:
         """See `Index`: there is nothing to keep."""

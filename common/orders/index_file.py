@@ -7,8 +7,9 @@ with it the LSN from which the log tells the rest. The program that makes the sn
 that no snapshot is ahead of the durable index, and none of the log is dropped that the index still needs.
 
 Each row bears a checksum of its own key and contents. A start looks at every one, and at the file's structure; a file
-that is no index, or a damaged one, is made anew from the log. Damage that shows later is counted as a row that is
-missing, and said; the next start makes the file anew. One that cannot be opened for another reason (a full disk, a
+that is no index, or a damaged one, is made anew from the log. Damage that shows later ends whoever folds by the row,
+since to take it for missing would count a fill twice; of an outcome that a client asks for it is counted as a row that
+is missing, and said. The next start makes the file anew. One that cannot be opened for another reason (a full disk, a
 lock, a permission) may be whole: it is left as it is, and orders does not start. Where the log no longer has what a
 lost index held, the file says before which record it knows too little.
 """
@@ -24,7 +25,7 @@ import msgspec
 from crc32c import crc32c
 
 from common.messages import UNDECODABLE, OrderEvent
-from common.orders.forgotten import MemoryForgotten, TradeId, exec_id_of
+from common.orders.forgotten import LookUpFailed, MemoryForgotten, TradeId, exec_id_of, latest_first
 from common.orders.names import Remembered
 from common.orders.order_state import Fill
 
@@ -197,25 +198,29 @@ class IndexFile:
         held = self._fills.fills(trade_id, lsn)
         if held:
             return held
-        row = self._row("fills", _LATEST_BY, (*trade_id, lsn))
-        stored = None if row is None else self._decoded(_fills, row[5])
-        return _as_fills(stored or ())
+        row = self._sound_row("fills", _LATEST_BY, (*trade_id, lsn))
+        try:
+            return [] if row is None else _as_fills(_fills(row[5]))
+        except UNDECODABLE as error:
+            raise self._failed(str(error)) from error
 
     def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
         """See `Forgotten`."""
-        keys = self._fills.keys_of(venue, symbol, exec_id, lsn)
         try:
             rows = self._database.execute(_KEYS_OF, (exec_id, venue, symbol, lsn)).fetchall()
         except _FAILS as error:
-            self._misses_rows(str(error))
-            rows = []
-        plain = [exec_id] if self.fills((venue, symbol, exec_id), lsn) else []
-        return list(dict.fromkeys((*keys, *(key for key, _ in rows), *plain)))
+            raise self._failed(str(error)) from error
+        keys = latest_first(dict(rows), self._fills.keys_left(venue, symbol, exec_id, lsn))
+        return [*keys, exec_id] if self.fills((venue, symbol, exec_id), lsn) else keys
 
-    def begin_after(self, lsn: int) -> None:
-        """See `Index`. Raises IndexFailed."""
-        self.complete, self.covered_lsn, self._written_lsn = False, lsn, lsn
+    def read_on_after(self, lsn: int) -> None:
+        """The log is read on after record `lsn`, which is covered, and what leaves memory from there on is put anew.
+        Rows of later records are another reading's: of a log that was longer, or by another version of the fold, and
+        would stand for what this one never does. Raises IndexFailed."""
         self._fills = MemoryForgotten()
+        if lsn == self._written_lsn:
+            return
+        self.covered_lsn = self._written_lsn = lsn
         try:
             with self._database as database:
                 database.execute("DELETE FROM fills WHERE lsn > ?", (lsn,))
@@ -244,7 +249,7 @@ class IndexFile:
         held = self._names.get(cl_ord_id)
         if held is not None:
             return held
-        row = self._row("names", "cl_ord_id = ?", (cl_ord_id,))
+        row = self._sound_row("names", "cl_ord_id = ?", (cl_ord_id,))
         return None if row is None else (row[1], _meant(row[2]))
 
     def flush(self, lsn: int) -> None:
@@ -253,17 +258,19 @@ class IndexFile:
             self.write(lsn)
 
     def write(self, lsn: int) -> None:
-        """See `Index`. Where the disk does not take it the rows wait; more than `MAX_WAITING` are given up."""
+        """See `Index`. Where the disk does not take it the rows wait; more than `MAX_WAITING` commands and orders are
+        given up, and nothing of what the fold looks up."""
         try:
             self._write(lsn)
         except _FAILS as error:
             self.failure = str(error)
-            if self._waiting() < MAX_WAITING:
-                return
-            self.complete, self._rows_missing = False, True
-        else:
-            self.failure = ""
-            self.covered_lsn = max(self.covered_lsn, lsn)
+            if self._waiting() >= MAX_WAITING:
+                self.complete, self._rows_missing = False, True
+                self._commands.clear()
+                self._orders.clear()
+            return
+        self.failure = ""
+        self.covered_lsn = max(self.covered_lsn, lsn)
         self._commands.clear()
         self._orders.clear()
         self._names.clear()
@@ -297,15 +304,24 @@ class IndexFile:
     def _row(self, table: str, where: str, key: tuple[str | int, ...]) -> tuple[Any, ...] | None:
         """The row, without its checksum; None where there is none, or none that can be believed."""
         try:
+            return self._sound_row(table, where, key)
+        except LookUpFailed:
+            return None
+
+    def _sound_row(self, table: str, where: str, key: tuple[str | int, ...]) -> tuple[Any, ...] | None:
+        """The row, without its checksum; None where there is none. Raises LookUpFailed."""
+        try:
             query = f"SELECT {_COLUMNS[table]}, seal FROM {table} WHERE {where}"
             row: tuple[Any, ...] | None = self._database.execute(query, key).fetchone()
         except _FAILS as error:
-            self._misses_rows(str(error))
-            return None
+            raise self._failed(str(error)) from error
         if row is None or row[-1] == _seal(*row[:-1]):
             return None if row is None else row[:-1]
-        self._misses_rows(f"a row of {table} is damaged")
-        return None
+        raise self._failed(f"a row of {table} is damaged")
+
+    def _failed(self, why: str) -> LookUpFailed:
+        self._misses_rows(why)
+        return LookUpFailed(f"{self._path}: {why}; {_MENDED}")
 
     def _decoded(self, decode: Callable[[bytes], T], row: bytes) -> T | None:
         """What a sound row holds; None where this program does not read it."""
@@ -421,11 +437,12 @@ def _insert(database: sqlite3.Connection, table: str, rows: list[tuple[Any, ...]
 
 class IndexView(MemoryForgotten):
     """The index to whoever folds the log and does not write the file: beyond what that covers, what leaves memory stays
-    in the process. A file that is not there, or of another form, covers nothing.
+    in the process. A file that is not there, or of another form, covers nothing. The file is seen as it was at the
+    first look, whatever its writer does meanwhile.
     """
 
     def __init__(self, path: Path) -> None:
-        """Nothing is made or changed. Raises OSError where the file cannot be read."""
+        """Nothing is made or changed. Raises LookUpFailed where the file cannot be read."""
         super().__init__()
         self._path = path
         self._covered_lsn = 0
@@ -440,24 +457,24 @@ class IndexView(MemoryForgotten):
             super().put_fills(trade_id, lsn, fills)
 
     def fills(self, trade_id: TradeId, lsn: int) -> list[Fill]:
-        """See `Forgotten`. Raises OSError."""
+        """See `Forgotten`."""
         held = super().fills(trade_id, lsn)
         if held or not self._covered_lsn:
             return held
         columns = _COLUMNS["fills"]
         row = self._ask(f"SELECT {columns}, seal FROM fills WHERE {_LATEST_BY}", (*trade_id, lsn))
         if row is not None and row[-1] != _seal(*row[:-1]):
-            raise OSError(f"{self._path}: a row of fills is damaged; {_MENDED}")
+            raise LookUpFailed(f"{self._path}: a row of fills is damaged; {_MENDED}")
         return [] if row is None else _as_fills(_fills(row[5]))
 
     def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
-        """See `Forgotten`. Raises OSError."""
-        keys = super().keys_of(venue, symbol, exec_id, lsn)
+        """See `Forgotten`."""
         rows = self._ask_all(_KEYS_OF, (exec_id, venue, symbol, lsn)) if self._covered_lsn else []
-        return list(dict.fromkeys((*keys, *(key for key, _ in rows))))
+        keys = latest_first(dict(rows), self.keys_left(venue, symbol, exec_id, lsn))
+        return [*keys, exec_id] if self.fills((venue, symbol, exec_id), lsn) else keys
 
     def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
-        """See `Forgotten`. Raises OSError."""
+        """See `Forgotten`."""
         held = super().name_of(cl_ord_id)
         if held is not None or not self._covered_lsn:
             return held
@@ -471,9 +488,10 @@ class IndexView(MemoryForgotten):
         try:
             if self._file is None:
                 self._file = sqlite3.connect(self._path)
+                self._file.execute("BEGIN")
             return self._file.execute(query, key).fetchall()
         except _FAILS as error:
-            raise OSError(f"{self._path}: {error}; {_MENDED}") from error
+            raise LookUpFailed(f"{self._path}: {error}; {_MENDED}") from error
 
 
 _LATEST_BY = "venue = ? AND symbol = ? AND trade_key = ? AND lsn <= ? ORDER BY lsn DESC LIMIT 1"

@@ -46,6 +46,7 @@ def starting_books(
     """
     books = newest_books(config, reader, index.covered_lsn, unfoldable, index)
     if books.lsn or _begins_with_the_first(reader):
+        index.read_on_after(books.lsn)
         return books
     books = newest_books(config, reader, None, unfoldable, index)
     index.lost_before(books.lsn)

@@ -39,12 +39,6 @@ class Archive:
         """Why the index that was there could not be used; "" where it could."""
         return self._index.made_anew
 
-    def begin(self, granted_lsn: int) -> None:
-        """The journal granted an epoch by this record, which no index of this log can cover yet."""
-        if self._index.covered_lsn >= granted_lsn:
-            # It was written beside another log: what the books have not read of this one, it cannot tell.
-            self._index.begin_after(self._books.lsn)
-
     def command(self, strategy: str, number: int) -> Remembered | None:
         """What became of a command; None for one that nobody has seen."""
         return self._books.names.get(strategy, number) or self._index.command(strategy, number)

@@ -309,7 +309,6 @@ class OrdersCore(Core):
             return
         grant = self._appender.grant
         if grant is not None and not granted:
-            self._archive.begin(grant.lsn)
             self._events_from = max(self.books.lsn, grant.lsn - self._settings.replayed_events)
             self.clients.begin(self._events_from)
             self._follower.read_to(grant.lsn)

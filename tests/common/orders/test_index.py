@@ -26,6 +26,7 @@ from common.messages import (
 )
 from common.orders.books import Books, Bounds
 from common.orders.fold import Fold
+from common.orders.forgotten import LookUpFailed
 from common.orders.index import Index, MemoryIndex
 from common.orders.index_file import COVER_RECORDS, FORMAT, IndexFailed, IndexFile, IndexTooNew, sync_index
 from common.orders.names import Remembered
@@ -247,17 +248,6 @@ def test_a_replay_puts_only_what_the_index_does_not_cover(tmp_path: Path) -> Non
     ring.hello()
     ring.sent(ring.new(11))
     assert index.puts == ["command 8"]
-
-
-def test_an_index_of_another_log_is_not_trusted(tmp_path: Path) -> None:
-    index = IndexFile(tmp_path / "orders.sqlite")
-    index.write(1 << 40)
-    ring = Forgetful(index)
-    assert index.covered_lsn == 0 and not index.complete
-    command = ring.new(1)
-    ring.sent(command)
-    ring.report(command, "F", "2", qty="1", key="t1")
-    assert ring.core.books.orders["s", 1].cum_qty == D(1)
 
 
 def test_rows_outlive_the_process(tmp_path: Path) -> None:
@@ -601,7 +591,8 @@ def test_a_row_that_is_damaged_while_the_process_lives_is_missing_and_said(tmp_p
     assert index.complete and not index.failure
     assert index.command("maker 2", 2) is None
     assert not index.complete and index.failure == "a row of commands is damaged"
-    assert index.name_of("a-1") is None
+    with pytest.raises(LookUpFailed, match="a row of names is damaged"):
+        index.name_of("a-1")
     index.write(7000)
     index.close()
     again = IndexFile(path)

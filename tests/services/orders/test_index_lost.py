@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from common.config import Config, load
 from common.journal import Entry, Log, OsFiles, Reader, salvage
 from common.orders.fold import WRITER
 from common.orders.index_file import IndexFile, index_path, sync_index
+from common.orders.order_state import Fill
 from services.orders.__main__ import starting_books
 from services.orders.make_snapshot import Folded, newest_books
 
@@ -76,6 +78,17 @@ def test_an_index_that_is_whole_stays_complete(life: Life) -> None:
     index = IndexFile(life.index)
     assert starting_books(life.config, index, Reader(life.journal, FILES)).lsn == 900
     assert index.complete and index.covered_lsn == 900
+    index.close()
+
+
+def test_an_index_that_is_further_than_the_snapshot_is_read_again_from_there(life: Life) -> None:
+    index = IndexFile(life.index)
+    fill = Fill("c", "1", Decimal(1), Decimal(100), Decimal(0), "", True)
+    index.put_fills(("generic", "BTCUSDT", "7"), 950, [fill])
+    index.write(5000)
+    assert starting_books(life.config, index, Reader(life.journal, FILES)).lsn == 900
+    assert index.covered_lsn == sync_index(life.index) == 900 and index.complete
+    assert not index.fills(("generic", "BTCUSDT", "7"), 6000)
     index.close()
 
 
