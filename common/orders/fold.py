@@ -626,9 +626,11 @@ class Fold:
         if report.cl_ord_id:
             # Named, and not by us: none of its fills waits for an order of ours any more.
             self.books.unclaimed.pop(place, None)
+        # A bust or correction that was not heard before may open what was closed.
+        reopens = change is not None and report.exec_type not in FILLS
         if report.ord_status in TERMINAL_WORDS:
             self.books.stranger_gone(place)
-        elif self.books.is_forgotten(report.cl_ord_id) or self.books.is_forgotten(report.orig_cl_ord_id):
+        elif not reopens and self._is_forgotten(report):
             # Of a closed order of ours, told again: only fills count, and they are known.
             return
         elif report.order_id and report.exec_type != "I":
@@ -638,6 +640,10 @@ class Fold:
                 report.order_qty or cum_qty + (report.leaves_qty or ZERO), report.price, cum_qty, report.transact_ns,
             )  # fmt: skip
             self._stranger(venue, open_there, record.lsn)
+
+    def _is_forgotten(self, report: ExecutionReport) -> bool:
+        """Whether it names an order of ours that has left memory."""
+        return self.books.is_forgotten(report.cl_ord_id) or self.books.is_forgotten(report.orig_cl_ord_id)
 
     def _unknown_at_venue(self, record: Record, inbound: Inbound, order: Order) -> None:
         """The answer to OrderStatusRequest(H) is that there is no such order.

@@ -128,3 +128,15 @@ def test_a_view_sees_the_file_as_it_was_while_its_writer_reads_the_log_again(ind
     view = IndexView(index._path)
     index.read_on_after(0)
     assert not index.fills(ORDER, LAST) and view.fills(ORDER, LAST)
+
+
+def test_an_order_that_a_bust_opens_again_after_it_left_memory_is_shown(index: IndexFile) -> None:
+    """The venue may fill it on: nobody would see it, and risk would not count it."""
+    ring = history(index, is_busted=False)
+    order = next(command for command in ring.commands if isinstance(command, NewOrder) and command.number == 2)
+    ring.report(order, "0", "0", order_id="V2")
+    assert not ring.core.books.externals, "of a closed order, told again"
+    bust(ring, order, "0", order_qty=D(1), cum_qty=D(0), leaves_qty=D(1))
+    assert ring.core.books.externals[(*PLACE, "V2")].order.cl_ord_id == order.cl_ord_id
+    ring.report(order, "4", "4", order_id="V2")
+    assert not ring.core.books.externals
