@@ -496,7 +496,7 @@ def _host_and_port(text: str) -> tuple[str, int]:
 class RestConfig(Section, frozen=True, kw_only=True):
     """The venue's REST side, which the account process asks.
 
-    `url`: Up to and with the version, such as `"https://testnet.binance.vision/api/v3"`.
+    `url`: Up to and with the version, such as `"https://api.acme.com/v3"`.
     `timeout_ms`: After so long a question counts as failed.
     `ca`: As for TLS.
     """

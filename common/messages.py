@@ -241,7 +241,7 @@ class AmendOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="am
 
     `strategy`, `number` name the command, `target_*` the order; `orig_cl_ord_id` is the name the venue knows it by
     now. `order_qty` and `price` are the complete new terms (total quantity, filled part included). Where the dialect
-    can only cancel and send a new order (Binance's XCN), the new order's own quantity is what is left of `order_qty`.
+    can only cancel and send a new order, the new order's own quantity is what is left of `order_qty`.
     `asked` is the digest of the terms that the strategy asked for, by which a repeat is known; older logs lack it.
     """
 

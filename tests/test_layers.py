@@ -332,19 +332,30 @@ def test_shared_code_has_no_message_type_of_a_venue() -> None:
 
 def test_shared_code_has_no_error_code_of_a_venue() -> None:
     """FIX's own reasons are small; the codes of venues are not, and mean something at one of them only."""
-    found = []
-    for file in outside_of_venues():
-        if name_of(file).startswith("scripts/"):
-            continue
-        for node in ast.walk(ast.parse(file.read_bytes())):
-            if (
-                isinstance(node, ast.UnaryOp)
-                and isinstance(node.op, ast.USub)
-                and isinstance(node.operand, ast.Constant)
-                and isinstance(node.operand.value, int)
-                and 1000 <= node.operand.value < 10_000
-            ):
-                found.append(f"{name_of(file)}:{node.lineno}: -{node.operand.value}")
+    code = re.compile(r"(?<![\w)\]])(?<!PRAGMA cache_size = )-[1-9][0-9]{3}\b")
+    found = [
+        f"{name_of(file)}:{number}: {line.strip()[:80]}"
+        for file in outside_of_venues()
+        if not name_of(file).startswith("scripts/")
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1)
+        if code.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+EXAMPLES = {"common/venues/registry.py", "common/strategy/client.py", "common/strategy/signals.py"}
+"""Where a sentence shows how to call it, with a venue of the shipped stack."""
+
+
+def test_what_is_said_in_common_is_said_of_every_venue() -> None:
+    """In comments and docstrings too, but for a venue whose name is an English word."""
+    names = re.compile(rf"(?i)\b({'|'.join(venue for venue in VENUES if venue not in ('generic', '_template'))})\b")
+    found = [
+        f"{name_of(file)}: {match[0]}"
+        for file in python_files("common")
+        if not venue_of(name_of(file)) and name_of(file) not in EXAMPLES
+        for match in names.finditer(file.read_text("utf-8"))
+    ]
     assert not found, "\n".join(found)
 
 

@@ -109,7 +109,7 @@ class Core:
     """The calls that a shell or the simulator makes, each answered with "does not concern me"; cores write what does.
 
     A core keeps its effects in `effects`; the caller takes and clears them. `name` is the actor's, such as "orders" or
-    "session@binance".
+    "session@generic".
     """
 
     def __init__(self, name: str) -> None:

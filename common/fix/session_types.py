@@ -261,7 +261,7 @@ class SessionSettings:
     default_appl_ver_id: str | None = None  # DefaultApplVerID(1137), demanded by FIXT.1.1
     heart_bt_int_s: int = 30  # an acceptor takes the initiator's
     reset_on_logon: bool = False  # both numbers start at 1; an initiator says so with ResetSeqNumFlag(141)=Y
-    expects_reset_echo: bool = True  # the answer to our 141=Y repeats it (Binance's does not)
+    expects_reset_echo: bool = True  # the answer to our 141=Y repeats it (not every venue's does)
     sequence_policy: SequencePolicy = SequencePolicy.RESEND
     next_expected_msg_seq_num: bool = False  # NextExpectedMsgSeqNum(789) in Logon(A) instead of ResendRequest(2)
     allow_resend_request: bool = True  # False at venues without ResendRequest(2): a gap ends the session

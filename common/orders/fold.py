@@ -671,7 +671,7 @@ class Fold:
         self._changes.append(Inquired(order, True))
 
     def _ambiguous(self, record: Record, order: Order, cl_ord_id: str) -> None:
-        """The venue itself does not know what became of the request: -1006, -1007 at Binance."""
+        """The venue itself does not know what became of the request."""
         for leg in order.legs:
             if leg.owner == cl_ord_id and leg.is_unheard:
                 leg.answered = True

@@ -14,7 +14,7 @@ Rules, in the order of their weight:
 4. The state shown is computed, never stored: from the word, the quantities and the requests under way.
 
 Theory of operation. One order of ours may be several orders of the venue: an amendment that can only cancel and send
-anew (XCN at Binance) adds a *leg*. A `Leg` is one order of the venue, a small machine over ExecutionReport(8); an
+anew adds a *leg*. A `Leg` is one order of the venue, a small machine over ExecutionReport(8); an
 `Order` is its legs and its unanswered requests. Risk holds legs and the ledger only. The source of the table is FIX
 4.4 Volume 7/Appendix D, "Order State Change Matrices", which `tests/common/orders/test_order_state_matrices.py` plays.
 """
@@ -1041,8 +1041,8 @@ class Order(msgspec.Struct, gc=False):
     def leg_of(self, report: ExecutionReport) -> Leg | None:
         """The leg that a report is about; None where it rejects something that is no leg any more.
 
-        A cancel's report names the order in OrigClOrdID(41); the one that cancels the old half of an XCN bears the new
-        order's name in ClOrdID(11), so with those the original name comes first.
+        A cancel's report names the order in OrigClOrdID(41); the one that cancels the old half of an amendment bears
+        the new order's name in ClOrdID(11), so with those the original name comes first.
         """
         legs = self.legs
         if len(legs) == 1 and legs[0].cl_ord_id == report.cl_ord_id:

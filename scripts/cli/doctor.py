@@ -20,10 +20,13 @@ import click
 from cryptography import x509
 
 from common.actor.control import is_running
-from common.config import CHECKOUT, Config, ConfigError, Durability, Environment, Kind, load, url_port
+from common.config import CHECKOUT, Config, ConfigError, Durability, Environment, Kind, VenueConfig, load, url_port
 from common.exit_status import ExitStatus
 from common.journal.files import NETWORK_FILE_SYSTEMS, OsFiles
+from common.key_files import read_credentials
 from common.keys import certificate_serves, server_names
+from common.venues.dialect import Identity
+from common.venues.registry import find_dialect
 from scripts.interpreter import interpreter, is_optimised
 from services.strategies.__main__ import strategy_class
 
@@ -308,11 +311,24 @@ def reachable(config: Config, name: str) -> Iterator[Finding]:
             if file.is_file():
                 private = not file.stat().st_mode & 0o077
                 yield _finding(f"{name}: {file.name} is private", private, "others can read it", f"chmod 600 {file}")
+        if all(config.paths.resolve(path).is_file() for path in venue.credentials.files.values()):
+            why = _why_of_no_use(config, venue)
+            yield _finding(f"{name}: credentials", not why, why, "docs/venues.md says what each kind's files hold")
     for host, port in sorted({*venue.fix.hosts, *venue.market_data.hosts}):
         problem = _connect(host, port)
         yield Finding(
             f"{name}: {host}:{port}", problem, "look at the network, the host and the firewall" if problem else ""
         )
+
+
+def _why_of_no_use(config: Config, venue: VenueConfig) -> str:
+    """Why the venue's Logon(A) cannot be made with its credentials, "" where it can."""
+    try:
+        credentials = read_credentials(venue, config)
+        find_dialect(venue.dialect).session_settings(Identity("FIXRING", venue.fix.target_comp_id, 30), credentials)
+    except (ConfigError, ValueError) as error:
+        return str(error)
+    return ""
 
 
 def _connect(host: str, port: int) -> str:

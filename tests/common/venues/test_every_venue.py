@@ -19,6 +19,8 @@ from common.fix.secret_fields import blanked
 from common.fix.wire import encode, split
 from common.keys import make_credentials
 from common.messages import (
+    Announced,
+    Ask,
     CancelRejected,
     ExecutionReport,
     MassCancelReported,
@@ -27,10 +29,11 @@ from common.messages import (
 )
 from common.venues.credentials import Credentials
 from common.venues.dialect import BookEntry, SubscriptionRejected
-from common.venues.registry import find_dialect, find_profile, folder_of, venue_names
+from common.venues.registry import UnknownVenue, find_dialect, find_profile, find_rest, folder_of, venue_names
+from common.venues.rest import RestSettings
 from common.venues.venue import CREDENTIAL_FILES, Feature, missing_feature
 from tests.common.venues import samples
-from tests.common.venues.both_sides import BothSides, Desk
+from tests.common.venues.both_sides import NAME, BothSides, Desk
 
 TEMPLATE = "_template"
 
@@ -422,6 +425,15 @@ def test_the_venue_s_limits_are_told_on_request(desk: Desk) -> None:
 # ---- the connection is lost
 
 
+def test_what_the_venue_announces_is_told(desk: Desk) -> None:
+    desk.sides.world.ask("fault", kind="maintenance", ms=5000)
+    desk.sides.world.pass_time(1)
+    told = [event for event in desk.heard() if isinstance(event, Announced)]
+    assert told and told[0].headline
+    desk.sides.world.pass_time(6)
+    assert not desk.logged_on
+
+
 def test_what_happens_while_we_are_away_is_told_or_left_to_be_asked_for(desk: Desk) -> None:
     sides = desk.sides
     order, _ = desk.new(price=sides.price)
@@ -457,6 +469,23 @@ def test_nothing_that_adds_risk_is_ever_sent_again(dialect: str) -> None:
     assert not ours.resendable(ours.encode_new(samples.new(), 0).msg_type)
     if has(dialect, Feature.AMEND):
         assert not ours.resendable(ours.encode_amend(samples.amend(), 0).msg_type)
+
+
+# ---- REST
+
+
+def test_a_rest_side_that_nobody_answers_fails_and_tells_no_secret(sides: BothSides) -> None:
+    if not sides.profile.rest:
+        with pytest.raises(UnknownVenue, match="no REST side"):
+            find_rest(sides.venue.dialect)
+        return
+    ours = sides.credentials
+    assert ours is not None
+    rest = find_rest(sides.venue.dialect)(RestSettings(NAME, "http://127.0.0.1:9/api", ours, 500))
+    for what in ("order", "open_orders", "trades", "balances", "time", "cancel_all"):
+        answer = rest.ask(Ask(NAME, 1, what, sides.symbol, "tp9s5f-1"))
+        assert answer.failed and answer.text and not answer.not_found
+        assert not [value for value in msgspec.structs.astuple(ours) if str(value) in answer.text]
 
 
 # ---- market data

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.config import CHECKOUT
+from common.config import CHECKOUT, load
 from common.exit_status import ExitStatus
 from scripts.cli.main import run
 from scripts.stack import own_ports
@@ -106,6 +106,14 @@ def test_a_real_venue_without_keys_that_does_not_answer(
         text = file.read_text().replace('["binance", "generic"]', '["binance"]')
         file.write_text(text.replace('environment = "simulated"', 'environment = "testnet"'))
     monkeypatch.setenv("FIXRING_CONFIG", str(folder))
+    for session in ("FIX", "MARKET_DATA"):
+        # Nobody listens there, and no test asks a real venue.
+        monkeypatch.setenv(f"FIXRING__BINANCE__{session}__HOST", "127.0.0.1")
     found = problems(capsys, ExitStatus.FAILURE)
     assert [p for p in found.values() if p == "no such file"] == ["no such file"] * 2
     assert sum("127.0.0.1:" in what for what in found) == 2
+    keys = load().paths.keys / "binance"
+    keys.mkdir(parents=True)
+    for name in ("api_key", "private_key.pem"):
+        (keys / name).write_text("no key")
+    assert "not readable as PEM" in problems(capsys, ExitStatus.FAILURE)["binance: credentials"]
