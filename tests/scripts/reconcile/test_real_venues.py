@@ -16,6 +16,9 @@ from scripts.cli.main import run
 from scripts.stack import PrivateStack
 
 
+VENUES = ("GENERIC", "BINANCE")
+
+
 @pytest.fixture
 def stack(short_folder: Path) -> Iterator[PrivateStack]:
     """A stack of the testnet environment whose venues are simulated exchanges that are not its own."""
@@ -26,6 +29,9 @@ def stack(short_folder: Path) -> Iterator[PrivateStack]:
         {
             "FIXRING__GENERIC__ENVIRONMENT": Environment.TESTNET,
             "FIXRING__BINANCE__ENVIRONMENT": Environment.TESTNET,
+            **{f"FIXRING__{venue}__{fix}__HOST": "127.0.0.1" for venue in VENUES for fix in ("FIX", "MARKET_DATA")},
+            "FIXRING__BINANCE__FIX__TLS__SERVER_NAME": "fix-oe.binance.simulated",
+            "FIXRING__BINANCE__MARKET_DATA__TLS__SERVER_NAME": "fix-md.binance.simulated",
             "FIXRING__BINANCE__FIX__TLS__CA": str(keys / "ca.pem"),
             "FIXRING__BINANCE__MARKET_DATA__TLS__CA": str(keys / "ca.pem"),
             "FIXRING__BINANCE__CREDENTIALS__API_KEY_FILE": str(keys / "binance" / "api_key"),
