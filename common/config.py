@@ -1017,10 +1017,18 @@ def _layered(file: Path, desk: Table, env: Mapping[str, str]) -> _Layer:
     table = {**lay_over(_named(own, own_file), desk), "name": file.stem}
     if environment != Environment.SIMULATED:
         table.pop("simulated", None)
-    credentials = table.get("credentials")
-    if isinstance(credentials, dict) and len(kinds) == 1:
-        credentials.setdefault("kind", kinds[0].value)
+    if len(kinds) == 1:
+        _fill_kind(table, kinds[0])
     return _Layer(table, lambda key: own_file if holds(own, key) and not holds(desk, key) else file)
+
+
+def _fill_kind(table: Table, kind: CredentialKind) -> None:
+    """Say of all credentials of a venue that takes one kind what that is, where they do not."""
+    accounts = table.get("accounts")
+    for owner in (table, *(accounts.values() if isinstance(accounts, dict) else ())):
+        credentials = owner.get("credentials") if isinstance(owner, dict) else None
+        if isinstance(credentials, dict):
+            credentials.setdefault("kind", kind.value)
 
 
 def _told(env: Mapping[str, str], venue: str, key: str, desk: Table) -> str | None:
@@ -1164,12 +1172,14 @@ def _check_parts(file: Path, venue: VenueConfig) -> None:
     profile = find_profile(venue.dialect)
     if venue.rest is not None and not profile.rest:
         raise ConfigError(f"{file}: rest: {profile.title} has no REST side here; leave the table out")
-    kind = None if venue.credentials is None else venue.credentials.kind
-    if (kind in profile.credentials) if profile.credentials else kind is None:
-        return
-    told = "no [credentials] are given" if kind is None else f'kind = "{kind}" is given'
-    taken = " or ".join(f'kind = "{each}"' for each in profile.credentials) or "none"
-    raise ConfigError(f"{file}: credentials: {profile.title} takes {taken}, and {told}")
+    for account in accounts_of(venue):
+        kind = None if account.credentials is None else account.credentials.kind
+        if (kind in profile.credentials) if profile.credentials else kind is None:
+            continue
+        key = "credentials" if account.name == venue.name else f"accounts.{account.name}.credentials"
+        told = "no [credentials] are given" if kind is None else f'kind = "{kind}" is given'
+        taken = " or ".join(f'kind = "{each}"' for each in profile.credentials) or "none"
+        raise ConfigError(f"{file}: {key}: {profile.title} takes {taken}, and {told}")
 
 
 def _check_live(file: Path, name: str, venue: VenueConfig) -> None:

@@ -20,7 +20,19 @@ import click
 from cryptography import x509
 
 from common.actor.control import is_running
-from common.config import CHECKOUT, Config, ConfigError, Durability, Environment, Kind, VenueConfig, load, url_port
+from common.config import (
+    CHECKOUT,
+    Config,
+    ConfigError,
+    ConfiguredAccount,
+    CredentialsConfig,
+    Durability,
+    Environment,
+    Kind,
+    accounts_of,
+    load,
+    url_port,
+)
 from common.exit_status import ExitStatus
 from common.journal.files import NETWORK_FILE_SYSTEMS, OsFiles
 from common.key_files import read_credentials
@@ -304,16 +316,9 @@ def simulated(config: Config, name: str) -> Iterator[Finding]:
 def reachable(config: Config, name: str) -> Iterator[Finding]:
     """A real venue: its keys are there for their owner alone, its hosts resolve and answer on their ports."""
     venue = config.venues[name]
-    if venue.credentials is not None:
-        for path in venue.credentials.files.values():
-            file = config.paths.resolve(path)
-            yield _finding(f"{name}: {file}", file.is_file(), "no such file", "docs/live.md says how to make the key")
-            if file.is_file():
-                private = not file.stat().st_mode & 0o077
-                yield _finding(f"{name}: {file.name} is private", private, "others can read it", f"chmod 600 {file}")
-        if all(config.paths.resolve(path).is_file() for path in venue.credentials.files.values()):
-            why = _why_of_no_use(config, venue)
-            yield _finding(f"{name}: credentials", not why, why, "docs/venues.md says what each kind's files hold")
+    for account in accounts_of(venue):
+        if account.credentials is not None:
+            yield from keys_of(config, account, account.credentials)
     for host, port in sorted({*venue.fix.hosts, *venue.market_data.hosts}):
         problem = _connect(host, port)
         yield Finding(
@@ -321,14 +326,27 @@ def reachable(config: Config, name: str) -> Iterator[Finding]:
         )
 
 
-def _why_of_no_use(config: Config, venue: VenueConfig) -> str:
-    """Why the venue's Logon(A) cannot be made with its credentials, "" where it can."""
-    try:
-        credentials = read_credentials(venue, config)
-        find_dialect(venue.dialect).session_settings(Identity("FIXRING", venue.fix.target_comp_id, 30), credentials)
-    except (ConfigError, ValueError) as error:
-        return str(error)
-    return ""
+def keys_of(config: Config, account: ConfiguredAccount, told: CredentialsConfig) -> Iterator[Finding]:
+    """The account's keys: there, for their owner alone, and such that a Logon(A) can be made with them."""
+    files = [config.paths.resolve(path) for path in told.files.values()]
+    for file in files:
+        yield _finding(
+            f"{account.name}: {file}", file.is_file(), "no such file", "docs/live.md says how to make the key"
+        )
+        if file.is_file():
+            private = not file.stat().st_mode & 0o077
+            yield _finding(
+                f"{account.name}: {file.name} is private", private, "others can read it", f"chmod 600 {file}"
+            )
+    if all(file.is_file() for file in files):
+        why, mend = "", "docs/venues.md says what each kind's files hold"
+        venue = account.venue
+        identity = Identity("FIXRING", venue.fix.target_comp_id, venue.fix.heart_bt_int_s)
+        try:
+            find_dialect(venue.dialect).session_settings(identity, read_credentials(told, config))
+        except (ConfigError, ValueError) as error:
+            why = str(error)
+        yield _finding(f"{account.name}: credentials", not why, why, mend)
 
 
 def _connect(host: str, port: int) -> str:

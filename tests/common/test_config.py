@@ -397,3 +397,18 @@ def test_links_are_sockets_in_the_run_folder_unless_configured(folder: Path, sho
 def test_a_link_that_leaves_the_host_needs_curve_keys(folder: Path) -> None:
     assert "set `curve_folder`" in refusal(folder, FIXRING__ENDPOINTS__ADDRESSES__JOURNAL="tcp://10.0.0.5:9701")
     assert "must begin with tcp://" in refusal(folder, FIXRING__ENDPOINTS__ADDRESSES__JOURNAL="udp://10.0.0.5:9701")
+
+
+def test_a_further_account_s_credentials_are_of_a_kind_that_the_venue_takes(folder: Path) -> None:
+    table = """[accounts.second]
+session = { comp_id_prefix = "SEC" }
+[accounts.second.credentials]
+api_key_file = "a"
+private_key_file = "b"
+"""
+    replace(folder / "binance.toml", "[simulated]", f"{table}[simulated]")
+    credentials = load(folder, {}).accounts["second"].credentials
+    assert credentials is not None and credentials.kind is CredentialKind.ED25519
+    replace(folder / "binance.toml", 'api_key_file = "a"', 'kind = "rsa"\napi_key_file = "a"')
+    told = 'accounts.second.credentials: Binance Spot takes kind = "ed25519", and kind = "rsa" is given'
+    assert told in refusal(folder)

@@ -15,7 +15,6 @@ from common.exit_status import ExitStatus
 from scripts.cli.main import run
 from scripts.stack import PrivateStack
 
-
 VENUES = ("GENERIC", "BINANCE")
 
 
