@@ -6,11 +6,14 @@ journal write the record's number down beside the log, where every reader looks 
 """
 
 from collections.abc import Collection, Sequence
+from typing import cast
 
 import msgspec
 
 from common.journal.errors import JournalError
-from common.messages import OperatorAct, cut
+from common.journal.frames import Record
+from common.messages import UNDECODABLE, OperatorAct, Payload, cut
+from common.soundness import DECODERS
 
 JOURNAL = "journal"
 SKIP = "skip"
@@ -46,6 +49,8 @@ class LeftOut:
         self._skipped = frozenset(skipped)
         self._whys = dict.fromkeys(self._skipped, "skipped") | {error.lsn: error.why for error in unfoldable}
         self._rows: dict[int, Row] = {}
+        self.undecodable = 0
+        """How many records could not be read since this began."""
 
     def __bool__(self) -> bool:
         """Whether any record is known that is not to be tried."""
@@ -57,6 +62,22 @@ class LeftOut:
         if why is not None:
             self.add(lsn, why)
         return why is not None
+
+    def read(self, record: Record) -> Payload | None:
+        """The payload of a record; None where it is left out, or cannot be read and is left out from now on."""
+        if self._whys and record.lsn in self:
+            return None
+        return self.decode(record)
+
+    def decode(self, record: Record) -> Payload | None:
+        """The payload of a record, left out or not; None for one that cannot be read, which has no effect from now
+        on."""
+        try:
+            return cast(Payload, DECODERS[record.kind](record.payload))
+        except UNDECODABLE as error:
+            self.undecodable += record.lsn not in self._rows
+            self.add(record.lsn, str(error))
+            return None
 
     def add(self, lsn: int, why: str) -> None:
         """The record has no effect."""

@@ -39,7 +39,7 @@ def _of(name: str, status: Mapping[str, Any], statuses: Statuses) -> Iterator[tu
         yield "low_disk", "LOW DISK"
     if kind == "orders" and status.get("unknown_orders"):
         yield "unknown_orders", f"{status['unknown_orders']} orders UNKNOWN"
-    if kind == "orders" and status.get("index_failure"):
+    if kind in ("orders", "risk") and status.get("index_failure"):
         yield "index_failed", f"INDEX OF FORMER ORDERS FAILED: {status['index_failure']}"
     if kind == "marketdata" and status.get("unreadable"):
         yield "unreadable", f"{status['unreadable']} MESSAGES UNREADABLE"

@@ -110,6 +110,14 @@ def load_newest(
     return older
 
 
+def has_beginning(reader: Reader) -> bool:
+    """Whether the log still has its first record, or has none yet."""
+    try:
+        return reader.first_lsn() == 1
+    except NotThere:
+        return True
+
+
 def first_needed(reader: Reader, name: str) -> int:
     """From which record on the actor `name` needs the log where it has no snapshot: a session its own records, others
     all. Raises NotThere, Damage, ReadFailed.

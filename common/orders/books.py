@@ -48,13 +48,19 @@ class Bounds(NamedTuple):
 
 BOUNDS: Final = Bounds()
 
+NEVER = 1 << 62
+"""Later than any record: what an older snapshot does not tell."""
+
 
 class TradesAsked(msgspec.Struct, gc=False):
-    """The last time that all trades of a symbol were told from the last known one on."""
+    """The last time that all trades of a symbol were told from the last known one on. `told_lsn` is the answer's
+    record.
+    """
 
     asked_lsn: int = 0
     venue_ns: int = 0
     strangers: int = 0
+    told_lsn: int = NEVER
 
 
 class Baseline(msgspec.Struct, frozen=True, gc=False):
@@ -177,7 +183,7 @@ class Books:
         self.epoch = 0
         self.epoch_ns = 0
         self.highest_attempt = (0, 0)
-        self.changed: dict[OrderName, None] = {}
+        self.changed: dict[OrderName, Order] = {}
         """The orders that the last record has changed: for who counts them."""
         self.changed_externals: dict[tuple[str, str, str], None] = {}
         """Likewise those of somebody else."""
@@ -192,11 +198,16 @@ class Books:
         name = (order.strategy, order.number)
         self.orders[name] = order
         self.by_id[order.legs[0].cl_ord_id] = order
-        self.open[order.account][name] = order
-        self.changed[name] = self._dirty[name] = None
+        self.open[order.account][name] = self.changed[name] = order
+        self._dirty[name] = None
 
     def take(self, order: Order) -> None:
         """An order as it was in a snapshot, under every name that it has."""
+        if order.ending is not None:
+            # Older snapshots know the end of the order alone.
+            for leg in order.legs:
+                if leg.is_open:
+                    leg.conclude()
         name = (order.strategy, order.number)
         self.orders[name] = order
         self._dirty[name] = None
@@ -224,7 +235,8 @@ class Books:
         name = (order.strategy, order.number)
         if is_news:
             order.touched_lsn = lsn
-        self.changed[name] = self._dirty[name] = None
+        self.changed[name] = order
+        self._dirty[name] = None
         is_open = self.open[order.account]
         if not order.is_closed:
             if name not in is_open:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from common.journal.frames import EPOCH, Record
 from common.left_out import Unfoldable
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
-    UNDECODABLE,
     AmendOrder,
     Answer,
     Attempt,
@@ -88,11 +89,10 @@ from common.orders.order_state import (
 )
 from common.orders.outcome import Evidence, Outcome, Outcomes, decide
 from common.request_identity import UNREAD, command_identity, request_identity
-from common.soundness import DECODERS
 
 WRITER = "orders"
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""
@@ -111,7 +111,6 @@ class Fold:
         """`books` may be fresh or loaded from a snapshot."""
         self.books = books
         self.outcomes = Outcomes()
-        self.undecodable = 0
         self._changes: list[Change] = []
         handlers: dict[int, Callable[[Record, Any], None]] = {
             Kind.OUTBOUND: self._outbound,
@@ -131,7 +130,7 @@ class Fold:
             Kind.FILLED_BY_HAND: self._filled_by_hand,
         }
         # Plain numbers, since a member of an enum hashes by a method of its own.
-        self._folds = {int(kind): (DECODERS[kind], handler) for kind, handler in handlers.items()}
+        self._folds = {int(kind): handler for kind, handler in handlers.items()}
 
     def apply(self, record: Record) -> list[Change]:
         """Fold one record, the successor of the last. One that cannot be read, or is left out, changes nothing but the
@@ -149,14 +148,10 @@ class Fold:
         if self.outcomes.held:
             for attempt in self.outcomes.stamp(record.stamp_ns):
                 changes.append(AttemptExpired(attempt))
-        fold = self._folds.get(record.kind)
-        if fold is not None and not (books.left_out and record.lsn in books.left_out):
-            decode, handler = fold
-            try:
-                payload = decode(record.payload)
-            except UNDECODABLE as error:
-                self.undecodable += 1
-                books.left_out.add(record.lsn, str(error))
+        handler = self._folds.get(record.kind)
+        if handler is not None:
+            payload = books.left_out.read(record)
+            if payload is None:
                 return changes
             books.ledger.begin(record.lsn)
             try:
@@ -679,6 +674,7 @@ class Fold:
         if request is not None:
             request.unknown = True
         elif order.legs[0].word or order.unknown:
+            self.books.touched(order, record.lsn)
             return
         else:
             order.unknown = True
@@ -934,7 +930,7 @@ class Fold:
         if not ask.order_id:
             self._gap_told(answer)
             asked = self.books.account(answer.account).trades_asked.setdefault(ask.symbol, TradesAsked())
-            asked.asked_lsn, asked.venue_ns = ask.asked_lsn, answer.venue_ns
+            asked.asked_lsn, asked.venue_ns, asked.told_lsn = ask.asked_lsn, answer.venue_ns, record.lsn
             asked.strangers = len(self.books.strangers(answer.account, ask.symbol))
 
     def _gap_told(self, answer: Answer) -> None:
@@ -1010,20 +1006,29 @@ class Fold:
         Over FIX (`told` on a later connection of the same session) what the old one carried is in it; over REST only
         once the window has closed.
         """
-        waiting = [r for r in order.requests.values() if r.unknown] + list(order.lingering.values())
+        answer = None if answer is None else self._with_a_clock(answer, order)
+        waiting = [*order.requests.values(), *order.lingering.values()]
         for request in [r for r in waiting if r.kind is not RequestKind.REPLACE]:
             settled = False
             if told is not None:
                 is_later = request.session == told.session and request.connection < told.connection
                 settled = (request.answered or is_later) and not self.books.window_ns(order.account)
             elif answer is not None:
-                settled = self._window_closed(answer, request.sent_ns, request.session, request.connection)
+                closed = self._window_closed(answer, request.sent_ns, request.session, request.connection)
+                settled = closed and (request.unknown or request.cl_ord_id in order.lingering)
             if settled:
                 order.request_ended(request.cl_ord_id)
 
-    def _stranger(self, venue: str, told: RestOrder, as_of_lsn: int) -> None:
-        if self.books.stranger(venue, told, as_of_lsn):
-            self._differs(venue, f"order {told.order_id}", "no such order", _rest_shown(told), "shown as external")
+    def _with_a_clock(self, answer: Answer, order: Order) -> Answer:
+        """An answer that has not the venue's clock came after all trades that were told before it was asked for."""
+        told = self.books.account(order.account).trades_asked.get(order.symbol)
+        if told is None or told.told_lsn > answer.ask.asked_lsn or told.venue_ns <= answer.venue_ns:
+            return answer
+        return msgspec.structs.replace(answer, venue_ns=told.venue_ns)
+
+    def _stranger(self, account: str, told: RestOrder, as_of_lsn: int) -> None:
+        if self.books.stranger(account, told, as_of_lsn):
+            self._differs(account, f"order {told.order_id}", "no such order", _rest_shown(told), "shown as external")
 
     def _strangers_gone(self, answer: Answer) -> None:
         """All open orders of a symbol were told: what is not among them, and was not heard of since, is over."""

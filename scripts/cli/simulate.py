@@ -29,7 +29,6 @@ LINES = 120
     help="How faults are drawn; the first way is kept for the seeds that failed under it.",
 )  # fmt: skip
 @click.option("--planted", default="", help="Plant this bug in the cores; `all` looks for each in turn.")
-@click.option("--shadow-risk", is_flag=True, help="Hold risk's own fold against the shared one after every record.")
 @click.option("--jobs", default=0, help="Processes; 0 for one a core.")
 @click.option("--shrink/--no-shrink", "shrinks", default=True, help="Look for a shorter case after a violation.")
 @click.option("--coverage", "covers", is_flag=True, help="Print the branches of the cores that the seeds reach.")
@@ -47,7 +46,6 @@ def simulate(
     only: str | None,
     version: int,
     planted: str,
-    shadow_risk: bool,
     jobs: int,
     shrinks: bool,
     covers: bool,
@@ -67,7 +65,7 @@ def simulate(
     elif covers or with_tests:
         _cover(seed, seeds, steps, with_tests, as_json)
     else:
-        case = Case(seed, steps, without, numbers_of(only), _bug(planted), version, shadow_risk)
+        case = Case(seed, steps, without, numbers_of(only), _bug(planted), version)
         cases = [case._replace(seed=number) for number in range(seed, seed + seeds)]
         _run(cases, jobs or os.cpu_count() or 1, shrinks, lines, as_json)
 

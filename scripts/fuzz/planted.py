@@ -6,15 +6,14 @@ from typing import Any, NamedTuple, get_args
 
 import msgspec
 
+from common import left_out
 from common.journal.frames import Record
 from common.messages import Door, ExecutionReport, Inbound, JournalRequest, Kind, Payload
-from common.orders import fold as orders_fold
 from common.orders import index_file, order_state
+from common.orders.fold import Fold
 from common.strategy import entry
 from scripts.simulation import actors
 from scripts.simulation.planted import Swap, planted_swaps
-from services.risk import state as risk_state
-from services.risk.state import RiskState
 
 
 class Fault(NamedTuple):
@@ -55,14 +54,14 @@ def _taken_as_told(
     return held._replace(order_qty=report.order_qty or held.order_qty, price=report.price or held.price)
 
 
-def _by_number(original: Callable[[RiskState, Inbound, Record], None]) -> Callable[[RiskState, Inbound, Record], None]:
+def _by_number(original: Callable[[Fold, Record, Inbound], None]) -> Callable[[Fold, Record, Inbound], None]:
     """Takes what bears no higher MsgSeqNum(34) than was heard for a repeat."""
 
-    def once(state: RiskState, payload: Inbound, record: Record) -> None:
-        highest, life = vars(state).setdefault("heard", {}), (payload.session, payload.generation)
-        if payload.msg_seq_num > highest.get(life, 0):
-            highest[life] = payload.msg_seq_num
-            original(state, payload, record)
+    def once(fold: Fold, record: Record, inbound: Inbound) -> None:
+        highest, life = vars(fold).setdefault("heard", {}), (inbound.session, inbound.generation)
+        if inbound.msg_seq_num > highest.get(life, 0):
+            highest[life] = inbound.msg_seq_num
+            original(fold, record, inbound)
 
     return once
 
@@ -73,16 +72,16 @@ FAULTS: dict[str, Fault] = {
         ((order_state, "believed_terms", lambda original: _taken_as_told),), 20,
     ),
     "repeat-by-number": Fault(
-        "Risk takes a report for a repeat by its MsgSeqNum(34) alone.", "folds",
-        ((RiskState, "_inbound", _by_number),), 40,
+        "A report is taken for a repeat by its MsgSeqNum(34) alone.", "folds",
+        ((Fold, "_inbound", _by_number),), 40,
     ),
     "undecodable-ends-orders": Fault(
-        "A record whose payload does not decode ends the order manager.", "folds",
-        ((orders_fold, "UNDECODABLE", lambda original: ()),),
+        "A record whose payload does not decode ends who reads it.", "folds",
+        ((left_out, "UNDECODABLE", lambda original: ()),),
     ),
     "unsound-is-counted": Fault(
-        "Risk counts with whatever number a record holds.", "folds",
-        ((risk_state, "DECODERS", lambda original: _any_number()),),
+        "Whatever number a record holds is counted with.", "folds",
+        ((left_out, "DECODERS", lambda original: _any_number()),),
     ),
     "index-believes-all": Fault(
         "The index of orders gives out whatever stands in its file.", "index",

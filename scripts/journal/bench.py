@@ -114,7 +114,7 @@ def folds(config: Config) -> dict[str, Foldable]:
     dialect = find_dialect(config.venues[VENUE].dialect)
     return {
         "orders": OrdersFolded(Books({name: account.facts for name, account in orders.accounts.items()})),
-        "risk": RiskFolded(RiskState({name: account.facts for name, account in risk.accounts.items()})),
+        "risk": RiskFolded(RiskState(Books({name: account.facts for name, account in risk.accounts.items()}))),
         SESSION: SessionFolded(SESSION, VENUE, dialect),
     }
 

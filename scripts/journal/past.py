@@ -21,6 +21,7 @@ from scripts.journal.words import payload_of, plain, time_text
 from services.orders.make_snapshot import newest_books
 from services.orders.settings import orders_settings
 from services.orders.views import order_event, position_event
+from services.risk.limits import shown
 from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings
 from services.risk.state import RiskState
@@ -42,7 +43,7 @@ class Past:
         if reader is None:
             orders, risk = orders_settings(config), risk_settings(config)
             books = Books({name: account.facts for name, account in orders.accounts.items()})
-            self.risk = RiskState({name: account.facts for name, account in risk.accounts.items()})
+            self.risk = RiskState(Books({name: account.facts for name, account in risk.accounts.items()}))
         else:
             books = newest_books(config, reader, upto_lsn)
             self.risk = newest_state(config, reader, upto_lsn)
@@ -58,7 +59,7 @@ class Past:
         if record.lsn > self.orders.books.lsn:
             self.orders.apply(record)
         if record.lsn > self.risk.lsn:
-            self.risk.apply(record, self.risk.read(record) if record.kind in self.risk.kinds else None)
+            self.risk.apply(record)
         if record.writer.startswith(SESSION) and record.writer not in self.sessions:
             self.sessions[record.writer] = _fresh_session(record.writer, self._config)
         for folded in self.sessions.values():
@@ -105,12 +106,12 @@ class Past:
                 "halts": sorted(" ".join(part for part in halt if part) for halt in self.risk.halts),
                 "exposures": [
                     {
-                        "venue": self.risk.known.venue_of(account),
+                        "venue": self.risk.books.known.venue_of(account),
                         "account": account,
                         "symbol": symbol,
-                        "position": str(sums.position),
-                        "may_buy": str(sums.buy),
-                        "may_sell": str(sums.sell),
+                        "position": shown(sums.position),
+                        "may_buy": shown(sums.buy),
+                        "may_sell": shown(sums.sell),
                     }
                     for (account, symbol), sums in sorted(self.risk.exposure.firm.items())
                 ],

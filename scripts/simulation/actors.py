@@ -36,7 +36,7 @@ from common.messages import (
 )
 from common.orders.books import Books, Bounds
 from common.orders.changes import Change
-from common.orders.facts import VenueFacts, facts_of
+from common.orders.facts import facts_of
 from common.orders.index import MemoryIndex
 from common.orders.snapshots import load_books
 from common.soundness import SoundDoor
@@ -217,14 +217,10 @@ def folded_orders(config: Config = CONFIG, index: MemoryIndex | None = None) -> 
     return FoldedWithIndex(Books(facts, bounds=BOUNDS, memory=index), index)
 
 
-def facts(config: Config = CONFIG) -> dict[str, VenueFacts]:
-    """What a fold must know of each account's venue."""
-    return {name: account.facts for name, account in risk_settings(config).accounts.items()}
-
-
-def folded_risk(config: Config = CONFIG) -> FoldedRisk:
-    """The state of risk before the first record."""
-    return FoldedRisk(RiskState({name: account.facts for name, account in risk_settings(config).accounts.items()}))
+def folded_risk(config: Config = CONFIG, index: MemoryIndex | None = None) -> FoldedRisk:
+    """The state of risk before the first record; `index` gets what leaves its memory."""
+    facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
+    return FoldedRisk(RiskState(Books(facts, bounds=BOUNDS, memory=MemoryIndex() if index is None else index)))
 
 
 def _orders(world: "World") -> Actor:
@@ -262,8 +258,13 @@ def _risk(world: "World") -> Actor:
         config = configured(world)
         settings = risk_settings(config)
         facts = {name: account.facts for name, account in settings.accounts.items()}
-        folded = _begun(world, process, folded_risk(config), lambda data: FoldedRisk(load_state(data, facts)))
-        return RiskCore(settings, folded.state)
+        index = MemoryIndex()
+
+        def load(data: bytes) -> FoldedRisk:
+            return FoldedRisk(load_state(data, facts, memory=index, bounds=BOUNDS))
+
+        folded = _begun(world, process, folded_risk(config, index), load)
+        return RiskCore(settings, folded.state, None, index)
 
     return Actor(
         "risk",

@@ -91,7 +91,8 @@ def risk_apart(world: World) -> list[str]:
     for venue, symbol in actors.position_limits():
         truth, sums = world.truths[venue], core.state.exposure.sums(venue, symbol)
         ours = (sums.buy, sums.sell, sums.position)
-        theirs = (truth.open_qty(symbol, BUY), truth.open_qty(symbol, SELL), truth.position(symbol))
+        may_buy, may_sell = (truth.open_qty(symbol, side) + truth.strange_qty(symbol, side) for side in (BUY, SELL))
+        theirs = (may_buy, may_sell, truth.position(symbol))
         if ours != theirs:
             apart.append(f"{symbol} at {venue}: {_shown(ours)} with us, {_shown(theirs)} there")
     return apart

@@ -51,7 +51,6 @@ from scripts.simulation.network import TcpStream
 from scripts.simulation.plan import OLDER_CODE
 from scripts.simulation.process import Process
 from scripts.simulation.requests_view import RequestsView
-from scripts.simulation.shadow import Shadow
 from scripts.simulation.truth import TrueOrder
 from scripts.simulation.witness import Witness
 from services.orders.core import OrdersCore
@@ -121,7 +120,7 @@ class Checkers:
         venues = actors.CONFIG.venues.items()
         self.log = LogView({venue: find_profile(config.dialect).window_ns for venue, config in venues})
         self.requests = RequestsView()
-        self.shadow: Shadow | None = None
+        self._risk: Process | None = None
         self._limits = limits
         self._strange: dict[tuple[str, str], Decimal] = {}
         self._streams: dict[tuple[str, int], TcpStream] = {}
@@ -163,8 +162,6 @@ class Checkers:
             raise Violation("log-is-final", f"record {record.lsn} is stamped earlier than the one before")
         self._last_stamp_ns = record.stamp_ns
         self._follow_writer(record)
-        if self.shadow is not None:
-            self.shadow.learned(record)
         if record.kind == EPOCH:
             self._epoch_stamps[record.writer] = record.stamp_ns
             self._epoch_lsns[record.writer] = record.lsn
@@ -266,6 +263,8 @@ class Checkers:
     def turn_begins(self, process: Process) -> None:
         """What halts a process at the beginning of a turn halts it for as long as nobody has accepted it."""
         core = process.core
+        if isinstance(core, RiskCore):
+            self._risk = process
         if isinstance(core, OrdersCore):
             self._halted = frozenset(core.books.left_out.unaccepted)
 
@@ -576,6 +575,19 @@ class Checkers:
             limit += self._strange.get((venue, symbol), Decimal(0))
         if limit is not None and (longest > limit or shortest < -limit):
             raise Violation("exposure", f"{venue} {symbol}: {shortest} to {longest}, the limit is {limit}")
+        risk = None if self._risk is None else self._risk.core
+        if isinstance(risk, RiskCore) and risk.live:
+            self._check_worst(risk, (venue, symbol), longest, shortest)
+
+    def _check_worst(self, risk: RiskCore, place: tuple[str, str], longest: Decimal, shortest: Decimal) -> None:
+        """What risk counts at worst, in flight included, is never less than what the exchange may come to."""
+        folded, flying = (each.firm.get(place, Sums()) for each in (risk.state.exposure, risk.in_flight.exposure))
+        strange = self._strange.get(place, Decimal(0))
+        most = folded.position + folded.buy + flying.buy + strange
+        least = folded.position - folded.sell - flying.sell - strange
+        if longest > most or shortest < least:
+            there = f"{shortest} to {longest} there"
+            raise Violation("risk-at-worst", f"{place}: {least} to {most} with us, {there}, {strange} of strangers'")
 
 
 def _check_reserved(risk: RiskCore, command: NewOrder | AmendOrder) -> None:

@@ -21,7 +21,7 @@ INVARIANTS = {
     "outcome-is-logged": "Sent or refused is told only of a command that a record in the log says it of.",
     "risk-reserves": "What risk passes on is reserved from then on, until the log decides it.",
     "risk-agrees": "At rest, nothing is reserved, and risk counts what is open and held at the exchange.",
-    "risk-in-shadow": "What risk counts by its own fold is what the shared fold comes to at worst, after every record.",
+    "risk-at-worst": "What risk counts at worst is never less than what the exchange's book may come to.",
     "strangers-seen": "At rest, the open orders of somebody else on our account are shown, and no others.",
     "gate-first": "What adds risk leaves only on a connection whose gate orders has told to open.",
     "gate-reconciled": "The gate is told to open only when each order open or unknown was heard of on that connection.",

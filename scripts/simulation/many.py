@@ -87,9 +87,9 @@ class Total:
 def find_planted(name: str) -> Result:
     """The first seed's result that shows the planted bug; the last one's, without a violation, where none does."""
     bug = BUGS[name]
-    result = run(Case(0, STEPS, planted=name, shadow_risk=bug.shadow_risk))
+    result = run(Case(0, STEPS, planted=name))
     for seed in range(1, bug.within):
         if result.violation is not None:
             break
-        result = run(Case(seed, STEPS, planted=name, shadow_risk=bug.shadow_risk))
+        result = run(Case(seed, STEPS, planted=name))
     return result

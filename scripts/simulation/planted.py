@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from common import messages
+from common import left_out, messages
 from common.actor import links
 from common.actor.core import Write
 from common.actor.sends import Sends
@@ -36,11 +36,11 @@ from common.messages import (
     Reason,
 )
 from common.orders import fold as orders_fold
-from common.orders import order_state, outcome
+from common.orders import order_state, outcome, worst
 from common.orders.forgotten import MemoryForgotten
 from common.orders.names import cl_ord_id_of
-from common.orders.order_state import FillLedger, Leg, Order, RequestKind
-from common.orders.worst import NOTHING
+from common.orders.order_state import ZERO, FillLedger, Leg, Order, RequestKind
+from common.orders.worst import NO_STRANGER, NOTHING
 from common.venues.dialect import BadReport
 from common.venues.reading import Notes
 from services.account.core import AccountCore
@@ -54,7 +54,6 @@ from services.orders.inquiries import AccountInquiries
 from services.orders.silence import Silence
 from services.orders.wishes import Wishes
 from services.risk import core as risk_core
-from services.risk import listening as risk_listening
 from services.risk import state as risk_state
 from services.session import release, resender
 from services.session.gate import Gate
@@ -78,9 +77,6 @@ class Bug(NamedTuple):
     sentence: str
     swaps: tuple[Swap, ...]
     within: int = 20
-    shadow_risk: bool = False
-    """Whether it is looked for with risk in shadow."""
-
 
 @contextmanager
 def plant(name: str) -> Iterator[None]:
@@ -273,21 +269,20 @@ def _tell_refused_sent(original: Any, self: Any, peer: bytes, answer: Any) -> No
     original(self, peer, answer)
 
 
-def _never_expire(original: Any) -> Any:
-    class Outcomes(original):  # type: ignore[misc]
-        def stamp(self, stamp_ns: int) -> list[Any]:
-            super().stamp(stamp_ns)
-            return []
-
-    return Outcomes
-
-
-def _ignore_withdrawn(original: Any, self: Any, payload: Any, record: Any) -> None:
+def _ignore_withdrawn(original: Any, self: Any, record: Any, withdrawn: Any) -> None:
     """What was withdrawn stays open."""
 
 
-def _nothing_after_the_end(original: Any) -> Any:
-    return lambda order: NOTHING if order.is_closed else original(order)
+def _nothing_unheard(original: Any) -> Any:
+    return lambda order: original(order) if any(leg.word for leg in order.legs) else NOTHING
+
+
+def _first_leg_alone(original: Any) -> Any:
+    return lambda order: original(msgspec.structs.replace(order, legs=order.legs[:1]))
+
+
+def _as_believed(original: Any) -> Any:
+    return lambda order, leg: (max(leg.leaves_qty - leg.cum_qty + leg.filled_qty, ZERO), leg.is_open)
 
 
 def _reserve_orders_only(original: Any, self: Any, reservation: Any, sign: int) -> None:
@@ -437,8 +432,8 @@ BUGS: dict[str, Bug] = {
         ((messages.Door, "decode", _instead(_take_any_length)),), 20,
     ),
     "poison-raises": Bug(
-        "A record that cannot be read ends the order manager.",
-        ((orders_fold, "UNDECODABLE", lambda _: ()),), 20,
+        "A record that cannot be read ends who reads it.",
+        ((left_out, "UNDECODABLE", lambda _: ()),), 20,
     ),
     "poison-halts-nothing": Bug(
         "A record that has no effect is passed over, and orders are sent on as if it had said nothing.",
@@ -585,15 +580,27 @@ BUGS: dict[str, Bug] = {
     ),
     "keep-expired": Bug(
         "Risk never releases the reservation of an attempt that expired.",
-        ((risk_core, "Outcomes", _never_expire),), 20,
+        ((risk_core, "DECISIONS", lambda original: original[:-1]),), 20,
     ),
     "ignore-withdrawn": Bug(
-        "Risk goes on counting what was withdrawn.",
-        ((risk_state.RiskState, "_withdrawn", _instead(_ignore_withdrawn)),), 30,
+        "The shared fold goes on counting what was withdrawn.",
+        ((orders_fold.Fold, "_withdrawn", _instead(_ignore_withdrawn)),), 30,
     ),
-    "overtaken-is-over": Bug(
-        "In the shared fold, what an order's end has overtaken counts nothing, nor fills that are to come.",
-        ((risk_listening, "at_worst", _nothing_after_the_end),), 60, True,
+    "unheard-is-nothing": Bug(
+        "The shared fold counts nothing at worst of what was sent and not heard of.",
+        ((risk_state, "at_worst", _nothing_unheard),), 20,
+    ),
+    "believed-is-worst": Bug(
+        "The shared fold counts an order at the terms that are believed, whatever amendments are on their way.",
+        ((worst, "_leg_at_worst", _as_believed),), 60,
+    ),
+    "replacement-is-no-leg": Bug(
+        "The shared fold counts an order and its replacement as one.",
+        ((risk_state, "at_worst", _first_leg_alone),), 60,
+    ),
+    "strangers-uncounted": Bug(
+        "Somebody else's open orders on the account count nothing in risk.",
+        ((risk_state, "stranger_at_worst", lambda _: lambda order: NO_STRANGER),), 60,
     ),
     "amend-unreserved": Bug(
         "Risk reserves nothing for an amendment.",
@@ -620,7 +627,6 @@ BUGS: dict[str, Bug] = {
         (
             (orders_fold, "window_closed", lambda _: lambda *arguments: True),
             (orders_fold, "no_stranger", lambda _: lambda *arguments: True),
-            (risk_state, "window_closed", lambda _: lambda *arguments: True),
         ), 40,
     ),
     "gate-at-once": Bug(
@@ -633,10 +639,7 @@ BUGS: dict[str, Bug] = {
     ),
     "believe-all": Bug(
         "A report is believed for the instrument and the side that it does not say.",
-        (
-            (orders_fold, "believed", lambda _: lambda order, report, knows: report),
-            (risk_state, "believed", lambda _: lambda order, report, knows: report),
-        ), 20,
+        ((orders_fold, "believed", lambda _: lambda order, report, knows: report),), 20,
     ),
     "bust-as-a-fill": Bug(
         "A bust and a correction are told with the quantity of the fill that they take back.",

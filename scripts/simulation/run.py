@@ -7,12 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from common.instant import NS_PER_S
-from scripts.simulation import actors, adversary, quiet
+from scripts.simulation import adversary, quiet
 from scripts.simulation.invariants import Violation
 from scripts.simulation.plan import VERSION, Plan, plan
 from scripts.simulation.planted import plant
 from scripts.simulation.process import CoreRaised
-from scripts.simulation.shadow import Shadow
 from scripts.simulation.world import Line, World
 
 TURNS_TO_REST = 60_000
@@ -30,9 +29,6 @@ class Case(NamedTuple):
     version: int = VERSION
     """How its plan is drawn."""
 
-    shadow_risk: bool = False
-    """Whether risk's own fold is held against the shared one."""
-
     @property
     def plan(self) -> Plan:
         """What it does."""
@@ -49,8 +45,6 @@ class Case(NamedTuple):
             words.append(f"--planted {self.planted}")
         if self.version != VERSION:
             words.append(f"--plan {self.version}")
-        if self.shadow_risk:
-            words.append("--shadow-risk")
         return " ".join(words)
 
 
@@ -80,8 +74,6 @@ def _run(case: Case, *, traced: bool) -> Result:
     began = time.perf_counter()
     its_plan = case.plan
     world = World(its_plan, traced=traced)
-    if case.shadow_risk:
-        world.checkers.shadow = Shadow(actors.facts())
     faults: Counter[str] = Counter()
     violation: Violation | None = None
     try:

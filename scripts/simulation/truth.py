@@ -121,6 +121,11 @@ class Truth:
         """Every open order of ours by its current ClOrdID."""
         return {order.cl_ord_ids[-1]: order for order in self.orders.values() if order.open and order.is_ours}
 
+    def strange_qty(self, symbol: str, side: str) -> Decimal:
+        """What may still be filled on one side of somebody else's open orders on our account."""
+        theirs = (order for order in self.orders.values() if not order.is_ours)
+        return sum((each.leaves_qty for each in theirs if (each.symbol, each.side) == (symbol, side)), ZERO)
+
     def strangers(self) -> set[str]:
         """The OrderID of every open order of somebody else's on our account."""
         return {str(order.order_id) for order in self.orders.values() if order.open and not order.is_ours}
@@ -180,7 +185,9 @@ class Truth:
         moved = change.more_qty - change.more_fee if change.side == BUY else -change.more_qty
         self.positions[change.symbol] = self.position(change.symbol) + moved
         longer, shorter = self._unforeseen.get(change.symbol, (ZERO, ZERO))
-        self._unforeseen[change.symbol] = (longer + max(moved, ZERO), shorter + max(-moved, ZERO))
+        # A smaller fill of an order that is open may be filled again, and its fee is given back all the same.
+        longer += max(moved, -change.more_fee, ZERO)
+        self._unforeseen[change.symbol] = (longer, shorter + max(-moved, ZERO))
         self._changed.add(change.symbol)
         self.trades -= not change.qty
         order = self.orders.get(change.order_id)

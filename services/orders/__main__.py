@@ -4,9 +4,10 @@ import sys
 from collections.abc import Sequence
 
 from common.actor.shell import Shell
+from common.actor.snapshots import has_beginning
 from common.actor.start import connect_journal, run_actor, shell_for
 from common.config import Config
-from common.journal import NotThere, OsFiles, Reader
+from common.journal import OsFiles, Reader
 from common.left_out import Unfoldable
 from common.messages import MAX_ENTRY_BYTES, BoundedEntryRequest
 from common.orders.books import Books
@@ -45,19 +46,12 @@ def starting_books(
     Raises IndexFailed.
     """
     books = newest_books(config, reader, index.covered_lsn, unfoldable, index)
-    if books.lsn or _begins_with_the_first(reader):
+    if books.lsn or has_beginning(reader):
         index.read_on_after(books.lsn)
         return books
     books = newest_books(config, reader, None, unfoldable, index)
     index.lost_before(books.lsn)
     return books
-
-
-def _begins_with_the_first(reader: Reader) -> bool:
-    try:
-        return reader.first_lsn() == 1
-    except NotThere:
-        return True
 
 
 if __name__ == "__main__":

@@ -268,7 +268,7 @@ class OrdersCore(Core):
             "wishes": len(self._cancels.wishes),
             "clients": len(self.clients),
             "discrepancies": self.books.discrepancies,
-            "undecodable": self.fold.undecodable,
+            "undecodable": self.books.left_out.undecodable,
             "left_out": self.books.left_out.text,
             "left_out_lsns": list(self.books.left_out.unaccepted),
             "hash_mismatches": self._digests.mismatches,

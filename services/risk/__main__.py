@@ -9,20 +9,22 @@ from common.config import Config
 from common.journal import OsFiles, Reader
 from common.left_out import Unfoldable
 from common.messages import Command, FeedMessage
+from common.orders.index_file import IndexFile, index_path
 from services.risk.core import RiskCore
-from services.risk.make_snapshot import newest_state
+from services.risk.make_snapshot import starting_state
 from services.risk.settings import risk_settings
-from services.risk.state import RiskState
+from services.risk.state import WRITER, RiskState
 
 
 def build(config: Config) -> Shell:
     """Risk's core with its links."""
     reader = Reader(config.journal_folder, OsFiles())
+    index = IndexFile(index_path(config.journal_folder, WRITER))
 
     def begin(unfoldable: Sequence[Unfoldable]) -> RiskState:
-        return newest_state(config, reader, None, unfoldable)
+        return starting_state(config, index, reader, unfoldable)
 
-    shell = shell_for(RiskCore(risk_settings(config), begin(()), begin), config)
+    shell = shell_for(RiskCore(risk_settings(config), begin(()), begin, index), config)
     connect_journal(shell, config, follow=True)
     shell.log_reader(reader.read)
     shell.bind_pull("commands", config.endpoint("risk"), Command)

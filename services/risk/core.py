@@ -1,8 +1,9 @@
 """The actor `risk`: it checks each command and reserves its exposure in one step, and passes it to the venue's session.
 
-Theory of operation. What the log says is in `RiskState`; what is in flight, between the approval here and the log, is
-in `InFlight`, by attempt. A reservation ends when the log decides its attempt (`common.orders.outcome`): sent makes it
-an open order of the folded state, refused, expired and withdrawn free it. No timer ends one.
+Theory of operation. What the log says is in `RiskState`, over the shared books; what is in flight, between the approval
+here and the log, is in `InFlight`, by attempt. A reservation ends when the log decides its attempt
+(`common.orders.outcome`): sent makes it an open order of the books, refused, expired and withdrawn free it. No timer
+ends one.
 
 After a start the log is read up to the own epoch record and then followed; until a stamp later than that record's plus
 MAX_TIME_TO_LIVE_NS was read, what adds risk is refused: by then all that a former life passed on is in the log.
@@ -26,6 +27,7 @@ from common.messages import (
     HASH_EVERY,
     MAX_TIME_TO_LIVE_NS,
     AmendOrder,
+    Attempt,
     CancelOrder,
     ControlAnswer,
     ControlRequest,
@@ -34,17 +36,17 @@ from common.messages import (
     NewOrder,
     OpenGate,
     OperatorAct,
-    Outbound,
     QueryOrder,
     Reason,
     Refused,
     StateHash,
     TopOfBook,
-    Withdrawn,
     cut,
 )
+from common.orders.books import Books
+from common.orders.changes import AttemptEnded, AttemptExpired, AttemptSent, Change
 from common.orders.facts import VenueFacts, outside
-from common.orders.outcome import Evidence, Outcomes
+from common.orders.index import Index, MemoryIndex
 from services.risk.exposure import Exposure, Sums
 from services.risk.limits import (
     Proposal,
@@ -64,6 +66,8 @@ from services.risk.state import FOLD_VERSION, WRITER, RiskState
 ZERO: Final = Decimal(0)
 SCOPES = ("firm", "venue", "account", "strategy", "symbol")
 NO_SUMS: Final = Sums()
+DECISIONS: Final = (AttemptSent, AttemptEnded, AttemptExpired)
+"""The changes by which the log decides an attempt."""
 MAX_BUCKETS = 1024
 """So many strategies' rates are kept; orders typed by hand have a strategy of their own each."""
 
@@ -119,7 +123,6 @@ class InFlight:
 
     def __init__(self) -> None:
         """Nothing is in flight."""
-        self.outcomes = Outcomes()
         self.exposure = Exposure()
         self._held: dict[tuple[int, int], Reservation] = {}
         self._by_name: dict[str, Reservation] = {}
@@ -145,12 +148,11 @@ class InFlight:
         if reservation.orig_cl_ord_id:
             asked = self._amendments.setdefault(reservation.orig_cl_ord_id, {})
             asked[reservation.cl_ord_id] = reservation.total_qty
-        self.outcomes.expect(attempt, command.deadline_ns)
         self._count(reservation, 1)
 
-    def release(self, epoch: int, counter: int) -> None:
+    def release(self, attempt: Attempt) -> None:
         """The attempt is decided, or never left."""
-        reservation = self._held.pop((epoch, counter), None)
+        reservation = self._held.pop((attempt.epoch, attempt.counter), None)
         if reservation is not None:
             self._by_name.pop(reservation.cl_ord_id, None)
             self._count(reservation, -1)
@@ -174,12 +176,14 @@ class RiskCore(Core):
         settings: RiskSettings,
         state: RiskState | None = None,
         begin: Callable[[Sequence[Unfoldable]], RiskState] | None = None,
+        index: Index | None = None,
     ) -> None:
         """`state` is a fold to go on from (a snapshot's), else everything is read from the log. `begin` gives such a
-        one again, without the records at which the fold has raised.
+        one again, without the records at which the fold has raised. `index` has what leaves its books' memory.
         """
         super().__init__(WRITER)
         self._settings = settings
+        self._index: Index = MemoryIndex() if index is None else index
         self._begin = begin or self._empty_state
         self._unfoldable: list[Unfoldable] = []
         self._live_with(state or self._empty_state(()))
@@ -207,7 +211,7 @@ class RiskCore(Core):
 
     def _empty_state(self, unfoldable: Sequence[Unfoldable]) -> RiskState:
         facts = {name: account.facts for name, account in self._settings.accounts.items()}
-        return RiskState(facts, LeftOut((), unfoldable))
+        return RiskState(Books(facts, left_out=LeftOut((), unfoldable), memory=self._index))
 
     def _live_with(self, state: RiskState, former: Follower | None = None) -> None:
         """Begin a life: what is in flight, and what is heard of the journal, is as after a start. `former` has read the
@@ -222,10 +226,17 @@ class RiskCore(Core):
         self._low_disk = 0
         self._seen_attempt = state.highest_attempt
 
+    @property
+    def live(self) -> bool:
+        """Whether the wait after its start is over."""
+        return self._live
+
     # -- inputs --------------------------------------------------------------------------------------------------------
 
     def started(self, now: Instant) -> None:
         """Ask for an epoch; nothing passes but cancels until the log has been read."""
+        if self._index.made_anew:
+            self.note("warning", "index_made_anew", why=self._index.made_anew)
         self._appender.request_epoch(now)
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
@@ -257,8 +268,8 @@ class RiskCore(Core):
         """A session's queue is full: the command went nowhere, so its reservation ends here and the log says why."""
         message = send.message
         if isinstance(message, NewOrder | AmendOrder):
-            self.in_flight.release(message.attempt.epoch, message.attempt.counter)
-            self.in_flight.outcomes.forget(message.attempt)
+            self.in_flight.release(message.attempt)
+            self.state.outcomes.forget(message.attempt)
             self._refuse(message, Refusal(Reason.QUEUE_FULL, f"the queue of session {message.session} is full"), now)
         elif isinstance(message, CancelOrder | QueryOrder):
             self._refuse(message, Refusal(Reason.QUEUE_FULL, f"the queue of session {message.session} is full"), now)
@@ -285,6 +296,7 @@ class RiskCore(Core):
     def stop(self, now: Instant) -> None:
         """Orders is gone before: nothing is under way that this process could still help."""
         self._appender.turn_ended(now)
+        self._index.write(self.state.lsn)
         self.effects.append(Exit(0, "stopped"))
 
     # -- the log -------------------------------------------------------------------------------------------------------
@@ -307,33 +319,28 @@ class RiskCore(Core):
             self._append_act("halt", f"{scope} {name}".strip(), now)
 
     def _apply(self, records: Sequence[Record], now: Instant) -> None:
-        state, kinds, in_flight = self.state, self.state.kinds, self.in_flight
+        state, in_flight, left_out = self.state, self.in_flight, self.state.left_out
         for record in records:
             if record.kind == TICK and record.payload:
                 self._low_disk = record.payload[0]
             elif record.kind == EPOCH and not self._appender.take_record(record):
                 return
-            concerns = record.kind in kinds or (in_flight and record.kind == Kind.REFUSED)
-            payload = self._payload(record) if concerns else None
-            if in_flight:
-                self._decide(payload, record)
+            undecodable = left_out.undecodable
             try:
-                state.apply(record, payload)
+                changes = state.apply(record)
             except Unfoldable as error:
                 self._begin_anew(error, now)
                 return
+            if left_out.undecodable != undecodable:
+                # The journal holds it, so every reader meets it: it is shown and left out, the same way by all.
+                self.note("error", "left_out", lsn=record.lsn, kind=record.kind, why=left_out.text)
+            if in_flight and changes:
+                self._release(changes)
             if self._live and record.lsn % HASH_EVERY == 0:
                 self._append_hash(record.lsn, now)
+        self._index.flush(state.lsn)
         if records and not self._live:
             self._look_whether_live()
-
-    def _payload(self, record: Record) -> object | None:
-        payload = self.state.read(record)
-        if payload is None:
-            # The journal holds it, so every reader meets it: it is shown and left out, the same way by all.
-            self._counts["undecodable"] += 1
-            self.note("error", "left_out", lsn=record.lsn, kind=record.kind, why=self.state.left_out.text)
-        return payload
 
     def _begin_anew(self, error: Unfoldable, now: Instant) -> None:
         """The fold raised, and its state is of no use: another life, as after a crash, that leaves the record out."""
@@ -342,28 +349,11 @@ class RiskCore(Core):
         self._live_with(self._begin(self._unfoldable), self._follower)
         self.started(now)
 
-    def _decide(self, payload: object, record: Record) -> None:
-        """End the reservations that the record decides: by its stamp first, then by what it says of an attempt."""
-        in_flight = self.in_flight
-        outcomes = in_flight.outcomes
-        for attempt in outcomes.stamp(record.stamp_ns):
-            in_flight.release(attempt.epoch, attempt.counter)
-        kind = record.kind
-        if isinstance(payload, Outbound):
-            command = payload.command
-            if payload.filler or not isinstance(command, NewOrder | AmendOrder):
-                return
-            named, evidence = command.attempt, Evidence.OUTBOUND
-        elif kind == Kind.REFUSED and isinstance(payload, Refused) and payload.attempt is not None:
-            named, evidence = payload.attempt, Evidence.REFUSED
-        elif kind == Kind.WITHDRAWN and isinstance(payload, Withdrawn) and payload.attempt is not None:
-            named, evidence = payload.attempt, Evidence.WITHDRAWN
-        else:
-            return
-        if named in outcomes:
-            outcomes.see(named, evidence, None, record.stamp_ns)
-            in_flight.release(named.epoch, named.counter)
-            outcomes.forget(named)
+    def _release(self, changes: Sequence[Change]) -> None:
+        """End the reservations of attempts that a record has decided: sent, they are orders of the books."""
+        for change in changes:
+            if isinstance(change, DECISIONS):
+                self.in_flight.release(change.attempt)
 
     def _look_whether_live(self) -> None:
         grant = self._appender.grant
@@ -392,7 +382,7 @@ class RiskCore(Core):
         proposal = self._propose(order, order.strategy, rules, now)
         proposal.open_qty = proposal.added_qty = order.order_qty
         proposal.is_amendment = proposal.reduces = False
-        if self.state.find(order.cl_ord_id) is not None or self.in_flight.find(order.cl_ord_id) is not None:
+        if order.cl_ord_id in self.state.books.by_id or self.in_flight.find(order.cl_ord_id) is not None:
             self._refuse(order, Refusal(Reason.DUPLICATE_NAME, f"ClOrdID(11) {order.cl_ord_id} is in use"), now)
             return
         decision = self._check(order, proposal, now)
@@ -450,13 +440,12 @@ class RiskCore(Core):
 
         An amendment in flight that asks for less may still win, so what this one adds is counted from there.
         """
-        working, reserved = self.state.find(amend.orig_cl_ord_id), self.in_flight.find(amend.orig_cl_ord_id)
-        if working is not None and working.counted_open:
-            smallest = self.state.least_terms(working)
-        elif reserved is not None:
+        smallest = self.state.least_qty(amend.orig_cl_ord_id)
+        if smallest is None:
+            reserved = self.in_flight.find(amend.orig_cl_ord_id)
+            if reserved is None:
+                return None
             smallest = reserved.total_qty
-        else:
-            return None
         return min([smallest, *self.in_flight.amended_to(amend.orig_cl_ord_id)])
 
     def _cancel_order(self, cancel: CancelOrder, now: Instant) -> None:
@@ -633,6 +622,7 @@ class RiskCore(Core):
 
     def _pass(self, asked: NewOrder | AmendOrder, decided: NewOrder | AmendOrder, reservation: Reservation) -> None:
         self.in_flight.reserve(asked, reservation)
+        self.state.outcomes.expect(asked.attempt, asked.deadline_ns)
         self._counts["passed"] += 1
         self.effects.append(Send(f"session.{asked.session}", decided))
 
@@ -725,7 +715,10 @@ class RiskCore(Core):
                 for name, bucket in self._session_buckets.items()
             },
             "counts": dict(self._counts),
+            "undecodable": self.state.left_out.undecodable,
             "hash_mismatches": self.state.hash_mismatches,
+            "index_complete": self._index.complete,
+            "index_failure": self._index.failure,
             "left_out": self.state.left_out.text,
             "left_out_lsns": list(self.state.left_out.unaccepted),
             "low_disk": bool(self._low_disk or self._appender.low_disk),
@@ -735,14 +728,14 @@ class RiskCore(Core):
 
     def _outside_rows(self) -> list[dict[str, object]]:
         """What is open or owned where the configuration knows nothing of it."""
-        return [holding.row() for holding in outside(self.state.holdings(), self._configured)]
+        return [holding.row() for holding in outside(self.state.books.holdings(), self._configured)]
 
     def _places(self) -> list[tuple[str, str]]:
         configured = {(name, symbol) for name, account in self._settings.accounts.items() for symbol in account.symbols}
         return sorted(configured | set(self.state.exposure.firm))
 
     def _exposure(self, account: str, symbol: str, now: Instant) -> dict[str, object]:
-        place, venue = (account, symbol), self.state.known.venue_of(account)
+        place, venue = (account, symbol), self.state.books.known.venue_of(account)
         folded, soft = self.state.exposure.firm.get(place, NO_SUMS), self.in_flight.exposure.firm.get(place, NO_SUMS)
         may_buy, may_sell, position = total(folded, soft)
         settings = self._settings.accounts.get(account)

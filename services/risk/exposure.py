@@ -66,22 +66,12 @@ class Exposure:
             # Every order that is typed by hand has a strategy of its own: they must not add up.
             del self.shares[strategy, account, symbol]
 
-    def hold(self, strategy: str, account: str, symbol: str, quantity: Decimal) -> None:
-        """Change the position by `quantity`; `strategy` "" is nobody's."""
-        self.sums(account, symbol).position += quantity
-        if strategy:
-            self.share(strategy, account, symbol).position += quantity
-
     def hold_share(self, share: Share, position: Decimal) -> None:
         """A strategy's part of a position is this."""
         sums = self.share(*share)
         sums.position = position
         if not (sums.buy or sums.sell or position):
             del self.shares[share]
-
-    def hand_over(self, strategy: str, account: str, symbol: str, quantity: Decimal) -> None:
-        """What was nobody's part of the firm's position is the strategy's."""
-        self.share(strategy, account, symbol).position += quantity
 
     def count(self, strategy: str, orders: int) -> None:
         """Change the number of open orders of a strategy; one without any is forgotten."""

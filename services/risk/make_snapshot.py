@@ -3,12 +3,19 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from common.actor.snapshots import load_newest, run_snapshot_program
+import msgspec
+
+from common.actor.snapshots import has_beginning, load_newest, run_snapshot_program
 from common.config import Config
 from common.journal import OsFiles, Reader
 from common.journal.frames import Record
 from common.journal.skipped import skipped_records
 from common.left_out import LeftOut, Unfoldable
+from common.orders.books import Books
+from common.orders.forgotten import Forgotten
+from common.orders.index_file import IndexFile, IndexView, index_path, sync_index
+from common.orders.snapshots import load_books
+from services.risk.former import load_former
 from services.risk.settings import risk_settings
 from services.risk.snapshots import dump_state, load_state
 from services.risk.state import FOLD_VERSION, WRITER, RiskState
@@ -29,7 +36,7 @@ class Folded:
 
     def apply(self, record: Record) -> None:
         """Fold the next record. Raises Unfoldable."""
-        self.state.apply(record, self.state.read(record) if record.kind in self.state.kinds else None)
+        self.state.apply(record)
 
     def digest(self) -> bytes:
         """The state's own hash."""
@@ -40,11 +47,25 @@ class Folded:
         return dump_state(self.state)
 
 
-def loader(config: Config, unfoldable: Sequence[Unfoldable] = ()) -> Callable[[bytes], Folded]:
-    """What makes a state of a snapshot's bytes."""
+def loader(
+    config: Config, unfoldable: Sequence[Unfoldable] = (), memory: Forgotten | None = None
+) -> Callable[[bytes], Folded]:
+    """What makes a state of a snapshot's bytes. `memory` has what has left its books' memory: as the index of risk,
+    where none is given."""
     facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
     skipped = skipped_records(config.journal_folder, OsFiles())
-    return lambda data: Folded(load_state(data, facts, LeftOut(skipped, unfoldable)))
+    left = IndexView(index_path(config.journal_folder, WRITER)) if memory is None else memory
+
+    def load(data: bytes) -> Folded:
+        try:
+            return Folded(load_state(data, facts, LeftOut(skipped, unfoldable), left))
+        except msgspec.ValidationError:
+            return load_former(data, config, load_of_orders, lambda folded: folded.state)
+
+    def load_of_orders(data: bytes) -> Folded:
+        return Folded(RiskState(load_books(data, facts, LeftOut(skipped, unfoldable), memory=left)))
+
+    return load
 
 
 def newest_state(
@@ -52,16 +73,45 @@ def newest_state(
     reader: Reader | None = None,
     upto_lsn: int | None = None,
     unfoldable: Sequence[Unfoldable] = (),
+    memory: Forgotten | None = None,
 ) -> RiskState:
     """The state from the newest snapshot (at `upto_lsn` at most) that verifies, else an empty one.
 
-    `unfoldable` is left out.
+    `unfoldable` is left out; `memory` as for `loader`.
     """
     facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
-    folded = load_newest(config, WRITER, loader(config, unfoldable), reader, upto_lsn)
+    left = IndexView(index_path(config.journal_folder, WRITER)) if memory is None else memory
+    folded = load_newest(config, WRITER, loader(config, unfoldable, left), reader, upto_lsn)
+    if folded is not None:
+        return folded.state
     skipped = skipped_records(config.journal_folder, OsFiles())
-    return RiskState(facts, LeftOut(skipped, unfoldable)) if folded is None else folded.state
+    return RiskState(Books(facts, left_out=LeftOut(skipped, unfoldable), memory=left))
+
+
+def starting_state(
+    config: Config, index: IndexFile, reader: Reader, unfoldable: Sequence[Unfoldable] = ()
+) -> RiskState:
+    """The newest snapshot's state whose forgotten fills are in the index; where there is none, an empty one as long as
+    the log still has everything, else the newest, and the index is known to lack what was forgotten before it.
+    `unfoldable` is left out.
+
+    Raises IndexFailed.
+    """
+    state = newest_state(config, reader, index.covered_lsn, unfoldable, index)
+    if state.lsn or has_beginning(reader):
+        index.read_on_after(state.lsn)
+        return state
+    state = newest_state(config, reader, None, unfoldable, index)
+    index.lost_before(state.lsn)
+    return state
 
 
 if __name__ == "__main__":
-    sys.exit(run_snapshot_program(WRITER, loader, lambda config: Folded(newest_state(config))))
+    sys.exit(
+        run_snapshot_program(
+            WRITER,
+            loader,
+            lambda config: Folded(newest_state(config)),
+            lambda config: sync_index(index_path(config.journal_folder, WRITER)),
+        )
+    )

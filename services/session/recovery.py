@@ -4,14 +4,13 @@ Other writers' records are passed over without a look at their payload.
 """
 
 from hashlib import blake2b
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import msgspec
 
 from common.journal.frames import Record
 from common.left_out import LeftOut, Row, Unfoldable
-from common.messages import UNDECODABLE, Attempt, Kind, Payload, SessionChanged, SessionState
-from common.soundness import DECODERS
+from common.messages import Attempt, Kind, Payload, SessionChanged, SessionState
 from common.venues.dialect import Dialect
 from services.session.history import History, Sent
 from services.session.open_orders import OpenOrder
@@ -107,11 +106,7 @@ class Folded:
         """The payload of a record of this session; None where it has none, or one that cannot be read, as is noted."""
         if record.kind not in OWN_KINDS:
             return None
-        try:
-            return cast(Payload, DECODERS[record.kind](record.payload))
-        except UNDECODABLE as error:
-            self.left_out.add(record.lsn, str(error))
-            return None
+        return self.left_out.decode(record)
 
     def numbers_told(self, record: Record) -> tuple[Numbers, Numbers] | None:
         """What the next record says of the session's numbers, and what this state has: the same, if the fold is right.

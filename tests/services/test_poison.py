@@ -42,6 +42,7 @@ from common.messages import (
     encode,
 )
 from common.orders import fold as orders_fold
+from common.orders.books import Books
 from common.orders.fold import Fold
 from common.orders.index_file import IndexFile
 from common.orders.snapshots import dump_books, load_books
@@ -228,14 +229,14 @@ def test_a_fold_that_raises_while_more_of_the_log_is_being_read_begins_anew(
 
 
 def test_risk_that_raises_begins_anew_without_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    def half(self: RiskState, payload: Any, record: Record) -> None:
-        self.killed = True
+    def half(self: Any, record: Record, verdict: Verdict) -> None:
+        self.books.discrepancies = 99
         raise ZeroDivisionError("nobody thought of it")
 
-    monkeypatch.setattr(RiskState, "_verdict", half)
+    monkeypatch.setattr(orders_fold.Fold, "_verdict", half)
     rig = Rig()
     rig.record(Kind.VERDICT, Verdict("s", 1, "2", D(1), "p", "t"))
-    assert not rig.state.killed
+    assert not rig.state.books.discrepancies
     assert "ZeroDivisionError" in rig.state.left_out.text
     rig.log_tick(ms=1100)
     rig.top()
@@ -360,9 +361,9 @@ def test_a_skipped_record_is_left_out_by_every_fold_and_halts_none() -> None:
     books = load_books(dump_books(Ring().core.books), {}, LeftOut({5}))
     Fold(books).apply(record)
     assert not books.orders and not books.left_out.halts
-    state = RiskState({}, LeftOut({5}))
-    state.apply(record, state.read(record))
-    assert not state.working and not state.left_out.halts
+    state = RiskState(Books({}, left_out=LeftOut({5})))
+    state.apply(record)
+    assert not state.books.orders and not state.left_out.halts
 
 
 def test_a_snapshot_that_has_folded_what_is_skipped_is_not_used() -> None:

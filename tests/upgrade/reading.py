@@ -59,8 +59,9 @@ def number_text(value: Decimal) -> str:
 def read_log(config: Config) -> Document:
     """Everything out of the log alone, from its first record on. Raises JournalError."""
     left_out = LeftOut(skipped_records(config.journal_folder, OsFiles()))
-    books = Books({name: venue.facts for name, venue in orders_settings(config).accounts.items()}, left_out=left_out)
-    risk = RiskState({name: venue.facts for name, venue in risk_settings(config).accounts.items()}, left_out)
+    books = Books({name: its.facts for name, its in orders_settings(config).accounts.items()}, left_out=left_out)
+    facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
+    risk = RiskState(Books(facts, left_out=LeftOut(skipped_records(config.journal_folder, OsFiles()))))
     sessions = {
         writer: Folded(writer, venue, find_dialect(config.venues[venue].dialect), left_out)
         for writer, venue in _sessions(config).items()
@@ -113,7 +114,7 @@ class _Folds:
                     self._archive.take_late(record, changes)
                     _note(changes, names, fills)
                 if lsn > self._risk.lsn:
-                    self._risk.apply(record, self._risk.read(record) if record.kind in self._risk.kinds else None)
+                    self._risk.apply(record)
                 for folded in self._sessions.values():
                     if lsn > folded.lsn:
                         folded.apply(record)

@@ -87,7 +87,8 @@ def snapshot_at(name: str, config: Config, lsn: int) -> None:
             break
         state.apply(record)
     link = Reader(config.journal_folder, FILES).link_at(lsn)
-    write_snapshot(snapshot_folder(config.journal_folder), FILES, Snapshot(name, link, state.digest(), state.dump()))
+    made = Snapshot(name, link, state.digest(), state.dump(), state.fold_version)
+    write_snapshot(snapshot_folder(config.journal_folder), FILES, made)
 
 
 def folded(state: Foldable, config: Config) -> Foldable:

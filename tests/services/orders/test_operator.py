@@ -191,7 +191,7 @@ def test_the_state_is_hashed_logged_and_compared(ring: Ring, monkeypatch: pytest
     hashes = [r for r in ring.journal.records if r.kind == Kind.STATE_HASH]
     assert hashes and ring.core.status(ring.now)["hash_mismatches"] == 0
     at = next(r.lsn for r in reversed(ring.journal.records) if r.lsn % 5 == 0)
-    ring.record("orders", Kind.STATE_HASH, StateHash("risk", at, b"another actor's"))
+    ring.record("orders", Kind.STATE_HASH, StateHash("risk", at, b"another actor's", FOLD_VERSION))
     assert ring.core.status(ring.now)["hash_mismatches"] == 0
     ring.record("orders", Kind.STATE_HASH, StateHash("orders", at, b"of another fold", 99))
     assert ring.core.status(ring.now)["hash_mismatches"] == 0

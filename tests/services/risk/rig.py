@@ -33,6 +33,8 @@ from common.messages import (
     encode,
 )
 from common.orders.facts import VenueFacts
+from common.orders.names import cl_ord_id_of
+from common.orders.order_state import Leg, Order
 from common.venues.binance.dialect import Binance
 from common.venues.dialect import Dialect
 from common.venues.generic.dialect import Generic
@@ -133,21 +135,22 @@ class Orders:
         ord_type: OrdType = "1" if price is None else "2"
         return NewOrder(
             attempt, strategy, self.counter, venue, symbol, side, ord_type, D(qty), None if price is None else D(price),
-            "1", post_only, f"{self.epoch}-{self.counter}", self.log.stamp_ns + ttl_ms * NS_PER_MS,
+            "1", post_only, cl_ord_id_of(attempt), self.log.stamp_ns + ttl_ms * NS_PER_MS,
         )  # fmt: skip
 
     def amend(self, order: NewOrder, qty: str, price: str = "100.00", *, cum: str = "0", orig: str = "") -> AmendOrder:
         attempt = self.attempt()
         return AmendOrder(
             attempt, order.strategy, self.counter, order.venue, order.symbol, order.side, order.ord_type, D(qty),
-            D(price), "1", order.post_only, f"{self.epoch}-{self.counter}", orig or order.cl_ord_id, "",
+            D(price), "1", order.post_only, cl_ord_id_of(attempt), orig or order.cl_ord_id, "",
             order.strategy, order.number, order.order_qty, order.price, D(cum), self.log.stamp_ns + NS_PER_S,
         )  # fmt: skip
 
     def cancel(self, order: NewOrder) -> CancelOrder:
+        attempt = self.attempt()
         return CancelOrder(
-            self.attempt(), order.strategy, self.counter, order.venue, order.symbol, order.side,
-            f"{self.epoch}-{self.counter}", order.cl_ord_id, "", order.strategy, order.number, order.order_qty,
+            attempt, order.strategy, self.counter, order.venue, order.symbol, order.side, cl_ord_id_of(attempt),
+            order.cl_ord_id, "", order.strategy, order.number, order.order_qty,
         )  # fmt: skip
 
 
@@ -314,6 +317,15 @@ class Rig:
         self.outbound(order)
         self.inbound(report(order, "0"), venue=order.venue)
         return order
+
+    def order(self, number: int = 0) -> Order:
+        """The books' order of that number, the last one without."""
+        orders = self.state.books.orders
+        return list(orders.values())[-1] if not number else next(o for o in orders.values() if o.number == number)
+
+    def legs(self) -> list[Leg]:
+        """Every order of the venue that the books know."""
+        return [leg for order in self.state.books.orders.values() for leg in order.legs]
 
     # -- what it counts ------------------------------------------------------------------------------------------------
 

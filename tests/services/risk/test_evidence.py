@@ -20,7 +20,6 @@ from common.messages import (
 )
 from common.venues.binance.dialect import Binance
 from services.risk.snapshots import dump_state, load_state
-from services.risk.state import NEVER, Amendment, TradesTold
 from tests.services.risk.rig import D, Rig, facts, report
 
 NOTHING = (D(0), D(0), D(0))
@@ -85,8 +84,7 @@ def test_a_rejected_status_request_ends_neither_the_order_nor_its_amendment() ->
     for ambiguous in (False, True):
         query = rig.orders.attempt()
         rig.inbound(RequestRejected(9, query, order.cl_ord_id, 4, "not available", ambiguous))
-        (working,) = rig.state.working.values()
-        assert rig.worst()[0] == 5 and not working.doubtful
+        assert rig.worst()[0] == 5 and not rig.order().unknown
     rig.inbound(RequestRejected(5, order.attempt, order.cl_ord_id, 4, "not available"))
     assert rig.worst() == NOTHING
 
@@ -121,10 +119,9 @@ def test_a_report_that_cannot_be_read_leaves_the_order_counted_and_an_earlier_an
     rig.inbound(Unreadable(order.cl_ord_id, "", "", "BTCUSDT", "odd"), venue="binance")
     assert rig.worst("binance")[0] == 5
     told_order(rig, order, question=before)
-    (working,) = rig.state.working.values()
-    assert working.leg.order_id == "", "what was asked before says nothing of it"
+    assert rig.order().leg.order_id == "", "what was asked before says nothing of it"
     told_order(rig, order)
-    assert rig.state.working[order.cl_ord_id].leg.order_id == "X1"
+    assert rig.order().leg.order_id == "X1"
 
 
 def test_what_was_answered_unreadably_is_settled_by_the_status_over_the_same_connection() -> None:
@@ -154,8 +151,7 @@ def test_the_window_counts_from_the_time_that_the_venue_was_told() -> None:
     rig = Rig()
     raw = b"8=FIX.4.4\x019=1\x0135=D\x0152=20270115-09:00:00.000\x01"
     order = unheard(rig, "binance", raw)
-    (working,) = rig.state.working.values()
-    sent_ns = working.sent_ns
+    sent_ns = rig.order().sent_ns
     assert sent_ns == 1_800_003_600 * NS_PER_S
     reconnected(rig)
     for venue_ns, left in ((sent_ns + WINDOW_NS, 5), (sent_ns + AFTER_MS * 1_000_000, 0)):
@@ -167,8 +163,7 @@ def test_the_window_counts_from_the_time_that_the_venue_was_told() -> None:
 def test_a_venue_without_a_window_needs_no_sending_time() -> None:
     rig = Rig()
     unheard(rig, raw=b"8=FIX.4.4\x0152=20270115-09:00:00.000\x01")
-    (working,) = rig.state.working.values()
-    assert working.sent_ns == rig.log.stamp_ns
+    assert rig.order().sent_ns == rig.log.stamp_ns
 
 
 # -- fills of orders that nobody has named ---------------------------------------------------------------------------
@@ -203,12 +198,18 @@ def test_a_fill_of_an_order_that_is_reported_under_a_foreign_name_speaks_against
     assert rig.worst("binance") == (D(0), D(0), D(1))
 
 
-def test_a_fill_from_before_an_order_was_sent_does_not_speak_for_it() -> None:
+def test_a_fill_from_before_an_order_was_sent_does_not_speak_for_it_once_it_is_named() -> None:
     rig = Rig()
     told_trades(rig, ("7", "X1"))
     order = unheard(rig, "binance")
     reconnected(rig)
     rig.log_tick(AFTER_MS)
+    told_trades(rig)
+    not_found(rig, order)
+    assert rig.worst("binance") == (D(5), D(0), D(1)), "as long as nobody has named it"
+    theirs = RestOrder("BTCUSDT", "X1", "by-hand", "1", "2", D(1), D(100), D(1))
+    asked_whose = Ask("binance", 1, "order", "BTCUSDT", order_id="X1", asked_lsn=rig.log.lsn)
+    rig.record(Kind.ANSWER, Answer("binance", asked_whose, False, order=theirs))
     told_trades(rig)
     not_found(rig, order)
     assert rig.worst("binance") == (D(0), D(0), D(1))
@@ -222,12 +223,12 @@ def test_a_lost_amendment_goes_when_rest_tells_the_order_after_its_window() -> N
     order = rig.send(rig.orders.new("1", "5", venue="binance"))
     amended(rig, order, "4")
     reconnected(rig)
-    (working,) = rig.state.working.values()
+    working = rig.order()
     told_order(rig, order, venue_ns=rig.log.stamp_ns)
-    assert list(working.amendments)
+    assert list(working.requests)
     rig.log_tick(AFTER_MS)
     told_order(rig, order, venue_ns=rig.log.stamp_ns)
-    assert not working.amendments and rig.worst("binance")[0] == 5
+    assert not working.requests and rig.worst("binance")[0] == 5
 
 
 def test_an_answer_without_a_clock_has_that_of_the_trades_told_before_it_was_asked_for() -> None:
@@ -235,26 +236,14 @@ def test_an_answer_without_a_clock_has_that_of_the_trades_told_before_it_was_ask
     order = rig.send(rig.orders.new("1", "5", venue="binance"))
     amended(rig, order, "4")
     reconnected(rig)
-    (working,) = rig.state.working.values()
+    working = rig.order()
     rig.log_tick(AFTER_MS)
     early = asked(rig, "order", order)
     told_trades(rig)
     told_order(rig, order, question=early)
-    assert list(working.amendments)
+    assert list(working.requests)
     told_order(rig, order)
-    assert not working.amendments
-
-
-def test_an_amendment_of_an_older_snapshot_waits_for_the_orders_end() -> None:
-    rig = Rig()
-    order = rig.send(rig.orders.new("1", "5", venue="binance"))
-    amend = amended(rig, order, "4")
-    (working,) = rig.state.working.values()
-    working.amendments[amend.cl_ord_id] = Amendment(7, amend.attempt.counter, D(4), 1)
-    reconnected(rig)
-    rig.log_tick(AFTER_MS)
-    told_order(rig, order, venue_ns=rig.log.stamp_ns)
-    assert list(working.amendments)
+    assert not working.requests
 
 
 def test_replaced_answers_the_amendment_whose_terms_it_has() -> None:
@@ -262,11 +251,11 @@ def test_replaced_answers_the_amendment_whose_terms_it_has() -> None:
     order = rig.send(rig.orders.new("1", "9", venue="binance"))
     first = amended(rig, order, "8")
     amended(rig, order, "6")
-    (working,) = rig.state.working.values()
+    working = rig.order()
     rig.inbound(report(order, "5", "0", qty="6"), venue="binance")
-    assert list(working.amendments) == [first.cl_ord_id]
+    assert list(working.requests) == [first.cl_ord_id]
     rig.inbound(report(order, "5", "0", qty="7"), venue="binance")
-    assert not working.amendments
+    assert not working.requests
 
 
 # -- verdicts --------------------------------------------------------------------------------------------------------
@@ -294,8 +283,9 @@ def test_what_was_told_is_the_same_in_a_loaded_state() -> None:
     told_trades(rig, ("7", "X9"))
     loaded = load_state(dump_state(rig.state), facts())
     assert loaded.digest() == rig.state.digest()
-    assert loaded.working == rig.state.working and loaded.trades_told == rig.state.trades_told
-    assert TradesTold(1, 0).lsn == Amendment(1, 1, D(1), 1).sent_ns == NEVER
+    assert loaded.books.orders == rig.state.books.orders and (loaded.books.accounts, loaded.books.sessions) == (
+        rig.state.books.accounts, rig.state.books.sessions,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("exec_type", "word"), [("6", "6"), ("I", "0"), ("E", "E"), ("F", "1")])

@@ -101,10 +101,7 @@ def test_a_report_that_rejects_an_amendment_ends_the_amendment_alone() -> None:
     assert rig.worst()[0] == 5 and rig.state.exposure.open_orders == {"alpha": 1}
 
 
-def test_the_name_that_an_order_goes_by_outlives_any_number_of_names_that_came_to_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(state, "MAX_ALIASES", 2)
+def test_the_name_that_an_order_goes_by_outlives_any_number_of_names_that_came_to_nothing() -> None:
     rig = Rig()
     order = rig.send(rig.orders.new("1", "5"))
     named = flies(rig, rig.orders.amend(order, "5", "100.01"))
@@ -114,7 +111,6 @@ def test_the_name_that_an_order_goes_by_outlives_any_number_of_names_that_came_t
         rig.record(Kind.GAP_FILLED, GapFilled("generic", 1, 1, 1, 1, (lost.attempt,)))
     rig.inbound(report(named, "4", cl_ord_id="a-cancel", orig=named.cl_ord_id))
     assert rig.worst() == NOTHING and not rig.state.exposure.open_orders
-    assert len(rig.state.names) == 3
 
 
 def test_an_order_that_rest_tells_as_cancelled_is_over_and_so_is_its_unanswered_amendment() -> None:
@@ -128,10 +124,10 @@ def test_an_order_that_rest_tells_as_cancelled_is_over_and_so_is_its_unanswered_
     assert rig.worst("binance") == NOTHING and not rig.state.exposure.open_orders
 
 
-def test_more_unanswered_amendments_than_names_are_kept_for_do_not_hang() -> None:
+def test_many_unanswered_amendments_end_with_their_order() -> None:
     rig = Rig()
     order = rig.send(rig.orders.new("1", "5"))
-    for _ in range(state.MAX_ALIASES + 2):
+    for _ in range(18):
         rig.outbound(rig.orders.amend(order, "6"))
     rig.inbound(report(order, "4"))
     assert rig.worst() == NOTHING
@@ -145,8 +141,8 @@ def test_another_venues_word_under_our_name_is_a_strangers() -> None:
     order = rig.send(rig.orders.new("1", "5"))
     rig.inbound(report(order, "4"), venue="binance")
     assert rig.worst()[0] == 5
-    rig.inbound(report(order, "F", "1", last="2", key="t1", order_id="V1"), venue="binance")
-    assert rig.worst()[0] == 5 and rig.worst("binance") == (D(0), D(0), D(2))
+    rig.inbound(report(order, "F", "1", last="2", key="t1", cum="2", order_id="V1"), venue="binance")
+    assert rig.worst()[0] == 5 and rig.worst("binance") == (D(3), D(0), D(2))
 
 
 def test_a_strangers_order_that_rest_tells_as_ended_is_not_remembered() -> None:
@@ -154,7 +150,7 @@ def test_a_strangers_order_that_rest_tells_as_ended_is_not_remembered() -> None:
     for word, strangers in (("4", 0), ("0", 1)):
         told = RestOrder("BTCUSDT", "99", "by-hand", "1", word, D(1), D(100), D(0))
         rig.record(Kind.ANSWER, Answer("binance", asked(rig, "open_orders"), False, orders=(told,)))
-        assert len(rig.state.strangers) == strangers
+        assert len(rig.state.books.externals) == strangers
 
 
 def test_the_trades_of_one_order_are_counted_and_prove_nothing_of_another() -> None:
@@ -225,26 +221,26 @@ def test_before_its_epoch_a_block_says_how_far_the_log_reaches_and_an_empty_one_
 
 
 def test_an_order_that_a_bust_reopened_is_not_forgotten_with_the_ended_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "MAX_ENDED", 1)
     rig = Rig()
+    monkeypatch.setattr(rig.state.books, "_closed_orders", 1)
     order = rig.send(rig.orders.new("1", "5"))
     rig.inbound(report(order, "F", "2", last="5", key="t1"))
     rig.inbound(report(order, "H", "0", key="t2", reference="t1", cum="0"))
     assert rig.worst() == (D(5), D(0), D(0))
     for number in range(3):
         rig.inbound(report(rig.send(rig.orders.new("1", "1")), "4", order_id=f"V{number}"))
-    assert rig.worst() == (D(5), D(0), D(0)) and len(rig.state.working) == 2
+    assert rig.worst() == (D(5), D(0), D(0)) and len(rig.state.books.orders) == 2
     rig.inbound(report(order, "4", cum="0"))
     assert rig.worst() == NOTHING
 
 
 def test_an_order_that_is_forgotten_leaves_none_of_the_venues_names_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "MAX_ENDED", 0)
     rig = Rig()
+    monkeypatch.setattr(rig.state.books, "_closed_orders", 0)
     order = rig.send(rig.orders.new("1", "5"))
     for order_id, word in (("V1", "0"), ("V2", "0"), ("V2", "4")):
         rig.inbound(report(order, word, order_id=order_id))
-    assert not rig.state.working and not rig.state.order_ids
+    assert not rig.state.books.orders and not rig.state.books.by_order_id
 
 
 def test_only_risks_own_hashes_are_compared_and_only_while_it_can(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,6 @@ def test_what_is_held_outside_the_configuration_counts(side: Side, filled: bool)
 def test_a_fee_in_the_base_asset_counts_whatever_is_configured() -> None:
     rig = held_elsewhere("1", "8", filled=False)
     order = rig.orders.new("1", "8")
-    order = msgspec.structs.replace(order, cl_ord_id=next(iter(rig.state.working)))
+    order = msgspec.structs.replace(order, cl_ord_id=rig.order().leg.cl_ord_id)
     rig.inbound(report(order, "F", "2", last="8", cum="8", key="t1", fee="0.5", fee_asset="BTC"))
     assert rig.state.exposure.firm["generic", "BTCUSDT"].position == D("7.5")

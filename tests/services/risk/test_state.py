@@ -31,9 +31,10 @@ from common.messages import (
     Withdrawn,
 )
 from common.orders.absence import CLOCK_MARGIN_NS
+from common.orders.books import CLOSED_ORDERS, Books
 from common.venues.binance.dialect import Binance
-from services.risk.state import MAX_ALIASES, MAX_ENDED, RiskState
-from tests.services.risk.rig import DECODE, Log, Orders, Rig, facts, report
+from services.risk.state import RiskState
+from tests.services.risk.rig import Log, Orders, Rig, facts, report
 
 WINDOW_NS = Binance().profile.window_ns + CLOCK_MARGIN_NS
 
@@ -99,11 +100,14 @@ def test_a_bust_and_a_correction_take_the_position_back() -> None:
     assert rig.worst() == (D(5), D(0), D(0))
 
 
-def test_a_fill_of_somebody_elses_order_moves_the_position_and_nothing_else() -> None:
+def test_a_fill_of_somebody_elses_order_moves_the_position_and_what_is_left_of_it_counts() -> None:
     rig = Rig()
     stranger = rig.orders.new("1", "5")
-    rig.inbound(report(stranger, "F", "1", last="2", key="t1", cl_ord_id="web_1", order_id="99"))
-    assert rig.worst() == (D(0), D(0), D(2)) and not rig.state.working
+    for last, word, left in (("2", "1", 3), ("3", "2", 0)):
+        fill = report(stranger, "F", word, last=last, key=last, cum="2" if left else "5", cl_ord_id="web", order_id="9")
+        rig.inbound(fill)
+        assert rig.worst() == (D(left), D(0), D(5 - left)) and not rig.state.books.orders
+    assert not rig.state.exposure.shares and not rig.state.exposure.open_orders
 
 
 def test_quantity_that_the_venue_counts_and_the_ledger_lacks_stays_exposed() -> None:
@@ -316,10 +320,10 @@ def test_a_lowering_that_keeps_the_cl_ord_id_is_rejected_under_the_orders_own_na
     rig = Rig()
     order = rig.send(rig.orders.new("1", "5", venue="binance"))
     amended(rig, order, "3")
-    (working,) = rig.state.working.values()
-    assert len(working.amendments) == 1
+    (working,) = rig.state.books.orders.values()
+    assert len(working.requests) == 1
     rig.inbound(CancelRejected(order.cl_ord_id, order.cl_ord_id, "", "", -2038), venue="binance")
-    assert not working.amendments and rig.worst("binance")[0] == 5
+    assert not working.requests and rig.worst("binance")[0] == 5
 
 
 def test_the_new_half_of_a_replacement_that_was_refused_goes_and_the_old_half_stays() -> None:
@@ -334,11 +338,11 @@ def test_the_new_half_of_a_replacement_that_was_refused_goes_and_the_old_half_st
     assert rig.worst("binance")[0] == 0
 
 
-def test_an_order_amended_for_ever_keeps_few_names() -> None:
+def test_an_order_that_was_amended_often_is_found_by_each_of_its_names() -> None:
     rig = Rig()
     order = rig.send(rig.orders.new("1", "5"))
     name = order.cl_ord_id
-    for index in range(3 * MAX_ALIASES):
+    for index in range(20):
         amend = rig.orders.amend(order, "5", f"{100 + index % 3}.00", orig=name)
         rig.command(amend)
         rig.outbound(amend)
@@ -346,7 +350,6 @@ def test_an_order_amended_for_ever_keeps_few_names() -> None:
         name = amend.cl_ord_id
         rig.log_tick(ms=10)
         rig.top()
-    assert len(rig.state.names) <= MAX_ALIASES + 1
     rig.inbound(report(order, "4", cl_ord_id="cancel", orig=name))
     assert rig.worst()[0] == 0
 
@@ -402,7 +405,7 @@ def lost(rig: Rig) -> NewOrder:
 
 
 def absent(rig: Rig, order: NewOrder, *, late_ns: int = WINDOW_NS + 1, strangers: bool = False) -> None:
-    sent_ns = next(iter(rig.state.working.values())).sent_ns
+    sent_ns = rig.order().sent_ns
     trades = (trade("9", "1", "500"),) if strangers else ()
     rig.record(Kind.ANSWER, Answer("binance", ask(rig, "trades"), False, trades=trades, venue_ns=sent_ns + late_ns))
     question = ask(rig, "order", order)
@@ -463,18 +466,17 @@ def test_a_failed_answer_says_nothing() -> None:
 
 
 def test_closed_orders_leave_memory() -> None:
-    log, state = Log(), RiskState(facts())
+    log, state = Log(), RiskState(Books(facts()))
     orders = Orders(log)
-    for _ in range(MAX_ENDED + 50):
+    for _ in range(CLOSED_ORDERS + 50):
         order = orders.new("1", "5")
         log.append(Kind.OUTBOUND, Outbound("generic", 1, 1, 5, "D", b"", order))
         apply_last(state, log)
-        state.exposure.sums("generic", "BTCUSDT")
         inbound = report(order, "4", order_id=str(order.number))
         log.append(Kind.INBOUND, _inbound(order.number, inbound))
         apply_last(state, log)
-    assert len(state.working) == MAX_ENDED and len(state.names) == MAX_ENDED
-    assert not state.attempts and len(state.order_ids) == MAX_ENDED
+    assert len(state.books.orders) == len(state.books.by_id) == len(state.books.by_order_id) == CLOSED_ORDERS
+    assert not state.exposure.shares and not state.exposure.open_orders
 
 
 def _inbound(number: int, event: ExecutionReport) -> Inbound:
@@ -482,8 +484,7 @@ def _inbound(number: int, event: ExecutionReport) -> Inbound:
 
 
 def apply_last(state: RiskState, log: Log) -> None:
-    record = log.records[-1]
-    state.apply(record, DECODE(record.payload) if record.kind in state.kinds else None)
+    state.apply(log.records[-1])
 
 
 STEPS = st.lists(
@@ -585,7 +586,7 @@ def test_at_no_moment_may_the_venue_hold_more_than_risk_counts(steps: list[tuple
         check()
     rig.log_tick(ms=2000)
     check(exact=True)
-    again = RiskState(facts())
+    again = RiskState(Books(facts()))
     for record in rig.log.records:
-        again.apply(record, DECODE(record.payload) if record.kind in again.kinds else None)
+        again.apply(record)
     assert again.digest() == rig.state.digest()

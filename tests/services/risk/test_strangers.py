@@ -1,7 +1,9 @@
 """Orders on the account that are not ours, and words about what risk does not know."""
 
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 import pytest
 
 from common.messages import (
@@ -13,34 +15,70 @@ from common.messages import (
     Kind,
     NewOrder,
     OperatorAct,
+    Reason,
     RestOrder,
     Trade,
 )
-from services.risk import state
+from common.orders import books
 from services.risk.snapshots import dump_state, load_state
 from tests.services.risk.rig import D, Rig, facts, report
 
 
 def test_strangers_are_counted_while_open_and_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "MAX_STRANGERS", 2)
+    monkeypatch.setattr(books, "EXTERNAL_ORDERS", 2)
     rig = Rig()
     theirs = [rig.orders.new() for _ in range(3)]
     for number, order in enumerate(theirs):
         rig.inbound(report(order, "0", order_id=f"V{number}"))
-    assert len(rig.state.strangers) == 2
+    assert len(rig.state.books.externals) == 2
     rig.inbound(report(theirs[2], "4", order_id="V2"))
-    assert len(rig.state.strangers) == 1
+    assert len(rig.state.books.externals) == 1
+    assert rig.worst() == (D(1), D(0), D(0)), "one is beyond what is remembered, and one is over"
     for number, order in enumerate(theirs):
-        rig.inbound(report(order, "F", "1", last="0.1", key=f"t{number}", order_id=f"W{number}"))
-    assert len(rig.state.unclaimed) == 2
-    assert rig.worst()[2] == D("0.3")
+        fill = report(order, "F", "1", last="0.1", cum="0.1", key=f"t{number}", order_id=f"W{number}")
+        rig.inbound(msgspec.structs.replace(fill, cl_ord_id=""))
+    assert len(rig.state.books.unclaimed) == 2
+    assert rig.worst() == (D("1.8"), D(0), D("0.3"))
+
+
+@pytest.mark.parametrize(
+    ("told", "worst"),
+    [
+        ({}, (1, 0)),
+        ({"side": "5"}, (0, 1)),
+        ({"side": ""}, (1, 1)),
+        ({"order_qty": None, "cum_qty": D("0.4"), "leaves_qty": D("0.6")}, ("0.6", 0)),
+        ({"order_qty": None}, (0, 0)),
+        ({"order_qty": D("-1")}, (0, 0)),
+    ],
+)
+def test_an_open_order_of_somebody_else_counts_what_is_left_of_it(told: dict[str, object], worst: Any) -> None:
+    rig = Rig()
+    theirs = msgspec.structs.replace(report(rig.orders.new(), "0", cl_ord_id="web", order_id="V9"), **told)
+    rig.inbound(theirs)
+    counted = (D(worst[0]), D(worst[1]), D(0))
+    assert rig.worst() == counted and not rig.state.exposure.shares and not rig.state.exposure.open_orders
+    loaded = load_state(dump_state(rig.state), facts())
+    sums = loaded.exposure.sums("generic", "BTCUSDT")
+    assert (sums.buy, sums.sell, sums.position) == counted and loaded.digest() == rig.state.digest()
+    rig.inbound(msgspec.structs.replace(theirs, exec_type="4", ord_status="4"))
+    assert rig.worst() == (D(0), D(0), D(0))
+
+
+def test_an_open_order_of_somebody_else_leaves_less_room_for_ours() -> None:
+    rig = Rig()
+    rig.inbound(report(rig.orders.new("1", "15"), "0", cl_ord_id="web", order_id="V9"))
+    for qty, passes in (("6", False), ("5", True)):
+        rig.command(rig.orders.new("1", qty))
+        assert bool(rig.sent) is passes
+    assert [refused.reason for refused in rig.refused] == [Reason.POSITION_LIMIT]
 
 
 def test_a_stranger_without_a_name_is_not_counted() -> None:
     rig = Rig()
     rig.inbound(report(rig.orders.new(), "0"))
     rig.inbound(report(rig.orders.new(), "I", "0", order_id="V1"))
-    assert not rig.state.strangers
+    assert not rig.state.books.externals
 
 
 def test_an_amendment_whose_order_the_venue_does_not_know_is_dropped() -> None:
@@ -142,7 +180,7 @@ def test_a_fill_that_rest_names_the_order_of_is_the_strategys() -> None:
 
 def test_a_fill_told_again_by_its_order_is_the_strategys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Told over FIX or by REST: the place where fills wait for their order has no room for it any more."""
-    monkeypatch.setattr(state, "MAX_STRANGERS", 0)
+    monkeypatch.setattr(books, "EXTERNAL_ORDERS", 0)
     rig = Rig()
     order = filled_by_nobody(rig)
     rig.inbound(report(order, "F", "1", last="2", key="7", order_id="X1"), venue="binance")

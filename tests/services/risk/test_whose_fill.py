@@ -3,7 +3,6 @@
 import pytest
 
 from common.messages import Answer, Ask, Kind, Trade
-from services.risk import state
 from services.risk.snapshots import dump_state, load_state
 from tests.services.risk.rig import D, Rig, facts, report
 
@@ -22,7 +21,7 @@ def test_two_orders_of_ours_that_meet_in_one_trade_leave_no_position_and_nothing
         rig.core.state = load_state(dump_state(rig.state), facts())
     rig.record(Kind.ANSWER, Answer("binance", Ask("binance", 1, "trades", "BTCUSDT"), False, trades=halves))
     assert rig.worst("binance") == (D(0), D(0), D(0))
-    assert [working.leg.cum_qty for working in rig.state.working.values()] == [D(1), D(1)]
+    assert [leg.cum_qty for leg in rig.legs()] == [D(1), D(1)]
 
 
 def test_a_stranger_s_half_and_ours_are_two_fills() -> None:
@@ -33,7 +32,7 @@ def test_a_stranger_s_half_and_ours_are_two_fills() -> None:
         rig.inbound(report(theirs, "F", "2", last="1", key="777", cl_ord_id="web_1", order_id="56"), venue="binance")
         rig.inbound(report(ours, "F", "2", last="1", key="777", order_id="55"), venue="binance")
     assert rig.worst("binance") == (D(0), D(0), D(0))
-    assert [working.leg.cum_qty for working in rig.state.working.values()] == [D(1)]
+    assert [leg.cum_qty for leg in rig.legs()] == [D(1)]
 
 
 def test_an_exec_id_that_another_order_used_before_is_another_fill_and_is_busted_alone() -> None:
@@ -44,15 +43,15 @@ def test_an_exec_id_that_another_order_used_before_is_another_fill_and_is_busted
     assert rig.worst() == (D(0), D(0), D(2))
     rig.inbound(report(orders[1], "H", "4", key="1/8846", reference="1/8845"))
     assert rig.worst() == (D(0), D(0), D(1))
-    assert [working.leg.cum_qty for working in rig.state.working.values()] == [D(1), D(0)]
+    assert [leg.cum_qty for leg in rig.legs()] == [D(1), D(0)]
 
 
 @pytest.mark.parametrize("forgets", [False, True])
 def test_an_order_id_that_another_order_had_before_is_the_later_one_s(
     monkeypatch: pytest.MonkeyPatch, forgets: bool
 ) -> None:
-    monkeypatch.setattr(state, "MAX_ENDED", 0 if forgets else 9)
     rig = Rig()
+    monkeypatch.setattr(rig.state.books, "_closed_orders", 0 if forgets else 9)
     earlier, later = (rig.send(rig.orders.new()) for _ in range(2))
     for order, word in ((earlier, "0"), (later, "0"), (earlier, "4")):
         rig.inbound(report(order, word, order_id="1"))

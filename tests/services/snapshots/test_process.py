@@ -17,7 +17,7 @@ from common.actor.run_program import run_program
 from common.config import CHECKOUT, Config, load
 from common.journal import Entry, Log, OsFiles, Reader
 from common.messages import HASH_EVERY, Kind, StateHash, encode
-from common.orders.index_file import COVER_RECORDS
+from common.orders.index_file import COVER_RECORDS, IndexFile, index_path
 from scripts.bench.long_journal import write_long_journal
 from services.risk.state import FOLD_VERSION
 
@@ -59,7 +59,7 @@ def stack(short_folder: Path) -> Stack:
 def running(stack: Stack) -> Iterator["dict[str, subprocess.Popen[bytes]]"]:
     with ExitStack() as ends:
         processes = {}
-        for name in ("journal", "orders", "snapshots"):
+        for name in ("journal", "orders", "risk", "snapshots"):
             processes[name] = stack.spawn(f"services.{name}")
             ends.callback(processes[name].wait, 10)
             ends.callback(processes[name].terminate)
@@ -120,6 +120,9 @@ def test_a_program_that_comes_to_another_state_writes_nothing(short_folder: Path
     wrong = encode(StateHash("risk", HASH_EVERY, b"otherwise", FOLD_VERSION))
     log.append([Entry(int(Kind.STATE_HASH), "risk", 1, 1, wrong)], log.last_stamp_ns)
     log.close()
+    index = IndexFile(index_path(stack.config.journal_folder, "risk"))
+    index.write(stack.last_lsn + 1)
+    index.close()
     done = run(stack, "services.risk.make_snapshot")
     assert done.returncode == 1 and f"folded to LSN {HASH_EVERY}" in done.stderr
     assert not (stack.config.journal_folder / "snapshots").exists()
