@@ -15,6 +15,7 @@ has the log read from its cursor on, one request at a time.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
@@ -93,6 +94,17 @@ class _Pending(NamedTuple):
 _NO_EPOCH = Record(0, 0, EPOCH, "", 0, 0, 0, 0, b"")
 
 
+def _token(now: Instant) -> int:
+    """A life's own name, by which the journal knows a repeat of its question: a former life's would give it that one's
+    epoch, and the acknowledgements of that one's records for its own.
+
+    The boot clock begins anew with each boot of the host, and the two run side by side in between: only a digest tells
+    all of their pairs apart.
+    """
+    clocks = msgspec.msgpack.encode(now)
+    return int.from_bytes(blake2b(clocks, digest_size=8).digest()) >> 1
+
+
 class Appender:
     """One writer's way into the log. The core forwards it the journal link's messages, its timer and the end of each
     turn.
@@ -166,8 +178,7 @@ class Appender:
         self._unacknowledged.clear()
         self._next_number = 1
         self._resend_due_boot_ns = self._unmoved_boot_ns = None
-        # The boot clock alone begins anew with each boot of the host, and a former life would get its epoch back.
-        self._token = now.wall_ns ^ now.boot_ns
+        self._token = _token(now)
         self._ask(now, first=True)
 
     def append(self, kind: int, payload: msgspec.Struct, now: Instant) -> int:

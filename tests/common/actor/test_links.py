@@ -92,15 +92,18 @@ def granted(journal: Journal) -> tuple[Core, Appender]:
     return core, appender
 
 
-def test_lives_of_two_boots_of_the_host_ask_with_tokens_of_their_own() -> None:
+def test_lives_ask_with_tokens_of_their_own_whatever_the_clocks_show() -> None:
+    """Of two boots of the host at the same count, and of one boot, where the clocks run side by side."""
+    starts = [Instant(1_000, 0), Instant(2_000, 0)]
+    starts += [Instant((1 << 60) + boot_ns, boot_ns) for boot_ns in range(1, 50)]
     tokens = []
-    for wall_ns in (1_000, 2_000):
+    for start in starts:
         core = Core(WRITER)
-        Appender(core, WRITER).request_epoch(Instant(wall_ns, 0))
+        Appender(core, WRITER).request_epoch(start)
         (ask,) = core.effects
         assert isinstance(ask, Send) and isinstance(ask.message, EpochRequest)
         tokens.append(ask.message.token)
-    assert len(set(tokens)) == 2
+    assert len(set(tokens)) == len(starts)
 
 
 def test_a_turns_records_go_out_as_one_message() -> None:
