@@ -14,7 +14,7 @@ import tomllib
 import types
 import typing
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
@@ -997,9 +997,12 @@ def _named(table: Table, file: Path) -> Table:
 
 
 class _Layer(typing.NamedTuple):
-    """A venue's table as a desk's file and the venue's own make it. `where` tells which file a key is of."""
+    """A venue's table as a desk's file and the venue's own make it. `kinds` are the credentials that the venue takes,
+    and `where` tells which file a key is of.
+    """
 
     table: Table
+    kinds: Sequence[CredentialKind]
     where: Callable[[str], Path]
 
 
@@ -1017,9 +1020,7 @@ def _layered(file: Path, desk: Table, env: Mapping[str, str]) -> _Layer:
     table = {**lay_over(_named(own, own_file), desk), "name": file.stem}
     if environment != Environment.SIMULATED:
         table.pop("simulated", None)
-    if len(kinds) == 1:
-        _fill_kind(table, kinds[0])
-    return _Layer(table, lambda key: own_file if holds(own, key) and not holds(desk, key) else file)
+    return _Layer(table, kinds, lambda key: own_file if holds(own, key) and not holds(desk, key) else file)
 
 
 def _fill_kind(table: Table, kind: CredentialKind) -> None:
@@ -1039,6 +1040,8 @@ def _told(env: Mapping[str, str], venue: str, key: str, desk: Table) -> str | No
 
 def _venue(layer: _Layer) -> "VenueConfig":
     """The venue, with the instruments that the desk trades."""
+    if len(layer.kinds) == 1:
+        _fill_kind(layer.table, layer.kinds[0])
     venue = _convert(layer.table, VenueConfig, layer.where)
     unknown = [symbol for symbol in venue.symbols if symbol not in venue.instruments]
     if unknown:

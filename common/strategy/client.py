@@ -147,7 +147,7 @@ class Client:
 
     @property
     def positions(self) -> dict[tuple[str, str], PositionChanged]:
-        """Positions by (venue, symbol), as last told."""
+        """Positions by (account, symbol), as last told."""
         return dict(self._entry.positions)
 
     # -- commands ------------------------------------------------------------------------------------------------------
@@ -181,11 +181,13 @@ class Client:
         post_only: bool = False,
         label: str = "",
         time_to_live_ms: int = MAX_TIME_TO_LIVE_NS // NS_PER_MS,
+        account: str = "",
     ) -> int:
         """Send a new order, a limit order with `price` and a market order without; returns its number.
 
-        `side` is "buy" or "sell", `time_in_force` "gtc", "ioc" or "fok". Raises ValueError for a word or number that is
-        none, OutOfBounds, NotRunning, Superseded, TooManyUnanswered, NamesUsedUp.
+        `side` is "buy" or "sell", `time_in_force` "gtc", "ioc" or "fok", `account` whose it is to be: "" is the venue's
+        only one. Raises ValueError for a word or number that is none, OutOfBounds, NotRunning, Superseded,
+        TooManyUnanswered, NamesUsedUp.
         """
         self.connect()
         number = self._entry.new(
@@ -199,6 +201,7 @@ class Client:
             post_only=post_only,
             label=label,
             time_to_live_ns=time_to_live_ms * NS_PER_MS,
+            account=account,
         )
         return self._sent(number)
 
@@ -223,12 +226,14 @@ class Client:
         self.connect()
         return self._sent(self._entry.cancel(_now(), target_number, target_strategy))
 
-    def cancel_all(self, venue: str = "", symbol: str = "", target_strategy: str = "") -> int:
-        """Cancel all its open orders at `venue` in `symbol` ("" is any), or those of `target_strategy` ("*" is
-        everybody's). Returns the command's number. Raises what `new` raises.
+    def cancel_all(
+        self, venue: str = "", symbol: str = "", target_strategy: str = "", *, account: str = ""
+    ) -> int:
+        """Cancel all its open orders at `venue`, of `account`, in `symbol` ("" is any), or those of `target_strategy`
+        ("*" is everybody's). Returns the command's number. Raises what `new` raises.
         """
         self.connect()
-        return self._sent(self._entry.cancel_all(_now(), venue, symbol, target_strategy))
+        return self._sent(self._entry.cancel_all(_now(), venue, symbol, target_strategy, account=account))
 
     # -- what comes back -----------------------------------------------------------------------------------------------
 
@@ -268,15 +273,23 @@ class Client:
         return True
 
     def query(
-        self, what: str, *, strategy: str = "", number: int = 0, venue: str = "", timeout_s: float = 5.0
+        self,
+        what: str,
+        *,
+        strategy: str = "",
+        number: int = 0,
+        venue: str = "",
+        account: str = "",
+        timeout_s: float = 5.0,
     ) -> QueryAnswer:
         """Ask "orders", "order", "positions", "accounts", "reconcile" or "names".
 
-        Raises UnknownName where the question or the venue is none that there is, NotRunning without an answer.
+        Raises UnknownName where the question, the venue or the account is none that there is, NotRunning without an
+        answer.
         """
         self._token += 1
         token = self._token
-        self._entry.query(QueryRequest(what, strategy, number, venue, token))
+        self._entry.query(QueryRequest(what, strategy, number, venue, token, account))
         self._flush()
         deadline_ns = _deadline_ns(timeout_s)
         while token not in self._answers:

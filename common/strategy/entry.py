@@ -108,7 +108,7 @@ class Entry:
     """One instance of one strategy. Requests to send collect in `outgoing`; the caller takes and clears them.
 
     `received` returns what the strategy must be told, each event once. `orders` holds the strategy's open orders as
-    last told, `positions` the venues' positions by (venue, symbol). `begun`: a first welcome was complete, so that
+    last told, `positions` those of every account by (account, symbol). `begun`: a first welcome was complete, so that
     these are known and commands may be given.
     """
 
@@ -182,18 +182,20 @@ class Entry:
         post_only: bool = False,
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
+        account: str = "",
     ) -> int:
         """A new order: a limit order with a price, a market order without. Returns its number.
 
-        `side` is Side(54), `time_in_force` TimeInForce(59). Raises TypeError where money is no Decimal, OutOfBounds,
-        Superseded, TooManyUnanswered, NamesUsedUp.
+        `side` is Side(54), `time_in_force` TimeInForce(59), `account` whose it is to be: "" is the venue's only one.
+        Raises TypeError where money is no Decimal, OutOfBounds, Superseded, TooManyUnanswered, NamesUsedUp.
         """
         _need_decimals(order_qty=order_qty, price=price)
         ord_type: OrdType = "1" if price is None else "2"
         return self._give(
             NewOrderRequest(
-                0, 0, venue, symbol, side, ord_type, order_qty, price, time_in_force, post_only, label, time_to_live_ns
-            ),
+                0, 0, venue, symbol, side, ord_type, order_qty, price, time_in_force, post_only, label, time_to_live_ns,
+                account,
+            ),  # fmt: skip
             now,
         )
 
@@ -217,11 +219,13 @@ class Entry:
         """Cancel an order, whatever it takes. Returns the command's number. Raises what `new` raises of that."""
         return self._give(CancelRequest(0, 0, target_number, target_strategy), now)
 
-    def cancel_all(self, now: Instant, venue: str = "", symbol: str = "", target_strategy: str = "") -> int:
+    def cancel_all(
+        self, now: Instant, venue: str = "", symbol: str = "", target_strategy: str = "", *, account: str = ""
+    ) -> int:
         """Cancel every open order of `target_strategy` ("" own, "*" everybody's) there. Returns the
         command's number.
         """
-        return self._give(CancelAllRequest(0, 0, venue, symbol, target_strategy), now)
+        return self._give(CancelAllRequest(0, 0, venue, symbol, target_strategy, account), now)
 
     def number_from(self, number: int) -> None:
         """The next command bears `number`, for a person who names orders by hand. One that was used is a repeat: it is
@@ -375,7 +379,7 @@ class Entry:
         if not self._is_new(message.lsn, message.index):
             return None
         positions = self.positions if self._coming is None else self._coming.positions
-        positions[message.venue, message.symbol] = message
+        positions[message.account, message.symbol] = message
         return message
 
     def _answer(self, message: EntryAnswer, now: Instant) -> EntryAnswer | None:

@@ -27,7 +27,6 @@ from common.messages import (
     EntryAnswer,
     OrderEvent,
     PositionChanged,
-    Side,
     StatusChanged,
     TimeInForce,
     TopOfBook,
@@ -173,11 +172,15 @@ class Strategy:
         post_only: bool = False,
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
+        account: str = "",
     ) -> int:
         """Send a buy order: a limit order with `price`, a market order without. Returns its number at once; its outcome
-        comes to `on_outcome`.
+        comes to `on_outcome`. `account` is whose it is to be, "" the venue's only one.
         """
-        return self._new(SIDE_BUY, venue, symbol, order_qty, price, time_in_force, post_only, label, time_to_live_ns)
+        return self.core.entry.new(
+            self.now, venue, symbol, SIDE_BUY, order_qty, price, time_in_force=time_in_force, post_only=post_only,
+            label=label, time_to_live_ns=time_to_live_ns, account=account,
+        )  # fmt: skip
 
     def sell(
         self,
@@ -190,9 +193,13 @@ class Strategy:
         post_only: bool = False,
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
+        account: str = "",
     ) -> int:
         """Send a sell order, and otherwise as `buy`."""
-        return self._new(SIDE_SELL, venue, symbol, order_qty, price, time_in_force, post_only, label, time_to_live_ns)
+        return self.core.entry.new(
+            self.now, venue, symbol, SIDE_SELL, order_qty, price, time_in_force=time_in_force, post_only=post_only,
+            label=label, time_to_live_ns=time_to_live_ns, account=account,
+        )  # fmt: skip
 
     def amend(self, number: int, order_qty: Decimal | None = None, price: Decimal | None = None) -> int:
         """Change the total quantity, the price, or both, of its order `number`; None leaves one as it is. Returns the
@@ -204,9 +211,9 @@ class Strategy:
         """Cancel its order `number`: a wish that stays until the order is closed. Returns the command's number."""
         return self.core.entry.cancel(self.now, number)
 
-    def cancel_all(self, venue: str = "", symbol: str = "") -> int:
-        """Cancel all its orders at `venue` in `symbol`; "" is any. Returns the command's number."""
-        return self.core.entry.cancel_all(self.now, venue, symbol)
+    def cancel_all(self, venue: str = "", symbol: str = "", account: str = "") -> int:
+        """Cancel all its orders at `venue`, of `account`, in `symbol`; "" is any. Returns the command's number."""
+        return self.core.entry.cancel_all(self.now, venue, symbol, account=account)
 
     @property
     def orders(self) -> Mapping[int, OrderEvent]:
@@ -229,12 +236,14 @@ class Strategy:
 
     @property
     def positions(self) -> Mapping[tuple[str, str], PositionChanged]:
-        """The account's positions by (venue, symbol), as last told: cost, fees, and after which record."""
+        """Positions by (account, symbol), as last told: cost, fees, and after which record. A venue's first account is
+        called like the venue.
+        """
         return self.core.entry.positions
 
-    def position(self, venue: str, symbol: str) -> Decimal:
-        """The account's position in the base asset at one venue, fees taken off."""
-        held = self.core.entry.positions.get((venue, symbol))
+    def position(self, account: str, symbol: str) -> Decimal:
+        """An account's position in the base asset, fees taken off. A venue's first account is called like the venue."""
+        held = self.core.entry.positions.get((account, symbol))
         return ZERO if held is None else held.quantity
 
     def top(self, venue: str, symbol: str, max_age_ns: int) -> TopOfBook | None:
@@ -244,23 +253,6 @@ class Strategy:
     def note(self, event: str, **fields: object) -> None:
         """Add a line to the strategy's log."""
         self.core.note("info", event, **fields)
-
-    def _new(
-        self, side: Side, venue: str, symbol: str, order_qty: Decimal, price: Decimal | None,
-        time_in_force: TimeInForce, post_only: bool, label: str, time_to_live_ns: int,
-    ) -> int:  # fmt: skip
-        return self.core.entry.new(
-            self.now,
-            venue,
-            symbol,
-            side,
-            order_qty,
-            price,
-            time_in_force=time_in_force,
-            post_only=post_only,
-            label=label,
-            time_to_live_ns=time_to_live_ns,
-        )
 
 
 class StrategyCore(Core):

@@ -13,6 +13,7 @@ from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
 from common.journal.log import LOCK
 from scripts.cli.errors import CommandError
+from scripts.cli.names import known_name
 from scripts.cli.outside import NotKnown, find_outside, stranded
 
 ANSWER_S = 2.0
@@ -33,12 +34,16 @@ class Standing(NamedTuple):
     watching_until_ns: int = 0
 
 
+_account = click.option("--account", default="", help="Only this account's sessions and the account itself.")
+
+
 @click.command()
 @click.option(
     "--wait", "wait_s", default=5.0, show_default=True, help="How long to wait until nothing is open, in seconds."
 )
+@_account
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
-def kill(wait_s: float, as_json: bool) -> None:
+def kill(wait_s: float, account: str, as_json: bool) -> None:
     """Stop trading: refuse every new order, cancel every open one, verify that nothing is left.
 
     The latch is a file of each session and account, so it outlives them; `fixring resume` takes it off. Works with the
@@ -47,7 +52,8 @@ def kill(wait_s: float, as_json: bool) -> None:
     the wait, 1 when the log or an emergency file holds what the configuration knows nothing of, 4 when nothing runs.
     """
     config = load()
-    actors = _actors(config)
+    accounts = _accounts(config, account)
+    actors = _actors(accounts, with_risk=not account)
     deadline_s = time.monotonic() + wait_s
     answers = _latch(config, actors)
     while not answers.details and _journal_runs(config) and time.monotonic() < deadline_s:
@@ -57,7 +63,7 @@ def kill(wait_s: float, as_json: bool) -> None:
     if not answers.details:
         raise CommandError(_why_none(answers), ExitStatus.NOT_RUNNING)
     while True:
-        standings = _standings(config)
+        standings = _standings(config, accounts)
         if all(standing.by for standing in standings) or time.monotonic() >= deadline_s:
             break
         time.sleep(POLL_S)
@@ -77,14 +83,16 @@ def kill(wait_s: float, as_json: bool) -> None:
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask; this is the confirmation.")
+@_account
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
-def resume(yes: bool, as_json: bool) -> None:
+def resume(yes: bool, account: str, as_json: bool) -> None:
     """Take the kill latch off every session, every account and risk."""
     config = load()
+    actors = _actors(_accounts(config, account), with_risk=not account)
     if not yes:
         click.confirm(f"Resume trading ({config.environment.value})?", abort=True, err=True)
     questions: list[tuple[str, str, dict[str, object]]] = [
-        (name, "resume", {"confirm": True}) for name in _actors(config)
+        (name, "resume", {"confirm": True}) for name in actors
     ]
     answers = ask_all(config.paths.run, questions, ANSWER_S)
     if not answers.details:
@@ -109,16 +117,25 @@ def _journal_runs(config: Config) -> bool:
     return is_held(config.journal_folder / LOCK)
 
 
-def _actors(config: Config) -> list[str]:
-    """Sessions and accounts first: they cancel. Risk only refuses earlier than they would."""
-    names = [actor.name for actor in config.actors()]
-    return [name for name in names if name.startswith(("session@", "account@"))] + ["risk"]
+def _accounts(config: Config, account: str) -> list[ConfiguredAccount]:
+    """The account of that name, or all of them."""
+    if account:
+        known_name("account", account, config.accounts)
+    return [each for each in config.accounts.values() if account in ("", each.name)]
 
 
-def _standings(config: Config) -> list[Standing]:
+def _actors(accounts: list[ConfiguredAccount], *, with_risk: bool) -> list[str]:
+    """Sessions and accounts first: they cancel. Risk only refuses earlier than they would, and whatever account."""
+    sessions = [f"session@{session.name}" for account in accounts for session in account.sessions]
+    over_rest = [f"account@{account.name}" for account in accounts if account.venue.rest is not None]
+    return [*sessions, *over_rest, *(["risk"] if with_risk else [])]
+
+
+def _standings(config: Config, accounts: list[ConfiguredAccount]) -> list[Standing]:
     """Ask everybody where they stand."""
-    answers = ask_all(config.paths.run, [(name, "status", {}) for name in _actors(config)], ANSWER_S)
-    return [_standing(account, answers) for account in config.accounts.values()]
+    names = _actors(accounts, with_risk=False)
+    answers = ask_all(config.paths.run, [(name, "status", {}) for name in names], ANSWER_S)
+    return [_standing(account, answers) for account in accounts]
 
 
 def _standing(account: ConfiguredAccount, answers: Answers) -> Standing:

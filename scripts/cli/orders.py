@@ -188,12 +188,13 @@ def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dic
 @click.option("--name", "name", default="", help="STRATEGY or STRATEGY/NUMBER; a fresh strategy name without.")
 @click.option("--take-over", is_flag=True, help="The name is a configured strategy's: silence the one that runs.")
 @click.option("--label", default="", help="A free word that stays with the order.")
+@click.option("--account", default="", help="Whose order it is to be; the venue's only account without.")
 @click.option("--ttl", "ttl_ms", type=click.IntRange(1, 1000), default=1000, show_default=True, help="Milliseconds.")
 @wait_option
 @json_option
 def new(
     venue: str, symbol: str, side: str, quantity: str, price: str | None, post_only: bool, tif: str, name: str,
-    take_over: bool, label: str, ttl_ms: int, wait_s: float, as_json: bool,
+    take_over: bool, label: str, account: str, ttl_ms: int, wait_s: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Send one order and wait until the venue has answered, and for the end of one that does not rest.
 
@@ -214,7 +215,7 @@ def new(
         with _usage():
             number = client.new(
                 venue, symbol, side, quantity, price, time_in_force=tif, post_only=post_only, label=label,
-                time_to_live_ms=ttl_ms,
+                time_to_live_ms=ttl_ms, account=account,
             )  # fmt: skip
         deadline = time.monotonic() + wait_s
         outcome = _outcome(client, number, wait_s)
@@ -269,25 +270,29 @@ def cancel(name: str, wait_s: float, as_json: bool) -> None:
 
 @orders.command("cancel-all")
 @click.option("--venue", default="", help="Only at this venue.")
+@click.option("--account", default="", help="Only of this account.")
 @click.option("--symbol", default="", help="Only in this symbol.")
 @click.option("--strategy", default="*", show_default=True, help="Only this strategy's; * is everybody's.")
 @click.option("--yes", is_flag=True, help="Do not ask; this is the confirmation.")
 @wait_option
 @json_option
-def cancel_all(venue: str, symbol: str, strategy: str, yes: bool, wait_s: float, as_json: bool) -> None:
+def cancel_all(
+    venue: str, account: str, symbol: str, strategy: str, yes: bool, wait_s: float, as_json: bool
+) -> None:
     """Cancel every open order there is, or those that the options say. Strategies go on quoting: see `fixring kill`."""
     config = load()
     wanted = "" if strategy == "*" else strategy
     with _client(config) as client:
         known_scope(config, client, venue, symbol, wanted)
+        known_name("account", account, config.accounts)
         if not yes:
             click.confirm("Cancel every order that matches?", abort=True, err=True)
-        open_before = _open(client, wanted, venue, symbol)
-        outcome = _outcome(client, client.cancel_all(venue, symbol, strategy), wait_s)
+        open_before = _open(client, wanted, venue, account, symbol)
+        outcome = _outcome(client, client.cancel_all(venue, symbol, strategy, account=account), wait_s)
         deadline = time.monotonic() + wait_s
         left = open_before
         while left and time.monotonic() < deadline:
-            left = left & _open(client, wanted, venue, symbol)
+            left = left & _open(client, wanted, venue, account, symbol)
             if left:
                 time.sleep(ASKED_AGAIN_S)
     names = sorted(f"{strategy_name}/{number}" for strategy_name, number in left)
@@ -303,8 +308,8 @@ def cancel_all(venue: str, symbol: str, strategy: str, yes: bool, wait_s: float,
 # ---- waiting ----
 
 
-def _open(client: Client, strategy: str, venue: str, symbol: str) -> set[tuple[str, int]]:
-    answer = client.query("orders", strategy=strategy, venue=venue, timeout_s=QUERY_S)
+def _open(client: Client, strategy: str, venue: str, account: str, symbol: str) -> set[tuple[str, int]]:
+    answer = client.query("orders", strategy=strategy, venue=venue, account=account, timeout_s=QUERY_S)
     return {(order.strategy, order.number) for order in answer.orders if symbol in ("", order.symbol)}
 
 

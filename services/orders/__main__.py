@@ -30,8 +30,8 @@ def build(config: Config) -> Shell:
     shell.log_reader(reader.read)
     shell.bind_router("entry", config.endpoint("entry"), BoundedEntryRequest, MAX_ENTRY_BYTES)
     shell.connect_push("risk", config.endpoint("risk"))
-    for name, venue in config.venues.items():
-        if venue.rest is not None:
+    for name, account in config.accounts.items():
+        if account.venue.rest is not None:
             shell.connect_push(f"account.{name}", config.endpoint(f"account.{name}"))
     return shell
 

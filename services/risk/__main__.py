@@ -28,8 +28,8 @@ def build(config: Config) -> Shell:
     connect_journal(shell, config, follow=True)
     shell.log_reader(reader.read)
     shell.bind_pull("commands", config.endpoint("risk"), Command)
-    for venue in config.venues:
-        shell.connect_push(f"session.{venue}", config.endpoint(f"session.{venue}"))
+    for session in config.sessions:
+        shell.connect_push(f"session.{session}", config.endpoint(f"session.{session}"))
     shell.subscribe("feed", [config.endpoint(f"feed.{venue}") for venue in config.venues], FeedMessage)
     return shell
 

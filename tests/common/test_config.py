@@ -412,3 +412,46 @@ private_key_file = "b"
     replace(folder / "binance.toml", 'api_key_file = "a"', 'kind = "rsa"\napi_key_file = "a"')
     told = 'accounts.second.credentials: Binance Spot takes kind = "ed25519", and kind = "rsa" is given'
     assert told in refusal(folder)
+
+
+HEDGE = 'session = { sender_comp_id = "HEDGE" }'
+SECOND = 'sessions = { generic2 = { sender_comp_id = "SECOND", port = 9599 } }'
+
+
+def test_a_venue_has_one_account_with_one_session_unless_more_are_configured(folder: Path) -> None:
+    assert [(account.name, [s.name for s in account.sessions]) for account in load(folder, {}).accounts.values()] == [
+        ("binance", ["binance"]), ("generic", ["generic"]),
+    ]  # fmt: skip
+    with (folder / "generic.toml").open("a") as file:
+        file.write(f"\n[accounts.generic]\n{SECOND}\n[accounts.hedge]\n{HEDGE}\n")
+    config = load(folder, {})
+    assert {name: session.account for name, session in config.sessions.items()} == {
+        "binance": "binance", "generic": "generic", "generic2": "generic", "hedge": "hedge",
+    }  # fmt: skip
+    second, first = config.sessions["generic2"].fix, config.sessions["generic"].fix
+    assert (second.sender_comp_id, second.port, second.host) == ("SECOND", 9599, first.host)
+    assert config.accounts["hedge"].venue is config.venues["generic"]
+    named = {actor.name for actor in config.actors()}
+    assert {"session@generic2", "session@hedge", "exchange@generic", "account@binance"} <= named
+
+
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        ("[accounts.hedge]\n", "[accounts.hedge] needs a `session` of its own"),
+        (f"[accounts.generic]\n{HEDGE}", "[accounts.generic] is the first account: its table has `sessions` alone"),
+        (f"[accounts.binance]\n{HEDGE}", "account binance: binance has one of that name"),
+        (f"[accounts.Hedge]\n{HEDGE}", "account Hedge: a name is"),
+        (f"[accounts.generic]\n{SECOND.replace('generic2', 'binance')}", "session binance: binance has one"),
+        (f"[accounts.hedge]\n{HEDGE.replace('HEDGE', 'FIXRING')}", "session hedge: generic logs on as FIXRING already"),
+        ("[accounts.hedge]\nsession = {}", "set one of `sender_comp_id` and `comp_id_prefix`"),
+        (f"[accounts.hedge]\n{HEDGE}\n{HMAC.replace('credentials', 'accounts.hedge.credentials')}",
+         "[accounts.hedge] needs `credentials` if and only if the venue has [credentials]"),
+    ],
+)  # fmt: skip
+def test_accounts_and_sessions_have_names_and_identities_of_their_own(
+    folder: Path, tables: str, expected: str
+) -> None:
+    with (folder / "generic.toml").open("a") as file:
+        file.write(f"\n{tables}\n")
+    assert expected in refusal(folder)
