@@ -137,6 +137,16 @@ class External(msgspec.Struct, gc=False):
     lsn: int
 
 
+class Ended(msgspec.Struct, array_like=True, frozen=True):
+    """An order on our account that was not ours and was over by `lsn`; `names` are ClOrdIDs(11) of it."""
+
+    account: str
+    symbol: str
+    order_id: str
+    names: tuple[str, ...]
+    lsn: int
+
+
 class Books:
     """The registry under the fold. `common.orders.fold` applies records to it; nothing else changes it."""
 
@@ -174,6 +184,8 @@ class Books:
         self.accounts: dict[str, AccountBooks] = {}
         self.sessions: dict[str, SessionBooks] = {}
         self.externals: dict[tuple[str, str, str], External] = {}
+        self.ended: dict[tuple[str, str, str], Ended] = {}
+        """Orders of somebody else that are over: what is told of them late opens none again."""
         self.unclaimed: dict[tuple[str, str, str], list[str]] = {}
         self.cancel_alls: list[tuple[int, CancelAll]] = []
         self.discrepancies = 0
@@ -433,10 +445,26 @@ class Books:
         if known is not None and lsn < known.lsn:
             return False
         self.externals[place] = External(venue, order, lsn)
+        self.ended.pop(place, None)
         self.changed_externals[place] = None
         if len(self.externals) > EXTERNAL_ORDERS:
             self.stranger_gone(next(iter(self.externals)))
         return known is None
+
+    def stranger_ended(self, place: tuple[str, str, str], names: tuple[str, ...], lsn: int) -> None:
+        """The order there, which goes by these ClOrdIDs(11), was over by `lsn`."""
+        known = self.externals.get(place)
+        also = () if known is None else (known.order.cl_ord_id,)
+        self.ended.pop(place, None)
+        self.ended[place] = Ended(*place, tuple(filter(None, (*names, *also))), lsn)
+        if len(self.ended) > EXTERNAL_ORDERS:
+            del self.ended[next(iter(self.ended))]
+        self.stranger_gone(place)
+
+    def is_over(self, venue: str, order: RestOrder) -> bool:
+        """Whether that order of somebody else's is over, as far as was heard: another one may have its OrderID(37)."""
+        ended = self.ended.get((venue, order.symbol, order.order_id))
+        return ended is not None and order.cl_ord_id in ended.names
 
     def stranger_gone(self, place: tuple[str, str, str]) -> None:
         """The order there is over, or is one of ours."""

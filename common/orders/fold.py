@@ -74,6 +74,7 @@ from common.orders.order_state import (
     BY_HAND,
     FILLS,
     REJECTED,
+    RESTATED,
     TERMINAL_WORDS,
     ZERO,
     FillChange,
@@ -624,7 +625,7 @@ class Fold:
         # A bust or correction that was not heard before may open what was closed.
         reopens = change is not None and report.exec_type not in FILLS
         if report.ord_status in TERMINAL_WORDS:
-            self.books.stranger_gone(place)
+            self.books.stranger_ended(place, (report.cl_ord_id, report.orig_cl_ord_id), record.lsn)
         elif not reopens and self._is_forgotten(report):
             # Of a closed order of ours, told again: only fills count, and they are known.
             return
@@ -634,7 +635,8 @@ class Fold:
                 report.symbol, report.order_id, report.cl_ord_id, report.side, report.ord_status,
                 report.order_qty or cum_qty + (report.leaves_qty or ZERO), report.price, cum_qty, report.transact_ns,
             )  # fmt: skip
-            self._stranger(venue, open_there, record.lsn)
+            if reopens or report.exec_type == RESTATED or not self.books.is_over(venue, open_there):
+                self._stranger(venue, open_there, record.lsn)
 
     def _is_forgotten(self, report: ExecutionReport) -> bool:
         """Whether it names an order of ours that has left memory."""
@@ -830,7 +832,9 @@ class Fold:
             order = self.books.by_order_id.get((venue, told.symbol, told.order_id))
         if order is None:
             if told.ord_status not in TERMINAL_WORDS:
-                self._stranger(venue, told, answer.ask.asked_lsn)
+                ended = self.books.ended.get((venue, told.symbol, told.order_id))
+                if ended is None or ended.lsn <= answer.ask.asked_lsn:
+                    self._stranger(venue, told, answer.ask.asked_lsn)
             elif told.cl_ord_id:
                 self.books.unclaimed.pop((venue, told.symbol, told.order_id), None)
             return

@@ -8,7 +8,17 @@ import msgspec
 
 from common.left_out import LeftOut, Row
 from common.messages import CancelAll, SessionState
-from common.orders.books import BOUNDS, AccountBooks, Baseline, Books, Bounds, External, SessionBooks, TradesAsked
+from common.orders.books import (
+    BOUNDS,
+    AccountBooks,
+    Baseline,
+    Books,
+    Bounds,
+    Ended,
+    External,
+    SessionBooks,
+    TradesAsked,
+)
 from common.orders.facts import VenueFacts, VenueTold
 from common.orders.forgotten import Forgotten
 from common.orders.names import Remembered
@@ -81,6 +91,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     highest_attempt: tuple[int, int] = (0, 0)
     accounts: list[AccountBooks] = []
     sessions: list[SessionBooks] = []
+    ended: list[Ended] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -115,6 +126,7 @@ def dump_books(books: Books) -> bytes:
             books.highest_attempt,
             list(books.accounts.values()),
             list(books.sessions.values()),
+            list(books.ended.values()),
         )
     )
 
@@ -149,5 +161,6 @@ def load_books(
     books.accounts = {each.account: each for each in (*dump.accounts, *[older.account() for older in dump.venues])}
     books.sessions = {each.session: each for each in (*dump.sessions, *[older.session() for older in dump.venues])}
     books.externals = {(e.venue, e.order.symbol, e.order.order_id): e for e in dump.externals}
+    books.ended = {(each.account, each.symbol, each.order_id): each for each in dump.ended}
     books.unclaimed = {(account, symbol, order_id): keys for account, symbol, order_id, keys in dump.unclaimed}
     return books

@@ -166,4 +166,9 @@ REGRESSIONS = (
         "A correction without Side(54) of a fill whose order had left memory was not counted, and the next one, which"
         " corrected it, counted as one more fill. A correction has the side of the fill that it corrects.",
     ),
+    Regression(
+        Case(5653, 2000, version=3), "strangers-seen",
+        "A fill that was told after the cancel of somebody else's order, with the OrdStatus(39) of before, had that"
+        " order open for ever. One that is over stays so, whatever is told of it late.",
+    ),
 )  # fmt: skip

@@ -49,6 +49,37 @@ def test_an_answer_says_of_an_order_of_somebody_else_what_was_so_when_it_was_ask
     assert not ring.core.books.externals
 
 
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_an_order_of_somebody_else_that_is_over_stays_so_whatever_is_told_of_it_late(snapshot: bool) -> None:
+    ring = _live()
+    theirs = stranger("web-1", venue=VENUE)
+    early = ring.core.books.lsn
+    new = report(theirs, "0", "0", order_id="77")
+    ring.told(VENUE, new)
+    ring.told(VENUE, report(theirs, "4", "4", order_id="77", cl_ord_id="K-1", orig_cl_ord_id="web-1"))
+    if snapshot:
+        ring.load_snapshot()
+    ring.told(VENUE, report(theirs, "F", "1", qty="1", px="100", key="9", order_id="77", cum_qty=D(1)))
+    assert not ring.core.books.externals and ring.core.books.positions[VENUE, "BTCUSDT"].quantity == D(1)
+    ring.told(VENUE, new)
+    there = RestOrder("BTCUSDT", "77", "web-1", "1", "0", D(3), D(100), D(0))
+    ring.answers(venue=VENUE, ask=Ask(VENUE, 1, "open_orders", "BTCUSDT", asked_lsn=early), orders=(there,))
+    assert not ring.core.books.externals, "asked for before the end was heard of"
+    ring.told(VENUE, report(stranger("web-2", venue=VENUE), "0", "0", order_id="77"))
+    assert len(ring.core.books.externals) == 1, "another order by the same OrderID(37)"
+
+
+def test_the_venue_s_later_list_is_stronger_than_an_end_that_was_told() -> None:
+    ring = _live()
+    theirs = stranger("web-1", venue=VENUE)
+    ring.told(VENUE, report(theirs, "0", "0", order_id="77"))
+    ring.told(VENUE, report(theirs, "4", "4", order_id="77"))
+    there = RestOrder("BTCUSDT", "77", "web-1", "1", "0", D(3), D(100), D(0))
+    after = ring.core.books.lsn
+    ring.answers(venue=VENUE, ask=Ask(VENUE, 1, "open_orders", "BTCUSDT", asked_lsn=after), orders=(there,))
+    assert len(ring.core.books.externals) == 1
+
+
 def test_an_answer_takes_nothing_back_that_was_heard_of_an_order_of_somebody_else_since() -> None:
     ring = _live()
     there = RestOrder("BTCUSDT", "77", "web-1", "1", "0", D(3), D(100), D(0))
