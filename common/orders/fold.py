@@ -442,6 +442,9 @@ class Fold:
     # ---- the venue's word over FIX ----
 
     def _inbound(self, record: Record, inbound: Inbound) -> None:
+        """What is handed on a second time is known by what it tells: the trade, the request that it answers. Its number
+        says nothing of that: MsgSeqNum(34) is the venue's, and one that is too high would silence all that follow.
+        """
         event, books = inbound.event, self.books
         session = books.sessions.get(inbound.session) or books.session(inbound.session, inbound.account)
         if inbound.generation == session.generation and inbound.msg_seq_num > session.last_inbound:

@@ -39,13 +39,19 @@ class Evidence(enum.Enum):
 FINAL = frozenset({Outcome.REFUSED, Outcome.EXPIRED, Outcome.WITHDRAWN})
 
 
+def is_void(deadline_ns: int | None, stamp_ns: int) -> bool:
+    """Whether a command in a record of this stamp came too late to be anything, for every reader of the log; None is
+    the deadline of what has none."""
+    return deadline_ns is not None and stamp_ns > deadline_ns
+
+
 def decide(current: Outcome, evidence: Evidence, deadline_ns: int | None, stamp_ns: int) -> Outcome:
     """The outcome after one more record stamped `stamp_ns`; `deadline_ns` None is a cancel's, which has none."""
     if current is Outcome.SENT:
         return Outcome.WITHDRAWN if evidence is Evidence.WITHDRAWN else current
     if current is not Outcome.PENDING:
         return current
-    if deadline_ns is not None and stamp_ns > deadline_ns:
+    if is_void(deadline_ns, stamp_ns):
         return Outcome.EXPIRED
     # Compared, not looked up: a member of an enum hashes by a method of its own.
     if evidence is Evidence.OUTBOUND:

@@ -24,6 +24,7 @@ from common.messages import (
     cut,
 )
 from common.orders.absence import sending_ns
+from common.orders.outcome import is_void
 from common.venues.dialect import Dialect
 from services.session.hand_over import HandOvers
 from services.session.open_orders import OpenOrders
@@ -169,7 +170,7 @@ class History:
             self.logon_ns = max(self.logon_ns, sending_ns(record.raw, self.logon_ns))
         risky = isinstance(command, RISKY)
         if isinstance(command, RISKY):
-            if deadline_ns is not None and stamp_ns > deadline_ns:
+            if is_void(deadline_ns, stamp_ns):
                 self._keep(number, NOTHING)
                 return
             self.orders.sent(command, record.connection, opens=bool(record.opens))

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from common.messages import LATE_NS, AmendOrder, CancelOrder, NewOrder, OpenGate, QueryOrder
+from common.orders.outcome import is_void
 
 SentCommand = NewOrder | AmendOrder | CancelOrder | QueryOrder
 
@@ -109,7 +110,7 @@ class ReleaseQueue:
                     break
                 continue
             if item.stage is Stage.APPENDED:
-                if item.deadline_ns is not None and stamp_ns > item.deadline_ns:
+                if is_void(item.deadline_ns, stamp_ns):
                     void.append(item)
                 else:
                     item.clear()

@@ -1,10 +1,13 @@
 """Invariant: whatever the log says, in whatever order, an attempt has one outcome, and a final one never changes."""
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.config import CHECKOUT
 from common.messages import Attempt
-from common.orders.outcome import FINAL, Evidence, Outcome, Outcomes, decide
+from common.orders.outcome import FINAL, Evidence, Outcome, Outcomes, decide, is_void
 
 A = Attempt(7, 1)
 DEADLINE_NS = 1_000
@@ -88,3 +91,13 @@ def test_expiry_is_reported_once_earliest_deadline_first() -> None:
     assert outcomes.pending() == [Attempt(1, 3)]
     outcomes.forget(Attempt(1, 3))
     assert not outcomes.held
+
+
+def test_a_command_is_void_from_the_first_stamp_after_its_deadline_and_one_without_a_deadline_never() -> None:
+    assert [is_void(deadline_ns, 10) for deadline_ns in (9, 10, 11, None)] == [True, False, False, False]
+
+
+def test_nobody_else_says_what_is_stamped_too_late() -> None:
+    spelt = re.compile(r"stamp_ns > [\w.]*deadline_ns|deadline_ns < [\w.]*stamp_ns(?! \+)")
+    files = [path for folder in ("common", "services") for path in (CHECKOUT / folder).rglob("*.py")]
+    assert [path.name for path in files if spelt.search(path.read_text())] == ["outcome.py"]
