@@ -29,6 +29,7 @@ class Kind(enum.StrEnum):
     TEST_REQUEST = "test_request"
     RESEND_REQUEST = "resend_request"
     DONE_FOR_DAY = "done_for_day"
+    UNTOLD = "untold"
 
 
 FAULT_SENTENCES: dict[Kind, str] = {
@@ -56,6 +57,7 @@ FAULT_SENTENCES: dict[Kind, str] = {
     Kind.TEST_REQUEST: "Send `count` TestRequest(1) at once.",
     Kind.RESEND_REQUEST: "Ask for everything that was sent, from one number further each of `count` times.",
     Kind.DONE_FOR_DAY: "Tell of the next `count` orders, once they rest, that they are done for the day; they rest on.",
+    Kind.UNTOLD: "Tell CumQty(14) of what is filled, and the trades themselves only when it is cleared.",
 }
 
 SCOPES = ("fix", "market_data", "rest", "all")

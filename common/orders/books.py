@@ -180,7 +180,7 @@ class Books:
         self.shares: dict[tuple[str, str, str], Decimal] = {}
         """The part of a position that is a strategy's, by strategy, venue and symbol; none that is 0."""
         self.names = Names(bounds.remembered)
-        self._closed_orders = bounds.closed_orders
+        self.bounds = bounds
         self.accounts: dict[str, AccountBooks] = {}
         self.sessions: dict[str, SessionBooks] = {}
         self.externals: dict[tuple[str, str, str], External] = {}
@@ -265,7 +265,7 @@ class Books:
             self.closed.pop(name, None)
             self.unsettled.pop(name, None)
             self._put_closed(name, order)
-        if len(self.closed) > self._closed_orders:
+        if len(self.closed) > self.bounds.closed_orders:
             self._forget(self.closed.popitem(last=False)[0])
 
     def _put_closed(self, name: OrderName, order: Order) -> None:

@@ -530,6 +530,7 @@ class Fold:
             else:
                 late = books.claim(order, leg, trade_key, report.order_id)
                 claimed += [] if late is None else [late]
+            self._lower_by_hand(order, leg, report)
         before = None if change is not None else _standing(order, leg)
         had_doubts = leg.doubted_terms
         order.heard(leg, report)
@@ -551,6 +552,18 @@ class Fold:
             self._doubt(record, order, doubted)
         if report.avg_px and report.cum_qty == leg.cum_qty and books.ledger.unpriced_qty(leg.owner):
             self._price_by_average(order, leg, report.avg_px)
+
+    def _lower_by_hand(self, order: Order, leg: Leg, report: ExecutionReport) -> None:
+        """A bust of a trade that a person had booked, and that the venue may never have told."""
+        lowered = self.books.ledger.lower_to(leg.owner, report, leg.cum_qty)
+        if lowered is not None:
+            leg.fill(lowered)
+            self.books.move(lowered)
+            told, booked = report.trade_key, lowered.trade_key
+            self._changes += (
+                OrderChanged(order, EVENTS["H"], trade_key=told, reference_trade_key=booked),
+                PositionMoved(order.account, order.symbol, order.strategy),
+            )
 
     def _price_by_average(self, order: Order, leg: Leg, avg_px: Decimal) -> None:
         """Fills without a price of their own: AvgPx(6) tells it, where it is of just the fills that are known."""

@@ -329,19 +329,30 @@ class FillLedger:
         """What a person booked makes room for as much as the venue tells, oldest first."""
         if change is None or change.owner not in self._by_hand or change.qty <= ZERO:
             return change
-        booked, left, value, gone = self._by_hand[change.owner], change.qty, ZERO, 0
+        return msgspec.structs.replace(change, gave_way=self._take_by_hand(change.owner, change.side, change.qty))
+
+    def lower_to(self, owner: str, report: ExecutionReport, cum_qty: Decimal) -> FillChange | None:
+        """A bust or correction tells a CumQty(14) below `cum_qty`, the order's by its fills: what a person booked of it
+        is gone as far, whether or not the trade was ever told. None where nothing is."""
+        told = report.cum_qty
+        is_lower = report.exec_type in ("G", "H") and told is not None and is_plausible(told) and told < cum_qty
+        if told is None or not is_lower or owner not in self._by_hand:
+            return None
+        return self._take_by_hand(owner, report.side, cum_qty - told)
+
+    def _take_by_hand(self, owner: str, side: str, qty: Decimal) -> FillChange:
+        booked, left, value, gone = self._by_hand[owner], qty, ZERO, 0
         first = booked[0]
         while booked and left:
-            fill = next(fill for fill in self._fills[booked[0]] if fill.by_hand and fill.owner == change.owner)
+            fill = next(fill for fill in self._fills[booked[0]] if fill.by_hand and fill.owner == owner)
             taken = min(left, fill.qty)
             left, value, fill.qty = left - taken, value + taken * fill.px, fill.qty - taken
             if not fill.qty:
                 gone += 1
                 del booked[0]
         if not booked:
-            del self._by_hand[change.owner]
-        gave_way = FillChange(*first, change.owner, change.side, left - change.qty, -value, (), -gone)
-        return msgspec.structs.replace(change, gave_way=gave_way)
+            del self._by_hand[owner]
+        return FillChange(*first, owner, side, left - qty, -value, (), -gone)
 
     def unpriced_qty(self, owner: str) -> Decimal:
         """How much of the order's fills has a price that nobody has told."""

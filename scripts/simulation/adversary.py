@@ -20,6 +20,7 @@ from scripts.simulation.trader import Trader
 from scripts.simulation.truth import STRANGER
 from scripts.simulation.world import Host, World
 from services.exchange.core import ExchangeCore
+from services.orders.core import OrdersCore
 
 FIRST_FAULTS = ("gap", "duplicate", "garble", "reject", "unknown", "lost", "late_fill", "reject_status")
 """As plans of the first version draw them, at whatever exchange."""
@@ -295,6 +296,36 @@ def _relogon(world: World, target: str, random: Random) -> None:
     world.scheduler.after(random.choice((1, 3)) * NS_PER_S, world.log_on, target)
 
 
+def _untold(world: World, target: str, random: Random) -> None:
+    """Whatever is under way at the exchange ends with it. What it holds back is in its memory only, so it must not be
+    started anew by what leaves a venue out."""
+    if "left-out" in world.plan.kinds:
+        return
+    world.ask(target, "fault", {"kind": "untold", "scope": "fix", "count": 0})
+    for after_ms in (500, 1_500):
+        world.scheduler.after(after_ms * NS_PER_MS, _book_by_hand, world, random)
+    world.scheduler.after(random.choice((1, 2)) * NS_PER_S, _ask_unless_calm, world, target, {"kind": "clear"})
+
+
+def _book_by_hand(world: World, random: Random) -> None:
+    """As an operator who looked it up; of some orders all that is missing, of some a part."""
+    core = world.processes["orders"].core
+    if world.calm or not isinstance(core, OrdersCore):
+        return
+    missing = {name: core.books.missing_qty(order) for name, order in core.books.orders.items()}
+    for (strategy, number), qty in missing.items():
+        if qty and random.random() < 0.7:
+            arguments: dict[str, object] = {"strategy": strategy, "number": number, "px": "100", "text": "seen there"}
+            world.ask("orders", "fill", {**arguments, "qty": str(qty / random.choice((1, 1, 2)))})
+
+
+def _kill_exchange(world: World, target: str, random: Random) -> None:
+    """What it holds back it tells before: nobody else knows of it."""
+    if "untold" in world.plan.kinds:
+        world.ask(target, "fault", {"kind": "clear"})
+    _kill(world, target, random)
+
+
 def _set_back(world: World, target: str, random: Random) -> None:
     """Numbers are set while the session is logged out, which takes a moment."""
     world.log_out(target)
@@ -530,7 +561,7 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "kill-in-effects": _kill_in_effects,
     "kill-in-disk": _kill_in_disk,
     "kill-many": _kill_many,
-    "kill-exchange": _kill,
+    "kill-exchange": _kill_exchange,
     "kill-strategy": _kill,
     "crash-host": _crash_host,
     "stop": _stop,
@@ -570,6 +601,7 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "silence": _inflict("silent", 6),
     "asks-again": _asks_again,
     "set-back": _set_back,
+    "untold": _untold,
     "done-for-day": _inflict("done_for_day", 6),
     "test-flood": _inflict("test_request", 300),
 }

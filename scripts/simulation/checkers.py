@@ -314,7 +314,7 @@ class Checkers:
         books = orders.books
         if books.lsn != complete.lsn:
             # Said first, then more of the log was read in the same turn.
-            folded = actors.folded_orders()
+            folded = actors.folded_orders(bounds=books.bounds)
             for found in self.witness.records[: complete.lsn]:
                 folded.apply(found.record)
             books = folded.books

@@ -120,6 +120,10 @@ SINCE_THIRD: dict[str, FaultKind] = {
         "An operator sets a session's inbound number back, so that the venue tells again what it told long ago.",
         gap=500, targets=("session@generic",),
     ),
+    "untold": FaultKind(
+        "An exchange tells CumQty(14) and holds the trades back; an operator books some of them by hand meanwhile.",
+        targets=("exchange@generic",),
+    ),
     "done-for-day": FaultKind("An exchange tells of orders that are done for the day, and rest on.",
                               targets=("exchange@generic",)),
     "test-flood": FaultKind("An exchange sends more TestRequest(1) than may be answered.", gap=800,

@@ -700,6 +700,10 @@ BUGS: dict[str, Bug] = {
         "A fill that has left memory is not looked up, and counts again when it is told again.",
         ((MemoryForgotten, "fills", lambda _: lambda self, trade_id, lsn: []),), 40,
     ),
+    "booked-is-added": Bug(
+        "A trade that the venue tells after a person has booked it is added.",
+        ((FillLedger, "_give_way", lambda _: lambda self, change: change),), 40,
+    ),
     "done-for-day-is-over": Bug(
         "An order that is done for the day is closed, in orders and risk.",
         (

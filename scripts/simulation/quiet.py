@@ -98,7 +98,7 @@ def _check_rebuilt(world: World) -> None:
     orders, risk = world.processes["orders"].core, world.processes["risk"].core
     if not isinstance(orders, OrdersCore) or not isinstance(risk, RiskCore):
         raise Violation("alive-again", "orders or risk does not run")
-    _same(world, "orders", orders.books.digest(), actors.folded_orders(), orders.books.lsn)
+    _same(world, "orders", orders.books.digest(), actors.folded_orders(bounds=orders.books.bounds), orders.books.lsn)
     _same(world, "risk", risk.state.digest().to_bytes(8, "little"), actors.folded_risk(), risk.state.lsn)
 
 

@@ -108,6 +108,18 @@ def test_a_closed_order_stays_in_memory_for_the_trades_that_replace_it(ring: Rin
     assert ("s", 1) in ring.core.books.closed
 
 
+def test_a_bust_of_a_trade_that_was_never_told_takes_back_what_was_booked_for_it(ring: Ring) -> None:
+    order = told_without_trades(ring, "5", "2")
+    booked(ring, "5")
+    ring.report(order, "H", "1", qty="2", key="1/b", reference_trade_key="1/t1", cum_qty=D(3))
+    assert standing(ring) == (3, 3, -300, 1)
+    assert ring.core.books.orders["s", 1].status.value == "PARTIALLY_FILLED"
+    ring.report(order, "F", "1", qty="2", key="1/t1", cum_qty=D(3))
+    assert standing(ring) == (3, 3, -300, 1), "it was taken back before it was told"
+    ring.report(order, "F", "1", qty="3", px="90", key="1/t2", cum_qty=D(3))
+    assert standing(ring) == (3, 3, -270, 1)
+
+
 def test_it_is_the_same_after_a_restart(ring: Ring) -> None:
     order = told_without_trades(ring, "3")
     booked(ring, "2")

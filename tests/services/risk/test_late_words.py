@@ -19,6 +19,7 @@ from common.messages import (
     StateHash,
     Trade,
 )
+from common.orders.books import Bounds
 from services.risk import core, state
 from tests.services.risk.rig import D, Rig, report
 
@@ -222,7 +223,7 @@ def test_before_its_epoch_a_block_says_how_far_the_log_reaches_and_an_empty_one_
 
 def test_an_order_that_a_bust_reopened_is_not_forgotten_with_the_ended_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig()
-    monkeypatch.setattr(rig.state.books, "_closed_orders", 1)
+    monkeypatch.setattr(rig.state.books, "bounds", Bounds(closed_orders=1))
     order = rig.send(rig.orders.new("1", "5"))
     rig.inbound(report(order, "F", "2", last="5", key="t1"))
     rig.inbound(report(order, "H", "0", key="t2", reference="t1", cum="0"))
@@ -236,7 +237,7 @@ def test_an_order_that_a_bust_reopened_is_not_forgotten_with_the_ended_ones(monk
 
 def test_an_order_that_is_forgotten_leaves_none_of_the_venues_names_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig()
-    monkeypatch.setattr(rig.state.books, "_closed_orders", 0)
+    monkeypatch.setattr(rig.state.books, "bounds", Bounds(closed_orders=0))
     order = rig.send(rig.orders.new("1", "5"))
     for order_id, word in (("V1", "0"), ("V2", "0"), ("V2", "4")):
         rig.inbound(report(order, word, order_id=order_id))

@@ -3,6 +3,7 @@
 import pytest
 
 from common.messages import Answer, Ask, Kind, Trade
+from common.orders.books import Bounds
 from services.risk.snapshots import dump_state, load_state
 from tests.services.risk.rig import D, Rig, facts, report
 
@@ -51,7 +52,7 @@ def test_an_order_id_that_another_order_had_before_is_the_later_one_s(
     monkeypatch: pytest.MonkeyPatch, forgets: bool
 ) -> None:
     rig = Rig()
-    monkeypatch.setattr(rig.state.books, "_closed_orders", 0 if forgets else 9)
+    monkeypatch.setattr(rig.state.books, "bounds", Bounds(closed_orders=0 if forgets else 9))
     earlier, later = (rig.send(rig.orders.new()) for _ in range(2))
     for order, word in ((earlier, "0"), (later, "0"), (earlier, "4")):
         rig.inbound(report(order, word, order_id="1"))

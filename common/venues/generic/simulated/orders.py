@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from common.exchange.changes import Change, Placed
+from common.exchange.changes import Change, Placed, Traded
 from common.exchange.faults import Kind
 from common.exchange.fix_gateway import Client, Handler
-from common.exchange.fix_orders import FixOrders
+from common.exchange.fix_orders import FixOrders, Reports
 from common.exchange.order import GOOD_TILL_CANCEL, LIMIT, Asked, Order, Terms
 from common.exchange.requests import MISSING, BadField, Request
+from common.exchange.venue import Venue
 from common.instant import Instant
 from common.venues.generic.simulated.reports import DONE_FOR_DAY
 
@@ -17,6 +18,10 @@ POST_ONLY = "6"
 
 class GenericOrders(FixOrders):
     """The order entry side of dialect "generic"."""
+
+    def __init__(self, venue: Venue, reports: Reports) -> None:
+        super().__init__(venue, reports)
+        self._untold: list[tuple[str, bytes]] = []
 
     def _handlers(self) -> Mapping[str, Handler]:
         return {
@@ -29,10 +34,26 @@ class GenericOrders(FixOrders):
         }
 
     def report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
-        """What follows a new order's report may be that it is done for the day."""
+        """Behind a new order's report may come that it is done for the day, and of a trade CumQty(14) alone."""
+        if type(change) is Traded and self._is_untold() and order.session in self._clients:
+            instrument = self._venue.state.instruments[order.symbol]
+            self._untold.append((order.session, self._reports.fill(order, instrument, change, asked)))
+            self._send(self._clients[order.session], "8", self._state_of(order), now)
+            return
         super().report(change, order, now, asked)
         if type(change) is Placed and order.time_in_force == GOOD_TILL_CANCEL and order.session in self._clients:
             self._done_for_day(self._clients[order.session], order, now)
+
+    def settle(self, now: Instant) -> None:
+        """Trades that were held back are told once their fault is over."""
+        if self._untold and not self._is_untold():
+            untold, self._untold = self._untold, []
+            for session, body in untold:
+                self._send(self._clients[session], "8", body, now)
+        super().settle(now)
+
+    def _is_untold(self) -> bool:
+        return self._venue.faults.find(Kind.UNTOLD, "fix") is not None
 
     def _done_for_day(self, client: Client, order: Order, now: Instant) -> None:
         """FIX 4.4, matrix H: a good till cancel order that is done for the day trades on another one, or tonight."""
