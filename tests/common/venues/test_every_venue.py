@@ -240,7 +240,7 @@ def test_a_new_order_rests(desk: Desk) -> None:
 
 def test_prices_and_quantities_are_written_without_an_exponent_and_exactly(desk: Desk) -> None:
     tick = desk.sides.instrument.tick_size
-    price = (desk.sides.price * Decimal("0.9") / tick).quantize(Decimal(1)) * tick
+    price = ((desk.sides.price * Decimal("0.9") / tick).quantize(Decimal(1)) + 1) * tick
     order, _ = desk.new(order_qty=desk.sides.qty.normalize(), price=price.normalize())
     state = desk.sides.state_of(order.cl_ord_id)
     assert state is not None
@@ -321,18 +321,35 @@ def test_an_amendment_changes_price_and_quantity(desk: Desk) -> None:
     assert isinstance(accepted, ExecutionReport)
     price, qty = order.price, desk.sides.qty / 2
     lower = desk.sides.price * Decimal("0.8")
-    for terms in ({"order_qty": qty}, {"order_qty": qty, "former_order_qty": qty, "price": lower}):
+    changes: list[dict[str, object]] = [
+        {"order_qty": qty},
+        {"order_qty": qty, "former_order_qty": qty, "price": lower},
+        {"order_qty": 3 * qty, "former_order_qty": qty, "price": lower, "former_price": lower},
+    ]
+    for terms in changes:
         command, events = desk.amend(order, accepted.order_id, **terms)
         told = reports(events)
         opens = desk.sides.dialect.amend_is_new_order(command)
         assert [report.exec_type for report in told] == (["4", "0"] if opens else ["5"])
-        assert told[-1].order_qty == qty and told[-1].price == terms.get("price", price)
+        assert told[-1].order_qty == terms["order_qty"] and told[-1].price == terms.get("price", price)
         names = {told[-1].cl_ord_id, told[-1].orig_cl_ord_id}
         assert order.cl_ord_id in names if not opens else told[-1].cl_ord_id == command.cl_ord_id
         state = desk.sides.state_of(told[-1].cl_ord_id)
-        assert state is not None and Decimal(str(state["leaves_qty"])) == qty
+        assert state is not None and Decimal(str(state["leaves_qty"])) == terms["order_qty"]
         order = structs.replace(order, cl_ord_id=told[-1].cl_ord_id)
         accepted = told[-1]
+
+
+def test_a_post_only_order_takes_nothing(desk: Desk) -> None:
+    sides = desk.sides
+    if not sides.profile.has(Feature.POST_ONLY):
+        return
+    sides.stranger("2", sides.qty, sides.price)
+    order, events = desk.new(price=sides.price, post_only=True)
+    assert events and not [told for told in reports(events) if told.exec_type == "F"]
+    state = sides.state_of(order.cl_ord_id)
+    assert state is None or state["ord_status"] in ("4", "8", "C")
+    assert [told.exec_type for told in reports(desk.new(post_only=True)[1])] == ["0"]
 
 
 @pytest.mark.parametrize("feature", list(Feature))
