@@ -709,7 +709,7 @@ BUGS: dict[str, Bug] = {
         (
             (order_state, "TERMINAL_WORDS", lambda words: words | {order_state.DONE_FOR_DAY}),
             (order_state, "_CLOSED_STATUS", lambda words: words | {order_state.DONE_FOR_DAY: OrderStatus.EXPIRED}),
-            (risk_state, "TERMINAL_WORDS", lambda words: words | {order_state.DONE_FOR_DAY}),
+            (worst, "TERMINAL_WORDS", lambda words: words | {order_state.DONE_FOR_DAY}),
         ), 20,
     ),
     "misread-price-stays": Bug(

@@ -24,6 +24,11 @@ def test_a_rare_planted_bug_is_found(name: str) -> None:
     assert result.violation is not None, f"{BUGS[name].sentence} No seed up to {result.case.seed} shows it."
 
 
+@pytest.mark.parametrize("name", BUGS)
+def test_what_a_bug_takes_the_place_of_is_there(name: str) -> None:
+    assert [attribute for owner, attribute, _ in BUGS[name].swaps if not hasattr(owner, attribute)] == []
+
+
 def test_planting_ends_with_the_run() -> None:
     before = Outbox.numbered
     with plant("send-before-journal"):
