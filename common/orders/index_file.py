@@ -148,7 +148,7 @@ class IndexFile:
         self._fills = MemoryForgotten()
         self._filter = _Filter()
         self._written_lsn = self._lost_lsn = self._names_lsn = 0
-        self._rows_missing = False
+        self._rows_missing = self._of_another_fold = False
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._database = self._open_or_make()
@@ -156,6 +156,22 @@ class IndexFile:
             raise
         except OSError as error:
             raise IndexFailed(path, error) from error
+
+    def begin_fold(self, version: int) -> None:
+        """The log is read by this version of the fold from now on: what leaves memory, and when, is each version's own,
+        so rows of another one cover nothing. Raises IndexFailed."""
+        try:
+            if _version_of(self._database) == version:
+                return
+            if self._written_lsn:
+                self._names_lsn, self._of_another_fold = max(self._names_lsn, self._written_lsn), True
+                self.covered_lsn = self._written_lsn = 0
+                with self._database as database:
+                    self._cover(database, 0)
+            # Last: a process that dies before has covered nothing by either.
+            self._database.execute(f"PRAGMA user_version = {version + 1}")
+        except _FAILS as error:
+            raise IndexFailed(self._path, error) from error
 
     def lost_before(self, lsn: int) -> None:
         """The log does not tell any more what left memory by record `lsn`: what the file lacks of that is lost. From
@@ -165,6 +181,7 @@ class IndexFile:
             self._lost_lsn = max(self._lost_lsn, lsn)
         try:
             with self._database as database:
+                database.execute("DELETE FROM fills WHERE lsn > ?", (lsn,))
                 self._cover(database, lsn)
         except _FAILS as error:
             raise IndexFailed(self._path, error) from error
@@ -218,7 +235,7 @@ class IndexFile:
         Rows of later records are another reading's: of a log that was longer, or by another version of the fold, and
         would stand for what this one never does. Raises IndexFailed."""
         self._fills = MemoryForgotten()
-        if lsn == self._written_lsn:
+        if lsn == self._written_lsn and not self._of_another_fold:
             return
         self.covered_lsn = self._written_lsn = lsn
         try:
@@ -390,6 +407,12 @@ class IndexFile:
             raise OSError(f"a new index reads back as none ({error}): the disk cannot be trusted") from error
 
 
+def _version_of(database: sqlite3.Connection) -> int:
+    """The version of the fold whose rows stand in the file; -1 where nobody has said."""
+    (told,) = database.execute("PRAGMA user_version").fetchone()
+    return int(told) - 1
+
+
 _MENDED = "orders makes it anew at its next start"
 
 
@@ -441,15 +464,19 @@ class IndexView(MemoryForgotten):
     first look, whatever its writer does meanwhile.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is made or changed. Raises LookUpFailed where the file cannot be read."""
+    def __init__(self, path: Path, version: int) -> None:
+        """Nothing is made or changed; what another version of the fold has put than `version` covers nothing.
+
+        Raises LookUpFailed where the file cannot be read.
+        """
         super().__init__()
         self._path = path
         self._covered_lsn = 0
         self._file: sqlite3.Connection | None = None
         if path.exists():
             row = self._ask("SELECT lsn, format FROM covered", ())
-            self._covered_lsn = row[0] if row is not None and row[1] == FORMAT else 0
+            is_ours = self._ask("PRAGMA user_version", ()) == (version + 1,)
+            self._covered_lsn = row[0] if row is not None and row[1] == FORMAT and is_ours else 0
 
     def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
         """See `Forgotten`."""

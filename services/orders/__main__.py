@@ -11,6 +11,7 @@ from common.journal import OsFiles, Reader
 from common.left_out import Unfoldable
 from common.messages import MAX_ENTRY_BYTES, BoundedEntryRequest
 from common.orders.books import Books
+from common.orders.fold import FOLD_VERSION
 from common.orders.index_file import IndexFile, index_path
 from services.orders.core import OrdersCore
 from services.orders.make_snapshot import newest_books
@@ -45,6 +46,7 @@ def starting_books(
 
     Raises IndexFailed.
     """
+    index.begin_fold(FOLD_VERSION)
     books = newest_books(config, reader, index.covered_lsn, unfoldable, index)
     if books.lsn or has_beginning(reader):
         index.read_on_after(books.lsn)

@@ -47,7 +47,7 @@ def loader(
     given."""
     facts = {name: account.facts for name, account in orders_settings(config).accounts.items()}
     skipped = skipped_records(config.journal_folder, OsFiles())
-    left = IndexView(index_path(config.journal_folder)) if memory is None else memory
+    left = IndexView(index_path(config.journal_folder), FOLD_VERSION) if memory is None else memory
     return lambda data: Folded(load_books(data, facts, LeftOut(skipped, unfoldable), memory=left))
 
 
@@ -63,7 +63,7 @@ def newest_books(
     `unfoldable` is left out; `memory` as for `loader`.
     """
     facts = {name: account.facts for name, account in orders_settings(config).accounts.items()}
-    left = IndexView(index_path(config.journal_folder)) if memory is None else memory
+    left = IndexView(index_path(config.journal_folder), FOLD_VERSION) if memory is None else memory
     folded = load_newest(config, WRITER, loader(config, unfoldable, left), reader, upto_lsn)
     skipped = skipped_records(config.journal_folder, OsFiles())
     return Books(facts, left_out=LeftOut(skipped, unfoldable), memory=left) if folded is None else folded.books

@@ -54,7 +54,7 @@ def loader(
     where none is given."""
     facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
     skipped = skipped_records(config.journal_folder, OsFiles())
-    left = IndexView(index_path(config.journal_folder, WRITER)) if memory is None else memory
+    left = IndexView(index_path(config.journal_folder, WRITER), FOLD_VERSION) if memory is None else memory
 
     def load(data: bytes) -> Folded:
         try:
@@ -80,7 +80,7 @@ def newest_state(
     `unfoldable` is left out; `memory` as for `loader`.
     """
     facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
-    left = IndexView(index_path(config.journal_folder, WRITER)) if memory is None else memory
+    left = IndexView(index_path(config.journal_folder, WRITER), FOLD_VERSION) if memory is None else memory
     folded = load_newest(config, WRITER, loader(config, unfoldable, left), reader, upto_lsn)
     if folded is not None:
         return folded.state
@@ -97,6 +97,7 @@ def starting_state(
 
     Raises IndexFailed.
     """
+    index.begin_fold(FOLD_VERSION)
     state = newest_state(config, reader, index.covered_lsn, unfoldable, index)
     if state.lsn or has_beginning(reader):
         index.read_on_after(state.lsn)

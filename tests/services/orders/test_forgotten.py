@@ -10,7 +10,7 @@ import pytest
 
 from common.messages import Kind, NewOrder
 from common.orders.books import Books, Bounds
-from common.orders.fold import Fold
+from common.orders.fold import FOLD_VERSION, Fold
 from common.orders.index import Index, MemoryIndex
 from common.orders.index_file import IndexFile, IndexView
 from common.orders.order_state import FillLedger
@@ -133,6 +133,7 @@ def test_whoever_reads_the_log_again_finds_at_each_record_what_was_there_then(ri
             ring.filled(100 + turn)
     index, records = ring.index, ring.journal.records
     assert isinstance(index, IndexFile)
+    index.begin_fold(FOLD_VERSION)
     facts = {name: venue.facts for name, venue in ring.settings.accounts.items()}
     alone = Books(facts, bounds=SMALL)
     fold, digests, dumps = Fold(alone), [], []
@@ -142,7 +143,7 @@ def test_whoever_reads_the_log_again_finds_at_each_record_what_was_there_then(ri
         dumps.append(dump_books(alone))
     assert digests[-1] == ring.core.books.digest()
     index.write(ring.core.books.lsn)
-    for memory in (index, IndexView(index._path)):
+    for memory in (index, IndexView(index._path, FOLD_VERSION)):
         for begin in (0, random.randrange(len(records) // 2), len(records) - 3):
             books = load_books(dumps[begin], facts, bounds=SMALL, memory=memory)
             again = Fold(books)

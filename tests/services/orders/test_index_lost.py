@@ -10,8 +10,8 @@ import pytest
 from common.actor.snapshots import make_snapshot
 from common.config import Config, load
 from common.journal import Entry, Log, OsFiles, Reader, salvage
-from common.orders.fold import WRITER
-from common.orders.index_file import IndexFile, index_path, sync_index
+from common.orders.fold import FOLD_VERSION, WRITER
+from common.orders.index_file import IndexFile, IndexView, index_path, sync_index
 from common.orders.order_state import Fill
 from services.orders.__main__ import starting_books
 from services.orders.make_snapshot import Folded, newest_books
@@ -89,6 +89,36 @@ def test_an_index_that_is_further_than_the_snapshot_is_read_again_from_there(lif
     assert starting_books(life.config, index, Reader(life.journal, FILES)).lsn == 900
     assert index.covered_lsn == sync_index(life.index) == 900 and index.complete
     assert not index.fills(("generic", "BTCUSDT", "7"), 6000)
+    index.close()
+
+
+def test_an_older_program_in_between_leaves_no_rows_of_its_own_to_a_newer_snapshot(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Upgrade, downgrade, upgrade: the newest snapshot is of our version, and the rows before it were the other's."""
+    place, fill = ("generic", "BTCUSDT"), Fill("c", "1", Decimal(1), Decimal(100), Decimal(0), "", True)
+    for version in (FOLD_VERSION, FOLD_VERSION - 1, FOLD_VERSION):
+        index = IndexFile(life.index)
+        monkeypatch.setattr("services.orders.__main__.FOLD_VERSION", version)
+        assert starting_books(life.config, index, Reader(life.journal, FILES)).lsn == 900
+        assert index.covered_lsn == 900 and index.complete
+        assert not index.fills((*place, "7"), 6000), "the log is read again from there"
+        index.put_fills((*place, "7"), 950, [fill])
+        index.write(1000)
+        assert IndexView(life.index, version).fills((*place, "7"), 6000)
+        assert not IndexView(life.index, version + 1).fills((*place, "7"), 6000)
+        index.close()
+
+
+def test_where_the_log_is_whole_another_version_puts_all_of_its_rows_anew(tmp_path: Path) -> None:
+    index = IndexFile(tmp_path / "orders.sqlite")
+    index.begin_fold(1)
+    index.put_fills(("generic", "BTCUSDT", "7"), 950, [Fill("c", "1", Decimal(1), Decimal(9), Decimal(0), "", True)])
+    index.write(1000)
+    index.begin_fold(2)
+    assert index.covered_lsn == sync_index(tmp_path / "orders.sqlite") == 0
+    index.read_on_after(0)
+    assert not index.fills(("generic", "BTCUSDT", "7"), 1000)
     index.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from common.messages import NewOrder
 from common.orders.books import Books, Bounds
-from common.orders.fold import Fold
+from common.orders.fold import FOLD_VERSION, Fold
 from common.orders.forgotten import LookUpFailed, MemoryForgotten
 from common.orders.index import Index, MemoryIndex
 from common.orders.index_file import IndexFile, IndexView
@@ -25,6 +25,7 @@ ORDER = ("generic", "BTCUSDT", "1/4")
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[IndexFile]:
     index = IndexFile(tmp_path / "orders.sqlite")
+    index.begin_fold(FOLD_VERSION)
     yield index
     index.close()
 
@@ -113,7 +114,7 @@ def test_the_latest_with_an_exec_id_is_the_same_wherever_its_row_stands(index: I
             memory.put_fills(trade_id, lsn, [fill])
         if random.random() < 0.1:
             index.write(lsn)
-        view = IndexView(index._path)
+        view = IndexView(index._path, FOLD_VERSION)
         view.put_fills(trade_id, lsn, [fill])
         for exec_id in "ab":
             expected = alone.keys_of(*PLACE, exec_id, lsn)
@@ -125,7 +126,7 @@ def test_the_latest_with_an_exec_id_is_the_same_wherever_its_row_stands(index: I
 def test_a_view_sees_the_file_as_it_was_while_its_writer_reads_the_log_again(index: IndexFile) -> None:
     ring = history(index, is_busted=False)
     index.write(ring.core.books.lsn)
-    view = IndexView(index._path)
+    view = IndexView(index._path, FOLD_VERSION)
     index.read_on_after(0)
     assert not index.fills(ORDER, LAST) and view.fills(ORDER, LAST)
 
