@@ -171,4 +171,9 @@ REGRESSIONS = (
         "A fill that was told after the cancel of somebody else's order, with the OrdStatus(39) of before, had that"
         " order open for ever. One that is over stays so, whatever is told of it late.",
     ),
+    Regression(
+        Case(6395, 2000, version=3), "strangers-seen",
+        "The question for what is open failed, for a clock, and orders died: the next life asked again for the trades"
+        " that were missed, and not for what is open. Both are asked for until they are told.",
+    ),
 )  # fmt: skip

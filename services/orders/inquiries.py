@@ -231,7 +231,7 @@ class AccountInquiries:
         self._answered.clear()
         self._forget_unanswered(boot_ns)
         if not self.round_is_on:
-            self._bulk += [("trades", symbol) for symbol in self._due_gaps(boot_ns)]
+            self._bulk += [(what, symbol) for symbol in self._due_gaps(boot_ns) for what in ("open_orders", "trades")]
         while self._bulk and len(self._asks) < ASKS_UNDER_WAY:
             what, symbol = self._bulk.pop(0)
             self._ask_symbol(what, symbol, boot_ns)

@@ -123,6 +123,23 @@ def test_a_report_that_cannot_be_read_and_is_nobodys_has_the_trades_asked_for() 
     assert "BTCUSDT" not in ring.core.books.account(VENUE).gaps
 
 
+def test_what_is_open_is_asked_for_again_by_the_next_life_where_the_question_failed() -> None:
+    ring = _live()
+    ring.record(f"session@{VENUE}", Kind.INBOUND, Inbound(VENUE, 1, 1, 9, "0", HEARTBEAT))
+    ring.session(VENUE, SessionState.DISCONNECTED)
+    ring.asks.clear()
+    ring.log_on(VENUE)
+    ring.pass_time(100)
+    for ask in list(ring.asks):
+        ring.answers(venue=VENUE, ask=ask, failed=True)
+    ring.session(VENUE, SessionState.OPENED)
+    ring.start()
+    ring.go_live()
+    ring.asks.clear()
+    ring.pass_time(5_000)
+    assert {ask.what for ask in ring.asks} >= {"open_orders", "trades"}
+
+
 @pytest.mark.parametrize("asked", [True, False])
 def test_what_was_missed_is_asked_for_by_the_next_life_where_the_former_died_before_it_could(asked: bool) -> None:
     ring = _live()
