@@ -339,9 +339,10 @@ class Books:
         """How many orders are open in all accounts."""
         return sum(len(orders) for orders in self.open.values())
 
-    def is_forgotten(self, cl_ord_id: str) -> bool:
-        """Whether this ClOrdID(11) names an order of ours that has left memory."""
-        return bool(cl_ord_id) and self._memory.name_of(cl_ord_id) is not None
+    def forgotten_strategy(self, *cl_ord_ids: str) -> str:
+        """Whose order of ours that has left memory one of these ClOrdIDs(11) names; "" where none does."""
+        names = (self._memory.name_of(cl_ord_id) for cl_ord_id in cl_ord_ids if cl_ord_id)
+        return next((name[0] for name in names if name is not None), "")
 
     def _forget(self, name: OrderName) -> None:
         order = self.orders.pop(name)
@@ -359,8 +360,8 @@ class Books:
 
     # ---- positions, sessions, strangers ----
 
-    def move(self, change: FillChange) -> Position:
-        """A change of the ledger moves the position."""
+    def move(self, change: FillChange, strategy: str = "") -> Position:
+        """A change of the ledger moves the position. `strategy` is whose it is where the ledger knows of no order."""
         place = (change.account, change.symbol)
         position = self.positions.get(place)
         if position is None:
@@ -372,6 +373,8 @@ class Books:
             self._share(order.strategy, change)
         elif change.owner and (name := self._memory.name_of(change.owner)) is not None:
             self._share(name[0], change)
+        elif strategy:
+            self._share(strategy, change)
         return position
 
     def _share(self, strategy: str, change: FillChange) -> None:

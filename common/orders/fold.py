@@ -626,12 +626,13 @@ class Fold:
             return
         report = told
         change = self.books.ledger.report(venue, "", report)
+        strategy = self.books.forgotten_strategy(report.cl_ord_id, report.orig_cl_ord_id)
         self._changes.append(Unnamed(venue, report, change))
         if change is not None:
             self._note_fee(venue, f"order {report.order_id}", report, change)
-            self.books.move(change)
+            self.books.move(change, strategy)
             self._note_trade_key(venue, report.symbol, report.trade_key)
-            self._changes.append(PositionMoved(venue, report.symbol, ""))
+            self._changes.append(PositionMoved(venue, report.symbol, strategy))
             if report.order_id and not report.cl_ord_id:
                 self.books.unclaim(venue, report.symbol, report.order_id, report.trade_key)
         place = (venue, report.symbol, report.order_id)
@@ -642,7 +643,7 @@ class Fold:
         reopens = change is not None and report.exec_type not in FILLS
         if report.ord_status in TERMINAL_WORDS:
             self.books.stranger_ended(place, (report.cl_ord_id, report.orig_cl_ord_id), record.lsn)
-        elif not reopens and self._is_forgotten(report):
+        elif not reopens and strategy:
             # Of a closed order of ours, told again: only fills count, and they are known.
             return
         elif report.order_id and report.exec_type != "I":
@@ -653,10 +654,6 @@ class Fold:
             )  # fmt: skip
             if reopens or report.exec_type == RESTATED or not self.books.is_over(venue, open_there):
                 self._stranger(venue, open_there, record.lsn)
-
-    def _is_forgotten(self, report: ExecutionReport) -> bool:
-        """Whether it names an order of ours that has left memory."""
-        return self.books.is_forgotten(report.cl_ord_id) or self.books.is_forgotten(report.orig_cl_ord_id)
 
     def _unknown_at_venue(self, record: Record, inbound: Inbound, order: Order) -> None:
         """The answer to OrderStatusRequest(H) is that there is no such order.

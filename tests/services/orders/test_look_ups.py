@@ -141,3 +141,17 @@ def test_an_order_that_a_bust_opens_again_after_it_left_memory_is_shown(index: I
     assert ring.core.books.externals[(*PLACE, "V2")].order.cl_ord_id == order.cl_ord_id
     ring.report(order, "4", "4", order_id="V2")
     assert not ring.core.books.externals
+
+
+def test_a_late_fill_of_an_order_that_has_left_memory_is_its_strategy_s(index: IndexFile) -> None:
+    """And so is the bust of it."""
+    ring = history(index, is_busted=False)
+    order = next(command for command in ring.commands if isinstance(command, NewOrder) and command.number == 2)
+    share, held = ("s", *PLACE), ring.quantity
+    before = ring.core.books.shares.get(share, D(0))
+    ring.report(order, "F", "2", qty="3", key="1/late", order_id="V2")
+    assert ring.quantity == held + 3
+    assert ring.core.books.shares.get(share, D(0)) == before + 3
+    assert ring.positions()[-1].strategy == "s"
+    ring.report(order, "H", "2", qty="3", key="9/late", order_id="V2", reference_trade_key="1/late")
+    assert (ring.quantity, ring.core.books.shares.get(share, D(0))) == (held, before)
