@@ -198,6 +198,17 @@ class Attempt(msgspec.Struct, array_like=True, frozen=True, gc=False):
     counter: int
 
 
+class Stamps(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """When a command passed each stage, Unix time in nanoseconds by the stage's own wall clock; 0 where it did not.
+
+    The session's stands in `Outbound`, and the journal's is the record's own.
+    """
+
+    strategy_ns: int = 0
+    orders_ns: int = 0
+    risk_ns: int = 0
+
+
 class Decision(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What risk saw when it approved: replay folds it and never decides again."""
 
@@ -211,7 +222,11 @@ class Decision(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class NewOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new"):
-    """orders -> risk -> session: a NewOrderSingle(D) to be sent. The order's name is (`strategy`, `number`)."""
+    """orders -> risk -> session: a NewOrderSingle(D) to be sent. The order's name is (`strategy`, `number`).
+
+    `by` is the person who wants it, "" nobody but the strategy; `cause` what it follows from: a signal, a parent order,
+    an alert.
+    """
 
     attempt: Attempt
     strategy: str
@@ -230,6 +245,9 @@ class NewOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new"
     decision: Decision | None = None
     account: str = ""
     session: str = ""
+    by: str = ""
+    cause: str = ""
+    stamps: Stamps = Stamps()
 
     def __post_init__(self) -> None:
         if not self.account:
@@ -269,6 +287,9 @@ class AmendOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="am
     asked: bytes = b""
     account: str = ""
     session: str = ""
+    by: str = ""
+    cause: str = ""
+    stamps: Stamps = Stamps()
 
     def __post_init__(self) -> None:
         if not self.account:
@@ -292,6 +313,9 @@ class CancelOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="c
     order_qty: Decimal
     account: str = ""
     session: str = ""
+    by: str = ""
+    cause: str = ""
+    stamps: Stamps = Stamps()
 
     def __post_init__(self) -> None:
         if not self.account:
@@ -480,7 +504,8 @@ class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outb
     `filler` is the Heartbeat(0) that takes the place of a void or withdrawn number. `emergency` marks a record handed
     over from an emergency file: it supersedes an earlier one of the same session, generation, direction and number.
     `opens` says whether the message opens a new order at the venue: a new order does, and an amendment where the venue
-    can only cancel and send another; older logs lack it.
+    can only cancel and send another; older logs lack it. `session_ns` is when the session numbered it, by its own wall
+    clock.
     """
 
     session: str
@@ -495,6 +520,7 @@ class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outb
     opens: bool | None = None
     account: str = ""
     venue: str = ""
+    session_ns: int = 0
 
     def __post_init__(self) -> None:
         if not self.account:
@@ -815,6 +841,9 @@ class CancelAll(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="can
     left_open: tuple[str, ...] = ()
     text: str = ""
     account: str = ""
+    by: str = ""
+    cause: str = ""
+    stamps: Stamps = Stamps()
 
 
 Payload = (
@@ -1019,6 +1048,9 @@ class NewOrderRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     `label`: The strategy's own word for it, which comes back with every event of the order.
     `time_to_live_ns`: If the journal does not have it by then, it is void; at most a second.
     `account`: Whose order it is to be; "" is the venue's only account.
+    `by`: The person who wants it; "" is nobody but the strategy.
+    `cause`: What it follows from, such as a signal, a parent order or an alert.
+    `sent_ns`: When the strategy gave it, by its own wall clock (Unix, ns).
     """
 
     epoch: int
@@ -1034,6 +1066,9 @@ class NewOrderRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     label: str = ""
     time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
     account: str = ""
+    by: str = ""
+    cause: str = ""
+    sent_ns: int = 0
 
 
 class AmendRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="amend?"):
@@ -1046,6 +1081,9 @@ class AmendRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
     `price`: The new price; none leaves it as it is.
     `time_to_live_ns`: As that of a new order.
     `target_strategy`: Whose order; "" is the sender's own.
+    `by`: The person who wants it; "" is nobody but the strategy.
+    `cause`: What it follows from, such as a signal, a parent order or an alert.
+    `sent_ns`: When the strategy gave it, by its own wall clock (Unix, ns).
     """
 
     epoch: int
@@ -1055,6 +1093,9 @@ class AmendRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
     price: Decimal | None = None
     time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
     target_strategy: str = ""
+    by: str = ""
+    cause: str = ""
+    sent_ns: int = 0
 
 
 class CancelRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel?"):
@@ -1064,12 +1105,18 @@ class CancelRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=
     `number`: The command's number.
     `target_number`: The order's number.
     `target_strategy`: Whose order; "" is the sender's own.
+    `by`: The person who wants it; "" is nobody but the strategy.
+    `cause`: What it follows from, such as a signal, a parent order or an alert.
+    `sent_ns`: When the strategy gave it, by its own wall clock (Unix, ns).
     """
 
     epoch: int
     number: int
     target_number: int
     target_strategy: str = ""
+    by: str = ""
+    cause: str = ""
+    sent_ns: int = 0
 
 
 class CancelAllRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel_all?"):
@@ -1081,6 +1128,9 @@ class CancelAllRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, t
     `symbol`: In which symbol; "" is every symbol.
     `target_strategy`: Whose orders; "" is the sender's own, "*" is everybody's.
     `account`: Of which account; "" is every account.
+    `by`: The person who wants it; "" is nobody but the strategy.
+    `cause`: What it follows from, such as a signal, a parent order or an alert.
+    `sent_ns`: When the strategy gave it, by its own wall clock (Unix, ns).
     """
 
     epoch: int
@@ -1089,6 +1139,9 @@ class CancelAllRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, t
     symbol: str = ""
     target_strategy: str = ""
     account: str = ""
+    by: str = ""
+    cause: str = ""
+    sent_ns: int = 0
 
 
 ClientRequest = NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest
@@ -1387,6 +1440,9 @@ class BoundedNewOrderRequest(NewOrderRequest, array_like=True, frozen=True, gc=F
     label: Text = ""
     time_to_live_ns: Count = MAX_TIME_TO_LIVE_NS
     account: Name = ""
+    by: Name = ""
+    cause: Text = ""
+    sent_ns: Count = 0
 
 
 class BoundedAmendRequest(AmendRequest, array_like=True, frozen=True, gc=False, tag="amend?"):
@@ -1397,6 +1453,9 @@ class BoundedAmendRequest(AmendRequest, array_like=True, frozen=True, gc=False, 
     target_number: Count
     time_to_live_ns: Count = MAX_TIME_TO_LIVE_NS
     target_strategy: Name = ""
+    by: Name = ""
+    cause: Text = ""
+    sent_ns: Count = 0
 
 
 class BoundedCancelRequest(CancelRequest, array_like=True, frozen=True, gc=False, tag="cancel?"):
@@ -1406,6 +1465,9 @@ class BoundedCancelRequest(CancelRequest, array_like=True, frozen=True, gc=False
     number: Count
     target_number: Count
     target_strategy: Name = ""
+    by: Name = ""
+    cause: Text = ""
+    sent_ns: Count = 0
 
 
 class BoundedCancelAllRequest(CancelAllRequest, array_like=True, frozen=True, gc=False, tag="cancel_all?"):
@@ -1417,6 +1479,9 @@ class BoundedCancelAllRequest(CancelAllRequest, array_like=True, frozen=True, gc
     symbol: Name = ""
     target_strategy: Name = ""
     account: Name = ""
+    by: Name = ""
+    cause: Text = ""
+    sent_ns: Count = 0
 
 
 class BoundedQueryRequest(QueryRequest, array_like=True, frozen=True, gc=False, tag="query?"):

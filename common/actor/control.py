@@ -87,7 +87,7 @@ def ask_all(run_folder: Path, questions: list[tuple[str, str, dict[str, object]]
             sock = context.socket(zmq.DEALER)
             sock.setsockopt(zmq.LINGER, 0)
             sock.connect(f"ipc://{run_folder}/control.{actor}")
-            sock.send(encode(ControlRequest(act, orjson.dumps(arguments), _by())))
+            sock.send(encode(ControlRequest(act, orjson.dumps(arguments), operator())))
             waiting[sock] = actor
             poller.register(sock, zmq.POLLIN)
         _collect(answers, poller, waiting, time.monotonic() + timeout_s, timeout_s)
@@ -117,7 +117,7 @@ def _collect(
                 answers.errors[actor] = Refused(answer.text)
 
 
-def _by() -> str:
+def operator() -> str:
     """Who asks, for the record: the user's name, a number only where the system has no name for it, and the process."""
     try:
         user = pwd.getpwuid(os.getuid()).pw_name

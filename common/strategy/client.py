@@ -79,8 +79,10 @@ class Client:
         config: Config | None = None,
         state_file: Path | None = None,
         connect_timeout_s: float = 5.0,
+        by: str = "",
     ) -> None:
-        """`entry_endpoint` is a ZeroMQ address; without one the stack's configuration says it.
+        """`entry_endpoint` is a ZeroMQ address; without one the stack's configuration says it. `by` is the person who
+        gives the commands, and stands in the journal with them.
 
         `state_file` keeps the place of the last event seen, so that a later client of the same name resumes there.
         Raises ConfigError where the configuration is asked for and cannot be used.
@@ -93,7 +95,7 @@ class Client:
         self.endpoint = entry_endpoint
         instance = f"{os.getpid():x}-{time.time_ns():x}"
         self._state_file = state_file
-        self._entry = Entry(strategy, instance, _read_place(state_file))
+        self._entry = Entry(strategy, instance, _read_place(state_file), by=by)
         self._connect_timeout_s = connect_timeout_s
         self._events: deque[Event] = deque()
         self._outcomes: dict[int, CommandOutcome] = {}
@@ -182,12 +184,13 @@ class Client:
         label: str = "",
         time_to_live_ms: int = MAX_TIME_TO_LIVE_NS // NS_PER_MS,
         account: str = "",
+        cause: str = "",
     ) -> int:
         """Send a new order, a limit order with `price` and a market order without; returns its number.
 
         `side` is "buy" or "sell", `time_in_force` "gtc", "ioc" or "fok", `account` whose it is to be: "" is the venue's
-        only one. Raises ValueError for a word or number that is none, OutOfBounds, NotRunning, Superseded,
-        TooManyUnanswered, NamesUsedUp.
+        only one. `cause` is what it follows from. Raises ValueError for a word or number that is none, OutOfBounds,
+        NotRunning, Superseded, TooManyUnanswered, NamesUsedUp.
         """
         self.connect()
         number = self._entry.new(
@@ -202,6 +205,7 @@ class Client:
             label=label,
             time_to_live_ns=time_to_live_ms * NS_PER_MS,
             account=account,
+            cause=cause,
         )
         return self._sent(number)
 

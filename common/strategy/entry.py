@@ -112,15 +112,18 @@ class Entry:
     these are known and commands may be given.
     """
 
-    def __init__(self, strategy: str, instance: str, last: tuple[int, int] = (0, 0)) -> None:
-        """`instance` must differ for each start; `last` is the (LSN, index) of the last event seen by an
-        earlier one. Raises ValueError for what is no strategy's name, OutOfBounds.
+    def __init__(self, strategy: str, instance: str, last: tuple[int, int] = (0, 0), *, by: str = "") -> None:
+        """`instance` must differ for each start; `last` is the (LSN, index) of the last event seen by an earlier one;
+        `by` is the person who gives the commands, "" nobody but the strategy.
+
+        Raises ValueError for what is no strategy's name, OutOfBounds.
         """
         if not re.fullmatch(STRATEGY_NAME, strategy):
             raise ValueError(f"{strategy!r} is no strategy's name, which is {STRATEGY_NAME}")
         check_bounds(Hello(strategy, instance, *last))
         self.strategy = strategy
         self.instance = instance
+        self._by = by
         self.outgoing: list[EntryRequest] = []
         self.orders: dict[int, OrderEvent] = {}
         self.positions: dict[tuple[str, str], PositionChanged] = {}
@@ -183,8 +186,10 @@ class Entry:
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
         account: str = "",
+        cause: str = "",
     ) -> int:
-        """A new order: a limit order with a price, a market order without. Returns its number.
+        """A new order: a limit order with a price, a market order without. Returns its number. `cause` is what it
+        follows from.
 
         `side` is Side(54), `time_in_force` TimeInForce(59), `account` whose it is to be: "" is the venue's only one.
         Raises TypeError where money is no Decimal, OutOfBounds, Superseded, TooManyUnanswered, NamesUsedUp.
@@ -197,6 +202,7 @@ class Entry:
                 account,
             ),  # fmt: skip
             now,
+            cause,
         )
 
     def amend(
@@ -208,24 +214,33 @@ class Entry:
         *,
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
         target_strategy: str = "",
+        cause: str = "",
     ) -> int:
         """Change the total quantity and/or the price of an order, an own one unless `target_strategy` names another's;
         None leaves a term. Returns the command's number. Raises what `new` raises.
         """
         _need_decimals(order_qty=order_qty, price=price)
-        return self._give(AmendRequest(0, 0, target_number, order_qty, price, time_to_live_ns, target_strategy), now)
+        request = AmendRequest(0, 0, target_number, order_qty, price, time_to_live_ns, target_strategy)
+        return self._give(request, now, cause)
 
-    def cancel(self, now: Instant, target_number: int, target_strategy: str = "") -> int:
+    def cancel(self, now: Instant, target_number: int, target_strategy: str = "", *, cause: str = "") -> int:
         """Cancel an order, whatever it takes. Returns the command's number. Raises what `new` raises of that."""
-        return self._give(CancelRequest(0, 0, target_number, target_strategy), now)
+        return self._give(CancelRequest(0, 0, target_number, target_strategy), now, cause)
 
     def cancel_all(
-        self, now: Instant, venue: str = "", symbol: str = "", target_strategy: str = "", *, account: str = ""
+        self,
+        now: Instant,
+        venue: str = "",
+        symbol: str = "",
+        target_strategy: str = "",
+        *,
+        account: str = "",
+        cause: str = "",
     ) -> int:
         """Cancel every open order of `target_strategy` ("" own, "*" everybody's) there. Returns the
         command's number.
         """
-        return self._give(CancelAllRequest(0, 0, venue, symbol, target_strategy, account), now)
+        return self._give(CancelAllRequest(0, 0, venue, symbol, target_strategy, account), now, cause)
 
     def number_from(self, number: int) -> None:
         """The next command bears `number`, for a person who names orders by hand. One that was used is a repeat: it is
@@ -269,7 +284,7 @@ class Entry:
 
     # -- the protocol --------------------------------------------------------------------------------------------------
 
-    def _give(self, request: ClientRequest, now: Instant) -> int:
+    def _give(self, request: ClientRequest, now: Instant, cause: str) -> int:
         if self.superseded:
             raise Superseded(f"{self.strategy}: a later instance has taken the name; this one may not send")
         if not self.begun:
@@ -279,7 +294,9 @@ class Entry:
         if self._highest >= HIGHEST_NUMBER:
             raise NamesUsedUp(f"{self.strategy}: command {self._highest} was given; start it under another name")
         number = self._highest + 1
-        numbered = msgspec.structs.replace(request, epoch=self.epoch, number=number)
+        numbered = msgspec.structs.replace(
+            request, epoch=self.epoch, number=number, by=self._by, cause=cause, sent_ns=now.wall_ns
+        )
         check_bounds(numbered)
         self._highest = number
         self._unanswered[number] = _Command(numbered, now.boot_ns)

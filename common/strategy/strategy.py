@@ -173,13 +173,15 @@ class Strategy:
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
         account: str = "",
+        cause: str = "",
     ) -> int:
         """Send a buy order: a limit order with `price`, a market order without. Returns its number at once; its outcome
-        comes to `on_outcome`. `account` is whose it is to be, "" the venue's only one.
+        comes to `on_outcome`. `account` is whose it is to be, "" the venue's only one; `cause` is what it follows from,
+        and stands in the journal with it.
         """
         return self.core.entry.new(
             self.now, venue, symbol, SIDE_BUY, order_qty, price, time_in_force=time_in_force, post_only=post_only,
-            label=label, time_to_live_ns=time_to_live_ns, account=account,
+            label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,
         )  # fmt: skip
 
     def sell(
@@ -194,11 +196,12 @@ class Strategy:
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
         account: str = "",
+        cause: str = "",
     ) -> int:
         """Send a sell order, and otherwise as `buy`."""
         return self.core.entry.new(
             self.now, venue, symbol, SIDE_SELL, order_qty, price, time_in_force=time_in_force, post_only=post_only,
-            label=label, time_to_live_ns=time_to_live_ns, account=account,
+            label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,
         )  # fmt: skip
 
     def amend(self, number: int, order_qty: Decimal | None = None, price: Decimal | None = None) -> int:

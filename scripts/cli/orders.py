@@ -9,7 +9,7 @@ from typing import Any
 import click
 import orjson
 
-from common.actor.control import NoAnswer, Refused, ask, is_running
+from common.actor.control import NoAnswer, Refused, ask, is_running, operator
 from common.actor.control import NotRunning as ActorNotRunning
 from common.config import Config, load
 from common.exit_status import ExitStatus
@@ -544,7 +544,7 @@ def _wanted_name(text: str) -> tuple[str, int]:
 def _client(config: Config, strategy: str = "") -> Iterator[Client]:
     """A connected client; what it raises becomes an exit status."""
     try:
-        with Client(strategy or own_name(), config=config, connect_timeout_s=CONNECT_S) as client:
+        with Client(strategy or own_name(), config=config, connect_timeout_s=CONNECT_S, by=operator()) as client:
             yield client
     except NotRunning as error:
         raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None

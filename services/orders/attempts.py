@@ -4,6 +4,8 @@ What becomes of an attempt is the log's to say. What risk's queue did not take, 
 in the log too.
 """
 
+from typing import Final, NamedTuple
+
 from common.actor.core import Core, Send
 from common.actor.links import Appender
 from common.instant import Instant
@@ -18,6 +20,7 @@ from common.messages import (
     QueryOrder,
     Reason,
     Refused,
+    Stamps,
 )
 from common.orders.books import Books, OrderName
 from common.orders.fold import WRITER
@@ -25,6 +28,17 @@ from common.orders.names import cl_ord_id_of
 from common.orders.order_state import Order
 from common.request_identity import asked_terms
 from services.orders.routes import Routes
+
+
+class Whose(NamedTuple):
+    """What a request says of itself, besides what it asks for: the person, the cause, and when it was given."""
+
+    by: str = ""
+    cause: str = ""
+    sent_ns: int = 0
+
+
+NOBODY: Final = Whose()
 
 
 class Attempts:
@@ -39,17 +53,18 @@ class Attempts:
         self._time_to_live_ns = time_to_live_ns
         self._counter = 0
 
-    def new_order(self, strategy: str, request: NewOrderRequest) -> NewOrder:
+    def new_order(self, strategy: str, request: NewOrderRequest, now: Instant) -> NewOrder:
         """A new order's only attempt."""
         attempt = self._next()
         return NewOrder(
             attempt, strategy, request.number, request.venue, request.symbol, request.side, request.ord_type,
             request.order_qty, request.price, request.time_in_force, request.post_only, cl_ord_id_of(attempt),
             self._deadline_ns(request.time_to_live_ns), request.label, account=request.account,
-            session=self._routes.session_of(request.account),
+            session=self._routes.session_of(request.account), by=request.by, cause=request.cause,
+            stamps=Stamps(request.sent_ns, now.wall_ns),
         )  # fmt: skip
 
-    def amendment(self, strategy: str, request: AmendRequest, order: Order) -> AmendOrder:
+    def amendment(self, strategy: str, request: AmendRequest, order: Order, now: Instant) -> AmendOrder:
         """An amendment's only attempt, its terms completed from the order's."""
         attempt, leg = self._next(), order.leg
         # The terms are those of the venue's order: what earlier legs have filled is no part of it.
@@ -61,16 +76,17 @@ class Attempts:
             price, order.time_in_force, order.post_only, cl_ord_id_of(attempt), leg.cl_ord_id, leg.order_id,
             order.strategy, order.number, leg.order_qty, leg.price, leg.cum_qty,
             self._deadline_ns(request.time_to_live_ns), asked=asked_terms(request), account=order.account,
-            session=self._routes.session_of(order.account),
+            session=self._routes.session_of(order.account), by=request.by, cause=request.cause,
+            stamps=Stamps(request.sent_ns, now.wall_ns),
         )  # fmt: skip
 
-    def cancel(self, order: Order, command: OrderName) -> CancelOrder:
-        """One more attempt to cancel the order, in the name of `command`."""
+    def cancel(self, order: Order, command: OrderName, whose: Whose, now: Instant) -> CancelOrder:
+        """One more attempt to cancel the order, in the name of `command`, which `whose` says more of."""
         attempt, leg = self._next(), order.leg
         return CancelOrder(
             attempt, *command, order.venue, order.symbol, order.side, cl_ord_id_of(attempt), leg.cl_ord_id,
             leg.order_id, order.strategy, order.number, leg.order_qty, order.account,
-            self._routes.session_of(order.account),
+            self._routes.session_of(order.account), whose.by, whose.cause, Stamps(whose.sent_ns, now.wall_ns),
         )  # fmt: skip
 
     def query(self, order: Order) -> Attempt:

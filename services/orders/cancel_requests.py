@@ -17,11 +17,13 @@ from common.messages import (
     CommandOutcome,
     NewOrder,
     Reason,
+    Stamps,
     cut,
 )
 from common.orders.books import Books, OrderName
 from common.orders.cancel_alls import covers
 from services.orders.archive import Archive
+from services.orders.attempts import Whose
 from services.orders.cancels import Cancels
 from services.orders.clients import Clients
 from services.orders.decisions import Decisions
@@ -98,7 +100,8 @@ class CancelRequests:
                 return
             if self._cancels.wished_by_another(target, command):
                 self._accepting[command] = target
-            self._cancels.wish(order, command, now)
+            whose = Whose(request.by, request.cause, request.sent_ns)
+            self._cancels.wish(order, command, now, whose)
             self.accept_carried()
         elif self._flights.new_order(target) is not None:
             waiting = self._waiting.setdefault(target, [])
@@ -121,7 +124,10 @@ class CancelRequests:
             if flying.strategy != strategy and wanted in ("*", flying.strategy):
                 under_way[flying.strategy] = max(flying.number, under_way.get(flying.strategy, 0))
         names = (strategy, request.number, request.venue, request.symbol, request.target_strategy)
-        wished = CancelAll(*names, tuple(under_way.items()), account=request.account)
+        wished = CancelAll(
+            *names, tuple(under_way.items()), account=request.account, by=request.by, cause=request.cause,
+            stamps=Stamps(request.sent_ns, now.wall_ns),
+        )  # fmt: skip
         self._decisions.cancel_all(self._without_out_of_reach(wished), now)
 
     def _without_out_of_reach(self, wished: CancelAll) -> CancelAll:

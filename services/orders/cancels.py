@@ -11,7 +11,7 @@ from common.instant import NS_PER_S, Instant
 from common.messages import Attempt, CancelOrder, Reason
 from common.orders.books import Books, OrderName
 from common.orders.order_state import Order, RequestKind
-from services.orders.attempts import Attempts
+from services.orders.attempts import NOBODY, Attempts, Whose
 from services.orders.life import Life
 from services.orders.wishes import Wishes
 
@@ -42,14 +42,16 @@ class Cancels:
         self._accounts = accounts
         self._under_way: dict[Attempt, OrderName] = {}
         self._commands: dict[OrderName, OrderName] = {}
+        self._whose: dict[OrderName, Whose] = {}
         self._answer_ns = answer_ns
         self._sent_ns: dict[OrderName, int] = {}
         self.wishes = Wishes()
 
-    def wish(self, order: Order, command: OrderName, now: Instant) -> None:
+    def wish(self, order: Order, command: OrderName, now: Instant, whose: Whose = NOBODY) -> None:
         """Cancel the order, in the name of the command that first wished it; `command` ("", 0) is nobody's."""
         name = (order.strategy, order.number)
-        self._commands.setdefault(name, command if command[1] else name)
+        if name not in self._commands:
+            self._commands[name], self._whose[name] = command if command[1] else name, whose
         self.wishes.wish(name, now.boot_ns)
         if self._life.live:
             self.send_due(now)
@@ -73,11 +75,11 @@ class Cancels:
             if order is None or order.is_closed:
                 self.wishes.end(name)
             elif not self._books.is_logged_on(order.account):
-                self._keep(self._cancel_of(order), Reason.NOT_CONNECTED, now)
+                self._keep(self._cancel_of(order, now), Reason.NOT_CONNECTED, now)
             elif (wait_ns := self._wait_ns(order)) > 0:
                 self.wishes.postpone(name, now.boot_ns + wait_ns)
             else:
-                command = self._cancel_of(order)
+                command = self._cancel_of(order, now)
                 self._under_way[command.attempt] = name
                 self._attempts.send(command)
 
@@ -109,6 +111,7 @@ class Cancels:
         """The order is closed: the wish has its end."""
         self.wishes.end(name)
         self._commands.pop(name, None)
+        self._whose.pop(name, None)
         self._sent_ns.pop(name, None)
 
     def _keep(self, command: CancelOrder, reason: Reason, now: Instant) -> None:
@@ -117,9 +120,9 @@ class Cancels:
         if order is not None and not order.wish_number and not self._appender.full:
             self._attempts.refuse(command, reason, now)
 
-    def _cancel_of(self, order: Order) -> CancelOrder:
+    def _cancel_of(self, order: Order, now: Instant) -> CancelOrder:
         name = (order.strategy, order.number)
-        return self._attempts.cancel(order, self._commands.get(name, name))
+        return self._attempts.cancel(order, self._commands.get(name, name), self._whose.get(name, NOBODY), now)
 
     def _wait_ns(self, order: Order) -> int:
         """How long the answer to a cancel that is at the venue, on a connection that lives, is awaited yet. Each that

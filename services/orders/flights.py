@@ -63,7 +63,7 @@ class Flights:
         if reason is not Reason.NONE:
             self._decisions.refuse(strategy, request, reason, text, now)
             return
-        self._fly(self._attempts.new_order(strategy, request))
+        self._fly(self._attempts.new_order(strategy, request, now))
 
     def amend(self, strategy: str, request: AmendRequest, now: Instant) -> None:
         """Send an amendment of an order that can be amended."""
@@ -73,7 +73,7 @@ class Flights:
         if reason is not Reason.NONE or order is None:
             self._decisions.refuse(strategy, request, reason, text, now)
             return
-        command = self._attempts.amendment(strategy, request, order)
+        command = self._attempts.amendment(strategy, request, order, now)
         self._amending[target] = command.attempt
         self._fly(command)
 

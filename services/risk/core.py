@@ -39,6 +39,7 @@ from common.messages import (
     QueryOrder,
     Reason,
     Refused,
+    Stamps,
     StateHash,
     TopOfBook,
     cut,
@@ -394,6 +395,7 @@ class RiskCore(Core):
             NewOrder(
                 o.attempt, o.strategy, o.number, o.venue, o.symbol, o.side, o.ord_type, o.order_qty, o.price,
                 o.time_in_force, o.post_only, o.cl_ord_id, o.deadline_ns, o.label, decision, o.account, o.session,
+                o.by, o.cause, _stamped(o, now),
             ),
             Reservation(o.strategy, o.account, o.symbol, o.side, o.order_qty, o.order_qty, o.cl_ord_id, "", True),
         )  # fmt: skip
@@ -427,7 +429,7 @@ class RiskCore(Core):
                 a.attempt, a.strategy, a.number, a.venue, a.symbol, a.side, a.ord_type, a.order_qty, a.price,
                 a.time_in_force, a.post_only, a.cl_ord_id, a.orig_cl_ord_id, a.order_id, a.target_strategy,
                 a.target_number, a.former_order_qty, a.former_price, a.cum_qty, a.deadline_ns, decision,
-                a.asked, a.account, a.session,
+                a.asked, a.account, a.session, a.by, a.cause, _stamped(a, now),
             ),
             Reservation(
                 a.target_strategy, a.account, a.symbol, a.side, proposal.added_qty, a.order_qty, a.cl_ord_id,
@@ -765,3 +767,7 @@ class RiskCore(Core):
             for name in names
             if folded.get(name, 0) or soft.get(name, 0) or name in self._settings.strategies
         }
+
+
+def _stamped(command: NewOrder | AmendOrder, now: Instant) -> Stamps:
+    return Stamps(command.stamps.strategy_ns, command.stamps.orders_ns, now.wall_ns)

@@ -86,6 +86,7 @@ class Outbox:
             blanked(effect.raw, history.dialect.profile.key_tags) if effect.msg_type == LOGON else effect.raw,
             command,
             opens=self._opens_order(command),
+            session_ns=now.wall_ns,
         )
         append_number = self._records.append(record, now)
         self.queue.add(Numbered(effect.msg_seq_num, effect.msg_type, effect.raw, command, append_number))

@@ -109,6 +109,7 @@ class SignalTrader(Strategy):
             time_in_force=IMMEDIATE_OR_CANCEL,
             label=signal.id,
             time_to_live_ns=time_to_live_ns,
+            cause=f"signal {signal.id}",
         )
         self._signals[number] = signal.id
         return f"order {number}: {signal.side} {quantity} at {price}"

@@ -156,6 +156,22 @@ def test_each_account_of_a_venue_has_fills_and_positions_of_its_own(ring: TwoSes
     assert {(each.venue, each.account) for each in ring.positions()} == {("generic", "generic"), ("generic", "hedge")}
 
 
+def test_a_command_says_who_wanted_it_why_and_when_it_passed_each_stage(ring: TwoSessions) -> None:
+    ring.up(FIRST)
+    asked = NewOrderRequest(
+        0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100), account="generic", by="ann/7", cause="alert 3", sent_ns=5
+    )
+    ring.request(asked)
+    order = ring.commands[-1]
+    assert (order.by, order.cause, order.stamps.strategy_ns) == ("ann/7", "alert 3", 5)
+    assert order.stamps.orders_ns == ring.now.wall_ns and not order.stamps.risk_ns
+    ring.goes(order, "D")
+    ring.says(FIRST, report(order, "0", "0"))
+    ring.request(CancelRequest(0, 2, 1, by="bob/8", cause="signal 9", sent_ns=6))
+    cancel = ring.commands[-1]
+    assert (cancel.by, cancel.cause, cancel.stamps.strategy_ns) == ("bob/8", "signal 9", 6)
+
+
 def test_an_order_for_one_of_several_accounts_has_to_name_it(ring: TwoSessions) -> None:
     ring.up(FIRST)
     ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))

@@ -44,7 +44,8 @@ def test_an_order_passes_with_the_decision_and_its_inputs() -> None:
     rig.command(order)
     (passed,) = rig.sent
     assert isinstance(passed, NewOrder) and passed.decision is not None
-    assert msgspec.structs.replace(passed, decision=None) == order
+    assert passed.stamps.risk_ns == rig.now.wall_ns
+    assert msgspec.structs.replace(passed, decision=None, stamps=order.stamps) == order
     decision = passed.decision
     assert (decision.reference_price, decision.notional, decision.position_worst) == (D(100), D(200), D(2))
     assert (decision.position_limit, decision.open_orders) == (D(20), 0)
