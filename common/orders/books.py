@@ -197,6 +197,8 @@ class Books:
         self.highest_attempt = (0, 0)
         self.changed: dict[OrderName, Order] = {}
         """The orders that the last record has changed: for who counts them."""
+        self.changed_shares: dict[tuple[str, str, str], None] = {}
+        """Likewise the strategies' parts of positions."""
         self.changed_externals: dict[tuple[str, str, str], None] = {}
         """Likewise those of somebody else."""
         self._dirty: dict[OrderName, None] = {}
@@ -385,6 +387,7 @@ class Books:
             self.shares[share] = held
         else:
             self.shares.pop(share, None)
+        self.changed_shares[share] = None
 
     def account(self, account: str) -> AccountBooks:
         """What is known of the account."""

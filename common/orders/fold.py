@@ -144,6 +144,8 @@ class Fold:
         books.lsn, books.stamp_ns = record.lsn, record.stamp_ns
         if books.changed:
             books.changed = {}
+        if books.changed_shares:
+            books.changed_shares = {}
         if books.changed_externals:
             books.changed_externals = {}
         if self.outcomes.held:

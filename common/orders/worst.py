@@ -16,21 +16,22 @@ Rules:
 """
 
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from common.messages import SIDE_BUY, RestOrder
 from common.orders.belief import SIDES
 from common.orders.order_state import FILLED, TERMINAL_WORDS, ZERO, Leg, Order, RequestKind, is_plausible
 
 
-class AtWorst(NamedTuple):
+class AtWorst(msgspec.Struct, frozen=True, gc=False):
     """How much of an order may still trade, over all legs, and how many orders of the venue may be open for it."""
 
     qty: Decimal
     open_orders: int
 
 
-class StrangerAtWorst(NamedTuple):
+class StrangerAtWorst(msgspec.Struct, frozen=True, gc=False):
     """How much somebody else's order may still buy and sell."""
 
     buy: Decimal

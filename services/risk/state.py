@@ -86,6 +86,9 @@ class RiskState:
             self._hear(record)
         if books.changed:
             self._count_orders(books.changed.values())
+        if books.changed_shares:
+            for share in books.changed_shares:
+                self.exposure.hold_share(share, books.shares.get(share, ZERO))
         if books.changed_externals:
             self._count_strangers(books.changed_externals)
         for change in changes:
@@ -119,11 +122,11 @@ class RiskState:
         for place in self.books.positions:
             self._hold(*place)
         for share, held in self.books.shares.items():
-            self.exposure.share(*share).position = held
+            self.exposure.hold_share(share, held)
 
     def _count_orders(self, orders: Iterable[Order]) -> None:
         """Bring the sums up to what these orders may still do at worst."""
-        counted, exposure, shares = self._counted, self.exposure, self.books.shares
+        counted, exposure = self._counted, self.exposure
         for order in orders:
             name = (order.strategy, order.number)
             now, before = at_worst(order), counted.get(name, NOTHING)
@@ -135,10 +138,6 @@ class RiskState:
                     del counted[name]
                 else:
                     counted[name] = now
-            share = (order.strategy, order.account, order.symbol)
-            held = shares.get(share, ZERO)
-            if held or share in exposure.shares:
-                exposure.hold_share(share, held)
 
     def _count_strangers(self, places: Iterable[tuple[str, str, str]]) -> None:
         """The same for orders of somebody else, which are the firm's and no strategy's."""
