@@ -13,13 +13,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from common.left_out import LeftOut
-from common.messages import MAX_TIME_TO_LIVE_NS, CancelAll, Reason, RestOrder, SessionState
+from common.messages import MAX_TIME_TO_LIVE_NS, CancelAll, ExecutionReport, Reason, RestOrder, SessionState
 from common.orders.absence import DOWN
 from common.orders.belief import order_of
 from common.orders.facts import Holding, KnownVenues, VenueFacts
 from common.orders.forgotten import Forgotten, MemoryForgotten
 from common.orders.names import REMEMBERED_COMMANDS, Names
-from common.orders.order_state import MAX_RETIRED_FILLS, ZERO, FillChange, FillLedger, Leg, Order
+from common.orders.order_state import FILLS, MAX_RETIRED_FILLS, ZERO, FillChange, FillLedger, Leg, Order
 from common.orders.positions import Position
 from common.orders.worst import NOTHING, at_worst
 
@@ -467,10 +467,13 @@ class Books:
             del self.ended[next(iter(self.ended))]
         self.stranger_gone(place)
 
-    def is_over(self, venue: str, order: RestOrder) -> bool:
-        """Whether that order of somebody else's is over, as far as was heard: another one may have its OrderID(37)."""
-        ended = self.ended.get((venue, order.symbol, order.order_id))
-        return ended is not None and order.cl_ord_id in ended.names
+    def is_over(self, venue: str, report: ExecutionReport) -> bool:
+        """Whether that order of somebody else's is over, as far as was heard: another one may have its OrderID(37), and
+        is told of by its own ClOrdID(11) or, where it has none, before its fills are."""
+        ended = self.ended.get((venue, report.symbol, report.order_id))
+        if ended is None:
+            return False
+        return report.cl_ord_id in ended.names if report.cl_ord_id else report.exec_type in FILLS
 
     def stranger_gone(self, place: tuple[str, str, str]) -> None:
         """The order there is over, or is one of ours."""

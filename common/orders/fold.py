@@ -654,7 +654,7 @@ class Fold:
                 report.symbol, report.order_id, report.cl_ord_id, report.side, report.ord_status,
                 report.order_qty or cum_qty + (report.leaves_qty or ZERO), report.price, cum_qty, report.transact_ns,
             )  # fmt: skip
-            if reopens or report.exec_type == RESTATED or not self.books.is_over(venue, open_there):
+            if reopens or report.exec_type == RESTATED or not self.books.is_over(venue, report):
                 self._stranger(venue, open_there, record.lsn)
 
     def _unknown_at_venue(self, record: Record, inbound: Inbound, order: Order) -> None:

@@ -69,6 +69,20 @@ def test_an_order_of_somebody_else_that_is_over_stays_so_whatever_is_told_of_it_
     assert len(ring.core.books.externals) == 1, "another order by the same OrderID(37)"
 
 
+@pytest.mark.parametrize("name", ["web-1", ""])
+def test_a_fill_without_a_name_opens_no_order_of_somebody_else_again(name: str) -> None:
+    """What is placed on the exchange's own screen need not have a ClOrdID(11)."""
+    ring = _live()
+    theirs = stranger(name, venue=VENUE)
+    for told in (report(theirs, "0", "0", order_id="77"), report(theirs, "4", "4", order_id="77")):
+        ring.told(VENUE, told)
+    fill = report(theirs, "F", "1", qty="1", px="100", key="9", order_id="77", cum_qty=D(1), cl_ord_id="")
+    ring.told(VENUE, fill)
+    assert not ring.core.books.externals and ring.core.books.positions[VENUE, "BTCUSDT"].quantity == D(1)
+    ring.told(VENUE, report(stranger("", venue=VENUE), "0", "0", order_id="77"))
+    assert len(ring.core.books.externals) == 1, "another order by the same OrderID(37)"
+
+
 def test_the_venue_s_later_list_is_stronger_than_an_end_that_was_told() -> None:
     ring = _live()
     theirs = stranger("web-1", venue=VENUE)
