@@ -17,7 +17,7 @@ from common.messages import MAX_TIME_TO_LIVE_NS, CancelAll, ExecutionReport, Rea
 from common.orders.absence import DOWN
 from common.orders.belief import order_of
 from common.orders.facts import Holding, KnownVenues, VenueFacts
-from common.orders.forgotten import Forgotten, MemoryForgotten
+from common.orders.forgotten import Forgotten, ForgottenOrder, MemoryForgotten
 from common.orders.names import REMEMBERED_COMMANDS, Names
 from common.orders.order_state import FILLS, MAX_RETIRED_FILLS, ZERO, FillChange, FillLedger, Leg, Order
 from common.orders.positions import Position
@@ -341,14 +341,16 @@ class Books:
         """How many orders are open in all accounts."""
         return sum(len(orders) for orders in self.open.values())
 
-    def forgotten_strategy(self, *cl_ord_ids: str) -> str:
-        """Whose order of ours that has left memory one of these ClOrdIDs(11) names; "" where none does."""
-        names = (self._memory.name_of(cl_ord_id) for cl_ord_id in cl_ord_ids if cl_ord_id)
-        return next((name[0] for name in names if name is not None), "")
+    def forgotten_order(self, account: str, *cl_ord_ids: str) -> ForgottenOrder | None:
+        """The order of this account that has left memory and that one of these ClOrdIDs(11) names; None where none
+        does."""
+        named = (self._memory.order_of(cl_ord_id) for cl_ord_id in cl_ord_ids if cl_ord_id)
+        return next((order for order in named if order is not None and order.account == account), None)
 
     def _forget(self, name: OrderName) -> None:
         order = self.orders.pop(name)
-        self._memory.put_names(order.ids, name, self.lsn)
+        left = ForgottenOrder(*name, order.account, order.symbol, order.side)
+        self._memory.put_names(order.ids, left, self.lsn)
         if self.forgotten is not None:
             self.forgotten(order)
         for cl_ord_id in order.ids:

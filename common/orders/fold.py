@@ -93,7 +93,7 @@ from common.request_identity import UNREAD, command_identity, request_identity
 
 WRITER = "orders"
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""
@@ -620,15 +620,23 @@ class Fold:
             self._changes.append(OrderChanged(order, event, text=report.text))
 
     def _external_report(self, record: Record, venue: str, report: ExecutionReport) -> None:
-        """Somebody else's order on our account: its fills move the position all the same."""
-        told = believed_of_stranger(self.books.ledger.with_side(venue, report))
-        if told is None:
+        """Somebody else's order on our account, or one of ours that has left memory: its fills move the position all
+        the same."""
+        books = self.books
+        ours = books.forgotten_order(venue, report.cl_ord_id, report.orig_cl_ord_id)
+        told = (
+            believed_of_stranger(books.ledger.with_side(venue, report))
+            if ours is None
+            else believed(ours, report, books.known.find(venue).knows)
+        )
+        if told is None or isinstance(told, str):
             theirs = f"trade {report.trade_key} of Symbol(55) {report.symbol!r}, Side(54) {report.side!r}"
-            self._differs(venue, f"order {report.order_id}", "no such order", theirs, "not counted")
+            ours_said = "no such order" if ours is None else f"of an order in {ours.symbol} on side {ours.side}"
+            self._differs(venue, f"order {report.order_id}", ours_said, theirs, "not counted")
             return
         report = told
         change = self.books.ledger.report(venue, "", report)
-        strategy = self.books.forgotten_strategy(report.cl_ord_id, report.orig_cl_ord_id)
+        strategy = "" if ours is None else ours.strategy
         self._changes.append(Unnamed(venue, report, change))
         if change is not None:
             self._note_fee(venue, f"order {report.order_id}", report, change)

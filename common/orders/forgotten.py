@@ -11,7 +11,7 @@ reader found there, however far the rows go by now. The real one is a file (`com
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 TradeId = tuple[str, str, str]
 """Venue, symbol and the venue's trade identity: what two orders may share that met in one trade."""
+
+
+class ForgottenOrder(NamedTuple):
+    """An order of ours that has left memory: its name, and what a report on it may leave out."""
+
+    strategy: str
+    number: int
+    account: str
+    symbol: str
+    side: str
 
 
 class LookUpFailed(OSError):
@@ -42,11 +52,14 @@ class Forgotten(Protocol):
         """The trade identities with this ExecID(17), of whatever generation, that had left memory at record `lsn`:
         latest first."""
 
-    def put_names(self, cl_ord_ids: list[str], order: tuple[str, int], lsn: int) -> None:
+    def put_names(self, cl_ord_ids: list[str], order: ForgottenOrder, lsn: int) -> None:
         """By record `lsn` an order left memory: what is told under one of these ClOrdIDs(11) is about it."""
 
     def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
         """The order of ours that it names; None for one that never left memory, or that is none of ours."""
+
+    def order_of(self, cl_ord_id: str) -> ForgottenOrder | None:
+        """That order with its instrument and side."""
 
 
 def latest_first(*left: Mapping[str, int]) -> list[str]:
@@ -71,6 +84,7 @@ class MemoryForgotten:
         self._fills: defaultdict[TradeId, list[tuple[int, list[Fill]]]] = defaultdict(list)
         self._by_exec_id: defaultdict[tuple[str, str, str], dict[str, int]] = defaultdict(dict)
         self._names: dict[str, tuple[str, int]] = {}
+        self._ended: dict[tuple[str, int], ForgottenOrder] = {}
 
     @property
     def trades(self) -> int:
@@ -109,13 +123,20 @@ class MemoryForgotten:
         keys = self._by_exec_id.get((venue, symbol, exec_id), {})
         return {key: put_lsn for key, put_lsn in keys.items() if put_lsn <= lsn}
 
-    def put_names(self, cl_ord_ids: list[str], order: tuple[str, int], lsn: int) -> None:
+    def put_names(self, cl_ord_ids: list[str], order: ForgottenOrder, lsn: int) -> None:
         """See `Forgotten`."""
-        self._names.update(dict.fromkeys(cl_ord_ids, order))
+        name = order[:2]
+        self._names.update(dict.fromkeys(cl_ord_ids, name))
+        self._ended[name] = order
 
     def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
         """See `Forgotten`."""
         return self._names.get(cl_ord_id)
+
+    def order_of(self, cl_ord_id: str) -> ForgottenOrder | None:
+        """See `Forgotten`."""
+        name = self.name_of(cl_ord_id)
+        return None if name is None else self._ended.get(name)
 
 
 def _copied(fills: "list[Fill]") -> "list[Fill]":

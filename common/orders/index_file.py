@@ -25,7 +25,7 @@ import msgspec
 from crc32c import crc32c
 
 from common.messages import UNDECODABLE, OrderEvent
-from common.orders.forgotten import LookUpFailed, MemoryForgotten, TradeId, exec_id_of, latest_first
+from common.orders.forgotten import ForgottenOrder, LookUpFailed, MemoryForgotten, TradeId, exec_id_of, latest_first
 from common.orders.names import Remembered
 from common.orders.order_state import Fill
 
@@ -75,6 +75,8 @@ CREATE TABLE IF NOT EXISTS orders (strategy TEXT, number INTEGER, row BLOB, seal
   PRIMARY KEY (strategy, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS names (cl_ord_id TEXT PRIMARY KEY, strategy TEXT, number INTEGER, seal INTEGER)
   WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ended (strategy TEXT, number INTEGER, account TEXT, symbol TEXT, side TEXT, seal INTEGER,
+  PRIMARY KEY (strategy, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fills (venue TEXT, symbol TEXT, trade_key TEXT, lsn INTEGER, exec_id TEXT, row BLOB,
   seal INTEGER, PRIMARY KEY (venue, symbol, trade_key, lsn)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS fills_by_exec_id ON fills (exec_id, venue, symbol) WHERE exec_id != '';
@@ -85,6 +87,7 @@ _COLUMNS = {
     "commands": "strategy, number, row",
     "orders": "strategy, number, row",
     "names": "cl_ord_id, strategy, number",
+    "ended": "strategy, number, account, symbol, side",
     "fills": "venue, symbol, trade_key, lsn, exec_id, row",
 }
 """What a row's checksum is of, in this order."""
@@ -142,6 +145,7 @@ class IndexFile:
         self._commands: dict[tuple[str, int], Remembered] = {}
         self._orders: dict[tuple[str, int], OrderEvent] = {}
         self._names: dict[str, tuple[str, int]] = {}
+        self._ended: dict[tuple[str, int], ForgottenOrder] = {}
         self.complete = True
         self.failure = self.made_anew = ""
         self.covered_lsn = 0
@@ -168,6 +172,7 @@ class IndexFile:
                 self.covered_lsn = self._written_lsn = 0
                 with self._database as database:
                     self._cover(database, 0)
+                    _name_ended(database)
             # Last: a process that dies before has covered nothing by either.
             self._database.execute(f"PRAGMA user_version = {version + 1}")
         except _FAILS as error:
@@ -197,10 +202,11 @@ class IndexFile:
         self._orders[name] = order
         self._names.update(dict.fromkeys(cl_ord_ids, name))
 
-    def put_names(self, cl_ord_ids: list[str], order: tuple[str, int], lsn: int) -> None:
+    def put_names(self, cl_ord_ids: list[str], order: ForgottenOrder, lsn: int) -> None:
         """See `Forgotten`."""
         if lsn > self.covered_lsn:
-            self._names.update(dict.fromkeys(cl_ord_ids, order))
+            self._names.update(dict.fromkeys(cl_ord_ids, order[:2]))
+            self._ended[order[:2]] = order
 
     def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
         """See `Forgotten`."""
@@ -250,7 +256,7 @@ class IndexFile:
         held = self._commands.get((strategy, number))
         if held is not None:
             return held
-        row = self._row("commands", "strategy = ? AND number = ?", (strategy, _stored(number)))
+        row = self._row("commands", _BY_NAME, (strategy, _stored(number)))
         return None if row is None else self._decoded(_command, row[2])
 
     def order(self, strategy: str, number: int) -> OrderEvent | None:
@@ -258,7 +264,7 @@ class IndexFile:
         held = self._orders.get((strategy, number))
         if held is not None:
             return held
-        row = self._row("orders", "strategy = ? AND number = ?", (strategy, _stored(number)))
+        row = self._row("orders", _BY_NAME, (strategy, _stored(number)))
         return None if row is None else self._decoded(_order, row[2])
 
     def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
@@ -268,6 +274,14 @@ class IndexFile:
             return held
         row = self._sound_row("names", "cl_ord_id = ?", (cl_ord_id,))
         return None if row is None else (row[1], _meant(row[2]))
+
+    def order_of(self, cl_ord_id: str) -> ForgottenOrder | None:
+        """See `Forgotten`."""
+        name = self.name_of(cl_ord_id)
+        if name is None or name in self._ended:
+            return None if name is None else self._ended[name]
+        row = self._sound_row("ended", _BY_NAME, (name[0], _stored(name[1])))
+        return None if row is None else ForgottenOrder(*name, *row[2:])
 
     def flush(self, lsn: int) -> None:
         """See `Index`."""
@@ -291,6 +305,7 @@ class IndexFile:
         self._commands.clear()
         self._orders.clear()
         self._names.clear()
+        self._ended.clear()
         self._fills = MemoryForgotten()
 
     def _waiting(self) -> int:
@@ -303,6 +318,7 @@ class IndexFile:
                 _insert(database, table, [(name[0], _stored(name[1]), _encode(row)) for name, row in rows.items()])
             names = [(cl_ord_id, name[0], _stored(name[1])) for cl_ord_id, name in self._names.items()]
             _insert(database, "names", names)
+            _insert(database, "ended", [_ended_row(order) for order in self._ended.values()])
             _insert(database, "fills", [_fills_row(*row) for row in self._fills.rows()])
             # What is lost for good is no reason to read the log again; rows that are missing are.
             if (self.complete or self._lost_lsn) and not self._rows_missing:
@@ -508,6 +524,17 @@ class IndexView(MemoryForgotten):
         row = self._ask("SELECT strategy, number FROM names WHERE cl_ord_id = ?", (cl_ord_id,))
         return None if row is None else (row[0], _meant(row[1]))
 
+    def order_of(self, cl_ord_id: str) -> ForgottenOrder | None:
+        """See `Forgotten`."""
+        held = super().order_of(cl_ord_id)
+        name = self.name_of(cl_ord_id) if held is None else None
+        if name is None:
+            return held
+        row = self._ask(f"SELECT {_COLUMNS['ended']}, seal FROM ended WHERE {_BY_NAME}", (name[0], _stored(name[1])))
+        if row is not None and row[-1] != _seal(*row[:-1]):
+            raise LookUpFailed(f"{self._path}: a row of ended is damaged; {_MENDED}")
+        return None if row is None else ForgottenOrder(*name, *row[2:-1])
+
     def _ask(self, query: str, key: tuple[str | int, ...]) -> tuple[Any, ...] | None:
         return next(iter(self._ask_all(query, key)), None)
 
@@ -521,7 +548,23 @@ class IndexView(MemoryForgotten):
             raise LookUpFailed(f"{self._path}: {error}; {_MENDED}") from error
 
 
+_BY_NAME = "strategy = ? AND number = ?"
 _LATEST_BY = "venue = ? AND symbol = ? AND trade_key = ? AND lsn <= ? ORDER BY lsn DESC LIMIT 1"
+
+
+def _name_ended(database: sqlite3.Connection) -> None:
+    """Rows of orders that a former version has put, and that the log may not tell any more."""
+    for columns in database.execute(f"SELECT {_COLUMNS['orders']}, seal FROM orders").fetchall():
+        try:
+            order = _order(columns[2])
+        except UNDECODABLE:
+            continue
+        left = ForgottenOrder(order.strategy, order.number, order.account, order.symbol, order.side)
+        _insert(database, "ended", [_ended_row(left)])
+
+
+def _ended_row(order: ForgottenOrder) -> tuple[str, int, str, str, str]:
+    return (order.strategy, _stored(order.number), order.account, order.symbol, order.side)
 
 
 def _as_fills(stored: Iterable[_StoredFill]) -> list[Fill]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from common.messages import OrderEvent, OrderStatus, Reason
-from common.orders.forgotten import TradeId
+from common.orders.forgotten import ForgottenOrder, TradeId
 from common.orders.index_file import IndexFailed, IndexFile
 from common.orders.names import Remembered
 from common.orders.order_state import Fill
@@ -50,6 +50,10 @@ def _order(number: int) -> OrderEvent:
     )  # fmt: skip
 
 
+def _ended(number: int) -> ForgottenOrder:
+    return ForgottenOrder("maker", number, "generic", "BTCUSDT", "1")
+
+
 def _trade(number: int) -> TradeId:
     return "generic", "BTCUSDT", f"3/{number}"
 
@@ -67,6 +71,7 @@ def _fill(path: Path) -> None:
     for number in range(1, ROWS + 1):
         index.put_command("maker", number, _command(number))
         index.put_order(_order(number), [f"c-{number}"])
+        index.put_names([f"c-{number}"], _ended(number), number)
         index.put_fills(_trade(number), number, [_fill_of(number)])
     index.write(ROWS)
     index.close()
@@ -91,8 +96,8 @@ def _check(path: Path) -> bool:
 
 def _check_row(index: IndexFile, number: int) -> None:
     fill = next(iter(index.fills(_trade(number), number)), None)
-    told = (index.command("maker", number), index.order("maker", number), index.name_of(f"c-{number}"), fill)
-    wanted = (_command(number), _order(number), ("maker", number), _fill_of(number))
+    told = (index.command("maker", number), index.order("maker", number), index.order_of(f"c-{number}"), fill)
+    wanted = (_command(number), _order(number), _ended(number), _fill_of(number))
     for ours, put in zip(told, wanted, strict=True):
         if ours is not None and ours != put:
             raise Broken(f"{ours} is found, {put} was put")

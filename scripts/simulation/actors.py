@@ -210,11 +210,6 @@ class FoldedWithIndex(FoldedOrders):
         self._archive.take_late(record, cast(list[Change], self._fold(record)))
 
 
-def bounds_of(world: "World") -> Bounds:
-    """The bounds of the order manager's memory. An order that has left it cannot be asked what a bare fill is of."""
-    return Bounds() if "bare-fills" in world.plan.kinds else BOUNDS
-
-
 def folded_orders(
     config: Config = CONFIG, index: MemoryIndex | None = None, bounds: Bounds = BOUNDS
 ) -> FoldedOrders:
@@ -237,12 +232,12 @@ def _orders(world: "World") -> Actor:
         if "slow-reading" in world.plan.kinds:
             settings = msgspec.structs.replace(settings, replayed_events=50)
         facts = {name: account.facts for name, account in settings.accounts.items()}
-        index, bounds = MemoryIndex(), bounds_of(world)
+        index = MemoryIndex()
 
         def load(data: bytes) -> FoldedOrders:
-            return FoldedOrders(load_books(data, facts, bounds=bounds, memory=index))
+            return FoldedOrders(load_books(data, facts, bounds=BOUNDS, memory=index))
 
-        folded = _begun(world, process, folded_orders(config, index, bounds), load)
+        folded = _begun(world, process, folded_orders(config, index), load)
         return OrdersCore(settings, folded.books, index)
 
     return Actor(

@@ -93,6 +93,29 @@ def test_a_correction_of_a_forgotten_fill_that_names_no_side_has_the_fill_s(ring
     assert ring.quantity == 1
 
 
+@pytest.mark.parametrize("symbol", ["", "[N/A]"])
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_report_on_a_forgotten_order_leaves_its_instrument_and_side_to_it(
+    ring: Forgetful, symbol: str, is_written: bool
+) -> None:
+    """A fill told again, one that comes late, a correction of it, a bust and the opposite side."""
+    sale = next(command for command in ring.commands if isinstance(command, NewOrder))
+    if is_written:
+        ring.index.write(ring.core.books.lsn)
+    for exec_type, qty, key, reference, side, held in (
+        ("F", "1", "1/1", "", "", "0"),
+        ("F", "0.5", "1/late", "", "", "-0.5"),
+        ("G", "0.4", "9/a", "1/late", "", "-0.4"),
+        ("H", "0.4", "9/b", "9/a", "", "0"),
+        ("F", "3", "9/c", "", "1", "0"),
+    ):
+        told = report(sale, exec_type, "2", qty=qty, key=key, reference_trade_key=reference, order_id="V1")
+        before = ring.core.books.discrepancies
+        ring.told("generic", msgspec.structs.replace(told, symbol=symbol, side=side, last_px=D(0)))
+        assert ring.quantity == D(held), key
+        assert (ring.core.books.discrepancies > before) == bool(side)
+
+
 def test_a_forgotten_fill_is_found_by_its_exec_id_of_an_earlier_generation(ring: Forgetful) -> None:
     buy = [command for command in ring.commands if isinstance(command, NewOrder)][1]
     ring.told("generic", report(buy, "H", "2", qty="1", key="7/b", reference_trade_key="7/2", order_id="V2"))
@@ -128,7 +151,8 @@ def test_whoever_reads_the_log_again_finds_at_each_record_what_was_there_then(ri
         reference = {"reference_trade_key": f"1/{number}"} if kind in "GH" else {}
         key = f"1/{number}" if kind == "F" else f"8/{turn}"
         terms: dict[str, Any] = {"qty": random.choice("123"), "key": key, "order_id": f"V{number}", **reference}
-        ring.told("generic", report(order, kind, "2", **terms))
+        told = report(order, kind, "2", **terms)
+        ring.told("generic", msgspec.structs.replace(told, symbol="", side="") if random.random() < 0.5 else told)
         if random.random() < 0.3:
             ring.filled(100 + turn)
     index, records = ring.index, ring.journal.records

@@ -104,6 +104,19 @@ def test_no_fill_is_given_up_however_long_the_disk_takes_nothing(
         index.write(ring.core.books.lsn)
 
 
+def test_an_order_that_a_former_version_has_put_keeps_its_instrument_and_side(index: IndexFile) -> None:
+    """The log may not go back to it any more."""
+    ring = history(index, is_busted=False)
+    index.write(ring.core.books.lsn)
+    cl_ord_id = next(c.cl_ord_id for c in ring.commands if isinstance(c, NewOrder))
+    with sqlite3.connect(index._path) as other:
+        other.execute("DELETE FROM ended")
+    other.close()
+    assert index.order_of(cl_ord_id) is None
+    index.begin_fold(FOLD_VERSION + 1)
+    assert index.order_of(cl_ord_id) == ("s", 1, *PLACE, "2")
+
+
 def test_the_latest_with_an_exec_id_is_the_same_wherever_its_row_stands(index: IndexFile) -> None:
     """A bust may name a fill by its ExecID(17) alone."""
     random, alone = Random(0), MemoryForgotten()
