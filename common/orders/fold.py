@@ -532,6 +532,9 @@ class Fold:
             else:
                 late = books.claim(order, leg, trade_key, report.order_id)
                 claimed += [] if late is None else [late]
+                if books.ledger.is_taken_back(venue, leg.owner, report):
+                    # Its CumQty(14) is of before, and has what the bust took off.
+                    report = msgspec.structs.replace(report, cum_qty=None)
             self._lower_by_hand(order, leg, report)
         before = None if change is not None else _standing(order, leg)
         had_doubts = leg.doubted_terms

@@ -292,6 +292,13 @@ class FillLedger:
         reference = self._heard_as(venue, report, owner) if exec_type == "G" else ""
         return self._give_way(self._tell((venue, report.symbol, key), reference, fill))
 
+    def is_taken_back(self, venue: str, owner: str, report: ExecutionReport) -> bool:
+        """Whether a bust or a correction of the fill that the report tells was heard before."""
+        if report.exec_type not in FILLS:
+            return False
+        fill = self._find((venue, report.symbol, report.trade_key), owner, report.order_id, report.side)
+        return fill is not None and bool(fill.replaced_by)
+
     def claim(
         self, venue: str, symbol: str, trade_key: str, owner: str, order_id: str = "", side: str = ""
     ) -> FillChange | None:

@@ -176,4 +176,9 @@ REGRESSIONS = (
         "The question for what is open failed, for a clock, and orders died: the next life asked again for the trades"
         " that were missed, and not for what is open. Both are asked for until they are told.",
     ),
+    Regression(
+        Case(6705, 2000, version=3), "risk-agrees",
+        "The bust of a trade that was held back came before the trade, whose CumQty(14), of before the bust, stood for"
+        " fills that were missing. A fill that was taken back before it was told tells no CumQty(14).",
+    ),
 )  # fmt: skip

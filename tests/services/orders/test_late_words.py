@@ -378,6 +378,18 @@ def test_an_unnamed_fill_over_fix_holds_back_the_proof_of_absence(ring: Ring, na
     assert ring.core.books.orders["s", 1].status.value == ("VOID" if named else "UNKNOWN")
 
 
+def test_a_fill_that_is_told_after_its_bust_tells_no_cum_qty(ring: Ring) -> None:
+    """Its CumQty(14) is of before the bust: nothing of the order is missing, and risk counts no more."""
+    order = accepted(ring, 1, qty=D(3))
+    ring.report(order, "F", "1", qty="2", px="100", key="t1", cum_qty=D(2))
+    ring.report(order, "H", "4", qty="1", key="t3", reference_trade_key="t2", cum_qty=D(2))
+    ring.report(order, "F", "2", qty="1", px="100", key="t2", cum_qty=D(3))
+    held = ring.core.books.orders["s", 1]
+    assert (held.cum_qty, ring.core.books.missing_qty(held)) == (D(2), D(0))
+    ring.report(order, "I", "4", cum_qty=D(3))
+    assert ring.core.books.missing_qty(held) == D(1), "what is told of the order itself still counts"
+
+
 def test_a_bust_and_a_correction_are_told_as_no_fill(ring: Ring) -> None:
     order = accepted(ring, 1, qty="10")
     ring.report(order, "F", "1", qty="8", key="a")
