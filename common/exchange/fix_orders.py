@@ -66,7 +66,9 @@ class Reports(Protocol):
     ) -> bytes:
         """An ExecutionReport(8) of no fill. `extra` are further fields of the venue's or of the answer's."""
 
-    def fill(self, order: Order, instrument: Instrument, change: Traded, asked: Asked | None) -> bytes:
+    def fill(
+        self, order: Order | ClosedOrder, instrument: Instrument, change: Traded, asked: Asked | None
+    ) -> bytes:
         """An ExecutionReport(8) of the order's side of a trade."""
 
     def correction(self, order: Order | ClosedOrder, instrument: Instrument, change: Corrected) -> bytes:

@@ -6,6 +6,7 @@ from random import Random
 
 import msgspec
 
+from common.exchange.faults import Kind
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import ControlRequest, Hello, NewOrderRequest, OpenGate, encode
 from scripts.simulation import poison, strangers
@@ -321,8 +322,13 @@ def _book_by_hand(world: World, random: Random) -> None:
 
 def _kill_exchange(world: World, target: str, random: Random) -> None:
     """What it holds back it tells before: nobody else knows of it."""
-    if "untold" in world.plan.kinds:
+    core = world.processes[target].core
+    if world.calm:
+        return
+    if isinstance(core, ExchangeCore) and core.ready and core.venue.faults.find(Kind.UNTOLD, "fix") is not None:
         world.ask(target, "fault", {"kind": "clear"})
+        world.scheduler.after(NS_PER_MS, _kill_exchange, world, target, random)
+        return
     _kill(world, target, random)
 
 

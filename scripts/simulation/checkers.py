@@ -25,6 +25,7 @@ from common.messages import (
     CommandOutcome,
     EpochGranted,
     FeedMessage,
+    FilledByHand,
     NewOrder,
     OpenGate,
     OrderEvent,
@@ -132,6 +133,7 @@ class Checkers:
         self._told_fills: dict[Name, dict[tuple[int, int], Decimal]] = defaultdict(dict)
         self._halted: frozenset[int] = frozenset()
         self._told_cum: dict[Name, tuple[int, Decimal]] = {}
+        self._filled_by_hand: set[Name] = set()
         self._gates_sent: set[tuple[str, int]] = set()
         self._names: dict[Attempt, Name] = {}
         self._sent_stamps: dict[Name, int] = {}
@@ -209,6 +211,8 @@ class Checkers:
                 self.connections[payload.session] = payload
                 if payload.state is SessionState.CAUGHT_UP:
                     self.met.add(payload.session)
+            case FilledByHand():
+                self._filled_by_hand.add((payload.strategy, payload.number))
             case CancelAll():
                 if payload.left_open:
                     self.refused.setdefault((payload.strategy, payload.number), record.lsn)
@@ -584,10 +588,17 @@ class Checkers:
         folded, flying = (each.firm.get(place, Sums()) for each in (risk.state.exposure, risk.in_flight.exposure))
         strange = self._strange.get(place, Decimal(0))
         most = folded.position + folded.buy + flying.buy + strange
-        least = folded.position - folded.sell - flying.sell - strange
+        least = folded.position - folded.sell - flying.sell - strange - self._untold_fees(place)
         if longest > most or shortest < least:
             there = f"{shortest} to {longest} there"
             raise Violation("risk-at-worst", f"{place}: {least} to {most} with us, {there}, {strange} of strangers'")
+
+    def _untold_fees(self, place: tuple[str, str]) -> Decimal:
+        """What was bought is less by its fee, which no CumQty(14) tells: who books a fill by hand books none, and it
+        counts from when the trade is told."""
+        keys = (key for name in self._filled_by_hand for key in self.legs[name] if key[0] == place[0])
+        orders = {order.order_id: order for order in map(self.true_orders.get, keys) if order is not None}
+        return sum((each.base_fees for each in orders.values() if each.symbol == place[1]), Decimal(0))
 
 
 def _check_reserved(risk: RiskCore, command: NewOrder | AmendOrder) -> None:

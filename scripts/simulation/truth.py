@@ -30,9 +30,8 @@ class TrueOrder:
     """An order on our account as the exchange has it. Not `is_ours` is one that somebody else placed there."""
 
     __slots__ = (
-        "cl_ord_ids", "cum_qty", "is_ours", "open", "ord_status", "order_id", "order_qty", "price", "side", "symbol",
-        "taken_back",
-        "trades",
+        "base_fees", "cl_ord_ids", "cum_qty", "is_ours", "open", "ord_status", "order_id", "order_qty", "price", "side",
+        "symbol", "taken_back", "trades",
     )  # fmt: skip
 
     def __init__(self, order_id: int, cl_ord_id: str, symbol: str, side: str, qty: Decimal, price: Decimal | None):
@@ -43,6 +42,9 @@ class TrueOrder:
         self.order_qty = qty
         self.price = price
         self.cum_qty = ZERO
+        self.base_fees = ZERO
+        """What its trades have cost of what was bought, also those that were taken back."""
+
         self.taken_back = ZERO
         """What busts and corrections have taken off the filled quantity."""
 
@@ -175,6 +177,7 @@ class Truth:
         order.cum_qty += change.qty
         order.trades[change.trade_id] = change.qty
         moved = change.qty - fee if order.side == BUY else -change.qty
+        order.base_fees += change.qty - moved if order.side == BUY else ZERO
         self.positions[order.symbol] = self.position(order.symbol) + moved
         if order.cum_qty >= order.order_qty:
             order.ord_status = FILLED

@@ -149,3 +149,16 @@ def test_a_fill_that_crosses_a_request_bears_its_names_and_the_request_is_refuse
     assert [fill[tag] for tag in (35, 150, 11, 41)] == ["8", "F", "r", "a"]
     assert [reject[tag] for tag in (35, 11, 41)] == ["9", "r", "a"]
     assert "request's names" in World(tmp_path / "b", BINANCE).refusal("fault", kind="crossed")
+
+
+def test_a_trade_that_was_held_back_is_told_with_what_is_filled_by_then(tmp_path: Path) -> None:
+    world = _world(tmp_path, lasting=False)
+    client = Client(world)
+    world.ask("fault", kind="untold", scope="fix", count=0)
+    _filled(world, client, "a", "1", "1.5", "2")
+    assert _told(client.got)[-1][:3] == ("I", "1", "1.5")
+    client.send("F", "11=c|41=a|55=BTCUSDT|54=1|")
+    client.got.clear()
+    _correct(world)
+    world.ask("fault", kind="clear")
+    assert [told[:3] for told in _told(client.got)] == [("H", "4", "1"), ("F", "4", "1"), ("F", "4", "1")]

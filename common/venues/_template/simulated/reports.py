@@ -43,12 +43,15 @@ class TemplateReports:
             f"6={_average(order):f}\x0160={utc_timestamp(stamp_ns).decode()}\x01"
         ).encode()
 
-    def fill(self, order: Order, instrument: Instrument, change: Traded, asked: Asked | None) -> bytes:
+    def fill(
+        self, order: Order | ClosedOrder, instrument: Instrument, change: Traded, asked: Asked | None
+    ) -> bytes:
         """With LastQty(32), LastPx(31), LastLiquidityInd(851) and the fee."""
         maker = change.maker_id == order.order_id
         exec_id, fee = (change.exec_id, change.maker_fee) if maker else (change.exec_id + 1, change.taker_fee)
         last = f"32={change.qty:f}\x0131={change.px:f}\x01851={1 if maker else 2}\x01"
-        return self.report(order, str(exec_id), "F", change.stamp_ns, asked, last + _fee(order.side, instrument, fee))
+        last += _fee(order.terms.side, instrument, fee)
+        return self.report(order, str(exec_id), "F", change.stamp_ns, asked, last)
 
     def correction(self, order: Order | ClosedOrder, instrument: Instrument, change: Corrected) -> bytes:
         """TradeCancel (ExecType(150)=H) or TradeCorrect (G) of the fill that ExecRefID(19) names."""

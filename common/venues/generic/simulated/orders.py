@@ -21,7 +21,7 @@ class GenericOrders(FixOrders):
 
     def __init__(self, venue: Venue, reports: Reports) -> None:
         super().__init__(venue, reports)
-        self._untold: list[tuple[str, bytes]] = []
+        self._untold: list[tuple[Traded, Order, Asked | None]] = []
 
     def _handlers(self) -> Mapping[str, Handler]:
         return {
@@ -36,8 +36,7 @@ class GenericOrders(FixOrders):
     def report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
         """Behind a new order's report may come that it is done for the day, and of a trade CumQty(14) alone."""
         if type(change) is Traded and self._is_untold() and order.session in self._clients:
-            instrument = self._venue.state.instruments[order.symbol]
-            self._untold.append((order.session, self._reports.fill(order, instrument, change, asked)))
+            self._untold.append((change, order, asked))
             self._send(self._clients[order.session], "8", self._state_of(order), now)
             return
         super().report(change, order, now, asked)
@@ -45,12 +44,19 @@ class GenericOrders(FixOrders):
             self._done_for_day(self._clients[order.session], order, now)
 
     def settle(self, now: Instant) -> None:
-        """Trades that were held back are told once their fault is over."""
+        """Trades that were held back are told once their fault is over, each with what the order's CumQty(14) is by
+        then: a bust may have come before."""
         if self._untold and not self._is_untold():
             untold, self._untold = self._untold, []
-            for session, body in untold:
-                self._send(self._clients[session], "8", body, now)
+            for change, order, asked in untold:
+                self._tell_late(change, order, now, asked)
         super().settle(now)
+
+    def _tell_late(self, change: Traded, order: Order, now: Instant, asked: Asked | None) -> None:
+        found = self._venue.find(order.account, order.symbol, str(order.order_id), "")
+        instrument = self._venue.state.instruments[order.symbol]
+        body = self._reports.fill(order if found is None else found, instrument, change, asked)
+        self._send(self._clients[order.session], "8", body, now)
 
     def _is_untold(self) -> bool:
         return self._venue.faults.find(Kind.UNTOLD, "fix") is not None

@@ -70,12 +70,14 @@ class GenericReports:
             f"6={_average(order.cum_quote, order.cum_qty)}\x0160={utc_timestamp(stamp_ns).decode()}\x01"
         ).encode()
 
-    def fill(self, order: Order, instrument: Instrument, change: Traded, asked: Asked | None) -> bytes:
+    def fill(
+        self, order: Order | ClosedOrder, instrument: Instrument, change: Traded, asked: Asked | None
+    ) -> bytes:
         """With LastQty(32), LastPx(31), LastLiquidityInd(851) and the fee."""
         maker = change.maker_id == order.order_id
         exec_id, fee = (change.exec_id, change.maker_fee) if maker else (change.exec_id + 1, change.taker_fee)
         last = f"32={number(change.qty)}\x0131={number(change.px)}\x01851={1 if maker else 2}\x01"
-        extra = last + _fee(order.side, instrument, fee)
+        extra = last + _fee(order.terms.side, instrument, fee)
         return self.report(order, str(exec_id), "F", change.stamp_ns, asked, extra)
 
     def correction(self, order: Order | ClosedOrder, instrument: Instrument, change: Corrected) -> bytes:
