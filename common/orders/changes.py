@@ -1,8 +1,10 @@
 """What applying one record changed: the fold's answers to the core, which turns them into events and further steps.
 
-The place of a change in the list that one record gave is the index in the name (LSN, index) of the event made of it.
+The place of a change in the list that one record gave, see `numbered`, is the index in the name (LSN, index) of the
+event made of it.
 """
 
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -158,3 +160,15 @@ Change = (
     | Missed
     | Differs
 )
+
+
+def numbered(changes: Sequence[Change]) -> Iterator[tuple[int, Change]]:
+    """What one record changed, each with its index: 0 is the first that the log alone gives.
+
+    Attempts that have expired stand before it and count below 0. Only a process that has waited for them knows of
+    those, and an event must have the same name whoever reads the log.
+    """
+    expired = 0
+    while expired < len(changes) and type(changes[expired]) is AttemptExpired:
+        expired += 1
+    return enumerate(changes, -expired)

@@ -181,4 +181,10 @@ REGRESSIONS = (
         "The bust of a trade that was held back came before the trade, whose CumQty(14), of before the bust, stood for"
         " fills that were missing. A fill that was taken back before it was told tells no CumQty(14).",
     ),
+    Regression(
+        Case(6783, 2000, version=3), "no-phantom-fill",
+        "A fill was told again, under another name, after orders had died: in the record that bore it commands had"
+        " expired, of which only the life that had waited for them knew, and they had an index before it. What the log"
+        " does not give has none.",
+    ),
 )  # fmt: skip

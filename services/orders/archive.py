@@ -7,7 +7,7 @@ import msgspec
 from common.journal.frames import Record
 from common.messages import OrderEvent
 from common.orders.books import Books
-from common.orders.changes import EVENTS, Change, OrderChanged, Unnamed
+from common.orders.changes import EVENTS, Change, OrderChanged, Unnamed, numbered
 from common.orders.index import Index
 from common.orders.names import Remembered
 from common.orders.order_state import ZERO, Order, is_fill
@@ -88,7 +88,7 @@ class Archive:
 
     def take_late(self, record: Record, changes: Sequence[Change]) -> None:
         """What a record changed of orders that have left memory, where nobody is to be told of it any more."""
-        for index, change in enumerate(changes):
+        for index, change in numbered(changes):
             if isinstance(change, Unnamed):
                 self.late_report(record, index, change)
 

@@ -60,6 +60,7 @@ from common.orders.changes import (
     PositionMoved,
     SessionMoved,
     Unnamed,
+    numbered,
 )
 from common.orders.facts import Holding, VenueFacts, outside
 from common.orders.fold import WRITER, Fold
@@ -378,7 +379,7 @@ class OrdersCore(Core):
     # ---- what a record changed ----
 
     def _tell(self, record: Record, changes: list[Change], now: Instant) -> None:
-        for index, change in enumerate(changes):
+        for index, change in numbered(changes):
             match change:
                 case OrderChanged():
                     self._order_changed(record, index, change, now)

@@ -65,6 +65,20 @@ def test_a_stamp_past_the_deadline_expires_what_is_not_in_the_log(ring: Ring) ->
     assert any(record.kind == Kind.EXPIRED for record in ring.journal.records)
 
 
+def test_an_event_has_the_same_name_whoever_has_waited_for_what_expires_with_its_record(ring: Ring) -> None:
+    order = accepted(ring, 1)
+    ring.journal.stamp_ns = ring.new(2).deadline_ns + 1
+    ring.report(order, "F", "1", qty="0.4", key="t1")
+
+    def fills() -> list[OrderEvent]:
+        return [m for m in ring.clients[b"p"] if isinstance(m, OrderEvent) and m.event == "trade"]
+
+    told, before = fills(), (ring.journal.records[0].lsn, 0)
+    ring.start()
+    assert ring.hello(last=before).resumed
+    assert fills() == told != []
+
+
 def test_an_outbound_record_after_the_deadline_is_void(ring: Ring) -> None:
     command = ring.new(1)
     ring.pass_time(1200)
