@@ -143,10 +143,10 @@ def _lose_reservation(original: Any, self: Any, reservation: Any, sign: int) -> 
     """Nothing is counted that is in flight."""
 
 
-def _timeout_is_reject(original: Any, self: Any) -> bool:
+def _timeout_is_reject(original: Any, self: Any, session: str) -> bool:
     if not self.legs[0].word and self.ending is None:
         self.conclude(self.legs[0], OrderStatus.REJECTED, Reason.VENUE_REJECTED)
-    return bool(original(self))
+    return bool(original(self, session))
 
 
 def _write_unsynced(original: Any, self: Any, block: bytes, end: Any) -> None:
