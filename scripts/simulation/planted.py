@@ -366,7 +366,7 @@ def _load_or_open(original: Any, self: Any) -> None:
 
 
 def _since_own_orders(original: Any, self: Any, symbol: str) -> int:
-    orders = self._books.open_orders(self.venue)
+    orders = self._books.open_orders(self.account)
     return min((order.sent_ns for order in orders if order.symbol == symbol), default=0)
 
 
@@ -382,8 +382,8 @@ def _bust_as_a_fill(original: Any, self: Any, order: Any, leg: Any, report: Any,
         self._changes[before] = told
 
 
-def _named_is_answered(original: Any, self: Any, leg: Any, report: Any) -> None:
-    original(self, leg, report)
+def _named_is_answered(original: Any, self: Any, leg: Any, report: Any, asked: Any) -> None:
+    original(self, leg, report, asked)
     self.requests.pop(report.cl_ord_id, None)
 
 
@@ -572,7 +572,7 @@ BUGS: dict[str, Bug] = {
     ),
     "send-past-a-hole": Bug(
         "Behind a message that a queue did not take, the next ones go to the same client if they find room.",
-        ((Sends, "send", _instead(_send_past_a_hole)),), 60,
+        ((Sends, "send", _instead(_send_past_a_hole)),), 160,
     ),
     "refused-told-sent": Bug(
         "Orders tells that a command was sent which risk refused.",
@@ -584,7 +584,7 @@ BUGS: dict[str, Bug] = {
     ),
     "ignore-withdrawn": Bug(
         "The shared fold goes on counting what was withdrawn.",
-        ((orders_fold.Fold, "_withdrawn", _instead(_ignore_withdrawn)),), 30,
+        ((orders_fold.Fold, "_withdrawn", _instead(_ignore_withdrawn)),), 140,
     ),
     "unheard-is-nothing": Bug(
         "The shared fold counts nothing at worst of what was sent and not heard of.",
@@ -620,7 +620,7 @@ BUGS: dict[str, Bug] = {
     ),
     "keep-price": Bug(
         "An amended price is never taken.",
-        ((Order, "_take_terms", _instead(_keep_price)),), 20,
+        ((Order, "_take_terms", _instead(_keep_price)),), 160,
     ),
     "absent-at-once": Bug(
         "Any word of REST that there is no such order proves its absence, whatever the venue's window.",
