@@ -15,6 +15,9 @@ from common.messages import ControlRequest
 KEPT_VALUES = 64
 """Of each field so many values that were met are remembered."""
 
+ANY_MESSAGE = ""
+"""Under which the values of a field's name are remembered, whatever message had it: some nobody sends by himself."""
+
 KEPT_MESSAGES = 32
 ODD_SHARE = 0.12
 """Of the fields of a made message so many hold what nobody would send."""
@@ -91,7 +94,8 @@ class Maker:
             value = getattr(message, field)
             if isinstance(value, msgspec.Struct):
                 self.show(value)
-            _keep(self._met[name, field], value, KEPT_VALUES, self.random)
+            for owner in (name, ANY_MESSAGE):
+                _keep(self._met[owner, field], value, KEPT_VALUES, self.random)
 
     def shown(self, kind: type[msgspec.Struct]) -> msgspec.Struct | None:
         """A real message of that type, where there was one."""
@@ -136,7 +140,7 @@ class Maker:
         return kind(**{name: self._field(its, kind.__name__, name) for name, its in _fields(kind).items()})
 
     def _field(self, kind: inspect.Type, owner: str, field: str) -> object:
-        met = self._met.get((owner, field))
+        met = self._met.get((owner, field)) or self._met.get((ANY_MESSAGE, field))
         if met and self.random.random() > ODD_SHARE:
             return self.random.choice(met)
         return self._any(kind, owner, field)
@@ -171,7 +175,7 @@ class Maker:
         return self.random.choice(TEXTS)
 
     def _bytes(self, kind: inspect.BytesType, owner: str, field: str) -> object:
-        met = self._met.get((owner, field))
+        met = self._met.get((owner, field)) or self._met.get((ANY_MESSAGE, field))
         if met and self.random.random() < 0.6:
             data = self.random.choice(met)
             return cut_about(data, self.random) if isinstance(data, bytes) else data

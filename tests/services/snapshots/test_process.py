@@ -118,10 +118,11 @@ def test_a_program_that_comes_to_another_state_writes_nothing(short_folder: Path
     stack = Stack(short_folder, HASH_EVERY + 100)
     log = Log.open(stack.config.journal_folder, FILES, wall_ns=1, segment_bytes=SEGMENT_BYTES)
     wrong = encode(StateHash("risk", HASH_EVERY, b"otherwise", FOLD_VERSION))
-    log.append([Entry(int(Kind.STATE_HASH), "risk", 1, 1, wrong)], log.last_stamp_ns)
+    appended = log.append([Entry(int(Kind.STATE_HASH), "risk", 1, 1, wrong)], log.last_stamp_ns)
     log.close()
     index = IndexFile(index_path(stack.config.journal_folder, "risk"))
-    index.write(stack.last_lsn + 1)
+    index.begin_fold(FOLD_VERSION)
+    index.write(appended.last_lsn)
     index.close()
     done = run(stack, "services.risk.make_snapshot")
     assert done.returncode == 1 and f"folded to LSN {HASH_EVERY}" in done.stderr
