@@ -448,7 +448,7 @@ BUGS: dict[str, Bug] = {
     ),
     "outside-uncounted": Bug(
         "Risk does not count what is held where nothing is configured.",
-        ((risk_core.RiskCore, "_held_outside", _instead(_count_nothing_outside)),), 400,
+        ((risk_core.RiskCore, "_held_outside", _instead(_count_nothing_outside)),), 740,
     ),
     "unread-is-open": Bug(
         "A kill latch that cannot be read counts as open.",
