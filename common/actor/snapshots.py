@@ -118,6 +118,49 @@ def has_beginning(reader: Reader) -> bool:
         return True
 
 
+class Beside(Protocol):
+    """What an actor keeps on the disk beside its log, and puts anew where a start asks for it."""
+
+    covered_lsn: int
+    """Up to this record it has everything, of the version that `begin_fold` named."""
+
+    def begin_fold(self, version: int) -> None:
+        """The version of the fold that reads and writes it from here on."""
+
+    def read_on_after(self, lsn: int) -> None:
+        """The state stands at this record: what was put later is put anew."""
+
+    def lost_before(self, lsn: int) -> None:
+        """What was put before this record is not all there, and cannot be put again."""
+
+
+class _Standing(Protocol):
+    @property
+    def lsn(self) -> int: ...
+
+
+_State = TypeVar("_State", bound=_Standing)
+
+
+def start_beside(
+    beside: Beside, fold_version: int, newest: Callable[[int | None], _State], reader: Reader
+) -> _State:
+    """The state of the newest snapshot that `beside` covers; where there is none, an empty one as long as the log still
+    has everything, else the newest, and `beside` is known to lack what was put before it.
+
+    `newest` gives the state of the newest snapshot that stands at a record at most, None for any, or an empty one.
+    Raises what `beside` and `newest` raise.
+    """
+    beside.begin_fold(fold_version)
+    state = newest(beside.covered_lsn)
+    if state.lsn or has_beginning(reader):
+        beside.read_on_after(state.lsn)
+        return state
+    state = newest(None)
+    beside.lost_before(state.lsn)
+    return state
+
+
 def first_needed(reader: Reader, name: str) -> int:
     """From which record on the actor `name` needs the log where it has no snapshot: a session its own records, others
     all. Raises NotThere, Damage, ReadFailed.

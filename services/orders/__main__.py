@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from common.actor.shell import Shell
-from common.actor.snapshots import has_beginning
+from common.actor.snapshots import start_beside
 from common.actor.start import connect_journal, run_actor, shell_for
 from common.config import Config
 from common.journal import OsFiles, Reader
@@ -46,14 +46,9 @@ def starting_books(
 
     Raises IndexFailed.
     """
-    index.begin_fold(FOLD_VERSION)
-    books = newest_books(config, reader, index.covered_lsn, unfoldable, index)
-    if books.lsn or has_beginning(reader):
-        index.read_on_after(books.lsn)
-        return books
-    books = newest_books(config, reader, None, unfoldable, index)
-    index.lost_before(books.lsn)
-    return books
+    return start_beside(
+        index, FOLD_VERSION, lambda upto_lsn: newest_books(config, reader, upto_lsn, unfoldable, index), reader
+    )
 
 
 if __name__ == "__main__":

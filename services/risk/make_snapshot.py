@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from common.actor.snapshots import has_beginning, load_newest, run_snapshot_program
+from common.actor.snapshots import load_newest, run_snapshot_program, start_beside
 from common.config import Config
 from common.journal import OsFiles, Reader
 from common.journal.frames import Record
@@ -97,14 +97,9 @@ def starting_state(
 
     Raises IndexFailed.
     """
-    index.begin_fold(FOLD_VERSION)
-    state = newest_state(config, reader, index.covered_lsn, unfoldable, index)
-    if state.lsn or has_beginning(reader):
-        index.read_on_after(state.lsn)
-        return state
-    state = newest_state(config, reader, None, unfoldable, index)
-    index.lost_before(state.lsn)
-    return state
+    return start_beside(
+        index, FOLD_VERSION, lambda upto_lsn: newest_state(config, reader, upto_lsn, unfoldable, index), reader
+    )
 
 
 if __name__ == "__main__":
