@@ -52,8 +52,8 @@ from scripts.simulation.actors import folded_orders, folded_risk
 from services.risk.state import RiskState
 from services.session import hand_over
 from services.session.recovery import Folded, load_folded
-from tests.common.orders.test_index import Forgetful
-from tests.services.orders.harness import D, Ring, accepted, report, settings
+from tests.common.orders.test_index import SMALL
+from tests.services.orders.harness import D, Forgetful, Ring, accepted, report, settings
 from tests.services.risk.rig import Rig
 from tests.services.session.harness import World, generic_config
 
@@ -424,7 +424,7 @@ def test_what_a_journal_of_before_the_bounds_holds_leaves_memory_for_the_index_a
     before: Path, tmp_path: Path
 ) -> None:
     index = IndexFile(tmp_path / "i" / "orders.sqlite")
-    ring = Forgetful(index)
+    ring = Forgetful(index, SMALL)
     for record in Reader(before, OsFiles()).read(1, 1 << 30, 1 << 24):
         if record.kind >= Kind.OUTBOUND:
             ring.record(record.writer, record.kind, record.payload)

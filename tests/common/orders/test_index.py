@@ -27,37 +27,18 @@ from common.messages import (
 from common.orders.books import Books, Bounds
 from common.orders.fold import Fold
 from common.orders.forgotten import LookUpFailed
-from common.orders.index import Index, MemoryIndex
+from common.orders.index import MemoryIndex
 from common.orders.index_file import COVER_RECORDS, FORMAT, IndexFailed, IndexFile, IndexTooNew, sync_index
 from common.orders.names import Remembered
 from common.orders.order_state import Fill
 from common.orders.snapshots import dump_books, load_books
 from services.orders.core import OrdersCore
-from tests.services.orders.harness import D, Ring, report
+from tests.services.orders.harness import D, Forgetful, Ring, report
 
 OUTCOME = Remembered(b"n12345678", (1, 2), "refused", Reason.BAD_TICK, "why", 7)
 
 
 SMALL = Bounds(closed_orders=2, remembered=3, retired_fills=2)
-
-
-class Forgetful(Ring):
-    """An order manager that keeps two closed orders, three outcomes and two fills of orders that it has forgotten."""
-
-    def __init__(self, index: Index) -> None:
-        self.index = index
-        super().__init__()
-        self.go_live()
-        self.open("generic")
-        self.hello()
-
-    def start(self) -> OrdersCore:
-        facts = {name: account.facts for name, account in self.settings.accounts.items()}
-        self.core = OrdersCore(self.settings, Books(facts, bounds=SMALL, memory=self.index), self.index)
-        self.clients.clear()
-        self.core.started(self.now)
-        self.settle()
-        return self.core
 
 
 class Counting(IndexFile):
@@ -79,7 +60,8 @@ class Counting(IndexFile):
 @pytest.fixture(params=["memory", "file"])
 def ring(request: pytest.FixtureRequest, tmp_path: Path) -> Forgetful:
     """With ten orders filled, eight of them forgotten."""
-    ring = Forgetful(MemoryIndex() if request.param == "memory" else IndexFile(tmp_path / "i" / "orders.sqlite"))
+    index = MemoryIndex() if request.param == "memory" else IndexFile(tmp_path / "i" / "orders.sqlite")
+    ring = Forgetful(index, SMALL)
     for number in range(1, 11):
         command = ring.new(number)
         ring.sent(command)
@@ -234,7 +216,7 @@ def test_what_an_incomplete_index_does_not_know_is_refused_not_expired(ring: For
 
 def test_a_replay_puts_only_what_the_index_does_not_cover(tmp_path: Path) -> None:
     index = Counting(tmp_path / "orders.sqlite")
-    ring = Forgetful(index)
+    ring = Forgetful(index, SMALL)
     for number in range(1, 11):
         command = ring.new(number)
         ring.sent(command)

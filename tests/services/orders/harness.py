@@ -35,7 +35,9 @@ from common.messages import (
     Welcome,
     encode,
 )
+from common.orders.books import Books, Bounds
 from common.orders.facts import VenueFacts
+from common.orders.index import Index
 from common.orders.snapshots import dump_books, load_books
 from services.orders.core import AccountRules, OrdersCore, OrdersSettings
 from services.orders.inquiries import VenueWays
@@ -323,3 +325,23 @@ def accepted(ring: Ring, number: int, venue: str = "generic", **terms: Any) -> N
     ring.sent(command)
     ring.report(command, "0", "0")
     return command
+
+
+class Forgetful(Ring):
+    """A ring whose order manager keeps no more in memory than `bounds`; what leaves that goes into `index`."""
+
+    def __init__(self, index: Index, bounds: Bounds) -> None:
+        self.index = index
+        self.bounds = bounds
+        super().__init__()
+        self.go_live()
+        self.open("generic")
+        self.hello()
+
+    def start(self) -> OrdersCore:
+        facts = {name: account.facts for name, account in self.settings.accounts.items()}
+        self.core = OrdersCore(self.settings, Books(facts, bounds=self.bounds, memory=self.index), self.index)
+        self.clients.clear()
+        self.core.started(self.now)
+        self.settle()
+        return self.core

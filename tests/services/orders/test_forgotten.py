@@ -15,30 +15,17 @@ from common.orders.index import Index, MemoryIndex
 from common.orders.index_file import IndexFile, IndexView
 from common.orders.order_state import FillLedger
 from common.orders.snapshots import dump_books, load_books
-from services.orders.core import OrdersCore
-from tests.services.orders.harness import D, Ring, report
+from tests.services.orders.harness import D, Forgetful, report
 
 SMALL = Bounds(closed_orders=3, remembered=8, retired_fills=4)
 PLACE = ("generic", "BTCUSDT")
 
 
-class Forgetful(Ring):
+class Filling(Forgetful):
     """An order manager that keeps three closed orders and four fills of those that it has forgotten."""
 
     def __init__(self, index: Index) -> None:
-        self.index = index
-        super().__init__()
-        self.go_live()
-        self.open("generic")
-        self.hello()
-
-    def start(self) -> OrdersCore:
-        facts = {name: venue.facts for name, venue in self.settings.accounts.items()}
-        self.core = OrdersCore(self.settings, Books(facts, bounds=SMALL, memory=self.index), self.index)
-        self.clients.clear()
-        self.core.started(self.now)
-        self.settle()
-        return self.core
+        super().__init__(index, SMALL)
 
     def filled(self, number: int, side: str = "1", qty: str = "1", **terms: Any) -> NewOrder:
         """An order that is accepted and filled at once, under trade identity "1/NUMBER"."""
@@ -61,16 +48,16 @@ class Forgetful(Ring):
 
 
 @pytest.fixture(params=["memory", "file"])
-def ring(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Forgetful]:
+def ring(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Filling]:
     """With twenty orders filled, every other one a sale: nothing is held."""
-    ring = Forgetful(MemoryIndex() if request.param == "memory" else IndexFile(tmp_path / "orders.sqlite"))
+    ring = Filling(MemoryIndex() if request.param == "memory" else IndexFile(tmp_path / "orders.sqlite"))
     for number in range(1, 21):
         ring.filled(number, "12"[number % 2])
     assert ring.quantity == 0 and len(ring.core.books.ledger) < 10
     yield ring
 
 
-def test_a_forgotten_fill_that_is_corrected_or_busted_is_the_one_that_counted(ring: Forgetful) -> None:
+def test_a_forgotten_fill_that_is_corrected_or_busted_is_the_one_that_counted(ring: Filling) -> None:
     sale, buy = [command for command in ring.commands if isinstance(command, NewOrder)][:2]
     cash = ring.core.books.positions[PLACE].cash
     ring.told("generic", report(sale, "G", "2", qty="1", px="99", key="9/a", reference_trade_key="1/1", order_id="V1"))
@@ -83,7 +70,7 @@ def test_a_forgotten_fill_that_is_corrected_or_busted_is_the_one_that_counted(ri
 
 
 @pytest.mark.parametrize("side", ["", "[N/A]"])
-def test_a_correction_of_a_forgotten_fill_that_names_no_side_has_the_fill_s(ring: Forgetful, side: str) -> None:
+def test_a_correction_of_a_forgotten_fill_that_names_no_side_has_the_fill_s(ring: Filling, side: str) -> None:
     sale = next(command for command in ring.commands if isinstance(command, NewOrder))
     for qty, key, before in (("0.4", "9/a", "1/1"), ("0.2", "9/b", "9/a")):
         told = report(sale, "G", "4", qty=qty, px="100", key=key, reference_trade_key=before, order_id="V1")
@@ -96,7 +83,7 @@ def test_a_correction_of_a_forgotten_fill_that_names_no_side_has_the_fill_s(ring
 @pytest.mark.parametrize("symbol", ["", "[N/A]"])
 @pytest.mark.parametrize("is_written", [False, True])
 def test_a_report_on_a_forgotten_order_leaves_its_instrument_and_side_to_it(
-    ring: Forgetful, symbol: str, is_written: bool
+    ring: Filling, symbol: str, is_written: bool
 ) -> None:
     """A fill told again, one that comes late, a correction of it, a bust and the opposite side."""
     sale = next(command for command in ring.commands if isinstance(command, NewOrder))
@@ -116,13 +103,13 @@ def test_a_report_on_a_forgotten_order_leaves_its_instrument_and_side_to_it(
         assert (ring.core.books.discrepancies > before) == bool(side)
 
 
-def test_a_forgotten_fill_is_found_by_its_exec_id_of_an_earlier_generation(ring: Forgetful) -> None:
+def test_a_forgotten_fill_is_found_by_its_exec_id_of_an_earlier_generation(ring: Filling) -> None:
     buy = [command for command in ring.commands if isinstance(command, NewOrder)][1]
     ring.told("generic", report(buy, "H", "2", qty="1", key="7/b", reference_trade_key="7/2", order_id="V2"))
     assert ring.quantity == -1
 
 
-def test_what_is_told_again_from_the_beginning_changes_nothing(ring: Forgetful) -> None:
+def test_what_is_told_again_from_the_beginning_changes_nothing(ring: Filling) -> None:
     """As after a person has set the numbers back: every prefix of what was heard."""
     heard = [record.payload for record in ring.journal.records if record.kind == Kind.INBOUND]
     before = ring.standing()
@@ -132,14 +119,14 @@ def test_what_is_told_again_from_the_beginning_changes_nothing(ring: Forgetful) 
         assert ring.standing() == before, f"after {last} messages"
 
 
-def test_a_fill_over_rest_of_a_forgotten_order_counts_once(ring: Forgetful) -> None:
+def test_a_fill_over_rest_of_a_forgotten_order_counts_once(ring: Filling) -> None:
     ledger = ring.core.books.ledger
     assert ledger.knows(*PLACE, "1/1", "", "V1") and not ledger.knows(*PLACE, "1/1", "", "V2")
 
 
 @pytest.mark.parametrize("ring", ["file"], indirect=True)
 @pytest.mark.parametrize("seed", range(6))
-def test_whoever_reads_the_log_again_finds_at_each_record_what_was_there_then(ring: Forgetful, seed: int) -> None:
+def test_whoever_reads_the_log_again_finds_at_each_record_what_was_there_then(ring: Filling, seed: int) -> None:
     """The index is as far as the log's end, and beyond: books that begin in the middle, from a snapshot or from
     nothing, come to the same state at each record.
     """

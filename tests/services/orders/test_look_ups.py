@@ -16,7 +16,7 @@ from common.orders.index import Index, MemoryIndex
 from common.orders.index_file import IndexFile, IndexView
 from common.orders.order_state import Fill
 from tests.services.orders.harness import D, report
-from tests.services.orders.test_forgotten import PLACE, SMALL, Forgetful
+from tests.services.orders.test_forgotten import PLACE, SMALL, Filling
 
 LAST = 1 << 40
 ORDER = ("generic", "BTCUSDT", "1/4")
@@ -30,9 +30,9 @@ def index(tmp_path: Path) -> Iterator[IndexFile]:
     index.close()
 
 
-def history(index: Index, *, is_busted: bool) -> Forgetful:
+def history(index: Index, *, is_busted: bool) -> Filling:
     """Forty orders are filled, every other one a sale; the fourth may be busted soon, and again at the end."""
-    ring = Forgetful(index)
+    ring = Filling(index)
     orders = [ring.filled(number, "12"[number % 2]) for number in range(1, 7)]
     if is_busted:
         bust(ring, orders[3])
@@ -43,7 +43,7 @@ def history(index: Index, *, is_busted: bool) -> Forgetful:
     return ring
 
 
-def bust(ring: Forgetful, order: NewOrder, ord_status: str = "2", **terms: Any) -> None:
+def bust(ring: Filling, order: NewOrder, ord_status: str = "2", **terms: Any) -> None:
     """The order's fill is taken back."""
     number = order.number
     terms |= {"qty": "1", "key": f"9/{number}", "reference_trade_key": f"1/{number}", "order_id": f"V{number}"}
