@@ -82,8 +82,9 @@ class Dialect(Protocol):
     def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """The FIX session of a market data connection: numbers start at 1 at each logon."""
 
-    def header_fields(self, time_left_ns: int | None) -> bytes:
-        """Extra header fields of an order message: the venue's own window, from what is left of the deadline."""
+    def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
+        """Extra header fields of an order message: the venue's own window, from what is left of the deadline, and
+        `wall_ns`, since when the venue counts it, where that is a field of its own."""
 
     def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
         """A new order. `wall_ns` is for TransactTime(60), where the venue has it."""

@@ -77,17 +77,21 @@ class Commands:
         body: Body | None
         if isinstance(command, NewOrder):
             body = dialect.encode_new(command, now.wall_ns)
-            header = dialect.header_fields(command.deadline_ns - self._records.clock.estimate_ns(now))
+            header = dialect.header_fields(self._time_left_ns(command, now), now.wall_ns)
         elif isinstance(command, CancelOrder):
             body = dialect.encode_cancel(command, now.wall_ns)
         elif isinstance(command, AmendOrder):
             body = dialect.encode_amend(command, now.wall_ns)
-            header = dialect.header_fields(command.deadline_ns - self._records.clock.estimate_ns(now))
+            header = dialect.header_fields(self._time_left_ns(command, now), now.wall_ns)
         else:
             body = dialect.encode_query(command)
         assert body is not None, "the profile lacks it, and so it was refused"
         self._outbox.send(body.msg_type, body.fields, header, command, now)
         self._outbox.carry_out(now)
+
+    def _time_left_ns(self, command: NewOrder | AmendOrder, now: Instant) -> int:
+        """Until the command's deadline, by the journal's clock."""
+        return command.deadline_ns - self._records.clock.estimate_ns(now)
 
     def _refusal(self, command: OrderCommand, now: Instant) -> tuple[Reason, str, str] | None:
         """Why the command may not take a number: (reason, value, limit); None when it may."""

@@ -75,7 +75,7 @@ class Template:
             logon_fields=lambda msg_seq_num, sending_time: logon,
         )
 
-    def header_fields(self, time_left_ns: int | None) -> bytes:
+    def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
         """None."""
         return b""
 

@@ -130,7 +130,7 @@ class Binance:
             logon_fields=logon_fields,
         )
 
-    def header_fields(self, time_left_ns: int | None) -> bytes:
+    def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
         """RecvWindow(25000) in milliseconds with three decimals, counted from SendingTime(52)."""
         if time_left_ns is None:
             return b""

@@ -86,7 +86,7 @@ class Generic:
             allow_resend_request=False,
         )
 
-    def header_fields(self, time_left_ns: int | None) -> bytes:
+    def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
         """See `Dialect`: the standard has no such field."""
         return b""
 

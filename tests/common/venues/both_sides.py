@@ -171,7 +171,7 @@ class Desk:
             "cl_ord_id": s.next_name(), "deadline_ns": s.world.now.wall_ns + 1_000_000_000,
         }  # fmt: skip
         command = samples.new(**{**base, **terms})
-        header = s.dialect.header_fields(1_000_000_000)
+        header = s.dialect.header_fields(10**9, s.world.now.wall_ns)
         return command, self.say(s.dialect.encode_new(command, s.world.now.wall_ns), header)
 
     def amend(self, order: NewOrder, order_id: str, **terms: object) -> tuple[AmendOrder, list[VenueEvent]]:
@@ -183,7 +183,8 @@ class Desk:
             "cum_qty": Decimal(0), "order_id": order_id, "orig_cl_ord_id": order.cl_ord_id, "cl_ord_id": s.next_name(),
         }  # fmt: skip
         command = samples.amend(**{**base, **terms})
-        return command, self.say(s.dialect.encode_amend(command, s.world.now.wall_ns), s.dialect.header_fields(10**9))
+        header = s.dialect.header_fields(10**9, s.world.now.wall_ns)
+        return command, self.say(s.dialect.encode_amend(command, s.world.now.wall_ns), header)
 
     def cancel(self, order: NewOrder, order_id: str = "") -> tuple[CancelOrder, list[VenueEvent]]:
         """A cancel of an order, and what the venue said of it."""

@@ -52,7 +52,7 @@ def test_cancels_and_no_query() -> None:
     ],
 )
 def test_the_window_is_what_is_left_of_the_deadline(left_ns: int | None, header: bytes) -> None:
-    assert DIALECT.header_fields(left_ns) == header
+    assert DIALECT.header_fields(left_ns, WALL_NS) == header
 
 
 def test_logon_fields_are_signed_and_in_order() -> None:
