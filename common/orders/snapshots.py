@@ -149,11 +149,12 @@ def load_books(
     books.epoch, books.epoch_ns = dump.epoch, dump.epoch_ns
     books.known.load(dump.told)
     books.cancel_alls = dump.cancel_alls
+    # Before the orders: one that is closed stays for what a person has booked of it.
+    books.ledger.load(dump.fills, dump.retired)
     for order in dump.open:
         books.take(order)
     for order in dump.closed:
         books.take(order)
-    books.ledger.load(dump.fills, dump.retired)
     books.positions = {(position.account, position.symbol): position for position in dump.positions}
     books.shares = {(strategy, account, symbol): held for strategy, account, symbol, held in dump.shares}
     books.highest_attempt = dump.highest_attempt

@@ -187,4 +187,14 @@ REGRESSIONS = (
         " expired, of which only the life that had waited for them knew, and they had an index before it. What the log"
         " does not give has none.",
     ),
+    Regression(
+        Case(20860, 2000, version=3), "no-phantom-fill",
+        "A closed order with a fill that a person had booked went on from a snapshot as one that may leave memory, left"
+        " it, and the trade that was told later was added to what had been booked for it. A snapshot's fills are"
+        " taken up before its orders.",
+    ),
+    Regression(
+        Case(20457, 2000, version=3), "risk-at-worst",
+        "The same in risk: what a person had booked and the trade that was told later both counted.",
+    ),
 )  # fmt: skip

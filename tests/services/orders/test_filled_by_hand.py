@@ -103,6 +103,7 @@ def test_a_closed_order_stays_in_memory_for_the_trades_that_replace_it(ring: Rin
     booked(ring, "1")
     assert ("s", 1) in ring.core.books.unsettled and ("s", 1) not in ring.core.books.closed
     ring.load_snapshot()
+    assert ("s", 1) in ring.core.books.unsettled and ("s", 1) not in ring.core.books.closed
     ring.report(order, "F", "4", qty="1", px="99", key="1/t1", cum_qty=D(1))
     assert standing(ring) == (1, 1, -99, 1)
     assert ("s", 1) in ring.core.books.closed
