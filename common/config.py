@@ -90,6 +90,13 @@ class SequencePolicy(StrEnum):
     GAP_FILL_ONLY = "gap_fill_only"  # numbers persist, but a ResendRequest(2) is answered by a gap fill
 
 
+class FeeAsset(StrEnum):
+    """What a simulated exchange takes its fees in."""
+
+    RECEIVED = "received"
+    QUOTE = "quote"
+
+
 class Weekday(StrEnum):
     """A day of the week in local time."""
 
@@ -581,7 +588,8 @@ class SimulatedConfig(Section, frozen=True, kw_only=True):
     `seed`: What the background traders do is drawn from this: the same seed, the same traders.
     `traders`: How many of them there are.
     `trader_orders_per_s`: How many orders each of them sends.
-    `fee_rate`: The share of the asset received that is taken as a fee; at least 0 and below 1.
+    `fee_rate`: The share of a fill that is taken as a fee; at least 0 and below 1.
+    `fee_asset`: What it is taken in: "received" by each side, base or quote, or always the "quote".
     `balances`: What our account begins with, by asset.
     `prices`: Where the book of each symbol begins, in its quote asset; needed for each instrument.
     `segment_bytes`: The size of one file of the exchange's own log.
@@ -591,6 +599,7 @@ class SimulatedConfig(Section, frozen=True, kw_only=True):
     traders: NonNegativeInt = 4
     trader_orders_per_s: NonNegativeInt = 10
     fee_rate: Decimal = Decimal("0.001")
+    fee_asset: FeeAsset = FeeAsset.RECEIVED
     balances: dict[str, Decimal]
     prices: dict[Symbol, Decimal]
     segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 64 << 20

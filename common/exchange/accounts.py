@@ -65,11 +65,8 @@ class Accounts:
     def _exchange(
         self, account: str, instrument: Instrument, side: str, qty: Decimal, quote_qty: Decimal, fee: Decimal
     ) -> None:
-        """Base against quote; the fee is taken of what is received."""
-        base, quote = self.balance(account, instrument.base), self.balance(account, instrument.quote)
-        if side == BUY:
-            base.free += qty - fee
-            quote.free -= quote_qty
-        else:
-            base.free -= qty
-            quote.free += quote_qty - fee
+        """Base against quote, less the fee."""
+        sign = 1 if side == BUY else -1
+        self.balance(account, instrument.base).free += sign * qty
+        self.balance(account, instrument.quote).free -= sign * quote_qty
+        self.balance(account, instrument.fee_asset(side)).free -= fee

@@ -187,11 +187,12 @@ class Engine:
         self._told(change, taker, now, asked)
 
     def _fee(self, order: Order, rate: Decimal, px: Decimal, qty: Decimal) -> Decimal:
-        """A share of what the order receives: of the base asset for a buy, of the quote asset for a sell."""
+        """A share of the fill, in the asset that fees of that side are taken in."""
         if not order.account:
             return ZERO
-        received = qty if order.side == BUY else px * qty
-        return (received * rate).quantize(FEE_STEP, ROUND_DOWN)
+        instrument = self.state.instruments[order.symbol]
+        counted = qty if instrument.fee_asset(order.side) == instrument.base else px * qty
+        return (counted * rate).quantize(FEE_STEP, ROUND_DOWN)
 
     def _available(self, order: Order) -> Decimal:
         """How much of the order the book could fill before an order of its own account would end it."""
@@ -254,7 +255,8 @@ class Engine:
         """Take one side of a trade back, with `qty` 0, or give it another quantity, not above the former, and price."""
         fee = ZERO
         if qty:
-            share = qty / row.qty if row.side == BUY else qty * px / (row.qty * row.px)
+            is_in_base = row.fee_asset == self.state.instruments[row.symbol].base
+            share = qty / row.qty if is_in_base else qty * px / (row.qty * row.px)
             fee = (row.fee * share).quantize(FEE_STEP, ROUND_DOWN)
         change = Corrected(
             row.order_id, self.state.next_exec_id, row.exec_id, row.account, row.symbol, row.side, row.trade_id,

@@ -75,6 +75,8 @@ class FixGateway(ABC):
     """One listener, whose sessions end with their connection. A venue gives `_handlers` and may narrow `_admit`."""
 
     sequence_policy = SequencePolicy.RESET
+    begin_string = "FIX.4.4"
+    default_appl_ver_id: str | None = None
 
     def __init__(self, venue: Venue, scope: str, parties: Iterable[Party]) -> None:
         """`scope` is the listener's name, `parties` are those who may log on."""
@@ -91,15 +93,20 @@ class FixGateway(ABC):
         """Who answers which MsgType(35); any other gets a BusinessMessageReject(j)."""
 
     def _session(self, party: Party, next_outbound: int = 1, next_inbound: int = 1) -> Session:
-        settings = SessionSettings(
+        return Session(self._session_settings(party), next_outbound, next_inbound)
+
+    def _session_settings(self, party: Party) -> SessionSettings:
+        """The FIX session of a client, as acceptor."""
+        return SessionSettings(
             sender_comp_id=self._venue.settings.comp_id,
             target_comp_id=party.comp_id,
             initiator=False,
+            begin_string=self.begin_string,
+            default_appl_ver_id=self.default_appl_ver_id,
             heart_bt_int_s=self._venue.settings.heart_bt_int_s,
             reset_on_logon=self.sequence_policy is SequencePolicy.RESET,
             sequence_policy=self.sequence_policy,
         )
-        return Session(settings, next_outbound, next_inbound)
 
     # ---- connections
 
@@ -111,7 +118,7 @@ class FixGateway(ABC):
         """Bytes from a connection."""
         client = self._by_line.get(line.number)
         if client is None:
-            client = self._named(line, data)
+            client = self._named(line, data, now)
             if client is None:
                 return
             data = self._unnamed.pop(line.number).data
@@ -121,8 +128,9 @@ class FixGateway(ABC):
         client.session.received(data, now)
         self._carry_out(client, now)
 
-    def _named(self, line: Line, data: bytes) -> Client | None:
-        """Whose connection it is, once the first message is there. A stranger is closed without a word (case 1S.c)."""
+    def _named(self, line: Line, data: bytes, now: Instant) -> Client | None:
+        """Whose connection it is, once the first message is there. A stranger is closed, without a word (case 1S.c)
+        where the venue has none."""
         unnamed = self._unnamed.get(line.number)
         if unnamed is None:
             return None
@@ -134,6 +142,9 @@ class FixGateway(ABC):
             return None
         client = self._admit(messages[0])
         if isinstance(client, str):
+            farewell = self._farewell(messages[0], client, now)
+            if farewell:
+                self._venue.lines.write(line, farewell, now)
             self._refuse(line, client)
             return None
         return client
@@ -151,6 +162,10 @@ class FixGateway(ABC):
             # Case 1S.b: a second connection of a live session is closed without a message.
             return f"{party.comp_id} is logged on already"
         return client
+
+    def _farewell(self, raw: bytes, why: str, now: Instant) -> bytes:
+        """What is said to whom `_admit` does not let in; b"" is nothing."""
+        return b""
 
     def _refuse(self, line: Line, why: str) -> None:
         self._venue.count("connections_refused")

@@ -10,7 +10,8 @@ from typing import Protocol
 import msgspec
 
 from common.exchange.changes import Corrected, Traded
-from common.exchange.order import BUY, CANCELED, FILLED, Order, Terms
+from common.exchange.order import CANCELED, FILLED, Order, Terms
+from common.exchange.settings import Instrument
 
 
 class ClosedOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -57,13 +58,13 @@ def closed_order(order: Order) -> ClosedOrder:
     )  # fmt: skip
 
 
-def trade_row(order: Order, trade: Traded, base: str, quote: str) -> TradeRow:
+def trade_row(order: Order, trade: Traded, instrument: Instrument) -> TradeRow:
     """The order's side of a trade as the history keeps it."""
     maker = trade.maker_id == order.order_id
     return TradeRow(
         order.account, order.symbol, trade.trade_id, trade.exec_id + (0 if maker else 1), order.order_id,
-        order.cl_ord_id, order.side, trade.px, trade.qty, trade.maker_fee if maker else trade.taker_fee, base if
-        order.side == BUY else quote, maker, trade.stamp_ns,
+        order.cl_ord_id, order.side, trade.px, trade.qty, trade.maker_fee if maker else trade.taker_fee,
+        instrument.fee_asset(order.side), maker, trade.stamp_ns,
     )  # fmt: skip
 
 

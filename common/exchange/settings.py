@@ -4,12 +4,15 @@ from decimal import Decimal
 
 import msgspec
 
+from common.exchange.order import BUY
+
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """A symbol. Prices are multiples of `tick_size`, quantities (in `base`) of `lot_size`, notionals are in `quote`.
 
     `start_price` is where the background traders begin. A limit price may be up to `price_multiplier_up` times the last
-    traded price (the first one before any trade), and down to `price_multiplier_down` times it.
+    traded price (the first one before any trade), and down to `price_multiplier_down` times it. `fee_in_quote`: the fee
+    of a buy, too, is taken in `quote`; else each side's is taken of what it receives.
     """
 
     symbol: str
@@ -25,6 +28,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     max_notional: Decimal = Decimal(9_000_000_000)
     price_multiplier_up: Decimal = Decimal(5)
     price_multiplier_down: Decimal = Decimal("0.2")
+    fee_in_quote: bool = False
+
+    def fee_asset(self, side: str) -> str:
+        """What the fee of a fill on that side is taken in."""
+        return self.base if side == BUY and not self.fee_in_quote else self.quote
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,13 +44,15 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
     """An API key or a name (text), its account, and what its holder's proof is checked with: the public key of his
-    signatures (32 raw bytes of Ed25519, PEM of RSA), or the secret or password that both sides know.
+    signatures (32 raw bytes of Ed25519, PEM of RSA), or the secret or password that both sides know, with the
+    passphrase where there is one.
     """
 
     api_key: str
     account: str
     public_key: bytes = b""
     secret: bytes = b""
+    passphrase: str = ""
 
 
 class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -69,7 +69,7 @@ class KeptPast(Past):
     def traded(self, order: Order, trade: Traded, instrument: Instrument) -> None:
         """Into the history."""
         if not self._is_kept():
-            self._history.recent.add_trade(trade_row(order, trade, instrument.base, instrument.quote))
+            self._history.recent.add_trade(trade_row(order, trade, instrument))
 
     def corrected(self, change: Corrected) -> None:
         """Into the history."""

@@ -81,11 +81,12 @@ def find_simulated(dialect: str) -> "OpenSide":
 
 @lru_cache(maxsize=64)
 def find_dictionary(dialect: str) -> "Dictionary":
-    """FIX 4.4 with what the venue adds to it. Raises UnknownVenue."""
+    """The venue's version of FIX with what it adds to that. Raises UnknownVenue."""
     # Whoever trades names no field: only what shows a message to a person needs it.
     from common.fix.dictionary import Dictionary
 
-    standard, text = Dictionary.load("FIX44"), find_profile(dialect).fields
+    profile = find_profile(dialect)
+    standard, text = Dictionary.load(profile.fix_version), profile.fields
     return standard.with_additions(_load(dialect, text)) if text else standard
 
 

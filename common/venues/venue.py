@@ -48,8 +48,8 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. `title` is its name for people.
 
     `dialect`, `simulated`, `rest` and `fields` are "package.module:name": a `Dialect` class, an `OpenSide` for the
-    simulated exchange, an `OpenRest` ("" where there is no REST side), and the venue's additions to FIX 4.4 as
-    `Dictionary.with_additions` takes them ("" for none).
+    simulated exchange, an `OpenRest` ("" where there is no REST side), and the venue's additions to its version of FIX,
+    `fix_version`, as `Dictionary.with_additions` takes them ("" for none).
     `window_ns`: how long after a connection's death one of its requests may still take effect, by the venue's clock.
     `key_tags`: fields of Logon(A) that hold a key here, beside those that are secret everywhere.
     `trade_keys_are_exec_ids`: a report's trade keys are ExecID(17) and ExecRefID(19), which may begin anew where the
@@ -66,6 +66,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     window_ns: int = 0
     key_tags: frozenset[int] = frozenset()
     trade_keys_are_exec_ids: bool = False
+    fix_version: str = "FIX44"
 
     def has(self, feature: Feature) -> bool:
         """Whether the venue has it."""

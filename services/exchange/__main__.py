@@ -37,8 +37,10 @@ def _keys(account: ConfiguredAccount, config: Config) -> tuple[Key, ...]:
     match read_credentials(account.credentials, config):
         case Ed25519Key(api_key=api_key) | RsaKey(api_key=api_key):
             return (Key(api_key=api_key, account=its, public_key=_public_key(config.paths.public_key(account.name))),)
-        case HmacSecret(api_key=api_key, secret=secret) | HmacPassphrase(api_key=api_key, secret=secret):
+        case HmacSecret(api_key=api_key, secret=secret):
             return (Key(api_key=api_key, account=its, secret=secret),)
+        case HmacPassphrase(api_key=api_key, secret=secret, passphrase=passphrase):
+            return (Key(api_key=api_key, account=its, secret=secret, passphrase=passphrase),)
         case Password(username=username, password=password):
             return (Key(api_key=username, account=its, secret=password.encode()),)
     return ()

@@ -1,6 +1,6 @@
 """A venue's file as its simulated exchange needs it."""
 
-from common.config import ConfiguredAccount, SimulatedConfig, VenueConfig, accounts_of
+from common.config import ConfiguredAccount, FeeAsset, SimulatedConfig, VenueConfig, accounts_of
 from common.exchange.settings import ExchangeSettings, Instrument, Key, Party
 
 ACCOUNT = "desk"
@@ -51,6 +51,7 @@ def _instruments(venue: VenueConfig, simulated: SimulatedConfig) -> tuple[Instru
             max_qty=i.max_qty,
             min_notional=i.min_notional,
             start_price=simulated.prices[symbol],
+            fee_in_quote=simulated.fee_asset is FeeAsset.QUOTE,
         )
         for symbol, i in venue.instruments.items()
     )

@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from common.exchange.changes import decode_changes, encode_changes
+from common.exchange.changes import Deposited, decode_changes, encode_changes
 from common.exchange.engine import Engine, Refusal
 from common.exchange.order import Asked, Order
 from common.exchange.state import State
@@ -49,6 +50,19 @@ def test_fees_are_taken_from_what_is_received() -> None:
     placed(engine, "x", "1", "1", "200", account="")
     assert balance(engine, "USDT")[0] == D(100000) + 200 - D("0.2")
     assert balance(engine, "BTC") == (D(9), D(0))
+
+
+def test_fees_are_always_in_the_quote_asset_where_the_instrument_says_so() -> None:
+    instrument = replace(BTCUSDT, fee_in_quote=True)
+    engine = Engine(State((instrument,)), D("0.001"), D("0.002"), 100, lambda change, order, now, asked: None)
+    for asset in ("BTC", "USDT"):
+        engine.record(Deposited("desk", asset, D(1000)))
+    placed(engine, "s", "2", "1", "400", account="")
+    placed(engine, "buy", "1", "1", "400")
+    assert (balance(engine, "BTC")[0], balance(engine, "USDT")[0]) == (D(1001), 600 - D("0.8"))
+    placed(engine, "b", "1", "1", "400", account="")
+    placed(engine, "sell", "2", "1", "400")
+    assert (balance(engine, "BTC")[0], balance(engine, "USDT")[0]) == (D(1000), 1000 - D("1.6"))
 
 
 def test_cancel_gives_back_what_was_locked() -> None:

@@ -10,6 +10,8 @@ from common.exchange.gateways import Side
 from common.exchange.requests import Request
 from common.exchange.settings import Party
 from common.exchange.venue import Venue
+from common.fix.session import SequencePolicy, Session, SessionSettings
+from common.fix.wire import encode
 from common.instant import Instant
 from common.venues.generic.simulated import open_side
 from services.exchange import core
@@ -44,6 +46,21 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(tmp_path)
 
 
+class Sp2(FixGateway):
+    """Speaks FIX 5.0 SP2, and says why it lets somebody not in."""
+
+    begin_string, default_appl_ver_id = "FIXT.1.1", "9"
+
+    def _handlers(self) -> Mapping[str, Handler]:
+        return {}
+
+    def _admit(self, raw: bytes) -> Client | str:
+        return "the key is locked" if b"\x0149=LOCKED\x01" in raw else super()._admit(raw)
+
+    def _farewell(self, raw: bytes, why: str, now: Instant) -> bytes:
+        return encode(b"FIXT.1.1", f"35=5\x0134=1\x0158={why}\x01".encode())
+
+
 def client_of(world: World, comp_id: str = "FIXRINGMD") -> harness.Client:
     return harness.Client(world, comp_id, "market_data")
 
@@ -72,3 +89,27 @@ def test_a_venue_that_lets_somebody_not_in_closes_without_a_word(world: World) -
     assert client.wire == b"" and client not in world.clients
     assert ("connection_refused", "the key is locked") in [(n.event, n.fields.get("why")) for n in world.notes]
     assert client_of(world).session.logged_on
+
+
+def sp2_client(world: World, comp_id: str) -> harness.Client:
+    settings = SessionSettings(
+        sender_comp_id=comp_id, target_comp_id="GENERIC", initiator=True, begin_string="FIXT.1.1",
+        default_appl_ver_id="9", reset_on_logon=True, sequence_policy=SequencePolicy.RESET,
+    )  # fmt: skip
+    return harness.Client(world, listener="market_data", session=Session(settings))
+
+
+def test_a_venue_may_speak_another_version_and_says_why_it_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        core,
+        "find_simulated",
+        lambda d: lambda venue: echo_side(venue)._replace(market_data=Sp2(venue, "market_data", PARTIES)),
+    )
+    world = World(tmp_path)
+    client = sp2_client(world, "FIXRINGMD")
+    assert client.session.logged_on and client.wire.startswith(b"8=FIXT.1.1\x01") and b"\x011137=9\x01" in client.wire
+    refused = sp2_client(world, "LOCKED")
+    assert b"58=the key is locked" in refused.wire and not refused.session.logged_on
+    assert not client_of(world, "LOCKED").session.logged_on, "FIX 4.4 is not spoken there"

@@ -11,7 +11,7 @@ from common.exchange.bare import bare
 from common.exchange.changes import Amended, Change, Closed, Placed, Traded
 from common.exchange.engine import Cause, Refusal, check_form
 from common.exchange.faults import Fault, Kind
-from common.exchange.order import BUY, GOOD_TILL_CANCEL, LIMIT, MARKET, Asked, Order, Terms
+from common.exchange.order import GOOD_TILL_CANCEL, LIMIT, MARKET, Asked, Order, Terms
 from common.exchange.venue import Venue
 from common.fix.wire import utc_timestamp
 from common.instant import NS_PER_S, Instant
@@ -136,7 +136,7 @@ class BinanceOrders(BinanceGateway):
         maker = change.maker_id == order.order_id
         instrument = self._venue.state.instruments[order.symbol]
         fee = change.maker_fee if maker else change.taker_fee
-        currency = instrument.base if order.side == BUY else instrument.quote
+        currency = instrument.fee_asset(order.side)
         last = (
             f"1057={'N' if maker else 'Y'}\x011003={change.trade_id}\x0131={fixed(change.px)}\x01574=1\x01"
             f"136=1\x01137={fixed(fee)}\x01138={currency}\x01139=4\x01"

@@ -9,7 +9,7 @@ from common.exchange.changes import Corrected, Traded
 from common.exchange.engine import Refusal
 from common.exchange.fix_orders import MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
-from common.exchange.order import BUY, REJECTED, ZERO, Asked, Order, Terms
+from common.exchange.order import REJECTED, ZERO, Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
 
@@ -134,5 +134,4 @@ def _average(cum_quote: Decimal, cum_qty: Decimal) -> str:
 
 
 def _fee(side: str, instrument: Instrument, fee: Decimal) -> str:
-    currency = instrument.base if side == BUY else instrument.quote
-    return f"136=1\x01137={number(fee)}\x01138={currency}\x01139=4\x01"
+    return f"136=1\x01137={number(fee)}\x01138={instrument.fee_asset(side)}\x01139=4\x01"
