@@ -47,15 +47,29 @@ class Format(Protocol):
 
 
 Send = Callable[[str, bytes, Instant], None]
+_Window = dict[tuple[str, Decimal], Decimal]
+"""What a subscriber was told of one symbol: the quantity by MDEntryType(269) and price."""
+
 _Top = tuple[Decimal | None, Decimal, Decimal | None, Decimal]
 _NO_TOP: _Top = (None, ZERO, None, ZERO)
 
 
 class Subscription:
-    """One MDReqID(262) of one connection: symbols, MarketDepth(264) and MDEntryType(269) codes."""
+    """One MDReqID(262) of one connection: symbols, MarketDepth(264) and MDEntryType(269) codes.
+
+    With `windowed` its owner is told of the best `depth` prices alone, and of each that enters them or leaves them;
+    without, of whatever changes in the book.
+    """
 
     def __init__(
-        self, md_req_id: str, symbols: Sequence[str], depth: int, entry_types: frozenset[str], send: Send
+        self,
+        md_req_id: str,
+        symbols: Sequence[str],
+        depth: int,
+        entry_types: frozenset[str],
+        send: Send,
+        *,
+        windowed: bool = False,
     ) -> None:
         self.md_req_id = md_req_id
         self.symbols = tuple(symbols)
@@ -63,6 +77,8 @@ class Subscription:
         self.entry_types = entry_types
         self.send = send
         self.tops: dict[str, _Top] = dict.fromkeys(symbols, _NO_TOP)
+        self.windowed = windowed and depth > TOP_OF_BOOK
+        self.windows: dict[str, _Window] = {}
 
     @property
     def wants_book(self) -> bool:
@@ -115,6 +131,8 @@ class Feed:
                 self._flush_depth(symbol, now)
                 self._published.setdefault(symbol, _Published(book))
             entries = _levels(book, subscription.depth, subscription.entry_types)
+            if subscription.windowed:
+                subscription.windows[symbol] = _window(entries)
             subscription.send(*self._form.snapshot(subscription.md_req_id, symbol, entries, book.update_id), now)
         if keep:
             self._by_owner.setdefault(owner, {})[subscription.md_req_id] = subscription
@@ -223,7 +241,10 @@ class Feed:
         for subscription in self._subscriptions(book.symbol):
             if subscription.depth == TOP_OF_BOOK or not subscription.wants_book:
                 continue
-            mine = [e for e in entries if e.entry_type in subscription.entry_types]
+            if subscription.windowed:
+                mine = _window_changes(subscription, book)
+            else:
+                mine = [e for e in entries if e.entry_type in subscription.entry_types]
             if mine:
                 form = self._form.changes(
                     subscription.md_req_id, book.symbol, mine, published.update_id + 1, book.update_id
@@ -236,6 +257,26 @@ def _top(book: Book) -> _Top:
     return (
         bid.price if bid else None, bid.qty if bid else ZERO, ask.price if ask else None, ask.qty if ask else ZERO,
     )  # fmt: skip
+
+
+def _window(entries: Sequence[Entry]) -> _Window:
+    return {(e.entry_type, e.px): e.qty for e in entries}
+
+
+def _window_changes(subscription: Subscription, book: Book) -> list[Entry]:
+    """What a subscriber of the best prices has to be told now. A price that others have pushed out is deleted with what
+    rests there yet, one that is gone with nothing.
+    """
+    former = subscription.windows[book.symbol]
+    window = _window(_levels(book, subscription.depth, subscription.entry_types))
+    subscription.windows[book.symbol] = window
+    sides = {BID: book.bids, OFFER: book.asks}
+    left = [Entry(DELETE, kind, px, sides[kind].qty_at(px)) for kind, px in former if (kind, px) not in window]
+    return left + [
+        Entry(CHANGE if (kind, px) in former else ADD, kind, px, qty)
+        for (kind, px), qty in window.items()
+        if former.get((kind, px)) != qty
+    ]
 
 
 def _levels(book: Book, depth: int, entry_types: frozenset[str]) -> list[Entry]:

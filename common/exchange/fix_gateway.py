@@ -78,10 +78,13 @@ class FixGateway(ABC):
     begin_string = "FIX.4.4"
     default_appl_ver_id: str | None = None
 
-    def __init__(self, venue: Venue, scope: str, parties: Iterable[Party]) -> None:
-        """`scope` is the listener's name, `parties` are those who may log on."""
+    def __init__(self, venue: Venue, scope: str, parties: Iterable[Party], comp_id: str = "") -> None:
+        """`scope` is the listener's name, `parties` are those who may log on; `comp_id` is what the exchange is called
+        here, "" for its own name.
+        """
         self._venue = venue
         self._scope = scope
+        self._comp_id = comp_id or venue.settings.comp_id
         self._parties = {party.comp_id: party for party in parties}
         self._clients: dict[str, Client] = {}
         self._by_line: dict[int, Client] = {}
@@ -98,7 +101,7 @@ class FixGateway(ABC):
     def _session_settings(self, party: Party) -> SessionSettings:
         """The FIX session of a client, as acceptor."""
         return SessionSettings(
-            sender_comp_id=self._venue.settings.comp_id,
+            sender_comp_id=self._comp_id,
             target_comp_id=party.comp_id,
             initiator=False,
             begin_string=self.begin_string,
@@ -153,7 +156,7 @@ class FixGateway(ABC):
         """The client whose Logon(A) this is, or why it may not come in."""
         identity = peek_logon(raw)
         party = self._parties.get(identity[1]) if identity is not None else None
-        if party is None or identity is None or identity[2] != self._venue.settings.comp_id:
+        if party is None or identity is None or identity[2] != self._comp_id:
             return f"the first message is no Logon(A) of a known client: {identity}"
         client = self._clients.get(party.comp_id)
         if client is None:
@@ -400,7 +403,7 @@ class ResendingFixGateway(FixGateway):
         # leaves.
         self._hang_up(client, now)
         seq = session.next_outbound
-        head = f"35={msg_type}\x0134={seq}\x0149={self._venue.settings.comp_id}\x01".encode()
+        head = f"35={msg_type}\x0134={seq}\x0149={self._comp_id}\x01".encode()
         stamp = b"52=%b\x0156=%b\x01" % (utc_timestamp(now.wall_ns), client.party.comp_id.encode())
         raw = encode(session.settings.begin_string.encode(), head + stamp + body)
         self._keep(client, seq, msg_type, raw)

@@ -19,11 +19,13 @@ UNSUBSCRIBE = "2"
 
 
 class FixMarketData(FixGateway):
-    """The market data listener."""
+    """The market data listener. `windowed`: see `Subscription`."""
+
+    windowed = False
 
     def __init__(self, venue: Venue, form: Format) -> None:
         parties = (Party(comp_id=comp_id, account="") for comp_id in venue.settings.market_data_parties)
-        super().__init__(venue, "market_data", parties)
+        super().__init__(venue, "market_data", parties, venue.settings.market_data_comp_id)
         self.feed = Feed(venue, form)
 
     def _handlers(self) -> Mapping[str, Handler]:
@@ -54,7 +56,7 @@ class FixMarketData(FixGateway):
         symbols, entry_types, depth = request.every(55), frozenset(request.every(269)), request.optional(264) or "0"
         subscription = Subscription(
             md_req_id, symbols, int(depth) if _is_depth(depth) else -1, entry_types,
-            lambda msg_type, body, at: self._send(client, msg_type, body, at),
+            lambda msg_type, body, at: self._send(client, msg_type, body, at), windowed=self.windowed,
         )  # fmt: skip
         refusal = self._why_not(owner, subscription, action)
         if refusal is not None:

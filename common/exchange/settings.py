@@ -58,7 +58,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one exchange process needs to know.
 
-    `dialect` names the venue's folder. `comp_id` is the exchange's own name in FIX. Where a venue knows its clients
+    `dialect` names the venue's folder. `comp_id` is the exchange's own name in FIX, `market_data_comp_id` that of its
+    market data where it has another. Where a venue knows its clients
     by CompID, `parties` may log on to order entry and `market_data_parties` to market data; where by key or
     password, `keys` are theirs. `accounts` holds the first balances of each account by asset. `fee_rate_*` is a
     share of the received asset. `traders` send `trader_orders_per_s` orders each, drawn from `seed`.
@@ -88,3 +89,4 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     rest_weight_limit: int = 6000
     heart_bt_int_s: int = 30
     snapshot_changes: int = 50_000
+    market_data_comp_id: str = ""

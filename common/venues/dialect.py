@@ -41,6 +41,9 @@ class BookEntry(NamedTuple):
     action "W" and `what` "" begins the snapshot: the symbol's book is empty from there. `what` is "?" where an entry
     names no side but its `entry_id`, MDEntryID(278).
 
+    An entry of what "#" is no price: its `entry_id` is the venue's checksum of the book as the entries before it have
+    left it.
+
     `why` says that something about the symbol could not be read: its book is not known until the next snapshot. Where
     it is not even known of which symbol, `symbol` is "" and it may be any.
     """

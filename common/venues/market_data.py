@@ -4,7 +4,9 @@ Source: FIX 4.4 volume 3, MarketDataSnapshotFullRefresh(W) and MarketDataIncreme
 not known: what cannot be read is told as an entry that says so, never left out.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Protocol
 
 from common.fix.errors import UncutError
 from common.fix.wire import pairs, split
@@ -14,6 +16,17 @@ from common.venues.reading import ZERO, Fields, group, instrument, number, text
 SNAPSHOT, NEW, CHANGE, DELETE, OVERLAY = "W", "0", "1", "2", "5"
 BID, OFFER, TRADE, EMPTY_BOOK = "0", "1", "2", "J"
 UNSIDED = "?"
+CHECKSUM = "#"
+
+Levels = Sequence[tuple[Decimal, Decimal]]
+"""Prices and quantities of one side, the best first."""
+
+
+class BookSum(Protocol):
+    """A venue's checksum of a book, whose prices and quantities have so many decimals."""
+
+    def __call__(self, bids: Levels, offers: Levels, px_decimals: int, qty_decimals: int) -> int: ...
+
 _ACTIONS = frozenset((SNAPSHOT, NEW, CHANGE, DELETE))
 
 
@@ -36,6 +49,11 @@ def book_entries(msg_type: str, raw: bytes) -> list[BookEntry]:
 def unread_book(symbol: str, why: str) -> BookEntry:
     """The entry that says that something about the symbol, "" for any, could not be read."""
     return BookEntry(symbol, "", SNAPSHOT, None, ZERO, why=why)
+
+
+def checksum_entry(symbol: str, checksum: str) -> BookEntry:
+    """The entry that holds the venue's checksum of the symbol's book after the entries before it."""
+    return BookEntry(symbol, CHECKSUM, CHANGE, None, ZERO, entry_id=checksum)
 
 
 def subscription_rejected(raw: bytes) -> SubscriptionRejected:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from common.exchange.venue import OpenSide
     from common.fix.dictionary import Dictionary
     from common.venues.dialect import Dialect
+    from common.venues.market_data import BookSum
     from common.venues.rest import OpenRest
 
 _FOLDER = Path(__file__).parent
@@ -71,6 +72,13 @@ def find_rest(dialect: str) -> "OpenRest":
         raise UnknownVenue(f"dialect {dialect!r}: the venue has no REST side; leave [rest] out")
     open_rest: OpenRest = _load(dialect, text)
     return open_rest
+
+
+def find_book_sum(dialect: str) -> "BookSum | None":
+    """How the venue sums a book up; None where it does not. Raises UnknownVenue."""
+    text = find_profile(dialect).book_sum
+    book_sum: BookSum | None = _load(dialect, text) if text else None
+    return book_sum
 
 
 def find_simulated(dialect: str) -> "OpenSide":

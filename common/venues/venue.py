@@ -39,6 +39,10 @@ class Feature(StrEnum):
     FILL_OR_KILL = "fill_or_kill"
     STATUS_QUERY = "status_query"
     MASS_CANCEL = "mass_cancel"
+    MASS_CANCEL_REPORT = "mass_cancel_report"
+    """A mass cancel is answered as a whole, not by the reports of the orders that it closed alone."""
+    ANNOUNCEMENT = "announcement"
+    """The venue says so before it ends a connection."""
     LIMIT_QUERY = "limit_query"
     UNKNOWN_OUTCOME = "unknown_outcome"
     """The venue answers that it does not know what became of a request: such an order's fate is found out."""
@@ -54,6 +58,10 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     `key_tags`: fields of Logon(A) that hold a key here, beside those that are secret everywhere.
     `trade_keys_are_exec_ids`: a report's trade keys are ExecID(17) and ExecRefID(19), which may begin anew where the
     session's numbers do.
+    `cancels_on_disconnect`: the venue cancels what a session has open once its connection is lost without Logout(5).
+    `cancels_own_session_only`: it finds the order of a cancel among those of the session that asks alone, so that its
+    "no such order" says nothing of what another one placed.
+    `book_sum` is "package.module:name" of a `BookSum`, by which a book is held against the venue's ("" for none).
     """
 
     title: str
@@ -67,6 +75,9 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     key_tags: frozenset[int] = frozenset()
     trade_keys_are_exec_ids: bool = False
     fix_version: str = "FIX44"
+    cancels_on_disconnect: bool = False
+    cancels_own_session_only: bool = False
+    book_sum: str = ""
 
     def has(self, feature: Feature) -> bool:
         """Whether the venue has it."""

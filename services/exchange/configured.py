@@ -36,6 +36,7 @@ def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key,
         traders=simulated.traders,
         trader_orders_per_s=simulated.trader_orders_per_s,
         heart_bt_int_s=venue.fix.heart_bt_int_s,
+        market_data_comp_id=venue.market_data.target_comp_id,
     )
 
 

@@ -2,13 +2,15 @@
 
 import sys
 import time
+from decimal import Decimal
 from functools import partial
 
 from common.actor.shell import Shell
 from common.actor.start import name_argument, run_actor, shell_for, target_fix
-from common.config import Config, ConfigError
+from common.config import Config, ConfigError, VenueConfig
 from common.key_files import read_credentials
-from common.venues.registry import find_dialect
+from common.venues.registry import find_book_sum, find_dialect
+from services.marketdata.books import Sum
 from services.marketdata.core import FEED, TARGET, MarketDataConfig, MarketDataCore
 
 
@@ -33,7 +35,23 @@ def market_data_config(name: str, config: Config, started_s: int) -> MarketDataC
         first_connection=started_s,
         credentials=read_credentials(venue.credentials, config),
         schedule=fix.opening,
+        sums=_sums(venue),
     )
+
+
+def _sums(venue: VenueConfig) -> dict[str, Sum]:
+    """How each symbol's book is summed up, to as many decimals as its prices and quantities have."""
+    book_sum = find_book_sum(venue.dialect)
+    if book_sum is None:
+        return {}
+    return {
+        symbol: partial(book_sum, px_decimals=_decimals(i.tick_size), qty_decimals=_decimals(i.lot_size))
+        for symbol, i in venue.instruments.items()
+    }
+
+
+def _decimals(step: Decimal) -> int:
+    return max(0, -int(step.as_tuple().exponent))
 
 
 def build(name: str, config: Config) -> Shell:

@@ -5,28 +5,45 @@ once the venue has told several of a side, or names them by MDEntryID(278). A bo
 is not known until the next snapshot: it shows nothing, rather than half of the truth.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from common.instant import Instant
 from common.messages import TopOfBook
 from common.venues.dialect import BookEntry
-from common.venues.market_data import BID, CHANGE, DELETE, EMPTY_BOOK, NEW, OFFER, SNAPSHOT, TRADE, UNSIDED
+from common.venues.market_data import (
+    BID,
+    CHANGE,
+    CHECKSUM,
+    DELETE,
+    EMPTY_BOOK,
+    NEW,
+    OFFER,
+    SNAPSHOT,
+    TRADE,
+    UNSIDED,
+    Levels,
+)
 
 ZERO = Decimal(0)
 
 Level = tuple[Decimal, Decimal]
 """Price and quantity."""
 
+Sum = Callable[[Levels, Levels], int]
+"""The checksum of a book: of its bids and its offers, the best first."""
+
 
 class Book:
     """Best bid, best offer and last trade of one symbol. `why` says what could not be read, "" while the book is known;
     `priced_boot_ns` is when a message last told of its prices, in boot time, None for never."""
 
-    __slots__ = ("_has_levels", "_sides", "last_ns", "last_px", "priced_boot_ns", "symbol", "why")
+    __slots__ = ("_has_levels", "_sides", "_sum", "last_ns", "last_px", "priced_boot_ns", "symbol", "why")
 
-    def __init__(self, symbol: str) -> None:
+    def __init__(self, symbol: str, book_sum: Sum | None = None) -> None:
+        """`book_sum` is what the venue's checksums are held against, where it gives any."""
         self.symbol = symbol
+        self._sum = book_sum
         self.last_px: Decimal | None = None
         self.last_ns = 0
         self.priced_boot_ns: int | None = None
@@ -61,10 +78,23 @@ class Book:
                 self.last_px, self.last_ns = entry.px, 0 if entry.action == SNAPSHOT else now.wall_ns
             elif entry.what == "":
                 self.clear(entry.why)
-            elif not self.why:
+            elif self.why:
+                continue
+            elif entry.what == CHECKSUM:
+                self._verify(entry.entry_id)
+            else:
                 self._entry(entry)
         if not self.why and any(entry.what != TRADE for entry in entries):
             self.priced_boot_ns = now.boot_ns
+
+    def _verify(self, told: str) -> None:
+        """Hold the book against the venue's checksum: one that has another is not the venue's, and so not known."""
+        if self._sum is None:
+            return
+        bids, offers = (sorted(self._sides[side].values(), reverse=side == BID) for side in (BID, OFFER))
+        ours = self._sum(bids, offers)
+        if str(ours) != told:
+            self.clear(f"the venue's checksum of the book is {told}, and ours {ours}")
 
     def _entry(self, entry: BookEntry) -> None:
         if entry.what == EMPTY_BOOK:

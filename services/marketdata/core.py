@@ -21,7 +21,7 @@ from common.venues.connector import Connector, Hours, comp_id
 from common.venues.credentials import Credentials
 from common.venues.dialect import BookEntry, Dialect, Identity, SubscriptionRejected
 from common.venues.market_data import SNAPSHOT, TRADE, unread_book
-from services.marketdata.books import Book, Level
+from services.marketdata.books import Book, Level, Sum
 
 TARGET = "fix"
 FEED = "feed"
@@ -41,7 +41,8 @@ CLOCK_WARNING_NS = 250 * NS_PER_MS
 class MarketDataConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One market data session. Either `sender_comp_id` or `comp_id_prefix` is set, as for an order entry session.
 
-    `hosts` counts those that are tried in turn. Without `schedule` the session is open at all times.
+    `hosts` counts those that are tried in turn. Without `schedule` the session is open at all times. `sums` are how a
+    symbol's book is summed up, where the venue gives checksums.
     """
 
     venue: str
@@ -58,6 +59,7 @@ class MarketDataConfig(msgspec.Struct, frozen=True, kw_only=True):
     first_connection: int = 0
     credentials: Credentials | None = None
     schedule: Schedule | None = None
+    sums: Mapping[str, Sum] = {}
 
 
 class MarketDataCore(Core):
@@ -68,7 +70,7 @@ class MarketDataCore(Core):
         self.config = config
         self.dialect = dialect
         self.hours = Hours(config.schedule)
-        self.books = {symbol: Book(symbol) for symbol in config.symbols}
+        self.books = {symbol: Book(symbol, config.sums.get(symbol)) for symbol in config.symbols}
         self.connector = Connector(
             self.name,
             config.reconnect_min_ms,

@@ -27,6 +27,7 @@ from common.messages import (
     VenueEvent,
 )
 from common.venues.dialect import Body, Dialect
+from common.venues.venue import Feature
 from services.session.kill_requests import Asked, KillRequests, What
 from services.session.open_orders import OpenOrder
 from services.session.outbox import Outbox
@@ -227,7 +228,11 @@ class KillSwitch:
             # There is nothing to ask for a symbol as a whole: the table is all that is known.
             self._by_id.add(symbol)
             return False
-        return self._send(name, What("symbol", symbol), body, now.boot_ns >= self._conclusive_ns, now)
+        sent = self._send(name, What("symbol", symbol), body, now.boot_ns >= self._conclusive_ns, now)
+        if sent and not self._dialect.profile.has(Feature.MASS_CANCEL_REPORT):
+            # Nobody will say that it is carried out: the table is all that is known, and what it leaves goes by id.
+            self._by_id.add(symbol)
+        return sent
 
     def _cancel_order(self, order: OpenOrder, now: Instant) -> bool:
         name = self._name()
@@ -261,6 +266,8 @@ class KillSwitch:
 
     def _is_conclusive(self, order: OpenOrder, now: Instant) -> bool:
         """Whether the venue's word that there is no such order, asked for now, is the last on it."""
+        if self._dialect.profile.cancels_own_session_only:
+            return order.connection == self._outbox.connection
         return order.connection == self._outbox.connection or now.boot_ns >= self._conclusive_ns
 
     def _send(self, name: str, what: What, body: Body, conclusive: bool, now: Instant) -> bool:
@@ -316,7 +323,7 @@ class KillSwitch:
         whole = sorted(self.confirmed - self._by_id)
         text = f"nothing is open: {', '.join(whole) or 'no symbol'} cancelled and confirmed"
         if self._by_id:
-            text += f"; {', '.join(sorted(self._by_id))} by the orders' ids, without a mass cancel"
+            text += f"; {', '.join(sorted(self._by_id))} by the orders' own reports: no mass cancel was confirmed"
         self._records.append(OperatorAct(f"session@{self._session}", "kill", self.by, text), now)
 
     def _name(self) -> str:

@@ -14,7 +14,9 @@ from common.fix.session_types import Inbound, Outbound, SequencePolicy, SessionS
 from common.fix.wire import split
 from common.instant import NS_PER_MS, Instant
 from common.messages import ControlAnswer, ControlRequest, FeedMessage, TopOfBook, Traded
+from common.venues.dialect import BookEntry, Dialect, SubscriptionRejected
 from common.venues.generic.dialect import Generic
+from common.venues.market_data import checksum_entry
 from services.marketdata.core import MarketDataConfig, MarketDataCore
 
 decode = msgspec.msgpack.Decoder(FeedMessage).decode
@@ -31,7 +33,7 @@ ACCEPTOR = SessionSettings(
 class World:
     """The core and a venue; `reachable` says whether a connection succeeds."""
 
-    def __init__(self, schedule: Schedule | None = None) -> None:
+    def __init__(self, schedule: Schedule | None = None, dialect: Dialect | None = None) -> None:
         config = MarketDataConfig(
             venue="generic",
             target_comp_id="GENERIC",
@@ -40,8 +42,9 @@ class World:
             connects=30,
             connects_window_ms=30_000,
             schedule=schedule,
+            sums={"BTCUSDT": lambda bids, offers: int(bids[0][0] * 10 + offers[0][1])},
         )
-        self.core = MarketDataCore(config, Generic())
+        self.core = MarketDataCore(config, dialect or Generic())
         self.boot_ns = 10**12
         self.venue: Session | None = None
         self.heard: list[dict[bytes, bytes]] = []
@@ -439,3 +442,32 @@ def test_a_transport_that_is_not_there_by_the_end_of_the_period_is_given_up() ->
     assert world.core.status(world.now)["state"] == "connecting"
     world.advance(3_100)
     assert world.core.status(world.now)["state"] == "off_schedule"
+
+
+class Summing(Generic):
+    """A venue whose X ends with a checksum of the book."""
+
+    def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
+        told, summed = super().decode_market_data(msg_type, raw), split(raw).get(b"5041", b"").decode()
+        assert isinstance(told, list)
+        return [*told, checksum_entry("BTCUSDT", summed)] if summed else told
+
+
+def test_a_book_that_is_not_the_venue_s_is_not_known_until_it_is_told_anew() -> None:
+    world = World(dialect=Summing())
+    world.advance(0)
+    snapshot(world)
+    world.says("X", "268=1|279=1|269=1|55=BTCUSDT|270=100.7|271=4|5041=1009|")
+    assert isinstance(world.feed[-1], TopOfBook) and (world.feed[-1].bid_px, world.feed[-1].ask_qty) == (
+        Decimal("100.5"), Decimal(4),
+    )  # fmt: skip
+    world.says("X", "268=1|279=1|269=1|55=BTCUSDT|270=100.7|271=5|5041=1009|")
+    assert isinstance(world.feed[-1], TopOfBook) and world.feed[-1].bid_px is None
+    books = world.core.status(world.now)["books"]
+    assert isinstance(books, dict)
+    assert books["BTCUSDT"]["why"] == "the venue's checksum of the book is 1009, and ours 1010"
+    world.heard.clear()
+    world.advance(3000)
+    assert [fields[b"35"] for fields in world.heard].count(b"V") == 1, "it is asked for anew"
+    snapshot(world)
+    assert isinstance(world.feed[-1], TopOfBook) and world.feed[-1].bid_px == Decimal("100.5")

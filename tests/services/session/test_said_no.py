@@ -25,11 +25,28 @@ class Taciturn(Generic):
         return None
 
 
+class Mute(Generic):
+    """A venue that answers a mass cancel by the reports of the orders alone, and finds orders of the session alone."""
+
+    profile = structs.replace(
+        Generic.profile, lacks=frozenset({Feature.MASS_CANCEL_REPORT}), cancels_own_session_only=True
+    )
+
+
 class Strict(Generic):
     """A venue that tells its limits in a message of its own: ten messages a second."""
 
     def decode_limits(self, msg_type: str, raw: bytes) -> list[VenueLimit]:
         return [VenueLimit("messages", 0, 10, 1)] if msg_type == "AE" else []
+
+
+def with_an_order(tmp_path: Path, dialect: Generic) -> World:
+    """A session at a venue of that dialect, where one order rests."""
+    world = World(OsFiles(), generic_config(str(tmp_path)), dialect)
+    world.ready()
+    world.command(world.new_order(1))
+    world.venue_says("8", "37=91|11=7-1|17=n1|150=0|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|")
+    return world
 
 
 def query(venue: str = "generic") -> QueryOrder:
@@ -137,10 +154,7 @@ def test_what_the_venue_lacks_is_refused_before_it_takes_a_number(
 
 
 def test_a_venue_without_a_mass_cancel_is_emptied_order_by_order(tmp_path: Path) -> None:
-    world = World(OsFiles(), generic_config(str(tmp_path)), Taciturn())
-    world.ready()
-    world.command(world.new_order(1))
-    world.venue_says("8", "37=91|11=7-1|17=n1|150=0|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|")
+    world = with_an_order(tmp_path, Taciturn())
     world.control("kill")
     world.advance(200)
     cancel = world.venue.heard[-1]
@@ -158,6 +172,40 @@ def test_a_venue_without_a_mass_cancel_is_clear_at_once_where_nothing_is_open(tm
     world.advance(200)
     assert world.core.status(world.now)["kill"] == "clear" and world.venue.heard == []
     assert [p.act for p in world.journal.payloads(Kind.OPERATOR) if isinstance(p, OperatorAct)] == ["kill"]
+
+
+def test_a_mass_cancel_that_nobody_confirms_is_done_when_the_orders_reports_say_so(tmp_path: Path) -> None:
+    world = with_an_order(tmp_path, Mute())
+    world.control("kill")
+    assert [fields[b"35"] for fields in world.venue.heard[-2:]] == [b"q", b"q"], "both symbols, whatever is believed"
+    assert world.core.status(world.now)["kill"] == "cancelling"
+    world.venue_says("8", "37=91|11=k|41=7-1|17=c1|150=4|39=4|55=BTCUSDT|54=1|14=0|151=0|6=0|")
+    world.advance(200)
+    assert world.core.status(world.now)["kill"] == "clear"
+
+
+def test_what_such_a_mass_cancel_leaves_goes_by_id(tmp_path: Path) -> None:
+    world = with_an_order(tmp_path, Mute())
+    world.control("kill")
+    world.advance(1000)
+    cancel = world.venue.heard[-1]
+    assert (cancel[b"35"], cancel[b"41"]) == (b"F", b"7-1")
+    world.venue_says("9", f"37=NONE|11={cancel[b'11'].decode()}|41=7-1|39=8|434=1|102=1|")
+    world.advance(200)
+    assert world.core.status(world.now)["kill"] == "clear"
+
+
+def test_no_such_order_says_nothing_of_another_connection_where_cancels_find_the_session_s_own(tmp_path: Path) -> None:
+    world = with_an_order(tmp_path, Mute())
+    world.cut()
+    world.advance(1000)
+    world.control("kill")
+    world.advance(3000)
+    cancel = world.venue.heard[-1]
+    assert cancel[b"35"] == b"F"
+    world.venue_says("9", f"37=NONE|11={cancel[b'11'].decode()}|41=7-1|39=8|434=1|102=1|")
+    world.advance(200)
+    assert world.core.status(world.now)["kill"] == "cancelling", "it may rest there all the same"
 
 
 def test_orders_are_cancelled_one_by_one_as_the_venues_rate_allows(tmp_path: Path) -> None:
