@@ -16,7 +16,7 @@ import typing
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -26,8 +26,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from common.contracts import Contract, InstrumentKind, OptionRight, instrument_id
 from common.fix.errors import SettingsError
 from common.fix.schedule import EVERY_DAY, Schedule
+from common.instant import NS_PER_S
 from common.messages import STRATEGY_NAME
 from common.venues.layers import Table, holds, lay_over, venue_layer
 from common.venues.registry import UnknownVenue, find_profile, folder_of, venue_names
@@ -558,13 +560,21 @@ class InstrumentConfig(Section, frozen=True, kw_only=True):
     """What may be traded in one symbol, as the venue states it.
 
     `symbol`: The table's name, filled in on loading.
-    `base`: The asset that is bought and sold; quantities are in it.
+    `base`: The asset that is bought and sold, or that a contract is on; quantities of a spot market are in it.
     `quote`: The asset that is paid with; prices are in it.
     `tick_size`: A price is a multiple of this.
     `lot_size`: A quantity is a multiple of this.
     `min_qty`: The smallest quantity of an order.
     `max_qty`: The largest quantity of an order.
-    `min_notional`: The smallest price times quantity of an order, in the quote asset.
+    `min_notional`: The smallest notional of an order, in the quote asset: price times quantity on a spot market.
+    `kind`: What is traded: "spot" the asset itself; "perpetual", "future" or "option" contracts on it, which quantities
+    count.
+    `multiplier`: How much one contract stands for: of `base`, or of `quote` where it is inverse.
+    `inverse`: Whether a contract is worth a fixed amount of `quote`, and settled in `base`.
+    `settle`: The asset that profit, loss and fees of a contract are in.
+    `expiry`: When a future or an option ends, with its time zone: `2027-09-24T08:00:00Z`. From then on it is refused.
+    `strike`: The price at which an option may be exercised.
+    `right`: What an option gives the right to: "call" to buy, "put" to sell.
     """
 
     symbol: Symbol
@@ -575,11 +585,55 @@ class InstrumentConfig(Section, frozen=True, kw_only=True):
     min_qty: Decimal
     max_qty: Decimal
     min_notional: Decimal
+    kind: InstrumentKind = InstrumentKind.SPOT
+    multiplier: Decimal = Decimal(1)
+    inverse: bool = False
+    settle: str = ""
+    expiry: datetime | None = None
+    strike: Decimal | None = None
+    right: OptionRight | None = None
 
     def __post_init__(self) -> None:
-        _require_positive(self, "tick_size", "lot_size", "min_qty", "max_qty", "min_notional")
+        _require_positive(self, "tick_size", "lot_size", "min_qty", "max_qty", "min_notional", "multiplier")
         if self.min_qty > self.max_qty:
             raise ValueError("`min_qty` must not be above `max_qty`")
+        needed = _CONTRACT_KEYS[self.kind]
+        for key, given in self._contract_keys().items():
+            if given != (key in needed):
+                raise ValueError(f'kind = "{self.kind}" {"has no" if given else "needs"} `{key}`')
+        if self.kind is InstrumentKind.SPOT and (self.inverse or self.multiplier != 1):
+            raise ValueError('kind = "spot" is neither inverse nor has it a multiplier')
+        if self.expiry is not None and self.expiry.tzinfo is None:
+            raise ValueError(f"`expiry` needs a time zone: {self.expiry.isoformat()}Z")
+
+    def _contract_keys(self) -> dict[str, bool]:
+        """Which of the keys that not every kind has are given."""
+        expires, has_strike, has_right = (each is not None for each in (self.expiry, self.strike, self.right))
+        return {"settle": bool(self.settle), "expiry": expires, "strike": has_strike, "right": has_right}
+
+    @property
+    def contract(self) -> Contract:
+        """How its quantity counts."""
+        return Contract(self.kind, self.multiplier, self.inverse, self.settle)
+
+    @property
+    def id(self) -> str:
+        """Its one name over all venues."""
+        return instrument_id(self.base, self.quote, self.contract, self.expiry, self.strike, self.right)
+
+    @property
+    def expiry_ns(self) -> int:
+        """When it ends, in Unix nanoseconds; 0 where it never does."""
+        return 0 if self.expiry is None else int(self.expiry.timestamp()) * NS_PER_S
+
+
+_CONTRACT_KEYS: dict[InstrumentKind, frozenset[str]] = {
+    InstrumentKind.SPOT: frozenset(),
+    InstrumentKind.PERPETUAL: frozenset({"settle"}),
+    InstrumentKind.FUTURE: frozenset({"settle", "expiry"}),
+    InstrumentKind.OPTION: frozenset({"settle", "expiry", "strike", "right"}),
+}
+"""The keys that a kind needs, of those that not every kind has."""
 
 
 class SimulatedConfig(Section, frozen=True, kw_only=True):

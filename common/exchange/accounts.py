@@ -1,7 +1,13 @@
-"""What the accounts own: balances by asset, free and locked behind open orders, and what they began with."""
+"""What the accounts own: balances by asset, free and locked behind open orders, what they began with, and their
+positions in contracts.
+
+A spot fill moves both assets. A contract needs no margin here: its fill moves the position, and the balance of the
+asset that it is settled in, by what it realises (by the premium where it is an option) and its fee.
+"""
 
 from decimal import Decimal
 
+from common.contracts import Contract, InstrumentKind, traded
 from common.exchange.changes import Corrected, Deposited
 from common.exchange.order import BUY, LIMIT, ZERO, Order
 from common.exchange.settings import Instrument
@@ -24,6 +30,8 @@ class Accounts:
         self.balances: dict[tuple[str, str], Balance] = {}
         self.deposits: dict[tuple[str, str], Decimal] = {}
         self.trade_counts: dict[str, int] = {}
+        self.positions: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+        """By account and symbol of a contract: quantity, and the average of its unit costs."""
 
     def balance(self, account: str, asset: str) -> Balance:
         """The account's balance of an asset, made on first use."""
@@ -39,8 +47,9 @@ class Accounts:
         self.deposits[key] = self.deposits.get(key, ZERO) + change.amount
 
     def lock(self, order: Order, instrument: Instrument, qty: Decimal) -> None:
-        """Lock what an open limit order of `qty` needs; less than zero gives it back. A market order locks nothing."""
-        if order.ord_type != LIMIT or order.price is None:
+        """Lock what an open limit order of `qty` needs; less than zero gives it back. A market order locks nothing, nor
+        does one for contracts."""
+        if order.ord_type != LIMIT or order.price is None or not instrument.contract.is_spot:
             return
         if order.side == BUY:
             asset, amount = instrument.quote, order.price * qty
@@ -53,12 +62,21 @@ class Accounts:
     def settle(self, order: Order, instrument: Instrument, px: Decimal, qty: Decimal, fee: Decimal) -> None:
         """Move a fill through the account's balances. A better price than the limit gives the difference back."""
         self.lock(order, instrument, -qty)
-        self._exchange(order.account, instrument, order.side, qty, px * qty, fee)
+        if instrument.contract.is_spot:
+            self._exchange(order.account, instrument, order.side, qty, px * qty, fee)
+        else:
+            self._contract(order.account, instrument, qty if order.side == BUY else -qty, px, fee)
         self.trade_counts[order.account] = self.trade_counts.get(order.account, 0) + 1
 
     def correct(self, change: Corrected, instrument: Instrument) -> None:
         """A fill was of less or at another price."""
-        self._exchange(change.account, instrument, change.side, change.more_qty, change.more_quote, change.more_fee)
+        if instrument.contract.is_spot:
+            self._exchange(change.account, instrument, change.side, change.more_qty, change.more_quote, change.more_fee)
+        else:
+            sign = 1 if change.side == BUY else -1
+            self._contract(change.account, instrument, -sign * change.former_qty, change.former_px, change.more_fee)
+            if change.qty:
+                self._contract(change.account, instrument, sign * change.qty, change.px, ZERO)
         if not change.qty:
             self.trade_counts[change.account] = self.trade_counts.get(change.account, 0) - 1
 
@@ -70,3 +88,17 @@ class Accounts:
         self.balance(account, instrument.base).free += sign * qty
         self.balance(account, instrument.quote).free -= sign * quote_qty
         self.balance(account, instrument.fee_asset(side)).free -= fee
+
+    def _contract(self, account: str, instrument: Instrument, qty: Decimal, px: Decimal, fee: Decimal) -> None:
+        """A fill of contracts, `qty` below zero for a sale."""
+        contract, place = instrument.contract, (account, instrument.symbol)
+        held = traded(*self.positions.get(place, (ZERO, ZERO)), qty, contract.unit_cost(px))
+        self.positions[place] = held.quantity, held.average
+        self.balance(account, contract.settle).free += _settled(contract, qty, px, held.gain) - fee
+
+
+def _settled(contract: Contract, qty: Decimal, px: Decimal, gain: Decimal) -> Decimal:
+    """What a fill brings in the asset that it is settled in, fees apart."""
+    if contract.kind is InstrumentKind.OPTION:
+        return -contract.worth(px, qty)
+    return contract.profit(gain)

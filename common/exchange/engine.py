@@ -39,6 +39,7 @@ class Refusal(enum.Enum):
     """Why the exchange does not do what it was asked. The value is the sentence for a report's Text(58)."""
 
     UNKNOWN_SYMBOL = "Invalid symbol."
+    INSTRUMENT_EXPIRED = "The instrument has expired."
     DUPLICATE = "Duplicate order sent."
     BAD_TERMS = "Unsupported order type, side or time in force."
     BAD_QTY = "Filter failure: LOT_SIZE"
@@ -106,12 +107,15 @@ class Engine:
 
     # ---- new orders
 
-    def check(self, terms: Terms) -> Refusal | None:
-        """Whether the order may be placed now; nothing is changed."""
+    def check(self, terms: Terms, wall_ns: int = 0) -> Refusal | None:
+        """Whether the order may be placed at `wall_ns`, Unix (0: an instrument's end is not looked at); nothing is
+        changed."""
         state = self.state
         instrument = state.instruments.get(terms.symbol)
         if instrument is None:
             return Refusal.UNKNOWN_SYMBOL
+        if 0 < instrument.expiry_ns <= wall_ns:
+            return Refusal.INSTRUMENT_EXPIRED
         refusal = check_form(instrument, terms)
         if refusal is not None or not terms.account:
             return refusal
@@ -140,7 +144,7 @@ class Engine:
 
     def new(self, terms: Terms, now: Instant) -> Order | Refusal:
         """`check`, then `place`."""
-        return self.check(terms) or self.place(terms, now)
+        return self.check(terms, now.wall_ns) or self.place(terms, now)
 
     def _work(self, order: Order, now: Instant) -> None:
         """Match an order that is not on the book, then decide on its rest."""
@@ -190,8 +194,7 @@ class Engine:
         """A share of the fill, in the asset that fees of that side are taken in."""
         if not order.account:
             return ZERO
-        instrument = self.state.instruments[order.symbol]
-        counted = qty if instrument.fee_asset(order.side) == instrument.base else px * qty
+        counted = self.state.instruments[order.symbol].fee_basis(order.side, px, qty)
         return (counted * rate).quantize(FEE_STEP, ROUND_DOWN)
 
     def _available(self, order: Order) -> Decimal:
@@ -222,6 +225,8 @@ class Engine:
         return not last * instrument.price_multiplier_down <= price <= last * instrument.price_multiplier_up
 
     def _affords(self, instrument: Instrument, terms: Terms) -> bool:
+        if not instrument.contract.is_spot:
+            return True
         free = self.state.accounts.balance(
             terms.account, instrument.quote if terms.side == BUY else instrument.base
         ).free  # fmt: skip
@@ -255,8 +260,8 @@ class Engine:
         """Take one side of a trade back, with `qty` 0, or give it another quantity, not above the former, and price."""
         fee = ZERO
         if qty:
-            is_in_base = row.fee_asset == self.state.instruments[row.symbol].base
-            share = qty / row.qty if is_in_base else qty * px / (row.qty * row.px)
+            basis = self.state.instruments[row.symbol].fee_basis
+            share = basis(row.side, px, qty) / basis(row.side, row.px, row.qty)
             fee = (row.fee * share).quantize(FEE_STEP, ROUND_DOWN)
         change = Corrected(
             row.order_id, self.state.next_exec_id, row.exec_id, row.account, row.symbol, row.side, row.trade_id,
@@ -323,6 +328,8 @@ class Engine:
     def _affords_more(self, instrument: Instrument, order: Order, order_qty: Decimal, price: Decimal | None) -> bool:
         leaves_qty = order_qty - order.cum_qty
         assert price is not None and order.price is not None
+        if not instrument.contract.is_spot:
+            return True
         if order.side == BUY:
             more = price * leaves_qty - order.price * order.leaves_qty
             return self.state.accounts.balance(order.account, instrument.quote).free >= more
@@ -361,7 +368,7 @@ def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
         return Refusal.BAD_TERMS
     if not 0 < price <= instrument.max_price or price % instrument.tick_size:
         return Refusal.BAD_PRICE
-    if not instrument.min_notional <= price * qty <= instrument.max_notional:
+    if not instrument.min_notional <= instrument.contract.notional(price, qty) <= instrument.max_notional:
         return Refusal.BAD_NOTIONAL
     if terms.post_only and terms.time_in_force != GOOD_TILL_CANCEL:
         return Refusal.BAD_TERMS

@@ -11,7 +11,7 @@ from common.exchange.bare import bare
 from common.exchange.changes import Amended, Change, Closed, Corrected, Placed, Traded
 from common.exchange.engine import Cause, Refusal
 from common.exchange.faults import Kind
-from common.exchange.fix_gateway import Client, ResendingFixGateway
+from common.exchange.fix_gateway import Client, FixGateway, ResendingFixGateway
 from common.exchange.history import ClosedOrder
 from common.exchange.order import BUY, Asked, Order, Terms
 from common.exchange.requests import Request
@@ -87,8 +87,11 @@ class Reports(Protocol):
         """The ExecutionReport(8) that answers a question for an order that is not known."""
 
 
-class FixOrders(ResendingFixGateway):
-    """The order entry listener."""
+class FixOrders(FixGateway):
+    """The order entry listener, whose sessions end with their connection."""
+
+    amendment_names = True
+    """Whether an amendment gives the order its own ClOrdID(11)."""
 
     def __init__(self, venue: Venue, reports: Reports) -> None:
         super().__init__(venue, "fix", venue.settings.parties)
@@ -146,7 +149,7 @@ class FixOrders(ResendingFixGateway):
                 self._send(client, "8", self._state_of(known), now)
                 return
         fault = self._venue.faults.strikes(Kind.REJECT, "fix")
-        refusal = None if fault is not None else self._venue.engine.check(terms)
+        refusal = None if fault is not None else self._venue.engine.check(terms, now.wall_ns)
         if fault is not None or refusal is not None:
             text = refusal.value if refusal is not None else (fault and fault.text) or "Rejected on command."
             body = self._reports.rejected(terms, self._venue.unique(), refusal, text, now.wall_ns)
@@ -159,7 +162,7 @@ class FixOrders(ResendingFixGateway):
     def _cancel(self, client: Client, request: Request, now: Instant) -> None:
         if self._venue.faults.strikes(Kind.SILENT, "fix"):
             return
-        wish = Wish(client, request.text(11), request.text(41), CANCEL)
+        wish = self._wish(client, request, CANCEL)
         order = self._open(wish, request, now)
         if order is None or self._fills_across(wish, order, now):
             return
@@ -175,7 +178,7 @@ class FixOrders(ResendingFixGateway):
             self._send(self._clients[session], "8", body, now)
 
     def _replace(self, client: Client, request: Request, now: Instant) -> None:
-        wish = Wish(client, request.text(11), request.text(41), REPLACE)
+        wish = self._wish(client, request, REPLACE)
         order_qty, price = request.decimal(38), request.decimal(44) if request.has(44) else None
         order = self._open(wish, request, now)
         if order is None or self._fills_across(wish, order, now):
@@ -184,11 +187,16 @@ class FixOrders(ResendingFixGateway):
         if request.text(54) != order.side or request.text(40) != order.ord_type:
             self._refuse_wish(wish, order, Refusal.UNCHANGEABLE, now)
             return
-        refusal = engine.check_replace(order, wish.cl_ord_id, order_qty, price)
+        name = wish.cl_ord_id if self.amendment_names else order.cl_ord_id
+        refusal = engine.check_replace(order, name, order_qty, price)
         if refusal is not None:
             self._refuse_wish(wish, order, refusal, now)
             return
-        engine.replace(order, Asked(wish.cl_ord_id, order.cl_ord_id), order_qty, price, now)
+        engine.replace(order, Asked(name, order.cl_ord_id), order_qty, price, now)
+
+    def _wish(self, client: Client, request: Request, response_to: str) -> Wish:
+        """What a cancel or an amendment is about. Raises BadField."""
+        return Wish(client, request.text(11), request.text(41), response_to)
 
     def _fills_across(self, wish: Wish, order: Order, now: Instant) -> bool:
         """Whether a fault lets a fill cross the request on its way: it bears the request's names, which is refused."""
@@ -264,3 +272,7 @@ class FixOrders(ResendingFixGateway):
     def _send_unknown(self, client: Client, named: Named, extra: str, text: str, now: Instant) -> None:
         body = self._reports.unknown(named, self._venue.unique(), extra, text, now.wall_ns)
         self._send(client, "8", body, now)
+
+
+class ResendingFixOrders(FixOrders, ResendingFixGateway):
+    """The order entry listener, whose sessions outlive their connections and the process."""

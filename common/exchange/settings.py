@@ -4,15 +4,18 @@ from decimal import Decimal
 
 import msgspec
 
+from common.contracts import SPOT, Contract
 from common.exchange.order import BUY
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
-    """A symbol. Prices are multiples of `tick_size`, quantities (in `base`) of `lot_size`, notionals are in `quote`.
+    """A symbol. Prices are multiples of `tick_size`, quantities of `lot_size`, notionals are in `quote`.
 
-    `start_price` is where the background traders begin. A limit price may be up to `price_multiplier_up` times the last
-    traded price (the first one before any trade), and down to `price_multiplier_down` times it. `fee_in_quote`: the fee
-    of a buy, too, is taken in `quote`; else each side's is taken of what it receives.
+    Quantities are in `base`, or in contracts where `contract` is no spot market's; from `expiry_ns` on (Unix, 0 for
+    never) nothing more trades. `start_price` is where the background traders begin. A limit price may be up to
+    `price_multiplier_up` times the last traded price (the first one before any trade), and down to
+    `price_multiplier_down` times it. `fee_in_quote`: the fee of a buy, too, is taken in `quote`;
+    else each side's is taken of what it receives. That of contracts is in the asset that they are settled in.
     """
 
     symbol: str
@@ -29,10 +32,19 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     price_multiplier_up: Decimal = Decimal(5)
     price_multiplier_down: Decimal = Decimal("0.2")
     fee_in_quote: bool = False
+    contract: Contract = SPOT
+    expiry_ns: int = 0
 
     def fee_asset(self, side: str) -> str:
         """What the fee of a fill on that side is taken in."""
+        if not self.contract.is_spot:
+            return self.contract.settle
         return self.base if side == BUY and not self.fee_in_quote else self.quote
+
+    def fee_basis(self, side: str, px: Decimal, qty: Decimal) -> Decimal:
+        """What a fee is a share of, in that asset."""
+        is_in_base = self.contract.is_spot and self.fee_asset(side) == self.base
+        return qty if is_in_base else self.contract.worth(px, qty)
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +74,8 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     market data where it has another. Where a venue knows its clients
     by CompID, `parties` may log on to order entry and `market_data_parties` to market data; where by key or
     password, `keys` are theirs. `accounts` holds the first balances of each account by asset. `fee_rate_*` is a
-    share of the received asset. `traders` send `trader_orders_per_s` orders each, drawn from `seed`.
+    share of the received asset, or of what a fill of contracts is worth. `traders` send `trader_orders_per_s` orders
+    each, drawn from `seed`.
     `feed_interval_ns` is how often changed prices are published and `depth_interval_ns` how often changed depth is.
     Limits, each enforced where the venue has it: `max_open_orders` per account and symbol, `unfilled_order_limit`
     per account and ten seconds, and `rest_weight_limit`, the weight of REST requests in a minute. A snapshot is

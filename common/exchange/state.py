@@ -65,6 +65,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     deposits: list[tuple[str, str, Decimal]] = []
     trade_counts: dict[str, int] = {}
     listed: list[Instrument] = []
+    positions: list[tuple[str, str, Decimal, Decimal]] = []
 
 
 _encode_dump = msgspec.msgpack.Encoder().encode
@@ -285,6 +286,7 @@ class State:
                 [(account, asset, amount) for (account, asset), amount in self.accounts.deposits.items()],
                 self.accounts.trade_counts,
                 list(self.listed.values()),
+                [(*place, *held) for place, held in self.accounts.positions.items()],
             )
         )
 
@@ -308,6 +310,7 @@ class State:
             self.sessions[name] = SessionNumbers(generation, next_outbound, next_inbound)
         self.accounts.deposits = {(account, asset): amount for account, asset, amount in dump.deposits}
         self.accounts.trade_counts = dict(dump.trade_counts)
+        self.accounts.positions = {(account, symbol): (qty, px) for account, symbol, qty, px in dump.positions}
         self.next_order_id, self.next_exec_id, self.trades = dump.next_order_id, dump.next_exec_id, dump.trades
 
     def _load_order(self, row: OrderRow) -> None:

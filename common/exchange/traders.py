@@ -7,6 +7,7 @@ repeated.
 from decimal import Decimal
 from random import Random
 
+from common.contracts import InstrumentKind
 from common.exchange.book import Book
 from common.exchange.engine import Engine
 from common.exchange.order import (
@@ -28,8 +29,9 @@ WALK_LIMIT = 10
 # One step of the walk and the spread of quotes, in millionths of the price.
 STEP_PPM = 60
 SPREAD_PPM = 400
-# A usual size in the quote asset.
+# A usual size in the quote asset; of an option, whose price says little of its size, in smallest orders.
 NOTIONAL = 2000
+OPTION_ORDERS = 20
 
 
 class Traders:
@@ -92,7 +94,10 @@ class Traders:
 
     def _place(self, instrument: Instrument, side: str, ticks: int, time_in_force: str, now: Instant) -> Order | None:
         price = ticks * instrument.tick_size
-        usual = Decimal(NOTIONAL) / price / instrument.lot_size
+        contract = instrument.contract
+        is_option = contract.kind is InstrumentKind.OPTION
+        usual = OPTION_ORDERS * instrument.min_qty if is_option else contract.quantity(price, Decimal(NOTIONAL))
+        usual /= instrument.lot_size
         lots = max(1, int(usual * self._random.randint(5, 200) / 100))
         qty = min(max(lots * instrument.lot_size, instrument.min_qty), instrument.max_qty)
         order = self._engine.new(Terms("", "", "", instrument.symbol, side, LIMIT, qty, price, time_in_force), now)

@@ -53,6 +53,8 @@ def _instruments(venue: VenueConfig, simulated: SimulatedConfig) -> tuple[Instru
             min_notional=i.min_notional,
             start_price=simulated.prices[symbol],
             fee_in_quote=simulated.fee_asset is FeeAsset.QUOTE,
+            contract=i.contract,
+            expiry_ns=i.expiry_ns,
         )
         for symbol, i in venue.instruments.items()
     )

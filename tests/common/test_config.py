@@ -20,6 +20,7 @@ from common.config import (
     live_sentence,
     load,
 )
+from common.contracts import Contract, InstrumentKind
 from common.fix.schedule import Schedule
 from common.venues.venue import CREDENTIAL_FILES, CredentialKind
 
@@ -455,3 +456,46 @@ def test_accounts_and_sessions_have_names_and_identities_of_their_own(
     with (folder / "generic.toml").open("a") as file:
         file.write(f"\n{tables}\n")
     assert expected in refusal(folder)
+
+
+CONTRACT = """
+[instruments.BTC-27SEP]
+base = "BTC"
+quote = "USD"
+tick_size = "0.5"
+lot_size = "1"
+min_qty = "1"
+max_qty = "1000"
+min_notional = "10"
+kind = "future"
+multiplier = "10"
+inverse = true
+settle = "BTC"
+expiry = 2027-09-24T08:00:00Z
+[simulated.prices]
+BTC-27SEP = "65000"
+[simulated]
+"""
+
+
+def test_a_contract_is_an_instrument(folder: Path) -> None:
+    replace(folder / "generic.toml", "[simulated]", CONTRACT)
+    future = load(folder, {}).venues["generic"].instruments["BTC-27SEP"]
+    assert future.contract == Contract(InstrumentKind.FUTURE, Decimal(10), True, "BTC")
+    assert (future.id, future.expiry_ns) == ("BTC/USD:BTC-20270924", 1_821_772_800_000_000_000)
+    assert load(folder, {}).venues["generic"].instruments["BTCUSDT"].id == "BTC/USDT"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('settle = "BTC"\n', "", 'kind = "future" needs `settle`'),
+        ('settle = "BTC"\n', 'settle = "BTC"\nstrike = "1"\n', 'kind = "future" has no `strike`'),
+        ("08:00:00Z", "08:00:00", "`expiry` needs a time zone: 2027-09-24T08:00:00Z"),
+        ('kind = "future"', 'kind = "spot"', 'kind = "spot" has no `settle`'),
+        ('multiplier = "10"', 'multiplier = "0"', "`multiplier` must be above 0"),
+    ],
+)
+def test_what_is_no_contract_is_refused(folder: Path, old: str, new: str, expected: str) -> None:
+    replace(folder / "generic.toml", "[simulated]", CONTRACT.replace(old, new))
+    assert f"generic.toml: instruments.BTC-27SEP: {expected}" in refusal(folder)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from common.exchange.fix_gateway import Client, Handler
-from common.exchange.fix_orders import FixOrders
+from common.exchange.fix_orders import ResendingFixOrders
 from common.exchange.order import FILL_OR_KILL, LIMIT, Terms
 from common.exchange.requests import MISSING, OUT_OF_RANGE, BadField, Request
 from common.venues._template.simulated.door import why_refused
 
 
-class TemplateOrders(FixOrders):
+class TemplateOrders(ResendingFixOrders):
     """The order entry listener."""
 
     def _handlers(self) -> Mapping[str, Handler]:

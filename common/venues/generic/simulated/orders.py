@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from common.exchange.changes import Change, Placed, Traded
 from common.exchange.faults import Kind
 from common.exchange.fix_gateway import Client, Handler
-from common.exchange.fix_orders import FixOrders, Reports
+from common.exchange.fix_orders import Reports, ResendingFixOrders
 from common.exchange.order import GOOD_TILL_CANCEL, LIMIT, Asked, Order, Terms
 from common.exchange.requests import MISSING, BadField, Request
 from common.exchange.venue import Venue
@@ -16,7 +16,7 @@ DAY = "0"
 POST_ONLY = "6"
 
 
-class GenericOrders(FixOrders):
+class GenericOrders(ResendingFixOrders):
     """The order entry side of dialect "generic"."""
 
     def __init__(self, venue: Venue, reports: Reports) -> None:

@@ -1,0 +1,90 @@
+"""Contracts at the simulated exchange: positions, what is settled in cash, and instruments that end."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from common.contracts import Contract, InstrumentKind
+from common.exchange.changes import Deposited
+from common.exchange.engine import Engine, Refusal
+from common.exchange.history import TradeRow
+from common.exchange.order import Order
+from common.exchange.settings import Instrument
+from common.exchange.state import State
+from tests.common.exchange.harness import BTCUSDT, at, placed, terms
+
+D = Decimal
+PERPETUAL = Contract(InstrumentKind.PERPETUAL, D(10), True, "BTC")
+END_NS = at(60_000_000_000).wall_ns
+
+
+def engine_of(contract: Contract, expiry_ns: int = 0) -> Engine:
+    """An engine with one instrument, called as the harness's terms have it, and an account with one BTC."""
+    whole = {"quote": "USD", "lot_size": D(1), "min_qty": D(1), "max_qty": D(10**6), "start_price": D(50_000)}
+    instrument: Instrument = msgspec.structs.replace(BTCUSDT, contract=contract, expiry_ns=expiry_ns, **whole)
+    engine = Engine(State((instrument,)), D("0.001"), D("0.001"), 100, lambda change, order, now, asked: None)
+    engine.record(Deposited("desk", "BTC", D(1)))
+    return engine
+
+
+def trade(engine: Engine, side: str, qty: str, price: str) -> Order:
+    """The account takes from a stranger."""
+    placed(engine, f"s{engine.state.next_order_id}", "2" if side == "1" else "1", qty, price, account="")
+    return placed(engine, f"o{engine.state.next_order_id}", side, qty, price)
+
+
+def test_an_order_for_contracts_locks_nothing_and_moves_no_base_asset() -> None:
+    engine = engine_of(PERPETUAL)
+    placed(engine, "o", "1", "1000", "50000")
+    accounts = engine.state.accounts
+    assert {asset: (b.free, b.locked) for (_, asset), b in accounts.balances.items()} == {"BTC": (D(1), D(0))}
+
+
+def test_what_closing_realises_and_fees_are_settled_in_cash() -> None:
+    engine = engine_of(PERPETUAL)
+    trade(engine, "1", "1000", "50000")
+    accounts = engine.state.accounts
+    assert accounts.balance("desk", "BTC").free == 1 - D("0.0002"), "a fee of a thousandth of 0.2 BTC"
+    trade(engine, "2", "1000", "62500")
+    profit = 10_000 / D(50_000) - 10_000 / D(62_500)
+    assert accounts.balance("desk", "BTC").free == 1 - D("0.0002") - D("0.00016") + profit
+    assert accounts.positions["desk", "BTCUSDT"] == (D(0), D(0))
+    assert set(accounts.balances) == {("desk", "BTC")}
+
+
+def test_an_option_s_premium_is_paid_at_once() -> None:
+    engine = engine_of(Contract(InstrumentKind.OPTION, D(1), False, "BTC"))
+    trade(engine, "1", "2", "20000")
+    assert engine.state.accounts.balance("desk", "BTC").free == 1 - 40_000 - 40
+
+
+def test_positions_are_in_a_snapshot() -> None:
+    engine = engine_of(PERPETUAL)
+    trade(engine, "2", "7", "50000")
+    again = State(engine.state.instruments.values())
+    again.load(engine.state.dump())
+    assert again.accounts.positions == engine.state.accounts.positions == {("desk", "BTCUSDT"): (D(-7), 1 / D(50_000))}
+
+
+def test_a_fill_of_contracts_is_taken_back() -> None:
+    engine = engine_of(PERPETUAL)
+    order = trade(engine, "1", "1000", "50000")
+    accounts = engine.state.accounts
+    fill = TradeRow("desk", "BTCUSDT", 1, 3, order.order_id, "o", "1", D(50_000), D(1000), D("0.0002"), "BTC", False, 0)
+    engine.correct(fill, D(500), D(40_000), at())
+    assert accounts.positions["desk", "BTCUSDT"] == (D(500), 1 / D(40_000))
+    assert accounts.balance("desk", "BTC").free == 1 - D("0.000125")
+
+
+@pytest.mark.parametrize(("late_ns", "refusal"), [(-1, None), (0, Refusal.INSTRUMENT_EXPIRED)])
+def test_what_has_expired_is_refused(late_ns: int, refusal: Refusal | None) -> None:
+    engine = engine_of(PERPETUAL, END_NS)
+    assert engine.check(terms("o", "1", "10", "50000"), END_NS + late_ns) is refusal
+
+
+def test_the_smallest_notional_of_an_inverse_contract_does_not_depend_on_its_price() -> None:
+    engine = engine_of(PERPETUAL)
+    assert engine.check(terms("o", "1", "1", "50000")) is None
+    dear = engine_of(Contract(InstrumentKind.PERPETUAL, D(1), True, "BTC"))
+    assert dear.check(terms("o", "1", "4", "50000")) is Refusal.BAD_NOTIONAL
