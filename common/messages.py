@@ -505,7 +505,8 @@ class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outb
     over from an emergency file: it supersedes an earlier one of the same session, generation, direction and number.
     `opens` says whether the message opens a new order at the venue: a new order does, and an amendment where the venue
     can only cancel and send another; older logs lack it. `session_ns` is when the session numbered it, by its own wall
-    clock.
+    clock. `own` is the name of a request that the session makes by itself, in the order manager's epoch, where the
+    venue takes no text as ClOrdID(11) (common/orders/names).
     """
 
     session: str
@@ -521,6 +522,7 @@ class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outb
     account: str = ""
     venue: str = ""
     session_ns: int = 0
+    own: Attempt | None = None
 
     def __post_init__(self) -> None:
         if not self.account:

@@ -69,6 +69,12 @@ class AttemptSent(msgspec.Struct, frozen=True, gc=False):
     attempt: Attempt
 
 
+class NamedBySession(msgspec.Struct, frozen=True, gc=False):
+    """A session has named a request of its own, within an epoch of ours."""
+
+    attempt: Attempt
+
+
 class CancelRefused(msgspec.Struct, frozen=True, gc=False):
     """The venue refused a cancel; the wish stays. `unknown_order`: it claims not to know the order."""
 
@@ -149,6 +155,7 @@ Change = (
     | AttemptExpired
     | AttemptEnded
     | AttemptSent
+    | NamedBySession
     | CancelRefused
     | CancelWished
     | PositionMoved

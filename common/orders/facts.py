@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from common.messages import SessionChanged
+from common.orders.names import ClOrdIdForm
 
 if TYPE_CHECKING:
     from common.config import VenueConfig
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 
 class VenueFacts(msgspec.Struct, frozen=True):
     """What a fold must know of an account's venue: how long after a connection's death its requests may take effect,
-    the base and the quote asset of each symbol, and its name.
+    the base and the quote asset of each symbol, its name, and what it takes as ClOrdID(11).
     """
 
     window_ns: int
     bases: Mapping[str, str]
     quotes: Mapping[str, str] = {}
     venue: str = ""
+    names: ClOrdIdForm = ClOrdIdForm.TEXT
 
     def knows(self, symbol: str) -> bool:
         """Whether the symbol is, or ever was, one of the venue's."""
@@ -37,11 +39,11 @@ class VenueFacts(msgspec.Struct, frozen=True):
         return {symbol: (base, self.quotes.get(symbol, "")) for symbol, base in self.bases.items()}
 
 
-def facts_of(venue: "VenueConfig", window_ns: int) -> VenueFacts:
-    """What the configuration says of a venue whose dialect has this window."""
+def facts_of(venue: "VenueConfig", window_ns: int, names: ClOrdIdForm = ClOrdIdForm.TEXT) -> VenueFacts:
+    """What the configuration says of a venue whose dialect has this window and these names."""
     bases = {symbol: instrument.base for symbol, instrument in venue.instruments.items()}
     quotes = {symbol: instrument.quote for symbol, instrument in venue.instruments.items()}
-    return VenueFacts(window_ns, bases, quotes, venue.name)
+    return VenueFacts(window_ns, bases, quotes, venue.name, names)
 
 
 NOTHING: Final = VenueFacts(0, {})
@@ -100,7 +102,7 @@ class KnownVenues:
         venue = told.venue or facts.venue or account
         bases = {**facts.bases, **{symbol: base for symbol, (base, _) in assets.items()}}
         quotes = {**facts.quotes, **{symbol: quote for symbol, (_, quote) in assets.items()}}
-        self._facts[account] = VenueFacts(told.window_ns, bases, quotes, venue)
+        self._facts[account] = VenueFacts(told.window_ns, bases, quotes, venue, facts.names)
         former = self._told.get(account)
         assets = {**(former.assets if former else {}), **assets}
         self._told[account] = VenueTold(account, told.window_ns, assets, venue)

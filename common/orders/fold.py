@@ -63,13 +63,14 @@ from common.orders.changes import (
     Doubted,
     Inquired,
     Missed,
+    NamedBySession,
     OrderChanged,
     PositionMoved,
     SessionMoved,
     Unnamed,
 )
 from common.orders.forgotten import LookUpFailed
-from common.orders.names import Remembered, cl_ord_id_of
+from common.orders.names import Remembered, sent_name
 from common.orders.order_state import (
     BY_HAND,
     FILLS,
@@ -185,6 +186,8 @@ class Fold:
             self._request_sent(record, outbound, command)
         elif isinstance(command, QueryOrder):
             self._changes.append(AttemptSent(command.attempt))
+        elif outbound.own is not None:
+            self._changes.append(NamedBySession(outbound.own))
 
     def _number_attempt(self, attempt: Attempt) -> None:
         number = (attempt.epoch, attempt.counter)
@@ -278,8 +281,8 @@ class Fold:
     def _rate_refused(self, record: Record, refused: RateRefused) -> None:
         for each in refused.attempts:
             name, attempt = (refused.strategy, each.number), (each.attempt.epoch, each.attempt.counter)
-            known = self.books.names.get(*name)
-            if cl_ord_id_of(each.attempt) in self.books.by_id or (known is not None and known.attempt == attempt):
+            known, by_id = self.books.names.get(*name), self.books.by_id
+            if sent_name(each.attempt, by_id) in by_id or (known is not None and known.attempt == attempt):
                 continue
             outcome = self.outcomes.see(each.attempt, Evidence.REFUSED, each.deadline_ns, record.stamp_ns)
             is_expired = outcome is Outcome.EXPIRED
@@ -300,7 +303,7 @@ class Fold:
     def _withdrawn(self, record: Record, withdrawn: Withdrawn) -> None:
         if withdrawn.attempt is None:
             return
-        name = cl_ord_id_of(withdrawn.attempt)
+        name = sent_name(withdrawn.attempt, self.books.by_id)
         order = self.books.by_id.get(name)
         self._changes.append(AttemptEnded(withdrawn.attempt, withdrawn.reason, None))
         if order is None:
@@ -331,7 +334,7 @@ class Fold:
 
     def _not_received(self, record: Record, attempt: Attempt) -> None:
         """The venue asked for it: it never had it, unless it has said anything of it, be it unreadable."""
-        name, reason = cl_ord_id_of(attempt), Reason.NOT_RECEIVED
+        name, reason = sent_name(attempt, self.books.by_id), Reason.NOT_RECEIVED
         order = self.books.by_id.get(name)
         self._changes.append(AttemptEnded(attempt, reason, None))
         if order is None:
@@ -736,7 +739,7 @@ class Fold:
         return "" if leg is None else next((request.cl_ord_id for request in order.amendments(leg)), "")
 
     def _request_rejected(self, record: Record, venue: str, event: RequestRejected) -> None:
-        name = event.cl_ord_id or (cl_ord_id_of(event.attempt) if event.attempt is not None else "")
+        name = event.cl_ord_id or (sent_name(event.attempt, self.books.by_id) if event.attempt is not None else "")
         order = self.books.by_id.get(name)
         if event.attempt is not None:
             self._changes.append(AttemptEnded(event.attempt, Reason.VENUE_REJECTED, None))

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from common.messages import AmendOrder, NewOrder, QueryOrder
+from common.orders.names import ClOrdIdForm
 
 
 class CredentialKind(StrEnum):
@@ -62,6 +63,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     `cancels_own_session_only`: it finds the order of a cancel among those of the session that asks alone, so that its
     "no such order" says nothing of what another one placed.
     `book_sum` is "package.module:name" of a `BookSum`, by which a book is held against the venue's ("" for none).
+    `names`: what the venue takes as ClOrdID(11).
     """
 
     title: str
@@ -78,6 +80,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     cancels_on_disconnect: bool = False
     cancels_own_session_only: bool = False
     book_sum: str = ""
+    names: ClOrdIdForm = ClOrdIdForm.TEXT
 
     def has(self, feature: Feature) -> bool:
         """Whether the venue has it."""

@@ -6,8 +6,9 @@ in the log too.
 
 from typing import Final, NamedTuple
 
-from common.actor.core import Core, Send
+from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender
+from common.exit_status import ExitStatus
 from common.instant import Instant
 from common.messages import (
     AmendOrder,
@@ -24,7 +25,7 @@ from common.messages import (
 )
 from common.orders.books import Books, OrderName
 from common.orders.fold import WRITER
-from common.orders.names import cl_ord_id_of
+from common.orders.names import PERIOD, cl_ord_id_of, new_epoch_due, next_of_orders
 from common.orders.order_state import Order
 from common.request_identity import asked_terms
 from services.orders.routes import Routes
@@ -52,16 +53,17 @@ class Attempts:
         self._routes = routes
         self._time_to_live_ns = time_to_live_ns
         self._counter = 0
+        self._ends = False
 
     def new_order(self, strategy: str, request: NewOrderRequest, now: Instant) -> NewOrder:
         """A new order's only attempt."""
         attempt = self._next()
         return NewOrder(
             attempt, strategy, request.number, request.venue, request.symbol, request.side, request.ord_type,
-            request.order_qty, request.price, request.time_in_force, request.post_only, cl_ord_id_of(attempt),
-            self._deadline_ns(request.time_to_live_ns), request.label, account=request.account,
-            session=self._routes.session_of(request.account), by=request.by, cause=request.cause,
-            stamps=Stamps(request.sent_ns, now.wall_ns),
+            request.order_qty, request.price, request.time_in_force, request.post_only,
+            self._name(attempt, request.account), self._deadline_ns(request.time_to_live_ns), request.label,
+            account=request.account, session=self._routes.session_of(request.account), by=request.by,
+            cause=request.cause, stamps=Stamps(request.sent_ns, now.wall_ns),
         )  # fmt: skip
 
     def amendment(self, strategy: str, request: AmendRequest, order: Order, now: Instant) -> AmendOrder:
@@ -73,8 +75,8 @@ class Attempts:
         price = leg.price if request.price is None else request.price
         return AmendOrder(
             attempt, strategy, request.number, order.venue, order.symbol, order.side, order.ord_type, order_qty,
-            price, order.time_in_force, order.post_only, cl_ord_id_of(attempt), leg.cl_ord_id, leg.order_id,
-            order.strategy, order.number, leg.order_qty, leg.price, leg.cum_qty,
+            price, order.time_in_force, order.post_only, self._name(attempt, order.account), leg.cl_ord_id,
+            leg.order_id, order.strategy, order.number, leg.order_qty, leg.price, leg.cum_qty,
             self._deadline_ns(request.time_to_live_ns), asked=asked_terms(request), account=order.account,
             session=self._routes.session_of(order.account), by=request.by, cause=request.cause,
             stamps=Stamps(request.sent_ns, now.wall_ns),
@@ -84,8 +86,8 @@ class Attempts:
         """One more attempt to cancel the order, in the name of `command`, which `whose` says more of."""
         attempt, leg = self._next(), order.leg
         return CancelOrder(
-            attempt, *command, order.venue, order.symbol, order.side, cl_ord_id_of(attempt), leg.cl_ord_id,
-            leg.order_id, order.strategy, order.number, leg.order_qty, order.account,
+            attempt, *command, order.venue, order.symbol, order.side, self._name(attempt, order.account),
+            leg.cl_ord_id, leg.order_id, order.strategy, order.number, leg.order_qty, order.account,
             self._routes.session_of(order.account), whose.by, whose.cause, Stamps(whose.sent_ns, now.wall_ns),
         )  # fmt: skip
 
@@ -108,9 +110,21 @@ class Attempts:
         refused = Refused(WRITER, reason, reason.sentence, command.strategy, command.number, command.attempt, command)
         self._appender.append(Kind.REFUSED, refused, now)
 
+    def go_on_behind(self, attempt: Attempt) -> None:
+        """A session has named a request of its own: where names have to grow, what follows stands behind it."""
+        if attempt.epoch == self._appender.epoch and attempt.counter > self._counter:
+            self._counter = (attempt.counter // PERIOD + 1) * PERIOD - 1
+
     def _next(self) -> Attempt:
-        self._counter += 1
+        self._counter = next_of_orders(self._counter)
+        if not self._ends and new_epoch_due(self._counter, self._routes.forms):
+            self._ends = True
+            text = f"the names of epoch {self._appender.epoch} come to their end: the next life takes a new epoch"
+            self._core.effects.append(Exit(ExitStatus.FAILURE, text))
         return Attempt(self._appender.epoch, self._counter)
+
+    def _name(self, attempt: Attempt, account: str) -> str:
+        return cl_ord_id_of(attempt, self._routes.names_of(account))
 
     def _deadline_ns(self, time_to_live_ns: int) -> int:
         heard_ns = max(self._books.stamp_ns, self._appender.last_stamp_ns)

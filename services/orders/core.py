@@ -56,6 +56,7 @@ from common.orders.changes import (
     Doubted,
     Inquired,
     Missed,
+    NamedBySession,
     OrderChanged,
     PositionMoved,
     SessionMoved,
@@ -158,7 +159,10 @@ class OrdersCore(Core):
         self._life = life = Life(appender, clients)
         self._digests = Digests(self, appender, books)
         routes = Routes(
-            {name: Route(its.facts.venue or name, its.sessions or (name,)) for name, its in settings.accounts.items()},
+            {
+                name: Route(its.facts.venue or name, its.sessions or (name,), its.facts.names)
+                for name, its in settings.accounts.items()
+            },
             books,
         )
         self._attempts = attempts = Attempts(self, appender, books, routes, settings.time_to_live_ns)
@@ -400,6 +404,8 @@ class OrdersCore(Core):
                     command = self._flights.land(attempt)
                     if command is not None:
                         self._cancel_requests.sent(command, now)
+                case NamedBySession(attempt):
+                    self._attempts.go_on_behind(attempt)
                 case AttemptEnded():
                     self._attempt_ended(change, now)
                 case AttemptExpired(attempt):

@@ -12,13 +12,17 @@ import msgspec
 
 from common.messages import NewOrderRequest, SessionState
 from common.orders.books import Books
+from common.orders.names import ClOrdIdForm
 
 
 class Route(msgspec.Struct, frozen=True):
-    """An account's venue, and its sessions in the order in which they are chosen."""
+    """An account's venue, its sessions in the order in which they are chosen, and what the venue takes as
+    ClOrdID(11).
+    """
 
     venue: str
     sessions: tuple[str, ...]
+    names: ClOrdIdForm = ClOrdIdForm.TEXT
 
 
 class Routes:
@@ -28,6 +32,13 @@ class Routes:
         """`routes` are by account; `books` know the state of each session."""
         self._routes = routes
         self._books = books
+        self.forms = frozenset(route.names for route in routes.values())
+        """Of all accounts."""
+
+    def names_of(self, account: str) -> ClOrdIdForm:
+        """What the account's venue takes as ClOrdID(11)."""
+        route = self._routes.get(account)
+        return ClOrdIdForm.TEXT if route is None else route.names
 
     def with_account(self, request: NewOrderRequest) -> tuple[NewOrderRequest, str]:
         """The request with its account's name, and why it has none: its venue has several, and it names none of them.

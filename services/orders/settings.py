@@ -22,5 +22,5 @@ def _account(account: ConfiguredAccount) -> AccountRules:
     venue, sessions = account.venue, tuple(session.name for session in account.sessions)
     profile = find_profile(venue.dialect)
     ways = VenueWays(profile.has(Feature.STATUS_QUERY), venue.rest is not None, tuple(venue.instruments))
-    facts = facts_of(venue, profile.window_ns)
+    facts = facts_of(venue, profile.window_ns, profile.names)
     return AccountRules(facts, ways, venue.orphan_s * NS_PER_S, venue.on_stop is OnStop.CANCEL, sessions)

@@ -15,6 +15,7 @@ from common.key_files import read_credentials
 from common.left_out import Unfoldable
 from common.messages import Command
 from common.orders.facts import facts_of
+from common.orders.names import MOST_SESSIONS
 from services.session.connection import TARGET
 from services.session.core import SessionCore
 from services.session.make_snapshot import dialect_of, newest_folded
@@ -28,7 +29,9 @@ def session_config(name: str, config: Config) -> SessionConfig:
     if session is None:
         raise ConfigError(f"no enabled session is called {name!r}; there is {', '.join(config.sessions)}")
     account, fix = config.accounts[session.account], session.fix
-    venue = account.venue
+    venue, place = account.venue, [each.name for each in account.sessions].index(name)
+    if place >= MOST_SESSIONS:
+        raise ConfigError(f"account {account.name}: at most {MOST_SESSIONS} sessions, and {name} is one more")
     return SessionConfig(
         session=name,
         account=account.name,
@@ -53,6 +56,7 @@ def session_config(name: str, config: Config) -> SessionConfig:
         assets=facts_of(venue, 0).assets,
         cancel_on_stop=venue.on_stop is OnStop.CANCEL,
         reset_numbers=fix.resets_by_schedule,
+        place=place,
     )
 
 

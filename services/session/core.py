@@ -49,6 +49,7 @@ from services.session.gate import Gate
 from services.session.inbox import Inbox
 from services.session.kill import KillSwitch
 from services.session.outbox import Outbox
+from services.session.own_names import OwnNames
 from services.session.rates import MessageRate
 from services.session.records import Records
 from services.session.recovery import Folded
@@ -111,7 +112,8 @@ class SessionCore(Core):
         self.resender = Resender(config.session, self.records, self.outbox)
         self.outbox.carry_out = self._carry_out
         latch = Latch(config.emergency_folder, f"{self.name}.latch", files)
-        self.kill = KillSwitch(config.session, config.symbols, dialect, latch, self.records, self.outbox)
+        own_names = OwnNames(self.history, dialect.profile.names, config.place)
+        self.kill = KillSwitch(config.session, config.symbols, dialect, latch, self.records, self.outbox, own_names)
         self.gate = Gate(self, self.records, self.outbox)
         self.inbox = Inbox(self, dialect, self.records, self.outbox)
         self.connection = Connection(

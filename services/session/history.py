@@ -24,6 +24,7 @@ from common.messages import (
     cut,
 )
 from common.orders.absence import sending_ns
+from common.orders.names import FIRST_EPOCH
 from common.orders.outcome import is_void
 from common.venues.dialect import Dialect
 from services.session.hand_over import HandOvers
@@ -63,6 +64,7 @@ class History:
     generation in which the numbers last began at 1: after numbers set by hand the venue goes on, and may repeat what
     it said before.
     `venue_told` is what the log last had of the venue: its window, and the assets of each symbol.
+    `named` is the highest attempt that the session has sent a name of, the order manager's or its own.
     """
 
     def __init__(self, session: str, dialect: Dialect) -> None:
@@ -85,6 +87,7 @@ class History:
         self.sent: OrderedDict[int, Sent] = OrderedDict()
         self.first_kept = 1
         self.hand_overs = HandOvers()
+        self.named = Attempt(FIRST_EPOCH + 1, 0)
 
     def apply(self, payload: Payload, stamp_ns: int = 0) -> None:
         """Fold one own record. `stamp_ns` 0 is one that the journal has not stamped yet."""
@@ -125,6 +128,7 @@ class History:
             self.generation, self.connection = payload.generation, max(self.connection, payload.connection)
             self.next_outbound, self.next_inbound = payload.next_outbound, payload.next_inbound
         elif isinstance(payload, Outbound) and not payload.filler:
+            self._note_name(payload)
             self.next_outbound = payload.msg_seq_num + 1
             self._keep(payload.msg_seq_num, NOTHING)
         elif isinstance(payload, Inbound) and payload.msg_seq_num:
@@ -168,6 +172,7 @@ class History:
         if record.msg_type == LOGON:
             # The latest of all: what a clock that was set back says later is of a period that is over.
             self.logon_ns = max(self.logon_ns, sending_ns(record.raw, self.logon_ns))
+        self._note_name(record)
         risky = isinstance(command, RISKY)
         if isinstance(command, RISKY):
             if is_void(deadline_ns, stamp_ns):
@@ -180,6 +185,12 @@ class History:
         again = not risky and self.dialect.resendable(record.msg_type)
         name = "" if isinstance(command, QueryOrder) else command.cl_ord_id
         self._keep(number, Sent(record.raw if again else b"", command.attempt, name, risky))
+
+    def _note_name(self, record: Outbound) -> None:
+        command = record.command
+        named = record.own if command is None or isinstance(command, OpenGate) else command.attempt
+        if named is not None and (named.epoch, named.counter) > (self.named.epoch, self.named.counter):
+            self.named = named
 
     def _keep(self, number: int, sent: Sent) -> None:
         self.sent[number] = sent

@@ -14,7 +14,6 @@ in the very turn of the kill.
 from common.instant import NS_PER_MS, Instant
 from common.latch import Latch
 from common.messages import (
-    Attempt,
     CancelOrder,
     CancelRejected,
     ExecutionReport,
@@ -31,6 +30,7 @@ from common.venues.venue import Feature
 from services.session.kill_requests import Asked, KillRequests, What
 from services.session.open_orders import OpenOrder
 from services.session.outbox import Outbox
+from services.session.own_names import OwnName, OwnNames
 from services.session.rates import Use
 from services.session.records import Records
 
@@ -44,20 +44,26 @@ PACE = 50
 UNANSWERED_PACE = 20
 """And so many in a round while the mass cancel of their symbol has no answer: most likely it closes them."""
 
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-
 
 class KillSwitch:
     """See the module. `latch` holds the bit; everything else here is the work of emptying the books."""
 
     def __init__(
-        self, session: str, symbols: tuple[str, ...], dialect: Dialect, latch: Latch, records: Records, outbox: Outbox
+        self,
+        session: str,
+        symbols: tuple[str, ...],
+        dialect: Dialect,
+        latch: Latch,
+        records: Records,
+        outbox: Outbox,
+        own_names: OwnNames,
     ) -> None:
         self._session = session
         self._symbols = symbols
         self._dialect = dialect
         self._records = records
         self._outbox = outbox
+        self._own_names = own_names
         self.latch = latch
         self.by = ""
         self.confirmed: set[str] = set()
@@ -68,7 +74,6 @@ class KillSwitch:
         self._refused: set[str] = set()
         self._round_ns: int | None = None
         self._conclusive_ns = 0
-        self._counter = 0
 
     @property
     def latched(self) -> bool:
@@ -222,8 +227,8 @@ class KillSwitch:
 
     def _cancel_symbol(self, symbol: str, now: Instant) -> bool:
         """Ask for the whole symbol; whether it was asked."""
-        name = self._name()
-        body = self._dialect.encode_mass_cancel(name, symbol, now.wall_ns)
+        name = self._own_names.next(self._outbox.connection)
+        body = self._dialect.encode_mass_cancel(name.cl_ord_id, symbol, now.wall_ns)
         if body is None:
             # There is nothing to ask for a symbol as a whole: the table is all that is known.
             self._by_id.add(symbol)
@@ -235,15 +240,15 @@ class KillSwitch:
         return sent
 
     def _cancel_order(self, order: OpenOrder, now: Instant) -> bool:
-        name = self._name()
+        name = self._own_names.next(self._outbox.connection)
         cancel = CancelOrder(
-            Attempt(0, 0),
+            name.named,
             "",
             0,
             self._session,
             order.symbol,
             "1" if order.side == "1" else "2",
-            name,
+            name.cl_ord_id,
             order.cl_ord_id,
             order.order_id,
             "",
@@ -256,13 +261,15 @@ class KillSwitch:
     def _ask_about(self, order: OpenOrder, now: Instant) -> bool:
         """The venue has refused the order's cancel: ask for its state once, then cancel it again."""
         self._refused.discard(order.cl_ord_id)
-        query = QueryOrder(Attempt(0, 0), self._session, order.symbol, "1" if order.side == "1" else "2",
+        name = self._own_names.next(self._outbox.connection)
+        query = QueryOrder(name.named, self._session, order.symbol, "1" if order.side == "1" else "2",
                            order.cl_ord_id, order.order_id, 0)  # fmt: skip
         body = self._dialect.encode_query(query)
         if body is None:
             return True
         what = What("state", order.cl_ord_id)
-        return self._send(order.cl_ord_id, what, body, self._is_conclusive(order, now), now)
+        asked = OwnName(order.cl_ord_id, name.attempt)
+        return self._send(asked, what, body, self._is_conclusive(order, now), now)
 
     def _is_conclusive(self, order: OpenOrder, now: Instant) -> bool:
         """Whether the venue's word that there is no such order, asked for now, is the last on it."""
@@ -270,15 +277,15 @@ class KillSwitch:
             return order.connection == self._outbox.connection
         return order.connection == self._outbox.connection or now.boot_ns >= self._conclusive_ns
 
-    def _send(self, name: str, what: What, body: Body, conclusive: bool, now: Instant) -> bool:
+    def _send(self, name: OwnName, what: What, body: Body, conclusive: bool, now: Instant) -> bool:
         """Number one request, where the venue's rate still has room for it; whether it had."""
         fix = self._outbox.fix
         if fix is None or not fix.logged_on:
             return False
         if not self._outbox.rate.room(len(self._outbox.queue), now, Use.KILL):
             return False
-        number = self._outbox.send(body.msg_type, body.fields, b"", None, now)
-        self._requests.sent(name, Asked(what, number, conclusive), now.boot_ns)
+        number = self._outbox.send(body.msg_type, body.fields, b"", None, now, name.attempt)
+        self._requests.sent(name.cl_ord_id, Asked(what, number, conclusive), now.boot_ns)
         self._outbox.carry_out(now)
         self.cancels_sent += 1
         return True
@@ -325,19 +332,3 @@ class KillSwitch:
         if self._by_id:
             text += f"; {', '.join(sorted(self._by_id))} by the orders' own reports: no mass cancel was confirmed"
         self._records.append(OperatorAct(f"session@{self._session}", "kill", self.by, text), now)
-
-    def _name(self) -> str:
-        """A ClOrdID(11) that neither orders nor another life of this session gives: K, the connection, a counter.
-
-        Not the epoch: one that was taken while the journal was away may be granted to a later life.
-        """
-        self._counter += 1
-        return f"K{_base36(self._outbox.connection)}-{_base36(self._counter)}"
-
-
-def _base36(number: int) -> str:
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = DIGITS[digit] + digits
-    return digits or "0"

@@ -12,7 +12,7 @@ from common.fix.secret_fields import blanked
 from common.fix.session import Session
 from common.fix.session_types import Outbound as FixOutbound
 from common.instant import Instant
-from common.messages import LATE_NS, AmendOrder, NewOrder, Outbound, Reason, Withdrawn
+from common.messages import LATE_NS, AmendOrder, Attempt, NewOrder, Outbound, Reason, Withdrawn
 from services.session.history import LOGON, RISKY
 from services.session.rates import MessageRate
 from services.session.records import Records
@@ -40,6 +40,7 @@ class Outbox:
         self.blocked = False
         self.carry_out: Callable[[Instant], None] = lambda now: None
         self._command: SentCommand | None = None
+        self._own: Attempt | None = None
         self._given: deque[Numbered] = deque(maxlen=GIVEN)
         self.messages_sent = 0
 
@@ -61,11 +62,21 @@ class Outbox:
         self.first_number = fix.next_outbound
         self.rate.forget()
 
-    def send(self, msg_type: str, body: bytes, header: bytes, command: SentCommand | None, now: Instant) -> int:
-        """Give a message its number; it leaves once it is journaled. The FIX session must be logged on."""
+    def send(
+        self,
+        msg_type: str,
+        body: bytes,
+        header: bytes,
+        command: SentCommand | None,
+        now: Instant,
+        own: Attempt | None = None,
+    ) -> int:
+        """Give a message its number; it leaves once it is journaled. The FIX session must be logged on. `own` names a
+        request that is no command.
+        """
         assert self.fix is not None
         number = self.fix.send(msg_type, body, now, header)
-        self._command = command
+        self._command, self._own = command, own
         return number
 
     def numbered(self, effect: FixOutbound, now: Instant) -> None:
@@ -75,7 +86,7 @@ class Outbox:
         if effect.resent:
             self._write(effect.raw, now)
             return
-        command, self._command = self._command, None
+        command, self._command, own, self._own = self._command, None, self._own, None
         history = self._records.history
         record = Outbound(
             self._session,
@@ -87,6 +98,7 @@ class Outbox:
             command,
             opens=self._opens_order(command),
             session_ns=now.wall_ns,
+            own=own,
         )
         append_number = self._records.append(record, now)
         self.queue.add(Numbered(effect.msg_seq_num, effect.msg_type, effect.raw, command, append_number))

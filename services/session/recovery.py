@@ -11,6 +11,7 @@ import msgspec
 from common.journal.frames import Record
 from common.left_out import LeftOut, Row, Unfoldable
 from common.messages import Attempt, Kind, Payload, SessionChanged, SessionState
+from common.orders.names import FIRST_EPOCH
 from common.venues.dialect import Dialect
 from services.session.history import History, Sent
 from services.session.open_orders import OpenOrder
@@ -45,6 +46,7 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     venue_told: tuple[int, dict[str, tuple[str, str]]] = (0, {})
     lost_from: int = 0
     left_out: list[Row] = []
+    named: Attempt = Attempt(FIRST_EPOCH + 1, 0)
 
 
 FOLD_VERSION = 0
@@ -140,7 +142,13 @@ class Folded:
     def dump(self) -> bytes:
         """The folded state as bytes."""
         return _encode(
-            (*self._fields(), self.history.venue_told, self.history.hand_overs.lost_from, self.left_out.dump())
+            (
+                *self._fields(),
+                self.history.venue_told,
+                self.history.hand_overs.lost_from,
+                self.left_out.dump(),
+                self.history.named,
+            )
         )
 
     def _fields(self) -> tuple[object, ...]:
@@ -189,7 +197,7 @@ def load_folded(
     h.first_kept, h.logon_ns = dump.first_kept, dump.logon_ns
     # A snapshot of a time without this field does not tell it: as if no number had been set by hand.
     h.numbers_began = dump.numbers_began or dump.generation
-    h.venue_told = dump.venue_told
+    h.venue_told, h.named = dump.venue_told, dump.named
     for number, raw, attempt, cl_ord_id, risky in dump.sent:
         h.sent[number] = Sent(raw, attempt, cl_ord_id, risky)
     h.orders.load(dump.orders, dump.attempts)

@@ -23,6 +23,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     Without `schedule` the session is open at all times; with `reset_numbers` the first logon of each period starts
     persistent numbers at 1. `assets`: the base and quote asset of each symbol, for whoever folds the log.
     `cancel_on_stop`: what rests at an orderly stop, since nobody was left to cancel it, is cancelled by the session.
+    `place`: which of the account's sessions it is, from 0 on.
     """
 
     venue: str
@@ -50,6 +51,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     cancel_on_stop: bool = False
     session: str = ""
     account: str = ""
+    place: int = 0
 
     def __post_init__(self) -> None:
         name_as_before(self, self.venue)

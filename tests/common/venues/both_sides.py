@@ -14,7 +14,8 @@ from common.first_start import prepare
 from common.fix.session import Session
 from common.fix.wire import split
 from common.key_files import read_credentials
-from common.messages import AmendOrder, CancelOrder, NewOrder, QueryOrder, VenueEvent
+from common.messages import AmendOrder, Attempt, CancelOrder, NewOrder, QueryOrder, VenueEvent
+from common.orders.names import cl_ord_id_of
 from common.venues.connector import comp_id
 from common.venues.credentials import Credentials
 from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected
@@ -25,6 +26,7 @@ from tests.common.exchange.harness import Client, World
 from tests.common.venues import samples
 
 NAME = "x"
+EPOCH = int("tp9s5f", 36)
 STRANGER = "stranger"
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -133,8 +135,16 @@ class BothSides:
 
     def next_name(self) -> str:
         """A ClOrdID(11) that nobody had."""
+        return self.name_of(self.next_attempt())
+
+    def next_attempt(self) -> Attempt:
+        """The name of a command that nobody had."""
         self._names += 1
-        return f"tp9s5f-{self._names}"
+        return Attempt(EPOCH, self._names)
+
+    def name_of(self, attempt: Attempt) -> str:
+        """Its ClOrdID(11), as the venue takes it."""
+        return cl_ord_id_of(attempt, self.profile.names)
 
     def state_of(self, cl_ord_id: str) -> dict[str, object] | None:
         """The order by the exchange's own book."""
@@ -165,10 +175,10 @@ class Desk:
 
     def new(self, **terms: object) -> tuple[NewOrder, list[VenueEvent]]:
         """A resting limit order to buy, but for `terms`, and what the venue said of it."""
-        s = self.sides
+        s, attempt = self.sides, self.sides.next_attempt()
         base: dict[str, object] = {
             "venue": NAME, "symbol": s.symbol, "order_qty": s.qty, "price": s.price * Decimal("0.9"),
-            "cl_ord_id": s.next_name(), "deadline_ns": s.world.now.wall_ns + 1_000_000_000,
+            "attempt": attempt, "cl_ord_id": s.name_of(attempt), "deadline_ns": s.world.now.wall_ns + 1_000_000_000,
         }  # fmt: skip
         command = samples.new(**{**base, **terms})
         header = s.dialect.header_fields(10**9, s.world.now.wall_ns)
@@ -176,11 +186,12 @@ class Desk:
 
     def amend(self, order: NewOrder, order_id: str, **terms: object) -> tuple[AmendOrder, list[VenueEvent]]:
         """An amendment of an order, and what the venue said of it."""
-        s = self.sides
+        s, attempt = self.sides, self.sides.next_attempt()
         base: dict[str, object] = {
             "venue": NAME, "symbol": order.symbol, "side": order.side, "order_qty": order.order_qty,
             "price": order.price, "former_order_qty": order.order_qty, "former_price": order.price,
-            "cum_qty": Decimal(0), "order_id": order_id, "orig_cl_ord_id": order.cl_ord_id, "cl_ord_id": s.next_name(),
+            "cum_qty": Decimal(0), "order_id": order_id, "orig_cl_ord_id": order.cl_ord_id, "attempt": attempt,
+            "cl_ord_id": s.name_of(attempt),
         }  # fmt: skip
         command = samples.amend(**{**base, **terms})
         header = s.dialect.header_fields(10**9, s.world.now.wall_ns)
@@ -188,17 +199,18 @@ class Desk:
 
     def cancel(self, order: NewOrder, order_id: str = "") -> tuple[CancelOrder, list[VenueEvent]]:
         """A cancel of an order, and what the venue said of it."""
-        s = self.sides
+        s, attempt = self.sides, self.sides.next_attempt()
         command = structs.replace(
-            samples.CANCEL, venue=NAME, symbol=order.symbol, side=order.side, cl_ord_id=s.next_name(),
-            orig_cl_ord_id=order.cl_ord_id, order_id=order_id, order_qty=order.order_qty,
+            samples.CANCEL, venue=NAME, symbol=order.symbol, side=order.side, attempt=attempt,
+            cl_ord_id=s.name_of(attempt), orig_cl_ord_id=order.cl_ord_id, order_id=order_id, order_qty=order.order_qty,
         )  # fmt: skip
         return command, self.say(s.dialect.encode_cancel(command, s.world.now.wall_ns))
 
     def query(self, order: NewOrder, order_id: str = "") -> list[VenueEvent]:
         """A question for an order's state, and the answer."""
         named = {"symbol": order.symbol, "side": order.side, "cl_ord_id": order.cl_ord_id, "order_id": order_id}
-        command: QueryOrder = structs.replace(samples.QUERY, venue=NAME, **named)
+        attempt = self.sides.next_attempt()
+        command: QueryOrder = structs.replace(samples.QUERY, venue=NAME, attempt=attempt, **named)
         return self.say(self.sides.dialect.encode_query(command))
 
     def say(self, body: Body | None, header: bytes = b"") -> list[VenueEvent]:

@@ -310,7 +310,7 @@ def test_a_cancel_is_carried_out(desk: Desk) -> None:
 
 def test_a_cancel_of_an_order_that_is_not_known_is_no_unknown_outcome(desk: Desk) -> None:
     order, _ = desk.new()
-    (event,) = desk.cancel(structs.replace(order, cl_ord_id="tp9s5f-none"))[1]
+    (event,) = desk.cancel(structs.replace(order, cl_ord_id=desk.sides.next_name()))[1]
     assert isinstance(event, CancelRejected)
     assert event.unknown_order and not event.ambiguous
 
@@ -372,12 +372,13 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
             _, events = desk.new(**terms[feature])
             assert events and not refused(events[:1])
     elif feature is Feature.STATUS_QUERY:
-        assert (dialect.encode_query(samples.QUERY) is None) is lacks
+        query = structs.replace(samples.QUERY, attempt=sides.next_attempt(), cl_ord_id=sides.next_name())
+        assert (dialect.encode_query(query) is None) is lacks
         assert missing_feature(profile, samples.QUERY) is (feature if lacks else None)
     elif feature is Feature.AMEND:
         assert missing_feature(profile, samples.amend()) is (feature if lacks else None)
     elif feature is Feature.MASS_CANCEL:
-        assert (dialect.encode_mass_cancel("tp9s5f-1", sides.symbol, wall_ns) is None) is lacks
+        assert (dialect.encode_mass_cancel(sides.next_name(), sides.symbol, wall_ns) is None) is lacks
     elif feature in (Feature.MASS_CANCEL_REPORT, Feature.ANNOUNCEMENT):
         return  # What nobody asks for is not refused: the tests of what is told see to it.
     elif feature is Feature.LIMIT_QUERY:
@@ -396,7 +397,7 @@ def test_the_fate_of_an_order_is_told_on_request(desk: Desk) -> None:
         (told,) = reports(desk.query(order, order_id))
         assert (told.ord_status, told.order_id, told.unknown_order) == ("0", accepted.order_id, False)
         assert told.exec_type == "I" and not told.trade_key
-    (unknown,) = reports(desk.query(structs.replace(order, cl_ord_id="tp9s5f-none")))
+    (unknown,) = reports(desk.query(structs.replace(order, cl_ord_id=desk.sides.next_name())))
     assert unknown.unknown_order and not unknown.trade_key
 
 
@@ -414,7 +415,8 @@ def test_an_outcome_that_the_venue_does_not_know_is_told_as_such(desk: Desk, kin
 
 def test_a_mass_cancel_leaves_nothing_of_the_symbol(desk: Desk) -> None:
     sides = desk.sides
-    body = sides.dialect.encode_mass_cancel("tp9s5f-kill", sides.symbol, sides.world.now.wall_ns)
+    name = sides.next_name()
+    body = sides.dialect.encode_mass_cancel(name, sides.symbol, sides.world.now.wall_ns)
     if body is None:
         return
     orders = [desk.new()[0] for _ in range(3)]
@@ -424,12 +426,12 @@ def test_a_mass_cancel_leaves_nothing_of_the_symbol(desk: Desk) -> None:
     assert len(told) == answered
     for answer in told:
         assert answer.accepted and not answer.ambiguous and answer.symbol in ("", sides.symbol)
-        assert answer.cl_ord_id == "tp9s5f-kill"
+        assert answer.cl_ord_id == name
     assert [report.exec_type for report in reports(events)] == ["4"] * 3
     for order in orders:
         state = sides.state_of(order.cl_ord_id)
         assert state is not None and state["ord_status"] == "4"
-    again = desk.say(sides.dialect.encode_mass_cancel("tp9s5f-k2", sides.symbol, sides.world.now.wall_ns))
+    again = desk.say(sides.dialect.encode_mass_cancel(sides.next_name(), sides.symbol, sides.world.now.wall_ns))
     assert [type(event) for event in again] == [MassCancelReported] * answered
     assert all(getattr(event, "accepted", False) for event in again), "nothing is left: that is no refusal"
 
@@ -512,7 +514,7 @@ def test_a_rest_side_that_nobody_answers_fails_and_tells_no_secret(sides: BothSi
     assert ours is not None
     rest = find_rest(sides.venue.dialect)(RestSettings(NAME, "http://127.0.0.1:9/api", ours, 500))
     for what in ("order", "open_orders", "trades", "balances", "time", "cancel_all"):
-        answer = rest.ask(Ask(NAME, 1, what, sides.symbol, "tp9s5f-1"))
+        answer = rest.ask(Ask(NAME, 1, what, sides.symbol, sides.next_name()))
         assert answer.failed and answer.text and not answer.not_found
         assert not [value for value in msgspec.structs.astuple(ours) if str(value) in answer.text]
 
