@@ -275,7 +275,7 @@ class Books:
 
     def _is_unsettled(self, order: Order) -> bool:
         """Whether a closed order still counts at worst, or has fills that the venue's own words have to replace."""
-        return at_worst(order) != NOTHING or any(self.ledger.is_by_hand(leg.owner) for leg in order.legs)
+        return at_worst(order) != NOTHING or self.is_by_hand(order)
 
     def register_order_id(self, order: Order, leg: Leg, order_id: str) -> list[FillChange]:
         """The venue's own name of a leg is known; fills that REST told under it before now find their order. Returns
@@ -329,9 +329,15 @@ class Books:
             return False
         return any(leg.told_cum_qty > leg.cum_qty for leg in order.legs) or self.unpriced_qty(order) > ZERO
 
-    def needs_asking(self, order: Order) -> bool:
-        """Whether something about the order is not known, so that the venue has to be asked."""
-        return order.is_unknown or order.in_doubt or self.misses_fills(order)
+    def is_by_hand(self, order: Order) -> bool:
+        """Whether a fill of the order stands by a person's word alone: its price is his, and its fee is not known."""
+        return any(self.ledger.is_by_hand(leg.owner) for leg in order.legs)
+
+    def needs_asking(self, order: Order, *, for_trades: bool = False) -> bool:
+        """Whether something about the order is not known, so that the venue has to be asked. `for_trades`: it can be
+        asked for trades too, and then a person's word on a fill is none that ends the asking."""
+        by_hand = for_trades and self.is_by_hand(order)
+        return order.is_unknown or order.in_doubt or self.misses_fills(order) or by_hand
 
     def open_orders(self, account: str) -> list[Order]:
         """The account's open orders, oldest first."""

@@ -197,4 +197,9 @@ REGRESSIONS = (
         Case(20457, 2000, version=3), "risk-at-worst",
         "The same in risk: what a person had booked and the trade that was told later both counted.",
     ),
+    Regression(
+        Case(21120, 2000, version=3), "books-agree",
+        "A fill that a person had booked, at his price and without its fee, was never asked about again at a venue that"
+        " tells trades over REST: the position was more by the fee, for ever. It is asked for until it is told.",
+    ),
 )  # fmt: skip

@@ -6,9 +6,10 @@ At a venue with OrderStatusRequest(H) every order is asked for over the ring; el
 (open orders and new trades of each symbol), and one by one only for what the bulk did not settle. When the round is
 empty the gate may open.
 
-Beside the rounds, a *doubt* is an order that is unknown, whose fills the ledger misses, of which a report could not be
-read, or which the venue claims not to know: it is asked about again and again, from FIRST_NS to SLOWEST_NS apart, until
-it is settled by evidence. So are the trades of a symbol whose gap a round has not closed, since a question failed.
+Beside the rounds, a *doubt* is an order that is unknown, whose fills the ledger misses or has by a person's word alone,
+of which a report could not be read, or which the venue claims not to know: it is asked about again and again, from
+FIRST_NS to SLOWEST_NS apart, until it is settled by evidence. So are the trades of a symbol whose gap a round has not
+closed, since a question failed. Trades are asked for over REST wherever there is one: no status request tells them.
 
 This module decides what to ask; the core sends it. Nothing here changes the books.
 """
@@ -24,6 +25,9 @@ from common.orders.order_state import Order
 
 FIRST_NS = 500 * NS_PER_MS
 SLOWEST_NS = 5 * NS_PER_S
+BY_HAND_NS = 30 * NS_PER_S
+"""Between two questions at last where a person has booked what is missing: only its price and its fee are to come."""
+
 GATE_REPEAT_NS = 200 * NS_PER_MS
 ANSWER_NS = 3 * NS_PER_S
 """A question is asked again when it, and all of its kind, have had no answer for so long: its link loses what a dead
@@ -50,10 +54,10 @@ class _Doubt(msgspec.Struct, gc=False):
     due_ns: int
     wait_ns: int
 
-    def asked(self, boot_ns: int) -> None:
+    def asked(self, boot_ns: int, slowest_ns: int = SLOWEST_NS) -> None:
         """It is asked about now: the next time after the wait, and then after a longer one."""
         self.due_ns = boot_ns + self.wait_ns
-        self.wait_ns = min(2 * self.wait_ns, SLOWEST_NS)
+        self.wait_ns = min(2 * self.wait_ns, slowest_ns)
 
 
 class _Question(msgspec.Struct, gc=False):
@@ -154,6 +158,10 @@ class AccountInquiries:
         """The session has journaled that its gate is open."""
         self._gates_wanted.discard(session)
 
+    def needs_asking(self, order: Order) -> bool:
+        """Whether something about the order is not known that this venue may tell."""
+        return self._books.needs_asking(order, for_trades=self._ways.has_rest)
+
     def doubt(self, order: Order, boot_ns: int) -> None:
         """Ask about this order until it is settled."""
         name = (order.strategy, order.number)
@@ -241,7 +249,7 @@ class AccountInquiries:
         # A round has every open order: what is in doubt beside it waits for its end.
         for name in list(self._round) or self._due(boot_ns):
             order = self._books.orders.get(name)
-            if order is None or order.is_closed and not self._books.needs_asking(order):
+            if order is None or order.is_closed and not self.needs_asking(order):
                 self.settled(name)
                 continue
             if name not in under_way and not self._ask_about(order, boot_ns, logged_on=logged_on):
@@ -249,7 +257,7 @@ class AccountInquiries:
                 break
             doubt = self._doubts.get(name)
             if doubt is not None and doubt.due_ns <= boot_ns:
-                doubt.asked(boot_ns)
+                doubt.asked(boot_ns, SLOWEST_NS if self._books.needs_asking(order) else BY_HAND_NS)
 
     def next_ns(self) -> int | None:
         """When `step` has something to do, in boot time; 0 for as soon as may be, while a round is on."""
@@ -305,31 +313,36 @@ class AccountInquiries:
 
     def _ask_about(self, order: Order, boot_ns: int, *, logged_on: bool) -> bool:
         """One order's questions. False when no more may be under way."""
-        name = (order.strategy, order.number)
-        if self._ways.has_query:
-            if not logged_on:
-                return True
-            if len(self._queries) >= QUERIES_UNDER_WAY:
-                return False
-            self._queries[self._send_query(order)] = _Question(boot_ns, "query", order.symbol, (name,))
-            return True
-        if not self._ways.has_rest:
-            return True
-        if len(self._asks) >= ASKS_UNDER_WAY:
+        name, ways = (order.strategy, order.number), self._ways
+        queries = ways.has_query and logged_on
+        is_full = queries and len(self._queries) >= QUERIES_UNDER_WAY
+        if is_full or (ways.has_rest and len(self._asks) >= ASKS_UNDER_WAY):
             return False
-        if order.is_unknown and name not in self._round and not self._asks_trades(order.symbol):
-            # Absence is known only when the symbol's trades were told too; a round has just asked for them in bulk.
-            self._ask_symbol("trades", order.symbol, boot_ns, (name,))
-            self._ask_whose(order.symbol, boot_ns)
-        for leg in order.legs:
-            misses = leg.told_cum_qty > leg.cum_qty or self._books.ledger.unpriced_qty(leg.owner)
-            if misses and leg.order_id:
-                self._ask(Ask(self._venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (name,))
-        for leg in order.legs:
+        if ways.has_rest:
+            if not ways.has_query and order.is_unknown and name not in self._round:
+                self._ask_for_absence(order.symbol, boot_ns, name)
+            self._ask_trades_of(order, boot_ns)
+        if queries:
+            self._queries[self._send_query(order)] = _Question(boot_ns, "query", order.symbol, (name,))
+        for leg in order.legs if ways.has_rest and not ways.has_query else ():
             if leg.is_open or order.in_doubt:
                 ask = Ask(self._venue, 0, "order", order.symbol, leg.cl_ord_id, leg.order_id)
                 self._ask(ask, boot_ns, (name,))
         return True
+
+    def _ask_for_absence(self, symbol: str, boot_ns: int, name: OrderName) -> None:
+        """Absence is known only when the symbol's trades were told too; a round has just asked for them in bulk."""
+        if not self._asks_trades(symbol):
+            self._ask_symbol("trades", symbol, boot_ns, (name,))
+            self._ask_whose(symbol, boot_ns)
+
+    def _ask_trades_of(self, order: Order, boot_ns: int) -> None:
+        """The trades of each leg that misses some, or their price, or has them by a person's word alone."""
+        ledger, name = self._books.ledger, (order.strategy, order.number)
+        for leg in order.legs:
+            misses = leg.told_cum_qty > leg.cum_qty or ledger.unpriced_qty(leg.owner) or ledger.is_by_hand(leg.owner)
+            if misses and leg.order_id:
+                self._ask(Ask(self._venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (name,))
 
     def _ask_whose(self, symbol: str, boot_ns: int) -> None:
         """Fills of an order that nobody has named hold back every proof of absence: ask for its name, each in turn."""

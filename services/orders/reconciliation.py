@@ -82,7 +82,7 @@ class Reconciliation:
 
     def order_changed(self, order: Order, now: Instant) -> None:
         """The log has news of the order."""
-        if order.is_closed and not self._books.needs_asking(order):
+        if order.is_closed and not self._inquiries.needs_asking(order):
             self._inquiries.settled((order.strategy, order.number))
         self._check(order, now)
 
@@ -98,7 +98,7 @@ class Reconciliation:
     def told(self, order: Order, settled: bool, now: Instant) -> None:
         """A question about the order was answered; `settled` False where it came too late to count."""
         self._inquiries.told(order, settled)
-        if self._books.needs_asking(order):
+        if self._inquiries.needs_asking(order):
             self._inquiries.doubt(order, now.boot_ns)
         elif settled:
             self._inquiries.settled((order.strategy, order.number))
@@ -188,7 +188,7 @@ class Reconciliation:
     def _check(self, order: Order, now: Instant) -> None:
         """Ask about the order if something of it is not known, until that is settled."""
         self._missing.look_at(order, now)
-        if self._books.needs_asking(order):
+        if self._inquiries.needs_asking(order):
             self._inquiries.doubt(order, now.boot_ns)
 
     def _closed_gates(self) -> list[SessionBooks]:

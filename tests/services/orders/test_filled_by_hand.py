@@ -3,10 +3,13 @@ replaced by the trades if they come after all."""
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from common.messages import Ask, FilledByHand, Kind, OrderEvent, Trade
-from tests.services.orders.harness import D, Ring, accepted
+from common.messages import Ask, FilledByHand, Kind, OrderEvent, QueryOrder, SessionState, Trade
+from services.orders.core import OrdersSettings
+from services.orders.inquiries import VenueWays
+from tests.services.orders.harness import D, Ring, accepted, settings
 from tests.services.orders.test_operator import control
 
 PLACE = ("generic", "BTCUSDT")
@@ -149,3 +152,61 @@ def test_trades_that_rest_tells_replace_it_too_whether_they_were_nobody_s_before
     assert (ring.core.books.orders["s", 1].cum_qty, position.quantity, position.cash) == (D(2), D(2), D(-197))
     shares = ring.core.books.shares
     assert shares["s", "binance", "BTCUSDT"] == 2
+
+
+def asked_trades(ring: Ring) -> list[Ask]:
+    """The questions for the trades of single orders, since the last look."""
+    asked = [ask for ask in ring.asks if ask.what == "trades" and ask.order_id]
+    ring.asks.clear()
+    return asked
+
+
+def test_where_rest_tells_trades_a_person_s_word_does_not_end_the_asking(ring: Ring) -> None:
+    order = ring.new(1, "binance", qty="1")
+    ring.sent(order)
+    ring.report(order, "0", "0", order_id="V1")
+    ring.report(order, "I", "2", order_id="V1", cum_qty=D(1))
+    booked(ring, "1")
+    ring.pass_time(40_000)
+    asked_trades(ring)
+    ring.pass_time(60_000)
+    asked = asked_trades(ring)
+    assert 1 <= len(asked) <= 3, "a person's word is known: only price and fee are to come"
+    told = Trade("BTCUSDT", "7", "V1", "1", D(1), D(99), D("0.001"), "BTC", 0)
+    ring.answers(venue="binance", ask=asked[-1], trades=(told,), venue_ns=ring.journal.stamp_ns)
+    position = ring.core.books.positions["binance", "BTCUSDT"]
+    assert (position.quantity, position.cash, position.fees) == (D("0.999"), D(-99), {"BTC": D("0.001")})
+    ring.pass_time(10_000)
+    asked_trades(ring)
+    ring.pass_time(60_000)
+    assert asked_trades(ring) == []
+
+
+def test_it_is_asked_for_after_a_restart_too(ring: Ring) -> None:
+    order = ring.new(1, "binance", qty="1")
+    ring.sent(order)
+    ring.report(order, "0", "0", order_id="V1")
+    ring.report(order, "I", "2", order_id="V1", cum_qty=D(1))
+    booked(ring, "1")
+    ring.start()
+    ring.go_live()
+    asked_trades(ring)
+    ring.pass_time(10_000)
+    assert [ask.order_id for ask in asked_trades(ring)][:1] == ["V1"]
+
+
+def test_a_venue_with_a_status_request_and_rest_is_asked_over_rest_for_the_trades() -> None:
+    rules = settings().accounts["generic"]
+    both = msgspec.structs.replace(rules, ways=VenueWays(True, True, ("BTCUSDT",)))
+    ring = Ring(OrdersSettings({"generic": both}))
+    ring.go_live()
+    ring.log_on("generic")
+    for ask in ring.asks:
+        ring.answers(venue="generic", ask=ask)
+    ring.session("generic", SessionState.OPENED)
+    ring.hello()
+    told_without_trades(ring)
+    ring.commands.clear()
+    ring.pass_time(20_000)
+    assert {ask.order_id for ask in asked_trades(ring)} == {"Vrt-1"}
+    assert any(isinstance(command, QueryOrder) for command in ring.commands)
