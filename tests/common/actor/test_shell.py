@@ -118,7 +118,7 @@ def garbage_upto_ff(echo: Echo, link: str, sock: "zmq.Socket[bytes]") -> int:
         status = ask(echo.run, "echo", "status")
         garbage, kept = status["garbage"], status["garbage_kept"]
         assert isinstance(garbage, dict) and isinstance(kept, list)
-        if kept and (kept[-1][0], kept[-1][2]) == (link, "ff"):
+        if any((where, data) == (link, "ff") for where, _, data in kept):
             return int(garbage[link])
 
 
