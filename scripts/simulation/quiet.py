@@ -225,7 +225,8 @@ def _probe(world: World) -> Trader:
 
 
 class _Probe:
-    """One small resting order, on the side that the position limit leaves more room on, until it is acknowledged."""
+    """One small resting order, on the side that the position limit leaves more room on, until it is acknowledged. Where
+    it leaves none, what rests there is cancelled first."""
 
     def __init__(self, world: World, venue: str, symbol: str) -> None:
         self._world = world
@@ -270,6 +271,13 @@ class _Probe:
         price = config.simulated.prices[self._symbol] + (away if side == "2" else -away)
         qty = instrument.lot_size * (1 + instrument.min_notional * 2 // (price * instrument.lot_size))
         self._asked_ns = self._world.scheduler.now_ns
+        held = longest if side == "1" else -shortest
+        room = actors.position_limits()[self._venue, self._symbol] - truth.strange_qty(self._symbol, side) - held
+        if room < qty:
+            # Neither side has room by the exchange's own book, and a refusal would be right.
+            probe.ask(CancelAllRequest(0, 0, self._venue, self._symbol, target_strategy="*"))
+            self._world.processes[PROBE].flush()
+            return
         self._number = probe.ask(NewOrderRequest(0, 0, self._venue, self._symbol, side, "2", qty, price))
         self._world.processes[PROBE].flush()
 

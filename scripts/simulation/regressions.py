@@ -202,4 +202,9 @@ REGRESSIONS = (
         "A fill that a person had booked, at his price and without its fee, was never asked about again at a venue that"
         " tells trades over REST: the position was more by the fee, for ever. It is asked for until it is told.",
     ),
+    Regression(
+        Case(20496, 2000, version=3), "alive-again",
+        "The probe's own: resting orders took up the position limit on both sides, to the last lot, and its order was"
+        " rightly refused for ever. It makes room first, where the exchange's book leaves none.",
+    ),
 )  # fmt: skip
