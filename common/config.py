@@ -33,7 +33,7 @@ from common.instant import NS_PER_S
 from common.messages import STRATEGY_NAME
 from common.venues.layers import Table, holds, lay_over, venue_layer
 from common.venues.registry import UnknownVenue, find_profile, folder_of, venue_names
-from common.venues.venue import CREDENTIAL_FILES, CredentialKind
+from common.venues.venue import CREDENTIAL_FILES, CredentialKind, Feature
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 STACK_FILE = "fixring.toml"
@@ -726,7 +726,7 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     `allow_plain_text`: Whether `environment = "live"` may have connections without TLS.
     `orphan_s`: A session that is away for longer has its orders cancelled over REST; 0 leaves them.
     `fix`: The order entry session.
-    `market_data`: The market data session.
+    `market_data`: The market data session; no such table where the venue tells prices over REST alone.
     `rest`: The REST side, where the venue has one.
     `credentials`: The account's keys; needed with `[rest]`.
     `symbols`: Which of the instruments are traded here; none stands for all.
@@ -745,7 +745,7 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     allow_plain_text: bool = False
     orphan_s: NonNegativeInt = 30
     fix: FixConfig
-    market_data: FixConfig
+    market_data: FixConfig | None = None
     rest: RestConfig | None = None
     credentials: CredentialsConfig | None = None
     symbols: list[Symbol] = []
@@ -754,9 +754,16 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     accounts: dict[str, AccountConfig] = {}
 
     @property
+    def connections(self) -> dict[str, FixConfig]:
+        """The FIX connections that the venue has, by the name of the table: order entry, and market data where it has
+        any over FIX."""
+        both = (("fix", self.fix), ("market_data", self.market_data))
+        return {name: fix for name, fix in both if fix is not None}
+
+    @property
     def plain_text(self) -> list[str]:
         """The tables of those connections that are not encrypted."""
-        plain = [name for name, fix in (("fix", self.fix), ("market_data", self.market_data)) if fix.tls is None]
+        plain = [name for name, fix in self.connections.items() if fix.tls is None]
         return [*plain, "rest"] if self.rest is not None and self.rest.url.startswith("http:") else plain
 
     def __post_init__(self) -> None:
@@ -1238,6 +1245,13 @@ def _check_parts(file: Path, venue: VenueConfig) -> None:
     profile = find_profile(venue.dialect)
     if venue.rest is not None and not profile.rest:
         raise ConfigError(f"{file}: rest: {profile.title} has no REST side here; leave the table out")
+    if profile.has(Feature.MARKET_DATA) and venue.market_data is None:
+        raise ConfigError(f"{file}: market_data: {profile.title} tells prices over FIX; the table is missing")
+    if not profile.has(Feature.MARKET_DATA) and (venue.market_data is not None or venue.rest is None):
+        raise ConfigError(
+            f"{file}: market_data: {profile.title} tells no prices over FIX; leave the table out, and set [rest], "
+            "where they are asked for"
+        )
     for account in accounts_of(venue):
         kind = None if account.credentials is None else account.credentials.kind
         if (kind in profile.credentials) if profile.credentials else kind is None:
@@ -1296,7 +1310,7 @@ def _check_ports(folder: Path, venues: Mapping[str, VenueConfig]) -> None:
     for name, venue in venues.items():
         if venue.environment is not Environment.SIMULATED:
             continue
-        listening = {"fix.port": venue.fix.port, "market_data.port": venue.market_data.port}
+        listening = {f"{key}.port": fix.port for key, fix in venue.connections.items()}
         if venue.rest is not None:
             listening["rest.url"] = url_port(venue.rest.url)
         for key, port in listening.items():

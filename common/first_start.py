@@ -41,7 +41,7 @@ def prepare(config: Config, now: datetime.datetime, *, look_inside: bool = True)
 def _files(config: Config, name: str, venue: VenueConfig) -> list[Path]:
     """What a simulated venue needs."""
     paths, files = config.paths, []
-    if any(section.tls is not None for section in (venue.fix, venue.market_data)):
+    if any(section.tls is not None for section in venue.connections.values()):
         files += [paths.keys / "ca.pem", paths.server_certificate(name), paths.server_key(name)]
     for account in accounts_of(venue):
         if account.credentials is not None:

@@ -41,8 +41,7 @@ PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPri
 
 def server_names(venue: VenueConfig) -> list[str]:
     """The host names that the venue's connections ask for in SNI, sorted; none where it has no TLS."""
-    sections = (venue.fix, venue.market_data)
-    return sorted({s.tls.server_name for s in sections if s.tls is not None})
+    return sorted({s.tls.server_name for s in venue.connections.values() if s.tls is not None})
 
 
 # ---- API keys of the simulated venues ----

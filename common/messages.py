@@ -701,11 +701,22 @@ class RestOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     transact_ns: int = 0
 
 
+class Ticker(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The best prices of one symbol as REST tells them, and the last trade's; None where there is none."""
+
+    symbol: str
+    bid_px: Decimal | None
+    bid_qty: Decimal
+    ask_px: Decimal | None
+    ask_qty: Decimal
+    last_px: Decimal | None = None
+
+
 class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="answer"):
     """What the venue's REST side said to one `Ask`, or that it failed. Nothing is concluded from a failure.
 
     `ask` is the whole question. `not_found` is the venue's own "no such order". `venue_ns` is the venue's clock when it
-    answered (Unix, 0 unknown).
+    answered (Unix, 0 unknown). `tickers` are never in a record: who asks for prices keeps them.
     """
 
     venue: str
@@ -721,6 +732,7 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="answer
     cancelled: int = 0
     venue_ns: int = 0
     account: str = ""
+    tickers: tuple["Ticker", ...] = ()
 
     def __post_init__(self) -> None:
         if not self.account:
@@ -896,7 +908,7 @@ class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="ask"):
     `what` is one of "order" (by `cl_ord_id` or `order_id`), "open_orders", "trades" (by `order_id`, or from
     `from_trade_key` on, else from `since_ns` by the venue's clock), "history" (trades as well, to be compared:
     nothing is folded), "balances", "time", "cancel_all" (every open order of `symbol`). "open_orders" without a symbol
-    asks for those of all.
+    asks for those of all. "ticker" (of `symbol`) is asked by the market data of a venue that tells no prices over FIX.
     """
 
     venue: str

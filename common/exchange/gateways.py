@@ -63,11 +63,12 @@ class ResendingGateway(Protocol):
 
 
 class Side(NamedTuple):
-    """A venue's side. `resending` and `correct` (a report of a fill that is taken back or corrected) are None where the
-    venue has no such thing; `lacks` says of further faults, by their name, why it cannot have them."""
+    """A venue's side. `market_data` is None where the venue tells no prices over FIX; `resending` and `correct` (a
+    report of a fill that is taken back or corrected) are None where it has no such thing; `lacks` says of further
+    faults, by their name, why it cannot have them."""
 
     orders: OrderGateway
-    market_data: Gateway
+    market_data: Gateway | None
     rest: Gateway | None = None
     resending: ResendingGateway | None = None
     correct: Callable[[Corrected, Order | ClosedOrder, Instant], None] | None = None
@@ -76,5 +77,5 @@ class Side(NamedTuple):
     @property
     def gateways(self) -> dict[str, Gateway]:
         """All of them, by listener."""
-        both: dict[str, Gateway] = {"fix": self.orders, "market_data": self.market_data}
-        return both if self.rest is None else {**both, "rest": self.rest}
+        found = {"fix": self.orders, "market_data": self.market_data, "rest": self.rest}
+        return {listener: gateway for listener, gateway in found.items() if gateway is not None}

@@ -49,7 +49,8 @@ class Trouble(enum.Enum):
 
 
 class RestRequest(NamedTuple):
-    """One request. `signed` is the raw query and body, in that order; `headers` have lower-case names."""
+    """One request. `signed` is the raw query and body, in that order; `headers` have lower-case names. `parameters` are
+    those of the query and of the body, a form or a JSON object of plain values."""
 
     method: str
     path: str
@@ -234,6 +235,14 @@ def _request(head: h11.Request, body: bytes) -> RestRequest:
     path, _, query = head.target.decode("latin-1").partition("?")
     signed = query + body.decode("ascii", "replace")
     headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
-    return RestRequest(
-        head.method.decode("ascii"), path, headers, signed, dict(parse_qsl(signed, keep_blank_values=True))
-    )
+    return RestRequest(head.method.decode("ascii"), path, headers, signed, _parameters(query, body, headers))
+
+
+def _parameters(query: str, body: bytes, headers: dict[str, str]) -> Parameters:
+    if not headers.get("content-type", "").startswith("application/json"):
+        return dict(parse_qsl(query + body.decode("ascii", "replace"), keep_blank_values=True))
+    try:
+        told = msgspec.json.decode(body or b"{}", type=dict[str, str | int | float | bool | None])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        told = {}
+    return {**dict(parse_qsl(query, keep_blank_values=True)), **{name: str(value) for name, value in told.items()}}

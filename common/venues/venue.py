@@ -45,6 +45,9 @@ class Feature(StrEnum):
     ANNOUNCEMENT = "announcement"
     """The venue says so before it ends a connection."""
     LIMIT_QUERY = "limit_query"
+    MARKET_DATA = "market_data"
+    """Prices over FIX. Where it is lacking, the REST side is asked for them again and again."""
+
     UNKNOWN_OUTCOME = "unknown_outcome"
     """The venue answers that it does not know what became of a request: such an order's fate is found out."""
 

@@ -287,7 +287,7 @@ def programs(config: Config) -> Iterator[Finding]:
 def simulated(config: Config, name: str) -> Iterator[Finding]:
     """A simulated venue: its ports are free, or its own exchange holds them; its certificate still serves."""
     venue = config.venues[name]
-    ports = {venue.fix.port, venue.market_data.port} | ({url_port(venue.rest.url)} if venue.rest else set())
+    ports = {fix.port for fix in venue.connections.values()} | ({url_port(venue.rest.url)} if venue.rest else set())
     running = is_running(config.paths.run, f"exchange@{name}")
     for port in sorted(ports):
         taken = not running and not _free(venue.fix.host, port)
@@ -319,7 +319,7 @@ def reachable(config: Config, name: str) -> Iterator[Finding]:
     for account in accounts_of(venue):
         if account.credentials is not None:
             yield from keys_of(config, account, account.credentials)
-    for host, port in sorted({*venue.fix.hosts, *venue.market_data.hosts}):
+    for host, port in sorted({host for fix in venue.connections.values() for host in fix.hosts}):
         problem = _connect(host, port)
         yield Finding(
             f"{name}: {host}:{port}", problem, "look at the network, the host and the firewall" if problem else ""

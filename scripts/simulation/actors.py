@@ -55,7 +55,8 @@ from services.exchange.configured import ACCOUNT, settings_of
 from services.exchange.core import ExchangeCore
 from services.journal.__main__ import SNAPSHOTS_OF
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
-from services.marketdata.core import FEED, MarketDataConfig, MarketDataCore
+from services.marketdata.books import FEED
+from services.marketdata.core import MarketDataConfig, MarketDataCore
 from services.orders.archive import Archive
 from services.orders.core import OrdersCore
 from services.orders.make_snapshot import Folded as FoldedOrders
@@ -324,6 +325,7 @@ def _session(world: "World", venue: str) -> Actor:
 def _market_data(world: "World", venue: str) -> Actor:
     config = CONFIG.venues[venue]
     fix = config.market_data
+    assert fix is not None
     dialect = find_dialect(config.dialect)
 
     def build(process: Process) -> Core:

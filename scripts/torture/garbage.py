@@ -57,7 +57,7 @@ class Garbage:
             if file.is_socket():
                 self._raw(file)
         for venue in self._config.venues.values():
-            for fix in (venue.fix, venue.market_data):
+            for fix in venue.connections.values():
                 self._tcp(fix.host, fix.port, None if fix.tls is None else fix.tls.server_name)
             if venue.rest is not None:
                 url = urlsplit(venue.rest.url)

@@ -65,7 +65,7 @@ def build(name: str, config: Config) -> Shell:
     history = FileHistory(folder / "history.db")
     core = ExchangeCore(settings, str(folder), OsFiles(), history, venue.simulated.segment_bytes)
     shell = shell_for(core, config)
-    for listener, fix in (("fix", venue.fix), ("market_data", venue.market_data)):
+    for listener, fix in venue.connections.items():
         shell.listen(listener, fix.host, fix.port, server_tls(name, fix.tls, config))
     if venue.rest is not None:
         url = urlsplit(venue.rest.url)

@@ -14,7 +14,8 @@ def called(account: ConfiguredAccount) -> str:
 
 def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key, ...]) -> ExchangeSettings:
     """The settings of the exchange behind `venue`, whose API keys are `keys`."""
-    md_sender, accounts = venue.market_data.sender_comp_id, accounts_of(venue)
+    md_sender = None if venue.market_data is None else venue.market_data.sender_comp_id
+    accounts = accounts_of(venue)
     further = {name: account.balances for name, account in venue.accounts.items() if name != venue.name}
     return ExchangeSettings(
         name=venue.name,
@@ -36,7 +37,7 @@ def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key,
         traders=simulated.traders,
         trader_orders_per_s=simulated.trader_orders_per_s,
         heart_bt_int_s=venue.fix.heart_bt_int_s,
-        market_data_comp_id=venue.market_data.target_comp_id,
+        market_data_comp_id="" if venue.market_data is None else venue.market_data.target_comp_id,
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -P -m services.marketdata --venue V`: the market data session of one venue."""
+"""`python -P -m services.marketdata --venue V`: the prices of one venue, over FIX, or else over REST."""
 
 import sys
 import time
@@ -9,9 +9,11 @@ from common.actor.shell import Shell
 from common.actor.start import name_argument, run_actor, shell_for, target_fix
 from common.config import Config, ConfigError, VenueConfig
 from common.key_files import read_credentials
+from common.rest_worker import rest_worker
 from common.venues.registry import find_book_sum, find_dialect
-from services.marketdata.books import Sum
-from services.marketdata.core import FEED, TARGET, MarketDataConfig, MarketDataCore
+from services.marketdata.books import FEED, Sum
+from services.marketdata.core import TARGET, MarketDataConfig, MarketDataCore
+from services.marketdata.polling import PollingCore
 
 
 def market_data_config(name: str, config: Config, started_s: int) -> MarketDataConfig:
@@ -20,6 +22,8 @@ def market_data_config(name: str, config: Config, started_s: int) -> MarketDataC
     if venue is None:
         raise ConfigError(f"no enabled venue is called {name!r}; there is {', '.join(config.venues)}")
     fix = venue.market_data
+    if fix is None:
+        raise ConfigError(f"venue {name!r} has no market data session: its prices are asked for over REST")
     return MarketDataConfig(
         venue=name,
         target_comp_id=fix.target_comp_id,
@@ -55,11 +59,27 @@ def _decimals(step: Decimal) -> int:
 
 
 def build(name: str, config: Config) -> Shell:
-    """The core with its link and its target."""
+    """The core with its link, and with its target or its worker."""
+    venue = config.venues.get(name)
+    if venue is not None and venue.market_data is None:
+        return _polling(venue, config)
     settings = market_data_config(name, config, int(time.time()))
-    shell = shell_for(MarketDataCore(settings, find_dialect(config.venues[name].dialect)), config)
+    venue = config.venues[name]
+    assert venue.market_data is not None
+    shell = shell_for(MarketDataCore(settings, find_dialect(venue.dialect)), config)
     shell.bind_publisher(FEED, config.endpoint(f"feed.{name}"))
-    target_fix(shell, TARGET, config.venues[name].market_data, config, name)
+    target_fix(shell, TARGET, venue.market_data, config, name)
+    return shell
+
+
+def _polling(venue: VenueConfig, config: Config) -> Shell:
+    """The prices of a venue that tells none over FIX."""
+    credentials = read_credentials(venue.credentials, config)
+    assert credentials is not None, "[rest] needs credentials"
+    worker = rest_worker(venue, credentials, config)
+    shell = shell_for(PollingCore(venue.name, venue.instruments), config)
+    shell.bind_publisher(FEED, config.endpoint(f"feed.{venue.name}"))
+    shell.worker(worker)
     return shell
 
 

@@ -25,6 +25,9 @@ from common.venues.market_data import (
     Levels,
 )
 
+FEED = "feed"
+"""The link on which prices and trades are published."""
+
 ZERO = Decimal(0)
 
 Level = tuple[Decimal, Decimal]

@@ -21,10 +21,9 @@ from common.venues.connector import Connector, Hours, comp_id
 from common.venues.credentials import Credentials
 from common.venues.dialect import BookEntry, Dialect, Identity, SubscriptionRejected
 from common.venues.market_data import SNAPSHOT, TRADE, unread_book
-from services.marketdata.books import Book, Level, Sum
+from services.marketdata.books import FEED, Book, Level, Sum
 
 TARGET = "fix"
-FEED = "feed"
 REPEAT_NS = NS_PER_S
 SILENCE_NS = NS_PER_S
 REFRESH_NS = 2 * NS_PER_S

@@ -20,7 +20,7 @@ from common.venues.connector import comp_id
 from common.venues.credentials import Credentials
 from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected
 from common.venues.registry import find_dialect, find_profile, folder_of
-from common.venues.venue import CREDENTIAL_FILES
+from common.venues.venue import CREDENTIAL_FILES, Feature
 from services.exchange.__main__ import exchange_settings
 from tests.common.exchange.harness import Client, World
 from tests.common.venues import samples
@@ -38,9 +38,7 @@ environment = "simulated"
 port = 9600
 {identity}
 
-[market_data]
-port = 9601
-{identity}
+{market_data}
 
 {rest}
 
@@ -64,9 +62,11 @@ def configured(dialect: str, folder: Path) -> Config:
     own = tomllib.loads((folder_of(dialect) / "venue.toml").read_text("utf-8"))
     # Where numbers begin anew with each connection, a name that was dropped may be locked for a while.
     resets = own["fix"]["sequence_policy"] == "reset"
+    identity = 'comp_id_prefix = "DSK"' if resets else 'sender_comp_id = "DESK"'
     desk = DESK_FILE.format(
         dialect=dialect,
-        identity='comp_id_prefix = "DSK"' if resets else 'sender_comp_id = "DESK"',
+        identity=identity,
+        market_data=f"[market_data]\nport = 9601\n{identity}" if profile.has(Feature.MARKET_DATA) else "",
         rest='[rest]\nurl = "http://127.0.0.1:9602/api"' if profile.rest else "",
         credentials=text,
         balances="BTC = 1_000, ETH = 10_000, USDT = 100_000_000",
@@ -112,7 +112,7 @@ class BothSides:
     def identity(self, listener: str = "fix") -> Identity:
         """Who speaks on the next connection."""
         self._connections += 1
-        fix = self.venue.fix if listener == "fix" else self.venue.market_data
+        fix = self.venue.connections[listener]
         sender = comp_id(fix.sender_comp_id or "", fix.comp_id_prefix or "", self._connections)
         return Identity(sender, fix.target_comp_id, fix.heart_bt_int_s)
 

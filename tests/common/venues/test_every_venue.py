@@ -6,6 +6,7 @@ It runs over every folder of common/venues, and over a desk's own: `pytest tests
 
 import re
 import tomllib
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from msgspec import structs
 
 from common.config import CHECKOUT, SequencePolicy, accounts_of
 from common.fix.secret_fields import blanked
+from common.fix.session_types import SessionSettings
 from common.fix.wire import encode, split
 from common.keys import make_credentials
 from common.messages import (
@@ -28,7 +30,7 @@ from common.messages import (
     VenueEvent,
 )
 from common.venues.credentials import Credentials
-from common.venues.dialect import BookEntry, SubscriptionRejected
+from common.venues.dialect import BookEntry, Identity, SubscriptionRejected
 from common.venues.registry import UnknownVenue, find_dialect, find_profile, find_rest, folder_of, venue_names
 from common.venues.rest import RestSettings
 from common.venues.venue import CREDENTIAL_FILES, Feature, missing_feature
@@ -36,6 +38,8 @@ from tests.common.venues import samples
 from tests.common.venues.both_sides import NAME, BothSides, Desk
 
 TEMPLATE = "_template"
+PENDING = ("6", "A", "E")
+"""ExecType(150) of an acknowledgement: pending cancel, pending new, pending replace."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -63,7 +67,8 @@ def has(dialect: str, feature: Feature) -> bool:
 
 
 def reports(events: list[VenueEvent]) -> list[ExecutionReport]:
-    return [event for event in events if isinstance(event, ExecutionReport)]
+    """The reports that tell what was done. A venue may acknowledge a request first: what is pending is not done yet."""
+    return [event for event in events if isinstance(event, ExecutionReport) and event.exec_type not in PENDING]
 
 
 def refused(events: list[VenueEvent]) -> bool:
@@ -101,12 +106,15 @@ def test_the_readme_says_what_it_is_where_it_is_from_its_oddities_and_what_is_as
 
 def test_the_venue_s_file_agrees_with_its_dialect(sides: BothSides) -> None:
     """How numbers are kept stands in both: the one is for the session's life, the other for its FIX."""
-    for fix, settings in (
-        (sides.venue.fix, sides.dialect.session_settings(sides.identity(), sides.credentials)),
-        (sides.venue.market_data, sides.dialect.market_data_settings(sides.identity(), sides.credentials)),
-    ):
+    for listener, fix in sides.venue.connections.items():
+        settings = settings_of(sides, listener)(sides.identity(), sides.credentials)
         assert settings.sequence_policy.name == fix.sequence_policy.name
         assert settings.reset_on_logon is (fix.sequence_policy is SequencePolicy.RESET)
+
+
+def settings_of(sides: BothSides, listener: str) -> Callable[[Identity, Credentials | None], SessionSettings]:
+    """How the dialect makes the FIX session of one of the venue's connections."""
+    return sides.dialect.session_settings if listener == "fix" else sides.dialect.market_data_settings
 
 
 # ---- samples
@@ -166,9 +174,10 @@ def plainly(value: object) -> object:
 
 
 def test_we_are_let_in_and_out(sides: BothSides) -> None:
-    desk, watcher = sides.desk(), sides.watcher()
-    assert desk.logged_on and watcher.client.session.logged_on
-    for client in (desk.client, watcher.client):
+    clients = [sides.desk().client]
+    clients += [sides.watcher().client] if sides.venue.market_data is not None else []
+    for client in clients:
+        assert client.session.logged_on
         client.session.logout("", sides.world.now)
         sides.world.pump()
         assert not client.session.logged_on
@@ -183,9 +192,9 @@ def test_without_its_credentials_nothing_is_even_tried(sides: BothSides) -> None
     if not sides.profile.credentials:
         assert sides.credentials is None
         return
-    for settings in (sides.dialect.session_settings, sides.dialect.market_data_settings):
+    for listener in sides.venue.connections:
         with pytest.raises(ValueError, match="credentials"):
-            settings(sides.identity(), None)
+            settings_of(sides, listener)(sides.identity(), None)
 
 
 def test_other_credentials_are_not_let_in(sides: BothSides) -> None:
@@ -383,6 +392,9 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
         return  # What nobody asks for is not refused: the tests of what is told see to it.
     elif feature is Feature.LIMIT_QUERY:
         assert (dialect.encode_limit_query("q-1") is None) is lacks
+    elif feature is Feature.MARKET_DATA:
+        assert (sides.venue.market_data is None) is lacks
+        assert (sides.world.core.venue.side.market_data is None) is lacks
     else:
         assert feature is Feature.UNKNOWN_OUTCOME
         assert bool(sides.world.core.venue.side.lacks.get("unknown")) is lacks
@@ -523,6 +535,8 @@ def test_a_rest_side_that_nobody_answers_fails_and_tells_no_secret(sides: BothSi
 
 
 def test_the_book_and_the_trades_are_told(desk: Desk) -> None:
+    if not desk.sides.profile.has(Feature.MARKET_DATA):
+        return
     sides = desk.sides
     desk.new(price=sides.price)
     watcher = sides.watcher()
@@ -539,6 +553,8 @@ def test_the_book_and_the_trades_are_told(desk: Desk) -> None:
 
 
 def test_a_snapshot_is_had_at_any_time(sides: BothSides) -> None:
+    if not sides.profile.has(Feature.MARKET_DATA):
+        return
     sides.stranger("1", sides.qty, sides.price)
     watcher = sides.watcher()
     watcher.say(sides.dialect.encode_subscribe("md-1", [sides.symbol]))
@@ -547,6 +563,8 @@ def test_a_snapshot_is_had_at_any_time(sides: BothSides) -> None:
 
 
 def test_a_subscription_to_what_there_is_not_is_refused(sides: BothSides) -> None:
+    if not sides.profile.has(Feature.MARKET_DATA):
+        return
     watcher = sides.watcher()
     watcher.say(sides.dialect.encode_subscribe("md-1", ["NOSUCH"]))
     refusals = [split(raw) for raw in watcher.client.raw if split(raw)[b"35"] in (b"Y", b"3")]

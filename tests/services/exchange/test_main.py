@@ -20,6 +20,7 @@ def config(tmp_path: Path) -> Config:
 def test_the_shipped_venues_become_exchanges(config: Config) -> None:
     generic, binance = exchange_settings("generic", config), exchange_settings("binance", config)
     assert generic.parties[0].comp_id == config.venues["generic"].fix.sender_comp_id
+    assert config.venues["generic"].market_data is not None
     assert generic.market_data_parties == (config.venues["generic"].market_data.sender_comp_id,)
     assert [i.symbol for i in generic.instruments] == list(config.venues["generic"].instruments)
     assert binance.comp_id == "SPOT" and len(binance.keys[0].public_key) == 32
