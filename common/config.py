@@ -39,6 +39,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 STACK_FILE = "fixring.toml"
 VENUE_FILE = "venue.toml"
 ENV_PREFIX = "FIXRING__"
+SERVED_VENUES = f"{ENV_PREFIX}STACK__VENUES"
 # A venue's name stands in file names, ipc paths, environment variables and the journal's 32-byte writer field.
 VENUE_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 HOST_AND_PORT = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
@@ -315,21 +316,34 @@ class StrategyConfig(Section, frozen=True, kw_only=True):
     `program`: Module and class, such as `"services.strategies.market_maker:MarketMaker"`. docs/strategies.md says where
     a module may lie.
     `enabled`: Whether it runs.
-    `venues`: The venues at which it trades; where one of them is switched off, it goes on at the others.
-    `symbols`: What it trades there. Each needs a table in `[risk.symbols]`, and one in `[instruments]` of each venue.
+    `venues`: The venues at which it trades; where one of them is switched off, it goes on at the others. None stands
+    for all that the stack serves.
+    `symbols`: What it trades there, each wherever the venue has it: one of them at least does. Each needs a table in
+    `[risk.symbols]`.
     `parameters`: Settings of its own, which its class takes as its `Parameters`.
     """
 
     program: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
     enabled: bool = True
-    venues: list[str]
+    venues: list[str] = []
     symbols: list[Symbol]
     parameters: dict[str, Any] = {}
+
+
+class ServedConfig(Section, frozen=True, kw_only=True):
+    """What of the folder is served.
+
+    `venues`: The venues that a start serves, by the names of their files; none stands for all. `scripts/start --venues
+    a,b` says it for one start, and what asks a running stack goes by that.
+    """
+
+    venues: list[str] = []
 
 
 class StackConfig(Section, frozen=True, kw_only=True):
     """The stack is `configs/fixring.toml`.
 
+    `stack`: What of the folder is served.
     `journal`: The journal.
     `endpoints`: Where the links are.
     `risk`: The limits.
@@ -338,6 +352,7 @@ class StackConfig(Section, frozen=True, kw_only=True):
     `strategies`: The strategies, by name: 1 to 20 of a-z, 0-9, _ and -, a letter first.
     """
 
+    stack: ServedConfig = ServedConfig()
     journal: JournalConfig = JournalConfig()
     endpoints: EndpointsConfig = EndpointsConfig()
     risk: RiskConfig = RiskConfig()
@@ -718,7 +733,7 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     `"desk.acme"`.
     `environment`: Where orders go: to the simulated exchange, to the venue's own test system, or to the venue with real
     money. All enabled venues have the same one.
-    `enabled`: Whether the stack serves it.
+    `enabled`: Whether the stack may serve it, see `venues` of `[stack]`.
     `live_confirmation`: For `environment = "live"` it must hold the sentence that `fixring doctor` asks for.
     `on_stop`: What happens to resting orders at an orderly shutdown.
     `on_halted`: What happens to resting orders when orders, risk or the journal is given up after too many crashes, and
@@ -856,6 +871,11 @@ class Paths:
         return self.var / "run"
 
     @property
+    def served(self) -> Path:
+        """The venues that the last start was told to serve, if it was."""
+        return self.run / "venues"
+
+    @property
     def log(self) -> Path:
         """The actors' own logs."""
         return self.var / "log"
@@ -960,12 +980,19 @@ class Config:
 
     @property
     def strategies(self) -> dict[str, StrategyConfig]:
-        """The strategies that run, by name: those that are enabled, where a venue of theirs is."""
-        return {
-            name: strategy
+        """The strategies that run, by name, with their venues: those that are enabled, where one of them is served and
+        has a symbol of theirs.
+        """
+        served = {
+            name: msgspec.structs.replace(strategy, venues=strategy.venues or list(self.venues))
             for name, strategy in self.stack.strategies.items()
-            if strategy.enabled and any(venue in self.venues for venue in strategy.venues)
+            if strategy.enabled
         }
+        return {name: strategy for name, strategy in served.items() if self._markets(strategy)}
+
+    def _markets(self, strategy: StrategyConfig) -> bool:
+        venues = [self.venues[name] for name in strategy.venues if name in self.venues]
+        return any(symbol in venue.instruments for venue in venues for symbol in strategy.symbols)
 
     def actors(self, kind: Kind | None = None) -> list[Actor]:
         """Every process of the stack, or those of one supervisor, in the order in which they are started."""
@@ -1013,11 +1040,12 @@ class Config:
 # ---- loading ----
 
 
-def load(folder: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+def load(folder: Path | None = None, environ: Mapping[str, str] | None = None, *, before_start: bool = False) -> Config:
     """The configuration from `folder` (else FIXRING_CONFIG, else <checkout>/configs) and the environment's overrides.
 
-    State is under FIXRING_VAR, else <checkout>/var. `environ` stands in for os.environ. Raises ConfigError, which names
-    the file or variable, the key and the mend. Reads files; changes nothing.
+    State is under FIXRING_VAR, else <checkout>/var. `environ` stands in for os.environ. Which venues the last start was
+    told to serve counts, but `before_start`. Raises ConfigError, which names the file or variable, the key and the
+    mend. Reads files; changes nothing.
     """
     env = os.environ if environ is None else environ
     config_folder = (folder or Path(env.get("FIXRING_CONFIG") or CHECKOUT / "configs")).absolute()
@@ -1026,12 +1054,47 @@ def load(folder: Path | None = None, environ: Mapping[str, str] | None = None) -
 
     stack_table, desk_tables = _read_folder(config_folder)
     layers = {name: _layered(config_folder / f"{name}.toml", table, env) for name, table in desk_tables.items()}
+    if not before_start:
+        env = {**_told_at_start(paths), **env}
     _apply_overrides(env, stack_table, {name: layer.table for name, layer in layers.items()})
     stack = _convert(stack_table, StackConfig, lambda _: config_folder / STACK_FILE)
     venues = {name: _venue(layer) for name, layer in layers.items()}
-    enabled = {name: venue for name, venue in venues.items() if venue.enabled}
+    served = _served(config_folder, stack.stack.venues, venues)
+    enabled = {name: venue for name, venue in venues.items() if venue.enabled and name in served}
     _check(config_folder, stack, enabled, venues)
     return Config(stack=stack, venues=types.MappingProxyType(enabled), paths=paths)
+
+
+def _told_at_start(paths: Paths) -> dict[str, str]:
+    """What `begin_serving` has written, as the variable that said it."""
+    try:
+        return {SERVED_VENUES: paths.served.read_text("utf-8").strip()}
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
+def begin_serving(environ: Mapping[str, str] | None = None) -> None:
+    """A start is told by the environment which venues it serves, or goes by the file: whoever asks the stack from now
+    on goes by the same. Raises ConfigError, OSError.
+    """
+    env = os.environ if environ is None else environ
+    paths = load(environ=env, before_start=True).paths
+    if SERVED_VENUES not in env:
+        paths.served.unlink(missing_ok=True)
+        return
+    paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths.served.write_text(f"{env[SERVED_VENUES]}\n", "utf-8")
+
+
+def _served(folder: Path, wanted: Sequence[str], venues: Mapping[str, VenueConfig]) -> Sequence[str]:
+    """The names of the venues that are served, as far as they are enabled."""
+    for name in wanted:
+        if name not in venues:
+            raise ConfigError(
+                f"{folder / STACK_FILE}: stack.venues ({SERVED_VENUES}, scripts/start --venues): {name} is not known; "
+                f"there is {', '.join(venues)}"
+            )
+    return wanted or list(venues)
 
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -1201,6 +1264,8 @@ def _value(variable: str, text: str, kind: Any) -> Any:
     plain = _plain(kind)
     if _is_struct(plain):
         raise ConfigError(f"{variable}: names a table, not a value; add __KEY")
+    if plain == list[str] and not text.lstrip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
     if plain is Any or typing.get_origin(plain) in (dict, list):
         try:
             return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
@@ -1222,7 +1287,10 @@ def _check(
     folder: Path, stack: StackConfig, venues: Mapping[str, VenueConfig], known: Mapping[str, VenueConfig]
 ) -> None:
     if not venues:
-        raise ConfigError(f"{folder}: no venue is enabled; set `enabled = true` in one of its <venue>.toml files")
+        raise ConfigError(
+            f"{folder}: no venue is served; set `enabled = true` in one of its <venue>.toml files, and see `venues` of "
+            f"[stack] in {STACK_FILE}"
+        )
     environments = {venue.environment for venue in venues.values()}
     if len(environments) > 1:
         told = ", ".join(f"{name}: {venue.environment}" for name, venue in venues.items())
@@ -1237,7 +1305,7 @@ def _check(
     _check_names(folder, venues)
     _check_ports(folder, venues)
     for name, strategy in stack.strategies.items():
-        _check_strategy(folder, stack, name, strategy, venues, known)
+        _check_strategy(folder, stack, name, strategy, known)
 
 
 def _check_parts(file: Path, venue: VenueConfig) -> None:
@@ -1330,7 +1398,6 @@ def _check_strategy(
     stack: StackConfig,
     name: str,
     strategy: StrategyConfig,
-    venues: Mapping[str, VenueConfig],
     known: Mapping[str, VenueConfig],
 ) -> None:
     file = folder / STACK_FILE
@@ -1341,12 +1408,10 @@ def _check_strategy(
     for venue in strategy.venues:
         if venue not in known:
             raise ConfigError(f"{file}: strategies.{name}.venues: {venue} is not known; there is {', '.join(known)}")
-        if venue not in venues:
-            # Switched off for all: the strategy goes on where it still can.
-            continue
-        for symbol in strategy.symbols:
-            if symbol not in venues[venue].instruments:
-                raise ConfigError(f"{file}: strategies.{name}.symbols: {symbol} is no instrument of {venue}")
+    # Also those that are not served: the strategy goes on where it still can.
+    its = strategy.venues or list(known)
     for symbol in strategy.symbols:
+        if not any(symbol in known[venue].instruments for venue in its):
+            raise ConfigError(f"{file}: strategies.{name}.symbols: {symbol} is no instrument of {' or '.join(its)}")
         if symbol not in stack.risk.symbols:
             raise ConfigError(f"{file}: risk.symbols.{symbol}: no limits, and {name} trades it; add the table")

@@ -12,7 +12,7 @@ from honcho.environ import expand_processes, parse, parse_procfile
 from honcho.manager import Manager
 from honcho.printer import Printer
 
-from common.config import CHECKOUT
+from common.config import CHECKOUT, begin_serving
 
 AGAIN_S = 0.02
 
@@ -39,6 +39,7 @@ class PatientManager(Manager):  # type: ignore[misc]  # honcho has no types
 
 def main() -> int:
     """Run the Procfile until a line ends or SIGINT or SIGTERM comes; returns honcho's status."""
+    begin_serving()
     manager = PatientManager()
     lines = parse_procfile((CHECKOUT / "Procfile").read_text("utf-8")).processes
     dotenv = CHECKOUT / ".env"

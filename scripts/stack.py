@@ -12,9 +12,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from common.actor.control import Answers, NoAnswer, NotRunning, ask, ask_all, is_running
-from common.config import CHECKOUT, Config, Kind, load
+from common.config import CHECKOUT, SERVED_VENUES, Config, Kind, load
 from services.supervisor.processes import die_with
 
 READY_S = 60.0
@@ -36,15 +37,18 @@ def free_ports(count: int) -> list[int]:
 
 
 def own_ports() -> dict[str, str]:
-    """Overrides that put the two default venues on free ports."""
-    fix, market_data, binance_fix, binance_market_data, rest = free_ports(5)
-    return {
-        "FIXRING__GENERIC__FIX__PORT": str(fix),
-        "FIXRING__GENERIC__MARKET_DATA__PORT": str(market_data),
-        "FIXRING__BINANCE__FIX__PORT": str(binance_fix),
-        "FIXRING__BINANCE__MARKET_DATA__PORT": str(binance_market_data),
-        "FIXRING__BINANCE__REST__URL": f"http://127.0.0.1:{rest}/api/v3",
-    }
+    """Overrides that put every venue of the checkout's configuration on free ports, whichever are served."""
+    venues = load(CHECKOUT / "configs", {SERVED_VENUES: ""}, before_start=True).venues
+    ports = iter(free_ports(3 * len(venues)))
+    overrides: dict[str, str] = {}
+    for name, venue in venues.items():
+        prefix = f"FIXRING__{name}__".upper()
+        overrides[f"{prefix}FIX__PORT"] = str(next(ports))
+        overrides[f"{prefix}MARKET_DATA__PORT"] = str(next(ports))
+        if venue.rest is not None:
+            path = urlsplit(venue.rest.url).path
+            overrides[f"{prefix}REST__URL"] = f"http://127.0.0.1:{next(ports)}{path}"
+    return overrides
 
 
 class PrivateStack:

@@ -77,7 +77,7 @@ def doctor(as_json: bool, before_start: bool) -> int:
     which asks no venue.
     """
     try:
-        findings = list(blocking(load()) if before_start else examine(load()))
+        findings = list(blocking(load(before_start=True)) if before_start else examine(load()))
         status = ExitStatus.FAILURE if any(f.problem and f.fatal for f in findings) else ExitStatus.OK
     except ConfigError as error:
         wrong = Finding("configuration", str(error), "change the key or variable that it names")

@@ -1,20 +1,29 @@
-"""`fixring start`: start an actor again that its supervisor gave up."""
+"""`fixring start`: start the stack, or an actor again that its supervisor gave up."""
+
+import os
+from typing import NoReturn
 
 import click
 
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
-from common.config import load
+from common.config import CHECKOUT, SERVED_VENUES, load
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
 
 
 @click.command()
-@click.argument("actor")
-def start(actor: str) -> None:
-    """Start ACTOR (a name from `fixring status`) again after its supervisor halted or refused it.
+@click.argument("actor", required=False)
+@click.option("--venues", metavar="NAME,NAME...", help="Serve these venues of the configuration's folder.")
+def start(actor: str | None, venues: str | None) -> None:
+    """Start the whole stack, as scripts/start does, or ACTOR (a name from `fixring status`) again after its supervisor
+    halted or refused it.
 
-    The stack itself is started by scripts/start.
+    Which venues the stack serves is said by `venues` of [stack] in fixring.toml, and for one start by --venues.
     """
+    if actor is None:
+        _start_stack(venues)
+    if venues is not None:
+        raise CommandError("--venues is of the whole stack: leave ACTOR out", ExitStatus.USAGE)
     config = load()
     kind = next((a.kind for a in config.actors() if a.name == actor), None)
     if kind is None:
@@ -29,3 +38,11 @@ def start(actor: str) -> None:
     except Refused as error:
         raise CommandError(str(error), ExitStatus.REFUSED) from None
     click.echo(f"{actor} is being started; fixring status shows it")
+
+
+def _start_stack(venues: str | None) -> NoReturn:
+    """Become scripts/start, once the configuration is one to start with. Raises ConfigError."""
+    environ = {**os.environ, **({} if venues is None else {SERVED_VENUES: venues})}
+    load(environ=environ, before_start=True)
+    script = str(CHECKOUT / "scripts/start")
+    os.execve(script, [script], environ)

@@ -17,6 +17,7 @@ from common.config import (
     Environment,
     Kind,
     SequencePolicy,
+    begin_serving,
     live_sentence,
     load,
 )
@@ -69,6 +70,33 @@ def test_one_variable_switches_a_venue_off_whoever_names_it() -> None:
     assert set(config.strategies) == {"maker"}, "it goes on at the other; one that has none left does not run"
 
 
+def test_a_start_serves_what_it_is_told_to_and_who_asks_goes_by_it(folder: Path, tmp_path: Path) -> None:
+    own = {"FIXRING_VAR": str(tmp_path / "var")}
+    told = {**own, "FIXRING__STACK__VENUES": "generic"}
+    begin_serving(told)
+    for environ in (own, told):
+        config = load(folder, environ)
+        assert set(config.venues) == {"generic"}
+        assert config.strategies["maker"].venues == ["generic"], "one that names no venue trades at all that are served"
+    assert set(load(folder, own, before_start=True).venues) == {"binance", "generic"}
+    begin_serving(own)
+    assert set(load(folder, own).venues) == {"binance", "generic"}
+    for text in ("binance, generic", '["binance", "generic"]', ""):
+        chosen = load(folder, {**own, "FIXRING__STACK__VENUES": text}).venues
+        assert {"binance", "generic"} <= set(chosen)
+
+
+def test_a_strategy_trades_its_symbols_where_they_are_and_runs_where_one_is(folder: Path) -> None:
+    replace(folder / "generic.toml", 'on_stop = "cancel"', 'on_stop = "cancel"\nsymbols = ["ETHUSDT"]')
+    replace(folder / "fixring.toml", 'symbols = ["BTCUSDT", "ETHUSDT"]', 'symbols = ["BTCUSDT"]')
+    assert set(load(folder, {}).strategies) == {"maker", "signals"}
+    assert set(load(folder, {"FIXRING__STACK__VENUES": "generic"}).strategies) == {"signals"}
+
+
+def test_no_two_venues_of_the_project_share_a_port() -> None:
+    assert len(load(environ={"FIXRING__STACK__VENUES": ""}).venues) >= 2, "loading all of them has checked it"
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
@@ -91,15 +119,21 @@ def test_one_variable_switches_a_venue_off_whoever_names_it() -> None:
         ("fixring.toml", "[orders]", "[orders", "fixring.toml: not TOML"),
         (
             "fixring.toml",
+            'MarketMaker"',
+            'MarketMaker"\nvenues = ["acme"]',
+            "strategies.maker.venues: acme is not known",
+        ),
+        (
+            "fixring.toml",
             'venues = ["binance", "generic"]',
-            'venues = ["kraken"]',
-            "strategies.maker.venues: kraken is not known",
+            'venues = ["acme"]',
+            "stack.venues (FIXRING__STACK__VENUES, scripts/start --venues): acme is not known; there is binance",
         ),
         (
             "fixring.toml",
             'symbols = ["BTCUSDT", "ETHUSDT"]',
             'symbols = ["XRPUSDT"]',
-            "XRPUSDT is no instrument of binance",
+            "XRPUSDT is no instrument of binance or generic",
         ),
         ("fixring.toml", "[risk.symbols.ETHUSDT]", "[risk.symbols.SOLUSDT]", "risk.symbols.ETHUSDT: no limits"),
         ("fixring.toml", "[strategies.maker]", "[strategies.Maker]", "strategies.Maker: a strategy's name is"),
@@ -229,8 +263,7 @@ def test_a_desk_s_file_lies_over_the_venue_s_own_and_the_environment_over_both(f
 def test_the_environment_chooses_what_of_the_venue_s_file_holds(folder: Path) -> None:
     (folder / "generic.toml").unlink()
     environ = {
-        "FIXRING__STRATEGIES__MAKER__VENUES": '["binance"]',
-        "FIXRING__STRATEGIES__SIGNALS__VENUES": '["binance"]',
+        "FIXRING__STACK__VENUES": "binance",
         "FIXRING__BINANCE__ENVIRONMENT": "testnet",
         "FIXRING__BINANCE__INSTRUMENTS__BTCUSDT__MIN_NOTIONAL": "10",
     }
@@ -290,7 +323,7 @@ def test_a_number_that_nobody_can_count_with_exactly_is_refused(folder: Path, va
 
 def test_no_folder_no_venue_and_a_bad_name_are_refused(folder: Path, tmp_path: Path) -> None:
     assert "set FIXRING_CONFIG" in refusal(tmp_path / "nowhere")
-    assert "no venue is enabled" in refusal(
+    assert "no venue is served" in refusal(
         folder, FIXRING__BINANCE__ENABLED="false", FIXRING__GENERIC__ENABLED="false"
     )
     (folder / "Kraken-2.toml").write_text("")
@@ -341,7 +374,7 @@ def test_a_variable_overrides_any_value(folder: Path) -> None:
         ("FIXRING__", "5", "there is no ''"),
         ("FIXRING__ORDERS__TTL_MS__X", "5", "is a value, not a table"),
         ("FIXRING__ORDERS__TTL_MS", "soon", "'soon': Expected `int`"),
-        ("FIXRING__STRATEGIES__MAKER__VENUES", "binance", "write the value as in TOML"),
+        ("FIXRING__STRATEGIES__MAKER__SYMBOLS", "BTCUSDT", "write the value as in TOML"),
     ],
 )
 def test_a_variable_that_fits_nothing_is_refused_by_name(
