@@ -130,7 +130,7 @@ class Feed:
             elif keep:
                 self._flush_depth(symbol, now)
                 self._published.setdefault(symbol, _Published(book))
-            entries = _levels(book, subscription.depth, subscription.entry_types)
+            entries = levels(book, subscription.depth, subscription.entry_types)
             if subscription.windowed:
                 subscription.windows[symbol] = _window(entries)
             subscription.send(*self._form.snapshot(subscription.md_req_id, symbol, entries, book.update_id), now)
@@ -268,7 +268,7 @@ def _window_changes(subscription: Subscription, book: Book) -> list[Entry]:
     rests there yet, one that is gone with nothing.
     """
     former = subscription.windows[book.symbol]
-    window = _window(_levels(book, subscription.depth, subscription.entry_types))
+    window = _window(levels(book, subscription.depth, subscription.entry_types))
     subscription.windows[book.symbol] = window
     sides = {BID: book.bids, OFFER: book.asks}
     left = [Entry(DELETE, kind, px, sides[kind].qty_at(px)) for kind, px in former if (kind, px) not in window]
@@ -279,7 +279,7 @@ def _window_changes(subscription: Subscription, book: Book) -> list[Entry]:
     ]
 
 
-def _levels(book: Book, depth: int, entry_types: frozenset[str]) -> list[Entry]:
+def levels(book: Book, depth: int, entry_types: frozenset[str]) -> list[Entry]:
     """The book's levels, best first; a `depth` of 0 is all of them."""
     entries: list[Entry] = []
     for entry_type, side in ((BID, book.bids), (OFFER, book.asks)):

@@ -171,11 +171,15 @@ class FixOrders(FixGateway):
         if order.resting and self._venue.faults.strikes(Kind.LATE_FILL, "fix"):
             self._venue.fill_late(order, now, late)
         if order.is_open:
-            self._venue.engine.cancel(order, now, asked=asked)
+            self._carry_out_cancel(client, order, asked, now)
         else:
             self._refuse_wish(wish, order, Refusal.CLOSED, now)
         for session, body in late.held or ():
             self._send(self._clients[session], "8", body, now)
+
+    def _carry_out_cancel(self, client: Client, order: Order, asked: Asked, now: Instant) -> None:
+        """Cancel an open order as `client` asked for."""
+        self._venue.engine.cancel(order, now, asked=asked)
 
     def _replace(self, client: Client, request: Request, now: Instant) -> None:
         wish = self._wish(client, request, REPLACE)
@@ -184,7 +188,7 @@ class FixOrders(FixGateway):
         if order is None or self._fills_across(wish, order, now):
             return
         engine = self._venue.engine
-        if request.text(54) != order.side or request.text(40) != order.ord_type:
+        if request.text(54) != order.side or (request.optional(40) or order.ord_type) != order.ord_type:
             self._refuse_wish(wish, order, Refusal.UNCHANGEABLE, now)
             return
         name = wish.cl_ord_id if self.amendment_names else order.cl_ord_id

@@ -17,6 +17,7 @@ SNAPSHOT, NEW, CHANGE, DELETE, OVERLAY = "W", "0", "1", "2", "5"
 BID, OFFER, TRADE, EMPTY_BOOK = "0", "1", "2", "J"
 UNSIDED = "?"
 CHECKSUM = "#"
+AGGRESSOR_SIDE = b"2446"
 
 Levels = Sequence[tuple[Decimal, Decimal]]
 """Prices and quantities of one side, the best first."""
@@ -30,8 +31,9 @@ class BookSum(Protocol):
 _ACTIONS = frozenset((SNAPSHOT, NEW, CHANGE, DELETE))
 
 
-def book_entries(msg_type: str, raw: bytes) -> list[BookEntry]:
-    """The entries of a W or X in order, empty for other types."""
+def book_entries(msg_type: str, raw: bytes, taker_side: bytes = AGGRESSOR_SIDE) -> list[BookEntry]:
+    """The entries of a W or X in order, empty for other types. `taker_side` is the tag of the side of a trade's taker.
+    """
     if msg_type not in ("W", "X"):
         return []
     symbol = ""
@@ -42,8 +44,8 @@ def book_entries(msg_type: str, raw: bytes) -> list[BookEntry]:
         # Which of the symbols that an X is about the lost entries are of, nobody can say.
         return [unread_book(symbol if msg_type == "W" else "", str(error))]
     if msg_type == "W":
-        return _snapshot(symbol or next((s for e in entries if (s := instrument(e))), ""), entries)
-    return _incremental(symbol, entries)
+        return _snapshot(symbol or next((s for e in entries if (s := instrument(e))), ""), entries, taker_side)
+    return _incremental(symbol, entries, taker_side)
 
 
 def unread_book(symbol: str, why: str) -> BookEntry:
@@ -72,13 +74,13 @@ def _head_symbol(raw: bytes) -> str:
     return instrument(head)
 
 
-def _snapshot(symbol: str, entries: list[dict[bytes, bytes]]) -> list[BookEntry]:
+def _snapshot(symbol: str, entries: list[dict[bytes, bytes]], taker_side: bytes) -> list[BookEntry]:
     if not symbol:
         return [unread_book("", "MarketDataSnapshotFullRefresh(W) names no instrument")]
-    return [BookEntry(symbol, "", SNAPSHOT, None, ZERO), *[_entry(e, symbol, SNAPSHOT) for e in entries]]
+    return [BookEntry(symbol, "", SNAPSHOT, None, ZERO), *[_entry(e, symbol, SNAPSHOT, taker_side) for e in entries]]
 
 
-def _incremental(symbol: str, entries: list[dict[bytes, bytes]]) -> list[BookEntry]:
+def _incremental(symbol: str, entries: list[dict[bytes, bytes]], taker_side: bytes) -> list[BookEntry]:
     """Instrument of an entry may be left out when it is that of the entry before (FIX 4.4 volume 3, X). One that no
     first entry has, and a last one does, stands behind the group: it is that of all."""
     named = [instrument(e) for e in entries]
@@ -87,11 +89,11 @@ def _incremental(symbol: str, entries: list[dict[bytes, bytes]]) -> list[BookEnt
     for e, name in zip(entries, named, strict=True):
         symbol = name or symbol
         action = text(e, b"279") or NEW
-        found.append(_entry(e, symbol, CHANGE if action == OVERLAY else action))
+        found.append(_entry(e, symbol, CHANGE if action == OVERLAY else action, taker_side))
     return found
 
 
-def _entry(e: Fields, symbol: str, action: str) -> BookEntry:
+def _entry(e: Fields, symbol: str, action: str, taker_side: bytes) -> BookEntry:
     what, entry_id = text(e, b"269"), text(e, b"278")
     try:
         px, qty = _decimal(e, b"270"), _decimal(e, b"271")
@@ -100,7 +102,7 @@ def _entry(e: Fields, symbol: str, action: str) -> BookEntry:
     wrong = _wrong(what, action, entry_id, px)
     if wrong or not symbol:
         return unread_book(symbol, wrong or "an entry of MarketDataIncrementalRefresh(X) names no instrument")
-    return BookEntry(symbol, what or UNSIDED, action, px, ZERO if qty is None else qty, text(e, b"2446"), entry_id)
+    return BookEntry(symbol, what or UNSIDED, action, px, ZERO if qty is None else qty, text(e, taker_side), entry_id)
 
 
 def _wrong(what: str, action: str, entry_id: str, px: Decimal | None) -> str:

@@ -42,6 +42,8 @@ class Feature(StrEnum):
     MASS_CANCEL = "mass_cancel"
     MASS_CANCEL_REPORT = "mass_cancel_report"
     """A mass cancel is answered as a whole, not by the reports of the orders that it closed alone."""
+    FILL_FEES = "fill_fees"
+    """The report of a fill tells what it cost."""
     ANNOUNCEMENT = "announcement"
     """The venue says so before it ends a connection."""
     LIMIT_QUERY = "limit_query"
@@ -65,6 +67,8 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     `cancels_on_disconnect`: the venue cancels what a session has open once its connection is lost without Logout(5).
     `cancels_own_session_only`: it finds the order of a cancel among those of the session that asks alone, so that its
     "no such order" says nothing of what another one placed.
+    `tells_states`: a report tells the state that the order is in, whatever led to it, as one that answers a question
+    does: so is a new order acknowledged, and an amendment, by its terms.
     `book_sum` is "package.module:name" of a `BookSum`, by which a book is held against the venue's ("" for none).
     `names`: what the venue takes as ClOrdID(11).
     """
@@ -82,6 +86,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     fix_version: str = "FIX44"
     cancels_on_disconnect: bool = False
     cancels_own_session_only: bool = False
+    tells_states: bool = False
     book_sum: str = ""
     names: ClOrdIdForm = ClOrdIdForm.TEXT
 

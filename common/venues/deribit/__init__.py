@@ -1,0 +1,1 @@
+"""Deribit: perpetuals, futures and options, on the production gateway."""

@@ -1,0 +1,15 @@
+"""Deribit: its facts, and where its parts are. README.md beside this file has the sources and the oddities."""
+
+from common.venues.venue import CredentialKind, Feature, VenueProfile
+
+PROFILE = VenueProfile(
+    title="Deribit",
+    dialect="common.venues.deribit.dialect:Deribit",
+    simulated="common.venues.deribit.simulated:open_side",
+    fields="common.venues.deribit.fields:ADDITIONS",
+    credentials=(CredentialKind.HMAC,),
+    lacks=frozenset({Feature.LIMIT_QUERY, Feature.UNKNOWN_OUTCOME, Feature.ANNOUNCEMENT, Feature.FILL_FEES}),
+    key_tags=frozenset({553}),
+    cancels_on_disconnect=True,
+    tells_states=True,
+)
