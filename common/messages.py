@@ -578,6 +578,9 @@ class SessionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag
     `window_ns`, `assets`: what the session knows of its venue, for whoever folds the log when the configuration does
     not have it any more: how long after a connection's death a request may take effect, and the base and quote asset of
     each symbol. A CONNECTING record has them where the session's log does not say so already.
+
+    `numbers_began`: the generation in which the numbers last began at 1, in the first record of an emergency file,
+    before which others may have been lost that said so; 0 where the records before it tell.
     """
 
     session: str
@@ -592,6 +595,7 @@ class SessionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag
     assets: dict[str, tuple[str, str]] = {}
     account: str = ""
     venue: str = ""
+    numbers_began: int = 0
 
     def __post_init__(self) -> None:
         if not self.account:

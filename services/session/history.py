@@ -123,8 +123,7 @@ class History:
             return
         if isinstance(payload, SessionChanged):
             if payload.generation != self.generation:
-                self.sent.clear()
-                self.first_kept, self.numbers_began = payload.next_outbound, payload.generation
+                self._begin_generation(payload)
             self.generation, self.connection = payload.generation, max(self.connection, payload.connection)
             self.next_outbound, self.next_inbound = payload.next_outbound, payload.next_inbound
         elif isinstance(payload, Outbound) and not payload.filler:
@@ -217,14 +216,21 @@ class History:
         elif act.act == "reset":
             self.reset_wanted = True
 
+    def _begin_generation(self, record: SessionChanged) -> None:
+        """Other numbers, and whether they began at 1 or somebody has set them. The first record of an emergency file
+        says it, since the one that was first of the generation may stand behind it, or nowhere."""
+        self.sent.clear()
+        self.first_kept = record.next_outbound
+        goes_on = record.text == BY_HAND and (record.next_outbound, record.next_inbound) != (1, 1)
+        if record.numbers_began:
+            self.numbers_began = record.numbers_began
+        elif not goes_on or not self.numbers_began:
+            self.numbers_began = record.generation
+
     def _changed(self, record: SessionChanged) -> None:
         if record.generation != self.generation:
             self.hand_overs.lost_from = 0
-            self.sent.clear()
-            self.first_kept = record.next_outbound
-            goes_on = record.text == BY_HAND and (record.next_outbound, record.next_inbound) != (1, 1)
-            if not goes_on or not self.numbers_began:
-                self.numbers_began = record.generation
+            self._begin_generation(record)
         if record.assets:
             self.venue_told = (record.window_ns, record.assets)
         self.generation = record.generation

@@ -171,7 +171,7 @@ class Records:
 
     def _numbers_from(self, first: int) -> SessionChanged:
         change = self.history.change(SessionState.NUMBERS_SET, "emergency")
-        return msgspec.structs.replace(change, next_outbound=first)
+        return msgspec.structs.replace(change, next_outbound=first, numbers_began=self.history.numbers_began)
 
     def _copy(self, payload: Payload, first: int) -> None:
         """One unacknowledged record, folded long since, behind the others; an outbound one never left and is not

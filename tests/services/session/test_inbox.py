@@ -3,6 +3,7 @@
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import orjson
 import pytest
 
@@ -18,6 +19,7 @@ from common.messages import (
     QueryOrder,
     RequestRejected,
     SessionChanged,
+    SessionState,
     Unreadable,
 )
 from services.session.recovery import load_folded
@@ -265,6 +267,39 @@ def test_a_trade_has_the_same_identity_in_the_emergency_file(tmp_path: Path) -> 
     world.journal.dead = False
     world.advance(1000)
     assert {key for key, _ in keys(world)} >= {"1/t1", "1/t2"}
+
+
+def test_numbers_set_by_hand_while_the_journal_was_away_begin_no_other_trades(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path / "emergency")))
+    world.ready()
+    world.command(world.new_order(1))
+    accept(world, 1)
+    number = world.venue.next_outbound
+    world.venue_says("8", FILL.format(key="t1"))
+    world.control("logout")
+    world.journal.dead = True
+    assert world.control("set_seq", next_inbound=number).ok
+    world.control("kill")
+    world.advance(1000)
+    assert world.core.emergency.active and world.core.history.numbers_began == 1
+    world.crash()
+    world.journal.dead = False
+    world.start()
+    world.advance(1000)
+    assert (world.core.history.generation, world.core.history.numbers_began) == (2, 1)
+    world.control("logout")
+    assert world.control("set_seq", next_inbound=number).ok
+    world.control("logon")
+    world.advance(1000)
+    assert keys(world)[-1] == ("1/t1", "") and [p.generation for p in inbounds(world) if b"17=t1" in p.raw][-1] == 3
+
+
+def test_a_record_that_is_left_out_and_set_the_numbers_by_hand_begins_no_other_trades(world: World) -> None:
+    world.ready()
+    history = world.core.history
+    change = msgspec.structs.replace(history.change(SessionState.NUMBERS_SET, "by_hand"), generation=2, next_inbound=2)
+    history.use_number(change)
+    assert (history.generation, history.numbers_began) == (2, 1)
 
 
 def test_a_fill_that_came_behind_a_gap_and_was_gap_filled_is_in_the_log_before_the_jump(world: World) -> None:
