@@ -70,6 +70,8 @@ class Cause(enum.StrEnum):
     NO_LIQUIDITY = "no_liquidity"
     SELF_TRADE = "self_trade"
     SCREEN = "screen"
+    DISCONNECTED = "disconnected"
+    WOULD_TAKE = "would_take"
 
 
 Listener = Callable[[Change, Order, Instant, Asked | None], None]
@@ -133,13 +135,22 @@ class Engine:
 
     def place(self, terms: Terms, now: Instant, asked: Asked | None = None) -> Order:
         """Place an order that `check` let through: match it, then rest or close what is left."""
-        state = self.state
-        order_id = state.next_order_id
-        placed = Placed(order_id, state.next_exec_id, terms, now.wall_ns)
-        self.record(placed)
-        order = state.orders[order_id]
-        self._told(placed, order, now, asked)
+        order = self._take_in(terms, now, asked)
         self._work(order, now)
+        return order
+
+    def place_to_cancel(self, terms: Terms, now: Instant, cause: Cause) -> Order:
+        """Take in an order and cancel it unmatched, as a venue does that refuses some only once they are accepted."""
+        order = self._take_in(terms, now, None)
+        self.cancel(order, now, cause)
+        return order
+
+    def _take_in(self, terms: Terms, now: Instant, asked: Asked | None) -> Order:
+        order_id = self.state.next_order_id
+        placed = Placed(order_id, self.state.next_exec_id, terms, now.wall_ns)
+        self.record(placed)
+        order = self.state.orders[order_id]
+        self._told(placed, order, now, asked)
         return order
 
     def new(self, terms: Terms, now: Instant) -> Order | Refusal:

@@ -143,7 +143,7 @@ class FixGateway(ABC):
             if unnamed.framer.garbled or len(unnamed.data) > MAX_UNNAMED_BYTES:
                 self._refuse(line, "garbled before Logon(A)")
             return None
-        client = self._admit(messages[0])
+        client = self._why_refused(messages[0], now) or self._admit(messages[0])
         if isinstance(client, str):
             farewell = self._farewell(messages[0], client, now)
             if farewell:
@@ -151,6 +151,10 @@ class FixGateway(ABC):
             self._refuse(line, client)
             return None
         return client
+
+    def _why_refused(self, raw: bytes, now: Instant) -> str:
+        """Why whoever sends this Logon(A) now may not come in whoever he is, "" where he may."""
+        return ""
 
     def _admit(self, raw: bytes) -> Client | str:
         """The client whose Logon(A) this is, or why it may not come in."""
@@ -317,7 +321,11 @@ class FixGateway(ABC):
         try:
             handler(client, request, now)
         except BadField as bad:
-            self._send(client, "3", request.rejected(bad), now)
+            self._reject(client, request, bad, now)
+
+    def _reject(self, client: Client, request: Request, bad: BadField, now: Instant) -> None:
+        """A request cannot be read: say which field is to blame."""
+        self._send(client, "3", request.rejected(bad), now)
 
 
 class ResendingFixGateway(FixGateway):

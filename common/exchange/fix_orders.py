@@ -52,6 +52,17 @@ class MassCancel(NamedTuple):
     symbol: str
 
 
+class Spelling(NamedTuple):
+    """By which MsgType(35) a venue says what is no change of an order: that a new one, a cancel or an amendment is
+    refused, that the order of a question is not known, and what became of a mass cancel.
+    """
+
+    refused: str = "8"
+    wish_refused: str = "9"
+    unknown: str = "8"
+    mass_cancelled: str = "r"
+
+
 class Reports(Protocol):
     """How a venue writes what it says of orders: each gives the body of a message."""
 
@@ -75,23 +86,28 @@ class Reports(Protocol):
         """An ExecutionReport(8) that takes a fill back or corrects it."""
 
     def rejected(self, terms: Terms, exec_id: str, refusal: Refusal | None, text: str, stamp_ns: int) -> bytes:
-        """An ExecutionReport(8) that refuses a new order; `refusal` is None where a fault does."""
+        """What refuses a new order; `refusal` is None where a fault does."""
 
     def cancel_rejected(self, wish: Wish, order: Order | ClosedOrder | None, refusal: Refusal, stamp_ns: int) -> bytes:
-        """An OrderCancelReject(9); `order` is None where none is known."""
+        """What refuses a cancel or an amendment; `order` is None where none is known."""
 
     def mass_cancelled(self, asked: MassCancel, report_id: str, affected: int | None, stamp_ns: int) -> bytes:
-        """An OrderMassCancelReport(r); `affected` is None where it is refused."""
+        """What answers a mass cancel, b"" for nothing; `affected` is None where it is refused."""
 
     def unknown(self, named: Named, exec_id: str, extra: str, text: str, stamp_ns: int) -> bytes:
-        """The ExecutionReport(8) that answers a question for an order that is not known."""
+        """What answers a question for an order that is not known."""
 
 
 class FixOrders(FixGateway):
-    """The order entry listener, whose sessions end with their connection."""
+    """The order entry listener, whose sessions end with their connection. `late_refusals` are those that the venue
+    tells of by the cancel of an order that it has accepted.
+    """
 
     amendment_names = True
     """Whether an amendment gives the order its own ClOrdID(11)."""
+
+    spelling = Spelling()
+    late_refusals: frozenset[Refusal] = frozenset()
 
     def __init__(self, venue: Venue, reports: Reports) -> None:
         super().__init__(venue, "fix", venue.settings.parties)
@@ -150,10 +166,13 @@ class FixOrders(FixGateway):
                 return
         fault = self._venue.faults.strikes(Kind.REJECT, "fix")
         refusal = None if fault is not None else self._venue.engine.check(terms, now.wall_ns)
+        if refusal in self.late_refusals:
+            self._venue.engine.place_to_cancel(terms, now, Cause.WOULD_TAKE)
+            return
         if fault is not None or refusal is not None:
             text = refusal.value if refusal is not None else (fault and fault.text) or "Rejected on command."
             body = self._reports.rejected(terms, self._venue.unique(), refusal, text, now.wall_ns)
-            self._send(client, "8", body, now)
+            self._send(client, self.spelling.refused, body, now)
             return
         self._venue.engine.place(terms, now)
 
@@ -225,23 +244,36 @@ class FixOrders(FixGateway):
         return found if found is not None else self._venue.find(account, symbol, "", cl_ord_id)
 
     def _refuse_wish(self, wish: Wish, order: Order | ClosedOrder | None, refusal: Refusal, now: Instant) -> None:
-        self._send(wish.client, "9", self._reports.cancel_rejected(wish, order, refusal, now.wall_ns), now)
+        body = self._reports.cancel_rejected(wish, order, refusal, now.wall_ns)
+        self._send(wish.client, self.spelling.wish_refused, body, now)
 
     def _mass_cancel(self, client: Client, request: Request, now: Instant) -> None:
-        """530=1 cancels a symbol's orders, 530=7 all. The report goes first, then an ExecutionReport(8) for each
-        order.
-        """
+        """The answer to the request goes first, then an ExecutionReport(8) for each order."""
         asked = MassCancel(request.text(11), request.text(530), request.optional(55))
+        orders = self._meant(client, asked)
+        affected = None if orders is None else len(orders)
+        body = self._reports.mass_cancelled(asked, self._venue.unique(), affected, now.wall_ns)
+        if body:
+            self._send(client, self.spelling.mass_cancelled, body, now)
+        for order in orders or ():
+            self._venue.engine.cancel(order, now, Cause.MASS_CANCEL, self._asked_for(asked, order))
+
+    def _meant(self, client: Client, asked: MassCancel) -> list[Order] | None:
+        """The orders that a mass cancel is about, None where it is about nothing that there is: 530=1 cancels a
+        symbol's orders, 530=7 all.
+        """
         state = self._venue.state
         if asked.request_type == ONE_SYMBOL:
             symbols = [asked.symbol] if asked.symbol in state.instruments else []
         else:
             symbols = list(state.instruments) if asked.request_type == ALL_ORDERS else []
-        affected = sum(len(state.open_orders(client.party.account, symbol)) for symbol in symbols)
-        body = self._reports.mass_cancelled(asked, self._venue.unique(), affected if symbols else None, now.wall_ns)
-        self._send(client, "r", body, now)
-        for symbol in symbols:
-            self._venue.engine.cancel_all(client.party.account, symbol, now)
+        if not symbols:
+            return None
+        return [order for symbol in symbols for order in state.open_orders(client.party.account, symbol)]
+
+    def _asked_for(self, asked: MassCancel, order: Order) -> Asked | None:
+        """Under which names the report of an order's mass cancel goes, None for the order's own."""
+        return None
 
     # ---- questions
 
@@ -275,7 +307,7 @@ class FixOrders(FixGateway):
 
     def _send_unknown(self, client: Client, named: Named, extra: str, text: str, now: Instant) -> None:
         body = self._reports.unknown(named, self._venue.unique(), extra, text, now.wall_ns)
-        self._send(client, "8", body, now)
+        self._send(client, self.spelling.unknown, body, now)
 
 
 class ResendingFixOrders(FixOrders, ResendingFixGateway):

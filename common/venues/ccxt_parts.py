@@ -7,9 +7,30 @@ package is entered without running it.
 import importlib
 import logging
 import sys
+from collections.abc import Callable, Mapping
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
 from typing import Any
+
+from common.messages import Answer, Ask
+from common.venues.rest import OF_ANOTHER_FORM, masked
+
+Question = Callable[[Ask], Answer]
+
+
+def answered(
+    venue: str, ask: Ask, questions: Mapping[str, Question], code_of: Callable[[BaseException], int] = lambda _: 0
+) -> Answer:
+    """What the question of that kind answers, or what it failed of: with the venue's own code where `code_of` finds
+    one.
+    """
+    try:
+        return questions[ask.what](ask)
+    except ccxt_errors().BaseError as error:
+        return Answer(venue, ask, True, code_of(error), masked(error))
+    except (OSError, *OF_ANOTHER_FORM) as error:
+        # A file may be gone, such as the authorities' certificates: the question failed, and the next may not.
+        return Answer(venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
 
 
 def ccxt_class(name: str) -> Any:

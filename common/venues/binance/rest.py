@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from common.messages import Answer, Ask, RestOrder, Trade, cut
-from common.venues.ccxt_parts import ccxt_class, ccxt_errors
+from common.venues.ccxt_parts import answered, ccxt_class, ccxt_errors
 from common.venues.credentials import Ed25519Key
 from common.venues.pace import Pace
 from common.venues.rest import (
@@ -113,15 +113,7 @@ class BinanceRest:
 
     def ask(self, ask: Ask) -> Answer:
         """One blocking call, or the few that one question needs."""
-        try:
-            return self._questions[ask.what](ask)
-        except BaseError as error:
-            return Answer(self._venue, ask, True, error_code(error), masked(error))
-        except OSError as error:
-            # Of a file that is gone, such as the authorities' certificates: the question failed, and the next may not.
-            return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
-        except OF_ANOTHER_FORM as error:
-            return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
+        return answered(self._venue, ask, self._questions, error_code)
 
     def _order(self, ask: Ask) -> Answer:
         by: dict[str, object] = {"symbol": ask.symbol}

@@ -1,0 +1,287 @@
+"""The venue's REST side through CCXT: one `Ask` in, one `Answer` out.
+
+Source: docs.kraken.com, Spot REST, as of May 2026, for the endpoints; ccxt 4.5 for how they are called and signed. The
+endpoints are called as they are (CCXT's implicit methods), since its unified ones turn money into floats and leave out
+what identifies a trade. A trade is known by `trade_id`, which counts within its pair, as TradeID(1003) over FIX.
+
+A question for one order by its name looks among the open ones, then among the closed. That there is none is believed
+only when it was said twice, the second time with the venue's clock read in between, so that `venue_ns` is never later
+than the answer.
+"""
+
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, Protocol
+
+from common.messages import Answer, Ask, RestOrder, Trade, cut
+from common.venues.ccxt_parts import answered, ccxt_class, ccxt_errors
+from common.venues.credentials import HmacSecret
+from common.venues.pace import Pace
+from common.venues.rest import (
+    NS_PER_MS,
+    OF_ANOTHER_FORM,
+    BadAnswer,
+    RestSettings,
+    decimal_field,
+    ms_to_ns,
+    name_field,
+)
+
+BaseError: type[Exception] = ccxt_errors().BaseError
+
+UNKNOWN_ORDER = ("EOrder:Unknown order", "EOrder:Invalid order", "EQuery:Unknown order")
+CALLS_PER_S = 1.0
+"""What the tier Pro wins back; CCXT counts 3 for a call that costs 1 there."""
+
+CCXT_COST = 3.0
+TRADES_LIMIT = 1000
+MOST_PAGES = 200
+MS_PER_S = 1000
+ORD_STATUS = {"pending": "A", "open": "0", "closed": "2", "canceled": "4", "expired": "C"}
+"""Kraken's order status as OrdStatus(39); an open order that is filled in part is that."""
+
+_SIDES = {"buy": "1", "sell": "2"}
+_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
+"""Assets that REST and FIX do not call the same."""
+
+
+class Api(Protocol):
+    """The endpoints that are used, under CCXT's names for them."""
+
+    def publicGetTime(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def publicGetAssetPairs(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privatePostOpenOrders(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privatePostClosedOrders(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privatePostQueryOrders(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privatePostTradesHistory(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privatePostBalanceEx(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privatePostCancelOrder(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+
+
+def open_rest(settings: RestSettings) -> "KrakenRest":
+    """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are no HMAC secret."""
+    return KrakenRest(settings.venue, _api(settings))
+
+
+def _api(settings: RestSettings) -> Api:
+    """A CCXT client, numbers never as float."""
+    if not isinstance(settings.credentials, HmacSecret):
+        raise ValueError("Kraken's requests are signed with an API key's secret: set the venue's [credentials]")
+    exchange = ccxt_class("kraken")(
+        {
+            "apiKey": settings.credentials.api_key,
+            "secret": settings.credentials.secret.decode("ascii"),
+            "timeout": settings.timeout_ms,
+        }
+    )
+    exchange.number = Decimal
+    pace = Pace(CALLS_PER_S)
+    exchange.throttle = lambda cost=None: _wait_for(pace, CCXT_COST if cost is None else cost)
+    exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url)
+    if settings.ca:
+        exchange.validateServerSsl = settings.ca
+    api: Api = exchange
+    return api
+
+
+def _wait_for(pace: Pace, cost: float) -> None:
+    delay_s = pace.delay_s(cost / CCXT_COST, time.clock_gettime(time.CLOCK_BOOTTIME))
+    if delay_s:
+        time.sleep(delay_s)
+
+
+class KrakenRest:
+    """Answers questions through `api`. `ask` never raises: what fails is an answer that says so."""
+
+    def __init__(self, venue: str, api: Api) -> None:
+        """`api` as CCXT has it."""
+        self._venue = venue
+        self.api = api
+        self._pairs: _Pairs | None = None
+        self._questions = {
+            "order": self._order,
+            "open_orders": self._open_orders,
+            "trades": self._trades,
+            "history": self._trades,
+            "balances": self._balances,
+            "time": self._time,
+            "cancel_all": self._cancel_all,
+        }
+
+    def ask(self, ask: Ask) -> Answer:
+        """One blocking call, or the few that one question needs."""
+        return answered(self._venue, ask, self._questions)
+
+    @property
+    def pairs(self) -> "_Pairs":
+        """How FIX calls what REST calls otherwise, asked for once."""
+        if self._pairs is None:
+            self._pairs = _Pairs(_result(self.api.publicGetAssetPairs()))
+        return self._pairs
+
+    def _order(self, ask: Ask) -> Answer:
+        venue_ns = 0
+        for _ in range(2):
+            found = self._find(ask)
+            if found is not None:
+                order = self._rest_order(*found)
+                return Answer(self._venue, ask, False, order=order, venue_ns=venue_ns)
+            if venue_ns:
+                text = "neither open nor closed orders have it"
+                return Answer(self._venue, ask, False, 0, text, True, venue_ns=venue_ns)
+            venue_ns = self._clock_ns()
+        raise BadAnswer("the order was neither told nor denied")
+
+    def _find(self, ask: Ask) -> tuple[str, dict[str, Any]] | None:
+        """The order's id and row. One that is closed meanwhile was open before, so the open ones are asked first."""
+        if ask.order_id:
+            try:
+                rows = _result(self.api.privatePostQueryOrders({"txid": ask.order_id}))
+            except BaseError as error:
+                if not any(text in str(error) for text in UNKNOWN_ORDER):
+                    raise
+                return None
+            return (ask.order_id, rows[ask.order_id]) if ask.order_id in rows else None
+        by: dict[str, object] = {"cl_ord_id": ask.cl_ord_id}
+        for rows in (_result(self.api.privatePostOpenOrders(by))["open"],
+                     _result(self.api.privatePostClosedOrders(by))["closed"]):  # fmt: skip
+            for order_id, row in rows.items():
+                if str(row.get("cl_ord_id") or "") == ask.cl_ord_id:
+                    return str(order_id), row
+        return None
+
+    def _open_orders(self, ask: Ask) -> Answer:
+        rows = _result(self.api.privatePostOpenOrders())["open"]
+        orders = [self._rest_order(str(order_id), row) for order_id, row in rows.items()]
+        return Answer(self._venue, ask, False, orders=tuple(o for o in orders if ask.symbol in ("", o.symbol)))
+
+    def _trades(self, ask: Ask) -> Answer:
+        """The oldest come first: a page that is full is followed by another question, from its last trade on."""
+        venue_ns, notes = self._clock_ns(), list[str]()
+        first = int(ask.from_trade_key) if ask.from_trade_key else 0
+        found: list[tuple[int, Trade]] = []
+        for row in self._history(ask):
+            symbol = self.pairs.symbol(name_field(row, "pair"))
+            number = int(name_field(row, "trade_id"))
+            if symbol != ask.symbol or ask.order_id not in ("", row.get("ordertxid")):
+                continue
+            if number < first:
+                break
+            found.append((number, self._trade(row, symbol, notes)))
+        trades = tuple(trade for _, trade in sorted(found, key=lambda each: each[0])[:TRADES_LIMIT])
+        unread = cut(f"not read: {', '.join(notes)}") if notes else ""
+        return Answer(self._venue, ask, False, text=unread, trades=trades, venue_ns=venue_ns)
+
+    def _history(self, ask: Ask) -> Iterator[dict[str, Any]]:
+        """The account's trades, the newest first, as far back as somebody takes them."""
+        by: dict[str, object] = {"consolidate_taker": "false"}
+        if ask.since_ns:
+            # `start` is exclusive and in whole seconds.
+            by["start"] = ask.since_ns // (NS_PER_MS * MS_PER_S) - 1
+        offset = 0
+        for _ in range(MOST_PAGES):
+            page = _result(self.api.privatePostTradesHistory({**by, "ofs": offset}))
+            rows = sorted(page["trades"].values(), key=lambda row: Decimal(str(row["time"])), reverse=True)
+            yield from rows
+            offset += len(rows)
+            if not rows or offset >= int(page["count"]):
+                return
+        raise BadAnswer(f"more than {MOST_PAGES} pages of trades: look at the venue's own records")
+
+    def _balances(self, ask: Ask) -> Answer:
+        rows = _result(self.api.privatePostBalanceEx())
+        balances = []
+        for asset, row in rows.items():
+            whole, held = decimal_field(row, "balance"), decimal_field({"hold_trade": "0", **row}, "hold_trade")
+            balances.append((cut(self.pairs.asset(str(asset))), whole - held, held))
+        return Answer(self._venue, ask, False, balances=tuple(balances))
+
+    def _time(self, ask: Ask) -> Answer:
+        return Answer(self._venue, ask, False, venue_ns=self._clock_ns())
+
+    def _cancel_all(self, ask: Ask) -> Answer:
+        """One by one: what the venue has for all of them at once spares no symbol."""
+        orders, cancelled = self._open_orders(ask).orders, 0
+        for order in orders:
+            try:
+                cancelled += int(_result(self.api.privatePostCancelOrder({"txid": order.order_id}))["count"])
+            except BaseError as error:
+                if not any(text in str(error) for text in UNKNOWN_ORDER):
+                    raise
+        return Answer(self._venue, ask, False, cancelled=cancelled)
+
+    def _clock_ns(self) -> int:
+        return ms_to_ns(int(_result(self.api.publicGetTime())["unixtime"]) * MS_PER_S)
+
+    def _rest_order(self, order_id: str, row: dict[str, Any]) -> RestOrder:
+        described, status = row["descr"], str(row["status"])
+        if status not in ORD_STATUS:
+            raise BadAnswer(f"status is {status[:40]!r}")
+        qty, cum_qty = decimal_field(row, "vol"), decimal_field(row, "vol_exec")
+        price = decimal_field(described, "price")
+        closed_s = row.get("closetm") or row.get("opentm") or 0
+        return RestOrder(
+            symbol=self.pairs.symbol(name_field(described, "pair")),
+            order_id=cut(order_id),
+            cl_ord_id=cut(str(row.get("cl_ord_id") or "")),
+            side=_SIDES.get(str(described.get("type")), ""),
+            ord_status="1" if status == "open" and cum_qty else ORD_STATUS[status],
+            order_qty=qty,
+            price=price if price else None,
+            cum_qty=cum_qty,
+            transact_ns=_seconds_to_ns(closed_s),
+        )
+
+    def _trade(self, row: dict[str, Any], symbol: str, notes: list[str]) -> Trade:
+        """One fill of `symbol`. Trade, order and quantity are what it is counted by; of the rest what cannot be read is
+        noted."""
+        key = name_field(row, "trade_id")
+        px, fee, transact_ns = Decimal(0), Decimal(0), 0
+        try:
+            px, fee, transact_ns = decimal_field(row, "price"), decimal_field(row, "fee"), _seconds_to_ns(row["time"])
+        except OF_ANOTHER_FORM:
+            notes.append(f"price, fee or time of trade {key}")
+        return Trade(
+            symbol=symbol,
+            trade_key=key,
+            order_id=name_field(row, "ordertxid"),
+            side=_SIDES.get(str(row.get("type")), ""),
+            last_qty=decimal_field(row, "vol"),
+            last_px=px,
+            fee_qty=fee,
+            fee_asset=symbol.partition("/")[2],
+            transact_ns=transact_ns,
+            maker=row.get("maker") is True,
+        )
+
+
+class _Pairs:
+    """AssetPairs: a pair has up to three names in REST, and one in FIX, which is `wsname` but for bitcoin."""
+
+    def __init__(self, rows: dict[str, Any]) -> None:
+        self._symbols: dict[str, str] = {}
+        self._assets: dict[str, str] = {}
+        for key, row in rows.items():
+            assets = [_NAMES.get(asset, asset) for asset in name_field(row, "wsname").split("/")]
+            for called in (str(key), str(row.get("altname")), str(row["wsname"])):
+                self._symbols[called] = "/".join(assets)
+            self._assets |= dict(zip((str(row["base"]), str(row["quote"])), assets, strict=True))
+
+    def symbol(self, pair: str) -> str:
+        """FIX's name of what REST calls `pair`; the same where it is not listed."""
+        return self._symbols.get(pair, cut(pair))
+
+    def asset(self, asset: str) -> str:
+        """FIX's name of an asset."""
+        return self._assets.get(asset, asset)
+
+
+def _result(answer: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for; errors were raised by CCXT."""
+    result: dict[str, Any] = answer["result"]
+    return result
+
+
+def _seconds_to_ns(seconds: Any) -> int:
+    return ms_to_ns(int(Decimal(str(seconds)) * MS_PER_S))

@@ -1,0 +1,26 @@
+"""Kraken Spot: its facts, and where its parts are. README.md beside this file has the sources and the oddities."""
+
+from common.instant import NS_PER_S
+from common.orders.names import ClOrdIdForm
+from common.venues.venue import CredentialKind, Feature, VenueProfile
+
+VALID_NS = 5 * NS_PER_S
+"""How far ahead ValidUntilTime(62) is: the venue wants 2 s to 60 s by its own clock, and ours may be another."""
+
+PROFILE = VenueProfile(
+    title="Kraken Spot",
+    dialect="common.venues.kraken.dialect:Kraken",
+    simulated="common.venues.kraken.simulated:open_side",
+    rest="common.venues.kraken.rest:open_rest",
+    fields="common.venues.kraken.fields:ADDITIONS",
+    credentials=(CredentialKind.HMAC,),
+    lacks=frozenset(
+        {Feature.STATUS_QUERY, Feature.LIMIT_QUERY, Feature.MASS_CANCEL_REPORT, Feature.ANNOUNCEMENT}
+    ),
+    window_ns=VALID_NS,
+    key_tags=frozenset({553}),
+    cancels_on_disconnect=True,
+    cancels_own_session_only=True,
+    names=ClOrdIdForm.DIGITS,
+    book_sum="common.venues.kraken.dialect:book_sum",
+)
