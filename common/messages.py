@@ -460,10 +460,27 @@ class Unreadable(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="un
     attempt: Attempt | None = None
 
 
-VenueEvent = ExecutionReport | CancelRejected | RequestRejected | MassCancelReported | Announced | Unreadable
+OneEvent = ExecutionReport | CancelRejected | RequestRejected | MassCancelReported | Announced | Unreadable
+"""One thing that a message says."""
+
+
+class Several(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="several"):
+    """A message that says several things, such as all fills of one trade: each counts, in this order."""
+
+    events: tuple[OneEvent, ...]
+
+
+VenueEvent = OneEvent | Several
 
 
 # ---- journal kinds ----
+
+
+def events_of(event: VenueEvent | None) -> tuple[OneEvent, ...]:
+    """All that a message says, in order."""
+    if event is None:
+        return ()
+    return event.events if isinstance(event, Several) else (event,)
 
 
 class Kind(enum.IntEnum):
@@ -552,6 +569,11 @@ class Inbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="inbou
     def __post_init__(self) -> None:
         if not self.account:
             name_as_before(self, self.session)
+
+    @property
+    def events(self) -> tuple[OneEvent, ...]:
+        """All that the message says, in order."""
+        return events_of(self.event)
 
 
 class SessionState(enum.StrEnum):

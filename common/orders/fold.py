@@ -450,18 +450,19 @@ class Fold:
         """What is handed on a second time is known by what it tells: the trade, the request that it answers. Its number
         says nothing of that: MsgSeqNum(34) is the venue's, and one that is too high would silence all that follow.
         """
-        event, books = inbound.event, self.books
+        books = self.books
         session = books.sessions.get(inbound.session) or books.session(inbound.session, inbound.account)
         if inbound.generation == session.generation and inbound.msg_seq_num > session.last_inbound:
             session.last_inbound = inbound.msg_seq_num
-        if isinstance(event, ExecutionReport):
-            self._report(record, inbound, event)
-        elif isinstance(event, CancelRejected):
-            self._cancel_rejected(record, inbound.account, event)
-        elif isinstance(event, RequestRejected):
-            self._request_rejected(record, inbound.account, event)
-        elif isinstance(event, Unreadable):
-            self._unreadable(record, inbound, event)
+        for event in inbound.events:
+            if isinstance(event, ExecutionReport):
+                self._report(record, inbound, event)
+            elif isinstance(event, CancelRejected):
+                self._cancel_rejected(record, inbound.account, event)
+            elif isinstance(event, RequestRejected):
+                self._request_rejected(record, inbound.account, event)
+            elif isinstance(event, Unreadable):
+                self._unreadable(record, inbound, event)
         session.heard_raw = inbound.raw
 
     def _unreadable(self, record: Record, inbound: Inbound, event: Unreadable) -> None:

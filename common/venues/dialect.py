@@ -118,7 +118,8 @@ class Dialect(Protocol):
         """Whether a message of this type is sent again at a ResendRequest(2). What adds risk never is."""
 
     def decode(self, msg_type: str, raw: bytes, fields: Mapping[bytes, bytes] | None = None) -> VenueEvent | None:
-        """What a message of the venue says about orders; None when it says nothing. Raises BadReport.
+        """What a message of the venue says about orders, `Several` where it is several things; None when it says
+        nothing. Raises BadReport, also where only one of several cannot be read.
 
         `fields` is the message as `wire.split` cuts it, where the caller has it already.
         """

@@ -103,6 +103,12 @@ class Folds:
         yield from places.items()
 
 
+def reports_of(payload: msgspec.Struct | None) -> list[ExecutionReport]:
+    """The reports that a record's message holds."""
+    events = payload.events if isinstance(payload, Inbound) else ()
+    return [event for event in events if isinstance(event, ExecutionReport)]
+
+
 def _names(real: Sequence[Record]) -> frozenset[str]:
     """Every ClOrdID(11) and OrderID(37) of ours in the log."""
     names: set[str] = set()
@@ -110,8 +116,8 @@ def _names(real: Sequence[Record]) -> frozenset[str]:
         payload = payload_of(record)
         if isinstance(payload, Outbound) and payload.command is not None:
             names.add(getattr(payload.command, "cl_ord_id", ""))
-        elif isinstance(payload, Inbound) and isinstance(payload.event, ExecutionReport):
-            names |= {payload.event.cl_ord_id, payload.event.order_id}
+        for event in reports_of(payload):
+            names |= {event.cl_ord_id, event.order_id}
     return frozenset(names)
 
 
@@ -120,7 +126,7 @@ def _moves(payload: msgspec.Struct | None, ours: frozenset[str]) -> bool:
     if isinstance(payload, Outbound):
         return isinstance(payload.command, NewOrder) and payload.command.cl_ord_id in ours
     if isinstance(payload, Inbound):
-        return isinstance(payload.event, ExecutionReport)
+        return bool(reports_of(payload))
     return isinstance(payload, Answer) and bool(payload.trades)
 
 
@@ -177,8 +183,9 @@ def naive_positions(records: Sequence[Record]) -> Positions:
     fills: dict[tuple[str, str, str, str], tuple[str, str, Decimal]] = {}
     for record in records:
         payload = payload_of(record)
-        if isinstance(payload, Inbound) and isinstance(payload.event, ExecutionReport):
-            _add(fills, payload.session, payload.event)
+        if isinstance(payload, Inbound):
+            for report in reports_of(payload):
+                _add(fills, payload.session, report)
         elif isinstance(payload, Answer):
             for trade in payload.trades:
                 _add(fills, payload.venue, trade)

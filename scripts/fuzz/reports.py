@@ -13,6 +13,7 @@ from common.exchange.changes import Traded
 from common.fix.wire import Framer, encode, pairs
 from common.instant import NS_PER_S, Instant
 from common.messages import Answer, ExecutionReport, Inbound, Trade
+from scripts.fuzz.folds import reports_of
 from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import Maker
 from scripts.fuzz.worlds import LivelyWorld
@@ -149,8 +150,8 @@ class ToldTruth(Truth):
             payload = payload_of(self._witness.records[self._read].record)
             self._read += 1
             if isinstance(payload, Inbound) and payload.session == self.venue:
-                if isinstance(payload.event, ExecutionReport):
-                    self._tell(payload.event)
+                for report in reports_of(payload):
+                    self._tell(report)
             elif isinstance(payload, Answer) and payload.venue == self.venue:
                 for trade in payload.trades:
                     self._tell(trade)

@@ -23,6 +23,7 @@ from common.messages import (
     GapFilled,
     Inbound,
     NewOrder,
+    OneEvent,
     Outbound,
     Payload,
     QueryOrder,
@@ -130,7 +131,9 @@ class OrderTrail:
             case Outbound():
                 return self._command(payload.command)
             case Inbound():
-                return self._event(payload)
+                # Each of them: by one that is about the order another name of it may be learnt.
+                about = [self._event(event) for event in payload.events]
+                return any(about)
             case Refused():
                 # Both are asked: the command teaches the names and attempts that later records use.
                 return self._command(payload.command) or self._named(payload.strategy, payload.number)
@@ -170,8 +173,7 @@ class OrderTrail:
             self.attempts.add(command.attempt)
         return ours
 
-    def _event(self, payload: Inbound) -> bool:
-        event = payload.event
+    def _event(self, event: OneEvent) -> bool:
         match event:
             case ExecutionReport() | CancelRejected():
                 names = {event.cl_ord_id, event.orig_cl_ord_id} - {""}

@@ -18,6 +18,7 @@ from common.messages import (
     GapFilled,
     Inbound,
     NewOrder,
+    OneEvent,
     Outbound,
     Payload,
     QueryOrder,
@@ -91,8 +92,8 @@ def story(reader: Reader, trail: OrderTrail) -> list[Step]:
         first_ns, before_ns = first_ns or record.stamp_ns, before_ns or record.stamp_ns
         if isinstance(payload, Outbound) and isinstance(payload.command, NewOrder | AmendOrder | CancelOrder):
             asked_ns[payload.command.cl_ord_id] = record.stamp_ns
-        event = payload.event if isinstance(payload, Inbound) else None
-        answers = getattr(event, "cl_ord_id", "")
+        events = payload.events if isinstance(payload, Inbound) else ()
+        answers = next((name for event in events if (name := getattr(event, "cl_ord_id", "")) in asked_ns), "")
         asked = asked_ns.pop(answers, None)
         steps.append(
             Step(
@@ -126,6 +127,18 @@ def risk_saw(payload: Payload | None) -> str:
     return f"risk approved: {'; '.join(parts)}"
 
 
+def _said(event: OneEvent) -> str:
+    match event:
+        case ExecutionReport():
+            fill = f": {event.last_qty} at {event.last_px}" if event.last_qty else ""
+            return f"the venue reports ExecType(150)={event.exec_type} OrdStatus(39)={event.ord_status}{fill}"
+        case CancelRejected():
+            return f"the venue refuses {event.cl_ord_id}"
+        case RequestRejected():
+            return "the venue rejects the message"
+    return ""
+
+
 def _what(payload: Payload | None) -> str:
     match payload:
         case Outbound(command=NewOrder() as command):
@@ -136,13 +149,8 @@ def _what(payload: Payload | None) -> str:
             return "cancel sent"
         case Outbound(command=QueryOrder()):
             return "status asked"
-        case Inbound(event=ExecutionReport() as event):
-            fill = f": {event.last_qty} at {event.last_px}" if event.last_qty else ""
-            return f"the venue reports ExecType(150)={event.exec_type} OrdStatus(39)={event.ord_status}{fill}"
-        case Inbound(event=CancelRejected() as event):
-            return f"the venue refuses {event.cl_ord_id}"
-        case Inbound(event=RequestRejected()):
-            return "the venue rejects the message"
+        case Inbound():
+            return "; ".join(text for event in payload.events if (text := _said(event)))
         case Withdrawn():
             return f"withdrawn before it left: {payload.reason.value}"
         case GapFilled():

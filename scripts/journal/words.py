@@ -24,6 +24,7 @@ from common.messages import (
     GapFilled,
     Inbound,
     Kind,
+    OneEvent,
     OperatorAct,
     Outbound,
     Payload,
@@ -33,7 +34,6 @@ from common.messages import (
     StateHash,
     Unanswered,
     Unreadable,
-    VenueEvent,
     Verdict,
     Withdrawn,
 )
@@ -96,7 +96,8 @@ def _summary(record: Record, payload: Payload | None, dictionaries: Dictionaries
             return f"{number} {_attempt_of(payload)}> {_in_words(payload, dictionaries)}"
         case Inbound():
             number = f"generation {payload.generation} MsgSeqNum(34)={payload.msg_seq_num}"
-            return f"{number} < {_not_read(payload.event)}{_in_words(payload, dictionaries)}"
+            not_read = "".join(_not_read(event) for event in payload.events)
+            return f"{number} < {not_read}{_in_words(payload, dictionaries)}"
         case SessionChanged():
             return (
                 f"{payload.session} {payload.state.value} connection {payload.connection} generation "
@@ -140,7 +141,7 @@ def _summary(record: Record, payload: Payload | None, dictionaries: Dictionaries
     return _own_summary(record)
 
 
-def _not_read(event: VenueEvent | None) -> str:
+def _not_read(event: OneEvent) -> str:
     """What of a message could not be read, where it could not."""
     match event:
         case Unreadable():

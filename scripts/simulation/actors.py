@@ -48,6 +48,7 @@ from scripts.simulation.plan import DESK, PROBE, TRADERS, TWIN
 from scripts.simulation.process import Binding, Process
 from scripts.simulation.rest import Key as RestKey
 from scripts.simulation.snapshots import F, begun
+from scripts.simulation.tells_twice import TellsTwice
 from scripts.simulation.trader import LINK as TRADER_LINK
 from scripts.simulation.trader import Habits, Market, Trader
 from services.account.core import AccountCore, AccountSettings
@@ -289,7 +290,7 @@ def _credentials(venue: str) -> Credentials | None:
 def _session(world: "World", venue: str) -> Actor:
     config = CONFIG.venues[venue]
     fix = config.fix
-    dialect = find_dialect(config.dialect)
+    dialect = TellsTwice(find_dialect(config.dialect), world.told_twice, f"session@{venue}")
 
     def build(process: Process) -> Core:
         settings = SessionConfig(

@@ -59,6 +59,7 @@ def make_well(world: World) -> None:
     world.put_back()
     world.holds_down.clear()
     world.slow_readers.clear()
+    world.told_twice.clear()
     for process in world.processes.values():
         process.effects_left = process.file_calls_left = process.at_death = None
         process.paused_until_ns = 0
@@ -550,6 +551,10 @@ def _bare_fills(world: World, target: str, random: Random) -> None:
     world.ask(target, "fault", terms)
 
 
+def _twice_in_one(world: World, target: str, random: Random) -> None:
+    world.told_twice[target] = random.randrange(1, 9)
+
+
 def _crossed(world: World, target: str, random: Random) -> None:
     world.ask(target, "fault", {"kind": "crossed", "scope": "fix", "count": random.randrange(1, 5)})
 
@@ -609,5 +614,6 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "set-back": _set_back,
     "untold": _untold,
     "done-for-day": _inflict("done_for_day", 6),
+    "twice-in-one": _twice_in_one,
     "test-flood": _inflict("test_request", 300),
 }

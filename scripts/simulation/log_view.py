@@ -17,6 +17,7 @@ from common.messages import (
     GapFilled,
     Inbound,
     NewOrder,
+    OneEvent,
     Outbound,
     QueryOrder,
     Refused,
@@ -136,7 +137,11 @@ class LogView:
     # ---- what the venue said
 
     def _inbound(self, record: Record, payload: Inbound) -> None:
-        event, venue = payload.event, payload.session
+        for event in payload.events:
+            self._event(record, payload, event)
+
+    def _event(self, record: Record, payload: Inbound, event: OneEvent) -> None:
+        venue = payload.session
         match event:
             case ExecutionReport():
                 self._report(record, payload, event)
@@ -221,7 +226,7 @@ def why_not_absent(
                 return f"the venue's window is open for {(closes_ns - payload.venue_ns) / 1e9:.3f} s more"
             told = key in view.ambiguous or key in view.answered
             return "it was read, and its connection lives" if reached and not dead and not told else ""
-        case Inbound(event=ExecutionReport(unknown_order=True)):
+        case Inbound() if any(getattr(event, "unknown_order", False) for event in payload.events):
             if key in view.answered and not window_ns:
                 return "the exchange has accepted it" if accepted else ""
             if window_ns or payload.connection <= sent.connection:

@@ -126,6 +126,7 @@ SINCE_THIRD: dict[str, FaultKind] = {
     ),
     "done-for-day": FaultKind("An exchange tells of orders that are done for the day, and rest on.",
                               targets=("exchange@generic",)),
+    "twice-in-one": FaultKind("A venue tells the same thing twice in one message.", gap=150, targets=SESSIONS),
     "test-flood": FaultKind("An exchange sends more TestRequest(1) than may be answered.", gap=800,
                             targets=("exchange@generic",)),
 }  # fmt: skip

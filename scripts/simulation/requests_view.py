@@ -14,6 +14,7 @@ from common.messages import (
     ExecutionReport,
     GapFilled,
     Inbound,
+    OneEvent,
     Outbound,
     RequestRejected,
     SessionChanged,
@@ -67,18 +68,31 @@ class RequestsView:
                     request = _Request(payload.session, name, payload.msg_type, command.attempt, record.lsn)
                     self._by_id[key] = self._waiting[key] = request
                     self._by_name.setdefault(name, []).append(request)
-            case Inbound(event=ExecutionReport() as report):
-                self._report(record, payload.session, report)
-            case Inbound(event=CancelRejected() as rejected):
-                self._end(record, (payload.session, rejected.cl_ord_id))
-            case Inbound(event=RequestRejected(attempt=Attempt() as attempt)) | Withdrawn(attempt=Attempt() as attempt):
+            case Inbound():
+                for event in payload.events:
+                    self._event(record, payload.session, event)
+            case Withdrawn(attempt=Attempt() as attempt):
                 self._end_attempts(record, (attempt,))
             case GapFilled():
                 self._end_attempts(record, payload.attempts)
-            case SessionChanged() | Inbound(event=Unreadable()):
+            case SessionChanged():
+                self._end_all(record, payload.session)
+
+    def _event(self, record: Record, session: str, event: OneEvent) -> None:
+        match event:
+            case ExecutionReport():
+                self._report(record, session, event)
+            case CancelRejected():
+                self._end(record, (session, event.cl_ord_id))
+            case RequestRejected(attempt=Attempt() as attempt):
+                self._end_attempts(record, (attempt,))
+            case Unreadable():
                 # What could not be read may have been an answer.
-                for key in [key for key in self._waiting if key[0] == payload.session]:
-                    self._end(record, key)
+                self._end_all(record, session)
+
+    def _end_all(self, record: Record, session: str) -> None:
+        for key in [key for key in self._waiting if key[0] == session]:
+            self._end(record, key)
 
     def _report(self, record: Record, session: str, report: ExecutionReport) -> None:
         key = (session, report.cl_ord_id)

@@ -79,6 +79,7 @@ class World:
         self.latched: set[str] = set()
         self.holds_down: set[str] = set()
         self.slow_readers: dict[str, int] = {}
+        self.told_twice: dict[str, int] = {}
         """How long each read of the log takes a process, in ns; others read it at once."""
         self.halted: list[dict[str, object]] = []
         self._acts: dict[int, str] = {}

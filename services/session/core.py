@@ -288,15 +288,16 @@ class SessionCore(Core):
         self._go_on_stopping(now)
 
     def _inbound(self, effect: FixInbound, now: Instant) -> None:
-        event = self.inbox.take(effect, now)
-        if event is not None and self.kill.latched:
-            self.kill.heard(event, now)
+        events = self.inbox.take(effect, now)
+        if self.kill.latched:
+            for event in events:
+                self.kill.heard(event, now)
         if self.gate.is_answer(effect):
             self.resender.in_step(now)
             self.gate.in_step(now)
             self.connection.in_step()
             self.inbox.ask_limits(now)
-        elif event is None and effect.application and not effect.wrong:
+        elif not events and effect.application and not effect.wrong:
             self.inbox.hear_limits(effect)
 
     # ---- links ----

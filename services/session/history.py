@@ -207,8 +207,8 @@ class History:
         # One that bears no number that could be read has not taken any.
         if record.msg_seq_num:
             self.next_inbound = record.msg_seq_num + 1
-        if record.event is not None:
-            self.orders.heard(record.event, record.connection, self.venue_told[1])
+        for event in record.events:
+            self.orders.heard(event, record.connection, self.venue_told[1])
 
     def _operator(self, act: OperatorAct) -> None:
         if act.act == "logon":

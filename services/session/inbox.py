@@ -15,13 +15,28 @@ from common.fix.session_types import Inbound as FixInbound
 from common.fix.session_types import Unnumbered
 from common.fix.wire import split
 from common.instant import NS_PER_S, Instant
-from common.messages import Announced, ExecutionReport, Inbound, RequestRejected, Unreadable, VenueEvent
+from common.messages import (
+    MAX_RECORD_BYTES,
+    Announced,
+    ExecutionReport,
+    Inbound,
+    OneEvent,
+    RequestRejected,
+    Several,
+    Unreadable,
+    VenueEvent,
+    encode,
+    events_of,
+)
 from common.venues.dialect import BadReport, Dialect, VenueLimit
 from services.session.history import LOGON
 from services.session.outbox import Outbox
 from services.session.records import Records
 
 Fields = Mapping[bytes, bytes]
+MAX_SEVERAL_BYTES = MAX_RECORD_BYTES - (4 << 10)
+"""The bytes of a message that says several things and all that it says are below what a record has."""
+
 _REJECTIONS = frozenset(("3", "j"))
 
 
@@ -40,15 +55,15 @@ class Inbox:
         self.unreadable = 0
         self.unread = 0
 
-    def take(self, message: FixInbound, now: Instant) -> VenueEvent | None:
-        """Journal one message with its meaning, which is returned; None where it has none for orders."""
+    def take(self, message: FixInbound, now: Instant) -> tuple[OneEvent, ...]:
+        """Journal one message with its meaning, which is returned: nothing where it has none for orders."""
         event: VenueEvent | None
         if message.wrong:
             event = self._unreadable(message.msg_type, message.raw, message.fields or {}, message.wrong)
         else:
             event = self._event(message)
         self._journal(message, event, now)
-        return event
+        return events_of(event)
 
     def take_unnumbered(self, message: Unnumbered, now: Instant) -> None:
         """Journal a message that took no number."""
@@ -99,8 +114,17 @@ class Inbox:
     def _event(self, message: FixInbound) -> VenueEvent | None:
         try:
             event = self._dialect.decode(message.msg_type, message.raw, message.fields)
+            if not isinstance(event, Several):
+                return None if event is None else self._ours(event)
+            several = Several(tuple([self._ours(each) for each in event.events]))
+            if len(message.raw) + len(encode(several)) > MAX_SEVERAL_BYTES:
+                raise BadReport(f"{len(several.events)} things in one message: more than a record has room for")
         except BadReport as error:
             return self._unreadable(message.msg_type, message.raw, message.fields or split(message.raw), str(error))
+        return several
+
+    def _ours(self, event: OneEvent) -> OneEvent:
+        """The event with what only this session knows of it."""
         if isinstance(event, ExecutionReport) and event.unread:
             self.unread += 1
             self._core.note("warning", "unread", exec_id=event.exec_id, fields=list(event.unread))

@@ -18,12 +18,12 @@ from common.messages import (
     CancelRejected,
     ExecutionReport,
     MassCancelReported,
+    OneEvent,
     OperatorAct,
     QueryOrder,
     Reason,
     RequestRejected,
     SessionState,
-    VenueEvent,
 )
 from common.venues.dialect import Body, Dialect
 from common.venues.venue import Feature
@@ -155,7 +155,7 @@ class KillSwitch:
         self._by_id.clear()
         self._refused.clear()
 
-    def heard(self, event: VenueEvent, now: Instant) -> None:
+    def heard(self, event: OneEvent, now: Instant) -> None:
         """An answer to one of our cancels, whenever it comes, or anything that changes the table."""
         if isinstance(event, MassCancelReported):
             asked = self._requests.answered(event.cl_ord_id)

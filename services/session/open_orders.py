@@ -16,9 +16,9 @@ from common.messages import (
     CancelRejected,
     ExecutionReport,
     NewOrder,
+    OneEvent,
     RequestRejected,
     Unreadable,
-    VenueEvent,
 )
 from common.orders.belief import contradiction
 from common.orders.order_state import TERMINAL_WORDS, AskedTerms, BelievedTerms, believed_terms, rejects_request
@@ -93,7 +93,7 @@ class OpenOrders:
         if cl_ord_id is not None and not self._orders[cl_ord_id].heard:
             self._close(self._orders[cl_ord_id])
 
-    def heard(self, event: VenueEvent, connection: int, symbols: Container[str] = ()) -> None:
+    def heard(self, event: OneEvent, connection: int, symbols: Container[str] = ()) -> None:
         """What the venue said. An order of the account that is not ours enters as well: it may be open.
 
         `symbols` are the venue's: a report in another of them than its order's ends nothing.

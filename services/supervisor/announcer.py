@@ -67,9 +67,9 @@ class FillLines:
                 self._remember(_decode_outbound(record.payload))
             elif record.kind == Kind.INBOUND:
                 inbound = _decode_inbound(record.payload)
-                event = inbound.event
-                if isinstance(event, ExecutionReport) and event.last_qty > 0 and event.exec_type in FILLS:
-                    found.append(self._line(inbound.session, event, record.lsn))
+                for event in inbound.events:
+                    if isinstance(event, ExecutionReport) and event.last_qty > 0 and event.exec_type in FILLS:
+                        found.append(self._line(inbound.session, event, record.lsn))
         return found
 
     def _remember(self, outbound: Outbound) -> None:

@@ -43,8 +43,8 @@ from common.messages import (
     JournalAnswer,
     Kind,
     NewOrderRequest,
+    OneEvent,
     QueryRequest,
-    VenueEvent,
     Welcome,
     encode,
 )
@@ -423,7 +423,7 @@ def count_contents(folder: Path) -> Counter[str]:
 def missing_contents(counts: Counter[str]) -> list[str]:
     """What a store should have and this one has not."""
     wanted = [kind.__name__ for kind in PAYLOADS.values()]
-    wanted += [f"{Inbound.__name__} {event.__name__}" for event in VenueEvent.__args__]
+    wanted += [f"{Inbound.__name__} {event.__name__}" for event in OneEvent.__args__]
     return [name for name in wanted if not counts[name]]
 
 
