@@ -444,10 +444,14 @@ def _zone(name: str) -> ZoneInfo:
         raise ValueError(f'`zone` must name a time zone, such as "America/New_York", not {name!r}') from None
 
 
+ONE_NAME = "set one of `sender_comp_id` and `comp_id_prefix`"
+
+
 class FixConfig(Section, frozen=True, kw_only=True):
     """One FIX session: `[fix]` is order entry, `[market_data]` has a connection of its own.
 
-    Exactly one of `sender_comp_id` and `comp_id_prefix` is set.
+    Exactly one of `sender_comp_id` and `comp_id_prefix` is set, and neither where the venue knows a connection by its
+    API key, which is SenderCompID(49) there.
 
     `host`: The host to dial; also where a simulated exchange listens.
     `port`: Its port.
@@ -484,8 +488,8 @@ class FixConfig(Section, frozen=True, kw_only=True):
     schedule: ScheduleConfig | None = None
 
     def __post_init__(self) -> None:
-        if (self.sender_comp_id is None) == (self.comp_id_prefix is None):
-            raise ValueError("set one of `sender_comp_id` and `comp_id_prefix`")
+        if self.sender_comp_id is not None and self.comp_id_prefix is not None:
+            raise ValueError(ONE_NAME)
         if self.reconnect_min_ms > self.reconnect_max_ms:
             raise ValueError("`reconnect_min_ms` must not be above `reconnect_max_ms`")
         hosts = self.hosts
@@ -699,8 +703,8 @@ class FurtherSession(Section, frozen=True, kw_only=True):
     port: Port | None = None
 
     def __post_init__(self) -> None:
-        if (self.sender_comp_id is None) == (self.comp_id_prefix is None):
-            raise ValueError("set one of `sender_comp_id` and `comp_id_prefix`")
+        if self.sender_comp_id is not None and self.comp_id_prefix is not None:
+            raise ValueError(ONE_NAME)
 
 
 class AccountConfig(Section, frozen=True, kw_only=True):
@@ -1300,6 +1304,7 @@ def _check(
         )
     for name, venue in venues.items():
         _check_parts(folder / f"{name}.toml", venue)
+        _check_comp_ids(folder / f"{name}.toml", venue)
         _check_live(folder / f"{name}.toml", name, venue)
         _check_encrypted(folder / f"{name}.toml", venue)
     _check_names(folder, venues)
@@ -1330,6 +1335,23 @@ def _check_parts(file: Path, venue: VenueConfig) -> None:
         raise ConfigError(f"{file}: {key}: {profile.title} takes {taken}, and {told}")
 
 
+def _check_comp_ids(file: Path, venue: VenueConfig) -> None:
+    """How each connection says who it is: by a name of the configuration, or where the venue has it so by its key."""
+    profile = find_profile(venue.dialect)
+    named: dict[str, FixConfig | FurtherSession] = {**venue.connections}
+    for name, account in venue.accounts.items():
+        if account.session is not None:
+            named[f"accounts.{name}.session"] = account.session
+        named |= {f"accounts.{name}.sessions.{each}": session for each, session in account.sessions.items()}
+    for key, its in named.items():
+        names = [each for each in ("sender_comp_id", "comp_id_prefix") if getattr(its, each) is not None]
+        if profile.comp_id_is_api_key and names:
+            told = f"{profile.title} knows a connection by its API key; leave the key out"
+            raise ConfigError(f"{file}: {key}.{names[0]}: {told}")
+        if not profile.comp_id_is_api_key and not names:
+            raise ConfigError(f"{file}: {key}: {ONE_NAME}")
+
+
 def _check_live(file: Path, name: str, venue: VenueConfig) -> None:
     if venue.environment is Environment.LIVE and venue.live_confirmation != live_sentence(name):
         raise ConfigError(
@@ -1356,7 +1378,8 @@ def _check_names(folder: Path, venues: Mapping[str, VenueConfig]) -> None:
             _take_name(folder, venue, "account", account.name, accounts)
             for session in account.sessions:
                 _take_name(folder, venue, "session", session.name, sessions)
-                identity = session.fix.sender_comp_id or session.fix.comp_id_prefix
+                key = account.credentials.files.get("api_key_file") if account.credentials is not None else None
+                identity = session.fix.sender_comp_id or session.fix.comp_id_prefix or key
                 if identity in logs_on_as:
                     other = logs_on_as[identity]
                     raise ConfigError(

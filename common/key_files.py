@@ -1,7 +1,8 @@
 """The files that hold an account's credentials, read once at the start of a process."""
 
-from common.config import Config, ConfigError, CredentialsConfig
+from common.config import Config, ConfigError, CredentialsConfig, FixConfig
 from common.venues.credentials import Credentials, credentials_of
+from common.venues.venue import VenueProfile
 
 
 def read_credentials(told: CredentialsConfig | None, config: Config) -> Credentials | None:
@@ -13,3 +14,15 @@ def read_credentials(told: CredentialsConfig | None, config: Config) -> Credenti
         return credentials_of(told.kind, {key: file.read_bytes() for key, file in files.items()})
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the venue's credentials cannot be read: {error}; see [credentials] in its file") from None
+
+
+def logs_on_as(fix: FixConfig, profile: VenueProfile, credentials: Credentials | None) -> str:
+    """The SenderCompID(49) of a connection, "" where each takes the next with a prefix. Raises ConfigError where the
+    venue knows it by an API key, and the credentials have none.
+    """
+    if not profile.comp_id_is_api_key:
+        return fix.sender_comp_id or ""
+    api_key = getattr(credentials, "api_key", "")
+    if not isinstance(api_key, str) or not api_key:
+        raise ConfigError(f"{profile.title} knows a connection by its API key: set the venue's [credentials]")
+    return api_key

@@ -207,7 +207,7 @@ class FixOrders(FixGateway):
         if order is None or self._fills_across(wish, order, now):
             return
         engine = self._venue.engine
-        if request.text(54) != order.side or (request.optional(40) or order.ord_type) != order.ord_type:
+        if not self._may_replace(wish, request, order):
             self._refuse_wish(wish, order, Refusal.UNCHANGEABLE, now)
             return
         name = wish.cl_ord_id if self.amendment_names else order.cl_ord_id
@@ -220,6 +220,10 @@ class FixOrders(FixGateway):
     def _wish(self, client: Client, request: Request, response_to: str) -> Wish:
         """What a cancel or an amendment is about. Raises BadField."""
         return Wish(client, request.text(11), request.text(41), response_to)
+
+    def _may_replace(self, wish: Wish, request: Request, order: Order) -> bool:
+        """Whether the request is one to change what may be changed of the order. Raises BadField."""
+        return request.text(54) == order.side and (request.optional(40) or order.ord_type) == order.ord_type
 
     def _fills_across(self, wish: Wish, order: Order, now: Instant) -> bool:
         """Whether a fault lets a fill cross the request on its way: it bears the request's names, which is refused."""
@@ -286,10 +290,13 @@ class FixOrders(FixGateway):
         extra = f"790={request.optional(790)}\x01" if request.has(790) else ""
         found = self._find(client, request, "", cl_ord_id)
         if found is None:
-            named = Named(cl_ord_id, request.optional(37), request.text(55), request.text(54))
-            self._send_unknown(client, named, extra, Refusal.UNKNOWN_ORDER.value, now)
+            self._send_unknown(client, self._described(request), extra, Refusal.UNKNOWN_ORDER.value, now)
         else:
             self._send(client, "8", self._state_of(found, extra), now)
+
+    def _described(self, request: Request) -> Named:
+        """What an OrderStatusRequest(H) names. Raises BadField."""
+        return Named(request.optional(11), request.optional(37), request.text(55), request.text(54))
 
     def _mass_status(self, client: Client, request: Request, now: Instant) -> None:
         """OrderMassStatusRequest(AF) for all open orders (585=7) or those of a symbol (585=1)."""

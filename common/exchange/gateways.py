@@ -65,7 +65,7 @@ class ResendingGateway(Protocol):
 class Side(NamedTuple):
     """A venue's side. `market_data` is None where the venue tells no prices over FIX; `resending` and `correct` (a
     report of a fill that is taken back or corrected) are None where it has no such thing; `lacks` says of further
-    faults, by their name, why it cannot have them."""
+    faults, by their name, why it cannot have them. `order_name` writes an order's number as OrderID(37)."""
 
     orders: OrderGateway
     market_data: Gateway | None
@@ -73,6 +73,7 @@ class Side(NamedTuple):
     resending: ResendingGateway | None = None
     correct: Callable[[Corrected, Order | ClosedOrder, Instant], None] | None = None
     lacks: Mapping[str, str] = {}
+    order_name: Callable[[int], str] = str
 
     @property
     def gateways(self) -> dict[str, Gateway]:

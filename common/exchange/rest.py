@@ -8,7 +8,7 @@ Faults on command strike here, so every venue has them.
 import enum
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import h11
 import msgspec
@@ -49,14 +49,17 @@ class Trouble(enum.Enum):
 
 
 class RestRequest(NamedTuple):
-    """One request. `signed` is the raw query and body, in that order; `headers` have lower-case names. `parameters` are
-    those of the query and of the body, a form or a JSON object of plain values."""
+    """One request. `signed` is the raw query and body, in that order, `target` the raw path with the query; `headers`
+    have lower-case names. `parameters` are those of the query and of the body, a form or a JSON object of plain values.
+    """
 
     method: str
     path: str
     headers: dict[str, str]
     signed: str
     parameters: Parameters
+    target: str = ""
+    body: str = ""
 
 
 class Route(NamedTuple):
@@ -79,8 +82,12 @@ class _Client:
         self.heard_ns = now.boot_ns
 
 
+LAST = "*"
+"""As the last part of a route's path it stands for any, which is a parameter of this name."""
+
+
 class RestApi(Protocol):
-    """What is the venue's own. `routes` are by method and path."""
+    """What is the venue's own. `routes` are by method and path, whose last part may be `LAST`."""
 
     routes: Mapping[tuple[str, str], Route]
 
@@ -210,14 +217,22 @@ class RestGateway:
         except RestError as error:
             return error.status, error.answer
 
+    def _find_route(self, request: RestRequest) -> tuple[Route | None, Parameters]:
+        """The route of a request, with the last part of its path where the route has any."""
+        head, _, last = request.path.rpartition("/")
+        exact = self._api.routes.get((request.method, request.path))
+        if exact is not None:
+            return exact, request.parameters
+        return self._api.routes.get((request.method, f"{head}/{LAST}")), {**request.parameters, LAST: unquote(last)}
+
     def _answer(self, request: RestRequest, now: Instant) -> Json:
-        route = self._api.routes.get((request.method, request.path))
+        route, parameters = self._find_route(request)
         if route is None:
             trouble = Trouble.WRONG_METHOD if request.path in self._paths else Trouble.NO_ROUTE
             raise self._api.trouble(trouble)
         self._api.count(route, now)
         if not route.signed:
-            return route.answer("", request.parameters, now)
+            return route.answer("", parameters, now)
         account = self._api.authenticate(request, now)
         faults, changes = self._venue.faults, request.method in CHANGING
         failed = faults.strikes(Kind.REJECT_STATUS, SCOPE)
@@ -225,17 +240,19 @@ class RestGateway:
             raise self._api.trouble(Trouble.FAILED, failed.text)
         if changes and faults.strikes(Kind.LOST, SCOPE):
             raise self._api.trouble(Trouble.LOST)
-        answer = route.answer(account, request.parameters, now)
+        answer = route.answer(account, parameters, now)
         if changes and faults.strikes(Kind.UNKNOWN, SCOPE):
             raise self._api.trouble(Trouble.UNKNOWN)
         return answer
 
 
 def _request(head: h11.Request, body: bytes) -> RestRequest:
-    path, _, query = head.target.decode("latin-1").partition("?")
-    signed = query + body.decode("ascii", "replace")
+    target, text = head.target.decode("latin-1"), body.decode("ascii", "replace")
+    path, _, query = target.partition("?")
+    signed = query + text
     headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
-    return RestRequest(head.method.decode("ascii"), path, headers, signed, _parameters(query, body, headers))
+    parameters = _parameters(query, body, headers)
+    return RestRequest(head.method.decode("ascii"), path, headers, signed, parameters, target, text)
 
 
 def _parameters(query: str, body: bytes, headers: dict[str, str]) -> Parameters:

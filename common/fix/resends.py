@@ -54,6 +54,11 @@ class Resends:
             text = f"Value is incorrect (out of range) for this tag, {asked}"
             self._standing.answer_reject(m, Problem(5, 7, text), now)
             return
+        longest = self._settings.max_resend_range
+        if longest and (end == 0 or end - begin >= longest):
+            text = f"Value is incorrect (out of range) for this tag, at most {longest} at once"
+            self._standing.answer_reject(m, Problem(5, 16, text), now)
+            return
         end = last if end == 0 or end > last else end
         if any(first <= begin and end <= wanted_to for first, wanted_to in self._wanted):
             return  # on its way already

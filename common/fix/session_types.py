@@ -270,6 +270,7 @@ class SessionSettings:
     max_resend_attempts: int = 3  # asked so often without progress: a loop
     max_resend_requests: int = 10  # the peer asked so often for nothing beyond what it had asked for: a loop
     max_pending_messages: int = 1024  # kept behind a gap; what does not fit is asked for again
+    max_resend_range: int = 0  # a ResendRequest(2) for more numbers at once is rejected; 0: no bound
     resend_answer_chunk: int = 0  # answer a ResendRequest(2) in parts of so many numbers; 0: at once
     resend_answer_interval_s: float = 0.0  # pause between the parts
     max_answers: int = 0  # so many Heartbeat(0) and Reject(3) that the peer asks for in any window; 0: no bound

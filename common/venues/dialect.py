@@ -44,6 +44,10 @@ class BookEntry(NamedTuple):
     An entry of what "#" is no price: its `entry_id` is the venue's checksum of the book as the entries before it have
     left it.
 
+    Where the venue numbers what it says of a symbol, `sequence` is that number, RptSeq(83), of every entry of a
+    message, and one that tells nothing else is an entry of what "."; a snapshot's beginning has `goes_on` where another
+    message of the same snapshot follows. An entry of action "-" says that the order `entry_id` is less by `qty`.
+
     `why` says that something about the symbol could not be read: its book is not known until the next snapshot. Where
     it is not even known of which symbol, `symbol` is "" and it may be any.
     """
@@ -56,6 +60,8 @@ class BookEntry(NamedTuple):
     taker_side: str = ""
     entry_id: str = ""
     why: str = ""
+    sequence: int = 0
+    goes_on: bool = False
 
 
 class SubscriptionRejected(NamedTuple):

@@ -18,6 +18,8 @@ BID, OFFER, TRADE, EMPTY_BOOK = "0", "1", "2", "J"
 UNSIDED = "?"
 CHECKSUM = "#"
 AGGRESSOR_SIDE = b"2446"
+PASSED = "."
+TAKEN = "-"
 
 Levels = Sequence[tuple[Decimal, Decimal]]
 """Prices and quantities of one side, the best first."""
@@ -77,7 +79,10 @@ def _head_symbol(raw: bytes) -> str:
 def _snapshot(symbol: str, entries: list[dict[bytes, bytes]], taker_side: bytes) -> list[BookEntry]:
     if not symbol:
         return [unread_book("", "MarketDataSnapshotFullRefresh(W) names no instrument")]
-    return [BookEntry(symbol, "", SNAPSHOT, None, ZERO), *[_entry(e, symbol, SNAPSHOT, taker_side) for e in entries]]
+    return [
+        BookEntry(symbol, "", SNAPSHOT, None, ZERO),
+        *[book_entry(e, symbol, SNAPSHOT, taker_side) for e in entries],
+    ]
 
 
 def _incremental(symbol: str, entries: list[dict[bytes, bytes]], taker_side: bytes) -> list[BookEntry]:
@@ -89,11 +94,12 @@ def _incremental(symbol: str, entries: list[dict[bytes, bytes]], taker_side: byt
     for e, name in zip(entries, named, strict=True):
         symbol = name or symbol
         action = text(e, b"279") or NEW
-        found.append(_entry(e, symbol, CHANGE if action == OVERLAY else action, taker_side))
+        found.append(book_entry(e, symbol, CHANGE if action == OVERLAY else action, taker_side))
     return found
 
 
-def _entry(e: Fields, symbol: str, action: str, taker_side: bytes) -> BookEntry:
+def book_entry(e: Fields, symbol: str, action: str, taker_side: bytes = AGGRESSOR_SIDE) -> BookEntry:
+    """One entry of a W or X, which says why where it cannot be read or carried out."""
     what, entry_id = text(e, b"269"), text(e, b"278")
     try:
         px, qty = _decimal(e, b"270"), _decimal(e, b"271")

@@ -2,6 +2,7 @@
 
 from common.config import ConfiguredAccount, FeeAsset, SimulatedConfig, VenueConfig, accounts_of
 from common.exchange.settings import ExchangeSettings, Instrument, Key, Party
+from common.venues.registry import find_profile
 
 ACCOUNT = "desk"
 """What the exchange calls the venue's first account."""
@@ -14,8 +15,9 @@ def called(account: ConfiguredAccount) -> str:
 
 def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key, ...]) -> ExchangeSettings:
     """The settings of the exchange behind `venue`, whose API keys are `keys`."""
+    by_key = find_profile(venue.dialect).comp_id_is_api_key
     md_sender = None if venue.market_data is None else venue.market_data.sender_comp_id
-    accounts = accounts_of(venue)
+    md_senders = [key.api_key for key in keys] if by_key else [md_sender]
     further = {name: account.balances for name, account in venue.accounts.items() if name != venue.name}
     return ExchangeSettings(
         name=venue.name,
@@ -23,13 +25,8 @@ def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key,
         comp_id=venue.fix.target_comp_id,
         instruments=_instruments(venue, simulated),
         accounts={ACCOUNT: simulated.balances} | further,
-        parties=tuple(
-            Party(comp_id=session.fix.sender_comp_id, account=called(account))
-            for account in accounts
-            for session in account.sessions
-            if session.fix.sender_comp_id
-        ),
-        market_data_parties=(md_sender,) if md_sender else (),
+        parties=tuple(Party(comp_id=key.api_key, account=key.account) for key in keys) if by_key else _parties(venue),
+        market_data_parties=tuple(sender for sender in md_senders if sender),
         keys=keys,
         fee_rate_maker=simulated.fee_rate,
         fee_rate_taker=simulated.fee_rate,
@@ -38,6 +35,16 @@ def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key,
         trader_orders_per_s=simulated.trader_orders_per_s,
         heart_bt_int_s=venue.fix.heart_bt_int_s,
         market_data_comp_id="" if venue.market_data is None else venue.market_data.target_comp_id,
+    )
+
+
+def _parties(venue: VenueConfig) -> tuple[Party, ...]:
+    """Those who log on under a name of the configuration."""
+    return tuple(
+        Party(comp_id=session.fix.sender_comp_id, account=called(account))
+        for account in accounts_of(venue)
+        for session in account.sessions
+        if session.fix.sender_comp_id
     )
 
 

@@ -69,6 +69,9 @@ class Control:
             raise BadAct(f"no symbol {symbol!r}: there is {', '.join(self._venue.state.books)}")
         return [symbol] if symbol else list(self._venue.state.books)
 
+    def _row(self, order: Order | ClosedOrder) -> Detail:
+        return order_row(order, self._venue.side.order_name)
+
     # ---- acts
 
     def _book(self, arguments: Detail, now: Instant) -> Detail:
@@ -92,7 +95,7 @@ class Control:
     def _orders(self, arguments: Detail, now: Instant) -> Detail:
         account = self._account(arguments)
         rows = [
-            order_row(o) for symbol in self._symbols(arguments) for o in self._venue.state.open_orders(account, symbol)
+            self._row(o) for symbol in self._symbols(arguments) for o in self._venue.state.open_orders(account, symbol)
         ]
         return {"account": account, "orders": rows, "as_of_ns": now.wall_ns}
 
@@ -101,7 +104,7 @@ class Control:
         found = self._venue.find(
             self._account(arguments), "", str(arguments.get("order_id", "")), str(arguments.get("cl_ord_id", ""))
         )
-        return {"order": None if found is None else order_row(found)}
+        return {"order": None if found is None else self._row(found)}
 
     def _place(self, arguments: Detail, now: Instant) -> Detail:
         """A limit order of an account from the exchange's own screen: `cl_ord_id`, `symbol`, `side`, `qty`, `price`.
@@ -116,7 +119,7 @@ class Control:
         refusal = self._venue.engine.check(terms)
         if refusal is not None:
             raise BadAct(refusal.value)
-        return {"order": order_row(self._venue.engine.place(terms, now))}
+        return {"order": self._row(self._venue.engine.place(terms, now))}
 
     def _cancel(self, arguments: Detail, now: Instant) -> Detail:
         """The same screen's cancel of an open order, by `cl_ord_id`."""
@@ -124,7 +127,7 @@ class Control:
         if order is None or not order.is_open:
             raise BadAct("no such order is open")
         self._venue.engine.cancel(order, now, Cause.SCREEN)
-        return {"order": order_row(order)}
+        return {"order": self._row(order)}
 
     def _correct(self, arguments: Detail, now: Instant) -> Detail:
         """Take back one side of a trade, or correct it to `qty` at `px`: that of the account's order `order_id` in the
@@ -254,11 +257,11 @@ def _text(value: Decimal) -> str:
     return format(value, "f")
 
 
-def order_row(order: Order | ClosedOrder) -> Detail:
-    """An order as control and the command line show it."""
+def order_row(order: Order | ClosedOrder, order_name: Callable[[int], str]) -> Detail:
+    """An order as control and the command line show it, its id as the venue writes it."""
     t = order.terms
     return {
-        "order_id": str(order.order_id),
+        "order_id": order_name(order.order_id),
         "cl_ord_id": t.cl_ord_id,
         "symbol": t.symbol,
         "side": t.side,

@@ -22,6 +22,7 @@ from common.venues.credentials import Credentials
 from common.venues.dialect import BookEntry, Dialect, Identity, SubscriptionRejected
 from common.venues.market_data import SNAPSHOT, TRADE, unread_book
 from services.marketdata.books import FEED, Book, Level, Sum
+from services.marketdata.numbered import NumberedBook
 
 TARGET = "fix"
 REPEAT_NS = NS_PER_S
@@ -69,7 +70,7 @@ class MarketDataCore(Core):
         self.config = config
         self.dialect = dialect
         self.hours = Hours(config.schedule)
-        self.books = {symbol: Book(symbol, config.sums.get(symbol)) for symbol in config.symbols}
+        self.books = {symbol: self._book(symbol) for symbol in config.symbols}
         self.connector = Connector(
             self.name,
             config.reconnect_min_ms,
@@ -99,6 +100,11 @@ class MarketDataCore(Core):
         self._messages = 0
         self._garbled = 0
         self._unreadable = 0
+
+    def _book(self, symbol: str) -> Book:
+        if self.dialect.profile.numbers_books:
+            return NumberedBook(symbol)
+        return Book(symbol, self.config.sums.get(symbol))
 
     # ---- the connection ----
 

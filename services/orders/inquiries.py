@@ -318,13 +318,15 @@ class AccountInquiries:
         is_full = queries and len(self._queries) >= QUERIES_UNDER_WAY
         if is_full or (ways.has_rest and len(self._asks) >= ASKS_UNDER_WAY):
             return False
+        # Over FIX absence is no proof where a request may outlive its connection: in doubt REST is asked, too.
+        by_rest = ways.has_rest and (not ways.has_query or name in self._doubts)
         if ways.has_rest:
-            if not ways.has_query and order.is_unknown and name not in self._round:
+            if by_rest and order.is_unknown and name not in self._round:
                 self._ask_for_absence(order.symbol, boot_ns, name)
             self._ask_trades_of(order, boot_ns)
         if queries:
             self._queries[self._send_query(order)] = _Question(boot_ns, "query", order.symbol, (name,))
-        for leg in order.legs if ways.has_rest and not ways.has_query else ():
+        for leg in order.legs if by_rest else ():
             if leg.is_open or order.in_doubt:
                 ask = Ask(self._venue, 0, "order", order.symbol, leg.cl_ord_id, leg.order_id)
                 self._ask(ask, boot_ns, (name,))

@@ -11,11 +11,12 @@ from common.fix.session_types import SequencePolicy
 from common.journal import OsFiles, Reader
 from common.journal.errors import Damage, NotThere
 from common.journal.frames import Record
-from common.key_files import read_credentials
+from common.key_files import logs_on_as, read_credentials
 from common.left_out import Unfoldable
 from common.messages import Command
 from common.orders.facts import facts_of
 from common.orders.names import MOST_SESSIONS
+from common.venues.registry import find_profile
 from services.session.connection import TARGET
 from services.session.core import SessionCore
 from services.session.make_snapshot import dialect_of, newest_folded
@@ -32,12 +33,13 @@ def session_config(name: str, config: Config) -> SessionConfig:
     venue, place = account.venue, [each.name for each in account.sessions].index(name)
     if place >= MOST_SESSIONS:
         raise ConfigError(f"account {account.name}: at most {MOST_SESSIONS} sessions, and {name} is one more")
+    credentials = read_credentials(account.credentials, config)
     return SessionConfig(
         session=name,
         account=account.name,
         venue=venue.name,
         target_comp_id=fix.target_comp_id,
-        sender_comp_id=fix.sender_comp_id or "",
+        sender_comp_id=logs_on_as(fix, find_profile(venue.dialect), credentials),
         comp_id_prefix=fix.comp_id_prefix or "",
         sequence_policy=SequencePolicy[fix.sequence_policy.name],
         symbols=tuple(instrument.symbol for instrument in venue.instruments.values()),
@@ -51,7 +53,7 @@ def session_config(name: str, config: Config) -> SessionConfig:
         hosts=len(fix.hosts),
         cancel_reserve_ratio=float(config.stack.risk.cancel_reserve_ratio),
         emergency_folder=str(config.emergency_folder),
-        credentials=read_credentials(account.credentials, config),
+        credentials=credentials,
         schedule=fix.opening,
         assets=facts_of(venue, 0).assets,
         cancel_on_stop=venue.on_stop is OnStop.CANCEL,

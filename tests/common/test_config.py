@@ -23,6 +23,9 @@ from common.config import (
 )
 from common.contracts import Contract, InstrumentKind
 from common.fix.schedule import Schedule
+from common.key_files import logs_on_as
+from common.venues.credentials import HmacPassphrase
+from common.venues.registry import find_profile
 from common.venues.venue import CREDENTIAL_FILES, CredentialKind
 
 HMAC = '[credentials]\nkind = "hmac"\napi_key_file = "a"\nsecret_file = "b"'
@@ -532,3 +535,16 @@ def test_a_contract_is_an_instrument(folder: Path) -> None:
 def test_what_is_no_contract_is_refused(folder: Path, old: str, new: str, expected: str) -> None:
     replace(folder / "generic.toml", "[simulated]", CONTRACT.replace(old, new))
     assert f"generic.toml: instruments.BTC-27SEP: {expected}" in refusal(folder)
+
+
+def test_a_venue_that_knows_a_connection_by_its_key_is_given_no_other_name(folder: Path) -> None:
+    config = load(folder, {"FIXRING__STACK__VENUES": '["coinbase"]'})
+    venue = config.venues["coinbase"]
+    assert (venue.fix.sender_comp_id, venue.fix.comp_id_prefix) == (None, None)
+    profile = find_profile(venue.dialect)
+    assert logs_on_as(venue.fix, profile, HmacPassphrase("the-key", b"s", "p")) == "the-key"
+    with pytest.raises(ConfigError, match="API key"):
+        logs_on_as(venue.fix, profile, None)
+    replace(folder / "coinbase.toml", "[market_data]", '[market_data]\nsender_comp_id = "ME"')
+    text = refusal(folder, FIXRING__STACK__VENUES='["coinbase"]')
+    assert "coinbase.toml: market_data.sender_comp_id: Coinbase Exchange knows a connection by its API key" in text

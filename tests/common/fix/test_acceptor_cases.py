@@ -1207,3 +1207,18 @@ def test_what_comes_behind_the_end_is_not_read(logged_on: Play) -> None:
     logged_on.peer(f"35=D|34=3|{ORDER}")
     logged_on.says()
     assert logged_on.applications() == []
+
+
+@pytest.mark.parametrize("asked", ["7=1|16=0", "7=1|16=3"])
+def test_more_at_once_than_is_resent_is_rejected_and_less_is_answered_then(make_play: MakePlay, asked: str) -> None:
+    play = make_play(max_resend_range=2)
+    play.connect()
+    play.peer(LOGON)
+    play.peer("35=1|34=2|112=a")
+    play.peer("35=1|34=3|112=b")
+    play.says(LOGON, "35=0|34=2|112=a", "35=0|34=3|112=b")
+    play.peer(f"35=2|34=4|{asked}")
+    text = "Value is incorrect (out of range) for this tag, at most 2 at once"
+    play.says(f"35=3|34=4|45=4|58={text}|371=16|372=2|373=5")
+    play.peer("35=2|34=5|7=1|16=2")
+    play.says("35=4|34=1|43=Y|122=20260101-00:00:00.000|36=3|123=Y")

@@ -13,14 +13,14 @@ from common.exchange.settings import ExchangeSettings
 from common.first_start import prepare
 from common.fix.session import Session
 from common.fix.wire import split
-from common.key_files import read_credentials
+from common.key_files import logs_on_as, read_credentials
 from common.messages import AmendOrder, Attempt, CancelOrder, NewOrder, QueryOrder, VenueEvent
 from common.orders.names import cl_ord_id_of
 from common.venues.connector import comp_id
 from common.venues.credentials import Credentials
 from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected
 from common.venues.registry import find_dialect, find_profile, folder_of
-from common.venues.venue import CREDENTIAL_FILES, Feature
+from common.venues.venue import CREDENTIAL_FILES, Feature, VenueProfile
 from services.exchange.__main__ import exchange_settings
 from tests.common.exchange.harness import Client, World
 from tests.common.venues import samples
@@ -62,7 +62,7 @@ def configured(dialect: str, folder: Path) -> Config:
     own = tomllib.loads((folder_of(dialect) / "venue.toml").read_text("utf-8"))
     # Where numbers begin anew with each connection, a name that was dropped may be locked for a while.
     resets = own["fix"]["sequence_policy"] == "reset"
-    identity = 'comp_id_prefix = "DSK"' if resets else 'sender_comp_id = "DESK"'
+    identity = _identity(profile, resets)
     desk = DESK_FILE.format(
         dialect=dialect,
         identity=identity,
@@ -75,6 +75,13 @@ def configured(dialect: str, folder: Path) -> Config:
     config = load(folder / "configs", {"FIXRING_VAR": str(folder / "var")})
     prepare(config, NOW)
     return config
+
+
+def _identity(profile: VenueProfile, resets: bool) -> str:
+    """What a desk's file says of who it is."""
+    if profile.comp_id_is_api_key:
+        return ""
+    return 'comp_id_prefix = "DSK"' if resets else 'sender_comp_id = "DESK"'
 
 
 class BothSides:
@@ -109,16 +116,18 @@ class BothSides:
         """What the desk logs on with."""
         return read_credentials(self.venue.credentials, self.config)
 
-    def identity(self, listener: str = "fix") -> Identity:
+    def identity(self, listener: str = "fix", credentials: Credentials | None = None) -> Identity:
         """Who speaks on the next connection."""
         self._connections += 1
         fix = self.venue.connections[listener]
-        sender = comp_id(fix.sender_comp_id or "", fix.comp_id_prefix or "", self._connections)
+        sender = comp_id(
+            logs_on_as(fix, self.profile, credentials or self.credentials), fix.comp_id_prefix or "", self._connections
+        )
         return Identity(sender, fix.target_comp_id, fix.heart_bt_int_s)
 
     def desk(self, credentials: Credentials | None = None) -> "Desk":
         """A connection of ours to order entry."""
-        settings = self.dialect.session_settings(self.identity(), credentials or self.credentials)
+        settings = self.dialect.session_settings(self.identity("fix", credentials), credentials or self.credentials)
         return Desk(self, Client(self.world, session=Session(settings)))
 
     def watcher(self) -> "Watcher":

@@ -2,6 +2,7 @@
 
 from collections import deque
 
+import msgspec
 import pytest
 
 from common.instant import NS_PER_MS
@@ -13,11 +14,13 @@ from common.messages import (
     CancelRequest,
     Kind,
     OpenGate,
+    QueryOrder,
     RestOrder,
     SessionState,
 )
-from services.orders.inquiries import ASKS_UNDER_WAY, NOT_TAKEN_NS
-from tests.services.orders.harness import D, Ring, accepted
+from services.orders.core import OrdersSettings
+from services.orders.inquiries import ASKS_UNDER_WAY, NOT_TAKEN_NS, VenueWays
+from tests.services.orders.harness import D, Ring, accepted, settings
 
 VENUE = "binance"
 UNKNOWN_ORDERS = 14
@@ -164,3 +167,23 @@ def test_trades_that_a_round_could_not_learn_are_asked_for_until_they_are_told(r
     ring.asks.clear()
     ring.pass_time(20_000)
     assert ring.asks == [] and "BTCUSDT" not in ring.core.books.account(VENUE).gaps
+
+
+def test_in_doubt_rest_is_asked_beside_fix_where_a_request_may_outlive_its_connection() -> None:
+    rules = settings().accounts[VENUE]
+    both = msgspec.structs.replace(rules, ways=VenueWays(True, True, ("BTCUSDT",)))
+    ring = Ring(OrdersSettings({VENUE: both}))
+    ring.hello()
+    ring.go_live()
+    ring.log_on(VENUE)
+    ring.session(VENUE, SessionState.OPENED)
+    ring.sent(ring.new(1, VENUE))
+    ring.session(VENUE, SessionState.DISCONNECTED)
+    ring.asks.clear()
+    ring.log_on(VENUE)
+    for _ in range(20):
+        for ask in ring.asks:
+            ring.answers(venue=VENUE, ask=ask)
+        ring.pass_time(500)
+    assert [ask for ask in ring.asks if ask.what == "order" and ask.cl_ord_id]
+    assert [command for command in ring.commands if isinstance(command, QueryOrder)]

@@ -1,0 +1,334 @@
+"""The dialect "coinbase": Coinbase Exchange's order entry and market data over FIX 5.0 SP2.
+
+Source: the order entry, market data and rate limit pages of docs.cdp.coinbase.com; README.md beside this file. What it
+means for us: Logon(A) is signed and asks that what a lost connection has placed is cancelled; numbers start at 1 with
+each connection, and what was missed is asked for over REST; a replaced order has a new ClOrdID(11) and keeps its
+OrderID(37); a fill is ExecType(150)=F identified by TradeID(1003); an OrderCancelReject(9) says nothing of the order;
+a book is built of the orders in it.
+"""
+
+import base64
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
+
+from common.fix.errors import UncutError
+from common.fix.session_types import SequencePolicy, SessionSettings
+from common.fix.wire import split, utc_timestamp
+from common.messages import (
+    AmendOrder,
+    CancelOrder,
+    CancelRejected,
+    ExecutionReport,
+    MassCancelReported,
+    NewOrder,
+    QueryOrder,
+    RequestRejected,
+    Unreadable,
+    VenueEvent,
+)
+from common.orders.order_state import is_plausible
+from common.venues.coinbase.venue import PROFILE
+from common.venues.credentials import Credentials, HmacPassphrase
+from common.venues.dialect import BadReport, Body, BookEntry, Identity, SubscriptionRejected, VenueLimit, plain
+from common.venues.market_data import (
+    NEW,
+    PASSED,
+    SNAPSHOT,
+    TAKEN,
+    TRADE,
+    UNSIDED,
+    book_entry,
+    subscription_rejected,
+    unread_book,
+)
+from common.venues.reading import (
+    ZERO,
+    Fields,
+    Notes,
+    VenueTag,
+    fees,
+    group,
+    instrument,
+    integer,
+    name,
+    require,
+    require_character,
+    required_number,
+    text,
+    unreadable,
+)
+from common.venues.signers import BadKey, base64_secret, hmac_sha256
+
+_TOLD_BY = frozenset({"8", "9", "3", "j", "r"})
+_TRADE_ID = VenueTag(1003, "TradeID")
+_STATUS_REQUEST = b"H"
+_UNKNOWN_ORDER = b"1"  # CxlRejReason(102)
+_UNKNOWN_TO_QUESTION = b"5"  # OrdRejReason(103)
+_NO_ORDER = "00000000-0000-0000-0000-000000000000"
+_SHARE = b"2"  # MiscFeeBasis(891)
+_SESSION_ORDERS = "S"  # CancelOrdersOnDisconnect(8013)
+
+
+@lru_cache(maxsize=1024)
+def _terms(symbol: str, side: str, ord_type: str, time_in_force: str, post_only: bool) -> str:
+    """The part of an order that few orders differ in."""
+    exec_inst = "18=A\x01" if post_only else ""
+    return f"{exec_inst}40={ord_type}\x0154={side}\x0155={symbol}\x0159={time_in_force}\x01"
+
+
+def logon_signature(credentials: HmacPassphrase, target_comp_id: str, msg_seq_num: int, sending_time: bytes) -> bytes:
+    """RawData(96) of Logon(A): base64 of the HMAC-SHA-256, by the secret's own bytes, over SendingTime(52),
+    MsgType(35), MsgSeqNum(34), SenderCompID(49), TargetCompID(56) and the passphrase, joined with SOH.
+
+    Source: the order entry page, "Logon". Raises BadKey.
+    """
+    key, passphrase = credentials.api_key.encode(), credentials.passphrase.encode()
+    parts = (sending_time, b"A", b"%d" % msg_seq_num, key, target_comp_id.encode(), passphrase)
+    return base64.b64encode(hmac_sha256(base64_secret(credentials.secret), b"\x01".join(parts)))
+
+
+class Coinbase:
+    """See the module. Stateless: one object serves any number of connections."""
+
+    profile = PROFILE
+
+    def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """See `Dialect`. CancelOrdersOnDisconnect(8013)=S: what this session has open goes with its connection."""
+        return self._settings(identity, credentials, f"8013={_SESSION_ORDERS}\x01".encode())
+
+    def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """See `Dialect`."""
+        return self._settings(identity, credentials, b"")
+
+    def _settings(self, identity: Identity, credentials: Credentials | None, extra: bytes) -> SessionSettings:
+        if not isinstance(credentials, HmacPassphrase):
+            raise ValueError("Logon(A) is signed with a key's secret and passphrase: set the venue's [credentials]")
+        try:
+            base64_secret(credentials.secret)
+        except BadKey as error:
+            raise ValueError(str(error)) from None
+
+        def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
+            raw_data = logon_signature(credentials, identity.target_comp_id, msg_seq_num, sending_time)
+            who = f"553={credentials.api_key}\x01554={credentials.passphrase}\x01".encode()
+            return b"%b95=%d\x0196=%b\x01%b" % (who, len(raw_data), raw_data, extra)
+
+        return SessionSettings(
+            sender_comp_id=identity.sender_comp_id,
+            target_comp_id=identity.target_comp_id,
+            heart_bt_int_s=identity.heart_bt_int_s,
+            initiator=True,
+            begin_string="FIXT.1.1",
+            default_appl_ver_id="9",
+            reset_on_logon=True,
+            expects_reset_echo=False,
+            sequence_policy=SequencePolicy.RESET,
+            allow_resend_request=False,
+            # Any other number of digits is a wrong signature.
+            timestamp_digits=3,
+            # A clock that was set back must not cost a fill: what is rejected is never told again.
+            sending_time_tolerance_s=0,
+            logon_fields=logon_fields,
+        )
+
+    def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
+        """See `Dialect`: there is none."""
+        return b""
+
+    def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
+        """NewOrderSingle(D)."""
+        c = command
+        price = "" if c.price is None else f"44={plain(c.price)}\x01"
+        terms = _terms(c.symbol, c.side, c.ord_type, c.time_in_force, c.post_only)
+        return Body("D", f"11={c.cl_ord_id}\x0138={plain(c.order_qty)}\x01{price}{terms}".encode())
+
+    def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
+        """OrderCancelReplaceRequest(G): quantity with the filled part included, and price; the side is not named."""
+        c = command
+        order_id = f"37={c.order_id}\x01" if c.order_id else ""
+        price = "" if c.price is None else f"44={plain(c.price)}\x01"
+        names = f"11={c.cl_ord_id}\x01{order_id}41={c.orig_cl_ord_id}\x01"
+        return Body("G", f"{names}38={plain(c.order_qty)}\x01{price}55={c.symbol}\x0140={c.ord_type}\x01".encode())
+
+    def amend_is_new_order(self, command: AmendOrder) -> bool:
+        """See `Dialect`: it changes the order in place, under a new ClOrdID(11)."""
+        return False
+
+    def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
+        """OrderCancelRequest(F)."""
+        c = command
+        order_id = f"37={c.order_id}\x01" if c.order_id else ""
+        return Body("F", f"11={c.cl_ord_id}\x01{order_id}41={c.orig_cl_ord_id}\x0155={c.symbol}\x01".encode())
+
+    def encode_query(self, command: QueryOrder) -> Body | None:
+        """OrderStatusRequest(H), as the venue's own sample client sends it."""
+        c = command
+        order_id = f"37={c.order_id}\x01" if c.order_id else ""
+        return Body("H", f"{order_id}11={c.cl_ord_id}\x0155={c.symbol}\x01".encode())
+
+    def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
+        """OrderMassCancelRequest(q) for a trading session (530=6): whatever its symbol."""
+        return Body("q", f"11={cl_ord_id}\x01530=6\x0160={utc_timestamp(wall_ns).decode()}\x01".encode())
+
+    def encode_limit_query(self, req_id: str) -> Body | None:
+        """See `Dialect`: there is none."""
+        return None
+
+    def decode_limits(self, msg_type: str, raw: bytes) -> list[VenueLimit]:
+        """See `Dialect`."""
+        return []
+
+    def resendable(self, msg_type: str) -> bool:
+        """See `Dialect`: nothing is."""
+        return False
+
+    def decode(self, msg_type: str, raw: bytes, fields: Fields | None = None) -> VenueEvent | None:
+        """See `Dialect`."""
+        if msg_type not in _TOLD_BY:
+            return None
+        f = split(raw) if fields is None else fields
+        if msg_type == "8":
+            return _report(f, raw)
+        if msg_type == "9":
+            return _cancel_rejected(f)
+        if msg_type == "r":
+            return _mass_cancel(f)
+        return _request_rejected(f)
+
+    def unread(self, fields: Fields, why: str) -> Unreadable | None:
+        """See `Dialect`."""
+        return unreadable(fields, why)
+
+    def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
+        """MarketDataRequest(V): there is one kind of book, every order of it, with the trades."""
+        names = "".join(f"55={symbol}\x01" for symbol in symbols)
+        return [Body("V", f"262={md_req_id}\x01263=1\x01146={len(symbols)}\x01{names}".encode())]
+
+    def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
+        """Unsubscribed and subscribed again: who subscribes to what he has gets no snapshot."""
+        return [Body("V", f"262={former_id}\x01263=2\x01".encode()), *self.encode_subscribe(md_req_id, symbols)]
+
+    def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
+        """See `Dialect`. RptSeq(83) counts the messages of one symbol, those that tell nothing of its book too."""
+        if msg_type == "Y":
+            return subscription_rejected(raw)
+        if msg_type not in ("W", "X", "f"):
+            return []
+        try:
+            fields = split(raw)
+            if msg_type == "f":
+                return [BookEntry(instrument(fields), PASSED, NEW, None, ZERO, sequence=_sequence(fields))]
+            entries = group(raw, b"268") if fields.get(b"268") != b"0" else []
+            return _snapshot(fields, entries) if msg_type == "W" else [e for f in entries for e in _update(f)]
+        except (BadReport, UncutError) as error:
+            return [unread_book("", str(error))]
+
+
+def _sequence(fields: Fields) -> int:
+    require(fields, b"83")
+    return integer(fields, b"83")
+
+
+def _snapshot(fields: Fields, entries: list[dict[bytes, bytes]]) -> list[BookEntry]:
+    """A fragment of a snapshot; LastFragment(893) says whether another one follows."""
+    symbol, sequence = require(fields, b"55"), _sequence(fields)
+    head = BookEntry(symbol, "", SNAPSHOT, None, ZERO, sequence=sequence, goes_on=fields.get(b"893") == b"N")
+    told = [book_entry(entry, symbol, SNAPSHOT) for entry in entries]
+    return [head, *[entry._replace(sequence=sequence) for entry in told]]
+
+
+def _update(f: Fields) -> list[BookEntry]:
+    """The one entry of an X. Without MDEntryID(278) it acknowledges an order that may never be in the book; a trade's
+    is that of the order that rested, which is less by it."""
+    symbol, sequence, entry_id = require(f, b"55"), _sequence(f), text(f, b"278")
+    if text(f, b"269") == TRADE:
+        trade = book_entry(f, symbol, NEW, b"5797")
+        if trade.why:
+            return [trade._replace(sequence=sequence)]
+        taken = BookEntry(symbol, UNSIDED, TAKEN, None, trade.qty, entry_id=entry_id, sequence=sequence)
+        return [trade._replace(entry_id="", sequence=sequence), taken]
+    if not entry_id:
+        return [BookEntry(symbol, PASSED, NEW, None, ZERO, sequence=sequence)]
+    return [book_entry(f, symbol, text(f, b"279") or NEW)._replace(sequence=sequence)]
+
+
+def _report(f: Fields, raw: bytes) -> ExecutionReport:
+    """What identifies a fill, or tells of a change, has to be readable; the rest is noted where it is not."""
+    exec_type, notes = require_character(f, b"150"), Notes()
+    is_trade = exec_type == "F"
+    ord_status = text(f, b"39") if is_trade else require_character(f, b"39")
+    last_qty = required_number(f, b"32") if is_trade else ZERO
+    last_px = (notes.decimal(f, b"31") or ZERO) if is_trade else ZERO
+    fee_qty, fee_asset = _fee(f, raw, last_qty, last_px, notes) if is_trade else (ZERO, "")
+    order_id = name(f, b"37")
+    return ExecutionReport(
+        cl_ord_id=text(f, b"11"),
+        orig_cl_ord_id=text(f, b"41"),
+        order_id="" if order_id == _NO_ORDER else order_id,
+        exec_id=text(f, b"17"),
+        exec_type=exec_type,
+        ord_status=ord_status,
+        symbol=instrument(f),
+        side=text(f, b"54"),
+        order_qty=notes.decimal(f, b"38"),
+        price=notes.decimal(f, b"44"),
+        last_qty=last_qty,
+        last_px=last_px,
+        cum_qty=notes.decimal(f, b"14"),
+        leaves_qty=notes.decimal(f, b"151"),
+        trade_key=require(f, _TRADE_ID) if is_trade else "",
+        fee_qty=fee_qty,
+        fee_asset=fee_asset,
+        transact_ns=notes.time_ns(f, b"60"),
+        error_code=notes.integer(f, b"103"),
+        text=text(f, b"58"),
+        # Only a question for an order is answered so; that it is told as a rejection, too, is not ruled out.
+        unknown_order=exec_type in "I8" and f.get(b"103") == _UNKNOWN_TO_QUESTION,
+        maker=f.get(b"1057") == b"N",
+        unread=tuple(notes),
+        avg_px=notes.decimal(f, b"6"),
+    )
+
+
+def _fee(f: Fields, raw: bytes, last_qty: Decimal, last_px: Decimal, notes: Notes) -> tuple[Decimal, str]:
+    """The fee of a fill: MiscFeeBasis(891)=2 is a share of the fill in MiscFeeCurr(138), no per cent."""
+    if f.get(b"891") != _SHARE or f.get(b"136") != b"1":
+        return fees(f, raw, last_qty, last_px, notes)
+    share, asset = notes.decimal(f, b"137") or ZERO, text(f, b"138")
+    base = instrument(f).partition("-")[0]
+    amount = share * (last_qty if asset == base else last_qty * last_px)
+    if not asset or not is_plausible(amount):
+        notes.note(b"137")
+        return ZERO, ""
+    return amount, asset
+
+
+def _cancel_rejected(f: Fields) -> CancelRejected:
+    """OrdStatus(39) is always 8 here and says nothing of the order."""
+    return CancelRejected(
+        cl_ord_id=text(f, b"11"),
+        orig_cl_ord_id=text(f, b"41"),
+        order_id=name(f, b"37"),
+        ord_status="",
+        error_code=Notes().integer(f, b"102"),
+        text=text(f, b"58"),
+        unknown_order=f.get(b"102") == _UNKNOWN_ORDER,
+    )
+
+
+def _request_rejected(f: Fields) -> RequestRejected:
+    """Reject(3) and BusinessMessageReject(j), whose BusinessRejectReason(380) has numbers of its own: 1 is Other.
+
+    BusinessRejectRefID(379) of a status request's rejection is the order's own ClOrdID(11): that one is not rejected.
+    """
+    code = b"373" if f.get(b"35") == b"3" else b"380"
+    named = "" if f.get(b"372") == _STATUS_REQUEST else text(f, b"379")
+    return RequestRejected(integer(f, b"45"), None, named, Notes().integer(f, code), text(f, b"58"))
+
+
+def _mass_cancel(f: Fields) -> MassCancelReported | None:
+    """OrderMassCancelReport(r): an acceptance does not say that anything was cancelled, the orders' reports do."""
+    if f.get(b"531", b"0") != b"0":
+        return None
+    return MassCancelReported(text(f, b"11"), "", False, 0, 0, text(f, b"58"))
