@@ -43,8 +43,7 @@ def own_ports() -> dict[str, str]:
     overrides: dict[str, str] = {}
     for name, venue in venues.items():
         prefix = f"FIXRING__{name}__".upper()
-        overrides[f"{prefix}FIX__PORT"] = str(next(ports))
-        overrides[f"{prefix}MARKET_DATA__PORT"] = str(next(ports))
+        overrides |= {f"{prefix}{connection}__PORT".upper(): str(next(ports)) for connection in venue.connections}
         if venue.rest is not None:
             path = urlsplit(venue.rest.url).path
             overrides[f"{prefix}REST__URL"] = f"http://127.0.0.1:{next(ports)}{path}"

@@ -84,3 +84,18 @@ def name_field(row: Mapping[str, Any], field: str) -> str:
     if row[field] in (None, ""):
         raise BadAnswer(f"{field} is {row[field]!r}")
     return cut(str(row[field]))
+
+
+def secondary_fields(
+    row: Mapping[str, Any], readers: Mapping[str, Callable[[Mapping[str, Any], str], Any]], what: str, notes: list[str]
+) -> dict[str, Any]:
+    """What of `what` does not matter for its being counted, each field by its reader; 0 where one cannot be read, which
+    is noted."""
+    found: dict[str, Any] = {}
+    for field, read in readers.items():
+        try:
+            found[field] = read(row, field)
+        except OF_ANOTHER_FORM:
+            notes.append(f"{field} of {what}")
+            found[field] = 0
+    return found

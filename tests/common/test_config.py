@@ -548,3 +548,17 @@ def test_a_venue_that_knows_a_connection_by_its_key_is_given_no_other_name(folde
     replace(folder / "coinbase.toml", "[market_data]", '[market_data]\nsender_comp_id = "ME"')
     text = refusal(folder, FIXRING__STACK__VENUES='["coinbase"]')
     assert "coinbase.toml: market_data.sender_comp_id: Coinbase Exchange knows a connection by its API key" in text
+
+
+def test_a_venue_that_tells_no_prices_over_fix_has_no_market_data_session_and_a_rest_side(folder: Path) -> None:
+    served = {"FIXRING__STACK__VENUES": '["bybit"]'}
+    venue = load(folder, served).venues["bybit"]
+    assert venue.market_data is None and list(venue.connections) == ["fix"]
+    rest = '[rest]\nurl = "http://127.0.0.1:9802/v5"\n'
+    table = '[market_data]\nhost = "h"\nport = 1\ntarget_comp_id = "T"\nsender_comp_id = "S"\n'
+    table += 'sequence_policy = "reset"\nlimits = { messages = 1, window_ms = 1 }\n'
+    replace(folder / "bybit.toml", rest, rest + table)
+    assert "market_data: Bybit Spot tells no prices over FIX; leave the table out" in refusal(folder, **served)
+    text = (folder / "bybit.toml").read_text()
+    (folder / "bybit.toml").write_text(text[: text.index("[rest]")] + text[text.index("[credentials]") :])
+    assert "and set [rest], where they are asked for" in refusal(folder, **served)

@@ -1,11 +1,12 @@
 """What Binance adds to FIX 4.4: its fields, their values, and its own messages.
 
-Source: Binance's spot-fix-oe.xml and spot-fix-md.xml. A field is `tag Name TYPE`, then value=MEANING for each value.
+Source: Binance's spot-fix-oe.xml and spot-fix-md.xml.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from common.venues.additions import additions_of, tag_in
 from common.venues.reading import VenueTag
 
 _FIELDS = """
@@ -87,21 +88,11 @@ _MESSAGES = {
 }
 
 
-def _field(line: str) -> tuple[str, dict[str, Any]]:
-    tag, name, type_, *values = line.split()
-    return tag, {"name": name, "type": type_, "values": dict(value.split("=") for value in values)}
-
-
-ADDITIONS: Mapping[str, Any] = {
-    "fields": dict(_field(line) for line in _FIELDS.split("\n") if line),
-    "messages": {
-        **{msg_type: {"name": name} for msg_type, name in _MESSAGES.items()},
-        "XLR": {"name": _MESSAGES["XLR"], "items": "6136 25003( 25004 25005 25006 25007 25008 )"},
-    },
-}
-"""As `Dictionary.with_additions` takes them: enough to name and explain what Binance says, not to validate it."""
+_NAMED = additions_of(_FIELDS, _MESSAGES)
+_LIMITS = {"name": _MESSAGES["XLR"], "items": "6136 25003( 25004 25005 25006 25007 25008 )"}
+ADDITIONS: Mapping[str, Any] = {**_NAMED, "messages": {**_NAMED["messages"], "XLR": _LIMITS}}
 
 
 def tag_of(number: int) -> VenueTag:
     """The tag of one of Binance's own fields, by its number."""
-    return VenueTag(number, ADDITIONS["fields"][str(number)]["name"])
+    return tag_in(ADDITIONS, number)

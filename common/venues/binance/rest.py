@@ -11,7 +11,7 @@ twice, the second time with the venue's clock read in between, so that `venue_ns
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -21,13 +21,13 @@ from common.venues.credentials import Ed25519Key
 from common.venues.pace import Pace
 from common.venues.rest import (
     NS_PER_MS,
-    OF_ANOTHER_FORM,
     BadAnswer,
     RestSettings,
     decimal_field,
     masked,
     ms_to_ns,
     name_field,
+    secondary_fields,
 )
 
 BaseError: type[Exception] = ccxt_errors().BaseError
@@ -183,7 +183,7 @@ def error_code(error: BaseException) -> int:
 
 
 _SIDES: dict[object, str] = {"BUY": "1", "SELL": "2", True: "1", False: "2"}
-_SECONDARY: dict[str, Callable[[dict[str, Any], str], Any]] = {
+_SECONDARY: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
     "price": decimal_field, "commission": decimal_field, "time": lambda row, field: ms_to_ns(row[field]),
 }  # fmt: skip
 
@@ -211,13 +211,7 @@ def _trade(row: dict[str, Any], symbol: str, notes: list[str]) -> Trade:
     noted, and the side that is not told is the order's.
     """
     key = name_field(row, "id")
-    secondary: dict[str, Any] = {}
-    for field, read in _SECONDARY.items():
-        try:
-            secondary[field] = read(row, field)
-        except OF_ANOTHER_FORM:
-            notes.append(f"{field} of trade {key}")
-            secondary[field] = 0
+    secondary = secondary_fields(row, _SECONDARY, f"trade {key}", notes)
     asset = row.get("commissionAsset") or ""
     if secondary["commission"] and not asset:
         notes.append(f"commissionAsset of trade {key}")

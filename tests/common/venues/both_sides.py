@@ -4,8 +4,11 @@ import datetime
 import tomllib
 from collections.abc import Iterator
 from decimal import ROUND_UP, Decimal
+from functools import cache
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec import structs
 
 from common.config import Config, VenueConfig, load
@@ -20,7 +23,7 @@ from common.venues.connector import comp_id
 from common.venues.credentials import Credentials
 from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected
 from common.venues.registry import find_dialect, find_profile, folder_of
-from common.venues.venue import CREDENTIAL_FILES, Feature, VenueProfile
+from common.venues.venue import CREDENTIAL_FILES, CredentialKind, Feature, VenueProfile
 from services.exchange.__main__ import exchange_settings
 from tests.common.exchange.harness import Client, World
 from tests.common.venues import samples
@@ -50,6 +53,13 @@ balances = {{ {balances} }}
 """
 
 
+@cache
+def rsa_pem() -> bytes:
+    """An RSA key, the same in a whole run."""
+    key = generate_private_key(65537, 2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
 def configured(dialect: str, folder: Path) -> Config:
     """A stack of this venue alone, simulated, with what a desk's file has to say."""
     profile, text = find_profile(dialect), ""
@@ -73,6 +83,12 @@ def configured(dialect: str, folder: Path) -> Config:
     )
     (folder / "configs" / f"{NAME}.toml").write_text(desk)
     config = load(folder / "configs", {"FIXRING_VAR": str(folder / "var")})
+    told = config.venues[NAME].credentials
+    if told is not None and told.kind is CredentialKind.RSA:
+        # Each takes a while to make, and a suite has many folders.
+        key_file = config.paths.resolve(told.private_key_file)
+        key_file.parent.mkdir(parents=True, mode=0o700)
+        key_file.write_bytes(rsa_pem())
     prepare(config, NOW)
     return config
 

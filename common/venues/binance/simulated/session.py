@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from common.exchange.limits import Window
 from common.exchange.lines import Line
 from common.exchange.numbers import read_number
+from common.exchange.peers import PeerGateway
 from common.exchange.settings import Key
 from common.exchange.spoiling import spoiled
 from common.exchange.venue import Venue
@@ -359,79 +360,26 @@ class Peer:
             self.send("0", b"", now)
 
 
-class BinanceGateway:
-    """What both FIX listeners have in common: their peers. A listener writes `_request`."""
+class BinanceGateway(PeerGateway[Peer]):
+    """What both FIX listeners have in common. A listener writes `_request`."""
 
     def __init__(self, venue: Venue, door: Door, fields: dict[str, frozenset[bytes]]) -> None:
+        super().__init__()
         self._venue = venue
         self._door = door
         self._fields = fields
-        self._peers: dict[int, Peer] = {}
 
     def _request(self, peer: Peer, msg_type: str, f: Fields, fields: list[list[bytes]], seq: int, now: Instant) -> None:
         raise Rejection(wire.GARBLED, "Unsupported message type.", 5, 35)
 
-    def accepted(self, line: Line, now: Instant) -> None:
-        """A new connection."""
-        self._peers[line.number] = Peer(line, self._venue, self._door, self._fields, self._request, now)
-
-    def data(self, line: Line, data: bytes, now: Instant) -> None:
-        """Bytes from it."""
-        peer = self._peers.get(line.number)
-        if peer is not None:
-            peer.data(data, now)
-
-    def lost(self, line: Line, now: Instant) -> None:
-        """It is gone."""
-        peer = self._peers.pop(line.number, None)
-        if peer is not None:
-            peer.lost(now)
-
-    def timer(self, now: Instant) -> None:
-        """Do what is due."""
-        for peer in list(self._peers.values()):
-            deadline = peer.next_deadline_ns()
-            if deadline is not None and deadline <= now.boot_ns:
-                peer.timer(now)
-
-    def next_deadline_ns(self) -> int | None:
-        """When something is due, in boot terms."""
-        due = [peer.next_deadline_ns() for peer in self._peers.values()]
-        return min((d for d in due if d is not None), default=None)
-
-    def settle(self, now: Instant) -> None:
-        """At a turn's end there is nothing more: everything was written as it happened."""
-
-    def stop(self, now: Instant) -> None:
-        """Log everybody out."""
-        for peer in list(self._peers.values()):
-            if peer.logged_on:
-                peer.logout("Server is shutting down.", now)
+    def _peer(self, line: Line, now: Instant) -> Peer:
+        return Peer(line, self._venue, self._door, self._fields, self._request, now)
 
     def announce(self, headline: str, now: Instant) -> None:
         """News(B) to everybody who is logged on."""
         for peer in self._peers.values():
             if peer.logged_on:
                 peer.send("B", f"148={headline}\x01".encode(), now)
-
-    @property
-    def busy(self) -> bool:
-        """Whether anybody is logged on."""
-        return any(peer.logged_on for peer in self._peers.values())
-
-    def sessions(self) -> dict[str, dict[str, object]]:
-        """The living connections, whose number stands for the generation."""
-        return {
-            peer.comp_id: {
-                "state": peer.state.name.lower(),
-                "connected": True,
-                "generation": peer.line.number,
-                "next_outbound": peer.next_outbound,
-                "next_inbound": peer.next_inbound,
-            }
-            for peer in self._peers.values()
-            if peer.comp_id
-        }
 
 
 def _window(f: Fields) -> Decimal:

@@ -1,0 +1,298 @@
+"""The venue's REST side through CCXT: one `Ask` in, one `Answer` out.
+
+Source: bybit-exchange/docs, v5/order/{open-order,order-list,execution,cancel-all}.mdx, v5/account/wallet-balance.mdx,
+v5/market/{time,tickers}.mdx; ccxt 4.5 for how they are called and signed. The endpoints are called as they are (CCXT's
+implicit methods), since its unified ones turn money into floats and leave out what identifies a trade.
+
+An order that is not known is told by an empty list, of those that are or lately were open, and of the history. It is
+believed only when it was said twice, the second time with the venue's clock read in between, so that `venue_ns` is
+never later than the answer.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+from common.messages import Answer, Ask, RestOrder, Ticker, Trade, cut
+from common.orders.books import TRADES_PAGE
+from common.venues.ccxt_parts import answered, ccxt_class
+from common.venues.credentials import RsaKey
+from common.venues.pace import Pace
+from common.venues.rest import (
+    NS_PER_MS,
+    BadAnswer,
+    RestSettings,
+    decimal_field,
+    ms_to_ns,
+    name_field,
+    secondary_fields,
+)
+from common.venues.signers import BadKey, rsa_key
+
+SPOT = {"category": "spot"}
+VERSION = "/v5"
+WEEK_MS = 7 * 86_400_000
+OLDEST_WEEKS = 104
+"""Trades are kept for two years, and told by the week."""
+
+ORDERS_LIMIT, TRADES_LIMIT = 50, 100
+MAX_PAGES = 200
+REQUESTS_PER_S = 10.0
+"""The least of the endpoints' own limits; the pool of requests that change orders is FIX's too."""
+
+ORD_STATUS = {
+    "New": "0", "PartiallyFilled": "1", "Filled": "2", "Cancelled": "4", "PartiallyFilledCanceled": "4",
+    "Rejected": "8", "Untriggered": "9", "Triggered": "A", "Deactivated": "4",
+}  # fmt: skip
+"""Bybit's order status as OrdStatus(39)."""
+
+_CODE = re.compile(r'"ret_?[cC]ode"\s*:\s*"?(-?\d{1,9})(?!\d)')
+_SIDES: dict[object, str] = {"Buy": "1", "Sell": "2"}
+
+Row = dict[str, Any]
+
+
+class Api(Protocol):
+    """The endpoints that are used, under CCXT's names for them."""
+
+    def publicGetV5MarketTime(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def publicGetV5MarketTickers(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def privateGetV5OrderRealtime(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def privateGetV5OrderHistory(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def privateGetV5ExecutionList(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def privateGetV5AccountWalletBalance(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def privatePostV5OrderCancelAll(self, params: Row = ...) -> Row: ...  # noqa: N802
+
+
+def open_rest(settings: RestSettings) -> "BybitRest":
+    """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are no RSA key."""
+    return BybitRest(settings.venue, _api(settings))
+
+
+def _api(settings: RestSettings) -> Api:
+    """A CCXT client with an RSA key, numbers never as float."""
+    if not isinstance(settings.credentials, RsaKey):
+        raise ValueError("Bybit's requests are signed with an RSA key: set the venue's [credentials]")
+    try:
+        rsa_key(settings.credentials.private_key_pem)
+    except BadKey as error:
+        raise ValueError(str(error)) from None
+    exchange = ccxt_class("bybit")(
+        {
+            "apiKey": settings.credentials.api_key,
+            "secret": settings.credentials.private_key_pem.decode("ascii").strip(),
+            "timeout": settings.timeout_ms,
+        }
+    )
+    exchange.number = Decimal
+    pace = Pace(REQUESTS_PER_S)
+    exchange.throttle = lambda cost=None: wait_for(pace)
+    # CCXT puts the version behind the host itself.
+    exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url.removesuffix(VERSION))
+    if settings.ca:
+        exchange.validateServerSsl = settings.ca
+    api: Api = exchange
+    return api
+
+
+def wait_for(pace: Pace) -> None:
+    """Sleep until a request may go."""
+    delay_s = pace.delay_s(1.0, time.clock_gettime(time.CLOCK_BOOTTIME))
+    if delay_s:
+        time.sleep(delay_s)
+
+
+class BybitRest:
+    """Answers questions through `api`. `ask` never raises: what fails is an answer that says so."""
+
+    def __init__(self, venue: str, api: Api) -> None:
+        """`api` as CCXT has it."""
+        self._venue = venue
+        self.api = api
+        self._questions: dict[str, Callable[[Ask], Answer]] = {
+            "order": self._order,
+            "open_orders": self._open_orders,
+            "trades": self._trades,
+            "history": self._trades,
+            "balances": self._balances,
+            "time": self._time,
+            "cancel_all": self._cancel_all,
+            "ticker": self._ticker,
+        }
+
+    def ask(self, ask: Ask) -> Answer:
+        """One blocking call, or the few that one question needs."""
+        return answered(self._venue, ask, self._questions, error_code)
+
+    # ---- orders
+
+    def _order(self, ask: Ask) -> Answer:
+        by = {**SPOT, "symbol": ask.symbol}
+        by |= {"orderId": ask.order_id} if ask.order_id else {"orderLinkId": ask.cl_ord_id}
+        venue_ns = 0
+        for _ in range(2):
+            for endpoint in (self.api.privateGetV5OrderRealtime, self.api.privateGetV5OrderHistory):
+                found = _rows(endpoint(by))
+                if found:
+                    return Answer(self._venue, ask, False, order=_rest_order(found[0]), venue_ns=venue_ns)
+            if venue_ns:
+                return Answer(self._venue, ask, False, not_found=True, venue_ns=venue_ns)
+            venue_ns = self._clock_ns()
+        raise BadAnswer("the order was neither told nor denied")
+
+    def _open_orders(self, ask: Ask) -> Answer:
+        by = {**SPOT, "limit": ORDERS_LIMIT} | ({"symbol": ask.symbol} if ask.symbol else {})
+        rows = self._pages(self.api.privateGetV5OrderRealtime, by)
+        return Answer(self._venue, ask, False, orders=tuple(_rest_order(row) for row in rows))
+
+    def _cancel_all(self, ask: Ask) -> Answer:
+        told = self.api.privatePostV5OrderCancelAll({**SPOT, "symbol": ask.symbol})
+        return Answer(self._venue, ask, False, cancelled=len(_rows(told)))
+
+    # ---- trades
+
+    def _trades(self, ask: Ask) -> Answer:
+        """At most TRADES_PAGE of them, the oldest first: who gets so many asks for those that follow."""
+        venue_ns, notes = self._clock_ns(), list[str]()
+        by = {**SPOT, "symbol": ask.symbol, "limit": TRADES_LIMIT}
+        if ask.order_id:
+            rows = list(self._executions({**by, "orderId": ask.order_id}))
+        elif ask.from_trade_key:
+            rows = self._since_trade(by, int(ask.from_trade_key), venue_ns // NS_PER_MS)
+        else:
+            rows = self._since_time(by, ask.since_ns // NS_PER_MS, venue_ns // NS_PER_MS)
+        rows.sort(key=lambda row: int(row["execId"]))
+        trades = tuple(_trade(row, ask.symbol, notes) for row in rows[:TRADES_PAGE])
+        unread = cut(f"not read: {', '.join(notes)}") if notes else ""
+        return Answer(self._venue, ask, False, text=unread, trades=trades, venue_ns=venue_ns)
+
+    def _since_trade(self, by: Row, first: int, now_ms: int) -> list[Row]:
+        """Backwards by the week until a trade is met that is not later; numbers grow within a symbol."""
+        rows: list[Row] = []
+        for week in range(OLDEST_WEEKS):
+            end_ms = now_ms + 1 - week * WEEK_MS
+            for row in self._executions({**by, "startTime": end_ms - WEEK_MS, "endTime": end_ms}):
+                if int(row["execId"]) >= first:
+                    rows.append(row)
+                if int(row["execId"]) <= first:
+                    return rows
+        return rows
+
+    def _since_time(self, by: Row, since_ms: int, now_ms: int) -> list[Row]:
+        """Forwards by the week; without a time of the last week alone."""
+        begin_ms = since_ms or now_ms - WEEK_MS
+        rows: list[Row] = []
+        while begin_ms <= now_ms and len(rows) < TRADES_PAGE:
+            rows += self._executions({**by, "startTime": begin_ms, "endTime": begin_ms + WEEK_MS})
+            begin_ms += WEEK_MS
+        return rows
+
+    def _executions(self, by: Row) -> Iterator[Row]:
+        """Trades, the newest first; fees and funding that are no trades are told there, too."""
+        for row in self._pages(self.api.privateGetV5ExecutionList, by):
+            if row.get("execType") in ("Trade", "BlockTrade"):
+                yield row
+
+    def _pages(self, endpoint: Callable[[Row], Row], by: Row) -> Iterator[Row]:
+        """The rows of every page. Raises BadAnswer where they do not end."""
+        cursor = ""
+        for _ in range(MAX_PAGES):
+            told = endpoint({**by, "cursor": cursor} if cursor else by)
+            rows = _rows(told)
+            yield from rows
+            cursor = str(told["result"].get("nextPageCursor") or "")
+            if not cursor or not rows:
+                return
+        raise BadAnswer(f"more than {MAX_PAGES} pages")
+
+    # ---- the rest
+
+    def _balances(self, ask: Ask) -> Answer:
+        (account,) = _rows(self.api.privateGetV5AccountWalletBalance({"accountType": "UNIFIED"}))
+        balances = []
+        for row in account["coin"]:
+            locked = decimal_field(row, "locked")
+            balances.append((cut(str(row["coin"])), decimal_field(row, "walletBalance") - locked, locked))
+        return Answer(self._venue, ask, False, balances=tuple(balances))
+
+    def _time(self, ask: Ask) -> Answer:
+        return Answer(self._venue, ask, False, venue_ns=self._clock_ns())
+
+    def _clock_ns(self) -> int:
+        return ms_to_ns(self.api.publicGetV5MarketTime()["time"])
+
+    def _ticker(self, ask: Ask) -> Answer:
+        rows = _rows(self.api.publicGetV5MarketTickers({**SPOT, "symbol": ask.symbol}))
+        return Answer(self._venue, ask, False, tickers=tuple(map(_read_ticker, rows)))
+
+
+def error_code(error: BaseException) -> int:
+    """The venue's own `retCode` in CCXT's error, 0 where there is none: CCXT's classes are not to be decided by."""
+    found = _CODE.search(str(error))
+    return int(found[1]) if found else 0
+
+
+def _rows(told: Row) -> list[Row]:
+    """The list of an answer."""
+    rows: list[Row] = told["result"]["list"]
+    return rows
+
+
+def _rest_order(row: Row) -> RestOrder:
+    """An order. One that was placed by an amount of the quote asset has no quantity but what was filled of it."""
+    status = str(row["orderStatus"])
+    if status not in ORD_STATUS:
+        raise BadAnswer(f"orderStatus is {json.dumps(status)}")
+    price, cum_qty = decimal_field(row, "price"), decimal_field(row, "cumExecQty")
+    in_quote = row.get("marketUnit") == "quoteCoin"
+    return RestOrder(
+        symbol=name_field(row, "symbol"),
+        order_id=name_field(row, "orderId"),
+        cl_ord_id=cut(str(row["orderLinkId"] or "")),
+        side=_SIDES.get(row["side"], ""),
+        ord_status=ORD_STATUS[status],
+        order_qty=cum_qty if in_quote else decimal_field(row, "qty"),
+        price=price if price else None,
+        cum_qty=cum_qty,
+        transact_ns=ms_to_ns(row.get("updatedTime") or row.get("createdTime") or 0),
+    )
+
+
+_SECONDARY: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
+    "execPrice": decimal_field, "execFee": decimal_field, "execTime": lambda row, field: ms_to_ns(row[field]),
+}  # fmt: skip
+
+
+def _trade(row: Row, symbol: str, notes: list[str]) -> Trade:
+    """One fill of `symbol`. Trade, order and quantity are what it is counted by; what of the rest cannot be read is
+    noted, and the side that is not told is the order's.
+    """
+    key = name_field(row, "execId")
+    secondary = secondary_fields(row, _SECONDARY, f"trade {key}", notes)
+    asset = row.get("feeCurrency") or ""
+    if secondary["execFee"] and not asset:
+        notes.append(f"feeCurrency of trade {key}")
+    return Trade(
+        symbol=cut(str(row.get("symbol") or symbol)),
+        trade_key=key,
+        order_id=name_field(row, "orderId"),
+        side=_SIDES.get(row.get("side"), ""),
+        last_qty=decimal_field(row, "execQty"),
+        last_px=Decimal(secondary["execPrice"]),
+        fee_qty=Decimal(secondary["execFee"]) if asset else Decimal(0),
+        fee_asset=cut(str(asset)),
+        transact_ns=secondary["execTime"],
+        maker=row.get("isMaker") is True,
+    )
+
+
+def _read_ticker(row: Row) -> Ticker:
+    """The best prices; a side without a price is empty."""
+    bid, bid_qty, ask, ask_qty, last = (
+        decimal_field(row, field) if row[field] not in (None, "") else None
+        for field in ("bid1Price", "bid1Size", "ask1Price", "ask1Size", "lastPrice")
+    )
+    return Ticker(name_field(row, "symbol"), bid, bid_qty or Decimal(0), ask, ask_qty or Decimal(0), last or None)

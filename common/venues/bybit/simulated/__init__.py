@@ -1,0 +1,21 @@
+"""Bybit Spot's side of the wire, simulated: a second reading of its document."""
+
+from common.exchange.faults import Kind
+from common.exchange.gateways import Side
+from common.exchange.rest import RestGateway
+from common.exchange.venue import Venue
+from common.venues.bybit.simulated.orders import BybitOrders
+from common.venues.bybit.simulated.rest import BybitRest
+
+_LACKS = {
+    str(Kind.CROSSED): "dialect bybit has no fill under a request's names; `late_fill` has one",
+    str(Kind.DONE_FOR_DAY): "dialect bybit has no order that is done for the day; dialect generic has",
+    str(Kind.BARE): "dialect bybit names the instrument in every report; dialect generic has some that do not",
+    str(Kind.SELF_TRADE): "at dialect bybit an account trades with itself unless SmpType(30018) says otherwise",
+}
+
+
+def open_side(venue: Venue) -> Side:
+    """The gateways of a simulated Bybit: order entry and REST. Nothing outlives its connection, and no prices are
+    told over FIX."""
+    return Side(BybitOrders(venue), None, RestGateway(venue, BybitRest(venue)), lacks=_LACKS)
