@@ -10,9 +10,10 @@ from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
 from scripts.simulation.coverage import FileCoverage, Rest, Unmeasured, measure, measure_rest
 from scripts.simulation.invariants import INVARIANTS
-from scripts.simulation.many import Summary, Total, find_planted, run_many
+from scripts.simulation.many import Summary, Total, find_all_planted, run_many
 from scripts.simulation.plan import SENTENCES, VERSION
 from scripts.simulation.planted import BUGS, STEPS
+from scripts.simulation.planted_seeds import write_seed
 from scripts.simulation.run import Case, Result, run, shrink, timeline
 
 LINES = 120
@@ -29,6 +30,7 @@ LINES = 120
     help="How faults are drawn; the first way is kept for the seeds that failed under it.",
 )  # fmt: skip
 @click.option("--planted", default="", help="Plant this bug in the cores; `all` looks for each in turn.")
+@click.option("--write", "writes", is_flag=True, help="With `--planted all`: write where each was found into the code.")
 @click.option("--jobs", default=0, help="Processes; 0 for one a core.")
 @click.option("--shrink/--no-shrink", "shrinks", default=True, help="Look for a shorter case after a violation.")
 @click.option("--coverage", "covers", is_flag=True, help="Print the branches of the cores that the seeds reach.")
@@ -46,6 +48,7 @@ def simulate(
     only: str | None,
     version: int,
     planted: str,
+    writes: bool,
     jobs: int,
     shrinks: bool,
     covers: bool,
@@ -58,10 +61,12 @@ def simulate(
 
     Exit status 1 when one does not hold; the shortest command found that shows it is printed with a timeline.
     """
+    if writes and planted != "all":
+        raise CommandError("--write goes with --planted all", ExitStatus.USAGE)
     if lists:
         _list(as_json)
     elif planted == "all":
-        _look_for_all(as_json)
+        _look_for_all(jobs or os.cpu_count() or 1, as_json, writes=writes)
     elif covers or with_tests:
         _cover(seed, seeds, steps, with_tests, as_json)
     else:
@@ -127,11 +132,12 @@ def _show(result: Result, shrinks: bool, lines: int) -> None:
     click.echo(f"\n{traced.violation}\n\nrepeat it with: {smallest.case.command}")
 
 
-def _look_for_all(as_json: bool) -> None:
+def _look_for_all(jobs: int, as_json: bool, *, writes: bool) -> None:
     rows: list[dict[str, object]] = []
-    for name, bug in BUGS.items():
-        result = find_planted(name)
-        found = result.violation is not None
+    for name, result in find_all_planted(jobs):
+        bug, found = BUGS[name], result.violation is not None
+        if writes and found:
+            write_seed(name, result.case.seed)
         invariant = "" if result.violation is None else result.violation.invariant
         rows.append({"bug": name, "found": found, "seed": result.case.seed, "within": bug.within, "by": invariant})
         if not as_json:

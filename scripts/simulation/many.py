@@ -9,6 +9,7 @@ from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from scripts.simulation.planted import BUGS, STEPS
+from scripts.simulation.planted_seeds import KNOWN_SEEDS
 from scripts.simulation.run import Case, Result, run
 
 SEEDS_AT_ONCE = 8
@@ -85,11 +86,16 @@ class Total:
 
 
 def find_planted(name: str) -> Result:
-    """The first seed's result that shows the planted bug; the last one's, without a violation, where none does."""
-    bug = BUGS[name]
-    result = run(Case(0, STEPS, planted=name))
-    for seed in range(1, bug.within):
-        if result.violation is not None:
-            break
+    """The result of a seed within the bug's bound that shows it, the one where it was found last tried first; the last
+    one's, without a violation, where none does."""
+    known = KNOWN_SEEDS.get(name, 0)
+    others = (seed for seed in range(BUGS[name].within) if seed != known)
+    result = run(Case(known, STEPS, planted=name))
+    while result.violation is None and (seed := next(others, None)) is not None:
         result = run(Case(seed, STEPS, planted=name))
     return result
+
+
+def find_all_planted(jobs: int) -> Iterator[tuple[str, Result]]:
+    """Each planted bug with what `find_planted` has of it, in their order; `jobs` processes look for them."""
+    yield from zip(BUGS, spread(find_planted, BUGS, jobs) if jobs > 1 else map(find_planted, BUGS), strict=True)
