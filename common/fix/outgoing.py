@@ -24,17 +24,22 @@ class Encoder:
     def __init__(self, settings: SessionSettings) -> None:
         self._settings = settings
         self._begin = settings.begin_string.encode()
-        self._head_to_time = b"49=%b\x0152=" % settings.sender_comp_id.encode()
-        self._behind_time = b"\x0156=%b\x01%b" % (settings.target_comp_id.encode(), settings.header_fields)
+        order = settings.header_order
+        fields = {34: b"34=%d\x01", 49: _constant(49, settings.sender_comp_id), 52: b"52=%b\x01"}
+        fields[56] = _constant(56, settings.target_comp_id)
+        header = b"".join([fields[tag] for tag in order]) + settings.header_fields.replace(b"%", b"%%")
+        self._template = b"35=%b\x01" + header + b"%b%b"
+        late = header.replace(b"34=%d\x01", b"34=%d\x0143=Y\x01")
+        self._gap_template = b"35=4\x01" + late + b"122=%b\x0136=%d\x01123=Y\x01"
+        self._time_first = order.index(52) < order.index(34)
+        self._last_of_header = b"%d" % order[-1]
 
     def message(self, msg_type: bytes, seq: int, wall_ns: int, header: bytes, body: bytes) -> bytes:
         """Any message; `header` is extra header fields."""
         stamp = utc_timestamp(wall_ns, self._settings.timestamp_digits)
-        return encode(
-            self._begin,
-            b"35=%b\x0134=%d\x01%b%b%b%b%b"
-            % (msg_type, seq, self._head_to_time, stamp, self._behind_time, header, body),
-        )
+        if self._time_first:
+            return encode(self._begin, self._template % (msg_type, stamp, seq, header, body))
+        return encode(self._begin, self._template % (msg_type, seq, stamp, header, body))
 
     def logon_body(self, seq: int, wall_ns: int, heart_bt_int_s: int, reset: bool, next_expected: int | None) -> bytes:
         """The fields of Logon(A) behind the header; the venue's own ones see its number and SendingTime(52)."""
@@ -65,11 +70,9 @@ class Encoder:
     def gap_fill(self, begin: int, next_seq: int, wall_ns: int) -> bytes:
         """SequenceReset(4) with GapFillFlag(123)=Y over the numbers from `begin` up to before `next_seq`."""
         stamp = utc_timestamp(wall_ns, self._settings.timestamp_digits)
-        return encode(
-            self._begin,
-            b"35=4\x0134=%d\x0143=Y\x01%b%b%b122=%b\x0136=%d\x01123=Y\x01"
-            % (begin, self._head_to_time, stamp, self._behind_time, stamp, next_seq),
-        )
+        if self._time_first:
+            return encode(self._begin, self._gap_template % (stamp, begin, stamp, next_seq))
+        return encode(self._begin, self._gap_template % (begin, stamp, stamp, next_seq))
 
     def again(self, stored: bytes, wall_ns: int) -> tuple[bytes, bytes] | None:
         """(MsgType(35), raw) of a stored message with PossDupFlag(43)=Y, OrigSendingTime(122) and a fresh
@@ -80,7 +83,7 @@ class Encoder:
             return None
         original = next(value for tag, value in fields if tag == b"52")
         out: list[bytes] = []
-        behind = b"56"  # OrigSendingTime(122) follows TargetCompID(56), the last of the fields that are always there
+        behind = self._last_of_header  # OrigSendingTime(122) follows the last of the fields that are always there
         for tag, value in fields[2:-1]:
             if tag == b"52":
                 value = utc_timestamp(wall_ns, self._settings.timestamp_digits)
@@ -88,10 +91,15 @@ class Encoder:
                 out.append(b"%b=%b\x01" % (tag, value))
             if tag == b"34":
                 out.append(b"43=Y\x01")
-            elif tag == behind:
+            if tag == behind:
                 out.append(b"122=%b\x01" % original)
                 behind = b""
         return msg_type, encode(self._begin, b"".join(out))
+
+
+def _constant(tag: int, value: str) -> bytes:
+    """A field as part of a template."""
+    return b"%d=%b\x01" % (tag, value.encode().replace(b"%", b"%%"))
 
 
 def reverse_route(fields: dict[bytes, bytes]) -> bytes:

@@ -239,6 +239,10 @@ MAX_HEART_BT_INT_S = 3600
 """A longer HeartBtInt(108) is refused: a dead connection would be taken for a living one as long."""
 
 
+HEADER_ORDER = (34, 49, 52, 56)
+"""What follows MsgType(35) in each message, where a session's settings do not say otherwise."""
+
+
 class MessageCheck(Protocol):
     """What a session asks a validator: the first problem of a message whose fields are given in order, or None."""
 
@@ -250,8 +254,9 @@ class SessionSettings:
     """Everything that a session is told once. Times in seconds; 0 switches a check off where it says so.
 
     `logon_fields` gives extra body fields of Logon(A), such as a signature, for (MsgSeqNum(34), SendingTime(52));
-    each field ends with SOH. `header_fields` are constant extra header fields such as SenderSubID(50). Raises
-    SettingsError.
+    each field ends with SOH. `header_fields` are constant extra header fields such as SenderSubID(50), behind those of
+    `header_order`, which says how MsgSeqNum(34), SenderCompID(49), SendingTime(52) and TargetCompID(56) follow
+    MsgType(35). Raises SettingsError.
     """
 
     sender_comp_id: str
@@ -286,6 +291,7 @@ class SessionSettings:
     validate: MessageCheck | None = None
     logon_fields: Callable[[int, bytes], bytes] | None = None
     header_fields: bytes = b""
+    header_order: tuple[int, ...] = HEADER_ORDER
     max_message_bytes: int = 1 << 20
     max_buffer_bytes: int = (1 << 20) + 4096
     max_fields: int = 1 << 16
@@ -308,3 +314,5 @@ class SessionSettings:
             raise SettingsError("heart_bt_int_s, max_pending_messages and resend_chunk are not negative")
         if self.header_fields and not self.header_fields.endswith(b"\x01"):
             raise SettingsError("header_fields must end with SOH")
+        if sorted(self.header_order) != sorted(HEADER_ORDER):
+            raise SettingsError(f"header_order has each of {HEADER_ORDER} once, not {self.header_order}")

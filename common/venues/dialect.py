@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from common.fix.session_types import SessionSettings
+from common.instant import NS_PER_MS
 from common.messages import AmendOrder, CancelOrder, NewOrder, QueryOrder, Unreadable, VenueEvent
 from common.venues.credentials import Credentials
 from common.venues.venue import VenueProfile
@@ -20,11 +21,22 @@ class BadReport(Exception):
 
 
 class Identity(NamedTuple):
-    """Who speaks to whom on one connection, and how often at least: HeartBtInt(108) in seconds."""
+    """Who speaks to whom on one connection, and how often at least: HeartBtInt(108) in seconds.
+
+    `last_nonce_ms` is what `nonce_ms` gave for the Logon(A) before this connection's, 0 where there was none.
+    """
 
     sender_comp_id: str
     target_comp_id: str
     heart_bt_int_s: int
+    last_nonce_ms: int = 0
+
+
+def nonce_ms(last_nonce_ms: int, sending_ns: int) -> int:
+    """The number of a Logon(A) that is sent at that Unix time: milliseconds that grow with each, whatever the clock
+    does.
+    """
+    return max(sending_ns // NS_PER_MS, last_nonce_ms + 1)
 
 
 class Body(NamedTuple):

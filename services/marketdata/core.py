@@ -19,7 +19,7 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import ControlAnswer, ControlRequest, Traded, encode
 from common.venues.connector import Connector, Hours, comp_id
 from common.venues.credentials import Credentials
-from common.venues.dialect import BookEntry, Dialect, Identity, SubscriptionRejected
+from common.venues.dialect import BookEntry, Dialect, Identity, SubscriptionRejected, nonce_ms
 from common.venues.market_data import SNAPSHOT, TRADE, unread_book
 from services.marketdata.books import FEED, Book, Level, Sum
 from services.marketdata.numbered import NumberedBook
@@ -83,6 +83,7 @@ class MarketDataCore(Core):
         # Nothing is journaled here, so a new process begins its CompIDs where the caller says, to pass over locked
         # ones.
         self._connection = config.first_connection
+        self._nonce_ms = 0
         self._fix: Session | None = None
         self._deadline_ns: int | None = None
         self._repeat_ns: int | None = None
@@ -145,7 +146,7 @@ class MarketDataCore(Core):
         config = self.config
         self._connection += 1
         self._sender = comp_id(config.sender_comp_id, config.comp_id_prefix, self._connection)
-        identity = Identity(self._sender, config.target_comp_id, config.heart_bt_int_s)
+        identity = Identity(self._sender, config.target_comp_id, config.heart_bt_int_s, self._nonce_ms)
         self._fix = Session(self.dialect.market_data_settings(identity, config.credentials))
         self.connector.attempted(now)
         self._deadline_ns = now.boot_ns + CONNECT_TIMEOUT_NS
@@ -156,6 +157,7 @@ class MarketDataCore(Core):
         """See `Core`."""
         if self._fix is not None and connection == self._connection:
             self._deadline_ns = None
+            self._nonce_ms = nonce_ms(self._nonce_ms, now.wall_ns)
             self._fix.connected(now)
             self._carry_out(now)
 

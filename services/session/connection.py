@@ -150,7 +150,7 @@ class Connection:
         self._records.append(change, now)
         self._connector.attempted(now)
         rate = self._outbox.rate
-        identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s)
+        identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s, history.nonce_ms)
         settings = replace(
             self._dialect.session_settings(identity, config.credentials),
             sequence_policy=config.sequence_policy,

@@ -26,7 +26,7 @@ from common.messages import (
 from common.orders.absence import sending_ns
 from common.orders.names import FIRST_EPOCH
 from common.orders.outcome import is_void
-from common.venues.dialect import Dialect
+from common.venues.dialect import Dialect, nonce_ms
 from services.session.hand_over import HandOvers
 from services.session.open_orders import OpenOrders
 from services.session.release import deadline_of
@@ -63,6 +63,7 @@ class History:
     that time's period, since no connection that resets them by schedule outlives its period. `numbers_began` is the
     generation in which the numbers last began at 1: after numbers set by hand the venue goes on, and may repeat what
     it said before.
+    `nonce_ms` is the number that the latest Logon(A) of ours bore at most, see `common.venues.dialect.nonce_ms`.
     `venue_told` is what the log last had of the venue: its window, and the assets of each symbol.
     `named` is the highest attempt that the session has sent a name of, the order manager's or its own.
     """
@@ -82,6 +83,7 @@ class History:
         self.latched = False
         self.reset_wanted = False
         self.logon_ns = 0
+        self.nonce_ms = 0
         self.venue_told: tuple[int, dict[str, tuple[str, str]]] = (0, {})
         self.orders = OpenOrders()
         self.sent: OrderedDict[int, Sent] = OrderedDict()
@@ -170,7 +172,8 @@ class History:
         self.next_outbound = number + 1
         if record.msg_type == LOGON:
             # The latest of all: what a clock that was set back says later is of a period that is over.
-            self.logon_ns = max(self.logon_ns, sending_ns(record.raw, self.logon_ns))
+            sent_ns = sending_ns(record.raw, self.logon_ns)
+            self.logon_ns, self.nonce_ms = max(self.logon_ns, sent_ns), nonce_ms(self.nonce_ms, sent_ns)
         self._note_name(record)
         risky = isinstance(command, RISKY)
         if isinstance(command, RISKY):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from common.instant import NS_PER_MS
 from common.journal.frames import Record
 from common.left_out import LeftOut, Row, Unfoldable
 from common.messages import Attempt, Kind, Payload, SessionChanged, SessionState
@@ -47,6 +48,7 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     lost_from: int = 0
     left_out: list[Row] = []
     named: Attempt = Attempt(FIRST_EPOCH + 1, 0)
+    nonce_ms: int = 0
 
 
 FOLD_VERSION = 0
@@ -148,6 +150,7 @@ class Folded:
                 self.history.hand_overs.lost_from,
                 self.left_out.dump(),
                 self.history.named,
+                self.history.nonce_ms,
             )
         )
 
@@ -198,6 +201,7 @@ def load_folded(
     # A snapshot of a time without this field does not tell it: as if no number had been set by hand.
     h.numbers_began = dump.numbers_began or dump.generation
     h.venue_told, h.named = dump.venue_told, dump.named
+    h.nonce_ms = max(dump.nonce_ms, dump.logon_ns // NS_PER_MS)
     for number, raw, attempt, cl_ord_id, risky in dump.sent:
         h.sent[number] = Sent(raw, attempt, cl_ord_id, risky)
     h.orders.load(dump.orders, dump.attempts)

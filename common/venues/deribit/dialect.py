@@ -12,7 +12,6 @@ from decimal import Decimal
 
 from common.fix.session_types import SequencePolicy, SessionSettings
 from common.fix.wire import parse_utc_timestamp, split
-from common.instant import NS_PER_MS
 from common.messages import (
     AmendOrder,
     CancelOrder,
@@ -28,7 +27,16 @@ from common.messages import (
 from common.venues.credentials import Credentials, HmacSecret
 from common.venues.deribit.fields import tag_of
 from common.venues.deribit.venue import PROFILE
-from common.venues.dialect import BadReport, Body, BookEntry, Identity, SubscriptionRejected, VenueLimit, plain
+from common.venues.dialect import (
+    BadReport,
+    Body,
+    BookEntry,
+    Identity,
+    SubscriptionRejected,
+    VenueLimit,
+    nonce_ms,
+    plain,
+)
 from common.venues.market_data import SNAPSHOT, TRADE, book_entries, subscription_rejected
 from common.venues.reading import (
     ZERO,
@@ -177,7 +185,8 @@ def _settings(identity: Identity, credentials: Credentials | None, options: byte
         raise ValueError("Deribit's Logon(A) needs a client id and its secret: set the venue's [credentials]")
 
     def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
-        raw_data = logon_raw_data(credentials.secret, parse_utc_timestamp(sending_time) // NS_PER_MS)
+        timestamp_ms = nonce_ms(identity.last_nonce_ms, parse_utc_timestamp(sending_time))
+        raw_data = logon_raw_data(credentials.secret, timestamp_ms)
         password = logon_password(raw_data, credentials.secret)
         key = credentials.api_key.encode()
         return b"95=%d\x0196=%b\x01553=%b\x01554=%b\x01%b" % (len(raw_data), raw_data, key, password, options)

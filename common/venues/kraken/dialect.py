@@ -14,7 +14,6 @@ from zlib import crc32
 
 from common.fix.session_types import SequencePolicy, SessionSettings
 from common.fix.wire import parse_utc_timestamp, split, utc_timestamp
-from common.instant import NS_PER_MS
 from common.messages import (
     AmendOrder,
     CancelOrder,
@@ -27,7 +26,7 @@ from common.messages import (
     VenueEvent,
 )
 from common.venues.credentials import Credentials, HmacSecret
-from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected, VenueLimit, plain
+from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected, VenueLimit, nonce_ms, plain
 from common.venues.kraken.fields import tag_of
 from common.venues.kraken.venue import PROFILE, VALID_NS
 from common.venues.market_data import Levels, book_entries, checksum_entry, subscription_rejected
@@ -96,7 +95,7 @@ class Kraken:
         key, secret = credentials.api_key, credentials.secret
 
         def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
-            nonce = parse_utc_timestamp(sending_time) // NS_PER_MS
+            nonce = nonce_ms(identity.last_nonce_ms, parse_utc_timestamp(sending_time))
             signature = logon_signature(secret, identity, msg_seq_num, key, nonce)
             head = f"553={key}\x01554={signature.decode()}\x015025={nonce}\x01"
             return f"{head}8674={CANCEL_ON_DISCONNECT}\x01".encode()

@@ -1,5 +1,6 @@
 """The market data actor against a real FIX acceptor: best prices, trades, repeats, and silence when it cannot know."""
 
+from dataclasses import replace
 from datetime import time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -11,10 +12,11 @@ from common.actor.core import Close, Connect, Exit, Publish, Send, Write
 from common.fix.schedule import Schedule
 from common.fix.session import Session
 from common.fix.session_types import Inbound, Outbound, SequencePolicy, SessionSettings
-from common.fix.wire import split
+from common.fix.wire import parse_utc_timestamp, split
 from common.instant import NS_PER_MS, Instant
 from common.messages import ControlAnswer, ControlRequest, FeedMessage, TopOfBook, Traded
-from common.venues.dialect import BookEntry, Dialect, SubscriptionRejected
+from common.venues.credentials import Credentials
+from common.venues.dialect import BookEntry, Dialect, Identity, SubscriptionRejected, nonce_ms
 from common.venues.generic.dialect import Generic
 from common.venues.market_data import checksum_entry
 from services.marketdata.core import MarketDataConfig, MarketDataCore
@@ -471,3 +473,32 @@ def test_a_book_that_is_not_the_venue_s_is_not_known_until_it_is_told_anew() -> 
     assert [fields[b"35"] for fields in world.heard].count(b"V") == 1, "it is asked for anew"
     snapshot(world)
     assert isinstance(world.feed[-1], TopOfBook) and world.feed[-1].bid_px == Decimal("100.5")
+
+
+class Counting(Generic):
+    """A venue whose Logon(A) has to bear a number that grows."""
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+
+    def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """As the generic one's, with a Username(553) that is the number."""
+
+        def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
+            self.given.append(nonce_ms(identity.last_nonce_ms, parse_utc_timestamp(sending_time)))
+            return b"553=%d\x01" % self.given[-1]
+
+        return replace(super().market_data_settings(identity, credentials), logon_fields=logon_fields)
+
+
+def test_a_logon_s_number_grows_while_the_clock_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    dialect = Counting()
+    monkeypatch.setattr(World, "now", property(lambda its: Instant(WALL_NS, its.boot_ns)))
+    world = World(dialect=dialect)
+    for _ in range(3):
+        world.advance(6000)
+        world.core.closed(world.connection, "reset by peer", world.now)
+        world.settle()
+    world.advance(6000)
+    assert len(dialect.given) >= 3
+    assert dialect.given == [dialect.given[0] + step for step in range(len(dialect.given))]
