@@ -70,7 +70,7 @@ class Closed(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=5):
 
 class Amended(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=6):
     """An open order got new terms. When `requeued` it left the book, and a `Rested` puts it back at the end of its
-    price.
+    price. `cause` is a word for the reports, "" where its owner asked for it.
     """
 
     order_id: int
@@ -80,6 +80,7 @@ class Amended(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=6):
     price: Decimal | None
     requeued: bool
     stamp_ns: int
+    cause: str = ""
 
 
 class Numbered(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=7):

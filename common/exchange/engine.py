@@ -12,6 +12,7 @@ from common.exchange.history import TradeRow
 from common.exchange.order import (
     BUY,
     CANCELED,
+    DECREMENT,
     EXPIRE_BOTH,
     EXPIRE_MAKER,
     EXPIRE_TAKER,
@@ -179,13 +180,33 @@ class Engine:
             if not book.crosses(taker.side, taker.price):
                 return
             maker = next(iter(level.orders.values()))
-            if maker.account and maker.account == taker.account and taker.self_trade != NO_PREVENTION:
+            meets_itself = maker.account and maker.account == taker.account and taker.self_trade != NO_PREVENTION
+            if meets_itself and taker.self_trade == DECREMENT:
+                self._decrement(maker, taker, now)
+            elif meets_itself:
                 if taker.self_trade in (EXPIRE_MAKER, EXPIRE_BOTH):
                     self._close(maker, EXPIRED, Cause.SELF_TRADE, now)
                 if taker.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
                     self._close(taker, EXPIRED, Cause.SELF_TRADE, now)
             else:
                 self._trade(maker, taker, min(maker.leaves_qty, taker.leaves_qty), now)
+
+    def _decrement(self, maker: Order, taker: Order, now: Instant) -> None:
+        """An account meets itself: the smaller order is cancelled, and the larger one is less by it."""
+        qty = min(maker.leaves_qty, taker.leaves_qty)
+        for order in sorted((maker, taker), key=lambda order: -order.leaves_qty):
+            if order.leaves_qty == qty:
+                self._close(order, CANCELED, Cause.SELF_TRADE, now)
+                continue
+            exec_id, left = self.state.next_exec_id, order.order_qty - qty
+            self._do(
+                Amended(
+                    order.order_id, exec_id, order.cl_ord_id, left, order.price, False, now.wall_ns,
+                    Cause.SELF_TRADE.value,
+                ),
+                order,
+                now,
+            )  # fmt: skip
 
     def _trade(self, maker: Order, taker: Order, qty: Decimal, now: Instant, asked: Asked | None = None) -> None:
         px = maker.price
@@ -368,7 +389,7 @@ def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
         FILL_OR_KILL,
     ):
         return Refusal.BAD_TERMS
-    if terms.self_trade not in (NO_PREVENTION, EXPIRE_TAKER, EXPIRE_MAKER, EXPIRE_BOTH):
+    if terms.self_trade not in (NO_PREVENTION, EXPIRE_TAKER, EXPIRE_MAKER, EXPIRE_BOTH, DECREMENT):
         return Refusal.BAD_SELF_TRADE_MODE
     qty, price = terms.order_qty, terms.price
     if not instrument.min_qty <= qty <= instrument.max_qty or qty % instrument.lot_size:

@@ -13,7 +13,7 @@ from common.exchange.engine import Cause, Refusal
 from common.exchange.faults import Kind
 from common.exchange.fix_gateway import Client, FixGateway, ResendingFixGateway
 from common.exchange.history import ClosedOrder
-from common.exchange.order import BUY, Asked, Order, Terms
+from common.exchange.order import BUY, EXPIRE_MAKER, Asked, Order, Terms
 from common.exchange.requests import Request
 from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
@@ -24,6 +24,9 @@ CANCEL = "1"
 REPLACE = "2"
 ONE_SYMBOL = "1"
 ALL_ORDERS = "7"
+RESTATED = "D"
+PARTIAL_DECLINE = "378=5\x01"
+"""ExecRestatementReason(378) of a quantity that the exchange has lowered by itself."""
 
 
 class Wish(NamedTuple):
@@ -103,6 +106,9 @@ class FixOrders(FixGateway):
     tells of by the cancel of an order that it has accepted.
     """
 
+    self_trade = EXPIRE_MAKER
+    """How self-trade is prevented where an order does not say."""
+
     amendment_names = True
     """Whether an amendment gives the order its own ClOrdID(11)."""
 
@@ -116,6 +122,10 @@ class FixOrders(FixGateway):
     @abstractmethod
     def _terms(self, client: Client, request: Request) -> Terms:
         """The order that a NewOrderSingle(D) describes. Raises BadField."""
+
+    def _prevention(self, request: Request) -> str:
+        """How a NewOrderSingle(D) asks that self-trade is prevented, "" where it does not. Raises BadField."""
+        return ""
 
     # ---- reports
 
@@ -135,7 +145,8 @@ class FixOrders(FixGateway):
             text = "" if change.cause in (Cause.USER, Cause.MASS_CANCEL) else f"58={change.cause}\x01"
             body = reports.report(order, str(change.exec_id), change.ord_status, change.stamp_ns, asked, text)
         elif type(change) is Amended:
-            body = reports.report(order, str(change.exec_id), "5", change.stamp_ns, asked)
+            word, extra = (RESTATED, PARTIAL_DECLINE) if change.cause else ("5", "")
+            body = reports.report(order, str(change.exec_id), word, change.stamp_ns, asked, extra)
         else:
             return
         if asked is not None and asked.held is not None:
@@ -157,7 +168,9 @@ class FixOrders(FixGateway):
     # ---- new orders
 
     def _new_order(self, client: Client, request: Request, now: Instant) -> None:
-        terms = self._terms(client, request)._replace(self_trade=self._venue.prevention(""))
+        given = self._prevention(request)
+        prevention = self._venue.prevention(given, self.self_trade)
+        terms = self._terms(client, request)._replace(self_trade=prevention)
         known = self._venue.state.find(terms.account, terms.cl_ord_id)
         if known is not None:
             self._venue.count("duplicate_cl_ord_ids")

@@ -22,6 +22,7 @@ NO_PREVENTION = "1"
 EXPIRE_TAKER = "2"
 EXPIRE_MAKER = "3"
 EXPIRE_BOTH = "4"
+DECREMENT = "D"
 
 ZERO = Decimal(0)
 
@@ -32,7 +33,7 @@ class Terms(NamedTuple):
 
     `account` is "" for the exchange's own background traders, whose balances nobody counts. `session` is whom reports
     go to. `self_trade` says who expires when an account meets itself, or that it trades with itself
-    (SelfTradePreventionMode's codes).
+    (SelfTradePreventionMode's codes), or that both are less by the smaller one.
     """
 
     account: str

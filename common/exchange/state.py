@@ -223,7 +223,7 @@ class State:
         if change.requeued:
             book.side(order.side).remove(order, leaves_qty)
             order.resting = False
-        else:
+        elif order.resting:
             book.side(order.side).take(order, order.order_qty - change.order_qty)
         self._lock(order, -leaves_qty)
         order.amendments += 1

@@ -88,10 +88,10 @@ class Venue:
         qty = (order.leaves_qty / 2 // lot) * lot or order.leaves_qty
         self.engine.take_from(order, qty, now, asked)
 
-    def prevention(self, given: str) -> str:
-        """SelfTradePreventionMode of an order that asks for `given`, "" for none."""
+    def prevention(self, given: str, default: str = EXPIRE_MAKER) -> str:
+        """How self-trade is prevented for an order that asks for `given`, "" for nothing: then as the venue has it."""
         unprevented = not given and self.faults.strikes(Kind.SELF_TRADE, "fix")
-        return given or (NO_PREVENTION if unprevented else EXPIRE_MAKER)
+        return given or (NO_PREVENTION if unprevented else default)
 
     def leaves_out(self, cl_ord_id: str) -> bool:
         """Whether the report of a fill leaves instrument, side and price to the order, since a fault strikes."""

@@ -269,4 +269,9 @@ class ExchangeCore(Core):
         target.append(Send(link, answer, peer))
 
     def _sessions(self) -> dict[str, dict[str, object]]:
-        return {name: row for gateway in self.gateways.values() for name, row in gateway.sessions().items()}
+        """By name, order entry's first: whoever has the same one at another listener is named with that."""
+        sessions: dict[str, dict[str, object]] = {}
+        for listener, gateway in self.gateways.items():
+            for name, row in gateway.sessions().items():
+                sessions[f"{name}@{listener}" if name in sessions else name] = row
+        return sessions

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from common.exchange.changes import Deposited, decode_changes, encode_changes
 from common.exchange.engine import Engine, Refusal
-from common.exchange.order import Asked, Order
+from common.exchange.order import DECREMENT, Asked, Order
 from common.exchange.state import State
 from tests.common.exchange.harness import BTCUSDT, ETHUSDT, at, make_engine, placed, terms
 
@@ -63,6 +63,23 @@ def test_fees_are_always_in_the_quote_asset_where_the_instrument_says_so() -> No
     placed(engine, "b", "1", "1", "400", account="")
     placed(engine, "sell", "2", "1", "400")
     assert (balance(engine, "BTC")[0], balance(engine, "USDT")[0]) == (D(1000), 1000 - D("1.6"))
+
+
+@pytest.mark.parametrize(("resting", "coming"), [("3", "1"), ("1", "3"), ("2", "2")])
+def test_an_account_that_meets_itself_may_have_both_orders_lessened(resting: str, coming: str) -> None:
+    engine = make_engine()
+    rests = placed(engine, "rests", "2", resting, "300")
+    comes = placed(engine, "comes", "1", coming, "300", self_trade=DECREMENT)
+    left = {"rests": D(resting) - min(D(resting), D(coming)), "comes": D(coming) - min(D(resting), D(coming))}
+    assert {order.cl_ord_id: order.leaves_qty for order in (rests, comes)} == left
+    assert engine.state.trades == 0
+    assert [o.ord_status for o in (rests, comes) if not left[o.cl_ord_id]] == ["4"] * sum(not q for q in left.values())
+    assert balance(engine, "BTC") == (D(10) - left["rests"], left["rests"])
+    assert balance(engine, "USDT")[1] == left["comes"] * 300
+    again = State(engine.state.instruments.values())
+    for change in decode_changes(encode_changes(engine.take_changes())):
+        again.apply(change)
+    assert again.dump() == engine.state.dump()
 
 
 def test_cancel_gives_back_what_was_locked() -> None:

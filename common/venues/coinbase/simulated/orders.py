@@ -13,7 +13,19 @@ from common.exchange.fix_gateway import Client, Handler
 from common.exchange.fix_orders import MassCancel, Named, Reports, ResendingFixOrders, Wish
 from common.exchange.history import ClosedOrder
 from common.exchange.lines import Line
-from common.exchange.order import FILL_OR_KILL, GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, LIMIT, MARKET, Order, Terms
+from common.exchange.order import (
+    DECREMENT,
+    EXPIRE_BOTH,
+    EXPIRE_MAKER,
+    EXPIRE_TAKER,
+    FILL_OR_KILL,
+    GOOD_TILL_CANCEL,
+    IMMEDIATE_OR_CANCEL,
+    LIMIT,
+    MARKET,
+    Order,
+    Terms,
+)
 from common.exchange.requests import MISSING, OUT_OF_RANGE, BadField, Request
 from common.exchange.settings import Party
 from common.exchange.venue import Venue
@@ -29,6 +41,7 @@ KEPT_NS = 4 * 3600 * NS_PER_S
 """So long messages are kept to be sent again; one paragraph of the page says four hours, another one."""
 
 POST_ONLY = "A"
+SELF_TRADE_TYPES = {"D": DECREMENT, "O": EXPIRE_MAKER, "N": EXPIRE_TAKER, "B": EXPIRE_BOTH}
 OF_SESSION = b"S"
 OF_PROFILE = b"Y"
 
@@ -37,6 +50,7 @@ class CoinbaseOrders(CoinbaseDoor, ResendingFixOrders):
     """The order entry listener."""
 
     longest_heart_bt_int_s = 30
+    self_trade = DECREMENT
     is_limited = True
 
     def __init__(self, venue: Venue, reports: Reports, *, resumes: bool = True) -> None:
@@ -136,6 +150,13 @@ class CoinbaseOrders(CoinbaseDoor, ResendingFixOrders):
             request.decimal(38), request.decimal(44) if ord_type == LIMIT else None, time_in_force,
             request.optional(18) == POST_ONLY,
         )  # fmt: skip
+
+    def _prevention(self, request: Request) -> str:
+        """SelfTradeType(7928)."""
+        told = request.optional(7928)
+        if told and told not in SELF_TRADE_TYPES:
+            raise BadField(OUT_OF_RANGE, 7928, "Value is incorrect (out of range) for this tag")
+        return SELF_TRADE_TYPES.get(told, "")
 
     def _find(self, client: Client, request: Request, symbol: str, cl_ord_id: str) -> Order | ClosedOrder | None:
         account, order_id = client.party.account, wire.order_number(request.optional(37))

@@ -13,17 +13,6 @@ from tests.common.venues.coinbase.raw_client import RawClient, now
 from tests.common.venues.served import Served
 
 
-@pytest.fixture
-def sides(tmp_path: Path) -> BothSides:
-    return BothSides("coinbase", tmp_path)
-
-
-@pytest.fixture
-def served(sides: BothSides) -> Iterator[Served]:
-    with Served(sides.world) as served:
-        yield served
-
-
 def keys_of(sides: BothSides) -> tuple[str, str, str]:
     ours = sides.credentials
     assert isinstance(ours, HmacPassphrase)
