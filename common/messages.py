@@ -5,9 +5,10 @@ carry and must stay readable for ever. Rules of evolution, for both: a field is 
 tag, a kind number and a reason are never used again for something else. All are msgspec Structs, array-like, tagged
 and frozen, in MessagePack.
 
-Words used throughout: prices and quantities are Decimal; `side`, `ord_type`, `time_in_force`, `exec_type` and
-`ord_status` hold FIX's own codes (Side(54), OrdType(40), TimeInForce(59), ExecType(150), OrdStatus(39)); a `*_ns`
-stamp is Unix time in nanoseconds by the journal's clock, unless the name says `sent_` or `heard_`.
+Words used throughout: prices and quantities are Decimal; `side`, `ord_type`, `time_in_force`, `instructions`,
+`exec_type` and `ord_status` hold FIX's own codes (Side(54), OrdType(40), TimeInForce(59), ExecInst(18), ExecType(150),
+OrdStatus(39)); a `*_ns` stamp is Unix time in nanoseconds by the journal's clock, unless the name says `sent_` or
+`heard_`.
 
 `venue`, `account` and `session` are three words. A venue is a configured file, an exchange. An account is where orders,
 fills, positions and balances are: its name is its own in the whole stack, and a command names it. A session is one FIX
@@ -16,8 +17,9 @@ with one session has one name for all three, and so has everything that older co
 """
 
 import enum
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -71,8 +73,16 @@ RecordKind = Annotated[int, msgspec.Meta(ge=16, le=0xFFFF)]
 Side = Literal["1", "2"]
 OrdType = Literal["1", "2"]
 TimeInForce = Literal["1", "3", "4"]
+Instructions = Literal["", "6"]
 SIDE_BUY: Side = "1"
 SIDE_SELL: Side = "2"
+NO_INSTRUCTIONS: Instructions = ""
+POST_ONLY: Instructions = "6"
+
+PROTOCOL = 1
+"""Of the order entry link: what a client says of itself that reads today's messages. 0, or nothing, is one of before
+there were `Terms`, which goes on to be told of orders by the older message.
+"""
 
 
 # ---- reasons ----
@@ -190,6 +200,68 @@ def name_as_before(struct: msgspec.Struct, name: str) -> None:
             msgspec.structs.force_setattr(struct, field, name)
 
 
+# ---- what is wanted of an order ----
+class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is wanted of an order: the same in a request, a command, the folded order and an event.
+
+    `side`: Side(54).
+    `ord_type`: OrdType(40).
+    `order_qty`: OrderQty(38), in the base asset: the total, what is filled included.
+    `price`: Price(44) of a limit order; a market order has none.
+    `time_in_force`: TimeInForce(59).
+    `instructions`: The codes of ExecInst(18), in rising order: `"6"` rests or is rejected, and never takes.
+    """
+
+    side: Side
+    ord_type: OrdType
+    order_qty: Decimal
+    price: Decimal | None = None
+    time_in_force: TimeInForce = "1"
+    instructions: Instructions = ""
+
+    @property
+    def is_post_only(self) -> bool:
+        """Whether it rests or is rejected, and never takes."""
+        return POST_ONLY in self.instructions
+
+
+class OfTerms:
+    """What has `terms`, and is asked for the commonest of them by name."""
+
+    __slots__ = ()
+    if TYPE_CHECKING:
+        terms: Terms
+
+    @property
+    def side(self) -> Side:
+        """Side(54)."""
+        return self.terms.side
+
+    @property
+    def ord_type(self) -> OrdType:
+        """OrdType(40)."""
+        return self.terms.ord_type
+
+    @property
+    def order_qty(self) -> Decimal:
+        """OrderQty(38), the total."""
+        return self.terms.order_qty
+
+    @property
+    def price(self) -> Decimal | None:
+        """Price(44); none where the order has none."""
+        return self.terms.price
+
+
+def flat_fields(message: msgspec.Struct) -> dict[str, Any]:
+    """Every field of a message by its name, those of its terms in the place where `terms` is."""
+    fields: dict[str, Any] = {}
+    for name in message.__struct_fields__:
+        value = getattr(message, name)
+        fields |= msgspec.structs.asdict(value) if isinstance(value, Terms) else {name: value}
+    return fields
+
+
 # ---- commands on the ring ----
 class Attempt(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The name of one sending of one command: orders' epoch and a counter within it. Never used twice."""
@@ -221,7 +293,7 @@ class Decision(msgspec.Struct, array_like=True, frozen=True, gc=False):
     risk_epoch: int = 0
 
 
-class NewOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new"):
+class NewOrder(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new_order"):
     """orders -> risk -> session: a NewOrderSingle(D) to be sent. The order's name is (`strategy`, `number`).
 
     `by` is the person who wants it, "" nobody but the strategy; `cause` what it follows from: a signal, a parent order,
@@ -233,12 +305,7 @@ class NewOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new"
     number: int
     venue: str
     symbol: str
-    side: Side
-    ord_type: OrdType
-    order_qty: Decimal
-    price: Decimal | None
-    time_in_force: TimeInForce
-    post_only: bool
+    terms: Terms
     cl_ord_id: str
     deadline_ns: int
     label: str = ""
@@ -254,12 +321,12 @@ class NewOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new"
             name_as_before(self, self.venue)
 
 
-class AmendOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="amend"):
+class AmendOrder(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False, tag="amend_order"):
     """orders -> risk -> session: change total quantity or price of an open order, as the venue's dialect spells it.
 
     `strategy`, `number` name the command, `target_*` the order; `orig_cl_ord_id` is the name the venue knows it by
-    now. `order_qty` and `price` are the complete new terms (total quantity, filled part included). Where the dialect
-    can only cancel and send a new order, the new order's own quantity is what is left of `order_qty`.
+    now. `terms` are the complete new ones (total quantity, filled part included). Where the dialect can only cancel and
+    send a new order, the new order's own quantity is what is left of OrderQty(38).
     `asked` is the digest of the terms that the strategy asked for, by which a repeat is known; older logs lack it.
     """
 
@@ -268,12 +335,7 @@ class AmendOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="am
     number: int
     venue: str
     symbol: str
-    side: Side
-    ord_type: OrdType
-    order_qty: Decimal
-    price: Decimal | None
-    time_in_force: TimeInForce
-    post_only: bool
+    terms: Terms
     cl_ord_id: str
     orig_cl_ord_id: str
     order_id: str
@@ -357,6 +419,80 @@ class OpenGate(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="open
 
 Command = NewOrder | AmendOrder | CancelOrder | QueryOrder | OpenGate
 """What travels orders -> risk -> session."""
+
+
+# ---- what older code wrote before there were `Terms` ----
+
+_FLAT_TERMS: dict[str, tuple[Any, Any]] = {
+    "side": (Side, None),
+    "ord_type": (OrdType, None),
+    "order_qty": (Decimal, None),
+    "price": (Decimal | None, None),
+    "time_in_force": (TimeInForce, "1"),
+    "post_only": (bool, False),
+}
+"""The terms as they stood in a row where `terms` is now, with their types, and the defaults of the later ones."""
+
+_REQUIRED = ("side", "ord_type", "order_qty")
+_newer: dict[type, type] = {}
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def _before_terms(
+    kind: type[msgspec.Struct],
+    tag: str,
+    *,
+    required: Sequence[str] = tuple(_FLAT_TERMS),
+    lacks: Sequence[str] = (),
+    unbounded: type[msgspec.Struct] | None = None,
+) -> type[msgspec.Struct]:
+    """The shape under which older code wrote such a Struct: with its terms in a row, those in `lacks` not. `unbounded`
+    is the shape that it takes bounded.
+    """
+    fields: list[Any] = []
+    for field in msgspec.structs.fields(kind):
+        if field.name == "terms":
+            flat = ((name, *its) for name, its in _FLAT_TERMS.items() if name not in lacks)
+            fields += [each[:2] if each[0] in required else each for each in flat]
+        else:
+            fields.append((field.name, field.type) if field.required else (field.name, field.type, field.default))
+    older = msgspec.defstruct(
+        f"Older{kind.__name__}", fields, bases=None if unbounded is None else (unbounded,), tag=tag, array_like=True,
+        frozen=True, gc=False,
+    )  # fmt: skip
+    _newer[older] = kind if unbounded is None else _newer[unbounded]
+    return older
+
+
+def with_terms(kind: type[T], older: Any) -> T:
+    """What older code wrote with its terms in a row, as a Struct of that kind."""
+    values = {name: getattr(older, name) for name in older.__struct_fields__}
+    flat = {name: values.pop(name) for name in _FLAT_TERMS if name in values}
+    instructions = POST_ONLY if flat.pop("post_only", False) else ""
+    return kind(terms=Terms(**flat, instructions=instructions), **values)
+
+
+def upgraded(message: Any) -> Any:
+    """The message in today's shape, whatever code wrote it."""
+    newer = _newer.get(type(message))
+    return message if newer is None else with_terms(newer, message)
+
+
+def _upgrade_field(struct: msgspec.Struct, name: str) -> None:
+    """The field of a record that may hold what older code wrote."""
+    value = getattr(struct, name)
+    if type(value) in _newer:
+        msgspec.structs.force_setattr(struct, name, upgraded(value))
+
+
+OlderNewOrder = _before_terms(NewOrder, "new")
+OlderAmendOrder = _before_terms(AmendOrder, "amend")
+
+if TYPE_CHECKING:
+    LoggedCommand = Command
+else:
+    LoggedCommand = Command | OlderNewOrder | OlderAmendOrder
+"""A command as a record has it. Whoever reads the record finds today's: an older one is upgraded with it."""
 
 
 # ---- what the venue said, in neutral form ----
@@ -532,7 +668,7 @@ class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outb
     msg_seq_num: int
     msg_type: str
     raw: bytes
-    command: Command | None = None
+    command: LoggedCommand | None = None
     filler: bool = False
     emergency: bool = False
     opens: bool | None = None
@@ -544,6 +680,7 @@ class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outb
     def __post_init__(self) -> None:
         if not self.account:
             name_as_before(self, self.session)
+        _upgrade_field(self, "command")
         if self.opens is None:
             msgspec.structs.force_setattr(self, "opens", _opened(self))
 
@@ -633,10 +770,14 @@ class Refused(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="refus
     strategy: str
     number: int
     attempt: Attempt | None
-    command: Command | None = None
-    request: "ClientRequest | None" = None
+    command: LoggedCommand | None = None
+    request: "LoggedRequest | None" = None
     value: str = ""
     limit: str = ""
+
+    def __post_init__(self) -> None:
+        _upgrade_field(self, "command")
+        _upgrade_field(self, "request")
 
 
 class RefusedAttempt(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -1063,6 +1204,7 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello")
     `last_lsn`: The record of the last event that it saw; 0 for none.
     `last_index`: The index of that event.
     `epoch`: That of the last welcome which this instance had; 0 for none.
+    `protocol`: 1; 0 is an older client, see below.
     """
 
     strategy: str
@@ -1070,21 +1212,17 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello")
     last_lsn: int = 0
     last_index: int = 0
     epoch: int = 0
+    protocol: int = 0
 
 
-class NewOrderRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new?"):
+class NewOrderRequest(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new_order?"):
     """A strategy wants an order. Its name is (strategy, `number`), and numbers rise.
 
     `epoch`: That of the welcome.
     `number`: The command's number, and from now on the order's.
     `venue`: A configured venue.
     `symbol`: Symbol(55) as the venue writes it.
-    `side`: Side(54).
-    `ord_type`: OrdType(40).
-    `order_qty`: OrderQty(38), in the base asset.
-    `price`: Price(44) of a limit order; a market order has none.
-    `time_in_force`: TimeInForce(59).
-    `post_only`: The order rests or is rejected, and never takes.
+    `terms`: What is wanted of it.
     `label`: The strategy's own word for it, which comes back with every event of the order.
     `time_to_live_ns`: If the journal does not have it by then, it is void; at most a second.
     `account`: Whose order it is to be; "" is the venue's only account.
@@ -1097,12 +1235,7 @@ class NewOrderRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     number: int
     venue: str
     symbol: str
-    side: Side
-    ord_type: OrdType
-    order_qty: Decimal
-    price: Decimal | None = None
-    time_in_force: TimeInForce = "1"
-    post_only: bool = False
+    terms: Terms
     label: str = ""
     time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
     account: str = ""
@@ -1185,6 +1318,13 @@ class CancelAllRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, t
 
 
 ClientRequest = NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest
+OlderNewOrderRequest = _before_terms(NewOrderRequest, "new?", required=_REQUIRED)
+
+if TYPE_CHECKING:
+    LoggedRequest = ClientRequest
+else:
+    LoggedRequest = ClientRequest | OlderNewOrderRequest
+"""A request as a record has it; see `LoggedCommand`."""
 
 
 class QueryRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query?"):
@@ -1197,6 +1337,7 @@ class QueryRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
     `venue`: Asks of this venue alone; "" of all.
     `token`: The asker's own number, which comes back with the answer.
     `account`: Asks of this account alone; "" of all.
+    `protocol`: 1; 0 is an older client, see below.
     """
 
     what: str
@@ -1205,6 +1346,7 @@ class QueryRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
     venue: str = ""
     token: int = 0
     account: str = ""
+    protocol: int = 0
 
 
 class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="welcome"):
@@ -1326,7 +1468,7 @@ STATUS_SENTENCES: dict[OrderStatus, str] = {
 }
 
 
-class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="order"):
+class OrderEvent(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False, tag="order_event"):
     """An order as it stands after a record of the journal.
 
     `last_qty` above 0 says that the record was one more fill. A bust or correction (`trade_cancel`, `trade_correct`) is
@@ -1344,10 +1486,7 @@ class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="or
     `status`: Its state; see States.
     `venue`: Where it is.
     `symbol`: Symbol(55).
-    `side`: Side(54).
-    `ord_type`: OrdType(40).
-    `order_qty`: OrderQty(38), the total.
-    `price`: Price(44); none where the order has none.
+    `terms`: What is wanted of it, as the venue has it now.
     `cum_qty`: CumQty(14), how much is filled.
     `leaves_qty`: LeavesQty(151), how much may still be filled.
     `avg_px`: AvgPx(6), the average price of the fills.
@@ -1380,10 +1519,7 @@ class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="or
     status: OrderStatus
     venue: str
     symbol: str
-    side: Side
-    ord_type: OrdType
-    order_qty: Decimal
-    price: Decimal | None
+    terms: Terms
     cum_qty: Decimal
     leaves_qty: Decimal
     avg_px: Decimal
@@ -1407,6 +1543,15 @@ class OrderEvent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="or
     def __post_init__(self) -> None:
         if not self.account:
             name_as_before(self, self.venue)
+
+
+OlderOrderEvent = _before_terms(OrderEvent, "order", lacks=("time_in_force", "post_only"))
+"""What an index of older code has, and what an older client is told."""
+
+
+def older_event(event: OrderEvent) -> Any:
+    """The event as an older client reads it."""
+    return OlderOrderEvent(*[getattr(event, name) for name in OlderOrderEvent.__struct_fields__])
 
 
 class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="position"):
@@ -1468,9 +1613,10 @@ class BoundedHello(Hello, array_like=True, frozen=True, gc=False, tag="hello"):
     last_lsn: Count = 0
     last_index: Count = 0
     epoch: Count = 0
+    protocol: Count = 0
 
 
-class BoundedNewOrderRequest(NewOrderRequest, array_like=True, frozen=True, gc=False, tag="new?"):
+class BoundedNewOrderRequest(NewOrderRequest, array_like=True, frozen=True, gc=False, tag="new_order?"):
     """`NewOrderRequest` as the link takes it."""
 
     epoch: Count
@@ -1533,19 +1679,30 @@ class BoundedQueryRequest(QueryRequest, array_like=True, frozen=True, gc=False, 
     venue: Name = ""
     token: Count = 0
     account: Name = ""
+    protocol: Count = 0
 
+
+BoundedOlderNewOrderRequest = _before_terms(
+    BoundedNewOrderRequest, "new?", required=_REQUIRED, unbounded=OlderNewOrderRequest
+)
 
 BoundedEntryRequest = (
     BoundedHello
     | BoundedNewOrderRequest
+    | BoundedOlderNewOrderRequest
     | BoundedAmendRequest
     | BoundedCancelRequest
     | BoundedCancelAllRequest
     | BoundedQueryRequest
 )
-"""What the link takes. Records have the same without the bounds: what older code has taken is read for ever."""
+"""What the link takes, of older clients too. Records have the same without the bounds: what older code has taken is
+read for ever.
+"""
 
 EntryRequest = Hello | NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest | QueryRequest
+AnyEntryRequest = EntryRequest | OlderNewOrderRequest
+"""The same, and what an older client asks."""
+
 EntryAnswer = Welcome | WelcomeComplete | StatusChanged | CommandOutcome | OrderEvent | PositionChanged | QueryAnswer
 
 

@@ -74,10 +74,11 @@ def same_request(asked: bytes, remembered: bytes) -> bool:
 
 
 def _new_identity(order: NewOrderRequest | NewOrder) -> bytes:
-    price = None if order.price is None else _normal(order.price)
+    terms = order.terms
+    price = None if terms.price is None else _normal(terms.price)
     body = (
-        order.venue, order.symbol, order.side, order.ord_type, _normal(order.order_qty), price,
-        order.time_in_force, order.post_only, order.label,
+        order.venue, order.symbol, terms.side, terms.ord_type, _normal(terms.order_qty), price, terms.time_in_force,
+        terms.is_post_only, order.label,
     )  # fmt: skip
     # Older identities know no account, which was called like its venue.
     return b"n" + _digest(body if order.account in ("", order.venue) else (*body, order.account))

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import msgspec
 from crc32c import crc32c
 
-from common.messages import UNDECODABLE, OrderEvent
+from common.messages import UNDECODABLE, OlderOrderEvent, OrderEvent, upgraded
 from common.orders.forgotten import ForgottenOrder, LookUpFailed, MemoryForgotten, TradeId, exec_id_of, latest_first
 from common.orders.names import Remembered
 from common.orders.order_state import Fill
@@ -94,7 +94,13 @@ _COLUMNS = {
 
 _encode = msgspec.msgpack.Encoder().encode
 _command = msgspec.msgpack.Decoder(Remembered).decode
-_order = msgspec.msgpack.Decoder(OrderEvent).decode
+_any_order = msgspec.msgpack.Decoder(OrderEvent | OlderOrderEvent).decode
+
+
+def _order(data: bytes) -> OrderEvent:
+    """A row of today's or of older code. Raises one of UNDECODABLE."""
+    event: OrderEvent = upgraded(_any_order(data))
+    return event
 
 
 class _StoredFill(Fill, array_like=True, gc=False):

@@ -32,11 +32,10 @@ from common.messages import (
     Attempt,
     ExecutionReport,
     NewOrder,
+    OfTerms,
     OrderStatus,
-    OrdType,
     Reason,
-    Side,
-    TimeInForce,
+    Terms,
 )
 from common.orders.forgotten import Forgotten, MemoryForgotten, TradeId, exec_id_of
 
@@ -966,7 +965,7 @@ class Request(msgspec.Struct, gc=False):
     session: str = ""
 
 
-class Order(msgspec.Struct, gc=False):
+class Order(OfTerms, msgspec.Struct, gc=False):
     """One order of a strategy, from the moment that its message was sent: its terms, legs and unanswered requests.
 
     `ending` is set where something other than the venue's word closed it (a withdrawal, proof that it never arrived, an
@@ -983,12 +982,7 @@ class Order(msgspec.Struct, gc=False):
     number: int
     venue: str
     symbol: str
-    side: Side
-    ord_type: OrdType
-    order_qty: Decimal
-    price: Decimal | None
-    time_in_force: TimeInForce
-    post_only: bool
+    terms: Terms
     label: str
     legs: list[Leg]
     requests: dict[str, Request]
@@ -1021,8 +1015,7 @@ class Order(msgspec.Struct, gc=False):
         """The order as it stands once its message, MsgSeqNum(34) `number`, is in the log in time for `connection`."""
         leg = Leg(command.cl_ord_id, command.cl_ord_id, command.order_qty, command.price)
         return cls(
-            command.attempt, command.strategy, command.number, command.venue, command.symbol, command.side,
-            command.ord_type, command.order_qty, command.price, command.time_in_force, command.post_only,
+            command.attempt, command.strategy, command.number, command.venue, command.symbol, command.terms,
             command.label, [leg], {}, sent_lsn=lsn, sent_ns=sent_ns, sent_connection=connection, sent_number=number,
             touched_lsn=lsn, ids=[command.cl_ord_id], account=command.account, session=command.session,
         )  # fmt: skip
@@ -1308,10 +1301,11 @@ class Order(msgspec.Struct, gc=False):
     def _take_terms(self, leg: Leg) -> None:
         """The order's own terms follow the venue's once it has accepted them."""
         if leg.word and leg.word != REJECTED:
-            self.price = leg.price
-            self.order_qty = leg.order_qty
+            order_qty = leg.order_qty
             if len(self.legs) > 1:
-                self.order_qty += sum(earlier.cum_qty for earlier in self.legs[:-1])
+                order_qty += sum(earlier.cum_qty for earlier in self.legs[:-1])
+            if (order_qty, leg.price) != (self.terms.order_qty, self.terms.price):
+                self.terms = msgspec.structs.replace(self.terms, order_qty=order_qty, price=leg.price)
 
 
 _OPEN_STATUS = {

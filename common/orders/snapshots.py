@@ -7,7 +7,17 @@ from typing import Any
 import msgspec
 
 from common.left_out import LeftOut, Row
-from common.messages import CancelAll, SessionState
+from common.messages import (
+    Attempt,
+    CancelAll,
+    OrderStatus,
+    OrdType,
+    Reason,
+    SessionState,
+    Side,
+    TimeInForce,
+    with_terms,
+)
 from common.orders.books import (
     BOUNDS,
     AccountBooks,
@@ -22,7 +32,7 @@ from common.orders.books import (
 from common.orders.facts import VenueFacts, VenueTold
 from common.orders.forgotten import Forgotten
 from common.orders.names import Remembered
-from common.orders.order_state import FillRow, Order, RetiredRow
+from common.orders.order_state import FillRow, Leg, Order, Request, RetiredRow
 from common.orders.positions import Position
 
 
@@ -61,6 +71,41 @@ class OlderBooks(msgspec.Struct, frozen=True, gc=False):
         return SessionBooks(self.venue, self.venue, **_shared(self, SessionBooks))
 
 
+class OlderOrder(msgspec.Struct, kw_only=True, gc=False):
+    """An order in a snapshot of before there were `Terms`. Today's have none of it."""
+
+    attempt: Attempt
+    strategy: str
+    number: int
+    venue: str
+    symbol: str
+    side: Side
+    ord_type: OrdType
+    order_qty: Decimal
+    price: Decimal | None
+    time_in_force: TimeInForce
+    post_only: bool
+    label: str
+    legs: list[Leg]
+    requests: dict[str, Request]
+    unknown: bool = False
+    ending: OrderStatus | None = None
+    reason: Reason = Reason.NONE
+    text: str = ""
+    sent_lsn: int = 0
+    sent_ns: int = 0
+    sent_connection: int = 0
+    sent_number: int = 0
+    touched_lsn: int = 0
+    wish_strategy: str = ""
+    wish_number: int = 0
+    ids: list[str] = []
+    in_doubt: bool = False
+    lingering: dict[str, Request] = {}
+    account: str = ""
+    session: str = ""
+
+
 def _shared(older: OlderBooks, kind: type[msgspec.Struct]) -> dict[str, Any]:
     """The fields of the kind that the older snapshot has."""
     return {name: getattr(older, name) for name in kind.__struct_fields__ if name in OlderBooks.__struct_fields__}
@@ -71,8 +116,8 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
 
     lsn: int
     stamp_ns: int
-    open: list[Order]
-    closed: list[Order]
+    older_open: list[OlderOrder]
+    older_closed: list[OlderOrder]
     fills: list[FillRow]
     retired: list[RetiredRow]
     positions: list[Position]
@@ -92,6 +137,8 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     accounts: list[AccountBooks] = []
     sessions: list[SessionBooks] = []
     ended: list[Ended] = []
+    open: list[Order] = []
+    closed: list[Order] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -106,8 +153,8 @@ def dump_books(books: Books) -> bytes:
         Dump(
             books.lsn,
             books.stamp_ns,
-            [order for orders in books.open.values() for order in orders.values()],
-            [books.orders[name] for name in (*books.unsettled, *books.closed)],
+            [],
+            [],
             fills,
             retired,
             list(books.positions.values()),
@@ -127,6 +174,8 @@ def dump_books(books: Books) -> bytes:
             list(books.accounts.values()),
             list(books.sessions.values()),
             list(books.ended.values()),
+            [order for orders in books.open.values() for order in orders.values()],
+            [books.orders[name] for name in (*books.unsettled, *books.closed)],
         )
     )
 
@@ -151,9 +200,8 @@ def load_books(
     books.cancel_alls = dump.cancel_alls
     # Before the orders: one that is closed stays for what a person has booked of it.
     books.ledger.load(dump.fills, dump.retired)
-    for order in dump.open:
-        books.take(order)
-    for order in dump.closed:
+    older = [with_terms(Order, each) for each in (*dump.older_open, *dump.older_closed)]
+    for order in (*older, *dump.open, *dump.closed):
         books.take(order)
     books.positions = {(position.account, position.symbol): position for position in dump.positions}
     books.shares = {(strategy, account, symbol): held for strategy, account, symbol, held in dump.shares}

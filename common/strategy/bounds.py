@@ -7,7 +7,7 @@ from typing import get_args
 
 import msgspec
 
-from common.messages import MAX_ENTRY_BYTES, UNDECODABLE, BoundedEntryRequest, Door, EntryRequest, encode
+from common.messages import MAX_ENTRY_BYTES, UNDECODABLE, BoundedEntryRequest, Door, EntryRequest, encode, flat_fields
 
 _DOOR = Door(BoundedEntryRequest, MAX_ENTRY_BYTES)
 _BOUNDED = {cls.__base__: cls for cls in get_args(BoundedEntryRequest)}
@@ -33,11 +33,10 @@ def _named(request: EntryRequest, why: str) -> OutOfBounds:
         msgspec.convert(request, _BOUNDED[type(request)], from_attributes=True)
     except msgspec.ValidationError as error:
         what, _, field = str(error).rpartition(" - at `$.")
-        return OutOfBounds(f"{field.rstrip('`')}: {what}")
-    values = [getattr(request, field) for field in request.__struct_fields__]
-    return _out_of_bounds(request, why, max(values, key=lambda value: len(encode(value))))
+        return OutOfBounds(f"{field.rstrip('`').rpartition('.')[2]}: {what}")
+    return _out_of_bounds(request, why, max(flat_fields(request).values(), key=lambda value: len(encode(value))))
 
 
 def _out_of_bounds(request: EntryRequest, why: str, value: object) -> OutOfBounds:
-    field = next(field for field in request.__struct_fields__ if getattr(request, field) == value)
+    field = next(name for name, its in flat_fields(request).items() if its == value)
     return OutOfBounds(f"{field}: {why}")

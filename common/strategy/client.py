@@ -28,6 +28,7 @@ from common.config import Config, load
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
+    PROTOCOL,
     UNDECODABLE,
     CommandOutcome,
     EntryAnswer,
@@ -43,6 +44,7 @@ from common.messages import (
     encode,
 )
 from common.strategy.entry import Entry, Superseded
+from common.strategy.terms import terms_of
 
 SIDES: Final[dict[str, Side]] = {"buy": "1", "sell": "2", "1": "1", "2": "2"}
 TIMES_IN_FORCE: Final[dict[str, TimeInForce]] = {"gtc": "1", "ioc": "3", "fok": "4", "1": "1", "3": "3", "4": "4"}
@@ -197,11 +199,13 @@ class Client:
             _now(),
             venue,
             symbol,
-            _word(side, SIDES, "side"),
-            _decimal(order_qty, "order_qty"),
-            None if price is None else _decimal(price, "price"),
-            time_in_force=_word(time_in_force, TIMES_IN_FORCE, "time_in_force"),
-            post_only=post_only,
+            terms_of(
+                _word(side, SIDES, "side"),
+                _decimal(order_qty, "order_qty"),
+                None if price is None else _decimal(price, "price"),
+                _word(time_in_force, TIMES_IN_FORCE, "time_in_force"),
+                post_only,
+            ),
             label=label,
             time_to_live_ns=time_to_live_ms * NS_PER_MS,
             account=account,
@@ -293,7 +297,7 @@ class Client:
         """
         self._token += 1
         token = self._token
-        self._entry.query(QueryRequest(what, strategy, number, venue, token, account))
+        self._entry.query(QueryRequest(what, strategy, number, venue, token, account, PROTOCOL))
         self._flush()
         deadline_ns = _deadline_ns(timeout_s)
         while token not in self._answers:

@@ -26,6 +26,7 @@ from common.messages import (
     AFTER_ALL_EVENTS,
     HIGHEST_NUMBER,
     MAX_TIME_TO_LIVE_NS,
+    PROTOCOL,
     STRATEGY_NAME,
     AmendRequest,
     CancelAllRequest,
@@ -37,14 +38,12 @@ from common.messages import (
     Hello,
     NewOrderRequest,
     OrderEvent,
-    OrdType,
     PositionChanged,
     QueryAnswer,
     QueryRequest,
     Reason,
-    Side,
     StatusChanged,
-    TimeInForce,
+    Terms,
     Welcome,
     WelcomeComplete,
 )
@@ -120,7 +119,7 @@ class Entry:
         """
         if not re.fullmatch(STRATEGY_NAME, strategy):
             raise ValueError(f"{strategy!r} is no strategy's name, which is {STRATEGY_NAME}")
-        check_bounds(Hello(strategy, instance, *last))
+        check_bounds(Hello(strategy, instance, *last, protocol=PROTOCOL))
         self.strategy = strategy
         self.instance = instance
         self._by = by
@@ -177,33 +176,20 @@ class Entry:
         now: Instant,
         venue: str,
         symbol: str,
-        side: Side,
-        order_qty: Decimal,
-        price: Decimal | None = None,
+        terms: Terms,
         *,
-        time_in_force: TimeInForce = "1",
-        post_only: bool = False,
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
         account: str = "",
         cause: str = "",
     ) -> int:
-        """A new order: a limit order with a price, a market order without. Returns its number. `cause` is what it
-        follows from.
+        """A new order. Returns its number. `cause` is what it follows from, `account` whose it is to be: "" is the
+        venue's only one.
 
-        `side` is Side(54), `time_in_force` TimeInForce(59), `account` whose it is to be: "" is the venue's only one.
         Raises TypeError where money is no Decimal, OutOfBounds, Superseded, TooManyUnanswered, NamesUsedUp.
         """
-        _need_decimals(order_qty=order_qty, price=price)
-        ord_type: OrdType = "1" if price is None else "2"
-        return self._give(
-            NewOrderRequest(
-                0, 0, venue, symbol, side, ord_type, order_qty, price, time_in_force, post_only, label, time_to_live_ns,
-                account,
-            ),  # fmt: skip
-            now,
-            cause,
-        )
+        _need_decimals(order_qty=terms.order_qty, price=terms.price)
+        return self._give(NewOrderRequest(0, 0, venue, symbol, terms, label, time_to_live_ns, account), now, cause)
 
     def amend(
         self,
@@ -307,7 +293,7 @@ class Entry:
         """Say hello (again), and wait longer each time that nothing comes back."""
         self._hello_wait_ns = HELLO_NS if self._hello_ns is None else min(2 * self._hello_wait_ns, SLOWEST_HELLO_NS)
         self._hello_ns = now.boot_ns
-        self.outgoing.append(Hello(self.strategy, self.instance, *self.last, self.epoch))
+        self.outgoing.append(Hello(self.strategy, self.instance, *self.last, self.epoch, PROTOCOL))
 
     def _ask(self, now: Instant) -> None:
         """Say hello, unless one is under way."""

@@ -36,6 +36,7 @@ from common.messages import (
 )
 from common.strategy.entry import Entry, NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered
 from common.strategy.signals import BadSignal, Signal, read_signal, signal_line
+from common.strategy.terms import terms_of
 
 ZERO: Final = Decimal(0)
 LATEST_ERRORS = 5
@@ -180,8 +181,8 @@ class Strategy:
         and stands in the journal with it.
         """
         return self.core.entry.new(
-            self.now, venue, symbol, SIDE_BUY, order_qty, price, time_in_force=time_in_force, post_only=post_only,
-            label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,
+            self.now, venue, symbol, terms_of(SIDE_BUY, order_qty, price, time_in_force, post_only), label=label,
+            time_to_live_ns=time_to_live_ns, account=account, cause=cause,
         )  # fmt: skip
 
     def sell(
@@ -200,8 +201,8 @@ class Strategy:
     ) -> int:
         """Send a sell order, and otherwise as `buy`."""
         return self.core.entry.new(
-            self.now, venue, symbol, SIDE_SELL, order_qty, price, time_in_force=time_in_force, post_only=post_only,
-            label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,
+            self.now, venue, symbol, terms_of(SIDE_SELL, order_qty, price, time_in_force, post_only), label=label,
+            time_to_live_ns=time_to_live_ns, account=account, cause=cause,
         )  # fmt: skip
 
     def amend(self, number: int, order_qty: Decimal | None = None, price: Decimal | None = None) -> int:

@@ -107,9 +107,10 @@ def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
     needed: list[Feature] = []
     if isinstance(command, NewOrder | AmendOrder):
         needed += [Feature.AMEND] if isinstance(command, AmendOrder) else []
-        needed += [Feature.POST_ONLY] if command.post_only else []
-        needed += [Feature.MARKET_ORDER] if command.ord_type == "1" else []
-        needed += [_TIMES_IN_FORCE[t] for t in (command.time_in_force,) if t in _TIMES_IN_FORCE]
+        terms = command.terms
+        needed += [Feature.POST_ONLY] if terms.is_post_only else []
+        needed += [Feature.MARKET_ORDER] if terms.ord_type == "1" else []
+        needed += [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]
     elif isinstance(command, QueryOrder):
         needed.append(Feature.STATUS_QUERY)
     return next((feature for feature in needed if feature in profile.lacks), None)

@@ -30,6 +30,7 @@ from common.messages import (
     SessionChanged,
     SessionState,
     Side,
+    Terms,
     encode,
 )
 
@@ -83,8 +84,8 @@ class Desk:
         symbol, base, price = SYMBOLS[number % 2]
         side: Side = "1" if number % 4 < 2 else "2"
         new = NewOrder(
-            self._attempt(), STRATEGIES[number % 3], number, venue, symbol, side, "2", QTY,
-            price + TICK_SIZE * (number % PRICES), "1", False, self._name(), self.stamp_ns + TTL_NS, "",
+            self._attempt(), STRATEGIES[number % 3], number, venue, symbol,
+            Terms(side, "2", QTY, price + TICK_SIZE * (number % PRICES)), self._name(), self.stamp_ns + TTL_NS, "",
             Decision(price, 40_000_000, QTY * price, Decimal("0.250"), Decimal(5), 7, EPOCH),
         )  # fmt: skip
         fields = f"11={new.cl_ord_id}|55={symbol}|54={side}|60=20260101-00:00:00.000|38={QTY}|40=2|44={new.price}|59=1|"
@@ -118,9 +119,9 @@ class Desk:
             return self._filled(new, fee_asset)
         assert new.price is not None
         amend = AmendOrder(
-            self._attempt(), new.strategy, self._next_number(), new.venue, new.symbol, new.side, "2", QTY,
-            new.price - TICK_SIZE, "1", False, self._name(), new.cl_ord_id, self._order_id(new), new.strategy,
-            new.number, QTY, new.price, ZERO, self.stamp_ns + TTL_NS, new.decision,
+            self._attempt(), new.strategy, self._next_number(), new.venue, new.symbol,
+            Terms(new.side, "2", QTY, new.price - TICK_SIZE), self._name(), new.cl_ord_id, self._order_id(new),
+            new.strategy, new.number, QTY, new.price, ZERO, self.stamp_ns + TTL_NS, new.decision,
         )  # fmt: skip
         fields = (
             f"41={new.cl_ord_id}|11={amend.cl_ord_id}|55={new.symbol}|54={new.side}|60=20260101-00:00:00.000|"

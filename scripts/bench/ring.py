@@ -17,6 +17,7 @@ import zmq
 
 from common.actor.control import ask
 from common.messages import (
+    PROTOCOL,
     CancelRequest,
     CommandOutcome,
     EntryAnswer,
@@ -24,6 +25,7 @@ from common.messages import (
     NewOrderRequest,
     OrderEvent,
     StatusChanged,
+    Terms,
     TimeInForce,
     TopOfBook,
     Welcome,
@@ -70,7 +72,7 @@ class Taker:
         self._decode = msgspec.msgpack.Decoder(EntryAnswer).decode
         self._number = 0
         self._price = _passive_price(stack, self._context)
-        self._socket.send(encode(Hello("bench", uuid.uuid4().hex)))
+        self._socket.send(encode(Hello("bench", uuid.uuid4().hex, protocol=PROTOCOL)))
         self._epoch = 0
         while not self._epoch:
             answer = self._receive()
@@ -90,7 +92,7 @@ class Taker:
         """Send one order, TimeInForce(59) as given; returns its number."""
         self._number += 1
         order = NewOrderRequest(
-            self._epoch, self._number, VENUE, SYMBOL, "1", "2", ORDER_QTY, self._price, time_in_force
+            self._epoch, self._number, VENUE, SYMBOL, Terms("1", "2", ORDER_QTY, self._price, time_in_force)
         )
         self._socket.send(encode(order))
         return self._number

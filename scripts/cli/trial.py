@@ -136,12 +136,12 @@ def _order(f: Mapping[str, Any]) -> str:
 
 
 WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "new?": _new,
+    "new_order?": _new,
     "amend?": _amend,
     "cancel?": lambda f: f"sends {f['number']}: cancel {f['target_number']}",
     "cancel_all?": lambda f: f"sends {f['number']}: cancel all",
     "outcome": _outcome,
-    "order": _order,
+    "order_event": _order,
     "position": lambda f: f"position {f['quantity']} {f['symbol']} at {f['venue']}",
 }
 """By tag of a message: what it says, for a person."""

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import get_args
 
 from common.fix.dictionary import Dictionary
-from common.messages import PAYLOADS, Attempt, ExecutionReport, Kind, NewOrder
+from common.messages import PAYLOADS, Attempt, ExecutionReport, Kind, NewOrder, Terms
 from common.orders.changes import Change
 from common.orders.fold import Fold
 from common.orders.order_state import NEXT_WORD, TERMINAL_WORDS, TOLD, ZERO, Leg, Order, Request, RequestKind
@@ -147,7 +147,7 @@ def _leg(word: str, filled: Decimal) -> Leg:
 
 
 def _order(word: str, filled: Decimal, kind: RequestKind | None, *, unknown: bool) -> Order:
-    command = NewOrder(Attempt(1, 1), "s", 1, "v", "S", "1", "2", QTY, PRICE, "1", False, "X", 0)
+    command = NewOrder(Attempt(1, 1), "s", 1, "v", "S", Terms("1", "2", QTY, PRICE), "X", 0)
     order = Order.sent(command, 1, 1, 1)
     order.legs = [_leg(word, filled)]
     order.unknown = unknown

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from common.messages import EntryAnswer, EntryRequest, OrderStatus, Reason
+from common.messages import EntryAnswer, EntryRequest, OrderStatus, Reason, Terms
 from scripts.docs.structs import described, is_struct, table
 
 WORDS = {str: "string", int: "integer", bool: "boolean", Decimal: "decimal", bytes: "binary"}
@@ -19,7 +19,7 @@ def parts() -> Mapping[str, Callable[[], str]]:
     """Each part of the page by its name."""
     messages = [*get_args(EntryRequest), *get_args(EntryAnswer)]
     tables = {str(each.__struct_config__.tag): lambda of=each: fields_of(of) for each in messages}
-    return {**tables, "reasons": reasons, "states": states}
+    return {**tables, "terms": lambda: fields_of(Terms), "reasons": reasons, "states": states}
 
 
 def fields_of(message: type[msgspec.Struct]) -> str:
@@ -51,7 +51,7 @@ def _wire(kind: Any) -> str:
     if origin is tuple:
         return f"[{', '.join(map(_wire, inner))}]"
     if is_struct(kind):
-        return f"`{kind.__struct_config__.tag}`"
+        return f"`{kind.__struct_config__.tag or kind.__name__.lower()}`"
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return "string"
     return WORDS.get(kind, "string")

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from common.messages import CommandOutcome, OrderEvent, PositionChanged, StatusChanged, TopOfBook, Traded
+from common.messages import CommandOutcome, OrderEvent, PositionChanged, StatusChanged, Terms, TopOfBook, Traded
 from common.strategy.bounds import OutOfBounds
 from common.strategy.client import Client, Event, NoOutcome, NotRunning, Number, UnknownName
 from common.strategy.entry import NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered
@@ -19,7 +19,7 @@ from common.strategy.strategy import BadParameters, Market, Setting, Strategy
 from scripts.docs.protocol import states
 from scripts.docs.structs import described, paragraphs, table
 
-EVENTS = (TopOfBook, Traded, OrderEvent, CommandOutcome, PositionChanged, StatusChanged, Signal)
+EVENTS = (TopOfBook, Traded, OrderEvent, Terms, CommandOutcome, PositionChanged, StatusChanged, Signal)
 ERRORS = (
     BadParameters, OutOfBounds, NotWelcome, Superseded, TooManyUnanswered, NamesUsedUp, NotRunning, NoOutcome,
     UnknownName,

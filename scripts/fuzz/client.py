@@ -21,6 +21,7 @@ from common.messages import (
     OrderEvent,
     OrderStatus,
     PositionChanged,
+    Terms,
     TopOfBook,
     Traded,
     Welcome,
@@ -119,8 +120,8 @@ def _check(core: StrategyCore, number: int) -> None:
 def _examples() -> list[msgspec.Struct]:
     one = Decimal("0.01")
     order = OrderEvent(
-        8, 0, "maker", 1, "new", OrderStatus.NEW, "generic", "BTCUSDT", "1", "2", one, Decimal(60_000), Decimal(0), one,
-        Decimal(0), "c-1", "17", open=True,
+        8, 0, "maker", 1, "new", OrderStatus.NEW, "generic", "BTCUSDT", Terms("1", "2", one, Decimal(60_000)),
+        Decimal(0), one, Decimal(0), "c-1", "17", open=True,
     )  # fmt: skip
     position = PositionChanged(9, 1, "generic", "BTCUSDT", one, Decimal(60_000), Decimal(0))
     top = TopOfBook("generic", "BTCUSDT", Decimal(59_990), one, Decimal(60_010), one, None, WALL_NS)

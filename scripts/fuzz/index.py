@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 
-from common.messages import OrderEvent, OrderStatus, Reason
+from common.messages import OrderEvent, OrderStatus, Reason, Terms
 from common.orders.forgotten import ForgottenOrder, TradeId
 from common.orders.index_file import IndexFailed, IndexFile
 from common.orders.names import Remembered
@@ -45,8 +45,8 @@ class Index:
 def _order(number: int) -> OrderEvent:
     quantity = Decimal(number) / 8
     return OrderEvent(
-        number, 0, "maker", number, "trade", OrderStatus.FILLED, "generic", "BTCUSDT", "1", "2", quantity,
-        Decimal(64_900), quantity, Decimal(0), Decimal(64_900), f"c-{number}", str(number),
+        number, 0, "maker", number, "trade", OrderStatus.FILLED, "generic", "BTCUSDT",
+        Terms("1", "2", quantity, Decimal(64_900)), quantity, Decimal(0), Decimal(64_900), f"c-{number}", str(number),
     )  # fmt: skip
 
 

@@ -36,6 +36,7 @@ from common.messages import (
     Unreadable,
     Verdict,
     Withdrawn,
+    flat_fields,
 )
 from scripts.printable import printable
 
@@ -189,7 +190,7 @@ def plain(value: object) -> object:
     match value:
         case msgspec.Struct():
             tag = value.__struct_config__.tag
-            fields = {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+            fields = {name: plain(field) for name, field in flat_fields(value).items()}
             return {"type": tag, **fields} if tag is not None else fields
         case Decimal():
             return str(value)

@@ -8,7 +8,7 @@ import msgspec
 
 from common.exchange.faults import Kind
 from common.instant import NS_PER_MS, NS_PER_S
-from common.messages import ControlRequest, Hello, NewOrderRequest, OpenGate, encode
+from common.messages import ControlRequest, Hello, NewOrderRequest, OpenGate, Terms, encode
 from scripts.simulation import poison, strangers
 from scripts.simulation.actors import CONFIG
 from scripts.simulation.agreement import check_named
@@ -518,7 +518,7 @@ def _self_trade(world: World, target: str, random: Random) -> None:
     px, lots = bid.price + instrument.tick_size, int(instrument.min_notional / bid.price / instrument.lot_size) + 1
     for after_ms, side in ((0, "2"), (random.choice((20, 60)), "1")):
         qty = instrument.lot_size * lots * random.randrange(1, 4)
-        request = NewOrderRequest(0, 0, exchange.settings.name, instrument.symbol, side, "2", qty, px)  # type: ignore[arg-type]
+        request = NewOrderRequest(0, 0, exchange.settings.name, instrument.symbol, Terms(side, "2", qty, px))  # type: ignore[arg-type]
         world.scheduler.after(after_ms * NS_PER_MS, _order, world, random.choice(traders), request)
 
 

@@ -28,6 +28,7 @@ from common.messages import (
     QueryRequest,
     Reason,
     Refused,
+    Terms,
     Trade,
     Verdict,
     encode,
@@ -60,9 +61,9 @@ def send_beyond_bounds(world: World, target: str, random: Random) -> None:
 def _beyond(random: Random) -> ClientRequest:
     long = random.choice("Lé") * random.choice(LENGTHS)
     return random.choice((
-        NewOrderRequest(0, 0, "generic", "BTCUSDT", "1", "2", Decimal(1), Decimal(60_000), label=long),
-        NewOrderRequest(0, 0, "generic", long, "1", "2", Decimal(1), Decimal(60_000)),
-        NewOrderRequest(0, 0, "generic", "BTCUSDT", "1", "2", Decimal("9" * 5_000), Decimal(1)),
+        NewOrderRequest(0, 0, "generic", "BTCUSDT", Terms("1", "2", Decimal(1), Decimal(60_000)), label=long),
+        NewOrderRequest(0, 0, "generic", long, Terms("1", "2", Decimal(1), Decimal(60_000))),
+        NewOrderRequest(0, 0, "generic", "BTCUSDT", Terms("1", "2", Decimal("9" * 5_000), Decimal(1))),
         AmendRequest(0, 0, HIGHEST_NUMBER + 1),
         CancelRequest(0, 0, HUGE),
         CancelRequest(0, 0, 1, long),
@@ -81,7 +82,7 @@ def _poison(random: Random) -> tuple[int, bytes]:
         (Kind.EXPIRED, Expired("maker 2", HUGE, Attempt(-1, HUGE), HUGE)),
         (Kind.ANSWER, Answer("generic", Ask("generic", 1, "trades", "BTCUSDT"), False, trades=(trade,))),
         (Kind.REFUSED, Refused("orders", Reason.NONE, "L" * 400_000, "maker 2", HUGE, None, None, NewOrderRequest(
-            HUGE, HUGE, "L" * 200_000, "", "1", "2", NAN, NAN))),
+            HUGE, HUGE, "L" * 200_000, "", Terms("1", "2", NAN, NAN)))),
     ))  # fmt: skip
     return int(kind), payload if isinstance(payload, bytes) else encode(payload)
 

@@ -12,6 +12,7 @@ from common.messages import (
     OrderStatus,
     PositionChanged,
     Side,
+    Terms,
 )
 from common.venues.registry import find_profile
 from scripts.simulation import actors
@@ -278,7 +279,7 @@ class _Probe:
             probe.ask(CancelAllRequest(0, 0, self._venue, self._symbol, target_strategy="*"))
             self._world.processes[PROBE].flush()
             return
-        self._number = probe.ask(NewOrderRequest(0, 0, self._venue, self._symbol, side, "2", qty, price))
+        self._number = probe.ask(NewOrderRequest(0, 0, self._venue, self._symbol, Terms(side, "2", qty, price)))
         self._world.processes[PROBE].flush()
 
 

@@ -15,6 +15,9 @@ from common.actor.core import Core, Send
 from common.instant import NS_PER_MS, Instant
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
+    NO_INSTRUCTIONS,
+    POST_ONLY,
+    PROTOCOL,
     AmendRequest,
     CancelAllRequest,
     CancelRequest,
@@ -28,6 +31,7 @@ from common.messages import (
     QueryRequest,
     Side,
     StatusChanged,
+    Terms,
     TimeInForce,
     Welcome,
     WelcomeComplete,
@@ -186,13 +190,13 @@ class Trader(Core):
 
     def query(self, what: str, token: int) -> None:
         """Ask for what orders knows; `answers` will hold it under `token`."""
-        self.effects.append(Send(LINK, QueryRequest(what, token=token)))
+        self.effects.append(Send(LINK, QueryRequest(what, token=token, protocol=PROTOCOL)))
 
     def _hello(self, now: Instant) -> None:
         hurried = not self.epoch or self.unanswered
         self._ask_ns = now.boot_ns + (ASK_AGAIN_NS if hurried else QUIET_NS)
         last = (0, 0) if self._incomplete else self._last
-        self.effects.append(Send(LINK, Hello(self.strategy, self.instance, *last, self.epoch)))
+        self.effects.append(Send(LINK, Hello(self.strategy, self.instance, *last, self.epoch, PROTOCOL)))
 
     def _welcomed(self, message: Welcome) -> None:
         self.number = max(self.number, message.highest)
@@ -256,10 +260,10 @@ class Trader(Core):
                 case _:
                     venue = "nowhere"
         elif away <= 0 and random.random() < 0.2:
-            return NewOrderRequest(0, 0, venue, symbol, side, "1", qty, None, "3")
+            return NewOrderRequest(0, 0, venue, symbol, Terms(side, "1", qty, None, "3"))
+        instructions = POST_ONLY if away > 0 and random.random() < 0.3 else NO_INSTRUCTIONS
         return NewOrderRequest(
-            0, 0, venue, symbol, side, "2", qty, price, time_in_force,
-            post_only=away > 0 and random.random() < 0.3,
+            0, 0, venue, symbol, Terms(side, "2", qty, price, time_in_force, instructions),
             time_to_live_ns=random.choice((MAX_TIME_TO_LIVE_NS, MAX_TIME_TO_LIVE_NS, 200 * NS_PER_MS, 20 * NS_PER_MS)),
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ import msgspec
 from common.actor.core import Core, Note, Send
 from common.config import StrategyConfig
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.messages import CommandOutcome, OrderEvent, PositionChanged
+from common.messages import CommandOutcome, OrderEvent, PositionChanged, flat_fields
 from common.strategy.signals import Signal, signal_line
 from common.strategy.strategy import Strategy, StrategyCore
 from scripts.simulation import actors
@@ -144,13 +144,13 @@ class Trial(World):
         """See `Surroundings`."""
         super().received(process, link, message)
         if process.name == self.name and isinstance(message, TOLD):
-            self._hear(str(message.__struct_config__.tag), msgspec.structs.asdict(message))
+            self._hear(str(message.__struct_config__.tag), flat_fields(message))
 
     def sending(self, process: Process, effect: Send) -> None:
         """See `Surroundings`."""
         super().sending(process, effect)
         if process.name == self.name and effect.link == "entry":
-            self._hear(str(effect.message.__struct_config__.tag), msgspec.structs.asdict(effect.message))
+            self._hear(str(effect.message.__struct_config__.tag), flat_fields(effect.message))
 
     def noted(self, process: Process, effect: Note) -> None:
         """See `Surroundings`."""

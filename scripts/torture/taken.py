@@ -20,7 +20,7 @@ import zmq
 
 from common.actor.control import NoAnswer, NotRunning, is_running
 from common.config import FixConfig, Kind
-from common.messages import CommandOutcome, EntryAnswer, Hello, NewOrderRequest, Reason, Welcome, encode
+from common.messages import CommandOutcome, EntryAnswer, Hello, NewOrderRequest, Reason, Terms, Welcome, encode
 from scripts.torture.means import Answers
 from scripts.torture.scene import Fault, LeftOut, Scene, Wrong, await_struck
 from services.supervisor.core import CRASH_WINDOW_S
@@ -240,7 +240,7 @@ def _long_label(scene: Scene) -> None:
         for step, characters in enumerate(LABELS, 1):
             number, label = welcome.highest + step, "x" * characters
             request = NewOrderRequest(
-                welcome.epoch, number, venue, symbol, "1", "2", Decimal(1), Decimal(1), label=label
+                welcome.epoch, number, venue, symbol, Terms("1", "2", Decimal(1), Decimal(1)), label=label
             )
             entry.send(encode(request))
         outcome = _await_answer(entry, CommandOutcome)

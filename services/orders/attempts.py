@@ -6,6 +6,8 @@ in the log too.
 
 from typing import Final, NamedTuple
 
+import msgspec
+
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender
 from common.exit_status import ExitStatus
@@ -59,8 +61,7 @@ class Attempts:
         """A new order's only attempt."""
         attempt = self._next()
         return NewOrder(
-            attempt, strategy, request.number, request.venue, request.symbol, request.side, request.ord_type,
-            request.order_qty, request.price, request.time_in_force, request.post_only,
+            attempt, strategy, request.number, request.venue, request.symbol, request.terms,
             self._name(attempt, request.account), self._deadline_ns(request.time_to_live_ns), request.label,
             account=request.account, session=self._routes.session_of(request.account), by=request.by,
             cause=request.cause, stamps=Stamps(request.sent_ns, now.wall_ns),
@@ -73,10 +74,10 @@ class Attempts:
         before = order.cum_qty - leg.cum_qty
         order_qty = leg.order_qty if request.order_qty is None else request.order_qty - before
         price = leg.price if request.price is None else request.price
+        terms = msgspec.structs.replace(order.terms, order_qty=order_qty, price=price)
         return AmendOrder(
-            attempt, strategy, request.number, order.venue, order.symbol, order.side, order.ord_type, order_qty,
-            price, order.time_in_force, order.post_only, self._name(attempt, order.account), leg.cl_ord_id,
-            leg.order_id, order.strategy, order.number, leg.order_qty, leg.price, leg.cum_qty,
+            attempt, strategy, request.number, order.venue, order.symbol, terms, self._name(attempt, order.account),
+            leg.cl_ord_id, leg.order_id, order.strategy, order.number, leg.order_qty, leg.price, leg.cum_qty,
             self._deadline_ns(request.time_to_live_ns), asked=asked_terms(request), account=order.account,
             session=self._routes.session_of(order.account), by=request.by, cause=request.cause,
             stamps=Stamps(request.sent_ns, now.wall_ns),

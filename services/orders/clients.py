@@ -13,12 +13,14 @@ import msgspec
 from common.actor.core import Core, Send
 from common.messages import (
     AFTER_ALL_EVENTS,
+    PROTOCOL,
     CommandOutcome,
     EntryAnswer,
     Hello,
     OrderEvent,
     StatusChanged,
     Welcome,
+    older_event,
 )
 
 RING_EVENTS = 4096
@@ -50,6 +52,7 @@ class Clients:
         self._strategies: OrderedDict[str, _Strategy] = OrderedDict()
         self._by_peer: dict[bytes, str] = {}
         self._superseded: dict[bytes, None] = {}
+        self._older: set[bytes] = set()
         self._complete_from: EventName = (0, AFTER_ALL_EVENTS)
 
     def __len__(self) -> int:
@@ -81,6 +84,8 @@ class Clients:
         self._superseded.pop(peer, None)
         strategy.peer, strategy.instance = peer, hello.instance
         self._by_peer[peer] = hello.strategy
+        if hello.protocol < PROTOCOL:
+            self._older.add(peer)
         last = (hello.last_lsn, hello.last_index)
         # A place beyond the log's end is one of another log.
         resumed = strategy.complete_from <= last and 0 < hello.last_lsn <= welcome.lsn
@@ -118,10 +123,11 @@ class Clients:
 
     def reply(self, peer: bytes, answer: msgspec.Struct) -> None:
         """An answer to whoever asked."""
-        self._core.effects.append(Send("entry", answer, peer))
+        self._send(peer, answer)
 
     def lost(self, peer: bytes) -> None:
         """A send to the peer found no room or nobody: nothing more until its next hello."""
+        self._older.discard(peer)
         name = self._by_peer.pop(peer, None)
         if name is not None:
             self._strategies[name].peer = b""
@@ -141,10 +147,13 @@ class Clients:
         self._complete_from = max(self._complete_from, (self._core_lsn(), AFTER_ALL_EVENTS))
         _, oldest = self._strategies.popitem(last=False)
         self._by_peer.pop(oldest.peer, None)
+        self._older.discard(oldest.peer)
 
     def _core_lsn(self) -> int:
         rings = (strategy.ring for strategy in self._strategies.values())
         return max((ring[-1].lsn for ring in rings if ring), default=0)
 
-    def _send(self, peer: bytes, answer: EntryAnswer) -> None:
+    def _send(self, peer: bytes, answer: msgspec.Struct) -> None:
+        if self._older and peer in self._older and isinstance(answer, OrderEvent):
+            answer = older_event(answer)
         self._core.effects.append(Send("entry", answer, peer))

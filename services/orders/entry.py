@@ -14,14 +14,15 @@ import orjson
 from common.instant import Instant
 from common.messages import (
     HIGHEST_NUMBER,
+    PROTOCOL,
     UNDECODABLE,
     AmendRequest,
+    AnyEntryRequest,
     Attempt,
     CancelAllRequest,
     CancelRequest,
     ClientRequest,
     CommandOutcome,
-    EntryRequest,
     Expired,
     Hello,
     NewOrderRequest,
@@ -32,6 +33,8 @@ from common.messages import (
     Welcome,
     WelcomeComplete,
     cut,
+    older_event,
+    upgraded,
 )
 from common.orders.books import Books
 from common.request_identity import request_identity, same_request
@@ -55,7 +58,7 @@ MAX_EXPONENT = 18
 WAITING = STRATEGIES
 """Hellos, and questions, that wait for the log to be read; the oldest is dropped first, and asked again."""
 
-_decode_any = msgspec.msgpack.Decoder(EntryRequest).decode
+_decode_any = msgspec.msgpack.Decoder(AnyEntryRequest).decode
 
 
 class Entry:
@@ -89,6 +92,7 @@ class Entry:
 
     def received(self, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """A client's hello, command or question."""
+        message = upgraded(message)
         if isinstance(message, QueryRequest):
             if self._life.has_read:
                 self._answer(peer, message)
@@ -180,6 +184,8 @@ class Entry:
 
     def _answer(self, peer: bytes, question: QueryRequest) -> None:
         answer = answer_query(question, self._life.state, self._books, self._archive, self._names)
+        if question.protocol < PROTOCOL:
+            answer = msgspec.structs.replace(answer, orders=tuple(map(older_event, answer.orders)))
         self._clients.reply(peer, answer)
 
     def _hello(self, peer: bytes, hello: Hello) -> None:

@@ -15,11 +15,11 @@ def order_event(
     """The order as it stands after the change, named (`lsn`, `index`); `unpriced_qty` of it has an unknown price."""
     leg = order.leg
     return OrderEvent(
-        lsn, index, order.strategy, order.number, change.event, order.status, order.venue, order.symbol, order.side,
-        order.ord_type, order.order_qty, order.price, order.cum_qty, order.leaves_qty, order.avg_px(unpriced_qty),
-        leg.cl_ord_id, leg.order_id, order.label, change.last_qty, change.last_px, change.fee_qty, change.fee_asset,
-        change.trade_key, change.maker, order.reason, change.text or order.text, stamp_ns, change.reference_trade_key,
-        unpriced_qty, not order.is_closed, order.account,
+        lsn, index, order.strategy, order.number, change.event, order.status, order.venue, order.symbol, order.terms,
+        order.cum_qty, order.leaves_qty, order.avg_px(unpriced_qty), leg.cl_ord_id, leg.order_id, order.label,
+        change.last_qty, change.last_px, change.fee_qty, change.fee_asset, change.trade_key, change.maker, order.reason,
+        change.text or order.text, stamp_ns, change.reference_trade_key, unpriced_qty, not order.is_closed,
+        order.account,
     )  # fmt: skip
 
 

@@ -393,9 +393,8 @@ class RiskCore(Core):
         self._pass(
             order,
             NewOrder(
-                o.attempt, o.strategy, o.number, o.venue, o.symbol, o.side, o.ord_type, o.order_qty, o.price,
-                o.time_in_force, o.post_only, o.cl_ord_id, o.deadline_ns, o.label, decision, o.account, o.session,
-                o.by, o.cause, _stamped(o, now),
+                o.attempt, o.strategy, o.number, o.venue, o.symbol, o.terms, o.cl_ord_id, o.deadline_ns, o.label,
+                decision, o.account, o.session, o.by, o.cause, _stamped(o, now),
             ),
             Reservation(o.strategy, o.account, o.symbol, o.side, o.order_qty, o.order_qty, o.cl_ord_id, "", True),
         )  # fmt: skip
@@ -426,10 +425,9 @@ class RiskCore(Core):
         self._pass(
             amend,
             AmendOrder(
-                a.attempt, a.strategy, a.number, a.venue, a.symbol, a.side, a.ord_type, a.order_qty, a.price,
-                a.time_in_force, a.post_only, a.cl_ord_id, a.orig_cl_ord_id, a.order_id, a.target_strategy,
-                a.target_number, a.former_order_qty, a.former_price, a.cum_qty, a.deadline_ns, decision,
-                a.asked, a.account, a.session, a.by, a.cause, _stamped(a, now),
+                a.attempt, a.strategy, a.number, a.venue, a.symbol, a.terms, a.cl_ord_id, a.orig_cl_ord_id,
+                a.order_id, a.target_strategy, a.target_number, a.former_order_qty, a.former_price, a.cum_qty,
+                a.deadline_ns, decision, a.asked, a.account, a.session, a.by, a.cause, _stamped(a, now),
             ),
             Reservation(
                 a.target_strategy, a.account, a.symbol, a.side, proposal.added_qty, a.order_qty, a.cl_ord_id,
@@ -488,9 +486,8 @@ class RiskCore(Core):
     def _propose(self, command: NewOrder | AmendOrder, strategy: str, rules: SymbolRules, now: Instant) -> Proposal:
         p, account, symbol = Proposal(), command.account, command.symbol
         folded, soft = self.state.exposure, self.in_flight.exposure
-        p.strategy, p.venue, p.account, p.symbol, p.side = strategy, command.venue, account, symbol, command.side
-        p.ord_type, p.order_qty, p.price = command.ord_type, command.order_qty, command.price
-        p.post_only, p.time_in_force = command.post_only, command.time_in_force
+        p.strategy, p.venue, p.account, p.symbol, p.terms = strategy, command.venue, account, symbol, command.terms
+        p.side, p.order_qty, p.price = command.side, command.order_qty, command.price
         p.rules = rules
         p.strategy_rules = self._settings.strategy(strategy)
         p.standing = Standing(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from common.messages import SIDE_BUY, Reason
+from common.messages import SIDE_BUY, Reason, Terms
 from common.orders.order_state import is_multiple
 from services.risk.exposure import Sums
 
@@ -91,9 +91,7 @@ class Proposal:
         "notional",
         "open_orders",
         "open_qty",
-        "ord_type",
         "order_qty",
-        "post_only",
         "price",
         "reduces",
         "reference",
@@ -104,7 +102,7 @@ class Proposal:
         "strategy",
         "strategy_rules",
         "symbol",
-        "time_in_force",
+        "terms",
         "account",
         "venue",
         "worst",
@@ -114,14 +112,12 @@ class Proposal:
     account: str
     venue: str
     symbol: str
+    terms: Terms
     side: str
-    ord_type: str
     order_qty: Decimal
     open_qty: Decimal
     added_qty: Decimal
     price: Decimal | None
-    time_in_force: str
-    post_only: bool
     is_amendment: bool
     reduces: bool
     rules: SymbolRules
@@ -177,7 +173,8 @@ def _halts(p: Proposal) -> Refusal | None:
 
 
 def _kind(p: Proposal) -> Refusal | None:
-    if p.post_only and (p.ord_type == MARKET or p.time_in_force != GOOD_TILL_CANCEL):
+    terms = p.terms
+    if terms.is_post_only and (terms.ord_type == MARKET or terms.time_in_force != GOOD_TILL_CANCEL):
         return Refusal(Reason.UNSUPPORTED, "a post-only order is a limit order that rests: no market, IOC or FOK order")
     return None
 
@@ -199,7 +196,7 @@ def _quantity(p: Proposal) -> Refusal | None:
 
 def _price(p: Proposal) -> Refusal | None:
     price, tick_size = p.price, p.rules.tick_size
-    if p.ord_type == MARKET:
+    if p.terms.ord_type == MARKET:
         return None if price is None else _no(Reason.BAD_PRICE, "price", price, "stands on a market order")
     if price is None:
         return Refusal(Reason.BAD_PRICE, "a limit order needs a price")

@@ -21,10 +21,12 @@ from common.messages import (
     MAX_RECORD_BYTES,
     MAX_REQUEST_BYTES,
     MAX_TEXT_CHARACTERS,
+    POST_ONLY,
     PRINTABLE,
     UNDECODABLE,
     AmendOrder,
     AmendRequest,
+    AnyEntryRequest,
     Append,
     Attempt,
     BoundedAmendRequest,
@@ -38,7 +40,6 @@ from common.messages import (
     CommandOutcome,
     Decision,
     Door,
-    EntryRequest,
     GapFilled,
     Inbound,
     NewOrder,
@@ -52,6 +53,7 @@ from common.messages import (
     Refused,
     RefusedAttempt,
     StatusChanged,
+    Terms,
     encode,
 )
 from common.request_identity import asked_terms, command_identity
@@ -145,7 +147,7 @@ def test_a_request_beyond_its_bounds_is_not_taken_and_yet_read_in_a_record(cls: 
         beyond = encode(cls(*values))
         with pytest.raises(UNDECODABLE):
             DOOR.decode(beyond)
-        assert isinstance(msgspec.msgpack.decode(beyond, type=EntryRequest), base)
+        assert isinstance(msgspec.msgpack.decode(beyond, type=AnyEntryRequest), base)
 
 
 @pytest.mark.parametrize("cls", [c for c in BOUNDED if c not in (BoundedHello, BoundedQueryRequest)])
@@ -174,8 +176,8 @@ def test_what_a_client_s_request_becomes_is_a_command_that_the_ring_takes() -> N
     decision = Decision(number, HIGHEST_NUMBER, number, number, number, 1, HIGHEST_NUMBER)
     command = NewOrder(
         Attempt(HIGHEST_NUMBER, HIGHEST_NUMBER), WIDE * 64, request.number, request.venue, request.symbol,
-        request.side, request.ord_type, number, number, request.time_in_force, True, "x" * 32, HIGHEST_NUMBER,
-        request.label, decision,
+        msgspec.structs.replace(request.terms, order_qty=number, price=number, instructions=POST_ONLY), "x" * 32,
+        HIGHEST_NUMBER, request.label, decision,
     )  # fmt: skip
     assert len(encode(command)) < MAX_ENTRY_BYTES
 
@@ -226,9 +228,9 @@ def ring() -> Ring:
 @pytest.mark.parametrize(
     "beyond",
     [
-        NewOrderRequest(0, 7, "generic", "BTCUSDT", "1", "2", D(1), D(1), label="x" * 1_100_000),
-        NewOrderRequest(0, 7, "generic", "x" * 352_000, "1", "2", D(1), D(1)),
-        NewOrderRequest(0, 7, "generic", "BTCUSDT", "1", "2", Decimal("9" * 5000), D(1)),
+        NewOrderRequest(0, 7, "generic", "BTCUSDT", Terms("1", "2", D(1), D(1)), label="x" * 1_100_000),
+        NewOrderRequest(0, 7, "generic", "x" * 352_000, Terms("1", "2", D(1), D(1))),
+        NewOrderRequest(0, 7, "generic", "BTCUSDT", Terms("1", "2", Decimal("9" * 5000), D(1))),
         BoundedAmendRequest(0, 7, 1 << 63),
         BoundedCancelRequest(0, 7, 1 << 63),
         BoundedCancelAllRequest(0, 7, "x" * 65),
@@ -244,13 +246,13 @@ def test_a_command_beyond_the_bounds_is_refused_by_name_and_leaves_a_small_recor
     assert len(record.payload) < MAX_ENTRY_BYTES
     (again,) = not_taken(ring, msgspec.structs.replace(beyond, epoch=ring.epoch))
     assert (again.outcome, again.reason, again.repeat) == ("refused", Reason.OUT_OF_BOUNDS, True)
-    ring.request(NewOrderRequest(0, 7, "generic", "BTCUSDT", "1", "2", D(1), D(1)))
+    ring.request(NewOrderRequest(0, 7, "generic", "BTCUSDT", Terms("1", "2", D(1), D(1))))
     told = ring.clients[b"p"][-1]
     assert (told.number, told.outcome, told.reason) == (7, "refused", Reason.NAME_REUSED), "it has one body"
 
 
 def test_a_command_beyond_the_bounds_is_no_decision_where_none_can_be_taken(ring: Ring) -> None:
-    beyond = NewOrderRequest(0, 7, "generic", "BTCUSDT", "1", "2", D(1), D(1), label="x" * 200)
+    beyond = NewOrderRequest(0, 7, "generic", "BTCUSDT", Terms("1", "2", D(1), D(1)), label="x" * 200)
     (stale,) = not_taken(ring, beyond)
     assert isinstance(stale, StatusChanged)
     first = ring.new(3)

@@ -6,28 +6,34 @@ import msgspec
 import pytest
 
 from common.messages import (
+    POST_ONLY,
     AmendOrder,
     Answer,
+    AnyEntryRequest,
     Ask,
     Attempt,
     CancelOrder,
     Inbound,
     Kind,
     NewOrder,
+    NewOrderRequest,
     Outbound,
     Reason,
     Refused,
     SessionChanged,
     SessionState,
+    Terms,
     encode,
+    upgraded,
 )
+from common.request_identity import request_identity
 from common.soundness import DECODERS
 
 ATTEMPT = Attempt(5, 1)
 ONE = Decimal(1)
-NEW = NewOrder(ATTEMPT, "hand", 1, "binance", "BTCUSDT", "1", "2", ONE, ONE, "1", False, "5-1", 9)
+NEW = NewOrder(ATTEMPT, "hand", 1, "binance", "BTCUSDT", Terms("1", "2", ONE, ONE), "5-1", 9)
 AMEND = AmendOrder(
-    ATTEMPT, "hand", 2, "binance", "BTCUSDT", "1", "2", ONE, ONE, "1", False, "5-2", "5-1", "", "hand", 1, ONE, ONE,
+    ATTEMPT, "hand", 2, "binance", "BTCUSDT", Terms("1", "2", ONE, ONE), "5-2", "5-1", "", "hand", 1, ONE, ONE,
     Decimal(0), 9,
 )  # fmt: skip
 CANCEL = CancelOrder(ATTEMPT, "hand", 3, "binance", "BTCUSDT", "1", "5-3", "5-1", "", "hand", 1, ONE)
@@ -71,6 +77,45 @@ def test_the_venue_and_the_account_of_an_older_record_are_its_session() -> None:
     assert {(each.session, each.account, each.venue) for each in found} == {("binance",) * 3}
     command = found[0].command
     assert (command.venue, command.account, command.session) == ("binance",) * 3
+
+
+TERMS = Terms("1", "2", Decimal("0.5"), Decimal(60_000), "3", POST_ONLY)
+IN_A_ROW = ["1", "2", "0.5", "60000", "3", True]
+
+
+def in_a_row(message: msgspec.Struct, tag: str) -> bytes:
+    """The message as code wrote it that had no terms."""
+    _, *values = msgspec.msgpack.decode(encode(message))
+    at = message.__struct_fields__.index("terms")
+    return encode([tag, *values[:at], *IN_A_ROW, *values[at + 1 :]])
+
+
+@pytest.mark.parametrize(("command", "tag"), [(NEW, "new"), (AMEND, "amend")])
+def test_terms_that_stood_in_a_row_are_read_as_terms(command: NewOrder | AmendOrder, tag: str) -> None:
+    wanted = msgspec.structs.replace(command, terms=TERMS)
+    row = msgspec.msgpack.decode(in_a_row(command, tag))
+    outbound = msgspec.msgpack.decode(encode(Outbound("binance", 1, 1, 7, "D", b"raw", wanted)))
+    refused = msgspec.msgpack.decode(encode(Refused("risk", Reason.KILLED, "", "hand", 1, ATTEMPT, wanted)))
+    outbound[outbound.index(msgspec.msgpack.decode(encode(wanted)))] = row
+    refused[refused.index(msgspec.msgpack.decode(encode(wanted)))] = row
+    assert DECODERS[Kind.OUTBOUND](encode(outbound)).command == wanted
+    assert DECODERS[Kind.REFUSED](encode(refused)).command == wanted
+
+
+def test_a_request_of_an_older_client_is_today_s_and_its_repeat_by_a_newer_one_is_the_same() -> None:
+    today = NewOrderRequest(5, 1, "binance", "BTCUSDT", TERMS, "label")
+    read = upgraded(msgspec.msgpack.decode(in_a_row(today, "new?"), type=AnyEntryRequest))
+    assert read == today and request_identity(read) == request_identity(today)
+    refused = Refused("orders", Reason.HALTED, "", "hand", 1, None, None, today)
+    stored_row = msgspec.msgpack.decode(encode(refused))
+    stored_row[8] = msgspec.msgpack.decode(in_a_row(today, "new?"))
+    assert DECODERS[Kind.REFUSED](encode(stored_row)) == refused
+
+
+def test_the_identity_of_an_order_is_the_one_that_older_code_gave_it() -> None:
+    """A repeat after an upgrade is known by what the log of before it has."""
+    order = NewOrderRequest(5, 1, "binance", "BTCUSDT", TERMS, "label")
+    assert request_identity(order).hex() == "6e66dfc8a94d751241"
 
 
 def test_the_account_of_an_older_answer_and_of_an_older_refusal_is_the_venue() -> None:

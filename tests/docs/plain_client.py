@@ -16,7 +16,8 @@ import zmq
 from msgspec.msgpack import decode, encode
 
 BEFORE_STANDING = 1048575
-OPEN = 29
+OPEN = 26
+PROTOCOL = 1
 HELLO_S = 0.3
 QUIET_S = 1.0
 WAIT_S = 25.0
@@ -47,7 +48,7 @@ class Client:
         """Rules 1, 8 and 9."""
         self.said = time.monotonic()
         last = self.last if self.coming is None else (0, 0)
-        self.socket.send(encode(["hello", self.name, self.instance, *last, self.epoch]))
+        self.socket.send(encode(["hello", self.name, self.instance, *last, self.epoch, PROTOCOL]))
 
     def command(self, tag: str, *fields: object) -> int:
         """Rule 3."""
@@ -61,7 +62,7 @@ class Client:
         for number in sorted(self.unanswered):
             request = self.unanswered[number]
             request[1] = self.epoch
-            again = [*request[:12], 1] if request[0] == "new?" else request
+            again = [*request[:7], 1] if request[0] == "new_order?" else request
             self.socket.send(encode(again))
 
     def turn(self) -> None:
@@ -88,7 +89,7 @@ class Client:
                 self.unanswered.pop(fields[3], None)
                 self.outcomes.setdefault(fields[3], fields[4])
                 self.why = fields[4:7]
-        elif tag in ("order", "position", "complete") and self.is_new(fields):
+        elif tag in ("order_event", "position", "complete") and self.is_new(fields):
             self.event(tag, fields)
 
     def welcome(self, epoch: int, highest: int, state: str, lsn: int, resumed: bool) -> None:
@@ -141,8 +142,8 @@ class Client:
         """A buy order that the log has: one that came too late is given again under the next number."""
         ord_type, time_in_force = ("1", "3") if price is None else ("2", "1")
         for _ in range(25):
-            terms = ("generic", "BTCUSDT", "1", ord_type, qty, price, time_in_force)
-            number = self.command("new?", *terms, False, "", 1_000_000_000)
+            terms = ["1", ord_type, qty, price, time_in_force]
+            number = self.command("new_order?", "generic", "BTCUSDT", terms, "", 1_000_000_000)
             self.until(f"an outcome of {number}", lambda wanted=number: wanted in self.outcomes)
             if self.outcomes[number] == "sent":
                 return number

@@ -30,7 +30,7 @@ def test_the_class_joins_the_best_bid_once() -> None:
     for _ in range(2):
         core.received("feed", b"", TopOfBook("generic", "BTCUSDT", D(99), D(1), D(101), D(1), None, 0), now)
     orders = [e.message for e in core.effects if isinstance(e, Send) and isinstance(e.message, NewOrderRequest)]
-    assert [(order.price, order.post_only, order.label) for order in orders] == [(D(99), True, "join")]
+    assert [(order.price, order.terms.is_post_only, order.label) for order in orders] == [(D(99), True, "join")]
 
 
 def test_the_client_s_order_passes_the_collar_and_its_loop_ends() -> None:

@@ -37,6 +37,7 @@ from common.messages import (
     SessionChanged,
     SessionState,
     StateHash,
+    Terms,
     Trade,
     Verdict,
     encode,
@@ -66,7 +67,7 @@ ONE = D(1)
 def new_order(number: int = 1, qty: Decimal = ONE) -> NewOrder:
     """An order that somebody sent."""
     return NewOrder(
-        Attempt(9, number), "s", number, "generic", "BTCUSDT", "1", "2", qty, D(100), "1", False, f"x-{number}", 1 << 62
+        Attempt(9, number), "s", number, "generic", "BTCUSDT", Terms("1", "2", qty, D(100)), f"x-{number}", 1 << 62
     )  # fmt: skip
 
 
@@ -126,7 +127,7 @@ def test_no_such_record_ends_orders_or_has_half_an_effect(ring: Ring, kind: int,
     lsn = ring.core.books.lsn
     assert list(ring.core.books.left_out.unaccepted) == [lsn]
     assert (ring.core.books.digest(), ring.core.books.positions) == (digest, positions)
-    ring.request(NewOrderRequest(0, 2, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 2, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     refused = ring.clients[b"p"][-1]
     assert (refused.outcome, refused.reason) == ("refused", Reason.HALTED)
     assert f"fixring journal skip {lsn}" in refused.text
@@ -179,7 +180,7 @@ def test_a_state_hash_that_is_none_is_passed_over(ring: Ring) -> None:
 
 
 def test_what_is_only_compared_may_be_any_number() -> None:
-    request = NewOrderRequest(HUGE, HUGE, "v", "s", "1", "2", NAN, D("1E-999999"))
+    request = NewOrderRequest(HUGE, HUGE, "v", "s", Terms("1", "2", NAN, D("1E-999999")))
     assert is_sound(Refused("orders", Reason.NONE, "", "s", HUGE, None, None, request))
     assert is_sound(Refused("risk", Reason.NONE, "", "s", 1, Attempt(1, 1), new_order(qty=NAN)))
     assert not is_sound(Expired("s", 1, Attempt(1, HUGE), 1))
@@ -206,7 +207,7 @@ def test_a_fold_that_raises_begins_anew_without_the_record(ring: Ring, monkeypat
     ring.go_live()
     ring.hello()
     assert ring.core.books.open_count() == 1
-    ring.request(NewOrderRequest(0, 2, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 2, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.clients[b"p"][-1].reason is Reason.HALTED
     ring.record(JOURNAL, Kind.OPERATOR, OperatorAct(JOURNAL, SKIP, "p", str(lsn)))
     ring.new(3)

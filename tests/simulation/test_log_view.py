@@ -17,6 +17,7 @@ from common.messages import (
     Outbound,
     SessionChanged,
     SessionState,
+    Terms,
 )
 from scripts.simulation.checkers import Checkers
 from scripts.simulation.invariants import Violation
@@ -34,7 +35,7 @@ def _record(lsn: int) -> Record:
 def _view(window_ns: int) -> LogView:
     view = LogView({"here": window_ns})
     order = NewOrder(
-        Attempt(1, 1), "alpha", 1, "here", "BTCUSDT", "1", "2", Decimal(1), Decimal(1), "1", False, "a-1", SENT_NS
+        Attempt(1, 1), "alpha", 1, "here", "BTCUSDT", Terms("1", "2", Decimal(1), Decimal(1)), "a-1", SENT_NS
     )
     view.fold(_record(1), Outbound("here", 1, 3, 7, "D", RAW, order))
     return view

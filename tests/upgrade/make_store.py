@@ -30,6 +30,7 @@ from common.journal import OsFiles, Reader
 from common.journal.frames import EPOCH
 from common.messages import (
     PAYLOADS,
+    POST_ONLY,
     AmendRequest,
     Append,
     Appended,
@@ -45,6 +46,7 @@ from common.messages import (
     NewOrderRequest,
     OneEvent,
     QueryRequest,
+    Terms,
     Welcome,
     encode,
 )
@@ -340,16 +342,18 @@ class Maker:
             say(Hello("old-client", "a1"))
             (epoch,) = [answer.epoch for answer in hear(0.5) if isinstance(answer, Welcome)]
             buy, sell = PASSIVE["BTCUSDT"]
-            say(NewOrderRequest(epoch, 1, "generic", "BTCUSDT", "1", "2", Decimal("0.01"), Decimal(buy), label="first"))
-            say(NewOrderRequest(epoch, 2, "binance", "BTCUSDT", "2", "2", Decimal("0.01"), Decimal(sell), "1", True))
-            say(NewOrderRequest(epoch, 3, "binance", "BTCUSDT", "1", "1", Decimal("0.001")))
+            first = Terms("1", "2", Decimal("0.01"), Decimal(buy))
+            say(NewOrderRequest(epoch, 1, "generic", "BTCUSDT", first, label="first"))
+            resting = Terms("2", "2", Decimal("0.01"), Decimal(sell), instructions=POST_ONLY)
+            say(NewOrderRequest(epoch, 2, "binance", "BTCUSDT", resting))
+            say(NewOrderRequest(epoch, 3, "binance", "BTCUSDT", Terms("1", "1", Decimal("0.001"))))
             hear(1)
             say(AmendRequest(epoch, 4, 1, price=Decimal(buy) + 1))
             say(AmendRequest(epoch, 5, 2, Decimal("0.02")))
             hear(1)
             say(CancelRequest(epoch, 6, 1))
             hear(1)
-            say(NewOrderRequest(epoch, 7, "nowhere", "BTCUSDT", "1", "2", Decimal("0.01"), Decimal(buy)))
+            say(NewOrderRequest(epoch, 7, "nowhere", "BTCUSDT", Terms("1", "2", Decimal("0.01"), Decimal(buy))))
             say(QueryRequest("orders", "old-client", token=1))
             hear(0.5)
             say(CancelAllRequest(epoch, 8, "binance"))

@@ -154,7 +154,7 @@ def _terms(command: NewOrder | AmendOrder, wall_ns: int) -> str:
     price = "" if c.price is None else f"44={plain(c.price)}\x01"
     return (
         f"55={c.symbol}\x0154={c.side}\x0160={utc_timestamp(wall_ns).decode()}\x0138={plain(c.order_qty)}\x01"
-        f"40={c.ord_type}\x01{price}59={c.time_in_force}\x01"
+        f"40={c.ord_type}\x01{price}59={c.terms.time_in_force}\x01"
     )
 
 

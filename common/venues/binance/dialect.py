@@ -24,6 +24,7 @@ from common.messages import (
     NewOrder,
     QueryOrder,
     RequestRejected,
+    Terms,
     Unreadable,
     VenueEvent,
 )
@@ -66,8 +67,13 @@ _LIMIT_KINDS = {"1": "orders", "2": "messages", "3": "subscriptions"}
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
+def _terms(symbol: str, terms: Terms) -> str:
+    """What an order is, but for its numbers."""
+    return _kind(symbol, terms.side, terms.ord_type, terms.time_in_force, terms.is_post_only)
+
+
 @lru_cache(maxsize=1024)
-def _terms(symbol: str, side: str, ord_type: str, time_in_force: str, post_only: bool) -> str:
+def _kind(symbol: str, side: str, ord_type: str, time_in_force: str, post_only: bool) -> str:
     """The part of an order that few orders differ in: a market order and a post-only one have no TimeInForce(59)."""
     last = "18=6\x01" if post_only else "" if ord_type == "1" else f"59={time_in_force}\x01"
     return f"40={ord_type}\x0154={side}\x0155={symbol}\x01{last}"
@@ -141,7 +147,7 @@ class Binance:
         """NewOrderSingle(D); the dictionary has neither HandlInst(21) nor TransactTime(60)."""
         c = command
         price = "" if c.price is None else f"44={plain(c.price)}\x01"
-        terms = _terms(c.symbol, c.side, c.ord_type, c.time_in_force, c.post_only)
+        terms = _terms(c.symbol, c.terms)
         return Body("D", f"11={c.cl_ord_id}\x0138={plain(c.order_qty)}\x01{terms}{price}".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
@@ -156,7 +162,7 @@ class Binance:
             names = f"11={c.orig_cl_ord_id}\x01{order}41={c.orig_cl_ord_id}\x01"
             return Body("XAK", f"{names}55={c.symbol}\x0138={plain(c.order_qty)}\x01".encode())
         price = "" if c.price is None else f"44={plain(c.price)}\x01"
-        terms = _terms(c.symbol, c.side, c.ord_type, c.time_in_force, c.post_only)
+        terms = _terms(c.symbol, c.terms)
         cancel = f"25033=1\x01{order}41={c.orig_cl_ord_id}\x0125034={c.cl_ord_id}{CANCEL_ID_SUFFIX}\x0125002=1\x01"
         left = plain(c.order_qty - c.cum_qty)
         return Body("XCN", f"{cancel}11={c.cl_ord_id}\x0138={left}\x01{terms}{price}".encode())

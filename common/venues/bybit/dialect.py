@@ -141,7 +141,7 @@ class Bybit:
             terms = f"38={plain(c.order_qty)}\x0130013=baseCoin\x01"
         else:
             assert c.price is not None
-            time_in_force = "P" if c.post_only else c.time_in_force
+            time_in_force = "P" if c.terms.is_post_only else c.terms.time_in_force
             terms = f"59={time_in_force}\x0138={plain(c.order_qty)}\x0144={plain(c.price)}\x01"
         order = f"30010=spot\x0155={c.symbol}\x0154={c.side}\x0140={c.ord_type}\x01"
         return Body("D", f"{order}{terms}11={c.cl_ord_id}\x0130006={c.cl_ord_id}\x01".encode())

@@ -140,7 +140,7 @@ class Coinbase:
         """NewOrderSingle(D)."""
         c = command
         price = "" if c.price is None else f"44={plain(c.price)}\x01"
-        terms = _terms(c.symbol, c.side, c.ord_type, c.time_in_force, c.post_only)
+        terms = _terms(c.symbol, c.side, c.ord_type, c.terms.time_in_force, c.terms.is_post_only)
         return Body("D", f"11={c.cl_ord_id}\x0138={plain(c.order_qty)}\x01{price}{terms}".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:

@@ -105,7 +105,7 @@ class Deribit:
         """NewOrderSingle(D), its quantity in contracts."""
         c = command
         names = f"11={c.cl_ord_id}\x0155={c.symbol}\x0154={c.side}\x01"
-        return Body("D", f"{names}{_terms(c)}40={c.ord_type}\x0159={c.time_in_force}\x01".encode())
+        return Body("D", f"{names}{_terms(c)}40={c.ord_type}\x0159={c.terms.time_in_force}\x01".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
         """OrderCancelReplaceRequest(G): the complete new terms. The order keeps its name."""
@@ -209,7 +209,7 @@ def _settings(identity: Identity, credentials: Credentials | None, options: byte
 def _terms(c: NewOrder | AmendOrder) -> str:
     """Quantity in contracts, price, and ExecInst(18)=6A: a post-only order that would take is rejected, not moved."""
     price = "" if c.price is None else f"44={plain(c.price)}\x01"
-    post_only = "18=6A\x01" if c.post_only else ""
+    post_only = "18=6A\x01" if c.terms.is_post_only else ""
     return f"38={plain(c.order_qty)}\x01854=1\x01{price}{post_only}"
 
 

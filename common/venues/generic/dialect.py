@@ -20,6 +20,7 @@ from common.messages import (
     NewOrder,
     QueryOrder,
     RequestRejected,
+    Terms,
     Unreadable,
     VenueEvent,
 )
@@ -48,10 +49,15 @@ _UNKNOWN_ORDER = b"1"  # CxlRejReason(102)
 _STATUS_REQUEST = b"H"
 
 
+def _terms(symbol: str, terms: Terms) -> str:
+    """What an order is, but for its numbers."""
+    return _kind(symbol, terms.side, terms.ord_type, terms.time_in_force, terms.instructions)
+
+
 @lru_cache(maxsize=1024)
-def _terms(symbol: str, side: str, ord_type: str, time_in_force: str, post_only: bool) -> str:
+def _kind(symbol: str, side: str, ord_type: str, time_in_force: str, instructions: str) -> str:
     """The part of an order that few orders differ in."""
-    exec_inst = "18=6\x01" if post_only else ""
+    exec_inst = f"18={' '.join(instructions)}\x01" if instructions else ""
     return f"21=1\x01{exec_inst}55={symbol}\x0154={side}\x0140={ord_type}\x0159={time_in_force}\x01"
 
 
@@ -93,7 +99,7 @@ class Generic:
     def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
         """NewOrderSingle(D)."""
         c = command
-        terms = _terms(c.symbol, c.side, c.ord_type, c.time_in_force, c.post_only)
+        terms = _terms(c.symbol, c.terms)
         price = "" if c.price is None else f"44={plain(c.price)}\x01"
         stamp = utc_timestamp(wall_ns).decode()
         return Body("D", f"11={c.cl_ord_id}\x01{terms}60={stamp}\x0138={plain(c.order_qty)}\x01{price}".encode())
@@ -101,7 +107,7 @@ class Generic:
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
         """OrderCancelReplaceRequest(G): the complete new terms, OrderQty(38) with the filled part included."""
         c = command
-        terms = _terms(c.symbol, c.side, c.ord_type, c.time_in_force, c.post_only)
+        terms = _terms(c.symbol, c.terms)
         price = "" if c.price is None else f"44={plain(c.price)}\x01"
         order_id = f"37={c.order_id}\x01" if c.order_id else ""
         stamp = utc_timestamp(wall_ns).decode()

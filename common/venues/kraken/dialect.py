@@ -132,13 +132,13 @@ class Kraken:
 
     def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
         """NewOrderSingle(D)."""
-        return Body("D", f"11={command.cl_ord_id}\x01{_order(command, wall_ns, post_only=command.post_only)}".encode())
+        return Body("D", f"11={command.cl_ord_id}\x01{_order(command, wall_ns)}".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
         """OrderCancelReplaceRequest(G): the complete new terms, OrderQty(38) with the filled part included."""
         c = command
         order_id = f"37={c.order_id}\x01" if c.order_id else ""
-        terms = _order(c, wall_ns, post_only=c.post_only, former=c.orig_cl_ord_id)
+        terms = _order(c, wall_ns, c.orig_cl_ord_id)
         return Body("G", f"11={c.cl_ord_id}\x01{order_id}{terms}".encode())
 
     def amend_is_new_order(self, command: AmendOrder) -> bool:
@@ -222,15 +222,15 @@ def book_sum(bids: Levels, offers: Levels, px_decimals: int, qty_decimals: int) 
     return crc32("".join(digits).encode())
 
 
-def _order(command: NewOrder | AmendOrder, wall_ns: int, *, post_only: bool, former: str = "") -> str:
+def _order(command: NewOrder | AmendOrder, wall_ns: int, former: str = "") -> str:
     """The terms of an order, its fields in the order of their tags, with OrigClOrdID(41) where it has a former name."""
     c = command
     price = "" if c.price is None else f"44={plain(c.price)}\x01"
-    inst = "18=P\x01" if post_only else ""
+    inst = "18=P\x01" if c.terms.is_post_only else ""
     orig = f"41={former}\x01" if former else ""
     stamp = utc_timestamp(wall_ns).decode()
     head = f"38={plain(c.order_qty)}\x0140={c.ord_type}\x01{orig}{price}"
-    return f"{inst}{head}{_terms(c.symbol, c.side, c.time_in_force)}60={stamp}\x01"
+    return f"{inst}{head}{_terms(c.symbol, c.side, c.terms.time_in_force)}60={stamp}\x01"
 
 
 def _subscription(md_req_id: str, action: str, symbols: Sequence[str]) -> Body:

@@ -10,7 +10,7 @@ import pytest
 from crc32c import crc32c
 
 from common.journal import FormatTooNew, Log, OsFiles, Reader, iterate, verify
-from common.journal.frames import TICK
+from common.journal.frames import TICK, VERSION
 from common.journal.segments import FIXED_BYTES, read_header
 from common.journal.snapshots import Snapshot, read_snapshot, write_snapshot
 
@@ -46,7 +46,7 @@ def test_it_goes_on(copy: Path) -> None:
 def test_a_later_format_is_refused_and_not_called_damage(copy: Path) -> None:
     path = copy / f"{1:020d}.segment"
     data = bytearray(path.read_bytes())
-    data[8] = 2
+    data[8] = VERSION + 1
     with path.open("r+b") as file:
         file.write(crc32c(data[4:FIXED_BYTES]).to_bytes(4, "little") + data[4:FIXED_BYTES])
     files = OsFiles()
@@ -66,7 +66,7 @@ LATER = ("frames", "segments", "marks", "snapshots", "recovery")
 def later(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The program is a later one, until it is undone."""
     for module in LATER:
-        monkeypatch.setattr(f"common.journal.{module}.VERSION", 2)
+        monkeypatch.setattr(f"common.journal.{module}.VERSION", VERSION + 1)
     return monkeypatch
 
 
@@ -80,7 +80,7 @@ def test_a_later_program_goes_on_and_the_first_one_is_refused_by_name(copy: Path
     later.undo()
     held = {path.name: path.read_bytes() for path in copy.iterdir()}
     for read in (lambda: Log.open(copy, OsFiles(), wall_ns=0), lambda: verify(copy, OsFiles())):
-        with pytest.raises(FormatTooNew, match="version 2, newer than this program reads: use the newer program"):
+        with pytest.raises(FormatTooNew, match=f"version {VERSION + 1}, newer than this program reads: use the newer"):
             read()
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == held
 
@@ -91,7 +91,7 @@ def test_what_a_later_program_has_begun_is_refused_by_its_frames_alone(copy: Pat
     log.abandon()
     later.undo()
     (copy / "mark").write_bytes(mark)
-    with pytest.raises(FormatTooNew, match="version 2"):
+    with pytest.raises(FormatTooNew, match=f"version {VERSION + 1}"):
         Log.open(copy, OsFiles(), wall_ns=0)
 
 

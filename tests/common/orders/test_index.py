@@ -21,6 +21,7 @@ from common.messages import (
     QueryAnswer,
     QueryRequest,
     Reason,
+    Terms,
     Unreadable,
     Withdrawn,
 )
@@ -76,10 +77,10 @@ def test_memory_is_bounded(ring: Forgetful) -> None:
 
 def test_a_repeat_of_a_forgotten_command_is_answered_as_the_first(ring: Forgetful) -> None:
     before = len(ring.commands)
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     last = ring.clients[b"p"][-1]
     assert isinstance(last, CommandOutcome) and (last.outcome, last.repeat) == ("sent", True)
-    ring.request(NewOrderRequest(0, 2, "generic", "BTCUSDT", "1", "2", D(9), D(100)))
+    ring.request(NewOrderRequest(0, 2, "generic", "BTCUSDT", Terms("1", "2", D(9), D(100))))
     assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
     assert len(ring.commands) == before
 
@@ -210,7 +211,7 @@ def test_an_order_whose_fills_are_to_come_stays_in_memory_and_is_asked_about(rin
 def test_what_an_incomplete_index_does_not_know_is_refused_not_expired(ring: Forgetful) -> None:
     ring.index.complete = False
     ring.new(20)
-    ring.request(NewOrderRequest(0, 15, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 15, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.clients[b"p"][-1].reason is Reason.DUPLICATE_NAME
 
 
@@ -484,7 +485,7 @@ def test_a_withdrawal_of_a_command_that_left_memory_is_told(ring: Forgetful) -> 
 
 def test_a_repeat_of_a_command_that_was_withdrawn_after_it_left_memory_is_told_so(ring: Forgetful) -> None:
     withdraw_a_forgotten_command(ring)
-    ring.request(NewOrderRequest(0, 11, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 11, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.outcomes()[-1] == (11, "withdrawn")
 
 
@@ -493,8 +494,8 @@ def test_a_repeat_of_a_command_that_was_withdrawn_after_it_left_memory_is_told_s
 
 HIGHEST = (1 << 64) - 1
 ENDED = OrderEvent(
-    9, 0, "maker 2", HIGHEST, "canceled", OrderStatus.CANCELED, "generic", "BTCUSDT", "1", "2", D(1), D(100), D(0),
-    D(0), D(0), "a-1", "V1", label="x" * 300,
+    9, 0, "maker 2", HIGHEST, "canceled", OrderStatus.CANCELED, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100)),
+    D(0), D(0), D(0), "a-1", "V1", label="x" * 300,
 )  # fmt: skip
 
 FILL = Fill("a-1", "1", D(1), D(100), D("0.001"), "BTC", True, "3/78", "V1")

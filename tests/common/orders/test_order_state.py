@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.messages import Attempt, ExecutionReport, NewOrder, OrderStatus, Reason
+from common.messages import Attempt, ExecutionReport, NewOrder, OrderStatus, Reason, Terms
 from common.orders.order_state import (
     NEXT_WORD,
     TERMINAL_WORDS,
@@ -27,7 +27,7 @@ FEW = settings(max_examples=150, deadline=None)
 
 
 def new_order() -> Order:
-    command = NewOrder(Attempt(1, 1), "s", 1, "v", "SYM", "1", "2", D(10), D(5), "1", False, "X", 0)
+    command = NewOrder(Attempt(1, 1), "s", 1, "v", "SYM", Terms("1", "2", D(10), D(5)), "X", 0)
     return Order.sent(command, 1, 1, 1)
 
 

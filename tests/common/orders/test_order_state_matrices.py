@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from common.messages import Attempt, ExecutionReport, NewOrder, OrderStatus
+from common.messages import Attempt, ExecutionReport, NewOrder, OrderStatus, Terms
 from common.orders.order_state import FillLedger, Order, Request, RequestKind
 
 S = OrderStatus
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 def play(rows: list[Row], order_qty: int = 10_000) -> None:
-    command = NewOrder(Attempt(1, 1), "s", 1, "v", "SYM", "1", "2", Decimal(order_qty), Decimal(10), "1", False, "X", 0)
+    command = NewOrder(Attempt(1, 1), "s", 1, "v", "SYM", Terms("1", "2", Decimal(order_qty), Decimal(10)), "X", 0)
     order, ledger = Order.sent(command, 1, 1, 1), FillLedger()
     for number, row in enumerate(rows):
         where = f"row {number + 1}: {row}"

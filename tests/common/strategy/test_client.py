@@ -26,6 +26,7 @@ from common.messages import (
     QueryRequest,
     Reason,
     StatusChanged,
+    Terms,
     Welcome,
     WelcomeComplete,
     encode,
@@ -86,8 +87,9 @@ class Manager:
 
     def order(self, number: int, status: OrderStatus, index: int) -> OrderEvent:
         return OrderEvent(
-            self.lsn, index, "me", number, "new", status, "generic", "BTCUSDT", "1", "2", D(1), D(100), D(0), D(1),
-            D(0), "x", "", open=status is not OrderStatus.CANCELED, )  # fmt: skip
+            self.lsn, index, "me", number, "new", status, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100)), D(0),
+            D(1), D(0), "x", "", open=status is not OrderStatus.CANCELED,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -136,7 +138,7 @@ def test_an_order_has_its_outcome_and_its_events(endpoint: str) -> None:
         assert list(client.orders) == [number]
         request = manager.heard[-1]
         assert isinstance(request, NewOrderRequest)
-        assert (request.side, request.time_in_force, request.order_qty, request.price) == ("1", "3", D("0.5"), D(100))
+        assert request.terms == Terms("1", "2", D("0.5"), D(100), "3")
         assert client.wait(client.cancel(number)).outcome == "accepted"
         assert client.wait_closed(number) and not client.orders
         assert client.poll(0) is not None

@@ -16,6 +16,7 @@ from common.messages import (
     AFTER_ALL_EVENTS,
     HIGHEST_NUMBER,
     MAX_ENTRY_BYTES,
+    PROTOCOL,
     AmendRequest,
     CancelRequest,
     ClientRequest,
@@ -30,6 +31,7 @@ from common.messages import (
     QueryRequest,
     Reason,
     StatusChanged,
+    Terms,
     Welcome,
     WelcomeComplete,
 )
@@ -46,6 +48,7 @@ from common.strategy.entry import (
     Superseded,
     TooManyUnanswered,
 )
+from common.strategy.terms import terms_of
 
 EPOCH = 100
 
@@ -66,14 +69,14 @@ def welcome(epoch: int = EPOCH, highest: int = 0, state: str = "live", lsn: int 
 def connected(highest: int = 0) -> Entry:
     entry = Entry("alpha", "one")
     entry.start(at(0))
-    assert taken(entry) == [Hello("alpha", "one", 0, 0)]
+    assert taken(entry) == [Hello("alpha", "one", 0, 0, protocol=PROTOCOL)]
     assert entry.received(welcome(highest=highest), at(0)) is not None
     assert entry.received(WelcomeComplete(10, 0), at(0)) is not None
     return entry
 
 
 def buy(entry: Entry, ms: float = 0) -> int:
-    return entry.new(at(ms), "generic", "BTCUSDT", "1", D("0.5"), D(100))
+    return entry.new(at(ms), "generic", "BTCUSDT", terms_of("1", D("0.5"), D(100)))
 
 
 def outcome(number: int, kind: str = "sent", lsn: int = 20, index: int = 0, **more: object) -> CommandOutcome:
@@ -84,8 +87,9 @@ def order(
     number: int, status: OrderStatus = OrderStatus.NEW, lsn: int = 20, index: int = 0, event: str = "new"
 ) -> OrderEvent:
     return OrderEvent(
-        lsn, index, "alpha", number, event, status, "generic", "BTCUSDT", "1", "2", D(1), D(100), D(0), D(1), D(0),
-        "x", "", open=status is not OrderStatus.CANCELED, )  # fmt: skip
+        lsn, index, "alpha", number, event, status, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100)), D(0), D(1),
+        D(0), "x", "", open=status is not OrderStatus.CANCELED,
+    )  # fmt: skip
 
 
 def test_numbers_rise_from_the_highest_that_the_order_manager_knows() -> None:
@@ -100,7 +104,7 @@ def test_numbers_rise_from_the_highest_that_the_order_manager_knows() -> None:
 
 def test_without_a_price_it_is_a_market_order() -> None:
     entry = connected()
-    entry.new(at(0), "generic", "BTCUSDT", "2", D(1))
+    entry.new(at(0), "generic", "BTCUSDT", terms_of("2", D(1)))
     (request,) = taken(entry)
     assert isinstance(request, NewOrderRequest) and (request.ord_type, request.price) == ("1", None)
 
@@ -122,7 +126,7 @@ def test_a_hello_is_repeated_with_growing_waits_until_it_is_answered() -> None:
         entry.timer(Instant(0, now_ns))
         times.append(now_ns // NS_PER_MS)
     assert times == [200, 600, 1400, 3000, 5000, 7000]
-    assert taken(entry) == [Hello("alpha", "one", 5, 2)] * 7
+    assert taken(entry) == [Hello("alpha", "one", 5, 2, protocol=PROTOCOL)] * 7
     assert HELLO_NS == 200 * NS_PER_MS and SLOWEST_HELLO_NS == 2000 * NS_PER_MS
 
 
@@ -144,7 +148,7 @@ def test_a_new_epoch_gets_everything_unanswered_lowest_first_before_anything_new
 
 def test_a_repeat_has_the_same_body_and_what_is_left_of_its_time_to_live() -> None:
     entry = connected()
-    entry.new(at(0), "generic", "BTCUSDT", "1", D(1), D(100), time_to_live_ns=500 * NS_PER_MS)
+    entry.new(at(0), "generic", "BTCUSDT", terms_of("1", D(1), D(100)), time_to_live_ns=500 * NS_PER_MS)
     (first,) = taken(entry)
     entry.received(welcome(epoch=EPOCH + 1), at(200))
     (second,) = taken(entry)
@@ -170,13 +174,13 @@ def test_a_command_without_an_outcome_and_a_long_silence_are_asked_about() -> No
     taken(entry)
     assert entry.next_deadline_ns() == OVERDUE_NS
     entry.timer(at(300))
-    assert taken(entry) == [Hello("alpha", "one", 10, 0, EPOCH)]
+    assert taken(entry) == [Hello("alpha", "one", 10, 0, EPOCH, PROTOCOL)]
     entry.received(welcome(), at(310))
     taken(entry)
     entry.received(outcome(1), at(320))
     assert entry.next_deadline_ns() == 320 * NS_PER_MS + QUIET_NS
     entry.timer(at(1320))
-    assert taken(entry) == [Hello("alpha", "one", 20, 0, EPOCH)]
+    assert taken(entry) == [Hello("alpha", "one", 20, 0, EPOCH, PROTOCOL)]
 
 
 def test_an_event_is_told_once_and_the_last_one_is_where_it_resumes() -> None:
@@ -219,7 +223,7 @@ def test_a_state_that_was_told_in_part_is_told_again_whole() -> None:
     entry.received(order(2, lsn=50, index=AFTER_ALL_EVENTS, event="snapshot"), at(3))
     taken(entry)
     entry.timer(at(3000))
-    assert taken(entry) == [Hello("alpha", "one", 0, 0, EPOCH)]
+    assert taken(entry) == [Hello("alpha", "one", 0, 0, EPOCH, PROTOCOL)]
     entry.received(welcome(lsn=60, resumed=False), at(3001))
     entry.received(order(3, lsn=60, index=AFTER_ALL_EVENTS, event="snapshot"), at(3001))
     entry.received(WelcomeComplete(60, AFTER_ALL_EVENTS + 1), at(3001))
@@ -241,7 +245,7 @@ def test_no_command_is_given_before_what_is_open_was_told() -> None:
     entry = Entry("alpha", "one")
     entry.start(at(0))
     entry.received(StatusChanged("starting"), at(1))
-    assert entry.state == "starting" and taken(entry) == [Hello("alpha", "one")]
+    assert entry.state == "starting" and taken(entry) == [Hello("alpha", "one", protocol=PROTOCOL)]
     entry.received(welcome(highest=7, lsn=50, resumed=False), at(2))
     with pytest.raises(NotWelcome):
         buy(entry)
@@ -292,7 +296,7 @@ def test_a_command_for_a_former_life_is_no_outcome_but_a_reason_to_say_hello_onc
     taken(entry)
     for number in (1, 2):
         entry.received(StatusChanged("live", number, EPOCH + 1), at(1))
-    assert taken(entry) == [Hello("alpha", "one", 10, 0, EPOCH)]
+    assert taken(entry) == [Hello("alpha", "one", 10, 0, EPOCH, PROTOCOL)]
     assert list(entry.unanswered) == [1, 2]
 
 
@@ -354,15 +358,15 @@ def test_no_number_is_given_beyond_the_highest() -> None:
 
 def test_what_the_link_does_not_take_is_refused_at_the_call_and_uses_no_number() -> None:
     entry = connected()
-    give = partial(entry.new, at(1), "binance", "BTCUSDT", "1", D(1), D(2))
+    give = partial(entry.new, at(1), "binance", "BTCUSDT", terms_of("1", D(1), D(2)))
     beyond: list[tuple[Callable[[], object], str]] = [
         (partial(give, label="x" * 129), "label: Expected `str` of length <= 128"),
         (partial(give, label="\x1b[2J"), "label: Expected `str` matching"),
         (partial(give, label="\ud800"), "label: character 1 is none"),
         (partial(give, time_to_live_ns=-1), "time_to_live_ns: Expected `int` >= 0"),
         (partial(give, time_to_live_ns=1 << 70), f"time_to_live_ns: Expected `int` <= {HIGHEST_NUMBER}"),
-        (partial(entry.new, at(1), "v" * 65, "BTCUSDT", "1", D(1)), "venue: Expected `str` of length <= 64"),
-        (partial(entry.new, at(1), "v", "s", "1", D("9" * 5000)), f"order_qty: .* takes at most {MAX_ENTRY_BYTES}"),
+        (partial(entry.new, at(1), "v" * 65, "BTCUSDT", terms_of("1", D(1))), "venue: Expected `str` of length <= 64"),
+        (partial(entry.new, at(1), "v", "s", terms_of("1", D("9" * 5000))), f"order_qty: .* most {MAX_ENTRY_BYTES}"),
         (partial(entry.amend, at(1), 1 << 63), "target_number: Expected `int` <="),
         (partial(entry.cancel, at(1), 1 << 70), "target_number: Expected `int` <="),
         (partial(entry.cancel_all, at(1), "x" * 65), "venue: Expected `str` of length <= 64"),
@@ -419,10 +423,10 @@ def test_a_number_never_has_two_bodies_and_every_command_gets_its_outcome(steps:
         now_ms += 700
         match step:
             case "new":
-                entry.new(at(now_ms), "generic", "BTCUSDT", "1", D(len(bodies) + 1), D(100))
+                entry.new(at(now_ms), "generic", "BTCUSDT", terms_of("1", D(len(bodies) + 1), D(100)))
                 carry()
             case "lose":
-                entry.new(at(now_ms), "generic", "BTCUSDT", "1", D(len(bodies) + 1), D(100))
+                entry.new(at(now_ms), "generic", "BTCUSDT", terms_of("1", D(len(bodies) + 1), D(100)))
                 carry(lost=True)
             case "restart":
                 epoch, highest = epoch + 1, max(outcomes, default=0)

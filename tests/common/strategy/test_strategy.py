@@ -13,6 +13,7 @@ from common.actor.core import Exit, Note, Publish, Send
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import (
     AFTER_ALL_EVENTS,
+    POST_ONLY,
     CommandOutcome,
     ControlAnswer,
     ControlRequest,
@@ -23,6 +24,7 @@ from common.messages import (
     PositionChanged,
     Reason,
     StatusChanged,
+    Terms,
     TopOfBook,
     Traded,
     Welcome,
@@ -111,8 +113,8 @@ def top(ms: int, symbol: str = "BTCUSDT", venue: str = "generic") -> TopOfBook:
 
 def event(number: int, status: OrderStatus, lsn: int, last: str = "0", strategy: str = "alpha") -> OrderEvent:
     return OrderEvent(
-        lsn, 0, strategy, number, "new", status, "generic", "BTCUSDT", "1", "2", D(1), D(100), D(0), D(1), D(0), "x",
-        "", last_qty=D(last), open=True,
+        lsn, 0, strategy, number, "new", status, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100)), D(0), D(1), D(0),
+        "x", "", last_qty=D(last), open=True,
     )  # fmt: skip
 
 
@@ -273,7 +275,8 @@ def test_helpers_send_and_are_numbered() -> None:
     assert (strategy.amend(1, price=D(99)), strategy.cancel(1), strategy.cancel_all("generic")) == (3, 4, 5)
     core.timer(at(1))
     first, second, *_ = sent(core)
-    assert isinstance(first, NewOrderRequest) and (first.side, first.post_only, first.label) == ("1", True, "bid")
+    assert isinstance(first, NewOrderRequest) and first.label == "bid"
+    assert first.terms == Terms("1", "2", D(1), D(100), instructions=POST_ONLY)
     assert isinstance(second, NewOrderRequest) and (second.side, second.ord_type) == ("2", "1")
     assert len(strategy.unanswered) == 5
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from common.fix.wire import encode
 from common.messages import AmendOrder, Attempt, CancelOrder, NewOrder, QueryOrder
 from common.venues.dialect import Body
+from tests.terms import gathered
 
 WALL_NS = 1_767_225_600_000_000_000
 PEM = b"""-----BEGIN PRIVATE KEY-----
@@ -26,11 +27,10 @@ def new(**terms: object) -> NewOrder:
         "order_qty": Decimal("0.50000"),
         "price": Decimal("65000.10"),
         "time_in_force": "1",
-        "post_only": False,
         "cl_ord_id": "5-1",
         "deadline_ns": 0,
     }
-    return NewOrder(**{**values, **terms})  # type: ignore[arg-type]
+    return NewOrder(**gathered({**values, **terms}))
 
 
 def amend(**terms: object) -> AmendOrder:
@@ -46,7 +46,6 @@ def amend(**terms: object) -> AmendOrder:
         "order_qty": Decimal("0.5"),
         "price": Decimal("65001"),
         "time_in_force": "1",
-        "post_only": False,
         "cl_ord_id": "5-2",
         "orig_cl_ord_id": "5-1",
         "order_id": "77",
@@ -57,7 +56,7 @@ def amend(**terms: object) -> AmendOrder:
         "cum_qty": Decimal("0.1"),
         "deadline_ns": 0,
     }
-    return AmendOrder(**{**values, **terms})  # type: ignore[arg-type]
+    return AmendOrder(**gathered({**values, **terms}))
 
 
 CANCEL = CancelOrder(Attempt(5, 3), "maker", 3, "v", "BTCUSDT", "1", "5-3", "5-1", "77", "maker", 1, Decimal("0.5"))

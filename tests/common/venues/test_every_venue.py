@@ -21,6 +21,7 @@ from common.fix.session_types import SessionSettings
 from common.fix.wire import encode, split
 from common.keys import make_credentials
 from common.messages import (
+    POST_ONLY,
     Announced,
     Ask,
     CancelRejected,
@@ -370,11 +371,11 @@ def test_a_post_only_order_takes_nothing(desk: Desk) -> None:
     if not sides.profile.has(Feature.POST_ONLY):
         return
     sides.stranger("2", sides.qty, sides.price)
-    order, events = desk.new(price=sides.price, post_only=True)
+    order, events = desk.new(price=sides.price, instructions=POST_ONLY)
     assert events and not [told for told in reports(events) if told.exec_type == "F"]
     state = sides.state_of(order.cl_ord_id)
     assert state is None or state["ord_status"] in ("4", "8", "C")
-    assert [told.exec_type for told in reports(desk.new(post_only=True)[1])] == [accepted_by(sides)]
+    assert [told.exec_type for told in reports(desk.new(instructions=POST_ONLY)[1])] == [accepted_by(sides)]
 
 
 @pytest.mark.parametrize("feature", list(Feature))
@@ -384,7 +385,7 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
     dialect, profile, wall_ns = sides.dialect, sides.profile, sides.world.now.wall_ns
     lacks = not profile.has(feature)
     terms: dict[Feature, dict[str, object]] = {
-        Feature.POST_ONLY: {"post_only": True},
+        Feature.POST_ONLY: {"instructions": POST_ONLY},
         Feature.MARKET_ORDER: {"ord_type": "1", "price": None, "time_in_force": "3"},
         Feature.IMMEDIATE_OR_CANCEL: {"time_in_force": "3"},
         Feature.FILL_OR_KILL: {"time_in_force": "4"},

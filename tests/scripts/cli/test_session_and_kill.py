@@ -19,7 +19,7 @@ from common.instant import NS_PER_S
 from common.journal import Log, OsFiles
 from common.journal.emergency import EmergencyFile
 from common.journal.frames import Entry
-from common.messages import Attempt, Kind, NewOrder, OperatorAct, Outbound, encode
+from common.messages import Attempt, Kind, NewOrder, OperatorAct, Outbound, Terms, encode
 from scripts.cli.kill import Standing, _standing
 from scripts.cli.main import run
 from scripts.cli.reconcile import _outside
@@ -127,7 +127,7 @@ def test_an_order_at_a_venue_that_is_gone_from_the_configuration_is_never_called
 ) -> None:
     raw = b"8=FIX.4.4\x0135=D\x0152=20260101-00:00:00\x01"
     order = NewOrder(
-        Attempt(1, 1), "maker", 1, "binance", "BTCUSDT", "1", "2", Decimal(1), Decimal(100), "1", False, "1-1",
+        Attempt(1, 1), "maker", 1, "binance", "BTCUSDT", Terms("1", "2", Decimal(1), Decimal(100)), "1-1",
         2 * NS_PER_S,
     )  # fmt: skip
     sent = Outbound("binance", 1, 1, 1, "D", raw, order)

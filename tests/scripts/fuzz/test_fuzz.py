@@ -8,14 +8,14 @@ import msgspec
 import pytest
 
 from common.fix.wire import Framer, encode, pairs, split
-from common.messages import EntryRequest, NewOrderRequest
+from common.messages import EntryRequest, NewOrderRequest, Terms
 from scripts.fuzz.planted import FAULTS
 from scripts.fuzz.reports import KEPT, mangled
 from scripts.fuzz.run import LEAST_SHARE, TARGETS, Job, find_fault, run_round, shrink
 from scripts.fuzz.target import Tally
 from scripts.fuzz.values import Maker
 
-ORDER = NewOrderRequest(5, 1, "generic", "BTCUSDT", "1", "2", Decimal("0.5"), Decimal(65_000))
+ORDER = NewOrderRequest(5, 1, "generic", "BTCUSDT", Terms("1", "2", Decimal("0.5"), Decimal(65_000)))
 FILL = (
     b"35=8\x0134=9\x0149=EX\x0156=US\x0152=20260101-00:00:00\x0111=a-1\x0137=7\x0117=3\x01150=F\x0139=1\x0155=BTCUSDT\x01"
     b"54=1\x0132=0.4\x0131=64900\x0114=0.4\x01151=0.6\x0160=20260101-00:00:00\x01"

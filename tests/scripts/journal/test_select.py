@@ -19,6 +19,7 @@ from common.messages import (
     Payload,
     Reason,
     Refused,
+    Terms,
     encode,
 )
 from scripts.journal.replay import Pace, blocks
@@ -122,8 +123,8 @@ def journal_of(folder: Path, *records: tuple[str, Payload]) -> Reader:
 
 def order(number: int, cl_ord_id: str, decision: Decision | None = None) -> NewOrder:
     return NewOrder(
-        Attempt(1, number), "maker", number, "generic", "BTCUSDT", "1", "2", Decimal("0.01"), Decimal(65000), "1",
-        False, cl_ord_id, BEGAN_NS + 10**9, "", decision,
+        Attempt(1, number), "maker", number, "generic", "BTCUSDT",
+        Terms("1", "2", Decimal("0.01"), Decimal(65000)), cl_ord_id, BEGAN_NS + 10**9, "", decision,
     )  # fmt: skip
 
 

@@ -121,7 +121,7 @@ def test_amounts_are_text_and_messages_are_readable() -> None:
     assert told["raw"].startswith("8=FIX.4.4|9=")
     assert told["command"]["price"] == "65000.00"
     assert told["command"]["attempt"] == {"epoch": 1767225600, "counter": 1}
-    assert told["command"]["type"] == "new"
+    assert told["command"]["type"] == "new_order"
 
 
 def record_of(kind: int, payload: bytes) -> Record:

@@ -20,6 +20,7 @@ from common.messages import (
     Outbound,
     Reason,
     Refused,
+    Terms,
     Withdrawn,
     encode,
 )
@@ -58,7 +59,7 @@ def written(tmp_path: Path) -> Written:
 
 def order(number: int, counter: int) -> NewOrder:
     return NewOrder(
-        Attempt(1, counter), "load", number, "generic", "BTCUSDT", "1", "2", Decimal(1), Decimal(100), "1", False,
+        Attempt(1, counter), "load", number, "generic", "BTCUSDT", Terms("1", "2", Decimal(1), Decimal(100)),
         f"c-{counter}", STAMP_NS + 10_000_000_000, decision=Decision(),
     )  # fmt: skip
 

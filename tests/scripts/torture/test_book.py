@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.messages import CommandOutcome, OrderEvent, OrderStatus, Reason
+from common.messages import CommandOutcome, OrderEvent, OrderStatus, Reason, Terms
 from scripts.torture.book import Book
 
 LOAD = "load"
@@ -25,8 +25,9 @@ def outcome(lsn: int, word: str, reason: Reason = Reason.NONE) -> CommandOutcome
 def event(lsn: int, status: OrderStatus, cum_qty: str = "0", **fields: Any) -> OrderEvent:
     cum = Decimal(cum_qty)
     return OrderEvent(
-        lsn, 0, LOAD, 1, fields.pop("event", "status"), status, "generic", "BTCUSDT", "1", "2", Decimal(5),
-        Decimal(100), cum, Decimal(5) - cum, Decimal(0), "c-1", "1", open=status is not OrderStatus.CANCELED, **fields,
+        lsn, 0, LOAD, 1, fields.pop("event", "status"), status, "generic", "BTCUSDT",
+        Terms("1", "2", Decimal(5), Decimal(100)), cum, Decimal(5) - cum, Decimal(0), "c-1", "1",
+        open=status is not OrderStatus.CANCELED, **fields,
     )  # fmt: skip
 
 

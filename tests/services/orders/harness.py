@@ -10,6 +10,7 @@ from common.actor.core import Effect, Exit, ReadLog, Send
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, TICK, Entry, Link, Record, frame, parse
 from common.messages import (
+    PROTOCOL,
     AmendOrder,
     Append,
     Appended,
@@ -32,6 +33,7 @@ from common.messages import (
     QueryOrder,
     SessionChanged,
     SessionState,
+    Terms,
     Welcome,
     encode,
 )
@@ -212,7 +214,7 @@ class Ring:
 
     def hello(self, strategy: str = "s", peer: bytes = b"p", last: tuple[int, int] = (0, 0), epoch: int = 1) -> Welcome:
         """The hello of an instance that was welcomed before; with `epoch` 0 it is a new one."""
-        self.entry(peer, Hello(strategy, f"{peer!r}", *last, epoch))
+        self.entry(peer, Hello(strategy, f"{peer!r}", *last, epoch, PROTOCOL))
         return next(m for m in reversed(self.clients[peer]) if isinstance(m, Welcome))
 
     def entry(self, peer: bytes, message: msgspec.Struct) -> None:
@@ -228,7 +230,7 @@ class Ring:
 
     def new(self, number: int, venue: str = "generic", qty: str = "1", price: str = "100", side: Any = "1") -> NewOrder:
         """A new order reaches risk."""
-        self.request(NewOrderRequest(0, number, venue, "BTCUSDT", side, "2", D(qty), D(price)))
+        self.request(NewOrderRequest(0, number, venue, "BTCUSDT", Terms(side, "2", D(qty), D(price))))
         command = self.commands[-1]
         assert isinstance(command, NewOrder), command
         assert command.number == number

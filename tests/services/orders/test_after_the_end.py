@@ -19,6 +19,7 @@ from common.messages import (
     RequestRejected,
     RestOrder,
     SessionState,
+    Terms,
     Trade,
     Unanswered,
     Verdict,
@@ -121,8 +122,8 @@ def test_proof_that_an_order_was_lost_leaves_the_replacement_that_may_live(ring:
     ring.sent(order)
     its = the_order(ring)
     replace = AmendOrder(
-        Attempt(order.attempt.epoch, order.attempt.counter + 1), "s", 2, "binance", "BTCUSDT", "1", "2",
-        D(12), D(101), "1", False, "xcn", order.cl_ord_id, "", "s", 1, D(10), D(100), D(0), order.deadline_ns,
+        Attempt(order.attempt.epoch, order.attempt.counter + 1), "s", 2, "binance", "BTCUSDT",
+        Terms("1", "2", D(12), D(101)), "xcn", order.cl_ord_id, "", "s", 1, D(10), D(100), D(0), order.deadline_ns,
     )  # fmt: skip
     ring.sent(replace, "XCN")
     assert worst(ring) == AtWorst(D(22), 2)

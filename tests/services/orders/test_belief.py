@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.messages import Ask, Kind, NewOrder, OrderEvent, QueryOrder, RestOrder, Trade
+from common.messages import Ask, Kind, NewOrder, OrderEvent, QueryOrder, RestOrder, Terms, Trade
 from tests.services.orders.harness import D, Ring, accepted, report
 
 
@@ -90,7 +90,7 @@ def test_rest_is_believed_no_further(ring: Ring) -> None:
 def test_a_stranger_s_fill_must_name_its_instrument_and_side(
     ring: Ring, told: dict[str, str], held: dict[str, Decimal]
 ) -> None:
-    theirs = NewOrder(ring.new(1).attempt, "x", 1, "generic", "BTCUSDT", "1", "2", D(1), D(1), "1", False, "web", 0)
+    theirs = NewOrder(ring.new(1).attempt, "x", 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(1)), "web", 0)
     ring.told("generic", report(theirs, "F", "2", qty="1", key="1", **told))
     assert _held(ring) == held
     assert _differences(ring) == (1 if not held else 0)
@@ -242,7 +242,7 @@ def test_a_bust_or_correction_of_no_fill_and_a_negative_quantity_are_not_booked_
 
 @pytest.mark.parametrize("exec_type", ["H", "G"])
 def test_a_stranger_s_bust_or_correction_must_name_its_fill(ring: Ring, exec_type: str) -> None:
-    theirs = NewOrder(ring.new(1).attempt, "x", 1, "generic", "BTCUSDT", "1", "2", D(1), D(1), "1", False, "web", 0)
+    theirs = NewOrder(ring.new(1).attempt, "x", 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(1)), "web", 0)
     ring.told("generic", report(theirs, "F", "2", qty="1", key="1"))
     ring.told("generic", report(theirs, exec_type, "2", qty="0.4", key="2"))
     assert _held(ring) == {"BTCUSDT": D(1)} and _differences(ring) == 1

@@ -13,6 +13,7 @@ from common.messages import (
     RequestRejected,
     RestOrder,
     SessionState,
+    Terms,
     Trade,
 )
 from common.orders import books
@@ -29,7 +30,7 @@ def test_what_is_in_flight_is_bounded(ring: Ring, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(flights, "MAX_IN_FLIGHT", 2)
     first = ring.new(1)
     ring.new(2)
-    ring.request(NewOrderRequest(0, 3, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 3, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.clients[b"p"][-1].reason is Reason.QUEUE_FULL
     ring.sent(first)
     ring.new(4)
@@ -69,7 +70,7 @@ def test_the_superseded_are_remembered_within_bounds(ring: Ring, monkeypatch: py
     monkeypatch.setattr(clients, "STRATEGIES", 2)
     for peer in (b"a", b"b", b"c", b"d"):
         ring.hello("s", peer)
-    order = NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100))
+    order = NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100)))
     ring.request(order, b"c")
     assert ring.clients[b"c"][-1].state == "superseded"
     ring.request(order, b"d")

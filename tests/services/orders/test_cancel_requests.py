@@ -12,6 +12,7 @@ from common.messages import (
     Reason,
     Refused,
     SessionState,
+    Terms,
 )
 from common.orders.snapshots import dump_books, load_books
 from services.orders import cancel_requests
@@ -220,7 +221,7 @@ def test_a_cancel_of_all_that_is_repeated_after_a_restart_touches_nothing_that_c
 def test_a_cancel_of_all_that_found_nothing_is_in_the_log_all_the_same(ring: Ring) -> None:
     ring.request(CancelAllRequest(0, 1, target_strategy="*"))
     ring.hello("t", b"q")
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)), b"q")
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))), b"q")
     ring.sent(ring.commands[-1])
     ring.start()
     ring.go_live()
@@ -249,10 +250,10 @@ def test_a_cancel_of_all_meets_what_was_under_way_when_it_came_and_a_restart_doe
     mine = ring.new(1)
     ring.hello("t", b"q")
     for number in (1, 2):
-        ring.request(NewOrderRequest(0, number, "generic", "BTCUSDT", "1", "2", D(1), D(100)), b"q")
+        ring.request(NewOrderRequest(0, number, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))), b"q")
     theirs = ring.commands[-2:]
     ring.request(CancelAllRequest(0, 2, target_strategy="*"))
-    ring.request(NewOrderRequest(0, 3, "generic", "BTCUSDT", "1", "2", D(1), D(100)), b"q")
+    ring.request(NewOrderRequest(0, 3, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))), b"q")
     later = ring.commands[-1]
     mine_later = ring.new(3)
     assert ring.outcomes() == [(2, "accepted")]
@@ -277,7 +278,7 @@ def test_a_snapshot_keeps_what_a_cancel_of_all_still_has_to_meet(ring: Ring) -> 
 def test_a_cancel_of_all_under_one_venue_and_symbol_touches_those(ring: Ring) -> None:
     accepted(ring, 1)
     accepted(ring, 2, "binance")
-    ring.request(NewOrderRequest(0, 3, "generic", "ETHUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 3, "generic", "ETHUSDT", Terms("1", "2", D(1), D(100))))
     ring.sent(ring.commands[-1])
     ring.request(CancelAllRequest(0, 4, "generic", "ETHUSDT"))
     assert cancelled(ring) == [("s", 3)]

@@ -18,6 +18,7 @@ from common.messages import (
     RequestRejected,
     RestOrder,
     SessionState,
+    Terms,
     Trade,
     Withdrawn,
 )
@@ -264,7 +265,7 @@ def test_a_failed_answer_settles_nothing(ring: Ring) -> None:
 
 def test_a_stranger_s_order_moves_the_position_and_is_shown(ring: Ring) -> None:
     stranger = NewOrder(
-        Attempt(ring.epoch, 1), "x", 1, "generic", "BTCUSDT", "1", "2", D(3), D(100), "1", False, "theirs", 0
+        Attempt(ring.epoch, 1), "x", 1, "generic", "BTCUSDT", Terms("1", "2", D(3), D(100)), "theirs", 0
     )
     ring.told("generic", report(stranger, "0", "0"))
     ring.told("generic", report(stranger, "F", "2", qty="3", key="t"))
@@ -328,7 +329,7 @@ def test_what_a_former_life_left_under_way_has_no_say_after_the_wait(ring: Ring)
     ring.hello()
     ring.go_live()
     ring.core._appender.low_disk = 1
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.outcomes() == [(1, "refused")]
     ring.sent(former)
     ring.record("risk", Kind.REFUSED, Refused("risk", Reason.HALTED, "", "s", 1, former.attempt, former))

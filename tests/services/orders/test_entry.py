@@ -24,16 +24,18 @@ from common.messages import (
     Reason,
     Refused,
     StatusChanged,
+    Terms,
     encode,
 )
 from common.request_identity import command_identity, request_identity, same_request
 from tests.services.orders.harness import D, Ring, accepted
+from tests.terms import wanting
 
 
 def test_a_repeat_is_answered_from_memory(ring: Ring) -> None:
     accepted(ring, 1)
     before = len(ring.commands)
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D("1.0"), D("100.00")))
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D("1.0"), D("100.00"))))
     last = ring.clients[b"p"][-1]
     assert (last.outcome, last.repeat) == ("sent", True)
     assert len(ring.commands) == before
@@ -41,7 +43,7 @@ def test_a_repeat_is_answered_from_memory(ring: Ring) -> None:
 
 def test_a_repeat_with_another_body_is_refused(ring: Ring) -> None:
     accepted(ring, 1)
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(2), D(100)))
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(2), D(100))))
     assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
 
 
@@ -71,13 +73,13 @@ def test_a_repeat_of_an_amendment_that_an_older_log_holds_is_known_by_its_target
 def test_a_repeat_while_in_flight_has_no_answer_yet(ring: Ring) -> None:
     ring.new(1)
     before = len(ring.commands)
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.outcomes() == [] and len(ring.commands) == before
 
 
 def test_a_lower_number_never_seen_is_expired(ring: Ring) -> None:
     accepted(ring, 5)
-    ring.request(NewOrderRequest(0, 3, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 3, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.outcomes()[-1] == (3, "expired")
 
 
@@ -86,7 +88,7 @@ def test_names_outlive_a_restart(ring: Ring) -> None:
     ring.start()
     assert ring.hello().highest == 7
     ring.go_live()
-    ring.request(NewOrderRequest(0, 7, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 7, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     last = ring.clients[b"p"][-1]
     assert isinstance(last, CommandOutcome) and (last.outcome, last.repeat) == ("sent", True)
 
@@ -94,7 +96,7 @@ def test_names_outlive_a_restart(ring: Ring) -> None:
 def test_the_later_hello_wins(ring: Ring) -> None:
     ring.hello("s", b"q")
     assert StatusChanged("superseded") in ring.clients[b"p"]
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)), b"p")
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))), b"p")
     assert ring.clients[b"p"][-1].state == "superseded"
     assert not any(isinstance(command, NewOrder) for command in ring.commands)
 
@@ -103,12 +105,12 @@ def test_a_new_instance_under_the_old_routing_id_is_not_told_that_it_is_supersed
     ring.hello()
     ring.entry(b"p", Hello("s", "the next life", 0, 0))
     assert StatusChanged("superseded") not in ring.clients[b"p"]
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)), b"p")
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))), b"p")
     assert any(isinstance(command, NewOrder) for command in ring.commands)
 
 
 def test_a_command_of_a_former_epoch_is_dropped(ring: Ring) -> None:
-    ring.entry(b"p", NewOrderRequest(1, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.entry(b"p", NewOrderRequest(1, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.clients[b"p"][-1] == StatusChanged("live", 1, ring.epoch)
     assert not any(isinstance(command, NewOrder) for command in ring.commands)
 
@@ -116,7 +118,7 @@ def test_a_command_of_a_former_epoch_is_dropped(ring: Ring) -> None:
 def test_after_a_restart_what_adds_risk_waits(ring: Ring) -> None:
     ring.start()
     assert ring.hello().state == "restarting"
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.clients[b"p"][-1] == StatusChanged("restarting", 1, ring.epoch)
     ring.go_live()
     assert ring.clients[b"p"][-1] == StatusChanged("live", 0, ring.epoch)
@@ -131,7 +133,7 @@ def test_what_a_former_life_sent_may_still_turn_up(ring: Ring) -> None:
     ring.report(command, "0", "0")
     assert ring.outcomes() == [(1, "sent")]
     ring.go_live()
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.outcomes() == [(1, "sent"), (1, "sent")]
 
 
@@ -169,7 +171,7 @@ def test_a_number_that_cannot_be_counted_with_goes_no_further_and_every_start_re
 ) -> None:
     accepted(ring, 1)
     fields: dict[str, Any] = {"order_qty": D(1), "price": D(100), field: D(odd)}
-    new = NewOrderRequest(0, 2, "generic", "BTCUSDT", "1", "2", **fields)
+    new = NewOrderRequest(0, 2, "generic", "BTCUSDT", Terms("1", "2", **fields))
     amend = AmendRequest(0, 3, 1, **fields)
     ring.commands.clear()
     for request in (new, amend, new):
@@ -185,12 +187,11 @@ def test_a_number_that_cannot_be_counted_with_goes_no_further_and_every_start_re
 
 @pytest.mark.parametrize("odd", ODD_NUMBERS)
 def test_a_log_that_holds_such_a_number_in_a_refused_command_is_read(ring: Ring, odd: str) -> None:
-    command = msgspec.structs.replace(
-        ring.new(1), number=2, order_qty=D(odd), price=D(odd), attempt=Attempt(ring.epoch, 99)
-    )
+    terms = Terms("1", "2", D(odd), D(odd))
+    command = msgspec.structs.replace(ring.new(1), number=2, terms=terms, attempt=Attempt(ring.epoch, 99))
     ring.record("risk", Kind.REFUSED, Refused("risk", Reason.BAD_QUANTITY, "", "s", 2, command.attempt, command))
     assert ring.core.books.names.highest["s"] == 2
-    same = NewOrderRequest(0, 2, "generic", "BTCUSDT", "1", "2", D(odd), D(odd))
+    same = NewOrderRequest(0, 2, "generic", "BTCUSDT", Terms("1", "2", D(odd), D(odd)))
     assert command_identity(command) == request_identity(same)
 
 
@@ -220,14 +221,14 @@ def test_a_number_that_can_only_be_expired_waits_for_room_like_a_refusal(
     ring.journal_away = True
     for number in (11, 12, 13):
         ring.request(CancelRequest(0, number, 900))
-    never_seen = NewOrderRequest(0, 5, "generic", "BTCUSDT", "1", "2", D(1), D(100))
+    never_seen = NewOrderRequest(0, 5, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100)))
     ring.request(never_seen)
     assert ring.clients[b"p"][-1] == StatusChanged("journal_away", 5, ring.epoch)
     monkeypatch.undo()
     ring.journal_away = False
     ring.request(never_seen)
     assert ring.outcomes()[-1] == (5, "expired")
-    ring.request(msgspec.structs.replace(never_seen, order_qty=D(2)))
+    ring.request(wanting(never_seen, order_qty=D(2)))
     assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
 
 
@@ -244,7 +245,7 @@ def test_a_hello_under_what_is_no_name_is_refused_and_says_why(ring: Ring, name:
 
 @pytest.mark.parametrize("label", ["\x1b[2J", "a\nb", "\x9b31m", "\u202eabc", "\x7f"])
 def test_a_label_that_would_steer_a_terminal_is_not_taken(ring: Ring, label: str) -> None:
-    request = NewOrderRequest(ring.epoch, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100), label=label)
+    request = NewOrderRequest(ring.epoch, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100)), label=label)
     with pytest.raises(UNDECODABLE) as raised:
         Door(BoundedEntryRequest, MAX_ENTRY_BYTES).decode(encode(request))
     ring.core.not_read("entry", b"p", encode(request), str(raised.value), ring.now)

@@ -9,6 +9,7 @@ from common.messages import (
     AmendRequest,
     NewOrderRequest,
     Reason,
+    Terms,
 )
 from tests.services.orders.harness import D, Ring, accepted
 
@@ -21,7 +22,7 @@ def test_the_name_and_the_deadline_are_given_once(ring: Ring) -> None:
 
 def test_a_full_queue_to_risk_is_a_journaled_refusal(ring: Ring) -> None:
     ring.risk_full = True
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.outcomes() == [(1, "refused")]
     assert ring.clients[b"p"][-1].reason is Reason.QUEUE_FULL
 

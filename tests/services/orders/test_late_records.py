@@ -19,11 +19,13 @@ from common.messages import (
     Refused,
     RefusedAttempt,
     RestOrder,
+    Terms,
     Unreadable,
     Withdrawn,
 )
 from common.request_identity import command_identity
 from tests.services.orders.harness import D, Ring, accepted, report
+from tests.terms import gathered
 
 NOBODY = Attempt(77, 77)
 
@@ -31,7 +33,7 @@ NOBODY = Attempt(77, 77)
 def stranger(name: str = "theirs", **terms: Any) -> NewOrder:
     values: dict[str, Any] = {"attempt": NOBODY, "strategy": "x", "number": 1, "venue": "generic", "symbol": "BTCUSDT"}
     values |= {"side": "1", "ord_type": "2", "order_qty": D(3), "price": D(100), "time_in_force": "1"}
-    return NewOrder(**{**values, "post_only": False, "cl_ord_id": name, "deadline_ns": 0, **terms})
+    return NewOrder(**gathered({**values, "cl_ord_id": name, "deadline_ns": 0, **terms}))
 
 
 def cancel_of(ring: Ring, target: int) -> CancelOrder:
@@ -139,12 +141,12 @@ def test_a_batch_of_refusals_for_the_rate_is_an_outcome_of_each_command_by_its_o
     ring.start()
     ring.go_live()
     ring.hello()
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     told = ring.clients[b"p"][-1]
     assert (told.outcome, told.reason, told.repeat) == ("refused", Reason.STRATEGY_RATE, True)
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(2), D(100)))
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(2), D(100))))
     assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
-    ring.request(NewOrderRequest(0, 4, "generic", "BTCUSDT", "1", "2", D(2), D(100)))
+    ring.request(NewOrderRequest(0, 4, "generic", "BTCUSDT", Terms("1", "2", D(2), D(100))))
     of_older_record = ring.clients[b"p"][-1]
     assert of_older_record.reason is Reason.EXPIRED, "nobody knows its body"
 

@@ -5,6 +5,7 @@ from common.messages import (
     CancelOrder,
     NewOrderRequest,
     StatusChanged,
+    Terms,
 )
 from tests.services.orders.harness import D, Ring, accepted, settings
 
@@ -13,7 +14,7 @@ def test_while_the_journal_is_away_a_command_gets_a_status(ring: Ring) -> None:
     ring.journal_away = True
     ring.pass_time(1000, tick=False)
     assert ring.clients[b"p"][-1] == StatusChanged("journal_away", 0, ring.epoch)
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.clients[b"p"][-1] == StatusChanged("journal_away", 1, ring.epoch)
     ring.journal_away = False
     ring.pass_time(200)

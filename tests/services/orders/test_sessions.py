@@ -20,6 +20,7 @@ from common.messages import (
     Reason,
     SessionChanged,
     SessionState,
+    Terms,
 )
 from services.orders.core import OrdersSettings
 from tests.services.orders.harness import D, Ring, report, settings
@@ -56,7 +57,7 @@ class TwoSessions(Ring):
         self.step(session, SessionState.OPENED)
 
     def order(self, number: int, account: str = "generic") -> NewOrder:
-        self.request(NewOrderRequest(0, number, "generic", "BTCUSDT", "1", "2", D(1), D(100), account=account))
+        self.request(NewOrderRequest(0, number, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100)), account=account))
         command = self.commands[-1]
         assert isinstance(command, NewOrder) and command.number == number
         return command
@@ -159,7 +160,8 @@ def test_each_account_of_a_venue_has_fills_and_positions_of_its_own(ring: TwoSes
 def test_a_command_says_who_wanted_it_why_and_when_it_passed_each_stage(ring: TwoSessions) -> None:
     ring.up(FIRST)
     asked = NewOrderRequest(
-        0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100), account="generic", by="ann/7", cause="alert 3", sent_ns=5
+        0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100)), account="generic", by="ann/7", cause="alert 3",
+        sent_ns=5,
     )
     ring.request(asked)
     order = ring.commands[-1]
@@ -174,7 +176,7 @@ def test_a_command_says_who_wanted_it_why_and_when_it_passed_each_stage(ring: Tw
 
 def test_an_order_for_one_of_several_accounts_has_to_name_it(ring: TwoSessions) -> None:
     ring.up(FIRST)
-    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", "1", "2", D(1), D(100)))
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.outcomes() == [(1, "refused")]
     told = [message for message in ring.clients[b"p"] if getattr(message, "outcome", "") == "refused"]
     assert told[-1].reason is Reason.UNKNOWN_ACCOUNT and "generic, hedge" in told[-1].text

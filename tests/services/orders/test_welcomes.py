@@ -22,9 +22,11 @@ from common.messages import (
     Reason,
     Refused,
     StatusChanged,
+    Terms,
     Welcome,
 )
 from common.strategy.entry import Entry
+from common.strategy.terms import terms_of
 from services.orders import clients
 from services.orders.core import OrdersSettings
 from tests.services.orders.harness import D, Ring, accepted, settings
@@ -69,7 +71,7 @@ class Desk:
 def traded(ring: Ring, number: int, symbol: str, qty: str, key: str) -> None:
     command = ring.new(number) if symbol == "BTCUSDT" else None
     if command is None:
-        ring.request(NewOrderRequest(0, number, "generic", symbol, "1", "2", D(10), D(100)))
+        ring.request(NewOrderRequest(0, number, "generic", symbol, Terms("1", "2", D(10), D(100))))
         command = ring.commands[-1]
     ring.sent(command)
     ring.report(command, "F", "1", qty=qty, key=key)
@@ -158,7 +160,7 @@ def test_a_new_instance_counts_on_from_what_a_former_life_sent_and_the_log_did_n
     ring.go_live()
     desk.carry()
     assert desk.entry.begun
-    assert desk.entry.new(ring.now, "generic", "BTCUSDT", "1", D(1), D(100)) == 42
+    assert desk.entry.new(ring.now, "generic", "BTCUSDT", terms_of("1", D(1), D(100))) == 42
 
 
 def test_a_question_waits_until_the_log_is_read(ring: Ring) -> None:

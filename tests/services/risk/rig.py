@@ -20,6 +20,7 @@ from common.messages import (
     EpochRequest,
     ExecutionReport,
     Inbound,
+    Instructions,
     Kind,
     NewOrder,
     OrdType,
@@ -29,6 +30,7 @@ from common.messages import (
     SessionChanged,
     SessionState,
     Side,
+    Terms,
     TopOfBook,
     encode,
 )
@@ -129,21 +131,23 @@ class Orders:
         symbol: str = "BTCUSDT",
         strategy: str = "alpha",
         ttl_ms: int = 1000,
-        post_only: bool = False,
+        instructions: Instructions = "",
     ) -> NewOrder:
         attempt = self.attempt()
         ord_type: OrdType = "1" if price is None else "2"
+        terms = Terms(side, ord_type, D(qty), None if price is None else D(price), instructions=instructions)
         return NewOrder(
-            attempt, strategy, self.counter, venue, symbol, side, ord_type, D(qty), None if price is None else D(price),
-            "1", post_only, cl_ord_id_of(attempt), self.log.stamp_ns + ttl_ms * NS_PER_MS,
+            attempt, strategy, self.counter, venue, symbol, terms, cl_ord_id_of(attempt),
+            self.log.stamp_ns + ttl_ms * NS_PER_MS,
         )  # fmt: skip
 
     def amend(self, order: NewOrder, qty: str, price: str = "100.00", *, cum: str = "0", orig: str = "") -> AmendOrder:
         attempt = self.attempt()
         return AmendOrder(
-            attempt, order.strategy, self.counter, order.venue, order.symbol, order.side, order.ord_type, D(qty),
-            D(price), "1", order.post_only, cl_ord_id_of(attempt), orig or order.cl_ord_id, "",
-            order.strategy, order.number, order.order_qty, order.price, D(cum), self.log.stamp_ns + NS_PER_S,
+            attempt, order.strategy, self.counter, order.venue, order.symbol,
+            msgspec.structs.replace(order.terms, order_qty=D(qty), price=D(price)), cl_ord_id_of(attempt),
+            orig or order.cl_ord_id, "", order.strategy, order.number, order.order_qty, order.price, D(cum),
+            self.log.stamp_ns + NS_PER_S,
         )  # fmt: skip
 
     def cancel(self, order: NewOrder) -> CancelOrder:

@@ -69,7 +69,7 @@ CASES = [
     ("below collar", {"price": "94.99"}, Reason.PRICE_COLLAR, "94.99", "95..105"),
     ("above collar", {"price": "105.01"}, Reason.PRICE_COLLAR, "105.01", "95..105"),
     ("small notional", {"qty": "0.010"}, Reason.BELOW_MINIMUM_NOTIONAL, "1", "5"),
-    ("market post only", {"price": None, "post_only": True}, Reason.UNSUPPORTED, "", ""),
+    ("market post only", {"price": None, "instructions": "6"}, Reason.UNSUPPORTED, "", ""),
 ]
 
 

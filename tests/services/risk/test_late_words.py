@@ -1,6 +1,5 @@
 """What is told late, of something else, or of what risk does not know: it moves no limit that it should not move."""
 
-import msgspec
 import pytest
 
 from common.actor.core import ReadLog, Send
@@ -22,6 +21,7 @@ from common.messages import (
 from common.orders.books import Bounds
 from services.risk import core, state
 from tests.services.risk.rig import D, Rig, report
+from tests.terms import wanting
 
 NOTHING = (D(0), D(0), D(0))
 
@@ -76,7 +76,7 @@ def test_a_market_order_is_made_smaller_without_a_reference_price() -> None:
     rig = Rig()
     order = rig.send(rig.orders.new("1", "5", None))
     rig.top(bid=None, ask=None)
-    smaller = msgspec.structs.replace(rig.orders.amend(order, "4"), price=None)
+    smaller = wanting(rig.orders.amend(order, "4"), price=None)
     rig.command(smaller)
     assert rig.sent[-1].attempt == smaller.attempt and not rig.refused  # type: ignore[attr-defined]
     rig.command(rig.orders.new("1", "1", None))

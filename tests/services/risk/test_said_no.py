@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import msgspec
 
-from common.messages import Attempt, NewOrder, OpenGate, QueryOrder, Reason
+from common.messages import Attempt, OpenGate, QueryOrder, Reason
 from tests.services.risk.rig import Rig
+from tests.terms import wanting
 
 
 def test_a_venue_that_is_not_configured_gets_nothing() -> None:
@@ -43,7 +44,7 @@ def test_a_repeated_amendment_is_dropped() -> None:
 def test_a_limit_order_without_a_price_is_refused() -> None:
     rig = Rig()
     good = rig.orders.new()
-    bad: NewOrder = msgspec.structs.replace(good, price=None)
+    bad = wanting(good, price=None)
     rig.command(bad)
     assert [(r.reason, r.text) for r in rig.refused] == [(Reason.BAD_PRICE, "a limit order needs a price")]
 

@@ -44,6 +44,7 @@ from common.venues.dialect import Dialect
 from common.venues.registry import find_dialect
 from services.session.core import SessionCore
 from services.session.settings import SessionConfig
+from tests.terms import gathered
 
 START_NS = 1_800_000_000 * 1_000_000_000
 decode_payload = msgspec.msgpack.Decoder(Payload).decode
@@ -361,11 +362,10 @@ class World:
             "order_qty": Decimal("0.5"),
             "price": Decimal("65000.10"),
             "time_in_force": "1",
-            "post_only": False,
             "cl_ord_id": f"7-{counter}",
             "deadline_ns": self.stamp_ns + ttl_ms * MS,
         }
-        return NewOrder(**{**values, **terms})  # type: ignore[arg-type]
+        return NewOrder(**gathered({**values, **terms}))
 
     def cancel_order(self, counter: int, orig_cl_ord_id: str, order_id: str = "") -> CancelOrder:
         """A cancel to be sent."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.messages import LATE_NS, Attempt, NewOrder
+from common.messages import LATE_NS, Attempt, NewOrder, Terms
 from services.session.release import TRANSITIONS, Numbered, ReleaseQueue, Step
 
 
@@ -16,7 +16,7 @@ def order(deadline_ns: int) -> NewOrder:
     """A command with a deadline."""
     price = Decimal(1)
     return NewOrder(
-        Attempt(1, 1), "s", 1, "v", "S", "1", "2", price, price, "1", False, "1-1", deadline_ns
+        Attempt(1, 1), "s", 1, "v", "S", Terms("1", "2", price, price), "1-1", deadline_ns
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from common.venues.generic.dialect import Generic
 from common.venues.venue import Feature
 from tests.services.session.harness import World, generic_config, heard, refusals
 from tests.services.session.test_kill import answer_cancels
+from tests.terms import wanting
 
 
 class Taciturn(Generic):
@@ -130,7 +131,7 @@ def test_what_the_venue_has_no_message_for_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("feature", "terms"),
     [
-        (Feature.POST_ONLY, {"post_only": True}),
+        (Feature.POST_ONLY, {"instructions": "6"}),
         (Feature.MARKET_ORDER, {"ord_type": "1", "price": None}),
         (Feature.IMMEDIATE_OR_CANCEL, {"time_in_force": "3"}),
         (Feature.FILL_OR_KILL, {"time_in_force": "4"}),
@@ -144,7 +145,7 @@ def test_what_the_venue_lacks_is_refused_before_it_takes_a_number(
 
     world = World(OsFiles(), generic_config(str(tmp_path)), Without())
     world.ready()
-    world.command(structs.replace(world.new_order(1), **terms))
+    world.command(wanting(world.new_order(1), **terms))
     (refused,) = [p for p in world.journal.payloads(Kind.REFUSED) if isinstance(p, Refused)]
     assert (refused.reason, refused.value, refused.limit) == (Reason.UNSUPPORTED, feature.value, "FIX 4.4")
     assert refused.text == f"FIX 4.4 lacks {feature.value}."

@@ -11,6 +11,7 @@ from common.actor.core import Send
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import (
     AFTER_ALL_EVENTS,
+    POST_ONLY,
     AmendRequest,
     CancelRequest,
     ClientRequest,
@@ -20,6 +21,7 @@ from common.messages import (
     OrderStatus,
     PositionChanged,
     Side,
+    Terms,
     TopOfBook,
     Welcome,
     WelcomeComplete,
@@ -82,7 +84,7 @@ class Desk:
         self.lsn += 1
         label = "bid" if side == "1" else "offer"
         return OrderEvent(
-            self.lsn, 0, "maker", number, event, status, "generic", "BTCUSDT", side, "2", qty, price, D(cum),
+            self.lsn, 0, "maker", number, event, status, "generic", "BTCUSDT", Terms(side, "2", qty, price), D(cum),
             qty - D(cum), D(0), f"c{number}", "", label, open=status is not OrderStatus.CANCELED,
         )  # fmt: skip
 
@@ -103,7 +105,7 @@ class Desk:
 def test_it_quotes_both_sides_around_the_middle() -> None:
     bid, offer = Desk().top()
     assert isinstance(bid, NewOrderRequest) and isinstance(offer, NewOrderRequest)
-    assert (bid.side, bid.price, bid.order_qty, bid.post_only, bid.label) == ("1", D("99.90"), D(1), True, "bid")
+    assert (bid.terms, bid.label) == (Terms("1", "2", D(1), D("99.90"), instructions=POST_ONLY), "bid")
     assert (offer.side, offer.price, offer.order_qty, offer.label) == ("2", D("100.10"), D(1), "offer")
 
 

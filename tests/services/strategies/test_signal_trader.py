@@ -17,6 +17,7 @@ from common.messages import (
     OrderStatus,
     PositionChanged,
     StatusChanged,
+    Terms,
     TopOfBook,
     Welcome,
     WelcomeComplete,
@@ -68,7 +69,7 @@ class Desk:
 def test_a_signal_becomes_an_immediate_or_cancel_order_with_what_is_left_of_its_time() -> None:
     order, fate = Desk().signal(age_ms=120)
     assert order is not None
-    assert (order.side, order.time_in_force, order.ord_type) == ("1", "3", "2")
+    assert (order.side, order.terms.time_in_force, order.ord_type) == ("1", "3", "2")
     assert (order.order_qty, order.price, order.label) == (D(1), D("100.10"), "s1")
     assert order.time_to_live_ns == 380 * NS_PER_MS
     assert fate == "order 1: buy 1.000 at 100.10"
@@ -128,8 +129,8 @@ def test_the_orders_outcome_and_fills_are_noted_beside_the_signal() -> None:
     desk.hear(CommandOutcome(20, 0, "signals", 1, "sent"))
     desk.hear(
         OrderEvent(
-            21, 0, "signals", 1, "trade", OrderStatus.FILLED, "generic", "BTCUSDT", "1", "2", D(1), D(100), D(1), D(0),
-            D(100), "x", "", "s1", D(1), D("100.05"),
+            21, 0, "signals", 1, "trade", OrderStatus.FILLED, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100)),
+            D(1), D(0), D(100), "x", "", "s1", D(1), D("100.05"),
         )
     )  # fmt: skip
     notes = {e.event: e.fields for e in desk.core.effects if isinstance(e, Note)}

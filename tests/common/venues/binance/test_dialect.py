@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from common.fix.wire import split
-from common.messages import Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
+from common.messages import POST_ONLY, Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
 from common.venues.binance.dialect import Binance, logon_signature
 from common.venues.credentials import Ed25519Key
 from common.venues.dialect import BookEntry, Identity, SubscriptionRejected, VenueLimit
@@ -16,7 +16,7 @@ DIALECT = Binance()
 
 def test_an_order_has_only_fields_of_the_dictionary() -> None:
     assert text(DIALECT.encode_new(new(), WALL_NS)) == "35=D|11=5-1|38=0.50000|40=2|54=1|55=BTCUSDT|59=1|44=65000.10|"
-    post_only = new(post_only=True)
+    post_only = new(instructions=POST_ONLY)
     assert text(DIALECT.encode_new(post_only, WALL_NS)) == (
         "35=D|11=5-1|38=0.50000|40=2|54=1|55=BTCUSDT|18=6|44=65000.10|"
     )

@@ -54,7 +54,7 @@ def test_commands_in_words() -> None:
     names = "11=5-1|30006=5-1|"
     assert text(DIALECT.encode_new(new(), WALL_NS)) == f"35=D|{order}2|59=1|38=0.50000|44=65000.10|{names}"
     assert (
-        text(DIALECT.encode_new(new(post_only=True), WALL_NS)) == f"35=D|{order}2|59=P|38=0.50000|44=65000.10|{names}"
+        text(DIALECT.encode_new(new(instructions="6"), WALL_NS)) == f"35=D|{order}2|59=P|38=0.50000|44=65000.10|{names}"
     )
     market = new(ord_type="1", price=None, time_in_force="3")
     assert text(DIALECT.encode_new(market, WALL_NS)) == f"35=D|{order}1|38=0.50000|30013=baseCoin|{names}"

@@ -44,7 +44,7 @@ def test_our_logon_and_our_order_are_the_samples_byte_for_byte() -> None:
     answer = frame("the answer to Logon(A)")
     session.received(answer, Instant(parse_utc_timestamp(split(answer)[b"52"]), 2))
     order = samples.new(
-        cl_ord_id=NAME, symbol="BTC-USD", order_qty=Decimal("0.5"), price=Decimal("65000.1"), post_only=True
+        cl_ord_id=NAME, symbol="BTC-USD", order_qty=Decimal("0.5"), price=Decimal("65000.1"), instructions="6"
     )
     session.send("D", OURS.encode_new(order, now.wall_ns).fields, now)
     sent = [effect.raw for effect in session.take_effects() if isinstance(effect, Outbound)]

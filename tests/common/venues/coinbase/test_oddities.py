@@ -161,7 +161,7 @@ def test_05_a_name_that_is_no_uuid_is_rejected(desk: Desk) -> None:
 
 
 def test_06_post_only_and_a_replacement_have_their_own_spelling(sides: BothSides, desk: Desk) -> None:
-    order, (accepted, *_) = desk.new(post_only=True)
+    order, (accepted, *_) = desk.new(instructions="6")
     assert isinstance(accepted, ExecutionReport) and last(desk)[b"18"] == b"A"
     naive = NAIVE.encode_new(msgspec.structs.replace(order, cl_ord_id=sides.next_name()), 0)
     assert isinstance(desk.say(naive)[0], RequestRejected), "ExecInst(18)=6 is not known"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.fix.wire import split
-from common.messages import Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
+from common.messages import POST_ONLY, Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
 from common.venues.dialect import BadReport, BookEntry, SubscriptionRejected, plain
 from common.venues.generic.dialect import Generic
 from tests.common.venues.samples import CANCEL, QUERY, WALL_NS, amend, new, raw, text
@@ -21,7 +21,7 @@ def test_commands_in_words() -> None:
     assert text(DIALECT.encode_new(new(), WALL_NS)) == (
         f"35=D|11=5-1|21=1|55=BTCUSDT|54=1|40=2|59=1|{TIME}38=0.50000|44=65000.10|"
     )
-    assert text(DIALECT.encode_new(new(post_only=True), WALL_NS)) == (
+    assert text(DIALECT.encode_new(new(instructions=POST_ONLY), WALL_NS)) == (
         f"35=D|11=5-1|21=1|18=6|55=BTCUSDT|54=1|40=2|59=1|{TIME}38=0.50000|44=65000.10|"
     )
     market = new(ord_type="1", price=None, time_in_force="3")

@@ -130,11 +130,11 @@ def test_a_subscription_is_ended_and_begun_again_for_a_snapshot() -> None:
 
 
 def test_what_the_documents_have_no_frame_of() -> None:
-    post_only = text(DIALECT.encode_new(new(post_only=True), WALL_NS))
+    post_only = text(DIALECT.encode_new(new(instructions="6"), WALL_NS))
     assert post_only == f"35=D|11=5-1|18=P|38=0.50000|40=2|44=65000.10|54=1|55=BTCUSDT|59=1|{TIME}"
     market = text(DIALECT.encode_new(new(ord_type="1", price=None, time_in_force="3"), WALL_NS))
     assert market == f"35=D|11=5-1|38=0.50000|40=1|54=1|55=BTCUSDT|59=3|{TIME}"
-    amended = text(DIALECT.encode_amend(amend(post_only=True), WALL_NS))
+    amended = text(DIALECT.encode_amend(amend(instructions="6"), WALL_NS))
     assert amended.startswith("35=G|11=5-2|37=77|18=P|38=0.5|40=2|41=5-1|44=65001|"), "post-only is said again"
     unacknowledged = structs.replace(CANCEL, order_id="")
     assert text(DIALECT.encode_cancel(unacknowledged, WALL_NS)) == f"35=F|11=5-3|41=5-1|54=1|55=BTCUSDT|{TIME}"

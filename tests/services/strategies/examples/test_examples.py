@@ -13,7 +13,7 @@ import pytest
 
 from common.config import CHECKOUT, StrategyConfig
 from common.instant import NS_PER_MS, NS_PER_S
-from common.messages import OrderStatus
+from common.messages import POST_ONLY, OrderStatus
 from common.strategy.signals import Signal
 from scripts.simulation.trial import Trial
 from scripts.stack import PrivateStack
@@ -43,7 +43,7 @@ def program(module: str) -> str:
     return f"services.strategies.examples.{module}:{PROGRAMS[module]}"
 
 
-def sent(trial: Trial, tag: str = "new?") -> list[dict[str, Any]]:
+def sent(trial: Trial, tag: str = "new_order?") -> list[dict[str, Any]]:
     """Its commands of one kind, each once."""
     return list({each.fields["number"]: dict(each.fields) for each in trial.heard if each.what == tag}.values())
 
@@ -72,17 +72,17 @@ def test_one_order_rests_at_the_best_bid_and_goes_after_its_time() -> None:
     trial.until("an order", lambda: bool(trial.strategy.orders))
     (order,) = sent(trial)
     top = trial.strategy.top(*PLACE, NS_PER_S)
-    assert top is not None and order["post_only"] and order["price"] == top.bid_px
+    assert top is not None and order["instructions"] == POST_ONLY and order["price"] == top.bid_px
     trial.until("its end", lambda: not trial.strategy.orders)
     (cancel,) = sent(trial, "cancel?")
-    placed, ended = (next(each.at_ns for each in trial.heard if each.what == tag) for tag in ("new?", "cancel?"))
+    placed, ended = (next(each.at_ns for each in trial.heard if each.what == tag) for tag in ("new_order?", "cancel?"))
     assert cancel["target_number"] == order["number"] and 1500 <= (ended - placed) // NS_PER_MS < 1800
 
 
 def test_one_order_that_is_refused_is_tried_again_after_a_while() -> None:
     trial = opened("01_one_order", order_qty="100")
     trial.run_for(5 * NS_PER_S)
-    times = [each.at_ns for each in trial.heard if each.what == "new?"]
+    times = [each.at_ns for each in trial.heard if each.what == "new_order?"]
     assert 3 <= len(times) <= 6 and not trial.strategy.orders
     assert all(later - earlier >= NS_PER_S for earlier, later in pairwise(times))
 
