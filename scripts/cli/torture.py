@@ -90,7 +90,10 @@ def _run(
                     break
             return report(run, seed, rate, minutes, only, requires_all=requires_all)
     finally:
-        means.close()
+        # What the run has found is told all the same.
+        kept = means.close()
+        if kept:
+            say(kept)
 
 
 def _table(document: dict[str, object]) -> None:

@@ -12,6 +12,7 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,8 @@ SEGMENT_BYTES = 4 << 20
 """Small, so that new ones are wanted every few seconds, on a full disk too."""
 
 BLOCK_BYTES = 4096
+UNMOUNT_S = 10.0
+"""For so long a disk may stay busy once the last process of the stack has ended."""
 
 HOST = "localhost"
 _OFFSET = struct.Struct("<q")
@@ -119,9 +122,18 @@ class SmallDisk:
         self._ballast.unlink(missing_ok=True)
 
     def unmount(self) -> None:
-        """Let go of it; call it when the stack has ended."""
+        """Let go of it; call it when the stack has ended. Raises NoDisk where somebody holds it for longer."""
         self.free()
-        _run("umount", str(self.mount_point))
+        deadline_s = time.monotonic() + UNMOUNT_S
+        while True:
+            try:
+                _run("umount", str(self.mount_point))
+            except NoDisk:
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
 
 def _run(*command: str) -> None:
@@ -173,7 +185,12 @@ class Means:
                 del environ[name]
             environ |= its
 
-    def close(self) -> None:
-        """Give back what was taken, once the stack has ended."""
-        if self.disk is not None:
-            self.disk.unmount()
+    def close(self) -> str:
+        """Give back what was taken, once the stack has ended. Returns what could not be given back, and why; "" for
+        nothing."""
+        try:
+            if self.disk is not None:
+                self.disk.unmount()
+        except NoDisk as reason:
+            return f"the disk under the journal stays: {reason}"
+        return ""
