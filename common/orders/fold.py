@@ -733,11 +733,15 @@ class Fold:
         self._order_changed(record, order, "cancel_rejected", event.text, is_news=not is_cancel)
 
     def _request_id(self, order: Order, cl_ord_id: str) -> str:
-        """The request that a rejection names; an amendment that keeps the ClOrdID(11) is named by the order's own."""
+        """The request that a rejection names; one that bears no name of its own is named by the order's: an amendment
+        that waits, else a cancel."""
         if cl_ord_id in order.requests or cl_ord_id in order.lingering:
             return cl_ord_id
         leg = next((leg for leg in order.legs if leg.cl_ord_id == cl_ord_id), None)
-        return "" if leg is None else next((request.cl_ord_id for request in order.amendments(leg)), "")
+        if leg is None:
+            return ""
+        amendment = next((request.cl_ord_id for request in order.amendments(leg)), "")
+        return amendment or _cancel_of(order, leg)
 
     def _request_rejected(self, record: Record, venue: str, event: RequestRejected) -> None:
         name = event.cl_ord_id or (sent_name(event.attempt, self.books.by_id) if event.attempt is not None else "")
@@ -748,6 +752,12 @@ class Fold:
             return
         requests = order.requests
         request = requests.get(name) or next((r for r in requests.values() if r.attempt == event.attempt), None)
+        if request is None and not order.legs[0].is_unheard and event.attempt in (None, order.attempt):
+            # The order is there: by its own name a request about it is meant. That it was a cancel costs nothing where
+            # it is wrong, for the wish stays; of an amendment nobody would count what it may still do.
+            leg = next((leg for leg in order.legs if leg.cl_ord_id == name), None)
+            request = None if leg is None else requests.get(_cancel_of(order, leg))
+            event = event if request is None else msgspec.structs.replace(event, attempt=request.attempt)
         if event.attempt not in (None, order.attempt if request is None else request.attempt):
             # A question about the order was rejected under the order's name: that says nothing of the order.
             return
@@ -1161,6 +1171,12 @@ def _request(outbound: Outbound, command: AmendOrder | CancelOrder, sent_ns: int
         kind, command.attempt, command.strategy, command.number, command.cl_ord_id, order_qty, price,
         outbound.connection, sent_ns, owner=owner, session=outbound.session,
     )  # fmt: skip
+
+
+def _cancel_of(order: Order, leg: Leg) -> str:
+    """The ClOrdID(11) of the oldest cancel of the leg that waits, "" for none."""
+    waiting = (r for r in order.requests.values() if r.kind is RequestKind.CANCEL and r.owner in ("", leg.owner))
+    return next((request.cl_ord_id for request in waiting), "")
 
 
 def _was_answered(order: Order, request: Request) -> bool:

@@ -28,6 +28,7 @@ from common.messages import (
     encode,
     events_of,
 )
+from common.orders.names import attempt_of
 from common.venues.dialect import BadReport, Dialect, VenueLimit
 from services.session.history import LOGON
 from services.session.outbox import Outbox
@@ -148,8 +149,11 @@ class Inbox:
 
     def _of_attempt(self, event: RequestRejected) -> RequestRejected:
         """Whose message was rejected is known by its number, and so is its name: what the venue says it is may be the
-        name of an order that was only asked about.
+        name of an order that was only asked about. Where the venue tells no number, the name is all there is.
         """
+        if not event.ref_msg_seq_num:
+            named = attempt_of(event.cl_ord_id, self._dialect.profile.names)
+            return event if named is None else msgspec.structs.replace(event, attempt=named)
         sent = self._records.history.sent.get(event.ref_msg_seq_num)
         if sent is None or sent.attempt is None:
             return event

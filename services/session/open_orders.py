@@ -26,6 +26,9 @@ from common.orders.order_state import TERMINAL_WORDS, AskedTerms, BelievedTerms,
 ENDED_ORD_STATUS = frozenset("24C")
 """OrdStatus(39) of an OrderCancelReject(9) by which the venue says that it came too late: filled, canceled, expired."""
 
+ACKNOWLEDGES = frozenset("A6E")
+"""ExecType(150) of Pending new, Pending cancel and Pending replace: a request has arrived, and no more."""
+
 ZERO = Decimal(0)
 CANCELED = "4"
 REPLACED = "5"
@@ -156,6 +159,9 @@ class OpenOrders:
         if report.ord_status in TERMINAL_WORDS:
             if order is not None:
                 self._close(order)
+            return
+        if order is None and report.exec_type in ACKNOWLEDGES:
+            # It may come behind the end of the order that it is about; what a new one tells beside it is to come.
             return
         if order is None:
             order = OpenOrder(

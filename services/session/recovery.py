@@ -51,7 +51,7 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     nonce_ms: int = 0
 
 
-FOLD_VERSION = 0
+FOLD_VERSION = 1
 """See `common.actor.snapshots.Foldable`."""
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -1,5 +1,6 @@
 """What the venue says is journaled whatever bytes it is made of, and names the trade or attempt that it is of."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import msgspec
 import orjson
 import pytest
 
-from common.fix.wire import encode
+from common.fix.wire import encode, split
 from common.journal.files import OsFiles
 from common.messages import (
     MAX_RECORD_BYTES,
@@ -21,7 +22,9 @@ from common.messages import (
     SessionChanged,
     SessionState,
     Unreadable,
+    VenueEvent,
 )
+from common.venues.generic.dialect import Generic
 from services.session.recovery import load_folded
 from tests.services.session.harness import World, decode_payload, generic_config
 from tests.services.session.test_kill import accept, away_and_killed
@@ -349,3 +352,37 @@ def test_a_last_word_of_half_a_million_bytes_is_cut_in_the_step_that_it_explains
     assert all(len(record.payload) < MAX_RECORD_BYTES for record in world.journal.records)
     texts = [p.text for p in world.journal.payloads(Kind.SESSION) if isinstance(p, SessionChanged)]
     assert max(map(len, texts)) <= MAX_TEXT_CHARACTERS
+
+
+def test_a_rejection_without_a_number_is_known_by_the_request_s_name(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path)), Nameless())
+    world.ready()
+    order = world.new_order(1)
+    world.command(order)
+    assert len(world.core.history.orders) == 1
+    world.venue_says("j", "45=0|372=D|379=7-1|380=0|58=no money|")
+    event = world.journal.payloads(Kind.INBOUND)[-1]
+    assert isinstance(event, Inbound) and isinstance(event.event, RequestRejected)
+    assert event.event.attempt == order.attempt
+    assert len(world.core.history.orders) == 0, "it opened nothing: the kill switch has nothing to cancel"
+
+
+class Nameless(Generic):
+    """A venue whose BusinessMessageReject(j) has BusinessRejectRefID(379) and no number."""
+
+    def decode(self, msg_type: str, raw: bytes, fields: Mapping[bytes, bytes] | None = None) -> VenueEvent | None:
+        """See `Dialect`."""
+        if msg_type != "j":
+            return super().decode(msg_type, raw, fields)
+        return RequestRejected(0, None, split(raw)[b"379"].decode())
+
+
+def test_an_acknowledgement_behind_the_order_s_end_opens_nothing(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path)))
+    world.ready()
+    world.command(world.new_order(1))
+    world.venue_says("8", "37=91|11=7-1|17=a|150=F|39=2|55=BTCUSDT|54=1|38=0.5|14=0.5|151=0|32=0.5|31=9|6=9|")
+    for pending in "A6E":
+        line = f"37=91|11=7-1|17=b{pending}|150={pending}|39={pending}|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|"
+        world.venue_says("8", line)
+    assert len(world.core.history.orders) == 0
