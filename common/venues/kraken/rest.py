@@ -160,32 +160,30 @@ class KrakenRest:
         """The oldest come first: a page that is full is followed by another question, from its last trade on."""
         venue_ns, notes = self._clock_ns(), list[str]()
         first = int(ask.from_trade_key) if ask.from_trade_key else 0
-        found: list[tuple[int, Trade]] = []
-        for row in self._history(ask):
-            symbol = self.pairs.symbol(name_field(row, "pair"))
-            number = int(name_field(row, "trade_id"))
-            if symbol != ask.symbol or ask.order_id not in ("", row.get("ordertxid")):
-                continue
-            if number < first:
+        found: dict[int, Trade] = {}
+        for page in self._pages(ask):
+            rows = [(self.pairs.symbol(name_field(row, "pair")), int(name_field(row, "trade_id")), row) for row in page]
+            for symbol, number, row in rows:
+                if symbol == ask.symbol and number >= first and ask.order_id in ("", row.get("ordertxid")):
+                    found[number] = self._trade(row, symbol, notes)
+            if any(symbol == ask.symbol and number < first for symbol, number, _ in rows):
                 break
-            found.append((number, self._trade(row, symbol, notes)))
-        trades = tuple(trade for _, trade in sorted(found, key=lambda each: each[0])[:TRADES_LIMIT])
+        trades = tuple(found[number] for number in sorted(found)[:TRADES_LIMIT])
         unread = cut(f"not read: {', '.join(notes)}") if notes else ""
         return Answer(self._venue, ask, False, text=unread, trades=trades, venue_ns=venue_ns)
 
-    def _history(self, ask: Ask) -> Iterator[dict[str, Any]]:
-        """The account's trades, the newest first, as far back as somebody takes them."""
+    def _pages(self, ask: Ask) -> Iterator[list[dict[str, Any]]]:
+        """The account's trades, the newest page first, as far back as somebody takes them."""
         by: dict[str, object] = {"consolidate_taker": "false"}
         if ask.since_ns:
             # `start` is exclusive and in whole seconds.
-            by["start"] = ask.since_ns // (NS_PER_MS * MS_PER_S) - 1
+            by["start"] = max(0, ask.since_ns // (NS_PER_MS * MS_PER_S) - 1)
         offset = 0
         for _ in range(MOST_PAGES):
             page = _result(self.api.privatePostTradesHistory({**by, "ofs": offset}))
-            rows = sorted(page["trades"].values(), key=lambda row: Decimal(str(row["time"])), reverse=True)
-            yield from rows
-            offset += len(rows)
-            if not rows or offset >= int(page["count"]):
+            yield list(page["trades"].values())
+            offset += len(page["trades"])
+            if not page["trades"] or offset >= int(page["count"]):
                 return
         raise BadAnswer(f"more than {MOST_PAGES} pages of trades: look at the venue's own records")
 
