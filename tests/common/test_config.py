@@ -91,7 +91,7 @@ def test_a_start_serves_what_it_is_told_to_and_who_asks_goes_by_it(folder: Path,
 
 def test_a_strategy_trades_its_symbols_where_they_are_and_runs_where_one_is(folder: Path) -> None:
     replace(folder / "generic.toml", 'on_stop = "cancel"', 'on_stop = "cancel"\nsymbols = ["ETHUSDT"]')
-    replace(folder / "fixring.toml", 'symbols = ["BTCUSDT", "ETHUSDT"]', 'symbols = ["BTCUSDT"]')
+    replace(folder / "fixring.toml", 'symbols = ["BTCUSDT", "ETHUSDT", "BTC/USD", "ETH/USD"]', 'symbols = ["BTCUSDT"]')
     assert set(load(folder, {}).strategies) == {"maker", "signals"}
     assert set(load(folder, {"FIXRING__STACK__VENUES": "generic"}).strategies) == {"signals"}
 
@@ -371,7 +371,7 @@ def test_a_variable_overrides_any_value(folder: Path) -> None:
     ("variable", "value", "expected"),
     [
         ("FIXRING__ORDERS__TTL", "5", "there is no 'ttl' here; known are ask_after_ms, ttl_ms, unknown_after_ms"),
-        ("FIXRING__KRAKEN__FIX__PORT", "5", "there is no 'kraken' here"),
+        ("FIXRING__NASDAQ__FIX__PORT", "5", "there is no 'nasdaq' here"),
         ("FIXRING__ORDERS", "5", "names a table"),
         ("FIXRING__BINANCE", "5", "names a table"),
         ("FIXRING__", "5", "there is no ''"),
