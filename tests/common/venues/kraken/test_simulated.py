@@ -371,6 +371,15 @@ def test_the_market_data_port_lists_pairs_and_says_that_it_is_open(sides: BothSi
     assert picked(status, 35, 335, 336, 340) == ("h", "TSS0", "SESSION", "2")
 
 
+def test_one_name_at_both_ports_is_two_sessions(sides: BothSides) -> None:
+    desk, watcher = sides.desk(), sides.watcher()
+    desk.new()
+    sessions = sides.world.ask("state")["sessions"]
+    assert isinstance(sessions, dict) and list(sessions) == ["DESK", "DESK@market_data"]
+    assert sessions["DESK"]["next_inbound"] == desk.client.session.next_outbound == 3
+    assert sessions["DESK@market_data"]["next_inbound"] == watcher.client.session.next_outbound == 2
+
+
 # ---- bounds
 
 
