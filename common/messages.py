@@ -1074,8 +1074,9 @@ class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="ask"):
 
     `what` is one of "order" (by `cl_ord_id` or `order_id`), "open_orders", "trades" (by `order_id`, or from
     `from_trade_key` on, else from `since_ns` by the venue's clock), "history" (trades as well, to be compared:
-    nothing is folded), "balances", "time", "cancel_all" (every open order of `symbol`). "open_orders" without a symbol
-    asks for those of all. "ticker" (of `symbol`) is asked by the market data of a venue that tells no prices over FIX.
+    nothing is folded), "balances", "time", "cancel_all" (every open order of `symbol`), "cancel" (the order
+    `order_id`). "open_orders" without a symbol asks for those of all. "ticker" (of `symbol`) is asked by the market
+    data of a venue that tells no prices over FIX.
     """
 
     venue: str

@@ -46,7 +46,7 @@ WATCH_PAUSE_NS = 1_000 * NS_PER_MS
 EVERYTHING_OPEN = ("open_orders", "")
 """The last question of a sweep that has found nothing: an order may rest in a symbol that is not configured."""
 
-FIRST = frozenset({"cancel_all"})
+FIRST = frozenset({"cancel_all", "cancel"})
 BULK = frozenset({"open_orders", "balances", "time"})
 
 

@@ -43,11 +43,16 @@ ASKS_UNDER_WAY = 8
 
 
 class VenueWays(msgspec.Struct, frozen=True):
-    """How a venue is asked: over FIX, over REST, or not at all; `symbols` are those of its configuration."""
+    """How a venue is asked: over FIX, over REST, or not at all; `symbols` are those of its configuration.
+
+    `cancels_by_rest`: its cancel over FIX does not find every order of the account, so what it does not find is
+    cancelled over REST.
+    """
 
     has_query: bool
     has_rest: bool
     symbols: tuple[str, ...]
+    cancels_by_rest: bool = False
 
 
 class _Doubt(msgspec.Struct, gc=False):

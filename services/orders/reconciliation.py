@@ -42,6 +42,7 @@ class Reconciliation:
         self._venue = books.known.venue_of(account)
         self.has_rest = ways.has_rest
         self._orphan_ns = orphan_ns if ways.has_rest else 0
+        self._cancels_by_rest = ways.cancels_by_rest
         self._books = books
         self._epoch = appender.epoch
         self._inquiries = AccountInquiries(account, ways, books, self._ask, attempts.query, self._epoch << 24)
@@ -87,9 +88,16 @@ class Reconciliation:
         self._check(order, now)
 
     def disowned(self, order: Order, now: Instant) -> None:
-        """The venue claims not to know the order."""
-        if not order.is_closed:
-            self._inquiries.doubt(order, now.boot_ns)
+        """The venue claims not to know the order that a cancel names. Where that says nothing of what another session
+        has placed, the cancel goes over REST as well; that it was carried out the venue itself tells.
+        """
+        if order.is_closed:
+            return
+        self._inquiries.doubt(order, now.boot_ns)
+        lsn, symbol = self._books.lsn, order.symbol
+        for leg in order.legs if self._cancels_by_rest else ():
+            if leg.is_open and leg.order_id:
+                self._ask(Ask(self._venue, 0, "cancel", symbol, leg.cl_ord_id, leg.order_id, asked_lsn=lsn))
 
     def doubted(self, order: Order, now: Instant) -> None:
         """The venue said something about the order that cannot be taken as it is."""

@@ -21,6 +21,11 @@ def orders_settings(config: Config) -> OrdersSettings:
 def _account(account: ConfiguredAccount) -> AccountRules:
     venue, sessions = account.venue, tuple(session.name for session in account.sessions)
     profile = find_profile(venue.dialect)
-    ways = VenueWays(profile.has(Feature.STATUS_QUERY), venue.rest is not None, tuple(venue.instruments))
+    ways = VenueWays(
+        profile.has(Feature.STATUS_QUERY),
+        venue.rest is not None,
+        tuple(venue.instruments),
+        cancels_by_rest=profile.cancels_own_session_only and venue.rest is not None,
+    )
     facts = facts_of(venue, profile.window_ns, profile.names)
     return AccountRules(facts, ways, venue.orphan_s * NS_PER_S, venue.on_stop is OnStop.CANCEL, sessions)

@@ -107,6 +107,7 @@ class KrakenRest:
             "balances": self._balances,
             "time": self._time,
             "cancel_all": self._cancel_all,
+            "cancel": self._cancel,
         }
 
     def ask(self, ask: Ask) -> Answer:
@@ -200,14 +201,20 @@ class KrakenRest:
 
     def _cancel_all(self, ask: Ask) -> Answer:
         """One by one: what the venue has for all of them at once spares no symbol."""
-        orders, cancelled = self._open_orders(ask).orders, 0
-        for order in orders:
-            try:
-                cancelled += int(_result(self.api.privatePostCancelOrder({"txid": order.order_id}))["count"])
-            except BaseError as error:
-                if not any(text in str(error) for text in UNKNOWN_ORDER):
-                    raise
+        cancelled = sum(self._cancelled(order.order_id) for order in self._open_orders(ask).orders)
         return Answer(self._venue, ask, False, cancelled=cancelled)
+
+    def _cancel(self, ask: Ask) -> Answer:
+        return Answer(self._venue, ask, False, cancelled=self._cancelled(ask.order_id))
+
+    def _cancelled(self, order_id: str) -> int:
+        """Cancel one order; how many that were, none where it is closed already."""
+        try:
+            return int(_result(self.api.privatePostCancelOrder({"txid": order_id}))["count"])
+        except BaseError as error:
+            if not any(text in str(error) for text in UNKNOWN_ORDER):
+                raise
+            return 0
 
     def _clock_ns(self) -> int:
         return ms_to_ns(int(_result(self.api.publicGetTime())["unixtime"]) * MS_PER_S)

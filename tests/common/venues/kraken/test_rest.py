@@ -170,6 +170,14 @@ def test_everything_of_a_symbol_is_cancelled(sides: BothSides, rest: KrakenRest)
     assert ask(rest, "cancel_all").cancelled == 0
 
 
+def test_one_order_is_cancelled_and_one_that_is_closed_is_no_failure(sides: BothSides, rest: KrakenRest) -> None:
+    desk = sides.desk()
+    first, second = resting(desk), resting(desk)
+    assert [ask(rest, "cancel", order_id=first.order_id).cancelled for _ in range(2)] == [1, 0]
+    assert [o.order_id for o in ask(rest, "open_orders").orders] == [second.order_id]
+    assert [e.exec_type for e in desk.heard() if isinstance(e, ExecutionReport)] == ["4"], "FIX tells of it"
+
+
 def test_a_stranger_s_signature_a_used_nonce_and_a_fault_are_failures(sides: BothSides, rest: KrakenRest) -> None:
     ours = sides.credentials
     assert isinstance(ours, HmacSecret)

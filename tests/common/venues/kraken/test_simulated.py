@@ -183,7 +183,7 @@ def test_oddity_4_a_request_that_lacks_a_field_is_named_by_its_number(sides: Bot
 def test_oddity_5_a_post_only_order_that_would_take_is_accepted_first(desk: Desk) -> None:
     sides = desk.sides
     sides.stranger("2", sides.qty, sides.price)
-    _, events = desk.new(price=sides.price, post_only=True)
+    _, events = desk.new(price=sides.price, instructions="6")
     told = [(e.exec_type, e.ord_status, e.text) for e in events if isinstance(e, ExecutionReport)]
     assert [(exec_type, status) for exec_type, status, _ in told] == [("0", "0"), ("4", "4")]
     assert told[-1][2] == "Post only order"
