@@ -43,6 +43,8 @@ def _of(name: str, status: Mapping[str, Any], statuses: Statuses) -> Iterator[tu
         yield "index_failed", f"INDEX OF FORMER ORDERS FAILED: {status['index_failure']}"
     if kind == "marketdata" and status.get("unreadable"):
         yield "unreadable", f"{status['unreadable']} MESSAGES UNREADABLE"
+    if kind == "marketdata" and status.get("failing"):
+        yield "rest_failing", f"REST FAILING: {status['failing']}"
     if kind == "risk":
         yield from _of_risk(status, statuses)
     if kind in ("session", "account"):

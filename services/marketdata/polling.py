@@ -110,9 +110,10 @@ class PollingCore(Core):
             if price.asked_boot_ns is None:
                 continue
             if now.boot_ns - price.asked_boot_ns >= STALE_NS:
-                price.ticker = price.asked_boot_ns = None
+                price.ticker = None
                 self.note("warning", "stale", symbol=symbol, text=price.failing)
                 self._publish(symbol, price, now)
+                price.asked_boot_ns = None
             elif now.boot_ns - price.published_ns >= REPEAT_NS:
                 self._publish(symbol, price, now)
 

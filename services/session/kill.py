@@ -28,7 +28,7 @@ from common.messages import (
 from common.venues.dialect import Body, Dialect
 from common.venues.venue import Feature
 from services.session.kill_requests import Asked, KillRequests, What
-from services.session.open_orders import OpenOrder
+from services.session.open_orders import ENDED_ORD_STATUS, OpenOrder
 from services.session.outbox import Outbox
 from services.session.own_names import OwnName, OwnNames
 from services.session.rates import Use
@@ -291,10 +291,14 @@ class KillSwitch:
         return True
 
     def _answered(self, asked: Asked | None, event: CancelRejected | ExecutionReport, now: Instant) -> None:
-        """The venue says of an order that there is none, or why it is not cancelled."""
+        """The venue says of an order that there is none, or why it is not cancelled. That it is over already may be
+        said without the order's name: it is the one that was asked for."""
         if asked is None or event.ambiguous:
             return
-        if not event.unknown_order:
+        is_over = event.ord_status in ENDED_ORD_STATUS and not event.unknown_order
+        if is_over and asked.what.kind == "order":
+            self._records.history.orders.unknown_at_venue(asked.what.subject)
+        elif not event.unknown_order:
             self._said_no(asked, now)
         elif asked.conclusive:
             self._records.history.orders.unknown_at_venue(asked.what.subject)

@@ -11,6 +11,7 @@ from common.exchange.settings import ExchangeSettings
 from common.fix.wire import encode, utc_timestamp
 from tests.common.exchange.harness import GENERIC, Client, World
 from tests.common.venues.binance.test_simulated import BINANCE, RawClient, connect, order
+from tests.common.venues.bybit import rig as bybit
 
 VALUES = st.one_of(
     st.sampled_from(
@@ -24,6 +25,8 @@ TAGS = st.sampled_from(
      25034, 25038, 6136, 320, 559, 97, 152, 25000, 112]
 )  # fmt: skip
 TYPES = st.sampled_from(["D", "F", "G", "q", "H", "AF", "V", "x", "E", "XCN", "XAK", "XLQ", "1", "0", "ZZ"])
+BYBIT_TAGS = st.sampled_from([11, 37, 55, 54, 38, 40, 44, 59, 30001, 30002, 30006, 30010, 30013, 30018, 112, 96])
+BYBIT_TYPES = st.sampled_from(["D", "F", "XAR", "XBX", "A", "1", "2", "4", "5", "ZZ"])
 MESSAGES = st.lists(st.tuples(TYPES, st.lists(st.tuples(TAGS, VALUES), max_size=14)), min_size=1, max_size=6)
 
 
@@ -63,6 +66,19 @@ def test_any_fields_binance(listener: str, messages: list[tuple[str, list[tuple[
             head = b"35=%b\x0149=FXR00009\x0156=SPOT\x0134=%d\x0152=%b\x01" % (msg_type.encode(), number, stamp)
             raw.push(encode(b"FIX.4.4", head + body(fields)))
         assert order(connect(world), "good", "1", "1", "900")[-1][150] in ("0", "F", "C")
+
+
+@settings(max_examples=60, deadline=None)
+@given(messages=st.lists(st.tuples(BYBIT_TYPES, st.lists(st.tuples(BYBIT_TAGS, VALUES), max_size=14)), max_size=6))
+def test_any_fields_bybit(messages: list[tuple[str, list[tuple[int, bytes]]]]) -> None:
+    """The same for Bybit: whoever asks for what there is, and means it, is answered as before."""
+    with tempfile.TemporaryDirectory() as folder:
+        world = bybit.exchange(Path(folder))
+        hand = bybit.inside(world, "ODD")
+        for msg_type, fields in messages:
+            if hand.is_in:
+                hand.say(msg_type, body(fields).decode("latin-1").replace("\x01", "|"))
+        assert bybit.field(bybit.inside(world, "GOOD").order("good", "1", "1", "900")[-1], 150) in ("0", "A", "F")
 
 
 @settings(max_examples=60, deadline=None)

@@ -17,7 +17,7 @@ from common.first_start import prepare
 from common.fix.session import Session
 from common.fix.wire import split
 from common.key_files import logs_on_as, read_credentials
-from common.messages import AmendOrder, Attempt, CancelOrder, NewOrder, QueryOrder, VenueEvent
+from common.messages import AmendOrder, Attempt, CancelOrder, NewOrder, QueryOrder, VenueEvent, events_of
 from common.orders.names import cl_ord_id_of
 from common.venues.connector import comp_id
 from common.venues.credentials import Credentials
@@ -254,8 +254,7 @@ class Desk:
         raws, self._read = self.client.raw[self._read :], len(self.client.raw)
         for raw in raws:
             fields = split(raw)
-            event = self.sides.dialect.decode(fields[b"35"].decode(), raw, fields)
-            if event is not None:
+            for event in events_of(self.sides.dialect.decode(fields[b"35"].decode(), raw, fields)):
                 assert not getattr(event, "unread", ()), event
                 yield event
 

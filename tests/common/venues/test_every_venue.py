@@ -39,6 +39,9 @@ from tests.common.venues import samples
 from tests.common.venues.both_sides import NAME, BothSides, Desk
 
 TEMPLATE = "_template"
+BEFORE_NUMBERS = frozenset({"binance", "deribit", "generic", "kraken"})
+"""Venues that are older than the rule that each number of their README has a test of its own: they have yet to."""
+
 PENDING = ("6", "A", "E")
 """ExecType(150) of an acknowledgement: pending cancel, pending new, pending replace."""
 
@@ -113,6 +116,20 @@ def test_the_readme_says_what_it_is_where_it_is_from_its_oddities_and_what_is_as
     assert parts[1::2] == ["Sources", "Oddities", "Assumed"]
     numbers = re.findall(r"^(\d+)\. ", parts[4], flags=re.MULTILINE)
     assert numbers == [str(n) for n in range(1, len(numbers) + 1)] and numbers
+
+
+def test_each_oddity_of_the_readme_has_a_test_of_its_number(dialect: str) -> None:
+    """`test_oddities.py` in the folder of tests, `test_07_...` for number 7: what a client that knows nothing of
+    it does wrong, and ours does right."""
+    folder = folder_of(dialect)
+    if not folder.is_relative_to(CHECKOUT) or dialect in BEFORE_NUMBERS:
+        return
+    readme = (folder / "README.md").read_text("utf-8")
+    oddities = readme.partition("## Oddities\n")[2].partition("\n## ")[0]
+    numbered = {int(n) for n in re.findall(r"^(\d+)\. ", oddities, flags=re.MULTILINE)}
+    tests = (CHECKOUT / "tests/common/venues" / folder.name / "test_oddities.py").read_text("utf-8")
+    tested = {int(n) for n in re.findall(r"^def test_(\d\d)_", tests, flags=re.MULTILINE)}
+    assert (numbered - tested, tested - numbered) == (set(), set()), "without a test; without a number"
 
 
 def test_the_venue_s_file_agrees_with_its_dialect(sides: BothSides) -> None:

@@ -188,9 +188,16 @@ def test_before_anybody_has_read_the_log_nothing_is_said_to_be_whole(
     assert "is not known" in capsys.readouterr().out
 
 
-def test_unreadable_prices_stand_in_their_session_s_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"unreadable": 2}, ExitStatus.RESTRICTED, "2 MESSAGES UNREADABLE"),
+        ({"failing": "no route", "state": "failing"}, ExitStatus.FAILURE, "REST FAILING: no route"),
+    ],
+)
+def test_prices_that_cannot_be_had_stand_in_their_session_s_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], change: dict[str, Any], status: int, words: str
 ) -> None:
-    assert asked(monkeypatch, marketdata_generic={"unreadable": 2}) == ExitStatus.RESTRICTED
+    assert asked(monkeypatch, marketdata_generic=change) == status
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("marketdata@generic")]
-    assert "2 MESSAGES UNREADABLE" in lines[1]
+    assert words in lines[1]

@@ -101,7 +101,7 @@ def test_a_price_is_repeated_and_ages_while_the_venue_does_not_answer_until_it_i
     assert len(repeated) == 3 and {top.heard_ns for top in repeated} == {asked_wall_ns}
     assert {top.bid_px for top in repeated} == {Decimal(99)}
     world.wait(STALE_NS)
-    assert (world.feed[-1].bid_px, world.feed[-1].ask_px, world.feed[-1].heard_ns) == (None, None, 0)
+    assert (world.feed[-1].bid_px, world.feed[-1].ask_px, world.feed[-1].heard_ns) == (None, None, asked_wall_ns)
     assert world.notes == ["stale"]
     told = len(world.feed)
     world.wait(STALE_NS)

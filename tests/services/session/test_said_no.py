@@ -166,6 +166,20 @@ def test_a_venue_without_a_mass_cancel_is_emptied_order_by_order(tmp_path: Path)
     assert world.core.status(world.now)["kill"] == "clear"
 
 
+@pytest.mark.parametrize(("ord_status", "kill"), [("2", "clear"), ("4", "clear"), ("8", "cancelling")])
+def test_a_cancel_that_comes_too_late_ends_its_order_also_where_no_name_of_that_is_told(
+    tmp_path: Path, ord_status: str, kill: str
+) -> None:
+    """Some venues answer by the request's name alone: the fill itself was lost with an earlier connection."""
+    world = with_an_order(tmp_path, Taciturn())
+    world.control("kill")
+    world.advance(200)
+    name = world.venue.heard[-1][b"11"].decode()
+    world.venue_says("9", f"11={name}|39={ord_status}|434=1|102=0|")
+    world.advance(200)
+    assert world.core.status(world.now)["kill"] == kill
+
+
 def test_a_venue_without_a_mass_cancel_is_clear_at_once_where_nothing_is_open(tmp_path: Path) -> None:
     world = World(OsFiles(), generic_config(str(tmp_path)), Taciturn())
     world.ready()

@@ -10,6 +10,7 @@ from common.venues.bybit.simulated.rest import BybitRest
 _LACKS = {
     str(Kind.CROSSED): "dialect bybit has no fill under a request's names; `late_fill` has one",
     str(Kind.DONE_FOR_DAY): "dialect bybit has no order that is done for the day; dialect generic has",
+    str(Kind.UNTOLD): "dialect bybit tells each trade at once; dialect generic can hold them back",
     str(Kind.BARE): "dialect bybit names the instrument in every report; dialect generic has some that do not",
     str(Kind.SELF_TRADE): "at dialect bybit an account trades with itself unless SmpType(30018) says otherwise",
 }

@@ -54,13 +54,6 @@ def last(desk: Desk, msg_type: str = "8") -> dict[bytes, bytes]:
     return next(f for raw in reversed(desk.client.raw) if (f := split(raw))[b"35"] == msg_type.encode())
 
 
-def test_every_oddity_has_a_test() -> None:
-    text = (folder_of("coinbase") / "README.md").read_text("utf-8")
-    numbers = re.findall(r"^(\d+)\. ", text.partition("## Oddities")[2].partition("## Assumed")[0], re.MULTILINE)
-    tested = {found[1] for name in globals() if (found := re.match(r"test_(\d\d)_", name))}
-    assert {f"{int(number):02d}" for number in numbers} == tested
-
-
 def test_01_begin_string_is_not_the_application_s_version(sides: BothSides) -> None:
     naive = replace(ours(sides), begin_string="FIX.4.4", default_appl_ver_id=None)
     assert not logged_on(sides, naive).session.logged_on
