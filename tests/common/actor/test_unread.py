@@ -59,7 +59,8 @@ def config(tmp_path: Path, stored: Path) -> Config:
     shutil.copytree(CHECKOUT / "configs", configs)
     generic = (configs / "generic.toml").read_text()
     (configs / "other.toml").write_text(re.sub(r"^port = 9", "port = 8", generic, flags=re.MULTILINE))
-    return load(configs, {"FIXRING_VAR": str(tmp_path)})
+    served = '["binance", "generic", "other"]'
+    return load(configs, {"FIXRING_VAR": str(tmp_path), "FIXRING__STACK__VENUES": served})
 
 
 def reader(config: Config) -> Reader:
