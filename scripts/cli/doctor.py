@@ -87,7 +87,7 @@ def doctor(as_json: bool, before_start: bool) -> int:
         click.echo(json.dumps({"ok": status == ExitStatus.OK, "findings": [f._asdict() for f in findings]}))
     else:
         for finding in findings:
-            click.echo(_line(finding))
+            click.echo(shown(finding))
     return status
 
 
@@ -375,7 +375,8 @@ def _finding(what: str, well: bool, problem: str, mend: str, *, fatal: bool = Tr
     return Finding(what) if well else Finding(what, problem, mend, fatal, stops)
 
 
-def _line(finding: Finding) -> str:
+def shown(finding: Finding) -> str:
+    """The finding on a line, with its mend on another."""
     if not finding.problem:
         return f"ok    {finding.what}"
     return f"{'WRONG' if finding.fatal else 'warn '} {finding.what}: {finding.problem}\n      mend: {finding.mend}"

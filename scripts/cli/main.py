@@ -36,6 +36,7 @@ COMMANDS = {
     "status": "scripts.cli.status:status",
     "torture": "scripts.cli.torture:torture",
     "trial": "scripts.cli.trial:trial",
+    "venues": "scripts.cli.venues:venues",
 }
 """Command to "module:attribute" of the click object behind it."""
 
