@@ -71,11 +71,12 @@ WriterName = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"
 RecordKind = Annotated[int, msgspec.Meta(ge=16, le=0xFFFF)]
 
 Side = Literal["1", "2"]
-OrdType = Literal["1", "2"]
+OrdType = Literal["1", "2", "3", "4"]
 TimeInForce = Literal["1", "3", "4"]
 Instructions = Literal["", "6"]
 SIDE_BUY: Side = "1"
 SIDE_SELL: Side = "2"
+STOPS = ("3", "4")
 NO_INSTRUCTIONS: Instructions = ""
 POST_ONLY: Instructions = "6"
 
@@ -201,15 +202,28 @@ def name_as_before(struct: msgspec.Struct, name: str) -> None:
 
 
 # ---- what is wanted of an order ----
+_FLAT_TERMS: dict[str, tuple[Any, Any]] = {
+    "side": (Side, None),
+    "ord_type": (OrdType, None),
+    "order_qty": (Decimal, None),
+    "price": (Decimal | None, None),
+    "time_in_force": (TimeInForce, "1"),
+    "post_only": (bool, False),
+}
+"""The terms as they stood in a row where `terms` is now, with their types, and the defaults of the later ones."""
+
+
 class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What is wanted of an order: the same in a request, a command, the folded order and an event.
 
     `side`: Side(54).
     `ord_type`: OrdType(40).
     `order_qty`: OrderQty(38), in the base asset: the total, what is filled included.
-    `price`: Price(44) of a limit order; a market order has none.
+    `price`: Price(44) of a limit or stop-limit order; a market or stop order has none.
     `time_in_force`: TimeInForce(59).
     `instructions`: The codes of ExecInst(18), in rising order: `"6"` rests or is rejected, and never takes.
+    `stop_px`: StopPx(99) of a stop or stop-limit order: it sleeps until a trade is at that price or beyond it, above
+    for a buy and below for a sale, and is a market or limit order from then on.
     """
 
     side: Side
@@ -218,11 +232,26 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     price: Decimal | None = None
     time_in_force: TimeInForce = "1"
     instructions: Instructions = ""
+    stop_px: Decimal | None = None
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it sleeps until its stop price is reached: a stop or a stop-limit order."""
+        return self.ord_type in STOPS
+
+    @property
+    def further(self) -> tuple[tuple[str, Any], ...]:
+        """What it has of the terms that not every log knows, by name."""
+        values = ((name, getattr(self, name)) for name in _FURTHER_TERMS)
+        return tuple((name, value) for name, value in values if value is not None)
 
     @property
     def is_post_only(self) -> bool:
         """Whether it rests or is rejected, and never takes."""
         return POST_ONLY in self.instructions
+
+
+_FURTHER_TERMS = tuple(name for name in Terms.__struct_fields__ if name not in (*_FLAT_TERMS, "instructions"))
 
 
 class OfTerms:
@@ -422,16 +451,6 @@ Command = NewOrder | AmendOrder | CancelOrder | QueryOrder | OpenGate
 
 
 # ---- what older code wrote before there were `Terms` ----
-
-_FLAT_TERMS: dict[str, tuple[Any, Any]] = {
-    "side": (Side, None),
-    "ord_type": (OrdType, None),
-    "order_qty": (Decimal, None),
-    "price": (Decimal | None, None),
-    "time_in_force": (TimeInForce, "1"),
-    "post_only": (bool, False),
-}
-"""The terms as they stood in a row where `terms` is now, with their types, and the defaults of the later ones."""
 
 _REQUIRED = ("side", "ord_type", "order_qty")
 _newer: dict[type, type] = {}
@@ -1510,6 +1529,7 @@ class OrderEvent(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False
     `open`: Whether it may still trade, today or on another day: decide by this, and not by `status`. A closed order may
     open again, by a bust or a late word of the venue.
     `account`: The account that the order is of.
+    `triggered`: Of a stop or stop-limit order: whether its stop price was reached, as far as the venue has told.
     """
 
     lsn: int
@@ -1540,6 +1560,7 @@ class OrderEvent(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False
     unpriced_qty: Decimal = Decimal(0)
     open: bool = False
     account: str = ""
+    triggered: bool = False
 
     def __post_init__(self) -> None:
         if not self.account:

@@ -80,8 +80,10 @@ def _new_identity(order: NewOrderRequest | NewOrder) -> bytes:
         order.venue, order.symbol, terms.side, terms.ord_type, _normal(terms.order_qty), price, terms.time_in_force,
         terms.is_post_only, order.label,
     )  # fmt: skip
-    # Older identities know no account, which was called like its venue.
-    return b"n" + _digest(body if order.account in ("", order.venue) else (*body, order.account))
+    further = tuple((name, _normal(value) if isinstance(value, Decimal) else value) for name, value in terms.further)
+    # Older identities know neither an account, which was called like its venue, nor further terms.
+    whose = () if order.account in ("", order.venue) else (order.account,)
+    return b"n" + _digest((*body, *whose, *((further,) if further else ())))
 
 
 def _normal(number: Decimal) -> Decimal:

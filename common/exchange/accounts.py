@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from common.contracts import Contract, InstrumentKind, traded
 from common.exchange.changes import Corrected, Deposited
-from common.exchange.order import BUY, LIMIT, ZERO, Order
+from common.exchange.order import BUY, ZERO, Order
 from common.exchange.settings import Instrument
 
 
@@ -49,7 +49,7 @@ class Accounts:
     def lock(self, order: Order, instrument: Instrument, qty: Decimal) -> None:
         """Lock what an open limit order of `qty` needs; less than zero gives it back. A market order locks nothing, nor
         does one for contracts."""
-        if order.ord_type != LIMIT or order.price is None or not instrument.contract.is_spot:
+        if order.price is None or not instrument.contract.is_spot:
             return
         if order.side == BUY:
             asset, amount = instrument.quote, order.price * qty

@@ -147,7 +147,15 @@ class Corrected(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=10):
         return self.fee - self.former_fee
 
 
-Change = Deposited | Placed | Rested | Traded | Closed | Amended | Numbered | Sent | Listed | Corrected
+class Triggered(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=11):
+    """A trade was at the stop price of an order that slept: it is a market or limit order from here on."""
+
+    order_id: int
+    exec_id: int
+    stamp_ns: int
+
+
+Change = Deposited | Placed | Rested | Traded | Closed | Amended | Numbered | Sent | Listed | Corrected | Triggered
 
 encode_changes = msgspec.msgpack.Encoder().encode
 """A list of changes as a record's payload."""

@@ -7,7 +7,7 @@ import enum
 from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
 
-from common.exchange.changes import Amended, Change, Closed, Corrected, Placed, Rested, Traded
+from common.exchange.changes import Amended, Change, Closed, Corrected, Placed, Rested, Traded, Triggered
 from common.exchange.history import TradeRow
 from common.exchange.order import (
     BUY,
@@ -24,10 +24,13 @@ from common.exchange.order import (
     MARKET,
     NO_PREVENTION,
     SELL,
+    STOP,
+    STOP_LIMIT,
     ZERO,
     Asked,
     Order,
     Terms,
+    has_reached,
 )
 from common.exchange.settings import Instrument
 from common.exchange.state import State
@@ -50,6 +53,7 @@ class Refusal(enum.Enum):
     TOO_MANY_ORDERS = "Filter failure: MAX_NUM_ORDERS"
     BALANCE = "Account has insufficient balance for requested action."
     WOULD_TAKE = "Order would immediately match and take."
+    WOULD_TRIGGER = "Stop price would trigger immediately."
     UNKNOWN_ORDER = "Unknown order sent."
     NOT_LESS = "Order amend (quantity increase) is not supported."
     NO_CHANGE = "The requested action would change no state; rejecting."
@@ -69,6 +73,7 @@ class Cause(enum.StrEnum):
     UNFILLED = "unfilled"
     FILL_OR_KILL = "fill_or_kill"
     NO_LIQUIDITY = "no_liquidity"
+    NO_BALANCE = "no_balance"
     SELF_TRADE = "self_trade"
     SCREEN = "screen"
     DISCONNECTED = "disconnected"
@@ -132,12 +137,16 @@ class Engine:
             return Refusal.BALANCE
         if terms.post_only and state.books[terms.symbol].crosses(terms.side, terms.price):
             return Refusal.WOULD_TAKE
+        if has_reached(terms, self._last_px(instrument)):
+            return Refusal.WOULD_TRIGGER
         return None
 
     def place(self, terms: Terms, now: Instant, asked: Asked | None = None) -> Order:
         """Place an order that `check` let through: match it, then rest or close what is left."""
         order = self._take_in(terms, now, asked)
-        self._work(order, now)
+        if not order.sleeps:
+            self._work(order, now)
+            self._wake(order.symbol, now)
         return order
 
     def place_to_cancel(self, terms: Terms, now: Instant, cause: Cause) -> Order:
@@ -166,12 +175,26 @@ class Engine:
         self._match(order, now)
         if not order.is_open:
             return
-        if order.ord_type == MARKET:
+        if order.price is None:
             self._close(order, EXPIRED, Cause.NO_LIQUIDITY, now)
         elif order.time_in_force == GOOD_TILL_CANCEL:
             self._do(Rested(order.order_id), order, now)
         else:
             self._close(order, EXPIRED, Cause.UNFILLED, now)
+
+    def _wake(self, symbol: str, now: Instant) -> None:
+        """Trigger the stop orders that the last trade has reached, oldest first; each may trade, and reach others."""
+        state, last_px = self.state, self.state.books[symbol].last_px
+        while last_px is not None:
+            order = next((each for each in state.stops[symbol].values() if each.is_reached(last_px)), None)
+            if order is None:
+                return
+            self._do(Triggered(order.order_id, state.next_exec_id, now.wall_ns), order, now)
+            if order.price is None and not self._affords(state.instruments[symbol], order.terms):
+                self._close(order, EXPIRED, Cause.NO_BALANCE, now)
+            else:
+                self._work(order, now)
+            last_px = state.books[symbol].last_px
 
     def _match(self, taker: Order, now: Instant) -> None:
         book = self.state.books[taker.symbol]
@@ -253,8 +276,11 @@ class Engine:
         """Whether a limit price is too far from the last traded one."""
         if price is None:
             return False
-        last = self.state.books[instrument.symbol].last_px or instrument.start_price
+        last = self._last_px(instrument)
         return not last * instrument.price_multiplier_down <= price <= last * instrument.price_multiplier_up
+
+    def _last_px(self, instrument: Instrument) -> Decimal:
+        return self.state.books[instrument.symbol].last_px or instrument.start_price
 
     def _affords(self, instrument: Instrument, terms: Terms) -> bool:
         if not instrument.contract.is_spot:
@@ -287,6 +313,7 @@ class Engine:
         order_id = self.state.next_order_id
         self.record(Placed(order_id, self.state.next_exec_id, terms, now.wall_ns))
         self._trade(maker, self.state.orders[order_id], qty, now, asked)
+        self._wake(maker.symbol, now)
 
     def correct(self, row: TradeRow, qty: Decimal, px: Decimal, now: Instant) -> Corrected:
         """Take one side of a trade back, with `qty` 0, or give it another quantity, not above the former, and price."""
@@ -351,7 +378,9 @@ class Engine:
             return
         exec_id, name = self.state.next_exec_id, asked.cl_ord_id
         self._do(Amended(order.order_id, exec_id, name, order_qty, price, True, now.wall_ns), order, now, asked)
-        self._work(order, now)
+        if not order.sleeps:
+            self._work(order, now)
+            self._wake(order.symbol, now)
 
     def _check_name(self, order: Order, cl_ord_id: str) -> Refusal | None:
         taken = cl_ord_id != order.cl_ord_id and (order.account, cl_ord_id) in self.state.names
@@ -394,9 +423,12 @@ def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
     qty, price = terms.order_qty, terms.price
     if not instrument.min_qty <= qty <= instrument.max_qty or qty % instrument.lot_size:
         return Refusal.BAD_QTY
-    if terms.ord_type == MARKET:
+    refusal = _check_stop(instrument, terms)
+    if refusal is not None:
+        return refusal
+    if terms.ord_type in (MARKET, STOP):
         return Refusal.BAD_TERMS if price is not None or terms.post_only else None
-    if terms.ord_type != LIMIT or price is None:
+    if terms.ord_type not in (LIMIT, STOP_LIMIT) or price is None:
         return Refusal.BAD_TERMS
     if not 0 < price <= instrument.max_price or price % instrument.tick_size:
         return Refusal.BAD_PRICE
@@ -405,3 +437,12 @@ def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
     if terms.post_only and terms.time_in_force != GOOD_TILL_CANCEL:
         return Refusal.BAD_TERMS
     return None
+
+
+def _check_stop(instrument: Instrument, terms: Terms) -> Refusal | None:
+    stop_px = terms.stop_px
+    if terms.ord_type not in (STOP, STOP_LIMIT):
+        return None if stop_px is None else Refusal.BAD_TERMS
+    if stop_px is None or terms.post_only or terms.time_in_force != GOOD_TILL_CANCEL:
+        return Refusal.BAD_TERMS
+    return None if 0 < stop_px <= instrument.max_price and not stop_px % instrument.tick_size else Refusal.BAD_PRICE

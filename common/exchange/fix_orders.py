@@ -8,7 +8,7 @@ from abc import abstractmethod
 from typing import NamedTuple, Protocol
 
 from common.exchange.bare import bare
-from common.exchange.changes import Amended, Change, Closed, Corrected, Placed, Traded
+from common.exchange.changes import Amended, Change, Closed, Corrected, Placed, Traded, Triggered
 from common.exchange.engine import Cause, Refusal
 from common.exchange.faults import Kind
 from common.exchange.fix_gateway import Client, FixGateway, ResendingFixGateway
@@ -141,6 +141,8 @@ class FixOrders(FixGateway):
                 body = bare(body)
         elif type(change) is Placed:
             body = reports.report(order, str(change.exec_id), "0", change.stamp_ns)
+        elif type(change) is Triggered:
+            body = reports.report(order, str(change.exec_id), "L", change.stamp_ns)
         elif type(change) is Closed:
             text = "" if change.cause in (Cause.USER, Cause.MASS_CANCEL) else f"58={change.cause}\x01"
             body = reports.report(order, str(change.exec_id), change.ord_status, change.stamp_ns, asked, text)

@@ -7,6 +7,8 @@ BUY = "1"
 SELL = "2"
 MARKET = "1"
 LIMIT = "2"
+STOP = "3"
+STOP_LIMIT = "4"
 GOOD_TILL_CANCEL = "1"
 IMMEDIATE_OR_CANCEL = "3"
 FILL_OR_KILL = "4"
@@ -33,7 +35,8 @@ class Terms(NamedTuple):
 
     `account` is "" for the exchange's own background traders, whose balances nobody counts. `session` is whom reports
     go to. `self_trade` says who expires when an account meets itself, or that it trades with itself
-    (SelfTradePreventionMode's codes), or that both are less by the smaller one.
+    (SelfTradePreventionMode's codes), or that both are less by the smaller one. `stop_px`: the order sleeps until a
+    trade is at that price or beyond it, above for a buy and below for a sale.
     """
 
     account: str
@@ -47,6 +50,14 @@ class Terms(NamedTuple):
     time_in_force: str = GOOD_TILL_CANCEL
     post_only: bool = False
     self_trade: str = EXPIRE_MAKER
+    stop_px: Decimal | None = None
+
+
+def has_reached(terms: Terms, last_px: Decimal) -> bool:
+    """Whether a trade at that price is at the order's stop price or beyond it."""
+    if terms.stop_px is None:
+        return False
+    return last_px >= terms.stop_px if terms.side == BUY else last_px <= terms.stop_px
 
 
 class Asked:
@@ -71,19 +82,20 @@ class Order:
 
     __slots__ = (
         "account", "amendments", "cl_ord_id", "cum_qty", "cum_quote", "former_names", "ord_status", "ord_type",
-        "order_id", "order_qty", "post_only", "price", "resting", "self_trade", "session", "side", "stamp_ns", "symbol",
-        "terms", "time_in_force", "updated_ns",
+        "order_id", "order_qty", "post_only", "price", "resting", "self_trade", "session", "side", "stamp_ns",
+        "stop_px", "symbol", "terms", "time_in_force", "triggered", "updated_ns",
     )  # fmt: skip
 
     def __init__(self, order_id: int, terms: Terms, stamp_ns: int) -> None:
         self.order_id = order_id
         self.terms = terms
         (self.account, self.session, self.cl_ord_id, self.symbol, self.side, self.ord_type, self.order_qty, self.price,
-         self.time_in_force, self.post_only, self.self_trade) = terms  # fmt: skip
+         self.time_in_force, self.post_only, self.self_trade, self.stop_px) = terms  # fmt: skip
         self.cum_qty = ZERO
         self.cum_quote = ZERO
         self.ord_status = NEW
         self.resting = False
+        self.triggered = False
         self.stamp_ns = stamp_ns
         self.updated_ns = stamp_ns
         self.former_names: tuple[str, ...] = ()
@@ -98,6 +110,15 @@ class Order:
     def leaves_qty(self) -> Decimal:
         """What is still to be filled; zero once closed."""
         return self.order_qty - self.cum_qty if self.ord_status in (NEW, PARTIALLY_FILLED) else ZERO
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether it waits for its stop price."""
+        return self.stop_px is not None and not self.triggered
+
+    def is_reached(self, last_px: Decimal) -> bool:
+        """Whether a trade at that price wakes it."""
+        return has_reached(self.terms, last_px)
 
     @property
     def is_open(self) -> bool:

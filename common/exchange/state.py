@@ -20,6 +20,7 @@ from common.exchange.changes import (
     Rested,
     Sent,
     Traded,
+    Triggered,
 )
 from common.exchange.order import FILLED, NEW, PARTIALLY_FILLED, ZERO, Order, Terms
 from common.exchange.settings import Instrument
@@ -50,6 +51,7 @@ class OrderRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     updated_ns: int
     former_names: tuple[str, ...]
     amendments: int = 0
+    triggered: bool = False
 
 
 class Dump(msgspec.Struct, array_like=True, frozen=True):
@@ -108,6 +110,7 @@ class State:
         self.orders: dict[int, Order] = {}
         self.names: dict[tuple[str, str], int] = {}
         self.open_by_symbol: dict[tuple[str, str], dict[int, Order]] = {}
+        self.stops: dict[str, dict[int, Order]] = {symbol: {} for symbol in self.instruments}
         self.accounts = Accounts()
         self.sessions: dict[str, SessionNumbers] = {}
         self.next_order_id = 1
@@ -147,17 +150,29 @@ class State:
         self.instruments[instrument.symbol] = self.listed[instrument.symbol] = instrument
         if instrument.symbol not in self.books:
             self.books[instrument.symbol] = Book(instrument.symbol)
+            self.stops[instrument.symbol] = {}
 
     def _placed(self, change: Placed) -> None:
         if change.terms.symbol not in self.instruments:
             raise NotListed(change.terms.symbol)
         order = Order(change.order_id, change.terms, change.stamp_ns)
         self.orders[order.order_id] = order
+        self._sleep(order)
         self.next_order_id = max(self.next_order_id, change.order_id + 1)
         self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
         if order.account:
             self._register(order)
             self._lock(order, order.order_qty)
+
+    def _sleep(self, order: Order) -> None:
+        if order.sleeps:
+            self.stops[order.symbol][order.order_id] = order
+
+    def _triggered(self, change: Triggered) -> None:
+        order = self.orders[change.order_id]
+        self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
+        order.triggered, order.updated_ns = True, change.stamp_ns
+        del self.stops[order.symbol][order.order_id]
 
     def _rested(self, change: Rested) -> None:
         order = self.orders[change.order_id]
@@ -220,7 +235,7 @@ class State:
         leaves_qty = order.leaves_qty
         book = self.books[order.symbol]
         book.update_id += 1
-        if change.requeued:
+        if change.requeued and order.resting:
             book.side(order.side).remove(order, leaves_qty)
             order.resting = False
         elif order.resting:
@@ -259,6 +274,7 @@ class State:
             book.update_id += 1
             book.side(order.side).remove(order, leaves_qty)
         del self.orders[order.order_id]
+        self.stops[order.symbol].pop(order.order_id, None)
         if not order.account:
             return
         del self.open_by_symbol[order.account, order.symbol][order.order_id]
@@ -297,6 +313,8 @@ class State:
             self._listed(Listed(instrument))
         for row in dump.orders:
             self._load_order(row)
+        for symbol, stops in self.stops.items():
+            self.stops[symbol] = dict(sorted(stops.items()))
         # A dict of an account's orders is oldest first, as it was.
         for key, orders in self.open_by_symbol.items():
             self.open_by_symbol[key] = dict(sorted(orders.items()))
@@ -319,8 +337,9 @@ class State:
         order = Order(row.order_id, row.terms, row.stamp_ns)
         order.cum_qty, order.cum_quote, order.ord_status = row.cum_qty, row.cum_quote, row.ord_status
         order.updated_ns, order.former_names = row.updated_ns, row.former_names
-        order.amendments = row.amendments
+        order.amendments, order.triggered = row.amendments, row.triggered
         self.orders[order.order_id] = order
+        self._sleep(order)
         if order.account:
             self._register(order)
             for name in order.former_names:
@@ -333,7 +352,7 @@ class State:
 def _row(o: Order) -> OrderRow:
     return OrderRow(
         o.order_id, o.terms, o.cum_qty, o.cum_quote, o.ord_status, o.resting, o.stamp_ns, o.updated_ns,
-        o.former_names, o.amendments,
+        o.former_names, o.amendments, o.triggered,
     )  # fmt: skip
 
 
@@ -344,6 +363,7 @@ _APPLY: dict[type, Callable[[Any, Any], None]] = {
     Traded: State._traded,
     Closed: State._closed,
     Corrected: State._corrected,
+    Triggered: State._triggered,
     Amended: State._amended,
     Numbered: State._numbered,
     Sent: State._sent,

@@ -94,7 +94,7 @@ from common.request_identity import UNREAD, command_identity, request_identity
 
 WRITER = "orders"
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""
@@ -1202,7 +1202,8 @@ def _fee(change: FillChange) -> tuple[str, Decimal]:
 
 def _standing(order: Order, leg: Leg) -> tuple[object, ...]:
     """What a report may change, other than by a fill."""
-    return (leg.word, leg.order_qty, leg.price, leg.filled_qty, len(order.requests), order.unknown, order.ending)
+    told = (leg.word, leg.order_qty, leg.price, leg.filled_qty, leg.triggered)
+    return (*told, len(order.requests), order.unknown, order.ending)
 
 
 def _is_correction(change: Change) -> bool:

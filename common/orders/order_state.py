@@ -605,6 +605,8 @@ _BASE_WORD = {PARTIAL: NEW, PENDING_CANCEL: NEW, PENDING_REPLACE: NEW, REPLACED:
 TOLD = "told"
 KEEP = ""
 
+TRIGGERED = "L"
+
 _EXEC_TYPES = "0123456789ABCDEFGHIL"
 """ExecType(150): New, Partial fill and Fill (FIX 4.2), Done for day, Canceled, Replaced, Pending cancel, Stopped,
 Rejected, Suspended, Pending new, Calculated, Expired, Restated, Pending replace, Trade, Correct, Trade cancel, Order
@@ -721,7 +723,8 @@ class Leg(msgspec.Struct, gc=False):
     `doubted_qty` (0: none) and `doubted_price` were told, and wait for evidence: see `BelievedTerms`.
     `concluded`: a withdrawal, proof that it never arrived, or an operator's verdict has ended it; the venue's word is
     stronger. `set_aside_qty` is what the venue had told as CumQty(14) until then. `answered`: the venue has said
-    something to its message that does not tell what became of it.
+    something to its message that does not tell what became of it. `triggered`: it has told that the stop price was
+    reached.
     """
 
     owner: str
@@ -742,6 +745,7 @@ class Leg(msgspec.Struct, gc=False):
     concluded: bool = False
     set_aside_qty: Decimal = ZERO
     answered: bool = False
+    triggered: bool = False
 
     @property
     def worst_qty(self) -> Decimal:
@@ -809,6 +813,8 @@ class Leg(msgspec.Struct, gc=False):
         exec_type, told = report.exec_type, _BASE_WORD.get(report.ord_status, report.ord_status)
         if report.order_id != self.order_id and names_order(report):
             self._take_order_id(report.order_id)
+        if exec_type == TRIGGERED:
+            self.triggered = True
         word = self.word
         if told and exec_type in _TELLING.get(word, ()):
             self.word = word = told
@@ -1033,6 +1039,11 @@ class Order(OfTerms, msgspec.Struct, gc=False):
         first fill."""
         cum = self.cum_qty - unpriced_qty
         return sum((leg.cum_value for leg in self.legs), ZERO) / cum if cum else ZERO
+
+    @property
+    def triggered(self) -> bool:
+        """Whether its stop price was reached, as far as was told: a stop order that is filled was triggered."""
+        return self.terms.is_stop and any(leg.triggered or leg.filled_qty for leg in self.legs)
 
     @property
     def leaves_qty(self) -> Decimal:

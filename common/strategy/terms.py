@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from common.messages import NO_INSTRUCTIONS, POST_ONLY, Side, Terms, TimeInForce
+from common.messages import NO_INSTRUCTIONS, POST_ONLY, OrdType, Side, Terms, TimeInForce
 
 
 def terms_of(
@@ -11,7 +11,15 @@ def terms_of(
     price: Decimal | None = None,
     time_in_force: TimeInForce = "1",
     post_only: bool = False,
+    stop_px: Decimal | None = None,
 ) -> Terms:
-    """The terms: a limit order with a price, a market order without."""
+    """The terms: a limit order with a price, a market order without; with a stop price it sleeps until that is reached.
+
+    Raises TypeError where money is no Decimal.
+    """
+    for name, value in (("order_qty", order_qty), ("price", price), ("stop_px", stop_px)):
+        if value is not None and not isinstance(value, Decimal):
+            raise TypeError(f"{name} is {value!r}, and has to be a Decimal")
     instructions = POST_ONLY if post_only else NO_INSTRUCTIONS
-    return Terms(side, "1" if price is None else "2", order_qty, price, time_in_force, instructions)
+    ord_type: OrdType = ("1" if price is None else "2") if stop_px is None else ("3" if price is None else "4")
+    return Terms(side, ord_type, order_qty, price, time_in_force, instructions, stop_px)

@@ -38,6 +38,8 @@ class Feature(StrEnum):
     MARKET_ORDER = "market_order"
     IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
     FILL_OR_KILL = "fill_or_kill"
+    STOP_ORDER = "stop_order"
+    """Stop and stop-limit orders: they sleep at the venue until a trade is at StopPx(99) or beyond it."""
     STATUS_QUERY = "status_query"
     MASS_CANCEL = "mass_cancel"
     MASS_CANCEL_REPORT = "mass_cancel_report"
@@ -110,6 +112,7 @@ def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
         terms = command.terms
         needed += [Feature.POST_ONLY] if terms.is_post_only else []
         needed += [Feature.MARKET_ORDER] if terms.ord_type == "1" else []
+        needed += [Feature.STOP_ORDER] if terms.is_stop else []
         needed += [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]
     elif isinstance(command, QueryOrder):
         needed.append(Feature.STATUS_QUERY)

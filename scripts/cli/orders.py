@@ -184,6 +184,7 @@ def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dic
 @click.argument("quantity")
 @click.option("--price", help="The limit; a market order without.")
 @click.option("--post-only", is_flag=True, help="Only as a maker.")
+@click.option("--stop", "stop_px", help="Sleep until a trade is there: a stop, with --price a stop-limit.")
 @click.option("--tif", type=click.Choice(["gtc", "ioc", "fok"]), default="gtc", show_default=True)
 @click.option("--name", "name", default="", help="STRATEGY or STRATEGY/NUMBER; a fresh strategy name without.")
 @click.option("--take-over", is_flag=True, help="The name is a configured strategy's: silence the one that runs.")
@@ -193,8 +194,8 @@ def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dic
 @wait_option
 @json_option
 def new(
-    venue: str, symbol: str, side: str, quantity: str, price: str | None, post_only: bool, tif: str, name: str,
-    take_over: bool, label: str, account: str, ttl_ms: int, wait_s: float, as_json: bool,
+    venue: str, symbol: str, side: str, quantity: str, price: str | None, post_only: bool, stop_px: str | None,
+    tif: str, name: str, take_over: bool, label: str, account: str, ttl_ms: int, wait_s: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Send one order and wait until the venue has answered, and for the end of one that does not rest.
 
@@ -214,12 +215,12 @@ def new(
             client.number_from(wanted)
         with _usage():
             number = client.new(
-                venue, symbol, side, quantity, price, time_in_force=tif, post_only=post_only, label=label,
-                time_to_live_ms=ttl_ms, account=account,
+                venue, symbol, side, quantity, price, time_in_force=tif, post_only=post_only, stop_px=stop_px,
+                label=label, time_to_live_ms=ttl_ms, account=account,
             )  # fmt: skip
         deadline = time.monotonic() + wait_s
         outcome = _outcome(client, number, wait_s)
-        is_immediate = price is None or tif in IMMEDIATE
+        is_immediate = (price is None or tif in IMMEDIATE) and stop_px is None
         event = None
         if outcome.outcome == "sent":
             event = _ended(client, number, deadline) if is_immediate else _acknowledged(client, number, deadline)
@@ -583,6 +584,7 @@ def order_document(order: OrderEvent) -> dict[str, Any]:
         "leaves_qty": str(order.leaves_qty), "avg_px": rounded(order.avg_px), "cl_ord_id": order.cl_ord_id,
         "order_id": order.order_id, "label": order.label, "reason": order.reason.value, "text": order.text,
         "unpriced_qty": str(order.unpriced_qty),
+        "stop_px": None if order.terms.stop_px is None else str(order.terms.stop_px), "triggered": order.triggered,
     }  # fmt: skip
 
 
@@ -603,8 +605,10 @@ def average_text(position: PositionChanged) -> str:
 
 
 def price_text(order: OrderEvent) -> str:
-    """The limit, or that there is none."""
-    return "market" if order.price is None else short(order.price)
+    """The limit, or that there is none; and the stop price of one that sleeps."""
+    price = "market" if order.price is None else short(order.price)
+    sleeps = order.terms.stop_px is not None and not order.triggered
+    return f"{price} stop {short(order.terms.stop_px)}" if sleeps and order.terms.stop_px is not None else price
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -268,6 +268,7 @@ def order_row(order: Order | ClosedOrder, order_name: Callable[[int], str]) -> D
         "ord_type": t.ord_type,
         "order_qty": _text(t.order_qty),
         "price": None if t.price is None else _text(t.price),
+        "stop_px": None if t.stop_px is None else _text(t.stop_px),
         "cum_qty": _text(order.cum_qty),
         "leaves_qty": _text(order.leaves_qty),
         "ord_status": order.ord_status,

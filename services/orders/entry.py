@@ -281,6 +281,9 @@ def _why_not_a_number(request: ClientRequest) -> tuple[Reason, str]:
         return Reason.BAD_QUANTITY, f"OrderQty(38) is {wanted}"
     if request.price is not None and not _is_bounded(request.price):
         return Reason.BAD_PRICE, f"Price(44) is {wanted}"
+    stop_px = request.terms.stop_px if isinstance(request, NewOrderRequest) else None
+    if stop_px is not None and not _is_bounded(stop_px):
+        return Reason.BAD_PRICE, f"StopPx(99) is {wanted}"
     return Reason.NONE, ""
 
 

@@ -18,6 +18,8 @@ from services.risk.exposure import Sums
 
 ZERO: Final = Decimal(0)
 MARKET = "1"
+LIMIT = "2"
+WITHOUT_PRICE = ("1", "3")
 GOOD_TILL_CANCEL = "1"
 MAX_DIGITS = 18
 """A price or quantity with more digits before or after the point is nobody's: remainders stay exact below it."""
@@ -174,7 +176,9 @@ def _halts(p: Proposal) -> Refusal | None:
 
 def _kind(p: Proposal) -> Refusal | None:
     terms = p.terms
-    if terms.is_post_only and (terms.ord_type == MARKET or terms.time_in_force != GOOD_TILL_CANCEL):
+    if terms.is_stop and terms.time_in_force != GOOD_TILL_CANCEL:
+        return Refusal(Reason.UNSUPPORTED, "a stop order waits: no IOC or FOK order")
+    if terms.is_post_only and (terms.ord_type != LIMIT or terms.time_in_force != GOOD_TILL_CANCEL):
         return Refusal(Reason.UNSUPPORTED, "a post-only order is a limit order that rests: no market, IOC or FOK order")
     return None
 
@@ -195,15 +199,26 @@ def _quantity(p: Proposal) -> Refusal | None:
 
 
 def _price(p: Proposal) -> Refusal | None:
-    price, tick_size = p.price, p.rules.tick_size
-    if p.terms.ord_type == MARKET:
-        return None if price is None else _no(Reason.BAD_PRICE, "price", price, "stands on a market order")
-    if price is None:
+    price, terms = p.price, p.terms
+    if terms.ord_type in WITHOUT_PRICE and price is not None:
+        return _no(Reason.BAD_PRICE, "price", price, "stands on a market order")
+    if terms.ord_type not in WITHOUT_PRICE and price is None:
         return Refusal(Reason.BAD_PRICE, "a limit order needs a price")
+    if terms.is_stop and terms.stop_px is None:
+        return Refusal(Reason.BAD_PRICE, "a stop order needs a stop price")
+    if not terms.is_stop and terms.stop_px is not None:
+        return _no(Reason.BAD_PRICE, "stop price", terms.stop_px, "stands on an order that is no stop order")
+    return _grid(p, "price", price) or _grid(p, "stop price", terms.stop_px)
+
+
+def _grid(p: Proposal, what: str, price: Decimal | None) -> Refusal | None:
+    """Why the venue takes no such price, whatever the order."""
+    if price is None:
+        return None
     if not _is_number(price) or price <= ZERO:
-        return _no(Reason.BAD_PRICE, "price", price, "is no positive number")
-    if not is_multiple(price, tick_size):
-        return _no(Reason.BAD_TICK, "price", price, "is no multiple of the tick size", tick_size)
+        return _no(Reason.BAD_PRICE, what, price, "is no positive number")
+    if not is_multiple(price, p.rules.tick_size):
+        return _no(Reason.BAD_TICK, what, price, "is no multiple of the tick size", p.rules.tick_size)
     return None
 
 
@@ -227,7 +242,8 @@ def _reference(p: Proposal) -> Refusal | None:
 
 
 def _collar(p: Proposal) -> Refusal | None:
-    price, reference, ratio = p.price, p.reference.price, p.rules.price_collar_ratio
+    """A limit against the reference; that of a stop order against its stop price, at which the market will be then."""
+    price, reference, ratio = p.price, p.terms.stop_px or p.reference.price, p.rules.price_collar_ratio
     if price is None or reference is None or p.reduces:
         return None
     if abs(price - reference) > reference * ratio:
@@ -240,14 +256,15 @@ def _collar(p: Proposal) -> Refusal | None:
 
 def _notional(p: Proposal) -> Refusal | None:
     """A market order counts at the worst price inside the collar: the highest for the limit, the lowest for the
-    minimum.
+    minimum. A stop order may trade around its stop price as well as around the reference.
     """
-    rules, reference = p.rules, p.reference.price
+    rules, reference, stop_px = p.rules, p.reference.price, p.terms.stop_px
     highest = lowest = p.price
     if highest is None or lowest is None:
         if reference is None:
             return None
-        highest, lowest = reference * (1 + rules.price_collar_ratio), reference * (1 - rules.price_collar_ratio)
+        around = (reference, reference if stop_px is None else stop_px)
+        highest, lowest = max(around) * (1 + rules.price_collar_ratio), min(around) * (1 - rules.price_collar_ratio)
     most, least = highest * p.open_qty, lowest * p.open_qty
     p.notional = most
     if most > rules.max_order_notional:

@@ -15,6 +15,7 @@ import msgspec
 from common.fix.session_types import SequencePolicy, SessionSettings
 from common.fix.wire import split
 from common.messages import (
+    SIDE_BUY,
     AmendOrder,
     Announced,
     CancelOrder,
@@ -72,10 +73,20 @@ def _terms(symbol: str, terms: Terms) -> str:
     return _kind(symbol, terms.side, terms.ord_type, terms.time_in_force, terms.is_post_only)
 
 
+def _prices(terms: Terms) -> str:
+    """Price(44), and what wakes a stop order: a trade at TriggerPrice(1102), from below for a buy."""
+    price = "" if terms.price is None else f"44={plain(terms.price)}\x01"
+    if terms.stop_px is None:
+        return price
+    direction = "U" if terms.side == SIDE_BUY else "D"
+    return f"{price}1100=4\x011101=1\x011102={plain(terms.stop_px)}\x011107=2\x011109={direction}\x01"
+
+
 @lru_cache(maxsize=1024)
 def _kind(symbol: str, side: str, ord_type: str, time_in_force: str, post_only: bool) -> str:
-    """The part of an order that few orders differ in: a market order and a post-only one have no TimeInForce(59)."""
-    last = "18=6\x01" if post_only else "" if ord_type == "1" else f"59={time_in_force}\x01"
+    """The part of an order that few orders differ in: one without a limit and a post-only one have no TimeInForce(59).
+    """
+    last = "18=6\x01" if post_only else "" if ord_type in "13" else f"59={time_in_force}\x01"
     return f"40={ord_type}\x0154={side}\x0155={symbol}\x01{last}"
 
 
@@ -146,8 +157,7 @@ class Binance:
     def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
         """NewOrderSingle(D); the dictionary has neither HandlInst(21) nor TransactTime(60)."""
         c = command
-        price = "" if c.price is None else f"44={plain(c.price)}\x01"
-        terms = _terms(c.symbol, c.terms)
+        price, terms = _prices(c.terms), _terms(c.symbol, c.terms)
         return Body("D", f"11={c.cl_ord_id}\x0138={plain(c.order_qty)}\x01{terms}{price}".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
@@ -161,8 +171,7 @@ class Binance:
         if not self.amend_is_new_order(c):
             names = f"11={c.orig_cl_ord_id}\x01{order}41={c.orig_cl_ord_id}\x01"
             return Body("XAK", f"{names}55={c.symbol}\x0138={plain(c.order_qty)}\x01".encode())
-        price = "" if c.price is None else f"44={plain(c.price)}\x01"
-        terms = _terms(c.symbol, c.terms)
+        price, terms = _prices(c.terms), _terms(c.symbol, c.terms)
         cancel = f"25033=1\x01{order}41={c.orig_cl_ord_id}\x0125034={c.cl_ord_id}{CANCEL_ID_SUFFIX}\x0125002=1\x01"
         left = plain(c.order_qty - c.cum_qty)
         return Body("XCN", f"{cancel}11={c.cl_ord_id}\x0138={left}\x01{terms}{price}".encode())
@@ -277,6 +286,9 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport:
     last_px = (notes.decimal(f, b"31") or ZERO) if is_trade else ZERO
     fee_qty, fee_asset = fees(f, raw, last_qty, last_px, notes) if is_trade else (ZERO, "")
     code = notes.integer(f, _ERROR_CODE)
+    if exec_type == "0" and b"1102" in f and f.get(b"636") == b"Y":
+        # A second New report, once the trigger has put the order on the book.
+        exec_type = "L"
     return ExecutionReport(
         cl_ord_id=_own_id(text(f, b"11")),
         orig_cl_ord_id=text(f, b"41"),

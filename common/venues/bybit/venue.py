@@ -25,6 +25,7 @@ PROFILE = VenueProfile(
             Feature.MARKET_DATA,
             Feature.ANNOUNCEMENT,
             Feature.MASS_CANCEL_REPORT,
+            Feature.STOP_ORDER,
         }
     ),
     window_ns=MAX_TIME_TO_LIVE_NS + AHEAD_NS + PROCESSING_LIMIT_NS,

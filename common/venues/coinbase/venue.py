@@ -15,7 +15,13 @@ PROFILE = VenueProfile(
     fields="common.venues.coinbase.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC_PASSPHRASE,),
     lacks=frozenset(
-        {Feature.LIMIT_QUERY, Feature.UNKNOWN_OUTCOME, Feature.ANNOUNCEMENT, Feature.MASS_CANCEL_REPORT}
+        {
+            Feature.LIMIT_QUERY,
+            Feature.UNKNOWN_OUTCOME,
+            Feature.ANNOUNCEMENT,
+            Feature.MASS_CANCEL_REPORT,
+            Feature.STOP_ORDER,
+        }
     ),
     window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
     key_tags=frozenset({553}),

@@ -8,7 +8,9 @@ PROFILE = VenueProfile(
     simulated="common.venues.deribit.simulated:open_side",
     fields="common.venues.deribit.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
-    lacks=frozenset({Feature.LIMIT_QUERY, Feature.UNKNOWN_OUTCOME, Feature.ANNOUNCEMENT, Feature.FILL_FEES}),
+    lacks=frozenset(
+        {Feature.LIMIT_QUERY, Feature.UNKNOWN_OUTCOME, Feature.ANNOUNCEMENT, Feature.FILL_FEES, Feature.STOP_ORDER}
+    ),
     key_tags=frozenset({553}),
     cancels_on_disconnect=True,
     tells_states=True,

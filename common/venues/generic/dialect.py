@@ -54,6 +54,12 @@ def _terms(symbol: str, terms: Terms) -> str:
     return _kind(symbol, terms.side, terms.ord_type, terms.time_in_force, terms.instructions)
 
 
+def _prices(terms: Terms) -> str:
+    """Price(44) and StopPx(99), where the order has them."""
+    price = "" if terms.price is None else f"44={plain(terms.price)}\x01"
+    return price if terms.stop_px is None else f"{price}99={plain(terms.stop_px)}\x01"
+
+
 @lru_cache(maxsize=1024)
 def _kind(symbol: str, side: str, ord_type: str, time_in_force: str, instructions: str) -> str:
     """The part of an order that few orders differ in."""
@@ -100,7 +106,7 @@ class Generic:
         """NewOrderSingle(D)."""
         c = command
         terms = _terms(c.symbol, c.terms)
-        price = "" if c.price is None else f"44={plain(c.price)}\x01"
+        price = _prices(c.terms)
         stamp = utc_timestamp(wall_ns).decode()
         return Body("D", f"11={c.cl_ord_id}\x01{terms}60={stamp}\x0138={plain(c.order_qty)}\x01{price}".encode())
 
@@ -108,7 +114,7 @@ class Generic:
         """OrderCancelReplaceRequest(G): the complete new terms, OrderQty(38) with the filled part included."""
         c = command
         terms = _terms(c.symbol, c.terms)
-        price = "" if c.price is None else f"44={plain(c.price)}\x01"
+        price = _prices(c.terms)
         order_id = f"37={c.order_id}\x01" if c.order_id else ""
         stamp = utc_timestamp(wall_ns).decode()
         names = f"11={c.cl_ord_id}\x0141={c.orig_cl_ord_id}\x01{order_id}"

@@ -15,7 +15,13 @@ PROFILE = VenueProfile(
     fields="common.venues.kraken.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
     lacks=frozenset(
-        {Feature.STATUS_QUERY, Feature.LIMIT_QUERY, Feature.MASS_CANCEL_REPORT, Feature.ANNOUNCEMENT}
+        {
+            Feature.STATUS_QUERY,
+            Feature.LIMIT_QUERY,
+            Feature.MASS_CANCEL_REPORT,
+            Feature.ANNOUNCEMENT,
+            Feature.STOP_ORDER,
+        }
     ),
     window_ns=VALID_NS,
     key_tags=frozenset({553}),

@@ -72,7 +72,7 @@ def terms(name: str, side: str, qty: str, price: str | None, account: str = "des
     return Terms(account, "FIXRING", name, "BTCUSDT", side, ord_type, Decimal(qty), px)._replace(**others)  # type: ignore[arg-type]
 
 
-def placed(engine: Engine, *args: str, **others: object) -> Order:
+def placed(engine: Engine, *args: str | None, **others: object) -> Order:
     """Place an order that must be accepted."""
     order = engine.new(terms(*args, **others), at())  # type: ignore[arg-type]
     assert isinstance(order, Order), order

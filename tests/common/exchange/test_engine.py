@@ -132,7 +132,7 @@ def test_a_market_buy_that_cannot_be_paid_is_refused() -> None:
 def test_a_market_order_expires_when_nothing_is_left() -> None:
     engine = make_engine()
     placed(engine, "m", "2", "1", "100", account="")
-    order = placed(engine, "o", "1", "2", None)  # type: ignore[arg-type]
+    order = placed(engine, "o", "1", "2", None)
     assert (order.ord_status, order.cum_qty) == ("C", D(1))
     assert balance(engine, "USDT") == (D(99900), D(0))
 
@@ -153,9 +153,9 @@ def test_a_market_order_is_filled_as_a_whole_or_not_at_all_where_it_says_so() ->
     engine = make_engine()
     placed(engine, "near", "2", "1", "100", account="")
     placed(engine, "far", "2", "1", "1000", account="")
-    kill = placed(engine, "k", "1", "3", None, time_in_force="4")  # type: ignore[arg-type]
+    kill = placed(engine, "k", "1", "3", None, time_in_force="4")
     assert (kill.ord_status, kill.cum_qty) == ("C", D(0))
-    fill = placed(engine, "f", "1", "2", None, time_in_force="4")  # type: ignore[arg-type]
+    fill = placed(engine, "f", "1", "2", None, time_in_force="4")
     assert (fill.ord_status, fill.cum_quote) == ("2", D(1100))
 
 

@@ -395,13 +395,35 @@ def test_a_post_only_order_takes_nothing(desk: Desk) -> None:
     assert [told.exec_type for told in reports(desk.new(instructions=POST_ONLY)[1])] == [accepted_by(sides)]
 
 
+@pytest.mark.parametrize("limit", [False, True])
+def test_a_stop_order_sleeps_until_a_trade_is_at_its_price(desk: Desk, limit: bool) -> None:
+    sides = desk.sides
+    if not sides.profile.has(Feature.STOP_ORDER):
+        return
+    tick = sides.instrument.tick_size
+    stop_px = sides.price + 10 * tick
+    price = stop_px + 2 * tick if limit else None
+    order, events = desk.new(ord_type="4" if limit else "3", price=price, stop_px=stop_px)
+    assert [told.exec_type for told in reports(events)] == ["0"] and reports(events)[0].order_qty == sides.qty
+    sides.stranger("2", sides.qty, stop_px + tick)
+    for at, words in ((stop_px - tick, []), (stop_px, ["L", "F"])):
+        desk.new(side="2", price=at)
+        sides.stranger("1", sides.qty, at)
+        sides.world.pump()
+        told = [each for each in reports(desk.heard()) if each.cl_ord_id == order.cl_ord_id]
+        assert [each.exec_type for each in told] == words
+    assert (told[-1].ord_status, told[-1].last_px) == ("2", stop_px + tick)
+
+
 @pytest.mark.parametrize("feature", list(Feature))
 def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feature: Feature) -> None:
     """Before it is sent, by name: the session asks `missing_feature` before a command takes a number."""
     sides = desk.sides
     dialect, profile, wall_ns = sides.dialect, sides.profile, sides.world.now.wall_ns
     lacks = not profile.has(feature)
+    above = 2 * sides.price
     terms: dict[Feature, dict[str, object]] = {
+        Feature.STOP_ORDER: {"ord_type": "3", "price": None, "stop_px": above},
         Feature.POST_ONLY: {"instructions": POST_ONLY},
         Feature.MARKET_ORDER: {"ord_type": "1", "price": None, "time_in_force": "3"},
         Feature.IMMEDIATE_OR_CANCEL: {"time_in_force": "3"},

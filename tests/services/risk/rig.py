@@ -31,6 +31,7 @@ from common.messages import (
     SessionState,
     Side,
     Terms,
+    TimeInForce,
     TopOfBook,
     encode,
 )
@@ -132,10 +133,14 @@ class Orders:
         strategy: str = "alpha",
         ttl_ms: int = 1000,
         instructions: Instructions = "",
+        ord_type: OrdType | None = None,
+        stop_px: str | None = None,
+        time_in_force: TimeInForce = "1",
     ) -> NewOrder:
         attempt = self.attempt()
-        ord_type: OrdType = "1" if price is None else "2"
-        terms = Terms(side, ord_type, D(qty), None if price is None else D(price), instructions=instructions)
+        ord_type = ord_type or ("1" if price is None else "2")
+        px, stop = None if price is None else D(price), None if stop_px is None else D(stop_px)
+        terms = Terms(side, ord_type, D(qty), px, time_in_force, instructions, stop)
         return NewOrder(
             attempt, strategy, self.counter, venue, symbol, terms, cl_ord_id_of(attempt),
             self.log.stamp_ns + ttl_ms * NS_PER_MS,

@@ -69,6 +69,14 @@ CASES = [
     ("below collar", {"price": "94.99"}, Reason.PRICE_COLLAR, "94.99", "95..105"),
     ("above collar", {"price": "105.01"}, Reason.PRICE_COLLAR, "105.01", "95..105"),
     ("small notional", {"qty": "0.010"}, Reason.BELOW_MINIMUM_NOTIONAL, "1", "5"),
+    ("stop without", {"ord_type": "4"}, Reason.BAD_PRICE, "", ""),
+    ("stop on a limit", {"stop_px": "101"}, Reason.BAD_PRICE, "101", ""),
+    ("stop tick", {"ord_type": "3", "price": None, "stop_px": "101.001"}, Reason.BAD_TICK, "101.001", "0.01"),
+    ("stop at nothing", {"ord_type": "3", "price": None, "stop_px": "0"}, Reason.BAD_PRICE, "0", ""),
+    ("stop with a price", {"ord_type": "3", "stop_px": "101"}, Reason.BAD_PRICE, "100.00", ""),
+    ("stop IOC", {"ord_type": "3", "price": None, "stop_px": "101", "time_in_force": "3"}, Reason.UNSUPPORTED, "", ""),
+    ("stop post only", {"ord_type": "4", "stop_px": "101", "instructions": "6"}, Reason.UNSUPPORTED, "", ""),
+    ("limit far from the stop", {"ord_type": "4", "stop_px": "200"}, Reason.PRICE_COLLAR, "100.00", "190..210"),
     ("market post only", {"price": None, "instructions": "6"}, Reason.UNSUPPORTED, "", ""),
 ]
 
@@ -103,6 +111,23 @@ def test_a_notional_above_the_limit_is_refused_and_a_market_order_counts_at_the_
     assert last_refusal(rig) == (Reason.ABOVE_MAXIMUM_NOTIONAL, "409.5", "400")
     rig.command(rig.orders.new(qty="3.8", price=None))
     assert len(rig.sent) == 1
+
+
+def test_a_stop_counts_at_its_worst_at_once_around_its_stop_price_and_around_the_reference() -> None:
+    rig = Rig(settings(RULES._replace(max_order_notional=D(400))))
+    rig.command(rig.orders.new(qty="3.9", price=None, ord_type="3", stop_px="80.00", side="2"))
+    assert last_refusal(rig) == (Reason.ABOVE_MAXIMUM_NOTIONAL, "409.5", "400")
+    rig.command(rig.orders.new(qty="3", price=None, ord_type="3", stop_px="130.00"))
+    assert last_refusal(rig) == (Reason.ABOVE_MAXIMUM_NOTIONAL, "409.5", "400")
+    rig.command(rig.orders.new(qty="3", price="130.00", ord_type="4", stop_px="130.00"))
+    assert len(rig.sent) == 1 and rig.worst() != NOTHING
+
+
+def test_a_stop_market_order_needs_a_reference_price() -> None:
+    rig = Rig()
+    rig.top(bid=None, ask=None)
+    rig.command(rig.orders.new(price=None, ord_type="3", stop_px="130.00"))
+    assert last_refusal(rig)[0] is Reason.REFERENCE_STALE
 
 
 def test_a_reference_that_is_missing_or_stale_refuses_and_the_last_trade_stands_in_for_an_empty_side() -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from common.exchange.bare import bare
-from common.exchange.changes import Amended, Change, Closed, Placed, Traded
+from common.exchange.changes import Amended, Change, Closed, Placed, Traded, Triggered
 from common.exchange.engine import Cause, Refusal, check_form
 from common.exchange.faults import Fault, Kind
-from common.exchange.order import GOOD_TILL_CANCEL, LIMIT, MARKET, Asked, Order, Terms
+from common.exchange.order import BUY, GOOD_TILL_CANCEL, LIMIT, MARKET, STOP, STOP_LIMIT, Asked, Order, Terms
 from common.exchange.venue import Venue
 from common.fix.wire import utc_timestamp
 from common.instant import NS_PER_S, Instant
@@ -118,6 +118,9 @@ class BinanceOrders(BinanceGateway):
             names = f"11={asked.cl_ord_id}\x0141={asked.orig_cl_ord_id}\x01"
         if type(change) is Placed:
             return _report(order, terms, change.exec_id, "0", change.stamp_ns)
+        if type(change) is Triggered:
+            # It goes on the book: told as of an order list's pending leg that does.
+            return _report(order, terms, change.exec_id, "0", change.stamp_ns)
         if type(change) is Traded:
             return self._fill(order, terms, change)
         if type(change) is Closed:
@@ -205,7 +208,7 @@ class BinanceOrders(BinanceGateway):
         side, ord_type = wire.text(f, 54), wire.text(f, 40)
         if side not in ("1", "2"):
             raise Rejection(wire.BAD_SIDE, "Invalid side.", 5, 54)
-        if ord_type not in (MARKET, LIMIT):
+        if ord_type not in (MARKET, LIMIT, STOP, STOP_LIMIT):
             raise Rejection(wire.BAD_ORDER_TYPE, "Invalid orderType.", 5, 40)
         post_only = b"18" in f
         if post_only and f[b"18"] != b"6":
@@ -213,14 +216,16 @@ class BinanceOrders(BinanceGateway):
         for tag in _unwanted(ord_type, post_only):
             if b"%d" % tag in f:
                 raise Rejection(wire.NOT_REQUIRED, f"Parameter '{tag}' sent when not required.", 2, tag)
-        time_in_force = GOOD_TILL_CANCEL if ord_type == MARKET or post_only else wire.text(f, 59)
+        has_price = ord_type in (LIMIT, STOP_LIMIT)
+        time_in_force = GOOD_TILL_CANCEL if not has_price or post_only else wire.text(f, 59)
         if time_in_force not in ("1", "3", "4"):
             raise Rejection(wire.BAD_TIME_IN_FORCE, "Invalid timeInForce.", 5, 59)
-        price = wire.decimal(f, 44) if ord_type == LIMIT else None
+        price = wire.decimal(f, 44) if has_price else None
+        stop_px = _trigger(f, side) if ord_type in (STOP, STOP_LIMIT) else None
         mode = self._venue.prevention(wire.optional(f, 25001))
         account, session, order_qty = task.peer.account, task.peer.comp_id, wire.decimal(f, 38)
         return Terms(
-            account, session, name, symbol, side, ord_type, order_qty, price, time_in_force, post_only, mode
+            account, session, name, symbol, side, ord_type, order_qty, price, time_in_force, post_only, mode, stop_px
         )  # fmt: skip
 
     def _target(self, task: Task, f: Fields) -> Order | None:
@@ -347,10 +352,22 @@ class BinanceOrders(BinanceGateway):
         task.peer.send("XLR", body.encode(), now)
 
 
+def _trigger(f: Fields, side: str) -> Decimal:
+    """TriggerPrice(1102) of a stop order. A trigger in the other direction makes a take-profit order, and a trailing
+    one has TriggerTrailingDeltaBips(25009): neither is simulated.
+    """
+    for tag, wanted in ((1100, "4"), (1101, "1"), (1107, "2"), (1109, "U" if side == BUY else "D")):
+        if wire.text(f, tag) != wanted:
+            raise Rejection(wire.BAD_ORDER_TYPE, "This trigger is not simulated.", 5, tag)
+    return wire.decimal(f, 1102)
+
+
 def _unwanted(ord_type: str, post_only: bool) -> tuple[int, ...]:
-    """Fields of other order types: triggers, pegs, icebergs, and quote quantities are not simulated."""
-    others = (1100, 1101, 1102, 1107, 1109, 25009, 1094, 835, 836, 211, 111, 152, 25032)
-    if ord_type == MARKET:
+    """Fields of other order types: pegs, icebergs, trailing stops and quote quantities are not simulated."""
+    others: tuple[int, ...] = (25009, 1094, 835, 836, 211, 111, 152, 25032)
+    if ord_type in (MARKET, LIMIT):
+        others += (1100, 1101, 1102, 1107, 1109)
+    if ord_type in (MARKET, STOP):
         return (44, 59, 18, *others)
     return (59, *others) if post_only else others
 
@@ -372,12 +389,16 @@ def _report(
     """The body of an ExecutionReport(8), its fields in the dictionary's order."""
     price = "" if terms.price is None else f"44={fixed(terms.price)}\x01"
     how = "18=6\x01" if terms.post_only else ""
-    time_in_force = "" if terms.ord_type == MARKET else f"59={terms.time_in_force}\x01"
+    time_in_force = "" if terms.price is None else f"59={terms.time_in_force}\x01"
+    trigger = ""
+    if terms.stop_px is not None:
+        direction = "U" if terms.side == BUY else "D"
+        trigger = f"1100=4\x011101=1\x011102={fixed(terms.stop_px)}\x011107=2\x011109={direction}\x01"
     # AggressorIndicator(1057)=Y stands in every New report, before anything was matched.
-    working = "1057=Y\x01636=Y\x01" if exec_type == "0" else ""
+    working = f"1057=Y\x01636={'N' if order.sleeps else 'Y'}\x01" if exec_type == "0" else ""
     return (
         f"17={exec_id}\x01{names or f'11={terms.cl_ord_id}{chr(1)}'}37={order.order_id}\x01"
-        f"38={fixed(terms.order_qty)}\x0140={terms.ord_type}\x0154={terms.side}\x0155={terms.symbol}\x01{how}{price}{time_in_force}"
+        f"38={fixed(terms.order_qty)}\x0140={terms.ord_type}\x0154={terms.side}\x0155={terms.symbol}\x01{how}{price}{trigger}{time_in_force}"
         f"60={utc_timestamp(stamp_ns, 6).decode()}\x0125018={utc_timestamp(order.stamp_ns, 6).decode()}\x01"
         f"25001={terms.self_trade}\x01150={exec_type}\x0114={fixed(order.cum_qty)}\x01151={fixed(order.leaves_qty)}\x01"
         f"25017={fixed(order.cum_quote)}\x01{working}32={'0.00000000' if last_qty is None else fixed(last_qty)}\x01"

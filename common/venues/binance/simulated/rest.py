@@ -12,7 +12,7 @@ import msgspec
 
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
 from common.exchange.limits import Window
-from common.exchange.order import BUY, MARKET, Order
+from common.exchange.order import BUY, LIMIT, MARKET, STOP, STOP_LIMIT, Order
 from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
 from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
@@ -49,6 +49,7 @@ _TROUBLES = {
 _STATUS = {
     "0": "NEW", "1": "PARTIALLY_FILLED", "2": "FILLED", "4": "CANCELED", "8": "REJECTED", "C": "EXPIRED",
 }  # fmt: skip
+_TYPE = {MARKET: "MARKET", LIMIT: "LIMIT", STOP: "STOP_LOSS", STOP_LIMIT: "STOP_LOSS_LIMIT"}
 _TIME_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK"}
 _SELF_TRADE = {"1": "NONE", "2": "EXPIRE_TAKER", "3": "EXPIRE_MAKER", "4": "EXPIRE_BOTH"}
 
@@ -272,7 +273,7 @@ class BinanceRest:
 def order_json(o: ClosedOrder) -> dict[str, object]:
     """An order as REST shows it."""
     t = o.terms
-    kind = "MARKET" if t.ord_type == MARKET else "LIMIT_MAKER" if t.post_only else "LIMIT"
+    kind = "LIMIT_MAKER" if t.post_only else _TYPE[t.ord_type]
     return {
         "symbol": t.symbol,
         "orderId": o.order_id,
@@ -286,7 +287,7 @@ def order_json(o: ClosedOrder) -> dict[str, object]:
         "timeInForce": _TIME_IN_FORCE[t.time_in_force],
         "type": kind,
         "side": "BUY" if t.side == BUY else "SELL",
-        "stopPrice": fixed(Decimal(0)),
+        "stopPrice": fixed(t.stop_px or Decimal(0)),
         "icebergQty": fixed(Decimal(0)),
         "time": o.stamp_ns // NS_PER_MS,
         "updateTime": o.updated_ns // NS_PER_MS,

@@ -6,7 +6,7 @@ from common.exchange.changes import Change, Placed, Traded
 from common.exchange.faults import Kind
 from common.exchange.fix_gateway import Client, Handler
 from common.exchange.fix_orders import Reports, ResendingFixOrders
-from common.exchange.order import GOOD_TILL_CANCEL, LIMIT, Asked, Order, Terms
+from common.exchange.order import GOOD_TILL_CANCEL, LIMIT, STOP, STOP_LIMIT, Asked, Order, Terms
 from common.exchange.requests import MISSING, BadField, Request
 from common.exchange.venue import Venue
 from common.instant import Instant
@@ -69,13 +69,15 @@ class GenericOrders(ResendingFixOrders):
 
     def _terms(self, client: Client, request: Request) -> Terms:
         ord_type, has_price = request.text(40), request.has(44)
-        if ord_type == LIMIT and not has_price:
+        if ord_type in (LIMIT, STOP_LIMIT) and not has_price:
             raise BadField(MISSING, 44, "Required tag missing")
+        if ord_type in (STOP, STOP_LIMIT) and not request.has(99):
+            raise BadField(MISSING, 99, "Required tag missing")
         time_in_force = request.optional(59) or DAY
         return Terms(
             client.party.account, client.party.comp_id, request.text(11), request.text(55), request.text(54), ord_type,
             request.decimal(38), request.decimal(44) if has_price else None,
             # A day of this exchange has no end: Day(0) rests like GoodTillCancel(1).
             GOOD_TILL_CANCEL if time_in_force == DAY else time_in_force,
-            request.optional(18) == POST_ONLY,
+            request.optional(18) == POST_ONLY, stop_px=request.decimal(99) if request.has(99) else None,
         )  # fmt: skip

@@ -195,3 +195,19 @@ def test_limits() -> None:
         VenueLimit("orders", 7, 200_000, 86_400),
     ]
     assert DIALECT.decode_limits("8", raw("35=8|11=1|")) == []
+
+
+def test_a_stop_order_has_a_trigger_in_its_direction_and_no_stop_px() -> None:
+    stop = new(ord_type="3", price=None, stop_px=Decimal("66000"))
+    assert text(DIALECT.encode_new(stop, WALL_NS)) == (
+        "35=D|11=5-1|38=0.50000|40=3|54=1|55=BTCUSDT|1100=4|1101=1|1102=66000|1107=2|1109=U|"
+    )
+    sold = text(DIALECT.encode_new(new(side="2", ord_type="4", stop_px=Decimal("64000")), WALL_NS))
+    assert sold.endswith("|40=4|54=2|55=BTCUSDT|59=1|44=65000.10|1100=4|1101=1|1102=64000|1107=2|1109=D|")
+    assert "99=" not in sold
+
+
+def test_a_second_new_report_of_a_stop_order_says_that_it_was_triggered() -> None:
+    line = "35=8|17=1|11=5-1|37=7|38=0.5|40=4|54=1|55=BTCUSDT|44=65000|1102=64000|14=0|32=0|39=0|150=0|636={}|"
+    told = [DIALECT.decode("8", raw(line.format(working))) for working in "NY"]
+    assert [event.exec_type for event in told if isinstance(event, ExecutionReport)] == ["0", "L"]

@@ -57,7 +57,7 @@ def test_a_market_order_sweeps_and_expires(world: World) -> None:
         ("55=BTCUSDT|54=1|38=0.0001|40=2|44=900|", "13", "Filter failure: LOT_SIZE"),
         ("55=BTCUSDT|54=1|38=1|40=2|44=199|", "99", "Filter failure: PERCENT_PRICE"),
         ("55=BTCUSDT|54=1|38=99|40=2|44=4000|", "3", "Account has insufficient balance for requested action."),
-        ("55=BTCUSDT|54=1|38=1|40=3|44=900|", "11", "Unsupported order type, side or time in force."),
+        ("55=BTCUSDT|54=1|38=1|40=5|44=900|", "11", "Unsupported order type, side or time in force."),
     ],
 )
 def test_rejected_orders_say_why(world: World, fields: str, reason: str, text: str) -> None:

@@ -1,0 +1,22 @@
+"""What a strategy says of an order, in FIX's codes."""
+
+from decimal import Decimal as D
+
+import pytest
+
+from common.messages import Terms
+from common.strategy.terms import terms_of
+
+
+@pytest.mark.parametrize(
+    ("price", "stop_px", "ord_type"),
+    [(None, None, "1"), (D(100), None, "2"), (None, D(90), "3"), (D(89), D(90), "4")],
+)
+def test_the_prices_say_which_type_it_is(price: D | None, stop_px: D | None, ord_type: str) -> None:
+    assert terms_of("2", D(1), price, stop_px=stop_px) == Terms("2", ord_type, D(1), price, stop_px=stop_px)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"order_qty": 1}, {"price": 1.5}, {"stop_px": "90"}])
+def test_money_is_no_float_and_no_text(wrong: dict[str, object]) -> None:
+    with pytest.raises(TypeError, match=next(iter(wrong))):
+        terms_of(**{"side": "1", "order_qty": D(1), **wrong})  # type: ignore[arg-type]

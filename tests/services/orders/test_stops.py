@@ -1,0 +1,76 @@
+"""A stop order as the order manager has it: what it is told by, and when it may be amended."""
+
+import pytest
+
+from common.messages import AmendRequest, NewOrder, NewOrderRequest, OrderEvent, Reason, Terms
+from common.request_identity import request_identity
+from tests.services.orders.harness import D, Ring
+
+STOP_LIMIT = Terms("1", "4", D(1), D(111), stop_px=D(110))
+STOP = Terms("1", "3", D(1), stop_px=D(110))
+
+
+def sent(ring: Ring, terms: Terms) -> NewOrder:
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", terms))
+    order: NewOrder = ring.last(NewOrder)
+    ring.sent(order)
+    ring.report(order, "0", "0")
+    return order
+
+
+def told(ring: Ring) -> OrderEvent:
+    return [message for message in ring.clients[b"p"] if isinstance(message, OrderEvent)][-1]
+
+
+def test_it_sleeps_until_the_venue_tells_that_it_was_triggered(ring: Ring) -> None:
+    order = sent(ring, STOP_LIMIT)
+    assert order.terms == STOP_LIMIT
+    assert (told(ring).event, told(ring).triggered, told(ring).terms.stop_px) == ("new", False, D(110))
+    ring.report(order, "L", "0")
+    assert (told(ring).event, told(ring).status.value, told(ring).triggered) == ("triggered", "NEW", True)
+    ring.start()
+    ring.go_live()
+    assert ring.core.books.orders["s", 1].triggered
+
+
+def test_one_that_is_filled_was_triggered_though_nobody_told(ring: Ring) -> None:
+    order = sent(ring, STOP)
+    ring.report(order, "F", "1", qty="0.25", key="a")
+    assert told(ring).triggered
+
+
+def test_no_other_order_is_ever_triggered(ring: Ring) -> None:
+    order = sent(ring, Terms("1", "2", D(1), D(100)))
+    ring.report(order, "F", "1", qty="0.25", key="a")
+    assert not told(ring).triggered
+
+
+@pytest.mark.parametrize(
+    ("terms", "triggered", "may"), [(STOP, False, False), (STOP_LIMIT, True, False), (STOP_LIMIT, False, True)]
+)
+def test_it_is_amended_only_while_it_sleeps_and_only_with_a_limit(
+    ring: Ring, terms: Terms, triggered: bool, may: bool
+) -> None:
+    order = sent(ring, terms)
+    if triggered:
+        ring.report(order, "L", "0")
+    ring.commands.clear()
+    ring.request(AmendRequest(0, 2, 1, D(2)))
+    assert [command.terms.stop_px for command in ring.commands] == ([D(110)] if may else [])
+    if not may:
+        assert ring.clients[b"p"][-1].reason is Reason.NOT_AMENDABLE
+
+
+def test_another_stop_price_is_another_request_and_an_order_without_one_has_the_identity_of_before() -> None:
+    requests = [
+        NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "4", D(1), D(111), stop_px=stop_px))
+        for stop_px in (D(110), D("110.0"), D(109), None)
+    ]
+    first, same, other, without = map(request_identity, requests)
+    assert first == same and len({first, other, without}) == 3
+
+
+def test_a_stop_price_that_cannot_be_counted_with_is_refused_at_the_door(ring: Ring) -> None:
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "3", D(1), stop_px=D("NaN"))))
+    outcome = ring.clients[b"p"][-1]
+    assert (outcome.outcome, outcome.reason) == ("refused", Reason.BAD_PRICE) and "StopPx(99)" in outcome.text
