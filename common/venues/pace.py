@@ -14,11 +14,13 @@ MINUTE_S = 60.0
 class Pace:
     """`delay_s` before each request, with the request's cost."""
 
-    def __init__(self, cost_per_s: float) -> None:
-        """The venue allows so much cost in a second, counted over a minute."""
+    def __init__(self, cost_per_s: float, burst: float | None = None) -> None:
+        """The venue allows so much cost in a second, counted over a minute; with `burst` it has a bucket of its own,
+        of which so much may go at once, and the rest as it is filled.
+        """
         minute = cost_per_s * MINUTE_S
-        self._most = minute * BURST_SHARE
-        self._per_s = (minute - self._most) / MINUTE_S
+        self._most = minute * BURST_SHARE if burst is None else burst
+        self._per_s = (minute - self._most) / MINUTE_S if burst is None else cost_per_s
         self._left = self._most
         self._last_s = 0.0
 

@@ -10,7 +10,7 @@ has died may take effect for the venue's window after the kill: sweeps go on unt
 finds nothing.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 
 import msgspec
 import orjson
@@ -66,6 +66,10 @@ class AccountSettings(msgspec.Struct, frozen=True):
         return self.name or self.venue
 
 
+_Queue = OrderedDict[tuple[str | int, ...], Ask]
+"""Questions by what they ask, in the order of their numbers: one that is asked again waits as the later one alone."""
+
+
 class AccountCore(Core):
     """See the module."""
 
@@ -75,7 +79,7 @@ class AccountCore(Core):
         self._settings = settings
         self._latch = latch
         self._appender = Appender(self, self.name)
-        self._queues: tuple[deque[Ask], deque[Ask], deque[Ask]] = (deque(), deque(), deque())
+        self._queues: tuple[_Queue, _Queue, _Queue] = (OrderedDict(), OrderedDict(), OrderedDict())
         self._calling: Ask | None = None
         self._calling_sweep = False
         self._call_number = 0
@@ -191,7 +195,9 @@ class AccountCore(Core):
             self._dropped += 1
             return
         rank = 0 if ask.what in FIRST else 1 if ask.what in BULK or not ask.order_id + ask.cl_ord_id else 2
-        self._queues[rank].append(ask)
+        by = (ask.what, ask.symbol, ask.cl_ord_id, ask.order_id, ask.from_trade_key, ask.since_ns)
+        self._queues[rank].pop(by, None)
+        self._queues[rank][by] = ask
 
     def _work(self, now: Instant) -> None:
         """Give the worker its next call: the sweep first, then cancels, bulk, single orders."""
@@ -206,7 +212,7 @@ class AccountCore(Core):
             queue = next((queue for queue in self._queues if queue), None)
             if queue is None:
                 return
-            self._calling, self._calling_sweep = queue.popleft(), False
+            (_, self._calling), self._calling_sweep = queue.popitem(last=False), False
         self._call_number += 1
         self.effects.append(Call(self._call_number, self._calling))
 

@@ -72,8 +72,13 @@ class _Question(msgspec.Struct, gc=False):
     what: str
     symbol: str
     orders: tuple[OrderName, ...]
-    by_id: bool = False
+    ids: tuple[str, str] = ("", "")
     taken: bool = True
+
+    @property
+    def by_id(self) -> bool:
+        """Whether it is about one order."""
+        return self.ids != ("", "")
 
 
 class AccountInquiries:
@@ -98,7 +103,7 @@ class AccountInquiries:
         self._books = books
         self._send_ask = ask
         self._send_query = query
-        self._number = first_number
+        self._number = self._since = first_number
         self._doubts: dict[OrderName, _Doubt] = {}
         self._gaps: dict[str, _Doubt] = {}
         self._asks: dict[int, _Question] = {}
@@ -130,6 +135,7 @@ class AccountInquiries:
         if self._ways.has_query and not self._books.is_logged_on(self.account):
             return
         self.round_is_on = True
+        self._since = self._number
         self._gaps.clear()
         names = [(order.strategy, order.number) for order in self._books.open_orders(self.account)]
         self._round = dict.fromkeys(names) if self._ways.has_query or self._ways.has_rest else {}
@@ -198,7 +204,7 @@ class AccountInquiries:
 
     def answered(self, answer: Answer) -> None:
         """A journaled answer of the account. An individual failure, or "not found", lets the order out of the round."""
-        question = self._asks.pop(answer.ask.number, None)
+        question = self._asks.pop(answer.ask.number, None) or self._asked_again(answer.ask)
         if question is None:
             return
         # The account answers those about one order, and those in bulk, each in the order of their numbers.
@@ -214,6 +220,16 @@ class AccountInquiries:
             return
         if len(answer.trades) >= TRADES_PAGE:
             self._bulk.append(("trades", question.symbol))
+
+    def _asked_again(self, ask: Ask) -> _Question | None:
+        """The question that took the place of this one, which is answered late: who needs longer than he is waited for
+        would otherwise answer for ever what nobody asks any more.
+        """
+        if ask.number <= self._since:
+            return None
+        wanted = (ask.what, ask.symbol, (ask.cl_ord_id, ask.order_id))
+        same = (number for number, q in self._asks.items() if (q.what, q.symbol, q.ids) == wanted)
+        return self._asks.pop(next(same, 0), None)
 
     def ask_not_taken(self, number: int) -> None:
         """The account's link did not take the question."""
@@ -385,6 +401,5 @@ class AccountInquiries:
     def _ask(self, ask: Ask, boot_ns: int, orders: tuple[OrderName, ...]) -> None:
         self._number += 1
         numbered = msgspec.structs.replace(ask, number=self._number, asked_lsn=self._books.lsn)
-        by_id = bool(ask.cl_ord_id or ask.order_id)
-        self._asks[self._number] = _Question(boot_ns, ask.what, ask.symbol, orders, by_id)
+        self._asks[self._number] = _Question(boot_ns, ask.what, ask.symbol, orders, (ask.cl_ord_id, ask.order_id))
         self._send_ask(numbered)

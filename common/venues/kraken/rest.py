@@ -31,8 +31,8 @@ from common.venues.rest import (
 BaseError: type[Exception] = ccxt_errors().BaseError
 
 UNKNOWN_ORDER = ("EOrder:Unknown order", "EOrder:Invalid order", "EQuery:Unknown order")
-CALLS_PER_S = 1.0
-"""What the tier Pro wins back; CCXT counts 3 for a call that costs 1 there."""
+CALLS_PER_S, CALLS_AT_ONCE = 1.0, 18.0
+"""What the tier Pro wins back, and a little less than it may have used up; CCXT counts 3 for a call that costs 1."""
 
 CCXT_COST = 3.0
 TRADES_LIMIT = 1000
@@ -76,7 +76,7 @@ def _api(settings: RestSettings) -> Api:
         }
     )
     exchange.number = Decimal
-    pace = Pace(CALLS_PER_S)
+    pace = Pace(CALLS_PER_S, CALLS_AT_ONCE)
     exchange.throttle = lambda cost=None: _wait_for(pace, CCXT_COST if cost is None else cost)
     exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url)
     if settings.ca:

@@ -17,6 +17,12 @@ def test_a_burst_goes_at_once_and_the_rest_at_a_steady_rate() -> None:
     assert all(step > 4 / PER_S for step in steps)
 
 
+def test_a_venue_s_own_bucket_is_filled_at_the_whole_rate() -> None:
+    it = Pace(1.0, burst=18.0)
+    assert [it.delay_s(1, 1000.0) for _ in range(20)] == [0.0] * 18 + [1.0, 2.0]
+    assert it.delay_s(1, 1010.0) == 0.0, "ten more since"
+
+
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 5), st.sampled_from([1.0, 4.0])), max_size=400))
 def test_no_minute_has_more_than_its_own(questions: list[tuple[float, float]]) -> None:

@@ -128,6 +128,16 @@ def test_bulk_goes_before_single_orders(tmp_path: Any) -> None:
     assert order == [1, 4, 3, 2]
 
 
+def test_what_is_asked_again_waits_once(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    bench.ask(1, "balances")
+    bench.ask(2, "trades", from_trade_key="7")
+    bench.ask(3, "open_orders")
+    bench.ask(4, "trades", from_trade_key="7")
+    assert bench.core.status(bench.now)["waiting"] == 2
+    assert [bench.finish().number for _ in range(3)] == [1, 3, 4], "in the order of their numbers"
+
+
 def test_answers_are_kept_while_the_journal_is_away(tmp_path: Any) -> None:
     bench = Bench(tmp_path, journal=False)
     bench.ask(1, "balances")
@@ -224,7 +234,7 @@ def test_the_sweep_goes_before_questions(tmp_path: Any) -> None:
 def test_questions_beyond_the_bound_are_dropped_and_counted(tmp_path: Any) -> None:
     bench = Bench(tmp_path)
     for number in range(2_010):
-        bench.ask(number, "balances")
+        bench.ask(number, "order", cl_ord_id=str(number))
     assert bench.core.status(bench.now)["dropped"] == 9
 
 
