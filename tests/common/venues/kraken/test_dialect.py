@@ -74,6 +74,12 @@ def test_a_logon_has_key_signature_nonce_and_says_that_a_lost_session_is_to_be_c
     assert fields == f"553=APIKEY|554={signature}|5025=1724512345678|8674=0|"
 
 
+def test_a_nonce_grows_whatever_the_clock_does() -> None:
+    settings = DIALECT.session_settings(IDENTITY._replace(last_nonce_ms=1724512345999), CREDENTIALS)
+    assert settings.logon_fields is not None
+    assert b"|5025=1724512346000|" in settings.logon_fields(7, b"20240824-15:12:25.678").replace(b"\x01", b"|")
+
+
 def test_credentials_of_no_use_are_told_before_anything_is_sent() -> None:
     with pytest.raises(ValueError, match="credentials"):
         DIALECT.session_settings(IDENTITY, Password("me", "hunter2"))
@@ -167,6 +173,14 @@ def test_fees_in_two_currencies_are_not_added_up() -> None:
     ))  # fmt: skip
     assert isinstance(told, ExecutionReport)
     assert (told.fee_qty, told.fee_asset, told.unread) == (D("1.5"), "USD", ("a second fee in another currency",))
+
+
+@pytest.mark.parametrize(("exec_type", "ord_status"), [("A", "A"), ("D", "0"), ("C", "C"), ("I", "1"), ("5", "0")])
+def test_what_is_no_fill_has_no_trade(exec_type: str, ord_status: str) -> None:
+    line = f"35=8|11=17|14=0|17=e|37=O1|38=1|39={ord_status}|40=2|44=8|54=1|55=BTC/USD|59=1|150={exec_type}|151=1|"
+    told = DIALECT.decode("8", raw(line))
+    assert isinstance(told, ExecutionReport)
+    assert (told.exec_type, told.ord_status, told.trade_key, told.last_qty) == (exec_type, ord_status, "", D(0))
 
 
 def test_a_fill_without_its_number_cannot_be_read() -> None:

@@ -15,15 +15,9 @@ from common.venues.credentials import HmacSecret, Password
 from common.venues.kraken.rest import MOST_PAGES, KrakenRest, open_rest
 from common.venues.rest import RestSettings
 from tests.common.venues.both_sides import BothSides, Desk
+from tests.common.venues.kraken.test_oddities import Wire
 
 D = Decimal
-
-
-class Wire:
-    """What the exchange has written to one connection."""
-
-    def __init__(self) -> None:
-        self.wire = b""
 
 
 class Bridge:
@@ -93,7 +87,7 @@ def resting(desk: Desk, **terms: Any) -> ExecutionReport:
     return told
 
 
-def test_oddity_15_rest_calls_a_pair_otherwise_and_the_answer_does_not(sides: BothSides, rest: KrakenRest) -> None:
+def test_rest_calls_a_pair_otherwise_and_the_answer_does_not(sides: BothSides, rest: KrakenRest) -> None:
     told = resting(sides.desk())
     answer = ask(rest, "order", cl_ord_id=told.cl_ord_id)
     assert isinstance(answer.order, RestOrder) and answer.order.symbol == "BTC/USD"

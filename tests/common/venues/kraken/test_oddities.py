@@ -1,6 +1,6 @@
 """Kraken's oddities one by one, by the numbers of its README: where a client of plain FIX 4.4 goes wrong."""
 
-import re
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -16,7 +16,6 @@ from common.messages import ExecutionReport
 from common.venues.credentials import HmacSecret
 from common.venues.dialect import BookEntry
 from common.venues.kraken.dialect import book_sum
-from common.venues.registry import folder_of
 from services.marketdata.books import Book
 from tests.common.exchange.harness import Client
 from tests.common.venues.both_sides import BothSides, Desk
@@ -78,7 +77,7 @@ def picked(report: dict[int, str], *tags: int) -> tuple[str | None, ...]:
 # ---- logon
 
 
-def test_oddity_1_a_password_is_no_password(sides: BothSides) -> None:
+def test_01_a_password_is_no_password(sides: BothSides) -> None:
     ours = sides.credentials
     assert isinstance(ours, HmacSecret)
     entered = f"553={ours.api_key}\x01554={ours.secret.decode()}\x015025=1767225600000\x01".encode()
@@ -90,7 +89,7 @@ def test_oddity_1_a_password_is_no_password(sides: BothSides) -> None:
     assert logged_on(sides).session.logged_on
 
 
-def test_oddity_1_a_signature_is_of_one_number_alone(sides: BothSides) -> None:
+def test_01_a_signature_is_of_one_number_alone(sides: BothSides) -> None:
     ours = sides.dialect.session_settings(sides.identity(), sides.credentials)
     assert ours.logon_fields is not None
     of_number_2 = ours.logon_fields(2, utc_timestamp(sides.world.now.wall_ns))
@@ -107,7 +106,7 @@ def always_with(ours: SessionSettings, fields: bytes) -> SessionSettings:
     )  # fmt: skip
 
 
-def test_oddity_1_market_data_knows_a_name_and_no_other_target(sides: BothSides) -> None:
+def test_01_market_data_knows_a_name_and_no_other_target(sides: BothSides) -> None:
     def watching(target: str) -> bool:
         settings = SessionSettings(
             sender_comp_id="DESK", target_comp_id=target, initiator=True, reset_on_logon=True,
@@ -118,7 +117,7 @@ def test_oddity_1_market_data_knows_a_name_and_no_other_target(sides: BothSides)
     assert not watching("KRAKEN-TRD") and watching("KRAKEN-MD")
 
 
-def test_oddity_2_a_nonce_is_of_now_and_above_the_last(sides: BothSides) -> None:
+def test_02_a_nonce_is_of_now_and_above_the_last(sides: BothSides) -> None:
     first = sides.desk()
     assert first.logged_on
     first.client.cut()
@@ -139,7 +138,7 @@ def test_oddity_2_a_nonce_is_of_now_and_above_the_last(sides: BothSides) -> None
     ("flag", "leave", "status"),
     [("", Client.cut, "4"), ("8674=0|", Client.cut, "4"), ("8674=1|", Client.cut, "0"), ("", "logout", "0")],
 )
-def test_oddity_3_what_a_lost_session_has_open_is_cancelled_unless_it_says_otherwise_by_one(
+def test_03_what_a_lost_session_has_open_is_cancelled_unless_it_says_otherwise_by_one(
     sides: BothSides, flag: str, leave: Callable[[Client], None] | str, status: str
 ) -> None:
     naive = logged_on(sides, flag)
@@ -160,7 +159,7 @@ def test_oddity_3_what_a_lost_session_has_open_is_cancelled_unless_it_says_other
 # ---- orders
 
 
-def test_oddity_4_refusals_are_business_rejects_that_give_no_number(sides: BothSides) -> None:
+def test_04_refusals_are_business_rejects_that_give_no_number(sides: BothSides) -> None:
     naive = logged_on(sides)
     (order,) = naive.send("D", named(sides, LIMIT.replace("38=0.01", "38=5000")))
     assert picked(order, 35, 45, 372, 380, 58, 150) == ("j", "0", "D", "0", "EOrder:Insufficient funds", None)
@@ -172,7 +171,7 @@ def test_oddity_4_refusals_are_business_rejects_that_give_no_number(sides: BothS
     assert picked(amend, 35, 45, 372, 380) == ("j", "0", "G", "101")
 
 
-def test_oddity_4_a_request_that_lacks_a_field_is_named_by_its_number(sides: BothSides) -> None:
+def test_04_a_request_that_lacks_a_field_is_named_by_its_number(sides: BothSides) -> None:
     naive = logged_on(sides)
     (reject,) = naive.send("D", named(sides, LIMIT.replace("54=1|", "")))
     assert picked(reject, 35, 45, 371, 372, 373, 58) == (
@@ -180,7 +179,7 @@ def test_oddity_4_a_request_that_lacks_a_field_is_named_by_its_number(sides: Bot
     )  # fmt: skip
 
 
-def test_oddity_5_a_post_only_order_that_would_take_is_accepted_first(desk: Desk) -> None:
+def test_05_a_post_only_order_that_would_take_is_accepted_first(desk: Desk) -> None:
     sides = desk.sides
     sides.stranger("2", sides.qty, sides.price)
     _, events = desk.new(price=sides.price, instructions="6")
@@ -189,7 +188,7 @@ def test_oddity_5_a_post_only_order_that_would_take_is_accepted_first(desk: Desk
     assert told[-1][2] == "Post only order"
 
 
-def test_oddity_6_a_name_is_a_number_that_grows(sides: BothSides) -> None:
+def test_06_a_name_is_a_number_that_grows(sides: BothSides) -> None:
     naive = logged_on(sides)
     (reject,) = naive.send("D", f"11=order-1|{LIMIT}60=20260101-00:00:00.000|")
     assert picked(reject, 35, 371, 373) == ("3", "11", "6")
@@ -198,7 +197,7 @@ def test_oddity_6_a_name_is_a_number_that_grows(sides: BothSides) -> None:
         assert (told[35] == "8") is taken, name
 
 
-def test_oddity_6_a_uuid_begins_with_the_time(sides: BothSides) -> None:
+def test_06_a_uuid_begins_with_the_time(sides: BothSides) -> None:
     naive = logged_on(sides)
 
     def told(ticks: int, version: str = "4") -> dict[int, str]:
@@ -214,7 +213,7 @@ def test_oddity_6_a_uuid_begins_with_the_time(sides: BothSides) -> None:
     assert told(ticks + 2, version="1")[35] == "3", "a random name is none"
 
 
-def test_oddity_6_the_last_name_is_forgotten_on_demand(sides: BothSides) -> None:
+def test_06_the_last_name_is_forgotten_on_demand(sides: BothSides) -> None:
     naive = logged_on(sides, "8674=1|")
     naive.send("D", f"11=5000|{LIMIT}60=20260101-00:00:00.000|")
     naive.cut()
@@ -234,7 +233,7 @@ def of_yesterday(sides: BothSides) -> tuple[Client, str, str]:
     return logged_on(sides, reset_on_logon=True), report[11], report[37]
 
 
-def test_oddity_7_a_cancel_finds_the_session_s_own_orders_alone(sides: BothSides) -> None:
+def test_07_a_cancel_finds_the_session_s_own_orders_alone(sides: BothSides) -> None:
     naive, name, order_id = of_yesterday(sides)
     (told,) = naive.send("F", named(sides, f"37={order_id}|54=1|55=BTC/USD|"))
     assert picked(told, 35, 372, 380) == ("j", "F", "101")
@@ -245,7 +244,7 @@ def test_oddity_7_a_cancel_finds_the_session_s_own_orders_alone(sides: BothSides
     assert picked(cancelled, 35, 150, 41) == ("8", "4", own[11])
 
 
-def test_oddity_8_a_mass_cancel_by_symbol_spares_other_sessions_orders_and_has_no_report(sides: BothSides) -> None:
+def test_08_a_mass_cancel_by_symbol_spares_other_sessions_orders_and_has_no_report(sides: BothSides) -> None:
     naive, name, order_id = of_yesterday(sides)
     assert naive.send("q", named(sides, "55=BTC/USD|530=1|")) == []
     assert naive.send("q", named(sides, "530=6|")) == []
@@ -259,7 +258,7 @@ def test_oddity_8_a_mass_cancel_by_symbol_spares_other_sessions_orders_and_has_n
     assert picked(unknown, 35, 372, 380) == ("j", "q", "2")
 
 
-def test_oddity_9_a_status_request_names_the_venue_s_own_id(sides: BothSides) -> None:
+def test_09_a_status_request_names_the_venue_s_own_id(sides: BothSides) -> None:
     naive = logged_on(sides)
     (report,) = naive.send("D", named(sides, LIMIT))
     (reject,) = naive.send("H", f"11={sides.next_name()}|54=1|55=BTC/USD|")
@@ -272,7 +271,7 @@ def test_oddity_9_a_status_request_names_the_venue_s_own_id(sides: BothSides) ->
     assert picked(unknown, 35, 372, 380) == ("j", "H", "101")
 
 
-def test_oddity_10_the_day_ends_at_22_utc_and_with_it_the_numbers(sides: BothSides) -> None:
+def test_10_the_day_ends_at_22_utc_and_with_it_the_numbers(sides: BothSides) -> None:
     naive = logged_on(sides)
     (report,) = naive.send("D", named(sides, LIMIT))
     midnight = sides.world.now.wall_ns // (24 * HOURS_NS) * 24 * HOURS_NS
@@ -289,7 +288,7 @@ def test_oddity_10_the_day_ends_at_22_utc_and_with_it_the_numbers(sides: BothSid
     assert state is not None and state["ord_status"] == "0", "orders outlive the day"
 
 
-def test_oddity_10_a_session_that_is_logged_on_at_22_utc_is_taken_leave_of(sides: BothSides) -> None:
+def test_10_a_session_that_is_logged_on_at_22_utc_is_taken_leave_of(sides: BothSides) -> None:
     naive = logged_on(sides, heart_bt_int_s=0)
     (report,) = naive.send("D", named(sides, LIMIT))
     midnight = sides.world.now.wall_ns // (24 * HOURS_NS) * 24 * HOURS_NS
@@ -299,7 +298,7 @@ def test_oddity_10_a_session_that_is_logged_on_at_22_utc_is_taken_leave_of(sides
     assert state is not None and state["ord_status"] == "0"
 
 
-def test_oddity_10_within_the_day_what_was_missed_is_resent(sides: BothSides) -> None:
+def test_10_within_the_day_what_was_missed_is_resent(sides: BothSides) -> None:
     naive = logged_on(sides, "8674=1|")
     naive.send("D", named(sides, "38=0.01|40=2|44=65000|54=1|55=BTC/USD|59=1|"))
     naive.cut()
@@ -311,7 +310,7 @@ def test_oddity_10_within_the_day_what_was_missed_is_resent(sides: BothSides) ->
 # ---- market data
 
 
-def test_oddity_11_a_price_that_is_deleted_may_rest_there_yet(sides: BothSides) -> None:
+def test_11_a_price_that_is_deleted_may_rest_there_yet(sides: BothSides) -> None:
     for offset in range(10):
         sides.stranger("2", D(1), D(65000) + offset)
     watcher = sides.watcher()
@@ -326,7 +325,7 @@ def test_oddity_11_a_price_that_is_deleted_may_rest_there_yet(sides: BothSides) 
     assert update[5041].isdecimal()
 
 
-def test_oddity_11_our_book_is_the_venue_s_through_whatever_happens(sides: BothSides) -> None:
+def test_11_our_book_is_the_venue_s_through_whatever_happens(sides: BothSides) -> None:
     watcher = sides.watcher()
     told = watcher.say(sides.dialect.encode_subscribe("md-1", ["BTC/USD"]))
     book = Book("BTC/USD", partial(book_sum, px_decimals=1, qty_decimals=8))
@@ -344,7 +343,7 @@ def test_oddity_11_our_book_is_the_venue_s_through_whatever_happens(sides: BothS
     assert best is not None and book.bid == (best.price, best.qty)
 
 
-def test_oddity_12_there_is_no_snapshot_but_with_a_subscription(sides: BothSides) -> None:
+def test_12_there_is_no_snapshot_but_with_a_subscription(sides: BothSides) -> None:
     sides.stranger("1", D("0.5"), D(64000))
     naive = sides.watcher().client
     fields = "264=0|267=2|269=0|269=1|146=1|55=BTC/USD|"
@@ -390,7 +389,7 @@ def test_one_name_at_both_ports_is_two_sessions(sides: BothSides) -> None:
         (-1, "EService:Deadline elapsed"), (5, ""),
     ],
 )  # fmt: skip
-def test_oddity_13_a_deadline_is_two_to_sixty_seconds_ahead(sides: BothSides, ahead_s: int, words: str) -> None:
+def test_13_a_deadline_is_two_to_sixty_seconds_ahead(sides: BothSides, ahead_s: int, words: str) -> None:
     naive = logged_on(sides)
     stamp = utc_timestamp(sides.world.now.wall_ns + ahead_s * NS_PER_S).decode()
     (told,) = naive.send("D", named(sides, LIMIT) + f"62={stamp}|")
@@ -398,7 +397,7 @@ def test_oddity_13_a_deadline_is_two_to_sixty_seconds_ahead(sides: BothSides, ah
     assert not words or told[58] == words
 
 
-def test_oddity_14_young_orders_cost_most(sides: BothSides) -> None:
+def test_14_young_orders_cost_most(sides: BothSides) -> None:
     naive = logged_on(sides)
     rate = "EOrder:Rate limit exceeded"
 
@@ -421,8 +420,20 @@ def test_oddity_14_young_orders_cost_most(sides: BothSides) -> None:
     assert order()[35] == "8", "the count falls as time passes"
 
 
-def test_every_number_of_the_readme_has_a_test() -> None:
-    text = (folder_of("kraken") / "README.md").read_text("utf-8")
-    numbers = set(re.findall(r"^(\d+)\. ", text, flags=re.MULTILINE))
-    here = "".join(file.read_text("utf-8") for file in Path(__file__).parent.glob("test_*.py"))
-    assert numbers == set(re.findall(r"def test_oddity_(\d+)_", here))
+def test_15_rest_does_not_know_a_pair_by_the_name_that_fix_has(sides: BothSides) -> None:
+    world, wire = sides.world, Wire()
+    world.raw_clients[99] = wire
+    world.core.accepted(99, "rest", world.now)
+    world.core.data(99, b"GET /0/public/AssetPairs HTTP/1.1\r\nHost: x\r\n\r\n", world.now)
+    world.pump()
+    pairs = json.loads(wire.wire.partition(b"\r\n\r\n")[2])["result"]
+    assert "BTC/USD" not in pairs and sides.symbol == "BTC/USD"
+    assert (pairs["XXBTZUSD"]["altname"], pairs["XXBTZUSD"]["wsname"]) == ("XBTUSD", "XBT/USD")
+    world.core.closed(99, "gone", world.now)
+
+
+class Wire:
+    """What the exchange has written to one connection."""
+
+    def __init__(self) -> None:
+        self.wire = b""
