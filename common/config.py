@@ -707,23 +707,45 @@ class FurtherSession(Section, frozen=True, kw_only=True):
             raise ValueError(ONE_NAME)
 
 
+class DropCopy(FurtherSession, frozen=True, kw_only=True):
+    """A session that hears of all orders of the account, and sends none: what it tells of fills and of orders that have
+    ended counts once beside what the order entry sessions tell. Trading does not wait for it. `[fix]` says whatever the
+    table does not.
+
+    `sender_comp_id`: As in `[fix]`.
+    `comp_id_prefix`: As in `[fix]`.
+    `host`: Where it dials; "" is the host of `[fix]`.
+    `port`: The port there; needed.
+    `tls`: TLS of the connection; without this table as in `[fix]`.
+    """
+
+    tls: TlsConfig | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.port is None:
+            raise ValueError("`port` is missing: drop copies have one of their own")
+
+
 class AccountConfig(Section, frozen=True, kw_only=True):
     """A further account at the venue, called like its table: the name is its own in the whole stack.
 
     The first account is called like the venue: `[fix]` is its session and `[credentials]` are its keys, so that its
-    table, where it has one, has `sessions` alone.
+    table, where it has one, has `sessions` and `drop_copies` alone.
 
     `session`: Its order entry session, called like the account; needed, but for the first account.
     `credentials`: Its keys; needed if and only if the venue has `[credentials]`.
     `balances`: What the simulated exchange gives it at first, by asset.
     `sessions`: More order entry sessions, by name: orders takes the first whose gate is open, so that a second one is
     there before the first one's maintenance.
+    `drop_copies`: Its drop copies, by name, where the venue has such a thing.
     """
 
     session: FurtherSession | None = None
     credentials: CredentialsConfig | None = None
     balances: dict[str, Decimal] = {}
     sessions: dict[str, FurtherSession] = {}
+    drop_copies: dict[str, DropCopy] = {}
 
 
 class VenueConfig(Section, frozen=True, kw_only=True):
@@ -800,7 +822,7 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     def _check_account(self, name: str, account: AccountConfig) -> None:
         if name == self.name:
             if account.session is not None or account.credentials is not None or account.balances:
-                raise ValueError(f"[accounts.{name}] is the first account: its table has `sessions` alone")
+                raise ValueError(f"[accounts.{name}] is the first account: it has `sessions` and `drop_copies` alone")
         elif account.session is None:
             raise ValueError(f"[accounts.{name}] needs a `session` of its own")
         elif (account.credentials is None) != (self.credentials is None):
@@ -808,7 +830,8 @@ class VenueConfig(Section, frozen=True, kw_only=True):
 
 
 class ConfiguredSession(msgspec.Struct, frozen=True, kw_only=True):
-    """One order entry session: a name that no other has, the account that it is of, and its FIX connection."""
+    """One order entry session, or a drop copy: a name that no other has, the account that it is of, and its FIX
+    connection."""
 
     name: str
     account: str
@@ -816,12 +839,14 @@ class ConfiguredSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConfiguredAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """One account: a name that no other has, its venue, what signs for it, and its sessions, the first one first."""
+    """One account: a name that no other has, its venue, what signs for it, its order entry sessions, the first one
+    first, and its drop copies."""
 
     name: str
     venue: VenueConfig
     credentials: CredentialsConfig | None
     sessions: tuple[ConfiguredSession, ...]
+    drop_copies: tuple[ConfiguredSession, ...] = ()
 
 
 def accounts_of(venue: VenueConfig) -> list[ConfiguredAccount]:
@@ -839,7 +864,10 @@ def _account(
 ) -> ConfiguredAccount:
     further = [(each, _fix_of(venue, session)) for each, session in account.sessions.items()]
     sessions = tuple(ConfiguredSession(name=each, account=name, fix=its) for each, its in ((name, fix), *further))
-    return ConfiguredAccount(name=name, venue=venue, credentials=credentials, sessions=sessions)
+    copies = tuple(
+        ConfiguredSession(name=each, account=name, fix=_fix_of(venue, its)) for each, its in account.drop_copies.items()
+    )
+    return ConfiguredAccount(name=name, venue=venue, credentials=credentials, sessions=sessions, drop_copies=copies)
 
 
 def _fix_of(venue: VenueConfig, session: FurtherSession) -> FixConfig:
@@ -850,6 +878,8 @@ def _fix_of(venue: VenueConfig, session: FurtherSession) -> FixConfig:
         comp_id_prefix=session.comp_id_prefix,
         host=session.host or venue.fix.host,
         port=session.port or venue.fix.port,
+        tls=(session.tls if isinstance(session, DropCopy) else None) or venue.fix.tls,
+        fallback_hosts=[] if isinstance(session, DropCopy) else venue.fix.fallback_hosts,
     )
 
 
@@ -967,6 +997,15 @@ class Config:
         """Every order entry session of the enabled venues, by name."""
         return {session.name: session for account in self.accounts.values() for session in account.sessions}
 
+    @cached_property
+    def drop_copies(self) -> Mapping[str, ConfiguredSession]:
+        """Every drop copy of the enabled venues, by name."""
+        return {each.name: each for account in self.accounts.values() for each in account.drop_copies}
+
+    def drop_copies_of(self, venue: str) -> list[ConfiguredSession]:
+        """The drop copies of the venue's accounts."""
+        return [each for each in self.drop_copies.values() if self.accounts[each.account].venue.name == venue]
+
     @property
     def environment(self) -> Environment:
         """The one environment of every enabled venue."""
@@ -1015,6 +1054,8 @@ class Config:
             for session in (session for account in accounts_of(venue) for session in account.sessions):
                 arguments = ("--session", session.name)
                 yield Actor(f"session@{session.name}", Kind.SESSIONS, "services.session", arguments, SECOND_MS, cancels)
+            for each in (each for account in accounts_of(venue) for each in account.drop_copies):
+                yield Actor(f"dropcopy@{each.name}", Kind.SESSIONS, "services.dropcopy", ("--name", each.name), LAST_MS)
             yield Actor(f"marketdata@{name}", Kind.SESSIONS, "services.marketdata", ("--venue", name), SECOND_MS)
         for name, account in self.accounts.items():
             if account.venue.rest is not None:
@@ -1326,6 +1367,8 @@ def _check_parts(file: Path, venue: VenueConfig) -> None:
             "where they are asked for"
         )
     for account in accounts_of(venue):
+        if account.drop_copies and not profile.has_drop_copy:
+            raise ConfigError(f"{file}: accounts.{account.name}.drop_copies: {profile.title} has none here")
         kind = None if account.credentials is None else account.credentials.kind
         if (kind in profile.credentials) if profile.credentials else kind is None:
             continue
@@ -1343,6 +1386,7 @@ def _check_comp_ids(file: Path, venue: VenueConfig) -> None:
         if account.session is not None:
             named[f"accounts.{name}.session"] = account.session
         named |= {f"accounts.{name}.sessions.{each}": session for each, session in account.sessions.items()}
+        named |= {f"accounts.{name}.drop_copies.{each}": copy for each, copy in account.drop_copies.items()}
     for key, its in named.items():
         names = [each for each in ("sender_comp_id", "comp_id_prefix") if getattr(its, each) is not None]
         if profile.comp_id_is_api_key and names:
@@ -1376,6 +1420,8 @@ def _check_names(folder: Path, venues: Mapping[str, VenueConfig]) -> None:
         logs_on_as: dict[str | None, str] = {}
         for account in accounts_of(its):
             _take_name(folder, venue, "account", account.name, accounts)
+            for copy in account.drop_copies:
+                _take_name(folder, venue, "drop copy", copy.name, sessions)
             for session in account.sessions:
                 _take_name(folder, venue, "session", session.name, sessions)
                 key = account.credentials.files.get("api_key_file") if account.credentials is not None else None
@@ -1404,6 +1450,9 @@ def _check_ports(folder: Path, venues: Mapping[str, VenueConfig]) -> None:
         listening = {f"{key}.port": fix.port for key, fix in venue.connections.items()}
         if venue.rest is not None:
             listening["rest.url"] = url_port(venue.rest.url)
+        copies = [each.fix.port for account in accounts_of(venue) for each in account.drop_copies]
+        # A simulated exchange has one listener for however many drop copies.
+        listening |= {f"drop copies' port {port}": port for port in copies}
         for key, port in listening.items():
             if port in owners:
                 raise ConfigError(f"{folder / name}.toml: {key}: port {port} is taken by {owners[port]}")

@@ -1,5 +1,7 @@
 """The files that hold an account's credentials, read once at the start of a process."""
 
+from typing import Any
+
 from common.config import Config, ConfigError, CredentialsConfig, FixConfig
 from common.venues.credentials import Credentials, credentials_of
 from common.venues.venue import VenueProfile
@@ -26,3 +28,20 @@ def logs_on_as(fix: FixConfig, profile: VenueProfile, credentials: Credentials |
     if not isinstance(api_key, str) or not api_key:
         raise ConfigError(f"{profile.title} knows a connection by its API key: set the venue's [credentials]")
     return api_key
+
+
+def connection_of(fix: FixConfig, profile: VenueProfile, credentials: Credentials | None) -> dict[str, Any]:
+    """What the settings of every FIX session of ours have of its table, by name. Raises ConfigError."""
+    return {
+        "target_comp_id": fix.target_comp_id,
+        "sender_comp_id": logs_on_as(fix, profile, credentials),
+        "comp_id_prefix": fix.comp_id_prefix or "",
+        "connects": fix.limits.connects,
+        "connects_window_ms": fix.limits.connects_window_ms,
+        "heart_bt_int_s": fix.heart_bt_int_s,
+        "reconnect_min_ms": fix.reconnect_min_ms,
+        "reconnect_max_ms": fix.reconnect_max_ms,
+        "hosts": len(fix.hosts),
+        "credentials": credentials,
+        "schedule": fix.opening,
+    }

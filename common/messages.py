@@ -707,7 +707,8 @@ class Outbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="outb
 class Inbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="inbound"):
     """A message of the venue that took its number, raw and, where it says something about orders, normalised.
 
-    `msg_seq_num` is 0 where the message took no number, since one in it could not be read.
+    `msg_seq_num` is 0 where the message took no number, since one in it could not be read. `drop_copy`: `session` is a
+    drop copy of the account, and no order entry session.
     """
 
     session: str
@@ -721,6 +722,7 @@ class Inbound(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="inbou
     emergency: bool = False
     account: str = ""
     venue: str = ""
+    drop_copy: bool = False
 
     def __post_init__(self) -> None:
         if not self.account:

@@ -60,7 +60,7 @@ FAULT_SENTENCES: dict[Kind, str] = {
     Kind.UNTOLD: "Tell CumQty(14) of what is filled, and the trades themselves only when it is cleared.",
 }
 
-SCOPES = ("fix", "market_data", "rest", "all")
+SCOPES = ("fix", "market_data", "drop_copy", "rest", "all")
 
 
 @dataclass

@@ -151,6 +151,7 @@ class FixOrders(FixGateway):
             body = reports.report(order, str(change.exec_id), word, change.stamp_ns, asked, extra)
         else:
             return
+        self._copied(order.account, body, now)
         if asked is not None and asked.held is not None:
             asked.held.append((order.session, body))
         else:
@@ -162,7 +163,12 @@ class FixOrders(FixGateway):
         if client is not None:
             body = self._reports.correction(order, self._venue.state.instruments[change.symbol], change)
             is_bare = self._venue.leaves_out(order.terms.cl_ord_id)
-            self._send(client, "8", bare(body) if is_bare else body, now)
+            body = bare(body) if is_bare else body
+            self._copied(order.terms.account, body, now)
+            self._send(client, "8", body, now)
+
+    def _copied(self, account: str, body: bytes, now: Instant) -> None:
+        """A report of an order of the account goes to the session that placed it: somebody else may hear it too."""
 
     def _state_of(self, order: Order | ClosedOrder, extra: str = "") -> bytes:
         return self._reports.report(order, self._venue.unique(), "I", order.updated_ns, extra=extra)

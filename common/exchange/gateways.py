@@ -65,7 +65,8 @@ class ResendingGateway(Protocol):
 class Side(NamedTuple):
     """A venue's side. `market_data` is None where the venue tells no prices over FIX; `resending` and `correct` (a
     report of a fill that is taken back or corrected) are None where it has no such thing; `lacks` says of further
-    faults, by their name, why it cannot have them. `order_name` writes an order's number as OrderID(37)."""
+    faults, by their name, why it cannot have them. `order_name` writes an order's number as OrderID(37). `drop_copy`
+    repeats to its listeners what is told of orders."""
 
     orders: OrderGateway
     market_data: Gateway | None
@@ -74,9 +75,11 @@ class Side(NamedTuple):
     correct: Callable[[Corrected, Order | ClosedOrder, Instant], None] | None = None
     lacks: Mapping[str, str] = {}
     order_name: Callable[[int], str] = str
+    drop_copy: Gateway | None = None
 
     @property
     def gateways(self) -> dict[str, Gateway]:
         """All of them, by listener."""
-        found = {"fix": self.orders, "market_data": self.market_data, "rest": self.rest}
+        rest, copy = self.rest, self.drop_copy
+        found = {"fix": self.orders, "market_data": self.market_data, "rest": rest, "drop_copy": copy}
         return {listener: gateway for listener, gateway in found.items() if gateway is not None}

@@ -11,7 +11,7 @@ MAX_WAITING_BYTES = 32 << 20
 
 
 class Line:
-    """One accepted connection: its number, and the listener ("fix", "market_data", "rest") that accepted it."""
+    """One accepted connection: its number, and the listener that accepted it, one of `Side.gateways`."""
 
     __slots__ = ("blocked", "closing", "number", "open", "scope", "waiting", "waiting_bytes")
 

@@ -450,10 +450,11 @@ class Fold:
         """What is handed on a second time is known by what it tells: the trade, the request that it answers. Its number
         says nothing of that: MsgSeqNum(34) is the venue's, and one that is too high would silence all that follow.
         """
-        books = self.books
-        session = books.sessions.get(inbound.session) or books.session(inbound.session, inbound.account)
-        if inbound.generation == session.generation and inbound.msg_seq_num > session.last_inbound:
-            session.last_inbound = inbound.msg_seq_num
+        books, session = self.books, None
+        if not inbound.drop_copy:
+            session = books.sessions.get(inbound.session) or books.session(inbound.session, inbound.account)
+            if inbound.generation == session.generation and inbound.msg_seq_num > session.last_inbound:
+                session.last_inbound = inbound.msg_seq_num
         for event in inbound.events:
             if isinstance(event, ExecutionReport):
                 self._report(record, inbound, event)
@@ -463,7 +464,8 @@ class Fold:
                 self._request_rejected(record, inbound.account, event)
             elif isinstance(event, Unreadable):
                 self._unreadable(record, inbound, event)
-        session.heard_raw = inbound.raw
+        if session is not None:
+            session.heard_raw = inbound.raw
 
     def _unreadable(self, record: Record, inbound: Inbound, event: Unreadable) -> None:
         """Nothing of the message counts. It may have been a fill, or the end of the order that it names."""

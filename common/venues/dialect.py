@@ -24,12 +24,14 @@ class Identity(NamedTuple):
     """Who speaks to whom on one connection, and how often at least: HeartBtInt(108) in seconds.
 
     `last_nonce_ms` is what `nonce_ms` gave for the Logon(A) before this connection's, 0 where there was none.
+    `drop_copy`: it is to hear what the account's other connections hear, and sends nothing; its numbers start at 1.
     """
 
     sender_comp_id: str
     target_comp_id: str
     heart_bt_int_s: int
     last_nonce_ms: int = 0
+    drop_copy: bool = False
 
 
 def nonce_ms(last_nonce_ms: int, sending_ns: int) -> int:

@@ -75,6 +75,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     `numbers_books`: each message on a symbol's book has the next RptSeq(83), and the book is told order by order.
     `book_sum` is "package.module:name" of a `BookSum`, by which a book is held against the venue's ("" for none).
     `names`: what the venue takes as ClOrdID(11).
+    `has_drop_copy`: a session may hear the reports of all of an account's orders: `Identity.drop_copy`.
     """
 
     title: str
@@ -95,6 +96,11 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     numbers_books: bool = False
     book_sum: str = ""
     names: ClOrdIdForm = ClOrdIdForm.TEXT
+    has_drop_copy: bool = False
+
+    def __post_init__(self) -> None:
+        if self.has_drop_copy and self.trade_keys_are_exec_ids:
+            raise ValueError("a fill that is told on two sessions needs a trade key that is the same on both")
 
     def has(self, feature: Feature) -> bool:
         """Whether the venue has it."""

@@ -9,7 +9,7 @@ import orjson
 
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import Environment, load
-from common.exchange.faults import FAULT_SENTENCES
+from common.exchange.faults import FAULT_SENTENCES, SCOPES
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name
@@ -156,7 +156,7 @@ def _show_trades(detail: Detail) -> None:
 @click.argument("venue")
 @click.argument("kind", default="list")
 @click.option(
-    "--scope", default="fix", show_default=True, type=click.Choice(["fix", "market_data", "rest", "all"]), help="Where."
+    "--scope", default="fix", show_default=True, type=click.Choice(SCOPES), help="Where."
 )
 @click.option("--count", type=click.IntRange(0), help="How often it strikes; 0 until it is cleared.")
 @click.option("--ms", default=1000, show_default=True, type=click.IntRange(0), help="How long, for what takes time.")

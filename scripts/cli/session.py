@@ -141,7 +141,7 @@ def _by_hand(
 
 
 def _names(config: Config) -> list[str]:
-    return [actor.name for actor in config.actors() if actor.name.startswith(("session@", "marketdata@"))]
+    return [actor.name for actor in config.actors() if actor.name.startswith(("session@", "dropcopy@", "marketdata@"))]
 
 
 def _actor(config: Config, name: str) -> str:

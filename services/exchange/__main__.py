@@ -67,6 +67,8 @@ def build(name: str, config: Config) -> Shell:
     shell = shell_for(core, config)
     for listener, fix in venue.connections.items():
         shell.listen(listener, fix.host, fix.port, server_tls(name, fix.tls, config))
+    for fix in {(each.fix.host, each.fix.port): each.fix for each in config.drop_copies_of(name)}.values():
+        shell.listen("drop_copy", fix.host, fix.port, server_tls(name, fix.tls, config))
     if venue.rest is not None:
         url = urlsplit(venue.rest.url)
         shell.listen("rest", url.hostname or "127.0.0.1", url.port or HTTP_PORT, None)

@@ -8,11 +8,12 @@ from functools import partial
 from common.actor.shell import Shell
 from common.actor.start import name_argument, run_actor, shell_for, target_fix
 from common.config import Config, ConfigError, VenueConfig
-from common.key_files import logs_on_as, read_credentials
+from common.key_files import connection_of, read_credentials
 from common.rest_worker import rest_worker
+from common.venues.listening import TARGET
 from common.venues.registry import find_book_sum, find_dialect, find_profile
 from services.marketdata.books import FEED, Sum
-from services.marketdata.core import TARGET, MarketDataConfig, MarketDataCore
+from services.marketdata.core import MarketDataConfig, MarketDataCore
 from services.marketdata.polling import PollingCore
 
 
@@ -26,20 +27,10 @@ def market_data_config(name: str, config: Config, started_s: int) -> MarketDataC
         raise ConfigError(f"venue {name!r} has no market data session: its prices are asked for over REST")
     return MarketDataConfig(
         venue=name,
-        target_comp_id=fix.target_comp_id,
-        sender_comp_id=logs_on_as(fix, find_profile(venue.dialect), credentials),
-        comp_id_prefix=fix.comp_id_prefix or "",
         symbols=tuple(instrument.symbol for instrument in venue.instruments.values()),
-        connects=fix.limits.connects,
-        connects_window_ms=fix.limits.connects_window_ms,
-        heart_bt_int_s=fix.heart_bt_int_s,
-        reconnect_min_ms=fix.reconnect_min_ms,
-        reconnect_max_ms=fix.reconnect_max_ms,
-        hosts=len(fix.hosts),
         first_connection=started_s,
-        credentials=credentials,
-        schedule=fix.opening,
         sums=_sums(venue),
+        **connection_of(fix, find_profile(venue.dialect), credentials),
     )
 
 

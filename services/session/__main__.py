@@ -11,7 +11,7 @@ from common.fix.session_types import SequencePolicy
 from common.journal import OsFiles, Reader
 from common.journal.errors import Damage, NotThere
 from common.journal.frames import Record
-from common.key_files import logs_on_as, read_credentials
+from common.key_files import connection_of, read_credentials
 from common.left_out import Unfoldable
 from common.messages import Command
 from common.orders.facts import facts_of
@@ -38,27 +38,17 @@ def session_config(name: str, config: Config) -> SessionConfig:
         session=name,
         account=account.name,
         venue=venue.name,
-        target_comp_id=fix.target_comp_id,
-        sender_comp_id=logs_on_as(fix, find_profile(venue.dialect), credentials),
-        comp_id_prefix=fix.comp_id_prefix or "",
         sequence_policy=SequencePolicy[fix.sequence_policy.name],
         symbols=tuple(instrument.symbol for instrument in venue.instruments.values()),
         messages=fix.limits.messages,
         window_ms=fix.limits.window_ms,
-        connects=fix.limits.connects,
-        connects_window_ms=fix.limits.connects_window_ms,
-        heart_bt_int_s=fix.heart_bt_int_s,
-        reconnect_min_ms=fix.reconnect_min_ms,
-        reconnect_max_ms=fix.reconnect_max_ms,
-        hosts=len(fix.hosts),
         cancel_reserve_ratio=float(config.stack.risk.cancel_reserve_ratio),
         emergency_folder=str(config.emergency_folder),
-        credentials=credentials,
-        schedule=fix.opening,
         assets=facts_of(venue, 0).assets,
         cancel_on_stop=venue.on_stop is OnStop.CANCEL,
         reset_numbers=fix.resets_by_schedule,
         place=place,
+        **connection_of(fix, find_profile(venue.dialect), credentials),
     )
 
 

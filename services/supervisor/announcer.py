@@ -53,6 +53,7 @@ class FillLines:
     def __init__(self) -> None:
         """Knows no order yet."""
         self._orders: OrderedDict[str, NewOrder | AmendOrder | OrderEvent] = OrderedDict()
+        self._told: OrderedDict[tuple[str, str, str], None] = OrderedDict()
 
     def know(self, orders: Iterable[OrderEvent]) -> None:
         """Orders from before the first record that it is given, as the order manager has them."""
@@ -69,8 +70,18 @@ class FillLines:
                 inbound = _decode_inbound(record.payload)
                 for event in inbound.events:
                     if isinstance(event, ExecutionReport) and event.last_qty > 0 and event.exec_type in FILLS:
-                        found.append(self._line(inbound.session, event, record.lsn))
+                        found += self._lines_of(inbound, event, record.lsn)
         return found
+
+    def _lines_of(self, inbound: Inbound, fill: ExecutionReport, lsn: int) -> list[str]:
+        """Its line, or none where it has one: order entry and a drop copy tell of the same fills."""
+        key = (inbound.account, fill.symbol, fill.trade_key)
+        if fill.trade_key and key in self._told:
+            return []
+        self._told[key] = None
+        if len(self._told) > ORDERS_KEPT:
+            self._told.popitem(last=False)
+        return [self._line(inbound.session, fill, lsn)]
 
     def _remember(self, outbound: Outbound) -> None:
         command = outbound.command

@@ -452,6 +452,7 @@ private_key_file = "b"
 
 
 HEDGE = 'session = { sender_comp_id = "HEDGE" }'
+COPY = 'drop_copies = { genericdc = { sender_comp_id = "COPY", port = 9598 } }'
 SECOND = 'sessions = { generic2 = { sender_comp_id = "SECOND", port = 9599 } }'
 
 
@@ -476,7 +477,8 @@ def test_a_venue_has_one_account_with_one_session_unless_more_are_configured(fol
     ("tables", "expected"),
     [
         ("[accounts.hedge]\n", "[accounts.hedge] needs a `session` of its own"),
-        (f"[accounts.generic]\n{HEDGE}", "[accounts.generic] is the first account: its table has `sessions` alone"),
+        (f"[accounts.generic]\n{HEDGE}",
+         "[accounts.generic] is the first account: it has `sessions` and `drop_copies` alone"),
         (f"[accounts.binance]\n{HEDGE}", "account binance: binance has one of that name"),
         (f"[accounts.Hedge]\n{HEDGE}", "account Hedge: a name is"),
         (f"[accounts.generic]\n{SECOND.replace('generic2', 'binance')}", "session binance: binance has one"),
@@ -484,6 +486,8 @@ def test_a_venue_has_one_account_with_one_session_unless_more_are_configured(fol
         ("[accounts.hedge]\nsession = {}", "set one of `sender_comp_id` and `comp_id_prefix`"),
         (f"[accounts.hedge]\n{HEDGE}\n{HMAC.replace('credentials', 'accounts.hedge.credentials')}",
          "[accounts.hedge] needs `credentials` if and only if the venue has [credentials]"),
+        (f"[accounts.generic]\n{COPY}", "accounts.generic.drop_copies: FIX 4.4 has none here"),
+        (f"[accounts.generic]\n{COPY.replace(', port = 9598', '')}", "`port` is missing"),
     ],
 )  # fmt: skip
 def test_accounts_and_sessions_have_names_and_identities_of_their_own(

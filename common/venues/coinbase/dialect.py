@@ -94,8 +94,10 @@ class Coinbase:
     profile = PROFILE
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """See `Dialect`. CancelOrdersOnDisconnect(8013)=S: what this session has open goes with its connection."""
-        return self._settings(identity, credentials, f"8013={_SESSION_ORDERS}\x01".encode())
+        """See `Dialect`. CancelOrdersOnDisconnect(8013)=S: what this session has open goes with its connection.
+        DropCopyFlag(9406)=Y makes it one that has nothing open."""
+        extra = b"9406=Y\x01" if identity.drop_copy else f"8013={_SESSION_ORDERS}\x01".encode()
+        return self._settings(identity, credentials, extra)
 
     def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """See `Dialect`."""

@@ -30,4 +30,5 @@ PROFILE = VenueProfile(
     comp_id_is_api_key=True,
     cancels_on_disconnect=True,
     numbers_books=True,
+    has_drop_copy=True,
 )

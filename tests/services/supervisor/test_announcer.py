@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from msgspec import structs
+
 from common.config import load
 from common.journal.frames import Record
 from common.messages import (
@@ -41,8 +43,9 @@ def sent(lsn: int, cl_ord_id: str, number: int) -> Record:
 
 
 def reported(
-    lsn: int, cl_ord_id: str, last_qty: str, side: Side = "1", *, exec_type: str = "F", px: str = "65000.00"
-) -> Record:
+    lsn: int, cl_ord_id: str, last_qty: str, side: Side = "1", *, exec_type: str = "F", px: str = "65000.00",
+    key: str = "", copy: str = "",
+) -> Record:  # fmt: skip
     report = ExecutionReport(
         cl_ord_id=cl_ord_id,
         orig_cl_ord_id="",
@@ -60,8 +63,10 @@ def reported(
         leaves_qty=None,
         fee_qty=Decimal("0.00010"),
         fee_asset="BTC",
+        trade_key=key,
     )
-    return record(lsn, Kind.INBOUND, Inbound("binance", 1, 1, lsn, "8", b"", report))
+    told = Inbound(copy or "binance", 1, 1, lsn, "8", b"", report, account="binance", venue="binance")
+    return record(lsn, Kind.INBOUND, structs.replace(told, drop_copy=bool(copy)))
 
 
 def test_a_fill_is_one_line_with_the_order_s_name() -> None:
@@ -70,6 +75,13 @@ def test_a_fill_is_one_line_with_the_order_s_name() -> None:
     assert fills.lines([reported(3, "A-1", "0.100")]) == [
         "fill: maker/5 buys 0.1 BTCUSDT at 65000 on binance, fee 0.0001 BTC (LSN 3)"
     ]
+
+
+def test_a_fill_that_a_drop_copy_tells_too_is_one_line() -> None:
+    fills = FillLines()
+    told = fills.lines([reported(1, "A-1", "0.1", key="7", copy="dc"), reported(2, "A-1", "0.1", key="7")])
+    assert len(told) == 1 and "LSN 1" in told[0]
+    assert len(fills.lines([reported(3, "A-1", "0.1", key="8"), reported(4, "A-1", "0.1", key="8", copy="dc")])) == 1
 
 
 def test_a_bust_and_a_correction_are_no_fills() -> None:

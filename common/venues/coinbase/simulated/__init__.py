@@ -4,6 +4,7 @@ from common.exchange.faults import Kind
 from common.exchange.gateways import Side
 from common.exchange.rest import RestGateway
 from common.exchange.venue import Venue
+from common.venues.coinbase.simulated.drop_copy import CoinbaseDropCopy
 from common.venues.coinbase.simulated.market_data import CoinbaseMarketData
 from common.venues.coinbase.simulated.orders import CoinbaseOrders
 from common.venues.coinbase.simulated.reports import CoinbaseReports
@@ -20,6 +21,8 @@ _LACKS = {
 
 def open_side(venue: Venue) -> Side:
     """The gateways of a simulated Coinbase Exchange, with REST."""
-    orders = CoinbaseOrders(venue, CoinbaseReports())
+    drop_copy = CoinbaseDropCopy(venue)
+    orders = CoinbaseOrders(venue, CoinbaseReports(), drop_copy)
     rest = RestGateway(venue, CoinbaseRest(venue))
-    return Side(orders, CoinbaseMarketData(venue), rest, lacks=_LACKS, order_name=order_uuid)
+    market_data = CoinbaseMarketData(venue)
+    return Side(orders, market_data, rest, lacks=_LACKS, order_name=order_uuid, drop_copy=drop_copy)

@@ -34,6 +34,7 @@ from common.fix.wire import encode, parse_utc_timestamp, split, utc_timestamp
 from common.instant import NS_PER_S, Instant
 from common.venues.coinbase.simulated import wire
 from common.venues.coinbase.simulated.door import CoinbaseDoor
+from common.venues.coinbase.simulated.drop_copy import CoinbaseDropCopy
 from common.venues.coinbase.simulated.reports import SESSION_ORDERS
 
 LONGEST_PAGE = 1000
@@ -53,9 +54,12 @@ class CoinbaseOrders(CoinbaseDoor, ResendingFixOrders):
     self_trade = DECREMENT
     is_limited = True
 
-    def __init__(self, venue: Venue, reports: Reports, *, resumes: bool = True) -> None:
+    def __init__(
+        self, venue: Venue, reports: Reports, drop_copy: CoinbaseDropCopy | None = None, *, resumes: bool = True
+    ) -> None:
         """`resumes`: the server's numbers go on where a Logon(A) says so, and ResendRequest(2) is answered."""
         self._resumes = resumes
+        self._drop_copy = drop_copy
         self._goes_on_at: dict[str, int] = {}
         self._cancels: dict[str, bytes] = {}
         self._since_ns: dict[str, int] = {}
@@ -122,6 +126,12 @@ class CoinbaseOrders(CoinbaseDoor, ResendingFixOrders):
             for order in self._venue.state.open_orders(client.party.account, symbol):
                 if covers == OF_PROFILE or (covers == OF_SESSION and order.session == client.party.comp_id):
                     self._venue.engine.cancel(order, now, Cause.DISCONNECTED)
+
+    # ---- reports
+
+    def _copied(self, account: str, body: bytes, now: Instant) -> None:
+        if self._drop_copy is not None:
+            self._drop_copy.tell(account, body, now)
 
     # ---- requests
 

@@ -18,6 +18,7 @@ from common.fix.wire import split
 from common.messages import CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
 from common.orders.order_state import Order
 from common.venues.coinbase import simulated
+from common.venues.coinbase.simulated.drop_copy import CoinbaseDropCopy
 from common.venues.coinbase.simulated.orders import CoinbaseOrders
 from common.venues.coinbase.simulated.reports import CoinbaseReports
 from common.venues.coinbase.simulated.rest import CoinbaseRest
@@ -319,3 +320,38 @@ def test_19_over_rest_a_cancelled_order_is_not_found(sides: BothSides, desk: Des
     desk.cancel(order)
     with pytest.raises(RestError, match="NotFound"):
         asked()
+
+
+def listening(sides: BothSides, **settings: object) -> Client:
+    """A drop copy of ours."""
+    told = sides.dialect.session_settings(sides.identity()._replace(drop_copy=True), sides.credentials)
+    return logged_on(sides, replace(told, **settings), "drop_copy")  # type: ignore[arg-type]
+
+
+def test_20_a_drop_copy_repeats_what_order_entry_hears_and_wants_to_be_asked(sides: BothSides, desk: Desk) -> None:
+    assert not logged_on(sides, ours(sides), "drop_copy").session.logged_on, "without DropCopyFlag(9406)"
+    desk.new(price=sides.price)
+    client = listening(sides)
+    assert client.session.logged_on and desk.logged_on, "the key has a connection at each"
+    sides.stranger("2", sides.qty, sides.price)
+    (fill,) = reports([*desk.heard()])
+    (raw,) = [each for each in client.raw if split(each)[b"35"] == b"8"]
+    naive = [NAIVE.decode("8", each) for each in (raw, desk.client.raw[-1])]
+    assert [getattr(each, "exec_type", "") for each in naive] == ["F", "F"], "who adds them up has it twice"
+    again = sides.dialect.decode("8", raw)
+    assert isinstance(again, ExecutionReport)
+    assert (again.trade_key, again.last_qty, again.cl_ord_id) == (fill.trade_key, fill.last_qty, fill.cl_ord_id)
+    assert client.send("H", f"11={NAME}|55={sides.symbol}|54=1|")[0][35] == "j", "it takes no request"
+
+
+@pytest.mark.parametrize(("only_fills", "told"), [(False, ["0", "F"]), (True, ["F"])])
+def test_20_one_page_tells_all_reports_and_another_fills_alone(
+    sides: BothSides, desk: Desk, only_fills: bool, told: list[str]
+) -> None:
+    copy = sides.world.core.gateways["drop_copy"]
+    assert isinstance(copy, CoinbaseDropCopy)
+    copy.only_fills = only_fills
+    client = listening(sides)
+    desk.new(price=sides.price)
+    sides.stranger("2", sides.qty, sides.price)
+    assert [report[150] for report in client.raw_reports()] == told

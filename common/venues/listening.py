@@ -1,0 +1,291 @@
+"""What an actor does with a FIX connection on which it only listens: make it, keep it by its schedule, end it, say how
+it is.
+
+Numbers start at 1 with each logon and nothing of the session is journaled. What the connection is for is the actor's
+own: what it says once it is logged on, what it makes of what it hears, what it forgets with the connection.
+"""
+
+from abc import abstractmethod
+
+import msgspec
+
+from common.actor.core import Close, Connect, Core, Exit, HostWorked, Send, Write
+from common.fix.schedule import Schedule
+from common.fix.session import Session
+from common.fix.session_types import Disconnect, Inbound, LoggedOn, Notice, Outbound, SessionSettings
+from common.fix.session_types import Effect as FixEffect
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.messages import ControlAnswer, ControlRequest
+from common.venues.connector import Connector, Hours, comp_id
+from common.venues.credentials import Credentials
+from common.venues.dialect import Dialect, Identity, nonce_ms
+
+TARGET = "fix"
+CONNECT_TIMEOUT_NS = 10 * NS_PER_S
+LOGOUT_TIMEOUT_NS = 500 * NS_PER_MS
+CLOCK_WARNING_NS = 250 * NS_PER_MS
+
+
+class ListeningConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One such session. Either `sender_comp_id` or `comp_id_prefix` is set, as for an order entry session.
+
+    `hosts` counts those that are tried in turn. Without `schedule` the session is open at all times.
+    """
+
+    venue: str
+    target_comp_id: str
+    connects: int
+    connects_window_ms: int
+    sender_comp_id: str = ""
+    comp_id_prefix: str = ""
+    heart_bt_int_s: int = 30
+    reconnect_min_ms: int = 50
+    reconnect_max_ms: int = 5000
+    hosts: int = 1
+    first_connection: int = 0
+    credentials: Credentials | None = None
+    schedule: Schedule | None = None
+
+
+class ListeningCore(Core):
+    """See the module. Target: "fix"."""
+
+    what = "session"
+    """What the session is, in the text of its Logout(5)."""
+
+    def __init__(self, name: str, config: ListeningConfig, dialect: Dialect) -> None:
+        """`name` is the actor's."""
+        super().__init__(name)
+        self.dialect = dialect
+        self.hours = Hours(config.schedule)
+        self.connector = Connector(
+            self.name,
+            config.reconnect_min_ms,
+            config.reconnect_max_ms,
+            config.connects,
+            config.connects_window_ms,
+            jitter_seed=0,
+            hosts=config.hosts,
+        )
+        self._listening = config
+        # Nothing is journaled here, so a new process begins its CompIDs where the caller says, to pass over locked
+        # ones.
+        self._connection = config.first_connection
+        self._nonce_ms = 0
+        self._fix: Session | None = None
+        self._deadline_ns: int | None = None
+        self._heard_wall_ns = 0
+        self._sender = ""
+        self._stopping = False
+        self._blocked = False
+        self._waiting: list[bytes] = []
+        self._messages = 0
+        self._garbled = 0
+        self._unreadable = 0
+
+    # ---- what the actor makes of it ----
+
+    @abstractmethod
+    def _session_settings(self, identity: Identity) -> SessionSettings:
+        """The FIX session of the next connection."""
+
+    @abstractmethod
+    def _logged_on(self, fix: Session, now: Instant) -> None:
+        """The venue has let us in."""
+
+    @abstractmethod
+    def _inbound(self, effect: Inbound, now: Instant) -> None:
+        """A message of the venue."""
+
+    def _forget(self) -> None:
+        """The connection is gone, and with it what only it told."""
+
+    # ---- the connection ----
+
+    def started(self, now: Instant) -> None:
+        """See `Core`."""
+        self.hours.look(now)
+        self._schedule(now, failed=False)
+
+    def _schedule(self, now: Instant, *, failed: bool) -> None:
+        """Make the next connection, unless the schedule has none now."""
+        if self.hours.is_open:
+            self.connector.schedule(now, failed=failed)
+        else:
+            self.connector.cancel()
+
+    def _keep_hours(self, now: Instant) -> None:
+        """Log out where the schedule's period has ended, connect where the next has begun."""
+        if not self.hours.look(now) or self._stopping:
+            return
+        self.note("info", "schedule_opened" if self.hours.is_open else "schedule_closed", text=self.hours.text)
+        if self._fix is None:
+            self._schedule(now, failed=False)
+        elif not self.hours.is_open:
+            self._log_out("the period of the schedule has ended", now)
+
+    def _log_out(self, text: str, now: Instant) -> None:
+        """Log out, so that the venue frees the name at once; what is not even made yet is closed."""
+        assert self._fix is not None
+        if not self._fix.connection:
+            self._close(text, now)
+            return
+        self._fix.logout(text, now)
+        self._carry_out(now)
+        if self._fix is not None:
+            self._deadline_ns = now.boot_ns + LOGOUT_TIMEOUT_NS
+
+    def _connect(self, now: Instant) -> None:
+        config = self._listening
+        self._connection += 1
+        self._sender = comp_id(config.sender_comp_id, config.comp_id_prefix, self._connection)
+        identity = Identity(self._sender, config.target_comp_id, config.heart_bt_int_s, self._nonce_ms)
+        self._fix = Session(self._session_settings(identity))
+        self.connector.attempted(now)
+        self._deadline_ns = now.boot_ns + CONNECT_TIMEOUT_NS
+        self._blocked = False
+        self.effects.append(Connect(self._connection, TARGET))
+
+    def connected(self, connection: int, now: Instant) -> None:
+        """See `Core`."""
+        if self._fix is not None and connection == self._connection:
+            self._deadline_ns = None
+            self._nonce_ms = nonce_ms(self._nonce_ms, now.wall_ns)
+            self._fix.connected(now)
+            self._carry_out(now)
+
+    def closed(self, connection: int, text: str, now: Instant) -> None:
+        """See `Core`."""
+        if self._fix is not None and connection == self._connection:
+            self._ended(text, now)
+
+    def data(self, connection: int, data: bytes, now: Instant) -> None:
+        """See `Core`."""
+        if self._fix is not None and connection == self._connection:
+            self._fix.received(data, now)
+            self._carry_out(now)
+
+    def blocked(self, connection: int, now: Instant) -> None:
+        """See `Core`."""
+        self._blocked = self._blocked or connection == self._connection
+
+    def writable(self, connection: int, now: Instant) -> None:
+        """See `Core`."""
+        if connection == self._connection:
+            self._blocked = False
+            self._write_waiting()
+
+    def _ended(self, text: str, now: Instant) -> None:
+        self._fix = None
+        self._deadline_ns = None
+        self._waiting.clear()
+        self._forget()
+        self.note("warning", "disconnected", connection=self._connection, text=text)
+        if self._stopping:
+            self.effects.append(Exit(0, "stopped"))
+        else:
+            self._schedule(now, failed=True)
+
+    def _close(self, text: str, now: Instant) -> None:
+        self.effects.append(Close(self._connection))
+        self._ended(text, now)
+
+    # ---- what the FIX session says ----
+
+    def _carry_out(self, now: Instant) -> None:
+        fix = self._fix
+        while fix is not None and (effects := fix.take_effects()):
+            for effect in effects:
+                self._fix_effect(effect, fix, now)
+                if self._fix is not fix:
+                    return
+
+    def _fix_effect(self, effect: FixEffect, fix: Session, now: Instant) -> None:
+        if isinstance(effect, Outbound):
+            self._waiting.append(effect.raw)
+            self._write_waiting()
+        elif isinstance(effect, Inbound):
+            self._messages += 1
+            self._heard_wall_ns = now.wall_ns
+            self._inbound(effect, now)
+        elif isinstance(effect, LoggedOn):
+            self.effects.append(HostWorked(TARGET))
+            self.connector.worked()
+            self._logged_on(fix, now)
+        elif isinstance(effect, Disconnect):
+            self._close(f"{effect.reason.name.lower()}: {effect.text}", now)
+        elif isinstance(effect, Notice):
+            self._garbled += effect.code == "garbled"
+            self.note(effect.level.value, effect.code, text=effect.text)
+
+    def _write_waiting(self) -> None:
+        while self._waiting and not self._blocked:
+            self.effects.append(Write(self._connection, self._waiting.pop(0)))
+
+    # ---- time ----
+
+    def next_deadline_ns(self) -> int | None:
+        """See `Core`."""
+        fix_ns = self._fix.next_deadline_ns() if self._fix is not None else None
+        times = (self.connector.due_boot_ns, self._deadline_ns, fix_ns, self.hours.next_deadline_ns())
+        return min((time for time in times if time is not None), default=None)
+
+    def timer(self, now: Instant) -> None:
+        """See `Core`."""
+        self._keep_hours(now)
+        if self.connector.due_boot_ns is not None and now.boot_ns >= self.connector.due_boot_ns:
+            self._connect(now)
+        if self._fix is not None:
+            self._fix.timer(now)
+            self._carry_out(now)
+        if self._deadline_ns is not None and now.boot_ns >= self._deadline_ns:
+            self._close("no connection in time", now)
+
+    # ---- stop, control, status ----
+
+    def stop(self, now: Instant) -> None:
+        """See `Core`: log out."""
+        self._stopping = True
+        self.connector.cancel()
+        if self._fix is None:
+            self.effects.append(Exit(0, "stopped"))
+            return
+        self._log_out(f"the {self.what} session is stopped", now)
+
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        """See `Core`: nothing but status is asked of this actor, and the shell answers that."""
+        assert isinstance(message, ControlRequest)
+        answer = ControlAnswer(message.token, False, f"{self.name} has no act {message.act!r}")
+        self.effects.append(Send("control", answer, peer))
+
+    def status(self, now: Instant) -> dict[str, object]:
+        """See `Core`."""
+        fix = self._fix
+        offset_ns = fix.last_sending_time_offset_ns if fix is not None else 0
+        return {
+            "state": self._state(),
+            "schedule": self.hours.text,
+            "epoch": 0,
+            "lsn": 0,
+            "connection": self._connection,
+            "sender_comp_id": self._sender,
+            "next_outbound": fix.next_outbound if fix is not None else 1,
+            "next_inbound": fix.next_inbound if fix is not None else 1,
+            "last_heard_ms": (now.wall_ns - self._heard_wall_ns) // NS_PER_MS if self._heard_wall_ns else None,
+            "clock_offset_ms": round(offset_ns / NS_PER_MS, 3),
+            "clock_warning": abs(offset_ns) > CLOCK_WARNING_NS,
+            "messages": self._messages,
+            "garbled": self._garbled,
+            "unreadable": self._unreadable,
+        }
+
+    def _state(self) -> str:
+        """One word for people."""
+        if self._fix is None:
+            return "waiting" if self.hours.is_open else "off_schedule"
+        return "live" if self._fix.logged_on else "connecting"
+
+    def _note_unreadable(self, effect: Inbound, why: str, **more: object) -> None:
+        self._unreadable += 1
+        raw = effect.raw.decode("latin-1")
+        self.note("error", "unreadable", msg_type=effect.msg_type, why=why, raw=raw, **more)
