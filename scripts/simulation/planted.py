@@ -584,7 +584,7 @@ BUGS: dict[str, Bug] = {
     ),
     "ignore-withdrawn": Bug(
         "The shared fold goes on counting what was withdrawn.",
-        ((orders_fold.Fold, "_withdrawn", _instead(_ignore_withdrawn)),), 140,
+        ((orders_fold.Fold, "_withdrawn", _instead(_ignore_withdrawn)),), 200,
     ),
     "unheard-is-nothing": Bug(
         "The shared fold counts nothing at worst of what was sent and not heard of.",

@@ -9,7 +9,7 @@ import pytest
 from scripts.cli import main
 from scripts.simulation import many, planted_seeds
 from scripts.simulation.many import find_planted
-from scripts.simulation.planted import BUGS, plant
+from scripts.simulation.planted import BUGS, Bug, Swap, plant
 from scripts.simulation.planted_seeds import KNOWN_SEEDS
 from scripts.simulation.run import Case, Result, run, shrink
 from services.session.outbox import Outbox
@@ -34,6 +34,13 @@ def test_a_rare_planted_bug_is_found(name: str) -> None:
 @pytest.mark.parametrize("name", BUGS)
 def test_what_a_bug_takes_the_place_of_is_there(name: str) -> None:
     assert [attribute for owner, attribute, _ in BUGS[name].swaps if not hasattr(owner, attribute)] == []
+
+
+def test_a_bug_that_does_not_fit_what_it_takes_the_place_of_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    swap: Swap = (Outbox, "lost", BUGS["reuse-number"].swaps[0][2])
+    monkeypatch.setitem(BUGS, "misfit", Bug("It takes the place of what has other arguments.", (swap,), 1))
+    assert run(Case(0, 2000, planted="misfit")).violation is not None
+    assert find_planted("misfit").violation is None
 
 
 def test_where_a_bug_was_found_last_lies_within_its_bound() -> None:
