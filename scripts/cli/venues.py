@@ -23,7 +23,7 @@ from common.config import (
 )
 from common.exit_status import ExitStatus
 from common.fix.session_types import SessionSettings
-from common.instant import NS_PER_MS
+from common.instant import NS_PER_MS, NS_PER_S
 from common.key_files import logs_on_as, read_credentials
 from common.messages import Ask
 from common.venues.connector import comp_id
@@ -269,13 +269,23 @@ def _clock(config: Config, venue: VenueConfig, credentials: Credentials | None) 
         return
     ca = str(config.paths.resolve(venue.rest.ca)) if venue.rest.ca else ""
     settings = RestSettings(venue.name, venue.rest.url, credentials, venue.rest.timeout_ms, ca)
-    answer = find_rest(venue.dialect)(settings).ask(Ask(venue.name, 1, "time"))
+    rest, asked_ns = find_rest(venue.dialect)(settings), time.time_ns()
+    answer = rest.ask(Ask(venue.name, 1, "time"))
     if not answer.failed:
-        yield _offset(f"rest: {venue.rest.url}: clock", (answer.venue_ns - time.time_ns()) / NS_PER_MS)
+        ahead_ns = beyond(answer.venue_ns, asked_ns, time.time_ns())
+        yield _offset(f"rest: {venue.rest.url}: clock", ahead_ns / NS_PER_MS)
         return
     simulated_only = venue.environment is Environment.SIMULATED
     finding = Finding(f"rest: {venue.rest.url}", answer.text, "look at the network and the URL", not simulated_only)
     yield finding, ExitStatus.OK if simulated_only else ExitStatus.NOT_ANSWERED
+
+
+def beyond(venue_ns: int, asked_ns: int, heard_ns: int) -> int:
+    """How far the venue's clock is ahead, at least, of one that was read when it was asked and when it was heard: 0
+    where it may be right, for nobody knows when within that time it was read. A venue may tell whole seconds.
+    """
+    latest_ns = venue_ns if venue_ns % NS_PER_S else venue_ns + NS_PER_S
+    return max(venue_ns - heard_ns, 0) + min(latest_ns - asked_ns, 0)
 
 
 def _offset(what: str, offset_ms: float) -> Checked:

@@ -21,6 +21,7 @@ from common.fix.session_types import SessionSettings
 from scripts.cli.fix_echo import EchoServer
 from scripts.cli.main import run
 from scripts.cli.try_logon import Came, try_logon
+from scripts.cli.venues import beyond
 from scripts.stack import free_ports, own_ports
 
 PLAIN = (None, "")
@@ -109,6 +110,17 @@ def test_where_the_exchange_runs_it_logs_on_and_out(exchange: str, capsys: pytes
     persists = any("its numbers persist" in what for what in found)
     assert len(logged_on) == (1 if persists else 2) and persists is (exchange == "generic")
     assert any("clock" in what for what in found)
+
+
+@pytest.mark.parametrize(("venue_ns", "ahead_ns"), [(100, 0), (150, 0), (200, 0), (70, -30), (230, 30)])
+def test_a_slow_answer_is_no_clock_that_is_off(venue_ns: int, ahead_ns: int) -> None:
+    assert beyond(venue_ns, 100, 200) == ahead_ns
+
+
+@pytest.mark.parametrize(("asked_s", "ahead_s"), [(5.0, 0.0), (5.9, 0.0), (6.5, -0.5), (4.5, 0.25)])
+def test_a_clock_that_tells_whole_seconds_is_right_within_one(asked_s: float, ahead_s: float) -> None:
+    asked_ns = int(asked_s * 1e9)
+    assert beyond(5 * 10**9, asked_ns, asked_ns + 250_000_000) == int(ahead_s * 1e9)
 
 
 # ---- one logon
