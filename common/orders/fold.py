@@ -6,7 +6,7 @@ Every rule that turns what the log says into the state of an order stands here, 
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -74,7 +74,10 @@ from common.orders.names import Remembered, sent_name
 from common.orders.order_state import (
     BY_HAND,
     FILLS,
+    NEW,
+    ORDER_STATUS,
     REJECTED,
+    REPLACED,
     RESTATED,
     TERMINAL_WORDS,
     ZERO,
@@ -104,6 +107,19 @@ PRICE_STEP = Decimal("0.00000001")
 
 MAX_TRADE_KEY_DIGITS = 32
 """A trade identity of more digits is a text, and no number that REST could be asked from."""
+
+
+class Standing(NamedTuple):
+    """What a report may change, other than by a fill."""
+
+    word: str
+    order_qty: Decimal
+    price: Decimal | None
+    filled_qty: Decimal
+    triggered: bool
+    requests: int
+    unknown: bool
+    ending: OrderStatus | None
 
 
 class Fold:
@@ -557,7 +573,7 @@ class Fold:
             self._report_changed(order, leg, report, change)
             self._changes.append(PositionMoved(venue, report.symbol, order.strategy))
         elif before != _standing(order, leg):
-            self._report_changed(order, leg, report, None)
+            self._report_changed(order, leg, report, None, before)
         doubted = leg.doubted_terms
         if doubted and (doubted != had_doubts or report.exec_type == "I") and not order.is_closed:
             self._doubt(record, order, doubted)
@@ -605,8 +621,12 @@ class Fold:
             last_px = fill.value / fill.qty
             self._changes.append(OrderChanged(order, "trade", fill.qty, last_px, fee_qty, fee_asset, fill.trade_key))
 
-    def _report_changed(self, order: Order, leg: Leg, report: ExecutionReport, change: FillChange | None) -> None:
+    def _report_changed(
+        self, order: Order, leg: Leg, report: ExecutionReport, change: FillChange | None, before: Standing | None = None
+    ) -> None:
         event = EVENTS.get(report.exec_type, "status")
+        if report.exec_type == ORDER_STATUS and before is not None:
+            event = _told_by_state(order, leg, before)
         if event == "new" and leg is not order.legs[0]:
             event = "replaced"
         if change is not None and not is_fill(report, change):
@@ -1202,10 +1222,18 @@ def _fee(change: FillChange) -> tuple[str, Decimal]:
     return change.fees[0] if change.fees else ("", ZERO)
 
 
-def _standing(order: Order, leg: Leg) -> tuple[object, ...]:
-    """What a report may change, other than by a fill."""
-    told = (leg.word, leg.order_qty, leg.price, leg.filled_qty, leg.triggered)
-    return (*told, len(order.requests), order.unknown, order.ending)
+def _standing(order: Order, leg: Leg) -> Standing:
+    return Standing(
+        leg.word, leg.order_qty, leg.price, leg.filled_qty, leg.triggered, len(order.requests), order.unknown,
+        order.ending,
+    )  # fmt: skip
+
+
+def _told_by_state(order: Order, leg: Leg, before: Standing) -> str:
+    """What has happened, by a report of the order's state alone."""
+    if not before.word and leg.word == NEW:
+        return EVENTS[NEW]
+    return EVENTS[REPLACED] if len(order.requests) < before.requests and leg.is_open else EVENTS[ORDER_STATUS]
 
 
 def _is_correction(change: Change) -> bool:

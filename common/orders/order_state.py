@@ -927,6 +927,16 @@ def tells_amended(report: ExecutionReport) -> bool:
     return report.exec_type == ORDER_STATUS and report.ord_status not in (PENDING_CANCEL, PENDING_REPLACE)
 
 
+def told_amendment(report: ExecutionReport, leg: "Leg", amendments: Sequence["Request"]) -> "Request | None":
+    """The amendment in place that a report of state answers: one under the order's own ClOrdID(11), with the very terms
+    that were asked for. Some venues tell states alone, and give an order no other name.
+    """
+    if report.cl_ord_id != leg.cl_ord_id or not tells_amended(report):
+        return None
+    terms = (report.order_qty, report.price)
+    return next((each for each in amendments if (each.order_qty, each.price) == terms), None)
+
+
 def rejects_request(report: ExecutionReport, *names: str) -> bool:
     """Whether a report of Rejected refuses a request about an order, and not the order itself: it bears another
     ClOrdID(11) than the `names` that the order goes by."""
@@ -1284,8 +1294,9 @@ class Order(OfTerms, msgspec.Struct, gc=False):
         requests, exec_type = self.requests, report.exec_type
         named = requests.get(report.cl_ord_id) or self.lingering.get(report.cl_ord_id)
         if named is None:
-            if exec_type == REPLACED and asked:
-                self._drop_request(asked[0])
+            answered = asked[0] if exec_type == REPLACED and asked else told_amendment(report, leg, asked)
+            if answered is not None:
+                self._drop_request(answered)
         elif named.kind is RequestKind.AMEND and named.answered and tells_amended(report):
             self._drop_request(named)
             leg.rename(named.cl_ord_id)

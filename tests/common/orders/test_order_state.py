@@ -355,3 +355,38 @@ def test_a_bust_takes_away_its_own_fill_and_not_what_was_told_and_is_still_to_co
         leg.fill(change)
         leg.hear(msgspec.structs.replace(report, cum_qty=D(10) if report.exec_type == "F" else cum_qty))
     assert (leg.cum_qty, leg.told_cum_qty, leg.filled_qty) == (D(0), D(6), D(6))
+
+
+def amending(order: Order, order_qty: Decimal, price: Decimal) -> Request:
+    """An amendment in place, sent and not answered."""
+    request = Request(RequestKind.AMEND, Attempt(1, 2), "s", 2, "a", order_qty, price, owner="X")
+    order.request_sent(request)
+    return request
+
+
+@pytest.mark.parametrize(
+    ("fields", "answers"),
+    [
+        ({"order_qty": D(10), "price": D(4)}, True),
+        ({"order_qty": D(10), "price": D(5)}, False),
+        ({"order_qty": D(10), "price": None}, False),
+        ({"order_qty": D(10), "price": D(4), "ord_status": "E"}, False),
+        ({"order_qty": D(10), "price": D(4), "exec_type": "0"}, False),
+    ],
+)
+def test_a_report_of_state_answers_the_amendment_whose_terms_it_tells(fields: dict[str, Any], answers: bool) -> None:
+    """A venue that tells states alone gives an amended order no other name."""
+    order = new_order()
+    order.heard(order.legs[0], make_report("I", "0"))
+    amending(order, D(10), D(4))
+    order.heard(order.legs[0], make_report(**{"exec_type": "I", "ord_status": "0", **fields}))
+    assert (not order.requests) is answers
+    assert order.status is (OrderStatus.NEW if answers else OrderStatus.PENDING_REPLACE)
+
+
+def test_a_report_of_state_under_a_request_s_name_is_no_answer_to_it() -> None:
+    order = new_order()
+    order.heard(order.legs[0], make_report("0", "0"))
+    amending(order, D(10), D(4))
+    order.heard(order.legs[0], make_report("I", "0", cl_ord_id="a", orig_cl_ord_id="X", price=D(4)))
+    assert order.requests
