@@ -212,13 +212,14 @@ class RateConfig(Section, frozen=True, kw_only=True):
 class SymbolLimits(Section, frozen=True, kw_only=True):
     """The limits of one symbol, the same at each venue.
 
-    `max_order_qty`: The largest quantity of an order, in the base asset.
-    `max_order_notional`: The largest price times quantity of an order, in the quote asset; a market order counts at
-    the worst price inside the collar.
+    `max_order_qty`: The largest quantity of an order, in the base asset, or in contracts where those are traded.
+    `max_order_notional`: The largest notional of an order, in the quote asset: price times quantity on a spot market; a
+    market order counts at the worst price inside the collar.
     `position_limit`: The position with every open order at its worst stays within plus and minus this, in the base
-    asset.
+    asset or in contracts.
     `price_collar_ratio`: How far a limit price may be from the reference price, as a share of that.
     `reference_max_age_ms`: With a reference price older than this, what adds risk is refused.
+    `underlying_limit`: As `position_limit`, in what the position stands for of the base asset at the reference price.
     """
 
     max_order_qty: Decimal
@@ -226,9 +227,12 @@ class SymbolLimits(Section, frozen=True, kw_only=True):
     position_limit: Decimal
     price_collar_ratio: Decimal = Decimal("0.05")
     reference_max_age_ms: PositiveInt = 5000
+    underlying_limit: Decimal | None = None
 
     def __post_init__(self) -> None:
         _require_positive(self, "max_order_qty", "max_order_notional", "position_limit", "price_collar_ratio")
+        if self.underlying_limit is not None:
+            _require_positive(self, "underlying_limit")
 
 
 class StrategyLimits(Section, frozen=True, kw_only=True):

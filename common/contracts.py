@@ -86,6 +86,11 @@ class Contract(msgspec.Struct, array_like=True, frozen=True, gc=False):
         gain = -gain if self.inverse else gain
         return (gain * self.multiplier).quantize(PROFIT_STEP, ROUND_HALF_EVEN)
 
+    def settled(self, qty: Decimal, price: Decimal, gain: Decimal) -> Decimal:
+        """What a fill of contracts brings in `settle`, fees apart: `qty` is below zero for a sale, `gain` what it
+        realises."""
+        return -self.worth(price, qty) if self.kind is InstrumentKind.OPTION else self.profit(gain)
+
 
 SPOT: Final = Contract()
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from common.contracts import Contract
 from common.older_records import MSG_TYPES_OF_NEW_ORDERS
 
 # ---- limits ----
@@ -135,6 +136,7 @@ class Reason(enum.StrEnum):
     OPERATOR = "operator"
     RATE_EXCEEDED_AT_VENUE = "rate_exceeded_at_venue"
     OUT_OF_BOUNDS = "out_of_bounds"
+    INSTRUMENT_EXPIRED = "instrument_expired"
 
     @property
     def sentence(self) -> str:
@@ -187,6 +189,7 @@ REASON_SENTENCES: dict[Reason, str] = {
     Reason.NOT_FOUND: "The venue, asked after every window had closed, does not know the order.",
     Reason.OPERATOR: "An operator's journaled word.",
     Reason.RATE_EXCEEDED_AT_VENUE: "The venue refused the request for its rate limit.",
+    Reason.INSTRUMENT_EXPIRED: "The instrument has expired: nothing in it trades any more.",
     Reason.OUT_OF_BOUNDS: "A text or a number of the request is beyond what the link takes.",
 }
 
@@ -757,7 +760,8 @@ class SessionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag
 
     `window_ns`, `assets`: what the session knows of its venue, for whoever folds the log when the configuration does
     not have it any more: how long after a connection's death a request may take effect, and the base and quote asset of
-    each symbol. A CONNECTING record has them where the session's log does not say so already.
+    each symbol. A CONNECTING record has them where the session's log does not say so already, and with them in
+    `contracts` what a quantity is of each symbol that is no spot market.
 
     `numbers_began`: the generation in which the numbers last began at 1, in the first record of an emergency file,
     before which others may have been lost that said so; 0 where the records before it tell.
@@ -776,6 +780,7 @@ class SessionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag
     account: str = ""
     venue: str = ""
     numbers_began: int = 0
+    contracts: dict[str, Contract] = {}
 
     def __post_init__(self) -> None:
         if not self.account:
@@ -1585,14 +1590,16 @@ class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     `index`: The place among the events of that record.
     `venue`: Where it is held.
     `symbol`: Symbol(55).
-    `quantity`: Held in the base asset, the fees that were taken in it deducted.
+    `quantity`: Held in the base asset, the fees that were taken in it deducted; in contracts where those are traded.
     `average_price`: What a unit of it cost on average, in the quote asset.
-    `realised_profit`: In the quote asset.
+    `realised_profit`: In the quote asset, or in the one that contracts are settled in.
     `fees`: Paid so far at that symbol: pairs of asset and quantity.
     `strategy`: Whose fill moved it.
     `unpriced_qty`: The quantity of fills whose price the venue has not told; cost and profit count it as free until it
     does.
     `account`: The account that holds it.
+    `underlying_qty`: What `quantity` comes to of the underlying, in `base`; of inverse contracts at the average price.
+    `base`: The base asset, "" where it is not known.
     """
 
     lsn: int
@@ -1606,6 +1613,8 @@ class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     strategy: str = ""
     unpriced_qty: Decimal = Decimal(0)
     account: str = ""
+    underlying_qty: Decimal = Decimal(0)
+    base: str = ""
 
     def __post_init__(self) -> None:
         if not self.account:

@@ -7,7 +7,7 @@ asset that it is settled in, by what it realises (by the premium where it is an 
 
 from decimal import Decimal
 
-from common.contracts import Contract, InstrumentKind, traded
+from common.contracts import traded
 from common.exchange.changes import Corrected, Deposited
 from common.exchange.order import BUY, ZERO, Order
 from common.exchange.settings import Instrument
@@ -94,11 +94,4 @@ class Accounts:
         contract, place = instrument.contract, (account, instrument.symbol)
         held = traded(*self.positions.get(place, (ZERO, ZERO)), qty, contract.unit_cost(px))
         self.positions[place] = held.quantity, held.average
-        self.balance(account, contract.settle).free += _settled(contract, qty, px, held.gain) - fee
-
-
-def _settled(contract: Contract, qty: Decimal, px: Decimal, gain: Decimal) -> Decimal:
-    """What a fill brings in the asset that it is settled in, fees apart."""
-    if contract.kind is InstrumentKind.OPTION:
-        return -contract.worth(px, qty)
-    return contract.profit(gain)
+        self.balance(account, contract.settle).free += contract.settled(qty, px, held.gain) - fee

@@ -377,7 +377,7 @@ class Books:
         if position is None:
             venue = self.known.venue_of(change.account)
             position = self.positions[place] = Position(venue, change.symbol, account=change.account)
-        position.apply(change, self.known.base_of(*place))
+        position.apply(change, self.known.base_of(*place), self.known.contract_of(*place))
         order = self.by_id.get(change.owner)
         if order is not None:
             self._share(order.strategy, change)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from common.contracts import SPOT, Contract
 from common.messages import SessionChanged
 from common.orders.names import ClOrdIdForm
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 class VenueFacts(msgspec.Struct, frozen=True):
     """What a fold must know of an account's venue: how long after a connection's death its requests may take effect,
-    the base and the quote asset of each symbol, its name, and what it takes as ClOrdID(11).
+    the base and the quote asset of each symbol, its name, what it takes as ClOrdID(11), and what a quantity is of each
+    symbol that is traded in contracts.
     """
 
     window_ns: int
@@ -28,6 +30,15 @@ class VenueFacts(msgspec.Struct, frozen=True):
     quotes: Mapping[str, str] = {}
     venue: str = ""
     names: ClOrdIdForm = ClOrdIdForm.TEXT
+    contracts: Mapping[str, Contract] = {}
+
+    def contract(self, symbol: str) -> Contract:
+        """What a quantity of the symbol is."""
+        return self.contracts.get(symbol, SPOT)
+
+    def held_asset(self, symbol: str) -> str:
+        """The asset that a fill in the symbol moves: its base asset; "" for contracts, which move none."""
+        return "" if symbol in self.contracts else self.bases.get(symbol, "")
 
     def knows(self, symbol: str) -> bool:
         """Whether the symbol is, or ever was, one of the venue's."""
@@ -43,7 +54,8 @@ def facts_of(venue: "VenueConfig", window_ns: int, names: ClOrdIdForm = ClOrdIdF
     """What the configuration says of a venue whose dialect has this window and these names."""
     bases = {symbol: instrument.base for symbol, instrument in venue.instruments.items()}
     quotes = {symbol: instrument.quote for symbol, instrument in venue.instruments.items()}
-    return VenueFacts(window_ns, bases, quotes, venue.name, names)
+    contracts = {symbol: i.contract for symbol, i in venue.instruments.items() if not i.contract.is_spot}
+    return VenueFacts(window_ns, bases, quotes, venue.name, names, contracts)
 
 
 NOTHING: Final = VenueFacts(0, {})
@@ -56,6 +68,7 @@ class VenueTold(msgspec.Struct, array_like=True, frozen=True):
     window_ns: int
     assets: dict[str, tuple[str, str]]
     venue: str = ""
+    contracts: dict[str, Contract] = {}
 
 
 class KnownVenues:
@@ -69,7 +82,7 @@ class KnownVenues:
     def hear(self, moved: SessionChanged) -> None:
         """A session's record, which may hold what it knows of its venue."""
         if moved.assets:
-            self._take(VenueTold(moved.account, moved.window_ns, moved.assets, moved.venue))
+            self._take(VenueTold(moved.account, moved.window_ns, moved.assets, moved.venue, moved.contracts))
 
     @property
     def accounts(self) -> list[str]:
@@ -85,8 +98,12 @@ class KnownVenues:
         return self.find(account).venue or account
 
     def base_of(self, account: str, symbol: str) -> str:
-        """The base asset of a symbol, "" where it is not known."""
-        return self.find(account).bases.get(symbol, "")
+        """The asset that a fill in the symbol moves, "" where it is not known, or where there is none."""
+        return self.find(account).held_asset(symbol)
+
+    def contract_of(self, account: str, symbol: str) -> Contract:
+        """What a quantity of the symbol is."""
+        return self.find(account).contract(symbol)
 
     def dump(self) -> list[VenueTold]:
         """What the log has told."""
@@ -102,14 +119,15 @@ class KnownVenues:
         venue = told.venue or facts.venue or account
         bases = {**facts.bases, **{symbol: base for symbol, (base, _) in assets.items()}}
         quotes = {**facts.quotes, **{symbol: quote for symbol, (_, quote) in assets.items()}}
-        self._facts[account] = VenueFacts(told.window_ns, bases, quotes, venue, facts.names)
-        former = self._told.get(account)
-        assets = {**(former.assets if former else {}), **assets}
-        self._told[account] = VenueTold(account, told.window_ns, assets, venue)
+        contracts = {**facts.contracts, **told.contracts}
+        self._facts[account] = VenueFacts(told.window_ns, bases, quotes, venue, facts.names, contracts)
+        former = self._told.get(account, VenueTold(account, 0, {}))
+        assets, contracts = {**former.assets, **assets}, {**former.contracts, **told.contracts}
+        self._told[account] = VenueTold(account, told.window_ns, assets, venue, contracts)
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """What is open and what is owned in one symbol of one account; `position` in the base asset."""
+    """What is open and what is owned in one symbol of one account; `position` in the base asset, or in contracts."""
 
     venue: str
     symbol: str

@@ -121,7 +121,8 @@ class FillChange(msgspec.Struct, frozen=True, gc=False):
     `owner` is whose fill it is as the ledger knows it, `side` Side(54); `fees` are differences too, positive when
     paid. `fills`: 1 for a fill more, -1 for one less, 0 for a corrected one. `unpriced_qty` is the difference of the
     quantity whose price is not known: it has no value yet. `gave_way`: what a person had booked of the order and is
-    gone now that the venue tells of it; `net` is the change with it.
+    gone now that the venue tells of it; `net` is the change with it. `parts`: quantity and price of each fill where it
+    is of more than one, below zero of what is none any more.
     """
 
     account: str
@@ -135,6 +136,7 @@ class FillChange(msgspec.Struct, frozen=True, gc=False):
     fills: int = 0
     unpriced_qty: Decimal = ZERO
     gave_way: "FillChange | None" = None
+    parts: tuple[tuple[Decimal, Decimal], ...] = ()
 
     @property
     def net(self) -> "FillChange":
@@ -143,8 +145,16 @@ class FillChange(msgspec.Struct, frozen=True, gc=False):
         if gone is None:
             return self
         return msgspec.structs.replace(
-            self, qty=self.qty + gone.qty, value=self.value + gone.value, fills=self.fills + gone.fills, gave_way=None
-        )
+            self, qty=self.qty + gone.qty, value=self.value + gone.value, fills=self.fills + gone.fills, gave_way=None,
+            parts=(*gone.each, *self.each),
+        )  # fmt: skip
+
+    @property
+    def each(self) -> tuple[tuple[Decimal, Decimal], ...]:
+        """Quantity and price of each fill that is more, or with a quantity below zero less; a price 0 is not known."""
+        if self.parts or not self.qty:
+            return self.parts
+        return ((self.qty, self.value / self.qty),)
 
     def signed_qty(self) -> Decimal:
         """The change of the position, before fees."""
@@ -348,17 +358,19 @@ class FillLedger:
 
     def _take_by_hand(self, owner: str, side: str, qty: Decimal) -> FillChange:
         booked, left, value, gone = self._by_hand[owner], qty, ZERO, 0
+        parts: list[tuple[Decimal, Decimal]] = []
         first = booked[0]
         while booked and left:
             fill = next(fill for fill in self._fills[booked[0]] if fill.by_hand and fill.owner == owner)
             taken = min(left, fill.qty)
             left, value, fill.qty = left - taken, value + taken * fill.px, fill.qty - taken
+            parts.append((-taken, fill.px))
             if not fill.qty:
                 gone += 1
                 del booked[0]
         if not booked:
             del self._by_hand[owner]
-        return FillChange(*first, owner, side, left - qty, -value, (), -gone)
+        return FillChange(*first, owner, side, left - qty, -value, (), -gone, parts=tuple(parts))
 
     def unpriced_qty(self, owner: str) -> Decimal:
         """How much of the order's fills has a price that nobody has told."""
@@ -558,6 +570,7 @@ class FillLedger:
             return FillChange(*trade_id, added.owner, added.side, added.qty, added.qty * added.px, paid, 1, unpriced)
         qty = value = unpriced = ZERO
         count = 0
+        parts: list[tuple[Decimal, Decimal]] = []
         fees: dict[str, Decimal] = {}
         for part, sign in ((removed, -1), (added, 1)):
             if part is None or not part.qty:
@@ -565,6 +578,7 @@ class FillLedger:
             count += sign
             qty += sign * part.qty
             value += sign * part.qty * part.px
+            parts.append((sign * part.qty, part.px))
             if not part.px:
                 unpriced += sign * part.qty
             if part.fee_qty:
@@ -576,7 +590,7 @@ class FillLedger:
         side = fill.side or (removed.side if removed is not None else "")
         if unpriced:
             self._count_unpriced(owner, unpriced)
-        return FillChange(*trade_id, owner, side, qty, value, changed_fees, count, unpriced)
+        return FillChange(*trade_id, owner, side, qty, value, changed_fees, count, unpriced, parts=tuple(parts))
 
 
 def _counts(fill: Fill) -> bool:

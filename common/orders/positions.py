@@ -3,20 +3,24 @@
 A fill changes the quantity by LastQty(32); a fee taken in the base asset comes off it too, so the quantity equals the
 change of the account's balance. The average price is of the open quantity alone; closing part of it realises the
 difference. A bust is the opposite fill at the same price. Whatever the order of fills, realised profit minus cost of
-the open quantity is the money that moved.
+the open quantity is the money that moved. Contracts count by the rules of `common.contracts`.
 """
 
 from decimal import Decimal
 
 import msgspec
 
+from common.contracts import SPOT, Contract, traded
+from common.messages import SIDE_BUY
 from common.orders.order_state import ZERO, FillChange
 
 
 class Position(msgspec.Struct, gc=False):
-    """One account's position in one symbol. `quantity` in the base asset, prices and profit in the quote asset.
+    """One account's position in one symbol. `quantity` in the base asset, prices and profit in the quote asset; of
+    contracts quantity is in those, and profit in the asset that they are settled in.
 
-    `cash` is what the fills brought and cost in the quote asset, fees apart; `fills` how many there were.
+    `cash` is what the fills brought and cost in the quote asset, fees apart, or what was settled for contracts; `fills`
+    how many there were. `unit_cost` is what the average of contracts is taken of (`Contract.unit_cost`).
     `unpriced_qty` is the quantity of fills whose price is not known yet: prices and profit count it as free until then.
     """
 
@@ -30,21 +34,25 @@ class Position(msgspec.Struct, gc=False):
     fills: int = 0
     unpriced_qty: Decimal = ZERO
     account: str = ""
+    unit_cost: Decimal = ZERO
 
     def __post_init__(self) -> None:
         """An older snapshot has one name for the venue and the account."""
         self.account = self.account or self.venue
 
-    def apply(self, change: FillChange, base: str) -> None:
-        """Take a change of the fill ledger; `base` is the symbol's base asset."""
-        self.cash -= change.value if change.side == "1" else -change.value
+    def apply(self, change: FillChange, base: str, contract: Contract = SPOT) -> None:
+        """Take a change of the fill ledger; `base` is the asset that fills in the symbol move, "" for none."""
         self.fills += change.fills
         self.unpriced_qty += change.unpriced_qty
-        if change.qty:
+        if not contract.is_spot:
+            self._take_contracts(change, contract)
+        elif change.qty:
+            self.cash -= change.value if change.side == SIDE_BUY else -change.value
             self._trade(change.signed_qty(), change.value / change.qty)
         elif change.value:
             # A correction of the price alone: the money moved, the quantity did not.
-            self._reprice(change.value if change.side == "1" else -change.value)
+            self.cash -= change.value if change.side == SIDE_BUY else -change.value
+            self._reprice(change.value if change.side == SIDE_BUY else -change.value)
         for asset, amount in change.fees:
             self.fees[asset] = self.fees.get(asset, ZERO) + amount
             if asset == base:
@@ -53,19 +61,36 @@ class Position(msgspec.Struct, gc=False):
             self.average_price = ZERO
 
     def _trade(self, qty: Decimal, px: Decimal) -> None:
-        held = self.quantity
-        total = held + qty
-        if not held or (held > ZERO) == (qty > ZERO):
-            self.average_price = (self.average_price * held + px * qty) / total
-        else:
-            closed = qty if abs(qty) <= abs(held) else -held
-            self.realised_profit += (self.average_price - px) * closed
-            if abs(qty) > abs(held):
-                self.average_price = px
-        self.quantity = total
+        held = traded(self.quantity, self.average_price, qty, px)
+        self.quantity, self.average_price = held.quantity, held.average
+        self.realised_profit += held.gain
 
     def _reprice(self, paid: Decimal) -> None:
         if self.quantity:
             self.average_price += paid / self.quantity
         else:
             self.realised_profit -= paid
+
+    def _take_contracts(self, change: FillChange, contract: Contract) -> None:
+        """Fills one by one: what is less is the opposite fill, at its own price."""
+        sign = 1 if change.side == SIDE_BUY else -1
+        for qty, px in change.each:
+            held = traded(self.quantity, self.unit_cost, sign * qty, contract.unit_cost(px))
+            self.quantity, self.unit_cost = held.quantity, held.average
+            self._settle(contract, sign * qty, px, held.gain)
+        if not change.qty and change.unpriced_qty:
+            self._price_contracts(sign * -change.unpriced_qty, change.value / -change.unpriced_qty, contract)
+        self.average_price = contract.unit_cost(self.unit_cost)
+
+    def _price_contracts(self, qty: Decimal, px: Decimal, contract: Contract) -> None:
+        """The price of fills that were counted as free is told."""
+        cost, gain = qty * contract.unit_cost(px), ZERO
+        if self.quantity:
+            self.unit_cost += cost / self.quantity
+        else:
+            gain = -cost
+        self._settle(contract, qty, px, gain)
+
+    def _settle(self, contract: Contract, qty: Decimal, px: Decimal, gain: Decimal) -> None:
+        self.realised_profit += contract.profit(gain)
+        self.cash += contract.settled(qty, px, gain)

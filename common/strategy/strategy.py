@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from common.actor.core import Core, Exit, Publish, Send
+from common.contracts import SPOT, Contract
 from common.instant import NS_PER_S, Instant
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
@@ -57,12 +58,13 @@ class Market(NamedTuple):
 
     `venue`: The venue's name in the configuration.
     `symbol`: Symbol(55) as the venue writes it.
-    `base`: The asset that is bought and sold; quantities are in it.
+    `base`: The asset that is bought and sold, or that contracts are on; quantities of a spot market are in it.
     `quote`: The asset that is paid with; prices are in it.
     `tick_size`: A price is a multiple of this.
     `lot_size`: A quantity is a multiple of this.
     `min_qty`: The smallest quantity of an order.
-    `min_notional`: The smallest price times quantity of an order, in the quote asset.
+    `min_notional`: The smallest notional of an order, in the quote asset.
+    `contract`: What a unit of quantity is, where it is not the base asset itself.
     """
 
     venue: str
@@ -73,6 +75,15 @@ class Market(NamedTuple):
     lot_size: Decimal
     min_qty: Decimal
     min_notional: Decimal
+    contract: Contract = SPOT
+
+    def notional(self, price: Decimal, quantity: Decimal) -> Decimal:
+        """What the quantity comes to at `price`, in the quote asset."""
+        return self.contract.notional(price, quantity)
+
+    def quantity_of(self, price: Decimal, notional: Decimal) -> Decimal:
+        """The quantity on the grid whose notional is, or is just below, `notional` at `price`."""
+        return self.quantity_down(self.contract.quantity(price, notional))
 
     def price_down(self, price: Decimal) -> Decimal:
         """The next price on the grid at or below `price`."""
@@ -248,7 +259,10 @@ class Strategy:
         return self.core.entry.positions
 
     def position(self, account: str, symbol: str) -> Decimal:
-        """An account's position in the base asset, fees taken off. A venue's first account is called like the venue."""
+        """An account's position in the base asset, fees taken off, or in contracts.
+
+        A venue's first account is called like the venue.
+        """
         held = self.core.entry.positions.get((account, symbol))
         return ZERO if held is None else held.quantity
 

@@ -114,7 +114,10 @@ def show(name: str, as_json: bool) -> None:
 @click.option("--venue", default="", help="Only at this venue.")
 @json_option
 def positions(venue: str, as_json: bool) -> None:
-    """What the fills of each venue and symbol add up to; fees in the base asset are taken off."""
+    """What the fills of each venue and symbol add up to, in the venue's unit and in the underlying.
+
+    Fees in the base asset are taken off.
+    """
     config = load()
     with _client(config) as client:
         answer = client.query("positions", venue=venue, timeout_s=QUERY_S)
@@ -125,10 +128,10 @@ def positions(venue: str, as_json: bool) -> None:
         return
     click.echo(f"{config.environment.value}: positions as of LSN {answer.lsn}")
     _table(
-        ("venue", "account", "symbol", "quantity", "average price", "realised profit", "fees"),
+        ("venue", "account", "symbol", "quantity", "underlying", "average price", "realised profit", "fees"),
         [
-            (p.venue, p.account, p.symbol, short(p.quantity), average_text(p), short(p.realised_profit),
-             ", ".join(f"{short(paid)} {asset}" for asset, paid in sorted(p.fees)))
+            (p.venue, p.account, p.symbol, short(p.quantity), underlying_text(p), average_text(p),
+             short(p.realised_profit), ", ".join(f"{short(paid)} {asset}" for asset, paid in sorted(p.fees)))
             for p in rows
         ],
     )  # fmt: skip
@@ -592,10 +595,15 @@ def position_document(position: PositionChanged) -> dict[str, Any]:
     """A position as JSON shows it."""
     return {
         "venue": position.venue, "account": position.account, "symbol": position.symbol,
-        "quantity": str(position.quantity),
+        "quantity": str(position.quantity), "underlying_qty": rounded(position.underlying_qty), "base": position.base,
         "average_price": rounded(position.average_price), "realised_profit": rounded(position.realised_profit),
         "fees": {asset: str(paid) for asset, paid in position.fees}, "unpriced_qty": str(position.unpriced_qty),
     }  # fmt: skip
+
+
+def underlying_text(position: PositionChanged) -> str:
+    """What the position comes to of the underlying, with its unit: contracts say little of their size."""
+    return f"{short(position.underlying_qty)} {position.base}".rstrip()
 
 
 def average_text(position: PositionChanged) -> str:

@@ -18,6 +18,7 @@ EXPOSURE_COLUMNS = (
     "account",
     "symbol",
     "position",
+    "underlying",
     "worst_long",
     "worst_short",
     "limit",

@@ -94,7 +94,8 @@ class Past:
                 for order in books.open_orders(venue)
             ],
             "positions": [
-                plain(position_event(position, self.lsn, 0, "")) for _, position in sorted(books.positions.items())
+                plain(position_event(books, position, self.lsn, 0, ""))
+                for _, position in sorted(books.positions.items())
             ],
             "sessions": {
                 writer.removeprefix(SESSION): _session_document(folded.history)

@@ -85,14 +85,16 @@ class JournalBooks:
 
 def asset_changes(known: VenueFacts, positions: Iterable[Position]) -> dict[str, Decimal]:
     """What the fills behind `positions` have changed each asset's balance by; only symbols whose assets are known
-    count."""
+    count. Contracts move the asset alone that they are settled in."""
     changes: dict[str, Decimal] = {}
     for position in positions:
-        base, quote = known.bases.get(position.symbol, ""), known.quotes.get(position.symbol, "")
-        if not base:
+        if not known.bases.get(position.symbol):
             continue
-        changes[base] = changes.get(base, ZERO) + position.quantity
-        changes[quote] = changes.get(quote, ZERO) + position.cash
+        base, contract = known.held_asset(position.symbol), known.contract(position.symbol)
+        paid_in = known.quotes.get(position.symbol, "") if contract.is_spot else contract.settle
+        if base:
+            changes[base] = changes.get(base, ZERO) + position.quantity
+        changes[paid_in] = changes.get(paid_in, ZERO) + position.cash
         for asset, paid in position.fees.items():
             if asset != base:
                 changes[asset] = changes.get(asset, ZERO) - paid

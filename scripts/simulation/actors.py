@@ -312,6 +312,7 @@ def _session(world: "World", venue: str) -> Actor:
             jitter_seed=process.life,
             credentials=_credentials(venue),
             assets=facts_of(configured(world).venues[venue], 0).assets,
+            contracts=facts_of(configured(world).venues[venue], 0).contracts,
         )
         name = process.name
         fresh = FoldedSession(name, venue, dialect)
@@ -388,7 +389,7 @@ def strategy_actor(name: str, build: Callable[[Process], Core]) -> Actor:
 
 def _desk(world: "World") -> Actor:
     markets = tuple(
-        SdkMarket(venue, symbol, i.base, i.quote, i.tick_size, i.lot_size, i.min_qty, i.min_notional)
+        SdkMarket(venue, symbol, i.base, i.quote, i.tick_size, i.lot_size, i.min_qty, i.min_notional, i.contract)
         for venue, config in CONFIG.venues.items()
         for symbol, i in config.instruments.items()
     )

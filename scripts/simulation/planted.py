@@ -334,7 +334,7 @@ def _cover_what_comes(original: Any) -> Any:
 
 
 def _one_name(original: Any) -> Any:
-    return lambda position, lsn, index, strategy: original(position, lsn, AFTER_ALL_EVENTS, strategy)
+    return lambda books, position, lsn, index, strategy: original(books, position, lsn, AFTER_ALL_EVENTS, strategy)
 
 
 def _refuse_odd_fields(original: Any, self: Any, tag: bytes) -> None:

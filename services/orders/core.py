@@ -395,7 +395,7 @@ class OrdersCore(Core):
                         self.clients.emit(event.strategy, event)
                 case PositionMoved():
                     position = self.books.positions[change.account, change.symbol]
-                    self.clients.tell_all(position_event(position, record.lsn, index, change.strategy))
+                    self.clients.tell_all(position_event(self.books, position, record.lsn, index, change.strategy))
                 case CancelWished(order, strategy, number):
                     if self._life.live:
                         self._cancels.wish(order, (strategy, number), now)

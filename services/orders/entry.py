@@ -199,7 +199,7 @@ class Entry:
                     _, index = self._names.give()
                     self._clients.reply(peer, self._archive.shown(order, index))
         for position in books.positions.values():
-            self._clients.reply(peer, position_event(position, *self._names.give(), ""))
+            self._clients.reply(peer, position_event(books, position, *self._names.give(), ""))
         self._clients.reply(peer, WelcomeComplete(*self._names.give()))
 
     def _request(self, strategy: str, request: ClientRequest, now: Instant) -> None:

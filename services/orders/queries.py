@@ -51,7 +51,7 @@ def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive
         detail["strategy_known"] = query.strategy in books.names.highest
     return QueryAnswer(
         query.token, books.lsn, tuple(_named(order, *names.give()) for order in orders),
-        tuple(position_event(position, *names.give(), "") for position in positions), orjson.dumps(detail),
+        tuple(position_event(books, position, *names.give(), "") for position in positions), orjson.dumps(detail),
     )  # fmt: skip
 
 

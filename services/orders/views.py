@@ -23,12 +23,14 @@ def order_event(
     )  # fmt: skip
 
 
-def position_event(position: Position, lsn: int, index: int, strategy: str) -> PositionChanged:
+def position_event(books: Books, position: Position, lsn: int, index: int, strategy: str) -> PositionChanged:
     """The position as it stands, named (`lsn`, `index`); `strategy` is whose fill moved it."""
+    facts = books.known.find(position.account)
+    underlying_qty = facts.contract(position.symbol).underlying(position.average_price, position.quantity)
     return PositionChanged(
         lsn, index, position.venue, position.symbol, position.quantity, position.average_price,
         position.realised_profit, tuple(position.fees.items()), strategy, position.unpriced_qty,
-        position.account,
+        position.account, underlying_qty, facts.bases.get(position.symbol, ""),
     )  # fmt: skip
 
 

@@ -503,6 +503,7 @@ class RiskCore(Core):
         p.open_orders = folded.open_orders.get(strategy, 0) + soft.open_orders.get(strategy, 0)
         p.notional = None
         p.worst = ZERO
+        p.wall_ns = now.wall_ns
         return p
 
     def _firm(self, sums: tuple[Decimal, Decimal, Decimal], symbol: str) -> tuple[Decimal, Decimal, Decimal]:
@@ -745,6 +746,9 @@ class RiskCore(Core):
             "account": account,
             "symbol": symbol,
             "position": shown(position),
+            "underlying": "" if rules is None or reference.price is None else shown(
+                rules.contract.underlying(reference.price, position)
+            ),
             "worst_long": shown(position + may_buy),
             "worst_short": shown(position - may_sell),
             "limit": "" if rules is None else shown(rules.position_limit),

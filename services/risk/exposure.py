@@ -15,7 +15,7 @@ Share = tuple[str, str, str]
 
 
 class Sums:
-    """What may still be bought and sold at worst, and the position, all in the base asset."""
+    """What may still be bought and sold at worst, and the position, all in the base asset, or all in contracts."""
 
     __slots__ = ("buy", "position", "sell")
 

@@ -9,9 +9,12 @@ missing reference price or a halt must not keep anybody from reducing.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from common.contracts import SPOT, Contract
+from common.instant import NS_PER_S
 from common.messages import SIDE_BUY, Reason, Terms
 from common.orders.order_state import is_multiple
 from services.risk.exposure import Sums
@@ -28,8 +31,9 @@ MAX_DIGITS = 18
 class SymbolRules(NamedTuple):
     """What may be traded in one symbol at one venue, and how much of it.
 
-    Prices in the quote asset, quantities in `base`, notionals in quote; `max_age_ns`: a reference older than this is
-    stale.
+    Prices in the quote asset, quantities in `base`, or in contracts where `contract` is no spot market's, notionals in
+    quote. `max_age_ns`: a reference older than this is stale. `expiry_ns`: from then on (Unix, 0 for never) nothing
+    trades. `underlying_limit`: as `position_limit`, in `base` at the reference price; None for no such limit.
     """
 
     base: str
@@ -43,6 +47,9 @@ class SymbolRules(NamedTuple):
     position_limit: Decimal
     price_collar_ratio: Decimal
     max_age_ns: int
+    contract: Contract = SPOT
+    expiry_ns: int = 0
+    underlying_limit: Decimal | None = None
 
 
 class StrategyRules(NamedTuple):
@@ -107,6 +114,7 @@ class Proposal:
         "terms",
         "account",
         "venue",
+        "wall_ns",
         "worst",
     )
 
@@ -131,6 +139,7 @@ class Proposal:
     open_orders: int
     notional: Decimal | None
     worst: Decimal
+    wall_ns: int
 
 
 def shown(value: Decimal) -> str:
@@ -181,6 +190,13 @@ def _kind(p: Proposal) -> Refusal | None:
     if terms.is_post_only and (terms.ord_type != LIMIT or terms.time_in_force != GOOD_TILL_CANCEL):
         return Refusal(Reason.UNSUPPORTED, "a post-only order is a limit order that rests: no market, IOC or FOK order")
     return None
+
+
+def _instrument(p: Proposal) -> Refusal | None:
+    if not 0 < p.rules.expiry_ns <= p.wall_ns:
+        return None
+    ended = datetime.fromtimestamp(p.rules.expiry_ns // NS_PER_S, UTC).isoformat(sep=" ").removesuffix("+00:00")
+    return Refusal(Reason.INSTRUMENT_EXPIRED, f"{p.symbol} at {p.venue} expired on {ended} UTC", p.symbol, ended)
 
 
 def _quantity(p: Proposal) -> Refusal | None:
@@ -265,7 +281,7 @@ def _notional(p: Proposal) -> Refusal | None:
             return None
         around = (reference, reference if stop_px is None else stop_px)
         highest, lowest = max(around) * (1 + rules.price_collar_ratio), min(around) * (1 - rules.price_collar_ratio)
-    most, least = highest * p.open_qty, lowest * p.open_qty
+    most, least = rules.contract.notional(highest, p.open_qty), rules.contract.notional(lowest, p.open_qty)
     p.notional = most
     if most > rules.max_order_notional:
         return Refusal(
@@ -297,6 +313,15 @@ def _firm_position(p: Proposal) -> Refusal | None:
     return _position(p, "the firm", p.worst, p.rules.position_limit)
 
 
+def _firm_underlying(p: Proposal) -> Refusal | None:
+    """What the position at worst stands for, at the reference price."""
+    limit, price = p.rules.underlying_limit, p.reference.price
+    if limit is None or price is None:
+        return None
+    worst = p.rules.contract.underlying(price, p.worst)
+    return _position(p, "the firm", worst, limit, f"{p.rules.base} in {p.symbol}")
+
+
 def _strategy_position(p: Proposal) -> Refusal | None:
     limit = p.strategy_rules.position_limits.get(p.symbol)
     if limit is None:
@@ -310,12 +335,13 @@ def _worst(p: Proposal, sums: tuple[Decimal, Decimal, Decimal]) -> Decimal:
     return position + may_buy + p.added_qty if p.side == SIDE_BUY else position - may_sell - p.added_qty
 
 
-def _position(p: Proposal, whose: str, worst: Decimal, limit: Decimal) -> Refusal | None:
-    """Buying is held back by the long side only, selling by the short side only."""
+def _position(p: Proposal, whose: str, worst: Decimal, limit: Decimal, what: str = "") -> Refusal | None:
+    """Buying is held back by the long side only, selling by the short side only. `what` is held, "" for the symbol."""
     beyond = worst if p.side == SIDE_BUY else -worst
     if p.added_qty <= ZERO or beyond <= limit:
         return None
-    text = f"{whose} would hold {shown(worst)} {p.symbol} at {p.account} at worst, the limit is {shown(limit)}"
+    held = f"{shown(worst)} {what or p.symbol}"
+    text = f"{whose} would hold {held} at {p.account} at worst, the limit is {shown(limit)}"
     return Refusal(Reason.POSITION_LIMIT, text, shown(worst), shown(limit))
 
 
@@ -331,6 +357,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Refusal | None]], ...]] = (
     ("standing", _standing),
     ("halts", _halts),
     ("kind", _kind),
+    ("instrument", _instrument),
     ("quantity", _quantity),
     ("price", _price),
     ("reference", _reference),
@@ -338,6 +365,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Refusal | None]], ...]] = (
     ("notional", _notional),
     ("open_orders", _open_orders),
     ("firm_position", _firm_position),
+    ("firm_underlying", _firm_underlying),
     ("strategy_position", _strategy_position),
 )
 """Every check by name, in order. What comes before them needs no proposal: the venue, the symbol, the duplicate and

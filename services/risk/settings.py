@@ -35,6 +35,9 @@ def _account(account: ConfiguredAccount, risk: RiskConfig) -> AccountLimits:
             position_limit=risk.symbols[symbol].position_limit,
             price_collar_ratio=risk.symbols[symbol].price_collar_ratio,
             max_age_ns=risk.symbols[symbol].reference_max_age_ms * NS_PER_MS,
+            contract=instrument.contract,
+            expiry_ns=instrument.expiry_ns,
+            underlying_limit=risk.symbols[symbol].underlying_limit,
         )
         for symbol, instrument in venue.instruments.items()
         if symbol in risk.symbols

@@ -45,6 +45,7 @@ def session_config(name: str, config: Config) -> SessionConfig:
         cancel_reserve_ratio=float(config.stack.risk.cancel_reserve_ratio),
         emergency_folder=str(config.emergency_folder),
         assets=facts_of(venue, 0).assets,
+        contracts=facts_of(venue, 0).contracts,
         cancel_on_stop=venue.on_stop is OnStop.CANCEL,
         reset_numbers=fix.resets_by_schedule,
         place=place,

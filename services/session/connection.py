@@ -144,10 +144,8 @@ class Connection:
         generation = history.generation + 1 if resets else max(1, history.generation)
         numbers = (1, 1) if resets else (history.next_outbound, history.next_inbound)
         sender = comp_id(config.sender_comp_id, config.comp_id_prefix, connection)
-        change = SessionChanged(
-            config.session, generation, connection, SessionState.CONNECTING, *numbers, sender, "", *self._untold()
-        )
-        self._records.append(change, now)
+        change = SessionChanged(config.session, generation, connection, SessionState.CONNECTING, *numbers, sender)
+        self._records.append(self._with_what_is_untold(change), now)
         self._connector.attempted(now)
         rate = self._outbox.rate
         identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s, history.nonce_ms)
@@ -164,10 +162,15 @@ class Connection:
         self._deadline_ns = now.boot_ns + CONNECT_TIMEOUT_NS
         self._core.effects.append(Connect(connection, TARGET))
 
-    def _untold(self) -> tuple[int, dict[str, tuple[str, str]]]:
-        """What the session knows of its venue, where its log does not say so: the window, and each symbol's assets."""
-        known = (self._dialect.profile.window_ns, dict(self._config.assets))
-        return known if known[1] and known != self._records.history.venue_told else (0, {})
+    def _with_what_is_untold(self, change: SessionChanged) -> SessionChanged:
+        """The record with what the session knows of its venue, where its log does not say so: the window, each symbol's
+        assets, and which are traded in contracts."""
+        config, history = self._config, self._records.history
+        window_ns, assets, contracts = self._dialect.profile.window_ns, dict(config.assets), dict(config.contracts)
+        told = (*history.venue_told, history.contracts_told)
+        if not assets or (window_ns, assets, contracts) == told:
+            return change
+        return msgspec.structs.replace(change, window_ns=window_ns, assets=assets, contracts=contracts)
 
     def connected(self, now: Instant) -> None:
         """The transport is there: log on, unless the period that the connection was made for is over."""

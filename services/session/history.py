@@ -7,6 +7,7 @@ session appends it. So the state after a crash is the state before it, but for w
 from collections import OrderedDict
 from typing import NamedTuple
 
+from common.contracts import Contract
 from common.messages import (
     AmendOrder,
     Attempt,
@@ -64,7 +65,8 @@ class History:
     generation in which the numbers last began at 1: after numbers set by hand the venue goes on, and may repeat what
     it said before.
     `nonce_ms` is the number that the latest Logon(A) of ours bore at most, see `common.venues.dialect.nonce_ms`.
-    `venue_told` is what the log last had of the venue: its window, and the assets of each symbol.
+    `venue_told` is what the log last had of the venue: its window, and the assets of each symbol; `contracts_told` what
+    a quantity is of those that are no spot market.
     `named` is the highest attempt that the session has sent a name of, the order manager's or its own.
     """
 
@@ -85,6 +87,7 @@ class History:
         self.logon_ns = 0
         self.nonce_ms = 0
         self.venue_told: tuple[int, dict[str, tuple[str, str]]] = (0, {})
+        self.contracts_told: dict[str, Contract] = {}
         self.orders = OpenOrders()
         self.sent: OrderedDict[int, Sent] = OrderedDict()
         self.first_kept = 1
@@ -236,6 +239,7 @@ class History:
             self._begin_generation(record)
         if record.assets:
             self.venue_told = (record.window_ns, record.assets)
+            self.contracts_told = record.contracts
         self.generation = record.generation
         self.connection = max(self.connection, record.connection)
         self.next_outbound, self.next_inbound = record.next_outbound, record.next_inbound

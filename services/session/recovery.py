@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from common.contracts import Contract
 from common.instant import NS_PER_MS
 from common.journal.frames import Record
 from common.left_out import LeftOut, Row, Unfoldable
@@ -49,6 +50,7 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     left_out: list[Row] = []
     named: Attempt = Attempt(FIRST_EPOCH + 1, 0)
     nonce_ms: int = 0
+    contracts_told: dict[str, Contract] = {}
 
 
 FOLD_VERSION = 1
@@ -151,6 +153,7 @@ class Folded:
                 self.left_out.dump(),
                 self.history.named,
                 self.history.nonce_ms,
+                self.history.contracts_told,
             )
         )
 
@@ -200,7 +203,7 @@ def load_folded(
     h.first_kept, h.logon_ns = dump.first_kept, dump.logon_ns
     # A snapshot of a time without this field does not tell it: as if no number had been set by hand.
     h.numbers_began = dump.numbers_began or dump.generation
-    h.venue_told, h.named = dump.venue_told, dump.named
+    h.venue_told, h.contracts_told, h.named = dump.venue_told, dump.contracts_told, dump.named
     h.nonce_ms = max(dump.nonce_ms, dump.logon_ns // NS_PER_MS)
     for number, raw, attempt, cl_ord_id, risky in dump.sent:
         h.sent[number] = Sent(raw, attempt, cl_ord_id, risky)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from common.contracts import Contract
 from common.fix.schedule import Schedule
 from common.fix.session_types import SequencePolicy
 from common.messages import name_as_before
@@ -21,7 +22,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     their venue together. `emergency_folder` holds the latch and the emergency files.
 
     Without `schedule` the session is open at all times; with `reset_numbers` the first logon of each period starts
-    persistent numbers at 1. `assets`: the base and quote asset of each symbol, for whoever folds the log.
+    persistent numbers at 1. `assets`: the base and quote asset of each symbol, for whoever folds the log; `contracts`:
+    what a quantity is of each that is no spot market.
     `cancel_on_stop`: what rests at an orderly stop, since nobody was left to cancel it, is cancelled by the session.
     `place`: which of the account's sessions it is, from 0 on.
     """
@@ -48,6 +50,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     reset_numbers: bool = False
     credentials: Credentials | None = None
     assets: Mapping[str, tuple[str, str]] = {}
+    contracts: Mapping[str, Contract] = {}
     cancel_on_stop: bool = False
     session: str = ""
     account: str = ""

@@ -50,7 +50,7 @@ def setting_of(name: str, own: StrategyConfig, config: Config) -> Setting:
 
 
 def _market(venue: str, i: InstrumentConfig) -> Market:
-    return Market(venue, i.symbol, i.base, i.quote, i.tick_size, i.lot_size, i.min_qty, i.min_notional)
+    return Market(venue, i.symbol, i.base, i.quote, i.tick_size, i.lot_size, i.min_qty, i.min_notional, i.contract)
 
 
 def takes_signals(kind: type[Strategy]) -> bool:

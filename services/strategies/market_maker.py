@@ -170,7 +170,7 @@ class MarketMaker(Strategy):
     def _target(self, market: Market, side: Side, middle: Decimal, top: TopOfBook) -> Target | None:
         """Where the quote should be, or None where it would take the inventory beyond its limit."""
         p = self.parameters
-        share = self.position(market.venue, market.symbol) * middle / p.inventory_notional
+        share = market.notional(middle, self.position(market.venue, market.symbol)) / p.inventory_notional
         share = max(Decimal(-1), min(Decimal(1), share))
         if share == (1 if side == SIDE_BUY else -1):
             return None
@@ -178,8 +178,8 @@ class MarketMaker(Strategy):
         price = _inside(
             market, side, centre * (1 + (-p.half_spread_ratio if side == SIDE_BUY else p.half_spread_ratio)), top
         )
-        quantity = market.quantity_down(p.notional / middle)
-        if quantity < market.min_qty or quantity * price < market.min_notional:
+        quantity = market.quantity_of(middle, p.notional)
+        if quantity < market.min_qty or market.notional(price, quantity) < market.min_notional:
             return None
         return Target(price, quantity)
 

@@ -90,14 +90,15 @@ class SignalTrader(Strategy):
 
     def _send(self, signal: Signal, market: Market, best: Decimal, time_to_live_ns: int) -> str:
         p = self.parameters
-        quantity = market.quantity_down(p.notional * signal.strength / best)
-        if quantity < market.min_qty or quantity * best < market.min_notional:
-            return f"too weak: {quantity} {market.base} is below the market's minimum"
+        unit = market.base if market.contract.is_spot else "contracts"
+        quantity = market.quantity_of(best, p.notional * signal.strength)
+        if quantity < market.min_qty or market.notional(best, quantity) < market.min_notional:
+            return f"too weak: {quantity} {unit} is below the market's minimum"
         buys = signal.side == "buy"
         position = self.position(market.venue, market.symbol) + (quantity if buys else -quantity)
-        if abs(position) * best > p.position_notional and (position > 0) == buys:
+        if market.notional(best, abs(position)) > p.position_notional and (position > 0) == buys:
             return (
-                f"it would take the position to {position} {market.base}, beyond {p.position_notional} {market.quote}"
+                f"it would take the position to {position} {unit}, beyond {p.position_notional} {market.quote}"
             )
         beyond = best * (1 + (p.slippage_ratio if buys else -p.slippage_ratio))
         send, price = (self.buy, market.price_down(beyond)) if buys else (self.sell, market.price_up(beyond))
