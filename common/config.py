@@ -384,6 +384,7 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
 
     `messages`: At most this many of our messages in any `window_ms`.
     `window_ms`: The length of that time.
+    `amends`: At most this many of them may be amendments; without it as many as messages.
     `connects`: At most this many attempts to connect in any `connects_window_ms`.
     `connects_window_ms`: The length of that time.
     `connections`: At most this many connections of one account at once; the simulated exchange refuses more.
@@ -391,6 +392,7 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
 
     messages: PositiveInt
     window_ms: PositiveInt
+    amends: PositiveInt | None = None
     connects: PositiveInt = 15
     connects_window_ms: PositiveInt = 30_000
     connections: PositiveInt = 10

@@ -85,7 +85,8 @@ Listener = Callable[[Change, Order, Instant, Asked | None], None]
 
 class Engine:
     """Matching over a `State`. `listener(change, order, now, asked)` hears of each applied change of an account's
-    order, and of the request that it follows from at once."""
+    order, and of the request that it follows from at once. `ends_as` is OrdStatus(39) of an order that it ends by
+    itself."""
 
     def __init__(
         self, state: State, fee_rate_maker: Decimal, fee_rate_taker: Decimal, max_open_orders: int, listener: Listener
@@ -95,6 +96,7 @@ class Engine:
         self._fee_rate_maker = fee_rate_maker
         self._fee_rate_taker = fee_rate_taker
         self._max_open_orders = max_open_orders
+        self.ends_as = EXPIRED
         self._changes: list[Change] = []
         self._trades: list[Traded] = []
 
@@ -170,17 +172,17 @@ class Engine:
     def _work(self, order: Order, now: Instant) -> None:
         """Match an order that is not on the book, then decide on its rest."""
         if order.time_in_force == FILL_OR_KILL and self._available(order) < order.leaves_qty:
-            self._close(order, EXPIRED, Cause.FILL_OR_KILL, now)
+            self._close(order, self.ends_as, Cause.FILL_OR_KILL, now)
             return
         self._match(order, now)
         if not order.is_open:
             return
         if order.price is None:
-            self._close(order, EXPIRED, Cause.NO_LIQUIDITY, now)
+            self._close(order, self.ends_as, Cause.NO_LIQUIDITY, now)
         elif order.time_in_force == GOOD_TILL_CANCEL:
             self._do(Rested(order.order_id), order, now)
         else:
-            self._close(order, EXPIRED, Cause.UNFILLED, now)
+            self._close(order, self.ends_as, Cause.UNFILLED, now)
 
     def _wake(self, symbol: str, now: Instant) -> None:
         """Trigger the stop orders that the last trade has reached, oldest first; each may trade, and reach others."""
@@ -191,7 +193,7 @@ class Engine:
                 return
             self._do(Triggered(order.order_id, state.next_exec_id, now.wall_ns), order, now)
             if order.price is None and not self._affords(state.instruments[symbol], order.terms):
-                self._close(order, EXPIRED, Cause.NO_BALANCE, now)
+                self._close(order, self.ends_as, Cause.NO_BALANCE, now)
             else:
                 self._work(order, now)
             last_px = state.books[symbol].last_px
@@ -208,9 +210,9 @@ class Engine:
                 self._decrement(maker, taker, now)
             elif meets_itself:
                 if taker.self_trade in (EXPIRE_MAKER, EXPIRE_BOTH):
-                    self._close(maker, EXPIRED, Cause.SELF_TRADE, now)
+                    self._close(maker, self.ends_as, Cause.SELF_TRADE, now)
                 if taker.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
-                    self._close(taker, EXPIRED, Cause.SELF_TRADE, now)
+                    self._close(taker, self.ends_as, Cause.SELF_TRADE, now)
             else:
                 self._trade(maker, taker, min(maker.leaves_qty, taker.leaves_qty), now)
 

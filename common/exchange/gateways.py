@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from common.exchange.changes import Change, Corrected
 from common.exchange.history import ClosedOrder
 from common.exchange.lines import Line
-from common.exchange.order import Asked, Order
+from common.exchange.order import EXPIRED, Asked, Order
 from common.instant import Instant
 
 
@@ -66,7 +66,8 @@ class Side(NamedTuple):
     """A venue's side. `market_data` is None where the venue tells no prices over FIX; `resending` and `correct` (a
     report of a fill that is taken back or corrected) are None where it has no such thing; `lacks` says of further
     faults, by their name, why it cannot have them. `order_name` writes an order's number as OrderID(37). `drop_copy`
-    repeats to its listeners what is told of orders."""
+    repeats to its listeners what is told of orders. `ends_as` is OrdStatus(39) of an order that the venue itself ends,
+    such as one that may not rest: some call it cancelled."""
 
     orders: OrderGateway
     market_data: Gateway | None
@@ -76,6 +77,7 @@ class Side(NamedTuple):
     lacks: Mapping[str, str] = {}
     order_name: Callable[[int], str] = str
     drop_copy: Gateway | None = None
+    ends_as: str = EXPIRED
 
     @property
     def gateways(self) -> dict[str, Gateway]:

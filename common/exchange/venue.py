@@ -35,6 +35,7 @@ class Venue:
         self.counts: dict[str, int] = {}
         self._unique = 0
         self.side = open_side(self)
+        self.engine.ends_as = self.side.ends_as
 
     def _report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
         self.side.orders.report(change, order, now, asked)

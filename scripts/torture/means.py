@@ -70,9 +70,9 @@ class NameServer:
     def environ(self) -> dict[str, str]:
         """What the stack's environment needs."""
         hosts = {
-            f"FIXRING__{venue.upper()}__{section}__HOST": HOST
-            for venue in load().venues
-            for section in ("FIX", "MARKET_DATA")
+            f"FIXRING__{name}__{connection}__HOST".upper(): HOST
+            for name, venue in load().venues.items()
+            for connection in venue.connections
         }
         return {"PYTHONPATH": str(SHIM), "TORTURE_NAMES": str(self._file), **hosts}
 

@@ -42,6 +42,7 @@ def session_config(name: str, config: Config) -> SessionConfig:
         symbols=tuple(instrument.symbol for instrument in venue.instruments.values()),
         messages=fix.limits.messages,
         window_ms=fix.limits.window_ms,
+        amends=fix.limits.amends or 0,
         cancel_reserve_ratio=float(config.stack.risk.cancel_reserve_ratio),
         emergency_folder=str(config.emergency_folder),
         assets=facts_of(venue, 0).assets,

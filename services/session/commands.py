@@ -117,6 +117,8 @@ class Commands:
         rate, waiting = self._outbox.rate, len(self._outbox.queue)
         if not rate.room(waiting, now, Use.RISK if risky else Use.SAFE):
             return Reason.SESSION_RATE, str(rate.used(waiting, now)), str(rate.messages)
+        if isinstance(command, AmendOrder) and not self._outbox.amend_room(now):
+            return Reason.SESSION_RATE, f"{rate.amends} amendments", f"{rate.amends} amendments"
         return None
 
     def _risky_refusal(self, command: NewOrder | AmendOrder, now: Instant) -> tuple[Reason, str, str] | None:

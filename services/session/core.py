@@ -107,7 +107,7 @@ class SessionCore(Core):
         self.emergency = Emergency(config.emergency_folder, config.session, self.name, files, config.emergency_bytes)
         self.records = Records(self, self.name, self.history, self.emergency, (config.account, config.venue))
         reserved = int(config.messages * config.cancel_reserve_ratio)
-        rate = MessageRate(config.messages, config.window_ms, reserved)
+        rate = MessageRate(config.messages, config.window_ms, reserved, config.amends)
         self.outbox = Outbox(self, config.session, self.records, rate)
         self.resender = Resender(config.session, self.records, self.outbox)
         self.outbox.carry_out = self._carry_out

@@ -49,6 +49,11 @@ class Outbox:
         """Whether everything that was numbered has left."""
         return not self.queue
 
+    def amend_room(self, now: Instant) -> int:
+        """How many more amendments the venue's rate has room for."""
+        waiting = sum(isinstance(item.command, AmendOrder) for item in self.queue)
+        return self.rate.amend_room(waiting, now)
+
     @property
     def last_released(self) -> int:
         """The last MsgSeqNum(34) that was given to the connection, or may be taken as such: the one before the first
@@ -117,6 +122,8 @@ class Outbox:
         self.withdraw_late(now)
         for item in self.queue.take_cleared():
             self._given.append(item)
+            if isinstance(item.command, AmendOrder):
+                self.rate.amended.left(now)
             late_ns = 0 if item.deadline_ns is None else item.deadline_ns + LATE_NS
             self._write(item.raw, now, late_ns and self._records.clock.boot_ns(late_ns))
 

@@ -23,16 +23,12 @@ class Use(enum.Enum):
     KILL = "the kill switch empties the books"
 
 
-class MessageRate:
-    """At most `messages` in any `window_ms`. `answers` of them are for what the venue wants answered."""
+class Departures:
+    """How many messages count at a time: those that have a number and have not left, and those that left within the
+    window."""
 
-    def __init__(self, messages: int, window_ms: int, reserved: int) -> None:
-        """`reserved` of the `messages` may not be used by what adds risk."""
-        self.messages = messages
+    def __init__(self, window_ms: int) -> None:
         self.window_ns = window_ms * 1_000_000
-        self.answers = kill = max(1, messages // SHARE)
-        at_will = max(1, messages - kill - self.answers)
-        self._limits = {Use.RISK: min(messages - reserved, at_will), Use.SAFE: at_will, Use.KILL: messages}
         self._left: deque[int] = deque()
 
     def left(self, now: Instant) -> None:
@@ -46,10 +42,6 @@ class MessageRate:
             self._left.popleft()
         return waiting + len(self._left)
 
-    def room(self, waiting: int, now: Instant, use: Use) -> int:
-        """How many more messages may take a number, or be sent again, for this use."""
-        return max(0, self._limits[use] - self.used(waiting, now))
-
     def next_room_ns(self, now: Instant) -> int:
         """When there is more room, in boot time, if all that counts has left."""
         return (self._left[0] if self._left else now.boot_ns) + self.window_ns
@@ -57,3 +49,31 @@ class MessageRate:
     def forget(self) -> None:
         """A new connection: the venue counts from 0."""
         self._left.clear()
+
+
+class MessageRate(Departures):
+    """At most `messages` in any `window_ms`, `answers` of them for what the venue wants answered, and no more than
+    `amends` of them amendments."""
+
+    def __init__(self, messages: int, window_ms: int, reserved: int, amends: int = 0) -> None:
+        """`reserved` of the `messages` may not be used by what adds risk. `amends` 0: as many as messages."""
+        super().__init__(window_ms)
+        self.messages = messages
+        self.amends = amends or messages
+        self.amended = Departures(window_ms)
+        self.answers = kill = max(1, messages // SHARE)
+        at_will = max(1, messages - kill - self.answers)
+        self._limits = {Use.RISK: min(messages - reserved, at_will), Use.SAFE: at_will, Use.KILL: messages}
+
+    def room(self, waiting: int, now: Instant, use: Use) -> int:
+        """How many more messages may take a number, or be sent again, for this use."""
+        return max(0, self._limits[use] - self.used(waiting, now))
+
+    def amend_room(self, waiting: int, now: Instant) -> int:
+        """How many more of them may be amendments, of which so many have a number and have not left."""
+        return max(0, self.amends - self.amended.used(waiting, now))
+
+    def forget(self) -> None:
+        """A new connection: the venue counts from 0."""
+        super().forget()
+        self.amended.forget()

@@ -16,8 +16,9 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     their names say; `symbols` are those that the kill switch clears.
 
     Either `sender_comp_id` is set, or `comp_id_prefix`: then each connection takes the next of `COMP_IDS` ids
-    (`common.venues.connector`). `messages` in any `window_ms` is the venue's limit of our messages, `connects` in any
-    `connects_window_ms` that of our connection attempts. `cancel_reserve_ratio` of the messages is kept for what adds
+    (`common.venues.connector`). `messages` in any `window_ms` is the venue's limit of our messages, `amends`
+    that of the amendments among them (0 for none of their own), `connects` in any `connects_window_ms` that of our
+    connection attempts. `cancel_reserve_ratio` of the messages is kept for what adds
     no risk. `hosts` counts those that are tried in turn. `jitter_seed` spreads the reconnections of sessions that lost
     their venue together. `emergency_folder` holds the latch and the emergency files.
 
@@ -55,6 +56,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""
     account: str = ""
     place: int = 0
+    amends: int = 0
 
     def __post_init__(self) -> None:
         name_as_before(self, self.venue)

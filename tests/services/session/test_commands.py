@@ -6,7 +6,8 @@ import pytest
 
 from common.actor import links
 from common.journal.files import OsFiles
-from common.messages import Reason
+from common.messages import Attempt, Reason
+from tests.common.venues import samples
 from tests.services.session.harness import World, generic_config, heard, refusals
 
 
@@ -50,6 +51,32 @@ def test_refusals_are_not_piled_up_while_the_journal_is_away(world: World, monke
     world.journal.dead = False
     world.advance(200)
     assert refusals(world) == [Reason.JOURNAL_AWAY] * 4
+
+
+def test_no_more_amendments_are_sent_than_the_venue_allows(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path), messages=100, amends=3))
+    world.ready()
+    world.command(world.new_order(1))
+
+    def amend(counter: int) -> None:
+        base = {"venue": "generic", "orig_cl_ord_id": "7-1", "deadline_ns": world.stamp_ns + 10**9}
+        world.command(samples.amend(**base, attempt=Attempt(7, counter), cl_ord_id=f"7-{counter}"))
+
+    world.journal.held = True
+    for counter in (2, 3, 4, 5):
+        amend(counter)
+    assert heard(world, 35).count("G") == 0, "what waits for the journal counts already"
+    world.release()
+    assert heard(world, 35).count("G") == 3 and refusals(world) == [Reason.SESSION_RATE]
+    world.command(world.new_order(6))
+    assert heard(world, 35).count("D") == 2, "there is room for all else"
+    world.advance(999)
+    amend(7)
+    assert heard(world, 35).count("G") == 3
+    world.advance(1)
+    amend(8)
+    assert heard(world, 35).count("G") == 4, "one window after they left"
+    assert refusals(world) == [Reason.SESSION_RATE] * 2
 
 
 def test_the_rate_leaves_a_share_for_cancels(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from common.exchange.faults import Kind
 from common.exchange.gateways import Side
+from common.exchange.order import CANCELED
 from common.exchange.rest import RestGateway
 from common.exchange.venue import Venue
 from common.venues.bybit.simulated.orders import BybitOrders
@@ -19,4 +20,4 @@ _LACKS = {
 def open_side(venue: Venue) -> Side:
     """The gateways of a simulated Bybit: order entry and REST. Nothing outlives its connection, and no prices are
     told over FIX."""
-    return Side(BybitOrders(venue), None, RestGateway(venue, BybitRest(venue)), lacks=_LACKS)
+    return Side(BybitOrders(venue), None, RestGateway(venue, BybitRest(venue)), lacks=_LACKS, ends_as=CANCELED)

@@ -164,9 +164,7 @@ class BybitOrders(BybitGateway):
         wire.one_of(category, wire.SPOT)
         if b"30002" in f:
             window_ms = wire.whole(wire.may(f, 30001) or str(wire.DEFAULT_WINDOW_MS))
-            if window_ms > wire.MAX_WINDOW_MS or not wire.is_in_time(
-                wire.whole(wire.may(f, 30002)), window_ms, now_ms
-            ):
+            if window_ms > wire.MAX_WINDOW_MS or not wire.is_in_time(wire.whole(wire.may(f, 30002)), window_ms, now_ms):
                 raise Refused(wire.BAD_TIME)
         if self._window(task).count(task.now.boot_ns) > LIMITS[task.msg_type]:
             raise Refused(wire.TOO_MANY)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
 from common.exchange.limits import Window
-from common.exchange.order import BUY, CANCELED, EXPIRED, MARKET, Order
+from common.exchange.order import BUY, CANCELED, MARKET, Order
 from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
 from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
@@ -40,7 +40,7 @@ _TROUBLES = {
     Trouble.UNKNOWN: wire.TIMEOUT,
 }
 _STATUS = {
-    "0": "New", "1": "PartiallyFilled", "2": "Filled", "4": "Cancelled", "8": "Rejected", "C": "Cancelled",
+    "0": "New", "1": "PartiallyFilled", "2": "Filled", "4": "Cancelled", "8": "Rejected",
 }  # fmt: skip
 _TIME_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK"}
 
@@ -258,7 +258,7 @@ def _page(p: Parameters, rows: Rows, most: int, default: int, category: str) -> 
 def _order(o: ClosedOrder) -> dict[str, object]:
     """An order as REST shows it."""
     t = o.terms
-    cut_short = o.cum_qty and o.ord_status in (CANCELED, EXPIRED)
+    cut_short = o.cum_qty and o.ord_status == CANCELED
     is_open = o.ord_status in ("0", "1")
     return {
         "orderId": str(o.order_id),

@@ -223,6 +223,16 @@ def test_13_cancelled_after_a_part_was_filled_is_a_word_of_its_own(world: World,
     assert isinstance(event, ExecutionReport) and event.ord_status == "4"
 
 
+def test_an_order_that_may_not_rest_is_cancelled_here_and_at_the_exchange_s_own_books(world: World, hand: Hand) -> None:
+    rest_against(world, "2", "0.01", "1000")
+    *_, ended = hand.order("mine", qty="0.02", more="59=3|")
+    assert fields(ended, 150, 39, 103, 14) == ("4", "F", "EC_NoImmediateQtyToFill", "0.01")
+    found = world.core.venue.find("desk", "BTCUSDT", "", "mine")
+    assert found is not None and found.ord_status == "4"
+    _, killed = hand.order("other", more="59=4|")
+    assert fields(killed, 150, 39, 103) == ("4", "4", "EC_NoEnoughQtyToFill")
+
+
 def test_14_deactivated_is_no_restatement() -> None:
     line = "35=8|34=1|11=mine|37=7|150=D|39=D|14=0|151=0|"
     naive, event = plain(line), ours(line)
