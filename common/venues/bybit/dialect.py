@@ -198,8 +198,9 @@ class Bybit:
         return _report(f, text(f, _REQ_ID), text(f, b"11")) if b"150" in f else _refused(f)
 
     def unread(self, fields: Fields, why: str) -> Unreadable | None:
-        """See `Dialect`."""
-        return unreadable(fields, why)
+        """See `Dialect`. A refusal bears the request's name alone."""
+        named = unreadable(fields, why)
+        return unreadable({**fields, b"11": fields.get(_REQ_ID, b"")}, why) if named is None else named
 
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """See `Dialect`: there is nothing to subscribe to."""

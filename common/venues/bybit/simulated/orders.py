@@ -43,6 +43,9 @@ PUSHED_FIRST = 8
 LIMITS = {"D": 20, "F": 20, "XAR": 10}
 """By MsgType(35), how many requests an account may make in a second."""
 
+NOT_SPOKEN = frozenset(b"%d" % tag for tag in (99, 30022, 30026, 30027, 30028, 30029, 30030, 30031, 30034))
+"""Fields of conditional orders, take profit, stop loss and slippage: without them it would be another order."""
+
 _ANSWERS = {"D": "8", "F": "XCA", "XAR": "XAA"}
 _SELF_TRADE = {
     "": NO_PREVENTION, "None": NO_PREVENTION, "CancelTaker": EXPIRE_TAKER, "CancelMaker": EXPIRE_MAKER,
@@ -248,6 +251,9 @@ class BybitOrders(BybitGateway):
         wire.one_of(side, "1", "2")
         wire.one_of(ord_type, MARKET, LIMIT)
         wire.one_of(wire.may(f, 30013), "", "baseCoin", "quoteCoin")
+        leveraged_or_rpi = "Y" in (wire.may(f, 30014), wire.may(f, 30019))
+        if NOT_SPOKEN & f.keys() or leveraged_or_rpi or wire.may(f, 30024) not in ("", "Order"):
+            raise Refused(Code(wire.BAD_PARAMETER.number, "Conditional orders, leverage and RPI are not simulated."))
         name, smp_type = wire.may(f, 11), wire.one_of(wire.may(f, 30018), *_SELF_TRADE)
         if (name and not wire.CL_ORD_ID.fullmatch(name)) or told_qty <= 0:
             raise Refused(wire.BAD_PARAMETER)

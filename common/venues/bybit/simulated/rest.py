@@ -154,10 +154,17 @@ class BybitRest:
     def _realtime(self, account: str, p: Parameters, now: Instant) -> Json:
         """Open orders, the newest first; by name also one of those that were closed of late."""
         orders = self._named(account, p)
-        if orders is None:
+        if orders is not None:
+            orders = [o for o in orders if o.ord_status in ("0", "1") or self._is_recent(account, o)]
+        else:
             open_orders = [o for s in self._symbols(p) for o in self._venue.state.open_orders(account, s)]
             orders = sorted((closed_order(o) for o in open_orders), key=lambda o: -o.order_id)
         return _page(p, [_order(o) for o in orders], MAX_ORDERS, DEFAULT_ORDERS, _category(p))
+
+    def _is_recent(self, account: str, order: ClosedOrder) -> bool:
+        """Whether it is among those that are told beside the open ones."""
+        recent = self._venue.history.last_orders(account, order.terms.symbol, RECENT)
+        return any(each.order_id == order.order_id for each in recent)
 
     def _order_history(self, account: str, p: Parameters, now: Instant) -> Json:
         """Closed orders, the newest first."""

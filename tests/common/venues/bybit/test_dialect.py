@@ -224,3 +224,12 @@ def test_a_message_that_is_rejected_is_known_by_its_number() -> None:
     assert DIALECT.decode("3", raw("35=3|45=7|371=34|373=5|58=no|")) == RequestRejected(7, None, "", 5, "no")
     assert DIALECT.decode("j", raw("35=j|45=7|372=D|380=5|58=no|")) == RequestRejected(7, None, "", 5, "no")
     assert DIALECT.decode("0", raw("35=0|")) is None
+
+
+def test_a_refusal_that_cannot_be_read_names_its_request() -> None:
+    fields = split(raw("35=8|30006=5-1|150=8|103=1|58=?|"))
+    with pytest.raises(BadReport, match="OrdStatus"):
+        DIALECT.decode("8", b"", fields)
+    named = DIALECT.unread(fields, "why")
+    assert named is not None and (named.cl_ord_id, named.why) == ("5-1", "why")
+    assert DIALECT.unread(split(raw("35=8|150=8|")), "why") is None

@@ -328,3 +328,10 @@ def test_a_connection_that_is_silent_is_asked_and_then_dropped(world: World) -> 
     assert hand.is_in
     world.pass_time(1.5, step_s=0.5)
     assert not hand.is_in
+
+
+@pytest.mark.parametrize("more", ["99=900|", "30024=StopOrder|", "30026=1100|", "30014=Y|", "30019=Y|", "30034=1|"])
+def test_an_order_that_is_not_simulated_is_refused_and_not_placed_as_another(hand: Hand, more: str) -> None:
+    (refused,) = hand.order("mine", price="900", more=f"59=1|{more}")
+    assert fields(refused, 150, 103) == ("8", "10001")
+    assert field(hand.order("plain", price="900", more="59=1|30024=Order|30014=N|")[0], 103) == ""

@@ -181,6 +181,20 @@ def test_a_closed_order_is_found_in_the_history_where_the_server_has_forgotten_i
     assert order is not None and order.ord_status == "4"
 
 
+def test_the_server_tells_the_latest_closed_orders_beside_the_open_ones(
+    rest: BybitRest, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.venues.bybit.simulated.rest.RECENT", 1)
+    hand = inside(world)
+    for name in ("old", "new"):
+        hand.order(name, price="900")
+        hand.say("F", f"30010=spot|55=BTCUSDT|11={name}|")
+    realtime: Any = rest.api.privateGetV5OrderRealtime
+    told = [len(realtime({"category": "spot", "orderLinkId": name})["result"]["list"]) for name in ("old", "new")]
+    assert told == [0, 1]
+    assert rest.ask(ask("order", cl_ord_id="old")).order is not None, "it is in the history"
+
+
 def test_open_orders_are_told_page_by_page(rest: BybitRest, world: World) -> None:
     hand = inside(world)
     for number in range(60):
