@@ -1,5 +1,6 @@
 """Whatever bytes a venue puts into a field: it is read as something that a record can hold, or refused by name."""
 
+import tomllib
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from common.messages import encode
 from common.venues.dialect import BadReport, Dialect
 from common.venues.reading import VenueTag, number, text
-from common.venues.registry import find_dialect
+from common.venues.registry import find_dialect, folder_of, venue_names
 from tests.common.venues.samples import raw
 
 SOH = b"\x01"
@@ -28,6 +29,9 @@ REPORTS = {
 }
 
 
+SESSION_LEVEL = frozenset("01245A")
+
+
 def with_each_field(line: str, value: bytes) -> list[bytes]:
     """The message, once for each field of its body, with `value` in that field."""
     fields = raw(line).split(SOH)[:-1]
@@ -39,17 +43,42 @@ def with_each_field(line: str, value: bytes) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize("dialect", [find_dialect("generic"), find_dialect("binance")], ids=lambda d: d.profile.title)
-@pytest.mark.parametrize("msg_type", REPORTS)
-def test_what_is_read_of_any_field_can_be_journaled(dialect: Dialect, msg_type: str) -> None:
+DIALECTS = [find_dialect(name) for name in [*venue_names(), "_template"]]
+
+
+def mangled(dialect: Dialect, msg_type: str, line: str) -> None:
+    """Read the message with each of its fields spoilt, in each way: all of it is an event, or refused by name."""
     for value in NASTY:
-        for message in with_each_field(REPORTS[msg_type], value):
+        for message in with_each_field(line, value):
             try:
                 event = dialect.decode(msg_type, message)
             except BadReport as error:
                 assert str(error).encode()
             else:
                 assert event is None or encode(event)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda d: d.profile.title)
+@pytest.mark.parametrize("msg_type", REPORTS)
+def test_what_is_read_of_any_field_can_be_journaled(dialect: Dialect, msg_type: str) -> None:
+    mangled(dialect, msg_type, REPORTS[msg_type])
+
+
+@pytest.mark.parametrize("name", [*venue_names(), "_template"])
+def test_what_is_read_of_any_field_of_a_venue_s_own_frames_can_be_journaled(name: str) -> None:
+    count = 0
+    for file in sorted((folder_of(name) / "samples").glob("order_entry.toml")):
+        for frame in tomllib.loads(file.read_text("utf-8"))["frame"]:
+            msg_type = frame["text"].partition("|35=")[2].partition("|")[0]
+            if frame["from"] == "venue" and msg_type not in SESSION_LEVEL:
+                mangled(find_dialect(name), msg_type, body_of(frame["text"]))
+                count += 1
+    assert count or name == "generic"
+
+
+def body_of(text: str) -> str:
+    """What stands from the MsgType(35) of a whole frame on, its CheckSum(10) left out: `raw` frames it anew."""
+    return f"35={text.partition('|35=')[2].rpartition('|10=')[0]}|"
 
 
 def test_a_byte_that_is_not_utf_8_is_told_as_its_escape() -> None:
