@@ -298,6 +298,16 @@ def test_10_a_session_that_is_logged_on_at_22_utc_is_taken_leave_of(sides: BothS
     assert state is not None and state["ord_status"] == "0"
 
 
+def test_10_the_rollover_is_in_our_hours_and_over_before_orders_are_given_up(sides: BothSides) -> None:
+    fix = sides.venue.fix
+    midnight = sides.world.now.wall_ns // (24 * HOURS_NS) * 24 * HOURS_NS
+    rollover = midnight + 22 * HOURS_NS
+    assert fix.opening is not None and fix.resets_by_schedule
+    closed = [second for second in range(-5, 40) if not fix.opening.is_open(rollover + second * NS_PER_S)]
+    assert closed == list(range(30)), "while the venue lets nobody in"
+    assert sides.venue.orphan_s > len(closed), "orders that are to outlive the day would be cancelled over REST"
+
+
 def test_10_within_the_day_what_was_missed_is_resent(sides: BothSides) -> None:
     naive = logged_on(sides, "8674=1|")
     naive.send("D", named(sides, "38=0.01|40=2|44=65000|54=1|55=BTC/USD|59=1|"))
