@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.journal import BadEntry, BadFrame, Entry, Link, frame, parse
-from common.journal.frames import HEADER_BYTES, MAX_PAYLOAD_BYTES, Stop, find_frame, frame_bytes, walk
+from common.journal.frames import HEADER_BYTES, MAX_PAYLOAD_BYTES, VERSION, Stop, find_frame, frame_bytes, walk
 
 STAMPS = {"stamp_ns": 7, "journal_epoch": 5, "durable_lsn": 3}
 numbers = st.integers(0, (1 << 64) - 1)
@@ -23,7 +23,7 @@ def test_the_bytes_of_a_frame() -> None:
         + bytes(2)
         + b"".join(number.to_bytes(8, "little") for number in (5, 7, 5, 9, 2, 3))
         + 0xAABBCCDD.to_bytes(4, "little")
-        + (1).to_bytes(2, "little")
+        + VERSION.to_bytes(2, "little")
         + (104).to_bytes(2, "little")
         + b"orders".ljust(32, b"\0")
         + b"hello\0\0\0"
@@ -95,7 +95,7 @@ def test_the_next_frame_in_a_later_version_ends_a_walk_and_says_so(header_bytes:
     after, _ = frame([Entry(16, "w", 1, 2, b"y")], end, **STAMPS)
     newer = later(after, header_bytes)
     walked = walk(block + newer, Link(0, 0))
-    assert (walked.position, walked.end, walked.stop, walked.version) == (len(block), end, Stop.NEWER, 2)
+    assert (walked.position, walked.end, walked.stop, walked.version) == (len(block), end, Stop.NEWER, VERSION + 1)
     assert find_frame(block + newer, len(block)) == (len(block), 2, 3)
     # Whose place is another, or which is not whole, is no next frame.
     assert walk(newer, Link(0, 0)).stop is Stop.BAD
@@ -103,9 +103,9 @@ def test_the_next_frame_in_a_later_version_ends_a_walk_and_says_so(header_bytes:
 
 
 def later(whole: bytes, header_bytes: int) -> bytes:
-    """The frame as version 2 of the format might have it: with a longer header."""
+    """The frame as a later version of the format might have it: with a longer header."""
     body = bytearray(whole[4:HEADER_BYTES] + bytes(header_bytes - HEADER_BYTES) + whole[HEADER_BYTES:])
-    body[64:66], body[66:68] = (2).to_bytes(2, "little"), header_bytes.to_bytes(2, "little")
+    body[64:66], body[66:68] = (VERSION + 1).to_bytes(2, "little"), header_bytes.to_bytes(2, "little")
     return crc32c(bytes(body)).to_bytes(4, "little") + bytes(body)
 
 

@@ -6,6 +6,7 @@ import pytest
 from crc32c import crc32c
 
 from common.journal import Damage, Link, Log, ReadFailed, Snapshot, newest_snapshot, snapshot_folder, write_snapshot
+from common.journal.frames import VERSION
 from common.journal.snapshots import prune_snapshots, read_snapshot, trusted_lsn, verified_lsns
 from scripts.simulation.disk import Disk, Fault
 from tests.common.journal.support import FOLDER, Killed, Writer, calls_of, counting, open_log, reader, small_disk
@@ -110,7 +111,7 @@ def test_one_of_a_later_form_is_left_for_the_program_that_can_read_it() -> None:
         take(disk, lsn)
     name = f"orders-{6:020d}.snapshot"
     data = disk.inode(disk.folder(PLACE).volatile[name]).volatile
-    data[8] = 2
+    data[8] = VERSION + 1
     data[:4] = crc32c(bytes(data[4:])).to_bytes(4, "little")
     assert prune_snapshots(PLACE, disk.files(), "orders", 1, reader(disk.files())) == [f"orders-{2:020d}.snapshot"]
     assert name in disk.files().list(PLACE)
