@@ -71,6 +71,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     "no such order" says nothing of what another one placed.
     `tells_states`: a report tells the state that the order is in, whatever led to it, as one that answers a question
     does: so is a new order acknowledged, and an amendment, by its terms.
+    `amends_where_placed`: an amendment goes through the connection that placed the order, and is refused on any other.
     `comp_id_is_api_key`: the API key is SenderCompID(49), in every message.
     `numbers_books`: each message on a symbol's book has the next RptSeq(83), and the book is told order by order.
     `book_sum` is "package.module:name" of a `BookSum`, by which a book is held against the venue's ("" for none).
@@ -92,6 +93,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     cancels_on_disconnect: bool = False
     cancels_own_session_only: bool = False
     tells_states: bool = False
+    amends_where_placed: bool = False
     comp_id_is_api_key: bool = False
     numbers_books: bool = False
     book_sum: str = ""

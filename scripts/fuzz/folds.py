@@ -185,7 +185,7 @@ def naive_positions(records: Sequence[Record]) -> Positions:
         payload = payload_of(record)
         if isinstance(payload, Inbound):
             for report in reports_of(payload):
-                _add(fills, payload.session, report)
+                _add(fills, payload.account, report)
         elif isinstance(payload, Answer):
             for trade in payload.trades:
                 _add(fills, payload.venue, trade)

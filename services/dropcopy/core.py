@@ -107,7 +107,7 @@ class DropCopyCore(ListeningCore):
         config = self.config
         record = InboundRecord(
             config.name,
-            0,
+            self._connection,  # whose numbers began at 1
             self._connection,
             effect.msg_seq_num,
             effect.msg_type,

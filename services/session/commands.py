@@ -99,6 +99,8 @@ class Commands:
         history = self._records.history
         if command.session != history.session:
             return Reason.UNKNOWN_ACCOUNT, command.session, history.session
+        if self._is_elsewhere(command):
+            return Reason.NOT_AMENDABLE, "", ""
         if (missing := missing_feature(self._dialect.profile, command)) is not None:
             return Reason.UNSUPPORTED, missing.value, self._dialect.profile.title
         if self._connection.stopping:
@@ -120,6 +122,13 @@ class Commands:
         if isinstance(command, AmendOrder) and not self._outbox.amend_room(now):
             return Reason.SESSION_RATE, f"{rate.amends} amendments", f"{rate.amends} amendments"
         return None
+
+    def _is_elsewhere(self, command: OrderCommand) -> bool:
+        """Whether it amends what another connection has placed, at a venue that refuses that."""
+        if not isinstance(command, AmendOrder) or not self._dialect.profile.amends_where_placed:
+            return False
+        order = self._records.history.orders.find(command.orig_cl_ord_id)
+        return order is None or order.connection != self._outbox.connection
 
     def _risky_refusal(self, command: NewOrder | AmendOrder, now: Instant) -> tuple[Reason, str, str] | None:
         if self._left_out.halts:

@@ -27,6 +27,7 @@ PROFILE = VenueProfile(
     key_tags=frozenset({553}),
     fix_version="FIX50SP2",
     names=ClOrdIdForm.UUID4,
+    amends_where_placed=True,
     comp_id_is_api_key=True,
     cancels_on_disconnect=True,
     numbers_books=True,

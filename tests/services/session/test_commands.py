@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from common.actor import links
 from common.journal.files import OsFiles
-from common.messages import Attempt, Reason
+from common.messages import AmendOrder, Attempt, NewOrder, Reason
+from common.venues.generic.dialect import Generic
 from tests.common.venues import samples
 from tests.services.session.harness import World, generic_config, heard, refusals
 
@@ -99,3 +101,35 @@ def test_a_command_that_comes_before_the_session_is_live_is_answered_when_it_is(
     world.core.received("commands", b"", world.new_order(1), world.now)
     world.start()
     assert refusals(world) == [Reason.NOT_CONNECTED]
+
+
+class Placing(Generic):
+    """A venue that amends an order through the connection that placed it alone."""
+
+    profile = structs.replace(Generic.profile, amends_where_placed=True)
+
+
+def test_an_order_of_an_earlier_connection_is_not_amended_where_the_venue_refuses_that(tmp_path: Path) -> None:
+    world = World(OsFiles(), generic_config(str(tmp_path)), Placing())
+    world.ready()
+    order = world.new_order(1)
+    world.command(order)
+    world.command(amended(world, order, 2))
+    assert refusals(world) == [] and len(heard(world, 11)) == 2
+    world.cut()
+    world.advance(2000)
+    world.open_gate()
+    before = len(heard(world, 11))
+    world.command(amended(world, order, 3))
+    assert refusals(world) == [Reason.NOT_AMENDABLE]
+    assert len(heard(world, 11)) == before
+
+
+def amended(world: World, order: NewOrder, counter: int) -> AmendOrder:
+    attempt = Attempt(order.attempt.epoch, counter)
+    return samples.amend(
+        venue=order.venue, symbol=order.symbol, side=order.side, orig_cl_ord_id=order.cl_ord_id, attempt=attempt,
+        cl_ord_id=f"{order.cl_ord_id}-{counter}", order_qty=order.order_qty * 2, price=order.price,
+        former_order_qty=order.order_qty, former_price=order.price, cum_qty=order.order_qty * 0, order_id="",
+        deadline_ns=world.stamp_ns + 1_000_000_000, session=order.session, account=order.account,
+    )  # fmt: skip
