@@ -213,4 +213,10 @@ REGRESSIONS = (
         " not that they go on, and the next life took them for a new beginning: trades that the venue repeated later"
         " had another identity and counted again. That record says since when the numbers run.",
     ),
+    Regression(
+        Case(22572, 2000, version=3), "one-outcome",
+        "A strategy gave a cancel and, before the log had it, an order under the same number: the order was told"
+        " expired, the cancel was carried out, and later told sent. A number of a cancel that was taken is no other"
+        " command's, whatever the log has of it.",
+    ),
 )  # fmt: skip

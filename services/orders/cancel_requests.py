@@ -68,6 +68,11 @@ class CancelRequests:
         that order meets."""
         return command in self._accepting or command in self._accepted
 
+    def is_under_way(self, command: OrderName) -> bool:
+        """Whether the command is a cancel of one order that was taken, and waits for what gives it its outcome."""
+        waits = any(command in waiting for waiting in self._waiting.values())
+        return waits or command in self._accepting or self._cancels.is_wish_of(command)
+
     # ---- commands ----
 
     def keep(self, strategy: str, request: CancelRequest) -> None:

@@ -66,6 +66,10 @@ class Cancels:
         """Whether the order is to be cancelled in the name of another command than this."""
         return self._commands.get(name, command) != command
 
+    def is_wish_of(self, command: OrderName) -> bool:
+        """Whether an order is to be cancelled in the name of this command."""
+        return command in self._commands.values()
+
     def send_due(self, now: Instant) -> None:
         """Send what is due."""
         if self._life.away:

@@ -250,6 +250,9 @@ class Entry:
             # What a former life sent under this number may still come.
             self._later(strategy, request)
             return
+        if known is None and not isinstance(request, CancelRequest) and self._cancel_requests.is_under_way(name):
+            # Another body than the cancel's that was taken: it is told so once the log has that one's outcome.
+            return
         same = known is not None and same_request(request_identity(request), known.identity)
         if known is None and isinstance(request, CancelRequest):
             self._cancel_requests.cancel(strategy, request, now)

@@ -254,3 +254,16 @@ def test_a_label_that_would_steer_a_terminal_is_not_taken(ring: Ring, label: str
     assert (told.outcome, told.reason) == ("refused", Reason.OUT_OF_BOUNDS)
     fair = msgspec.structs.replace(request, label="größe 💰 1")
     assert Door(BoundedEntryRequest, MAX_ENTRY_BYTES).decode(encode(fair)).label == fair.label
+
+
+def test_a_number_of_a_cancel_that_is_under_way_is_no_other_command_s(ring: Ring) -> None:
+    accepted(ring, 1)
+    ring.request(CancelRequest(0, 2, 1))
+    cancel = ring.commands[-1]
+    other = NewOrderRequest(0, 2, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100)))
+    ring.request(other)
+    assert ring.outcomes() == [(1, "sent")], "the log has nothing of it yet"
+    ring.sent(cancel)
+    assert ring.outcomes() == [(1, "sent"), (2, "sent")]
+    ring.request(other)
+    assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
