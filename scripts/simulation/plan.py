@@ -135,8 +135,13 @@ SINCE_THIRD: dict[str, FaultKind] = {
 SENTENCES = FORMER_SENTENCES | {name: kind.sentence for name, kind in SINCE_THIRD.items()}
 """Every kind of fault, with what it does."""
 
-VERSION = 3
-"""How plans are drawn now. Former versions are kept, so that a seed that failed under one still means what it meant."""
+VERSION = 4
+"""How plans are drawn now. Former versions are kept, so that a seed that failed under one still means what it meant.
+Since the fourth the traders send stop orders too.
+"""
+
+PLANTED_VERSION = 3
+"""Of the plans in which planted bugs are looked for: how many seeds that takes was counted in these."""
 
 DISKS = ("journal", "journal", "journal", *SESSIONS, "account@binance")
 """Whose calls to the disk fail: the journal's most often, the others' for the latch and the emergency file."""

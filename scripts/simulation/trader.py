@@ -103,6 +103,7 @@ class Habits(NamedTuple):
     amend_share: float
     cancel_share: float
     burst_share: float
+    stop_share: float = 0.0
 
 
 class Trader(Core):
@@ -261,11 +262,21 @@ class Trader(Core):
                     venue = "nowhere"
         elif away <= 0 and random.random() < 0.2:
             return NewOrderRequest(0, 0, venue, symbol, Terms(side, "1", qty, None, "3"))
+        if habits.stop_share and random.random() < habits.stop_share:
+            return NewOrderRequest(0, 0, venue, symbol, self._stop(market, side, qty))
         instructions = POST_ONLY if away > 0 and random.random() < 0.3 else NO_INSTRUCTIONS
         return NewOrderRequest(
             0, 0, venue, symbol, Terms(side, "2", qty, price, time_in_force, instructions),
             time_to_live_ns=random.choice((MAX_TIME_TO_LIVE_NS, MAX_TIME_TO_LIVE_NS, 200 * NS_PER_MS, 20 * NS_PER_MS)),
         )  # fmt: skip
+
+    def _stop(self, market: Market, side: Side, qty: Decimal) -> Terms:
+        """A stop or stop-limit order around the price, now and then on the side where it would be triggered at once."""
+        random, sign = self._random, 1 if side == "1" else -1
+        stop_px = market.price + sign * random.randrange(-2, 12) * market.tick_size
+        if random.random() < 0.5:
+            return Terms(side, "3", qty, stop_px=stop_px)
+        return Terms(side, "4", qty, stop_px + sign * random.randrange(-2, 20) * market.tick_size, stop_px=stop_px)
 
     def _amend(self) -> None:
         order = self._some_order()
