@@ -73,7 +73,7 @@ RecordKind = Annotated[int, msgspec.Meta(ge=16, le=0xFFFF)]
 
 Side = Literal["1", "2"]
 OrdType = Literal["1", "2", "3", "4"]
-TimeInForce = Literal["1", "3", "4"]
+TimeInForce = Literal["1", "3", "4", "6"]
 Instructions = Literal["", "6"]
 SIDE_BUY: Side = "1"
 SIDE_SELL: Side = "2"
@@ -227,6 +227,7 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `instructions`: The codes of ExecInst(18), in rising order: `"6"` rests or is rejected, and never takes.
     `stop_px`: StopPx(99) of a stop or stop-limit order: it sleeps until a trade is at that price or beyond it, above
     for a buy and below for a sale, and is a market or limit order from then on.
+    `expire_ns`: ExpireTime(126) of an order that is good till a date, Unix nanoseconds; 0 of any other.
     """
 
     side: Side
@@ -236,6 +237,12 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     time_in_force: TimeInForce = "1"
     instructions: Instructions = ""
     stop_px: Decimal | None = None
+    expire_ns: int = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether it may stay for longer than a moment: good till cancelled, or till a date."""
+        return self.time_in_force in ("1", "6")
 
     @property
     def is_stop(self) -> bool:
@@ -245,8 +252,8 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     @property
     def further(self) -> tuple[tuple[str, Any], ...]:
         """What it has of the terms that not every log knows, by name."""
-        values = ((name, getattr(self, name)) for name in _FURTHER_TERMS)
-        return tuple((name, value) for name, value in values if value is not None)
+        values = ((name, getattr(self, name), default) for name, default in _FURTHER_TERMS.items())
+        return tuple((name, value) for name, value, default in values if value != default)
 
     @property
     def is_post_only(self) -> bool:
@@ -254,7 +261,11 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return POST_ONLY in self.instructions
 
 
-_FURTHER_TERMS = tuple(name for name in Terms.__struct_fields__ if name not in (*_FLAT_TERMS, "instructions"))
+_FURTHER_TERMS = {
+    field.name: field.default
+    for field in msgspec.structs.fields(Terms)
+    if field.name not in (*_FLAT_TERMS, "instructions")
+}
 
 
 class OfTerms:

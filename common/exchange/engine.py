@@ -18,11 +18,12 @@ from common.exchange.order import (
     EXPIRE_TAKER,
     EXPIRED,
     FILL_OR_KILL,
-    GOOD_TILL_CANCEL,
+    GOOD_TILL_DATE,
     IMMEDIATE_OR_CANCEL,
     LIMIT,
     MARKET,
     NO_PREVENTION,
+    RESTING,
     SELL,
     STOP,
     STOP_LIMIT,
@@ -53,6 +54,7 @@ class Refusal(enum.Enum):
     TOO_MANY_ORDERS = "Filter failure: MAX_NUM_ORDERS"
     BALANCE = "Account has insufficient balance for requested action."
     WOULD_TAKE = "Order would immediately match and take."
+    PAST = "The expire time has passed."
     WOULD_TRIGGER = "Stop price would trigger immediately."
     UNKNOWN_ORDER = "Unknown order sent."
     NOT_LESS = "Order amend (quantity increase) is not supported."
@@ -74,6 +76,7 @@ class Cause(enum.StrEnum):
     FILL_OR_KILL = "fill_or_kill"
     NO_LIQUIDITY = "no_liquidity"
     NO_BALANCE = "no_balance"
+    DATE = "date"
     SELF_TRADE = "self_trade"
     SCREEN = "screen"
     DISCONNECTED = "disconnected"
@@ -139,6 +142,8 @@ class Engine:
             return Refusal.BALANCE
         if terms.post_only and state.books[terms.symbol].crosses(terms.side, terms.price):
             return Refusal.WOULD_TAKE
+        if 0 < terms.expire_ns <= wall_ns:
+            return Refusal.PAST
         if has_reached(terms, self._last_px(instrument)):
             return Refusal.WOULD_TRIGGER
         return None
@@ -179,7 +184,7 @@ class Engine:
             return
         if order.price is None:
             self._close(order, self.ends_as, Cause.NO_LIQUIDITY, now)
-        elif order.time_in_force == GOOD_TILL_CANCEL:
+        elif order.time_in_force in RESTING:
             self._do(Rested(order.order_id), order, now)
         else:
             self._close(order, self.ends_as, Cause.UNFILLED, now)
@@ -331,6 +336,16 @@ class Engine:
         self.record(change)
         return change
 
+    def next_expiry_ns(self) -> int | None:
+        """When the next order that is good till a date ends, Unix."""
+        return min((order.expire_ns for order in self.state.expiring.values()), default=None)
+
+    def expire(self, now: Instant) -> None:
+        """End the orders whose date has come, oldest first."""
+        for order in sorted(self.state.expiring.values(), key=lambda order: order.order_id):
+            if order.expire_ns <= now.wall_ns:
+                self._close(order, EXPIRED, Cause.DATE, now)
+
     def cancel_all(self, account: str, symbol: str, now: Instant) -> list[Order]:
         """Cancel every open order of an account in a symbol; returns them."""
         orders = self.state.open_orders(account, symbol)
@@ -414,11 +429,9 @@ class Engine:
 
 def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
     """The filters that depend on nothing but the order and its symbol."""
-    if terms.side not in (BUY, SELL) or terms.time_in_force not in (
-        GOOD_TILL_CANCEL,
-        IMMEDIATE_OR_CANCEL,
-        FILL_OR_KILL,
-    ):
+    if terms.side not in (BUY, SELL) or terms.time_in_force not in (*RESTING, IMMEDIATE_OR_CANCEL, FILL_OR_KILL):
+        return Refusal.BAD_TERMS
+    if (terms.time_in_force == GOOD_TILL_DATE) != bool(terms.expire_ns):
         return Refusal.BAD_TERMS
     if terms.self_trade not in (NO_PREVENTION, EXPIRE_TAKER, EXPIRE_MAKER, EXPIRE_BOTH, DECREMENT):
         return Refusal.BAD_SELF_TRADE_MODE
@@ -436,7 +449,7 @@ def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
         return Refusal.BAD_PRICE
     if not instrument.min_notional <= instrument.contract.notional(price, qty) <= instrument.max_notional:
         return Refusal.BAD_NOTIONAL
-    if terms.post_only and terms.time_in_force != GOOD_TILL_CANCEL:
+    if terms.post_only and terms.time_in_force not in RESTING:
         return Refusal.BAD_TERMS
     return None
 
@@ -445,6 +458,6 @@ def _check_stop(instrument: Instrument, terms: Terms) -> Refusal | None:
     stop_px = terms.stop_px
     if terms.ord_type not in (STOP, STOP_LIMIT):
         return None if stop_px is None else Refusal.BAD_TERMS
-    if stop_px is None or terms.post_only or terms.time_in_force != GOOD_TILL_CANCEL:
+    if stop_px is None or terms.post_only or terms.time_in_force not in RESTING:
         return Refusal.BAD_TERMS
     return None if 0 < stop_px <= instrument.max_price and not stop_px % instrument.tick_size else Refusal.BAD_PRICE

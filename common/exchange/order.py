@@ -12,6 +12,8 @@ STOP_LIMIT = "4"
 GOOD_TILL_CANCEL = "1"
 IMMEDIATE_OR_CANCEL = "3"
 FILL_OR_KILL = "4"
+GOOD_TILL_DATE = "6"
+RESTING = (GOOD_TILL_CANCEL, GOOD_TILL_DATE)
 
 NEW = "0"
 PARTIALLY_FILLED = "1"
@@ -36,7 +38,8 @@ class Terms(NamedTuple):
     `account` is "" for the exchange's own background traders, whose balances nobody counts. `session` is whom reports
     go to. `self_trade` says who expires when an account meets itself, or that it trades with itself
     (SelfTradePreventionMode's codes), or that both are less by the smaller one. `stop_px`: the order sleeps until a
-    trade is at that price or beyond it, above for a buy and below for a sale.
+    trade is at that price or beyond it, above for a buy and below for a sale. `expire_ns` is ExpireTime(126) of one
+    that is good till a date.
     """
 
     account: str
@@ -51,6 +54,7 @@ class Terms(NamedTuple):
     post_only: bool = False
     self_trade: str = EXPIRE_MAKER
     stop_px: Decimal | None = None
+    expire_ns: int = 0
 
 
 def has_reached(terms: Terms, last_px: Decimal) -> bool:
@@ -81,16 +85,17 @@ class Order:
     """
 
     __slots__ = (
-        "account", "amendments", "cl_ord_id", "cum_qty", "cum_quote", "former_names", "ord_status", "ord_type",
-        "order_id", "order_qty", "post_only", "price", "resting", "self_trade", "session", "side", "stamp_ns",
-        "stop_px", "symbol", "terms", "time_in_force", "triggered", "updated_ns",
+        "account", "amendments", "cl_ord_id", "cum_qty", "cum_quote", "expire_ns", "former_names", "ord_status",
+        "ord_type", "order_id", "order_qty", "post_only", "price", "resting", "self_trade", "session", "side",
+        "stamp_ns", "stop_px", "symbol", "terms", "time_in_force", "triggered", "updated_ns",
     )  # fmt: skip
 
     def __init__(self, order_id: int, terms: Terms, stamp_ns: int) -> None:
         self.order_id = order_id
         self.terms = terms
         (self.account, self.session, self.cl_ord_id, self.symbol, self.side, self.ord_type, self.order_qty, self.price,
-         self.time_in_force, self.post_only, self.self_trade, self.stop_px) = terms  # fmt: skip
+         self.time_in_force, self.post_only, self.self_trade, self.stop_px,
+         self.expire_ns) = terms  # fmt: skip
         self.cum_qty = ZERO
         self.cum_quote = ZERO
         self.ord_status = NEW

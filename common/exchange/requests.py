@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from common.exchange.numbers import read_number
 from common.fix.session import Inbound
-from common.fix.wire import pairs, split
+from common.fix.wire import pairs, parse_utc_timestamp, split
 
 MAX_NAME_CHARACTERS = 64
 # A number's digits reach from 10 to the power of one to that of the other, so that arithmetic on it stays exact.
@@ -62,6 +62,13 @@ class Request:
         if not LEAST_DIGIT <= int(value.as_tuple().exponent) <= value.adjusted() <= GREATEST_DIGIT:
             raise BadField(OUT_OF_RANGE, tag, "Value is incorrect (out of range) for this tag")
         return value
+
+    def time_ns(self, tag: int) -> int:
+        """A UTCTimestamp that must be there, Unix nanoseconds. Raises BadField."""
+        try:
+            return parse_utc_timestamp(self.text(tag).encode())
+        except ValueError:
+            raise BadField(BAD_FORMAT, tag, "Incorrect data format for value") from None
 
     def every(self, tag: int) -> list[str]:
         """Each value of a field that may repeat, in order."""

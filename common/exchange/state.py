@@ -111,6 +111,7 @@ class State:
         self.names: dict[tuple[str, str], int] = {}
         self.open_by_symbol: dict[tuple[str, str], dict[int, Order]] = {}
         self.stops: dict[str, dict[int, Order]] = {symbol: {} for symbol in self.instruments}
+        self.expiring: dict[int, Order] = {}
         self.accounts = Accounts()
         self.sessions: dict[str, SessionNumbers] = {}
         self.next_order_id = 1
@@ -157,16 +158,19 @@ class State:
             raise NotListed(change.terms.symbol)
         order = Order(change.order_id, change.terms, change.stamp_ns)
         self.orders[order.order_id] = order
-        self._sleep(order)
+        self._keep(order)
         self.next_order_id = max(self.next_order_id, change.order_id + 1)
         self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
         if order.account:
             self._register(order)
             self._lock(order, order.order_qty)
 
-    def _sleep(self, order: Order) -> None:
+    def _keep(self, order: Order) -> None:
+        """Where what wakes it, and what ends it, finds it."""
         if order.sleeps:
             self.stops[order.symbol][order.order_id] = order
+        if order.expire_ns:
+            self.expiring[order.order_id] = order
 
     def _triggered(self, change: Triggered) -> None:
         order = self.orders[change.order_id]
@@ -275,6 +279,7 @@ class State:
             book.side(order.side).remove(order, leaves_qty)
         del self.orders[order.order_id]
         self.stops[order.symbol].pop(order.order_id, None)
+        self.expiring.pop(order.order_id, None)
         if not order.account:
             return
         del self.open_by_symbol[order.account, order.symbol][order.order_id]
@@ -339,7 +344,7 @@ class State:
         order.updated_ns, order.former_names = row.updated_ns, row.former_names
         order.amendments, order.triggered = row.amendments, row.triggered
         self.orders[order.order_id] = order
-        self._sleep(order)
+        self._keep(order)
         if order.account:
             self._register(order)
             for name in order.former_names:

@@ -184,13 +184,14 @@ class Client:
         time_in_force: str = "gtc",
         post_only: bool = False,
         stop_px: Number | None = None,
+        expire_ns: int = 0,
         label: str = "",
         time_to_live_ms: int = MAX_TIME_TO_LIVE_NS // NS_PER_MS,
         account: str = "",
         cause: str = "",
     ) -> int:
         """Send a new order, a limit order with `price` and a market order without, which with `stop_px` sleeps until a
-        trade is at that price or beyond; returns its number.
+        trade is at that price or beyond, and with `expire_ns` (Unix, ns) is good till then; returns its number.
 
         `side` is "buy" or "sell", `time_in_force` "gtc", "ioc" or "fok", `account` whose it is to be: "" is the venue's
         only one. `cause` is what it follows from. Raises ValueError for a word or number that is none, OutOfBounds,
@@ -208,6 +209,7 @@ class Client:
                 _word(time_in_force, TIMES_IN_FORCE, "time_in_force"),
                 post_only,
                 None if stop_px is None else _decimal(stop_px, "stop_px"),
+                expire_ns,
             ),
             label=label,
             time_to_live_ns=time_to_live_ms * NS_PER_MS,

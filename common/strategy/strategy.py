@@ -183,18 +183,20 @@ class Strategy:
         time_in_force: TimeInForce = "1",
         post_only: bool = False,
         stop_px: Decimal | None = None,
+        expire_ns: int = 0,
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
         account: str = "",
         cause: str = "",
     ) -> int:
         """Send a buy order: a limit order with `price`, a market order without; with `stop_px` it sleeps until a trade
-        is at that price or above. Returns its number at once; its outcome comes to `on_outcome`. `account` is whose it
-        is to be, "" the venue's only one; `cause` is what it follows from, and stands in the journal with it.
+        is at that price or above, and with `expire_ns` (Unix, ns) it is good till then. Returns its number at once; its
+        outcome comes to `on_outcome`. `account` is whose it is to be, "" the venue's only one; `cause` is what it
+        follows from, and stands in the journal with it.
         """
+        terms = terms_of(SIDE_BUY, order_qty, price, time_in_force, post_only, stop_px, expire_ns)
         return self.core.entry.new(
-            self.now, venue, symbol, terms_of(SIDE_BUY, order_qty, price, time_in_force, post_only, stop_px),
-            label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,
+            self.now, venue, symbol, terms, label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,
         )  # fmt: skip
 
     def sell(
@@ -207,15 +209,16 @@ class Strategy:
         time_in_force: TimeInForce = "1",
         post_only: bool = False,
         stop_px: Decimal | None = None,
+        expire_ns: int = 0,
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
         account: str = "",
         cause: str = "",
     ) -> int:
         """Send a sell order, and otherwise as `buy`."""
+        terms = terms_of(SIDE_SELL, order_qty, price, time_in_force, post_only, stop_px, expire_ns)
         return self.core.entry.new(
-            self.now, venue, symbol, terms_of(SIDE_SELL, order_qty, price, time_in_force, post_only, stop_px),
-            label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,
+            self.now, venue, symbol, terms, label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,
         )  # fmt: skip
 
     def amend(self, number: int, order_qty: Decimal | None = None, price: Decimal | None = None) -> int:

@@ -12,8 +12,10 @@ def terms_of(
     time_in_force: TimeInForce = "1",
     post_only: bool = False,
     stop_px: Decimal | None = None,
+    expire_ns: int = 0,
 ) -> Terms:
-    """The terms: a limit order with a price, a market order without; with a stop price it sleeps until that is reached.
+    """The terms: a limit order with a price, a market order without; with a stop price it sleeps until that is reached,
+    with `expire_ns` it is good till then.
 
     Raises TypeError where money is no Decimal.
     """
@@ -22,4 +24,5 @@ def terms_of(
             raise TypeError(f"{name} is {value!r}, and has to be a Decimal")
     instructions = POST_ONLY if post_only else NO_INSTRUCTIONS
     ord_type: OrdType = ("1" if price is None else "2") if stop_px is None else ("3" if price is None else "4")
-    return Terms(side, ord_type, order_qty, price, time_in_force, instructions, stop_px)
+    time_in_force = "6" if expire_ns and time_in_force == "1" else time_in_force
+    return Terms(side, ord_type, order_qty, price, time_in_force, instructions, stop_px, expire_ns)

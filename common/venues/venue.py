@@ -38,6 +38,7 @@ class Feature(StrEnum):
     MARKET_ORDER = "market_order"
     IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
     FILL_OR_KILL = "fill_or_kill"
+    GOOD_TILL_DATE = "good_till_date"
     STOP_ORDER = "stop_order"
     """Stop and stop-limit orders: they sleep at the venue until a trade is at StopPx(99) or beyond it."""
     STATUS_QUERY = "status_query"
@@ -109,7 +110,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
         return feature not in self.lacks
 
 
-_TIMES_IN_FORCE = {"3": Feature.IMMEDIATE_OR_CANCEL, "4": Feature.FILL_OR_KILL}
+_TIMES_IN_FORCE = {"3": Feature.IMMEDIATE_OR_CANCEL, "4": Feature.FILL_OR_KILL, "6": Feature.GOOD_TILL_DATE}
 
 
 def missing_feature(profile: VenueProfile, command: object) -> Feature | None:

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from common.actor.control import NoAnswer, Refused, ask, is_running, operator
 from common.actor.control import NotRunning as ActorNotRunning
 from common.config import Config, load
 from common.exit_status import ExitStatus
+from common.instant import NS_PER_S
 from common.messages import HIGHEST_NUMBER, CommandOutcome, OrderEvent, PositionChanged
 from common.strategy.bounds import OutOfBounds
 from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName
@@ -188,6 +190,7 @@ def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dic
 @click.option("--price", help="The limit; a market order without.")
 @click.option("--post-only", is_flag=True, help="Only as a maker.")
 @click.option("--stop", "stop_px", help="Sleep until a trade is there: a stop, with --price a stop-limit.")
+@click.option("--expire", help="Good till then, in UTC: 2026-12-24T18:00.")
 @click.option("--tif", type=click.Choice(["gtc", "ioc", "fok"]), default="gtc", show_default=True)
 @click.option("--name", "name", default="", help="STRATEGY or STRATEGY/NUMBER; a fresh strategy name without.")
 @click.option("--take-over", is_flag=True, help="The name is a configured strategy's: silence the one that runs.")
@@ -198,7 +201,8 @@ def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dic
 @json_option
 def new(
     venue: str, symbol: str, side: str, quantity: str, price: str | None, post_only: bool, stop_px: str | None,
-    tif: str, name: str, take_over: bool, label: str, account: str, ttl_ms: int, wait_s: float, as_json: bool,
+    expire: str | None, tif: str, name: str, take_over: bool, label: str, account: str, ttl_ms: int, wait_s: float,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Send one order and wait until the venue has answered, and for the end of one that does not rest.
 
@@ -219,7 +223,7 @@ def new(
         with _usage():
             number = client.new(
                 venue, symbol, side, quantity, price, time_in_force=tif, post_only=post_only, stop_px=stop_px,
-                label=label, time_to_live_ms=ttl_ms, account=account,
+                expire_ns=_expire_ns(expire), label=label, time_to_live_ms=ttl_ms, account=account,
             )  # fmt: skip
         deadline = time.monotonic() + wait_s
         outcome = _outcome(client, number, wait_s)
@@ -230,6 +234,17 @@ def new(
     _report(outcome, event, as_json)
     if is_immediate and event is not None:
         _need_filled(event, wait_s)
+
+
+def _expire_ns(text: str | None) -> int:
+    """A time as it is typed, Unix nanoseconds; 0 for none. Raises ValueError."""
+    if text is None:
+        return 0
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"--expire {text} is no time such as 2026-12-24T18:00") from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()) * NS_PER_S
 
 
 @orders.command()

@@ -47,6 +47,7 @@ class ExchangeCore(Core):
         self._control: Control
         self._faults: FaultSchedule
         self._traders: Traders | None = None
+        self._expiry_ns: int | None = None
         self._trader_period_ns = 0
         self._next_trader_ns = 0
         self._held: dict[int, list[bytes]] = {}
@@ -192,7 +193,7 @@ class ExchangeCore(Core):
             due.append(self._next_trader_ns)
         if self.venue.history.recent.size:
             due.append(self._tidy_ns)
-        due.append(self._stop_by_ns)
+        due += [self._stop_by_ns, self._expiry_ns]
         return min((d for d in due if d is not None), default=None)
 
     def timer(self, now: Instant) -> None:
@@ -203,6 +204,7 @@ class ExchangeCore(Core):
             gateway.timer(now)
         if self._faults.timer(now):
             self._resume(now)
+        self.venue.engine.expire(now)
         self._trade(now)
 
     def _trade(self, now: Instant) -> None:
@@ -222,6 +224,9 @@ class ExchangeCore(Core):
         venue = self.venue
         for gateway in self.gateways.values():
             gateway.settle(now)
+        first_ns = venue.engine.next_expiry_ns()
+        # Of a wall clock that may be set: reckoned anew at each turn.
+        self._expiry_ns = None if first_ns is None else now.boot_ns + max(0, first_ns - now.wall_ns)
         try:
             venue.commit(now)
             for line in venue.lines.flush(now):

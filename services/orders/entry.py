@@ -30,6 +30,7 @@ from common.messages import (
     QueryRequest,
     Reason,
     StatusChanged,
+    Terms,
     Welcome,
     WelcomeComplete,
     cut,
@@ -284,9 +285,14 @@ def _why_not_a_number(request: ClientRequest) -> tuple[Reason, str]:
         return Reason.BAD_QUANTITY, f"OrderQty(38) is {wanted}"
     if request.price is not None and not _is_bounded(request.price):
         return Reason.BAD_PRICE, f"Price(44) is {wanted}"
-    stop_px = request.terms.stop_px if isinstance(request, NewOrderRequest) else None
-    if stop_px is not None and not _is_bounded(stop_px):
+    return _why_no_further_number(request.terms, wanted) if isinstance(request, NewOrderRequest) else (Reason.NONE, "")
+
+
+def _why_no_further_number(terms: Terms, wanted: str) -> tuple[Reason, str]:
+    if terms.stop_px is not None and not _is_bounded(terms.stop_px):
         return Reason.BAD_PRICE, f"StopPx(99) is {wanted}"
+    if not 0 <= terms.expire_ns <= HIGHEST_NUMBER:
+        return Reason.OUT_OF_BOUNDS, "ExpireTime(126) is no time of this age"
     return Reason.NONE, ""
 
 

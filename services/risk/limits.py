@@ -22,6 +22,7 @@ from services.risk.exposure import Sums
 ZERO: Final = Decimal(0)
 MARKET = "1"
 LIMIT = "2"
+GOOD_TILL_DATE = "6"
 WITHOUT_PRICE = ("1", "3")
 GOOD_TILL_CANCEL = "1"
 MAX_DIGITS = 18
@@ -185,9 +186,13 @@ def _halts(p: Proposal) -> Refusal | None:
 
 def _kind(p: Proposal) -> Refusal | None:
     terms = p.terms
-    if terms.is_stop and terms.time_in_force != GOOD_TILL_CANCEL:
+    if (terms.time_in_force == GOOD_TILL_DATE) != bool(terms.expire_ns):
+        return Refusal(Reason.UNSUPPORTED, "an order is good till a date that it names, and any other names none")
+    if terms.expire_ns and terms.expire_ns <= p.wall_ns:
+        return Refusal(Reason.EXPIRED, "the date till which the order is good has passed")
+    if terms.is_stop and not terms.waits:
         return Refusal(Reason.UNSUPPORTED, "a stop order waits: no IOC or FOK order")
-    if terms.is_post_only and (terms.ord_type != LIMIT or terms.time_in_force != GOOD_TILL_CANCEL):
+    if terms.is_post_only and (terms.ord_type != LIMIT or not terms.waits):
         return Refusal(Reason.UNSUPPORTED, "a post-only order is a limit order that rests: no market, IOC or FOK order")
     return None
 

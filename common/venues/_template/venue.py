@@ -9,7 +9,14 @@ PROFILE = VenueProfile(
     fields="common.venues._template.fields:ADDITIONS",
     credentials=(CredentialKind.PASSWORD,),
     lacks=frozenset(
-        {Feature.POST_ONLY, Feature.FILL_OR_KILL, Feature.LIMIT_QUERY, Feature.UNKNOWN_OUTCOME, Feature.STOP_ORDER}
+        {
+            Feature.POST_ONLY,
+            Feature.FILL_OR_KILL,
+            Feature.LIMIT_QUERY,
+            Feature.UNKNOWN_OUTCOME,
+            Feature.STOP_ORDER,
+            Feature.GOOD_TILL_DATE,
+        }
     ),
     key_tags=frozenset({553}),
     trade_keys_are_exec_ids=True,

@@ -26,6 +26,7 @@ PROFILE = VenueProfile(
             Feature.ANNOUNCEMENT,
             Feature.MASS_CANCEL_REPORT,
             Feature.STOP_ORDER,
+            Feature.GOOD_TILL_DATE,
         }
     ),
     window_ns=MAX_TIME_TO_LIVE_NS + AHEAD_NS + PROCESSING_LIMIT_NS,

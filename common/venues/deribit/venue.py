@@ -9,7 +9,14 @@ PROFILE = VenueProfile(
     fields="common.venues.deribit.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
     lacks=frozenset(
-        {Feature.LIMIT_QUERY, Feature.UNKNOWN_OUTCOME, Feature.ANNOUNCEMENT, Feature.FILL_FEES, Feature.STOP_ORDER}
+        {
+            Feature.LIMIT_QUERY,
+            Feature.UNKNOWN_OUTCOME,
+            Feature.ANNOUNCEMENT,
+            Feature.FILL_FEES,
+            Feature.STOP_ORDER,
+            Feature.GOOD_TILL_DATE,
+        }
     ),
     key_tags=frozenset({553}),
     cancels_on_disconnect=True,

@@ -21,6 +21,7 @@ PROFILE = VenueProfile(
             Feature.MASS_CANCEL_REPORT,
             Feature.ANNOUNCEMENT,
             Feature.STOP_ORDER,
+            Feature.GOOD_TILL_DATE,
         }
     ),
     window_ns=VALID_NS,

@@ -107,6 +107,7 @@ def test_cancel_gives_back_what_was_locked() -> None:
         (terms("o", "2", "11", "100"), Refusal.BALANCE),
         (terms("o", "3", "1", "100"), Refusal.BAD_TERMS),
         (terms("o", "1", "1", "100")._replace(time_in_force="6"), Refusal.BAD_TERMS),
+        (terms("o", "1", "1", "100")._replace(expire_ns=1), Refusal.BAD_TERMS),
         (terms("o", "1", "1", "100")._replace(self_trade="5"), Refusal.BAD_SELF_TRADE_MODE),
         (terms("taken", "1", "1", "100"), Refusal.DUPLICATE),
         (terms("o", "1", "1", "150")._replace(post_only=True), Refusal.WOULD_TAKE),

@@ -16,6 +16,11 @@ def test_the_prices_say_which_type_it_is(price: D | None, stop_px: D | None, ord
     assert terms_of("2", D(1), price, stop_px=stop_px) == Terms("2", ord_type, D(1), price, stop_px=stop_px)  # type: ignore[arg-type]
 
 
+def test_a_date_makes_it_good_till_then_and_what_is_over_at_once_has_none() -> None:
+    assert terms_of("1", D(1), D(9), expire_ns=7) == Terms("1", "2", D(1), D(9), "6", expire_ns=7)
+    assert terms_of("1", D(1), D(9), "3", expire_ns=7).time_in_force == "3", "which risk refuses"
+
+
 @pytest.mark.parametrize("wrong", [{"order_qty": 1}, {"price": 1.5}, {"stop_px": "90"}])
 def test_money_is_no_float_and_no_text(wrong: dict[str, object]) -> None:
     with pytest.raises(TypeError, match=next(iter(wrong))):

@@ -395,6 +395,23 @@ def test_a_post_only_order_takes_nothing(desk: Desk) -> None:
     assert [told.exec_type for told in reports(desk.new(instructions=POST_ONLY)[1])] == [accepted_by(sides)]
 
 
+def test_an_order_that_is_good_till_a_date_ends_by_itself(desk: Desk) -> None:
+    sides = desk.sides
+    if not sides.profile.has(Feature.GOOD_TILL_DATE):
+        return
+    now_ns = sides.world.now.wall_ns
+    past, refusal = desk.new(time_in_force="6", expire_ns=now_ns - 10**9)
+    assert refused(refusal) and sides.state_of(past.cl_ord_id) is None
+    order, events = desk.new(time_in_force="6", expire_ns=now_ns + 3 * 10**9)
+    assert [told.exec_type for told in reports(events)] == [accepted_by(sides)]
+    sides.world.pass_time(2)
+    assert not reports(desk.heard())
+    sides.world.pass_time(1.2)
+    assert [(told.exec_type, told.ord_status, told.cl_ord_id) for told in reports(desk.heard())] == [
+        ("C", "C", order.cl_ord_id)
+    ]
+
+
 @pytest.mark.parametrize("limit", [False, True])
 def test_a_stop_order_sleeps_until_a_trade_is_at_its_price(desk: Desk, limit: bool) -> None:
     sides = desk.sides
@@ -423,6 +440,7 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
     lacks = not profile.has(feature)
     above = 2 * sides.price
     terms: dict[Feature, dict[str, object]] = {
+        Feature.GOOD_TILL_DATE: {"time_in_force": "6", "expire_ns": wall_ns + 10**12},
         Feature.STOP_ORDER: {"ord_type": "3", "price": None, "stop_px": above},
         Feature.POST_ONLY: {"instructions": POST_ONLY},
         Feature.MARKET_ORDER: {"ord_type": "1", "price": None, "time_in_force": "3"},

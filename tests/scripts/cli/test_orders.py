@@ -11,7 +11,7 @@ from common.exit_status import ExitStatus
 from common.messages import STRATEGY_NAME
 from scripts.cli.errors import CommandError
 from scripts.cli.main import run
-from scripts.cli.orders import _table, order_name, own_name
+from scripts.cli.orders import _expire_ns, _table, order_name, own_name
 from scripts.decimals import rounded, short
 
 
@@ -104,3 +104,10 @@ def test_wrong_words_are_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["orders", "cancel", "nonsense"]) == ExitStatus.USAGE
     assert run(["orders", "settle", "s/1", "--status", "new", "--text", "why"]) == ExitStatus.USAGE
     assert run(["orders", "settle", "s/1", "--status", "canceled"]) == ExitStatus.USAGE
+
+
+def test_a_time_is_typed_in_utc_or_with_its_zone() -> None:
+    assert _expire_ns(None) == 0
+    assert _expire_ns("2026-01-01T00:00") == _expire_ns("2026-01-01T01:00+01:00") == 1_767_225_600_000_000_000
+    with pytest.raises(ValueError, match="--expire tomorrow is no time"):
+        _expire_ns("tomorrow")

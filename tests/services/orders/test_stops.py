@@ -70,6 +70,16 @@ def test_another_stop_price_is_another_request_and_an_order_without_one_has_the_
     assert first == same and len({first, other, without}) == 3
 
 
+def test_a_date_beyond_every_clock_is_refused_at_the_door(ring: Ring) -> None:
+    for number, expire_ns in ((1, 1 << 63), (2, -1)):
+        terms = Terms("1", "2", D(1), D(9), "6", expire_ns=expire_ns)
+        ring.request(NewOrderRequest(0, number, "generic", "BTCUSDT", terms))
+        outcome = ring.clients[b"p"][-1]
+        assert (outcome.outcome, outcome.reason) == ("refused", Reason.OUT_OF_BOUNDS)
+    ring.start()
+    ring.go_live()
+
+
 def test_a_stop_price_that_cannot_be_counted_with_is_refused_at_the_door(ring: Ring) -> None:
     ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "3", D(1), stop_px=D("NaN"))))
     outcome = ring.clients[b"p"][-1]

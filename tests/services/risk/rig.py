@@ -136,11 +136,12 @@ class Orders:
         ord_type: OrdType | None = None,
         stop_px: str | None = None,
         time_in_force: TimeInForce = "1",
+        expire_ns: int = 0,
     ) -> NewOrder:
         attempt = self.attempt()
         ord_type = ord_type or ("1" if price is None else "2")
         px, stop = None if price is None else D(price), None if stop_px is None else D(stop_px)
-        terms = Terms(side, ord_type, D(qty), px, time_in_force, instructions, stop)
+        terms = Terms(side, ord_type, D(qty), px, time_in_force, instructions, stop, expire_ns)
         return NewOrder(
             attempt, strategy, self.counter, venue, symbol, terms, cl_ord_id_of(attempt),
             self.log.stamp_ns + ttl_ms * NS_PER_MS,

@@ -69,6 +69,9 @@ CASES = [
     ("below collar", {"price": "94.99"}, Reason.PRICE_COLLAR, "94.99", "95..105"),
     ("above collar", {"price": "105.01"}, Reason.PRICE_COLLAR, "105.01", "95..105"),
     ("small notional", {"qty": "0.010"}, Reason.BELOW_MINIMUM_NOTIONAL, "1", "5"),
+    ("no date", {"time_in_force": "6"}, Reason.UNSUPPORTED, "", ""),
+    ("a date for nothing", {"expire_ns": 1 << 62}, Reason.UNSUPPORTED, "", ""),
+    ("past date", {"time_in_force": "6", "expire_ns": 1}, Reason.EXPIRED, "", ""),
     ("stop without", {"ord_type": "4"}, Reason.BAD_PRICE, "", ""),
     ("stop on a limit", {"stop_px": "101"}, Reason.BAD_PRICE, "101", ""),
     ("stop tick", {"ord_type": "3", "price": None, "stop_px": "101.001"}, Reason.BAD_TICK, "101.001", "0.01"),
@@ -121,6 +124,13 @@ def test_a_stop_counts_at_its_worst_at_once_around_its_stop_price_and_around_the
     assert last_refusal(rig) == (Reason.ABOVE_MAXIMUM_NOTIONAL, "409.5", "400")
     rig.command(rig.orders.new(qty="3", price="130.00", ord_type="4", stop_px="130.00"))
     assert len(rig.sent) == 1 and rig.worst() != NOTHING
+
+
+def test_an_order_till_a_date_to_come_passes() -> None:
+    rig = Rig()
+    rig.command(rig.orders.new(time_in_force="6", expire_ns=1 << 62))
+    rig.command(rig.orders.new(time_in_force="6", expire_ns=1 << 62, instructions="6"))
+    assert len(rig.sent) == 2
 
 
 def test_a_stop_market_order_needs_a_reference_price() -> None:

@@ -6,7 +6,7 @@ from common.exchange.changes import Change, Placed, Traded
 from common.exchange.faults import Kind
 from common.exchange.fix_gateway import Client, Handler
 from common.exchange.fix_orders import Reports, ResendingFixOrders
-from common.exchange.order import GOOD_TILL_CANCEL, LIMIT, STOP, STOP_LIMIT, Asked, Order, Terms
+from common.exchange.order import GOOD_TILL_CANCEL, GOOD_TILL_DATE, LIMIT, STOP, STOP_LIMIT, Asked, Order, Terms
 from common.exchange.requests import MISSING, BadField, Request
 from common.exchange.venue import Venue
 from common.instant import Instant
@@ -80,4 +80,5 @@ class GenericOrders(ResendingFixOrders):
             # A day of this exchange has no end: Day(0) rests like GoodTillCancel(1).
             GOOD_TILL_CANCEL if time_in_force == DAY else time_in_force,
             request.optional(18) == POST_ONLY, stop_px=request.decimal(99) if request.has(99) else None,
+            expire_ns=request.time_ns(126) if time_in_force == GOOD_TILL_DATE else 0,
         )  # fmt: skip

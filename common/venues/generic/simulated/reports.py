@@ -62,6 +62,7 @@ class GenericReports:
             names = f"11={asked.cl_ord_id}\x0141={asked.orig_cl_ord_id}\x01"
         price = "" if terms.price is None else f"44={number(terms.price)}\x01"
         price += "" if terms.stop_px is None else f"99={number(terms.stop_px)}\x01"
+        price += f"126={utc_timestamp(terms.expire_ns).decode()}\x01" if terms.expire_ns else ""
         exec_inst = "18=6\x01" if terms.post_only else ""
         return (
             f"37={order.order_id}\x01{names}17={exec_id}\x01150={exec_type}\x01"
