@@ -104,7 +104,8 @@ class Deribit:
     def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
         """NewOrderSingle(D), its quantity in contracts."""
         c = command
-        names = f"11={c.cl_ord_id}\x0155={c.symbol}\x0154={c.side}\x01"
+        # Over REST the label alone is our name.
+        names = f"11={c.cl_ord_id}\x01100010={c.cl_ord_id}\x0155={c.symbol}\x0154={c.side}\x01"
         return Body("D", f"{names}{_terms(c)}40={c.ord_type}\x0159={c.terms.time_in_force}\x01".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
@@ -202,6 +203,7 @@ def _settings(identity: Identity, credentials: Credentials | None, options: byte
         allow_resend_request=False,
         # A clock that was set back must not cost a fill: what is rejected is never told again.
         sending_time_tolerance_s=0,
+        header_order=(49, 56, 34, 52),
         logon_fields=logon_fields,
     )
 

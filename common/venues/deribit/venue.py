@@ -6,6 +6,7 @@ PROFILE = VenueProfile(
     title="Deribit",
     dialect="common.venues.deribit.dialect:Deribit",
     simulated="common.venues.deribit.simulated:open_side",
+    rest="common.venues.deribit.rest:open_rest",
     fields="common.venues.deribit.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
     lacks=frozenset(

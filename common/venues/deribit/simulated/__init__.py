@@ -2,10 +2,12 @@
 
 from common.exchange.faults import Kind
 from common.exchange.gateways import Side
+from common.exchange.rest import RestGateway
 from common.exchange.venue import Venue
 from common.venues.deribit.simulated.door import Door
 from common.venues.deribit.simulated.market_data import DeribitMarketData
 from common.venues.deribit.simulated.orders import DeribitOrders
+from common.venues.deribit.simulated.rest import DeribitRest
 
 _LACKS = {
     str(Kind.UNKNOWN): "dialect deribit has no answer that means unknown; `gap` loses reports, `cut` the rest",
@@ -20,4 +22,6 @@ def open_side(venue: Venue) -> Side:
     """The gateways of a simulated Deribit: either kind of request is served on a connection to the first."""
     door = Door(venue.settings.keys)
     market_data = DeribitMarketData(venue, door)
-    return Side(DeribitOrders(venue, door, market_data), market_data, lacks=_LACKS)
+    return Side(
+        DeribitOrders(venue, door, market_data), market_data, RestGateway(venue, DeribitRest(venue)), lacks=_LACKS
+    )

@@ -19,6 +19,7 @@ from common.fix.session import Effect, Inbound, NumbersReason, NumbersSet, Outbo
 from common.fix.wire import encode, pairs, split, utc_timestamp
 from common.instant import NS_PER_S, Instant
 
+HEADER = (49, 56, 34, 52)
 INVALID = "invalid_credentials"
 TOO_MANY = "too_many_requests"
 _MAX_NONCE = 512
@@ -104,7 +105,9 @@ class DeribitGateway(FixGateway):
             return INVALID
         party = Party(comp_id=comp_id, account=key.account)
         echo = b"".join(b"%b=%b\x01" % (tag, value) for tag, value in pairs(raw) if tag not in _SAID_ANYWAY)
-        settings = dataclasses.replace(self._session_settings(party), logon_fields=lambda seq, stamp: echo)
+        settings = dataclasses.replace(
+            self._session_settings(party), logon_fields=lambda seq, stamp: echo, header_order=HEADER
+        )
         client = self._clients[comp_id] = Client(party, Session(settings))
         self._entered(client, options_of(raw))
         return client

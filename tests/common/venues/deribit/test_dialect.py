@@ -79,11 +79,12 @@ def test_other_credentials_are_of_no_use() -> None:
 
 
 def test_a_new_order_is_in_contracts() -> None:
-    told = "35=D|11=5-1|55=BTC-PERPETUAL|54=1|38=10|854=1|44=65000.0|40=2|59=1|"
+    told = "35=D|11=5-1|100010=5-1|55=BTC-PERPETUAL|54=1|38=10|854=1|44=65000.0|40=2|59=1|"
     assert text(DIALECT.encode_new(new(), WALL_NS)) == told
     assert "|18=6A|" in text(DIALECT.encode_new(new(instructions="6"), WALL_NS))
     market = samples.new(symbol=PERPETUAL, ord_type="1", price=None, time_in_force="3", order_qty=Decimal(1))
-    assert text(DIALECT.encode_new(market, WALL_NS)) == "35=D|11=5-1|55=BTC-PERPETUAL|54=1|38=1|854=1|40=1|59=3|"
+    told = "35=D|11=5-1|100010=5-1|55=BTC-PERPETUAL|54=1|38=1|854=1|40=1|59=3|"
+    assert text(DIALECT.encode_new(market, WALL_NS)) == told
 
 
 def test_a_request_names_the_order_by_deribit_s_id_in_the_wrong_field() -> None:

@@ -1,0 +1,256 @@
+"""The venue's REST side through CCXT: one `Ask` in, one `Answer` out.
+
+Source: docs.deribit.com for the methods of its JSON-RPC over HTTP, ccxt 4.5 for how they are called and signed. They
+are called as they are (CCXT's implicit methods), since its unified ones turn money into floats and leave out what
+identifies a trade. Our ClOrdID(11) is an order's label there.
+
+Only error 10004, or no order of a label, means that there is no such order. It is believed only when it was said twice,
+the second time with the venue's clock read in between, so that `venue_ns` is never later than the answer.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+from common.messages import Answer, Ask, RestOrder, Trade, cut
+from common.orders.books import TRADES_PAGE
+from common.venues.ccxt_parts import ccxt_class, ccxt_errors
+from common.venues.credentials import HmacSecret
+from common.venues.pace import Pace
+from common.venues.rest import (
+    NS_PER_MS,
+    OF_ANOTHER_FORM,
+    BadAnswer,
+    RestSettings,
+    decimal_field,
+    masked,
+    ms_to_ns,
+    name_field,
+    secondary_fields,
+)
+
+BaseError: type[Exception] = ccxt_errors().BaseError
+
+NOT_FOUND_CODE = 10004
+MS_PER_S = 1000
+ORD_STATUS = {"open": "0", "untriggered": "0", "filled": "2", "cancelled": "4", "rejected": "8"}
+"""Deribit's order state as OrdStatus(39)."""
+
+_SIDES = {"buy": "1", "sell": "2"}
+_CODE = re.compile(r'"code"\s*:\s*(-?\d{1,9})(?!\d)')
+Result = Any
+
+
+class Api(Protocol):
+    """The methods that are used, under CCXT's names for them."""
+
+    def publicGetGetTime(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def publicGetGetInstrument(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privateGetGetOrderState(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privateGetGetOrderStateByLabel(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privateGetGetOpenOrders(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privateGetGetOpenOrdersByInstrument(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privateGetGetUserTradesByInstrument(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privateGetGetUserTradesByInstrumentAndTime(  # noqa: N802
+        self, params: dict[str, object] = ...
+    ) -> dict[str, Any]: ...
+    def privateGetGetUserTradesByOrder(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privateGetGetAccountSummaries(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privateGetCancelAllByInstrument(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+
+
+def open_rest(settings: RestSettings) -> "DeribitRest":
+    """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are of no use."""
+    return DeribitRest(settings.venue, _api(settings))
+
+
+def _api(settings: RestSettings) -> Api:
+    """A CCXT client, numbers never as float."""
+    if not isinstance(settings.credentials, HmacSecret):
+        raise ValueError("Deribit's requests are signed with a client id's secret: set the venue's [credentials]")
+    exchange = ccxt_class("deribit")(
+        {
+            "apiKey": settings.credentials.api_key,
+            "secret": settings.credentials.secret.decode("ascii"),
+            "timeout": settings.timeout_ms,
+        }
+    )
+    exchange.number = Decimal
+    pace = Pace(MS_PER_S / exchange.rateLimit)
+    exchange.throttle = lambda cost=None: wait_for(pace, cost)
+    exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url)
+    if settings.ca:
+        exchange.validateServerSsl = settings.ca
+    api: Api = exchange
+    return api
+
+
+def wait_for(pace: Pace, cost: float | None) -> None:
+    """Sleep until a request of `cost` (1 where none is given) may go."""
+    delay_s = pace.delay_s(1.0 if cost is None else cost, time.clock_gettime(time.CLOCK_BOOTTIME))
+    if delay_s:
+        time.sleep(delay_s)
+
+
+class DeribitRest:
+    """Answers questions through `api`. `ask` never raises: what fails is an answer that says so."""
+
+    def __init__(self, venue: str, api: Api) -> None:
+        """`api` as CCXT has it."""
+        self._venue = venue
+        self.api = api
+        self._multipliers: dict[str, Decimal] = {}
+        self._questions: dict[str, Callable[[Ask], Answer]] = {
+            "order": self._order,
+            "open_orders": self._open_orders,
+            "trades": self._trades,
+            "history": self._trades,
+            "balances": self._balances,
+            "time": self._time,
+            "cancel_all": self._cancel_all,
+        }
+
+    def ask(self, ask: Ask) -> Answer:
+        """One blocking call, or the few that one question needs."""
+        try:
+            return self._questions[ask.what](ask)
+        except BaseError as error:
+            return Answer(self._venue, ask, True, error_code(error), masked(error))
+        except OSError as error:
+            # Of a file that is gone, such as the authorities' certificates: the question failed, and the next may not.
+            return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
+        except OF_ANOTHER_FORM as error:
+            return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
+
+    def _order(self, ask: Ask) -> Answer:
+        venue_ns = 0
+        for _ in range(2):
+            row = self._find(ask)
+            if row is not None:
+                return Answer(self._venue, ask, False, order=self._rest_order(row), venue_ns=venue_ns)
+            if venue_ns:
+                text = f"no order of {'id' if ask.order_id else 'label'} {ask.order_id or ask.cl_ord_id}"
+                return Answer(self._venue, ask, False, NOT_FOUND_CODE, text, True, venue_ns=venue_ns)
+            venue_ns = self._clock_ns()
+        raise BadAnswer("the order was neither told nor denied")
+
+    def _find(self, ask: Ask) -> dict[str, Any] | None:
+        if not ask.order_id:
+            by: dict[str, object] = {"currency": currency_of(ask.symbol), "label": ask.cl_ord_id}
+            rows: list[dict[str, Any]] = self.api.privateGetGetOrderStateByLabel(by)["result"]
+            return next((row for row in rows if row["instrument_name"] == ask.symbol), None)
+        try:
+            found: dict[str, Any] = self.api.privateGetGetOrderState({"order_id": ask.order_id})["result"]
+        except BaseError as error:
+            if error_code(error) != NOT_FOUND_CODE:
+                raise
+            return None
+        return found
+
+    def _open_orders(self, ask: Ask) -> Answer:
+        if ask.symbol:
+            told = self.api.privateGetGetOpenOrdersByInstrument({"instrument_name": ask.symbol})
+        else:
+            told = self.api.privateGetGetOpenOrders()
+        return Answer(self._venue, ask, False, orders=tuple(self._rest_order(row) for row in told["result"]))
+
+    def _trades(self, ask: Ask) -> Answer:
+        venue_ns = self._clock_ns()
+        notes: list[str] = []
+        trades = tuple(self._trade(row, notes) for row in self._trade_rows(ask, venue_ns))
+        unread = cut(f"not read: {', '.join(notes)}") if notes else ""
+        return Answer(self._venue, ask, False, text=unread, trades=trades, venue_ns=venue_ns)
+
+    def _trade_rows(self, ask: Ask, venue_ns: int) -> list[dict[str, Any]]:
+        if ask.order_id:
+            told = self.api.privateGetGetUserTradesByOrder({"order_id": ask.order_id, "sorting": "asc"})["result"]
+            return list(told["trades"] if isinstance(told, dict) else told)
+        by: dict[str, object] = {"instrument_name": ask.symbol, "count": TRADES_PAGE, "sorting": "asc"}
+        if ask.since_ns and not ask.from_trade_key:
+            by |= {"start_timestamp": ask.since_ns // NS_PER_MS, "end_timestamp": venue_ns // NS_PER_MS + MS_PER_S}
+            return list(self.api.privateGetGetUserTradesByInstrumentAndTime(by)["result"]["trades"])
+        if ask.from_trade_key:
+            by["start_seq"] = ask.from_trade_key
+        return list(self.api.privateGetGetUserTradesByInstrument(by)["result"]["trades"])
+
+    def _balances(self, ask: Ask) -> Answer:
+        rows = self.api.privateGetGetAccountSummaries()["result"]["summaries"]
+        balances = tuple((cut(str(row["currency"])), decimal_field(row, "balance"), Decimal(0)) for row in rows)
+        return Answer(self._venue, ask, False, balances=balances)
+
+    def _time(self, ask: Ask) -> Answer:
+        return Answer(self._venue, ask, False, venue_ns=self._clock_ns())
+
+    def _cancel_all(self, ask: Ask) -> Answer:
+        cancelled = self.api.privateGetCancelAllByInstrument({"instrument_name": ask.symbol})["result"]
+        return Answer(self._venue, ask, False, cancelled=int(cancelled))
+
+    def _clock_ns(self) -> int:
+        return ms_to_ns(self.api.publicGetGetTime()["result"])
+
+    def _contracts(self, row: dict[str, Any], amount: str) -> Decimal:
+        """An amount in contracts: the venue tells it in units of the underlying, or of the quote currency."""
+        return decimal_field(row, amount) / self._multiplier(name_field(row, "instrument_name"))
+
+    def _multiplier(self, symbol: str) -> Decimal:
+        found = self._multipliers.get(symbol)
+        if found is None:
+            told = self.api.publicGetGetInstrument({"instrument_name": symbol})["result"]
+            found = decimal_field(told, "contract_size")
+            if found <= 0:
+                raise BadAnswer(f"contract_size is {found}")
+            self._multipliers[symbol] = found
+        return found
+
+    def _rest_order(self, row: dict[str, Any]) -> RestOrder:
+        status, filled = str(row["order_state"]), self._contracts(row, "filled_amount")
+        if status not in ORD_STATUS:
+            raise BadAnswer(f"order_state is {json.dumps(status)}")
+        ord_status = "1" if status == "open" and filled else ORD_STATUS[status]
+        is_priced = row.get("price") not in (None, "", "market_price")
+        return RestOrder(
+            symbol=name_field(row, "instrument_name"),
+            order_id=name_field(row, "order_id"),
+            cl_ord_id=cut(str(row.get("label") or "")),
+            side=_SIDES.get(str(row["direction"]), ""),
+            ord_status=ord_status,
+            order_qty=self._contracts(row, "amount"),
+            price=decimal_field(row, "price") if is_priced else None,
+            cum_qty=filled,
+            transact_ns=ms_to_ns(row.get("last_update_timestamp") or 0),
+        )
+
+    def _trade(self, row: dict[str, Any], notes: list[str]) -> Trade:
+        """One fill. Trade, order and quantity are what it is counted by; what of the rest cannot be read is noted."""
+        key = name_field(row, "trade_seq")
+        readers: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
+            "price": decimal_field, "fee": decimal_field, "timestamp": lambda row, field: ms_to_ns(row[field]),
+        }  # fmt: skip
+        read = secondary_fields(row, readers, f"trade {key}", notes)
+        asset = cut(str(row.get("fee_currency") or ""))
+        return Trade(
+            symbol=name_field(row, "instrument_name"),
+            trade_key=key,
+            order_id=name_field(row, "order_id"),
+            side=_SIDES.get(str(row.get("direction")), ""),
+            last_qty=self._contracts(row, "amount"),
+            last_px=Decimal(read["price"]),
+            fee_qty=Decimal(read["fee"]) if asset else Decimal(0),
+            fee_asset=asset if read["fee"] else "",
+            transact_ns=read["timestamp"],
+            maker=row.get("liquidity") == "M",
+        )
+
+
+def currency_of(symbol: str) -> str:
+    """The currency that an instrument's orders are kept under: what it is settled in, by its name."""
+    return symbol.partition("-")[0].rpartition("_")[2]
+
+
+def error_code(error: BaseException) -> int:
+    """The venue's own error code in CCXT's error, 0 where there is none: CCXT's classes are not to be decided by."""
+    found = _CODE.search(str(error))
+    return int(found[1]) if found else 0
