@@ -39,7 +39,7 @@ from tests.common.venues import samples
 from tests.common.venues.both_sides import NAME, BothSides, Desk
 
 TEMPLATE = "_template"
-BEFORE_NUMBERS = frozenset({"binance", "deribit", "generic"})
+BEFORE_NUMBERS = frozenset({"binance", "generic"})
 """Venues that are older than the rule that each number of their README has a test of its own: they have yet to."""
 
 PENDING = ("6", "A", "E")

@@ -106,8 +106,9 @@ class DeribitGateway(FixGateway):
         party = Party(comp_id=comp_id, account=key.account)
         echo = b"".join(b"%b=%b\x01" % (tag, value) for tag, value in pairs(raw) if tag not in _SAID_ANYWAY)
         settings = dataclasses.replace(
-            self._session_settings(party), logon_fields=lambda seq, stamp: echo, header_order=HEADER
-        )
+            self._session_settings(party), logon_fields=lambda seq, stamp: echo, header_order=HEADER,
+            sending_time_tolerance_s=0,
+        )  # fmt: skip
         client = self._clients[comp_id] = Client(party, Session(settings))
         self._entered(client, options_of(raw))
         return client
