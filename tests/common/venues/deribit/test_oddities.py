@@ -216,9 +216,9 @@ def test_16_one_request_too_many_is_refused_and_some_come_back_each_second(desk:
 
 def test_17_market_data_has_a_form_of_its_own(sides: BothSides) -> None:
     watcher = sides.watcher()
-    watcher.say(sides.dialect.encode_subscribe("md-1", ["BTC-XXX"]))
+    watcher.say(sides.dialect.encode_subscribe("md-1", ["BTC-NONE"]))
     refusal = split(next(raw for raw in watcher.client.raw if split(raw)[b"35"] == b"Y"))
-    assert b"281" not in refusal and refusal[b"58"] == b"unknown Symbol: BTC-XXX"
+    assert b"281" not in refusal and refusal[b"58"] == b"unknown Symbol: BTC-NONE"
     watcher.say(sides.dialect.encode_subscribe("md-2", [sides.symbol]))
     sides.stranger("1", sides.qty, sides.price)
     watcher.heard()

@@ -68,15 +68,15 @@ def test_it_is_refused(connect: Connect) -> None:
     assert wrong.receive() == {}
     client = connect()
     client.logon()
-    unknown = client.order("a", "1", "10", "60000", ("55", "BTC-XXX"))
+    unknown = client.order("a", "1", "10", "60000", ("55", "BTC-NONE"))
     assert (unknown["39"], unknown["58"]) == ("8", "other_reject unknown instrument")
     client.send("F", ("41", "999999"), ("11", "name"))
     told = client.receive()
     assert (told["35"], told["41"], told["11"], told["58"]) == ("9", "999999", "name", "not_found")
     best_prices = ("263", "1"), ("264", "1"), ("265", "0"), ("267", "1"), ("269", "0")
-    client.send("V", ("262", "m"), *best_prices, ("55", "BTC-XXX"))
+    client.send("V", ("262", "m"), *best_prices, ("55", "BTC-NONE"))
     refused = client.receive()
-    assert (refused["35"], refused["58"]) == ("Y", "unknown Symbol: BTC-XXX")
+    assert (refused["35"], refused["58"]) == ("Y", "unknown Symbol: BTC-NONE")
 
 
 def test_a_time_that_does_not_grow_is_refused(connect: Connect) -> None:
