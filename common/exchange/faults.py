@@ -60,6 +60,15 @@ FAULT_SENTENCES: dict[Kind, str] = {
     Kind.UNTOLD: "Tell CumQty(14) of what is filled, and the trades themselves only when it is cleared.",
 }
 
+LACK_SENTENCES: dict[Kind, str] = {
+    Kind.UNKNOWN: "no answer of this venue means that a fate is not known; `gap` loses reports, `cut` the rest",
+    Kind.LOST: "no answer of this venue means that a fate is not known; `gap` loses reports, `cut` the rest",
+    Kind.CROSSED: "no fill of this venue bears a request's names; `late_fill` has one",
+    Kind.DONE_FOR_DAY: "no order of this venue is done for the day and rests on",
+    Kind.UNTOLD: "this venue tells each trade at once",
+}
+"""Why a venue cannot do wrong in a way of its own wire, for those that not every venue has."""
+
 SCOPES = ("fix", "market_data", "drop_copy", "rest", "all")
 
 
@@ -74,6 +83,11 @@ class Fault:
     ms: int
     text: str
     struck: int = 0
+
+
+def lacking(*kinds: Kind) -> dict[str, str]:
+    """What a venue without these says of each: a `Side`'s `lacks`."""
+    return {str(kind): LACK_SENTENCES[kind] for kind in kinds}
 
 
 class BadFault(ValueError):

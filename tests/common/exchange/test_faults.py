@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from common.exchange.faults import LACK_SENTENCES, Kind
 from common.exchange.settings import ExchangeSettings
 from common.fix.wire import Framer
 from common.messages import ControlRequest
@@ -245,7 +246,7 @@ def test_what_is_no_fault_is_refused(world: World) -> None:
     assert "no fault 'fire'" in world.refusal("fault", kind="fire")
     assert "no scope 'moon'" in world.refusal("fault", kind="cut", scope="moon")
     assert "`count`" in world.refusal("fault", kind="gap", count=-1)
-    assert "dialect generic" in world.refusal("fault", kind="unknown")
+    assert "means that a fate is not known" in world.refusal("fault", kind="unknown")
     assert "no act 'dance'" in world.refusal("dance")
     assert "no account" in world.refusal("orders", account="nobody")
     assert "no symbol" in world.refusal("book", symbol="NOPE")
@@ -337,3 +338,8 @@ def test_faults_of_persistent_numbers_are_refused_where_there_are_none(binance: 
     with pytest.raises(AssertionError, match="needs a session that resends"):
         binance.ask("fault", kind="skip")
     assert binance.ask("fault")["faults"] == []
+
+
+@pytest.mark.parametrize("kind", ["crossed", "done_for_day", "untold"])
+def test_a_fault_that_the_venue_s_wire_has_not_is_refused_with_the_reason(binance: World, kind: str) -> None:
+    assert binance.refusal("fault", kind=kind) == LACK_SENTENCES[Kind(kind)]

@@ -1,13 +1,13 @@
 """The template's side of the wire, simulated: written from the venue's document, and from nothing of its dialect."""
 
-from common.exchange.faults import Kind
+from common.exchange.faults import Kind, lacking
 from common.exchange.gateways import Side
 from common.exchange.venue import Venue
 from common.venues._template.simulated.market_data import TemplateForm, TemplateMarketData
 from common.venues._template.simulated.orders import TemplateOrders
 from common.venues._template.simulated.reports import TemplateReports
 
-_LACKS = {str(kind): "there is no answer here that means that" for kind in (Kind.UNKNOWN, Kind.LOST)}
+_LACKS = lacking(Kind.UNKNOWN, Kind.LOST, Kind.DONE_FOR_DAY, Kind.UNTOLD)
 
 
 def open_side(venue: Venue) -> Side:

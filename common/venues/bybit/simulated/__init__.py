@@ -1,6 +1,6 @@
 """Bybit Spot's side of the wire, simulated: a second reading of its document."""
 
-from common.exchange.faults import Kind
+from common.exchange.faults import Kind, lacking
 from common.exchange.gateways import Side
 from common.exchange.order import CANCELED
 from common.exchange.rest import RestGateway
@@ -9,9 +9,7 @@ from common.venues.bybit.simulated.orders import BybitOrders
 from common.venues.bybit.simulated.rest import BybitRest
 
 _LACKS = {
-    str(Kind.CROSSED): "dialect bybit has no fill under a request's names; `late_fill` has one",
-    str(Kind.DONE_FOR_DAY): "dialect bybit has no order that is done for the day; dialect generic has",
-    str(Kind.UNTOLD): "dialect bybit tells each trade at once; dialect generic can hold them back",
+    **lacking(Kind.CROSSED, Kind.DONE_FOR_DAY, Kind.UNTOLD),
     str(Kind.BARE): "dialect bybit names the instrument in every report; dialect generic has some that do not",
     str(Kind.SELF_TRADE): "at dialect bybit an account trades with itself unless SmpType(30018) says otherwise",
 }

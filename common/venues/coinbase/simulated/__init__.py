@@ -1,6 +1,6 @@
 """Coinbase Exchange's side of the wire, simulated: a second reading of its pages."""
 
-from common.exchange.faults import Kind
+from common.exchange.faults import Kind, lacking
 from common.exchange.gateways import Side
 from common.exchange.rest import RestGateway
 from common.exchange.venue import Venue
@@ -11,12 +11,7 @@ from common.venues.coinbase.simulated.reports import CoinbaseReports
 from common.venues.coinbase.simulated.rest import CoinbaseRest
 from common.venues.coinbase.simulated.wire import order_uuid
 
-_NO_SUCH_ANSWER = "dialect coinbase has no answer that means {}"
-_LACKS = {
-    **{str(kind): _NO_SUCH_ANSWER.format(kind) for kind in (Kind.UNKNOWN, Kind.LOST)},
-    str(Kind.CROSSED): "dialect coinbase has no fill under a request's names; `late_fill` has one",
-    str(Kind.DONE_FOR_DAY): "dialect coinbase has no order that is done for the day; dialect generic has",
-}
+_LACKS = lacking(Kind.UNKNOWN, Kind.LOST, Kind.CROSSED, Kind.DONE_FOR_DAY, Kind.UNTOLD)
 
 
 def open_side(venue: Venue) -> Side:

@@ -1,6 +1,6 @@
 """Deribit's side of the wire, simulated: a second reading of its document."""
 
-from common.exchange.faults import Kind
+from common.exchange.faults import Kind, lacking
 from common.exchange.gateways import Side
 from common.exchange.rest import RestGateway
 from common.exchange.venue import Venue
@@ -9,13 +9,7 @@ from common.venues.deribit.simulated.market_data import DeribitMarketData
 from common.venues.deribit.simulated.orders import DeribitOrders
 from common.venues.deribit.simulated.rest import DeribitRest
 
-_LACKS = {
-    str(Kind.UNKNOWN): "dialect deribit has no answer that means unknown; `gap` loses reports, `cut` the rest",
-    str(Kind.LOST): "dialect deribit has no answer that means lost; `gap` loses reports, `cut` the rest",
-    str(Kind.CROSSED): "dialect deribit has no fill under a request's names; `late_fill` has one",
-    str(Kind.DONE_FOR_DAY): "dialect deribit has no order that is done for the day; dialect generic has",
-    str(Kind.UNTOLD): "dialect deribit tells each trade at once; dialect generic can hold them back",
-}
+_LACKS = lacking(Kind.UNKNOWN, Kind.LOST, Kind.CROSSED, Kind.DONE_FOR_DAY, Kind.UNTOLD)
 
 
 def open_side(venue: Venue) -> Side:

@@ -1,6 +1,6 @@
 """The other side of FIX 4.4 as the standard has it."""
 
-from common.exchange.faults import Kind
+from common.exchange.faults import Kind, lacking
 from common.exchange.fix_market_data import FixMarketData
 from common.exchange.gateways import Side
 from common.exchange.venue import Venue
@@ -8,8 +8,7 @@ from common.venues.generic.simulated.market_data import GenericForm
 from common.venues.generic.simulated.orders import GenericOrders
 from common.venues.generic.simulated.reports import GenericReports
 
-_NO_SUCH_ANSWER = "dialect generic has no answer that means {}; `gap` loses reports, `cut` the rest"
-_LACKS = {str(kind): _NO_SUCH_ANSWER.format(kind) for kind in (Kind.UNKNOWN, Kind.LOST)}
+_LACKS = lacking(Kind.UNKNOWN, Kind.LOST)
 
 
 def open_side(venue: Venue) -> Side:

@@ -1,6 +1,6 @@
 """Kraken Spot's side of the wire, simulated: a second reading of its documents."""
 
-from common.exchange.faults import Kind
+from common.exchange.faults import Kind, lacking
 from common.exchange.gateways import Side
 from common.exchange.rest import RestGateway
 from common.exchange.venue import Venue
@@ -9,7 +9,7 @@ from common.venues.kraken.simulated.market_data import KrakenForm, KrakenMarketD
 from common.venues.kraken.simulated.orders import KrakenOrders
 from common.venues.kraken.simulated.rest import KrakenRest
 
-_LACKS = {str(Kind.DONE_FOR_DAY): "Kraken has no order that is done for the day"}
+_LACKS = lacking(Kind.DONE_FOR_DAY, Kind.UNTOLD)
 
 
 def open_side(venue: Venue) -> Side:
