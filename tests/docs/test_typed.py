@@ -30,6 +30,7 @@ SHOWN = re.compile(r"READY|fill: |strategies <--> |[|+\[{]|[0-9a-f]{16}| |`windo
 """What an indented line may be that is not typed: what is printed, a drawing, a message of the protocol."""
 
 BESIDE_THE_TEST = "it would run this test"
+SECOND_STACK = "one stack runs already; tests/scripts/cli/test_start.py names the venues of a start"
 TESTNET = "it needs a key of the testnet and the network; README.md has the same command"
 DAMAGE = "tests/faults/test_salvaged_journal.py follows this part of the page on a damaged journal"
 UNTIL_ENDED = "it runs until it is ended; tests/scripts/cli/test_fix_echo.py runs it"
@@ -37,7 +38,7 @@ MEASURES = "it measures for many seconds; tests/scripts/cli/test_bench.py runs a
 LONG = "it takes the better part of a minute; tests/scripts/torture has its parts"
 
 NOT_RUN = {
-    "README.md": {"scripts/test": BESIDE_THE_TEST},
+    "README.md": {"scripts/test": BESIDE_THE_TEST, "scripts/start --venues binance,kraken,deribit": SECOND_STACK},
     "CONTRIBUTING.md": {
         "scripts/test": BESIDE_THE_TEST,
         "scripts/fixring docs --write": "it would write into the checkout; tests/docs/test_pages.py runs it elsewhere",
