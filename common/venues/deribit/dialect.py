@@ -10,6 +10,8 @@ import base64
 from collections.abc import Sequence
 from decimal import Decimal
 
+from msgspec import structs
+
 from common.fix.session_types import SequencePolicy, SessionSettings
 from common.fix.wire import parse_utc_timestamp, split
 from common.messages import (
@@ -21,6 +23,7 @@ from common.messages import (
     NewOrder,
     QueryOrder,
     RequestRejected,
+    Several,
     Unreadable,
     VenueEvent,
 )
@@ -279,39 +282,47 @@ class _Fill:
             self.maker = entry.get(_FILL_LIQUIDITY) == b"1"
 
 
-def _report(f: Fields, raw: bytes) -> ExecutionReport:
-    """What identifies a fill, or tells of a change, has to be readable; the rest is noted where it is not."""
+def _report(f: Fields, raw: bytes) -> ExecutionReport | Several:
+    """What identifies a fill, or tells of a change, has to be readable; the rest is noted where it is not.
+
+    Without ReportFillsAsExecReports(9015)=Y one report may tell several fills.
+    """
     told_type, ord_status, notes = require_character(f, b"150"), require_character(f, b"39"), Notes()
     quantities = _Quantities(f, notes)
     entries = group(raw, _NO_FILLS) if _NO_FILLS in f else []
-    if len(entries) > 1:
-        raise BadReport(f"{_NO_FILLS}={len(entries)}: one report is of one fill, by ReportFillsAsExecReports(9015)=Y")
-    fill = _Fill(f, entries[0] if entries else None, quantities, notes) if entries or told_type == "F" else None
+    fills = [_Fill(f, entry, quantities, notes) for entry in entries]
+    if told_type == "F" and not fills:
+        fills = [_Fill(f, None, quantities, notes)]
     is_over, words = ord_status in _OVER, text(f, b"58")
-    return ExecutionReport(
+    state = ExecutionReport(
         cl_ord_id=text(f, b"41"),
         orig_cl_ord_id="",
         order_id=name(f, b"37") or name(f, b"11"),
         exec_id=text(f, b"17"),
-        exec_type="F" if fill is not None else _ENDS.get(ord_status, _STATE),
+        exec_type=_ENDS.get(ord_status, _STATE),
         ord_status=_ENDS.get(ord_status, ord_status),
         symbol=text(f, b"55"),
         side=text(f, b"54"),
         order_qty=quantities.told(b"38"),
         price=notes.decimal(f, b"44"),
-        last_qty=ZERO if fill is None else fill.qty,
-        last_px=ZERO if fill is None else fill.px,
+        last_qty=ZERO,
+        last_px=ZERO,
         cum_qty=quantities.told(b"14"),
         # A cancelled order's is OrderQty(38) less CumQty(14), as if it were open.
         leaves_qty=ZERO if is_over else quantities.told(b"151"),
-        trade_key="" if fill is None else fill.key,
         transact_ns=notes.time_ns(f, b"60"),
         error_code=notes.integer(f, b"103"),
         text="" if words in _PLAIN_TEXTS else words,
-        maker=fill is not None and fill.maker,
-        unread=tuple(notes),
         avg_px=notes.decimal(f, b"6"),
     )
+    state = structs.replace(state, unread=tuple(notes))
+    told = [
+        structs.replace(state, exec_type="F", last_qty=x.qty, last_px=x.px, trade_key=x.key, maker=x.maker)
+        for x in fills
+    ]
+    if len(told) > 1:
+        return Several(tuple(told))
+    return told[0] if told else state
 
 
 def _cancel_rejected(f: Fields) -> CancelRejected:

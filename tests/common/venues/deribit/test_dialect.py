@@ -12,6 +12,7 @@ from common.messages import (
     MassCancelReported,
     NewOrder,
     RequestRejected,
+    Several,
     Unreadable,
 )
 from common.venues.credentials import HmacSecret, Password
@@ -142,6 +143,16 @@ def test_a_fill_is_known_by_its_number_within_the_instrument() -> None:
         assert (told.exec_type, told.ord_status, told.trade_key, told.maker) == ("F", "1", "9", True)
         assert (told.last_qty, told.last_px, told.cum_qty) == (Decimal(4), Decimal("64999.5"), Decimal(4))
         assert (told.fee_qty, told.fee_asset) == (Decimal(0), "")
+
+
+def test_a_report_of_several_fills_tells_each() -> None:
+    two = "1362=2|" + FILL.removeprefix("1362=1|") + FILL.removeprefix("1362=1|").replace("#9", "#10")
+    told = DIALECT.decode("8", raw(f"35=8|{STATE.replace('14=0', '14=8')}{WHERE}{two}"))
+    assert isinstance(told, Several)
+    assert [(e.exec_type, e.trade_key, e.last_qty) for e in told.events if isinstance(e, ExecutionReport)] == [
+        ("F", "9", Decimal(4)),
+        ("F", "10", Decimal(4)),
+    ]
 
 
 def test_quantities_in_units_become_contracts() -> None:
