@@ -36,6 +36,9 @@ BaseError: type[Exception] = ccxt_errors().BaseError
 
 NOT_FOUND_CODE = 10004
 MS_PER_S = 1000
+SURELY_RECENT_NS = 12 * 3600 * MS_PER_S * NS_PER_MS
+"""Trades are recent for a day; later they are told to those alone who ask for what is historical."""
+
 ORD_STATUS = {"open": "0", "untriggered": "0", "filled": "2", "cancelled": "4", "rejected": "8"}
 """Deribit's order state as OrdStatus(39)."""
 
@@ -165,10 +168,20 @@ class DeribitRest:
         return Answer(self._venue, ask, False, text=unread, trades=trades, venue_ns=venue_ns)
 
     def _trade_rows(self, ask: Ask, venue_ns: int) -> list[dict[str, Any]]:
+        """The oldest first. What is no longer recent is kept elsewhere, and asked for last: it may go there between."""
+        rows = self._rows_kept(ask, venue_ns, {})
+        if ask.order_id or ask.from_trade_key or not ask.since_ns or venue_ns - ask.since_ns > SURELY_RECENT_NS:
+            rows += self._rows_kept(ask, venue_ns, {"historical": "true"})
+        once = {(int(row["trade_seq"]), str(row["order_id"])): row for row in rows}
+        return [once[key] for key in sorted(once)][:TRADES_PAGE]
+
+    def _rows_kept(self, ask: Ask, venue_ns: int, where: dict[str, object]) -> list[dict[str, Any]]:
+        """Trades of one of the two places where they are kept."""
         if ask.order_id:
-            told = self.api.privateGetGetUserTradesByOrder({"order_id": ask.order_id, "sorting": "asc"})["result"]
+            by: dict[str, object] = {"order_id": ask.order_id, "sorting": "asc", **where}
+            told = self.api.privateGetGetUserTradesByOrder(by)["result"]
             return list(told["trades"] if isinstance(told, dict) else told)
-        by: dict[str, object] = {"instrument_name": ask.symbol, "count": TRADES_PAGE, "sorting": "asc"}
+        by = {"instrument_name": ask.symbol, "count": TRADES_PAGE, "sorting": "asc", **where}
         if ask.since_ns and not ask.from_trade_key:
             by |= {"start_timestamp": ask.since_ns // NS_PER_MS, "end_timestamp": venue_ns // NS_PER_MS + MS_PER_S}
             return list(self.api.privateGetGetUserTradesByInstrumentAndTime(by)["result"]["trades"])

@@ -17,7 +17,7 @@ from common.exchange.order import BUY, MARKET, Order
 from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
 from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
-from common.instant import NS_PER_MS, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.venues.deribit.simulated.reports import client_name, plain
 
 REQUESTS_PER_S = 20
@@ -25,6 +25,9 @@ BURST_S = 5
 MAX_ROWS = 1000
 DEFAULT_ROWS = 10
 TOLERANCE_MS = 60_000
+RECENT_NS = 86_400 * NS_PER_S
+"""So long a trade is told without `historical`."""
+
 NOT_FOUND, BAD_INSTRUMENT, TOO_MANY, UNAUTHORIZED, INVALID = 10004, 13020, 10028, 13009, -32602
 _SIGNED = re.compile(r"deri-hmac-sha256 id=([^,]*),ts=(\d{1,15}),sig=([0-9a-f]{64}),nonce=([^,]*)")
 _STATES = {"0": "open", "1": "open", "2": "filled", "4": "cancelled", "8": "rejected", "C": "cancelled"}
@@ -146,11 +149,12 @@ class DeribitRest:
         symbol, history = self._named(p).symbol, self._venue.history
         count = max(1, min(_whole(p, "count", DEFAULT_ROWS), MAX_ROWS))
         if "start_seq" in p:
-            rows = history.trades(account, symbol, _whole(p, "start_seq", 0), count + 1)
+            rows = history.trades(account, symbol, _whole(p, "start_seq", 0), MAX_ROWS * 10)
         else:
             start_ns = _whole(p, "start_timestamp", 0) * NS_PER_MS
             end_ns = _whole(p, "end_timestamp", now.wall_ns // NS_PER_MS) * NS_PER_MS + NS_PER_MS
             rows = [t for t in history.trades(account, symbol, 0, MAX_ROWS * 10) if start_ns <= t.stamp_ns < end_ns]
+        rows = _of_its_age(rows, p, now)
         if p.get("sorting") != "asc":
             rows = rows[::-1]
         return told({"trades": [self._trade_json(row) for row in rows[:count]], "has_more": len(rows) > count})
@@ -158,7 +162,7 @@ class DeribitRest:
     def _trades_of_order(self, account: str, p: Parameters, now: Instant) -> Json:
         order_id = p.get("order_id", "")
         rows = self._venue.history.trades_of(account, int(order_id)) if order_id.isdecimal() else []
-        return told([self._trade_json(row) for row in rows])
+        return told([self._trade_json(row) for row in _of_its_age(rows, p, now)])
 
     def _summaries(self, account: str, p: Parameters, now: Instant) -> Json:
         rows = [
@@ -214,6 +218,12 @@ class DeribitRest:
             "liquidity": "M" if t.maker else "T",
             "timestamp": t.stamp_ns // NS_PER_MS,
         }
+
+
+def _of_its_age(rows: list[TradeRow], p: Parameters, now: Instant) -> list[TradeRow]:
+    """Those that are kept where it is asked: the recent ones, or with `historical` what is no longer recent."""
+    is_old = p.get("historical") == "true"
+    return [row for row in rows if (row.stamp_ns < now.wall_ns - RECENT_NS) is is_old]
 
 
 def _whole(p: Parameters, name: str, default: int) -> int:

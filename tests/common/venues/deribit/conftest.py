@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from common.venues.deribit.rest import DeribitRest, open_rest
+from common.venues.rest import RestSettings
 from tests.common.venues.both_sides import BothSides
 from tests.common.venues.served import Served
 
@@ -20,3 +22,13 @@ def served(sides: BothSides) -> Iterator[Served]:
     """The same, with its listeners at ports of their own."""
     with Served(sides.world) as served:
         yield served
+
+
+@pytest.fixture
+def rest(sides: BothSides, served: Served) -> Iterator[DeribitRest]:
+    """Our REST side, as fast as it can: how fast it may be is not tried here."""
+    assert sides.credentials is not None
+    opened = open_rest(RestSettings("x", f"http://127.0.0.1:{served.port('rest')}", sides.credentials, 2000))
+    opened.api.throttle = lambda cost=None: None  # type: ignore[attr-defined]
+    yield opened
+    opened.api.close()  # type: ignore[attr-defined]

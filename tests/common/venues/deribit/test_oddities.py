@@ -7,7 +7,9 @@ import pytest
 
 from common.fix.session import Session, SessionSettings
 from common.fix.wire import pairs, split
-from common.messages import CancelRejected, ExecutionReport, VenueEvent
+from common.instant import NS_PER_S
+from common.messages import Ask, CancelRejected, ExecutionReport, VenueEvent
+from common.venues.deribit.rest import DeribitRest
 from common.venues.generic.dialect import Generic
 from tests.common.exchange.harness import Client
 from tests.common.venues import samples
@@ -224,3 +226,18 @@ def test_17_market_data_has_a_form_of_its_own(sides: BothSides) -> None:
     watcher.heard()
     whole = [raw for raw in watcher.client.raw if split(raw)[b"35"] == b"W"][-1]
     assert whole.count(b"\x0155=") == 1 and split(whole)[b"270"] == b"%.4f" % sides.price
+
+
+def test_18_a_trade_is_told_for_a_day_and_later_to_those_alone_who_ask_for_history(
+    sides: BothSides, rest: DeribitRest
+) -> None:
+    now = sides.world.now
+    sides.world.now = now._replace(wall_ns=now.wall_ns - 25 * 3600 * NS_PER_S)
+    sides.desk().new(price=sides.price)
+    sides.stranger("2", sides.qty, sides.price)
+    sides.world.now = now
+    by: dict[str, object] = {"instrument_name": sides.symbol, "count": 10}
+    assert rest.api.privateGetGetUserTradesByInstrument(by)["result"]["trades"] == []
+    (row,) = rest.api.privateGetGetUserTradesByInstrument({**by, "historical": "true"})["result"]["trades"]
+    answer = rest.ask(Ask("x", 1, "trades", sides.symbol))
+    assert [trade.trade_key for trade in answer.trades] == [str(row["trade_seq"])] == ["1"]
