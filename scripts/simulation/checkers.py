@@ -42,6 +42,7 @@ from common.messages import (
     WelcomeComplete,
     Withdrawn,
 )
+from common.orders.fold import WRITER
 from common.strategy.entry import Entry
 from common.venues.registry import find_profile
 from scripts.simulation import actors
@@ -150,7 +151,8 @@ class Checkers:
         self._left: dict[tuple[str, int], deque[int]] = defaultdict(deque)
         self.mass_cancels: dict[str, int] = defaultdict(int)
         self._epoch_stamps: dict[str, int] = {}
-        self._epoch_lsns: dict[str, int] = {}
+        self._lives_of_orders: dict[int, int] = {}
+        """The record that begins each epoch of orders, in the order of the log."""
         self._used: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self._booked: dict[tuple[str, int, int], Booked] = {}
         self._last_stamp_ns = 0
@@ -166,7 +168,8 @@ class Checkers:
         self._follow_writer(record)
         if record.kind == EPOCH:
             self._epoch_stamps[record.writer] = record.stamp_ns
-            self._epoch_lsns[record.writer] = record.lsn
+            if record.writer == WRITER:
+                self._lives_of_orders[record.writer_epoch] = record.lsn
         elif record.kind >= 16 and record.writer != OLDER_CODE:
             payload = _payload.decode(record.payload)
             self._fold(record, payload)
@@ -306,9 +309,14 @@ class Checkers:
                     self._note_books(effect.peer.decode(), message, process.core)
 
     def _check_welcome(self, welcome: Welcome) -> None:
-        """It is as of the epoch record of orders or later, and knows every number that the log holds by then."""
-        if welcome.lsn < self._epoch_lsns.get("orders", 0):
-            raise Violation("welcome-is-whole", f"{welcome}, the epoch is record {self._epoch_lsns['orders']}")
+        """It is as of its own life's epoch record or later, of no later life's, and knows every number by then.
+
+        The log may have a later epoch that this life has yet to read of: a dead life asked for it, and a journal that
+        stood still granted it behind this one's. It ends this life when it is read, and nothing is whole after it.
+        """
+        begun = [lsn for lsn in self._lives_of_orders.values() if lsn <= welcome.lsn]
+        if not begun or self._lives_of_orders.get(welcome.epoch) != begun[-1]:
+            raise Violation("welcome-is-whole", f"{welcome}, the epochs are {self._lives_of_orders}")
         used = [number for lsn, number in self._used[welcome.strategy] if lsn <= welcome.lsn]
         if used and welcome.highest < used[-1]:
             raise Violation("welcome-is-whole", f"{welcome}, {used[-1]} is in the log")

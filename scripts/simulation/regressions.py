@@ -219,4 +219,10 @@ REGRESSIONS = (
         " expired, the cancel was carried out, and later told sent. A number of a cancel that was taken is no other"
         " command's, whatever the log has of it.",
     ),
+    Regression(
+        Case(40804, 2000, version=4), "welcome-is-whole",
+        "The checker's own: a journal that stood still granted, behind the epoch of the living orders, the one that a"
+        " dead life had asked for, and a welcome as of the living one's record was held against the dead one's. It is"
+        " held against its own life's, and may know nothing of a later one.",
+    ),
 )  # fmt: skip
