@@ -262,12 +262,17 @@ class KrakenRest:
 
 
 class _Pairs:
-    """AssetPairs: a pair has up to three names in REST, and one in FIX, which is `wsname` but for bitcoin."""
+    """AssetPairs: a pair has up to three names in REST, and one in FIX, which is `wsname` but for bitcoin.
+
+    One without it, as the dark pools' were, is not traded over FIX: it must not cost the answers about all others.
+    """
 
     def __init__(self, rows: dict[str, Any]) -> None:
         self._symbols: dict[str, str] = {}
         self._assets: dict[str, str] = {}
         for key, row in rows.items():
+            if not row.get("wsname"):
+                continue
             assets = [_NAMES.get(asset, asset) for asset in name_field(row, "wsname").split("/")]
             for called in (str(key), str(row.get("altname")), str(row["wsname"])):
                 self._symbols[called] = "/".join(assets)

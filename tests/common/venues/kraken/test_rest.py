@@ -198,3 +198,15 @@ def test_an_answer_of_another_form_is_a_failure(sides: BothSides, rest: KrakenRe
 def test_credentials_of_another_kind_are_of_no_use() -> None:
     with pytest.raises(ValueError, match="credentials"):
         open_rest(RestSettings("x", "http://127.0.0.1:9", Password("me", "hunter2"), 500))
+
+
+def test_a_pair_without_a_name_over_fix_costs_no_answer_about_another(
+    sides: BothSides, rest: KrakenRest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dark pools' pairs had no `wsname`: one of them, and no fill, order or balance would ever be told."""
+    told = resting(sides.desk())
+    listed = rest.api.publicGetAssetPairs()["result"]
+    dark = {"altname": "XBTUSD.d", "base": "XXBT", "quote": "ZUSD"}
+    monkeypatch.setattr(rest.api, "publicGetAssetPairs", lambda: {"result": {"XXBTZUSD.d": dark, **listed}})
+    assert [order.order_id for order in ask(rest, "open_orders").orders] == [told.order_id]
+    assert {asset for asset, _, _ in ask(rest, "balances", "").balances} >= {"BTC", "USD"}
