@@ -33,7 +33,7 @@ from scripts.cli.names import known_name
 from scripts.cli.outside import stranded
 from scripts.reconcile.answers import AskedAccount, terms_differ
 from scripts.reconcile.journal_books import JournalBooks, asset_changes
-from scripts.reconcile.result import Audit, Result, compared, nobody_answered
+from scripts.reconcile.result import Audit, Part, Result, compared, nobody_answered
 
 AUDIT_S = 10.0
 PAUSE_S = 0.05
@@ -210,7 +210,7 @@ def _compare_at(config: Config, books: JournalBooks, name: str, theirs: Mapping[
     balances = compared(_balances_differ(books, name, theirs), "by what each asset's balance has changed by")
     open_orders, fills = len(theirs["orders"]), theirs["trade_count"]
     parts = {
-        "positions": balances._replace(differences=()),
+        "positions": _positions(books, name, theirs, balances),
         "balances": balances,
         "open orders": compared(_orders_differ(books, name, theirs, said["next_inbound"]), f"{open_orders} there"),
         "fills": compared(_fills_differ(books, name, theirs), f"{fills} there"),
@@ -272,6 +272,22 @@ def _balances_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any]) 
         for asset in sorted(ours.keys() | there.keys())
         if ours.get(asset, ZERO) != there.get(asset, ZERO)
     ]
+
+
+def _positions(books: JournalBooks, name: str, theirs: Mapping[str, Any], balances: Part) -> Part:
+    """A spot position is a balance. Contracts are compared by their number: opening them moves no balance."""
+    held, contract_of = books.books.positions_at(name), books.books.known.contract_of
+    ours = {position.symbol: position.quantity for position in held if not contract_of(name, position.symbol).is_spot}
+    there = {symbol: Decimal(qty) for symbol, qty in theirs["contracts"].items()}
+    if not (ours or there):
+        return balances._replace(differences=())
+    found = [
+        f"{symbol}: {ours.get(symbol, ZERO):f} contracts for us, {there.get(symbol, ZERO):f} there"
+        for symbol in sorted(ours.keys() | there.keys())
+        if ours.get(symbol, ZERO) != there.get(symbol, ZERO)
+    ]
+    contracts = compared(found, f"{len(there)} in contracts there")
+    return contracts if found else contracts._replace(verdict=balances.verdict)
 
 
 def _fills_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> list[str]:

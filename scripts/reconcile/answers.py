@@ -2,8 +2,8 @@
 
 Open orders: over REST the venue's own list, else OrderStatusRequest(H) for each order of ours. Balances: what they have
 changed by since the baseline, against our fills since; a spot account holds its positions as assets, so they are
-compared by that too. Fills: the venue's trades from the newest snapshot on, by their identities. Numbers: those of the
-session, once the venue has answered on its connection, against the journal's.
+compared by that too, and positions in contracts by nothing. Fills: the venue's trades from the newest snapshot on, by
+their identities. Numbers: those of the session, once the venue has answered on its connection, against the journal's.
 
 An order that was heard of after a question was asked excuses itself from that answer; a balance is right if it is what
 our fills came to at any instant between question and answer. What still differs at a second answer is a difference.
@@ -71,9 +71,8 @@ class AskedAccount:
         open_orders = self._part(self._open_orders)
         balances = self._part(self._balances)
         fills = self._part(self._fills)
-        positions = balances._replace(text=f"a spot account holds them as balances: {balances.text}", differences=())
         parts = {
-            "positions": positions,
+            "positions": self._positions(balances),
             "balances": balances,
             "open orders": open_orders,
             "fills": fills,
@@ -151,6 +150,15 @@ class AskedAccount:
         stated = datetime.fromtimestamp(baseline.stamp_ns // NS_PER_S, UTC)
         since = f"the baseline of {stated:%Y-%m-%d %H:%M:%S} UTC, LSN {baseline.lsn}"
         return compared(sorted(found, key=len)[0], f"{len(told)} assets, counted from {since}: {_shown(held)}")
+
+    def _positions(self, balances: Part) -> Part:
+        """As the balances, unless some are in contracts: what is held of those shows in no balance."""
+        contract_of = self._books.books.known.contract_of
+        contracts = [symbol for symbol in self._ways.symbols if not contract_of(self._name, symbol).is_spot]
+        if contracts:
+            text = f"no question asks for what is held in contracts: {', '.join(contracts)}"
+            return Part(Verdict.NOT_COMPARABLE, text)
+        return balances._replace(text=f"a spot account holds them as balances: {balances.text}", differences=())
 
     def _fills(self) -> Part:
         if not self._ways.has_rest:

@@ -207,6 +207,9 @@ class Control:
             "orders": self._orders({"account": account}, now)["orders"],
             "balances": self._balances({"account": account}, now)["balances"],
             "positions": self._positions({"account": account}, now)["positions"],
+            "contracts": {
+                symbol: _text(qty) for (owner, symbol), (qty, _) in state.accounts.positions.items() if owner == account
+            },
             "last_trade_ids": {
                 symbol: max((t.trade_id for t in self._venue.history.last_trades(account, symbol, 1)), default=0)
                 for symbol in state.books

@@ -4,10 +4,13 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
+from common.contracts import Contract, InstrumentKind
 from common.messages import CancelRequest
-from scripts.cli.reconcile import _balances_differ, _fills_differ, _numbers_differ, _orders_differ
+from scripts.cli.reconcile import _balances_differ, _fills_differ, _numbers_differ, _orders_differ, _positions
+from scripts.reconcile.result import Verdict, compared
 from tests.services.orders.harness import Ring
 
 
@@ -82,3 +85,17 @@ def test_a_number_that_the_journal_does_not_hold_is_a_difference(ring: Ring) -> 
     session = ring.core.books.session("generic", "generic")
     assert _numbers_differ(session, {"next_inbound": session.last_outbound + 1}) == []
     assert len(_numbers_differ(session, {"next_inbound": session.last_outbound + 2})) == 1
+
+
+def test_contracts_are_compared_by_their_number_since_opening_them_moves_no_balance(ring: Ring) -> None:
+    equal = compared((), "by balances")
+    assert _positions(books(ring), "generic", {"contracts": {}}, equal).verdict is Verdict.EQUAL
+    (held,) = ring.core.books.positions_at("generic")
+    known = ring.core.books.known
+    known._facts["generic"] = msgspec.structs.replace(
+        known.find("generic"), contracts={held.symbol: Contract(InstrumentKind.PERPETUAL, settle="USDT")}
+    )
+    for theirs, verdict in (({held.symbol: f"{held.quantity}0"}, Verdict.EQUAL), ({}, Verdict.DIFFERS),
+                            ({held.symbol: "2.49"}, Verdict.DIFFERS),
+                            ({held.symbol: f"{held.quantity}", "OTHER": "1"}, Verdict.DIFFERS)):  # fmt: skip
+        assert _positions(books(ring), "generic", {"contracts": theirs}, equal).verdict is verdict, theirs

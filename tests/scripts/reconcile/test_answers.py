@@ -4,9 +4,11 @@ from decimal import Decimal as D
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from common.config import load
+from common.contracts import Contract, InstrumentKind
 from common.messages import Ask, RestOrder, SessionState, Trade
 from scripts.reconcile.answers import AskedAccount
 from scripts.reconcile.result import Audit, Part, Result, Verdict, compared
@@ -152,3 +154,14 @@ def test_a_part_that_nobody_answered_is_not_equal() -> None:
     assert Result("LSN 3", {"fills": fine}, Audit((), "the audit did not end")).unanswered
     differs = Result("LSN 3", {"fills": compared(["1 more"], "3 there"), "balances": silent})
     assert differs.differences == ["1 more"] and "1 differences" in differs.told("binance")
+
+
+def test_what_is_held_in_contracts_is_not_called_equal_because_balances_are(ring: Ring) -> None:
+    balances = compared((), "2 assets")
+    assert asked(ring)._positions(balances).verdict is Verdict.EQUAL
+    known = ring.core.books.known
+    known._facts["binance"] = msgspec.structs.replace(
+        known.find("binance"), contracts={"BTCUSDT": Contract(InstrumentKind.PERPETUAL, settle="USDT")}
+    )
+    part = asked(ring)._positions(balances)
+    assert part.verdict is Verdict.NOT_COMPARABLE and "BTCUSDT" in part.text

@@ -52,3 +52,9 @@ def test_trades_of_more_than_a_day_ago_are_told_with_those_of_today(sides: BothS
     assert [t.trade_key for t in trades(rest, order_id=old)] == ["1"]
     assert [t.trade_key for t in trades(rest, order_id=new)] == ["2"]
     assert [t.trade_key for t in trades(rest, from_trade_key="2")] == ["2"]
+
+
+def test_the_exchange_s_own_state_has_the_contracts_that_are_held(sides: BothSides) -> None:
+    assert sides.world.ask("state")["contracts"] == {}
+    traded(sides)
+    assert sides.world.ask("state")["contracts"] == {SYMBOL: f"{sides.qty:f}"}, "which no balance shows"
