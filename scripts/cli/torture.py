@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import orjson
 
-from common.config import ENV_PREFIX, load
+from common.config import ENV_PREFIX, SERVED_VENUES, load
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
 from scripts.stack import PrivateStack, StackFailed
@@ -24,6 +24,7 @@ from scripts.torture.run import RECOVERY_S, Torture, report, save
 @click.option("--seed", type=int, help="Decides the order of the faults and what they hit; drawn without one.")
 @click.option("--rate", default=600.0, show_default=True, help="Commands a second over all venues.")
 @click.option("--only", default="", metavar="FAULT", help="Only faults whose name has this in it (kill:, stop:orders).")
+@click.option("--venues", metavar="NAME,NAME...", help="Against these venues; else those that a start serves.")
 @click.option(
     "--bound", "bound_s", default=RECOVERY_S, show_default=True, help="Seconds to trade again at every venue."
 )
@@ -35,6 +36,7 @@ def torture(
     seed: int | None,
     rate: float,
     only: str,
+    venues: str | None,
     bound_s: float,
     requires_all: bool,
     keep: bool,
@@ -48,9 +50,10 @@ def torture(
     has no means for (strace for failing syncs, root for a disk to fill) is named at the end.
     """
     seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
+    served = {} if venues is None else {SERVED_VENUES: venues}
     folder = Path(tempfile.mkdtemp(prefix="fixring-torture-"))
     try:
-        document = _run(folder, minutes, seed, rate, only, bound_s, as_json, requires_all=requires_all)
+        document = _run(folder, minutes, seed, rate, only, bound_s, as_json, requires_all=requires_all, served=served)
     except StackFailed as error:
         raise CommandError(f"{error} (state kept in {folder})") from error
     save(document, folder)
@@ -67,13 +70,22 @@ def torture(
 
 
 def _run(
-    folder: Path, minutes: float, seed: int, rate: float, only: str, bound_s: float, quiet: bool, *, requires_all: bool
+    folder: Path,
+    minutes: float,
+    seed: int,
+    rate: float,
+    only: str,
+    bound_s: float,
+    quiet: bool,
+    *,
+    requires_all: bool,
+    served: dict[str, str],
 ) -> dict[str, object]:
     def say(text: str) -> None:
         click.echo(text, err=quiet)
 
-    overrides = {name: value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)}
-    names = [fault.name for fault in table(load())]
+    overrides = {name: value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)} | served
+    names = [fault.name for fault in table(load(environ={**os.environ, **served}, before_start=True))]
     if not any(only in name for name in names):
         raise CommandError(f"no fault's name has {only!r} in it; there are {', '.join(names)}", ExitStatus.USAGE)
     say(f"seed {seed}; state in {folder}")

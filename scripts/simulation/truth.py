@@ -10,10 +10,12 @@ from common.exchange.changes import (
     Closed,
     Corrected,
     Deposited,
+    Listed,
     Placed,
     Traded,
     decode_changes,
 )
+from common.exchange.settings import Instrument
 from common.journal.frames import Record
 from common.messages import OrderStatus
 
@@ -91,6 +93,7 @@ class Truth:
         self.self_trades = 0
         self._account = account
         self._watcher = watcher
+        self._instruments: dict[str, Instrument] = {}
         self._unforeseen: dict[str, tuple[Decimal, Decimal]] = {}
         self._open: dict[tuple[str, str], Decimal] = {}
         self._changed: set[str] = set()
@@ -112,7 +115,7 @@ class Truth:
         self._changed.clear()
 
     def position(self, symbol: str) -> Decimal:
-        """The change of the base asset's balance, fees taken off."""
+        """The change of the base asset's balance, fees in that taken off; of a contract, how many are held."""
         return self.positions.get(symbol, ZERO)
 
     def open_qty(self, symbol: str, side: str) -> Decimal:
@@ -154,6 +157,8 @@ class Truth:
             case Corrected():
                 if change.account == self._account:
                     self._corrected(change)
+            case Listed():
+                self._instruments[change.instrument.symbol] = change.instrument
             case Deposited() | _:
                 pass
 
@@ -176,20 +181,29 @@ class Truth:
         self._count(order, -change.qty)
         order.cum_qty += change.qty
         order.trades[change.trade_id] = change.qty
-        moved = change.qty - fee if order.side == BUY else -change.qty
-        order.base_fees += change.qty - moved if order.side == BUY else ZERO
+        base_fee = self._base_fee(order.symbol, order.side, fee)
+        moved = change.qty - base_fee if order.side == BUY else -change.qty
+        order.base_fees += base_fee
         self.positions[order.symbol] = self.position(order.symbol) + moved
         if order.cum_qty >= order.order_qty:
             order.ord_status = FILLED
             order.open = False
 
+    def _base_fee(self, symbol: str, side: str, fee: Decimal) -> Decimal:
+        """What of a fill's fee is taken in what was bought: all of it or, where fees are in another asset, nothing."""
+        instrument = self._instruments.get(symbol)
+        if side != BUY or (instrument is not None and instrument.fee_asset(side) != instrument.base):
+            return ZERO
+        return fee if instrument is None or instrument.contract.is_spot else ZERO
+
     def _corrected(self, change: Corrected) -> None:
         """A fill is of less or at another price; an order that was filled by it is cancelled for the rest."""
-        moved = change.more_qty - change.more_fee if change.side == BUY else -change.more_qty
+        more_base_fee = self._base_fee(change.symbol, change.side, change.more_fee)
+        moved = change.more_qty - more_base_fee if change.side == BUY else -change.more_qty
         self.positions[change.symbol] = self.position(change.symbol) + moved
         longer, shorter = self._unforeseen.get(change.symbol, (ZERO, ZERO))
         # A smaller fill of an order that is open may be filled again, and its fee is given back all the same.
-        longer += max(moved, -change.more_fee, ZERO)
+        longer += max(moved, -more_base_fee, ZERO)
         self._unforeseen[change.symbol] = (longer, shorter + max(-moved, ZERO))
         self._changed.add(change.symbol)
         self.trades -= not change.qty

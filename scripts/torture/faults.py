@@ -20,7 +20,7 @@ from common.messages import Reason
 from scripts.stack import PrivateStack, StackFailed
 from scripts.torture import kill_switch, taken
 from scripts.torture.garbage import Garbage
-from scripts.torture.scene import Fault, LeftOut, Scene, Wrong, await_struck
+from scripts.torture.scene import Fault, LeftOut, Scene, Wrong, await_struck, begin_fault
 from services.supervisor.core import INTEGRITY_WINDOW_S
 
 STOPPED_S = (0.2, 3.0)
@@ -35,9 +35,6 @@ FLOOD_COMMANDS = 4000
 STATUS_S = 3.0
 REPEATS_NUMBERS = "venue:duplicate"
 """The one fault in which the venue uses a number twice, so that our Logout(5) over it is right."""
-
-ONLY_BINANCE = ("unknown", "lost")
-"""Answers that only Binance's dialect has (-1006, -1007)."""
 
 
 def _kill(actor: str) -> Callable[[Scene], None]:
@@ -126,16 +123,8 @@ def _restart(scene: Scene) -> None:
 
 def _venue_fault(kind: str, *, ms: int = 0, count: int = 0) -> Callable[[Scene], None]:
     def deed(scene: Scene) -> None:
-        venues = [v.name for v in scene.stack.config.venues.values() if kind not in ONLY_BINANCE or v.rest is not None]
-        if not venues:
-            raise LeftOut("no venue of the stack has such an answer")
-        actor = f"exchange@{scene.rng.choice(venues)}"
-        arguments: dict[str, object] = {"kind": kind, "scope": "fix"}
-        if count:
-            arguments["count"] = count
-        if ms:
-            arguments["ms"] = ms
-        scene.stack.ask(actor, "fault", arguments)
+        arguments = {name: value for name, value in (("count", count), ("ms", ms)) if value}
+        actor = begin_fault(scene, kind, **arguments)
         if ms:
             time.sleep(ms / 1000)
         if not count:

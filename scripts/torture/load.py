@@ -18,20 +18,28 @@ from common.messages import CommandOutcome, FeedMessage, OrderEvent, TopOfBook, 
 from common.strategy.client import Client
 from common.strategy.entry import NotWelcome, Superseded, TooManyUnanswered
 from scripts.torture.book import Book
+from scripts.torture.goods import Good, away, budget_per_s, goods_of
 
 TURN_S = 0.005
 MOST_OPEN = 120
 """Open orders of one client; risk's default allows 200."""
 
+OPEN_S = 3
+"""And no more than so many seconds of the venue's budget of messages could cancel one by one."""
+
+LOAD_SHARE = 0.5
+"""Of that budget, for the load: what is beyond it would be refused here, and prove nothing of the venue."""
+
 ASK_AGAIN_S = 1.0
 """How often everything is cancelled again until it is quiet: what was still under way the first time stays open."""
+
+PACE_S = 1.0
+PACE_GROWTH = 1.2
+SLOWEST_PER_S = 2.0
 
 IDLE_SHARE = 0.1
 """What is still sent, of the rate, while the order manager is not live: it must be answered too."""
 
-TICK = Decimal("0.01")
-ORDER_QTY = {"BTCUSDT": Decimal("0.001"), "ETHUSDT": Decimal("0.02")}
-DEFAULT_PRICES = {"BTCUSDT": Decimal(65000), "ETHUSDT": Decimal(3500)}
 _feed = msgspec.msgpack.Decoder(FeedMessage)
 
 
@@ -54,31 +62,60 @@ class Prices:
             if isinstance(message, TopOfBook):
                 self._tops[message.venue, message.symbol] = message
 
-    def best(self, venue: str, symbol: str, side: str) -> Decimal:
+    def best(self, venue: str, good: Good, side: str) -> Decimal:
         """The best price of the side ("buy": the bid), or where the book once began."""
-        top = self._tops.get((venue, symbol))
+        top = self._tops.get((venue, good.symbol))
         price = None if top is None else (top.bid_px if side == "buy" else top.ask_px)
-        return price or DEFAULT_PRICES[symbol]
+        return price or good.start_price
 
     def close(self) -> None:
         """Let go of the socket."""
         self._socket.close()
 
 
-def away(price: Decimal, side: str, share: float) -> Decimal:
-    """The price `share` of it on the passive side; on the crossing side for a negative share."""
-    sign = -1 if side == "buy" else 1
-    return (price * (1 + sign * Decimal(repr(round(share, 6))))).quantize(TICK)
+class Pace:
+    """How many commands a venue is sent. Where it refuses most orders for a second, half as many: its own limits may be
+    of a kind that no configuration says, and whoever only runs into them shows nothing else.
+    """
+
+    def __init__(self, most_per_s: float) -> None:
+        """Begins with as many as are wanted at most."""
+        self._most_per_s = self.per_s = most_per_s
+        self._due = 0.0
+        self._passed_s = 0.0
+        self._taken = 0
+
+    def heard(self, event: str) -> None:
+        """Something came of an order."""
+        self._taken += (event == "new") - (event == "rejected")
+
+    def take_due(self, elapsed_s: float) -> int:
+        """How many are due after so many seconds more; what was missed long ago is not made up for."""
+        self._passed_s += elapsed_s
+        if self._passed_s >= PACE_S:
+            wanted = self.per_s / 2 if self._taken < 0 else self.per_s * PACE_GROWTH
+            self.per_s = min(max(wanted, SLOWEST_PER_S), self._most_per_s)
+            self._passed_s, self._taken = 0.0, 0
+        self._due = min(self._due + elapsed_s * self.per_s, max(1.0, self.per_s / 4))
+        count = int(self._due)
+        self._due -= count
+        return count
 
 
 class Trader:
     """One client at one venue."""
 
-    def __init__(self, venue: str, config: Config, prices: Prices, book: Book, rng: random.Random) -> None:
-        """Its name is "load-VENUE"."""
+    def __init__(
+        self, venue: str, config: Config, prices: Prices, book: Book, rng: random.Random, *, rate: float
+    ) -> None:
+        """Its name is "load-VENUE". `rate` is commands a second, at most; the venue may bear less."""
         self.venue = venue
         self.strategy = f"load-{venue}"
-        self.symbols = sorted(set(config.venues[venue].instruments) & set(ORDER_QTY))
+        self.goods = goods_of(config, venue)
+        per_s = budget_per_s(config.venues[venue].fix)
+        self.pace = Pace(min(rate, LOAD_SHARE * per_s))
+        self._most_open = min(MOST_OPEN, int(OPEN_S * per_s))
+        self._by_symbol = {good.symbol: good for good in self.goods}
         self.superseded = 0
         self._config = config
         self._prices = prices
@@ -121,14 +158,12 @@ class Trader:
 
     def meet(self) -> None:
         """Rest an order inside the spread, and meet it with one of the other side."""
-        symbol = self._rng.choice(self.symbols)
-        bid, ask = (self._prices.best(self.venue, symbol, side) for side in ("buy", "sell"))
-        price = ((bid + ask) / 2).quantize(TICK)
+        good = self._rng.choice(self.goods)
+        bid, ask = (self._prices.best(self.venue, good, side) for side in ("buy", "sell"))
+        price = away((bid + ask) / 2, "buy", 0, good.tick_size)
         for side, time_in_force in (("buy", "gtc"), ("sell", "ioc")):
             with contextlib.suppress(TooManyUnanswered, NotWelcome):
-                number = self.client.new(
-                    self.venue, symbol, side, ORDER_QTY[symbol], price, time_in_force=time_in_force
-                )
+                number = self.client.new(self.venue, good.symbol, side, good.qty, price, time_in_force=time_in_force)
                 self._given(number, "new")
 
     def cancel_all(self) -> None:
@@ -143,6 +178,7 @@ class Trader:
                     self._open.pop(event.number, None)
             case OrderEvent():
                 self._book.ordered(event)
+                self.pace.heard(event.event)
                 if event.open:
                     self._open[event.number] = event.symbol
                 else:
@@ -157,7 +193,7 @@ class Trader:
 
     def _command(self) -> None:
         draw = self._rng.random()
-        if len(self._open) >= MOST_OPEN or (self._open and draw < 0.25):
+        if len(self._open) >= self._most_open or (self._open and draw < 0.25):
             target = self._rng.choice(list(self._open))
             self._given(self.client.cancel(target), "cancel")
             self._open.pop(target)
@@ -167,20 +203,19 @@ class Trader:
             self._new("ioc", self._rng.uniform(-0.0005, 0.0005))
         elif draw < 0.66:
             # Off the tick: refused, and nothing else disturbed.
-            symbol = self._rng.choice(self.symbols)
-            self._given(self.client.new(self.venue, symbol, "buy", ORDER_QTY[symbol], "60000.001"), "new")
+            good = self._rng.choice(self.goods)
+            price = good.start_price + good.tick_size / 10
+            self._given(self.client.new(self.venue, good.symbol, "buy", good.qty, price), "new")
         else:
             self._new("gtc", self._rng.uniform(0.0001, 0.02))
 
     def _new(self, time_in_force: str, share: float) -> None:
-        symbol, side = self._rng.choice(self.symbols), self._rng.choice(("buy", "sell"))
-        qty = ORDER_QTY[symbol] * self._rng.randint(1, 5)
+        good, side = self._rng.choice(self.goods), self._rng.choice(("buy", "sell"))
+        qty = good.qty * self._rng.randint(1, 5)
         # An immediate order meets the other side's price.
-        best = self._prices.best(self.venue, symbol, side if time_in_force == "gtc" else _other(side))
-        self._given(
-            self.client.new(self.venue, symbol, side, qty, away(best, side, share), time_in_force=time_in_force),
-            "new",
-        )
+        best = self._prices.best(self.venue, good, side if time_in_force == "gtc" else _other(side))
+        price = away(best, side, share, good.tick_size)
+        self._given(self.client.new(self.venue, good.symbol, side, qty, price, time_in_force=time_in_force), "new")
 
     def _amend(self) -> None:
         target = self._rng.choice(list(self._open))
@@ -188,13 +223,12 @@ class Trader:
         if order is None:
             del self._open[target]
             return
-        side = "buy" if order.side == "1" else "sell"
+        good, side = self._by_symbol[order.symbol], "buy" if order.side == "1" else "sell"
         if self._rng.random() < 0.5:
-            price = away(self._prices.best(self.venue, order.symbol, side), side, self._rng.uniform(0.0001, 0.02))
-            self._given(self.client.amend(target, price=price), "amend")
+            best, share = self._prices.best(self.venue, good, side), self._rng.uniform(0.0001, 0.02)
+            self._given(self.client.amend(target, price=away(best, side, share, good.tick_size)), "amend")
         else:
-            qty = ORDER_QTY[order.symbol] * self._rng.randint(1, 6)
-            self._given(self.client.amend(target, qty), "amend")
+            self._given(self.client.amend(target, good.qty * self._rng.randint(1, 6)), "amend")
 
 
 def _other(side: str) -> str:
@@ -257,7 +291,8 @@ class Load(threading.Thread):
         traders: list[Trader] = []
         try:
             for venue in self._config.venues:
-                traders.append(Trader(venue, self._config, prices, self.book, self._rng))
+                share = self._rate / len(self._config.venues)
+                traders.append(Trader(venue, self._config, prices, self.book, self._rng, rate=share))
             self._loop(traders, prices)
         except BaseException as error:
             self.failure = error
@@ -271,16 +306,16 @@ class Load(threading.Thread):
             self._ended.set()
 
     def _loop(self, traders: list[Trader], prices: Prices) -> None:
-        due, last_s, deaths, ask_s = 0.0, time.monotonic(), 0, 0.0
+        last_s, deaths, ask_s = time.monotonic(), 0, 0.0
         while self._wanted != "end":
             now_s = time.monotonic()
-            due, last_s = min(due + (now_s - last_s) * self._rate, self._rate / 4), now_s
+            elapsed_s, last_s = now_s - last_s, now_s
             prices.take()
             if self._deaths > deaths:
                 deaths += 1
                 for trader in traders:
                     trader.die()
-            is_quiet, count = self._wanted == "quiet", 0
+            is_quiet, floods = self._wanted == "quiet", 0
             if is_quiet and self._is_quiet.is_set():
                 # At rest: whoever compares now must find nothing new.
                 time.sleep(TURN_S)
@@ -288,10 +323,8 @@ class Load(threading.Thread):
             if not is_quiet:
                 ask_s = 0.0
                 floods, self._floods = self._floods, 0
-                count = int(due / len(traders))
-                due -= count * len(traders)
-                count += floods
             for trader in traders:
+                count = floods + trader.pace.take_due(elapsed_s) if not is_quiet else 0
                 is_live = trader.client.state == "live"
                 trader.turn(count if is_live or self._rng.random() < IDLE_SHARE else 0)
                 if is_quiet and now_s >= ask_s:

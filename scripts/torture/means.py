@@ -18,7 +18,7 @@ from pathlib import Path
 
 import orjson
 
-from common.config import CHECKOUT, load
+from common.config import CHECKOUT, SERVED_VENUES, load
 
 SHIM = CHECKOUT / "scripts" / "torture" / "shim"
 DISK_BYTES = 16 << 30
@@ -71,7 +71,7 @@ class NameServer:
         """What the stack's environment needs."""
         hosts = {
             f"FIXRING__{name}__{connection}__HOST".upper(): HOST
-            for name, venue in load().venues.items()
+            for name, venue in load(environ={SERVED_VENUES: ""}, before_start=True).venues.items()
             for connection in venue.connections
         }
         return {"PYTHONPATH": str(SHIM), "TORTURE_NAMES": str(self._file), **hosts}
@@ -168,22 +168,36 @@ class Means:
 
     @contextlib.contextmanager
     def without_venue(self, venue: str, others: list[str], environ: dict[str, str]) -> Iterator[None]:
-        """The venue's file is gone, and no strategy names it; `environ` is the stack's, for the next start."""
+        """The venue's file is gone, and nobody names it; `environ` is the stack's, for the next start."""
         file = self._config / f"{venue}.toml"
         aside = file.with_suffix(".aside")
         its = {name: value for name, value in environ.items() if name.startswith(f"FIXRING__{venue.upper()}__")}
-        strategies = {f"FIXRING__STRATEGIES__{name.upper()}__VENUES": others for name in load(self._config).strategies}
+        strategies = self._strategies_without(venue)
         file.rename(aside)
         for name in its:
             del environ[name]
-        environ |= {name: orjson.dumps(venues).decode() for name, venues in strategies.items()}
+        served = {SERVED_VENUES: environ.pop(SERVED_VENUES)} if SERVED_VENUES in environ else {}
+        environ[SERVED_VENUES] = ",".join(others)
+        environ |= {name: orjson.dumps(named).decode() for name, named in strategies.items()}
         try:
             yield
         finally:
             aside.rename(file)
-            for name in strategies:
+            for name in (*strategies, SERVED_VENUES):
                 del environ[name]
-            environ |= its
+            environ |= its | served
+
+    def _strategies_without(self, venue: str) -> dict[str, list[str]]:
+        """Overrides by which no strategy names the venue, or a symbol that it alone lists."""
+        known = load(self._config, {SERVED_VENUES: ""}, before_start=True)
+        listed = {symbol for name, its in known.venues.items() if name != venue for symbol in its.instruments}
+        found = {}
+        for name, strategy in known.strategies.items():
+            prefix = f"FIXRING__STRATEGIES__{name.upper()}__"
+            found[f"{prefix}SYMBOLS"] = [symbol for symbol in strategy.symbols if symbol in listed]
+            if strategy.venues:
+                found[f"{prefix}VENUES"] = [other for other in strategy.venues if other != venue]
+        return found
 
     def close(self) -> str:
         """Give back what was taken, once the stack has ended. Returns what could not be given back, and why; "" for

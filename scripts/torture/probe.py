@@ -8,9 +8,9 @@ from common.config import Config
 from common.messages import CommandOutcome, OrderEvent
 from common.strategy.client import Client, NotRunning
 from common.strategy.entry import NotWelcome, TooManyUnanswered
-from scripts.torture.load import ORDER_QTY, Prices, away
+from scripts.torture.goods import away, goods_of
+from scripts.torture.load import Prices
 
-SYMBOL = "BTCUSDT"
 PASSIVE_SHARE = 0.01
 FAILED = ("refused", "expired", "withdrawn")
 AGAIN_S = 0.25
@@ -26,6 +26,7 @@ class Probe:
         self._context = zmq.Context()
         self._prices = Prices(config, self._context)
         self._client = Client("probe", config=config)
+        self._goods = {venue: goods_of(config, venue)[0] for venue in config.venues}
 
     def wait(self, began_s: float, timeout_s: float) -> dict[str, float | None]:
         """Seconds since `began_s` (monotonic) until each venue acknowledged an order; None for one that did not within
@@ -54,8 +55,9 @@ class Probe:
             if self._client.state != "live":
                 return False
             for venue in venues:
-                price = away(self._prices.best(venue, SYMBOL, "buy"), "buy", PASSIVE_SHARE)
-                venue_of[self._client.new(venue, SYMBOL, "buy", ORDER_QTY[SYMBOL], price)] = venue
+                good = self._goods[venue]
+                price = away(self._prices.best(venue, good, "buy"), "buy", PASSIVE_SHARE, good.tick_size)
+                venue_of[self._client.new(venue, good.symbol, "buy", good.qty, price)] = venue
         except (NotRunning, NotWelcome, TooManyUnanswered):
             return False
         return True

@@ -263,15 +263,16 @@ def _differences(
 ) -> Iterator[str]:
     """The order manager's view of one venue against the exchange's own log."""
     venue, truth = exchange.venue, exchange.truth
-    ours = {order.order_id: order for order in orders if order.venue == venue}
-    theirs = {str(order.order_id): order for order in truth.orders.values() if order.open}
-    for order_id in ours.keys() - theirs.keys():
-        order = ours[order_id]
-        yield f"{order.strategy}/{order.number} is {order.status} (OrderID(37) {order_id!r}), and not open at {venue}"
-    for order_id in theirs.keys() - ours.keys():
-        yield f"{venue} has order {order_id} ({theirs[order_id].cl_ord_ids[-1]}) open, and the order manager has not"
-    for order_id in ours.keys() & theirs.keys():
-        mine, true = ours[order_id], theirs[order_id]
+    # By ClOrdID(11), which is the same on both sides: how OrderID(37) is written is the venue's.
+    ours = {order.cl_ord_id: order for order in orders if order.venue == venue}
+    theirs = {order.cl_ord_ids[-1]: order for order in truth.orders.values() if order.open}
+    for name in ours.keys() - theirs.keys():
+        order = ours[name]
+        yield f"{order.strategy}/{order.number} is {order.status} ({name}, {order.order_id}), and not open at {venue}"
+    for name in theirs.keys() - ours.keys():
+        yield f"{venue} has order {theirs[name].order_id} ({name}) open, and the order manager has not"
+    for name in ours.keys() & theirs.keys():
+        mine, true = ours[name], theirs[name]
         if (mine.cum_qty, mine.leaves_qty, mine.price) != (true.cum_qty, true.leaves_qty, true.price):
             yield (
                 f"{mine.strategy}/{mine.number}: {mine.cum_qty} filled, {mine.leaves_qty} left at {mine.price}; "
@@ -291,6 +292,7 @@ def report(
     for result in torture.rounds:
         by_fault.setdefault(result.fault, []).append(result)
     command = f"fixring torture --minutes {minutes:g} --seed {seed} --rate {rate:g}{f' --only {only}' if only else ''}"
+    command += f" --venues {','.join(torture.stack.config.venues)}"
     seconds = sum(result.loaded_s for result in torture.rounds)
     left_out = {name: results[0].left_out for name, results in sorted(by_fault.items()) if _never_done(results)}
     wanted = [fault for fault in table(torture.stack.config) if only in fault.name]

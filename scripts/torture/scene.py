@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from common.actor.control import Refused
 from common.config import Kind
 from scripts.stack import PrivateStack
 from scripts.torture.audit import Exchange, JournalAudit
@@ -39,6 +40,20 @@ class Scene(NamedTuple):
     def actors(self, *kinds: Kind) -> list[str]:
         """The names of the actors of these kinds; of all without any."""
         return [actor.name for actor in self.stack.config.actors() if not kinds or actor.kind in kinds]
+
+
+def begin_fault(scene: Scene, kind: str, **arguments: object) -> str:
+    """Have one of the exchanges go wrong; the actor that does. Raises LeftOut where none of them can, and says why."""
+    why = ""
+    for venue in scene.rng.sample(list(scene.exchanges), len(scene.exchanges)):
+        actor = f"exchange@{venue}"
+        try:
+            scene.stack.ask(actor, "fault", {"kind": kind, "scope": "fix", **arguments})
+        except Refused as reason:
+            why = str(reason)
+        else:
+            return actor
+    raise LeftOut(why)
 
 
 def await_struck(scene: Scene, actor: str, kind: str) -> None:

@@ -22,7 +22,7 @@ from common.actor.control import NoAnswer, NotRunning, is_running
 from common.config import FixConfig, Kind
 from common.messages import CommandOutcome, EntryAnswer, Hello, NewOrderRequest, Reason, Terms, Welcome, encode
 from scripts.torture.means import Answers
-from scripts.torture.scene import Fault, LeftOut, Scene, Wrong, await_struck
+from scripts.torture.scene import Fault, LeftOut, Scene, Wrong, await_struck, begin_fault
 from services.supervisor.core import CRASH_WINDOW_S
 from services.supervisor.processes import lock_name
 
@@ -266,15 +266,15 @@ def _await_answer(entry: "zmq.Socket[bytes]", wanted: type[S]) -> S:
 
 def _self_trade(scene: Scene) -> None:
     """Orders of ours meet, at a venue that lets an account trade with itself."""
-    venue = scene.rng.choice(list(scene.exchanges))
+    actor = begin_fault(scene, "self_trade", count=1_000_000)
+    venue = actor.partition("@")[2]
     before = scene.exchanges[venue].truth.self_trades
-    scene.stack.ask(f"exchange@{venue}", "fault", {"kind": "self_trade", "scope": "fix", "count": 1_000_000})
     scene.load.meet(PAIRS)
     until_s = time.monotonic() + ANSWER_S
     while scene.exchanges[venue].truth.self_trades == before and time.monotonic() < until_s:
         time.sleep(0.1)
         scene.exchanges[venue].read()
-    scene.stack.ask(f"exchange@{venue}", "fault", {"kind": "clear"})
+    scene.stack.ask(actor, "fault", {"kind": "clear"})
     if scene.exchanges[venue].truth.self_trades == before:
         raise Wrong(f"of {PAIRS} pairs of orders at {venue} none met within {ANSWER_S:g} s")
 
