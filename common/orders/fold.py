@@ -97,7 +97,7 @@ from common.request_identity import UNREAD, command_identity, request_identity
 
 WRITER = "orders"
 
-FOLD_VERSION = 7
+FOLD_VERSION = 8
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""
@@ -1039,7 +1039,7 @@ class Fold:
             leg.fill(change.net)
             self.books.touched(order, record.lsn)
             if not change.fills:
-                # Told before, without its price.
+                # Told before, without its price or its fee.
                 key = trade.trade_key
                 self._changes.append(OrderChanged(order, EVENTS["G"], trade_key=key, reference_trade_key=key))
                 self._changes.append(PositionMoved(venue, trade.symbol, order.strategy))

@@ -386,6 +386,24 @@ class FillLedger:
                     changes += [] if change is None else [change]
         return changes
 
+    def lacks_fee(self, owner: str) -> bool:
+        """Whether the fee of a fill of the order was not told, nor that there is none."""
+        fills = (fill for trade_id in self._keys.get(owner, ()) for fill in self._fills[trade_id] if fill.told)
+        return any(f.owner == owner and f.qty and not (f.fee_asset or f.by_hand or f.replaced_by) for f in fills)
+
+    def _told_more(self, trade_id: TradeId, fill: Fill, told: Fill) -> FillChange | None:
+        """A fill that is known is told with its price, or its fee, which it had not."""
+        priced = self._priced(trade_id, fill, told.px) if told.px and not fill.px else None
+        if fill.fee_asset or not told.fee_asset or not fill.qty:
+            return priced
+        fill.fee_qty, fill.fee_asset = told.fee_qty, told.fee_asset
+        if fill.replaced_by or not fill.fee_qty:
+            return priced
+        fees = ((fill.fee_asset, fill.fee_qty),)
+        if priced is not None:
+            return msgspec.structs.replace(priced, fees=fees)
+        return FillChange(*trade_id, fill.owner, fill.side, ZERO, ZERO, fees)
+
     def _priced(self, trade_id: TradeId, fill: Fill, px: Decimal) -> FillChange | None:
         """The price of a fill is told later than its quantity."""
         fill.px = px
@@ -520,8 +538,7 @@ class FillLedger:
             return self._change(trade_id, told, None, told)
         fill = None if not fills else self._find(trade_id, told.owner, told.order_id, told.side)
         if fill is not None and fill.told:
-            is_price = told.px and not fill.px and fill.qty == told.qty
-            return self._priced(trade_id, fill, told.px) if is_price else None
+            return self._told_more(trade_id, fill, told) if fill.qty == told.qty else None
         end = self._end((*trade_id[:2], reference), told) if reference else None
         if not told.owner and end is not None:
             told.owner, told.side = end[1].owner, told.side or end[1].side

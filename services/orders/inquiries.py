@@ -46,13 +46,14 @@ class VenueWays(msgspec.Struct, frozen=True):
     """How a venue is asked: over FIX, over REST, or not at all; `symbols` are those of its configuration.
 
     `cancels_by_rest`: its cancel over FIX does not find every order of the account, so what it does not find is
-    cancelled over REST.
+    cancelled over REST. `fees_by_rest`: a fill is told over FIX without its fee, which REST tells.
     """
 
     has_query: bool
     has_rest: bool
     symbols: tuple[str, ...]
     cancels_by_rest: bool = False
+    fees_by_rest: bool = False
 
 
 class _Doubt(msgspec.Struct, gc=False):
@@ -171,7 +172,10 @@ class AccountInquiries:
 
     def needs_asking(self, order: Order) -> bool:
         """Whether something about the order is not known that this venue may tell."""
-        return self._books.needs_asking(order, for_trades=self._ways.has_rest)
+        return self._books.needs_asking(order, for_trades=self._ways.has_rest) or self._lacks_fees(order)
+
+    def _lacks_fees(self, order: Order) -> bool:
+        return self._ways.fees_by_rest and any(self._books.ledger.lacks_fee(leg.owner) for leg in order.legs)
 
     def doubt(self, order: Order, boot_ns: int) -> None:
         """Ask about this order until it is settled."""
@@ -341,6 +345,9 @@ class AccountInquiries:
             return False
         # Over FIX absence is no proof where a request may outlive its connection: in doubt REST is asked, too.
         by_rest = ways.has_rest and (not ways.has_query or name in self._doubts)
+        if name not in self._round and not self._books.needs_asking(order, for_trades=True) and self._lacks_fees(order):
+            # Nothing else of it is in doubt.
+            queries = by_rest = False
         if ways.has_rest:
             if by_rest and order.is_unknown and name not in self._round:
                 self._ask_for_absence(order.symbol, boot_ns, name)
@@ -360,10 +367,11 @@ class AccountInquiries:
             self._ask_whose(symbol, boot_ns)
 
     def _ask_trades_of(self, order: Order, boot_ns: int) -> None:
-        """The trades of each leg that misses some, or their price, or has them by a person's word alone."""
+        """The trades of each leg that misses some, or their price or fee, or has them by a person's word alone."""
         ledger, name = self._books.ledger, (order.strategy, order.number)
         for leg in order.legs:
             misses = leg.told_cum_qty > leg.cum_qty or ledger.unpriced_qty(leg.owner) or ledger.is_by_hand(leg.owner)
+            misses = misses or (self._ways.fees_by_rest and ledger.lacks_fee(leg.owner))
             if misses and leg.order_id:
                 self._ask(Ask(self._venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (name,))
 

@@ -26,6 +26,7 @@ def _account(account: ConfiguredAccount) -> AccountRules:
         venue.rest is not None,
         tuple(venue.instruments),
         cancels_by_rest=profile.cancels_own_session_only and venue.rest is not None,
+        fees_by_rest=not profile.has(Feature.FILL_FEES) and venue.rest is not None,
     )
     facts = facts_of(venue, profile.window_ns, profile.names)
     return AccountRules(facts, ways, venue.orphan_s * NS_PER_S, venue.on_stop is OnStop.CANCEL, sessions)

@@ -252,7 +252,8 @@ class DeribitRest:
             last_qty=self._contracts(row, "amount"),
             last_px=Decimal(read["price"]),
             fee_qty=Decimal(read["fee"]) if asset else Decimal(0),
-            fee_asset=asset if read["fee"] else "",
+            # With a fee of 0, too: that there is none is told.
+            fee_asset=asset,
             transact_ns=read["timestamp"],
             maker=row.get("liquidity") == "M",
         )

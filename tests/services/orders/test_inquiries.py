@@ -17,6 +17,7 @@ from common.messages import (
     QueryOrder,
     RestOrder,
     SessionState,
+    Trade,
 )
 from services.orders.core import OrdersSettings
 from services.orders.inquiries import ANSWER_NS, ASKS_UNDER_WAY, NOT_TAKEN_NS, VenueWays
@@ -208,3 +209,34 @@ def test_in_doubt_rest_is_asked_beside_fix_where_a_request_may_outlive_its_conne
         ring.pass_time(500)
     assert [ask for ask in ring.asks if ask.what == "order" and ask.cl_ord_id]
     assert [command for command in ring.commands if isinstance(command, QueryOrder)]
+
+
+def test_rest_is_asked_for_the_fee_of_each_fill_that_fix_tells_without_one_until_it_is_told() -> None:
+    rules = settings().accounts[VENUE]
+    ways = VenueWays(False, True, ("BTCUSDT",), fees_by_rest=True)
+    ring = Ring(OrdersSettings({VENUE: msgspec.structs.replace(rules, ways=ways)}))
+    ring.hello()
+    ring.go_live()
+    ring.log_on(VENUE)
+    for ask in list(ring.asks):
+        ring.answers(venue=VENUE, ask=ask)
+    ring.session(VENUE, SessionState.OPENED)
+    order = accepted(ring, 1, VENUE)
+    ring.asks.clear()
+    ring.report(order, "F", "1", qty="0.25", key="7", cum_qty=D("0.25"))
+    ring.pass_time(2000)
+    asked = [ask for ask in ring.asks if ask.what == "trades" and ask.order_id]
+    assert asked and {ask.order_id for ask in asked} == {f"V{order.cl_ord_id}"}
+    trade = Trade("BTCUSDT", "7", asked[-1].order_id, "1", D("0.25"), D(100), D("0.01"), "USDT", 0, True)
+    for _ in range(2):
+        ring.answers(venue=VENUE, ask=asked[-1], trades=(trade,))
+    (position,) = ring.core.books.positions_at(VENUE)
+    assert position.fees == {"USDT": D("0.01")} and (position.quantity, position.cash) == (D("0.25"), D(-25))
+    ring.report(order, "F", "2", qty="0.75", key="8", cum_qty=D(1))
+    ring.pass_time(2000)
+    free = Trade("BTCUSDT", "8", asked[-1].order_id, "1", D("0.75"), D(100), D(0), "USDT", 0, True)
+    ring.answers(venue=VENUE, ask=ring.asks[-1], trades=(free,))
+    ring.asks.clear()
+    ring.pass_time(60_000)
+    assert ring.asks == [], "that a fill cost nothing was told, too"
+    assert position.fees == {"USDT": D("0.01")} and position.fills == 2
