@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from common.actor.programs import RunProgram
 from common.actor.run_program import run_program
 from common.config import CHECKOUT, Config, load
 from common.journal import Entry, Log, OsFiles, Reader
-from common.messages import HASH_EVERY, Kind, StateHash, encode
+from common.messages import HASH_EVERY, Kind, OperatorAct, StateHash, encode
 from common.orders.index_file import COVER_RECORDS, IndexFile, index_path
 from scripts.bench.long_journal import write_long_journal
 from services.risk.state import FOLD_VERSION
@@ -43,6 +43,15 @@ class Stack:
     def spawn(self, module: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen([sys.executable, "-P", "-m", module], cwd=CHECKOUT, env=self.environ)
 
+    def grow(self, records: int) -> None:
+        """More of the log, while nobody serves it."""
+        log = Log.open(self.config.journal_folder, FILES, wall_ns=WALL_NS, segment_bytes=SEGMENT_BYTES)
+        payload = encode(OperatorAct("orders", "log_level", "test"))
+        entries = [Entry(Kind.OPERATOR, "test", 1, number, payload) for number in range(1, records + 1)]
+        log.append(entries, log.last_stamp_ns)
+        log.close()
+        self.last_lsn = log.last_lsn
+
     def status(self, actor: str) -> dict[str, object]:
         try:
             return ask(self.config.paths.run, actor, "status", timeout_s=1)
@@ -55,14 +64,20 @@ def stack(short_folder: Path) -> Stack:
     return Stack(short_folder, 3000)
 
 
-@pytest.fixture
-def running(stack: Stack) -> Iterator["dict[str, subprocess.Popen[bytes]]"]:
+@contextmanager
+def started(stack: Stack) -> Iterator["dict[str, subprocess.Popen[bytes]]"]:
     with ExitStack() as ends:
         processes = {}
         for name in ("journal", "orders", "risk", "snapshots"):
             processes[name] = stack.spawn(f"services.{name}")
             ends.callback(processes[name].wait, 10)
             ends.callback(processes[name].terminate)
+        yield processes
+
+
+@pytest.fixture
+def running(stack: Stack) -> Iterator["dict[str, subprocess.Popen[bytes]]"]:
+    with started(stack) as processes:
         yield processes
 
 
@@ -73,17 +88,23 @@ def until(holds: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def test_snapshots_are_made_and_old_segments_dropped(
-    stack: Stack, running: "dict[str, subprocess.Popen[bytes]]"
-) -> None:
-    until(lambda: stack.status("snapshots").get("dropped_segments"))
-    status = stack.status("snapshots")
-    assert set(status["newest"]) == {"orders", "risk", "session@generic", "session@binance"}  # type: ignore[call-overload]
-    # Orders' goes as far as its index is written down.
-    assert int(str(status["lsn"])) > stack.last_lsn - COVER_RECORDS
-    assert Reader(stack.config.journal_folder, FILES).first_lsn() > 1
-    running["snapshots"].send_signal(signal.SIGTERM)
-    assert running["snapshots"].wait(5) == 0
+def newest(stack: Stack) -> dict[str, int]:
+    return stack.status("snapshots").get("newest", {})  # type: ignore[return-value]
+
+
+def test_snapshots_are_made_and_old_segments_dropped(stack: Stack) -> None:
+    # A segment goes once each actor has two later ones: the second is of what the log has more by then.
+    with started(stack):
+        until(lambda: newest(stack) and all(newest(stack).values()))
+    stack.grow(2 * COVER_RECORDS)
+    with started(stack) as running:
+        until(lambda: stack.status("snapshots").get("dropped_segments"))
+        assert set(newest(stack)) == {"orders", "risk", "session@generic", "session@binance"}
+        # Orders' goes as far as its index is written down.
+        assert int(str(stack.status("snapshots")["lsn"])) > stack.last_lsn - COVER_RECORDS
+        assert Reader(stack.config.journal_folder, FILES).first_lsn() > 1
+        running["snapshots"].send_signal(signal.SIGTERM)
+        assert running["snapshots"].wait(5) == 0
 
 
 def test_a_killed_process_takes_its_program_with_it(
