@@ -546,6 +546,7 @@ class Fold:
             # Before its fill: a bust or correction may name one that was nobody's so far.
             claimed = books.register_order_id(order, leg, report.order_id)
         if trade_key:
+            is_repeat = books.ledger.knows(venue, report.symbol, trade_key, leg.owner, report.order_id)
             change = books.ledger.report(venue, leg.owner, report)
             if change is not None:
                 leg.fill(change.net)
@@ -557,7 +558,9 @@ class Fold:
                 if books.ledger.is_taken_back(venue, leg.owner, report):
                     # Its CumQty(14) is of before, and has what the bust took off.
                     report = msgspec.structs.replace(report, cum_qty=None)
-            self._lower_by_hand(order, leg, report)
+            if not is_repeat:
+                # A repeat's CumQty(14) is of before what was booked since.
+                self._lower_by_hand(order, leg, report)
         before = None if change is not None else _standing(order, leg)
         had_doubts = leg.doubted_terms
         order.heard(leg, report)

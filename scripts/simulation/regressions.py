@@ -225,4 +225,10 @@ REGRESSIONS = (
         " dead life had asked for, and a welcome as of the living one's record was held against the dead one's. It is"
         " held against its own life's, and may know nothing of a later one.",
     ),
+    Regression(
+        Case(44070, 2000, version=4), "no-phantom-fill",
+        "A correction was told again, with its CumQty(14) of then: what a person had booked since was taken back as if"
+        " the venue had just lowered it, and the trade that came later was told as one more fill. Only a word that is"
+        " new takes back what was booked.",
+    ),
 )  # fmt: skip

@@ -124,6 +124,27 @@ def test_a_bust_of_a_trade_that_was_never_told_takes_back_what_was_booked_for_it
     assert standing(ring) == (3, 3, -270, 1)
 
 
+@pytest.mark.parametrize("exec_type", ["G", "H"])
+def test_a_bust_or_correction_that_is_told_again_takes_back_nothing_that_was_booked_since(
+    ring: Ring, exec_type: str
+) -> None:
+    order = accepted(ring, 1, qty="5")
+    ring.report(order, "F", "1", qty="2", key="1/t1", cum_qty=D(2))
+    left = 0 if exec_type == "H" else 1
+    bust = {"qty": str(left), "key": "1/b", "reference_trade_key": "1/t1", "cum_qty": D(left)}
+    ring.report(order, exec_type, "1", **bust)
+    ring.report(order, "I", "1", cum_qty=D(left + 2))
+    booked(ring, "2")
+    before = standing(ring)
+    assert before[0] == left + 2
+    ring.report(order, exec_type, "1", **bust)
+    assert standing(ring) == before
+    ring.report(order, "F", "1", qty="2", key="1/t2", cum_qty=D(left + 2))
+    events = [event for event in ring.clients[b"p"] if isinstance(event, OrderEvent)]
+    assert sum(event.last_qty for event in events) == 4, "what was booked by hand is not told as one more fill"
+    assert standing(ring)[0] == left + 2
+
+
 def test_it_is_the_same_after_a_restart(ring: Ring) -> None:
     order = told_without_trades(ring, "3")
     booked(ring, "2")
