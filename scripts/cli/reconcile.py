@@ -28,12 +28,14 @@ from common.messages import SessionState
 from common.orders.books import SessionBooks
 from common.orders.facts import Holding, outside
 from common.orders.order_state import ZERO, Order
+from common.venues.registry import find_profile
+from common.venues.venue import Feature
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name
 from scripts.cli.outside import stranded
 from scripts.reconcile.answers import AskedAccount, terms_differ
 from scripts.reconcile.journal_books import JournalBooks, asset_changes
-from scripts.reconcile.result import Audit, Part, Result, compared, nobody_answered
+from scripts.reconcile.result import Audit, Part, Result, Verdict, compared, nobody_answered
 
 AUDIT_S = 10.0
 PAUSE_S = 0.05
@@ -207,7 +209,7 @@ def _compare_at(config: Config, books: JournalBooks, name: str, theirs: Mapping[
             return None
     if session.state is not SessionState.OPENED:
         return None
-    balances = compared(_balances_differ(books, name, theirs), "by what each asset's balance has changed by")
+    balances = _balances(books, name, theirs, tells_fees=_tells_fees(config, name))
     open_orders, fills = len(theirs["orders"]), theirs["trade_count"]
     parts = {
         "positions": _positions(books, name, theirs, balances),
@@ -263,10 +265,31 @@ def _terms_differ(order: Order, cl_ord_id: str, row: Mapping[str, Any]) -> list[
     return [] if ours == there else [terms_differ(f"{_name(order)} ({cl_ord_id})", ours, there)]
 
 
-def _balances_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> list[str]:
+def _tells_fees(config: Config, name: str) -> bool:
+    return find_profile(config.accounts[name].venue.dialect).has(Feature.FILL_FEES)
+
+
+def _balances(books: JournalBooks, name: str, theirs: Mapping[str, Any], *, tells_fees: bool) -> Part:
+    """Where no fill tells its fee, a balance is less than our fills say by what they cost, and never more."""
+    ours, there = _changes(books, name, theirs)
+    differences = _balances_differ(books, name, theirs)
+    is_more = any(ours.get(asset, ZERO) < there.get(asset, ZERO) for asset in ours.keys() | there.keys())
+    if tells_fees or is_more or not differences:
+        return compared(differences, "by what each asset's balance has changed by")
+    text = f"this venue tells no fee with a fill, and what is missing may be fees: {'; '.join(differences)}"
+    return Part(Verdict.NOT_COMPARABLE, text)
+
+
+def _changes(
+    books: JournalBooks, name: str, theirs: Mapping[str, Any]
+) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal]]:
     """What our fills say that each asset has changed by, and what it has."""
     ours = asset_changes(books.books.known.find(name), books.books.positions_at(name))
-    there = {asset: Decimal(row["change"]) for asset, row in theirs["positions"].items()}
+    return ours, {asset: Decimal(row["change"]) for asset, row in theirs["positions"].items()}
+
+
+def _balances_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> list[str]:
+    ours, there = _changes(books, name, theirs)
     return [
         f"{asset}: our fills changed it by {ours.get(asset, ZERO)}, the balance changed by {there.get(asset, ZERO)}"
         for asset in sorted(ours.keys() | there.keys())
@@ -287,7 +310,8 @@ def _positions(books: JournalBooks, name: str, theirs: Mapping[str, Any], balanc
         if ours.get(symbol, ZERO) != there.get(symbol, ZERO)
     ]
     contracts = compared(found, f"{len(there)} in contracts there")
-    return contracts if found else contracts._replace(verdict=balances.verdict)
+    differs = balances.verdict is Verdict.DIFFERS
+    return contracts._replace(verdict=balances.verdict) if differs and not found else contracts
 
 
 def _fills_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> list[str]:

@@ -44,6 +44,7 @@ NOT_RUN = {
         "scripts/fixring docs --write": "it would write into the checkout; tests/docs/test_pages.py runs it elsewhere",
         ".venv/bin/python -P -m pytest -q tests/common/fix/test_schedule.py": "the next line runs a part of it",
         "scripts/fixring torture --only kill:risk --minutes 0.1 --rate 100": LONG,
+        "scripts/fixring torture --venues kraken --only venue:cut --minutes 0.1": LONG,
     },
     "docs/fix.md": {
         "fixring fix echo --port 9876": UNTIL_ENDED,

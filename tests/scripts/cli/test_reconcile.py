@@ -9,8 +9,15 @@ import pytest
 
 from common.contracts import Contract, InstrumentKind
 from common.messages import CancelRequest
-from scripts.cli.reconcile import _balances_differ, _fills_differ, _numbers_differ, _orders_differ, _positions
-from scripts.reconcile.result import Verdict, compared
+from scripts.cli.reconcile import (
+    _balances,
+    _balances_differ,
+    _fills_differ,
+    _numbers_differ,
+    _orders_differ,
+    _positions,
+)
+from scripts.reconcile.result import Part, Verdict, compared
 from tests.services.orders.harness import Ring
 
 
@@ -81,6 +88,25 @@ def test_money_is_compared_to_the_last_digit(ring: Ring) -> None:
     assert len(_fills_differ(books(ring), "generic", {"trade_count": 2})) == 1
 
 
+@pytest.mark.parametrize(
+    ("usdt", "tells_fees", "verdict"),
+    [
+        ("-25.01", False, Verdict.NOT_COMPARABLE),
+        ("-25.00", False, Verdict.EQUAL),
+        ("-24.99", False, Verdict.DIFFERS),
+        ("-25.01", True, Verdict.DIFFERS),
+    ],
+)
+def test_a_balance_is_less_by_fees_that_a_venue_does_not_tell_and_never_more(
+    ring: Ring, usdt: str, tells_fees: bool, verdict: Verdict
+) -> None:
+    their = theirs(ring)
+    their["positions"]["USDT"]["change"] = usdt
+    part = _balances(books(ring), "generic", their, tells_fees=tells_fees)
+    assert part.verdict is verdict
+    assert ("-25.01" in part.text) == (verdict is Verdict.NOT_COMPARABLE)
+
+
 def test_a_number_that_the_journal_does_not_hold_is_a_difference(ring: Ring) -> None:
     session = ring.core.books.session("generic", "generic")
     assert _numbers_differ(session, {"next_inbound": session.last_outbound + 1}) == []
@@ -99,3 +125,7 @@ def test_contracts_are_compared_by_their_number_since_opening_them_moves_no_bala
                             ({held.symbol: "2.49"}, Verdict.DIFFERS),
                             ({held.symbol: f"{held.quantity}", "OTHER": "1"}, Verdict.DIFFERS)):  # fmt: skip
         assert _positions(books(ring), "generic", {"contracts": theirs}, equal).verdict is verdict, theirs
+    # Their number is equal also where fees that nobody tells keep the balances from being compared.
+    untold = Part(Verdict.NOT_COMPARABLE, "fees")
+    there = {"contracts": {held.symbol: f"{held.quantity}"}}
+    assert _positions(books(ring), "generic", there, untold).verdict is Verdict.EQUAL
