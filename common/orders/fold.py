@@ -97,7 +97,7 @@ from common.request_identity import UNREAD, command_identity, request_identity
 
 WRITER = "orders"
 
-FOLD_VERSION = 8
+FOLD_VERSION = 9
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""
@@ -675,7 +675,8 @@ class Fold:
             self.books.move(change, strategy)
             self._note_trade_key(venue, report.symbol, report.trade_key)
             self._changes.append(PositionMoved(venue, report.symbol, strategy))
-            if report.order_id and not report.cl_ord_id:
+            is_news = change.fills > 0 or report.exec_type not in FILLS
+            if report.order_id and not report.cl_ord_id and is_news:
                 self.books.unclaim(venue, report.symbol, report.order_id, report.trade_key)
         place = (venue, report.symbol, report.order_id)
         if report.cl_ord_id:
@@ -1058,7 +1059,7 @@ class Fold:
                 )
             )  # fmt: skip
             self._differs(venue, _subject(order), "no such fill", f"trade {trade.trade_key}", "counted it")
-        else:
+        elif change.fills > 0:
             self.books.unclaim(venue, trade.symbol, trade.order_id, trade.trade_key)
         self._changes.append(PositionMoved(venue, trade.symbol, order.strategy if order is not None else ""))
 

@@ -44,6 +44,8 @@ KINDS: dict[type[msgspec.Struct], Kind] = dict(zip(get_args(Payload), Kind, stri
 
 _payload: Callable[[bytes], msgspec.Struct] = msgspec.msgpack.Decoder(Payload).decode
 Positions = dict[tuple[str, str], Decimal]
+NaiveFills = dict[tuple[str, str, str, str], tuple[Decimal, str]]
+"""By venue, symbol, order and trade: what it moved, and the asset of its fee, "" until that is told."""
 
 
 class Folds:
@@ -176,11 +178,12 @@ def _check_snapshots(states: dict[str, Foldable]) -> None:
 
 
 def naive_positions(records: Sequence[Record]) -> Positions:
-    """What the fills in a log come to: each of them once, whoever told it, by venue and symbol; fees in base taken off.
+    """What the fills in a log come to: each of them once, whoever told it, by venue and symbol; fees in base taken off,
+    of each fill the first that was told.
 
     For logs in which no fill was busted or corrected. Whose fill it is does not matter: all are on our account.
     """
-    fills: dict[tuple[str, str, str, str], tuple[str, str, Decimal]] = {}
+    fills: NaiveFills = {}
     for record in records:
         payload = payload_of(record)
         if isinstance(payload, Inbound):
@@ -190,20 +193,19 @@ def naive_positions(records: Sequence[Record]) -> Positions:
             for trade in payload.trades:
                 _add(fills, payload.venue, trade)
     positions: Positions = {}
-    for venue, symbol, quantity in fills.values():
+    for (venue, symbol, _, _), (quantity, _) in fills.items():
         positions[venue, symbol] = positions.get((venue, symbol), Decimal(0)) + quantity
     return positions
 
 
-def _add(
-    fills: dict[tuple[str, str, str, str], tuple[str, str, Decimal]], venue: str, told: ExecutionReport | Trade
-) -> None:
-    if not told.trade_key or not told.last_qty:
+def _add(fills: NaiveFills, venue: str, told: ExecutionReport | Trade) -> None:
+    key = (venue, told.symbol, told.order_id, told.trade_key)
+    if not told.trade_key or not told.last_qty or (key in fills and fills[key][1]):
         return
     quantity = told.last_qty if told.side == "1" else -told.last_qty
     if told.fee_asset == actors.CONFIG.venues[venue].instruments[told.symbol].base:
         quantity -= told.fee_qty
-    fills[venue, told.symbol, told.order_id, told.trade_key] = (venue, told.symbol, quantity)
+    fills[key] = (quantity, told.fee_asset)
 
 
 def _check_positions(states: dict[str, Foldable], expected: Positions) -> None:

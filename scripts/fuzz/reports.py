@@ -2,8 +2,8 @@
 
 Between an exchange and a session every report is opened, some of its secondary fields are removed, emptied or filled
 with what no document allows, and it is framed anew, number, length and checksum right. Nothing raises or ends, the
-session stays, and once the venue is well again every book is the exchange's own, to the last unit; but of fees the one
-counts that a fill was first told with, where it can be one.
+session stays, and once the venue is well again every book is the exchange's own, to the last unit; but of a fill's fees
+the first counts that was told with an asset, and can be one.
 """
 
 from decimal import Decimal
@@ -135,7 +135,7 @@ class MangledWorld(LivelyWorld):
 
 
 class ToldTruth(Truth):
-    """An exchange's orders and positions, but with the fees that its fills were first told with."""
+    """An exchange's orders and positions, but with the first fee that was told of each fill."""
 
     def __init__(self, venue: str, world: World) -> None:
         """Nothing has happened yet."""
@@ -161,13 +161,15 @@ class ToldTruth(Truth):
         super()._traded(order, change, ZERO)
 
     def _tell(self, told: ExecutionReport | Trade) -> None:
-        """What is told of a fill again changes nothing."""
+        """Once the fee of a fill is told, what is told of it again changes nothing."""
         key, order = (told.order_id, told.trade_key), self.orders.get(int(told.order_id or 0))
         if order is None or not told.trade_key or not told.last_qty or key in self._told:
             return
-        self._told.add(key)
         base = actors.CONFIG.venues[self.venue].instruments[order.symbol].base
-        if told.fee_asset == base and abs(told.fee_qty) <= told.last_qty:
+        is_fee = bool(told.fee_asset) and (told.fee_asset != base or abs(told.fee_qty) <= told.last_qty)
+        if is_fee:
+            self._told.add(key)
+        if is_fee and told.fee_asset == base:
             self.positions[order.symbol] -= told.fee_qty
 
 

@@ -252,8 +252,8 @@ class DeribitRest:
             last_qty=self._contracts(row, "amount"),
             last_px=Decimal(read["price"]),
             fee_qty=Decimal(read["fee"]) if asset else Decimal(0),
-            # With a fee of 0, too: that there is none is told.
-            fee_asset=asset,
+            # With a fee of 0, too: that there is none is told. Of one that cannot be read nothing is.
+            fee_asset=asset if isinstance(read["fee"], Decimal) else "",
             transact_ns=read["timestamp"],
             maker=row.get("liquidity") == "M",
         )

@@ -2,6 +2,9 @@
 
 from decimal import Decimal
 from typing import Any
+from unittest.mock import Mock
+
+import pytest
 
 from common.instant import NS_PER_S
 from common.messages import Ask, ExecutionReport, Trade
@@ -42,6 +45,18 @@ def test_a_trade_is_told_in_contracts_with_its_fee_under_the_key_that_fix_gives_
         over_fix.trade_key, over_fix.order_id, over_fix.last_qty, over_fix.last_px, over_fix.maker,
     )  # fmt: skip
     assert trade.fee_asset == "BTC" and trade.fee_qty > Decimal(0)
+
+
+def test_of_a_fee_that_cannot_be_read_nothing_is_told_and_of_one_of_zero_that_there_is_none(
+    sides: BothSides, rest: DeribitRest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traded(sides)
+    asked: dict[str, object] = {"instrument_name": SYMBOL, "count": 10}
+    (row,) = rest.api.privateGetGetUserTradesByInstrument(asked)["result"]["trades"]
+    for fee, told in (("x", (Decimal(0), "")), (0, (Decimal(0), "BTC"))):
+        answer = {"result": {"trades": [{**row, "fee": fee}]}}
+        monkeypatch.setattr(rest.api, "privateGetGetUserTradesByInstrument", Mock(return_value=answer))
+        assert [(trade.fee_qty, trade.fee_asset) for trade in trades(rest)] == [told]
 
 
 def test_trades_of_more_than_a_day_ago_are_told_with_those_of_today(sides: BothSides, rest: DeribitRest) -> None:
