@@ -994,7 +994,7 @@ class Fold:
         ask = answer.ask
         begun = len(self._changes)
         for trade in answer.trades:
-            self._rest_trade(record, answer.account, trade)
+            self._rest_trade(record, answer.account, trade, is_all=not ask.order_id)
         # What is told of an order is as the whole record leaves it: the fills come before what their prices correct.
         self._changes[begun:] = sorted(self._changes[begun:], key=_is_correction)
         if not ask.order_id:
@@ -1016,8 +1016,9 @@ class Fold:
             del account.gaps[symbol]
             account.gaps_since_ns.pop(symbol, None)
 
-    def _rest_trade(self, record: Record, venue: str, trade: Trade) -> None:
-        """Count one fill."""
+    def _rest_trade(self, record: Record, venue: str, trade: Trade, *, is_all: bool) -> None:
+        """Count one fill. `is_all`: it was told among all trades, and not among those of one order, which say nothing
+        of others before them that nobody has heard of."""
         order = self.books.by_order_id.get((venue, trade.symbol, trade.order_id))
         wrong = "" if order is None else contradiction(order, trade, self.books.known.find(venue).knows)
         if order is not None and wrong:
@@ -1037,7 +1038,8 @@ class Fold:
             self._told_again(record, order, leg, trade)
             return
         self._note_fee(venue, f"order {trade.order_id}", trade, change)
-        self._note_trade_key(venue, trade.symbol, trade.trade_key)
+        if is_all:
+            self._note_trade_key(venue, trade.symbol, trade.trade_key)
         self.books.move(change.net)
         if order is not None and leg is not None:
             leg.fill(change.net)

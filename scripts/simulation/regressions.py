@@ -231,4 +231,9 @@ REGRESSIONS = (
         " the venue had just lowered it, and the trade that came later was told as one more fill. Only a word that is"
         " new takes back what was booked.",
     ),
+    Regression(
+        Case(45957, 2000, version=4), "books-agree",
+        "A connection was half open: a stranger's trade was missed, and REST then told a later one of an order of ours."
+        " All trades were asked for from that one on. The trades of one order say nothing of others before them.",
+    ),
 )  # fmt: skip

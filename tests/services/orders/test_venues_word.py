@@ -177,6 +177,17 @@ def test_a_page_of_trades_that_is_full_leaves_the_gap_open_from_its_end(
     assert "BTCUSDT" not in ring.core.books.accounts["binance"].gaps
 
 
+def test_the_trades_of_one_order_do_not_hide_what_was_missed_before_them(ring: Ring) -> None:
+    order = accepted(ring, 1, "binance")
+    ring.report(order, "F", "1", qty="0.1", key="3", cum_qty=D("0.1"))
+    # Nothing is heard on the connection any more, and nobody knows it yet: trade 4, somebody else's, was missed.
+    ask = Ask("binance", 905, "trades", "BTCUSDT", order_id="77", asked_lsn=ring.core.books.lsn)
+    ring.answers(venue="binance", ask=ask, trades=(Trade("BTCUSDT", "7", "77", "1", D("0.1"), D(100), D(0), "", 0),))
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.log_on("binance")
+    assert [ask.from_trade_key for ask in ring.asks if ask.what == "trades" and not ask.order_id][-1] == "3"
+
+
 def test_a_corrected_price_moves_money_and_no_quantity(ring: Ring) -> None:
     order = accepted(ring, 1)
     ring.report(order, "F", "1", qty="0.5", px="100", key="a")
