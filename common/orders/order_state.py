@@ -1135,15 +1135,20 @@ class Order(OfTerms, msgspec.Struct, gc=False):
     def is_unknown(self) -> bool:
         """Whether it, or a request about it, may have reached the venue without our knowing.
 
-        So too where two legs are open and no replacement is under way: one of them has ended, and we were not told.
+        So too where a leg is open before one that the venue took in, and no replacement is under way: the earlier one
+        has ended, whatever became of the later, and we were not told.
         """
         if self.is_closed:
             return False
         if self.unknown or any(request.unknown for request in self.requests.values()):
             return True
-        if len(self.legs) == 1 or sum(leg.is_open for leg in self.legs) == 1:
+        if len(self.legs) == 1 or not self._is_replaced(self.leg):
             return False
         return not any(request.kind is RequestKind.REPLACE for request in self.requests.values())
+
+    def _is_replaced(self, leg: Leg) -> bool:
+        later = self.legs[self.legs.index(leg) + 1 :]
+        return any(each.is_open or each.filled_qty or each.word not in ("", REJECTED) for each in later)
 
     @property
     def status(self) -> OrderStatus:

@@ -236,4 +236,10 @@ REGRESSIONS = (
         "A connection was half open: a stranger's trade was missed, and REST then told a later one of an order of ours."
         " All trades were asked for from that one on. The trades of one order say nothing of others before them.",
     ),
+    Regression(
+        Case(47884, 2000, version=4), "books-agree",
+        "Of a cancel-and-new only the new half was told, once it was filled, and the old half's end came in an answer"
+        " too late to count: nobody asked again, and it was open for ever. What precedes a leg that the venue took in"
+        " is asked about until its end is told.",
+    ),
 )  # fmt: skip

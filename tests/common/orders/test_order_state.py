@@ -297,6 +297,26 @@ def test_a_replacement_that_was_refused_and_has_traded_all_the_same_keeps_its_fi
     assert [leg.owner for leg in order.legs] == ["X", "r"] and order.cum_qty == D(2)
 
 
+@pytest.mark.parametrize(("told", "unknown"), [("0", True), ("2", True), ("4", True), ("8", False), ("", False)])
+def test_an_order_whose_new_half_the_venue_took_in_is_unknown_until_the_end_of_the_old_one(
+    told: str, unknown: bool
+) -> None:
+    order = new_order()
+    order.heard(order.legs[0], make_report("0", "0"))
+    order.request_sent(Request(RequestKind.REPLACE, Attempt(1, 2), "s", 2, "r", D(10), D(6)))
+    assert not order.is_unknown
+    old, new = order.legs
+    if told:
+        new.told_by_rest(told, "W", D(10), D(6), D(10) if told == "2" else D(0))
+        order.told_by_rest(new)
+    else:
+        order.request_ended("r")
+    assert order.is_unknown is unknown and order.leg is old
+    old.told_by_rest("4", "V", D(10), D(5), D(0))
+    order.told_by_rest(old)
+    assert not order.is_unknown
+
+
 _reports = st.builds(
     make_report,
     st.sampled_from(sorted(NEXT_WORD[""])),

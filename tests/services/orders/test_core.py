@@ -352,3 +352,27 @@ def test_when_only_the_new_half_of_a_replacement_was_told_the_old_one_is_asked_f
     old_half = RestOrder("BTCUSDT", asked.order_id, order.cl_ord_id, "1", "4", D(1), D(100), D(0))
     ring.answers(venue="binance", ask=asked, order=old_half)
     assert not ours.is_unknown and ours.leaves_qty == D(1) and ours.price == D(101)
+
+
+def test_when_the_new_half_was_filled_before_it_was_told_the_old_one_is_asked_for_until_it_is_told(ring: Ring) -> None:
+    order, amend = replaced(ring)
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.log_on("binance")
+    ring.answers(venue="binance", ask=last_ask(ring, "open_orders"))
+    ring.answers(venue="binance", ask=last_ask(ring, "trades"))
+    old_ask, new_ask = (
+        next(a for a in reversed(ring.asks) if a.what == "order" and a.cl_ord_id == name)
+        for name in (order.cl_ord_id, amend.cl_ord_id)
+    )
+    new_half = RestOrder("BTCUSDT", "77", amend.cl_ord_id, "1", "2", D(1), D(101), D(1))
+    old_half = RestOrder("BTCUSDT", old_ask.order_id, order.cl_ord_id, "1", "4", D(1), D(100), D(0))
+    ring.answers(venue="binance", ask=new_ask, order=new_half)
+    # It was asked before the new half was told, and comes too late to count.
+    ring.answers(venue="binance", ask=old_ask, order=old_half)
+    ours = ring.core.books.orders["s", 1]
+    assert not ours.is_closed and ours.is_unknown
+    ring.pass_time(1000)
+    again = next(a for a in reversed(ring.asks) if a.what == "order" and a.cl_ord_id == order.cl_ord_id)
+    assert again.number > old_ask.number
+    ring.answers(venue="binance", ask=again, order=old_half)
+    assert ours.is_closed and ours.leaves_qty == 0
