@@ -129,10 +129,12 @@ class Pipe:
         self._take(self._waiting.popleft(), now)
         return True
 
-    def end(self, linger_ns: int) -> None:
-        """One side is gone: what arrives within `linger_ns` had left already, the rest is lost."""
+    def end(self, linger_ns: int) -> int:
+        """One side is gone: what arrives within `linger_ns` had left already, the rest is lost. Returns until when
+        something may arrive."""
         self.is_open = False
         self._until_ns = self._scheduler.now_ns + linger_ns
+        return min(self._last_ns, self._until_ns)
 
 
 class TcpEnd(Protocol):

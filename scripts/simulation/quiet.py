@@ -54,6 +54,7 @@ def come_to_rest(world: World) -> None:
     _wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
     for venue, symbol in actors.position_limits():
         _Probe(world, venue, symbol).trade()
+    _wait(world, AGREE_WITHIN_NS, "answered", lambda: _is_heard_out(world), lambda: "a dead strategy's commands")
     _wait(world, AGREE_WITHIN_NS, "answered", lambda: not _unanswered(world), lambda: _unanswered(world))
     _Audit(world).until_equal()
     _wait(world, AGREE_WITHIN_NS, "wish-stays", lambda: not _wished(world), lambda: _wished(world))
@@ -183,6 +184,12 @@ def _is_empty(world: World) -> bool:
 
 def _still_open(world: World) -> list[tuple[str, str]]:
     return [(venue, name) for venue, truth in world.truths.items() for name in truth.open_orders()]
+
+
+def _is_heard_out(world: World) -> bool:
+    """Whether nothing comes any more of what strategies sent before they died, and wait for no answer to: an order that
+    came after the cancel of all would rightly stay."""
+    return world.scheduler.now_ns > world.last_commands_ns + LOOK_NS
 
 
 def _unanswered(world: World) -> dict[str, list[int]]:

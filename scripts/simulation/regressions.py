@@ -237,6 +237,11 @@ REGRESSIONS = (
         " All trades were asked for from that one on. The trades of one order say nothing of others before them.",
     ),
     Regression(
+        Case(45687, 2000, version=4), "books-agree",
+        "The checker's own: commands of a strategy that had died reached orders half a second later, after the last"
+        " cancel of all, and their order stayed, as it should. It waits until nothing of the dead is under way.",
+    ),
+    Regression(
         Case(47884, 2000, version=4), "books-agree",
         "Of a cancel-and-new only the new half was told, once it was filled, and the old half's end came in an answer"
         " too late to count: nobody asked again, and it was open for ever. What precedes a leg that the venue took in"

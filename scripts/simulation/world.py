@@ -75,6 +75,8 @@ class World:
         self.lines: deque[Line] = deque(maxlen=KEPT_LINES)
         self.traced = traced
         self.calm = False
+        self.last_commands_ns = 0
+        """Until when commands of strategies that are dead may reach orders."""
         self.answers: dict[int, ControlAnswer] = {}
         self.latched: set[str] = set()
         self.holds_down: set[str] = set()
@@ -194,7 +196,9 @@ class World:
             else:
                 wire.backlog.clear()
             if out_of_it is not None:
-                out_of_it.end(self.random.choice((0, 0, 100_000, NS_PER_S)))
+                until_ns = out_of_it.end(self.random.choice((0, 0, 100_000, NS_PER_S)))
+                if wire.its.link == "entry":
+                    self.last_commands_ns = max(self.last_commands_ns, until_ns)
             if into_it is not None:
                 into_it.end(0)
             wire.outward = wire.inward = None

@@ -84,6 +84,18 @@ def test_what_a_dead_peer_was_sent_is_gone() -> None:
     assert reader.got == []
 
 
+def test_what_a_dead_peer_had_sent_arrives_until_its_pipe_has_said() -> None:
+    scheduler, reader = Scheduler(), Reader()
+    pipe = Pipe(scheduler, storm(), reader, reader.take, 10)
+    pipe.send(b"late")
+    last_ns = pipe.end(10**9)
+    assert pipe.end(10) == scheduler.now_ns + 10 < last_ns == pipe.end(10**9)
+    while scheduler.now_ns < last_ns:
+        assert reader.got == []
+        scheduler.run_one()
+    assert reader.got == [b"late"]
+
+
 def stream_between(scheduler: Scheduler, weather: Weather) -> tuple[TcpStream, Reader, Reader]:
     client, server = Reader(), Reader()
     stream = TcpStream(scheduler, weather, client, 1, server, 2)
