@@ -1,4 +1,4 @@
-"""One venue's part of CCXT alone, for the `rest.py` of a venue's folder.
+"""What the `rest.py` of each venue's folder is made of: one venue's part of CCXT alone, and the questions asked of it.
 
 CCXT's own `__init__` imports every venue that it knows, which takes 0.3 s and 40 MB at each start of an account. The
 package is entered without running it.
@@ -6,31 +6,152 @@ package is entered without running it.
 
 import importlib
 import logging
+import re
 import sys
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from common.messages import Answer, Ask
-from common.venues.rest import OF_ANOTHER_FORM, masked
+from common.messages import Answer, Ask, RestOrder, Trade, cut
+from common.venues.pace import Pace
+from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, RestSettings, masked
 
-Question = Callable[[Ask], Answer]
+MS_PER_S = 1000
+
+ApiT = TypeVar("ApiT")
 
 
-def answered(
-    venue: str, ask: Ask, questions: Mapping[str, Question], code_of: Callable[[BaseException], int] = lambda _: 0
-) -> Answer:
-    """What the question of that kind answers, or what it failed of: with the venue's own code where `code_of` finds
-    one.
+class Clock(Protocol):
+    """What is needed of the module `time`, which a venue's `rest.py` alone may import."""
+
+    CLOCK_BOOTTIME: int
+
+    def clock_gettime(self, clk_id: int, /) -> float: ...
+    def sleep(self, seconds: float, /) -> None: ...
+
+
+def ccxt_client(
+    name: str,
+    settings: RestSettings,
+    options: Mapping[str, object],
+    clock: Clock,
+    *,
+    pace: Pace | None = None,
+    cost_of: Callable[[float], float] = float,
+) -> Any:
+    """A client of CCXT's class `name` that speaks to `settings.url` alone, numbers never as float. Without `pace` it
+    goes as fast as CCXT says that the venue allows; `cost_of` is what a request takes of the pace by its cost in CCXT.
     """
-    try:
-        return questions[ask.what](ask)
-    except ccxt_errors().BaseError as error:
-        return Answer(venue, ask, True, code_of(error), masked(error))
-    except (OSError, *OF_ANOTHER_FORM) as error:
-        # A file may be gone, such as the authorities' certificates: the question failed, and the next may not.
-        return Answer(venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
+    exchange = ccxt_class(name)({**options, "timeout": settings.timeout_ms})
+    exchange.number = Decimal
+    bucket = pace or Pace(MS_PER_S / exchange.rateLimit)
+    exchange.throttle = lambda cost=None: wait_for(clock, bucket, None if cost is None else cost_of(cost))
+    exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url)
+    if settings.ca:
+        exchange.validateServerSsl = settings.ca
+    return exchange
+
+
+def wait_for(clock: Clock, pace: Pace, cost: float | None) -> None:
+    """Sleep until a request of `cost` (1 where none is given) may go."""
+    delay_s = pace.delay_s(1.0 if cost is None else cost, clock.clock_gettime(clock.CLOCK_BOOTTIME))
+    if delay_s:
+        clock.sleep(delay_s)
+
+
+class CcxtRest(Protocol[ApiT]):
+    """Answers questions through `api`. `ask` never raises: what fails is an answer that says so.
+
+    Each venue's REST side is a subclass, with its `Api`.
+    """
+
+    api: ApiT
+    _venue: str
+    _questions: dict[str, Callable[[Ask], Answer]]
+
+    CODE: re.Pattern[str] | None = None
+    """Finds the venue's own error code in the text of CCXT's error, as its first group."""
+
+    NOT_FOUND_CODE: int = 0
+    """The code of an answer that there is no such order."""
+
+    def __init__(self, venue: str, api: ApiT) -> None:
+        """`api` as CCXT has it."""
+        self._venue = venue
+        self.api = api
+        self._questions = {
+            "order": self._order,
+            "open_orders": self._open_orders,
+            "trades": self._trades,
+            "history": self._trades,
+            "balances": self._balances,
+            "time": self._time,
+            "cancel_all": self._cancel_all,
+        }
+
+    def ask(self, ask: Ask) -> Answer:
+        """One blocking call, or the few that one question needs. With the venue's own code where an error has one."""
+        try:
+            return self._questions[ask.what](ask)
+        except ccxt_errors().BaseError as error:
+            return Answer(self._venue, ask, True, self.error_code(error), masked(error))
+        except (OSError, *OF_ANOTHER_FORM) as error:
+            # A file may be gone, such as the authorities' certificates: the question failed, and the next may not.
+            return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
+
+    def error_code(self, error: BaseException) -> int:
+        """The venue's own code in CCXT's error, 0 where there is none: CCXT's classes are not to be decided by."""
+        found = self.CODE.search(str(error)) if self.CODE else None
+        return int(found[1]) if found else 0
+
+    def _order(self, ask: Ask) -> Answer:
+        """That there is none is believed only when it was said twice, the second time with the venue's clock read in
+        between, so that `venue_ns` is never later than the answer.
+        """
+        venue_ns = 0
+        for _ in range(2):
+            found = self._find(ask)
+            if isinstance(found, RestOrder):
+                return Answer(self._venue, ask, False, order=found, venue_ns=venue_ns)
+            if venue_ns:
+                return self._absent(ask, found, venue_ns)
+            venue_ns = self._clock_ns()
+        raise BadAnswer("the order was neither told nor denied")
+
+    def _absent(self, ask: Ask, text: str, venue_ns: int) -> Answer:
+        """Twice not found."""
+        return Answer(self._venue, ask, False, self.NOT_FOUND_CODE, text, True, venue_ns=venue_ns)
+
+    def _told_trades(self, ask: Ask, trades: tuple[Trade, ...], notes: list[str], venue_ns: int) -> Answer:
+        """Trades, with what of them could not be read."""
+        unread = cut(f"not read: {', '.join(notes)}") if notes else ""
+        return Answer(self._venue, ask, False, text=unread, trades=trades, venue_ns=venue_ns)
+
+    def _time(self, ask: Ask) -> Answer:
+        return Answer(self._venue, ask, False, venue_ns=self._clock_ns())
+
+    @abstractmethod
+    def _clock_ns(self) -> int:
+        """The venue's clock."""
+
+    @abstractmethod
+    def _find(self, ask: Ask) -> RestOrder | str:
+        """The order, or in what words there is none."""
+
+    @abstractmethod
+    def _open_orders(self, ask: Ask) -> Answer: ...
+
+    @abstractmethod
+    def _trades(self, ask: Ask) -> Answer: ...
+
+    @abstractmethod
+    def _balances(self, ask: Ask) -> Answer: ...
+
+    @abstractmethod
+    def _cancel_all(self, ask: Ask) -> Answer: ...
 
 
 def ccxt_class(name: str) -> Any:

@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
+import msgspec
+
 from common.messages import Answer, Ask, RestOrder, Ticker, Trade, cut
 from common.orders.books import TRADES_PAGE
-from common.venues.ccxt_parts import answered, ccxt_class
+from common.venues.ccxt_parts import CcxtRest, ccxt_client
 from common.venues.credentials import RsaKey
 from common.venues.pace import Pace
 from common.venues.rest import (
@@ -49,7 +51,6 @@ ORD_STATUS = {
 }  # fmt: skip
 """Bybit's order status as OrdStatus(39)."""
 
-_CODE = re.compile(r'"ret_?[cC]ode"\s*:\s*"?(-?\d{1,9})(?!\d)')
 _SIDES: dict[object, str] = {"Buy": "1", "Sell": "2"}
 
 Row = dict[str, Any]
@@ -69,79 +70,43 @@ class Api(Protocol):
 
 def open_rest(settings: RestSettings) -> "BybitRest":
     """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are no RSA key."""
-    return BybitRest(settings.venue, _api(settings))
-
-
-def _api(settings: RestSettings) -> Api:
-    """A CCXT client with an RSA key, numbers never as float."""
     if not isinstance(settings.credentials, RsaKey):
         raise ValueError("Bybit's requests are signed with an RSA key: set the venue's [credentials]")
     try:
         rsa_key(settings.credentials.private_key_pem)
     except BadKey as error:
         raise ValueError(str(error)) from None
-    exchange = ccxt_class("bybit")(
-        {
-            "apiKey": settings.credentials.api_key,
-            "secret": settings.credentials.private_key_pem.decode("ascii").strip(),
-            "timeout": settings.timeout_ms,
-        }
-    )
-    exchange.number = Decimal
-    pace = Pace(REQUESTS_PER_S)
-    exchange.throttle = lambda cost=None: wait_for(pace)
+    options = {
+        "apiKey": settings.credentials.api_key,
+        "secret": settings.credentials.private_key_pem.decode("ascii").strip(),
+    }
     # CCXT puts the version behind the host itself.
-    exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url.removesuffix(VERSION))
-    if settings.ca:
-        exchange.validateServerSsl = settings.ca
-    api: Api = exchange
-    return api
+    at_host = msgspec.structs.replace(settings, url=settings.url.removesuffix(VERSION))
+    pace = Pace(REQUESTS_PER_S)
+    api = ccxt_client("bybit", at_host, options, time, pace=pace, cost_of=lambda cost: 1.0)
+    return BybitRest(settings.venue, api)
 
 
-def wait_for(pace: Pace) -> None:
-    """Sleep until a request may go."""
-    delay_s = pace.delay_s(1.0, time.clock_gettime(time.CLOCK_BOOTTIME))
-    if delay_s:
-        time.sleep(delay_s)
+class BybitRest(CcxtRest[Api]):
+    """Bybit's answers."""
 
-
-class BybitRest:
-    """Answers questions through `api`. `ask` never raises: what fails is an answer that says so."""
+    CODE = re.compile(r'"ret_?[cC]ode"\s*:\s*"?(-?\d{1,9})(?!\d)')
 
     def __init__(self, venue: str, api: Api) -> None:
         """`api` as CCXT has it."""
-        self._venue = venue
-        self.api = api
-        self._questions: dict[str, Callable[[Ask], Answer]] = {
-            "order": self._order,
-            "open_orders": self._open_orders,
-            "trades": self._trades,
-            "history": self._trades,
-            "balances": self._balances,
-            "time": self._time,
-            "cancel_all": self._cancel_all,
-            "ticker": self._ticker,
-        }
-
-    def ask(self, ask: Ask) -> Answer:
-        """One blocking call, or the few that one question needs."""
-        return answered(self._venue, ask, self._questions, error_code)
+        super().__init__(venue, api)
+        self._questions["ticker"] = self._ticker
 
     # ---- orders
 
-    def _order(self, ask: Ask) -> Answer:
+    def _find(self, ask: Ask) -> RestOrder | str:
         by = {**SPOT, "symbol": ask.symbol}
         by |= {"orderId": ask.order_id} if ask.order_id else {"orderLinkId": ask.cl_ord_id}
-        venue_ns = 0
-        for _ in range(2):
-            for endpoint in (self.api.privateGetV5OrderRealtime, self.api.privateGetV5OrderHistory):
-                found = _rows(endpoint(by))
-                if found:
-                    return Answer(self._venue, ask, False, order=_rest_order(found[0]), venue_ns=venue_ns)
-            if venue_ns:
-                return Answer(self._venue, ask, False, not_found=True, venue_ns=venue_ns)
-            venue_ns = self._clock_ns()
-        raise BadAnswer("the order was neither told nor denied")
+        for endpoint in (self.api.privateGetV5OrderRealtime, self.api.privateGetV5OrderHistory):
+            found = _rows(endpoint(by))
+            if found:
+                return _rest_order(found[0])
+        return ""
 
     def _open_orders(self, ask: Ask) -> Answer:
         by = {**SPOT, "limit": ORDERS_LIMIT} | ({"symbol": ask.symbol} if ask.symbol else {})
@@ -166,8 +131,7 @@ class BybitRest:
             rows = self._since_time(by, ask.since_ns // NS_PER_MS, venue_ns // NS_PER_MS)
         rows.sort(key=lambda row: int(row["execId"]))
         trades = tuple(_trade(row, ask.symbol, notes) for row in rows[:TRADES_PAGE])
-        unread = cut(f"not read: {', '.join(notes)}") if notes else ""
-        return Answer(self._venue, ask, False, text=unread, trades=trades, venue_ns=venue_ns)
+        return self._told_trades(ask, trades, notes, venue_ns)
 
     def _since_trade(self, by: Row, first: int, now_ms: int) -> list[Row]:
         """Backwards by the week until a trade is met that is not later; numbers grow within a symbol."""
@@ -218,21 +182,12 @@ class BybitRest:
             balances.append((cut(str(row["coin"])), decimal_field(row, "walletBalance") - locked, locked))
         return Answer(self._venue, ask, False, balances=tuple(balances))
 
-    def _time(self, ask: Ask) -> Answer:
-        return Answer(self._venue, ask, False, venue_ns=self._clock_ns())
-
     def _clock_ns(self) -> int:
         return ms_to_ns(self.api.publicGetV5MarketTime()["time"])
 
     def _ticker(self, ask: Ask) -> Answer:
         rows = _rows(self.api.publicGetV5MarketTickers({**SPOT, "symbol": ask.symbol}))
         return Answer(self._venue, ask, False, tickers=tuple(map(_read_ticker, rows)))
-
-
-def error_code(error: BaseException) -> int:
-    """The venue's own `retCode` in CCXT's error, 0 where there is none: CCXT's classes are not to be decided by."""
-    found = _CODE.search(str(error))
-    return int(found[1]) if found else 0
 
 
 def _rows(told: Row) -> list[Row]:

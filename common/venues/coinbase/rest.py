@@ -18,9 +18,8 @@ from typing import Any, Protocol
 
 from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
-from common.venues.ccxt_parts import ccxt_class, ccxt_errors
+from common.venues.ccxt_parts import MS_PER_S, CcxtRest, ccxt_client, ccxt_errors
 from common.venues.credentials import HmacPassphrase
-from common.venues.pace import Pace
 from common.venues.rest import (
     OF_ANOTHER_FORM,
     BadAnswer,
@@ -42,7 +41,6 @@ ROWS = 1000
 PAGES = 20
 """So many pages of trades are read back at most for one question."""
 
-MS_PER_S = 1000
 ORD_STATUS = {"pending": "A", "received": "A", "open": "0", "active": "0", "canceling": "0"}
 DONE = {"filled": "2", "canceled": "4", "rejected": "8"}
 """The venue's order status as OrdStatus(39), and that of an order that is done by its reason."""
@@ -62,92 +60,37 @@ class Api(Protocol):
 
 def open_rest(settings: RestSettings) -> "CoinbaseRest":
     """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are of no use."""
-    return CoinbaseRest(settings.venue, _api(settings))
-
-
-def _api(settings: RestSettings) -> Api:
-    """A CCXT client, numbers never as float."""
     if not isinstance(settings.credentials, HmacPassphrase):
         raise ValueError("requests are signed with an API key's secret and passphrase: set the venue's [credentials]")
     try:
         base64_secret(settings.credentials.secret)
     except BadKey as error:
         raise ValueError(str(error)) from None
-    exchange = ccxt_class("coinbaseexchange")(
-        {
-            "apiKey": settings.credentials.api_key,
-            "secret": settings.credentials.secret.decode("ascii"),
-            "password": settings.credentials.passphrase,
-            "timeout": settings.timeout_ms,
-        }
-    )
-    exchange.number = Decimal
-    pace = Pace(MS_PER_S / exchange.rateLimit)
-    exchange.throttle = lambda cost=None: wait_for(pace, cost)
-    exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url)
-    if settings.ca:
-        exchange.validateServerSsl = settings.ca
-    api: Api = exchange
-    return api
+    options = {
+        "apiKey": settings.credentials.api_key,
+        "secret": settings.credentials.secret.decode("ascii"),
+        "password": settings.credentials.passphrase,
+    }
+    return CoinbaseRest(settings.venue, ccxt_client("coinbaseexchange", settings, options, time))
 
 
-def wait_for(pace: Pace, cost: float | None) -> None:
-    """Sleep until a request of `cost` (1 where none is given) may go."""
-    delay_s = pace.delay_s(1.0 if cost is None else cost, time.clock_gettime(time.CLOCK_BOOTTIME))
-    if delay_s:
-        time.sleep(delay_s)
+class CoinbaseRest(CcxtRest[Api]):
+    """Coinbase's answers."""
 
-
-class CoinbaseRest:
-    """Answers questions through `api`. `ask` never raises: what fails is an answer that says so."""
-
-    def __init__(self, venue: str, api: Api) -> None:
-        """`api` as CCXT has it."""
-        self._venue = venue
-        self.api = api
-        self._questions: dict[str, Callable[[Ask], Answer]] = {
-            "order": self._order,
-            "open_orders": self._open_orders,
-            "trades": self._trades,
-            "history": self._trades,
-            "balances": self._balances,
-            "time": self._time,
-            "cancel_all": self._cancel_all,
-        }
-
-    def ask(self, ask: Ask) -> Answer:
-        """One blocking call, or the few that one question needs."""
+    def _find(self, ask: Ask) -> RestOrder | str:
         try:
-            return self._questions[ask.what](ask)
+            if ask.order_id:
+                return _rest_order(self.api.privateGetOrdersId({"id": ask.order_id}))
+            return _rest_order(self.api.privateGetOrdersClientClientOid({"client_oid": ask.cl_ord_id}))
         except BaseError as error:
-            return Answer(self._venue, ask, True, 0, masked(error))
-        except OSError as error:
-            # Of a file that is gone, such as the authorities' certificates: the question failed, and the next may not.
-            return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
-        except OF_ANOTHER_FORM as error:
-            return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
-
-    def _order(self, ask: Ask) -> Answer:
-        venue_ns = 0
-        for _ in range(2):
-            try:
-                if ask.order_id:
-                    row = self.api.privateGetOrdersId({"id": ask.order_id})
-                else:
-                    row = self.api.privateGetOrdersClientClientOid({"client_oid": ask.cl_ord_id})
-                return Answer(self._venue, ask, False, order=_rest_order(row), venue_ns=venue_ns)
-            except BaseError as error:
-                if not _is_not_found(error):
-                    raise
-                if venue_ns:
-                    return self._absent(ask, masked(error), venue_ns)
-                venue_ns = self._clock_ns()
-        raise BadAnswer("the order was neither told nor denied")
+            if not _is_not_found(error):
+                raise
+            return masked(error)
 
     def _absent(self, ask: Ask, text: str, venue_ns: int) -> Answer:
         """Twice not found. An order with an id of the venue's did exist: it was cancelled, and had no match."""
         if not ask.order_id:
-            return Answer(self._venue, ask, False, 0, text, True, venue_ns=venue_ns)
+            return super()._absent(ask, text, venue_ns)
         if self._fills({"order_id": ask.order_id}):
             raise BadAnswer("an order with fills is not found")
         nothing = Decimal(0)
@@ -173,8 +116,7 @@ class CoinbaseRest:
         notes: list[str] = []
         # Newest first they come: the oldest of those that were asked for is where the next question goes on.
         trades = tuple(_trade(row, notes) for row in reversed(rows))[:TRADES_PAGE]
-        unread = cut(f"not read: {', '.join(notes)}") if notes else ""
-        return Answer(self._venue, ask, False, text=unread, trades=trades, venue_ns=venue_ns)
+        return self._told_trades(ask, trades, notes, venue_ns)
 
     def _fills(self, by: dict[str, object], from_key: int = 0) -> list[dict[str, Any]]:
         """The fills from the trade `from_key` on, newest first. Raises BadAnswer where they are more than PAGES."""
@@ -194,9 +136,6 @@ class CoinbaseRest:
             for row in self.api.privateGetAccounts()
         )
         return Answer(self._venue, ask, False, balances=balances)
-
-    def _time(self, ask: Ask) -> Answer:
-        return Answer(self._venue, ask, False, venue_ns=self._clock_ns())
 
     def _cancel_all(self, ask: Ask) -> Answer:
         cancelled = self.api.privateDeleteOrders({"product_id": ask.symbol})

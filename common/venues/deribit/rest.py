@@ -17,16 +17,13 @@ from typing import Any, Protocol
 
 from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
-from common.venues.ccxt_parts import ccxt_class, ccxt_errors
+from common.venues.ccxt_parts import MS_PER_S, CcxtRest, ccxt_client, ccxt_errors
 from common.venues.credentials import HmacSecret
-from common.venues.pace import Pace
 from common.venues.rest import (
     NS_PER_MS,
-    OF_ANOTHER_FORM,
     BadAnswer,
     RestSettings,
     decimal_field,
-    masked,
     ms_to_ns,
     name_field,
     secondary_fields,
@@ -34,8 +31,6 @@ from common.venues.rest import (
 
 BaseError: type[Exception] = ccxt_errors().BaseError
 
-NOT_FOUND_CODE = 10004
-MS_PER_S = 1000
 SURELY_RECENT_NS = 12 * 3600 * MS_PER_S * NS_PER_MS
 """Trades are recent for a day; later they are told to those alone who ask for what is historical."""
 
@@ -43,7 +38,6 @@ ORD_STATUS = {"open": "0", "untriggered": "0", "filled": "2", "cancelled": "4", 
 """Deribit's order state as OrdStatus(39)."""
 
 _SIDES = {"buy": "1", "sell": "2"}
-_CODE = re.compile(r'"code"\s*:\s*(-?\d{1,9})(?!\d)')
 Result = Any
 
 
@@ -67,80 +61,33 @@ class Api(Protocol):
 
 def open_rest(settings: RestSettings) -> "DeribitRest":
     """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are of no use."""
-    return DeribitRest(settings.venue, _api(settings))
-
-
-def _api(settings: RestSettings) -> Api:
-    """A CCXT client, numbers never as float."""
     if not isinstance(settings.credentials, HmacSecret):
         raise ValueError("Deribit's requests are signed with a client id's secret: set the venue's [credentials]")
-    exchange = ccxt_class("deribit")(
-        {
-            "apiKey": settings.credentials.api_key,
-            "secret": settings.credentials.secret.decode("ascii"),
-            "timeout": settings.timeout_ms,
-        }
-    )
-    exchange.number = Decimal
-    pace = Pace(MS_PER_S / exchange.rateLimit)
-    exchange.throttle = lambda cost=None: wait_for(pace, cost)
-    exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url)
-    if settings.ca:
-        exchange.validateServerSsl = settings.ca
-    api: Api = exchange
-    return api
+    options = {
+        "apiKey": settings.credentials.api_key,
+        "secret": settings.credentials.secret.decode("ascii"),
+    }
+    return DeribitRest(settings.venue, ccxt_client("deribit", settings, options, time))
 
 
-def wait_for(pace: Pace, cost: float | None) -> None:
-    """Sleep until a request of `cost` (1 where none is given) may go."""
-    delay_s = pace.delay_s(1.0 if cost is None else cost, time.clock_gettime(time.CLOCK_BOOTTIME))
-    if delay_s:
-        time.sleep(delay_s)
+class DeribitRest(CcxtRest[Api]):
+    """Deribit's answers."""
 
-
-class DeribitRest:
-    """Answers questions through `api`. `ask` never raises: what fails is an answer that says so."""
+    CODE = re.compile(r'"code"\s*:\s*(-?\d{1,9})(?!\d)')
+    NOT_FOUND_CODE = 10004
 
     def __init__(self, venue: str, api: Api) -> None:
         """`api` as CCXT has it."""
-        self._venue = venue
-        self.api = api
+        super().__init__(venue, api)
         self._multipliers: dict[str, Decimal] = {}
-        self._questions: dict[str, Callable[[Ask], Answer]] = {
-            "order": self._order,
-            "open_orders": self._open_orders,
-            "trades": self._trades,
-            "history": self._trades,
-            "balances": self._balances,
-            "time": self._time,
-            "cancel_all": self._cancel_all,
-        }
 
-    def ask(self, ask: Ask) -> Answer:
-        """One blocking call, or the few that one question needs."""
-        try:
-            return self._questions[ask.what](ask)
-        except BaseError as error:
-            return Answer(self._venue, ask, True, error_code(error), masked(error))
-        except OSError as error:
-            # Of a file that is gone, such as the authorities' certificates: the question failed, and the next may not.
-            return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
-        except OF_ANOTHER_FORM as error:
-            return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
+    def _find(self, ask: Ask) -> RestOrder | str:
+        row = self._row(ask)
+        if row is None:
+            return f"no order of {'id' if ask.order_id else 'label'} {ask.order_id or ask.cl_ord_id}"
+        return self._rest_order(row)
 
-    def _order(self, ask: Ask) -> Answer:
-        venue_ns = 0
-        for _ in range(2):
-            row = self._find(ask)
-            if row is not None:
-                return Answer(self._venue, ask, False, order=self._rest_order(row), venue_ns=venue_ns)
-            if venue_ns:
-                text = f"no order of {'id' if ask.order_id else 'label'} {ask.order_id or ask.cl_ord_id}"
-                return Answer(self._venue, ask, False, NOT_FOUND_CODE, text, True, venue_ns=venue_ns)
-            venue_ns = self._clock_ns()
-        raise BadAnswer("the order was neither told nor denied")
-
-    def _find(self, ask: Ask) -> dict[str, Any] | None:
+    def _row(self, ask: Ask) -> dict[str, Any] | None:
         if not ask.order_id:
             by: dict[str, object] = {"currency": currency_of(ask.symbol), "label": ask.cl_ord_id}
             rows: list[dict[str, Any]] = self.api.privateGetGetOrderStateByLabel(by)["result"]
@@ -148,7 +95,7 @@ class DeribitRest:
         try:
             found: dict[str, Any] = self.api.privateGetGetOrderState({"order_id": ask.order_id})["result"]
         except BaseError as error:
-            if error_code(error) != NOT_FOUND_CODE:
+            if self.error_code(error) != self.NOT_FOUND_CODE:
                 raise
             return None
         return found
@@ -164,8 +111,7 @@ class DeribitRest:
         venue_ns = self._clock_ns()
         notes: list[str] = []
         trades = tuple(self._trade(row, notes) for row in self._trade_rows(ask, venue_ns))
-        unread = cut(f"not read: {', '.join(notes)}") if notes else ""
-        return Answer(self._venue, ask, False, text=unread, trades=trades, venue_ns=venue_ns)
+        return self._told_trades(ask, trades, notes, venue_ns)
 
     def _trade_rows(self, ask: Ask, venue_ns: int) -> list[dict[str, Any]]:
         """The oldest first. What is no longer recent is kept elsewhere, and asked for last: it may go there between."""
@@ -193,9 +139,6 @@ class DeribitRest:
         rows = self.api.privateGetGetAccountSummaries()["result"]["summaries"]
         balances = tuple((cut(str(row["currency"])), decimal_field(row, "balance"), Decimal(0)) for row in rows)
         return Answer(self._venue, ask, False, balances=balances)
-
-    def _time(self, ask: Ask) -> Answer:
-        return Answer(self._venue, ask, False, venue_ns=self._clock_ns())
 
     def _cancel_all(self, ask: Ask) -> Answer:
         cancelled = self.api.privateGetCancelAllByInstrument({"instrument_name": ask.symbol})["result"]
@@ -262,9 +205,3 @@ class DeribitRest:
 def currency_of(symbol: str) -> str:
     """The currency that an instrument's orders are kept under: what it is settled in, by its name."""
     return symbol.partition("-")[0].rpartition("_")[2]
-
-
-def error_code(error: BaseException) -> int:
-    """The venue's own error code in CCXT's error, 0 where there is none: CCXT's classes are not to be decided by."""
-    found = _CODE.search(str(error))
-    return int(found[1]) if found else 0

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from common.messages import Answer, Ask, RestOrder, Trade, cut
-from common.venues.ccxt_parts import answered, ccxt_class, ccxt_errors
+from common.venues.ccxt_parts import MS_PER_S, CcxtRest, ccxt_client, ccxt_errors
 from common.venues.credentials import HmacSecret
 from common.venues.pace import Pace
 from common.venues.rest import (
@@ -37,7 +37,6 @@ CALLS_PER_S, CALLS_AT_ONCE = 1.0, 18.0
 CCXT_COST = 3.0
 TRADES_LIMIT = 1000
 MOST_PAGES = 200
-MS_PER_S = 1000
 ORD_STATUS = {"pending": "A", "open": "0", "closed": "2", "canceled": "4", "expired": "C"}
 """Kraken's order status as OrdStatus(39); an open order that is filled in part is that."""
 
@@ -61,58 +60,25 @@ class Api(Protocol):
 
 def open_rest(settings: RestSettings) -> "KrakenRest":
     """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are no HMAC secret."""
-    return KrakenRest(settings.venue, _api(settings))
-
-
-def _api(settings: RestSettings) -> Api:
-    """A CCXT client, numbers never as float."""
     if not isinstance(settings.credentials, HmacSecret):
         raise ValueError("Kraken's requests are signed with an API key's secret: set the venue's [credentials]")
-    exchange = ccxt_class("kraken")(
-        {
-            "apiKey": settings.credentials.api_key,
-            "secret": settings.credentials.secret.decode("ascii"),
-            "timeout": settings.timeout_ms,
-        }
-    )
-    exchange.number = Decimal
+    options = {
+        "apiKey": settings.credentials.api_key,
+        "secret": settings.credentials.secret.decode("ascii"),
+    }
     pace = Pace(CALLS_PER_S, CALLS_AT_ONCE)
-    exchange.throttle = lambda cost=None: _wait_for(pace, CCXT_COST if cost is None else cost)
-    exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url)
-    if settings.ca:
-        exchange.validateServerSsl = settings.ca
-    api: Api = exchange
-    return api
+    api = ccxt_client("kraken", settings, options, time, pace=pace, cost_of=lambda cost: cost / CCXT_COST)
+    return KrakenRest(settings.venue, api)
 
 
-def _wait_for(pace: Pace, cost: float) -> None:
-    delay_s = pace.delay_s(cost / CCXT_COST, time.clock_gettime(time.CLOCK_BOOTTIME))
-    if delay_s:
-        time.sleep(delay_s)
-
-
-class KrakenRest:
-    """Answers questions through `api`. `ask` never raises: what fails is an answer that says so."""
+class KrakenRest(CcxtRest[Api]):
+    """Kraken's answers."""
 
     def __init__(self, venue: str, api: Api) -> None:
         """`api` as CCXT has it."""
-        self._venue = venue
-        self.api = api
+        super().__init__(venue, api)
         self._pairs: _Pairs | None = None
-        self._questions = {
-            "order": self._order,
-            "open_orders": self._open_orders,
-            "trades": self._trades,
-            "history": self._trades,
-            "balances": self._balances,
-            "time": self._time,
-            "cancel_all": self._cancel_all,
-            "cancel": self._cancel,
-        }
-
-    def ask(self, ask: Ask) -> Answer:
-        """One blocking call, or the few that one question needs."""
-        return answered(self._venue, ask, self._questions)
+        self._questions["cancel"] = self._cancel
 
     @property
     def pairs(self) -> "_Pairs":
@@ -121,20 +87,11 @@ class KrakenRest:
             self._pairs = _Pairs(_result(self.api.publicGetAssetPairs()))
         return self._pairs
 
-    def _order(self, ask: Ask) -> Answer:
-        venue_ns = 0
-        for _ in range(2):
-            found = self._find(ask)
-            if found is not None:
-                order = self._rest_order(*found)
-                return Answer(self._venue, ask, False, order=order, venue_ns=venue_ns)
-            if venue_ns:
-                text = "neither open nor closed orders have it"
-                return Answer(self._venue, ask, False, 0, text, True, venue_ns=venue_ns)
-            venue_ns = self._clock_ns()
-        raise BadAnswer("the order was neither told nor denied")
+    def _find(self, ask: Ask) -> RestOrder | str:
+        found = self._row(ask)
+        return "neither open nor closed orders have it" if found is None else self._rest_order(*found)
 
-    def _find(self, ask: Ask) -> tuple[str, dict[str, Any]] | None:
+    def _row(self, ask: Ask) -> tuple[str, dict[str, Any]] | None:
         """The order's id and row. One that is closed meanwhile was open before, so the open ones are asked first."""
         if ask.order_id:
             try:
@@ -170,8 +127,7 @@ class KrakenRest:
             if any(symbol == ask.symbol and number < first for symbol, number, _ in rows):
                 break
         trades = tuple(found[number] for number in sorted(found)[:TRADES_LIMIT])
-        unread = cut(f"not read: {', '.join(notes)}") if notes else ""
-        return Answer(self._venue, ask, False, text=unread, trades=trades, venue_ns=venue_ns)
+        return self._told_trades(ask, trades, notes, venue_ns)
 
     def _pages(self, ask: Ask) -> Iterator[list[dict[str, Any]]]:
         """The account's trades, the newest page first, as far back as somebody takes them."""
@@ -195,9 +151,6 @@ class KrakenRest:
             whole, held = decimal_field(row, "balance"), decimal_field({"hold_trade": "0", **row}, "hold_trade")
             balances.append((cut(self.pairs.asset(str(asset))), whole - held, held))
         return Answer(self._venue, ask, False, balances=tuple(balances))
-
-    def _time(self, ask: Ask) -> Answer:
-        return Answer(self._venue, ask, False, venue_ns=self._clock_ns())
 
     def _cancel_all(self, ask: Ask) -> Answer:
         """One by one: what the venue has for all of them at once spares no symbol."""
