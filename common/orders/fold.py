@@ -546,7 +546,10 @@ class Fold:
             # Before its fill: a bust or correction may name one that was nobody's so far.
             claimed = books.register_order_id(order, leg, report.order_id)
         if trade_key:
-            is_repeat = books.ledger.knows(venue, report.symbol, trade_key, leg.owner, report.order_id)
+            # No fill lowers, and a repeat's CumQty(14) is of before what was booked since.
+            may_lower = report.exec_type not in FILLS and not books.ledger.knows(
+                venue, report.symbol, trade_key, leg.owner, report.order_id
+            )
             change = books.ledger.report(venue, leg.owner, report)
             if change is not None:
                 leg.fill(change.net)
@@ -558,8 +561,7 @@ class Fold:
                 if books.ledger.is_taken_back(venue, leg.owner, report):
                     # Its CumQty(14) is of before, and has what the bust took off.
                     report = msgspec.structs.replace(report, cum_qty=None)
-            if not is_repeat:
-                # A repeat's CumQty(14) is of before what was booked since.
+            if may_lower:
                 self._lower_by_hand(order, leg, report)
         before = None if change is not None else _standing(order, leg)
         had_doubts = leg.doubted_terms
