@@ -57,6 +57,17 @@ class Feature(StrEnum):
     """The venue answers that it does not know what became of a request: such an order's fate is found out."""
 
 
+class Confidence(StrEnum):
+    """How much of its wire the venue has shown: what is below the first is said wherever the venue is named."""
+
+    DOCUMENTED = "documented"
+    """Its documents describe the messages field by field, or show them."""
+    ASSUMED = "assumed"
+    """Its documents show few frames or none, and leave much to be assumed."""
+    UNVERIFIED = "unverified"
+    """What there is was told by others, and none of it could be compared with the venue's own word."""
+
+
 class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. `title` is its name for people.
 
@@ -78,6 +89,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     `book_sum` is "package.module:name" of a `BookSum`, by which a book is held against the venue's ("" for none).
     `names`: what the venue takes as ClOrdID(11).
     `has_drop_copy`: a session may hear the reports of all of an account's orders: `Identity.drop_copy`.
+    `confidence`: how much of all this the venue itself has shown.
     """
 
     title: str
@@ -100,10 +112,16 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     book_sum: str = ""
     names: ClOrdIdForm = ClOrdIdForm.TEXT
     has_drop_copy: bool = False
+    confidence: Confidence = Confidence.DOCUMENTED
 
     def __post_init__(self) -> None:
         if self.has_drop_copy and self.trade_keys_are_exec_ids:
             raise ValueError("a fill that is told on two sessions needs a trade key that is the same on both")
+
+    @property
+    def caveat(self) -> str:
+        """The word to say with the venue's name, "" where there is none to say."""
+        return "" if self.confidence is Confidence.DOCUMENTED else self.confidence.value
 
     def has(self, feature: Feature) -> bool:
         """Whether the venue has it."""

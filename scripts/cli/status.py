@@ -11,6 +11,7 @@ from common.config import Config, Environment, Kind, load
 from common.exit_status import ExitStatus
 from common.messages import Reason
 from common.restrictions import restrictions
+from common.venues.registry import find_profile
 from scripts.cli.outside import stranded, told_outside
 
 ANSWER_S = 2.0
@@ -89,6 +90,7 @@ def ask_everybody(config: Config) -> dict[str, Any]:
         "stranded": [str(found) for found in stranded(config)],
         "restricted": [found._asdict() for found in restrictions({n: details[n] for n in names if n in details})],
         "plain_text": _plain_text(config),
+        "caveats": _caveats(config),
     }
 
 
@@ -134,6 +136,7 @@ def _tables(config: Config, document: Mapping[str, Any]) -> str:
     lines += ["", *_risk_lines(document["risk"]), *_outside_lines(document["outside"])]
     lines += document["stranded"]
     lines += [f"NOT ENCRYPTED: {venue}: {', '.join(names)}" for venue, names in document["plain_text"].items()]
+    lines += [f"{caveat.upper()}: {venue}: its README says what" for venue, caveat in document["caveats"].items()]
     return "\n".join(lines)
 
 
@@ -177,6 +180,12 @@ def _plain_text(config: Config) -> dict[str, list[str]]:
     if config.environment is not Environment.LIVE:
         return {}
     return {name: venue.plain_text for name, venue in config.venues.items() if venue.plain_text}
+
+
+def _caveats(config: Config) -> dict[str, str]:
+    """How little is known of a venue's wire, by venue, where that must be said."""
+    told = {name: find_profile(venue.dialect).caveat for name, venue in config.venues.items()}
+    return {name: caveat for name, caveat in told.items() if caveat}
 
 
 def _outside_lines(held: list[str] | None) -> list[str]:

@@ -56,12 +56,11 @@ def list_venues(as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(rows))
         return
-    click.echo(f"{'venue':17}{'served':8}{'environment':13}{'ports':22}what")
+    click.echo(f"{'venue':17}{'served':8}{'environment':13}{'wire':12}{'ports':22}what")
     for row in rows:
         ports = ", ".join(str(port) for port in row["ports"])
-        click.echo(
-            f"{row['venue']:17}{'yes' if row['served'] else '-':8}{row['environment']:13}{ports:22}{row['title']}"
-        )
+        head = f"{row['venue']:17}{'yes' if row['served'] else '-':8}{row['environment']:13}"
+        click.echo(f"{head}{row['confidence']:12}{ports:22}{row['title']}")
 
 
 @venues.command()
@@ -136,12 +135,14 @@ def _venue(name: str) -> VenueConfig:
 
 
 def _row(venue: VenueConfig, *, is_served: bool) -> dict[str, Any]:
+    profile = find_profile(venue.dialect)
     return {
         "venue": venue.name,
         "served": is_served,
         "environment": venue.environment.value,
         "ports": [fix.port for fix in venue.connections.values()],
-        "title": find_profile(venue.dialect).title,
+        "title": profile.title,
+        "confidence": profile.confidence.value,
     }
 
 

@@ -23,7 +23,7 @@ NUMBERS = {
 def venues() -> str:
     """A row for each folder of common/venues that has a venue in it."""
     return table(
-        ("`dialect`", "venue", "credentials", "numbers", "REST side", "lacks"), [_row(n) for n in venue_names()]
+        ("`dialect`", "venue", "wire", "credentials", "numbers", "REST side", "lacks"), [_row(n) for n in venue_names()]
     )
 
 
@@ -33,7 +33,8 @@ def _row(name: str) -> tuple[str, ...]:
     kinds = " or ".join(f"`{kind}`" for kind in profile.credentials) or "none"
     lacks = ", ".join(sorted(feature.value.replace("_", " ") for feature in profile.lacks)) or "nothing"
     readme = f"[{profile.title}](../common/venues/{name}/README.md)"
-    return f"`{name}`", readme, kinds, NUMBERS[own["fix"]["sequence_policy"]], "yes" if profile.rest else "no", lacks
+    numbers, rest = NUMBERS[own["fix"]["sequence_policy"]], "yes" if profile.rest else "no"
+    return f"`{name}`", readme, profile.confidence.value, kinds, numbers, rest, lacks
 
 
 def credentials() -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from common.actor.control import ask_all
-from common.config import Config
+from common.config import Config, VenueConfig
 from common.journal.errors import JournalError
 from common.journal.files import OsFiles
 from common.journal.frames import Record
@@ -22,6 +22,7 @@ from common.orders.order_state import FILLS
 from common.restrictions import Restriction, restrictions
 from common.strategy.client import Client, NotRunning
 from common.strategy.entry import Superseded
+from common.venues.registry import find_profile
 
 PERIOD_S = 0.25
 ANSWER_S = 0.5
@@ -125,7 +126,7 @@ def waiting_for(config: Config, statuses: Statuses) -> list[str]:
 def ready_block(config: Config, restricted: Sequence[Restriction] = ()) -> list[str]:
     """What runs, where the journal is, and what to try next; READY is said where nothing restricts it."""
     actors = config.actors()
-    venues = ", ".join(f"{name} ({venue.environment})" for name, venue in config.venues.items())
+    venues = ", ".join(f"{name} ({_standing(venue)})" for name, venue in config.venues.items())
     return [
         "-" * 72,
         f"fixring is up: {config.environment.upper()}, {len(actors)} processes",
@@ -142,6 +143,12 @@ def ready_block(config: Config, restricted: Sequence[Restriction] = ()) -> list[
         *(f"RESTRICTED {found.actor}: {found.text}" for found in restricted),
         "UP, BUT RESTRICTED: see above" if restricted else READY,
     ]
+
+
+def _standing(venue: VenueConfig) -> str:
+    """Where its orders go, and what must be said with its name."""
+    caveat = find_profile(venue.dialect).caveat
+    return f"{venue.environment}, {caveat}" if caveat else venue.environment
 
 
 class Announcer:

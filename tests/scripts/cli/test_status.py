@@ -9,8 +9,10 @@ import pytest
 from common.actor.control import Answers, NoAnswer, NotRunning
 from common.config import load
 from common.exit_status import ExitStatus
+from common.venues.venue import Confidence
 from scripts.cli import status as status_module
 from scripts.cli.main import run
+from tests.common.venues.little_known import little_known
 
 SESSION = {"pid": 1, "state": "ready", "next_outbound": 3, "next_inbound": 4, "last_heard_ms": 20}
 FINE: dict[str, dict[str, Any]] = {
@@ -201,3 +203,13 @@ def test_prices_that_cannot_be_had_stand_in_their_session_s_line(
     assert asked(monkeypatch, marketdata_generic=change) == status
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("marketdata@generic")]
     assert words in lines[1]
+
+
+def test_a_venue_of_which_little_is_known_is_called_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked(monkeypatch) == ExitStatus.OK
+    assert "ASSUMED" not in capsys.readouterr().out
+    little_known(monkeypatch, status_module, "generic", Confidence.ASSUMED)
+    assert asked(monkeypatch) == ExitStatus.OK
+    assert "ASSUMED: generic: its README says what" in capsys.readouterr().out

@@ -18,11 +18,14 @@ from common.config import CHECKOUT, load
 from common.exit_status import ExitStatus
 from common.first_start import prepare
 from common.fix.session_types import SessionSettings
+from common.venues.venue import Confidence
+from scripts.cli import venues as venues_module
 from scripts.cli.fix_echo import EchoServer
 from scripts.cli.main import run
 from scripts.cli.try_logon import Came, try_logon
 from scripts.cli.venues import beyond
 from scripts.stack import free_ports, own_ports
+from tests.common.venues.little_known import little_known
 
 PLAIN = (None, "")
 START_S = 30.0
@@ -57,6 +60,18 @@ def test_a_venue_is_shown_whether_it_is_served_or_not(capsys: pytest.CaptureFixt
         assert document["connections"]["fix"] and document["instruments"], document
         assert run(["venues", "show", row["venue"]]) == ExitStatus.OK
         assert document["title"] in capsys.readouterr().out
+
+
+def test_a_venue_of_which_little_is_known_is_called_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert told(capsys, "show", "kraken")["confidence"] == "documented"
+    little_known(monkeypatch, venues_module, "kraken", Confidence.UNVERIFIED)
+    assert told(capsys, "show", "kraken")["confidence"] == "unverified"
+    for arguments, head in ((["show", "kraken"], "confidence "), (["list"], "kraken ")):
+        assert run(["venues", *arguments]) == ExitStatus.OK
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(head)]
+        assert " unverified" in line
 
 
 @pytest.mark.parametrize("act", ["show", "check"])

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import pytest
 from msgspec import structs
 
 from common.config import load
@@ -20,7 +21,10 @@ from common.messages import (
     encode,
 )
 from common.restrictions import Restriction
+from common.venues.venue import Confidence
+from services.supervisor import announcer
 from services.supervisor.announcer import FillLines, ready_block, waiting_for
+from tests.common.venues.little_known import little_known
 from tests.services.orders.harness import Ring, accepted
 
 
@@ -151,6 +155,12 @@ def test_the_block_shows_the_environment_and_ends_with_ready() -> None:
     assert "SIMULATED" in block[1]
     assert str(config.journal_folder) in "\n".join(block)
     assert block[-1] == "READY"
+
+
+def test_the_block_says_of_which_venue_little_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "generic (simulated)" in ready_block(load(environ={}))[2]
+    little_known(monkeypatch, announcer, "generic", Confidence.ASSUMED)
+    assert "generic (simulated, assumed)" in ready_block(load(environ={}))[2]
 
 
 def test_a_stack_that_is_restricted_is_not_called_ready() -> None:
