@@ -1,7 +1,7 @@
 """The messages that a session writes: header, Logon(A), Reject(3), gap fills, and stored messages sent again."""
 
 from common.fix.session_types import Problem, SessionSettings
-from common.fix.wire import SOH, cut, encode, utc_timestamp
+from common.fix.wire import SOH, cut, encode, pairs, utc_timestamp
 
 # Session-level message types (FIX 4.4 volume 2): resent only as gap fills, except Reject(3).
 ADMIN_TYPES = frozenset({b"0", b"1", b"2", b"3", b"4", b"5", b"A"})
@@ -55,6 +55,8 @@ class Encoder:
             body += b"1137=%b\x01" % settings.default_appl_ver_id.encode()
         if settings.logon_fields is not None:
             body += settings.logon_fields(seq, utc_timestamp(wall_ns, settings.timestamp_digits))
+        if settings.ascending_logon:
+            body = b"".join([b"%b=%b\x01" % field for field in sorted(pairs(body), key=lambda field: int(field[0]))])
         return body
 
     def reject_body(self, seq: int, msg_type: bytes, problem: Problem) -> bytes:

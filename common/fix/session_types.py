@@ -292,6 +292,7 @@ class SessionSettings:
     logon_fields: Callable[[int, bytes], bytes] | None = None
     header_fields: bytes = b""
     header_order: tuple[int, ...] = HEADER_ORDER
+    ascending_logon: bool = False  # the body of Logon(A) ascends by tag, as some venues show theirs
     max_message_bytes: int = 1 << 20
     max_buffer_bytes: int = (1 << 20) + 4096
     max_fields: int = 1 << 16

@@ -8,6 +8,7 @@ There is no status request.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import lru_cache
 
 import msgspec
@@ -66,28 +67,31 @@ underscore.
 # LimitType(25004) of an entry of NoLimitIndicators(25003), and LimitResetIntervalResolution(25008).
 _LIMIT_KINDS = {"1": "orders", "2": "messages", "3": "subscriptions"}
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_POST_ONLY = "18=6\x01"
 
 
-def _terms(symbol: str, terms: Terms) -> str:
-    """What an order is, but for its numbers."""
-    return _kind(symbol, terms.side, terms.ord_type, terms.time_in_force, terms.is_post_only)
-
-
-def _prices(terms: Terms) -> str:
-    """Price(44), and what wakes a stop order: a trade at TriggerPrice(1102), from below for a buy."""
+def _order(symbol: str, terms: Terms, cl_ord_id: str, order_qty: Decimal) -> str:
+    """A new order's fields, ascending as in the samples."""
+    kind = _kind(symbol, terms.side, terms.ord_type, terms.time_in_force, terms.is_post_only)
     price = "" if terms.price is None else f"44={plain(terms.price)}\x01"
+    head = f"11={cl_ord_id}\x01{_POST_ONLY if terms.is_post_only else ''}38={plain(order_qty)}\x01"
+    return f"{head}40={terms.ord_type}\x01{price}{kind}{_trigger(terms)}"
+
+
+def _trigger(terms: Terms) -> str:
+    """What wakes a stop order: a trade at TriggerPrice(1102), from below for a buy."""
     if terms.stop_px is None:
-        return price
+        return ""
     direction = "U" if terms.side == SIDE_BUY else "D"
-    return f"{price}1100=4\x011101=1\x011102={plain(terms.stop_px)}\x011107=2\x011109={direction}\x01"
+    return f"1100=4\x011101=1\x011102={plain(terms.stop_px)}\x011107=2\x011109={direction}\x01"
 
 
 @lru_cache(maxsize=1024)
 def _kind(symbol: str, side: str, ord_type: str, time_in_force: str, post_only: bool) -> str:
     """The part of an order that few orders differ in: one without a limit and a post-only one have no TimeInForce(59).
     """
-    last = "18=6\x01" if post_only else "" if ord_type in "13" else f"59={time_in_force}\x01"
-    return f"40={ord_type}\x0154={side}\x0155={symbol}\x01{last}"
+    last = "" if post_only or ord_type in "13" else f"59={time_in_force}\x01"
+    return f"54={side}\x0155={symbol}\x01{last}"
 
 
 _TOLD_BY = frozenset({"8", "9", "XAR", "3", "r", "B"})
@@ -142,6 +146,7 @@ class Binance:
             sequence_policy=SequencePolicy.RESET,
             allow_resend_request=False,
             timestamp_digits=6,
+            ascending_logon=True,
             # A clock that was set back must not cost a fill: what is rejected is never told again.
             sending_time_tolerance_s=0,
             logon_fields=logon_fields,
@@ -157,8 +162,7 @@ class Binance:
     def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
         """NewOrderSingle(D); the dictionary has neither HandlInst(21) nor TransactTime(60)."""
         c = command
-        price, terms = _prices(c.terms), _terms(c.symbol, c.terms)
-        return Body("D", f"11={c.cl_ord_id}\x0138={plain(c.order_qty)}\x01{terms}{price}".encode())
+        return Body("D", _order(c.symbol, c.terms, c.cl_ord_id, c.order_qty).encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
         """XAK where only the quantity falls, else XCN with the quantity that is left.
@@ -171,10 +175,8 @@ class Binance:
         if not self.amend_is_new_order(c):
             names = f"11={c.orig_cl_ord_id}\x01{order}41={c.orig_cl_ord_id}\x01"
             return Body("XAK", f"{names}55={c.symbol}\x0138={plain(c.order_qty)}\x01".encode())
-        price, terms = _prices(c.terms), _terms(c.symbol, c.terms)
         cancel = f"25033=1\x01{order}41={c.orig_cl_ord_id}\x0125034={c.cl_ord_id}{CANCEL_ID_SUFFIX}\x0125002=1\x01"
-        left = plain(c.order_qty - c.cum_qty)
-        return Body("XCN", f"{cancel}11={c.cl_ord_id}\x0138={left}\x01{terms}{price}".encode())
+        return Body("XCN", f"{cancel}{_order(c.symbol, c.terms, c.cl_ord_id, c.order_qty - c.cum_qty)}".encode())
 
     def amend_is_new_order(self, command: AmendOrder) -> bool:
         """See `Dialect`: all but a lower quantity at the same price."""
@@ -184,7 +186,8 @@ class Binance:
         """OrderCancelRequest(F) by OrderID(37) where it is known, which is fastest."""
         c = command
         order = f"37={c.order_id}\x01" if c.order_id else ""
-        return Body("F", f"11={c.cl_ord_id}\x01{order}41={c.orig_cl_ord_id}\x0155={c.symbol}\x01".encode())
+        known_as = f"41={c.orig_cl_ord_id}\x01" if c.orig_cl_ord_id else ""
+        return Body("F", f"11={c.cl_ord_id}\x01{order}{known_as}55={c.symbol}\x01".encode())
 
     def encode_query(self, command: QueryOrder) -> Body | None:
         """See `Dialect`: there is none."""

@@ -39,9 +39,6 @@ from tests.common.venues import samples
 from tests.common.venues.both_sides import NAME, BothSides, Desk
 
 TEMPLATE = "_template"
-BEFORE_NUMBERS = frozenset({"binance", "generic"})
-"""Venues that are older than the rule that each number of their README has a test of its own: they have yet to."""
-
 PENDING = ("6", "A", "E")
 """ExecType(150) of an acknowledgement: pending cancel, pending new, pending replace."""
 
@@ -122,7 +119,7 @@ def test_each_oddity_of_the_readme_has_a_test_of_its_number(dialect: str) -> Non
     """`test_oddities.py` in the folder of tests, `test_07_...` for number 7: what a client that knows nothing of
     it does wrong, and ours does right."""
     folder = folder_of(dialect)
-    if not folder.is_relative_to(CHECKOUT) or dialect in BEFORE_NUMBERS:
+    if not folder.is_relative_to(CHECKOUT):
         return
     readme = (folder / "README.md").read_text("utf-8")
     oddities = readme.partition("## Oddities\n")[2].partition("\n## ")[0]

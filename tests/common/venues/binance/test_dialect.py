@@ -1,24 +1,31 @@
 """The dialect "binance", text in and text out; the samples follow binance-spot-api-docs, fix-api.md."""
 
+import tomllib
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
-from common.fix.wire import split
+from common.fix.session import Session
+from common.fix.session_types import Outbound
+from common.fix.wire import encode, parse_utc_timestamp, split
+from common.instant import Instant
 from common.messages import POST_ONLY, Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
 from common.venues.binance.dialect import Binance, logon_signature
 from common.venues.credentials import Ed25519Key
 from common.venues.dialect import BookEntry, Identity, SubscriptionRejected, VenueLimit
+from common.venues.registry import folder_of
 from tests.common.venues.samples import CANCEL, PEM, QUERY, WALL_NS, amend, new, raw, text
 
 DIALECT = Binance()
 
 
 def test_an_order_has_only_fields_of_the_dictionary() -> None:
-    assert text(DIALECT.encode_new(new(), WALL_NS)) == "35=D|11=5-1|38=0.50000|40=2|54=1|55=BTCUSDT|59=1|44=65000.10|"
+    assert text(DIALECT.encode_new(new(), WALL_NS)) == "35=D|11=5-1|38=0.50000|40=2|44=65000.10|54=1|55=BTCUSDT|59=1|"
     post_only = new(instructions=POST_ONLY)
     assert text(DIALECT.encode_new(post_only, WALL_NS)) == (
-        "35=D|11=5-1|38=0.50000|40=2|54=1|55=BTCUSDT|18=6|44=65000.10|"
+        "35=D|11=5-1|18=6|38=0.50000|40=2|44=65000.10|54=1|55=BTCUSDT|"
     )
     market = new(ord_type="1", price=None, time_in_force="3")
     assert text(DIALECT.encode_new(market, WALL_NS)) == "35=D|11=5-1|38=0.50000|40=1|54=1|55=BTCUSDT|"
@@ -30,7 +37,7 @@ def test_a_lower_quantity_keeps_the_name_and_everything_else_is_a_new_order() ->
     assert text(DIALECT.encode_amend(lower, WALL_NS)) == "35=XAK|11=5-1|37=77|41=5-1|55=BTCUSDT|38=0.4|"
     assert DIALECT.amend_is_new_order(amend())
     assert text(DIALECT.encode_amend(amend(), WALL_NS)) == (
-        "35=XCN|25033=1|37=77|41=5-1|25034=5-2_c|25002=1|11=5-2|38=0.4|40=2|54=1|55=BTCUSDT|59=1|44=65001|"
+        "35=XCN|25033=1|37=77|41=5-1|25034=5-2_c|25002=1|11=5-2|38=0.4|40=2|44=65001|54=1|55=BTCUSDT|59=1|"
     )
     assert DIALECT.amend_is_new_order(amend(order_qty=Decimal("0.6"), price=Decimal("65000.10")))
 
@@ -69,6 +76,63 @@ def test_logon_fields_are_signed_and_in_order() -> None:
 def test_the_published_vector_of_the_signature() -> None:
     signature = logon_signature(PEM, Identity("EXAMPLE", "SPOT", 30), 1, b"20240627-11:17:25.223")
     assert signature == b"4MHXelVVcpkdwuLbl6n73HQUXUf1dse2PCgT1DYqW9w8AVZ1RACFGM+5UdlGPrQHrgtS3CvsRURC1oj73j8gCA=="
+
+
+def frames() -> dict[str, tuple[bytes, bool]]:
+    """What the documents show of ours, by MsgType(35); whether its length and checksum fit what they show."""
+    table = tomllib.loads((folder_of("binance") / "samples" / "order_entry.toml").read_text("utf-8"))
+    ours = [frame for frame in table["frame"] if frame["from"] == "us"]
+    raws = [(frame["text"].replace("|", "\x01").encode(), not frame.get("altered", False)) for frame in ours]
+    return {split(raw)[b"35"].decode(): (raw, sound) for raw, sound in raws}
+
+
+@pytest.mark.parametrize("msg_type", ["A", "5", "D", "F"])
+def test_what_the_documents_show_of_ours_is_written_byte_for_byte(msg_type: str) -> None:
+    shown, sound = frames()[msg_type]
+    f = {tag: value.decode() for tag, value in split(shown).items()}
+    session = session_at(f)
+    if msg_type == "5":
+        session.logout("", moment(f))
+    elif msg_type == "D":
+        order = new(
+            cl_ord_id=f[b"11"], side=f[b"54"], ord_type=f[b"40"], symbol=f[b"55"], time_in_force=f[b"59"],
+            order_qty=Decimal(f[b"38"]), price=Decimal(f[b"44"]),
+        )  # fmt: skip
+        session.send(*DIALECT.encode_new(order, 0), moment(f))
+    elif msg_type == "F":
+        cancel = structs.replace(CANCEL, cl_ord_id=f[b"11"], order_id=f[b"37"], orig_cl_ord_id="", symbol=f[b"55"])
+        session.send(*DIALECT.encode_cancel(cancel, 0), moment(f))
+    (written,) = [effect.raw for effect in session.take_effects() if isinstance(effect, Outbound)]
+    if sound:
+        assert written == shown
+    else:
+        # Somebody changed the message for the document: its own length and checksum are of another one.
+        assert text_behind_length(written) == text_behind_length(shown)
+
+
+def moment(f: dict[bytes, str]) -> Instant:
+    return Instant(parse_utc_timestamp(f[b"52"].encode()), 0)
+
+
+def text_behind_length(raw: bytes) -> bytes:
+    return raw[raw.index(b"\x0135=") : raw.rindex(b"\x0110=")]
+
+
+def session_at(f: dict[bytes, str]) -> Session:
+    """A session that is about to write the message: with its names, number and digits of time, and the document's
+    key."""
+    identity = Identity(f[b"49"], "SPOT", int(f.get(b"108", "5")))
+    settings = DIALECT.session_settings(identity, Ed25519Key(f.get(b"553", "KEY"), PEM))
+    session = Session(replace(settings, timestamp_digits=3))
+    session.connected(moment(f))
+    if f[b"35"] == "A":
+        return session
+    session.take_effects()
+    answer = f"35=A|34=1|49=SPOT|52={f[b'52']}|56={f[b'49']}|98=0|108=5|".replace("|", "\x01").encode()
+    session.received(encode(b"FIX.4.4", answer), moment(f))
+    session.next_outbound = int(f[b"34"])
+    session.take_effects()
+    return session
 
 
 def test_no_credentials_no_settings() -> None:
@@ -203,7 +267,7 @@ def test_a_stop_order_has_a_trigger_in_its_direction_and_no_stop_px() -> None:
         "35=D|11=5-1|38=0.50000|40=3|54=1|55=BTCUSDT|1100=4|1101=1|1102=66000|1107=2|1109=U|"
     )
     sold = text(DIALECT.encode_new(new(side="2", ord_type="4", stop_px=Decimal("64000")), WALL_NS))
-    assert sold.endswith("|40=4|54=2|55=BTCUSDT|59=1|44=65000.10|1100=4|1101=1|1102=64000|1107=2|1109=D|")
+    assert sold.endswith("|40=4|44=65000.10|54=2|55=BTCUSDT|59=1|1100=4|1101=1|1102=64000|1107=2|1109=D|")
     assert "99=" not in sold
 
 

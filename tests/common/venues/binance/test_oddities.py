@@ -1,0 +1,220 @@
+"""Each oddity of the README by its number: what a naive FIX 4.4 client would make of it, and what ours does."""
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from common.fix.session import Session, SessionSettings
+from common.fix.session_types import SequencePolicy
+from common.fix.wire import split
+from common.messages import Attempt, ExecutionReport, MassCancelReported, QueryOrder, RequestRejected
+from common.venues.binance.venue import PROFILE
+from common.venues.dialect import Body
+from common.venues.generic.dialect import Generic
+from common.venues.venue import CredentialKind, Feature, missing_feature
+from tests.common.exchange.harness import Client
+from tests.common.venues import samples
+from tests.common.venues.both_sides import BothSides, Desk
+
+NAIVE = Generic()
+D = Decimal
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> BothSides:
+    """The simulated exchange, and our side of it."""
+    return BothSides("binance", tmp_path)
+
+
+@pytest.fixture
+def desk(sides: BothSides) -> Desk:
+    """Our order entry, logged on."""
+    return sides.desk()
+
+
+def ours(sides: BothSides) -> SessionSettings:
+    return sides.dialect.session_settings(sides.identity(), sides.credentials)
+
+
+def raws(desk: Desk, msg_type: bytes = b"8") -> list[bytes]:
+    return [raw for raw in desk.client.raw if split(raw)[b"35"] == msg_type]
+
+
+def naive(raw: bytes) -> ExecutionReport:
+    told = NAIVE.decode("8", raw)
+    assert isinstance(told, ExecutionReport)
+    return told
+
+
+def accepted(desk: Desk, **terms: object) -> tuple[str, str]:
+    """An order that the venue took: our name and the venue's."""
+    order, (told, *_) = desk.new(**terms)
+    assert isinstance(told, ExecutionReport) and told.exec_type == "0"
+    return order.cl_ord_id, told.order_id
+
+
+def answer(desk: Desk, body: Body) -> dict[bytes, bytes]:
+    """The first message that comes back to one of a naive client's."""
+    before = len(desk.client.raw)
+    desk.client.session.send(body.msg_type, body.fields, desk.sides.world.now)
+    desk.sides.world.pump()
+    return dict(split(desk.client.raw[before]))
+
+
+def test_01_a_logon_that_nobody_signed_is_refused(sides: BothSides) -> None:
+    plain = replace(ours(sides), logon_fields=lambda seq, stamp: b"553=me\x01554=secret\x01")
+    client = Client(sides.world, session=Session(plain))
+    assert not client.session.logged_on and b"\x0135=3\x01" in client.wire
+    assert sides.desk().logged_on
+    assert PROFILE.credentials == (CredentialKind.ED25519,)
+
+
+def test_02_numbers_that_go_on_are_refused_and_the_reset_is_not_repeated(sides: BothSides) -> None:
+    goes_on = replace(ours(sides), reset_on_logon=False, sequence_policy=SequencePolicy.RESEND)
+    client = Client(sides.world, session=Session(goes_on, 7, 7))
+    assert not client.session.logged_on and b"25016=-11" in client.wire
+    desk = sides.desk()
+    assert desk.logged_on and b"\x01141=" not in desk.client.wire and not ours(sides).expects_reset_echo
+    asked = answer(desk, Body("2", b"7=1\x0116=0\x01"))
+    assert (asked[b"35"], asked[b"25016"]) == (b"3", b"-1177"), "nothing is told again"
+
+
+def test_03_an_order_s_state_cannot_be_asked_for(desk: Desk) -> None:
+    cl_ord_id, order_id = accepted(desk)
+    question = QueryOrder(Attempt(5, 4), "x", desk.sides.symbol, "1", cl_ord_id, order_id, 9)
+    asked = NAIVE.encode_query(question)
+    assert asked is not None and answer(desk, asked)[b"35"] == b"3"
+    assert missing_feature(PROFILE, question) is Feature.STATUS_QUERY, "ours asks over REST"
+    assert desk.sides.dialect.encode_query(question) is None and PROFILE.rest
+
+
+@pytest.mark.parametrize(
+    ("terms", "tag"),
+    [
+        ({}, b"21"),
+        ({"ord_type": "1", "price": None}, b"59"),
+        ({"instructions": "6"}, b"59"),
+    ],
+)
+def test_04_fields_that_every_standard_order_has_are_refused(desk: Desk, terms: dict[str, object], tag: bytes) -> None:
+    order = samples.new(symbol=desk.sides.symbol, order_qty=desk.sides.qty, **{"price": desk.sides.price, **terms})
+    body = NAIVE.encode_new(order, desk.sides.world.now.wall_ns)
+    fields = body.fields if tag == b"21" else without(body.fields, b"21", b"60")
+    refused = answer(desk, Body("D", fields))
+    assert (refused[b"35"], refused[b"371"]) == (b"3", tag)
+    _, events = desk.new(**terms)
+    assert isinstance(events[0], ExecutionReport) and events[0].exec_type == "0"
+
+
+def without(fields: bytes, *tags: bytes) -> bytes:
+    return b"".join(f + b"\x01" for f in fields.split(b"\x01")[:-1] if f.split(b"=")[0] not in tags)
+
+
+def test_05_there_is_no_replace_and_what_stands_for_it_may_be_another_order(desk: Desk) -> None:
+    order, (told, *_) = desk.new()
+    assert isinstance(told, ExecutionReport) and order.price is not None
+    command = samples.amend(symbol=order.symbol, orig_cl_ord_id=order.cl_ord_id, order_id=told.order_id)
+    assert answer(desk, NAIVE.encode_amend(command, 0))[b"35"] == b"3"
+    lowered, events = desk.amend(order, told.order_id, order_qty=order.order_qty / 2)
+    (kept,) = [e for e in events if isinstance(e, ExecutionReport)]
+    assert (kept.exec_type, kept.order_id, kept.cl_ord_id) == ("5", told.order_id, order.cl_ord_id)
+    assert not desk.sides.dialect.amend_is_new_order(lowered)
+    moved, events = desk.amend(order, told.order_id, price=order.price + desk.sides.instrument.tick_size)
+    ended, new = [e for e in events if isinstance(e, ExecutionReport)]
+    assert (ended.exec_type, ended.cl_ord_id, ended.orig_cl_ord_id) == ("4", moved.cl_ord_id, order.cl_ord_id)
+    assert new.exec_type == "0" and new.order_id != told.order_id, "it would look for the order under its old id"
+    assert desk.sides.dialect.amend_is_new_order(moved)
+
+
+def test_06_no_average_price_is_told_and_a_fill_is_known_by_its_trade(desk: Desk) -> None:
+    order, _ = desk.new(price=desk.sides.price)
+    desk.sides.stranger("2", desk.sides.qty, desk.sides.price)
+    raw = raws(desk)[-1]
+    assert b"6" not in split(raw) and naive(raw).avg_px is None, "it would have no price of the whole"
+    (fill,) = [e for e in desk.heard() if isinstance(e, ExecutionReport)]
+    assert (fill.exec_type, fill.last_px, fill.trade_key) == ("F", desk.sides.price, split(raw)[b"1003"].decode())
+    assert naive(raw).trade_key != fill.trade_key, "REST tells the trade by the other key: it would count twice"
+    desk.new(order_qty=desk.sides.instrument.min_qty / 2)
+    assert b"17" not in split(raws(desk)[-1]) and naive(raws(desk)[-1]).exec_id == ""
+
+
+@pytest.mark.parametrize("kind", ["unknown", "lost"])
+def test_07_a_rejection_may_say_that_nobody_knows(desk: Desk, kind: str) -> None:
+    desk.sides.world.ask("fault", kind=kind, scope="fix")
+    order, (event,) = desk.new()
+    (raw,) = raws(desk, b"3")
+    wrong = NAIVE.decode("3", raw)
+    assert isinstance(wrong, RequestRejected) and not wrong.ambiguous, "it would take the order for refused"
+    assert isinstance(event, RequestRejected) and event.ambiguous
+    assert (desk.sides.state_of(order.cl_ord_id) is not None) is (kind == "unknown")
+
+
+def test_08_a_mass_cancel_of_nothing_is_refused(desk: Desk) -> None:
+    (event,) = desk.say(desk.sides.dialect.encode_mass_cancel(desk.sides.next_name(), desk.sides.symbol, 0))
+    wrong = NAIVE.decode("r", raws(desk, b"r")[-1])
+    assert isinstance(wrong, MassCancelReported) and not wrong.accepted, "it would cancel again and again"
+    assert isinstance(event, MassCancelReported) and event.accepted and event.affected == 0
+
+
+def test_09_a_name_that_was_dropped_is_locked_for_a_while(sides: BothSides) -> None:
+    settings = ours(sides)
+    Client(sides.world, session=Session(settings)).cut()
+    again = Client(sides.world, session=Session(settings))
+    assert not again.session.logged_on and b"25016=-1033\x01" in again.wire
+    assert sides.desk().logged_on, "ours has a name for each connection"
+
+
+def test_10_what_is_left_out_of_an_entry_is_as_in_the_one_before(sides: BothSides) -> None:
+    for price in (sides.price, sides.price + sides.instrument.tick_size):
+        sides.stranger("1", sides.qty, price)
+    watcher, seller = sides.watcher(), sides.desk()
+    watcher.say(sides.dialect.encode_subscribe("md-1", [sides.symbol]))
+    before = len(watcher.client.raw)
+    seller.new(side="2", order_qty=2 * sides.qty, price=sides.price)
+    watcher.heard()
+    raw = next(raw for raw in watcher.client.raw[before:] if b"\x01269=2\x01" in raw)
+    assert raw.count(b"\x01279=") == 2 and raw.count(b"\x0155=") == 1, "a trade in no symbol, to whom that is no rule"
+    told = sides.dialect.decode_market_data("X", raw)
+    assert isinstance(told, list) and [entry.symbol for entry in told] == [sides.symbol] * 2
+    length = raw.split(b"\x01")[1].removeprefix(b"9=")
+    assert len(length) == 7 and length != b"%d" % int(length), "no length for whoever compares the text"
+
+
+def test_11_a_snapshot_is_told_to_subscribers_alone(sides: BothSides) -> None:
+    sides.stranger("1", sides.qty, sides.price)
+    watcher = sides.watcher()
+    watcher.say(sides.dialect.encode_subscribe("md-1", [sides.symbol]))
+    before = len(watcher.client.raw)
+    watcher.say(NAIVE.encode_refresh("md-2", "md-1", [sides.symbol]))
+    assert [split(raw)[b"35"] for raw in watcher.client.raw[before:]] == [b"3"]
+    entries = watcher.say(sides.dialect.encode_refresh("md-2", "md-1", [sides.symbol]))
+    assert [getattr(e, "action", "Y") for e in entries][:1] == ["W"]
+
+
+def test_12_an_order_outlives_its_connection(desk: Desk) -> None:
+    cl_ord_id, _ = accepted(desk)
+    desk.client.cut()
+    desk.sides.world.pass_time(30, 1)
+    assert desk.sides.state_of(cl_ord_id) is not None, "whoever takes it for cancelled has it filled"
+    again = desk.sides.desk()
+    (event,) = again.cancel(samples.new(symbol=desk.sides.symbol, cl_ord_id=cl_ord_id))[1]
+    assert isinstance(event, ExecutionReport) and event.ord_status == "4"
+
+
+def test_13_a_stop_order_has_a_trigger_in_place_of_a_price(desk: Desk) -> None:
+    stop_px = desk.sides.price * 2
+    order = samples.new(
+        symbol=desk.sides.symbol, order_qty=desk.sides.qty, ord_type="3", price=None, stop_px=stop_px
+    )  # fmt: skip
+    fields = without(NAIVE.encode_new(order, 0).fields, b"21", b"60", b"59")
+    refused = answer(desk, Body("D", fields))
+    assert (refused[b"35"], refused[b"371"]) == (b"3", b"99")
+    stop, (event,) = desk.new(ord_type="3", price=None, stop_px=stop_px)
+    assert isinstance(event, ExecutionReport) and event.exec_type == "0"
+    desk.new(side="2", price=stop_px)
+    desk.sides.stranger("1", desk.sides.qty, stop_px)
+    (raw, *_) = [raw for raw in raws(desk) if split(raw)[b"11"] == stop.cl_ord_id.encode()][1:]
+    told = [e for e in desk.heard() if isinstance(e, ExecutionReport) and e.cl_ord_id == stop.cl_ord_id]
+    assert (naive(raw).exec_type, told[0].exec_type) == ("0", "L"), "it would hear of a new order once more"
