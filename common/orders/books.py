@@ -28,6 +28,10 @@ CLOSED_ORDERS: Final = 4096
 EXTERNAL_ORDERS = 1024
 """Orders of somebody else on our account that are remembered, and fills of orders that nobody has named yet."""
 
+ENDED_ORDERS: Final = 4096
+"""Orders out of memory, ours and others, of which it is known since when they are over: so many may end while an answer
+of REST is under way."""
+
 TRADES_PAGE = 1000
 """Trades in one answer of REST at most; a full one is followed by another question."""
 
@@ -138,7 +142,8 @@ class External(msgspec.Struct, gc=False):
 
 
 class Ended(msgspec.Struct, array_like=True, frozen=True):
-    """An order on our account that was not ours and was over by `lsn`; `names` are ClOrdIDs(11) of it."""
+    """An order on our account that is not in memory, somebody else's or one of ours that left it, and was over by
+    `lsn`; `names` are ClOrdIDs(11) of it."""
 
     account: str
     symbol: str
@@ -185,7 +190,7 @@ class Books:
         self.sessions: dict[str, SessionBooks] = {}
         self.externals: dict[tuple[str, str, str], External] = {}
         self.ended: dict[tuple[str, str, str], Ended] = {}
-        """Orders of somebody else that are over: what is told of them late opens none again."""
+        """Orders that are over and not in memory: what is told of them late opens none again."""
         self.unclaimed: dict[tuple[str, str, str], list[str]] = {}
         self.cancel_alls: list[tuple[int, CancelAll]] = []
         self.discrepancies = 0
@@ -366,6 +371,8 @@ class Books:
                 place = (order.account, order.symbol, order_id)
                 if self.by_order_id.get(place) is order:
                     del self.by_order_id[place]
+                    # REST may have been asked while it was open, and tell it later than this.
+                    self._note_ended(Ended(*place, tuple(order.ids), order.touched_lsn))
             self.ledger.retire(leg.owner)
 
     # ---- positions, sessions, strangers ----
@@ -469,15 +476,19 @@ class Books:
         """The order there, which goes by these ClOrdIDs(11), was over by `lsn`."""
         known = self.externals.get(place)
         also = () if known is None else (known.order.cl_ord_id,)
-        self.ended.pop(place, None)
-        self.ended[place] = Ended(*place, tuple(filter(None, (*names, *also))), lsn)
-        if len(self.ended) > EXTERNAL_ORDERS:
-            del self.ended[next(iter(self.ended))]
+        self._note_ended(Ended(*place, tuple(filter(None, (*names, *also))), lsn))
         self.stranger_gone(place)
 
+    def _note_ended(self, ended: Ended) -> None:
+        place = (ended.account, ended.symbol, ended.order_id)
+        self.ended.pop(place, None)
+        self.ended[place] = ended
+        if len(self.ended) > ENDED_ORDERS:
+            del self.ended[next(iter(self.ended))]
+
     def is_over(self, venue: str, report: ExecutionReport) -> bool:
-        """Whether that order of somebody else's is over, as far as was heard: another one may have its OrderID(37), and
-        is told of by its own ClOrdID(11) or, where it has none, before its fills are."""
+        """Whether that order, which is not in memory, is over, as far as was heard: another one may have its
+        OrderID(37), and is told of by its own ClOrdID(11) or, where it has none, before its fills are."""
         ended = self.ended.get((venue, report.symbol, report.order_id))
         if ended is None:
             return False

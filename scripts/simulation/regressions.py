@@ -247,4 +247,10 @@ REGRESSIONS = (
         " too late to count: nobody asked again, and it was open for ever. What precedes a leg that the venue took in"
         " is asked about until its end is told.",
     ),
+    Regression(
+        Case(69937, 2000, version=4), "risk-agrees",
+        "REST was asked for an order while it was open, and answered when it had been filled and had left memory: it"
+        " was taken for somebody else's, open for ever, and risk counted it. Of what leaves memory it is known since"
+        " when it is over.",
+    ),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from common.messages import Kind, NewOrder
+from common.messages import Ask, Kind, NewOrder, RestOrder
 from common.orders.books import Books, Bounds
 from common.orders.fold import FOLD_VERSION, Fold
 from common.orders.index import Index, MemoryIndex
@@ -34,6 +34,13 @@ class Filling(Forgetful):
         self.report(command, "0", "0", order_id=f"V{number}")
         self.report(command, "F", "2", qty=qty, key=f"1/{number}", order_id=f"V{number}", **terms)
         return command
+
+    def resting(self, number: int) -> tuple[NewOrder, RestOrder]:
+        """An order that is accepted, and how REST tells it then."""
+        command = self.new(number)
+        self.sent(command)
+        self.report(command, "0", "0", order_id=f"V{number}")
+        return command, RestOrder("BTCUSDT", f"V{number}", command.cl_ord_id, "1", "0", D(1), D(100), D(0))
 
     @property
     def quantity(self) -> Any:
@@ -101,6 +108,32 @@ def test_a_report_on_a_forgotten_order_leaves_its_instrument_and_side_to_it(
         ring.told("generic", msgspec.structs.replace(told, symbol=symbol, side=side, last_px=D(0)))
         assert ring.quantity == D(held), key
         assert (ring.core.books.discrepancies > before) == bool(side)
+
+
+@pytest.mark.parametrize("what", ["order", "open_orders"])
+def test_what_was_asked_before_a_forgotten_order_ended_opens_none(ring: Filling, what: str) -> None:
+    """REST was asked while the order was open, and its answer is recorded when that has ended and left memory."""
+    buy, told = ring.resting(41)
+    asked = Ask("generic", 900, what, "BTCUSDT", buy.cl_ord_id, "V41", asked_lsn=ring.core.books.lsn)
+    ring.report(buy, "4", "4", order_id="V41")
+    for number in range(50, 56):
+        ring.filled(number)
+    assert ("desk", 41) not in ring.core.books.orders
+    ended = load_books(dump_books(ring.core.books), {}).ended
+    assert ended == ring.core.books.ended, "a snapshot has it"
+    ring.answers(venue="generic", ask=asked, **({"order": told} if what == "order" else {"orders": (told,)}))
+    assert not ring.core.books.externals
+
+
+def test_a_forgotten_order_that_rest_tells_as_open_after_its_end_is_shown(ring: Filling) -> None:
+    """As after a bust that nobody heard."""
+    buy, told = ring.resting(41)
+    ring.report(buy, "4", "4", order_id="V41")
+    for number in range(50, 56):
+        ring.filled(number)
+    asked = Ask("generic", 900, "open_orders", "BTCUSDT", asked_lsn=ring.core.books.lsn)
+    ring.answers(venue="generic", ask=asked, orders=(told,))
+    assert list(ring.core.books.externals) == [(*PLACE, "V41")]
 
 
 def test_a_forgotten_fill_is_found_by_its_exec_id_of_an_earlier_generation(ring: Filling) -> None:
