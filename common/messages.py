@@ -74,12 +74,20 @@ RecordKind = Annotated[int, msgspec.Meta(ge=16, le=0xFFFF)]
 Side = Literal["1", "2"]
 OrdType = Literal["1", "2", "3", "4"]
 TimeInForce = Literal["1", "3", "4", "6"]
-Instructions = Literal["", "6"]
+Instructions = Literal["", "6", "E", "6E"]
 SIDE_BUY: Side = "1"
 SIDE_SELL: Side = "2"
 STOPS = ("3", "4")
 NO_INSTRUCTIONS: Instructions = ""
 POST_ONLY: Instructions = "6"
+REDUCE_ONLY: Instructions = "E"
+INSTRUCTIONS: dict[tuple[bool, bool], Instructions] = {
+    (False, False): NO_INSTRUCTIONS,
+    (True, False): POST_ONLY,
+    (False, True): REDUCE_ONLY,
+    (True, True): "6E",
+}
+"""By whether it is post only, and whether it is reduce only."""
 
 PROTOCOL = 1
 """Of the order entry link: what a client says of itself that reads today's messages. 0, or nothing, is one of before
@@ -224,7 +232,8 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `order_qty`: OrderQty(38), in the base asset: the total, what is filled included.
     `price`: Price(44) of a limit or stop-limit order; a market or stop order has none.
     `time_in_force`: TimeInForce(59).
-    `instructions`: The codes of ExecInst(18), in rising order: `"6"` rests or is rejected, and never takes.
+    `instructions`: The codes of ExecInst(18), in rising order: `"6"` rests or is rejected, and never takes; `"E"` only
+    makes the account's position in contracts smaller: what of it would not is never filled.
     `stop_px`: StopPx(99) of a stop or stop-limit order: it sleeps until a trade is at that price or beyond it, above
     for a buy and below for a sale, and is a market or limit order from then on.
     `expire_ns`: ExpireTime(126) of an order that is good till a date, Unix nanoseconds; 0 of any other.
@@ -253,12 +262,18 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     def further(self) -> tuple[tuple[str, Any], ...]:
         """What it has of the terms that not every log knows, by name."""
         values = ((name, getattr(self, name), default) for name, default in _FURTHER_TERMS.items())
-        return tuple((name, value) for name, value, default in values if value != default)
+        reduces = (("reduce_only", True),) if self.is_reduce_only else ()
+        return (*((name, value) for name, value, default in values if value != default), *reduces)
 
     @property
     def is_post_only(self) -> bool:
         """Whether it rests or is rejected, and never takes."""
         return POST_ONLY in self.instructions
+
+    @property
+    def is_reduce_only(self) -> bool:
+        """Whether it only makes the account's position smaller, and never turns it round."""
+        return REDUCE_ONLY in self.instructions
 
 
 _FURTHER_TERMS = {

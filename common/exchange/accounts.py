@@ -33,6 +33,10 @@ class Accounts:
         self.positions: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
         """By account and symbol of a contract: quantity, and the average of its unit costs."""
 
+    def position(self, account: str, symbol: str) -> Decimal:
+        """The account's position in contracts, below zero where it is short."""
+        return self.positions.get((account, symbol), (ZERO, ZERO))[0]
+
     def balance(self, account: str, asset: str) -> Balance:
         """The account's balance of an asset, made on first use."""
         balance = self.balances.get((account, asset))

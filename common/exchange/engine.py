@@ -55,6 +55,7 @@ class Refusal(enum.Enum):
     BALANCE = "Account has insufficient balance for requested action."
     WOULD_TAKE = "Order would immediately match and take."
     PAST = "The expire time has passed."
+    NOT_REDUCING = "A reduce-only order would not reduce a position."
     WOULD_TRIGGER = "Stop price would trigger immediately."
     UNKNOWN_ORDER = "Unknown order sent."
     NOT_LESS = "Order amend (quantity increase) is not supported."
@@ -77,6 +78,7 @@ class Cause(enum.StrEnum):
     NO_LIQUIDITY = "no_liquidity"
     NO_BALANCE = "no_balance"
     DATE = "date"
+    REDUCED = "reduced"
     SELF_TRADE = "self_trade"
     SCREEN = "screen"
     DISCONNECTED = "disconnected"
@@ -140,6 +142,8 @@ class Engine:
             return Refusal.TOO_MANY_ORDERS
         if not self._affords(instrument, terms):
             return Refusal.BALANCE
+        if terms.reduce_only and not self._reducible(terms):
+            return Refusal.NOT_REDUCING
         if terms.post_only and state.books[terms.symbol].crosses(terms.side, terms.price):
             return Refusal.WOULD_TAKE
         if 0 < terms.expire_ns <= wall_ns:
@@ -210,6 +214,10 @@ class Engine:
             if not book.crosses(taker.side, taker.price):
                 return
             maker = next(iter(level.orders.values()))
+            spent = next((each for each in (maker, taker) if not self._tradable(each)), None)
+            if spent is not None:
+                self._close(spent, CANCELED, Cause.REDUCED, now)
+                continue
             meets_itself = maker.account and maker.account == taker.account and taker.self_trade != NO_PREVENTION
             if meets_itself and taker.self_trade == DECREMENT:
                 self._decrement(maker, taker, now)
@@ -219,7 +227,15 @@ class Engine:
                 if taker.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
                     self._close(taker, self.ends_as, Cause.SELF_TRADE, now)
             else:
-                self._trade(maker, taker, min(maker.leaves_qty, taker.leaves_qty), now)
+                self._trade(maker, taker, min(self._tradable(maker), self._tradable(taker)), now)
+
+    def _reducible(self, terms: Terms) -> Decimal:
+        """How much an order of these terms may trade until the account's position is none."""
+        position = self.state.accounts.position(terms.account, terms.symbol)
+        return max(ZERO, -position if terms.side == BUY else position)
+
+    def _tradable(self, order: Order) -> Decimal:
+        return min(order.leaves_qty, self._reducible(order.terms)) if order.reduce_only else order.leaves_qty
 
     def _decrement(self, maker: Order, taker: Order, now: Instant) -> None:
         """An account meets itself: the smaller order is cancelled, and the larger one is less by it."""
@@ -260,8 +276,9 @@ class Engine:
         return (counted * rate).quantize(FEE_STEP, ROUND_DOWN)
 
     def _available(self, order: Order) -> Decimal:
-        """How much of the order the book could fill before an order of its own account would end it."""
-        found = ZERO
+        """How much of the order could be filled: by the book before an order of its own account would end it, and
+        until it has reduced what it may."""
+        found, most = ZERO, self._tradable(order)
         for level in self.state.books[order.symbol].opposite(order.side).walk():
             if order.price is not None:
                 worse = level.price > order.price if order.side == BUY else level.price < order.price
@@ -274,10 +291,10 @@ class Engine:
                     if maker.account != order.account or order.self_trade == NO_PREVENTION:
                         found += maker.leaves_qty
                     elif order.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
-                        return found
-            if found >= order.leaves_qty:
+                        return min(found, most)
+            if found >= most:
                 break
-        return found
+        return min(found, most)
 
     def _is_far(self, instrument: Instrument, price: Decimal | None) -> bool:
         """Whether a limit price is too far from the last traded one."""
@@ -432,6 +449,8 @@ def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
     if terms.side not in (BUY, SELL) or terms.time_in_force not in (*RESTING, IMMEDIATE_OR_CANCEL, FILL_OR_KILL):
         return Refusal.BAD_TERMS
     if (terms.time_in_force == GOOD_TILL_DATE) != bool(terms.expire_ns):
+        return Refusal.BAD_TERMS
+    if terms.reduce_only and instrument.contract.is_spot:
         return Refusal.BAD_TERMS
     if terms.self_trade not in (NO_PREVENTION, EXPIRE_TAKER, EXPIRE_MAKER, EXPIRE_BOTH, DECREMENT):
         return Refusal.BAD_SELF_TRADE_MODE

@@ -39,7 +39,7 @@ class Terms(NamedTuple):
     go to. `self_trade` says who expires when an account meets itself, or that it trades with itself
     (SelfTradePreventionMode's codes), or that both are less by the smaller one. `stop_px`: the order sleeps until a
     trade is at that price or beyond it, above for a buy and below for a sale. `expire_ns` is ExpireTime(126) of one
-    that is good till a date.
+    that is good till a date. `reduce_only`: no fill of it makes the account's position in contracts larger.
     """
 
     account: str
@@ -55,6 +55,7 @@ class Terms(NamedTuple):
     self_trade: str = EXPIRE_MAKER
     stop_px: Decimal | None = None
     expire_ns: int = 0
+    reduce_only: bool = False
 
 
 def has_reached(terms: Terms, last_px: Decimal) -> bool:
@@ -86,8 +87,8 @@ class Order:
 
     __slots__ = (
         "account", "amendments", "cl_ord_id", "cum_qty", "cum_quote", "expire_ns", "former_names", "ord_status",
-        "ord_type", "order_id", "order_qty", "post_only", "price", "resting", "self_trade", "session", "side",
-        "stamp_ns", "stop_px", "symbol", "terms", "time_in_force", "triggered", "updated_ns",
+        "ord_type", "order_id", "order_qty", "post_only", "price", "reduce_only", "resting", "self_trade", "session",
+        "side", "stamp_ns", "stop_px", "symbol", "terms", "time_in_force", "triggered", "updated_ns",
     )  # fmt: skip
 
     def __init__(self, order_id: int, terms: Terms, stamp_ns: int) -> None:
@@ -95,7 +96,7 @@ class Order:
         self.terms = terms
         (self.account, self.session, self.cl_ord_id, self.symbol, self.side, self.ord_type, self.order_qty, self.price,
          self.time_in_force, self.post_only, self.self_trade, self.stop_px,
-         self.expire_ns) = terms  # fmt: skip
+         self.expire_ns, self.reduce_only) = terms  # fmt: skip
         self.cum_qty = ZERO
         self.cum_quote = ZERO
         self.ord_status = NEW

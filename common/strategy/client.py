@@ -185,13 +185,15 @@ class Client:
         post_only: bool = False,
         stop_px: Number | None = None,
         expire_ns: int = 0,
+        reduce_only: bool = False,
         label: str = "",
         time_to_live_ms: int = MAX_TIME_TO_LIVE_NS // NS_PER_MS,
         account: str = "",
         cause: str = "",
     ) -> int:
         """Send a new order, a limit order with `price` and a market order without, which with `stop_px` sleeps until a
-        trade is at that price or beyond, and with `expire_ns` (Unix, ns) is good till then; returns its number.
+        trade is at that price or beyond, and with `expire_ns` (Unix, ns) is good till then; returns its number. With
+        `reduce_only` it only makes a position in contracts smaller.
 
         `side` is "buy" or "sell", `time_in_force` "gtc", "ioc" or "fok", `account` whose it is to be: "" is the venue's
         only one. `cause` is what it follows from. Raises ValueError for a word or number that is none, OutOfBounds,
@@ -210,6 +212,7 @@ class Client:
                 post_only,
                 None if stop_px is None else _decimal(stop_px, "stop_px"),
                 expire_ns,
+                reduce_only,
             ),
             label=label,
             time_to_live_ns=time_to_live_ms * NS_PER_MS,

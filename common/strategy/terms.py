@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from common.messages import NO_INSTRUCTIONS, POST_ONLY, OrdType, Side, Terms, TimeInForce
+from common.messages import INSTRUCTIONS, OrdType, Side, Terms, TimeInForce
 
 
 def terms_of(
@@ -13,6 +13,7 @@ def terms_of(
     post_only: bool = False,
     stop_px: Decimal | None = None,
     expire_ns: int = 0,
+    reduce_only: bool = False,
 ) -> Terms:
     """The terms: a limit order with a price, a market order without; with a stop price it sleeps until that is reached,
     with `expire_ns` it is good till then.
@@ -22,7 +23,7 @@ def terms_of(
     for name, value in (("order_qty", order_qty), ("price", price), ("stop_px", stop_px)):
         if value is not None and not isinstance(value, Decimal):
             raise TypeError(f"{name} is {value!r}, and has to be a Decimal")
-    instructions = POST_ONLY if post_only else NO_INSTRUCTIONS
+    instructions = INSTRUCTIONS[post_only, reduce_only]
     ord_type: OrdType = ("1" if price is None else "2") if stop_px is None else ("3" if price is None else "4")
     time_in_force = "6" if expire_ns and time_in_force == "1" else time_in_force
     return Terms(side, ord_type, order_qty, price, time_in_force, instructions, stop_px, expire_ns)

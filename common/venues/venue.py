@@ -35,6 +35,7 @@ class Feature(StrEnum):
 
     AMEND = "amend"
     POST_ONLY = "post_only"
+    REDUCE_ONLY = "reduce_only"
     MARKET_ORDER = "market_order"
     IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
     FILL_OR_KILL = "fill_or_kill"
@@ -138,6 +139,7 @@ def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
         needed += [Feature.AMEND] if isinstance(command, AmendOrder) else []
         terms = command.terms
         needed += [Feature.POST_ONLY] if terms.is_post_only else []
+        needed += [Feature.REDUCE_ONLY] if terms.is_reduce_only else []
         needed += [Feature.MARKET_ORDER] if terms.ord_type == "1" else []
         needed += [Feature.STOP_ORDER] if terms.is_stop else []
         needed += [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]

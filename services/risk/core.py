@@ -57,6 +57,7 @@ from services.risk.limits import (
     StrategyRules,
     SymbolRules,
     check,
+    reduce_room,
     shown,
     total,
 )
@@ -117,6 +118,7 @@ class Reservation(NamedTuple):
     cl_ord_id: str
     orig_cl_ord_id: str
     is_order: bool
+    reduces: bool = False
 
 
 class InFlight:
@@ -164,7 +166,7 @@ class InFlight:
                     del self._amendments[reservation.orig_cl_ord_id]
 
     def _count(self, r: Reservation, sign: int) -> None:
-        self.exposure.add(r.strategy, r.account, r.symbol, r.side, sign * r.added_qty)
+        self.exposure.add(r.strategy, r.account, r.symbol, r.side, sign * r.added_qty, reduces=r.reduces)
         if r.is_order:
             self.exposure.count(r.strategy, sign)
 
@@ -396,7 +398,10 @@ class RiskCore(Core):
                 o.attempt, o.strategy, o.number, o.venue, o.symbol, o.terms, o.cl_ord_id, o.deadline_ns, o.label,
                 decision, o.account, o.session, o.by, o.cause, _stamped(o, now),
             ),
-            Reservation(o.strategy, o.account, o.symbol, o.side, o.order_qty, o.order_qty, o.cl_ord_id, "", True),
+            Reservation(
+                o.strategy, o.account, o.symbol, o.side, o.order_qty, o.order_qty, o.cl_ord_id, "", True,
+                o.terms.is_reduce_only,
+            ),
         )  # fmt: skip
 
     def _amend_order(self, amend: AmendOrder, now: Instant) -> None:
@@ -431,7 +436,7 @@ class RiskCore(Core):
             ),
             Reservation(
                 a.target_strategy, a.account, a.symbol, a.side, proposal.added_qty, a.order_qty, a.cl_ord_id,
-                "" if replaces else a.orig_cl_ord_id, replaces,
+                "" if replaces else a.orig_cl_ord_id, replaces, a.terms.is_reduce_only,
             ),
         )  # fmt: skip
 
@@ -498,7 +503,9 @@ class RiskCore(Core):
         )
         p.reference = self._reference(command.venue, symbol, now)
         place, share = (account, symbol), (strategy, account, symbol)
-        p.firm = self._firm(total(folded.firm.get(place, NO_SUMS), soft.firm.get(place, NO_SUMS)), symbol)
+        firm = folded.firm.get(place, NO_SUMS), soft.firm.get(place, NO_SUMS)
+        p.firm = self._firm(total(*firm), symbol)
+        p.reduce_room = reduce_room(*firm, command.side) if command.terms.is_reduce_only else None
         p.share = total(folded.shares.get(share, NO_SUMS), soft.shares.get(share, NO_SUMS))
         p.open_orders = folded.open_orders.get(strategy, 0) + soft.open_orders.get(strategy, 0)
         p.notional = None

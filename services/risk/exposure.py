@@ -15,15 +15,21 @@ Share = tuple[str, str, str]
 
 
 class Sums:
-    """What may still be bought and sold at worst, and the position, all in the base asset, or all in contracts."""
+    """What may still be bought and sold at worst, and the position, all in the base asset, or all in contracts.
 
-    __slots__ = ("buy", "position", "sell")
+    `reduce_buy` and `reduce_sell` are how much of `buy` and `sell` reduce-only orders are: counted for the firm alone,
+    since the venue holds them against the account's position, and no strategy's part of it.
+    """
+
+    __slots__ = ("buy", "position", "reduce_buy", "reduce_sell", "sell")
 
     def __init__(self, buy: Decimal = ZERO, sell: Decimal = ZERO, position: Decimal = ZERO) -> None:
         """Nothing open and nothing held, unless something is given."""
         self.buy = buy
         self.sell = sell
         self.position = position
+        self.reduce_buy = ZERO
+        self.reduce_sell = ZERO
 
 
 class Exposure:
@@ -51,17 +57,23 @@ class Exposure:
             found = self.shares[key] = Sums()
         return found
 
-    def add(self, strategy: str, account: str, symbol: str, side: str, quantity: Decimal) -> None:
-        """Count `quantity` (negative to take back) as what may still trade on `side`, Side(54)."""
+    def add(
+        self, strategy: str, account: str, symbol: str, side: str, quantity: Decimal, *, reduces: bool
+    ) -> None:
+        """Count `quantity` (negative to take back) as what may still trade on `side`, Side(54); `reduces` where it is
+        of a reduce-only order.
+        """
         if not quantity:
             return
         firm, share = self.sums(account, symbol), self.share(strategy, account, symbol)
         if side == SIDE_BUY:
             firm.buy += quantity
             share.buy += quantity
+            firm.reduce_buy += quantity if reduces else ZERO
         else:
             firm.sell += quantity
             share.sell += quantity
+            firm.reduce_sell += quantity if reduces else ZERO
         if not (share.buy or share.sell or share.position):
             # Every order that is typed by hand has a strategy of its own: they must not add up.
             del self.shares[strategy, account, symbol]

@@ -92,6 +92,7 @@ class Proposal:
 
     `order_qty` is the whole quantity asked for, `open_qty` what of it may still trade, `added_qty` what it adds to the
     exposure of its side at worst. `firm` and `share` are the sums so far, as (may be bought, may be sold, position).
+    `reduce_room` is what a reduce-only one may add for the firm at most; None for any other.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class Proposal:
         "open_qty",
         "order_qty",
         "price",
+        "reduce_room",
         "reduces",
         "reference",
         "rules",
@@ -131,6 +133,7 @@ class Proposal:
     price: Decimal | None
     is_amendment: bool
     reduces: bool
+    reduce_room: Decimal | None
     rules: SymbolRules
     strategy_rules: StrategyRules
     standing: Standing
@@ -141,6 +144,11 @@ class Proposal:
     notional: Decimal | None
     worst: Decimal
     wall_ns: int
+
+    @property
+    def firm_added_qty(self) -> Decimal:
+        """What it adds to the firm's exposure of its side at worst."""
+        return self.added_qty if self.reduce_room is None else min(self.added_qty, self.reduce_room)
 
 
 def shown(value: Decimal) -> str:
@@ -154,8 +162,22 @@ def _asked(value: Decimal) -> str:
 
 
 def total(folded: Sums, soft: Sums) -> tuple[Decimal, Decimal, Decimal]:
-    """What the log and what is in flight come to: (may be bought, may be sold, position)."""
-    return folded.buy + soft.buy, folded.sell + soft.sell, folded.position
+    """What the log and what is in flight come to: (may be bought, may be sold, position).
+
+    Reduce-only orders of a side come to the position at most, however many there are: what another order buys before
+    is held by the time that they sell it.
+    """
+    buy, sell, position = folded.buy + soft.buy, folded.sell + soft.sell, folded.position
+    buy -= max(ZERO, folded.reduce_buy + soft.reduce_buy - max(ZERO, -position))
+    sell -= max(ZERO, folded.reduce_sell + soft.reduce_sell - max(ZERO, position))
+    return buy, sell, position
+
+
+def reduce_room(folded: Sums, soft: Sums, side: str) -> Decimal:
+    """How much of the position the reduce-only orders of a side leave to another one."""
+    if side == SIDE_BUY:
+        return max(ZERO, -folded.position - folded.reduce_buy - soft.reduce_buy)
+    return max(ZERO, folded.position - folded.reduce_sell - soft.reduce_sell)
 
 
 # -- the checks: each returns the refusal, or None -------------------------------------------------------------------
@@ -174,7 +196,7 @@ def _standing(p: Proposal) -> Refusal | None:
 
 def _halts(p: Proposal) -> Refusal | None:
     halts = p.standing.halts
-    if not halts or p.reduces:
+    if not halts or p.reduces or _closes(p):
         return None
     scopes = ("firm", ""), ("venue", p.venue), ("account", p.account), ("strategy", p.strategy), ("symbol", p.symbol)
     for scope in scopes:
@@ -182,6 +204,14 @@ def _halts(p: Proposal) -> Refusal | None:
             what = " ".join(part for part in scope if part)
             return Refusal(Reason.HALTED, f"trading is halted for {what}", what)
     return None
+
+
+def _closes(p: Proposal) -> bool:
+    """Whether it is reduce-only, and with all other orders of its side no more than the position."""
+    may_buy, may_sell, position = p.firm
+    if p.reduce_room is None or not _is_number(p.added_qty):
+        return False
+    return may_buy + p.added_qty <= -position if p.side == SIDE_BUY else may_sell + p.added_qty <= position
 
 
 def _kind(p: Proposal) -> Refusal | None:
@@ -192,6 +222,8 @@ def _kind(p: Proposal) -> Refusal | None:
         return Refusal(Reason.EXPIRED, "the date till which the order is good has passed")
     if terms.is_stop and not terms.waits:
         return Refusal(Reason.UNSUPPORTED, "a stop order waits: no IOC or FOK order")
+    if terms.is_reduce_only and p.rules.contract.is_spot:
+        return Refusal(Reason.UNSUPPORTED, "a reduce-only order is one for contracts: a spot market knows no position")
     if terms.is_post_only and (terms.ord_type != LIMIT or not terms.waits):
         return Refusal(Reason.UNSUPPORTED, "a post-only order is a limit order that rests: no market, IOC or FOK order")
     return None
@@ -314,8 +346,8 @@ def _open_orders(p: Proposal) -> Refusal | None:
 
 
 def _firm_position(p: Proposal) -> Refusal | None:
-    p.worst = _worst(p, p.firm)
-    return _position(p, "the firm", p.worst, p.rules.position_limit)
+    p.worst = _worst(p, p.firm, p.firm_added_qty)
+    return _position(p, "the firm", p.worst, p.firm_added_qty, p.rules.position_limit)
 
 
 def _firm_underlying(p: Proposal) -> Refusal | None:
@@ -324,26 +356,28 @@ def _firm_underlying(p: Proposal) -> Refusal | None:
     if limit is None or price is None:
         return None
     worst = p.rules.contract.underlying(price, p.worst)
-    return _position(p, "the firm", worst, limit, f"{p.rules.base} in {p.symbol}")
+    return _position(p, "the firm", worst, p.firm_added_qty, limit, f"{p.rules.base} in {p.symbol}")
 
 
 def _strategy_position(p: Proposal) -> Refusal | None:
     limit = p.strategy_rules.position_limits.get(p.symbol)
     if limit is None:
         return None
-    return _position(p, f"strategy {p.strategy}", _worst(p, p.share), limit)
+    return _position(p, f"strategy {p.strategy}", _worst(p, p.share, p.added_qty), p.added_qty, limit)
 
 
-def _worst(p: Proposal, sums: tuple[Decimal, Decimal, Decimal]) -> Decimal:
+def _worst(p: Proposal, sums: tuple[Decimal, Decimal, Decimal], added_qty: Decimal) -> Decimal:
     """The position if every order of the proposal's side is filled, itself included, and none of the other side's."""
     may_buy, may_sell, position = sums
-    return position + may_buy + p.added_qty if p.side == SIDE_BUY else position - may_sell - p.added_qty
+    return position + may_buy + added_qty if p.side == SIDE_BUY else position - may_sell - added_qty
 
 
-def _position(p: Proposal, whose: str, worst: Decimal, limit: Decimal, what: str = "") -> Refusal | None:
+def _position(
+    p: Proposal, whose: str, worst: Decimal, added_qty: Decimal, limit: Decimal, what: str = ""
+) -> Refusal | None:
     """Buying is held back by the long side only, selling by the short side only. `what` is held, "" for the symbol."""
     beyond = worst if p.side == SIDE_BUY else -worst
-    if p.added_qty <= ZERO or beyond <= limit:
+    if added_qty <= ZERO or beyond <= limit:
         return None
     held = f"{shown(worst)} {what or p.symbol}"
     text = f"{whose} would hold {held} at {p.account} at worst, the limit is {shown(limit)}"

@@ -131,7 +131,10 @@ class RiskState:
             name = (order.strategy, order.number)
             now, before = at_worst(order), counted.get(name, NOTHING)
             if now != before:
-                exposure.add(order.strategy, order.account, order.symbol, order.side, now.qty - before.qty)
+                exposure.add(
+                    order.strategy, order.account, order.symbol, order.side, now.qty - before.qty,
+                    reduces=order.terms.is_reduce_only,
+                )  # fmt: skip
                 if now.open_orders != before.open_orders:
                     exposure.count(order.strategy, now.open_orders - before.open_orders)
                 if now == NOTHING:

@@ -16,6 +16,7 @@ PROFILE = VenueProfile(
             Feature.UNKNOWN_OUTCOME,
             Feature.STOP_ORDER,
             Feature.GOOD_TILL_DATE,
+            Feature.REDUCE_ONLY,
         }
     ),
     key_tags=frozenset({553}),

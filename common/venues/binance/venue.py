@@ -13,7 +13,7 @@ PROFILE = VenueProfile(
     rest="common.venues.binance.rest:open_rest",
     fields="common.venues.binance.fields:ADDITIONS",
     credentials=(CredentialKind.ED25519,),
-    lacks=frozenset({Feature.STATUS_QUERY, Feature.GOOD_TILL_DATE}),
+    lacks=frozenset({Feature.STATUS_QUERY, Feature.GOOD_TILL_DATE, Feature.REDUCE_ONLY}),
     window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
     key_tags=frozenset({553}),
 )

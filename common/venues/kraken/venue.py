@@ -22,6 +22,7 @@ PROFILE = VenueProfile(
             Feature.ANNOUNCEMENT,
             Feature.STOP_ORDER,
             Feature.GOOD_TILL_DATE,
+            Feature.REDUCE_ONLY,
         }
     ),
     window_ns=VALID_NS,

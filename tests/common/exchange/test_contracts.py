@@ -12,7 +12,7 @@ from common.exchange.history import TradeRow
 from common.exchange.order import Order
 from common.exchange.settings import Instrument
 from common.exchange.state import State
-from tests.common.exchange.harness import BTCUSDT, at, placed, terms
+from tests.common.exchange.harness import BTCUSDT, at, make_engine, placed, terms
 
 D = Decimal
 PERPETUAL = Contract(InstrumentKind.PERPETUAL, D(10), True, "BTC")
@@ -88,3 +88,41 @@ def test_the_smallest_notional_of_an_inverse_contract_does_not_depend_on_its_pri
     assert engine.check(terms("o", "1", "1", "50000")) is None
     dear = engine_of(Contract(InstrumentKind.PERPETUAL, D(1), True, "BTC"))
     assert dear.check(terms("o", "1", "4", "50000")) is Refusal.BAD_NOTIONAL
+
+
+# ---- reduce-only orders
+
+
+def test_a_reduce_only_order_turns_no_position_round() -> None:
+    engine = engine_of(PERPETUAL)
+    assert engine.check(terms("r", "2", "5", "50000", reduce_only=True)) is Refusal.NOT_REDUCING
+    trade(engine, "1", "5", "50000")
+    assert engine.check(terms("r", "1", "5", "50000", reduce_only=True)) is Refusal.NOT_REDUCING
+    placed(engine, "s", "1", "9", "50000", account="")
+    order = placed(engine, "r", "2", "7", "50000", reduce_only=True)
+    assert (order.ord_status, order.cum_qty) == ("4", D(5))
+    assert engine.state.accounts.position("desk", "BTCUSDT") == 0
+    assert engine.state.books["BTCUSDT"].bids.qty_at(D(50_000)) == 4
+
+
+def test_a_reduce_only_order_that_rests_gives_way_once_the_position_is_gone() -> None:
+    engine = engine_of(PERPETUAL)
+    trade(engine, "2", "5", "50000")
+    resting = placed(engine, "r", "1", "5", "49000", reduce_only=True)
+    trade(engine, "1", "5", "50000")
+    assert resting.is_open
+    taker = placed(engine, "t", "2", "5", "49000", account="")
+    assert (resting.ord_status, resting.cum_qty, taker.cum_qty) == ("4", D(0), D(0))
+
+
+def test_a_reduce_only_order_is_filled_whole_or_not_at_all_by_the_position_too() -> None:
+    engine = engine_of(PERPETUAL)
+    trade(engine, "1", "5", "50000")
+    placed(engine, "s", "1", "9", "50000", account="")
+    order = placed(engine, "r", "2", "6", "50000", reduce_only=True, time_in_force="4")
+    assert (order.ord_status, order.cum_qty) == ("C", D(0))
+    assert placed(engine, "r2", "2", "5", "50000", reduce_only=True, time_in_force="4").ord_status == "2"
+
+
+def test_a_spot_market_takes_no_reduce_only_order() -> None:
+    assert make_engine().check(terms("r", "2", "1", "100", reduce_only=True)) is Refusal.BAD_TERMS

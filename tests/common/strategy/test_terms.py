@@ -25,3 +25,12 @@ def test_a_date_makes_it_good_till_then_and_what_is_over_at_once_has_none() -> N
 def test_money_is_no_float_and_no_text(wrong: dict[str, object]) -> None:
     with pytest.raises(TypeError, match=next(iter(wrong))):
         terms_of(**{"side": "1", "order_qty": D(1), **wrong})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("post_only", "reduce_only", "codes"),
+    [(False, False, ""), (True, False, "6"), (False, True, "E"), (True, True, "6E")],
+)
+def test_its_instructions_are_the_codes_of_exec_inst(post_only: bool, reduce_only: bool, codes: str) -> None:
+    terms = terms_of("1", D(1), D(9), post_only=post_only, reduce_only=reduce_only)
+    assert (terms.instructions, terms.is_post_only, terms.is_reduce_only) == (codes, post_only, reduce_only)

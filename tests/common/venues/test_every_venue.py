@@ -22,6 +22,7 @@ from common.fix.wire import encode, split
 from common.keys import make_credentials
 from common.messages import (
     POST_ONLY,
+    REDUCE_ONLY,
     Announced,
     Ask,
     CancelRejected,
@@ -392,6 +393,26 @@ def test_a_post_only_order_takes_nothing(desk: Desk) -> None:
     assert [told.exec_type for told in reports(desk.new(instructions=POST_ONLY)[1])] == [accepted_by(sides)]
 
 
+def test_a_reduce_only_order_ends_where_the_position_does(desk: Desk) -> None:
+    sides = desk.sides
+    if not sides.profile.has(Feature.REDUCE_ONLY):
+        return
+    reduces = {"side": "2", "price": sides.price, "instructions": REDUCE_ONLY}
+    order, refusal = desk.new(**reduces)
+    assert refused(refusal) and sides.state_of(order.cl_ord_id) is None, "there is nothing to reduce"
+    if sides.instrument.contract.is_spot:
+        return
+    sides.stranger("2", sides.qty, sides.price)
+    desk.new(price=sides.price)
+    order, events = desk.new(**reduces, order_qty=2 * sides.qty)
+    assert [told.exec_type for told in reports(events)] == [accepted_by(sides)]
+    for _ in range(2):
+        sides.stranger("1", sides.qty, sides.price)
+    told = [each for each in reports(desk.heard()) if each.cl_ord_id == order.cl_ord_id]
+    assert [(each.exec_type, each.ord_status) for each in told] == [("F", "1"), ("4", "4")]
+    assert sum(each.last_qty for each in told) == sides.qty
+
+
 def test_an_order_that_is_good_till_a_date_ends_by_itself(desk: Desk) -> None:
     sides = desk.sides
     if not sides.profile.has(Feature.GOOD_TILL_DATE):
@@ -440,13 +461,14 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
         Feature.GOOD_TILL_DATE: {"time_in_force": "6", "expire_ns": wall_ns + 10**12},
         Feature.STOP_ORDER: {"ord_type": "3", "price": None, "stop_px": above},
         Feature.POST_ONLY: {"instructions": POST_ONLY},
+        Feature.REDUCE_ONLY: {"instructions": REDUCE_ONLY},
         Feature.MARKET_ORDER: {"ord_type": "1", "price": None, "time_in_force": "3"},
         Feature.IMMEDIATE_OR_CANCEL: {"time_in_force": "3"},
         Feature.FILL_OR_KILL: {"time_in_force": "4"},
     }
     if feature in terms:
         assert missing_feature(profile, samples.new(**terms[feature])) is (feature if lacks else None)
-        if not lacks:
+        if not lacks and feature is not Feature.REDUCE_ONLY:  # That one needs a position: see above.
             sides.stranger("2", sides.qty, sides.price)
             _, events = desk.new(**terms[feature])
             assert events and not refused(events[:1])

@@ -70,6 +70,14 @@ def test_another_stop_price_is_another_request_and_an_order_without_one_has_the_
     assert first == same and len({first, other, without}) == 3
 
 
+def test_a_reduce_only_order_is_another_request_than_one_that_is_not() -> None:
+    requests = [
+        NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(9), instructions=instructions))
+        for instructions in ("", "6", "E", "6E")
+    ]
+    assert len(set(map(request_identity, requests))) == 4
+
+
 def test_a_date_beyond_every_clock_is_refused_at_the_door(ring: Ring) -> None:
     for number, expire_ns in ((1, 1 << 63), (2, -1)):
         terms = Terms("1", "2", D(1), D(9), "6", expire_ns=expire_ns)

@@ -1,14 +1,20 @@
 """Risk of contracts: notional by their multiplier, limits in contracts and in the underlying, and what has expired."""
 
 from decimal import Decimal
+from random import Random
+
+import pytest
 
 from common.contracts import Contract, InstrumentKind
-from common.messages import Reason
-from services.risk.limits import SymbolRules
-from tests.services.risk.rig import RULES, Rig, report, settings
+from common.messages import Instructions, Kind, OperatorAct, Reason, Side
+from services.risk.exposure import Sums
+from services.risk.limits import SymbolRules, total
+from tests.services.risk.rig import RULES, STRATEGY, Rig, report, settings
 from tests.services.risk.test_core import last_refusal
 
 D = Decimal
+SIDES: tuple[Side, ...] = ("1", "2")
+KINDS: tuple[Instructions, ...] = ("", "E")
 WHOLE = RULES._replace(lot_size=D(1), min_qty=D(1), max_order_qty=D(1000), position_limit=D(1000), min_notional=D(10))
 INVERSE = Contract(InstrumentKind.PERPETUAL, D(10), True, "BTC")
 LINEAR = Contract(InstrumentKind.PERPETUAL, D("0.001"), False, "USDC")
@@ -74,3 +80,89 @@ def test_exposure_is_shown_in_the_underlying_too() -> None:
     assert isinstance(exposures, list)
     (row,) = [row for row in exposures if row["account"] == "generic"]
     assert (row["position"], row["underlying"]) == ("50", "5")
+
+
+# ---- reduce-only orders
+
+
+def held(rig: Rig, side: Side, qty: str) -> None:
+    """A position, by a fill."""
+    order = rig.send(rig.orders.new(side, qty))
+    rig.inbound(report(order, "F", "2", last=qty, cum=qty, key=f"{side}{qty}"))
+
+
+def test_reduce_only_orders_come_to_the_position_at_most() -> None:
+    rig = Rig(settings(rules(INVERSE, position_limit=D(60))))
+    held(rig, "1", "50")
+    for _ in range(2):
+        rig.send(rig.orders.new("2", "50", instructions="E"))
+    rig.command(rig.orders.new("2", "61"))
+    assert last_refusal(rig) == (Reason.POSITION_LIMIT, "-61", "60")
+    rig.command(rig.orders.new("2", "60"))
+    assert len(rig.sent) == 4, "the reduce-only ones end where nothing is held, and this one goes on from there"
+    rig.command(rig.orders.new("2", "50", instructions="E"))
+    assert len(rig.sent) == 5, "they have the whole position already: one more adds nothing"
+
+
+def test_a_reduce_only_order_that_a_position_gives_room_counts_against_the_other_side_s_limit() -> None:
+    rig = Rig(settings(rules(INVERSE, position_limit=D(60))))
+    held(rig, "1", "20")
+    rig.send(rig.orders.new("2", "80"))
+    rig.command(rig.orders.new("2", "20", instructions="E"))
+    assert last_refusal(rig) == (Reason.POSITION_LIMIT, "-80", "60")
+
+
+def test_a_reduce_only_order_counts_in_full_for_its_strategy() -> None:
+    strategy = STRATEGY._replace(position_limits={"BTCUSDT": D(60)})
+    rig = Rig(settings(rules(INVERSE), {"beta": strategy}))
+    held(rig, "1", "50")
+    rig.command(rig.orders.new("2", "61", instructions="E", strategy="beta"))
+    assert last_refusal(rig) == (Reason.POSITION_LIMIT, "-61", "60"), "the position is another strategy's"
+
+
+def test_what_only_closes_passes_a_halt_and_what_could_do_more_does_not() -> None:
+    rig = Rig(settings(rules(INVERSE)))
+    held(rig, "1", "50")
+    rig.record(Kind.OPERATOR, OperatorAct("risk", "halt", "somebody", "firm"))
+    rig.command(rig.orders.new("2", "10"))
+    assert last_refusal(rig)[0] is Reason.HALTED
+    rig.command(rig.orders.new("2", "51", instructions="E"))
+    assert last_refusal(rig)[0] is Reason.HALTED
+    rig.command(rig.orders.new("1", "10", instructions="E"))
+    assert last_refusal(rig)[0] is Reason.HALTED
+    sent = len(rig.sent)
+    rig.command(rig.orders.new("2", "30", instructions="E"))
+    rig.command(rig.orders.new("2", "20", instructions="E"))
+    assert len(rig.sent) == sent + 2
+    rig.command(rig.orders.new("2", "10", instructions="E"))
+    assert last_refusal(rig)[0] is Reason.HALTED, "those before it close the whole position"
+
+
+def test_a_spot_market_knows_no_position_that_could_be_reduced() -> None:
+    rig = Rig()
+    rig.command(rig.orders.new("2", instructions="E"))
+    assert last_refusal(rig)[0] is Reason.UNSUPPORTED
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_order_of_fills_comes_to_more_than_is_counted(seed: int) -> None:
+    """Orders of both sides and kinds, filled in any order and in parts, as a venue that holds them to it does."""
+    random = Random(seed)
+    rig = Rig(settings(rules(INVERSE), messages=10_000))
+    position = random.randrange(-40, 41)
+    if position:
+        held(rig, "1" if position > 0 else "2", str(abs(position)))
+    orders = [(random.choice(SIDES), random.choice(KINDS), random.randrange(1, 30)) for _ in range(5)]
+    for side, instructions, qty in orders:
+        rig.send(rig.orders.new(side, str(qty), instructions=instructions))
+    may_buy, may_sell, _ = total(rig.state.exposure.sums("generic", "BTCUSDT"), Sums())
+    for _ in range(60):
+        now, lefts = position, [qty for *_, qty in orders]
+        while any(lefts):
+            number = random.choice([number for number, left in enumerate(lefts) if left])
+            side, instructions, _ = orders[number]
+            room = max(0, -now if side == "1" else now) if instructions else lefts[number]
+            qty = min(lefts[number], room, random.randrange(1, 30))
+            now += qty if side == "1" else -qty
+            lefts[number] -= qty or lefts[number]
+            assert position - may_sell <= now <= position + may_buy

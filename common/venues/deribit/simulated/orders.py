@@ -25,6 +25,7 @@ from common.venues.deribit.simulated.reports import NAME_ENDS, NOTIFICATION, Der
 
 DAY = "0"
 POST_ONLY_REJECT = "6A"
+REDUCE_ONLY = "E"
 UNITS, CONTRACTS = "0", "1"
 BY_CLIENT_NAME = "1"
 SINGLE = "1"
@@ -168,6 +169,8 @@ class DeribitOrders(DeribitGateway, FixOrders):
         ord_type, exec_inst = request.optional(40) or LIMIT, request.optional(18)
         if ord_type == LIMIT and not request.has(44):
             raise BadField(MISSING, 44, "Required tag missing")
+        reduce_only = exec_inst.endswith(REDUCE_ONLY)
+        exec_inst = exec_inst.removesuffix(REDUCE_ONLY)
         if exec_inst not in ("", POST_ONLY_REJECT):
             raise BadField(OUT_OF_RANGE, 18, "Not offered here")
         time_in_force = request.optional(59) or GOOD_TILL_CANCEL
@@ -177,6 +180,7 @@ class DeribitOrders(DeribitGateway, FixOrders):
             request.decimal(44) if request.has(44) and ord_type == LIMIT else None,
             # A day of this exchange has no end: good till day rests like good till cancelled.
             GOOD_TILL_CANCEL if time_in_force == DAY else time_in_force, exec_inst == POST_ONLY_REJECT,
+            reduce_only=reduce_only,
         )  # fmt: skip
 
     def _name(self, client: Client, name: str) -> str:

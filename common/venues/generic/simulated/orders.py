@@ -14,6 +14,7 @@ from common.venues.generic.simulated.reports import DONE_FOR_DAY
 
 DAY = "0"
 POST_ONLY = "6"
+DO_NOT_INCREASE = "E"
 
 
 class GenericOrders(ResendingFixOrders):
@@ -73,12 +74,13 @@ class GenericOrders(ResendingFixOrders):
             raise BadField(MISSING, 44, "Required tag missing")
         if ord_type in (STOP, STOP_LIMIT) and not request.has(99):
             raise BadField(MISSING, 99, "Required tag missing")
-        time_in_force = request.optional(59) or DAY
+        time_in_force, instructions = request.optional(59) or DAY, request.optional(18).split()
         return Terms(
             client.party.account, client.party.comp_id, request.text(11), request.text(55), request.text(54), ord_type,
             request.decimal(38), request.decimal(44) if has_price else None,
             # A day of this exchange has no end: Day(0) rests like GoodTillCancel(1).
             GOOD_TILL_CANCEL if time_in_force == DAY else time_in_force,
-            request.optional(18) == POST_ONLY, stop_px=request.decimal(99) if request.has(99) else None,
+            POST_ONLY in instructions, stop_px=request.decimal(99) if request.has(99) else None,
             expire_ns=request.time_ns(126) if time_in_force == GOOD_TILL_DATE else 0,
+            reduce_only=DO_NOT_INCREASE in instructions,
         )  # fmt: skip

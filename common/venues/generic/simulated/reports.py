@@ -63,7 +63,8 @@ class GenericReports:
         price = "" if terms.price is None else f"44={number(terms.price)}\x01"
         price += "" if terms.stop_px is None else f"99={number(terms.stop_px)}\x01"
         price += f"126={utc_timestamp(terms.expire_ns).decode()}\x01" if terms.expire_ns else ""
-        exec_inst = "18=6\x01" if terms.post_only else ""
+        codes = (["6"] if terms.post_only else []) + (["E"] if terms.reduce_only else [])
+        exec_inst = f"18={' '.join(codes)}\x01" if codes else ""
         return (
             f"37={order.order_id}\x01{names}17={exec_id}\x01150={exec_type}\x01"
             f"39={ord_status}\x0155={terms.symbol}\x0154={terms.side}\x0138={number(terms.order_qty)}\x01"
