@@ -60,6 +60,7 @@ SIMULATED = tuple(f"common/venues/{venue}/simulated/" for venue in VENUES)
 ONLY_IN = {
     "ccxt": (),  # a venue's rest.py enters it through common.venues.ccxt_parts, without running the whole of it
     "h11": ("common/exchange/", *SIMULATED, "tests/", "scripts/simulation/rest.py"),
+    "wsproto": ("common/exchange/", "tests/"),
     "quickfix": ("scripts/cli/",),
 }
 

@@ -1,6 +1,6 @@
 """Faults in time: what one does as it begins, when it is over, and the news that come before maintenance."""
 
-from common.exchange.faults import BadFault, Fault, Kind
+from common.exchange.faults import FURTHER, BadFault, Fault, Kind
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 
@@ -35,6 +35,8 @@ class FaultSchedule:
         if fault.kind in (Kind.SKIP, Kind.TEST_REQUEST, Kind.RESEND_REQUEST) and side.resending is None:
             dialect = self._venue.settings.dialect
             return f"{fault.kind} needs a session that resends, and dialect {dialect} has none"
+        if fault.kind in FURTHER and fault.kind not in side.further:
+            return FURTHER[fault.kind]
         return side.lacks.get(fault.kind, "")
 
     def _cut(self, fault: Fault, now: Instant) -> None:

@@ -30,6 +30,9 @@ class Kind(enum.StrEnum):
     RESEND_REQUEST = "resend_request"
     DONE_FOR_DAY = "done_for_day"
     UNTOLD = "untold"
+    HALF = "half"
+    BLIND = "blind"
+    BARRED = "barred"
 
 
 FAULT_SENTENCES: dict[Kind, str] = {
@@ -58,6 +61,9 @@ FAULT_SENTENCES: dict[Kind, str] = {
     Kind.RESEND_REQUEST: "Ask for everything that was sent, from one number further each of `count` times.",
     Kind.DONE_FOR_DAY: "Tell of the next `count` orders, once they rest, that they are done for the day; they rest on.",
     Kind.UNTOLD: "Tell CumQty(14) of what is filled, and the trades themselves only when it is cleared.",
+    Kind.HALF: "Carry out the next `count` requests that change something, and end the connection within the answer.",
+    Kind.BLIND: "Say of orders that are younger than `ms` milliseconds that there are none, to whoever asks.",
+    Kind.BARRED: "Refuse the next `count` requests as too many.",
 }
 
 LACK_SENTENCES: dict[Kind, str] = {
@@ -69,7 +75,13 @@ LACK_SENTENCES: dict[Kind, str] = {
 }
 """Why a venue cannot do wrong in a way of its own wire, for those that not every venue has."""
 
-SCOPES = ("fix", "market_data", "drop_copy", "rest", "all")
+FURTHER: dict[Kind, str] = {
+    Kind.BLIND: "only a venue that is asked over REST for what was just done there can be blind to it",
+    Kind.BARRED: "only a venue whose orders come over REST bars who sends too many",
+}
+"""Why most venues cannot have these, which a `Side` names that can."""
+
+SCOPES = ("fix", "market_data", "drop_copy", "rest", "websocket", "all")
 
 
 @dataclass

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from common.exchange.changes import Change, Corrected
+from common.exchange.faults import Kind
 from common.exchange.history import ClosedOrder
 from common.exchange.lines import Line
 from common.exchange.order import EXPIRED, Asked, Order
@@ -67,7 +68,8 @@ class Side(NamedTuple):
     report of a fill that is taken back or corrected) are None where it has no such thing; `lacks` says of further
     faults, by their name, why it cannot have them. `order_name` writes an order's number as OrderID(37). `drop_copy`
     repeats to its listeners what is told of orders. `ends_as` is OrdStatus(39) of an order that the venue itself ends,
-    such as one that may not rest: some call it cancelled."""
+    such as one that may not rest: some call it cancelled. `orders_listener` is where
+    what happens to orders is told, and `further` the faults that not every venue can have and this one can."""
 
     orders: OrderGateway
     market_data: Gateway | None
@@ -78,10 +80,12 @@ class Side(NamedTuple):
     order_name: Callable[[int], str] = str
     drop_copy: Gateway | None = None
     ends_as: str = EXPIRED
+    orders_listener: str = "fix"
+    further: frozenset[Kind] = frozenset()
 
     @property
     def gateways(self) -> dict[str, Gateway]:
         """All of them, by listener."""
         rest, copy = self.rest, self.drop_copy
-        found = {"fix": self.orders, "market_data": self.market_data, "rest": rest, "drop_copy": copy}
+        found = {self.orders_listener: self.orders, "market_data": self.market_data, "rest": rest, "drop_copy": copy}
         return {listener: gateway for listener, gateway in found.items() if gateway is not None}

@@ -84,6 +84,12 @@ class Lines:
                 self.write(line, raw, now)
         self.write(line, raw, now)
 
+    def halve(self, line: Line) -> None:
+        """Of what was written last to the line only the first half is sent."""
+        due_ns, data = line.waiting.pop()
+        line.waiting.append((due_ns, data[: len(data) // 2]))
+        line.waiting_bytes -= len(data) - len(data) // 2
+
     def close(self, line: Line) -> None:
         """Close once everything before is sent."""
         line.closing = True

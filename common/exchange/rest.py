@@ -82,6 +82,9 @@ class _Client:
         self.heard_ns = now.boot_ns
 
 
+BODY = "*body"
+"""The parameter that holds a body of JSON that is a list, as it came."""
+
 LAST = "*"
 """As the last part of a route's path it stands for any, which is a parameter of this name."""
 
@@ -185,7 +188,12 @@ class RestGateway:
                     raise h11.RemoteProtocolError("the body is too long", error_status_hint=413)
             elif isinstance(event, h11.EndOfMessage):
                 assert client.request is not None
-                self._respond(client, *self._answered(_request(client.request, client.body), now), now)
+                request = _request(client.request, client.body)
+                self._respond(client, *self._answered(request, now), now)
+                if request.method in CHANGING and self._venue.faults.strikes(Kind.HALF, SCOPE):
+                    self._venue.lines.halve(client.line)
+                    self._close(client)
+                    return
             elif isinstance(event, h11.ConnectionClosed):
                 self._close(client)
                 return
@@ -261,5 +269,5 @@ def _parameters(query: str, body: bytes, headers: dict[str, str]) -> Parameters:
     try:
         told = msgspec.json.decode(body or b"{}", type=dict[str, str | int | float | bool | None])
     except (msgspec.DecodeError, UnicodeDecodeError):
-        told = {}
+        told = {BODY: body.decode("ascii", "replace")} if body.startswith(b"[") else {}
     return {**dict(parse_qsl(query, keep_blank_values=True)), **{name: str(value) for name, value in told.items()}}

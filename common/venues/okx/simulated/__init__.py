@@ -1,0 +1,21 @@
+"""OKX Spot's side of the wire, simulated: REST and WebSocket over one matching engine, a second reading of its docs."""
+
+from common.exchange.faults import Kind, lacking
+from common.exchange.gateways import Side
+from common.exchange.order import CANCELED
+from common.exchange.rest import RestGateway
+from common.exchange.venue import Venue
+from common.venues.okx.simulated.rest import OkxRestApi
+from common.venues.okx.simulated.websocket import OkxWebSocket
+
+_FURTHER = frozenset({Kind.BLIND, Kind.BARRED})
+_LACKS = lacking(Kind.DONE_FOR_DAY, Kind.UNTOLD, Kind.CROSSED)
+
+
+def open_side(venue: Venue) -> Side:
+    """The gateways of a simulated OKX: what happens to orders is pushed over the WebSocket, all else asked by REST."""
+    pushes = OkxWebSocket(venue)
+    rest = RestGateway(venue, OkxRestApi(venue, pushes))
+    return Side(
+        pushes, None, rest, lacks=_LACKS, ends_as=CANCELED, orders_listener="websocket", further=_FURTHER,
+    )  # fmt: skip

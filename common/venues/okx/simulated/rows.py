@@ -1,0 +1,128 @@
+"""How OKX writes orders, fills, balances and instruments: rows of text, the same over REST and WebSocket.
+
+Source: OKX API v5 documentation as stored 2025-11-25, order book trading, trading account and public data.
+"""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from common.exchange.engine import Refusal
+from common.exchange.history import ClosedOrder, TradeRow
+from common.exchange.order import (
+    BUY,
+    FILL_OR_KILL,
+    FILLED,
+    IMMEDIATE_OR_CANCEL,
+    MARKET,
+    NEW,
+    PARTIALLY_FILLED,
+    ZERO,
+    Order,
+)
+from common.exchange.settings import Instrument
+from common.instant import NS_PER_MS
+
+Row = dict[str, object]
+
+STATES = {NEW: "live", PARTIALLY_FILLED: "partially_filled", FILLED: "filled"}
+CODES = {
+    Refusal.UNKNOWN_SYMBOL: "51001",
+    Refusal.INSTRUMENT_EXPIRED: "51001",
+    Refusal.DUPLICATE: "51016",
+    Refusal.BALANCE: "51008",
+    Refusal.BAD_QTY: "51121",
+    Refusal.BAD_NOTIONAL: "51020",
+    Refusal.FAR_PRICE: "51006",
+    Refusal.UNKNOWN_ORDER: "51603",
+}
+PARAMETER = "51000"
+GONE_FOR_CANCEL = "51400"
+GONE_FOR_AMEND = "51503"
+
+_PRICE_STEP = Decimal("0.00000001")
+
+
+def number(value: Decimal) -> str:
+    """Digits and a point, without needless zeros behind it."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def code_of(refusal: Refusal) -> str:
+    """The venue's code for what the engine does not do."""
+    return CODES.get(refusal, PARAMETER)
+
+
+def ms(stamp_ns: int) -> str:
+    """Unix milliseconds as text."""
+    return str(stamp_ns // NS_PER_MS)
+
+
+def order_type(order: Order | ClosedOrder) -> str:
+    """ordType."""
+    terms = order.terms
+    if terms.ord_type == MARKET:
+        return "market"
+    if terms.post_only:
+        return "post_only"
+    return {IMMEDIATE_OR_CANCEL: "ioc", FILL_OR_KILL: "fok"}.get(terms.time_in_force, "limit")
+
+
+def order_row(order: Order | ClosedOrder) -> Row:
+    """An order as REST tells it; a push adds to it."""
+    terms = order.terms
+    average = (order.cum_quote / order.cum_qty).quantize(_PRICE_STEP, ROUND_HALF_UP) if order.cum_qty else None
+    return {
+        "instType": "SPOT", "instId": terms.symbol, "ordId": str(order.order_id), "clOrdId": terms.cl_ord_id,
+        "px": "" if terms.price is None else number(terms.price), "sz": number(terms.order_qty),
+        "ordType": order_type(order), "side": "buy" if terms.side == BUY else "sell", "tdMode": "cash", "tag": "",
+        "state": STATES.get(order.ord_status, "canceled"), "accFillSz": number(order.cum_qty),
+        "avgPx": "" if average is None else number(average), "fillPx": "", "fillSz": "0", "fillTime": "",
+        "tradeId": "", "fee": "", "feeCcy": "", "rebate": "0", "rebateCcy": "", "cTime": ms(order.stamp_ns),
+        "uTime": ms(order.updated_ns), "cancelSource": "",
+        "tgtCcy": "base_ccy" if terms.ord_type == MARKET else "", "reduceOnly": "false",
+    }  # fmt: skip
+
+
+def fill_row(row: TradeRow) -> Row:
+    """A fill as REST tells it. A fee that is charged is below 0."""
+    return {
+        "instType": "SPOT", "instId": row.symbol, "tradeId": str(row.trade_id), "ordId": str(row.order_id),
+        "clOrdId": row.cl_ord_id, "billId": str(row.exec_id), "tag": "", "fillPx": number(row.px),
+        "fillSz": number(row.qty), "side": "buy" if row.side == BUY else "sell",
+        "execType": "M" if row.maker else "T", "feeCcy": row.fee_asset, "fee": number(-row.fee),
+        "ts": ms(row.stamp_ns), "fillTime": ms(row.stamp_ns), "posSide": "net",
+    }  # fmt: skip
+
+
+def instrument_row(i: Instrument) -> Row:
+    """An instrument."""
+    return {
+        "instType": "SPOT", "instId": i.symbol, "baseCcy": i.base, "quoteCcy": i.quote, "tickSz": number(i.tick_size),
+        "lotSz": number(i.lot_size), "minSz": number(i.min_qty), "maxLmtSz": number(i.max_qty), "state": "live",
+        "ctVal": "", "ctMult": "", "ctType": "", "settleCcy": "", "uly": "", "alias": "", "expTime": "", "lever": "",
+        "listTime": "1548133413000", "category": "1",
+    }  # fmt: skip
+
+
+def balance_row(asset: str, free: Decimal, locked: Decimal) -> Row:
+    """What the account has of one asset."""
+    return {
+        "ccy": asset, "cashBal": number(free + locked), "availBal": number(free), "frozenBal": number(locked),
+        "eq": number(free + locked), "uTime": "0", "ordFrozen": number(locked),
+    }  # fmt: skip
+
+
+NO_FILL: Row = {
+    "fillFee": "0", "fillFeeCcy": "", "fillNotionalUsd": "", "amendResult": "", "reqId": "", "code": "0", "msg": "",
+    "amendSource": "", "execType": "",
+}  # fmt: skip
+"""What a push has beside the order, where no trade and no amendment is its cause."""
+
+
+def fill_of_push(trade: TradeRow) -> Row:
+    """What a push adds of the trade that it tells of."""
+    return {
+        "fillPx": number(trade.px), "fillSz": number(trade.qty), "fillTime": ms(trade.stamp_ns),
+        "tradeId": str(trade.trade_id), "fillFee": number(-trade.fee) if trade.fee else number(ZERO),
+        "fillFeeCcy": trade.fee_asset, "execType": "M" if trade.maker else "T",
+    }  # fmt: skip
