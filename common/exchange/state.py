@@ -24,6 +24,7 @@ from common.exchange.changes import (
 )
 from common.exchange.order import FILLED, NEW, PARTIALLY_FILLED, ZERO, Order, Terms
 from common.exchange.settings import Instrument
+from common.exchange.tape import Candle, PublicTrade, Tape
 from common.journal.errors import JournalError
 
 
@@ -68,6 +69,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     trade_counts: dict[str, int] = {}
     listed: list[Instrument] = []
     positions: list[tuple[str, str, Decimal, Decimal]] = []
+    tapes: list[tuple[str, list[PublicTrade], list[Candle]]] = []
 
 
 _encode_dump = msgspec.msgpack.Encoder().encode
@@ -106,6 +108,7 @@ class State:
     def __init__(self, instruments: Iterable[Instrument], past: Past | None = None) -> None:
         self.instruments = {i.symbol: i for i in instruments}
         self.books = {symbol: Book(symbol) for symbol in self.instruments}
+        self.tapes = {symbol: Tape() for symbol in self.instruments}
         self.listed: dict[str, Instrument] = {}
         self.orders: dict[int, Order] = {}
         self.names: dict[tuple[str, str], int] = {}
@@ -151,6 +154,7 @@ class State:
         self.instruments[instrument.symbol] = self.listed[instrument.symbol] = instrument
         if instrument.symbol not in self.books:
             self.books[instrument.symbol] = Book(instrument.symbol)
+            self.tapes[instrument.symbol] = Tape()
             self.stops[instrument.symbol] = {}
 
     def _placed(self, change: Placed) -> None:
@@ -192,6 +196,7 @@ class State:
         self.trades += 1
         book.trade_id = change.trade_id
         book.last_px = change.px
+        self.tapes[change.symbol].take(change)
         book.update_id += 1
         book.side(maker.side).take(maker, change.qty)
         instrument, notional = self.instruments[change.symbol], change.px * change.qty
@@ -308,6 +313,7 @@ class State:
                 self.accounts.trade_counts,
                 list(self.listed.values()),
                 [(*place, *held) for place, held in self.accounts.positions.items()],
+                [(symbol, list(tape.trades), list(tape.minutes)) for symbol, tape in self.tapes.items()],
             )
         )
 
@@ -329,6 +335,9 @@ class State:
             if symbol in self.books:
                 book = self.books[symbol]
                 book.last_px, book.trade_id, book.update_id = last_px, trade_id, update_id
+        for symbol, trades, minutes in dump.tapes:
+            if symbol in self.tapes:
+                self.tapes[symbol] = Tape(trades, minutes)
         for name, generation, next_outbound, next_inbound in dump.sessions:
             self.sessions[name] = SessionNumbers(generation, next_outbound, next_inbound)
         self.accounts.deposits = {(account, asset): amount for account, asset, amount in dump.deposits}

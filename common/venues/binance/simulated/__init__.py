@@ -7,10 +7,14 @@ from common.exchange.venue import Venue
 from common.venues.binance.simulated.market_data import BinanceMarketData
 from common.venues.binance.simulated.orders import BinanceOrders
 from common.venues.binance.simulated.rest import BinanceRest
+from common.venues.binance.simulated.rest_market_data import RestMarketData
+from common.venues.binance.simulated.rest_orders import RestOrders
 
 _LACKS = lacking(Kind.CROSSED, Kind.DONE_FOR_DAY, Kind.UNTOLD)
 
 
 def open_side(venue: Venue) -> Side:
     """The gateways of a simulated Binance, with REST; none of its sessions outlives its connection."""
-    return Side(BinanceOrders(venue), BinanceMarketData(venue), RestGateway(venue, BinanceRest(venue)), lacks=_LACKS)
+    orders = BinanceOrders(venue)
+    rest = BinanceRest(venue, {**RestOrders(venue, orders).routes, **RestMarketData(venue).routes})
+    return Side(orders, BinanceMarketData(venue), RestGateway(venue, rest), lacks=_LACKS)

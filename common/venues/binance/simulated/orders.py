@@ -24,7 +24,6 @@ ORDER_WINDOW_S = 10
 MAKER_RETURN = 5
 ONLY_NEW = "1"
 ONLY_PARTIALLY_FILLED = "2"
-RESTRICTED = "Order was not canceled due to cancel restrictions."
 UNKNOWN_TEXT = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
 UNEXPECTED_TEXT = "An unexpected response was received from the message bus. Execution status unknown."
 
@@ -176,24 +175,45 @@ class BinanceOrders(BinanceGateway):
 
     def _place(self, task: Task, terms: Terms, now: Instant) -> None:
         """Place an order, or refuse it with an ExecutionReport(8)."""
-        fault = self._venue.faults.strikes(Kind.REJECT, "fix")
+        refusal = self.why_not(terms, "fix", now)
+        if refusal is not None:
+            self._refuse_new(task, terms, *refusal, now)
+            return
+        self.admit(terms, now, task)
+
+    # ---- new orders, over FIX or REST
+
+    def why_not(self, terms: Terms, scope: str, now: Instant) -> tuple[int, str] | None:
+        """Code and text of why the listener `scope` does not take a new order, None where it does."""
+        fault = self._venue.faults.strikes(Kind.REJECT, scope)
         if fault is not None:
-            self._refuse_new(task, terms, *_commanded(fault), now)
-            return
-        if self._unfilled.used(now) >= self._unfilled.limit:
-            self._refuse_new(task, terms, wire.TOO_MANY_ORDERS, self._too_many(), now)
-            return
+            return _commanded(fault)
+        if self.is_full(now):
+            return wire.TOO_MANY_ORDERS, self.too_many
         refusal = self._venue.engine.check(terms)
         if refusal is Refusal.DUPLICATE:
             self._venue.count("duplicate_cl_ord_ids")
-        if refusal is not None:
-            self._refuse_new(task, terms, wire.refusal_code(refusal), refusal.value, now)
-            return
-        self._unfilled.add(1, now)
-        self._venue.engine.place(terms, now, task)
+        return None if refusal is None else (wire.refusal_code(refusal), refusal.value)
 
-    def _too_many(self) -> str:
+    def admit(self, terms: Terms, now: Instant, asked: Asked | None = None) -> Order:
+        """Place an order that nothing speaks against."""
+        self.count_unfilled(now)
+        return self._venue.engine.place(terms, now, asked)
+
+    def is_full(self, now: Instant) -> bool:
+        """Whether the unfilled order count has reached its limit."""
+        return self._unfilled.used(now) >= self._unfilled.limit
+
+    def count_unfilled(self, now: Instant) -> None:
+        """An order was placed, or was not attempted behind a cancel that failed."""
+        self._unfilled.add(1, now)
+
+    @property
+    def too_many(self) -> str:
+        """What is said then."""
         return f"Too many new orders; current limit is {self._unfilled.limit} orders per {ORDER_WINDOW_S} SECOND."
+
+    # ---- requests over FIX
 
     def _refuse_new(self, task: Task, terms: Terms, code: int, text: str, now: Instant) -> None:
         body = _refused(terms, code, text, now.wall_ns)
@@ -258,10 +278,8 @@ class BinanceOrders(BinanceGateway):
             self._venue.fill_late(order, now, late)
         if order is None or not order.is_open:
             self._refuse_cancel(task, f, name, wire.UNKNOWN_ORDER, now)
-        elif (restriction == ONLY_NEW and order.cum_qty) or (
-            restriction == ONLY_PARTIALLY_FILLED and not order.cum_qty
-        ):
-            self._refuse_cancel(task, f, name, RESTRICTED, now)
+        elif restriction_holds(restriction, order):
+            self._refuse_cancel(task, f, name, wire.RESTRICTED, now)
         else:
             self._venue.engine.cancel(order, now, asked=task.named(name, order))
         for comp_id, body in late.held or ():
@@ -310,15 +328,15 @@ class BinanceOrders(BinanceGateway):
         if refusal is not None:
             self._refuse_new(task, terms, wire.refusal_code(refusal), refusal.value, now)
             return
-        if self._unfilled.used(now) >= self._unfilled.limit:
+        if self.is_full(now):
             if wire.optional(f, 25038) == "2":
                 self._cancel_target(task, f, cancel_name, order, now)
-            self._refuse_new(task, terms, wire.TOO_MANY_ORDERS, self._too_many(), now)
+            self._refuse_new(task, terms, wire.TOO_MANY_ORDERS, self.too_many, now)
             return
         if self._cancel_target(task, f, cancel_name, order, now) or mode == "2":
             self._place(task, terms, now)
         else:
-            self._unfilled.add(1, now)
+            self.count_unfilled(now)
 
     def _amend(self, task: Task, f: Fields, now: Instant) -> None:
         """XAK: a lower total quantity, in place. ClOrdID(11) may be the order's own or a new one."""
@@ -350,6 +368,13 @@ class BinanceOrders(BinanceGateway):
             f"25007={limits.messages_s}\x0125008=s\x01"
         )
         task.peer.send("XLR", body.encode(), now)
+
+
+def restriction_holds(restriction: str, order: Order) -> bool:
+    """Whether CancelRestrictions(25002) keeps an order from being cancelled."""
+    if restriction == ONLY_NEW:
+        return bool(order.cum_qty)
+    return restriction == ONLY_PARTIALLY_FILLED and not order.cum_qty
 
 
 def _trigger(f: Fields, side: str) -> Decimal:

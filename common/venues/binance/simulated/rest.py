@@ -18,6 +18,7 @@ from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, Instant
 from common.venues.binance.simulated import wire
+from common.venues.binance.simulated.orders import ORDER_WINDOW_S
 from common.venues.binance.simulated.session import verifies
 from common.venues.binance.simulated.wire import fixed
 
@@ -50,8 +51,8 @@ _STATUS = {
     "0": "NEW", "1": "PARTIALLY_FILLED", "2": "FILLED", "4": "CANCELED", "8": "REJECTED", "C": "EXPIRED",
 }  # fmt: skip
 _TYPE = {MARKET: "MARKET", LIMIT: "LIMIT", STOP: "STOP_LOSS", STOP_LIMIT: "STOP_LOSS_LIMIT"}
-_TIME_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK"}
-_SELF_TRADE = {"1": "NONE", "2": "EXPIRE_TAKER", "3": "EXPIRE_MAKER", "4": "EXPIRE_BOTH"}
+TIME_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK"}
+SELF_TRADE = {"1": "NONE", "2": "EXPIRE_TAKER", "3": "EXPIRE_MAKER", "4": "EXPIRE_BOTH"}
 
 
 def refused(status: int, code: int, text: str) -> RestError:
@@ -60,9 +61,9 @@ def refused(status: int, code: int, text: str) -> RestError:
 
 
 class BinanceRest:
-    """A `RestApi`."""
+    """A `RestApi`: who may ask, and what there is of orders, trades and balances. `more` are the other endpoints."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, more: Mapping[tuple[str, str], Route]) -> None:
         self._venue = venue
         self._keys = {key.api_key: key for key in venue.settings.keys}
         self._weight = Window(60)
@@ -72,14 +73,12 @@ class BinanceRest:
             ("GET", "exchangeInfo"): Route(20, False, self._exchange_info),
             ("GET", "account"): Route(20, True, self._account),
             ("GET", "order"): Route(4, True, self._order),
-            ("DELETE", "order"): Route(1, True, self._cancel),
             ("GET", "openOrders"): Route(6, True, self._open_orders),
-            ("DELETE", "openOrders"): Route(1, True, self._cancel_all),
             ("GET", "allOrders"): Route(20, True, self._all_orders),
             ("GET", "myTrades"): Route(20, True, self._my_trades),
         }
         self.routes: Mapping[tuple[str, str], Route] = {
-            (method, f"/api/v3/{name}"): route for (method, name), route in routes.items()
+            (method, f"/api/v3/{name}"): route for (method, name), route in {**routes, **more}.items()
         }
 
     # ---- what is said of a request
@@ -106,12 +105,12 @@ class BinanceRest:
             raise refused(401, wire.BAD_KEY, "Invalid API-key, IP, or permissions for action.")
         payload, _, signature = request.signed.rpartition("&signature=")
         if not payload:
-            raise refused(400, wire.MISSING, _missing("signature"))
+            raise refused(400, wire.MISSING, missing("signature"))
         # The signature covers the bytes as they were sent, so the text is not decoded and encoded again.
         if not verifies(key, unquote_to_bytes(signature), payload.encode("ascii", "replace")):
             raise refused(400, wire.BAD_SIGNATURE, "Signature for this request is not valid.")
-        timestamp_ms = _whole(request.parameters, "timestamp")
-        window_ms = _whole(request.parameters, "recvWindow", DEFAULT_RECV_WINDOW_MS)
+        timestamp_ms = whole(request.parameters, "timestamp")
+        window_ms = whole(request.parameters, "recvWindow", DEFAULT_RECV_WINDOW_MS)
         if window_ms > MAX_RECV_WINDOW_MS:
             raise refused(400, BAD_RECV_WINDOW, "recvWindow must be less than 60000.")
         now_ms = now.wall_ns // NS_PER_MS
@@ -121,20 +120,12 @@ class BinanceRest:
             raise refused(400, wire.BAD_TIME, "Timestamp for this request is outside of the recvWindow.")
         return key.account
 
-    def _symbol(self, p: Parameters) -> str:
-        symbol = p.get("symbol", "")
-        if not symbol:
-            raise refused(400, wire.MISSING, _missing("symbol"))
-        if symbol not in self._venue.state.instruments:
-            raise refused(400, wire.BAD_SYMBOL, "Invalid symbol.")
-        return symbol
-
     # ---- endpoints
 
     def _exchange_info(self, account: str, p: Parameters, now: Instant) -> Json:
         wanted = list(self._venue.state.instruments)
         if "symbol" in p:
-            wanted = [self._symbol(p)]
+            wanted = [symbol_of(self._venue, p)]
         elif "symbols" in p:
             try:
                 wanted = msgspec.json.decode(p["symbols"].encode(), type=list[str])
@@ -143,13 +134,19 @@ class BinanceRest:
                     400, wire.ILLEGAL_CHARACTERS, "Illegal characters found in parameter 'symbols'."
                 ) from None
         for symbol in wanted:
-            self._symbol({"symbol": symbol})
+            symbol_of(self._venue, {"symbol": symbol})
         limit = self._venue.settings.rest_weight_limit
         return {
             "timezone": "UTC",
             "serverTime": now.wall_ns // NS_PER_MS,
             "rateLimits": [
                 {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": limit},
+                {
+                    "rateLimitType": "ORDERS",
+                    "interval": "SECOND",
+                    "intervalNum": ORDER_WINDOW_S,
+                    "limit": self._venue.settings.unfilled_order_limit,
+                },
             ],
             "exchangeFilters": [],
             "symbols": [_symbol_info(self._venue.state.instruments[symbol]) for symbol in wanted],
@@ -184,90 +181,55 @@ class BinanceRest:
             "uid": 1,
         }
 
-    def _find(self, account: str, p: Parameters) -> Order | ClosedOrder | None:
-        symbol = self._symbol(p)
-        order_id, name = p.get("orderId", ""), p.get("origClientOrderId", "")
-        if not order_id and not name:
-            text = "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
-            raise refused(400, wire.MISSING, text)
-        if order_id:
-            _whole(p, "orderId")
-        found = self._venue.find(account, symbol, order_id, name)
-        if found is None or (name and found.terms.cl_ord_id != name):
-            return None
-        return found
-
     def _order(self, account: str, p: Parameters, now: Instant) -> Json:
-        found = self._find(account, p)
+        found = find_order(self._venue, account, p)
         if found is None:
             raise refused(400, NO_SUCH_ORDER, "Order does not exist.")
         return order_json(found if isinstance(found, ClosedOrder) else closed_order(found))
 
     def _open_orders(self, account: str, p: Parameters, now: Instant) -> Json:
-        symbols = [self._symbol(p)] if p.get("symbol") else list(self._venue.state.instruments)
+        symbols = [symbol_of(self._venue, p)] if p.get("symbol") else list(self._venue.state.instruments)
         return [
             order_json(closed_order(o)) for symbol in symbols for o in self._venue.state.open_orders(account, symbol)
         ]
 
     def _all_orders(self, account: str, p: Parameters, now: Instant) -> Json:
-        symbol, limit = self._symbol(p), _limit(p)
+        symbol, limit = symbol_of(self._venue, p), row_limit(p)
         history = self._venue.history
         open_orders = [closed_order(o) for o in self._venue.state.open_orders(account, symbol)]
         if "orderId" in p:
-            first = _whole(p, "orderId")
+            first = whole(p, "orderId")
             rows = history.orders(account, symbol, first, limit) + [o for o in open_orders if o.order_id >= first]
             rows = sorted(rows, key=lambda o: o.order_id)[:limit]
         else:
-            start_ns = _whole(p, "startTime", 0) * NS_PER_MS
-            end_ns = _whole(p, "endTime", NO_END_MS) * NS_PER_MS + NS_PER_MS
+            start_ns = whole(p, "startTime", 0) * NS_PER_MS
+            end_ns = whole(p, "endTime", NO_END_MS) * NS_PER_MS + NS_PER_MS
             rows = sorted(history.last_orders(account, symbol, MAX_ROWS) + open_orders, key=lambda o: o.order_id)
             rows = [o for o in rows if start_ns <= o.stamp_ns < end_ns]
             rows = rows[:limit] if "startTime" in p else rows[-limit:]
         return [order_json(o) for o in rows]
 
     def _my_trades(self, account: str, p: Parameters, now: Instant) -> Json:
-        symbol, limit = self._symbol(p), _limit(p)
+        symbol, limit = symbol_of(self._venue, p), row_limit(p)
         history = self._venue.history
         if "fromId" in p and ("startTime" in p or "endTime" in p):
             raise refused(400, wire.BAD_COMBINATION, "Combination of optional parameters invalid.")
         if "orderId" in p:
-            first = _whole(p, "fromId", 0)
+            first = whole(p, "fromId", 0)
             rows = [
                 t
-                for t in history.trades_of(account, _whole(p, "orderId"))
+                for t in history.trades_of(account, whole(p, "orderId"))
                 if t.trade_id >= first and t.symbol == symbol
             ]
             rows = rows[:limit]
         elif "fromId" in p:
-            rows = history.trades(account, symbol, _whole(p, "fromId"), limit)
+            rows = history.trades(account, symbol, whole(p, "fromId"), limit)
         else:
-            start_ns = _whole(p, "startTime", 0) * NS_PER_MS
-            end_ns = _whole(p, "endTime", NO_END_MS) * NS_PER_MS + NS_PER_MS
+            start_ns = whole(p, "startTime", 0) * NS_PER_MS
+            end_ns = whole(p, "endTime", NO_END_MS) * NS_PER_MS + NS_PER_MS
             rows = [t for t in history.last_trades(account, symbol, MAX_ROWS) if start_ns <= t.stamp_ns < end_ns]
             rows = rows[:limit] if "startTime" in p else rows[-limit:]
         return [_trade_json(t) for t in rows]
-
-    def _cancel(self, account: str, p: Parameters, now: Instant) -> Json:
-        found = self._find(account, p)
-        if not isinstance(found, Order):
-            raise refused(400, wire.CANCEL_REJECTED, wire.UNKNOWN_ORDER)
-        self._venue.engine.cancel(found, now)
-        return self._cancelled(found, p.get("newClientOrderId") or self._venue.unique(), now)
-
-    def _cancel_all(self, account: str, p: Parameters, now: Instant) -> Json:
-        orders = self._venue.engine.cancel_all(account, self._symbol(p), now)
-        if not orders:
-            raise refused(400, wire.CANCEL_REJECTED, wire.UNKNOWN_ORDER)
-        return [self._cancelled(order, self._venue.unique(), now) for order in orders]
-
-    def _cancelled(self, order: Order, name: str, now: Instant) -> Json:
-        row = order_json(closed_order(order))
-        row |= {
-            "origClientOrderId": order.cl_ord_id,
-            "clientOrderId": name,
-            "transactTime": now.wall_ns // NS_PER_MS,
-        }
-        return row
 
 
 def order_json(o: ClosedOrder) -> dict[str, object]:
@@ -284,7 +246,7 @@ def order_json(o: ClosedOrder) -> dict[str, object]:
         "executedQty": fixed(o.cum_qty),
         "cummulativeQuoteQty": fixed(o.cum_quote),
         "status": _STATUS[o.ord_status],
-        "timeInForce": _TIME_IN_FORCE[t.time_in_force],
+        "timeInForce": TIME_IN_FORCE[t.time_in_force],
         "type": kind,
         "side": "BUY" if t.side == BUY else "SELL",
         "stopPrice": fixed(t.stop_px or Decimal(0)),
@@ -294,7 +256,7 @@ def order_json(o: ClosedOrder) -> dict[str, object]:
         "isWorking": True,
         "workingTime": o.stamp_ns // NS_PER_MS,
         "origQuoteOrderQty": fixed(Decimal(0)),
-        "selfTradePreventionMode": _SELF_TRADE[t.self_trade],
+        "selfTradePreventionMode": SELF_TRADE[t.self_trade],
     }
 
 
@@ -327,7 +289,7 @@ def _symbol_info(i: Instrument) -> Json:
         "quoteAssetPrecision": 8,
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
-        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
+        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"],
         "icebergAllowed": False,
         "ocoAllowed": False,
         "otoAllowed": False,
@@ -368,24 +330,52 @@ def _symbol_info(i: Instrument) -> Json:
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
-        "allowedSelfTradePreventionModes": list(_SELF_TRADE.values()),
+        "allowedSelfTradePreventionModes": list(SELF_TRADE.values()),
     }
 
 
-def _missing(name: str) -> str:
+def symbol_of(venue: Venue, p: Parameters) -> str:
+    """The symbol that is asked for. Raises RestError."""
+    symbol = p.get("symbol", "")
+    if not symbol:
+        raise refused(400, wire.MISSING, missing("symbol"))
+    if symbol not in venue.state.instruments:
+        raise refused(400, wire.BAD_SYMBOL, "Invalid symbol.")
+    return symbol
+
+
+def find_order(venue: Venue, account: str, p: Parameters) -> Order | ClosedOrder | None:
+    """The order that `orderId`, `origClientOrderId` or both name. Raises RestError where neither is given."""
+    symbol = symbol_of(venue, p)
+    order_id, name = p.get("orderId", ""), p.get("origClientOrderId", "")
+    if not order_id and not name:
+        text = "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
+        raise refused(400, wire.MISSING, text)
+    if order_id:
+        whole(p, "orderId")
+    found = venue.find(account, symbol, order_id, name)
+    if found is None or (name and found.terms.cl_ord_id != name):
+        return None
+    return found
+
+
+def missing(name: str) -> str:
+    """What is said of a parameter that has to be there."""
     return f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
 
 
-def _whole(p: Parameters, name: str, default: int | None = None) -> int:
+def whole(p: Parameters, name: str, default: int | None = None) -> int:
+    """A parameter as a number of at most 18 digits. Raises RestError where it is none, or missing without `default`."""
     value = p.get(name, "")
     if not value and default is not None:
         return default
     if not value:
-        raise refused(400, wire.MISSING, _missing(name))
+        raise refused(400, wire.MISSING, missing(name))
     if not value.isdecimal() or len(value) > 18:
         raise refused(400, wire.ILLEGAL_CHARACTERS, f"Illegal characters found in parameter '{name}'.")
     return int(value)
 
 
-def _limit(p: Parameters) -> int:
-    return max(1, min(_whole(p, "limit", DEFAULT_ROWS), MAX_ROWS))
+def row_limit(p: Parameters) -> int:
+    """How many rows are asked for, at most as many as there may be. Raises RestError."""
+    return max(1, min(whole(p, "limit", DEFAULT_ROWS), MAX_ROWS))

@@ -664,6 +664,117 @@ def test_rest_requests_that_are_refused(world: World, method: str, name: str, p:
     assert (got, answer["code"]) == (400, code)  # type: ignore[index]
 
 
+LIMIT = {"side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1", "price": "900"}
+
+
+@pytest.mark.parametrize(
+    ("p", "status", "code"),
+    [
+        ({"side": "HOLD"}, 400, -1117),
+        ({"side": ""}, 400, -1102),
+        ({"type": "ICEBERG"}, 400, -1116),
+        ({"price": ""}, 400, -1102),
+        ({"stopPrice": "800"}, 400, -1106),
+        ({"quoteOrderQty": "800"}, 400, -1106),
+        ({"timeInForce": "GTX"}, 400, -1115),
+        ({"quantity": "1e2"}, 400, -1100),
+        ({"quantity": "9" * 20}, 400, -1100),
+        ({"quantity": "0.000000001"}, 400, -1111),
+        ({"newClientOrderId": "a b"}, 400, -1100),
+        ({"newOrderRespType": "LONG"}, 400, -1100),
+        ({"selfTradePreventionMode": "EXPIRE"}, 400, -1100),
+        ({"price": "900.001"}, 400, -1013),
+        ({"price": "4000", "quantity": "99"}, 400, -2010),
+        ({"newClientOrderId": "a"}, 400, -2010),
+    ],
+)
+def test_orders_over_rest_that_are_refused(world: World, p: dict[str, str], status: int, code: int) -> None:
+    order(connect(world), "a", "1", "1", "900")
+    got, answer = Http(world).ask("POST", "order", symbol="BTCUSDT", **{**LIMIT, **p})
+    assert (got, answer["code"]) == (status, code)  # type: ignore[index]
+    assert [o["cl_ord_id"] for o in world.ask("orders")["orders"]] == ["a"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("style", "keys"),
+    [("ACK", {"transactTime"}), ("RESULT", {"status", "executedQty"}), ("FULL", {"status", "fills"})],
+)
+def test_a_new_order_is_told_as_fully_as_was_asked(world: World, style: str, keys: set[str]) -> None:
+    status, row = Http(world).ask("POST", "order", symbol="BTCUSDT", newOrderRespType=style, **LIMIT)
+    assert status == 200 and isinstance(row, dict) and keys <= row.keys()
+    assert ("fills" in row) is (style == "FULL") and ("status" in row) is (style != "ACK")
+
+
+@pytest.mark.parametrize(
+    ("p", "status", "results"),
+    [
+        ({}, 200, ("SUCCESS", "SUCCESS")),
+        ({"cancelRestrictions": "ONLY_PARTIALLY_FILLED"}, 400, ("FAILURE", "NOT_ATTEMPTED")),
+        ({"cancelOrigClientOrderId": "x"}, 400, ("FAILURE", "NOT_ATTEMPTED")),
+        ({"cancelOrigClientOrderId": "x", "cancelReplaceMode": "ALLOW_FAILURE"}, 409, ("FAILURE", "SUCCESS")),
+        ({"newClientOrderId": "b"}, 409, ("SUCCESS", "FAILURE")),
+        (
+            {"cancelOrigClientOrderId": "x", "newClientOrderId": "b", "cancelReplaceMode": "ALLOW_FAILURE"},
+            400,
+            ("FAILURE", "FAILURE"),
+        ),
+    ],
+)
+def test_a_cancel_and_new_says_what_became_of_each_half(
+    world: World, p: dict[str, str], status: int, results: tuple[str, str]
+) -> None:
+    client, http = connect(world), Http(world)
+    for name in "ab":
+        order(client, name, "1", "1", "900")
+    wanted = {**LIMIT, "cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrigClientOrderId": "a", "newClientOrderId": "c"}
+    got, answer = http.ask("POST", "order/cancelReplace", symbol="BTCUSDT", **{**wanted, **p})
+    assert isinstance(answer, dict)
+    told = answer if got == 200 else answer["data"]
+    assert (got, (told["cancelResult"], told["newOrderResult"])) == (status, results)
+    left = {o["cl_ord_id"] for o in world.ask("orders")["orders"]}  # type: ignore[attr-defined]
+    assert ("a" not in left, "c" in left) == tuple(result == "SUCCESS" for result in results)
+
+
+@pytest.mark.parametrize(("mode", "left"), [("", ["a", "b"]), ("CANCEL_ONLY", ["b"])])
+def test_orders_over_rest_count_among_the_unfilled_ones(tmp_path: Path, mode: str, left: list[str]) -> None:
+    world = World(tmp_path, msgspec.structs.replace(BINANCE, unfilled_order_limit=2))
+    http = Http(world)
+    for name in "ab":
+        assert http.ask("POST", "order", symbol="BTCUSDT", newClientOrderId=name, **LIMIT)[0] == 200
+    status, answer = http.ask("POST", "order", symbol="BTCUSDT", **LIMIT)
+    assert (status, answer["code"]) == (429, -1015)  # type: ignore[index]
+    (refused,) = order(connect(world), "c", "1", "1", "900")
+    assert refused[25016] == "-1015", "the count is one, over FIX and REST"
+    replace = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrigClientOrderId": "a", **LIMIT}
+    status, answer = http.ask(
+        "POST", "order/cancelReplace", symbol="BTCUSDT", orderRateLimitExceededMode=mode, **replace
+    )
+    assert (status, answer["code"]) == (429, -1015)  # type: ignore[index]
+    assert [o["cl_ord_id"] for o in world.ask("orders")["orders"]] == left  # type: ignore[attr-defined]
+
+
+def test_trades_over_rest_are_told_from_a_number_or_a_time_on(world: World) -> None:
+    client, http = connect(world), Http(world)
+    order(client, "a", "2", "4", "1000")
+    resting = world.core.venue.state.find("desk", "a")
+    assert resting is not None
+    for _ in range(2):
+        world.core.venue.fill_late(resting, world.now)
+        world.pass_time(1, 0.5)
+
+    def numbers(query: str) -> list[int]:
+        _, rows = http.send("GET", f"/api/v3/aggTrades?symbol=BTCUSDT{query}")
+        return [row["a"] for row in rows]  # type: ignore[attr-defined]
+
+    assert (numbers(""), numbers("&fromId=2"), numbers("&limit=1")) == ([1, 2], [2], [2])
+    since = f"&startTime={world.now.wall_ns // 10**6 - 2000}"
+    assert (numbers(since + "&limit=1"), numbers(since + f"&endTime={world.now.wall_ns // 10**6 - 1500}")) == ([1], [1])
+    _, price = http.send("GET", "/api/v3/ticker/price?symbol=BTCUSDT")
+    assert price == {"symbol": "BTCUSDT", "price": "1000.00000000"}
+    _, best = http.send("GET", "/api/v3/ticker/bookTicker?symbol=BTCUSDT")
+    assert best["askPrice"] == "1000.00000000" and best["bidQty"] == "0.00000000"  # type: ignore[index]
+
+
 def test_rest_wants_a_signature_and_lists_orders_from_one_on(world: World) -> None:
     client, http = connect(world), Http(world)
     for name in "abc":
