@@ -8,48 +8,40 @@ There is no status request.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 
 import msgspec
 
-from common.fix.session_types import SequencePolicy, SessionSettings
-from common.fix.wire import split
+from common.fix.session_types import SessionSettings
 from common.messages import (
     SIDE_BUY,
     AmendOrder,
-    Announced,
     CancelOrder,
     CancelRejected,
     ExecutionReport,
     MassCancelReported,
     NewOrder,
-    QueryOrder,
     RequestRejected,
     Terms,
     Unreadable,
-    VenueEvent,
 )
 from common.venues.binance.fields import tag_of
 from common.venues.binance.venue import PROFILE
 from common.venues.credentials import Credentials, Ed25519Key
-from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected, VenueLimit, plain
-from common.venues.market_data import book_entries, subscription_rejected
-from common.venues.reading import (
-    ZERO,
-    Fields,
-    Notes,
-    fees,
-    group,
-    integer,
-    name,
-    require,
-    require_character,
-    required_number,
-    text,
-    unreadable,
+from common.venues.dialect import Body, Identity, VenueLimit, plain
+from common.venues.reading import Fields, Notes, group, integer, name, require, text
+from common.venues.signers import ed25519_key, ed25519_signature
+from common.venues.standard import (
+    ReportForm,
+    StandardDialect,
+    announced,
+    execution_report,
+    needed_credentials,
+    related_symbols,
+    settings_from_one,
 )
-from common.venues.signers import BadKey, ed25519_key, ed25519_signature
 
 AMBIGUOUS_CODES = frozenset({-1006, -1007})
 UNKNOWN_ORDER_CODE = -2011
@@ -94,9 +86,6 @@ def _kind(symbol: str, side: str, ord_type: str, time_in_force: str, post_only: 
     return f"54={side}\x0155={symbol}\x01{last}"
 
 
-_TOLD_BY = frozenset({"8", "9", "XAR", "3", "r", "B"})
-
-
 def logon_signature(pem: bytes, identity: Identity, msg_seq_num: int, sending_time: bytes) -> bytes:
     """RawData(96) of Logon(A): base64 of the Ed25519 signature over MsgType(35), SenderCompID(49), TargetCompID(56),
     MsgSeqNum(34) and SendingTime(52), joined with SOH, exactly as they are sent.
@@ -107,50 +96,95 @@ def logon_signature(pem: bytes, identity: Identity, msg_seq_num: int, sending_ti
     return ed25519_signature(pem, b"A\x01%b\x01%b\x01%d\x01%b" % (sender, target, msg_seq_num, sending_time))
 
 
-class Binance:
-    """See the module. Stateless: one object serves any number of connections."""
+def _own_id(cl_ord_id: str) -> str:
+    """The id as we gave it to the command: an XCN's cancel half is told under an id of its own."""
+    return cl_ord_id.removesuffix(CANCEL_ID_SUFFIX)
+
+
+def _cancel_rejected(f: Fields, raw: bytes) -> CancelRejected:
+    """OrderCancelReject(9) and OrderAmendReject(XAR). An old sample shows "Unknown order sent." under another code."""
+    notes = Notes()
+    code, words = notes.integer(f, _ERROR_CODE), text(f, b"58")
+    return CancelRejected(
+        cl_ord_id=_own_id(text(f, b"11")),
+        orig_cl_ord_id=text(f, b"41"),
+        order_id=name(f, b"37"),
+        ord_status="",
+        error_code=code,
+        text=words,
+        unknown_order=words == UNKNOWN_ORDER_TEXT or (code == UNKNOWN_ORDER_CODE and not words),
+        ambiguous=code in AMBIGUOUS_CODES or bool(notes),
+    )
+
+
+_FORM = ReportForm(trades="F", trade_id=tag_of(1003), error_code=_ERROR_CODE, maker_tag=b"1057", maker=b"N")
+
+
+def _report(f: Fields, raw: bytes) -> ExecutionReport:
+    report = execution_report(f, raw, _FORM)
+    exec_type, code, cl_ord_id = report.exec_type, report.error_code, _own_id(report.cl_ord_id)
+    # A refusal whose code cannot be read may be one of those that say that the outcome is not known.
+    ambiguous = code in AMBIGUOUS_CODES or (exec_type == "8" and str(_ERROR_CODE) in report.unread)
+    if exec_type == "0" and b"1102" in f and f.get(b"636") == b"Y":
+        # A second New report, once the trigger has put the order on the book.
+        exec_type = "L"
+    if exec_type == report.exec_type and cl_ord_id == report.cl_ord_id and not ambiguous:
+        return report
+    return msgspec.structs.replace(report, cl_ord_id=cl_ord_id, exec_type=exec_type, ambiguous=ambiguous)
+
+
+def _request_rejected(f: Fields, raw: bytes) -> RequestRejected:
+    notes = Notes()
+    code = notes.integer(f, _ERROR_CODE)
+    ambiguous = code in AMBIGUOUS_CODES or bool(notes)
+    return RequestRejected(integer(f, b"45"), None, "", code, text(f, b"58"), ambiguous)
+
+
+def _mass_cancel(f: Fields, raw: bytes) -> MassCancelReported:
+    """OrderMassCancelReport(r). One that finds no open order is refused with "Unknown order sent.": it left none."""
+    notes = Notes()
+    code, affected = notes.integer(f, _ERROR_CODE), notes.integer(f, b"533")
+    accepted = f.get(b"531", b"0") != b"0" or code == UNKNOWN_ORDER_CODE
+    unsure = code in AMBIGUOUS_CODES
+    return MassCancelReported(text(f, b"11"), text(f, b"55"), accepted, affected, code, text(f, b"58"), unsure)
+
+
+class Binance(StandardDialect):
+    """Binance Spot's side of the wire, as the module says."""
 
     profile = PROFILE
+    readers = {
+        "8": _report,
+        "9": _cancel_rejected,
+        "XAR": _cancel_rejected,
+        "3": _request_rejected,
+        "r": _mass_cancel,
+        "B": announced,
+    }
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """See `Dialect`. MessageHandling(25035)=2: the engine takes our messages in MsgSeqNum(34) order."""
+        """MessageHandling(25035)=2: the engine takes our messages in MsgSeqNum(34) order."""
         return self._settings(identity, credentials)
 
     def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """See `Dialect`."""
+        """The same signed Logon(A) as an order entry connection's."""
         return self._settings(identity, credentials)
 
     def _settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        if not isinstance(credentials, Ed25519Key):
-            raise ValueError("Binance's Logon(A) is signed with an Ed25519 key: set the venue's [credentials]")
-        try:
-            ed25519_key(credentials.private_key_pem)
-        except BadKey as error:
-            raise ValueError(str(error)) from None
+        why = "Binance's Logon(A) is signed with an Ed25519 key"
+        signer = needed_credentials(credentials, Ed25519Key, why)
+        ed25519_key(signer.private_key_pem)
 
         def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
-            raw_data = logon_signature(credentials.private_key_pem, identity, msg_seq_num, sending_time)
+            raw_data = logon_signature(signer.private_key_pem, identity, msg_seq_num, sending_time)
             return b"95=%d\x0196=%b\x01553=%b\x0125035=2\x01" % (
                 len(raw_data),
                 raw_data,
-                credentials.api_key.encode(),
+                signer.api_key.encode(),
             )
 
-        return SessionSettings(
-            sender_comp_id=identity.sender_comp_id,
-            target_comp_id=identity.target_comp_id,
-            heart_bt_int_s=identity.heart_bt_int_s,
-            initiator=True,
-            reset_on_logon=True,
-            expects_reset_echo=False,
-            sequence_policy=SequencePolicy.RESET,
-            allow_resend_request=False,
-            timestamp_digits=6,
-            ascending_logon=True,
-            # A clock that was set back must not cost a fill: what is rejected is never told again.
-            sending_time_tolerance_s=0,
-            logon_fields=logon_fields,
-        )
+        settings = settings_from_one(identity, logon_fields)
+        return replace(settings, expects_reset_echo=False, timestamp_digits=6, ascending_logon=True)
 
     def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
         """RecvWindow(25000) in milliseconds with three decimals, counted from SendingTime(52)."""
@@ -179,7 +213,7 @@ class Binance:
         return Body("XCN", f"{cancel}{_order(c.symbol, c.terms, c.cl_ord_id, c.order_qty - c.cum_qty)}".encode())
 
     def amend_is_new_order(self, command: AmendOrder) -> bool:
-        """See `Dialect`: all but a lower quantity at the same price."""
+        """All but a lower quantity at the same price."""
         return command.price != command.former_price or command.order_qty >= command.former_order_qty
 
     def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
@@ -188,10 +222,6 @@ class Binance:
         order = f"37={c.order_id}\x01" if c.order_id else ""
         known_as = f"41={c.orig_cl_ord_id}\x01" if c.orig_cl_ord_id else ""
         return Body("F", f"11={c.cl_ord_id}\x01{order}{known_as}55={c.symbol}\x01".encode())
-
-    def encode_query(self, command: QueryOrder) -> Body | None:
-        """See `Dialect`: there is none."""
-        return None
 
     def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
         """OrderMassCancelRequest(q): the whole account's orders of one symbol, other sessions' too."""
@@ -215,43 +245,16 @@ class Binance:
             for e in group(raw, _LIMITS)
         ]
 
-    def resendable(self, msg_type: str) -> bool:
-        """See `Dialect`: nothing is."""
-        return False
-
-    def decode(self, msg_type: str, raw: bytes, fields: Fields | None = None) -> VenueEvent | None:
-        """See `Dialect`."""
-        if msg_type not in _TOLD_BY:
-            return None
-        f = split(raw) if fields is None else fields
-        if msg_type == "8":
-            return _report(f, raw)
-        if msg_type in ("9", "XAR"):
-            return _cancel_rejected(f)
-        if msg_type == "3":
-            notes = Notes()
-            code = notes.integer(f, _ERROR_CODE)
-            ambiguous = code in AMBIGUOUS_CODES or bool(notes)
-            return RequestRejected(integer(f, b"45"), None, "", code, text(f, b"58"), ambiguous)
-        if msg_type == "r":
-            notes = Notes()
-            code, affected = notes.integer(f, _ERROR_CODE), notes.integer(f, b"533")
-            # A mass cancel that finds no open order is refused with "Unknown order sent.": it left none either.
-            accepted = f.get(b"531", b"0") != b"0" or code == UNKNOWN_ORDER_CODE
-            unsure = code in AMBIGUOUS_CODES
-            return MassCancelReported(text(f, b"11"), text(f, b"55"), accepted, affected, code, text(f, b"58"), unsure)
-        return Announced(text(f, b"148"))
-
     def unread(self, fields: Fields, why: str) -> Unreadable | None:
-        """See `Dialect`."""
-        named = unreadable(fields, why)
+        """The orders that a message names which cannot be read, by the names that we gave them."""
+        named = super().unread(fields, why)
         return None if named is None else msgspec.structs.replace(named, cl_ord_id=_own_id(named.cl_ord_id))
 
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """MarketDataRequest(V) twice: the book ticker (MarketDepth(264)=1, bid and offer together) and the trade
         stream.
         """
-        trades = f"262={md_req_id}-trade\x01263=1\x01266=Y\x01{_symbols(symbols)}267=1\x01269=2\x01"
+        trades = f"262={md_req_id}-trade\x01263=1\x01266=Y\x01{related_symbols(symbols)}267=1\x01269=2\x01"
         return [_book_subscription(md_req_id, symbols), Body("V", trades.encode())]
 
     def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
@@ -259,78 +262,8 @@ class Binance:
         former = Body("V", f"262={former_id}-book\x01263=2\x01".encode())
         return [former, _book_subscription(md_req_id, symbols)]
 
-    def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
-        """See `Dialect`. Symbol(55) is left out where it is that of the entry before."""
-        if msg_type == "Y":
-            return subscription_rejected(raw)
-        return book_entries(msg_type, raw)
-
-
-def _symbols(symbols: Sequence[str]) -> str:
-    """The group NoRelatedSym(146)."""
-    return f"146={len(symbols)}\x01" + "".join(f"55={symbol}\x01" for symbol in symbols)
 
 
 def _book_subscription(md_req_id: str, symbols: Sequence[str]) -> Body:
-    book = f"262={md_req_id}-book\x01263=1\x01264=1\x01266=Y\x01{_symbols(symbols)}267=2\x01269=0\x01269=1\x01"
+    book = f"262={md_req_id}-book\x01263=1\x01264=1\x01266=Y\x01{related_symbols(symbols)}267=2\x01269=0\x01269=1\x01"
     return Body("V", book.encode())
-
-
-def _own_id(cl_ord_id: str) -> str:
-    """The id as we gave it to the command: an XCN's cancel half is told under an id of its own."""
-    return cl_ord_id.removesuffix(CANCEL_ID_SUFFIX)
-
-
-def _report(f: Fields, raw: bytes) -> ExecutionReport:
-    """What identifies a fill, or tells of a change, has to be readable; the rest is noted where it is not."""
-    exec_type, notes = require_character(f, b"150"), Notes()
-    is_trade = exec_type == "F"
-    last_qty = required_number(f, b"32") if is_trade else ZERO
-    last_px = (notes.decimal(f, b"31") or ZERO) if is_trade else ZERO
-    fee_qty, fee_asset = fees(f, raw, last_qty, last_px, notes) if is_trade else (ZERO, "")
-    code = notes.integer(f, _ERROR_CODE)
-    if exec_type == "0" and b"1102" in f and f.get(b"636") == b"Y":
-        # A second New report, once the trigger has put the order on the book.
-        exec_type = "L"
-    return ExecutionReport(
-        cl_ord_id=_own_id(text(f, b"11")),
-        orig_cl_ord_id=text(f, b"41"),
-        order_id=name(f, b"37"),
-        exec_id=text(f, b"17"),
-        exec_type=exec_type,
-        ord_status=text(f, b"39") if is_trade else require_character(f, b"39"),
-        symbol=text(f, b"55"),
-        side=text(f, b"54"),
-        order_qty=notes.decimal(f, b"38"),
-        price=notes.decimal(f, b"44"),
-        last_qty=last_qty,
-        last_px=last_px,
-        cum_qty=notes.decimal(f, b"14"),
-        leaves_qty=notes.decimal(f, b"151"),
-        trade_key=require(f, _TRADE_ID) if is_trade else "",
-        fee_qty=fee_qty,
-        fee_asset=fee_asset,
-        transact_ns=notes.time_ns(f, b"60"),
-        error_code=code,
-        text=text(f, b"58"),
-        # A refusal whose code cannot be read may be one of those that say that the outcome is not known.
-        ambiguous=code in AMBIGUOUS_CODES or (exec_type == "8" and str(_ERROR_CODE) in notes),
-        maker=is_trade and f.get(b"1057") == b"N",
-        unread=tuple(notes),
-    )
-
-
-def _cancel_rejected(f: Fields) -> CancelRejected:
-    """OrderCancelReject(9) and OrderAmendReject(XAR). An old sample shows "Unknown order sent." under another code."""
-    notes = Notes()
-    code, words = notes.integer(f, _ERROR_CODE), text(f, b"58")
-    return CancelRejected(
-        cl_ord_id=_own_id(text(f, b"11")),
-        orig_cl_ord_id=text(f, b"41"),
-        order_id=name(f, b"37"),
-        ord_status="",
-        error_code=code,
-        text=words,
-        unknown_order=words == UNKNOWN_ORDER_TEXT or (code == UNKNOWN_ORDER_CODE and not words),
-        ambiguous=code in AMBIGUOUS_CODES or bool(notes),
-    )

@@ -7,11 +7,12 @@ of a cancel or an amendment is the order's, so ReqId(30006) is the request's own
 known; fills stand in the group NoFills(30050). Prices, the state of an order and a cancel of all are not on FIX.
 """
 
-from collections.abc import Sequence
 from decimal import Decimal
 
-from common.fix.session_types import SequencePolicy, SessionSettings
-from common.fix.wire import parse_utc_timestamp, split
+from msgspec import structs
+
+from common.fix.session_types import SessionSettings
+from common.fix.wire import parse_utc_timestamp
 from common.instant import NS_PER_MS
 from common.messages import (
     AmendOrder,
@@ -19,7 +20,6 @@ from common.messages import (
     CancelRejected,
     ExecutionReport,
     NewOrder,
-    QueryOrder,
     RequestRejected,
     Several,
     Unreadable,
@@ -28,13 +28,12 @@ from common.messages import (
 from common.venues.bybit.fields import tag_of
 from common.venues.bybit.venue import PROFILE
 from common.venues.credentials import Credentials, RsaKey
-from common.venues.dialect import BadReport, Body, BookEntry, Identity, SubscriptionRejected, VenueLimit, plain
+from common.venues.dialect import BadReport, Body, Identity, plain
 from common.venues.reading import (
     ZERO,
     Fields,
     Notes,
     group,
-    integer,
     name,
     require,
     require_character,
@@ -42,7 +41,8 @@ from common.venues.reading import (
     text,
     unreadable,
 )
-from common.venues.signers import BadKey, rsa_key, rsa_sha256_signature
+from common.venues.signers import rsa_key, rsa_sha256_signature
+from common.venues.standard import StandardDialect, needed_credentials, request_rejected, settings_from_one
 
 EXPIRES_AFTER_MS = 5000
 RECV_WINDOW_MAX_MS = 60_000
@@ -75,149 +75,12 @@ that waits for its trigger is suspended, and one that was triggered is on its wa
 _EXEC_TYPE = {_DEACTIVATED: "4", _UNTRIGGERED: "9", _TRIGGERED: "L"}
 """ExecType(150), likewise."""
 
-_TOLD_BY = frozenset({"8", "XCA", "XAA", "3", "j"})
-
 
 def logon_signature(pem: bytes, expires_ms: int) -> bytes:
     """RawData(96) of Logon(A): base64 of the RSA signature (PKCS#1 v1.5, SHA-256) over the word `GET/realtime` and
     Expires(30023). Source: fix-api/guide.mdx and demo_fix_order.py. Raises BadKey.
     """
     return rsa_sha256_signature(pem, b"GET/realtime%d" % expires_ms)
-
-
-class Bybit:
-    """See the module. Stateless: one object serves any number of connections."""
-
-    profile = PROFILE
-
-    def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """See `Dialect`. HeartBtInt(108) is the server's to say."""
-        if not isinstance(credentials, RsaKey):
-            raise ValueError("Bybit's Logon(A) is signed with an RSA key: set the venue's [credentials]")
-        try:
-            rsa_key(credentials.private_key_pem)
-        except BadKey as error:
-            raise ValueError(str(error)) from None
-
-        def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
-            expires_ms = parse_utc_timestamp(sending_time) // NS_PER_MS + EXPIRES_AFTER_MS
-            raw_data = logon_signature(credentials.private_key_pem, expires_ms)
-            return b"553=%b\x0195=%d\x0196=%b\x0130023=%d\x01" % (
-                credentials.api_key.encode(),
-                len(raw_data),
-                raw_data,
-                expires_ms,
-            )
-
-        return SessionSettings(
-            sender_comp_id=identity.sender_comp_id,
-            target_comp_id=identity.target_comp_id,
-            heart_bt_int_s=identity.heart_bt_int_s,
-            initiator=True,
-            reset_on_logon=True,
-            sequence_policy=SequencePolicy.RESET,
-            allow_resend_request=False,
-            # A clock that was set back must not cost a fill: what is rejected is never told again.
-            sending_time_tolerance_s=0,
-            logon_fields=logon_fields,
-        )
-
-    def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """See `Dialect`: there is no such session. Raises ValueError."""
-        raise ValueError(f"{PROFILE.title} has no market data over FIX")
-
-    def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
-        """BapiTimestamp(30002) and BapiRecvWindow(30001), both in milliseconds: the server takes the request as long as
-        its clock is not beyond their sum."""
-        if time_left_ns is None:
-            return b""
-        window_ms = min(max(time_left_ns // NS_PER_MS, 1), RECV_WINDOW_MAX_MS)
-        return b"30002=%d\x0130001=%d\x01" % (wall_ns // NS_PER_MS, window_ms)
-
-    def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
-        """NewOrderSingle(D). A market order's quantity is in the base asset, which for a buy has to be said."""
-        c = command
-        if c.ord_type == "1":
-            terms = f"38={plain(c.order_qty)}\x0130013=baseCoin\x01"
-        else:
-            assert c.price is not None
-            time_in_force = "P" if c.terms.is_post_only else c.terms.time_in_force
-            terms = f"59={time_in_force}\x0138={plain(c.order_qty)}\x0144={plain(c.price)}\x01"
-        order = f"30010=spot\x0155={c.symbol}\x0154={c.side}\x0140={c.ord_type}\x01"
-        return Body("D", f"{order}{terms}11={c.cl_ord_id}\x0130006={c.cl_ord_id}\x01".encode())
-
-    def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
-        """AtomicReplaceRequest(XAR) with what changes alone: the order keeps its names, and what it keeps of its place
-        in the book the venue decides."""
-        c = command
-        qty = f"38={plain(c.order_qty)}\x01" if c.order_qty != c.former_order_qty else ""
-        price = f"44={plain(c.price)}\x01" if c.price is not None and c.price != c.former_price else ""
-        names = _names(c.cl_ord_id, c.order_id, c.orig_cl_ord_id)
-        return Body("XAR", f"30010=spot\x0155={c.symbol}\x01{names}{qty}{price}".encode())
-
-    def amend_is_new_order(self, command: AmendOrder) -> bool:
-        """See `Dialect`: never."""
-        return False
-
-    def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
-        """OrderCancelRequest(F): ClOrdID(11) names the order that is to be cancelled."""
-        c = command
-        names = _names(c.cl_ord_id, c.order_id, c.orig_cl_ord_id)
-        return Body("F", f"30010=spot\x0155={c.symbol}\x01{names}".encode())
-
-    def encode_query(self, command: QueryOrder) -> Body | None:
-        """See `Dialect`: there is none."""
-        return None
-
-    def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
-        """See `Dialect`: there is none."""
-        return None
-
-    def encode_limit_query(self, req_id: str) -> Body | None:
-        """See `Dialect`: there is none; each acknowledgement tells what is left."""
-        return None
-
-    def decode_limits(self, msg_type: str, raw: bytes) -> list[VenueLimit]:
-        """See `Dialect`."""
-        return []
-
-    def resendable(self, msg_type: str) -> bool:
-        """See `Dialect`: nothing is."""
-        return False
-
-    def decode(self, msg_type: str, raw: bytes, fields: Fields | None = None) -> VenueEvent | None:
-        """See `Dialect`."""
-        if msg_type not in _TOLD_BY:
-            return None
-        f = split(raw) if fields is None else fields
-        if msg_type == "8":
-            return _fills(f, raw) if f.get(b"150") == b"F" else _report(f, text(f, b"11") or text(f, _REQ_ID), "")
-        if msg_type in ("3", "j"):
-            code = b"373" if msg_type == "3" else b"380"
-            return RequestRejected(integer(f, b"45"), None, text(f, _REQ_ID), Notes().integer(f, code), text(f, b"58"))
-        return _report(f, text(f, _REQ_ID), text(f, b"11")) if b"150" in f else _refused(f)
-
-    def unread(self, fields: Fields, why: str) -> Unreadable | None:
-        """See `Dialect`. A refusal bears the request's name alone."""
-        named = unreadable(fields, why)
-        return unreadable({**fields, b"11": fields.get(_REQ_ID, b"")}, why) if named is None else named
-
-    def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
-        """See `Dialect`: there is nothing to subscribe to."""
-        return []
-
-    def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
-        """See `Dialect`."""
-        return []
-
-    def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
-        """See `Dialect`."""
-        return []
-
-
-def _names(req_id: str, order_id: str, cl_ord_id: str) -> str:
-    """The request's own name, and the order's: OrderID(37), where it is known, counts before ClOrdID(11)."""
-    return f"30006={req_id}\x01{f'37={order_id}{chr(1)}' if order_id else ''}11={cl_ord_id}\x01"
 
 
 def _report(f: Fields, cl_ord_id: str, orig_cl_ord_id: str) -> ExecutionReport:
@@ -324,3 +187,86 @@ def _refused(f: Fields) -> CancelRejected:
         unknown_order=code == UNKNOWN_ORDER_CODE,
         ambiguous=code in AMBIGUOUS_CODES or bool(notes),
     )
+
+
+def _told(f: Fields, raw: bytes) -> VenueEvent:
+    return _fills(f, raw) if f.get(b"150") == b"F" else _report(f, text(f, b"11") or text(f, _REQ_ID), "")
+
+
+def _answered(f: Fields, raw: bytes) -> VenueEvent:
+    """OrderCancelAck(XCA) and OrderAmendAck(XAA)."""
+    return _report(f, text(f, _REQ_ID), text(f, b"11")) if b"150" in f else _refused(f)
+
+
+def _request_rejected(f: Fields, raw: bytes) -> RequestRejected:
+    return structs.replace(request_rejected(f, raw), cl_ord_id=text(f, _REQ_ID))
+
+
+class Bybit(StandardDialect):
+    """Bybit Spot's side of the wire, as the module says."""
+
+    profile = PROFILE
+    readers = {"8": _told, "XCA": _answered, "XAA": _answered, "3": _request_rejected, "j": _request_rejected}
+
+    def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """HeartBtInt(108) is the server's to say."""
+        signer = needed_credentials(credentials, RsaKey, "Bybit's Logon(A) is signed with an RSA key")
+        rsa_key(signer.private_key_pem)
+
+        def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
+            expires_ms = parse_utc_timestamp(sending_time) // NS_PER_MS + EXPIRES_AFTER_MS
+            raw_data = logon_signature(signer.private_key_pem, expires_ms)
+            return b"553=%b\x0195=%d\x0196=%b\x0130023=%d\x01" % (
+                signer.api_key.encode(),
+                len(raw_data),
+                raw_data,
+                expires_ms,
+            )
+
+        return settings_from_one(identity, logon_fields)
+
+    def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
+        """BapiTimestamp(30002) and BapiRecvWindow(30001), both in milliseconds: the server takes the request as long as
+        its clock is not beyond their sum."""
+        if time_left_ns is None:
+            return b""
+        window_ms = min(max(time_left_ns // NS_PER_MS, 1), RECV_WINDOW_MAX_MS)
+        return b"30002=%d\x0130001=%d\x01" % (wall_ns // NS_PER_MS, window_ms)
+
+    def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
+        """NewOrderSingle(D). A market order's quantity is in the base asset, which for a buy has to be said."""
+        c = command
+        if c.ord_type == "1":
+            terms = f"38={plain(c.order_qty)}\x0130013=baseCoin\x01"
+        else:
+            assert c.price is not None
+            time_in_force = "P" if c.terms.is_post_only else c.terms.time_in_force
+            terms = f"59={time_in_force}\x0138={plain(c.order_qty)}\x0144={plain(c.price)}\x01"
+        order = f"30010=spot\x0155={c.symbol}\x0154={c.side}\x0140={c.ord_type}\x01"
+        return Body("D", f"{order}{terms}11={c.cl_ord_id}\x0130006={c.cl_ord_id}\x01".encode())
+
+    def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
+        """AtomicReplaceRequest(XAR) with what changes alone: the order keeps its names, and what it keeps of its place
+        in the book the venue decides."""
+        c = command
+        qty = f"38={plain(c.order_qty)}\x01" if c.order_qty != c.former_order_qty else ""
+        price = f"44={plain(c.price)}\x01" if c.price is not None and c.price != c.former_price else ""
+        names = _names(c.cl_ord_id, c.order_id, c.orig_cl_ord_id)
+        return Body("XAR", f"30010=spot\x0155={c.symbol}\x01{names}{qty}{price}".encode())
+
+    def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
+        """OrderCancelRequest(F): ClOrdID(11) names the order that is to be cancelled."""
+        c = command
+        names = _names(c.cl_ord_id, c.order_id, c.orig_cl_ord_id)
+        return Body("F", f"30010=spot\x0155={c.symbol}\x01{names}".encode())
+
+    def unread(self, fields: Fields, why: str) -> Unreadable | None:
+        """A refusal bears the request's name alone."""
+        named = super().unread(fields, why)
+        return unreadable({**fields, b"11": fields.get(_REQ_ID, b"")}, why) if named is None else named
+
+
+
+def _names(req_id: str, order_id: str, cl_ord_id: str) -> str:
+    """The request's own name, and the order's: OrderID(37), where it is known, counts before ClOrdID(11)."""
+    return f"30006={req_id}\x01{f'37={order_id}{chr(1)}' if order_id else ''}11={cl_ord_id}\x01"

@@ -9,11 +9,14 @@ a book is built of the orders in it.
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 
+from msgspec import structs
+
 from common.fix.errors import UncutError
-from common.fix.session_types import SequencePolicy, SessionSettings
+from common.fix.session_types import SessionSettings
 from common.fix.wire import split, utc_timestamp
 from common.messages import (
     AmendOrder,
@@ -23,14 +26,11 @@ from common.messages import (
     MassCancelReported,
     NewOrder,
     QueryOrder,
-    RequestRejected,
-    Unreadable,
-    VenueEvent,
 )
 from common.orders.order_state import is_plausible
 from common.venues.coinbase.venue import PROFILE
 from common.venues.credentials import Credentials, HmacPassphrase
-from common.venues.dialect import BadReport, Body, BookEntry, Identity, SubscriptionRejected, VenueLimit, plain
+from common.venues.dialect import BadReport, Body, BookEntry, Identity, SubscriptionRejected, plain
 from common.venues.market_data import (
     NEW,
     PASSED,
@@ -42,28 +42,19 @@ from common.venues.market_data import (
     subscription_rejected,
     unread_book,
 )
-from common.venues.reading import (
-    ZERO,
-    Fields,
-    Notes,
-    VenueTag,
-    fees,
-    group,
-    instrument,
-    integer,
-    name,
-    require,
-    require_character,
-    required_number,
-    text,
-    unreadable,
+from common.venues.reading import ZERO, Fields, Notes, VenueTag, fees, group, instrument, integer, require, text
+from common.venues.signers import base64_secret, hmac_sha256
+from common.venues.standard import (
+    ReportForm,
+    StandardDialect,
+    cancel_rejected,
+    execution_report,
+    needed_credentials,
+    related_symbols,
+    request_rejected,
+    settings_from_one,
 )
-from common.venues.signers import BadKey, base64_secret, hmac_sha256
 
-_TOLD_BY = frozenset({"8", "9", "3", "j", "r"})
-_TRADE_ID = VenueTag(1003, "TradeID")
-_STATUS_REQUEST = b"H"
-_UNKNOWN_ORDER = b"1"  # CxlRejReason(102)
 _UNKNOWN_TO_QUESTION = b"5"  # OrdRejReason(103)
 _NO_ORDER = "00000000-0000-0000-0000-000000000000"
 _SHARE = b"2"  # MiscFeeBasis(891)
@@ -88,55 +79,84 @@ def logon_signature(credentials: HmacPassphrase, target_comp_id: str, msg_seq_nu
     return base64.b64encode(hmac_sha256(base64_secret(credentials.secret), b"\x01".join(parts)))
 
 
-class Coinbase:
-    """See the module. Stateless: one object serves any number of connections."""
+def _fee(f: Fields, raw: bytes, last_qty: Decimal, last_px: Decimal, notes: Notes) -> tuple[Decimal, str]:
+    """The fee of a fill: MiscFeeBasis(891)=2 is a share of the fill in MiscFeeCurr(138), no per cent."""
+    if f.get(b"891") != _SHARE or f.get(b"136") != b"1":
+        return fees(f, raw, last_qty, last_px, notes)
+    share, asset = notes.decimal(f, b"137") or ZERO, text(f, b"138")
+    base = instrument(f).partition("-")[0]
+    amount = share * (last_qty if asset == base else last_qty * last_px)
+    if not asset or not is_plausible(amount):
+        notes.note(b"137")
+        return ZERO, ""
+    return amount, asset
+
+
+def _mass_cancel(f: Fields, raw: bytes) -> MassCancelReported | None:
+    """OrderMassCancelReport(r): an acceptance does not say that anything was cancelled, the orders' reports do."""
+    if f.get(b"531", b"0") != b"0":
+        return None
+    return MassCancelReported(text(f, b"11"), "", False, 0, 0, text(f, b"58"))
+
+
+_FORM = ReportForm(trades="F", trade_id=VenueTag(1003, "TradeID"), maker_tag=b"1057", maker=b"N", read_fees=_fee)
+
+
+def _report(f: Fields, raw: bytes) -> ExecutionReport:
+    report = execution_report(f, raw, _FORM)
+    if report.order_id == _NO_ORDER:
+        report = structs.replace(report, order_id="")
+    # Only a question for an order is answered so; that it is told as a rejection, too, is not ruled out.
+    unknown = report.exec_type in "I8" and f.get(b"103") == _UNKNOWN_TO_QUESTION
+    return structs.replace(report, unknown_order=True) if unknown else report
+
+
+def _cancel_rejected(f: Fields, raw: bytes) -> CancelRejected:
+    """OrdStatus(39) is always 8 here and says nothing of the order."""
+    return structs.replace(cancel_rejected(f, raw), ord_status="")
+
+
+class Coinbase(StandardDialect):
+    """Coinbase Exchange's side of the wire, as the module says."""
 
     profile = PROFILE
+    readers = {
+        "8": _report,
+        "9": _cancel_rejected,
+        "3": request_rejected,
+        # BusinessRejectReason(380) has numbers of its own: 1 is Other.
+        "j": request_rejected,
+        "r": _mass_cancel,
+    }
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """See `Dialect`. CancelOrdersOnDisconnect(8013)=S: what this session has open goes with its connection.
+        """CancelOrdersOnDisconnect(8013)=S: what this session has open goes with its connection.
         DropCopyFlag(9406)=Y makes it one that has nothing open."""
         extra = b"9406=Y\x01" if identity.drop_copy else f"8013={_SESSION_ORDERS}\x01".encode()
         return self._settings(identity, credentials, extra)
 
     def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """See `Dialect`."""
+        """The same Logon(A), with nothing to cancel."""
         return self._settings(identity, credentials, b"")
 
     def _settings(self, identity: Identity, credentials: Credentials | None, extra: bytes) -> SessionSettings:
-        if not isinstance(credentials, HmacPassphrase):
-            raise ValueError("Logon(A) is signed with a key's secret and passphrase: set the venue's [credentials]")
-        try:
-            base64_secret(credentials.secret)
-        except BadKey as error:
-            raise ValueError(str(error)) from None
+        why = "Logon(A) is signed with a key's secret and passphrase"
+        signer = needed_credentials(credentials, HmacPassphrase, why)
+        base64_secret(signer.secret)
 
         def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
-            raw_data = logon_signature(credentials, identity.target_comp_id, msg_seq_num, sending_time)
-            who = f"553={credentials.api_key}\x01554={credentials.passphrase}\x01".encode()
+            raw_data = logon_signature(signer, identity.target_comp_id, msg_seq_num, sending_time)
+            who = f"553={signer.api_key}\x01554={signer.passphrase}\x01".encode()
             return b"%b95=%d\x0196=%b\x01%b" % (who, len(raw_data), raw_data, extra)
 
-        return SessionSettings(
-            sender_comp_id=identity.sender_comp_id,
-            target_comp_id=identity.target_comp_id,
-            heart_bt_int_s=identity.heart_bt_int_s,
-            initiator=True,
+        return replace(
+            settings_from_one(identity, logon_fields),
             begin_string="FIXT.1.1",
             default_appl_ver_id="9",
-            reset_on_logon=True,
             expects_reset_echo=False,
-            sequence_policy=SequencePolicy.RESET,
-            allow_resend_request=False,
             # Any other number of digits is a wrong signature.
             timestamp_digits=3,
-            # A clock that was set back must not cost a fill: what is rejected is never told again.
-            sending_time_tolerance_s=0,
-            logon_fields=logon_fields,
         )
-
-    def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
-        """See `Dialect`: there is none."""
-        return b""
 
     def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
         """NewOrderSingle(D)."""
@@ -152,10 +172,6 @@ class Coinbase:
         price = "" if c.price is None else f"44={plain(c.price)}\x01"
         names = f"11={c.cl_ord_id}\x01{order_id}41={c.orig_cl_ord_id}\x01"
         return Body("G", f"{names}38={plain(c.order_qty)}\x01{price}55={c.symbol}\x0140={c.ord_type}\x01".encode())
-
-    def amend_is_new_order(self, command: AmendOrder) -> bool:
-        """See `Dialect`: it changes the order in place, under a new ClOrdID(11)."""
-        return False
 
     def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
         """OrderCancelRequest(F)."""
@@ -173,46 +189,16 @@ class Coinbase:
         """OrderMassCancelRequest(q) for a trading session (530=6): whatever its symbol."""
         return Body("q", f"11={cl_ord_id}\x01530=6\x0160={utc_timestamp(wall_ns).decode()}\x01".encode())
 
-    def encode_limit_query(self, req_id: str) -> Body | None:
-        """See `Dialect`: there is none."""
-        return None
-
-    def decode_limits(self, msg_type: str, raw: bytes) -> list[VenueLimit]:
-        """See `Dialect`."""
-        return []
-
-    def resendable(self, msg_type: str) -> bool:
-        """See `Dialect`: nothing is."""
-        return False
-
-    def decode(self, msg_type: str, raw: bytes, fields: Fields | None = None) -> VenueEvent | None:
-        """See `Dialect`."""
-        if msg_type not in _TOLD_BY:
-            return None
-        f = split(raw) if fields is None else fields
-        if msg_type == "8":
-            return _report(f, raw)
-        if msg_type == "9":
-            return _cancel_rejected(f)
-        if msg_type == "r":
-            return _mass_cancel(f)
-        return _request_rejected(f)
-
-    def unread(self, fields: Fields, why: str) -> Unreadable | None:
-        """See `Dialect`."""
-        return unreadable(fields, why)
-
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """MarketDataRequest(V): there is one kind of book, every order of it, with the trades."""
-        names = "".join(f"55={symbol}\x01" for symbol in symbols)
-        return [Body("V", f"262={md_req_id}\x01263=1\x01146={len(symbols)}\x01{names}".encode())]
+        return [Body("V", f"262={md_req_id}\x01263=1\x01{related_symbols(symbols)}".encode())]
 
     def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
         """Unsubscribed and subscribed again: who subscribes to what he has gets no snapshot."""
         return [Body("V", f"262={former_id}\x01263=2\x01".encode()), *self.encode_subscribe(md_req_id, symbols)]
 
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
-        """See `Dialect`. RptSeq(83) counts the messages of one symbol, those that tell nothing of its book too."""
+        """RptSeq(83) counts the messages of one symbol, those that tell nothing of its book too."""
         if msg_type == "Y":
             return subscription_rejected(raw)
         if msg_type not in ("W", "X", "f"):
@@ -253,84 +239,3 @@ def _update(f: Fields) -> list[BookEntry]:
     if not entry_id:
         return [BookEntry(symbol, PASSED, NEW, None, ZERO, sequence=sequence)]
     return [book_entry(f, symbol, text(f, b"279") or NEW)._replace(sequence=sequence)]
-
-
-def _report(f: Fields, raw: bytes) -> ExecutionReport:
-    """What identifies a fill, or tells of a change, has to be readable; the rest is noted where it is not."""
-    exec_type, notes = require_character(f, b"150"), Notes()
-    is_trade = exec_type == "F"
-    ord_status = text(f, b"39") if is_trade else require_character(f, b"39")
-    last_qty = required_number(f, b"32") if is_trade else ZERO
-    last_px = (notes.decimal(f, b"31") or ZERO) if is_trade else ZERO
-    fee_qty, fee_asset = _fee(f, raw, last_qty, last_px, notes) if is_trade else (ZERO, "")
-    order_id = name(f, b"37")
-    return ExecutionReport(
-        cl_ord_id=text(f, b"11"),
-        orig_cl_ord_id=text(f, b"41"),
-        order_id="" if order_id == _NO_ORDER else order_id,
-        exec_id=text(f, b"17"),
-        exec_type=exec_type,
-        ord_status=ord_status,
-        symbol=instrument(f),
-        side=text(f, b"54"),
-        order_qty=notes.decimal(f, b"38"),
-        price=notes.decimal(f, b"44"),
-        last_qty=last_qty,
-        last_px=last_px,
-        cum_qty=notes.decimal(f, b"14"),
-        leaves_qty=notes.decimal(f, b"151"),
-        trade_key=require(f, _TRADE_ID) if is_trade else "",
-        fee_qty=fee_qty,
-        fee_asset=fee_asset,
-        transact_ns=notes.time_ns(f, b"60"),
-        error_code=notes.integer(f, b"103"),
-        text=text(f, b"58"),
-        # Only a question for an order is answered so; that it is told as a rejection, too, is not ruled out.
-        unknown_order=exec_type in "I8" and f.get(b"103") == _UNKNOWN_TO_QUESTION,
-        maker=f.get(b"1057") == b"N",
-        unread=tuple(notes),
-        avg_px=notes.decimal(f, b"6"),
-    )
-
-
-def _fee(f: Fields, raw: bytes, last_qty: Decimal, last_px: Decimal, notes: Notes) -> tuple[Decimal, str]:
-    """The fee of a fill: MiscFeeBasis(891)=2 is a share of the fill in MiscFeeCurr(138), no per cent."""
-    if f.get(b"891") != _SHARE or f.get(b"136") != b"1":
-        return fees(f, raw, last_qty, last_px, notes)
-    share, asset = notes.decimal(f, b"137") or ZERO, text(f, b"138")
-    base = instrument(f).partition("-")[0]
-    amount = share * (last_qty if asset == base else last_qty * last_px)
-    if not asset or not is_plausible(amount):
-        notes.note(b"137")
-        return ZERO, ""
-    return amount, asset
-
-
-def _cancel_rejected(f: Fields) -> CancelRejected:
-    """OrdStatus(39) is always 8 here and says nothing of the order."""
-    return CancelRejected(
-        cl_ord_id=text(f, b"11"),
-        orig_cl_ord_id=text(f, b"41"),
-        order_id=name(f, b"37"),
-        ord_status="",
-        error_code=Notes().integer(f, b"102"),
-        text=text(f, b"58"),
-        unknown_order=f.get(b"102") == _UNKNOWN_ORDER,
-    )
-
-
-def _request_rejected(f: Fields) -> RequestRejected:
-    """Reject(3) and BusinessMessageReject(j), whose BusinessRejectReason(380) has numbers of its own: 1 is Other.
-
-    BusinessRejectRefID(379) of a status request's rejection is the order's own ClOrdID(11): that one is not rejected.
-    """
-    code = b"373" if f.get(b"35") == b"3" else b"380"
-    named = "" if f.get(b"372") == _STATUS_REQUEST else text(f, b"379")
-    return RequestRejected(integer(f, b"45"), None, named, Notes().integer(f, code), text(f, b"58"))
-
-
-def _mass_cancel(f: Fields) -> MassCancelReported | None:
-    """OrderMassCancelReport(r): an acceptance does not say that anything was cancelled, the orders' reports do."""
-    if f.get(b"531", b"0") != b"0":
-        return None
-    return MassCancelReported(text(f, b"11"), "", False, 0, 0, text(f, b"58"))

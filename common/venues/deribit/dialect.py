@@ -8,21 +8,20 @@ order is in, under ExecType(150)=I; quantities are contracts; fees are not told.
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from msgspec import structs
 
-from common.fix.session_types import SequencePolicy, SessionSettings
-from common.fix.wire import parse_utc_timestamp, split
+from common.fix.session_types import SessionSettings
+from common.fix.wire import parse_utc_timestamp
 from common.messages import (
     AmendOrder,
     CancelOrder,
     CancelRejected,
     ExecutionReport,
-    MassCancelReported,
     NewOrder,
     QueryOrder,
-    RequestRejected,
     Several,
     Unreadable,
     VenueEvent,
@@ -30,16 +29,7 @@ from common.messages import (
 from common.venues.credentials import Credentials, HmacSecret
 from common.venues.deribit.fields import tag_of
 from common.venues.deribit.venue import PROFILE
-from common.venues.dialect import (
-    BadReport,
-    Body,
-    BookEntry,
-    Identity,
-    SubscriptionRejected,
-    VenueLimit,
-    nonce_ms,
-    plain,
-)
+from common.venues.dialect import BadReport, Body, BookEntry, Identity, SubscriptionRejected, nonce_ms, plain
 from common.venues.market_data import SNAPSHOT, TRADE, book_entries, subscription_rejected
 from common.venues.reading import (
     ZERO,
@@ -55,8 +45,15 @@ from common.venues.reading import (
     unreadable,
 )
 from common.venues.signers import sha256
+from common.venues.standard import (
+    StandardDialect,
+    mass_cancel_reported,
+    needed_credentials,
+    related_symbols,
+    request_rejected,
+    settings_from_one,
+)
 
-_TOLD_BY = frozenset({"8", "9", "3", "r"})
 _NO_FILLS, _FILL_ID, _FILL_PX, _FILL_QTY, _FILL_LIQUIDITY = map(tag_of, (1362, 1363, 1364, 1365, 1443))
 _STATE = "I"
 _ENDS = {"4": "4", "8": "8", "C": "C", "3": "C"}
@@ -84,155 +81,6 @@ def logon_raw_data(secret: bytes, timestamp_ms: int) -> bytes:
 def logon_password(raw_data: bytes, secret: bytes) -> bytes:
     """Password(554) of Logon(A): SHA-256 over RawData(96) and the secret behind it, in base64."""
     return base64.b64encode(sha256(raw_data + secret))
-
-
-class Deribit:
-    """See the module. Stateless: one object serves any number of connections."""
-
-    profile = PROFILE
-
-    def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """See `Dialect`. CancelOnDisconnect(9001), one queue for answers and pushes (9007), and a report for each fill
-        (9015) are asked for."""
-        return _settings(identity, credentials, b"9001=Y\x019007=Y\x019015=Y\x01")
-
-    def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """See `Dialect`. Reports of orders are kept away (9009), and nothing is to be cancelled with it."""
-        return _settings(identity, credentials, b"9001=N\x019009=Y\x01")
-
-    def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
-        """See `Dialect`: SendingTime(52) is ignored, and no window is known."""
-        return b""
-
-    def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
-        """NewOrderSingle(D), its quantity in contracts."""
-        c = command
-        # Over REST the label alone is our name.
-        names = f"11={c.cl_ord_id}\x01100010={c.cl_ord_id}\x0155={c.symbol}\x0154={c.side}\x01"
-        return Body("D", f"{names}{_terms(c)}40={c.ord_type}\x0159={c.terms.time_in_force}\x01".encode())
-
-    def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
-        """OrderCancelReplaceRequest(G): the complete new terms. The order keeps its name."""
-        c = command
-        names = f"{_request_names(c.cl_ord_id, c.orig_cl_ord_id, c.order_id)}55={c.symbol}\x0154={c.side}\x01"
-        return Body("G", f"{names}{_terms(c)}".encode())
-
-    def amend_is_new_order(self, command: AmendOrder) -> bool:
-        """See `Dialect`: OrderCancelReplaceRequest(G) changes the order in place."""
-        return False
-
-    def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
-        """OrderCancelRequest(F) by Deribit's id where it is known, which is faster."""
-        c = command
-        return Body("F", f"{_request_names(c.cl_ord_id, c.orig_cl_ord_id, c.order_id)}55={c.symbol}\x01".encode())
-
-    def encode_query(self, command: QueryOrder) -> Body | None:
-        """OrderMassStatusRequest(AF) for one order, which may be closed: by Deribit's id, else by our name."""
-        if command.order_id:
-            return Body("AF", f"584={command.order_id}\x01585=1\x019014=0\x01".encode())
-        return Body("AF", f"584={command.cl_ord_id}\x01585=1\x019014=1\x0155={command.symbol}\x01".encode())
-
-    def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
-        """OrderMassCancelRequest(q) with MassCancelRequestType(530)=1, orders of one instrument."""
-        return Body("q", f"11={cl_ord_id}\x01530=1\x0155={symbol}\x01".encode())
-
-    def encode_limit_query(self, req_id: str) -> Body | None:
-        """See `Dialect`: there is none."""
-        return None
-
-    def decode_limits(self, msg_type: str, raw: bytes) -> list[VenueLimit]:
-        """See `Dialect`."""
-        return []
-
-    def resendable(self, msg_type: str) -> bool:
-        """See `Dialect`: nothing is, since numbers begin anew with each connection."""
-        return False
-
-    def decode(self, msg_type: str, raw: bytes, fields: Fields | None = None) -> VenueEvent | None:
-        """See `Dialect`."""
-        if msg_type not in _TOLD_BY:
-            return None
-        f = split(raw) if fields is None else fields
-        if msg_type == "8":
-            return _status_head(f) if b"150" not in f and b"584" in f else _report(f, raw)
-        if msg_type == "9":
-            return _cancel_rejected(f)
-        if msg_type == "3":
-            return RequestRejected(integer(f, b"45"), None, "", Notes().integer(f, b"373"), text(f, b"58"))
-        return _mass_cancel(f)
-
-    def unread(self, fields: Fields, why: str) -> Unreadable | None:
-        """See `Dialect`: the names of a report are put right; an OrderCancelReject(9) bears those of the request."""
-        if fields.get(b"35") != b"8":
-            return unreadable(fields, why)
-        ours = {b"11": fields.get(b"41", b""), b"37": fields.get(b"37", fields.get(b"11", b""))}
-        return unreadable({**fields, **ours, b"41": b""}, why)
-
-    def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
-        """MarketDataRequest(V) twice: the best prices, each time whole (MDUpdateType(265)=0), and the trades."""
-        trades = f"262={md_req_id}-trades\x01263=1\x01264=0\x01265=1\x01267=1\x01269=2\x01{_symbols(symbols)}"
-        return [_best_prices(f"{md_req_id}-book", "1", symbols), Body("V", trades.encode())]
-
-    def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
-        """MarketDataRequest(V) with SubscriptionRequestType(263)=0: a snapshot beside the subscription."""
-        return [_best_prices(md_req_id, "0", symbols)]
-
-    def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
-        """See `Dialect`. The trades of a W are of before the subscription: none of them is news."""
-        if msg_type == "Y":
-            return subscription_rejected(raw)
-        return [e for e in book_entries(msg_type, raw, b"54") if e.what != TRADE or e.action != SNAPSHOT]
-
-
-def _settings(identity: Identity, credentials: Credentials | None, options: bytes) -> SessionSettings:
-    if not isinstance(credentials, HmacSecret):
-        raise ValueError("Deribit's Logon(A) needs a client id and its secret: set the venue's [credentials]")
-
-    def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
-        timestamp_ms = nonce_ms(identity.last_nonce_ms, parse_utc_timestamp(sending_time))
-        raw_data = logon_raw_data(credentials.secret, timestamp_ms)
-        password = logon_password(raw_data, credentials.secret)
-        key = credentials.api_key.encode()
-        return b"95=%d\x0196=%b\x01553=%b\x01554=%b\x01%b" % (len(raw_data), raw_data, key, password, options)
-
-    return SessionSettings(
-        sender_comp_id=identity.sender_comp_id,
-        target_comp_id=identity.target_comp_id,
-        heart_bt_int_s=identity.heart_bt_int_s,
-        initiator=True,
-        reset_on_logon=True,
-        expects_reset_echo=False,
-        sequence_policy=SequencePolicy.RESET,
-        allow_resend_request=False,
-        # A clock that was set back must not cost a fill: what is rejected is never told again.
-        sending_time_tolerance_s=0,
-        header_order=(49, 56, 34, 52),
-        logon_fields=logon_fields,
-    )
-
-
-def _terms(c: NewOrder | AmendOrder) -> str:
-    """Quantity in contracts, price, and ExecInst(18): 6A, a post-only order that would take is rejected, not moved;
-    E, the order only reduces the position."""
-    price = "" if c.price is None else f"44={plain(c.price)}\x01"
-    codes = ("6A" if c.terms.is_post_only else "") + ("E" if c.terms.is_reduce_only else "")
-    exec_inst = f"18={codes}\x01" if codes else ""
-    return f"38={plain(c.order_qty)}\x01854=1\x01{price}{exec_inst}"
-
-
-def _request_names(cl_ord_id: str, orig_cl_ord_id: str, order_id: str) -> str:
-    """OrigClOrdID(41) is Deribit's id; without it ClOrdID(11) has to be the name of the order itself."""
-    return f"11={cl_ord_id}\x0141={order_id}\x01" if order_id else f"11={orig_cl_ord_id}\x01"
-
-
-def _symbols(symbols: Sequence[str]) -> str:
-    """The group NoRelatedSym(146)."""
-    return f"146={len(symbols)}\x01" + "".join(f"55={symbol}\x01" for symbol in symbols)
-
-
-def _best_prices(md_req_id: str, action: str, symbols: Sequence[str]) -> Body:
-    head = f"262={md_req_id}\x01263={action}\x01264=1\x01265=0\x01267=2\x01269=0\x01269=1\x01"
-    return Body("V", f"{head}{_symbols(symbols)}".encode())
 
 
 def _status_head(f: Fields) -> ExecutionReport | None:
@@ -327,7 +175,7 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport | Several:
     return told[0] if told else state
 
 
-def _cancel_rejected(f: Fields) -> CancelRejected:
+def _cancel_rejected(f: Fields, raw: bytes) -> CancelRejected:
     """It bears the names of the request: ours in ClOrdID(11), Deribit's in OrigClOrdID(41)."""
     words = text(f, b"58")
     return CancelRejected(
@@ -341,7 +189,106 @@ def _cancel_rejected(f: Fields) -> CancelRejected:
     )
 
 
-def _mass_cancel(f: Fields) -> MassCancelReported:
-    accepted, notes = f.get(b"531", b"0") != b"0", Notes()
-    affected, reason = notes.integer(f, b"533"), notes.integer(f, b"532")
-    return MassCancelReported(text(f, b"11"), text(f, b"55"), accepted, affected, reason, text(f, b"58"))
+def _told(f: Fields, raw: bytes) -> VenueEvent | None:
+    """ExecutionReport(8), or the head of an answer to OrderMassStatusRequest(AF)."""
+    return _status_head(f) if b"150" not in f and b"584" in f else _report(f, raw)
+
+
+class Deribit(StandardDialect):
+    """Deribit's side of the wire, as the module says."""
+
+    profile = PROFILE
+    readers = {"8": _told, "9": _cancel_rejected, "3": request_rejected, "r": mass_cancel_reported}
+
+    def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """CancelOnDisconnect(9001), one queue for answers and pushes (9007), and a report for each fill
+        (9015) are asked for."""
+        return _settings(identity, credentials, b"9001=Y\x019007=Y\x019015=Y\x01")
+
+    def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """Reports of orders are kept away (9009), and nothing is to be cancelled with it."""
+        return _settings(identity, credentials, b"9001=N\x019009=Y\x01")
+
+    def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
+        """NewOrderSingle(D), its quantity in contracts."""
+        c = command
+        # Over REST the label alone is our name.
+        names = f"11={c.cl_ord_id}\x01100010={c.cl_ord_id}\x0155={c.symbol}\x0154={c.side}\x01"
+        return Body("D", f"{names}{_terms(c)}40={c.ord_type}\x0159={c.terms.time_in_force}\x01".encode())
+
+    def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
+        """OrderCancelReplaceRequest(G): the complete new terms. The order keeps its name."""
+        c = command
+        names = f"{_request_names(c.cl_ord_id, c.orig_cl_ord_id, c.order_id)}55={c.symbol}\x0154={c.side}\x01"
+        return Body("G", f"{names}{_terms(c)}".encode())
+
+    def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
+        """OrderCancelRequest(F) by Deribit's id where it is known, which is faster."""
+        c = command
+        return Body("F", f"{_request_names(c.cl_ord_id, c.orig_cl_ord_id, c.order_id)}55={c.symbol}\x01".encode())
+
+    def encode_query(self, command: QueryOrder) -> Body | None:
+        """OrderMassStatusRequest(AF) for one order, which may be closed: by Deribit's id, else by our name."""
+        if command.order_id:
+            return Body("AF", f"584={command.order_id}\x01585=1\x019014=0\x01".encode())
+        return Body("AF", f"584={command.cl_ord_id}\x01585=1\x019014=1\x0155={command.symbol}\x01".encode())
+
+    def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
+        """OrderMassCancelRequest(q) with MassCancelRequestType(530)=1, orders of one instrument."""
+        return Body("q", f"11={cl_ord_id}\x01530=1\x0155={symbol}\x01".encode())
+
+    def unread(self, fields: Fields, why: str) -> Unreadable | None:
+        """The names of a report are put right; an OrderCancelReject(9) bears those of the request."""
+        if fields.get(b"35") != b"8":
+            return unreadable(fields, why)
+        ours = {b"11": fields.get(b"41", b""), b"37": fields.get(b"37", fields.get(b"11", b""))}
+        return unreadable({**fields, **ours, b"41": b""}, why)
+
+    def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
+        """MarketDataRequest(V) twice: the best prices, each time whole (MDUpdateType(265)=0), and the trades."""
+        trades = f"262={md_req_id}-trades\x01263=1\x01264=0\x01265=1\x01267=1\x01269=2\x01{related_symbols(symbols)}"
+        return [_best_prices(f"{md_req_id}-book", "1", symbols), Body("V", trades.encode())]
+
+    def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
+        """MarketDataRequest(V) with SubscriptionRequestType(263)=0: a snapshot beside the subscription."""
+        return [_best_prices(md_req_id, "0", symbols)]
+
+    def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
+        """The trades of a W are of before the subscription: none of them is news."""
+        if msg_type == "Y":
+            return subscription_rejected(raw)
+        return [e for e in book_entries(msg_type, raw, b"54") if e.what != TRADE or e.action != SNAPSHOT]
+
+
+def _settings(identity: Identity, credentials: Credentials | None, options: bytes) -> SessionSettings:
+    why = "Deribit's Logon(A) needs a client id and its secret"
+    signer = needed_credentials(credentials, HmacSecret, why)
+
+    def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
+        timestamp_ms = nonce_ms(identity.last_nonce_ms, parse_utc_timestamp(sending_time))
+        raw_data = logon_raw_data(signer.secret, timestamp_ms)
+        password = logon_password(raw_data, signer.secret)
+        key = signer.api_key.encode()
+        return b"95=%d\x0196=%b\x01553=%b\x01554=%b\x01%b" % (len(raw_data), raw_data, key, password, options)
+
+    settings = settings_from_one(identity, logon_fields)
+    return replace(settings, expects_reset_echo=False, header_order=(49, 56, 34, 52))
+
+
+def _terms(c: NewOrder | AmendOrder) -> str:
+    """Quantity in contracts, price, and ExecInst(18): 6A, a post-only order that would take is rejected, not moved;
+    E, the order only reduces the position."""
+    price = "" if c.price is None else f"44={plain(c.price)}\x01"
+    codes = ("6A" if c.terms.is_post_only else "") + ("E" if c.terms.is_reduce_only else "")
+    exec_inst = f"18={codes}\x01" if codes else ""
+    return f"38={plain(c.order_qty)}\x01854=1\x01{price}{exec_inst}"
+
+
+def _request_names(cl_ord_id: str, orig_cl_ord_id: str, order_id: str) -> str:
+    """OrigClOrdID(41) is Deribit's id; without it ClOrdID(11) has to be the name of the order itself."""
+    return f"11={cl_ord_id}\x0141={order_id}\x01" if order_id else f"11={orig_cl_ord_id}\x01"
+
+
+def _best_prices(md_req_id: str, action: str, symbols: Sequence[str]) -> Body:
+    head = f"262={md_req_id}\x01263={action}\x01264=1\x01265=0\x01267=2\x01269=0\x01269=1\x01"
+    return Body("V", f"{head}{related_symbols(symbols)}".encode())

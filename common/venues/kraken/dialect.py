@@ -8,11 +8,12 @@ data update ends with a checksum of the book.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from zlib import crc32
 
-from common.fix.session_types import SequencePolicy, SessionSettings
+from common.fix.session_types import SessionSettings
 from common.fix.wire import parse_utc_timestamp, split, utc_timestamp
 from common.messages import (
     AmendOrder,
@@ -20,35 +21,29 @@ from common.messages import (
     CancelRejected,
     ExecutionReport,
     NewOrder,
-    QueryOrder,
     RequestRejected,
-    Unreadable,
     VenueEvent,
 )
 from common.venues.credentials import Credentials, HmacSecret
-from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected, VenueLimit, nonce_ms, plain
+from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected, nonce_ms, plain
 from common.venues.kraken.fields import tag_of
 from common.venues.kraken.venue import PROFILE, VALID_NS
-from common.venues.market_data import Levels, book_entries, checksum_entry, subscription_rejected
-from common.venues.reading import (
-    ZERO,
-    Fields,
-    Notes,
-    fees,
-    instrument,
-    integer,
-    name,
-    require,
-    require_character,
-    required_number,
-    text,
-    unreadable,
+from common.venues.market_data import Levels, checksum_entry
+from common.venues.reading import Fields, Notes, integer, text
+from common.venues.signers import base64_secret, hmac_sha512, sha256
+from common.venues.standard import (
+    ReportForm,
+    StandardDialect,
+    execution_report,
+    needed_credentials,
+    related_symbols,
+    request_rejected,
+    settings_from_one,
+    settings_that_persist,
 )
-from common.venues.signers import BadKey, base64_secret, hmac_sha512, sha256
 
-_TOLD_BY = frozenset({"8", "3", "j"})
-_ADD_RISK = frozenset({"D", "G"})
-_TRADE_ID, _LIQUIDITY, _CHECKSUM = tag_of(1003), tag_of(5050), tag_of(5041)
+_FORM = ReportForm(trades="F", trade_id=tag_of(1003), error_code=b"", maker_tag=tag_of(5050), maker=b"m")
+_CHECKSUM = tag_of(5041)
 CANCEL_ON_DISCONNECT = "0"
 """CancelOrdersOnDisconnect(8674): 0 cancels and 1 keeps, against what one would think."""
 
@@ -79,20 +74,33 @@ def _terms(symbol: str, side: str, time_in_force: str) -> str:
     return f"54={side}\x0155={symbol}\x0159={time_in_force}\x01"
 
 
-class Kraken:
-    """See the module. Stateless: one object serves any number of connections."""
+def _refusal(f: Fields, raw: bytes) -> VenueEvent:
+    """BusinessMessageReject(j): RefSeqNum(45) is 0, and the request's own name stands in BusinessRejectRefID(379),
+    which older texts repeat."""
+    request, code = text(f, b"379"), Notes().integer(f, b"380")
+    words = text(f, b"58").removeprefix(f"{request} : ")
+    ambiguous = words.startswith(AMBIGUOUS_TEXTS)
+    if f.get(b"372") in (b"F", b"G"):
+        return CancelRejected(request, "", "", "", code, words, code == UNKNOWN_ORDER, ambiguous)
+    return RequestRejected(integer(f, b"45"), None, request, code, words, ambiguous)
+
+
+def _report(f: Fields, raw: bytes) -> ExecutionReport:
+    return execution_report(f, raw, _FORM)
+
+
+class Kraken(StandardDialect):
+    """Kraken's side of the wire, as the module says."""
 
     profile = PROFILE
+    readers = {"8": _report, "3": request_rejected, "j": _refusal}
+    resends = True
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """See `Dialect`. Numbers persist; what the session has open is cancelled once its connection is lost."""
-        if not isinstance(credentials, HmacSecret):
-            raise ValueError("Kraken's Logon(A) is signed with an API key's secret: set the venue's [credentials]")
-        try:
-            base64_secret(credentials.secret)
-        except BadKey as error:
-            raise ValueError(str(error)) from None
-        key, secret = credentials.api_key, credentials.secret
+        """Numbers persist; what the session has open is cancelled once its connection is lost."""
+        signer = needed_credentials(credentials, HmacSecret, "Kraken's Logon(A) is signed with an API key's secret")
+        key, secret = signer.api_key, signer.secret
+        base64_secret(secret)
 
         def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
             nonce = nonce_ms(identity.last_nonce_ms, parse_utc_timestamp(sending_time))
@@ -100,31 +108,11 @@ class Kraken:
             head = f"553={key}\x01554={signature.decode()}\x015025={nonce}\x01"
             return f"{head}8674={CANCEL_ON_DISCONNECT}\x01".encode()
 
-        return SessionSettings(
-            sender_comp_id=identity.sender_comp_id,
-            target_comp_id=identity.target_comp_id,
-            heart_bt_int_s=identity.heart_bt_int_s,
-            initiator=True,
-            reset_on_logon=False,
-            sequence_policy=SequencePolicy.RESEND,
-            # A clock that was set back must not cost a fill: what is rejected is never told again.
-            sending_time_tolerance_s=0,
-            logon_fields=logon_fields,
-        )
+        return settings_that_persist(identity, logon_fields)
 
     def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """See `Dialect`. Who listens is known by SenderCompID(49) alone."""
-        return SessionSettings(
-            sender_comp_id=identity.sender_comp_id,
-            target_comp_id=identity.target_comp_id,
-            heart_bt_int_s=identity.heart_bt_int_s,
-            initiator=True,
-            reset_on_logon=True,
-            expects_reset_echo=False,
-            sequence_policy=SequencePolicy.RESET,
-            # What was missed is in the snapshot of a new subscription: a gap ends the connection.
-            allow_resend_request=False,
-        )
+        """Who listens is known by SenderCompID(49) alone."""
+        return replace(settings_from_one(identity), expects_reset_echo=False)
 
     def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
         """ValidUntilTime(62), later than which the engine takes no order in."""
@@ -141,10 +129,6 @@ class Kraken:
         terms = _order(c, wall_ns, c.orig_cl_ord_id)
         return Body("G", f"11={c.cl_ord_id}\x01{order_id}{terms}".encode())
 
-    def amend_is_new_order(self, command: AmendOrder) -> bool:
-        """See `Dialect`: the order keeps its OrderID(37)."""
-        return False
-
     def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
         """OrderCancelRequest(F) by OrderID(37) where it is known, which wins where both are there."""
         c = command
@@ -152,41 +136,10 @@ class Kraken:
         stamp = utc_timestamp(wall_ns).decode()
         return Body("F", f"11={c.cl_ord_id}\x01{which}54={c.side}\x0155={c.symbol}\x0160={stamp}\x01".encode())
 
-    def encode_query(self, command: QueryOrder) -> Body | None:
-        """See `Dialect`: OrderStatusRequest(H) must name the OrderID(37), which whoever has to ask does not know."""
-        return None
-
     def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
         """OrderMassCancelRequest(q) of the whole account: by symbol it reaches the session's own orders alone."""
         stamp = utc_timestamp(wall_ns).decode()
         return Body("q", f"11={cl_ord_id}\x0160={stamp}\x01530={ALL_OF_THE_ACCOUNT}\x01".encode())
-
-    def encode_limit_query(self, req_id: str) -> Body | None:
-        """See `Dialect`: there is none."""
-        return None
-
-    def decode_limits(self, msg_type: str, raw: bytes) -> list[VenueLimit]:
-        """See `Dialect`."""
-        return []
-
-    def resendable(self, msg_type: str) -> bool:
-        """See `Dialect`."""
-        return msg_type not in _ADD_RISK
-
-    def decode(self, msg_type: str, raw: bytes, fields: Fields | None = None) -> VenueEvent | None:
-        """See `Dialect`."""
-        if msg_type not in _TOLD_BY:
-            return None
-        f = split(raw) if fields is None else fields
-        if msg_type == "8":
-            return _report(f, raw)
-        if msg_type == "3":
-            return RequestRejected(integer(f, b"45"), None, "", Notes().integer(f, b"373"), text(f, b"58"))
-        return _refusal(f)
-
-    def unread(self, fields: Mapping[bytes, bytes], why: str) -> Unreadable | None:
-        """See `Dialect`."""
-        return unreadable(fields, why)
 
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """MarketDataRequest(V): the best prices and the trades, one book entry for each price."""
@@ -197,12 +150,10 @@ class Kraken:
         return [_subscription(former_id, "2", symbols), _subscription(md_req_id, "1", symbols)]
 
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
-        """See `Dialect`. An X ends with the checksum of the book that it leaves."""
-        if msg_type == "Y":
-            return subscription_rejected(raw)
-        entries = book_entries(msg_type, raw)
+        """An X ends with the checksum of the book that it leaves."""
+        entries = super().decode_market_data(msg_type, raw)
         checksum = split(raw).get(_CHECKSUM) if msg_type == "X" else None
-        if checksum is None or not entries or entries[-1].why:
+        if checksum is None or not isinstance(entries, list) or not entries or entries[-1].why:
             return entries
         return [*entries, checksum_entry(entries[-1].symbol, checksum.decode("ascii", "replace"))]
 
@@ -234,50 +185,5 @@ def _order(command: NewOrder | AmendOrder, wall_ns: int, former: str = "") -> st
 
 
 def _subscription(md_req_id: str, action: str, symbols: Sequence[str]) -> Body:
-    names = "".join(f"55={symbol}\x01" for symbol in symbols)
-    head = f"146={len(symbols)}\x01{names}262={md_req_id}\x01263={action}\x01264={DEPTH}\x01265=1\x01"
+    head = f"{related_symbols(symbols)}262={md_req_id}\x01263={action}\x01264={DEPTH}\x01265=1\x01"
     return Body("V", f"{head}267=3\x01269=0\x01269=1\x01269=2\x01".encode())
-
-
-def _report(f: Fields, raw: bytes) -> ExecutionReport:
-    """What identifies a fill, or tells of a change, has to be readable; the rest is noted where it is not."""
-    exec_type, notes = require_character(f, b"150"), Notes()
-    is_trade = exec_type == "F"
-    last_qty = required_number(f, b"32") if is_trade else ZERO
-    last_px = (notes.decimal(f, b"31") or ZERO) if is_trade else ZERO
-    fee_qty, fee_asset = fees(f, raw, last_qty, last_px, notes) if is_trade else (ZERO, "")
-    return ExecutionReport(
-        cl_ord_id=text(f, b"11"),
-        orig_cl_ord_id=text(f, b"41"),
-        order_id=name(f, b"37"),
-        exec_id=text(f, b"17"),
-        exec_type=exec_type,
-        ord_status=text(f, b"39") if is_trade else require_character(f, b"39"),
-        symbol=instrument(f),
-        side=text(f, b"54"),
-        order_qty=notes.decimal(f, b"38"),
-        price=notes.decimal(f, b"44"),
-        last_qty=last_qty,
-        last_px=last_px,
-        cum_qty=notes.decimal(f, b"14"),
-        leaves_qty=notes.decimal(f, b"151"),
-        trade_key=require(f, _TRADE_ID) if is_trade else "",
-        fee_qty=fee_qty,
-        fee_asset=fee_asset,
-        transact_ns=notes.time_ns(f, b"60"),
-        text=text(f, b"58"),
-        maker=is_trade and f.get(_LIQUIDITY) == b"m",
-        unread=tuple(notes),
-        avg_px=notes.decimal(f, b"6"),
-    )
-
-
-def _refusal(f: Fields) -> VenueEvent:
-    """BusinessMessageReject(j): RefSeqNum(45) is 0, and the request's own name stands in BusinessRejectRefID(379),
-    which older texts repeat."""
-    request, code = text(f, b"379"), Notes().integer(f, b"380")
-    words = text(f, b"58").removeprefix(f"{request} : ")
-    ambiguous = words.startswith(AMBIGUOUS_TEXTS)
-    if f.get(b"372") in (b"F", b"G"):
-        return CancelRejected(request, "", "", "", code, words, code == UNKNOWN_ORDER, ambiguous)
-    return RequestRejected(integer(f, b"45"), None, request, code, words, ambiguous)
