@@ -168,6 +168,10 @@ def _session_notes(session: Mapping[str, Any]) -> list[str]:
     notes = []
     if session.get("schedule"):
         notes.append(session["schedule"])
+    limits = session.get("venue_limits", ())
+    if limits:
+        told = [f"{row['kind']} {row['used']} of {row['maximum']} in {row['interval_s']} s" for row in limits]
+        notes.append(f"the venue's limits: {', '.join(told)}")
     if session.get("unread"):
         notes.append(f"{session['unread']} reports with a field that could not be read")
     if session.get("clock_warning"):

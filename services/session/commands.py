@@ -18,6 +18,7 @@ from services.session.kill import KillSwitch
 from services.session.outbox import Outbox
 from services.session.rates import Use
 from services.session.records import Records
+from services.session.venue_limits import VenueLimits
 
 EARLY_COMMANDS = 1000
 """Commands that come before the session is live wait for it; of more, the oldest are lost, as on any command link."""
@@ -37,9 +38,11 @@ class Commands:
         gate: Gate,
         kill: KillSwitch,
         connection: Connection,
+        venue_limits: VenueLimits,
         left_out: LeftOut,
     ) -> None:
         """`writer` is the session's name in the log."""
+        self._venue_limits = venue_limits
         self._left_out = left_out
         self._writer = writer
         self._dialect = dialect
@@ -87,6 +90,8 @@ class Commands:
             body = dialect.encode_query(command)
         assert body is not None, "the profile lacks it, and so it was refused"
         self._outbox.send(body.msg_type, body.fields, header, command, now)
+        if self._outbox.opens_order(command):
+            self._venue_limits.order_sent(now)
         self._outbox.carry_out(now)
 
     def _time_left_ns(self, command: NewOrder | AmendOrder, now: Instant) -> int:
@@ -121,6 +126,8 @@ class Commands:
             return Reason.SESSION_RATE, str(rate.used(waiting, now)), str(rate.messages)
         if isinstance(command, AmendOrder) and not self._outbox.amend_room(now):
             return Reason.SESSION_RATE, f"{rate.amends} amendments", f"{rate.amends} amendments"
+        if self._outbox.opens_order(command) and (full := self._venue_limits.why_full(now)) is not None:
+            return Reason.SESSION_RATE, *full
         return None
 
     def _is_elsewhere(self, command: OrderCommand) -> bool:

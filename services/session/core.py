@@ -56,6 +56,7 @@ from services.session.recovery import Folded
 from services.session.resender import Resender
 from services.session.settings import SessionConfig
 from services.session.taking_up import TakingUp
+from services.session.venue_limits import VenueLimits
 
 ALL = 1 << 62
 STOP_TIMEOUT_NS = 1_500 * NS_PER_MS
@@ -115,13 +116,15 @@ class SessionCore(Core):
         own_names = OwnNames(self.history, dialect.profile.names, config.place)
         self.kill = KillSwitch(config.session, config.symbols, dialect, latch, self.records, self.outbox, own_names)
         self.gate = Gate(self, self.records, self.outbox)
-        self.inbox = Inbox(self, dialect, self.records, self.outbox)
+        self.inbox = Inbox(self, dialect, self.records)
+        self.venue_limits = VenueLimits(self, dialect, self.records, self.outbox)
         self.connection = Connection(
             self, config, dialect, self.records, self.outbox, self.resender, self.gate, self.kill
         )
         self.commands = Commands(
-            self.name, dialect, self.records, self.outbox, self.gate, self.kill, self.connection, self.folded.left_out
-        )
+            self.name, dialect, self.records, self.outbox, self.gate, self.kill, self.connection, self.venue_limits,
+            self.folded.left_out,
+        )  # fmt: skip
         self.taking_up = TakingUp(self, self.folded, self.records, former)
         self.by_hand = ByHand(
             self, config, self.folded.left_out, self.taking_up, self.records, self.outbox, self.kill, self.connection
@@ -296,9 +299,9 @@ class SessionCore(Core):
             self.resender.in_step(now)
             self.gate.in_step(now)
             self.connection.in_step()
-            self.inbox.ask_limits(now)
+            self.venue_limits.begin(now)
         elif not events and effect.application and not effect.wrong:
-            self.inbox.hear_limits(effect)
+            self.venue_limits.hear(effect, now)
 
     # ---- links ----
 
@@ -577,11 +580,11 @@ class SessionCore(Core):
             "may_be_open": len(history.orders),
             "rate_used": rate.used(len(self.outbox.queue), now),
             "rate_limit": rate.messages,
-            "venue_limits": [limit._asdict() for limit in self.inbox.venue_limits],
+            "venue_limits": self.venue_limits.rows(now),
             "sent": self.outbox.messages_sent,
             "refused": self.commands.refused,
             "garbled": self._garbled,
-            "unreadable": self.inbox.unreadable,
+            "unreadable": self.inbox.unreadable + self.venue_limits.unreadable,
             "unread": self.inbox.unread,
             "left_out": self.folded.left_out.text,
             "left_out_lsns": list(self.folded.left_out.unaccepted),

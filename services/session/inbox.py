@@ -14,7 +14,7 @@ from common.fix.secret_fields import blanked
 from common.fix.session_types import Inbound as FixInbound
 from common.fix.session_types import Unnumbered
 from common.fix.wire import split
-from common.instant import NS_PER_S, Instant
+from common.instant import Instant
 from common.messages import (
     MAX_RECORD_BYTES,
     Announced,
@@ -29,9 +29,8 @@ from common.messages import (
     events_of,
 )
 from common.orders.names import attempt_of
-from common.venues.dialect import BadReport, Dialect, VenueLimit
+from common.venues.dialect import BadReport, Dialect
 from services.session.history import LOGON
-from services.session.outbox import Outbox
 from services.session.records import Records
 
 Fields = Mapping[bytes, bytes]
@@ -42,17 +41,14 @@ _REJECTIONS = frozenset(("3", "j"))
 
 
 class Inbox:
-    """The inbound side of the session. `unreadable` counts messages, `unread` those with a field that was passed over;
-    `venue_limits` is what the venue told last.
+    """The inbound side of the session. `unreadable` counts messages, `unread` those with a field that was passed over.
     """
 
-    def __init__(self, core: Core, dialect: Dialect, records: Records, outbox: Outbox) -> None:
-        """`core` takes the notes; `outbox` asks for the venue's limits, and its rate is compared with them."""
+    def __init__(self, core: Core, dialect: Dialect, records: Records) -> None:
+        """`core` takes the notes."""
         self._core = core
         self._dialect = dialect
         self._records = records
-        self._outbox = outbox
-        self.venue_limits: list[VenueLimit] = []
         self.unreadable = 0
         self.unread = 0
 
@@ -86,31 +82,6 @@ class Inbox:
             message.poss_dup,
         )
         self._records.append(record, now)
-
-    def ask_limits(self, now: Instant) -> None:
-        """Ask for the venue's own limits, where it tells them and is logged on."""
-        question = self._dialect.encode_limit_query(f"limits-{self._records.history.connection}")
-        fix = self._outbox.fix
-        if question is not None and fix is not None and fix.logged_on:
-            self._outbox.send(question.msg_type, question.fields, b"", None, now)
-
-    def hear_limits(self, message: FixInbound) -> None:
-        """The venue's own limits, if the message tells them: ours may not be above its."""
-        try:
-            limits = self._dialect.decode_limits(message.msg_type, message.raw)
-        except BadReport as error:
-            self.unreadable += 1
-            self._core.note("error", "unreadable", msg_type=message.msg_type, why=str(error))
-            return
-        self.venue_limits = limits or self.venue_limits
-        rate = self._outbox.rate
-        for limit in limits:
-            ours = rate.messages * limit.interval_s * NS_PER_S // rate.window_ns
-            if limit.kind == "messages" and ours > limit.maximum:
-                mend = "set `limits` in the venue's file to what the venue allows"
-                self._core.note(
-                    "warning", "limit", ours=ours, theirs=limit.maximum, interval_s=limit.interval_s, mend=mend
-                )
 
     def _event(self, message: FixInbound) -> VenueEvent | None:
         try:

@@ -101,7 +101,7 @@ class Outbox:
             effect.msg_type,
             blanked(effect.raw, history.dialect.profile.key_tags) if effect.msg_type == LOGON else effect.raw,
             command,
-            opens=self._opens_order(command),
+            opens=self.opens_order(command),
             session_ns=now.wall_ns,
             own=own,
         )
@@ -181,7 +181,7 @@ class Outbox:
         )
         self.queue.replace(item, step, raw, self._records.append(record, now))
 
-    def _opens_order(self, command: SentCommand | None) -> bool:
+    def opens_order(self, command: SentCommand | None) -> bool:
         """Whether the command's message opens a new order at the venue, as its dialect spells it."""
         if isinstance(command, AmendOrder):
             return self._records.history.dialect.amend_is_new_order(command)

@@ -58,12 +58,29 @@ class MessageRate(Departures):
     def __init__(self, messages: int, window_ms: int, reserved: int, amends: int = 0) -> None:
         """`reserved` of the `messages` may not be used by what adds risk. `amends` 0: as many as messages."""
         super().__init__(window_ms)
-        self.messages = messages
         self.amends = amends or messages
         self.amended = Departures(window_ms)
+        self._reserved_ratio = reserved / messages
+        self._share_out(messages)
+
+    def _share_out(self, messages: int) -> None:
+        self.messages = messages
+        reserved = round(messages * self._reserved_ratio)
         self.answers = kill = max(1, messages // SHARE)
         at_will = max(1, messages - kill - self.answers)
         self._limits = {Use.RISK: min(messages - reserved, at_will), Use.SAFE: at_will, Use.KILL: messages}
+
+    def keep_within(self, maximum: int, interval_ns: int) -> bool:
+        """Lower the rate to one that never has more than `maximum` messages in any interval; whether it was above.
+
+        An interval is covered by so many of our windows, and each may be full.
+        """
+        windows = max(1, -(-interval_ns // self.window_ns))
+        messages = max(1, maximum // windows)
+        if messages >= self.messages:
+            return False
+        self._share_out(messages)
+        return True
 
     def room(self, waiting: int, now: Instant, use: Use) -> int:
         """How many more messages may take a number, or be sent again, for this use."""

@@ -1,15 +1,14 @@
-"""What a session says no to, and why: acts by hand, commands of risk, a venue's limits below our own, a disk."""
+"""What a session says no to, and why: acts by hand, commands of risk, a disk."""
 
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
-from common.actor.core import Note
 from common.fix.session_types import SequencePolicy
 from common.journal.files import OsFiles
 from common.messages import Attempt, Kind, OperatorAct, QueryOrder, Reason, Refused
-from common.venues.dialect import Body, VenueLimit
+from common.venues.dialect import Body
 from common.venues.generic.dialect import Generic
 from common.venues.venue import Feature
 from tests.services.session.harness import World, generic_config, heard, refusals
@@ -32,13 +31,6 @@ class Mute(Generic):
     profile = structs.replace(
         Generic.profile, lacks=frozenset({Feature.MASS_CANCEL_REPORT}), cancels_own_session_only=True
     )
-
-
-class Strict(Generic):
-    """A venue that tells its limits in a message of its own: ten messages a second."""
-
-    def decode_limits(self, msg_type: str, raw: bytes) -> list[VenueLimit]:
-        return [VenueLimit("messages", 0, 10, 1)] if msg_type == "AE" else []
 
 
 def with_an_order(tmp_path: Path, dialect: Generic) -> World:
@@ -248,14 +240,6 @@ def test_the_kill_stays_within_the_venues_rate(tmp_path: Path) -> None:
     assert len(world.venue.wire) <= 4
     world.advance(11_000)
     assert {f[b"55"] for f in world.venue.heard if f[b"35"] == b"q"} == {b"BTCUSDT", b"ETHUSDT"}
-
-
-def test_limits_of_the_venue_below_ours_are_noted(tmp_path: Path) -> None:
-    world = World(OsFiles(), generic_config(str(tmp_path)), Strict())
-    world.ready()
-    world.to_session(world.venue.send("AE", "571=1|", world.now))
-    notes = [effect for effect in world.core.effects if isinstance(effect, Note)]
-    assert [(note.event, note.fields["ours"], note.fields["theirs"]) for note in notes] == [("limit", 1000, 10)]
 
 
 # ---- under pressure
