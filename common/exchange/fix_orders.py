@@ -192,10 +192,15 @@ class FixOrders(FixGateway):
             return
         if fault is not None or refusal is not None:
             text = refusal.value if refusal is not None else (fault and fault.text) or "Rejected on command."
-            body = self._reports.rejected(terms, self._venue.unique(), refusal, text, now.wall_ns)
+            exec_id = self._venue.unique()
+            self._refusing(client, terms, exec_id, now)
+            body = self._reports.rejected(terms, exec_id, refusal, text, now.wall_ns)
             self._send(client, self.spelling.refused, body, now)
             return
         self._venue.engine.place(terms, now)
+
+    def _refusing(self, client: Client, terms: Terms, exec_id: str, now: Instant) -> None:
+        """A new order is about to be refused, under that ExecID(17): a venue may acknowledge it first."""
 
     # ---- cancels and amendments
 

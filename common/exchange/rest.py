@@ -7,7 +7,7 @@ Faults on command strike here, so every venue has them.
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import h11
@@ -50,7 +50,8 @@ class Trouble(enum.Enum):
 
 class RestRequest(NamedTuple):
     """One request. `signed` is the raw query and body, in that order, `target` the raw path with the query; `headers`
-    have lower-case names. `parameters` are those of the query and of the body, a form or a JSON object of plain values.
+    have lower-case names. `parameters` are those of the query and of the body, a form or a JSON object: its plain
+    values, and those of an object within it.
     """
 
     method: str
@@ -267,7 +268,10 @@ def _parameters(query: str, body: bytes, headers: dict[str, str]) -> Parameters:
     if not headers.get("content-type", "").startswith("application/json"):
         return dict(parse_qsl(query + body.decode("ascii", "replace"), keep_blank_values=True))
     try:
-        told = msgspec.json.decode(body or b"{}", type=dict[str, str | int | float | bool | None])
+        told = msgspec.json.decode(body or b"{}", type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):
         told = {BODY: body.decode("ascii", "replace")} if body.startswith(b"[") else {}
-    return {**dict(parse_qsl(query, keep_blank_values=True)), **{name: str(value) for name, value in told.items()}}
+    plain = {name: value for name, value in told.items() if not isinstance(value, dict | list)}
+    for value in told.values():
+        plain |= value if isinstance(value, dict) else {}
+    return {**dict(parse_qsl(query, keep_blank_values=True)), **{name: str(value) for name, value in plain.items()}}

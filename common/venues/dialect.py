@@ -60,7 +60,8 @@ class BookEntry(NamedTuple):
 
     Where the venue numbers what it says of a symbol, `sequence` is that number, RptSeq(83), of every entry of a
     message, and one that tells nothing else is an entry of what "."; a snapshot's beginning has `goes_on` where another
-    message of the same snapshot follows. An entry of action "-" says that the order `entry_id` is less by `qty`.
+    message of the same snapshot follows. An entry of action "-" says that the order `entry_id` is less by `qty`. Where
+    a message says which one it follows, `follows` is that one's `sequence`, 0 for none.
 
     `why` says that something about the symbol could not be read: its book is not known until the next snapshot. Where
     it is not even known of which symbol, `symbol` is "" and it may be any.
@@ -76,6 +77,7 @@ class BookEntry(NamedTuple):
     why: str = ""
     sequence: int = 0
     goes_on: bool = False
+    follows: int = 0
 
 
 class SubscriptionRejected(NamedTuple):

@@ -41,7 +41,7 @@ class Book:
     """Best bid, best offer and last trade of one symbol. `why` says what could not be read, "" while the book is known;
     `priced_boot_ns` is when a message last told of its prices, in boot time, None for never."""
 
-    __slots__ = ("_has_levels", "_sides", "_sum", "last_ns", "last_px", "priced_boot_ns", "symbol", "why")
+    __slots__ = ("_has_levels", "_sequence", "_sides", "_sum", "last_ns", "last_px", "priced_boot_ns", "symbol", "why")
 
     def __init__(self, symbol: str, book_sum: Sum | None = None) -> None:
         """`book_sum` is what the venue's checksums are held against, where it gives any."""
@@ -51,6 +51,7 @@ class Book:
         self.last_ns = 0
         self.priced_boot_ns: int | None = None
         self._has_levels = False
+        self._sequence = 0
         self._sides: dict[str, dict[str | Decimal, Level]] = {BID: {}, OFFER: {}}
         self.why = ""
 
@@ -72,6 +73,8 @@ class Book:
 
     def apply(self, entries: Sequence[BookEntry], now: Instant) -> None:
         """Fold what one message says of this symbol, heard now."""
+        for head in entries[:1]:
+            self._follow(head)
         for side in (BID, OFFER):
             told = [e for e in entries if e.what == side and e.action in (NEW, SNAPSHOT)]
             self._has_levels = self._has_levels or len(told) > 1
@@ -89,6 +92,12 @@ class Book:
                 self._entry(entry)
         if not self.why and any(entry.what != TRADE for entry in entries):
             self.priced_boot_ns = now.boot_ns
+
+    def _follow(self, head: BookEntry) -> None:
+        """Hold what a message says it follows against the last one: with one missing the book is not known."""
+        if head.follows and head.follows != self._sequence:
+            self.clear(f"a message follows {head.follows}, and the last one was {self._sequence}")
+        self._sequence = head.sequence or self._sequence
 
     def _verify(self, told: str) -> None:
         """Hold the book against the venue's checksum: one that has another is not the venue's, and so not known."""

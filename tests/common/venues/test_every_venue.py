@@ -73,6 +73,11 @@ def reports(events: list[VenueEvent]) -> list[ExecutionReport]:
     return [event for event in events if isinstance(event, ExecutionReport) and event.exec_type not in PENDING]
 
 
+def done(events: list[VenueEvent]) -> list[VenueEvent]:
+    """All but that a request is in."""
+    return [event for event in events if getattr(event, "exec_type", "") not in PENDING]
+
+
 def accepted_by(sides: BothSides) -> str:
     """ExecType(150) of the report that accepts a new order: of state where the venue tells nothing else."""
     return "I" if sides.profile.tells_states else "0"
@@ -85,7 +90,7 @@ def ends(events: list[VenueEvent]) -> set[tuple[str, str]]:
 
 def refused(events: list[VenueEvent]) -> bool:
     """Whether a request was plainly refused, in any of the ways that there are."""
-    (event,) = events
+    (event,) = done(events)
     if isinstance(event, ExecutionReport):
         return event.exec_type == "8" and event.ord_status == "8" and not event.ambiguous
     return isinstance(event, CancelRejected | RequestRejected) and not event.ambiguous
@@ -318,7 +323,7 @@ def test_a_rejected_order_says_so_and_why(desk: Desk) -> None:
     desk.sides.world.ask("fault", kind="reject", text="Not today.")
     order, events = desk.new()
     assert refused(events)
-    (told,) = [event for event in events if isinstance(event, ExecutionReport | RequestRejected)]
+    (told,) = [event for event in done(events) if isinstance(event, ExecutionReport | RequestRejected)]
     assert (told.cl_ord_id, told.text) == (order.cl_ord_id, "Not today.")
     assert desk.sides.state_of(order.cl_ord_id) is None
 
@@ -470,7 +475,7 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
         assert missing_feature(profile, samples.new(**terms[feature])) is (feature if lacks else None)
         if not lacks and feature is not Feature.REDUCE_ONLY:  # That one needs a position: see above.
             sides.stranger("2", sides.qty, sides.price)
-            _, events = desk.new(**terms[feature])
+            events = done(desk.new(**terms[feature])[1])
             assert events and not refused(events[:1])
     elif feature is Feature.STATUS_QUERY:
         query = structs.replace(samples.QUERY, attempt=sides.next_attempt(), cl_ord_id=sides.next_name())
