@@ -26,6 +26,8 @@ class FaultSchedule:
         elif fault.kind is Kind.STALL:
             self._stall_ends.append((now.boot_ns + fault.ms * NS_PER_MS, fault))
         elif fault.kind is Kind.MAINTENANCE:
+            for line in self._venue.lines.of(fault.scope):
+                line.ends = True
             self._next_news.append((now.boot_ns, now.boot_ns + fault.ms * NS_PER_MS, fault))
         elif fault.kind in (Kind.TEST_REQUEST, Kind.RESEND_REQUEST):
             self._ask(fault, now)
@@ -85,7 +87,7 @@ class FaultSchedule:
             if left_ns <= 0:
                 self._strike(fault)
                 for gateway in gateways:
-                    gateway.stop(now)
+                    gateway.end_announced(now)
                 continue
             last = left_ns <= NEWS_EVERY_NS
             for gateway in gateways:

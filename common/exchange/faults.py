@@ -54,7 +54,8 @@ FAULT_SENTENCES: dict[Kind, str] = {
     "ClOrdIDs(11) that begin with `text`.",
     Kind.CROSSED: "Fill a part of the next `count` orders as they are cancelled or amended, under the request's names, "
     "and refuse the request.",
-    Kind.MAINTENANCE: "Announce the end of the connection with News(B), and close it after `ms` milliseconds.",
+    Kind.MAINTENANCE: "Announce the end of the connections that there are with News(B), and close them after `ms` "
+    "milliseconds; whoever logs on meanwhile stays.",
     Kind.SKIP: "Use a number for nothing before the next `count` application messages, and gap-fill what follows.",
     Kind.SILENT: "Do not carry out the next `count` cancels, and say nothing of them.",
     Kind.TEST_REQUEST: "Send `count` TestRequest(1) at once.",

@@ -231,12 +231,21 @@ class FixGateway(ABC):
     def stop(self, now: Instant) -> None:
         """Log every client out."""
         for client in list(self._by_line.values()):
-            client.session.logout("The exchange is shutting down.", now)
-            self._carry_out(client, now)
+            self._log_out(client, now)
+
+    def end_announced(self, now: Instant) -> None:
+        """Log out every client whose connection ends."""
+        for client in list(self._by_line.values()):
+            if client.line is not None and client.line.ends:
+                self._log_out(client, now)
+
+    def _log_out(self, client: Client, now: Instant) -> None:
+        client.session.logout("The exchange is shutting down.", now)
+        self._carry_out(client, now)
 
     def announce(self, headline: str, now: Instant) -> None:
-        """News(B) to everybody who is logged on."""
-        for client in self._logged_on():
+        """News(B) to everybody who is logged on over a connection that ends."""
+        for client in [each for each in self._logged_on() if each.line is not None and each.line.ends]:
             self._send(client, "B", f"148={headline}\x0133=1\x0158={headline}\x01".encode(), now)
 
     @property

@@ -40,7 +40,10 @@ class Gateway(Protocol):
         """Take leave of everybody."""
 
     def announce(self, headline: str, now: Instant) -> None:
-        """News(B) to everybody."""
+        """News(B) to everybody whose connection ends."""
+
+    def end_announced(self, now: Instant) -> None:
+        """Take leave of everybody whose connection ends."""
 
     def sessions(self) -> dict[str, dict[str, object]]:
         """Names and numbers."""

@@ -11,9 +11,11 @@ MAX_WAITING_BYTES = 32 << 20
 
 
 class Line:
-    """One accepted connection: its number, and the listener that accepted it, one of `Side.gateways`."""
+    """One accepted connection: its number, and the listener that accepted it, one of `Side.gateways`. `ends`: its end
+    is announced.
+    """
 
-    __slots__ = ("blocked", "closing", "number", "open", "scope", "waiting", "waiting_bytes")
+    __slots__ = ("blocked", "closing", "ends", "number", "open", "scope", "waiting", "waiting_bytes")
 
     def __init__(self, number: int, scope: str) -> None:
         self.number = number
@@ -21,6 +23,7 @@ class Line:
         self.waiting: deque[tuple[int, bytes]] = deque()
         self.waiting_bytes = 0
         self.closing = False
+        self.ends = False
         self.blocked = False
         self.open = True
 

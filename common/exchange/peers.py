@@ -91,6 +91,15 @@ class PeerGateway(ABC, Of[P]):
             if peer.logged_on:
                 peer.logout("Server is shutting down.", now)
 
+    def end_announced(self, now: Instant) -> None:
+        """Log out everybody whose connection ends."""
+        for peer in self._ending():
+            peer.logout("Server is shutting down.", now)
+
+    def _ending(self) -> list[P]:
+        """Who is logged on over a connection that ends."""
+        return [peer for peer in self._peers.values() if peer.logged_on and peer.line.ends]
+
     @property
     def busy(self) -> bool:
         """Whether anybody is logged on."""

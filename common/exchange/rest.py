@@ -163,6 +163,11 @@ class RestGateway:
     def announce(self, headline: str, now: Instant) -> None:
         """REST has no news."""
 
+    def end_announced(self, now: Instant) -> None:
+        """Close every connection that ends."""
+        for client in [each for each in self._clients.values() if each.line.ends]:
+            self._close(client)
+
     @property
     def busy(self) -> bool:
         """Nobody is waited for."""

@@ -122,6 +122,11 @@ class WebSocketGateway(ABC):
         for listener in self._listeners.values():
             self._close(listener)
 
+    def end_announced(self, now: Instant) -> None:
+        """Close every connection that ends."""
+        for listener in [each for each in self._listeners.values() if each.line.ends]:
+            self._close(listener)
+
     @property
     def busy(self) -> bool:
         """Nobody is waited for."""

@@ -49,6 +49,10 @@ class Connector:
             self._attempts.popleft()
         self.due_boot_ns = None
 
+    def may_attempt(self, now: Instant) -> bool:
+        """Whether the venue's limit has room for one more attempt now."""
+        return self._allowed_from() <= now.boot_ns
+
     def worked(self) -> None:
         """The session is up: the next loss begins at the shortest wait again."""
         self.failures = 0

@@ -3,6 +3,9 @@ it is.
 
 Numbers start at 1 with each logon and nothing of the session is journaled. What the connection is for is the actor's
 own: what it says once it is logged on, what it makes of what it hears, what it forgets with the connection.
+
+Where the venue announces the end of a connection another is made beside it. What the first tells counts until the
+second is logged on; then the first is logged out.
 """
 
 from abc import abstractmethod
@@ -47,6 +50,26 @@ class ListeningConfig(msgspec.Struct, frozen=True, kw_only=True):
     schedule: Schedule | None = None
 
 
+class _Beside:
+    """A connection beside the one that is listened to: its successor, or the one before it, on its way out."""
+
+    def __init__(self, number: int, sender: str, fix: Session, deadline_ns: int) -> None:
+        self.number = number
+        self.sender = sender
+        self.fix = fix
+        self.deadline_ns = deadline_ns
+        self.blocked = False
+        self.waiting: list[bytes] = []
+        self.leaves = False
+
+    def writes(self) -> list[Write]:
+        """What may leave now."""
+        if self.blocked:
+            return []
+        waiting, self.waiting = self.waiting, []
+        return [Write(self.number, raw) for raw in waiting]
+
+
 class ListeningCore(Core):
     """See the module. Target: "fix"."""
 
@@ -70,7 +93,8 @@ class ListeningCore(Core):
         self._listening = config
         # Nothing is journaled here, so a new process begins its CompIDs where the caller says, to pass over locked
         # ones.
-        self._connection = config.first_connection
+        self._connection = self._last_connection = config.first_connection
+        self._beside: _Beside | None = None
         self._nonce_ms = 0
         self._fix: Session | None = None
         self._deadline_ns: int | None = None
@@ -136,19 +160,28 @@ class ListeningCore(Core):
             self._deadline_ns = now.boot_ns + LOGOUT_TIMEOUT_NS
 
     def _connect(self, now: Instant) -> None:
-        config = self._listening
-        self._connection += 1
-        self._sender = comp_id(config.sender_comp_id, config.comp_id_prefix, self._connection)
-        identity = Identity(self._sender, config.target_comp_id, config.heart_bt_int_s, self._nonce_ms)
-        self._fix = Session(self._session_settings(identity))
-        self.connector.attempted(now)
+        self._connection, self._sender, self._fix = self._dial(now)
         self._deadline_ns = now.boot_ns + CONNECT_TIMEOUT_NS
         self._blocked = False
-        self.effects.append(Connect(self._connection, TARGET))
+
+    def _dial(self, now: Instant) -> tuple[int, str, Session]:
+        """Begin the next connection: its number, its SenderCompID(49), and its FIX session."""
+        config = self._listening
+        self._last_connection += 1
+        sender = comp_id(config.sender_comp_id, config.comp_id_prefix, self._last_connection)
+        identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s, self._nonce_ms)
+        self.connector.attempted(now)
+        self.effects.append(Connect(self._last_connection, TARGET))
+        return self._last_connection, sender, Session(self._session_settings(identity))
 
     def connected(self, connection: int, now: Instant) -> None:
         """See `Core`."""
-        if self._fix is not None and connection == self._connection:
+        beside = self._is_beside(connection)
+        if beside is not None:
+            self._nonce_ms = nonce_ms(self._nonce_ms, now.wall_ns)
+            beside.fix.connected(now)
+            self._carry_out_beside(now)
+        elif self._fix is not None and connection == self._connection:
             self._deadline_ns = None
             self._nonce_ms = nonce_ms(self._nonce_ms, now.wall_ns)
             self._fix.connected(now)
@@ -156,22 +189,36 @@ class ListeningCore(Core):
 
     def closed(self, connection: int, text: str, now: Instant) -> None:
         """See `Core`."""
-        if self._fix is not None and connection == self._connection:
+        if self._is_beside(connection) is not None:
+            self._end_beside(text, closed=True)
+        elif self._fix is not None and connection == self._connection:
             self._ended(text, now)
 
     def data(self, connection: int, data: bytes, now: Instant) -> None:
         """See `Core`."""
-        if self._fix is not None and connection == self._connection:
+        beside = self._is_beside(connection)
+        if beside is not None:
+            beside.fix.received(data, now)
+            self._carry_out_beside(now)
+        elif self._fix is not None and connection == self._connection:
             self._fix.received(data, now)
             self._carry_out(now)
 
     def blocked(self, connection: int, now: Instant) -> None:
         """See `Core`."""
-        self._blocked = self._blocked or connection == self._connection
+        beside = self._is_beside(connection)
+        if beside is not None:
+            beside.blocked = True
+        else:
+            self._blocked = self._blocked or connection == self._connection
 
     def writable(self, connection: int, now: Instant) -> None:
         """See `Core`."""
-        if connection == self._connection:
+        beside = self._is_beside(connection)
+        if beside is not None:
+            beside.blocked = False
+            self.effects += beside.writes()
+        elif connection == self._connection:
             self._blocked = False
             self._write_waiting()
 
@@ -183,12 +230,76 @@ class ListeningCore(Core):
         self.note("warning", "disconnected", connection=self._connection, text=text)
         if self._stopping:
             self.effects.append(Exit(0, "stopped"))
+        elif self._beside is not None and not self._beside.leaves and self.hours.is_open:
+            self._succeed()
         else:
             self._schedule(now, failed=True)
 
     def _close(self, text: str, now: Instant) -> None:
         self.effects.append(Close(self._connection))
         self._ended(text, now)
+
+    # ---- another beside it ----
+
+    def _is_beside(self, connection: int) -> _Beside | None:
+        beside = self._beside
+        return beside if beside is not None and beside.number == connection else None
+
+    def _end_announced(self, now: Instant) -> None:
+        """The venue will end the connection: have another one before, under the next of its names."""
+        renamed = bool(self._listening.comp_id_prefix) and self.dialect.profile.ends_announced
+        if not renamed or self._beside is not None or self._stopping or not self.hours.is_open:
+            return
+        if self.connector.may_attempt(now):
+            self._beside = _Beside(*self._dial(now), now.boot_ns + CONNECT_TIMEOUT_NS)
+
+    def _succeed(self) -> None:
+        """The connection beside is the one to listen to, however far it is."""
+        beside, self._beside = self._beside, None
+        assert beside is not None
+        self._connection, self._sender, self._fix = beside.number, beside.sender, beside.fix
+        self._blocked, self._waiting = beside.blocked, beside.waiting
+        self._deadline_ns = None if beside.fix.connection else beside.deadline_ns
+
+    def _change_over(self, now: Instant) -> None:
+        """The successor is logged on: listen to it, and log the one before it out. What that told stays until the
+        successor tells better.
+        """
+        assert self._fix is not None
+        former = _Beside(self._connection, self._sender, self._fix, now.boot_ns + LOGOUT_TIMEOUT_NS)
+        former.blocked, former.waiting, former.leaves = self._blocked, self._waiting, True
+        self._succeed()
+        self._beside = former
+        former.fix.logout("", now)
+        self._carry_out_beside(now)
+
+    def _carry_out_beside(self, now: Instant) -> None:
+        beside = self._beside
+        while beside is not None and self._beside is beside and (effects := beside.fix.take_effects()):
+            for effect in effects:
+                self._beside_effect(beside, effect, now)
+
+    def _beside_effect(self, beside: _Beside, effect: FixEffect, now: Instant) -> None:
+        if self._beside is not beside:
+            # Changed over by an effect before this one, or ended.
+            if self._fix is beside.fix:
+                self._fix_effect(effect, beside.fix, now)
+        elif isinstance(effect, Outbound):
+            beside.waiting.append(effect.raw)
+            self.effects += beside.writes()
+        elif isinstance(effect, LoggedOn):
+            self._change_over(now)
+            self._fix_effect(effect, beside.fix, now)
+            self._carry_out(now)
+        elif isinstance(effect, Disconnect):
+            self._end_beside(f"{effect.reason.name.lower()}: {effect.text}")
+
+    def _end_beside(self, text: str, *, closed: bool = False) -> None:
+        assert self._beside is not None
+        if not closed:
+            self.effects.append(Close(self._beside.number))
+        self.note("info", "ended_beside", connection=self._beside.number, text=text)
+        self._beside = None
 
     # ---- what the FIX session says ----
 
@@ -227,7 +338,9 @@ class ListeningCore(Core):
     def next_deadline_ns(self) -> int | None:
         """See `Core`."""
         fix_ns = self._fix.next_deadline_ns() if self._fix is not None else None
-        times = (self.connector.due_boot_ns, self._deadline_ns, fix_ns, self.hours.next_deadline_ns())
+        beside = self._beside
+        beside_ns = (None, None) if beside is None else (beside.fix.next_deadline_ns(), beside.deadline_ns)
+        times = (self.connector.due_boot_ns, self._deadline_ns, fix_ns, self.hours.next_deadline_ns(), *beside_ns)
         return min((time for time in times if time is not None), default=None)
 
     def timer(self, now: Instant) -> None:
@@ -238,6 +351,11 @@ class ListeningCore(Core):
         if self._fix is not None:
             self._fix.timer(now)
             self._carry_out(now)
+        if self._beside is not None:
+            self._beside.fix.timer(now)
+            self._carry_out_beside(now)
+        if self._beside is not None and now.boot_ns >= self._beside.deadline_ns:
+            self._end_beside("not in time")
         if self._deadline_ns is not None and now.boot_ns >= self._deadline_ns:
             self._close("no connection in time", now)
 
@@ -247,6 +365,8 @@ class ListeningCore(Core):
         """See `Core`: log out."""
         self._stopping = True
         self.connector.cancel()
+        if self._beside is not None:
+            self._end_beside("stopped")
         if self._fix is None:
             self.effects.append(Exit(0, "stopped"))
             return

@@ -26,6 +26,9 @@ SILENCE_NS = NS_PER_S
 REFRESH_NS = 2 * NS_PER_S
 """A symbol without a price for so long is asked for; below the age at which risk refuses, `reference_max_age_ms`."""
 
+NEWS = "B"
+"""MsgType(35) of what a venue announces."""
+
 AGAIN = "again"
 """So begins the MDReqID(262) of what is asked for beside, or in place of, the subscription."""
 
@@ -81,6 +84,8 @@ class MarketDataCore(ListeningCore):
 
     def _inbound(self, effect: Inbound, now: Instant) -> None:
         heard: list[BookEntry] | SubscriptionRejected = []
+        if effect.msg_type == NEWS:
+            self._end_announced(now)
         if not effect.wrong:
             heard = self.dialect.decode_market_data(effect.msg_type, effect.raw)
         elif effect.application:

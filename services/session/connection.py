@@ -5,6 +5,9 @@ it. One that ends withdraws what it did not release, and the next is tried later
 A venue that resets the numbers within a connection gets another one, whose logon resets them: what was under way then
 is withdrawn or asked about, as after any loss.
 
+A venue that announces the end of a connection gets another one before: it is dialled while the first goes on. Once it
+is up, and everything that was numbered has left, it is logged on, and the first is its `Former`.
+
 A schedule ends connections at the end of its period and makes none before the next. Its clock is our own wall clock,
 looked at in every timer; the journal is asked nothing but what our last Logon(A) said. The first logon of a period
 resets persistent numbers where the venue wants that: the wish is recorded like a person's, so that a process that dies
@@ -23,6 +26,7 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import MAX_FIX_MESSAGE_BYTES, OperatorAct, Reason, SessionChanged, SessionState
 from common.venues.connector import Connector, Hours, comp_id
 from common.venues.dialect import Dialect, Identity
+from services.session.former import Former
 from services.session.gate import Gate
 from services.session.kill import KillSwitch
 from services.session.outbox import Outbox
@@ -47,6 +51,15 @@ NAMED_ORDERS = 100
 """The note at a period's end names so many open orders at most, and counts them all."""
 
 
+class _Successor:
+    """A connection that is dialled while another lives; `up` once the transport is there."""
+
+    def __init__(self, connection: int, deadline_ns: int) -> None:
+        self.connection = connection
+        self.deadline_ns = deadline_ns
+        self.up = False
+
+
 class Connection:
     """See the module. `stopping` is set once, when the process ends: no further connection is made then."""
 
@@ -60,8 +73,11 @@ class Connection:
         resender: Resender,
         gate: Gate,
         kill: KillSwitch,
+        former: Former,
     ) -> None:
         """`core` takes the effects and notes; the rest is told when a connection ends."""
+        self._former = former
+        self._successor: _Successor | None = None
         self._core = core
         self._config = config
         self._dialect = dialect
@@ -91,8 +107,8 @@ class Connection:
 
     @property
     def closing(self) -> bool:
-        """Whether the connection ends as soon as everything numbered has left."""
-        return self._closing is not None
+        """Whether the connection ends, or gives way to its successor, as soon as everything numbered has left."""
+        return self._closing is not None or (self._successor is not None and self._successor.up)
 
     def is_live(self, connection: int) -> bool:
         """Whether `connection` is the number of the one there is."""
@@ -138,6 +154,13 @@ class Connection:
             self._connector.schedule(now, failed=True)
             return
         self._begin_period(now)
+        self._open(now)
+        self._connector.attempted(now)
+        self._deadline_ns = now.boot_ns + CONNECT_TIMEOUT_NS
+        self._core.effects.append(Connect(self._outbox.connection, TARGET))
+
+    def _open(self, now: Instant) -> None:
+        """Record the next connection, and make its FIX session."""
         config, history = self._config, self._records.history
         connection = history.connection + 1
         resets = config.resets or history.reset_wanted
@@ -146,7 +169,6 @@ class Connection:
         sender = comp_id(config.sender_comp_id, config.comp_id_prefix, connection)
         change = SessionChanged(config.session, generation, connection, SessionState.CONNECTING, *numbers, sender)
         self._records.append(self._with_what_is_untold(change), now)
-        self._connector.attempted(now)
         rate = self._outbox.rate
         identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s, history.nonce_ms)
         settings = replace(
@@ -159,8 +181,6 @@ class Connection:
             max_message_bytes=MAX_FIX_MESSAGE_BYTES,
         )
         self._outbox.opened(Session(settings, *numbers), connection)
-        self._deadline_ns = now.boot_ns + CONNECT_TIMEOUT_NS
-        self._core.effects.append(Connect(connection, TARGET))
 
     def _with_what_is_untold(self, change: SessionChanged) -> SessionChanged:
         """The record with what the session knows of its venue, where its log does not say so: the window, each symbol's
@@ -178,6 +198,59 @@ class Connection:
         if self._outbox.fix is not None:
             self._deadline_ns = None
             self._outbox.fix.connected(now)
+
+    # ---- a successor ----
+
+    def end_announced(self, now: Instant) -> None:
+        """The venue will end the connection: have another one before, under the next of its names."""
+        fix, config = self._outbox.fix, self._config
+        renamed = config.resets and bool(config.comp_id_prefix) and self._dialect.profile.ends_announced
+        if not renamed or fix is None or not fix.logged_on or self.closing or self._successor is not None:
+            return
+        if self._former.lives or not self.may_connect or self._records.emergency.active:
+            return
+        if self._connector.may_attempt(now):
+            connection = self._records.history.connection + 1
+            self._successor = _Successor(connection, now.boot_ns + CONNECT_TIMEOUT_NS)
+            self._connector.attempted(now)
+            self._core.note("info", "successor", connection=connection)
+            self._core.effects.append(Connect(connection, TARGET))
+
+    def is_successor(self, connection: int) -> bool:
+        """Whether `connection` is the number of the one that is dialled beside the living one."""
+        return self._successor is not None and connection == self._successor.connection
+
+    def successor_connected(self) -> None:
+        """The transport is there: nothing new is numbered on the living connection from here on."""
+        assert self._successor is not None
+        self._successor.up = True
+
+    def successor_closed(self, text: str) -> None:
+        """It came to nothing; the venue announces the end again."""
+        assert self._successor is not None
+        self._core.note("warning", "no_successor", connection=self._successor.connection, text=text)
+        self._successor = None
+
+    def _give_way(self, now: Instant) -> None:
+        """Everything has left on the living connection: the successor is the living one, and logs on."""
+        self._former.take_over(self._outbox)
+        self._forget(now)
+        self._succeed(now)
+
+    def _succeed(self, now: Instant) -> None:
+        """Go on with the connection that was dialled already."""
+        successor, self._successor = self._successor, None
+        assert successor is not None
+        self._open(now)
+        self._deadline_ns = successor.deadline_ns
+        if successor.up:
+            self.connected(now)
+            self._outbox.carry_out(now)
+
+    def _drop_successor(self, text: str) -> None:
+        if self._successor is not None:
+            self._core.effects.append(Close(self._successor.connection))
+            self.successor_closed(text)
 
     def in_step(self) -> None:
         """Our numbers are right, and the next loss begins at the shortest back-off again."""
@@ -298,8 +371,11 @@ class Connection:
         self.close_if_drained(now)
 
     def close_if_drained(self, now: Instant) -> None:
-        """End a connection that is closing, now that more has left."""
-        if self._closing is not None and self._outbox.fix is not None and self._outbox.drained:
+        """End a connection that is closing, or have it give way, now that more has left."""
+        if self._closing is None and self._successor is not None and self._successor.up:
+            if self._outbox.drained and self._outbox.fix is not None:
+                self._give_way(now)
+        elif self._closing is not None and self._outbox.fix is not None and self._outbox.drained:
             self.break_off(self._closing, now)
 
     def break_off(self, text: str, now: Instant) -> None:
@@ -315,9 +391,7 @@ class Connection:
             if isinstance(effect, Notice):
                 self._core.note(effect.level.value, effect.code, text=effect.text)
         self._outbox.lost(Reason.SHUTDOWN if self.stopping else Reason.CONNECTION_LOST, now)
-        self._resender.forget()
-        self._kill.connection_died(now)
-        self._gate.connection_died()
+        self._forget(now)
         self._deadline_ns = None
         self._closing = None
         self._records.changed(SessionState.DISCONNECTED, now, text)
@@ -326,7 +400,17 @@ class Connection:
         self._numbers_refused = False
         if self._too_low >= TOO_LOW_LIMIT or self._halt_for:
             self._halt(self._halt_for or text, now)
+        if self._successor is not None and self.may_connect:
+            self._succeed(now)
+            return
+        self._drop_successor(text)
         self.schedule(now, failed=True)
+
+    def _forget(self, now: Instant) -> None:
+        """What was asked on the living connection is not answered to it any more."""
+        self._resender.forget()
+        self._kill.connection_died(now)
+        self._gate.connection_died()
 
     def _halt(self, text: str, now: Instant) -> None:
         self._too_low, self._halt_for = 0, ""
@@ -344,9 +428,12 @@ class Connection:
 
     def next_deadline_ns(self) -> int | None:
         """When a connection that is neither made nor ended by then is broken off, in boot time."""
-        return self._deadline_ns
+        dialled_ns = self._successor.deadline_ns if self._successor is not None else None
+        return min((each for each in (self._deadline_ns, dialled_ns) if each is not None), default=None)
 
     def timer(self, now: Instant) -> None:
         """Break off what takes too long."""
+        if self._successor is not None and now.boot_ns >= self._successor.deadline_ns:
+            self._drop_successor("no connection in time")
         if self._deadline_ns is not None and now.boot_ns >= self._deadline_ns:
             self.break_off(self._closing or "no connection in time", now)

@@ -39,12 +39,13 @@ from common.journal.files import Files
 from common.journal.frames import Record
 from common.latch import Latch, unreadable_latch
 from common.left_out import LeftOut, Unfoldable
-from common.messages import Command, ControlAnswer, ControlRequest, SessionState
+from common.messages import Announced, Command, ControlAnswer, ControlRequest, SessionState
 from common.venues.dialect import Dialect
 from services.session.by_hand import ByHand
 from services.session.commands import Commands
 from services.session.connection import TARGET, Connection
 from services.session.emergency import Emergency
+from services.session.former import Former
 from services.session.gate import Gate
 from services.session.inbox import Inbox
 from services.session.kill import KillSwitch
@@ -118,8 +119,10 @@ class SessionCore(Core):
         self.gate = Gate(self, self.records, self.outbox)
         self.inbox = Inbox(self, dialect, self.records)
         self.venue_limits = VenueLimits(self, dialect, self.records, self.outbox)
+        former_rate = MessageRate(config.messages, config.window_ms, reserved)
+        self.former = Former(self, config.session, dialect, self.records, former_rate, self.kill)
         self.connection = Connection(
-            self, config, dialect, self.records, self.outbox, self.resender, self.gate, self.kill
+            self, config, dialect, self.records, self.outbox, self.resender, self.gate, self.kill, self.former
         )
         self.commands = Commands(
             self.name, dialect, self.records, self.outbox, self.gate, self.kill, self.connection, self.venue_limits,
@@ -206,22 +209,33 @@ class SessionCore(Core):
         if self.connection.is_live(connection):
             self.connection.connected(now)
             self._carry_out(now)
+        elif self.connection.is_successor(connection):
+            self.connection.successor_connected()
+            self.connection.close_if_drained(now)
 
     def closed(self, connection: int, text: str, now: Instant) -> None:
         """See `Core`."""
         if self.connection.is_live(connection):
             self.connection.ended(text, now)
+        elif self.connection.is_successor(connection):
+            self.connection.successor_closed(text)
+        elif self.former.is_it(connection):
+            self.former.ended(text)
 
     def data(self, connection: int, data: bytes, now: Instant) -> None:
         """See `Core`."""
         if self.connection.is_live(connection) and self.outbox.fix is not None:
             self.outbox.fix.received(data, now)
             self._carry_out(now)
+        elif self.former.is_it(connection):
+            self.former.data(data, now)
 
     def blocked(self, connection: int, now: Instant) -> None:
         """See `Core`."""
         if self.connection.is_live(connection):
             self.outbox.blocked = True
+        elif self.former.is_it(connection):
+            self.former.outbox.blocked = True
 
     def writable(self, connection: int, now: Instant) -> None:
         """See `Core`."""
@@ -230,6 +244,8 @@ class SessionCore(Core):
             self.outbox.release(now)
             self.resender.go_on(now)
             self._carry_out(now)
+        elif self.former.is_it(connection):
+            self.former.writable(now)
 
     def unwritten(self, connection: int, writes: Sequence[Write], now: Instant) -> None:
         """See `Core`: what adds risk is withdrawn, the rest leaves behind its filler."""
@@ -286,12 +302,15 @@ class SessionCore(Core):
     def _logged_on(self, now: Instant) -> None:
         self.records.changed(SessionState.LOGGED_ON, now)
         self.effects.append(HostWorked(TARGET))
+        self.former.log_out(now)
         self.gate.ask(now)
         self.kill.logged_on(now)
         self._go_on_stopping(now)
 
     def _inbound(self, effect: FixInbound, now: Instant) -> None:
         events = self.inbox.take(effect, now)
+        if any(isinstance(event, Announced) for event in events):
+            self.connection.end_announced(now)
         if self.kill.latched:
             for event in events:
                 self.kill.heard(event, now)
@@ -336,6 +355,7 @@ class SessionCore(Core):
     def _durable(self, number: int, stamp_ns: int, now: Instant) -> None:
         """Everything appended up to `number` is on disk."""
         self.outbox.acknowledged(number, stamp_ns, now)
+        self.former.acknowledged(number, stamp_ns, now)
         self.resender.acknowledged(number, now)
         self._carry_out(now)
         self._exit_when_stopped(now)
@@ -345,6 +365,7 @@ class SessionCore(Core):
     def _begin_emergency(self, now: Instant) -> None:
         """The latch holds and the journal is away: what must be cancelled is cancelled all the same."""
         self.note("error", "emergency", file=self.emergency.name, unreleased=len(self.outbox.queue))
+        self.former.break_off("the journal went away")
         self.records.begin_emergency(self.outbox.queue.take_all(), self.outbox.connection, now)
         self._flush_emergency(now)
         self.resender.acknowledged(ALL, now)
@@ -407,6 +428,7 @@ class SessionCore(Core):
         if self.outbox.fix is not None:
             self.effects.append(Close(self.outbox.connection))
             self.outbox.fix = None
+        self.former.break_off(text)
         self.effects.append(Exit(1, text))
 
     # ---- time ----
@@ -424,6 +446,7 @@ class SessionCore(Core):
             self._wait_until_ns,
             self._cancel_until_ns,
             self.gate.next_deadline_ns(),
+            self.former.next_deadline_ns(),
             self.resender.next_deadline_ns(),
             self.kill.next_deadline_ns(),
             self._emergency_due_ns(),
@@ -450,6 +473,7 @@ class SessionCore(Core):
         if self.taking_up.live:
             self.connection.keep_hours(now)
         self.connection.connect_if_due(now)
+        self.former.timer(now)
         fix = self.outbox.fix
         if fix is not None:
             fix.timer(now)
@@ -495,6 +519,7 @@ class SessionCore(Core):
             return
         self.connection.stopping = True
         self.connection.cancel()
+        self.former.break_off("the session is stopped")
         if self._logged_on_here and self._rests():
             self._cancel_what_rests(until_ns, now)
         else:
@@ -561,6 +586,7 @@ class SessionCore(Core):
             "lsn": self.records.appender.last_lsn,
             "generation": history.generation,
             "connection": history.connection,
+            "former_connection": self.former.outbox.connection if self.former.lives else None,
             "sender_comp_id": history.sender_comp_id,
             "next_outbound": history.next_outbound,
             "next_inbound": history.next_inbound,
@@ -584,8 +610,8 @@ class SessionCore(Core):
             "sent": self.outbox.messages_sent,
             "refused": self.commands.refused,
             "garbled": self._garbled,
-            "unreadable": self.inbox.unreadable + self.venue_limits.unreadable,
-            "unread": self.inbox.unread,
+            "unreadable": self.inbox.unreadable + self.former.inbox.unreadable + self.venue_limits.unreadable,
+            "unread": self.inbox.unread + self.former.inbox.unread,
             "left_out": self.folded.left_out.text,
             "left_out_lsns": list(self.folded.left_out.unaccepted),
         }

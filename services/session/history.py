@@ -67,6 +67,7 @@ class History:
     `nonce_ms` is the number that the latest Logon(A) of ours bore at most, see `common.venues.dialect.nonce_ms`.
     `venue_told` is what the log last had of the venue: its window, and the assets of each symbol; `contracts_told` what
     a quantity is of those that are no spot market.
+    `sent_before` is what was sent in the generation before, whose connection may be heard yet.
     `named` is the highest attempt that the session has sent a name of, the order manager's or its own.
     """
 
@@ -91,6 +92,7 @@ class History:
         self.orders = OpenOrders()
         self.sent: OrderedDict[int, Sent] = OrderedDict()
         self.first_kept = 1
+        self.sent_before: dict[int, Sent] = {}
         self.hand_overs = HandOvers()
         self.named = Attempt(FIRST_EPOCH + 1, 0)
 
@@ -106,13 +108,17 @@ class History:
         elif isinstance(payload, SessionChanged):
             self._changed(payload)
         elif isinstance(payload, Withdrawn):
-            self._withdrawn(payload.msg_seq_num, payload.attempt)
+            self._withdrawn(payload.msg_seq_num, payload.attempt, is_former=self._is_former(payload))
         elif isinstance(payload, GapFilled):
             for attempt in payload.attempts:
                 self.orders.never_arrived(attempt)
         elif isinstance(payload, OperatorAct):
             self._operator(payload)
         self._go_back_to_lost()
+
+    def _is_former(self, record: Outbound | Inbound | Withdrawn) -> bool:
+        """Whether it is of a connection that another has taken over from: it takes no number of this generation."""
+        return record.generation < self.generation
 
     def _go_back_to_lost(self) -> None:
         """What a file tells of later numbers does not hide the lost ones before them."""
@@ -131,6 +137,8 @@ class History:
                 self._begin_generation(payload)
             self.generation, self.connection = payload.generation, max(self.connection, payload.connection)
             self.next_outbound, self.next_inbound = payload.next_outbound, payload.next_inbound
+        elif isinstance(payload, Outbound | Inbound) and self._is_former(payload):
+            pass
         elif isinstance(payload, Outbound) and not payload.filler:
             self._note_name(payload)
             self.next_outbound = payload.msg_seq_num + 1
@@ -167,6 +175,8 @@ class History:
         return [(number, raw) for number in numbers if (raw := self.sent.get(number, NOTHING).raw)]
 
     def _outbound(self, record: Outbound, stamp_ns: int) -> None:
+        if self._is_former(record):
+            return
         number, command = record.msg_seq_num, record.command
         deadline_ns = deadline_of(command)
         if record.filler:
@@ -203,15 +213,15 @@ class History:
             oldest, _ = self.sent.popitem(last=False)
             self.first_kept = oldest + 1
 
-    def _withdrawn(self, number: int, attempt: Attempt | None) -> None:
-        if number in self.sent:
+    def _withdrawn(self, number: int, attempt: Attempt | None, *, is_former: bool = False) -> None:
+        if number in self.sent and not is_former:
             self.sent[number] = NOTHING
         if attempt is not None:
             self.orders.never_arrived(attempt)
 
     def _inbound(self, record: Inbound) -> None:
         # One that bears no number that could be read has not taken any.
-        if record.msg_seq_num:
+        if record.msg_seq_num and not self._is_former(record):
             self.next_inbound = record.msg_seq_num + 1
         for event in record.events:
             self.orders.heard(event, record.connection, self.venue_told[1])
@@ -225,6 +235,7 @@ class History:
     def _begin_generation(self, record: SessionChanged) -> None:
         """Other numbers, and whether they began at 1 or somebody has set them. The first record of an emergency file
         says it, since the one that was first of the generation may stand behind it, or nowhere."""
+        self.sent_before = dict(self.sent)
         self.sent.clear()
         self.first_kept = record.next_outbound
         goes_on = record.text == BY_HAND and (record.next_outbound, record.next_inbound) != (1, 1)

@@ -30,7 +30,8 @@ from common.messages import (
 )
 from common.orders.names import attempt_of
 from common.venues.dialect import BadReport, Dialect
-from services.session.history import LOGON
+from services.session.history import LOGON, Sent
+from services.session.outbox import Outbox
 from services.session.records import Records
 
 Fields = Mapping[bytes, bytes]
@@ -44,8 +45,9 @@ class Inbox:
     """The inbound side of the session. `unreadable` counts messages, `unread` those with a field that was passed over.
     """
 
-    def __init__(self, core: Core, dialect: Dialect, records: Records) -> None:
-        """`core` takes the notes."""
+    def __init__(self, core: Core, dialect: Dialect, records: Records, former: Outbox | None = None) -> None:
+        """`core` takes the notes. `former` sends on the connection that is heard, where another has taken over."""
+        self._former = former
         self._core = core
         self._dialect = dialect
         self._records = records
@@ -73,8 +75,8 @@ class Inbox:
         raw = blanked(message.raw, self._dialect.profile.key_tags) if is_logon else message.raw
         record = Inbound(
             history.session,
-            history.generation,
-            history.connection,
+            history.generation if self._former is None else self._former.generation,
+            history.connection if self._former is None else self._former.connection,
             message.msg_seq_num,
             message.msg_type,
             raw,
@@ -113,7 +115,7 @@ class Inbox:
         self.unreadable += 1
         self._core.note("error", "unreadable", msg_type=msg_type, why=why, raw=raw.decode("latin-1"))
         named = self._dialect.unread(fields, why)
-        sent = self._records.history.sent.get(number_of(fields.get(b"45")) or 0)
+        sent = self._sent(number_of(fields.get(b"45")) or 0)
         if msg_type not in _REJECTIONS or sent is None or sent.attempt is None:
             return named
         return Unreadable(sent.cl_ord_id, "", "", "", why, sent.attempt)
@@ -125,10 +127,15 @@ class Inbox:
         if not event.ref_msg_seq_num:
             named = attempt_of(event.cl_ord_id, self._dialect.profile.names)
             return event if named is None else msgspec.structs.replace(event, attempt=named)
-        sent = self._records.history.sent.get(event.ref_msg_seq_num)
+        sent = self._sent(event.ref_msg_seq_num)
         if sent is None or sent.attempt is None:
             return event
         return msgspec.structs.replace(event, attempt=sent.attempt, cl_ord_id=sent.cl_ord_id)
+
+    def _sent(self, number: int) -> Sent | None:
+        """What was sent under that number on the connection that is heard."""
+        history = self._records.history
+        return (history.sent if self._former is None else history.sent_before).get(number)
 
     def _of_this_life(self, report: ExecutionReport) -> ExecutionReport:
         """An ExecID(17) is unique only until the numbers begin anew: the trade's identity says since when they run."""

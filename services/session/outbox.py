@@ -36,6 +36,7 @@ class Outbox:
         self.queue = ReleaseQueue()
         self.fix: Session | None = None
         self.connection = 0
+        self._generation = 0
         self.first_number = 0
         self.blocked = False
         self.carry_out: Callable[[Instant], None] = lambda now: None
@@ -60,6 +61,19 @@ class Outbox:
         that has not left."""
         first = self.queue.first_number
         return (self._records.history.next_outbound if first is None else first) - 1
+
+    @property
+    def generation(self) -> int:
+        """The generation of this connection's numbers: the latest, or, of one that was taken over, its own."""
+        return self._generation or self._records.history.generation
+
+    def take_over(self, other: "Outbox") -> None:
+        """Go on with the connection of another outbox, from which everything has left; that one has none then."""
+        assert other.drained
+        self._generation = other.generation
+        self.fix, self.connection, self.blocked = other.fix, other.connection, other.blocked
+        self._given = other._given.copy()
+        other.fix, other.blocked = None, False
 
     def opened(self, fix: Session, connection: int) -> None:
         """A connection begins."""
@@ -95,7 +109,7 @@ class Outbox:
         history = self._records.history
         record = Outbound(
             self._session,
-            history.generation,
+            self.generation,
             self.connection,
             effect.msg_seq_num,
             effect.msg_type,
@@ -167,17 +181,15 @@ class Outbox:
 
     def _record_withdrawal(self, item: Numbered, reason: Reason, now: Instant) -> None:
         attempt = item.command.attempt if item.command is not None else None
-        generation = self._records.history.generation
-        record = Withdrawn(self._session, generation, self.connection, item.msg_seq_num, attempt, reason)
+        record = Withdrawn(self._session, self.generation, self.connection, item.msg_seq_num, attempt, reason)
         self._records.append(record, now)
 
     def _fill(self, item: Numbered, step: Step, now: Instant) -> None:
         """Put a Heartbeat(0) under the item's number, so that numbers stay whole."""
         assert self.fix is not None
         raw = self.fix.filler(item.msg_seq_num, now)
-        generation = self._records.history.generation
         record = Outbound(
-            self._session, generation, self.connection, item.msg_seq_num, "0", raw, filler=True, opens=False
+            self._session, self.generation, self.connection, item.msg_seq_num, "0", raw, filler=True, opens=False
         )
         self.queue.replace(item, step, raw, self._records.append(record, now))
 

@@ -16,4 +16,5 @@ PROFILE = VenueProfile(
     lacks=frozenset({Feature.STATUS_QUERY, Feature.GOOD_TILL_DATE, Feature.REDUCE_ONLY}),
     window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
     key_tags=frozenset({553}),
+    ends_announced=True,
 )

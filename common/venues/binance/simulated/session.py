@@ -376,10 +376,9 @@ class BinanceGateway(PeerGateway[Peer]):
         return Peer(line, self._venue, self._door, self._fields, self._request, now)
 
     def announce(self, headline: str, now: Instant) -> None:
-        """News(B) to everybody who is logged on."""
-        for peer in self._peers.values():
-            if peer.logged_on:
-                peer.send("B", f"148={headline}\x01".encode(), now)
+        """News(B) to everybody who is logged on over a connection that ends."""
+        for peer in self._ending():
+            peer.send("B", f"148={headline}\x01".encode(), now)
 
 
 def _window(f: Fields) -> Decimal:

@@ -203,6 +203,19 @@ def test_12_an_order_outlives_its_connection(desk: Desk) -> None:
     assert isinstance(event, ExecutionReport) and event.ord_status == "4"
 
 
+def test_14_the_end_of_a_connection_is_announced_and_the_name_is_taken_until_then(sides: BothSides) -> None:
+    settings = ours(sides)
+    first = Client(sides.world, session=Session(settings))
+    sides.world.ask("fault", kind="maintenance", scope="fix", ms=5_000)
+    sides.world.pass_time(0.1)
+    assert b"\x0135=B\x01" in first.wire and first.session.logged_on
+    again = Client(sides.world, session=Session(settings))
+    assert not again.session.logged_on and b"25016=-1033\x01" in again.wire, "under its own name it has to wait"
+    second = sides.desk()
+    sides.world.pass_time(6, 0.5)
+    assert not first.session.logged_on and second.logged_on and PROFILE.ends_announced
+
+
 def test_13_a_stop_order_has_a_trigger_in_place_of_a_price(desk: Desk) -> None:
     stop_px = desk.sides.price * 2
     order = samples.new(
