@@ -169,9 +169,19 @@ def _files(scene: Scene) -> None:
             resource.prlimit(process, resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def take_away(folder: Path) -> None:
+    """Remove a folder at one instant, though processes make files in it meanwhile.
+
+    Emptied where it stands, it would not be empty when its own turn comes.
+    """
+    aside = folder.with_name(f"{folder.name}.taken")
+    folder.rename(aside)
+    shutil.rmtree(aside)
+
+
 def _run_folder(scene: Scene) -> None:
     """The supervisors see it, and everybody takes his place in a new one."""
-    shutil.rmtree(scene.stack.run_folder)
+    take_away(scene.stack.run_folder)
     until_s = time.monotonic() + ANSWER_S
     supervisors = [lock_name(kind) for kind in Kind]
     while missing := [name for name in supervisors if not is_running(scene.stack.run_folder, name)]:
