@@ -1398,6 +1398,9 @@ def _check_comp_ids(file: Path, venue: VenueConfig) -> None:
         if profile.comp_id_is_api_key and names:
             told = f"{profile.title} knows a connection by its API key; leave the key out"
             raise ConfigError(f"{file}: {key}.{names[0]}: {told}")
+        if profile.comp_id_is_assigned and its.comp_id_prefix is not None:
+            told = f"{profile.title} gives each connection its name; set sender_comp_id"
+            raise ConfigError(f"{file}: {key}.comp_id_prefix: {told}")
         if not profile.comp_id_is_api_key and not names:
             raise ConfigError(f"{file}: {key}: {ONE_NAME}")
 

@@ -72,6 +72,10 @@ class StandardDialect:
         """No header field: the standard has none for how long a request may wait."""
         return b""
 
+    def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
+        """Refuses, since without more no order is changed. Raises ValueError."""
+        raise ValueError(f"{self.profile.title} changes no order")
+
     def amend_is_new_order(self, command: AmendOrder) -> bool:
         """No amendment is: OrderCancelReplaceRequest(G) changes the order in place."""
         return False

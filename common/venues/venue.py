@@ -86,6 +86,8 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     does: so is a new order acknowledged, and an amendment, by its terms.
     `amends_where_placed`: an amendment goes through the connection that placed the order, and is refused on any other.
     `comp_id_is_api_key`: the API key is SenderCompID(49), in every message.
+    `comp_id_is_assigned`: the venue gives each connection its SenderCompID(49), by which, and by the address that it
+    comes from, it is known: Logon(A) holds no credentials, and those that there are are for the REST side.
     `numbers_books`: each message on a symbol's book has the next RptSeq(83), and the book is told order by order.
     `book_sum` is "package.module:name" of a `BookSum`, by which a book is held against the venue's ("" for none).
     `names`: what the venue takes as ClOrdID(11).
@@ -111,6 +113,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     tells_states: bool = False
     amends_where_placed: bool = False
     comp_id_is_api_key: bool = False
+    comp_id_is_assigned: bool = False
     numbers_books: bool = False
     book_sum: str = ""
     names: ClOrdIdForm = ClOrdIdForm.TEXT

@@ -1,4 +1,5 @@
-"""Quotes both sides of each book around its middle, amends as it moves, and keeps what it holds within a limit.
+"""Quotes both sides of each book around its middle, amends as it moves, and keeps what it holds within a limit. At a
+venue that changes no order, as a refused amendment tells, a quote is cancelled and placed anew instead.
 
 Each market has two quotes, a bid and an offer. Where a quote should be is computed anew at every step, from fresh
 best prices and the position; what there is of it is looked up in the open orders. So nothing need be remembered over
@@ -17,6 +18,7 @@ from common.messages import (
     CommandOutcome,
     OrderEvent,
     OrderStatus,
+    Reason,
     Side,
     TopOfBook,
     Traded,
@@ -85,6 +87,7 @@ class MarketMaker(Strategy):
         self.quotes: dict[tuple[str, str, Side], Quote] = {
             (venue, symbol, side): Quote() for venue, symbol in self.markets for side in LABELS
         }
+        self._without_amend: set[str] = set()
 
     def on_start(self) -> None:
         """Take over the quotes of a former life; those that are one too many go."""
@@ -106,7 +109,9 @@ class MarketMaker(Strategy):
 
     def on_outcome(self, outcome: CommandOutcome) -> None:
         """A quote that was refused is tried again later, each time after twice the wait."""
-        for quote in self.quotes.values():
+        for (venue, _, _), quote in self.quotes.items():
+            if quote.command == outcome.number and outcome.reason == Reason.UNSUPPORTED:
+                self._without_amend.add(venue)
             if quote.number == outcome.number and outcome.outcome in ("refused", "expired", "withdrawn"):
                 quote.number = 0
                 interval_ns = self._interval_ns()
@@ -157,7 +162,10 @@ class MarketMaker(Strategy):
             return True
         if order.price is None or abs(order.price - target.price) <= target.price * self.parameters.move_ratio:
             return False
-        quote.command = self.amend(order.number, price=target.price)
+        if market.venue in self._without_amend:
+            quote.command = self.cancel(order.number)
+        else:
+            quote.command = self.amend(order.number, price=target.price)
         return True
 
     def _place(self, market: Market, side: Side, quote: Quote, target: Target) -> bool:

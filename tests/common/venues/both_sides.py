@@ -97,7 +97,7 @@ def _identity(profile: VenueProfile, resets: bool) -> str:
     """What a desk's file says of who it is."""
     if profile.comp_id_is_api_key:
         return ""
-    return 'comp_id_prefix = "DSK"' if resets else 'sender_comp_id = "DESK"'
+    return 'comp_id_prefix = "DSK"' if resets and not profile.comp_id_is_assigned else 'sender_comp_id = "DESK"'
 
 
 class BothSides:

@@ -20,6 +20,7 @@ from common.messages import (
     OrderEvent,
     OrderStatus,
     PositionChanged,
+    Reason,
     Side,
     Terms,
     TopOfBook,
@@ -88,9 +89,9 @@ class Desk:
             qty - D(cum), D(0), f"c{number}", "", label, open=status is not OrderStatus.CANCELED,
         )  # fmt: skip
 
-    def outcome(self, number: int, outcome: str) -> None:
+    def outcome(self, number: int, outcome: str, reason: Reason = Reason.NONE) -> None:
         self.lsn += 1
-        self.hear(CommandOutcome(self.lsn, 0, "maker", number, outcome))
+        self.hear(CommandOutcome(self.lsn, 0, "maker", number, outcome, reason))
 
     def quote(self) -> tuple[NewOrderRequest, NewOrderRequest]:
         """Both quotes, acknowledged."""
@@ -138,6 +139,22 @@ def test_a_quote_is_amended_when_the_book_moves_and_not_too_often() -> None:
     for amend in amended:
         desk.outcome(amend.number, "refused")
     assert len(desk.top("102.99", "103.01")) == 2
+
+
+def test_where_the_venue_changes_no_order_a_quote_is_cancelled_and_placed_anew() -> None:
+    desk = Desk()
+    bid, offer = desk.quote()
+    desk.ms += 600
+    for amend in desk.top("100.99", "101.01"):
+        desk.outcome(amend.number, "refused", Reason.UNSUPPORTED)
+    desk.ms += 600
+    cancelled = desk.top("100.99", "101.01")
+    assert [c.target_number for c in cancelled if isinstance(c, CancelRequest)] == [bid.number, offer.number]
+    for request, cancel in zip((bid, offer), cancelled, strict=True):
+        desk.outcome(cancel.number, "accepted")
+        desk.order(request, OrderStatus.CANCELED)
+    desk.ms += 600
+    assert [type(anew) for anew in desk.top("100.99", "101.01")] == [NewOrderRequest, NewOrderRequest]
 
 
 def test_a_small_move_is_not_worth_a_message() -> None:

@@ -1,0 +1,35 @@
+"""Gemini: its facts, and where its parts are. README.md beside it has the sources and the oddities."""
+
+from common.messages import MAX_TIME_TO_LIVE_NS
+from common.venues.venue import Confidence, CredentialKind, Feature, VenueProfile
+
+PROCESSING_LIMIT_NS = 10_000_000_000
+"""No page says how long after a connection's death one of its requests may take effect: assumed, and generous."""
+
+PROFILE = VenueProfile(
+    title="Gemini",
+    dialect="common.venues.gemini.dialect:Gemini",
+    simulated="common.venues.gemini.simulated:open_side",
+    rest="common.venues.gemini.rest:open_rest",
+    fields="common.venues.gemini.fields:ADDITIONS",
+    credentials=(CredentialKind.HMAC,),
+    lacks=frozenset(
+        {
+            Feature.AMEND,
+            Feature.REDUCE_ONLY,
+            Feature.MARKET_ORDER,
+            Feature.GOOD_TILL_DATE,
+            Feature.STOP_ORDER,
+            Feature.STATUS_QUERY,
+            Feature.MASS_CANCEL,
+            Feature.MASS_CANCEL_REPORT,
+            Feature.ANNOUNCEMENT,
+            Feature.LIMIT_QUERY,
+            Feature.UNKNOWN_OUTCOME,
+        }
+    ),
+    window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
+    comp_id_is_assigned=True,
+    cancels_on_disconnect=True,
+    confidence=Confidence.ASSUMED,
+)
