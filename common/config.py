@@ -661,6 +661,14 @@ _CONTRACT_KEYS: dict[InstrumentKind, frozenset[str]] = {
 """The keys that a kind needs, of those that not every kind has."""
 
 
+class SuperfluousTags(StrEnum):
+    """What a simulated exchange does with a field that its message type does not have."""
+
+    AS_VENUE = "as_venue"
+    REFUSED = "refused"
+    IGNORED = "ignored"
+
+
 class SimulatedConfig(Section, frozen=True, kw_only=True):
     """The simulated exchange behind the venue; it listens where the sessions connect to.
 
@@ -672,6 +680,7 @@ class SimulatedConfig(Section, frozen=True, kw_only=True):
     `balances`: What our account begins with, by asset.
     `prices`: Where the book of each symbol begins, in its quote asset; needed for each instrument.
     `segment_bytes`: The size of one file of the exchange's own log.
+    `superfluous_tags`: A field that its message type does not have is "refused" or "ignored", or treated "as_venue".
     """
 
     seed: NonNegativeInt = 1
@@ -682,6 +691,7 @@ class SimulatedConfig(Section, frozen=True, kw_only=True):
     balances: dict[str, Decimal]
     prices: dict[Symbol, Decimal]
     segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 64 << 20
+    superfluous_tags: SuperfluousTags = SuperfluousTags.AS_VENUE
 
     def __post_init__(self) -> None:
         if not 0 <= self.fee_rate < 1:

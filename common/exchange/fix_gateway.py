@@ -328,6 +328,8 @@ class FixGateway(ABC):
             self._send(client, "j", request.not_served(UNSUPPORTED_MESSAGE_TYPE, "Unsupported message type"), now)
             return
         try:
+            if self._venue.tags is not None:
+                self._venue.tags.check(request.msg_type, request.tags)
             handler(client, request, now)
         except BadField as bad:
             self._reject(client, request, bad, now)

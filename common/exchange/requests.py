@@ -1,5 +1,6 @@
 """What a client asks in FIX, field by field, and the two messages that refuse what cannot be read or is not served."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from common.exchange.numbers import read_number
@@ -35,6 +36,11 @@ class Request:
         self.msg_seq_num = inbound.msg_seq_num
         self._raw = inbound.raw
         self._fields = inbound.fields or split(inbound.raw)
+
+    @property
+    def tags(self) -> Iterable[bytes]:
+        """Each tag that is there."""
+        return self._fields.keys()
 
     def has(self, tag: int) -> bool:
         """Whether the field is there."""

@@ -77,6 +77,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     share of the received asset, or of what a fill of contracts is worth. `traders` send `trader_orders_per_s` orders
     each, drawn from `seed`.
     `feed_interval_ns` is how often changed prices are published and `depth_interval_ns` how often changed depth is.
+    `refuses_superfluous`: whether a field that its message type does not have is refused, None where as the venue does.
     Limits, each enforced where the venue has it: `max_open_orders` per account and symbol, `unfilled_order_limit`
     per account and ten seconds, and `rest_weight_limit`, the weight of REST requests in a minute. A snapshot is
     made each time `snapshot_changes` changes happened: replaying so many takes well under a second.
@@ -103,3 +104,4 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     heart_bt_int_s: int = 30
     snapshot_changes: int = 50_000
     market_data_comp_id: str = ""
+    refuses_superfluous: bool | None = None

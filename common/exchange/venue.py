@@ -14,6 +14,7 @@ from common.exchange.order import EXPIRE_MAKER, NO_PREVENTION, Asked, Order
 from common.exchange.settings import ExchangeSettings
 from common.exchange.state import State
 from common.exchange.store import Store
+from common.exchange.superfluous import TagCheck
 from common.instant import Instant
 
 OpenSide = Callable[["Venue"], Side]
@@ -23,7 +24,11 @@ OpenSide = Callable[["Venue"], Side]
 class Venue:
     """The one shared object of an exchange. Its `effects` are given to the shell at the end of a turn."""
 
-    def __init__(self, settings: ExchangeSettings, store: Store, open_side: OpenSide) -> None:
+    def __init__(
+        self, settings: ExchangeSettings, store: Store, open_side: OpenSide, tags: TagCheck | None = None
+    ) -> None:
+        """`tags` finds what is refused as superfluous, where that is wanted whatever the venue does."""
+        self.tags = tags
         self.settings = settings
         self.store = store
         self.faults = Faults()

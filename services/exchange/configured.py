@@ -1,6 +1,6 @@
 """A venue's file as its simulated exchange needs it."""
 
-from common.config import ConfiguredAccount, FeeAsset, SimulatedConfig, VenueConfig, accounts_of
+from common.config import ConfiguredAccount, FeeAsset, SimulatedConfig, SuperfluousTags, VenueConfig, accounts_of
 from common.exchange.settings import ExchangeSettings, Instrument, Key, Party
 from common.venues.registry import find_profile
 
@@ -11,6 +11,9 @@ ACCOUNT = "desk"
 def called(account: ConfiguredAccount) -> str:
     """What the exchange calls the account: one that is not the venue's first is called as in the configuration."""
     return ACCOUNT if account.name == account.venue.name else account.name
+
+
+_REFUSES = {SuperfluousTags.AS_VENUE: None, SuperfluousTags.REFUSED: True, SuperfluousTags.IGNORED: False}
 
 
 def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key, ...]) -> ExchangeSettings:
@@ -34,6 +37,7 @@ def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key,
         traders=simulated.traders,
         trader_orders_per_s=simulated.trader_orders_per_s,
         heart_bt_int_s=venue.fix.heart_bt_int_s,
+        refuses_superfluous=_REFUSES[simulated.superfluous_tags],
         market_data_comp_id="" if venue.market_data is None else venue.market_data.target_comp_id,
     )
 

@@ -16,13 +16,15 @@ from common.exchange.history import History
 from common.exchange.lines import Line
 from common.exchange.settings import ExchangeSettings
 from common.exchange.store import Store
+from common.exchange.superfluous import TagCheck
 from common.exchange.traders import Traders
 from common.exchange.venue import Venue
+from common.fix.dictionary import Dictionary
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.errors import JournalError
 from common.journal.files import Files
 from common.messages import ControlAnswer, ControlRequest
-from common.venues.registry import find_simulated
+from common.venues.registry import find_dictionary, find_profile, find_simulated
 from services.exchange.control import BadAct, Control
 
 INTEGRITY = 7
@@ -64,7 +66,7 @@ class ExchangeCore(Core):
         except JournalError as error:
             self.effects.append(Exit(INTEGRITY, str(error)))
             return
-        self.venue = venue = Venue(self.settings, store, find_simulated(self.settings.dialect))
+        self.venue = venue = Venue(self.settings, store, find_simulated(self.settings.dialect), self._tags())
         self.gateways = venue.side.gateways
         for instrument in self.settings.instruments:
             if venue.state.listed.get(instrument.symbol) != instrument:
@@ -85,6 +87,13 @@ class ExchangeCore(Core):
             open_orders=len(venue.state.orders),
             trades=venue.state.trades,
         )
+
+    def _tags(self) -> TagCheck | None:
+        """What finds superfluous fields, where they are refused whatever the venue does."""
+        dialect = self.settings.dialect
+        if not self.settings.refuses_superfluous:
+            return None
+        return TagCheck(find_dictionary(dialect), Dictionary.load(find_profile(dialect).fix_version))
 
     def _start_traders(self, now: Instant) -> None:
         settings, venue = self.settings, self.venue

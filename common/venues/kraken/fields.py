@@ -40,7 +40,11 @@ def _field(row: str) -> tuple[str, dict[str, Any]]:
     return tag, {"name": name, "type": kind, "values": dict(value.split("=", 1) for value in values)}
 
 
-ADDITIONS: Mapping[str, Any] = {"fields": dict(_field(row) for row in _FIELDS.strip().splitlines())}
+ADDITIONS: Mapping[str, Any] = {
+    "fields": dict(_field(row) for row in _FIELDS.strip().splitlines()),
+    # ValidUntilTime(62), which the standard has in quotes.
+    "messages": {"D": {"adds": "62"}, "G": {"adds": "62"}},
+}
 """As `Dictionary.with_additions` takes them."""
 
 

@@ -101,14 +101,16 @@ def _identity(profile: VenueProfile, resets: bool) -> str:
 
 
 class BothSides:
-    """The venue's simulated exchange with an account of ours and a stranger's; `symbol` is its first one."""
+    """The venue's simulated exchange with an account of ours and a stranger's; `symbol` is its first one.
+    `refuses_superfluous` as in its settings.
+    """
 
-    def __init__(self, dialect: str, folder: Path) -> None:
+    def __init__(self, dialect: str, folder: Path, *, refuses_superfluous: bool | None = None) -> None:
         self.dialect = find_dialect(dialect)
         self.profile = find_profile(dialect)
         self.config = configured(dialect, folder)
         self.venue: VenueConfig = self.config.venues[NAME]
-        self.settings = self._settings()
+        self.settings = structs.replace(self._settings(), refuses_superfluous=refuses_superfluous)
         exchange = folder / "exchange"
         exchange.mkdir()
         self.world = World(exchange, self.settings)

@@ -613,6 +613,72 @@ def test_nothing_that_adds_risk_is_ever_sent_again(dialect: str) -> None:
         assert not ours.resendable(ours.encode_amend(samples.amend(), 0).msg_type)
 
 
+# ---- superfluous fields
+
+
+SUPERFLUOUS = {"1": (b"10000=x\x01", 0), "2": (b"434=1\x01", 2)}
+"""A field that no version of FIX has and one that an order has not, and the SessionRejectReason(373) of each."""
+
+
+@pytest.mark.parametrize("which", SUPERFLUOUS)
+def test_a_superfluous_field_is_refused_where_the_exchange_is_told_to(dialect: str, tmp_path: Path, which: str) -> None:
+    desk = BothSides(dialect, tmp_path, refuses_superfluous=True).desk()
+    more, reason = SUPERFLUOUS[which]
+    with_more(desk, more)
+    refused = split(desk.client.raw[-1])
+    tag = more.partition(b"=")[0]
+    assert (refused[b"35"], refused[b"371"]) == (b"3", tag)
+    assert int(refused.get(b"373", b"%d" % reason)) == reason, "where the venue gives one"
+    assert desk.logged_on and desk.new()[1]
+
+
+def test_a_superfluous_field_is_ignored_where_the_exchange_is_told_to(dialect: str, tmp_path: Path) -> None:
+    desk = BothSides(dialect, tmp_path, refuses_superfluous=False).desk()
+    for more, _ in SUPERFLUOUS.values():
+        assert desk.sides.state_of(with_more(desk, more)) is not None
+
+
+def with_more(desk: Desk, more: bytes) -> str:
+    """A new order with a field of `more`; its ClOrdID(11)."""
+    s, attempt = desk.sides, desk.sides.next_attempt()
+    order = samples.new(
+        venue=NAME, symbol=s.symbol, order_qty=s.qty, price=s.price * Decimal("0.9"), attempt=attempt,
+        cl_ord_id=s.name_of(attempt), deadline_ns=s.world.now.wall_ns + 1_000_000_000,
+    )  # fmt: skip
+    body = s.dialect.encode_new(order, s.world.now.wall_ns)
+    header = s.dialect.header_fields(10**9, s.world.now.wall_ns)
+    desk.client.session.send(body.msg_type, body.fields + more, s.world.now, header)
+    s.world.pump()
+    return order.cl_ord_id
+
+
+def test_nothing_of_ours_is_superfluous(dialect: str, tmp_path: Path) -> None:
+    desk = BothSides(dialect, tmp_path, refuses_superfluous=True).desk()
+    sides = desk.sides
+    order, events = desk.new()
+    order_id = next((e.order_id for e in events if isinstance(e, ExecutionReport) and e.order_id), "")
+    for feature, terms in (
+        (Feature.POST_ONLY, {"instructions": POST_ONLY}),
+        (Feature.STOP_ORDER, {"ord_type": "4", "stop_px": sides.price * 2}),
+    ):
+        if sides.profile.has(feature):
+            desk.new(**terms)
+    if sides.profile.has(Feature.AMEND):
+        desk.amend(order, order_id, order_qty=order.order_qty / 2)
+    if sides.profile.has(Feature.STATUS_QUERY):
+        desk.query(order, order_id)
+    desk.cancel(order, order_id)
+    if sides.profile.has(Feature.MASS_CANCEL):
+        desk.say(sides.dialect.encode_mass_cancel(sides.next_name(), sides.symbol, sides.world.now.wall_ns))
+    told = list(desk.client.raw)
+    if sides.profile.has(Feature.MARKET_DATA):
+        watcher = sides.watcher()
+        watcher.say(sides.dialect.encode_subscribe("md-1", [sides.symbol]))
+        watcher.say(sides.dialect.encode_refresh("again-1", "md-1", [sides.symbol]))
+        told += watcher.client.raw
+    assert [raw for raw in map(split, told) if raw[b"35"] == b"3" and raw.get(b"373") in (b"0", b"2")] == []
+
+
 # ---- REST
 
 

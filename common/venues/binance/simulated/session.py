@@ -235,12 +235,13 @@ class Peer:
             raise Rejection(wire.GARBLED, "Unsupported message type.", 5, 35)
         if f.keys() <= allowed and len(f) == len(fields) and b"" not in f.values():
             return
+        lenient = self._venue.settings.refuses_superfluous is False
         seen: set[bytes] = set()
         repeats = msg_type in wire.GROUP_MESSAGES
         for tag, value in fields:
             if not tag.isdigit() or len(tag) > 9:
                 raise Rejection(wire.INVALID_TAG, "Invalid tag number.", 0)
-            if tag not in allowed:
+            if tag not in allowed and not lenient:
                 name = tag.decode()
                 if tag in wire.KNOWN_TAGS:
                     raise Rejection(

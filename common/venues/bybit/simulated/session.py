@@ -10,6 +10,7 @@ from collections.abc import Callable
 from common.exchange.limits import Window
 from common.exchange.lines import Line
 from common.exchange.peers import PeerGateway
+from common.exchange.requests import BadField
 from common.exchange.settings import Key
 from common.exchange.spoiling import spoiled
 from common.exchange.venue import Venue
@@ -176,7 +177,16 @@ class Peer:
             self.send("5", b"", now)
             self.state, self._deadline_ns = State.LOGGED_OUT, now.boot_ns + LOGOUT_TIMEOUT_NS
         elif msg_type not in ("0", "3") and self.logged_on:
+            self._check_tags(msg_type, f)
             self._handler(self, msg_type, f, seq, now)
+
+    def _check_tags(self, msg_type: str, f: Fields) -> None:
+        """Refuse what is superfluous, where that is wanted. Raises Rejected."""
+        if self._venue.tags is not None:
+            try:
+                self._venue.tags.check(msg_type, f)
+            except BadField as bad:
+                raise Rejected(bad.reason, str(bad), bad.tag) from None
 
     # ---- logon
 
