@@ -19,8 +19,8 @@ class TagCheck:
         self._known: dict[str, frozenset[int]] = {}
 
     def check(self, msg_type: str, tags: Iterable[bytes]) -> None:
-        """Raises BadField for the first tag that the message type does not have; a type that the standard has not is not
-        looked at.
+        """Look at a message, unless the standard has not its type. Raises BadField for the first tag that the type does
+        not have.
         """
         known = self._tags(msg_type)
         for tag in map(int, tags):
