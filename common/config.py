@@ -545,13 +545,15 @@ class CredentialsConfig(Section, frozen=True, kw_only=True):
 
     `kind`: What the files hold; may be left out where the venue takes one kind only. An "ed25519" or "rsa" key has
     `api_key_file` and `private_key_file`; "hmac" `api_key_file` and `secret_file`; "hmac_passphrase" these two and
-    `passphrase_file`; "password" `username_file` and `password_file`.
+    `passphrase_file`; "password" `username_file` and `password_file`; "password_hmac" these two, `account_file`, and
+    for REST `api_key_file` and `secret_file`.
     `api_key_file`: The file that holds the API key as text.
     `private_key_file`: The file that holds the private key as PEM.
     `secret_file`: The file that holds the secret as the venue gave it.
     `passphrase_file`: The file that holds the passphrase.
     `username_file`: The file that holds the name.
     `password_file`: The file that holds the password.
+    `account_file`: The file that holds what the venue calls the account.
     """
 
     kind: CredentialKind
@@ -561,6 +563,7 @@ class CredentialsConfig(Section, frozen=True, kw_only=True):
     passphrase_file: str = ""
     username_file: str = ""
     password_file: str = ""
+    account_file: str = ""
 
     def __post_init__(self) -> None:
         given = {name for name in self.__struct_fields__ if name != "kind" and getattr(self, name)}

@@ -22,10 +22,11 @@ from common.venues.venue import CredentialKind
 SECRET_ALPHABET = string.ascii_letters + string.digits
 SECRET_CHARACTERS = {
     "api_key_file": 64, "secret_file": 64, "passphrase_file": 24, "username_file": 16, "password_file": 32,
+    "account_file": 16,
 }  # fmt: skip
 WORDS = {
     "api_key_file": "API key", "private_key_file": "private key", "secret_file": "secret",
-    "passphrase_file": "passphrase", "username_file": "name", "password_file": "password",
+    "passphrase_file": "passphrase", "username_file": "name", "password_file": "password", "account_file": "account",
 }  # fmt: skip
 RSA_BITS = 2048
 RSA_EXPONENT = 65537

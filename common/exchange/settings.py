@@ -57,7 +57,8 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 class Key(msgspec.Struct, frozen=True, kw_only=True):
     """An API key or a name (text), its account, and what its holder's proof is checked with: the public key of his
     signatures (32 raw bytes of Ed25519, PEM of RSA), or the secret or password that both sides know, with the
-    passphrase where there is one.
+    passphrase where there is one. `account_id` is the venue's own name of the account, where requests have it.
+    `trades`: it is for FIX; one that is not is for REST alone, where that has keys of its own.
     """
 
     api_key: str
@@ -65,6 +66,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     public_key: bytes = b""
     secret: bytes = b""
     passphrase: str = ""
+    account_id: str = ""
+    trades: bool = True
 
 
 class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):

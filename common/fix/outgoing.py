@@ -24,6 +24,7 @@ class Encoder:
     def __init__(self, settings: SessionSettings) -> None:
         self._settings = settings
         self._begin = settings.begin_string.encode()
+        self._application_fields = settings.application_fields
         order = settings.header_order
         fields = {34: b"34=%d\x01", 49: _constant(49, settings.sender_comp_id), 52: b"52=%b\x01"}
         fields[56] = _constant(56, settings.target_comp_id)
@@ -37,6 +38,8 @@ class Encoder:
     def message(self, msg_type: bytes, seq: int, wall_ns: int, header: bytes, body: bytes) -> bytes:
         """Any message; `header` is extra header fields."""
         stamp = utc_timestamp(wall_ns, self._settings.timestamp_digits)
+        if self._application_fields and msg_type not in ADMIN_TYPES:
+            body = self._application_fields + body
         if self._time_first:
             return encode(self._begin, self._template % (msg_type, stamp, seq, header, body))
         return encode(self._begin, self._template % (msg_type, seq, stamp, header, body))
@@ -45,8 +48,8 @@ class Encoder:
         """The fields of Logon(A) behind the header; the venue's own ones see its number and SendingTime(52)."""
         settings = self._settings
         body = b"98=0\x01108=%d\x01" % heart_bt_int_s
-        if reset:
-            body += b"141=Y\x01"
+        if reset or settings.says_no_reset:
+            body += b"141=%b\x01" % (b"Y" if reset else b"N")
         if next_expected is not None:
             body += b"789=%d\x01" % next_expected
         if settings.test_session is not None:

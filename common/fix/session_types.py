@@ -255,7 +255,8 @@ class SessionSettings:
 
     `logon_fields` gives extra body fields of Logon(A), such as a signature, for (MsgSeqNum(34), SendingTime(52));
     each field ends with SOH. `header_fields` are constant extra header fields such as SenderSubID(50), behind those of
-    `header_order`, which says how MsgSeqNum(34), SenderCompID(49), SendingTime(52) and TargetCompID(56) follow
+    `header_order`, and `application_fields` those of each application message, such as Account(1), in front of its own
+    fields. `header_order` says how MsgSeqNum(34), SenderCompID(49), SendingTime(52) and TargetCompID(56) follow
     MsgType(35). Raises SettingsError.
     """
 
@@ -266,6 +267,7 @@ class SessionSettings:
     default_appl_ver_id: str | None = None  # DefaultApplVerID(1137), demanded by FIXT.1.1
     heart_bt_int_s: int = 30  # an acceptor takes the initiator's
     reset_on_logon: bool = False  # both numbers start at 1; an initiator says so with ResetSeqNumFlag(141)=Y
+    says_no_reset: bool = False  # an initiator's Logon(A) that resets nothing says 141=N
     expects_reset_echo: bool = True  # the answer to our 141=Y repeats it (not every venue's does)
     sequence_policy: SequencePolicy = SequencePolicy.RESEND
     next_expected_msg_seq_num: bool = False  # NextExpectedMsgSeqNum(789) in Logon(A) instead of ResendRequest(2)
@@ -291,6 +293,7 @@ class SessionSettings:
     validate: MessageCheck | None = None
     logon_fields: Callable[[int, bytes], bytes] | None = None
     header_fields: bytes = b""
+    application_fields: bytes = b""
     header_order: tuple[int, ...] = HEADER_ORDER
     ascending_logon: bool = False  # the body of Logon(A) ascends by tag, as some venues show theirs
     max_message_bytes: int = 1 << 20
@@ -313,7 +316,8 @@ class SessionSettings:
             raise SettingsError(f"heart_bt_int_s is at most {MAX_HEART_BT_INT_S}, not {self.heart_bt_int_s}")
         if self.heart_bt_int_s < 0 or self.max_pending_messages < 0 or self.resend_chunk < 0:
             raise SettingsError("heart_bt_int_s, max_pending_messages and resend_chunk are not negative")
-        if self.header_fields and not self.header_fields.endswith(b"\x01"):
-            raise SettingsError("header_fields must end with SOH")
+        for name in ("header_fields", "application_fields"):
+            if getattr(self, name) and not getattr(self, name).endswith(b"\x01"):
+                raise SettingsError(f"{name} must end with SOH")
         if sorted(self.header_order) != sorted(HEADER_ORDER):
             raise SettingsError(f"header_order has each of {HEADER_ORDER} once, not {self.header_order}")

@@ -40,11 +40,13 @@ class ClOrdIdForm(StrEnum):
     """What a venue takes as ClOrdID(11).
 
     TEXT: any text, "epoch-counter" in base 36, at most 20 of [0-9a-z-]. DIGITS: a whole number above 0 of at most 18
-    digits that grows from one request to the next. UUID4: a UUID of version 4 and variant 1, in small letters.
+    digits that grows from one request to the next. DIGITS17: the same, of at most 17 digits. UUID4: a UUID of version 4
+    and variant 1, in small letters.
     """
 
     TEXT = "text"
     DIGITS = "digits"
+    DIGITS17 = "digits17"
     UUID4 = "uuid4"
 
 
@@ -53,23 +55,32 @@ class NamesUsedUp(ValueError):
 
 
 FIRST_EPOCH = 1_600_000_000
-"""DIGITS count epochs, which are Unix seconds, from here: that holds until 2052."""
+"""Numbers count epochs, which are Unix seconds, from here: that holds until 2052."""
+
+_EPOCHS_FROM = FIRST_EPOCH + 100_000_000
+"""From here on (2023) an epoch has nine digits, so that numbers of another form are of another length."""
+
+_COUNTER_DIGITS = {ClOrdIdForm.DIGITS: 9, ClOrdIdForm.DIGITS17: 8}
+"""The forms that are numbers: behind the epoch's digits stand so many of the counter."""
 
 _LAST: dict[ClOrdIdForm, Attempt] = {
     ClOrdIdForm.TEXT: Attempt(HIGHEST_NUMBER, HIGHEST_NUMBER),
     ClOrdIdForm.DIGITS: Attempt(FIRST_EPOCH + 999_999_999, 999_999_999),
+    ClOrdIdForm.DIGITS17: Attempt(FIRST_EPOCH + 999_999_999, 99_999_999),
     ClOrdIdForm.UUID4: Attempt((1 << 40) - 1, (1 << 40) - 1),
 }
 """The highest epoch and the highest counter that a form holds."""
 
-_FIRST: dict[ClOrdIdForm, int] = {ClOrdIdForm.TEXT: 0, ClOrdIdForm.DIGITS: FIRST_EPOCH + 1, ClOrdIdForm.UUID4: 0}
+_FIRST: dict[ClOrdIdForm, int] = {
+    ClOrdIdForm.TEXT: 0, ClOrdIdForm.DIGITS: _EPOCHS_FROM, ClOrdIdForm.DIGITS17: _EPOCHS_FROM, ClOrdIdForm.UUID4: 0,
+}  # fmt: skip
 """The lowest epoch that a form holds."""
 
 _MARK = 0x29F_1C3B_47A5
 """42 bits of each UUID4 of ours, by which it is told from a stranger's."""
 
 _TEXT = re.compile(r"(0|[1-9a-z][0-9a-z]{0,12})-(0|[1-9a-z][0-9a-z]{0,12})")
-_NUMBER = re.compile(r"[1-9][0-9]{9,17}")
+_NUMBER = re.compile(r"[1-9][0-9]{16,17}")
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -83,8 +94,8 @@ def cl_ord_id_of(attempt: Attempt, form: ClOrdIdForm = ClOrdIdForm.TEXT) -> str:
             f"epochs {_FIRST[form]} to {_LAST[form].epoch} and counters to {_LAST[form].counter}; set the clock right, "
             "or restart the order manager, which takes a new epoch"
         )
-    if form is ClOrdIdForm.DIGITS:
-        return f"{attempt.epoch - FIRST_EPOCH}{attempt.counter:09d}"
+    if form in _COUNTER_DIGITS:
+        return f"{attempt.epoch - FIRST_EPOCH}{attempt.counter:0{_COUNTER_DIGITS[form]}d}"
     # The free bits of a UUID, from the left: 48, 12 behind the version, 62 behind the variant.
     free = attempt.epoch << 82 | attempt.counter << 42 | _MARK
     text = f"{free >> 74:012x}4{free >> 62 & 0xFFF:03x}{1 << 63 | free & (1 << 62) - 1:016x}"
@@ -96,9 +107,10 @@ def attempt_of(cl_ord_id: str, form: ClOrdIdForm) -> Attempt | None:
     if form is ClOrdIdForm.TEXT:
         parts = _TEXT.fullmatch(cl_ord_id)
         found = None if parts is None else Attempt(int(parts[1], 36), int(parts[2], 36))
-    elif form is ClOrdIdForm.DIGITS:
+    elif form in _COUNTER_DIGITS:
+        counted = -_COUNTER_DIGITS[form]
         is_number = _NUMBER.fullmatch(cl_ord_id) is not None
-        found = Attempt(FIRST_EPOCH + int(cl_ord_id[:-9]), int(cl_ord_id[-9:])) if is_number else None
+        found = Attempt(FIRST_EPOCH + int(cl_ord_id[:counted]), int(cl_ord_id[counted:])) if is_number else None
     else:
         found = _attempt_of_uuid(cl_ord_id)
     return found if found is not None and _holds(form, found) else None
@@ -119,7 +131,7 @@ def sent_name(attempt: Attempt, names: Container[str]) -> str:
     text = cl_ord_id_of(attempt)
     if text in names:
         return text
-    others = (form for form in (ClOrdIdForm.DIGITS, ClOrdIdForm.UUID4) if _holds(form, attempt))
+    others = (form for form in ClOrdIdForm if form is not ClOrdIdForm.TEXT and _holds(form, attempt))
     return next((name for form in others if (name := cl_ord_id_of(attempt, form)) in names), text)
 
 

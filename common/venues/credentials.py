@@ -50,12 +50,25 @@ class Password(Credentials, frozen=True):
     password: str
 
 
+class PasswordHmac(Credentials, frozen=True):
+    """A name and a password, sent as they are, the venue's own name of the account, and for REST an API key as text
+    and the secret of an HMAC, as the venue gave it.
+    """
+
+    username: str
+    password: str
+    account: str
+    api_key: str
+    secret: bytes
+
+
 KINDS: dict[CredentialKind, type[Credentials]] = {
     CredentialKind.ED25519: Ed25519Key,
     CredentialKind.RSA: RsaKey,
     CredentialKind.HMAC: HmacSecret,
     CredentialKind.HMAC_PASSPHRASE: HmacPassphrase,
     CredentialKind.PASSWORD: Password,
+    CredentialKind.PASSWORD_HMAC: PasswordHmac,
 }
 
 

@@ -18,6 +18,7 @@ class CredentialKind(StrEnum):
     HMAC = "hmac"
     HMAC_PASSPHRASE = "hmac_passphrase"
     PASSWORD = "password"
+    PASSWORD_HMAC = "password_hmac"
 
 
 CREDENTIAL_FILES: dict[CredentialKind, tuple[str, ...]] = {
@@ -26,6 +27,7 @@ CREDENTIAL_FILES: dict[CredentialKind, tuple[str, ...]] = {
     CredentialKind.HMAC: ("api_key_file", "secret_file"),
     CredentialKind.HMAC_PASSPHRASE: ("api_key_file", "secret_file", "passphrase_file"),
     CredentialKind.PASSWORD: ("username_file", "password_file"),
+    CredentialKind.PASSWORD_HMAC: ("username_file", "password_file", "account_file", "api_key_file", "secret_file"),
 }
 """The keys of the table [credentials] by kind: each is the path of a file that holds the value and nothing else."""
 

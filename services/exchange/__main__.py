@@ -15,7 +15,7 @@ from common.exchange.history_file import FileHistory
 from common.exchange.settings import ExchangeSettings, Key
 from common.journal.files import OsFiles
 from common.key_files import read_credentials
-from common.venues.credentials import Ed25519Key, HmacPassphrase, HmacSecret, Password, RsaKey
+from common.venues.credentials import Ed25519Key, HmacPassphrase, HmacSecret, Password, PasswordHmac, RsaKey
 from services.exchange.configured import called, settings_of
 from services.exchange.core import ExchangeCore
 
@@ -43,6 +43,11 @@ def _keys(account: ConfiguredAccount, config: Config) -> tuple[Key, ...]:
             return (Key(api_key=api_key, account=its, secret=secret, passphrase=passphrase),)
         case Password(username=username, password=password):
             return (Key(api_key=username, account=its, secret=password.encode()),)
+        case PasswordHmac() as both:
+            entered = Key(
+                api_key=both.username, account=its, secret=both.password.encode(), account_id=both.account
+            )
+            return entered, Key(api_key=both.api_key, account=its, secret=both.secret, trades=False)
     return ()
 
 

@@ -53,3 +53,21 @@ def test_what_is_sent_again_says_so_behind_its_number_and_when_behind_the_header
 def test_an_order_that_lacks_one_or_has_more_is_refused(order: tuple[int, ...]) -> None:
     with pytest.raises(SettingsError, match="header_order"):
         SessionSettings(sender_comp_id="A", target_comp_id="B", initiator=True, header_order=order)
+
+
+def test_fields_of_application_messages_stand_in_front_of_their_own_and_in_no_other(make_play: MakePlay) -> None:
+    play = make_play(initiator=True, application_fields=b"1=100%d\x01", says_no_reset=True)
+    play.connect()
+    play.peer("35=A|34=1|98=0|108=30")
+    play.send("D", f"{ORDER}|")
+    play.session.send("1", b"112=x\x01", play.now)
+    play._carry_out()
+    logon, order, question = play.sent[:3]
+    assert b"\x011=100%d\x0111=" in order and b"\x011=" not in logon and b"\x011=" not in question
+    assert b"\x01141=N\x01" in logon, "an initiator that resets nothing may say so"
+
+
+def test_who_resets_says_nothing_else(make_play: MakePlay) -> None:
+    play = make_play(initiator=True, reset_on_logon=True, says_no_reset=True)
+    play.connect()
+    assert b"\x01141=Y\x01" in play.sent[0] and b"141=N" not in play.sent[0]

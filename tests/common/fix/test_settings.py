@@ -21,6 +21,7 @@ from common.fix.session_types import SessionSettings
         ({"max_pending_messages": -1}, "max_pending_messages"),
         ({"resend_chunk": -1}, "resend_chunk"),
         ({"header_fields": b"57=X"}, "header_fields"),
+        ({"application_fields": b"1=X"}, "application_fields"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(change: dict[str, Any], named: str) -> None:

@@ -27,15 +27,22 @@ from common.orders.names import (
     sent_name,
 )
 
-LOWEST = {ClOrdIdForm.TEXT: 0, ClOrdIdForm.DIGITS: FIRST_EPOCH + 1, ClOrdIdForm.UUID4: 0}
+LOWEST = {
+    ClOrdIdForm.TEXT: 0,
+    ClOrdIdForm.DIGITS: FIRST_EPOCH + 10**8,
+    ClOrdIdForm.DIGITS17: FIRST_EPOCH + 10**8,
+    ClOrdIdForm.UUID4: 0,
+}
 HIGHEST = {
     ClOrdIdForm.TEXT: (HIGHEST_NUMBER, HIGHEST_NUMBER),
     ClOrdIdForm.DIGITS: (FIRST_EPOCH + 999_999_999, 999_999_999),
+    ClOrdIdForm.DIGITS17: (FIRST_EPOCH + 999_999_999, 99_999_999),
     ClOrdIdForm.UUID4: ((1 << 40) - 1, (1 << 40) - 1),
 }
 SHAPES = {
     ClOrdIdForm.TEXT: r"[0-9a-z]{1,13}-[0-9a-z]{1,13}",
-    ClOrdIdForm.DIGITS: r"[1-9][0-9]{9,17}",
+    ClOrdIdForm.DIGITS: r"[1-9][0-9]{17}",
+    ClOrdIdForm.DIGITS17: r"[1-9][0-9]{16}",
     ClOrdIdForm.UUID4: r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
 }
 FORMS = st.sampled_from(ClOrdIdForm)
@@ -85,7 +92,9 @@ def test_digits_grow_with_the_epoch_and_within_it(one: Attempt, other: Attempt) 
     [
         (ClOrdIdForm.DIGITS, Attempt(FIRST_EPOCH, 1)),
         (ClOrdIdForm.DIGITS, Attempt(FIRST_EPOCH + 10**9, 1)),
+        (ClOrdIdForm.DIGITS, Attempt(FIRST_EPOCH + 10**8 - 1, 1)),
         (ClOrdIdForm.DIGITS, Attempt(TODAY, 10**9)),
+        (ClOrdIdForm.DIGITS17, Attempt(TODAY, 10**8)),
         (ClOrdIdForm.UUID4, Attempt(1 << 40, 1)),
         (ClOrdIdForm.UUID4, Attempt(TODAY, 1 << 40)),
     ],

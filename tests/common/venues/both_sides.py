@@ -79,7 +79,7 @@ def configured(dialect: str, folder: Path) -> Config:
         market_data=f"[market_data]\nport = 9601\n{identity}" if profile.has(Feature.MARKET_DATA) else "",
         rest='[rest]\nurl = "http://127.0.0.1:9602/api"' if profile.rest else "",
         credentials=text,
-        balances="BTC = 1_000, ETH = 10_000, USDT = 100_000_000, USD = 100_000_000",
+        balances="BTC = 1_000, ETH = 10_000, USDT = 100_000_000, USDC = 100_000_000, USD = 100_000_000",
     )
     (folder / "configs" / f"{NAME}.toml").write_text(desk)
     config = load(folder / "configs", {"FIXRING_VAR": str(folder / "var")})

@@ -56,8 +56,3 @@ def farewell(raw: bytes, why: str, now: Instant) -> bytes:
 def asked_for(raw: bytes) -> bytes:
     """What of a Logon(A) its answer repeats."""
     return b"".join(b"%b=%b\x01" % (tag, value) for tag, value in pairs(raw) if tag in _REPEATED)
-
-
-def with_echo(answer: bytes, echo: bytes) -> bytes:
-    """The answer to a Logon(A), with what it repeats."""
-    return encode(b"FIX.4.4", answer[answer.index(b"\x0135=") + 1 : answer.rindex(b"\x0110=") + 1] + echo)

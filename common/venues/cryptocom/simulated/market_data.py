@@ -5,17 +5,19 @@ with the symbol and the depth. SecurityListRequest(x) and the updates of securit
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from common.exchange.changes import Traded
 from common.exchange.feed import Entry, Subscription
 from common.exchange.fix_gateway import Client, Handler
 from common.exchange.fix_market_data import SUBSCRIBE, FixMarketData
 from common.exchange.requests import Request
+from common.exchange.settings import Party
 from common.exchange.venue import Venue
-from common.fix.session import Outbound
+from common.fix.session import SessionSettings
 from common.fix.wire import split
 from common.instant import NS_PER_MS, Instant
-from common.venues.cryptocom.simulated.door import Door, asked_for, farewell, with_echo
+from common.venues.cryptocom.simulated.door import Door, asked_for, farewell
 from common.venues.cryptocom.simulated.reports import number
 
 DEPTHS = (1, 150)
@@ -75,6 +77,11 @@ class CryptocomMarketData(FixMarketData):
     def _handlers(self) -> Mapping[str, Handler]:
         return {"V": self._request}
 
+    def _session_settings(self, party: Party) -> SessionSettings:
+        """The answer to a Logon(A) repeats what that said."""
+        settings = super()._session_settings(party)
+        return replace(settings, logon_fields=lambda number, time: self._echo.get(party.comp_id, b""))
+
     def _why_refused(self, raw: bytes, now: Instant) -> str:
         return self._door.why_refused(raw, None, now)
 
@@ -86,11 +93,6 @@ class CryptocomMarketData(FixMarketData):
         if isinstance(client, Client):
             self._echo[client.party.comp_id] = asked_for(raw)
         return client
-
-    def _write(self, client: Client, effect: Outbound, now: Instant) -> None:
-        if effect.msg_type == "A":
-            effect = effect._replace(raw=with_echo(effect.raw, self._echo.get(client.party.comp_id, b"")))
-        super()._write(client, effect, now)
 
     def _send(self, client: Client, msg_type: str, body: bytes, now: Instant) -> None:
         """Each message on a book says which one of this subscription it follows."""

@@ -5,6 +5,7 @@ the monthly maintenance are not simulated.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from common.exchange.changes import Amended, Change, Placed
@@ -25,11 +26,12 @@ from common.exchange.order import (
     Terms,
 )
 from common.exchange.requests import MISSING, OUT_OF_RANGE, BadField, Request
+from common.exchange.settings import Party
 from common.exchange.venue import Venue
-from common.fix.session import Outbound
+from common.fix.session import SessionSettings
 from common.fix.wire import split
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.venues.cryptocom.simulated.door import SYSTEM, Door, asked_for, farewell, with_echo
+from common.venues.cryptocom.simulated.door import SYSTEM, Door, asked_for, farewell
 from common.venues.cryptocom.simulated.reports import CryptocomReports, body
 
 NOT_AVAILABLE = 4
@@ -63,6 +65,11 @@ class CryptocomOrders(ResendingFixOrders):
 
     # ---- who is let in, and what becomes of his orders when his line is lost
 
+    def _session_settings(self, party: Party) -> SessionSettings:
+        """The answer to a Logon(A) repeats what that said."""
+        settings = super()._session_settings(party)
+        return replace(settings, logon_fields=lambda number, time: self._echo.get(party.comp_id, b""))
+
     def _why_refused(self, raw: bytes, now: Instant) -> str:
         party = self._parties.get(split(raw).get(b"49", b"").decode("ascii", "replace"))
         why = "Unknown SenderCompID" if party is None else self._door.why_refused(raw, party.account, now)
@@ -84,11 +91,6 @@ class CryptocomOrders(ResendingFixOrders):
             if fields.get(b"6867") == b"Y" and fields.get(b"35002") == b"3":
                 self._cancelling[name] = set()
         return client
-
-    def _write(self, client: Client, effect: Outbound, now: Instant) -> None:
-        if effect.msg_type == "A":
-            effect = effect._replace(raw=with_echo(effect.raw, self._echo.get(client.party.comp_id, b"")))
-        super()._write(client, effect, now)
 
     def _part(self, client: Client, line: Line, now: Instant) -> None:
         super()._part(client, line, now)
