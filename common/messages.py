@@ -237,6 +237,7 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `stop_px`: StopPx(99) of a stop or stop-limit order: it sleeps until a trade is at that price or beyond it, above
     for a buy and below for a sale, and is a market or limit order from then on.
     `expire_ns`: ExpireTime(126) of an order that is good till a date, Unix nanoseconds; 0 of any other.
+    `display_qty`: DisplayQty(1138) of an iceberg order: no more of it is seen in the book at once; none shows all.
     """
 
     side: Side
@@ -247,6 +248,7 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     instructions: Instructions = ""
     stop_px: Decimal | None = None
     expire_ns: int = 0
+    display_qty: Decimal | None = None
 
     @property
     def waits(self) -> bool:

@@ -9,7 +9,7 @@ from common.exchange.order import BUY, ZERO, Order
 
 
 class Level:
-    """The orders at one price, oldest first, and what is left of them together."""
+    """The orders at one price, oldest first, and what is seen of them together."""
 
     __slots__ = ("orders", "price", "qty")
 
@@ -43,21 +43,41 @@ class BookSide:
             level = self.levels[key] = Level(order.price)
             insort(self.keys, key)
         level.orders[order.order_id] = order
-        level.qty += order.leaves_qty
+        level.qty += order.visible_qty
         self.changed[level.price] = None
 
     def take(self, order: Order, qty: Decimal) -> None:
-        """`qty` of a resting order is gone, filled or amended away; it keeps its place."""
+        """`qty` of a resting order is filled, of what is seen first; it keeps its place."""
+        self._shrink(order, qty, min(qty, order.shown_qty))
+
+    def lessen(self, order: Order, qty: Decimal) -> None:
+        """`qty` of a resting order is amended away, of what is not seen first; it keeps its place."""
+        self._shrink(order, qty, max(ZERO, order.shown_qty - order.leaves_qty + qty))
+
+    def _shrink(self, order: Order, qty: Decimal, shown_qty: Decimal) -> None:
+        """A resting order will be less by `qty`: of an iceberg `shown_qty` of that was seen."""
         level = self.levels[self._key(order)]
+        if order.display_qty is not None:
+            order.shown_qty -= shown_qty
+            qty = shown_qty
         level.qty -= qty
         self.changed[level.price] = None
+
+    def show_next(self, order: Order) -> None:
+        """The next part of an iceberg order stands behind the others at its price, once all that was seen is gone."""
+        if order.display_qty is None or order.shown_qty:
+            return
+        level = self.levels[self._key(order)]
+        level.orders.move_to_end(order.order_id)
+        order.show_next()
+        level.qty += order.shown_qty
 
     def remove(self, order: Order, leaves_qty: Decimal) -> None:
         """Take a resting order off, with the `leaves_qty` that it still counted for."""
         key = self._key(order)
         level = self.levels[key]
         del level.orders[order.order_id]
-        level.qty -= leaves_qty
+        level.qty -= leaves_qty if order.display_qty is None else order.shown_qty
         self.changed[level.price] = None
         if not level.orders:
             assert level.qty == 0
@@ -69,7 +89,7 @@ class BookSide:
         return (self.levels[key] for key in reversed(self.keys))
 
     def qty_at(self, price: Decimal) -> Decimal:
-        """What rests at a price, zero for none."""
+        """What is seen at a price, zero for none."""
         level = self.levels.get(price if self._bids else -price)
         return level.qty if level is not None else ZERO
 

@@ -64,6 +64,7 @@ class Refusal(enum.Enum):
     CLOSED = "The order is closed."
     CROSSED = "A fill crossed the request."
     UNCHANGEABLE = "Side(54) and OrdType(40) cannot be changed."
+    ICEBERG = "Filter failure: ICEBERG_PARTS"
     BAD_SELF_TRADE_MODE = "This symbol does not allow the specified self-trade prevention mode."
 
 
@@ -91,7 +92,7 @@ Listener = Callable[[Change, Order, Instant, Asked | None], None]
 class Engine:
     """Matching over a `State`. `listener(change, order, now, asked)` hears of each applied change of an account's
     order, and of the request that it follows from at once. `ends_as` is OrdStatus(39) of an order that it ends by
-    itself."""
+    itself. `iceberg_parts`: an iceberg order is at most so many times what is seen of it; 0 for any."""
 
     def __init__(
         self, state: State, fee_rate_maker: Decimal, fee_rate_taker: Decimal, max_open_orders: int, listener: Listener
@@ -102,6 +103,7 @@ class Engine:
         self._fee_rate_taker = fee_rate_taker
         self._max_open_orders = max_open_orders
         self.ends_as = EXPIRED
+        self.iceberg_parts = 0
         self._changes: list[Change] = []
         self._trades: list[Traded] = []
 
@@ -136,6 +138,8 @@ class Engine:
             return refusal
         if self._is_far(instrument, terms.price):
             return Refusal.FAR_PRICE
+        if 0 < self.iceberg_parts * (terms.display_qty or ZERO) < terms.order_qty:
+            return Refusal.ICEBERG
         if (terms.account, terms.cl_ord_id) in state.names:
             return Refusal.DUPLICATE
         if len(state.open_by_symbol.get((terms.account, terms.symbol), ())) >= self._max_open_orders:
@@ -227,7 +231,8 @@ class Engine:
                 if taker.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
                     self._close(taker, self.ends_as, Cause.SELF_TRADE, now)
             else:
-                self._trade(maker, taker, min(self._tradable(maker), self._tradable(taker)), now)
+                most = min(self._tradable(maker), self._tradable(taker), maker.visible_qty)
+                self._trade(maker, taker, most, now)
 
     def _reducible(self, terms: Terms) -> Decimal:
         """How much an order of these terms may trade until the account's position is none."""
@@ -284,14 +289,11 @@ class Engine:
                 worse = level.price > order.price if order.side == BUY else level.price < order.price
                 if worse:
                     break
-            if not order.account:
-                found += level.qty
-            else:
-                for maker in level.orders.values():
-                    if maker.account != order.account or order.self_trade == NO_PREVENTION:
-                        found += maker.leaves_qty
-                    elif order.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
-                        return min(found, most)
+            for maker in level.orders.values():
+                if maker.account != order.account or not order.account or order.self_trade == NO_PREVENTION:
+                    found += maker.leaves_qty
+                elif order.self_trade in (EXPIRE_TAKER, EXPIRE_BOTH):
+                    return min(found, most)
             if found >= most:
                 break
         return min(found, most)
@@ -457,7 +459,7 @@ def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
     qty, price = terms.order_qty, terms.price
     if not instrument.min_qty <= qty <= instrument.max_qty or qty % instrument.lot_size:
         return Refusal.BAD_QTY
-    refusal = _check_stop(instrument, terms)
+    refusal = _check_stop(instrument, terms) or _check_display(instrument, terms)
     if refusal is not None:
         return refusal
     if terms.ord_type in (MARKET, STOP):
@@ -471,6 +473,15 @@ def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
     if terms.post_only and terms.time_in_force not in RESTING:
         return Refusal.BAD_TERMS
     return None
+
+
+def _check_display(instrument: Instrument, terms: Terms) -> Refusal | None:
+    shown = terms.display_qty
+    if shown is None:
+        return None
+    if terms.price is None or terms.time_in_force not in RESTING:
+        return Refusal.BAD_TERMS
+    return None if shown > 0 and not shown % instrument.lot_size else Refusal.BAD_QTY
 
 
 def _check_stop(instrument: Instrument, terms: Terms) -> Refusal | None:

@@ -72,7 +72,8 @@ class Side(NamedTuple):
     faults, by their name, why it cannot have them. `order_name` writes an order's number as OrderID(37). `drop_copy`
     repeats to its listeners what is told of orders. `ends_as` is OrdStatus(39) of an order that the venue itself ends,
     such as one that may not rest: some call it cancelled. `orders_listener` is where
-    what happens to orders is told, and `further` the faults that not every venue can have and this one can."""
+    what happens to orders is told, and `further` the faults that not every venue can have and this one can.
+    `iceberg_parts`: an iceberg order is at most so many times what is seen of it; 0 for any."""
 
     orders: OrderGateway
     market_data: Gateway | None
@@ -85,6 +86,7 @@ class Side(NamedTuple):
     ends_as: str = EXPIRED
     orders_listener: str = "fix"
     further: frozenset[Kind] = frozenset()
+    iceberg_parts: int = 0
 
     @property
     def gateways(self) -> dict[str, Gateway]:

@@ -40,6 +40,7 @@ class Terms(NamedTuple):
     (SelfTradePreventionMode's codes), or that both are less by the smaller one. `stop_px`: the order sleeps until a
     trade is at that price or beyond it, above for a buy and below for a sale. `expire_ns` is ExpireTime(126) of one
     that is good till a date. `reduce_only`: no fill of it makes the account's position in contracts larger.
+    `display_qty`: the book shows no more of it at once.
     """
 
     account: str
@@ -56,6 +57,7 @@ class Terms(NamedTuple):
     stop_px: Decimal | None = None
     expire_ns: int = 0
     reduce_only: bool = False
+    display_qty: Decimal | None = None
 
 
 def has_reached(terms: Terms, last_px: Decimal) -> bool:
@@ -86,9 +88,10 @@ class Order:
     """
 
     __slots__ = (
-        "account", "amendments", "cl_ord_id", "cum_qty", "cum_quote", "expire_ns", "former_names", "ord_status",
-        "ord_type", "order_id", "order_qty", "post_only", "price", "reduce_only", "resting", "self_trade", "session",
-        "side", "stamp_ns", "stop_px", "symbol", "terms", "time_in_force", "triggered", "updated_ns",
+        "account", "amendments", "cl_ord_id", "cum_qty", "cum_quote", "display_qty", "expire_ns", "former_names",
+        "ord_status", "ord_type", "order_id", "order_qty", "post_only", "price", "reduce_only", "resting", "self_trade",
+        "session", "shown_qty", "side", "stamp_ns", "stop_px", "symbol", "terms", "time_in_force", "triggered",
+        "updated_ns",
     )  # fmt: skip
 
     def __init__(self, order_id: int, terms: Terms, stamp_ns: int) -> None:
@@ -96,7 +99,8 @@ class Order:
         self.terms = terms
         (self.account, self.session, self.cl_ord_id, self.symbol, self.side, self.ord_type, self.order_qty, self.price,
          self.time_in_force, self.post_only, self.self_trade, self.stop_px,
-         self.expire_ns, self.reduce_only) = terms  # fmt: skip
+         self.expire_ns, self.reduce_only, self.display_qty) = terms  # fmt: skip
+        self.shown_qty = ZERO
         self.cum_qty = ZERO
         self.cum_quote = ZERO
         self.ord_status = NEW
@@ -116,6 +120,16 @@ class Order:
     def leaves_qty(self) -> Decimal:
         """What is still to be filled; zero once closed."""
         return self.order_qty - self.cum_qty if self.ord_status in (NEW, PARTIALLY_FILLED) else ZERO
+
+    @property
+    def visible_qty(self) -> Decimal:
+        """What the book shows of it while it rests."""
+        return self.leaves_qty if self.display_qty is None else self.shown_qty
+
+    def show_next(self) -> None:
+        """The next part of an iceberg order is what is seen of it."""
+        if self.display_qty is not None:
+            self.shown_qty = min(self.display_qty, self.leaves_qty)
 
     @property
     def sleeps(self) -> bool:

@@ -53,6 +53,7 @@ class OrderRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     former_names: tuple[str, ...]
     amendments: int = 0
     triggered: bool = False
+    shown_qty: Decimal = ZERO
 
 
 class Dump(msgspec.Struct, array_like=True, frozen=True):
@@ -185,6 +186,7 @@ class State:
     def _rested(self, change: Rested) -> None:
         order = self.orders[change.order_id]
         order.resting = True
+        order.show_next()
         book = self.books[order.symbol]
         book.update_id += 1
         book.side(order.side).add(order)
@@ -210,6 +212,8 @@ class State:
                 self._past.traded(order, change, instrument)
             if order.ord_status == FILLED:
                 self._forget(order, ZERO)
+        if maker.resting:
+            book.side(maker.side).show_next(maker)
 
     def _corrected(self, change: Corrected) -> None:
         """A fill is less or at another price. An open order may be filled for the difference again."""
@@ -225,7 +229,7 @@ class State:
             if order.resting:
                 book = self.books[change.symbol]
                 book.update_id += 1
-                book.side(order.side).take(order, change.more_qty)
+                book.side(order.side).lessen(order, change.more_qty)
         self._past.corrected(change)
 
     def _closed(self, change: Closed) -> None:
@@ -248,7 +252,7 @@ class State:
             book.side(order.side).remove(order, leaves_qty)
             order.resting = False
         elif order.resting:
-            book.side(order.side).take(order, order.order_qty - change.order_qty)
+            book.side(order.side).lessen(order, order.order_qty - change.order_qty)
         self._lock(order, -leaves_qty)
         order.amendments += 1
         former = order.cl_ord_id
@@ -359,14 +363,14 @@ class State:
             for name in order.former_names:
                 self.names[order.account, name] = order.order_id
         if row.resting:
-            order.resting = True
+            order.resting, order.shown_qty = True, row.shown_qty
             self.books[order.symbol].side(order.side).add(order)
 
 
 def _row(o: Order) -> OrderRow:
     return OrderRow(
         o.order_id, o.terms, o.cum_qty, o.cum_quote, o.ord_status, o.resting, o.stamp_ns, o.updated_ns,
-        o.former_names, o.amendments, o.triggered,
+        o.former_names, o.amendments, o.triggered, o.shown_qty,
     )  # fmt: skip
 
 

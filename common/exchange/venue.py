@@ -41,6 +41,7 @@ class Venue:
         self._unique = 0
         self.side = open_side(self)
         self.engine.ends_as = self.side.ends_as
+        self.engine.iceberg_parts = self.side.iceberg_parts
 
     def _report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
         self.side.orders.report(change, order, now, asked)

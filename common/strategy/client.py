@@ -186,6 +186,7 @@ class Client:
         stop_px: Number | None = None,
         expire_ns: int = 0,
         reduce_only: bool = False,
+        display_qty: Number | None = None,
         label: str = "",
         time_to_live_ms: int = MAX_TIME_TO_LIVE_NS // NS_PER_MS,
         account: str = "",
@@ -193,7 +194,7 @@ class Client:
     ) -> int:
         """Send a new order, a limit order with `price` and a market order without, which with `stop_px` sleeps until a
         trade is at that price or beyond, and with `expire_ns` (Unix, ns) is good till then; returns its number. With
-        `reduce_only` it only makes a position in contracts smaller.
+        `reduce_only` it only makes a position in contracts smaller, with `display_qty` no more of it is seen at once.
 
         `side` is "buy" or "sell", `time_in_force` "gtc", "ioc" or "fok", `account` whose it is to be: "" is the venue's
         only one. `cause` is what it follows from. Raises ValueError for a word or number that is none, OutOfBounds,
@@ -213,6 +214,7 @@ class Client:
                 None if stop_px is None else _decimal(stop_px, "stop_px"),
                 expire_ns,
                 reduce_only,
+                None if display_qty is None else _decimal(display_qty, "display_qty"),
             ),
             label=label,
             time_to_live_ns=time_to_live_ms * NS_PER_MS,

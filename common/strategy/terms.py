@@ -14,16 +14,18 @@ def terms_of(
     stop_px: Decimal | None = None,
     expire_ns: int = 0,
     reduce_only: bool = False,
+    display_qty: Decimal | None = None,
 ) -> Terms:
     """The terms: a limit order with a price, a market order without; with a stop price it sleeps until that is reached,
-    with `expire_ns` it is good till then.
+    with `expire_ns` it is good till then, with `display_qty` no more of it is seen at once.
 
     Raises TypeError where money is no Decimal.
     """
-    for name, value in (("order_qty", order_qty), ("price", price), ("stop_px", stop_px)):
+    money = {"order_qty": order_qty, "price": price, "stop_px": stop_px, "display_qty": display_qty}
+    for name, value in money.items():
         if value is not None and not isinstance(value, Decimal):
             raise TypeError(f"{name} is {value!r}, and has to be a Decimal")
     instructions = INSTRUCTIONS[post_only, reduce_only]
     ord_type: OrdType = ("1" if price is None else "2") if stop_px is None else ("3" if price is None else "4")
     time_in_force = "6" if expire_ns and time_in_force == "1" else time_in_force
-    return Terms(side, ord_type, order_qty, price, time_in_force, instructions, stop_px, expire_ns)
+    return Terms(side, ord_type, order_qty, price, time_in_force, instructions, stop_px, expire_ns, display_qty)

@@ -44,6 +44,8 @@ class Feature(StrEnum):
     GOOD_TILL_DATE = "good_till_date"
     STOP_ORDER = "stop_order"
     """Stop and stop-limit orders: they sleep at the venue until a trade is at StopPx(99) or beyond it."""
+    ICEBERG = "iceberg"
+    """Orders of which no more than DisplayQty(1138) is seen in the book at once."""
     STATUS_QUERY = "status_query"
     MASS_CANCEL = "mass_cancel"
     MASS_CANCEL_REPORT = "mass_cancel_report"
@@ -71,12 +73,17 @@ class Confidence(StrEnum):
     """What there is was told by others, and none of it could be compared with the venue's own word."""
 
 
+FURTHER_TERMS = frozenset({Feature.REDUCE_ONLY, Feature.GOOD_TILL_DATE, Feature.STOP_ORDER, Feature.ICEBERG})
+"""Terms beyond those of limit and market orders. A folder lacks each of them that it does not say it spells."""
+
+
 class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. `title` is its name for people.
 
     `dialect`, `simulated`, `rest` and `fields` are "package.module:name": a `Dialect` class, an `OpenSide` for the
     simulated exchange, an `OpenRest` ("" where there is no REST side), and the venue's additions to its version of FIX,
     `fix_version`, as `Dictionary.with_additions` takes them ("" for none).
+    `further`: which of FURTHER_TERMS the folder spells; `lacks` has the others by itself.
     `window_ns`: how long after a connection's death one of its requests may still take effect, by the venue's clock.
     `key_tags`: fields of Logon(A) that hold a key here, beside those that are secret everywhere.
     `trade_keys_are_exec_ids`: a report's trade keys are ExecID(17) and ExecRefID(19), which may begin anew where the
@@ -106,6 +113,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     fields: str = ""
     credentials: tuple[CredentialKind, ...] = ()
     lacks: frozenset[Feature] = frozenset()
+    further: frozenset[Feature] = frozenset()
     window_ns: int = 0
     key_tags: frozenset[int] = frozenset()
     trade_keys_are_exec_ids: bool = False
@@ -124,6 +132,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     confidence: Confidence = Confidence.DOCUMENTED
 
     def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "lacks", self.lacks | (FURTHER_TERMS - self.further))
         if self.has_drop_copy and self.trade_keys_are_exec_ids:
             raise ValueError("a fill that is told on two sessions needs a trade key that is the same on both")
 
@@ -150,6 +159,7 @@ def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
         needed += [Feature.REDUCE_ONLY] if terms.is_reduce_only else []
         needed += [Feature.MARKET_ORDER] if terms.ord_type == "1" else []
         needed += [Feature.STOP_ORDER] if terms.is_stop else []
+        needed += [Feature.ICEBERG] if terms.display_qty is not None else []
         needed += [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]
     elif isinstance(command, QueryOrder):
         needed.append(Feature.STATUS_QUERY)

@@ -190,6 +190,7 @@ def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dic
 @click.option("--price", help="The limit; a market order without.")
 @click.option("--post-only", is_flag=True, help="Only as a maker.")
 @click.option("--reduce-only", is_flag=True, help="Only what makes the position in contracts smaller.")
+@click.option("--display", "display_qty", help="An iceberg: no more of it is seen in the book at once.")
 @click.option("--stop", "stop_px", help="Sleep until a trade is there: a stop, with --price a stop-limit.")
 @click.option("--expire", help="Good till then, in UTC: 2026-12-24T18:00.")
 @click.option("--tif", type=click.Choice(["gtc", "ioc", "fok"]), default="gtc", show_default=True)
@@ -202,8 +203,8 @@ def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dic
 @json_option
 def new(
     venue: str, symbol: str, side: str, quantity: str, price: str | None, post_only: bool, reduce_only: bool,
-    stop_px: str | None, expire: str | None, tif: str, name: str, take_over: bool, label: str, account: str,
-    ttl_ms: int, wait_s: float, as_json: bool,
+    display_qty: str | None, stop_px: str | None, expire: str | None, tif: str, name: str, take_over: bool, label: str,
+    account: str, ttl_ms: int, wait_s: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Send one order and wait until the venue has answered, and for the end of one that does not rest.
 
@@ -224,8 +225,8 @@ def new(
         with _usage():
             number = client.new(
                 venue, symbol, side, quantity, price, time_in_force=tif, post_only=post_only, stop_px=stop_px,
-                expire_ns=_expire_ns(expire), reduce_only=reduce_only, label=label, time_to_live_ms=ttl_ms,
-                account=account,
+                expire_ns=_expire_ns(expire), reduce_only=reduce_only, display_qty=display_qty, label=label,
+                time_to_live_ms=ttl_ms, account=account,
             )  # fmt: skip
         deadline = time.monotonic() + wait_s
         outcome = _outcome(client, number, wait_s)

@@ -86,7 +86,7 @@ class Control:
                 for level in side.walk():
                     if len(rows) == depth:
                         break
-                    own = sum((o.leaves_qty for o in level.orders.values() if o.account == account), Decimal(0))
+                    own = sum((o.visible_qty for o in level.orders.values() if o.account == account), Decimal(0))
                     rows.append({"px": _text(level.price), "qty": _text(level.qty), "own_qty": _text(own)})
                 sides[name] = rows
             books[symbol] = {**sides, "last_px": None if book.last_px is None else _text(book.last_px)}

@@ -74,7 +74,9 @@ class Attempts:
         before = order.cum_qty - leg.cum_qty
         order_qty = leg.order_qty if request.order_qty is None else request.order_qty - before
         price = leg.price if request.price is None else request.price
-        terms = msgspec.structs.replace(order.terms, order_qty=order_qty, price=price)
+        shown = order.terms.display_qty
+        display_qty = None if shown is None else min(shown, order_qty)
+        terms = msgspec.structs.replace(order.terms, order_qty=order_qty, price=price, display_qty=display_qty)
         return AmendOrder(
             attempt, strategy, request.number, order.venue, order.symbol, terms, self._name(attempt, order.account),
             leg.cl_ord_id, leg.order_id, order.strategy, order.number, leg.order_qty, leg.price, leg.cum_qty,

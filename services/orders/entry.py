@@ -291,6 +291,8 @@ def _why_not_a_number(request: ClientRequest) -> tuple[Reason, str]:
 def _why_no_further_number(terms: Terms, wanted: str) -> tuple[Reason, str]:
     if terms.stop_px is not None and not _is_bounded(terms.stop_px):
         return Reason.BAD_PRICE, f"StopPx(99) is {wanted}"
+    if terms.display_qty is not None and not _is_bounded(terms.display_qty):
+        return Reason.BAD_QUANTITY, f"DisplayQty(1138) is {wanted}"
     if not 0 <= terms.expire_ns <= HIGHEST_NUMBER:
         return Reason.OUT_OF_BOUNDS, "ExpireTime(126) is no time of this age"
     return Reason.NONE, ""

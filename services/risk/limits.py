@@ -236,6 +236,22 @@ def _instrument(p: Proposal) -> Refusal | None:
     return Refusal(Reason.INSTRUMENT_EXPIRED, f"{p.symbol} at {p.venue} expired on {ended} UTC", p.symbol, ended)
 
 
+def _shown(p: Proposal) -> Refusal | None:
+    """What is seen of an iceberg order, which is one that rests."""
+    shown, terms = p.terms.display_qty, p.terms
+    if shown is None:
+        return None
+    if terms.ord_type in WITHOUT_PRICE or not terms.waits:
+        return Refusal(Reason.UNSUPPORTED, "an iceberg order is a limit order that rests: no market, IOC or FOK order")
+    if not _is_number(shown) or shown <= ZERO:
+        return _no(Reason.BAD_QUANTITY, "shown quantity", shown, "is no positive number")
+    if shown > p.order_qty:
+        return _no(Reason.BAD_QUANTITY, "shown quantity", shown, "is above the quantity", p.order_qty)
+    if not is_multiple(shown, p.rules.lot_size):
+        return _no(Reason.BAD_LOT, "shown quantity", shown, "is no multiple of the lot size", p.rules.lot_size)
+    return None
+
+
 def _quantity(p: Proposal) -> Refusal | None:
     quantity, rules, most = p.order_qty, p.rules, min(p.rules.max_qty, p.rules.max_order_qty)
     if not _is_number(quantity) or quantity <= ZERO:
@@ -398,6 +414,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Refusal | None]], ...]] = (
     ("kind", _kind),
     ("instrument", _instrument),
     ("quantity", _quantity),
+    ("shown", _shown),
     ("price", _price),
     ("reference", _reference),
     ("collar", _collar),

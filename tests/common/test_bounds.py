@@ -153,7 +153,7 @@ def test_a_request_beyond_its_bounds_is_not_taken_and_yet_read_in_a_record(cls: 
 @pytest.mark.parametrize("cls", [c for c in BOUNDED if c not in (BoundedHello, BoundedQueryRequest)])
 def test_the_refusal_of_a_request_at_its_maxima_fits(cls: type[Any]) -> None:
     digits = MAX_ENTRY_BYTES - len(encode(largest(cls, 0)))
-    request = largest(cls, 0, quantity=Decimal("9" * max(1, digits // 3 - 8)))
+    request = largest(cls, 0, quantity=Decimal("9" * max(1, digits // 6 - 8)))
     assert DOOR.decode(encode(request)) == request
     text = WIDE * MAX_TEXT_CHARACTERS
     refused = Refused("orders", Reason.NAME_REUSED, text, WIDE * 64, HIGHEST_NUMBER, None, None, request, text, text)

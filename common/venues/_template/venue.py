@@ -8,17 +8,7 @@ PROFILE = VenueProfile(
     simulated="common.venues._template.simulated:open_side",
     fields="common.venues._template.fields:ADDITIONS",
     credentials=(CredentialKind.PASSWORD,),
-    lacks=frozenset(
-        {
-            Feature.POST_ONLY,
-            Feature.FILL_OR_KILL,
-            Feature.LIMIT_QUERY,
-            Feature.UNKNOWN_OUTCOME,
-            Feature.STOP_ORDER,
-            Feature.GOOD_TILL_DATE,
-            Feature.REDUCE_ONLY,
-        }
-    ),
+    lacks=frozenset({Feature.POST_ONLY, Feature.FILL_OR_KILL, Feature.LIMIT_QUERY, Feature.UNKNOWN_OUTCOME}),
     key_tags=frozenset({553}),
     trade_keys_are_exec_ids=True,
 )

@@ -25,9 +25,6 @@ PROFILE = VenueProfile(
             Feature.MARKET_DATA,
             Feature.ANNOUNCEMENT,
             Feature.MASS_CANCEL_REPORT,
-            Feature.STOP_ORDER,
-            Feature.GOOD_TILL_DATE,
-            Feature.REDUCE_ONLY,
         }
     ),
     window_ns=MAX_TIME_TO_LIVE_NS + AHEAD_NS + PROCESSING_LIMIT_NS,

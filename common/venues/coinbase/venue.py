@@ -14,17 +14,8 @@ PROFILE = VenueProfile(
     rest="common.venues.coinbase.rest:open_rest",
     fields="common.venues.coinbase.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC_PASSPHRASE,),
-    lacks=frozenset(
-        {
-            Feature.LIMIT_QUERY,
-            Feature.UNKNOWN_OUTCOME,
-            Feature.ANNOUNCEMENT,
-            Feature.MASS_CANCEL_REPORT,
-            Feature.STOP_ORDER,
-            Feature.GOOD_TILL_DATE,
-            Feature.REDUCE_ONLY,
-        }
-    ),
+    further=frozenset({Feature.ICEBERG}),
+    lacks=frozenset({Feature.LIMIT_QUERY, Feature.UNKNOWN_OUTCOME, Feature.ANNOUNCEMENT, Feature.MASS_CANCEL_REPORT}),
     window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
     key_tags=frozenset({553}),
     fix_version="FIX50SP2",

@@ -277,11 +277,12 @@ def _settings(identity: Identity, credentials: Credentials | None, options: byte
 
 def _terms(c: NewOrder | AmendOrder) -> str:
     """Quantity in contracts, price, and ExecInst(18): 6A, a post-only order that would take is rejected, not moved;
-    E, the order only reduces the position."""
+    E, the order only reduces the position. DisplayQty(1138) is in contracts, too."""
     price = "" if c.price is None else f"44={plain(c.price)}\x01"
     codes = ("6A" if c.terms.is_post_only else "") + ("E" if c.terms.is_reduce_only else "")
     exec_inst = f"18={codes}\x01" if codes else ""
-    return f"38={plain(c.order_qty)}\x01854=1\x01{price}{exec_inst}"
+    shown = "" if c.terms.display_qty is None else f"1138={plain(c.terms.display_qty)}\x01"
+    return f"38={plain(c.order_qty)}\x01854=1\x01{price}{exec_inst}{shown}"
 
 
 def _request_names(cl_ord_id: str, orig_cl_ord_id: str, order_id: str) -> str:

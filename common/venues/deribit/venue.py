@@ -9,16 +9,8 @@ PROFILE = VenueProfile(
     rest="common.venues.deribit.rest:open_rest",
     fields="common.venues.deribit.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
-    lacks=frozenset(
-        {
-            Feature.LIMIT_QUERY,
-            Feature.UNKNOWN_OUTCOME,
-            Feature.ANNOUNCEMENT,
-            Feature.FILL_FEES,
-            Feature.STOP_ORDER,
-            Feature.GOOD_TILL_DATE,
-        }
-    ),
+    further=frozenset({Feature.REDUCE_ONLY, Feature.ICEBERG}),
+    lacks=frozenset({Feature.LIMIT_QUERY, Feature.UNKNOWN_OUTCOME, Feature.ANNOUNCEMENT, Feature.FILL_FEES}),
     key_tags=frozenset({553}),
     cancels_on_disconnect=True,
     tells_states=True,

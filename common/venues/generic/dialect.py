@@ -33,10 +33,12 @@ def _terms(symbol: str, terms: Terms) -> str:
 
 
 def _prices(terms: Terms) -> str:
-    """Price(44), StopPx(99) and ExpireTime(126), where the order has them."""
+    """Price(44), StopPx(99), MaxFloor(111) and ExpireTime(126), where the order has them."""
     price = "" if terms.price is None else f"44={plain(terms.price)}\x01"
     if terms.stop_px is not None:
         price += f"99={plain(terms.stop_px)}\x01"
+    if terms.display_qty is not None:
+        price += f"111={plain(terms.display_qty)}\x01"
     return price + f"126={utc_timestamp(terms.expire_ns).decode()}\x01" if terms.expire_ns else price
 
 

@@ -179,9 +179,10 @@ def _order(command: NewOrder | AmendOrder, wall_ns: int, former: str = "") -> st
     price = "" if c.price is None else f"44={plain(c.price)}\x01"
     inst = "18=P\x01" if c.terms.is_post_only else ""
     orig = f"41={former}\x01" if former else ""
+    shown = "" if c.terms.display_qty is None else f"1138={plain(c.terms.display_qty)}\x01"
     stamp = utc_timestamp(wall_ns).decode()
     head = f"38={plain(c.order_qty)}\x0140={c.ord_type}\x01{orig}{price}"
-    return f"{inst}{head}{_terms(c.symbol, c.side, c.terms.time_in_force)}60={stamp}\x01"
+    return f"{inst}{head}{_terms(c.symbol, c.side, c.terms.time_in_force)}60={stamp}\x01{shown}"
 
 
 def _subscription(md_req_id: str, action: str, symbols: Sequence[str]) -> Body:

@@ -14,17 +14,8 @@ PROFILE = VenueProfile(
     rest="common.venues.kraken.rest:open_rest",
     fields="common.venues.kraken.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
-    lacks=frozenset(
-        {
-            Feature.STATUS_QUERY,
-            Feature.LIMIT_QUERY,
-            Feature.MASS_CANCEL_REPORT,
-            Feature.ANNOUNCEMENT,
-            Feature.STOP_ORDER,
-            Feature.GOOD_TILL_DATE,
-            Feature.REDUCE_ONLY,
-        }
-    ),
+    further=frozenset({Feature.ICEBERG}),
+    lacks=frozenset({Feature.STATUS_QUERY, Feature.LIMIT_QUERY, Feature.MASS_CANCEL_REPORT, Feature.ANNOUNCEMENT}),
     window_ns=VALID_NS,
     key_tags=frozenset({553}),
     cancels_on_disconnect=True,

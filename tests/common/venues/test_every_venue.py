@@ -434,6 +434,20 @@ def test_a_reduce_only_order_ends_where_the_position_does(desk: Desk) -> None:
     assert sum(each.last_qty for each in told) == sides.qty
 
 
+def test_an_iceberg_order_shows_a_part_and_trades_whole(desk: Desk) -> None:
+    sides = desk.sides
+    if not sides.profile.has(Feature.ICEBERG):
+        return
+    order, events = desk.new(price=sides.price, display_qty=sides.qty / 4)
+    assert [told.exec_type for told in reports(events)] == [accepted_by(sides)]
+    books = sides.world.ask("book", symbol=sides.symbol)["books"]
+    assert Decimal(books[sides.symbol]["bids"][0]["qty"]) == sides.qty / 4  # type: ignore[index]
+    sides.stranger("2", sides.qty, sides.price)
+    fills = [told for told in reports(desk.heard()) if told.exec_type == "F"]
+    assert [fill.last_qty for fill in fills] == [sides.qty / 4] * 4
+    assert fills[-1].ord_status == "2" and {fill.cl_ord_id for fill in fills} == {order.cl_ord_id}
+
+
 def test_an_order_that_is_good_till_a_date_ends_by_itself(desk: Desk) -> None:
     sides = desk.sides
     if not sides.profile.has(Feature.GOOD_TILL_DATE):
@@ -482,6 +496,7 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
         Feature.GOOD_TILL_DATE: {"time_in_force": "6", "expire_ns": wall_ns + 10**12},
         Feature.STOP_ORDER: {"ord_type": "3", "price": None, "stop_px": above},
         Feature.POST_ONLY: {"instructions": POST_ONLY},
+        Feature.ICEBERG: {"display_qty": sides.qty / 4},
         Feature.REDUCE_ONLY: {"instructions": REDUCE_ONLY},
         Feature.MARKET_ORDER: {"ord_type": "1", "price": None, "time_in_force": "3"},
         Feature.IMMEDIATE_OR_CANCEL: {"time_in_force": "3"},

@@ -92,3 +92,16 @@ def test_a_stop_price_that_cannot_be_counted_with_is_refused_at_the_door(ring: R
     ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "3", D(1), stop_px=D("NaN"))))
     outcome = ring.clients[b"p"][-1]
     assert (outcome.outcome, outcome.reason) == ("refused", Reason.BAD_PRICE) and "StopPx(99)" in outcome.text
+
+
+def test_a_shown_quantity_that_cannot_be_counted_with_is_refused_at_the_door(ring: Ring) -> None:
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(9), display_qty=D("NaN"))))
+    outcome = ring.clients[b"p"][-1]
+    assert (outcome.outcome, outcome.reason) == ("refused", Reason.BAD_QUANTITY) and "DisplayQty(1138)" in outcome.text
+
+
+def test_an_amendment_shows_no_more_than_it_asks_for(ring: Ring) -> None:
+    sent(ring, Terms("1", "2", D(3), D(111), display_qty=D(2)))
+    ring.commands.clear()
+    ring.request(AmendRequest(0, 2, 1, D(1)))
+    assert [command.terms.display_qty for command in ring.commands] == [D(1)]

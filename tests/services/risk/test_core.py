@@ -80,6 +80,11 @@ CASES = [
     ("stop IOC", {"ord_type": "3", "price": None, "stop_px": "101", "time_in_force": "3"}, Reason.UNSUPPORTED, "", ""),
     ("stop post only", {"ord_type": "4", "stop_px": "101", "instructions": "6"}, Reason.UNSUPPORTED, "", ""),
     ("limit far from the stop", {"ord_type": "4", "stop_px": "200"}, Reason.PRICE_COLLAR, "100.00", "190..210"),
+    ("iceberg of nothing", {"display_qty": "0"}, Reason.BAD_QUANTITY, "0", ""),
+    ("iceberg that shows more", {"display_qty": "2"}, Reason.BAD_QUANTITY, "2", "1"),
+    ("iceberg lot", {"display_qty": "0.0001"}, Reason.BAD_LOT, "0.0001", "0.001"),
+    ("iceberg IOC", {"display_qty": "1", "time_in_force": "3"}, Reason.UNSUPPORTED, "", ""),
+    ("iceberg without a limit", {"display_qty": "1", "price": None}, Reason.UNSUPPORTED, "", ""),
     ("market post only", {"price": None, "instructions": "6"}, Reason.UNSUPPORTED, "", ""),
 ]
 
@@ -131,6 +136,12 @@ def test_an_order_till_a_date_to_come_passes() -> None:
     rig.command(rig.orders.new(time_in_force="6", expire_ns=1 << 62))
     rig.command(rig.orders.new(time_in_force="6", expire_ns=1 << 62, instructions="6"))
     assert len(rig.sent) == 2
+
+
+def test_an_iceberg_order_counts_in_full() -> None:
+    rig = Rig()
+    rig.command(rig.orders.new(qty="5", display_qty="1"))
+    assert rig.worst() == (D(5), D(0), D(0))
 
 
 def test_a_stop_market_order_needs_a_reference_price() -> None:

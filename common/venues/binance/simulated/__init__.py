@@ -10,6 +10,9 @@ from common.venues.binance.simulated.rest import BinanceRest
 from common.venues.binance.simulated.rest_market_data import RestMarketData
 from common.venues.binance.simulated.rest_orders import RestOrders
 
+ICEBERG_PARTS = 25
+"""An iceberg order is at most so many times what is seen of it."""
+
 _LACKS = lacking(Kind.CROSSED, Kind.DONE_FOR_DAY, Kind.UNTOLD)
 
 
@@ -17,4 +20,6 @@ def open_side(venue: Venue) -> Side:
     """The gateways of a simulated Binance, with REST; none of its sessions outlives its connection."""
     orders = BinanceOrders(venue)
     rest = BinanceRest(venue, {**RestOrders(venue, orders).routes, **RestMarketData(venue).routes})
-    return Side(orders, BinanceMarketData(venue), RestGateway(venue, rest), lacks=_LACKS)
+    return Side(
+        orders, BinanceMarketData(venue), RestGateway(venue, rest), lacks=_LACKS, iceberg_parts=ICEBERG_PARTS
+    )

@@ -241,11 +241,13 @@ class BinanceOrders(BinanceGateway):
         if time_in_force not in ("1", "3", "4"):
             raise Rejection(wire.BAD_TIME_IN_FORCE, "Invalid timeInForce.", 5, 59)
         price = wire.decimal(f, 44) if has_price else None
+        display_qty = wire.decimal(f, 111) if b"111" in f else None
         stop_px = _trigger(f, side) if ord_type in (STOP, STOP_LIMIT) else None
         mode = self._venue.prevention(wire.optional(f, 25001))
         account, session, order_qty = task.peer.account, task.peer.comp_id, wire.decimal(f, 38)
         return Terms(
-            account, session, name, symbol, side, ord_type, order_qty, price, time_in_force, post_only, mode, stop_px
+            account, session, name, symbol, side, ord_type, order_qty, price, time_in_force, post_only, mode, stop_px,
+            display_qty=display_qty,
         )  # fmt: skip
 
     def _target(self, task: Task, f: Fields) -> Order | None:
@@ -388,12 +390,12 @@ def _trigger(f: Fields, side: str) -> Decimal:
 
 
 def _unwanted(ord_type: str, post_only: bool) -> tuple[int, ...]:
-    """Fields of other order types: pegs, icebergs, trailing stops and quote quantities are not simulated."""
-    others: tuple[int, ...] = (25009, 1094, 835, 836, 211, 111, 152, 25032)
+    """Fields of other order types: pegs, trailing stops and quote quantities are not simulated."""
+    others: tuple[int, ...] = (25009, 1094, 835, 836, 211, 152, 25032)
     if ord_type in (MARKET, LIMIT):
         others += (1100, 1101, 1102, 1107, 1109)
     if ord_type in (MARKET, STOP):
-        return (44, 59, 18, *others)
+        return (44, 59, 18, 111, *others)
     return (59, *others) if post_only else others
 
 
@@ -414,6 +416,7 @@ def _report(
     """The body of an ExecutionReport(8), its fields in the dictionary's order."""
     price = "" if terms.price is None else f"44={fixed(terms.price)}\x01"
     how = "18=6\x01" if terms.post_only else ""
+    shown = "" if terms.display_qty is None else f"111={fixed(terms.display_qty)}\x01"
     time_in_force = "" if terms.price is None else f"59={terms.time_in_force}\x01"
     trigger = ""
     if terms.stop_px is not None:
@@ -424,7 +427,7 @@ def _report(
     return (
         f"17={exec_id}\x01{names or f'11={terms.cl_ord_id}{chr(1)}'}37={order.order_id}\x01"
         f"38={fixed(terms.order_qty)}\x0140={terms.ord_type}\x0154={terms.side}\x0155={terms.symbol}\x01{how}{price}{trigger}{time_in_force}"
-        f"60={utc_timestamp(stamp_ns, 6).decode()}\x0125018={utc_timestamp(order.stamp_ns, 6).decode()}\x01"
+        f"60={utc_timestamp(stamp_ns, 6).decode()}\x0125018={utc_timestamp(order.stamp_ns, 6).decode()}\x01{shown}"
         f"25001={terms.self_trade}\x01150={exec_type}\x0114={fixed(order.cum_qty)}\x01151={fixed(order.leaves_qty)}\x01"
         f"25017={fixed(order.cum_quote)}\x01{working}32={'0.00000000' if last_qty is None else fixed(last_qty)}\x01"
         f"39={order.ord_status}\x01{extra}"

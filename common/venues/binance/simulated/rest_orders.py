@@ -40,19 +40,21 @@ _TERMS = (
 
 
 class _Form(NamedTuple):
-    """What an order type is in FIX's codes, and which of `_TERMS` it has."""
+    """What an order type is in FIX's codes, which of `_TERMS` it has, and which it may have."""
 
     ord_type: str
     terms: tuple[str, ...]
     post_only: bool = False
+    may_have: tuple[str, ...] = ()
 
 
+_ICEBERG = ("icebergQty",)
 _FORMS = {
-    "LIMIT": _Form(LIMIT, ("timeInForce", "quantity", "price")),
-    "LIMIT_MAKER": _Form(LIMIT, ("quantity", "price"), post_only=True),
+    "LIMIT": _Form(LIMIT, ("timeInForce", "quantity", "price"), may_have=_ICEBERG),
+    "LIMIT_MAKER": _Form(LIMIT, ("quantity", "price"), post_only=True, may_have=_ICEBERG),
     "MARKET": _Form(MARKET, ("quantity",)),
     "STOP_LOSS": _Form(STOP, ("quantity", "stopPrice")),
-    "STOP_LOSS_LIMIT": _Form(STOP_LIMIT, ("timeInForce", "quantity", "price", "stopPrice")),
+    "STOP_LOSS_LIMIT": _Form(STOP_LIMIT, ("timeInForce", "quantity", "price", "stopPrice"), may_have=_ICEBERG),
 }
 
 
@@ -108,7 +110,7 @@ class RestOrders:
         for name in _TERMS:
             if name in form.terms and not p.get(name):
                 raise refused(400, wire.MISSING, missing(name))
-            if name not in form.terms and p.get(name):
+            if name not in (*form.terms, *form.may_have) and p.get(name):
                 raise refused(400, wire.NOT_REQUIRED, f"Parameter '{name}' sent when not required.")
         time_in_force = GOOD_TILL_CANCEL
         if "timeInForce" in form.terms:
@@ -123,6 +125,7 @@ class RestOrders:
         return Terms(
             account, "", self._name(p, "newClientOrderId"), symbol, side, form.ord_type, qty, price, time_in_force,
             form.post_only, self._venue.prevention(mode), stop_px,
+            display_qty=_number(p, "icebergQty") if p.get("icebergQty") else None,
         )  # fmt: skip
 
     def _name(self, p: Parameters, parameter: str) -> str:

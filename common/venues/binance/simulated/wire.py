@@ -138,6 +138,7 @@ UNKNOWN_ORDER = Refusal.UNKNOWN_ORDER.value
 RESTRICTED = "Order was not canceled due to cancel restrictions."
 _FILTERS = (
     Refusal.BAD_QTY, Refusal.BAD_PRICE, Refusal.FAR_PRICE, Refusal.BAD_NOTIONAL, Refusal.TOO_MANY_ORDERS,
+    Refusal.ICEBERG,
 )  # fmt: skip
 
 

@@ -11,6 +11,9 @@ from common.venues.coinbase.simulated.reports import CoinbaseReports
 from common.venues.coinbase.simulated.rest import CoinbaseRest
 from common.venues.coinbase.simulated.wire import order_uuid
 
+ICEBERG_PARTS = 10
+"""An iceberg order is at most so many times what is seen of it."""
+
 _LACKS = lacking(Kind.UNKNOWN, Kind.LOST, Kind.CROSSED, Kind.DONE_FOR_DAY, Kind.UNTOLD)
 
 
@@ -20,4 +23,7 @@ def open_side(venue: Venue) -> Side:
     orders = CoinbaseOrders(venue, CoinbaseReports(), drop_copy)
     rest = RestGateway(venue, CoinbaseRest(venue))
     market_data = CoinbaseMarketData(venue)
-    return Side(orders, market_data, rest, lacks=_LACKS, order_name=order_uuid, drop_copy=drop_copy)
+    return Side(
+        orders, market_data, rest, lacks=_LACKS, order_name=order_uuid, drop_copy=drop_copy,
+        iceberg_parts=ICEBERG_PARTS,
+    )  # fmt: skip

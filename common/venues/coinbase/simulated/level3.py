@@ -45,7 +45,7 @@ class KnownOrders:
     def begin(self) -> None:
         """Somebody has subscribed, and nobody was there before: what is in the book is what is known."""
         self.orders = {
-            order.order_id: Told(BID if order.side == BUY else OFFER, level.price, order.leaves_qty)
+            order.order_id: Told(BID if order.side == BUY else OFFER, level.price, order.visible_qty)
             for side in (self._book.bids, self._book.asks)
             for level in side.walk()
             for order in level.orders.values()
@@ -82,7 +82,7 @@ class KnownOrders:
                 yield Event(DELETE, told, order_id, CANCELED if told.qty else FILLED)
         for order_id, order in here.items():
             assert order.price is not None
-            now, known = Told(entry_type, order.price, order.leaves_qty), self.orders.get(order_id)
+            now, known = Told(entry_type, order.price, order.visible_qty), self.orders.get(order_id)
             self.orders[order_id] = now
             if known is None:
                 yield Event(NEW, now, 0, cl_ord_id=order.cl_ord_id or "-", taker_id=order_id)

@@ -158,7 +158,7 @@ class CoinbaseOrders(CoinbaseDoor, ResendingFixOrders):
         return Terms(
             client.party.account, client.party.comp_id, name, request.text(55), request.text(54), ord_type,
             request.decimal(38), request.decimal(44) if ord_type == LIMIT else None, time_in_force,
-            request.optional(18) == POST_ONLY,
+            request.optional(18) == POST_ONLY, display_qty=request.decimal(1138) if request.has(1138) else None,
         )  # fmt: skip
 
     def _prevention(self, request: Request) -> str:

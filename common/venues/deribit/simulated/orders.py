@@ -180,7 +180,7 @@ class DeribitOrders(DeribitGateway, FixOrders):
             request.decimal(44) if request.has(44) and ord_type == LIMIT else None,
             # A day of this exchange has no end: good till day rests like good till cancelled.
             GOOD_TILL_CANCEL if time_in_force == DAY else time_in_force, exec_inst == POST_ONLY_REJECT,
-            reduce_only=reduce_only,
+            reduce_only=reduce_only, display_qty=self._quantity(request, 1138) if request.has(1138) else None,
         )  # fmt: skip
 
     def _name(self, client: Client, name: str) -> str:
@@ -188,9 +188,9 @@ class DeribitOrders(DeribitGateway, FixOrders):
         taken = self._venue.state.find(client.party.account, name) is not None
         return f"{name}{NAME_ENDS}{self._venue.unique()}" if taken else name
 
-    def _quantity(self, request: Request) -> Decimal:
-        """OrderQty(38) in contracts, or in units of the underlying where QtyType(854)=0."""
-        quantity, kind = request.decimal(38), request.optional(854) or CONTRACTS
+    def _quantity(self, request: Request, tag: int = 38) -> Decimal:
+        """OrderQty(38) or another one in contracts, or in units of the underlying where QtyType(854)=0."""
+        quantity, kind = request.decimal(tag), request.optional(854) or CONTRACTS
         if kind not in (UNITS, CONTRACTS):
             raise BadField(OUT_OF_RANGE, 854, "Value is incorrect (out of range) for this tag")
         instrument = self._venue.state.instruments.get(request.text(55))

@@ -125,13 +125,14 @@ class DeribitReports:
         price = "" if terms.price is None else f"44={number(terms.price)}\x01"
         codes = ("6A" if terms.post_only else "") + ("E" if terms.reduce_only else "")
         exec_inst = f"18={codes}\x01" if codes else ""
+        shown = "" if terms.display_qty is None else f"1138={plain(terms.display_qty)}\x01"
         average = o.cum_quote / cum_qty if cum_qty else Decimal(0)
         return (
             f"37={o.order_id}\x0111={o.order_id}\x0141={client_name(terms.cl_ord_id)}\x01150={exec_type}\x01"
             f"39={o.ord_status}\x0154={terms.side}\x0160={utc_timestamp(stamp_ns).decode()}\x01151={plain(leaves)}\x01"
             f"14={plain(cum_qty)}\x0138={plain(terms.order_qty)}\x0140={terms.ord_type}\x01{price}{exec_inst}103=0\x01"
             f"58={text}\x01207={SERVER}\x0155={terms.symbol}\x01854=1\x01"
-            f"231={number(instrument.contract.multiplier)}\x016={number(average, 3)}\x01{extra}"
+            f"231={number(instrument.contract.multiplier)}\x016={number(average, 3)}\x01{shown}{extra}"
         ).encode()
 
 

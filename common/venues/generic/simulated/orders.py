@@ -82,5 +82,5 @@ class GenericOrders(ResendingFixOrders):
             GOOD_TILL_CANCEL if time_in_force == DAY else time_in_force,
             POST_ONLY in instructions, stop_px=request.decimal(99) if request.has(99) else None,
             expire_ns=request.time_ns(126) if time_in_force == GOOD_TILL_DATE else 0,
-            reduce_only=DO_NOT_INCREASE in instructions,
+            display_qty=request.decimal(111) if request.has(111) else None, reduce_only=DO_NOT_INCREASE in instructions,
         )  # fmt: skip

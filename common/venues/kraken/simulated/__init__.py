@@ -9,6 +9,9 @@ from common.venues.kraken.simulated.market_data import KrakenForm, KrakenMarketD
 from common.venues.kraken.simulated.orders import KrakenOrders
 from common.venues.kraken.simulated.rest import KrakenRest
 
+ICEBERG_PARTS = 15
+"""An iceberg order is at most so many times what is seen of it."""
+
 _LACKS = lacking(Kind.DONE_FOR_DAY, Kind.UNTOLD)
 
 
@@ -17,4 +20,7 @@ def open_side(venue: Venue) -> Side:
     counters = Counters()
     orders = KrakenOrders(venue, counters)
     rest = RestGateway(venue, KrakenRest(venue, counters))
-    return Side(orders, KrakenMarketData(venue, KrakenForm(venue)), rest, resending=orders, lacks=_LACKS)
+    return Side(
+        orders, KrakenMarketData(venue, KrakenForm(venue)), rest, resending=orders, lacks=_LACKS,
+        iceberg_parts=ICEBERG_PARTS,
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """Kraken's simulated order entry: who is let in, which requests it takes, and what it does when a line is lost.
 
-Source: docs.kraken.com, Unified FIX, as of May 2026. Stops, icebergs, margin and good till date are not simulated.
+Source: docs.kraken.com, Unified FIX, as of May 2026. Stops, margin and good till date are not simulated.
 """
 
 from collections.abc import Mapping
@@ -198,6 +198,7 @@ class KrakenOrders(ResendingFixOrders):
         return Terms(
             client.party.account, client.party.comp_id, request.text(11), request.text(55), request.text(54), ord_type,
             request.decimal(38), request.decimal(44) if ord_type == LIMIT else None, time_in_force, bool(flags),
+            display_qty=request.decimal(1138) if request.has(1138) else None,
         )  # fmt: skip
 
     def _wish(self, client: Client, request: Request, response_to: str) -> Wish:

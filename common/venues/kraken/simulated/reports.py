@@ -127,6 +127,8 @@ def _fields(
         fields[44] = number(terms.price)
     if terms.post_only:
         fields[18] = "P"
+    if terms.display_qty is not None:
+        fields[1138] = number(terms.display_qty)
     if asked is not None and asked.cl_ord_id:
         fields |= {11: asked.cl_ord_id, 41: asked.orig_cl_ord_id}
     return fields
