@@ -238,6 +238,8 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     for a buy and below for a sale, and is a market or limit order from then on.
     `expire_ns`: ExpireTime(126) of an order that is good till a date, Unix nanoseconds; 0 of any other.
     `display_qty`: DisplayQty(1138) of an iceberg order: no more of it is seen in the book at once; none shows all.
+    `cash_order_qty`: CashOrderQty(152) of a market order for an amount of the quote asset: so much is to be spent, or
+    had. `order_qty` of a request is 0 then, and from risk on the most that it may come to in the base asset.
     """
 
     side: Side
@@ -249,6 +251,7 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     stop_px: Decimal | None = None
     expire_ns: int = 0
     display_qty: Decimal | None = None
+    cash_order_qty: Decimal | None = None
 
     @property
     def waits(self) -> bool:

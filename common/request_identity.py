@@ -76,8 +76,10 @@ def same_request(asked: bytes, remembered: bytes) -> bool:
 def _new_identity(order: NewOrderRequest | NewOrder) -> bytes:
     terms = order.terms
     price = None if terms.price is None else _normal(terms.price)
+    # Of one for an amount of the quote asset the request has no quantity, and the command what risk made of it.
+    order_qty = _normal(terms.order_qty) if terms.cash_order_qty is None else None
     body = (
-        order.venue, order.symbol, terms.side, terms.ord_type, _normal(terms.order_qty), price, terms.time_in_force,
+        order.venue, order.symbol, terms.side, terms.ord_type, order_qty, price, terms.time_in_force,
         terms.is_post_only, order.label,
     )  # fmt: skip
     further = tuple((name, _normal(value) if isinstance(value, Decimal) else value) for name, value in terms.further)

@@ -156,6 +156,19 @@ class Engine:
             return Refusal.WOULD_TRIGGER
         return None
 
+    def base_for(self, symbol: str, side: str, cash_qty: Decimal) -> Decimal:
+        """What an amount of the quote asset buys or sells of the book as it stands, in whole lots; 0 for an unknown
+        symbol."""
+        if symbol not in self.state.books:
+            return ZERO
+        qty, left, lot = ZERO, cash_qty, self.state.instruments[symbol].lot_size
+        for level in self.state.books[symbol].opposite(side).walk():
+            taken = min(sum((maker.leaves_qty for maker in level.orders.values()), ZERO), left / level.price)
+            qty, left = qty + taken, left - taken * level.price
+            if left <= 0:
+                break
+        return (qty / lot).to_integral_value(ROUND_DOWN) * lot
+
     def place(self, terms: Terms, now: Instant, asked: Asked | None = None) -> Order:
         """Place an order that `check` let through: match it, then rest or close what is left."""
         order = self._take_in(terms, now, asked)

@@ -40,7 +40,8 @@ class Terms(NamedTuple):
     (SelfTradePreventionMode's codes), or that both are less by the smaller one. `stop_px`: the order sleeps until a
     trade is at that price or beyond it, above for a buy and below for a sale. `expire_ns` is ExpireTime(126) of one
     that is good till a date. `reduce_only`: no fill of it makes the account's position in contracts larger.
-    `display_qty`: the book shows no more of it at once.
+    `display_qty`: the book shows no more of it at once. `cash_qty`: by what amount of the quote asset it was asked for,
+    from which `order_qty` follows.
     """
 
     account: str
@@ -58,6 +59,7 @@ class Terms(NamedTuple):
     expire_ns: int = 0
     reduce_only: bool = False
     display_qty: Decimal | None = None
+    cash_qty: Decimal | None = None
 
 
 def has_reached(terms: Terms, last_px: Decimal) -> bool:
@@ -99,7 +101,7 @@ class Order:
         self.terms = terms
         (self.account, self.session, self.cl_ord_id, self.symbol, self.side, self.ord_type, self.order_qty, self.price,
          self.time_in_force, self.post_only, self.self_trade, self.stop_px,
-         self.expire_ns, self.reduce_only, self.display_qty) = terms  # fmt: skip
+         self.expire_ns, self.reduce_only, self.display_qty, _) = terms  # fmt: skip
         self.shown_qty = ZERO
         self.cum_qty = ZERO
         self.cum_quote = ZERO

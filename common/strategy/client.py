@@ -178,7 +178,7 @@ class Client:
         venue: str,
         symbol: str,
         side: str,
-        order_qty: Number,
+        order_qty: Number | None,
         price: Number | None = None,
         *,
         time_in_force: str = "gtc",
@@ -187,6 +187,7 @@ class Client:
         expire_ns: int = 0,
         reduce_only: bool = False,
         display_qty: Number | None = None,
+        cash_order_qty: Number | None = None,
         label: str = "",
         time_to_live_ms: int = MAX_TIME_TO_LIVE_NS // NS_PER_MS,
         account: str = "",
@@ -195,6 +196,7 @@ class Client:
         """Send a new order, a limit order with `price` and a market order without, which with `stop_px` sleeps until a
         trade is at that price or beyond, and with `expire_ns` (Unix, ns) is good till then; returns its number. With
         `reduce_only` it only makes a position in contracts smaller, with `display_qty` no more of it is seen at once.
+        With `cash_order_qty` in the place of `order_qty` a market order is for an amount of the quote asset.
 
         `side` is "buy" or "sell", `time_in_force` "gtc", "ioc" or "fok", `account` whose it is to be: "" is the venue's
         only one. `cause` is what it follows from. Raises ValueError for a word or number that is none, OutOfBounds,
@@ -207,7 +209,7 @@ class Client:
             symbol,
             terms_of(
                 _word(side, SIDES, "side"),
-                _decimal(order_qty, "order_qty"),
+                None if order_qty is None else _decimal(order_qty, "order_qty"),
                 None if price is None else _decimal(price, "price"),
                 _word(time_in_force, TIMES_IN_FORCE, "time_in_force"),
                 post_only,
@@ -215,6 +217,7 @@ class Client:
                 expire_ns,
                 reduce_only,
                 None if display_qty is None else _decimal(display_qty, "display_qty"),
+                None if cash_order_qty is None else _decimal(cash_order_qty, "cash_order_qty"),
             ),
             label=label,
             time_to_live_ns=time_to_live_ms * NS_PER_MS,

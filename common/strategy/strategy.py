@@ -177,7 +177,7 @@ class Strategy:
         self,
         venue: str,
         symbol: str,
-        order_qty: Decimal,
+        order_qty: Decimal | None,
         price: Decimal | None = None,
         *,
         time_in_force: TimeInForce = "1",
@@ -186,6 +186,7 @@ class Strategy:
         expire_ns: int = 0,
         reduce_only: bool = False,
         display_qty: Decimal | None = None,
+        cash_order_qty: Decimal | None = None,
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
         account: str = "",
@@ -193,12 +194,14 @@ class Strategy:
     ) -> int:
         """Send a buy order: a limit order with `price`, a market order without; with `stop_px` it sleeps until a trade
         is at that price or above, with `expire_ns` (Unix, ns) it is good till then, with `reduce_only` it only makes a
-        position in contracts smaller, with `display_qty` no more of it is seen in the book at once. Returns its number
-        at once; its outcome comes to `on_outcome`. `account` is whose it is to be, "" the venue's only one; `cause` is
-        what it follows from, and stands in the journal with it.
+        position in contracts smaller, with `display_qty` no more of it is seen in the book at once. With
+        `cash_order_qty` in the place of `order_qty` a market order is for an amount of the quote asset. Returns its
+        number at once; its outcome comes to `on_outcome`. `account` is whose it is to be, "" the venue's only one;
+        `cause` is what it follows from, and stands in the journal with it.
         """
         terms = terms_of(
             SIDE_BUY, order_qty, price, time_in_force, post_only, stop_px, expire_ns, reduce_only, display_qty,
+            cash_order_qty,
         )  # fmt: skip
         return self.core.entry.new(
             self.now, venue, symbol, terms, label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,
@@ -208,7 +211,7 @@ class Strategy:
         self,
         venue: str,
         symbol: str,
-        order_qty: Decimal,
+        order_qty: Decimal | None,
         price: Decimal | None = None,
         *,
         time_in_force: TimeInForce = "1",
@@ -217,6 +220,7 @@ class Strategy:
         expire_ns: int = 0,
         reduce_only: bool = False,
         display_qty: Decimal | None = None,
+        cash_order_qty: Decimal | None = None,
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
         account: str = "",
@@ -225,6 +229,7 @@ class Strategy:
         """Send a sell order, and otherwise as `buy`."""
         terms = terms_of(
             SIDE_SELL, order_qty, price, time_in_force, post_only, stop_px, expire_ns, reduce_only, display_qty,
+            cash_order_qty,
         )  # fmt: skip
         return self.core.entry.new(
             self.now, venue, symbol, terms, label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,

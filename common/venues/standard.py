@@ -190,6 +190,8 @@ def execution_report(f: Fields, raw: bytes, form: ReportForm = FIX44) -> Executi
     is_trade = exec_type in form.trades
     last_qty = required_number(f, b"32") if is_trade and exec_type != "H" else ZERO
     last_px = (notes.decimal(f, b"31") or ZERO) if is_trade else ZERO
+    # Of an order for an amount of the quote asset, CashOrderQty(152), a quantity is no term.
+    has_qty = b"152" not in f
     fee_qty, fee_asset = form.read_fees(f, raw, last_qty, last_px, notes) if is_trade else (ZERO, "")
     return ExecutionReport(
         cl_ord_id=text(f, b"11"),
@@ -200,12 +202,12 @@ def execution_report(f: Fields, raw: bytes, form: ReportForm = FIX44) -> Executi
         ord_status=text(f, b"39") if is_trade else require_character(f, b"39"),
         symbol=instrument(f),
         side=text(f, b"54"),
-        order_qty=notes.decimal(f, b"38"),
+        order_qty=notes.decimal(f, b"38") if has_qty else None,
         price=notes.decimal(f, b"44"),
         last_qty=last_qty,
         last_px=last_px,
         cum_qty=notes.decimal(f, b"14"),
-        leaves_qty=notes.decimal(f, b"151"),
+        leaves_qty=notes.decimal(f, b"151") if has_qty else None,
         trade_key=require(f, form.trade_id) if is_trade else "",
         fee_qty=fee_qty,
         fee_asset=fee_asset,

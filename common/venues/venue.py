@@ -46,6 +46,8 @@ class Feature(StrEnum):
     """Stop and stop-limit orders: they sleep at the venue until a trade is at StopPx(99) or beyond it."""
     ICEBERG = "iceberg"
     """Orders of which no more than DisplayQty(1138) is seen in the book at once."""
+    CASH_QUANTITY = "cash_quantity"
+    """Market orders for an amount of the quote asset, CashOrderQty(152)."""
     STATUS_QUERY = "status_query"
     MASS_CANCEL = "mass_cancel"
     MASS_CANCEL_REPORT = "mass_cancel_report"
@@ -73,7 +75,9 @@ class Confidence(StrEnum):
     """What there is was told by others, and none of it could be compared with the venue's own word."""
 
 
-FURTHER_TERMS = frozenset({Feature.REDUCE_ONLY, Feature.GOOD_TILL_DATE, Feature.STOP_ORDER, Feature.ICEBERG})
+FURTHER_TERMS = frozenset(
+    {Feature.REDUCE_ONLY, Feature.GOOD_TILL_DATE, Feature.STOP_ORDER, Feature.ICEBERG, Feature.CASH_QUANTITY}
+)
 """Terms beyond those of limit and market orders. A folder lacks each of them that it does not say it spells."""
 
 
@@ -159,6 +163,7 @@ def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
         needed += [Feature.REDUCE_ONLY] if terms.is_reduce_only else []
         needed += [Feature.MARKET_ORDER] if terms.ord_type == "1" else []
         needed += [Feature.STOP_ORDER] if terms.is_stop else []
+        needed += [Feature.CASH_QUANTITY] if terms.cash_order_qty is not None else []
         needed += [Feature.ICEBERG] if terms.display_qty is not None else []
         needed += [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]
     elif isinstance(command, QueryOrder):

@@ -188,6 +188,7 @@ def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dic
 @click.argument("side", type=click.Choice(["buy", "sell"]))
 @click.argument("quantity")
 @click.option("--price", help="The limit; a market order without.")
+@click.option("--cash", is_flag=True, help="QUANTITY is an amount of the quote asset, of a market order.")
 @click.option("--post-only", is_flag=True, help="Only as a maker.")
 @click.option("--reduce-only", is_flag=True, help="Only what makes the position in contracts smaller.")
 @click.option("--display", "display_qty", help="An iceberg: no more of it is seen in the book at once.")
@@ -202,9 +203,9 @@ def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dic
 @wait_option
 @json_option
 def new(
-    venue: str, symbol: str, side: str, quantity: str, price: str | None, post_only: bool, reduce_only: bool,
-    display_qty: str | None, stop_px: str | None, expire: str | None, tif: str, name: str, take_over: bool, label: str,
-    account: str, ttl_ms: int, wait_s: float, as_json: bool,
+    venue: str, symbol: str, side: str, quantity: str, price: str | None, cash: bool, post_only: bool,
+    reduce_only: bool, display_qty: str | None, stop_px: str | None, expire: str | None, tif: str, name: str,
+    take_over: bool, label: str, account: str, ttl_ms: int, wait_s: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Send one order and wait until the venue has answered, and for the end of one that does not rest.
 
@@ -224,7 +225,8 @@ def new(
             client.number_from(wanted)
         with _usage():
             number = client.new(
-                venue, symbol, side, quantity, price, time_in_force=tif, post_only=post_only, stop_px=stop_px,
+                venue, symbol, side, None if cash else quantity, price, time_in_force=tif, post_only=post_only,
+                cash_order_qty=quantity if cash else None, stop_px=stop_px,
                 expire_ns=_expire_ns(expire), reduce_only=reduce_only, display_qty=display_qty, label=label,
                 time_to_live_ms=ttl_ms, account=account,
             )  # fmt: skip

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
@@ -56,6 +57,7 @@ from services.risk.limits import (
     Standing,
     StrategyRules,
     SymbolRules,
+    base_at_worst,
     check,
     reduce_room,
     shown,
@@ -382,8 +384,9 @@ class RiskCore(Core):
         if account is None or rules is None:
             self._refuse(order, self._unknown(order, account), now)
             return
-        proposal = self._propose(order, order.strategy, rules, now)
-        proposal.open_qty = proposal.added_qty = order.order_qty
+        o = self._at_worst(order, rules, now)
+        proposal = self._propose(o, o.strategy, rules, now)
+        proposal.open_qty = proposal.added_qty = o.order_qty
         proposal.is_amendment = proposal.reduces = False
         if order.cl_ord_id in self.state.books.by_id or self.in_flight.find(order.cl_ord_id) is not None:
             self._refuse(order, Refusal(Reason.DUPLICATE_NAME, f"ClOrdID(11) {order.cl_ord_id} is in use"), now)
@@ -391,7 +394,6 @@ class RiskCore(Core):
         decision = self._check(order, proposal, now)
         if decision is None:
             return
-        o = order
         self._pass(
             order,
             NewOrder(
@@ -439,6 +441,13 @@ class RiskCore(Core):
                 "" if replaces else a.orig_cl_ord_id, replaces, a.terms.is_reduce_only,
             ),
         )  # fmt: skip
+
+    def _at_worst(self, order: NewOrder, rules: SymbolRules, now: Instant) -> NewOrder:
+        """The order with the quantity that it counts with, where it asks for an amount of the quote asset."""
+        if order.terms.cash_order_qty is None:
+            return order
+        order_qty = base_at_worst(order.terms, rules, self._reference(order.venue, order.symbol, now))
+        return replace(order, terms=replace(order.terms, order_qty=order_qty))
 
     def _terms(self, amend: AmendOrder) -> Decimal | None:
         """The smallest total that the order to be amended may turn out to have, or None when it is not known or open.

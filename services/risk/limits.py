@@ -10,7 +10,7 @@ missing reference price or a halt must not keep anybody from reducing.
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Final, NamedTuple
 
 from common.contracts import SPOT, Contract
@@ -151,6 +151,17 @@ class Proposal:
         return self.added_qty if self.reduce_room is None else min(self.added_qty, self.reduce_room)
 
 
+def base_at_worst(terms: Terms, rules: SymbolRules, reference: Reference) -> Decimal:
+    """The most that an amount of the quote asset comes to in the base asset: at the lowest price inside the collar, in
+    whole lots. 0 where that cannot be said: its check refuses it.
+    """
+    cash, price, below = terms.cash_order_qty, reference.price, 1 - rules.price_collar_ratio
+    if cash is None or not _is_number(cash) or cash <= ZERO or price is None or below <= ZERO:
+        return ZERO
+    lots = cash / (price * below) / rules.lot_size
+    return lots.to_integral_value(ROUND_CEILING) * rules.lot_size
+
+
 def shown(value: Decimal) -> str:
     """A computed number for a person: no exponent, no zeros that only arithmetic left behind."""
     return f"{value.normalize():f}"
@@ -234,6 +245,20 @@ def _instrument(p: Proposal) -> Refusal | None:
         return None
     ended = datetime.fromtimestamp(p.rules.expiry_ns // NS_PER_S, UTC).isoformat(sep=" ").removesuffix("+00:00")
     return Refusal(Reason.INSTRUMENT_EXPIRED, f"{p.symbol} at {p.venue} expired on {ended} UTC", p.symbol, ended)
+
+
+def _cash(p: Proposal) -> Refusal | None:
+    """The amount of a market order that has one in the place of a quantity."""
+    cash, terms = p.terms.cash_order_qty, p.terms
+    if cash is None:
+        return None
+    if terms.ord_type != MARKET or not p.rules.contract.is_spot:
+        return Refusal(Reason.UNSUPPORTED, "an order for an amount is a market order in a spot market")
+    if not _is_number(cash) or cash <= ZERO:
+        return _no(Reason.BAD_QUANTITY, "amount", cash, "is no positive number")
+    if p.rules.price_collar_ratio >= 1:
+        return Refusal(Reason.UNSUPPORTED, "without a price collar below 100 % nobody can say what an amount comes to")
+    return _reference(p)
 
 
 def _shown(p: Proposal) -> Refusal | None:
@@ -335,6 +360,8 @@ def _notional(p: Proposal) -> Refusal | None:
         around = (reference, reference if stop_px is None else stop_px)
         highest, lowest = max(around) * (1 + rules.price_collar_ratio), min(around) * (1 - rules.price_collar_ratio)
     most, least = rules.contract.notional(highest, p.open_qty), rules.contract.notional(lowest, p.open_qty)
+    if p.terms.cash_order_qty is not None:
+        most = least = p.terms.cash_order_qty
     p.notional = most
     if most > rules.max_order_notional:
         return Refusal(
@@ -413,6 +440,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Refusal | None]], ...]] = (
     ("halts", _halts),
     ("kind", _kind),
     ("instrument", _instrument),
+    ("cash", _cash),
     ("quantity", _quantity),
     ("shown", _shown),
     ("price", _price),

@@ -66,9 +66,11 @@ def _order(symbol: str, terms: Terms, cl_ord_id: str, order_qty: Decimal) -> str
     """A new order's fields, ascending as in the samples."""
     kind = _kind(symbol, terms.side, terms.ord_type, terms.time_in_force, terms.is_post_only)
     price = "" if terms.price is None else f"44={plain(terms.price)}\x01"
-    head = f"11={cl_ord_id}\x01{_POST_ONLY if terms.is_post_only else ''}38={plain(order_qty)}\x01"
+    size = f"38={plain(order_qty)}\x01" if terms.cash_order_qty is None else ""
+    cash = "" if terms.cash_order_qty is None else f"152={plain(terms.cash_order_qty)}\x01"
+    head = f"11={cl_ord_id}\x01{_POST_ONLY if terms.is_post_only else ''}{size}"
     shown = "" if terms.display_qty is None else f"111={plain(min(terms.display_qty, order_qty))}\x01"
-    return f"{head}40={terms.ord_type}\x01{price}{kind}{shown}{_trigger(terms)}"
+    return f"{head}40={terms.ord_type}\x01{price}{kind}{shown}{cash}{_trigger(terms)}"
 
 
 def _trigger(terms: Terms) -> str:

@@ -234,10 +234,12 @@ class Bybit(StandardDialect):
         return b"30002=%d\x0130001=%d\x01" % (wall_ns // NS_PER_MS, window_ms)
 
     def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
-        """NewOrderSingle(D). A market order's quantity is in the base asset, which for a buy has to be said."""
+        """NewOrderSingle(D). A market order's quantity is in the base or in the quote asset, which has to be said."""
         c = command
         if c.ord_type == "1":
-            terms = f"38={plain(c.order_qty)}\x0130013=baseCoin\x01"
+            cash = c.terms.cash_order_qty
+            size = (c.order_qty, "baseCoin") if cash is None else (cash, "quoteCoin")
+            terms = f"38={plain(size[0])}\x0130013={size[1]}\x01"
         else:
             assert c.price is not None
             time_in_force = "P" if c.terms.is_post_only else c.terms.time_in_force

@@ -17,6 +17,7 @@ PROFILE = VenueProfile(
     rest="common.venues.bybit.rest:open_rest",
     fields="common.venues.bybit.fields:ADDITIONS",
     credentials=(CredentialKind.RSA,),
+    further=frozenset({Feature.CASH_QUANTITY}),
     lacks=frozenset(
         {
             Feature.STATUS_QUERY,

@@ -164,7 +164,9 @@ class Coinbase(StandardDialect):
         price = "" if c.price is None else f"44={plain(c.price)}\x01"
         terms = _terms(c.symbol, c.side, c.ord_type, c.terms.time_in_force, c.terms.is_post_only)
         shown = "" if c.terms.display_qty is None else f"1138={plain(c.terms.display_qty)}\x01"
-        return Body("D", f"11={c.cl_ord_id}\x0138={plain(c.order_qty)}\x01{price}{terms}{shown}".encode())
+        cash = c.terms.cash_order_qty
+        size = f"38={plain(c.order_qty)}\x01" if cash is None else f"152={plain(cash)}\x01"
+        return Body("D", f"11={c.cl_ord_id}\x01{size}{price}{terms}{shown}".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
         """OrderCancelReplaceRequest(G): quantity with the filled part included, and price; the side is not named."""

@@ -78,7 +78,9 @@ class Generic(StandardDialect):
         terms = _terms(c.symbol, c.terms)
         price = _prices(c.terms)
         stamp = utc_timestamp(wall_ns).decode()
-        return Body("D", f"11={c.cl_ord_id}\x01{terms}60={stamp}\x0138={plain(c.order_qty)}\x01{price}".encode())
+        cash = c.terms.cash_order_qty
+        size = f"38={plain(c.order_qty)}\x01" if cash is None else f"152={plain(cash)}\x01"
+        return Body("D", f"11={c.cl_ord_id}\x01{terms}60={stamp}\x01{size}{price}".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
         """OrderCancelReplaceRequest(G): the complete new terms, OrderQty(38) with the filled part included."""

@@ -34,3 +34,10 @@ def test_money_is_no_float_and_no_text(wrong: dict[str, object]) -> None:
 def test_its_instructions_are_the_codes_of_exec_inst(post_only: bool, reduce_only: bool, codes: str) -> None:
     terms = terms_of("1", D(1), D(9), post_only=post_only, reduce_only=reduce_only)
     assert (terms.instructions, terms.is_post_only, terms.is_reduce_only) == (codes, post_only, reduce_only)
+
+
+def test_its_size_is_a_quantity_or_an_amount_of_the_quote_asset() -> None:
+    assert terms_of("1", None, cash_order_qty=D(100)) == Terms("1", "1", D(0), cash_order_qty=D(100))
+    for qty, cash in ((None, None), (D(1), D(100))):
+        with pytest.raises(TypeError, match="either"):
+            terms_of("1", qty, cash_order_qty=cash)

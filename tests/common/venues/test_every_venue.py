@@ -448,6 +448,22 @@ def test_an_iceberg_order_shows_a_part_and_trades_whole(desk: Desk) -> None:
     assert fills[-1].ord_status == "2" and {fill.cl_ord_id for fill in fills} == {order.cl_ord_id}
 
 
+@pytest.mark.parametrize("side", ["1", "2"])
+def test_a_market_order_for_an_amount_of_the_quote_asset_spends_no_more(desk: Desk, side: str) -> None:
+    sides = desk.sides
+    if not sides.profile.has(Feature.CASH_QUANTITY):
+        return
+    sides.stranger("2" if side == "1" else "1", 2 * sides.qty, sides.price)
+    cash = sides.price * sides.qty
+    terms: dict[str, object] = {"ord_type": "1", "price": None, "time_in_force": "3", "order_qty": 3 * sides.qty}
+    order, events = desk.new(**terms, side=side, cash_order_qty=cash)
+    fill = [told for told in reports(events) if told.exec_type == "F"][-1]
+    assert (fill.last_qty, fill.last_px, fill.ord_status, fill.cl_ord_id) == (
+        sides.qty, sides.price, "2", order.cl_ord_id,
+    )  # fmt: skip
+    assert {told.order_qty for told in reports(events)} == {None}, "the most that it might come to is no term of it"
+
+
 def test_an_order_that_is_good_till_a_date_ends_by_itself(desk: Desk) -> None:
     sides = desk.sides
     if not sides.profile.has(Feature.GOOD_TILL_DATE):
@@ -497,11 +513,14 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
         Feature.STOP_ORDER: {"ord_type": "3", "price": None, "stop_px": above},
         Feature.POST_ONLY: {"instructions": POST_ONLY},
         Feature.ICEBERG: {"display_qty": sides.qty / 4},
+        Feature.CASH_QUANTITY: {
+            "ord_type": "1", "price": None, "time_in_force": "3", "cash_order_qty": sides.price * sides.qty,
+        },
         Feature.REDUCE_ONLY: {"instructions": REDUCE_ONLY},
         Feature.MARKET_ORDER: {"ord_type": "1", "price": None, "time_in_force": "3"},
         Feature.IMMEDIATE_OR_CANCEL: {"time_in_force": "3"},
         Feature.FILL_OR_KILL: {"time_in_force": "4"},
-    }
+    }  # fmt: skip
     if feature in terms:
         assert missing_feature(profile, samples.new(**terms[feature])) is (feature if lacks else None)
         if not lacks and feature is not Feature.REDUCE_ONLY:  # That one needs a position: see above.

@@ -70,6 +70,15 @@ def test_another_stop_price_is_another_request_and_an_order_without_one_has_the_
     assert first == same and len({first, other, without}) == 3
 
 
+def test_an_amount_of_the_quote_asset_is_the_same_request_whatever_risk_counts_it_as() -> None:
+    requests = [
+        NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "1", D(qty), time_in_force="3", cash_order_qty=D(cash)))
+        for qty, cash in ((0, 100), ("1.053", 100), (0, 101))
+    ]
+    first, counted, other = map(request_identity, requests)
+    assert first == counted != other
+
+
 def test_a_reduce_only_order_is_another_request_than_one_that_is_not() -> None:
     requests = [
         NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(9), instructions=instructions))

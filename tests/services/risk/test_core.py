@@ -21,6 +21,7 @@ from common.messages import (
     QueryOrder,
     Reason,
     Refused,
+    Side,
     StateHash,
     Withdrawn,
     encode,
@@ -80,6 +81,11 @@ CASES = [
     ("stop IOC", {"ord_type": "3", "price": None, "stop_px": "101", "time_in_force": "3"}, Reason.UNSUPPORTED, "", ""),
     ("stop post only", {"ord_type": "4", "stop_px": "101", "instructions": "6"}, Reason.UNSUPPORTED, "", ""),
     ("limit far from the stop", {"ord_type": "4", "stop_px": "200"}, Reason.PRICE_COLLAR, "100.00", "190..210"),
+    ("amount with a limit", {"cash": "100"}, Reason.UNSUPPORTED, "", ""),
+    ("no amount", {"cash": "0", "price": None}, Reason.BAD_QUANTITY, "0", ""),
+    ("endless amount", {"cash": "Infinity", "price": None}, Reason.BAD_QUANTITY, "Infinity", ""),
+    ("large amount", {"cash": "950.01", "price": None}, Reason.ABOVE_MAXIMUM_QUANTITY, "10.001", "10"),
+    ("small amount", {"cash": "4.99", "price": None}, Reason.BELOW_MINIMUM_NOTIONAL, "4.99", "5"),
     ("iceberg of nothing", {"display_qty": "0"}, Reason.BAD_QUANTITY, "0", ""),
     ("iceberg that shows more", {"display_qty": "2"}, Reason.BAD_QUANTITY, "2", "1"),
     ("iceberg lot", {"display_qty": "0.0001"}, Reason.BAD_LOT, "0.0001", "0.001"),
@@ -136,6 +142,31 @@ def test_an_order_till_a_date_to_come_passes() -> None:
     rig.command(rig.orders.new(time_in_force="6", expire_ns=1 << 62))
     rig.command(rig.orders.new(time_in_force="6", expire_ns=1 << 62, instructions="6"))
     assert len(rig.sent) == 2
+
+
+@pytest.mark.parametrize("side", ["1", "2"])
+def test_an_amount_of_the_quote_asset_counts_as_what_it_comes_to_at_the_lowest_price_of_the_collar(side: Side) -> None:
+    rig = Rig()
+    rig.command(rig.orders.new(side, price=None, cash="100"))
+    (passed,) = rig.sent
+    assert isinstance(passed, NewOrder) and passed.decision is not None
+    assert (passed.order_qty, passed.terms.cash_order_qty, passed.decision.notional) == (D("1.053"), D(100), D(100))
+    worst = rig.worst()
+    assert worst == ((D("1.053"), D(0), D(0)) if side == "1" else (D(0), D("1.053"), D(0)))
+    rig.outbound(passed)
+    assert rig.worst() == worst
+    rig.inbound(report(passed, "F", "2", last="1", cum="1", key="1"))
+    assert rig.worst() == (D(0), D(0), D(1) if side == "1" else D(-1)), "it is over, whatever less it has come to"
+
+
+def test_an_amount_needs_a_reference_price_and_a_collar() -> None:
+    rig = Rig()
+    rig.top(bid=None, ask=None)
+    rig.command(rig.orders.new(price=None, cash="100"))
+    assert last_refusal(rig)[0] is Reason.REFERENCE_STALE
+    rig = Rig(settings(RULES._replace(price_collar_ratio=D(1))))
+    rig.command(rig.orders.new(price=None, cash="100"))
+    assert last_refusal(rig)[0] is Reason.UNSUPPORTED
 
 
 def test_an_iceberg_order_counts_in_full() -> None:

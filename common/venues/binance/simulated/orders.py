@@ -244,10 +244,12 @@ class BinanceOrders(BinanceGateway):
         display_qty = wire.decimal(f, 111) if b"111" in f else None
         stop_px = _trigger(f, side) if ord_type in (STOP, STOP_LIMIT) else None
         mode = self._venue.prevention(wire.optional(f, 25001))
-        account, session, order_qty = task.peer.account, task.peer.comp_id, wire.decimal(f, 38)
+        account, session = task.peer.account, task.peer.comp_id
+        cash_qty = wire.decimal(f, 152) if b"152" in f and b"38" not in f else None
+        order_qty = wire.decimal(f, 38) if cash_qty is None else self._venue.engine.base_for(symbol, side, cash_qty)
         return Terms(
             account, session, name, symbol, side, ord_type, order_qty, price, time_in_force, post_only, mode, stop_px,
-            display_qty=display_qty,
+            display_qty=display_qty, cash_qty=cash_qty,
         )  # fmt: skip
 
     def _target(self, task: Task, f: Fields) -> Order | None:
@@ -390,8 +392,10 @@ def _trigger(f: Fields, side: str) -> Decimal:
 
 
 def _unwanted(ord_type: str, post_only: bool) -> tuple[int, ...]:
-    """Fields of other order types: pegs, trailing stops and quote quantities are not simulated."""
-    others: tuple[int, ...] = (25009, 1094, 835, 836, 211, 152, 25032)
+    """Fields of other order types: pegs and trailing stops are not simulated."""
+    others: tuple[int, ...] = (25009, 1094, 835, 836, 211, 25032)
+    if ord_type != MARKET:
+        others += (152,)
     if ord_type in (MARKET, LIMIT):
         others += (1100, 1101, 1102, 1107, 1109)
     if ord_type in (MARKET, STOP):
@@ -417,6 +421,7 @@ def _report(
     price = "" if terms.price is None else f"44={fixed(terms.price)}\x01"
     how = "18=6\x01" if terms.post_only else ""
     shown = "" if terms.display_qty is None else f"111={fixed(terms.display_qty)}\x01"
+    shown += "" if terms.cash_qty is None else f"152={fixed(terms.cash_qty)}\x01"
     time_in_force = "" if terms.price is None else f"59={terms.time_in_force}\x01"
     trigger = ""
     if terms.stop_px is not None:

@@ -255,7 +255,7 @@ def order_json(o: ClosedOrder) -> dict[str, object]:
         "updateTime": o.updated_ns // NS_PER_MS,
         "isWorking": True,
         "workingTime": o.stamp_ns // NS_PER_MS,
-        "origQuoteOrderQty": fixed(Decimal(0)),
+        "origQuoteOrderQty": fixed(t.cash_qty or Decimal(0)),
         "selfTradePreventionMode": SELF_TRADE[t.self_trade],
     }
 
@@ -293,7 +293,7 @@ def _symbol_info(i: Instrument) -> Json:
         "icebergAllowed": True,
         "ocoAllowed": False,
         "otoAllowed": False,
-        "quoteOrderQtyMarketAllowed": False,
+        "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": False,
         "cancelReplaceAllowed": True,
         "amendAllowed": True,

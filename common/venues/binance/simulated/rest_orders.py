@@ -56,6 +56,7 @@ _FORMS = {
     "STOP_LOSS": _Form(STOP, ("quantity", "stopPrice")),
     "STOP_LOSS_LIMIT": _Form(STOP_LIMIT, ("timeInForce", "quantity", "price", "stopPrice"), may_have=_ICEBERG),
 }
+_BY_AMOUNT = _Form(MARKET, ("quoteOrderQty",))
 
 
 class _Half(NamedTuple):
@@ -107,6 +108,7 @@ class RestOrders:
         symbol = symbol_of(self._venue, p)
         side = _one_of(p, "side", _SIDES, wire.BAD_SIDE, "Invalid side.")
         form = _one_of(p, "type", _FORMS, wire.BAD_ORDER_TYPE, "Invalid orderType.")
+        form = _BY_AMOUNT if form.ord_type == MARKET and p.get("quoteOrderQty") else form
         for name in _TERMS:
             if name in form.terms and not p.get(name):
                 raise refused(400, wire.MISSING, missing(name))
@@ -118,14 +120,17 @@ class RestOrders:
         mode = p.get("selfTradePreventionMode", "")
         if mode:
             mode = _one_of(p, "selfTradePreventionMode", _PREVENTION_OF)
-        qty, price, stop_px = (
-            _number(p, name) if name in form.terms else None for name in ("quantity", "price", "stopPrice")
+        qty, price, stop_px, cash_qty = (
+            _number(p, name) if name in form.terms else None
+            for name in ("quantity", "price", "stopPrice", "quoteOrderQty")
         )
+        if cash_qty is not None:
+            qty = self._venue.engine.base_for(symbol, side, cash_qty)
         assert qty is not None
         return Terms(
             account, "", self._name(p, "newClientOrderId"), symbol, side, form.ord_type, qty, price, time_in_force,
             form.post_only, self._venue.prevention(mode), stop_px,
-            display_qty=_number(p, "icebergQty") if p.get("icebergQty") else None,
+            cash_qty=cash_qty, display_qty=_number(p, "icebergQty") if p.get("icebergQty") else None,
         )  # fmt: skip
 
     def _name(self, p: Parameters, parameter: str) -> str:

@@ -6,7 +6,7 @@ orders included, unless it asked for ResponseMode(25036)=2, ONLY_ACKS.
 """
 
 from collections.abc import Callable
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
 from common.exchange.changes import Amended, Change, Closed, Placed, Traded
 from common.exchange.engine import Refusal
@@ -25,7 +25,6 @@ from common.exchange.order import (
     LIMIT,
     MARKET,
     NO_PREVENTION,
-    ZERO,
     Asked,
     Order,
     Terms,
@@ -269,15 +268,8 @@ class BybitOrders(BybitGateway):
         )  # fmt: skip
 
     def _base_qty(self, symbol: str, side: str, amount: Decimal) -> Decimal:
-        """What an amount of the quote asset buys or sells of the book as it stands, in whole lots. Raises Refused."""
-        book, lot = self._venue.state.books[symbol], self._venue.state.instruments[symbol].lot_size
-        qty, left = ZERO, amount
-        for level in book.opposite(side).walk():
-            taken = min(level.qty, left / level.price)
-            qty, left = qty + taken, left - taken * level.price
-            if left <= 0:
-                break
-        qty = (qty / lot).quantize(Decimal(1), ROUND_DOWN) * lot
+        """What an amount of the quote asset comes to. Raises Refused."""
+        qty = self._venue.engine.base_for(symbol, side, amount)
         if not qty:
             raise Refused(wire.NEW_ORDER_REJECTED)
         return qty

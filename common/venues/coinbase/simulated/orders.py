@@ -155,10 +155,13 @@ class CoinbaseOrders(CoinbaseDoor, ResendingFixOrders):
                 raise BadField(OUT_OF_RANGE, tag, "Value is incorrect (out of range) for this tag")
         if ord_type == LIMIT and not request.has(44):
             raise BadField(MISSING, 44, "Required tag missing")
+        cash_qty = request.decimal(152) if request.has(152) and ord_type == MARKET else None
+        symbol, side = request.text(55), request.text(54)
+        qty = request.decimal(38) if cash_qty is None else self._venue.engine.base_for(symbol, side, cash_qty)
         return Terms(
-            client.party.account, client.party.comp_id, name, request.text(55), request.text(54), ord_type,
-            request.decimal(38), request.decimal(44) if ord_type == LIMIT else None, time_in_force,
-            request.optional(18) == POST_ONLY, display_qty=request.decimal(1138) if request.has(1138) else None,
+            client.party.account, client.party.comp_id, name, symbol, side, ord_type, qty,
+            request.decimal(44) if ord_type == LIMIT else None, time_in_force, request.optional(18) == POST_ONLY,
+            display_qty=request.decimal(1138) if request.has(1138) else None, cash_qty=cash_qty,
         )  # fmt: skip
 
     def _prevention(self, request: Request) -> str:

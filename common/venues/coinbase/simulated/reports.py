@@ -122,6 +122,7 @@ def _terms(terms: Terms) -> str:
     exec_inst = "18=A\x01" if terms.post_only else ""
     shown = "" if terms.display_qty is None else f"1138={number(terms.display_qty)}\x01"
     time_in_force = "" if terms.ord_type == MARKET else f"59={terms.time_in_force}\x01"
+    shown += "" if terms.cash_qty is None else f"152={number(terms.cash_qty)}\x01"
     return (
         f"55={terms.symbol}\x0154={terms.side}\x0140={terms.ord_type}\x0138={number(terms.order_qty)}\x01{price}"
         f"{time_in_force}{exec_inst}{shown}"

@@ -6,7 +6,7 @@ from common.exchange.changes import Change, Placed, Traded
 from common.exchange.faults import Kind
 from common.exchange.fix_gateway import Client, Handler
 from common.exchange.fix_orders import Reports, ResendingFixOrders
-from common.exchange.order import GOOD_TILL_CANCEL, GOOD_TILL_DATE, LIMIT, STOP, STOP_LIMIT, Asked, Order, Terms
+from common.exchange.order import GOOD_TILL_CANCEL, GOOD_TILL_DATE, LIMIT, MARKET, STOP, STOP_LIMIT, Asked, Order, Terms
 from common.exchange.requests import MISSING, BadField, Request
 from common.exchange.venue import Venue
 from common.instant import Instant
@@ -75,12 +75,16 @@ class GenericOrders(ResendingFixOrders):
         if ord_type in (STOP, STOP_LIMIT) and not request.has(99):
             raise BadField(MISSING, 99, "Required tag missing")
         time_in_force, instructions = request.optional(59) or DAY, request.optional(18).split()
+        cash_qty = request.decimal(152) if request.has(152) and ord_type == MARKET else None
+        symbol, side = request.text(55), request.text(54)
+        qty = request.decimal(38) if cash_qty is None else self._venue.engine.base_for(symbol, side, cash_qty)
         return Terms(
-            client.party.account, client.party.comp_id, request.text(11), request.text(55), request.text(54), ord_type,
-            request.decimal(38), request.decimal(44) if has_price else None,
+            client.party.account, client.party.comp_id, request.text(11), symbol, side, ord_type,
+            qty, request.decimal(44) if has_price else None,
             # A day of this exchange has no end: Day(0) rests like GoodTillCancel(1).
             GOOD_TILL_CANCEL if time_in_force == DAY else time_in_force,
             POST_ONLY in instructions, stop_px=request.decimal(99) if request.has(99) else None,
             expire_ns=request.time_ns(126) if time_in_force == GOOD_TILL_DATE else 0,
-            display_qty=request.decimal(111) if request.has(111) else None, reduce_only=DO_NOT_INCREASE in instructions,
+            display_qty=request.decimal(111) if request.has(111) else None, cash_qty=cash_qty,
+            reduce_only=DO_NOT_INCREASE in instructions,
         )  # fmt: skip

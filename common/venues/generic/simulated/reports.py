@@ -64,6 +64,7 @@ class GenericReports:
         price += "" if terms.stop_px is None else f"99={number(terms.stop_px)}\x01"
         price += "" if terms.display_qty is None else f"111={number(terms.display_qty)}\x01"
         price += f"126={utc_timestamp(terms.expire_ns).decode()}\x01" if terms.expire_ns else ""
+        price += "" if terms.cash_qty is None else f"152={number(terms.cash_qty)}\x01"
         codes = (["6"] if terms.post_only else []) + (["E"] if terms.reduce_only else [])
         exec_inst = f"18={' '.join(codes)}\x01" if codes else ""
         return (
