@@ -33,6 +33,7 @@ class Kind(enum.StrEnum):
     HALF = "half"
     BLIND = "blind"
     BARRED = "barred"
+    REFUSE = "refuse"
 
 
 FAULT_SENTENCES: dict[Kind, str] = {
@@ -65,6 +66,7 @@ FAULT_SENTENCES: dict[Kind, str] = {
     Kind.HALF: "Carry out the next `count` requests that change something, and end the connection within the answer.",
     Kind.BLIND: "Say of orders that are younger than `ms` milliseconds that there are none, to whoever asks.",
     Kind.BARRED: "Refuse the next `count` requests as too many.",
+    Kind.REFUSE: "Refuse the next `count` Logons(A), as the venue refuses one.",
 }
 
 LACK_SENTENCES: dict[Kind, str] = {

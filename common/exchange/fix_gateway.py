@@ -77,6 +77,8 @@ class FixGateway(ABC):
     sequence_policy = SequencePolicy.RESET
     begin_string = "FIX.4.4"
     default_appl_ver_id: str | None = None
+    refusal = "refused on command"
+    """Why a Logon(A) is refused that a fault strikes; in the venue's own words, where it says why."""
 
     def __init__(self, venue: Venue, scope: str, parties: Iterable[Party], comp_id: str = "") -> None:
         """`scope` is the listener's name, `parties` are those who may log on; `comp_id` is what the exchange is called
@@ -143,7 +145,7 @@ class FixGateway(ABC):
             if unnamed.framer.garbled or len(unnamed.data) > MAX_UNNAMED_BYTES:
                 self._refuse(line, "garbled before Logon(A)")
             return None
-        client = self._why_refused(messages[0], now) or self._admit(messages[0])
+        client = self._why_struck(messages[0]) or self._why_refused(messages[0], now) or self._admit(messages[0])
         if isinstance(client, str):
             farewell = self._farewell(messages[0], client, now)
             if farewell:
@@ -151,6 +153,11 @@ class FixGateway(ABC):
             self._refuse(line, client)
             return None
         return client
+
+    def _why_struck(self, raw: bytes) -> str:
+        """Why a fault refuses this Logon(A), "" where none does."""
+        is_struck = peek_logon(raw) is not None and self._venue.faults.strikes(Kind.REFUSE, self._scope)
+        return self.refusal if is_struck else ""
 
     def _why_refused(self, raw: bytes, now: Instant) -> str:
         """Why whoever sends this Logon(A) now may not come in whoever he is, "" where he may."""

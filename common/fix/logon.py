@@ -112,9 +112,8 @@ class Logon:
         if not self._settings.initiator or m.msg_type not in (b"3", b"5"):
             standing.close(DisconnectReason.FIRST_MESSAGE_NOT_LOGON, f"MsgType(35)={text_of(m.msg_type)} came first")
             return
+        # Its number is left to be asked for: some venues give a refusal none of the session's.
         text = text_of(m.fields.get(b"58", b""))
-        if m.seq == standing.next_inbound:
-            standing.consume(m)
         standing.effects.append(LoggedOut(text, True))
         too_low = "too low" in text.lower()
         standing.close(DisconnectReason.SEQUENCE_TOO_LOW if too_low else DisconnectReason.LOGON_REFUSED, text)

@@ -172,6 +172,8 @@ def _session_notes(session: Mapping[str, Any]) -> list[str]:
     if limits:
         told = [f"{row['kind']} {row['used']} of {row['maximum']} in {row['interval_s']} s" for row in limits]
         notes.append(f"the venue's limits: {', '.join(told)}")
+    if session.get("failed_logons"):
+        notes.append(f"no logon in {session['failed_logons']} connections, the last: {session['failed_logon']}")
     if session.get("unread"):
         notes.append(f"{session['unread']} reports with a field that could not be read")
     if session.get("clock_warning"):

@@ -282,6 +282,12 @@ def _inflict(kind: str, most: int) -> Callable[[World, str, Random], None]:
     return strike
 
 
+def _refuse_logons(world: World, target: str, random: Random) -> None:
+    scope = random.choice(("fix", "fix", "market_data", "all"))
+    world.ask(target, "fault", {"kind": "refuse", "scope": scope, "count": random.randrange(1, 6)})
+    _cut(world, target.replace("exchange", "session"), random)
+
+
 def _asks_again(world: World, target: str, random: Random) -> None:
     for request in range(random.randrange(5, 40)):
         fault = {"kind": "resend_request", "scope": "fix", "count": 1}
@@ -610,6 +616,7 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "crossed": _crossed,
     "gap-fill-alone": _inflict("skip", 4),
     "silence": _inflict("silent", 6),
+    "refused-logon": _refuse_logons,
     "asks-again": _asks_again,
     "set-back": _set_back,
     "untold": _untold,

@@ -70,19 +70,21 @@ class FaultKind(NamedTuple):
     """A kind of fault since the third version: what it does, and how often.
 
     `share` is of the runs, `gap` the mean number of steps from one of its faults to the next in such a run, `targets`
-    are what one of them may be aimed at.
+    are what one of them may be aimed at. Plans of a version before `since` never draw it.
     """
 
     sentence: str
     share: float = 0.25
     gap: int = 400
     targets: tuple[str, ...] = ("",)
+    since: int = 3
 
 
 # A plan of the third version has the second's faults, every one, and beside them those of these kinds. Each kind is
-# drawn by dice of its own, so that a new one takes nothing from the others. A kind is added by a row here, by the
-# function that carries it out in `adversary._STRIKES`, and by what ends it in `adversary.make_well`. What a run has
-# from its beginning, such as a setting, asks `Plan.kinds`.
+# drawn by dice of its own, so that a new one takes nothing from the others, and since the version that has it, so that
+# older seeds stay what they were. A kind is added by a row here with a new VERSION, by the function that carries it out
+# in `adversary._STRIKES`, and by what ends it in `adversary.make_well`. What a run has from its beginning, such as a
+# setting, asks `Plan.kinds`.
 SINCE_THIRD: dict[str, FaultKind] = {
     "beyond-bounds": FaultKind("A strategy sends what its link does not take.", gap=200, targets=TRADERS),
     "poison": FaultKind("A record that nobody can fold stands in the log, until it is skipped.", gap=500),
@@ -129,15 +131,17 @@ SINCE_THIRD: dict[str, FaultKind] = {
     "twice-in-one": FaultKind("A venue tells the same thing twice in one message.", gap=150, targets=SESSIONS),
     "test-flood": FaultKind("An exchange sends more TestRequest(1) than may be answered.", gap=800,
                             targets=("exchange@generic",)),
+    "refused-logon": FaultKind("An exchange refuses a few logons, and the session has to log on.", gap=300,
+                               targets=EXCHANGES, since=5),
 }  # fmt: skip
 """What a plan of the first two versions never draws."""
 
 SENTENCES = FORMER_SENTENCES | {name: kind.sentence for name, kind in SINCE_THIRD.items()}
 """Every kind of fault, with what it does."""
 
-VERSION = 4
+VERSION = 5
 """How plans are drawn now. Former versions are kept, so that a seed that failed under one still means what it meant.
-Since the fourth the traders send stop orders too.
+Since the fourth the traders send stop orders too; the fifth has a kind of fault more.
 """
 
 PLANTED_VERSION = 3
@@ -203,7 +207,7 @@ def plan(
         fault = Fault(len(faults), step, kind, _target(kind, random, version), random.randrange(1 << 30))
         faults.append(fault)
         step += 1 + int(random.expovariate(1.0) * mean_gap)
-    kinds_since = _kinds_since_third(seed) if version > 2 else []
+    kinds_since = _kinds_since_third(seed, version)
     for kind in kinds_since:
         _add(faults, kind, seed, steps)
     faults.sort(key=lambda fault: fault.step)
@@ -212,8 +216,9 @@ def plan(
     return Plan(seed, steps, tuple(kept), traders, pause_ms * 1_000_000, version, slow, drawn)
 
 
-def _kinds_since_third(seed: int) -> list[str]:
-    return [name for name, kind in SINCE_THIRD.items() if Random(f"whether {seed} {name}").random() < kind.share]
+def _kinds_since_third(seed: int, version: int) -> list[str]:
+    known = {name: kind for name, kind in SINCE_THIRD.items() if kind.since <= version}
+    return [name for name, kind in known.items() if Random(f"whether {seed} {name}").random() < kind.share]
 
 
 def _add(faults: list[Fault], name: str, seed: int, steps: int) -> None:

@@ -33,6 +33,7 @@ CLOCK_S = 2.0
 CLOCK_STEPS_S = (-3600.0, -3.0, -0.4, 0.4, 3.0, 3600.0)
 FLOOD_COMMANDS = 4000
 STATUS_S = 3.0
+REFUSED_S = 2.0
 REPEATS_NUMBERS = "venue:duplicate"
 """The one fault in which the venue uses a number twice, so that our Logout(5) over it is right."""
 
@@ -133,6 +134,20 @@ def _venue_fault(kind: str, *, ms: int = 0, count: int = 0) -> Callable[[Scene],
             await_struck(scene, actor, kind)
 
     return deed
+
+
+def _refuse_logons(scene: Scene) -> None:
+    """The session comes back to an exchange that does not let it in for a while, and says so."""
+    actor = begin_fault(scene, "refuse", count=0)
+    session = actor.replace("exchange", "session")
+    scene.stack.ask(actor, "fault", {"kind": "cut", "scope": "fix"})
+    deadline_s = time.monotonic() + REFUSED_S
+    while time.monotonic() < deadline_s:
+        time.sleep(0.1)
+        status = scene.stack.ask(session, "status")
+    scene.stack.ask(actor, "fault", {"kind": "clear"})
+    if not status["failed_logons"] or not status["failed_logon"]:
+        raise Wrong(f"{session} was refused for {REFUSED_S} s, and says nothing of it: {status}")
 
 
 def _start_twice(scene: Scene) -> None:
@@ -275,6 +290,7 @@ def _full_disk(scene: Scene) -> None:
 
 VENUE_FAULTS = (
     ("cut", "cut", _venue_fault("cut", count=1), "the exchange closes the connection without a word"),
+    ("refuse", "refuse", _refuse_logons, f"for {REFUSED_S} s after a cut it refuses every logon"),
     ("stall", "stall", _venue_fault("stall", ms=2500), "half-open: the connection stands, and nothing is read or sent"),
     ("slow", "stall", _venue_fault("slow", ms=1500), "what the exchange sends comes 1.5 s late"),
     ("gap", "answers", _venue_fault("gap", count=3), "messages of the exchange get their numbers and are lost"),

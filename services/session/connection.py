@@ -15,6 +15,7 @@ before the venue has answered goes on with it.
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import msgspec
 
@@ -60,6 +61,13 @@ class _Successor:
         self.up = False
 
 
+class FailedLogons(NamedTuple):
+    """How many connections in a row came to no logon, and how the last one ended."""
+
+    connections: int
+    text: str
+
+
 class Connection:
     """See the module. `stopping` is set once, when the process ends: no further connection is made then."""
 
@@ -101,6 +109,7 @@ class Connection:
         self._deadline_ns: int | None = None
         self._closing: str | None = None
         self._too_low = 0
+        self.failed_logons = FailedLogons(0, "")
         self._numbers_refused = False
         self._unnumbered_ns: int | None = None
         self._halt_for = ""
@@ -394,6 +403,9 @@ class Connection:
         self._forget(now)
         self._deadline_ns = None
         self._closing = None
+        is_failed = self._records.history.state is SessionState.CONNECTING
+        failed = self.failed_logons.connections
+        self.failed_logons = FailedLogons(failed + 1, text) if is_failed else FailedLogons(0, "")
         self._records.changed(SessionState.DISCONNECTED, now, text)
         self._core.note("warning", "disconnected", connection=self._records.history.connection, text=text)
         self._too_low += self._numbers_refused

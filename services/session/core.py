@@ -43,7 +43,7 @@ from common.messages import Announced, Command, ControlAnswer, ControlRequest, S
 from common.venues.dialect import Dialect
 from services.session.by_hand import ByHand
 from services.session.commands import Commands
-from services.session.connection import TARGET, Connection
+from services.session.connection import TARGET, Connection, FailedLogons
 from services.session.emergency import Emergency
 from services.session.former import Former
 from services.session.gate import Gate
@@ -580,6 +580,7 @@ class SessionCore(Core):
         history, fix, rate = self.history, self.outbox.fix, self.outbox.rate
         offset_ns = fix.last_sending_time_offset_ns if fix is not None else 0
         heard_ns = fix.last_received_boot_ns if fix is not None else 0
+        failed = FailedLogons(0, "") if self._logged_on_here else self.connection.failed_logons
         return {
             "state": self._state(),
             "epoch": self.records.appender.epoch,
@@ -594,6 +595,8 @@ class SessionCore(Core):
             "clock_offset_ms": round(offset_ns / NS_PER_MS, 3),
             "clock_warning": abs(offset_ns) > CLOCK_WARNING_NS,
             "gate": "open" if self.gate.is_open else "closed",
+            "failed_logons": failed.connections,
+            "failed_logon": failed.text,
             "halted": history.halted,
             "schedule": self.connection.hours.text,
             "latched": self.kill.latched,

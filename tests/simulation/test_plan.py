@@ -26,6 +26,12 @@ def test_the_third_version_has_every_fault_of_the_second(seed: int) -> None:
     assert (third.traders, third.pause_ns, third.slow) == (second.traders, second.pause_ns, second.slow)
 
 
+def test_a_former_version_draws_no_kind_that_came_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = plan(7, 2000, version=4)
+    monkeypatch.setitem(SINCE_THIRD, "added", NEW._replace(since=5))
+    assert plan(7, 2000, version=4) == before and "added" in plan(7, 2000, version=5).kinds
+
+
 def test_a_kind_that_is_added_takes_nothing_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     before = plan(7, 2000)
     monkeypatch.setitem(SINCE_THIRD, "added", NEW)

@@ -106,7 +106,21 @@ def test_a_refusal_is_passed_on_with_its_text(initiator: Play, kind: str) -> Non
     initiator.says()
     assert initiator.logged_out() == [LoggedOut("no such account", True)]
     initiator.closes(DisconnectReason.LOGON_REFUSED)
-    assert initiator.numbers()[1] == 2
+    assert initiator.numbers()[1] == 1
+
+
+@pytest.mark.parametrize(("number", "asks"), [(1, False), (2, True)])
+def test_a_logon_after_a_refusal_is_in_step_whether_or_not_that_took_a_number(
+    initiator: Play, number: int, asks: bool
+) -> None:
+    initiator.peer("35=5|34=1|58=not now")
+    initiator.closes(DisconnectReason.LOGON_REFUSED)
+    initiator.lose()
+    initiator.connect()
+    initiator.sent.clear()
+    initiator.peer(LOGON.replace("34=1", f"34={number}"))
+    initiator.says(*["35=2|34=3|7=1|16=0"] * asks)
+    assert initiator.is_logged_on()
 
 
 @case("1B.d", "logon.seq")

@@ -254,6 +254,25 @@ def logon_of(sides: BothSides, credentials: Credentials | None) -> tuple[str, by
     return sender, own, settings.header_fields
 
 
+@pytest.mark.parametrize("has_been_in", [False, True])
+def test_a_refused_logon_is_followed_by_one_that_is_let_in(sides: BothSides, has_been_in: bool) -> None:
+    """Whatever the venue says of the first, the next is in step with it, and orders come through."""
+    former = sides.desk() if has_been_in else None
+    if former is not None:
+        sides.world.ask("fault", kind="cut", scope="fix")
+    sides.world.ask("fault", kind="refuse", scope="fix", count=2)
+    refused = sides.desk() if former is None else former.again()
+    assert not refused.logged_on and b"\x0135=A\x01" not in refused.client.wire
+    sides.world.pass_time(1)
+    refused = refused.again()
+    assert not refused.logged_on
+    sides.world.pass_time(1)
+    desk = refused.again()
+    assert desk.logged_on and sides.world.ask("fault")["faults"] == []
+    order, _ = desk.new()
+    assert sides.state_of(order.cl_ord_id) is not None
+
+
 def others(sides: BothSides, number: int) -> Credentials:
     """Credentials of which one part is another's."""
     ours = sides.credentials

@@ -150,6 +150,11 @@ def test_silence_is_shown_as_silence(monkeypatch: pytest.MonkeyPatch, capsys: py
         ),
         ({"halted": "too low", "state": "halted"}, ExitStatus.FAILURE, "HALTED: too low"),
         ({"schedule": "outside its schedule", "state": "off_schedule"}, ExitStatus.OK, "outside its schedule"),
+        (
+            {"state": "waiting", "failed_logons": 3, "failed_logon": "logon_refused: EAPI:Invalid key"},
+            ExitStatus.FAILURE,
+            "no logon in 3 connections, the last: logon_refused: EAPI:Invalid key",
+        ),
         ({"unread": 2}, ExitStatus.OK, "2 reports with a field that could not be read"),
         ({"emergency_failure": "no space"}, ExitStatus.RESTRICTED, "NO EMERGENCY FILE: no space"),
         ({"unreadable": 2}, ExitStatus.RESTRICTED, "2 REPORTS UNREADABLE"),

@@ -62,6 +62,27 @@ def test_a_transport_that_was_given_up_and_comes_all_the_same_is_not_logged_on(w
     assert world.connects[-1] != given_up and states(world)[-1] is SessionState.CAUGHT_UP
 
 
+def test_connections_that_come_to_no_logon_are_counted_until_one_does(world: World) -> None:
+    world.ready()
+    world.swallow = True
+    world.cut()
+    told = []
+    for _ in range(3):
+        world.advance(3000)
+        logout = b"35=5\x0134=9\x0149=GENERIC\x0152=20270115-08:00:00\x0156=FIXRING\x0158=not now\x01"
+        world.to_session(encode(b"FIX.4.4", logout))
+        world.settle()
+        status = world.core.status(world.now)
+        told.append((status["failed_logons"], status["failed_logon"]))
+    assert told == [(count, "logon_refused: not now") for count in (1, 2, 3)]
+    world.swallow = False
+    world.advance(5000)
+    status = world.core.status(world.now)
+    assert (status["failed_logons"], status["failed_logon"]) == (0, "")
+    world.cut()
+    assert world.core.status(world.now)["failed_logons"] == 0
+
+
 def test_back_off_stays_within_the_venues_connect_limit(tmp_path: Path) -> None:
     world = World(OsFiles(), generic_config(str(tmp_path), connects=5, connects_window_ms=30_000))
     world.reachable = False

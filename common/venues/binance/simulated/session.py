@@ -12,6 +12,7 @@ from decimal import Decimal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from common.exchange.faults import Kind
 from common.exchange.limits import Window
 from common.exchange.lines import Line
 from common.exchange.numbers import read_number
@@ -325,7 +326,7 @@ class Peer:
     def _check_signature(self, f: Fields) -> Key:
         """Ed25519 over A, 49, 56, 34 and 52 as they were sent, joined by SOH."""
         key = self._door.keys.get(wire.text(f, 553))
-        if key is None:
+        if key is None or self._venue.faults.strikes(Kind.REFUSE, self.line.scope):
             raise Rejection(wire.BAD_KEY, "Invalid API-key, IP, or permissions for action.", 99, 553)
         payload = b"\x01".join((b"A", f[b"49"], f[b"56"], f[b"34"], f[b"52"]))
         if not verifies(key, f[b"96"], payload):

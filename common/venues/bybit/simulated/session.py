@@ -7,6 +7,7 @@ nothing is ever sent again.
 import enum
 from collections.abc import Callable
 
+from common.exchange.faults import Kind
 from common.exchange.limits import Window
 from common.exchange.lines import Line
 from common.exchange.peers import PeerGateway
@@ -213,6 +214,8 @@ class Peer:
         """What is wrong with the Logon(A), "" where nothing is. The client is told no more than that it is denied."""
         if self._door.knocks_too_often(now):
             return "too many attempts to connect"
+        if self._venue.faults.strikes(Kind.REFUSE, self.line.scope):
+            return "refused on command"
         if not self.comp_id:
             return "SenderCompID(49) is not 1 to 16 of A-Z, a-z, 0-9, _ and -"
         if wire.may(f, 56) != self._venue.settings.comp_id:

@@ -92,6 +92,7 @@ class DeribitGateway(FixGateway):
     """What holds of each connection: who comes in, that Logon(A) is sent back, and what SequenceReset(4) is told."""
 
     door: Door
+    refusal = INVALID
 
     def _admit(self, raw: bytes) -> Client | str:
         fields = split(raw)

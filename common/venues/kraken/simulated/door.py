@@ -14,6 +14,7 @@ from common.fix.wire import split
 from common.instant import NS_PER_MS, Instant
 
 NONCE_WINDOW_MS = 5000
+INVALID_KEY = "EAPI:Invalid key"
 
 
 class Door:
@@ -30,7 +31,7 @@ class Door:
         key = self._keys.get(fields.get(b"553", b"").decode("ascii", "replace"))
         nonce = fields.get(b"5025", b"").decode("ascii", "replace")
         if key is None or key.account != self._accounts.get(fields.get(b"49", b"").decode("ascii", "replace")):
-            return "EAPI:Invalid key"
+            return INVALID_KEY
         if not nonce.isdecimal() or len(nonce) > 18:
             return "EAPI:Invalid nonce"
         if not _is_signed(fields, key, nonce):

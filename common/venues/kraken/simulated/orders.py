@@ -29,7 +29,7 @@ from common.fix.dictionary import Dictionary
 from common.fix.session import Effect, LoggedOut
 from common.fix.wire import encode, parse_utc_timestamp, split, utc_timestamp
 from common.instant import NS_PER_S, Instant
-from common.venues.kraken.simulated.door import Door
+from common.venues.kraken.simulated.door import INVALID_KEY, Door
 from common.venues.kraken.simulated.limits import RATE_EXCEEDED, Counters
 from common.venues.kraken.simulated.names import LastNames
 from common.venues.kraken.simulated.reports import NOT_AVAILABLE, OTHER, KrakenReports, refused
@@ -56,6 +56,7 @@ class KrakenOrders(ResendingFixOrders):
     """
 
     spelling = Spelling(refused="j", wish_refused="j", unknown="j", mass_cancelled="j")
+    refusal = INVALID_KEY
     late_refusals = frozenset({Refusal.WOULD_TAKE})
 
     def __init__(self, venue: Venue, counters: Counters) -> None:
