@@ -97,7 +97,7 @@ from common.request_identity import UNREAD, command_identity, request_identity
 
 WRITER = "orders"
 
-FOLD_VERSION = 10
+FOLD_VERSION = 11
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""
@@ -285,11 +285,11 @@ class Fold:
         outcome = self.outcomes.see(command.attempt, Evidence.REFUSED, deadline_ns, record.stamp_ns)
         if isinstance(command, CancelOrder):
             # The wish stays, whoever refused this attempt to fulfil it.
+            self._decide(record, command, "accepted", refused.reason, refused.text)
             order = self.books.orders.get((command.target_strategy, command.target_number))
             if order is not None:
                 self._wish(order, command)
                 self.books.touched(order, record.lsn, is_news=False)
-            self._decide(record, command, "accepted", refused.reason, refused.text)
             self._changes.append(AttemptEnded(command.attempt, refused.reason, command))
             return
         self._end_attempt(record, command, outcome, refused.reason, refused.text)
@@ -409,9 +409,17 @@ class Fold:
     ) -> None:
         """The command's outcome, unless a later attempt of it is known; a cancel's first answer stands."""
         name, attempt = (command.strategy, command.number), (command.attempt.epoch, command.attempt.counter)
-        is_answered = isinstance(command, CancelOrder) and self.books.names.get(*name) is not None
+        is_answered = isinstance(command, CancelOrder) and self._is_answered(command)
         if not is_answered and self._may_decide(record, name, command.attempt):
             self._remember(name, Remembered(command_identity(command), attempt, outcome, reason, text, record.lsn))
+
+    def _is_answered(self, cancel: CancelOrder) -> bool:
+        """Whether the cancel has its first answer. Its outcome may have left memory; the wish for it stays for as long
+        as its order may be open."""
+        if self.books.names.get(cancel.strategy, cancel.number) is not None:
+            return True
+        order = self.books.orders.get((cancel.target_strategy, cancel.target_number))
+        return order is not None and (order.wish_strategy, order.wish_number) == (cancel.strategy, cancel.number)
 
     def _may_decide(self, record: Record, name: OrderName, attempt: Attempt) -> bool:
         """Whether the attempt is the latest that is known of the command, and not too late to be anything: once the
@@ -816,6 +824,7 @@ class Fold:
         session = books.session(moved.session, moved.account)
         if moved.generation != session.generation or moved.state is SessionState.NUMBERS_SET:
             session.last_outbound, session.last_inbound = moved.next_outbound - 1, moved.next_inbound - 1
+        is_another = moved.connection != session.connection
         session.account, session.connection, session.generation = moved.account, moved.connection, moved.generation
         session.sender_comp_id = moved.sender_comp_id or session.sender_comp_id
         if moved.state in _MISSES:
@@ -824,8 +833,11 @@ class Fold:
             self._caught_up(record, moved)
         if moved.state in _LATCH:
             session.latched = moved.state is SessionState.LATCHED
-        elif moved.state is not SessionState.NUMBERS_SET:
+        if moved.state not in _BESIDE_THE_CONNECTION:
             self._session_state(record, session, moved.state)
+        elif is_another:
+            # The journal was away: that the connection before it ended, and this one began, stands in no record.
+            self._session_state(record, session, SessionState.DISCONNECTED)
         self._changes.append(SessionMoved(moved.session, moved.account, moved.state is SessionState.NUMBERS_SET))
 
     def _caught_up(self, record: Record, moved: SessionChanged) -> None:
@@ -1186,6 +1198,9 @@ def _replaced_by_hand(order: Order, change: FillChange, gave_way: FillChange) ->
 
 
 _LATCH = frozenset({SessionState.LATCHED, SessionState.UNLATCHED})
+_BESIDE_THE_CONNECTION = _LATCH | {SessionState.NUMBERS_SET}
+"""What is said of a session whatever its connection does."""
+
 _MISSES = frozenset({SessionState.NUMBERS_SET, SessionState.UNLATCHED})
 """Skipped numbers may have borne reports, and the kill switch's own cancels had answers, that nobody hears."""
 _VERDICTS = {"2": OrderStatus.FILLED, "4": OrderStatus.CANCELED, "8": OrderStatus.REJECTED, "C": OrderStatus.EXPIRED}

@@ -253,4 +253,15 @@ REGRESSIONS = (
         " was taken for somebody else's, open for ever, and risk counted it. Of what leaves memory it is known since"
         " when it is over.",
     ),
+    Regression(
+        Case(81016, 2000, version=4), "gate-reconciled",
+        "The journal was away when a connection ended and the next one began; the emergency file's first record bore"
+        " the new one's number, and orders took what it knew of the old one for the new one's: caught up. What another"
+        " connection has reached says nothing of it.",
+    ),
+    Regression(
+        Case(81606, 2000, version=4), "one-outcome",
+        "A cancel of all had been refused, since not all could be cancelled, and its cancels insisted: the refusal had"
+        " left memory, and the next of them was told sent. The wish of an order says that its cancel was answered.",
+    ),
 )  # fmt: skip

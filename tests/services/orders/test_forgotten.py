@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from common.messages import Ask, Kind, NewOrder, RestOrder
+from common.messages import Ask, CancelAll, CancelOrder, Kind, NewOrder, RestOrder
 from common.orders.books import Books, Bounds
 from common.orders.fold import FOLD_VERSION, Fold
 from common.orders.index import Index, MemoryIndex
@@ -108,6 +108,21 @@ def test_a_report_on_a_forgotten_order_leaves_its_instrument_and_side_to_it(
         ring.told("generic", msgspec.structs.replace(told, symbol=symbol, side=side, last_px=D(0)))
         assert ring.quantity == D(held), key
         assert (ring.core.books.discrepancies > before) == bool(side)
+
+
+def test_a_cancel_is_answered_once_though_its_answer_has_left_memory(ring: Filling) -> None:
+    """It is sent again for as long as its order is open; the answer was that not all can be cancelled."""
+    buy, _ = ring.resting(41)
+    refused = CancelAll("s", 42, left_open=("binance",), text="nobody can cancel at binance")
+    ring.record("orders", Kind.CANCEL_ALL, refused)
+    assert ring.outcomes()[-1] == (42, "refused")
+    for number in range(50, 60):
+        ring.filled(number)
+    assert ring.core.books.names.get("s", 42) is None
+    cancel = ring.last(CancelOrder)
+    assert (cancel.number, cancel.orig_cl_ord_id) == (42, buy.cl_ord_id)
+    ring.sent(cancel)
+    assert [told for told in ring.outcomes() if told[0] == 42] == [(42, "refused")]
 
 
 @pytest.mark.parametrize("what", ["order", "open_orders"])

@@ -22,6 +22,7 @@ from common.messages import (
     SessionState,
     Terms,
 )
+from common.orders.snapshots import dump_books, load_books
 from services.orders.core import OrdersSettings
 from tests.services.orders.harness import D, Ring, report, settings
 
@@ -139,6 +140,21 @@ def test_the_end_of_one_session_makes_only_its_own_requests_unknown(ring: TwoSes
     assert ring.status_of(1) is OrderStatus.PENDING_NEW
     ring.step(FIRST, SessionState.DISCONNECTED)
     assert ring.status_of(1) is OrderStatus.UNKNOWN
+
+
+@pytest.mark.parametrize("state", [SessionState.LATCHED, SessionState.NUMBERS_SET])
+def test_a_connection_whose_beginning_is_in_no_record_has_not_caught_up(ring: TwoSessions, state: SessionState) -> None:
+    """The journal was away when the one before it ended and it began: the emergency file's first record bears it."""
+    ring.up(FIRST)
+    ring.goes(ring.order(1), "D")
+    before = [word for word in ring.commands if isinstance(word, OpenGate)]
+    ring.connections[FIRST] += 1
+    ring.step(FIRST, state)
+    assert not ring.core.books.is_logged_on("generic") and ring.status_of(1) is OrderStatus.UNKNOWN
+    again = load_books(dump_books(ring.core.books), {})
+    assert not again.is_logged_on("generic")
+    ring.pass_time(500)
+    assert [word for word in ring.commands if isinstance(word, OpenGate)] == before
 
 
 def test_each_account_of_a_venue_has_fills_and_positions_of_its_own(ring: TwoSessions) -> None:
