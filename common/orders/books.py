@@ -5,7 +5,7 @@ still counts at worst (`common.orders.worst`), since fills of it are to come or 
 """
 
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -39,6 +39,8 @@ LOGGED_ON = frozenset({SessionState.LOGGED_ON, SessionState.CAUGHT_UP, SessionSt
 """A session's states in which cancels may be sent."""
 
 OrderName = tuple[str, int]
+Share = tuple[str, str, str]
+"""Whose part of which position: strategy, account and symbol."""
 
 
 class Bounds(NamedTuple):
@@ -52,6 +54,16 @@ class Bounds(NamedTuple):
 
 BOUNDS: Final = Bounds()
 
+
+class Move(NamedTuple):
+    """One change of a strategy's part of a position ("" is nobody's), and the order that it is of; number 0 is none."""
+
+    strategy: str
+    number: int
+    change: FillChange
+
+
+NOBODY: Final[OrderName] = ("", 0)
 NEVER = 1 << 62
 """Later than any record: what an older snapshot does not tell."""
 
@@ -182,8 +194,11 @@ class Books:
         """Closed orders of which something is still to come."""
         self.ledger = FillLedger(bounds.retired_fills, self.known.base_of, self._memory)
         self.positions: dict[tuple[str, str], Position] = {}
-        self.shares: dict[tuple[str, str, str], Decimal] = {}
-        """The part of a position that is a strategy's, by strategy, venue and symbol; none that is 0."""
+        self.own: dict[Share, Position] = {}
+        """The part of a position that is a strategy's, by strategy, account and symbol; of "" is what is nobody's.
+
+        Added up over the strategies they are the account's position in quantity, cash, fees and number of fills.
+        """
         self.names = Names(bounds.remembered)
         self.bounds = bounds
         self.accounts: dict[str, AccountBooks] = {}
@@ -202,11 +217,14 @@ class Books:
         self.highest_attempt = (0, 0)
         self.changed: dict[OrderName, Order] = {}
         """The orders that the last record has changed: for who counts them."""
-        self.changed_shares: dict[tuple[str, str, str], None] = {}
-        """Likewise the strategies' parts of positions."""
+        self.changed_shares: dict[Share, None] = {}
+        """Likewise the parts of positions."""
+        self.moves: list[Move] = []
+        """What the last record moved, part by part: added up they are the positions."""
         self.changed_externals: dict[tuple[str, str, str], None] = {}
         """Likewise those of somebody else."""
         self._dirty: dict[OrderName, None] = {}
+        self._dirty_shares: dict[Share, None] = {}
         self._hashes: dict[object, int] = {}
         self._digest = 0
 
@@ -301,7 +319,9 @@ class Books:
         change = self.ledger.claim(order.account, order.symbol, trade_key, leg.owner, order_id, order.side)
         if change is not None:
             leg.fill(change.net)
-            self._share(order.strategy, change)
+            moved = change.whole_fill()
+            self._move_share(NOBODY, moved.opposite())
+            self._move_share((order.strategy, order.number), moved)
             if change.gave_way is not None:
                 self.move(change.gave_way)
         return change
@@ -377,7 +397,7 @@ class Books:
 
     # ---- positions, sessions, strangers ----
 
-    def move(self, change: FillChange, strategy: str = "") -> Position:
+    def move(self, change: FillChange, strategy: str = "") -> None:
         """A change of the ledger moves the position. `strategy` is whose it is where the ledger knows of no order."""
         place = (change.account, change.symbol)
         position = self.positions.get(place)
@@ -385,24 +405,60 @@ class Books:
             venue = self.known.venue_of(change.account)
             position = self.positions[place] = Position(venue, change.symbol, account=change.account)
         position.apply(change, self.known.base_of(*place), self.known.contract_of(*place))
+        self._move_share(self._whose(change, strategy), change)
+
+    def _whose(self, change: FillChange, strategy: str) -> OrderName:
+        """The order of a change of the ledger, the `strategy` alone where that is all that is known, or nobody."""
         order = self.by_id.get(change.owner)
         if order is not None:
-            self._share(order.strategy, change)
-        elif change.owner and (name := self._memory.name_of(change.owner)) is not None:
-            self._share(name[0], change)
-        elif strategy:
-            self._share(strategy, change)
-        return position
+            return order.strategy, order.number
+        name = self._memory.name_of(change.owner) if change.owner else None
+        return name or (strategy, 0)
 
-    def _share(self, strategy: str, change: FillChange) -> None:
-        """The strategy's part of a position moves."""
-        share = (strategy, change.account, change.symbol)
-        held = self.shares.get(share, ZERO) + change.held_qty(self.known.base_of(change.account, change.symbol))
-        if held:
-            self.shares[share] = held
-        else:
-            self.shares.pop(share, None)
-        self.changed_shares[share] = None
+    def _move_share(self, whose: OrderName, change: FillChange) -> None:
+        """A strategy's part of a position moves."""
+        place, share = (change.account, change.symbol), (whose[0], change.account, change.symbol)
+        self._own(share).apply(change, self.known.base_of(*place), self.known.contract_of(*place))
+        self.moves.append(Move(*whose, change))
+        self.changed_shares[share] = self._dirty_shares[share] = None
+
+    def _own(self, share: Share) -> Position:
+        held = self.own.get(share)
+        if held is None:
+            _, account, symbol = share
+            held = self.own[share] = Position(self.known.venue_of(account), symbol, account=account)
+        return held
+
+    def share(self, share: Share) -> Decimal:
+        """How much of a position is a strategy's."""
+        held = self.own.get(share)
+        return ZERO if held is None else held.quantity
+
+    @property
+    def shares(self) -> dict[Share, Decimal]:
+        """How much is whose, of all that is not 0 and not nobody's."""
+        return {share: held.quantity for share, held in self.own.items() if share[0] and held.quantity}
+
+    def take_own(self, parts: Iterable[tuple[str, Position]]) -> None:
+        """The strategies' parts of positions as they were in a snapshot."""
+        self.own = {(strategy, held.account, held.symbol): held for strategy, held in parts}
+        self._dirty_shares = dict.fromkeys(self.own)
+
+    def take_shares(self, shares: Mapping[Share, Decimal]) -> None:
+        """What an older snapshot knows, which has quantities alone: each is taken to have cost what the account's
+        position cost on average, and the rest is nobody's."""
+        rest = {place: position.quantity for place, position in self.positions.items()}
+        for (strategy, account, symbol), quantity in shares.items():
+            self._take_share((strategy, account, symbol), quantity)
+            rest[account, symbol] = rest.get((account, symbol), ZERO) - quantity
+        for (account, symbol), quantity in rest.items():
+            self._take_share(("", account, symbol), quantity)
+
+    def _take_share(self, share: Share, quantity: Decimal) -> None:
+        held, whole = self._own(share), self.positions.get(share[1:])
+        held.quantity, self._dirty_shares[share] = quantity, None
+        if whole is not None and quantity:
+            held.average_price, held.unit_cost = whole.average_price, whole.unit_cost
 
     def account(self, account: str) -> AccountBooks:
         """What is known of the account."""
@@ -523,15 +579,18 @@ class Books:
     # ---- the digest ----
 
     def digest(self) -> bytes:
-        """The hash of the folded state: open orders, positions and highest numbers, in whatever order they came."""
+        """The hash of the folded state: open orders, positions, the strategies' parts of them and highest numbers, in
+        whatever order they came."""
         for name in self._dirty:
             order = self.orders.get(name)
             counts = order is not None and not order.is_closed
             self._rehash(name, _encode(order) if counts else None)
         self._dirty.clear()
         for place, position in self.positions.items():
-            fees = sorted(position.fees.items())
-            self._rehash(place, _encode((position.quantity, position.average_price, position.realised_profit, fees)))
+            self._rehash(place, _encode(_hashed(position)))
+        for share in self._dirty_shares:
+            self._rehash(share, _encode(_hashed(self.own[share])))
+        self._dirty_shares.clear()
         for strategy, highest in self.names.highest.items():
             self._rehash(strategy, _encode(highest))
         return self._digest.to_bytes(8, "big")
@@ -543,6 +602,11 @@ class Books:
             new = int.from_bytes(blake2b(_encode(key) + encoded, digest_size=8).digest(), "big")
             self._hashes[key] = new
         self._digest ^= old ^ new
+
+
+def _hashed(position: Position) -> tuple[Decimal, Decimal, Decimal, list[tuple[str, Decimal]]]:
+    fees = sorted(position.fees.items())
+    return position.quantity, position.average_price, position.realised_profit, fees
 
 
 def _sent(order: Order) -> tuple[int, int]:

@@ -163,6 +163,7 @@ class Fold:
             books.changed = {}
         if books.changed_shares:
             books.changed_shares = {}
+            books.moves = []
         if books.changed_externals:
             books.changed_externals = {}
         if self.outcomes.held:

@@ -160,13 +160,17 @@ class FillChange(msgspec.Struct, frozen=True, gc=False):
         """The change of the position, before fees."""
         return self.qty if self.side == "1" else -self.qty
 
-    def held_qty(self, base: str) -> Decimal:
-        """The change of the position: less what was paid in `base`, the base asset."""
-        quantity = self.signed_qty()
-        for asset, paid in self.fees:
-            if asset == base:
-                quantity -= paid
-        return quantity
+    def whole_fill(self) -> "FillChange":
+        """A fill that was claimed, as one that is more: without what gave way to it."""
+        unpriced_qty = ZERO if self.value else self.qty
+        return msgspec.structs.replace(self, fills=1, unpriced_qty=unpriced_qty, gave_way=None)
+
+    def opposite(self) -> "FillChange":
+        """What undoes the change."""
+        return msgspec.structs.replace(
+            self, qty=-self.qty, value=-self.value, fees=tuple((asset, -paid) for asset, paid in self.fees),
+            fills=-self.fills, unpriced_qty=-self.unpriced_qty, parts=tuple((-qty, px) for qty, px in self.parts),
+        )  # fmt: skip
 
 
 class FillLedger:

@@ -139,6 +139,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     ended: list[Ended] = []
     open: list[Order] = []
     closed: list[Order] = []
+    own: list[tuple[str, Position]] | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -169,13 +170,14 @@ def dump_books(books: Books) -> bytes:
             books.known.dump(),
             books.cancel_alls,
             books.left_out.dump(),
-            [(*share, held) for share, held in books.shares.items()],
+            [],
             books.highest_attempt,
             list(books.accounts.values()),
             list(books.sessions.values()),
             list(books.ended.values()),
             [order for orders in books.open.values() for order in orders.values()],
             [books.orders[name] for name in (*books.unsettled, *books.closed)],
+            [(strategy, held) for (strategy, _, _), held in books.own.items()],
         )
     )
 
@@ -204,7 +206,10 @@ def load_books(
     for order in (*older, *dump.open, *dump.closed):
         books.take(order)
     books.positions = {(position.account, position.symbol): position for position in dump.positions}
-    books.shares = {(strategy, account, symbol): held for strategy, account, symbol, held in dump.shares}
+    if dump.own is None:
+        books.take_shares({(strategy, account, symbol): held for strategy, account, symbol, held in dump.shares})
+    else:
+        books.take_own(dump.own)
     books.highest_attempt = dump.highest_attempt
     books.names.load(dump.highest, dump.commands)
     books.accounts = {each.account: each for each in (*dump.accounts, *[older.account() for older in dump.venues])}

@@ -7,12 +7,14 @@ from scripts.simulation import actors
 from scripts.simulation.desk import Desk
 from scripts.simulation.invariants import Violation
 from scripts.simulation.trader import Trader
-from scripts.simulation.truth import BUY, TrueOrder
+from scripts.simulation.truth import BUY, TrueMoney, TrueOrder
 from scripts.simulation.world import World
 from services.orders.core import OrdersCore
 from services.risk.core import RiskCore
 
 SELL = "2"
+ZERO = Decimal(0)
+NO_MONEY = TrueMoney(ZERO, ZERO, {})
 SHOWN = 3
 
 
@@ -96,6 +98,38 @@ def risk_apart(world: World) -> list[str]:
         if ours != theirs:
             apart.append(f"{symbol} at {venue}: {_shown(ours)} with us, {_shown(theirs)} there")
     return apart
+
+
+def money_apart(world: World) -> list[str]:
+    """Where orders counts a strategy's part of a position otherwise than its trades at the exchange come to.
+
+    What a person has booked by hand has his price, and no fee: the orders' strategies are not looked at.
+    What contracts are settled at follows from all fills of the place, and is not compared here.
+    """
+    core = world.processes["orders"].core
+    if not isinstance(core, OrdersCore):
+        return ["orders does not run"]
+    theirs, by_hand = _true_money(world), {strategy for strategy, _ in world.checkers.filled_by_hand}
+    contract_of = core.books.known.contract_of
+    ours = {
+        share: TrueMoney(held.quantity, held.cash if contract_of(*share[1:]).is_spot else ZERO, held.fees)
+        for share, held in core.books.own.items()
+    }
+    shares = sorted(share for share in ours.keys() | theirs.keys() if share[0] not in by_hand)
+    pairs = ((share, ours.get(share, NO_MONEY), theirs.get(share, NO_MONEY)) for share in shares)
+    return [f"{share}: {we} with us, {they} there" for share, we, they in pairs if not we.equals(they)]
+
+
+def _true_money(world: World) -> dict[tuple[str, str, str], TrueMoney]:
+    """What the trades of each strategy's orders come to at each exchange, by symbol; of "" those of somebody else's."""
+    checkers, found = world.checkers, dict[tuple[str, str, str], TrueMoney]()
+    owners = {leg: strategy for (strategy, _), legs in checkers.legs.items() for leg in legs}
+    for venue, truth in world.truths.items():
+        for order in truth.orders.values():
+            owner = next((owners[venue, name] for name in order.cl_ord_ids if (venue, name) in owners), "")
+            share, money = (owner, venue, order.symbol), truth.money(order)
+            found[share] = money.plus(found[share]) if share in found else money
+    return found
 
 
 def strangers_apart(world: World) -> list[str]:

@@ -134,7 +134,7 @@ class Checkers:
         self._told_fills: dict[Name, dict[tuple[int, int], Decimal]] = defaultdict(dict)
         self._halted: frozenset[int] = frozenset()
         self._told_cum: dict[Name, tuple[int, Decimal]] = {}
-        self._filled_by_hand: set[Name] = set()
+        self.filled_by_hand: set[Name] = set()
         self._gates_sent: set[tuple[str, int]] = set()
         self._names: dict[Attempt, Name] = {}
         self._sent_stamps: dict[Name, int] = {}
@@ -215,7 +215,7 @@ class Checkers:
                 if payload.state is SessionState.CAUGHT_UP:
                     self.met.add(payload.session)
             case FilledByHand():
-                self._filled_by_hand.add((payload.strategy, payload.number))
+                self.filled_by_hand.add((payload.strategy, payload.number))
             case CancelAll():
                 if payload.left_open:
                     self.refused.setdefault((payload.strategy, payload.number), record.lsn)
@@ -604,7 +604,7 @@ class Checkers:
     def _untold_fees(self, place: tuple[str, str]) -> Decimal:
         """What was bought is less by its fee, which no CumQty(14) tells: who books a fill by hand books none, and it
         counts from when the trade is told."""
-        keys = (key for name in self._filled_by_hand for key in self.legs[name] if key[0] == place[0])
+        keys = (key for name in self.filled_by_hand for key in self.legs[name] if key[0] == place[0])
         orders = {order.order_id: order for order in map(self.true_orders.get, keys) if order is not None}
         return sum((each.base_fees for each in orders.values() if each.symbol == place[1]), Decimal(0))
 

@@ -21,6 +21,7 @@ INVARIANTS = {
     "outcome-is-logged": "Sent or refused is told only of a command that a record in the log says it of.",
     "risk-reserves": "What risk passes on is reserved from then on, until the log decides it.",
     "risk-agrees": "At rest, nothing is reserved, and risk counts what is open and held at the exchange.",
+    "money-agrees": "At rest, each strategy's part of a position, its money and fees are those of its trades there.",
     "risk-at-worst": "What risk counts at worst is never less than what the exchange's book may come to.",
     "strangers-seen": "At rest, the open orders of somebody else on our account are shown, and no others.",
     "gate-first": "What adds risk leaves only on a connection whose gate orders has told to open.",

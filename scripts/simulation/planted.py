@@ -37,6 +37,7 @@ from common.messages import (
 )
 from common.orders import fold as orders_fold
 from common.orders import order_state, outcome, worst
+from common.orders.books import Books
 from common.orders.forgotten import MemoryForgotten
 from common.orders.names import cl_ord_id_of
 from common.orders.order_state import ZERO, FillLedger, Leg, Order, RequestKind
@@ -119,6 +120,10 @@ def _tell_nobody(original: Any, self: Any, *arguments: Any) -> None:
 
 def _halt_nothing(original: Any) -> Any:
     return property(lambda left_out: False)
+
+
+def _leave_fees_out(original: Any, self: Any, whose: Any, change: Any) -> None:
+    original(self, whose, msgspec.structs.replace(change, fees=()))
 
 
 def _send_before_journal(original: Any, self: Any, effect: Any, now: Any) -> None:
@@ -703,6 +708,10 @@ BUGS: dict[str, Bug] = {
     "booked-is-added": Bug(
         "A trade that the venue tells after a person has booked it is added.",
         ((FillLedger, "_give_way", lambda _: lambda self, change: change),), 40,
+    ),
+    "fees-untaken": Bug(
+        "What a fill has cost is counted for the account, and not for the strategy.",
+        ((Books, "_move_share", _instead(_leave_fees_out)),), 10,
     ),
     "done-for-day-is-over": Bug(
         "An order that is done for the day is closed, in orders and risk.",

@@ -29,6 +29,7 @@ KNOWN_SEEDS: Final[dict[str, int]] = {
     "done-for-day-is-over": 1,
     "drop-on-replay": 0,
     "expire-early": 3,
+    "fees-untaken": 1,
     "fills-told-twice": 0,
     "fills-untold": 1,
     "follow-gaps": 1,

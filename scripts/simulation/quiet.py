@@ -16,7 +16,7 @@ from common.messages import (
 )
 from common.venues.registry import find_profile
 from scripts.simulation import actors
-from scripts.simulation.agreement import risk_apart, strangers_apart, told_apart
+from scripts.simulation.agreement import money_apart, risk_apart, strangers_apart, told_apart
 from scripts.simulation.desk import Desk
 from scripts.simulation.invariants import Violation
 from scripts.simulation.plan import PROBE
@@ -60,6 +60,7 @@ def come_to_rest(world: World) -> None:
     _wait(world, AGREE_WITHIN_NS, "wish-stays", lambda: not _wished(world), lambda: _wished(world))
     _wait(world, TOLD_WITHIN_NS, "told-agrees", lambda: not told_apart(world), lambda: told_apart(world))
     _wait(world, AGREE_WITHIN_NS, "risk-agrees", lambda: not risk_apart(world), lambda: risk_apart(world))
+    _wait(world, AGREE_WITHIN_NS, "money-agrees", lambda: not money_apart(world), lambda: money_apart(world))
     _wait(world, AGREE_WITHIN_NS, "strangers-seen", lambda: not strangers_apart(world), lambda: strangers_apart(world))
     _check_rebuilt(world)
     _wait(world, NUMBERS_WITHIN_NS, "numbers-agree", lambda: not _numbers_apart(world), lambda: _numbers_apart(world))

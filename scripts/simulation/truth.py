@@ -1,7 +1,7 @@
 """What really happened at an exchange, read from its own log: the ground truth that everything is held against."""
 
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from common.exchange.changes import (
     RECORD_KIND,
@@ -32,8 +32,8 @@ class TrueOrder:
     """An order on our account as the exchange has it. Not `is_ours` is one that somebody else placed there."""
 
     __slots__ = (
-        "base_fees", "cl_ord_ids", "cum_qty", "is_ours", "open", "ord_status", "order_id", "order_qty", "price", "side",
-        "symbol", "taken_back", "trades",
+        "base_fees", "cl_ord_ids", "cum_qty", "fees", "is_ours", "open", "ord_status", "order_id", "order_qty",
+        "price", "side", "symbol", "taken_back", "trades", "value",
     )  # fmt: skip
 
     def __init__(self, order_id: int, cl_ord_id: str, symbol: str, side: str, qty: Decimal, price: Decimal | None):
@@ -46,6 +46,12 @@ class TrueOrder:
         self.cum_qty = ZERO
         self.base_fees = ZERO
         """What its trades have cost of what was bought, also those that were taken back."""
+
+        self.value = ZERO
+        """Price times quantity over its trades, as they are by now."""
+
+        self.fees: dict[str, Decimal] = {}
+        """What its trades have cost, by asset, as they are by now."""
 
         self.taken_back = ZERO
         """What busts and corrections have taken off the filled quantity."""
@@ -63,6 +69,25 @@ class TrueOrder:
     def leaves_qty(self) -> Decimal:
         """What may still be filled."""
         return self.order_qty - self.cum_qty if self.open else ZERO
+
+
+class TrueMoney(NamedTuple):
+    """What trades have brought and cost: the base asset held, money in the quote asset, and fees by asset."""
+
+    quantity: Decimal
+    cash: Decimal
+    fees: dict[str, Decimal]
+
+    def plus(self, other: "TrueMoney") -> "TrueMoney":
+        """Both together."""
+        assets = self.fees.keys() | other.fees.keys()
+        fees = {asset: self.fees.get(asset, ZERO) + other.fees.get(asset, ZERO) for asset in assets}
+        return TrueMoney(self.quantity + other.quantity, self.cash + other.cash, fees)
+
+    def equals(self, other: "TrueMoney") -> bool:
+        """Whether it is the same; a fee of 0 is none."""
+        ours, theirs = ({a: paid for a, paid in each.fees.items() if paid} for each in (self, other))
+        return (self.quantity, self.cash, ours) == (other.quantity, other.cash, theirs)
 
 
 class Watcher(Protocol):
@@ -184,10 +209,25 @@ class Truth:
         base_fee = self._base_fee(order.symbol, order.side, fee)
         moved = change.qty - base_fee if order.side == BUY else -change.qty
         order.base_fees += base_fee
+        order.value += change.qty * change.px
+        self._paid(order, fee)
         self.positions[order.symbol] = self.position(order.symbol) + moved
         if order.cum_qty >= order.order_qty:
             order.ord_status = FILLED
             order.open = False
+
+    def _paid(self, order: TrueOrder, fee: Decimal) -> None:
+        instrument = self._instruments.get(order.symbol)
+        asset = "" if instrument is None else instrument.fee_asset(order.side)
+        order.fees[asset] = order.fees.get(asset, ZERO) + fee
+
+    def money(self, order: TrueOrder) -> TrueMoney:
+        """What the order's trades have brought and cost by now; no cash of contracts."""
+        instrument = self._instruments.get(order.symbol)
+        is_spot, sign = instrument is None or instrument.contract.is_spot, 1 if order.side == BUY else -1
+        base = instrument.base if instrument is not None and is_spot else ""
+        cash = -sign * order.value if is_spot else ZERO
+        return TrueMoney(sign * order.cum_qty - order.fees.get(base, ZERO), cash, dict(order.fees))
 
     def _base_fee(self, symbol: str, side: str, fee: Decimal) -> Decimal:
         """What of a fill's fee is taken in what was bought: all of it or, where fees are in another asset, nothing."""
@@ -214,6 +254,8 @@ class Truth:
             self._count(order, -change.more_qty)
         elif order.ord_status == FILLED and change.more_qty:
             order.ord_status = CANCELED
+        order.value += change.qty * change.px - change.former_qty * change.former_px
+        self._paid(order, change.more_fee)
         order.cum_qty += change.more_qty
         order.taken_back -= change.more_qty
         order.trades[change.trade_id] = change.qty

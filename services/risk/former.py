@@ -63,7 +63,8 @@ def load_former(data: bytes, config: Config, load_books: Callable[[bytes], F], s
             folded.apply(record)
     state = state_of(folded)
     state.books.highest_attempt = max(state.books.highest_attempt, former.highest_attempt)
-    state.books.shares = {share: position for share, _, _, position in former.shares if position}
+    state.books.take_own(())
+    state.books.take_shares({share: position for share, _, _, position in former.shares if position})
     for share, held in state.books.shares.items():
         state.exposure.hold_share(share, held)
     state.halts, state.killed = set(former.halts), former.killed

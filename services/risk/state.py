@@ -23,7 +23,7 @@ from common.orders.fold import Fold
 from common.orders.order_state import Order
 from common.orders.outcome import Outcomes
 from common.orders.worst import NO_STRANGER, NOTHING, AtWorst, StrangerAtWorst, at_worst, least_qty, stranger_at_worst
-from services.risk.exposure import ZERO, Exposure
+from services.risk.exposure import Exposure
 
 WRITER = "risk"
 
@@ -88,7 +88,8 @@ class RiskState:
             self._count_orders(books.changed.values())
         if books.changed_shares:
             for share in books.changed_shares:
-                self.exposure.hold_share(share, books.shares.get(share, ZERO))
+                if share[0]:
+                    self.exposure.hold_share(share, books.share(share))
         if books.changed_externals:
             self._count_strangers(books.changed_externals)
         for change in changes:

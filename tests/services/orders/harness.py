@@ -228,9 +228,12 @@ class Ring:
     def epoch(self) -> int:
         return self.journal.epochs["orders"]
 
-    def new(self, number: int, venue: str = "generic", qty: str = "1", price: str = "100", side: Any = "1") -> NewOrder:
-        """A new order reaches risk."""
-        self.request(NewOrderRequest(0, number, venue, "BTCUSDT", Terms(side, "2", D(qty), D(price))))
+    def new(
+        self, number: int, venue: str = "generic", qty: str = "1", price: str = "100", side: Any = "1",
+        peer: bytes = b"p",
+    ) -> NewOrder:  # fmt: skip
+        """A new order of the strategy there reaches risk."""
+        self.request(NewOrderRequest(0, number, venue, "BTCUSDT", Terms(side, "2", D(qty), D(price))), peer)
         command = self.commands[-1]
         assert isinstance(command, NewOrder), command
         assert command.number == number
@@ -295,6 +298,19 @@ class Ring:
 
         answer = Answer(**{"failed": False, **fields})
         self.record(f"account@{answer.venue}", Kind.ANSWER, answer)
+
+
+def live_ring() -> Ring:
+    """Live, both sessions open, strategy "s" connected."""
+    ring = Ring()
+    ring.go_live()
+    ring.open("generic")
+    ring.log_on("binance")
+    for ask in ring.asks:
+        ring.answers(venue="binance", ask=ask)
+    ring.session("binance", SessionState.OPENED)
+    ring.hello()
+    return ring
 
 
 def report(command: NewOrder | AmendOrder, exec_type: str, ord_status: str, **fields: Any) -> ExecutionReport:
