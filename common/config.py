@@ -126,6 +126,14 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        # Not there, no plain relative name, or a folder of names.
+        raise ValueError(f'`zone` must name a time zone, such as "America/New_York", not {name!r}') from None
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The base of every table: frozen, by name, unknown keys refused."""
 
@@ -301,6 +309,35 @@ class OrdersConfig(Section, frozen=True, kw_only=True):
             )
 
 
+class MoneyConfig(Section, frozen=True, kw_only=True):
+    """In what profit is counted, and when a day begins.
+
+    `currency`: The asset that profit is added up in. What is in another one is converted at the middle of the book of
+    a configured spot pair, or of several one after the other.
+    `fixed_rates`: What an asset is worth in `currency` whatever the books say, by asset, such as `{ USD = "1" }`.
+    `day_begins`: When a day begins, in the local time of `zone`; "" begins none, and no profit of the day is told.
+    `zone`: A name of the time zone database, such as `"America/New_York"`.
+    """
+
+    currency: str = "USDT"
+    fixed_rates: dict[str, Decimal] = {}
+    day_begins: Annotated[str, msgspec.Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?)?$")] = ""
+    zone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        _zone(self.zone)
+        for asset, rate in self.fixed_rates.items():
+            if not (rate.is_finite() and rate > 0):
+                raise ValueError(f"`fixed_rates` of {asset} is {rate}, and a rate is above 0")
+
+    def to_schedule(self) -> Schedule | None:
+        """The days as periods of 24 hours; None where none are told."""
+        if not self.day_begins:
+            return None
+        begins = time.fromisoformat(self.day_begins)
+        return Schedule(start=begins, end=begins, zone=_zone(self.zone))
+
+
 class LogConfig(Section, frozen=True, kw_only=True):
     """The processes' own logs in `var/log`, one JSON object a line.
 
@@ -352,6 +389,7 @@ class StackConfig(Section, frozen=True, kw_only=True):
     `endpoints`: Where the links are.
     `risk`: The limits.
     `orders`: How long the order manager waits.
+    `money`: In what profit is counted, and when a day begins.
     `log`: The processes' own logs.
     `strategies`: The strategies, by name: 1 to 20 of a-z, 0-9, _ and -, a letter first.
     """
@@ -361,6 +399,7 @@ class StackConfig(Section, frozen=True, kw_only=True):
     endpoints: EndpointsConfig = EndpointsConfig()
     risk: RiskConfig = RiskConfig()
     orders: OrdersConfig = OrdersConfig()
+    money: MoneyConfig = MoneyConfig()
     log: LogConfig = LogConfig()
     strategies: dict[str, StrategyConfig] = {}
 
@@ -440,14 +479,6 @@ class ScheduleConfig(Section, frozen=True, kw_only=True):
             start_day=None if self.start_day is None else self.start_day.number,
             end_day=None if self.end_day is None else self.end_day.number,
         )
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        # Not there, no plain relative name, or a folder of names.
-        raise ValueError(f'`zone` must name a time zone, such as "America/New_York", not {name!r}') from None
 
 
 ONE_NAME = "set one of `sender_comp_id` and `comp_id_prefix`"

@@ -693,6 +693,8 @@ class Kind(enum.IntEnum):
     CANCEL_ALL = 29
     RATE_REFUSED = 30
     FILLED_BY_HAND = 31
+    DAY_BEGAN = 32
+    BOOKED = 33
 
 
 # ---- journal payloads ----
@@ -1044,6 +1046,46 @@ class FilledByHand(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
     text: str
 
 
+class DayPrice(msgspec.Struct, array_like=True, frozen=True):
+    """What a unit of an account's symbol was worth, and how long ago that was heard."""
+
+    account: str
+    symbol: str
+    px: Decimal
+    age_ms: int
+
+
+class DayBegan(msgspec.Struct, array_like=True, frozen=True, tag="day_began"):
+    """A day of the configured boundary has begun: what is held as of this record is what its profit counts from.
+
+    `day` is the date in `zone` at which it began, `began_ns` the boundary, which the record may follow by as long as
+    nobody ran. `prices` are risk's reference prices at the record.
+    """
+
+    day: str
+    zone: str
+    began_ns: int
+    prices: tuple[DayPrice, ...] = ()
+
+
+class Booked(msgspec.Struct, array_like=True, frozen=True, tag="booked"):
+    """An operator's word that `qty` (below zero: less) of a symbol came to a strategy without a fill, at `px` each.
+
+    It comes from outside, such as a deposit or what was held before the log began, and the account's baseline begins
+    anew; or with `is_transfer` from another strategy of the same account, `from_strategy`. "" is nobody.
+    """
+
+    account: str
+    symbol: str
+    strategy: str
+    qty: Decimal
+    px: Decimal
+    by: str
+    text: str
+    is_transfer: bool = False
+    from_strategy: str = ""
+
+
 class Unanswered(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="unanswered"):
     """The venue has not answered what `attempt` sent about the order, `silent_ms` on a connection that lives: whether
     it took effect is unknown from here on, and only evidence ends that.
@@ -1101,6 +1143,8 @@ Payload = (
     | CancelAll
     | RateRefused
     | FilledByHand
+    | DayBegan
+    | Booked
 )
 
 PAYLOADS: dict[int, type[msgspec.Struct]] = {
@@ -1120,6 +1164,8 @@ PAYLOADS: dict[int, type[msgspec.Struct]] = {
     Kind.CANCEL_ALL: CancelAll,
     Kind.RATE_REFUSED: RateRefused,
     Kind.FILLED_BY_HAND: FilledByHand,
+    Kind.DAY_BEGAN: DayBegan,
+    Kind.BOOKED: Booked,
 }
 """What a record of each kind holds."""
 
@@ -1388,8 +1434,8 @@ else:
 class QueryRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query?"):
     """A question that changes nothing.
 
-    `what`: `orders`, `order`, `positions`, `accounts`, `reconcile` or `names`; the last is what the log holds anything
-    of: its symbols, and whether it knows the strategy.
+    `what`: `orders`, `order`, `positions`, `accounts`, `reconcile`, `names` or `money`. `names` is what the log holds
+    anything of: its symbols, and whether it knows the strategy; `money` what each strategy's fills come to.
     `strategy`: Asks of this strategy alone; "" of all.
     `number`: The order's number, where one order is asked for.
     `venue`: Asks of this venue alone; "" of all.
@@ -1631,6 +1677,10 @@ class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     `account`: The account that holds it.
     `underlying_qty`: What `quantity` comes to of the underlying, in `base`; of inverse contracts at the average price.
     `base`: The base asset, "" where it is not known.
+    `own_quantity`: How much of `quantity` the strategy's own fills have brought; none where it has not changed by this.
+    `own_average_price`: What a unit of that cost on average.
+    `own_realised_profit`: What its own fills have realised.
+    `own_fees`: What its own fills have cost: pairs of asset and quantity.
     """
 
     lsn: int
@@ -1646,6 +1696,10 @@ class PositionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     account: str = ""
     underlying_qty: Decimal = Decimal(0)
     base: str = ""
+    own_quantity: Decimal | None = None
+    own_average_price: Decimal = Decimal(0)
+    own_realised_profit: Decimal = Decimal(0)
+    own_fees: tuple[tuple[str, Decimal], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.account:

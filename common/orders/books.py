@@ -13,14 +13,26 @@ from typing import Final, NamedTuple
 import msgspec
 
 from common.left_out import LeftOut
-from common.messages import MAX_TIME_TO_LIVE_NS, CancelAll, ExecutionReport, Reason, RestOrder, SessionState
+from common.messages import (
+    MAX_TIME_TO_LIVE_NS,
+    SIDE_BUY,
+    SIDE_SELL,
+    Booked,
+    CancelAll,
+    DayBegan,
+    DayPrice,
+    ExecutionReport,
+    Reason,
+    RestOrder,
+    SessionState,
+)
 from common.orders.absence import DOWN
 from common.orders.belief import order_of
 from common.orders.facts import Holding, KnownVenues, VenueFacts
 from common.orders.forgotten import Forgotten, ForgottenOrder, MemoryForgotten
 from common.orders.names import REMEMBERED_COMMANDS, Names
 from common.orders.order_state import FILLS, MAX_RETIRED_FILLS, ZERO, FillChange, FillLedger, Leg, Order
-from common.orders.positions import Position
+from common.orders.positions import Position, copy_of
 from common.orders.worst import NOTHING, at_worst
 
 CLOSED_ORDERS: Final = 4096
@@ -91,6 +103,17 @@ class Baseline(msgspec.Struct, frozen=True, gc=False):
     stamp_ns: int
     balances: tuple[tuple[str, Decimal], ...]
     positions: tuple[Position, ...]
+
+
+class Day(msgspec.Struct, frozen=True, gc=False):
+    """The day that the log last told of, and what was held when it began, by strategy ("" is nobody's)."""
+
+    day: str = ""
+    zone: str = ""
+    began_ns: int = 0
+    lsn: int = 0
+    prices: tuple[DayPrice, ...] = ()
+    parts: tuple[tuple[str, Position], ...] = ()
 
 
 class AccountBooks(msgspec.Struct, gc=False):
@@ -208,6 +231,7 @@ class Books:
         """Orders that are over and not in memory: what is told of them late opens none again."""
         self.unclaimed: dict[tuple[str, str, str], list[str]] = {}
         self.cancel_alls: list[tuple[int, CancelAll]] = []
+        self.day = Day()
         self.discrepancies = 0
         self.forgotten: Callable[[Order], None] | None = None
         self.lsn = 0
@@ -407,6 +431,26 @@ class Books:
         position.apply(change, self.known.base_of(*place), self.known.contract_of(*place))
         self._move_share(self._whose(change, strategy), change)
 
+    def book(self, told: Booked, key: str) -> None:
+        """What a person says has come to a strategy without a fill; `key` names the word."""
+        side = SIDE_BUY if told.qty > ZERO else SIDE_SELL
+        qty = abs(told.qty)
+        change = FillChange(told.account, told.symbol, key, "", side, qty, qty * told.px, ())
+        if told.is_transfer:
+            self._move_share((told.from_strategy, 0), change.opposite())
+            self._move_share((told.strategy, 0), change)
+        else:
+            self.move(change, told.strategy)
+            # Balances of before have nothing of it.
+            self.account(told.account).baseline = None
+
+    def begin_day(self, told: DayBegan) -> None:
+        """What is held now is what the day's profit counts from; a day that was told before has begun already."""
+        if told.began_ns <= self.day.began_ns:
+            return
+        parts = tuple((share[0], copy_of(held)) for share, held in self.own.items())
+        self.day = Day(told.day, told.zone, told.began_ns, self.lsn, told.prices, parts)
+
     def _whose(self, change: FillChange, strategy: str) -> OrderName:
         """The order of a change of the ledger, the `strategy` alone where that is all that is known, or nobody."""
         order = self.by_id.get(change.owner)
@@ -493,7 +537,7 @@ class Books:
         books.balances, books.balances_lsn = balances, self.lsn
         if books.baseline is None and not self.open.get(venue):
             held = tuple((asset, free + locked) for asset, free, locked in balances)
-            positions = tuple(msgspec.structs.replace(p, fees=dict(p.fees)) for p in self.positions_at(venue))
+            positions = tuple(copy_of(position) for position in self.positions_at(venue))
             books.baseline = Baseline(self.lsn, self.stamp_ns, held, positions)
 
     def positions_at(self, account: str) -> list[Position]:

@@ -17,9 +17,11 @@ from common.messages import (
     AmendOrder,
     Answer,
     Attempt,
+    Booked,
     CancelAll,
     CancelOrder,
     CancelRejected,
+    DayBegan,
     Discrepancy,
     ExecutionReport,
     Expired,
@@ -146,6 +148,8 @@ class Fold:
             Kind.CANCEL_ALL: self._cancel_all,
             Kind.RATE_REFUSED: self._rate_refused,
             Kind.FILLED_BY_HAND: self._filled_by_hand,
+            Kind.DAY_BEGAN: self._day_began,
+            Kind.BOOKED: self._booked,
         }
         # Plain numbers, since a member of an enum hashes by a method of its own.
         self._folds = {int(kind): handler for kind, handler in handlers.items()}
@@ -1155,6 +1159,15 @@ class Fold:
                 OrderChanged(order, "trade", missing, told.px, trade_key=key, text=told.text),
                 PositionMoved(*place, order.strategy),
             )
+
+    def _day_began(self, record: Record, told: DayBegan) -> None:
+        self.books.begin_day(told)
+
+    def _booked(self, record: Record, told: Booked) -> None:
+        if not told.qty or told.px < ZERO or not (is_plausible(abs(told.qty)) and is_plausible(told.px)):
+            return
+        self.books.book(told, f"{BY_HAND}{record.lsn}")
+        self._changes.append(PositionMoved(told.account, told.symbol, told.strategy))
 
     def _unanswered(self, record: Record, told: Unanswered) -> None:
         order = self.books.orders.get((told.strategy, told.number))

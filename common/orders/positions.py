@@ -94,3 +94,8 @@ class Position(msgspec.Struct, gc=False):
     def _settle(self, contract: Contract, qty: Decimal, px: Decimal, gain: Decimal) -> None:
         self.realised_profit += contract.profit(gain)
         self.cash += contract.settled(qty, px, gain)
+
+
+def copy_of(position: Position) -> Position:
+    """The position as it stands, which does not move with it."""
+    return msgspec.structs.replace(position, fees=dict(position.fees))

@@ -24,6 +24,7 @@ from common.orders.books import (
     Baseline,
     Books,
     Bounds,
+    Day,
     Ended,
     External,
     SessionBooks,
@@ -140,6 +141,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     open: list[Order] = []
     closed: list[Order] = []
     own: list[tuple[str, Position]] | None = None
+    day: Day = Day()
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -178,6 +180,7 @@ def dump_books(books: Books) -> bytes:
             [order for orders in books.open.values() for order in orders.values()],
             [books.orders[name] for name in (*books.unsettled, *books.closed)],
             [(strategy, held) for (strategy, _, _), held in books.own.items()],
+            books.day,
         )
     )
 
@@ -210,6 +213,7 @@ def load_books(
         books.take_shares({(strategy, account, symbol): held for strategy, account, symbol, held in dump.shares})
     else:
         books.take_own(dump.own)
+    books.day = dump.day
     books.highest_attempt = dump.highest_attempt
     books.names.load(dump.highest, dump.commands)
     books.accounts = {each.account: each for each in (*dump.accounts, *[older.account() for older in dump.venues])}

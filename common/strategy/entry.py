@@ -382,6 +382,13 @@ class Entry:
         if not self._is_new(message.lsn, message.index):
             return None
         positions = self.positions if self._coming is None else self._coming.positions
+        known = positions.get((message.account, message.symbol))
+        if message.own_quantity is None and known is not None:
+            # Somebody else's fill: the strategy's own part is as it was.
+            message = msgspec.structs.replace(
+                message, own_quantity=known.own_quantity, own_average_price=known.own_average_price,
+                own_realised_profit=known.own_realised_profit, own_fees=known.own_fees,
+            )  # fmt: skip
         positions[message.account, message.symbol] = message
         return message
 

@@ -283,6 +283,14 @@ class Strategy:
         held = self.core.entry.positions.get((account, symbol))
         return ZERO if held is None else held.quantity
 
+    def own_position(self, account: str, symbol: str) -> Decimal:
+        """What of `position` the strategy's own fills have brought, over all its starts: other strategies' and
+        strangers' fills are not in it. Its cost, profit and fees are in `positions`, as `own_average_price`,
+        `own_realised_profit` and `own_fees`.
+        """
+        held = self.core.entry.positions.get((account, symbol))
+        return ZERO if held is None or held.own_quantity is None else held.own_quantity
+
     def top(self, venue: str, symbol: str, max_age_ns: int) -> TopOfBook | None:
         """The best prices, or None where none were heard within the last `max_age_ns`."""
         return self.core.top(venue, symbol, max_age_ns, self.now)

@@ -17,6 +17,7 @@ from scripts.cli.errors import CommandError
 COMMANDS = {
     "accounts": "scripts.cli.orders:accounts",
     "bench": "scripts.cli.bench:bench",
+    "book": "scripts.cli.money:book",
     "docs": "scripts.cli.docs:docs",
     "doctor": "scripts.cli.doctor:doctor",
     "exchange": "scripts.cli.exchange:exchange",
@@ -24,6 +25,7 @@ COMMANDS = {
     "journal": "scripts.cli.journal:journal",
     "kill": "scripts.cli.kill:kill",
     "orders": "scripts.cli.orders:orders",
+    "pnl": "scripts.cli.money:pnl",
     "positions": "scripts.cli.orders:positions",
     "reconcile": "scripts.cli.reconcile:reconcile",
     "resume": "scripts.cli.kill:resume",

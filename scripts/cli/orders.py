@@ -60,7 +60,7 @@ def orders() -> None:
 def list_orders(strategy: str, venue: str, as_json: bool) -> None:
     """Every open order, and those on our accounts that are somebody else's."""
     config = load()
-    with _client(config) as client:
+    with connected(config) as client:
         known_scope(config, client, venue, "", strategy)
         answer = client.query("orders", strategy=strategy, venue=venue, timeout_s=QUERY_S)
     external = orjson.loads(answer.detail).get("external", [])
@@ -93,7 +93,7 @@ def show(name: str, as_json: bool) -> None:
     """One order, or what became of the command NAME."""
     strategy, number = order_name(name)
     config = load()
-    with _client(config) as client:
+    with connected(config) as client:
         answer = client.query("order", strategy=strategy, number=number, timeout_s=QUERY_S)
     command = orjson.loads(answer.detail).get("command")
     if not answer.orders and command is None:
@@ -121,7 +121,7 @@ def positions(venue: str, as_json: bool) -> None:
     Fees in the base asset are taken off.
     """
     config = load()
-    with _client(config) as client:
+    with connected(config) as client:
         answer = client.query("positions", venue=venue, timeout_s=QUERY_S)
     rows = sorted(answer.positions, key=lambda position: (position.venue, position.account, position.symbol))
     if as_json:
@@ -148,7 +148,7 @@ def accounts(venue: str, as_json: bool) -> None:
     known_name("venue", venue, config.venues)
     asked = {name: account for name, account in config.accounts.items() if venue in ("", account.venue.name)}
     names = [name for name, account in asked.items() if account.venue.rest is not None]
-    with _client(config) as client:
+    with connected(config) as client:
         before = client.query("accounts", timeout_s=QUERY_S).lsn
         for name in names:
             _ask(config, "inquire", {"account": name, "what": "balances"})
@@ -220,7 +220,7 @@ def new(
             " is silent until it is started anew. Leave --name out, or give --take-over if that is what you want",
             ExitStatus.USAGE,
         )
-    with _client(config, strategy) as client:
+    with connected(config, strategy) as client:
         if wanted:
             client.number_from(wanted)
         with _usage():
@@ -263,7 +263,7 @@ def amend(name: str, quantity: str | None, price: str | None, wait_s: float, as_
     if quantity is None and price is None:
         raise click.UsageError("give --qty, --price or both")
     target, number = order_name(name)
-    with _client(load()) as client:
+    with connected(load()) as client:
         with _usage():
             command = client.amend(number, quantity, price, target_strategy=target)
         deadline = time.monotonic() + wait_s
@@ -279,7 +279,7 @@ def amend(name: str, quantity: str | None, price: str | None, wait_s: float, as_
 def cancel(name: str, wait_s: float, as_json: bool) -> None:
     """Cancel order NAME, whatever it takes."""
     target, number = order_name(name)
-    with _client(load()) as client:
+    with connected(load()) as client:
         command = client.cancel(number, target)
         deadline = time.monotonic() + wait_s
         outcome = _outcome(client, command, wait_s)
@@ -306,7 +306,7 @@ def cancel_all(
     """Cancel every open order there is, or those that the options say. Strategies go on quoting: see `fixring kill`."""
     config = load()
     wanted = "" if strategy == "*" else strategy
-    with _client(config) as client:
+    with connected(config) as client:
         known_scope(config, client, venue, symbol, wanted)
         known_name("account", account, config.accounts)
         if not yes:
@@ -446,7 +446,7 @@ def settle(name: str, ended: str, text: str, filled: str | None, known: bool, ye
     if filled is not None:
         arguments["cum_qty"] = filled
     config = load()
-    with _client(config) as client:
+    with connected(config) as client:
         found = client.query("order", strategy=strategy, number=number, timeout_s=QUERY_S).orders
         if not found:
             raise CommandError(f"{name}: no open order has that name", ExitStatus.REFUSED)
@@ -477,7 +477,7 @@ def fill(name: str, qty: str, price: str, note: str, yes: bool, as_json: bool) -
     strategy, number = order_name(name)
     arguments: dict[str, object] = {"strategy": strategy, "number": number, "qty": qty, "px": price, "text": note}
     config = load()
-    with _client(config) as client:
+    with connected(config) as client:
         found = client.query("order", strategy=strategy, number=number, timeout_s=QUERY_S).orders
         if not found:
             raise CommandError(f"{name}: no order has that name", ExitStatus.REFUSED)
@@ -508,7 +508,7 @@ def baseline(account: str, text: str, yes: bool) -> None:
     known_name("account", account, config.accounts)
     if not yes:
         click.confirm(f"Take the balances of {account} as they are for right?", abort=True, err=True)
-    with _client(config) as client:
+    with connected(config) as client:
         before = client.query("accounts", timeout_s=QUERY_S).lsn
         said = _ask(config, "baseline", {"account": account, "text": text})
         deadline = time.monotonic() + ACCOUNT_S
@@ -565,7 +565,7 @@ def _wanted_name(text: str) -> tuple[str, int]:
 
 
 @contextmanager
-def _client(config: Config, strategy: str = "") -> Iterator[Client]:
+def connected(config: Config, strategy: str = "") -> Iterator[Client]:
     """A connected client; what it raises becomes an exit status."""
     try:
         with Client(strategy or own_name(), config=config, connect_timeout_s=CONNECT_S, by=operator()) as client:

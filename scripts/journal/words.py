@@ -16,7 +16,9 @@ from common.messages import (
     UNDECODABLE,
     Answer,
     Attempt,
+    Booked,
     CancelAll,
+    DayBegan,
     Discrepancy,
     ExecutionReport,
     Expired,
@@ -129,6 +131,12 @@ def _summary(record: Record, payload: Payload | None, dictionaries: Dictionaries
         case FilledByHand():
             deal = f"{payload.qty} at {payload.px}"
             return f"{payload.strategy}/{payload.number} filled {deal} by {payload.by}: {payload.text}"
+        case DayBegan():
+            return f"{payload.day} {payload.zone}, {len(payload.prices)} prices"
+        case Booked():
+            source = f" from {payload.from_strategy or 'nobody'}" if payload.is_transfer else ""
+            deal = f"{payload.qty} {payload.symbol} at {payload.px}{source}"
+            return f"{payload.account}: {deal} to {payload.strategy or 'nobody'} by {payload.by}: {payload.text}"
         case RateRefused():
             numbers = [each.number for each in payload.attempts]
             span = f"{min(numbers)} to {max(numbers)}" if numbers else "none"

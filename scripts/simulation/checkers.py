@@ -95,8 +95,9 @@ class Told(NamedTuple):
 
 
 Name = tuple[str, int]
-Booked = tuple[dict[tuple[str, str], Decimal], dict[int, tuple[OrderStatus, Decimal]]]
-"""Positions by venue and symbol, and a strategy's open orders by number: their status and CumQty(14)."""
+Booked = tuple[dict[tuple[str, str], tuple[Decimal, Decimal | None]], dict[int, tuple[OrderStatus, Decimal]]]
+"""Positions by venue and symbol with the strategy's part of each, and its open orders by number: their status and
+CumQty(14)."""
 
 
 class Checkers:
@@ -330,8 +331,10 @@ class Checkers:
             for found in self.witness.records[: complete.lsn]:
                 folded.apply(found.record)
             books = folded.books
-        positions = {place: held.quantity for place, held in books.positions.items()}
         strategy = peer.partition("@")[2]
+        positions: dict[tuple[str, str], tuple[Decimal, Decimal | None]] = {
+            place: (held.quantity, books.share((strategy, *place))) for place, held in books.positions.items()
+        }
         open_orders = {
             order.number: (order.status, order.cum_qty)
             for venue in books.open
@@ -346,7 +349,7 @@ class Checkers:
         if (complete.lsn, complete.index) < entry.last:
             # A former life of orders said so late.
             return
-        positions = {place: held.quantity for place, held in entry.positions.items()}
+        positions = {place: (held.quantity, held.own_quantity) for place, held in entry.positions.items()}
         open_orders = {order.number: (order.status, order.cum_qty) for order in entry.orders.values()}
         if (positions, open_orders) != booked:
             raise Violation("told-is-booked", f"{name} at {complete}: {(positions, open_orders)}, the books: {booked}")

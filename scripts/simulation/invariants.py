@@ -42,7 +42,7 @@ INVARIANTS = {
     "alive-again": "When the faults stop, the system trades again within a bound.",
     "wish-stays": "An accepted cancel is carried out, whatever happens meanwhile.",
     "welcome-is-whole": "A welcome knows its own life's epoch record, no later one's, and the highest number used.",
-    "told-is-booked": "A client of the SDK whose welcome is complete knows the books' positions and its open orders.",
+    "told-is-booked": "A client of the SDK whose welcome is complete knows positions, its part of each and its orders.",
     "cancel-is-older": "No command to cancel touches an own order with a higher number, or one that came after it.",
     "left-out-halts": "Where a record has no effect, nothing that adds risk is sent on until a person has skipped it.",
     "answered": "At rest, every command has been answered.",

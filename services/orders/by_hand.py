@@ -9,7 +9,7 @@ import msgspec
 from common.actor.core import Core, Send
 from common.actor.links import Appender
 from common.instant import Instant
-from common.messages import Ask, ControlRequest, FilledByHand, Kind, OperatorAct, Verdict
+from common.messages import STRATEGY_NAME, Ask, Booked, ControlRequest, FilledByHand, Kind, OperatorAct, Verdict
 from common.orders.books import Books
 from common.orders.fold import BASELINE, WRITER
 from common.orders.order_state import is_plausible
@@ -60,6 +60,21 @@ class BaselineArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
 
 
+class BookArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person's word that a strategy holds `qty` more (below zero: less) without a fill, at `px` each: from outside,
+    or with `is_transfer` from `from_strategy`. "" is nobody.
+    """
+
+    account: str
+    symbol: str
+    qty: Decimal
+    px: Decimal
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
+    strategy: Annotated[str, msgspec.Meta(pattern=rf"\A({STRATEGY_NAME})?\Z")] = ""
+    is_transfer: bool = False
+    from_strategy: Annotated[str, msgspec.Meta(pattern=rf"\A({STRATEGY_NAME})?\Z")] = ""
+
+
 class ByHand:
     """See the module. What is done is in the journal before it has any effect."""
 
@@ -85,8 +100,10 @@ class ByHand:
                 return self._inquire(_decode(request, InquireArguments))
             case "baseline":
                 return self._baseline(_decode(request, BaselineArguments), request.by, now)
+            case "book":
+                return self._book(_decode(request, BookArguments), request.by, now)
             case _:
-                raise ValueError("orders knows verdict, fill, audit, inquire and baseline")
+                raise ValueError("orders knows verdict, fill, audit, inquire, baseline and book")
 
     def _need_rest(self, account: str) -> None:
         accounts = [name for name, its in self._accounts.items() if its.has_rest]
@@ -129,6 +146,24 @@ class ByHand:
         self._appender.append(Kind.VERDICT, verdict, now)
         return f"the verdict on {name} goes into the journal"
 
+    def _book(self, word: BookArguments, by: str, now: Instant) -> str:
+        known, place = self._books.known, f"{word.symbol} at {word.account}"
+        if word.account not in known.accounts:
+            raise ValueError(f"{word.account}: no such account; there is {', '.join(sorted(known.accounts))}")
+        if not known.find(word.account).knows(word.symbol):
+            there = ", ".join(sorted(known.find(word.account).bases))
+            raise ValueError(f"{place}: no such symbol; there is {there}")
+        if not (word.qty and is_plausible(abs(word.qty)) and is_plausible(word.px) and word.px > 0):
+            wanted = "the quantity must not be 0, and the price must be above 0"
+            raise ValueError(f"{word.qty} at {word.px} cannot be booked: {wanted}")
+        if word.is_transfer and word.from_strategy == word.strategy:
+            raise ValueError(f"{word.strategy or 'nobody'} is on both sides of the transfer of {place}")
+        told = Booked(
+            word.account, word.symbol, word.strategy, word.qty, word.px, by, word.text, word.is_transfer,
+            word.from_strategy if word.is_transfer else "",
+        )  # fmt: skip
+        self._appender.append(Kind.BOOKED, told, now)
+        return f"{word.qty} {place} at {word.px} goes into the journal"
 
     def _fill(self, word: FillArguments, by: str, now: Instant) -> str:
         name = f"{word.strategy}/{word.number}"

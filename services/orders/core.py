@@ -82,7 +82,7 @@ from services.orders.life import Life
 from services.orders.reconciliation import Reconciliation
 from services.orders.routes import Route, Routes
 from services.orders.silence import Patience
-from services.orders.views import StandingNames, order_event, position_event
+from services.orders.views import StandingNames, order_event, own_position_event, position_event
 
 REPLAYED_EVENTS = 20_000
 """See `OrdersSettings`."""
@@ -382,6 +382,13 @@ class OrdersCore(Core):
 
     # ---- what a record changed ----
 
+    def _tell_parts(self, lsn: int, index: int) -> None:
+        """Whose own part of a position has moved is told so, behind all else of the record, from `index` on."""
+        for nth, (strategy, *place) in enumerate(self.books.changed_shares, index):
+            position = self.books.positions.get((place[0], place[1]))
+            if position is not None and strategy:
+                self.clients.tell(strategy, own_position_event(self.books, position, lsn, nth, strategy))
+
     def _tell(self, record: Record, changes: list[Change], now: Instant) -> None:
         for index, change in numbered(changes):
             match change:
@@ -416,6 +423,8 @@ class OrdersCore(Core):
                     if self._life.live:
                         self._moved = True
                         self._account_moved(change, now)
+        if self.books.changed_shares:
+            self._tell_parts(record.lsn, len(changes))
 
     def _order_changed(self, record: Record, index: int, change: OrderChanged, now: Instant) -> None:
         order = change.order

@@ -47,7 +47,7 @@ from services.orders.flights import Flights
 from services.orders.life import Life
 from services.orders.queries import answer_query
 from services.orders.routes import Routes
-from services.orders.views import StandingNames, position_event
+from services.orders.views import StandingNames, own_position_event
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -200,7 +200,9 @@ class Entry:
                     _, index = self._names.give()
                     self._clients.reply(peer, self._archive.shown(order, index))
         for position in books.positions.values():
-            self._clients.reply(peer, position_event(books, position, *self._names.give(), ""))
+            # Whose fill moved it last is not told here: nobody's did just now.
+            told = own_position_event(books, position, *self._names.give(), hello.strategy)
+            self._clients.reply(peer, msgspec.structs.replace(told, strategy=""))
         self._clients.reply(peer, WelcomeComplete(*self._names.give()))
 
     def _request(self, strategy: str, request: ClientRequest, now: Instant) -> None:

@@ -8,11 +8,12 @@ import orjson
 
 from common.messages import OrderEvent, QueryAnswer, QueryRequest
 from common.orders.books import Books
+from common.orders.money import held_by
 from common.orders.positions import Position
 from services.orders.archive import Archive
 from services.orders.views import StandingNames, position_event
 
-QUERIES = ("orders", "order", "positions", "accounts", "reconcile", "names")
+QUERIES = ("orders", "order", "positions", "accounts", "reconcile", "names", "money")
 
 
 def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive, names: StandingNames) -> QueryAnswer:
@@ -46,6 +47,9 @@ def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive
         if query.what == "reconcile":
             orders = _open_orders(query, books, archive)
             positions = list(books.positions.values())
+    elif query.what == "money":
+        # Built by the library that reads it: numbers in it are text.
+        return QueryAnswer(query.token, books.lsn, detail=msgspec.json.encode(held_by(books)))
     elif query.what == "names":
         detail["symbols"] = sorted({holding.symbol for holding in books.holdings()})
         detail["strategy_known"] = query.strategy in books.names.highest

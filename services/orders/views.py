@@ -2,10 +2,12 @@
 
 from decimal import Decimal
 
+import msgspec
+
 from common.messages import AFTER_ALL_EVENTS, OrderEvent, PositionChanged
 from common.orders.books import Books
 from common.orders.changes import OrderChanged
-from common.orders.order_state import Order
+from common.orders.order_state import ZERO, Order
 from common.orders.positions import Position
 
 
@@ -31,6 +33,18 @@ def position_event(books: Books, position: Position, lsn: int, index: int, strat
         lsn, index, position.venue, position.symbol, position.quantity, position.average_price,
         position.realised_profit, tuple(position.fees.items()), strategy, position.unpriced_qty,
         position.account, underlying_qty, facts.bases.get(position.symbol, ""),
+    )  # fmt: skip
+
+
+def own_position_event(books: Books, position: Position, lsn: int, index: int, strategy: str) -> PositionChanged:
+    """The position as it stands, for the strategy, whose own part of it is told with it."""
+    told = position_event(books, position, lsn, index, strategy)
+    own = books.own.get((strategy, position.account, position.symbol))
+    return msgspec.structs.replace(
+        told, own_quantity=ZERO if own is None else own.quantity,
+        own_average_price=ZERO if own is None else own.average_price,
+        own_realised_profit=ZERO if own is None else own.realised_profit,
+        own_fees=() if own is None else tuple(own.fees.items()),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ Cancels, questions and the word to open a gate always pass, whatever is halted, 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +21,8 @@ from msgspec.structs import replace
 
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
-from common.instant import Instant
+from common.fix.schedule import Schedule
+from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, TICK, Record, parse
 from common.left_out import LeftOut, Unfoldable
 from common.messages import (
@@ -32,6 +33,8 @@ from common.messages import (
     CancelOrder,
     ControlAnswer,
     ControlRequest,
+    DayBegan,
+    DayPrice,
     Decision,
     Kind,
     NewOrder,
@@ -93,13 +96,14 @@ class AccountLimits(NamedTuple):
 
 class RiskSettings(NamedTuple):
     """All of risk's configuration, `accounts` by name. `cancel_reserve_ratio`: the share of a session's rate that only
-    cancels may use.
+    cancels may use. `days`: whose periods are the days that it tells the log of; None tells of none.
     """
 
     accounts: Mapping[str, AccountLimits]
     strategies: Mapping[str, StrategyRules]
     default_strategy: StrategyRules
     cancel_reserve_ratio: Decimal
+    days: Schedule | None = None
 
     def strategy(self, name: str) -> StrategyRules:
         """The rules of the strategy called `name`."""
@@ -229,6 +233,7 @@ class RiskCore(Core):
         self._follower = Follower(self, state.lsn, former)
         self._live = False
         self._low_disk = 0
+        self._day_ends_ns = 0
         self._seen_attempt = state.highest_attempt
 
     @property
@@ -346,6 +351,25 @@ class RiskCore(Core):
         self._index.flush(state.lsn)
         if records and not self._live:
             self._look_whether_live()
+        if self._live and self._settings.days is not None and state.stamp_ns >= self._day_ends_ns:
+            self._begin_day(self._settings.days, now)
+
+    def _begin_day(self, days: Schedule, now: Instant) -> None:
+        """The log has come into another day: it is told so with the prices of now, unless it has been."""
+        period = days.current(self.state.stamp_ns)
+        if period is None:
+            return
+        self._day_ends_ns = period.end_ns
+        if period.start_ns > self.state.books.day.began_ns:
+            prices = tuple(self._day_prices(now))
+            day, zone = days.text(period.start_ns)[:10], days.zone.key
+            self._appender.append(Kind.DAY_BEGAN, DayBegan(day, zone, period.start_ns, prices), now)
+
+    def _day_prices(self, now: Instant) -> Iterator[DayPrice]:
+        for account, symbol in self._places():
+            reference = self._reference(self.state.books.known.venue_of(account), symbol, now)
+            if reference.price is not None:
+                yield DayPrice(account, symbol, reference.price, reference.age_ns // NS_PER_MS)
 
     def _begin_anew(self, error: Unfoldable, now: Instant) -> None:
         """The fold raised, and its state is of no use: another life, as after a crash, that leaves the record out."""

@@ -16,6 +16,7 @@ def risk_settings(config: Config) -> RiskSettings:
         strategies={name: _strategy(limits) for name, limits in risk.strategies.items()},
         default_strategy=_strategy(risk.default_strategy),
         cancel_reserve_ratio=risk.cancel_reserve_ratio,
+        days=config.stack.money.to_schedule(),
     )
 
 

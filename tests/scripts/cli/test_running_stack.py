@@ -107,6 +107,28 @@ def test_a_market_order_is_reported_filled(capsys: pytest.CaptureFixture[str]) -
         assert len(position[name].replace(".", "").lstrip("-0")) <= 15, position
 
 
+def test_profit_is_told_by_strategy_and_what_is_booked_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["orders", "new", "generic", "BTCUSDT", "buy", "0.02", "--name", "earner"]) == ExitStatus.OK
+    booking = ["book", "generic", "BTCUSDT", "0.5", "60000", "--from", "nobody", "--strategy", "earner"]
+    assert run([*booking, "--text", "ours", "--yes"]) == ExitStatus.OK
+    capsys.readouterr()
+    give_up_s = time.monotonic() + 10
+    while True:
+        assert run(["pnl", "--strategy", "earner", "--by", "strategy", "--json"]) == ExitStatus.OK
+        told = orjson.loads(capsys.readouterr().out)
+        (part,) = told["parts"]
+        if Decimal(part["quantity"]) > Decimal("0.5"):
+            break
+        assert time.monotonic() < give_up_s, told
+        time.sleep(0.05)
+    assert (part["strategy"], part["symbol"], part["currency"]) == ("earner", "BTCUSDT", "USDT")
+    assert told["total"] == told["groups"]["earner"] and told["day"] and not told["total"]["lacks"]
+    assert run(["pnl"]) == ExitStatus.OK
+    text = capsys.readouterr().out
+    assert "profit in USDT" in text and "earner" in text and "(nobody)" in text
+    assert run(["pnl", "--strategy", "nowhere"]) == ExitStatus.USAGE
+
+
 def test_an_order_that_rests_is_reported_when_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["orders", "new", "generic", "BTCUSDT", "buy", "0.01", "--price", "63000", "--name", "resting"]
     assert run(words) == ExitStatus.OK

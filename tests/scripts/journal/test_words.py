@@ -10,7 +10,10 @@ from common.journal import OsFiles, Record, iterate
 from common.messages import (
     Announced,
     Attempt,
+    Booked,
     CancelAll,
+    DayBegan,
+    DayPrice,
     ExecutionReport,
     FilledByHand,
     Inbound,
@@ -71,6 +74,14 @@ SINCE: dict[Kind, tuple[Payload, str]] = {
     Kind.FILLED_BY_HAND: (
         FilledByHand("maker", 3, Decimal("0.5"), Decimal(100), "root/1", "on their page"),
         "maker/3 filled 0.5 at 100 by root/1: on their page",
+    ),
+    Kind.DAY_BEGAN: (
+        DayBegan("2026-01-02", "Asia/Tokyo", 1, (DayPrice("generic", "BTCUSDT", Decimal(100), 3),)),
+        "2026-01-02 Asia/Tokyo, 1 prices",
+    ),
+    Kind.BOOKED: (
+        Booked("generic", "BTCUSDT", "maker", Decimal(2), Decimal(100), "root/1", "ours", True, "old"),
+        "generic: 2 BTCUSDT at 100 from old to maker by root/1: ours",
     ),
     Kind.CANCEL_ALL: (
         CancelAll("maker", 7, "generic", "", "*"), "maker/7 cancels everybody's orders, generic"

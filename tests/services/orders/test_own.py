@@ -121,3 +121,18 @@ def test_fills_corrections_and_busts_come_to_what_a_naive_list_of_them_does(
         assert abs(held.realised_profit - held.quantity * held.average_price - held.cash) < D("0.000001")
     if naive.fills:
         check_sums(ring.core.books)
+
+
+def test_a_strategy_is_told_its_own_part_and_keeps_it_over_its_starts(ring: Ring) -> None:
+    ours, theirs = of_two(ring)
+    ring.report(ours, "F", "1", qty="4", px="100", key="1/a", cum_qty=D(4), fee_qty=D("0.5"), fee_asset="USDT")
+    own = ring.positions()[-1]
+    assert (own.quantity, own.own_quantity, own.own_average_price) == (D(4), D(4), D(100))
+    assert own.own_fees == (("USDT", D("0.5")),)
+    ring.report(theirs, "F", "1", qty="1", px="120", key="1/b", cum_qty=D(1))
+    assert ring.positions()[-1].quantity == 3 and ring.positions()[-1].own_quantity is None, "it has not changed"
+    assert ring.positions(b"q")[-1].own_quantity == -1
+    ring.hello("s", b"r")
+    assert [told.own_quantity for told in ring.positions(b"r")] == [D(4)]
+    ring.hello("u", b"u")
+    assert [told.own_quantity for told in ring.positions(b"u")] == [D(0)], "it has no part"
