@@ -1434,10 +1434,11 @@ else:
 class QueryRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="query?"):
     """A question that changes nothing.
 
-    `what`: `orders`, `order`, `positions`, `accounts`, `reconcile`, `names` or `money`. `names` is what the log holds
-    anything of: its symbols, and whether it knows the strategy; `money` what each strategy's fills come to.
+    `what`: `orders`, `order`, `positions`, `accounts`, `reconcile`, `names`, `money` or `closed`. `names` is what the
+    log holds anything of: its symbols, and whether it knows the strategy; `money` what each strategy's fills come to;
+    `closed` the orders that were closed last.
     `strategy`: Asks of this strategy alone; "" of all.
-    `number`: The order's number, where one order is asked for.
+    `number`: The order's number, where one order is asked for; of closed orders how many.
     `venue`: Asks of this venue alone; "" of all.
     `token`: The asker's own number, which comes back with the answer.
     `account`: Asks of this account alone; "" of all.

@@ -303,7 +303,7 @@ class Client:
         account: str = "",
         timeout_s: float = 5.0,
     ) -> QueryAnswer:
-        """Ask "orders", "order", "positions", "accounts", "reconcile", "names" or "money".
+        """Ask "orders", "order", "positions", "accounts", "reconcile", "names", "money" or "closed".
 
         Raises UnknownName where the question, the venue or the account is none that there is, NotRunning without an
         answer.

@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": "scripts.cli.doctor:doctor",
     "exchange": "scripts.cli.exchange:exchange",
     "fix": "scripts.cli.fix:fix",
+    "flatten": "scripts.cli.flatten:flatten",
     "journal": "scripts.cli.journal:journal",
     "kill": "scripts.cli.kill:kill",
     "orders": "scripts.cli.orders:orders",
@@ -37,6 +38,7 @@ COMMANDS = {
     "start": "scripts.cli.start:start",
     "status": "scripts.cli.status:status",
     "torture": "scripts.cli.torture:torture",
+    "trades": "scripts.cli.trades:trades",
     "trial": "scripts.cli.trial:trial",
     "venues": "scripts.cli.venues:venues",
 }

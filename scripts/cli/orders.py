@@ -15,14 +15,15 @@ from common.actor.control import NotRunning as ActorNotRunning
 from common.config import Config, load
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
-from common.messages import HIGHEST_NUMBER, CommandOutcome, OrderEvent, PositionChanged
+from common.messages import HIGHEST_NUMBER, CommandOutcome, OrderEvent, PositionChanged, QueryAnswer, Reason
 from common.strategy.bounds import OutOfBounds
 from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName
 from common.strategy.entry import Superseded
+from scripts.cli.asking import asked
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_market, known_name, known_scope
+from scripts.cli.tables import table
 from scripts.decimals import rounded, short
-from scripts.printable import printable
 
 SIDES = {"1": "buy", "2": "sell"}
 CONNECT_S = 5.0
@@ -56,12 +57,18 @@ def orders() -> None:
 @orders.command("list")
 @click.option("--strategy", default="", help="Only this strategy's.")
 @click.option("--venue", default="", help="Only at this venue.")
+@click.option("--closed", is_flag=True, help="Those that were closed last, in place of the open ones.")
+@click.option("-n", "--lines", default=20, show_default=True, help="So many closed ones.")
 @json_option
-def list_orders(strategy: str, venue: str, as_json: bool) -> None:
+def list_orders(strategy: str, venue: str, closed: bool, lines: int, as_json: bool) -> None:
     """Every open order, and those on our accounts that are somebody else's."""
     config = load()
     with connected(config) as client:
         known_scope(config, client, venue, "", strategy)
+        if closed:
+            answer = client.query("closed", strategy=strategy, venue=venue, number=lines, timeout_s=QUERY_S)
+            _show_closed(config, answer, as_json)
+            return
         answer = client.query("orders", strategy=strategy, venue=venue, timeout_s=QUERY_S)
     external = orjson.loads(answer.detail).get("external", [])
     rows = sorted(answer.orders, key=lambda order: (order.venue, order.symbol, order.strategy, order.number))
@@ -70,7 +77,7 @@ def list_orders(strategy: str, venue: str, as_json: bool) -> None:
         click.echo(orjson.dumps({**document, "orders": [order_document(order) for order in rows]}))
         return
     click.echo(f"{config.environment.value}: {len(rows)} open orders as of LSN {answer.lsn}")
-    _table(
+    table(
         ("order", "account", "symbol", "side", "quantity", "price", "filled", "status", "label"),
         [
             (f"{o.strategy}/{o.number}", o.account, o.symbol, SIDES[o.side], short(o.order_qty), price_text(o),
@@ -84,6 +91,45 @@ def list_orders(strategy: str, venue: str, as_json: bool) -> None:
             f"not ours: {order['account']} {order['symbol']} {side} {order['order_qty']} at {order['price']}, "
             f"OrderID(37) {order['order_id']}"
         )
+
+
+def _show_closed(config: Config, answer: QueryAnswer, as_json: bool) -> None:
+    """The latest first. What has left the order manager's memory `fixring orders show` finds by its name."""
+    if as_json:
+        document = {"environment": config.environment.value, "lsn": answer.lsn}
+        click.echo(orjson.dumps({**document, "orders": [order_document(order) for order in answer.orders]}))
+        return
+    click.echo(f"{config.environment.value}: {len(answer.orders)} closed orders as of LSN {answer.lsn}")
+    table(
+        ("order", "account", "symbol", "side", "quantity", "filled", "average", "status", "why", "label"),
+        [
+            (f"{o.strategy}/{o.number}", o.account, o.symbol, SIDES[o.side], short(o.order_qty), short(o.cum_qty),
+             short(o.avg_px), o.status.value, o.text or ("" if o.reason is Reason.NONE else o.reason.value), o.label)
+            for o in answer.orders
+        ],
+    )  # fmt: skip
+
+
+@orders.command()
+@json_option
+def unknown(as_json: bool) -> None:
+    """The orders of which something is not known: what evidence is missing, what was tried, when it is asked again."""
+    config = load()
+    rows = asked(config.paths.run, "orders", "status", {})["in_doubt"]
+    if as_json:
+        click.echo(orjson.dumps({"environment": config.environment.value, "orders": rows}))
+        return
+    click.echo(f"{config.environment.value}: {len(rows)} orders are asked about")
+    if rows:
+        table(
+            ("order", "account", "symbol", "status", "asked", "by", "next", "is missing"),
+            [
+                (row["order"], row["account"], row["symbol"], row["status"], f"{row['asked']} times", row["by"],
+                 f"in {row['next_ms'] / 1000:.1f} s", "; ".join(row["lacks"]))
+                for row in rows
+            ],
+        )  # fmt: skip
+        click.echo("Where the venue has no evidence: fixring orders settle, or fixring orders fill, by your word")
 
 
 @orders.command()
@@ -129,7 +175,7 @@ def positions(venue: str, as_json: bool) -> None:
         click.echo(orjson.dumps({**document, "positions": [position_document(position) for position in rows]}))
         return
     click.echo(f"{config.environment.value}: positions as of LSN {answer.lsn}")
-    _table(
+    table(
         ("venue", "account", "symbol", "quantity", "underlying", "average price", "realised profit", "fees"),
         [
             (p.venue, p.account, p.symbol, short(p.quantity), underlying_text(p), average_text(p),
@@ -146,8 +192,8 @@ def accounts(venue: str, as_json: bool) -> None:
     """Balances as each account's REST side tells them now; an account without one is only named."""
     config = load()
     known_name("venue", venue, config.venues)
-    asked = {name: account for name, account in config.accounts.items() if venue in ("", account.venue.name)}
-    names = [name for name, account in asked.items() if account.venue.rest is not None]
+    wanted = {name: account for name, account in config.accounts.items() if venue in ("", account.venue.name)}
+    names = [name for name, account in wanted.items() if account.venue.rest is not None]
     with connected(config) as client:
         before = client.query("accounts", timeout_s=QUERY_S).lsn
         for name in names:
@@ -231,7 +277,7 @@ def new(
                 time_to_live_ms=ttl_ms, account=account,
             )  # fmt: skip
         deadline = time.monotonic() + wait_s
-        outcome = _outcome(client, number, wait_s)
+        outcome = outcome_of(client, number, wait_s)
         is_immediate = (price is None or tif in IMMEDIATE) and stop_px is None
         event = None
         if outcome.outcome == "sent":
@@ -267,7 +313,7 @@ def amend(name: str, quantity: str | None, price: str | None, wait_s: float, as_
         with _usage():
             command = client.amend(number, quantity, price, target_strategy=target)
         deadline = time.monotonic() + wait_s
-        outcome = _outcome(client, command, wait_s)
+        outcome = outcome_of(client, command, wait_s)
         event = _settled(client, target, number, deadline) if outcome.outcome == "sent" else None
     _report(outcome, event, as_json)
 
@@ -282,7 +328,7 @@ def cancel(name: str, wait_s: float, as_json: bool) -> None:
     with connected(load()) as client:
         command = client.cancel(number, target)
         deadline = time.monotonic() + wait_s
-        outcome = _outcome(client, command, wait_s)
+        outcome = outcome_of(client, command, wait_s)
         if outcome.outcome == "refused":
             _report(outcome, None, as_json)
             return
@@ -311,20 +357,13 @@ def cancel_all(
         known_name("account", account, config.accounts)
         if not yes:
             click.confirm("Cancel every order that matches?", abort=True, err=True)
-        open_before = _open(client, wanted, venue, account, symbol)
-        outcome = _outcome(client, client.cancel_all(venue, symbol, strategy, account=account), wait_s)
-        deadline = time.monotonic() + wait_s
-        left = open_before
-        while left and time.monotonic() < deadline:
-            left = left & _open(client, wanted, venue, account, symbol)
-            if left:
-                time.sleep(ASKED_AGAIN_S)
+        outcome, cancelled, left = cancel_matching(client, strategy, venue, account, symbol, wait_s)
     names = sorted(f"{strategy_name}/{number}" for strategy_name, number in left)
     if as_json:
-        document = {"outcome": outcome.outcome, "cancelled": len(open_before) - len(left), "left": names}
+        document = {"outcome": outcome.outcome, "cancelled": cancelled, "left": names}
         click.echo(orjson.dumps(document))
     else:
-        click.echo(f"{len(open_before) - len(left)} orders cancelled")
+        click.echo(f"{cancelled} orders cancelled")
     if names:
         raise CommandError(f"not closed after {wait_s:g} s: {', '.join(names)}", ExitStatus.TIMEOUT)
 
@@ -332,12 +371,31 @@ def cancel_all(
 # ---- waiting ----
 
 
+def cancel_matching(
+    client: Client, strategy: str, venue: str, account: str, symbol: str, wait_s: float
+) -> tuple[CommandOutcome, int, set[tuple[str, int]]]:
+    """Cancel what is open there, of everybody with "*": the outcome, how many are closed, and which are not in time.
+
+    Raises CommandError.
+    """
+    whose = "" if strategy == "*" else strategy
+    before = left = _open(client, whose, venue, account, symbol)
+    outcome = outcome_of(client, client.cancel_all(venue, symbol, strategy, account=account), wait_s)
+    deadline = time.monotonic() + wait_s
+    while left and time.monotonic() < deadline:
+        left = left & _open(client, whose, venue, account, symbol)
+        if left:
+            time.sleep(ASKED_AGAIN_S)
+    return outcome, len(before) - len(left), left
+
+
 def _open(client: Client, strategy: str, venue: str, account: str, symbol: str) -> set[tuple[str, int]]:
     answer = client.query("orders", strategy=strategy, venue=venue, account=account, timeout_s=QUERY_S)
     return {(order.strategy, order.number) for order in answer.orders if symbol in ("", order.symbol)}
 
 
-def _outcome(client: Client, number: int, wait_s: float) -> CommandOutcome:
+def outcome_of(client: Client, number: int, wait_s: float) -> CommandOutcome:
+    """The command's outcome. Raises CommandError where there is none in time."""
     try:
         return client.wait(number, wait_s)
     except NoOutcome as error:
@@ -637,10 +695,3 @@ def price_text(order: OrderEvent) -> str:
     price = "market" if order.price is None else short(order.price)
     sleeps = order.terms.stop_px is not None and not order.triggered
     return f"{price} stop {short(order.terms.stop_px)}" if sleeps and order.terms.stop_px is not None else price
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    cells = [titles, *[[printable(str(cell)) for cell in row] for row in rows]]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(titles))]
-    for row in cells:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

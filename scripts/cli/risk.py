@@ -1,6 +1,5 @@
 """`fixring risk`: limits and exposures, and halts that stop what adds risk without cancelling anything."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ from scripts.cli.asking import asked
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name
 from scripts.cli.orders import log_knows_strategy
+from scripts.cli.tables import table
 
 RISK = "risk"
 EXPOSURE_COLUMNS = (
@@ -43,13 +43,15 @@ def show(as_json: bool) -> None:
     click.echo(f"environment {environment}")
     halts: list[str] = list(status["halts"])
     click.echo(f"risk is {status['state']} as of LSN {status['lsn']}; halted: {', '.join(halts) or 'nothing'}")
-    _table(EXPOSURE_COLUMNS, [[row[column] for column in EXPOSURE_COLUMNS] for row in status["exposures"]])
+    table(EXPOSURE_COLUMNS, [[row[column] for column in EXPOSURE_COLUMNS] for row in status["exposures"]])
     strategies = status["strategies"].items()
-    _table(
+    click.echo()
+    table(
         ("strategy", "open orders", "limit"),
         [[name, row["open_orders"], row["max_open_orders"]] for name, row in strategies],
     )
-    _table(("passed or refused", "count"), sorted(status["counts"].items()))
+    click.echo()
+    table(("passed or refused", "count"), sorted(status["counts"].items()))
 
 
 _venue = click.option("--venue", default="", help="Only at this venue.")
@@ -123,12 +125,3 @@ def _need_known(config: Config, scope: dict[str, str], yes: bool) -> None:
 
 def _ask(act: str, arguments: dict[str, str]) -> dict[str, Any]:
     return asked(load().paths.run, RISK, act, dict(arguments))
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns as wide as what stands in them."""
-    cells = [[str(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    click.echo()
-    for row in cells:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -90,6 +90,9 @@ REPLAYED_EVENTS = 20_000
 _SENT = frozenset({"pending_new", "pending_cancel", "pending_replace"})
 """What an order's change is called when the log has a message about it, or the venue tells that it has one."""
 
+MAX_DOUBTS_SHOWN = 200
+"""So many orders in doubt are in a status at most."""
+
 STEP_NS = 10 * NS_PER_MS
 """The least time between two looks at what is due."""
 
@@ -297,9 +300,14 @@ class OrdersCore(Core):
                 }
                 for name, session in self.books.sessions.items()
             },
+            "in_doubt": self._in_doubt(now)[:MAX_DOUBTS_SHOWN],
             "counts": dict(self._decisions.counts),
             "outside": [holding.row() for holding in self._outside()] if self._life.has_read else None,
         }
+
+    def _in_doubt(self, now: Instant) -> list[dict[str, object]]:
+        """The orders that are asked about."""
+        return [row for account in self._accounts.values() for row in account.doubt_rows(now)]
 
     def _outside(self) -> list[Holding]:
         """What is open or owned where the configuration knows nothing of it."""

@@ -15,6 +15,7 @@ This module decides what to ask; the core sends it. Nothing here changes the boo
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -59,9 +60,11 @@ class VenueWays(msgspec.Struct, frozen=True):
 class _Doubt(msgspec.Struct, gc=False):
     due_ns: int
     wait_ns: int
+    times: int = 0
 
     def asked(self, boot_ns: int, slowest_ns: int = SLOWEST_NS) -> None:
         """It is asked about now: the next time after the wait, and then after a longer one."""
+        self.times += 1
         self.due_ns = boot_ns + self.wait_ns
         self.wait_ns = min(2 * self.wait_ns, slowest_ns)
 
@@ -80,6 +83,15 @@ class _Question(msgspec.Struct, gc=False):
     def by_id(self) -> bool:
         """Whether it is about one order."""
         return self.ids != ("", "")
+
+
+class DoubtRow(NamedTuple):
+    """An order in doubt, how often the venue was asked about it and by what means, and when it is asked again."""
+
+    order: Order
+    times: int
+    means: str
+    next_ms: int
 
 
 class AccountInquiries:
@@ -249,6 +261,17 @@ class AccountInquiries:
     def doubts(self) -> int:
         """How many orders are in doubt."""
         return len(self._doubts)
+
+    def doubt_rows(self, boot_ns: int) -> list[DoubtRow]:
+        """The orders in doubt, those that are asked about next first: how often each was asked about, and when next."""
+        ways, rows = self._ways, list[DoubtRow]()
+        means = " and ".join([*["FIX"] * ways.has_query, *["REST"] * ways.has_rest]) or "nobody: the venue has no query"
+        for (strategy, number), doubt in sorted(self._doubts.items(), key=lambda item: item[1].due_ns):
+            order = self._books.orders.get((strategy, number))
+            if order is not None:
+                next_ms = max(0, doubt.due_ns - boot_ns) // NS_PER_MS
+                rows.append(DoubtRow(order, doubt.times, means, next_ms))
+        return rows
 
     # ---- what is sent ----
 

@@ -13,7 +13,10 @@ from common.orders.positions import Position
 from services.orders.archive import Archive
 from services.orders.views import StandingNames, position_event
 
-QUERIES = ("orders", "order", "positions", "accounts", "reconcile", "names", "money")
+MAX_CLOSED = 1000
+"""Closed orders in one answer at most, which is well below what a link takes."""
+
+QUERIES = ("orders", "order", "positions", "accounts", "reconcile", "names", "money", "closed")
 
 
 def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive, names: StandingNames) -> QueryAnswer:
@@ -32,6 +35,8 @@ def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive
              "order_qty": str(e.order.order_qty), "price": str(e.order.price), "cl_ord_id": e.order.cl_ord_id}
             for e in books.externals.values()
         ]  # fmt: skip
+    elif query.what == "closed":
+        orders = _closed_orders(query, books, archive)
     elif query.what == "order":
         shown = archive.order(query.strategy, query.number)
         orders = [] if shown is None else [shown]
@@ -91,6 +96,14 @@ def _open_orders(query: QueryRequest, books: Books, archive: Archive) -> list[Or
         for order in books.open_orders(account)
         if query.strategy in ("", order.strategy) and _is_asked(query, account, books)
     ]
+
+
+def _closed_orders(query: QueryRequest, books: Books, archive: Archive) -> list[OrderEvent]:
+    """Those of which the books still know, the last that changed first; `query.number` at most."""
+    closed = (books.orders[name] for name in (*books.unsettled, *books.closed))
+    asked = [o for o in closed if query.strategy in ("", o.strategy) and _is_asked(query, o.account, books)]
+    latest = sorted(asked, key=lambda order: order.touched_lsn, reverse=True)
+    return [archive.shown(order) for order in latest[: min(query.number or MAX_CLOSED, MAX_CLOSED)]]
 
 
 def _positions(query: QueryRequest, books: Books) -> list[Position]:

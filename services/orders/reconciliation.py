@@ -184,6 +184,29 @@ class Reconciliation:
         """How many orders are in doubt."""
         return self._inquiries.doubts()
 
+    def doubt_rows(self, now: Instant) -> list[dict[str, object]]:
+        """Each order in doubt: what is not known of it, how often it was asked about, and when it is asked next."""
+        return [
+            {
+                "order": f"{row.order.strategy}/{row.order.number}", "account": self._account,
+                "symbol": row.order.symbol, "status": row.order.status.value, "lacks": self._lacks(row.order),
+                "asked": row.times, "by": row.means, "next_ms": row.next_ms,
+            }
+            for row in self._inquiries.doubt_rows(now.boot_ns)
+        ]  # fmt: skip
+
+    def _lacks(self, order: Order) -> list[str]:
+        """What evidence is missing."""
+        books, missing, unpriced = self._books, self._books.missing_qty(order), self._books.unpriced_qty(order)
+        found = {
+            "the venue's word on whether it has the order, or that its time to have it is over": order.is_unknown,
+            "a report that can be read and believed": order.in_doubt,
+            f"the trades of {missing:f} that CumQty(14) tells": bool(missing),
+            f"the price of {unpriced:f}": bool(unpriced),
+            "the venue's own word on what a person has booked": books.is_by_hand(order),
+        }
+        return [text for text, lacks in found.items() if lacks] or ["the venue's answer: it was asked to be sure"]
+
     @property
     def auditing(self) -> bool:
         """Whether a round of questions is on."""

@@ -129,6 +129,33 @@ def test_profit_is_told_by_strategy_and_what_is_booked_is_in_it(capsys: pytest.C
     assert run(["pnl", "--strategy", "nowhere"]) == ExitStatus.USAGE
 
 
+def test_the_blotter_tells_what_was_traded_and_closed_orders_how_they_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["orders", "new", "generic", "ETHUSDT", "buy", "0.5", "--name", "blotted"]) == ExitStatus.OK
+    capsys.readouterr()
+    assert run(["trades", "--strategy", "blotted", "--json"]) == ExitStatus.OK
+    lines = orjson.loads(capsys.readouterr().out)["lines"]
+    assert sum(Decimal(line["quantity"]) for line in lines) == Decimal("0.5")
+    assert {(line["symbol"], line["order"], line["kind"]) for line in lines} == {("ETHUSDT", "blotted/1", "fill")}
+    assert run(["trades", "--strategy", "blotted", "--csv"]) == ExitStatus.OK
+    assert capsys.readouterr().out.count("\n") == len(lines) + 1
+    assert run(["trades", "--strategy", "blotted", "--day", "2020-01-01"]) == ExitStatus.OK
+    assert ": 0 lines" in capsys.readouterr().out
+    assert run(["orders", "list", "--closed", "--strategy", "blotted"]) == ExitStatus.OK
+    assert "FILLED" in capsys.readouterr().out
+    assert run(["orders", "unknown"]) == ExitStatus.OK
+    assert ": 0 orders are asked about" in capsys.readouterr().out
+
+
+def test_flatten_closes_what_is_held_and_nothing_beyond(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["orders", "new", "binance", "ETHUSDT", "buy", "0.5"]) == ExitStatus.OK
+    place = ["--account", "binance", "--symbol", "ETHUSDT"]
+    assert run(["flatten", *place, "--yes"]) == ExitStatus.OK
+    assert "is closed" in capsys.readouterr().out
+    assert run(["positions", "--venue", "binance", "--json"]) == ExitStatus.OK
+    held = {p["symbol"]: Decimal(p["quantity"]) for p in orjson.loads(capsys.readouterr().out)["positions"]}
+    assert 0 <= held["ETHUSDT"] < Decimal("0.01"), "less than an order can be of"
+
+
 def test_an_order_that_rests_is_reported_when_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["orders", "new", "generic", "BTCUSDT", "buy", "0.01", "--price", "63000", "--name", "resting"]
     assert run(words) == ExitStatus.OK
