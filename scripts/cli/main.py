@@ -12,6 +12,7 @@ import click
 
 from common.config import ConfigError
 from common.exit_status import ExitStatus
+from scripts.cli.colour import no_color
 from scripts.cli.errors import CommandError
 
 COMMANDS = {
@@ -37,6 +38,7 @@ COMMANDS = {
     "simulate": "scripts.cli.simulate:simulate",
     "start": "scripts.cli.start:start",
     "status": "scripts.cli.status:status",
+    "top": "scripts.cli.top:top",
     "torture": "scripts.cli.torture:torture",
     "trades": "scripts.cli.trades:trades",
     "trial": "scripts.cli.trial:trial",
@@ -80,7 +82,8 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status; the one place where an exception becomes a message and a status."""
     try:
-        result = root.main(args=arguments, prog_name="fixring", standalone_mode=False)
+        colour = False if no_color() else None
+        result = root.main(args=arguments, prog_name="fixring", standalone_mode=False, color=colour)
         return result if isinstance(result, int) else ExitStatus.OK
     except click.exceptions.Exit as end:
         return end.exit_code

@@ -52,8 +52,7 @@ def pnl(by: str | None, strategy: str, venue: str, symbol: str, as_json: bool) -
     if by is None:
         _print_lines(wanted, total)
     else:
-        rows = [(name, *_profit_cells(summed(its))) for name, its in groups.items()]
-        table((by, *_WHAT, "today"), [*rows, ("total", *_profit_cells(total))])
+        table((by, *_WHAT, "today"), _group_rows(groups, total))
     for text in total.lacks:
         click.echo(f"not in it: {text}")
     for text in total.stale:
@@ -80,6 +79,16 @@ def _lines(config: Config, held: Held, prices: dict[tuple[str, str], Price]) -> 
     accounts = {name: facts_of(account.venue, 0) for name, account in config.accounts.items()}
     found = lines(held, prices, rates_in(money.currency, money.fixed_rates, accounts, prices))
     return [line for line in found if line.position.fills or line.position.quantity or line.fees or line.realised]
+
+
+def profit_rows(config: Config, held: Held, prices: dict[tuple[str, str], Price]) -> list[tuple[str, ...]]:
+    """Profit by strategy and in all, as cells: realised, unrealised, fees, net and the day's net."""
+    found = _lines(config, held, prices)
+    return _group_rows(_grouped(found, "strategy"), summed(found)) if found else []
+
+
+def _group_rows(groups: dict[str, list[Line]], total: Sums) -> list[tuple[str, ...]]:
+    return [*((name, *_profit_cells(summed(its))) for name, its in groups.items()), ("total", *_profit_cells(total))]
 
 
 def _grouped(wanted: Sequence[Line], by: str) -> dict[str, list[Line]]:

@@ -202,7 +202,7 @@ def accounts(venue: str, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps({"environment": config.environment.value, "accounts": told}))
         return
-    for name in asked:
+    for name in wanted:
         click.echo(f"{name} ({config.environment.value})")
         if name not in names:
             click.echo("  no REST side is configured")
@@ -660,6 +660,7 @@ def order_document(order: OrderEvent) -> dict[str, Any]:
     """An order as JSON shows it; quantities and prices as text, never as floats."""
     return {
         "name": f"{order.strategy}/{order.number}", "status": order.status.value, "venue": order.venue,
+        "account": order.account,
         "symbol": order.symbol, "side": SIDES[order.side], "order_qty": str(order.order_qty),
         "price": None if order.price is None else str(order.price), "cum_qty": str(order.cum_qty),
         "leaves_qty": str(order.leaves_qty), "avg_px": rounded(order.avg_px), "cl_ord_id": order.cl_ord_id,

@@ -18,6 +18,7 @@ from common.messages import (
     NewOrderRequest,
     OrderEvent,
     OrderStatus,
+    PositionChanged,
     QueryAnswer,
     QueryRequest,
     Reason,
@@ -97,8 +98,9 @@ def test_a_forgotten_order_is_shown_and_cannot_be_cancelled(ring: Forgetful) -> 
 def test_a_late_fill_of_a_forgotten_order_finds_its_strategy(ring: Forgetful) -> None:
     command = next(c for c in ring.commands if isinstance(c, NewOrder) and c.number == 1)
     ring.told("generic", report(command, "F", "2", qty="0.5", key="late"))
-    event = ring.clients[b"p"][-2]
-    assert isinstance(event, OrderEvent)
+    told = [message for message in ring.clients[b"p"] if isinstance(message, OrderEvent | PositionChanged)]
+    event, own = next(each for each in reversed(told) if isinstance(each, OrderEvent)), told[-1]
+    assert isinstance(own, PositionChanged) and own.own_quantity == D("10.5")
     assert (event.number, event.event, event.last_qty, event.cum_qty) == (1, "trade", D("0.5"), D("1.5"))
     assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D("10.5")
 

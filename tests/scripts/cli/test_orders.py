@@ -11,7 +11,8 @@ from common.exit_status import ExitStatus
 from common.messages import STRATEGY_NAME
 from scripts.cli.errors import CommandError
 from scripts.cli.main import run
-from scripts.cli.orders import _expire_ns, _table, order_name, own_name
+from scripts.cli.orders import _expire_ns, order_name, own_name
+from scripts.cli.tables import table
 from scripts.decimals import rounded, short
 
 
@@ -73,7 +74,7 @@ def test_the_name_of_a_configured_strategy_is_taken_over_only_by_an_explicit_wor
 
 
 def test_what_others_wrote_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    _table(("label",), [("\x1b[2J",)])
+    table(("label",), [("\x1b[2J",)])
     assert capsys.readouterr().out == "label\n\\x1b[2J\n"
     assert str(CommandError("said \x9b31m")) == "said \\x9b31m"
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from decimal import Decimal
+from typing import Any
 
 import orjson
 
@@ -64,7 +65,8 @@ def test_what_is_asked_about_is_told_with_what_is_missing_and_when_it_is_asked_a
     order = accepted(ring, 1, qty="5")
     ring.report(order, "I", "1", cum_qty=D(2))
     ring.pass_time(3000)
-    (row,) = ring.core.status(ring.now)["in_doubt"]  # type: ignore[misc, attr-defined]
+    rows: Any = ring.core.status(ring.now)["in_doubt"]
+    (row,) = rows
     assert (row["order"], row["lacks"]) == ("s/1", ["the trades of 2 that CumQty(14) tells"])
     assert row["asked"] >= 2 and 0 <= row["next_ms"] <= 5000 and row["by"] == "FIX"
     assert orjson.dumps(row)
