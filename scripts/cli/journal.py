@@ -3,6 +3,7 @@ can be examined."""
 
 import math
 import re
+import shutil
 import sys
 import threading
 import time
@@ -35,6 +36,7 @@ from common.venues.registry import find_dictionary
 from scripts.cli.asking import ANSWER_S, asked
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name
+from scripts.cli.tables import fitted
 from scripts.journal.evidence import take_back
 from scripts.journal.past import Past, past_text
 from scripts.journal.replay import Block, Pace, blocks
@@ -179,12 +181,17 @@ def dictionaries() -> Dictionaries:
     return lambda session: find_dictionary(venues[session].dialect) if session in venues else None
 
 
-def shower(as_json: bool) -> Callable[[Shown], None]:
-    """What puts one record after the other on standard output."""
+VERBOSE = click.option("-v", "--verbose", is_flag=True, help="The whole of each record, however wide the terminal.")
+
+
+def shower(as_json: bool, verbose: bool) -> Callable[[Shown], None]:
+    """What puts one record after the other on standard output: on a terminal one line each, unless `verbose`."""
     if as_json:
         return lambda shown: click.echo(orjson.dumps(document(*shown)))
     names = dictionaries()
-    return lambda shown: click.echo(line(*shown, names))
+    if verbose or not sys.stdout.isatty():
+        return lambda shown: click.echo(line(*shown, names))
+    return lambda shown: click.echo(fitted(line(*shown, names), shutil.get_terminal_size().columns))
 
 
 @journal.command()
@@ -192,6 +199,7 @@ def shower(as_json: bool) -> Callable[[Shown], None]:
 @filters
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=20, show_default=True, help="So many records.")
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on with what is written from now on.")
+@VERBOSE
 @AS_JSON
 @checked
 def tail(
@@ -205,6 +213,7 @@ def tail(
     end: str | None,
     lines: int,
     following: bool,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """The last records, readable, with their FIX messages decoded."""
@@ -214,7 +223,7 @@ def tail(
     wanted = make_filter(place.reader, session, order, kinds, writer, ticks)
     seen = place.reader.durable_lsn()
     found = last(place.reader, wanted, lines, place.from_lsn, seen if following else place.upto_lsn)
-    show = shower(as_json)
+    show = shower(as_json, verbose)
     for shown in found:
         show(shown)
     if not found and lines:
@@ -230,6 +239,7 @@ def tail(
 @click.argument("pattern")
 @FOLDER
 @filters
+@VERBOSE
 @AS_JSON
 @checked
 def grep(
@@ -242,6 +252,7 @@ def grep(
     ticks: bool,
     start: str | None,
     end: str | None,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Records whose FIX message matches PATTERN, a regular expression over `8=FIX.4.4|9=...|35=D|...`.
@@ -254,7 +265,7 @@ def grep(
         wanted.pattern = re.compile(pattern)
     except re.error as error:
         raise CommandError(f"{pattern!r} is no regular expression: {error}", ExitStatus.USAGE) from error
-    found, show = 0, shower(as_json)
+    found, show = 0, shower(as_json, verbose)
     for shown in select(place.reader, wanted, place.from_lsn, place.upto_lsn):
         show(shown)
         found += 1
@@ -501,7 +512,7 @@ def replay(
     elif publish:
         _replay_stream(place, pace, publish, wait_s, as_json)
     else:
-        show = shower(as_json)
+        show = shower(as_json, verbose=True)
         for block in blocks(place.reader, place.from_lsn, place.upto_lsn):
             pace.wait(block.records[0].stamp_ns)
             for record in block.records:

@@ -13,12 +13,14 @@ import click
 from common.config import ConfigError
 from common.exit_status import ExitStatus
 from scripts.cli.colour import no_color
+from scripts.cli.completion import complete_names
 from scripts.cli.errors import CommandError
 
 COMMANDS = {
     "accounts": "scripts.cli.orders:accounts",
     "bench": "scripts.cli.bench:bench",
     "book": "scripts.cli.money:book",
+    "completion": "scripts.cli.completion:completion",
     "docs": "scripts.cli.docs:docs",
     "doctor": "scripts.cli.doctor:doctor",
     "exchange": "scripts.cli.exchange:exchange",
@@ -61,7 +63,7 @@ class LazyGroup(click.Group):
             return None
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
-        return command
+        return complete_names(command)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

@@ -17,6 +17,7 @@ from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name, known_scope
 from scripts.cli.orders import QUERY_S, connected, json_option
 from scripts.cli.tables import table
+from scripts.cli.watching import watchable
 from scripts.decimals import rounded, short
 
 GROUPS = ("strategy", "venue", "account", "symbol")
@@ -30,6 +31,7 @@ _WHAT = ("realised", "unrealised", "fees", "net")
 @click.option("--venue", default="", help="Only at this venue.")
 @click.option("--symbol", default="", help="Only in this symbol.")
 @json_option
+@watchable
 def pnl(by: str | None, strategy: str, venue: str, symbol: str, as_json: bool) -> None:
     """Profit of each strategy, in all and of the day, in the currency of `[money]`.
 

@@ -23,6 +23,7 @@ from scripts.cli.asking import asked
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_market, known_name, known_scope
 from scripts.cli.tables import table
+from scripts.cli.watching import watchable
 from scripts.decimals import rounded, short
 
 SIDES = {"1": "buy", "2": "sell"}
@@ -60,6 +61,7 @@ def orders() -> None:
 @click.option("--closed", is_flag=True, help="Those that were closed last, in place of the open ones.")
 @click.option("-n", "--lines", default=20, show_default=True, help="So many closed ones.")
 @json_option
+@watchable
 def list_orders(strategy: str, venue: str, closed: bool, lines: int, as_json: bool) -> None:
     """Every open order, and those on our accounts that are somebody else's."""
     config = load()
@@ -112,6 +114,7 @@ def _show_closed(config: Config, answer: QueryAnswer, as_json: bool) -> None:
 
 @orders.command()
 @json_option
+@watchable
 def unknown(as_json: bool) -> None:
     """The orders of which something is not known: what evidence is missing, what was tried, when it is asked again."""
     config = load()
@@ -161,6 +164,7 @@ def show(name: str, as_json: bool) -> None:
 @click.command()
 @click.option("--venue", default="", help="Only at this venue.")
 @json_option
+@watchable
 def positions(venue: str, as_json: bool) -> None:
     """What the fills of each venue and symbol add up to, in the venue's unit and in the underlying.
 

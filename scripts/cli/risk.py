@@ -12,6 +12,7 @@ from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name
 from scripts.cli.orders import log_knows_strategy
 from scripts.cli.tables import table
+from scripts.cli.watching import watchable
 
 RISK = "risk"
 EXPOSURE_COLUMNS = (
@@ -34,6 +35,7 @@ def risk() -> None:
 
 @risk.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the tables.")
+@watchable
 def show(as_json: bool) -> None:
     """Exposures with their limits, open orders by strategy, what is halted, and what was refused for which reason."""
     environment, status = load().environment.value, _ask("status", {})

@@ -13,6 +13,7 @@ from common.messages import Reason
 from common.restrictions import restrictions
 from common.venues.registry import find_profile
 from scripts.cli.outside import stranded, told_outside
+from scripts.cli.watching import watchable
 
 ANSWER_S = 2.0
 OFFSET_WARNING_MS = 250
@@ -39,6 +40,7 @@ SESSION_UP = ("ready", "live", "off_schedule", "killed")
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the tables.")
+@watchable
 def status(as_json: bool) -> None:
     """What runs, and how each session stands.
 
