@@ -99,7 +99,7 @@ from common.request_identity import UNREAD, command_identity, request_identity
 
 WRITER = "orders"
 
-FOLD_VERSION = 11
+FOLD_VERSION = 12
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""

@@ -43,7 +43,9 @@ class Feature(StrEnum):
     FILL_OR_KILL = "fill_or_kill"
     GOOD_TILL_DATE = "good_till_date"
     STOP_ORDER = "stop_order"
-    """Stop and stop-limit orders: they sleep at the venue until a trade is at StopPx(99) or beyond it."""
+    """Stop orders: they sleep at the venue until a trade is at StopPx(99) or beyond it, and are market orders then."""
+    STOP_LIMIT_ORDER = "stop_limit_order"
+    """The same with a limit."""
     ICEBERG = "iceberg"
     """Orders of which no more than DisplayQty(1138) is seen in the book at once."""
     CASH_QUANTITY = "cash_quantity"
@@ -76,7 +78,14 @@ class Confidence(StrEnum):
 
 
 FURTHER_TERMS = frozenset(
-    {Feature.REDUCE_ONLY, Feature.GOOD_TILL_DATE, Feature.STOP_ORDER, Feature.ICEBERG, Feature.CASH_QUANTITY}
+    {
+        Feature.REDUCE_ONLY,
+        Feature.GOOD_TILL_DATE,
+        Feature.STOP_ORDER,
+        Feature.STOP_LIMIT_ORDER,
+        Feature.ICEBERG,
+        Feature.CASH_QUANTITY,
+    }
 )
 """Terms beyond those of limit and market orders. A folder lacks each of them that it does not say it spells."""
 
@@ -152,6 +161,8 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 _TIMES_IN_FORCE = {"3": Feature.IMMEDIATE_OR_CANCEL, "4": Feature.FILL_OR_KILL, "6": Feature.GOOD_TILL_DATE}
 
+_STOPS = {"3": Feature.STOP_ORDER, "4": Feature.STOP_LIMIT_ORDER}
+
 
 def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
     """The first feature that the command needs and the venue lacks; None where it lacks none."""
@@ -162,7 +173,7 @@ def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
         needed += [Feature.POST_ONLY] if terms.is_post_only else []
         needed += [Feature.REDUCE_ONLY] if terms.is_reduce_only else []
         needed += [Feature.MARKET_ORDER] if terms.ord_type == "1" else []
-        needed += [Feature.STOP_ORDER] if terms.is_stop else []
+        needed += [_STOPS[t] for t in (terms.ord_type,) if t in _STOPS]
         needed += [Feature.CASH_QUANTITY] if terms.cash_order_qty is not None else []
         needed += [Feature.ICEBERG] if terms.display_qty is not None else []
         needed += [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]

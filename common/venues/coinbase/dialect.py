@@ -19,6 +19,7 @@ from common.fix.errors import UncutError
 from common.fix.session_types import SessionSettings
 from common.fix.wire import split, utc_timestamp
 from common.messages import (
+    SIDE_BUY,
     AmendOrder,
     CancelOrder,
     CancelRejected,
@@ -58,6 +59,7 @@ from common.venues.standard import (
 _UNKNOWN_TO_QUESTION = b"5"  # OrdRejReason(103)
 _NO_ORDER = "00000000-0000-0000-0000-000000000000"
 _SHARE = b"2"  # MiscFeeBasis(891)
+_REPRICED = b"3"  # ExecRestatementReason(378): of a stop order, that it was triggered
 _SESSION_ORDERS = "S"  # CancelOrdersOnDisconnect(8013)
 
 
@@ -104,6 +106,8 @@ _FORM = ReportForm(trades="F", trade_id=VenueTag(1003, "TradeID"), maker_tag=b"1
 
 def _report(f: Fields, raw: bytes) -> ExecutionReport:
     report = execution_report(f, raw, _FORM)
+    if report.exec_type == "D" and b"99" in f and f.get(b"378") == _REPRICED:
+        report = structs.replace(report, exec_type="L")
     if report.order_id == _NO_ORDER:
         report = structs.replace(report, order_id="")
     # Only a question for an order is answered so; that it is told as a rejection, too, is not ruled out.
@@ -163,16 +167,20 @@ class Coinbase(StandardDialect):
         c = command
         price = "" if c.price is None else f"44={plain(c.price)}\x01"
         terms = _terms(c.symbol, c.side, c.ord_type, c.terms.time_in_force, c.terms.is_post_only)
-        shown = "" if c.terms.display_qty is None else f"1138={plain(c.terms.display_qty)}\x01"
+        more = "" if c.terms.display_qty is None else f"1138={plain(c.terms.display_qty)}\x01"
+        more += f"126={utc_timestamp(c.terms.expire_ns).decode()}\x01" if c.terms.expire_ns else ""
+        if c.terms.stop_px is not None:
+            more += f"99={plain(c.terms.stop_px)}\x011109={'U' if c.side == SIDE_BUY else 'D'}\x01"
         cash = c.terms.cash_order_qty
         size = f"38={plain(c.order_qty)}\x01" if cash is None else f"152={plain(cash)}\x01"
-        return Body("D", f"11={c.cl_ord_id}\x01{size}{price}{terms}{shown}".encode())
+        return Body("D", f"11={c.cl_ord_id}\x01{size}{price}{terms}{more}".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
         """OrderCancelReplaceRequest(G): quantity with the filled part included, and price; the side is not named."""
         c = command
         order_id = f"37={c.order_id}\x01" if c.order_id else ""
         price = "" if c.price is None else f"44={plain(c.price)}\x01"
+        price += "" if c.terms.stop_px is None else f"99={plain(c.terms.stop_px)}\x01"
         names = f"11={c.cl_ord_id}\x01{order_id}41={c.orig_cl_ord_id}\x01"
         return Body("G", f"{names}38={plain(c.order_qty)}\x01{price}55={c.symbol}\x0140={c.ord_type}\x01".encode())
 

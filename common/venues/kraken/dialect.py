@@ -13,6 +13,8 @@ from dataclasses import replace
 from functools import lru_cache
 from zlib import crc32
 
+from msgspec import structs
+
 from common.fix.session_types import SessionSettings
 from common.fix.wire import parse_utc_timestamp, split, utc_timestamp
 from common.messages import (
@@ -67,6 +69,10 @@ def logon_signature(secret: bytes, identity: Identity, msg_seq_num: int, api_key
     digest = sha256(f"{head}{nonce}".encode())
     return base64.b64encode(hmac_sha512(base64_secret(secret), digest))
 
+RESTATED = "D"
+_AWAKE = (b"1", b"2")
+_BY_LAST_TRADE = "5"  # what triggers a stop order
+
 
 @lru_cache(maxsize=1024)
 def _terms(symbol: str, side: str, time_in_force: str) -> str:
@@ -86,7 +92,11 @@ def _refusal(f: Fields, raw: bytes) -> VenueEvent:
 
 
 def _report(f: Fields, raw: bytes) -> ExecutionReport:
-    return execution_report(f, raw, _FORM)
+    report = execution_report(f, raw, _FORM)
+    if report.exec_type == RESTATED and b"99" in f and f.get(b"40") in _AWAKE:
+        # OrdType(40) of a stop order that is triggered is what it is from then on.
+        return structs.replace(report, exec_type="L")
+    return report
 
 
 class Kraken(StandardDialect):
@@ -179,10 +189,14 @@ def _order(command: NewOrder | AmendOrder, wall_ns: int, former: str = "") -> st
     price = "" if c.price is None else f"44={plain(c.price)}\x01"
     inst = "18=P\x01" if c.terms.is_post_only else ""
     orig = f"41={former}\x01" if former else ""
-    shown = "" if c.terms.display_qty is None else f"1138={plain(c.terms.display_qty)}\x01"
+    last = "" if c.terms.stop_px is None else f"99={plain(c.terms.stop_px)}\x01"
+    if not former:
+        last += f"126={utc_timestamp(c.terms.expire_ns).decode()}\x01" if c.terms.expire_ns else ""
+        last += f"388={_BY_LAST_TRADE}\x01" if c.terms.is_stop else ""
+    last += "" if c.terms.display_qty is None else f"1138={plain(c.terms.display_qty)}\x01"
     stamp = utc_timestamp(wall_ns).decode()
     head = f"38={plain(c.order_qty)}\x0140={c.ord_type}\x01{orig}{price}"
-    return f"{inst}{head}{_terms(c.symbol, c.side, c.terms.time_in_force)}60={stamp}\x01{shown}"
+    return f"{inst}{head}{_terms(c.symbol, c.side, c.terms.time_in_force)}60={stamp}\x01{last}"
 
 
 def _subscription(md_req_id: str, action: str, symbols: Sequence[str]) -> Body:

@@ -40,6 +40,7 @@ MOST_PAGES = 200
 ORD_STATUS = {"pending": "A", "open": "0", "closed": "2", "canceled": "4", "expired": "C"}
 """Kraken's order status as OrdStatus(39); an open order that is filled in part is that."""
 
+_TRIGGERED_TYPES = frozenset({"stop-loss", "stop-loss-limit"})
 _SIDES = {"buy": "1", "sell": "2"}
 _NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 """Assets that REST and FIX do not call the same."""
@@ -177,7 +178,9 @@ class KrakenRest(CcxtRest[Api]):
         if status not in ORD_STATUS:
             raise BadAnswer(f"status is {status[:40]!r}")
         qty, cum_qty = decimal_field(row, "vol"), decimal_field(row, "vol_exec")
-        price = decimal_field(described, "price")
+        # Of one that is triggered at a price that is the first, and its limit the second.
+        is_triggered = str(described.get("ordertype")) in _TRIGGERED_TYPES
+        price = decimal_field(described, "price2" if is_triggered else "price")
         closed_s = row.get("closetm") or row.get("opentm") or 0
         return RestOrder(
             symbol=self.pairs.symbol(name_field(described, "pair")),

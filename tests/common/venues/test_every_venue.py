@@ -503,7 +503,7 @@ def test_an_order_that_is_good_till_a_date_ends_by_itself(desk: Desk) -> None:
 @pytest.mark.parametrize("limit", [False, True])
 def test_a_stop_order_sleeps_until_a_trade_is_at_its_price(desk: Desk, limit: bool) -> None:
     sides = desk.sides
-    if not sides.profile.has(Feature.STOP_ORDER):
+    if not sides.profile.has(Feature.STOP_LIMIT_ORDER if limit else Feature.STOP_ORDER):
         return
     tick = sides.instrument.tick_size
     stop_px = sides.price + 10 * tick
@@ -530,6 +530,7 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
     terms: dict[Feature, dict[str, object]] = {
         Feature.GOOD_TILL_DATE: {"time_in_force": "6", "expire_ns": wall_ns + 10**12},
         Feature.STOP_ORDER: {"ord_type": "3", "price": None, "stop_px": above},
+        Feature.STOP_LIMIT_ORDER: {"ord_type": "4", "price": above, "stop_px": above},
         Feature.POST_ONLY: {"instructions": POST_ONLY},
         Feature.ICEBERG: {"display_qty": sides.qty / 4},
         Feature.CASH_QUANTITY: {

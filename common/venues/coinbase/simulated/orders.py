@@ -14,15 +14,18 @@ from common.exchange.fix_orders import MassCancel, Named, Reports, ResendingFixO
 from common.exchange.history import ClosedOrder
 from common.exchange.lines import Line
 from common.exchange.order import (
+    BUY,
     DECREMENT,
     EXPIRE_BOTH,
     EXPIRE_MAKER,
     EXPIRE_TAKER,
     FILL_OR_KILL,
     GOOD_TILL_CANCEL,
+    GOOD_TILL_DATE,
     IMMEDIATE_OR_CANCEL,
     LIMIT,
     MARKET,
+    STOP_LIMIT,
     Order,
     Terms,
 )
@@ -147,21 +150,26 @@ class CoinbaseOrders(CoinbaseDoor, ResendingFixOrders):
     def _terms(self, client: Client, request: Request) -> Terms:
         name, ord_type, time_in_force = wire.client_uuid(request, 11), request.text(40), request.text(59)
         for tag, told, known in (
-            (40, ord_type, (MARKET, LIMIT)),
-            (59, time_in_force, (GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL)),
+            (40, ord_type, (MARKET, LIMIT, STOP_LIMIT)),
+            (59, time_in_force, (GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL, GOOD_TILL_DATE)),
+            (1109, request.optional(1109), ("", "U" if request.text(54) == BUY else "D")),
             (18, request.optional(18), ("", POST_ONLY)),
         ):
             if told not in known:
                 raise BadField(OUT_OF_RANGE, tag, "Value is incorrect (out of range) for this tag")
-        if ord_type == LIMIT and not request.has(44):
-            raise BadField(MISSING, 44, "Required tag missing")
+        is_limit = ord_type in (LIMIT, STOP_LIMIT)
+        for tag, wanted in ((44, is_limit), (99, ord_type == STOP_LIMIT), (126, time_in_force == GOOD_TILL_DATE)):
+            if wanted and not request.has(tag):
+                raise BadField(MISSING, tag, "Required tag missing")
         cash_qty = request.decimal(152) if request.has(152) and ord_type == MARKET else None
         symbol, side = request.text(55), request.text(54)
         qty = request.decimal(38) if cash_qty is None else self._venue.engine.base_for(symbol, side, cash_qty)
         return Terms(
             client.party.account, client.party.comp_id, name, symbol, side, ord_type, qty,
-            request.decimal(44) if ord_type == LIMIT else None, time_in_force, request.optional(18) == POST_ONLY,
+            request.decimal(44) if is_limit else None, time_in_force, request.optional(18) == POST_ONLY,
             display_qty=request.decimal(1138) if request.has(1138) else None, cash_qty=cash_qty,
+            stop_px=request.decimal(99) if ord_type == STOP_LIMIT else None,
+            expire_ns=request.time_ns(126) if time_in_force == GOOD_TILL_DATE else 0,
         )  # fmt: skip
 
     def _prevention(self, request: Request) -> str:
@@ -177,10 +185,11 @@ class CoinbaseOrders(CoinbaseDoor, ResendingFixOrders):
         return found if found is not None else self._venue.find(account, symbol, "", cl_ord_id)
 
     def _may_replace(self, wish: Wish, request: Request, order: Order) -> bool:
-        """A replacement names no side, and goes through the connection that placed the order."""
+        """A replacement names no side, and goes through the connection that placed the order; a stop order that was
+        triggered has none."""
         name = wish.client.party.comp_id
         is_here = order.session == name and order.stamp_ns >= self._since_ns.get(name, 0)
-        return is_here and request.text(40) == order.ord_type
+        return is_here and request.text(40) == order.ord_type and not order.triggered
 
     def _mass_cancel(self, client: Client, request: Request, now: Instant) -> None:
         """530=6: what this session has placed, of every symbol. The report goes first, then an ExecutionReport(8) for

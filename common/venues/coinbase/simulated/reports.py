@@ -9,13 +9,14 @@ from common.exchange.changes import Corrected, Traded
 from common.exchange.engine import Refusal
 from common.exchange.fix_orders import MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
-from common.exchange.order import MARKET, REJECTED, Asked, Order, Terms
+from common.exchange.order import BUY, MARKET, REJECTED, Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
 from common.venues.coinbase.simulated.wire import exec_uuid, number, order_uuid
 
 REPLACED = "5"
 ORDER_STATUS = "I"
+TRIGGERED, RESTATED = "L", "D"
 NO_ORDER = "00000000-0000-0000-0000-000000000000"
 """OrderID(37) is a UUID and must be there: of what was never an order it names none."""
 
@@ -52,6 +53,8 @@ class CoinbaseReports:
         """An ExecutionReport(8). OrigClOrdID(41) stands there after a replacement, with the parent's name; a cancel is
         told under the order's own."""
         terms = order.terms
+        if exec_type == TRIGGERED:
+            exec_type, extra = RESTATED, f"378=3\x01{extra}"
         names = f"11={terms.cl_ord_id}\x01"
         if exec_type == REPLACED and asked is not None and asked.cl_ord_id:
             names = f"11={asked.cl_ord_id}\x0137={order_uuid(order.order_id)}\x0141={asked.orig_cl_ord_id}\x01"
@@ -122,6 +125,9 @@ def _terms(terms: Terms) -> str:
     exec_inst = "18=A\x01" if terms.post_only else ""
     shown = "" if terms.display_qty is None else f"1138={number(terms.display_qty)}\x01"
     time_in_force = "" if terms.ord_type == MARKET else f"59={terms.time_in_force}\x01"
+    shown += f"126={utc_timestamp(terms.expire_ns).decode()}\x01" if terms.expire_ns else ""
+    if terms.stop_px is not None:
+        shown += f"99={number(terms.stop_px)}\x011109={'U' if terms.side == BUY else 'D'}\x01"
     shown += "" if terms.cash_qty is None else f"152={number(terms.cash_qty)}\x01"
     return (
         f"55={terms.symbol}\x0154={terms.side}\x0140={terms.ord_type}\x0138={number(terms.order_qty)}\x01{price}"

@@ -40,7 +40,7 @@ _TROUBLES = {
     Trouble.LOST: (500, "Internal server error"),
     Trouble.UNKNOWN: (504, "Gateway timeout"),
 }
-_TIME_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK"}
+_TIME_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK", "6": "GTT"}
 
 
 def refused(status: int, text: str) -> RestError:
@@ -197,6 +197,8 @@ def order_json(o: ClosedOrder) -> dict[str, object]:
         "status": "open" if is_open else "done",
         "settled": not is_open,
     }
+    if t.stop_px is not None:
+        row |= {"stop": "entry" if t.side == BUY else "loss", "stop_price": number(t.stop_px)}
     if t.price is not None:
         row |= {"price": number(t.price), "time_in_force": _TIME_IN_FORCE[t.time_in_force]}
     if not is_open:

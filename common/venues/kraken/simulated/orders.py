@@ -1,6 +1,6 @@
 """Kraken's simulated order entry: who is let in, which requests it takes, and what it does when a line is lost.
 
-Source: docs.kraken.com, Unified FIX, as of May 2026. Stops, margin and good till date are not simulated.
+Source: docs.kraken.com, Unified FIX, as of May 2026. Margin is not simulated.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,12 @@ from common.exchange.lines import Line
 from common.exchange.order import (
     FILL_OR_KILL,
     GOOD_TILL_CANCEL,
+    GOOD_TILL_DATE,
     IMMEDIATE_OR_CANCEL,
     LIMIT,
     MARKET,
+    STOP,
+    STOP_LIMIT,
     Asked,
     Order,
     Terms,
@@ -43,7 +46,8 @@ OUTAGE_NS = 30 * NS_PER_S
 DAY_NS = 86_400 * NS_PER_S
 POST_ONLY = "P"
 OF_THE_SESSION_IN_A_SYMBOL, OF_THE_SESSION, OF_THE_ACCOUNT = "1", "6", "7"
-_TIMES_IN_FORCE = (GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL)
+_TIMES_IN_FORCE = (GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL, GOOD_TILL_DATE)
+BY_LAST_TRADE = "5"
 _ALWAYS = {
     "D": (38, 40, 54, 55, 59, 60), "F": (54, 55, 60), "G": (37, 38, 40, 41, 54, 55, 59, 60), "q": (60, 530),
     "H": (37, 55),
@@ -190,15 +194,23 @@ class KrakenOrders(ResendingFixOrders):
 
     def _terms(self, client: Client, request: Request) -> Terms:
         ord_type, time_in_force, flags = request.text(40), request.text(59), set(request.optional(18).split())
-        if ord_type == LIMIT and not request.has(44):
-            raise BadField(MISSING, 44, "Required tag missing")
-        for tag, unknown in ((40, ord_type not in (LIMIT, MARKET)), (59, time_in_force not in _TIMES_IN_FORCE),
-                             (18, not flags <= {POST_ONLY})):  # fmt: skip
+        limited, stops = ord_type in (LIMIT, STOP_LIMIT), ord_type in (STOP, STOP_LIMIT)
+        for tag, wanted in ((44, limited), (99, stops), (126, time_in_force == GOOD_TILL_DATE)):
+            if wanted and not request.has(tag):
+                raise BadField(MISSING, tag, "Required tag missing")
+        for tag, unknown in (
+            (40, ord_type not in (LIMIT, MARKET, STOP, STOP_LIMIT)),
+            (388, request.optional(388) not in ("", BY_LAST_TRADE)),
+            (59, time_in_force not in _TIMES_IN_FORCE),
+            (18, not flags <= {POST_ONLY}),
+        ):
             if unknown:
                 raise BadField(OUT_OF_RANGE, tag, "Value is incorrect (out of range) for this tag")
         return Terms(
             client.party.account, client.party.comp_id, request.text(11), request.text(55), request.text(54), ord_type,
-            request.decimal(38), request.decimal(44) if ord_type == LIMIT else None, time_in_force, bool(flags),
+            request.decimal(38), request.decimal(44) if limited else None, time_in_force, bool(flags),
+            stop_px=request.decimal(99) if stops else None,
+            expire_ns=request.time_ns(126) if time_in_force == GOOD_TILL_DATE else 0,
             display_qty=request.decimal(1138) if request.has(1138) else None,
         )  # fmt: skip
 

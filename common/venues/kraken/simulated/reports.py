@@ -9,7 +9,7 @@ from common.exchange.changes import Corrected, Traded
 from common.exchange.engine import Cause, Refusal
 from common.exchange.fix_orders import CANCEL, MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
-from common.exchange.order import BUY, MARKET, Asked, Order, Terms
+from common.exchange.order import BUY, LIMIT, MARKET, STOP, STOP_LIMIT, Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
 
@@ -50,7 +50,15 @@ def words(terms: Terms) -> str:
     """An order in words, as Text(58) of its reports has it."""
     side = "buy" if terms.side == BUY else "sell"
     how = "market" if terms.price is None else f"limit {number(terms.price)}"
+    if terms.stop_px is not None:
+        stop = f"stop loss {number(terms.stop_px)}"
+        how = stop if terms.price is None else f"{stop} -> {how}"
     return f"{side} {number(terms.order_qty)} {terms.symbol} @ {how}"
+
+
+RESTATED = "D"
+AWAKE = {STOP: MARKET, STOP_LIMIT: LIMIT}
+"""What OrdType(40) is once a stop order was triggered."""
 
 
 class KrakenReports:
@@ -65,7 +73,9 @@ class KrakenReports:
         asked: Asked | None = None,
         extra: str = "",
     ) -> bytes:
-        """An ExecutionReport(8). `extra` is a Text(58) that says why the order is closed, or ""."""
+        """An ExecutionReport(8). `extra` is a Text(58) that says why the order is closed, or "". That it was triggered
+        is a restatement."""
+        exec_type = RESTATED if exec_type == "L" else exec_type
         fields = _fields(order, exec_id, exec_type, stamp_ns, asked)
         if extra:
             cause = extra.removeprefix("58=").rstrip("\x01")
@@ -123,6 +133,12 @@ def _fields(
         55: terms.symbol, 58: words(terms), 59: terms.time_in_force, 60: utc_timestamp(stamp_ns).decode(),
         150: exec_type, 151: number(order.leaves_qty), 381: number(order.cum_quote),
     }  # fmt: skip
+    if terms.stop_px is not None:
+        fields[99] = number(terms.stop_px)
+        if order.triggered if isinstance(order, Order) else order.cum_qty:
+            fields[40] = AWAKE[terms.ord_type]
+    if terms.expire_ns:
+        fields[126] = utc_timestamp(terms.expire_ns).decode()
     if terms.ord_type != MARKET and terms.price is not None:
         fields[44] = number(terms.price)
     if terms.post_only:

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
 from common.exchange.limits import Window
-from common.exchange.order import BUY, MARKET, Order
+from common.exchange.order import BUY, LIMIT, MARKET, STOP, STOP_LIMIT, Order
 from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
 from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
@@ -34,6 +34,7 @@ _TROUBLES = {
     Trouble.LOST: INTERNAL_ERROR,
     Trouble.UNKNOWN: INTERNAL_ERROR,
 }
+_ORDER_TYPES = {MARKET: "market", LIMIT: "limit", STOP: "stop-loss", STOP_LIMIT: "stop-loss-limit"}
 _STATUS = {"0": "open", "1": "open", "2": "closed", "4": "canceled", "C": "expired"}
 _CODES = {"BTC": "XXBT", "ETH": "XETH", "USD": "ZUSD", "EUR": "ZEUR"}
 _SHORT = {"BTC": "XBT"}
@@ -134,8 +135,9 @@ class KrakenRest:
             "descr": {
                 "pair": _alt_name(instrument),
                 "type": "buy" if t.side == BUY else "sell",
-                "ordertype": "market" if t.ord_type == MARKET else "limit",
-                "price": number(t.price or Decimal(0)),
+                "ordertype": _ORDER_TYPES[t.ord_type],
+                "price": number((t.price if t.stop_px is None else t.stop_px) or Decimal(0)),
+                "price2": number(t.price or Decimal(0)) if t.stop_px is not None else "0",
                 "order": words(t),
             },
             "vol": f"{t.order_qty:f}",
