@@ -571,6 +571,19 @@ class RestConfig(Section, frozen=True, kw_only=True):
     ca: str = ""
 
 
+class BridgeConfig(Section, frozen=True, kw_only=True):
+    """The bridge that speaks FIX for a venue which has none: it listens where `[fix]` says.
+
+    `websocket`: The venue's WebSocket, up to and with the version, such as `"wss://ws.acme.com/v5"`.
+    `clients`: SenderCompIDs of FIX clients other than our sessions that may log on to it.
+    `segment_bytes`: The size of one file of its log.
+    """
+
+    websocket: Annotated[str, msgspec.Meta(pattern=r"^wss?://")]
+    clients: list[CompId] = []
+    segment_bytes: PositiveInt = 16_777_216
+
+
 class CredentialsConfig(Section, frozen=True, kw_only=True):
     """The keys of the account: paths of files, relative to the var folder, never the keys themselves.
 
@@ -819,6 +832,7 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     `fix`: The order entry session.
     `market_data`: The market data session; no such table where the venue tells prices over REST alone.
     `rest`: The REST side, where the venue has one.
+    `bridge`: The bridge, where the venue publishes no FIX: then `[fix]` is its listener.
     `credentials`: The account's keys; needed with `[rest]`.
     `symbols`: Which of the instruments are traded here; none stands for all.
     `instruments`: What may be traded, by symbol; at least one.
@@ -838,6 +852,7 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     fix: FixConfig
     market_data: FixConfig | None = None
     rest: RestConfig | None = None
+    bridge: BridgeConfig | None = None
     credentials: CredentialsConfig | None = None
     symbols: list[Symbol] = []
     instruments: Annotated[dict[Symbol, InstrumentConfig], msgspec.Meta(min_length=1)]
@@ -855,7 +870,8 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     def plain_text(self) -> list[str]:
         """The tables of those connections that are not encrypted."""
         plain = [name for name, fix in self.connections.items() if fix.tls is None]
-        return [*plain, "rest"] if self.rest is not None and self.rest.url.startswith("http:") else plain
+        plain += ["rest"] if self.rest is not None and self.rest.url.startswith("http:") else []
+        return plain + (["bridge"] if self.bridge is not None and self.bridge.websocket.startswith("ws:") else [])
 
     def __post_init__(self) -> None:
         if self.environment is Environment.SIMULATED:
@@ -864,6 +880,8 @@ class VenueConfig(Section, frozen=True, kw_only=True):
             missing = [s for s in self.instruments if s not in self.simulated.prices]
             if missing:
                 raise ValueError(f"`simulated.prices` has no price for {', '.join(missing)}")
+        if self.bridge is not None and self.rest is None:
+            raise ValueError("[bridge] needs the table [rest]: half of what it says goes there")
         if self.rest is not None and self.credentials is None:
             raise ValueError("[rest] needs the table [credentials]")
         for name, account in self.accounts.items():
@@ -976,6 +994,10 @@ class Paths:
     def exchange(self, venue: str) -> Path:
         """The simulated exchange's own log."""
         return self.var / "exchange" / venue
+
+    def bridge(self, venue: str) -> Path:
+        """The log of a venue's bridge."""
+        return self.var / "bridge" / venue
 
     def resolve(self, path: str) -> Path:
         """A path from the configuration: absolute as it is, relative from the var folder."""
@@ -1095,6 +1117,8 @@ class Config:
         for name, venue in self.venues.items():
             if venue.environment is Environment.SIMULATED:
                 yield Actor(f"exchange@{name}", Kind.EXCHANGES, "services.exchange", ("--venue", name))
+            if venue.bridge is not None:
+                yield Actor(f"bridge@{name}", Kind.EXCHANGES, "services.bridge", ("--venue", name))
         yield Actor("journal", Kind.JOURNAL, "services.journal")
         yield Actor("snapshots", Kind.JOURNAL, "services.snapshots", (), LAST_MS)
         yield Actor("orders", Kind.ORDERS, "services.orders")
@@ -1409,6 +1433,11 @@ def _check_parts(file: Path, venue: VenueConfig) -> None:
     profile = find_profile(venue.dialect)
     if venue.rest is not None and not profile.rest:
         raise ConfigError(f"{file}: rest: {profile.title} has no REST side here; leave the table out")
+    if bool(profile.backend) is not (venue.bridge is not None):
+        told = "publishes no FIX; set [bridge]" if profile.backend else "speaks FIX itself; leave the table out"
+        raise ConfigError(f"{file}: bridge: {profile.title} {told}")
+    if venue.bridge is not None and len(accounts_of(venue)) > 1:
+        raise ConfigError(f"{file}: accounts: a bridge serves the venue's one account; leave the others out")
     if profile.has(Feature.MARKET_DATA) and venue.market_data is None:
         raise ConfigError(f"{file}: market_data: {profile.title} tells prices over FIX; the table is missing")
     if not profile.has(Feature.MARKET_DATA) and (venue.market_data is not None or venue.rest is None):
@@ -1503,6 +1532,8 @@ def _check_ports(folder: Path, venues: Mapping[str, VenueConfig]) -> None:
         listening = {f"{key}.port": fix.port for key, fix in venue.connections.items()}
         if venue.rest is not None:
             listening["rest.url"] = url_port(venue.rest.url)
+        if venue.bridge is not None:
+            listening["bridge.websocket"] = url_port(venue.bridge.websocket)
         copies = [each.fix.port for account in accounts_of(venue) for each in account.drop_copies]
         # A simulated exchange has one listener for however many drop copies.
         listening |= {f"drop copies' port {port}": port for port in copies}
@@ -1513,9 +1544,9 @@ def _check_ports(folder: Path, venues: Mapping[str, VenueConfig]) -> None:
 
 
 def url_port(url: str) -> int:
-    """The port of an http or https URL, its scheme's own where it names none."""
+    """The port of an http, https, ws or wss URL, its scheme's own where it names none."""
     parts = urllib.parse.urlsplit(url)
-    return parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.port or (443 if parts.scheme in ("https", "wss") else 80)
 
 
 def _check_strategy(

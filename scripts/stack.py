@@ -47,6 +47,9 @@ def own_ports() -> dict[str, str]:
         if venue.rest is not None:
             path = urlsplit(venue.rest.url).path
             overrides[f"{prefix}REST__URL"] = f"http://127.0.0.1:{next(ports)}{path}"
+        if venue.bridge is not None:
+            path = urlsplit(venue.bridge.websocket).path
+            overrides[f"{prefix}BRIDGE__WEBSOCKET"] = f"ws://127.0.0.1:{next(ports)}{path}"
     return overrides
 
 

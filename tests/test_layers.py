@@ -59,8 +59,8 @@ SIMULATED = tuple(f"common/venues/{venue}/simulated/" for venue in VENUES)
 # Measured, and worth their memory to one process each.
 ONLY_IN = {
     "ccxt": (),  # a venue's rest.py enters it through common.venues.ccxt_parts, without running the whole of it
-    "h11": ("common/exchange/", *SIMULATED, "tests/", "scripts/simulation/rest.py"),
-    "wsproto": ("common/exchange/", "tests/"),
+    "h11": ("common/exchange/", "services/bridge/", *SIMULATED, "tests/", "scripts/simulation/rest.py"),
+    "wsproto": ("common/exchange/", "services/bridge/", "tests/"),
     "quickfix": ("scripts/cli/",),
 }
 

@@ -5,6 +5,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from functools import partial
+from urllib.parse import urlsplit
 
 from common.actor.core import Core
 from common.actor.curve import Curve
@@ -13,7 +14,7 @@ from common.actor.logs import ActorLog
 from common.actor.process import AlreadyRunning, show_name
 from common.actor.shell import Shell
 from common.actor.tcp import Endpoint
-from common.config import Config, ConfigError, Environment, FixConfig, TlsConfig, load
+from common.config import Config, ConfigError, Environment, FixConfig, TlsConfig, load, url_port
 from common.exit_status import ExitStatus
 from common.journal.errors import JournalError, NoneLoads
 from common.messages import JournalAnswer
@@ -70,11 +71,24 @@ def server_tls(venue: str, tls: TlsConfig | None, config: Config) -> ssl.SSLCont
 def target_fix(shell: Shell, name: str, fix: FixConfig, config: Config, venue: str) -> None:
     """Declare the venue's hosts as the target `name`, with their TLS."""
     context, server_name = client_tls(fix.tls, config)
-    shell.target(name, Endpoint(fix.hosts, context, server_name, why_not_dialled(venue, config)))
+    shell.target(name, Endpoint(fix.hosts, context, server_name, why_not_dialled(venue, config, over_fix=True)))
 
 
-def why_not_dialled(venue: str, config: Config) -> Callable[[], str] | None:
-    """What tells, blocking, why a simulated exchange cannot be dialled now; None for a venue that is none."""
+def target_url(shell: Shell, name: str, url: str, ca: str, config: Config, venue: str) -> None:
+    """Declare the host of a URL as the target `name`; an `https` or `wss` one by TLS, verified by `ca`."""
+    parts = urlsplit(url)
+    host = parts.hostname or "127.0.0.1"
+    tls = TlsConfig(server_name=host, ca=ca) if parts.scheme in ("https", "wss") else None
+    context, server_name = client_tls(tls, config)
+    why_not = why_not_dialled(venue, config)
+    shell.target(name, Endpoint(((host, url_port(url)),), context, server_name, why_not))
+
+
+def why_not_dialled(venue: str, config: Config, *, over_fix: bool = False) -> Callable[[], str] | None:
+    """What tells, blocking, why a simulated exchange, or `over_fix` the bridge in front of a venue, cannot be dialled
+    now; None for a venue that speaks for itself."""
+    if over_fix and config.venues[venue].bridge is not None:
+        return partial(why_not_held, config.paths.run, f"bridge@{venue}")
     if config.venues[venue].environment is not Environment.SIMULATED:
         return None
     return partial(why_not_held, config.paths.run, f"exchange@{venue}")

@@ -8,14 +8,16 @@ next Logon(A) and asks for them with ResendRequest(2).
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from common.exchange.changes import Numbered, Sent
-from common.exchange.faults import Kind
-from common.exchange.lines import Line
+from common.exchange.faults import Faults, Kind
+from common.exchange.lines import Line, Lines
 from common.exchange.requests import BadField, Request
 from common.exchange.settings import Party
 from common.exchange.spoiling import spoiled
-from common.exchange.venue import Venue
+from common.exchange.state import SessionNumbers
+from common.exchange.superfluous import TagCheck
 from common.fix.session import (
     Disconnect,
     Effect,
@@ -41,6 +43,46 @@ UNSUPPORTED_MESSAGE_TYPE = 3
 # Reject(3) is sent again like an application message (case 8.a), so it is kept like one.
 _ADMIN = frozenset("01245A")
 _NEW_GENERATION = (NumbersReason.RESET_SEQ_NUM_FLAG, NumbersReason.RESET_ON_LOGON)
+
+
+class Identified(Protocol):
+    """Whose listener it is: CompID, and HeartBtInt(108) in seconds."""
+
+    @property
+    def comp_id(self) -> str: ...
+    @property
+    def heart_bt_int_s(self) -> int: ...
+
+
+class Host(Protocol):
+    """What a listener stands in: an exchange's `Venue`, or a bridge."""
+
+    faults: Faults
+    lines: Lines
+    tags: TagCheck | None
+    """Finds what is refused as superfluous in a request; None where that is ignored."""
+
+    @property
+    def settings(self) -> Identified: ...
+
+    def count(self, what: str) -> None:
+        """Count something that status shows."""
+
+    def note(self, level: str, event: str, **fields: object) -> None:
+        """A line for the process's log."""
+
+
+class LastingHost(Host, Protocol):
+    """A host that keeps the numbers of sessions, and what was sent, in its log."""
+
+    def numbers(self, session: str) -> SessionNumbers:
+        """The numbers of a persistent session, 1 and 1 at first."""
+
+    def record(self, change: Numbered | Sent) -> None:
+        """For the log, before anything else of the turn leaves."""
+
+    def sent_messages(self, session: str, begin: int, end: int) -> Iterable[tuple[int, bytes]]:
+        """What was kept of a session's messages with these numbers."""
 
 
 class Client:
@@ -80,7 +122,7 @@ class FixGateway(ABC):
     refusal = "refused on command"
     """Why a Logon(A) is refused that a fault strikes; in the venue's own words, where it says why."""
 
-    def __init__(self, venue: Venue, scope: str, parties: Iterable[Party], comp_id: str = "") -> None:
+    def __init__(self, venue: Host, scope: str, parties: Iterable[Party], comp_id: str = "") -> None:
         """`scope` is the listener's name, `parties` are those who may log on; `comp_id` is what the exchange is called
         here, "" for its own name.
         """
@@ -350,12 +392,13 @@ class ResendingFixGateway(FixGateway):
     """One listener, whose sessions outlive their connections and the process."""
 
     sequence_policy = SequencePolicy.RESEND
+    _venue: LastingHost
 
-    def __init__(self, venue: Venue, scope: str, parties: Iterable[Party]) -> None:
+    def __init__(self, venue: LastingHost, scope: str, parties: Iterable[Party]) -> None:
         """`scope` is the listener's name, `parties` are those who may log on."""
         super().__init__(venue, scope, parties)
         for party in self._parties.values():
-            numbers = venue.state.numbers(party.comp_id)
+            numbers = venue.numbers(party.comp_id)
             session = self._session(party, numbers.next_outbound, numbers.next_inbound)
             self._clients[party.comp_id] = Client(party, session, numbers.generation)
 
@@ -379,10 +422,10 @@ class ResendingFixGateway(FixGateway):
             if client.line is None:
                 # Numbers taken while the client is away: what the session says of them is known already.
                 client.session.take_effects()
-            known, session = self._venue.state.numbers(name), client.session
+            known, session = self._venue.numbers(name), client.session
             now_at = (client.generation, session.next_outbound, session.next_inbound)
             if (known.generation, known.next_outbound, known.next_inbound) != now_at:
-                self._venue.engine.record(Numbered(name, *now_at))
+                self._venue.record(Numbered(name, *now_at))
 
     def _ended(self, client: Client, line: Line) -> None:
         """A connection has ended; the session goes on without it."""
@@ -403,13 +446,13 @@ class ResendingFixGateway(FixGateway):
 
     def _keep(self, client: Client, msg_seq_num: int, msg_type: str, raw: bytes) -> None:
         """Give the log a message that a resend will want as it is."""
-        self._venue.engine.record(Sent(client.party.comp_id, client.generation, msg_seq_num, msg_type, raw))
+        self._venue.record(Sent(client.party.comp_id, client.generation, msg_seq_num, msg_type, raw))
 
     def _stored(self, client: Client, wanted: ResendWanted) -> Iterable[tuple[int, bytes]]:
         # What follows a number that was used for nothing has left on this very connection.
         if client.skipped == (wanted.begin, self._lost_count()):
             return ()
-        return self._venue.store.sent.messages(client.party.comp_id, wanted.begin, wanted.end)
+        return self._venue.sent_messages(client.party.comp_id, wanted.begin, wanted.end)
 
     def _lost_count(self) -> int:
         """How many messages were lost on command."""

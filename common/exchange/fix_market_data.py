@@ -21,6 +21,8 @@ UNSUBSCRIBE = "2"
 class FixMarketData(FixGateway):
     """The market data listener. `windowed`: see `Subscription`."""
 
+    _venue: Venue
+
     windowed = False
 
     def __init__(self, venue: Venue, form: Format) -> None:

@@ -106,6 +106,8 @@ class FixOrders(FixGateway):
     tells of by the cancel of an order that it has accepted.
     """
 
+    _venue: Venue
+
     self_trade = EXPIRE_MAKER
     """How self-trade is prevented where an order does not say."""
 
@@ -345,3 +347,5 @@ class FixOrders(FixGateway):
 
 class ResendingFixOrders(FixOrders, ResendingFixGateway):
     """The order entry listener, whose sessions outlive their connections and the process."""
+
+    _venue: Venue

@@ -1,10 +1,10 @@
 """What every part of the exchange works on: the engine, the past, the faults, the lines, and the venue's own side."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from common.actor.core import Effect, Note
-from common.exchange.changes import Change
+from common.exchange.changes import Change, Numbered, Sent
 from common.exchange.engine import Engine
 from common.exchange.faults import Faults, Kind
 from common.exchange.gateways import Side
@@ -12,7 +12,7 @@ from common.exchange.history import ClosedOrder, RecentHistory, TradeRow
 from common.exchange.lines import Lines
 from common.exchange.order import EXPIRE_MAKER, NO_PREVENTION, Asked, Order
 from common.exchange.settings import ExchangeSettings
-from common.exchange.state import State
+from common.exchange.state import SessionNumbers, State
 from common.exchange.store import Store
 from common.exchange.superfluous import TagCheck
 from common.instant import Instant
@@ -55,6 +55,18 @@ class Venue:
     def history(self) -> RecentHistory:
         """Closed orders and trades."""
         return self.store.history
+
+    def numbers(self, session: str) -> SessionNumbers:
+        """The numbers of a persistent session, 1 and 1 at first."""
+        return self.state.numbers(session)
+
+    def record(self, change: Numbered | Sent) -> None:
+        """Keep what a persistent session's numbers are now, or a message that took one."""
+        self.engine.record(change)
+
+    def sent_messages(self, session: str, begin: int, end: int) -> Iterable[tuple[int, bytes]]:
+        """What was kept of a session's messages with these numbers."""
+        return self.store.sent.messages(session, begin, end)
 
     def unique(self) -> str:
         """A text that this exchange never gives twice, for an ExecID(17) of a report that changes nothing."""

@@ -15,6 +15,7 @@ from common.venues.venue import VenueProfile
 if TYPE_CHECKING:
     from common.exchange.venue import OpenSide
     from common.fix.dictionary import Dictionary
+    from common.venues.backend import OpenBackend
     from common.venues.dialect import Dialect
     from common.venues.market_data import BookSum
     from common.venues.rest import OpenRest
@@ -72,6 +73,15 @@ def find_rest(dialect: str) -> "OpenRest":
         raise UnknownVenue(f"dialect {dialect!r}: the venue has no REST side; leave [rest] out")
     open_rest: OpenRest = _load(dialect, text)
     return open_rest
+
+
+def find_backend(dialect: str) -> "OpenBackend":
+    """What opens the side of a bridge that faces the venue. Raises UnknownVenue where the venue speaks FIX itself."""
+    text = find_profile(dialect).backend
+    if not text:
+        raise UnknownVenue(f"dialect {dialect!r}: the venue speaks FIX itself; leave [bridge] out")
+    open_backend: OpenBackend = _load(dialect, text)
+    return open_backend
 
 
 def find_book_sum(dialect: str) -> "BookSum | None":

@@ -96,6 +96,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     `dialect`, `simulated`, `rest` and `fields` are "package.module:name": a `Dialect` class, an `OpenSide` for the
     simulated exchange, an `OpenRest` ("" where there is no REST side), and the venue's additions to its version of FIX,
     `fix_version`, as `Dictionary.with_additions` takes them ("" for none).
+    `backend` is an `OpenBackend` ("" where the venue speaks FIX itself): a bridge speaks FIX for it.
     `further`: which of FURTHER_TERMS the folder spells; `lacks` has the others by itself.
     `window_ns`: how long after a connection's death one of its requests may still take effect, by the venue's clock.
     `key_tags`: fields of Logon(A) that hold a key here, beside those that are secret everywhere.
@@ -123,6 +124,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     dialect: str
     simulated: str
     rest: str = ""
+    backend: str = ""
     fields: str = ""
     credentials: tuple[CredentialKind, ...] = ()
     lacks: frozenset[Feature] = frozenset()

@@ -128,7 +128,8 @@ def _actors(accounts: list[ConfiguredAccount], *, with_risk: bool) -> list[str]:
     """Sessions and accounts first: they cancel. Risk only refuses earlier than they would, and whatever account."""
     sessions = [f"session@{session.name}" for account in accounts for session in account.sessions]
     over_rest = [f"account@{account.name}" for account in accounts if account.venue.rest is not None]
-    return [*sessions, *over_rest, *(["risk"] if with_risk else [])]
+    bridges = [f"bridge@{account.venue.name}" for account in accounts if account.venue.bridge is not None]
+    return [*sessions, *over_rest, *bridges, *(["risk"] if with_risk else [])]
 
 
 def _standings(config: Config, accounts: list[ConfiguredAccount]) -> list[Standing]:
@@ -145,6 +146,8 @@ def _standing(account: ConfiguredAccount, answers: Answers) -> Standing:
     sessions = {session.name: answers.details.get(f"session@{session.name}", {}) for session in account.sessions}
     over_rest: dict[str, Any] = answers.details.get(f"account@{name}", {})
     told = [*sessions.values(), over_rest]
+    if account.venue.bridge is not None:
+        told.append(answers.details.get(f"bridge@{account.venue.name}", {}))
     # Who does not answer may be latched or not: those who do say it.
     latched = any(each.get("latched") for each in told) and all(each.get("latched") for each in told if each)
     failure = next((each["latch_failure"] for each in told if each.get("latch_failure")), "")

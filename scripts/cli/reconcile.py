@@ -184,11 +184,20 @@ def _session(books: JournalBooks, name: str) -> SessionBooks:
 
 def _exchange_state(config: Config, venue: str, account: str) -> dict[str, Any] | None:
     try:
-        return ask(config.paths.run, f"exchange@{venue}", "state", {} if account == venue else {"account": account})
+        theirs = ask(config.paths.run, f"exchange@{venue}", "state", {} if account == venue else {"account": account})
+        return theirs if config.venues[venue].bridge is None else _behind_bridge(config, venue, theirs)
     except (NotRunning, NoAnswer):
         return None
     except Refused as error:
         raise CommandError(f"exchange@{venue}: {error}") from None
+
+
+def _behind_bridge(config: Config, venue: str, theirs: dict[str, Any]) -> dict[str, Any]:
+    """The exchange's word, with the numbers of the bridge in front of it, and the names that this has told us of orders
+    that go by others there. The bridge is asked later: what it has not told yet is a difference that passes."""
+    told: dict[str, Any] = ask(config.paths.run, f"bridge@{venue}", "state")
+    orders = [{**row, "cl_ord_id": told["names"].get(row["cl_ord_id"], row["cl_ord_id"])} for row in theirs["orders"]]
+    return {**theirs, "sessions": told["sessions"], "orders": orders}
 
 
 def _compare_at(config: Config, books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> Result | None:

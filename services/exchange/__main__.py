@@ -70,8 +70,11 @@ def build(name: str, config: Config) -> Shell:
     history = FileHistory(folder / "history.db")
     core = ExchangeCore(settings, str(folder), OsFiles(), history, venue.simulated.segment_bytes)
     shell = shell_for(core, config)
-    for listener, fix in venue.connections.items():
+    for listener, fix in venue.connections.items() if venue.bridge is None else ():
         shell.listen(listener, fix.host, fix.port, server_tls(name, fix.tls, config))
+    if venue.bridge is not None:
+        websocket = urlsplit(venue.bridge.websocket)
+        shell.listen("websocket", websocket.hostname or "127.0.0.1", websocket.port or HTTP_PORT, None)
     for fix in {(each.fix.host, each.fix.port): each.fix for each in config.drop_copies_of(name)}.values():
         shell.listen("drop_copy", fix.host, fix.port, server_tls(name, fix.tls, config))
     if venue.rest is not None:

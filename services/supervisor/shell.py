@@ -278,14 +278,16 @@ class Supervisor:
                 self._finished = True
 
     def _kill_at(self, venues: Iterable[str], why: str) -> None:
-        """Latch the kill switch at every session and account of the venues, as soon as each answers."""
-        actors = {actor.name for kind in (Kind.SESSIONS, Kind.ACCOUNTS) for actor in self.config.actors(kind)}
+        """Latch the kill switch at every session, account and bridge of the venues, as soon as each answers."""
+        kinds = (Kind.SESSIONS, Kind.ACCOUNTS, Kind.EXCHANGES)
+        actors = {actor.name for kind in kinds for actor in self.config.actors(kind)}
         latched = set(venues)
         accounts = [account for account in self.config.accounts.values() if account.venue.name in latched]
         sessions = [session for account in accounts for session in account.sessions]
         self._to_kill = actors & {
             *(f"account@{account.name}" for account in accounts),
             *(f"session@{session.name}" for session in sessions),
+            *(f"bridge@{venue}" for venue in latched),
         }
         self._kill_reason = why
 

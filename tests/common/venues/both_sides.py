@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import ROUND_UP, Decimal
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -13,6 +14,7 @@ from msgspec import structs
 
 from common.config import Config, VenueConfig, load
 from common.exchange.settings import ExchangeSettings
+from common.exchange.venue import Venue
 from common.first_start import prepare
 from common.fix.session import Session
 from common.fix.wire import split
@@ -27,6 +29,7 @@ from common.venues.venue import CREDENTIAL_FILES, CredentialKind, Feature, Venue
 from services.exchange.__main__ import exchange_settings
 from tests.common.exchange.harness import Client, World
 from tests.common.venues import samples
+from tests.common.venues.behind_bridge import BridgedWorld
 
 NAME = "x"
 EPOCH = int("tp9s5f", 36)
@@ -44,6 +47,8 @@ port = 9600
 {market_data}
 
 {rest}
+
+{bridge}
 
 {credentials}
 
@@ -78,6 +83,7 @@ def configured(dialect: str, folder: Path) -> Config:
         identity=identity,
         market_data=f"[market_data]\nport = 9601\n{identity}" if profile.has(Feature.MARKET_DATA) else "",
         rest='[rest]\nurl = "http://127.0.0.1:9602/api"' if profile.rest else "",
+        bridge='[bridge]\nwebsocket = "ws://127.0.0.1:9603/ws/v5"' if profile.backend else "",
         credentials=text,
         balances="BTC = 1_000, ETH = 10_000, USDT = 100_000_000, USDC = 100_000_000, USD = 100_000_000",
     )
@@ -113,7 +119,7 @@ class BothSides:
         self.settings = structs.replace(self._settings(), refuses_superfluous=refuses_superfluous)
         exchange = folder / "exchange"
         exchange.mkdir()
-        self.world = World(exchange, self.settings)
+        self.world = self._world(exchange)
         self.symbol, self.instrument = next(iter(self.venue.instruments.items()))
         assert self.venue.simulated is not None
         self.price = self.venue.simulated.prices[self.symbol]
@@ -123,6 +129,19 @@ class BothSides:
 
         self._connections = 0
         self._names = 0
+
+    def _world(self, folder: Path) -> World:
+        """The venue's; behind a bridge one that FIX clients and these tests use alike."""
+        if self.venue.bridge is None:
+            return World(folder, self.settings)
+        assert self.credentials is not None
+        return cast(World, BridgedWorld(folder, self.settings, self.venue, self.credentials))
+
+    @property
+    def exchange(self) -> Venue:
+        """The simulated venue itself, whether or not it speaks FIX."""
+        bridged: object = self.world
+        return bridged.exchange if isinstance(bridged, BridgedWorld) else self.world.core.venue
 
     def _settings(self) -> ExchangeSettings:
         settings = exchange_settings(NAME, self.config)
@@ -176,6 +195,10 @@ class BothSides:
     def state_of(self, cl_ord_id: str) -> dict[str, object] | None:
         """The order by the exchange's own book."""
         (ours, _) = self.settings.accounts
+        bridged: object = self.world
+        if isinstance(bridged, BridgedWorld):
+            order = bridged.core.book.named("DESK", cl_ord_id)
+            cl_ord_id = cl_ord_id if order is None else order.venue_id
         found = self.world.ask("order", account=ours, cl_ord_id=cl_ord_id)["order"]
         assert found is None or isinstance(found, dict)
         return found

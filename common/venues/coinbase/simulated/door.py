@@ -79,6 +79,8 @@ class CoinbaseDoor(FixGateway):
     `is_limited`: whether logons and requests are counted.
     """
 
+    _venue: Venue
+
     begin_string = wire.BEGIN_STRING
     default_appl_ver_id = wire.APPL_VER_ID
     longest_heart_bt_int_s = 300

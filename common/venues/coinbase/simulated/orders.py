@@ -53,6 +53,7 @@ OF_PROFILE = b"Y"
 class CoinbaseOrders(CoinbaseDoor, ResendingFixOrders):
     """The order entry listener."""
 
+    _venue: Venue
     longest_heart_bt_int_s = 30
     self_trade = DECREMENT
     is_limited = True

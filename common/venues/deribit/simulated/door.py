@@ -15,6 +15,7 @@ from typing import NamedTuple
 from common.exchange.fix_gateway import Client, FixGateway
 from common.exchange.lines import Line
 from common.exchange.settings import Key, Party
+from common.exchange.venue import Venue
 from common.fix.session import Effect, Inbound, NumbersReason, NumbersSet, Outbound, Session
 from common.fix.wire import encode, pairs, split, utc_timestamp
 from common.instant import NS_PER_S, Instant
@@ -90,6 +91,8 @@ class Credits:
 
 class DeribitGateway(FixGateway):
     """What holds of each connection: who comes in, that Logon(A) is sent back, and what SequenceReset(4) is told."""
+
+    _venue: Venue
 
     door: Door
     refusal = INVALID

@@ -58,6 +58,9 @@ FORGOTTEN_AFTER_NS = 7_200 * NS_PER_S
 LIMIT_S, ORDERS_LIMIT, ASKED_LIMIT = 2, 60, 60
 """Of each user and instrument: new orders, amendments and cancels each; of each user: questions of each kind."""
 
+ENTRY = "fix"
+"""The scope of faults that are about orders, whichever way these are entered."""
+
 PAGE = 100
 LOOKED_THROUGH = 5_000
 MAX_BATCH = 20
@@ -278,8 +281,9 @@ class OkxRestApi:
         self._counted(account, "new", p.get("instId", ""), ORDERS_LIMIT, now)
         try:
             terms = self._terms(account, p)
-            if self._venue.faults.strikes(Kind.REJECT, "rest"):
-                raise _Bad("51008", "Order failed. Insufficient balance")
+            rejected = self._venue.faults.strikes(Kind.REJECT, ENTRY)
+            if rejected is not None:
+                raise _Bad("51008", rejected.text or "Order failed. Insufficient balance")
             refusal = self._venue.engine.check(terms, now.wall_ns)
             if refusal is Refusal.WOULD_TAKE:
                 # An order that may not take is taken in, and cancelled at once.
@@ -335,8 +339,8 @@ class OkxRestApi:
         if order is None:
             gone = _Bad(GONE_FOR_CANCEL, "Cancellation failed as the order has been filled, canceled or does not exist")
             return _acted(p.get("ordId", ""), p, gone, now)
-        if not self._venue.faults.strikes(Kind.SILENT, "rest"):
-            if self._venue.faults.strikes(Kind.LATE_FILL, "rest"):
+        if not self._venue.faults.strikes(Kind.SILENT, ENTRY):
+            if self._venue.faults.strikes(Kind.LATE_FILL, ENTRY):
                 self._venue.fill_late(order, now)
             if order.is_open:
                 self._venue.engine.cancel(order, now)

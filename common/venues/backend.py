@@ -1,0 +1,174 @@
+"""What a bridge asks of a venue that has no FIX: requests as bytes, and what its answers and pushes mean, in our words.
+
+A back end is pure, and spells one venue. Codes decide what an answer means, and whether bytes have left; the class of
+an error never does.
+"""
+
+import enum
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from common.venues.rest import RestSettings
+
+
+class Verdict(enum.Enum):
+    """What an answer says of what was asked."""
+
+    DONE = "it was done, or taken to be done"
+    REFUSED = "it was not done, and never will be"
+    UNKNOWN = "nobody knows whether it was or will be done"
+    ABSENT = "there is no such order, as far as the venue can see now"
+
+
+class HttpCall(NamedTuple):
+    """One request over HTTP/1.1: `target` is the path with the query."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+class BridgedTerms(msgspec.Struct, array_like=True, frozen=True):
+    """An order as a bridge hands it to a venue. Codes are FIX's: Side(54), OrdType(40), TimeInForce(59).
+
+    `venue_id` is the client's own id of the order at the venue; `price` is None for a market order.
+    """
+
+    venue_id: str
+    symbol: str
+    side: str
+    ord_type: str
+    order_qty: Decimal
+    price: Decimal | None
+    time_in_force: str = "1"
+    post_only: bool = False
+
+
+class OrderFact(NamedTuple):
+    """An order as the venue tells it. `ord_status` is OrdStatus(39): "0", "1", "2" or "4"; time in Unix nanoseconds."""
+
+    venue_id: str
+    order_id: str
+    symbol: str
+    ord_status: str
+    order_qty: Decimal
+    price: Decimal | None
+    cum_qty: Decimal
+    updated_ns: int
+
+
+class FillFact(NamedTuple):
+    """One side of a trade as the venue tells it. A fee that is charged is above 0; `trade_id` is the venue's own."""
+
+    venue_id: str
+    order_id: str
+    symbol: str
+    trade_id: str
+    px: Decimal
+    qty: Decimal
+    fee: Decimal
+    fee_asset: str
+    maker: bool
+    stamp_ns: int
+
+
+class AmendFact(NamedTuple):
+    """What became of an amendment that the venue had taken; `request_id` is what it was sent under."""
+
+    venue_id: str
+    request_id: str
+    carried_out: bool
+    text: str
+
+
+Fact = OrderFact | FillFact | AmendFact
+
+
+class Reply(NamedTuple):
+    """An answer. `code` is the venue's own, `next_page` asks for what follows ("" for nothing), `venue_ns` is its
+    clock where that was asked."""
+
+    verdict: Verdict
+    code: str = ""
+    text: str = ""
+    order_id: str = ""
+    facts: tuple[Fact, ...] = ()
+    next_page: str = ""
+    venue_ns: int = 0
+
+
+class Push(enum.Enum):
+    """What a message of the private WebSocket is, beside the facts that it tells."""
+
+    LOGGED_IN = "who we are is known"
+    SUBSCRIBED = "from here on all orders are told"
+    REFUSED = "the login or the subscription is refused"
+    OTHER = "nothing to act on"
+
+
+class Limit(NamedTuple):
+    """At most `requests` of one kind of a user in each symbol within `window_ns`."""
+
+    requests: int
+    window_ns: int
+
+
+class Backend(Protocol):
+    """One venue. `processing_ns`: a request that is in has taken effect, or will not, so long after its last moment.
+
+    `id_form` says in words what the venue takes as our id, and `takes_id` whether it takes one.
+    """
+
+    processing_ns: int
+    limit: Limit
+    ping_ns: int
+    websocket_path: str
+    id_form: str
+
+    def takes_id(self, text: str) -> bool: ...
+
+    def new(self, terms: BridgedTerms, wall_ns: int, last_venue_ns: int) -> HttpCall:
+        """A new order that takes effect by `last_venue_ns` of the venue's clock, or never."""
+
+    def amend(
+        self, terms: BridgedTerms, request_id: str, wall_ns: int, last_venue_ns: int
+    ) -> HttpCall:
+        """A change of the order to these terms, its filled part included in the quantity."""
+
+    def cancel(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
+        """A cancel."""
+
+    def ask_order(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
+        """The order as it stands."""
+
+    def ask_open(self, page: str, wall_ns: int) -> HttpCall:
+        """All open orders, from a page on ("" for the first)."""
+
+    def ask_fills(self, since_ns: int, page: str, wall_ns: int) -> HttpCall:
+        """All fills since a time by the venue's clock, from a page on."""
+
+    def ask_time(self) -> HttpCall:
+        """The venue's clock."""
+
+    def read(self, what: str, status: int, body: bytes) -> Reply:
+        """What was answered to `what`, the name of the method that made the call. Never raises."""
+
+    def login(self, wall_ns: int) -> str:
+        """The first message of the private WebSocket."""
+
+    def subscribe(self) -> str:
+        """The message that asks for all orders."""
+
+    def ping(self) -> str:
+        """What keeps the connection."""
+
+    def read_push(self, text: str) -> tuple[Push, tuple[Fact, ...]]:
+        """What the private WebSocket said. Raises BadAnswer where a fact cannot be read."""
+
+
+OpenBackend = Callable[[RestSettings], Backend]
+"""What a profile's `backend` names. Raises ValueError where the credentials are of no use."""

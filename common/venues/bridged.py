@@ -1,0 +1,72 @@
+"""Our side of FIX towards a bridge, which speaks it for a venue that has none: FIX 4.4 with a last moment.
+
+A bridge is an asynchronous middleman: that it has taken a request says nothing of the venue. So what it reports as
+pending (ExecType(150) or OrdStatus(39) A, 6 and E) says nothing here, a D or G carries the last moment at which it may
+leave, and a trade is known by TradeID(1003), which is the venue's own, as its REST side tells it.
+"""
+
+from common.fix.session_types import SessionSettings
+from common.fix.wire import utc_timestamp
+from common.messages import AmendOrder, CancelOrder, NewOrder, Terms, VenueEvent
+from common.venues.credentials import Credentials
+from common.venues.dialect import Body, Identity, plain
+from common.venues.reading import Fields
+from common.venues.standard import (
+    STANDARD_READERS,
+    ReportForm,
+    StandardDialect,
+    execution_report,
+    settings_that_persist,
+)
+
+PENDING = frozenset({b"A", b"6", b"E"})
+FORM = ReportForm(trade_id=b"1003")
+
+
+def _report(f: Fields, raw: bytes) -> VenueEvent | None:
+    """ExecutionReport(8); None where it says that something is pending."""
+    if f.get(b"150") in PENDING or (f.get(b"150") == b"I" and f.get(b"39") in PENDING):
+        return None
+    return execution_report(f, raw, FORM)
+
+
+class BridgedDialect(StandardDialect):
+    """The dialect of every venue behind a bridge, but for its profile."""
+
+    readers = {**STANDARD_READERS, "8": _report}
+    resends = True
+
+    def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """Numbers persist, in the bridge's log. The venue's credentials are the bridge's, and none of Logon(A)."""
+        return settings_that_persist(identity)
+
+    def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
+        """ValidUntilTime(62): the bridge lets no byte out after it, nor the venue take the request in."""
+        return b"" if time_left_ns is None else b"62=%b\x01" % utc_timestamp(wall_ns + max(0, time_left_ns))
+
+    def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
+        """NewOrderSingle(D)."""
+        return Body("D", f"11={command.cl_ord_id}\x01{_terms(command, wall_ns)}".encode())
+
+    def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
+        """OrderCancelReplaceRequest(G): the complete new terms, OrderQty(38) with the filled part included."""
+        names = f"11={command.cl_ord_id}\x0141={command.orig_cl_ord_id}\x01"
+        return Body("G", f"{names}{_terms(command, wall_ns)}".encode())
+
+    def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
+        """OrderCancelRequest(F) by OrigClOrdID(41)."""
+        c, stamp = command, utc_timestamp(wall_ns).decode()
+        names = f"11={c.cl_ord_id}\x0141={c.orig_cl_ord_id}\x01"
+        return Body("F", f"{names}55={c.symbol}\x0154={c.side}\x0160={stamp}\x01".encode())
+
+
+def _terms(command: NewOrder | AmendOrder, wall_ns: int) -> str:
+    c, terms = command, command.terms
+    price = "" if c.price is None else f"44={plain(c.price)}\x01"
+    stamp = utc_timestamp(wall_ns).decode()
+    head = f"55={c.symbol}\x0154={c.side}\x0160={stamp}\x0138={plain(c.order_qty)}\x0140={c.ord_type}\x01"
+    return f"{head}{price}59={terms.time_in_force}\x01{_instructions(terms)}"
+
+
+def _instructions(terms: Terms) -> str:
+    return "18=6\x01" if terms.is_post_only else ""

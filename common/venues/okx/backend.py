@@ -1,0 +1,239 @@
+"""How OKX is spoken to by a bridge: REST for what is asked and wanted, the private WebSocket for what happens.
+
+Source: OKX API v5 documentation as stored 2025-11-25. CCXT signs, and does nothing else. An order's refusal comes with
+HTTP 200 and code "1", and only the row's sCode says why. A new order and an amendment carry expTime, after which, by
+the venue's clock, they cannot take effect any more.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+import msgspec
+
+from common.instant import NS_PER_MS, NS_PER_S
+from common.venues.backend import (
+    AmendFact,
+    BridgedTerms,
+    Fact,
+    FillFact,
+    HttpCall,
+    Limit,
+    OrderFact,
+    Push,
+    Reply,
+    Verdict,
+)
+from common.venues.credentials import HmacPassphrase
+from common.venues.dialect import plain
+from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, decimal_field, ms_to_ns, name_field
+
+Row = Mapping[str, Any]
+
+NOT_FOUND = "51603"
+UNDECIDED = frozenset({"50004", "51054", "51149", "51412", "50001", "50013", "50026"})
+"""What says that nobody knows, or that the venue is at its limits, which is read as that."""
+
+GONE = frozenset({"51400", "51401", "51402", "51410", "51503", "51509", "51510"})
+"""The order of a cancel or an amendment is filled, cancelled or unknown: the order has to be read."""
+
+STATES = {"live": "0", "partially_filled": "1", "filled": "2", "canceled": "4", "mmp_canceled": "4"}
+PAGE_ROWS = 100
+_ID = re.compile(r"[0-9A-Za-z]{1,32}")
+_SIDES = {"1": "buy", "2": "sell"}
+_KINDS = {"1": "limit", "3": "ioc", "4": "fok"}
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Signer(Protocol):
+    """What CCXT is used for: the headers of a private request."""
+
+    def __call__(self, method: str, path: str, parameters: Mapping[str, str], wall_ns: int) -> HttpCall: ...
+
+
+class OkxBackend:
+    """A `Backend`."""
+
+    processing_ns = 2 * NS_PER_S
+    limit = Limit(60, 2 * NS_PER_S)
+    ping_ns = 15 * NS_PER_S
+    websocket_path = "/private"
+    id_form = "1 to 32 letters and digits"
+
+    def __init__(self, credentials: HmacPassphrase, sign: Signer) -> None:
+        """`sign` signs what goes over REST."""
+        self._credentials = credentials
+        self._sign = sign
+
+    def takes_id(self, text: str) -> bool:
+        """clOrdId: letters and digits alone, no hyphen and no underscore."""
+        return _ID.fullmatch(text) is not None
+
+    # ---- what is sent
+
+    def new(self, terms: BridgedTerms, wall_ns: int, last_venue_ns: int) -> HttpCall:
+        """See `Backend`. A market order's quantity is in the base asset, which has to be said."""
+        asked = {
+            "instId": terms.symbol, "tdMode": "cash", "clOrdId": terms.venue_id, "side": _SIDES[terms.side],
+            "ordType": _kind(terms), "sz": plain(terms.order_qty),
+        }  # fmt: skip
+        asked |= {"tgtCcy": "base_ccy"} if terms.price is None else {"px": plain(terms.price)}
+        return _by(self._sign("POST", "trade/order", asked, wall_ns), last_venue_ns)
+
+    def amend(self, terms: BridgedTerms, request_id: str, wall_ns: int, last_venue_ns: int) -> HttpCall:
+        """See `Backend`."""
+        asked = {
+            "instId": terms.symbol, "clOrdId": terms.venue_id, "reqId": request_id, "newSz": plain(terms.order_qty),
+        }  # fmt: skip
+        asked |= {} if terms.price is None else {"newPx": plain(terms.price)}
+        return _by(self._sign("POST", "trade/amend-order", asked, wall_ns), last_venue_ns)
+
+    def cancel(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
+        """See `Backend`."""
+        asked = {"instId": terms.symbol, "clOrdId": terms.venue_id}
+        return self._sign("POST", "trade/cancel-order", asked, wall_ns)
+
+    def ask_order(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
+        """See `Backend`."""
+        return self._sign("GET", "trade/order", {"instId": terms.symbol, "clOrdId": terms.venue_id}, wall_ns)
+
+    def ask_open(self, page: str, wall_ns: int) -> HttpCall:
+        """See `Backend`: the newest first, `after` an order's id."""
+        asked = {"instType": "SPOT"} | ({"after": page} if page else {})
+        return self._sign("GET", "trade/orders-pending", asked, wall_ns)
+
+    def ask_fills(self, since_ns: int, page: str, wall_ns: int) -> HttpCall:
+        """See `Backend`: of the last three days, the newest first, `after` a bill's id."""
+        asked = {"instType": "SPOT", "begin": str(since_ns // NS_PER_MS)} | ({"after": page} if page else {})
+        return self._sign("GET", "trade/fills", asked, wall_ns)
+
+    def ask_time(self) -> HttpCall:
+        """See `Backend`."""
+        return HttpCall("GET", "/api/v5/public/time")
+
+    # ---- what is answered
+
+    def read(self, what: str, status: int, body: bytes) -> Reply:
+        """See `Backend`."""
+        try:
+            answer = _decode(body)
+            code, rows = str(answer["code"]), list(answer["data"])
+            if what in ("new", "amend", "cancel"):
+                return _acted(what, status, code, answer, rows)
+            if code == NOT_FOUND:
+                return Reply(Verdict.ABSENT, code, str(answer["msg"]))
+            if status != 200 or code != "0":
+                return Reply(Verdict.UNKNOWN, code, str(answer["msg"]))
+            return _told(what, rows)
+        except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
+            return Reply(Verdict.UNKNOWN, str(status), f"{type(error).__name__}: {error}"[:200])
+
+    # ---- the private WebSocket
+
+    def login(self, wall_ns: int) -> str:
+        """See `Backend`: signed over the time in seconds and a fixed path."""
+        stamp = str(wall_ns // NS_PER_S)
+        signed = hmac.digest(self._credentials.secret, f"{stamp}GET/users/self/verify".encode(), hashlib.sha256)
+        argument = {
+            "apiKey": self._credentials.api_key, "passphrase": self._credentials.passphrase, "timestamp": stamp,
+            "sign": base64.b64encode(signed).decode(),
+        }  # fmt: skip
+        return _encode({"op": "login", "args": [argument]}).decode()
+
+    def subscribe(self) -> str:
+        """See `Backend`."""
+        return _encode({"op": "subscribe", "args": [{"channel": "orders", "instType": "SPOT"}]}).decode()
+
+    def ping(self) -> str:
+        """See `Backend`."""
+        return "ping"
+
+    def read_push(self, text: str) -> tuple[Push, tuple[Fact, ...]]:
+        """See `Backend`."""
+        if text == "pong":
+            return Push.OTHER, ()
+        try:
+            told = _decode(text)
+            event = told.get("event")
+            if event is not None:
+                events = {"login": Push.LOGGED_IN, "subscribe": Push.SUBSCRIBED, "error": Push.REFUSED}
+                return events.get(str(event), Push.OTHER), ()
+            return Push.OTHER, tuple(fact for row in told.get("data", ()) for fact in _pushed(row))
+        except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
+            raise BadAnswer(f"a push cannot be read: {error}") from error
+
+
+def _kind(terms: BridgedTerms) -> str:
+    if terms.price is None:
+        return "market"
+    return "post_only" if terms.post_only else _KINDS[terms.time_in_force]
+
+
+def _by(call: HttpCall, last_venue_ns: int) -> HttpCall:
+    """With expTime, which is not signed."""
+    return call._replace(headers=(*call.headers, ("expTime", str(last_venue_ns // NS_PER_MS))))
+
+
+def _acted(what: str, status: int, code: str, answer: Row, rows: list[Row]) -> Reply:
+    """What was answered to an order, an amendment or a cancel."""
+    row = rows[0] if rows else {}
+    decisive = str(row.get("sCode") or code)
+    text = str(row.get("sMsg") or answer["msg"])
+    if decisive == "0" and status == 200:
+        return Reply(Verdict.DONE, decisive, text, str(row["ordId"]))
+    if status >= 500 or decisive in UNDECIDED or decisive == "0":
+        return Reply(Verdict.UNKNOWN, decisive, text)
+    if what != "new" and decisive in GONE:
+        return Reply(Verdict.ABSENT, decisive, text)
+    return Reply(Verdict.REFUSED, decisive, text)
+
+
+def _told(what: str, rows: list[Row]) -> Reply:
+    if what == "ask_time":
+        return Reply(Verdict.DONE, venue_ns=ms_to_ns(rows[0]["ts"]))
+    is_full = len(rows) >= PAGE_ROWS
+    if what == "ask_fills":
+        page = name_field(rows[-1], "billId") if is_full else ""
+        return Reply(Verdict.DONE, facts=tuple(_fill(row, "fee", "feeCcy", "ts") for row in rows), next_page=page)
+    page = name_field(rows[-1], "ordId") if is_full and what == "ask_open" else ""
+    return Reply(Verdict.DONE, facts=tuple(_order(row) for row in rows), next_page=page)
+
+
+def _order(row: Row) -> OrderFact:
+    price = decimal_field(row, "px") if row.get("px") else None
+    if str(row["state"]) not in STATES:
+        raise BadAnswer(f"state is {row['state']!r}")
+    return OrderFact(
+        str(row.get("clOrdId") or ""), name_field(row, "ordId"), name_field(row, "instId"), STATES[str(row["state"])],
+        decimal_field(row, "sz"), price, decimal_field(row, "accFillSz"), ms_to_ns(row.get("uTime") or 0),
+    )  # fmt: skip
+
+
+def _fill(row: Row, fee: str, fee_asset: str, stamp: str) -> FillFact:
+    """A fee that is charged is below 0 here; a rebate is told apart."""
+    charged = -decimal_field(row, fee) if row.get(fee) else Decimal(0)
+    return FillFact(
+        str(row.get("clOrdId") or ""), name_field(row, "ordId"), name_field(row, "instId"), name_field(row, "tradeId"),
+        decimal_field(row, "fillPx"), decimal_field(row, "fillSz"), charged, str(row.get(fee_asset) or ""),
+        row.get("execType") == "M", ms_to_ns(row.get(stamp) or 0),
+    )  # fmt: skip
+
+
+def _pushed(row: Row) -> list[Fact]:
+    """A push is the order as it stands; a trade, or the result of an amendment, comes along. The trade is told first,
+    so that an end never comes before what it counts."""
+    facts: list[Fact] = []
+    if row.get("tradeId"):
+        facts.append(_fill(row, "fillFee", "fillFeeCcy", "fillTime"))
+    order = _order(row)
+    result = str(row.get("amendResult") or "")
+    if result:
+        carried_out = result in ("0", "2")
+        facts.append(AmendFact(order.venue_id, str(row.get("reqId") or ""), carried_out, str(row.get("msg") or "")))
+    return [*facts, order]
+

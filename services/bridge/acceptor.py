@@ -1,0 +1,118 @@
+"""The FIX face of a bridge: an acceptor of FIX 4.4 whose sessions, numbers and messages outlive it in its log."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from common.exchange.fix_gateway import Client, Handler, LastingHost, ResendingFixGateway
+from common.exchange.requests import Request
+from common.exchange.settings import Party
+from common.fix.session import SessionSettings
+from common.fix.wire import encode, split, utc_timestamp
+from common.instant import Instant
+from services.bridge.desk import Desk, terms_of
+
+LISTENER = "fix"
+NOT_AVAILABLE = 4
+"""BusinessRejectReason(380): application not available."""
+
+OTHER_LOG = "this log has no numbers of yours: begin anew with ResetSeqNumFlag(141)=Y, and ask about every open order"
+
+
+class Acceptor(ResendingFixGateway):
+    """See the module. It has a desk carry out what clients ask, and speaks for it."""
+
+    def __init__(
+        self,
+        host: LastingHost,
+        clients: Iterable[str],
+        desk: Desk,
+        identity: str,
+        why_not: Callable[[], str],
+        is_caught_up: Callable[[], bool],
+    ) -> None:
+        """`clients` are the SenderCompIDs(49) that may log on; `identity` is the log's. `why_not` says why nothing can
+        be sent to the venue now, and `is_caught_up` whether its answers to what was asked before are known."""
+        self._desk = desk
+        self._identity = identity
+        self._why_not = why_not
+        self._is_caught_up = is_caught_up
+        super().__init__(host, LISTENER, [Party(comp_id=client, account=client) for client in clients])
+        desk.mouth = self
+
+    def _session_settings(self, party: Party) -> SessionSettings:
+        """With the log's id in Text(58) of Logon(A): another one knows nothing of what went before."""
+        text = f"58=log {self._identity}\x01".encode()
+        settings = super()._session_settings(party)
+        return SessionSettings(
+            sender_comp_id=settings.sender_comp_id,
+            target_comp_id=settings.target_comp_id,
+            initiator=False,
+            begin_string=settings.begin_string,
+            heart_bt_int_s=settings.heart_bt_int_s,
+            sequence_policy=settings.sequence_policy,
+            logon_fields=lambda msg_seq_num, sending_time: text,
+        )
+
+    def _handlers(self) -> Mapping[str, Handler]:
+        return {
+            "D": self._new_order, "F": self._cancel, "G": self._amend, "q": self._mass_cancel, "H": self._status,
+            "AF": self._mass_status,
+        }  # fmt: skip
+
+    def tell(self, client: str, msg_type: str, body: bytes, now: Instant) -> None:
+        """Say it under the next number of the client's session, which may be away."""
+        if client in self._clients:
+            self._send(self._clients[client], msg_type, body, now)
+
+    # ---- another log
+
+    def _admit(self, raw: bytes) -> Client | str:
+        """A client that counts on from numbers that this log never had was another log's: what it makes of gaps would
+        be evidence of nothing."""
+        client = super()._admit(raw)
+        if isinstance(client, str):
+            return client
+        fields, session = split(raw), client.session
+        is_new = client.generation == 1 and session.next_inbound == 1 and session.next_outbound == 1
+        if is_new and fields.get(b"141") != b"Y" and fields.get(b"34") != b"1":
+            return OTHER_LOG
+        return client
+
+    def _farewell(self, raw: bytes, why: str, now: Instant) -> bytes:
+        """Logout(5) with the reason; strangers hear nothing."""
+        if why != OTHER_LOG:
+            return b""
+        to = split(raw).get(b"49", b"")
+        head = b"35=5\x0134=1\x0149=%b\x0152=%b\x0156=%b\x01" % (
+            self._comp_id.encode(), utc_timestamp(now.wall_ns), to,
+        )  # fmt: skip
+        return encode(self.begin_string.encode(), head + f"58={why}\x01".encode())
+
+    # ---- requests
+
+    def _new_order(self, client: Client, request: Request, now: Instant) -> None:
+        self._desk.new_order(client, request, terms_of(request), self._why_not(), now)
+
+    def _amend(self, client: Client, request: Request, now: Instant) -> None:
+        self._desk.amend(client, request, terms_of(request), self._why_not(), now)
+
+    def _cancel(self, client: Client, request: Request, now: Instant) -> None:
+        self._desk.cancel(client, request, now)
+
+    def _mass_cancel(self, client: Client, request: Request, now: Instant) -> None:
+        self._desk.cancel_all(client, request, now)
+
+    def _status(self, client: Client, request: Request, now: Instant) -> None:
+        if self._answers_now(client, request, request.text(11), now):
+            self._desk.status(client, request, now)
+
+    def _mass_status(self, client: Client, request: Request, now: Instant) -> None:
+        if self._answers_now(client, request, request.text(584), now):
+            self._desk.mass_status(client, request, now)
+
+    def _answers_now(self, client: Client, request: Request, name: str, now: Instant) -> bool:
+        """Whether the venue was read since we were last away from it; else the client is told to ask again."""
+        if not self._is_caught_up():
+            body = request.not_served(NOT_AVAILABLE, "the venue's orders are not read yet, ask again", name)
+            self._send(client, "j", body, now)
+            return False
+        return True

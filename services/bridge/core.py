@@ -1,0 +1,342 @@
+"""The bridge's core: FIX clients on one side, a venue's REST and WebSocket on the other, a durable log between.
+
+What a turn records is synced before a byte of it leaves: neither a report to a client nor a request to the venue. The
+log is read whole at a start, and the same records give the same orders, numbers and messages to resend.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from common.actor.core import Core, Effect, Exit, Send
+from common.exchange.changes import Numbered, Sent
+from common.exchange.faults import Faults
+from common.exchange.lines import Line, Lines
+from common.exchange.sent import SentMessages
+from common.exchange.state import SessionNumbers
+from common.exchange.superfluous import TagCheck
+from common.exit_status import ExitStatus
+from common.instant import NS_PER_MS, Instant
+from common.journal.errors import JournalError
+from common.journal.files import Files
+from common.journal.frames import MAX_PAYLOAD_BYTES, Entry
+from common.journal.log import Log
+from common.journal.reader import iterate
+from common.latch import Latch, unreadable_latch
+from common.messages import ControlAnswer, ControlRequest
+from common.venues.backend import Backend
+from services.bridge.acceptor import Acceptor
+from services.bridge.book import Book
+from services.bridge.desk import Desk
+from services.bridge.records import RECORD_KIND, BridgeRecord, OrderRecord, decode_records, encode_records
+from services.bridge.venue_side import VenueSide
+
+STOP_WITHIN_NS = 500 * NS_PER_MS
+
+
+class BridgeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One bridge: its venue, its own CompID, who may log on, what is traded, and how the venue is called in HTTP.
+
+    `websocket_target` is the path of the private WebSocket.
+    """
+
+    venue: str
+    comp_id: str
+    clients: tuple[str, ...]
+    symbols: tuple[str, ...]
+    heart_bt_int_s: int
+    host: str
+    websocket_host: str
+    websocket_target: str
+
+
+class BridgeCore(Core):
+    """See the module. It is the host of its FIX listener."""
+
+    def __init__(
+        self, settings: BridgeSettings, folder: str, files: Files, backend: Backend, latch: Latch, segment_bytes: int
+    ) -> None:
+        """`folder` holds the log and nothing else; `latch` is the bridge's own kill latch, not loaded yet."""
+        super().__init__(f"bridge@{settings.venue}")
+        self.settings = settings
+        self.faults = Faults()
+        self.tags: TagCheck | None = None
+        self._leaving: list[Effect] = []
+        self.lines = Lines(self.faults, self._leaving)
+        self.book = Book()
+        self._open = (folder, files, segment_bytes)
+        self._backend = backend
+        self._latch = latch
+        self._numbers: dict[str, SessionNumbers] = {}
+        self._sent = SentMessages(self._sent_from)
+        self._pending: list[BridgeRecord] = []
+        self._append_number = 0
+        self._told = 0
+        self._ready = False
+        self._stop_by_ns: int | None = None
+        self._counts: dict[str, int] = {}
+        self._log: Log
+        self._desk: Desk
+        self.venue: VenueSide
+        self.acceptor: Acceptor
+
+    # ---- the listener's host
+
+    def count(self, what: str) -> None:
+        """Count something that status shows."""
+        self._counts[what] = self._counts.get(what, 0) + 1
+
+    def numbers(self, session: str) -> SessionNumbers:
+        """The numbers of a client's session, 1 and 1 at first."""
+        return self._numbers.setdefault(session, SessionNumbers())
+
+    def record(self, change: BridgeRecord) -> None:
+        """Apply a record, and keep it for the turn's end."""
+        self._apply(change, self._log.last_lsn + 1)
+        self._pending.append(change)
+
+    def sent_messages(self, session: str, begin: int, end: int) -> Iterable[tuple[int, bytes]]:
+        """What was sent to a client under these numbers."""
+        return self._sent.messages(session, begin, end)
+
+    def _record_order(self, record: OrderRecord) -> None:
+        self.record(record)
+
+    def _apply(self, record: BridgeRecord, lsn: int) -> None:
+        if isinstance(record, Numbered):
+            self._numbers[record.session] = SessionNumbers(
+                record.generation, record.next_outbound, record.next_inbound
+            )
+        elif isinstance(record, Sent):
+            numbers = self.numbers(record.session)
+            numbers.generation, numbers.next_outbound = record.generation, record.msg_seq_num + 1
+            self._sent.add(record, lsn)
+        else:
+            self.book.apply(record)
+
+    def _unique(self) -> str:
+        """An ExecID(17) from the log's place: what is told is in the record that is written next."""
+        self._told += 1
+        return f"{self._log.last_lsn + 1}-{self._told}"
+
+    def _sent_from(self, lsn: int) -> Iterator[Sent]:
+        for record in iterate(self._log.folder, self._open[1], lsn, self._log.last_lsn):
+            if record.kind == RECORD_KIND:
+                yield from (each for each in decode_records(record.payload) if isinstance(each, Sent))
+
+    # ---- life
+
+    def started(self, now: Instant) -> None:
+        """Read the log, and go on from there."""
+        folder, files, segment_bytes = self._open
+        try:
+            self._latch.load()
+            self._log = Log.open(folder, files, wall_ns=now.wall_ns, segment_bytes=segment_bytes)
+            for record in iterate(self._log.folder, files, 1, self._log.last_lsn):
+                if record.kind == RECORD_KIND:
+                    for each in decode_records(record.payload):
+                        self._apply(each, record.lsn)
+        except OSError as error:
+            self.effects.append(Exit(ExitStatus.FAILURE, unreadable_latch(self.name, error)))
+            return
+        except JournalError as error:
+            self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
+            return
+        self._desk = Desk(
+            self.book, self._record_order, self._unique, self._backend.takes_id, frozenset(self.settings.symbols),
+            f"b{self._log.epoch:x}",
+        )  # fmt: skip
+        settings = self.settings
+        self.venue = VenueSide(
+            self._backend, self._desk, settings.host, settings.websocket_host, settings.websocket_target
+        )
+        identity = self._log.identity.hex()
+        self.acceptor = Acceptor(
+            self, settings.clients, self._desk, identity, self._why_not, lambda: self.venue.is_live
+        )
+        self._ready = True
+        self.venue.begin(now)
+        if self._latch.set:
+            self._desk.sweep(now)
+        self.note("info", "ready", lsn=self._log.last_lsn, orders=len(self.book.orders), open=len(self.book.open))
+
+    def _why_not(self) -> str:
+        """Why nothing that adds risk can be sent to the venue now, "" where it can."""
+        if self._latch.set:
+            return "killed"
+        if self._stop_by_ns is not None:
+            return "the bridge is stopping"
+        if not self.venue.clock.is_known or not self.venue.is_live:
+            return "the venue's orders are not read yet"
+        return ""
+
+    def stop(self, now: Instant) -> None:
+        """Log everybody out, wait a little for the answers."""
+        if not self._ready:
+            self.effects.append(Exit(0, "stopped"))
+            return
+        self._stop_by_ns = now.boot_ns + STOP_WITHIN_NS
+        self.acceptor.stop(now)
+
+    def abandon(self) -> None:
+        """Let go of the log as a killed process would; for the simulator and tests."""
+        if self._ready:
+            self._log.abandon()
+        self._ready = False
+
+    # ---- connections
+
+    def accepted(self, connection: int, listener: str, now: Instant) -> None:
+        """A client connects."""
+        if self._ready:
+            line = Line(connection, listener)
+            self.lines.opened(line)
+            self.acceptor.accepted(line, now)
+
+    def connected(self, connection: int, now: Instant) -> None:
+        """The venue has taken a connection."""
+        if self._ready:
+            self.venue.connected(connection, now)
+
+    def data(self, connection: int, data: bytes, now: Instant) -> None:
+        """Bytes of a client, or of the venue."""
+        if not self._ready:
+            return
+        line = self.lines.line(connection)
+        if line is not None:
+            self.acceptor.data(line, data, now)
+        else:
+            self.venue.data(connection, data, now)
+
+    def closed(self, connection: int, text: str, now: Instant) -> None:
+        """A connection is gone."""
+        if not self._ready:
+            return
+        line = self.lines.line(connection)
+        if line is not None:
+            self.lines.lost(line)
+            self.acceptor.lost(line, now)
+        else:
+            self.venue.closed(connection, text, now)
+
+    def unwritten(self, connection: int, writes: Iterable[object], now: Instant) -> None:
+        """A request to the venue came too late to be written."""
+        if self._ready:
+            self.venue.unwritten(connection, now)
+
+    def blocked(self, connection: int, now: Instant) -> None:
+        """A client takes no more for now."""
+        self._set_blocked(connection, blocked=True)
+
+    def writable(self, connection: int, now: Instant) -> None:
+        """It does again."""
+        self._set_blocked(connection, blocked=False)
+
+    def _set_blocked(self, connection: int, *, blocked: bool) -> None:
+        line = self.lines.line(connection) if self._ready else None
+        if line is not None:
+            line.blocked = blocked
+
+    # ---- time
+
+    def next_deadline_ns(self) -> int | None:
+        """When a client, the venue's side or the end of this process is due, in boot terms."""
+        if not self._ready:
+            return None
+        due = [self.acceptor.next_deadline_ns(), self.venue.next_deadline_ns(), self._stop_by_ns]
+        return min((each for each in due if each is not None), default=None)
+
+    def timer(self, now: Instant) -> None:
+        """Let the clients' sessions do what is due; the venue's side does so at each turn's end."""
+        if self._ready:
+            self.acceptor.timer(now)
+
+    def turn_ended(self, now: Instant) -> None:
+        """Log what happened, then let it leave."""
+        if not self._ready:
+            return
+        self.venue.plan(now)
+        self.acceptor.settle(now)
+        try:
+            self._commit(now)
+        except JournalError as error:
+            # Nothing of this turn may leave: the log does not have it.
+            self.abandon()
+            self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
+            return
+        for line in self.lines.flush(now):
+            self.acceptor.lost(line, now)
+        self.venue.dispatch(now)
+        for effects in (self._leaving, self.venue.effects):
+            self.effects += effects
+            effects.clear()
+        for text in self._desk.alarms:
+            self.note("error", "reopened", text=text)
+        self._desk.alarms.clear()
+        if self._stop_by_ns is not None and (now.boot_ns >= self._stop_by_ns or not self.acceptor.busy):
+            self._log.close()
+            self._ready = False
+            self.effects.append(Exit(0, "stopped"))
+
+    def _commit(self, now: Instant) -> None:
+        if not self._pending:
+            return
+        records, self._pending = self._pending, []
+        entries = []
+        for payload in _payloads(records):
+            self._append_number += 1
+            entries.append(Entry(RECORD_KIND, self.name, self._log.epoch, self._append_number, payload))
+        self._log.append(entries, max(now.wall_ns, self._log.last_stamp_ns))
+        self._told = 0
+
+    # ---- control
+
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        """The kill switch, its end, and what `reconcile` asks."""
+        assert isinstance(message, ControlRequest)
+        text = f"{self.name} has no act {message.act!r}: there is kill, resume and state"
+        answer = ControlAnswer(message.token, False, text)
+        if not self._ready:
+            answer = ControlAnswer(message.token, False, "the bridge is starting; ask again")
+        elif message.act == "kill":
+            self._latch.latch()
+            self._desk.sweep(now)
+            answer = ControlAnswer(message.token, True, "latched; every order is being cancelled")
+        elif message.act == "state":
+            detail = {"sessions": self.acceptor.sessions(), "names": self.book.names_at_venue()}
+            answer = ControlAnswer(message.token, True, "", msgspec.json.encode(detail))
+        elif message.act == "resume":
+            released = self._latch.release()
+            answer = ControlAnswer(message.token, released, "released" if released else self._latch.failure)
+        self.effects.append(Send(link, answer, peer))
+
+    def status(self, now: Instant) -> dict[str, object]:
+        """State, places in the log, sessions, orders without an outcome, the venue's clock, and counts."""
+        if not self._ready:
+            return {"state": "starting"}
+        clock, undecided = self.venue.clock, [o for o in self.book.open.values() if o.is_undecided]
+        state = "live" if self.venue.is_live else "catching_up"
+        state = "latched" if self._latch.set else state
+        return {
+            "state": state if self._stop_by_ns is None else "stopping",
+            "epoch": self._log.epoch,
+            "lsn": self._log.last_lsn,
+            "sessions": self.acceptor.sessions(),
+            "open_orders": len(self.book.open),
+            "undecided": len(undecided),
+            "latched": self._latch.set,
+            "latch_failure": self._latch.failure,
+            "clock_offset_ms": clock.offset_ns / NS_PER_MS,
+            "clock_uncertainty_ms": clock.uncertainty_ns / NS_PER_MS,
+            "requests": dict(self.venue.counts),
+            "counts": dict(self._counts),
+        }
+
+
+def _payloads(records: list[BridgeRecord]) -> list[bytes]:
+    """The records as payloads that fit one of the log's, in order."""
+    payload = encode_records(records)
+    if len(payload) <= MAX_PAYLOAD_BYTES or len(records) == 1:
+        return [payload]
+    middle = len(records) // 2
+    return _payloads(records[:middle]) + _payloads(records[middle:])

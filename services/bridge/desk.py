@@ -1,0 +1,389 @@
+"""What a bridge makes of its clients' requests and of the venue's facts: records for its log, and reports of them.
+
+Theory of operation. A request is recorded before a byte of it leaves, and reported as taken. From there on only the
+venue's word, or evidence of absence, decides it: an answer that is lost, unclear or late decides nothing, and the order
+is asked about until it is known. What is told twice (by an answer, a push, a question, after a restart) is recorded
+once: an acknowledgement by the order, a fill by its trade, an end by being over. An end is told only when the fills add
+up to what the venue says was filled.
+
+Everything here is told by the turn's end, when the log has it. Nothing here reads a clock or knows of connections.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from common.exchange.fix_gateway import Client
+from common.exchange.order import BUY, FILL_OR_KILL, GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, LIMIT, MARKET, SELL
+from common.exchange.requests import Request
+from common.instant import NS_PER_S, Instant
+from common.venues.backend import AmendFact, BridgedTerms, Fact, FillFact, OrderFact, Reply, Verdict
+from services.bridge import reports
+from services.bridge.book import FILLED, Book, BridgedOrder
+from services.bridge.records import (
+    NEVER_LEFT,
+    NEVER_REACHED,
+    TOLD,
+    Acknowledged,
+    Amended,
+    Ended,
+    Filled,
+    OrderRecord,
+    Refused,
+    Reopened,
+    Taken,
+)
+
+DEFAULT_LIFE_NS = NS_PER_S
+"""The last moment of a D or G that names none, from when it is taken."""
+
+LONGEST_LIFE_NS = 10 * NS_PER_S
+"""A later last moment is refused: so long an order would stay undecided if its answer is lost."""
+
+TOO_LATE, UNKNOWN_ORDER, OTHER = 0, 1, 99
+"""CxlRejReason(102)."""
+
+CANCELED, REJECTED = "4", "8"
+KILLED = "kill"
+"""The name of a cancel that the kill switch wants."""
+
+
+class Errand(NamedTuple):
+    """What is wanted of the venue for a request: `kind` is its MsgType(35). `by_ns`: the last moment by our wall clock,
+    0 for a cancel, which has none."""
+
+    kind: str
+    venue_id: str
+    cl_ord_id: str
+    by_ns: int
+
+
+class Mouth(Protocol):
+    """Says something to a client, under its session's next number."""
+
+    def tell(self, client: str, msg_type: str, body: bytes, now: Instant) -> None: ...
+
+
+class Desk:
+    """See the module. `errands` are for whoever speaks to the venue, `doubts` the ids of orders to be asked about."""
+
+    def __init__(
+        self,
+        book: Book,
+        record: Callable[[OrderRecord], None],
+        unique: Callable[[], str],
+        takes_id: Callable[[str], bool],
+        symbols: frozenset[str],
+        id_stem: str,
+    ) -> None:
+        """`record` applies a record and keeps it for the log; `unique` gives an ExecID(17) from the log's place;
+        `id_stem` begins the ids at the venue of orders whose own names it does not take: no other log's is the same."""
+        self.book = book
+        self.errands: list[Errand] = []
+        self.doubts: dict[str, None] = {}
+        self.withdrawn: set[str] = set()
+        self.alarms: list[str] = []
+        self._record = record
+        self._unique = unique
+        self._takes_id = takes_id
+        self._symbols = symbols
+        self._id_stem = id_stem
+        self.mouth: Mouth
+        self.untold: dict[str, OrderFact] = {}
+
+    def _tell(
+        self, order: BridgedOrder, exec_type: str, now: Instant, *, asked: Taken | None = None, extra: str = ""
+    ) -> None:
+        body = reports.report(order, self._unique(), exec_type, now.wall_ns, asked=asked, extra=extra)
+        self.mouth.tell(order.client, "8", body, now)
+
+    # ---- requests
+
+    def new_order(self, client: Client, request: Request, terms: BridgedTerms, why_not: str, now: Instant) -> None:
+        """NewOrderSingle(D); `why_not` says why nothing can be sent now, "" where it can. Raises BadField."""
+        name, by_ns = request.text(11), _last_moment(request, now)
+        known = self.book.named(client.party.comp_id, name)
+        reason = reports.DUPLICATE_REASON if known is not None else OTHER
+        why_not = "this ClOrdID(11) was used before" if known is not None else why_not or self._wrong(terms)
+        if not why_not and not now.wall_ns < by_ns <= now.wall_ns + LONGEST_LIFE_NS:
+            why_not = "its last moment has passed, or is further off than 10 s"
+        if why_not:
+            body = reports.rejected(name, terms, self._unique(), reason, why_not, now.wall_ns)
+            self.mouth.tell(client.party.comp_id, "8", body, now)
+            return
+        passes = self._takes_id(name) and name not in self.book.orders
+        venue_id = name if passes else f"{self._id_stem}x{self.book.taken + 1}"
+        self._take(client, request, _called(terms, venue_id), now, kind="D", by_ns=by_ns)
+        self._tell(self.book.orders[venue_id], "A", now)
+        self.errands.append(Errand("D", venue_id, name, by_ns))
+
+    def _wrong(self, terms: BridgedTerms) -> str:
+        if terms.symbol not in self._symbols:
+            return "no such Symbol(55)"
+        post_only_rests = not terms.post_only or (terms.ord_type == LIMIT and terms.time_in_force == GOOD_TILL_CANCEL)
+        if terms.side not in (BUY, SELL) or terms.ord_type not in (MARKET, LIMIT) or not post_only_rests:
+            return "Side(54), OrdType(40) or ExecInst(18) is not served"
+        if terms.time_in_force not in (GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL):
+            return "TimeInForce(59) is not served"
+        if terms.order_qty <= 0 or (terms.price is not None and terms.price <= 0):
+            return "OrderQty(38) and Price(44) are above 0"
+        return ""
+
+    def _take(
+        self, client: Client, request: Request, terms: BridgedTerms, now: Instant, *, kind: str, by_ns: int = 0,
+        orig: str = "",
+    ) -> None:  # fmt: skip
+        request_id = f"{self._id_stem}r{self.book.taken + 1}" if kind == "G" else ""
+        self._record(
+            Taken(
+                client.party.comp_id, client.generation, request.msg_seq_num, kind, request.text(11), terms.venue_id,
+                terms, by_ns, orig, request_id, now.wall_ns,
+            )
+        )  # fmt: skip
+
+    def amend(self, client: Client, request: Request, wanted: BridgedTerms, why_not: str, now: Instant) -> None:
+        """OrderCancelReplaceRequest(G). One at a time: the venue tells of the order, not of each request. Raises
+        BadField."""
+        order, by_ns = self._named(client, request), _last_moment(request, now)
+        if order is None or order.end:
+            self._refuse(client, request, order, _why_gone(order), "no such order is open", now)
+            return
+        if not why_not and order.is_undecided:
+            why_not = "the venue has not acknowledged the order yet"
+        if not why_not and order.wishes:
+            why_not = "another request about the order has no outcome yet"
+        if not why_not and not now.wall_ns < by_ns <= now.wall_ns + LONGEST_LIFE_NS:
+            why_not = "its last moment has passed, or is further off than 10 s"
+        if not why_not and wanted.price is None:
+            why_not = "an order without a price is not amended"
+        if why_not:
+            self._refuse(client, request, order, OTHER, why_not, now)
+            return
+        terms = _with(order.terms, wanted.order_qty, wanted.price)
+        self._take(client, request, terms, now, kind="G", by_ns=by_ns, orig=order.cl_ord_id)
+        self.errands.append(Errand("G", order.venue_id, request.text(11), by_ns))
+
+    def cancel(self, client: Client, request: Request, now: Instant) -> None:
+        """OrderCancelRequest(F). It is a wish: it is sent until the order is over. Raises BadField."""
+        order = self._named(client, request)
+        if order is None or order.end:
+            self._refuse(client, request, order, _why_gone(order), "no such order is open", now)
+            return
+        self._take(client, request, order.terms, now, kind="F", orig=order.cl_ord_id)
+        self.errands.append(Errand("F", order.venue_id, request.text(11), 0))
+
+    def cancel_all(self, client: Client, request: Request, now: Instant) -> None:
+        """OrderMassCancelRequest(q): the client's own orders, of a symbol or all. Raises BadField."""
+        kind, symbol = request.text(530), request.optional(55)
+        is_served = (kind == "1" and symbol in self._symbols) or kind == "7"
+        orders = list(self.book.open_of(client.party.comp_id, symbol if kind == "1" else "")) if is_served else []
+        for order in orders:
+            self._take(client, request, order.terms, now, kind="F", orig=order.cl_ord_id)
+            self.errands.append(Errand("F", order.venue_id, request.text(11), 0))
+        where, response = (f"55={symbol}\x01" if symbol else ""), kind if is_served else "0"
+        reason = "" if is_served else "532=0\x01"
+        body = f"11={request.text(11)}\x0137={self._unique()}\x01530={kind}\x01531={response}\x01{reason}{where}"
+        self.mouth.tell(client.party.comp_id, "r", f"{body}533={len(orders)}\x01".encode(), now)
+
+    def sweep(self, now: Instant) -> None:
+        """The kill switch: every order of every client is to be cancelled."""
+        for order in list(self.book.open.values()):
+            if KILLED not in order.wishes:
+                self._record(Taken(
+                    order.client, 0, 0, "F", KILLED, order.venue_id, order.terms, 0, order.cl_ord_id, "", now.wall_ns,
+                ))  # fmt: skip
+            self.errands.append(Errand("F", order.venue_id, KILLED, 0))
+
+    def status(self, client: Client, request: Request, now: Instant) -> None:
+        """OrderStatusRequest(H), from the log. Raises BadField."""
+        name = request.text(11)
+        order, extra = self.book.named(client.party.comp_id, name), ""
+        if request.has(790):
+            extra = f"790={request.text(790)}\x01"
+        if order is None:
+            symbol, side = request.optional(55) or "[N/A]", request.optional(54) or "1"
+            body = reports.unknown(name, symbol, side, self._unique(), extra, now.wall_ns)
+        else:
+            body = reports.status(order, self._unique(), now.wall_ns, extra)
+        self.mouth.tell(client.party.comp_id, "8", body, now)
+
+    def mass_status(self, client: Client, request: Request, now: Instant) -> None:
+        """OrderMassStatusRequest(AF) for all orders that are not over. Raises BadField."""
+        asked = request.text(584)
+        orders = list(self.book.open_of(client.party.comp_id, request.optional(55)))
+        for index, order in enumerate(orders, 1):
+            last = "Y" if index == len(orders) else "N"
+            extra = f"584={asked}\x01911={len(orders)}\x01912={last}\x01"
+            body = reports.status(order, self._unique(), now.wall_ns, extra)
+            self.mouth.tell(client.party.comp_id, "8", body, now)
+        if not orders:
+            extra = f"584={asked}\x01911=0\x01912=Y\x01"
+            body = reports.unknown("NONE", "[N/A]", "1", self._unique(), extra, now.wall_ns)
+            self.mouth.tell(client.party.comp_id, "8", body, now)
+
+    def _named(self, client: Client, request: Request) -> BridgedOrder | None:
+        """The order of a request by OrigClOrdID(41). A name of its own that was used before names no request again."""
+        return self.book.named(client.party.comp_id, request.text(41))
+
+    def _refuse(
+        self, client: Client, request: Request, order: BridgedOrder | None, reason: int, text: str, now: Instant
+    ) -> None:
+        body = reports.cancel_rejected(request.text(11), request.text(41), order, request.msg_type, reason, text)
+        self.mouth.tell(client.party.comp_id, "9", body, now)
+
+    # ---- what becomes of them
+
+    def never_left(self, errand: Errand, text: str, now: Instant) -> None:
+        """No byte of the request has left, and none will."""
+        order = self.book.orders[errand.venue_id]
+        if errand.kind == "D" and order.is_undecided:
+            self._end(order, REJECTED, NEVER_LEFT, text, now)
+        elif errand.kind == "G" and errand.cl_ord_id in order.wishes:
+            self._come_to_nothing(order, order.wishes[errand.cl_ord_id], text, now)
+
+    def withdraw(self, order: BridgedOrder, now: Instant) -> None:
+        """The order is cancelled before a byte of it has left."""
+        self._end(order, CANCELED, NEVER_LEFT, "cancelled before it left", now)
+
+    def answered(self, errand: Errand, reply: Reply, now: Instant) -> None:
+        """The venue's answer to a request; what it leaves open is asked about."""
+        order = self.book.orders[errand.venue_id]
+        if errand.kind == "D" and reply.verdict is Verdict.DONE:
+            self._acknowledge(order, reply.order_id, now)
+        elif errand.kind == "D" and reply.verdict is Verdict.REFUSED and order.is_undecided:
+            self._end(order, REJECTED, TOLD, f"{reply.code} {reply.text}", now)
+        elif errand.kind == "G" and reply.verdict is Verdict.REFUSED and errand.cl_ord_id in order.wishes:
+            self._come_to_nothing(order, order.wishes[errand.cl_ord_id], f"{reply.code} {reply.text}", now)
+        if not order.end and (order.wishes or order.is_undecided or errand.kind == "F"):
+            self.doubts[order.venue_id] = None
+
+    def absent(self, order: BridgedOrder, now: Instant) -> None:
+        """It was asked for after its last moment and the venue's processing, in orders and fills both, and is not
+        there."""
+        if order.is_undecided:
+            self._end(order, REJECTED, NEVER_REACHED, "never reached the venue", now)
+
+    def learn(self, fact: Fact, now: Instant) -> None:
+        """A fact of the venue, whoever told it, however often and in whatever order."""
+        order = self.book.at_venue(fact.venue_id, getattr(fact, "order_id", ""))
+        if order is None:
+            return
+        if isinstance(fact, FillFact):
+            self._fill(order, fact, now)
+        elif isinstance(fact, AmendFact):
+            wish = next((w for w in order.wishes.values() if w.request_id == fact.request_id), None)
+            if wish is not None and not fact.carried_out:
+                self._come_to_nothing(order, wish, fact.text, now)
+            elif wish is not None:
+                self._amend(order, wish, now)
+        else:
+            self._see(order, fact, now)
+
+    def decide_amendment(self, order: BridgedOrder, fact: OrderFact, venue_ns: int, now: Instant) -> None:
+        """The order was read after the last moment of its amendment, by the venue's clock: has it those terms?"""
+        for wish in list(order.wishes.values()):
+            same = (wish.terms.order_qty, wish.terms.price) == (fact.order_qty, fact.price)
+            if wish.kind == "G" and not same and venue_ns > wish.by_ns:
+                self._come_to_nothing(order, wish, "never reached the venue", now)
+
+    def _see(self, order: BridgedOrder, fact: OrderFact, now: Instant) -> None:
+        """The order as the venue tells it, perhaps as it was some time ago."""
+        self._acknowledge(order, fact.order_id, now)
+        if order.end:
+            return
+        wish = next((w for w in order.wishes.values() if w.kind == "G"), None)
+        if wish is not None and (fact.order_qty, fact.price) == (wish.terms.order_qty, wish.terms.price):
+            self._amend(order, wish, now)
+        if fact.cum_qty > order.cum_qty:
+            # A fill that is not told yet: the end, if it is one, waits for it.
+            self.doubts[order.venue_id] = None
+            if fact.ord_status in (FILLED, CANCELED):
+                self.untold[order.venue_id] = fact
+        elif fact.ord_status == CANCELED:
+            self._end(order, CANCELED, TOLD, "", now)
+
+    def _acknowledge(self, order: BridgedOrder, order_id: str, now: Instant) -> None:
+        if order.evidence == NEVER_REACHED:
+            self.alarms.append(f"{order.cl_ord_id} of {order.client} was called never reached and is at the venue")
+            self._record(Reopened(order.venue_id, order_id))
+            self._tell(order, "D", now, extra="58=it is at the venue after all\x01")
+        elif order.is_undecided:
+            self._record(Acknowledged(order.venue_id, order_id))
+            self._tell(order, "0", now)
+
+    def _fill(self, order: BridgedOrder, fact: FillFact, now: Instant) -> None:
+        if fact.trade_id in order.fills:
+            return
+        self._acknowledge(order, fact.order_id, now)
+        wishes = list(order.wishes.values())
+        filled = Filled(
+            order.venue_id, fact.trade_id, fact.px, fact.qty, fact.fee, fact.fee_asset, fact.maker, fact.stamp_ns
+        )
+        self._record(filled)
+        self.mouth.tell(order.client, "8", reports.fill(order, filled), now)
+        untold = self.untold.get(order.venue_id)
+        if not order.end and untold is not None and order.cum_qty >= untold.cum_qty:
+            self._see(order, untold, now)
+        if order.end:
+            self.untold.pop(order.venue_id, None)
+            self._too_late(order, wishes, now)
+
+    def _amend(self, order: BridgedOrder, wish: Taken, now: Instant) -> None:
+        self._record(Amended(order.venue_id, wish.cl_ord_id, wish.terms.order_qty, wish.terms.price))
+        self._tell(order, "5", now, asked=wish)
+
+    def _come_to_nothing(self, order: BridgedOrder, wish: Taken, text: str, now: Instant) -> None:
+        self._record(Refused(order.venue_id, wish.cl_ord_id, text))
+        body = reports.cancel_rejected(wish.cl_ord_id, wish.orig_cl_ord_id, order, wish.kind, OTHER, text)
+        self.mouth.tell(order.client, "9", body, now)
+
+    def _end(self, order: BridgedOrder, ord_status: str, evidence: str, text: str, now: Instant) -> None:
+        """The order is over. A cancel that asked for it is answered by that; all other wishes came too late."""
+        wishes = list(order.wishes.values())
+        self._record(Ended(order.venue_id, ord_status, evidence, text))
+        self.untold.pop(order.venue_id, None)
+        asked = next((wish for wish in wishes if wish.kind == "F" and ord_status == CANCELED), None)
+        extra = f"58={text}\x01" if text else ""
+        extra += f"103={OTHER}\x01" if ord_status == REJECTED else ""
+        self._tell(order, ord_status, now, asked=asked, extra=extra)
+        self._too_late(order, [wish for wish in wishes if wish is not asked], now)
+
+    def _too_late(self, order: BridgedOrder, wishes: list[Taken], now: Instant) -> None:
+        """The order was over before these had an effect."""
+        for wish in wishes:
+            body = reports.cancel_rejected(
+                wish.cl_ord_id, wish.orig_cl_ord_id, order, wish.kind, TOO_LATE, "the order is over"
+            )
+            self.mouth.tell(order.client, "9", body, now)
+
+
+def _why_gone(order: BridgedOrder | None) -> int:
+    """CxlRejReason(102) of a request about an order that is not open."""
+    return UNKNOWN_ORDER if order is None else TOO_LATE
+
+
+def terms_of(request: Request) -> BridgedTerms:
+    """What a D or G asks for. Raises BadField."""
+    ord_type = request.text(40)
+    price: Decimal | None = None if ord_type == MARKET else request.decimal(44)
+    time_in_force = request.optional(59) or "0"
+    return BridgedTerms(
+        "", request.text(55), request.text(54), ord_type, request.decimal(38), price,
+        # A day of a venue that never closes has no end: Day(0) rests like GoodTillCancel(1).
+        "1" if time_in_force == "0" else time_in_force, request.optional(18) == "6",
+    )  # fmt: skip
+
+
+def _last_moment(request: Request, now: Instant) -> int:
+    """ValidUntilTime(62) by our wall clock."""
+    return request.time_ns(62) if request.has(62) else now.wall_ns + DEFAULT_LIFE_NS
+
+
+def _called(terms: BridgedTerms, venue_id: str) -> BridgedTerms:
+    t = terms
+    return BridgedTerms(venue_id, t.symbol, t.side, t.ord_type, t.order_qty, t.price, t.time_in_force, t.post_only)
+
+
+def _with(terms: BridgedTerms, order_qty: Decimal, price: Decimal | None) -> BridgedTerms:
+    t = terms
+    return BridgedTerms(t.venue_id, t.symbol, t.side, t.ord_type, order_qty, price, t.time_in_force, t.post_only)

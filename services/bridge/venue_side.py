@@ -1,0 +1,573 @@
+"""A bridge's other side: HTTP connections and a private WebSocket to the venue, and what is asked over them, and when.
+
+Theory of operation. A request waits in its lane (orders, cancels, questions) for a free connection and for room in the
+user's limit, never past its last moment. One is in flight on a connection; a connection that ends, or is silent for too
+long, leaves its request without a verdict. What has none is asked about by our id, again and again, further apart each
+time. "Not found" is believed of a new order only where it was asked, by the venue's clock, after the order's last
+moment and the venue's processing, and no fill of it is told after that either.
+
+The private WebSocket has neither a snapshot nor numbers: whenever it is up again, and on a timer, open orders and fills
+are read and merged. Until the first such round is through nothing new is taken.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, RejectConnection, Request, TextMessage
+from wsproto.utilities import ProtocolError
+
+from common.actor.core import Close, Connect, Effect, Note, Write
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.venues.backend import Backend, HttpCall, OrderFact, Push, Reply, Verdict
+from common.venues.rest import BadAnswer
+from services.bridge.book import BridgedOrder
+from services.bridge.desk import Desk, Errand
+from services.bridge.http import BadHttp, HttpClient
+
+SHARE = 8, 10
+"""The bridge's part of the user's limits at the venue; the rest is the account's, which asks over REST as well."""
+
+LANES = {"orders": 4, "cancels": 2, "questions": 2}
+"""Connections of each lane: a cancel never waits behind a new order, nor behind a question."""
+
+ANSWER_NS = 5 * NS_PER_S
+RECONNECT_NS = 250 * NS_PER_MS
+OVERLAP_NS = 60 * NS_PER_S
+ROUND_NS = 30 * NS_PER_S
+CLOCK_NS = 30 * NS_PER_S
+FIRST_DOUBT_NS, SLOWEST_DOUBT_NS = 300 * NS_PER_MS, 5 * NS_PER_S
+CANCEL_AGAIN_NS = NS_PER_S
+SILENT_PINGS = 3
+"""A WebSocket that has said nothing for so many pings is dead."""
+
+Answered = Callable[[Reply, Instant], None]
+
+
+@dataclass
+class Job:
+    """Something to be asked or wanted of the venue. `what` is the back end's method; `errand` is of a client's request;
+    `limit` names what it counts against."""
+
+    what: str
+    limit: str
+    make: Callable[[Instant], HttpCall]
+    answered: Answered
+    errand: Errand | None = None
+    by_boot_ns: int = 0
+
+
+@dataclass
+class Wire:
+    """One HTTP connection."""
+
+    number: int
+    lane: str
+    http: HttpClient | None = None
+    job: Job | None = None
+    sent_boot_ns: int = 0
+    due_boot_ns: int | None = 0
+    """When to connect again; None while connected or connecting."""
+
+
+@dataclass
+class Doubt:
+    """An order that is asked about."""
+
+    due_boot_ns: int
+    wait_ns: int = FIRST_DOUBT_NS
+    asking: bool = False
+
+
+@dataclass
+class Clock:
+    """The venue's clock against ours."""
+
+    offset_ns: int = 0
+    uncertainty_ns: int = 0
+    is_known: bool = False
+
+    def surely_before_ns(self, wall_ns: int) -> int:
+        """A time of the venue's clock that has not come later than our `wall_ns`."""
+        return wall_ns + self.offset_ns - self.uncertainty_ns
+
+
+class VenueSide:
+    """See the module. `effects` are carried out once the turn is in the log."""
+
+    def __init__(self, backend: Backend, desk: Desk, host: str, websocket_host: str, websocket_target: str) -> None:
+        """`host` and `websocket_host` are what HTTP calls the venue; `websocket_target` is the path of its private
+        WebSocket."""
+        self._backend = backend
+        self._desk = desk
+        self._host = host
+        self._stream = Stream(backend, websocket_host, websocket_target)
+        self.effects: list[Effect] = []
+        self.clock = Clock()
+        self.is_live = False
+        self.counts: dict[str, int] = {}
+        self._numbers = 0
+        self._wires: dict[int, Wire] = {}
+        for lane, count in LANES.items():
+            for _ in range(count):
+                wire = Wire(self._next_number(), lane)
+                self._wires[wire.number] = wire
+        self._queues: dict[str, deque[Job]] = {lane: deque() for lane in LANES}
+        self._used: dict[str, deque[int]] = {}
+        self._doubts: dict[str, Doubt] = {}
+        self._cancelled_boot_ns: dict[str, int] = {}
+        self._round: set[str] | None = None
+        self._round_open: set[str] = set()
+        self._round_boot_ns = 0
+        self._clock_boot_ns = 0
+        self._clock_asked = False
+
+    def _next_number(self) -> int:
+        """Connections of ours are numbered below 0: those that are accepted are the shell's."""
+        self._numbers -= 1
+        return self._numbers
+
+    def _count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    # ---- life
+
+    def begin(self, now: Instant) -> None:
+        """Everything that has no outcome in the log may have left in a former life: it is asked about."""
+        for order in self._desk.book.open.values():
+            if order.is_undecided or order.wishes:
+                self._doubts[order.venue_id] = Doubt(now.boot_ns)
+
+    def next_deadline_ns(self) -> int | None:
+        """When `plan` has something to do, in boot terms."""
+        due = [wire.due_boot_ns for wire in self._wires.values()] + [self._stream.due_ns()]
+        due += [w.sent_boot_ns + ANSWER_NS for w in self._wires.values() if w.job is not None]
+        due += [doubt.due_boot_ns for doubt in self._doubts.values() if not doubt.asking]
+        due += [job.by_boot_ns for queue in self._queues.values() for job in queue if job.by_boot_ns]
+        due += [self._room_ns(queue[0]) for queue in self._queues.values() if queue]
+        due += [] if self._clock_asked else [self._clock_boot_ns]
+        due += [self._round_boot_ns] if self._wants_round() else []
+        return min((each for each in due if each is not None), default=None)
+
+    # ---- before the turn is logged
+
+    def plan(self, now: Instant) -> None:
+        """Take what the desk wants, give up what is too late, and ask what is due. Nothing leaves here."""
+        self._connect(now)
+        self._stream.timer(now, self.effects)
+        self._expire(now)
+        self._run_errands(now)
+        self._ask_clock(now)
+        for venue_id in self._desk.doubts:
+            self._doubts.setdefault(venue_id, Doubt(now.boot_ns + FIRST_DOUBT_NS))
+        self._desk.doubts.clear()
+        for venue_id, doubt in list(self._doubts.items()):
+            if doubt.due_boot_ns <= now.boot_ns and not doubt.asking:
+                self._ask_order(venue_id, doubt, now)
+        if self._wants_round() and self._round_boot_ns <= now.boot_ns:
+            self._begin_round(now)
+
+    def _expire(self, now: Instant) -> None:
+        for queue in self._queues.values():
+            for job in [each for each in queue if each.by_boot_ns and each.by_boot_ns <= now.boot_ns]:
+                queue.remove(job)
+                assert job.errand is not None
+                self._desk.never_left(job.errand, "its last moment passed before it could leave", now)
+        for wire in list(self._wires.values()):
+            if wire.job is not None and wire.sent_boot_ns + ANSWER_NS <= now.boot_ns:
+                self._end(wire, "no answer in time", now, close=True)
+
+    def _run_errands(self, now: Instant) -> None:
+        errands, self._desk.errands = self._desk.errands, []
+        for errand in errands:
+            order = self._desk.book.orders[errand.venue_id]
+            if errand.kind == "F":
+                self._cancel(order, errand, now)
+            elif not order.end:
+                self._queues["orders"].append(self._ordering(order, errand, now))
+
+    def _ordering(self, order: BridgedOrder, errand: Errand, now: Instant) -> Job:
+        by_boot_ns = now.boot_ns + errand.by_ns - now.wall_ns
+        backend, clock = self._backend, self.clock
+        if errand.kind == "D":
+            return Job(
+                "new", f"new {order.terms.symbol}",
+                lambda at: backend.new(order.terms, at.wall_ns, clock.surely_before_ns(errand.by_ns)),
+                lambda reply, at: self._desk.answered(errand, reply, at), errand, by_boot_ns,
+            )  # fmt: skip
+        wish = order.wishes[errand.cl_ord_id]
+        return Job(
+            "amend", f"amend {order.terms.symbol}",
+            lambda at: backend.amend(wish.terms, wish.request_id, at.wall_ns, clock.surely_before_ns(errand.by_ns)),
+            lambda reply, at: self._desk.answered(errand, reply, at), errand, by_boot_ns,
+        )  # fmt: skip
+
+    def _cancel(self, order: BridgedOrder, errand: Errand, now: Instant) -> None:
+        """Withdraw what has not left, cancel the rest: by our id, which needs no acknowledgement."""
+        waiting = [j for j in self._queues["orders"] if j.errand is not None and j.errand.venue_id == order.venue_id]
+        for job in waiting:
+            self._queues["orders"].remove(job)
+            assert job.errand is not None
+            if job.errand.kind == "D":
+                self._desk.withdraw(order, now)
+            else:
+                self._desk.never_left(job.errand, "cancelled before it left", now)
+        if order.end:
+            return
+        self._cancelled_boot_ns[order.venue_id] = now.boot_ns
+        self._queues["cancels"].append(
+            Job(
+                "cancel", f"cancel {order.terms.symbol}", lambda at: self._backend.cancel(order.terms, at.wall_ns),
+                lambda reply, at: self._desk.answered(errand, reply, at), errand,
+            )
+        )  # fmt: skip
+
+    # ---- questions
+
+    def _ask_clock(self, now: Instant) -> None:
+        if self._clock_asked or self._clock_boot_ns > now.boot_ns:
+            return
+        self._clock_asked, asked = True, [now]
+
+        def make(at: Instant) -> HttpCall:
+            asked[0] = at
+            return self._backend.ask_time()
+
+        def answered(reply: Reply, at: Instant) -> None:
+            self._clock_asked = False
+            self._clock_boot_ns = at.boot_ns + (CLOCK_NS if reply.venue_ns else NS_PER_S)
+            if reply.venue_ns:
+                took_ns = at.boot_ns - asked[0].boot_ns
+                # The venue tells whole milliseconds: it may be one later than it says.
+                self.clock.offset_ns = reply.venue_ns - (at.wall_ns - took_ns // 2)
+                self.clock.uncertainty_ns = took_ns // 2 + NS_PER_MS
+                self.clock.is_known = True
+
+        self._queues["questions"].appendleft(Job("ask_time", "", make, answered))
+
+    def _ask_order(self, venue_id: str, doubt: Doubt, now: Instant) -> None:
+        order = self._desk.book.orders[venue_id]
+        waits = any(j.errand is not None and j.errand.venue_id == venue_id for q in self._queues.values() for j in q)
+        if waits:
+            doubt.due_boot_ns = now.boot_ns + doubt.wait_ns
+            return
+        doubt.asking, asked_venue_ns = True, [0]
+
+        def make(at: Instant) -> HttpCall:
+            asked_venue_ns[0] = self.clock.surely_before_ns(at.wall_ns) if self.clock.is_known else 0
+            return self._backend.ask_order(order.terms, at.wall_ns)
+
+        def answered(reply: Reply, at: Instant) -> None:
+            doubt.asking = False
+            if reply.verdict is Verdict.DONE:
+                self._found(order, reply, asked_venue_ns[0], at)
+            elif reply.verdict is Verdict.ABSENT and order.is_undecided:
+                self._missed(order, asked_venue_ns[0], at)
+            self._settle_doubt(order, doubt, at)
+
+        self._queues["questions"].append(Job("ask_order", "ask_order", make, answered))
+
+    def _found(self, order: BridgedOrder, reply: Reply, asked_venue_ns: int, now: Instant) -> None:
+        for fact in reply.facts:
+            self._desk.learn(fact, now)
+            if isinstance(fact, OrderFact):
+                self._desk.decide_amendment(order, fact, asked_venue_ns - self._settled_after_ns(), now)
+                if fact.cum_qty > order.cum_qty:
+                    self._ask_fills(order.stamp_ns - OVERLAP_NS, "", lambda at: None)
+        wants_cancel = any(wish.kind == "F" for wish in order.wishes.values())
+        last_ns = self._cancelled_boot_ns.get(order.venue_id, 0)
+        if wants_cancel and order.is_open and now.boot_ns - last_ns >= CANCEL_AGAIN_NS:
+            name = next(wish.cl_ord_id for wish in order.wishes.values() if wish.kind == "F")
+            self._cancel(order, Errand("F", order.venue_id, name, 0), now)
+
+    def _settled_after_ns(self) -> int:
+        """How long after a last moment by our clock the venue, by its own, is done with a request."""
+        return self.clock.offset_ns + self.clock.uncertainty_ns + self._backend.processing_ns
+
+    def _missed(self, order: BridgedOrder, asked_venue_ns: int, now: Instant) -> None:
+        """There is no such order: if that was asked late enough, and no fill of it is told after it, it never was."""
+        if self.clock.is_known and asked_venue_ns > order.by_ns + self._settled_after_ns():
+            self._ask_fills(order.stamp_ns - OVERLAP_NS, "", lambda at: self._desk.absent(order, at))
+
+    def _settle_doubt(self, order: BridgedOrder, doubt: Doubt, now: Instant) -> None:
+        if order.end or (order.is_open and not order.wishes and order.venue_id not in self._desk.untold):
+            self._doubts.pop(order.venue_id, None)
+            self._desk.doubts.pop(order.venue_id, None)
+            return
+        doubt.due_boot_ns = now.boot_ns + doubt.wait_ns
+        doubt.wait_ns = min(2 * doubt.wait_ns, SLOWEST_DOUBT_NS)
+
+    def _ask_fills(self, since_ns: int, page: str, done: Callable[[Instant], None]) -> None:
+        """All fills since then, page by page; `done` when the last one is merged, and not at all where one failed."""
+
+        def answered(reply: Reply, at: Instant) -> None:
+            for fact in reply.facts:
+                self._desk.learn(fact, at)
+            if reply.verdict is Verdict.DONE and reply.next_page:
+                self._ask_fills(since_ns, reply.next_page, done)
+            elif reply.verdict is Verdict.DONE:
+                done(at)
+            elif self._round is not None:
+                self._fail_round(at)
+
+        def make(at: Instant) -> HttpCall:
+            return self._backend.ask_fills(max(0, since_ns), page, at.wall_ns)
+
+        self._queues["questions"].append(Job("ask_fills", "ask_fills", make, answered))
+
+    # ---- rounds
+
+    def _wants_round(self) -> bool:
+        return self._stream.is_up and self._round is None
+
+    def _begin_round(self, now: Instant) -> None:
+        """Read open orders and fills, and merge them."""
+        self._round_boot_ns = now.boot_ns + ROUND_NS
+        if self._round is not None:
+            return
+        book = self._desk.book
+        self._round, self._round_open = {"open", "fills"}, {o.venue_id for o in book.open.values() if o.is_open}
+        since_ns = book.last_fill_ns or min((o.stamp_ns for o in book.open.values()), default=now.wall_ns)
+        self._ask_fills(since_ns - OVERLAP_NS, "", lambda at: self._round_done("fills", at))
+        self._ask_open("")
+
+    def _ask_open(self, page: str) -> None:
+        def answered(reply: Reply, at: Instant) -> None:
+            for fact in reply.facts:
+                assert isinstance(fact, OrderFact)
+                self._round_open.discard(fact.venue_id)
+                self._desk.learn(fact, at)
+            if reply.verdict is not Verdict.DONE:
+                self._fail_round(at)
+            elif reply.next_page:
+                self._ask_open(reply.next_page)
+            else:
+                self._round_done("open", at)
+
+        def make(at: Instant) -> HttpCall:
+            return self._backend.ask_open(page, at.wall_ns)
+
+        self._queues["questions"].append(Job("ask_open", "ask_open", make, answered))
+
+    def _fail_round(self, now: Instant) -> None:
+        self._round = None
+        self._round_boot_ns = now.boot_ns + NS_PER_S
+
+    def _round_done(self, part: str, now: Instant) -> None:
+        if self._round is None:
+            return
+        self._round.discard(part)
+        if self._round:
+            return
+        self._round = None
+        for venue_id in self._round_open:
+            # It was open before, and is not among the open ones any more.
+            self._doubts.setdefault(venue_id, Doubt(now.boot_ns))
+        if self._stream.is_up and not self.is_live:
+            self.is_live = True
+            self.effects.append(Note("info", "live", {"offset_ms": self.clock.offset_ns / NS_PER_MS}))
+
+    # ---- after the turn is logged
+
+    def dispatch(self, now: Instant) -> None:
+        """Give each free connection what waits in its lane and has room in its limit."""
+        for wire in self._wires.values():
+            queue = self._queues[wire.lane]
+            if wire.http is None or wire.job is not None or not queue or self._room_ns(queue[0]) > now.boot_ns:
+                continue
+            job = queue.popleft()
+            if job.limit:
+                self._used.setdefault(job.limit, deque()).append(now.boot_ns)
+            wire.job, wire.sent_boot_ns = job, now.boot_ns
+            self.effects.append(Write(wire.number, wire.http.request(job.make(now)), job.by_boot_ns))
+            self._count(job.what)
+
+    def _room_ns(self, job: Job) -> int:
+        """From when on the job has room in its limit, in boot terms."""
+        used = self._used.get(job.limit)
+        most = self._backend.limit.requests * SHARE[0] // SHARE[1]
+        if used is None or len(used) < most:
+            return 0
+        while len(used) > most:
+            used.popleft()
+        return used[0] + self._backend.limit.window_ns
+
+    # ---- connections
+
+    def _connect(self, now: Instant) -> None:
+        for wire in list(self._wires.values()):
+            if wire.due_boot_ns is not None and wire.due_boot_ns <= now.boot_ns:
+                wire.due_boot_ns = None
+                self.effects.append(Connect(wire.number, "rest"))
+        if self._stream.wants_connection(now):
+            self._stream.number = self._next_number()
+            self.effects.append(Connect(self._stream.number, "websocket"))
+
+    def connected(self, number: int, now: Instant) -> None:
+        """A connection of ours is up."""
+        if number == self._stream.number:
+            self._stream.connected(now, self.effects)
+        elif number in self._wires:
+            self._wires[number].http = HttpClient(self._host)
+
+    def data(self, number: int, data: bytes, now: Instant) -> None:
+        """Bytes of the venue."""
+        if number == self._stream.number:
+            self._heard(data, now)
+            return
+        wire = self._wires.get(number)
+        if wire is None or wire.http is None:
+            return
+        try:
+            answer = wire.http.received(data)
+        except BadHttp as error:
+            self._end(wire, str(error), now, close=True)
+            return
+        if answer is None or wire.job is None:
+            return
+        job, wire.job = wire.job, None
+        job.answered(self._backend.read(job.what, answer.status, answer.body), now)
+        if not answer.keeps:
+            self._end(wire, "the venue keeps it no longer", now, close=True)
+
+    def _heard(self, data: bytes, now: Instant) -> None:
+        was_up = self._stream.is_up
+        try:
+            for text in self._stream.received(data, now, self.effects):
+                push, facts = self._backend.read_push(text)
+                for fact in facts:
+                    self._desk.learn(fact, now)
+                self._stream.pushed(push, now, self.effects)
+        except BadAnswer as error:
+            # What it told is read over REST.
+            self.effects.append(Note("warning", "push_not_read", {"why": str(error)}))
+            self._begin_round(now)
+        if self._stream.is_up and not was_up:
+            self._begin_round(now)
+        elif was_up and not self._stream.is_up:
+            self.is_live = False
+
+    def closed(self, number: int, text: str, now: Instant) -> None:
+        """A connection of ours is gone."""
+        if number == self._stream.number:
+            self._stream.lost(now)
+            self.is_live = False
+            self.effects.append(Note("warning", "websocket_lost", {"why": text}))
+        elif number in self._wires:
+            self._end(self._wires[number], text, now, close=False)
+
+    def unwritten(self, number: int, now: Instant) -> None:
+        """The request came too late to be written: none of its bytes have left."""
+        wire = self._wires.get(number)
+        if wire is not None and wire.job is not None:
+            job, wire.job = wire.job, None
+            if job.errand is not None:
+                self._desk.never_left(job.errand, "its last moment passed before it could leave", now)
+            self._end(wire, "a request was withdrawn", now, close=True)
+
+    def _end(self, wire: Wire, text: str, now: Instant, *, close: bool) -> None:
+        """The connection is over; what was in flight has no verdict."""
+        job, wire.job = wire.job, None
+        if close:
+            self.effects.append(Close(wire.number))
+        del self._wires[wire.number]
+        wire.number, wire.http, wire.due_boot_ns = self._next_number(), None, now.boot_ns + RECONNECT_NS
+        self._wires[wire.number] = wire
+        if job is not None:
+            self._count("without_verdict")
+            job.answered(Reply(Verdict.UNKNOWN, "", text), now)
+
+
+class Stream:
+    """The private WebSocket: opened, logged in, subscribed, kept alive."""
+
+    def __init__(self, backend: Backend, host: str, target: str) -> None:
+        self._backend = backend
+        self._host = host
+        self._target = target
+        self._ws: WSConnection | None = None
+        self._text = ""
+        self._heard_boot_ns = 0
+        self._ping_boot_ns = 0
+        self._due_boot_ns: int | None = 0
+        self._is_open = False
+        self.number = 0
+        self.is_up = False
+
+    def due_ns(self) -> int | None:
+        """When it has something to do, in boot terms."""
+        return self._due_boot_ns if self._ws is None else self._ping_boot_ns
+
+    def wants_connection(self, now: Instant) -> bool:
+        """Whether to connect now; asked once, it waits for what comes of that."""
+        wanted = self._due_boot_ns is not None and self._due_boot_ns <= now.boot_ns
+        self._due_boot_ns = None if wanted else self._due_boot_ns
+        return wanted
+
+    def connected(self, now: Instant, effects: list[Effect]) -> None:
+        """Ask for the upgrade."""
+        self._ws, self._text = WSConnection(ConnectionType.CLIENT), ""
+        self._heard_boot_ns, self._ping_boot_ns = now.boot_ns, now.boot_ns + self._backend.ping_ns
+        effects.append(Write(self.number, self._ws.send(Request(host=self._host, target=self._target))))
+
+    def timer(self, now: Instant, effects: list[Effect]) -> None:
+        """Ping, or give up what is silent."""
+        if self._ws is None or self._ping_boot_ns > now.boot_ns:
+            return
+        if now.boot_ns - self._heard_boot_ns > SILENT_PINGS * self._backend.ping_ns:
+            effects.append(Close(self.number))
+            self.lost(now)
+            return
+        self._ping_boot_ns = now.boot_ns + self._backend.ping_ns
+        if self._is_open:
+            self._say(self._backend.ping(), effects)
+
+    def received(self, data: bytes, now: Instant, effects: list[Effect]) -> list[str]:
+        """The whole text messages in what came."""
+        if self._ws is None:
+            return []
+        self._heard_boot_ns = now.boot_ns
+        texts: list[str] = []
+        try:
+            self._ws.receive_data(data)
+            for event in self._ws.events():
+                self._happened(event, texts, now, effects)
+        except ProtocolError:
+            effects.append(Close(self.number))
+            self.lost(now)
+        return texts
+
+    def _happened(self, event: Event, texts: list[str], now: Instant, effects: list[Effect]) -> None:
+        if isinstance(event, AcceptConnection):
+            self._is_open = True
+            self._say(self._backend.login(now.wall_ns), effects)
+        elif isinstance(event, TextMessage):
+            self._text += event.data
+            if event.message_finished:
+                texts.append(self._text)
+                self._text = ""
+        elif isinstance(event, Ping) and self._ws is not None:
+            effects.append(Write(self.number, self._ws.send(event.response())))
+        elif isinstance(event, CloseConnection | RejectConnection):
+            effects.append(Close(self.number))
+            self.lost(now)
+
+    def pushed(self, push: Push, now: Instant, effects: list[Effect]) -> None:
+        """Go on from what was answered to the login and the subscription."""
+        if push is Push.LOGGED_IN:
+            self._say(self._backend.subscribe(), effects)
+        elif push is Push.SUBSCRIBED:
+            self.is_up = True
+        elif push is Push.REFUSED:
+            effects.append(Close(self.number))
+            self.lost(now)
+
+    def _say(self, text: str, effects: list[Effect]) -> None:
+        if self._ws is not None:
+            effects.append(Write(self.number, self._ws.send(TextMessage(text))))
+
+    def lost(self, now: Instant) -> None:
+        """Connect again, a little later."""
+        self._ws, self._is_open, self.is_up = None, False, False
+        self._due_boot_ns = now.boot_ns + NS_PER_S
