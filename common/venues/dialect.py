@@ -81,10 +81,11 @@ class BookEntry(NamedTuple):
 
 
 class SubscriptionRejected(NamedTuple):
-    """MarketDataRequestReject(Y)."""
+    """MarketDataRequestReject(Y). `is_double`: what was asked for is subscribed to already, and goes on."""
 
     md_req_id: str
     text: str
+    is_double: bool = False
 
 
 class VenueLimit(NamedTuple):

@@ -61,9 +61,9 @@ def checksum_entry(symbol: str, checksum: str) -> BookEntry:
 
 
 def subscription_rejected(raw: bytes) -> SubscriptionRejected:
-    """MarketDataRequestReject(Y)."""
+    """MarketDataRequestReject(Y); MDReqRejReason(281)=1 says that there is such a subscription."""
     fields = split(raw)
-    return SubscriptionRejected(text(fields, b"262"), text(fields, b"58"))
+    return SubscriptionRejected(text(fields, b"262"), text(fields, b"58"), fields.get(b"281") == b"1")
 
 
 def _head_symbol(raw: bytes) -> str:

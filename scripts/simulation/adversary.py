@@ -288,6 +288,11 @@ def _refuse_logons(world: World, target: str, random: Random) -> None:
     _cut(world, target.replace("exchange", "session"), random)
 
 
+def _news(world: World, target: str, random: Random) -> None:
+    ms, scope = random.choice((200, 2_000, 12_000)), random.choice(("fix", "fix", "market_data", "all"))
+    world.ask(target, "fault", {"kind": "maintenance", "scope": scope, "ms": ms})
+
+
 def _asks_again(world: World, target: str, random: Random) -> None:
     for request in range(random.randrange(5, 40)):
         fault = {"kind": "resend_request", "scope": "fix", "count": 1}
@@ -623,4 +628,5 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "done-for-day": _inflict("done_for_day", 6),
     "twice-in-one": _twice_in_one,
     "test-flood": _inflict("test_request", 300),
+    "news": _news,
 }

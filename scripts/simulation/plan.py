@@ -133,6 +133,10 @@ SINCE_THIRD: dict[str, FaultKind] = {
                             targets=("exchange@generic",)),
     "refused-logon": FaultKind("An exchange refuses a few logons, and the session has to log on.", gap=300,
                                targets=EXCHANGES, since=5),
+    "news": FaultKind(
+        "An exchange announces the end of the connections that there are, and ends them; whoever logs on meanwhile"
+        " stays.", 0.3, 150, ("exchange@binance",), since=5,
+    ),
 }  # fmt: skip
 """What a plan of the first two versions never draws."""
 

@@ -50,7 +50,8 @@ class MarketDataCore(ListeningCore):
         self.config = config
         self.books = {symbol: self._book(symbol) for symbol in config.symbols}
         self._repeat_ns: int | None = None
-        self._md_req_id = ""
+        self._md_req_id = self._former_id = ""
+        self._was_double = False
         self._refresh_ns: int | None = None
         self._refreshes = 0
         self._changed: set[str] = set()
@@ -77,7 +78,8 @@ class MarketDataCore(ListeningCore):
     def _logged_on(self, fix: Session, now: Instant) -> None:
         self._repeat_ns = now.boot_ns + REPEAT_NS
         self._refresh_ns = now.boot_ns + REFRESH_NS
-        self._md_req_id = f"md-{self._connection}"
+        self._md_req_id = self._former_id = f"md-{self._connection}"
+        self._was_double = False
         for body in self.dialect.encode_subscribe(self._md_req_id, self.config.symbols):
             fix.send(body.msg_type, body.fields, now)
         self.note("info", "subscribed", connection=self._connection, symbols=list(self.config.symbols))
@@ -107,15 +109,22 @@ class MarketDataCore(ListeningCore):
         book.apply(entries, now)
         self._changed.add(book.symbol)
         for entry in entries:
+            self._was_double = self._was_double and entry.action != SNAPSHOT
             if entry.what == TRADE and entry.px is not None and entry.action != SNAPSHOT:
                 trade = Traded(self.config.venue, book.symbol, entry.px, entry.qty, entry.taker_side, now.wall_ns)
                 self._trades.append(trade)
 
     def _rejected(self, rejected: SubscriptionRejected, now: Instant) -> None:
-        """A venue that gives no snapshot beside a subscription goes on without; without a subscription nothing does."""
+        """A venue that gives no snapshot beside a subscription goes on without; without a subscription nothing does.
+        One that is there already goes on under its own name; but where it is so again before a snapshot, nobody knows
+        which that is.
+        """
         self.note("error", "subscription_rejected", md_req_id=rejected.md_req_id, text=rejected.text)
+        if rejected.is_double and not self._was_double:
+            self._was_double, self._md_req_id = True, self._former_id
+            return
         only_again = rejected.md_req_id.startswith(AGAIN) and not rejected.md_req_id.startswith(self._md_req_id)
-        if only_again:
+        if only_again and not rejected.is_double:
             self._refresh_ns = None
         else:
             self._close(f"subscription rejected: {rejected.text}", now)
@@ -171,7 +180,7 @@ class MarketDataCore(ListeningCore):
         for body in bodies:
             fix.send(body.msg_type, body.fields, now)
         if len(bodies) > 1:
-            self._md_req_id = md_req_id
+            self._former_id, self._md_req_id = former, md_req_id
         self._carry_out(now)
 
     def status(self, now: Instant) -> dict[str, object]:

@@ -239,7 +239,7 @@ def test_market_data_inherits_the_symbol() -> None:
 
 
 def test_a_refused_subscription_says_which_and_why() -> None:
-    refused = DIALECT.decode_market_data("Y", raw("35=Y|262=md-1-book|281=1|58=no such symbol|"))
+    refused = DIALECT.decode_market_data("Y", raw("35=Y|262=md-1-book|281=2|58=no such symbol|"))
     assert refused == SubscriptionRejected("md-1-book", "no such symbol")
     assert DIALECT.decode_market_data("0", raw("35=0|112=x|")) == []
 
