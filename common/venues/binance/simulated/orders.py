@@ -427,12 +427,15 @@ def _report(
     if terms.stop_px is not None:
         direction = "U" if terms.side == BUY else "D"
         trigger = f"1100=4\x011101=1\x011102={fixed(terms.stop_px)}\x011107=2\x011109={direction}\x01"
-    # AggressorIndicator(1057)=Y stands in every New report, before anything was matched.
-    working = f"1057=Y\x01636={'N' if order.sleeps else 'Y'}\x01" if exec_type == "0" else ""
+    stamp, working = utc_timestamp(stamp_ns, 6).decode(), ""
+    if exec_type == "0":
+        # AggressorIndicator(1057)=Y stands in every New report, before anything was matched. WorkingTime(25023): since
+        # when it can trade.
+        working = "1057=Y\x01636=N\x01" if order.sleeps else f"1057=Y\x01636=Y\x0125023={stamp}\x01"
     return (
         f"17={exec_id}\x01{names or f'11={terms.cl_ord_id}{chr(1)}'}37={order.order_id}\x01"
         f"38={fixed(terms.order_qty)}\x0140={terms.ord_type}\x0154={terms.side}\x0155={terms.symbol}\x01{how}{price}{trigger}{time_in_force}"
-        f"60={utc_timestamp(stamp_ns, 6).decode()}\x0125018={utc_timestamp(order.stamp_ns, 6).decode()}\x01{shown}"
+        f"60={stamp}\x0125018={utc_timestamp(order.stamp_ns, 6).decode()}\x01{shown}"
         f"25001={terms.self_trade}\x01150={exec_type}\x0114={fixed(order.cum_qty)}\x01151={fixed(order.leaves_qty)}\x01"
         f"25017={fixed(order.cum_quote)}\x01{working}32={'0.00000000' if last_qty is None else fixed(last_qty)}\x01"
         f"39={order.ord_status}\x01{extra}"

@@ -299,6 +299,7 @@ def test_a_silent_client_is_tested_and_dropped(world: World) -> None:
 def test_an_order_and_its_fill(world: World) -> None:
     client = connect(world)
     (new,) = order(client, "m", "2", "2", "1000")
+    assert new[25023] == new[60] == new[25018], "it works from the beginning on"
     assert picked(new, 150, 39, 38, 44, 14, 151, 32, 636, 6) == (
         "0", "0", "2.00000000", "1000.00000000", "0.00000000", "2.00000000", "0.00000000", "Y", None,
     )  # fmt: skip
