@@ -76,6 +76,10 @@ _FIRST: dict[ClOrdIdForm, int] = {
 }  # fmt: skip
 """The lowest epoch that a form holds."""
 
+BEFORE_ALL = Attempt(max(_FIRST.values()), 0)
+"""What a session goes on behind that has sent no name yet: every form holds what follows, and no life's epoch is as
+low."""
+
 _MARK = 0x29F_1C3B_47A5
 """42 bits of each UUID4 of ours, by which it is told from a stranger's."""
 

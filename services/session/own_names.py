@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from common.messages import Attempt
-from common.orders.names import ClOrdIdForm, base36, cl_ord_id_of, next_of_session
+from common.orders.names import BEFORE_ALL, ClOrdIdForm, base36, cl_ord_id_of, next_of_session
 from services.session.history import History
 
 NO_ATTEMPT = Attempt(0, 0)
@@ -41,6 +41,6 @@ class OwnNames:
         if self._form is ClOrdIdForm.TEXT:
             self._given += 1
             return OwnName(f"K{base36(connection)}-{base36(self._given)}", None)
-        last = self._history.named
+        last = max(self._history.named, BEFORE_ALL, key=lambda each: (each.epoch, each.counter))
         attempt = Attempt(last.epoch, next_of_session(last.counter, self._place))
         return OwnName(cl_ord_id_of(attempt, self._form), attempt)

@@ -7,7 +7,7 @@ import pytest
 
 from common.journal.files import OsFiles
 from common.messages import Attempt, Kind, Outbound
-from common.orders.names import OF_ORDERS, PERIOD, ClOrdIdForm, attempt_of, cl_ord_id_of
+from common.orders.names import FIRST_EPOCH, OF_ORDERS, PERIOD, ClOrdIdForm, attempt_of, cl_ord_id_of
 from common.venues.generic.dialect import Generic
 from tests.services.session.harness import World, generic_config, heard
 
@@ -52,6 +52,21 @@ def test_a_kill_names_its_requests_behind_all_that_was_sent_and_no_life_repeats_
     assert named == sorted(set(named))
     own = [sent.own for sent in world.journal.payloads(Kind.OUTBOUND) if isinstance(sent, Outbound) and sent.own]
     assert [attempt.counter for attempt in own] == named[1:]
+
+
+@pytest.mark.parametrize("form", list(ClOrdIdForm))
+@pytest.mark.parametrize("named", [None, Attempt(FIRST_EPOCH + 1, 0)])
+def test_a_session_that_has_sent_no_order_has_names_for_the_kill_switch(
+    tmp_path: Path, form: ClOrdIdForm, named: Attempt | None
+) -> None:
+    """Of a strange order, say; an older snapshot may hold a name that numbers do not hold any more."""
+    dialect = Generic()
+    dialect.profile = msgspec.structs.replace(Generic.profile, names=form)
+    world = World(OsFiles(), generic_config(str(tmp_path)), dialect)
+    world.ready()
+    world.core.history.named = named or world.core.history.named
+    world.control("kill")
+    assert heard(world, 11), "the mass cancels have left"
 
 
 def test_behind_orders_of_a_later_period_a_session_goes_on_in_that(tmp_path: Path) -> None:
