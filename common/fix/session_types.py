@@ -221,7 +221,10 @@ class Notice(NamedTuple):
     text: str
 
 
-Effect = Outbound | Inbound | Unnumbered | ResendWanted | NumbersSet | LoggedOn | LoggedOut | Disconnect | Notice
+OtherEffect = Inbound | Unnumbered | ResendWanted | NumbersSet | LoggedOn | LoggedOut | Disconnect | Notice
+"""What is no message for the transport."""
+
+Effect = Outbound | OtherEffect
 
 
 class Problem(NamedTuple):

@@ -190,7 +190,7 @@ def _drop_on_replay(original: Any, self: Any, records: Any, now: Any) -> Any:
 
 
 def _keep_for_next_connection(original: Any, self: Any, reason: Any, now: Any) -> None:
-    self.fix, self.blocked = None, False
+    self.gone()
 
 
 def _rest_overrules(original: Any, self: Any, word: str, order_id: str, qty: Any, price: Any, cum: Decimal) -> None:

@@ -7,16 +7,13 @@ from typing import Annotated
 
 import msgspec
 
-from common.actor.core import Core
 from common.instant import Instant
 from common.left_out import LeftOut
 from common.messages import ControlRequest, Count, OperatorAct, SessionState
 from services.session.connection import Connection
 from services.session.history import BY_HAND
 from services.session.kill import KillSwitch
-from services.session.outbox import Outbox
-from services.session.records import Records
-from services.session.settings import SessionConfig
+from services.session.shared import Shared
 from services.session.taking_up import TakingUp
 
 MAX_SEQ_NUM = 10**18 - 1
@@ -36,23 +33,14 @@ class ByHand:
     """See the module."""
 
     def __init__(
-        self,
-        core: Core,
-        config: SessionConfig,
-        left_out: LeftOut,
-        taking_up: TakingUp,
-        records: Records,
-        outbox: Outbox,
-        kill: KillSwitch,
-        connection: Connection,
+        self, shared: Shared, kill: KillSwitch, connection: Connection, left_out: LeftOut, taking_up: TakingUp
     ) -> None:
-        """`core` takes the notes."""
-        self._core = core
-        self._config = config
+        """Each act is done by the part whose matter it is."""
+        self._core, self._config, self._records, self._outbox = (
+            shared.core, shared.config, shared.records, shared.outbox,
+        )  # fmt: skip
         self._left_out = left_out
         self._taking_up = taking_up
-        self._records = records
-        self._outbox = outbox
         self._kill = kill
         self._connection = connection
         self._acts = {
@@ -93,7 +81,6 @@ class ByHand:
             self._taking_up.wait_for_journal(now.boot_ns)
         else:
             self._kill.kill(by, now)
-            self._outbox.carry_out(now)
             if self._outbox.fix is None:
                 # What may be open is cancelled at once, not after a back-off.
                 self._connection.schedule(now, failed=False)

@@ -9,15 +9,14 @@ from collections import deque
 from common.instant import Instant
 from common.left_out import LeftOut
 from common.messages import AmendOrder, CancelOrder, Command, NewOrder, OpenGate, QueryOrder, Reason, Refused
-from common.venues.dialect import Body, Dialect
+from common.venues.dialect import Body
 from common.venues.venue import missing_feature
 from services.session.connection import Connection
 from services.session.gate import Gate
 from services.session.history import RISKY
 from services.session.kill import KillSwitch
-from services.session.outbox import Outbox
 from services.session.rates import Use
-from services.session.records import Records
+from services.session.shared import Shared
 from services.session.venue_limits import VenueLimits
 
 EARLY_COMMANDS = 1000
@@ -31,23 +30,18 @@ class Commands:
 
     def __init__(
         self,
-        writer: str,
-        dialect: Dialect,
-        records: Records,
-        outbox: Outbox,
+        shared: Shared,
         gate: Gate,
         kill: KillSwitch,
         connection: Connection,
         venue_limits: VenueLimits,
         left_out: LeftOut,
     ) -> None:
-        """`writer` is the session's name in the log."""
+        """`left_out` says whether the fold lacks a record, which halts what adds risk."""
         self._venue_limits = venue_limits
         self._left_out = left_out
-        self._writer = writer
-        self._dialect = dialect
-        self._records = records
-        self._outbox = outbox
+        self._writer = shared.core.name
+        self._dialect, self._records, self._outbox = shared.dialect, shared.records, shared.outbox
         self._gate = gate
         self._kill = kill
         self._connection = connection
@@ -92,7 +86,6 @@ class Commands:
         self._outbox.send(body.msg_type, body.fields, header, command, now)
         if self._outbox.opens_order(command):
             self._venue_limits.order_sent(now)
-        self._outbox.carry_out(now)
 
     def _time_left_ns(self, command: NewOrder | AmendOrder, now: Instant) -> int:
         """Until the command's deadline, by the journal's clock."""
@@ -121,7 +114,7 @@ class Commands:
             return Reason.NOT_CONNECTED, self._connection.hours.text, ""
         if risky and (refusal := self._risky_refusal(command, now)) is not None:  # type: ignore[arg-type]
             return refusal
-        rate, waiting = self._outbox.rate, len(self._outbox.queue)
+        rate, waiting = self._outbox.rate, self._outbox.waiting
         if not rate.room(waiting, now, Use.RISK if risky else Use.SAFE):
             return Reason.SESSION_RATE, str(rate.used(waiting, now)), str(rate.messages)
         if isinstance(command, AmendOrder) and not self._outbox.amend_room(now):

@@ -19,21 +19,19 @@ from typing import NamedTuple
 
 import msgspec
 
-from common.actor.core import Close, Connect, Core
+from common.actor.core import Close, Connect
 from common.fix.schedule import Period
 from common.fix.session import Session
 from common.fix.session_types import Notice, NumbersReason, NumbersSet
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import MAX_FIX_MESSAGE_BYTES, OperatorAct, Reason, SessionChanged, SessionState
 from common.venues.connector import Connector, Hours, comp_id
-from common.venues.dialect import Dialect, Identity
+from common.venues.dialect import Identity
 from services.session.former import Former
 from services.session.gate import Gate
 from services.session.kill import KillSwitch
-from services.session.outbox import Outbox
-from services.session.records import Records
 from services.session.resender import Resender
-from services.session.settings import SessionConfig
+from services.session.shared import Shared
 
 TARGET = "fix"
 CONNECT_TIMEOUT_NS = 10_000 * NS_PER_MS
@@ -72,25 +70,13 @@ class Connection:
     """See the module. `stopping` is set once, when the process ends: no further connection is made then."""
 
     def __init__(
-        self,
-        core: Core,
-        config: SessionConfig,
-        dialect: Dialect,
-        records: Records,
-        outbox: Outbox,
-        resender: Resender,
-        gate: Gate,
-        kill: KillSwitch,
-        former: Former,
+        self, shared: Shared, resender: Resender, gate: Gate, kill: KillSwitch, former: Former
     ) -> None:
-        """`core` takes the effects and notes; the rest is told when a connection ends."""
+        """`resender`, `gate` and `kill` are told when a connection ends."""
+        self._core, self._config, self._dialect, self._records, self._outbox = shared
+        core, config = self._core, self._config
         self._former = former
         self._successor: _Successor | None = None
-        self._core = core
-        self._config = config
-        self._dialect = dialect
-        self._records = records
-        self._outbox = outbox
         self._resender = resender
         self._gate = gate
         self._kill = kill
@@ -254,7 +240,7 @@ class Connection:
         self._deadline_ns = successor.deadline_ns
         if successor.up:
             self.connected(now)
-            self._outbox.carry_out(now)
+            self._outbox.number_made(now)
 
     def _drop_successor(self, text: str) -> None:
         if self._successor is not None:

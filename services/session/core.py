@@ -27,12 +27,11 @@ from common.fix.session_types import (
     LoggedOn,
     LoggedOut,
     NumbersSet,
+    OtherEffect,
     ResendWanted,
     Unnumbered,
 )
-from common.fix.session_types import Effect as FixEffect
 from common.fix.session_types import Inbound as FixInbound
-from common.fix.session_types import Outbound as FixOutbound
 from common.instant import NS_PER_MS, Instant
 from common.journal.errors import JournalError
 from common.journal.files import Files
@@ -56,6 +55,7 @@ from services.session.records import Records
 from services.session.recovery import Folded
 from services.session.resender import Resender
 from services.session.settings import SessionConfig
+from services.session.shared import Shared
 from services.session.taking_up import TakingUp
 from services.session.venue_limits import VenueLimits
 
@@ -112,26 +112,20 @@ class SessionCore(Core):
         rate = MessageRate(config.messages, config.window_ms, reserved, config.amends)
         self.outbox = Outbox(self, config.session, self.records, rate)
         self.resender = Resender(config.session, self.records, self.outbox)
-        self.outbox.carry_out = self._carry_out
+        shared = Shared(self, config, dialect, self.records, self.outbox)
         latch = Latch(config.emergency_folder, f"{self.name}.latch", files)
-        own_names = OwnNames(self.history, dialect.profile.names, config.place)
-        self.kill = KillSwitch(config.session, config.symbols, dialect, latch, self.records, self.outbox, own_names)
+        self.kill = KillSwitch(shared, latch, OwnNames(self.history, dialect.profile.names, config.place))
         self.gate = Gate(self, self.records, self.outbox)
         self.inbox = Inbox(self, dialect, self.records)
         self.venue_limits = VenueLimits(self, dialect, self.records, self.outbox)
         former_rate = MessageRate(config.messages, config.window_ms, reserved)
         self.former = Former(self, config.session, dialect, self.records, former_rate, self.kill)
-        self.connection = Connection(
-            self, config, dialect, self.records, self.outbox, self.resender, self.gate, self.kill, self.former
-        )
+        self.connection = Connection(shared, self.resender, self.gate, self.kill, self.former)
         self.commands = Commands(
-            self.name, dialect, self.records, self.outbox, self.gate, self.kill, self.connection, self.venue_limits,
-            self.folded.left_out,
-        )  # fmt: skip
-        self.taking_up = TakingUp(self, self.folded, self.records, former)
-        self.by_hand = ByHand(
-            self, config, self.folded.left_out, self.taking_up, self.records, self.outbox, self.kill, self.connection
+            shared, self.gate, self.kill, self.connection, self.venue_limits, self.folded.left_out
         )
+        self.taking_up = TakingUp(self, self.folded, self.records, former)
+        self.by_hand = ByHand(shared, self.kill, self.connection, self.folded.left_out, self.taking_up)
         self._garbled = 0
         self._stop_deadline_ns: int | None = None
         self._wait_until_ns: int | None = None
@@ -200,6 +194,7 @@ class SessionCore(Core):
         )
         self.connection.begin(now)
         self.commands.take_kept(now)
+        self._carry_out(now)
         self._go_on_stopping(now)
 
     # ---- connecting ----
@@ -256,18 +251,12 @@ class SessionCore(Core):
 
     def _carry_out(self, now: Instant) -> None:
         """Carry out the FIX session's effects, in order, and those that come of them."""
-        fix = self.outbox.fix
-        while fix is not None and (effects := fix.take_effects()):
-            for effect in effects:
-                self._fix_effect(effect, now)
-                if self.outbox.fix is not fix:
-                    return
+        while (effect := self.outbox.next_effect(now)) is not None:
+            self._fix_effect(effect, now)
         self.connection.close_if_drained(now)
 
-    def _fix_effect(self, effect: FixEffect, now: Instant) -> None:
-        if isinstance(effect, FixOutbound):
-            self.outbox.numbered(effect, now)
-        elif isinstance(effect, FixInbound):
+    def _fix_effect(self, effect: OtherEffect, now: Instant) -> None:
+        if isinstance(effect, FixInbound):
             self._inbound(effect, now)
         elif isinstance(effect, Unnumbered):
             self.inbox.take_unnumbered(effect, now)
@@ -336,6 +325,7 @@ class SessionCore(Core):
             command: Command = message  # type: ignore[assignment]
             if self.taking_up.live:
                 self.commands.take(command, now)
+                self._carry_out(now)
             else:
                 self.commands.keep(command)
 
@@ -427,7 +417,7 @@ class SessionCore(Core):
         """Another process is this session now: leave the wire at once, and write nothing more."""
         if self.outbox.fix is not None:
             self.effects.append(Close(self.outbox.connection))
-            self.outbox.fix = None
+            self.outbox.gone()
         self.former.break_off(text)
         self.effects.append(Exit(1, text))
 
@@ -482,6 +472,7 @@ class SessionCore(Core):
             self.resender.go_on(now)
             self._carry_out(now)
         self.kill.timer(now)
+        self._carry_out(now)
         self._go_on_stopping(now)
         self._end_cancelling(now)
         self.connection.timer(now)
@@ -607,7 +598,7 @@ class SessionCore(Core):
             "journal_away": self.records.away(now),
             "unreleased": len(self.outbox.queue),
             "may_be_open": len(history.orders),
-            "rate_used": rate.used(len(self.outbox.queue), now),
+            "rate_used": rate.used(self.outbox.waiting, now),
             "rate_limit": rate.messages,
             "venue_limits": self.venue_limits.rows(now),
             "sent": self.outbox.messages_sent,

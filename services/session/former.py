@@ -6,10 +6,8 @@ so all that it tells is journaled as ever, under its own generation. It is logge
 """
 
 from common.actor.core import Close, Core
-from common.fix.session_types import Disconnect, Notice, Unnumbered
-from common.fix.session_types import Effect as FixEffect
+from common.fix.session_types import Disconnect, Notice, OtherEffect, Unnumbered
 from common.fix.session_types import Inbound as FixInbound
-from common.fix.session_types import Outbound as FixOutbound
 from common.instant import Instant
 from common.venues.dialect import Dialect
 from services.session.inbox import Inbox
@@ -29,7 +27,6 @@ class Former:
         self._core = core
         self._kill = kill
         self.outbox = Outbox(core, session, records, rate)
-        self.outbox.carry_out = self.carry_out
         self.inbox = Inbox(core, dialect, records, self.outbox)
         self._closing = ""
 
@@ -61,7 +58,7 @@ class Former:
 
     def ended(self, text: str) -> None:
         """The connection is gone. What it carried was told as of unknown fate when its successor began."""
-        self.outbox.fix = None
+        self.outbox.gone()
         self.outbox.queue.take_all()
         self._core.note("info", "former_ended", connection=self.outbox.connection, text=text)
 
@@ -95,16 +92,12 @@ class Former:
 
     def carry_out(self, now: Instant) -> None:
         """Carry out what its FIX session wants."""
-        fix = self.outbox.fix
-        while fix is not None and self.outbox.fix is fix and (effects := fix.take_effects()):
-            for effect in effects:
-                self._fix_effect(effect, now)
+        while (effect := self.outbox.next_effect(now)) is not None:
+            self._fix_effect(effect, now)
         self._close_if_drained()
 
-    def _fix_effect(self, effect: FixEffect, now: Instant) -> None:
-        if isinstance(effect, FixOutbound):
-            self.outbox.numbered(effect, now)
-        elif isinstance(effect, FixInbound):
+    def _fix_effect(self, effect: OtherEffect, now: Instant) -> None:
+        if isinstance(effect, FixInbound):
             events = self.inbox.take(effect, now)
             if self._kill.latched:
                 for event in events:

@@ -25,14 +25,13 @@ from common.messages import (
     RequestRejected,
     SessionState,
 )
-from common.venues.dialect import Body, Dialect
+from common.venues.dialect import Body
 from common.venues.venue import Feature
 from services.session.kill_requests import Asked, KillRequests, What
 from services.session.open_orders import ENDED_ORD_STATUS, OpenOrder
-from services.session.outbox import Outbox
 from services.session.own_names import OwnName, OwnNames
 from services.session.rates import Use
-from services.session.records import Records
+from services.session.shared import Shared
 
 ROUND_NS = 200 * NS_PER_MS
 PACED_NS = 50 * NS_PER_MS
@@ -48,21 +47,10 @@ UNANSWERED_PACE = 20
 class KillSwitch:
     """See the module. `latch` holds the bit; everything else here is the work of emptying the books."""
 
-    def __init__(
-        self,
-        session: str,
-        symbols: tuple[str, ...],
-        dialect: Dialect,
-        latch: Latch,
-        records: Records,
-        outbox: Outbox,
-        own_names: OwnNames,
-    ) -> None:
-        self._session = session
-        self._symbols = symbols
-        self._dialect = dialect
-        self._records = records
-        self._outbox = outbox
+    def __init__(self, shared: Shared, latch: Latch, own_names: OwnNames) -> None:
+        """`own_names` name what it asks for."""
+        self._session, self._symbols = shared.config.session, shared.config.symbols
+        self._dialect, self._records, self._outbox = shared.dialect, shared.records, shared.outbox
         self._own_names = own_names
         self.latch = latch
         self.by = ""
@@ -282,11 +270,10 @@ class KillSwitch:
         fix = self._outbox.fix
         if fix is None or not fix.logged_on:
             return False
-        if not self._outbox.rate.room(len(self._outbox.queue), now, Use.KILL):
+        if not self._outbox.rate.room(self._outbox.waiting, now, Use.KILL):
             return False
         number = self._outbox.send(body.msg_type, body.fields, b"", None, now, name.attempt)
         self._requests.sent(name.cl_ord_id, Asked(what, number, conclusive), now.boot_ns)
-        self._outbox.carry_out(now)
         self.cancels_sent += 1
         return True
 

@@ -2,14 +2,19 @@
 
 The one place that writes to the connection. Everything that took a number waits in the release queue for the journal;
 resends repeat logged numbers and leave at once.
+
+What the FIX session makes comes in order: the messages among it are numbered here as soon as it is their turn, and the
+rest is the core's to carry out (`next_effect`).
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from common.actor.core import Core, Write
 from common.fix.secret_fields import blanked
 from common.fix.session import Session
+from common.fix.session_types import Effect, OtherEffect
 from common.fix.session_types import Outbound as FixOutbound
 from common.instant import Instant
 from common.messages import LATE_NS, AmendOrder, Attempt, NewOrder, Outbound, Reason, Withdrawn
@@ -22,11 +27,18 @@ GIVEN = 4096
 """So many of the messages that were given to the connection last are known, should it turn out that it was too late."""
 
 
-class Outbox:
-    """The outbound side of one connection after another. `fix` is None while there is none.
+class _Sending(NamedTuple):
+    """What a number is taken for: a command, or a request of this session's own."""
 
-    `carry_out` is the core's: it takes the FIX session's effects, and is called after whatever made it give some.
-    """
+    command: SentCommand | None
+    own: Attempt | None
+
+
+NOTHING_NAMED = _Sending(None, None)
+
+
+class Outbox:
+    """The outbound side of one connection after another. `fix` is None while there is none."""
 
     def __init__(self, core: Core, session: str, records: Records, rate: MessageRate) -> None:
         self._core = core
@@ -39,9 +51,8 @@ class Outbox:
         self._generation = 0
         self.first_number = 0
         self.blocked = False
-        self.carry_out: Callable[[Instant], None] = lambda now: None
-        self._command: SentCommand | None = None
-        self._own: Attempt | None = None
+        self._effects: deque[Effect] = deque()
+        self._sending: dict[int, _Sending] = {}
         self._given: deque[Numbered] = deque(maxlen=GIVEN)
         self.messages_sent = 0
 
@@ -49,6 +60,11 @@ class Outbox:
     def drained(self) -> bool:
         """Whether everything that was numbered has left."""
         return not self.queue
+
+    @property
+    def waiting(self) -> int:
+        """How many messages have a number, or are about to be given to the connection, and have not left."""
+        return len(self.queue) + sum(isinstance(effect, FixOutbound) for effect in self._effects)
 
     def amend_room(self, now: Instant) -> int:
         """How many more amendments the venue's rate has room for."""
@@ -73,13 +89,38 @@ class Outbox:
         self._generation = other.generation
         self.fix, self.connection, self.blocked = other.fix, other.connection, other.blocked
         self._given = other._given.copy()
-        other.fix, other.blocked = None, False
+        self._effects, self._sending = other._effects.copy(), other._sending.copy()
+        other.gone()
 
     def opened(self, fix: Session, connection: int) -> None:
         """A connection begins."""
         self.fix, self.connection, self.blocked = fix, connection, False
         self.first_number = fix.next_outbound
         self.rate.forget()
+
+    def gone(self) -> None:
+        """There is no connection any more; what its FIX session has made is of no use."""
+        self.fix = None
+        self.blocked = False
+        self._effects.clear()
+        self._sending.clear()
+
+    def next_effect(self, now: Instant) -> OtherEffect | None:
+        """The FIX session's next effect that is no message, once every message before it is numbered; None for none."""
+        self.number_made(now)
+        if not self._effects:
+            return None
+        effect = self._effects.popleft()
+        assert not isinstance(effect, FixOutbound)
+        return effect
+
+    def number_made(self, now: Instant) -> None:
+        """Number, or write again, what the FIX session has made, up to the first effect that is no message."""
+        if self.fix is not None:
+            self._effects.extend(self.fix.take_effects())
+        while self._effects and isinstance(made := self._effects[0], FixOutbound):
+            self._effects.popleft()
+            self.numbered(made, now)
 
     def send(
         self,
@@ -95,8 +136,15 @@ class Outbox:
         """
         assert self.fix is not None
         number = self.fix.send(msg_type, body, now, header)
-        self._command, self._own = command, own
+        self._sending[number] = _Sending(command, own)
+        self.number_made(now)
         return number
+
+    def resend(self, begin: int, end: int, messages: list[tuple[int, bytes]], now: Instant) -> None:
+        """Answer a ResendRequest(2), as `Session.resend` does, with what was released of these numbers."""
+        assert self.fix is not None
+        self.fix.resend(begin, end, messages, now)
+        self.number_made(now)
 
     def numbered(self, effect: FixOutbound, now: Instant) -> None:
         """The FIX session made a message: append it, or, if it repeats a logged number, let it go: `Resender` gives
@@ -105,7 +153,7 @@ class Outbox:
         if effect.resent:
             self._write(effect.raw, now)
             return
-        command, self._command, own, self._own = self._command, None, self._own, None
+        command, own = self._sending.pop(effect.msg_seq_num, NOTHING_NAMED)
         history = self._records.history
         record = Outbound(
             self._session,
@@ -167,8 +215,7 @@ class Outbox:
         for item in self.queue.take_all():
             if item.stage is not Stage.REPLACED:
                 self._record_withdrawal(item, reason, now)
-        self.fix = None
-        self.blocked = False
+        self.gone()
 
     def next_deadline_ns(self) -> int | None:
         """When `withdraw_late` has something to do, in boot time."""

@@ -139,12 +139,12 @@ class Resender:
         self._give(now)
 
     def _give(self, now: Instant) -> None:
-        fix, outbox = self._outbox.fix, self._outbox
-        while fix is not None and self._answers and self._answers[0].append_number <= self._durable:
+        outbox = self._outbox
+        while outbox.fix is not None and self._answers and self._answers[0].append_number <= self._durable:
             if outbox.blocked:
                 return
             begin, end, append_number = self._answers.popleft()
-            room = min(PART_MESSAGES, outbox.rate.room(len(outbox.queue), now, Use.SAFE))
+            room = min(PART_MESSAGES, outbox.rate.room(outbox.waiting, now, Use.SAFE))
             messages = self._records.history.resendable(begin, end)
             part = _end_of_part(messages, begin, end, room)
             if part < end:
@@ -152,8 +152,7 @@ class Resender:
             if part < begin:
                 self._due_ns = outbox.rate.next_room_ns(now)
                 return
-            fix.resend(begin, part, messages, now)
-            outbox.carry_out(now)
+            outbox.resend(begin, part, messages, now)
 
 
 def _end_of_part(messages: list[tuple[int, bytes]], begin: int, end: int, room: int) -> int:
