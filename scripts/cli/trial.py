@@ -14,9 +14,9 @@ from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
 from common.strategy.signals import Signal
 from scripts.cli.errors import CommandError
-from scripts.simulation.actors import CONFIG
 from scripts.simulation.invariants import Violation
 from scripts.simulation.process import CoreRaised
+from scripts.simulation.setting import CONFIG
 from scripts.simulation.trial import NeverCame, Trial, TrialLine
 
 SIDES = {"1": "buy", "2": "sell"}

@@ -30,7 +30,7 @@ from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import Maker, cut_about
 from scripts.fuzz.worlds import LivelyWorld
 from scripts.journal.words import document, line, payload_of
-from scripts.simulation import actors
+from scripts.simulation import setting
 from services.orders.make_snapshot import Folded as FoldedOrders
 from services.orders.make_snapshot import loader as orders_loader
 from services.risk.make_snapshot import Folded as FoldedRisk
@@ -142,8 +142,8 @@ def _mixed(real: Sequence[Record], strange: dict[int, list[Record]]) -> Iterator
 
 
 def _fresh() -> dict[str, Foldable]:
-    states: dict[str, Foldable] = {"orders": actors.folded_orders(), "risk": actors.folded_risk()}
-    for venue, config in actors.CONFIG.venues.items():
+    states: dict[str, Foldable] = {"orders": setting.folded_orders(), "risk": setting.folded_risk()}
+    for venue, config in setting.CONFIG.venues.items():
         states[f"session@{venue}"] = FoldedSession(f"session@{venue}", venue, find_dialect(config.dialect))
     return states
 
@@ -163,7 +163,7 @@ def _decodes(data: bytes) -> msgspec.Struct | None:
 
 
 def _check_snapshots(states: dict[str, Foldable]) -> None:
-    config = actors.CONFIG
+    config = setting.CONFIG
     loads: dict[str, Callable[[bytes], Foldable]] = {"orders": orders_loader(config), "risk": risk_loader(config)}
     for name, state in states.items():
         dump = state.dump()
@@ -203,7 +203,7 @@ def _add(fills: NaiveFills, venue: str, told: ExecutionReport | Trade) -> None:
     if not told.trade_key or not told.last_qty or (key in fills and fills[key][1]):
         return
     quantity = told.last_qty if told.side == "1" else -told.last_qty
-    if told.fee_asset == actors.CONFIG.venues[venue].instruments[told.symbol].base:
+    if told.fee_asset == setting.CONFIG.venues[venue].instruments[told.symbol].base:
         quantity -= told.fee_qty
     fills[key] = (quantity, told.fee_asset)
 
@@ -211,7 +211,7 @@ def _add(fills: NaiveFills, venue: str, told: ExecutionReport | Trade) -> None:
 def _check_positions(states: dict[str, Foldable], expected: Positions) -> None:
     orders, risk = states["orders"], states["risk"]
     assert isinstance(orders, FoldedOrders) and isinstance(risk, FoldedRisk)
-    for place in actors.position_limits():
+    for place in setting.position_limits():
         wanted = expected.get(place, Decimal(0))
         held = orders.books.positions.get(place)
         ours = held.quantity if held is not None else Decimal(0)

@@ -18,7 +18,7 @@ from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import Maker
 from scripts.fuzz.worlds import LivelyWorld
 from scripts.journal.words import payload_of
-from scripts.simulation import actors, adversary, quiet
+from scripts.simulation import adversary, quiet, setting
 from scripts.simulation.process import Process
 from scripts.simulation.truth import ZERO, TrueOrder, Truth
 from scripts.simulation.world import World
@@ -165,7 +165,7 @@ class ToldTruth(Truth):
         key, order = (told.order_id, told.trade_key), self.orders.get(int(told.order_id or 0))
         if order is None or not told.trade_key or not told.last_qty or key in self._told:
             return
-        base = actors.CONFIG.venues[self.venue].instruments[order.symbol].base
+        base = setting.CONFIG.venues[self.venue].instruments[order.symbol].base
         is_fee = bool(told.fee_asset) and (told.fee_asset != base or abs(told.fee_qty) <= told.last_qty)
         if is_fee:
             self._told.add(key)

@@ -2,23 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple, Protocol
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from common.actor.core import Core
-from common.config import Config, load
+from common.config import Config
 from common.exchange.history import MemoryHistory
 from common.exchange.settings import Key
 from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
-from common.journal.frames import Record
 from common.journal.skipped import skip_record
 from common.journal.snapshots import trusted_lsn
 from common.latch import Latch
@@ -34,8 +29,6 @@ from common.messages import (
     JournalAnswer,
     JournalRequest,
 )
-from common.orders.books import Books, Bounds
-from common.orders.changes import Change
 from common.orders.facts import facts_of
 from common.orders.index import MemoryIndex
 from common.orders.snapshots import load_books
@@ -43,14 +36,28 @@ from common.soundness import SoundDoor
 from common.strategy.strategy import Market as SdkMarket
 from common.venues.credentials import Credentials, Ed25519Key
 from common.venues.registry import find_dialect, find_profile
+from scripts.simulation.checkers import Checkers
 from scripts.simulation.desk import Desk
-from scripts.simulation.plan import DESK, PROBE, TRADERS, TWIN
+from scripts.simulation.disk import DiskFiles
+from scripts.simulation.plan import DESK, PROBE, TRADERS, TWIN, Plan
 from scripts.simulation.process import Binding, Process
-from scripts.simulation.rest import Key as RestKey
+from scripts.simulation.setting import (
+    API_KEY,
+    BOUNDS,
+    CONFIG,
+    EMERGENCY_BYTES,
+    EMERGENCY_FOLDER,
+    JOURNAL_FOLDER,
+    PRIVATE_KEY_PEM,
+    PUBLIC_KEY,
+    folded_orders,
+    folded_risk,
+)
 from scripts.simulation.snapshots import F, begun
 from scripts.simulation.tells_twice import TellsTwice
 from scripts.simulation.trader import LINK as TRADER_LINK
 from scripts.simulation.trader import Habits, Market, Trader
+from scripts.simulation.witness import WatchedFiles
 from services.account.core import AccountCore, AccountSettings
 from services.exchange.configured import ACCOUNT, settings_of
 from services.exchange.core import ExchangeCore
@@ -58,7 +65,6 @@ from services.journal.__main__ import SNAPSHOTS_OF
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
 from services.marketdata.books import FEED
 from services.marketdata.core import MarketDataConfig, MarketDataCore
-from services.orders.archive import Archive
 from services.orders.core import OrdersCore
 from services.orders.make_snapshot import Folded as FoldedOrders
 from services.orders.settings import orders_settings
@@ -66,27 +72,10 @@ from services.risk.core import RiskCore
 from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.settings import risk_settings
 from services.risk.snapshots import load_state
-from services.risk.state import RiskState
 from services.session.core import SessionCore
 from services.session.recovery import Folded as FoldedSession
 from services.session.recovery import load_folded
 from services.session.settings import SessionConfig
-
-if TYPE_CHECKING:
-    from scripts.simulation.world import World
-
-CONFIG: Config = load(Path(__file__).parent / "configs", environ={"FIXRING_VAR": "/simulated"})
-JOURNAL_FOLDER = str(CONFIG.journal_folder)
-EMERGENCY_FOLDER = str(CONFIG.emergency_folder)
-EMERGENCY_BYTES = 65_536
-BOUNDS = Bounds(closed_orders=8, remembered=200, retired_fills=6)
-"""So little stays in memory that every run has orders and fills that have left it."""
-
-API_KEY = "simulated"
-PRIVATE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-PRIVATE_KEY_PEM = PRIVATE_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-REST_KEY = RestKey(API_KEY, PRIVATE_KEY)
-PUBLIC_KEY = PRIVATE_KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 _journal_request = Door(JournalRequest)
 _journal_answer = Door(JournalAnswer)
@@ -97,6 +86,26 @@ _entry_request = Door(BoundedEntryRequest, MAX_ENTRY_BYTES)
 _entry_answer = Door(EntryAnswer)
 
 
+class Stage(Protocol):
+    """What the cast takes of the world that it plays in.
+
+    `told_twice` counts down which reports are told twice, by session; `left_out` is a venue, or an instrument of it,
+    that an operator has taken out of the configuration; while it is `calm` nobody trades.
+    """
+
+    plan: Plan
+    checkers: Checkers
+    told_twice: dict[str, int]
+    left_out: tuple[str, str] | None
+    calm: bool
+
+    def files_for(self, process: Process) -> WatchedFiles:
+        """A new life's port to its disk."""
+
+    def stack_files(self) -> DiskFiles:
+        """A look at the disk of the stack's machine, to be ended with `die`."""
+
+
 class Actor(NamedTuple):
     """One process of the cast."""
 
@@ -105,17 +114,7 @@ class Actor(NamedTuple):
     build: Callable[[Process], Core]
 
 
-def position_limits() -> dict[tuple[str, str], Decimal]:
-    """The position limit of each symbol at each venue."""
-    limits = CONFIG.stack.risk.symbols
-    return {
-        (name, symbol): limits[symbol].position_limit
-        for name, venue in CONFIG.venues.items()
-        for symbol in venue.instruments
-    }
-
-
-def configured(world: "World") -> Config:
+def configured(world: Stage) -> Config:
     """The configuration as it is now: an operator may have taken a venue or an instrument out of it."""
     if world.left_out is None:
         return CONFIG
@@ -129,17 +128,7 @@ def configured(world: "World") -> Config:
     return replace(CONFIG, venues=venues)
 
 
-def exchange_log_folder(venue: str) -> str:
-    """Where the exchange keeps its own log."""
-    return f"{CONFIG.paths.exchange(venue)}/log"
-
-
-def listener_of(actor: str) -> str:
-    """The exchange's listener that an actor's connection goes to."""
-    return "fix" if actor.startswith("session@") else "market_data"
-
-
-def stack_actors(world: "World") -> Iterator[Actor]:
+def stack_actors(world: Stage) -> Iterator[Actor]:
     """The processes of a stack without strategies, in the order in which they are started."""
     for venue in CONFIG.venues:
         yield _exchange(world, venue)
@@ -153,7 +142,7 @@ def stack_actors(world: "World") -> Iterator[Actor]:
             yield _account(world, venue)
 
 
-def all_actors(world: "World") -> Iterator[Actor]:
+def all_actors(world: Stage) -> Iterator[Actor]:
     """The stack, and those who trade on it."""
     yield from stack_actors(world)
     for number in range(world.plan.traders):
@@ -168,7 +157,7 @@ _STREAM = Binding("stream", "sub", STREAM)
 _JOURNAL = Binding("journal", "dealer", LINK, _journal_answer)
 
 
-def _journal(world: "World") -> Actor:
+def _journal(world: Stage) -> Actor:
     own = CONFIG.stack.journal
 
     def build(process: Process) -> Core:
@@ -189,9 +178,9 @@ def _journal(world: "World") -> Actor:
     return Actor("journal", (Binding(LINK, "router", LINK, _journal_request), Binding(STREAM, "pub", STREAM)), build)
 
 
-def _begun(world: "World", process: Process, fresh: F, load: Callable[[bytes], F]) -> F:
+def _begun(world: Stage, process: Process, fresh: F, load: Callable[[bytes], F]) -> F:
     """What the process begins with: nothing, or a snapshot."""
-    files = world.hosts["stack"].disk.files()
+    files = world.stack_files()
     try:
         random = Random(f"snapshot {process.name} {process.life} {world.plan.seed}")
         return begun(process.name, random, JOURNAL_FOLDER, files, fresh, load)
@@ -199,35 +188,7 @@ def _begun(world: "World", process: Process, fresh: F, load: Callable[[bytes], F
         files.die()
 
 
-class FoldedWithIndex(FoldedOrders):
-    """The state of orders, and what leaves its memory in an index, as orders itself keeps it."""
-
-    def __init__(self, books: Books, index: MemoryIndex) -> None:
-        """`index` has what had left the books' memory."""
-        super().__init__(books)
-        self._archive, self._fold = Archive(books, index), self.apply
-        self.apply = self._take
-
-    def _take(self, record: Record) -> None:
-        self._archive.take_late(record, cast(list[Change], self._fold(record)))
-
-
-def folded_orders(
-    config: Config = CONFIG, index: MemoryIndex | None = None, bounds: Bounds = BOUNDS
-) -> FoldedOrders:
-    """The state of orders before the first record; `index` gets what leaves its memory."""
-    facts = {name: account.facts for name, account in orders_settings(config).accounts.items()}
-    index = MemoryIndex() if index is None else index
-    return FoldedWithIndex(Books(facts, bounds=bounds, memory=index), index)
-
-
-def folded_risk(config: Config = CONFIG, index: MemoryIndex | None = None) -> FoldedRisk:
-    """The state of risk before the first record; `index` gets what leaves its memory."""
-    facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
-    return FoldedRisk(RiskState(Books(facts, bounds=BOUNDS, memory=MemoryIndex() if index is None else index)))
-
-
-def _orders(world: "World") -> Actor:
+def _orders(world: Stage) -> Actor:
     def build(process: Process) -> Core:
         config = configured(world)
         settings = orders_settings(config)
@@ -255,7 +216,7 @@ def _orders(world: "World") -> Actor:
     )
 
 
-def _risk(world: "World") -> Actor:
+def _risk(world: Stage) -> Actor:
     venues = list(CONFIG.venues)
 
     def build(process: Process) -> Core:
@@ -287,7 +248,7 @@ def _credentials(venue: str) -> Credentials | None:
     return None if CONFIG.venues[venue].credentials is None else Ed25519Key(API_KEY, PRIVATE_KEY_PEM)
 
 
-def _session(world: "World", venue: str) -> Actor:
+def _session(world: Stage, venue: str) -> Actor:
     config = CONFIG.venues[venue]
     fix = config.fix
     dialect = TellsTwice(find_dialect(config.dialect), world.told_twice, f"session@{venue}")
@@ -324,7 +285,7 @@ def _session(world: "World", venue: str) -> Actor:
     )
 
 
-def _market_data(world: "World", venue: str) -> Actor:
+def _market_data(world: Stage, venue: str) -> Actor:
     config = CONFIG.venues[venue]
     fix = config.market_data
     assert fix is not None
@@ -350,7 +311,7 @@ def _market_data(world: "World", venue: str) -> Actor:
     return Actor(f"marketdata@{venue}", (Binding(FEED, "pub", f"feed.{venue}"),), build)
 
 
-def _account(world: "World", venue: str) -> Actor:
+def _account(world: Stage, venue: str) -> Actor:
     def build(process: Process) -> Core:
         config = configured(world).venues[venue]
         settings = AccountSettings(venue, tuple(config.instruments), find_profile(config.dialect).window_ns)
@@ -360,7 +321,7 @@ def _account(world: "World", venue: str) -> Actor:
     return Actor(f"account@{venue}", (_JOURNAL, Binding("asks", "pull", f"account.{venue}", _ask)), build)
 
 
-def _exchange(world: "World", venue: str) -> Actor:
+def _exchange(world: Stage, venue: str) -> Actor:
     config = CONFIG.venues[venue]
     simulated = config.simulated
     assert simulated is not None
@@ -387,7 +348,7 @@ def strategy_actor(name: str, build: Callable[[Process], Core]) -> Actor:
     return Actor(name, (Binding("entry", "dealer", "entry", _entry_answer), *feeds), build)
 
 
-def _desk(world: "World") -> Actor:
+def _desk(world: Stage) -> Actor:
     markets = tuple(
         SdkMarket(venue, symbol, i.base, i.quote, i.tick_size, i.lot_size, i.min_qty, i.min_notional, i.contract)
         for venue, config in CONFIG.venues.items()
@@ -409,7 +370,7 @@ def _desk(world: "World") -> Actor:
     return Actor(DESK, (Binding("entry", "dealer", "entry", _entry_answer),), build)
 
 
-def _trader(world: "World", name: str) -> Actor:
+def _trader(world: Stage, name: str) -> Actor:
     plan = world.plan
     strategy = "alpha" if name == TWIN else name.partition("@")[2]
     temper = Random(f"temper {name} {plan.seed}")

@@ -10,13 +10,13 @@ from common.exchange.faults import Kind
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import ControlRequest, Hello, NewOrderRequest, OpenGate, Terms, encode
 from scripts.simulation import poison, strangers
-from scripts.simulation.actors import CONFIG
 from scripts.simulation.agreement import check_named
 from scripts.simulation.disk import PLENTY_BYTES
 from scripts.simulation.disk import Fault as DiskFault
 from scripts.simulation.invariants import Violation
 from scripts.simulation.network import Pipe, TcpStream, Weather
 from scripts.simulation.plan import DESK, PROBE, STACK, TRADERS, TWIN, Fault
+from scripts.simulation.setting import CONFIG
 from scripts.simulation.trader import Trader
 from scripts.simulation.truth import STRANGER
 from scripts.simulation.world import Host, World

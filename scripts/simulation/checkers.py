@@ -45,7 +45,7 @@ from common.messages import (
 from common.orders.fold import WRITER
 from common.strategy.entry import Entry
 from common.venues.registry import find_profile
-from scripts.simulation import actors
+from scripts.simulation import setting
 from scripts.simulation.feed_view import FeedView
 from scripts.simulation.invariants import Violation
 from scripts.simulation.log_view import LogView, is_dead, why_not_absent
@@ -120,7 +120,7 @@ class Checkers:
         self.connections: dict[str, SessionChanged] = {}
         self.met: set[str] = set()
         """The venues that were reached once: what is owned there before is the baseline, which nobody tells."""
-        venues = actors.CONFIG.venues.items()
+        venues = setting.CONFIG.venues.items()
         self.log = LogView({venue: find_profile(config.dialect).window_ns for venue, config in venues})
         self.requests = RequestsView()
         self._risk: Process | None = None
@@ -327,7 +327,7 @@ class Checkers:
         books = orders.books
         if books.lsn != complete.lsn:
             # Said first, then more of the log was read in the same turn.
-            folded = actors.folded_orders(bounds=books.bounds)
+            folded = setting.folded_orders(bounds=books.bounds)
             for found in self.witness.records[: complete.lsn]:
                 folded.apply(found.record)
             books = folded.books
@@ -481,7 +481,7 @@ class Checkers:
 
     def _check_rate(self, venue: str, effect: Write, boot_ns: int) -> None:
         self.mass_cancels[venue] += b"\x0135=q\x01" in effect.data
-        limits, left = actors.CONFIG.venues[venue].fix.limits, self._left[venue, effect.connection]
+        limits, left = setting.CONFIG.venues[venue].fix.limits, self._left[venue, effect.connection]
         left.append(boot_ns)
         while left[0] <= boot_ns - limits.window_ms * NS_PER_MS:
             left.popleft()

@@ -15,7 +15,7 @@ from common.messages import (
     Terms,
 )
 from common.venues.registry import find_profile
-from scripts.simulation import actors
+from scripts.simulation import setting
 from scripts.simulation.agreement import money_apart, risk_apart, strangers_apart, told_apart
 from scripts.simulation.desk import Desk
 from scripts.simulation.invariants import Violation
@@ -52,7 +52,7 @@ def come_to_rest(world: World) -> None:
         elif isinstance(process.core, Desk):
             process.core.hand.resting = True
     _wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
-    for venue, symbol in actors.position_limits():
+    for venue, symbol in setting.position_limits():
         _Probe(world, venue, symbol).trade()
     _wait(world, AGREE_WITHIN_NS, "answered", lambda: _is_heard_out(world), lambda: "a dead strategy's commands")
     _wait(world, AGREE_WITHIN_NS, "answered", lambda: not _unanswered(world), lambda: _unanswered(world))
@@ -87,7 +87,7 @@ def _wait(
 def _pass_windows(world: World) -> None:
     """A stack whose clock ran far ahead when it sent has no evidence before the venue's clock has come to there, and
     nobody can wait for an hour: all clocks are put forward together."""
-    for venue, config in actors.CONFIG.venues.items():
+    for venue, config in setting.CONFIG.venues.items():
         clock = world.hosts[f"exchange@{venue}"].clock
         closes_ns = world.checkers.last_sent_ns.get(venue, 0) + find_profile(config.dialect).window_ns
         ahead_ns = closes_ns - clock.read().wall_ns
@@ -101,8 +101,8 @@ def _check_rebuilt(world: World) -> None:
     orders, risk = world.processes["orders"].core, world.processes["risk"].core
     if not isinstance(orders, OrdersCore) or not isinstance(risk, RiskCore):
         raise Violation("alive-again", "orders or risk does not run")
-    _same(world, "orders", orders.books.digest(), actors.folded_orders(bounds=orders.books.bounds), orders.books.lsn)
-    _same(world, "risk", risk.state.digest().to_bytes(8, "little"), actors.folded_risk(), risk.state.lsn)
+    _same(world, "orders", orders.books.digest(), setting.folded_orders(bounds=orders.books.bounds), orders.books.lsn)
+    _same(world, "risk", risk.state.digest().to_bytes(8, "little"), setting.folded_risk(), risk.state.lsn)
 
 
 def _same(world: World, name: str, digest: bytes, state: Foldable, lsn: int) -> None:
@@ -115,7 +115,7 @@ def _same(world: World, name: str, digest: bytes, state: Foldable, lsn: int) -> 
 def _numbers_apart(world: World) -> list[str]:
     """What a session and its exchange hold for the next numbers, where they differ."""
     apart: list[str] = []
-    for venue in actors.CONFIG.venues:
+    for venue in setting.CONFIG.venues:
         ours, theirs = _status(world, f"session@{venue}"), _status(world, f"exchange@{venue}")
         sessions = theirs.get("sessions")
         row = sessions.get(str(ours["sender_comp_id"])) if isinstance(sessions, dict) else None
@@ -162,7 +162,7 @@ def _check_kill_far_away(world: World) -> None:
     world.far_weather.least_ns = FAR_NS
     world.pull_kill_switch(risk_too=True)
     world.run_for(AT_ONCE_NS)
-    late = [venue for venue in actors.CONFIG.venues if world.checkers.mass_cancels[venue] == before.get(venue, 0)]
+    late = [venue for venue in setting.CONFIG.venues if world.checkers.mass_cancels[venue] == before.get(venue, 0)]
     if late:
         raise Violation("kill-at-once", f"{late}: nothing left within {AT_ONCE_NS / 1e9} s")
     _wait(
@@ -216,7 +216,7 @@ def _wished(world: World) -> list[tuple[str, str]]:
 def _gates(world: World) -> dict[str, str]:
     """Each session's state in its own word."""
     states: dict[str, str] = {}
-    for venue in actors.CONFIG.venues:
+    for venue in setting.CONFIG.venues:
         states[venue] = str(_status(world, f"session@{venue}")["state"])
     return states
 
@@ -269,7 +269,7 @@ class _Probe:
         return False
 
     def _ask(self, probe: Trader) -> None:
-        config = actors.CONFIG.venues[self._venue]
+        config = setting.CONFIG.venues[self._venue]
         instrument = config.instruments[self._symbol]
         assert config.simulated is not None
         truth = self._world.truths[self._venue]
@@ -281,7 +281,7 @@ class _Probe:
         qty = instrument.lot_size * (1 + instrument.min_notional * 2 // (price * instrument.lot_size))
         self._asked_ns = self._world.scheduler.now_ns
         held = longest if side == "1" else -shortest
-        room = actors.position_limits()[self._venue, self._symbol] - truth.strange_qty(self._symbol, side) - held
+        room = setting.position_limits()[self._venue, self._symbol] - truth.strange_qty(self._symbol, side) - held
         if room < qty:
             # Neither side has room by the exchange's own book, and a refusal would be right.
             probe.ask(CancelAllRequest(0, 0, self._venue, self._symbol, target_strategy="*"))
@@ -344,7 +344,7 @@ class _Audit:
             if order.status is OrderStatus.UNKNOWN or we_say != they_say:
                 return f"{key} is {order.status} {we_say} with us, {they_say} there"
         held = {(row.venue, row.symbol): row.quantity for row in positions if not row.strategy}
-        for venue, symbol in actors.position_limits():
+        for venue, symbol in setting.position_limits():
             true_position = self._world.truths[venue].position(symbol)
             if held.get((venue, symbol), 0) != true_position:
                 return f"position in {symbol} at {venue}: {held.get((venue, symbol), 0)} with us, {true_position} there"

@@ -14,7 +14,7 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import CommandOutcome, OrderEvent, PositionChanged, flat_fields
 from common.strategy.signals import Signal, signal_line
 from common.strategy.strategy import Strategy, StrategyCore
-from scripts.simulation import actors
+from scripts.simulation import actors, setting
 from scripts.simulation.plan import VERSION, Plan
 from scripts.simulation.process import Process
 from scripts.simulation.world import World
@@ -45,7 +45,7 @@ class Trial(World):
         self.name = f"strategy@{name}"
         self.heard: list[TrialLine] = []
         self._began_ns = 0
-        self._kind, self._setting = strategy_class(own.program), setting_of(name, own, actors.CONFIG)
+        self._kind, self._setting = strategy_class(own.program), setting_of(name, own, setting.CONFIG)
         core_of(self._kind, self._setting, "tried")
         super().__init__(Plan(seed, 0, (), 0, 0, VERSION, False, frozenset()))
         self.calm = True

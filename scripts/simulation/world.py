@@ -12,9 +12,9 @@ from common.instant import NS_PER_MS, NS_PER_S
 from common.journal import JournalError, NotThere, Reader
 from common.journal.frames import Record
 from common.messages import Ask, ControlAnswer, ControlRequest
-from scripts.simulation import actors
+from scripts.simulation import actors, setting
 from scripts.simulation.checkers import Checkers
-from scripts.simulation.disk import Disk, Fault
+from scripts.simulation.disk import Disk, DiskFiles, Fault
 from scripts.simulation.invariants import Violation
 from scripts.simulation.network import Pipe, TcpEnd, TcpStream, Weather
 from scripts.simulation.plan import EXCHANGES, TWIN, VENUES, Plan
@@ -56,7 +56,6 @@ class Host:
         """Whose calls to the disk the fault strikes."""
 
 
-
 class World:
     """Everything of one seed. `turns` counts the steps; `faults_done` those of the adversary."""
 
@@ -69,7 +68,7 @@ class World:
         self.scheduler = Scheduler()
         self.weather = Weather(Random(f"weather {plan.seed}"))
         self.far_weather = Weather(Random(f"far weather {plan.seed}"))
-        self.checkers = checkers or Checkers(actors.position_limits())
+        self.checkers = checkers or Checkers(setting.position_limits())
         self.turns = 0
         self.deaths = 0
         self.lines: deque[Line] = deque(maxlen=KEPT_LINES)
@@ -81,19 +80,19 @@ class World:
         self.latched: set[str] = set()
         self.holds_down: set[str] = set()
         self.slow_readers: dict[str, int] = {}
-        self.told_twice: dict[str, int] = {}
         """How long each read of the log takes a process, in ns; others read it at once."""
+        self.told_twice: dict[str, int] = {}
         self.halted: list[dict[str, object]] = []
         self._acts: dict[int, str] = {}
         self.logged_out: set[str] = set()
         self.left_out: tuple[str, str] | None = None
         self.hosts = {name: Host(name, self.scheduler, self.random) for name in ("stack", *EXCHANGES)}
-        self.witness = Witness(actors.JOURNAL_FOLDER, self.checkers.learned)
+        self.witness = Witness(setting.JOURNAL_FOLDER, self.checkers.learned)
         self.checkers.witness = self.witness
-        self.emergency = EmergencyWitness(actors.EMERGENCY_FOLDER, self.checkers.learned_emergency)
+        self.emergency = EmergencyWitness(setting.EMERGENCY_FOLDER, self.checkers.learned_emergency)
         self.truths = {venue: self.truth_of(venue) for venue in VENUES}
         self.exchange_logs = {
-            f"exchange@{venue}": Witness(actors.exchange_log_folder(venue), truth.learned, on_write=True)
+            f"exchange@{venue}": Witness(setting.exchange_log_folder(venue), truth.learned, on_write=True)
             for venue, truth in self.truths.items()
         }
         self.processes: dict[str, Process] = {}
@@ -124,6 +123,10 @@ class World:
     def host_of(self, name: str) -> Host:
         """The machine that a process runs on."""
         return self.hosts.get(name, self.hosts["stack"])
+
+    def stack_files(self) -> DiskFiles:
+        """A look at the disk of the stack's machine, to be ended with `die`."""
+        return self.hosts["stack"].disk.files()
 
     def files_for(self, process: Process) -> WatchedFiles:
         """A new life's port to its disk. Its calls can be its last, and a faulty disk fails one process."""
@@ -208,7 +211,7 @@ class World:
     def connect(self, process: Process, effect: Connect) -> None:
         """See `Surroundings`."""
         venue = process.name.partition("@")[2]
-        stream = self._open(venue, actors.listener_of(process.name), process, effect.connection)
+        stream = self._open(venue, setting.listener_of(process.name), process, effect.connection)
         if stream is None:
             process.refuse(effect.connection, "connection refused")
         else:
@@ -232,7 +235,7 @@ class World:
         Worker(
             venue,
             effect.argument,
-            actors.REST_KEY,
+            setting.REST_KEY,
             process.clock.read,
             lambda client: self._open(venue, "rest", client, 1),
             self.scheduler.after,
@@ -247,7 +250,7 @@ class World:
         """See `Surroundings`. As the shell's reader does: nothing where nothing can be read yet."""
         files = self.hosts["stack"].disk.files()
         try:
-            reader = Reader(actors.JOURNAL_FOLDER, files)
+            reader = Reader(setting.JOURNAL_FOLDER, files)
             most_bytes = 2_000 if process.name in self.slow_readers else self.random.choice((2_000, 20_000, 1 << 20))
             return reader.read(effect.from_lsn, effect.upto_lsn, most_bytes)
         except NotThere:

@@ -49,7 +49,7 @@ from common.orders.index_file import IndexFile
 from common.orders.snapshots import dump_books, load_books
 from common.soundness import decoder, is_sound
 from common.venues.generic.dialect import Generic
-from scripts.simulation.actors import folded_orders, folded_risk
+from scripts.simulation.setting import folded_orders, folded_risk
 from services.risk.state import RiskState
 from services.session import hand_over
 from services.session.recovery import Folded, load_folded
