@@ -110,6 +110,26 @@ def load_newest(
     return older
 
 
+def older_state(
+    config: Config, name: str, fold_version: int, load: Callable[[bytes], F], reader: Reader | None = None
+) -> tuple[F, int] | None:
+    """The state of the newest snapshot of `name`, with its version of the fold, where that is older than
+    `fold_version`: the first start after an upgrade. None otherwise, and where it does not load. Raises ReadFailed.
+    """
+    reader = reader or Reader(config.journal_folder, OsFiles())
+    try:
+        snapshot = newest_snapshot(snapshot_folder(reader.folder), OsFiles(), name, reader)
+    except ReadFailed:
+        raise
+    except JournalError:
+        # As in `load_newest`.
+        return None
+    if snapshot is None or snapshot.fold_version >= fold_version:
+        return None
+    state = _loaded(snapshot, load)
+    return None if state is None else (state, snapshot.fold_version)
+
+
 def has_beginning(reader: Reader) -> bool:
     """Whether the log still has its first record, or has none yet."""
     try:

@@ -14,7 +14,7 @@ from common.orders.books import Books
 from common.orders.fold import FOLD_VERSION
 from common.orders.index_file import IndexFile, index_path
 from services.orders.core import OrdersCore
-from services.orders.make_snapshot import newest_books
+from services.orders.make_snapshot import newest_books, standing_before
 from services.orders.settings import orders_settings
 
 
@@ -26,7 +26,8 @@ def build(config: Config) -> Shell:
     def begin(unfoldable: Sequence[Unfoldable]) -> Books:
         return starting_books(config, index, reader, unfoldable)
 
-    shell = shell_for(OrdersCore(orders_settings(config), begin(()), index, begin), config)
+    core = OrdersCore(orders_settings(config), begin(()), index, begin, standing_before(config))
+    shell = shell_for(core, config)
     connect_journal(shell, config, follow=True)
     shell.log_reader(reader.read)
     shell.bind_router("entry", config.endpoint("entry"), BoundedEntryRequest, MAX_ENTRY_BYTES)

@@ -79,6 +79,7 @@ from services.orders.entry import Entry
 from services.orders.flights import Flights
 from services.orders.inquiries import VenueWays
 from services.orders.life import Life
+from services.orders.new_rules import NewRules, Standing
 from services.orders.reconciliation import Reconciliation
 from services.orders.routes import Route, Routes
 from services.orders.silence import Patience
@@ -133,9 +134,10 @@ class OrdersCore(Core):
         books: Books | None = None,
         index: Index | None = None,
         begin: Callable[[Sequence[Unfoldable]], Books] | None = None,
+        before: Standing | None = None,
     ) -> None:
         """`books` is a fold to go on from (a snapshot's), else everything is read from the log. `begin` gives such a
-        one again, without the records at which the fold has raised.
+        one again, without the records at which the fold has raised. `before` is what an older program came to.
 
         What leaves memory goes into `index`; without one into memory again, for as long as the process lives.
         """
@@ -143,6 +145,7 @@ class OrdersCore(Core):
         self._settings = settings
         self._index = index or MemoryIndex()
         self._begin = begin or self._empty_books
+        self._before = before
         self._unfoldable: list[Unfoldable] = []
         self._live_with(books or self._empty_books(()))
 
@@ -161,6 +164,7 @@ class OrdersCore(Core):
         self._archive = archive = Archive(books, self._index)
         self._life = life = Life(appender, clients)
         self._digests = Digests(self, appender, books)
+        self._new_rules = NewRules(books, self._before)
         routes = Routes(
             {
                 name: Route(its.facts.venue or name, its.sessions or (name,), its.facts.names)
@@ -331,6 +335,7 @@ class OrdersCore(Core):
         if not records:
             return
         life, apply, grant, events_from = self._life, self.fold.apply, self._appender.grant, self._events_from
+        new_rules, compared_lsn = self._new_rules, self._new_rules.at_lsn
         life.heard(now)
         for record in records:
             if record.kind == EPOCH and not self._appender.take_record(record):
@@ -348,6 +353,11 @@ class OrdersCore(Core):
                 self._digests.take(record.lsn, now, append=life.live)
             if record.kind == Kind.STATE_HASH:
                 self._digests.check(record)
+            if compared_lsn:
+                if record.lsn == compared_lsn:
+                    new_rules.compare()
+                elif record.kind == Kind.DISCREPANCY:
+                    new_rules.heard(record)
         if life.away:
             life.back()
         if not life.live and grant is not None and self.books.lsn >= grant.lsn:
@@ -374,6 +384,7 @@ class OrdersCore(Core):
     def _go_live(self, now: Instant) -> None:
         self._life.go_live()
         self.note("info", "live", lsn=self.books.lsn)
+        self._new_rules.tell(self, self._appender, now)
         for name, settings in self._settings.accounts.items():
             self._accounts[name] = Reconciliation(
                 self, name, settings.ways, settings.orphan_ns, self.books, self._attempts, self._appender,

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from common.actor.snapshots import load_newest, run_snapshot_program
+from common.actor.snapshots import load_newest, older_state, run_snapshot_program
 from common.config import Config
 from common.journal import OsFiles, Reader
 from common.journal.frames import Record
@@ -11,9 +11,10 @@ from common.journal.skipped import skipped_records
 from common.left_out import LeftOut, Unfoldable
 from common.orders.books import Books
 from common.orders.fold import FOLD_VERSION, WRITER, Fold
-from common.orders.forgotten import Forgotten
+from common.orders.forgotten import Forgotten, MemoryForgotten
 from common.orders.index_file import IndexView, index_path, sync_index
 from common.orders.snapshots import dump_books, load_books
+from services.orders.new_rules import Standing, standing_of
 from services.orders.settings import orders_settings
 
 
@@ -67,6 +68,12 @@ def newest_books(
     folded = load_newest(config, WRITER, loader(config, unfoldable, left), reader, upto_lsn)
     skipped = skipped_records(config.journal_folder, OsFiles())
     return Books(facts, left_out=LeftOut(skipped, unfoldable), memory=left) if folded is None else folded.books
+
+
+def standing_before(config: Config, reader: Reader | None = None) -> Standing | None:
+    """What the newest snapshot of an older version of the fold holds; None where this version has one of its own."""
+    older = older_state(config, WRITER, FOLD_VERSION, loader(config, (), MemoryForgotten()), reader)
+    return None if older is None else standing_of(older[0].books, older[1])
 
 
 if __name__ == "__main__":

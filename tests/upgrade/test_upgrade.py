@@ -18,9 +18,12 @@ import zmq
 from common.config import CHECKOUT, Config, load
 from common.journal import Log, OsFiles, Reader, iterate, snapshot_folder
 from common.messages import PAYLOADS, EntryAnswer, OlderOrderEvent, OrderEvent, encode, older_event, upgraded
+from common.orders.fold import FOLD_VERSION
 from common.strategy.client import Client
 from scripts.journal.shadow import Shadow, fold_version
 from scripts.stack import PrivateStack
+from services.orders.make_snapshot import newest_books, standing_before
+from services.orders.new_rules import NewRules
 from tests.upgrade.make_store import count_contents
 from tests.upgrade.reading import ORDER_FIELDS, names_in, order_words, read_log, read_snapshots
 from tests.upgrade.store import QUIET, SETTINGS, read_client, read_expected, unpack_store
@@ -104,6 +107,14 @@ def test_the_snapshots_are_gone_on_from_where_the_log_s_beginning_is_gone(
     # The journal has had a life more: its EPOCH record, and nothing that a fold counts.
     assert differences(found, expected | {"lsn": found["lsn"]}) == []
     assert all(begun.values())
+
+
+def test_what_the_old_rules_came_to_is_there_to_be_compared(config: Config) -> None:
+    """Orders is folded anew, and has the newest snapshot's state of the older version beside it."""
+    before = standing_before(config)
+    assert before is not None and before.fold_version < FOLD_VERSION
+    assert before.positions and before.orders
+    assert NewRules(newest_books(config), before).at_lsn == before.lsn
 
 
 def drop_the_beginning(config: Config) -> None:
