@@ -14,6 +14,7 @@ closed, since a question failed. Trades are asked for over REST wherever there i
 This module decides what to ask; the core sends it. Nothing here changes the books.
 """
 
+import enum
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ import msgspec
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import Answer, Ask, Attempt
 from common.orders.books import TRADES_PAGE, Books, OrderName
-from common.orders.order_state import Order
+from common.orders.order_state import Leg, Order
 
 FIRST_NS = 500 * NS_PER_MS
 SLOWEST_NS = 5 * NS_PER_S
@@ -55,6 +56,14 @@ class VenueWays(msgspec.Struct, frozen=True):
     symbols: tuple[str, ...]
     cancels_by_rest: bool = False
     fees_by_rest: bool = False
+
+
+class Lack(enum.Enum):
+    """What is not known of an order that its venue may tell; the value is the sentence shown to people."""
+
+    NOTHING = "all is known"
+    FEE = "the fee of a fill, and nothing else"
+    MORE = "its state, its fills or their prices"
 
 
 class _Doubt(msgspec.Struct, gc=False):
@@ -184,10 +193,24 @@ class AccountInquiries:
 
     def needs_asking(self, order: Order) -> bool:
         """Whether something about the order is not known that this venue may tell."""
-        return self._books.needs_asking(order, for_trades=self._ways.has_rest) or self._lacks_fees(order)
+        return self._lack(order) is not Lack.NOTHING
 
-    def _lacks_fees(self, order: Order) -> bool:
-        return self._ways.fees_by_rest and any(self._books.ledger.lacks_fee(leg.owner) for leg in order.legs)
+    def _lack(self, order: Order) -> Lack:
+        """What is not known of the order that this venue may tell."""
+        if self._books.needs_asking(order, for_trades=self._ways.has_rest):
+            return Lack.MORE
+        return Lack.FEE if any(self._lacks_fee(leg) for leg in order.legs) else Lack.NOTHING
+
+    def _lacks_fee(self, leg: Leg) -> bool:
+        return self._ways.fees_by_rest and self._books.ledger.lacks_fee(leg.owner)
+
+    def _misses_trades(self, leg: Leg) -> bool:
+        """Whether the venue's trades of the leg are to be asked for: it misses some, or their price or fee, or has them
+        by a person's word alone."""
+        if leg.told_cum_qty > leg.cum_qty or self._lacks_fee(leg):
+            return True
+        ledger = self._books.ledger
+        return bool(ledger.unpriced_qty(leg.owner)) or ledger.is_by_hand(leg.owner)
 
     def doubt(self, order: Order, boot_ns: int) -> None:
         """Ask about this order until it is settled."""
@@ -368,8 +391,7 @@ class AccountInquiries:
             return False
         # Over FIX absence is no proof where a request may outlive its connection: in doubt REST is asked, too.
         by_rest = ways.has_rest and (not ways.has_query or name in self._doubts)
-        if name not in self._round and not self._books.needs_asking(order, for_trades=True) and self._lacks_fees(order):
-            # Nothing else of it is in doubt.
+        if name not in self._round and self._lack(order) is Lack.FEE:
             queries = by_rest = False
         if ways.has_rest:
             if by_rest and order.is_unknown and name not in self._round:
@@ -390,13 +412,11 @@ class AccountInquiries:
             self._ask_whose(symbol, boot_ns)
 
     def _ask_trades_of(self, order: Order, boot_ns: int) -> None:
-        """The trades of each leg that misses some, or their price or fee, or has them by a person's word alone."""
-        ledger, name = self._books.ledger, (order.strategy, order.number)
+        """The trades of each leg of which they are missing."""
         for leg in order.legs:
-            misses = leg.told_cum_qty > leg.cum_qty or ledger.unpriced_qty(leg.owner) or ledger.is_by_hand(leg.owner)
-            misses = misses or (self._ways.fees_by_rest and ledger.lacks_fee(leg.owner))
-            if misses and leg.order_id:
-                self._ask(Ask(self._venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (name,))
+            if leg.order_id and self._misses_trades(leg):
+                ask = Ask(self._venue, 0, "trades", order.symbol, order_id=leg.order_id)
+                self._ask(ask, boot_ns, ((order.strategy, order.number),))
 
     def _ask_whose(self, symbol: str, boot_ns: int) -> None:
         """Fills of an order that nobody has named hold back every proof of absence: ask for its name, each in turn."""
