@@ -17,8 +17,9 @@ with one session has one name for all three, and so has everything that older co
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -266,9 +267,12 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     @property
     def further(self) -> tuple[tuple[str, Any], ...]:
         """What it has of the terms that not every log knows, by name."""
-        values = ((name, getattr(self, name), default) for name, default in _FURTHER_TERMS.items())
-        reduces = (("reduce_only", True),) if self.is_reduce_only else ()
-        return (*((name, value) for name, value, default in values if value != default), *reduces)
+        values, reduces = _further_values(self), (("reduce_only", True),) if self.is_reduce_only else ()
+        if values == _FURTHER_DEFAULTS:
+            # As nearly every order is.
+            return reduces
+        told = zip(_FURTHER_TERMS, values, _FURTHER_DEFAULTS, strict=True)
+        return (*((name, value) for name, value, default in told if value != default), *reduces)
 
     @property
     def is_post_only(self) -> bool:
@@ -286,6 +290,8 @@ _FURTHER_TERMS = {
     for field in msgspec.structs.fields(Terms)
     if field.name not in (*_FLAT_TERMS, "instructions")
 }
+_FURTHER_DEFAULTS = tuple(_FURTHER_TERMS.values())
+_further_values: Callable[[Terms], tuple[Any, ...]] = attrgetter(*_FURTHER_TERMS)
 
 
 class OfTerms:

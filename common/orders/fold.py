@@ -484,7 +484,9 @@ class Fold:
             session = books.sessions.get(inbound.session) or books.session(inbound.session, inbound.account)
             if inbound.generation == session.generation and inbound.msg_seq_num > session.last_inbound:
                 session.last_inbound = inbound.msg_seq_num
-        for event in inbound.events:
+        told = inbound.event
+        # Nearly all say one thing.
+        for event in (told,) if isinstance(told, ExecutionReport) else inbound.events:
             if isinstance(event, ExecutionReport):
                 self._report(record, inbound, event)
             elif isinstance(event, CancelRejected):
