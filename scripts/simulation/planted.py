@@ -461,7 +461,7 @@ BUGS: dict[str, Bug] = {
     ),
     "positions-under-one-name": Bug(
         "All positions that are told at a welcome have one name.",
-        ((orders_entry, "position_event", _one_name),), 10,
+        ((orders_entry, "own_position_event", _one_name),), 10,
     ),
     "welcome-in-mid-replay": Bug(
         "Orders welcomes whoever says hello while it still reads its log.",
