@@ -385,7 +385,7 @@ def _trader(world: Stage, name: str) -> Actor:
     habits = Habits(
         plan.pause_ns, temper.choice((0.1, 0.3, 0.6)), temper.choice((0.0, 0.05, 0.2)), temper.choice((0.0, 0.03)),
         temper.choice((0.0, 0.15, 0.4)), temper.choice((0.1, 0.2, 0.3)), temper.choice((0.0, 0.02, 0.1)),
-        0.3 if plan.version > 3 else 0.0,
+        0.3 if plan.version > 3 else 0.0, 0.3 if plan.version > 5 else 0.0,
     )  # fmt: skip
 
     def build(process: Process) -> Core:

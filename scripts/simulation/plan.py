@@ -143,9 +143,10 @@ SINCE_THIRD: dict[str, FaultKind] = {
 SENTENCES = FORMER_SENTENCES | {name: kind.sentence for name, kind in SINCE_THIRD.items()}
 """Every kind of fault, with what it does."""
 
-VERSION = 5
+VERSION = 6
 """How plans are drawn now. Former versions are kept, so that a seed that failed under one still means what it meant.
-Since the fourth the traders send stop orders too; the fifth has a kind of fault more.
+Since the fourth the traders send stop orders too; the fifth has a kind of fault more; since the sixth they send iceberg
+orders, market orders for an amount of the quote asset, and orders that are good till a date.
 """
 
 PLANTED_VERSION = 3

@@ -104,6 +104,7 @@ class Habits(NamedTuple):
     cancel_share: float
     burst_share: float
     stop_share: float = 0.0
+    further_share: float = 0.0
 
 
 class Trader(Core):
@@ -170,7 +171,7 @@ class Trader(Core):
         if now.boot_ns >= self._next_ns:
             self._next_ns = now.boot_ns + self._pause_ns()
             if self.epoch and not self.resting:
-                self._act()
+                self._act(now)
 
     def next_deadline_ns(self) -> int | None:
         if self.superseded:
@@ -224,20 +225,20 @@ class Trader(Core):
     def _pause_ns(self) -> int:
         return int(self._random.expovariate(1.0) * self._habits.pause_ns) + NS_PER_MS
 
-    def _act(self) -> None:
+    def _act(self, now: Instant) -> None:
         random, habits = self._random, self._habits
         for _ in range(random.randrange(5, 15) if random.random() < habits.burst_share else 1):
             draw = random.random()
             if draw < habits.repeat_share:
-                self._repeat()
+                self._repeat(now)
             elif draw < habits.repeat_share + habits.amend_share:
                 self._amend()
             elif draw < habits.repeat_share + habits.amend_share + habits.cancel_share:
                 self._cancel()
             else:
-                self.ask(self._new())
+                self.ask(self._new(now))
 
-    def _new(self) -> NewOrderRequest:
+    def _new(self, now: Instant) -> NewOrderRequest:
         random, habits = self._random, self._habits
         market = random.choice(self._markets)
         side: Side = random.choice(("1", "2"))
@@ -264,6 +265,8 @@ class Trader(Core):
             return NewOrderRequest(0, 0, venue, symbol, Terms(side, "1", qty, None, "3"))
         if habits.stop_share and random.random() < habits.stop_share:
             return NewOrderRequest(0, 0, venue, symbol, self._stop(market, side, qty))
+        if habits.further_share and random.random() < habits.further_share:
+            return NewOrderRequest(0, 0, venue, symbol, self._further(market, Terms(side, "2", qty, price), now))
         instructions = POST_ONLY if away > 0 and random.random() < 0.3 else NO_INSTRUCTIONS
         return NewOrderRequest(
             0, 0, venue, symbol, Terms(side, "2", qty, price, time_in_force, instructions),
@@ -277,6 +280,20 @@ class Trader(Core):
         if random.random() < 0.5:
             return Terms(side, "3", qty, stop_px=stop_px)
         return Terms(side, "4", qty, stop_px + sign * random.randrange(-2, 20) * market.tick_size, stop_px=stop_px)
+
+    def _further(self, market: Market, terms: Terms, now: Instant) -> Terms:
+        """An iceberg, an amount of the quote asset in the place of the quantity, or a date that is soon."""
+        random, replace = self._random, msgspec.structs.replace
+        match random.randrange(3):
+            case 0:
+                shown = terms.order_qty / random.randrange(1, 6) // market.lot_size * market.lot_size
+                return replace(terms, display_qty=max(shown, market.lot_size))
+            case 1:
+                cash = terms.order_qty * market.price
+                return Terms(terms.side, "1", Decimal(0), time_in_force="3", cash_order_qty=cash)
+            case _:
+                ends_ns = now.wall_ns + random.randrange(-50, 3_000) * NS_PER_MS
+                return replace(terms, time_in_force="6", expire_ns=ends_ns)
 
     def _amend(self) -> None:
         order = self._some_order()
@@ -306,13 +323,13 @@ class Trader(Core):
             orders = list(self.orders.values())
         return self._random.choice(orders) if orders else None
 
-    def _repeat(self) -> None:
+    def _repeat(self, now: Instant) -> None:
         """The same number again: with the same body, or (a mistake) with another."""
         if not self.number:
             return
         number = self._random.randrange(max(1, self.number - 5), self.number + 1)
         former = self.unanswered.get(number)
-        request = former if former is not None and self._random.random() < 0.5 else self._new()
+        request = former if former is not None and self._random.random() < 0.5 else self._new(now)
         self.effects.append(Send(LINK, msgspec.structs.replace(request, epoch=self.epoch, number=number)))
 
 
