@@ -56,6 +56,8 @@ class Feature(StrEnum):
     """A mass cancel is answered as a whole, not by the reports of the orders that it closed alone."""
     FILL_FEES = "fill_fees"
     """The report of a fill tells what it cost."""
+    LIQUIDITY = "liquidity"
+    """The report of a fill tells whether the order made or took."""
     ANNOUNCEMENT = "announcement"
     """The venue says so before it ends a connection."""
     LIMIT_QUERY = "limit_query"

@@ -126,14 +126,14 @@ def _tables(config: Config, document: Mapping[str, Any]) -> str:
     lines = [f"environment {document['environment']}, journal {document['journal']}"]
     lines += [f"RESTRICTED {found['actor']}: {found['text']}" for found in document["restricted"]]
     lines.append("")
-    lines.append(f"{'actor':24}{'state':16}{'pid':>8}{'epoch':>12}{'lsn':>12}{'restarts':>10}{'memory MB':>11}  note")
+    lines.append(f"{'actor':26}{'state':16}{'pid':>8}{'epoch':>12}{'lsn':>12}{'restarts':>10}{'memory MB':>11}  note")
     for name, actor in document["actors"].items():
         memory = f"{actor['memory_bytes'] / 1e6:.1f}" if "memory_bytes" in actor else "-"
         lines.append(
-            f"{name:24}{actor['state']:16}{actor['pid']:>8}{actor['epoch'] or '-':>12}{actor['lsn'] or '-':>12}"
+            f"{name:26}{actor['state']:16}{actor['pid']:>8}{actor['epoch'] or '-':>12}{actor['lsn'] or '-':>12}"
             f"{actor['restarts']:>10}{memory:>11}  {'; '.join(_actor_notes(name, actor, document)) or '-'}"
         )
-    lines += ["", f"{'session':24}{'state':16}{'out':>10}{'in':>10}{'heard s':>10}{'offset ms':>11}  note"]
+    lines += ["", f"{'session':26}{'state':16}{'out':>10}{'in':>10}{'heard s':>10}{'offset ms':>11}  note"]
     lines += [_session_line(name, session, document) for name, session in document["sessions"].items()]
     lines += ["", *_risk_lines(document["risk"]), *_outside_lines(document["outside"])]
     lines += document["stranded"]
@@ -162,7 +162,7 @@ def _session_line(name: str, session: Mapping[str, Any], document: Mapping[str, 
     offset = "-" if offset_ms is None else f"{offset_ms:+.1f}"
     notes = _restrictions_of(name, document) + _session_notes(session)
     numbers = f"{session.get('next_outbound', '-'):>10}{session.get('next_inbound', '-'):>10}"
-    return f"{name:24}{session['state']:16}{numbers}{heard:>10}{offset:>11}  {'; '.join(notes)}"
+    return f"{name:26}{session['state']:16}{numbers}{heard:>10}{offset:>11}  {'; '.join(notes)}"
 
 
 def _session_notes(session: Mapping[str, Any]) -> list[str]:
@@ -216,9 +216,9 @@ def _risk_lines(risk: Mapping[str, Any]) -> list[str]:
         return ["risk does not answer"]
     lines = [f"risk {risk['state']}  in flight {risk['in_flight']}  {counts_text(risk['counts'])}", ""]
     columns = ("position", "worst long", "worst short", "limit", "reference")
-    lines.append(f"{'exposure':24}" + "".join(f"{column:>16}" for column in columns) + f"{'age ms':>8}")
+    lines.append(f"{'exposure':26}" + "".join(f"{column:>16}" for column in columns) + f"{'age ms':>8}")
     for place in risk["exposures"]:
         numbers = (place["position"], place["worst_long"], place["worst_short"], place["limit"], place["reference"])
         name = f"{place['venue']} {place['symbol']}"
-        lines.append(f"{name:24}" + "".join(f"{number:>16}" for number in numbers) + f"{place['reference_age_ms']:>8}")
+        lines.append(f"{name:26}" + "".join(f"{number:>16}" for number in numbers) + f"{place['reference_age_ms']:>8}")
     return lines

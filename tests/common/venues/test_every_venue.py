@@ -354,7 +354,8 @@ def test_an_order_is_filled_in_parts_each_known_by_its_own_key(desk: Desk) -> No
         fills += [told for told in reports(desk.heard()) if told.exec_type == "F"]
     assert [fill.ord_status for fill in fills] == ["1", "1", "1", "2"]
     assert [fill.cum_qty for fill in fills] == [part, 2 * part, 3 * part, 4 * part]
-    assert all(fill.last_qty == part and fill.maker and fill.cl_ord_id == order.cl_ord_id for fill in fills)
+    assert all(fill.last_qty == part and fill.cl_ord_id == order.cl_ord_id for fill in fills)
+    assert {fill.maker for fill in fills} == {sides.profile.has(Feature.LIQUIDITY)}
     assert len({fill.trade_key for fill in fills}) == 4
 
 
@@ -559,7 +560,7 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
         assert missing_feature(profile, samples.amend()) is (feature if lacks else None)
     elif feature is Feature.MASS_CANCEL:
         assert (dialect.encode_mass_cancel(sides.next_name(), sides.symbol, wall_ns) is None) is lacks
-    elif feature in (Feature.MASS_CANCEL_REPORT, Feature.ANNOUNCEMENT, Feature.FILL_FEES):
+    elif feature in (Feature.MASS_CANCEL_REPORT, Feature.ANNOUNCEMENT, Feature.FILL_FEES, Feature.LIQUIDITY):
         return  # What nobody asks for is not refused: the tests of what is told see to it.
     elif feature is Feature.LIMIT_QUERY:
         assert (dialect.encode_limit_query("q-1") is None) is lacks
