@@ -6,14 +6,15 @@ from typing import Any
 from common.venues.reading import VenueTag
 
 
-def additions_of(fields: str, messages: Mapping[str, str]) -> Mapping[str, Any]:
+def additions_of(fields: str, messages: Mapping[str, str], adds: Mapping[str, str] = {}) -> Mapping[str, Any]:
     """As `Dictionary.with_additions` takes them: enough to name and explain what the venue says, not to validate it.
 
-    `messages` are names by MsgType(35).
+    `messages` are names by MsgType(35), and `adds` what a message of the standard has beside its own fields.
     """
+    named: dict[str, Any] = {msg_type: {"name": name} for msg_type, name in messages.items()}
     return {
         "fields": dict(_field(line) for line in fields.split("\n") if line),
-        "messages": {msg_type: {"name": name} for msg_type, name in messages.items()},
+        "messages": named | {msg_type: {"adds": tags} for msg_type, tags in adds.items()},
     }
 
 

@@ -21,6 +21,14 @@ class Ed25519Key(Credentials, frozen=True):
     private_key_pem: bytes
 
 
+class Ed25519Account(Credentials, frozen=True):
+    """An API key as text, an Ed25519 private key as PEM, and the venue's own name of the account."""
+
+    api_key: str
+    private_key_pem: bytes
+    account: str
+
+
 class RsaKey(Credentials, frozen=True):
     """An API key as text and an RSA private key as PEM."""
 
@@ -69,6 +77,7 @@ KINDS: dict[CredentialKind, type[Credentials]] = {
     CredentialKind.HMAC_PASSPHRASE: HmacPassphrase,
     CredentialKind.PASSWORD: Password,
     CredentialKind.PASSWORD_HMAC: PasswordHmac,
+    CredentialKind.ED25519_ACCOUNT: Ed25519Account,
 }
 
 

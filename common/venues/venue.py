@@ -19,6 +19,7 @@ class CredentialKind(StrEnum):
     HMAC_PASSPHRASE = "hmac_passphrase"
     PASSWORD = "password"
     PASSWORD_HMAC = "password_hmac"
+    ED25519_ACCOUNT = "ed25519_account"
 
 
 CREDENTIAL_FILES: dict[CredentialKind, tuple[str, ...]] = {
@@ -27,6 +28,7 @@ CREDENTIAL_FILES: dict[CredentialKind, tuple[str, ...]] = {
     CredentialKind.HMAC: ("api_key_file", "secret_file"),
     CredentialKind.HMAC_PASSPHRASE: ("api_key_file", "secret_file", "passphrase_file"),
     CredentialKind.PASSWORD: ("username_file", "password_file"),
+    CredentialKind.ED25519_ACCOUNT: ("api_key_file", "private_key_file", "account_file"),
     CredentialKind.PASSWORD_HMAC: ("username_file", "password_file", "account_file", "api_key_file", "secret_file"),
 }
 """The keys of the table [credentials] by kind: each is the path of a file that holds the value and nothing else."""
@@ -176,9 +178,9 @@ def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
         terms = command.terms
         needed += [Feature.POST_ONLY] if terms.is_post_only else []
         needed += [Feature.REDUCE_ONLY] if terms.is_reduce_only else []
+        needed += [Feature.CASH_QUANTITY] if terms.cash_order_qty is not None else []
         needed += [Feature.MARKET_ORDER] if terms.ord_type == "1" else []
         needed += [_STOPS[t] for t in (terms.ord_type,) if t in _STOPS]
-        needed += [Feature.CASH_QUANTITY] if terms.cash_order_qty is not None else []
         needed += [Feature.ICEBERG] if terms.display_qty is not None else []
         needed += [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]
     elif isinstance(command, QueryOrder):

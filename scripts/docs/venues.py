@@ -8,6 +8,7 @@ from scripts.docs.structs import table
 
 KINDS = {
     CredentialKind.ED25519: "An API key, and an Ed25519 private key as unencrypted PEM.",
+    CredentialKind.ED25519_ACCOUNT: "An API key, an Ed25519 private key as unencrypted PEM, and the account's name.",
     CredentialKind.RSA: "An API key, and an RSA private key as unencrypted PEM.",
     CredentialKind.HMAC: "An API key, and the secret that the venue gave with it.",
     CredentialKind.HMAC_PASSPHRASE: "An API key, its secret, and the passphrase that goes with them.",

@@ -15,7 +15,15 @@ from common.exchange.history_file import FileHistory
 from common.exchange.settings import ExchangeSettings, Key
 from common.journal.files import OsFiles
 from common.key_files import read_credentials
-from common.venues.credentials import Ed25519Key, HmacPassphrase, HmacSecret, Password, PasswordHmac, RsaKey
+from common.venues.credentials import (
+    Ed25519Account,
+    Ed25519Key,
+    HmacPassphrase,
+    HmacSecret,
+    Password,
+    PasswordHmac,
+    RsaKey,
+)
 from services.exchange.configured import called, settings_of
 from services.exchange.core import ExchangeCore
 
@@ -37,6 +45,9 @@ def _keys(account: ConfiguredAccount, config: Config) -> tuple[Key, ...]:
     match read_credentials(account.credentials, config):
         case Ed25519Key(api_key=api_key) | RsaKey(api_key=api_key):
             return (Key(api_key=api_key, account=its, public_key=_public_key(config.paths.public_key(account.name))),)
+        case Ed25519Account(api_key=api_key, account=account_id):
+            public_key = _public_key(config.paths.public_key(account.name))
+            return (Key(api_key=api_key, account=its, public_key=public_key, account_id=account_id),)
         case HmacSecret(api_key=api_key, secret=secret):
             return (Key(api_key=api_key, account=its, secret=secret),)
         case HmacPassphrase(api_key=api_key, secret=secret, passphrase=passphrase):

@@ -23,5 +23,5 @@ _FIELDS = """
 20003 MarketMakerProtection BOOLEAN
 """
 
-ADDITIONS = additions_of(_FIELDS, {})
+ADDITIONS = additions_of(_FIELDS, {}, {"q": "1"})
 """As `Dictionary.with_additions` takes them."""

@@ -1,0 +1,40 @@
+"""Both sides of HTX, in memory and at sockets of the loopback."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from common.venues.htx.rest import HtxRest, open_rest
+from common.venues.rest import RestSettings
+from tests.common.venues.both_sides import BothSides, Desk
+from tests.common.venues.served import Served
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> BothSides:
+    """The simulated exchange, and our side of it."""
+    return BothSides("htx", tmp_path)
+
+
+@pytest.fixture
+def desk(sides: BothSides) -> Desk:
+    """Our order entry, logged on."""
+    return sides.desk()
+
+
+@pytest.fixture
+def served(sides: BothSides) -> Iterator[Served]:
+    """The same, with its listeners at ports of their own."""
+    with Served(sides.world) as served:
+        yield served
+
+
+@pytest.fixture
+def rest(sides: BothSides, served: Served) -> Iterator[HtxRest]:
+    """Our REST side, as fast as it can: how fast it may be is not tried here."""
+    assert sides.credentials is not None
+    opened = open_rest(RestSettings("x", f"http://127.0.0.1:{served.port('rest')}", sides.credentials, 2000))
+    opened.api.throttle = lambda cost=None: None  # type: ignore[attr-defined]
+    yield opened
+    opened.api.close()  # type: ignore[attr-defined]
