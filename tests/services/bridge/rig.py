@@ -111,6 +111,16 @@ class Rig:
             client.lost()
         self.core = self._start()
 
+    def kill_venue(self) -> None:
+        """The venue's process dies, and is back at once: its connections are gone."""
+        self.world.core.abandon()
+        for number in list(self.fars):
+            far_number, _ = self.fars.pop(number)
+            self.world.raw_clients.pop(far_number, None)
+            self.core.closed(number, "the venue died", self.now)
+        self.world._start()
+        self.pump()
+
     def _drop(self, number: int, far_number: int) -> None:
         self.fars.pop(number, None)
         self.world.raw_clients.pop(far_number, None)
