@@ -52,6 +52,8 @@ def come_to_rest(world: World) -> None:
         elif isinstance(process.core, Desk):
             process.core.hand.resting = True
     _wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
+    # What is unknown counts in risk at its worst: it may leave no room for the probes.
+    _pass_windows(world)
     for venue, symbol in setting.position_limits():
         _Probe(world, venue, symbol).trade()
     _wait(world, AGREE_WITHIN_NS, "answered", lambda: _is_heard_out(world), lambda: "a dead strategy's commands")
@@ -301,7 +303,6 @@ class _Audit:
 
     def until_equal(self) -> None:
         """Open orders and positions are the exchanges', and nothing is UNKNOWN."""
-        _pass_windows(self._world)
         _wait(self._world, AGREE_WITHIN_NS, "books-agree", self._equal, lambda: self._difference)
 
     def until_empty(self) -> None:

@@ -264,4 +264,10 @@ REGRESSIONS = (
         "A cancel of all had been refused, since not all could be cancelled, and its cancels insisted: the refusal had"
         " left memory, and the next of them was told sent. The wish of an order says that its cancel was answered.",
     ),
+    Regression(
+        Case(82784, 2000, version=4), "alive-again",
+        "The harness: a clock that ran an hour ahead had sent some twenty orders into nothing. They rightly stay UNKNOWN"
+        " and count until the venue's clock has come to there, and the probe had no room before the clocks were put"
+        " forward.",
+    ),
 )  # fmt: skip
