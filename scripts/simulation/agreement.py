@@ -104,7 +104,8 @@ def money_apart(world: World) -> list[str]:
     """Where orders counts a strategy's part of a position otherwise than its trades at the exchange come to.
 
     What a person has booked by hand has his price, and no fee: the orders' strategies are not looked at.
-    What contracts are settled at follows from all fills of the place, and is not compared here.
+    What contracts are settled at follows from all fills of the place, and is not compared here; nor is money where a
+    fill's price was never told, which counts as free and is shown as unpriced.
     """
     core = world.processes["orders"].core
     if not isinstance(core, OrdersCore):
@@ -115,6 +116,9 @@ def money_apart(world: World) -> list[str]:
         share: TrueMoney(held.quantity, held.cash if contract_of(*share[1:]).is_spot else ZERO, held.fees)
         for share, held in core.books.own.items()
     }
+    unpriced = {share for share, held in core.books.own.items() if held.unpriced_qty}
+    for share in unpriced & theirs.keys():
+        ours[share] = ours[share]._replace(cash=theirs[share].cash)
     shares = sorted(share for share in ours.keys() | theirs.keys() if share[0] not in by_hand)
     pairs = ((share, ours.get(share, NO_MONEY), theirs.get(share, NO_MONEY)) for share in shares)
     return [f"{share}: {we} with us, {they} there" for share, we, they in pairs if not we.equals(they)]

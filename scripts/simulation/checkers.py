@@ -146,8 +146,7 @@ class Checkers:
         self._sent_numbers: dict[tuple[str, int], set[int]] = defaultdict(set)
         self._told_numbers: dict[tuple[str, int, int], set[int]] = defaultdict(set)
         self._framers: dict[tuple[str, int, int], Framer] = {}
-        self._feeds: dict[str, FeedView] = {}
-        self._feed_connections: dict[str, tuple[int, int]] = {}
+        self._feeds: dict[str, dict[tuple[int, int], FeedView]] = {}
         self._reached: set[tuple[str, bytes]] = set()
         self._left: dict[tuple[str, int], deque[int]] = defaultdict(deque)
         self.mass_cancels: dict[str, int] = defaultdict(int)
@@ -266,7 +265,8 @@ class Checkers:
         elif effect.link == "feed":
             message = _feed_message.decode(effect.data)
             if isinstance(message, TopOfBook):
-                self._feeds[process.name].check(message)
+                views = list(self._feeds[process.name].values())
+                next((view for view in reversed(views) if view.tells_of(message.symbol)), views[-1]).check(message)
 
     def turn_begins(self, process: Process) -> None:
         """What halts a process at the beginning of a turn halts it for as long as nobody has accepted it."""
@@ -554,12 +554,13 @@ class Checkers:
                 self._reached.add(command)
 
     def _read_feed(self, process: Process, connection: int, data: bytes) -> None:
-        """A connection's first bytes make the one before of no account."""
-        key = (process.life, connection)
-        if self._feed_connections.get(process.name) != key:
-            self._feed_connections[process.name] = key
-            self._feeds[process.name] = FeedView()
-        self._feeds[process.name].read(data)
+        """A connection's first bytes make those before of no account; what one has told whose end the venue announces
+        stays until its successor tells better."""
+        views, key = self._feeds.get(process.name, {}), (process.life, connection)
+        if key not in views:
+            kept = {other: view for other, view in views.items() if view.ends and other[0] == process.life}
+            views = self._feeds[process.name] = {**kept, key: FeedView()}
+        views[key].read(data)
 
     # ---- what happens at an exchange
 

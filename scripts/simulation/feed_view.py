@@ -17,10 +17,14 @@ Tops = dict[bytes, Decimal | None]
 
 
 class FeedView:
-    """One connection's prices. `in_order` until a number is missing or comes twice: what follows counts for nothing."""
+    """One connection's prices. `in_order` until a number is missing or comes twice: what follows counts for nothing.
+
+    `ends`: the venue has announced by News(B) that it will end the connection.
+    """
 
     def __init__(self) -> None:
         self.in_order = True
+        self.ends = False
         self._framer = Framer()
         self._next = 1
         self._tops: dict[bytes, Tops | None] = {}
@@ -35,6 +39,7 @@ class FeedView:
             if not self.in_order or self._framer.garbled:
                 self.in_order = False
                 return
+            self.ends = self.ends or single[b"35"] == b"B"
             if single[b"35"] == b"W":
                 self._tops[single[b"55"]] = {}
             if single[b"35"] in (b"W", b"X"):
@@ -64,6 +69,10 @@ class FeedView:
                 tops[entry[b"269"]] = Decimal(px.decode())
             elif tops.get(entry[b"269"]) == Decimal(px.decode()):
                 tops[entry[b"269"]] = None
+
+    def tells_of(self, symbol: str) -> bool:
+        """Whether it has told anything of the symbol."""
+        return symbol.encode() in self._tops
 
     def check(self, top: TopOfBook) -> None:
         """What is published of a symbol is what the connection has told, or nothing. Raises Violation."""

@@ -266,8 +266,17 @@ REGRESSIONS = (
     ),
     Regression(
         Case(82784, 2000, version=4), "alive-again",
-        "The harness: a clock that ran an hour ahead had sent some twenty orders into nothing. They rightly stay UNKNOWN"
-        " and count until the venue's clock has come to there, and the probe had no room before the clocks were put"
-        " forward.",
+        "The harness: a clock an hour ahead had sent some twenty orders into nothing. They rightly stay UNKNOWN and"
+        " count until the venue's clock has come to there, and the probe had no room before clocks were put forward.",
+    ),
+    Regression(
+        Case(90023, 2000, version=6), "money-agrees",
+        "The checker: a correction without a price, of an order that had left memory, counts as free and is shown as"
+        " unpriced. The money of such a part is not compared.",
+    ),
+    Regression(
+        Case(90026, 2000, version=6), "prices-as-told",
+        "The checker: it forgot what a connection had told whose end was announced when the next one's logon was"
+        " refused. What was told stays until the successor tells better.",
     ),
 )  # fmt: skip
