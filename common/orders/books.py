@@ -424,12 +424,15 @@ class Books:
     def move(self, change: FillChange, strategy: str = "") -> None:
         """A change of the ledger moves the position. `strategy` is whose it is where the ledger knows of no order."""
         place = (change.account, change.symbol)
+        self._position(place).apply(change, self.known.base_of(*place), self.known.contract_of(*place))
+        self._move_share(self._whose(change, strategy), change)
+
+    def _position(self, place: tuple[str, str]) -> Position:
         position = self.positions.get(place)
         if position is None:
-            venue = self.known.venue_of(change.account)
-            position = self.positions[place] = Position(venue, change.symbol, account=change.account)
-        position.apply(change, self.known.base_of(*place), self.known.contract_of(*place))
-        self._move_share(self._whose(change, strategy), change)
+            account, symbol = place
+            position = self.positions[place] = Position(self.known.venue_of(account), symbol, account=account)
+        return position
 
     def book(self, told: Booked, key: str) -> None:
         """What a person says has come to a strategy without a fill; `key` names the word."""
@@ -437,6 +440,7 @@ class Books:
         qty = abs(told.qty)
         change = FillChange(told.account, told.symbol, key, "", side, qty, qty * told.px, ())
         if told.is_transfer:
+            self._position((told.account, told.symbol))
             self._move_share((told.from_strategy, 0), change.opposite())
             self._move_share((told.strategy, 0), change)
         else:

@@ -16,6 +16,7 @@ from common.actor.snapshots import Foldable
 from common.journal.frames import Record
 from common.messages import (
     Answer,
+    Booked,
     ExecutionReport,
     Inbound,
     Kind,
@@ -129,6 +130,8 @@ def _moves(payload: msgspec.Struct | None, ours: frozenset[str]) -> bool:
         return isinstance(payload.command, NewOrder) and payload.command.cl_ord_id in ours
     if isinstance(payload, Inbound):
         return bool(reports_of(payload))
+    if isinstance(payload, Booked):
+        return not payload.is_transfer
     return isinstance(payload, Answer) and bool(payload.trades)
 
 

@@ -169,6 +169,7 @@ class ToldTruth(Truth):
         is_fee = bool(told.fee_asset) and (told.fee_asset != base or abs(told.fee_qty) <= told.last_qty)
         if is_fee:
             self._told.add(key)
+            order.fees[told.fee_asset] = order.fees.get(told.fee_asset, ZERO) + told.fee_qty
         if is_fee and told.fee_asset == base:
             self.positions[order.symbol] -= told.fee_qty
 

@@ -129,7 +129,7 @@ def test_a_certificate_that_does_not_serve_any_more_is_made_anew_by_the_same_ca(
 def test_a_real_venue_s_keys_are_asked_for_never_made(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(CHECKOUT / "configs", tmp_path / "configs"))
     (folder / "generic.toml").unlink()
-    for file in folder.glob("*.toml"):
+    for file in (folder / "fixring.toml", folder / "binance.toml"):
         text = file.read_text().replace('["binance", "generic"]', '["binance"]')
         file.write_text(text.replace('environment = "simulated"', 'environment = "testnet"'))
     config = load(folder, {"FIXRING_VAR": str(tmp_path / "var")})

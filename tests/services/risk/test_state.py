@@ -13,6 +13,7 @@ from common.messages import (
     AmendOrder,
     Answer,
     Ask,
+    Booked,
     CancelRejected,
     ExecutionReport,
     GapFilled,
@@ -55,6 +56,13 @@ def test_a_fill_moves_from_what_is_open_to_what_is_held() -> None:
     assert rig.worst() == (D(3), D(0), D(2))
     rig.inbound(report(order, "F", "2", last="3", key="t2", cum="5"))
     assert rig.worst() == (D(0), D(0), D(5))
+
+
+def test_a_transfer_of_what_nobody_holds_yet_ends_nothing() -> None:
+    rig = Rig()
+    told = Booked("generic", "BTCUSDT", "t", D(1), D(100), "me", "", is_transfer=True, from_strategy="s")
+    rig.record(Kind.BOOKED, told)
+    assert rig.worst() == (D(0), D(0), D(0))
 
 
 def test_a_negative_quantity_that_the_venue_tells_of_one_order_takes_nothing_off_the_others() -> None:
