@@ -51,7 +51,7 @@ class Clients:
         self._core = core
         self._strategies: OrderedDict[str, _Strategy] = OrderedDict()
         self._by_peer: dict[bytes, str] = {}
-        self._superseded: dict[bytes, None] = {}
+        self._superseded: dict[bytes, str] = {}
         self._older: set[bytes] = set()
         self._complete_from: EventName = (0, AFTER_ALL_EVENTS)
 
@@ -71,6 +71,11 @@ class Clients:
         """Whether a later instance took this peer's name."""
         return peer in self._superseded
 
+    def is_old_news(self, peer: bytes, hello: Hello) -> bool:
+        """Whether an instance says hello that was told to be superseded, or was about to be: it had sent this before,
+        and may not take its name back from its successor."""
+        return self._superseded.get(peer) == hello.instance
+
     def hello(self, peer: bytes, hello: Hello, welcome: Welcome) -> bool:
         """Grant the name, welcome it, and send the events that it has missed.
 
@@ -78,7 +83,7 @@ class Clients:
         """
         strategy = self._strategy(hello.strategy)
         if strategy.peer not in (b"", peer) and strategy.instance != hello.instance:
-            self._supersede(strategy.peer)
+            self._supersede(strategy)
         self.lost(peer)
         self.lost(strategy.peer)
         self._superseded.pop(peer, None)
@@ -95,9 +100,9 @@ class Clients:
                 self._send(peer, event)
         return resumed
 
-    def _supersede(self, peer: bytes) -> None:
-        self._send(peer, StatusChanged("superseded"))
-        self._superseded[peer] = None
+    def _supersede(self, strategy: _Strategy) -> None:
+        self._send(strategy.peer, StatusChanged("superseded"))
+        self._superseded[strategy.peer] = strategy.instance
         if len(self._superseded) > STRATEGIES:
             del self._superseded[next(iter(self._superseded))]
 

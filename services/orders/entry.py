@@ -191,6 +191,9 @@ class Entry:
 
     def _hello(self, peer: bytes, hello: Hello) -> None:
         """Grant the name; then what was missed, all positions, and the open orders of who does not know them."""
+        if self._clients.is_old_news(peer, hello):
+            self._clients.reply(peer, StatusChanged("superseded"))
+            return
         books, highest = self._books, self._decisions.highest_of(hello.strategy)
         welcome = Welcome(hello.strategy, hello.instance, self._life.epoch, highest, self._life.state, books.lsn)
         resumed = self._clients.hello(peer, hello, welcome)

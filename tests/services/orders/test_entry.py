@@ -101,6 +101,16 @@ def test_the_later_hello_wins(ring: Ring) -> None:
     assert not any(isinstance(command, NewOrder) for command in ring.commands)
 
 
+def test_a_hello_of_a_superseded_instance_that_comes_late_takes_nothing_back(ring: Ring) -> None:
+    ring.entry(b"p", Hello("s", "old", 0, 0))
+    ring.entry(b"q", Hello("s", "new", 0, 0))
+    ring.entry(b"p", Hello("s", "old", 0, 0))
+    assert ring.clients[b"p"][-1] == StatusChanged("superseded")
+    assert StatusChanged("superseded") not in ring.clients[b"q"]
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))), b"q")
+    assert any(isinstance(command, NewOrder) for command in ring.commands)
+
+
 def test_a_new_instance_under_the_old_routing_id_is_not_told_that_it_is_superseded(ring: Ring) -> None:
     ring.hello()
     ring.entry(b"p", Hello("s", "the next life", 0, 0))

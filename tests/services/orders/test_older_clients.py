@@ -55,7 +55,7 @@ def test_a_repeat_is_the_same_whichever_way_its_terms_are_written(ring: Ring) ->
 
 def test_who_takes_its_name_over_is_told_today_s_events(ring: Ring) -> None:
     says(ring, "hello", "s", "a")
-    ring.hello()
+    ring.entry(b"p", Hello("s", "b", protocol=PROTOCOL))
     order = ring.new(1)
     ring.sent(order)
     ring.report(order, "0", "0")
