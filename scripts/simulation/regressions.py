@@ -279,4 +279,8 @@ REGRESSIONS = (
         "The checker: it forgot what a connection had told whose end was announced when the next one's logon was"
         " refused. What was told stays until the successor tells better.",
     ),
+    Regression(
+        Case(110241, 2000, version=6), "money-agrees",
+        "The checker: a price that AvgPx(6) alone told is rounded to eight decimals, and with it a strategy's cash.",
+    ),
 )  # fmt: skip

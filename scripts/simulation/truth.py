@@ -1,7 +1,7 @@
 """What really happened at an exchange, read from its own log: the ground truth that everything is held against."""
 
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from common.exchange.changes import (
     RECORD_KIND,
@@ -71,6 +71,10 @@ class TrueOrder:
         return self.order_qty - self.cum_qty if self.open else ZERO
 
 
+ROUNDED: Final = Decimal("0.000001")
+"""Cash may differ by less: a price of eight decimals, times all that a strategy trades in a run."""
+
+
 class TrueMoney(NamedTuple):
     """What trades have brought and cost: the base asset held, money in the quote asset, and fees by asset."""
 
@@ -85,9 +89,9 @@ class TrueMoney(NamedTuple):
         return TrueMoney(self.quantity + other.quantity, self.cash + other.cash, fees)
 
     def equals(self, other: "TrueMoney") -> bool:
-        """Whether it is the same; a fee of 0 is none."""
+        """Whether it is the same; a fee of 0 is none, and a price that only AvgPx(6) told may be rounded."""
         ours, theirs = ({a: paid for a, paid in each.fees.items() if paid} for each in (self, other))
-        return (self.quantity, self.cash, ours) == (other.quantity, other.cash, theirs)
+        return (self.quantity, ours) == (other.quantity, theirs) and abs(self.cash - other.cash) <= ROUNDED
 
 
 class Watcher(Protocol):
