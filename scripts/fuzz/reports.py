@@ -137,6 +137,8 @@ class MangledWorld(LivelyWorld):
 class ToldTruth(Truth):
     """An exchange's orders and positions, but with the first fee that was told of each fill."""
 
+    prices_are_odd = True
+
     def __init__(self, venue: str, world: World) -> None:
         """Nothing has happened yet."""
         super().__init__(venue, ACCOUNT, world.checkers)

@@ -105,7 +105,7 @@ def money_apart(world: World) -> list[str]:
 
     What a person has booked by hand has his price, and no fee: the orders' strategies are not looked at.
     What contracts are settled at follows from all fills of the place, and is not compared here; nor is money where a
-    fill's price was never told, which counts as free and is shown as unpriced.
+    fill's price was never told, which counts as free and is shown as unpriced, or where prices were mangled on purpose.
     """
     core = world.processes["orders"].core
     if not isinstance(core, OrdersCore):
@@ -116,7 +116,9 @@ def money_apart(world: World) -> list[str]:
         share: TrueMoney(held.quantity, held.cash if contract_of(*share[1:]).is_spot else ZERO, held.fees)
         for share, held in core.books.own.items()
     }
-    unpriced = {share for share, held in core.books.own.items() if held.unpriced_qty}
+    unpriced = {
+        share for share, held in core.books.own.items() if held.unpriced_qty or world.truths[share[1]].prices_are_odd
+    }
     for share in unpriced & theirs.keys():
         ours[share] = ours[share]._replace(cash=theirs[share].cash)
     shares = sorted(share for share in ours.keys() | theirs.keys() if share[0] not in by_hand)

@@ -113,6 +113,9 @@ class Watcher(Protocol):
 class Truth:
     """One exchange's orders and balances of one account."""
 
+    prices_are_odd = False
+    """Whether reports tell other prices than it trades at."""
+
     def __init__(self, venue: str, account: str, watcher: Watcher) -> None:
         """Nothing has happened yet."""
         self.venue = venue
