@@ -16,10 +16,7 @@ PROFILE = VenueProfile(
     lacks=frozenset(
         {
             Feature.AMEND,
-            Feature.REDUCE_ONLY,
             Feature.MARKET_ORDER,
-            Feature.GOOD_TILL_DATE,
-            Feature.STOP_ORDER,
             Feature.STATUS_QUERY,
             Feature.MASS_CANCEL,
             Feature.MASS_CANCEL_REPORT,

@@ -1,42 +1,9 @@
-"""Both sides of Bullish, in memory and at sockets of the loopback."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""Where Bullish's REST side is."""
 
 import pytest
 
-from common.venues.bullish.rest import BullishRest, open_rest
-from common.venues.rest import RestSettings
-from tests.common.venues.both_sides import BothSides, Desk
-from tests.common.venues.served import Served
-
 
 @pytest.fixture
-def sides(tmp_path: Path) -> BothSides:
-    """The simulated exchange, and our side of it."""
-    return BothSides("bullish", tmp_path)
-
-
-@pytest.fixture
-def desk(sides: BothSides) -> Desk:
-    """Our order entry, logged on."""
-    return sides.desk()
-
-
-@pytest.fixture
-def served(sides: BothSides) -> Iterator[Served]:
-    """The same, with its listeners at ports of their own."""
-    with Served(sides.world) as served:
-        yield served
-
-
-@pytest.fixture
-def rest(sides: BothSides, served: Served) -> Iterator[BullishRest]:
-    """Our REST side, as fast as it can: how fast it may be is not tried here."""
-    assert sides.credentials is not None
-    opened = open_rest(
-        RestSettings("x", f"http://127.0.0.1:{served.port('rest')}/trading-api", sides.credentials, 2000)
-    )
-    opened.api.throttle = lambda cost=None: None  # type: ignore[attr-defined]
-    yield opened
-    opened.api.close()  # type: ignore[attr-defined]
+def rest_path() -> str:
+    """All of its addresses begin so."""
+    return "/trading-api"

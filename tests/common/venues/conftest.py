@@ -1,20 +1,20 @@
-"""Both sides of HTX, in memory and at sockets of the loopback."""
+"""Both sides of the venue in whose folder a test stands, in memory and at sockets of the loopback."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from common.venues.htx.rest import HtxRest, open_rest
+from common.venues.registry import find_rest
 from common.venues.rest import RestSettings
 from tests.common.venues.both_sides import BothSides, Desk
 from tests.common.venues.served import Served
 
 
 @pytest.fixture
-def sides(tmp_path: Path) -> BothSides:
+def sides(request: pytest.FixtureRequest, tmp_path: Path) -> BothSides:
     """The simulated exchange, and our side of it."""
-    return BothSides("htx", tmp_path)
+    return BothSides(request.path.parent.name, tmp_path)
 
 
 @pytest.fixture
@@ -31,10 +31,17 @@ def served(sides: BothSides) -> Iterator[Served]:
 
 
 @pytest.fixture
-def rest(sides: BothSides, served: Served) -> Iterator[HtxRest]:
+def rest_path() -> str:
+    """What stands behind host and port in the address of the venue's REST side."""
+    return ""
+
+
+@pytest.fixture
+def rest(sides: BothSides, served: Served, rest_path: str) -> Iterator[object]:
     """Our REST side, as fast as it can: how fast it may be is not tried here."""
     assert sides.credentials is not None
-    opened = open_rest(RestSettings("x", f"http://127.0.0.1:{served.port('rest')}", sides.credentials, 2000))
+    url = f"http://127.0.0.1:{served.port('rest')}{rest_path}"
+    opened = find_rest(sides.venue.dialect)(RestSettings("x", url, sides.credentials, 2000))
     opened.api.throttle = lambda cost=None: None  # type: ignore[attr-defined]
     yield opened
     opened.api.close()  # type: ignore[attr-defined]
