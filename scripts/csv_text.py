@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from scripts.printable import printable
+from common.printable import printable
 
 FORMULAS: Final = ("=", "+", "-", "@")
 """What a cell begins with that a spreadsheet computes."""

@@ -1,7 +1,7 @@
 """The one error that a command raises for the user; `scripts.cli.main` turns it into a line and an exit status."""
 
 from common.exit_status import ExitStatus
-from scripts.printable import printable
+from common.printable import printable
 
 
 class CommandError(Exception):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import click
 
 from common.config import Config, InstrumentConfig, load
+from common.decimals import short
 from common.exit_status import ExitStatus
 from common.messages import PositionChanged
 from common.orders.money import Place, prices_told
@@ -17,7 +18,6 @@ from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name, known_scope
 from scripts.cli.orders import QUERY_S, cancel_matching, connected, outcome_of
 from scripts.cli.tables import table
-from scripts.decimals import short
 
 ROUNDS = 5
 END_S = 3.0

@@ -32,15 +32,8 @@ from common.journal import (
     salvage,
     verify,
 )
-from common.venues.registry import find_dictionary
-from scripts.cli.asking import ANSWER_S, asked
-from scripts.cli.errors import CommandError
-from scripts.cli.names import known_name
-from scripts.cli.tables import fitted
-from scripts.journal.evidence import take_back
-from scripts.journal.past import Past, past_text
-from scripts.journal.replay import Block, Pace, blocks
-from scripts.journal.select import (
+from common.past.replay import Block, Pace, blocks
+from common.past.select import (
     Filter,
     OrderTrail,
     Shown,
@@ -53,10 +46,17 @@ from scripts.journal.select import (
     select,
     sources,
 )
+from common.past.stats import Stats, gather
+from common.past.story import story
+from common.past.words import KIND_NAMES, Dictionaries, document, line, payload_of, standard, time_text
+from common.venues.registry import find_dictionary
+from scripts.cli.asking import ANSWER_S, asked
+from scripts.cli.errors import CommandError
+from scripts.cli.names import known_name
+from scripts.cli.tables import fitted
+from scripts.journal.evidence import take_back
+from scripts.journal.past import Past, past_text
 from scripts.journal.shadow import Shadow
-from scripts.journal.stats import Stats, gather
-from scripts.journal.story import story
-from scripts.journal.words import KIND_NAMES, Dictionaries, document, line, payload_of, standard, time_text
 
 FOLLOW_PAUSE_S = 0.05
 

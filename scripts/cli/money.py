@@ -9,6 +9,7 @@ import msgspec
 import orjson
 
 from common.config import Config, load
+from common.decimals import rounded, short
 from common.exit_status import ExitStatus
 from common.orders.facts import facts_of
 from common.orders.money import Held, Line, Price, Profit, Sums, lines, prices_told, rates_in, summed
@@ -18,7 +19,6 @@ from scripts.cli.names import known_name, known_scope
 from scripts.cli.orders import QUERY_S, connected, json_option
 from scripts.cli.tables import table
 from scripts.cli.watching import watchable
-from scripts.decimals import rounded, short
 
 GROUPS = ("strategy", "venue", "account", "symbol")
 NOBODY = "(nobody)"

@@ -13,6 +13,7 @@ import orjson
 from common.actor.control import NoAnswer, Refused, ask, is_running, operator
 from common.actor.control import NotRunning as ActorNotRunning
 from common.config import Config, load
+from common.decimals import rounded, short
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
 from common.messages import HIGHEST_NUMBER, CommandOutcome, OrderEvent, PositionChanged, QueryAnswer, Reason
@@ -24,7 +25,6 @@ from scripts.cli.errors import CommandError
 from scripts.cli.names import known_market, known_name, known_scope
 from scripts.cli.tables import table
 from scripts.cli.watching import watchable
-from scripts.decimals import rounded, short
 
 SIDES = {"1": "buy", "2": "sell"}
 CONNECT_S = 5.0

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from scripts.printable import printable
+from common.printable import printable
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9][0-9,]*(\.[0-9]+)?( [A-Za-z%/]+)?")
 

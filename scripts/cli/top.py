@@ -20,6 +20,8 @@ from common.config import Config, load
 from common.exit_status import ExitStatus
 from common.journal import JournalError
 from common.orders.money import Held, prices_told
+from common.past.select import OrderTrail, open_reader
+from common.past.story import story
 from common.strategy.client import Client, NotRunning
 from scripts.cli.colour import no_color
 from scripts.cli.errors import CommandError
@@ -27,8 +29,6 @@ from scripts.cli.journal import dictionaries
 from scripts.cli.money import profit_rows
 from scripts.cli.orders import QUERY_S, order_document, own_name
 from scripts.cli.status import ask_everybody
-from scripts.journal.select import OrderTrail, open_reader
-from scripts.journal.story import story
 from scripts.top.view import DOWN, ENTER, ERASE, ESCAPE, UP, Act, Look, Mode, Style, View, chosen_order, pressed, screen
 
 EVERY_S: Final = 1.0

@@ -10,20 +10,20 @@ import click
 import orjson
 
 from common.config import Config, load
+from common.decimals import short
 from common.exit_status import ExitStatus
 from common.fix.schedule import Period, Schedule
 from common.instant import NS_PER_S
 from common.orders.blotter import Blotter, BlotterLine
 from common.orders.fold import Fold
+from common.past.replay import blocks
+from common.past.select import parse_point
+from common.past.words import time_text
 from scripts.cli.errors import CommandError
 from scripts.cli.journal import AS_JSON, FROM, TO, Range, checked
 from scripts.cli.money import NOBODY
 from scripts.cli.tables import table
 from scripts.csv_text import csv_text
-from scripts.decimals import short
-from scripts.journal.replay import blocks
-from scripts.journal.select import parse_point
-from scripts.journal.words import time_text
 from services.orders.make_snapshot import newest_books
 
 TITLES = (

@@ -26,11 +26,11 @@ from common.messages import (
     Trade,
     encode,
 )
+from common.past.words import document, line, payload_of
 from common.venues.registry import find_dialect
 from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import Maker, cut_about
 from scripts.fuzz.worlds import LivelyWorld
-from scripts.journal.words import document, line, payload_of
 from scripts.simulation import setting
 from services.orders.make_snapshot import Folded as FoldedOrders
 from services.orders.make_snapshot import loader as orders_loader

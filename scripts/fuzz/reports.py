@@ -13,11 +13,11 @@ from common.exchange.changes import Traded
 from common.fix.wire import Framer, encode, pairs
 from common.instant import NS_PER_S, Instant
 from common.messages import Answer, ExecutionReport, Inbound, Trade
+from common.past.words import payload_of
 from scripts.fuzz.folds import reports_of
 from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import Maker
 from scripts.fuzz.worlds import LivelyWorld
-from scripts.journal.words import payload_of
 from scripts.simulation import adversary, quiet, setting
 from scripts.simulation.process import Process
 from scripts.simulation.truth import ZERO, TrueOrder, Truth

@@ -1,1 +1,1 @@
-"""Reading a journal for people: records in words, selections, an order's story, the past, replay, figures."""
+"""The actors' own folds over a journal: the past, the shadow beside its hashes, evidence taken back, benchmarks."""

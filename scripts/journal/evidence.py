@@ -18,7 +18,7 @@ from common.journal.files import read_whole
 from common.journal.frames import frame_bytes
 from common.journal.salvage import BEHIND
 from common.messages import Inbound, Kind, Outbound, SessionChanged, SessionState, encode
-from scripts.journal.words import payload_of
+from common.past.words import payload_of
 
 TEXT = "taken back from behind the damage"
 ROOM_BYTES = 1 << 16

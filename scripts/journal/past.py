@@ -9,15 +9,15 @@ from typing import Any
 
 from common.actor.snapshots import load_newest
 from common.config import Config
+from common.decimals import short
 from common.journal import OsFiles, Reader, Record
 from common.journal.segments import first_lsns, read_header, segment_name
 from common.messages import Payload
 from common.orders.books import Books
 from common.orders.changes import OrderChanged
 from common.orders.fold import Fold
+from common.past.words import payload_of, plain, time_text
 from common.venues.dialect import Dialect
-from scripts.decimals import short
-from scripts.journal.words import payload_of, plain, time_text
 from services.orders.make_snapshot import newest_books
 from services.orders.settings import orders_settings
 from services.orders.views import order_event, position_event

@@ -7,8 +7,8 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from common.printable import printable
 from scripts.cli.status import SESSION_UP
-from scripts.printable import printable
 
 UP, DOWN, ENTER, ESCAPE, ERASE = "up", "down", "enter", "escape", "erase"
 """Keys that are no character."""

@@ -15,7 +15,7 @@ from common.journal.files import read_whole
 from common.journal.frames import HEADER_BYTES, find_frame
 from common.journal.salvage import BEHIND
 from common.messages import ExecutionReport, Inbound
-from scripts.journal.words import payload_of
+from common.past.words import payload_of
 from scripts.stack import PrivateStack
 
 BUSY = {

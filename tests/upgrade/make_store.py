@@ -50,8 +50,8 @@ from common.messages import (
     Welcome,
     encode,
 )
+from common.past.words import payload_of
 from common.strategy.client import Client
-from scripts.journal.words import payload_of
 from scripts.stack import PrivateStack
 from scripts.torture.load import Load
 from tests.upgrade.reading import number_text, read_log

@@ -35,10 +35,10 @@ from common.journal import (
 )
 from common.journal.emergency import read_emergency
 from common.messages import Inbound, Kind, SessionChanged, StateHash, encode
+from common.past.words import payload_of
 from scripts.bench.long_journal import write_long_journal
 from scripts.cli.main import run
 from scripts.journal.shadow import fold_version
-from scripts.journal.words import payload_of
 
 STORED = Path(__file__).parents[2] / "common" / "journal" / "first_format"
 STAMP_NS = 1_790_000_000_000_000_000

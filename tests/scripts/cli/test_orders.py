@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 import pytest
 
+from common.decimals import rounded, short
 from common.exit_status import ExitStatus
 from common.messages import STRATEGY_NAME
 from scripts.cli.errors import CommandError
 from scripts.cli.main import run
 from scripts.cli.orders import _expire_ns, order_name, own_name
 from scripts.cli.tables import table
-from scripts.decimals import rounded, short
 
 
 def test_names() -> None:

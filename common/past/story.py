@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from common.decimals import short
 from common.fix.wire import parse_utc_timestamp, split
 from common.instant import NS_PER_MS
 from common.journal import Reader, Record
@@ -29,9 +30,8 @@ from common.messages import (
     Verdict,
     Withdrawn,
 )
-from scripts.decimals import short
-from scripts.journal.select import Filter, OrderTrail, select
-from scripts.journal.words import Dictionaries, document, line, standard
+from common.past.select import Filter, OrderTrail, select
+from common.past.words import Dictionaries, document, line, standard
 
 _SENDING_TIME = b"52"
 

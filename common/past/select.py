@@ -5,9 +5,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
-from common.instant import NS_PER_S
+from common.instant import NS_PER_MS, NS_PER_S
 from common.journal import OsFiles, Reader, Record
 from common.messages import (
     AmendOrder,
@@ -34,11 +35,11 @@ from common.messages import (
     Verdict,
     Withdrawn,
 )
-from scripts.journal.words import fix_text, kind_name, payload_of
+from common.past.words import fix_text, kind_name, payload_of
 
 _RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _NS_PER_US = 1000
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNITS_NS = {"ms": NS_PER_MS, "s": NS_PER_S, "m": 60 * NS_PER_S, "h": 3600 * NS_PER_S, "d": 86_400 * NS_PER_S}
 
 
 class Point(NamedTuple):
@@ -57,7 +58,7 @@ def parse_point(text: str, now_ns: int) -> Point:
         return Point(lsn=int(text))
     ago = _RELATIVE.fullmatch(text)
     if ago is not None:
-        return Point(stamp_ns=now_ns - int(float(ago[1]) * _UNITS_S[ago[2]] * NS_PER_S))
+        return Point(stamp_ns=now_ns - int(Decimal(ago[1]) * _UNITS_NS[ago[2]]))
     try:
         when = datetime.fromisoformat(text)
     except ValueError as error:

@@ -22,8 +22,8 @@ from common.messages import (
     Terms,
     encode,
 )
-from scripts.journal.replay import Pace, blocks
-from scripts.journal.select import (
+from common.past.replay import Pace, blocks
+from common.past.select import (
     Filter,
     OrderTrail,
     Point,
@@ -34,9 +34,9 @@ from scripts.journal.select import (
     parse_point,
     select,
 )
-from scripts.journal.stats import gather
-from scripts.journal.story import story
-from scripts.journal.words import time_text
+from common.past.stats import gather
+from common.past.story import story
+from common.past.words import time_text
 
 STORED = Path(__file__).parents[2] / "common" / "journal" / "first_format"
 BEGAN_NS = 1_767_225_600_000_000_000

@@ -40,7 +40,7 @@ from common.messages import (
     Withdrawn,
     flat_fields,
 )
-from scripts.printable import printable
+from common.printable import printable
 
 _OWN_KINDS = {TICK: "TICK", EPOCH: "EPOCH"}
 KIND_NAMES = frozenset({*_OWN_KINDS.values(), *(kind.name for kind in Kind)})

@@ -27,7 +27,7 @@ from common.messages import (
     Unreadable,
     encode,
 )
-from scripts.journal.words import document, kind_name, line, payload_of
+from common.past.words import document, kind_name, line, payload_of
 
 STORED = Path(__file__).parents[2] / "common" / "journal" / "first_format"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from common.instant import NS_PER_S
 from common.journal import Reader
-from scripts.journal.words import kind_name, time_text
+from common.past.words import kind_name, time_text
 
 
 @dataclass
