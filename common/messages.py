@@ -804,6 +804,9 @@ class SessionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag
 
     `numbers_began`: the generation in which the numbers last began at 1, in the first record of an emergency file,
     before which others may have been lost that said so; 0 where the records before it tell.
+
+    `venue_log`: the id of the log by which the venue counts the numbers, where it tells one and it is not the one told
+    before; "" says nothing new.
     """
 
     session: str
@@ -820,6 +823,7 @@ class SessionChanged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag
     venue: str = ""
     numbers_began: int = 0
     contracts: dict[str, Contract] = {}
+    venue_log: str = ""
 
     def __post_init__(self) -> None:
         if not self.account:

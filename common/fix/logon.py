@@ -7,6 +7,7 @@ from common.fix.liveness import Liveness
 from common.fix.pending import Pending
 from common.fix.resends import Resends
 from common.fix.session_types import (
+    LOGON_NOT_IN_STEP,
     DisconnectReason,
     Event,
     Instant,
@@ -177,13 +178,15 @@ class Logon:
             text = f"NextExpectedMsgSeqNum(789) too high, expecting {expected} but received {peer_expects}"
         else:
             return False
+        if b"58" in m.fields:
+            standing.notice(Level.INFO, LOGON_NOT_IN_STEP, text_of(m.fields[b"58"]))
         self._ending.refuse(DisconnectReason.SEQUENCE_TOO_LOW, text, now)
         return True
 
     def _done(self, m: Received, peer_reset: bool, peer_expects: int, now: Instant) -> None:
         standing = self._standing
         missing = m.seq > standing.next_inbound
-        standing.effects.append(LoggedOn(peer_reset, missing, self._life.interval_s))
+        standing.effects.append(LoggedOn(peer_reset, missing, self._life.interval_s, text_of(m.fields.get(b"58", b""))))
         if missing:
             # The Logon(A) was acted on; when the gap closes it only counts (quickfix#102).
             self._pending.add(m, True, now, ask=not peer_expects)

@@ -180,11 +180,13 @@ class NumbersSet(NamedTuple):
 
 
 class LoggedOn(NamedTuple):
-    """Both Logon(A) are exchanged. `peer_reset`: ResetSeqNumFlag(141)=Y. `recovering`: messages are missing."""
+    """Both Logon(A) are exchanged. `peer_reset`: ResetSeqNumFlag(141)=Y. `recovering`: messages are missing. `text` is
+    the Text(58) of the peer's."""
 
     peer_reset: bool
     recovering: bool
     heart_bt_int_s: int
+    text: str = ""
 
 
 class LoggedOut(NamedTuple):
@@ -211,6 +213,10 @@ class Level(Enum):
 
 ASKS_BEYOND_SENT = "asks_beyond_sent"
 """The code of the notice that the peer misses a number that was never sent: it has heard more than our log knows."""
+
+
+LOGON_NOT_IN_STEP = "logon_not_in_step"
+"""The code of the notice that the peer's Logon(A) has a number which is no good; its text is the peer's Text(58)."""
 
 
 class Notice(NamedTuple):

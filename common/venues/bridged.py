@@ -5,6 +5,8 @@ pending (ExecType(150) or OrdStatus(39) A, 6 and E) says nothing here, a D or G 
 leave, and a trade is known by TradeID(1003), which is the venue's own, as its REST side tells it.
 """
 
+import re
+
 from common.fix.session_types import SessionSettings
 from common.fix.wire import utc_timestamp
 from common.messages import AmendOrder, CancelOrder, NewOrder, Terms, VenueEvent
@@ -21,6 +23,7 @@ from common.venues.standard import (
 
 PENDING = frozenset({b"A", b"6", b"E"})
 FORM = ReportForm(trade_id=b"1003")
+LOG = re.compile(r"log ([0-9a-f]{1,64})\b")
 
 
 def _report(f: Fields, raw: bytes) -> VenueEvent | None:
@@ -39,6 +42,11 @@ class BridgedDialect(StandardDialect):
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """Numbers persist, in the bridge's log. The venue's credentials are the bridge's, and none of Logon(A)."""
         return settings_that_persist(identity)
+
+    def log_told(self, text: str) -> str:
+        """The bridge's own log, which its first two words name."""
+        told = LOG.match(text)
+        return "" if told is None else told[1]
 
     def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
         """ValidUntilTime(62): the bridge lets no byte out after it, nor the venue take the request in."""

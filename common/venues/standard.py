@@ -109,6 +109,10 @@ class StandardDialect:
         """The orders that a message names which cannot be read."""
         return unreadable(fields, why)
 
+    def log_told(self, text: str) -> str:
+        """None is named."""
+        return ""
+
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """Nothing to subscribe to, without more."""
         return []

@@ -14,7 +14,7 @@ LISTENER = "fix"
 NOT_AVAILABLE = 4
 """BusinessRejectReason(380): application not available."""
 
-OTHER_LOG = "this log has no numbers of yours: begin anew with ResetSeqNumFlag(141)=Y, and ask about every open order"
+OTHER_LOG = "has no numbers of yours: begin anew with ResetSeqNumFlag(141)=Y, and ask about every open order"
 
 
 class Acceptor(ResendingFixGateway):
@@ -85,7 +85,7 @@ class Acceptor(ResendingFixGateway):
         head = b"35=5\x0134=1\x0149=%b\x0152=%b\x0156=%b\x01" % (
             self._comp_id.encode(), utc_timestamp(now.wall_ns), to,
         )  # fmt: skip
-        return encode(self.begin_string.encode(), head + f"58={why}\x01".encode())
+        return encode(self.begin_string.encode(), head + f"58=log {self._identity} {why}\x01".encode())
 
     # ---- requests
 

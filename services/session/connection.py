@@ -280,6 +280,36 @@ class Connection:
         self._records.append(OperatorAct(self._core.name, "reset", "venue", text), now)
         self.break_off(text, now)
 
+    def told_other_log(self, text: str, now: Instant) -> bool:
+        """Whether the venue has answered the Logon(A) by another log than before: its numbers prove nothing of what was
+        sent, since what it asks for again may have been carried out. Then the next connection begins a generation."""
+        log, known = self._dialect.log_told(text), self._records.history.venue_log
+        if not log or not known or log == known:
+            return False
+        self._reset_for_log(log, now)
+        self.break_off(f"the venue counts by log {log} now, by {known} before", now)
+        return True
+
+    def refused_by_log(self, text: str, now: Instant) -> None:
+        """The venue does not go on with our numbers, in a text that may name its log: another one has lost them."""
+        log, history = self._dialect.log_told(text), self._records.history
+        if log and log != history.venue_log and history.state is SessionState.CONNECTING:
+            self._reset_for_log(log, now)
+
+    def logged_on(self, text: str, now: Instant) -> None:
+        """Record it, and by which log the venue counts, where that was not known."""
+        history = self._records.history
+        log = "" if history.venue_log else self._dialect.log_told(text)
+        self._records.append(msgspec.structs.replace(history.change(SessionState.LOGGED_ON), venue_log=log), now)
+
+    def _reset_for_log(self, log: str, now: Instant) -> None:
+        """The wish first: a process that dies between the two asks for one reset too many, which does no harm."""
+        text = f"the venue counts by another log, {log}"
+        self._records.append(OperatorAct(self._core.name, "reset", "venue", text), now)
+        change = self._records.history.change(SessionState.NUMBERS_SET, "another_log")
+        self._records.append(msgspec.structs.replace(change, venue_log=log), now)
+        self._core.note("warning", "another_log", log=log)
+
     def refused(self, text: str, *, certain: bool = False) -> None:
         """The connection is ended with this text. FIX 4.4 volume 2: a number too low is answered with Logout(5),
         "MsgSeqNum too low, expecting X ..."; `certain` where there is more than the text to tell it.

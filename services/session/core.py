@@ -22,6 +22,7 @@ from common.actor.unread import status_of_unread
 from common.exit_status import ExitStatus
 from common.fix.session_types import (
     ASKS_BEYOND_SENT,
+    LOGON_NOT_IN_STEP,
     Disconnect,
     DisconnectReason,
     LoggedOn,
@@ -266,9 +267,11 @@ class SessionCore(Core):
         elif isinstance(effect, NumbersSet):
             self.connection.numbers_set(effect, now)
         elif isinstance(effect, LoggedOn):
-            self._logged_on(now)
+            if not self.connection.told_other_log(effect.text, now):
+                self._logged_on(effect.text, now)
         elif isinstance(effect, LoggedOut):
             self.connection.refused(effect.text)
+            self.connection.refused_by_log(effect.text, now)
             self.note("warning", "logged_out", by_peer=effect.by_peer, text=effect.text)
         elif isinstance(effect, Disconnect):
             self.connection.refused(effect.text, certain=effect.reason is DisconnectReason.SEQUENCE_TOO_LOW)
@@ -278,6 +281,8 @@ class SessionCore(Core):
             self.note(effect.level.value, effect.code, text=effect.text)
             if effect.code == ASKS_BEYOND_SENT:
                 self.connection.outdone(effect.text, now)
+            elif effect.code == LOGON_NOT_IN_STEP:
+                self.connection.refused_by_log(effect.text, now)
 
     def _resend_wanted(self, effect: ResendWanted, now: Instant) -> None:
         if self.resender.turns_in_circles(effect.begin, now):
@@ -288,8 +293,8 @@ class SessionCore(Core):
         else:
             self.resender.wanted(effect.begin, effect.end, now, in_step=self.gate.caught_up)
 
-    def _logged_on(self, now: Instant) -> None:
-        self.records.changed(SessionState.LOGGED_ON, now)
+    def _logged_on(self, text: str, now: Instant) -> None:
+        self.connection.logged_on(text, now)
         self.effects.append(HostWorked(TARGET))
         self.former.log_out(now)
         self.gate.ask(now)

@@ -67,6 +67,7 @@ class History:
     `nonce_ms` is the number that the latest Logon(A) of ours bore at most, see `common.venues.dialect.nonce_ms`.
     `venue_told` is what the log last had of the venue: its window, and the assets of each symbol; `contracts_told` what
     a quantity is of those that are no spot market.
+    `venue_log` is the id of the venue's own log of the numbers, as it told it last, "" for none.
     `sent_before` is what was sent in the generation before, whose connection may be heard yet.
     `named` is the highest attempt that the session has sent a name of, the order manager's or its own.
     """
@@ -89,6 +90,7 @@ class History:
         self.nonce_ms = 0
         self.venue_told: tuple[int, dict[str, tuple[str, str]]] = (0, {})
         self.contracts_told: dict[str, Contract] = {}
+        self.venue_log = ""
         self.orders = OpenOrders()
         self.sent: OrderedDict[int, Sent] = OrderedDict()
         self.first_kept = 1
@@ -251,6 +253,7 @@ class History:
         if record.assets:
             self.venue_told = (record.window_ns, record.assets)
             self.contracts_told = record.contracts
+        self.venue_log = record.venue_log or self.venue_log
         self.generation = record.generation
         self.connection = max(self.connection, record.connection)
         self.next_outbound, self.next_inbound = record.next_outbound, record.next_inbound

@@ -51,6 +51,7 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     named: Attempt = Attempt(FIRST_EPOCH + 1, 0)
     nonce_ms: int = 0
     contracts_told: dict[str, Contract] = {}
+    venue_log: str = ""
 
 
 FOLD_VERSION = 1
@@ -154,6 +155,7 @@ class Folded:
                 self.history.named,
                 self.history.nonce_ms,
                 self.history.contracts_told,
+                self.history.venue_log,
             )
         )
 
@@ -204,6 +206,7 @@ def load_folded(
     # A snapshot of a time without this field does not tell it: as if no number had been set by hand.
     h.numbers_began = dump.numbers_began or dump.generation
     h.venue_told, h.contracts_told, h.named = dump.venue_told, dump.contracts_told, dump.named
+    h.venue_log = dump.venue_log
     h.nonce_ms = max(dump.nonce_ms, dump.logon_ns // NS_PER_MS)
     for number, raw, attempt, cl_ord_id, risky in dump.sent:
         h.sent[number] = Sent(raw, attempt, cl_ord_id, risky)

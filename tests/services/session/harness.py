@@ -141,6 +141,8 @@ class Venue:
         self.logged_on = False
         self.gap_filled: list[int] = []
         self.fills_alone = False
+        self.log = ""
+        """The id of the log by which it counts, as a bridge tells it in Text(58) of Logon(A)."""
 
     def connect(self, sender: str, now: Instant) -> None:
         """A connection of the session whose SenderCompID(49) is `sender`."""
@@ -150,6 +152,7 @@ class Venue:
             initiator=False,
             sequence_policy=self.policy,
             allow_resend_request=self.policy is not SequencePolicy.RESET,
+            logon_fields=(lambda number, stamp: f"58=log {self.log}\x01".encode()) if self.log else None,
         )
         self.fix = Session(settings, self.next_outbound, self.next_inbound)
         self.fix.connected(now)
