@@ -21,7 +21,7 @@ from common.instant import NS_PER_S, Instant
 IDLE_NS = 120 * NS_PER_S
 MAX_BODY_BYTES = 65_536
 SCOPE = "rest"
-CHANGING = ("DELETE", "POST", "PUT")
+CHANGING = ("DELETE", "PATCH", "POST", "PUT")
 
 Json = object
 Parameters = dict[str, str]
@@ -64,12 +64,13 @@ class RestRequest(NamedTuple):
 
 
 class Route(NamedTuple):
-    """What answers a method and path: its weight among the requests of a minute, whether it must be signed, and the
-    function of the account ("" for an unsigned request)."""
+    """What answers a method and path: its weight among the requests of a minute, whether it must be signed, the
+    function of the account ("" for an unsigned request), and the HTTP status of what was done."""
 
     weight: int
     signed: bool
     answer: Callable[[str, Parameters, Instant], Json]
+    status: int = 200
 
 
 class _Client:
@@ -227,7 +228,7 @@ class RestGateway:
 
     def _answered(self, request: RestRequest, now: Instant) -> tuple[int, Json]:
         try:
-            return 200, self._answer(request, now)
+            return self._answer(request, now)
         except RestError as error:
             return error.status, error.answer
 
@@ -239,14 +240,14 @@ class RestGateway:
             return exact, request.parameters
         return self._api.routes.get((request.method, f"{head}/{LAST}")), {**request.parameters, LAST: unquote(last)}
 
-    def _answer(self, request: RestRequest, now: Instant) -> Json:
+    def _answer(self, request: RestRequest, now: Instant) -> tuple[int, Json]:
         route, parameters = self._find_route(request)
         if route is None:
             trouble = Trouble.WRONG_METHOD if request.path in self._paths else Trouble.NO_ROUTE
             raise self._api.trouble(trouble)
         self._api.count(route, now)
         if not route.signed:
-            return route.answer("", parameters, now)
+            return route.status, route.answer("", parameters, now)
         account = self._api.authenticate(request, now)
         faults, changes = self._venue.faults, request.method in CHANGING
         failed = faults.strikes(Kind.REJECT_STATUS, SCOPE)
@@ -257,7 +258,7 @@ class RestGateway:
         answer = route.answer(account, parameters, now)
         if changes and faults.strikes(Kind.UNKNOWN, SCOPE):
             raise self._api.trouble(Trouble.UNKNOWN)
-        return answer
+        return route.status, answer
 
 
 def _request(head: h11.Request, body: bytes) -> RestRequest:

@@ -5,7 +5,7 @@ an error never does.
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
@@ -30,6 +30,12 @@ class HttpCall(NamedTuple):
     target: str
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+
+
+class Signer(Protocol):
+    """What CCXT is used for: a private request with its signature. `path` is the endpoint's, without the version."""
+
+    def __call__(self, method: str, path: str, parameters: Mapping[str, str], wall_ns: int) -> HttpCall: ...
 
 
 class BridgedTerms(msgspec.Struct, array_like=True, frozen=True):
@@ -111,8 +117,9 @@ class Push(enum.Enum):
 
 
 class Limit(NamedTuple):
-    """At most `requests` of one kind of a user in each symbol within `window_ns`."""
+    """At most `requests` of a user within `window_ns`, of all that count against the same `name`."""
 
+    name: str
     requests: int
     window_ns: int
 
@@ -120,16 +127,22 @@ class Limit(NamedTuple):
 class Backend(Protocol):
     """One venue. `processing_ns`: a request that is in has taken effect, or will not, so long after its last moment.
 
-    `id_form` says in words what the venue takes as our id, and `takes_id` whether it takes one.
+    `id_form` says in words what the venue takes as our id, and `takes_id` whether it takes one. An `order_id` is the
+    venue's own, "" where it is not known. Where an answer has pages, `page` is "" for the first.
     """
 
     processing_ns: int
-    limit: Limit
     ping_ns: int
     websocket_path: str
     id_form: str
 
+    def limit(self, what: str, symbol: str) -> Limit:
+        """What a request counts against; `what` is the name of the method that makes it."""
+
     def takes_id(self, text: str) -> bool: ...
+
+    def why_not(self, terms: BridgedTerms) -> str:
+        """Why the venue has no such order, "" where it has."""
 
     def new(self, terms: BridgedTerms, wall_ns: int, last_venue_ns: int) -> HttpCall:
         """A new order that takes effect by `last_venue_ns` of the venue's clock, or never."""
@@ -142,28 +155,36 @@ class Backend(Protocol):
     def cancel(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
         """A cancel."""
 
-    def ask_order(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
+    def ask_order(self, terms: BridgedTerms, order_id: str, wall_ns: int) -> HttpCall:
         """The order as it stands."""
 
     def ask_open(self, page: str, wall_ns: int) -> HttpCall:
-        """All open orders, from a page on ("" for the first)."""
+        """All open orders."""
+
+    def ask_ended(self, terms: BridgedTerms, since_ns: int, page: str, wall_ns: int) -> HttpCall | None:
+        """Orders of the symbol that have ended since a time by the venue's clock; None where `ask_order` finds an order
+        by our id whether it has ended or not."""
 
     def ask_fills(self, since_ns: int, page: str, wall_ns: int) -> HttpCall:
-        """All fills since a time by the venue's clock, from a page on."""
+        """All fills since a time by the venue's clock. It may leave out those of orders that are open."""
+
+    def ask_fills_of(self, terms: BridgedTerms, order_id: str, page: str, wall_ns: int) -> HttpCall:
+        """All fills of one order, whose `order_id` is known."""
 
     def ask_time(self) -> HttpCall:
         """The venue's clock."""
 
-    def read(self, what: str, status: int, body: bytes) -> Reply:
-        """What was answered to `what`, the name of the method that made the call. Never raises."""
+    def read(self, what: str, status: int, body: bytes, page: str = "") -> Reply:
+        """What was answered to `what`, the name of the method that made the call. Facts of an answer are learned like
+        those of a push. Never raises."""
 
     def login(self, wall_ns: int) -> str:
         """The first message of the private WebSocket."""
 
-    def subscribe(self) -> str:
+    def subscribe(self, wall_ns: int) -> str:
         """The message that asks for all orders."""
 
-    def ping(self) -> str:
+    def ping(self, wall_ns: int) -> str:
         """What keeps the connection."""
 
     def read_push(self, text: str) -> tuple[Push, tuple[Fact, ...]]:

@@ -14,8 +14,13 @@ from decimal import Decimal
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
+from msgspec import structs
+
+from common.instant import NS_PER_MS
 from common.messages import Answer, Ask, RestOrder, Trade, cut
+from common.venues.backend import HttpCall, Signer
 from common.venues.pace import Pace
 from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, RestSettings, masked
 
@@ -49,10 +54,35 @@ def ccxt_client(
     exchange.number = Decimal
     bucket = pace or Pace(MS_PER_S / exchange.rateLimit)
     exchange.throttle = lambda cost=None: wait_for(clock, bucket, None if cost is None else cost_of(cost))
-    exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], settings.url)
+    exchange.urls["api"] = _aimed(exchange.urls["api"], settings.url)
     if settings.ca:
         exchange.validateServerSsl = settings.ca
     return exchange
+
+
+def _aimed(urls: Mapping[str, Any], url: str) -> dict[str, Any]:
+    """The same table, in which every address is `url`: at some venues there is a table for each part of it."""
+    return {part: _aimed(told, url) if isinstance(told, dict) else url for part, told in urls.items()}
+
+
+def at_host(settings: RestSettings, path: str = "") -> RestSettings:
+    """The settings with `path` alone behind the host, for a venue whose path CCXT has by heart, and signs."""
+    parts = urlsplit(settings.url)
+    return structs.replace(settings, url=f"{parts.scheme}://{parts.netloc}{path}")
+
+
+def http_signer(exchange: Any, section: list[str]) -> Signer:
+    """What signs for a bridge: `exchange` is a client of CCXT, `section` where it keeps the endpoints, such as
+    "private"."""
+
+    def sign(method: str, path: str, parameters: Mapping[str, str], wall_ns: int) -> HttpCall:
+        exchange.nonce = lambda: wall_ns // NS_PER_MS
+        signed = exchange.sign(path, section, method, dict(parameters))
+        url, body = urlsplit(signed["url"]), signed["body"] or ""
+        target = url.path + (f"?{url.query}" if url.query else "")
+        return HttpCall(method, target, tuple(signed["headers"].items()), body.encode())
+
+    return sign
 
 
 def wait_for(clock: Clock, pace: Pace, cost: float | None) -> None:

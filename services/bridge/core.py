@@ -143,7 +143,7 @@ class BridgeCore(Core):
             self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
             return
         self._desk = Desk(
-            self.book, self._record_order, self._unique, self._backend.takes_id, frozenset(self.settings.symbols),
+            self.book, self._record_order, self._unique, self._backend, frozenset(self.settings.symbols),
             f"b{self._log.epoch:x}",
         )  # fmt: skip
         settings = self.settings

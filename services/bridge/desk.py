@@ -17,7 +17,7 @@ from common.exchange.fix_gateway import Client
 from common.exchange.order import BUY, FILL_OR_KILL, GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, LIMIT, MARKET, SELL
 from common.exchange.requests import Request
 from common.instant import NS_PER_S, Instant
-from common.venues.backend import AmendFact, BridgedTerms, Fact, FillFact, OrderFact, Reply, Verdict
+from common.venues.backend import AmendFact, Backend, BridgedTerms, Fact, FillFact, OrderFact, Reply, Verdict
 from services.bridge import reports
 from services.bridge.book import FILLED, Book, BridgedOrder
 from services.bridge.records import (
@@ -72,7 +72,7 @@ class Desk:
         book: Book,
         record: Callable[[OrderRecord], None],
         unique: Callable[[], str],
-        takes_id: Callable[[str], bool],
+        backend: Backend,
         symbols: frozenset[str],
         id_stem: str,
     ) -> None:
@@ -85,7 +85,7 @@ class Desk:
         self.alarms: list[str] = []
         self._record = record
         self._unique = unique
-        self._takes_id = takes_id
+        self._backend = backend
         self._symbols = symbols
         self._id_stem = id_stem
         self.mouth: Mouth
@@ -111,7 +111,7 @@ class Desk:
             body = reports.rejected(name, terms, self._unique(), reason, why_not, now.wall_ns)
             self.mouth.tell(client.party.comp_id, "8", body, now)
             return
-        passes = self._takes_id(name) and name not in self.book.orders
+        passes = self._backend.takes_id(name) and name not in self.book.orders
         venue_id = name if passes else f"{self._id_stem}x{self.book.taken + 1}"
         self._take(client, request, _called(terms, venue_id), now, kind="D", by_ns=by_ns)
         self._tell(self.book.orders[venue_id], "A", now)
@@ -127,7 +127,7 @@ class Desk:
             return "TimeInForce(59) is not served"
         if terms.order_qty <= 0 or (terms.price is not None and terms.price <= 0):
             return "OrderQty(38) and Price(44) are above 0"
-        return ""
+        return self._backend.why_not(terms)
 
     def _take(
         self, client: Client, request: Request, terms: BridgedTerms, now: Instant, *, kind: str, by_ns: int = 0,
@@ -254,6 +254,8 @@ class Desk:
             self._end(order, REJECTED, TOLD, f"{reply.code} {reply.text}", now)
         elif errand.kind == "G" and reply.verdict is Verdict.REFUSED and errand.cl_ord_id in order.wishes:
             self._come_to_nothing(order, order.wishes[errand.cl_ord_id], f"{reply.code} {reply.text}", now)
+        for fact in reply.facts:
+            self.learn(fact, now)
         if not order.end and (order.wishes or order.is_undecided or errand.kind == "F"):
             self.doubts[order.venue_id] = None
 

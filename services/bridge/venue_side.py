@@ -20,7 +20,7 @@ from wsproto.utilities import ProtocolError
 
 from common.actor.core import Close, Connect, Effect, Note, Write
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.venues.backend import Backend, HttpCall, OrderFact, Push, Reply, Verdict
+from common.venues.backend import Backend, HttpCall, Limit, OrderFact, Push, Reply, Verdict
 from common.venues.rest import BadAnswer
 from services.bridge.book import BridgedOrder
 from services.bridge.desk import Desk, Errand
@@ -48,14 +48,15 @@ Answered = Callable[[Reply, Instant], None]
 @dataclass
 class Job:
     """Something to be asked or wanted of the venue. `what` is the back end's method; `errand` is of a client's request;
-    `limit` names what it counts against."""
+    `limit` is what it counts against, None for nothing; `page` is which page of an answer is asked for."""
 
     what: str
-    limit: str
+    limit: Limit | None
     make: Callable[[Instant], HttpCall]
     answered: Answered
     errand: Errand | None = None
     by_boot_ns: int = 0
+    page: str = ""
 
 
 @dataclass
@@ -192,13 +193,13 @@ class VenueSide:
         backend, clock = self._backend, self.clock
         if errand.kind == "D":
             return Job(
-                "new", f"new {order.terms.symbol}",
+                "new", self._backend.limit("new", order.terms.symbol),
                 lambda at: backend.new(order.terms, at.wall_ns, clock.surely_before_ns(errand.by_ns)),
                 lambda reply, at: self._desk.answered(errand, reply, at), errand, by_boot_ns,
             )  # fmt: skip
         wish = order.wishes[errand.cl_ord_id]
         return Job(
-            "amend", f"amend {order.terms.symbol}",
+            "amend", self._backend.limit("amend", order.terms.symbol),
             lambda at: backend.amend(wish.terms, wish.request_id, at.wall_ns, clock.surely_before_ns(errand.by_ns)),
             lambda reply, at: self._desk.answered(errand, reply, at), errand, by_boot_ns,
         )  # fmt: skip
@@ -218,7 +219,8 @@ class VenueSide:
         self._cancelled_boot_ns[order.venue_id] = now.boot_ns
         self._queues["cancels"].append(
             Job(
-                "cancel", f"cancel {order.terms.symbol}", lambda at: self._backend.cancel(order.terms, at.wall_ns),
+                "cancel", self._backend.limit("cancel", order.terms.symbol),
+                lambda at: self._backend.cancel(order.terms, at.wall_ns),
                 lambda reply, at: self._desk.answered(errand, reply, at), errand,
             )
         )  # fmt: skip
@@ -244,7 +246,7 @@ class VenueSide:
                 self.clock.uncertainty_ns = took_ns // 2 + NS_PER_MS
                 self.clock.is_known = True
 
-        self._queues["questions"].appendleft(Job("ask_time", "", make, answered))
+        self._queues["questions"].appendleft(Job("ask_time", None, make, answered))
 
     def _ask_order(self, venue_id: str, doubt: Doubt, now: Instant) -> None:
         order = self._desk.book.orders[venue_id]
@@ -256,7 +258,7 @@ class VenueSide:
 
         def make(at: Instant) -> HttpCall:
             asked_venue_ns[0] = self.clock.surely_before_ns(at.wall_ns) if self.clock.is_known else 0
-            return self._backend.ask_order(order.terms, at.wall_ns)
+            return self._backend.ask_order(order.terms, order.order_id, at.wall_ns)
 
         def answered(reply: Reply, at: Instant) -> None:
             doubt.asking = False
@@ -266,7 +268,7 @@ class VenueSide:
                 self._missed(order, asked_venue_ns[0], at)
             self._settle_doubt(order, doubt, at)
 
-        self._queues["questions"].append(Job("ask_order", "ask_order", make, answered))
+        self._question("ask_order", make, answered)
 
     def _found(self, order: BridgedOrder, reply: Reply, asked_venue_ns: int, now: Instant) -> None:
         for fact in reply.facts:
@@ -274,7 +276,7 @@ class VenueSide:
             if isinstance(fact, OrderFact):
                 self._desk.decide_amendment(order, fact, asked_venue_ns - self._settled_after_ns(), now)
                 if fact.cum_qty > order.cum_qty:
-                    self._ask_fills(order.stamp_ns - OVERLAP_NS, "", lambda at: None)
+                    self._ask_fills_of(order, "")
         wants_cancel = any(wish.kind == "F" for wish in order.wishes.values())
         last_ns = self._cancelled_boot_ns.get(order.venue_id, 0)
         if wants_cancel and order.is_open and now.boot_ns - last_ns >= CANCEL_AGAIN_NS:
@@ -286,9 +288,34 @@ class VenueSide:
         return self.clock.offset_ns + self.clock.uncertainty_ns + self._backend.processing_ns
 
     def _missed(self, order: BridgedOrder, asked_venue_ns: int, now: Instant) -> None:
-        """There is no such order: if that was asked late enough, and no fill of it is told after it, it never was."""
+        """There is no such order: if that was asked late enough, and it is not among those that have ended since it was
+        taken, and no fill of it is told after that, it never was."""
         if self.clock.is_known and asked_venue_ns > order.by_ns + self._settled_after_ns():
-            self._ask_fills(order.stamp_ns - OVERLAP_NS, "", lambda at: self._desk.absent(order, at))
+            self._ask_ended(order, "", now)
+
+    def _ask_ended(self, order: BridgedOrder, page: str, now: Instant) -> None:
+        """Where our id finds an order only while it is open: those that have ended, page by page; then the fills."""
+        since_ns = max(0, order.stamp_ns - OVERLAP_NS)
+        first = self._backend.ask_ended(order.terms, since_ns, page, now.wall_ns)
+        if first is None:
+            self._ask_fills(since_ns, "", lambda at: self._desk.absent(order, at))
+            return
+
+        def make(at: Instant) -> HttpCall:
+            return self._backend.ask_ended(order.terms, since_ns, page, at.wall_ns) or first
+
+        def answered(reply: Reply, at: Instant) -> None:
+            for fact in reply.facts:
+                self._desk.learn(fact, at)
+            if reply.verdict is Verdict.DONE and reply.next_page:
+                self._ask_ended(order, reply.next_page, at)
+            elif reply.verdict is Verdict.DONE and order.is_undecided:
+                self._ask_fills(since_ns, "", lambda then: self._desk.absent(order, then))
+
+        self._question("ask_ended", make, answered, page)
+
+    def _question(self, what: str, make: Callable[[Instant], HttpCall], answered: Answered, page: str = "") -> None:
+        self._queues["questions"].append(Job(what, self._backend.limit(what, ""), make, answered, page=page))
 
     def _settle_doubt(self, order: BridgedOrder, doubt: Doubt, now: Instant) -> None:
         if order.end or (order.is_open and not order.wishes and order.venue_id not in self._desk.untold):
@@ -314,7 +341,21 @@ class VenueSide:
         def make(at: Instant) -> HttpCall:
             return self._backend.ask_fills(max(0, since_ns), page, at.wall_ns)
 
-        self._queues["questions"].append(Job("ask_fills", "ask_fills", make, answered))
+        self._question("ask_fills", make, answered, page)
+
+    def _ask_fills_of(self, order: BridgedOrder, page: str) -> None:
+        """All fills of one order that the venue has, page by page."""
+
+        def answered(reply: Reply, at: Instant) -> None:
+            for fact in reply.facts:
+                self._desk.learn(fact, at)
+            if reply.verdict is Verdict.DONE and reply.next_page:
+                self._ask_fills_of(order, reply.next_page)
+
+        def make(at: Instant) -> HttpCall:
+            return self._backend.ask_fills_of(order.terms, order.order_id, page, at.wall_ns)
+
+        self._question("ask_fills_of", make, answered, page)
 
     # ---- rounds
 
@@ -348,7 +389,7 @@ class VenueSide:
         def make(at: Instant) -> HttpCall:
             return self._backend.ask_open(page, at.wall_ns)
 
-        self._queues["questions"].append(Job("ask_open", "ask_open", make, answered))
+        self._question("ask_open", make, answered, page)
 
     def _fail_round(self, now: Instant) -> None:
         self._round = None
@@ -377,21 +418,24 @@ class VenueSide:
             if wire.http is None or wire.job is not None or not queue or self._room_ns(queue[0]) > now.boot_ns:
                 continue
             job = queue.popleft()
-            if job.limit:
-                self._used.setdefault(job.limit, deque()).append(now.boot_ns)
+            if job.limit is not None:
+                self._used.setdefault(job.limit.name, deque()).append(now.boot_ns)
             wire.job, wire.sent_boot_ns = job, now.boot_ns
             self.effects.append(Write(wire.number, wire.http.request(job.make(now)), job.by_boot_ns))
             self._count(job.what)
 
     def _room_ns(self, job: Job) -> int:
         """From when on the job has room in its limit, in boot terms."""
-        used = self._used.get(job.limit)
-        most = self._backend.limit.requests * SHARE[0] // SHARE[1]
-        if used is None or len(used) < most:
+        limit = job.limit
+        used = None if limit is None else self._used.get(limit.name)
+        if limit is None or used is None:
+            return 0
+        most = limit.requests * SHARE[0] // SHARE[1]
+        if len(used) < most:
             return 0
         while len(used) > most:
             used.popleft()
-        return used[0] + self._backend.limit.window_ns
+        return used[0] + limit.window_ns
 
     # ---- connections
 
@@ -427,7 +471,7 @@ class VenueSide:
         if answer is None or wire.job is None:
             return
         job, wire.job = wire.job, None
-        job.answered(self._backend.read(job.what, answer.status, answer.body), now)
+        job.answered(self._backend.read(job.what, answer.status, answer.body, job.page), now)
         if not answer.keeps:
             self._end(wire, "the venue keeps it no longer", now, close=True)
 
@@ -521,7 +565,7 @@ class Stream:
             return
         self._ping_boot_ns = now.boot_ns + self._backend.ping_ns
         if self._is_open:
-            self._say(self._backend.ping(), effects)
+            self._say(self._backend.ping(now.wall_ns), effects)
 
     def received(self, data: bytes, now: Instant, effects: list[Effect]) -> list[str]:
         """The whole text messages in what came."""
@@ -556,7 +600,7 @@ class Stream:
     def pushed(self, push: Push, now: Instant, effects: list[Effect]) -> None:
         """Go on from what was answered to the login and the subscription."""
         if push is Push.LOGGED_IN:
-            self._say(self._backend.subscribe(), effects)
+            self._say(self._backend.subscribe(now.wall_ns), effects)
         elif push is Push.SUBSCRIBED:
             self.is_up = True
         elif push is Push.REFUSED:

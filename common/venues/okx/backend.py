@@ -11,7 +11,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -26,6 +26,7 @@ from common.venues.backend import (
     OrderFact,
     Push,
     Reply,
+    Signer,
     Verdict,
 )
 from common.venues.credentials import HmacPassphrase
@@ -42,6 +43,7 @@ GONE = frozenset({"51400", "51401", "51402", "51410", "51503", "51509", "51510"}
 """The order of a cancel or an amendment is filled, cancelled or unknown: the order has to be read."""
 
 STATES = {"live": "0", "partially_filled": "1", "filled": "2", "canceled": "4", "mmp_canceled": "4"}
+ACTS = ("new", "amend", "cancel")
 PAGE_ROWS = 100
 _ID = re.compile(r"[0-9A-Za-z]{1,32}")
 _SIDES = {"1": "buy", "2": "sell"}
@@ -50,17 +52,10 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class Signer(Protocol):
-    """What CCXT is used for: the headers of a private request."""
-
-    def __call__(self, method: str, path: str, parameters: Mapping[str, str], wall_ns: int) -> HttpCall: ...
-
-
 class OkxBackend:
     """A `Backend`."""
 
     processing_ns = 2 * NS_PER_S
-    limit = Limit(60, 2 * NS_PER_S)
     ping_ns = 15 * NS_PER_S
     websocket_path = "/private"
     id_form = "1 to 32 letters and digits"
@@ -70,9 +65,18 @@ class OkxBackend:
         self._credentials = credentials
         self._sign = sign
 
+    def limit(self, what: str, symbol: str) -> Limit:
+        """New orders, amendments and cancels of each instrument; questions of each kind."""
+        name = f"{what} {symbol}" if what in ACTS else what
+        return Limit(name, 60, 2 * NS_PER_S)
+
     def takes_id(self, text: str) -> bool:
         """clOrdId: letters and digits alone, no hyphen and no underscore."""
         return _ID.fullmatch(text) is not None
+
+    def why_not(self, terms: BridgedTerms) -> str:
+        """It has all that a bridge takes."""
+        return ""
 
     # ---- what is sent
 
@@ -98,8 +102,8 @@ class OkxBackend:
         asked = {"instId": terms.symbol, "clOrdId": terms.venue_id}
         return self._sign("POST", "trade/cancel-order", asked, wall_ns)
 
-    def ask_order(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
-        """See `Backend`."""
+    def ask_order(self, terms: BridgedTerms, order_id: str, wall_ns: int) -> HttpCall:
+        """See `Backend`: by our id, which finds it open or ended."""
         return self._sign("GET", "trade/order", {"instId": terms.symbol, "clOrdId": terms.venue_id}, wall_ns)
 
     def ask_open(self, page: str, wall_ns: int) -> HttpCall:
@@ -112,18 +116,26 @@ class OkxBackend:
         asked = {"instType": "SPOT", "begin": str(since_ns // NS_PER_MS)} | ({"after": page} if page else {})
         return self._sign("GET", "trade/fills", asked, wall_ns)
 
+    def ask_ended(self, terms: BridgedTerms, since_ns: int, page: str, wall_ns: int) -> None:
+        """Our id finds an order that has ended too."""
+
+    def ask_fills_of(self, terms: BridgedTerms, order_id: str, page: str, wall_ns: int) -> HttpCall:
+        """See `Backend`: of the last three days likewise."""
+        asked = {"instType": "SPOT", "instId": terms.symbol, "ordId": order_id} | ({"after": page} if page else {})
+        return self._sign("GET", "trade/fills", asked, wall_ns)
+
     def ask_time(self) -> HttpCall:
         """See `Backend`."""
         return HttpCall("GET", "/api/v5/public/time")
 
     # ---- what is answered
 
-    def read(self, what: str, status: int, body: bytes) -> Reply:
+    def read(self, what: str, status: int, body: bytes, page: str = "") -> Reply:
         """See `Backend`."""
         try:
             answer = _decode(body)
             code, rows = str(answer["code"]), list(answer["data"])
-            if what in ("new", "amend", "cancel"):
+            if what in ACTS:
                 return _acted(what, status, code, answer, rows)
             if code == NOT_FOUND:
                 return Reply(Verdict.ABSENT, code, str(answer["msg"]))
@@ -145,11 +157,11 @@ class OkxBackend:
         }  # fmt: skip
         return _encode({"op": "login", "args": [argument]}).decode()
 
-    def subscribe(self) -> str:
+    def subscribe(self, wall_ns: int) -> str:
         """See `Backend`."""
         return _encode({"op": "subscribe", "args": [{"channel": "orders", "instType": "SPOT"}]}).decode()
 
-    def ping(self) -> str:
+    def ping(self, wall_ns: int) -> str:
         """See `Backend`."""
         return "ping"
 
@@ -197,7 +209,7 @@ def _told(what: str, rows: list[Row]) -> Reply:
     if what == "ask_time":
         return Reply(Verdict.DONE, venue_ns=ms_to_ns(rows[0]["ts"]))
     is_full = len(rows) >= PAGE_ROWS
-    if what == "ask_fills":
+    if what in ("ask_fills", "ask_fills_of"):
         page = name_field(rows[-1], "billId") if is_full else ""
         return Reply(Verdict.DONE, facts=tuple(_fill(row, "fee", "feeCcy", "ts") for row in rows), next_page=page)
     page = name_field(rows[-1], "ordId") if is_full and what == "ask_open" else ""

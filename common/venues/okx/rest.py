@@ -12,15 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
-from urllib.parse import urlsplit
-
-import msgspec
 
 from common.instant import NS_PER_MS
 from common.messages import Answer, Ask, RestOrder, Ticker, Trade, cut
 from common.orders.books import TRADES_PAGE
-from common.venues.backend import HttpCall
-from common.venues.ccxt_parts import CcxtRest, ccxt_client, ccxt_errors
+from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors, http_signer
 from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.okx.backend import OkxBackend
 from common.venues.pace import Pace
@@ -57,7 +53,7 @@ def open_rest(settings: RestSettings) -> "OkxRest":
     """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are of no use."""
     options = _options(settings.credentials)
     pace = Pace(CALLS_PER_S, CALLS_AT_ONCE)
-    api = ccxt_client("okx", _at_host(settings), options, time, pace=pace, cost_of=lambda cost: 1.0)
+    api = ccxt_client("okx", at_host(settings), options, time, pace=pace, cost_of=lambda cost: 1.0)
     return OkxRest(settings.venue, api)
 
 
@@ -65,22 +61,8 @@ def open_backend(settings: RestSettings) -> OkxBackend:
     """How the bridge speaks to the venue, CCXT signing for it. Raises ValueError likewise."""
     options, credentials = _options(settings.credentials), settings.credentials
     assert isinstance(credentials, HmacPassphrase)
-    exchange = ccxt_client("okx", _at_host(settings), options, time)
-
-    def sign(method: str, path: str, parameters: Mapping[str, str], wall_ns: int) -> HttpCall:
-        exchange.nonce = lambda: wall_ns // NS_PER_MS
-        signed = exchange.sign(path, ["private"], method, dict(parameters))
-        url, body = urlsplit(signed["url"]), signed["body"] or ""
-        target = url.path + (f"?{url.query}" if url.query else "")
-        return HttpCall(method, target, tuple(signed["headers"].items()), body.encode())
-
-    return OkxBackend(credentials, sign)
-
-
-def _at_host(settings: RestSettings) -> RestSettings:
-    """CCXT puts path and version behind the host itself, and signs them."""
-    parts = urlsplit(settings.url)
-    return msgspec.structs.replace(settings, url=f"{parts.scheme}://{parts.netloc}")
+    exchange = ccxt_client("okx", at_host(settings), options, time)
+    return OkxBackend(credentials, http_signer(exchange, ["private"]))
 
 
 def _options(credentials: Credentials) -> dict[str, object]:

@@ -137,12 +137,12 @@ def test_08_the_last_moment_is_not_signed(rig: Rig, raw: Raw) -> None:
 def test_09_a_cancelled_order_without_a_fill_is_forgotten(rig: Rig, raw: Raw, client: FixClient) -> None:
     client.order("a1")
     client.cancel("c1", "a1")
-    call = raw.backend.ask_order(BridgedTerms("a1", SYMBOL, "1", "2", D("0.1"), D(60_000)), rig.now.wall_ns)
+    call = raw.backend.ask_order(BridgedTerms("a1", SYMBOL, "1", "2", D("0.1"), D(60_000)), "", rig.now.wall_ns)
     status, _, body = raw.call(call)
     (fact,) = raw.backend.read("ask_order", status, body).facts
     assert isinstance(fact, OrderFact) and fact.ord_status == "4"
     rig.pass_time(7_201, step_s=10)
-    call = raw.backend.ask_order(BridgedTerms("a1", SYMBOL, "1", "2", D("0.1"), D(60_000)), rig.now.wall_ns)
+    call = raw.backend.ask_order(BridgedTerms("a1", SYMBOL, "1", "2", D("0.1"), D(60_000)), "", rig.now.wall_ns)
     status, answer, body = raw.call(call)
     assert answer["code"] == "51603" and raw.backend.read("ask_order", status, body).verdict is Verdict.ABSENT
 
