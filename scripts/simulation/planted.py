@@ -48,12 +48,11 @@ from services.account.core import AccountCore
 from services.marketdata.books import Book
 from services.orders import core as orders_core
 from services.orders import entry as orders_entry
-from services.orders.cancels import Cancels
+from services.orders.cancels import Cancels, Wishes
 from services.orders.clients import Clients
 from services.orders.entry import Entry
 from services.orders.inquiries import AccountInquiries
 from services.orders.silence import Silence
-from services.orders.wishes import Wishes
 from services.risk import core as risk_core
 from services.risk import state as risk_state
 from services.session import release, resender

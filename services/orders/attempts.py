@@ -1,9 +1,15 @@
-"""Attempts: how a command gets its number, ClOrdID(11) and deadline, once, and goes down the ring to risk.
+"""Attempts: how a command gets its number, ClOrdID(11), session and deadline, once, and goes down the ring to risk.
+
+A request names its account; one that names none is for the venue's only one. Of an account's sessions the first, as
+configured, whose gate is open carries a command; where none is open, the first that is logged on, since a cancel needs
+no more; else the first. A question goes over the session that sent the order, where that is logged on: only its answer
+there is evidence of what a later connection of it has brought.
 
 What becomes of an attempt is the log's to say. What risk's queue did not take, or what cannot be sent now, is refused
 in the log too.
 """
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -23,14 +29,64 @@ from common.messages import (
     QueryOrder,
     Reason,
     Refused,
+    SessionState,
     Stamps,
 )
 from common.orders.books import Books, OrderName
 from common.orders.fold import WRITER
-from common.orders.names import PERIOD, cl_ord_id_of, new_epoch_due, next_of_orders
+from common.orders.names import PERIOD, ClOrdIdForm, cl_ord_id_of, new_epoch_due, next_of_orders
 from common.orders.order_state import Order
 from common.request_identity import asked_terms
-from services.orders.routes import Routes
+
+
+class Route(msgspec.Struct, frozen=True):
+    """An account's venue, its sessions in the order in which they are chosen, and what the venue takes as
+    ClOrdID(11).
+    """
+
+    venue: str
+    sessions: tuple[str, ...]
+    names: ClOrdIdForm = ClOrdIdForm.TEXT
+
+
+class Routes:
+    """The account that a request is for, and the session that carries a command of it."""
+
+    def __init__(self, routes: Mapping[str, Route], books: Books) -> None:
+        """`routes` are by account; `books` know the state of each session."""
+        self._routes = routes
+        self._books = books
+        self.forms = frozenset(route.names for route in routes.values())
+        """Of all accounts."""
+
+    def names_of(self, account: str) -> ClOrdIdForm:
+        """What the account's venue takes as ClOrdID(11)."""
+        route = self._routes.get(account)
+        return ClOrdIdForm.TEXT if route is None else route.names
+
+    def with_account(self, request: NewOrderRequest) -> tuple[NewOrderRequest, str]:
+        """The request with its account's name, and why it has none: its venue has several, and it names none of them.
+
+        A venue that is not configured has no account: risk refuses the order.
+        """
+        if request.account:
+            return request, ""
+        named = [name for name, route in self._routes.items() if route.venue == request.venue]
+        if len(named) > 1:
+            return request, f"{request.venue} has several accounts: name one of {', '.join(named)}"
+        return msgspec.structs.replace(request, account=named[0] if named else request.venue), ""
+
+    def session_of(self, account: str, *, preferred: str = "") -> str:
+        """The session that carries a command of the account; `preferred` where that is logged on."""
+        route = self._routes.get(account)
+        sessions = route.sessions if route is not None else (account,)
+        books = [known for name in sessions if (known := self._books.sessions.get(name)) is not None]
+        up = [each for each in books if each.logged_on]
+        for each in up:
+            if each.session == preferred:
+                return preferred
+        opened = [each for each in up if each.state is SessionState.OPENED]
+        return (opened or up)[0].session if up else sessions[0]
 
 
 class Whose(NamedTuple):
@@ -45,7 +101,9 @@ NOBODY: Final = Whose()
 
 
 class Attempts:
-    """See the module. Sends are effects of `core` over its link "risk"; the epoch is the one of `appender`."""
+    """The commands that go down the ring, each numbered once. Sends are effects of `core` over its link "risk"; the
+    epoch is the one of `appender`.
+    """
 
     def __init__(self, core: Core, appender: Appender, books: Books, routes: Routes, time_to_live_ns: int) -> None:
         """None was given yet. `time_to_live_ns` bounds the life of what adds risk."""

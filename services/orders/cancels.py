@@ -1,26 +1,124 @@
-"""Cancels on their way: what is wished to be cancelled is tried, by one attempt after another, until it is closed.
+"""Cancels: what is wished to be cancelled is tried, by one attempt after another, until its order is closed.
 
-`services.orders.wishes` says when to try; here is what is sent then, in whose name, and what is under way. A wish that
-cannot be sent is put into the log, once, so that no restart forgets it.
+`Wishes` say when to try, which is a matter of time alone: what became of an attempt the log tells. `Cancels` send what
+is due, in the name of the command that wished it first; a wish that cannot be sent is put into the log, once, so that
+no restart forgets it.
+
+`CancelRequests` are the strategies' commands to cancel: each becomes wishes, or waits for what it is about, or is
+refused. One about an order that is still under way waits until that is sent, or is refused when it never was. One of an
+order that is being cancelled already is answered "accepted" when the log holds the wish. One of many orders is a record
+first: what it is about is what was there before that record, whenever and however often it is repeated. One order's
+that comes before this process may act is kept.
 """
 
+import heapq
 from collections.abc import Collection
 
+import msgspec
+
 from common.actor.links import Appender
-from common.instant import NS_PER_S, Instant
-from common.messages import Attempt, CancelOrder, Reason
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.messages import (
+    AmendOrder,
+    Attempt,
+    CancelAll,
+    CancelAllRequest,
+    CancelOrder,
+    CancelRequest,
+    CommandOutcome,
+    NewOrder,
+    Reason,
+    Stamps,
+    cut,
+)
 from common.orders.books import Books, OrderName
+from common.orders.cancel_alls import covers
 from common.orders.order_state import Order, RequestKind
+from services.orders.archive import Archive
 from services.orders.attempts import NOBODY, Attempts, Whose
+from services.orders.clients import Clients
+from services.orders.commands import Decisions, Flights
 from services.orders.life import Life
-from services.orders.wishes import Wishes
+from services.orders.views import StandingNames
+
+FIRST_NS = 250 * NS_PER_MS
+SLOWEST_NS = 2_000 * NS_PER_MS
+
+
+class Wishes:
+    """The orders that are to be cancelled, and when each is next to be tried.
+
+    The pace doubles from FIRST_NS to SLOWEST_NS and starts anew when the session comes back.
+    """
+
+    def __init__(self) -> None:
+        """There is none."""
+        self._wait_ns: dict[OrderName, int] = {}
+        self._due: dict[OrderName, int] = {}
+        self._queue: list[tuple[int, OrderName]] = []
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._wait_ns)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the order of that name is to be cancelled."""
+        return name in self._wait_ns
+
+    def wish(self, name: OrderName, boot_ns: int) -> None:
+        """From now on, and first at once. One that is there already keeps its pace."""
+        if name not in self._wait_ns:
+            self.hasten(name, boot_ns)
+
+    def hasten(self, name: OrderName, boot_ns: int) -> None:
+        """Try at once, and from there at the first pace."""
+        self._wait_ns[name] = FIRST_NS
+        self._push(name, boot_ns)
+
+    def retry(self, name: OrderName, boot_ns: int) -> None:
+        """The last attempt is known to have failed: the next after the wait that its pace says."""
+        if name in self._wait_ns:
+            self._push(name, boot_ns + self._wait_ns[name])
+
+    def postpone(self, name: OrderName, due_ns: int) -> None:
+        """The last attempt may be answered yet: the next at `due_ns`, in boot time."""
+        if name in self._wait_ns:
+            self._push(name, due_ns)
+
+    def end(self, name: OrderName) -> None:
+        """The order is closed."""
+        self._wait_ns.pop(name, None)
+        self._due.pop(name, None)
+
+    def due(self, boot_ns: int) -> list[OrderName]:
+        """The wishes whose time has come; each is scheduled anew, after twice the wait."""
+        names: list[OrderName] = []
+        while self._queue and self._queue[0][0] <= boot_ns:
+            due, name = heapq.heappop(self._queue)
+            if self._due.get(name) == due:
+                wait_ns = self._wait_ns[name]
+                self._wait_ns[name] = min(2 * wait_ns, SLOWEST_NS)
+                self._push(name, boot_ns + wait_ns)
+                names.append(name)
+        return names
+
+    def next_ns(self) -> int | None:
+        """When the next one is due, in boot time."""
+        while self._queue and self._due.get(self._queue[0][1]) != self._queue[0][0]:
+            heapq.heappop(self._queue)
+        return self._queue[0][0] if self._queue else None
+
+    def _push(self, name: OrderName, due_ns: int) -> None:
+        self._due[name] = due_ns
+        heapq.heappush(self._queue, (due_ns, name))
+
 
 LONGEST_ANSWER_NS = 60 * NS_PER_S
 """Cancels that are never answered take so little of the message budget that others always find room."""
 
 
 class Cancels:
-    """See the module. `wishes` are the orders that are to be cancelled."""
+    """The cancels on their way, and in whose name each is. `wishes` are the orders that are to be cancelled."""
 
     def __init__(
         self,
@@ -139,3 +237,161 @@ class Cancels:
         stamp_ns = self._books.stamp_ns
         last_ns = self._sent_ns.setdefault((order.strategy, order.number), stamp_ns)
         return last_ns + min(self._answer_ns << (sent - 1), LONGEST_ANSWER_NS) - stamp_ns
+
+
+ACCEPTED_COMMANDS = 4096
+"""Accepted commands, none of whose cancels was sent before, that are remembered so as to be answered once."""
+
+
+class CancelRequests:
+    """The strategies' commands to cancel, from their coming to the outcome that each is told once."""
+
+    def __init__(
+        self,
+        cancels: Cancels,
+        flights: Flights,
+        decisions: Decisions,
+        books: Books,
+        archive: Archive,
+        clients: Clients,
+        life: Life,
+        names: StandingNames,
+    ) -> None:
+        """None has come."""
+        self._cancels = cancels
+        self._flights = flights
+        self._decisions = decisions
+        self._books = books
+        self._archive = archive
+        self._clients = clients
+        self._life = life
+        self._names = names
+        self._early: dict[OrderName, list[tuple[str, CancelRequest]]] = {}
+        self._waiting: dict[OrderName, list[OrderName]] = {}
+        self._accepting: dict[OrderName, OrderName] = {}
+        self._accepted: dict[OrderName, None] = {}
+
+    def answers(self, command: OrderName) -> bool:
+        """Whether the command is answered, once, when the log holds its wish, or was so: then not by what a cancel of
+        that order meets."""
+        return command in self._accepting or command in self._accepted
+
+    def is_under_way(self, command: OrderName) -> bool:
+        """Whether the command is a cancel of one order that was taken, and waits for what gives it its outcome."""
+        waits = any(command in waiting for waiting in self._waiting.values())
+        return waits or command in self._accepting or self._cancels.is_wish_of(command)
+
+    # ---- commands ----
+
+    def keep(self, strategy: str, request: CancelRequest) -> None:
+        """It came too early: for `go_live`."""
+        target = (request.target_strategy or strategy, request.target_number)
+        kept = self._early.setdefault(target, [])
+        if (strategy, request) not in kept:
+            kept.append((strategy, request))
+
+    def go_live(self, now: Instant) -> None:
+        """Take up what came too early."""
+        early, self._early = self._early, {}
+        for requests in early.values():
+            for strategy, request in requests:
+                self.cancel(strategy, request, now)
+
+    def cancel(self, strategy: str, request: CancelRequest, now: Instant) -> None:
+        """Cancel one order."""
+        target = (request.target_strategy or strategy, request.target_number)
+        command = (strategy, request.number)
+        self._decisions.take(*command)
+        if target >= command and target[0] == strategy:
+            text = f"{target[1]} is not below the command's own number: it is no order that was there before"
+            self._decisions.refuse(strategy, request, Reason.UNKNOWN_ORDER, text, now)
+            return
+        order = self._books.orders.get(target)
+        if order is not None and not order.is_closed:
+            if why := self._cancels.out_of_reach(order):
+                self._decisions.refuse(strategy, request, Reason.UNKNOWN_VENUE, why, now)
+                return
+            if self._cancels.wished_by_another(target, command):
+                self._accepting[command] = target
+            whose = Whose(request.by, request.cause, request.sent_ns)
+            self._cancels.wish(order, command, now, whose)
+            self.accept_carried()
+        elif self._flights.new_order(target) is not None:
+            waiting = self._waiting.setdefault(target, [])
+            if command not in waiting:
+                waiting.append(command)
+        elif order is not None:
+            text = f"the order is {order.status.value}"
+            self._decisions.refuse(strategy, request, Reason.ORDER_CLOSED, text, now)
+        elif self._archive.command(*target) is not None:
+            self._decisions.refuse(strategy, request, Reason.ORDER_CLOSED, "the order was closed before", now)
+        else:
+            self._decisions.refuse(strategy, request, Reason.UNKNOWN_ORDER, "", now)
+
+    def cancel_all(self, strategy: str, request: CancelAllRequest, now: Instant) -> None:
+        """Put into the log that whatever the request names is to be cancelled, at rest and under way, and no more."""
+        wanted = request.target_strategy or strategy
+        self._decisions.take(strategy, request.number)
+        under_way: dict[str, int] = {}
+        for flying in self._flights.new_orders():
+            if flying.strategy != strategy and wanted in ("*", flying.strategy):
+                under_way[flying.strategy] = max(flying.number, under_way.get(flying.strategy, 0))
+        names = (strategy, request.number, request.venue, request.symbol, request.target_strategy)
+        wished = CancelAll(
+            *names, tuple(under_way.items()), account=request.account, by=request.by, cause=request.cause,
+            stamps=Stamps(request.sent_ns, now.wall_ns),
+        )  # fmt: skip
+        self._decisions.cancel_all(self._without_out_of_reach(wished), now)
+
+    def _without_out_of_reach(self, wished: CancelAll) -> CancelAll:
+        """The command, refused where it names orders that nobody can cancel; what can be is cancelled all the same."""
+        orders = [order for venue in self._books.open for order in self._books.open_orders(venue)]
+        named = [order for order in orders if covers(wished, order, was_under_way=False)]
+        left = {order.account: why for order in named if (why := self._cancels.out_of_reach(order))}
+        if not left:
+            return wished
+        count = sum(order.account in left for order in named)
+        why = "; ".join(left.values())
+        text = f"{count} orders stay open: {why}. The other {len(named) - count} are being cancelled"
+        return msgspec.structs.replace(wished, left_open=tuple(left), text=cut(text))
+
+    # ---- what the log tells ----
+
+    def accept_carried(self) -> None:
+        """Answer the commands whose wish the log holds, so that no restart forgets one that was accepted.
+
+        What comes of a wish is told by its order's own events.
+        """
+        if not self._accepting:
+            return
+        for command, target in list(self._accepting.items()):
+            if self._is_carried(target):
+                del self._accepting[command]
+                self._keep_accepted(command)
+                self._clients.emit(command[0], CommandOutcome(*self._names.give(), *command, "accepted"))
+
+    def sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
+        """What was under way is in the log: cancel it, if that was wished meanwhile."""
+        name = (command.strategy, command.number)
+        waiting = self._waiting.pop(name, ())
+        order = self._books.orders.get(name) if waiting else None
+        if order is not None:
+            for wish in waiting:
+                self._cancels.wish(order, wish, now)
+
+    def never_sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
+        """What was under way never was: so are the cancels refused that waited for it."""
+        for strategy, number in self._waiting.pop((command.strategy, command.number), ()):
+            request = CancelRequest(self._life.epoch, number, command.number, command.strategy)
+            self._decisions.refuse(strategy, request, Reason.ORDER_CLOSED, "the order was never sent", now)
+
+    def _keep_accepted(self, command: OrderName) -> None:
+        """What the log has not decided yet may still be decided by a cancel that is under way."""
+        if self._books.names.get(*command) is None:
+            self._accepted[command] = None
+            if len(self._accepted) > ACCEPTED_COMMANDS:
+                del self._accepted[next(iter(self._accepted))]
+
+    def _is_carried(self, target: OrderName) -> bool:
+        order = self._books.orders.get(target)
+        return order is None or order.is_closed or order.wish_number > 0

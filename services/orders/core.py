@@ -68,20 +68,17 @@ from common.orders.fold import WRITER, Fold
 from common.orders.index import Index, MemoryIndex
 from common.orders.order_state import Order
 from services.orders.archive import Archive
-from services.orders.attempts import Attempts
+from services.orders.attempts import Attempts, Route, Routes
 from services.orders.by_hand import ByHand
-from services.orders.cancel_requests import CancelRequests
-from services.orders.cancels import Cancels
+from services.orders.cancels import CancelRequests, Cancels
 from services.orders.clients import Clients
-from services.orders.decisions import Decisions
+from services.orders.commands import Decisions, Flights
 from services.orders.digests import Digests
 from services.orders.entry import Entry
-from services.orders.flights import Flights
 from services.orders.inquiries import VenueWays
 from services.orders.life import Life
 from services.orders.new_rules import NewRules, Standing
 from services.orders.reconciliation import Reconciliation
-from services.orders.routes import Route, Routes
 from services.orders.silence import Patience
 from services.orders.views import StandingNames, order_event, own_position_event, position_event
 

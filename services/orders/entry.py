@@ -39,14 +39,12 @@ from common.messages import (
 )
 from common.orders.books import Books
 from common.request_identity import request_identity, same_request
-from services.orders.archive import Archive
-from services.orders.cancel_requests import CancelRequests
+from services.orders.archive import Archive, answer_query
+from services.orders.attempts import Routes
+from services.orders.cancels import CancelRequests
 from services.orders.clients import STRATEGIES, Clients
-from services.orders.decisions import Decisions
-from services.orders.flights import Flights
+from services.orders.commands import Decisions, Flights
 from services.orders.life import Life
-from services.orders.queries import answer_query
-from services.orders.routes import Routes
 from services.orders.views import StandingNames, own_position_event
 
 T = TypeVar("T")

@@ -15,8 +15,7 @@ from common.orders.books import Books, SessionBooks
 from common.orders.order_state import Order
 from services.orders.attempts import Attempts
 from services.orders.inquiries import GATE_REPEAT_NS, AccountInquiries, VenueWays
-from services.orders.missing import MissingFills
-from services.orders.silence import Patience, Silence
+from services.orders.silence import MissingFills, Patience, Silence
 
 ORPHAN_REPEAT_NS = 5 * NS_PER_S
 _AT_WORK = frozenset({SessionState.CAUGHT_UP, SessionState.OPENED})

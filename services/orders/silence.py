@@ -1,7 +1,14 @@
-"""What nobody answers on a connection that lives: asked about after a while, then told, and UNKNOWN from there on.
+"""What a venue leaves unsaid: answers that do not come, and fills that it has told in CumQty(14) alone.
 
-Silence is no verdict: nothing is held for done or refused because of it. Time is the journal's, as far as the log was
-read: an order manager that stood still hears the answers that came meanwhile before the time for them is over.
+What nobody answers on a connection that lives is asked about after a while, then told, and UNKNOWN from there on.
+Silence is no verdict: nothing is held for done or refused because of it.
+
+What the venue has told in CumQty(14) without its trades is a discrepancy after a while, for a person to settle. A venue
+with a REST side is asked for the trades, and one without may yet resend them. Where neither tells them, nobody but a
+person can say at what price the order was filled: `fixring orders fill` books it.
+
+Time is the journal's, as far as the log was read: an order manager that stood still hears the answers that came
+meanwhile before the time for them is over.
 """
 
 from collections import deque
@@ -13,7 +20,7 @@ import msgspec
 from common.actor.core import Core
 from common.actor.links import Appender
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.messages import Attempt, Kind, Unanswered
+from common.messages import Attempt, Discrepancy, Kind, Unanswered
 from common.orders.books import Books, OrderName
 from common.orders.order_state import Order
 
@@ -37,7 +44,7 @@ class _Awaited(NamedTuple):
 
 
 class Silence:
-    """See the module. One account's; `question` asks about an order until it is settled."""
+    """The answers that one account's venue owes; `question` asks about an order until it is settled."""
 
     def __init__(
         self, core: Core, patience: Patience, books: Books, appender: Appender, question: Callable[[Order, int], None]
@@ -115,3 +122,57 @@ class Silence:
             "warning", "unanswered", account=order.account, order=f"{name}/{number}", request=request, ms=silent_ms,
             mend=mend,
         )  # fmt: skip
+
+
+class MissingFills:
+    """The fills that one account's venue has told without their trades; each order is told of once in a life of the
+    order manager.
+    """
+
+    def __init__(self, core: Core, wait_ns: int, books: Books, appender: Appender) -> None:
+        """Nothing is missing. `core` takes the warnings, `appender` the records."""
+        self._core = core
+        self._wait_ns = wait_ns
+        self._books = books
+        self._appender = appender
+        self._since_ns: dict[OrderName, int] = {}
+        self._told: set[OrderName] = set()
+        self._look_boot_ns: int | None = None
+
+    def look_at(self, order: Order, now: Instant) -> None:
+        """The log has news of the order."""
+        name = (order.strategy, order.number)
+        if not self._books.missing_qty(order):
+            self._since_ns.pop(name, None)
+            self._told.discard(name)
+        elif name not in self._told and name not in self._since_ns:
+            self._since_ns[name] = self._books.stamp_ns
+            if self._look_boot_ns is None:
+                self._look_boot_ns = now.boot_ns + self._wait_ns
+
+    def next_ns(self) -> int | None:
+        """When `step` has something to do, in boot time."""
+        return self._look_boot_ns
+
+    def step(self, now: Instant) -> None:
+        """Tell of what has been missing for too long."""
+        if self._look_boot_ns is None or now.boot_ns < self._look_boot_ns:
+            return
+        due = [name for name, since_ns in self._since_ns.items() if since_ns + self._wait_ns <= self._books.stamp_ns]
+        for name in due:
+            del self._since_ns[name]
+            order = self._books.orders.get(name)
+            if order is not None:
+                self._told.add(name)
+                self._tell(order, now)
+        left_ns = [since_ns + self._wait_ns - self._books.stamp_ns for since_ns in self._since_ns.values()]
+        self._look_boot_ns = now.boot_ns + max(LOOK_NS, min(left_ns)) if left_ns else None
+
+    def _tell(self, order: Order, now: Instant) -> None:
+        name, missing = f"{order.strategy}/{order.number}", self._books.missing_qty(order)
+        ours, theirs = f"trades of {order.cum_qty:f}", f"CumQty(14) {order.cum_qty + missing:f}, without its trades"
+        action = "counts what is missing at its worst; `fixring orders fill` books it"
+        record = Discrepancy(order.venue, name, ours, theirs, self._books.lsn, action, order.account)
+        self._appender.append(Kind.DISCREPANCY, record, now)
+        mend = f"look up its trades at the venue, then: fixring orders fill {name} QTY PRICE --note TEXT"
+        self._core.note("warning", "fills_missing", venue=order.venue, order=name, qty=str(missing), mend=mend)

@@ -15,7 +15,7 @@ from common.messages import (
     Terms,
 )
 from common.orders.snapshots import dump_books, load_books
-from services.orders import cancel_requests
+from services.orders import cancels
 from tests.services.orders.harness import D, Ring, accepted
 
 
@@ -186,7 +186,7 @@ def test_a_cancel_of_all_that_is_accepted_while_its_strategy_is_away_is_told_whe
 
 
 def test_the_accepted_are_remembered_within_bounds(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancel_requests, "ACCEPTED_COMMANDS", 2)
+    monkeypatch.setattr(cancels, "ACCEPTED_COMMANDS", 2)
     accepted(ring, 1)
     ring.request(CancelRequest(0, 2, 1))
     ring.sent(ring.last(CancelOrder))
