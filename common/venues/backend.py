@@ -32,6 +32,10 @@ class HttpCall(NamedTuple):
     body: bytes = b""
 
 
+NO_CALL = HttpCall("", "")
+"""Where it does not matter what was asked."""
+
+
 class Signer(Protocol):
     """What CCXT is used for: a private request with its signature. `path` is the endpoint's, without the version."""
 
@@ -174,8 +178,8 @@ class Backend(Protocol):
     def ask_time(self) -> HttpCall:
         """The venue's clock."""
 
-    def read(self, what: str, status: int, body: bytes, page: str = "") -> Reply:
-        """What was answered to `what`, the name of the method that made the call. Facts of an answer are learned like
+    def read(self, what: str, status: int, body: bytes, call: HttpCall = NO_CALL) -> Reply:
+        """What was answered to `call`, which the method `what` made. Facts of an answer are learned like
         those of a push. Never raises."""
 
     def login(self, wall_ns: int) -> str:

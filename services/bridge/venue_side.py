@@ -20,7 +20,7 @@ from wsproto.utilities import ProtocolError
 
 from common.actor.core import Close, Connect, Effect, Note, Write
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.venues.backend import Backend, HttpCall, Limit, OrderFact, Push, Reply, Verdict
+from common.venues.backend import NO_CALL, Backend, HttpCall, Limit, OrderFact, Push, Reply, Verdict
 from common.venues.rest import BadAnswer
 from services.bridge.book import BridgedOrder
 from services.bridge.desk import Desk, Errand
@@ -48,7 +48,7 @@ Answered = Callable[[Reply, Instant], None]
 @dataclass
 class Job:
     """Something to be asked or wanted of the venue. `what` is the back end's method; `errand` is of a client's request;
-    `limit` is what it counts against, None for nothing; `page` is which page of an answer is asked for."""
+    `limit` is what it counts against, None for nothing."""
 
     what: str
     limit: Limit | None
@@ -56,7 +56,6 @@ class Job:
     answered: Answered
     errand: Errand | None = None
     by_boot_ns: int = 0
-    page: str = ""
 
 
 @dataclass
@@ -67,6 +66,7 @@ class Wire:
     lane: str
     http: HttpClient | None = None
     job: Job | None = None
+    call: HttpCall = NO_CALL
     sent_boot_ns: int = 0
     due_boot_ns: int | None = 0
     """When to connect again; None while connected or connecting."""
@@ -312,10 +312,10 @@ class VenueSide:
             elif reply.verdict is Verdict.DONE and order.is_undecided:
                 self._ask_fills(since_ns, "", lambda then: self._desk.absent(order, then))
 
-        self._question("ask_ended", make, answered, page)
+        self._question("ask_ended", make, answered)
 
-    def _question(self, what: str, make: Callable[[Instant], HttpCall], answered: Answered, page: str = "") -> None:
-        self._queues["questions"].append(Job(what, self._backend.limit(what, ""), make, answered, page=page))
+    def _question(self, what: str, make: Callable[[Instant], HttpCall], answered: Answered) -> None:
+        self._queues["questions"].append(Job(what, self._backend.limit(what, ""), make, answered))
 
     def _settle_doubt(self, order: BridgedOrder, doubt: Doubt, now: Instant) -> None:
         if order.end or (order.is_open and not order.wishes and order.venue_id not in self._desk.untold):
@@ -341,7 +341,7 @@ class VenueSide:
         def make(at: Instant) -> HttpCall:
             return self._backend.ask_fills(max(0, since_ns), page, at.wall_ns)
 
-        self._question("ask_fills", make, answered, page)
+        self._question("ask_fills", make, answered)
 
     def _ask_fills_of(self, order: BridgedOrder, page: str) -> None:
         """All fills of one order that the venue has, page by page."""
@@ -355,7 +355,7 @@ class VenueSide:
         def make(at: Instant) -> HttpCall:
             return self._backend.ask_fills_of(order.terms, order.order_id, page, at.wall_ns)
 
-        self._question("ask_fills_of", make, answered, page)
+        self._question("ask_fills_of", make, answered)
 
     # ---- rounds
 
@@ -389,7 +389,7 @@ class VenueSide:
         def make(at: Instant) -> HttpCall:
             return self._backend.ask_open(page, at.wall_ns)
 
-        self._question("ask_open", make, answered, page)
+        self._question("ask_open", make, answered)
 
     def _fail_round(self, now: Instant) -> None:
         self._round = None
@@ -420,8 +420,8 @@ class VenueSide:
             job = queue.popleft()
             if job.limit is not None:
                 self._used.setdefault(job.limit.name, deque()).append(now.boot_ns)
-            wire.job, wire.sent_boot_ns = job, now.boot_ns
-            self.effects.append(Write(wire.number, wire.http.request(job.make(now)), job.by_boot_ns))
+            wire.job, wire.call, wire.sent_boot_ns = job, job.make(now), now.boot_ns
+            self.effects.append(Write(wire.number, wire.http.request(wire.call), job.by_boot_ns))
             self._count(job.what)
 
     def _room_ns(self, job: Job) -> int:
@@ -471,7 +471,7 @@ class VenueSide:
         if answer is None or wire.job is None:
             return
         job, wire.job = wire.job, None
-        job.answered(self._backend.read(job.what, answer.status, answer.body, job.page), now)
+        job.answered(self._backend.read(job.what, answer.status, answer.body, wire.call), now)
         if not answer.keeps:
             self._end(wire, "the venue keeps it no longer", now, close=True)
 

@@ -17,6 +17,7 @@ import msgspec
 
 from common.instant import NS_PER_MS, NS_PER_S
 from common.venues.backend import (
+    NO_CALL,
     AmendFact,
     BridgedTerms,
     Fact,
@@ -130,7 +131,7 @@ class OkxBackend:
 
     # ---- what is answered
 
-    def read(self, what: str, status: int, body: bytes, page: str = "") -> Reply:
+    def read(self, what: str, status: int, body: bytes, call: HttpCall = NO_CALL) -> Reply:
         """See `Backend`."""
         try:
             answer = _decode(body)
