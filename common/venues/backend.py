@@ -7,7 +7,7 @@ an error never does.
 import enum
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -45,7 +45,9 @@ class Signer(Protocol):
 class BridgedTerms(msgspec.Struct, array_like=True, frozen=True):
     """An order as a bridge hands it to a venue. Codes are FIX's: Side(54), OrdType(40), TimeInForce(59).
 
-    `venue_id` is the client's own id of the order at the venue; `price` is None for a market order.
+    `venue_id` is the client's own id of the order at the venue; `price` is None for a market order. `guarded`: the
+    venue's dead man's switch is to reach it. `order_id` is the venue's own, where `venue_id` is "": of an order that
+    somebody else has placed.
     """
 
     venue_id: str
@@ -56,6 +58,8 @@ class BridgedTerms(msgspec.Struct, array_like=True, frozen=True):
     price: Decimal | None
     time_in_force: str = "1"
     post_only: bool = False
+    guarded: bool = False
+    order_id: str = ""
 
 
 class OrderFact(NamedTuple):
@@ -193,6 +197,17 @@ class Backend(Protocol):
 
     def read_push(self, text: str) -> tuple[Push, tuple[Fact, ...]]:
         """What the private WebSocket said. Raises BadAnswer where a fact cannot be read."""
+
+
+@runtime_checkable
+class GuardingBackend(Protocol):
+    """What a back end has as well where the venue has a dead man's switch, which cancels what is `guarded` unless it is
+    set anew in time. `guard_s` is the time that it is set to, in seconds."""
+
+    guard_s: int
+
+    def arm(self, seconds: int, wall_ns: int) -> HttpCall:
+        """Set the switch, or with 0 take it back; read as "arm"."""
 
 
 OpenBackend = Callable[[RestSettings], Backend]

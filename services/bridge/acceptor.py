@@ -3,17 +3,22 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from common.exchange.fix_gateway import Client, Handler, LastingHost, ResendingFixGateway
+from common.exchange.lines import Line
 from common.exchange.requests import Request
 from common.exchange.settings import Party
-from common.fix.session import SessionSettings
+from common.fix.session import Effect, LoggedOn, SessionSettings, peek_logon
 from common.fix.wire import encode, split, utc_timestamp
 from common.instant import Instant
 from services.bridge.desk import Desk, terms_of
 
 LISTENER = "fix"
+CANCEL_ON_DISCONNECT = b"9001"
+"""CancelOnDisconnect(9001)=Y of Logon(A): what the client has open goes with its connection."""
+
 NOT_AVAILABLE = 4
 """BusinessRejectReason(380): application not available."""
 
+STILL_CANCELLING = "the orders that were open when the connection was lost are being cancelled: log on again"
 OTHER_LOG = "has no numbers of yours: begin anew with ResetSeqNumFlag(141)=Y, and ask about every open order"
 
 
@@ -35,6 +40,9 @@ class Acceptor(ResendingFixGateway):
         self._identity = identity
         self._why_not = why_not
         self._is_caught_up = is_caught_up
+        self._wants_guard: dict[str, bool] = {}
+        self._here: set[str] = set()
+        self._barred = {client for client in desk.book.guarded if any(desk.book.open_of(client))}
         super().__init__(host, LISTENER, [Party(comp_id=client, account=client) for client in clients])
         desk.mouth = self
 
@@ -63,6 +71,35 @@ class Acceptor(ResendingFixGateway):
         if client in self._clients:
             self._send(self._clients[client], msg_type, body, now)
 
+    # ---- cancel on disconnect
+
+    def _why_refused(self, raw: bytes, now: Instant) -> str:
+        """The death of the bridge was a loss of connection too: it cancels before it lets anybody in."""
+        named = peek_logon(raw)
+        client = "" if named is None else named[1]
+        self._barred = {each for each in self._barred if self._desk.owes_cancels(each)}
+        return STILL_CANCELLING if client in self._barred else ""
+
+    def _perform(self, client: Client, effect: Effect, now: Instant) -> None:
+        if type(effect) is LoggedOn:
+            self._logged_on_as(client.party.comp_id)
+        super()._perform(client, effect, now)
+
+    def _logged_on_as(self, name: str) -> None:
+        self._here.add(name)
+        wanted = self._wants_guard.get(name, False)
+        if wanted != (name in self._desk.book.guarded):
+            self._desk.guard(name, wanted=wanted)
+
+    def _part(self, client: Client, line: Line, now: Instant) -> None:
+        """A connection ends, by a Logout(5) or without."""
+        super()._part(client, line, now)
+        name = client.party.comp_id
+        if name in self._here:
+            self._here.discard(name)
+            if name in self._desk.book.guarded:
+                self._desk.give_up(name, now)
+
     # ---- another log
 
     def _admit(self, raw: bytes) -> Client | str:
@@ -75,11 +112,12 @@ class Acceptor(ResendingFixGateway):
         is_new = client.generation == 1 and session.next_inbound == 1 and session.next_outbound == 1
         if is_new and fields.get(b"141") != b"Y" and fields.get(b"34") != b"1":
             return OTHER_LOG
+        self._wants_guard[client.party.comp_id] = fields.get(CANCEL_ON_DISCONNECT) == b"Y"
         return client
 
     def _farewell(self, raw: bytes, why: str, now: Instant) -> bytes:
         """Logout(5) with the reason; strangers hear nothing."""
-        if why != OTHER_LOG:
+        if why not in (OTHER_LOG, STILL_CANCELLING):
             return b""
         to = split(raw).get(b"49", b"")
         head = b"35=5\x0134=1\x0149=%b\x0152=%b\x0156=%b\x01" % (

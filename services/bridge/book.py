@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
+
 from common.exchange.order import ZERO
-from common.venues.backend import BridgedTerms
 from services.bridge.records import (
     NEVER_REACHED,
+    OWN_WISHES,
     Acknowledged,
     Amended,
     Ended,
     Filled,
+    Guarded,
     OrderRecord,
     Refused,
     Reopened,
@@ -82,6 +85,9 @@ class Book:
 
         self._names: dict[tuple[str, str], str] = {}
         self._order_ids: dict[str, str] = {}
+        self.guarded: set[str] = set()
+        """The clients whose orders are cancelled when they are gone."""
+
         self.taken = 0
         self.last_fill_ns = 0
         """By the venue's clock."""
@@ -109,7 +115,8 @@ class Book:
 
     def _taken(self, taken: Taken) -> None:
         self.taken += 1
-        self._names[taken.client, taken.cl_ord_id] = taken.venue_id
+        if taken.cl_ord_id not in OWN_WISHES:
+            self._names[taken.client, taken.cl_ord_id] = taken.venue_id
         if taken.kind == "D":
             order = self.orders[taken.venue_id] = self.open[taken.venue_id] = BridgedOrder(taken)
         else:
@@ -130,11 +137,8 @@ class Book:
             self._over(order, FILLED)
 
     def _amended(self, record: Amended) -> None:
-        order, venue_id = self.orders[record.venue_id], record.venue_id
-        t = order.terms
-        order.terms = BridgedTerms(
-            venue_id, t.symbol, t.side, t.ord_type, record.order_qty, record.price, t.time_in_force, t.post_only
-        )
+        order = self.orders[record.venue_id]
+        order.terms = structs.replace(order.terms, order_qty=record.order_qty, price=record.price)
         if record.cl_ord_id:
             order.cl_ord_id = record.cl_ord_id
             order.wishes.pop(record.cl_ord_id, None)
@@ -152,6 +156,9 @@ class Book:
     def _refused(self, record: Refused) -> None:
         self.orders[record.venue_id].wishes.pop(record.cl_ord_id, None)
 
+    def _guarded(self, record: Guarded) -> None:
+        (self.guarded.add if record.wanted else self.guarded.discard)(record.client)
+
     def _reopened(self, record: Reopened) -> None:
         order = self.orders[record.venue_id]
         assert order.evidence == NEVER_REACHED
@@ -168,4 +175,5 @@ _APPLY: dict[type, Callable[[Any, Any], None]] = {
     Ended: Book._ended,
     Refused: Book._refused,
     Reopened: Book._reopened,
+    Guarded: Book._guarded,
 }

@@ -156,9 +156,15 @@ class BridgeCore(Core):
         )
         self._ready = True
         self.venue.begin(now)
+        for client in sorted(self.book.guarded):
+            self._desk.give_up(client, now)
         if self._latch.set:
-            self._desk.sweep(now)
+            self._sweep(now)
         self.note("info", "ready", lsn=self._log.last_lsn, orders=len(self.book.orders), open=len(self.book.open))
+
+    def _sweep(self, now: Instant) -> None:
+        self._desk.sweep(now)
+        self.venue.sweep(now)
 
     def _why_not(self) -> str:
         """Why nothing that adds risk can be sent to the venue now, "" where it can."""
@@ -300,13 +306,15 @@ class BridgeCore(Core):
             answer = ControlAnswer(message.token, False, "the bridge is starting; ask again")
         elif message.act == "kill":
             self._latch.latch()
-            self._desk.sweep(now)
-            answer = ControlAnswer(message.token, True, "latched; every order is being cancelled")
+            self._sweep(now)
+            text = "latched; every order of the account is being cancelled, whoever has placed it"
+            answer = ControlAnswer(message.token, True, text)
         elif message.act == "state":
             detail = {"sessions": self.acceptor.sessions(), "names": self.book.names_at_venue()}
             answer = ControlAnswer(message.token, True, "", msgspec.json.encode(detail))
         elif message.act == "resume":
             released = self._latch.release()
+            self.venue.sweeps = self._latch.set
             answer = ControlAnswer(message.token, released, "released" if released else self._latch.failure)
         self.effects.append(Send(link, answer, peer))
 
@@ -326,6 +334,8 @@ class BridgeCore(Core):
             "undecided": len(undecided),
             "latched": self._latch.set,
             "latch_failure": self._latch.failure,
+            "guarded": sorted(self.book.guarded),
+            "switch_armed": self.venue.switch.is_armed,
             "clock_offset_ms": clock.offset_ns / NS_PER_MS,
             "clock_uncertainty_ms": clock.uncertainty_ns / NS_PER_MS,
             "requests": dict(self.venue.counts),

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
+from msgspec import structs
+
 from common.exchange.fix_gateway import Client
 from common.exchange.order import BUY, FILL_OR_KILL, GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, LIMIT, MARKET, SELL
 from common.exchange.requests import Request
@@ -21,13 +23,17 @@ from common.venues.backend import AmendFact, Backend, BridgedTerms, Fact, FillFa
 from services.bridge import reports
 from services.bridge.book import FILLED, Book, BridgedOrder
 from services.bridge.records import (
+    DISCONNECTED,
+    KILLED,
     NEVER_LEFT,
     NEVER_REACHED,
+    OWN_WISHES,
     TOLD,
     Acknowledged,
     Amended,
     Ended,
     Filled,
+    Guarded,
     OrderRecord,
     Refused,
     Reopened,
@@ -44,8 +50,6 @@ TOO_LATE, UNKNOWN_ORDER, OTHER = 0, 1, 99
 """CxlRejReason(102)."""
 
 CANCELED, REJECTED = "4", "8"
-KILLED = "kill"
-"""The name of a cancel that the kill switch wants."""
 
 
 class Errand(NamedTuple):
@@ -113,7 +117,9 @@ class Desk:
             return
         passes = self._backend.takes_id(name) and name not in self.book.orders
         venue_id = name if passes else f"{self._id_stem}x{self.book.taken + 1}"
-        self._take(client, request, _called(terms, venue_id), now, kind="D", by_ns=by_ns)
+        guarded = client.party.comp_id in self.book.guarded
+        called = structs.replace(terms, venue_id=venue_id, guarded=guarded)
+        self._take(client, request, called, now, kind="D", by_ns=by_ns)
         self._tell(self.book.orders[venue_id], "A", now)
         self.errands.append(Errand("D", venue_id, name, by_ns))
 
@@ -159,7 +165,7 @@ class Desk:
         if why_not:
             self._refuse(client, request, order, OTHER, why_not, now)
             return
-        terms = _with(order.terms, wanted.order_qty, wanted.price)
+        terms = structs.replace(order.terms, order_qty=wanted.order_qty, price=wanted.price)
         self._take(client, request, terms, now, kind="G", by_ns=by_ns, orig=order.cl_ord_id)
         self.errands.append(Errand("G", order.venue_id, request.text(11), by_ns))
 
@@ -188,11 +194,27 @@ class Desk:
     def sweep(self, now: Instant) -> None:
         """The kill switch: every order of every client is to be cancelled."""
         for order in list(self.book.open.values()):
-            if KILLED not in order.wishes:
-                self._record(Taken(
-                    order.client, 0, 0, "F", KILLED, order.venue_id, order.terms, 0, order.cl_ord_id, "", now.wall_ns,
-                ))  # fmt: skip
-            self.errands.append(Errand("F", order.venue_id, KILLED, 0))
+            self._wish_away(order, KILLED, now)
+
+    def give_up(self, client: str, now: Instant) -> None:
+        """A client that asked for it is gone, or the bridge was: every order of his is to be cancelled."""
+        for order in self.book.open_of(client):
+            self._wish_away(order, DISCONNECTED, now)
+
+    def _wish_away(self, order: BridgedOrder, name: str, now: Instant) -> None:
+        if name not in order.wishes:
+            self._record(
+                Taken(order.client, 0, 0, "F", name, order.venue_id, order.terms, 0, order.cl_ord_id, "", now.wall_ns)
+            )
+        self.errands.append(Errand("F", order.venue_id, name, 0))
+
+    def guard(self, client: str, *, wanted: bool) -> None:
+        """The client's orders are to be cancelled when it is gone, or not any more."""
+        self._record(Guarded(client, wanted))
+
+    def owes_cancels(self, client: str) -> bool:
+        """Whether orders of a client that was gone are still to be cancelled."""
+        return any(DISCONNECTED in order.wishes for order in self.book.open_of(client))
 
     def status(self, client: Client, request: Request, now: Instant) -> None:
         """OrderStatusRequest(H), from the log. Raises BadField."""
@@ -344,7 +366,7 @@ class Desk:
         wishes = list(order.wishes.values())
         self._record(Ended(order.venue_id, ord_status, evidence, text))
         self.untold.pop(order.venue_id, None)
-        asked = next((wish for wish in wishes if wish.kind == "F" and ord_status == CANCELED), None)
+        asked = next((wish for wish in wishes if _answers(wish, ord_status)), None)
         extra = f"58={text}\x01" if text else ""
         extra += f"103={OTHER}\x01" if ord_status == REJECTED else ""
         self._tell(order, ord_status, now, asked=asked, extra=extra)
@@ -352,11 +374,16 @@ class Desk:
 
     def _too_late(self, order: BridgedOrder, wishes: list[Taken], now: Instant) -> None:
         """The order was over before these had an effect."""
-        for wish in wishes:
+        for wish in (each for each in wishes if each.cl_ord_id not in OWN_WISHES):
             body = reports.cancel_rejected(
                 wish.cl_ord_id, wish.orig_cl_ord_id, order, wish.kind, TOO_LATE, "the order is over"
             )
             self.mouth.tell(order.client, "9", body, now)
+
+
+def _answers(wish: Taken, ord_status: str) -> bool:
+    """Whether the end of an order is what a client's cancel asked for."""
+    return wish.kind == "F" and ord_status == CANCELED and wish.cl_ord_id not in OWN_WISHES
 
 
 def _why_gone(order: BridgedOrder | None) -> int:
@@ -379,13 +406,3 @@ def terms_of(request: Request) -> BridgedTerms:
 def _last_moment(request: Request, now: Instant) -> int:
     """ValidUntilTime(62) by our wall clock."""
     return request.time_ns(62) if request.has(62) else now.wall_ns + DEFAULT_LIFE_NS
-
-
-def _called(terms: BridgedTerms, venue_id: str) -> BridgedTerms:
-    t = terms
-    return BridgedTerms(venue_id, t.symbol, t.side, t.ord_type, t.order_qty, t.price, t.time_in_force, t.post_only)
-
-
-def _with(terms: BridgedTerms, order_qty: Decimal, price: Decimal | None) -> BridgedTerms:
-    t = terms
-    return BridgedTerms(t.venue_id, t.symbol, t.side, t.ord_type, order_qty, price, t.time_in_force, t.post_only)

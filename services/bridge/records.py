@@ -88,10 +88,23 @@ class Reopened(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=46):
     order_id: str
 
 
+class Guarded(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=47):
+    """The client's last Logon(A) asks that its orders are cancelled when it is gone, or does not any more."""
+
+    client: str
+    wanted: bool
+
+
 TOLD, NEVER_LEFT, NEVER_REACHED = "told", "never_left", "never_reached"
 """How an end is known: by the venue's word, since no byte left, or by evidence of absence."""
 
-OrderRecord = Taken | Acknowledged | Filled | Amended | Ended | Refused | Reopened
+KILLED, DISCONNECTED = "\x02kill", "\x02disconnect"
+"""The names of cancels that no client asked for: the kill switch's, and of a client that is gone. No ClOrdID(11) has
+such a character."""
+
+OWN_WISHES = frozenset({KILLED, DISCONNECTED})
+
+OrderRecord = Taken | Acknowledged | Filled | Amended | Ended | Refused | Reopened | Guarded
 BridgeRecord = OrderRecord | Numbered | Sent
 
 encode_records = msgspec.msgpack.Encoder().encode

@@ -20,7 +20,18 @@ from wsproto.utilities import ProtocolError
 
 from common.actor.core import Close, Connect, Effect, Note, Write
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.venues.backend import NO_CALL, Backend, HttpCall, Limit, OrderFact, Push, Reply, Verdict
+from common.venues.backend import (
+    NO_CALL,
+    Backend,
+    BridgedTerms,
+    GuardingBackend,
+    HttpCall,
+    Limit,
+    OrderFact,
+    Push,
+    Reply,
+    Verdict,
+)
 from common.venues.rest import BadAnswer
 from services.bridge.book import BridgedOrder
 from services.bridge.desk import Desk, Errand
@@ -39,6 +50,9 @@ ROUND_NS = 30 * NS_PER_S
 CLOCK_NS = 30 * NS_PER_S
 FIRST_DOUBT_NS, SLOWEST_DOUBT_NS = 300 * NS_PER_MS, 5 * NS_PER_S
 CANCEL_AGAIN_NS = NS_PER_S
+GUARD_AGAIN_S = 3
+"""The venue takes the switch once a second at most."""
+
 SILENT_PINGS = 3
 """A WebSocket that has said nothing for so many pings is dead."""
 
@@ -82,6 +96,15 @@ class Doubt:
 
 
 @dataclass
+class Switch:
+    """The venue's dead man's switch as far as is known; `due_boot_ns` is when it is to be set or taken back."""
+
+    is_armed: bool = False
+    asking: bool = False
+    due_boot_ns: int = 0
+
+
+@dataclass
 class Clock:
     """The venue's clock against ours."""
 
@@ -107,6 +130,10 @@ class VenueSide:
         self.effects: list[Effect] = []
         self.clock = Clock()
         self.is_live = False
+        self.switch = Switch()
+        self.sweeps = False
+        """Whether all that is open at the venue is cancelled, whoever has placed it: the kill switch."""
+
         self.counts: dict[str, int] = {}
         self._numbers = 0
         self._wires: dict[int, Wire] = {}
@@ -139,6 +166,12 @@ class VenueSide:
         for order in self._desk.book.open.values():
             if order.is_undecided or order.wishes:
                 self._doubts[order.venue_id] = Doubt(now.boot_ns)
+        # A former life may have set it.
+        self.switch.is_armed = bool(self._desk.book.guarded)
+
+    def sweep(self, now: Instant) -> None:
+        """Cancel whatever the venue tells to be open, until it tells of nothing."""
+        self.sweeps, self._round_boot_ns = True, now.boot_ns
 
     def next_deadline_ns(self) -> int | None:
         """When `plan` has something to do, in boot terms."""
@@ -149,6 +182,7 @@ class VenueSide:
         due += [self._room_ns(queue[0]) for queue in self._queues.values() if queue]
         due += [] if self._clock_asked else [self._clock_boot_ns]
         due += [self._round_boot_ns] if self._wants_round() else []
+        due += [self.switch.due_boot_ns] if self._wants_switch() else []
         return min((each for each in due if each is not None), default=None)
 
     # ---- before the turn is logged
@@ -160,6 +194,8 @@ class VenueSide:
         self._expire(now)
         self._run_errands(now)
         self._ask_clock(now)
+        if self._wants_switch() and self.switch.due_boot_ns <= now.boot_ns:
+            self._set_switch(now)
         for venue_id in self._desk.doubts:
             self._doubts.setdefault(venue_id, Doubt(now.boot_ns + FIRST_DOUBT_NS))
         self._desk.doubts.clear()
@@ -224,6 +260,35 @@ class VenueSide:
                 lambda reply, at: self._desk.answered(errand, reply, at), errand,
             )
         )  # fmt: skip
+
+    # ---- the dead man's switch
+
+    def _wants_switch(self) -> bool:
+        """Whether it is to be set again before it fires, or taken back since it guards nothing any more."""
+        return isinstance(self._backend, GuardingBackend) and not self.switch.asking and (
+            self.switch.is_armed or self._guards()
+        )
+
+    def _guards(self) -> bool:
+        book = self._desk.book
+        return bool(book.guarded) and any(order.terms.guarded for order in book.open.values())
+
+    def _set_switch(self, now: Instant) -> None:
+        backend, switch = self._backend, self.switch
+        assert isinstance(backend, GuardingBackend)
+        seconds = backend.guard_s if self._guards() else 0
+        switch.asking = True
+
+        def answered(reply: Reply, at: Instant) -> None:
+            switch.asking = False
+            done = reply.verdict is Verdict.DONE
+            # One whose answer is lost may have been set.
+            switch.is_armed = bool(seconds) or (switch.is_armed and not done)
+            switch.due_boot_ns = at.boot_ns + (max(seconds, GUARD_AGAIN_S) * NS_PER_S // 3 if done else NS_PER_S)
+            if not done:
+                self.effects.append(Note("warning", "switch_not_set", {"code": reply.code, "why": reply.text}))
+
+        self._queues["cancels"].append(Job("arm", None, lambda at: backend.arm(seconds, at.wall_ns), answered))
 
     # ---- questions
 
@@ -379,6 +444,8 @@ class VenueSide:
                 assert isinstance(fact, OrderFact)
                 self._round_open.discard(fact.venue_id)
                 self._desk.learn(fact, at)
+                if self.sweeps:
+                    self._sweep_stranger(fact, at)
             if reply.verdict is not Verdict.DONE:
                 self._fail_round(at)
             elif reply.next_page:
@@ -390,6 +457,20 @@ class VenueSide:
             return self._backend.ask_open(page, at.wall_ns)
 
         self._question("ask_open", make, answered)
+
+    def _sweep_stranger(self, fact: OrderFact, now: Instant) -> None:
+        """Under the kill switch what is none of ours is cancelled too: placed by hand, or by a log that was lost."""
+        if self._desk.book.at_venue(fact.venue_id, fact.order_id) is not None:
+            return
+        self._round_boot_ns = min(self._round_boot_ns, now.boot_ns + CANCEL_AGAIN_NS)
+        backend = self._backend
+        terms = BridgedTerms(fact.venue_id, fact.symbol, "", "", fact.order_qty, fact.price, order_id=fact.order_id)
+        self._queues["cancels"].append(
+            Job(
+                "cancel", backend.limit("cancel", fact.symbol), lambda at: backend.cancel(terms, at.wall_ns),
+                lambda reply, at: self._count("strangers_cancelled" if reply.verdict is Verdict.DONE else "not_swept"),
+            )
+        )  # fmt: skip
 
     def _fail_round(self, now: Instant) -> None:
         self._round = None

@@ -45,6 +45,7 @@ GONE = frozenset({"51400", "51401", "51402", "51410", "51503", "51509", "51510"}
 
 STATES = {"live": "0", "partially_filled": "1", "filled": "2", "canceled": "4", "mmp_canceled": "4"}
 ACTS = ("new", "amend", "cancel")
+GUARD_TAG = "fixringguard"
 PAGE_ROWS = 100
 _ID = re.compile(r"[0-9A-Za-z]{1,32}")
 _SIDES = {"1": "buy", "2": "sell"}
@@ -58,6 +59,7 @@ class OkxBackend:
 
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
+    guard_s = 60
     websocket_path = "/private"
     id_form = "1 to 32 letters and digits"
 
@@ -87,6 +89,7 @@ class OkxBackend:
             "instId": terms.symbol, "tdMode": "cash", "clOrdId": terms.venue_id, "side": _SIDES[terms.side],
             "ordType": _kind(terms), "sz": plain(terms.order_qty),
         }  # fmt: skip
+        asked |= {"tag": GUARD_TAG} if terms.guarded else {}
         asked |= {"tgtCcy": "base_ccy"} if terms.price is None else {"px": plain(terms.price)}
         return _by(self._sign("POST", "trade/order", asked, wall_ns), last_venue_ns)
 
@@ -100,8 +103,13 @@ class OkxBackend:
 
     def cancel(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
         """See `Backend`."""
-        asked = {"instId": terms.symbol, "clOrdId": terms.venue_id}
-        return self._sign("POST", "trade/cancel-order", asked, wall_ns)
+        by = {"clOrdId": terms.venue_id} if terms.venue_id else {"ordId": terms.order_id}
+        return self._sign("POST", "trade/cancel-order", {"instId": terms.symbol, **by}, wall_ns)
+
+    def arm(self, seconds: int, wall_ns: int) -> HttpCall:
+        """See `GuardingBackend`: for what bears our tag alone, so that nobody else's orders go with it."""
+        asked = {"timeOut": str(seconds), "tag": GUARD_TAG}
+        return self._sign("POST", "trade/cancel-all-after", asked, wall_ns)
 
     def ask_order(self, terms: BridgedTerms, order_id: str, wall_ns: int) -> HttpCall:
         """See `Backend`: by our id, which finds it open or ended."""
@@ -138,6 +146,9 @@ class OkxBackend:
             code, rows = str(answer["code"]), list(answer["data"])
             if what in ACTS:
                 return _acted(what, status, code, answer, rows)
+            if what == "arm":
+                done = status == 200 and code == "0"
+                return Reply(Verdict.DONE if done else Verdict.UNKNOWN, code, str(answer["msg"]))
             if code == NOT_FOUND:
                 return Reply(Verdict.ABSENT, code, str(answer["msg"]))
             if status != 200 or code != "0":

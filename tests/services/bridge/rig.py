@@ -247,9 +247,14 @@ class Rig:
 class FixClient:
     """A FIX initiator that knows nothing of the project's dialects. `got`: what it took, in order, by tag."""
 
-    def __init__(self, rig: Rig, comp_id: str = "DESK", session: Session | None = None) -> None:
+    def __init__(
+        self, rig: Rig, comp_id: str = "DESK", session: Session | None = None, logon: bytes = b""
+    ) -> None:
+        """`logon` are further fields of its Logon(A)."""
         self.rig = rig
-        settings = SessionSettings(sender_comp_id=comp_id, target_comp_id="OKX", initiator=True)
+        settings = SessionSettings(
+            sender_comp_id=comp_id, target_comp_id="OKX", initiator=True, logon_fields=lambda number, stamp: logon
+        )
         self.session = session or Session(settings)
         self.got: list[dict[int, str]] = []
         self.ended: Disconnect | None = None

@@ -108,6 +108,7 @@ class OkxRestApi:
         acting = {
             "trade/order": self._new, "trade/amend-order": self._amend, "trade/cancel-order": self._cancel,
             "trade/batch-orders": self._new_batch, "trade/cancel-batch-orders": self._cancel_batch,
+            "trade/cancel-all-after": self._cancel_all_after,
         }  # fmt: skip
         routes = {("GET", f"/api/v5/{path}"): Route(1, False, answer) for path, answer in public.items()}
         routes |= {("GET", f"/api/v5/{path}"): Route(1, True, answer) for path, answer in asking.items()}
@@ -257,6 +258,14 @@ class OkxRestApi:
     def _cancel(self, account: str, p: Parameters, now: Instant) -> Json:
         return _one(self._cancelled(account, p, now))
 
+    def _cancel_all_after(self, account: str, p: Parameters, now: Instant) -> Json:
+        timeout, tag = p.get("timeOut", ""), p.get("tag", "")
+        try:
+            fires_ms = self._pushes.switch.set(account, tag, int(timeout) if timeout.isdecimal() else -1, now)
+        except ValueError as error:
+            raise _refused(200, PARAMETER, f"Parameter timeOut error: {error}") from None
+        return _answer([{"triggerTime": str(fires_ms), "tag": tag, "ts": ms(now.wall_ns)}])
+
     def _new_batch(self, account: str, p: Parameters, now: Instant) -> Json:
         return self._batch(account, p, now, self._placed)
 
@@ -292,6 +301,7 @@ class OkxRestApi:
                 raise _Bad(code_of(refusal), refusal.value)
             else:
                 order = self._venue.engine.place(terms, now)
+            self._pushes.switch.tagged(order.order_id, p.get("tag", ""))
         except _Bad as bad:
             return _acted("", p, bad, now)
         return _acted(str(order.order_id), p, None, now)

@@ -19,6 +19,7 @@ from common.exchange.order import Asked, Order
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
 from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.venues.okx.simulated.dead_man import DeadMansSwitch
 from common.venues.okx.simulated.rows import NO_FILL, Row, fill_of_push, ms, number, order_row
 
 PRIVATE, PUBLIC = "/ws/v5/private", "/ws/v5/public"
@@ -52,6 +53,7 @@ class OkxWebSocket(WebSocketGateway):
         self._orders: dict[int, Row] = {}
         self._books: dict[int, dict[str, _Books]] = {}
         self._next_books_ns = 0
+        self.switch = DeadMansSwitch(venue)
 
     # ---- what is asked
 
@@ -154,9 +156,15 @@ class OkxWebSocket(WebSocketGateway):
     # ---- books
 
     def next_deadline_ns(self) -> int | None:
-        """When a connection is idle for too long or a changed book is due, in boot terms."""
-        due = [super().next_deadline_ns(), self._next_books_ns if self._changed() else None]
+        """When a connection is idle for too long, a changed book is due, or a dead man's switch, in boot terms."""
+        books_ns = self._next_books_ns if self._changed() else None
+        due = [super().next_deadline_ns(), books_ns, self.switch.next_deadline_ns()]
         return min((each for each in due if each is not None), default=None)
+
+    def timer(self, now: Instant) -> None:
+        """Close what is silent, and let a dead man's switch fire."""
+        super().timer(now)
+        self.switch.fire(now)
 
     def _changed(self) -> bool:
         books = self._venue.state.books
