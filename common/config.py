@@ -79,7 +79,7 @@ class Durability(StrEnum):
 
 
 class OnStop(StrEnum):
-    """What happens to resting orders at an orderly shutdown."""
+    """What happens to resting orders at an end: of the stack, of a strategy, of what manages them."""
 
     CANCEL = "cancel"
     LEAVE = "leave"
@@ -362,6 +362,9 @@ class StrategyConfig(Section, frozen=True, kw_only=True):
     `symbols`: What it trades there, each wherever the venue has it: one of them at least does. Each needs a table in
     `[risk.symbols]`.
     `parameters`: Settings of its own, which its class takes as its `Parameters`.
+    `on_exit`: What becomes of its open orders when it stops, dies or hangs: `"cancel"`, or `"leave"` for its next
+    start.
+    `silent_after_ms`: It counts as dead or hanging when it has not been heard of for so long; 1,000 at least.
     """
 
     program: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
@@ -369,6 +372,8 @@ class StrategyConfig(Section, frozen=True, kw_only=True):
     venues: list[str] = []
     symbols: list[Symbol]
     parameters: dict[str, Any] = {}
+    on_exit: OnStop = OnStop.LEAVE
+    silent_after_ms: Annotated[int, msgspec.Meta(ge=1_000)] = 5_000
 
 
 class ServedConfig(Section, frozen=True, kw_only=True):

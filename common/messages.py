@@ -1319,6 +1319,9 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello")
     `last_index`: The index of that event.
     `epoch`: That of the last welcome which this instance had; 0 for none.
     `protocol`: 1; 0 is an older client, see below.
+    `silent_after_ns`: It says by `alive` that it lives, and counts as silent when nothing came for so long; 0: it never
+    says so, and nobody waits for it.
+    `cancel_on_exit`: Whether its open orders are cancelled when it ends, or is silent.
     """
 
     strategy: str
@@ -1327,6 +1330,8 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello")
     last_index: int = 0
     epoch: int = 0
     protocol: int = 0
+    silent_after_ns: int = 0
+    cancel_on_exit: bool = False
 
 
 class NewOrderRequest(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new_order?"):
@@ -1429,6 +1434,17 @@ class CancelAllRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, t
     by: str = ""
     cause: str = ""
     sent_ns: int = 0
+
+
+class Alive(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="alive"):
+    """The instance lives, or ends now. It is not answered, but where it must say hello first.
+
+    `epoch`: That of the welcome.
+    `ends`: It ends in order, and says nothing more.
+    """
+
+    epoch: int
+    ends: bool = False
 
 
 ClientRequest = NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest
@@ -1743,6 +1759,7 @@ class BoundedHello(Hello, array_like=True, frozen=True, gc=False, tag="hello"):
     last_index: Count = 0
     epoch: Count = 0
     protocol: Count = 0
+    silent_after_ns: Count = 0
 
 
 class BoundedNewOrderRequest(NewOrderRequest, array_like=True, frozen=True, gc=False, tag="new_order?"):
@@ -1811,6 +1828,12 @@ class BoundedQueryRequest(QueryRequest, array_like=True, frozen=True, gc=False, 
     protocol: Count = 0
 
 
+class BoundedAlive(Alive, array_like=True, frozen=True, gc=False, tag="alive"):
+    """`Alive` as the link takes it."""
+
+    epoch: Count
+
+
 BoundedOlderNewOrderRequest = _before_terms(
     BoundedNewOrderRequest, "new?", required=_REQUIRED, unbounded=OlderNewOrderRequest
 )
@@ -1823,12 +1846,13 @@ BoundedEntryRequest = (
     | BoundedCancelRequest
     | BoundedCancelAllRequest
     | BoundedQueryRequest
+    | BoundedAlive
 )
 """What the link takes, of older clients too. Records have the same without the bounds: what older code has taken is
 read for ever.
 """
 
-EntryRequest = Hello | NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest | QueryRequest
+EntryRequest = Hello | NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest | QueryRequest | Alive
 AnyEntryRequest = EntryRequest | OlderNewOrderRequest
 """The same, and what an older client asks."""
 

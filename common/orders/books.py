@@ -392,6 +392,10 @@ class Books:
         """The account's open orders, oldest first."""
         return list(self.open.get(account, {}).values())
 
+    def open_orders_of(self, strategy: str) -> list[Order]:
+        """The strategy's open orders, by account and oldest first."""
+        return [order for orders in self.open.values() for order in orders.values() if order.strategy == strategy]
+
     def open_count(self) -> int:
         """How many orders are open in all accounts."""
         return sum(len(orders) for orders in self.open.values())

@@ -17,7 +17,7 @@ Rules, which docs/protocol.md gives to other languages:
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -28,6 +28,7 @@ from common.messages import (
     MAX_TIME_TO_LIVE_NS,
     PROTOCOL,
     STRATEGY_NAME,
+    Alive,
     AmendRequest,
     CancelAllRequest,
     CancelRequest,
@@ -58,6 +59,9 @@ QUIET_NS: Final = 1_000 * NS_PER_MS
 
 OVERDUE_NS: Final = 300 * NS_PER_MS
 """A command without an outcome for so long is asked about, by a hello."""
+
+SIGNS_OF_LIFE: Final = 4
+"""So often an instance says that it lives within the time after which it counts as silent."""
 
 MAX_UNANSWERED: Final = 10_000
 """More commands than this are never under way from one strategy."""
@@ -103,6 +107,18 @@ def _need_decimals(**terms: object) -> None:
             raise TypeError(f"{name} is {value!r}, a {type(value).__name__}: quantities and prices are Decimal")
 
 
+class Vigil(NamedTuple):
+    """How an instance wants to be watched over: it says that it lives, and is silent after `silent_after_ns` without a
+    word, 0 never; `cancel_on_exit`: its open orders are cancelled when it ends or is silent.
+    """
+
+    silent_after_ns: int = 0
+    cancel_on_exit: bool = False
+
+
+UNWATCHED: Final = Vigil()
+
+
 class Entry:
     """One instance of one strategy. Requests to send collect in `outgoing`; the caller takes and clears them.
 
@@ -111,9 +127,17 @@ class Entry:
     these are known and commands may be given.
     """
 
-    def __init__(self, strategy: str, instance: str, last: tuple[int, int] = (0, 0), *, by: str = "") -> None:
+    def __init__(
+        self,
+        strategy: str,
+        instance: str,
+        last: tuple[int, int] = (0, 0),
+        *,
+        by: str = "",
+        vigil: Vigil = UNWATCHED,
+    ) -> None:
         """`instance` must differ for each start; `last` is the (LSN, index) of the last event seen by an earlier one;
-        `by` is the person who gives the commands, "" nobody but the strategy.
+        `by` is the person who gives the commands, "" nobody but the strategy; `vigil` how it is watched over.
 
         Raises ValueError for what is no strategy's name, OutOfBounds.
         """
@@ -123,6 +147,8 @@ class Entry:
         self.strategy = strategy
         self.instance = instance
         self._by = by
+        self._vigil = vigil
+        self._alive_ns = 0
         self.outgoing: list[EntryRequest] = []
         self.orders: dict[int, OrderEvent] = {}
         self.positions: dict[tuple[str, str], PositionChanged] = {}
@@ -251,13 +277,31 @@ class Entry:
         return self._handlers[type(message)](self, message, now)
 
     def timer(self, now: Instant) -> None:
-        """Ask again where an answer is overdue."""
-        deadline = self.next_deadline_ns()
+        """Ask again where an answer is overdue, and say that this instance lives."""
+        deadline = self._asking_ns()
         if deadline is not None and now.boot_ns >= deadline:
             self._hello(now)
+        alive_ns = self._next_alive_ns()
+        if alive_ns is not None and now.boot_ns >= alive_ns:
+            self._alive_ns = now.boot_ns
+            self.outgoing.append(Alive(self.epoch))
+
+    def end(self) -> None:
+        """This instance says nothing more."""
+        if self.welcomed and self._vigil.silent_after_ns:
+            self.outgoing.append(Alive(self.epoch, ends=True))
 
     def next_deadline_ns(self) -> int | None:
         """When `timer` has something to do, in boot time."""
+        times = [at_ns for at_ns in (self._asking_ns(), self._next_alive_ns()) if at_ns is not None]
+        return min(times, default=None)
+
+    def _next_alive_ns(self) -> int | None:
+        if not (self.welcomed and self._vigil.silent_after_ns):
+            return None
+        return self._alive_ns + self._vigil.silent_after_ns // SIGNS_OF_LIFE
+
+    def _asking_ns(self) -> int | None:
         if self.superseded:
             return None
         if self._hello_ns is not None:
@@ -293,7 +337,7 @@ class Entry:
         """Say hello (again), and wait longer each time that nothing comes back."""
         self._hello_wait_ns = HELLO_NS if self._hello_ns is None else min(2 * self._hello_wait_ns, SLOWEST_HELLO_NS)
         self._hello_ns = now.boot_ns
-        self.outgoing.append(Hello(self.strategy, self.instance, *self.last, self.epoch, PROTOCOL))
+        self.outgoing.append(Hello(self.strategy, self.instance, *self.last, self.epoch, PROTOCOL, *self._vigil))
 
     def _ask(self, now: Instant) -> None:
         """Say hello, unless one is under way."""

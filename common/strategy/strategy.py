@@ -35,7 +35,7 @@ from common.messages import (
     Welcome,
     WelcomeComplete,
 )
-from common.strategy.entry import Entry, NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered
+from common.strategy.entry import UNWATCHED, Entry, NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered, Vigil
 from common.strategy.signals import BadSignal, Signal, read_signal, signal_line
 from common.strategy.terms import terms_of
 
@@ -105,11 +105,13 @@ class Setting(NamedTuple):
     `name`: Its name in the configuration.
     `markets`: What it may trade: each of its symbols at each of its venues that has it.
     `parameters`: The table `[strategies.NAME.parameters]` as it stands in the file.
+    `vigil`: How the order manager watches over its process.
     """
 
     name: str
     markets: tuple[Market, ...]
     parameters: Mapping[str, Any] = {}
+    vigil: Vigil = UNWATCHED
 
 
 class Strategy:
@@ -310,7 +312,7 @@ class StrategyCore(Core):
     def __init__(self, setting: Setting, kind: type[Strategy], instance: str, *, takes_signals: bool = False) -> None:
         """`instance` must differ for each start. Raises BadParameters."""
         super().__init__(f"strategy@{setting.name}")
-        self.entry = Entry(setting.name, instance)
+        self.entry = Entry(setting.name, instance, vigil=setting.vigil)
         self.strategy = kind(setting, self)
         self._takes_signals = takes_signals
         self._markets = frozenset(self.strategy.markets)
@@ -377,6 +379,7 @@ class StrategyCore(Core):
         self.strategy.now = now
         if self._started:
             self._guard("on_stop", self.strategy.on_stop)
+        self.entry.end()
         self._flush()
         self.effects.append(Exit(0, "stopped"))
 

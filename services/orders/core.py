@@ -81,6 +81,7 @@ from services.orders.new_rules import NewRules, Standing
 from services.orders.reconciliation import Reconciliation
 from services.orders.silence import Patience
 from services.orders.views import StandingNames, order_event, own_position_event, position_event
+from services.orders.watch import Watch, Watched
 
 REPLAYED_EVENTS = 20_000
 """See `OrdersSettings`."""
@@ -113,13 +114,15 @@ class OrdersSettings(msgspec.Struct, frozen=True):
     """All of the order manager's configuration, `accounts` by name.
 
     `time_to_live_ns` bounds the life of what adds risk, `patience` the wait for a venue's answers. `replayed_events`:
-    records before the end of a replay whose events are kept for strategies that resume.
+    records before the end of a replay whose events are kept for strategies that resume. `strategies` are those that are
+    configured, each with how it is watched over.
     """
 
     accounts: Mapping[str, AccountRules]
     time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
     patience: Patience = Patience()
     replayed_events: int = REPLAYED_EVENTS
+    strategies: Mapping[str, Watched] = {}
 
 
 class OrdersCore(Core):
@@ -177,8 +180,9 @@ class OrdersCore(Core):
         self._flights = Flights(attempts, decisions, cancels.wishes, books, self.fold.outcomes, appender)
         names = StandingNames(books)
         self._cancel_requests = CancelRequests(cancels, self._flights, decisions, books, archive, clients, life, names)
+        self._watch = watch = Watch(appender, books, cancels, settings.strategies)
         self._entry = Entry(
-            clients, life, decisions, self._flights, self._cancel_requests, books, archive, names, routes
+            clients, life, decisions, self._flights, self._cancel_requests, books, archive, names, routes, watch
         )
         self._accounts: dict[str, Reconciliation] = {}
         self._by_hand = ByHand(self, books, appender, self._accounts)
@@ -238,7 +242,8 @@ class OrdersCore(Core):
 
     def _next_step_ns(self) -> int | None:
         """When a cancel, a question or a gate is due; never at once again, whatever holds up what is due."""
-        times = [self._cancels.wishes.next_ns(), *[account.next_ns() for account in self._accounts.values()]]
+        accounts = [account.next_ns() for account in self._accounts.values()]
+        times = [self._watch.next_ns(), self._cancels.wishes.next_ns(), *accounts]
         due = min((time for time in times if time is not None), default=None)
         return None if due is None else max(due, self._stepped_boot_ns + STEP_NS)
 
@@ -303,6 +308,7 @@ class OrdersCore(Core):
             },
             "in_doubt": self._in_doubt(now)[:MAX_DOUBTS_SHOWN],
             "counts": dict(self._decisions.counts),
+            "strategies": self._watch.rows(),
             "outside": [holding.row() for holding in self._outside()] if self._life.has_read else None,
         }
 
@@ -360,7 +366,7 @@ class OrdersCore(Core):
         if not life.live and grant is not None and self.books.lsn >= grant.lsn:
             if not life.has_read:
                 life.read()
-                self._entry.admit()
+                self._entry.admit(now)
             if self.books.stamp_ns > grant.stamp_ns + MAX_TIME_TO_LIVE_NS:
                 self._go_live(now)
         elif self._moved:
@@ -392,7 +398,7 @@ class OrdersCore(Core):
                 if order.wish_number:
                     self._cancels.wish(order, (order.wish_strategy, order.wish_number), now)
         self.clients.tell_all(self._life.status(0))
-        self._entry.admit()
+        self._entry.admit(now)
         self._cancel_requests.go_live(now)
         self._step(now)
 
@@ -508,6 +514,7 @@ class OrdersCore(Core):
         if self._life.away:
             return
         self._stepped_boot_ns = now.boot_ns
+        self._watch.look(now)
         self._cancels.send_due(now)
         for account in self._accounts.values():
             account.step(now)
@@ -524,8 +531,13 @@ class OrdersCore(Core):
     # ---- the end ----
 
     def _cancelled_on_stop(self) -> list[Order]:
-        accounts = [name for name, settings in self._settings.accounts.items() if settings.cancel_on_stop]
-        return [order for name in accounts for order in self.books.open_orders(name)]
+        at_all = {name for name, settings in self._settings.accounts.items() if settings.cancel_on_stop}
+        return [
+            order
+            for name in self._settings.accounts
+            for order in self.books.open_orders(name)
+            if name in at_all or self._watch.is_cancelled(order.strategy)
+        ]
 
     def _check_stopped(self, now: Instant) -> None:
         resting = self._cancelled_on_stop()

@@ -16,6 +16,7 @@ from common.messages import (
     HIGHEST_NUMBER,
     PROTOCOL,
     UNDECODABLE,
+    Alive,
     AmendRequest,
     AnyEntryRequest,
     Attempt,
@@ -46,6 +47,7 @@ from services.orders.clients import STRATEGIES, Clients
 from services.orders.commands import Decisions, Flights
 from services.orders.life import Life
 from services.orders.views import StandingNames, own_position_event
+from services.orders.watch import Watch
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -74,9 +76,10 @@ class Entry:
         archive: Archive,
         names: StandingNames,
         routes: Routes,
+        watch: Watch,
     ) -> None:
         """What adds risk goes to `flights`, what takes it away to `cancel_requests`; `names` are for what is told as it
-        stands."""
+        stands, and `watch` hears who lives."""
         self._clients = clients
         self._life = life
         self._decisions = decisions
@@ -86,6 +89,7 @@ class Entry:
         self._archive = archive
         self._names = names
         self._routes = routes
+        self._watch = watch
         self._hellos: dict[bytes, Hello] = {}
         self._questions: dict[tuple[bytes, QueryRequest], None] = {}
 
@@ -102,15 +106,26 @@ class Entry:
         if isinstance(message, Hello):
             self._hellos.pop(peer, None)
             if self._may_welcome(message):
-                self._hello(peer, message)
+                self._hello(peer, message, now)
             else:
                 self._wait(self._hellos, peer, message)
                 self._clients.reply(peer, StatusChanged(self._life.state))
+            return
+        if isinstance(message, Alive):
+            self._alive(peer, message, now)
             return
         assert isinstance(message, NewOrderRequest | AmendRequest | CancelRequest | CancelAllRequest)
         strategy = self._commander(peer, message)
         if strategy:
             self._request(strategy, message, now)
+
+    def _alive(self, peer: bytes, sign: Alive, now: Instant) -> None:
+        """A sign of life: of nobody's, or of a former life of this process, it must say hello first."""
+        strategy = self._clients.strategy_of(peer)
+        if strategy and sign.epoch == self._life.epoch:
+            self._watch.heard(strategy, now, ends=sign.ends)
+        elif not sign.ends and not self._clients.is_superseded(peer):
+            self._clients.reply(peer, self._life.status(0))
 
     def _commander(self, peer: bytes, request: ClientRequest) -> str:
         """Whose command that is; "" where the peer may give none now, which it is told."""
@@ -136,7 +151,7 @@ class Entry:
             self._clients.reply(peer, QueryAnswer(meant.token, self._books.lsn, detail=detail))
         elif isinstance(meant, Hello):
             self._clients.reply(peer, StatusChanged("refused", text=cut(why)))
-        else:
+        elif not isinstance(meant, Alive):
             strategy = self._commander(peer, meant)
             if strategy:
                 self._refuse_unread(strategy, meant.number, why, now)
@@ -163,7 +178,7 @@ class Entry:
         outcome = CommandOutcome(*self._names.give(), *name, "refused", reason, reason.sentence, True)
         self._clients.tell(name[0], outcome)
 
-    def admit(self) -> None:
+    def admit(self, now: Instant) -> None:
         """The log is read, or this process is live: answer those who waited for that, in the order they came."""
         questions, self._questions = self._questions, {}
         for peer, question in questions:
@@ -171,7 +186,7 @@ class Entry:
         for peer, hello in list(self._hellos.items()):
             if self._may_welcome(hello):
                 del self._hellos[peer]
-                self._hello(peer, hello)
+                self._hello(peer, hello, now)
 
     def _may_welcome(self, hello: Hello) -> bool:
         return self._life.live or (self._life.has_read and hello.epoch > 0)
@@ -187,7 +202,7 @@ class Entry:
             answer = msgspec.structs.replace(answer, orders=tuple(map(older_event, answer.orders)))
         self._clients.reply(peer, answer)
 
-    def _hello(self, peer: bytes, hello: Hello) -> None:
+    def _hello(self, peer: bytes, hello: Hello, now: Instant) -> None:
         """Grant the name; then what was missed, all positions, and the open orders of who does not know them."""
         if self._clients.is_old_news(peer, hello):
             self._clients.reply(peer, StatusChanged("superseded"))
@@ -195,6 +210,7 @@ class Entry:
         books, highest = self._books, self._decisions.highest_of(hello.strategy)
         welcome = Welcome(hello.strategy, hello.instance, self._life.epoch, highest, self._life.state, books.lsn)
         resumed = self._clients.hello(peer, hello, welcome)
+        self._watch.hello(hello, now)
         if not resumed or not hello.epoch:
             for order in [o for account in books.open for o in books.open_orders(account)]:
                 if order.strategy == hello.strategy:

@@ -8,6 +8,7 @@ from common.venues.venue import Feature
 from services.orders.core import AccountRules, OrdersSettings
 from services.orders.inquiries import VenueWays
 from services.orders.silence import Patience
+from services.orders.watch import Watched
 
 
 def orders_settings(config: Config) -> OrdersSettings:
@@ -15,7 +16,11 @@ def orders_settings(config: Config) -> OrdersSettings:
     accounts = {name: _account(account) for name, account in config.accounts.items()}
     orders = config.stack.orders
     patience = Patience(orders.ask_after_ms * NS_PER_MS, orders.unknown_after_ms * NS_PER_MS)
-    return OrdersSettings(accounts, orders.ttl_ms * NS_PER_MS, patience)
+    strategies = {
+        name: Watched(its.silent_after_ms * NS_PER_MS, its.on_exit is OnStop.CANCEL)
+        for name, its in config.strategies.items()
+    }
+    return OrdersSettings(accounts, orders.ttl_ms * NS_PER_MS, patience, strategies=strategies)
 
 
 def _account(account: ConfiguredAccount) -> AccountRules:

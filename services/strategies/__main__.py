@@ -11,8 +11,10 @@ from common.actor.logs import ActorLog
 from common.actor.process import read_clocks
 from common.actor.shell import Shell
 from common.actor.start import run_actor, shell_for
-from common.config import Config, ConfigError, InstrumentConfig, StrategyConfig
+from common.config import Config, ConfigError, InstrumentConfig, OnStop, StrategyConfig
+from common.instant import NS_PER_MS
 from common.messages import EntryAnswer, FeedMessage
+from common.strategy.entry import Vigil
 from common.strategy.strategy import BadParameters, Market, Setting, Strategy, StrategyCore
 
 
@@ -46,7 +48,8 @@ def setting_of(name: str, own: StrategyConfig, config: Config) -> Setting:
         for symbol in own.symbols
         if symbol in config.venues[venue].instruments
     )
-    return Setting(name, markets, own.parameters)
+    vigil = Vigil(own.silent_after_ms * NS_PER_MS, own.on_exit is OnStop.CANCEL)
+    return Setting(name, markets, own.parameters, vigil)
 
 
 def _market(venue: str, i: InstrumentConfig) -> Market:

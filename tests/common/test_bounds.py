@@ -29,6 +29,7 @@ from common.messages import (
     AnyEntryRequest,
     Append,
     Attempt,
+    BoundedAlive,
     BoundedAmendRequest,
     BoundedCancelAllRequest,
     BoundedCancelRequest,
@@ -150,7 +151,7 @@ def test_a_request_beyond_its_bounds_is_not_taken_and_yet_read_in_a_record(cls: 
         assert isinstance(msgspec.msgpack.decode(beyond, type=AnyEntryRequest), base)
 
 
-@pytest.mark.parametrize("cls", [c for c in BOUNDED if c not in (BoundedHello, BoundedQueryRequest)])
+@pytest.mark.parametrize("cls", [c for c in BOUNDED if c not in (BoundedHello, BoundedQueryRequest, BoundedAlive)])
 def test_the_refusal_of_a_request_at_its_maxima_fits(cls: type[Any]) -> None:
     digits = MAX_ENTRY_BYTES - len(encode(largest(cls, 0)))
     request = largest(cls, 0, quantity=Decimal("9" * max(1, digits // 6 - 8)))

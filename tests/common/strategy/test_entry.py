@@ -17,6 +17,7 @@ from common.messages import (
     HIGHEST_NUMBER,
     MAX_ENTRY_BYTES,
     PROTOCOL,
+    Alive,
     AmendRequest,
     CancelRequest,
     ClientRequest,
@@ -47,6 +48,7 @@ from common.strategy.entry import (
     NotWelcome,
     Superseded,
     TooManyUnanswered,
+    Vigil,
 )
 from common.strategy.terms import terms_of
 
@@ -410,7 +412,7 @@ def test_a_number_never_has_two_bodies_and_every_command_gets_its_outcome(steps:
                 if not lost:
                     told.append(welcome(epoch, highest, lsn=lsn))
                 continue
-            assert not isinstance(request, QueryRequest)
+            assert not isinstance(request, QueryRequest | Alive)
             assert body(bodies.setdefault(request.number, request)) == body(request)
             if not lost and request.epoch == epoch:
                 highest = max(highest, request.number)
@@ -447,3 +449,39 @@ def test_a_number_never_has_two_bodies_and_every_command_gets_its_outcome(steps:
                 entry.received(order(1, lsn=lsn), at(now_ms))
     assert set(entry.unanswered) | set(outcomes) == set(bodies)
     assert not entry.unanswered
+
+
+def watched() -> Entry:
+    entry = Entry("alpha", "one", vigil=Vigil(1_000 * NS_PER_MS, True))
+    entry.start(at(0))
+    assert taken(entry) == [Hello("alpha", "one", 0, 0, 0, PROTOCOL, 1_000 * NS_PER_MS, True)]
+    return entry
+
+
+def test_a_watched_instance_says_four_times_within_its_time_that_it_lives_and_then_that_it_ends() -> None:
+    entry = watched()
+    entry.end()
+    assert taken(entry) == []
+    entry.received(welcome(), at(0))
+    signs = []
+    for ms in range(0, 1_001, 50):
+        entry.received(StatusChanged("live"), at(ms))
+        deadline = entry.next_deadline_ns()
+        if deadline is not None and deadline <= at(ms).boot_ns:
+            entry.timer(at(ms))
+        signs += [(ms, message) for message in taken(entry) if isinstance(message, Alive)]
+    assert [ms for ms, _ in signs] == [250, 500, 750, 1_000]
+    assert {sign for _, sign in signs} == {Alive(EPOCH)}
+    entry.end()
+    assert taken(entry) == [Alive(EPOCH, ends=True)]
+
+
+def test_a_superseded_instance_says_no_more_that_it_lives() -> None:
+    entry = watched()
+    entry.received(welcome(), at(0))
+    entry.received(StatusChanged("superseded"), at(10))
+    taken(entry)
+    entry.timer(at(600))
+    entry.end()
+    assert taken(entry) == []
+    assert entry.next_deadline_ns() is None

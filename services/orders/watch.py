@@ -1,0 +1,164 @@
+"""Which strategies live: who said that it does, who has fallen silent, and what is cancelled for those that are gone.
+
+A strategy's hello says how it is watched over; one that is configured is also expected after a start of this process.
+Time counts for a silence only while this process looks: where it, the journal or the host stood still, that is no
+silence of the strategy. Whose open orders are to be cancelled, those are wished to be, again at every look, so that one
+which was under way is met when it comes. The journal has each fall into silence, end and return.
+"""
+
+import enum
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from common.actor.links import Appender
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.messages import Hello, Kind, OperatorAct
+from common.orders.books import Books
+from common.orders.fold import WRITER
+from services.orders.attempts import Whose
+from services.orders.cancels import Cancels
+from services.orders.clients import STRATEGIES
+
+LOOK_NS: Final = 250 * NS_PER_MS
+"""Between two looks; a longer time counts as twice that, since this process cannot have listened then."""
+
+START_NS: Final = 30 * NS_PER_S
+"""How long a configured strategy may take to say hello after a start: it may have to load a good deal."""
+
+
+class Sign(enum.StrEnum):
+    """What is known of a strategy's process."""
+
+    AWAITED = "awaited"  # configured, and not heard of since the start of this process
+    ALIVE = "alive"
+    SILENT = "silent"
+    ENDED = "ended"
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """How a strategy is watched over: silent when not heard of for `silent_after_ns`; whether its open orders are
+    cancelled when it is silent or has ended.
+    """
+
+    silent_after_ns: int
+    cancel_on_exit: bool
+
+
+class _Row:
+    __slots__ = ("limit_ns", "quiet_ns", "sign", "watched")
+
+    def __init__(self, watched: Watched, sign: Sign, limit_ns: int) -> None:
+        self.watched = watched
+        self.sign = sign
+        self.limit_ns = limit_ns
+        self.quiet_ns = 0
+
+    @property
+    def is_gone(self) -> bool:
+        return self.sign in (Sign.SILENT, Sign.ENDED)
+
+
+class Watch:
+    """See the module."""
+
+    def __init__(self, appender: Appender, books: Books, cancels: Cancels, configured: Mapping[str, Watched]) -> None:
+        """The `configured` ones are awaited."""
+        self._appender = appender
+        self._books = books
+        self._cancels = cancels
+        self._rows = {
+            name: _Row(its, Sign.AWAITED, max(START_NS, its.silent_after_ns)) for name, its in configured.items()
+        }
+        self._looked_ns: int | None = None
+
+    # ---- what is heard ----
+
+    def hello(self, hello: Hello, now: Instant) -> None:
+        """An instance has the name. One that never says that it lives is not watched over, nor is who had the name."""
+        name = hello.strategy
+        if not hello.silent_after_ns:
+            self._rows.pop(name, None)
+            return
+        row = self._rows.get(name)
+        if row is None and len(self._rows) >= STRATEGIES:
+            gone = next((each for each, its in self._rows.items() if its.is_gone), None)
+            if gone is None:
+                return
+            del self._rows[gone]
+        watched = Watched(hello.silent_after_ns, hello.cancel_on_exit)
+        self._rows[name] = _Row(watched, Sign.ALIVE, watched.silent_after_ns)
+        if row is not None and row.is_gone:
+            self._journal(name, "back", "it has said hello", now)
+
+    def heard(self, name: str, now: Instant, *, ends: bool) -> None:
+        """The strategy's instance says that it lives, or `ends` in order."""
+        row = self._rows.get(name)
+        if row is None:
+            return
+        row.quiet_ns = 0
+        if ends:
+            self._gone(name, row, Sign.ENDED, "it has ended", now)
+        elif row.sign is not Sign.ALIVE:
+            row.sign = Sign.ALIVE
+            self._journal(name, "back", "it is heard of again", now)
+
+    # ---- what is due ----
+
+    def look(self, now: Instant) -> None:
+        """See who has fallen silent since the last look, and cancel for who is gone."""
+        before_ns = now.boot_ns if self._looked_ns is None else self._looked_ns
+        self._looked_ns = now.boot_ns
+        passed_ns = min(now.boot_ns - before_ns, 2 * LOOK_NS)
+        for name, row in self._rows.items():
+            if not row.is_gone:
+                row.quiet_ns += passed_ns
+                if row.quiet_ns >= row.limit_ns:
+                    self._gone(name, row, Sign.SILENT, f"not heard of for {row.quiet_ns / NS_PER_S:.1f} s", now)
+            elif row.watched.cancel_on_exit:
+                self._cancel_for(name, row, now)
+
+    def next_ns(self) -> int | None:
+        """When the next look is due, in boot time; None where nobody is watched over."""
+        if not self._rows:
+            return None
+        return 0 if self._looked_ns is None else self._looked_ns + LOOK_NS
+
+    def _gone(self, name: str, row: _Row, sign: Sign, why: str, now: Instant) -> None:
+        row.sign = sign
+        count = self._books.open_orders_of(name)
+        left = "are being cancelled" if row.watched.cancel_on_exit else "stay open"
+        self._journal(name, sign.value, f"{why}; its {len(count)} open orders {left}" if count else why, now)
+        if row.watched.cancel_on_exit:
+            self._cancel_for(name, row, now)
+
+    def _cancel_for(self, name: str, row: _Row, now: Instant) -> None:
+        whose = Whose(cause=f"strategy {name} is {row.sign.value}")
+        for order in self._books.open_orders_of(name):
+            if (order.strategy, order.number) not in self._cancels.wishes:
+                self._cancels.wish(order, ("", 0), now, whose)
+
+    def _journal(self, name: str, act: str, text: str, now: Instant) -> None:
+        if not self._appender.full:
+            self._appender.append(Kind.OPERATOR, OperatorAct(f"strategy@{name}", act, WRITER, text), now)
+
+    # ---- what is told ----
+
+    def is_cancelled(self, name: str) -> bool:
+        """Whether the strategy is gone and its open orders are being cancelled for that."""
+        row = self._rows.get(name)
+        return row is not None and row.is_gone and row.watched.cancel_on_exit
+
+    def rows(self) -> dict[str, dict[str, object]]:
+        """Each strategy that is watched over, JSON-ready."""
+        return {
+            name: {
+                "sign": row.sign.value,
+                "quiet_ms": row.quiet_ns // NS_PER_MS,
+                "silent_after_ms": row.watched.silent_after_ns // NS_PER_MS,
+                "on_exit": "cancel" if row.watched.cancel_on_exit else "leave",
+                "open_orders": len(self._books.open_orders_of(name)),
+            }
+            for name, row in self._rows.items()
+        }
