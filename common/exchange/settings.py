@@ -83,7 +83,8 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     `refuses_superfluous`: whether a field that its message type does not have is refused, None where as the venue does.
     Limits, each enforced where the venue has it: `max_open_orders` per account and symbol, `unfilled_order_limit`
     per account and ten seconds, and `rest_weight_limit`, the weight of REST requests in a minute. A snapshot is
-    made each time `snapshot_changes` changes happened: replaying so many takes well under a second.
+    made each time `snapshot_changes` changes happened: replaying so many takes well under a second. `websocket_url` is
+    where its WebSocket is, for a venue that tells it over REST ("" where there is none).
     """
 
     name: str
@@ -107,4 +108,5 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     heart_bt_int_s: int = 30
     snapshot_changes: int = 50_000
     market_data_comp_id: str = ""
+    websocket_url: str = ""
     refuses_superfluous: bool | None = None

@@ -18,7 +18,7 @@ MAX_TEXT_CHARACTERS = 65_536
 
 
 class Listener:
-    """One WebSocket connection: `path` is what it was opened at, "" until then."""
+    """One WebSocket connection: `path` is what it was opened at, with the query, "" until then."""
 
     def __init__(self, line: Line, now: Instant) -> None:
         self.line = line
@@ -40,6 +40,14 @@ class WebSocketGateway(ABC):
     @abstractmethod
     def _heard(self, listener: Listener, text: str, now: Instant) -> None:
         """A whole text message."""
+
+    def _admits(self, target: str) -> bool:
+        """Whether there is something at that path."""
+        return target in self._paths
+
+    def _opened(self, listener: Listener, now: Instant) -> None:
+        """The upgrade is done: some venues speak first."""
+        self._venue.count("websockets_opened")
 
     @abstractmethod
     def _ended(self, listener: Listener) -> None:
@@ -77,11 +85,13 @@ class WebSocketGateway(ABC):
 
     def _happened(self, listener: Listener, event: object, now: Instant) -> None:
         if isinstance(event, Request):
-            known = event.target in self._paths
+            known = self._admits(event.target)
             answer = AcceptConnection() if known else RejectConnection(status_code=404)
             self._venue.lines.write(listener.line, listener.ws.send(answer), now)
             listener.path = event.target
-            if not known:
+            if known:
+                self._opened(listener, now)
+            else:
                 self._close(listener)
         elif isinstance(event, TextMessage):
             listener.text += event.data

@@ -23,13 +23,17 @@ _URL = re.compile(r"(https?://[^\s?]+)\?\S*")
 
 
 class RestSettings(msgspec.Struct, frozen=True):
-    """Where and as whom. `url` up to and with the version; `ca` is a PEM file, "" for the system's authorities."""
+    """Where and as whom. `url` up to and with the version; `ca` is a PEM file, "" for the system's authorities.
+
+    `symbols` is what is traded, for a venue where each symbol has to be asked for by itself.
+    """
 
     venue: str
     url: str
     credentials: Credentials
     timeout_ms: int
     ca: str = ""
+    symbols: tuple[str, ...] = ()
 
 
 class RestSide(Protocol):

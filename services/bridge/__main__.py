@@ -41,7 +41,9 @@ def build(name: str, config: Config) -> Shell:
     assert credentials is not None
     try:
         backend = find_backend(venue.dialect)(
-            RestSettings(name, venue.rest.url, credentials, venue.rest.timeout_ms, venue.rest.ca)
+            RestSettings(
+                name, venue.rest.url, credentials, venue.rest.timeout_ms, venue.rest.ca, tuple(venue.instruments)
+            )
         )
     except ValueError as error:
         raise ConfigError(f"{name}: {error}") from None

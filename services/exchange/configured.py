@@ -38,6 +38,7 @@ def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key,
         trader_orders_per_s=simulated.trader_orders_per_s,
         heart_bt_int_s=venue.fix.heart_bt_int_s,
         refuses_superfluous=_REFUSES[simulated.superfluous_tags],
+        websocket_url="" if venue.bridge is None else venue.bridge.websocket,
         market_data_comp_id="" if venue.market_data is None else venue.market_data.target_comp_id,
     )
 

@@ -20,7 +20,8 @@ class BridgedWorld:
 
     def __init__(self, folder: Path, settings: ExchangeSettings, venue: VenueConfig, credentials: Credentials) -> None:
         assert venue.rest is not None and venue.bridge is not None
-        backend = find_backend(venue.dialect)(RestSettings(venue.name, venue.rest.url, credentials, 1000))
+        rest = RestSettings(venue.name, venue.rest.url, credentials, 1000, symbols=tuple(venue.instruments))
+        backend = find_backend(venue.dialect)(rest)
         self.settings = settings
         self.rig = Rig(folder, settings, bridge_settings(venue, venue.rest, venue.bridge, backend), backend).live()
 

@@ -7,15 +7,14 @@ private channel has a snapshot or a number.
 import base64
 import hashlib
 import hmac
-from decimal import Decimal
 
 import msgspec
 
-from common.exchange.book import BookSide
 from common.exchange.changes import Amended, Change, Closed, Placed, Traded
 from common.exchange.engine import Cause
 from common.exchange.history import closed_order, trade_row
 from common.exchange.order import Asked, Order
+from common.exchange.told_books import ToldBooks
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
 from common.instant import NS_PER_MS, NS_PER_S, Instant
@@ -31,16 +30,6 @@ CANCEL_SOURCES = {Cause.WOULD_TAKE: "31", Cause.SELF_TRADE: "32", Cause.USER: "1
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, object]).decode
-_Levels = dict[str, str]
-
-
-class _Books:
-    """What one listener was told of a book: quantities by price, as text."""
-
-    def __init__(self) -> None:
-        self.asks: _Levels = {}
-        self.bids: _Levels = {}
-        self.seq_id = -1
 
 
 class OkxWebSocket(WebSocketGateway):
@@ -51,8 +40,7 @@ class OkxWebSocket(WebSocketGateway):
         self._keys = {key.api_key: key for key in venue.settings.keys}
         self._accounts: dict[int, str] = {}
         self._orders: dict[int, Row] = {}
-        self._books: dict[int, dict[str, _Books]] = {}
-        self._next_books_ns = 0
+        self._books = ToldBooks(BOOK_EVERY_NS, BOOK_DEPTH, number)
         self.switch = DeadMansSwitch(venue)
 
     # ---- what is asked
@@ -103,11 +91,10 @@ class OkxWebSocket(WebSocketGateway):
             if op == "subscribe":
                 self._orders[number_] = argument
         elif channel == "books" and listener.path == PUBLIC and argument.get("instId") in self._venue.state.books:
-            books = self._books.setdefault(number_, {})
-            books.pop(str(argument["instId"]), None)
+            symbol = str(argument["instId"])
+            self._books.forget(number_, symbol)
             if op == "subscribe":
-                books[str(argument["instId"])] = _Books()
-                self._next_books_ns = now.boot_ns
+                self._books.begin(number_, symbol, now)
         else:
             self._error(listener, "60018", f"Wrong URL or channel:{channel},instId:{argument.get('instId')}", now)
             return
@@ -121,8 +108,9 @@ class OkxWebSocket(WebSocketGateway):
         self._answer(listener, {"event": "error", "code": code, "msg": text}, now)
 
     def _ended(self, listener: Listener) -> None:
-        for held in (self._accounts, self._orders, self._books):
+        for held in (self._accounts, self._orders):
             held.pop(listener.line.number, None)
+        self._books.forget(listener.line.number)
 
     # ---- orders
 
@@ -157,7 +145,7 @@ class OkxWebSocket(WebSocketGateway):
 
     def next_deadline_ns(self) -> int | None:
         """When a connection is idle for too long, a changed book is due, or a dead man's switch, in boot terms."""
-        books_ns = self._next_books_ns if self._changed() else None
+        books_ns = self._books.next_deadline_ns(self._venue.state.books)
         due = [super().next_deadline_ns(), books_ns, self.switch.next_deadline_ns()]
         return min((each for each in due if each is not None), default=None)
 
@@ -166,48 +154,19 @@ class OkxWebSocket(WebSocketGateway):
         super().timer(now)
         self.switch.fire(now)
 
-    def _changed(self) -> bool:
-        books = self._venue.state.books
-        return any(b.seq_id != books[s].update_id for told in self._books.values() for s, b in told.items())
-
     def settle(self, now: Instant) -> None:
         """At a turn's end: tell whoever listens to books what is due."""
-        self._venue.engine.take_trades()
-        for book in self._venue.state.books.values():
-            book.bids.changed.clear()
-            book.asks.changed.clear()
-        if now.boot_ns < self._next_books_ns or not self._changed():
-            return
-        self._next_books_ns = now.boot_ns + BOOK_EVERY_NS
-        for number_, told in self._books.items():
-            for symbol, books in told.items():
-                if books.seq_id != self._venue.state.books[symbol].update_id:
-                    self._push_book(self._listeners[number_], symbol, books, now)
-
-    def _push_book(self, listener: Listener, symbol: str, told: _Books, now: Instant) -> None:
-        book, is_first = self._venue.state.books[symbol], told.seq_id < 0
-        asks, bids = _levels(book.asks), _levels(book.bids)
-        row: Row = {
-            "asks": _changes(told.asks, asks), "bids": _changes(told.bids, bids), "ts": ms(now.wall_ns),
-            "prevSeqId": told.seq_id, "seqId": book.update_id,
-        }  # fmt: skip
-        told.asks, told.bids, told.seq_id = asks, bids, book.update_id
-        action = "snapshot" if is_first else "update"
-        push = {"arg": {"channel": "books", "instId": symbol}, "action": action, "data": [row]}
-        self._push(listener, _encode(push).decode(), now)
+        self._venue.settle_books()
+        for change in self._books.take_due(self._venue.state.books, now):
+            row: Row = {
+                "asks": _rows(change.asks), "bids": _rows(change.bids), "ts": ms(now.wall_ns),
+                "prevSeqId": change.former_id, "seqId": change.update_id,
+            }  # fmt: skip
+            action = "snapshot" if change.former_id < 0 else "update"
+            push = {"arg": {"channel": "books", "instId": change.symbol}, "action": action, "data": [row]}
+            self._push(self._listeners[change.connection], _encode(push).decode(), now)
 
 
-def _levels(side: BookSide) -> _Levels:
-    found: _Levels = {}
-    for level in side.walk():
-        found[number(level.price)] = number(level.qty)
-        if len(found) == BOOK_DEPTH:
-            break
-    return found
-
-
-def _changes(former: _Levels, levels: _Levels) -> list[list[str]]:
-    """Rows of price, quantity, "0" and orders; a price that is gone has the quantity "0"."""
-    gone = [[px, "0", "0", "0"] for px in former if px not in levels]
-    changed = [[px, qty, "0", "1"] for px, qty in levels.items() if former.get(px) != qty]
-    return sorted(gone + changed, key=lambda row: Decimal(row[0]))
+def _rows(levels: list[tuple[str, str]]) -> list[list[str]]:
+    """Rows of price, quantity, "0" and orders."""
+    return [[px, qty, "0", "0" if qty == "0" else "1"] for px, qty in levels]
