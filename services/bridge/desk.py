@@ -115,12 +115,12 @@ class Desk:
             body = reports.rejected(name, terms, self._unique(), reason, why_not, now.wall_ns)
             self.mouth.tell(client.party.comp_id, "8", body, now)
             return
-        passes = self._backend.takes_id(name) and name not in self.book.orders
+        passes = self._backend.takes_id(name) and not self.book.has(name)
         venue_id = name if passes else f"{self._id_stem}x{self.book.taken + 1}"
         guarded = client.party.comp_id in self.book.guarded
         called = structs.replace(terms, venue_id=venue_id, guarded=guarded)
         self._take(client, request, called, now, kind="D", by_ns=by_ns)
-        self._tell(self.book.orders[venue_id], "A", now)
+        self._tell(self.book.order(venue_id), "A", now)
         self.errands.append(Errand("D", venue_id, name, by_ns))
 
     def _wrong(self, terms: BridgedTerms) -> str:
@@ -257,7 +257,7 @@ class Desk:
 
     def never_left(self, errand: Errand, text: str, now: Instant) -> None:
         """No byte of the request has left, and none will."""
-        order = self.book.orders[errand.venue_id]
+        order = self.book.order(errand.venue_id)
         if errand.kind == "D" and order.is_undecided:
             self._end(order, REJECTED, NEVER_LEFT, text, now)
         elif errand.kind == "G" and errand.cl_ord_id in order.wishes:
@@ -269,7 +269,7 @@ class Desk:
 
     def answered(self, errand: Errand, reply: Reply, now: Instant) -> None:
         """The venue's answer to a request; what it leaves open is asked about."""
-        order = self.book.orders[errand.venue_id]
+        order = self.book.order(errand.venue_id)
         if errand.kind == "D" and reply.verdict is Verdict.DONE:
             self._acknowledge(order, reply.order_id, now)
         elif errand.kind == "D" and reply.verdict is Verdict.REFUSED and order.is_undecided:

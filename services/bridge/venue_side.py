@@ -218,7 +218,7 @@ class VenueSide:
     def _run_errands(self, now: Instant) -> None:
         errands, self._desk.errands = self._desk.errands, []
         for errand in errands:
-            order = self._desk.book.orders[errand.venue_id]
+            order = self._desk.book.order(errand.venue_id)
             if errand.kind == "F":
                 self._cancel(order, errand, now)
             elif not order.end:
@@ -314,7 +314,7 @@ class VenueSide:
         self._queues["questions"].appendleft(Job("ask_time", None, make, answered))
 
     def _ask_order(self, venue_id: str, doubt: Doubt, now: Instant) -> None:
-        order = self._desk.book.orders[venue_id]
+        order = self._desk.book.order(venue_id)
         waits = any(j.errand is not None and j.errand.venue_id == venue_id for q in self._queues.values() for j in q)
         if waits:
             doubt.due_boot_ns = now.boot_ns + doubt.wait_ns
