@@ -16,7 +16,16 @@ from typing import NamedTuple, Protocol
 from msgspec import structs
 
 from common.exchange.fix_gateway import Client
-from common.exchange.order import BUY, FILL_OR_KILL, GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, LIMIT, MARKET, SELL
+from common.exchange.order import (
+    BUY,
+    FILL_OR_KILL,
+    GOOD_TILL_CANCEL,
+    IMMEDIATE_OR_CANCEL,
+    LIMIT,
+    MARKET,
+    SELL,
+    ZERO,
+)
 from common.exchange.requests import Request
 from common.instant import NS_PER_S, Instant
 from common.venues.backend import AmendFact, Backend, BridgedTerms, Fact, FillFact, OrderFact, Reply, Verdict
@@ -69,7 +78,8 @@ class Mouth(Protocol):
 
 
 class Desk:
-    """See the module. `errands` are for whoever speaks to the venue, `doubts` the ids of orders to be asked about."""
+    """See the module. `errands` are for whoever speaks to the venue, `doubts` the ids of orders to be asked about;
+    `owing` how much the venue has told to be filled of those of which fewer fills are known."""
 
     def __init__(
         self,
@@ -85,6 +95,7 @@ class Desk:
         self.book = book
         self.errands: list[Errand] = []
         self.doubts: dict[str, None] = {}
+        self.owing: dict[str, Decimal] = {}
         self.withdrawn: set[str] = set()
         self.alarms: list[str] = []
         self._record = record
@@ -319,8 +330,9 @@ class Desk:
         if wish is not None and (fact.order_qty, fact.price) == (wish.terms.order_qty, wish.terms.price):
             self._amend(order, wish, now)
         if fact.cum_qty > order.cum_qty:
-            # A fill that is not told yet: the end, if it is one, waits for it.
+            # A fill that is not told yet: it is asked for, and the end, if it is one, waits for it.
             self.doubts[order.venue_id] = None
+            self.owing[order.venue_id] = max(fact.cum_qty, self.owing.get(order.venue_id, ZERO))
             if fact.ord_status in (FILLED, CANCELED):
                 self.untold[order.venue_id] = fact
         elif fact.ord_status == CANCELED:
@@ -345,6 +357,8 @@ class Desk:
         )
         self._record(filled)
         self.mouth.tell(order.client, "8", reports.fill(order, filled), now)
+        if order.cum_qty >= self.owing.get(order.venue_id, ZERO):
+            self.owing.pop(order.venue_id, None)
         untold = self.untold.get(order.venue_id)
         if not order.end and untold is not None and order.cum_qty >= untold.cum_qty:
             self._see(order, untold, now)
@@ -366,6 +380,7 @@ class Desk:
         wishes = list(order.wishes.values())
         self._record(Ended(order.venue_id, ord_status, evidence, text))
         self.untold.pop(order.venue_id, None)
+        self.owing.pop(order.venue_id, None)
         asked = next((wish for wish in wishes if _answers(wish, ord_status)), None)
         extra = f"58={text}\x01" if text else ""
         extra += f"103={OTHER}\x01" if ord_status == REJECTED else ""

@@ -13,12 +13,15 @@ are read and merged. Until the first such round is through nothing new is taken.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
+from urllib.parse import urlsplit
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, RejectConnection, Request, TextMessage
 from wsproto.utilities import ProtocolError
 
 from common.actor.core import Close, Connect, Effect, Note, Write
+from common.exchange.order import ZERO
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.venues.backend import (
     NO_CALL,
@@ -30,6 +33,7 @@ from common.venues.backend import (
     OrderFact,
     Push,
     Reply,
+    TokenBackend,
     Verdict,
 )
 from common.venues.rest import BadAnswer
@@ -144,6 +148,10 @@ class VenueSide:
         self._queues: dict[str, deque[Job]] = {lane: deque() for lane in LANES}
         self._used: dict[str, deque[int]] = {}
         self._doubts: dict[str, Doubt] = {}
+        self._asking_fills: set[str] = set()
+        self._fills_asked: dict[str, Decimal] = {}
+        """The CumQty(14) that was told when the fills of an order were asked for."""
+
         self._cancelled_boot_ns: dict[str, int] = {}
         self._round: set[str] | None = None
         self._round_open: set[str] = set()
@@ -199,6 +207,11 @@ class VenueSide:
         for venue_id in self._desk.doubts:
             self._doubts.setdefault(venue_id, Doubt(now.boot_ns + FIRST_DOUBT_NS))
         self._desk.doubts.clear()
+        for venue_id, cum_qty in self._desk.owing.items():
+            if venue_id not in self._asking_fills and cum_qty > self._fills_asked.get(venue_id, ZERO):
+                self._asking_fills.add(venue_id)
+                self._fills_asked[venue_id] = cum_qty
+                self._ask_fills_of(self._desk.book.order(venue_id), "")
         for venue_id, doubt in list(self._doubts.items()):
             if doubt.due_boot_ns <= now.boot_ns and not doubt.asking:
                 self._ask_order(venue_id, doubt, now)
@@ -336,12 +349,12 @@ class VenueSide:
         self._question("ask_order", make, answered)
 
     def _found(self, order: BridgedOrder, reply: Reply, asked_venue_ns: int, now: Instant) -> None:
+        # Fills that are still owed are asked for again: what tells them may lag.
+        self._fills_asked.pop(order.venue_id, None)
         for fact in reply.facts:
             self._desk.learn(fact, now)
             if isinstance(fact, OrderFact):
                 self._desk.decide_amendment(order, fact, asked_venue_ns - self._settled_after_ns(), now)
-                if fact.cum_qty > order.cum_qty:
-                    self._ask_fills_of(order, "")
         wants_cancel = any(wish.kind == "F" for wish in order.wishes.values())
         last_ns = self._cancelled_boot_ns.get(order.venue_id, 0)
         if wants_cancel and order.is_open and now.boot_ns - last_ns >= CANCEL_AGAIN_NS:
@@ -383,8 +396,10 @@ class VenueSide:
         self._queues["questions"].append(Job(what, self._backend.limit(what, ""), make, answered))
 
     def _settle_doubt(self, order: BridgedOrder, doubt: Doubt, now: Instant) -> None:
-        if order.end or (order.is_open and not order.wishes and order.venue_id not in self._desk.untold):
+        owes = order.venue_id in self._desk.untold or order.venue_id in self._desk.owing
+        if order.end or (order.is_open and not order.wishes and not owes):
             self._doubts.pop(order.venue_id, None)
+            self._fills_asked.pop(order.venue_id, None)
             self._desk.doubts.pop(order.venue_id, None)
             return
         doubt.due_boot_ns = now.boot_ns + doubt.wait_ns
@@ -416,6 +431,8 @@ class VenueSide:
                 self._desk.learn(fact, at)
             if reply.verdict is Verdict.DONE and reply.next_page:
                 self._ask_fills_of(order, reply.next_page)
+            else:
+                self._asking_fills.discard(order.venue_id)
 
         def make(at: Instant) -> HttpCall:
             return self._backend.ask_fills_of(order.terms, order.order_id, page, at.wall_ns)
@@ -525,9 +542,31 @@ class VenueSide:
             if wire.due_boot_ns is not None and wire.due_boot_ns <= now.boot_ns:
                 wire.due_boot_ns = None
                 self.effects.append(Connect(wire.number, "rest"))
-        if self._stream.wants_connection(now):
-            self._stream.number = self._next_number()
-            self.effects.append(Connect(self._stream.number, "websocket"))
+        if not self._stream.wants_connection(now):
+            return
+        if isinstance(self._backend, TokenBackend):
+            self._ask_stream(self._backend)
+        else:
+            self._open_stream()
+
+    def _open_stream(self) -> None:
+        self._stream.number = self._next_number()
+        self.effects.append(Connect(self._stream.number, "websocket"))
+
+    def _ask_stream(self, backend: TokenBackend) -> None:
+        """Ask for the token of the next connection. It is opened where the configuration says, or not at all."""
+
+        def answered(reply: Reply, at: Instant) -> None:
+            url = urlsplit(reply.stream)
+            if reply.verdict is Verdict.DONE and url.netloc == self._stream.host:
+                self._stream.target = f"{url.path}?{url.query}"
+                self._open_stream()
+                return
+            why = reply.text or f"it is at {url.netloc}, and `websocket` of [bridge] says {self._stream.host}"
+            self.effects.append(Note("warning", "websocket_not_opened", {"code": reply.code, "why": why}))
+            self._stream.lost(at)
+
+        self._question("ask_stream", lambda at: backend.ask_stream(at.wall_ns), answered)
 
     def connected(self, number: int, now: Instant) -> None:
         """A connection of ours is up."""
@@ -609,8 +648,8 @@ class Stream:
 
     def __init__(self, backend: Backend, host: str, target: str) -> None:
         self._backend = backend
-        self._host = host
-        self._target = target
+        self.host = host
+        self.target = target
         self._ws: WSConnection | None = None
         self._text = ""
         self._heard_boot_ns = 0
@@ -634,7 +673,7 @@ class Stream:
         """Ask for the upgrade."""
         self._ws, self._text = WSConnection(ConnectionType.CLIENT), ""
         self._heard_boot_ns, self._ping_boot_ns = now.boot_ns, now.boot_ns + self._backend.ping_ns
-        effects.append(Write(self.number, self._ws.send(Request(host=self._host, target=self._target))))
+        effects.append(Write(self.number, self._ws.send(Request(host=self.host, target=self.target))))
 
     def timer(self, now: Instant, effects: list[Effect]) -> None:
         """Ping, or give up what is silent."""
@@ -689,7 +728,7 @@ class Stream:
             self.lost(now)
 
     def _say(self, text: str, effects: list[Effect]) -> None:
-        if self._ws is not None:
+        if self._ws is not None and text:
             effects.append(Write(self.number, self._ws.send(TextMessage(text))))
 
     def lost(self, now: Instant) -> None:
