@@ -219,5 +219,13 @@ class TokenBackend(Protocol):
         """Where the next connection is to be opened; read as "ask_stream", its URL is the answer's `stream`."""
 
 
+@runtime_checkable
+class ForgettingBackend(Protocol):
+    """What a back end says as well whose venue forgets orders that were cancelled unfilled: `forgets_after_ns` after
+    the end of one it may not be found by any id."""
+
+    forgets_after_ns: int
+
+
 OpenBackend = Callable[[RestSettings], Backend]
 """What a profile's `backend` names. Raises ValueError where the credentials are of no use."""

@@ -20,6 +20,7 @@ COMMANDS = {
     "accounts": "scripts.cli.orders:accounts",
     "bench": "scripts.cli.bench:bench",
     "book": "scripts.cli.money:book",
+    "bridge": "scripts.cli.bridge:bridge",
     "completion": "scripts.cli.completion:completion",
     "docs": "scripts.cli.docs:docs",
     "doctor": "scripts.cli.doctor:doctor",

@@ -292,6 +292,8 @@ class BridgeCore(Core):
             "open_orders": len(self.book.open),
             "orders_in_memory": len(self.book),
             "undecided": len(undecided),
+            "awaited": len(undecided) + sum(len(o.wishes) for o in self.book.open.values()),
+            "unexplained": sorted(self.venue.unexplained),
             "latched": self._latch.set,
             "latch_failure": self._latch.failure,
             "guarded": sorted(self.book.guarded),

@@ -33,6 +33,7 @@ from services.bridge import reports
 from services.bridge.book import FILLED, Book, BridgedOrder
 from services.bridge.records import (
     DISCONNECTED,
+    FORGOTTEN,
     KILLED,
     NEVER_LEFT,
     NEVER_REACHED,
@@ -297,6 +298,12 @@ class Desk:
         there."""
         if order.is_undecided:
             self._end(order, REJECTED, NEVER_REACHED, "never reached the venue", now)
+
+    def forgotten(self, order: BridgedOrder, now: Instant) -> None:
+        """The venue had it, and has neither it nor a further fill of it any more: it was cancelled, long ago."""
+        if order.is_open and order.venue_id not in self.untold:
+            text = "cancelled: the venue tells neither of it nor of a further fill any more"
+            self._end(order, CANCELED, FORGOTTEN, text, now)
 
     def learn(self, fact: Fact, now: Instant) -> None:
         """A fact of the venue, whoever told it, however often and in whatever order."""

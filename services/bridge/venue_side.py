@@ -27,6 +27,7 @@ from common.venues.backend import (
     NO_CALL,
     Backend,
     BridgedTerms,
+    ForgettingBackend,
     GuardingBackend,
     HttpCall,
     Limit,
@@ -97,6 +98,8 @@ class Doubt:
     due_boot_ns: int
     wait_ns: int = FIRST_DOUBT_NS
     asking: bool = False
+    is_unlisted: bool = False
+    """Whether a complete list of what is open, read since the order was acknowledged, does not have it."""
 
 
 @dataclass
@@ -137,6 +140,9 @@ class VenueSide:
         self.switch = Switch()
         self.sweeps = False
         """Whether all that is open at the venue is cancelled, whoever has placed it: the kill switch."""
+
+        self.unexplained: set[str] = set()
+        """Orders that are open here, and that the venue neither lists nor finds: for a person to look at."""
 
         self.counts: dict[str, int] = {}
         self._numbers = 0
@@ -344,6 +350,8 @@ class VenueSide:
                 self._found(order, reply, asked_venue_ns[0], at)
             elif reply.verdict is Verdict.ABSENT and order.is_undecided:
                 self._missed(order, asked_venue_ns[0], at)
+            elif reply.verdict is Verdict.ABSENT and order.is_open and doubt.is_unlisted:
+                self._vanished(order, asked_venue_ns[0], at)
             self._settle_doubt(order, doubt, at)
 
         self._question("ask_order", make, answered)
@@ -370,6 +378,24 @@ class VenueSide:
         taken, and no fill of it is told after that, it never was."""
         if self.clock.is_known and asked_venue_ns > order.by_ns + self._settled_after_ns():
             self._ask_ended(order, "", now)
+
+    def _vanished(self, order: BridgedOrder, asked_venue_ns: int, now: Instant) -> None:
+        """The venue had the order, lists it no more and does not find it by its id. Where it forgets what was cancelled
+        unfilled, and so much time has passed that it may have, all its fills decide; else a person has to look."""
+        backend = self._backend
+        forgets = isinstance(backend, ForgettingBackend) and self.clock.is_known
+        after_ns = backend.forgets_after_ns if isinstance(backend, ForgettingBackend) else 0
+        if not forgets or asked_venue_ns <= order.stamp_ns + after_ns + self._settled_after_ns():
+            if order.venue_id not in self.unexplained:
+                self.unexplained.add(order.venue_id)
+                text = f"{order.cl_ord_id} of {order.client} is open here, and the venue neither lists nor finds it"
+                self.effects.append(Note("error", "unexplained", {"text": text}))
+            return
+        known = order.cum_qty
+        self._ask_fills(
+            order.stamp_ns - OVERLAP_NS, "",
+            lambda at: self._desk.forgotten(order, at) if order.cum_qty == known else None,
+        )  # fmt: skip
 
     def _ask_ended(self, order: BridgedOrder, page: str, now: Instant) -> None:
         """Where our id finds an order only while it is open: those that have ended, page by page; then the fills."""
@@ -500,9 +526,10 @@ class VenueSide:
         if self._round:
             return
         self._round = None
+        self.unexplained &= self._round_open
         for venue_id in self._round_open:
             # It was open before, and is not among the open ones any more.
-            self._doubts.setdefault(venue_id, Doubt(now.boot_ns))
+            self._doubts.setdefault(venue_id, Doubt(now.boot_ns)).is_unlisted = True
         if self._stream.is_up and not self.is_live:
             self.is_live = True
             self.effects.append(Note("info", "live", {"offset_ms": self.clock.offset_ns / NS_PER_MS}))
