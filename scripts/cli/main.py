@@ -41,6 +41,7 @@ COMMANDS = {
     "simulate": "scripts.cli.simulate:simulate",
     "start": "scripts.cli.start:start",
     "status": "scripts.cli.status:status",
+    "strategy": "scripts.cli.strategy:strategy",
     "top": "scripts.cli.top:top",
     "torture": "scripts.cli.torture:torture",
     "trades": "scripts.cli.trades:trades",
