@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 import orjson
@@ -86,7 +86,7 @@ def list_orders(strategy: str, venue: str, closed: bool, lines: int, as_json: bo
         [
             (f"{o.strategy}/{o.number}", o.account, o.symbol, SIDES[o.side], short(o.order_qty), price_text(o),
              short(o.cum_qty), o.status.value, o.label,
-             f"{o.strategy} is {gone[o.strategy]}" if o.strategy in gone else "")
+             _GONE[gone[o.strategy]].format(o.strategy) if o.strategy in gone else "")
             for o in rows
         ],
     )  # fmt: skip
@@ -98,11 +98,14 @@ def list_orders(strategy: str, venue: str, closed: bool, lines: int, as_json: bo
         )
 
 
+_GONE: Final = {"silent": "{} is SILENT", "ended": "{} has ended"}
+
+
 def _gone(config: Config) -> dict[str, str]:
     """The strategies that have ended or are silent, each with that word; none where nobody tells."""
     with contextlib.suppress(CommandError):
         rows = asked(config.paths.run, "orders", "status", {})["strategies"]
-        return {name: row["sign"] for name, row in rows.items() if row["sign"] in ("silent", "ended")}
+        return {name: row["sign"] for name, row in rows.items() if row["sign"] in _GONE}
     return {}
 
 

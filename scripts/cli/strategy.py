@@ -54,8 +54,9 @@ def list_strategies(as_json: bool) -> None:
         return
     click.echo(f"environment {config.environment.value}")
     counts = ("open_orders", "fills", "refused", "raised", "long_turns")
+    titles = (each.replace("_", " ") for each in counts)
     table(
-        ("strategy", "state", "pid", "restarts", "on exit", "quiet", *(each.replace("_", " ") for each in counts), "note"),
+        ("strategy", "state", "pid", "restarts", "on exit", "quiet", *titles, "note"),
         [
             (name, row["state"], row["pid"] or "-", row["restarts"], row["on_exit"], _quiet_text(row),
              *(row[each] for each in counts), "; ".join(row["notes"]) or "-")
@@ -195,10 +196,18 @@ def _troubles(log: Path) -> list[str]:
 
 def _lines_of(value: object) -> list[str]:
     if isinstance(value, Mapping):
-        return [f"{key} = {_lines_of(inner)[0] if inner else '-'}" for key, inner in value.items()] or ["-"]
+        return [f"{key} = {_inner(inner)}" for key, inner in value.items()] or ["-"]
     if isinstance(value, list):
         return [str(inner) for inner in value] or ["-"]
-    return ["-" if value in (None, "") else str(value)]
+    return [_inner(value)]
+
+
+def _inner(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_inner(inner)}" for key, inner in value.items()) or "-"
+    if isinstance(value, list):
+        return ", ".join(map(_inner, value)) or "-"
+    return "-" if value is None or value == "" else str(value)
 
 
 # ---- what is done to one ----
