@@ -1185,11 +1185,11 @@ PAYLOADS: dict[int, type[msgspec.Struct]] = {
 class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="ask"):
     """orders -> account: one question to the venue's REST side. `asked_lsn` is the last record orders had applied.
 
-    `what` is one of "order" (by `cl_ord_id` or `order_id`), "open_orders", "trades" (by `order_id`, or from
-    `from_trade_key` on, else from `since_ns` by the venue's clock), "history" (trades as well, to be compared:
-    nothing is folded), "balances", "time", "cancel_all" (every open order of `symbol`), "cancel" (the order
-    `order_id`). "open_orders" without a symbol asks for those of all. "ticker" (of `symbol`) is asked by the market
-    data of a venue that tells no prices over FIX.
+    `what` is one of "order" (by `cl_ord_id` or `order_id`, sent at `since_ns` or later), "open_orders", "trades" (by
+    `order_id`, or from `from_trade_key` on, else from `since_ns` by the venue's clock), "history" (trades as well, to
+    be compared: nothing is folded), "balances", "time", "cancel_all" (every open order of `symbol`), "cancel" (the
+    order `order_id`). "open_orders" without a symbol asks for those of all. "ticker" (of `symbol`) is asked by the
+    market data of a venue that tells no prices over FIX.
     """
 
     venue: str

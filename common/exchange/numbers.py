@@ -1,4 +1,5 @@
-"""Numbers as a client may write them in FIX: the fields of the types Qty, Price and float."""
+"""Numbers as a client may write them in FIX, the fields of the types Qty, Price and float; and as a venue writes them.
+"""
 
 import re
 from decimal import Decimal
@@ -14,3 +15,9 @@ def read_number(text: str) -> Decimal:
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{text!r} is no number in FIX")
     return Decimal(text)
+
+
+def digits(value: Decimal) -> str:
+    """Digits and a point, without needless zeros behind it."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -52,6 +52,10 @@ class ToldBooks:
             self._difference(told, book)
         self._next_ns = now.boot_ns
 
+    def listens(self, connection: int, symbol: str) -> bool:
+        """Whether he listens to that book."""
+        return (connection, symbol) in self._told
+
     def forget(self, connection: int, symbol: str = "") -> None:
         """He listens no more, to that book or to any."""
         for place in [each for each in self._told if each[0] == connection and symbol in ("", each[1])]:

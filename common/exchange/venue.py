@@ -15,7 +15,7 @@ from common.exchange.settings import ExchangeSettings
 from common.exchange.state import SessionNumbers, State
 from common.exchange.store import Store
 from common.exchange.superfluous import TagCheck
-from common.instant import Instant
+from common.instant import NS_PER_MS, Instant
 
 OpenSide = Callable[["Venue"], Side]
 """Makes a venue's side: the function `open_side` of its package `simulated`."""
@@ -100,6 +100,14 @@ class Venue:
         if found is None:
             return None
         return found if symbol in ("", found.terms.symbol) else None
+
+    def hides(self, stamp_ns: int, now: Instant) -> bool:
+        """Whether a fault keeps an order of that time from whoever asks, since it is too young."""
+        blind = self.faults.find(Kind.BLIND, "rest")
+        hidden = blind is not None and now.wall_ns - stamp_ns < blind.ms * NS_PER_MS
+        if blind is not None and hidden:
+            self.faults.count(blind)
+        return hidden
 
     def fill_late(self, order: Order, now: Instant, asked: Asked | None = None) -> None:
         """A stranger takes half of a resting order's rest, or all of it where half is less than a lot."""

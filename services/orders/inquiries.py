@@ -401,7 +401,8 @@ class AccountInquiries:
             self._queries[self._send_query(order)] = _Question(boot_ns, "query", order.symbol, (name,))
         for leg in order.legs if by_rest else ():
             if leg.is_open or order.in_doubt:
-                ask = Ask(self._venue, 0, "order", order.symbol, leg.cl_ord_id, leg.order_id)
+                # Where a name finds an order only while it is open, it is looked for among those that have ended since.
+                ask = Ask(self._venue, 0, "order", order.symbol, leg.cl_ord_id, leg.order_id, since_ns=order.sent_ns)
                 self._ask(ask, boot_ns, (name,))
         return True
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from decimal import ROUND_UP, Decimal
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -83,7 +84,7 @@ def configured(dialect: str, folder: Path) -> Config:
         identity=identity,
         market_data=f"[market_data]\nport = 9601\n{identity}" if profile.has(Feature.MARKET_DATA) else "",
         rest='[rest]\nurl = "http://127.0.0.1:9602/api"' if profile.rest else "",
-        bridge='[bridge]\nwebsocket = "ws://127.0.0.1:9603/ws/v5"' if profile.backend else "",
+        bridge=_bridge(own) if profile.backend else "",
         credentials=text,
         balances="BTC = 1_000, ETH = 10_000, USDT = 100_000_000, USDC = 100_000_000, USD = 100_000_000",
     )
@@ -97,6 +98,12 @@ def configured(dialect: str, folder: Path) -> Config:
         key_file.write_bytes(rsa_pem())
     prepare(config, NOW)
     return config
+
+
+def _bridge(own: dict[str, Any]) -> str:
+    """Where the venue's WebSocket is: its path is the live one's."""
+    path = urlsplit(own["environments"]["live"]["bridge"]["websocket"]).path
+    return f'[bridge]\nwebsocket = "ws://127.0.0.1:9603{path}"'
 
 
 def _identity(profile: VenueProfile, resets: bool) -> str:

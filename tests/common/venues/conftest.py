@@ -1,7 +1,10 @@
 """Both sides of the venue in whose folder a test stands, in memory and at sockets of the loopback."""
 
+import importlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,3 +48,22 @@ def rest(sides: BothSides, served: Served, rest_path: str) -> Iterator[object]:
     opened.api.throttle = lambda cost=None: None  # type: ignore[attr-defined]
     yield opened
     opened.api.close()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def ccxt() -> Iterator[Any]:
+    """The whole of CCXT: elsewhere in this process it may have been entered without its own `__init__`."""
+
+    def ours() -> dict[str, Any]:
+        return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "ccxt"}
+
+    def replace(modules: dict[str, Any]) -> None:
+        for name in ours():
+            del sys.modules[name]
+        sys.modules.update(modules)
+
+    entered = ours()
+    replace({})
+    importlib.import_module("ccxt.pro")
+    yield sys.modules["ccxt"]
+    replace(entered)

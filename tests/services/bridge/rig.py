@@ -17,16 +17,10 @@ from common.venues.backend import Backend
 from common.venues.credentials import HmacPassphrase
 from common.venues.okx.rest import open_backend
 from common.venues.rest import RestSettings
-from services.bridge.archive import Archive, MemoryArchive
 from services.bridge.core import BridgeCore, BridgeSettings
-from services.bridge.store import Store
 from tests.common.exchange.harness import SECOND, World
 
 D = Decimal
-SEGMENT_BYTES = 1 << 20
-SNAPSHOT_RECORDS = 40
-"""So few that every longer test has orders in the archive and starts from a snapshot."""
-
 KEYS = HmacPassphrase("K", b"S", "P")
 SYMBOL = "BTC-USDT"
 OKX = ExchangeSettings(
@@ -94,16 +88,14 @@ class Rig:
         self.hush = False
         """With it, whatever its WebSocket says is lost."""
 
+        self.symbol = exchange.instruments[0].symbol
         self.targets: dict[int, str] = {}
         self.accepted = 0
-        self.archive: Archive = MemoryArchive()
         self.core = self._start()
 
     def _start(self) -> BridgeCore:
         latch = Latch(str(self.folder / "latch"), "bridge@okx.latch", OsFiles())
-        folder = str(self.folder / "log")
-        store = Store("bridge@okx", folder, OsFiles(), self.archive, SEGMENT_BYTES, SNAPSHOT_RECORDS)
-        core = BridgeCore(self.settings, store, self.backend, latch)
+        core = BridgeCore(self.settings, str(self.folder / "log"), OsFiles(), self.backend, latch, 1 << 20)
         core.started(self.now)
         return core
 
@@ -230,11 +222,11 @@ class Rig:
 
     def requests(self, path: str) -> list[bytes]:
         """What was sent to the venue over HTTP with this path."""
-        return [data for target, data in self.written if target == "rest" and f"/api/v5/{path}".encode() in data]
+        return [data for target, data in self.written if target == "rest" and f"/{path}".encode() in data]
 
     def stranger(self, side: str, qty: str, px: str) -> None:
         """Somebody's order at the venue."""
-        terms = Terms("", "", "", SYMBOL, BUY if side == "1" else SELL, LIMIT, D(qty), D(px))
+        terms = Terms("", "", "", self.symbol, BUY if side == "1" else SELL, LIMIT, D(qty), D(px))
         self.world.core.venue.engine.place(terms, self.now)
         self.pump()
 
@@ -262,8 +254,9 @@ class FixClient:
         """`logon` are further fields of its Logon(A)."""
         self.rig = rig
         settings = SessionSettings(
-            sender_comp_id=comp_id, target_comp_id="OKX", initiator=True, logon_fields=lambda number, stamp: logon
-        )
+            sender_comp_id=comp_id, target_comp_id=rig.settings.comp_id, initiator=True,
+            logon_fields=lambda number, stamp: logon,
+        )  # fmt: skip
         self.session = session or Session(settings)
         self.got: list[dict[int, str]] = []
         self.ended: Disconnect | None = None
@@ -317,16 +310,16 @@ class FixClient:
     def order(
         self, name: str, side: str = "1", qty: str = "0.1", px: str = "60000", more: str = ""
     ) -> list[dict[int, str]]:
-        return self.send("D", f"11={name}|55={SYMBOL}|54={side}|38={qty}|40=2|44={px}|59=1|{more}")
+        return self.send("D", f"11={name}|55={self.rig.symbol}|54={side}|38={qty}|40=2|44={px}|59=1|{more}")
 
     def cancel(self, name: str, orig: str) -> list[dict[int, str]]:
-        return self.send("F", f"11={name}|41={orig}|55={SYMBOL}|54=1|")
+        return self.send("F", f"11={name}|41={orig}|55={self.rig.symbol}|54=1|")
 
     def amend(self, name: str, orig: str, qty: str, px: str, more: str = "") -> list[dict[int, str]]:
-        return self.send("G", f"11={name}|41={orig}|55={SYMBOL}|54=1|38={qty}|40=2|44={px}|59=1|{more}")
+        return self.send("G", f"11={name}|41={orig}|55={self.rig.symbol}|54=1|38={qty}|40=2|44={px}|59=1|{more}")
 
     def status(self, name: str) -> dict[int, str]:
-        (told,) = self.send("H", f"11={name}|55={SYMBOL}|54=1|")
+        (told,) = self.send("H", f"11={name}|55={self.rig.symbol}|54=1|")
         return told
 
 

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from common.exchange.order import Order
-from tests.services.bridge.rig import SYMBOL, FixClient, Rig
+from tests.services.bridge.rig import FixClient, Rig
 
 D = Decimal
 QUIET_S = 75
@@ -25,6 +24,13 @@ FAULTS = (
     ("lost", "rest"), ("unknown", "rest"), ("half", "rest"), ("barred", "rest"), ("silent", "fix"),
     ("late_fill", "fix"), ("self_trade", "fix"), ("duplicate", "websocket"), ("gap", "websocket"), ("blind", "rest"),
 )  # fmt: skip
+
+
+def okx_id_sent(data: bytes) -> str:
+    """clOrdId of a new order."""
+    if b"/trade/order " not in data or b"ordType" not in data:
+        return ""
+    return data.split(b'"clOrdId":"')[1].split(b'"')[0].decode()
 
 
 class Told:
@@ -43,9 +49,17 @@ class Told:
 class Trial:
     """See the module. `undecided` counts what had no outcome when the bridge was killed, `outcomes` what ended it."""
 
-    def __init__(self, seed: int, folder: Path) -> None:
+    def __init__(
+        self,
+        seed: int,
+        folder: Path,
+        make_rig: Callable[[Path], Rig] = Rig,
+        id_sent: Callable[[bytes], str] = okx_id_sent,
+    ) -> None:
+        """`id_sent` is our id in a request of the venue's for a new order, "" in any other request."""
         self.random = Random(seed)
-        self.rig = Rig(folder).live()
+        self.rig = make_rig(folder).live()
+        self._id_sent = id_sent
         self.client = FixClient(self.rig)
         self.wrong: list[str] = []
         self.orders: dict[str, Told] = {}
@@ -70,7 +84,7 @@ class Trial:
     def place(self, side: str, px: int) -> None:
         name = self._name("d")
         self.orders[name], self.names[name] = Told(), name
-        self._say("D", f"11={name}|55={SYMBOL}|54={side}|38={self.random.randrange(1, 9)}|40=2|44={px}|59=1|")
+        self._say("D", f"11={name}|55={self.rig.symbol}|54={side}|38={self.random.randrange(1, 9)}|40=2|44={px}|59=1|")
 
     def _pick(self) -> str:
         live = [name for name, told in self.orders.items() if told.word in "A01"]
@@ -81,19 +95,19 @@ class Trial:
         if name:
             request = self._name("f")
             self.names[request] = name
-            self._say("F", f"11={request}|41={name}|55={SYMBOL}|54=1|")
+            self._say("F", f"11={request}|41={name}|55={self.rig.symbol}|54=1|")
 
     def amend(self) -> None:
         name = self._pick()
         if name:
             request, px = self._name("g"), 60_000 + self.random.randrange(-20, 21)
             self.names[request] = name
-            self._say("G", f"11={request}|41={name}|55={SYMBOL}|54=1|38=9|40=2|44={px}|59=1|")
+            self._say("G", f"11={request}|41={name}|55={self.rig.symbol}|54=1|38=9|40=2|44={px}|59=1|")
 
     def ask(self) -> None:
         name = self._pick()
         if name:
-            self._say("H", f"11={name}|55={SYMBOL}|54=1|")
+            self._say("H", f"11={name}|55={self.rig.symbol}|54=1|")
 
     def _say(self, msg_type: str, text: str) -> None:
         if self.client.session.logged_on:
@@ -238,10 +252,6 @@ class Trial:
         for o in book.open.values():
             if o.is_undecided or o.wishes:
                 self.wrong.append(f"{o.cl_ord_id} has no outcome yet: {[w.kind for w in o.wishes.values()]}")
-        sent = Counter(self._ids_sent())
+        sent = Counter(name for data in self.rig.requests("") if (name := self._id_sent(data)))
         self.wrong += [f"{name} was sent {count} times" for name, count in sent.items() if count > 1]
         return self.wrong
-
-    def _ids_sent(self) -> list[Any]:
-        bodies = [data.split(b"\r\n\r\n", 1)[1] for data in self.rig.requests("trade/order ") if b"ordType" in data]
-        return [body.split(b'"clOrdId":"')[1].split(b'"')[0].decode() for body in bodies]

@@ -16,7 +16,7 @@ from common.exchange.engine import Cause, Refusal
 from common.exchange.faults import Kind
 from common.exchange.history import ClosedOrder, closed_order
 from common.exchange.limits import Window
-from common.exchange.numbers import read_number
+from common.exchange.numbers import digits, read_number
 from common.exchange.order import (
     BUY,
     EXPIRE_BOTH,
@@ -46,7 +46,6 @@ from common.venues.okx.simulated.rows import (
     fill_row,
     instrument_row,
     ms,
-    number,
     order_row,
 )
 from common.venues.okx.simulated.websocket import OkxWebSocket
@@ -170,7 +169,7 @@ class OkxRestApi:
         if book is None:
             raise _refused(200, "51001", "Instrument ID does not exist")
         sides = {
-            name: [[number(level.price), number(level.qty), "0", "1"] for level in list(side.walk())[:depth]]
+            name: [[digits(level.price), digits(level.qty), "0", "1"] for level in list(side.walk())[:depth]]
             for name, side in (("asks", book.asks), ("bids", book.bids))
         }
         return _answer([{**sides, "ts": ms(now.wall_ns)}])
@@ -182,10 +181,10 @@ class OkxRestApi:
             raise _refused(200, "51001", "Instrument ID does not exist")
         bid, ask = book.bids.best(), book.asks.best()
         last = book.last_px or self._venue.state.instruments[symbol].start_price
-        row: Row = {"instType": "SPOT", "instId": symbol, "last": number(last), "ts": ms(now.wall_ns)}
+        row: Row = {"instType": "SPOT", "instId": symbol, "last": digits(last), "ts": ms(now.wall_ns)}
         for name, level in (("bid", bid), ("ask", ask)):
-            row[f"{name}Px"] = "" if level is None else number(level.price)
-            row[f"{name}Sz"] = "" if level is None else number(level.qty)
+            row[f"{name}Px"] = "" if level is None else digits(level.price)
+            row[f"{name}Sz"] = "" if level is None else digits(level.qty)
         return _answer([row])
 
     # ---- questions
@@ -193,21 +192,13 @@ class OkxRestApi:
     def _order(self, account: str, p: Parameters, now: Instant) -> Json:
         self._counted(account, "order", "", ASKED_LIMIT, now)
         found = self._find(account, p)
-        if found is None or self._is_forgotten(found, now) or self._is_hidden(found, now):
+        if found is None or self._is_forgotten(found, now) or self._venue.hides(found.stamp_ns, now):
             raise _refused(200, NO_SUCH_ORDER, "Order does not exist")
         return _answer([order_row(found)])
 
     def _is_forgotten(self, order: Order | ClosedOrder, now: Instant) -> bool:
         ended = order.ord_status not in "012"
         return ended and not order.cum_qty and order.updated_ns + FORGOTTEN_AFTER_NS < now.wall_ns
-
-    def _is_hidden(self, order: Order | ClosedOrder, now: Instant) -> bool:
-        """Whether a fault keeps what is younger than so many milliseconds from whoever asks."""
-        blind = self._venue.faults.find(Kind.BLIND, "rest")
-        hidden = blind is not None and now.wall_ns - order.stamp_ns < blind.ms * NS_PER_MS
-        if blind is not None and hidden:
-            self._venue.faults.count(blind)
-        return hidden
 
     def _pending(self, account: str, p: Parameters, now: Instant) -> Json:
         """The newest first, from the id `after` on."""
@@ -217,7 +208,7 @@ class OkxRestApi:
         orders = [order for symbol in symbols for order in state.open_orders(account, symbol)]
         before = int(p.get("after") or 1 << 62)
         rows = sorted((o for o in orders if o.order_id < before), key=lambda o: o.order_id, reverse=True)
-        return _answer([order_row(o) for o in rows if not self._is_hidden(o, now)][:PAGE])
+        return _answer([order_row(o) for o in rows if not self._venue.hides(o.stamp_ns, now)][:PAGE])
 
     def _fills(self, account: str, p: Parameters, now: Instant) -> Json:
         """The newest first, from the bill `after` on."""

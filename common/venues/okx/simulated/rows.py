@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from common.exchange.engine import Refusal
 from common.exchange.history import ClosedOrder, TradeRow
+from common.exchange.numbers import digits
 from common.exchange.order import (
     BUY,
     FILL_OR_KILL,
@@ -41,12 +42,6 @@ GONE_FOR_AMEND = "51503"
 _PRICE_STEP = Decimal("0.00000001")
 
 
-def number(value: Decimal) -> str:
-    """Digits and a point, without needless zeros behind it."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def code_of(refusal: Refusal) -> str:
     """The venue's code for what the engine does not do."""
     return CODES.get(refusal, PARAMETER)
@@ -73,10 +68,10 @@ def order_row(order: Order | ClosedOrder) -> Row:
     average = (order.cum_quote / order.cum_qty).quantize(_PRICE_STEP, ROUND_HALF_UP) if order.cum_qty else None
     return {
         "instType": "SPOT", "instId": terms.symbol, "ordId": str(order.order_id), "clOrdId": terms.cl_ord_id,
-        "px": "" if terms.price is None else number(terms.price), "sz": number(terms.order_qty),
+        "px": "" if terms.price is None else digits(terms.price), "sz": digits(terms.order_qty),
         "ordType": order_type(order), "side": "buy" if terms.side == BUY else "sell", "tdMode": "cash", "tag": "",
-        "state": STATES.get(order.ord_status, "canceled"), "accFillSz": number(order.cum_qty),
-        "avgPx": "" if average is None else number(average), "fillPx": "", "fillSz": "0", "fillTime": "",
+        "state": STATES.get(order.ord_status, "canceled"), "accFillSz": digits(order.cum_qty),
+        "avgPx": "" if average is None else digits(average), "fillPx": "", "fillSz": "0", "fillTime": "",
         "tradeId": "", "fee": "", "feeCcy": "", "rebate": "0", "rebateCcy": "", "cTime": ms(order.stamp_ns),
         "uTime": ms(order.updated_ns), "cancelSource": "",
         "tgtCcy": "base_ccy" if terms.ord_type == MARKET else "", "reduceOnly": "false",
@@ -87,9 +82,9 @@ def fill_row(row: TradeRow) -> Row:
     """A fill as REST tells it. A fee that is charged is below 0."""
     return {
         "instType": "SPOT", "instId": row.symbol, "tradeId": str(row.trade_id), "ordId": str(row.order_id),
-        "clOrdId": row.cl_ord_id, "billId": str(row.exec_id), "tag": "", "fillPx": number(row.px),
-        "fillSz": number(row.qty), "side": "buy" if row.side == BUY else "sell",
-        "execType": "M" if row.maker else "T", "feeCcy": row.fee_asset, "fee": number(-row.fee),
+        "clOrdId": row.cl_ord_id, "billId": str(row.exec_id), "tag": "", "fillPx": digits(row.px),
+        "fillSz": digits(row.qty), "side": "buy" if row.side == BUY else "sell",
+        "execType": "M" if row.maker else "T", "feeCcy": row.fee_asset, "fee": digits(-row.fee),
         "ts": ms(row.stamp_ns), "fillTime": ms(row.stamp_ns), "posSide": "net",
     }  # fmt: skip
 
@@ -97,8 +92,8 @@ def fill_row(row: TradeRow) -> Row:
 def instrument_row(i: Instrument) -> Row:
     """An instrument."""
     return {
-        "instType": "SPOT", "instId": i.symbol, "baseCcy": i.base, "quoteCcy": i.quote, "tickSz": number(i.tick_size),
-        "lotSz": number(i.lot_size), "minSz": number(i.min_qty), "maxLmtSz": number(i.max_qty), "state": "live",
+        "instType": "SPOT", "instId": i.symbol, "baseCcy": i.base, "quoteCcy": i.quote, "tickSz": digits(i.tick_size),
+        "lotSz": digits(i.lot_size), "minSz": digits(i.min_qty), "maxLmtSz": digits(i.max_qty), "state": "live",
         "ctVal": "", "ctMult": "", "ctType": "", "settleCcy": "", "uly": "", "alias": "", "expTime": "", "lever": "",
         "listTime": "1548133413000", "category": "1",
     }  # fmt: skip
@@ -107,8 +102,8 @@ def instrument_row(i: Instrument) -> Row:
 def balance_row(asset: str, free: Decimal, locked: Decimal) -> Row:
     """What the account has of one asset."""
     return {
-        "ccy": asset, "cashBal": number(free + locked), "availBal": number(free), "frozenBal": number(locked),
-        "eq": number(free + locked), "uTime": "0", "ordFrozen": number(locked),
+        "ccy": asset, "cashBal": digits(free + locked), "availBal": digits(free), "frozenBal": digits(locked),
+        "eq": digits(free + locked), "uTime": "0", "ordFrozen": digits(locked),
     }  # fmt: skip
 
 
@@ -122,7 +117,7 @@ NO_FILL: Row = {
 def fill_of_push(trade: TradeRow) -> Row:
     """What a push adds of the trade that it tells of."""
     return {
-        "fillPx": number(trade.px), "fillSz": number(trade.qty), "fillTime": ms(trade.stamp_ns),
-        "tradeId": str(trade.trade_id), "fillFee": number(-trade.fee) if trade.fee else number(ZERO),
+        "fillPx": digits(trade.px), "fillSz": digits(trade.qty), "fillTime": ms(trade.stamp_ns),
+        "tradeId": str(trade.trade_id), "fillFee": digits(-trade.fee) if trade.fee else digits(ZERO),
         "fillFeeCcy": trade.fee_asset, "execType": "M" if trade.maker else "T",
     }  # fmt: skip

@@ -13,13 +13,14 @@ import msgspec
 from common.exchange.changes import Amended, Change, Closed, Placed, Traded
 from common.exchange.engine import Cause
 from common.exchange.history import closed_order, trade_row
+from common.exchange.numbers import digits
 from common.exchange.order import Asked, Order
 from common.exchange.told_books import ToldBooks
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.venues.okx.simulated.dead_man import DeadMansSwitch
-from common.venues.okx.simulated.rows import NO_FILL, Row, fill_of_push, ms, number, order_row
+from common.venues.okx.simulated.rows import NO_FILL, Row, fill_of_push, ms, order_row
 
 PRIVATE, PUBLIC = "/ws/v5/private", "/ws/v5/public"
 IDLE_NS = 30 * NS_PER_S
@@ -40,7 +41,7 @@ class OkxWebSocket(WebSocketGateway):
         self._keys = {key.api_key: key for key in venue.settings.keys}
         self._accounts: dict[int, str] = {}
         self._orders: dict[int, Row] = {}
-        self._books = ToldBooks(BOOK_EVERY_NS, BOOK_DEPTH, number)
+        self._books = ToldBooks(BOOK_EVERY_NS, BOOK_DEPTH, digits)
         self.switch = DeadMansSwitch(venue)
 
     # ---- what is asked

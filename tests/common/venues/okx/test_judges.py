@@ -1,8 +1,6 @@
 """CCXT, unified and ccxt.pro, against the simulated OKX over the loopback: outside judges that it was not made from."""
 
 import asyncio
-import importlib
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 from functools import partial
@@ -11,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from common.exchange.order import LIMIT, SELL, Terms
 from common.exchange.settings import ExchangeSettings, Instrument, Key
 from common.venues.okx.simulated import open_side
 from tests.common.exchange.harness import World
+from tests.common.venues.judges import offer, watched
 from tests.common.venues.served import Served
 
 D = Decimal
@@ -31,25 +29,6 @@ OKX = ExchangeSettings(
     keys=(Key(api_key=KEY, account="desk", secret=SECRET.encode(), passphrase=PASSPHRASE),),
     fee_rate_maker=D("0.0008"), fee_rate_taker=D("0.001"),
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def ccxt() -> Iterator[Any]:
-    """The whole of CCXT: elsewhere in this process it may have been entered without its own `__init__`."""
-
-    def ours() -> dict[str, Any]:
-        return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "ccxt"}
-
-    def replace(modules: dict[str, Any]) -> None:
-        for name in ours():
-            del sys.modules[name]
-        sys.modules.update(modules)
-
-    entered = ours()
-    replace({})
-    importlib.import_module("ccxt.pro")
-    yield sys.modules["ccxt"]
-    replace(entered)
 
 
 @pytest.fixture
@@ -88,8 +67,7 @@ def ccxt_okx(ccxt: Any, served: Served) -> Iterator[Any]:
 
 def a_stranger_sells(world: World, qty: str, px: str) -> None:
     """Somebody's offer in the book."""
-    terms = Terms("", "", "", "BTC-USDT", SELL, LIMIT, D(qty), D(px))
-    world.core.venue.engine.place(terms, world.now)
+    offer(world, "BTC-USDT", qty, px)
 
 
 def test_markets_balance_and_book_are_read(ccxt_okx: Any, world: World) -> None:
@@ -198,15 +176,8 @@ def test_a_young_order_is_hidden_while_the_fault_lasts_and_a_barred_request_is_t
 
 
 def watching(ccxt: Any, served: Served, watch: Callable[[Any], Awaitable[Any]]) -> Any:
-    """What ccxt.pro makes of it, within a few seconds."""
-    async def run() -> Any:
-        exchange = aim(ccxt.pro.okx(options(served)), served)
-        try:
-            return await asyncio.wait_for(watch(exchange), 20)
-        finally:
-            await exchange.close()
-
-    return asyncio.run(run())
+    """What ccxt.pro makes of it."""
+    return watched(lambda: aim(ccxt.pro.okx(options(served)), served), watch)
 
 
 def test_pushes_tell_of_an_order_its_fill_and_its_end(ccxt: Any, served: Served, world: World) -> None:

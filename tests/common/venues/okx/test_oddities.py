@@ -4,50 +4,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from common.venues.backend import BridgedTerms, FillFact, HttpCall, OrderFact, Verdict
-from services.bridge.http import HttpClient
+from common.venues.backend import BridgedTerms, FillFact, OrderFact, Verdict
+from tests.services.bridge.raw import Raw
 from tests.services.bridge.rig import SYMBOL, FixClient, Rig, words
 
 D = Decimal
-
-
-class Wire:
-    """What the venue has written to one connection."""
-
-    def __init__(self) -> None:
-        self.wire = b""
-
-
-class Raw:
-    """A client of the REST side that is signed by CCXT and knows nothing else."""
-
-    def __init__(self, rig: Rig) -> None:
-        self.rig = rig
-        self.backend = rig.backend
-
-    def call(self, call: HttpCall) -> tuple[int, dict[str, Any], bytes]:
-        """HTTP status, answer, and the answer's bytes."""
-        world, wire, http = self.rig.world, Wire(), HttpClient("okx")
-        world.connections += 1
-        world.raw_clients[world.connections] = wire
-        world.core.accepted(world.connections, "rest", self.rig.now)
-        world.core.data(world.connections, http.request(call), self.rig.now)
-        self.rig.pump()
-        answer = http.received(wire.wire)
-        assert answer is not None
-        return answer.status, msgspec.json.decode(answer.body), answer.body
-
-    def order(self, name: str, **terms: Any) -> HttpCall:
-        """A new order that is good for a second."""
-        base: dict[str, Any] = {
-            "side": "1", "ord_type": "2", "order_qty": D("0.1"), "price": D(60_000), "time_in_force": "1",
-        }  # fmt: skip
-        asked = BridgedTerms(venue_id=name, symbol=SYMBOL, **{**base, **terms})
-        now_ns = self.rig.now.wall_ns
-        return self.backend.new(asked, now_ns, now_ns + 10**9)
 
 
 @pytest.fixture

@@ -1,0 +1,309 @@
+"""How Gate.io is spoken to by a bridge: REST for what is asked and wanted, the private WebSocket for what happens.
+
+Source: Gate APIv4 documentation, REST and WebSocket v4, as stored 2025-11-25. CCXT signs what goes over REST, and does
+nothing else. Failures are an HTTP status with a label, which decides. A new order and an amendment carry
+x-gate-exptime, after which, by the venue's clock, they are refused. Our id, `text`, finds an order only while it is
+open: what has ended is found by the venue's own id, or in the list of what has ended.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from common.instant import NS_PER_MS, NS_PER_S
+from common.venues.backend import (
+    NO_CALL,
+    AmendFact,
+    BridgedTerms,
+    Fact,
+    FillFact,
+    HttpCall,
+    Limit,
+    OrderFact,
+    Push,
+    Reply,
+    Signer,
+    Verdict,
+)
+from common.venues.credentials import HmacSecret
+from common.venues.dialect import plain
+from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, decimal_field, ms_to_ns, name_field
+
+Row = Mapping[str, Any]
+
+PREFIX = "t-"
+"""What a client's own id begins with; other texts are the venue's."""
+
+UNDECIDED = frozenset({"SERVER_ERROR", "INTERNAL", "TOO_BUSY"})
+"""Labels that say that nobody knows, whatever the status beside them."""
+
+GONE = frozenset(
+    {
+        "ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND", "ORDER_CLOSED", "ORDER_CANCELLED", "ORDER_FINISHED",
+    }
+)  # fmt: skip
+"""The order of a cancel, an amendment or a question is not open, or never was: it has to be looked for."""
+
+DONE_STATUSES = (200, 201)
+ORDERS_PAGE, FILLS_PAGE = 100, 1000
+MOST_NS = 29 * 24 * 3600 * NS_PER_S
+"""A question by time spans at most 30 days, and one that names only its beginning 7 of them."""
+
+ACCOUNT = {"account": "spot"}
+ORDERS, TRADES = "spot.orders", "spot.usertrades"
+STATES = {"open": "0", "closed": "2", "cancelled": "4"}
+_ID = re.compile(r"[0-9A-Za-z_.-]{1,28}")
+_SIDES = {"1": "buy", "2": "sell"}
+_TIMES_IN_FORCE = {"1": "gtc", "3": "ioc", "4": "fok"}
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class GateioBackend:
+    """A `Backend`."""
+
+    processing_ns = 2 * NS_PER_S
+    ping_ns = 15 * NS_PER_S
+    websocket_path = "/"
+    id_form = "1 to 28 letters, digits, points, hyphens and underscores"
+
+    def __init__(self, credentials: HmacSecret, sign: Signer) -> None:
+        """`sign` signs what goes over REST."""
+        self._credentials = credentials
+        self._sign = sign
+
+    def limit(self, what: str, symbol: str) -> Limit:
+        """New orders and amendments of each pair count together; cancels; each kind of question."""
+        if what in ("new", "amend"):
+            return Limit(f"order {symbol}", 10, NS_PER_S)
+        if what == "cancel":
+            return Limit(what, 200, NS_PER_S)
+        return Limit("my_trades" if what.startswith("ask_fills") else what, 200, 10 * NS_PER_S)
+
+    def takes_id(self, text: str) -> bool:
+        """What may follow "t-" in `text`."""
+        return _ID.fullmatch(text) is not None
+
+    def why_not(self, terms: BridgedTerms) -> str:
+        """A market order to buy is for an amount of the quote asset there."""
+        if terms.price is None and terms.side == "1":
+            return "a market order to buy has its OrderQty(38) in the quote asset at this venue: send a limit order"
+        if terms.price is None and terms.time_in_force == "1":
+            return "a market order has TimeInForce(59) 3 or 4 at this venue"
+        return ""
+
+    # ---- what is sent
+
+    def new(self, terms: BridgedTerms, wall_ns: int, last_venue_ns: int) -> HttpCall:
+        """See `Backend`."""
+        asked = {
+            "text": _text(terms), "currency_pair": terms.symbol, **ACCOUNT, "side": _SIDES[terms.side],
+            "type": "market" if terms.price is None else "limit", "amount": plain(terms.order_qty),
+            "time_in_force": "poc" if terms.post_only else _TIMES_IN_FORCE[terms.time_in_force],
+        }  # fmt: skip
+        asked |= {} if terms.price is None else {"price": plain(terms.price)}
+        return _by(self._sign("POST", "orders", asked, wall_ns), last_venue_ns)
+
+    def amend(self, terms: BridgedTerms, request_id: str, wall_ns: int, last_venue_ns: int) -> HttpCall:
+        """See `Backend`: whoever tells of the order afterwards tells `request_id` with it."""
+        asked = {**_named(terms, ""), "amount": plain(terms.order_qty), "amend_text": request_id}
+        asked |= {} if terms.price is None else {"price": plain(terms.price)}
+        return _by(self._sign("PATCH", "orders/{order_id}", asked, wall_ns), last_venue_ns)
+
+    def cancel(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
+        """See `Backend`."""
+        return self._sign("DELETE", "orders/{order_id}", _named(terms, ""), wall_ns)
+
+    def ask_order(self, terms: BridgedTerms, order_id: str, wall_ns: int) -> HttpCall:
+        """See `Backend`: by the venue's id where it is known, since ours finds an order only while it is open."""
+        return self._sign("GET", "orders/{order_id}", _named(terms, order_id), wall_ns)
+
+    def ask_open(self, page: str, wall_ns: int) -> HttpCall:
+        """See `Backend`: a page holds so many orders of each pair."""
+        return self._sign("GET", "open_orders", {**_page(page, ORDERS_PAGE), **ACCOUNT}, wall_ns)
+
+    def ask_ended(self, terms: BridgedTerms, since_ns: int, page: str, wall_ns: int) -> HttpCall:
+        """See `Backend`."""
+        asked = {"currency_pair": terms.symbol, "status": "finished", **ACCOUNT, **_page(page, ORDERS_PAGE)}
+        return self._sign("GET", "orders", asked | _span(since_ns, wall_ns), wall_ns)
+
+    def ask_fills(self, since_ns: int, page: str, wall_ns: int) -> HttpCall:
+        """See `Backend`: the span is one of the ends of orders, so the fills of those that are open may be left out."""
+        asked = {**_page(page, FILLS_PAGE), **ACCOUNT} | _span(since_ns, wall_ns)
+        return self._sign("GET", "my_trades", asked, wall_ns)
+
+    def ask_fills_of(self, terms: BridgedTerms, order_id: str, page: str, wall_ns: int) -> HttpCall:
+        """See `Backend`."""
+        asked = {"currency_pair": terms.symbol, "order_id": order_id, **_page(page, FILLS_PAGE), **ACCOUNT}
+        return self._sign("GET", "my_trades", asked, wall_ns)
+
+    def ask_time(self) -> HttpCall:
+        """See `Backend`."""
+        return HttpCall("GET", "/api/v4/spot/time")
+
+    # ---- what is answered
+
+    def read(self, what: str, status: int, body: bytes, call: HttpCall = NO_CALL) -> Reply:
+        """See `Backend`."""
+        try:
+            told = _decode(body)
+            if isinstance(told, dict) and "label" in told:
+                return _failed(what, status, str(told["label"]), str(told.get("message") or ""))
+            if status not in DONE_STATUSES:
+                return Reply(Verdict.UNKNOWN, str(status), "")
+            return _told(what, told, call)
+        except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
+            return Reply(Verdict.UNKNOWN, str(status), f"{type(error).__name__}: {error}"[:200])
+
+    # ---- the private WebSocket
+
+    def login(self, wall_ns: int) -> str:
+        """See `Backend`: each subscription is signed by itself, and this is the one to fills."""
+        return self._subscription(TRADES, wall_ns)
+
+    def subscribe(self, wall_ns: int) -> str:
+        """See `Backend`."""
+        return self._subscription(ORDERS, wall_ns)
+
+    def _subscription(self, channel: str, wall_ns: int) -> str:
+        stamp_s = wall_ns // NS_PER_S
+        signed = f"channel={channel}&event=subscribe&time={stamp_s}".encode()
+        signature = hmac.new(self._credentials.secret, signed, hashlib.sha512).hexdigest()
+        auth = {"method": "api_key", "KEY": self._credentials.api_key, "SIGN": signature}
+        asked = {"time": stamp_s, "channel": channel, "event": "subscribe", "payload": ["!all"], "auth": auth}
+        return _encode(asked).decode()
+
+    def ping(self, wall_ns: int) -> str:
+        """See `Backend`."""
+        return _encode({"time": wall_ns // NS_PER_S, "channel": "spot.ping"}).decode()
+
+    def read_push(self, text: str) -> tuple[Push, tuple[Fact, ...]]:
+        """See `Backend`."""
+        try:
+            told = _decode(text.encode())
+            channel, event = told.get("channel"), told.get("event")
+            if channel not in (ORDERS, TRADES):
+                return Push.OTHER, ()
+            if told.get("error"):
+                return Push.REFUSED, ()
+            if event == "subscribe":
+                return (Push.LOGGED_IN if channel == TRADES else Push.SUBSCRIBED), ()
+            if event != "update":
+                return Push.OTHER, ()
+            if channel == TRADES:
+                return Push.OTHER, tuple(_fill(row) for row in told["result"])
+            return Push.OTHER, tuple(fact for row in told["result"] for fact in _order_facts(row))
+        except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
+            raise BadAnswer(f"a push cannot be read: {error}") from error
+
+
+def _text(terms: BridgedTerms) -> str:
+    return f"{PREFIX}{terms.venue_id}"
+
+
+def _named(terms: BridgedTerms, order_id: str) -> dict[str, str]:
+    return {"order_id": order_id or _text(terms), "currency_pair": terms.symbol, **ACCOUNT}
+
+
+def _page(page: str, rows: int) -> dict[str, str]:
+    return {"page": page or "1", "limit": str(rows)}
+
+
+def _span(since_ns: int, wall_ns: int) -> dict[str, str]:
+    """From that time on, in whole seconds and as far back as can be asked, to a little later than now."""
+    return {"from": str(max(since_ns, wall_ns - MOST_NS) // NS_PER_S), "to": str(wall_ns // NS_PER_S + 3600)}
+
+
+def _by(call: HttpCall, last_venue_ns: int) -> HttpCall:
+    """With the last moment, which is not signed."""
+    return call._replace(headers=(*call.headers, ("x-gate-exptime", str(last_venue_ns // NS_PER_MS))))
+
+
+def _failed(what: str, status: int, label: str, text: str) -> Reply:
+    """A label of what was asked. What has none of these meanings was not done."""
+    if status >= 500 or label in UNDECIDED:
+        return Reply(Verdict.UNKNOWN, label, text)
+    if label in GONE and what != "new":
+        return Reply(Verdict.ABSENT, label, text)
+    return Reply(Verdict.REFUSED if what in ("new", "amend", "cancel") else Verdict.UNKNOWN, label, text)
+
+
+def _told(what: str, told: Any, call: HttpCall) -> Reply:
+    if what == "ask_time":
+        return Reply(Verdict.DONE, venue_ns=ms_to_ns(told["server_time"]))
+    if what == "new":
+        # How far it came is told by pushes, with its trades; of the answer only that the venue has it.
+        return Reply(Verdict.DONE, order_id=name_field(told, "id"))
+    if what in ("amend", "cancel", "ask_order"):
+        return Reply(Verdict.DONE, order_id=name_field(told, "id"), facts=tuple(_order_facts(told)))
+    if what == "ask_open":
+        rows = [row for pair in told for row in pair["orders"]]
+        is_full = any(len(pair["orders"]) >= ORDERS_PAGE for pair in told)
+    else:
+        rows, is_full = list(told), len(told) >= (ORDERS_PAGE if what == "ask_ended" else FILLS_PAGE)
+    page = str(int(parse_qs(call.target.partition("?")[2])["page"][0]) + 1) if is_full else ""
+    if what.startswith("ask_fills"):
+        return Reply(Verdict.DONE, facts=tuple(_fill(row) for row in rows), next_page=page)
+    return Reply(Verdict.DONE, facts=tuple(_order(row) for row in rows), next_page=page)
+
+
+def _venue_id(row: Row) -> str:
+    """Ours, "" for what was not placed with one."""
+    text = str(row.get("text") or "")
+    return text.removeprefix(PREFIX) if text.startswith(PREFIX) else ""
+
+
+def _order_facts(row: Row) -> list[Fact]:
+    """The order, and before it that the amendment which it names was carried out."""
+    order, amended = _order(row), str(row.get("amend_text") or "-")
+    done = [] if amended == "-" else [AmendFact(order.venue_id, amended, True, "")]
+    return [*done, order]
+
+
+def _state(row: Row) -> str:
+    """OrdStatus(39). REST tells `status`; a push tells what has happened, and how it ended."""
+    if row.get("status"):
+        told = str(row["status"])
+    elif row["event"] == "finish":
+        told = "closed" if row.get("finish_as") == "filled" else "cancelled"
+    else:
+        told = "open"
+    if told not in STATES:
+        raise BadAnswer(f"status is {told!r}")
+    return STATES[told]
+
+
+def _order(row: Row) -> OrderFact:
+    price = decimal_field(row, "price") if row.get("price") else Decimal(0)
+    amount = decimal_field(row, "amount")
+    filled = decimal_field(row, "filled_amount") if row.get("filled_amount") else amount - decimal_field(row, "left")
+    return OrderFact(
+        _venue_id(row), name_field(row, "id"), name_field(row, "currency_pair"), _state(row), amount, price or None,
+        filled, ms_to_ns(row.get("update_time_ms") or 0),
+    )  # fmt: skip
+
+
+def _fill(row: Row) -> FillFact:
+    fee, asset = paid_fee(row)
+    return FillFact(
+        _venue_id(row), name_field(row, "order_id"), name_field(row, "currency_pair"), name_field(row, "id"),
+        decimal_field(row, "price"), decimal_field(row, "amount"), fee, asset, row.get("role") == "maker",
+        ms_to_ns(Decimal(str(row.get("create_time_ms") or 0))),
+    )  # fmt: skip
+
+
+def paid_fee(row: Row) -> tuple[Decimal, str]:
+    """A fill's fee and the asset that it was taken in: the bought or the quote asset, or instead GT or points, which
+    other fields tell."""
+    asset = str(row.get("fee_currency") or "")
+    for field, paid_in in (("fee", asset), ("gt_fee", "GT"), ("point_fee", "POINT")):
+        fee = decimal_field(row, field) if row.get(field) else Decimal(0)
+        if fee:
+            return fee, paid_in
+    return Decimal(0), asset

@@ -1,0 +1,203 @@
+"""Gate.io's WebSocket v4: one path for all, where each subscription to what is private is signed by itself.
+
+Source: Gate WebSocket v4 documentation as stored 2025-11-25: orders, usertrades, and the order book V2 channel. No
+private channel has a snapshot or a number.
+"""
+
+import hashlib
+import hmac
+from typing import Any
+
+import msgspec
+
+from common.exchange.changes import Amended, Change, Closed, Placed, Traded
+from common.exchange.history import closed_order, trade_row
+from common.exchange.numbers import digits
+from common.exchange.order import Asked, Order
+from common.exchange.told_books import BookChange, ToldBooks
+from common.exchange.venue import Venue
+from common.exchange.websocket import Listener, WebSocketGateway
+from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.venues.gateio.simulated.rows import Row, order_row, pushed_fill
+
+PATH = "/ws/v4/"
+IDLE_NS = 60 * NS_PER_S
+VALID_S = 60
+ORDERS, TRADES, BOOK = "spot.orders", "spot.usertrades", "spot.obu"
+ALL = "!all"
+BOOKS = {"50": 20 * NS_PER_MS, "400": 100 * NS_PER_MS}
+"""Depths of the book channel, and how often each is told at most."""
+
+INVALID, NOT_SIGNED = 2, 4
+"""Codes of an error."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class GateioWebSocket(WebSocketGateway):
+    """An `OrderGateway` that nobody orders through: who has subscribed hears of his account's orders and fills."""
+
+    def __init__(self, venue: Venue) -> None:
+        super().__init__(venue, (PATH,), IDLE_NS)
+        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._private: dict[tuple[int, str], tuple[str, frozenset[str]]] = {}
+        self._books = {depth: ToldBooks(every_ns, int(depth), digits) for depth, every_ns in BOOKS.items()}
+        self._amendments: dict[int, str] = {}
+
+    def amend_text(self, order_id: int) -> str:
+        """What the order's latest amendment was called, "-" for nothing."""
+        return self._amendments.get(order_id, "-")
+
+    def name_amendment(self, order_id: int, text: str) -> None:
+        """An amendment of that name is about to be carried out."""
+        self._amendments[order_id] = text
+
+    # ---- what is asked
+
+    def _heard(self, listener: Listener, text: str, now: Instant) -> None:
+        try:
+            asked = _decode(text)
+            channel, event, payload = str(asked["channel"]), str(asked.get("event", "")), asked.get("payload", [])
+            parts = [str(each) for each in payload]
+        except (msgspec.DecodeError, KeyError, TypeError):
+            self._answer(listener, {}, now, error=(1, f"invalid request: {text[:100]}"))
+            return
+        if channel == "spot.ping":
+            self._answer(listener, {"channel": "spot.pong", "event": "", "result": None}, now)
+        elif channel in (ORDERS, TRADES) and event in ("subscribe", "unsubscribe"):
+            self._subscribe_private(listener, asked, channel, event, parts, now)
+        elif channel == BOOK and event in ("subscribe", "unsubscribe"):
+            self._subscribe_book(listener, asked, event, parts, now)
+        else:
+            self._answer(listener, asked, now, error=(INVALID, f"unknown channel or event: {channel} {event}"[:200]))
+
+    def _subscribe_private(
+        self, listener: Listener, asked: Row, channel: str, event: str, pairs: list[str], now: Instant
+    ) -> None:
+        account, why = self._account(asked, channel, event, now)
+        unknown = [pair for pair in pairs if pair != ALL and pair not in self._venue.state.books]
+        if not account:
+            self._answer(listener, asked, now, error=(NOT_SIGNED, why))
+        elif unknown or not pairs:
+            self._answer(listener, asked, now, error=(INVALID, f"unknown currency pair: {', '.join(unknown)}"))
+        else:
+            number = listener.line.number
+            _, former = self._private.pop((number, channel), ("", frozenset[str]()))
+            wanted = former | set(pairs) if event == "subscribe" else former - set(pairs)
+            if wanted:
+                self._private[number, channel] = account, wanted
+            self._answer(listener, asked, now)
+
+    def _account(self, asked: Row, channel: str, event: str, now: Instant) -> tuple[str, str]:
+        """Whose key signed this request, else "" and why it is not let in."""
+        auth, stamp = asked.get("auth"), asked.get("time")
+        key = self._keys.get(str(auth.get("KEY", ""))) if isinstance(auth, dict) else None
+        if key is None or not isinstance(auth, dict):
+            return "", '{"label":"INVALID_KEY","message":"Invalid key provided"}'
+        if not isinstance(stamp, int) or abs(stamp - now.wall_ns // NS_PER_S) > VALID_S:
+            return "", '{"label":"REQUEST_EXPIRED","message":"gap between request time and server time exceeds 60"}'
+        signed = f"channel={channel}&event={event}&time={stamp}".encode()
+        ours = hmac.new(key.secret, signed, hashlib.sha512).hexdigest()
+        if not hmac.compare_digest(ours, str(auth.get("SIGN", ""))):
+            return "", '{"label":"INVALID_SIGNATURE","message":"Signature mismatch"}'
+        return key.account, ""
+
+    def _subscribe_book(self, listener: Listener, asked: Row, event: str, streams: list[str], now: Instant) -> None:
+        """Streams such as ob.BTC_USDT.50, each once on a connection."""
+        number = listener.line.number
+        for stream in streams:
+            prefix, _, rest = stream.partition(".")
+            symbol, _, depth = rest.partition(".")
+            books = self._books.get(depth)
+            if prefix != "ob" or books is None or symbol not in self._venue.state.books:
+                self._answer(listener, asked, now, error=(INVALID, f"unknown stream {stream}"[:200]))
+                return
+            if event == "subscribe" and books.listens(number, symbol):
+                self._answer(listener, asked, now, error=(INVALID, f"Alert sub {stream}"))
+                return
+            if event == "subscribe":
+                books.begin(number, symbol, now)
+            else:
+                books.forget(number, symbol)
+        self._answer(listener, asked, now)
+
+    def _answer(self, listener: Listener, asked: Row, now: Instant, *, error: tuple[int, str] | None = None) -> None:
+        told: Row = {name: asked[name] for name in ("id", "channel", "event", "payload") if name in asked}
+        told["result"] = asked.get("result", {"status": "fail" if error else "success"})
+        if error is not None:
+            told["error"] = {"code": error[0], "message": error[1]}
+        connection = f"c{listener.line.number}"
+        self._tell(listener, _encode({**_times(now), "conn_id": connection, **told}).decode(), now)
+
+    def _ended(self, listener: Listener) -> None:
+        number = listener.line.number
+        for channel in (ORDERS, TRADES):
+            self._private.pop((number, channel), None)
+        for books in self._books.values():
+            books.forget(number)
+
+    # ---- orders
+
+    def report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
+        """Push the fill, where that is what happened, and the order as it stands."""
+        if not isinstance(change, Placed | Traded | Amended | Closed):
+            return
+        if isinstance(change, Traded):
+            row = trade_row(order, change, self._venue.state.instruments[order.symbol])
+            self._push_rows(TRADES, order, pushed_fill(row), now)
+        event = "put" if isinstance(change, Placed) else "update" if order.is_open else "finish"
+        self._push_rows(ORDERS, order, self._order_row(change, order, event), now)
+        if not order.is_open:
+            self._amendments.pop(order.order_id, None)
+
+    def _order_row(self, change: Change, order: Order, event: str) -> Row:
+        fills = self._venue.history.trades_of(order.account, order.order_id) if order.cum_qty else []
+        asset = self._venue.state.instruments[order.symbol].fee_asset(order.side)
+        cause = change.cause if isinstance(change, Closed) else ""
+        row = order_row(
+            closed_order(order), fills, asset, amend_text=self.amend_text(order.order_id), cause=cause
+        )
+        stamps = {name: str(row[name]) for name in ("create_time_ms", "update_time_ms")}
+        del row["status"]
+        return {**row, **stamps, "event": event, "user": 1, "biz_info": "-"}
+
+    def _push_rows(self, channel: str, order: Order, row: Row, now: Instant) -> None:
+        told = {**_times(now), "channel": channel, "event": "update", "result": [row]}
+        for (number, each), (account, pairs) in list(self._private.items()):
+            if each == channel and account == order.account and (ALL in pairs or order.symbol in pairs):
+                self._push(self._listeners[number], _encode(told).decode(), now)
+
+    def announce(self, headline: str, now: Instant) -> None:
+        """Nothing is said before an end."""
+
+    # ---- books
+
+    def next_deadline_ns(self) -> int | None:
+        """When a connection is idle for too long or a changed book is due, in boot terms."""
+        books = self._venue.state.books
+        due = [super().next_deadline_ns(), *(told.next_deadline_ns(books) for told in self._books.values())]
+        return min((each for each in due if each is not None), default=None)
+
+    def settle(self, now: Instant) -> None:
+        """At a turn's end: tell whoever listens to books what is due."""
+        self._venue.settle_books()
+        for depth, told in self._books.items():
+            for change in told.take_due(self._venue.state.books, now):
+                self._push(self._listeners[change.connection], _encode(_book(change, depth, now)).decode(), now)
+
+
+def _times(now: Instant) -> Row:
+    return {"time": now.wall_ns // NS_PER_S, "time_ms": now.wall_ns // NS_PER_MS}
+
+
+def _book(change: BookChange, depth: str, now: Instant) -> Row:
+    """The whole book at first, then changes, from the number after the former's last to this one's."""
+    stamp_ms = now.wall_ns // NS_PER_MS
+    is_first = change.former_id < 0
+    numbers: Row = {"full": True} if is_first else {"U": change.former_id + 1}
+    told = {
+        "t": stamp_ms, **numbers, "s": f"ob.{change.symbol}.{depth}", "u": change.update_id,
+        "b": change.bids, "a": change.asks,
+    }  # fmt: skip
+    return {"channel": BOOK, "result": told, "time_ms": stamp_ms, "event": "update"}
