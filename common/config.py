@@ -376,6 +376,39 @@ class StrategyConfig(Section, frozen=True, kw_only=True):
     silent_after_ms: Annotated[int, msgspec.Meta(ge=1_000)] = 5_000
 
 
+class DeskConfig(Section, frozen=True, kw_only=True):
+    """The web page `desk`. Off the loopback it is served by TLS and to named users alone.
+
+    `enabled`: Whether it runs.
+    `host`: The address that it listens on.
+    `port`: The port there; where another program has it, the desk says so and waits for it.
+    `names`: Further host names under which a browser may ask for it, beside `host` and the loopback's.
+    `users`: The file of named users, relative to the var folder, as `fixring desk user` writes it; "" lets in whoever
+    has the address that a start prints, as an operator.
+    `certificate`: The PEM file of its certificate chain, relative to the var folder; "" is plain HTTP.
+    `key`: The PEM file of the certificate's private key.
+    """
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port = 8780
+    names: list[str] = []
+    users: str = ""
+    certificate: str = ""
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("`certificate` and `key` are given together")
+        if not self.is_local and not (self.certificate and self.users):
+            raise ValueError(f"`host` {self.host} is off the loopback: that needs `certificate`, `key` and `users`")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this host can reach it."""
+        return _is_loopback(f"{self.host}:0")
+
+
 class ServedConfig(Section, frozen=True, kw_only=True):
     """What of the folder is served.
 
@@ -397,6 +430,7 @@ class StackConfig(Section, frozen=True, kw_only=True):
     `money`: In what profit is counted, and when a day begins.
     `log`: The processes' own logs.
     `strategies`: The strategies, by name: 1 to 20 of a-z, 0-9, _ and -, a letter first.
+    `desk`: The web page.
     """
 
     stack: ServedConfig = ServedConfig()
@@ -407,6 +441,7 @@ class StackConfig(Section, frozen=True, kw_only=True):
     money: MoneyConfig = MoneyConfig()
     log: LogConfig = LogConfig()
     strategies: dict[str, StrategyConfig] = {}
+    desk: DeskConfig = DeskConfig()
 
 
 # ---- a venue: configs/<venue>.toml ----
@@ -1031,13 +1066,21 @@ class Kind(StrEnum):
     ACCOUNTS = "accounts"
     EXCHANGES = "exchanges"
     STRATEGIES = "strategies"
+    DESK = "desk"
+
+    @property
+    def is_reader(self) -> bool:
+        """Whether its actors only look on: nobody waits for them, and a stack is ready without them."""
+        return self is Kind.DESK
 
 
 SECOND_MS = 400
 LAST_MS = 1_000
+READER_MS = 2_000
 """A stack sends no order before the wait after a restart is over, and that begins when the journal, orders and risk are
 up: they come first, and so do the simulated exchanges, since who dials one that is not there yet waits before the next
-try. What is needed at its end comes next, so that few processors start less at once; what trades comes last.
+try. What is needed at its end comes next, so that few processors start less at once; what trades comes last, and behind
+it what only looks on.
 """
 
 
@@ -1141,6 +1184,8 @@ class Config:
                 yield Actor(f"account@{name}", Kind.ACCOUNTS, "services.account", ("--account", name), SECOND_MS)
         for name in self.strategies:
             yield Actor(f"strategy@{name}", Kind.STRATEGIES, "services.strategies", ("--name", name), LAST_MS)
+        if self.stack.desk.enabled:
+            yield Actor("desk", Kind.DESK, "services.desk", (), READER_MS)
 
     def endpoint(self, link: str) -> str:
         """The ZeroMQ address of one link, bound and connected to alike.

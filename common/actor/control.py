@@ -28,13 +28,19 @@ class NoAnswer(Exception):
 
 
 def ask(
-    run_folder: Path, actor: str, act: str, arguments: dict[str, object] | None = None, timeout_s: float = 2.0
+    run_folder: Path,
+    actor: str,
+    act: str,
+    arguments: dict[str, object] | None = None,
+    timeout_s: float = 2.0,
+    *,
+    by: str = "",
 ) -> dict[str, object]:
-    """Ask one actor and return the detail of its answer.
+    """Ask one actor and return the detail of its answer. `by` is who asks, for the record; "" is who runs this process.
 
     Raises NotRunning (no endpoint), NoAnswer (no answer within `timeout_s` seconds) or Refused (the actor's own no).
     """
-    return ask_all(run_folder, [(actor, act, arguments or {})], timeout_s).one(actor)
+    return ask_all(run_folder, [(actor, act, arguments or {})], timeout_s, by=by).one(actor)
 
 
 class Answers:
@@ -73,8 +79,11 @@ def is_held(lock: Path) -> bool:
     return False
 
 
-def ask_all(run_folder: Path, questions: list[tuple[str, str, dict[str, object]]], timeout_s: float = 2.0) -> Answers:
-    """Ask several actors (name, act, arguments) at once and wait for all, at most `timeout_s` seconds together."""
+def ask_all(
+    run_folder: Path, questions: list[tuple[str, str, dict[str, object]]], timeout_s: float = 2.0, *, by: str = ""
+) -> Answers:
+    """Ask several actors (name, act, arguments) at once and wait for all, at most `timeout_s` seconds together. `by` is
+    who asks, for the record; "" is who runs this process."""
     answers = Answers()
     context = zmq.Context()
     poller = zmq.Poller()
@@ -87,7 +96,7 @@ def ask_all(run_folder: Path, questions: list[tuple[str, str, dict[str, object]]
             sock = context.socket(zmq.DEALER)
             sock.setsockopt(zmq.LINGER, 0)
             sock.connect(f"ipc://{run_folder}/control.{actor}")
-            sock.send(encode(ControlRequest(act, orjson.dumps(arguments), operator())))
+            sock.send(encode(ControlRequest(act, orjson.dumps(arguments), by or operator())))
             waiting[sock] = actor
             poller.register(sock, zmq.POLLIN)
         _collect(answers, poller, waiting, time.monotonic() + timeout_s, timeout_s)

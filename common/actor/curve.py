@@ -6,7 +6,7 @@ RFC 26/CurveZMQ, RFC 27/ZAP.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import zmq
 import zmq.auth
@@ -62,12 +62,12 @@ class Curve:
         self._identify(sock)
         sock.curve_server = True
 
-    def join(self, sock: "zmq.Socket[bytes]") -> None:
+    def join(self, sock: "zmq.Socket[Any]") -> None:
         """The socket will connect to another process of the stack."""
         self._identify(sock)
         sock.curve_serverkey = self._public
 
-    def _identify(self, sock: "zmq.Socket[bytes]") -> None:
+    def _identify(self, sock: "zmq.Socket[Any]") -> None:
         sock.curve_publickey = self._public
         sock.curve_secretkey = self._secret
 

@@ -175,6 +175,12 @@ def lines(held: Held, prices: Mapping[Place, Price], rates: Rates) -> list[Line]
     ]
 
 
+def told_lines(held: Held, prices: Mapping[Place, Price], rates: Rates) -> list[Line]:
+    """The same without the parts of which there is nothing to tell."""
+    found = lines(held, prices, rates)
+    return [line for line in found if line.position.fills or line.position.quantity or line.fees or line.realised]
+
+
 def _line(
     part: Part, price: Price | None, rates: Rates, day: Day, opening: Position | None, at_first: Mapping[Place, Decimal]
 ) -> Line:

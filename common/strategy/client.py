@@ -38,6 +38,7 @@ from common.messages import (
     QueryRequest,
     Side,
     StatusChanged,
+    Terms,
     TimeInForce,
     Welcome,
     WelcomeComplete,
@@ -207,17 +208,9 @@ class Client:
             _now(),
             venue,
             symbol,
-            terms_of(
-                _word(side, SIDES, "side"),
-                None if order_qty is None else _decimal(order_qty, "order_qty"),
-                None if price is None else _decimal(price, "price"),
-                _word(time_in_force, TIMES_IN_FORCE, "time_in_force"),
-                post_only,
-                None if stop_px is None else _decimal(stop_px, "stop_px"),
-                expire_ns,
-                reduce_only,
-                None if display_qty is None else _decimal(display_qty, "display_qty"),
-                None if cash_order_qty is None else _decimal(cash_order_qty, "cash_order_qty"),
+            terms_in_words(
+                side, order_qty, price, time_in_force=time_in_force, post_only=post_only, stop_px=stop_px,
+                expire_ns=expire_ns, reduce_only=reduce_only, display_qty=display_qty, cash_order_qty=cash_order_qty,
             ),
             label=label,
             time_to_live_ns=time_to_live_ms * NS_PER_MS,
@@ -391,6 +384,35 @@ class Client:
         self._events.append(event)
         if self._entry.superseded:
             raise Superseded(f"{self.strategy}: a later instance has taken the name")
+
+
+def terms_in_words(
+    side: str,
+    order_qty: Number | None,
+    price: Number | None = None,
+    *,
+    time_in_force: str = "gtc",
+    post_only: bool = False,
+    stop_px: Number | None = None,
+    expire_ns: int = 0,
+    reduce_only: bool = False,
+    display_qty: Number | None = None,
+    cash_order_qty: Number | None = None,
+) -> Terms:
+    """The terms of an order in the words of `Client.new`. Raises ValueError for a word or number that is none, and
+    TypeError where both sizes are given or none is."""
+    return terms_of(
+        _word(side, SIDES, "side"),
+        None if order_qty is None else _decimal(order_qty, "order_qty"),
+        None if price is None else _decimal(price, "price"),
+        _word(time_in_force, TIMES_IN_FORCE, "time_in_force"),
+        post_only,
+        None if stop_px is None else _decimal(stop_px, "stop_px"),
+        expire_ns,
+        reduce_only,
+        None if display_qty is None else _decimal(display_qty, "display_qty"),
+        None if cash_order_qty is None else _decimal(cash_order_qty, "cash_order_qty"),
+    )
 
 
 def _now() -> Instant:

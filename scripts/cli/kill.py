@@ -8,6 +8,7 @@ import click
 import orjson
 
 from common.actor.control import Answers, NotRunning, ask_all, is_held
+from common.actor.kill_switch import actors_to_kill
 from common.config import Config, ConfiguredAccount, load
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
@@ -53,7 +54,7 @@ def kill(wait_s: float, account: str, as_json: bool) -> None:
     """
     config = load()
     accounts = _accounts(config, account)
-    actors = _actors(accounts, with_risk=not account)
+    actors = actors_to_kill(accounts, with_risk=not account)
     deadline_s = time.monotonic() + wait_s
     answers = _latch(config, actors)
     while not answers.details and _journal_runs(config) and time.monotonic() < deadline_s:
@@ -88,7 +89,7 @@ def kill(wait_s: float, account: str, as_json: bool) -> None:
 def resume(yes: bool, account: str, as_json: bool) -> None:
     """Take the kill latch off every session, every account and risk."""
     config = load()
-    actors = _actors(_accounts(config, account), with_risk=not account)
+    actors = actors_to_kill(_accounts(config, account), with_risk=not account)
     if not yes:
         click.confirm(f"Resume trading ({config.environment.value})?", abort=True, err=True)
     questions: list[tuple[str, str, dict[str, object]]] = [
@@ -124,17 +125,9 @@ def _accounts(config: Config, account: str) -> list[ConfiguredAccount]:
     return [each for each in config.accounts.values() if account in ("", each.name)]
 
 
-def _actors(accounts: list[ConfiguredAccount], *, with_risk: bool) -> list[str]:
-    """Sessions and accounts first: they cancel. Risk only refuses earlier than they would, and whatever account."""
-    sessions = [f"session@{session.name}" for account in accounts for session in account.sessions]
-    over_rest = [f"account@{account.name}" for account in accounts if account.venue.rest is not None]
-    bridges = [f"bridge@{account.venue.name}" for account in accounts if account.venue.bridge is not None]
-    return [*sessions, *over_rest, *bridges, *(["risk"] if with_risk else [])]
-
-
 def _standings(config: Config, accounts: list[ConfiguredAccount]) -> list[Standing]:
     """Ask everybody where they stand."""
-    names = _actors(accounts, with_risk=False)
+    names = actors_to_kill(accounts, with_risk=False)
     answers = ask_all(config.paths.run, [(name, "status", {}) for name in names], ANSWER_S)
     return [_standing(account, answers) for account in accounts]
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "bench": "scripts.cli.bench:bench",
     "book": "scripts.cli.money:book",
     "completion": "scripts.cli.completion:completion",
+    "desk": "scripts.cli.desk:desk",
     "docs": "scripts.cli.docs:docs",
     "doctor": "scripts.cli.doctor:doctor",
     "exchange": "scripts.cli.exchange:exchange",

@@ -12,7 +12,7 @@ from common.config import Config, load
 from common.decimals import rounded, short
 from common.exit_status import ExitStatus
 from common.orders.facts import facts_of
-from common.orders.money import Held, Line, Price, Profit, Sums, lines, prices_told, rates_in, summed
+from common.orders.money import Held, Line, Price, Profit, Sums, prices_told, rates_in, summed, told_lines
 from scripts.cli.asking import asked
 from scripts.cli.errors import CommandError
 from scripts.cli.names import known_name, known_scope
@@ -79,8 +79,7 @@ def _document(config: Config, held: Held, wanted: Sequence[Line], groups: dict[s
 def _lines(config: Config, held: Held, prices: dict[tuple[str, str], Price]) -> list[Line]:
     money = config.stack.money
     accounts = {name: facts_of(account.venue, 0) for name, account in config.accounts.items()}
-    found = lines(held, prices, rates_in(money.currency, money.fixed_rates, accounts, prices))
-    return [line for line in found if line.position.fills or line.position.quantity or line.fees or line.realised]
+    return told_lines(held, prices, rates_in(money.currency, money.fixed_rates, accounts, prices))
 
 
 def profit_rows(config: Config, held: Held, prices: dict[tuple[str, str], Price]) -> list[tuple[str, ...]]:

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from common.actor.control import ask_all
+from common.actor.order_books import newest_books
 from common.config import Config
 from common.journal import JournalError, NotThere, OsFiles, Reader
 from common.journal.emergency import read_emergency
 from common.orders.facts import outside
 from common.orders.fold import Fold
-from services.orders.make_snapshot import newest_books
 from services.session.emergency import SUFFIX
 
 ANSWER_S = 2.0

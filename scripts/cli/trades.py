@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 import orjson
 
+from common.actor.order_books import newest_books
 from common.config import Config, load
 from common.decimals import short
 from common.exit_status import ExitStatus
@@ -24,7 +25,6 @@ from scripts.cli.journal import AS_JSON, FROM, TO, Range, checked
 from scripts.cli.money import NOBODY
 from scripts.cli.tables import table
 from scripts.csv_text import csv_text
-from services.orders.make_snapshot import newest_books
 
 TITLES = (
     "time", "lsn", "kind", "strategy", "order", "venue", "account", "symbol", "quantity", "price", "value", "fee",

@@ -12,6 +12,8 @@ from typing import get_args
 
 import msgspec
 
+from common.actor.order_books import Folded as FoldedOrders
+from common.actor.order_books import loader as orders_loader
 from common.actor.snapshots import Foldable
 from common.journal.frames import Record
 from common.messages import (
@@ -32,8 +34,6 @@ from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import Maker, cut_about
 from scripts.fuzz.worlds import LivelyWorld
 from scripts.simulation import setting
-from services.orders.make_snapshot import Folded as FoldedOrders
-from services.orders.make_snapshot import loader as orders_loader
 from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.make_snapshot import loader as risk_loader
 from services.session.records import KINDS as KINDS_OF_SESSIONS

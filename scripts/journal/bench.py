@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from common.actor.order_books import Folded as OrdersFolded
 from common.actor.shell import GC_THRESHOLDS
 from common.actor.snapshots import Foldable
 from common.config import Config
@@ -16,7 +17,6 @@ from common.journal.log import Durability
 from common.orders.books import Books
 from common.venues.registry import find_dialect
 from scripts.bench.long_journal import write_long_journal
-from services.orders.make_snapshot import Folded as OrdersFolded
 from services.orders.settings import orders_settings
 from services.risk.make_snapshot import Folded as RiskFolded
 from services.risk.settings import risk_settings

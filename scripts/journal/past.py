@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from common.actor.order_books import newest_books
 from common.actor.snapshots import load_newest
 from common.config import Config
 from common.decimals import short
@@ -18,7 +19,6 @@ from common.orders.changes import OrderChanged
 from common.orders.fold import Fold
 from common.past.words import payload_of, plain, time_text
 from common.venues.dialect import Dialect
-from services.orders.make_snapshot import newest_books
 from services.orders.settings import orders_settings
 from services.orders.views import order_event, position_event
 from services.risk.limits import shown

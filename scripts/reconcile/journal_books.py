@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from common.actor.order_books import newest_books
 from common.config import Config
 from common.journal import OsFiles, Reader
 from common.journal.frames import Record
@@ -14,7 +15,6 @@ from common.orders.facts import VenueFacts
 from common.orders.fold import Fold
 from common.orders.order_state import ZERO
 from common.orders.positions import Position
-from services.orders.make_snapshot import newest_books
 
 OrderName = tuple[str, int]
 TradeName = tuple[str, str, str]

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from common.actor.core import Core
+from common.actor.order_books import Folded as FoldedOrders
 from common.config import Config
 from common.exchange.history import MemoryHistory
 from common.exchange.settings import Key
@@ -66,7 +67,6 @@ from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
 from services.marketdata.books import FEED
 from services.marketdata.core import MarketDataConfig, MarketDataCore
 from services.orders.core import OrdersCore
-from services.orders.make_snapshot import Folded as FoldedOrders
 from services.orders.settings import orders_settings
 from services.risk.core import RiskCore
 from services.risk.make_snapshot import Folded as FoldedRisk

@@ -7,6 +7,7 @@ from typing import cast
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from common.actor.order_books import Folded as FoldedOrders
 from common.config import Config, load
 from common.journal.frames import Record
 from common.orders.books import Books, Bounds
@@ -14,7 +15,6 @@ from common.orders.changes import Change
 from common.orders.index import MemoryIndex
 from scripts.simulation.rest import Key as RestKey
 from services.orders.archive import Archive
-from services.orders.make_snapshot import Folded as FoldedOrders
 from services.orders.settings import orders_settings
 from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.settings import risk_settings

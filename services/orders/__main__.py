@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from common.actor.order_books import newest_books
 from common.actor.shell import Shell
 from common.actor.snapshots import start_beside
 from common.actor.start import connect_journal, run_actor, shell_for
@@ -14,7 +15,7 @@ from common.orders.books import Books
 from common.orders.fold import FOLD_VERSION
 from common.orders.index_file import IndexFile, index_path
 from services.orders.core import OrdersCore
-from services.orders.make_snapshot import newest_books, standing_before
+from services.orders.make_snapshot import standing_before
 from services.orders.settings import orders_settings
 
 

@@ -1,8 +1,8 @@
 """From the configuration to what the order manager's core takes."""
 
+from common.actor.order_books import facts_of_account
 from common.config import Config, ConfiguredAccount, OnStop
 from common.instant import NS_PER_MS, NS_PER_S
-from common.orders.facts import facts_of
 from common.venues.registry import find_profile
 from common.venues.venue import Feature
 from services.orders.core import AccountRules, OrdersSettings
@@ -33,5 +33,5 @@ def _account(account: ConfiguredAccount) -> AccountRules:
         cancels_by_rest=profile.cancels_own_session_only and venue.rest is not None,
         fees_by_rest=not profile.has(Feature.FILL_FEES) and venue.rest is not None,
     )
-    facts = facts_of(venue, profile.window_ns, profile.names)
-    return AccountRules(facts, ways, venue.orphan_s * NS_PER_S, venue.on_stop is OnStop.CANCEL, sessions)
+    facts, cancels = facts_of_account(account), venue.on_stop is OnStop.CANCEL
+    return AccountRules(facts, ways, venue.orphan_s * NS_PER_S, cancels, sessions)

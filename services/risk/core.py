@@ -66,6 +66,7 @@ from services.risk.limits import (
     shown,
     total,
 )
+from services.risk.preview import Preview, Previewed
 from services.risk.rates import Bucket
 from services.risk.refusals import RateRefusals
 from services.risk.state import FOLD_VERSION, WRITER, RiskState
@@ -709,8 +710,34 @@ class RiskCore(Core):
                 self._answer(peer, request, False, 'resume must be confirmed: give {"confirm": true}')
             case "halt" | "unhalt":
                 self._halt(peer, request, arguments, now)
+            case "check":
+                self._preview(peer, request, now)
             case other:
-                self._answer(peer, request, False, f"risk has no act {other!r}; it has kill, resume, halt, unhalt")
+                there = "kill, resume, halt, unhalt, check"
+                self._answer(peer, request, False, f"risk has no act {other!r}; it has {there}")
+
+    def _preview(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
+        """What an order would be told now. Nothing is sent, counted or held back, and no rate is looked at."""
+        try:
+            asked = msgspec.json.decode(request.arguments, type=Preview)
+        except msgspec.DecodeError as error:
+            self._answer(peer, request, False, f"this is no order to check: {error}")
+            return
+        order = asked.to_order(self._settings.accounts)
+        account = self._account_of(order)
+        rules = None if account is None else account.symbols.get(order.symbol)
+        if account is None or rules is None:
+            self._tell_preview(peer, request, Previewed.refused(self._unknown(order, account)))
+            return
+        proposal = self._propose(self._at_worst(order, rules, now), order.strategy, rules, now)
+        proposal.open_qty = proposal.added_qty = proposal.order_qty
+        proposal.is_amendment = proposal.reduces = False
+        refusal = self._left_out(proposal) or check(proposal)
+        self._tell_preview(peer, request, Previewed.refused(refusal) if refusal else Previewed.passed(proposal))
+
+    def _tell_preview(self, peer: bytes, request: ControlRequest, told: Previewed) -> None:
+        answer = ControlAnswer(request.token, True, told.text, msgspec.json.encode(told))
+        self.effects.append(Send("control", answer, peer))
 
     def _halt(self, peer: bytes, request: ControlRequest, arguments: dict[str, Any], now: Instant) -> None:
         scope, name = str(arguments.get("scope", "firm")), str(arguments.get("name", ""))

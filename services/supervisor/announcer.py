@@ -112,10 +112,10 @@ def _order_name(order: NewOrder | AmendOrder | OrderEvent) -> str:
 def waiting_for(config: Config, statuses: Statuses) -> list[str]:
     """The actors that are not ready yet, each with its state.
 
-    A session is ready once it is logged on and reconciled, or out of its schedule.
+    A session is ready once it is logged on and reconciled, or out of its schedule. Who only looks on is not waited for.
     """
     waiting = []
-    for actor in config.actors():
+    for actor in (actor for actor in config.actors() if not actor.kind.is_reader):
         state = str(statuses.get(actor.name, {}).get("state", "not answering"))
         order_entry = actor.name.startswith("session@")
         if state in NOT_YET or (order_entry and state not in SESSION_READY):
@@ -136,6 +136,7 @@ def ready_block(config: Config, restricted: Sequence[Restriction] = ()) -> list[
         "try, in a second terminal:",
         "  scripts/fixring status            every actor, asked live",
         "  scripts/fixring orders list       and: positions, journal tail",
+        *(["  scripts/fixring desk address      the web page's address"] if config.stack.desk.enabled else []),
         "  scripts/fixring reconcile         our books against the exchanges' own",
         "  kill -9 a process from `status`   and watch it come back",
         "Ctrl-C stops everything. Fills follow.",

@@ -66,6 +66,8 @@ _ORDERS = (*_STRATEGIES, Kind.ORDERS)
 _RISK = (*_ORDERS, Kind.RISK)
 _SESSIONS = (*_RISK, Kind.SESSIONS, Kind.ACCOUNTS)
 STAGES = {
+    # Nobody waits for it, and it waits for nobody.
+    Kind.DESK: Stage(after=(), term_by_ms=0, kill_by_ms=1000),
     Kind.STRATEGIES: Stage(after=(), term_by_ms=0, kill_by_ms=400),
     # Most of the time goes here: orders cancels what rests, and the answers come through all that is still up.
     Kind.ORDERS: Stage(after=_STRATEGIES, term_by_ms=450, kill_by_ms=2300),

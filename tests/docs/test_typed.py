@@ -35,6 +35,7 @@ TESTNET = "it needs a key of the testnet and the network; README.md has the same
 DAMAGE = "tests/faults/test_salvaged_journal.py follows this part of the page on a damaged journal"
 UNTIL_ENDED = "it runs until it is ended; tests/scripts/cli/test_fix_echo.py runs it"
 MEASURES = "it measures for many seconds; tests/scripts/cli/test_bench.py runs a shorter one"
+NAMED_USERS = "it asks for a password; tests/scripts/cli/test_desk.py gives one"
 LONG = "it takes the better part of a minute; tests/scripts/torture has its parts"
 
 NOT_RUN = {
@@ -45,6 +46,11 @@ NOT_RUN = {
         ".venv/bin/python -P -m pytest -q tests/common/fix/test_schedule.py": "the next line runs a part of it",
         "scripts/fixring torture --only kill:risk --minutes 0.1 --rate 100": LONG,
         "scripts/fixring torture --venues kraken --only venue:cut --minutes 0.1": LONG,
+    },
+    "docs/desk.md": {
+        "mkdir -p var/keys": NAMED_USERS,
+        "export FIXRING__DESK__USERS=keys/desk-users.json": NAMED_USERS,
+        "fixring desk user alice --role operator": NAMED_USERS,
     },
     "docs/fix.md": {
         "fixring fix echo --port 9876": UNTIL_ENDED,

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import zmq
 
+from common.actor.order_books import newest_books
 from common.config import CHECKOUT, Config, load
 from common.journal import Log, OsFiles, Reader, iterate, snapshot_folder
 from common.messages import PAYLOADS, EntryAnswer, OlderOrderEvent, OrderEvent, encode, older_event, upgraded
@@ -22,7 +23,7 @@ from common.orders.fold import FOLD_VERSION
 from common.strategy.client import Client
 from scripts.journal.shadow import Shadow, fold_version
 from scripts.stack import PrivateStack
-from services.orders.make_snapshot import newest_books, standing_before
+from services.orders.make_snapshot import standing_before
 from services.orders.new_rules import NewRules
 from tests.upgrade.make_store import count_contents
 from tests.upgrade.reading import ORDER_FIELDS, names_in, order_words, read_log, read_snapshots

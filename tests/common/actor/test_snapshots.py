@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from common.actor import order_books as orders
 from common.actor.snapshots import (
     DoesNotLoad,
     Foldable,
@@ -23,7 +24,6 @@ from common.journal.errors import Gone, NoneLoads
 from common.journal.snapshots import Snapshot, snapshot_folder, write_snapshot
 from common.messages import HASH_EVERY, Kind, StateHash, encode
 from scripts.bench.long_journal import write_long_journal
-from services.orders import make_snapshot as orders
 from services.risk import make_snapshot as risk
 from services.session import make_snapshot as session
 

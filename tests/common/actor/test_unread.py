@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from common.actor.order_books import Folded as FoldedOrders
+from common.actor.order_books import newest_books
 from common.actor.snapshots import make_snapshot
 from common.config import CHECKOUT, Config, load
 from common.journal import Entry, JournalError, Log, OsFiles, Reader
@@ -19,8 +21,6 @@ from common.latch import Latch
 from common.orders.index_file import IndexFile, index_path, sync_index
 from scripts.bench.long_journal import write_long_journal
 from services.orders.__main__ import starting_books
-from services.orders.make_snapshot import Folded as FoldedOrders
-from services.orders.make_snapshot import newest_books
 from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.make_snapshot import newest_state
 from services.session.make_snapshot import newest_folded

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from common.actor import order_books as orders
 from common.actor.snapshots import make_snapshot
 from common.config import Config, load
 from common.exit_status import ExitStatus
@@ -16,7 +17,6 @@ from scripts.bench.long_journal import write_long_journal
 from scripts.cli.main import run
 from scripts.journal.past import Past, past_text
 from scripts.journal.shadow import fold_version
-from services.orders import make_snapshot as orders
 from services.risk import make_snapshot as risk
 from services.session import make_snapshot as session
 from services.session.make_snapshot import newest_folded

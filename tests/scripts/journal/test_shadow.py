@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from common.actor import order_books as orders
 from common.actor.snapshots import make_snapshot
 from common.config import Config, load
 from common.journal import Entry, Log, OsFiles, Reader, Snapshot, iterate, snapshot_folder, write_snapshot
@@ -13,7 +14,6 @@ from common.messages import HASH_EVERY, Kind, Payload, SessionChanged, SessionSt
 from scripts.bench.long_journal import write_long_journal
 from scripts.journal.past import Past
 from scripts.journal.shadow import Shadow, fold_version
-from services.orders import make_snapshot as orders
 
 FILES = OsFiles()
 STAMP_NS = 1_790_000_000_000_000_000

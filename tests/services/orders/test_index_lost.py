@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from common.actor.order_books import Folded, newest_books
 from common.actor.snapshots import make_snapshot
 from common.config import Config, load
 from common.journal import Entry, Log, OsFiles, Reader, salvage
@@ -14,7 +15,6 @@ from common.orders.fold import FOLD_VERSION, WRITER
 from common.orders.index_file import IndexFile, IndexView, index_path, sync_index
 from common.orders.order_state import Fill
 from services.orders.__main__ import starting_books
-from services.orders.make_snapshot import Folded, newest_books
 
 FILES = OsFiles()
 KIND = 300

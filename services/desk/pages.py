@@ -1,0 +1,163 @@
+"""What keeps the pages going: the log is read on, the actors are asked, and who looks is told, each in its own time.
+
+With nobody looking the log is still read, twice a second and a few records at a time, and risk is asked once a minute
+for the day's chart; nothing else happens.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from common.actor.control import NoAnswer, NotRunning, Refused
+from common.actor.process import read_clocks
+from common.config import Config
+from common.instant import NS_PER_MS
+from services.desk import documents
+from services.desk.documents import Seen
+from services.desk.hub import Hub
+from services.desk.market import Market
+from services.desk.stack import Stack
+from services.desk.tail import Tail
+
+WATCHED_S: Final = 0.1
+UNWATCHED_S: Final = 0.5
+ASK_S: Final = 1.0
+TELL_S: Final = 1.0
+BLOTTER_S: Final = 0.5
+SAMPLE_S: Final = 60.0
+MOST_SAMPLES: Final = 1_440
+
+
+class Pages:
+    """See the module."""
+
+    def __init__(self, config: Config) -> None:
+        """Nothing is read or asked until `run`."""
+        self.hub = Hub()
+        self.tail = Tail(config, self._begun_anew)
+        self.stack = Stack(config)
+        self.market = Market(config)
+        self._config = config
+        self._samples: deque[tuple[int, dict[str, str]]] = deque(maxlen=MOST_SAMPLES)
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for work in (self._read, self._ask, self._tell, self._tell_blotter, self._sample, self._listen):
+                tasks.create_task(work())
+
+    def document(self, page: str) -> dict[str, Any]:
+        """The whole page as of now."""
+        seen = self._seen()
+        return {"page": page, "head": documents.head(seen), **PAGES[page](self, seen)}
+
+    def _seen(self) -> Seen:
+        return Seen(self._config, self.tail, self.stack, read_clocks(), time.monotonic())
+
+    def _begun_anew(self) -> None:
+        """The blotter of before has orders that the new view may not have."""
+        self.hub.refresh("orders")
+
+    # ---- each in its own time ----
+
+    async def _read(self) -> None:
+        while True:
+            # What there is to read is read in short turns: the pages are served between two of them.
+            if self.tail.read_on():
+                await asyncio.sleep(0)
+            else:
+                await asyncio.sleep(WATCHED_S if self.hub.count else UNWATCHED_S)
+
+    async def _ask(self) -> None:
+        while True:
+            if self.hub.count:
+                await asyncio.to_thread(self.stack.ask)
+                await asyncio.sleep(ASK_S)
+            else:
+                self.hub.woken.clear()
+                await self.hub.woken.wait()
+
+    async def _tell(self) -> None:
+        while True:
+            for page in self.hub.watched():
+                if page != "orders":
+                    self.hub.tell(page, lambda page=page: self.document(page))  # type: ignore[misc]
+            await self.hub.next_look(TELL_S)
+
+    async def _tell_blotter(self) -> None:
+        while True:
+            view = self.tail.view
+            if "orders" in self.hub.watched():
+                rows = [] if view is None else documents.changed_orders(view)
+                change = {"page": "orders", "head": documents.head(self._seen()), "changed": rows}
+                self.hub.tell("orders", lambda: self.document("orders"), change)
+            elif view is not None:
+                view.take_changed()
+            await self.hub.next_look(BLOTTER_S)
+
+    async def _sample(self) -> None:
+        while True:
+            if not self.hub.count:
+                await asyncio.to_thread(self._ask_risk)
+            seen = self._seen()
+            if seen.tail.view is not None and not documents.head(seen)["log_stale"]:
+                self._samples.append((seen.now.wall_ns // NS_PER_MS, documents.profit_sample(seen)))
+            await asyncio.sleep(SAMPLE_S)
+
+    def _ask_risk(self) -> None:
+        try:
+            self.stack.ask_one("risk")
+        except (NotRunning, NoAnswer, Refused):
+            return
+
+    async def _listen(self) -> None:
+        while True:
+            if "market" in self.hub.watched():
+                await self.market.listen(lambda: "market" in self.hub.watched())
+            await self.hub.next_look(TELL_S)
+
+    # ---- pages ----
+
+    def overview(self, seen: Seen) -> dict[str, Any]:
+        """What is live, what is wrong, what it brings."""
+        return documents.overview(seen)
+
+    def orders(self, seen: Seen) -> dict[str, Any]:
+        """The blotter."""
+        return documents.orders(seen)
+
+    def positions(self, seen: Seen) -> dict[str, Any]:
+        """Positions with their profit, and the chart of the day."""
+        samples = [{"time_ms": time_ms, **values} for time_ms, values in self._samples]
+        return {"profit": documents.profit(seen, parts=True), "samples": samples}
+
+    def risk(self, seen: Seen) -> dict[str, Any]:
+        """Limits and halts."""
+        return documents.risk(seen)
+
+    def sessions(self, seen: Seen) -> dict[str, Any]:
+        """Each session with its numbers."""
+        return documents.sessions(seen)
+
+    def market_page(self, _seen: Seen) -> dict[str, Any]:
+        """The best prices and the last trades."""
+        return self.market.document(read_clocks())
+
+    def small(self, _seen: Seen) -> dict[str, Any]:
+        """A page that fetches what it shows, and is told only what stands on every page."""
+        return {}
+
+
+PAGES: Final[dict[str, Callable[[Pages, Seen], dict[str, Any]]]] = {
+    "overview": Pages.overview,
+    "orders": Pages.orders,
+    "positions": Pages.positions,
+    "risk": Pages.risk,
+    "sessions": Pages.sessions,
+    "market": Pages.market_page,
+    "journal": Pages.small,
+    "logs": Pages.small,
+}
+"""What each page is made by."""

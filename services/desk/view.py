@@ -1,0 +1,138 @@
+"""What the desk knows of the log: the books by the one fold, and a little that is only for the eye.
+
+Pure: a record in, and what is shown stands in the fields. What is counted here counts from the record with which the
+desk began (`since_ns`), and is said so on the pages; what matters is folded, and is whole.
+"""
+
+from collections import Counter, deque
+from typing import Final, NamedTuple
+
+from common.instant import NS_PER_MS
+from common.journal import TICK, Record
+from common.messages import Kind, OperatorAct, SessionChanged, SessionState
+from common.orders.books import Books, OrderName
+from common.orders.changes import CommandDecided, OrderChanged
+from common.orders.fold import Fold
+from common.past.words import payload_of
+
+KEPT_RECORDS: Final = 1_000
+"""Of the log's end, for whoever follows it."""
+
+KEPT_MESSAGES: Final = 40
+"""Of each session, both ways together."""
+
+KEPT_ACTS: Final = 50
+KEPT_FILLS: Final = 200
+KEPT_LATENCIES: Final = 200
+MOST_AWAITED: Final = 10_000
+MESSAGES: Final = frozenset({int(Kind.OUTBOUND), int(Kind.INBOUND)})
+
+
+class Act(NamedTuple):
+    """What a person did, as the log has it."""
+
+    lsn: int
+    stamp_ns: int
+    act: OperatorAct
+
+
+class Tally:
+    """What one strategy's commands have come to since `View.since_ns`."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.outcomes: Counter[str] = Counter()
+        self.last_refusal = ""
+        self.last_refusal_ns = 0
+        self.fills = 0
+
+
+class View:
+    """See the module."""
+
+    def __init__(self, books: Books) -> None:
+        """`books` may be fresh or from a snapshot: what is shown begins with the next record."""
+        self.fold = Fold(books)
+        self.since_ns = 0
+        self.records: deque[Record] = deque(maxlen=KEPT_RECORDS)
+        self.messages: dict[str, deque[Record]] = {}
+        self.acts: deque[Act] = deque(maxlen=KEPT_ACTS)
+        self.fills: deque[tuple[int, int, OrderChanged]] = deque(maxlen=KEPT_FILLS)
+        self.tallies: dict[str, Tally] = {}
+        self.latencies_ms: dict[str, deque[float]] = {}
+        self.logons: Counter[str] = Counter()
+        """By session: how often it has logged on since the day began, or since `since_ns`."""
+        self.applied = 0
+        self._changed: dict[OrderName, None] = {}
+        self._awaited: dict[OrderName, None] = {}
+
+    @property
+    def books(self) -> Books:
+        """What the log says of orders, fills and positions."""
+        return self.fold.books
+
+    def apply(self, record: Record) -> None:
+        """Take the next record. Raises Unfoldable, LookUpFailed: the view is of no use then."""
+        self.since_ns = self.since_ns or record.stamp_ns
+        self.applied += 1
+        changes = self.fold.apply(record)
+        if record.kind == TICK:
+            return
+        self.records.append(record)
+        if self.books.changed:
+            self._changed.update(dict.fromkeys(self.books.changed))
+        for change in changes:
+            if isinstance(change, CommandDecided):
+                self._count(change, record.stamp_ns)
+            elif isinstance(change, OrderChanged) and change.last_qty:
+                self.fills.append((record.lsn, record.stamp_ns, change))
+                self.tally(change.order.strategy).fills += 1
+        if record.kind in MESSAGES:
+            self._take_message(record)
+        elif record.kind == Kind.OPERATOR:
+            self._take_act(record)
+        elif record.kind == Kind.SESSION:
+            self._take_step(record)
+        elif record.kind == Kind.DAY_BEGAN:
+            self.logons.clear()
+
+    def take_changed(self) -> list[OrderName]:
+        """The orders that have changed since this was asked last."""
+        changed, self._changed = self._changed, {}
+        return list(changed)
+
+    def tally(self, strategy: str) -> Tally:
+        """What is counted of the strategy."""
+        return self.tallies.setdefault(strategy, Tally())
+
+    def _count(self, decided: CommandDecided, stamp_ns: int) -> None:
+        tally = self.tally(decided.strategy)
+        tally.outcomes[decided.outcome] += 1
+        if decided.outcome == "refused":
+            tally.last_refusal, tally.last_refusal_ns = decided.text or decided.reason.value, stamp_ns
+
+    def _take_message(self, record: Record) -> None:
+        self.messages.setdefault(record.writer, deque(maxlen=KEPT_MESSAGES)).append(record)
+        books = self.books
+        for name, order in books.changed.items():
+            if record.kind == Kind.OUTBOUND and order.sent_lsn == record.lsn:
+                self._await(name)
+            elif record.kind == Kind.INBOUND and name in self._awaited:
+                del self._awaited[name]
+                kept = self.latencies_ms.setdefault(order.session, deque(maxlen=KEPT_LATENCIES))
+                kept.append((record.stamp_ns - order.sent_ns) / NS_PER_MS)
+
+    def _await(self, name: OrderName) -> None:
+        if len(self._awaited) >= MOST_AWAITED:
+            del self._awaited[next(iter(self._awaited))]
+        self._awaited[name] = None
+
+    def _take_act(self, record: Record) -> None:
+        payload = payload_of(record)
+        if isinstance(payload, OperatorAct):
+            self.acts.append(Act(record.lsn, record.stamp_ns, payload))
+
+    def _take_step(self, record: Record) -> None:
+        payload = payload_of(record)
+        if isinstance(payload, SessionChanged) and payload.state is SessionState.LOGGED_ON:
+            self.logons[payload.session] += 1
