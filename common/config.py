@@ -1018,6 +1018,11 @@ class Paths:
         return self.run / "venues"
 
     @property
+    def stopped(self) -> Path:
+        """The strategies that a person has stopped, a file each; it outlives the stack, and the run folder."""
+        return self.var / "stopped"
+
+    @property
     def log(self) -> Path:
         """The actors' own logs."""
         return self.var / "log"

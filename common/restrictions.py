@@ -3,7 +3,7 @@
 `fixring status` and the block that says READY both ask here, so that neither calls a stack well that passes no order.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 REFUSED_IN_A_ROW: Final = 3
@@ -27,6 +27,21 @@ def restrictions(statuses: Statuses) -> list[Restriction]:
     return [Restriction(name, *found) for name, status in statuses.items() for found in _of(name, status, statuses)]
 
 
+def not_to_run(names: Iterable[str], children: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What stands in place of the answers of the strategies among `names` that do not run for a reason: a person has
+    stopped them, or they came into the configuration since the start. `children` are what their supervisor knows.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        if name.partition("@")[0] == "strategy":
+            child = children.get(name)
+            if child is None:
+                found[name] = {"state": "not added", "not_added": True}
+            elif child.get("stopped") and not child.get("pid"):
+                found[name] = {"state": "stopped", "stopped": child["stopped"]}
+    return found
+
+
 def _of(name: str, status: Mapping[str, Any], statuses: Statuses) -> Iterator[tuple[str, str]]:
     kind = name.partition("@")[0]
     if status.get("hash_mismatches"):
@@ -39,6 +54,8 @@ def _of(name: str, status: Mapping[str, Any], statuses: Statuses) -> Iterator[tu
         yield "low_disk", "LOW DISK"
     if kind == "orders" and status.get("unknown_orders"):
         yield "unknown_orders", f"{status['unknown_orders']} orders UNKNOWN"
+    if kind == "orders":
+        yield from _of_watched(status, statuses)
     if kind in ("orders", "risk") and status.get("index_failure"):
         yield "index_failed", f"INDEX OF FORMER ORDERS FAILED: {status['index_failure']}"
     if kind == "marketdata" and status.get("unreadable"):
@@ -85,7 +102,20 @@ def _of_venue_side(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "emergency", f"EMERGENCY FILE {status['emergency']}"
 
 
+def _of_watched(status: Mapping[str, Any], statuses: Statuses) -> Iterator[tuple[str, str]]:
+    """Strategies that the order manager does not hear of any more, unless that is as a person wants it."""
+    for strategy, row in status.get("strategies", {}).items():
+        if row["sign"] == "silent" and not statuses.get(f"strategy@{strategy}", {}).get("stopped"):
+            are = "are being cancelled" if row["on_exit"] == "cancel" else "stay open"
+            left = f": its {row['open_orders']} orders {are}" if row["open_orders"] else ""
+            yield "strategy_silent", f"STRATEGY {strategy} SILENT{left}"
+
+
 def _of_strategy(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if status.get("stopped"):
+        yield "stopped", f"STOPPED by {status['stopped']}: fixring strategy start"
+    if status.get("not_added"):
+        yield "not_added", "IN THE CONFIGURATION since the start, and not taken up: fixring strategy add"
     for hook, error in status.get("raising", {}).items():
         yield "raising", f"{hook} RAISES {error}"
     refused = status.get("refused_in_a_row", 0)

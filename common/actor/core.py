@@ -8,11 +8,15 @@ repeated from its inputs.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
-from common.instant import Instant
+from common.instant import NS_PER_MS, Instant
 from common.journal.frames import Record
+
+LONG_TURN_NS: Final = 100 * NS_PER_MS
+"""A turn that takes longer keeps everything else of its process waiting long enough to be worth a word."""
 
 
 # ---- effects ----
@@ -168,6 +172,9 @@ class Core:
 
     def turn_ended(self, now: Instant) -> None:
         """Everything at hand was delivered: send what was gathered (a batch of appends, of publications)."""
+
+    def turn_was_long(self, took_ns: int, now: Instant) -> None:
+        """The turn that began at `now` took more than LONG_TURN_NS, until everything at hand was done."""
 
     def stop(self, now: Instant) -> None:
         """SIGTERM: finish what is under way within the time that the configuration gives, then give `Exit`."""

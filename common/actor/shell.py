@@ -30,6 +30,7 @@ import zmq
 import zmq.backend
 
 from common.actor.core import (
+    LONG_TURN_NS,
     Call,
     Close,
     Connect,
@@ -337,7 +338,10 @@ class Shell:
             return 0
         if deadline is None:
             return LONGEST_POLL_MS
-        left = deadline - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        if boot_ns - self._now.boot_ns > LONG_TURN_NS:
+            self.core.turn_was_long(boot_ns - self._now.boot_ns, self._now)
+        left = deadline - boot_ns
         return max(0, min(LONGEST_POLL_MS, -(-left // NS_PER_MS)))
 
     def _drain(self, link: _Link, now: Instant) -> None:

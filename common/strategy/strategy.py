@@ -16,7 +16,7 @@ import orjson
 
 from common.actor.core import Core, Exit, Publish, Send
 from common.contracts import SPOT, Contract
-from common.instant import NS_PER_S, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
     SIDE_BUY,
@@ -302,6 +302,13 @@ class Strategy:
         self.core.note("info", event, **fields)
 
 
+class LongTurns(msgspec.Struct):
+    """How often a hook ran in a turn that kept everything else of the process waiting, and the longest such turn."""
+
+    count: int = 0
+    longest_ms: int = 0
+
+
 class StrategyCore(Core):
     """The actor `strategy@NAME`: the entry link, the feed and the signals around one `Strategy`.
 
@@ -322,6 +329,9 @@ class StrategyCore(Core):
         self._counts: Counter[str] = Counter()
         self._errors: list[str] = []
         self._raising: dict[str, str] = {}
+        self._ran: dict[str, None] = {}
+        self._ran_ns = 0
+        self._long_turns: dict[str, LongTurns] = {}
         self._refused_in_a_row = 0
         self._last_refusal = ""
         self._fate = ""
@@ -373,6 +383,19 @@ class StrategyCore(Core):
     def undelivered(self, send: Send, now: Instant) -> None:
         """The queue to the order manager is full; what is unanswered is sent again after the next welcome."""
         self._counts["undelivered"] += 1
+
+    def turn_was_long(self, took_ns: int, now: Instant) -> None:
+        """Count it for the hooks that ran in it."""
+        if not self._ran or self._ran_ns != now.boot_ns:
+            return
+        took_ms = took_ns // NS_PER_MS
+        for hook in self._ran:
+            turns = self._long_turns.setdefault(hook, LongTurns())
+            turns.count, turns.longest_ms = turns.count + 1, max(took_ms, turns.longest_ms)
+        count = max(self._long_turns[hook].count for hook in self._ran)
+        # The first, and then fewer and fewer: a strategy that is always slow does not fill the disk.
+        if count & (count - 1) == 0:
+            self.note("warning", "long_turn", hooks=list(self._ran), ms=took_ms, count=count)
 
     def stop(self, now: Instant) -> None:
         """Let the strategy say its last word, and end."""
@@ -475,6 +498,10 @@ class StrategyCore(Core):
 
     def _guard(self, hook: str, call: Callable[..., None], *arguments: object) -> str:
         """Call a hook. What it raises is the strategy's error, never the process's: returned in words, "" for none."""
+        if self._ran_ns != self.strategy.now.boot_ns:
+            self._ran_ns = self.strategy.now.boot_ns
+            self._ran.clear()
+        self._ran[hook] = None
         try:
             call(*arguments)
         except (NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered) as error:
@@ -499,7 +526,8 @@ class StrategyCore(Core):
     def status(self, now: Instant) -> dict[str, object]:
         """State, open orders, what has no outcome yet, and counts, the strategy's own errors among them.
 
-        `raising` holds the hooks whose last call raised, `refused_in_a_row` the commands refused since one was not.
+        `raising` holds the hooks whose last call raised, `long_turns` those that ran when others had to wait, and
+        `refused_in_a_row` counts the commands refused since one was not.
         """
         return {
             "state": self.entry.state,
@@ -510,6 +538,7 @@ class StrategyCore(Core):
             "counts": dict(self._counts),
             "errors": list(self._errors),
             "raising": dict(self._raising),
+            "long_turns": msgspec.to_builtins(self._long_turns),
             "refused_in_a_row": self._refused_in_a_row,
             "last_refusal": self._last_refusal,
         }

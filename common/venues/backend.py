@@ -39,7 +39,7 @@ NO_CALL = HttpCall("", "")
 class Signer(Protocol):
     """What CCXT is used for: a private request with its signature. `path` is the endpoint's, without the version."""
 
-    def __call__(self, method: str, path: str, parameters: Mapping[str, str], wall_ns: int) -> HttpCall: ...
+    def __call__(self, method: str, path: str, parameters: Mapping[str, object], wall_ns: int) -> HttpCall: ...
 
 
 class BridgedTerms(msgspec.Struct, array_like=True, frozen=True):
@@ -104,7 +104,7 @@ Fact = OrderFact | FillFact | AmendFact
 
 class Reply(NamedTuple):
     """An answer. `code` is the venue's own, `next_page` asks for what follows ("" for nothing), `venue_ns` is its
-    clock where that was asked."""
+    clock where that was asked, `stream` the URL of the private WebSocket likewise."""
 
     verdict: Verdict
     code: str = ""
@@ -113,6 +113,7 @@ class Reply(NamedTuple):
     facts: tuple[Fact, ...] = ()
     next_page: str = ""
     venue_ns: int = 0
+    stream: str = ""
 
 
 class Push(enum.Enum):
@@ -187,7 +188,7 @@ class Backend(Protocol):
         those of a push. Never raises."""
 
     def login(self, wall_ns: int) -> str:
-        """The first message of the private WebSocket."""
+        """Our first message on the private WebSocket, "" where the venue speaks first."""
 
     def subscribe(self, wall_ns: int) -> str:
         """The message that asks for all orders."""
@@ -208,6 +209,22 @@ class GuardingBackend(Protocol):
 
     def arm(self, seconds: int, wall_ns: int) -> HttpCall:
         """Set the switch, or with 0 take it back; read as "arm"."""
+
+
+@runtime_checkable
+class TokenBackend(Protocol):
+    """What a back end has as well where the private WebSocket is opened with a token that REST gives."""
+
+    def ask_stream(self, wall_ns: int) -> HttpCall:
+        """Where the next connection is to be opened; read as "ask_stream", its URL is the answer's `stream`."""
+
+
+@runtime_checkable
+class ForgettingBackend(Protocol):
+    """What a back end says as well whose venue forgets orders that were cancelled unfilled: `forgets_after_ns` after
+    the end of one it may not be found by any id."""
+
+    forgets_after_ns: int
 
 
 OpenBackend = Callable[[RestSettings], Backend]

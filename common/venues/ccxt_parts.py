@@ -75,7 +75,7 @@ def http_signer(exchange: Any, section: list[str]) -> Signer:
     """What signs for a bridge: `exchange` is a client of CCXT, `section` where it keeps the endpoints, such as
     "private"."""
 
-    def sign(method: str, path: str, parameters: Mapping[str, str], wall_ns: int) -> HttpCall:
+    def sign(method: str, path: str, parameters: Mapping[str, object], wall_ns: int) -> HttpCall:
         exchange.nonce = lambda: wall_ns // NS_PER_MS
         signed = exchange.sign(path, section, method, dict(parameters))
         url, body = urlsplit(signed["url"]), signed["body"] or ""

@@ -1,11 +1,12 @@
 """`fixring orders`, `positions`, `accounts`: what the order manager's books say, and orders by hand."""
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 import orjson
@@ -74,16 +75,18 @@ def list_orders(strategy: str, venue: str, closed: bool, lines: int, as_json: bo
         answer = client.query("orders", strategy=strategy, venue=venue, timeout_s=QUERY_S)
     external = orjson.loads(answer.detail).get("external", [])
     rows = sorted(answer.orders, key=lambda order: (order.venue, order.symbol, order.strategy, order.number))
+    gone = _gone(config)
     if as_json:
-        document = {"environment": config.environment.value, "lsn": answer.lsn, "external": external}
+        document = {"environment": config.environment.value, "lsn": answer.lsn, "external": external, "gone": gone}
         click.echo(orjson.dumps({**document, "orders": [order_document(order) for order in rows]}))
         return
     click.echo(f"{config.environment.value}: {len(rows)} open orders as of LSN {answer.lsn}")
     table(
-        ("order", "account", "symbol", "side", "quantity", "price", "filled", "status", "label"),
+        ("order", "account", "symbol", "side", "quantity", "price", "filled", "status", "label", "strategy"),
         [
             (f"{o.strategy}/{o.number}", o.account, o.symbol, SIDES[o.side], short(o.order_qty), price_text(o),
-             short(o.cum_qty), o.status.value, o.label)
+             short(o.cum_qty), o.status.value, o.label,
+             _GONE[gone[o.strategy]].format(o.strategy) if o.strategy in gone else "")
             for o in rows
         ],
     )  # fmt: skip
@@ -93,6 +96,17 @@ def list_orders(strategy: str, venue: str, closed: bool, lines: int, as_json: bo
             f"not ours: {order['account']} {order['symbol']} {side} {order['order_qty']} at {order['price']}, "
             f"OrderID(37) {order['order_id']}"
         )
+
+
+_GONE: Final = {"silent": "{} is SILENT", "ended": "{} has ended"}
+
+
+def _gone(config: Config) -> dict[str, str]:
+    """The strategies that have ended or are silent, each with that word; none where nobody tells."""
+    with contextlib.suppress(CommandError):
+        rows = asked(config.paths.run, "orders", "status", {})["strategies"]
+        return {name: row["sign"] for name, row in rows.items() if row["sign"] in _GONE}
+    return {}
 
 
 def _show_closed(config: Config, answer: QueryAnswer, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from common.actor.control import Answers, NotRunning, ask_all
 from common.config import Config, Environment, Kind, load
 from common.exit_status import ExitStatus
 from common.messages import Reason
-from common.restrictions import restrictions
+from common.restrictions import not_to_run, restrictions
 from common.venues.registry import find_profile
 from scripts.cli.outside import stranded, told_outside
 from scripts.cli.watching import watchable
@@ -31,6 +31,7 @@ COUNTED = (
 """What an actor's own answer has of troubles, where it has it."""
 
 REASONS = frozenset(reason.value for reason in Reason)
+STRATEGIES = "supervisor-strategies"
 GIVEN_UP = ("halted", "refused")
 """What a supervisor says of a child that it does not start again by itself."""
 
@@ -79,6 +80,8 @@ def ask_everybody(config: Config) -> dict[str, Any]:
     supervisors = [f"supervisor-{kind.value}" for kind in Kind]
     answers = ask_all(config.paths.run, [(name, "status", {}) for name in (*names, *supervisors)], ANSWER_S)
     children = _children(answers, supervisors)
+    if STRATEGIES in answers.details:
+        answers.details = {**not_to_run(names, children), **answers.details}
     actors = {name: _actor(name, answers, children.get(name, {})) for name in names}
     details = answers.details
     return {
@@ -112,12 +115,14 @@ def _children(answers: Answers, supervisors: list[str]) -> dict[str, dict[str, A
 
 def _actor(name: str, answers: Answers, child: Mapping[str, Any]) -> dict[str, Any]:
     restarts = {"restarts": child.get("restarts", 0), "last_exit": child.get("last_exit", "")}
-    if name in answers.errors:
+    if name in answers.errors and name not in answers.details:
         absent = isinstance(answers.errors[name], NotRunning)
         phase = child.get("phase", "")
         state = "not running" if absent else "not answering"
         return {"pid": child.get("pid", 0), "state": state, "epoch": 0, "lsn": 0, "phase": phase, **restarts}
     detail = answers.details[name]
+    if name in answers.errors:
+        return {"pid": 0, "state": detail["state"], "epoch": 0, "lsn": 0, **restarts}
     kept = ("pid", "state", "epoch", "lsn", "memory_bytes", "uptime_s", "garbage", *COUNTED)
     return {"epoch": 0, "lsn": 0, **{key: detail[key] for key in kept if key in detail}, **restarts}
 

@@ -1,5 +1,6 @@
 """`python -P -m services.bridge --venue V`: FIX 4.4 in front of a venue that has none."""
 
+import sqlite3
 import sys
 from functools import partial
 from urllib.parse import urlsplit
@@ -13,7 +14,9 @@ from common.latch import Latch
 from common.venues.backend import Backend
 from common.venues.registry import find_backend
 from common.venues.rest import RestSettings
+from services.bridge.archive_file import FileArchive
 from services.bridge.core import BridgeCore, BridgeSettings
+from services.bridge.store import Store
 
 
 def bridge_settings(venue: VenueConfig, rest: RestConfig, bridge: BridgeConfig, backend: Backend) -> BridgeSettings:
@@ -51,7 +54,12 @@ def build(name: str, config: Config) -> Shell:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     latch = Latch(str(config.emergency_folder), f"bridge@{name}.latch", OsFiles())
     settings = bridge_settings(venue, venue.rest, venue.bridge, backend)
-    core = BridgeCore(settings, str(folder), OsFiles(), backend, latch, venue.bridge.segment_bytes)
+    try:
+        archive = FileArchive(folder / "orders.db")
+    except sqlite3.Error as error:
+        raise ConfigError(f"{folder / 'orders.db'}: {error}; see docs/bridge.md") from None
+    store = Store(f"bridge@{name}", str(folder), OsFiles(), archive, venue.bridge.segment_bytes)
+    core = BridgeCore(settings, store, backend, latch)
     shell = shell_for(core, config)
     shell.listen("fix", venue.fix.host, venue.fix.port, server_tls(name, venue.fix.tls, config))
     target_url(shell, "rest", venue.rest.url, venue.rest.ca, config, name)

@@ -1,12 +1,20 @@
-"""The orders that a bridge has ever taken, folded from its log alone: the same records give the same orders."""
+"""The orders that a bridge has ever taken, folded from its log alone: the same records give the same orders.
+
+In memory are those that are not over, and those that ended since the last snapshot; what is older stands in the
+archive. An order of the archive that the venue tells something new of comes back from there. At a start the archive may
+be ahead of the snapshot that the log is read from: what an order has of the log already is not applied to it again.
+"""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from common.exchange.order import ZERO
+from common.venues.backend import BridgedTerms
+from services.bridge.archive import Archive, KeptOrder
 from services.bridge.records import (
     NEVER_REACHED,
     OWN_WISHES,
@@ -24,26 +32,38 @@ from services.bridge.records import (
 PENDING_NEW, NEW, PARTIALLY_FILLED, FILLED = "A", "0", "1", "2"
 
 
+class BookImage(msgspec.Struct, array_like=True, frozen=True):
+    """What a snapshot holds of the book: what is not in the archive. Fields are only ever appended, with a default."""
+
+    orders: list[KeptOrder]
+    guarded: list[str]
+    taken: int
+    last_fill_ns: int
+
+
 class BridgedOrder:
-    """One order. `cl_ord_id` is the name that it goes by, `wishes` the cancels and amendments without an outcome."""
+    """One order. `cl_ord_id` is the name that it goes by, `names` all that its client's requests had, and `wishes` the
+    cancels and amendments without an outcome. `lsn` is the record as of which the archive or a snapshot had it."""
 
     __slots__ = (
-        "by_ns", "cl_ord_id", "client", "cum_qty", "cum_quote", "end", "evidence", "fills", "order_id", "stamp_ns",
-        "terms", "wishes",
+        "by_ns", "cl_ord_id", "client", "cum_qty", "cum_quote", "end", "evidence", "fills", "lsn", "names", "order_id",
+        "stamp_ns", "terms", "wishes",
     )  # fmt: skip
 
-    def __init__(self, taken: Taken) -> None:
-        self.client = taken.client
-        self.cl_ord_id = taken.cl_ord_id
-        self.terms = taken.terms
-        self.by_ns = taken.by_ns
-        self.stamp_ns = taken.stamp_ns
+    def __init__(self, client: str, cl_ord_id: str, terms: BridgedTerms, by_ns: int, stamp_ns: int) -> None:
+        self.client = client
+        self.cl_ord_id = cl_ord_id
+        self.terms = terms
+        self.by_ns = by_ns
+        self.stamp_ns = stamp_ns
         self.order_id = ""
         self.cum_qty = self.cum_quote = ZERO
         self.fills: set[str] = set()
         self.end = ""
         self.evidence = ""
+        self.names = [cl_ord_id]
         self.wishes: dict[str, Taken] = {}
+        self.lsn = 0
 
     @property
     def venue_id(self) -> str:
@@ -74,15 +94,32 @@ class BridgedOrder:
         """LeavesQty(151)."""
         return ZERO if self.end else self.terms.order_qty - self.cum_qty
 
+    def kept(self, lsn: int) -> KeptOrder:
+        """As the archive or a snapshot keeps it, as of a record."""
+        return KeptOrder(
+            lsn, self.client, self.cl_ord_id, self.names, self.terms, self.by_ns, self.stamp_ns, self.order_id,
+            self.cum_qty, self.cum_quote, sorted(self.fills), self.end, self.evidence, list(self.wishes.values()),
+        )  # fmt: skip
+
+
+def _order_of(kept: KeptOrder) -> BridgedOrder:
+    order = BridgedOrder(kept.client, kept.cl_ord_id, kept.terms, kept.by_ns, kept.stamp_ns)
+    order.order_id, order.lsn, order.names = kept.order_id, kept.lsn, list(kept.names)
+    order.cum_qty, order.cum_quote, order.fills = kept.cum_qty, kept.cum_quote, set(kept.fills)
+    order.end, order.evidence = kept.end, kept.evidence
+    order.wishes = {wish.cl_ord_id: wish for wish in kept.wishes}
+    return order
+
 
 class Book:
     """All orders, by our id at the venue, by the venue's, and by each client's own names."""
 
-    def __init__(self) -> None:
-        self.orders: dict[str, BridgedOrder] = {}
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
         self.open: dict[str, BridgedOrder] = {}
         """Undecided ones too."""
 
+        self._orders: dict[str, BridgedOrder] = {}
         self._names: dict[tuple[str, str], str] = {}
         self._order_ids: dict[str, str] = {}
         self.guarded: set[str] = set()
@@ -92,14 +129,42 @@ class Book:
         self.last_fill_ns = 0
         """By the venue's clock."""
 
+    # ---- looking up
+
+    def __len__(self) -> int:
+        """How many orders are in memory."""
+        return len(self._orders)
+
+    def order(self, venue_id: str) -> BridgedOrder:
+        """The order of that id of ours. Raises KeyError where the log never had it."""
+        order = self._orders.get(venue_id) or self._archived(self.archive.order(venue_id))
+        if order is None:
+            raise KeyError(venue_id)
+        return order
+
+    def has(self, venue_id: str) -> bool:
+        """Whether that id was ever used."""
+        return venue_id in self._orders or self.archive.order(venue_id) is not None
+
     def named(self, client: str, cl_ord_id: str) -> BridgedOrder | None:
         """The order that a client's request of that name was about, whatever became of it."""
         venue_id = self._names.get((client, cl_ord_id))
-        return None if venue_id is None else self.orders[venue_id]
+        return self._archived(self.archive.order_named(client, cl_ord_id)) if venue_id is None else self.order(venue_id)
 
     def at_venue(self, venue_id: str, order_id: str) -> BridgedOrder | None:
-        """The order that the venue tells of; None for somebody else's."""
-        return self.orders.get(venue_id or self._order_ids.get(order_id, ""))
+        """The order that the venue tells of, which is in memory from then on; None for somebody else's."""
+        order = self._orders.get(venue_id or self._order_ids.get(order_id, ""))
+        if order is None:
+            order = self._archived(self.archive.order(venue_id) if venue_id else self.archive.order_of(order_id))
+            if order is not None and order.venue_id not in self._orders:
+                self._keep(order)
+        return order
+
+    def _archived(self, kept: KeptOrder | None) -> BridgedOrder | None:
+        """As it stands in the archive; in memory it may be a later one, which counts."""
+        if kept is None:
+            return None
+        return self._orders.get(kept.terms.venue_id) or _order_of(kept)
 
     def names_at_venue(self) -> dict[str, str]:
         """The names that clients know open orders by, by our ids at the venue."""
@@ -109,42 +174,83 @@ class Book:
         """A client's orders that are not over, undecided ones too."""
         return (o for o in list(self.open.values()) if o.client == client and symbol in ("", o.terms.symbol))
 
-    def apply(self, record: OrderRecord) -> None:
-        """Carry out one record, live or from the log."""
-        _APPLY[type(record)](self, record)
+    # ---- memory
 
-    def _taken(self, taken: Taken) -> None:
-        self.taken += 1
+    def _keep(self, order: BridgedOrder) -> None:
+        """Have it in memory, by all its names."""
+        self._orders[order.venue_id] = order
+        if not order.end:
+            self.open[order.venue_id] = order
+        if order.order_id:
+            self._order_ids[order.order_id] = order.venue_id
+        for name in order.names:
+            self._names[order.client, name] = order.venue_id
+
+    def archive_ended(self, lsn: int) -> None:
+        """What is over leaves memory for the archive, which is then of all up to record `lsn`."""
+        ended = [order for order in self._orders.values() if order.end]
+        self.archive.add((order.kept(lsn) for order in ended), lsn)
+        for order in ended:
+            del self._orders[order.venue_id]
+            self._order_ids.pop(order.order_id, None)
+            for name in order.names:
+                self._names.pop((order.client, name), None)
+
+    def image(self, lsn: int) -> BookImage:
+        """For a snapshot as of record `lsn`, once the archive is of it."""
+        orders = [order.kept(lsn) for order in self._orders.values()]
+        return BookImage(orders, sorted(self.guarded), self.taken, self.last_fill_ns)
+
+    def load(self, image: BookImage) -> None:
+        """From a snapshot."""
+        for kept in image.orders:
+            self._keep(_order_of(kept))
+        self.guarded, self.taken, self.last_fill_ns = set(image.guarded), image.taken, image.last_fill_ns
+
+    # ---- folding
+
+    def apply(self, record: OrderRecord, lsn: int) -> None:
+        """Carry out one record, live or from the log, which is or will be record `lsn`."""
+        if isinstance(record, Guarded):
+            (self.guarded.add if record.wanted else self.guarded.discard)(record.client)
+            return
+        if isinstance(record, Taken):
+            self.taken += 1
+            if record.kind == "D" and (lsn > self.archive.lsn or not self.has(record.venue_id)):
+                self._keep(BridgedOrder(record.client, record.cl_ord_id, record.terms, record.by_ns, record.stamp_ns))
+                return
+        elif isinstance(record, Filled):
+            self.last_fill_ns = max(self.last_fill_ns, record.stamp_ns)
+        order = self.order(record.venue_id)
+        if lsn > order.lsn:
+            if order.venue_id not in self._orders:
+                self._keep(order)
+            _APPLY[type(record)](self, order, record)
+
+    def _taken(self, order: BridgedOrder, taken: Taken) -> None:
+        order.wishes[taken.cl_ord_id] = taken
         if taken.cl_ord_id not in OWN_WISHES:
-            self._names[taken.client, taken.cl_ord_id] = taken.venue_id
-        if taken.kind == "D":
-            order = self.orders[taken.venue_id] = self.open[taken.venue_id] = BridgedOrder(taken)
-        else:
-            order = self.orders[taken.venue_id]
-            order.wishes[taken.cl_ord_id] = taken
+            order.names.append(taken.cl_ord_id)
+            self._names[order.client, taken.cl_ord_id] = order.venue_id
 
-    def _acknowledged(self, record: Acknowledged) -> None:
-        self.orders[record.venue_id].order_id = record.order_id
-        self._order_ids[record.order_id] = record.venue_id
+    def _acknowledged(self, order: BridgedOrder, record: Acknowledged) -> None:
+        order.order_id = record.order_id
+        self._order_ids[record.order_id] = order.venue_id
 
-    def _filled(self, record: Filled) -> None:
-        order = self.orders[record.venue_id]
-        self.last_fill_ns = max(self.last_fill_ns, record.stamp_ns)
+    def _filled(self, order: BridgedOrder, record: Filled) -> None:
         order.fills.add(record.trade_id)
         order.cum_qty += record.qty
         order.cum_quote += record.qty * record.px
         if not order.end and order.cum_qty >= order.terms.order_qty:
             self._over(order, FILLED)
 
-    def _amended(self, record: Amended) -> None:
-        order = self.orders[record.venue_id]
+    def _amended(self, order: BridgedOrder, record: Amended) -> None:
         order.terms = structs.replace(order.terms, order_qty=record.order_qty, price=record.price)
         if record.cl_ord_id:
             order.cl_ord_id = record.cl_ord_id
             order.wishes.pop(record.cl_ord_id, None)
 
-    def _ended(self, record: Ended) -> None:
-        order = self.orders[record.venue_id]
+    def _ended(self, order: BridgedOrder, record: Ended) -> None:
         order.evidence = record.evidence
         self._over(order, record.ord_status)
 
@@ -153,21 +259,17 @@ class Book:
         order.wishes.clear()
         self.open.pop(order.venue_id, None)
 
-    def _refused(self, record: Refused) -> None:
-        self.orders[record.venue_id].wishes.pop(record.cl_ord_id, None)
+    def _refused(self, order: BridgedOrder, record: Refused) -> None:
+        order.wishes.pop(record.cl_ord_id, None)
 
-    def _guarded(self, record: Guarded) -> None:
-        (self.guarded.add if record.wanted else self.guarded.discard)(record.client)
-
-    def _reopened(self, record: Reopened) -> None:
-        order = self.orders[record.venue_id]
+    def _reopened(self, order: BridgedOrder, record: Reopened) -> None:
         assert order.evidence == NEVER_REACHED
         order.end = order.evidence = ""
-        self.open[record.venue_id] = order
-        self._acknowledged(Acknowledged(record.venue_id, record.order_id))
+        self.open[order.venue_id] = order
+        self._acknowledged(order, Acknowledged(order.venue_id, record.order_id))
 
 
-_APPLY: dict[type, Callable[[Any, Any], None]] = {
+_APPLY: dict[type, Callable[[Any, Any, Any], None]] = {
     Taken: Book._taken,
     Acknowledged: Book._acknowledged,
     Filled: Book._filled,
@@ -175,5 +277,4 @@ _APPLY: dict[type, Callable[[Any, Any], None]] = {
     Ended: Book._ended,
     Refused: Book._refused,
     Reopened: Book._reopened,
-    Guarded: Book._guarded,
 }

@@ -1,34 +1,29 @@
 """The bridge's core: FIX clients on one side, a venue's REST and WebSocket on the other, a durable log between.
 
 What a turn records is synced before a byte of it leaves: neither a report to a client nor a request to the venue. The
-log is read whole at a start, and the same records give the same orders, numbers and messages to resend.
+same records give the same orders, numbers and messages to resend (`store`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 
 from common.actor.core import Core, Effect, Exit, Send
-from common.exchange.changes import Numbered, Sent
 from common.exchange.faults import Faults
 from common.exchange.lines import Line, Lines
-from common.exchange.sent import SentMessages
 from common.exchange.state import SessionNumbers
 from common.exchange.superfluous import TagCheck
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
 from common.journal.errors import JournalError
-from common.journal.files import Files
-from common.journal.frames import MAX_PAYLOAD_BYTES, Entry
-from common.journal.log import Log
-from common.journal.reader import iterate
 from common.latch import Latch, unreadable_latch
 from common.messages import ControlAnswer, ControlRequest
 from common.venues.backend import Backend
 from services.bridge.acceptor import Acceptor
 from services.bridge.book import Book
 from services.bridge.desk import Desk
-from services.bridge.records import RECORD_KIND, BridgeRecord, OrderRecord, decode_records, encode_records
+from services.bridge.records import BridgeRecord, OrderRecord
+from services.bridge.store import Store
 from services.bridge.venue_side import VenueSide
 
 STOP_WITHIN_NS = 500 * NS_PER_MS
@@ -53,32 +48,28 @@ class BridgeSettings(msgspec.Struct, frozen=True, kw_only=True):
 class BridgeCore(Core):
     """See the module. It is the host of its FIX listener."""
 
-    def __init__(
-        self, settings: BridgeSettings, folder: str, files: Files, backend: Backend, latch: Latch, segment_bytes: int
-    ) -> None:
-        """`folder` holds the log and nothing else; `latch` is the bridge's own kill latch, not loaded yet."""
+    def __init__(self, settings: BridgeSettings, store: Store, backend: Backend, latch: Latch) -> None:
+        """`store` is not open yet; `latch` is the bridge's own kill latch, not loaded yet."""
         super().__init__(f"bridge@{settings.venue}")
         self.settings = settings
+        self.store = store
         self.faults = Faults()
         self.tags: TagCheck | None = None
         self._leaving: list[Effect] = []
         self.lines = Lines(self.faults, self._leaving)
-        self.book = Book()
-        self._open = (folder, files, segment_bytes)
         self._backend = backend
         self._latch = latch
-        self._numbers: dict[str, SessionNumbers] = {}
-        self._sent = SentMessages(self._sent_from)
-        self._pending: list[BridgeRecord] = []
-        self._append_number = 0
-        self._told = 0
         self._ready = False
         self._stop_by_ns: int | None = None
         self._counts: dict[str, int] = {}
-        self._log: Log
         self._desk: Desk
         self.venue: VenueSide
         self.acceptor: Acceptor
+
+    @property
+    def book(self) -> Book:
+        """What the log says of orders."""
+        return self.store.book
 
     # ---- the listener's host
 
@@ -88,54 +79,26 @@ class BridgeCore(Core):
 
     def numbers(self, session: str) -> SessionNumbers:
         """The numbers of a client's session, 1 and 1 at first."""
-        return self._numbers.setdefault(session, SessionNumbers())
+        return self.store.numbers(session)
 
     def record(self, change: BridgeRecord) -> None:
         """Apply a record, and keep it for the turn's end."""
-        self._apply(change, self._log.last_lsn + 1)
-        self._pending.append(change)
+        self.store.record(change)
 
     def sent_messages(self, session: str, begin: int, end: int) -> Iterable[tuple[int, bytes]]:
         """What was sent to a client under these numbers."""
-        return self._sent.messages(session, begin, end)
+        return self.store.sent_messages(session, begin, end)
 
     def _record_order(self, record: OrderRecord) -> None:
-        self.record(record)
-
-    def _apply(self, record: BridgeRecord, lsn: int) -> None:
-        if isinstance(record, Numbered):
-            self._numbers[record.session] = SessionNumbers(
-                record.generation, record.next_outbound, record.next_inbound
-            )
-        elif isinstance(record, Sent):
-            numbers = self.numbers(record.session)
-            numbers.generation, numbers.next_outbound = record.generation, record.msg_seq_num + 1
-            self._sent.add(record, lsn)
-        else:
-            self.book.apply(record)
-
-    def _unique(self) -> str:
-        """An ExecID(17) from the log's place: what is told is in the record that is written next."""
-        self._told += 1
-        return f"{self._log.last_lsn + 1}-{self._told}"
-
-    def _sent_from(self, lsn: int) -> Iterator[Sent]:
-        for record in iterate(self._log.folder, self._open[1], lsn, self._log.last_lsn):
-            if record.kind == RECORD_KIND:
-                yield from (each for each in decode_records(record.payload) if isinstance(each, Sent))
+        self.store.record(record)
 
     # ---- life
 
     def started(self, now: Instant) -> None:
         """Read the log, and go on from there."""
-        folder, files, segment_bytes = self._open
         try:
             self._latch.load()
-            self._log = Log.open(folder, files, wall_ns=now.wall_ns, segment_bytes=segment_bytes)
-            for record in iterate(self._log.folder, files, 1, self._log.last_lsn):
-                if record.kind == RECORD_KIND:
-                    for each in decode_records(record.payload):
-                        self._apply(each, record.lsn)
+            self.store.open(now)
         except OSError as error:
             self.effects.append(Exit(ExitStatus.FAILURE, unreadable_latch(self.name, error)))
             return
@@ -143,16 +106,15 @@ class BridgeCore(Core):
             self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
             return
         self._desk = Desk(
-            self.book, self._record_order, self._unique, self._backend, frozenset(self.settings.symbols),
-            f"b{self._log.epoch:x}",
+            self.book, self._record_order, self.store.unique, self._backend, frozenset(self.settings.symbols),
+            f"b{self.store.epoch:x}",
         )  # fmt: skip
         settings = self.settings
         self.venue = VenueSide(
             self._backend, self._desk, settings.host, settings.websocket_host, settings.websocket_target
         )
-        identity = self._log.identity.hex()
         self.acceptor = Acceptor(
-            self, settings.clients, self._desk, identity, self._why_not, lambda: self.venue.is_live
+            self, settings.clients, self._desk, self.store.identity, self._why_not, lambda: self.venue.is_live
         )
         self._ready = True
         self.venue.begin(now)
@@ -160,7 +122,7 @@ class BridgeCore(Core):
             self._desk.give_up(client, now)
         if self._latch.set:
             self._sweep(now)
-        self.note("info", "ready", lsn=self._log.last_lsn, orders=len(self.book.orders), open=len(self.book.open))
+        self.note("info", "ready", lsn=self.store.last_lsn, orders=self.book.taken, open=len(self.book.open))
 
     def _sweep(self, now: Instant) -> None:
         self._desk.sweep(now)
@@ -187,7 +149,7 @@ class BridgeCore(Core):
     def abandon(self) -> None:
         """Let go of the log as a killed process would; for the simulator and tests."""
         if self._ready:
-            self._log.abandon()
+            self.store.abandon()
         self._ready = False
 
     # ---- connections
@@ -264,7 +226,7 @@ class BridgeCore(Core):
         self.venue.plan(now)
         self.acceptor.settle(now)
         try:
-            self._commit(now)
+            self.store.commit(now)
         except JournalError as error:
             # Nothing of this turn may leave: the log does not have it.
             self.abandon()
@@ -279,21 +241,18 @@ class BridgeCore(Core):
         for text in self._desk.alarms:
             self.note("error", "reopened", text=text)
         self._desk.alarms.clear()
+        self._tidy()
         if self._stop_by_ns is not None and (now.boot_ns >= self._stop_by_ns or not self.acceptor.busy):
-            self._log.close()
+            self.store.close()
             self._ready = False
             self.effects.append(Exit(0, "stopped"))
 
-    def _commit(self, now: Instant) -> None:
-        if not self._pending:
-            return
-        records, self._pending = self._pending, []
-        entries = []
-        for payload in _payloads(records):
-            self._append_number += 1
-            entries.append(Entry(RECORD_KIND, self.name, self._log.epoch, self._append_number, payload))
-        self._log.append(entries, max(now.wall_ns, self._log.last_stamp_ns))
-        self._told = 0
+    def _tidy(self) -> None:
+        """A snapshot that fails does no harm: the log has everything, and a start reads more of it."""
+        try:
+            self.store.tidy()
+        except JournalError as error:
+            self.note("error", "no_snapshot", why=str(error), mend="make room on the disk; it is tried again")
 
     # ---- control
 
@@ -327,11 +286,14 @@ class BridgeCore(Core):
         state = "latched" if self._latch.set else state
         return {
             "state": state if self._stop_by_ns is None else "stopping",
-            "epoch": self._log.epoch,
-            "lsn": self._log.last_lsn,
+            "epoch": self.store.epoch,
+            "lsn": self.store.last_lsn,
             "sessions": self.acceptor.sessions(),
             "open_orders": len(self.book.open),
+            "orders_in_memory": len(self.book),
             "undecided": len(undecided),
+            "awaited": len(undecided) + sum(len(o.wishes) for o in self.book.open.values()),
+            "unexplained": sorted(self.venue.unexplained),
             "latched": self._latch.set,
             "latch_failure": self._latch.failure,
             "guarded": sorted(self.book.guarded),
@@ -341,12 +303,3 @@ class BridgeCore(Core):
             "requests": dict(self.venue.counts),
             "counts": dict(self._counts),
         }
-
-
-def _payloads(records: list[BridgeRecord]) -> list[bytes]:
-    """The records as payloads that fit one of the log's, in order."""
-    payload = encode_records(records)
-    if len(payload) <= MAX_PAYLOAD_BYTES or len(records) == 1:
-        return [payload]
-    middle = len(records) // 2
-    return _payloads(records[:middle]) + _payloads(records[middle:])

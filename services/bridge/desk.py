@@ -16,7 +16,16 @@ from typing import NamedTuple, Protocol
 from msgspec import structs
 
 from common.exchange.fix_gateway import Client
-from common.exchange.order import BUY, FILL_OR_KILL, GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, LIMIT, MARKET, SELL
+from common.exchange.order import (
+    BUY,
+    FILL_OR_KILL,
+    GOOD_TILL_CANCEL,
+    IMMEDIATE_OR_CANCEL,
+    LIMIT,
+    MARKET,
+    SELL,
+    ZERO,
+)
 from common.exchange.requests import Request
 from common.instant import NS_PER_S, Instant
 from common.venues.backend import AmendFact, Backend, BridgedTerms, Fact, FillFact, OrderFact, Reply, Verdict
@@ -24,6 +33,7 @@ from services.bridge import reports
 from services.bridge.book import FILLED, Book, BridgedOrder
 from services.bridge.records import (
     DISCONNECTED,
+    FORGOTTEN,
     KILLED,
     NEVER_LEFT,
     NEVER_REACHED,
@@ -69,7 +79,8 @@ class Mouth(Protocol):
 
 
 class Desk:
-    """See the module. `errands` are for whoever speaks to the venue, `doubts` the ids of orders to be asked about."""
+    """See the module. `errands` are for whoever speaks to the venue, `doubts` the ids of orders to be asked about;
+    `owing` how much the venue has told to be filled of those of which fewer fills are known."""
 
     def __init__(
         self,
@@ -85,6 +96,7 @@ class Desk:
         self.book = book
         self.errands: list[Errand] = []
         self.doubts: dict[str, None] = {}
+        self.owing: dict[str, Decimal] = {}
         self.withdrawn: set[str] = set()
         self.alarms: list[str] = []
         self._record = record
@@ -115,12 +127,12 @@ class Desk:
             body = reports.rejected(name, terms, self._unique(), reason, why_not, now.wall_ns)
             self.mouth.tell(client.party.comp_id, "8", body, now)
             return
-        passes = self._backend.takes_id(name) and name not in self.book.orders
+        passes = self._backend.takes_id(name) and not self.book.has(name)
         venue_id = name if passes else f"{self._id_stem}x{self.book.taken + 1}"
         guarded = client.party.comp_id in self.book.guarded
         called = structs.replace(terms, venue_id=venue_id, guarded=guarded)
         self._take(client, request, called, now, kind="D", by_ns=by_ns)
-        self._tell(self.book.orders[venue_id], "A", now)
+        self._tell(self.book.order(venue_id), "A", now)
         self.errands.append(Errand("D", venue_id, name, by_ns))
 
     def _wrong(self, terms: BridgedTerms) -> str:
@@ -257,7 +269,7 @@ class Desk:
 
     def never_left(self, errand: Errand, text: str, now: Instant) -> None:
         """No byte of the request has left, and none will."""
-        order = self.book.orders[errand.venue_id]
+        order = self.book.order(errand.venue_id)
         if errand.kind == "D" and order.is_undecided:
             self._end(order, REJECTED, NEVER_LEFT, text, now)
         elif errand.kind == "G" and errand.cl_ord_id in order.wishes:
@@ -269,7 +281,7 @@ class Desk:
 
     def answered(self, errand: Errand, reply: Reply, now: Instant) -> None:
         """The venue's answer to a request; what it leaves open is asked about."""
-        order = self.book.orders[errand.venue_id]
+        order = self.book.order(errand.venue_id)
         if errand.kind == "D" and reply.verdict is Verdict.DONE:
             self._acknowledge(order, reply.order_id, now)
         elif errand.kind == "D" and reply.verdict is Verdict.REFUSED and order.is_undecided:
@@ -286,6 +298,12 @@ class Desk:
         there."""
         if order.is_undecided:
             self._end(order, REJECTED, NEVER_REACHED, "never reached the venue", now)
+
+    def forgotten(self, order: BridgedOrder, now: Instant) -> None:
+        """The venue had it, and has neither it nor a further fill of it any more: it was cancelled, long ago."""
+        if order.is_open and order.venue_id not in self.untold:
+            text = "cancelled: the venue tells neither of it nor of a further fill any more"
+            self._end(order, CANCELED, FORGOTTEN, text, now)
 
     def learn(self, fact: Fact, now: Instant) -> None:
         """A fact of the venue, whoever told it, however often and in whatever order."""
@@ -319,8 +337,9 @@ class Desk:
         if wish is not None and (fact.order_qty, fact.price) == (wish.terms.order_qty, wish.terms.price):
             self._amend(order, wish, now)
         if fact.cum_qty > order.cum_qty:
-            # A fill that is not told yet: the end, if it is one, waits for it.
+            # A fill that is not told yet: it is asked for, and the end, if it is one, waits for it.
             self.doubts[order.venue_id] = None
+            self.owing[order.venue_id] = max(fact.cum_qty, self.owing.get(order.venue_id, ZERO))
             if fact.ord_status in (FILLED, CANCELED):
                 self.untold[order.venue_id] = fact
         elif fact.ord_status == CANCELED:
@@ -345,6 +364,8 @@ class Desk:
         )
         self._record(filled)
         self.mouth.tell(order.client, "8", reports.fill(order, filled), now)
+        if order.cum_qty >= self.owing.get(order.venue_id, ZERO):
+            self.owing.pop(order.venue_id, None)
         untold = self.untold.get(order.venue_id)
         if not order.end and untold is not None and order.cum_qty >= untold.cum_qty:
             self._see(order, untold, now)
@@ -366,6 +387,7 @@ class Desk:
         wishes = list(order.wishes.values())
         self._record(Ended(order.venue_id, ord_status, evidence, text))
         self.untold.pop(order.venue_id, None)
+        self.owing.pop(order.venue_id, None)
         asked = next((wish for wish in wishes if _answers(wish, ord_status)), None)
         extra = f"58={text}\x01" if text else ""
         extra += f"103={OTHER}\x01" if ord_status == REJECTED else ""

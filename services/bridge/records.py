@@ -95,8 +95,9 @@ class Guarded(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=47):
     wanted: bool
 
 
-TOLD, NEVER_LEFT, NEVER_REACHED = "told", "never_left", "never_reached"
-"""How an end is known: by the venue's word, since no byte left, or by evidence of absence."""
+TOLD, NEVER_LEFT, NEVER_REACHED, FORGOTTEN = "told", "never_left", "never_reached", "forgotten"
+"""How an end is known: by the venue's word, since no byte left, by evidence of absence, or since the venue, which had
+it, tells of it neither among what is open nor by its id, and of all fills."""
 
 KILLED, DISCONNECTED = "\x02kill", "\x02disconnect"
 """The names of cancels that no client asked for: the kill switch's, and of a client that is gone. No ClOrdID(11) has

@@ -13,23 +13,28 @@ are read and merged. Until the first such round is through nothing new is taken.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
+from urllib.parse import urlsplit
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, RejectConnection, Request, TextMessage
 from wsproto.utilities import ProtocolError
 
 from common.actor.core import Close, Connect, Effect, Note, Write
+from common.exchange.order import ZERO
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.venues.backend import (
     NO_CALL,
     Backend,
     BridgedTerms,
+    ForgettingBackend,
     GuardingBackend,
     HttpCall,
     Limit,
     OrderFact,
     Push,
     Reply,
+    TokenBackend,
     Verdict,
 )
 from common.venues.rest import BadAnswer
@@ -93,6 +98,8 @@ class Doubt:
     due_boot_ns: int
     wait_ns: int = FIRST_DOUBT_NS
     asking: bool = False
+    is_unlisted: bool = False
+    """Whether a complete list of what is open, read since the order was acknowledged, does not have it."""
 
 
 @dataclass
@@ -134,6 +141,9 @@ class VenueSide:
         self.sweeps = False
         """Whether all that is open at the venue is cancelled, whoever has placed it: the kill switch."""
 
+        self.unexplained: set[str] = set()
+        """Orders that are open here, and that the venue neither lists nor finds: for a person to look at."""
+
         self.counts: dict[str, int] = {}
         self._numbers = 0
         self._wires: dict[int, Wire] = {}
@@ -144,6 +154,10 @@ class VenueSide:
         self._queues: dict[str, deque[Job]] = {lane: deque() for lane in LANES}
         self._used: dict[str, deque[int]] = {}
         self._doubts: dict[str, Doubt] = {}
+        self._asking_fills: set[str] = set()
+        self._fills_asked: dict[str, Decimal] = {}
+        """The CumQty(14) that was told when the fills of an order were asked for."""
+
         self._cancelled_boot_ns: dict[str, int] = {}
         self._round: set[str] | None = None
         self._round_open: set[str] = set()
@@ -199,6 +213,11 @@ class VenueSide:
         for venue_id in self._desk.doubts:
             self._doubts.setdefault(venue_id, Doubt(now.boot_ns + FIRST_DOUBT_NS))
         self._desk.doubts.clear()
+        for venue_id, cum_qty in self._desk.owing.items():
+            if venue_id not in self._asking_fills and cum_qty > self._fills_asked.get(venue_id, ZERO):
+                self._asking_fills.add(venue_id)
+                self._fills_asked[venue_id] = cum_qty
+                self._ask_fills_of(self._desk.book.order(venue_id), "")
         for venue_id, doubt in list(self._doubts.items()):
             if doubt.due_boot_ns <= now.boot_ns and not doubt.asking:
                 self._ask_order(venue_id, doubt, now)
@@ -218,7 +237,7 @@ class VenueSide:
     def _run_errands(self, now: Instant) -> None:
         errands, self._desk.errands = self._desk.errands, []
         for errand in errands:
-            order = self._desk.book.orders[errand.venue_id]
+            order = self._desk.book.order(errand.venue_id)
             if errand.kind == "F":
                 self._cancel(order, errand, now)
             elif not order.end:
@@ -314,7 +333,7 @@ class VenueSide:
         self._queues["questions"].appendleft(Job("ask_time", None, make, answered))
 
     def _ask_order(self, venue_id: str, doubt: Doubt, now: Instant) -> None:
-        order = self._desk.book.orders[venue_id]
+        order = self._desk.book.order(venue_id)
         waits = any(j.errand is not None and j.errand.venue_id == venue_id for q in self._queues.values() for j in q)
         if waits:
             doubt.due_boot_ns = now.boot_ns + doubt.wait_ns
@@ -331,17 +350,19 @@ class VenueSide:
                 self._found(order, reply, asked_venue_ns[0], at)
             elif reply.verdict is Verdict.ABSENT and order.is_undecided:
                 self._missed(order, asked_venue_ns[0], at)
+            elif reply.verdict is Verdict.ABSENT and order.is_open and doubt.is_unlisted:
+                self._vanished(order, asked_venue_ns[0], at)
             self._settle_doubt(order, doubt, at)
 
         self._question("ask_order", make, answered)
 
     def _found(self, order: BridgedOrder, reply: Reply, asked_venue_ns: int, now: Instant) -> None:
+        # Fills that are still owed are asked for again: what tells them may lag.
+        self._fills_asked.pop(order.venue_id, None)
         for fact in reply.facts:
             self._desk.learn(fact, now)
             if isinstance(fact, OrderFact):
                 self._desk.decide_amendment(order, fact, asked_venue_ns - self._settled_after_ns(), now)
-                if fact.cum_qty > order.cum_qty:
-                    self._ask_fills_of(order, "")
         wants_cancel = any(wish.kind == "F" for wish in order.wishes.values())
         last_ns = self._cancelled_boot_ns.get(order.venue_id, 0)
         if wants_cancel and order.is_open and now.boot_ns - last_ns >= CANCEL_AGAIN_NS:
@@ -357,6 +378,24 @@ class VenueSide:
         taken, and no fill of it is told after that, it never was."""
         if self.clock.is_known and asked_venue_ns > order.by_ns + self._settled_after_ns():
             self._ask_ended(order, "", now)
+
+    def _vanished(self, order: BridgedOrder, asked_venue_ns: int, now: Instant) -> None:
+        """The venue had the order, lists it no more and does not find it by its id. Where it forgets what was cancelled
+        unfilled, and so much time has passed that it may have, all its fills decide; else a person has to look."""
+        backend = self._backend
+        forgets = isinstance(backend, ForgettingBackend) and self.clock.is_known
+        after_ns = backend.forgets_after_ns if isinstance(backend, ForgettingBackend) else 0
+        if not forgets or asked_venue_ns <= order.stamp_ns + after_ns + self._settled_after_ns():
+            if order.venue_id not in self.unexplained:
+                self.unexplained.add(order.venue_id)
+                text = f"{order.cl_ord_id} of {order.client} is open here, and the venue neither lists nor finds it"
+                self.effects.append(Note("error", "unexplained", {"text": text}))
+            return
+        known = order.cum_qty
+        self._ask_fills(
+            order.stamp_ns - OVERLAP_NS, "",
+            lambda at: self._desk.forgotten(order, at) if order.cum_qty == known else None,
+        )  # fmt: skip
 
     def _ask_ended(self, order: BridgedOrder, page: str, now: Instant) -> None:
         """Where our id finds an order only while it is open: those that have ended, page by page; then the fills."""
@@ -383,8 +422,10 @@ class VenueSide:
         self._queues["questions"].append(Job(what, self._backend.limit(what, ""), make, answered))
 
     def _settle_doubt(self, order: BridgedOrder, doubt: Doubt, now: Instant) -> None:
-        if order.end or (order.is_open and not order.wishes and order.venue_id not in self._desk.untold):
+        owes = order.venue_id in self._desk.untold or order.venue_id in self._desk.owing
+        if order.end or (order.is_open and not order.wishes and not owes):
             self._doubts.pop(order.venue_id, None)
+            self._fills_asked.pop(order.venue_id, None)
             self._desk.doubts.pop(order.venue_id, None)
             return
         doubt.due_boot_ns = now.boot_ns + doubt.wait_ns
@@ -416,6 +457,8 @@ class VenueSide:
                 self._desk.learn(fact, at)
             if reply.verdict is Verdict.DONE and reply.next_page:
                 self._ask_fills_of(order, reply.next_page)
+            else:
+                self._asking_fills.discard(order.venue_id)
 
         def make(at: Instant) -> HttpCall:
             return self._backend.ask_fills_of(order.terms, order.order_id, page, at.wall_ns)
@@ -483,9 +526,10 @@ class VenueSide:
         if self._round:
             return
         self._round = None
+        self.unexplained &= self._round_open
         for venue_id in self._round_open:
             # It was open before, and is not among the open ones any more.
-            self._doubts.setdefault(venue_id, Doubt(now.boot_ns))
+            self._doubts.setdefault(venue_id, Doubt(now.boot_ns)).is_unlisted = True
         if self._stream.is_up and not self.is_live:
             self.is_live = True
             self.effects.append(Note("info", "live", {"offset_ms": self.clock.offset_ns / NS_PER_MS}))
@@ -525,9 +569,31 @@ class VenueSide:
             if wire.due_boot_ns is not None and wire.due_boot_ns <= now.boot_ns:
                 wire.due_boot_ns = None
                 self.effects.append(Connect(wire.number, "rest"))
-        if self._stream.wants_connection(now):
-            self._stream.number = self._next_number()
-            self.effects.append(Connect(self._stream.number, "websocket"))
+        if not self._stream.wants_connection(now):
+            return
+        if isinstance(self._backend, TokenBackend):
+            self._ask_stream(self._backend)
+        else:
+            self._open_stream()
+
+    def _open_stream(self) -> None:
+        self._stream.number = self._next_number()
+        self.effects.append(Connect(self._stream.number, "websocket"))
+
+    def _ask_stream(self, backend: TokenBackend) -> None:
+        """Ask for the token of the next connection. It is opened where the configuration says, or not at all."""
+
+        def answered(reply: Reply, at: Instant) -> None:
+            url = urlsplit(reply.stream)
+            if reply.verdict is Verdict.DONE and url.netloc == self._stream.host:
+                self._stream.target = f"{url.path}?{url.query}"
+                self._open_stream()
+                return
+            why = reply.text or f"it is at {url.netloc}, and `websocket` of [bridge] says {self._stream.host}"
+            self.effects.append(Note("warning", "websocket_not_opened", {"code": reply.code, "why": why}))
+            self._stream.lost(at)
+
+        self._question("ask_stream", lambda at: backend.ask_stream(at.wall_ns), answered)
 
     def connected(self, number: int, now: Instant) -> None:
         """A connection of ours is up."""
@@ -609,8 +675,8 @@ class Stream:
 
     def __init__(self, backend: Backend, host: str, target: str) -> None:
         self._backend = backend
-        self._host = host
-        self._target = target
+        self.host = host
+        self.target = target
         self._ws: WSConnection | None = None
         self._text = ""
         self._heard_boot_ns = 0
@@ -634,7 +700,7 @@ class Stream:
         """Ask for the upgrade."""
         self._ws, self._text = WSConnection(ConnectionType.CLIENT), ""
         self._heard_boot_ns, self._ping_boot_ns = now.boot_ns, now.boot_ns + self._backend.ping_ns
-        effects.append(Write(self.number, self._ws.send(Request(host=self._host, target=self._target))))
+        effects.append(Write(self.number, self._ws.send(Request(host=self.host, target=self.target))))
 
     def timer(self, now: Instant, effects: list[Effect]) -> None:
         """Ping, or give up what is silent."""
@@ -689,7 +755,7 @@ class Stream:
             self.lost(now)
 
     def _say(self, text: str, effects: list[Effect]) -> None:
-        if self._ws is not None:
+        if self._ws is not None and text:
             effects.append(Write(self.number, self._ws.send(TextMessage(text))))
 
     def lost(self, now: Instant) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
@@ -16,6 +16,9 @@ from common.orders.order_state import is_plausible
 from services.orders.reconciliation import Reconciliation
 
 T = TypeVar("T")
+
+TOKENS: Final = 256
+"""So many acts of the supervisor are remembered, so that one which it tells again is journaled once."""
 
 
 class VerdictArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +78,15 @@ class BookArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     from_strategy: Annotated[str, msgspec.Meta(pattern=rf"\A({STRATEGY_NAME})?\Z")] = ""
 
 
+class StrategyArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person, `by`, had the strategies' supervisor do: it goes into the journal, once for each `token`."""
+
+    strategy: Annotated[str, msgspec.Meta(pattern=rf"\A{STRATEGY_NAME}\Z")]
+    act: Literal["add", "start", "stop", "restart"]
+    by: Annotated[str, msgspec.Meta(max_length=64)]
+    token: Annotated[str, msgspec.Meta(max_length=64)]
+
+
 class ByHand:
     """See the module. What is done is in the journal before it has any effect."""
 
@@ -84,6 +96,7 @@ class ByHand:
         self._books = books
         self._appender = appender
         self._accounts = accounts
+        self._told: dict[str, None] = {}
 
     def act(self, request: ControlRequest, now: Instant) -> str:
         """Do what a person asks, and return what to tell them. Raises ValueError with the reason it cannot be done."""
@@ -102,8 +115,18 @@ class ByHand:
                 return self._baseline(_decode(request, BaselineArguments), request.by, now)
             case "book":
                 return self._book(_decode(request, BookArguments), request.by, now)
+            case "strategy":
+                return self._strategy(_decode(request, StrategyArguments), now)
             case _:
-                raise ValueError("orders knows verdict, fill, audit, inquire, baseline and book")
+                raise ValueError("orders knows verdict, fill, audit, inquire, baseline, book and strategy")
+
+    def _strategy(self, done: StrategyArguments, now: Instant) -> str:
+        if done.token not in self._told:
+            self._told[done.token] = None
+            if len(self._told) > TOKENS:
+                del self._told[next(iter(self._told))]
+            self._appender.append(Kind.OPERATOR, OperatorAct(f"strategy@{done.strategy}", done.act, done.by), now)
+        return "it goes into the journal"
 
     def _need_rest(self, account: str) -> None:
         accounts = [name for name, its in self._accounts.items() if its.has_rest]

@@ -99,7 +99,7 @@ class Watch:
             return
         row.quiet_ns = 0
         if ends:
-            self._gone(name, row, Sign.ENDED, "it has ended", now)
+            self._gone(name, row, Sign.ENDED, "", now)
         elif row.sign is not Sign.ALIVE:
             row.sign = Sign.ALIVE
             self._journal(name, "back", "it is heard of again", now)
@@ -127,9 +127,10 @@ class Watch:
 
     def _gone(self, name: str, row: _Row, sign: Sign, why: str, now: Instant) -> None:
         row.sign = sign
-        count = self._books.open_orders_of(name)
+        resting = self._books.open_orders_of(name)
         left = "are being cancelled" if row.watched.cancel_on_exit else "stay open"
-        self._journal(name, sign.value, f"{why}; its {len(count)} open orders {left}" if count else why, now)
+        told = f"its {len(resting)} open orders {left}" if resting else ""
+        self._journal(name, sign.value, "; ".join(filter(None, (why, told))), now)
         if row.watched.cancel_on_exit:
             self._cancel_for(name, row, now)
 

@@ -19,7 +19,7 @@ from common.journal.reader import Reader
 from common.messages import AmendOrder, ExecutionReport, Inbound, Kind, NewOrder, OrderEvent, Outbound
 from common.orders.belief import SIDES
 from common.orders.order_state import FILLS
-from common.restrictions import Restriction, restrictions
+from common.restrictions import Restriction, not_to_run, restrictions
 from common.strategy.client import Client, NotRunning
 from common.strategy.entry import Superseded
 from common.venues.registry import find_profile
@@ -31,6 +31,7 @@ PATIENCE_S = 3.0
 """First prices come a moment after the last session is up."""
 
 READY = "READY"
+SUPERVISOR = "supervisor-strategies"
 NAME = "announcer"
 """As whom it asks for the open orders."""
 
@@ -195,7 +196,11 @@ class Announcer:
         return {}
 
     def _all_statuses(self) -> Statuses:
-        return self._statuses([actor.name for actor in self._config.actors()])
+        names = [actor.name for actor in self._config.actors()]
+        answers = self._statuses([*names, SUPERVISOR])
+        children = answers.get(SUPERVISOR, {}).get("actors", {})
+        assert isinstance(children, dict)
+        return {**not_to_run(names, children), **answers}
 
     def _statuses(self, names: list[str]) -> Statuses:
         questions: list[tuple[str, str, dict[str, object]]] = [(name, "status", {}) for name in names]

@@ -11,6 +11,8 @@ Rules, with the reason for each:
 - Exit status 2 or 3 (usage, configuration) cannot get better by itself: halted at once.
 - At a stop nothing is started any more but what cancels then and has served: a FIX session that is dead would leave its
   orders resting. It is started at once, and told to stop when it has answered.
+- A child that a person has stopped is not started again until a person starts it, whatever else begins or ends
+  meanwhile. It has `CHILD_STOP_MS` to end in order.
 - Exit status 7 (integrity), the journal's above all: after it served, one restart, since recovery decides what the disk
   holds; before it served, or soon after such a restart, it is refused: a person must look at it.
 """
@@ -18,8 +20,9 @@ Rules, with the reason for each:
 import enum
 import signal
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import msgspec
 
@@ -32,6 +35,7 @@ SLOWEST_MS = 5_000
 STEADY_S = 30
 CRASHES = 10
 CRASH_WINDOW_S = 60
+CHILD_STOP_MS = 2_000
 # Without one of these nobody can tell what becomes of an order, or amend it.
 MANAGERS = ("journal", "orders", "risk")
 # A second integrity failure within this time after the one restart is refused.
@@ -121,7 +125,9 @@ Effect = Spawn | Signal | Say | JournalRefused | NobodyManages | Finish
 
 @dataclass
 class Child:
-    """What the supervisor knows of one actor."""
+    """What the supervisor knows of one actor. `held` says who has stopped it by hand, "" nobody; `kill_ns` until when a
+    stop by hand waits for it.
+    """
 
     actor: Actor
     start_ns: int | None
@@ -133,6 +139,8 @@ class Child:
     crashes: deque[int] = field(default_factory=deque)
     integrity_ns: int | None = None
     last_exit: str = ""
+    held: str = ""
+    kill_ns: int | None = None
 
     @property
     def restarts(self) -> int:
@@ -148,11 +156,18 @@ class Child:
 class SupervisorCore:
     """The children of one kind. Inputs are the methods, outputs the `effects`, which the caller takes and clears."""
 
-    def __init__(self, kind: Kind, actors: Iterable[Actor], now: Instant) -> None:
-        """`actors` are the kind's, to be started from now on; none at all is fine."""
+    def __init__(
+        self, kind: Kind, actors: Iterable[Actor], now: Instant, held: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`actors` are the kind's, to be started from now on; none at all is fine. `held` are those that a person has
+        stopped, with who it was: they are not started.
+        """
         self.kind = kind
         self.stage = STAGES[kind]
         self.children = {a.name: Child(a, now.boot_ns + a.first_start_ms * NS_PER_MS) for a in actors}
+        for name in held.keys() & self.children.keys():
+            child = self.children[name]
+            child.held, child.phase, child.start_ns = held[name], Phase.STOPPED, None
         self.effects: list[Effect] = []
         self._stop_ns: int | None = None
         self._term_sent = False
@@ -186,6 +201,7 @@ class SupervisorCore:
         """The child's process ended: its exit status, or minus the signal that killed it."""
         child = self.children[name]
         served, child.pid, child.last_exit = child.phase is Phase.SERVING, 0, _describe(status)
+        child.kill_ns = None
         if self.stopping:
             # One that died after the signal, but of something else, has not cancelled either.
             ended = child.phase is Phase.STOPPING and status == ExitStatus.OK
@@ -197,8 +213,10 @@ class SupervisorCore:
             return
         if child.phase is Phase.STOPPING:
             self._restart(child, 0, now)
-            if self._paused:
+            if self._paused or child.held:
                 child.phase, child.start_ns = Phase.STOPPED, None
+            if child.held:
+                self._say(f"{name}: stopped by hand ({child.held})")
             return
         if status == ExitStatus.INTEGRITY:
             self._integrity(child, served, now)
@@ -265,18 +283,67 @@ class SupervisorCore:
     # ---- what people and other supervisors ask ----
 
     def start(self, name: str, now: Instant) -> str:
-        """Start a halted or refused child again, by hand. Returns what is wrong with the request, or ""."""
-        child = self.children.get(name)
+        """Start a halted, refused or stopped child again, by hand. Returns what is wrong with the request, or ""."""
+        wrong, child = self._find(name)
         if child is None:
-            return f"no {name} here; there are {', '.join(self.children) or 'none'}"
-        if self.stopping:
-            return "the stack is stopping"
+            return wrong
         if child.phase not in (Phase.HALTED, Phase.REFUSED, Phase.STOPPED):
             return f"{name} is {child.phase}; only a halted, refused or stopped one can be started"
-        child.crashes.clear()
-        child.failures, child.integrity_ns = 0, None
+        self._begin_anew(child)
         self._restart(child, 0, now)
         return ""
+
+    def stop_child(self, name: str, who: str, now: Instant) -> str:
+        """Stop a child by hand, as `who` wants: only `start` begins it again. Returns what is wrong, or ""."""
+        wrong, child = self._find(name)
+        if child is None:
+            return wrong
+        if child.held:
+            return f"{name} is stopped already ({child.held})"
+        child.held = who
+        if child.alive:
+            self._end(child, now)
+        else:
+            child.phase, child.start_ns = Phase.STOPPED, None
+        return ""
+
+    def restart_child(self, name: str, now: Instant) -> str:
+        """End a child's process and start another by hand, whatever state it is in. Returns what is wrong, or ""."""
+        wrong, child = self._find(name)
+        if child is None:
+            return wrong
+        if child.held and child.alive:
+            return f"{name} is being stopped; ask again when it is"
+        if not child.alive:
+            return "" if child.phase is Phase.WAITING else self.start(name, now)
+        self._begin_anew(child)
+        self._end(child, now)
+        return ""
+
+    def add(self, actor: Actor, now: Instant) -> str:
+        """Take up a child that the configuration has since the start. Returns what is wrong with that, or ""."""
+        if self.stopping:
+            return "the stack is stopping"
+        if actor.name in self.children:
+            return f"{actor.name} is there already; after a change of its table restart it"
+        self.children[actor.name] = Child(actor, now.boot_ns)
+        return ""
+
+    def _find(self, name: str) -> tuple[str, Child | None]:
+        """The child that a person means, or why there is none to act on."""
+        if self.stopping:
+            return "the stack is stopping", None
+        if name not in self.children:
+            return f"no {name} here; there are {', '.join(self.children) or 'none'}", None
+        return "", self.children[name]
+
+    def _begin_anew(self, child: Child) -> None:
+        child.crashes.clear()
+        child.failures, child.integrity_ns, child.held = 0, None, ""
+
+    def _end(self, child: Child, now: Instant) -> None:
+        child.phase, child.kill_ns = Phase.STOPPING, now.boot_ns + CHILD_STOP_MS * NS_PER_MS
+        self.effects.append(Signal(child.actor.name, signal.SIGTERM))
 
     def pause(self, now: Instant) -> None:
         """The journal refuses to start: stop the children, and start none until `unpause`."""
@@ -299,7 +366,7 @@ class SupervisorCore:
         self._paused = False
         for child in self.children.values():
             # One that is still ending is started when it has ended.
-            if child.phase is Phase.STOPPED:
+            if child.phase is Phase.STOPPED and not child.held:
                 self._restart(child, 0, now)
 
     def stop(self, now: Instant) -> None:
@@ -336,6 +403,10 @@ class SupervisorCore:
             if child.phase is Phase.WAITING and child.start_ns is not None and child.start_ns <= now.boot_ns:
                 child.start_ns = None
                 self.effects.append(Spawn(name))
+            elif child.kill_ns is not None and child.kill_ns <= now.boot_ns:
+                child.kill_ns = None
+                self._say(f"{name}: did not stop in time, killed")
+                self.effects.append(Signal(name, signal.SIGKILL))
         if self._stop_ns is None:
             return
         since_ms = (now.boot_ns - self._stop_ns) // NS_PER_MS
@@ -353,18 +424,22 @@ class SupervisorCore:
 
     def next_deadline_ns(self) -> int | None:
         """When to call `timer`, in Instant.boot_ns terms; None for never."""
-        times = [c.start_ns for c in self.children.values() if c.start_ns is not None]
+        children = self.children.values()
+        times = [at_ns for c in children for at_ns in (c.start_ns, c.kill_ns) if at_ns is not None]
         if self._stop_ns is not None and not self._kill_sent:
             by_ms = self.stage.kill_by_ms if self._term_sent else self.stage.term_by_ms
             times.append(self._stop_ns + by_ms * NS_PER_MS)
         return min(times, default=None)
 
     def status(self) -> dict[str, dict[str, object]]:
-        """Each child's process, phase, restarts and last exit, JSON-ready."""
+        """Each child's process, phase, restarts and last exit, and who has stopped it by hand, JSON-ready."""
         return {
-            name: {"pid": child.pid, "phase": child.phase, "restarts": child.restarts, "last_exit": child.last_exit}
+            name: {
+                "pid": child.pid, "phase": child.phase, "restarts": child.restarts, "last_exit": child.last_exit,
+                "stopped": child.held,
+            }
             for name, child in self.children.items()
-        }
+        }  # fmt: skip
 
     def _signal(self, child: Child, number: int) -> None:
         if child.alive:

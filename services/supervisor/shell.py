@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -19,10 +19,11 @@ import zmq
 from common import first_start
 from common.actor.control import ask_all
 from common.actor.process import AlreadyRunning, begin_collecting, read_clocks, take_lock
-from common.config import Config, Kind, OnStop
+from common.config import Config, Kind, OnStop, load
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
 from common.messages import UNDECODABLE, ControlAnswer, ControlRequest, encode
+from services.supervisor.by_hand import ByHand
 from services.supervisor.core import (
     MANAGERS,
     Effect,
@@ -35,6 +36,7 @@ from services.supervisor.core import (
     Spawn,
     SupervisorCore,
 )
+from services.supervisor.held import Held
 from services.supervisor.processes import Prepared, Runner, RunnerGone, is_gone, lock_name, prepare, spawn
 
 if TYPE_CHECKING:
@@ -56,20 +58,23 @@ _decode_answer = msgspec.msgpack.Decoder(ControlAnswer).decode
 class Supervisor:
     """Runs the children of one kind until SIGTERM."""
 
-    def __init__(self, config: Config, kind: Kind, runner: Runner) -> None:
+    def __init__(self, config: Config, kind: Kind, runner: Runner, reread: Callable[[], Config] = load) -> None:
         """Takes the kind's lock, waiting a while for a stack that is just stopping. Raises AlreadyRunning, and
-        RunnerGone where `runner` is not there any more: nobody would end what is started.
+        RunnerGone where `runner` is not there any more: nobody would end what is started. `reread` gives the
+        configuration as it is by now.
         """
         self.config = config
         self._run_folder = config.paths.run
         self._lock = _wait_for_lock(self._run_folder, lock_name(kind))
         actors = config.actors(kind)
-        self.core = SupervisorCore(kind, actors, read_clocks())
+        held = Held(config.paths.stopped)
+        self.core = SupervisorCore(kind, actors, read_clocks(), held.all() if kind is Kind.STRATEGIES else {})
+        self._by_hand = ByHand(self.core, config, held, reread)
         if runner.gone:
             raise RunnerGone(f"{kind}: honcho is gone, nothing is started")
         # To load programs takes processors from those that are to start first.
         time.sleep(min((actor.first_start_ms for actor in actors), default=0) / 1000)
-        self._prepared = prepare(actors, config)
+        self._prepared = prepare((actor for actor in actors if not self.core.children[actor.name].held), config)
         self._refused_marker = self._run_folder / "journal.refused"
         self._runner = runner
         self._processes: dict[str, subprocess.Popen[bytes] | Prepared] = {}
@@ -218,6 +223,7 @@ class Supervisor:
                 self.core.pause(now)
             else:
                 self.core.unpause(now)
+        self._by_hand.tell_journal()
         if self._to_kill:
             reason: dict[str, object] = {"text": self._kill_reason}
             answers = ask_all(self._run_folder, [(name, "kill", reason) for name in self._to_kill], KILL_ANSWER_S)
@@ -243,19 +249,16 @@ class Supervisor:
                 peer, data = self._control.recv_multipart(zmq.NOBLOCK)[:2]
                 try:
                     request = _decode_request(data)
-                    arguments = orjson.loads(request.arguments)
-                except (*UNDECODABLE, orjson.JSONDecodeError):
+                except UNDECODABLE:
                     continue
-                self._control.send_multipart([peer, encode(self._act(request, arguments, now))], zmq.NOBLOCK)
+                self._control.send_multipart([peer, encode(self._act(request, now))], zmq.NOBLOCK)
 
-    def _act(self, request: ControlRequest, arguments: object, now: Instant) -> ControlAnswer:
+    def _act(self, request: ControlRequest, now: Instant) -> ControlAnswer:
         if request.act == "status":
             detail = {"pid": os.getpid(), "kind": self.core.kind, "actors": self.core.status()}
             return ControlAnswer(request.token, True, detail=orjson.dumps(detail))
-        if request.act == "start" and isinstance(arguments, dict):
-            wrong = self.core.start(str(arguments.get("name", "")), now)
-            return ControlAnswer(request.token, not wrong, wrong)
-        return ControlAnswer(request.token, False, f"a supervisor knows status and start, not {request.act!r}")
+        wrong = self._by_hand.act(request, now)
+        return ControlAnswer(request.token, not wrong, wrong)
 
     # ---- what the core wants ----
 

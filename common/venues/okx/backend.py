@@ -45,6 +45,9 @@ GONE = frozenset({"51400", "51401", "51402", "51410", "51503", "51509", "51510"}
 
 STATES = {"live": "0", "partially_filled": "1", "filled": "2", "canceled": "4", "mmp_canceled": "4"}
 ACTS = ("new", "amend", "cancel")
+RECENT_FILLS_NS = 71 * 3600 * NS_PER_S
+"""The endpoint of recent fills has three days of them; the one of older ones may be late by minutes."""
+
 GUARD_TAG = "fixringguard"
 PAGE_ROWS = 100
 _ID = re.compile(r"[0-9A-Za-z]{1,32}")
@@ -60,6 +63,7 @@ class OkxBackend:
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
     guard_s = 60
+    forgets_after_ns = 2 * 3600 * NS_PER_S
     websocket_path = "/private"
     id_form = "1 to 32 letters and digits"
 
@@ -121,9 +125,10 @@ class OkxBackend:
         return self._sign("GET", "trade/orders-pending", asked, wall_ns)
 
     def ask_fills(self, since_ns: int, page: str, wall_ns: int) -> HttpCall:
-        """See `Backend`: of the last three days, the newest first, `after` a bill's id."""
+        """See `Backend`: the newest first, `after` a bill's id; for more than three days where those are kept."""
         asked = {"instType": "SPOT", "begin": str(since_ns // NS_PER_MS)} | ({"after": page} if page else {})
-        return self._sign("GET", "trade/fills", asked, wall_ns)
+        path = "trade/fills" if since_ns > wall_ns - RECENT_FILLS_NS else "trade/fills-history"
+        return self._sign("GET", path, asked, wall_ns)
 
     def ask_ended(self, terms: BridgedTerms, since_ns: int, page: str, wall_ns: int) -> None:
         """Our id finds an order that has ended too."""

@@ -14,6 +14,7 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import (
     AFTER_ALL_EVENTS,
     POST_ONLY,
+    Alive,
     CommandOutcome,
     ControlAnswer,
     ControlRequest,
@@ -30,6 +31,7 @@ from common.messages import (
     Welcome,
     WelcomeComplete,
 )
+from common.strategy.entry import Vigil
 from common.strategy.signals import Signal
 from common.strategy.strategy import BadParameters, Market, Setting, Strategy, StrategyCore
 
@@ -351,3 +353,25 @@ def test_a_market_knows_its_grid() -> None:
     assert MARKET.price_down(D("100.019")) == D("100.01") and MARKET.price_up(D("100.011")) == D("100.02")
     assert MARKET.price_up(D("100.01")) == D("100.01")
     assert MARKET.quantity_down(D("0.0019")) == D("0.001")
+
+
+def test_a_turn_that_took_long_is_counted_for_the_hooks_that_ran_in_it_and_for_no_other() -> None:
+    core = core_of()
+    core.received("feed", b"", top(10), at(10))
+    core.turn_was_long(250 * NS_PER_MS, at(10))
+    core.turn_was_long(900 * NS_PER_MS, at(20))
+    core.received("feed", b"", top(30), at(30))
+    core.turn_was_long(150 * NS_PER_MS, at(30))
+    assert core.status(at(30))["long_turns"] == {"on_market_data": {"count": 2, "longest_ms": 250}}
+    noted = [effect.fields for effect in core.effects if isinstance(effect, Note) and effect.event == "long_turn"]
+    assert [fields["ms"] for fields in noted] == [250, 150]
+
+
+def test_it_says_that_it_ends() -> None:
+    setting = Setting("alpha", (MARKET,), vigil=Vigil(1_000 * NS_PER_MS, True))
+    core = StrategyCore(setting, Recorder, "one")
+    core.started(at(0))
+    welcomed(core, 7, 0)
+    sent(core)
+    core.stop(at(10))
+    assert sent(core) == [Alive(7, ends=True)]

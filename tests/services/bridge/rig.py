@@ -17,10 +17,16 @@ from common.venues.backend import Backend
 from common.venues.credentials import HmacPassphrase
 from common.venues.okx.rest import open_backend
 from common.venues.rest import RestSettings
+from services.bridge.archive import Archive, MemoryArchive
 from services.bridge.core import BridgeCore, BridgeSettings
+from services.bridge.store import Store
 from tests.common.exchange.harness import SECOND, World
 
 D = Decimal
+SEGMENT_BYTES = 1 << 20
+SNAPSHOT_RECORDS = 40
+"""So few that every longer test has orders in the archive and starts from a snapshot."""
+
 KEYS = HmacPassphrase("K", b"S", "P")
 SYMBOL = "BTC-USDT"
 OKX = ExchangeSettings(
@@ -91,11 +97,14 @@ class Rig:
         self.symbol = exchange.instruments[0].symbol
         self.targets: dict[int, str] = {}
         self.accepted = 0
+        self.archive: Archive = MemoryArchive()
         self.core = self._start()
 
     def _start(self) -> BridgeCore:
         latch = Latch(str(self.folder / "latch"), "bridge@okx.latch", OsFiles())
-        core = BridgeCore(self.settings, str(self.folder / "log"), OsFiles(), self.backend, latch, 1 << 20)
+        folder = str(self.folder / "log")
+        store = Store("bridge@okx", folder, OsFiles(), self.archive, SEGMENT_BYTES, SNAPSHOT_RECORDS)
+        core = BridgeCore(self.settings, store, self.backend, latch)
         core.started(self.now)
         return core
 

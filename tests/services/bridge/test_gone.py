@@ -146,7 +146,7 @@ def test_the_kill_cancels_what_no_client_has_placed_too_and_says_so(rig: Rig) ->
     (rig.folder / "log").rename(rig.folder / "lost" / "log")
     rig.kill()
     rig.live()
-    assert not rig.core.book.orders and status_at_venue(rig, "a1") == "0"
+    assert not rig.core.book.taken and status_at_venue(rig, "a1") == "0"
     rig.core.received("control", b"me", ControlRequest("kill", msgspec.json.encode({})), rig.now)
     rig.pass_time(3)
     assert status_at_venue(rig, "a1") == "4"

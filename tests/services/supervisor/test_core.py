@@ -326,8 +326,10 @@ def test_status_tells_process_phase_restarts_and_last_exit() -> None:
     bench.die(-signal.SIGKILL)
     bench.wait(QUICK_MS)
     assert bench.core.status() == {
-        "session@generic": {"pid": 102, "phase": Phase.STARTING, "restarts": 1, "last_exit": "killed by SIGKILL"}
-    }
+        "session@generic": {
+            "pid": 102, "phase": Phase.STARTING, "restarts": 1, "last_exit": "killed by SIGKILL", "stopped": "",
+        }
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

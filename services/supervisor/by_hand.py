@@ -1,0 +1,119 @@
+"""What a person may have a supervisor do: start a child that was given up; of strategies, also stop, restart and add.
+
+That a strategy is stopped is on the disk before its process is told. A strategy is begun only where the configuration
+of now is sound and the running stack can serve it; what is wrong is answered, and nothing has changed then. What was
+done is told to the order manager, which has it journaled, until that has taken it.
+"""
+
+import dataclasses
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from common.actor.control import ask_all
+from common.config import Actor, Config, ConfigError, Kind
+from common.fix.wire import utc_timestamp
+from common.instant import Instant
+from common.messages import ControlRequest
+from services.supervisor.core import SupervisorCore
+from services.supervisor.held import Held
+
+ANSWER_S: Final = 0.3
+UNTOLD: Final = 256
+"""So many acts wait for the journal at most; the oldest goes first."""
+
+STRATEGY: Final = "strategy@"
+
+
+class ActArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which child is meant, by its actor's name."""
+
+    name: str
+
+
+class ByHand:
+    """See the module. `running` is the configuration that the stack was started with."""
+
+    def __init__(self, core: SupervisorCore, running: Config, held: Held, reread: Callable[[], Config]) -> None:
+        """`reread` gives the configuration of now, and raises ConfigError."""
+        self._core = core
+        self._running = running
+        self._held = held
+        self._reread = reread
+        self._untold: deque[dict[str, object]] = deque(maxlen=UNTOLD)
+
+    def act(self, request: ControlRequest, now: Instant) -> str:
+        """Do what a person asks. Returns what is wrong with it, "" for nothing."""
+        of_strategies = self._core.kind is Kind.STRATEGIES
+        acts = ("start", "stop", "restart", "add") if of_strategies else ("start",)
+        if request.act not in acts:
+            return f"this supervisor knows status, {', '.join(acts)}, not {request.act!r}"
+        try:
+            name = msgspec.json.decode(request.arguments, type=ActArguments).name
+            wrong = self._of_strategy(request, name, now) if of_strategies else self._core.start(name, now)
+        except (msgspec.DecodeError, ConfigError, OSError) as error:
+            return str(error)
+        if of_strategies and not wrong:
+            token = f"{request.by} {now.wall_ns}"
+            strategy = name.removeprefix(STRATEGY)
+            self._untold.append({"strategy": strategy, "act": request.act, "by": request.by, "token": token})
+        return wrong
+
+    def tell_journal(self) -> None:
+        """Have the acts journaled that are not yet; the order manager knows one again that it was told before."""
+        while self._untold:
+            told = self._untold[0]
+            answers = ask_all(self._running.paths.run, [("orders", "strategy", told)], ANSWER_S)
+            if "orders" not in answers.details:
+                return
+            self._untold.popleft()
+
+    def _of_strategy(self, request: ControlRequest, name: str, now: Instant) -> str:
+        if request.act == "stop":
+            return self._stop(name, f"{request.by} at {utc_timestamp(now.wall_ns, 3).decode()}", now)
+        actor = self._find(name)
+        if request.act == "add":
+            return self._why_not_served(name) or self._core.add(actor, now)
+        begin = self._core.start if request.act == "start" else self._core.restart_child
+        wrong = begin(name, now)
+        if not wrong:
+            self._held.forget(name)
+        return wrong
+
+    def _stop(self, name: str, who: str, now: Instant) -> str:
+        child = self._core.children.get(name)
+        if child is not None and not child.held and not self._core.stopping:
+            self._held.keep(name, who)
+        return self._core.stop_child(name, who, now)
+
+    def _find(self, name: str) -> Actor:
+        """The strategy's actor in the configuration of now. Raises ConfigError."""
+        config = self._reread()
+        actors = {actor.name: actor for actor in config.actors(Kind.STRATEGIES)}
+        if name not in actors:
+            there = ", ".join(each.removeprefix(STRATEGY) for each in actors) or "none"
+            file = config.paths.config / "fixring.toml"
+            raise ConfigError(
+                f"{file}: strategies: {name.removeprefix(STRATEGY)} is none that is enabled; there is {there}"
+            )
+        return actors[name]
+
+    def _why_not_served(self, name: str) -> str:
+        """Why the running stack, with the limits and markets of its start, cannot serve a new strategy; else ""."""
+        config, strategy, running = self._reread(), name.removeprefix(STRATEGY), self._running
+        again = "start the stack again, and it starts with it"
+        if strategy not in config.strategies:
+            return ""
+        stack = dataclasses.replace(running, stack=msgspec.structs.replace(
+            running.stack, strategies={strategy: config.stack.strategies[strategy]},
+        ))  # fmt: skip
+        if strategy not in stack.strategies:
+            return f"{strategy}: none of its symbols is at a venue that the stack was started with; {again}"
+        lacking = [symbol for symbol in config.strategies[strategy].symbols if symbol not in running.stack.risk.symbols]
+        if lacking:
+            return f"{strategy}: risk was started without [risk.symbols.{lacking[0]}]; {again}"
+        if config.stack.risk.strategy(strategy) != running.stack.risk.strategy(strategy):
+            return f"{strategy}: risk was started with other limits for it than [risk.strategies] has now; {again}"
+        return ""
