@@ -15,6 +15,7 @@ import msgspec
 from common import left_out, messages
 from common.actor import links
 from common.actor.core import Write
+from common.actor.rates import MessageRate, Use
 from common.actor.sends import Sends
 from common.fix.allowance import Allowance
 from common.fix.pending import Pending
@@ -55,14 +56,13 @@ from services.orders.inquiries import AccountInquiries
 from services.orders.silence import Silence
 from services.risk import core as risk_core
 from services.risk import state as risk_state
-from services.session import release, resender
-from services.session.gate import Gate
+from services.session import outbox, resender
+from services.session.connection import Gate
 from services.session.history import History
 from services.session.inbox import Inbox
 from services.session.kill import KillSwitch
 from services.session.outbox import Outbox
-from services.session.rates import MessageRate, Use
-from services.session.taking_up import TakingUp
+from services.session.recovery import TakingUp
 
 STEPS = 2000
 
@@ -129,7 +129,7 @@ def _send_before_journal(original: Any, self: Any, effect: Any, now: Any) -> Non
     original(self, effect, now)
     if not effect.resent:
         self._core.effects.append(Write(self.connection, effect.raw))
-        self.queue.take_all()
+        self.take_unreleased()
 
 
 def _reuse_number(original: Any, self: Any, now: Any) -> Any:
@@ -189,7 +189,13 @@ def _drop_on_replay(original: Any, self: Any, records: Any, now: Any) -> Any:
 
 
 def _keep_for_next_connection(original: Any, self: Any, reason: Any, now: Any) -> None:
+    self._kept = self.live.queue
     self.gone()
+
+
+def _go_on_with_kept(original: Any, self: Any, fix: Any, connection: Any) -> None:
+    original(self, fix, connection)
+    self.live.queue = getattr(self, "_kept", self.live.queue)
 
 
 def _rest_overrules(original: Any, self: Any, word: str, order_id: str, qty: Any, price: Any, cum: Decimal) -> None:
@@ -496,7 +502,7 @@ BUGS: dict[str, Bug] = {
     ),
     "void-leaves": Bug(
         "A session releases what was stamped after its deadline.",
-        ((release, "deadline_of", lambda _: lambda command: None),), 60,
+        ((outbox, "deadline_of", lambda _: lambda command: None),), 60,
     ),
     "ack-from-page-cache": Bug(
         "The journal acknowledges what was written and not synced.",
@@ -520,7 +526,7 @@ BUGS: dict[str, Bug] = {
     ),
     "release-to-newer-connection": Bug(
         "What was numbered for a dead connection leaves on the next one.",
-        ((Outbox, "lost", _instead(_keep_for_next_connection)),), 30,
+        ((Outbox, "lost", _instead(_keep_for_next_connection)), (Outbox, "opened", _instead(_go_on_with_kept))), 30,
     ),
     "rest-lowers-cum-qty": Bug(
         "A REST answer overrules the fills that are known.",
@@ -552,7 +558,7 @@ BUGS: dict[str, Bug] = {
     ),
     "release-unacknowledged": Bug(
         "Numbers leave in order, but do not wait for the journal or for the fillers before them.",
-        ((release.ReleaseQueue, "take_cleared", _instead(_release_withdrawn)),), 10,
+        ((outbox.ReleaseQueue, "take_cleared", _instead(_release_withdrawn)),), 10,
     ),
     "tell-before-journal": Bug(
         "Orders tells that a command was sent when it sends it on.",

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
+from common.actor.rates import Bucket
 from common.fix.schedule import Schedule
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, TICK, Record, parse
@@ -67,7 +68,6 @@ from services.risk.limits import (
     total,
 )
 from services.risk.preview import Preview, Previewed
-from services.risk.rates import Bucket
 from services.risk.refusals import RateRefusals
 from services.risk.state import FOLD_VERSION, WRITER, RiskState
 

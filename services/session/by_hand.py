@@ -13,8 +13,8 @@ from common.messages import ControlRequest, Count, OperatorAct, SessionState
 from services.session.connection import Connection
 from services.session.history import BY_HAND
 from services.session.kill import KillSwitch
-from services.session.shared import Shared
-from services.session.taking_up import TakingUp
+from services.session.outbox import Shared
+from services.session.recovery import TakingUp
 
 MAX_SEQ_NUM = 10**18 - 1
 """The highest MsgSeqNum(34) that a session reads."""

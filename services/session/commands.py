@@ -6,17 +6,16 @@ request needs no more than a connection that takes it.
 
 from collections import deque
 
+from common.actor.rates import Use
 from common.instant import Instant
 from common.left_out import LeftOut
 from common.messages import AmendOrder, CancelOrder, Command, NewOrder, OpenGate, QueryOrder, Reason, Refused
 from common.venues.dialect import Body
 from common.venues.venue import missing_feature
-from services.session.connection import Connection
-from services.session.gate import Gate
+from services.session.connection import Connection, Gate
 from services.session.history import RISKY
 from services.session.kill import KillSwitch
-from services.session.rates import Use
-from services.session.shared import Shared
+from services.session.outbox import Shared
 from services.session.venue_limits import VenueLimits
 
 EARLY_COMMANDS = 1000
@@ -127,8 +126,9 @@ class Commands:
         """Whether it amends what another connection has placed, at a venue that refuses that."""
         if not isinstance(command, AmendOrder) or not self._dialect.profile.amends_where_placed:
             return False
-        order = self._records.history.orders.find(command.orig_cl_ord_id)
-        return order is None or order.connection != self._outbox.connection
+        history = self._records.history
+        order = history.orders.find(command.orig_cl_ord_id)
+        return order is None or order.connection != history.connection
 
     def _risky_refusal(self, command: NewOrder | AmendOrder, now: Instant) -> tuple[Reason, str, str] | None:
         if self._left_out.halts:

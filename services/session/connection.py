@@ -12,6 +12,10 @@ A schedule ends connections at the end of its period and makes none before the n
 looked at in every timer; the journal is asked nothing but what our last Logon(A) said. The first logon of a period
 resets persistent numbers where the venue wants that: the wish is recorded like a person's, so that a process that dies
 before the venue has answered goes on with it.
+
+Each connection has its gate, which is closed until both sides are proven to be in step and orders opens it. After each
+logon a TestRequest(1) is sent; its answer shows that both sides hold the same numbers (caught up). Orders then
+reconciles and sends OpenGate for this very connection; what adds risk waits for that.
 """
 
 from dataclasses import replace
@@ -19,19 +23,81 @@ from typing import NamedTuple
 
 import msgspec
 
-from common.actor.core import Close, Connect
+from common.actor.core import Close, Connect, Core
 from common.fix.schedule import Period
 from common.fix.session import Session
-from common.fix.session_types import Notice, NumbersReason, NumbersSet
+from common.fix.session_types import Inbound, Notice, NumbersReason, NumbersSet
+from common.fix.wire import split
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.messages import MAX_FIX_MESSAGE_BYTES, OperatorAct, Reason, SessionChanged, SessionState
+from common.messages import MAX_FIX_MESSAGE_BYTES, OpenGate, OperatorAct, Reason, SessionChanged, SessionState
 from common.venues.connector import Connector, Hours, comp_id
 from common.venues.dialect import Identity
 from services.session.former import Former
-from services.session.gate import Gate
 from services.session.kill import KillSwitch
+from services.session.outbox import Outbox, Shared
+from services.session.records import Records
 from services.session.resender import Resender
-from services.session.shared import Shared
+
+TEST_AGAIN_NS = 5_000 * NS_PER_MS
+"""The TestRequest(1) that proves both sides in step is sent again after so long without its answer."""
+
+
+class Gate:
+    """See the module. `caught_up` and `is_open` are of the live connection."""
+
+    def __init__(self, core: Core, records: Records, outbox: Outbox) -> None:
+        """`core` takes the notes."""
+        self._core = core
+        self._records = records
+        self._outbox = outbox
+        self.caught_up = False
+        self.is_open = False
+        self._test_req_id = b""
+        self._test_due_ns: int | None = None
+
+    def ask(self, now: Instant) -> None:
+        """Ask for the proof: after the logon, and again where the question is unanswered or did not leave."""
+        self._test_req_id = b"up-%d" % self._records.history.connection
+        self._test_due_ns = now.boot_ns + TEST_AGAIN_NS
+        fix = self._outbox.fix
+        if fix is not None and fix.logged_on:
+            self._outbox.send("1", b"112=%b\x01" % self._test_req_id, b"", None, now)
+
+    def is_answer(self, message: Inbound) -> bool:
+        """Whether the message is the Heartbeat(0) that was asked for."""
+        if message.msg_type != "0" or not self._test_req_id:
+            return False
+        return (message.fields or split(message.raw)).get(b"112") == self._test_req_id
+
+    def in_step(self, now: Instant) -> None:
+        """Both sides hold the same numbers."""
+        self._test_req_id, self._test_due_ns = b"", None
+        self.caught_up = True
+        self._records.changed(SessionState.CAUGHT_UP, now)
+
+    def open(self, command: OpenGate, now: Instant) -> None:
+        """Orders has reconciled; an OpenGate for another connection, or before its time, opens nothing."""
+        history = self._records.history
+        ours = command.session == history.session and command.connection == history.connection
+        if ours and self.caught_up and not self.is_open:
+            self.is_open = True
+            self._records.changed(SessionState.OPENED, now)
+            self._core.note("info", "opened", connection=command.connection, orders_epoch=command.orders_epoch)
+
+    def connection_died(self) -> None:
+        """The next connection begins with nothing proven."""
+        self.caught_up = self.is_open = False
+        self._test_req_id, self._test_due_ns = b"", None
+
+    def next_deadline_ns(self) -> int | None:
+        """When the question is due again, in boot time."""
+        return self._test_due_ns
+
+    def timer(self, now: Instant) -> None:
+        """Ask again for an answer that did not come."""
+        if self._test_due_ns is not None and now.boot_ns >= self._test_due_ns:
+            self.ask(now)
+
 
 TARGET = "fix"
 CONNECT_TIMEOUT_NS = 10_000 * NS_PER_MS
@@ -263,7 +329,7 @@ class Connection:
                 self._reset_within(now)
                 return
             generation += 1
-            self._outbox.first_number = 1
+            self._outbox.reset_within_logon()
         change = msgspec.structs.replace(
             history.change(SessionState.NUMBERS_SET, effect.reason.name.lower()),
             generation=generation,
@@ -398,9 +464,9 @@ class Connection:
     def close_if_drained(self, now: Instant) -> None:
         """End a connection that is closing, or have it give way, now that more has left."""
         if self._closing is None and self._successor is not None and self._successor.up:
-            if self._outbox.drained and self._outbox.fix is not None:
+            if self._outbox.fix is not None and not self._outbox.unreleased:
                 self._give_way(now)
-        elif self._closing is not None and self._outbox.fix is not None and self._outbox.drained:
+        elif self._closing is not None and self._outbox.fix is not None and not self._outbox.unreleased:
             self.break_off(self._closing, now)
 
     def break_off(self, text: str, now: Instant) -> None:

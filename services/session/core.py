@@ -2,12 +2,12 @@
 
 Theory of operation. Each subject has a room of its own, and this module joins them. Commands come from risk alone
 (`commands`): one that may be sent takes a number in the FIX session, is appended with its bytes, and leaves when the
-journal has acknowledged it (`outbox`, `release`). What arrives is appended with its meaning before anybody acts on it
+journal has acknowledged it (`outbox`). What arrives is appended with its meaning before anybody acts on it
 (`inbox`). After each logon a TestRequest(1) is sent; its answer shows that both sides hold the same numbers (caught
 up). Orders then reconciles and sends OpenGate for this very connection; until then all but cancels and status requests
-are refused (`gate`). A connection that ends withdraws what it did not release (`connection`).
+are refused. A connection that ends withdraws what it did not release (`connection`).
 
-At the start the session takes an epoch, folds its own records up to it (`taking_up`, `history`), and connects. Under
+At the start the session takes an epoch, folds its own records up to it (`recovery`, `history`), and connects. Under
 the kill latch (`kill`) it refuses and cancels, with the emergency file as its journal where the journal does not answer
 (`records`).
 """
@@ -18,6 +18,7 @@ import msgspec
 
 from common.actor.core import Close, Core, Exit, HostWorked, Send, Write
 from common.actor.links import AWAY_NS, Superseded
+from common.actor.rates import MessageRate
 from common.actor.unread import status_of_unread
 from common.exit_status import ExitStatus
 from common.fix.session_types import (
@@ -43,34 +44,20 @@ from common.messages import Announced, Command, ControlAnswer, ControlRequest, S
 from common.venues.dialect import Dialect
 from services.session.by_hand import ByHand
 from services.session.commands import Commands
-from services.session.connection import TARGET, Connection, FailedLogons
+from services.session.connection import TARGET, Connection, FailedLogons, Gate
 from services.session.emergency import Emergency
 from services.session.former import Former
-from services.session.gate import Gate
 from services.session.inbox import Inbox
-from services.session.kill import KillSwitch
-from services.session.outbox import Outbox
-from services.session.own_names import OwnNames
-from services.session.rates import MessageRate
+from services.session.kill import KillSwitch, OwnNames
+from services.session.outbox import Outbox, Shared
 from services.session.records import Records
-from services.session.recovery import Folded
+from services.session.recovery import Folded, TakingUp
 from services.session.resender import Resender
 from services.session.settings import SessionConfig
-from services.session.shared import Shared
-from services.session.taking_up import TakingUp
+from services.session.stopping import Stopping
 from services.session.venue_limits import VenueLimits
 
 ALL = 1 << 62
-STOP_TIMEOUT_NS = 1_500 * NS_PER_MS
-STOP_CANCEL_NS = 450 * NS_PER_MS
-"""Of that, how long what rests is cancelled, and a logon waited for where there is none. The journal counts as away
-after `AWAY_NS`; the supervisor allows a session 550 ms where orders has used all of its own time.
-"""
-
-STOP_FRESH_NS = 1_000 * NS_PER_MS
-"""The same of a session that is not live yet: a supervisor started it for this alone, and had the time to."""
-
-ON_STOP = "on_stop"
 CLOCK_WARNING_NS = 250 * NS_PER_MS
 MEND_NS = 2_000 * NS_PER_MS
 """So often an emergency file that could not be made is tried again: the disk may have room by then."""
@@ -128,9 +115,7 @@ class SessionCore(Core):
         self.taking_up = TakingUp(self, self.folded, self.records, former)
         self.by_hand = ByHand(shared, self.kill, self.connection, self.folded.left_out, self.taking_up)
         self._garbled = 0
-        self._stop_deadline_ns: int | None = None
-        self._wait_until_ns: int | None = None
-        self._cancel_until_ns: int | None = None
+        self.stopping = Stopping(shared, self.kill, self.connection, self.former, self.taking_up)
         self._mend_ns: int | None = None
 
     # ---- start ----
@@ -229,15 +214,14 @@ class SessionCore(Core):
     def blocked(self, connection: int, now: Instant) -> None:
         """See `Core`."""
         if self.connection.is_live(connection):
-            self.outbox.blocked = True
+            self.outbox.block()
         elif self.former.is_it(connection):
-            self.former.outbox.blocked = True
+            self.former.outbox.block()
 
     def writable(self, connection: int, now: Instant) -> None:
         """See `Core`."""
         if self.connection.is_live(connection):
-            self.outbox.blocked = False
-            self.outbox.release(now)
+            self.outbox.unblock(now)
             self.resender.go_on(now)
             self._carry_out(now)
         elif self.former.is_it(connection):
@@ -353,15 +337,15 @@ class SessionCore(Core):
         self.former.acknowledged(number, stamp_ns, now)
         self.resender.acknowledged(number, now)
         self._carry_out(now)
-        self._exit_when_stopped(now)
+        self.stopping.exit_when_done()
 
     # ---- emergency ----
 
     def _begin_emergency(self, now: Instant) -> None:
         """The latch holds and the journal is away: what must be cancelled is cancelled all the same."""
-        self.note("error", "emergency", file=self.emergency.name, unreleased=len(self.outbox.queue))
+        self.note("error", "emergency", file=self.emergency.name, unreleased=self.outbox.unreleased)
         self.former.break_off("the journal went away")
-        self.records.begin_emergency(self.outbox.queue.take_all(), self.outbox.connection, now)
+        self.records.begin_emergency(self.outbox.take_unreleased(), self.outbox.connection, now)
         self._flush_emergency(now)
         self.resender.acknowledged(ALL, now)
         self.resender.renumbered()
@@ -437,9 +421,7 @@ class SessionCore(Core):
             self.connection.due_boot_ns,
             self.connection.next_deadline_ns(),
             self.connection.hours.next_deadline_ns(),
-            self._stop_deadline_ns,
-            self._wait_until_ns,
-            self._cancel_until_ns,
+            *self.stopping.deadlines_ns(),
             self.gate.next_deadline_ns(),
             self.former.next_deadline_ns(),
             self.resender.next_deadline_ns(),
@@ -481,9 +463,7 @@ class SessionCore(Core):
         self._go_on_stopping(now)
         self._end_cancelling(now)
         self.connection.timer(now)
-        if self._stop_deadline_ns is not None and now.boot_ns >= self._stop_deadline_ns:
-            self.effects.append(Exit(0, "stopped; the journal did not acknowledge everything in time"))
-            self._stop_deadline_ns = None
+        self.stopping.exit_when_late(now)
 
     def turn_ended(self, now: Instant) -> None:
         """See `Core`."""
@@ -496,78 +476,19 @@ class SessionCore(Core):
 
     def stop(self, now: Instant) -> None:
         """See `Core`: cancel what rests where nobody else has, withdraw what has not left, log out, record the end."""
-        if self._stop_deadline_ns is not None:
-            return
-        self._stop_deadline_ns = now.boot_ns + STOP_TIMEOUT_NS
-        self._wait_until_ns = now.boot_ns + (STOP_CANCEL_NS if self.taking_up.live else STOP_FRESH_NS)
-        if self.taking_up.live and self.outbox.fix is None:
-            self.connection.schedule(now, failed=False)
-        self._go_on_stopping(now)
+        if self.stopping.begin(now):
+            self._go_on_stopping(now)
 
     def _go_on_stopping(self, now: Instant) -> None:
-        """Once the session is live and logged on, or need not or cannot be in time: cancel what rests, and leave."""
-        if self._wait_until_ns is None or (now.boot_ns < self._wait_until_ns and self._is_awaited()):
-            return
-        until_ns, self._wait_until_ns = self._wait_until_ns, None
-        if not self.taking_up.live:
-            self._stop_deadline_ns = None
-            self.effects.append(Exit(0, "stopped before it was live"))
-            return
-        self.connection.stopping = True
-        self.connection.cancel()
-        self.former.break_off("the session is stopped")
-        if self._logged_on_here and self._rests():
-            self._cancel_what_rests(until_ns, now)
-        else:
-            self._leave(now)
-
-    def _is_awaited(self) -> bool:
-        """Whether something may rest that nobody has cancelled, and the venue may yet be told so."""
-        if not self.taking_up.live:
-            return self.config.cancel_on_stop
-        return self._rests() and not self._logged_on_here and self.connection.may_connect
-
-    def _rests(self) -> bool:
-        return self.config.cancel_on_stop and bool(len(self.history.orders))
-
-    @property
-    def _logged_on_here(self) -> bool:
-        return self.outbox.fix is not None and self.outbox.fix.logged_on
-
-    def _cancel_what_rests(self, until_ns: int, now: Instant) -> None:
-        """Who cancels at a stop is gone, or could not: nothing new leaves from here on."""
-        self.note("warning", "cancels_on_stop", orders=len(self.history.orders))
-        self._cancel_until_ns = until_ns
-        if not self.kill.latched:
-            self.kill.empty_at_stop(ON_STOP, now)
-        self._carry_out(now)
-        self._end_cancelling(now)
+        if self.stopping.go_on(now):
+            self._carry_out(now)
+            self._end_cancelling(now)
+            self.stopping.exit_when_done()
 
     def _end_cancelling(self, now: Instant) -> None:
-        """Log out once nothing is open, or there is no more time for it."""
-        until_ns = self._cancel_until_ns
-        if until_ns is None or not (self.kill.done or now.boot_ns >= until_ns or self.outbox.fix is None):
-            return
-        self._cancel_until_ns = None
-        left = [order.cl_ord_id for order in self.history.orders.all()]
-        if left:
-            self.note("warning", "left_open", orders=left)
-        if self.kill.by == ON_STOP:
-            self.kill.latch.release()
-        self._leave(now)
-
-    def _leave(self, now: Instant) -> None:
-        if self.outbox.fix is not None:
-            self.connection.log_out("the session is stopped", "stopped while connecting", now)
+        if self.stopping.end_cancelling(now):
             self._carry_out(now)
-        self._exit_when_stopped(now)
-
-    def _exit_when_stopped(self, now: Instant) -> None:
-        has_left = self.connection.stopping and self.outbox.fix is None
-        waiting = self.emergency.has_unwritten if self.emergency.active else self.records.appender.unacknowledged
-        if self._stop_deadline_ns is not None and has_left and not waiting:
-            self._stop_deadline_ns = None
-            self.effects.append(Exit(0, "stopped"))
+            self.stopping.exit_when_done()
 
     # ---- status ----
 
@@ -576,7 +497,7 @@ class SessionCore(Core):
         history, fix, rate = self.history, self.outbox.fix, self.outbox.rate
         offset_ns = fix.last_sending_time_offset_ns if fix is not None else 0
         heard_ns = fix.last_received_boot_ns if fix is not None else 0
-        failed = FailedLogons(0, "") if self._logged_on_here else self.connection.failed_logons
+        failed = FailedLogons(0, "") if self.outbox.logged_on else self.connection.failed_logons
         return {
             "state": self._state(),
             "epoch": self.records.appender.epoch,
@@ -601,7 +522,7 @@ class SessionCore(Core):
             "emergency": self.emergency.name if self.emergency.active else "",
             "emergency_failure": self.emergency.failure,
             "journal_away": self.records.away(now),
-            "unreleased": len(self.outbox.queue),
+            "unreleased": self.outbox.unreleased,
             "may_be_open": len(history.orders),
             "rate_used": rate.used(self.outbox.waiting, now),
             "rate_limit": rate.messages,

@@ -6,6 +6,7 @@ so all that it tells is journaled as ever, under its own generation. It is logge
 """
 
 from common.actor.core import Close, Core
+from common.actor.rates import MessageRate
 from common.fix.session_types import Disconnect, Notice, OtherEffect, Unnumbered
 from common.fix.session_types import Inbound as FixInbound
 from common.instant import Instant
@@ -13,7 +14,6 @@ from common.venues.dialect import Dialect
 from services.session.inbox import Inbox
 from services.session.kill import KillSwitch
 from services.session.outbox import Outbox
-from services.session.rates import MessageRate
 from services.session.records import Records
 
 
@@ -58,9 +58,8 @@ class Former:
 
     def ended(self, text: str) -> None:
         """The connection is gone. What it carried was told as of unknown fate when its successor began."""
-        self.outbox.gone()
-        self.outbox.queue.take_all()
         self._core.note("info", "former_ended", connection=self.outbox.connection, text=text)
+        self.outbox.gone()
 
     def data(self, data: bytes, now: Instant) -> None:
         """Bytes of the venue."""
@@ -70,8 +69,7 @@ class Former:
 
     def writable(self, now: Instant) -> None:
         """It takes bytes again."""
-        self.outbox.blocked = False
-        self.outbox.release(now)
+        self.outbox.unblock(now)
         self._close_if_drained()
 
     def acknowledged(self, number: int, stamp_ns: int, now: Instant) -> None:
@@ -110,5 +108,5 @@ class Former:
             self._core.note(effect.level.value, effect.code, text=effect.text)
 
     def _close_if_drained(self) -> None:
-        if self._closing and self.outbox.drained:
+        if self._closing and not self.outbox.unreleased:
             self.break_off(self._closing)

@@ -11,6 +11,7 @@ from common.contracts import Contract
 from common.messages import (
     AmendOrder,
     Attempt,
+    Command,
     GapFilled,
     Inbound,
     NewOrder,
@@ -28,9 +29,8 @@ from common.orders.absence import sending_ns
 from common.orders.names import FIRST_EPOCH
 from common.orders.outcome import is_void
 from common.venues.dialect import Dialect, nonce_ms
-from services.session.hand_over import HandOvers
+from services.session.emergency import HandOvers
 from services.session.open_orders import OpenOrders
-from services.session.release import deadline_of
 
 KEPT_SENT = 16_384
 """So many of the last sent messages are at hand for a ResendRequest(2); older ones are read from the log."""
@@ -39,6 +39,11 @@ RISKY = (NewOrder, AmendOrder)
 LOGON = "A"
 BY_HAND = "by_hand"
 """The text of the record of numbers that a person set."""
+
+
+def deadline_of(command: Command | None) -> int | None:
+    """The deadline of a command that adds risk, by the journal's clock; None for everything else."""
+    return command.deadline_ns if isinstance(command, NewOrder | AmendOrder) else None
 
 
 class Sent(NamedTuple):

@@ -7,13 +7,23 @@ the cancel of an order, it is asked for the order's state. A confirmation counts
 sent on a dead connection could still take effect. It begins anew with each logon, and with each order that turns up
 afterwards: a bust reopens one, somebody else places one.
 
-Its messages have a share of the venue's rate that nothing else can use up (`rates`), and the first of them is numbered
-in the very turn of the kill.
+What it asks bears names of its own, and is repeated without an answer after pauses that grow. An answer counts whenever
+it comes, however often its question was repeated meanwhile.
+
+Its messages have a share of the venue's rate that nothing else can use up (`common.actor.rates`), and the first of them
+is numbered in the very turn of the kill.
 """
 
-from common.instant import NS_PER_MS, Instant
+from collections import OrderedDict
+from typing import NamedTuple
+
+import msgspec
+
+from common.actor.rates import Use
+from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.latch import Latch
 from common.messages import (
+    Attempt,
     CancelOrder,
     CancelRejected,
     ExecutionReport,
@@ -25,13 +35,129 @@ from common.messages import (
     RequestRejected,
     SessionState,
 )
+from common.orders.names import BEFORE_ALL, ClOrdIdForm, base36, cl_ord_id_of, next_of_session
 from common.venues.dialect import Body
 from common.venues.venue import Feature
-from services.session.kill_requests import Asked, KillRequests, What
+from services.session.history import History
 from services.session.open_orders import ENDED_ORD_STATUS, OpenOrder
-from services.session.own_names import OwnName, OwnNames
-from services.session.rates import Use
-from services.session.shared import Shared
+from services.session.outbox import Shared
+
+ANSWER_NS = 1_000 * NS_PER_MS
+"""A request without an answer for so long is sent again, and then after twice the time."""
+
+LONGEST_NS = 30 * NS_PER_S
+MAX_ASKED = 65_536
+"""So many requests are remembered: at a venue that answers none, the oldest are forgotten."""
+
+
+class What(NamedTuple):
+    """What is asked: a "symbol" or an "order" to be cancelled, or for an order's "state"."""
+
+    kind: str
+    subject: str
+
+
+class Asked(NamedTuple):
+    """A request under way; whether its answer may be believed to be final."""
+
+    what: What
+    msg_seq_num: int
+    conclusive: bool
+
+
+class _Try(msgspec.Struct, gc=False):
+    sent_ns: int
+    pause_ns: int
+    answered: bool
+
+
+class KillRequests:
+    """See the module. Requests are named by their ClOrdID(11)."""
+
+    def __init__(self) -> None:
+        """Nothing was asked."""
+        self._asked: OrderedDict[str, Asked] = OrderedDict()
+        self._tries: dict[What, _Try] = {}
+
+    def is_due(self, what: What, boot_ns: int) -> bool:
+        """Whether it is to be asked now, for the first time or again."""
+        last = self._tries.get(what)
+        return last is None or boot_ns - last.sent_ns >= last.pause_ns
+
+    def is_awaited(self, what: What) -> bool:
+        """Whether it was asked and never answered."""
+        last = self._tries.get(what)
+        return last is not None and not last.answered
+
+    def sent(self, name: str, asked: Asked, boot_ns: int) -> None:
+        """The request called `name` took its number."""
+        self._asked[name] = asked
+        if len(self._asked) > MAX_ASKED:
+            self._asked.popitem(last=False)
+        last = self._tries.get(asked.what)
+        pause_ns = ANSWER_NS if last is None else min(2 * last.pause_ns, LONGEST_NS)
+        self._tries[asked.what] = _Try(boot_ns, pause_ns, last is not None and last.answered)
+
+    def answered(self, name: str) -> Asked | None:
+        """The venue has answered the request called `name`; None where it is none of ours, or was answered before."""
+        asked = self._asked.pop(name, None)
+        if asked is not None:
+            last = self._tries[asked.what]
+            last.pause_ns, last.answered = ANSWER_NS, True
+        return asked
+
+    def rejected(self, msg_seq_num: int, name: str) -> Asked | None:
+        """The venue has rejected the message with that number, or the request of that name where it gives one."""
+        if name in self._asked:
+            return self.answered(name)
+        names = (name for name, asked in self._asked.items() if asked.msg_seq_num == msg_seq_num)
+        return self.answered(next(names, ""))
+
+    def forget(self) -> None:
+        """The connection is gone: what was asked on it is not answered any more."""
+        self._asked.clear()
+        self._tries.clear()
+
+
+NO_ATTEMPT = Attempt(0, 0)
+
+
+class OwnName(NamedTuple):
+    """A ClOrdID(11), and the attempt that it is of where the venue takes no text."""
+
+    cl_ord_id: str
+    attempt: Attempt | None
+
+    @property
+    def named(self) -> Attempt:
+        """The attempt of a command to be encoded."""
+        return self.attempt or NO_ATTEMPT
+
+
+class OwnNames:
+    """Names that neither the order manager nor another session, nor another life of this one, gives."""
+
+    def __init__(self, history: History, form: ClOrdIdForm, place: int) -> None:
+        """`place` is the session's among its account's."""
+        self._history = history
+        self._form = form
+        self._place = place
+        self._given = 0
+
+    def next(self, connection: int) -> OwnName:
+        """The next one.
+
+        As text: K, the connection, a counter. Not the epoch: one that was taken while the journal was away may be
+        granted to a later life. In any other form it is the next attempt of the session's own behind the highest that
+        it has sent a name of, which its history knows by the record of each.
+        """
+        if self._form is ClOrdIdForm.TEXT:
+            self._given += 1
+            return OwnName(f"K{base36(connection)}-{base36(self._given)}", None)
+        last = max(self._history.named, BEFORE_ALL, key=lambda each: (each.epoch, each.counter))
+        attempt = Attempt(last.epoch, next_of_session(last.counter, self._place))
+        return OwnName(cl_ord_id_of(attempt, self._form), attempt)
+
 
 ROUND_NS = 200 * NS_PER_MS
 PACED_NS = 50 * NS_PER_MS
@@ -261,9 +387,10 @@ class KillSwitch:
 
     def _is_conclusive(self, order: OpenOrder, now: Instant) -> bool:
         """Whether the venue's word that there is no such order, asked for now, is the last on it."""
+        is_its_own = order.connection == self._records.history.connection
         if self._dialect.profile.cancels_own_session_only:
-            return order.connection == self._outbox.connection
-        return order.connection == self._outbox.connection or now.boot_ns >= self._conclusive_ns
+            return is_its_own
+        return is_its_own or now.boot_ns >= self._conclusive_ns
 
     def _send(self, name: OwnName, what: What, body: Body, conclusive: bool, now: Instant) -> bool:
         """Number one request, where the venue's rate still has room for it; whether it had."""
@@ -306,9 +433,9 @@ class KillSwitch:
     def _confirmed(self, symbol: str) -> None:
         """The venue has cancelled the whole symbol: what a dead connection sent and nobody heard of is not there."""
         self.confirmed.add(symbol)
-        orders = self._records.history.orders
+        history, orders = self._records.history, self._records.history.orders
         for order in orders.all():
-            if order.symbol == symbol and not order.heard and order.connection != self._outbox.connection:
+            if order.symbol == symbol and not order.heard and order.connection != history.connection:
                 orders.unknown_at_venue(order.cl_ord_id)
 
     def _finish(self, now: Instant) -> None:

@@ -1,27 +1,186 @@
 """What a session sends on its live connection: numbered by the FIX session, journaled, then released in order.
 
-The one place that writes to the connection. Everything that took a number waits in the release queue for the journal;
-resends repeat logged numbers and leave at once.
+Theory of operation. A message that took a number is appended and waits in the release queue: numbers leave in order,
+and only what the journal has. The journal's acknowledgement clears it, unless its stamp is later than the deadline:
+then the message is void, and a filler takes its place. What is known not to have reached the socket can be withdrawn: a
+filler takes its place as well, or, with the connection gone, nothing does. A number once put up for replacement is
+never released with its old content, even if the acknowledgement comes. Later numbers wait. Resends repeat logged
+numbers and leave at once.
 
-What the FIX session makes comes in order: the messages among it are numbered here as soon as it is their turn, and the
-rest is the core's to carry out (`next_effect`).
+The outbox is the one place that writes to the connection. What the FIX session makes comes in order: the messages among
+it are numbered here as soon as it is their turn, and the rest is the core's to carry out (`next_effect`).
 """
 
+import enum
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from common.actor.core import Core, Write
+from common.actor.rates import MessageRate
 from common.fix.secret_fields import blanked
 from common.fix.session import Session
 from common.fix.session_types import Effect, OtherEffect
 from common.fix.session_types import Outbound as FixOutbound
 from common.instant import Instant
-from common.messages import LATE_NS, AmendOrder, Attempt, NewOrder, Outbound, Reason, Withdrawn
-from services.session.history import LOGON, RISKY
-from services.session.rates import MessageRate
+from common.messages import (
+    LATE_NS,
+    AmendOrder,
+    Attempt,
+    CancelOrder,
+    NewOrder,
+    Outbound,
+    QueryOrder,
+    Reason,
+    Withdrawn,
+)
+from common.orders.outcome import is_void
+from common.venues.dialect import Dialect
+from services.session.history import LOGON, RISKY, deadline_of
 from services.session.records import Records
-from services.session.release import Numbered, ReleaseQueue, SentCommand, Stage, Step
+from services.session.settings import SessionConfig
+
+SentCommand = NewOrder | AmendOrder | CancelOrder | QueryOrder
+
+
+class Stage(enum.Enum):
+    """Where a numbered message stands; the value is the sentence shown to people."""
+
+    APPENDED = "the journal has not acknowledged it"
+    CLEARED = "it may leave once everything before it has"
+    REPLACED = "its filler waits for the journal"
+
+
+class Step(enum.Enum):
+    """What happens to a numbered message."""
+
+    ACKNOWLEDGED = "the journal has it, stamped by its deadline"
+    STAMPED_LATE = "the journal has it, stamped after its deadline"
+    WITHDRAWN = "it will not be sent"
+
+
+TRANSITIONS: dict[Stage, dict[Step, Stage]] = {
+    Stage.APPENDED: {
+        Step.ACKNOWLEDGED: Stage.CLEARED,
+        Step.STAMPED_LATE: Stage.REPLACED,
+        Step.WITHDRAWN: Stage.REPLACED,
+    },
+    Stage.CLEARED: {Step.WITHDRAWN: Stage.REPLACED},
+    Stage.REPLACED: {Step.ACKNOWLEDGED: Stage.CLEARED},
+}
+
+
+class Numbered:
+    """One message under its MsgSeqNum(34). `command` is None for administrative messages and fillers.
+
+    `append_number` is the append whose acknowledgement it waits for; `deadline_ns` by the journal's clock, None for
+    none.
+    """
+
+    __slots__ = ("append_number", "command", "deadline_ns", "msg_seq_num", "msg_type", "raw", "stage")
+
+    def __init__(self, msg_seq_num: int, msg_type: str, raw: bytes, command: SentCommand | None, append_number: int):
+        self.msg_seq_num = msg_seq_num
+        self.msg_type = msg_type
+        self.raw = raw
+        self.command = command
+        self.append_number = append_number
+        self.deadline_ns = deadline_of(command)
+        self.stage = Stage.APPENDED
+
+    def step(self, step: Step) -> None:
+        """Take one step of the table. Raises KeyError, and changes nothing, where the stage has no such step."""
+        self.stage = TRANSITIONS[self.stage][step]
+
+    def clear(self) -> None:
+        """It is durable: it waits for no append any more, whatever numbers the next ones get."""
+        self.step(Step.ACKNOWLEDGED)
+        self.append_number = 0
+
+
+class ReleaseQueue:
+    """The numbers of the live connection that have not left yet, lowest first."""
+
+    def __init__(self) -> None:
+        self._items: deque[Numbered] = deque()
+        self._replaced = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Numbered]:
+        return iter(self._items)
+
+    @property
+    def first_number(self) -> int | None:
+        """The lowest number that has not left; None when all have."""
+        return self._items[0].msg_seq_num if self._items else None
+
+    def add(self, item: Numbered) -> None:
+        """A message that just took its number. Numbers rise."""
+        if self._items and item.msg_seq_num <= self._items[-1].msg_seq_num:
+            raise ValueError(f"number {item.msg_seq_num} after {self._items[-1].msg_seq_num}")
+        self._items.append(item)
+
+    def acknowledged(self, append_number: int, stamp_ns: int) -> list[Numbered]:
+        """Every append up to `append_number` is durable; those not told before bear `stamp_ns`.
+
+        Returns the messages that are void by it: each needs a filler (`replace`).
+        """
+        void: list[Numbered] = []
+        for item in self._items:
+            if item.append_number > append_number:
+                if not self._replaced:
+                    break
+                continue
+            if item.stage is Stage.APPENDED:
+                if is_void(item.deadline_ns, stamp_ns):
+                    void.append(item)
+                else:
+                    item.clear()
+            elif item.stage is Stage.REPLACED:
+                item.clear()
+                self._replaced -= 1
+        return void
+
+    def replace(self, item: Numbered, step: Step, filler: bytes, append_number: int) -> None:
+        """Put `filler`, a Heartbeat(0) under the same number, in the item's place; it waits for `append_number`."""
+        item.step(step)
+        item.msg_type, item.raw = "0", filler
+        item.command = item.deadline_ns = None
+        item.append_number = append_number
+        self._replaced += 1
+
+    def late(self, journal_ns: int) -> list[Numbered]:
+        """What has not left LATE_NS after its deadline, oldest first; `journal_ns` is the journal's clock as
+        estimated.
+        """
+        bound = journal_ns - LATE_NS
+        return [item for item in self._items if item.deadline_ns is not None and item.deadline_ns < bound]
+
+    def next_late_ns(self) -> int | None:
+        """When, by the journal's clock, `late` gives something next."""
+        deadlines = [item.deadline_ns for item in self._items if item.deadline_ns is not None]
+        return min(deadlines) + LATE_NS + 1 if deadlines else None
+
+    def take_cleared(self) -> list[Numbered]:
+        """What may leave now, in order; it is the caller's to write."""
+        items, taken = self._items, []
+        while items and items[0].stage is Stage.CLEARED:
+            taken.append(items.popleft())
+        return taken
+
+    def put_back(self, items: list[Numbered]) -> None:
+        """What was taken to be written was not: it waits again, under its number."""
+        self._items = deque(sorted([*items, *self._items], key=lambda item: item.msg_seq_num))
+
+    def take_all(self) -> list[Numbered]:
+        """Everything that has not left, oldest first, and forget it: the connection is gone."""
+        items = list(self._items)
+        self._items.clear()
+        self._replaced = 0
+        return items
+
 
 GIVEN = 4096
 """So many of the messages that were given to the connection last are known, should it turn out that it was too late."""
@@ -37,89 +196,147 @@ class _Sending(NamedTuple):
 NOTHING_NAMED = _Sending(None, None)
 
 
+class LiveConnection:
+    """One connection while it lives: its FIX session and number, what waits to leave on it, what it was given.
+
+    `generation` is 0 as long as the connection's numbers are of the session's latest generation, and their own one once
+    another connection has taken over. `first_number` is the first MsgSeqNum(34) that it may take.
+    """
+
+    def __init__(self, fix: Session, number: int) -> None:
+        """Nothing has left on it."""
+        self.fix = fix
+        self.number = number
+        self.generation = 0
+        self.first_number = fix.next_outbound
+        self.blocked = False
+        self.queue = ReleaseQueue()
+        self.effects: deque[Effect] = deque()
+        self.sending: dict[int, _Sending] = {}
+        self.given: deque[Numbered] = deque(maxlen=GIVEN)
+
+
 class Outbox:
-    """The outbound side of one connection after another. `fix` is None while there is none."""
+    """The outbound side of one connection after another. `live` is None while there is none."""
 
     def __init__(self, core: Core, session: str, records: Records, rate: MessageRate) -> None:
+        """There is no connection. `core` takes what is written."""
         self._core = core
         self._session = session
         self._records = records
         self.rate = rate
-        self.queue = ReleaseQueue()
-        self.fix: Session | None = None
-        self.connection = 0
-        self._generation = 0
-        self.first_number = 0
-        self.blocked = False
-        self._effects: deque[Effect] = deque()
-        self._sending: dict[int, _Sending] = {}
-        self._given: deque[Numbered] = deque(maxlen=GIVEN)
+        self.live: LiveConnection | None = None
         self.messages_sent = 0
 
     @property
-    def drained(self) -> bool:
-        """Whether everything that was numbered has left."""
-        return not self.queue
+    def fix(self) -> Session | None:
+        """The live connection's FIX session."""
+        return None if self.live is None else self.live.fix
+
+    @property
+    def logged_on(self) -> bool:
+        """Whether there is a connection, and both sides' Logon(A) are there."""
+        return self.live is not None and self.live.fix.logged_on
+
+    @property
+    def connection(self) -> int:
+        """The live connection's number; 0 where there is none."""
+        return 0 if self.live is None else self.live.number
+
+    @property
+    def unreleased(self) -> int:
+        """How many messages have a number and have not left."""
+        return 0 if self.live is None else len(self.live.queue)
 
     @property
     def waiting(self) -> int:
         """How many messages have a number, or are about to be given to the connection, and have not left."""
-        return len(self.queue) + sum(isinstance(effect, FixOutbound) for effect in self._effects)
+        if self.live is None:
+            return 0
+        return len(self.live.queue) + sum(isinstance(effect, FixOutbound) for effect in self.live.effects)
 
     def amend_room(self, now: Instant) -> int:
         """How many more amendments the venue's rate has room for."""
-        waiting = sum(isinstance(item.command, AmendOrder) for item in self.queue)
-        return self.rate.amend_room(waiting, now)
+        queue = () if self.live is None else self.live.queue
+        return self.rate.amend_room(sum(isinstance(item.command, AmendOrder) for item in queue), now)
+
+    @property
+    def first_number(self) -> int:
+        """The first MsgSeqNum(34) of the live connection."""
+        assert self.live is not None
+        return self.live.first_number
 
     @property
     def last_released(self) -> int:
         """The last MsgSeqNum(34) that was given to the connection, or may be taken as such: the one before the first
         that has not left."""
-        first = self.queue.first_number
+        first = None if self.live is None else self.live.queue.first_number
         return (self._records.history.next_outbound if first is None else first) - 1
 
     @property
     def generation(self) -> int:
         """The generation of this connection's numbers: the latest, or, of one that was taken over, its own."""
-        return self._generation or self._records.history.generation
+        own = 0 if self.live is None else self.live.generation
+        return own or self._records.history.generation
 
     def take_over(self, other: "Outbox") -> None:
         """Go on with the connection of another outbox, from which everything has left; that one has none then."""
-        assert other.drained
-        self._generation = other.generation
-        self.fix, self.connection, self.blocked = other.fix, other.connection, other.blocked
-        self._given = other._given.copy()
-        self._effects, self._sending = other._effects.copy(), other._sending.copy()
-        other.gone()
+        assert other.live is not None and not other.unreleased
+        generation = other.generation
+        self.live, other.live = other.live, None
+        self.live.generation = generation
 
     def opened(self, fix: Session, connection: int) -> None:
         """A connection begins."""
-        self.fix, self.connection, self.blocked = fix, connection, False
-        self.first_number = fix.next_outbound
+        self.live = LiveConnection(fix, connection)
         self.rate.forget()
 
+    def reset_within_logon(self) -> None:
+        """The venue has set both numbers to 1 in answer to the Logon(A): the connection's first one is that."""
+        assert self.live is not None
+        self.live.first_number = 1
+
     def gone(self) -> None:
-        """There is no connection any more; what its FIX session has made is of no use."""
-        self.fix = None
-        self.blocked = False
-        self._effects.clear()
-        self._sending.clear()
+        """There is no connection any more; what its FIX session has made, and what waits, is of no use."""
+        self.live = None
+
+    def take_unreleased(self) -> list[tuple[int, Attempt | None]]:
+        """The numbers that have not left, oldest first, each with its command's attempt; none of them will."""
+        return [] if self.live is None else [_named(item) for item in self.live.queue.take_all()]
+
+    def block(self) -> None:
+        """The socket takes no more bytes until `unblock`."""
+        if self.live is not None:
+            self.live.blocked = True
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the socket takes no more bytes for now."""
+        return self.live is not None and self.live.blocked
+
+    def unblock(self, now: Instant) -> None:
+        """The socket takes bytes again: release what waits."""
+        if self.live is not None:
+            self.live.blocked = False
+            self.release(now)
 
     def next_effect(self, now: Instant) -> OtherEffect | None:
         """The FIX session's next effect that is no message, once every message before it is numbered; None for none."""
         self.number_made(now)
-        if not self._effects:
+        if self.live is None or not self.live.effects:
             return None
-        effect = self._effects.popleft()
+        effect = self.live.effects.popleft()
         assert not isinstance(effect, FixOutbound)
         return effect
 
     def number_made(self, now: Instant) -> None:
         """Number, or write again, what the FIX session has made, up to the first effect that is no message."""
-        if self.fix is not None:
-            self._effects.extend(self.fix.take_effects())
-        while self._effects and isinstance(made := self._effects[0], FixOutbound):
-            self._effects.popleft()
+        if self.live is None:
+            return
+        effects = self.live.effects
+        effects.extend(self.live.fix.take_effects())
+        while effects and isinstance(made := effects[0], FixOutbound):
+            effects.popleft()
             self.numbered(made, now)
 
     def send(
@@ -134,16 +351,16 @@ class Outbox:
         """Give a message its number; it leaves once it is journaled. The FIX session must be logged on. `own` names a
         request that is no command.
         """
-        assert self.fix is not None
-        number = self.fix.send(msg_type, body, now, header)
-        self._sending[number] = _Sending(command, own)
+        assert self.live is not None
+        number = self.live.fix.send(msg_type, body, now, header)
+        self.live.sending[number] = _Sending(command, own)
         self.number_made(now)
         return number
 
     def resend(self, begin: int, end: int, messages: list[tuple[int, bytes]], now: Instant) -> None:
         """Answer a ResendRequest(2), as `Session.resend` does, with what was released of these numbers."""
-        assert self.fix is not None
-        self.fix.resend(begin, end, messages, now)
+        assert self.live is not None
+        self.live.fix.resend(begin, end, messages, now)
         self.number_made(now)
 
     def numbered(self, effect: FixOutbound, now: Instant) -> None:
@@ -153,7 +370,9 @@ class Outbox:
         if effect.resent:
             self._write(effect.raw, now)
             return
-        command, own = self._sending.pop(effect.msg_seq_num, NOTHING_NAMED)
+        live = self.live
+        assert live is not None
+        command, own = live.sending.pop(effect.msg_seq_num, NOTHING_NAMED)
         history = self._records.history
         record = Outbound(
             self._session,
@@ -168,22 +387,25 @@ class Outbox:
             own=own,
         )
         append_number = self._records.append(record, now)
-        self.queue.add(Numbered(effect.msg_seq_num, effect.msg_type, effect.raw, command, append_number))
+        live.queue.add(Numbered(effect.msg_seq_num, effect.msg_type, effect.raw, command, append_number))
 
     def acknowledged(self, append_number: int, stamp_ns: int, now: Instant) -> None:
         """The journal has everything up to `append_number`: void what was stamped too late, release the rest."""
-        for item in self.queue.acknowledged(append_number, stamp_ns):
+        if self.live is None:
+            return
+        for item in self.live.queue.acknowledged(append_number, stamp_ns):
             self._records.history.void(item.msg_seq_num)
             self._fill(item, Step.STAMPED_LATE, now)
         self.release(now)
 
     def release(self, now: Instant) -> None:
         """Write what may leave, first withdrawing what is too late by now: the process may have stood still."""
-        if self.fix is None or self.blocked:
+        live = self.live
+        if live is None or live.blocked:
             return
         self.withdraw_late(now)
-        for item in self.queue.take_cleared():
-            self._given.append(item)
+        for item in live.queue.take_cleared():
+            live.given.append(item)
             if isinstance(item.command, AmendOrder):
                 self.rate.amended.left(now)
             late_ns = 0 if item.deadline_ns is None else item.deadline_ns + LATE_NS
@@ -193,33 +415,37 @@ class Outbox:
         """The shell came too late to write these, or came behind one that was: those with a number of their own wait
         again. Whether all of them are known; what was sent again the venue asks for anew.
         """
-        given = {item.raw: item for item in self._given}
+        assert self.live is not None
+        given = {item.raw: item for item in self.live.given}
         items = [given[raw] for raw in raws if raw in given]
-        self.queue.put_back(items)
+        self.live.queue.put_back(items)
         self.messages_sent -= len(raws)
         self.release(now)
         return len(items) == len(raws)
 
     def withdraw_late(self, now: Instant) -> None:
         """Withdraw what has not left long after its deadline, oldest first."""
-        for item in self.queue.late(self._records.clock.estimate_ns(now)):
+        queue = ReleaseQueue() if self.live is None else self.live.queue
+        for item in queue.late(self._records.clock.estimate_ns(now)):
             self._withdraw(item, Reason.LATE, now)
 
     def withdraw_risky(self, reason: Reason, now: Instant) -> None:
         """Withdraw every order and amendment that has not left, oldest first; fillers take their numbers."""
-        for item in [item for item in self.queue if isinstance(item.command, RISKY)]:
+        queue = () if self.live is None else self.live.queue
+        for item in [item for item in queue if isinstance(item.command, RISKY)]:
             self._withdraw(item, reason, now)
 
     def lost(self, reason: Reason, now: Instant) -> None:
         """The connection is gone: what has not left never will under its number. Withdraw all of it, oldest first."""
-        for item in self.queue.take_all():
+        assert self.live is not None
+        for item in self.live.queue.take_all():
             if item.stage is not Stage.REPLACED:
                 self._record_withdrawal(item, reason, now)
         self.gone()
 
     def next_deadline_ns(self) -> int | None:
         """When `withdraw_late` has something to do, in boot time."""
-        late_ns = self.queue.next_late_ns()
+        late_ns = None if self.live is None else self.live.queue.next_late_ns()
         return None if late_ns is None else self._records.clock.boot_ns(late_ns)
 
     def _withdraw(self, item: Numbered, reason: Reason, now: Instant) -> None:
@@ -227,18 +453,17 @@ class Outbox:
         self._fill(item, Step.WITHDRAWN, now)
 
     def _record_withdrawal(self, item: Numbered, reason: Reason, now: Instant) -> None:
-        attempt = item.command.attempt if item.command is not None else None
-        record = Withdrawn(self._session, self.generation, self.connection, item.msg_seq_num, attempt, reason)
+        record = Withdrawn(self._session, self.generation, self.connection, *_named(item), reason)
         self._records.append(record, now)
 
     def _fill(self, item: Numbered, step: Step, now: Instant) -> None:
         """Put a Heartbeat(0) under the item's number, so that numbers stay whole."""
-        assert self.fix is not None
-        raw = self.fix.filler(item.msg_seq_num, now)
+        assert self.live is not None
+        raw = self.live.fix.filler(item.msg_seq_num, now)
         record = Outbound(
             self._session, self.generation, self.connection, item.msg_seq_num, "0", raw, filler=True, opens=False
         )
-        self.queue.replace(item, step, raw, self._records.append(record, now))
+        self.live.queue.replace(item, step, raw, self._records.append(record, now))
 
     def opens_order(self, command: SentCommand | None) -> bool:
         """Whether the command's message opens a new order at the venue, as its dialect spells it."""
@@ -250,3 +475,22 @@ class Outbox:
         self._core.effects.append(Write(self.connection, raw, by_boot_ns))
         self.rate.left(now)
         self.messages_sent += 1
+
+
+def _named(item: Numbered) -> tuple[int, Attempt | None]:
+    """A message's number, and the attempt that it is of."""
+    return item.msg_seq_num, None if item.command is None else item.command.attempt
+
+
+class Shared(NamedTuple):
+    """What the parts that act on the connection have in common.
+
+    `core` takes effects and notes, `config` and `dialect` say how this venue is spoken to; what is to last goes to
+    `records`, and what is to leave to `outbox`, which holds the live connection.
+    """
+
+    core: Core
+    config: SessionConfig
+    dialect: Dialect
+    records: Records
+    outbox: Outbox

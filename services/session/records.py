@@ -5,8 +5,11 @@ the journal when it is back. Rules of that hand-over: the file's first record ta
 that never left, what the journal had not acknowledged and still is true stands behind it, and the whole goes to the
 journal under a new epoch before anything else does. Two records of our own frame it there, so that the log itself
 tells how far it went.
+
+What is heard of the journal is its clock as well, as far as a session can know it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -17,6 +20,7 @@ from common.exit_status import ExitStatus
 from common.instant import Instant
 from common.messages import (
     Appended,
+    Attempt,
     EpochGranted,
     GapFilled,
     Inbound,
@@ -32,11 +36,43 @@ from common.messages import (
     cut,
 )
 from common.soundness import decoder
-from services.session import hand_over
-from services.session.clock import JournalClock
-from services.session.emergency import Emergency
+from services.session.emergency import (
+    Emergency,
+    hand_over_begins,
+    hand_over_complete,
+    inbound_lost,
+    lost_inbound,
+)
 from services.session.history import History
-from services.session.release import Numbered
+
+
+class JournalClock:
+    """A lower bound of the journal's clock: it advances by boot time from the tightest stamp heard in one journal
+    epoch.
+
+    It serves to refuse and withdraw early only; what a stamp decides, the stamp decides.
+    """
+
+    def __init__(self) -> None:
+        self._epoch = -1
+        self._offset_ns = 0
+
+    def heard(self, stamp_ns: int, journal_epoch: int, now: Instant) -> None:
+        """A stamp of the journal in its life `journal_epoch`, heard now: it was made no later than now."""
+        offset_ns = stamp_ns - now.boot_ns
+        if journal_epoch != self._epoch:
+            self._epoch, self._offset_ns = journal_epoch, offset_ns
+        else:
+            self._offset_ns = max(self._offset_ns, offset_ns)
+
+    def estimate_ns(self, now: Instant) -> int:
+        """The journal's clock, or a little less."""
+        return now.boot_ns + self._offset_ns
+
+    def boot_ns(self, journal_ns: int) -> int:
+        """When, in boot time, the estimate reaches `journal_ns`."""
+        return journal_ns - self._offset_ns
+
 
 OwnPayload = Outbound | Inbound | SessionChanged | Refused | Withdrawn | GapFilled | OperatorAct
 KINDS: dict[type, Kind] = {
@@ -135,11 +171,13 @@ class Records:
 
     # ---- the emergency file ----
 
-    def begin_emergency(self, unreleased: list[Numbered], connection: int, now: Instant) -> None:
+    def begin_emergency(self, unreleased: Sequence[tuple[int, Attempt | None]], connection: int, now: Instant) -> None:
         """From here on the emergency file is the journal. `unreleased` are the numbers of the live connection that have
-        not left: they are withdrawn, and the next message takes the first of them again."""
+        not left, each with its command's attempt: they are withdrawn, and the next message takes the first of them
+        again.
+        """
         history = self.history
-        first = unreleased[0].msg_seq_num if unreleased else history.next_outbound
+        first = unreleased[0][0] if unreleased else history.next_outbound
         # What is being handed over stands in a file of its own, and stays there until the journal has all of it.
         handed_over = self._handed_over[-1].number if self._handed_over else 0
         waiting = self.appender.unacknowledged_records()
@@ -147,13 +185,9 @@ class Records:
         self._handed_over.clear()
         self.emergency.active = True
         self.append(self._numbers_from(first), now)
-        for item in unreleased:
-            attempt = item.command.attempt if item.command is not None else None
+        for number, attempt in unreleased:
             self.append(
-                Withdrawn(
-                    history.session, history.generation, connection, item.msg_seq_num, attempt, Reason.JOURNAL_AWAY
-                ),
-                now,
+                Withdrawn(history.session, history.generation, connection, number, attempt, Reason.JOURNAL_AWAY), now
             )
         for payload in still_true:
             self._copy(payload, first)
@@ -199,14 +233,14 @@ class Records:
                 self.unsure_from_lsn = self.appender.last_lsn
             done = self.history.hand_overs.done.get(file.name, 0)
             if self.lost is not None:
-                self._give(self.history.change(SessionState.NUMBERS_SET, hand_over.lost(*self.lost)), now)
+                self._give(self.history.change(SessionState.NUMBERS_SET, inbound_lost(*self.lost)), now)
                 self.lost = None
-            self._give(self.history.change(SessionState.LATCHED, hand_over.begins(file.name, done)), now)
+            self._give(self.history.change(SessionState.LATCHED, hand_over_begins(file.name, done)), now)
             for count, (_, payload) in enumerate(file.payloads[done:]):
                 self._give(payload, now)
                 if count % BATCH_RECORDS == 0:
                     self.appender.turn_ended(now)
-            number = self._give(self.history.change(SessionState.LATCHED, hand_over.complete(file.name)), now)
+            number = self._give(self.history.change(SessionState.LATCHED, hand_over_complete(file.name)), now)
             self._handed_over.append(_HandedOver(file.name, number))
         for payload in self.emergency.take_unwritten():
             # A file that failed took these no more. An outbound message among them has not left, and never will.
@@ -227,7 +261,7 @@ class Records:
             done = hand_overs.done.get(file.name, 0)
             if not done and not lost_from:
                 payloads = [payload for _, payload in file.payloads]
-                self.lost = self.lost or hand_over.lost_inbound(generation, history.next_inbound, payloads)
+                self.lost = self.lost or lost_inbound(generation, history.next_inbound, payloads)
             for _, payload in file.payloads[done:]:
                 history.apply(payload)
         hand_overs.lost_from = 0

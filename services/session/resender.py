@@ -23,10 +23,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from common.actor.rates import Use
 from common.instant import NS_PER_S, Instant
 from common.messages import GapFilled
 from services.session.outbox import Outbox
-from services.session.rates import Use
 from services.session.records import Records
 
 PART_MESSAGES = 256

@@ -121,5 +121,5 @@ class VenueLimits:
 
     def _used_here(self, limit: VenueLimit, now: Instant) -> int:
         if limit.kind == "messages":
-            return self._outbox.rate.used(len(self._outbox.queue), now)
+            return self._outbox.rate.used(self._outbox.unreleased, now)
         return self._used(limit, now) if limit.kind == "orders" else limit.used

@@ -51,7 +51,7 @@ from common.soundness import decoder, is_sound
 from common.venues.generic.dialect import Generic
 from scripts.simulation.setting import folded_orders, folded_risk
 from services.risk.state import RiskState
-from services.session import hand_over
+from services.session.emergency import hand_over_begins
 from services.session.recovery import Folded, load_folded
 from tests.common.orders.test_index import SMALL
 from tests.services.orders.harness import D, Forgetful, Ring, accepted, report, settings
@@ -329,7 +329,7 @@ def test_what_a_record_that_is_left_out_tells_of_numbers_is_kept(state: SessionS
 
 def test_a_record_that_is_left_out_of_what_an_emergency_file_holds_is_counted_as_handed_over() -> None:
     folded = Folded("session@generic", "generic", Generic(), LeftOut({2}))
-    begins = SessionChanged("generic", 1, 1, SessionState.LATCHED, 1, 1, "us", hand_over.begins("f", 0))
+    begins = SessionChanged("generic", 1, 1, SessionState.LATCHED, 1, 1, "us", hand_over_begins("f", 0))
     for lsn, kind, payload in ((1, Kind.SESSION, begins), (2, Kind.OUTBOUND, outbound(new_order(7), 4))):
         folded.apply(record_of(lsn, kind, payload))
     assert folded.history.hand_overs.done == {"f": 1}

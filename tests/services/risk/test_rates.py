@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.actor.rates import Bucket
 from common.instant import NS_PER_S
-from services.risk.rates import Bucket
 
 
 def test_a_full_bucket_lets_its_messages_go_at_once_and_refills_evenly() -> None:

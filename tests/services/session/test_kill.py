@@ -487,7 +487,7 @@ def test_a_latch_that_the_disk_does_not_take_holds_in_memory(tmp_path: Path) -> 
 
 def resting(folder: Path, **changes: object) -> World:
     """One order rests."""
-    world = World(OsFiles(), generic_config(str(folder), cancel_on_stop=True, **changes))
+    world = World(OsFiles(), generic_config(str(folder), **{"cancel_on_stop": True, **changes}))
     world.ready()
     world.command(world.new_order(1))
     accept(world, 1)
@@ -534,8 +534,7 @@ def test_a_session_that_is_killed_while_it_stops_leaves_no_latch_that_nobody_has
 
 
 def test_nothing_is_cancelled_at_a_stop_where_orders_are_to_stay(tmp_path: Path) -> None:
-    world = resting(tmp_path)
-    world.core.config = generic_config(str(tmp_path))
+    world = resting(tmp_path, cancel_on_stop=False)
     world.core.stop(world.now)
     world.settle()
     assert not heard_cancels(world)

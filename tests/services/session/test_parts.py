@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.actor.rates import MessageRate, Use
 from common.instant import NS_PER_MS, Instant
 from common.messages import Attempt, CancelRejected, ExecutionReport, NewOrder, RequestRejected, Unreadable
-from services.session.clock import JournalClock
 from services.session.open_orders import OpenOrders
-from services.session.rates import MessageRate, Use
+from services.session.records import JournalClock
 from tests.common.venues.samples import amend, new
 
 ZERO = Decimal(0)

@@ -27,7 +27,7 @@ from common.messages import (
     encode,
 )
 from common.venues.registry import find_dialect
-from services.session.hand_over import HandOvers, begins, complete
+from services.session.emergency import HandOvers, hand_over_begins, hand_over_complete
 from services.session.make_snapshot import Checked
 from services.session.recovery import Folded, load_folded
 from tests.services.session.harness import World, decode_payload, generic_config
@@ -272,6 +272,6 @@ def test_a_text_that_only_looks_like_a_hand_over_is_a_text(text: str) -> None:
 
 def test_a_hand_over_s_own_words_are_read_as_such() -> None:
     found = HandOvers()
-    for text in (begins("a-7.emergency", 2), "what was in it", complete("a-7.emergency")):
+    for text in (hand_over_begins("a-7.emergency", 2), "what was in it", hand_over_complete("a-7.emergency")):
         found.see(SessionChanged("s", 1, 1, SessionState.LATCHED, 1, 1, "", text))
     assert found.dump() == ([("a-7.emergency", 3)], ["a-7.emergency"], "")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.messages import LATE_NS, Attempt, NewOrder, Terms
-from services.session.release import TRANSITIONS, Numbered, ReleaseQueue, Step
+from services.session.outbox import TRANSITIONS, Numbered, ReleaseQueue, Step
 
 
 def order(deadline_ns: int) -> NewOrder:
