@@ -360,6 +360,58 @@ def test_what_is_said_in_common_is_said_of_every_venue() -> None:
     assert not found, "\n".join(found)
 
 
+DECIDE_BY_WORDS = (
+    "common/orders/", "common/venues/", "common/exchange/", "services/bridge/", "scripts/simulation/", "scripts/fuzz/",
+    "scripts/torture/", "scripts/bench/", "scripts/docs/",
+)  # fmt: skip
+"""Who may compare ExecType(150) or OrdStatus(39) with a literal: the fold, whoever reads or writes a venue's FIX (a
+bridge is a venue's side of it), the checkers, which are a second opinion, and what makes journals and pages of all
+words."""
+
+WORDS_OF_ORDERS = frozenset({"exec_type", "ord_status"})
+
+
+def literal_decisions(tree: ast.Module) -> Iterator[int]:
+    """The lines at which ExecType(150) or OrdStatus(39) is compared with a text, or with a name that stands for texts
+    of this very file."""
+    texts = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+        if any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in ast.walk(node.value))
+        for target in ast.walk(node)
+        if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store)
+    }
+    for node in ast.walk(tree):
+        others: list[ast.AST] = []
+        if isinstance(node, ast.Compare):
+            subject, others = node.left, [*node.comparators]
+        elif isinstance(node, ast.Match):
+            subject, others = node.subject, [case.pattern for case in node.cases]
+        else:
+            continue
+        name = getattr(subject, "attr", getattr(subject, "id", ""))
+        parts = [part for other in others for part in ast.walk(other)]
+        if name in WORDS_OF_ORDERS and any(
+            (isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value)
+            or (isinstance(part, ast.Name) and part.id in texts)
+            for part in parts
+        ):
+            yield subject.lineno
+
+
+def test_what_a_report_s_words_mean_is_decided_in_one_place() -> None:
+    """`common.orders.words` answers it for all others."""
+    found = [
+        f"{name_of(file)}:{line}"
+        for file in python_files("common", "services", "scripts")
+        if not name_of(file).startswith(DECIDE_BY_WORDS)
+        for line in literal_decisions(ast.parse(file.read_bytes(), str(file)))
+    ]
+    assert not found, "\n".join(found)
+    assert list(literal_decisions(ast.parse('ENDS = "4C"\nif report.exec_type in ENDS or a.ord_status == "8": pass')))
+
+
 def test_no_floats_for_money() -> None:
     """`float(` on anything is money's enemy in what folds, decides or encodes orders."""
     for file in python_files("common", "services/risk", "services/orders"):

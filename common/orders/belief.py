@@ -16,6 +16,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from common.messages import SIDE_BUY, SIDE_SELL, ExecutionReport, RestOrder, Side, Trade
+from common.orders.words import TRADE_CANCEL
 
 NO_INSTRUMENT: Final = frozenset({"", "[N/A]", "N/A"})
 """Symbol(55) that names none; FIX 4.4 writes "[N/A]" where SecurityID(48) does."""
@@ -80,7 +81,7 @@ def believed_of_stranger(report: ExecutionReport) -> ExecutionReport | None:
     if not report.trade_key or (report.side in (SIDE_BUY, SIDE_SELL) and report.symbol not in NO_INSTRUMENT):
         return report
     side = SIDES.get(report.side, "")
-    named = report.symbol not in NO_INSTRUMENT and (side or report.exec_type == "H")
+    named = report.symbol not in NO_INSTRUMENT and (side or report.exec_type == TRADE_CANCEL)
     return msgspec.structs.replace(report, side=side) if named else None
 
 

@@ -31,8 +31,9 @@ from common.orders.belief import order_of
 from common.orders.facts import Holding, KnownVenues, VenueFacts
 from common.orders.forgotten import Forgotten, ForgottenOrder, MemoryForgotten
 from common.orders.names import REMEMBERED_COMMANDS, Names
-from common.orders.order_state import FILLS, MAX_RETIRED_FILLS, ZERO, FillChange, FillLedger, Leg, Order
+from common.orders.order_state import MAX_RETIRED_FILLS, ZERO, FillChange, FillLedger, Leg, Order
 from common.orders.positions import Position, copy_of
+from common.orders.words import FILLS
 from common.orders.worst import NOTHING, at_worst
 
 CLOSED_ORDERS: Final = 4096

@@ -75,13 +75,6 @@ from common.orders.forgotten import LookUpFailed
 from common.orders.names import Remembered, sent_name
 from common.orders.order_state import (
     BY_HAND,
-    FILLS,
-    NEW,
-    ORDER_STATUS,
-    REJECTED,
-    REPLACED,
-    RESTATED,
-    TERMINAL_WORDS,
     ZERO,
     FillChange,
     Leg,
@@ -91,10 +84,20 @@ from common.orders.order_state import (
     is_fill,
     is_plausible,
     names_order,
-    rejects_request,
     rounded,
 )
 from common.orders.outcome import Evidence, Outcome, Outcomes, decide
+from common.orders.words import (
+    FILLS,
+    NEW,
+    ORDER_STATUS,
+    REJECTED,
+    REPLACED,
+    RESTATED,
+    TERMINAL_WORDS,
+    is_over,
+    rejects_request,
+)
 from common.request_identity import UNREAD, command_identity, request_identity
 
 WRITER = "orders"
@@ -581,7 +584,7 @@ class Fold:
         before = None if change is not None else _standing(order, leg)
         had_doubts = leg.doubted_terms
         order.heard(leg, report)
-        if report.exec_type == "I" and not inbound.poss_dup:
+        if report.exec_type == ORDER_STATUS and not inbound.poss_dup:
             order.in_doubt = False
             self._settle_requests(record, order, inbound, None)
             self._changes.append(Inquired(order, True))
@@ -595,7 +598,7 @@ class Fold:
         elif before != _standing(order, leg):
             self._report_changed(order, leg, report, None, before)
         doubted = leg.doubted_terms
-        if doubted and (doubted != had_doubts or report.exec_type == "I") and not order.is_closed:
+        if doubted and (doubted != had_doubts or report.exec_type == ORDER_STATUS) and not order.is_closed:
             self._doubt(record, order, doubted)
         if report.avg_px and report.cum_qty == leg.cum_qty and books.ledger.unpriced_qty(leg.owner):
             self._price_by_average(order, leg, report.avg_px)
@@ -701,12 +704,12 @@ class Fold:
             self.books.unclaimed.pop(place, None)
         # A bust or correction that was not heard before may open what was closed.
         reopens = change is not None and report.exec_type not in FILLS
-        if report.ord_status in TERMINAL_WORDS:
+        if is_over(report):
             self.books.stranger_ended(place, (report.cl_ord_id, report.orig_cl_ord_id), record.lsn)
         elif not reopens and strategy:
             # Of a closed order of ours, told again: only fills count, and they are known.
             return
-        elif report.order_id and report.exec_type != "I":
+        elif report.order_id and report.exec_type != ORDER_STATUS:
             cum_qty = report.cum_qty or ZERO
             open_there = RestOrder(
                 report.symbol, report.order_id, report.cl_ord_id, report.side, report.ord_status,

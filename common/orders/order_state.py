@@ -38,6 +38,31 @@ from common.messages import (
     Terms,
 )
 from common.orders.forgotten import Forgotten, MemoryForgotten, TradeId, exec_id_of
+from common.orders.words import (
+    ACCEPTED_FOR_BIDDING,
+    CALCULATED,
+    CANCELED,
+    CHANGES_OF_FILLS,
+    DONE_FOR_DAY,
+    EXPIRED,
+    FILLED,
+    FILLS,
+    NEW,
+    ORDER_STATUS,
+    PARTIAL,
+    PENDING_CANCEL,
+    PENDING_NEW,
+    PENDING_REPLACE,
+    REJECTED,
+    REPLACED,
+    RESTATED,
+    STOPPED,
+    SUSPENDED,
+    TERMINAL_WORDS,
+    TRADE_CANCEL,
+    TRADE_CORRECT,
+    names_of_order,
+)
 
 ZERO: Final = Decimal(0)
 
@@ -291,18 +316,18 @@ class FillLedger:
         key, exec_type = report.trade_key, report.exec_type
         if not key:
             return None
-        if exec_type == "H":
+        if exec_type == TRADE_CANCEL:
             reference = self._heard_as(venue, report, owner)
             return self.bust(venue, report.symbol, key, reference, owner, report.side, report.order_id)
-        if exec_type not in FILLS and exec_type != "G":
+        if exec_type not in FILLS and exec_type != TRADE_CORRECT:
             return None
         fill = Fill(
             owner, report.side, report.last_qty, report.last_px, report.fee_qty, report.fee_asset, True, "",
             report.order_id,
         )  # fmt: skip
-        if not _counts(fill) or fill.qty < ZERO or (not fill.qty and exec_type != "G"):
+        if not _counts(fill) or fill.qty < ZERO or (not fill.qty and exec_type != TRADE_CORRECT):
             return None
-        reference = self._heard_as(venue, report, owner) if exec_type == "G" else ""
+        reference = self._heard_as(venue, report, owner) if exec_type == TRADE_CORRECT else ""
         return self._give_way(self._tell((venue, report.symbol, key), reference, fill))
 
     def is_taken_back(self, venue: str, owner: str, report: ExecutionReport) -> bool:
@@ -355,8 +380,9 @@ class FillLedger:
         """A bust or correction tells a CumQty(14) below `cum_qty`, the order's by its fills: what a person booked of it
         is gone as far, whether or not the trade was ever told. None where nothing is."""
         told = report.cum_qty
-        is_lower = report.exec_type in ("G", "H") and told is not None and is_plausible(told) and told < cum_qty
-        if told is None or not is_lower or owner not in self._by_hand:
+        if told is None or report.exec_type not in CHANGES_OF_FILLS or owner not in self._by_hand:
+            return None
+        if not (is_plausible(told) and told < cum_qty):
             return None
         return self._take_by_hand(owner, report.side, cum_qty - told)
 
@@ -444,7 +470,7 @@ class FillLedger:
     def with_side(self, venue: str, report: ExecutionReport) -> ExecutionReport:
         """The report on an order that is not in memory; a correction that does not say which way has the side of the
         fill that it corrects."""
-        if report.exec_type != "G" or report.side in (SIDE_BUY, SIDE_SELL):
+        if report.exec_type != TRADE_CORRECT or report.side in (SIDE_BUY, SIDE_SELL):
             return report
         key = self._heard_as(venue, report, "")
         fill = self._find((venue, report.symbol, key), "", report.order_id)
@@ -620,19 +646,8 @@ def _counts(fill: Fill) -> bool:
 
 # ----------------------------------------------------------------------------------------------------- the venue's word
 
-PENDING_NEW, NEW, PARTIAL, FILLED, DONE_FOR_DAY = "A", "0", "1", "2", "3"
-CANCELED, PENDING_CANCEL, STOPPED, REJECTED, SUSPENDED = "4", "6", "7", "8", "9"
-ORDER_STATUS = "I"
-CALCULATED, EXPIRED, ACCEPTED_FOR_BIDDING, PENDING_REPLACE, REPLACED = "B", "C", "D", "E", "5"
-RESTATED = "D"
-
 _RESTATING = frozenset({RESTATED, ORDER_STATUS})
 """ExecType(150) of reports that may give an order terms that nobody asked for."""
-
-TERMINAL_WORDS = frozenset({FILLED, CANCELED, REJECTED, EXPIRED})
-
-FILLS: Final = frozenset("12F")
-"""ExecType(150) of one more fill. A bust (H) and a correction (G) have LastQty(32) too, and are none."""
 
 _BASE_WORD = {PARTIAL: NEW, PENDING_CANCEL: NEW, PENDING_REPLACE: NEW, REPLACED: NEW, ACCEPTED_FOR_BIDDING: NEW}
 """Words that say nothing of their own: how much is filled and what is pending is known from elsewhere."""
@@ -972,12 +987,6 @@ def told_amendment(report: ExecutionReport, leg: "Leg", amendments: Sequence["Re
     return next((each for each in amendments if (each.order_qty, each.price) == terms), None)
 
 
-def rejects_request(report: ExecutionReport, *names: str) -> bool:
-    """Whether a report of Rejected refuses a request about an order, and not the order itself: it bears another
-    ClOrdID(11) than the `names` that the order goes by."""
-    return report.exec_type == REJECTED and report.cl_ord_id not in ("", *names)
-
-
 def answered_amendment(report: ExecutionReport, leg: Leg, asked: Mapping[str, Decimal]) -> str:
     """The ClOrdID(11) of the leg's amendment in place that a report of Replaced accepts, of those `asked` with their
     OrderQty(38): the one it names, else the one whose quantity it has (a venue may keep the order's name), else the
@@ -1106,11 +1115,7 @@ class Order(OfTerms, msgspec.Struct, gc=False):
         return legs[0] if len(legs) == 1 else next((leg for leg in legs if leg.is_open), legs[-1])
 
     def leg_of(self, report: ExecutionReport) -> Leg | None:
-        """The leg that a report is about; None where it rejects something that is no leg any more.
-
-        A cancel's report names the order in OrigClOrdID(41); the one that cancels the old half of an amendment bears
-        the new order's name in ClOrdID(11), so with those the original name comes first.
-        """
+        """The leg that a report is about; None where it rejects something that is no leg any more."""
         legs = self.legs
         if len(legs) == 1 and legs[0].cl_ord_id == report.cl_ord_id:
             return legs[0]
@@ -1118,8 +1123,7 @@ class Order(OfTerms, msgspec.Struct, gc=False):
             for leg in legs:
                 if leg.has_order_id(report.order_id):
                     return leg
-        names = (report.orig_cl_ord_id, report.cl_ord_id)
-        for name in names if report.exec_type in "46" else reversed(names):
+        for name in names_of_order(report):
             for leg in reversed(legs):
                 if name and name in (leg.cl_ord_id, leg.owner):
                     return leg

@@ -21,7 +21,8 @@ import msgspec
 
 from common.messages import SIDE_BUY, RestOrder
 from common.orders.belief import SIDES
-from common.orders.order_state import FILLED, TERMINAL_WORDS, ZERO, Leg, Order, RequestKind, is_plausible
+from common.orders.order_state import ZERO, Leg, Order, RequestKind, is_plausible
+from common.orders.words import FILLED, TERMINAL_WORDS
 
 
 class AtWorst(msgspec.Struct, frozen=True, gc=False):

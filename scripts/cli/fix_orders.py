@@ -8,7 +8,7 @@ from common.fix.errors import GarbledError
 from common.fix.text import cut_text, meaning_in_words, whole_fields
 from common.fix.wire import Message
 from common.orders.belief import NO_INSTRUMENT
-from common.orders.order_state import TERMINAL_WORDS
+from common.orders.words import TERMINAL_WORDS
 
 # Requests and reports that speak of one order.
 ORDER_TYPES = frozenset({"D", "F", "G", "8", "9", "H", "XCN", "XAK", "XAR", "AB", "AC"})

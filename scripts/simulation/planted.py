@@ -42,6 +42,7 @@ from common.orders.books import Books
 from common.orders.forgotten import MemoryForgotten
 from common.orders.names import cl_ord_id_of
 from common.orders.order_state import ZERO, FillLedger, Leg, Order, RequestKind
+from common.orders.words import DONE_FOR_DAY
 from common.orders.worst import NO_STRANGER, NOTHING
 from common.venues.dialect import BadReport
 from common.venues.reading import Notes
@@ -721,9 +722,9 @@ BUGS: dict[str, Bug] = {
     "done-for-day-is-over": Bug(
         "An order that is done for the day is closed, in orders and risk.",
         (
-            (order_state, "TERMINAL_WORDS", lambda words: words | {order_state.DONE_FOR_DAY}),
-            (order_state, "_CLOSED_STATUS", lambda words: words | {order_state.DONE_FOR_DAY: OrderStatus.EXPIRED}),
-            (worst, "TERMINAL_WORDS", lambda words: words | {order_state.DONE_FOR_DAY}),
+            (order_state, "TERMINAL_WORDS", lambda words: words | {DONE_FOR_DAY}),
+            (order_state, "_CLOSED_STATUS", lambda words: words | {DONE_FOR_DAY: OrderStatus.EXPIRED}),
+            (worst, "TERMINAL_WORDS", lambda words: words | {DONE_FOR_DAY}),
         ), 20,
     ),
     "misread-price-stays": Bug(

@@ -24,13 +24,9 @@ from common.messages import (
     events_of,
 )
 from common.messages import Inbound as InboundRecord
-from common.orders.order_state import FILLS
+from common.orders.words import tells_end, tells_trade
 from common.venues.dialect import BadReport, Dialect, Identity
 from common.venues.listening import ListeningConfig, ListeningCore
-
-CHANGES_OF_FILLS = frozenset("GH")
-ENDS = frozenset("4C")
-"""ExecType(150) of an order that is cancelled or has expired."""
 
 MAX_BYTES = MAX_RECORD_BYTES - (4 << 10)
 """A message and what it says are below what a record has."""
@@ -156,7 +152,6 @@ def counts(event: OneEvent) -> ExecutionReport | None:
     terms."""
     if not isinstance(event, ExecutionReport) or event.unknown_order or event.ambiguous:
         return None
-    is_trade = event.trade_key and (event.exec_type in FILLS or event.exec_type in CHANGES_OF_FILLS)
-    if not is_trade and event.exec_type not in ENDS:
+    if not tells_trade(event) and not tells_end(event):
         return None
     return replace(event, order_qty=None, price=None)

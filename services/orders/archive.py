@@ -19,6 +19,7 @@ from common.orders.money import held_by
 from common.orders.names import Remembered
 from common.orders.order_state import ZERO, Order, is_fill
 from common.orders.positions import Position
+from common.orders.words import word_of_change
 from services.orders.views import StandingNames, order_event, position_event
 
 
@@ -81,9 +82,8 @@ class Archive:
         if is_news:
             cum_qty, unpriced_qty, value = cum_qty + fill.qty, unpriced_qty + fill.unpriced_qty, value + fill.value
         priced_qty = cum_qty - unpriced_qty
-        word = report.exec_type if filled or report.exec_type == "H" else "G"
         event = msgspec.structs.replace(
-            former, lsn=record.lsn, index=index, event=EVENTS[word],
+            former, lsn=record.lsn, index=index, event=EVENTS[word_of_change(report, is_fill=filled)],
             last_qty=report.last_qty if filled else ZERO, last_px=report.last_px if filled else ZERO,
             fee_qty=report.fee_qty if filled else ZERO, fee_asset=report.fee_asset if filled else "",
             trade_key=report.trade_key, reference_trade_key=report.reference_trade_key, cum_qty=cum_qty,

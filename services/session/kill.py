@@ -36,10 +36,11 @@ from common.messages import (
     SessionState,
 )
 from common.orders.names import BEFORE_ALL, ClOrdIdForm, base36, cl_ord_id_of, next_of_session
+from common.orders.words import came_too_late
 from common.venues.dialect import Body
 from common.venues.venue import Feature
 from services.session.history import History
-from services.session.open_orders import ENDED_ORD_STATUS, OpenOrder
+from services.session.open_orders import OpenOrder
 from services.session.outbox import Shared
 
 ANSWER_NS = 1_000 * NS_PER_MS
@@ -409,8 +410,7 @@ class KillSwitch:
         said without the order's name: it is the one that was asked for."""
         if asked is None or event.ambiguous:
             return
-        is_over = event.ord_status in ENDED_ORD_STATUS and not event.unknown_order
-        if is_over and asked.what.kind == "order":
+        if came_too_late(event) and asked.what.kind == "order":
             self._records.history.orders.unknown_at_venue(asked.what.subject)
         elif not event.unknown_order:
             self._said_no(asked, now)

@@ -21,17 +21,17 @@ from common.messages import (
     Unreadable,
 )
 from common.orders.belief import contradiction
-from common.orders.order_state import TERMINAL_WORDS, AskedTerms, BelievedTerms, believed_terms, rejects_request
-
-ENDED_ORD_STATUS = frozenset("24C")
-"""OrdStatus(39) of an OrderCancelReject(9) by which the venue says that it came too late: filled, canceled, expired."""
-
-ACKNOWLEDGES = frozenset("A6E")
-"""ExecType(150) of Pending new, Pending cancel and Pending replace: a request has arrived, and no more."""
+from common.orders.order_state import AskedTerms, BelievedTerms, believed_terms
+from common.orders.words import (
+    came_too_late,
+    is_over,
+    names_of_order,
+    rejects_request,
+    shows_open,
+    tells_replaced,
+)
 
 ZERO = Decimal(0)
-CANCELED = "4"
-REPLACED = "5"
 
 
 class OpenOrder(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -108,7 +108,7 @@ class OpenOrders:
             # A cancel-and-new whose cancel was refused has not sent its new order.
             if refused is not None and refused.by_amendment and not refused.heard and not event.ambiguous:
                 self._close(refused)
-            elif event.ord_status in ENDED_ORD_STATUS and not event.unknown_order:
+            elif came_too_late(event):
                 self.unknown_at_venue(event.orig_cl_ord_id)
         elif isinstance(event, RequestRejected) and event.attempt is not None and not event.ambiguous:
             self.never_arrived(event.attempt)
@@ -156,12 +156,11 @@ class OpenOrders:
             if order is not None:
                 self._close(order)
             return
-        if report.ord_status in TERMINAL_WORDS:
+        if is_over(report):
             if order is not None:
                 self._close(order)
             return
-        if order is None and report.exec_type in ACKNOWLEDGES:
-            # It may come behind the end of the order that it is about; what a new one tells beside it is to come.
+        if order is None and not shows_open(report):
             return
         if order is None:
             order = OpenOrder(
@@ -176,17 +175,14 @@ class OpenOrders:
         if report.order_id and not order.order_id:
             order.order_id = report.order_id
             self._by_order_id[order.symbol, order.order_id] = order
-        if report.exec_type == REPLACED:
+        if tells_replaced(report):
             self._replaced(order, report)
 
     def _named(self, report: ExecutionReport) -> OpenOrder | None:
-        """A report about a cancel carries the cancel's ClOrdID(11) and the order's OrigClOrdID(41)."""
         known = self._by_order_id.get((report.symbol, report.order_id)) if report.order_id else None
         if known is not None:
             return known
-        first, second = report.cl_ord_id, report.orig_cl_ord_id
-        if report.exec_type in (CANCELED, REPLACED) and second:
-            first, second = second, first
+        first, second = names_of_order(report)
         return self._orders.get(first) or self._orders.get(second)
 
     def _replaced(self, order: OpenOrder, report: ExecutionReport) -> None:

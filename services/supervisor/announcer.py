@@ -18,7 +18,7 @@ from common.journal.frames import Record
 from common.journal.reader import Reader
 from common.messages import AmendOrder, ExecutionReport, Inbound, Kind, NewOrder, OrderEvent, Outbound
 from common.orders.belief import SIDES
-from common.orders.order_state import FILLS
+from common.orders.words import FILLS
 from common.restrictions import Restriction, not_to_run, restrictions
 from common.strategy.client import Client, NotRunning
 from common.strategy.entry import Superseded

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from common.messages import Attempt, ExecutionReport, NewOrder, OrderStatus, Reason, Terms
 from common.orders.order_state import (
     NEXT_WORD,
-    TERMINAL_WORDS,
     ZERO,
     FillChange,
     FillLedger,
@@ -21,6 +20,7 @@ from common.orders.order_state import (
     Request,
     RequestKind,
 )
+from common.orders.words import TERMINAL_WORDS
 
 D = Decimal
 FEW = settings(max_examples=150, deadline=None)
