@@ -1,10 +1,12 @@
-"""The log as a library: append batches that are durable when acknowledged, read, follow, verify, salvage.
+"""The log as a library: append batches that are durable when acknowledged, read, follow, verify, back up, salvage.
 
 It knows nothing of the stack above it: payloads are bytes, kinds from 16 on are the caller's, time is passed in, and
 every file call goes through the port `Files`. docs/journal.md has the format and the promise.
 """
 
+from common.journal.backup import BackedUp, back_up
 from common.journal.errors import (
+    BackupBehind,
     BadEntry,
     BadFrame,
     CopyFailed,
@@ -17,6 +19,7 @@ from common.journal.errors import (
     NoFolder,
     NoSpace,
     NotThere,
+    OtherJournal,
     OutOfOrder,
     ReadFailed,
     UnsafeFileSystem,
@@ -36,6 +39,8 @@ __all__ = [
     "TICK",
     "WRITERS",
     "AppendedBatch",
+    "BackedUp",
+    "BackupBehind",
     "BadEntry",
     "BadFrame",
     "CopyFailed",
@@ -53,6 +58,7 @@ __all__ = [
     "NoSpace",
     "NotThere",
     "OsFiles",
+    "OtherJournal",
     "OutOfOrder",
     "ReadFailed",
     "Reader",
@@ -64,6 +70,7 @@ __all__ = [
     "UnsafeFileSystem",
     "Verdict",
     "WriterState",
+    "back_up",
     "damaged_snapshots",
     "frame",
     "iterate",

@@ -1,6 +1,8 @@
 """Everything that the journal can refuse or fail with. Each error says what, where and what to do about it."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class JournalError(Exception):
@@ -114,6 +116,42 @@ class CopyFailed(JournalError):
         )
         self.folder = folder
         self.why = why
+
+
+@contextmanager
+def copying_to(folder: str) -> Iterator[None]:
+    """What the system refuses inside is CopyFailed of that folder."""
+    try:
+        yield
+    except OSError as error:
+        raise CopyFailed(folder, str(error)) from error
+
+
+class OtherJournal(JournalError):
+    """The folder of a backup holds what the journal to be copied does not have: nothing was changed there.
+
+    `folder` is the backup's.
+    """
+
+    def __init__(self, folder: str, holds: str) -> None:
+        super().__init__(f"{folder} holds {holds}. Nothing was changed: name an empty folder, and keep this one")
+        self.folder = folder
+
+
+class BackupBehind(JournalError):
+    """The journal no longer keeps what would follow a backup's last record: retention was quicker.
+
+    `folder` is the backup's, `last_lsn` its last record, `first_lsn` the oldest one that the journal has.
+    """
+
+    def __init__(self, folder: str, last_lsn: int, first_lsn: int) -> None:
+        super().__init__(
+            f"{folder} ends with record {last_lsn}, and the oldest one that the journal has is {first_lsn}. Nothing "
+            "was changed: name an empty folder, keep this one, and back up before `retention_bytes` are written"
+        )
+        self.folder = folder
+        self.last_lsn = last_lsn
+        self.first_lsn = first_lsn
 
 
 class NoSpace(JournalError):

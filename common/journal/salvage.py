@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from common.journal.errors import CopyFailed, Damage, FormatTooNew, NotThere, ReadFailed
+from common.journal.errors import Damage, FormatTooNew, NotThere, ReadFailed, copying_to
 from common.journal.files import Files, Folder, read_whole, replace_file
 from common.journal.frames import Link, find_frame, frame_bytes, walk
 from common.journal.marks import MARK, SLOT_SPACING, Mark
@@ -53,7 +53,7 @@ def salvage(folder: Folder, files: Files, to: Folder) -> Salvaged:
             starts = []
     if not starts:
         raise NotThere(f"{source}: there is no journal in it")
-    with _written(target):
+    with copying_to(target):
         files.make_folder(target)
         taken = first_lsns(files, target) or MARK in files.list(target)
     if taken:
@@ -72,14 +72,6 @@ def _read(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ReadFailed(path, str(error)) from error
-
-
-@contextmanager
-def _written(folder: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CopyFailed(folder, str(error)) from error
 
 
 class _Copy:
@@ -213,6 +205,6 @@ class _Copy:
             return False
 
     def _write(self, folder: str, name: str, data: bytes) -> None:
-        with _written(folder):
+        with copying_to(folder):
             self.files.make_folder(folder)
             replace_file(self.files, folder, name, data)

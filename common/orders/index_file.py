@@ -685,3 +685,22 @@ def _sync(name: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def copy_index(path: Path, to: Path) -> None:
+    """Copy an index, which may be in use, as it stands between two transactions; `to` is whole or as it was before.
+
+    It is then at least as far as the snapshots that were copied before it. Raises IndexFailed.
+    """
+    temporary = to.with_suffix(".tmp")
+    try:
+        to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        source, copy = sqlite3.connect(f"file:{path}?mode=ro", uri=True), sqlite3.connect(temporary)
+        with closing(source), closing(copy):
+            source.backup(copy)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(to)
+    except (*_FAILS, OSError) as error:
+        raise IndexFailed(to, error) from error

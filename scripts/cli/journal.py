@@ -7,9 +7,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +15,15 @@ import click
 import orjson
 import zmq
 
-from common.actor.control import ask_all, is_running
+from common.actor.control import ask_all
 from common.config import ConfigError, load
 from common.exit_status import ExitStatus
 from common.journal import (
     Damage,
-    FormatTooNew,
-    JournalError,
     OsFiles,
     Reader,
-    ReadFailed,
     Verdict,
     damaged_snapshots,
-    salvage,
     verify,
 )
 from common.past.replay import Block, Pace, blocks
@@ -52,16 +46,15 @@ from common.past.words import KIND_NAMES, Dictionaries, document, line, payload_
 from common.venues.registry import find_dictionary
 from scripts.cli.asking import ANSWER_S, asked
 from scripts.cli.errors import CommandError
+from scripts.cli.journal_copies import backup, restore, salvage_command, take_back_command
+from scripts.cli.journal_parts import AS_JSON, FOLDER, checked, folder_or_configured, progress
 from scripts.cli.names import known_name
 from scripts.cli.tables import fitted
-from scripts.journal.evidence import take_back
 from scripts.journal.past import Past, past_text
 from scripts.journal.shadow import Shadow
 
 FOLLOW_PAUSE_S = 0.05
 
-FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, one document or one a line, instead of text.")
 FROM = click.option("--from", "start", metavar="LSN|TIME", help="From this LSN or UTC time (or -5m: so long ago) on.")
 TO = click.option("--to", "end", metavar="LSN|TIME", help="Up to this LSN or UTC time.")
 
@@ -72,30 +65,6 @@ def journal() -> None:
 
     FOLDER is a journal's folder; without it, the configured stack's. LSN is a record's number, TIME is UTC.
     """
-
-
-def checked(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Journal errors become a line and an exit status: damage and what cannot be read are 7, everything else 1."""
-
-    @wraps(command)
-    def run(*arguments: Any, **options: Any) -> Any:
-        try:
-            return command(*arguments, **options)
-        except JournalError as error:
-            raise CommandError(str(error), status_of(error)) from error
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            where = error.filename or "the journal"
-            text = f"{where} cannot be read: {error.strerror or error}. Check the disk and the permissions"
-            raise CommandError(text, ExitStatus.INTEGRITY) from error
-
-    return run
-
-
-def status_of(error: JournalError) -> ExitStatus:
-    """7 for what an integrity check refuses or the disk does not give, else 1."""
-    return ExitStatus.INTEGRITY if isinstance(error, Damage | FormatTooNew | ReadFailed) else ExitStatus.FAILURE
 
 
 class Number(click.FloatRange):
@@ -115,11 +84,6 @@ class Number(click.FloatRange):
         if number != 0 and not (self.min or 0) <= number <= (self.max or 0):
             self.fail(f"{value!r} is no number from {self.min} to {self.max:,}, nor 0 ({self._zero})", param, ctx)
         return number
-
-
-def folder_or_configured(folder: Path | None) -> Path:
-    """The folder given, else the configured stack's journal."""
-    return folder if folder is not None else load().journal_folder
 
 
 class Range:
@@ -350,84 +314,6 @@ def _stats_text(stats: Stats) -> str:
             mean = tally.payload_bytes / tally.records
             lines.append(f"{name:<20}{tally.records:>14,}{tally.payload_bytes:>16,}{mean:>12.1f}")
     return "\n".join(lines)
-
-
-@journal.command("salvage")
-@click.argument("to", type=click.Path(path_type=Path, file_okay=False))
-@FOLDER
-@AS_JSON
-@checked
-def salvage_command(to: Path, folder: Path | None, as_json: bool) -> None:
-    """Write what can be read of a damaged journal to the folder TO. The damaged one is not touched.
-
-    TO becomes a journal that opens, with every record before the first damage; valid frames behind it go into the
-    file `behind-damage`. Where the journal's beginning was dropped, snapshots and index that it needs go with it.
-    """
-    try:
-        done = salvage(folder_or_configured(folder), OsFiles(), to)
-    except FileExistsError as error:
-        raise CommandError(str(error), ExitStatus.REFUSED) from error
-    damage = done.damage
-    if as_json:
-        place = {"file": damage.file, "offset": damage.offset, "lsn": damage.lsn, "why": damage.why} if damage else None
-        click.echo(orjson.dumps({"to": str(to), "first_lsn": done.first_lsn, "last_lsn": done.last_lsn,
-                                 "damage": place, "behind": done.behind, "beside": done.beside}))  # fmt: skip
-        return
-    click.echo(f"{to}: records {done.first_lsn} to {done.last_lsn}, as they were.")
-    if done.beside:
-        click.echo(f"It does not begin with record 1; with it went what it starts from: {', '.join(done.beside)}.")
-    if damage is None:
-        click.echo("Nothing was damaged.")
-        return
-    click.echo(f"Damage at {damage.file} byte {damage.offset}, record {damage.lsn}: {damage.why}.")
-    for first, until in done.behind:
-        click.echo(f"Behind it, readable in {to}/behind-damage: records {first} to {until}.")
-
-
-@journal.command("take-back")
-@FOLDER
-@AS_JSON
-@checked
-def take_back_command(folder: Path | None, as_json: bool) -> None:
-    """Give the sessions what stands readable behind the damage of a salvaged journal, as evidence.
-
-    Of the file `behind-damage` each session gets what its venue told it and the numbers that were used, and hands them
-    over when the journal is started. Commands are not given back: what became of them the venue tells.
-    """
-    config = load()
-    if is_running(config.paths.run, "journal"):
-        raise CommandError("the journal runs: evidence is given back before it is started", ExitStatus.REFUSED)
-    try:
-        taken = take_back(str(folder_or_configured(folder)), str(config.emergency_folder))
-    except FileNotFoundError as error:
-        raise CommandError(f"{error.filename}: nothing was readable behind the damage", ExitStatus.REFUSED) from error
-    if as_json:
-        click.echo(orjson.dumps([back._asdict() for back in taken]))
-        return
-    for back in taken:
-        done = "given back in" if back.is_new else "given back before, in"
-        click.echo(
-            f"session@{back.session}: {back.messages} messages of the venue {done} {back.file}; next outbound "
-            f"MsgSeqNum(34) {back.next_outbound} of generation {back.generation}"
-        )
-    if not taken:
-        click.echo("no session had written anything behind the damage")
-
-
-@contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A line on standard error that is renewed, where that is a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _whole, _unit: None
-        return
-
-    def told(done: int, whole: int, unit: str) -> None:
-        click.echo(f"\r{what}: {done:,} of {whole:,} {unit}\x1b[K", err=True, nl=False)
-
-    try:
-        yield told
-    finally:
-        click.echo("\r\x1b[K", err=True, nl=False)
 
 
 @journal.command()
@@ -664,3 +550,7 @@ def skip_command(lsn: int, yes: bool, unmet: bool) -> None:
     for actor in met:
         if actor.startswith("session@"):
             click.echo(f"{actor}: {asked(run_folder, actor, 'skip', {'lsn': lsn})['text']}")
+
+
+for _command in (backup, restore, salvage_command, take_back_command):
+    journal.add_command(_command)

@@ -135,9 +135,12 @@ def _by_hand(
     if not yes:
         click.confirm(question(_ask(config, actor, "status", {})), abort=True, err=True)
     answer = _ask(config, actor, act, arguments)
-    click.echo(
-        orjson.dumps({"session": actor, "act": act, **answer}) if as_json else f"{actor}: {answer.get('text', 'done')}"
-    )
+    if as_json:
+        click.echo(orjson.dumps({"session": actor, "act": act, **answer}))
+        return
+    click.echo(f"{actor}: {answer.get('text', 'done')}")
+    if act != "logon" and _ask(config, actor, "status", {})["state"] == "halted":
+        click.echo(f"It is halted and stays out: `fixring session logon {name}` connects it again.")
 
 
 def _names(config: Config) -> list[str]:

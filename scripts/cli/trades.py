@@ -21,7 +21,8 @@ from common.past.replay import blocks
 from common.past.select import parse_point
 from common.past.words import time_text
 from scripts.cli.errors import CommandError
-from scripts.cli.journal import AS_JSON, FROM, TO, Range, checked
+from scripts.cli.journal import FROM, TO, Range
+from scripts.cli.journal_parts import AS_JSON, checked
 from scripts.cli.money import NOBODY
 from scripts.cli.tables import table
 from scripts.csv_text import csv_text

@@ -32,7 +32,8 @@ SHOWN = re.compile(r"READY|fill: |strategies <--> |[|+\[{]|[0-9a-f]{16}| |`windo
 BESIDE_THE_TEST = "it would run this test"
 SECOND_STACK = "one stack runs already; tests/scripts/cli/test_start.py names the venues of a start"
 TESTNET = "it needs a key of the testnet and the network; README.md has the same command"
-DAMAGE = "tests/faults/test_salvaged_journal.py follows this part of the page on a damaged journal"
+DAMAGE = "tests/faults/test_journal_pages.py follows this part of the page on a damaged journal"
+LOST = "tests/faults/test_journal_pages.py follows this part of the page on a lost journal"
 UNTIL_ENDED = "it runs until it is ended; tests/scripts/cli/test_fix_echo.py runs it"
 MEASURES = "it measures for many seconds; tests/scripts/cli/test_bench.py runs a shorter one"
 NAMED_USERS = "it asks for a password; tests/scripts/cli/test_desk.py gives one"
@@ -77,6 +78,13 @@ NOT_RUN = {
         "scripts/fixring journal take-back": DAMAGE,
         "scripts/fixring start journal": DAMAGE,
         "scripts/fixring resume": DAMAGE,
+        "scripts/fixring journal backup /other/disk/fixring": LOST,
+        "scripts/fixring journal verify /other/disk/fixring": LOST,
+        "scripts/fixring journal restore /other/disk/fixring": LOST,
+        "scripts/fixring start": LOST,
+        "scripts/fixring status": LOST,
+        "scripts/fixring session set-seq NAME --out NUMBER": LOST,
+        "scripts/fixring session logon NAME": LOST,
     },
 }
 BLOCKS = {"docs/venues.md": "tests/common/venues/test_a_new_venue.py"}

@@ -1,6 +1,7 @@
-"""The page for a journal that refuses to start, followed as it is printed, ends with a stack that equals its venues."""
+"""The page for a journal that refuses to start or is lost, followed as printed, ends with an equal stack."""
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from common.actor.control import NoAnswer, NotRunning
 from common.config import CHECKOUT
 from common.journal import OsFiles, Reader, parse
 from common.journal.files import read_whole
@@ -24,6 +26,9 @@ BUSY = {
 }
 LOST_FILLS = 2
 """So many fills at least stand behind the damage."""
+
+PERSISTENT = "generic"
+"""The venue of the stack whose sequence numbers outlive a connection."""
 
 PATIENCE_S = 60.0
 
@@ -41,7 +46,7 @@ def test_the_page_for_a_damaged_journal_ends_with_an_equal_stack(stack: PrivateS
     damage(journal)
     stack.kill("journal")
     until(lambda: all(stack.ask(f"session@{venue}", "status")["kill"] == "clear" for venue in stack.config.venues))
-    steps = commands_of_the_page()
+    steps = commands_of_the_page("A journal that refuses to start")
     assert [words[1:3] for words in steps if words[0] == "scripts/fixring"] == [
         ["journal", "verify"], ["journal", "salvage"], ["journal", "take-back"], ["start", "journal"], ["reconcile"],
         ["resume"],
@@ -65,6 +70,45 @@ def test_the_page_for_a_damaged_journal_ends_with_an_equal_stack(stack: PrivateS
     until(lambda: fixring(stack, "reconcile") == 0)
 
 
+def test_the_page_for_a_lost_journal_ends_with_an_equal_stack(stack: PrivateStack, short_folder: Path) -> None:
+    """The disk is gone with all that was written after the last backup, fills and numbers among it."""
+    journal, copy = stack.config.journal_folder, str(short_folder / "copy")
+    backup, verify, restore, start, status, set_seq, logon, reconcile, resume = (
+        [copy if word == "/other/disk/fixring" else word for word in words[1:]]
+        for words in commands_of_the_page("A journal that is lost")
+    )
+    until(lambda: fills_of(journal) > 0)
+    assert fixring(stack, *backup) == 0
+    saved = fills_of(Path(copy))
+    until(lambda: fills_of(journal) >= saved + LOST_FILLS)
+    assert fixring(stack, *verify) == 0
+    stack.kill_all()
+    shutil.rmtree(journal)
+    shutil.rmtree(stack.config.emergency_folder)
+    assert fixring(stack, *restore) == 0
+    assert start == ["start"]
+    stack.start()
+    until(lambda: told_number(stack) > 0)
+    assert fixring(stack, *status) == 1
+    for words in (set_seq, logon):
+        names = {"NAME": PERSISTENT, "NUMBER": str(told_number(stack))}
+        assert fixring(stack, *(names.get(word, word) for word in words), "--yes") == 0
+    until(lambda: fixring(stack, *reconcile) == 0)
+    assert fixring(stack, *resume, "--yes") == 0
+    stack.wait_ready()
+    until(lambda: fixring(stack, *reconcile) == 0)
+
+
+def told_number(stack: PrivateStack) -> int:
+    """The number that the venue of numbers that persist expects of us, once its session has halted on it; else 0."""
+    try:
+        answer = stack.ask(f"session@{PERSISTENT}", "status")
+    except (NoAnswer, NotRunning):
+        return 0
+    found = re.search(r"expecting (\d+) but", str(answer["halted"]))
+    return int(found[1]) if found else 0
+
+
 def until(holds: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + PATIENCE_S
     while not holds():
@@ -72,11 +116,11 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def commands_of_the_page() -> list[list[str]]:
-    """The lines that the page gives to be typed, word by word, without their comments."""
+def commands_of_the_page(part: str) -> list[list[str]]:
+    """The lines that a part of the page gives to be typed, word by word, without their comments."""
     page = (CHECKOUT / "docs/operations.md").read_text()
-    part = page.partition("## A journal that refuses to start")[2].partition("\n## ")[0]
-    lines = re.findall(r"^    (\S.*?)(?: +#.*)?$", part, re.MULTILINE)
+    text = page.partition(f"## {part}\n")[2].partition("\n## ")[0]
+    lines = re.findall(r"^    (\S.*?)(?: +#.*)?$", text, re.MULTILINE)
     return [line.split() for line in lines]
 
 
