@@ -91,7 +91,7 @@ def test_the_page_for_a_lost_journal_ends_with_an_equal_stack(stack: PrivateStac
     until(lambda: told_number(stack) > 0)
     assert fixring(stack, *status) == 1
     for words in (set_seq, logon):
-        names = {"NAME": PERSISTENT, "NUMBER": str(told_number(stack))}
+        names = {"NAME": PERSISTENT, "230": str(told_number(stack))}
         assert fixring(stack, *(names.get(word, word) for word in words), "--yes") == 0
     until(lambda: fixring(stack, *reconcile) == 0)
     assert fixring(stack, *resume, "--yes") == 0
