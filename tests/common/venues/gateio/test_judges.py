@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from common.venues.gateio.simulated import open_side
 from tests.common.exchange.harness import World
 from tests.common.venues.gateio.rig import GATEIO
 from tests.common.venues.judges import offer, watched
@@ -19,8 +18,7 @@ AREAS = ("wallet", "futures", "margin", "spot", "account", "unified", "sub_accou
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr("services.exchange.core.find_simulated", lambda dialect: open_side)
+def world(tmp_path: Path) -> World:
     return World(tmp_path, GATEIO)
 
 

@@ -1,0 +1,79 @@
+"""Seeds of trouble at Gate.io: nothing that a client is told may differ from the venue once it is quiet, and what is
+planted in how its orders are found is found by that."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.venues.gateio.backend import GateioBackend
+from tests.common.venues.gateio.rig import gateio_rig, id_sent
+from tests.services.bridge.trial import Trial
+
+
+def trial_of(seed: int, folder: Path) -> Trial:
+    return Trial(seed, folder, gateio_rig, id_sent)
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_once_it_is_quiet_the_client_knows_what_the_venue_knows(tmp_path: Path, seed: int) -> None:
+    trial = trial_of(seed, tmp_path)
+    trial.run(60)
+    trial.quiet()
+    assert trial.check() == []
+
+
+def test_a_bridge_that_is_killed_over_requests_in_flight_finds_out_what_became_of_each(tmp_path: Path) -> None:
+    trial = trial_of(7, tmp_path)
+    for _ in range(2):
+        trial.burst(10)
+        trial.rig.pass_time(2)
+        trial.hear()
+    trial.quiet()
+    assert trial.check() == [] and not trial.awaiting and min(trial.in_flight) >= 10
+
+
+def ends_unheard(trial: Trial) -> None:
+    """An order whose answer and pushes are lost is filled, and another cancelled, before anybody asks for them."""
+    trial.rig.deaf = trial.rig.hush = True
+    trial.place("1", 60_000)
+    trial.rig.stranger("2", "9", "60000")
+    trial.place("1", 59_000)
+    trial.rig.world.ask("cancel", cl_ord_id="d2")
+    trial.rig.pump()
+
+
+def fills_unheard(trial: Trial) -> None:
+    """An open order is filled in part while nobody listens."""
+    trial.place("1", 60_000)
+    trial.rig.cut("websocket")
+    trial.rig.stranger("2", "0.5", "60000")
+
+
+def only_what_is_open_is_looked_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(GateioBackend, "ask_ended", lambda *_: None)
+
+
+def fills_are_asked_for_by_time_alone(patch: pytest.MonkeyPatch) -> None:
+    def ask(self: GateioBackend, terms: Any, order_id: str, page: str, wall_ns: int) -> Any:
+        return self.ask_fills(0, page, wall_ns)
+
+    patch.setattr(GateioBackend, "ask_fills_of", ask)
+
+
+@pytest.mark.parametrize(
+    ("plant", "act"),
+    [(only_what_is_open_is_looked_for, ends_unheard), (fills_are_asked_for_by_time_alone, fills_unheard)],
+)
+def test_a_planted_bug_is_found_by_one_act(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plant: Any, act: Any
+) -> None:
+    for name in ("sound", "planted"):
+        folder = tmp_path / name
+        folder.mkdir()
+        if name == "planted":
+            plant(monkeypatch)
+        trial = trial_of(0, folder)
+        act(trial)
+        trial.quiet()
+        assert bool(trial.check()) is (name == "planted")
