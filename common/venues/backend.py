@@ -156,11 +156,6 @@ class Backend(Protocol):
     def new(self, terms: BridgedTerms, wall_ns: int, last_venue_ns: int) -> HttpCall:
         """A new order that takes effect by `last_venue_ns` of the venue's clock, or never."""
 
-    def amend(
-        self, terms: BridgedTerms, request_id: str, wall_ns: int, last_venue_ns: int
-    ) -> HttpCall:
-        """A change of the order to these terms, its filled part included in the quantity."""
-
     def cancel(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
         """A cancel."""
 
@@ -198,6 +193,16 @@ class Backend(Protocol):
 
     def read_push(self, text: str) -> tuple[Push, tuple[Fact, ...]]:
         """What the private WebSocket said. Raises BadAnswer where a fact cannot be read."""
+
+
+@runtime_checkable
+class AmendingBackend(Protocol):
+    """What a back end has as well where the venue amends an order, and does not put another one in its place."""
+
+    def amend(
+        self, terms: BridgedTerms, request_id: str, wall_ns: int, last_venue_ns: int
+    ) -> HttpCall:
+        """A change of the order to these terms, its filled part included in the quantity."""
 
 
 @runtime_checkable

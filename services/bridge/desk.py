@@ -28,7 +28,17 @@ from common.exchange.order import (
 )
 from common.exchange.requests import Request
 from common.instant import NS_PER_S, Instant
-from common.venues.backend import AmendFact, Backend, BridgedTerms, Fact, FillFact, OrderFact, Reply, Verdict
+from common.venues.backend import (
+    AmendFact,
+    AmendingBackend,
+    Backend,
+    BridgedTerms,
+    Fact,
+    FillFact,
+    OrderFact,
+    Reply,
+    Verdict,
+)
 from services.bridge import reports
 from services.bridge.book import FILLED, Book, BridgedOrder
 from services.bridge.records import (
@@ -166,6 +176,8 @@ class Desk:
         if order is None or order.end:
             self._refuse(client, request, order, _why_gone(order), "no such order is open", now)
             return
+        if not isinstance(self._backend, AmendingBackend):
+            why_not = "the venue amends no order: cancel it, and place another"
         if not why_not and order.is_undecided:
             why_not = "the venue has not acknowledged the order yet"
         if not why_not and order.wishes:

@@ -25,6 +25,7 @@ from common.exchange.order import ZERO
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.venues.backend import (
     NO_CALL,
+    AmendingBackend,
     Backend,
     BridgedTerms,
     ForgettingBackend,
@@ -253,6 +254,7 @@ class VenueSide:
                 lambda reply, at: self._desk.answered(errand, reply, at), errand, by_boot_ns,
             )  # fmt: skip
         wish = order.wishes[errand.cl_ord_id]
+        assert isinstance(backend, AmendingBackend)
         return Job(
             "amend", self._backend.limit("amend", order.terms.symbol),
             lambda at: backend.amend(wish.terms, wish.request_id, at.wall_ns, clock.surely_before_ns(errand.by_ns)),

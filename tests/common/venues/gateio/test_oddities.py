@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from common.fix.wire import utc_timestamp
-from common.venues.backend import AmendFact, FillFact, OrderFact, Push, Verdict
+from common.venues.backend import AmendFact, AmendingBackend, FillFact, OrderFact, Push, Verdict
 from tests.common.venues.gateio.rig import SYMBOL, gateio_rig
 from tests.services.bridge.raw import Raw
 from tests.services.bridge.rig import FixClient, Rig, words
@@ -83,6 +83,7 @@ def test_04_new_orders_and_amendments_count_together_and_cancels_apart(rig: Rig,
     for n in range(9):
         assert raw.call(raw.order(f"a{n}", order_qty=D("0.001")))[0] == 201
     assert raw.headers["x-gate-ratelimit-requests-remain"] == "1"
+    assert isinstance(raw.backend, AmendingBackend)
     amend = raw.backend.amend(raw.terms("a1", order_qty=D("0.002")), "r1", rig.now.wall_ns, rig.now.wall_ns + 10**9)
     assert raw.call(amend)[0] == 200
     status, answer, body = raw.call(raw.order("a10"))

@@ -1,0 +1,24 @@
+"""KuCoin's side of the wire, simulated: REST and WebSocket over one matching engine, a second reading of its docs."""
+
+from common.exchange.faults import Kind, lacking
+from common.exchange.gateways import Side
+from common.exchange.order import CANCELED
+from common.exchange.rest import RestGateway
+from common.exchange.venue import Venue
+from common.venues.kucoin.simulated.rest import KucoinRestApi
+from common.venues.kucoin.simulated.rows import order_name
+from common.venues.kucoin.simulated.tokens import Tokens
+from common.venues.kucoin.simulated.websocket import KucoinWebSocket
+
+_FURTHER = frozenset({Kind.BLIND, Kind.BARRED})
+_LACKS = lacking(Kind.DONE_FOR_DAY, Kind.UNTOLD, Kind.CROSSED)
+
+
+def open_side(venue: Venue) -> Side:
+    """The gateways of a simulated KuCoin: what happens to orders is pushed over WebSocket, all else asked by REST."""
+    tokens = Tokens(venue)
+    rest = RestGateway(venue, KucoinRestApi(venue, tokens))
+    return Side(
+        KucoinWebSocket(venue, tokens), None, rest, lacks=_LACKS, order_name=order_name, ends_as=CANCELED,
+        orders_listener="websocket", further=_FURTHER,
+    )  # fmt: skip
