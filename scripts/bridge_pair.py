@@ -19,9 +19,12 @@ from common.fix.session import Disconnect, Inbound, Outbound, ResendWanted, Sess
 from common.fix.wire import split
 from common.instant import Instant
 from scripts.stack import NoAnswer, NotRunning, PrivateStack, StackFailed
+from services.supervisor.processes import die_with
 
 GUEST = "GUEST"
-LIVE_S = 60.0
+LIVE_S = 180.0
+"""Generous: a machine under load takes long to start a process."""
+
 POLL_S = 0.02
 RECEIVE_BYTES = 1 << 16
 
@@ -71,10 +74,12 @@ class BridgePair:
     def start(self, service: str) -> None:
         """Start "bridge" or "exchange"; returns at once."""
         command = [sys.executable, "-P", "-m", f"services.{service}", "--venue", self.venue]
+        parent = os.getpid()
         with (self._folder / f"{service}.log").open("ab") as output:
             self._processes[service] = subprocess.Popen(
-                command, cwd=CHECKOUT, env=self.stack.environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
+                command, cwd=CHECKOUT, env=self.stack.environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                preexec_fn=lambda: die_with(parent),
+            )  # fmt: skip
 
     def kill(self, service: str) -> None:
         """kill -9, and wait until it is gone."""

@@ -4,6 +4,7 @@ import statistics
 
 import click
 
+from scripts.bench.bridge import measure_long_start, measure_trips
 from scripts.bench.figures import Figures
 from scripts.bench.floor import measure_floor
 from scripts.bench.ring import BenchFailed, measure_memory, measure_ring
@@ -122,6 +123,35 @@ def start(records: int, as_json: bool) -> None:
         f"one round of snapshots of all of it, beside the running stack: {figures.snapshots_s:.1f} s",
     )
     show(figures._asdict(), lines, as_json=as_json)
+
+
+@bench.command()
+@click.argument("venue")
+@click.option("--trips", default=200, show_default=True, help="Orders of each, paced by the venue's limit.")
+@click.option("--records", default=200_000, show_default=True, help="Records of the bridge's log; 0 leaves it out.")
+@AS_JSON
+def bridge(venue: str, trips: int, records: int, as_json: bool) -> None:
+    """An order over the bridge of VENUE, beside CCXT alone; and the bridge's start with a long log."""
+    try:
+        figures = measure_trips(venue, trips)
+    except StackFailed as error:
+        raise CommandError(str(error)) from error
+    rows = {"bridge: taken": figures.taken, "bridge: at venue": figures.acknowledged, "CCXT alone": figures.ccxt}
+    ratio = figures.acknowledged["p50"] / figures.ccxt["p50"]
+    lines = [f"{trips} orders of each, one at a time, at {venue}'s simulated REST side"]
+    lines.append(f"{'':18}{'p50 us':>10}{'p99 us':>10}")
+    lines += [f"{name:18}{us['p50']:>10.1f}{us['p99']:>10.1f}" for name, us in rows.items()]
+    lines.append(f"{'ratio at p50':18}{ratio:>10.2f}")
+    document: dict[str, object] = {"round_trip_us": rows, "p50_ratio": ratio}
+    if records:
+        start = measure_long_start(records)
+        document["start"] = start._asdict()
+        lines += [
+            f"a log of {start.records:,} records, {start.orders:,} orders; seconds to read it",
+            f"  from a snapshot    {start.with_s:>8.2f}, {start.in_memory:,} orders in memory",
+            f"  without            {start.without_s:>8.2f}",
+        ]
+    show(document, lines, as_json=as_json)
 
 
 def _median(figures: list[Figures]) -> Figures:
