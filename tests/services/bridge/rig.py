@@ -11,7 +11,7 @@ from common.exchange.settings import ExchangeSettings, Instrument, Key
 from common.fix.session import Disconnect, Inbound, Outbound, ResendWanted, Session, SessionSettings
 from common.fix.wire import split
 from common.instant import Instant
-from common.journal.files import OsFiles
+from common.journal.files import Files, OsFiles
 from common.latch import Latch
 from common.venues.backend import Backend
 from common.venues.credentials import HmacPassphrase
@@ -100,10 +100,14 @@ class Rig:
         self.archive: Archive = MemoryArchive()
         self.core = self._start()
 
+    def _files(self) -> Files:
+        """The disk, as a process sees it that starts."""
+        return OsFiles()
+
     def _start(self) -> BridgeCore:
-        latch = Latch(str(self.folder / "latch"), "bridge@okx.latch", OsFiles())
-        folder = str(self.folder / "log")
-        store = Store("bridge@okx", folder, OsFiles(), self.archive, SEGMENT_BYTES, SNAPSHOT_RECORDS)
+        files = self._files()
+        latch = Latch(str(self.folder / "latch"), "bridge@okx.latch", files)
+        store = Store("bridge@okx", str(self.folder / "log"), files, self.archive, SEGMENT_BYTES, SNAPSHOT_RECORDS)
         core = BridgeCore(self.settings, store, self.backend, latch)
         core.started(self.now)
         return core
@@ -115,6 +119,9 @@ class Rig:
     def kill(self) -> None:
         """The bridge dies with what it held; a new one starts on its log."""
         self.core.abandon()
+        self._begin_again()
+
+    def _begin_again(self) -> None:
         for number, (far_number, _) in list(self.fars.items()):
             self._drop(number, far_number)
         for client in list(self.clients):

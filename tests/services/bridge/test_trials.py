@@ -1,6 +1,7 @@
 """Seeds of trouble: nothing that a client is told may differ from the venue once it is quiet, and each bug that is
 planted in the bridge is found by that."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from services.bridge import reports
 from services.bridge.book import BridgedOrder
 from services.bridge.desk import Desk, Errand
 from services.bridge.venue_side import VenueSide
+from tests.services.bridge.powered import PoweredRig
+from tests.services.bridge.rig import Rig
 from tests.services.bridge.trial import Trial
 
 STEPS = 60
@@ -41,6 +44,58 @@ def test_a_bridge_that_is_killed_over_requests_in_flight_finds_out_what_became_o
     print("\n".join(f"{count:6d}  {what}" for what, count in trial.outcomes.most_common()))
     assert trial.check() == [] and not trial.awaiting
     assert len(trial.in_flight) == kills and min(trial.in_flight) >= 10
+
+
+class PoweredTrial(Trial):
+    """The bridge dies inside its calls to a disk that keeps only what was synced, and with the power of the host."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.powered: PoweredRig
+
+        def make_rig(where: Path) -> Rig:
+            self.powered = PoweredRig(where, seed)
+            return self.powered
+
+        super().__init__(seed, folder, make_rig)
+
+    def _acts(self) -> list[tuple[Callable[[], None], int]]:
+        return [*super()._acts(), (self.die_inside, 4)]
+
+    def die_inside(self) -> None:
+        """Within one of the calls that an order makes to the disk."""
+        self.come()
+        self.powered.die_within(self.random.randrange(1, 6))
+        self.order()
+        self.order()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_bridge_whose_power_is_cut_within_a_write_has_lost_nothing_that_left(tmp_path: Path, seed: int) -> None:
+    trial = PoweredTrial(seed, tmp_path)
+    trial.run(STEPS)
+    trial.powered.die_within(0)
+    trial.quiet()
+    print(f"seed {seed}: {trial.powered.deaths} deaths, {trial.powered.cuts} with the host's power")
+    assert trial.check() == [] and trial.powered.cuts
+
+
+def answers_before_it_syncs(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("scripts.simulation.disk.DiskFiles.sync", lambda self, handle: None)
+
+
+def test_a_log_that_is_not_synced_is_found_by_the_power_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers_before_it_syncs(monkeypatch)
+    for seed in range(4):
+        (tmp_path / str(seed)).mkdir()
+        trial = PoweredTrial(seed, tmp_path / str(seed))
+        trial.run(STEPS)
+        if trial.powered.exit is not None:
+            return
+        trial.powered.die_within(0)
+        trial.quiet()
+        if trial.check():
+            return
+    raise AssertionError("nothing was found")
 
 
 # ---- planted

@@ -39,6 +39,7 @@ class Told:
     def __init__(self) -> None:
         self.fills: dict[str, tuple[Decimal, str]] = {}
         self.word = "A"
+        self.was_told = False
         self.ended_by = ""
 
     @property
@@ -132,14 +133,14 @@ class Trial:
             return
         kind, word = m[150], m[39]
         if kind == "I":
-            if m.get(103) == "5":
+            if m.get(103) == "5" and order.was_told:
                 self.wrong.append(f"{name} was taken, and there is said to be no such order")
             return
         if kind == "F":
             self._fill(name, order, m)
         if kind == "D":
             self.wrong.append(f"{name} was called never reached and was at the venue")
-        order.word = word
+        order.word, order.was_told = word, True
         if name in self.awaiting and kind != "A":
             self.awaiting.discard(name)
             self.outcomes[{"0": "found", "F": "filled", "4": "cancelled"}.get(kind, m.get(58, kind))] += 1
@@ -212,15 +213,19 @@ class Trial:
 
     def run(self, steps: int) -> None:
         """So many steps of anything."""
-        acts: list[tuple[Callable[[], None], int]] = [
-            (self.order, 12), (self.cancel, 5), (self.amend, 4), (self.ask, 3), (self.stranger, 5), (self.fault, 4),
-            (self.silence, 2), (self.cut, 1), (self.leave, 1), (self.come, 3), (self.kill, 1), (self.venue_dies, 1),
-        ]  # fmt: skip
+        acts = self._acts()
         for _ in range(steps):
             (act,) = self.random.choices([act for act, _ in acts], [weight for _, weight in acts])
             act()
             self.rig.pass_time(self.random.choice((0.05, 0.05, 0.2, 1.0)))
             self.hear()
+
+    def _acts(self) -> list[tuple[Callable[[], None], int]]:
+        """What may happen, and how often beside the rest."""
+        return [
+            (self.order, 12), (self.cancel, 5), (self.amend, 4), (self.ask, 3), (self.stranger, 5), (self.fault, 4),
+            (self.silence, 2), (self.cut, 1), (self.leave, 1), (self.come, 3), (self.kill, 1), (self.venue_dies, 1),
+        ]  # fmt: skip
 
     # ---- what must hold
 
