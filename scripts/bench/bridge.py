@@ -16,7 +16,6 @@ from common.instant import NS_PER_S, Instant
 from common.journal.files import OsFiles
 from common.key_files import read_credentials
 from common.venues.backend import BridgedTerms
-from common.venues.ccxt_parts import CcxtRest
 from common.venues.registry import find_backend, find_rest
 from common.venues.rest import RestSettings
 from scripts.bench.figures import percentiles_us
@@ -93,7 +92,7 @@ class _Alone:
         settings = RestSettings(venue.name, venue.rest.url, credentials, venue.rest.timeout_ms, venue.rest.ca)
         self._backend = find_backend(venue.dialect)(settings)
         # Every venue that CCXT signs for asks through its client.
-        self._exchange = cast(CcxtRest[Any], find_rest(venue.dialect)(settings)).api
+        self._exchange = cast(Any, find_rest(venue.dialect)(settings)).api
         self._host = venue.rest.url.partition("//")[2].partition("/")[0]
         instrument = next(iter(venue.instruments.values()))
         assert venue.simulated is not None

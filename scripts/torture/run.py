@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -210,7 +210,9 @@ class Torture:
                     for exchange in self._exchanges.values():
                         exchange.read()
                     exchanges = self._exchanges.values()
-                    found = [d for e in exchanges for d in _differences(e, answer.orders, answer.positions)]
+                    found: list[str] = []
+                    for each in exchanges:
+                        found += _differences(each, answer.orders, answer.positions, self._names_at(each.venue))
                     if not found or time.monotonic() > deadline_s:
                         return found
                     time.sleep(0.05)
@@ -249,6 +251,18 @@ class Torture:
             return []
         return [f"fixring reconcile ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-1500:]}"]
 
+    def _names_at(self, venue: str) -> dict[str, str]:
+        """What we call orders that go by other names at the venue: those of its bridge, where it has one. Behind one an
+        amendment leaves the order its first name."""
+        if self.stack.config.venues[venue].bridge is None:
+            return {}
+        try:
+            told = self.stack.ask(f"bridge@{venue}", "state")["names"]
+        except (NotRunning, NoAnswer, Refused):
+            return {}
+        assert isinstance(told, dict)
+        return told
+
     def _verify(self) -> list[str]:
         """Every byte of the journal."""
         try:
@@ -259,13 +273,18 @@ class Torture:
 
 
 def _differences(
-    exchange: Exchange, orders: tuple[OrderEvent, ...], positions: tuple[PositionChanged, ...]
+    exchange: Exchange,
+    orders: tuple[OrderEvent, ...],
+    positions: tuple[PositionChanged, ...],
+    names: Mapping[str, str],
 ) -> Iterator[str]:
-    """The order manager's view of one venue against the exchange's own log."""
+    """The order manager's view of one venue against the exchange's own log; `names` are ours of orders that go by
+    others there."""
     venue, truth = exchange.venue, exchange.truth
     # By ClOrdID(11), which is the same on both sides: how OrderID(37) is written is the venue's.
     ours = {order.cl_ord_id: order for order in orders if order.venue == venue}
-    theirs = {order.cl_ord_ids[-1]: order for order in truth.orders.values() if order.open}
+    open_there = [order for order in truth.orders.values() if order.open]
+    theirs = {names.get(order.cl_ord_ids[-1], order.cl_ord_ids[-1]): order for order in open_there}
     for name in ours.keys() - theirs.keys():
         order = ours[name]
         yield f"{order.strategy}/{order.number} is {order.status} ({name}, {order.order_id}), and not open at {venue}"

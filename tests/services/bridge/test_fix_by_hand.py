@@ -86,6 +86,7 @@ def test_it_trades_is_cut_and_gets_what_it_missed_by_resend(rig: Rig, client: Ra
     assert all(each[43] == "Y" for each in client.got if each[35] == "8")
     client.got.clear()
     client.send("G", f"11=r3|41=r2|{LIMIT}54=2|38=0.3|44=62000|")
+    rig.pump()
     client.send("F", f"11=r4|41=r3|55={SYMBOL}|54=2|")
     client.send("H", f"11=r1|55={SYMBOL}|54=1|")
     rig.pump()
