@@ -108,7 +108,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     session's numbers do.
     `cancels_on_disconnect`: the venue cancels what a session has open once its connection is lost without Logout(5).
     `cancels_own_session_only`: it finds the order of a cancel among those of the session that asks alone, so that its
-    "no such order" says nothing of what another one placed.
+    "no such order" says nothing of what another one placed. A session is all that goes by one row of numbers.
     `tells_states`: a report tells the state that the order is in, whatever led to it, as one that answers a question
     does: so is a new order acknowledged, and an amendment, by its terms.
     `amends_where_placed`: an amendment goes through the connection that placed the order, and is refused on any other.

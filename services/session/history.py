@@ -200,7 +200,9 @@ class History:
             if is_void(deadline_ns, stamp_ns):
                 self._keep(number, NOTHING)
                 return
-            self.orders.sent(command, record.connection, opens=bool(record.opens))
+            self.orders.sent(
+                command, record.connection, opens=bool(record.opens), numbers_began=self.numbers_began
+            )
         if command is None or isinstance(command, OpenGate):
             self._keep(number, NOTHING)
             return

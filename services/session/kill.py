@@ -388,10 +388,11 @@ class KillSwitch:
 
     def _is_conclusive(self, order: OpenOrder, now: Instant) -> bool:
         """Whether the venue's word that there is no such order, asked for now, is the last on it."""
-        is_its_own = order.connection == self._records.history.connection
-        if self._dialect.profile.cancels_own_session_only:
-            return is_its_own
-        return is_its_own or now.boot_ns >= self._conclusive_ns
+        own_only, history = self._dialect.profile.cancels_own_session_only, self._records.history
+        # The venue's session is what goes by one row of numbers, over all its connections: what was placed before they
+        # began at 1 again it does not find, though that is open.
+        is_found = order.numbers_began == history.numbers_began or not own_only
+        return is_found and (order.connection == history.connection or now.boot_ns >= self._conclusive_ns)
 
     def _send(self, name: OwnName, what: What, body: Body, conclusive: bool, now: Instant) -> bool:
         """Number one request, where the venue's rate still has room for it; whether it had."""

@@ -39,7 +39,8 @@ class OpenOrder(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     sent on.
 
     `heard` says that the venue has told of it, so that it does exist or did; `by_amendment` that a cancel-and-new
-    made it. `asked_qty` is what the last amendment in place asks for, 0 where there was none.
+    made it. `asked_qty` is what the last amendment in place asks for, 0 where there was none. `numbers_began` is the
+    generation in which the numbers under which this session sent it began at 1, 0 where it has not sent it.
     """
 
     cl_ord_id: str
@@ -51,6 +52,7 @@ class OpenOrder(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     heard: bool = False
     by_amendment: bool = False
     asked_qty: Decimal = ZERO
+    numbers_began: int = 0
 
 
 class OpenOrders:
@@ -69,7 +71,9 @@ class OpenOrders:
         """Every order that may be open."""
         return list(self._orders.values())
 
-    def sent(self, command: NewOrder | AmendOrder, connection: int, *, opens: bool) -> None:
+    def sent(
+        self, command: NewOrder | AmendOrder, connection: int, *, opens: bool, numbers_began: int = 0
+    ) -> None:
         """A new order or an amendment was numbered. An amendment that `opens` none is one in place: if it gives its
         order another name, the report of it tells.
         """
@@ -85,6 +89,7 @@ class OpenOrders:
             order_qty=command.order_qty,
             connection=connection,
             by_amendment=isinstance(command, AmendOrder),
+            numbers_began=numbers_began,
         )
         self._orders[command.cl_ord_id] = order
         self._by_attempt[command.attempt] = command.cl_ord_id

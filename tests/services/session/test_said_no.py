@@ -1,15 +1,20 @@
 """What a session says no to, and why: acts by hand, commands of risk, a disk."""
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
 from common.fix.session_types import SequencePolicy
+from common.instant import NS_PER_MS
 from common.journal.files import OsFiles
 from common.messages import Attempt, Kind, OperatorAct, QueryOrder, Reason, Refused
+from common.venues.credentials import HmacSecret
 from common.venues.dialect import Body
 from common.venues.generic.dialect import Generic
+from common.venues.kraken.dialect import Kraken
+from common.venues.kraken.venue import VALID_NS
 from common.venues.venue import Feature
 from tests.services.session.harness import World, generic_config, heard, refusals
 from tests.services.session.test_kill import answer_cancels
@@ -202,17 +207,48 @@ def test_what_such_a_mass_cancel_leaves_goes_by_id(tmp_path: Path) -> None:
     assert world.core.status(world.now)["kill"] == "clear"
 
 
-def test_no_such_order_says_nothing_of_another_connection_where_cancels_find_the_session_s_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("numbers", "kill"), [("go on", "clear"), ("begin at 1", "cancelling")])
+def test_where_cancels_find_the_session_s_own_no_such_order_is_the_last_word_within_one_row_of_numbers(
+    tmp_path: Path, numbers: str, kill: str
+) -> None:
+    """The end of the order was told to nobody. What rests since before the numbers began at 1 is not found, either."""
     world = with_an_order(tmp_path, Mute())
-    world.cut()
+    if numbers == "go on":
+        world.cut()
+    else:
+        world.control("logout")
+        world.advance(2_500)
+        assert world.control("reset").ok and world.control("logon").ok
+        world.venue.next_inbound = world.venue.next_outbound = 1
     world.advance(1000)
     world.control("kill")
     world.advance(3000)
     cancel = world.venue.heard[-1]
-    assert cancel[b"35"] == b"F"
+    assert (cancel[b"35"], cancel[b"41"]) == (b"F", b"7-1")
     world.venue_says("9", f"37=NONE|11={cancel[b'11'].decode()}|41=7-1|39=8|434=1|102=1|")
     world.advance(200)
-    assert world.core.status(world.now)["kill"] == "cancelling", "it may rest there all the same"
+    assert world.core.status(world.now)["kill"] == kill
+
+
+def test_the_kill_switch_at_kraken_takes_its_business_message_reject_for_the_end_of_an_order_that_nobody_heard_of(
+    tmp_path: Path,
+) -> None:
+    """What a lost connection had open Kraken cancels, and the report of it was lost too."""
+    config = generic_config(str(tmp_path), credentials=HmacSecret("key", b64encode(b"secret")))
+    world = World(OsFiles(), config, Kraken())
+    world.ready()
+    world.command(world.new_order(1))
+    world.venue_says("8", "37=91|11=7-1|17=n1|150=0|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|")
+    world.cut()
+    world.advance(VALID_NS // NS_PER_MS + 1000)
+    world.control("kill")
+    world.advance(1500)
+    cancel = world.venue.heard[-1]
+    assert (cancel[b"35"], cancel[b"37"]) == (b"F", b"91")
+    name = cancel[b"11"].decode()
+    world.venue_says("j", f"45=0|58=EOrder:Unknown order|372=F|379={name}|380=101|")
+    world.advance(200)
+    assert world.core.status(world.now)["kill"] == "clear"
 
 
 def test_orders_are_cancelled_one_by_one_as_the_venues_rate_allows(tmp_path: Path) -> None:
