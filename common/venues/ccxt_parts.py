@@ -53,7 +53,7 @@ def ccxt_client(
     exchange = ccxt_class(name)({**options, "timeout": settings.timeout_ms})
     exchange.number = Decimal
     bucket = pace or Pace(MS_PER_S / exchange.rateLimit)
-    exchange.throttle = lambda cost=None: wait_for(clock, bucket, None if cost is None else cost_of(cost))
+    exchange.throttle = Throttle(clock, bucket, cost_of)
     exchange.urls["api"] = _aimed(exchange.urls["api"], settings.url)
     if settings.ca:
         exchange.validateServerSsl = settings.ca
@@ -90,6 +90,20 @@ def wait_for(clock: Clock, pace: Pace, cost: float | None) -> None:
     delay_s = pace.delay_s(1.0 if cost is None else cost, clock.clock_gettime(clock.CLOCK_BOOTTIME))
     if delay_s:
         clock.sleep(delay_s)
+
+
+class Throttle:
+    """What CCXT calls before each request: it sleeps, by its `clock`, until the venue's pace has room for it."""
+
+    def __init__(self, clock: Clock, pace: Pace, cost_of: Callable[[float], float]) -> None:
+        """`cost_of` is what a request takes of the pace by its cost in CCXT."""
+        self.clock = clock
+        self._pace = pace
+        self._cost_of = cost_of
+
+    def __call__(self, cost: float | None = None) -> None:
+        """See the class."""
+        wait_for(self.clock, self._pace, None if cost is None else self._cost_of(cost))
 
 
 class CcxtRest(Protocol[ApiT]):

@@ -13,7 +13,6 @@ from common.instant import NS_PER_MS
 from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import Maker
 from scripts.fuzz.worlds import CONTROL, Indulgent, LivelyWorld, give, kinds_of
-from scripts.simulation import setting
 from scripts.simulation.plan import EXCHANGES, TRADERS
 from scripts.simulation.process import Binding, Process
 
@@ -38,7 +37,7 @@ class Links:
     def play(self, a_round: Round, tally: Tally) -> None:
         """See `Target`: one actor a round, all its links."""
         maker = Maker(Random(f"links {a_round.seed}"))
-        world = LivelyWorld(a_round.seed, maker, Indulgent(setting.position_limits()))
+        world = LivelyWorld(a_round.seed, maker, Indulgent())
         world.come_alive()
         world.stop_showing()
         # The simulation's own strategies are none of ours to harden; the SDK's is.

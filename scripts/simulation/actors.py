@@ -1,6 +1,6 @@
 """The cast: how each real core is built and which sockets its shell would open, as in the `__main__` of its service."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -12,7 +12,6 @@ from common.actor.core import Core
 from common.actor.order_books import Folded as FoldedOrders
 from common.config import Config
 from common.exchange.history import MemoryHistory
-from common.exchange.settings import Key
 from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
 from common.journal.skipped import skip_record
@@ -35,22 +34,18 @@ from common.orders.index import MemoryIndex
 from common.orders.snapshots import load_books
 from common.soundness import SoundDoor
 from common.strategy.strategy import Market as SdkMarket
-from common.venues.credentials import Credentials, Ed25519Key
 from common.venues.registry import find_dialect, find_profile
 from scripts.simulation.checkers import Checkers
 from scripts.simulation.desk import Desk
 from scripts.simulation.disk import DiskFiles
+from scripts.simulation.keys import credentials_of, keys_of
 from scripts.simulation.plan import DESK, PROBE, TRADERS, TWIN, Plan
 from scripts.simulation.process import Binding, Process
 from scripts.simulation.setting import (
-    API_KEY,
     BOUNDS,
-    CONFIG,
     EMERGENCY_BYTES,
     EMERGENCY_FOLDER,
     JOURNAL_FOLDER,
-    PRIVATE_KEY_PEM,
-    PUBLIC_KEY,
     folded_orders,
     folded_risk,
 )
@@ -60,12 +55,14 @@ from scripts.simulation.trader import LINK as TRADER_LINK
 from scripts.simulation.trader import Habits, Market, Trader
 from scripts.simulation.witness import WatchedFiles
 from services.account.core import AccountCore, AccountSettings
-from services.exchange.configured import ACCOUNT, settings_of
+from services.exchange.configured import settings_of
 from services.exchange.core import ExchangeCore
 from services.journal.__main__ import SNAPSHOTS_OF
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
+from services.marketdata.__main__ import book_sums
 from services.marketdata.books import FEED
 from services.marketdata.core import MarketDataConfig, MarketDataCore
+from services.marketdata.polling import PollingCore
 from services.orders.core import OrdersCore
 from services.orders.settings import orders_settings
 from services.risk.core import RiskCore
@@ -89,11 +86,13 @@ _entry_answer = Door(EntryAnswer)
 class Stage(Protocol):
     """What the cast takes of the world that it plays in.
 
-    `told_twice` counts down which reports are told twice, by session; `left_out` is a venue, or an instrument of it,
-    that an operator has taken out of the configuration; while it is `calm` nobody trades.
+    `config` is the stack's at the venues that there are; `told_twice` counts down which reports are told twice, by
+    session; `left_out` is a venue, or an instrument of it, that an operator has taken out of the configuration; while
+    it is `calm` nobody trades.
     """
 
     plan: Plan
+    config: Config
     checkers: Checkers
     told_twice: dict[str, int]
     left_out: tuple[str, str] | None
@@ -117,28 +116,28 @@ class Actor(NamedTuple):
 def configured(world: Stage) -> Config:
     """The configuration as it is now: an operator may have taken a venue or an instrument out of it."""
     if world.left_out is None:
-        return CONFIG
+        return world.config
     name, symbol = world.left_out
-    venues = dict(CONFIG.venues)
+    venues = dict(world.config.venues)
     if symbol:
         instruments = {each: its for each, its in venues[name].instruments.items() if each != symbol}
         venues[name] = msgspec.structs.replace(venues[name], instruments=instruments)
     else:
         del venues[name]
-    return replace(CONFIG, venues=venues)
+    return replace(world.config, venues=venues)
 
 
 def stack_actors(world: Stage) -> Iterator[Actor]:
     """The processes of a stack without strategies, in the order in which they are started."""
-    for venue in CONFIG.venues:
+    for venue in world.config.venues:
         yield _exchange(world, venue)
     yield _journal(world)
     yield _orders(world)
     yield _risk(world)
-    for venue in CONFIG.venues:
+    for venue, config in world.config.venues.items():
         yield _session(world, venue)
         yield _market_data(world, venue)
-        if CONFIG.venues[venue].rest is not None:
+        if config.rest is not None:
             yield _account(world, venue)
 
 
@@ -158,7 +157,7 @@ _JOURNAL = Binding("journal", "dealer", LINK, _journal_answer)
 
 
 def _journal(world: Stage) -> Actor:
-    own = CONFIG.stack.journal
+    own = world.config.stack.journal
 
     def build(process: Process) -> Core:
         files = world.files_for(process)
@@ -203,6 +202,7 @@ def _orders(world: Stage) -> Actor:
         folded = _begun(world, process, folded_orders(config, index), load)
         return OrdersCore(settings, folded.books, index)
 
+    rest = world.config.venues.items()
     return Actor(
         "orders",
         (
@@ -210,14 +210,14 @@ def _orders(world: Stage) -> Actor:
             _STREAM,
             Binding("entry", "router", "entry", _entry_request),
             Binding("risk", "push", "risk"),
-            *(Binding(f"account.{name}", "push", f"account.{name}") for name, v in CONFIG.venues.items() if v.rest),
+            *(Binding(f"account.{name}", "push", f"account.{name}") for name, v in rest if v.rest),
         ),
         build,
     )
 
 
 def _risk(world: Stage) -> Actor:
-    venues = list(CONFIG.venues)
+    venues = list(world.config.venues)
 
     def build(process: Process) -> Core:
         config = configured(world)
@@ -244,12 +244,8 @@ def _risk(world: Stage) -> Actor:
     )
 
 
-def _credentials(venue: str) -> Credentials | None:
-    return None if CONFIG.venues[venue].credentials is None else Ed25519Key(API_KEY, PRIVATE_KEY_PEM)
-
-
 def _session(world: Stage, venue: str) -> Actor:
-    config = CONFIG.venues[venue]
+    config = world.config.venues[venue]
     fix = config.fix
     dialect = TellsTwice(find_dialect(config.dialect), world.told_twice, f"session@{venue}")
 
@@ -271,7 +267,10 @@ def _session(world: Stage, venue: str) -> Actor:
             reconnect_min_ms=fix.reconnect_min_ms,
             reconnect_max_ms=fix.reconnect_max_ms,
             jitter_seed=process.life,
-            credentials=_credentials(venue),
+            credentials=credentials_of(config.dialect),
+            amends=fix.limits.amends or 0,
+            schedule=fix.opening,
+            reset_numbers=fix.resets_by_schedule,
             assets=facts_of(configured(world).venues[venue], 0).assets,
             contracts=facts_of(configured(world).venues[venue], 0).contracts,
         )
@@ -286,29 +285,35 @@ def _session(world: Stage, venue: str) -> Actor:
 
 
 def _market_data(world: Stage, venue: str) -> Actor:
-    config = CONFIG.venues[venue]
+    config = world.config.venues[venue]
     fix = config.market_data
-    assert fix is not None
-    dialect = find_dialect(config.dialect)
+    feed = (Binding(FEED, "pub", f"feed.{venue}"),)
+    if fix is None:
+        return Actor(
+            f"marketdata@{venue}", feed, lambda _: PollingCore(venue, configured(world).venues[venue].instruments)
+        )
+    dialect, table = find_dialect(config.dialect), fix
 
     def build(process: Process) -> Core:
         settings = MarketDataConfig(
             venue=venue,
-            target_comp_id=fix.target_comp_id,
+            target_comp_id=table.target_comp_id,
             symbols=tuple(configured(world).venues[venue].instruments),
-            connects=fix.limits.connects,
-            connects_window_ms=fix.limits.connects_window_ms,
-            sender_comp_id=fix.sender_comp_id or "",
-            comp_id_prefix=fix.comp_id_prefix or "",
-            heart_bt_int_s=fix.heart_bt_int_s,
-            reconnect_min_ms=fix.reconnect_min_ms,
-            reconnect_max_ms=fix.reconnect_max_ms,
+            connects=table.limits.connects,
+            connects_window_ms=table.limits.connects_window_ms,
+            sender_comp_id=table.sender_comp_id or "",
+            comp_id_prefix=table.comp_id_prefix or "",
+            heart_bt_int_s=table.heart_bt_int_s,
+            reconnect_min_ms=table.reconnect_min_ms,
+            reconnect_max_ms=table.reconnect_max_ms,
             first_connection=process.life * 7,
-            credentials=_credentials(venue),
+            credentials=credentials_of(config.dialect),
+            schedule=table.opening,
+            sums=book_sums(config),
         )
         return MarketDataCore(settings, dialect)
 
-    return Actor(f"marketdata@{venue}", (Binding(FEED, "pub", f"feed.{venue}"),), build)
+    return Actor(f"marketdata@{venue}", feed, build)
 
 
 def _account(world: Stage, venue: str) -> Actor:
@@ -322,11 +327,11 @@ def _account(world: Stage, venue: str) -> Actor:
 
 
 def _exchange(world: Stage, venue: str) -> Actor:
-    config = CONFIG.venues[venue]
+    config = world.config.venues[venue]
     simulated = config.simulated
     assert simulated is not None
     everything = msgspec.structs.replace(
-        settings_of(config, simulated, (Key(api_key=API_KEY, public_key=PUBLIC_KEY, account=ACCOUNT),)),
+        settings_of(config, simulated, keys_of(config.dialect)),
         seed=world.plan.seed,
         trader_orders_per_s=1 if world.plan.slow else simulated.trader_orders_per_s,
     )
@@ -336,27 +341,27 @@ def _exchange(world: Stage, venue: str) -> Actor:
         listed = configured(world).venues.get(venue, config).instruments
         left = tuple(instrument for instrument in everything.instruments if instrument.symbol in listed)
         settings = msgspec.structs.replace(everything, instruments=left)
-        folder = str(CONFIG.paths.exchange(venue))
+        folder = str(world.config.paths.exchange(venue))
         return ExchangeCore(settings, folder, world.files_for(process), history, simulated.segment_bytes)
 
     return Actor(f"exchange@{venue}", (), build)
 
 
-def strategy_actor(name: str, build: Callable[[Process], Core]) -> Actor:
+def strategy_actor(name: str, venues: Iterable[str], build: Callable[[Process], Core]) -> Actor:
     """A strategy that is written with the SDK: its link to the order manager, and the feed of every venue."""
-    feeds = [Binding("feed", "sub", f"feed.{venue}", _feed) for venue in CONFIG.venues]
+    feeds = [Binding("feed", "sub", f"feed.{venue}", _feed) for venue in venues]
     return Actor(name, (Binding("entry", "dealer", "entry", _entry_answer), *feeds), build)
 
 
 def _desk(world: Stage) -> Actor:
     markets = tuple(
         SdkMarket(venue, symbol, i.base, i.quote, i.tick_size, i.lot_size, i.min_qty, i.min_notional, i.contract)
-        for venue, config in CONFIG.venues.items()
+        for venue, config in world.config.venues.items()
         for symbol, i in config.instruments.items()
     )
     prices = {
         (venue, symbol): price
-        for venue, config in CONFIG.venues.items()
+        for venue, config in world.config.venues.items()
         if config.simulated is not None
         for symbol, price in config.simulated.prices.items()
     }
@@ -377,15 +382,15 @@ def _trader(world: Stage, name: str) -> Actor:
     share = temper.choice((40, 40, 10, 4))
     markets = [
         Market(venue, symbol, config.simulated.prices[symbol], instrument.tick_size, instrument.lot_size,
-               CONFIG.stack.risk.symbols[symbol].position_limit / share)
-        for venue, config in CONFIG.venues.items()
+               world.config.stack.risk.symbols[symbol].position_limit / share, not instrument.contract.is_spot)
+        for venue, config in world.config.venues.items()
         if config.simulated is not None
         for symbol, instrument in config.instruments.items()
     ]  # fmt: skip
     habits = Habits(
         plan.pause_ns, temper.choice((0.1, 0.3, 0.6)), temper.choice((0.0, 0.05, 0.2)), temper.choice((0.0, 0.03)),
         temper.choice((0.0, 0.15, 0.4)), temper.choice((0.1, 0.2, 0.3)), temper.choice((0.0, 0.02, 0.1)),
-        0.3 if plan.version > 3 else 0.0, 0.3 if plan.version > 5 else 0.0,
+        0.3 if plan.version > 3 else 0.0, 0.3 if plan.version > 5 else 0.0, plan.version > 6,
     )  # fmt: skip
 
     def build(process: Process) -> Core:

@@ -9,14 +9,16 @@ import msgspec
 from common.exchange.faults import Kind
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import ControlRequest, Hello, NewOrderRequest, OpenGate, Terms, encode
+from common.venues.registry import find_profile
+from common.venues.venue import Feature
 from scripts.simulation import poison, strangers
 from scripts.simulation.agreement import check_named
 from scripts.simulation.disk import PLENTY_BYTES
 from scripts.simulation.disk import Fault as DiskFault
 from scripts.simulation.invariants import Violation
 from scripts.simulation.network import Pipe, TcpStream, Weather
-from scripts.simulation.plan import DESK, PROBE, STACK, TRADERS, TWIN, Fault
-from scripts.simulation.setting import CONFIG
+from scripts.simulation.plan import DESK, PROBE, TRADERS, TWIN, Fault
+from scripts.simulation.setting import small_qty
 from scripts.simulation.trader import Trader
 from scripts.simulation.truth import STRANGER
 from scripts.simulation.world import Host, World
@@ -30,8 +32,13 @@ EXCHANGE_FAULTS = {
     "exchange@generic": {"gap": 2, "duplicate": 2, "garble": 2, "reject": 1, "late_fill": 5, "reject_status": 4},
     "exchange@binance": {"gap": 1, "duplicate": 1, "garble": 1, "reject": 1, "late_fill": 3, "reject_status": 2,
                          "unknown": 5, "lost": 5},
+    "exchange@kraken": {"gap": 2, "duplicate": 2, "garble": 2, "reject": 1, "late_fill": 4, "reject_status": 2,
+                        "unknown": 4, "lost": 4},
+    "exchange@deribit": {"gap": 1, "duplicate": 1, "garble": 1, "reject": 1, "late_fill": 5, "reject_status": 4},
+    "exchange@bybit": {"gap": 1, "duplicate": 1, "garble": 1, "reject": 1, "late_fill": 3, "reject_status": 2,
+                       "unknown": 5, "lost": 5},
 }  # fmt: skip
-"""What each exchange can do wrong, by weight: only Binance has answers that say that it does not know."""
+"""What each exchange can do wrong, by weight: only some have answers that say that it does not know."""
 
 LIVE_AGAIN_NS = 2_500 * NS_PER_MS
 """So long after a start the log has been read and the wait is over, mostly."""
@@ -114,7 +121,8 @@ def _kill_in_disk(world: World, target: str, random: Random) -> None:
 
 
 def _kill_many(world: World, target: str, random: Random) -> None:
-    for name in random.sample(STACK, random.randrange(2, len(STACK))):
+    stack = world.plan.roles.stack
+    for name in random.sample(stack, random.randrange(2, len(stack))):
         world.kill(name)
 
 
@@ -224,8 +232,13 @@ def _end_disk_fault(host: Host, fault: Callable[[str, str], DiskFault | None]) -
 def _clock_jump(world: World, target: str, random: Random) -> None:
     by_ns = random.choice((1, 30, 400, 3_000, 3_600_000)) * NS_PER_MS
     # Where a trade is known by no number yet it is asked for by the venue's time: one that goes back would hide it.
-    forward = random.random() < 0.5 or (world.plan.version > 2 and target == "exchange@binance")
+    told_by_rest = target.startswith("exchange@") and _has_rest(world, target)
+    forward = random.random() < 0.5 or (world.plan.version > 2 and told_by_rest)
     world.hosts[target].clock.jump(by_ns if forward else -by_ns)
+
+
+def _has_rest(world: World, exchange: str) -> bool:
+    return world.config.venues[exchange.partition("@")[2]].rest is not None
 
 
 def _clock_drift(world: World, target: str, random: Random) -> None:
@@ -254,8 +267,9 @@ def _scoped(world: World, target: str, random: Random) -> None:
         return
     weights = EXCHANGE_FAULTS[target]
     kind = random.choices(list(weights), list(weights.values()))[0]
-    # Binance tells an order's state over REST alone.
-    scope = "rest" if kind == "reject_status" and target == "exchange@binance" else "fix"
+    # Some venues tell an order's state over REST alone.
+    profile = find_profile(world.config.venues[target.partition("@")[2]].dialect)
+    scope = "rest" if kind == "reject_status" and not profile.has(Feature.STATUS_QUERY) else "fix"
     world.ask(target, "fault", {"kind": kind, "scope": scope, "count": random.randrange(1, 9)})
     if kind == "reject_status":
         _cut(world, target.replace("exchange", "session"), random)
@@ -263,7 +277,7 @@ def _scoped(world: World, target: str, random: Random) -> None:
 
 def _unreadable(world: World, target: str, random: Random) -> None:
     """Fills only where REST tells them again: over FIX alone nobody can say what one was."""
-    spared = "FGH" if target == "exchange@generic" else ""
+    spared = "" if _has_rest(world, target) else "FGH"
     count = random.randrange(1, 6)
     world.ask(target, "fault", {"kind": "unreadable", "scope": "fix", "count": count, "text": spared})
 
@@ -411,10 +425,13 @@ def _latch_death(world: World, target: str, random: Random) -> None:
 def _left_out(world: World, target: str, random: Random) -> None:
     if world.left_out is not None:
         return
-    symbols = tuple(CONFIG.venues[target].instruments)
-    # A venue's file has one instrument at least.
-    symbol = random.choice(("", *symbols) if len(symbols) > 1 else ("",))
-    world.leave_out(target, symbol)
+    symbols = tuple(world.config.venues[target].instruments)
+    # A venue's file has one instrument at least, and a stack one venue.
+    whole = ("",) if len(world.config.venues) > 1 else ()
+    some = (*whole, *symbols) if len(symbols) > 1 else whole
+    if not some:
+        return
+    world.leave_out(target, random.choice(some))
     left_out = world.left_out
     world.scheduler.after(LIVE_AGAIN_NS, _check_named, world, left_out)
     world.scheduler.after(random.choice((3, 6)) * NS_PER_S, _put_back_unless_calm, world, left_out)
@@ -446,7 +463,11 @@ def _kill_and_blind(world: World, target: str, left: int) -> None:
 
 
 def _halt(world: World, target: str, random: Random) -> None:
-    scope, name = random.choice((("firm", ""), ("venue", "generic"), ("strategy", "alpha"), ("symbol", "BTCUSDT")))
+    venue, symbol = "generic", "BTCUSDT"
+    if world.plan.version > 6:
+        venue, config = random.choice(list(world.config.venues.items()))
+        symbol = random.choice(list(config.instruments))
+    scope, name = random.choice((("firm", ""), ("venue", venue), ("strategy", "alpha"), ("symbol", symbol)))
     where: dict[str, object] = {"scope": scope, "name": name}
     world.ask("risk", "halt", where)
     world.halted.append(where)
@@ -527,6 +548,8 @@ def _self_trade(world: World, target: str, random: Random) -> None:
     if bid is None or ask is None or bid.price + instrument.tick_size >= ask.price:
         return
     px, lots = bid.price + instrument.tick_size, int(instrument.min_notional / bid.price / instrument.lot_size) + 1
+    if world.plan.version > 6:
+        lots = int(small_qty(instrument, px) / instrument.lot_size)
     for after_ms, side in ((0, "2"), (random.choice((20, 60)), "1")):
         qty = instrument.lot_size * lots * random.randrange(1, 4)
         request = NewOrderRequest(0, 0, exchange.settings.name, instrument.symbol, Terms(side, "2", qty, px))  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ def _desk_apart(world: World, desk: Desk) -> list[str]:
     }
     ours = {order.number: order.cum_qty for order in desk.entry.orders.values()}
     apart = [] if ours == theirs else [f"{desk.name}: open are {ours}, there {theirs}"]
-    for venue, symbol in setting.position_limits():
+    for venue, symbol in setting.position_limits(world.config):
         held, true = desk.strategy.position(venue, symbol), world.truths[venue].position(symbol)
         if held != true:
             apart.append(f"{desk.name}: holds {held} {symbol} at {venue}, {true} there")
@@ -90,7 +90,7 @@ def risk_apart(world: World) -> list[str]:
     if not isinstance(core, RiskCore):
         return ["risk does not run"]
     apart = [f"{len(core.in_flight)} are in flight"] if len(core.in_flight) else []
-    for venue, symbol in setting.position_limits():
+    for venue, symbol in setting.position_limits(world.config):
         truth, sums = world.truths[venue], core.state.exposure.sums(venue, symbol)
         ours = (sums.buy, sums.sell, sums.position)
         may_buy, may_sell = (truth.open_qty(symbol, side) + truth.strange_qty(symbol, side) for side in (BUY, SELL))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from common.actor.core import Publish, Send, Write
+from common.config import Config
 from common.fix.wire import Framer, parse_utc_timestamp, split
 from common.instant import NS_PER_MS
 from common.journal.frames import EPOCH, Record, parse
@@ -59,9 +60,13 @@ from services.orders.core import OrdersCore
 from services.risk.core import RiskCore
 from services.risk.exposure import Sums
 
-_COMMANDS = frozenset({b"D", b"F", b"G", b"XCN", b"XAK"})
-_ADDS_RISK = frozenset({b"D", b"G", b"XCN"})
+_COMMANDS = frozenset({b"D", b"F", b"G", b"XCN", b"XAK", b"XAR"})
+_ADDS_RISK = frozenset({b"D", b"G", b"XCN", b"XAR"})
 _ABSENT = frozenset({Reason.NOT_FOUND, Reason.NOT_RECEIVED})
+ANSWERING = frozenset({"generic", "binance", "kraken"})
+"""The venues that answer a request by its name: Deribit tells the order's state alone, and Bybit may tell the end of an
+order before its cancel's."""
+
 _feed_message = msgspec.msgpack.Decoder(FeedMessage)
 _payload = msgspec.msgpack.Decoder(Payload)
 # Outcomes that answer the misuse of a number say nothing of the command that first bore it.
@@ -103,8 +108,9 @@ CumQty(14)."""
 class Checkers:
     """Sees everything that leaves a process; raises `Violation`."""
 
-    def __init__(self, limits: dict[tuple[str, str], Decimal]) -> None:
-        """`limits` are the position limits by venue and symbol."""
+    def __init__(self, config: Config = setting.CONFIG) -> None:
+        """`config` is the stack's."""
+        self._config = config
         self.witness: Witness
         self.told: dict[Name, list[Told]] = defaultdict(list)
         self.outbound_lsns: dict[Name, int] = {}
@@ -120,11 +126,11 @@ class Checkers:
         self.connections: dict[str, SessionChanged] = {}
         self.met: set[str] = set()
         """The venues that were reached once: what is owned there before is the baseline, which nobody tells."""
-        venues = setting.CONFIG.venues.items()
-        self.log = LogView({venue: find_profile(config.dialect).window_ns for venue, config in venues})
-        self.requests = RequestsView()
+        profiles = {name: find_profile(venue.dialect) for name, venue in config.venues.items()}
+        self.log = LogView({venue: profile.window_ns for venue, profile in profiles.items()})
+        self.requests = RequestsView(ANSWERING.intersection(config.venues))
         self._risk: Process | None = None
-        self._limits = limits
+        self._limits = setting.position_limits(config)
         self._strange: dict[tuple[str, str], Decimal] = {}
         self._streams: dict[tuple[str, int], TcpStream] = {}
         self._generations: dict[tuple[str, int], int] = {}
@@ -265,8 +271,11 @@ class Checkers:
         elif effect.link == "feed":
             message = _feed_message.decode(effect.data)
             if isinstance(message, TopOfBook):
-                views = list(self._feeds[process.name].values())
-                next((view for view in reversed(views) if view.tells_of(message.symbol)), views[-1]).check(message)
+                views = list(self._feeds.get(process.name, {}).values())
+                told = next((view for view in reversed(views) if view.tells_of(message.symbol)), None)
+                # What was asked for over REST has no connection whose bytes tell it.
+                if told is not None or views:
+                    (told or views[-1]).check(message)
 
     def turn_begins(self, process: Process) -> None:
         """What halts a process at the beginning of a turn halts it for as long as nobody has accepted it."""
@@ -327,7 +336,7 @@ class Checkers:
         books = orders.books
         if books.lsn != complete.lsn:
             # Said first, then more of the log was read in the same turn.
-            folded = setting.folded_orders(bounds=books.bounds)
+            folded = setting.folded_orders(self._config, bounds=books.bounds)
             for found in self.witness.records[: complete.lsn]:
                 folded.apply(found.record)
             books = folded.books
@@ -481,7 +490,7 @@ class Checkers:
 
     def _check_rate(self, venue: str, effect: Write, boot_ns: int) -> None:
         self.mass_cancels[venue] += b"\x0135=q\x01" in effect.data
-        limits, left = setting.CONFIG.venues[venue].fix.limits, self._left[venue, effect.connection]
+        limits, left = self._config.venues[venue].fix.limits, self._left[venue, effect.connection]
         left.append(boot_ns)
         while left[0] <= boot_ns - limits.window_ms * NS_PER_MS:
             left.popleft()
@@ -547,8 +556,7 @@ class Checkers:
         for raw in framer.feed(data):
             fields = split(raw)
             if fields.get(b"35") in _COMMANDS and fields.get(b"43") != b"Y":
-                # XAK, Binance's amendment in place, bears its order's own ClOrdID(11).
-                command = (process.name, raw if fields[b"35"] == b"XAK" else fields.get(b"11", b""))
+                command = (process.name, _request_name(raw, fields))
                 if command in self._reached:
                     raise Violation("once-at-exchange", f"{raw!r} reached {process.name} a second time")
                 self._reached.add(command)
@@ -559,7 +567,7 @@ class Checkers:
         views, key = self._feeds.get(process.name, {}), (process.life, connection)
         if key not in views:
             kept = {other: view for other, view in views.items() if view.ends and other[0] == process.life}
-            views = self._feeds[process.name] = {**kept, key: FeedView()}
+            views = self._feeds[process.name] = {**kept, key: FeedView(process.name.partition("@")[2])}
         views[key].read(data)
 
     # ---- what happens at an exchange
@@ -623,6 +631,13 @@ def _check_reserved(risk: RiskCore, command: NewOrder | AmendOrder) -> None:
     sums = risk.in_flight.exposure.firm.get((command.venue, command.symbol), Sums())
     if (sums.buy if command.side == SIDE_BUY else sums.sell) < held.added_qty:
         raise Violation("risk-reserves", f"{command} is passed on, and {held} is not counted")
+
+
+def _request_name(raw: bytes, fields: dict[bytes, bytes]) -> bytes:
+    """What names a request and no other. Binance's amendment in place, and what Deribit is asked of an order of which
+    it has told no name, bear the order's own ClOrdID(11); Bybit's have ReqId(30006)."""
+    bears_order_s = fields[b"35"] == b"XAK" or (fields[b"56"] == b"DERIBITSERVER" and fields[b"35"] in (b"F", b"G"))
+    return raw if bears_order_s else fields.get(b"30006") or fields.get(b"11", b"")
 
 
 def _sending_ns(raw: bytes) -> int:

@@ -14,6 +14,7 @@ from common.instant import NS_PER_MS, Instant
 from common.messages import OrderEvent, WelcomeComplete
 from common.strategy.entry import Entry
 from common.strategy.strategy import Market, Setting, Strategy, StrategyCore
+from scripts.simulation.setting import small_qty
 
 MOST_OPEN = 6
 SHARE_OF_CANCELS: Final = 0.3
@@ -63,7 +64,7 @@ class Hand(Strategy):
         price = self.prices[market.venue, market.symbol]
         # Some orders meet others at once: a book without fills moves no position.
         away = self.random.randrange(-2, 40) * market.tick_size
-        qty = market.lot_size * (1 + market.min_notional * 2 // (price * market.lot_size))
+        qty = small_qty(market, price)
         if self.random.random() < 0.5:
             self.buy(market.venue, market.symbol, qty, price - away)
         else:

@@ -12,8 +12,12 @@ from scripts.simulation.invariants import Violation
 _SIDES = (b"0", b"1")
 _DELETE = b"2"
 
-Tops = dict[bytes, Decimal | None]
-"""Best price by MDEntryType(269) of bid and offer."""
+BY_DEPTH = frozenset({"kraken"})
+"""The venues that tell the best prices of each side one by one; the others tell the best alone, and what takes its
+place."""
+
+Prices = dict[bytes, set[Decimal]]
+"""What is told of a book, by MDEntryType(269) of bid and offer."""
 
 
 class FeedView:
@@ -22,12 +26,13 @@ class FeedView:
     `ends`: the venue has announced by News(B) that it will end the connection.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, venue: str) -> None:
         self.in_order = True
         self.ends = False
+        self._by_depth = venue in BY_DEPTH
         self._framer = Framer()
         self._next = 1
-        self._tops: dict[bytes, Tops | None] = {}
+        self._told: dict[bytes, Prices | None] = {}
 
     def read(self, data: bytes) -> None:
         """The next bytes of the connection."""
@@ -41,7 +46,7 @@ class FeedView:
                 return
             self.ends = self.ends or single[b"35"] == b"B"
             if single[b"35"] == b"W":
-                self._tops[single[b"55"]] = {}
+                self._told[single[b"55"]] = {}
             if single[b"35"] in (b"W", b"X"):
                 self._entries(fields, single[b"35"] == b"W")
 
@@ -54,29 +59,30 @@ class FeedView:
                 symbol = entry.get(b"55", symbol)
                 self._entry(symbol, entry)
                 entry = {}
-            if tag == b"55" and whole:
+            if tag == b"55" and (whole or not entry):
                 symbol = value
             elif tag == first or entry:
                 entry[tag] = value
 
     def _entry(self, symbol: bytes, entry: dict[bytes, bytes]) -> None:
-        tops = self._tops.setdefault(symbol, {})
+        told = self._told.setdefault(symbol, {})
         px = entry.get(b"270", b"")
         if b"E" in px:
-            self._tops[symbol] = None
-        elif tops is not None and entry[b"269"] in _SIDES:
-            if entry.get(b"279") != _DELETE:
-                tops[entry[b"269"]] = Decimal(px.decode())
-            elif tops.get(entry[b"269"]) == Decimal(px.decode()):
-                tops[entry[b"269"]] = None
+            self._told[symbol] = None
+        elif told is not None and entry[b"269"] in _SIDES:
+            prices, price = told.setdefault(entry[b"269"], set()), Decimal(px.decode())
+            if entry.get(b"279") == _DELETE:
+                prices.discard(price)
+            else:
+                told[entry[b"269"]] = {price, *prices} if self._by_depth else {price}
 
     def tells_of(self, symbol: str) -> bool:
         """Whether it has told anything of the symbol."""
-        return symbol.encode() in self._tops
+        return symbol.encode() in self._told
 
     def check(self, top: TopOfBook) -> None:
         """What is published of a symbol is what the connection has told, or nothing. Raises Violation."""
-        told = self._tops.get(top.symbol.encode(), {}) or {}
-        shown = (top.bid_px, top.ask_px)
-        if self.in_order and shown not in ((None, None), (told.get(b"0"), told.get(b"1"))):
+        told = self._told.get(top.symbol.encode(), {}) or {}
+        best = (max(told.get(b"0", ()), default=None), min(told.get(b"1", ()), default=None))
+        if self.in_order and (top.bid_px, top.ask_px) not in ((None, None), best):
             raise Violation("prices-as-told", f"{top} is published, and the venue has told {told}")

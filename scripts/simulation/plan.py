@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
-VENUES = ("generic", "binance")
-STACK = (
-    "journal", "orders", "risk", "session@generic", "session@binance", "marketdata@generic", "marketdata@binance",
-    "account@binance",
-)  # fmt: skip
-SESSIONS = tuple(f"session@{venue}" for venue in VENUES)
-EXCHANGES = tuple(f"exchange@{venue}" for venue in VENUES)
+FORMER_VENUES = ("generic", "binance")
+"""What every plan before the seventh version runs, and whatever draws no venues."""
+
+VENUES = ("generic", "binance", "kraken", "deribit", "bybit")
+RESENDING = ("generic", "kraken")
+"""Those whose numbers persist, and which ask for what they have missed."""
+
+WITHOUT_REST = ("generic",)
+SHARES_OF_ONE_VENUE, SHARES_OF_THREE = 0.2, 0.1
+"""How many of the plans since the seventh version run so many venues; the others run two."""
+
 TRADERS = ("strategy@alpha", "strategy@beta")
 PROBE = "strategy@probe"
 DESK = "strategy@desk"
@@ -66,11 +70,57 @@ SINCE_SECOND = frozenset(("latch-crash", "latch-alone", "latch-death"))
 """What a plan of the first version never draws."""
 
 
+class Roles(NamedTuple):
+    """Who is there of each kind of process in a run at those venues."""
+
+    venues: tuple[str, ...]
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """Order entry."""
+        return tuple(f"session@{venue}" for venue in self.venues)
+
+    @property
+    def market_data(self) -> tuple[str, ...]:
+        """Prices."""
+        return tuple(f"marketdata@{venue}" for venue in self.venues)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The REST side of those that have one."""
+        return tuple(f"account@{venue}" for venue in self.venues if venue not in WITHOUT_REST)
+
+    @property
+    def exchanges(self) -> tuple[str, ...]:
+        """The venues' own side."""
+        return tuple(f"exchange@{venue}" for venue in self.venues)
+
+    @property
+    def stack(self) -> tuple[str, ...]:
+        """All of ours but the strategies."""
+        return ("journal", "orders", "risk", *self.sessions, *self.market_data, *self.accounts)
+
+    @property
+    def disks(self) -> tuple[str, ...]:
+        """Whose calls to the disk fail: the journal's most often, the others' for the latch and the emergency file."""
+        return ("journal", "journal", "journal", *self.sessions, *self.accounts)
+
+    def targets(self, kind: "FaultKind") -> tuple[str, ...]:
+        """What a fault of that kind may be aimed at; nothing where there is none of what it needs."""
+        if not kind.roles:
+            return kind.targets
+        there = Roles(tuple(venue for venue in self.venues if venue in kind.venues))
+        by_role = {"venue": there.venues, "exchange": there.exchanges, "session": there.sessions,
+                   "account": there.accounts}  # fmt: skip
+        return tuple(name for role in kind.roles for name in by_role[role])
+
+
 class FaultKind(NamedTuple):
     """A kind of fault since the third version: what it does, and how often.
 
-    `share` is of the runs, `gap` the mean number of steps from one of its faults to the next in such a run, `targets`
-    are what one of them may be aimed at. Plans of a version before `since` never draw it.
+    `share` is of the runs, `gap` the mean number of steps from one of its faults to the next in such a run. One of them
+    may be aimed at `targets` or, where there are `roles`, at whoever has one of these at one of `venues`. Plans of a
+    version before `since` never draw it.
     """
 
     sentence: str
@@ -78,7 +128,11 @@ class FaultKind(NamedTuple):
     gap: int = 400
     targets: tuple[str, ...] = ("",)
     since: int = 3
+    roles: tuple[str, ...] = ()
+    venues: tuple[str, ...] = VENUES
 
+
+_EXCHANGE = ("exchange",)
 
 # A plan of the third version has the second's faults, every one, and beside them those of these kinds. Each kind is
 # drawn by dice of its own, so that a new one takes nothing from the others, and since the version that has it, so that
@@ -96,46 +150,60 @@ SINCE_THIRD: dict[str, FaultKind] = {
     "full-queue": FaultKind(
         "The queue to a strategy has no room for a message or a few, and has again.", gap=60, targets=(*TRADERS, DESK)
     ),
-    "unreadable": FaultKind("An exchange writes reports that cannot be cut into fields.", gap=150, targets=EXCHANGES),
-    "odd-fields": FaultKind("An exchange writes times and prices of a form that there is not.", targets=EXCHANGES),
+    "unreadable": FaultKind("An exchange writes reports that cannot be cut into fields.", gap=150, roles=_EXCHANGE),
+    "odd-fields": FaultKind("An exchange writes times and prices of a form that there is not.", roles=_EXCHANGE),
     "left-out": FaultKind(
         "The stack starts again without a venue's file or an instrument's table, and later with it.",
-        gap=700, targets=VENUES,
+        gap=700, roles=("venue",),
     ),
     "latch-unread": FaultKind(
         "An operator pulls the kill switch, and who holds a latch is killed; its next look at the disk fails once.",
-        gap=600, targets=(*SESSIONS, "account@binance"),
+        gap=600, roles=("session", "account"),
     ),
-    "stranger": FaultKind("Somebody else trades on our account, at the exchange's own screen.", targets=EXCHANGES),
-    "self-trade": FaultKind("Orders of ours that meet trade with each other.", gap=300, targets=EXCHANGES),
-    "correction": FaultKind("An exchange takes a trade back, or corrects it.", 0.35, 120, ("exchange@generic",)),
-    "bare-fills": FaultKind("An exchange tells fills without instrument, side and price.", targets=EXCHANGES),
+    "stranger": FaultKind("Somebody else trades on our account, at the exchange's own screen.", roles=_EXCHANGE),
+    "self-trade": FaultKind(
+        "Orders of ours that meet trade with each other.", gap=300, roles=_EXCHANGE,
+        venues=("generic", "binance", "kraken", "deribit"),
+    ),
+    "correction": FaultKind(
+        "An exchange takes a trade back, or corrects it.", 0.35, 120, roles=_EXCHANGE, venues=("generic",)
+    ),
+    "bare-fills": FaultKind(
+        "An exchange tells fills without instrument, side and price.", roles=_EXCHANGE,
+        venues=("generic", "binance", "kraken"),
+    ),
     "crossed": FaultKind(
-        "A fill crosses a request and bears its names; the request is refused.", targets=("exchange@generic",)
+        "A fill crosses a request and bears its names; the request is refused.", roles=_EXCHANGE, venues=RESENDING
     ),
-    "gap-fill-alone": FaultKind("An exchange uses a number for nothing, and fills that gap with all behind it.",
-                                targets=("exchange@generic",)),
-    "silence": FaultKind("An exchange neither carries out some cancels nor says so.", targets=EXCHANGES),
-    "asks-again": FaultKind("An exchange asks for everything that was sent, again and again.",
-                            targets=("exchange@generic",)),
+    "gap-fill-alone": FaultKind(
+        "An exchange uses a number for nothing, and fills that gap with all behind it.", roles=_EXCHANGE,
+        venues=RESENDING,
+    ),
+    "silence": FaultKind("An exchange neither carries out some cancels nor says so.", roles=_EXCHANGE),
+    "asks-again": FaultKind(
+        "An exchange asks for everything that was sent, again and again.", roles=_EXCHANGE, venues=RESENDING
+    ),
     "set-back": FaultKind(
         "An operator sets a session's inbound number back, so that the venue tells again what it told long ago.",
-        gap=500, targets=("session@generic",),
+        gap=500, roles=("session",), venues=RESENDING,
     ),
     "untold": FaultKind(
         "An exchange tells CumQty(14) and holds the trades back; an operator books some of them by hand meanwhile.",
-        targets=("exchange@generic",),
+        roles=_EXCHANGE, venues=("generic",),
     ),
-    "done-for-day": FaultKind("An exchange tells of orders that are done for the day, and rest on.",
-                              targets=("exchange@generic",)),
-    "twice-in-one": FaultKind("A venue tells the same thing twice in one message.", gap=150, targets=SESSIONS),
-    "test-flood": FaultKind("An exchange sends more TestRequest(1) than may be answered.", gap=800,
-                            targets=("exchange@generic",)),
-    "refused-logon": FaultKind("An exchange refuses a few logons, and the session has to log on.", gap=300,
-                               targets=EXCHANGES, since=5),
+    "done-for-day": FaultKind(
+        "An exchange tells of orders that are done for the day, and rest on.", roles=_EXCHANGE, venues=("generic",)
+    ),
+    "twice-in-one": FaultKind("A venue tells the same thing twice in one message.", gap=150, roles=("session",)),
+    "test-flood": FaultKind(
+        "An exchange sends more TestRequest(1) than may be answered.", gap=800, roles=_EXCHANGE, venues=RESENDING
+    ),
+    "refused-logon": FaultKind(
+        "An exchange refuses a few logons, and the session has to log on.", gap=300, roles=_EXCHANGE, since=5
+    ),
     "news": FaultKind(
         "An exchange announces the end of the connections that there are, and ends them; whoever logs on meanwhile"
-        " stays.", 0.3, 150, ("exchange@binance",), since=5,
+        " stays.", 0.3, 150, since=5, roles=_EXCHANGE, venues=("binance",),
     ),
 }  # fmt: skip
 """What a plan of the first two versions never draws."""
@@ -143,17 +211,15 @@ SINCE_THIRD: dict[str, FaultKind] = {
 SENTENCES = FORMER_SENTENCES | {name: kind.sentence for name, kind in SINCE_THIRD.items()}
 """Every kind of fault, with what it does."""
 
-VERSION = 6
+VERSION = 7
 """How plans are drawn now. Former versions are kept, so that a seed that failed under one still means what it meant.
 Since the fourth the traders send stop orders too; the fifth has a kind of fault more; since the sixth they send iceberg
-orders, market orders for an amount of the quote asset, and orders that are good till a date.
+orders, market orders for an amount of the quote asset, and orders that are good till a date; the seventh draws which
+venues there are, where the others have FORMER_VENUES, and has reduce-only orders for contracts.
 """
 
 PLANTED_VERSION = 3
 """Of the plans in which planted bugs are looked for: how many seeds that takes was counted in these."""
-
-DISKS = ("journal", "journal", "journal", *SESSIONS, "account@binance")
-"""Whose calls to the disk fail: the journal's most often, the others' for the latch and the emergency file."""
 
 SLOW_SHARE = 0.25
 SLOW_PAUSES_MS = (600, 1_500)
@@ -173,8 +239,9 @@ class Fault(NamedTuple):
 
 class Plan(NamedTuple):
     """A seed's faults, in the order of their steps, and its traders' temper; `kinds` are those since the third version
-    that it draws from. In a slow one little is traded, so that heartbeats, a venue's window and TCP's own time-outs end
-    within the storm, and nobody mends a half-open connection but whoever finds it out.
+    that it draws from, `venues` those that it runs. In a slow one little is traded, so that heartbeats, a venue's
+    window and TCP's own time-outs end within the storm, and nobody mends a half-open connection but whoever finds it
+    out.
     """
 
     seed: int
@@ -185,6 +252,12 @@ class Plan(NamedTuple):
     version: int
     slow: bool
     kinds: frozenset[str]
+    venues: tuple[str, ...] = FORMER_VENUES
+
+    @property
+    def roles(self) -> Roles:
+        """Who is there."""
+        return Roles(self.venues)
 
     @property
     def turns_per_step(self) -> int:
@@ -196,7 +269,7 @@ def plan(
     seed: int, steps: int, without: Sequence[str] = (), only: frozenset[int] | None = None, version: int = VERSION
 ) -> Plan:
     """What a seed does in `steps` steps. `without` names kinds to leave out, `only` the numbers of faults to keep."""
-    random = Random(f"plan {seed}")
+    random, roles = Random(f"plan {seed}"), Roles(_venues(seed) if version > 6 else FORMER_VENUES)
     known = [kind for kind in WEIGHTS if version > 1 or kind not in SINCE_SECOND]
     kinds = [kind for kind in known if random.random() < 0.4] or ["kill"]
     mean_gap = random.choice((60, 120, 250, 500))
@@ -209,51 +282,61 @@ def plan(
     step = random.randrange(30, 300)
     while step < steps:
         kind = random.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
-        fault = Fault(len(faults), step, kind, _target(kind, random, version), random.randrange(1 << 30))
+        fault = Fault(len(faults), step, kind, _target(kind, random, version, roles), random.randrange(1 << 30))
         faults.append(fault)
         step += 1 + int(random.expovariate(1.0) * mean_gap)
-    kinds_since = _kinds_since_third(seed, version)
+    kinds_since = _kinds_since_third(seed, version, roles)
     for kind in kinds_since:
-        _add(faults, kind, seed, steps)
+        _add(faults, kind, roles, seed, steps)
     faults.sort(key=lambda fault: fault.step)
     kept = [fault for fault in faults if fault.kind not in without and (only is None or fault.number in only)]
     drawn = frozenset(kinds_since).difference(without)
-    return Plan(seed, steps, tuple(kept), traders, pause_ms * 1_000_000, version, slow, drawn)
+    return Plan(seed, steps, tuple(kept), traders, pause_ms * 1_000_000, version, slow, drawn, roles.venues)
 
 
-def _kinds_since_third(seed: int, version: int) -> list[str]:
-    known = {name: kind for name, kind in SINCE_THIRD.items() if kind.since <= version}
+def _venues(seed: int) -> tuple[str, ...]:
+    """In the order of VENUES."""
+    random = Random(f"venues {seed}")
+    draw = random.random()
+    count = 1 if draw < SHARES_OF_ONE_VENUE else 3 if draw > 1 - SHARES_OF_THREE else 2
+    drawn = random.sample(VENUES, count)
+    return tuple(venue for venue in VENUES if venue in drawn)
+
+
+def _kinds_since_third(seed: int, version: int, roles: Roles) -> list[str]:
+    known = {name: kind for name, kind in SINCE_THIRD.items() if kind.since <= version and roles.targets(kind)}
     return [name for name, kind in known.items() if Random(f"whether {seed} {name}").random() < kind.share]
 
 
-def _add(faults: list[Fault], name: str, seed: int, steps: int) -> None:
+def _add(faults: list[Fault], name: str, roles: Roles, seed: int, steps: int) -> None:
     kind, random = SINCE_THIRD[name], Random(f"plan {seed} {name}")
+    targets = roles.targets(kind)
     step = random.randrange(30, 300)
     while step < steps:
-        target = random.choice(kind.targets)
+        target = random.choice(targets)
         faults.append(Fault(len(faults), step, name, target, random.randrange(1 << 30)))
         step += 1 + int(random.expovariate(1.0) * kind.gap)
 
 
-def _target(kind: str, random: Random, version: int) -> str:
+def _target(kind: str, random: Random, version: int, roles: Roles) -> str:
     match kind:
         case "disk-error" | "disk-short":
-            return random.choice(DISKS) if version > 1 else ""
+            return random.choice(roles.disks) if version > 1 else ""
         case "latch-death":
-            return random.choice(SESSIONS)
+            return random.choice(roles.sessions)
         case "kill" | "kill-in-effects" | "stop" | "pause":
-            return random.choice(STACK)
+            return random.choice(roles.stack)
         case "kill-in-disk":
-            return random.choice(("journal", "journal", *SESSIONS))
+            return random.choice(("journal", "journal", *roles.sessions))
         case "kill-exchange" | "exchange":
-            return random.choice(EXCHANGES)
+            return random.choice(roles.exchanges)
         case "kill-strategy":
             return random.choice(TRADERS)
         case "clock-jump" | "clock-drift":
-            return random.choice(("stack", *EXCHANGES))
+            return random.choice(("stack", *roles.exchanges))
         case "cut" | "half-open" | "stall":
-            return random.choice((*SESSIONS, *SESSIONS, *(f"marketdata@{venue}" for venue in VENUES)))
+            return random.choice((*roles.sessions, *roles.sessions, *roles.market_data))
         case "relogon":
-            return random.choice(SESSIONS)
+            return random.choice(roles.sessions)
         case _:
             return ""

@@ -15,6 +15,7 @@ from common.messages import (
     Terms,
 )
 from common.venues.registry import find_profile
+from common.venues.venue import Feature
 from scripts.simulation import setting
 from scripts.simulation.agreement import money_apart, risk_apart, strangers_apart, told_apart
 from scripts.simulation.desk import Desk
@@ -37,6 +38,9 @@ TOLD_WITHIN_NS = 10 * NS_PER_S
 KILL_WITHIN_NS = 3 * NS_PER_S
 FAR_NS = 600 * NS_PER_MS
 AT_ONCE_NS = 100 * NS_PER_MS
+FAR_VENUE = "generic"
+"""Whose way is long in the check of that: it answers mass cancels, and asks who is quiet whether he lives."""
+
 FLOOD = 250
 """TestRequest(1) in one burst, more than a whole window allows us to send."""
 
@@ -54,7 +58,7 @@ def come_to_rest(world: World) -> None:
     _wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
     # What is unknown counts in risk at its worst: it may leave no room for the probes.
     _pass_windows(world)
-    for venue, symbol in setting.position_limits():
+    for venue, symbol in setting.position_limits(world.config):
         _Probe(world, venue, symbol).trade()
     _wait(world, AGREE_WITHIN_NS, "answered", lambda: _is_heard_out(world), lambda: "a dead strategy's commands")
     _wait(world, AGREE_WITHIN_NS, "answered", lambda: not _unanswered(world), lambda: _unanswered(world))
@@ -89,7 +93,7 @@ def _wait(
 def _pass_windows(world: World) -> None:
     """A stack whose clock ran far ahead when it sent has no evidence before the venue's clock has come to there, and
     nobody can wait for an hour: all clocks are put forward together."""
-    for venue, config in setting.CONFIG.venues.items():
+    for venue, config in world.config.venues.items():
         clock = world.hosts[f"exchange@{venue}"].clock
         closes_ns = world.checkers.last_sent_ns.get(venue, 0) + find_profile(config.dialect).window_ns
         ahead_ns = closes_ns - clock.read().wall_ns
@@ -103,8 +107,9 @@ def _check_rebuilt(world: World) -> None:
     orders, risk = world.processes["orders"].core, world.processes["risk"].core
     if not isinstance(orders, OrdersCore) or not isinstance(risk, RiskCore):
         raise Violation("alive-again", "orders or risk does not run")
-    _same(world, "orders", orders.books.digest(), setting.folded_orders(bounds=orders.books.bounds), orders.books.lsn)
-    _same(world, "risk", risk.state.digest().to_bytes(8, "little"), setting.folded_risk(), risk.state.lsn)
+    books, state = orders.books, risk.state
+    _same(world, "orders", books.digest(), setting.folded_orders(world.config, bounds=books.bounds), books.lsn)
+    _same(world, "risk", state.digest().to_bytes(8, "little"), setting.folded_risk(world.config), state.lsn)
 
 
 def _same(world: World, name: str, digest: bytes, state: Foldable, lsn: int) -> None:
@@ -117,7 +122,7 @@ def _same(world: World, name: str, digest: bytes, state: Foldable, lsn: int) -> 
 def _numbers_apart(world: World) -> list[str]:
     """What a session and its exchange hold for the next numbers, where they differ."""
     apart: list[str] = []
-    for venue in setting.CONFIG.venues:
+    for venue in world.config.venues:
         ours, theirs = _status(world, f"session@{venue}"), _status(world, f"exchange@{venue}")
         sessions = theirs.get("sessions")
         row = sessions.get(str(ours["sender_comp_id"])) if isinstance(sessions, dict) else None
@@ -135,14 +140,15 @@ def _check_kill(world: World) -> None:
     """The kill switch empties every book, in some seeds with the journal, orders or risk stopped, in some of them after
     a power loss from which the journal does not come back; or with a session stopped whose account has to do it."""
     stopped = ("", "journal", "orders", "risk")[world.plan.seed // 4 % 4]
-    if stopped in ("", "risk") and world.plan.seed // 16 % 2:
-        stopped = "session@binance"
+    accounts = world.plan.roles.accounts
+    if stopped in ("", "risk") and world.plan.seed // 16 % 2 and accounts:
+        stopped = accounts[0].replace("account", "session")
     world.holds_down.add(stopped)
     world.kill_if_there(stopped)
     if stopped == "journal" and world.plan.seed // 16 % 2:
         world.crash_host(Random(world.plan.seed))
         world.run_for(LOOK_NS)
-    if world.plan.version > 2 and stopped == "orders":
+    if world.plan.version > 2 and stopped == "orders" and FAR_VENUE in world.plan.venues:
         _check_kill_far_away(world)
     else:
         world.pull_kill_switch(risk_too=True)
@@ -159,17 +165,19 @@ def _check_kill(world: World) -> None:
 def _check_kill_far_away(world: World) -> None:
     """The venue's way is long, and it wants to know whether we live more often than it allows us to say so."""
     before = dict(world.checkers.mass_cancels)
-    world.ask("exchange@generic", "fault", {"kind": "test_request", "scope": "fix", "count": FLOOD})
+    world.ask(f"exchange@{FAR_VENUE}", "fault", {"kind": "test_request", "scope": "fix", "count": FLOOD})
     world.run_for(LOOK_NS)
     world.far_weather.least_ns = FAR_NS
     world.pull_kill_switch(risk_too=True)
     world.run_for(AT_ONCE_NS)
-    late = [venue for venue in setting.CONFIG.venues if world.checkers.mass_cancels[venue] == before.get(venue, 0)]
+    profiles = {name: find_profile(venue.dialect) for name, venue in world.config.venues.items()}
+    asked = [venue for venue, profile in profiles.items() if profile.has(Feature.MASS_CANCEL)]
+    late = [venue for venue in asked if world.checkers.mass_cancels[venue] == before.get(venue, 0)]
     if late:
         raise Violation("kill-at-once", f"{late}: nothing left within {AT_ONCE_NS / 1e9} s")
     _wait(
         world, 2 * FAR_NS + NS_PER_S - AT_ONCE_NS, "kill-hears",
-        lambda: _status(world, "session@generic").get("kill") == "clear", lambda: _still_open(world),
+        lambda: _status(world, f"session@{FAR_VENUE}").get("kill") == "clear", lambda: _still_open(world),
     )  # fmt: skip
     world.far_weather.clear_up()
 
@@ -218,7 +226,7 @@ def _wished(world: World) -> list[tuple[str, str]]:
 def _gates(world: World) -> dict[str, str]:
     """Each session's state in its own word."""
     states: dict[str, str] = {}
-    for venue in setting.CONFIG.venues:
+    for venue in world.config.venues:
         states[venue] = str(_status(world, f"session@{venue}")["state"])
     return states
 
@@ -271,7 +279,7 @@ class _Probe:
         return False
 
     def _ask(self, probe: Trader) -> None:
-        config = setting.CONFIG.venues[self._venue]
+        config = self._world.config.venues[self._venue]
         instrument = config.instruments[self._symbol]
         assert config.simulated is not None
         truth = self._world.truths[self._venue]
@@ -280,10 +288,11 @@ class _Probe:
         side: Side = "2" if longest > -shortest else "1"
         away = config.simulated.prices[self._symbol] * 2 // 100
         price = config.simulated.prices[self._symbol] + (away if side == "2" else -away)
-        qty = instrument.lot_size * (1 + instrument.min_notional * 2 // (price * instrument.lot_size))
+        qty = setting.small_qty(instrument, price)
         self._asked_ns = self._world.scheduler.now_ns
         held = longest if side == "1" else -shortest
-        room = setting.position_limits()[self._venue, self._symbol] - truth.strange_qty(self._symbol, side) - held
+        limit = setting.position_limits(self._world.config)[self._venue, self._symbol]
+        room = limit - truth.strange_qty(self._symbol, side) - held
         if room < qty:
             # Neither side has room by the exchange's own book, and a refusal would be right.
             probe.ask(CancelAllRequest(0, 0, self._venue, self._symbol, target_strategy="*"))
@@ -345,7 +354,7 @@ class _Audit:
             if order.status is OrderStatus.UNKNOWN or we_say != they_say:
                 return f"{key} is {order.status} {we_say} with us, {they_say} there"
         held = {(row.venue, row.symbol): row.quantity for row in positions if not row.strategy}
-        for venue, symbol in setting.position_limits():
+        for venue, symbol in setting.position_limits(self._world.config):
             true_position = self._world.truths[venue].position(symbol)
             if held.get((venue, symbol), 0) != true_position:
                 return f"position in {symbol} at {venue}: {held.get((venue, symbol), 0)} with us, {true_position} there"

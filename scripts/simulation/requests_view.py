@@ -1,8 +1,10 @@
 """A view of the log of its own, beside the cores': which cancels and amendments the venue has still to answer.
 
-Of venues that amend in place, and only while the connection that carried the request lives.
+Of venues that amend in place and answer each request by its name, and only while the connection that carried the
+request lives.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from common.journal.frames import Record
@@ -48,8 +50,9 @@ class _Request:
 class RequestsView:
     """See the module. Fed with every record of the log, in order."""
 
-    def __init__(self) -> None:
-        """Nothing was asked."""
+    def __init__(self, venues: Collection[str]) -> None:
+        """Nothing was asked; `venues` are those that it follows."""
+        self._venues = venues
         self._by_id: dict[tuple[str, str], _Request] = {}
         self._by_name: dict[Name, list[_Request]] = {}
         self._waiting: dict[tuple[str, str], _Request] = {}
@@ -64,7 +67,7 @@ class RequestsView:
             case Outbound(command=AmendOrder() | CancelOrder() as command, msg_type="F" | "G", filler=False):
                 is_void = isinstance(command, AmendOrder) and record.stamp_ns > command.deadline_ns
                 key, name = (payload.session, command.cl_ord_id), (command.target_strategy, command.target_number)
-                if not is_void and key not in self._by_id:
+                if payload.session in self._venues and not is_void and key not in self._by_id:
                     request = _Request(payload.session, name, payload.msg_type, command.attempt, record.lsn)
                     self._by_id[key] = self._waiting[key] = request
                     self._by_name.setdefault(name, []).append(request)

@@ -1,100 +1,151 @@
-"""The account's blocking worker without a thread: the venue's real `rest.py` over HTTP bytes of the fake network.
+"""A blocking worker without a thread: a venue's real `rest.py` and CCXT over HTTP bytes of the fake network.
 
-`BinanceRest.ask` calls an API and waits. Here the API answers from what it was told so far and, where it was told
-nothing yet, breaks off with the request that it needs; when the answer has come the question is asked again from the
-start. The requests are those that CCXT makes, signed alike.
+`RestSide.ask` calls an API and waits. Here what CCXT takes for its HTTP session answers from what it was told so far
+and, where it was told nothing yet, breaks off with the request that it needs; when the answer has come the question is
+asked again from the start. So is a pause that the venue's pace demands.
 """
 
-import base64
-import json
-from collections.abc import Callable
-from typing import Any
-from urllib.parse import quote, urlencode
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 import h11
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common.instant import NS_PER_MS, Instant
+from common.config import VenueConfig
+from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import Answer, Ask
-from common.venues.binance.rest import BinanceRest
-from common.venues.ccxt_parts import ccxt_errors
+from common.venues.ccxt_parts import CcxtRest, Throttle, ccxt_errors
+from common.venues.credentials import Credentials
+from common.venues.registry import find_rest
+from common.venues.rest import RestSettings
 from scripts.simulation.network import Channel, TcpStream
 
 TIMEOUT_NS = 10_000 * NS_PER_MS
-RECV_WINDOW_MS = 10_000
 
 Open = Callable[["_Exchange"], TcpStream | None]
 """Opens a connection to the exchange's REST side for one HTTP exchange; None where it is refused."""
 
+Later = Callable[[int, Callable[[], None]], None]
+"""`later(delay_ns, call)` is the scheduler."""
 
-class Key:
-    """What signs a request."""
+_Outcome = tuple[int, bytes] | str
+"""Status and body of a response, or how the connection failed."""
 
-    def __init__(self, api_key: str, private_key: Ed25519PrivateKey) -> None:
-        """The API key and its private key."""
-        self.api_key = api_key
-        self._private_key = private_key
-
-    def signature(self, query: str) -> str:
-        """Over the raw query, as it stands in the URL."""
-        return quote(base64.b64encode(self._private_key.sign(query.encode())).decode(), safe="")
+_OF_THE_CLIENT = frozenset({"User-Agent", "Accept-Encoding"})
+"""Headers that say who asks, and change nothing."""
 
 
 class _Wanted(BaseException):
     """The next request that has no answer yet."""
 
-    def __init__(self, method: str, path: str, parameters: dict[str, object], *, signed: bool) -> None:
-        super().__init__(f"{method} {path}")
-        self.method = method
-        self.path = path
-        self.parameters = parameters
-        self.signed = signed
+    def __init__(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        super().__init__(f"{method} {url}")
+        parts = urlsplit(url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        told = [f"{name}: {value}" for name, value in headers.items() if name not in _OF_THE_CLIENT]
+        told += [f"Content-Length: {len(body)}"] if body else []
+        self.data = "\r\n".join((f"{method} {target} HTTP/1.1", "Host: simulated", *told, "", "")).encode() + body
 
 
-class _Api:
-    """CCXT's methods as `BinanceRest` knows them, answered in the order in which they were asked."""
+class _Pause(BaseException):
+    """The venue's pace has no room for the next request before so many seconds are over."""
 
-    def __init__(self, answers: list[tuple[int, bytes] | str]) -> None:
-        self._answers = answers
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class _Session:
+    """What CCXT takes for a session of `requests`: it answers in the order in which it was asked."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.cookies: dict[str, str] = {}
+        self._answers: list[_Outcome] = []
         self._next = 0
 
-    def _get(self, method: str, path: str, parameters: dict[str, object], *, signed: bool = True) -> Any:
-        if self._next == len(self._answers):
-            raise _Wanted(method, path, parameters, signed=signed)
+    @property
+    def is_repeating(self) -> bool:
+        """Whether the next request was answered already."""
+        return self._next < len(self._answers)
+
+    def begin(self, answers: list[_Outcome]) -> None:
+        """A question is asked from the start, with what was answered so far."""
+        self._answers, self._next = answers, 0
+
+    def request(
+        self, method: str, url: str, *, data: bytes | None, headers: Mapping[str, str], **others: object
+    ) -> Any:
+        """As that of `requests`, which CCXT calls."""
+        if not self.is_repeating:
+            raise _Wanted(method, url, headers, data or b"")
         answer = self._answers[self._next]
         self._next += 1
         if isinstance(answer, str):
             raise ccxt_errors().NetworkError(answer)
-        status, body = answer
-        if status >= 400:
-            raise ccxt_errors().ExchangeError(f"binance {body.decode()}")
-        return json.loads(body)
+        response = importlib.import_module("requests").Response()
+        response.status_code, response._content = answer
+        response.reason = ""
+        return response
 
-    def publicGetTime(self, params: dict[str, object] | None = None) -> dict[str, Any]:  # noqa: N802
-        return dict(self._get("GET", "time", params or {}, signed=False))
 
-    def privateGetOrder(self, params: dict[str, object] | None = None) -> dict[str, Any]:  # noqa: N802
-        return dict(self._get("GET", "order", params or {}))
+class _Clock:
+    """The process's clock as a venue's pace reads it; who sleeps by it breaks off."""
 
-    def privateGetOpenOrders(self, params: dict[str, object] | None = None) -> list[dict[str, Any]]:  # noqa: N802
-        return list(self._get("GET", "openOrders", params or {}))
+    CLOCK_BOOTTIME = 0
 
-    def privateGetMyTrades(self, params: dict[str, object] | None = None) -> list[dict[str, Any]]:  # noqa: N802
-        return list(self._get("GET", "myTrades", params or {}))
+    def __init__(self, read: Callable[[], Instant]) -> None:
+        self._read = read
 
-    def privateGetAccount(self, params: dict[str, object] | None = None) -> dict[str, Any]:  # noqa: N802
-        return dict(self._get("GET", "account", params or {}))
+    def clock_gettime(self, clk_id: int, /) -> float:
+        """Boot time, in seconds."""
+        return self._read().boot_ns / NS_PER_S
 
-    def privateDeleteOpenOrders(self, params: dict[str, object] | None = None) -> list[dict[str, Any]]:  # noqa: N802
-        return list(self._get("DELETE", "openOrders", params or {}))
+    def sleep(self, seconds: float, /) -> None:
+        """Raises _Pause."""
+        raise _Pause(seconds)
+
+
+class RestClient:
+    """One life of a process's REST side. `ask_venue` puts a question to it."""
+
+    def __init__(
+        self, config: VenueConfig, credentials: Credentials, clock: Callable[[], Instant], *, is_paced: bool
+    ) -> None:
+        """`is_paced`: requests wait for the venue's pace, as they do since the seventh version of the plans."""
+        assert config.rest is not None
+        settings = RestSettings(config.name, config.rest.url, credentials, config.rest.timeout_ms)
+        self._rest = cast(CcxtRest[Any], find_rest(config.dialect)(settings))
+        api, self._session = self._rest.api, _Session()
+        api.session = self._session
+        api.milliseconds = lambda: clock().wall_ns // NS_PER_MS
+        self._throttle: Throttle | None = api.throttle if is_paced else None
+        if self._throttle is not None:
+            self._throttle.clock = _Clock(clock)
+        api.throttle = self._wait
+        self._may_go = False
+
+    def ask(self, ask: Ask, answers: list[_Outcome], *, may_go: bool) -> Answer:
+        """Ask with what was answered so far; `may_go`: the next request has waited. Raises _Wanted, _Pause."""
+        self._session.begin(answers)
+        self._may_go = may_go
+        return self._rest.ask(ask)
+
+    def _wait(self, cost: float | None = None) -> None:
+        if self._session.is_repeating or self._throttle is None:
+            return
+        if not self._may_go:
+            self._throttle(cost)
+        self._may_go = False
 
 
 class _Exchange:
     """One HTTP request and its response, on a connection of its own."""
 
-    def __init__(self, request: bytes, done: Callable[[tuple[int, bytes] | str], None]) -> None:
+    def __init__(self, request: bytes, done: Callable[[_Outcome], None]) -> None:
         self._request = request
-        self._done: Callable[[tuple[int, bytes] | str], None] | None = done
+        self._done: Callable[[_Outcome], None] | None = done
         self._http = h11.Connection(h11.CLIENT)
         self._status = 0
         self._body = b""
@@ -134,7 +185,7 @@ class _Exchange:
     def tcp_writable(self, connection: int, now: Instant) -> None:
         """See `TcpEnd`."""
 
-    def finish(self, outcome: tuple[int, bytes] | str) -> None:
+    def finish(self, outcome: _Outcome) -> None:
         """The first outcome counts: a response, or how the connection failed."""
         done, self._done = self._done, None
         if done is not None:
@@ -147,59 +198,35 @@ class Worker:
     """One question under way."""
 
     def __init__(
-        self,
-        venue: str,
-        ask: Ask,
-        key: Key,
-        clock: Callable[[], Instant],
-        connect: Open,
-        later: Callable[[int, Callable[[], None]], None],
-        done: Callable[[Answer], None],
+        self, client: RestClient, ask: Ask, connect: Open, later: Later, done: Callable[[Answer], None]
     ) -> None:
-        """`later(delay_ns, call)` is the scheduler; `done` gets the answer."""
-        self._venue = venue
+        """`done` gets the answer."""
+        self._client = client
         self._ask = ask
-        self._key = key
-        self._clock = clock
         self._connect = connect
         self._later = later
         self._done = done
-        self._answers: list[tuple[int, bytes] | str] = []
+        self._answers: list[_Outcome] = []
 
-    def go_on(self) -> None:
+    def go_on(self, *, may_go: bool = False) -> None:
         """As far as the answers so far carry."""
         try:
-            answer = BinanceRest(self._venue, _Api(self._answers)).ask(self._ask)
+            answer = self._client.ask(self._ask, self._answers, may_go=may_go)
         except _Wanted as wanted:
-            self._send(wanted)
-            return
-        self._done(answer)
+            self._send(wanted.data)
+        except _Pause as pause:
+            self._later(int(pause.seconds * NS_PER_S) + 1, lambda: self.go_on(may_go=True))
+        else:
+            self._done(answer)
 
-    def _send(self, wanted: _Wanted) -> None:
-        exchange = _Exchange(self._request(wanted), self._answered)
+    def _send(self, request: bytes) -> None:
+        exchange = _Exchange(request, self._answered)
         exchange.stream = self._connect(exchange)
         if exchange.stream is None:
             self._later(NS_PER_MS, lambda: exchange.finish("connection refused"))
         else:
             self._later(TIMEOUT_NS, lambda: exchange.finish("timed out"))
 
-    def _answered(self, outcome: tuple[int, bytes] | str) -> None:
+    def _answered(self, outcome: _Outcome) -> None:
         self._answers.append(outcome)
         self.go_on()
-
-    def _request(self, wanted: _Wanted) -> bytes:
-        parameters = {key: str(value) for key, value in wanted.parameters.items()}
-        query = urlencode(parameters)
-        if wanted.signed:
-            now_ms = str(self._clock().wall_ns // NS_PER_MS)
-            query = urlencode({"timestamp": now_ms, **parameters, "recvWindow": str(RECV_WINDOW_MS)})
-            query += f"&signature={self._key.signature(query)}"
-        target = f"/api/v3/{wanted.path}" + (f"?{query}" if query else "")
-        lines = (
-            f"{wanted.method} {target} HTTP/1.1",
-            "Host: simulated",
-            f"X-MBX-APIKEY: {self._key.api_key}",
-            "",
-            "",
-        )
-        return "\r\n".join(lines).encode()

@@ -1,47 +1,80 @@
-"""The stack that is simulated: its configuration and keys, and the states that its processes begin with."""
+"""The stack that is simulated: its configuration, and the states that its processes begin with."""
 
+from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
-from typing import cast
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from typing import Protocol, cast
 
 from common.actor.order_books import Folded as FoldedOrders
 from common.config import Config, load
+from common.contracts import Contract
 from common.journal.frames import Record
 from common.orders.books import Books, Bounds
 from common.orders.changes import Change
 from common.orders.index import MemoryIndex
-from scripts.simulation.rest import Key as RestKey
+from scripts.simulation.plan import FORMER_VENUES
 from services.orders.archive import Archive
 from services.orders.settings import orders_settings
 from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.settings import risk_settings
 from services.risk.state import RiskState
 
-CONFIG: Config = load(Path(__file__).parent / "configs", environ={"FIXRING_VAR": "/simulated"})
+_WHOLE: Config = load(Path(__file__).parent / "configs", environ={"FIXRING_VAR": "/simulated"})
+
+
+@lru_cache
+def config_of(venues: tuple[str, ...]) -> Config:
+    """The stack at those venues."""
+    return replace(_WHOLE, venues={name: venue for name, venue in _WHOLE.venues.items() if name in venues})
+
+
+CONFIG = config_of(FORMER_VENUES)
+"""The stack of whatever draws no venues."""
+
 JOURNAL_FOLDER = str(CONFIG.journal_folder)
 EMERGENCY_FOLDER = str(CONFIG.emergency_folder)
 EMERGENCY_BYTES = 65_536
 BOUNDS = Bounds(closed_orders=8, remembered=200, retired_fills=6)
 """So little stays in memory that every run has orders and fills that have left it."""
 
-API_KEY = "simulated"
-PRIVATE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-PRIVATE_KEY_PEM = PRIVATE_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-REST_KEY = RestKey(API_KEY, PRIVATE_KEY)
-PUBLIC_KEY = PRIVATE_KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
-
-def position_limits() -> dict[tuple[str, str], Decimal]:
+def position_limits(config: Config = CONFIG) -> dict[tuple[str, str], Decimal]:
     """The position limit of each symbol at each venue."""
-    limits = CONFIG.stack.risk.symbols
+    limits = config.stack.risk.symbols
     return {
         (name, symbol): limits[symbol].position_limit
-        for name, venue in CONFIG.venues.items()
+        for name, venue in config.venues.items()
         for symbol in venue.instruments
     }
+
+
+class Listed(Protocol):
+    """What is asked of an instrument, of a file of ours or of an exchange's own list."""
+
+    @property
+    def lot_size(self) -> Decimal:
+        """Quantities are multiples of this."""
+
+    @property
+    def min_qty(self) -> Decimal:
+        """Of an order."""
+
+    @property
+    def min_notional(self) -> Decimal:
+        """Of an order."""
+
+    @property
+    def contract(self) -> Contract:
+        """What a quantity is."""
+
+
+def small_qty(instrument: Listed, price: Decimal) -> Decimal:
+    """A quantity that is just enough for an order at that price, and a little more."""
+    lot, notional = instrument.lot_size, instrument.min_notional * 2
+    if not instrument.contract.is_spot:
+        return max(instrument.min_qty, lot * (1 + instrument.contract.quantity(price, notional) // lot))
+    return max(instrument.min_qty, lot * (1 + notional // (price * lot)))
 
 
 def exchange_log_folder(venue: str) -> str:

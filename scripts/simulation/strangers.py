@@ -3,7 +3,6 @@
 from random import Random
 
 from common.instant import NS_PER_MS
-from scripts.simulation import setting
 from scripts.simulation.truth import STRANGER
 from scripts.simulation.world import World
 
@@ -16,7 +15,7 @@ SHARE_OF_LIMIT = 50
 def trade(world: World, exchange: str, random: Random) -> None:
     """Place one order that takes from the book or rests near it; half of them are cancelled after a while."""
     venue = exchange.partition("@")[2]
-    config = setting.CONFIG.venues[venue]
+    config = world.config.venues[venue]
     unread = config.rest is None and "unreadable" in world.plan.kinds
     if venue not in world.checkers.met or unread:
         # What a venue without REST says of a stranger in a report that cannot be read, nobody else can say.
@@ -28,7 +27,7 @@ def trade(world: World, exchange: str, random: Random) -> None:
     away = middle // 100 // instrument.tick_size * instrument.tick_size
     is_above = (side == "1") is (random.random() < TAKES_SHARE)
     price = middle + (away if is_above else -away)
-    limit = setting.CONFIG.stack.risk.symbols[symbol].position_limit
+    limit = world.config.stack.risk.symbols[symbol].position_limit
     qty = (limit / SHARE_OF_LIMIT // instrument.lot_size + 1) * instrument.lot_size
     name = f"{STRANGER}{random.randrange(1 << 40):x}"
     terms = {"cl_ord_id": name, "symbol": symbol, "side": side, "qty": f"{qty:f}", "price": f"{price:f}"}

@@ -18,6 +18,7 @@ from common.messages import (
     NO_INSTRUCTIONS,
     POST_ONLY,
     PROTOCOL,
+    REDUCE_ONLY,
     AmendRequest,
     CancelAllRequest,
     CancelRequest,
@@ -83,7 +84,7 @@ class ToldFills:
 
 
 class Market(NamedTuple):
-    """What a trader knows of a symbol: where it trades and in which steps."""
+    """What a trader knows of a symbol: where it trades, in which steps, and whether quantities are contracts."""
 
     venue: str
     symbol: str
@@ -91,10 +92,12 @@ class Market(NamedTuple):
     tick_size: Decimal
     lot_size: Decimal
     usual_qty: Decimal
+    in_contracts: bool = False
 
 
 class Habits(NamedTuple):
-    """How a trader behaves: the mean time between two commands, and how often each odd thing is done."""
+    """How a trader behaves: the mean time between two commands, and how often each odd thing is done; `anywhere`: what
+    it does to a venue or a symbol it does to any, and it has reduce-only orders for contracts."""
 
     pause_ns: int
     crossing_share: float
@@ -105,6 +108,7 @@ class Habits(NamedTuple):
     burst_share: float
     stop_share: float = 0.0
     further_share: float = 0.0
+    anywhere: bool = False
 
 
 class Trader(Core):
@@ -282,8 +286,13 @@ class Trader(Core):
         return Terms(side, "4", qty, stop_px + sign * random.randrange(-2, 20) * market.tick_size, stop_px=stop_px)
 
     def _further(self, market: Market, terms: Terms, now: Instant) -> Terms:
-        """An iceberg, an amount of the quote asset in the place of the quantity, or a date that is soon."""
+        """An iceberg, an amount of the quote asset in the place of the quantity, or a date that is soon; for contracts
+        mostly one that only reduces the position."""
         random, replace = self._random, msgspec.structs.replace
+        if self._habits.anywhere and market.in_contracts and random.random() < 0.7:
+            if random.random() < 0.3:
+                return Terms(terms.side, "1", terms.order_qty, None, "3", REDUCE_ONLY)
+            return replace(terms, instructions=REDUCE_ONLY)
         match random.randrange(3):
             case 0:
                 shown = terms.order_qty / random.randrange(1, 6) // market.lot_size * market.lot_size
@@ -310,7 +319,9 @@ class Trader(Core):
 
     def _cancel(self) -> None:
         if self._random.random() < 0.05:
-            venue, symbol = self._random.choice((("", ""), ("binance", ""), ("", "BTCUSDT")))
+            one = self._random.choice(self._markets) if self._habits.anywhere else None
+            its_venue, its_symbol = ("binance", "BTCUSDT") if one is None else (one.venue, one.symbol)
+            venue, symbol = self._random.choice((("", ""), (its_venue, ""), ("", its_symbol)))
             self.ask(CancelAllRequest(0, 0, venue, symbol, self._random.choice(("", "", "alpha"))))
             return
         order = self._some_order()

@@ -54,7 +54,7 @@ class Trial(World):
     def cast(self) -> Iterator[actors.Actor]:
         """The stack, and the strategy."""
         yield from actors.stack_actors(self)
-        yield actors.strategy_actor(self.name, self._build)
+        yield actors.strategy_actor(self.name, self.config.venues, self._build)
 
     def _build(self, process: Process) -> Core:
         return core_of(self._kind, self._setting, f"{self.name}-{process.life}")

@@ -16,10 +16,11 @@ from scripts.simulation import actors, setting
 from scripts.simulation.checkers import Checkers
 from scripts.simulation.disk import Disk, DiskFiles, Fault
 from scripts.simulation.invariants import Violation
+from scripts.simulation.keys import credentials_of
 from scripts.simulation.network import Pipe, TcpEnd, TcpStream, Weather
-from scripts.simulation.plan import EXCHANGES, TWIN, VENUES, Plan
+from scripts.simulation.plan import TWIN, Plan
 from scripts.simulation.process import Binding, Process, Wire
-from scripts.simulation.rest import Worker
+from scripts.simulation.rest import RestClient, Worker
 from scripts.simulation.scheduler import HostClock, Scheduler
 from scripts.simulation.truth import Truth
 from scripts.simulation.witness import EmergencyWitness, WatchedFiles, Witness
@@ -64,11 +65,12 @@ class World:
         that find everything.
         """
         self.plan = plan
+        self.config = setting.config_of(plan.venues)
         self.random = Random(f"world {plan.seed}")
         self.scheduler = Scheduler()
         self.weather = Weather(Random(f"weather {plan.seed}"))
         self.far_weather = Weather(Random(f"far weather {plan.seed}"))
-        self.checkers = checkers or Checkers(setting.position_limits())
+        self.checkers = checkers or Checkers(self.config)
         self.turns = 0
         self.deaths = 0
         self.lines: deque[Line] = deque(maxlen=KEPT_LINES)
@@ -86,17 +88,18 @@ class World:
         self._acts: dict[int, str] = {}
         self.logged_out: set[str] = set()
         self.left_out: tuple[str, str] | None = None
-        self.hosts = {name: Host(name, self.scheduler, self.random) for name in ("stack", *EXCHANGES)}
+        self.hosts = {name: Host(name, self.scheduler, self.random) for name in ("stack", *plan.roles.exchanges)}
         self.witness = Witness(setting.JOURNAL_FOLDER, self.checkers.learned)
         self.checkers.witness = self.witness
         self.emergency = EmergencyWitness(setting.EMERGENCY_FOLDER, self.checkers.learned_emergency)
-        self.truths = {venue: self.truth_of(venue) for venue in VENUES}
+        self.truths = {venue: self.truth_of(venue) for venue in plan.venues}
         self.exchange_logs = {
             f"exchange@{venue}": Witness(setting.exchange_log_folder(venue), truth.learned, on_write=True)
             for venue, truth in self.truths.items()
         }
         self.processes: dict[str, Process] = {}
         self._back_off_ns: dict[str, int] = {}
+        self._rest: dict[str, tuple[int, RestClient]] = {}
         self._token = 0
         self._insisted_ns = 0
         for actor in self.cast():
@@ -229,18 +232,27 @@ class World:
         return stream
 
     def call(self, process: Process, effect: Call) -> None:
-        """See `Surroundings`: the account's one call, over HTTP to the exchange."""
+        """See `Surroundings`: the one call of an account, or of who asks for prices, over HTTP to the exchange."""
         venue, life = process.name.partition("@")[2], process.life
         assert isinstance(effect.argument, Ask)
         Worker(
-            venue,
+            self._rest_client(process),
             effect.argument,
-            setting.REST_KEY,
-            process.clock.read,
             lambda client: self._open(venue, "rest", client, 1),
             self.scheduler.after,
             lambda answer: process.finish_call(life, effect.number, answer),
         ).go_on()
+
+    def _rest_client(self, process: Process) -> RestClient:
+        """That of the process's life: another begins with nothing that the one before it had asked for or waited."""
+        life, client = self._rest.get(process.name, (0, None))
+        if client is None or life != process.life:
+            config = self.config.venues[process.name.partition("@")[2]]
+            credentials = credentials_of(config.dialect)
+            assert credentials is not None
+            client = RestClient(config, credentials, process.clock.read, is_paced=self.plan.version > 6)
+            self._rest[process.name] = process.life, client
+        return client
 
     def reading_takes_ns(self, process: Process) -> int:
         """See `Surroundings`."""

@@ -29,12 +29,12 @@ def market_data_config(name: str, config: Config, started_s: int) -> MarketDataC
         venue=name,
         symbols=tuple(instrument.symbol for instrument in venue.instruments.values()),
         first_connection=started_s,
-        sums=_sums(venue),
+        sums=book_sums(venue),
         **connection_of(fix, find_profile(venue.dialect), credentials),
     )
 
 
-def _sums(venue: VenueConfig) -> dict[str, Sum]:
+def book_sums(venue: VenueConfig) -> dict[str, Sum]:
     """How each symbol's book is summed up, to as many decimals as its prices and quantities have."""
     book_sum = find_book_sum(venue.dialect)
     if book_sum is None:
