@@ -13,7 +13,7 @@ from common.instant import NS_PER_MS
 from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import Maker
 from scripts.fuzz.worlds import CONTROL, Indulgent, LivelyWorld, give, kinds_of
-from scripts.simulation.plan import EXCHANGES, TRADERS
+from scripts.simulation.plan import TRADERS
 from scripts.simulation.process import Binding, Process
 
 INPUTS_A_TURN = 3
@@ -41,7 +41,7 @@ class Links:
         world.come_alive()
         world.stop_showing()
         # The simulation's own strategies are none of ours to harden; the SDK's is.
-        names = [name for name in (*world.names(), *EXCHANGES) if name not in TRADERS]
+        names = [name for name in (*world.names(), *world.plan.roles.exchanges) if name not in TRADERS]
         process = world.processes[names[a_round.seed % len(names)]]
         self._give_all(world, process, a_round, maker, tally)
         world.run_for(SETTLE_NS)

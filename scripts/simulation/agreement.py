@@ -6,15 +6,13 @@ from common.messages import OrderEvent
 from scripts.simulation import setting
 from scripts.simulation.desk import Desk
 from scripts.simulation.invariants import Violation
+from scripts.simulation.money import NO_MONEY, TrueMoney, is_compared, is_money_told, our_money
 from scripts.simulation.trader import Trader
-from scripts.simulation.truth import BUY, TrueMoney, TrueOrder
+from scripts.simulation.truth import BUY, SELL, TrueOrder
 from scripts.simulation.world import World
 from services.orders.core import OrdersCore
 from services.risk.core import RiskCore
 
-SELL = "2"
-ZERO = Decimal(0)
-NO_MONEY = TrueMoney(ZERO, ZERO, {})
 SHOWN = 3
 
 
@@ -101,29 +99,22 @@ def risk_apart(world: World) -> list[str]:
 
 
 def money_apart(world: World) -> list[str]:
-    """Where orders counts a strategy's part of a position otherwise than its trades at the exchange come to.
-
-    What a person has booked by hand has his price, and no fee: the orders' strategies are not looked at.
-    What contracts are settled at follows from all fills of the place, and is not compared here; nor is money where a
-    fill's price was never told, which counts as free and is shown as unpriced, or where prices were mangled on purpose.
-    """
+    """Where orders counts a strategy's part of a position otherwise than its trades at the exchange come to."""
     core = world.processes["orders"].core
     if not isinstance(core, OrdersCore):
         return ["orders does not run"]
-    theirs, by_hand = _true_money(world), {strategy for strategy, _ in world.checkers.filled_by_hand}
-    contract_of = core.books.known.contract_of
-    ours = {
-        share: TrueMoney(held.quantity, held.cash if contract_of(*share[1:]).is_spot else ZERO, held.fees)
-        for share, held in core.books.own.items()
-    }
-    unpriced = {
-        share for share, held in core.books.own.items() if held.unpriced_qty or world.truths[share[1]].prices_are_odd
-    }
-    for share in unpriced & theirs.keys():
-        ours[share] = ours[share]._replace(cash=theirs[share].cash)
-    shares = sorted(share for share in ours.keys() | theirs.keys() if share[0] not in by_hand)
-    pairs = ((share, ours.get(share, NO_MONEY), theirs.get(share, NO_MONEY)) for share in shares)
-    return [f"{share}: {we} with us, {they} there" for share, we, they in pairs if not we.equals(they)]
+    theirs, ours = _true_money(world), core.books.own
+    apart: list[str] = []
+    for share in sorted(ours.keys() | theirs.keys()):
+        strategy, venue, symbol = share
+        truth, held = world.truths[venue], ours.get(share)
+        they, instrument = theirs.get(share, NO_MONEY), truth.instrument(symbol)
+        we = NO_MONEY if held is None or instrument is None else our_money(held, instrument)
+        if not is_money_told(held, prices_are_odd=truth.prices_are_odd):
+            we = we._replace(cash=they.cash)
+        if is_compared(strategy, world.checkers.filled_by_hand) and not we.equals(they):
+            apart.append(f"{share}: {we} with us, {they} there")
+    return apart
 
 
 def _true_money(world: World) -> dict[tuple[str, str, str], TrueMoney]:

@@ -28,6 +28,7 @@ from common.messages import (
     FeedMessage,
     FilledByHand,
     NewOrder,
+    NewOrderRequest,
     OpenGate,
     OrderEvent,
     OrderStatus,
@@ -47,6 +48,7 @@ from common.orders.fold import WRITER
 from common.strategy.entry import Entry
 from common.venues.registry import find_profile
 from scripts.simulation import setting
+from scripts.simulation.asked_terms import AskedTerms
 from scripts.simulation.feed_view import FeedView
 from scripts.simulation.invariants import Violation
 from scripts.simulation.log_view import LogView, is_dead, why_not_absent
@@ -128,6 +130,7 @@ class Checkers:
         """The venues that were reached once: what is owned there before is the baseline, which nobody tells."""
         profiles = {name: find_profile(venue.dialect) for name, venue in config.venues.items()}
         self.log = LogView({venue: profile.window_ns for venue, profile in profiles.items()})
+        self.asked_terms = AskedTerms(config)
         self.requests = RequestsView(ANSWERING.intersection(config.venues))
         self._risk: Process | None = None
         self._limits = setting.position_limits(config)
@@ -149,6 +152,7 @@ class Checkers:
         self.sent_ns: dict[tuple[str, str], int] = {}
         self.last_sent_ns: dict[str, int] = {}
         self.legs: dict[Name, list[tuple[str, str]]] = defaultdict(list)
+        self._leg_names: dict[tuple[str, str], Name] = {}
         self._sent_numbers: dict[tuple[str, int], set[int]] = defaultdict(set)
         self._told_numbers: dict[tuple[str, int, int], set[int]] = defaultdict(set)
         self._framers: dict[tuple[str, int, int], Framer] = {}
@@ -239,6 +243,8 @@ class Checkers:
         self._sent_stamps.setdefault(name, record.stamp_ns)
         target = (command.target_strategy, command.target_number) if isinstance(command, AmendOrder) else name
         self.legs[target].append((payload.session, command.cl_ord_id))
+        if isinstance(command, NewOrder):
+            self._leg_names[payload.session, command.cl_ord_id] = name
         sent_ns = _sending_ns(payload.raw)
         self.sent_ns[payload.session, command.cl_ord_id] = sent_ns
         self.last_sent_ns[payload.session] = max(sent_ns, self.last_sent_ns.get(payload.session, 0))
@@ -299,6 +305,9 @@ class Checkers:
                     raise Violation(
                         "ack-is-durable", f"{message} is sent, {self.witness.last_lsn} records are durable"
                     )
+            case name if name.startswith("strategy@"):
+                if isinstance(message, NewOrderRequest):
+                    self.asked_terms.asked(process.core, message)
             case "orders" | "risk":
                 if isinstance(message, NewOrder | AmendOrder):
                     self._check_wait(process.name, message)
@@ -576,6 +585,7 @@ class Checkers:
         """See `truth.Watcher`."""
         self.orders_accepted += 1
         key = (venue, order.cl_ord_ids[0])
+        self.asked_terms.check_accepted(venue, order, self._leg_names.get(key))
         if key in self.true_orders:
             raise Violation("once-at-exchange", f"{key} was accepted twice")
         told = self.closed_names.get(key)

@@ -30,6 +30,8 @@ INVARIANTS = {
     "resent-is-released": "With PossDupFlag(43) nothing is said of a number above the last that was written.",
     "outside-named": "What rests where the configuration knows nothing of it is named by orders and risk.",
     "outside-counted": "What is held where the configuration knows nothing of it counts against the limit.",
+    "terms-as-asked": "An order at the exchange has the terms that its strategy asked for.",
+    "order-in-bounds": "No order at the exchange is worth more than the limit of a single one.",
     "exposure": "The position at the exchange, with every open order at its worst, never passes the limit.",
     "wait-after-restart": "A restarted orders or risk sends nothing that adds risk before its former life is over.",
     "through-risk": "What adds risk carries risk's decision.",

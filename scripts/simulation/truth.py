@@ -1,7 +1,7 @@
 """What really happened at an exchange, read from its own log: the ground truth that everything is held against."""
 
 from decimal import Decimal
-from typing import Final, NamedTuple, Protocol
+from typing import Protocol
 
 from common.exchange.changes import (
     RECORD_KIND,
@@ -15,14 +15,16 @@ from common.exchange.changes import (
     Traded,
     decode_changes,
 )
+from common.exchange.order import Terms
 from common.exchange.settings import Instrument
 from common.journal.frames import Record
 from common.messages import OrderStatus
+from scripts.simulation.money import TrueMoney, closed_at
 
 STRANGER = "web-"
 """How every ClOrdID of somebody else on our account begins, and none of ours."""
 
-BUY = "1"
+BUY, SELL = "1", "2"
 FILLED = "2"
 CANCELED = "4"
 ZERO = Decimal(0)
@@ -32,23 +34,28 @@ class TrueOrder:
     """An order on our account as the exchange has it. Not `is_ours` is one that somebody else placed there."""
 
     __slots__ = (
-        "base_fees", "cl_ord_ids", "cum_qty", "fees", "is_ours", "open", "ord_status", "order_id", "order_qty",
-        "price", "side", "symbol", "taken_back", "trades", "value",
+        "base_fees", "cl_ord_ids", "cum_qty", "fees", "inverse_value", "is_ours", "open", "ord_status", "order_id",
+        "order_qty", "price", "side", "symbol", "taken_back", "terms", "trades", "value",
     )  # fmt: skip
 
-    def __init__(self, order_id: int, cl_ord_id: str, symbol: str, side: str, qty: Decimal, price: Decimal | None):
+    def __init__(self, order_id: int, terms: Terms) -> None:
+        """`terms` are those that it was placed with."""
         self.order_id = order_id
-        self.cl_ord_ids = [cl_ord_id]
-        self.symbol = symbol
-        self.side = side
-        self.order_qty = qty
-        self.price = price
+        self.terms = terms
+        self.cl_ord_ids = [terms.cl_ord_id]
+        self.symbol = terms.symbol
+        self.side = terms.side
+        self.order_qty = terms.order_qty
+        self.price = terms.price
         self.cum_qty = ZERO
         self.base_fees = ZERO
         """What its trades have cost of what was bought, also those that were taken back."""
 
         self.value = ZERO
         """Price times quantity over its trades, as they are by now."""
+
+        self.inverse_value = ZERO
+        """Quantity over price over its trades, as they are by now."""
 
         self.fees: dict[str, Decimal] = {}
         """What its trades have cost, by asset, as they are by now."""
@@ -59,7 +66,7 @@ class TrueOrder:
         self.ord_status = "0"
         self.trades: dict[int, Decimal] = {}
         self.open = True
-        self.is_ours = not cl_ord_id.startswith(STRANGER)
+        self.is_ours = not terms.cl_ord_id.startswith(STRANGER)
 
     def leaves_qty_told(self, status: OrderStatus) -> Decimal:
         """LeavesQty(151) as an order of that status is told: FIX has 0 for one that is done for the day."""
@@ -69,29 +76,6 @@ class TrueOrder:
     def leaves_qty(self) -> Decimal:
         """What may still be filled."""
         return self.order_qty - self.cum_qty if self.open else ZERO
-
-
-ROUNDED: Final = Decimal("0.000001")
-"""Cash may differ by less: a price of eight decimals, times all that a strategy trades in a run."""
-
-
-class TrueMoney(NamedTuple):
-    """What trades have brought and cost: the base asset held, money in the quote asset, and fees by asset."""
-
-    quantity: Decimal
-    cash: Decimal
-    fees: dict[str, Decimal]
-
-    def plus(self, other: "TrueMoney") -> "TrueMoney":
-        """Both together."""
-        assets = self.fees.keys() | other.fees.keys()
-        fees = {asset: self.fees.get(asset, ZERO) + other.fees.get(asset, ZERO) for asset in assets}
-        return TrueMoney(self.quantity + other.quantity, self.cash + other.cash, fees)
-
-    def equals(self, other: "TrueMoney") -> bool:
-        """Whether it is the same; a fee of 0 is none, and a price that only AvgPx(6) told may be rounded."""
-        ours, theirs = ({a: paid for a, paid in each.fees.items() if paid} for each in (self, other))
-        return (self.quantity, ours) == (other.quantity, theirs) and abs(self.cash - other.cash) <= ROUNDED
 
 
 class Watcher(Protocol):
@@ -128,6 +112,7 @@ class Truth:
         self._instruments: dict[str, Instrument] = {}
         self._unforeseen: dict[str, tuple[Decimal, Decimal]] = {}
         self._open: dict[tuple[str, str], Decimal] = {}
+        self._reducing: dict[tuple[str, str], Decimal] = {}
         self._changed: set[str] = set()
 
     def learned(self, record: Record) -> None:
@@ -140,15 +125,19 @@ class Truth:
             position = self.position(symbol)
             # What busts and corrections have moved nobody could have counted with.
             longer, shorter = self._unforeseen.get(symbol, (ZERO, ZERO))
-            self._watcher.exposed(
-                self.venue, symbol, position + self._open.get((symbol, "1"), ZERO) - longer,
-                position - self._open.get((symbol, "2"), ZERO) + shorter,
-            )  # fmt: skip
+            may_buy = self._open.get((symbol, BUY), ZERO) - self._idle_qty(symbol, BUY, -position)
+            may_sell = self._open.get((symbol, SELL), ZERO) - self._idle_qty(symbol, SELL, position)
+            self._watcher.exposed(self.venue, symbol, position + may_buy - longer, position - may_sell + shorter)
         self._changed.clear()
 
     def position(self, symbol: str) -> Decimal:
         """The change of the base asset's balance, fees in that taken off; of a contract, how many are held."""
         return self.positions.get(symbol, ZERO)
+
+    def _idle_qty(self, symbol: str, side: str, held: Decimal) -> Decimal:
+        """What of the reduce-only orders of a side can come to nothing more than the others: beyond what is `held` on
+        the other side they trade only what was bought or sold before them."""
+        return max(ZERO, self._reducing.get((symbol, side), ZERO) - max(ZERO, held))
 
     def open_qty(self, symbol: str, side: str) -> Decimal:
         """What may still be filled on one side, Side(54), over all open orders of ours."""
@@ -198,9 +187,7 @@ class Truth:
         terms = change.terms
         if terms.account != self._account:
             return
-        order = TrueOrder(
-            change.order_id, terms.cl_ord_id, terms.symbol, terms.side, terms.order_qty, terms.price
-        )
+        order = TrueOrder(change.order_id, terms)
         self.orders[order.order_id] = order
         if not order.is_ours:
             self._watcher.met_stranger(self.venue, order.symbol, order.order_qty)
@@ -217,6 +204,7 @@ class Truth:
         moved = change.qty - base_fee if order.side == BUY else -change.qty
         order.base_fees += base_fee
         order.value += change.qty * change.px
+        order.inverse_value += change.qty / change.px
         self._paid(order, fee)
         self.positions[order.symbol] = self.position(order.symbol) + moved
         if order.cum_qty >= order.order_qty:
@@ -229,12 +217,19 @@ class Truth:
         order.fees[asset] = order.fees.get(asset, ZERO) + fee
 
     def money(self, order: TrueOrder) -> TrueMoney:
-        """What the order's trades have brought and cost by now; no cash of contracts."""
-        instrument = self._instruments.get(order.symbol)
-        is_spot, sign = instrument is None or instrument.contract.is_spot, 1 if order.side == BUY else -1
-        base = instrument.base if instrument is not None and is_spot else ""
-        cash = -sign * order.value if is_spot else ZERO
-        return TrueMoney(sign * order.cum_qty - order.fees.get(base, ZERO), cash, dict(order.fees))
+        """What the order's trades have brought and cost by now."""
+        instrument, sign = self._instruments.get(order.symbol), 1 if order.side == BUY else -1
+        quantity, value = sign * order.cum_qty, sign * order.value
+        if instrument is None or instrument.contract.is_spot:
+            base = "" if instrument is None else instrument.base
+            return TrueMoney(quantity - order.fees.get(base, ZERO), -value, dict(order.fees))
+        contract, price = instrument.contract, instrument.start_price
+        cash = closed_at(contract, price, quantity, value, sign * order.inverse_value)
+        return TrueMoney(quantity, cash, dict(order.fees))
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """The instrument as the exchange lists it, None where it lists none."""
+        return self._instruments.get(symbol)
 
     def _base_fee(self, symbol: str, side: str, fee: Decimal) -> Decimal:
         """What of a fill's fee is taken in what was bought: all of it or, where fees are in another asset, nothing."""
@@ -262,6 +257,7 @@ class Truth:
         elif order.ord_status == FILLED and change.more_qty:
             order.ord_status = CANCELED
         order.value += change.qty * change.px - change.former_qty * change.former_px
+        order.inverse_value += (change.qty / change.px if change.qty else ZERO) - change.former_qty / change.former_px
         self._paid(order, change.more_fee)
         order.cum_qty += change.more_qty
         order.taken_back -= change.more_qty
@@ -284,3 +280,5 @@ class Truth:
         if order.is_ours:
             key = (order.symbol, order.side)
             self._open[key] = self._open.get(key, ZERO) + qty
+            if order.terms.reduce_only:
+                self._reducing[key] = self._reducing.get(key, ZERO) + qty

@@ -1,0 +1,82 @@
+"""A view of its own of what strategies have asked for: an order at an exchange has these terms, and is within the
+limits of a single one. It reads requests as they leave the strategies, and the exchanges' own logs."""
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import Final
+
+from common.config import Config
+from common.instant import NS_PER_MS
+from common.messages import NewOrderRequest, Terms
+from scripts.simulation.desk import Desk
+from scripts.simulation.invariants import Violation
+from scripts.simulation.trader import Trader
+from scripts.simulation.truth import TrueOrder
+
+FINEST_NS: Final = NS_PER_MS
+"""Of a time in a message: what is finer is lost on the way."""
+
+STAYS: Final = "1"
+"""TimeInForce(59) of what is good till it is cancelled: that of a market order says nothing."""
+
+MARKET: Final = "1"
+Name = tuple[str, int]
+Compared = tuple[object, ...]
+
+
+class AskedTerms:
+    """See the module."""
+
+    def __init__(self, config: Config) -> None:
+        """Nothing was asked for; `config` has the limits."""
+        self._config = config
+        self._asked: dict[tuple[str, int, str, str], list[Terms]] = defaultdict(list)
+
+    def asked(self, core: object, request: NewOrderRequest) -> None:
+        """A strategy sends a request. What bears a number a second time may ask for something else, by mistake: either
+        may be the first to arrive."""
+        strategy = core.strategy if isinstance(core, Trader) else core.name if isinstance(core, Desk) else ""
+        name = (strategy.removeprefix("strategy@"), request.number, request.venue, request.symbol)
+        if request.terms not in self._asked[name]:
+            self._asked[name].append(request.terms)
+
+    def check_accepted(self, venue: str, order: TrueOrder, name: Name | None) -> None:
+        """An exchange has taken an order, the new one of that name where it is one. Raises Violation."""
+        self._check_bounds(venue, order)
+        if name is None:
+            # The new half of an amendment, of which the log says what it was.
+            return
+        asked = self._asked[name[0], name[1], venue, order.symbol]
+        true = _compared_true(order)
+        if true not in map(_compared, asked):
+            raise Violation("terms-as-asked", f"{name} is {order.terms} at {venue}, and asked was {asked}")
+
+    def _check_bounds(self, venue: str, order: TrueOrder) -> None:
+        """At its own price, where that counts: what a market order comes to depends on the book."""
+        instrument = self._config.venues[venue].instruments[order.symbol]
+        limit, multiplier = self._config.stack.risk.symbols[order.symbol].max_order_notional, instrument.multiplier
+        worth = Decimal(0)
+        if instrument.inverse:
+            worth = order.order_qty * multiplier
+        elif order.price is not None:
+            worth = order.order_qty * order.price * multiplier
+        if worth > limit:
+            raise Violation("order-in-bounds", f"{order.terms} is worth {worth} at {venue}, the limit is {limit}")
+
+
+def _compared(terms: Terms) -> Compared:
+    """What is held against the exchange's. The quantity of one that asks for an amount follows from the book."""
+    return (
+        terms.side, terms.ord_type, None if terms.cash_order_qty is not None else terms.order_qty, terms.price,
+        STAYS if terms.ord_type == MARKET else terms.time_in_force, terms.is_post_only, terms.is_reduce_only,
+        terms.stop_px, terms.expire_ns // FINEST_NS, terms.display_qty, terms.cash_order_qty,
+    )  # fmt: skip
+
+
+def _compared_true(order: TrueOrder) -> Compared:
+    terms = order.terms
+    return (
+        terms.side, terms.ord_type, None if terms.cash_qty is not None else terms.order_qty, terms.price,
+        STAYS if terms.ord_type == MARKET else terms.time_in_force, terms.post_only, terms.reduce_only,
+        terms.stop_px, terms.expire_ns // FINEST_NS, terms.display_qty, terms.cash_qty,
+    )  # fmt: skip
