@@ -3,10 +3,11 @@
 from decimal import Decimal
 
 from common.messages import OrderEvent
+from common.venues.registry import find_profile
 from scripts.simulation import setting
 from scripts.simulation.desk import Desk
 from scripts.simulation.invariants import Violation
-from scripts.simulation.money import NO_MONEY, TrueMoney, is_compared, is_money_told, our_money
+from scripts.simulation.money import NO_MONEY, TrueMoney, are_fees_told, is_compared, is_money_told, our_money
 from scripts.simulation.trader import Trader
 from scripts.simulation.truth import BUY, SELL, TrueOrder
 from scripts.simulation.world import World
@@ -112,6 +113,8 @@ def money_apart(world: World) -> list[str]:
         we = NO_MONEY if held is None or instrument is None else our_money(held, instrument)
         if not is_money_told(held, prices_are_odd=truth.prices_are_odd):
             we = we._replace(cash=they.cash)
+        if not are_fees_told(strategy, find_profile(world.config.venues[venue].dialect)):
+            we = we._replace(fees=they.fees)
         if is_compared(strategy, world.checkers.filled_by_hand) and not we.equals(they):
             apart.append(f"{share}: {we} with us, {they} there")
     return apart

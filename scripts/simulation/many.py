@@ -10,7 +10,6 @@ from traceback import extract_tb
 from typing import NamedTuple, TypeVar
 
 from scripts.simulation import planted
-from scripts.simulation.plan import PLANTED_VERSION
 from scripts.simulation.planted import BUGS, STEPS
 from scripts.simulation.planted_seeds import KNOWN_SEEDS
 from scripts.simulation.run import Case, Result, run
@@ -102,7 +101,7 @@ def find_planted(name: str) -> Result:
 def _look_at(name: str, seed: int) -> Result:
     """The seed's result; none is a violation that the planted code itself has raised: it does not fit any more what it
     takes the place of, and nobody had to find it."""
-    result = run(Case(seed, STEPS, planted=name, version=PLANTED_VERSION))
+    result = run(Case(seed, STEPS, planted=name, version=BUGS[name].version))
     error = None if result.violation is None else result.violation.__cause__
     frames = [] if error is None else extract_tb(error.__traceback__)
     raised_itself = bool(frames) and frames[-1].filename == planted.__file__

@@ -5,8 +5,10 @@ The one home of what is no difference between the two:
 1. What a person has booked by hand has his price, and no fee: his orders' strategies are not compared at all.
 2. A fill whose price was never told counts as free, and is shown as unpriced: its strategy's money is not compared.
 3. Nor is money where a fuzz writes other prices into reports than the exchange trades at (`Truth.prices_are_odd`).
-4. Money may differ by less than ROUNDED: a price that AvgPx(6) alone told has eight decimals, and so has what a fill of
-   contracts is settled at.
+4. Money may differ by less than ROUNDED: a price that AvgPx(6) alone told has eight decimals, and so has what a fill
+   of contracts is settled at.
+5. Where reports tell no fees, REST is asked for those of our own orders; what somebody else's have cost nobody asks,
+   and the fees of nobody's part are not compared there.
 
 What contracts were settled at follows from the order of all fills, and our books average what they hold. Neither is
 compared: what is, is what all would have come to, had the rest been closed at one price, which depends on the fills
@@ -19,6 +21,7 @@ from typing import Final, NamedTuple, Protocol
 
 from common.contracts import Contract
 from common.exchange.settings import Instrument
+from common.venues.venue import Feature, VenueProfile
 
 ZERO: Final = Decimal(0)
 ROUNDED: Final = Decimal("0.000001")
@@ -94,6 +97,11 @@ def our_money(held: Held, instrument: Instrument) -> TrueMoney:
 def is_money_told(held: Held | None, *, prices_are_odd: bool) -> bool:
     """Whether our books know at which prices the fills were (2 and 3)."""
     return not prices_are_odd and (held is None or not held.unpriced_qty)
+
+
+def are_fees_told(strategy: str, profile: VenueProfile) -> bool:
+    """Whether our books know what the fills have cost; `strategy` is "" for those of nobody's orders (5)."""
+    return bool(strategy) or profile.has(Feature.FILL_FEES)
 
 
 def is_compared(strategy: str, booked_by_hand: Set[tuple[str, int]]) -> bool:

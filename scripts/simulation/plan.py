@@ -219,7 +219,7 @@ venues there are, where the others have FORMER_VENUES, and has reduce-only order
 """
 
 PLANTED_VERSION = 3
-"""Of the plans in which planted bugs are looked for: how many seeds that takes was counted in these."""
+"""Of the plans in which most planted bugs are looked for: how many seeds that takes was counted in these."""
 
 SLOW_SHARE = 0.25
 SLOW_PAUSES_MS = (600, 1_500)

@@ -17,6 +17,7 @@ from common.actor import links
 from common.actor.core import Write
 from common.actor.rates import MessageRate, Use
 from common.actor.sends import Sends
+from common.contracts import Contract
 from common.fix.allowance import Allowance
 from common.fix.pending import Pending
 from common.fix.session import Session
@@ -42,21 +43,26 @@ from common.orders.books import Books
 from common.orders.forgotten import MemoryForgotten
 from common.orders.names import cl_ord_id_of
 from common.orders.order_state import ZERO, FillLedger, Leg, Order, RequestKind
+from common.orders.positions import Position
 from common.orders.words import DONE_FOR_DAY
 from common.orders.worst import NO_STRANGER, NOTHING
 from common.venues.dialect import BadReport
 from common.venues.reading import Notes
+from scripts.simulation.plan import PLANTED_VERSION
 from services.account.core import AccountCore
 from services.marketdata.books import Book
 from services.orders import core as orders_core
 from services.orders import entry as orders_entry
+from services.orders.attempts import Attempts
 from services.orders.cancels import Cancels, Wishes
 from services.orders.clients import Clients
 from services.orders.entry import Entry
 from services.orders.inquiries import AccountInquiries
 from services.orders.silence import Silence
 from services.risk import core as risk_core
+from services.risk import limits
 from services.risk import state as risk_state
+from services.risk.exposure import Exposure
 from services.session import outbox, resender
 from services.session.connection import Gate
 from services.session.history import History
@@ -73,11 +79,14 @@ Swap = tuple[object, str, Callable[[Any], Any]]
 
 
 class Bug(NamedTuple):
-    """One planted bug: what it is, how it is put in place, and within how many seeds it must be found."""
+    """One planted bug: what it is, how it is put in place, within how many seeds it must be found, and of which version
+    their plans are.
+    """
 
     sentence: str
     swaps: tuple[Swap, ...]
     within: int = 20
+    version: int = PLANTED_VERSION
 
 @contextmanager
 def plant(name: str) -> Iterator[None]:
@@ -433,6 +442,55 @@ def _resend_at_once(original: Any) -> Any:
     return lambda messages, begin, end, room: end
 
 
+def _change_contract(**changes: Any) -> Callable[[Any], Any]:
+    """Positions count with another contract than there is."""
+
+    def take(original: Any, self: Any, change: Any, contract: Contract) -> None:
+        original(self, change, msgspec.structs.replace(contract, **changes))
+
+    return _instead(take)
+
+
+def _notional_without_multiplier(checks: Any) -> Any:
+    """Risk's check of one order's worth."""
+
+    def made(check: Any) -> Any:
+        def of_one(proposal: Any) -> Any:
+            rules = proposal.rules
+            contract = msgspec.structs.replace(rules.contract, multiplier=Decimal(1))
+            proposal.rules = rules._replace(contract=contract)
+            try:
+                return check(proposal)
+            finally:
+                proposal.rules = rules
+
+        return of_one
+
+    return tuple((name, made(check) if name == "notional" else check) for name, check in checks)
+
+
+def _reduce_freely(original: Any, self: Any, *arguments: Any, reduces: bool) -> None:
+    if not reduces:
+        original(self, *arguments, reduces=reduces)
+
+
+def _count_no_amount(original: Any) -> Any:
+    """The smallest order there is stands for any amount."""
+    return lambda terms, rules, reference: rules.min_qty
+
+
+def _forget_reduce_only(original: Any, self: Any, strategy: str, request: Any, now: Any) -> Any:
+    if request.terms.is_reduce_only:
+        request = msgspec.structs.replace(request, terms=msgspec.structs.replace(request.terms, instructions=""))
+    return original(self, strategy, request, now)
+
+
+def _quantity_for_amount(original: Any, self: Any, order: Any, rules: Any, now: Any) -> Any:
+    order = original(self, order, rules, now)
+    terms = msgspec.structs.replace(order.terms, cash_order_qty=None)
+    return msgspec.structs.replace(order, terms=terms)
+
+
 BUGS: dict[str, Bug] = {
     "beyond-bounds-untold": Bug(
         "Orders drops what its link does not take, and tells nobody.",
@@ -726,6 +784,34 @@ BUGS: dict[str, Bug] = {
             (order_state, "_CLOSED_STATUS", lambda words: words | {DONE_FOR_DAY: OrderStatus.EXPIRED}),
             (worst, "TERMINAL_WORDS", lambda words: words | {DONE_FOR_DAY}),
         ), 20,
+    ),
+    "multiplier-left-out": Bug(
+        "Positions count a contract as one of its underlying, whatever it stands for.",
+        ((Position, "_take_contracts", _change_contract(multiplier=Decimal(1))),), 40, 7,
+    ),
+    "inverse-is-linear": Bug(
+        "Positions count an inverse contract as a linear one.",
+        ((Position, "_take_contracts", _change_contract(inverse=False)),), 40, 7,
+    ),
+    "notional-without-multiplier": Bug(
+        "Risk holds an order for contracts against the limit of one without what each stands for.",
+        ((limits, "CHECKS", _notional_without_multiplier),), 40, 7,
+    ),
+    "reduce-only-is-free": Bug(
+        "Risk counts nothing of reduce-only orders, whatever is held.",
+        ((Exposure, "add", _instead(_reduce_freely)),), 40, 7,
+    ),
+    "reduce-only-forgotten": Bug(
+        "Orders passes reduce-only orders on as any others.",
+        ((Attempts, "new_order", _instead(_forget_reduce_only)),), 40, 7,
+    ),
+    "amounts-uncounted": Bug(
+        "Risk counts an amount of the quote asset as the smallest order there is.",
+        ((risk_core, "base_at_worst", _count_no_amount),), 40, 7,
+    ),
+    "amount-is-a-quantity": Bug(
+        "Risk passes an order for an amount on as one for the most that this may come to.",
+        ((risk_core.RiskCore, "_at_worst", _instead(_quantity_for_amount)),), 40, 7,
     ),
     "misread-price-stays": Bug(
         "A price that cannot be read leaves the one before in the book.",
