@@ -10,7 +10,7 @@ from scripts.simulation.invariants import Violation
 
 def _two_lives() -> Checkers:
     """Orders' epoch 5 is record 1; epoch 6, which a dead life had asked for, is record 2; record 3 is another's."""
-    checkers = Checkers({})
+    checkers = Checkers()
     for lsn, writer, epoch in ((1, "orders", 5), (2, "orders", 6), (3, "risk", 6)):
         checkers.learned(Record(lsn, lsn, EPOCH, writer, epoch, 0, 1, 0, b""))
     return checkers

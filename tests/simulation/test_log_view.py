@@ -87,7 +87,7 @@ def test_what_was_open_must_be_heard_of_once_a_connection_has_caught_up() -> Non
 
 
 def test_nothing_is_said_again_of_a_number_that_was_not_written() -> None:
-    checkers = Checkers({})
+    checkers = Checkers()
     fill = Write(3, b"8=FIX.4.4\x0135=4\x0134=5\x0143=Y\x01123=Y\x0136=9\x0110=000\x01")
     checkers._generations["here", 3], checkers._highest["here", 1] = 1, 8
     checkers._session_writes("here", fill)

@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from scripts.simulation.plan import SINCE_THIRD, WEIGHTS, FaultKind, Plan, plan
+from scripts.simulation.plan import FORMER_VENUES, SINCE_THIRD, VENUES, WEIGHTS, FaultKind, Plan, plan
 
 NEW = FaultKind("A fault of a kind that is added.", share=1.0, gap=100, targets=("here", "there"))
 
@@ -44,3 +44,13 @@ def test_a_kind_that_is_added_takes_nothing_from_the_others(monkeypatch: pytest.
     assert len({fault.number for fault in after.faults}) == len(after.faults)
     without = plan(7, 2000, without=("added",))
     assert without.faults == before.faults and without.kinds == before.kinds
+
+
+def test_since_the_seventh_version_a_seed_draws_its_venues_and_aims_at_no_other() -> None:
+    drawn = [plan(seed, 2000, version=7) for seed in range(60)]
+    assert {venue for each in drawn for venue in each.venues} == set(VENUES)
+    assert {len(each.venues) for each in drawn} == {1, 2, 3}
+    for each in drawn:
+        others = set(VENUES).difference(each.venues)
+        assert not [fault for fault in each.faults if fault.target.partition("@")[2] in others or fault.target in others]
+    assert {plan(seed, 2000, version=6).venues for seed in range(20)} == {FORMER_VENUES}

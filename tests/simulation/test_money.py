@@ -1,0 +1,42 @@
+"""The money that is compared depends on the fills alone, and counts contracts as our books do, by other sums."""
+
+from decimal import Decimal
+from itertools import permutations
+
+import pytest
+
+from common.contracts import Contract, InstrumentKind
+from common.exchange.settings import Instrument
+from common.orders.order_state import FillLedger
+from common.orders.positions import Position
+from scripts.simulation.money import ROUNDED, closed_at, our_money
+
+ONE = Decimal(1)
+FILLS = (("1", Decimal(7), Decimal(40)), ("2", Decimal(3), Decimal(50)), ("2", Decimal(9), Decimal(80)))
+"""Side, quantity and price: a position that is opened, made smaller, and turned over."""
+
+
+def listed(contract: Contract) -> Instrument:
+    return Instrument(
+        symbol="S", base="BTC", quote="USD", tick_size=ONE, lot_size=ONE, min_qty=ONE, max_qty=ONE, min_notional=ONE,
+        start_price=Decimal(64), contract=contract,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("multiplier", [Decimal(1), Decimal(10)])
+@pytest.mark.parametrize("inverse", [False, True])
+def test_what_contracts_come_to_is_the_same_by_any_order_of_their_fills(inverse: bool, multiplier: Decimal) -> None:
+    contract = Contract(InstrumentKind.PERPETUAL, multiplier, inverse, "BTC")
+    signed = [(qty if side == "1" else -qty, px) for side, qty, px in FILLS]
+    true = closed_at(
+        contract, Decimal(64), sum((qty for qty, _ in signed), Decimal(0)),
+        sum((qty * px for qty, px in signed), Decimal(0)), sum((qty / px for qty, px in signed), Decimal(0)),
+    )  # fmt: skip
+    assert true
+    for fills in permutations(FILLS):
+        ledger, held = FillLedger(), Position("venue", "S")
+        for number, (side, qty, px) in enumerate(fills):
+            change = ledger.trade("venue", "S", str(number), "", side, qty, px)
+            assert change is not None
+            held.apply(change, "", contract)
+        assert abs(our_money(held, listed(contract)).cash - true) <= ROUNDED
