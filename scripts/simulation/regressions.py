@@ -285,7 +285,7 @@ REGRESSIONS = (
     ),
     Regression(
         Case(31, 2000, version=7), "money-agrees",
-        "Somebody else's fills at Deribit, whose reports tell no fees: REST is asked for those of our own orders alone. The"
-        " checker compared them too; that nobody asks is written down with what is open.",
+        "Somebody else's fills at Deribit, whose reports tell no fees: REST is asked for those of our own orders"
+        " alone, and the checker compared all. That nobody asks is open.",
     ),
 )

@@ -261,10 +261,11 @@ class BybitOrders(BybitGateway):
             wire.may(f, 59) or GOOD_TILL_CANCEL, GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL, POST_ONLY
         )
         time_in_force = IMMEDIATE_OR_CANCEL if ord_type == MARKET else GOOD_TILL_CANCEL if told == POST_ONLY else told
-        qty = told_qty if self._in_quote(task) is None else self._base_qty(wire.must(f, 55), side, told_qty)
+        amount = self._in_quote(task)
+        qty = told_qty if amount is None else self._base_qty(wire.must(f, 55), side, told_qty)
         return Terms(
             task.peer.account, task.peer.comp_id, name or self._venue.unique(), wire.must(f, 55), side, ord_type, qty,
-            price, time_in_force, told == POST_ONLY, _SELF_TRADE[smp_type],
+            price, time_in_force, told == POST_ONLY, _SELF_TRADE[smp_type], cash_qty=amount,
         )  # fmt: skip
 
     def _base_qty(self, symbol: str, side: str, amount: Decimal) -> Decimal:
