@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from common.exchange.order import Terms as ExchangeTerms
 from common.journal.files import OsFiles
 from common.journal.frames import Entry
 from common.journal.log import Log
@@ -31,6 +32,9 @@ from scripts.torture.book import Told
 STAMP_NS = 1_700_000_000_000_000_000
 WRITER = "session@generic"
 LOGOUT = b"8=FIX.4.4\x019=60\x0135=5\x0134=9\x0158=MsgSeqNum too low, expecting 7 but received 3\x0110=000\x01"
+
+
+TERMS = ExchangeTerms("desk", "FIXRING", "c-1", "BTCUSDT", "1", "2", Decimal(1), Decimal(100))
 
 
 class Written:
@@ -128,7 +132,7 @@ def told(**fields: Any) -> Told:
 
 def at_exchange(tmp_path: Path, cum_qty: str = "0", ord_status: str = "4", *, is_open: bool = False) -> Exchange:
     exchange = Exchange("generic", tmp_path)
-    true = TrueOrder(77, "c-1", "BTCUSDT", "1", Decimal(1), Decimal(100))
+    true = TrueOrder(77, TERMS)
     true.cum_qty, true.ord_status, true.open = Decimal(cum_qty), ord_status, is_open
     exchange.truth.orders[77] = true
     exchange.accepted("generic", true)
@@ -173,5 +177,5 @@ def test_an_order_that_the_journal_never_sent_is_found(written: Written, tmp_pat
 
 def test_an_order_that_the_exchange_took_twice_is_found(tmp_path: Path) -> None:
     exchange = at_exchange(tmp_path)
-    exchange.accepted("generic", TrueOrder(78, "c-1", "BTCUSDT", "1", Decimal(1), Decimal(100)))
+    exchange.accepted("generic", TrueOrder(78, TERMS))
     assert len(exchange.differences) == 1
