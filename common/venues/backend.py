@@ -232,5 +232,14 @@ class ForgettingBackend(Protocol):
     forgets_after_ns: int
 
 
+@runtime_checkable
+class ModedBackend(Protocol):
+    """What a back end has as well where an account may be of another mode, in which the same requests mean something
+    else."""
+
+    def ask_account(self, wall_ns: int) -> HttpCall:
+        """The account's mode; read as "ask_account": done where the requests are made for it, refused where not."""
+
+
 OpenBackend = Callable[[RestSettings], Backend]
 """What a profile's `backend` names. Raises ValueError where the credentials are of no use."""

@@ -134,6 +134,8 @@ class BridgeCore(Core):
             return "killed"
         if self._stop_by_ns is not None:
             return "the bridge is stopping"
+        if self.venue.wrong_account:
+            return self.venue.wrong_account
         if not self.venue.clock.is_known or not self.venue.is_live:
             return "the venue's orders are not read yet"
         return ""
@@ -293,6 +295,7 @@ class BridgeCore(Core):
             "orders_in_memory": len(self.book),
             "undecided": len(undecided),
             "awaited": len(undecided) + sum(len(o.wishes) for o in self.book.open.values()),
+            "wrong_account": self.venue.wrong_account,
             "unexplained": sorted(self.venue.unexplained),
             "latched": self._latch.set,
             "latch_failure": self._latch.failure,

@@ -32,6 +32,7 @@ from common.venues.backend import (
     GuardingBackend,
     HttpCall,
     Limit,
+    ModedBackend,
     OrderFact,
     Push,
     Reply,
@@ -165,6 +166,12 @@ class VenueSide:
         self._round_boot_ns = 0
         self._clock_boot_ns = 0
         self._clock_asked = False
+        self.wrong_account = ""
+        """Why nothing is sent: the account is of another mode than the requests are made for."""
+
+        self._account_is_known = not isinstance(backend, ModedBackend)
+        self._account_boot_ns: int | None = None if self._account_is_known else 0
+        """When the account's mode is to be asked for, in boot terms; None while it is, and once it is known."""
 
     def _next_number(self) -> int:
         """Connections of ours are numbered below 0: those that are accepted are the shell's."""
@@ -195,7 +202,7 @@ class VenueSide:
         due += [doubt.due_boot_ns for doubt in self._doubts.values() if not doubt.asking]
         due += [job.by_boot_ns for queue in self._queues.values() for job in queue if job.by_boot_ns]
         due += [self._room_ns(queue[0]) for queue in self._queues.values() if queue]
-        due += [] if self._clock_asked else [self._clock_boot_ns]
+        due += [self._account_boot_ns] + ([] if self._clock_asked else [self._clock_boot_ns])
         due += [self._round_boot_ns] if self._wants_round() else []
         due += [self.switch.due_boot_ns] if self._wants_switch() else []
         return min((each for each in due if each is not None), default=None)
@@ -209,6 +216,7 @@ class VenueSide:
         self._expire(now)
         self._run_errands(now)
         self._ask_clock(now)
+        self._ask_account(now)
         if self._wants_switch() and self.switch.due_boot_ns <= now.boot_ns:
             self._set_switch(now)
         for venue_id in self._desk.doubts:
@@ -333,6 +341,26 @@ class VenueSide:
                 self.clock.is_known = True
 
         self._queues["questions"].appendleft(Job("ask_time", None, make, answered))
+
+    def _ask_account(self, now: Instant) -> None:
+        """Once, before anything is read: an account of another mode is not traded with."""
+        backend, due_boot_ns = self._backend, self._account_boot_ns
+        if not isinstance(backend, ModedBackend) or due_boot_ns is None or due_boot_ns > now.boot_ns:
+            return
+        self._account_boot_ns = None
+
+        def answered(reply: Reply, at: Instant) -> None:
+            if reply.verdict is Verdict.DONE:
+                self._account_is_known, self.wrong_account, self._round_boot_ns = True, "", at.boot_ns
+                return
+            self._account_boot_ns = at.boot_ns + NS_PER_S
+            if reply.verdict is Verdict.REFUSED:
+                self._account_boot_ns = at.boot_ns + ROUND_NS
+                if not self.wrong_account:
+                    self.effects.append(Note("error", "wrong_account", {"why": reply.text}))
+                self.wrong_account = reply.text
+
+        self._question("ask_account", lambda at: backend.ask_account(at.wall_ns), answered)
 
     def _ask_order(self, venue_id: str, doubt: Doubt, now: Instant) -> None:
         order = self._desk.book.order(venue_id)
@@ -470,10 +498,12 @@ class VenueSide:
     # ---- rounds
 
     def _wants_round(self) -> bool:
-        return self._stream.is_up and self._round is None
+        return self._stream.is_up and self._account_is_known and self._round is None
 
     def _begin_round(self, now: Instant) -> None:
         """Read open orders and fills, and merge them."""
+        if not self._account_is_known:
+            return
         self._round_boot_ns = now.boot_ns + ROUND_NS
         if self._round is not None:
             return

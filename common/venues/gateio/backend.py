@@ -56,6 +56,8 @@ MOST_NS = 29 * 24 * 3600 * NS_PER_S
 """A question by time spans at most 30 days, and one that names only its beginning 7 of them."""
 
 ACCOUNT = {"account": "spot"}
+CLASSIC = 1
+NOT_CLASSIC = "the API key is of a unified account, and the bridge trades classic ones: use a key of one"
 ORDERS, TRADES = "spot.orders", "spot.usertrades"
 STATES = {"open": "0", "closed": "2", "cancelled": "4"}
 _ID = re.compile(r"[0-9A-Za-z_.-]{1,28}")
@@ -73,10 +75,11 @@ class GateioBackend:
     websocket_path = "/"
     id_form = "1 to 28 letters, digits, points, hyphens and underscores"
 
-    def __init__(self, credentials: HmacSecret, sign: Signer) -> None:
-        """`sign` signs what goes over REST."""
+    def __init__(self, credentials: HmacSecret, sign: Signer, sign_account: Signer) -> None:
+        """`sign` and `sign_account` sign what goes over REST: of spot, and about the account itself."""
         self._credentials = credentials
         self._sign = sign
+        self._sign_account = sign_account
 
     def limit(self, what: str, symbol: str) -> Limit:
         """New orders and amendments of each pair count together; cancels; each kind of question."""
@@ -143,6 +146,10 @@ class GateioBackend:
         asked = {"currency_pair": terms.symbol, "order_id": order_id, **_page(page, FILLS_PAGE), **ACCOUNT}
         return self._sign("GET", "my_trades", asked, wall_ns)
 
+    def ask_account(self, wall_ns: int) -> HttpCall:
+        """See `ModedBackend`."""
+        return self._sign_account("GET", "detail", {}, wall_ns)
+
     def ask_time(self) -> HttpCall:
         """See `Backend`."""
         return HttpCall("GET", "/api/v4/spot/time")
@@ -208,7 +215,9 @@ def _text(terms: BridgedTerms) -> str:
 
 
 def _named(terms: BridgedTerms, order_id: str) -> dict[str, str]:
-    return {"order_id": order_id or _text(terms), "currency_pair": terms.symbol, **ACCOUNT}
+    """By `order_id`, else by our id, else, where it is none of ours, by the venue's."""
+    name = order_id or (_text(terms) if terms.venue_id else terms.order_id)
+    return {"order_id": name, "currency_pair": terms.symbol, **ACCOUNT}
 
 
 def _page(page: str, rows: int) -> dict[str, str]:
@@ -237,6 +246,9 @@ def _failed(what: str, status: int, label: str, text: str) -> Reply:
 def _told(what: str, told: Any, call: HttpCall) -> Reply:
     if what == "ask_time":
         return Reply(Verdict.DONE, venue_ns=ms_to_ns(told["server_time"]))
+    if what == "ask_account":
+        mode = told["key"]["mode"]
+        return Reply(Verdict.DONE) if mode == CLASSIC else Reply(Verdict.REFUSED, str(mode), NOT_CLASSIC)
     if what == "new":
         # How far it came is told by pushes, with its trades; of the answer only that the venue has it.
         return Reply(Verdict.DONE, order_id=name_field(told, "id"))

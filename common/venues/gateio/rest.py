@@ -64,7 +64,8 @@ def open_backend(settings: RestSettings) -> GateioBackend:
     options, credentials = _options(settings.credentials), settings.credentials
     assert isinstance(credentials, HmacSecret)
     exchange = ccxt_client("gate", at_host(settings, VERSION), options, time)
-    return GateioBackend(credentials, http_signer(exchange, ["private", "spot"]))
+    spot, account = (http_signer(exchange, ["private", part]) for part in ("spot", "account"))
+    return GateioBackend(credentials, spot, account)
 
 
 def _options(credentials: Credentials) -> dict[str, object]:

@@ -1,11 +1,12 @@
 """What Gate.io's documents show, read and signed as they have it."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
 import pytest
 
-from common.venues.backend import FillFact, OrderFact, Verdict
+from common.venues.backend import FillFact, HttpCall, OrderFact, Verdict
 from common.venues.ccxt_parts import ccxt_class, http_signer
 from common.venues.gateio.backend import GateioBackend
 from tests.common.venues.gateio.rig import KEYS, backend
@@ -92,7 +93,10 @@ def test_labels_and_statuses_decide(what: str, status: int, body: bytes, verdict
 
 
 def test_the_subscription_is_signed_over_channel_event_and_time() -> None:
-    ours = GateioBackend(KEYS, lambda *_: pytest.fail("it is not for REST"))
+    def unused(method: str, path: str, parameters: Mapping[str, object], wall_ns: int) -> HttpCall:
+        pytest.fail("it is not for REST")
+
+    ours = GateioBackend(KEYS, unused, unused)
     asked = msgspec.json.decode(ours.subscribe(STAMP_NS))
     assert asked["payload"] == ["!all"] and asked["time"] == 1_597_026_383
     assert asked["auth"]["SIGN"] == (

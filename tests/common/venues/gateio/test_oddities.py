@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from common.fix.wire import utc_timestamp
+from common.messages import ControlRequest
 from common.venues.backend import AmendFact, AmendingBackend, FillFact, OrderFact, Push, Verdict
+from common.venues.gateio.simulated.rest import GateioRestApi
 from tests.common.venues.gateio.rig import SYMBOL, gateio_rig
 from tests.services.bridge.raw import Raw
 from tests.services.bridge.rig import FixClient, Rig, words
@@ -32,7 +34,7 @@ def client(rig: Rig) -> FixClient:
     return FixClient(rig)
 
 
-def test_01_an_id_begins_with_a_prefix_and_has_28_signs(raw: Raw, client: FixClient) -> None:
+def test_01_an_id_begins_with_a_prefix_and_has_28_signs(rig: Rig, raw: Raw, client: FixClient) -> None:
     call = raw.order("a.1_b-2")
     assert b'"text":"t-a.1_b-2"' in call.body
     assert raw.call(call)[1]["text"] == "t-a.1_b-2"
@@ -40,8 +42,15 @@ def test_01_an_id_begins_with_a_prefix_and_has_28_signs(raw: Raw, client: FixCli
         assert not raw.backend.takes_id(name)
         assert raw.call(raw.order(name))[1]["label"] == "INVALID_PARAM_VALUE"
     assert raw.backend.takes_id("a" * 28)
+    # What was placed by hand has no id of ours, and the kill switch cancels it by the venue's.
+    by_hand = {"currency_pair": SYMBOL, "side": "buy", "amount": "1", "price": "60000"}
+    answer = raw.call(raw.backend._sign("POST", "orders", by_hand, rig.now.wall_ns))[1]  # type: ignore[attr-defined]
+    assert answer["text"] == "apiv4"
     # A client's longer name is mapped to an id that the venue takes.
     assert words(client.order("b" * 29)) == [("A", "A"), ("0", "0")]
+    rig.core.received("control", b"me", ControlRequest("kill", msgspec.json.encode({})), rig.now)
+    rig.pass_time(2)
+    assert raw.call(raw.backend.ask_open("", rig.now.wall_ns))[1] == []
 
 
 def test_02_an_id_finds_an_order_only_while_it_is_open(rig: Rig, raw: Raw, client: FixClient) -> None:
@@ -246,3 +255,19 @@ def test_15_a_page_of_open_orders_holds_so_many_of_each_pair(rig: Rig, raw: Raw)
     (first,) = raw.call(call)[1]
     (second,) = raw.call(raw.backend.ask_open("2", rig.now.wall_ns))[1]
     assert (len(first["orders"]), len(second["orders"]), first["total"]) == (100, 1, 101)
+
+
+def test_16_a_unified_account_is_not_traded_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mode = [2]
+    monkeypatch.setattr(GateioRestApi, "_detail", lambda *_: {"user_id": 1, "key": {"mode": mode[0]}})
+    rig = gateio_rig(tmp_path)
+    rig.pass_time(2)
+    status, client = rig.core.status(rig.now), FixClient(rig)
+    assert status["state"] == "catching_up" and "unified account" in str(status["wrong_account"])
+    (told,) = client.order("a1")
+    assert (told[150], told[39]) == ("8", "8") and "unified account" in told[58]
+    assert [note.event for note in rig.notes if note.level == "error"] == ["wrong_account"]
+    assert not rig.requests("spot/open_orders")
+    mode[0] = 1
+    rig.pass_time(31)
+    assert words(client.order("a2")) == [("A", "A"), ("0", "0")]
