@@ -16,6 +16,7 @@ from common.venues.registry import find_backend
 from common.venues.rest import RestSettings
 from services.bridge.archive_file import FileArchive
 from services.bridge.core import BridgeCore, BridgeSettings
+from services.bridge.listings import Listing
 from services.bridge.store import Store
 
 
@@ -32,6 +33,10 @@ def bridge_settings(venue: VenueConfig, rest: RestConfig, bridge: BridgeConfig, 
         host=urlsplit(rest.url).netloc,
         websocket_host=websocket.netloc,
         websocket_target=websocket.path + backend.websocket_path,
+        listings=tuple(
+            Listing(each.symbol, each.quote, each.tick_size, each.lot_size, each.min_qty, each.max_qty)
+            for each in venue.instruments.values()
+        ),
     )
 
 

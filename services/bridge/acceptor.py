@@ -1,6 +1,6 @@
 """The FIX face of a bridge: an acceptor of FIX 4.4 whose sessions, numbers and messages outlive it in its log."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from common.exchange.fix_gateway import Client, Handler, LastingHost, ResendingFixGateway
 from common.exchange.lines import Line
@@ -10,6 +10,7 @@ from common.fix.session import Effect, LoggedOn, SessionSettings, peek_logon
 from common.fix.wire import encode, split, utc_timestamp
 from common.instant import Instant
 from services.bridge.desk import Desk, terms_of
+from services.bridge.listings import Listing, security_list
 
 LISTENER = "fix"
 CANCEL_ON_DISCONNECT = b"9001"
@@ -33,6 +34,7 @@ class Acceptor(ResendingFixGateway):
         identity: str,
         why_not: Callable[[], str],
         is_caught_up: Callable[[], bool],
+        listings: Sequence[Listing] = (),
     ) -> None:
         """`clients` are the SenderCompIDs(49) that may log on; `identity` is the log's. `why_not` says why nothing can
         be sent to the venue now, and `is_caught_up` whether its answers to what was asked before are known."""
@@ -40,6 +42,7 @@ class Acceptor(ResendingFixGateway):
         self._identity = identity
         self._why_not = why_not
         self._is_caught_up = is_caught_up
+        self._listings = listings
         self._wants_guard: dict[str, bool] = {}
         self._here: set[str] = set()
         self._barred = {client for client in desk.book.guarded if any(desk.book.open_of(client))}
@@ -63,7 +66,7 @@ class Acceptor(ResendingFixGateway):
     def _handlers(self) -> Mapping[str, Handler]:
         return {
             "D": self._new_order, "F": self._cancel, "G": self._amend, "q": self._mass_cancel, "H": self._status,
-            "AF": self._mass_status,
+            "AF": self._mass_status, "x": self._list,
         }  # fmt: skip
 
     def tell(self, client: str, msg_type: str, body: bytes, now: Instant) -> None:
@@ -146,6 +149,9 @@ class Acceptor(ResendingFixGateway):
     def _mass_status(self, client: Client, request: Request, now: Instant) -> None:
         if self._answers_now(client, request, request.text(584), now):
             self._desk.mass_status(client, request, now)
+
+    def _list(self, client: Client, request: Request, now: Instant) -> None:
+        self._send(client, "y", security_list(request, self._listings, self._desk.unique()), now)
 
     def _answers_now(self, client: Client, request: Request, name: str, now: Instant) -> bool:
         """Whether the venue was read since we were last away from it; else the client is told to ask again."""

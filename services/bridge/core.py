@@ -22,6 +22,7 @@ from common.venues.backend import Backend
 from services.bridge.acceptor import Acceptor
 from services.bridge.book import Book
 from services.bridge.desk import Desk
+from services.bridge.listings import Listing
 from services.bridge.records import BridgeRecord, OrderRecord
 from services.bridge.store import Store
 from services.bridge.venue_side import VenueSide
@@ -32,7 +33,7 @@ STOP_WITHIN_NS = 500 * NS_PER_MS
 class BridgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One bridge: its venue, its own CompID, who may log on, what is traded, and how the venue is called in HTTP.
 
-    `websocket_target` is the path of the private WebSocket.
+    `websocket_target` is the path of the private WebSocket; `listings` are what clients are told of the symbols.
     """
 
     venue: str
@@ -43,6 +44,7 @@ class BridgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     websocket_host: str
     websocket_target: str
+    listings: tuple[Listing, ...] = ()
 
 
 class BridgeCore(Core):
@@ -114,7 +116,8 @@ class BridgeCore(Core):
             self._backend, self._desk, settings.host, settings.websocket_host, settings.websocket_target
         )
         self.acceptor = Acceptor(
-            self, settings.clients, self._desk, self.store.identity, self._why_not, lambda: self.venue.is_live
+            self, settings.clients, self._desk, self.store.identity, self._why_not, lambda: self.venue.is_live,
+            settings.listings,
         )
         self._ready = True
         self.venue.begin(now)

@@ -110,7 +110,7 @@ class Desk:
         self.withdrawn: set[str] = set()
         self.alarms: list[str] = []
         self._record = record
-        self._unique = unique
+        self.unique = unique
         self._backend = backend
         self._symbols = symbols
         self._id_stem = id_stem
@@ -120,7 +120,7 @@ class Desk:
     def _tell(
         self, order: BridgedOrder, exec_type: str, now: Instant, *, asked: Taken | None = None, extra: str = ""
     ) -> None:
-        body = reports.report(order, self._unique(), exec_type, now.wall_ns, asked=asked, extra=extra)
+        body = reports.report(order, self.unique(), exec_type, now.wall_ns, asked=asked, extra=extra)
         self.mouth.tell(order.client, "8", body, now)
 
     # ---- requests
@@ -134,7 +134,7 @@ class Desk:
         if not why_not and not now.wall_ns < by_ns <= now.wall_ns + LONGEST_LIFE_NS:
             why_not = "its last moment has passed, or is further off than 10 s"
         if why_not:
-            body = reports.rejected(name, terms, self._unique(), reason, why_not, now.wall_ns)
+            body = reports.rejected(name, terms, self.unique(), reason, why_not, now.wall_ns)
             self.mouth.tell(client.party.comp_id, "8", body, now)
             return
         passes = self._backend.takes_id(name) and not self.book.has(name)
@@ -212,7 +212,7 @@ class Desk:
             self.errands.append(Errand("F", order.venue_id, request.text(11), 0))
         where, response = (f"55={symbol}\x01" if symbol else ""), kind if is_served else "0"
         reason = "" if is_served else "532=0\x01"
-        body = f"11={request.text(11)}\x0137={self._unique()}\x01530={kind}\x01531={response}\x01{reason}{where}"
+        body = f"11={request.text(11)}\x0137={self.unique()}\x01530={kind}\x01531={response}\x01{reason}{where}"
         self.mouth.tell(client.party.comp_id, "r", f"{body}533={len(orders)}\x01".encode(), now)
 
     def sweep(self, now: Instant) -> None:
@@ -248,9 +248,9 @@ class Desk:
             extra = f"790={request.text(790)}\x01"
         if order is None:
             symbol, side = request.optional(55) or "[N/A]", request.optional(54) or "1"
-            body = reports.unknown(name, symbol, side, self._unique(), extra, now.wall_ns)
+            body = reports.unknown(name, symbol, side, self.unique(), extra, now.wall_ns)
         else:
-            body = reports.status(order, self._unique(), now.wall_ns, extra)
+            body = reports.status(order, self.unique(), now.wall_ns, extra)
         self.mouth.tell(client.party.comp_id, "8", body, now)
 
     def mass_status(self, client: Client, request: Request, now: Instant) -> None:
@@ -260,11 +260,11 @@ class Desk:
         for index, order in enumerate(orders, 1):
             last = "Y" if index == len(orders) else "N"
             extra = f"584={asked}\x01911={len(orders)}\x01912={last}\x01"
-            body = reports.status(order, self._unique(), now.wall_ns, extra)
+            body = reports.status(order, self.unique(), now.wall_ns, extra)
             self.mouth.tell(client.party.comp_id, "8", body, now)
         if not orders:
             extra = f"584={asked}\x01911=0\x01912=Y\x01"
-            body = reports.unknown("NONE", "[N/A]", "1", self._unique(), extra, now.wall_ns)
+            body = reports.unknown("NONE", "[N/A]", "1", self.unique(), extra, now.wall_ns)
             self.mouth.tell(client.party.comp_id, "8", body, now)
 
     def _named(self, client: Client, request: Request) -> BridgedOrder | None:

@@ -19,6 +19,7 @@ from common.venues.okx.rest import open_backend
 from common.venues.rest import RestSettings
 from services.bridge.archive import Archive, MemoryArchive
 from services.bridge.core import BridgeCore, BridgeSettings
+from services.bridge.listings import Listing
 from services.bridge.store import Store
 from tests.common.exchange.harness import SECOND, World
 
@@ -44,6 +45,7 @@ OKX = ExchangeSettings(
 SETTINGS = BridgeSettings(
     venue="okx", comp_id="OKX", clients=("DESK", "OTHER"), symbols=(SYMBOL,), heart_bt_int_s=30, host="okx",
     websocket_host="okx", websocket_target="/ws/v5/private",
+    listings=(Listing(SYMBOL, "USDT", D("0.1"), D("0.00001"), D("0.00001"), D(100)),),
 )  # fmt: skip
 
 

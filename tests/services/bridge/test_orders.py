@@ -109,3 +109,13 @@ def test_a_market_order_is_filled(rig: Rig, client: FixClient) -> None:
     rig.stranger("2", "1", "65000")
     told = client.send("D", f"11=a1|55={SYMBOL}|54=1|38=0.5|40=1|59=3|")
     assert words(told) == [("A", "A"), ("0", "0"), ("F", "2")] and told[-1][31] == "65000"
+
+
+def test_what_may_be_traded_is_told(client: FixClient) -> None:
+    every, one, none, other = (
+        client.send("x", f"320=q|559={kind}|{symbol}")[0]
+        for kind, symbol in (("4", ""), ("0", f"55={SYMBOL}|"), ("0", "55=NO-SUCH|"), ("3", ""))
+    )
+    assert (every[320], every[560], every[146], every[55]) == ("q", "0", "1", SYMBOL) and every[969] == "0.1"
+    assert one == {**every, **{tag: one[tag] for tag in (9, 10, 34, 52, 322)}}
+    assert (none[560], 146 in none) == ("2", False) and (other[560], 146 in other) == ("1", False)
