@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, NamedTuple, cast
 import msgspec
 import orjson
 
+from common.actor.acts import do_act
 from common.actor.core import Core, Exit, Publish, Send
 from common.contracts import SPOT, Contract
 from common.instant import NS_PER_MS, NS_PER_S, Instant
@@ -23,7 +24,6 @@ from common.messages import (
     SIDE_SELL,
     ClientRequest,
     CommandOutcome,
-    ControlAnswer,
     ControlRequest,
     EntryAnswer,
     OrderEvent,
@@ -349,9 +349,7 @@ class StrategyCore(Core):
         if isinstance(message, TopOfBook | Traded):
             self._market_data(message, now)
         elif isinstance(message, ControlRequest):
-            self.effects.append(
-                Send("control", ControlAnswer(message.token, False, f"a strategy has no act {message.act!r}"), peer)
-            )
+            self.effects.append(Send("control", do_act("a strategy", {}, message, now), peer))
         elif link == "entry":
             self._heard(cast(EntryAnswer, message), now)
         self._flush()

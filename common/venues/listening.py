@@ -12,13 +12,14 @@ from abc import abstractmethod
 
 import msgspec
 
+from common.actor.acts import do_act
 from common.actor.core import Close, Connect, Core, Exit, HostWorked, Send, Write
 from common.fix.schedule import Schedule
 from common.fix.session import Session
 from common.fix.session_types import Disconnect, Inbound, LoggedOn, Notice, Outbound, SessionSettings
 from common.fix.session_types import Effect as FixEffect
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.messages import ControlAnswer, ControlRequest
+from common.messages import ControlRequest
 from common.venues.connector import Connector, Hours, comp_id
 from common.venues.credentials import Credentials
 from common.venues.dialect import Dialect, Identity, nonce_ms
@@ -375,8 +376,7 @@ class ListeningCore(Core):
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """See `Core`: nothing but status is asked of this actor, and the shell answers that."""
         assert isinstance(message, ControlRequest)
-        answer = ControlAnswer(message.token, False, f"{self.name} has no act {message.act!r}")
-        self.effects.append(Send("control", answer, peer))
+        self.effects.append(Send("control", do_act(self.name, {}, message, now), peer))
 
     def status(self, now: Instant) -> dict[str, object]:
         """See `Core`."""

@@ -15,6 +15,7 @@ from collections import OrderedDict, deque
 import msgspec
 import orjson
 
+from common.actor.acts import Cannot, Confirmed, ControlAct, WhateverIsSaid, do_act
 from common.actor.core import Call, Core, Exit, Send
 from common.actor.links import Appender
 from common.exit_status import ExitStatus
@@ -96,6 +97,7 @@ class AccountCore(Core):
         self._asked = self._answered = self._failed = self._dropped = 0
         self._last_error = self._failing = ""
         self._stopping = False
+        self._acts = {"kill": ControlAct(WhateverIsSaid, self._kill), "resume": ControlAct(Confirmed, self._resume)}
 
     # ---- the shell's calls ----
 
@@ -277,38 +279,30 @@ class AccountCore(Core):
         self._keep(Kind.OPERATOR, done, now)
 
     def _control(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
-        ok, text = self._act(request, now)
-        detail = orjson.dumps(self.status(now))
-        self.effects.append(Send("control", ControlAnswer(request.token, ok, text, detail), peer))
+        answer = do_act(self.name, self._acts, request, now)
+        detailed = ControlAnswer(answer.token, answer.ok, answer.text, orjson.dumps(self.status(now)))
+        self.effects.append(Send("control", detailed, peer))
 
-    def _act(self, request: ControlRequest, now: Instant) -> tuple[bool, str]:
-        if request.act == "kill":
-            return self._kill(request, now)
-        if request.act != "resume":
-            return False, f"{self.name} knows kill and resume, not {request.act!r}"
-        try:
-            confirmed = orjson.loads(request.arguments).get("confirm") is True
-        except (ValueError, AttributeError):
-            confirmed = False
-        if not confirmed:
-            return False, 'resume needs the argument "confirm": true'
+    def _resume(self, arguments: Confirmed, by: str, now: Instant) -> str:
+        if not arguments.confirm:
+            raise Cannot('resume needs the argument "confirm": true')
         if not self._latch.release():
-            return False, f"the latch stays: {self._latch.failure}"
+            raise Cannot(f"the latch stays: {self._latch.failure}")
         self._sweep.clear()
         self._sweep_boot_ns, self._nothing_left, self._swept = None, False, False
         # A call under way is of the sweep that ends here; the next sweep asks again.
         self._calling_sweep = False
-        self._keep(Kind.OPERATOR, OperatorAct(self.name, "resume", request.by), now)
-        return True, "resumed"
+        self._keep(Kind.OPERATOR, OperatorAct(self.name, "resume", by), now)
+        return "resumed"
 
-    def _kill(self, request: ControlRequest, now: Instant) -> tuple[bool, str]:
+    def _kill(self, _: WhateverIsSaid, by: str, now: Instant) -> str:
         self._latch.latch()
-        self._killed_by = request.by
+        self._killed_by = by
         self._watch(now)
-        self._keep(Kind.OPERATOR, OperatorAct(self.name, "kill", request.by, "latched"), now)
+        self._keep(Kind.OPERATOR, OperatorAct(self.name, "kill", by, "latched"), now)
         if not self._sweep:
             self._begin_sweep(now)
-        return True, "latched; cancelling everything"
+        return "latched; cancelling everything"
 
 
 def _fitting(answer: Answer) -> Answer:

@@ -15,9 +15,11 @@ stands in every acknowledgement.
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
+from common.actor.acts import Cannot, ControlAct, SkipArguments, do_act
 from common.actor.core import Core, Effect, Exit, Publish, Send
 from common.actor.unread import status_of_unread
 from common.exit_status import ExitStatus
@@ -45,12 +47,10 @@ from common.messages import (
     Appended,
     AppendQuestion,
     AppendRefused,
-    ControlAnswer,
     ControlRequest,
     EpochGranted,
     EpochRequest,
     Kind,
-    Number,
     OperatorAct,
     ReadChunk,
     ReadRequest,
@@ -105,16 +105,10 @@ class JournalSettings:
     low_disk_bytes: int = 0
 
 
-class _Drop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DropArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose segments go: those that end before the record `below`."""
+
     below: int
-
-
-class _Skip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    lsn: Number
-
-
-class _Refused(Exception):
-    """A request on the control link that is not carried out; the text says why."""
 
 
 class JournalCore(Core):
@@ -294,42 +288,38 @@ class JournalCore(Core):
         """`drop` with {"below": LSN} removes segments that end before that record. The asker answers for snapshots at
         or above it that verify; what was not durable is refused. `skip` with {"lsn": LSN} has every reader leave that
         record out: it is written down beside the log, then journaled."""
+        acts = {
+            "drop": ControlAct(DropArguments, partial(self._drop, log)),
+            SKIP: ControlAct(SkipArguments, partial(self._skip, log)),
+        }
         try:
-            text = self._skip(log, request, now) if request.act == SKIP else self._drop(log, request)
-        except msgspec.DecodeError as error:
-            answer = ControlAnswer(request.token, False, f"{request.act}: {error}")
-        except _Refused as refused:
-            answer = ControlAnswer(request.token, False, str(refused))
+            answer = do_act("journal", acts, request, now)
         except LogFailed as error:
             self._fail(log, error)
             return
-        else:
-            answer = ControlAnswer(request.token, True, text)
         self.effects.append(Send(CONTROL, answer, peer))
 
-    def _drop(self, log: Log, request: ControlRequest) -> str:
-        if request.act != "drop":
-            raise _Refused(f"{request.act}: the journal knows status, log_level, drop and skip")
-        below = msgspec.json.decode(request.arguments, type=_Drop).below
+    def _drop(self, log: Log, asked: DropArguments, by: str, now: Instant) -> str:
+        below = asked.below
         if below > log.durable_lsn:
-            raise _Refused(f"record {below} is not durable yet, the last that is is {log.durable_lsn}")
+            raise Cannot(f"record {below} is not durable yet, the last that is is {log.durable_lsn}")
         names = log.drop_before(below)
-        self.note("info", "dropped", below=below, segments=names, by=request.by)
+        self.note("info", "dropped", below=below, segments=names, by=by)
         return f"dropped {', '.join(names) or 'nothing'}"
 
-    def _skip(self, log: Log, request: ControlRequest, now: Instant) -> str:
-        lsn = msgspec.json.decode(request.arguments, type=_Skip).lsn
+    def _skip(self, log: Log, asked: SkipArguments, by: str, now: Instant) -> str:
+        lsn = asked.lsn
         if lsn > log.durable_lsn:
-            raise _Refused(f"there is no record {lsn}, the last that is durable is {log.durable_lsn}")
+            raise Cannot(f"there is no record {lsn}, the last that is durable is {log.durable_lsn}")
         try:
-            self._skip_record(lsn, f"by {request.by} at {now.wall_ns}")
+            self._skip_record(lsn, f"by {by} at {now.wall_ns}")
         except OSError as error:
-            raise _Refused(f"it cannot be written down, so nothing was done: {error}") from error
+            raise Cannot(f"it cannot be written down, so nothing was done: {error}") from error
         self._commit(now)
-        act = OperatorAct(self.name, SKIP, cut(request.by), str(lsn))
+        act = OperatorAct(self.name, SKIP, cut(by), str(lsn))
         self._batch.own(log.own_entry(Kind.OPERATOR, encode(act)))
         self._commit(now)
-        self.note("warning", "skipped", lsn=lsn, by=request.by)
+        self.note("warning", "skipped", lsn=lsn, by=by)
         return f"record {lsn} is left out by every reader from now on"
 
     # ---- appends ----

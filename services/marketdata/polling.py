@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from common.actor.acts import do_act
 from common.actor.core import Call, Core, Exit, Publish, Send
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.messages import Answer, Ask, ControlAnswer, ControlRequest, Ticker, TopOfBook, encode
+from common.messages import Answer, Ask, ControlRequest, Ticker, TopOfBook, encode
 from services.marketdata.books import FEED, ZERO
 
 TICKER = "ticker"
@@ -141,8 +142,7 @@ class PollingCore(Core):
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """See `Core`: nothing but status is asked of this actor, and the shell answers that."""
         assert isinstance(message, ControlRequest)
-        answer = ControlAnswer(message.token, False, f"{self.name} has no act {message.act!r}")
-        self.effects.append(Send("control", answer, peer))
+        self.effects.append(Send("control", do_act(self.name, {}, message, now), peer))
 
     def status(self, now: Instant) -> dict[str, object]:
         """See `Core`: the words of the actor with a connection, which has one more state, and no `failing`."""

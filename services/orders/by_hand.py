@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
 import msgspec
 
+from common.actor.acts import Cannot, ControlAct, NoArguments
 from common.actor.core import Core, Send
 from common.actor.links import Appender
 from common.instant import Instant
-from common.messages import STRATEGY_NAME, Ask, Booked, ControlRequest, FilledByHand, Kind, OperatorAct, Verdict
+from common.messages import STRATEGY_NAME, Ask, Booked, FilledByHand, Kind, OperatorAct, Verdict
 from common.orders.books import Books
 from common.orders.fold import BASELINE, WRITER
 from common.orders.order_state import is_plausible
 from services.orders.reconciliation import Reconciliation
-
-T = TypeVar("T")
 
 TOKENS: Final = 256
 """So many acts of the supervisor are remembered, so that one which it tells again is journaled once."""
@@ -88,7 +87,7 @@ class StrategyArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class ByHand:
-    """See the module. What is done is in the journal before it has any effect."""
+    """See the module. `acts` are what there is; what is done is in the journal before it has any effect."""
 
     def __init__(self, core: Core, books: Books, appender: Appender, accounts: Mapping[str, Reconciliation]) -> None:
         """`core` takes the questions to `accounts`, which are those that are asked, once orders is live."""
@@ -97,30 +96,22 @@ class ByHand:
         self._appender = appender
         self._accounts = accounts
         self._told: dict[str, None] = {}
+        self.acts = {
+            "verdict": ControlAct(VerdictArguments, self._verdict),
+            "fill": ControlAct(FillArguments, self._fill),
+            "audit": ControlAct(NoArguments, self._audit),
+            "inquire": ControlAct(InquireArguments, self._inquire),
+            "baseline": ControlAct(BaselineArguments, self._baseline),
+            "book": ControlAct(BookArguments, self._book),
+            "strategy": ControlAct(StrategyArguments, self._strategy),
+        }
 
-    def act(self, request: ControlRequest, now: Instant) -> str:
-        """Do what a person asks, and return what to tell them. Raises ValueError with the reason it cannot be done."""
-        match request.act:
-            case "verdict":
-                return self._verdict(_decode(request, VerdictArguments), request.by, now)
-            case "fill":
-                return self._fill(_decode(request, FillArguments), request.by, now)
-            case "audit":
-                for account in self._accounts.values():
-                    account.audit()
-                return "whatever is open is asked about"
-            case "inquire":
-                return self._inquire(_decode(request, InquireArguments))
-            case "baseline":
-                return self._baseline(_decode(request, BaselineArguments), request.by, now)
-            case "book":
-                return self._book(_decode(request, BookArguments), request.by, now)
-            case "strategy":
-                return self._strategy(_decode(request, StrategyArguments), now)
-            case _:
-                raise ValueError("orders knows verdict, fill, audit, inquire, baseline, book and strategy")
+    def _audit(self, _: NoArguments, by: str, now: Instant) -> str:
+        for account in self._accounts.values():
+            account.audit()
+        return "whatever is open is asked about"
 
-    def _strategy(self, done: StrategyArguments, now: Instant) -> str:
+    def _strategy(self, done: StrategyArguments, by: str, now: Instant) -> str:
         if done.token not in self._told:
             self._told[done.token] = None
             if len(self._told) > TOKENS:
@@ -131,18 +122,18 @@ class ByHand:
     def _need_rest(self, account: str) -> None:
         accounts = [name for name, its in self._accounts.items() if its.has_rest]
         if account not in accounts:
-            raise ValueError(f"no account {account} has a REST side; there is {', '.join(accounts) or 'none'}")
+            raise Cannot(f"no account {account} has a REST side; there is {', '.join(accounts) or 'none'}")
 
     def _baseline(self, word: BaselineArguments, by: str, now: Instant) -> str:
         self._need_rest(word.account)
         resting = len(self._books.open_orders(word.account))
         if resting:
-            raise ValueError(f"{resting} orders are open at {word.account}: halt it and cancel them, then ask again")
+            raise Cannot(f"{resting} orders are open at {word.account}: halt it and cancel them, then ask again")
         act = OperatorAct(WRITER, BASELINE, by, f"{word.account}: {word.text}")
         self._appender.append(Kind.OPERATOR, act, now)
         return f"the next balances of {word.account}, told while nothing of ours is open, are its baseline"
 
-    def _inquire(self, asked: InquireArguments) -> str:
+    def _inquire(self, asked: InquireArguments, by: str, now: Instant) -> str:
         self._need_rest(asked.account)
         ask = Ask(
             self._books.known.venue_of(asked.account), 0, asked.what, asked.symbol,
@@ -156,15 +147,15 @@ class ByHand:
         name = f"{word.strategy}/{word.number}"
         order = self._books.orders.get((word.strategy, word.number))
         if order is None:
-            raise ValueError(f"{name}: no open order has that name")
+            raise Cannot(f"{name}: no open order has that name")
         if order.is_closed:
-            raise ValueError(f"{name} is {order.status.value} already")
+            raise Cannot(f"{name} is {order.status.value} already")
         if not (order.is_unknown or word.known):
-            raise ValueError(f"{name} is {order.status.value}, not UNKNOWN: cancel it, or say that it is known")
+            raise Cannot(f"{name} is {order.status.value}, not UNKNOWN: cancel it, or say that it is known")
         cum_qty = order.cum_qty if word.cum_qty is None else word.cum_qty
         if not (is_plausible(cum_qty) and order.cum_qty <= cum_qty <= order.order_qty):
             bounds = f"{order.cum_qty}, as much as is known, and {order.order_qty}"
-            raise ValueError(f"{name}: a filled quantity of {cum_qty} is not between {bounds}")
+            raise Cannot(f"{name}: a filled quantity of {cum_qty} is not between {bounds}")
         verdict = Verdict(order.strategy, order.number, word.ord_status, cum_qty, by, word.text)
         self._appender.append(Kind.VERDICT, verdict, now)
         return f"the verdict on {name} goes into the journal"
@@ -172,15 +163,15 @@ class ByHand:
     def _book(self, word: BookArguments, by: str, now: Instant) -> str:
         known, place = self._books.known, f"{word.symbol} at {word.account}"
         if word.account not in known.accounts:
-            raise ValueError(f"{word.account}: no such account; there is {', '.join(sorted(known.accounts))}")
+            raise Cannot(f"{word.account}: no such account; there is {', '.join(sorted(known.accounts))}")
         if not known.find(word.account).knows(word.symbol):
             there = ", ".join(sorted(known.find(word.account).bases))
-            raise ValueError(f"{place}: no such symbol; there is {there}")
+            raise Cannot(f"{place}: no such symbol; there is {there}")
         if not (word.qty and is_plausible(abs(word.qty)) and is_plausible(word.px) and word.px > 0):
             wanted = "the quantity must not be 0, and the price must be above 0"
-            raise ValueError(f"{word.qty} at {word.px} cannot be booked: {wanted}")
+            raise Cannot(f"{word.qty} at {word.px} cannot be booked: {wanted}")
         if word.is_transfer and word.from_strategy == word.strategy:
-            raise ValueError(f"{word.strategy or 'nobody'} is on both sides of the transfer of {place}")
+            raise Cannot(f"{word.strategy or 'nobody'} is on both sides of the transfer of {place}")
         told = Booked(
             word.account, word.symbol, word.strategy, word.qty, word.px, by, word.text, word.is_transfer,
             word.from_strategy if word.is_transfer else "",
@@ -192,20 +183,13 @@ class ByHand:
         name = f"{word.strategy}/{word.number}"
         order = self._books.orders.get((word.strategy, word.number))
         if order is None:
-            raise ValueError(f"{name}: no order in memory has that name")
+            raise Cannot(f"{name}: no order in memory has that name")
         missing = self._books.missing_qty(order)
         if not (is_plausible(word.qty) and 0 < word.qty <= missing):
             told = f"its venue's CumQty(14) is {missing} above the trades that it has told"
-            raise ValueError(f"{name}: {told}, and that much can be booked by hand, not {word.qty}")
+            raise Cannot(f"{name}: {told}, and that much can be booked by hand, not {word.qty}")
         if not (is_plausible(word.px) and word.px > 0):
-            raise ValueError(f"{name}: {word.px} is no price of a fill")
+            raise Cannot(f"{name}: {word.px} is no price of a fill")
         told_by_hand = FilledByHand(order.strategy, order.number, word.qty, word.px, by, word.text)
         self._appender.append(Kind.FILLED_BY_HAND, told_by_hand, now)
         return f"{word.qty} of {name} at {word.px} goes into the journal"
-
-
-def _decode(request: ControlRequest, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(request.arguments, type=kind)
-    except msgspec.DecodeError as error:
-        raise ValueError(str(error)) from None

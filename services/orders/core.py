@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from common.actor.acts import do_act
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
 from common.instant import NS_PER_MS, Instant
@@ -554,12 +555,10 @@ class OrdersCore(Core):
     # ---- an operator's word ----
 
     def _control(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
-        try:
-            if not self._life.live:
-                raise ValueError(f"orders is {self._life.state}; try again when it is live")
-            answer = ControlAnswer(request.token, True, self._by_hand.act(request, now))
-        except ValueError as error:
-            answer = ControlAnswer(request.token, False, f"{request.act}: {error}")
+        if self._life.live:
+            answer = do_act(WRITER, self._by_hand.acts, request, now)
+        else:
+            answer = ControlAnswer(request.token, False, f"orders is {self._life.state}; try again when it is live")
         self.effects.append(Send("control", answer, peer))
         if answer.ok:
             self._step(now)

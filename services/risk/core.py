@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from common.actor.acts import Cannot, Confirmed, ControlAct, Done, WhateverIsSaid, do_act
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
 from common.actor.rates import Bucket
@@ -32,7 +33,6 @@ from common.messages import (
     AmendOrder,
     Attempt,
     CancelOrder,
-    ControlAnswer,
     ControlRequest,
     DayBegan,
     DayPrice,
@@ -109,6 +109,24 @@ class RiskSettings(NamedTuple):
     def strategy(self, name: str) -> StrategyRules:
         """The rules of the strategy called `name`."""
         return self.strategies.get(name, self.default_strategy)
+
+
+class HaltArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a halt is of: the firm, or the venue, account, strategy or symbol called `name`."""
+
+    scope: str = "firm"
+    name: str = ""
+
+    def checked_name(self) -> str:
+        """The name. Raises Cannot where it names nothing that can be halted."""
+        if self.scope not in SCOPES or (self.scope == "firm") != (not self.name) or " " in self.name:
+            raise Cannot(f"scope is one of {', '.join(SCOPES)}; all but firm need a name")
+        return self.name
+
+    @property
+    def text(self) -> str:
+        """As it stands in the journal."""
+        return f"{self.scope} {self.name}".strip()
 
 
 class Reservation(NamedTuple):
@@ -217,6 +235,13 @@ class RiskCore(Core):
             CancelOrder: self._cancel_order,
             QueryOrder: self._query_order,
             OpenGate: self._open_gate,
+        }
+        self._acts = {
+            "kill": ControlAct(WhateverIsSaid, self._kill),
+            "resume": ControlAct(Confirmed, self._resume),
+            "halt": ControlAct(HaltArguments, self._halt),
+            "unhalt": ControlAct(HaltArguments, self._unhalt),
+            "check": ControlAct(Preview, self._preview),
         }
 
     def _empty_state(self, unfoldable: Sequence[Unfoldable]) -> RiskState:
@@ -688,68 +713,48 @@ class RiskCore(Core):
     # -- people --------------------------------------------------------------------------------------------------------
 
     def _control(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
-        try:
-            arguments = msgspec.json.decode(request.arguments, type=dict[str, Any])
-        except msgspec.DecodeError as error:
-            self._answer(peer, request, False, f"the arguments are no JSON object: {error}")
-            return
-        if request.act in ("resume", "unhalt") and not self._appender.granted:
-            text = f"risk waits for the journal, so it cannot {request.act} yet; ask again when it has answered"
-            self._answer(peer, request, False, text)
-            return
-        match request.act:
-            case "kill":
-                self._kill_asked = True
-                self._journal_act("kill", "", request.by, now)
-                self._answer(peer, request, True, "risk refuses what adds risk; cancels pass")
-            case "resume" if arguments.get("confirm") is True:
-                self._kill_asked = False
-                self._journal_act("resume", "", request.by, now)
-                self._answer(peer, request, True, "risk passes orders again")
-            case "resume":
-                self._answer(peer, request, False, 'resume must be confirmed: give {"confirm": true}')
-            case "halt" | "unhalt":
-                self._halt(peer, request, arguments, now)
-            case "check":
-                self._preview(peer, request, now)
-            case other:
-                there = "kill, resume, halt, unhalt, check"
-                self._answer(peer, request, False, f"risk has no act {other!r}; it has {there}")
+        self.effects.append(Send("control", do_act(WRITER, self._acts, request, now), peer))
 
-    def _preview(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
+    def _kill(self, _: WhateverIsSaid, by: str, now: Instant) -> str:
+        self._kill_asked = True
+        self._journal_act("kill", "", by, now)
+        return "risk refuses what adds risk; cancels pass"
+
+    def _resume(self, arguments: Confirmed, by: str, now: Instant) -> str:
+        self._need_journal("resume")
+        if not arguments.confirm:
+            raise Cannot('resume must be confirmed: give {"confirm": true}')
+        self._kill_asked = False
+        self._journal_act("resume", "", by, now)
+        return "risk passes orders again"
+
+    def _halt(self, place: HaltArguments, by: str, now: Instant) -> str:
+        self._halts_asked.add((place.scope, place.checked_name()))
+        self._journal_act("halt", place.text, by, now)
+        return f"halt {place.text}"
+
+    def _unhalt(self, place: HaltArguments, by: str, now: Instant) -> str:
+        self._need_journal("unhalt")
+        self._halts_asked.discard((place.scope, place.checked_name()))
+        self._journal_act("unhalt", place.text, by, now)
+        return f"unhalt {place.text}"
+
+    def _need_journal(self, act: str) -> None:
+        if not self._appender.granted:
+            raise Cannot(f"risk waits for the journal, so it cannot {act} yet; ask again when it has answered")
+
+    def _preview(self, asked: Preview, by: str, now: Instant) -> Done:
         """What an order would be told now. Nothing is sent, counted or held back, and no rate is looked at."""
-        try:
-            asked = msgspec.json.decode(request.arguments, type=Preview)
-        except msgspec.DecodeError as error:
-            self._answer(peer, request, False, f"this is no order to check: {error}")
-            return
         order = asked.to_order(self._settings.accounts)
         account = self._account_of(order)
         rules = None if account is None else account.symbols.get(order.symbol)
         if account is None or rules is None:
-            self._tell_preview(peer, request, Previewed.refused(self._unknown(order, account)))
-            return
+            return _told(Previewed.refused(self._unknown(order, account)))
         proposal = self._propose(self._at_worst(order, rules, now), order.strategy, rules, now)
         proposal.open_qty = proposal.added_qty = proposal.order_qty
         proposal.is_amendment = proposal.reduces = False
         refusal = self._left_out(proposal) or check(proposal)
-        self._tell_preview(peer, request, Previewed.refused(refusal) if refusal else Previewed.passed(proposal))
-
-    def _tell_preview(self, peer: bytes, request: ControlRequest, told: Previewed) -> None:
-        answer = ControlAnswer(request.token, True, told.text, msgspec.json.encode(told))
-        self.effects.append(Send("control", answer, peer))
-
-    def _halt(self, peer: bytes, request: ControlRequest, arguments: dict[str, Any], now: Instant) -> None:
-        scope, name = str(arguments.get("scope", "firm")), str(arguments.get("name", ""))
-        if scope not in SCOPES or (scope == "firm") != (not name) or " " in name:
-            self._answer(peer, request, False, f"scope is one of {', '.join(SCOPES)}; all but firm need a name")
-            return
-        if request.act == "halt":
-            self._halts_asked.add((scope, name))
-        else:
-            self._halts_asked.discard((scope, name))
-        self._journal_act(request.act, f"{scope} {name}".strip(), request.by, now)
-        self._answer(peer, request, True, f"{request.act} {scope} {name}".strip())
+        return _told(Previewed.refused(refusal) if refusal else Previewed.passed(proposal))
 
     def _journal_act(self, act: str, text: str, by: str, now: Instant) -> None:
         self.note("warning", act, text=text, by=by)
@@ -758,11 +763,6 @@ class RiskCore(Core):
 
     def _append_act(self, act: str, text: str, now: Instant, by: str = "") -> None:
         self._appender.append(Kind.OPERATOR, OperatorAct(WRITER, act, by, text), now)
-
-    def _answer(self, peer: bytes, request: ControlRequest, ok: bool, text: str) -> None:
-        self.effects.append(Send("control", ControlAnswer(request.token, ok, text), peer))
-
-    # -- status --------------------------------------------------------------------------------------------------------
 
     def status(self, now: Instant) -> dict[str, object]:
         """State, what is halted, every exposure with its limit, and counts of what passed and was refused."""
@@ -835,6 +835,10 @@ class RiskCore(Core):
             for name in names
             if folded.get(name, 0) or soft.get(name, 0) or name in self._settings.strategies
         }
+
+
+def _told(previewed: Previewed) -> Done:
+    return Done(previewed.text, msgspec.json.encode(previewed))
 
 
 def _stamped(command: NewOrder | AmendOrder, now: Instant) -> Stamps:

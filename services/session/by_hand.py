@@ -7,9 +7,10 @@ from typing import Annotated
 
 import msgspec
 
+from common.actor.acts import Cannot, Confirmed, ControlAct, NoArguments, SkipArguments, WhateverIsSaid, do_act
 from common.instant import Instant
 from common.left_out import LeftOut
-from common.messages import ControlRequest, Count, OperatorAct, SessionState
+from common.messages import ControlAnswer, ControlRequest, OperatorAct, SessionState
 from services.session.connection import Connection
 from services.session.history import BY_HAND
 from services.session.kill import KillSwitch
@@ -20,13 +21,11 @@ MAX_SEQ_NUM = 10**18 - 1
 """The highest MsgSeqNum(34) that a session reads."""
 
 
-class Arguments(msgspec.Struct, frozen=True):
-    """The arguments of an act by hand; 0 leaves a number as it is. `lsn`: the record that a person has had skipped."""
+class NumbersArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The numbers that a person sets; 0 leaves one as it is."""
 
     next_outbound: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ_NUM)] = 0
     next_inbound: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ_NUM)] = 0
-    confirm: bool = False
-    lsn: Count = 0
 
 
 class ByHand:
@@ -44,38 +43,33 @@ class ByHand:
         self._kill = kill
         self._connection = connection
         self._acts = {
-            "kill": self._kill_now,
-            "resume": self._resume,
-            "logon": self._log_on,
-            "logout": self._log_out,
-            "reset": self._reset,
-            "set_seq": self._set_numbers,
-            "skip": self._skip,
+            "kill": ControlAct(WhateverIsSaid, self._kill_now),
+            "resume": ControlAct(Confirmed, self._resume),
+            "logon": ControlAct(NoArguments, self._log_on),
+            "logout": ControlAct(NoArguments, self._log_out),
+            "reset": ControlAct(NoArguments, self._reset),
+            "set_seq": ControlAct(NumbersArguments, self._set_numbers),
+            "skip": ControlAct(SkipArguments, self._skip),
         }
 
-    def act(self, request: ControlRequest, now: Instant) -> tuple[bool, str]:
-        """Do what a person asks; (done, what to tell them)."""
-        act = self._acts.get(request.act)
-        if act is None:
-            return False, f"{self._core.name} has no act {request.act!r}; it has {', '.join(sorted(self._acts))}"
-        if request.act != "kill" and (not self._taking_up.live or self._records.away(now)):
-            return False, "the journal does not answer, and nothing is done that it has not recorded"
-        try:
-            arguments = msgspec.json.decode(request.arguments, type=Arguments)
-        except msgspec.DecodeError as error:
-            return False, f"the arguments of {request.act} do not decode: {error}"
-        return act(arguments, request.by, now)
+    def act(self, request: ControlRequest, now: Instant) -> ControlAnswer:
+        """Do what a person asks, and return what to tell him."""
+        journal_answers = self._taking_up.live and not self._records.away(now)
+        if request.act in self._acts and request.act != "kill" and not journal_answers:
+            text = "the journal does not answer, and nothing is done that it has not recorded"
+            return ControlAnswer(request.token, False, text)
+        return do_act(self._core.name, self._acts, request, now)
 
-    def _skip(self, arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+    def _skip(self, arguments: SkipArguments, by: str, now: Instant) -> str:
         """The journal has recorded it: the session only hears of it."""
         self._left_out.accept(arguments.lsn)
-        return True, self._left_out.text or f"record {arguments.lsn} halts nothing"
+        return self._left_out.text or f"record {arguments.lsn} halts nothing"
 
     def _record(self, act: str, by: str, text: str, now: Instant) -> None:
         self._records.append(OperatorAct(self._core.name, act, by, text), now)
         self._core.note("warning", "operator", act=act, by=by, text=text)
 
-    def _kill_now(self, _arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+    def _kill_now(self, _arguments: WhateverIsSaid, by: str, now: Instant) -> str:
         if not self._taking_up.live:
             self._kill.latch.latch()
             self._taking_up.wait_for_journal(now.boot_ns)
@@ -88,46 +82,46 @@ class ByHand:
         self._core.note("error", "killed", by=by, latch=failure or "on disk")
         closed = self._connection.hours.text
         latched = f"latched; {closed}, and cancels then" if closed else "latched; cancelling until nothing is open"
-        return True, failure or latched
+        return failure or latched
 
-    def _resume(self, arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+    def _resume(self, arguments: Confirmed, by: str, now: Instant) -> str:
         if not arguments.confirm:
-            return False, "resuming needs a confirmation"
+            raise Cannot("resuming needs a confirmation")
         if not self._kill.latched:
-            return True, "not latched"
+            return "not latched"
         if self._records.emergency.active:
-            return False, "the journal does not answer"
+            raise Cannot("the journal does not answer")
         if not self._kill.resume(by, now):
-            return False, f"the latch's file does not take it: {self._kill.latch.failure}"
+            raise Cannot(f"the latch's file does not take it: {self._kill.latch.failure}")
         self._core.note("warning", "resumed", by=by)
-        return True, "trading resumes as orders opens the gate"
+        return "trading resumes as orders opens the gate"
 
-    def _log_on(self, _arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+    def _log_on(self, _arguments: NoArguments, by: str, now: Instant) -> str:
         if self._outbox.fix is not None:
-            return False, "there is a connection already"
+            raise Cannot("there is a connection already")
         self._record("logon", by, "", now)
         self._connection.schedule(now, failed=False)
         closed = self._connection.hours.text
-        return True, f"{closed}, and connects then" if closed else "connecting"
+        return f"{closed}, and connects then" if closed else "connecting"
 
-    def _log_out(self, _arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+    def _log_out(self, _arguments: NoArguments, by: str, now: Instant) -> str:
         self._record("logout", by, "", now)
         self._records.changed(SessionState.LOGGED_OUT_BY_HAND, now)
         self._connection.cancel()
         self._connection.log_out("logged out by hand", "logged out while connecting", now)
-        return True, "logging out; `session logon` connects again"
+        return "logging out; `session logon` connects again"
 
-    def _reset(self, _arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+    def _reset(self, _arguments: NoArguments, by: str, now: Instant) -> str:
         if self._outbox.fix is not None:
-            return False, "numbers are reset only while logged out: `session logout` first"
+            raise Cannot("numbers are reset only while logged out: `session logout` first")
         self._record("reset", by, "both numbers start at 1 with the next Logon(A), ResetSeqNumFlag(141)=Y", now)
-        return True, "the next logon starts both numbers at 1; `session logon` connects"
+        return "the next logon starts both numbers at 1; `session logon` connects"
 
-    def _set_numbers(self, arguments: Arguments, by: str, now: Instant) -> tuple[bool, str]:
+    def _set_numbers(self, arguments: NumbersArguments, by: str, now: Instant) -> str:
         if self._config.resets:
-            return False, "this venue starts both numbers at 1 with each logon"
+            raise Cannot("this venue starts both numbers at 1 with each logon")
         if self._outbox.fix is not None:
-            return False, "numbers are set only while logged out: `session logout` first"
+            raise Cannot("numbers are set only while logged out: `session logout` first")
         history = self._records.history
         outbound = arguments.next_outbound or history.next_outbound
         inbound = arguments.next_inbound or history.next_inbound
@@ -141,4 +135,4 @@ class ByHand:
             next_inbound=inbound,
         )
         self._records.append(change, now)
-        return True, text
+        return text

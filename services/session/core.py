@@ -40,7 +40,7 @@ from common.journal.files import Files
 from common.journal.frames import Record
 from common.latch import Latch, unreadable_latch
 from common.left_out import LeftOut, Unfoldable
-from common.messages import Announced, Command, ControlAnswer, ControlRequest, SessionState
+from common.messages import Announced, Command, ControlRequest, SessionState
 from common.venues.dialect import Dialect
 from services.session.by_hand import ByHand
 from services.session.commands import Commands
@@ -305,8 +305,7 @@ class SessionCore(Core):
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """See `Core`."""
         if isinstance(message, ControlRequest):
-            ok, text = self.by_hand.act(message, now)
-            self.effects.append(Send("control", ControlAnswer(message.token, ok, text), peer))
+            self.effects.append(Send("control", self.by_hand.act(message, now), peer))
             self._carry_out(now)
         elif link == "journal":
             self._journal_said(message, now)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from common.actor.acts import do_act
 from common.actor.core import Call, Core, Send
 from common.actor.programs import ProgramEnded, RunProgram
 from common.actor.snapshots import Made
@@ -91,8 +92,7 @@ class SnapshotsCore(Core):
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """The journal's answer to a question or a drop."""
         if isinstance(message, ControlRequest):
-            text = f"{message.act}: snapshots knows status and log_level"
-            self.effects.append(Send("control", ControlAnswer(message.token, False, text), peer))
+            self.effects.append(Send("control", do_act(self.name, {}, message, now), peer))
         elif isinstance(message, ControlAnswer) and link == JOURNAL:
             if message.token:
                 self._drop_answered(message)

@@ -240,7 +240,7 @@ def test_questions_beyond_the_bound_are_dropped_and_counted(tmp_path: Any) -> No
 
 def test_what_an_account_cannot_do_is_answered_with_why(tmp_path: Any) -> None:
     bench = Bench(tmp_path / "folder")
-    assert "knows kill and resume" in bench.control("dance").text
+    assert "it has kill, resume, status" in bench.control("dance").text
     assert bench.control("kill").ok
     (tmp_path / "folder").rename(tmp_path / "gone")
     answer = bench.control("resume", confirm=True)

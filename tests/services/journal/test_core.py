@@ -766,7 +766,7 @@ def test_what_dropped_segments_said_of_writers_is_known_after_a_restart() -> Non
         ("drop", b'{"below": 1000000}', "not durable"),
         ("drop", b'{"under": 3}', "unknown field"),
         ("drop", b"{}", "missing"),
-        ("shut", b"{}", "knows"),
+        ("shut", b"{}", "it has drop, skip, status"),
     ],
 )
 def test_a_drop_that_makes_no_sense_is_refused(act: str, arguments: bytes, why: str) -> None:

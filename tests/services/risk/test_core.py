@@ -596,9 +596,10 @@ def test_a_kill_before_the_journal_answers_is_journaled_when_it_does() -> None:
 
 def test_arguments_that_are_no_object_and_unknown_acts_are_answered_with_no() -> None:
     rig = Rig()
-    rig.core.received("control", b"p", ControlRequest("kill", b"[1]"), rig.now)
-    rig.settle()
-    assert isinstance(rig.control[-1], ControlAnswer) and not rig.control[-1].ok and not rig.state.killed
+    for arguments in (b"[1]", b'{"scope": "firm", "until": "noon"}'):
+        rig.core.received("control", b"p", ControlRequest("halt", arguments), rig.now)
+        rig.settle()
+        assert isinstance(rig.control[-1], ControlAnswer) and not rig.control[-1].ok and not rig.state.halts
     assert "halt" in control(rig, "dance").text
 
 
