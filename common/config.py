@@ -1226,10 +1226,10 @@ def load(folder: Path | None = None, environ: Mapping[str, str] | None = None, *
     var_folder = Path(env.get("FIXRING_VAR") or CHECKOUT / "var").absolute()
     paths = Paths(checkout=CHECKOUT, config=config_folder, var=var_folder)
 
-    stack_table, desk_tables = _read_folder(config_folder)
+    stack_table, desk_tables = read_folder(config_folder)
     layers = {name: _layered(config_folder / f"{name}.toml", table, env) for name, table in desk_tables.items()}
     if not before_start:
-        env = {**_told_at_start(paths), **env}
+        env = {**told_at_start(paths), **env}
     _apply_overrides(env, stack_table, {name: layer.table for name, layer in layers.items()})
     stack = _convert(stack_table, StackConfig, lambda _: config_folder / STACK_FILE)
     venues = {name: _venue(layer) for name, layer in layers.items()}
@@ -1239,7 +1239,7 @@ def load(folder: Path | None = None, environ: Mapping[str, str] | None = None, *
     return Config(stack=stack, venues=types.MappingProxyType(enabled), paths=paths)
 
 
-def _told_at_start(paths: Paths) -> dict[str, str]:
+def told_at_start(paths: Paths) -> dict[str, str]:
     """What `begin_serving` has written, as the variable that said it."""
     try:
         return {SERVED_VENUES: paths.served.read_text("utf-8").strip()}
@@ -1274,7 +1274,8 @@ def _served(folder: Path, wanted: Sequence[str], venues: Mapping[str, VenueConfi
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-def _read_folder(folder: Path) -> tuple[Table, dict[str, Table]]:
+def read_folder(folder: Path) -> tuple[Table, dict[str, Table]]:
+    """The stack's file as it stands, and each venue's by the venue's name. Raises ConfigError."""
     stack_file = folder / STACK_FILE
     if not stack_file.is_file():
         raise ConfigError(f"{stack_file}: no such file; set FIXRING_CONFIG to the folder that holds {STACK_FILE}")
@@ -1286,8 +1287,8 @@ def _read_folder(folder: Path) -> tuple[Table, dict[str, Table]]:
             raise ConfigError(f"{file}: a venue's name is {VENUE_NAME.pattern}; rename the file")
         if file.stem in StackConfig.__struct_fields__:
             raise ConfigError(f"{file}: {file.stem} is a section of {STACK_FILE}; give the venue another name")
-        venues[file.stem] = _named(_read(file), file)
-    return _read(stack_file), venues
+        venues[file.stem] = _named(read_toml(file), file)
+    return read_toml(stack_file), venues
 
 
 def _named(table: Table, file: Path) -> Table:
@@ -1323,7 +1324,7 @@ def _layered(file: Path, desk: Table, env: Mapping[str, str]) -> _Layer:
         kinds = find_profile(dialect).credentials
     except UnknownVenue as error:
         raise ConfigError(f"{file}: {error}") from None
-    own = venue_layer(_read(own_file), environment or "")
+    own = venue_layer(read_toml(own_file), environment or "")
     table = {**lay_over(_named(own, own_file), desk), "name": file.stem}
     if environment != Environment.SIMULATED:
         table.pop("simulated", None)
@@ -1358,7 +1359,8 @@ def _venue(layer: _Layer) -> "VenueConfig":
     return msgspec.structs.replace(venue, instruments={s: venue.instruments[s] for s in venue.symbols})
 
 
-def _read(file: Path) -> Table:
+def read_toml(file: Path) -> Table:
+    """The file as it stands, its fractions as Decimal. Raises ConfigError."""
     try:
         return tomllib.loads(file.read_text("utf-8"), parse_float=Decimal)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

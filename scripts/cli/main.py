@@ -23,6 +23,7 @@ COMMANDS = {
     "bridge": "scripts.cli.bridge:bridge",
     "completion": "scripts.cli.completion:completion",
     "desk": "scripts.cli.desk:desk",
+    "config": "scripts.cli.config:config",
     "docs": "scripts.cli.docs:docs",
     "doctor": "scripts.cli.doctor:doctor",
     "exchange": "scripts.cli.exchange:exchange",
