@@ -266,7 +266,7 @@ def add(strategy: str, yes: bool) -> None:
 
 def _begin(config: Config, name: str, act: str) -> None:
     """Have its process begun, and follow that until it serves. Raises CommandError where it does not."""
-    before = _children(config).get(f"strategy@{name}", {}).get("pid", 0)
+    before = children_of(config).get(f"strategy@{name}", {}).get("pid", 0)
     _act(config, name, act)
     child = _wait(
         config,
@@ -293,10 +293,11 @@ def _act(config: Config, name: str, act: str) -> None:
 
 def strategy_names(config: Config) -> list[str]:
     """Those of the configuration, and those that their supervisor has."""
-    return sorted({*config.stack.strategies, *(actor.partition("@")[2] for actor in _children(config))})
+    return sorted({*config.stack.strategies, *(actor.partition("@")[2] for actor in children_of(config))})
 
 
-def _children(config: Config) -> dict[str, Row]:
+def children_of(config: Config) -> dict[str, Row]:
+    """What the supervisor knows of each strategy's process, by actor. Raises CommandError where it does not answer."""
     children: dict[str, Row] = asked(config.paths.run, SUPERVISOR, "status", {})["actors"]
     return children
 
@@ -305,7 +306,7 @@ def _wait(config: Config, name: str, is_over: Callable[[Row], bool]) -> Row:
     """Its row at the supervisor once that is so, or when there was no more time."""
     deadline_s = time.monotonic() + END_S
     while True:
-        child = _children(config)[f"strategy@{name}"]
+        child = children_of(config)[f"strategy@{name}"]
         if is_over(child) or time.monotonic() > deadline_s:
             return child
         time.sleep(LOOK_S)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from common.config import load
 from common.exit_status import ExitStatus
-from scripts.cli.flatten import Closing, closing
+from scripts.cli.flatten import Closing, closable, closing
 from scripts.cli.main import run
 
 D = Decimal
@@ -45,3 +45,20 @@ def test_no_order_goes_beyond_the_position_or_the_slippage(held: Decimal, price:
 def test_a_slippage_that_is_none_is_wrong_usage(slippage: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["flatten", "--slippage", slippage]) == ExitStatus.USAGE
     assert "--slippage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("own", "whole", "comes_off"),
+    [("2", "5", "2"), ("5", "2", "2"), ("-2", "-5", "-2"), ("2", "-5", "0"), ("-1", "3", "0"), ("1", "0", "0")],
+)
+def test_a_strategys_part_comes_off_only_where_the_account_holds_less_by_it(
+    own: str, whole: str, comes_off: str
+) -> None:
+    assert closable(D(own), D(whole)) == D(comes_off)
+
+
+@given(st.decimals("-99", "99", places=3), st.decimals("-99", "99", places=3))
+def test_what_comes_off_never_turns_or_enlarges_either_position(own: Decimal, whole: Decimal) -> None:
+    taken = closable(own, whole)
+    assert abs(own - taken) <= abs(own) and abs(whole - taken) <= abs(whole)
+    assert (own - taken) * own >= 0 and (whole - taken) * whole >= 0
