@@ -31,10 +31,9 @@ signal.signal(signal.SIGUSR1, tell)
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[PrivateStack]:
-    """The default stack, with no strategy beside the simulated exchanges' own traders."""
+    """The default stack, with no strategy that trades by itself beside the simulated exchanges' own traders."""
     with tempfile.TemporaryDirectory(prefix="fxr") as folder:
-        quiet = {f"FIXRING__STRATEGIES__{name}__ENABLED": "false" for name in ("MAKER", "SIGNALS")}
-        quiet["PYTHONPATH"] = folder
+        quiet = {"FIXRING__STRATEGIES__MAKER__ENABLED": "false", "PYTHONPATH": folder}
         (Path(folder) / "sitecustomize.py").write_text(TELLS_ITS_MODULES)
         with PrivateStack(Path(folder), quiet) as stack:
             yield stack
@@ -154,6 +153,28 @@ def test_flatten_closes_what_is_held_and_nothing_beyond(capsys: pytest.CaptureFi
     assert run(["positions", "--venue", "binance", "--json"]) == ExitStatus.OK
     held = {p["symbol"]: Decimal(p["quantity"]) for p in orjson.loads(capsys.readouterr().out)["positions"]}
     assert 0 <= held["ETHUSDT"] < Decimal("0.01"), "less than an order can be of"
+
+
+def test_a_strategy_is_stopped_started_and_restarted_while_all_else_goes_on(
+    stack: PrivateStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = {name: stack.pid(name) for name in ("orders", "risk", "session@generic")}
+    assert run(["strategy", "stop", "signals"]) == ExitStatus.OK
+    assert run(["strategy", "list", "--json"]) == ExitStatus.OK
+    row = orjson.loads(capsys.readouterr().out.splitlines()[-1])["strategies"]["signals"]
+    assert (row["state"], row["pid"]) == ("stopped", 0)
+    assert run(["status", "--json"]) == ExitStatus.RESTRICTED
+    told = orjson.loads(capsys.readouterr().out)["restricted"]
+    assert [(each["actor"], each["reason"]) for each in told] == [("strategy@signals", "stopped")]
+    assert run(["flatten", "--strategy", "signals", "--yes"]) == ExitStatus.OK
+    assert run(["strategy", "start", "signals", "--yes"]) == ExitStatus.OK
+    before = stack.pid("strategy@signals")
+    assert run(["flatten", "--strategy", "signals", "--yes"]) == ExitStatus.REFUSED
+    assert run(["strategy", "restart", "signals"]) == ExitStatus.OK
+    assert stack.pid("strategy@signals") != before
+    assert run(["strategy", "show", "signals"]) == ExitStatus.OK
+    assert "services.strategies.signal_trader" in capsys.readouterr().out
+    assert others == {name: stack.pid(name) for name in others}
 
 
 def test_an_order_that_rests_is_reported_when_it_does(capsys: pytest.CaptureFixture[str]) -> None:
