@@ -6,7 +6,7 @@ Rules, and their one home:
    `realised` is what closing has brought, `unrealised` what the rest would bring at the price of now, and fees are
    apart: net is realised and unrealised profit less fees.
 2. A fee that was taken in the base asset is not held any more: it counts at what that had cost. Any other fee counts at
-   the rate of now.
+   the rate of now, since the log has no rate of the fill's time: where the rate is none that is fixed, that is told.
 3. What is in another asset than the currency is converted at the rate of now: a fixed one, or the middle of the book of
    a spot pair, or of pairs one after the other, the shortest way and on equal ways the freshest. Its age is the oldest
    price's.
@@ -99,6 +99,7 @@ class Rates:
     def __init__(self, currency: str, fixed: Mapping[str, Decimal], pairs: Iterable[Pair]) -> None:
         """`fixed` rates go before what the pairs tell; a price that is not above 0 tells nothing."""
         self.currency = currency
+        self._fixed = frozenset((*fixed, currency))
         self._edges: dict[str, list[tuple[str, Price]]] = {}
         for base, quote, price in pairs:
             if price.px > ZERO and base and quote:
@@ -110,6 +111,10 @@ class Rates:
     def find(self, asset: str) -> Price | None:
         """The rate; None where no way of at most MAX_HOPS pairs leads there."""
         return self._rates.get(asset)
+
+    def is_fixed(self, asset: str) -> bool:
+        """Whether the rate is the same at all times."""
+        return asset in self._fixed
 
     def _spread(self) -> None:
         """From what is known on to its pairs' other assets, one pair further with each round."""
@@ -142,7 +147,8 @@ class Profit(NamedTuple):
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one part has brought. `realised`, `unrealised` and `fees` are in their own assets; `profit`, and `today` of
-    the day, in the reporting currency. `lacks` says what is left out of these, `stale` which prices are too old.
+    the day, in the reporting currency. `lacks` says what is left out of these, `stale` which prices are too old,
+    `undated` in which assets fees are converted at the rate of now, which may have been another when they were paid.
     """
 
     strategy: str
@@ -156,6 +162,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     today: Profit | None
     lacks: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
+    undated: tuple[str, ...] = ()
 
 
 class _Measured(NamedTuple):
@@ -198,8 +205,12 @@ def _line(
     return Line(
         strategy=part.strategy, position=position, currency=part.currency, realised=now.realised,
         unrealised=now.unrealised, fees=now.fees, price=price, profit=profit, today=today, lacks=tuple(lacks),
-        stale=tuple(stale),
+        stale=tuple(stale), undated=tuple(asset for asset in now.fees if _is_undated(asset, rates)),
     )  # fmt: skip
+
+
+def _is_undated(asset: str, rates: Rates) -> bool:
+    return not rates.is_fixed(asset) and rates.find(asset) is not None
 
 
 def _measure(part: Part, position: Position, px: Decimal | None) -> _Measured:
@@ -243,25 +254,27 @@ def _converted(
 
 
 class Sums(NamedTuple):
-    """What several lines add up to; `lacks` and `stale` as theirs."""
+    """What several lines add up to; `lacks`, `stale` and `undated` as theirs."""
 
     profit: Profit
     today: Profit | None
     lacks: tuple[str, ...]
     stale: tuple[str, ...]
+    undated: tuple[str, ...] = ()
 
 
 def summed(added: Iterable[Line]) -> Sums:
     """The lines together; `today` is None where no day has begun."""
     profit, today = Profit(), None
-    lacks, stale = dict[str, None](), dict[str, None]()
+    lacks, stale, undated = dict[str, None](), dict[str, None](), dict[str, None]()
     for line in added:
         profit = profit.plus(line.profit)
         if line.today is not None:
             today = (today or Profit()).plus(line.today)
         lacks |= dict.fromkeys(line.lacks)
         stale |= dict.fromkeys(line.stale)
-    return Sums(profit, today, tuple(lacks), tuple(stale))
+        undated |= dict.fromkeys(line.undated)
+    return Sums(profit, today, tuple(lacks), tuple(stale), tuple(undated))
 
 
 def prices_told(exposures: Iterable[Mapping[str, Any]]) -> dict[Place, Price]:

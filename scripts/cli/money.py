@@ -59,6 +59,9 @@ def pnl(by: str | None, strategy: str, venue: str, symbol: str, as_json: bool) -
         click.echo(f"not in it: {text}")
     for text in total.stale:
         click.echo(f"stale: {text}")
+    if total.undated:
+        names = ", ".join(total.undated)
+        click.echo(f"fees paid in {names} are at the rate of now: that of the fills' time is not recorded")
 
 
 def _is_asked(line: Line, strategy: str, venue: str, symbol: str) -> bool:
@@ -128,7 +131,7 @@ def _profit_document(profit: Profit | None) -> dict[str, str] | None:
 def _sums_document(sums: Sums) -> dict[str, Any]:
     return {
         "profit": _profit_document(sums.profit), "today": _profit_document(sums.today),
-        "lacks": sums.lacks, "stale": sums.stale,
+        "lacks": sums.lacks, "stale": sums.stale, "fees_at_rate_of_now": sums.undated,
     }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """`fixring status`: every actor asked live; nothing is remembered, so silence is shown as silence."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import click
 import orjson
@@ -91,12 +91,26 @@ def ask_everybody(config: Config) -> dict[str, Any]:
         "actors": actors,
         "sessions": {name: details[name] for name in names if _is_session(name) and name in details},
         "risk": details.get("risk", {}),
+        "acknowledged": details.get("orders", {}).get("acknowledged", {}),
+        "accounts": {name.partition("@")[2]: _rest_row(its) for name, its in details.items() if _is_account(name)},
         "outside": told_outside(details),
         "stranded": [str(found) for found in stranded(config)],
         "restricted": [found._asdict() for found in restrictions({n: details[n] for n in names if n in details})],
         "plain_text": _plain_text(config),
         "caveats": _caveats(config),
     }
+
+
+def _is_account(name: str) -> bool:
+    return name.partition("@")[0] == "account"
+
+
+_OF_REST: Final = {"asked": 0, "answered": 0, "failed": 0, "failing": "", "last_error": ""}
+
+
+def _rest_row(its: Mapping[str, Any]) -> dict[str, Any]:
+    """How often an account's REST side was asked and failed since its start, and why where it fails now."""
+    return {key: its.get(key, default) for key, default in _OF_REST.items()}
 
 
 def _is_session(name: str) -> bool:

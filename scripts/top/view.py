@@ -144,7 +144,7 @@ def screen(look: Look, view: View, width: int, height: int, age_s: float) -> lis
         body = [Line(text) for text in view.text[view.scrolled :]]
         lines = [Line("up/down scroll  Escape back  q quit", Style.TITLE), *body]
     else:
-        lines = [*_head(look, age_s), *_actors(look), *_sessions(look), *_profit(look)]
+        lines = [*_head(look, age_s), *_actors(look), *_sessions(look), *_accounts(look), *_profit(look)]
         lines += _orders(look, view, max(3, height - len(lines) - 3))
         lines = [*lines[: height - 1], _foot(view)]
     return [Line(printable(line.text)[: max(0, width - 1)], line.style) for line in lines[:height]]
@@ -175,13 +175,31 @@ def _sessions(look: Look) -> list[Line]:
     sessions: Mapping[str, Mapping[str, Any]] = look.status.get("sessions", {})
     if not sessions:
         return []
-    lines = [Line(f"{'session':<26}{'state':<16}{'out':>10}{'in':>10}{'heard s':>10}", Style.TITLE)]
+    title = f"{'session':<26}{'state':<16}{'out':>10}{'in':>10}{'heard s':>10}{'ack p50 ms':>12}{'p99 ms':>10}"
+    lines, acknowledged = [Line(title, Style.TITLE)], look.status.get("acknowledged", {})
     for name, its in sessions.items():
         heard_ms = its.get("last_heard_ms")
         heard = "-" if heard_ms is None else f"{heard_ms / 1000:.1f}"
         numbers = f"{its.get('next_outbound', '-'):>10}{its.get('next_inbound', '-'):>10}"
+        told = acknowledged.get(name.removeprefix("session@"), {})
+        times = f"{told.get('p50_ms', '-'):>12}{told.get('p99_ms', '-'):>10}"
         style = Style.GOOD if its["state"] in SESSION_UP else Style.BAD
-        lines.append(Line(f"{name:<26}{its['state']:<16}{numbers}{heard:>10}", style))
+        lines.append(Line(f"{name:<26}{its['state']:<16}{numbers}{heard:>10}{times}", style))
+    return lines
+
+
+def _accounts(look: Look) -> list[Line]:
+    """The REST sides that have failed since their start, or one line that none has."""
+    accounts: Mapping[str, Mapping[str, Any]] = look.status.get("accounts", {})
+    if not accounts:
+        return []
+    asked, failed = (sum(its[key] for its in accounts.values()) for key in ("asked", "failed"))
+    lines = [Line(f"REST: {asked} questions, {failed} failed")]
+    for name, its in accounts.items():
+        if its["failing"]:
+            lines.append(Line(f"REST of {name} FAILS: {its['failing']}", Style.BAD))
+        elif its["failed"]:
+            lines.append(Line(f"REST of {name}: {its['failed']} failed, the last: {its['last_error']}"))
     return lines
 
 

@@ -3,7 +3,6 @@
 What is old or unknown is said so in the document itself, so that no page can show it as if it were of now.
 """
 
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -149,8 +148,7 @@ def session_rows(seen: Seen) -> list[dict[str, Any]]:
 def _session_row(seen: Seen, name: str) -> dict[str, Any]:
     detail, state = seen.stack.detail(name), seen.stack.states[name]
     view, own = seen.tail.view, name.partition("@")[2]
-    kept = [] if view is None or not name.startswith("session@") else list(view.latencies_ms.get(own, ()))
-    quantiles = statistics.quantiles(kept, n=100) if len(kept) > 1 else []
+    told = {} if view is None or not name.startswith("session@") else view.acknowledgements.rows().get(own, {})
     return {
         "name": name, "state": state, "words": SESSION_WORDS.get(state, state), "ok": state in SESSION_UP,
         "out": detail.get("next_outbound"), "in": detail.get("next_inbound"), "generation": detail.get("generation"),
@@ -159,8 +157,7 @@ def _session_row(seen: Seen, name: str) -> dict[str, Any]:
         "rate_used": detail.get("rate_used"), "rate_limit": detail.get("rate_limit"),
         "unreleased": detail.get("unreleased"), "may_be_open": detail.get("may_be_open"),
         "logons": 0 if view is None else view.logons[own] if name.startswith("session@") else None,
-        "ack_p50_ms": round(statistics.median(kept), 1) if kept else None,
-        "ack_p99_ms": round(quantiles[98], 1) if quantiles else None, "acks": len(kept),
+        "ack_p50_ms": told.get("p50_ms"), "ack_p99_ms": told.get("p99_ms"), "acks": told.get("count", 0),
         "schedule": detail.get("schedule", ""), "failed_logon": detail.get("failed_logon", ""),
         "by_hand": name.startswith("session@"),
     }  # fmt: skip

@@ -7,9 +7,9 @@ desk began (`since_ns`), and is said so on the pages; what matters is folded, an
 from collections import Counter, deque
 from typing import Final, NamedTuple
 
-from common.instant import NS_PER_MS
 from common.journal import TICK, Record
 from common.messages import Kind, OperatorAct, SessionChanged, SessionState
+from common.orders.acknowledgements import Acknowledgements
 from common.orders.books import Books, OrderName
 from common.orders.changes import CommandDecided, OrderChanged
 from common.orders.fold import Fold
@@ -23,8 +23,6 @@ KEPT_MESSAGES: Final = 40
 
 KEPT_ACTS: Final = 50
 KEPT_FILLS: Final = 200
-KEPT_LATENCIES: Final = 200
-MOST_AWAITED: Final = 10_000
 MESSAGES: Final = frozenset({int(Kind.OUTBOUND), int(Kind.INBOUND)})
 
 
@@ -59,12 +57,11 @@ class View:
         self.acts: deque[Act] = deque(maxlen=KEPT_ACTS)
         self.fills: deque[tuple[int, int, OrderChanged]] = deque(maxlen=KEPT_FILLS)
         self.tallies: dict[str, Tally] = {}
-        self.latencies_ms: dict[str, deque[float]] = {}
+        self.acknowledgements = Acknowledgements()
         self.logons: Counter[str] = Counter()
         """By session: how often it has logged on since the day began, or since `since_ns`."""
         self.applied = 0
         self._changed: dict[OrderName, None] = {}
-        self._awaited: dict[OrderName, None] = {}
 
     @property
     def books(self) -> Books:
@@ -113,19 +110,8 @@ class View:
 
     def _take_message(self, record: Record) -> None:
         self.messages.setdefault(record.writer, deque(maxlen=KEPT_MESSAGES)).append(record)
-        books = self.books
-        for name, order in books.changed.items():
-            if record.kind == Kind.OUTBOUND and order.sent_lsn == record.lsn:
-                self._await(name)
-            elif record.kind == Kind.INBOUND and name in self._awaited:
-                del self._awaited[name]
-                kept = self.latencies_ms.setdefault(order.session, deque(maxlen=KEPT_LATENCIES))
-                kept.append((record.stamp_ns - order.sent_ns) / NS_PER_MS)
-
-    def _await(self, name: OrderName) -> None:
-        if len(self._awaited) >= MOST_AWAITED:
-            del self._awaited[next(iter(self._awaited))]
-        self._awaited[name] = None
+        for order in self.books.changed.values():
+            self.acknowledgements.hear(record.kind, record.lsn, record.stamp_ns, order)
 
     def _take_act(self, record: Record) -> None:
         payload = payload_of(record)

@@ -43,6 +43,7 @@ from common.messages import (
     SessionState,
     cut,
 )
+from common.orders.acknowledgements import Acknowledgements
 from common.orders.books import Books
 from common.orders.changes import (
     Answered,
@@ -190,6 +191,7 @@ class OrdersCore(Core):
         self._events_from = 1 << 63
         self._stepped_boot_ns = 0
         self._moved = False
+        self._acknowledgements = Acknowledgements()
 
     # ---- the shell's calls ----
 
@@ -310,6 +312,7 @@ class OrdersCore(Core):
             "in_doubt": self._in_doubt(now)[:MAX_DOUBTS_SHOWN],
             "counts": dict(self._decisions.counts),
             "strategies": self._watch.rows(),
+            "acknowledged": self._acknowledgements.rows(),
             "outside": [holding.row() for holding in self._outside()] if self._life.has_read else None,
         }
 
@@ -451,6 +454,7 @@ class OrdersCore(Core):
 
     def _order_changed(self, record: Record, index: int, change: OrderChanged, now: Instant) -> None:
         order = change.order
+        self._acknowledgements.hear(record.kind, record.lsn, record.stamp_ns, order)
         unpriced_qty = self.books.unpriced_qty(order)
         self.clients.emit(order.strategy, order_event(order, change, unpriced_qty, record.lsn, index, record.stamp_ns))
         if not self._life.live:

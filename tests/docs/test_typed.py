@@ -158,7 +158,7 @@ def test_the_pages_followed_on_one_stack(stack: PrivateStack, monkeypatch: pytes
                 stack.wait_ready()
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/fix.md", "docs/live.md"])
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/configuration.md", "docs/fix.md", "docs/live.md"])
 def test_the_other_pages_followed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "FILE").write_bytes(NEW + b"\n")
     use(
@@ -198,6 +198,7 @@ def test_each_page_is_followed() -> None:
         "docs/strategies.md",
         "docs/operations.md",
         "CONTRIBUTING.md",
+        "docs/configuration.md",
         "docs/fix.md",
         "docs/live.md",
     }

@@ -69,6 +69,15 @@ def test_what_has_no_price_or_no_rate_is_left_out_and_named() -> None:
     assert summed([line, line]).lacks == line.lacks
 
 
+def test_a_fee_at_a_rate_of_now_that_may_have_been_another_then_is_said() -> None:
+    pairs = [Pair("BNB", "USDT", Price(D(600), 1, 10))]
+    bought = filled(("1", "1", "100", "2", "BNB"), ("1", "1", "100", "1", "USDT"), ("1", "1", "100", "0.01", "BTC"))
+    line = told(bought, rates=Rates("USDT", {}, pairs))
+    assert line.undated == ("BNB",) and summed([line, line]).undated == ("BNB",)
+    assert told(bought, rates=Rates("USDT", {"BNB": D(600)}, ())).undated == ()
+    assert told(bought).undated == (), "what has no rate at all is left out, and named so"
+
+
 def test_a_price_that_is_too_old_counts_and_is_named() -> None:
     line = told(filled(("1", "1", "100", "0", "")), {("v", "S"): Price(D(110), 101, 100)})
     assert line.profit.net == 10 and line.stale == ("price of S at v, 101 ms old",)

@@ -190,7 +190,7 @@ def test_an_order_that_rests_is_reported_when_it_does(capsys: pytest.CaptureFixt
     ("words", "told"),
     [
         ("orders list --venue nosuch", "nosuch: no such venue; there is binance, generic"),
-        ("orders list --strategy nosuch", "nosuch: no such strategy; there is none"),
+        ("orders list --strategy nosuch", "nosuch: no such strategy; there is signals"),
         ("positions --venue nosuch", "no such venue"),
         ("orders cancel-all --venue genric --yes", "genric: no such venue"),
         ("orders cancel-all --symbol BTCUSD --yes", "BTCUSD: no such symbol; there is BTCUSDT, ETHUSDT"),

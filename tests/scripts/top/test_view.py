@@ -99,3 +99,17 @@ def test_a_kill_needs_its_y() -> None:
 @pytest.mark.parametrize("view", [View(), View(Mode.STORY, text=("a",))])
 def test_q_ends_it(view: View) -> None:
     assert pressed(LOOK, view, "q")[1] is Act.QUIT
+
+
+def test_it_tells_how_long_a_venue_takes_and_which_rest_side_fails() -> None:
+    accounts = {
+        "binance": {"asked": 40, "failed": 3, "failing": "HTTP 503", "last_error": "HTTP 503"},
+        "kraken": {"asked": 2, "failed": 1, "failing": "", "last_error": "timed out"},
+    }
+    told = {"generic": {"count": 9, "p50_ms": 1.5, "p99_ms": 20.0}}
+    look = LOOK._replace(status={**STATUS, "accounts": accounts, "acknowledged": told})
+    shown = {line.text: line.style for line in screen(look, View(), 120, 40, 0)}
+    assert shown["REST: 42 questions, 4 failed"] is Style.PLAIN
+    assert shown["REST of binance FAILS: HTTP 503"] is Style.BAD
+    assert shown["REST of kraken: 1 failed, the last: timed out"] is Style.PLAIN
+    assert any(text.startswith("session@generic") and text.split()[-2:] == ["1.5", "20.0"] for text in shown)
