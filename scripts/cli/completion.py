@@ -16,6 +16,7 @@ NAMES: Final[Mapping[str, Names]] = {
     "venue": lambda config: config.venues,
     "account": lambda config: config.accounts,
     "session": lambda config: config.sessions,
+    "section": lambda config: (*config.stack.__struct_fields__, *config.venues),
     "strategy": lambda config: config.stack.strategies,
     "symbol": lambda config: (symbol for venue in config.venues.values() for symbol in venue.instruments),
 }

@@ -314,10 +314,13 @@ class SupervisorCore:
             return wrong
         if child.held and child.alive:
             return f"{name} is being stopped; ask again when it is"
-        if not child.alive:
-            return "" if child.phase is Phase.WAITING else self.start(name, now)
+        if not child.alive and child.phase is not Phase.WAITING:
+            return self.start(name, now)
         self._begin_anew(child)
-        self._end(child, now)
+        if child.alive:
+            self._end(child, now)
+        else:
+            self._restart(child, 0, now)
         return ""
 
     def add(self, actor: Actor, now: Instant) -> str:

@@ -67,6 +67,17 @@ def test_a_restart_ends_the_process_and_starts_another_at_once(bench: Bench) -> 
     assert bench.core.children[MAKER].pid != before
 
 
+def test_a_restart_does_not_wait_for_the_back_off_of_one_that_keeps_dying(bench: Bench) -> None:
+    for _ in range(4):
+        bench.die(1, MAKER)
+        bench.wait(400)
+    bench.die(1, MAKER)
+    assert bench.phase(MAKER) is Phase.WAITING
+    bench.core.restart_child(MAKER, bench.now)
+    bench.settle()
+    assert bench.phase(MAKER) is Phase.STARTING
+
+
 def test_one_that_is_added_is_started_and_the_others_do_not_notice(bench: Bench) -> None:
     new = Actor("strategy@new", Kind.STRATEGIES, "m")
     assert bench.core.add(new, bench.now) == ""
