@@ -74,7 +74,7 @@ def test_the_page_for_a_lost_journal_ends_with_an_equal_stack(stack: PrivateStac
     """The disk is gone with all that was written after the last backup, fills and numbers among it."""
     journal, copy = stack.config.journal_folder, str(short_folder / "copy")
     backup, verify, restore, start, status, set_seq, logon, reconcile, resume = (
-        [copy if word == "/other/disk/fixring" else word for word in words[1:]]
+        [copy if word == "/other/disk/copy" else word for word in words[1:]]
         for words in commands_of_the_page("A journal that is lost")
     )
     until(lambda: fills_of(journal) > 0)
