@@ -145,16 +145,17 @@ class GateioRest(CcxtRest[Api]):
         venue_ns, notes = self._clock_ns(), list[str]()
         first = int(ask.from_trade_key) if ask.from_trade_key else 0
         found: dict[tuple[int, str], Row] = {}
-        for row in self._trade_rows(ask):
+        for row in self._trade_rows(ask, first):
             key = int(name_field(row, "id"))
             if key >= first:
                 found[key, name_field(row, "order_id")] = row
         rows = [found[key] for key in sorted(found)[:TRADES_PAGE]]
         return self._told_trades(ask, tuple(_trade(row, ask.symbol, notes) for row in rows), notes, venue_ns)
 
-    def _trade_rows(self, ask: Ask) -> Iterator[Row]:
-        """Of one order; or of those that have ended since, and of each that is open and filled in part."""
-        by = {"currency_pair": ask.symbol, "account": "spot"}
+    def _trade_rows(self, ask: Ask, first: int) -> Iterator[Row]:
+        """Of one order; or of those that have ended since, and of each that is open and filled in part: the newest
+        first, until a whole page is older than the trade `first`."""
+        by: Row = {"currency_pair": ask.symbol, "account": "spot"}
         if ask.order_id:
             yield from self._pages(self.api.privateSpotGetMyTrades, {**by, "order_id": ask.order_id}, FILLS_PAGE)
             return
@@ -163,14 +164,20 @@ class GateioRest(CcxtRest[Api]):
         for row in partly:
             by_order = {**by, "order_id": name_field(row, "id")}
             yield from self._pages(self.api.privateSpotGetMyTrades, by_order, FILLS_PAGE)
-        yield from self._pages(self.api.privateSpotGetMyTrades, {**by, **self._span(ask.since_ns)}, FILLS_PAGE)
+        by |= self._span(ask.since_ns)
+        yield from self._pages(
+            self.api.privateSpotGetMyTrades, by, FILLS_PAGE, lambda row: int(name_field(row, "id")) < first
+        )
 
-    def _pages(self, endpoint: Callable[[Row], list[Row]], by: Mapping[str, object], limit: int) -> Iterator[Row]:
-        """The rows of every page. Raises BadAnswer where they do not end."""
+    def _pages(
+        self, endpoint: Callable[[Row], list[Row]], by: Mapping[str, object], limit: int,
+        is_past: Callable[[Row], bool] = lambda row: False,
+    ) -> Iterator[Row]:  # fmt: skip
+        """The rows of every page, until all of one are past what is wanted. Raises BadAnswer where they do not end."""
         for page in range(1, MAX_PAGES + 1):
             rows = endpoint({**by, "page": page, "limit": limit})
             yield from rows
-            if len(rows) < limit:
+            if len(rows) < limit or all(map(is_past, rows)):
                 return
         raise _endless()
 

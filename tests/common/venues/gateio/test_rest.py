@@ -84,6 +84,26 @@ def test_trades_are_those_of_ended_and_of_open_orders(world: World, rest: Any) -
     assert ask(rest, "history", from_trade_key=trades[1].trade_key).trades == trades[1:]
 
 
+def test_trades_from_one_on_are_read_no_further_back_than_to_that_one(
+    world: World, rest: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(world, SYMBOL, "1", "65000")
+    for n in range(5):
+        place(world, f"a{n}", "0.1", "65000")
+    monkeypatch.setattr("common.venues.gateio.rest.FILLS_PAGE", 2)
+    asked: list[int] = []
+    endpoint = rest.api.privateSpotGetMyTrades
+
+    def counted(by: dict[str, Any]) -> Any:
+        asked.append(by["page"])
+        return endpoint(by)
+
+    rest.api.privateSpotGetMyTrades = counted
+    assert [trade.trade_key for trade in ask(rest, "trades", from_trade_key="3").trades] == ["3", "4", "5"]
+    assert asked == [1, 2, 3]
+    assert len(ask(rest, "trades").trades) == 5
+
+
 def test_both_sides_of_a_trade_with_oneself_are_told(world: World, rest: Any) -> None:
     place(world, "a1", "0.1", "65000", SELL)
     place(world, "a2", "0.1", "65000")
