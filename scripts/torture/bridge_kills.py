@@ -18,7 +18,7 @@ from common.journal.files import OsFiles
 from common.journal.reader import iterate
 from scripts.bridge_pair import BridgePair, Guest, now
 from services.bridge.archive_file import FileArchive
-from services.bridge.book import BridgedOrder
+from services.bridge.book import FILLED, BridgedOrder
 from services.bridge.records import (
     RECORD_KIND,
     Acknowledged,
@@ -181,7 +181,8 @@ class BridgeKills:
                     word = _decides(each, request) if isinstance(each, OrderRecord) else ""
                     if word:
                         return word
-        return "nothing yet"
+        # What fills an order ends every other request about it, without a word of its own.
+        return "the order was filled" if store.book.order(request.venue_id).end == FILLED else "nothing yet"
 
     def _compare(self, store: Store, name: str) -> list[str]:
         """What differs between the log and the venue's own books. One that the bridge never took is at neither."""

@@ -283,8 +283,12 @@ def _differences(
     venue, truth = exchange.venue, exchange.truth
     # By ClOrdID(11), which is the same on both sides: how OrderID(37) is written is the venue's.
     ours = {order.cl_ord_id: order for order in orders if order.venue == venue}
-    open_there = [order for order in truth.orders.values() if order.open]
-    theirs = {names.get(order.cl_ord_ids[-1], order.cl_ord_ids[-1]): order for order in open_there}
+    # Behind a bridge OrderID(37) is the venue's own, and an amendment may have renamed the order since it was asked.
+    by_order_id = {order.order_id: name for name, order in ours.items()} if names else {}
+    theirs = {}
+    for order in [each for each in truth.orders.values() if each.open]:
+        name = order.cl_ord_ids[-1]
+        theirs[by_order_id.get(str(order.order_id)) or names.get(name, name)] = order
     for name in ours.keys() - theirs.keys():
         order = ours[name]
         yield f"{order.strategy}/{order.number} is {order.status} ({name}, {order.order_id}), and not open at {venue}"

@@ -597,16 +597,16 @@ class VenueSide:
     # ---- connections
 
     def _connect(self, now: Instant) -> None:
+        """The WebSocket first: what is dialled at once is bounded, and nothing is taken before it is up."""
+        if self._stream.wants_connection(now):
+            if isinstance(self._backend, TokenBackend):
+                self._ask_stream(self._backend)
+            else:
+                self._open_stream()
         for wire in list(self._wires.values()):
             if wire.due_boot_ns is not None and wire.due_boot_ns <= now.boot_ns:
                 wire.due_boot_ns = None
                 self.effects.append(Connect(wire.number, "rest"))
-        if not self._stream.wants_connection(now):
-            return
-        if isinstance(self._backend, TokenBackend):
-            self._ask_stream(self._backend)
-        else:
-            self._open_stream()
 
     def _open_stream(self) -> None:
         self._stream.number = self._next_number()
