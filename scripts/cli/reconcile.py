@@ -197,7 +197,7 @@ def _behind_bridge(config: Config, venue: str, theirs: dict[str, Any]) -> dict[s
     that go by others there. The bridge is asked later: what it has not told yet is a difference that passes."""
     told: dict[str, Any] = ask(config.paths.run, f"bridge@{venue}", "state")
     orders = [{**row, "cl_ord_id": told["names"].get(row["cl_ord_id"], row["cl_ord_id"])} for row in theirs["orders"]]
-    return {**theirs, "sessions": told["sessions"], "orders": orders}
+    return {**theirs, "sessions": told["sessions"], "orders": orders, "is_bridged": True}
 
 
 def _compare_at(config: Config, books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> Result | None:
@@ -246,11 +246,14 @@ def _numbers_differ(ours: SessionBooks, theirs: Mapping[str, Any]) -> list[str]:
 def _orders_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any], next_inbound: int) -> list[str]:
     differences, session = [], _session(books, name).session
     open_there = {row["cl_ord_id"]: row for row in theirs["orders"]}
+    # Behind a bridge OrderID(37) is the venue's own: a bridge that has lost its log has lost what it renamed.
+    renamed = {str(row["order_id"]): row["cl_ord_id"] for row in theirs["orders"] if "is_bridged" in theirs}
     for order in books.books.open_orders(name):
         for leg in order.legs:
             if not leg.is_open:
                 continue
-            row = open_there.pop(leg.cl_ord_id, None)
+            known_there = leg.cl_ord_id in open_there
+            row = open_there.pop(leg.cl_ord_id if known_there else renamed.get(leg.order_id, ""), None)
             # A replacement's own number is not kept: until it is heard of, it is under way.
             unheard = leg.owner in order.requests or order.session != session or order.sent_number >= next_inbound
             under_way = not leg.word and unheard

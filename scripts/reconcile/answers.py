@@ -196,14 +196,22 @@ class AskedAccount:
         """How the venue's list differs from ours; what was heard of after the question is not in the answer yet."""
         books = self._books.books
         there = {order.cl_ord_id: order for order in told}
+        # Where an amendment leaves the order its first name at the venue, the venue's own id is what both know.
+        by_order_id = {(row.symbol, row.order_id): row.cl_ord_id for row in told if row.order_id}
         for order in books.open_orders(self._name):
-            rows = [there.pop(leg.cl_ord_id) for leg in order.legs if leg.cl_ord_id in there]
+            names = {leg.cl_ord_id: leg for leg in order.legs}
+            names |= {
+                by_order_id[order.symbol, leg.order_id]: leg
+                for leg in order.legs
+                if (order.symbol, leg.order_id) in by_order_id
+            }
+            rows = {name: there.pop(name) for name in names if name in there}
             if order.touched_lsn > asked_lsn or order.is_unknown:
                 continue
             if not rows:
                 yield f"{_name(order)} ({order.leg.cl_ord_id}) is {order.status.value} for us, not open there"
-            for row in rows:
-                leg = next(leg for leg in order.legs if leg.cl_ord_id == row.cl_ord_id)
+            for name, row in rows.items():
+                leg = names[name]
                 ours, theirs = (leg.order_qty, leg.price, leg.cum_qty), (row.order_qty, row.price, row.cum_qty)
                 if ours != theirs:
                     yield terms_differ(f"{_name(order)} ({leg.cl_ord_id})", ours, theirs)

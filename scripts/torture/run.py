@@ -286,9 +286,9 @@ def _differences(
     # Behind a bridge OrderID(37) is the venue's own, and an amendment may have renamed the order since it was asked.
     by_order_id = {order.order_id: name for name, order in ours.items()} if names else {}
     theirs = {}
-    for order in [each for each in truth.orders.values() if each.open]:
-        name = order.cl_ord_ids[-1]
-        theirs[by_order_id.get(str(order.order_id)) or names.get(name, name)] = order
+    for there in [each for each in truth.orders.values() if each.open]:
+        last = there.cl_ord_ids[-1]
+        theirs[by_order_id.get(str(there.order_id)) or names.get(last, last)] = there
     for name in ours.keys() - theirs.keys():
         order = ours[name]
         yield f"{order.strategy}/{order.number} is {order.status} ({name}, {order.order_id}), and not open at {venue}"

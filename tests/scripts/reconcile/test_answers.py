@@ -114,6 +114,8 @@ def test_the_venue_s_list_and_ours_hold_the_same_orders_on_the_same_terms(ring: 
     assert "not open there" in next(venue._listed(lsn, []))
     for field in ("order_qty", "price", "cum_qty"):
         assert "ours and theirs" in next(venue._listed(lsn, [row(ring, **{field: D("0.5")})]))
+    renamed = row(ring, cl_ord_id="its-first-name")
+    assert list(venue._listed(lsn, [renamed])) == [], "its OrderID(37) is what both know"
     stranger = row(ring, cl_ord_id="other", order_id="77")
     assert "is open there, not for us" in next(venue._listed(lsn, [row(ring), stranger]))
 
