@@ -22,6 +22,7 @@ from common.journal.frames import Record
 from common.journal.snapshots import (
     KEPT,
     Snapshot,
+    newest_fold_version,
     newest_snapshot,
     prune_snapshots,
     read_snapshot,
@@ -116,9 +117,14 @@ def older_state(
     """The state of the newest snapshot of `name`, with its version of the fold, where that is older than
     `fold_version`: the first start after an upgrade. None otherwise, and where it does not load. Raises ReadFailed.
     """
-    reader = reader or Reader(config.journal_folder, OsFiles())
+    files = OsFiles()
+    reader = reader or Reader(config.journal_folder, files)
+    folder = snapshot_folder(reader.folder)
+    if newest_fold_version(folder, files, name) == fold_version:
+        # The case of nearly every start: the file is large, and whoever starts has just read it.
+        return None
     try:
-        snapshot = newest_snapshot(snapshot_folder(reader.folder), OsFiles(), name, reader)
+        snapshot = newest_snapshot(folder, files, name, reader)
     except ReadFailed:
         raise
     except JournalError:

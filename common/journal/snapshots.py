@@ -89,6 +89,33 @@ def read_snapshot(path: str, files: Files) -> Snapshot:
     return Snapshot(writer_name(name), Link(lsn, crc), data[_HEADER.size : start], data[start:], fold_version)
 
 
+def newest_fold_version(folder: Folder, files: Files, name: str) -> int | None:
+    """The version of the fold that the newest file of `name` bears, by its header alone, which nobody has verified.
+
+    None where there is no file, or no header that can be read. Raises ReadFailed.
+    """
+    lsns = _lsns(folder, files, name)
+    if not lsns:
+        return None
+    path = f"{folder}/{_file(name, lsns[-1])}"
+    try:
+        handle = files.open(path, write=False)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ReadFailed(path, str(error)) from error
+    try:
+        header = files.read_at(handle, _HEADER.size, 0)
+    except OSError as error:
+        raise ReadFailed(path, str(error)) from error
+    finally:
+        files.close(handle)
+    if len(header) < _HEADER.size:
+        return None
+    _, magic, version, fold_version, *_ = _HEADER.unpack(header)
+    return int(fold_version) if magic == _MAGIC and version <= VERSION else None
+
+
 def newest_snapshot(
     folder: Folder, files: Files, name: str, log: Reader, upto_lsn: int | None = None
 ) -> Snapshot | None:

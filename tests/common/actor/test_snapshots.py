@@ -21,9 +21,11 @@ from common.actor.snapshots import (
 from common.config import Config, load
 from common.journal import Entry, Log, OsFiles, Reader, Record
 from common.journal.errors import Gone, NoneLoads
-from common.journal.snapshots import Snapshot, snapshot_folder, write_snapshot
+from common.journal.files import read_whole
+from common.journal.snapshots import Snapshot, newest_fold_version, snapshot_folder, write_snapshot
 from common.messages import HASH_EVERY, Kind, StateHash, encode
 from scripts.bench.long_journal import write_long_journal
+from services.orders.make_snapshot import standing_before
 from services.risk import make_snapshot as risk
 from services.session import make_snapshot as session
 
@@ -323,3 +325,34 @@ def test_an_older_version_s_snapshot_lets_nobody_drop_the_log(config: Config, mo
 def test_a_hash_of_another_version_is_not_compared() -> None:
     witnessed(StateHash("orders", HASH_EVERY, b"other", OURS)).check()
     witnessed(WRONG, StateHash("orders", 2 * HASH_EVERY, b"other", OURS)).check()
+
+
+def test_a_start_reads_its_newest_snapshot_once_where_the_version_of_the_fold_is_its_own(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot_at("orders", config, 700)
+    read: list[str] = []
+
+    def counted(files: OsFiles, path: str) -> bytes:
+        read.append(path)
+        return read_whole(files, path)
+
+    monkeypatch.setattr("common.journal.snapshots.read_whole", counted)
+    monkeypatch.setattr("services.orders.make_snapshot.FOLD_VERSION", OLDER)
+    assert newest("orders", config).lsn == 700
+    assert standing_before(config) is None and len(read) == 1
+    of_version("orders", monkeypatch, OURS)
+    monkeypatch.setattr("services.orders.make_snapshot.FOLD_VERSION", OURS)
+    before = standing_before(config)
+    assert before is not None and (before.lsn, before.fold_version) == (700, OLDER)
+
+
+@pytest.mark.parametrize("data", [b"", b"FXRN", bytes(100)])
+def test_a_file_without_a_header_says_no_version(config: Config, data: bytes) -> None:
+    folder = snapshot_folder(config.journal_folder)
+    assert newest_fold_version(folder, FILES, "orders") is None
+    snapshot_at("orders", config, 700)
+    assert newest_fold_version(folder, FILES, "orders") == OLDER
+    (Path(folder) / f"orders-{701:020d}.snapshot").write_bytes(data)
+    assert newest_fold_version(folder, FILES, "orders") is None
+    assert newest("orders", config).lsn == 700
