@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from common.actor.process import begin_collecting
+from common.actor.state_hashes import StateHashes, is_hashed, read_state_hash
 from common.config import Config, ConfigError, load
 from common.exit_status import ExitStatus
 from common.journal import JournalError, NotThere, OsFiles, Reader
@@ -29,9 +30,7 @@ from common.journal.snapshots import (
     snapshot_folder,
     write_snapshot,
 )
-from common.messages import HASH_EVERY, UNDECODABLE, Kind, StateHash
-
-_decode_hash = msgspec.msgpack.Decoder(StateHash).decode
+from common.messages import Kind, StateHash
 
 
 class StateDiffers(Exception):
@@ -286,26 +285,22 @@ class Witness:
         """`name` is the actor that writes the hashes."""
         self._name = name
         self._state = state
-        self._digests: dict[int, bytes] = {}
+        self._hashes = StateHashes(name, state.fold_version, most=1 << 62)
         self._told: StateHash | None = None
 
     def apply(self, record: Record) -> None:
         """Fold the next record."""
         self._state.apply(record)
-        if record.lsn % HASH_EVERY == 0:
-            self._digests[record.lsn] = self._state.digest()
+        if is_hashed(record.lsn):
+            self._hashes.keep(record.lsn, self._state.digest())
         if record.kind == Kind.STATE_HASH and record.writer == self._name:
-            try:
-                told = _decode_hash(record.payload)
-            except UNDECODABLE:
-                return
-            self._told = told if told.fold_version == self._state.fold_version else None
+            self._told = read_state_hash(record) or self._told
 
     def check(self) -> None:
         """Raises StateDiffers when the last hash in the log is another one."""
         told = self._told
-        ours = None if told is None else self._digests.get(told.at_lsn)
-        if told is not None and ours is not None and ours != told.digest:
+        ours = None if told is None else self._hashes.check(told)
+        if told is not None and ours is not None:
             raise StateDiffers(
                 f"{self._name}: folded to LSN {told.at_lsn} the state is {ours.hex()}, and the log says "
                 f"{told.digest.hex()}: no snapshot of it; `fixring journal replay --shadow` finds the record"

@@ -75,7 +75,7 @@ class Past:
         if self.orders.books.lsn == self.lsn:
             found["orders"] = self.orders.books.digest()
         if self.risk.lsn == self.lsn:
-            found["risk"] = risk_digest(self.risk)
+            found["risk"] = self.risk.digest()
         return found | {name: folded.digest() for name, folded in self.sessions.items() if folded.lsn == self.lsn}
 
     def document(self) -> dict[str, object]:
@@ -118,13 +118,8 @@ class Past:
                 ],
                 "open_orders": dict(sorted(self.risk.exposure.open_orders.items())),
             },
-            "digests": {"orders": books.digest().hex(), "risk": risk_digest(self.risk).hex()},
+            "digests": {"orders": books.digest().hex(), "risk": self.risk.digest().hex()},
         }
-
-
-def risk_digest(state: RiskState) -> bytes:
-    """The hash of risk's state as the log has it."""
-    return state.digest().to_bytes(8, "little")
 
 
 def session_writers(config: Config, reader: Reader) -> list[str]:

@@ -109,7 +109,7 @@ def _check_rebuilt(world: World) -> None:
         raise Violation("alive-again", "orders or risk does not run")
     books, state = orders.books, risk.state
     _same(world, "orders", books.digest(), setting.folded_orders(world.config, bounds=books.bounds), books.lsn)
-    _same(world, "risk", state.digest().to_bytes(8, "little"), setting.folded_risk(world.config), state.lsn)
+    _same(world, "risk", state.digest(), setting.folded_risk(world.config), state.lsn)
 
 
 def _same(world: World, name: str, digest: bytes, state: Foldable, lsn: int) -> None:

@@ -23,11 +23,11 @@ import msgspec
 from common.actor.acts import do_act
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
+from common.actor.state_hashes import StateHashes, is_hashed, read_state_hash
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, Record
 from common.left_out import LeftOut, Unfoldable
 from common.messages import (
-    HASH_EVERY,
     MAX_TIME_TO_LIVE_NS,
     AmendOrder,
     Ask,
@@ -66,7 +66,7 @@ from common.orders.changes import (
     numbered,
 )
 from common.orders.facts import Holding, VenueFacts, outside
-from common.orders.fold import WRITER, Fold
+from common.orders.fold import FOLD_VERSION, WRITER, Fold
 from common.orders.index import Index, MemoryIndex
 from common.orders.order_state import Order
 from services.orders.archive import Archive
@@ -75,7 +75,6 @@ from services.orders.by_hand import ByHand
 from services.orders.cancels import CancelRequests, Cancels
 from services.orders.clients import Clients
 from services.orders.commands import Decisions, Flights
-from services.orders.digests import Digests
 from services.orders.entry import Entry
 from services.orders.inquiries import VenueWays
 from services.orders.life import Life
@@ -165,7 +164,7 @@ class OrdersCore(Core):
         self._follower = Follower(self, books.lsn, former)
         self._archive = archive = Archive(books, self._index)
         self._life = life = Life(appender, clients)
-        self._digests = Digests(self, appender, books)
+        self._hashes = StateHashes(WRITER, FOLD_VERSION)
         self._new_rules = NewRules(books, self._before)
         routes = Routes(
             {
@@ -288,7 +287,7 @@ class OrdersCore(Core):
             "undecodable": self.books.left_out.undecodable,
             "left_out": self.books.left_out.text,
             "left_out_lsns": list(self.books.left_out.unaccepted),
-            "hash_mismatches": self._digests.mismatches,
+            "hash_mismatches": self._hashes.mismatches,
             "index_complete": self._archive.complete,
             "index_failure": self._archive.failure,
             "accounts": {
@@ -356,10 +355,10 @@ class OrdersCore(Core):
                 self._tell(record, changes, now)
             elif changes:
                 self._archive.take_late(record, changes)
-            if record.lsn % HASH_EVERY == 0:
-                self._digests.take(record.lsn, now, append=life.live)
+            if is_hashed(record.lsn):
+                self._hash(record.lsn, now)
             if record.kind == Kind.STATE_HASH:
-                self._digests.check(record)
+                self._check_hash(record)
             if compared_lsn:
                 if record.lsn == compared_lsn:
                     new_rules.compare()
@@ -380,6 +379,17 @@ class OrdersCore(Core):
         self._archive.flush()
         if life.stopping:
             self._check_stopped(now)
+
+    def _hash(self, lsn: int, now: Instant) -> None:
+        self._hashes.keep(lsn, self.books.digest())
+        if self._life.live:
+            self._appender.append(Kind.STATE_HASH, self._hashes.to_log(lsn), now)
+
+    def _check_hash(self, record: Record) -> None:
+        told = read_state_hash(record)
+        ours = None if told is None else self._hashes.check(told)
+        if told is not None and ours is not None:
+            self.note("error", "state_differs", at_lsn=told.at_lsn, ours=ours.hex(), logged=told.digest.hex())
 
     def _begin_anew(self, error: Unfoldable, now: Instant) -> None:
         """The fold raised, and its books are of no use: another life, as after a crash, that leaves the record out."""

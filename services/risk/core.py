@@ -23,12 +23,12 @@ from common.actor.acts import Cannot, Confirmed, ControlAct, Done, WhateverIsSai
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
 from common.actor.rates import Bucket
+from common.actor.state_hashes import is_hashed
 from common.fix.schedule import Schedule
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, TICK, Record, parse
 from common.left_out import LeftOut, Unfoldable
 from common.messages import (
-    HASH_EVERY,
     MAX_TIME_TO_LIVE_NS,
     AmendOrder,
     Attempt,
@@ -45,7 +45,6 @@ from common.messages import (
     Reason,
     Refused,
     Stamps,
-    StateHash,
     TopOfBook,
     cut,
 )
@@ -69,7 +68,7 @@ from services.risk.limits import (
 )
 from services.risk.preview import Preview, Previewed
 from services.risk.refusals import RateRefusals
-from services.risk.state import FOLD_VERSION, WRITER, RiskState
+from services.risk.state import WRITER, RiskState
 
 ZERO: Final = Decimal(0)
 SCOPES = ("firm", "venue", "account", "strategy", "symbol")
@@ -372,8 +371,8 @@ class RiskCore(Core):
                 self.note("error", "left_out", lsn=record.lsn, kind=record.kind, why=left_out.text)
             if in_flight and changes:
                 self._release(changes)
-            if self._live and record.lsn % HASH_EVERY == 0:
-                self._append_hash(record.lsn, now)
+            if self._live and is_hashed(record.lsn):
+                self._appender.append(Kind.STATE_HASH, state.hashes.to_log(record.lsn), now)
         self._index.flush(state.lsn)
         if records and not self._live:
             self._look_whether_live()
@@ -418,11 +417,6 @@ class RiskCore(Core):
             self._live = True
             self._seen_attempt = max(self._seen_attempt, self.state.highest_attempt)
             self.note("info", "live", lsn=self.state.lsn, epoch=grant.epoch)
-
-    def _append_hash(self, lsn: int, now: Instant) -> None:
-        digest = self.state.checkpoint(lsn)
-        if digest is not None:
-            self._appender.append(Kind.STATE_HASH, StateHash(WRITER, lsn, digest, FOLD_VERSION), now)
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
@@ -783,7 +777,7 @@ class RiskCore(Core):
             },
             "counts": dict(self._counts),
             "undecodable": self.state.left_out.undecodable,
-            "hash_mismatches": self.state.hash_mismatches,
+            "hash_mismatches": self.state.hashes.mismatches,
             "index_complete": self._index.complete,
             "index_failure": self._index.failure,
             "left_out": self.state.left_out.text,

@@ -40,7 +40,7 @@ class Folded:
 
     def digest(self) -> bytes:
         """The state's own hash."""
-        return self.state.digest().to_bytes(8, "little")
+        return self.state.digest()
 
     def dump(self) -> bytes:
         """The state as bytes."""

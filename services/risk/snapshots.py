@@ -31,7 +31,10 @@ _decode = msgspec.msgpack.Decoder(Dump).decode
 def dump_state(state: RiskState) -> bytes:
     """The state as bytes."""
     return _encode(
-        Dump(dump_books(state.books), sorted(state.halts), state.killed, list(state.checkpoints.items()))
+        Dump(
+            dump_books(state.books), sorted(state.halts), state.killed,
+            [(lsn, int.from_bytes(digest, "little")) for lsn, digest in state.hashes.by_lsn.items()],
+        )  # fmt: skip
     )
 
 
@@ -50,5 +53,6 @@ def load_state(
     state = RiskState(load_books(dump.books, venues, left_out, bounds, memory))
     state.halts.update(dump.halts)
     state.killed = dump.killed
-    state.checkpoints.update(dump.checkpoints)
+    for lsn, digest in dump.checkpoints:
+        state.hashes.keep(lsn, digest.to_bytes(8, "little"))
     return state

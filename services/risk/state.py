@@ -12,9 +12,10 @@ from typing import Final
 
 import msgspec
 
+from common.actor.state_hashes import StateHashes, is_hashed
 from common.journal.frames import Record
 from common.left_out import LeftOut
-from common.messages import HASH_EVERY, Kind, OperatorAct, StateHash
+from common.messages import Kind, OperatorAct, StateHash
 from common.orders import fold as orders_fold
 from common.orders.books import Books, OrderName
 from common.orders.changes import Change, PositionMoved
@@ -48,8 +49,7 @@ class RiskState:
         self.exposure = Exposure()
         self.halts: set[tuple[str, str]] = set()
         self.killed = False
-        self.hash_mismatches = 0
-        self.checkpoints: dict[int, int] = {}
+        self.hashes = StateHashes(WRITER, FOLD_VERSION, HASHES_KEPT)
         self._counted: dict[OrderName, AtWorst] = {}
         self._strange: dict[tuple[str, str, str], StrangerAtWorst] = {}
         self._count_all()
@@ -95,10 +95,8 @@ class RiskState:
         for change in changes:
             if type(change) is PositionMoved:
                 self._hold(change.account, change.symbol)
-        if record.lsn % HASH_EVERY == 0:
-            self.checkpoints[record.lsn] = self.digest()
-            if len(self.checkpoints) > HASHES_KEPT:
-                del self.checkpoints[next(iter(self.checkpoints))]
+        if is_hashed(record.lsn):
+            self.hashes.keep(record.lsn, self.digest())
         return changes
 
     def holdings(self) -> list[Holding]:
@@ -166,10 +164,8 @@ class RiskState:
         payload = self.left_out.read(record)
         if isinstance(payload, OperatorAct) and payload.actor == WRITER:
             self._act(payload)
-        elif isinstance(payload, StateHash) and (payload.actor, payload.fold_version) == (WRITER, FOLD_VERSION):
-            ours = self.checkpoint(payload.at_lsn)
-            if ours is not None and ours != payload.digest:
-                self.hash_mismatches += 1
+        elif isinstance(payload, StateHash):
+            self.hashes.check(payload)
 
     def _act(self, act: OperatorAct) -> None:
         scope, _, name = act.text.partition(" ")
@@ -181,18 +177,12 @@ class RiskState:
             case "unhalt":
                 self.halts.discard((scope, name))
 
-    def digest(self) -> int:
-        """The hash of the whole state, as a number of 64 bits: the books', with what they come to at worst, and what
-        people said."""
+    def digest(self) -> bytes:
+        """The hash of the whole state: the books', with what they come to at worst, and what people said."""
         firm = ((place, (s.buy, s.sell, s.position)) for place, s in self.exposure.firm.items())
         sums = sorted((*place, *map(_plain, amounts)) for place, amounts in firm if any(amounts))
         own = _encode((self.killed, sorted(self.halts), sums))
-        return int.from_bytes(blake2b(self.books.digest() + own, digest_size=8).digest(), "little")
-
-    def checkpoint(self, lsn: int) -> bytes | None:
-        """The digest as it was after the record `lsn`, for one of the last multiples of HASH_EVERY."""
-        value = self.checkpoints.get(lsn)
-        return None if value is None else value.to_bytes(8, "little")
+        return blake2b(self.books.digest() + own, digest_size=8).digest()
 
 
 def _plain(value: Decimal) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from common.actor import state_hashes
 from common.actor.core import Send
 from common.messages import (
     AmendOrder,
@@ -21,8 +22,6 @@ from common.messages import (
     Verdict,
 )
 from common.orders.fold import FOLD_VERSION
-from services.orders import core as orders_core
-from services.orders import digests
 from services.orders.core import OrdersCore
 from tests.services.orders.harness import D, Ring, accepted, settings
 
@@ -189,7 +188,7 @@ def test_a_venue_that_only_the_log_knows_can_be_asked_about() -> None:
 
 
 def test_the_state_is_hashed_logged_and_compared(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders_core, "HASH_EVERY", 5)
+    monkeypatch.setattr(state_hashes, "HASH_EVERY", 5)
     for number in range(1, 6):
         accepted(ring, number)
     hashes = [r for r in ring.journal.records if r.kind == Kind.STATE_HASH]
@@ -204,7 +203,7 @@ def test_the_state_is_hashed_logged_and_compared(ring: Ring, monkeypatch: pytest
 
 
 def test_a_replay_compares_hashes_and_appends_none(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders_core, "HASH_EVERY", 5)
+    monkeypatch.setattr(state_hashes, "HASH_EVERY", 5)
     for number in range(1, 6):
         accepted(ring, number)
     before = sum(record.kind == Kind.STATE_HASH for record in ring.journal.records)
@@ -217,9 +216,8 @@ def test_a_replay_compares_hashes_and_appends_none(ring: Ring, monkeypatch: pyte
 
 
 def test_a_hash_that_comes_too_late_to_be_compared_is_passed_over(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (orders_core, digests):
-        monkeypatch.setattr(module, "HASH_EVERY", 5)
-    monkeypatch.setattr(digests, "KEPT", 2)
+    monkeypatch.setattr(state_hashes, "HASH_EVERY", 5)
+    ring.core._hashes = state_hashes.StateHashes("orders", FOLD_VERSION, most=2)
     for number in range(1, 11):
         accepted(ring, number)
     last = next(r.lsn for r in reversed(ring.journal.records) if r.lsn % 5 == 0)

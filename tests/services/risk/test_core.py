@@ -629,9 +629,9 @@ def test_a_state_hash_is_appended_every_ten_thousand_records_and_verified_by_the
     hashes = [payload for payload in rig.appended if isinstance(payload, StateHash)]
     assert [each.at_lsn for each in hashes] == [10_000]
     again = Rig(log=log)
-    assert again.state.checkpoint(10_000) == hashes[0].digest and not again.state.hash_mismatches
+    assert again.state.hashes.by_lsn[10_000] == hashes[0].digest and not again.state.hashes.mismatches
     log.append(Kind.STATE_HASH, StateHash("risk", 10_000, b"\0" * 8, FOLD_VERSION))
-    assert Rig(log=log).state.hash_mismatches == 1
+    assert Rig(log=log).state.hashes.mismatches == 1
 
 
 def test_a_record_that_does_not_decode_is_counted_and_halts_until_it_is_accepted() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from common.actor import state_hashes
 from common.actor.core import ReadLog, Send
 from common.journal.frames import TICK
 from common.messages import (
@@ -19,7 +20,7 @@ from common.messages import (
     Trade,
 )
 from common.orders.books import Bounds
-from services.risk import core, state
+from services.risk import state
 from tests.services.risk.rig import D, Rig, report
 from tests.terms import wanting
 
@@ -245,14 +246,13 @@ def test_an_order_that_is_forgotten_leaves_none_of_the_venues_names_for_it(monke
 
 
 def test_only_risks_own_hashes_are_compared_and_only_while_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (core, state):
-        monkeypatch.setattr(module, "HASH_EVERY", 5)
+    monkeypatch.setattr(state_hashes, "HASH_EVERY", 5)
     monkeypatch.setattr(state, "HASHES_KEPT", 2)
     rig = Rig()
     while rig.log.lsn < 30:
         rig.send(rig.orders.new("1", "0.1", strategy=f"s{rig.log.lsn}"))
     hashes = [payload for payload in rig.appended if isinstance(payload, StateHash)]
-    assert len({each.digest for each in hashes}) == len(hashes) > 2 and not rig.state.hash_mismatches
+    assert len({each.digest for each in hashes}) == len(hashes) > 2 and not rig.state.hashes.mismatches
     first, last = hashes[0].at_lsn, hashes[-1].at_lsn
     rig.record(Kind.STATE_HASH, StateHash("orders", last, b"\0" * 8))
     rig.record(Kind.STATE_HASH, StateHash("risk", first, b"\0" * 8, state.FOLD_VERSION))

@@ -121,7 +121,7 @@ def shown(state: RiskState) -> tuple[object, ...]:
         {place: (s.buy, s.sell, s.position) for place, s in its.items() if s.buy or s.sell or s.position}
         for its in (exposure.firm, exposure.shares)
     ]
-    own = (exposure.open_orders, sums, state.halts, state.killed, state.checkpoints, state.highest_attempt)
+    own = (exposure.open_orders, sums, state.halts, state.killed, state.hashes.by_lsn, state.highest_attempt)
     return *held, books.accounts, books.sessions, *own
 
 
