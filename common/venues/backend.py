@@ -63,7 +63,8 @@ class BridgedTerms(msgspec.Struct, array_like=True, frozen=True):
 
 
 class OrderFact(NamedTuple):
-    """An order as the venue tells it. `ord_status` is OrdStatus(39): "0", "1", "2" or "4"; time in Unix nanoseconds."""
+    """An order as the venue tells it. `ord_status` is OrdStatus(39): "0", "1", "2" or "4"; time in Unix nanoseconds.
+    `side` is Side(54), "" where it is not told: such an order is not adopted by a log that has just begun."""
 
     venue_id: str
     order_id: str
@@ -73,6 +74,7 @@ class OrderFact(NamedTuple):
     price: Decimal | None
     cum_qty: Decimal
     updated_ns: int
+    side: str = ""
 
 
 class FillFact(NamedTuple):
@@ -88,6 +90,11 @@ class FillFact(NamedTuple):
     fee_asset: str
     maker: bool
     stamp_ns: int
+
+
+def side_of(word: object) -> str:
+    """Side(54) of "buy" and "sell", "" of anything else."""
+    return {"buy": "1", "sell": "2"}.get(str(word), "")
 
 
 class AmendFact(NamedTuple):

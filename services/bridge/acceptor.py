@@ -43,6 +43,7 @@ class Acceptor(ResendingFixGateway):
         self._why_not = why_not
         self._is_caught_up = is_caught_up
         self._listings = listings
+        self.first = next(iter(clients), "")
         self._wants_guard: dict[str, bool] = {}
         self._here: set[str] = set()
         self._barred = {client for client in desk.book.guarded if any(desk.book.open_of(client))}
@@ -112,7 +113,7 @@ class Acceptor(ResendingFixGateway):
         if isinstance(client, str):
             return client
         fields, session = split(raw), client.session
-        is_new = client.generation == 1 and session.next_inbound == 1 and session.next_outbound == 1
+        is_new = client.generation == 1 and session.next_inbound == 1
         if is_new and fields.get(b"141") != b"Y" and fields.get(b"34") != b"1":
             return OTHER_LOG
         self._wants_guard[client.party.comp_id] = fields.get(CANCEL_ON_DISCONNECT) == b"Y"

@@ -19,6 +19,7 @@ from services.bridge.records import (
     NEVER_REACHED,
     OWN_WISHES,
     Acknowledged,
+    Adopted,
     Amended,
     Ended,
     Filled,
@@ -214,6 +215,9 @@ class Book:
         if isinstance(record, Guarded):
             (self.guarded.add if record.wanted else self.guarded.discard)(record.client)
             return
+        if isinstance(record, Adopted):
+            self._adopt(record)
+            return
         if isinstance(record, Taken):
             self.taken += 1
             if record.kind == "D" and (lsn > self.archive.lsn or not self.has(record.venue_id)):
@@ -226,6 +230,13 @@ class Book:
             if order.venue_id not in self._orders:
                 self._keep(order)
             _APPLY[type(record)](self, order, record)
+
+    def _adopt(self, record: Adopted) -> None:
+        self.taken += 1
+        if not self.has(record.venue_id):
+            order = BridgedOrder(record.client, record.venue_id, record.terms, 0, record.stamp_ns)
+            order.order_id = record.order_id
+            self._keep(order)
 
     def _taken(self, order: BridgedOrder, taken: Taken) -> None:
         order.wishes[taken.cl_ord_id] = taken

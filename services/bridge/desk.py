@@ -50,6 +50,7 @@ from services.bridge.records import (
     OWN_WISHES,
     TOLD,
     Acknowledged,
+    Adopted,
     Amended,
     Ended,
     Filled,
@@ -83,7 +84,10 @@ class Errand(NamedTuple):
 
 
 class Mouth(Protocol):
-    """Says something to a client, under its session's next number."""
+    """Says something to a client, under its session's next number. `first` is the client who is told of orders that
+    nobody has placed here."""
+
+    first: str
 
     def tell(self, client: str, msg_type: str, body: bytes, now: Instant) -> None: ...
 
@@ -332,6 +336,15 @@ class Desk:
                 self._amend(order, wish, now)
         else:
             self._see(order, fact, now)
+
+    def adopt(self, fact: OrderFact, now: Instant) -> None:
+        """This log has just begun, and the order is open at the venue: one before it has placed it. Of its fills
+        somebody has to be told."""
+        if fact.side and fact.price is not None and self._backend.takes_id(fact.venue_id):
+            terms = BridgedTerms(fact.venue_id, fact.symbol, fact.side, LIMIT, fact.order_qty, fact.price)
+            self._record(Adopted(self.mouth.first, fact.venue_id, terms, fact.order_id, now.wall_ns))
+            self._tell(self.book.order(fact.venue_id), "D", now, extra="58=it was open when this log began\x01")
+            self.learn(fact, now)
 
     def decide_amendment(self, order: BridgedOrder, fact: OrderFact, venue_ns: int, now: Instant) -> None:
         """The order was read after the last moment of its amendment, by the venue's clock: has it those terms?"""

@@ -99,13 +99,23 @@ TOLD, NEVER_LEFT, NEVER_REACHED, FORGOTTEN = "told", "never_left", "never_reache
 """How an end is known: by the venue's word, since no byte left, by evidence of absence, or since the venue, which had
 it, tells of it neither among what is open nor by its id, and of all fills."""
 
+class Adopted(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=48):
+    """An order was open at the venue when this log began; from here on it is the client's."""
+
+    client: str
+    venue_id: str
+    terms: BridgedTerms
+    order_id: str
+    stamp_ns: int
+
+
 KILLED, DISCONNECTED = "\x02kill", "\x02disconnect"
 """The names of cancels that no client asked for: the kill switch's, and of a client that is gone. No ClOrdID(11) has
 such a character."""
 
 OWN_WISHES = frozenset({KILLED, DISCONNECTED})
 
-OrderRecord = Taken | Acknowledged | Filled | Amended | Ended | Refused | Reopened | Guarded
+OrderRecord = Taken | Acknowledged | Filled | Amended | Ended | Refused | Reopened | Guarded | Adopted
 BridgeRecord = OrderRecord | Numbered | Sent
 
 encode_records = msgspec.msgpack.Encoder().encode

@@ -163,6 +163,8 @@ class VenueSide:
         self._cancelled_boot_ns: dict[str, int] = {}
         self._round: set[str] | None = None
         self._round_open: set[str] = set()
+        self._adopts = False
+        self._adoptable: list[OrderFact] = []
         self._round_boot_ns = 0
         self._clock_boot_ns = 0
         self._clock_asked = False
@@ -190,6 +192,7 @@ class VenueSide:
                 self._doubts[order.venue_id] = Doubt(now.boot_ns)
         # A former life may have set it.
         self.switch.is_armed = bool(self._desk.book.guarded)
+        self._adopts = not self._desk.book.taken
 
     def sweep(self, now: Instant) -> None:
         """Cancel whatever the venue tells to be open, until it tells of nothing."""
@@ -508,6 +511,7 @@ class VenueSide:
         if self._round is not None:
             return
         book = self._desk.book
+        self._adoptable = []
         self._round, self._round_open = {"open", "fills"}, {o.venue_id for o in book.open.values() if o.is_open}
         since_ns = book.last_fill_ns or min((o.stamp_ns for o in book.open.values()), default=now.wall_ns)
         self._ask_fills(since_ns - OVERLAP_NS, "", lambda at: self._round_done("fills", at))
@@ -519,6 +523,8 @@ class VenueSide:
                 assert isinstance(fact, OrderFact)
                 self._round_open.discard(fact.venue_id)
                 self._desk.learn(fact, at)
+                if self._adopts and self._desk.book.at_venue(fact.venue_id, fact.order_id) is None:
+                    self._adoptable.append(fact)
                 if self.sweeps:
                     self._sweep_stranger(fact, at)
             if reply.verdict is not Verdict.DONE:
@@ -558,6 +564,10 @@ class VenueSide:
         if self._round:
             return
         self._round = None
+        if self._adopts:
+            self._adopts = False
+            for fact in self._adoptable:
+                self._desk.adopt(fact, now)
         self.unexplained &= self._round_open
         for venue_id in self._round_open:
             # It was open before, and is not among the open ones any more.

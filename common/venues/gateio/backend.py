@@ -30,6 +30,7 @@ from common.venues.backend import (
     Reply,
     Signer,
     Verdict,
+    side_of,
 )
 from common.venues.credentials import HmacSecret
 from common.venues.dialect import plain
@@ -297,7 +298,7 @@ def _order(row: Row) -> OrderFact:
     filled = decimal_field(row, "filled_amount") if row.get("filled_amount") else amount - decimal_field(row, "left")
     return OrderFact(
         _venue_id(row), name_field(row, "id"), name_field(row, "currency_pair"), _state(row), amount, price or None,
-        filled, ms_to_ns(row.get("update_time_ms") or 0),
+        filled, ms_to_ns(row.get("update_time_ms") or 0), side_of(row.get("side")),
     )  # fmt: skip
 
 

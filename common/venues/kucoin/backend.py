@@ -25,6 +25,7 @@ from common.venues.backend import (
     Reply,
     Signer,
     Verdict,
+    side_of,
 )
 from common.venues.dialect import plain
 from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, decimal_field, ms_to_ns, name_field
@@ -255,7 +256,7 @@ def _order(row: Row) -> OrderFact:
     price = decimal_field(row, "price") if row["type"] == "limit" else None
     return OrderFact(
         str(row.get("clientOid") or ""), name_field(row, "id"), name_field(row, "symbol"), status, qty, price, filled,
-        ms_to_ns(row.get("lastUpdatedAt") or row["createdAt"]),
+        ms_to_ns(row.get("lastUpdatedAt") or row["createdAt"]), side_of(row.get("side")),
     )  # fmt: skip
 
 

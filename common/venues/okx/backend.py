@@ -29,6 +29,7 @@ from common.venues.backend import (
     Reply,
     Signer,
     Verdict,
+    side_of,
 )
 from common.venues.credentials import HmacPassphrase
 from common.venues.dialect import plain
@@ -240,6 +241,7 @@ def _order(row: Row) -> OrderFact:
     return OrderFact(
         str(row.get("clOrdId") or ""), name_field(row, "ordId"), name_field(row, "instId"), STATES[str(row["state"])],
         decimal_field(row, "sz"), price, decimal_field(row, "accFillSz"), ms_to_ns(row.get("uTime") or 0),
+        side_of(row.get("side")),
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Clients and bridges that are gone: what of theirs is cancelled, by whom, and what is not."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -135,18 +136,49 @@ def test_a_switch_that_cannot_be_set_is_said_and_tried_again(rig: Rig) -> None:
     assert switches(rig) == [60, 60, 60] and "switch_not_set" in [note.event for note in rig.notes]
 
 
+# ---- a log that is gone
+
+
+def lose_log(rig: Rig) -> None:
+    """The bridge dies, and finds an empty folder."""
+    rig.core.abandon()
+    (rig.folder / "log").rename(rig.folder / "lost")
+    rig.kill()
+    rig.live()
+
+
+def test_what_is_open_when_a_log_begins_is_adopted_so_that_its_fills_are_told(rig: Rig) -> None:
+    client = FixClient(rig)
+    client.order("a1")
+    client.order("a2", px="59000")
+    rig.stranger("2", "0.04", "60000")
+    lose_log(rig)
+    again = FixClient(rig, logon=b"141=Y\x01")
+    rig.stranger("2", "0.06", "60000")
+    fills = [each for each in again.got if each.get(150) == "F"]
+    assert [(each[11], each[54], each[39], each[14]) for each in fills] == [("a1", "1", "2", "0.1")]
+    assert again.status("a2")[39] == "0"
+    (told,) = again.cancel("c2", "a2")
+    assert (told[11], told[41], told[39]) == ("c2", "a2", "4")
+    rig.kill()
+    rig.live()
+    assert not rig.core.book.open and rig.core.book.order("a1").cum_qty == 1 / Decimal(10)
+
+
+def test_a_log_that_has_begun_adopts_nobody_s_orders(rig: Rig) -> None:
+    FixClient(rig).order("a1")
+    rig.world.ask("place", cl_ord_id="byhand", symbol="BTC-USDT", side="1", qty="0.1", price="59000")
+    rig.kill()
+    rig.live()
+    assert not rig.core.book.has("byhand")
+
+
 # ---- the kill switch
 
 
 def test_the_kill_cancels_what_no_client_has_placed_too_and_says_so(rig: Rig) -> None:
-    client = FixClient(rig)
-    client.order("a1")
-    (rig.folder / "lost").mkdir()
-    rig.core.abandon()
-    (rig.folder / "log").rename(rig.folder / "lost" / "log")
-    rig.kill()
-    rig.live()
-    assert not rig.core.book.taken and status_at_venue(rig, "a1") == "0"
+    FixClient(rig).order("a1")
+    rig.world.ask("place", cl_ord_id="byhand", symbol="BTC-USDT", side="1", qty="0.1", price="59000")
     rig.core.received("control", b"me", ControlRequest("kill", msgspec.json.encode({})), rig.now)
     rig.pass_time(3)
-    assert status_at_venue(rig, "a1") == "4"
+    assert (status_at_venue(rig, "a1"), status_at_venue(rig, "byhand")) == ("4", "4")
