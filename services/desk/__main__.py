@@ -100,6 +100,7 @@ class Desk:
             print(f"{NAME}: {self._access.address}", flush=True)
             await asyncio.Event().wait()
         finally:
+            self._access.drop_token()
             await runner.cleanup()
 
     async def _begin_listening(self, runner: web.AppRunner) -> None:

@@ -96,6 +96,11 @@ class Access:
         else:
             self._token_path.unlink(missing_ok=True)
 
+    def drop_token(self) -> None:
+        """The desk ends: what it has written down lets nobody in any more."""
+        self.token = ""
+        self._token_path.unlink(missing_ok=True)
+
     @property
     def address(self) -> str:
         """What its owner opens in a browser; the token is behind the #, so that no log of a server has it."""

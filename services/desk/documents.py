@@ -13,7 +13,7 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.orders.facts import facts_of
 from common.orders.money import Line, held_by, prices_told, rates_in, summed, told_lines
 from common.orders.order_state import Order
-from services.desk.rows import order_row, part_row, sums_row
+from services.desk.rows import order_row, part_row, sums_row, units
 from services.desk.stack import Stack
 from services.desk.tail import Tail
 from services.desk.view import View
@@ -275,7 +275,7 @@ def profit(seen: Seen, *, parts: bool) -> dict[str, Any]:
     if parts:
         document["by_venue"] = _grouped(found, lambda line: line.position.venue)
         document["by_symbol"] = _grouped(found, lambda line: line.position.symbol)
-        document["parts"] = [part_row(line) for line in found]
+        document["parts"] = [] if view is None else [part_row(line, view.books) for line in found]
     return document
 
 
@@ -296,7 +296,7 @@ def _grouped(found: Iterable[Line], key: Any) -> list[dict[str, Any]]:
 def risk(seen: Seen) -> dict[str, Any]:
     """Each limit with its use, what is halted, and what was refused since risk's start, by reason."""
     detail: Mapping[str, Any] = seen.stack.detail("risk")
-    limits = [row for place in detail.get("exposures", ()) for row in _place_limits(place)]
+    limits = [row for place in detail.get("exposures", ()) for row in _place_limits(place, seen)]
     for name, row in detail.get("strategies", {}).items():
         limits.append(_limit(f"strategy {name}", "open orders", row["open_orders"], row["max_open_orders"], "orders"))
     for name in seen.config.sessions:
@@ -311,12 +311,14 @@ def risk(seen: Seen) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _place_limits(place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+def _place_limits(place: Mapping[str, Any], seen: Seen) -> Iterable[dict[str, Any]]:
     if not place["limit"]:
         return
     long, short = float(place["worst_long"]), float(place["worst_short"])
+    view = seen.tail.view
+    unit = "" if view is None else units(view.books.known, place["account"], place["symbol"])["unit"]
     worst = place["worst_long"] if long >= -short else place["worst_short"]
-    yield _limit(f"{place['account']} {place['symbol']}", "position at worst", worst, place["limit"], "")
+    yield _limit(f"{place['account']} {place['symbol']}", "position at worst", worst, place["limit"], unit)
 
 
 def _limit(who: str, what: str, used: Any, most: Any, unit: str) -> dict[str, Any]:

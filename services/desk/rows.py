@@ -10,6 +10,7 @@ from common.instant import NS_PER_MS
 from common.journal import Record
 from common.messages import Inbound, Outbound
 from common.orders.books import Books
+from common.orders.facts import KnownVenues
 from common.orders.money import Line, Profit, Sums, summed
 from common.orders.order_state import Order
 from common.past.words import Dictionaries, kind_name, line, payload_of, time_text
@@ -17,6 +18,13 @@ from common.past.words import Dictionaries, kind_name, line, payload_of, time_te
 SIDE_WORDS = {"1": "buy", "2": "sell"}
 TIMES_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK", "6": "GTD"}
 TYPES = {"1": "market", "2": "limit", "3": "stop", "4": "stop limit"}
+
+
+def units(known: KnownVenues, account: str, symbol: str) -> dict[str, str]:
+    """In what a quantity of the symbol is counted, and in what its price."""
+    facts = known.find(account)
+    is_spot = facts.contract(symbol).is_spot
+    return {"unit": facts.bases.get(symbol, "") if is_spot else "contracts", "quote": facts.quotes.get(symbol, "")}
 
 
 def order_row(order: Order, books: Books) -> dict[str, Any]:
@@ -32,6 +40,7 @@ def order_row(order: Order, books: Books) -> dict[str, Any]:
         "average": short(order.avg_px(books.unpriced_qty(order))), "label": order.label,
         "text": order.text or ("" if order.reason == "none" else order.reason.sentence),
         "sent_ms": order.sent_ns // NS_PER_MS, "lsn": order.touched_lsn, "id": order.leg.cl_ord_id,
+        **units(books.known, order.account, order.symbol),
     }  # fmt: skip
 
 
@@ -64,11 +73,12 @@ def sums_row(name: str, sums: Sums) -> dict[str, Any]:
     return {"name": name, "today": today, "lacks": sums.lacks, "stale": sums.stale, **profit_cells(sums.profit)}
 
 
-def part_row(part: Line) -> dict[str, Any]:
+def part_row(part: Line, books: Books) -> dict[str, Any]:
     """One strategy's part of one position, with the price that it is measured by and how old that is."""
     position, price = part.position, part.price
     return {
         **sums_row(part.strategy or "(nobody)", summed([part])),
+        **units(books.known, position.account, position.symbol),
         "venue": position.venue, "account": position.account, "symbol": position.symbol,
         "quantity": short(position.quantity), "average": short(position.average_price),
         "price": "" if price is None else short(price.px), "age_ms": None if price is None else price.age_ms,

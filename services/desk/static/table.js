@@ -85,7 +85,7 @@ export class Table {
       "data-key": this.key(row), class: open ? "opens" : "", tabindex: open ? "0" : null, onclick: open || (() => {}),
       onkeydown: (event) => { if (open && event.key === "Enter" && event.target.tagName === "TR") open(); },
     }, this.columns.map((column) => h("td", {
-      class: `${column.number ? "number" : ""} ${column.kind ? column.kind(row) : ""}`, "data-title": column.title,
+      class: `${column.number ? "number" : ""} ${column.minor ? "minor" : ""} ${column.kind ? column.kind(row) : ""}`, "data-title": column.title,
     }, column.cell ? column.cell(row) : text(row[column.key]))));
   }
 }

@@ -5,6 +5,8 @@ import { Table } from "./table.js";
 import { Failed, get, post } from "./net.js";
 
 const stateBadge = (row) => badge(row.state, row.ok ? "good" : "bad");
+const withUnit = (value, unit) => (value === "" || value === null || value === undefined ? "–" : h("span", {}, String(value), unit ? h("small", {}, ` ${unit}`) : null));
+const amount = (key, title, unit = "unit") => ({ key, title, number: true, cell: (row) => withUnit(row[key], row[unit]) });
 const num = (key, title, unit = "") => ({ key, title: unit ? `${title} (${unit})` : title, number: true });
 const money = (key, title, currency) => ({ key, title: `${title} (${currency})`, number: true, kind: (row) => sign(row[key]) });
 
@@ -85,12 +87,12 @@ export function orders(me) {
   const filter = h("input", { type: "search", placeholder: "Filter (/)", id: "filter", "aria-label": "Filter" });
   const which = h("select", { "aria-label": "Which orders" }, ["open", "closed", "all"].map((each) => h("option", {}, each)));
   const table = new Table([
-    { key: "sent_ms", title: "Sent (UTC)", number: true, cell: (r) => clock(r.sent_ms) }, { key: "name", title: "Order" },
+    { key: "sent_ms", title: "Sent (UTC)", cell: (r) => clock(r.sent_ms) }, { key: "name", title: "Order" },
     { key: "status", title: "Status", cell: (r) => badge(r.status, r.unknown ? "bad" : r.open ? "good" : "plain") },
     { key: "venue", title: "Venue" }, { key: "symbol", title: "Symbol" }, { key: "side", title: "Side", kind: (r) => r.side },
-    { key: "type", title: "Type", cell: (r) => `${r.type} ${r.tif}` }, num("qty", "Quantity"), num("filled", "Filled"),
-    { ...num("price", "Price"), cell: (r) => (r.price || "market") + (r.stop ? ` stop ${r.stop}` : "") }, num("average", "Average"),
-    { key: "label", title: "Label" }, { key: "text", title: "Why" },
+    { key: "type", title: "Type", minor: true, cell: (r) => `${r.type} ${r.tif}` }, amount("qty", "Quantity"), amount("filled", "Filled"),
+    { ...num("price", "Price"), cell: (r) => withUnit((r.price || "market") + (r.stop ? ` stop ${r.stop}` : ""), r.price ? r.quote : "") },
+    { ...amount("average", "Average", "quote"), minor: true }, { key: "label", title: "Label", minor: true }, { key: "text", title: "Why", minor: true },
   ], { key: (r) => r.name, open: (row) => story(row.name, me, row), sort: { key: "sent_ms", down: true }, empty: "no such order" });
   const only = () => {
     table.only = { open: (row) => row.open, closed: (row) => !row.open, all: () => true }[which.value];
@@ -135,8 +137,8 @@ export function positions() {
     const currency = it.profit.currency;
     for (const key of Object.keys(by)) by[key].set([...it.profit[key], it.profit.total], it.profit);
     parts = parts || new Table([
-      { key: "name", title: "Strategy" }, { key: "venue", title: "Venue" }, { key: "symbol", title: "Symbol" }, num("quantity", "Position"),
-      num("average", "Average price"), { ...num("price", "Price"), kind: (r) => (r.price_stale ? "warn" : "") },
+      { key: "name", title: "Strategy" }, { key: "venue", title: "Venue" }, { key: "symbol", title: "Symbol" }, amount("quantity", "Position"),
+      amount("average", "Average price", "quote"), { ...amount("price", "Price", "quote"), kind: (r) => (r.price_stale ? "warn" : "") },
       { key: "age_ms", title: "Price age", number: true, cell: (r) => (r.age_ms === null ? "no price" : age(r.age_ms) + (r.price_stale ? ", stale" : "")), kind: (r) => (r.price_stale ? "warn" : "") },
       money("realised", "Realised", currency), money("unrealised", "Unrealised", currency), { key: "fees_paid", title: "Fees paid" }, money("net", "Net", currency), money("today", "Today", currency),
     ], { key: (r) => `${r.name} ${r.account} ${r.symbol}`, empty: "nothing is held and nothing was filled" });
@@ -165,8 +167,8 @@ function drawn(chart, plot, samples, currency) {
   const grid = { stroke: getComputedStyle(document.body).getPropertyValue("--line").trim(), width: 1 };
   const made = new window.uPlot({
     width: Math.max(260, plot.clientWidth || 600), height: 220, tzDate: (time) => window.uPlot.tzDate(new Date(time * 1e3), "UTC"),
-    axes: [{ stroke: ink, grid }, { stroke: ink, grid, size: 70, label: currency, labelSize: 20 }],
-    series: [{ label: "UTC" }, ...names.map((name, nth) => ({ label: name, stroke: colours[nth % colours.length], width: name === "total" ? 3 : 1.5, points: { show: samples.length < 3 } }))],
+    axes: [{ stroke: ink, grid, values: (_plot, ticks) => ticks.map((tick) => clock(tick * 1000)) }, { stroke: ink, grid, size: 70, label: currency, labelSize: 20 }],
+    series: [{ label: "UTC", value: (_plot, time) => (time ? clock(time * 1000) : "–") }, ...names.map((name, nth) => ({ label: name, stroke: colours[nth % colours.length], width: name === "total" ? 3 : 1.5, points: { show: samples.length < 3 } }))],
   }, data, plot);
   new ResizeObserver(() => made.setSize({ width: Math.max(260, plot.clientWidth), height: 220 })).observe(plot);
   return { plot: made, mark };
@@ -216,13 +218,14 @@ export function sessions(me) {
   let chosen = "";
   const messages = h("div");
   const table = new Table([
-    { key: "name", title: "Session" }, { key: "state", title: "State", cell: stateBadge }, { key: "words", title: "In words" }, num("generation", "Generation"),
-    num("connection", "Connection"), num("out", "Next out"), num("in", "Next in"),
-    { key: "heard_ms", title: "Last heard", number: true, cell: (r) => (r.heard_ms === null || r.heard_ms === undefined ? "–" : age(r.heard_ms)) },
-    num("offset_ms", "Clock offset", "ms"), { key: "rate_used", title: "Rate (messages)", number: true, cell: (r) => (r.rate_limit ? `${r.rate_used} of ${r.rate_limit}` : "–") },
-    num("unreleased", "Unreleased"), num("may_be_open", "May be open"), { key: "schedule", title: "Schedule" },
-    { key: "failed_logon", title: "Last failed logon", kind: (r) => (r.failed_logon ? "bad" : "") },
+    { key: "name", title: "Session" }, { key: "state", title: "State", cell: stateBadge }, { key: "words", title: "In words" },
     { key: "by_hand", title: "By hand", cell: (r) => (r.by_hand && "logon" in me.acts ? byHand(me, r.name.split("@")[1]) : "–") },
+    num("out", "Next out"), num("in", "Next in"),
+    { key: "heard_ms", title: "Last heard", number: true, cell: (r) => (r.heard_ms === null || r.heard_ms === undefined ? "–" : age(r.heard_ms)) },
+    num("offset_ms", "Offset", "ms"), { key: "rate_used", title: "Messages sent, of limit", number: true, cell: (r) => (r.rate_limit ? `${r.rate_used} of ${r.rate_limit}` : "–") },
+    { key: "may_be_open", title: "May be open", number: true, cell: (r) => withUnit(r.may_be_open, "orders") },
+    { key: "generation", title: "Generation, connection", number: true, cell: (r) => (r.generation ? `${r.generation}, ${r.connection}` : "–") },
+    { key: "schedule", title: "Schedule, last failed logon", kind: (r) => (r.failed_logon ? "bad" : ""), cell: (r) => [r.schedule, r.failed_logon].filter(Boolean).join("; ") || "–" },
   ], { key: (r) => r.name, open: (row) => choose(row.name), empty: "no session answered yet" });
   const acts = new Table([{ key: "time_ms", title: "Time (UTC)", cell: (r) => clock(r.time_ms) }, { key: "by", title: "Who" }, { key: "actor", title: "To whom" },
     { key: "act", title: "Act" }, { key: "text", title: "What" }, num("lsn", "LSN")], { key: (r) => r.lsn, sort: { key: "lsn", down: true }, empty: "no act since the desk began to read" });

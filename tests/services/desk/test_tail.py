@@ -1,0 +1,101 @@
+"""Invariants: the desk shows what the log says, no more than is marked, and says how old that is."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from common.actor.order_books import account_facts
+from common.config import Config
+from common.instant import NS_PER_S, Instant
+from common.journal import OsFiles, Record, iterate
+from common.messages import Kind, OperatorAct, encode
+from common.orders.books import Books
+from common.orders.fold import Fold
+from scripts.bench.long_journal import write_long_journal
+from services.desk import documents
+from services.desk.documents import Seen
+from services.desk.hub import QUEUED, Hub
+from services.desk.stack import Stack
+from services.desk.tail import Tail
+from services.desk.view import View
+
+ConfigWith = Callable[..., Config]
+STAMP_NS = 1_790_000_000_000_000_000
+RECORDS = 3_000
+
+
+@pytest.fixture
+def config(config_with: ConfigWith) -> Config:
+    return config_with()
+
+
+def read_all(tail: Tail) -> None:
+    while tail.read_on():
+        pass
+
+
+def seen_of(config: Config, tail: Tail, wall_ns: int) -> Seen:
+    return Seen(config, tail, Stack(config), Instant(wall_ns, 0), time.monotonic())
+
+
+def test_without_a_journal_the_page_says_so_and_nothing_is_shown_as_of_now(config: Config) -> None:
+    tail = Tail(config)
+    assert not tail.read_on() and tail.lag_s(STAMP_NS) is None
+    head = documents.head(seen_of(config, tail, STAMP_NS))
+    assert head["log_stale"] and head["stack_stale"] and head["lag_s"] is None
+    assert "no journal yet" in head["troubles"][0]["text"]
+
+
+def test_what_is_shown_is_what_the_one_fold_says(config: Config) -> None:
+    last = write_long_journal(config.journal_folder, RECORDS, STAMP_NS)
+    tail = Tail(config)
+    read_all(tail)
+    assert tail.view is not None and tail.behind == 0 and tail.view.books.lsn == last
+    fold = Fold(Books(account_facts(config)))
+    for record in iterate(config.journal_folder, OsFiles()):
+        fold.apply(record)
+    assert tail.view.books.digest() == fold.books.digest()
+    shown = documents.orders(seen_of(config, tail, STAMP_NS))["rows"]
+    assert {row["name"] for row in shown if row["open"]} == {
+        f"{order.strategy}/{order.number}" for orders in fold.books.open.values() for order in orders.values()
+    }
+    assert shown and tail.view.fills and sum(tally.outcomes["sent"] for tally in tail.view.tallies.values())
+
+
+def test_what_the_journal_stops_writing_is_shown_older_and_older(config: Config) -> None:
+    write_long_journal(config.journal_folder, RECORDS, STAMP_NS)
+    tail = Tail(config)
+    read_all(tail)
+    assert tail.view is not None
+    last_ns = tail.view.books.stamp_ns
+    fresh = documents.head(seen_of(config, tail, last_ns + NS_PER_S))
+    assert (fresh["lag_s"], fresh["log_stale"]) == (1.0, False)
+    old = documents.head(seen_of(config, tail, last_ns + 60 * NS_PER_S))
+    assert old["log_stale"] and "60 s old" in old["troubles"][-1]["text"]
+
+
+def test_an_act_is_shown_with_its_name_and_only_changed_orders_are_told_again(config: Config) -> None:
+    write_long_journal(config.journal_folder, RECORDS, STAMP_NS)
+    tail = Tail(config)
+    read_all(tail)
+    view = tail.view
+    assert isinstance(view, View)
+    assert documents.changed_orders(view) and not documents.changed_orders(view)
+    act = OperatorAct("risk", "halt", "alice/desk", "firm")
+    lsn, stamp_ns = view.books.lsn + 1, view.books.stamp_ns
+    view.apply(Record(lsn, stamp_ns, int(Kind.OPERATOR), "risk", 1, 1, 1, lsn, encode(act)))
+    told = documents.overview(seen_of(config, tail, stamp_ns))["last_act"]
+    assert (told["by"], told["act"], told["text"], told["actor"]) == ("alice/desk", "halt", "firm", "risk")
+
+
+def test_who_reads_too_slowly_gets_the_whole_page_again_and_holds_nothing_up() -> None:
+    hub = Hub()
+    slow = hub.join("orders")
+    for nth in range(3 * QUEUED):
+        hub.tell("orders", lambda: {"whole": True}, {"nth": nth})
+        assert slow.queue.qsize() <= QUEUED
+    told = [slow.queue.get_nowait() for _ in range(slow.queue.qsize())]
+    assert b'{"whole":true}\n' in told
+    hub.leave(slow)
+    assert not hub.watched()
