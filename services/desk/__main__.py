@@ -19,7 +19,7 @@ from common.actor.process import AlreadyRunning, begin_collecting, read_clocks, 
 from common.config import Config, ConfigError, load
 from common.exit_status import ExitStatus
 from common.journal import JournalError
-from common.messages import UNDECODABLE, ControlAnswer, ControlRequest, Door, encode
+from common.messages import MAX_REQUEST_BYTES, UNDECODABLE, ControlAnswer, ControlRequest, Door, cut, encode
 from services.desk.access import Access
 from services.desk.pages import Pages
 from services.desk.server import Server, make_secret
@@ -69,7 +69,8 @@ class Desk:
         self._began_s = time.monotonic()
         self._state = "starting"
         self._why = ""
-        self._door = Door(ControlRequest)
+        self._door = Door(ControlRequest, MAX_REQUEST_BYTES)
+        self._garbage = 0
 
     async def run(self) -> int:
         """Until SIGTERM or SIGINT; returns the exit status."""
@@ -134,17 +135,24 @@ class Desk:
         try:
             sock.bind(f"ipc://{self._config.paths.run}/control.{NAME}")
             while True:
-                peer, data, *_ = await sock.recv_multipart()
-                try:
-                    request = self._door.decode(data)
-                except UNDECODABLE:
-                    continue
-                with contextlib.suppress(zmq.Again):
-                    await sock.send_multipart([peer, encode(self._act(request))], zmq.NOBLOCK)
+                peer, *parts = await sock.recv_multipart()
+                answer = self.act(parts[0] if len(parts) == 1 else b"")
+                with contextlib.suppress(zmq.Again, zmq.ZMQError):
+                    await sock.send_multipart([peer, encode(answer)], zmq.NOBLOCK)
         finally:
             context.destroy(linger=0)
 
-    def _act(self, request: ControlRequest) -> ControlAnswer:
+    def act(self, data: bytes) -> ControlAnswer:
+        """The answer to one message, whatever it is: an error that somebody may wait for is answered."""
+        try:
+            request = self._door.decode(data)
+            arguments = orjson.loads(request.arguments)
+        except (*UNDECODABLE, orjson.JSONDecodeError) as error:
+            self._garbage += 1
+            return ControlAnswer(0, False, f"the request is not read: {cut(str(error))}")
+        if not isinstance(arguments, dict):
+            self._garbage += 1
+            return ControlAnswer(request.token, False, "the arguments are no JSON object")
         if request.act != "status":
             return ControlAnswer(request.token, False, f"the desk knows status, not {request.act!r}")
         return ControlAnswer(request.token, True, detail=orjson.dumps(self._status()))
@@ -155,6 +163,7 @@ class Desk:
             "pid": os.getpid(), "state": self._state, "why": self._why,
             "uptime_s": round(time.monotonic() - self._began_s, 1), "memory_bytes": _resident_bytes(),
             "lsn": 0 if tail.view is None else tail.view.books.lsn, "lag_s": tail.lag_s(now.wall_ns),
+            "garbage": {"control": self._garbage} if self._garbage else {},
             "behind": tail.behind, "trouble": tail.trouble, "streams": self._pages.hub.count,
         }  # fmt: skip
 

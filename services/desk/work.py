@@ -1,10 +1,10 @@
-"""What takes long runs as a program of its own: the same commands as by hand, at low priority, ended when nobody waits.
+"""What takes long runs as a program of its own: the same commands as by hand, at the desk's own low priority, ended
+when nobody waits.
 
 So a search through a long log, or a replay, never holds up the pages, and no rule of it is written twice.
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Final
 MOST_AT_ONCE: Final = 2
 MOST_BYTES: Final = 8 << 20
 WORK_S: Final = 60.0
-NICE: Final = 10
 
 
 class WorkFailed(Exception):
@@ -36,7 +35,7 @@ class Workers:
             program = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "scripts.cli.main", *arguments, cwd=self._checkout,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-                preexec_fn=lambda: os.nice(NICE), limit=MOST_BYTES,
+                limit=MOST_BYTES,
             )  # fmt: skip
             try:
                 async with asyncio.timeout(WORK_S):

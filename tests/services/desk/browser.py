@@ -87,7 +87,8 @@ class Tab:
 
     async def type_into(self, label: str, text: str) -> None:
         """Put the text into the field of that label."""
-        field = f"document.querySelector('[aria-label={label!r}]')"
+        selector = f'[aria-label="{label}"]'
+        field = f"document.querySelector({selector!r})"
         await self.run(f"{field}.value = {text!r}; {field}.dispatchEvent(new Event('input'))")
 
     async def open(self, address: str) -> None:

@@ -12,7 +12,10 @@ from common.config import SERVED_VENUES
 from scripts.stack import PrivateStack
 from tests.services.desk.browser import CHROMIUM, Tab, browser
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here: apt-get install chromium")
+pytestmark = [
+    pytest.mark.torture,
+    pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here: apt-get install chromium"),
+]
 
 QUIET = {
     SERVED_VENUES: "generic",
