@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from common.actor.control import Answers, NotRunning, ask, ask_all
 from common.config import Config, Kind
-from common.restrictions import restrictions
+from common.restrictions import not_to_run, restrictions
 
 ANSWER_S: Final = 2.0
 """Who says nothing for so long does not answer, and is shown so."""
@@ -34,6 +34,8 @@ class Stack:
         for name in supervisors:
             told = answers.details.get(name, {}).get("actors", {})
             children.update(told if isinstance(told, dict) else {})
+        if f"supervisor-{Kind.STRATEGIES.value}" in answers.details:
+            answers.details = {**not_to_run(names, children), **answers.details}
         self.children = children
         self.states = {name: _state(name, answers) for name in names}
         self.details = {name: answers.details[name] for name in names if name in answers.details}

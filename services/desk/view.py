@@ -12,7 +12,7 @@ from common.messages import Kind, OperatorAct, SessionChanged, SessionState
 from common.orders.acknowledgements import Acknowledgements
 from common.orders.books import Books, OrderName
 from common.orders.changes import CommandDecided, OrderChanged
-from common.orders.fold import Fold
+from common.orders.fold import WRITER, Fold
 from common.past.words import payload_of
 
 KEPT_RECORDS: Final = 1_000
@@ -115,7 +115,8 @@ class View:
 
     def _take_act(self, record: Record) -> None:
         payload = payload_of(record)
-        if isinstance(payload, OperatorAct):
+        # What the watch over strategies notes is no person's act.
+        if isinstance(payload, OperatorAct) and payload.by != WRITER:
             self.acts.append(Act(record.lsn, record.stamp_ns, payload))
 
     def _take_step(self, record: Record) -> None:

@@ -85,6 +85,8 @@ def test_an_act_is_shown_with_its_name_and_only_changed_orders_are_told_again(co
     act = OperatorAct("risk", "halt", "alice/desk", "firm")
     lsn, stamp_ns = view.books.lsn + 1, view.books.stamp_ns
     view.apply(Record(lsn, stamp_ns, int(Kind.OPERATOR), "risk", 1, 1, 1, lsn, encode(act)))
+    watch = OperatorAct("strategy@maker", "silent", "orders", "")
+    view.apply(Record(lsn + 1, stamp_ns, int(Kind.OPERATOR), "orders", 1, 1, 1, lsn, encode(watch)))
     told = documents.overview(seen_of(config, tail, stamp_ns))["last_act"]
     assert (told["by"], told["act"], told["text"], told["actor"]) == ("alice/desk", "halt", "firm", "risk")
 
