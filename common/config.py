@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from common.alerts import HEARTBEAT, LOG, WATCHES, Rule, Severity, WatchKind
 from common.contracts import Contract, InstrumentKind, OptionRight, instrument_id
 from common.fix.errors import SettingsError
 from common.fix.schedule import EVERY_DAY, Schedule
@@ -202,8 +203,7 @@ class EndpointsConfig(Section, frozen=True, kw_only=True):
 
 
 def _is_loopback(address: str) -> bool:
-    host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
-    return host.startswith("127.") or host in ("::1", "localhost")
+    return _is_loopback_host(address.removeprefix("tcp://").rpartition(":")[0].strip("[]"))
 
 
 class RateConfig(Section, frozen=True, kw_only=True):
@@ -351,6 +351,232 @@ class LogConfig(Section, frozen=True, kw_only=True):
     files: PositiveInt = 5
 
 
+class AlertRuleConfig(Section, frozen=True, kw_only=True):
+    """A rule. The rules that there are without any table are those of docs/alerts.md, each called like its watch: a
+    table of that name says otherwise, and one of another name is a further rule.
+
+    `watch`: What it looks at; by itself the watch that it is called like.
+    `enabled`: Whether it fires at all.
+    `limit`: It fires beyond this, in the watch's unit; by itself the watch's own.
+    `for_s`: It fires once it has been so for so long; by itself the watch's own.
+    `severity`: How soon somebody is to look; by itself the watch's own.
+    `sinks`: Who is told, by the names of the sinks; none named is all of them. The log has every alert.
+    """
+
+    watch: WatchKind | None = None
+    enabled: bool = True
+    limit: Decimal | None = None
+    for_s: NonNegativeInt | None = None
+    severity: Severity | None = None
+    sinks: list[str] = []
+
+
+class WebhookConfig(Section, frozen=True, kw_only=True):
+    """A sink that is posted each notice as JSON, signed.
+
+    `url`: Where to; `https`, or `http` on the loopback.
+    `secret_file`: The file that holds the secret for the signature, relative to the var folder.
+    `ca`: As for TLS.
+    """
+
+    url: str
+    secret_file: str
+    ca: str = ""
+
+    def __post_init__(self) -> None:
+        _require_encrypted_url("url", self.url)
+
+
+class EmailSecurity(StrEnum):
+    """How a mail server is spoken to."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    NONE = "none"
+
+
+class EmailConfig(Section, frozen=True, kw_only=True):
+    """A sink that is mailed each notice.
+
+    `host`: The mail server.
+    `port`: Its port.
+    `security`: TLS: "tls" from the first byte, "starttls" before anything is said, or "none", on the loopback only.
+    `from_address`: Who writes.
+    `to`: To whom; at least one.
+    `username_file`: The file that holds the name to log in with, relative to the var folder; "" logs in nobody.
+    `password_file`: The file that holds the password.
+    `ca`: As for TLS.
+    """
+
+    host: str
+    port: Port
+    security: EmailSecurity = EmailSecurity.TLS
+    from_address: str
+    to: Annotated[list[str], msgspec.Meta(min_length=1)]
+    username_file: str = ""
+    password_file: str = ""
+    ca: str = ""
+
+    def __post_init__(self) -> None:
+        if self.security is EmailSecurity.NONE and not _is_loopback_host(self.host):
+            raise ValueError(f'`security` "none" is for the loopback, not for {self.host}')
+        if bool(self.username_file) is not bool(self.password_file):
+            raise ValueError("`username_file` and `password_file` go together")
+        for address in (self.from_address, *self.to):
+            if not re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", address):
+                raise ValueError(f"{address!r} is no address of a mailbox, such as desk@acme.com")
+
+
+class TelegramConfig(Section, frozen=True, kw_only=True):
+    """A sink that is sent each notice over Telegram's HTTP API.
+
+    `token_file`: The file that holds the bot's token, relative to the var folder.
+    `chat_id`: The chat that the bot writes to.
+    `url`: Where the API is.
+    `ca`: As for TLS.
+    """
+
+    token_file: str
+    chat_id: str
+    url: str = "https://api.telegram.org"
+    ca: str = ""
+
+    def __post_init__(self) -> None:
+        _require_encrypted_url("url", self.url)
+
+
+class HeartbeatConfig(Section, frozen=True, kw_only=True):
+    """What an outside service hears again and again, so that it can tell somebody when it does not.
+
+    `url_file`: The file that holds the URL to get, relative to the var folder; "" sends none. The URL is a secret.
+    `every_s`: How often.
+    `ca`: As for TLS.
+    """
+
+    url_file: str = ""
+    every_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 60
+    ca: str = ""
+
+
+class MetricsConfig(Section, frozen=True, kw_only=True):
+    """Where metrics are served, as text that Prometheus reads, at the path `/metrics`.
+
+    `host`: The address to listen at. Positions and profit are among them: off the loopback put a proxy with TLS and a
+    password before it.
+    `port`: Its port; 0 serves none.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 9464
+
+
+class AlertsConfig(Section, frozen=True, kw_only=True):
+    """Metrics, and what is told to people who do not look.
+
+    `poll_s`: How often every process is asked.
+    `group_s`: What fires within this time is told together.
+    `repeat_s`: What still fires is told again after this time, then after twice as long, and so on.
+    `repeat_max_s`: The longest such pause.
+    `timeout_s`: After so long an attempt to send counts as failed.
+    `metrics`: Where metrics are served.
+    `heartbeat`: What an outside service hears.
+    `rules`: The rules, by name.
+    `webhooks`: Sinks over HTTP, by name.
+    `emails`: Sinks by mail, by name.
+    `telegrams`: Sinks over Telegram, by name.
+    """
+
+    poll_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 2
+    group_s: Annotated[int, msgspec.Meta(ge=0, le=600)] = 5
+    repeat_s: PositiveInt = 600
+    repeat_max_s: PositiveInt = 14_400
+    timeout_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 10
+    metrics: MetricsConfig = MetricsConfig()
+    heartbeat: HeartbeatConfig = HeartbeatConfig()
+    rules: dict[str, AlertRuleConfig] = {}
+    webhooks: dict[str, WebhookConfig] = {}
+    emails: dict[str, EmailConfig] = {}
+    telegrams: dict[str, TelegramConfig] = {}
+
+    def __post_init__(self) -> None:
+        if self.repeat_s > self.repeat_max_s:
+            raise ValueError("`repeat_s` must not be above `repeat_max_s`")
+        names = [*self.webhooks, *self.emails, *self.telegrams]
+        for name in names:
+            if not re.fullmatch(STRATEGY_NAME, name) or name in (LOG, HEARTBEAT):
+                raise ValueError(f"a sink's name is {STRATEGY_NAME}, and not {LOG} or {HEARTBEAT}: {name!r}")
+            if names.count(name) > 1:
+                raise ValueError(f"two sinks are called {name}")
+        for name, rule in self.rules.items():
+            _check_rule(name, rule, names)
+
+    @property
+    def secret_files(self) -> dict[str, str]:
+        """The files that the sinks and the heartbeat read, by the key that names each."""
+        tables: dict[str, msgspec.Struct] = {"heartbeat": self.heartbeat}
+        tables |= {f"webhooks.{name}": its for name, its in self.webhooks.items()}
+        tables |= {f"emails.{name}": its for name, its in self.emails.items()}
+        tables |= {f"telegrams.{name}": its for name, its in self.telegrams.items()}
+        files = {
+            f"{table}.{key}": str(getattr(its, key))
+            for table, its in tables.items()
+            for key in its.__struct_fields__
+            if key.endswith("_file")
+        }
+        return {key: file for key, file in files.items() if file}
+
+    def all_rules(self) -> tuple[Rule, ...]:
+        """The rules that fire: one for each watch, as its table says otherwise, and the further ones."""
+        tables = {**{watch.value: AlertRuleConfig() for watch in WatchKind}, **self.rules}
+        rules = (_rule(name, table) for name, table in tables.items() if table.enabled)
+        return tuple(rule for rule in rules if rule.limit is not None or not WATCHES[rule.watch].unit)
+
+
+def _rule(name: str, table: AlertRuleConfig) -> Rule:
+    watch = table.watch or WatchKind(name)
+    its = WATCHES[watch]
+    return Rule(
+        name=name,
+        watch=watch,
+        limit=its.limit if table.limit is None else table.limit,
+        for_s=its.for_s if table.for_s is None else table.for_s,
+        severity=table.severity or its.severity,
+        sinks=tuple(table.sinks),
+    )
+
+
+def _check_rule(name: str, rule: AlertRuleConfig, sinks: Sequence[str]) -> None:
+    if not re.fullmatch(STRATEGY_NAME, name):
+        raise ValueError(f"a rule's name is {STRATEGY_NAME}, not {name!r}")
+    named = WatchKind(name) if name in set(WatchKind) else None
+    watch = rule.watch or named
+    if watch is None:
+        raise ValueError(f"rule {name} needs `watch`: {', '.join(WatchKind)}")
+    if named not in (None, watch):
+        raise ValueError(f"rule {name} watches {watch}: give it another name, since there is a watch of this one")
+    if rule.limit is not None and not WATCHES[watch].unit:
+        raise ValueError(f"rule {name} has a `limit`, and {watch} has none: it is so or not so")
+    if rule.limit is not None and not (rule.limit.is_finite() and rule.limit >= 0):
+        raise ValueError(f"rule {name}: `limit` must be at least 0, not {rule.limit}")
+    if named is None and rule.limit is None and WATCHES[watch].unit and WATCHES[watch].limit is None:
+        raise ValueError(f"rule {name} needs a `limit`: {watch} has none by itself")
+    for sink in rule.sinks:
+        if sink not in sinks:
+            raise ValueError(f"rule {name}: no sink is called {sink}; there is {', '.join(sinks) or 'none'}")
+
+
+def _is_loopback_host(host: str) -> bool:
+    return host.startswith("127.") or host in ("::1", "localhost")
+
+
+def _require_encrypted_url(name: str, url: str) -> None:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if not (parts.scheme == "http" and _is_loopback_host(parts.hostname or "")):
+        raise ValueError(f"`{name}` must begin with https:// (http:// is for the loopback), not {url!r}")
+
+
 class StrategyConfig(Section, frozen=True, kw_only=True):
     """A strategy: one process, named after the table.
 
@@ -431,6 +657,7 @@ class StackConfig(Section, frozen=True, kw_only=True):
     `log`: The processes' own logs.
     `strategies`: The strategies, by name: 1 to 20 of a-z, 0-9, _ and -, a letter first.
     `desk`: The web page.
+    `alerts`: Metrics, and what is told to people who do not look.
     """
 
     stack: ServedConfig = ServedConfig()
@@ -442,6 +669,7 @@ class StackConfig(Section, frozen=True, kw_only=True):
     log: LogConfig = LogConfig()
     strategies: dict[str, StrategyConfig] = {}
     desk: DeskConfig = DeskConfig()
+    alerts: AlertsConfig = AlertsConfig()
 
 
 # ---- a venue: configs/<venue>.toml ----
@@ -1032,6 +1260,11 @@ class Paths:
         """The key pairs, the private CA and the API key files made at the first start."""
         return self.var / "keys"
 
+    @property
+    def alerts(self) -> Path:
+        """What `alerts` must remember over a restart."""
+        return self.var / "alerts" / "state.json"
+
     def journal(self, environment: Environment) -> Path:
         """The journal of one environment."""
         return self.var / "journal" / environment.value
@@ -1072,11 +1305,12 @@ class Kind(StrEnum):
     EXCHANGES = "exchanges"
     STRATEGIES = "strategies"
     DESK = "desk"
+    ALERTS = "alerts"
 
     @property
     def is_reader(self) -> bool:
         """Whether its actors only look on: nobody waits for them, and a stack is ready without them."""
-        return self is Kind.DESK
+        return self in (Kind.DESK, Kind.ALERTS)
 
 
 SECOND_MS = 400
@@ -1191,6 +1425,7 @@ class Config:
             yield Actor(f"strategy@{name}", Kind.STRATEGIES, "services.strategies", ("--name", name), LAST_MS)
         if self.stack.desk.enabled:
             yield Actor("desk", Kind.DESK, "services.desk", (), READER_MS)
+        yield Actor("alerts", Kind.ALERTS, "services.alerts", (), READER_MS)
 
     def endpoint(self, link: str) -> str:
         """The ZeroMQ address of one link, bound and connected to alike.
@@ -1480,7 +1715,7 @@ def _check(
         _check_live(folder / f"{name}.toml", name, venue)
         _check_encrypted(folder / f"{name}.toml", venue)
     _check_names(folder, venues)
-    _check_ports(folder, venues)
+    _check_ports(folder, venues, stack.alerts.metrics)
     for name, strategy in stack.strategies.items():
         _check_strategy(folder, stack, name, strategy, known)
 
@@ -1581,8 +1816,8 @@ def _take_name(folder: Path, venue: str, what: str, name: str, taken: dict[str, 
     taken[name] = venue
 
 
-def _check_ports(folder: Path, venues: Mapping[str, VenueConfig]) -> None:
-    owners: dict[int, str] = {}
+def _check_ports(folder: Path, venues: Mapping[str, VenueConfig], metrics: MetricsConfig) -> None:
+    owners = {metrics.port: "alerts.metrics"} if metrics.port else {}
     for name, venue in venues.items():
         if venue.environment is not Environment.SIMULATED:
             continue

@@ -10,6 +10,10 @@ REFUSED_IN_A_ROW: Final = 3
 """So many commands refused one after another are no accident; where none was ever sent, one is enough."""
 
 
+SESSION_UP: Final = ("ready", "live", "off_schedule", "killed")
+"""What a session says that is as connected as it is to be."""
+
+
 class Restriction(NamedTuple):
     """One thing that is wrong or switched off: whose, a word for programs, and what stands on a screen."""
 

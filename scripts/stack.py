@@ -39,8 +39,8 @@ def free_ports(count: int) -> list[int]:
 def own_ports() -> dict[str, str]:
     """Overrides that put every venue of the checkout's configuration on free ports, whichever are served."""
     venues = load(CHECKOUT / "configs", {SERVED_VENUES: ""}, before_start=True).venues
-    ports = iter(free_ports(3 * len(venues) + 1))
-    overrides = {"FIXRING__DESK__PORT": str(next(ports))}
+    ports = iter(free_ports(3 * len(venues) + 2))
+    overrides = {name: str(next(ports)) for name in ("FIXRING__DESK__PORT", "FIXRING__ALERTS__METRICS__PORT")}
     for name, venue in venues.items():
         prefix = f"FIXRING__{name}__".upper()
         overrides |= {f"{prefix}{connection}__PORT".upper(): str(next(ports)) for connection in venue.connections}

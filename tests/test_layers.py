@@ -59,7 +59,10 @@ SIMULATED = tuple(f"common/venues/{venue}/simulated/" for venue in VENUES)
 # Measured, and worth their memory to one process each.
 ONLY_IN = {
     "ccxt": (),  # a venue's rest.py enters it through common.venues.ccxt_parts, without running the whole of it
-    "h11": ("common/exchange/", "services/bridge/", *SIMULATED, "tests/", "scripts/simulation/rest.py"),
+    "h11": (
+        "common/exchange/", "services/alerts/page.py", "services/bridge/", *SIMULATED, "tests/",
+        "scripts/simulation/rest.py",
+    ),
     "wsproto": ("common/exchange/", "services/bridge/", "tests/"),
     "quickfix": ("scripts/cli/",),
 }

@@ -216,9 +216,14 @@ class Shell:
         sock.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._bind(sock, endpoint)
 
-    def connect_dealer(self, name: str, endpoint: str, accepts: object, identity: str = "") -> None:
-        """A DEALER to one ROUTER, under the actor's name unless `identity` says another."""
+    def connect_dealer(
+        self, name: str, endpoint: str, accepts: object, identity: str = "", *, only_to_living: bool = False
+    ) -> None:
+        """A DEALER to one ROUTER, under the actor's name unless `identity` says another. `only_to_living`: nothing is
+        queued for one that is not there, and the core is told so.
+        """
         sock = self._open(name, zmq.DEALER, accepts)
+        sock.setsockopt(zmq.IMMEDIATE, int(only_to_living))
         sock.setsockopt(zmq.ROUTING_ID, (identity or self.core.name).encode())
         sock.setsockopt(zmq.RECONNECT_IVL, 20)
         sock.setsockopt(zmq.RECONNECT_IVL_MAX, 200)

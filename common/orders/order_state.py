@@ -1154,6 +1154,12 @@ class Order(OfTerms, msgspec.Struct, gc=False):
             return False
         return not any(request.kind is RequestKind.REPLACE for request in self.requests.values())
 
+    @property
+    def unknown_since_ns(self) -> int:
+        """When the oldest message of which it is not known what became was sent; of an order that is UNKNOWN."""
+        sent = [request.sent_ns for request in self.requests.values() if request.unknown]
+        return self.sent_ns if self.unknown or not sent else min(sent)
+
     def _is_replaced(self, leg: Leg) -> bool:
         later = self.legs[self.legs.index(leg) + 1 :]
         return any(each.is_open or each.filled_qty or each.word not in ("", REJECTED) for each in later)

@@ -10,10 +10,12 @@ from scripts.cli.errors import CommandError
 ANSWER_S = 2.0
 
 
-def asked(run_folder: Path, actor: str, act: str, arguments: dict[str, object]) -> dict[str, Any]:
-    """The detail of the actor's answer, waited for at most ANSWER_S seconds. Raises CommandError."""
+def asked(
+    run_folder: Path, actor: str, act: str, arguments: dict[str, object], timeout_s: float = ANSWER_S
+) -> dict[str, Any]:
+    """The detail of the actor's answer, waited for at most `timeout_s` seconds. Raises CommandError."""
     try:
-        return ask(run_folder, actor, act, arguments, ANSWER_S)
+        return ask(run_folder, actor, act, arguments, timeout_s)
     except NotRunning as error:
         raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
     except NoAnswer as error:

@@ -97,6 +97,7 @@ def examine(config: Config) -> Iterator[Finding]:
     yield Finding(f"configuration {config.paths.config}: {config.environment}, {', '.join(config.venues)}")
     yield from state(config)
     yield from programs(config)
+    yield from sinks(config)
     for name, venue in config.venues.items():
         if venue.environment is Environment.SIMULATED:
             yield from simulated(config, name)
@@ -279,6 +280,20 @@ def programs(config: Config) -> Iterator[Finding]:
             left = "it does not run" if name not in config.strategies else "it runs without"
             problem = f"{', '.join(off)} is not enabled: {left}"
             yield Finding(f"strategy {name}: venues", problem, "enable the venue", fatal=False)
+
+
+# ---- alerts ----
+
+
+def sinks(config: Config) -> Iterator[Finding]:
+    """What the sinks of alerts sign and log in with is there, and nobody else's to read."""
+    for key, name in config.stack.alerts.secret_files.items():
+        file, what = config.paths.resolve(name), f"alerts.{key}"
+        if not file.is_file() or not file.stat().st_size:
+            yield Finding(what, f"{file} is missing or empty: nothing is told there", "write the secret into it")
+            continue
+        mode = file.stat().st_mode & 0o777
+        yield _finding(what, not mode & 0o077, f"{file} has mode {mode:o}", f"chmod 600 {file}", fatal=False)
 
 
 # ---- the venues ----

@@ -18,6 +18,7 @@ from scripts.cli.errors import CommandError
 
 COMMANDS = {
     "accounts": "scripts.cli.orders:accounts",
+    "alerts": "scripts.cli.alerts:alerts",
     "bench": "scripts.cli.bench:bench",
     "book": "scripts.cli.money:book",
     "bridge": "scripts.cli.bridge:bridge",

@@ -10,7 +10,7 @@ from common.actor.control import Answers, NotRunning, ask_all
 from common.config import Config, Environment, Kind, load
 from common.exit_status import ExitStatus
 from common.messages import Reason
-from common.restrictions import not_to_run, restrictions
+from common.restrictions import SESSION_UP, not_to_run, restrictions
 from common.venues.registry import find_profile
 from scripts.cli.outside import stranded, told_outside
 from scripts.cli.watching import watchable
@@ -27,6 +27,8 @@ COUNTED = (
     "raising",
     "failing",
     "kill",
+    "metrics_failure",
+    "firing",
 )
 """What an actor's own answer has of troubles, where it has it."""
 
@@ -34,9 +36,6 @@ REASONS = frozenset(reason.value for reason in Reason)
 STRATEGIES = "supervisor-strategies"
 GIVEN_UP = ("halted", "refused")
 """What a supervisor says of a child that it does not start again by itself."""
-
-SESSION_UP = ("ready", "live", "off_schedule", "killed")
-"""What a session says that is as connected as it is to be."""
 
 
 @click.command()
@@ -168,6 +167,10 @@ def _actor_notes(name: str, actor: Mapping[str, Any], document: Mapping[str, Any
         notes.append(f"{actor['phase'].upper()}: {actor['last_exit']}; see {document['logs']}/{name}.jsonl")
     elif actor.get("phase") and actor["last_exit"]:
         notes.append(f"{actor['phase']}, after {actor['last_exit']}; see {document['logs']}/{name}.jsonl")
+    if actor.get("firing"):
+        notes.append(f"{len(actor['firing'])} ALERTS FIRE: fixring alerts list")
+    if actor.get("metrics_failure"):
+        notes.append(f"NO METRICS: {actor['metrics_failure']}")
     return notes + [f"garbage from {link}: {count}" for link, count in actor.get("garbage", {}).items()]
 
 

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from common.config import CHECKOUT
-from scripts.docs import configuration, orders, protocol, sdk, venues
+from scripts.docs import alerts, configuration, orders, protocol, sdk, venues
 
 Parts = Mapping[str, Callable[[], str]]
 
 PAGES: Mapping[str, Parts] = {
+    "alerts": {"watches": alerts.watches},
     "configuration": {"stack": configuration.stack, "venue": configuration.venue},
+    "metrics": {"metrics": alerts.metrics},
     "orders": orders.parts(),
     "protocol": protocol.parts(),
     "sdk": sdk.parts(),

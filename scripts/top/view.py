@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from common.printable import printable
-from scripts.cli.status import SESSION_UP
+from common.restrictions import SESSION_UP
 
 UP, DOWN, ENTER, ESCAPE, ERASE = "up", "down", "enter", "escape", "erase"
 """Keys that are no character."""

@@ -6,13 +6,14 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from common.actor.acts import Cannot, ControlAct, NoArguments
+from common.actor.acts import Cannot, ControlAct, Done, NoArguments
 from common.actor.core import Core, Send
 from common.actor.links import Appender
 from common.instant import Instant
 from common.messages import STRATEGY_NAME, Ask, Booked, FilledByHand, Kind, OperatorAct, Verdict
 from common.orders.books import Books
 from common.orders.fold import BASELINE, WRITER
+from common.orders.money import held_by
 from common.orders.order_state import is_plausible
 from services.orders.reconciliation import Reconciliation
 
@@ -104,7 +105,12 @@ class ByHand:
             "baseline": ControlAct(BaselineArguments, self._baseline),
             "book": ControlAct(BookArguments, self._book),
             "strategy": ControlAct(StrategyArguments, self._strategy),
+            "money": ControlAct(NoArguments, self._money),
         }
+
+    def _money(self, _: NoArguments, by: str, now: Instant) -> Done:
+        """What is held, as a client's query tells it: for who looks on and has no place among the clients."""
+        return Done("", msgspec.json.encode(held_by(self._books)))
 
     def _audit(self, _: NoArguments, by: str, now: Instant) -> str:
         for account in self._accounts.values():

@@ -24,7 +24,7 @@ from common.actor.acts import do_act
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
 from common.actor.state_hashes import StateHashes, is_hashed, read_state_hash
-from common.instant import NS_PER_MS, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.frames import EPOCH, Record
 from common.left_out import LeftOut, Unfoldable
 from common.messages import (
@@ -274,12 +274,15 @@ class OrdersCore(Core):
 
     def status(self, now: Instant) -> dict[str, object]:
         """What `fixring status` shows."""
+        unknown = [o for orders in self.books.open.values() for o in orders.values() if o.is_unknown]
+        oldest_ns = min((order.unknown_since_ns for order in unknown), default=self.books.stamp_ns)
         return {
             "state": self._life.state,
             "epoch": self._life.epoch,
             "lsn": self.books.lsn,
             "open_orders": self.books.open_count(),
-            "unknown_orders": sum(o.is_unknown for orders in self.books.open.values() for o in orders.values()),
+            "unknown_orders": len(unknown),
+            "oldest_unknown_s": (self.books.stamp_ns - oldest_ns) // NS_PER_S,
             "in_flight": len(self._flights),
             "wishes": len(self._cancels.wishes),
             "clients": len(self.clients),

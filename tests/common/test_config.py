@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from common.alerts import WatchKind
 from common.config import (
     CHECKOUT,
     ConfigError,
@@ -568,3 +569,53 @@ def test_a_venue_that_tells_no_prices_over_fix_has_no_market_data_session_and_a_
     text = (folder / "bybit.toml").read_text()
     (folder / "bybit.toml").write_text(text[: text.index("[rest]")] + text[text.index("[credentials]") :])
     assert "and set [rest], where they are asked for" in refusal(folder, **served)
+
+
+# ---- alerts ----
+
+
+def test_each_watch_has_a_rule_that_a_table_changes_and_a_further_one_names_its_watch() -> None:
+    prefix = "FIXRING__ALERTS__RULES__"
+    told = {
+        "SESSION_DOWN__FOR_S": "30", "LOSS__LIMIT": "500", "REFUSALS__ENABLED": "false",
+        "NEARLY__WATCH": "risk_use", "NEARLY__LIMIT": "0.5", "NEARLY__SEVERITY": "critical",
+    }  # fmt: skip
+    config = load(environ={f"{prefix}{key}": value for key, value in told.items()})
+    rules = {rule.name: rule for rule in config.stack.alerts.all_rules()}
+    assert rules["session_down"].for_s == 30 and rules["loss"].limit == 500
+    assert (rules["nearly"].watch, rules["nearly"].limit, rules["nearly"].for_s) == ("risk_use", Decimal("0.5"), 5)
+    assert rules.keys() == {*WatchKind, "nearly"} - {"refusals"}
+    plain = load(environ={}).stack.alerts.all_rules()
+    assert "loss" not in {rule.name for rule in plain}, "without a limit there is none"
+
+
+HOOK = {"WEBHOOKS__PAGER__URL": "https://a.example/x", "WEBHOOKS__PAGER__SECRET_FILE": "keys/s"}
+MAIL = {
+    "EMAILS__DESK__HOST": "mail.example", "EMAILS__DESK__PORT": "465", "EMAILS__DESK__FROM_ADDRESS": "a@b.example",
+    "EMAILS__DESK__TO": "c@d.example",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({**HOOK, "WEBHOOKS__PAGER__URL": "http://a.example/x"}, "must begin with https://"),
+        ({**HOOK, "TELEGRAMS__PAGER__TOKEN_FILE": "t", "TELEGRAMS__PAGER__CHAT_ID": "1"}, "two sinks are called pager"),
+        ({"WEBHOOKS__LOG__URL": "https://a.example", "WEBHOOKS__LOG__SECRET_FILE": "s"}, "not log or heartbeat"),
+        ({**MAIL, "EMAILS__DESK__SECURITY": "none"}, "for the loopback"),
+        ({**MAIL, "EMAILS__DESK__PASSWORD_FILE": "keys/p"}, "go together"),
+        ({**MAIL, "EMAILS__DESK__TO": "c@d.example\nBcc: x"}, "no address of a mailbox"),
+        ({"RULES__OTHER__LIMIT": "1"}, "needs `watch`"),
+        ({"RULES__KILLED__LIMIT": "1"}, "it is so or not so"),
+        ({"RULES__OTHER__WATCH": "loss"}, "needs a `limit`"),
+        ({"RULES__KILLED__WATCH": "disk"}, "give it another name"),
+        ({"RULES__DISK__LIMIT": "NaN"}, "must be at least 0"),
+        ({"RULES__DISK__SINKS": "pager"}, "no sink is called pager; there is none"),
+        ({"REPEAT_S": "20000"}, "must not be above"),
+        ({"METRICS__PORT": "9600"}, "port 9600 is taken by alerts.metrics"),
+    ],
+)
+def test_alerts_that_could_not_be_told_are_refused(folder: Path, keys: dict[str, str], told: str) -> None:
+    moved = {"FIXRING__GENERIC__FIX__PORT": "9600"}
+    text = refusal(folder, **moved, **{f"FIXRING__ALERTS__{key}": value for key, value in keys.items()})
+    assert told in text

@@ -149,7 +149,7 @@ def test_what_is_not_run_is_on_its_page() -> None:
 
 def test_the_pages_followed_on_one_stack(stack: PrivateStack, monkeypatch: pytest.MonkeyPatch) -> None:
     use(stack.environ, monkeypatch)
-    for page in ("README.md", "docs/money.md", "docs/strategies.md", "docs/operations.md"):
+    for page in ("README.md", "docs/money.md", "docs/strategies.md", "docs/operations.md", "docs/alerts.md"):
         for line in filter(is_run, typed(page)):
             if line.text != "scripts/start":  # by which the stack was started
                 follow(line, CHECKOUT, monkeypatch)
@@ -197,6 +197,7 @@ def test_each_page_is_followed() -> None:
         "docs/money.md",
         "docs/strategies.md",
         "docs/operations.md",
+        "docs/alerts.md",
         "CONTRIBUTING.md",
         "docs/configuration.md",
         "docs/fix.md",

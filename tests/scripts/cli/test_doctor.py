@@ -117,3 +117,18 @@ def test_a_real_venue_without_keys_that_does_not_answer(
     for name in ("api_key", "private_key.pem"):
         (keys / name).write_text("no key")
     assert "not readable as PEM" in problems(capsys, ExitStatus.FAILURE)["binance: credentials"]
+
+
+def test_a_sink_s_secret_that_is_missing_or_for_everybody_to_read(
+    short_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIXRING__ALERTS__WEBHOOKS__PAGER__URL", "https://a.example/x")
+    monkeypatch.setenv("FIXRING__ALERTS__WEBHOOKS__PAGER__SECRET_FILE", "keys/pager")
+    what, file = "alerts.webhooks.pager.secret_file", short_folder / "var/keys/pager"
+    assert problems(capsys, ExitStatus.FAILURE) == {what: f"{file} is missing or empty: nothing is told there"}
+    file.parent.mkdir(parents=True, mode=0o700)
+    (short_folder / "var").chmod(0o700)
+    file.write_text("secret")
+    file.chmod(0o644)
+    assert run(["doctor"]) == ExitStatus.OK
+    assert f"chmod 600 {file}" in capsys.readouterr().out

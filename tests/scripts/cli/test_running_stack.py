@@ -1,10 +1,12 @@
 """Invariant: against a real stack a command says how it ended, in its text and in its exit status."""
 
+import contextlib
 import os
 import re
 import signal
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 
 from common.exit_status import ExitStatus
 from scripts.cli.main import run
-from scripts.stack import PrivateStack
+from scripts.stack import NoAnswer, NotRunning, PrivateStack, StackFailed
 
 TELLS_ITS_MODULES = """
 import os, signal, sys
@@ -200,6 +202,36 @@ def test_an_order_that_rests_is_reported_when_it_does(capsys: pytest.CaptureFixt
 def test_a_name_that_there_is_not_is_wrong_usage(words: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(words.split()) == ExitStatus.USAGE
     assert told in capsys.readouterr().err
+
+
+def metrics_of(stack: PrivateStack) -> str:
+    """The page, from its port."""
+    with urllib.request.urlopen(str(stack.ask("alerts", "status")["metrics"]), timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def test_metrics_are_served_and_alerts_comes_back_when_it_is_killed(
+    stack: PrivateStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pid = stack.pid("alerts")
+    page = metrics_of(stack)
+    for sample in (
+        'fixring_environment{environment="simulated"} 1', 'fixring_actor_up{actor="session@generic"} 1',
+        'fixring_actor_up{actor="supervisor-orders"} 1', 'fixring_session_up{session="session@binance"} 1',
+        "fixring_metrics_unread 0", 'fixring_profit_today_net{strategy="all",currency="USDT"}',
+    ):  # fmt: skip
+        assert sample in page
+    assert run(["alerts", "test"]) == ExitStatus.OK
+    stack.kill("alerts")
+    give_up_s = time.monotonic() + 60
+    while True:
+        assert time.monotonic() < give_up_s, "alerts does not come back"
+        with contextlib.suppress(NotRunning, NoAnswer, StackFailed):
+            if stack.pid("alerts") != pid and not stack.ask("alerts", "status")["silent"]:
+                break
+        time.sleep(0.05)
+    assert run(["orders", "new", "generic", "BTCUSDT", "buy", "0.01"]) == ExitStatus.OK
+    assert 'fixring_actor_restarts_total{actor="alerts"} 1' in metrics_of(stack)
 
 
 def test_reconcile_names_the_side_that_is_down(stack: PrivateStack, capsys: pytest.CaptureFixture[str]) -> None:

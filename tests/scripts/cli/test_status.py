@@ -218,3 +218,12 @@ def test_a_venue_of_which_little_is_known_is_called_so(
     little_known(monkeypatch, status_module, "generic", Confidence.ASSUMED)
     assert asked(monkeypatch) == ExitStatus.OK
     assert "ASSUMED: generic: its README says what" in capsys.readouterr().out
+
+
+def test_alerts_that_fire_and_metrics_that_are_not_served_stand_in_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"firing": [{}, {}], "metrics_failure": "127.0.0.1:9464: Address already in use"}
+    assert asked(monkeypatch, alerts=told) == ExitStatus.OK, "it restricts nothing"
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("alerts "))
+    assert "2 ALERTS FIRE: fixring alerts list; NO METRICS: 127.0.0.1:9464: Address already in use" in line

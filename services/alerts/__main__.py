@@ -1,0 +1,92 @@
+"""`python -P -m services.alerts`: metrics, and what is told to people who do not look."""
+
+import os
+import platform
+import sys
+from functools import partial
+
+import msgspec
+
+from common.actor.shell import Shell
+from common.actor.start import run_actor, shell_for
+from common.config import Config
+from common.config import Kind as ActorKind
+from common.instant import NS_PER_S
+from common.messages import ControlAnswer
+from common.orders.facts import facts_of
+from services.alerts.book import Pauses
+from services.alerts.core import AlertsCore, AlertsSettings, Kept
+from services.alerts.page import PATH
+from services.alerts.picture import SUPERVISOR
+from services.alerts.readings import Money
+from services.alerts.sinks import Postman, send_heartbeat, senders
+
+LISTENER = "metrics"
+SLACK_S = 2.0
+"""A sending's own limit is that much below the worker's."""
+
+
+def settings(config: Config, kept: Kept) -> AlertsSettings:
+    """The configuration as the core needs it."""
+    alerts, money = config.stack.alerts, config.stack.money
+    metrics = alerts.metrics
+    host = f"[{metrics.host}]" if ":" in metrics.host else metrics.host
+    return AlertsSettings(
+        names=tuple(asked(config)),
+        rules=alerts.all_rules(),
+        pauses=Pauses(alerts.group_s * NS_PER_S, alerts.repeat_s * NS_PER_S, alerts.repeat_max_s * NS_PER_S),
+        money=Money(
+            money.currency,
+            money.fixed_rates,
+            {name: facts_of(account.venue, 0) for name, account in config.accounts.items()},
+        ),
+        environment=config.environment.value,
+        host=platform.node(),
+        sinks={name: kind for name, (kind, _) in senders(config).items()},
+        poll_ns=alerts.poll_s * NS_PER_S,
+        beat_ns=alerts.heartbeat.every_s * NS_PER_S if alerts.heartbeat.url_file else 0,
+        kept=kept,
+        metrics_host=metrics.host,
+        metrics=f"http://{host}:{metrics.port}{PATH}" if metrics.port else "",
+    )
+
+
+def asked(config: Config) -> list[str]:
+    """Every process but this one: the actors, and the supervisors that have some."""
+    actors = [actor for actor in config.actors() if actor.name != "alerts"]
+    kinds = {actor.kind for actor in config.actors()}
+    return [*(actor.name for actor in actors), *(f"{SUPERVISOR}{kind.value}" for kind in ActorKind if kind in kinds)]
+
+
+def load_kept(config: Config) -> Kept:
+    """What the former life has written down; nothing where that cannot be read: then it is told again."""
+    try:
+        return msgspec.json.decode(config.paths.alerts.read_bytes(), type=Kept)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return Kept()
+
+
+def build(config: Config) -> Shell:
+    """The core with its links, the port and the worker."""
+    os.nice(5)
+    kept, alerts = load_kept(config), config.stack.alerts
+    core = AlertsCore(settings(config, kept))
+    shell = shell_for(core, config)
+    for name in asked(config):
+        shell.connect_dealer(
+            name, f"ipc://{config.paths.run}/control.{name}", ControlAnswer, f"alerts/{os.getpid()}",
+            only_to_living=True,
+        )  # fmt: skip
+    if alerts.metrics.port:
+        try:
+            shell.listen(LISTENER, alerts.metrics.host, alerts.metrics.port, None)
+        except OSError as error:
+            core.cannot_serve(f"{alerts.metrics.host}:{alerts.metrics.port}: {error.strerror}")
+    beat = partial(send_heartbeat, alerts.heartbeat, config, alerts.timeout_s)
+    sends = {name: send for name, (_, send) in senders(config).items()}
+    shell.worker(Postman(sends, beat, config.paths.alerts, alerts.timeout_s + SLACK_S).post)
+    return shell
+
+
+if __name__ == "__main__":
+    sys.exit(run_actor(build))
