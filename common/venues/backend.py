@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
+from common.instant import NS_PER_MS
 from common.venues.rest import RestSettings
 
 
@@ -246,6 +247,14 @@ class ModedBackend(Protocol):
 
     def ask_account(self, wall_ns: int) -> HttpCall:
         """The account's mode; read as "ask_account": done where the requests are made for it, refused where not."""
+
+
+def counted_window(wall_ns: int, last_venue_ns: int) -> tuple[int, int]:
+    """For a venue that counts an order's window from a time that we give: that time, and the window to the last moment,
+    in milliseconds. A clock of ours that is ahead of the last moment is set back to it: a window is above 0."""
+    last_ms = last_venue_ns // NS_PER_MS
+    stamp_ms = min(wall_ns // NS_PER_MS, last_ms - 1)
+    return stamp_ms, last_ms - stamp_ms
 
 
 OpenBackend = Callable[[RestSettings], Backend]

@@ -25,6 +25,7 @@ from common.venues.backend import (
     Reply,
     Signer,
     Verdict,
+    counted_window,
     side_of,
 )
 from common.venues.dialect import plain
@@ -85,14 +86,12 @@ class KucoinBackend:
     # ---- what is sent
 
     def new(self, terms: BridgedTerms, wall_ns: int, last_venue_ns: int) -> HttpCall:
-        """See `Backend`. The window is counted from clientTimestamp, which is that of the signature: one that is later
-        than the last moment, since our clock is ahead, is set back to it."""
-        last_ms = last_venue_ns // NS_PER_MS
-        stamp_ms = min(wall_ns // NS_PER_MS, last_ms - 1)
+        """See `Backend`. The window is counted from clientTimestamp, which is that of the signature."""
+        stamp_ms, window_ms = counted_window(wall_ns, last_venue_ns)
         asked: dict[str, object] = {
             "clientOid": terms.venue_id, "symbol": terms.symbol, "side": _SIDES[terms.side],
             "type": "market" if terms.price is None else "limit", "size": plain(terms.order_qty),
-            "clientTimestamp": stamp_ms, "allowMaxTimeWindow": last_ms - stamp_ms,
+            "clientTimestamp": stamp_ms, "allowMaxTimeWindow": window_ms,
         }  # fmt: skip
         if terms.price is not None:
             asked |= {"price": plain(terms.price), "timeInForce": _TIMES_IN_FORCE[terms.time_in_force]}

@@ -50,16 +50,13 @@ class Api(Protocol):
 
 def open_rest(settings: RestSettings) -> "KucoinRest":
     """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are of no use."""
-    options = _options(settings.credentials)
     pace = Pace(CALLS_PER_S, CALLS_AT_ONCE)
-    api = ccxt_client("kucoin", at_host(settings), options, time, pace=pace, cost_of=lambda cost: 1.0)
-    return KucoinRest(settings.venue, api)
+    return KucoinRest(settings.venue, _client(settings, pace=pace, cost_of=lambda cost: 1.0))
 
 
 def open_backend(settings: RestSettings) -> KucoinBackend:
     """How the bridge speaks to the venue, CCXT signing for it. Raises ValueError likewise."""
-    exchange = ccxt_client("kucoin", at_host(settings), _options(settings.credentials), time)
-    return KucoinBackend(settings.symbols, http_signer(exchange, ["private"]))
+    return KucoinBackend(settings.symbols, http_signer(_client(settings), ["private"]))
 
 
 def _options(credentials: Credentials) -> dict[str, object]:
@@ -68,9 +65,17 @@ def _options(credentials: Credentials) -> dict[str, object]:
     secret = credentials.secret.decode("ascii")
     return {
         "apiKey": credentials.api_key, "secret": secret, "password": credentials.passphrase,
-        # No partner of CCXT's signs along, and which kind of account it is is not asked for.
-        "options": {"partner": {}, "hf": True, "uta": False},
+        # Which kind of account it is is not asked for.
+        "options": {"hf": True, "uta": False},
     }  # fmt: skip
+
+
+def _client(settings: RestSettings, **more: Any) -> Any:
+    """CCXT's, without its own partner, who would sign along: options are laid over what is there, and take nothing
+    away."""
+    client = ccxt_client("kucoin", at_host(settings), _options(settings.credentials), time, **more)
+    client.options["partner"] = {}
+    return client
 
 
 class KucoinRest(CcxtRest[Api]):

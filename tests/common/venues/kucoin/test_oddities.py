@@ -314,3 +314,15 @@ def test_17_one_pool_and_what_is_barred_was_not_done(rig: Rig, raw: RawClient) -
     assert answer["code"] == "429000" and reply.verdict is Verdict.REFUSED and rig.at_venue("a2") is None
     limits = {raw.backend.limit(what, SYMBOL) for what in ("new", "cancel", "ask_order", "ask_fills")}
     assert sum(limit.requests * (2 if limit.name == "questions" else 1) for limit in limits) == 4000
+
+
+def test_what_is_signed_is_the_venue_s_own(raw: RawClient) -> None:
+    """The vectors of the sources: a key K, a secret S, a passphrase P."""
+    sign = raw.backend._sign  # type: ignore[attr-defined]
+    at_ns = 1_597_026_383_085 * 10**6
+    headers = dict(sign("POST", "hf/orders", {"text": "t-1"}, at_ns).headers)
+    assert headers["KC-API-SIGN"] == "Di1HplMwk7D9i8eT94UpiGyC/RjiOFFg6az5CqwoAug="
+    assert headers["KC-API-PASSPHRASE"] == "fQv7SravblumHpqG+O1AOj1c9fC9wYZZUoDPLDYnUZw="
+    call = sign("GET", "hf/orders/client-order/{clientOid}", {"clientOid": "a1", "symbol": "BTC-USDT"}, at_ns)
+    assert dict(call.headers)["KC-API-SIGN"] == "3j3P846p/SA6YFtqtbHU3RXOhgRmNQFpJns7UJJHAYA="
+    assert not [name for name in headers if "PARTNER" in name]
