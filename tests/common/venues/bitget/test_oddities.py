@@ -1,0 +1,258 @@
+"""Bitget's oddities by their numbers in its README: what a client that knows nothing of each goes wrong with."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+import pytest
+
+from common.venues.backend import AmendingBackend, FillFact, OrderFact, Push, Reply, Verdict
+from common.venues.bitget.simulated.websocket import book_sum
+from tests.common.venues.bitget.rig import SYMBOL, backend, bitget_rig
+from tests.services.bridge.raw import Raw
+from tests.services.bridge.rig import FixClient, Rig, words
+
+D = Decimal
+HOUR_S = 3600
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return bitget_rig(tmp_path).live()
+
+
+@pytest.fixture
+def raw(rig: Rig) -> Raw:
+    return Raw(rig)
+
+
+@pytest.fixture
+def client(rig: Rig) -> FixClient:
+    return FixClient(rig)
+
+
+def read(raw: Raw, what: str, call: Any) -> tuple[Any, Reply]:
+    """The answer, and what our back end makes of it."""
+    status, answer, body = raw.call(call)
+    return answer, raw.backend.read(what, status, body, call)
+
+
+def post(raw: Raw, path: str, **asked: str) -> Any:
+    """The data of the answer to what only a person asks for."""
+    call = raw.backend._sign("POST", f"v2/spot/trade/{path}", asked, raw.rig.now.wall_ns)  # type: ignore[attr-defined]
+    return raw.call(call)[1]
+
+
+def asked(raw: Raw, name: str, order_id: str = "") -> Any:
+    return raw.backend.ask_order(raw.terms(name), order_id, raw.rig.now.wall_ns)
+
+
+def pushed(**fields: Any) -> tuple[Any, ...]:
+    """What our back end makes of a push."""
+    row = {
+        "instId": SYMBOL, "orderId": "7", "clientOid": "a1", "price": "60000", "size": "6000", "newSize": "0.1",
+        "notional": "6000", "orderType": "limit", "side": "buy", "status": "live", "accBaseVolume": "0", "tradeId": "",
+        "uTime": "1767225600000", **fields,
+    }  # fmt: skip
+    arg = {"instType": "SPOT", "channel": "orders", "instId": SYMBOL}
+    what, facts = backend().read_push(msgspec.json.encode({"action": "snapshot", "arg": arg, "data": [row]}).decode())
+    assert what is Push.OTHER
+    return facts
+
+
+def test_01_no_such_order_is_an_empty_list(raw: Raw) -> None:
+    answer, reply = read(raw, "ask_order", asked(raw, "nosuch"))
+    assert (answer["code"], answer["data"], reply.verdict) == ("00000", [], Verdict.ABSENT)
+
+
+@pytest.mark.parametrize("kind", ["lost", "unknown"])
+def test_02_some_codes_with_status_400_say_that_nobody_knows(rig: Rig, raw: Raw, kind: str) -> None:
+    rig.world.ask("fault", kind=kind, scope="rest", count=1)
+    call = raw.order("a1")
+    status, answer, body = raw.call(call)
+    assert (status, answer["code"]) == (400, "45001")
+    assert raw.backend.read("new", status, body, call).verdict is Verdict.UNKNOWN
+    assert (rig.at_venue("a1") is not None) is (kind == "unknown")
+    for code, verdict in (("43118", Verdict.UNKNOWN), ("43012", Verdict.REFUSED), ("429", Verdict.REFUSED)):
+        body = msgspec.json.encode({"code": code, "msg": "", "data": None})
+        assert raw.backend.read("new", 400, body).verdict is verdict
+
+
+def test_03_the_last_moment_stands_in_the_body(rig: Rig, raw: Raw) -> None:
+    call = raw.order("a1")
+    body = msgspec.json.decode(call.body)
+    assert (body["requestTime"], body["receiveWindow"]) == (str(rig.now.wall_ns // 10**6), "1000")
+    rig.pass_time(1.1)
+    answer, reply = read(raw, "new", call)
+    assert answer["code"] == "40008" and reply.verdict is Verdict.REFUSED and rig.at_venue("a1") is None
+    # Our clock is two seconds ahead: the venue's last moment is in our past, and holds all the same.
+    ahead_ns = rig.now.wall_ns + 2 * 10**9
+    for name, last_ns, verdict in (("a2", 10**8, Verdict.DONE), ("a3", -(10**8), Verdict.REFUSED)):
+        late = raw.backend.new(raw.terms(name), ahead_ns, rig.now.wall_ns + last_ns)
+        assert read(raw, "new", late)[1].verdict is verdict
+
+
+def test_04_our_id_finds_an_order_for_two_hours_alone(rig: Rig, raw: Raw, client: FixClient) -> None:
+    client.order("a1")
+    order = rig.core.book.named("DESK", "a1")
+    assert order is not None
+    rig.pass_time(2 * HOUR_S + 1, step_s=20)
+    assert read(raw, "ask_order", asked(raw, "a1"))[1].verdict is Verdict.ABSENT
+    assert read(raw, "ask_order", asked(raw, "a1", order.order_id))[1].verdict is Verdict.DONE
+    assert client.status("a1")[39] == "0", "it is still open"
+
+
+def test_04_an_order_without_an_answer_is_looked_for_among_all_that_there_are(rig: Rig, raw: Raw) -> None:
+    rig.world.ask("fault", kind="lost", scope="rest", count=1)
+    client = FixClient(rig)
+    client.order("a1")
+    rig.pass_time(6)
+    assert (client.got[-1][11], client.got[-1][150], client.got[-1][103]) == ("a1", "8", "99")
+    assert len(rig.requests("spot/trade/history-orders")) == 1
+    # One that is open, and too old for its id, is among the open ones, which are read before those that have ended.
+    assert read(raw, "new", raw.order("b1"))[1].verdict is Verdict.DONE
+    since_ns = rig.now.wall_ns - 60 * 10**9
+    first = raw.backend.ask_ended(raw.terms("b1"), since_ns, "", rig.now.wall_ns)
+    _, reply = read(raw, "ask_ended", first)
+    assert [fact.venue_id for fact in reply.facts] == ["b1"] and reply.next_page.startswith("v2/spot/trade/history")
+
+
+def test_05_a_fill_over_rest_names_the_venue_s_id_alone(rig: Rig, raw: Raw, client: FixClient) -> None:
+    client.order("a1", qty="2")
+    for _ in range(120):
+        rig.stranger("2", "0.001", "60000")
+    found: list[FillFact] = []
+    page, calls = "", 0
+    while not calls or page:
+        answer, reply = read(raw, "ask_fills", raw.backend.ask_fills(0, page, rig.now.wall_ns))
+        assert reply.verdict is Verdict.DONE and all("clientOid" not in row for row in answer["data"])
+        found += [fact for fact in reply.facts if isinstance(fact, FillFact)]
+        page, calls = reply.next_page, calls + 1
+    assert len({fact.trade_id for fact in found}) == 120 and calls == 3, "two pages, and the other symbol's"
+    assert {(fact.venue_id, fact.fee, fact.fee_asset) for fact in found} == {("", D("0.0000008"), "BTC")}
+
+
+def test_06_a_replacement_may_fail_under_the_code_of_what_is_well(rig: Rig, raw: Raw, client: FixClient) -> None:
+    client.order("a1")
+    rig.stranger("2", "0.04", "60000")
+    asked_for = {"symbol": SYMBOL, "clientOid": "a1", "newClientOid": "a2", "price": "59000"}
+    answer = post(raw, "cancel-replace-order", **asked_for, size="0.000001")
+    assert (answer["code"], answer["data"]["success"]) == ("00000", "failure")
+    client.order("b1")
+    answer = post(raw, "cancel-replace-order", **{**asked_for, "clientOid": "b1", "newClientOid": "b2"}, size="0.3")
+    assert answer["data"]["success"] == "success" and answer["data"]["clientOid"] == "b2"
+    (row,) = read(raw, "ask_order", asked(raw, "b2"))[0]["data"]
+    assert (row["size"], row["baseVolume"], row["orderId"]) == ("0.3", "0", answer["data"]["orderId"])
+    assert not isinstance(raw.backend, AmendingBackend)
+    client.order("c1")
+    (told,) = client.amend("g1", "c1", "0.4", "58000")
+    assert (told[35], told[39]) == ("9", "0") and "cancel it, and place another" in told[58]
+
+
+def test_07_a_market_order_to_buy_is_for_an_amount_of_the_quote_asset(rig: Rig, raw: Raw, client: FixClient) -> None:
+    rig.stranger("2", "1", "60000")
+    rig.stranger("1", "1", "59000")
+    market = {"symbol": SYMBOL, "side": "buy", "orderType": "market", "size": "600", "clientOid": "m1"}
+    assert post(raw, "place-order", **market)["code"] == "00000"
+    row = rig.at_venue("m1")
+    assert row is not None and row["cum_qty"] == "0.01", "600 was no quantity"
+    told = client.send("D", f"11=m2|55={SYMBOL}|54=1|38=0.5|40=1|59=3|")
+    assert words(told) == [("8", "8")] and "quote asset" in told[0][58] and rig.at_venue("m2") is None
+    assert words(client.send("D", f"11=m3|55={SYMBOL}|54=2|38=0.5|40=1|59=3|"))[-1] == ("F", "2")
+
+
+def test_08_the_size_of_a_push_is_money(client: FixClient) -> None:
+    (order,) = pushed()
+    assert isinstance(order, OrderFact) and order.order_qty == D("0.1")
+    fill = {"tradeId": "9", "fillPrice": "60000", "baseVolume": "0.04", "fillFee": "-0.00004", "fillFeeCoin": "BTC"}
+    fill |= {"fillTime": "1767225600000", "tradeScope": "M"}
+    first, then = pushed(**fill, accBaseVolume="0.04", status="partially_filled")
+    assert isinstance(first, FillFact) and (first.qty, first.fee, first.maker) == (D("0.04"), D("0.00004"), True)
+    assert isinstance(then, OrderFact) and then.cum_qty == D("0.04")
+
+
+def test_09_the_cost_of_an_order_is_json_within_a_text(rig: Rig, raw: Raw, client: FixClient) -> None:
+    client.order("a1")
+    rig.stranger("2", "0.1", "60000")
+    (row,) = read(raw, "ask_order", asked(raw, "a1"))[0]["data"]
+    assert json.loads(row["feeDetail"]) == {"BTC": {"totalFee": "-0.00008", "feeCoinCode": "BTC"}}
+    assert client.got[-1][137] == "0.00008"
+
+
+def test_10_all_is_told_once_the_last_symbol_is_subscribed_to(client: FixClient) -> None:
+    told = []
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        arg = {"instType": "SPOT", "channel": "orders", "instId": symbol}
+        told.append(backend().read_push(msgspec.json.encode({"event": "subscribe", "arg": arg}).decode())[0])
+    assert told == [Push.OTHER, Push.SUBSCRIBED]
+    sent = client.send("D", "11=e1|55=ETHUSDT|54=1|38=1|40=2|44=3000|59=1|")
+    assert words(sent) == [("A", "A"), ("0", "0")]
+
+
+def test_11_a_cancel_is_taken_and_perhaps_not_carried_out(rig: Rig, client: FixClient) -> None:
+    client.order("a1")
+    rig.world.ask("fault", kind="silent", scope="fix", count=1)
+    assert words(client.cancel("c1", "a1")) == [] and client.status("a1")[39] == "6"
+    client.got.clear()
+    rig.pass_time(6)
+    assert words(client.got) == [("4", "4")] and client.got[0][11] == "c1"
+
+
+def test_12_what_may_not_take_is_taken_in_and_cancelled(rig: Rig, raw: Raw, client: FixClient) -> None:
+    rig.stranger("2", "1", "60000")
+    assert read(raw, "new", raw.order("a1", post_only=True))[1].verdict is Verdict.DONE
+    row = rig.at_venue("a1")
+    assert row is not None and row["ord_status"] == "4"
+    assert words(client.order("a2", more="18=6|")) == [("A", "A"), ("0", "0"), ("4", "4")]
+
+
+def test_13_what_was_pushed_while_nobody_listened_is_not_pushed_again(rig: Rig, client: FixClient) -> None:
+    client.order("a1")
+    rig.cut("websocket")
+    rig.stranger("2", "0.1", "60000")
+    client.got.clear()
+    rig.live()
+    assert words(client.got) == [("F", "2")]
+
+
+def test_14_an_account_meets_itself(client: FixClient) -> None:
+    client.order("a1", side="2", px="60000")
+    client.order("a2", side="1", px="60000")
+    fills = [each for each in client.got if each.get(150) == "F"]
+    assert len({each[17] for each in fills}) == 2 and len({each[1003] for each in fills}) == 1
+
+
+def test_15_a_book_has_a_sum_with_a_sign(rig: Rig) -> None:
+    book = rig.world.core.venue.state.books[SYMBOL]
+    assert book_sum(book) == 0
+    rig.stranger("2", "0.5", "65010.5")
+    rig.stranger("1", "0.25", "64000")
+    rig.stranger("1", "0.2", "63999.99")
+    # CRC32 of "64000:0.25:65010.5:0.5:63999.99:0.2".
+    assert book_sum(book) == -1647853772
+
+
+
+
+def test_more_than_ten_new_orders_in_a_second_are_refused(rig: Rig, raw: Raw) -> None:
+    for n in range(10):
+        assert raw.call(raw.order(f"a{n}", order_qty=D("0.001")))[0] == 200
+    status, answer, _ = raw.call(raw.order("a10"))
+    assert (status, answer["code"]) == (429, "429") and rig.at_venue("a10") is None
+    rig.pass_time(1)
+    assert raw.call(raw.order("a11"))[0] == 200
+
+
+def test_what_is_signed_is_the_venue_s_own(raw: Raw) -> None:
+    """The vectors of the sources: a key K, a secret S, a passphrase P."""
+    sign = raw.backend._sign  # type: ignore[attr-defined]
+    at_ns = 1_597_026_383_085 * 10**6
+    call = sign("POST", "v2/spot/trade/place-order", {"symbol": "BTCUSDT"}, at_ns)
+    assert dict(call.headers)["ACCESS-SIGN"] == "c/7ZzLqTxE4k/xK9WIfxll4Qr024wLATdVDbeydtKmU="
+    call = sign("GET", "v2/spot/trade/orderInfo", {"orderId": "1"}, at_ns)
+    assert dict(call.headers)["ACCESS-SIGN"] == "gSADTxg4oHf8rbSu7O1xcjn2WqGjqoJ2xe29lqu9mMI="
+    assert dict(parse_qsl(urlsplit(call.target).query)) == {"orderId": "1"}
+    assert "X-CHANNEL-API-CODE" not in dict(call.headers)
