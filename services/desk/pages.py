@@ -5,6 +5,7 @@ for the day's chart; nothing else happens.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -39,6 +40,7 @@ class Pages:
         self.tail = Tail(config, self._begun_anew)
         self.stack = Stack(config)
         self.market = Market(config)
+        self._ask_now = asyncio.Event()
         self._config = config
         self._samples: deque[tuple[int, dict[str, str]]] = deque(maxlen=MOST_SAMPLES)
 
@@ -47,6 +49,10 @@ class Pages:
         async with asyncio.TaskGroup() as tasks:
             for work in (self._read, self._ask, self._tell, self._tell_blotter, self._sample, self._listen):
                 tasks.create_task(work())
+
+    def ask_soon(self) -> None:
+        """Somebody has done something: what the actors say of it is to be seen at once."""
+        self._ask_now.set()
 
     def document(self, page: str) -> dict[str, Any]:
         """The whole page as of now."""
@@ -73,8 +79,10 @@ class Pages:
     async def _ask(self) -> None:
         while True:
             if self.hub.count:
+                self._ask_now.clear()
                 await asyncio.to_thread(self.stack.ask)
-                await asyncio.sleep(ASK_S)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._ask_now.wait(), ASK_S)
             else:
                 self.hub.woken.clear()
                 await self.hub.woken.wait()

@@ -363,7 +363,9 @@ class Server:
             async with self._per_user.setdefault(login.user, asyncio.Lock()):
                 return await asyncio.to_thread(act, login, wanted)
 
-        return await _answered(self._once.do(login.user, asked.token, work))
+        answer = await _answered(self._once.do(login.user, asked.token, work))
+        self.pages.ask_soon()
+        return answer
 
 
 async def _answered(work: Awaitable[dict[str, Any]]) -> web.StreamResponse:
