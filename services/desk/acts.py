@@ -204,7 +204,7 @@ class Acts:
         """Log a session on or out by hand."""
         if session.session not in self._config.sessions:
             raise ActRefused(f"{session.session}: no such session; there is {', '.join(self._config.sessions)}")
-        return self._ask(f"session@{session.session}", act, {"confirm": True}, login)
+        return self._ask(f"session@{session.session}", act, {}, login)
 
     def _ask(self, actor: str, act: str, arguments: Mapping[str, Any], login: Login) -> dict[str, Any]:
         try:

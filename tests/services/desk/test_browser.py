@@ -35,6 +35,7 @@ def test_a_person_at_the_desk(tmp_path: Path) -> None:
                 await go_back(tab, lsn)
                 await watch_one_stop(tab, stack)
                 await cut_a_session(tab, stack)
+                await log_out_and_on(tab)
                 await kill(tab, stack)
                 assert not tab.complaints, tab.complaints
 
@@ -104,6 +105,19 @@ async def cut_a_session(tab: Tab, stack: PrivateStack) -> None:
     before = await tab.run(logons)
     ask(stack.run_folder, "exchange@generic", "fault", {"kind": "cut"})
     await tab.see(f"{logons} > {before}")
+
+
+async def log_out_and_on(tab: Tab) -> None:
+    """By hand; the way back is typed."""
+    await tab.run("location.hash = 'sessions'")
+    await tab.click("Log out", "td")
+    await tab.click("Log out", "dialog form")
+    await tab.see_text("logged out by hand", "tbody")
+    await tab.click("Log on ...", "td")
+    await tab.type_into("Type logon", "logon")
+    await tab.click("Log on", "dialog form")
+    await tab.see_text("open for orders", "tbody")
+    await tab.run("location.hash = 'overview'")
 
 
 async def kill(tab: Tab, stack: PrivateStack) -> None:
