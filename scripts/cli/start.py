@@ -10,6 +10,9 @@ from common.config import CHECKOUT, SERVED_VENUES, load
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
 
+ANSWER_S = 10.0
+"""The strategies' supervisor reads the whole configuration before it answers."""
+
 
 @click.command()
 @click.argument("actor", required=False)
@@ -30,7 +33,7 @@ def start(actor: str | None, venues: str | None) -> None:
         known = ", ".join(a.name for a in config.actors())
         raise CommandError(f"there is no actor {actor}; there are {known}", ExitStatus.USAGE)
     try:
-        ask(config.paths.run, f"supervisor-{kind}", "start", {"name": actor})
+        ask(config.paths.run, f"supervisor-{kind}", "start", {"name": actor}, ANSWER_S)
     except NotRunning:
         raise CommandError("the stack is not running: scripts/start", ExitStatus.NOT_RUNNING) from None
     except NoAnswer as error:

@@ -24,6 +24,9 @@ from scripts.cli.watching import watchable
 
 SUPERVISOR: Final = "supervisor-strategies"
 ANSWER_S: Final = 2.0
+ACT_S: Final = 10.0
+"""How long the supervisor's answer to an act is awaited: it reads the whole configuration first."""
+
 END_S: Final = 15.0
 """How long an act is followed until the process has begun or ended."""
 
@@ -281,7 +284,7 @@ def _begin(config: Config, name: str, act: str) -> None:
 
 def _act(config: Config, name: str, act: str) -> None:
     try:
-        ask(config.paths.run, SUPERVISOR, act, {"name": f"strategy@{name}"}, ANSWER_S)
+        ask(config.paths.run, SUPERVISOR, act, {"name": f"strategy@{name}"}, ACT_S)
     except NotRunning:
         raise CommandError("the stack is not running: scripts/start", ExitStatus.NOT_RUNNING) from None
     except NoAnswer as error:

@@ -73,9 +73,10 @@ class ByHand:
     def _of_strategy(self, request: ControlRequest, name: str, now: Instant) -> str:
         if request.act == "stop":
             return self._stop(name, f"{request.by} at {utc_timestamp(now.wall_ns, 3).decode()}", now)
-        actor = self._find(name)
+        config = self._reread()
+        actor = _actor_of(name, config)
         if request.act == "add":
-            return self._why_not_served(name) or self._core.add(actor, now)
+            return self._why_not_served(name, config) or self._core.add(actor, now)
         begin = self._core.start if request.act == "start" else self._core.restart_child
         wrong = begin(name, now)
         if not wrong:
@@ -88,21 +89,9 @@ class ByHand:
             self._held.keep(name, who)
         return self._core.stop_child(name, who, now)
 
-    def _find(self, name: str) -> Actor:
-        """The strategy's actor in the configuration of now. Raises ConfigError."""
-        config = self._reread()
-        actors = {actor.name: actor for actor in config.actors(Kind.STRATEGIES)}
-        if name not in actors:
-            there = ", ".join(each.removeprefix(STRATEGY) for each in actors) or "none"
-            file = config.paths.config / "fixring.toml"
-            raise ConfigError(
-                f"{file}: strategies: {name.removeprefix(STRATEGY)} is none that is enabled; there is {there}"
-            )
-        return actors[name]
-
-    def _why_not_served(self, name: str) -> str:
+    def _why_not_served(self, name: str, config: Config) -> str:
         """Why the running stack, with the limits and markets of its start, cannot serve a new strategy; else ""."""
-        config, strategy, running = self._reread(), name.removeprefix(STRATEGY), self._running
+        strategy, running = name.removeprefix(STRATEGY), self._running
         again = "start the stack again, and it starts with it"
         if strategy not in config.strategies:
             return ""
@@ -117,3 +106,15 @@ class ByHand:
         if config.stack.risk.strategy(strategy) != running.stack.risk.strategy(strategy):
             return f"{strategy}: risk was started with other limits for it than [risk.strategies] has now; {again}"
         return ""
+
+
+def _actor_of(name: str, config: Config) -> Actor:
+    """The strategy's actor in the configuration. Raises ConfigError."""
+    actors = {actor.name: actor for actor in config.actors(Kind.STRATEGIES)}
+    if name not in actors:
+        there = ", ".join(each.removeprefix(STRATEGY) for each in actors) or "none"
+        file = config.paths.config / "fixring.toml"
+        raise ConfigError(
+            f"{file}: strategies: {name.removeprefix(STRATEGY)} is none that is enabled; there is {there}"
+        )
+    return actors[name]
