@@ -17,6 +17,7 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import Hello, Kind, OperatorAct
 from common.orders.books import Books
 from common.orders.fold import WRITER
+from common.orders.order_state import Order
 from services.orders.attempts import Whose
 from services.orders.cancels import Cancels
 from services.orders.clients import STRATEGIES
@@ -127,7 +128,7 @@ class Watch:
 
     def _gone(self, name: str, row: _Row, sign: Sign, why: str, now: Instant) -> None:
         row.sign = sign
-        resting = self._books.open_orders_of(name)
+        resting = self._within_reach(name)
         left = "are being cancelled" if row.watched.cancel_on_exit else "stay open"
         told = f"its {len(resting)} open orders {left}" if resting else ""
         self._journal(name, sign.value, "; ".join(filter(None, (why, told))), now)
@@ -136,9 +137,13 @@ class Watch:
 
     def _cancel_for(self, name: str, row: _Row, now: Instant) -> None:
         whose = Whose(cause=f"strategy {name} is {row.sign.value}")
-        for order in self._books.open_orders_of(name):
+        for order in self._within_reach(name):
             if (order.strategy, order.number) not in self._cancels.wishes:
                 self._cancels.wish(order, ("", 0), now, whose)
+
+    def _within_reach(self, name: str) -> list[Order]:
+        """Its open orders, but for those of accounts that are not configured: nobody can cancel there."""
+        return [order for order in self._books.open_orders_of(name) if not self._cancels.out_of_reach(order)]
 
     def _journal(self, name: str, act: str, text: str, now: Instant) -> None:
         if not self._appender.full:

@@ -310,12 +310,12 @@ class SupervisorCore:
         return ""
 
     def restart_child(self, name: str, now: Instant) -> str:
-        """End a child's process and start another by hand, whatever state it is in. Returns what is wrong, or ""."""
+        """End a child's process and start another by hand, unless it is stopped. Returns what is wrong, or ""."""
         wrong, child = self._find(name)
         if child is None:
             return wrong
-        if child.held and child.alive:
-            return f"{name} is being stopped; ask again when it is"
+        if child.held:
+            return f"{name} is stopped ({child.held}): start it"
         if not child.alive and child.phase is not Phase.WAITING:
             return self.start(name, now)
         self._begin_anew(child)

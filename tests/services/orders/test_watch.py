@@ -183,3 +183,18 @@ def test_an_orderly_stop_waits_for_the_cancels_of_who_has_ended() -> None:
     ring.sent(cancel)
     ring.report(order, "4", "4", cl_ord_id=cancel.cl_ord_id, orig_cl_ord_id=order.cl_ord_id)
     assert ring.exit is not None
+
+
+def test_orders_at_an_account_that_is_not_configured_any_more_are_left() -> None:
+    ring = ring_of()
+    say_hello(ring, cancels=True)
+    rest(ring)
+    accounts = {name: its for name, its in ring.settings.accounts.items() if name != "generic"}
+    ring.settings = msgspec.structs.replace(
+        ring.settings, accounts=accounts, strategies={"s": Watched(SILENT_NS, cancel_on_exit=True)}
+    )
+    ring.start()
+    ring.go_live()
+    ring.commands.clear()
+    ring.pass_time(START_NS // NS_PER_MS + 1_000)
+    assert (sign(ring), cancels(ring)) == ("silent", [])

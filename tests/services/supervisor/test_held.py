@@ -67,6 +67,15 @@ def test_a_restart_ends_the_process_and_starts_another_at_once(bench: Bench) -> 
     assert bench.core.children[MAKER].pid != before
 
 
+def test_a_stopped_one_is_started_by_its_start_alone(bench: Bench) -> None:
+    bench.core.stop_child(MAKER, "ann", bench.now)
+    assert "is stopped (ann): start it" in bench.core.restart_child(MAKER, bench.now)
+    bench.die(0, MAKER)
+    assert "is stopped (ann): start it" in bench.core.restart_child(MAKER, bench.now)
+    bench.settle()
+    assert bench.phase(MAKER) is Phase.STOPPED
+
+
 def test_a_restart_does_not_wait_for_the_back_off_of_one_that_keeps_dying(bench: Bench) -> None:
     for _ in range(4):
         bench.die(1, MAKER)
