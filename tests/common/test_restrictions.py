@@ -10,7 +10,7 @@ ROW = {"sign": "silent", "quiet_ms": 5000, "silent_after_ms": 5000, "on_exit": "
 
 
 def told(statuses: dict[str, dict[str, Any]]) -> list[tuple[str, str, str]]:
-    return [tuple(found) for found in restrictions(statuses)]
+    return [(found.actor, found.reason, found.text) for found in restrictions(statuses)]
 
 
 @pytest.mark.parametrize(("on_exit", "are"), [("cancel", "are being cancelled"), ("leave", "stay open")])

@@ -165,6 +165,8 @@ def test_a_strategy_is_stopped_started_and_restarted_while_all_else_goes_on(
     assert run(["strategy", "list", "--json"]) == ExitStatus.OK
     row = orjson.loads(capsys.readouterr().out.splitlines()[-1])["strategies"]["signals"]
     assert (row["state"], row["pid"]) == ("stopped", 0)
+    assert run(["orders", "list", "--json"]) == ExitStatus.OK
+    assert orjson.loads(capsys.readouterr().out)["gone"] == {"signals": "ended"}
     assert run(["status", "--json"]) == ExitStatus.RESTRICTED
     told = orjson.loads(capsys.readouterr().out)["restricted"]
     assert [(each["actor"], each["reason"]) for each in told] == [("strategy@signals", "stopped")]
@@ -176,6 +178,8 @@ def test_a_strategy_is_stopped_started_and_restarted_while_all_else_goes_on(
     assert stack.pid("strategy@signals") != before
     assert run(["strategy", "show", "signals"]) == ExitStatus.OK
     assert "services.strategies.signal_trader" in capsys.readouterr().out
+    assert run(["journal", "tail", "-n", "2000"]) == ExitStatus.OK
+    assert "strategy@signals stop by " in capsys.readouterr().out
     assert others == {name: stack.pid(name) for name in others}
 
 
