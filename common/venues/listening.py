@@ -16,13 +16,14 @@ from common.actor.acts import do_act
 from common.actor.core import Close, Connect, Core, Exit, HostWorked, Send, Write
 from common.fix.schedule import Schedule
 from common.fix.session import Session
-from common.fix.session_types import Disconnect, Inbound, LoggedOn, Notice, Outbound, SessionSettings
+from common.fix.session_types import Disconnect, DisconnectReason, Inbound, LoggedOn, Notice, Outbound, SessionSettings
 from common.fix.session_types import Effect as FixEffect
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import ControlRequest
 from common.venues.connector import Connector, Hours, comp_id
 from common.venues.credentials import Credentials
-from common.venues.dialect import Dialect, Identity, nonce_ms
+from common.venues.dialect import Dialect, Identity
+from common.venues.nonces import Nonces
 
 TARGET = "fix"
 CONNECT_TIMEOUT_NS = 10 * NS_PER_S
@@ -96,7 +97,7 @@ class ListeningCore(Core):
         # ones.
         self._connection = self._last_connection = config.first_connection
         self._beside: _Beside | None = None
-        self._nonce_ms = 0
+        self._nonces = Nonces()
         self._fix: Session | None = None
         self._deadline_ns: int | None = None
         self._heard_wall_ns = 0
@@ -170,7 +171,7 @@ class ListeningCore(Core):
         config = self._listening
         self._last_connection += 1
         sender = comp_id(config.sender_comp_id, config.comp_id_prefix, self._last_connection)
-        identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s, self._nonce_ms)
+        identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s, self._nonces.latest_ms)
         self.connector.attempted(now)
         self.effects.append(Connect(self._last_connection, TARGET))
         return self._last_connection, sender, Session(self._session_settings(identity))
@@ -179,12 +180,12 @@ class ListeningCore(Core):
         """See `Core`."""
         beside = self._is_beside(connection)
         if beside is not None:
-            self._nonce_ms = nonce_ms(self._nonce_ms, now.wall_ns)
+            self._nonces = self._nonces.sent(now.wall_ns)
             beside.fix.connected(now)
             self._carry_out_beside(now)
         elif self._fix is not None and connection == self._connection:
             self._deadline_ns = None
-            self._nonce_ms = nonce_ms(self._nonce_ms, now.wall_ns)
+            self._nonces = self._nonces.sent(now.wall_ns)
             self._fix.connected(now)
             self._carry_out(now)
 
@@ -293,6 +294,7 @@ class ListeningCore(Core):
             self._fix_effect(effect, beside.fix, now)
             self._carry_out(now)
         elif isinstance(effect, Disconnect):
+            self._count_refusal(effect)
             self._end_beside(f"{effect.reason.name.lower()}: {effect.text}")
 
     def _end_beside(self, text: str, *, closed: bool = False) -> None:
@@ -323,12 +325,18 @@ class ListeningCore(Core):
         elif isinstance(effect, LoggedOn):
             self.effects.append(HostWorked(TARGET))
             self.connector.worked()
+            self._nonces = self._nonces.accepted()
             self._logged_on(fix, now)
         elif isinstance(effect, Disconnect):
+            self._count_refusal(effect)
             self._close(f"{effect.reason.name.lower()}: {effect.text}", now)
         elif isinstance(effect, Notice):
             self._garbled += effect.code == "garbled"
             self.note(effect.level.value, effect.code, text=effect.text)
+
+    def _count_refusal(self, effect: Disconnect) -> None:
+        if effect.reason is DisconnectReason.LOGON_REFUSED:
+            self._nonces = self._nonces.refused()
 
     def _write_waiting(self) -> None:
         while self._waiting and not self._blocked:

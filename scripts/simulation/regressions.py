@@ -288,4 +288,9 @@ REGRESSIONS = (
         "Somebody else's fills at Deribit, whose reports tell no fees: REST is asked for those of our own orders"
         " alone, and the checker compared all. That nobody asks is open.",
     ),
+    Regression(
+        Case(138, 2000, version=7), "alive-again",
+        "A clock that was an hour ahead for a moment kept Kraken's session out for an hour: the Logon(A) of that moment"
+        " was refused, and each later one bore a number above its own. What was refused does not count.",
+    ),
 )

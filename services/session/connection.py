@@ -231,7 +231,7 @@ class Connection:
         change = SessionChanged(config.session, generation, connection, SessionState.CONNECTING, *numbers, sender)
         self._records.append(self._with_what_is_untold(change), now)
         rate = self._outbox.rate
-        identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s, history.nonce_ms)
+        identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s, history.nonces.latest_ms)
         settings = replace(
             self._dialect.session_settings(identity, config.credentials),
             sequence_policy=config.sequence_policy,

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from common.contracts import Contract
+from common.fix.session_types import DisconnectReason
 from common.messages import (
     AmendOrder,
     Attempt,
@@ -28,7 +29,8 @@ from common.messages import (
 from common.orders.absence import sending_ns
 from common.orders.names import FIRST_EPOCH
 from common.orders.outcome import is_void
-from common.venues.dialect import Dialect, nonce_ms
+from common.venues.dialect import Dialect
+from common.venues.nonces import Nonces
 from services.session.emergency import HandOvers
 from services.session.open_orders import OpenOrders
 
@@ -37,6 +39,9 @@ KEPT_SENT = 16_384
 
 RISKY = (NewOrder, AmendOrder)
 LOGON = "A"
+LOGON_REFUSED = DisconnectReason.LOGON_REFUSED.name.lower()
+"""How the record of a connection's end begins where the venue has refused our Logon(A)."""
+
 BY_HAND = "by_hand"
 """The text of the record of numbers that a person set."""
 
@@ -69,7 +74,7 @@ class History:
     that time's period, since no connection that resets them by schedule outlives its period. `numbers_began` is the
     generation in which the numbers last began at 1: after numbers set by hand the venue goes on, and may repeat what
     it said before.
-    `nonce_ms` is the number that the latest Logon(A) of ours bore at most, see `common.venues.dialect.nonce_ms`.
+    `nonces` are the numbers that our Logons(A) bore at most, see `common.venues.dialect.nonce_ms`.
     `venue_told` is what the log last had of the venue: its window, and the assets of each symbol; `contracts_told` what
     a quantity is of those that are no spot market.
     `venue_log` is the id of the venue's own log of the numbers, as it told it last, "" for none.
@@ -92,7 +97,7 @@ class History:
         self.latched = False
         self.reset_wanted = False
         self.logon_ns = 0
-        self.nonce_ms = 0
+        self.nonces = Nonces()
         self.venue_told: tuple[int, dict[str, tuple[str, str]]] = (0, {})
         self.contracts_told: dict[str, Contract] = {}
         self.venue_log = ""
@@ -193,7 +198,7 @@ class History:
         if record.msg_type == LOGON:
             # The latest of all: what a clock that was set back says later is of a period that is over.
             sent_ns = sending_ns(record.raw, self.logon_ns)
-            self.logon_ns, self.nonce_ms = max(self.logon_ns, sent_ns), nonce_ms(self.nonce_ms, sent_ns)
+            self.logon_ns, self.nonces = max(self.logon_ns, sent_ns), self.nonces.sent(sent_ns)
         self._note_name(record)
         risky = isinstance(command, RISKY)
         if isinstance(command, RISKY):
@@ -277,4 +282,6 @@ class History:
         elif record.state is not SessionState.NUMBERS_SET:
             self.state = record.state
             if record.state is SessionState.LOGGED_ON:
-                self.reset_wanted = False
+                self.reset_wanted, self.nonces = False, self.nonces.accepted()
+            elif record.state is SessionState.DISCONNECTED and record.text.startswith(LOGON_REFUSED):
+                self.nonces = self.nonces.refused()

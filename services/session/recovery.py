@@ -24,6 +24,7 @@ from common.left_out import LeftOut, Row, Unfoldable
 from common.messages import Attempt, Kind, Payload, SessionChanged, SessionState
 from common.orders.names import FIRST_EPOCH
 from common.venues.dialect import Dialect
+from common.venues.nonces import Nonces
 from services.session.history import History, Sent
 from services.session.open_orders import OpenOrder
 from services.session.records import OWN_KINDS, Records
@@ -61,9 +62,10 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     nonce_ms: int = 0
     contracts_told: dict[str, Contract] = {}
     venue_log: str = ""
+    nonces: Nonces | None = None
 
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """See `common.actor.snapshots.Foldable`."""
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -162,9 +164,10 @@ class Folded:
                 self.history.hand_overs.lost_from,
                 self.left_out.dump(),
                 self.history.named,
-                self.history.nonce_ms,
+                self.history.nonces.latest_ms,
                 self.history.contracts_told,
                 self.history.venue_log,
+                self.history.nonces,
             )
         )
 
@@ -216,7 +219,8 @@ def load_folded(
     h.numbers_began = dump.numbers_began or dump.generation
     h.venue_told, h.contracts_told, h.named = dump.venue_told, dump.contracts_told, dump.named
     h.venue_log = dump.venue_log
-    h.nonce_ms = max(dump.nonce_ms, dump.logon_ns // NS_PER_MS)
+    former_ms = max(dump.nonce_ms, dump.logon_ns // NS_PER_MS)
+    h.nonces = dump.nonces or Nonces(former_ms, former_ms)
     for number, raw, attempt, cl_ord_id, risky in dump.sent:
         h.sent[number] = Sent(raw, attempt, cl_ord_id, risky)
     h.orders.load(dump.orders, dump.attempts)

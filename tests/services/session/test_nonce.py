@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.fix.session_types import SessionSettings
-from common.fix.wire import parse_utc_timestamp
+from common.fix.wire import encode, parse_utc_timestamp
 from common.instant import NS_PER_MS, NS_PER_S
 from common.journal.files import OsFiles
 from common.venues.credentials import Credentials
@@ -69,9 +69,25 @@ def test_it_grows_while_the_clock_is_set_back_whatever_ends_the_connection(world
     assert dialect.given[-1] > first + 1000, "the clock is right again, and the number is the time"
 
 
+def test_it_is_the_time_again_once_a_number_of_a_clock_far_ahead_was_refused(world: World, dialect: Counting) -> None:
+    """A venue that holds it against its own clock would refuse it until the time has come to there."""
+    world.swallow = True
+    world.wall_ahead_ns = 3600 * NS_PER_S
+    world.cut()
+    world.advance(3000)
+    ahead = dialect.given[-1]
+    logout = b"35=5\x0134=9\x0149=GENERIC\x0152=20270115-08:00:00\x0156=FIXRING\x0158=Invalid nonce\x01"
+    world.to_session(encode(b"FIX.4.4", logout))
+    world.wall_ahead_ns, world.swallow = 0, False
+    world.advance(5000)
+    assert dialect.given[-1] < ahead - 3_500_000
+    assert dialect.given[-1] > dialect.given[0], "and above what the venue has let in"
+
+
 def test_a_snapshot_and_an_older_one_go_on_behind_it(world: World, dialect: Counting) -> None:
     folded = Folded(world.core.name, world.config.venue, world.dialect)
     for record in world.journal.records:
         folded.apply(record)
     loaded = load_folded(folded.dump(), world.core.name, world.config.venue, world.dialect)
-    assert loaded.history.nonce_ms == folded.history.nonce_ms == dialect.given[-1]
+    assert loaded.history.nonces == folded.history.nonces
+    assert folded.history.nonces.latest_ms == dialect.given[-1]

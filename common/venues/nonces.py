@@ -1,0 +1,33 @@
+"""The numbers that a session's Logons(A) bore, where the venue wants each to be above those before it.
+
+What the venue has let in counts there, and what it has refused mostly does not: a Logon(A) of a clock that was far
+ahead must not keep the session out until the time has come to there. So after a refusal the next number follows the
+highest that was let in. That one may be refused too, where the answer to a higher one was lost: then the next follows
+the highest that was sent, and so in turn until one is let in.
+"""
+
+from typing import NamedTuple
+
+from common.venues.dialect import nonce_ms
+
+
+class Nonces(NamedTuple):
+    """`latest_ms` is what the next number has to be above; the others are the highest that was sent, and let in."""
+
+    latest_ms: int = 0
+    highest_ms: int = 0
+    accepted_ms: int = 0
+
+    def sent(self, sending_ns: int) -> "Nonces":
+        """A Logon(A) of that SendingTime(52), Unix nanoseconds, was numbered."""
+        latest_ms = nonce_ms(self.latest_ms, sending_ns)
+        return Nonces(latest_ms, max(self.highest_ms, latest_ms), self.accepted_ms)
+
+    def accepted(self) -> "Nonces":
+        """The venue has let the latest in."""
+        return self._replace(accepted_ms=max(self.accepted_ms, self.latest_ms))
+
+    def refused(self) -> "Nonces":
+        """The venue has refused the latest."""
+        follows_accepted = self.latest_ms >= self.highest_ms
+        return self._replace(latest_ms=self.accepted_ms if follows_accepted else self.highest_ms)

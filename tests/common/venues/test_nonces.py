@@ -1,0 +1,30 @@
+"""Numbers of Logons(A) that have to grow, whatever clocks do and venues have let in."""
+
+from common.instant import NS_PER_S
+from common.venues.nonces import Nonces
+
+START = Nonces().sent(1_000 * NS_PER_S).accepted()
+
+
+def test_each_is_the_time_or_one_above_the_one_before() -> None:
+    assert START.latest_ms == 1_000_000
+    assert START.sent(1_002 * NS_PER_S).latest_ms == 1_002_000
+    assert START.sent(900 * NS_PER_S).latest_ms == 1_000_001
+
+
+def test_one_that_was_refused_is_followed_by_the_time_and_not_below_what_was_let_in() -> None:
+    refused = START.sent(5_000 * NS_PER_S).refused()
+    assert refused.sent(1_010 * NS_PER_S).latest_ms == 1_010_000
+    assert refused.sent(900 * NS_PER_S).latest_ms == 1_000_001
+
+
+def test_where_the_answer_to_a_higher_one_was_lost_refusals_lead_back_to_that() -> None:
+    lost = START.sent(5_000 * NS_PER_S)
+    first = lost.refused().sent(1_010 * NS_PER_S)
+    second = first.refused().sent(1_011 * NS_PER_S)
+    third = second.refused().sent(1_012 * NS_PER_S)
+    assert [each.latest_ms for each in (first, second, third)] == [1_010_000, 5_000_001, 1_012_000]
+
+
+def test_one_that_is_lost_without_a_word_counts() -> None:
+    assert START.sent(5_000 * NS_PER_S).sent(1_010 * NS_PER_S).latest_ms == 5_000_001
