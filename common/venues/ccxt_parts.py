@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from common.instant import NS_PER_MS
-from common.messages import Answer, Ask, RestOrder, Trade, cut
+from common.messages import Answer, Ask, RestOrder, Ticker, Trade, cut
 from common.venues.backend import HttpCall, Signer
 from common.venues.pace import Pace
-from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, RestSettings, masked
+from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, RestSettings, decimal_field, masked
 
 MS_PER_S = 1000
 
@@ -196,6 +196,15 @@ class CcxtRest(Protocol[ApiT]):
 
     @abstractmethod
     def _cancel_all(self, ask: Ask) -> Answer: ...
+
+
+def read_ticker(symbol: str, row: Mapping[str, Any], fields: tuple[str, str, str, str, str]) -> Ticker:
+    """The best prices; a side without a price is empty. `fields` hold bid and quantity, ask and quantity, and the last
+    trade's price."""
+    bid, bid_qty, ask, ask_qty, last = (
+        decimal_field(row, field) if row[field] not in (None, "") else None for field in fields
+    )
+    return Ticker(symbol, bid, bid_qty or Decimal(0), ask, ask_qty or Decimal(0), last or None)
 
 
 def ccxt_class(name: str) -> Any:

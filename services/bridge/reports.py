@@ -5,6 +5,7 @@ Source: FIX 4.4 with errata 20030618, volume 4.
 
 from decimal import ROUND_HALF_UP, Decimal
 
+from common.exchange.numbers import digits
 from common.exchange.order import ZERO
 from common.fix.wire import utc_timestamp
 from common.venues.backend import BridgedTerms
@@ -28,15 +29,9 @@ def report(
     average = (order.cum_quote / cum_qty).quantize(_PRICE_STEP, ROUND_HALF_UP) if cum_qty else ZERO
     return (
         f"37={order.order_id or 'NONE'}\x01{names}17={exec_id}\x01150={exec_type}\x0139={order.ord_status}\x01"
-        f"{_terms(order.terms)}{extra}151={_short(order.leaves_qty)}\x0114={_short(cum_qty)}\x016={_short(average)}\x01"
+        f"{_terms(order.terms)}{extra}151={digits(order.leaves_qty)}\x0114={digits(cum_qty)}\x016={digits(average)}\x01"
         f"60={utc_timestamp(stamp_ns).decode()}\x01"
     ).encode()
-
-
-def _short(value: Decimal) -> str:
-    """Without the needless zeros that sums and quotients have."""
-    text = plain(value)
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _terms(t: BridgedTerms) -> str:

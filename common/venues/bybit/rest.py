@@ -18,9 +18,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from common.messages import Answer, Ask, RestOrder, Ticker, Trade, cut
+from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
-from common.venues.ccxt_parts import CcxtRest, ccxt_client
+from common.venues.ccxt_parts import CcxtRest, ccxt_client, read_ticker
 from common.venues.credentials import RsaKey
 from common.venues.pace import Pace
 from common.venues.rest import (
@@ -54,6 +54,8 @@ ORD_STATUS = {
 _SIDES: dict[object, str] = {"Buy": "1", "Sell": "2"}
 
 Row = dict[str, Any]
+TICKER = ("bid1Price", "bid1Size", "ask1Price", "ask1Size", "lastPrice")
+"""Where bid and quantity, ask and quantity, and the last price stand."""
 
 
 class Api(Protocol):
@@ -187,7 +189,8 @@ class BybitRest(CcxtRest[Api]):
 
     def _ticker(self, ask: Ask) -> Answer:
         rows = _rows(self.api.publicGetV5MarketTickers({**SPOT, "symbol": ask.symbol}))
-        return Answer(self._venue, ask, False, tickers=tuple(map(_read_ticker, rows)))
+        tickers = tuple(read_ticker(name_field(row, "symbol"), row, TICKER) for row in rows)
+        return Answer(self._venue, ask, False, tickers=tickers)
 
 
 def _rows(told: Row) -> list[Row]:
@@ -242,12 +245,3 @@ def _trade(row: Row, symbol: str, notes: list[str]) -> Trade:
         transact_ns=secondary["execTime"],
         maker=row.get("isMaker") is True,
     )
-
-
-def _read_ticker(row: Row) -> Ticker:
-    """The best prices; a side without a price is empty."""
-    bid, bid_qty, ask, ask_qty, last = (
-        decimal_field(row, field) if row[field] not in (None, "") else None
-        for field in ("bid1Price", "bid1Size", "ask1Price", "ask1Size", "lastPrice")
-    )
-    return Ticker(name_field(row, "symbol"), bid, bid_qty or Decimal(0), ask, ask_qty or Decimal(0), last or None)

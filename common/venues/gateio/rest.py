@@ -15,9 +15,9 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from common.instant import NS_PER_S
-from common.messages import Answer, Ask, RestOrder, Ticker, Trade, cut
+from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
-from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors, http_signer
+from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors, http_signer, read_ticker
 from common.venues.credentials import Credentials, HmacSecret
 from common.venues.gateio.backend import FILLS_PAGE, GONE, MOST_NS, ORDERS_PAGE, PREFIX, STATES, GateioBackend, paid_fee
 from common.venues.pace import Pace
@@ -36,6 +36,8 @@ OVERLAP_NS = 60 * NS_PER_S
 _LABEL = re.compile(r'"label"\s*:\s*"(\w+)"')
 _SIDES: dict[object, str] = {"buy": "1", "sell": "2"}
 Row = dict[str, Any]
+TICKER = ("highest_bid", "highest_size", "lowest_ask", "lowest_size", "last")
+"""Where bid and quantity, ask and quantity, and the last price stand."""
 
 
 class Api(Protocol):
@@ -196,7 +198,8 @@ class GateioRest(CcxtRest[Api]):
 
     def _ticker(self, ask: Ask) -> Answer:
         rows = self.api.publicSpotGetTickers({"currency_pair": ask.symbol})
-        return Answer(self._venue, ask, False, tickers=tuple(map(_read_ticker, rows)))
+        tickers = tuple(read_ticker(name_field(row, "currency_pair"), row, TICKER) for row in rows)
+        return Answer(self._venue, ask, False, tickers=tickers)
 
 
 def _label(error: BaseException) -> str:
@@ -256,12 +259,3 @@ def _trade(row: Row, symbol: str, notes: list[str]) -> Trade:
         transact_ns=secondary["create_time_ms"],
         maker=row.get("role") == "maker",
     )
-
-
-def _read_ticker(row: Row) -> Ticker:
-    """The best prices; a side without a price is empty."""
-    bid, bid_qty, ask, ask_qty, px = (
-        decimal_field(row, field) if row.get(field) not in (None, "") else None
-        for field in ("highest_bid", "highest_size", "lowest_ask", "lowest_size", "last")
-    )
-    return Ticker(name_field(row, "currency_pair"), bid, bid_qty or Decimal(0), ask, ask_qty or Decimal(0), px or None)

@@ -14,9 +14,9 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from common.instant import NS_PER_MS
-from common.messages import Answer, Ask, RestOrder, Ticker, Trade, cut
+from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
-from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors, http_signer
+from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors, http_signer, read_ticker
 from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.kucoin.backend import NO_SUCH_ORDER, PAGE_ROWS, SPAN_MS, KucoinBackend
 from common.venues.pace import Pace
@@ -32,6 +32,8 @@ GONE = "order_not_exist"
 
 _SIDES: dict[object, str] = {"buy": "1", "sell": "2"}
 Row = dict[str, Any]
+TICKER = ("bestBid", "bestBidSize", "bestAsk", "bestAskSize", "price")
+"""Where bid and quantity, ask and quantity, and the last price stand."""
 
 
 class Api(Protocol):
@@ -186,7 +188,7 @@ class KucoinRest(CcxtRest[Api]):
 
     def _ticker(self, ask: Ask) -> Answer:
         told = self.api.publicGetMarketOrderbookLevel1({"symbol": ask.symbol})["data"]
-        return Answer(self._venue, ask, False, tickers=(_read_ticker(ask.symbol, told),) if told else ())
+        return Answer(self._venue, ask, False, tickers=(read_ticker(ask.symbol, told, TICKER),) if told else ())
 
 
 def _rest_order(row: Row) -> RestOrder:
@@ -227,12 +229,3 @@ def _trade(row: Row, notes: list[str]) -> Trade:
         transact_ns=secondary["createdAt"],
         maker=row.get("liquidity") == "maker",
     )
-
-
-def _read_ticker(symbol: str, told: Row) -> Ticker:
-    """The best prices; a side without a price is empty."""
-    bid, bid_qty, ask, ask_qty, last = (
-        decimal_field(told, field) if told.get(field) not in (None, "") else None
-        for field in ("bestBid", "bestBidSize", "bestAsk", "bestAskSize", "price")
-    )
-    return Ticker(symbol, bid, bid_qty or Decimal(0), ask, ask_qty or Decimal(0), last or None)

@@ -14,9 +14,9 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from common.instant import NS_PER_MS
-from common.messages import Answer, Ask, RestOrder, Ticker, Trade, cut
+from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
-from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors, http_signer
+from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors, http_signer, read_ticker
 from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.okx.backend import OkxBackend
 from common.venues.pace import Pace
@@ -34,6 +34,8 @@ ORD_STATUS = {"live": "0", "partially_filled": "1", "filled": "2", "canceled": "
 
 _SIDES: dict[object, str] = {"buy": "1", "sell": "2"}
 Row = dict[str, Any]
+TICKER = ("bidPx", "bidSz", "askPx", "askSz", "last")
+"""Where bid and quantity, ask and quantity, and the last price stand."""
 
 
 class Api(Protocol):
@@ -165,7 +167,8 @@ class OkxRest(CcxtRest[Api]):
 
     def _ticker(self, ask: Ask) -> Answer:
         rows = self.api.publicGetMarketTicker({"instId": ask.symbol})["data"]
-        return Answer(self._venue, ask, False, tickers=tuple(map(_read_ticker, rows)))
+        tickers = tuple(read_ticker(name_field(row, "instId"), row, TICKER) for row in rows)
+        return Answer(self._venue, ask, False, tickers=tickers)
 
 
 def _rest_order(row: Row) -> RestOrder:
@@ -207,12 +210,3 @@ def _trade(row: Row, symbol: str, notes: list[str]) -> Trade:
         transact_ns=secondary["ts"],
         maker=row.get("execType") == "M",
     )
-
-
-def _read_ticker(row: Row) -> Ticker:
-    """The best prices; a side without a price is empty."""
-    bid, bid_qty, ask, ask_qty, last = (
-        decimal_field(row, field) if row[field] not in (None, "") else None
-        for field in ("bidPx", "bidSz", "askPx", "askSz", "last")
-    )
-    return Ticker(name_field(row, "instId"), bid, bid_qty or Decimal(0), ask, ask_qty or Decimal(0), last or None)

@@ -9,6 +9,7 @@ from common.exchange.changes import Corrected, Traded
 from common.exchange.engine import Refusal
 from common.exchange.fix_orders import REPLACE, MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
+from common.exchange.numbers import digits
 from common.exchange.order import MARKET, Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
@@ -21,12 +22,6 @@ _REASONS = {
     Refusal.TOO_MANY_ORDERS: "2021", Refusal.BAD_QTY: "13", Refusal.BAD_TERMS: "2013",
 }  # fmt: skip
 _CXL_REASONS = {Refusal.UNKNOWN_ORDER: "1", Refusal.CLOSED: "0", Refusal.CROSSED: "0", Refusal.DUPLICATE: "6"}
-
-
-def number(value: Decimal) -> str:
-    """A decimal as digits and a point, without needless zeros."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def body(fields: dict[int, str]) -> bytes:
@@ -64,8 +59,8 @@ class BullishReports:
         average = order.cum_quote / order.cum_qty if order.cum_qty else Decimal(0)
         currency = instrument.fee_asset(order.terms.side)
         fields = self._fields(order, "F", change.stamp_ns, asked) | {
-            6: number(round(average, 8)), 17: str(exec_id), 31: number(change.px), 32: number(change.qty),
-            136: f"1\x01137={number(fee)}\x01138={currency}\x01139=4", 381: number(order.cum_quote),
+            6: digits(round(average, 8)), 17: str(exec_id), 31: digits(change.px), 32: digits(change.qty),
+            136: f"1\x01137={digits(fee)}\x01138={currency}\x01139=4", 381: digits(order.cum_quote),
             1057: "N" if maker else "Y",
         }  # fmt: skip
         return body(fields)
@@ -83,7 +78,7 @@ class BullishReports:
         """Of a new order, with OrdRejReason(103)."""
         fields = {
             1: self._account_ids[terms.account], 11: terms.cl_ord_id, 14: "0", 37: exec_id,
-            38: number(terms.order_qty), 39: REJECTED, 40: terms.ord_type, 54: terms.side, 55: terms.symbol, 58: text,
+            38: digits(terms.order_qty), 39: REJECTED, 40: terms.ord_type, 54: terms.side, 55: terms.symbol, 58: text,
             60: utc_timestamp(stamp_ns).decode(), 103: reason, 150: REJECTED, 151: "0",
         }  # fmt: skip
         return body(fields)
@@ -119,12 +114,12 @@ class BullishReports:
     def _fields(self, order: Order | ClosedOrder, exec_type: str, stamp_ns: int, asked: Asked | None) -> dict[int, str]:
         terms = order.terms
         fields = {
-            1: self._account_ids[terms.account], 11: terms.cl_ord_id, 14: number(order.cum_qty),
-            37: str(order.order_id), 38: number(terms.order_qty), 39: order.ord_status,
+            1: self._account_ids[terms.account], 11: terms.cl_ord_id, 14: digits(order.cum_qty),
+            37: str(order.order_id), 38: digits(terms.order_qty), 39: order.ord_status,
             40: "p" if terms.post_only else terms.ord_type, 54: terms.side, 55: terms.symbol,
-            60: utc_timestamp(stamp_ns).decode(), 150: exec_type, 151: number(order.leaves_qty), 544: "1",
+            60: utc_timestamp(stamp_ns).decode(), 150: exec_type, 151: digits(order.leaves_qty), 544: "1",
         }  # fmt: skip
-        fields |= {} if terms.price is None else {44: number(terms.price)}
+        fields |= {} if terms.price is None else {44: digits(terms.price)}
         fields |= {} if terms.ord_type == MARKET else {59: terms.time_in_force}
         if asked is not None and asked.cl_ord_id:
             fields |= {11: asked.cl_ord_id, 41: asked.orig_cl_ord_id}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from common.exchange.fix_gateway import Client, Handler
 from common.exchange.lines import Line
+from common.exchange.numbers import digits
 from common.exchange.requests import OUT_OF_RANGE, BadField, Request
 from common.exchange.settings import Party
 from common.exchange.venue import Venue
@@ -16,7 +17,7 @@ from common.fix.wire import utc_timestamp
 from common.instant import Instant
 from common.venues.coinbase.simulated.door import CoinbaseDoor
 from common.venues.coinbase.simulated.level3 import TRADE, Event, KnownOrders, Told
-from common.venues.coinbase.simulated.wire import number, order_uuid
+from common.venues.coinbase.simulated.wire import order_uuid
 
 SUBSCRIBE, UNSUBSCRIBE = "1", "2"
 UNKNOWN_SYMBOL, DUPLICATE, OTHER = "0", "1", "7"
@@ -130,8 +131,8 @@ class CoinbaseMarketData(CoinbaseDoor):
             raise BadField(OUT_OF_RANGE, 559, "Value is incorrect (out of range) for this tag")
         known = list(self._venue.state.instruments.values())
         rows = "".join(
-            f"55={i.symbol}\x0115={i.quote}\x01562={number(i.min_notional)}\x01969={number(i.tick_size)}\x01"
-            f"29003={number(i.lot_size)}\x011682={FULL_TRADING}\x01"
+            f"55={i.symbol}\x0115={i.quote}\x01562={digits(i.min_notional)}\x01969={digits(i.tick_size)}\x01"
+            f"29003={digits(i.lot_size)}\x011682={FULL_TRADING}\x01"
             for i in known
         )
         head = f"320={request.text(320)}\x01322={self._venue.unique()}\x01560=0\x01893=Y\x01393={len(known)}\x01"
@@ -139,7 +140,7 @@ class CoinbaseMarketData(CoinbaseDoor):
 
 
 def _size(told: Told) -> str:
-    return f"270={number(told.px)}\x01271={number(told.qty)}\x01"
+    return f"270={digits(told.px)}\x01271={digits(told.qty)}\x01"
 
 
 def _entry(symbol: str, sequence: int, event: Event, now: Instant) -> str:

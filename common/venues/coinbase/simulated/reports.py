@@ -9,10 +9,11 @@ from common.exchange.changes import Corrected, Traded
 from common.exchange.engine import Refusal
 from common.exchange.fix_orders import MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
+from common.exchange.numbers import digits
 from common.exchange.order import BUY, MARKET, REJECTED, Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
-from common.venues.coinbase.simulated.wire import exec_uuid, number, order_uuid
+from common.venues.coinbase.simulated.wire import exec_uuid, order_uuid
 
 REPLACED = "5"
 ORDER_STATUS = "I"
@@ -64,7 +65,7 @@ class CoinbaseReports:
         ord_status = REPLACED if exec_type == REPLACED else order.ord_status
         return (
             f"{names}17={exec_uuid(exec_id)}\x01150={exec_type}\x0139={ord_status}\x01{_terms(terms)}"
-            f"14={number(order.cum_qty)}\x01151={number(order.leaves_qty)}\x01"
+            f"14={digits(order.cum_qty)}\x01151={digits(order.leaves_qty)}\x01"
             f"6={_average(order.cum_quote, order.cum_qty)}\x0160={utc_timestamp(stamp_ns, 6).decode()}\x01{extra}"
         ).encode()
 
@@ -76,7 +77,7 @@ class CoinbaseReports:
         maker = change.maker_id == order.order_id
         exec_id, fee = (change.exec_id, change.maker_fee) if maker else (change.exec_id + 1, change.taker_fee)
         last = (
-            f"32={number(change.qty)}\x0131={number(change.px)}\x011003={change.trade_id}\x01"
+            f"32={digits(change.qty)}\x0131={digits(change.px)}\x011003={change.trade_id}\x01"
             f"1057={'N' if maker else 'Y'}\x01"
         )
         return self.report(
@@ -121,23 +122,23 @@ class CoinbaseReports:
 
 
 def _terms(terms: Terms) -> str:
-    price = "" if terms.price is None else f"44={number(terms.price)}\x01"
+    price = "" if terms.price is None else f"44={digits(terms.price)}\x01"
     exec_inst = "18=A\x01" if terms.post_only else ""
-    shown = "" if terms.display_qty is None else f"1138={number(terms.display_qty)}\x01"
+    shown = "" if terms.display_qty is None else f"1138={digits(terms.display_qty)}\x01"
     time_in_force = "" if terms.ord_type == MARKET else f"59={terms.time_in_force}\x01"
     shown += f"126={utc_timestamp(terms.expire_ns).decode()}\x01" if terms.expire_ns else ""
     if terms.stop_px is not None:
-        shown += f"99={number(terms.stop_px)}\x011109={'U' if terms.side == BUY else 'D'}\x01"
-    shown += "" if terms.cash_qty is None else f"152={number(terms.cash_qty)}\x01"
+        shown += f"99={digits(terms.stop_px)}\x011109={'U' if terms.side == BUY else 'D'}\x01"
+    shown += "" if terms.cash_qty is None else f"152={digits(terms.cash_qty)}\x01"
     return (
-        f"55={terms.symbol}\x0154={terms.side}\x0140={terms.ord_type}\x0138={number(terms.order_qty)}\x01{price}"
+        f"55={terms.symbol}\x0154={terms.side}\x0140={terms.ord_type}\x0138={digits(terms.order_qty)}\x01{price}"
         f"{time_in_force}{exec_inst}{shown}"
     )
 
 
 def _average(cum_quote: Decimal, cum_qty: Decimal) -> str:
     """AvgPx(6)."""
-    return number((cum_quote / cum_qty).quantize(_PRICE_STEP, ROUND_HALF_UP)) if cum_qty else "0"
+    return digits((cum_quote / cum_qty).quantize(_PRICE_STEP, ROUND_HALF_UP)) if cum_qty else "0"
 
 
 def _fee(side: str, instrument: Instrument, change: Traded, fee: Decimal) -> str:
@@ -146,5 +147,4 @@ def _fee(side: str, instrument: Instrument, change: Traded, fee: Decimal) -> str
     counted = change.qty * change.px if asset == instrument.quote else change.qty
     share = (fee / counted).normalize()
     amount, basis = (share, 2) if share * counted == fee and fee == change.taker_fee else (fee, 0)
-    return f"136=1\x01137={number(amount)}\x01138={asset}\x01139=4\x01891={basis}\x01"
-
+    return f"136=1\x01137={digits(amount)}\x01138={asset}\x01139=4\x01891={basis}\x01"

@@ -14,12 +14,13 @@ from decimal import Decimal
 
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
 from common.exchange.limits import Window
+from common.exchange.numbers import digits
 from common.exchange.order import BUY, CANCELED, FILLED, MARKET, Order
 from common.exchange.rest import LAST, Json, Parameters, RestError, RestRequest, Route, Trouble
 from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.venues.coinbase.simulated.wire import number, order_number, order_uuid
+from common.venues.coinbase.simulated.wire import order_number, order_uuid
 
 TOLERANCE_S = 30
 """So old, and so far ahead, a request's time may be."""
@@ -120,9 +121,9 @@ class CoinbaseRest:
             {
                 "id": f"00000000-0000-4000-b100-{place:012x}",
                 "currency": asset,
-                "balance": number(balance.free + balance.locked),
-                "available": number(balance.free),
-                "hold": number(balance.locked),
+                "balance": digits(balance.free + balance.locked),
+                "available": digits(balance.free),
+                "hold": digits(balance.locked),
                 "profile_id": PROFILE,
                 "trading_enabled": True,
             }
@@ -188,19 +189,19 @@ def order_json(o: ClosedOrder) -> dict[str, object]:
         "profile_id": PROFILE,
         "side": "buy" if t.side == BUY else "sell",
         "type": "market" if t.ord_type == MARKET else "limit",
-        "size": number(t.order_qty),
+        "size": digits(t.order_qty),
         "post_only": t.post_only,
         "created_at": _iso(o.stamp_ns),
         "fill_fees": "0",
-        "filled_size": number(o.cum_qty),
-        "executed_value": number(o.cum_quote),
+        "filled_size": digits(o.cum_qty),
+        "executed_value": digits(o.cum_quote),
         "status": "open" if is_open else "done",
         "settled": not is_open,
     }
     if t.stop_px is not None:
-        row |= {"stop": "entry" if t.side == BUY else "loss", "stop_price": number(t.stop_px)}
+        row |= {"stop": "entry" if t.side == BUY else "loss", "stop_price": digits(t.stop_px)}
     if t.price is not None:
-        row |= {"price": number(t.price), "time_in_force": _TIME_IN_FORCE[t.time_in_force]}
+        row |= {"price": digits(t.price), "time_in_force": _TIME_IN_FORCE[t.time_in_force]}
     if not is_open:
         row |= {"done_at": _iso(o.updated_ns), "done_reason": "filled" if o.ord_status == FILLED else "canceled"}
     return row
@@ -214,12 +215,12 @@ def _fill_json(t: TradeRow) -> Json:
         "order_id": order_uuid(t.order_id),
         "profile_id": PROFILE,
         "liquidity": "M" if t.maker else "T",
-        "price": number(t.px),
-        "size": number(t.qty),
-        "fee": number(t.fee),
+        "price": digits(t.px),
+        "size": digits(t.qty),
+        "fee": digits(t.fee),
         "side": "buy" if t.side == BUY else "sell",
         "settled": True,
-        "usd_volume": number(t.px * t.qty),
+        "usd_volume": digits(t.px * t.qty),
     }
 
 
@@ -228,9 +229,9 @@ def _product_json(i: Instrument) -> Json:
         "id": i.symbol,
         "base_currency": i.base,
         "quote_currency": i.quote,
-        "quote_increment": number(i.tick_size),
-        "base_increment": number(i.lot_size),
-        "min_market_funds": number(i.min_notional),
+        "quote_increment": digits(i.tick_size),
+        "base_increment": digits(i.lot_size),
+        "min_market_funds": digits(i.min_notional),
         "status": "online",
         "trading_disabled": False,
     }

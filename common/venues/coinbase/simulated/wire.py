@@ -5,7 +5,6 @@ client's dialect.
 """
 
 import re
-from decimal import Decimal
 
 from common.exchange.requests import OUT_OF_RANGE, BadField, Request
 
@@ -45,9 +44,3 @@ def client_uuid(request: Request, tag: int) -> str:
     if not UUID4.fullmatch(value):
         raise BadField(OUT_OF_RANGE, tag, "Value is not a lower-case UUIDv4")
     return value
-
-
-def number(value: Decimal) -> str:
-    """A decimal as digits and a point, without needless zeros behind it."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -10,9 +10,9 @@ from decimal import Decimal
 from common.exchange.changes import Traded
 from common.exchange.feed import DELETE, TRADE, Entry
 from common.exchange.fix_market_data import FixMarketData
+from common.exchange.numbers import digits
 from common.exchange.venue import Venue
 from common.venues.coinbaseprime.simulated.door import PrimeDoor
-from common.venues.coinbaseprime.simulated.wire import number
 
 MARKET = "453=1\x01448=CBSE\x01447=G\x01452=73\x01"
 
@@ -55,7 +55,7 @@ class PrimeForm:
         self._entries += 1
         sequence = self._sequences[symbol] = self._sequences.get(symbol, 0) + 1
         names = f"269={entry_type}\x01278={self._entries}\x0183={sequence}\x01"
-        return f"{names}270={number(px)}\x01271={number(qty)}\x01"
+        return f"{names}270={digits(px)}\x01271={digits(qty)}\x01"
 
 
 class PrimeMarketData(PrimeDoor, FixMarketData):

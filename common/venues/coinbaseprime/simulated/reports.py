@@ -10,10 +10,11 @@ from common.exchange.changes import Corrected, Traded
 from common.exchange.engine import Refusal
 from common.exchange.fix_orders import MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
+from common.exchange.numbers import digits
 from common.exchange.order import FILLED, PARTIALLY_FILLED, REJECTED, Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
-from common.venues.coinbaseprime.simulated.wire import exec_uuid, number, order_uuid
+from common.venues.coinbaseprime.simulated.wire import exec_uuid, order_uuid
 
 EVENT, ANSWER = "0", "1"
 """ExecTransType(20): what happened, and what a question is answered with, as the page's example has it."""
@@ -56,7 +57,7 @@ class PrimeReports:
         maker = change.maker_id == order.order_id
         exec_id, fee = (change.exec_id, change.maker_fee) if maker else (change.exec_id + 1, change.taker_fee)
         told = FILLED if order.ord_status == FILLED else PARTIALLY_FILLED
-        last = f"30=CBSE\x0131={number(change.px)}\x0132={number(change.qty)}\x0113=3\x0112={number(fee)}\x01"
+        last = f"30=CBSE\x0131={digits(change.px)}\x0132={digits(change.qty)}\x0113=3\x0112={digits(fee)}\x01"
         return self.report(order, str(exec_id), told, change.stamp_ns, extra=last)
 
     def correction(self, order: Order | ClosedOrder, instrument: Instrument, change: Corrected) -> bytes:
@@ -91,12 +92,12 @@ class PrimeReports:
 
 
 def _terms(terms: Terms) -> str:
-    price = "" if terms.price is None else f"44={number(terms.price)}\x01"
-    return f"55={terms.symbol}\x0154={terms.side}\x0140={terms.ord_type}\x0138={number(terms.order_qty)}\x01{price}"
+    price = "" if terms.price is None else f"44={digits(terms.price)}\x01"
+    return f"55={terms.symbol}\x0154={terms.side}\x0140={terms.ord_type}\x0138={digits(terms.order_qty)}\x01{price}"
 
 
 def _sums(order: Order | ClosedOrder) -> str:
     """What is filled, and at which price on average, AvgPx(6)."""
     cum = order.cum_qty
-    average = number((order.cum_quote / cum).quantize(_PRICE_STEP, ROUND_HALF_UP)) if cum else "0"
-    return f"14={number(cum)}\x01151={number(order.leaves_qty)}\x016={average}\x01"
+    average = digits((order.cum_quote / cum).quantize(_PRICE_STEP, ROUND_HALF_UP)) if cum else "0"
+    return f"14={digits(cum)}\x01151={digits(order.leaves_qty)}\x016={average}\x01"

@@ -4,7 +4,6 @@ Source: docs.cdp.coinbase.com/prime/fix-api. OrderID(37) and ExecID(17) are UUID
 """
 
 import re
-from decimal import Decimal
 
 _UUID = re.compile(r"00000000-0000-4000-8000-[0-9a-f]{12}")
 _ORDER = "00000000-0000-4000-8000-"
@@ -28,9 +27,3 @@ def exec_uuid(exec_id: str) -> str:
     if not dash:
         return f"{_EXECUTION}{int(exec_id):0{_DIGITS}x}"
     return f"{int(epoch) & 0xFFFFFFFF:08x}-0000-4000-a000-{int(number):0{_DIGITS}x}"
-
-
-def number(value: Decimal) -> str:
-    """A decimal as digits and a point, without needless zeros behind it."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -11,6 +11,7 @@ from common.exchange.changes import Traded
 from common.exchange.feed import Entry, Subscription
 from common.exchange.fix_gateway import Client, Handler
 from common.exchange.fix_market_data import SUBSCRIBE, FixMarketData
+from common.exchange.numbers import digits
 from common.exchange.requests import Request
 from common.exchange.settings import Party
 from common.exchange.venue import Venue
@@ -18,7 +19,6 @@ from common.fix.session import SessionSettings
 from common.fix.wire import split
 from common.instant import NS_PER_MS, Instant
 from common.venues.cryptocom.simulated.door import Door, asked_for, farewell
-from common.venues.cryptocom.simulated.reports import number
 
 DEPTHS = (1, 150)
 REQUESTS_PER_S = 20
@@ -35,7 +35,7 @@ class CryptocomForm:
 
     def snapshot(self, md_req_id: str, symbol: str, entries: Sequence[Entry], update_id: int) -> tuple[str, bytes]:
         """The best prices."""
-        rows = "".join(f"269={e.entry_type}\x01270={number(e.px)}\x01271={number(e.qty)}\x01" for e in entries)
+        rows = "".join(f"269={e.entry_type}\x01270={digits(e.px)}\x01271={digits(e.qty)}\x01" for e in entries)
         return "W", _head(md_req_id, symbol, len(entries)) + f"{rows}278={update_id + 1}\x01".encode()
 
     def changes(
@@ -43,7 +43,7 @@ class CryptocomForm:
     ) -> tuple[str, bytes]:
         """What changed, and which message it follows."""
         rows = "".join(
-            f"279={e.action}\x01269={e.entry_type}\x01270={number(e.px)}\x01271={number(e.qty)}\x01" for e in entries
+            f"279={e.action}\x01269={e.entry_type}\x01270={digits(e.px)}\x01271={digits(e.qty)}\x01" for e in entries
         )
         tail = f"278={last_update_id + 1}\x01".encode() + FORMER
         return "X", _head(md_req_id, symbol, len(entries)) + rows.encode() + tail
@@ -51,7 +51,7 @@ class CryptocomForm:
     def trades(self, md_req_id: str, trades: Sequence[tuple[Traded, str]]) -> tuple[str, bytes]:
         """Public trades of one symbol with the side of each one's taker, and the number of the last."""
         rows = "".join(
-            f"279=0\x01269=2\x01270={number(t.px)}\x01271={number(t.qty)}\x0110851={side}\x01880={t.trade_id}\x01"
+            f"279=0\x01269=2\x01270={digits(t.px)}\x01271={digits(t.qty)}\x0110851={side}\x01880={t.trade_id}\x01"
             for t, side in trades
         )
         last = trades[-1][0]

@@ -9,6 +9,7 @@ from common.exchange.changes import Corrected, Traded
 from common.exchange.engine import Cause, Refusal
 from common.exchange.fix_orders import MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
+from common.exchange.numbers import digits
 from common.exchange.order import Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
@@ -19,12 +20,6 @@ TOO_LATE, NO_SUCH_ORDER, CXL_OTHER = "0", "1", "99"
 _REASONS = {Refusal.UNKNOWN_SYMBOL: UNKNOWN_SYMBOL, Refusal.DUPLICATE: OTHER}
 _CXL_REASONS = {Refusal.UNKNOWN_ORDER: NO_SUCH_ORDER, Refusal.CLOSED: TOO_LATE, Refusal.CROSSED: TOO_LATE}
 _CLOSING_TEXTS = {Cause.DISCONNECTED: "Cancelled on disconnect", Cause.SELF_TRADE: "Self trade prevention"}
-
-
-def number(value: Decimal) -> str:
-    """A decimal as digits and a point, without needless zeros."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def body(fields: dict[int, str]) -> bytes:
@@ -63,7 +58,7 @@ class CryptocomReports:
         fields = _fields(order, str(exec_id), "F", change.stamp_ns, asked)
         average = order.cum_quote / order.cum_qty if order.cum_qty else Decimal(0)
         fields |= {
-            6: number(round(average, 8)), 12: number(fee), 13: "3", 31: number(change.px), 32: number(change.qty),
+            6: digits(round(average, 8)), 12: digits(fee), 13: "3", 31: digits(change.px), 32: digits(change.qty),
             851: "1" if maker else "2", 880: str(change.trade_id), 2643: instrument.fee_asset(order.terms.side),
             10060: utc_timestamp(change.stamp_ns).decode(), 20101: "1",
         }  # fmt: skip
@@ -76,11 +71,11 @@ class CryptocomReports:
     def of_refused(self, terms: Terms, exec_id: str, exec_type: str, stamp_ns: int) -> dict[int, str]:
         """What the reports of an order that is not taken have: `exec_id` is its OrderID(37), too."""
         fields = {
-            11: terms.cl_ord_id, 14: "0", 17: exec_id, 37: exec_id, 38: number(terms.order_qty), 39: exec_type,
+            11: terms.cl_ord_id, 14: "0", 17: exec_id, 37: exec_id, 38: digits(terms.order_qty), 39: exec_type,
             40: terms.ord_type, 54: terms.side, 55: terms.symbol, 59: terms.time_in_force,
             60: utc_timestamp(stamp_ns).decode(), 150: exec_type, 151: "0",
         }  # fmt: skip
-        return fields | ({} if terms.price is None else {44: number(terms.price)})
+        return fields | ({} if terms.price is None else {44: digits(terms.price)})
 
     def rejected(self, terms: Terms, exec_id: str, refusal: Refusal | None, text: str, stamp_ns: int) -> bytes:
         """Of a new order."""
@@ -117,12 +112,12 @@ def _fields(
 ) -> dict[int, str]:
     terms = order.terms
     fields = {
-        11: terms.cl_ord_id, 14: number(order.cum_qty), 17: exec_id, 37: str(order.order_id),
-        38: number(terms.order_qty), 39: order.ord_status, 40: terms.ord_type, 54: terms.side, 55: terms.symbol,
-        59: terms.time_in_force, 60: utc_timestamp(stamp_ns).decode(), 150: exec_type, 151: number(order.leaves_qty),
+        11: terms.cl_ord_id, 14: digits(order.cum_qty), 17: exec_id, 37: str(order.order_id),
+        38: digits(terms.order_qty), 39: order.ord_status, 40: terms.ord_type, 54: terms.side, 55: terms.symbol,
+        59: terms.time_in_force, 60: utc_timestamp(stamp_ns).decode(), 150: exec_type, 151: digits(order.leaves_qty),
         6616: utc_timestamp(order.stamp_ns).decode(),
     }  # fmt: skip
-    fields |= {} if terms.price is None else {44: number(terms.price)}
+    fields |= {} if terms.price is None else {44: digits(terms.price)}
     fields |= {18: "6"} if terms.post_only else {}
     if asked is not None and asked.cl_ord_id:
         fields |= {11: asked.cl_ord_id, 41: asked.orig_cl_ord_id}

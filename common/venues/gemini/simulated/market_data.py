@@ -12,11 +12,11 @@ from common.exchange.changes import Traded
 from common.exchange.feed import DELETE, Entry, Subscription
 from common.exchange.fix_gateway import Client
 from common.exchange.fix_market_data import SUBSCRIBE, FixMarketData
+from common.exchange.numbers import digits
 from common.exchange.requests import Request
 from common.exchange.venue import Venue
 from common.instant import Instant
 from common.venues.gemini.simulated.door import GeminiDoor
-from common.venues.gemini.simulated.reports import number
 
 FULL_BOOK, TOP_OF_BOOK = 0, 1
 _MAKER_SIDES = {"1": "2", "2": "1"}
@@ -58,8 +58,8 @@ class GeminiForm:
 
 def _entry(entry_type: str, px: Decimal, qty: Decimal | None, symbol: str = "") -> str:
     named = f"55={symbol}\x01" if symbol else ""
-    size = "" if qty is None else f"271={number(qty)}\x01"
-    return f"269={entry_type}\x01{named}270={number(px)}\x01{size}"
+    size = "" if qty is None else f"271={digits(qty)}\x01"
+    return f"269={entry_type}\x01{named}270={digits(px)}\x01{size}"
 
 
 class GeminiMarketData(GeminiDoor, FixMarketData):

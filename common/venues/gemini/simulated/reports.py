@@ -10,6 +10,7 @@ from common.exchange.changes import Corrected, Traded
 from common.exchange.engine import Cause, Refusal
 from common.exchange.fix_orders import MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
+from common.exchange.numbers import digits
 from common.exchange.order import CANCELED, MARKET, REJECTED, Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
@@ -31,12 +32,6 @@ WORDS: dict[str, str] = {
 REQUESTED = "REQUESTED"
 
 Fields = dict[int, str]
-
-
-def number(value: Decimal) -> str:
-    """A decimal as digits and a point, without needless zeros behind it."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def body_of(fields: Fields) -> bytes:
@@ -72,8 +67,8 @@ class GeminiReports:
         maker = change.maker_id == order.order_id
         exec_id, fee = (change.exec_id, change.maker_fee) if maker else (change.exec_id + 1, change.taker_fee)
         fields = _fields(order, str(exec_id), "F", change.stamp_ns)
-        fields |= {31: number(change.px), 32: number(change.qty), 851: "1" if maker else "2"}
-        return body_of(fields | {12: number(fee), 13: ABSOLUTE, 479: instrument.fee_asset(order.terms.side)})
+        fields |= {31: digits(change.px), 32: digits(change.qty), 851: "1" if maker else "2"}
+        return body_of(fields | {12: digits(fee), 13: ABSOLUTE, 479: instrument.fee_asset(order.terms.side)})
 
     def correction(self, order: Order | ClosedOrder, instrument: Instrument, change: Corrected) -> bytes:
         """The venue tells no correction over FIX."""
@@ -103,19 +98,19 @@ class GeminiReports:
 
 
 def _terms(terms: Terms) -> Fields:
-    fields = {11: terms.cl_ord_id, 38: number(terms.order_qty), 54: terms.side, 55: terms.symbol}
+    fields = {11: terms.cl_ord_id, 38: digits(terms.order_qty), 54: terms.side, 55: terms.symbol}
     if terms.ord_type != MARKET:
-        fields |= {44: number(terms.price or Decimal(0)), 59: terms.time_in_force}
+        fields |= {44: digits(terms.price or Decimal(0)), 59: terms.time_in_force}
     return fields | {18: "6"} if terms.post_only else fields
 
 
 def _fields(order: Order | ClosedOrder, exec_id: str, exec_type: str, stamp_ns: int) -> Fields:
     return _terms(order.terms) | {
-        6: _average(order.cum_quote, order.cum_qty), 14: number(order.cum_qty), 17: exec_id, 37: str(order.order_id),
-        39: order.ord_status, 60: utc_timestamp(stamp_ns).decode(), 150: exec_type, 151: number(order.leaves_qty),
+        6: _average(order.cum_quote, order.cum_qty), 14: digits(order.cum_qty), 17: exec_id, 37: str(order.order_id),
+        39: order.ord_status, 60: utc_timestamp(stamp_ns).decode(), 150: exec_type, 151: digits(order.leaves_qty),
     }  # fmt: skip
 
 
 def _average(cum_quote: Decimal, cum_qty: Decimal) -> str:
     """AvgPx(6)."""
-    return number((cum_quote / cum_qty).quantize(_PRICE_STEP, ROUND_HALF_UP)) if cum_qty else "0"
+    return digits((cum_quote / cum_qty).quantize(_PRICE_STEP, ROUND_HALF_UP)) if cum_qty else "0"

@@ -14,12 +14,12 @@ import msgspec
 
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
 from common.exchange.limits import Window
+from common.exchange.numbers import digits
 from common.exchange.order import BUY, CANCELED, MARKET, NEW, PARTIALLY_FILLED, Order
 from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
 from common.exchange.settings import Key
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.venues.gemini.simulated.reports import number
 
 ACCOUNT = "account-"
 """How the keys of accounts begin, which those that a simulated venue is given need not."""
@@ -150,9 +150,9 @@ class GeminiRest:
             {
                 "type": "exchange",
                 "currency": asset,
-                "amount": number(balance.free + balance.locked),
-                "available": number(balance.free),
-                "availableForWithdrawal": number(balance.free),
+                "amount": digits(balance.free + balance.locked),
+                "available": digits(balance.free),
+                "availableForWithdrawal": digits(balance.free),
             }
             for (owner, asset), balance in self._venue.state.accounts.balances.items()
             if owner == account
@@ -185,25 +185,25 @@ def _order_json(o: ClosedOrder) -> dict[str, object]:
         "is_cancelled": o.ord_status == CANCELED,
         "is_hidden": False,
         "was_forced": False,
-        "executed_amount": number(o.cum_qty),
+        "executed_amount": digits(o.cum_qty),
         "client_order_id": t.cl_ord_id,
         "options": [option] if option else [],
-        "original_amount": number(t.order_qty),
-        "remaining_amount": number(t.order_qty - o.cum_qty),
+        "original_amount": digits(t.order_qty),
+        "remaining_amount": digits(t.order_qty - o.cum_qty),
     }
-    return row if t.price is None else {**row, "price": number(t.price)}
+    return row if t.price is None else {**row, "price": digits(t.price)}
 
 
 def _trade_json(t: TradeRow) -> Json:
     return {
-        "price": number(t.px),
-        "amount": number(t.qty),
+        "price": digits(t.px),
+        "amount": digits(t.qty),
         "timestamp": t.stamp_ns // NS_PER_S,
         "timestampms": t.stamp_ns // NS_PER_MS,
         "type": "Buy" if t.side == BUY else "Sell",
         "aggressor": not t.maker,
         "fee_currency": t.fee_asset,
-        "fee_amount": number(t.fee),
+        "fee_amount": digits(t.fee),
         "tid": t.exec_id,
         "order_id": str(t.order_id),
         "client_order_id": t.cl_ord_id,

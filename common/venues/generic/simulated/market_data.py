@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from common.exchange.changes import Traded
 from common.exchange.feed import Entry
+from common.exchange.numbers import digits
 from common.fix.wire import utc_timestamp
-from common.venues.generic.simulated.reports import number
 
 
 class GenericForm:
@@ -18,7 +18,7 @@ class GenericForm:
 
     def snapshot(self, md_req_id: str, symbol: str, entries: Sequence[Entry], update_id: int) -> tuple[str, bytes]:
         """The whole book, or its top."""
-        body = "".join(f"269={e.entry_type}\x01270={number(e.px)}\x01271={number(e.qty)}\x01" for e in entries)
+        body = "".join(f"269={e.entry_type}\x01270={digits(e.px)}\x01271={digits(e.qty)}\x01" for e in entries)
         return "W", f"262={md_req_id}\x0155={symbol}\x01268={len(entries)}\x01{body}".encode()
 
     def changes(
@@ -26,7 +26,7 @@ class GenericForm:
     ) -> tuple[str, bytes]:
         """What changed in the book."""
         body = "".join(
-            f"279={e.action}\x01269={e.entry_type}\x0155={symbol}\x01270={number(e.px)}\x01271={number(e.qty)}\x01"
+            f"279={e.action}\x01269={e.entry_type}\x0155={symbol}\x01270={digits(e.px)}\x01271={digits(e.qty)}\x01"
             for e in entries
         )
         return "X", f"262={md_req_id}\x01268={len(entries)}\x01{body}".encode()
@@ -34,7 +34,7 @@ class GenericForm:
     def trades(self, md_req_id: str, trades: Sequence[tuple[Traded, str]]) -> tuple[str, bytes]:
         """Public trades with the side of each one's taker."""
         body = "".join(
-            f"279=0\x01269=2\x0155={t.symbol}\x01270={number(t.px)}\x01271={number(t.qty)}\x01"
+            f"279=0\x01269=2\x0155={t.symbol}\x01270={digits(t.px)}\x01271={digits(t.qty)}\x01"
             f"273={utc_timestamp(t.stamp_ns).decode()[9:]}\x012446={side}\x01"
             for t, side in trades
         )

@@ -9,6 +9,7 @@ from common.exchange.changes import Corrected, Traded
 from common.exchange.engine import Refusal
 from common.exchange.fix_orders import MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
+from common.exchange.numbers import digits
 from common.exchange.order import REJECTED, ZERO, Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
@@ -36,12 +37,6 @@ _CXL_REJ_REASON = {
 }
 
 
-def number(value: Decimal) -> str:
-    """A decimal as digits and a point, without needless zeros behind it."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 class GenericReports:
     """`Reports` as the standard has them."""
 
@@ -60,18 +55,18 @@ class GenericReports:
         names = f"11={terms.cl_ord_id}\x01"
         if asked is not None and asked.cl_ord_id:
             names = f"11={asked.cl_ord_id}\x0141={asked.orig_cl_ord_id}\x01"
-        price = "" if terms.price is None else f"44={number(terms.price)}\x01"
-        price += "" if terms.stop_px is None else f"99={number(terms.stop_px)}\x01"
-        price += "" if terms.display_qty is None else f"111={number(terms.display_qty)}\x01"
+        price = "" if terms.price is None else f"44={digits(terms.price)}\x01"
+        price += "" if terms.stop_px is None else f"99={digits(terms.stop_px)}\x01"
+        price += "" if terms.display_qty is None else f"111={digits(terms.display_qty)}\x01"
         price += f"126={utc_timestamp(terms.expire_ns).decode()}\x01" if terms.expire_ns else ""
-        price += "" if terms.cash_qty is None else f"152={number(terms.cash_qty)}\x01"
+        price += "" if terms.cash_qty is None else f"152={digits(terms.cash_qty)}\x01"
         codes = (["6"] if terms.post_only else []) + (["E"] if terms.reduce_only else [])
         exec_inst = f"18={' '.join(codes)}\x01" if codes else ""
         return (
             f"37={order.order_id}\x01{names}17={exec_id}\x01150={exec_type}\x01"
-            f"39={ord_status}\x0155={terms.symbol}\x0154={terms.side}\x0138={number(terms.order_qty)}\x01"
+            f"39={ord_status}\x0155={terms.symbol}\x0154={terms.side}\x0138={digits(terms.order_qty)}\x01"
             f"40={terms.ord_type}\x01{price}59={terms.time_in_force}\x01{exec_inst}{extra}"
-            f"151={number(leaves_qty)}\x0114={number(order.cum_qty)}\x01"
+            f"151={digits(leaves_qty)}\x0114={digits(order.cum_qty)}\x01"
             f"6={_average(order.cum_quote, order.cum_qty)}\x0160={utc_timestamp(stamp_ns).decode()}\x01"
         ).encode()
 
@@ -81,14 +76,14 @@ class GenericReports:
         """With LastQty(32), LastPx(31), LastLiquidityInd(851) and the fee."""
         maker = change.maker_id == order.order_id
         exec_id, fee = (change.exec_id, change.maker_fee) if maker else (change.exec_id + 1, change.taker_fee)
-        last = f"32={number(change.qty)}\x0131={number(change.px)}\x01851={1 if maker else 2}\x01"
+        last = f"32={digits(change.qty)}\x0131={digits(change.px)}\x01851={1 if maker else 2}\x01"
         extra = last + _fee(order.terms.side, instrument, fee)
         return self.report(order, str(exec_id), "F", change.stamp_ns, asked, extra)
 
     def correction(self, order: Order | ClosedOrder, instrument: Instrument, change: Corrected) -> bytes:
         """TradeCancel (ExecType(150)=H) or TradeCorrect (G) of the fill that ExecRefID(19) names."""
         word, qty, px = ("G", change.qty, change.px) if change.qty else ("H", change.former_qty, change.former_px)
-        extra = f"19={change.ref_exec_id}\x0132={number(qty)}\x0131={number(px)}\x01"
+        extra = f"19={change.ref_exec_id}\x0132={digits(qty)}\x0131={digits(px)}\x01"
         if change.qty:
             extra += _fee(change.side, instrument, change.fee)
         return self.report(order, str(change.exec_id), word, change.stamp_ns, extra=extra)
@@ -96,10 +91,10 @@ class GenericReports:
     def rejected(self, terms: Terms, exec_id: str, refusal: Refusal | None, text: str, stamp_ns: int) -> bytes:
         """ExecType(150)=8 with OrdRejReason(103)."""
         reason = _OTHER if refusal is None else _ORD_REJ_REASON.get(refusal, _OTHER)
-        price = "" if terms.price is None else f"44={number(terms.price)}\x01"
+        price = "" if terms.price is None else f"44={digits(terms.price)}\x01"
         return (
             f"37=NONE\x0111={terms.cl_ord_id}\x0117={exec_id}\x01150=8\x0139={REJECTED}\x0155={terms.symbol}\x01"
-            f"54={terms.side}\x0138={number(terms.order_qty)}\x0140={terms.ord_type}\x01{price}151=0\x0114=0\x016=0\x01"
+            f"54={terms.side}\x0138={digits(terms.order_qty)}\x0140={terms.ord_type}\x01{price}151=0\x0114=0\x016=0\x01"
             f"103={reason}\x0160={utc_timestamp(stamp_ns).decode()}\x0158={text}\x01"
         ).encode()
 
@@ -135,8 +130,8 @@ class GenericReports:
 
 def _average(cum_quote: Decimal, cum_qty: Decimal) -> str:
     """AvgPx(6)."""
-    return number((cum_quote / cum_qty).quantize(_PRICE_STEP, ROUND_HALF_UP)) if cum_qty else "0"
+    return digits((cum_quote / cum_qty).quantize(_PRICE_STEP, ROUND_HALF_UP)) if cum_qty else "0"
 
 
 def _fee(side: str, instrument: Instrument, fee: Decimal) -> str:
-    return f"136=1\x01137={number(fee)}\x01138={instrument.fee_asset(side)}\x01139=4\x01"
+    return f"136=1\x01137={digits(fee)}\x01138={instrument.fee_asset(side)}\x01139=4\x01"

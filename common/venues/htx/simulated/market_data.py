@@ -10,11 +10,12 @@ from common.exchange.changes import Traded
 from common.exchange.feed import BID, OFFER, TRADE, Entry, Send, Subscription, levels
 from common.exchange.fix_gateway import Client, Handler
 from common.exchange.fix_market_data import FixMarketData
+from common.exchange.numbers import digits
 from common.exchange.requests import Request
 from common.fix.wire import utc_timestamp
 from common.instant import Instant
 from common.venues.htx.simulated.door import HtxGateway
-from common.venues.htx.simulated.reports import number, symbol_of
+from common.venues.htx.simulated.reports import symbol_of
 
 SUBSCRIBE, UNSUBSCRIBE = "0", "2"
 ACCEPTED, DUPLICATE, UNSUPPORTED = "0", "1", "7"
@@ -33,7 +34,7 @@ class HtxForm:
 
     def snapshot(self, md_req_id: str, symbol: str, entries: Sequence[Entry], update_id: int) -> tuple[str, bytes]:
         """The best prices. MDReqID(262) is 1, whatever was asked under."""
-        rows = "".join(f"269={e.entry_type}\x01270={number(e.px)}\x01271={number(e.qty)}\x01" for e in entries)
+        rows = "".join(f"269={e.entry_type}\x01270={digits(e.px)}\x01271={digits(e.qty)}\x01" for e in entries)
         return "W", f"262=1\x0183={update_id + 1}\x0155={symbol.lower()}\x01268={len(entries)}\x01{rows}".encode()
 
     def changes(
@@ -45,7 +46,7 @@ class HtxForm:
     def trades(self, md_req_id: str, trades: Sequence[tuple[Traded, str]]) -> tuple[str, bytes]:
         """Public trades of one symbol with the side of each one's taker."""
         rows = "".join(
-            f"279=0\x01269=2\x01278={t.trade_id}\x0155={t.symbol.lower()}\x01270={number(t.px)}\x01271={number(t.qty)}\x01"
+            f"279=0\x01269=2\x01278={t.trade_id}\x0155={t.symbol.lower()}\x01270={digits(t.px)}\x01271={digits(t.qty)}\x01"
             f"60={utc_timestamp(t.stamp_ns, 6).decode()}\x0154={side}\x01"
             for t, side in trades
         )

@@ -3,12 +3,12 @@
 Source: the mirror of HTX's page on its FIX API, as of April 2025. Written from that alone.
 """
 
-from decimal import Decimal
 
 from common.exchange.changes import Corrected, Traded
 from common.exchange.engine import Refusal
 from common.exchange.fix_orders import MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
+from common.exchange.numbers import digits
 from common.exchange.order import BUY, FILL_OR_KILL, IMMEDIATE_OR_CANCEL, Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
@@ -20,12 +20,6 @@ _STATES = {"0": SUBMITTED, "1": "4", "2": "5", "4": "7", "8": REJECTED}
 _WORDS = {"0": CREATION, "4": CANCELLATION}
 _KINDS = {IMMEDIATE_OR_CANCEL: "ioc", FILL_OR_KILL: "limit-fok"}
 UNKNOWN_ORDER, OTHER = "1", "99"
-
-
-def number(value: Decimal) -> str:
-    """A decimal as digits and a point, without needless zeros."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def body(fields: dict[int, str]) -> bytes:
@@ -67,7 +61,7 @@ class HtxReports:
         """With the trade's number and whether the order was the taker's; the fee is told later."""
         maker = change.maker_id == order.order_id
         fields = self._fields(order, TRADE, change.stamp_ns) | {
-            31: number(change.px), 32: number(change.qty), 119: number(change.px * change.qty),
+            31: digits(change.px), 32: digits(change.qty), 119: digits(change.px * change.qty),
             1003: str(change.trade_id), 1057: "false" if maker else "true",
         }  # fmt: skip
         return body(fields)
@@ -77,7 +71,7 @@ class HtxReports:
         fee = change.maker_fee if change.maker_id == order.order_id else change.taker_fee
         currency = instrument.fee_asset(order.terms.side)
         fields = self._fields(order, CLEARING, change.stamp_ns) | {
-            136: f"1\x01137={number(fee)}\x01138={currency}\x01139=4", 1003: str(change.trade_id),
+            136: f"1\x01137={digits(fee)}\x01138={currency}\x01139=4", 1003: str(change.trade_id),
         }  # fmt: skip
         return body(fields)
 
@@ -88,11 +82,11 @@ class HtxReports:
     def rejected(self, terms: Terms, exec_id: str, refusal: Refusal | None, text: str, stamp_ns: int) -> bytes:
         """Of a new order: it is created, and its state is rejected."""
         fields = {
-            1: self._account_ids[terms.account], 11: terms.cl_ord_id, 38: number(terms.order_qty), 39: REJECTED,
+            1: self._account_ids[terms.account], 11: terms.cl_ord_id, 38: digits(terms.order_qty), 39: REJECTED,
             40: type_of(terms), 55: terms.symbol.lower(), 58: text, 60: utc_timestamp(stamp_ns).decode(), 103: OTHER,
             150: CREATION, 578: SOURCE,
         }  # fmt: skip
-        return body(fields | ({} if terms.price is None else {44: number(terms.price)}))
+        return body(fields | ({} if terms.price is None else {44: digits(terms.price)}))
 
     def cancel_rejected(self, wish: Wish, order: Order | ClosedOrder | None, refusal: Refusal, stamp_ns: int) -> bytes:
         """OrderCancelReject(9), which says nothing of the order's state."""
@@ -117,9 +111,9 @@ class HtxReports:
         if order.ord_status == "4" and order.cum_qty:
             state = PARTLY_CANCELED
         fields = {
-            1: self._account_ids[terms.account], 11: terms.cl_ord_id, 14: number(order.cum_qty),
-            37: str(order.order_id), 38: number(terms.order_qty), 39: state, 40: type_of(terms),
+            1: self._account_ids[terms.account], 11: terms.cl_ord_id, 14: digits(order.cum_qty),
+            37: str(order.order_id), 38: digits(terms.order_qty), 39: state, 40: type_of(terms),
             42: utc_timestamp(order.stamp_ns).decode(), 55: terms.symbol.lower(), 60: utc_timestamp(stamp_ns).decode(),
-            150: word, 151: number(order.leaves_qty), 578: SOURCE,
+            150: word, 151: digits(order.leaves_qty), 578: SOURCE,
         }  # fmt: skip
-        return fields | ({} if terms.price is None else {44: number(terms.price)})
+        return fields | ({} if terms.price is None else {44: digits(terms.price)})

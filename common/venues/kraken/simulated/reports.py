@@ -9,6 +9,7 @@ from common.exchange.changes import Corrected, Traded
 from common.exchange.engine import Cause, Refusal
 from common.exchange.fix_orders import CANCEL, MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
+from common.exchange.numbers import digits
 from common.exchange.order import BUY, LIMIT, MARKET, STOP, STOP_LIMIT, Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
@@ -35,12 +36,6 @@ CLOSING_TEXTS = {
 }
 
 
-def number(value: Decimal) -> str:
-    """A decimal as digits and a point, without needless zeros."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def refused(msg_type: str, ref_id: str, reason: int, text: str) -> bytes:
     """A BusinessMessageReject(j): RefSeqNum(45) says nothing, the request's ClOrdID(11) does."""
     return f"45=0\x0158={text}\x01372={msg_type}\x01379={ref_id}\x01380={reason}\x01".encode()
@@ -49,11 +44,11 @@ def refused(msg_type: str, ref_id: str, reason: int, text: str) -> bytes:
 def words(terms: Terms) -> str:
     """An order in words, as Text(58) of its reports has it."""
     side = "buy" if terms.side == BUY else "sell"
-    how = "market" if terms.price is None else f"limit {number(terms.price)}"
+    how = "market" if terms.price is None else f"limit {digits(terms.price)}"
     if terms.stop_px is not None:
-        stop = f"stop loss {number(terms.stop_px)}"
+        stop = f"stop loss {digits(terms.stop_px)}"
         how = stop if terms.price is None else f"{stop} -> {how}"
-    return f"{side} {number(terms.order_qty)} {terms.symbol} @ {how}"
+    return f"{side} {digits(terms.order_qty)} {terms.symbol} @ {how}"
 
 
 RESTATED = "D"
@@ -91,7 +86,7 @@ class KrakenReports:
         fields = _fields(order, str(exec_id), "F", change.stamp_ns, asked)
         currency = instrument.fee_asset(order.terms.side)
         fields |= {
-            31: number(change.px), 32: number(change.qty), 136: f"1\x01137={number(fee)}\x01138={currency}",
+            31: digits(change.px), 32: digits(change.qty), 136: f"1\x01137={digits(fee)}\x01138={currency}",
             527: str(change.trade_id), 1003: str(change.trade_id), 5050: "m" if maker else "t",
         }  # fmt: skip
         return _body(fields)
@@ -128,23 +123,23 @@ def _fields(
     terms = order.terms
     average = order.cum_quote / order.cum_qty if order.cum_qty else Decimal(0)
     fields = {
-        6: number(round(average, 8)), 11: terms.cl_ord_id, 14: number(order.cum_qty), 17: exec_id,
-        37: str(order.order_id), 38: number(terms.order_qty), 39: order.ord_status, 40: terms.ord_type, 54: terms.side,
+        6: digits(round(average, 8)), 11: terms.cl_ord_id, 14: digits(order.cum_qty), 17: exec_id,
+        37: str(order.order_id), 38: digits(terms.order_qty), 39: order.ord_status, 40: terms.ord_type, 54: terms.side,
         55: terms.symbol, 58: words(terms), 59: terms.time_in_force, 60: utc_timestamp(stamp_ns).decode(),
-        150: exec_type, 151: number(order.leaves_qty), 381: number(order.cum_quote),
+        150: exec_type, 151: digits(order.leaves_qty), 381: digits(order.cum_quote),
     }  # fmt: skip
     if terms.stop_px is not None:
-        fields[99] = number(terms.stop_px)
+        fields[99] = digits(terms.stop_px)
         if order.triggered if isinstance(order, Order) else order.cum_qty:
             fields[40] = AWAKE[terms.ord_type]
     if terms.expire_ns:
         fields[126] = utc_timestamp(terms.expire_ns).decode()
     if terms.ord_type != MARKET and terms.price is not None:
-        fields[44] = number(terms.price)
+        fields[44] = digits(terms.price)
     if terms.post_only:
         fields[18] = "P"
     if terms.display_qty is not None:
-        fields[1138] = number(terms.display_qty)
+        fields[1138] = digits(terms.display_qty)
     if asked is not None and asked.cl_ord_id:
         fields |= {11: asked.cl_ord_id, 41: asked.orig_cl_ord_id}
     return fields

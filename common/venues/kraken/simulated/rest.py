@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
 from common.exchange.limits import Window
+from common.exchange.numbers import digits
 from common.exchange.order import BUY, LIMIT, MARKET, STOP, STOP_LIMIT, Order
 from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
 from common.exchange.settings import Instrument
@@ -20,7 +21,7 @@ from common.exchange.venue import Venue
 from common.instant import NS_PER_S, Instant
 from common.venues.kraken.simulated.limits import Counters
 from common.venues.kraken.simulated.market_data import precision
-from common.venues.kraken.simulated.reports import number, words
+from common.venues.kraken.simulated.reports import words
 
 PAGE = 50
 LOOKED_THROUGH = 1000
@@ -136,8 +137,8 @@ class KrakenRest:
                 "pair": _alt_name(instrument),
                 "type": "buy" if t.side == BUY else "sell",
                 "ordertype": _ORDER_TYPES[t.ord_type],
-                "price": number((t.price if t.stop_px is None else t.stop_px) or Decimal(0)),
-                "price2": number(t.price or Decimal(0)) if t.stop_px is not None else "0",
+                "price": digits((t.price if t.stop_px is None else t.stop_px) or Decimal(0)),
+                "price2": digits(t.price or Decimal(0)) if t.stop_px is not None else "0",
                 "order": words(t),
             },
             "vol": f"{t.order_qty:f}",
