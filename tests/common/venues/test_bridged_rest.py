@@ -1,0 +1,119 @@
+"""The account's REST side of venues behind a bridge, CCXT against their simulated sides over the loopback."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from common.exchange.order import BUY, LIMIT, SELL, Order, Terms
+from common.exchange.settings import ExchangeSettings
+from common.messages import Answer, Ask
+from common.venues.credentials import HmacPassphrase
+from common.venues.registry import find_rest
+from common.venues.rest import RestSettings
+from tests.common.exchange.harness import World
+from tests.common.venues.bitget.rig import BITGET
+from tests.common.venues.kucoin.rig import KUCOIN
+from tests.common.venues.served import Served
+
+D = Decimal
+DAY_NS = 86_400 * 10**9
+
+
+class Account(NamedTuple):
+    """A venue at a socket, and what asks it."""
+
+    world: World
+    served: Served
+    rest: Any
+    symbol: str
+
+    def order(self, name: str, qty: str = "0.1", account: str = "desk", side: str = BUY) -> Order:
+        """An order at the venue, of the account or of somebody else."""
+        terms = Terms(account, account, name, self.symbol, side, LIMIT, D(qty), D(60_000))
+        return self.world.core.venue.engine.place(terms, self.world.now)
+
+    def name(self, order: Order) -> str:
+        """Its OrderID(37)."""
+        return self.world.core.venue.side.order_name(order.order_id)
+
+    def ask(self, what: str, **more: Any) -> Answer:
+        answer: Answer = self.rest.ask(Ask("x", 1, what, **{"symbol": self.symbol, **more}))
+        assert not answer.failed, answer.text
+        return answer
+
+
+@pytest.fixture(params=[KUCOIN, BITGET], ids=lambda settings: settings.name)
+def account(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Account]:
+    settings: ExchangeSettings = request.param
+    world = World(tmp_path, settings)
+    with Served(world) as served:
+        url = f"http://127.0.0.1:{served.port('rest')}/api"
+        rest: Any = find_rest(settings.dialect)(RestSettings("x", url, HmacPassphrase("K", b"S", "P"), 5000))
+        rest.api.throttle = lambda cost=None: None
+        yield Account(world, served, rest, settings.instruments[0].symbol)
+        rest.api.close()
+
+
+def test_an_order_is_told_by_either_name_as_it_stands_and_as_it_ended(account: Account) -> None:
+    filled, cancelled, resting = (account.order(name) for name in ("a1", "a-2", "a3"))
+    account.order("", "0.14", "", SELL)
+    account.world.core.venue.engine.cancel(cancelled, account.world.now)
+    for order, status, cum_qty in ((filled, "2", "0.1"), (cancelled, "4", "0.04"), (resting, "0", "0")):
+        for by in ({"cl_ord_id": order.cl_ord_id}, {"order_id": account.name(order), "cl_ord_id": order.cl_ord_id}):
+            told = account.ask("order", **by).order
+            assert told is not None and (told.ord_status, told.cum_qty) == (status, D(cum_qty))
+            assert (told.cl_ord_id, told.order_id, told.side) == (order.cl_ord_id, account.name(order), "1")
+            assert (told.order_qty, told.price, told.symbol) == (D("0.1"), D(60_000), account.symbol)
+    assert [told.cl_ord_id for told in account.ask("open_orders").orders] == ["a3"]
+    assert [told.cl_ord_id for told in account.ask("open_orders", symbol="").orders] == ["a3"]
+
+
+def test_that_there_is_no_such_order_is_asked_twice_with_the_clock_in_between(account: Account) -> None:
+    told = account.ask("order", cl_ord_id="nosuch")
+    assert told.not_found and told.venue_ns > 0 and told.order is None
+
+
+def test_trades_come_the_oldest_first_from_a_key_or_a_time_on_whole_over_pages_and_weeks(account: Account) -> None:
+    world = account.world
+    order = account.order("a1", "5")
+    long_ago = world.now._replace(wall_ns=world.now.wall_ns - 9 * DAY_NS)
+    take = world.core.venue.engine.take_from
+    take(order, D("0.5"), long_ago)
+    for _ in range(130):
+        take(order, D("0.001"), world.now)
+    since_ns = long_ago.wall_ns - 10**9
+    keys = [int(trade.trade_key) for trade in account.ask("trades", since_ns=since_ns).trades]
+    assert keys == list(range(1, 132))
+    of_order = account.ask("trades", order_id=account.name(order)).trades
+    assert sum(trade.last_qty for trade in of_order) == D("0.63")
+    assert [int(trade.trade_key) for trade in account.ask("trades", from_trade_key="130").trades] == [130, 131]
+    first = of_order[0]
+    instrument = world.settings.instruments[0]
+    paid = (D("0.0004"), "BTC") if not instrument.fee_in_quote else (D(24), "USDT")
+    assert (first.fee_qty, first.fee_asset, first.maker, first.last_px) == (*paid, True, D(60_000))
+    assert first.order_id == account.name(order)
+
+
+def test_one_order_or_all_are_cancelled_and_how_many_that_were_is_known(account: Account) -> None:
+    one, *_ = (account.order(name) for name in ("a1", "a2", "a3"))
+    assert account.ask("cancel", order_id=account.name(one)).cancelled == 1
+    assert account.ask("cancel", order_id=account.name(one)).cancelled == 0
+    assert account.ask("cancel_all").cancelled == 2 and account.ask("open_orders").orders == ()
+
+
+def test_balances_prices_and_the_clock(account: Account) -> None:
+    account.order("a1")
+    balances = {asset: (free, held) for asset, free, held in account.ask("balances").balances}
+    assert balances["USDT"] == (D(994_000), D(6_000)) and balances["BTC"] == (D(10), D(0))
+    (ticker,) = account.ask("ticker").tickers
+    assert (ticker.bid_px, ticker.bid_qty, ticker.ask_px, ticker.last_px) == (D(60_000), D("0.1"), None, D(65_000))
+    assert abs(account.ask("time").venue_ns - account.world.now.wall_ns) < 10**9
+
+
+def test_a_failure_is_told_with_the_venue_s_code_and_without_what_is_secret(account: Account) -> None:
+    account.rest.api.secret = "another"
+    answer = account.rest.ask(Ask("x", 1, "balances"))
+    assert answer.failed and answer.error_code in (400004, 40009) and "another" not in answer.text
