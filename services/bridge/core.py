@@ -243,8 +243,8 @@ class BridgeCore(Core):
         for effects in (self._leaving, self.venue.effects):
             self.effects += effects
             effects.clear()
-        for text in self._desk.alarms:
-            self.note("error", "reopened", text=text)
+        for event, text in self._desk.alarms:
+            self.note("error", event, text=text)
         self._desk.alarms.clear()
         self._tidy()
         if self._stop_by_ns is not None and (now.boot_ns >= self._stop_by_ns or not self.acceptor.busy):

@@ -40,7 +40,7 @@ from common.venues.backend import (
     Verdict,
 )
 from services.bridge import reports
-from services.bridge.book import FILLED, Book, BridgedOrder
+from services.bridge.book import FILLED, NEW, PARTIALLY_FILLED, Book, BridgedOrder
 from services.bridge.records import (
     DISCONNECTED,
     FORGOTTEN,
@@ -112,7 +112,10 @@ class Desk:
         self.doubts: dict[str, None] = {}
         self.owing: dict[str, Decimal] = {}
         self.withdrawn: set[str] = set()
-        self.alarms: list[str] = []
+        self.alarms: list[tuple[str, str]] = []
+        """What a person has to know: the name of the event, and a sentence."""
+
+        self._others: set[str] = set()
         self._record = record
         self.unique = unique
         self._backend = backend
@@ -357,6 +360,7 @@ class Desk:
         """The order as the venue tells it, perhaps as it was some time ago."""
         self._acknowledge(order, fact.order_id, now)
         if order.end:
+            self._see_another(order, fact)
             return
         wish = next((w for w in order.wishes.values() if w.kind == "G"), None)
         if wish is not None and (fact.order_qty, fact.price) == (wish.terms.order_qty, wish.terms.price):
@@ -370,9 +374,19 @@ class Desk:
         elif fact.ord_status == CANCELED:
             self._end(order, CANCELED, TOLD, "", now)
 
+    def _see_another(self, order: BridgedOrder, fact: OrderFact) -> None:
+        """Under the id of an order that is over the venue may have another: somebody has amended it by hand, where that
+        puts another one in its place. It is none of ours, and somebody has to look."""
+        is_open = fact.ord_status in (NEW, PARTIALLY_FILLED)
+        if is_open and fact.order_id not in ("", order.order_id) and fact.order_id not in self._others:
+            self._others.add(fact.order_id)
+            text = f"{order.cl_ord_id} of {order.client} is over, and the venue has {fact.order_id} under its id"
+            self.alarms.append(("another_order", text))
+
     def _acknowledge(self, order: BridgedOrder, order_id: str, now: Instant) -> None:
         if order.evidence == NEVER_REACHED:
-            self.alarms.append(f"{order.cl_ord_id} of {order.client} was called never reached and is at the venue")
+            text = f"{order.cl_ord_id} of {order.client} was called never reached and is at the venue"
+            self.alarms.append(("reopened", text))
             self._record(Reopened(order.venue_id, order_id))
             self._tell(order, "D", now, extra="58=it is at the venue after all\x01")
         elif order.is_undecided:

@@ -541,7 +541,8 @@ class VenueSide:
 
     def _sweep_stranger(self, fact: OrderFact, now: Instant) -> None:
         """Under the kill switch what is none of ours is cancelled too: placed by hand, or by a log that was lost."""
-        if self._desk.book.at_venue(fact.venue_id, fact.order_id) is not None:
+        ours = self._desk.book.at_venue(fact.venue_id, fact.order_id)
+        if ours is not None and ours.order_id in ("", fact.order_id):
             return
         self._round_boot_ns = min(self._round_boot_ns, now.boot_ns + CANCEL_AGAIN_NS)
         backend = self._backend

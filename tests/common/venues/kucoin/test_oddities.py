@@ -9,6 +9,7 @@ import pytest
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import Request, TextMessage
 
+from common.messages import ControlRequest
 from common.venues.backend import FillFact, HttpCall, OrderFact, Push, Verdict
 from common.venues.kucoin.backend import SPAN_MS
 from common.venues.kucoin.simulated.websocket import BOOK
@@ -216,11 +217,17 @@ def test_11_an_amendment_is_a_cancel_and_another_order(rig: Rig, raw: RawClient,
     after = raw.read("ask_order", asked(rig, "a1"))[0]["data"]
     assert answer["data"]["newOrderId"] == after["id"] != before["id"]
     assert (after["clientOid"], after["size"], after["dealSize"], after["price"]) == ("a1", "0.26", "0", "59000")
-    # Whoever reads the size as that of the order that he placed is 0.04 short.
+    # Whoever reads the size as that of the order that he placed is 0.04 short. Here somebody did it by hand, behind us.
+    assert words(client.got)[-2:] == [("F", "1"), ("4", "4")]
+    alarms = [note.fields["text"] for note in rig.notes if note.level == "error"]
+    assert alarms == [f"a1 of DESK is over, and the venue has {after['id']} under its id"]
     client.order("b1")
     (told,) = client.amend("g1", "b1", "0.4", "58000")
     assert (told[35], told[39]) == ("9", "0") and "cancel it, and place another" in told[58]
     assert not rig.requests("hf/orders/alter")
+    rig.core.received("control", b"me", ControlRequest("kill", b"{}"), rig.now)
+    rig.pass_time(40)
+    assert rig.world.core.venue.state.open_orders("desk", SYMBOL) == [], "the kill takes that one, too"
 
 
 def test_12_a_cancel_is_taken_and_perhaps_not_carried_out(rig: Rig, client: FixClient) -> None:
