@@ -7,6 +7,7 @@ before it is sent. CCXT alone keeps nothing: its own HTTP client, one request at
 import shutil
 import tempfile
 import time
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -20,6 +21,7 @@ from common.venues.registry import find_backend, find_rest
 from common.venues.rest import RestSettings
 from scripts.bench.figures import percentiles_us
 from scripts.bridge_pair import BridgePair, Guest
+from scripts.stack import StackFailed
 from services.bridge.archive_file import FileArchive
 from services.bridge.records import Acknowledged, BridgeRecord, Filled, Taken
 from services.bridge.store import Store
@@ -56,9 +58,14 @@ class BridgeStart(NamedTuple):
 def measure_trips(venue: str, trips: int) -> BridgeTrips:
     """So many round trips of each, in turn. Raises StackFailed."""
     taken_ns, acknowledged_ns, ccxt_ns = [], [], []
-    with tempfile.TemporaryDirectory(prefix="fixring-bridge-") as name, BridgePair(Path(name), venue) as pair:
+    with ExitStack() as clean_up:
+        pair = clean_up.enter_context(
+            BridgePair(Path(clean_up.enter_context(tempfile.TemporaryDirectory(prefix="fixring-bridge-"))), venue)
+        )
         guest, alone = Guest(pair), _Alone(pair)
         guest.log_on()
+        clean_up.callback(guest.lose)
+        clean_up.callback(alone.close)
         for number in range(trips):
             began_s = time.monotonic()
             times_ns = _over_bridge(guest, alone.terms(f"b{number}"))
@@ -70,13 +77,14 @@ def measure_trips(venue: str, trips: int) -> BridgeTrips:
 
 
 def _over_bridge(guest: Guest, terms: BridgedTerms) -> dict[str, int]:
-    """Nanoseconds until each ExecType(150) of the order was told, up to the acknowledgement."""
+    """Nanoseconds until each ExecType(150) of the order was told, up to the acknowledgement. Raises StackFailed."""
     t, found = terms, dict[str, int]()
     guest.told.clear()
     began_ns = time.perf_counter_ns()
     guest.send("D", f"11={t.venue_id}|55={t.symbol}|54={t.side}|38={t.order_qty}|40=2|44={t.price}|59=1|")
     while "0" not in found:
-        guest.hear(1.0)
+        if not guest.hear(1.0) or "8" in found:
+            raise StackFailed(f"the bridge does not take the order: {guest.told[-1:]}")
         for each in guest.told:
             found.setdefault(each.get(150, ""), time.perf_counter_ns() - began_ns)
     return found
@@ -98,6 +106,10 @@ class _Alone:
         assert venue.simulated is not None
         self._symbol, self._qty = instrument.symbol, instrument.min_qty * 100
         self._price = Decimal(str(venue.simulated.prices[instrument.symbol])) - 500 * instrument.tick_size
+
+    def close(self) -> None:
+        """Give back its connection."""
+        self._exchange.session.close()
 
     def terms(self, name: str) -> BridgedTerms:
         """A buy far below the book."""

@@ -13,6 +13,7 @@ from scripts.bench.start import measure_start
 from scripts.cli.bench_codec import codec
 from scripts.cli.bench_journal import journal
 from scripts.cli.bench_shown import AS_JSON, show
+from scripts.cli.bridge import VENUE
 from scripts.cli.errors import CommandError
 from scripts.stack import StackFailed
 
@@ -126,7 +127,7 @@ def start(records: int, as_json: bool) -> None:
 
 
 @bench.command()
-@click.argument("venue")
+@VENUE
 @click.option("--trips", default=200, show_default=True, help="Orders of each, paced by the venue's limit.")
 @click.option("--records", default=200_000, show_default=True, help="Records of the bridge's log; 0 leaves it out.")
 @AS_JSON

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import orjson
 
-from common.config import load
+from common.config import CHECKOUT, SERVED_VENUES, load
 from common.exit_status import ExitStatus
 from scripts.bridge_pair import BridgePair
 from scripts.cli.errors import CommandError
@@ -17,13 +17,25 @@ from scripts.torture.bridge_kills import BridgeKills, KillReport
 SHOWN_DIFFERENCES = 20
 
 
+def _with_bridge(ctx: click.Context, param: click.Parameter, venue: str) -> str:
+    venues = load(CHECKOUT / "configs", {SERVED_VENUES: ""}, before_start=True).venues
+    names = [name for name, each in venues.items() if each.bridge is not None]
+    if venue not in names:
+        raise click.BadParameter(f"no venue called {venue!r} has a bridge; there is {', '.join(names)}")
+    return venue
+
+
+VENUE = click.argument("venue", callback=_with_bridge)
+"""A venue of the configuration that has a bridge in front of it, served or not."""
+
+
 @click.group()
 def bridge() -> None:
     """Try the bridge in front of a venue that has no FIX."""
 
 
 @bridge.command()
-@click.argument("venue")
+@VENUE
 @click.option("--kills", default=100, show_default=True, help="How often it is killed.")
 @click.option("--requests", default=10, show_default=True, help="New orders under way at each kill.")
 @click.option("--seed", type=int, help="Decides what is sent and what the venue does wrong; drawn without one.")
@@ -36,15 +48,12 @@ def kills(venue: str, kills: int, requests: int, seed: int | None, as_json: bool
     is undecided is read from the log that it leaves; the next life has to find out. In the end the log is compared
     with the exchange's books. Exit status 1 where anything differs or is still undecided.
     """
-    names = [name for name, each in load(before_start=True).venues.items() if each.bridge is not None]
     seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
     with tempfile.TemporaryDirectory(prefix="fixring-bridge-") as name:
         folder = Path(name)
         try:
             with BridgePair(folder, venue) as pair:
                 report = BridgeKills(pair, folder, seed, requests).run(kills, lambda line: _say(line, as_json))
-        except KeyError:
-            raise CommandError(f"no venue called {venue!r} is configured; a bridge have {', '.join(names)}") from None
         except StackFailed as error:
             raise CommandError(str(error)) from error
     counts = [len(each.undecided) for each in report.kills]

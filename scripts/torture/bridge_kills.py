@@ -92,6 +92,7 @@ class BridgeKills:
             counts = [len(each.undecided) for each in done]
             say(f"{number} kills, {sum(counts)} undecided, at least {min(counts)} at each")
         self._pair.wait_live(undecided=False)
+        self._guest.lose()
         ends, differences = Counter[tuple[str, str]](), list[str]()
         with self._store() as store:
             for kill in done:

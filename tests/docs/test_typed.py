@@ -36,6 +36,7 @@ DAMAGE = "tests/faults/test_journal_pages.py follows this part of the page on a 
 LOST = "tests/faults/test_journal_pages.py follows this part of the page on a lost journal"
 UNTIL_ENDED = "it runs until it is ended; tests/scripts/cli/test_fix_echo.py runs it"
 MEASURES = "it measures for many seconds; tests/scripts/cli/test_bench.py runs a shorter one"
+KILLS = "it takes minutes; tests/scripts/cli/test_bridge.py kills once"
 NAMED_USERS = "it asks for a password; tests/scripts/cli/test_desk.py gives one"
 LONG = "it takes the better part of a minute; tests/scripts/torture has its parts"
 
@@ -47,6 +48,10 @@ NOT_RUN = {
         ".venv/bin/python -P -m pytest -q tests/common/fix/test_schedule.py": "the next line runs a part of it",
         "scripts/fixring torture --only kill:risk --minutes 0.1 --rate 100": LONG,
         "scripts/fixring torture --venues kraken --only venue:cut --minutes 0.1": LONG,
+    },
+    "docs/bridge.md": {
+        "scripts/fixring bridge kills okx": KILLS,
+        "scripts/fixring bench bridge okx": MEASURES,
     },
     "docs/desk.md": {
         "mkdir -p var/keys": NAMED_USERS,

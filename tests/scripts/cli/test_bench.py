@@ -30,3 +30,11 @@ def test_the_head_line_names_the_interpreter() -> None:
     done = CliRunner().invoke(bench, ["codec", "--rounds", "1"], catch_exceptions=False)
     assert done.output.splitlines()[0] == interpreter()
     assert interpreter().endswith(" PGO")
+
+
+def test_an_order_over_a_bridge_stands_beside_the_same_by_ccxt_alone_and_a_start_beside_one_without_a_snapshot() -> (
+    None
+):
+    figures = document("bridge", "okx", "--trips", "2", "--records", "700")
+    assert set(figures["round_trip_us"]) == {"bridge: taken", "bridge: at venue", "CCXT alone"}
+    assert figures["start"]["orders"] == 100
