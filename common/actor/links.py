@@ -25,6 +25,7 @@ from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, OWN_WRITER, Record, parse
 from common.messages import (
     MAX_RECORD_BYTES,
+    MAX_TIME_TO_LIVE_NS,
     Append,
     Appended,
     AppendQuestion,
@@ -237,7 +238,17 @@ class Appender:
                 f"{self._writer}: record {begun.lsn} begins epoch {begun.writer_epoch}, this process has {epoch}"
             )
 
-    def take(self, message: msgspec.Struct, now: Instant) -> bool:
+    def former_life_ended(self, lsn: int, stamp_ns: int) -> bool:
+        """Whether all that a former life of this actor has sent must have turned up in the log, which was read without
+        a gap up to the record `lsn` of that stamp.
+
+        A command lives for MAX_TIME_TO_LIVE_NS at most, so that is so past a stamp later than the own epoch record's
+        plus that. Until then nothing may be sent that adds risk, and nothing said of what the former life sent.
+        """
+        grant = self.grant
+        return grant is not None and lsn >= grant.lsn and stamp_ns > grant.stamp_ns + MAX_TIME_TO_LIVE_NS
+
+    def take_message(self, message: msgspec.Struct, now: Instant) -> bool:
         """`received`, for a core that ends when it is superseded: False then, and its Exit is among its effects."""
         try:
             self.received(message, now)
@@ -461,7 +472,7 @@ class Follower:
             self._reread_boot_ns = now.boot_ns + REREAD_NS
         return fresh
 
-    def take(self, block: bytes) -> list[Record]:
+    def take_block(self, block: bytes) -> list[Record]:
         """`received`, for a core that ends when the log is another one: its Exit is among its effects then."""
         try:
             return self.received(block)

@@ -123,6 +123,6 @@ class Bucket:
         """Whether one more may go while `reserve` messages stay for others."""
         return self.available(now_ns) > reserve
 
-    def take(self, now_ns: int) -> None:
+    def count_message(self, now_ns: int) -> None:
         """Count one message, allowed or not."""
         self._full_ns = max(self._full_ns, now_ns) + self._token_ns

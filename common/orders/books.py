@@ -263,7 +263,7 @@ class Books:
         self.open[order.account][name] = self.changed[name] = order
         self._dirty[name] = None
 
-    def take(self, order: Order) -> None:
+    def take_order(self, order: Order) -> None:
         """An order as it was in a snapshot, under every name that it has."""
         if order.ending is not None:
             # Older snapshots know the end of the order alone.
@@ -429,7 +429,7 @@ class Books:
     def move(self, change: FillChange, strategy: str = "") -> None:
         """A change of the ledger moves the position. `strategy` is whose it is where the ledger knows of no order."""
         place = (change.account, change.symbol)
-        self._position(place).apply(change, self.known.base_of(*place), self.known.contract_of(*place))
+        self._position(place).count_fill(change, self.known.base_of(*place), self.known.contract_of(*place))
         self._move_share(self._whose(change, strategy), change)
 
     def _position(self, place: tuple[str, str]) -> Position:
@@ -471,7 +471,7 @@ class Books:
     def _move_share(self, whose: OrderName, change: FillChange) -> None:
         """A strategy's part of a position moves."""
         place, share = (change.account, change.symbol), (whose[0], change.account, change.symbol)
-        self._own(share).apply(change, self.known.base_of(*place), self.known.contract_of(*place))
+        self._own(share).count_fill(change, self.known.base_of(*place), self.known.contract_of(*place))
         self.moves.append(Move(*whose, change))
         self.changed_shares[share] = self._dirty_shares[share] = None
 

@@ -40,7 +40,7 @@ class Position(msgspec.Struct, gc=False):
         """An older snapshot has one name for the venue and the account."""
         self.account = self.account or self.venue
 
-    def apply(self, change: FillChange, base: str, contract: Contract = SPOT) -> None:
+    def count_fill(self, change: FillChange, base: str, contract: Contract = SPOT) -> None:
         """Take a change of the fill ledger; `base` is the asset that fills in the symbol move, "" for none."""
         self.fills += change.fills
         self.unpriced_qty += change.unpriced_qty

@@ -207,7 +207,7 @@ def load_books(
     books.ledger.load(dump.fills, dump.retired)
     older = [with_terms(Order, each) for each in (*dump.older_open, *dump.older_closed)]
     for order in (*older, *dump.open, *dump.closed):
-        books.take(order)
+        books.take_order(order)
     books.positions = {(position.account, position.symbol): position for position in dump.positions}
     if dump.own is None:
         books.take_shares({(strategy, account, symbol): held for strategy, account, symbol, held in dump.shares})

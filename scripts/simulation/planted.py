@@ -15,6 +15,7 @@ import msgspec
 from common import left_out, messages
 from common.actor import links
 from common.actor.core import Write
+from common.actor.links import Appender
 from common.actor.rates import MessageRate, Use
 from common.actor.sends import Sends
 from common.contracts import Contract
@@ -117,6 +118,13 @@ def _swapped(owner: object, attribute: str, make: Callable[[Any], Any]) -> Itera
 def _instead(method: Callable[..., Any]) -> Callable[[Any], Any]:
     """The method takes the original's place and is given it first."""
     return lambda original: lambda self, *arguments, **named: method(original, self, *arguments, **named)
+
+
+def _at_once(writer: str) -> Callable[[Any], Any]:
+    """For this actor its former life has ended as soon as its own epoch record is read."""
+    return lambda original: lambda self, lsn, stamp_ns: original(
+        self, lsn, 1 << 62 if self._writer == writer else stamp_ns
+    )
 
 
 def _take_any_length(original: Any, self: Any, data: bytes) -> Any:
@@ -553,11 +561,11 @@ BUGS: dict[str, Bug] = {
     ),
     "no-wait-orders": Bug(
         "A restarted orders acts before its former life is over.",
-        ((orders_core, "MAX_TIME_TO_LIVE_NS", lambda _: 0),), 10,
+        ((Appender, "former_life_ended", _at_once("orders")),), 10,
     ),
     "no-wait-risk": Bug(
         "A restarted risk acts before its former life is over.",
-        ((risk_core, "MAX_TIME_TO_LIVE_NS", lambda _: 0),), 20,
+        ((Appender, "former_life_ended", _at_once("risk")),), 20,
     ),
     "void-leaves": Bug(
         "A session releases what was stamped after its deadline.",

@@ -223,7 +223,7 @@ class AccountCore(Core):
         self._kept.append((kind, payload))
 
     def _journal(self, message: msgspec.Struct, now: Instant) -> None:
-        self._appender.take(message, now)
+        self._appender.take_message(message, now)
 
     # ---- the kill switch ----
 

@@ -60,7 +60,7 @@ class DropCopyCore(ListeningCore):
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """See `Core`."""
         if link == "journal":
-            self._appender.take(message, now)
+            self._appender.take_message(message, now)
         else:
             super().received(link, peer, message, now)
 

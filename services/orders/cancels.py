@@ -301,7 +301,7 @@ class CancelRequests:
         """Cancel one order."""
         target = (request.target_strategy or strategy, request.target_number)
         command = (strategy, request.number)
-        self._decisions.take(*command)
+        self._decisions.use_number(*command)
         if target >= command and target[0] == strategy:
             text = f"{target[1]} is not below the command's own number: it is no order that was there before"
             self._decisions.refuse(strategy, request, Reason.UNKNOWN_ORDER, text, now)
@@ -331,7 +331,7 @@ class CancelRequests:
     def cancel_all(self, strategy: str, request: CancelAllRequest, now: Instant) -> None:
         """Put into the log that whatever the request names is to be cancelled, at rest and under way, and no more."""
         wanted = request.target_strategy or strategy
-        self._decisions.take(strategy, request.number)
+        self._decisions.use_number(strategy, request.number)
         under_way: dict[str, int] = {}
         for flying in self._flights.new_orders():
             if flying.strategy != strategy and wanted in ("*", flying.strategy):

@@ -52,7 +52,7 @@ class Decisions:
         """The highest number that the strategy has used; 0 for none."""
         return max(self._highest.get(strategy, 0), self._books.names.highest.get(strategy, 0))
 
-    def take(self, strategy: str, number: int) -> None:
+    def use_number(self, strategy: str, number: int) -> None:
         """The number is used from now on."""
         self._highest[strategy] = max(number, self._highest.get(strategy, 0))
 

@@ -218,7 +218,7 @@ class OrdersCore(Core):
 
     def followed(self, block: bytes, now: Instant) -> None:
         """The journal's stream."""
-        self._apply(self._follower.take(block), now)
+        self._apply(self._follower.take_block(block), now)
 
     def log_read(self, records: Sequence[Record], now: Instant) -> None:
         """The journal's past."""
@@ -331,7 +331,7 @@ class OrdersCore(Core):
 
     def _journal(self, message: msgspec.Struct, now: Instant) -> None:
         granted = self._appender.granted
-        if not self._appender.take(message, now):
+        if not self._appender.take_message(message, now):
             return
         grant = self._appender.grant
         if grant is not None and not granted:
@@ -373,7 +373,7 @@ class OrdersCore(Core):
             if not life.has_read:
                 life.read()
                 self._entry.admit(now)
-            if self.books.stamp_ns > grant.stamp_ns + MAX_TIME_TO_LIVE_NS:
+            if self._appender.former_life_ended(self.books.lsn, self.books.stamp_ns):
                 self._go_live(now)
         elif self._moved:
             self._moved = False

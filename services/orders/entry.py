@@ -165,7 +165,7 @@ class Entry:
         elif not self._life.live or self._life.away:
             self._clients.tell(strategy, self._life.status(number))
         elif number > self._decisions.highest_of(strategy):
-            self._decisions.take(*name)
+            self._decisions.use_number(*name)
             self._decisions.refuse_unread(*name, Reason.OUT_OF_BOUNDS, cut(why), now)
         elif name not in self._flights and name not in self._decisions:
             self._repeat_unread(name)
@@ -233,7 +233,7 @@ class Entry:
         if not self._life.live or (adds_risk and self._life.away):
             self._later(strategy, request)
             return
-        self._decisions.take(strategy, request.number)
+        self._decisions.use_number(strategy, request.number)
         if adds_risk and self._life.stopping:
             self._decisions.refuse(strategy, request, Reason.SHUTDOWN, "the order manager is stopping", now)
             return

@@ -29,7 +29,6 @@ from common.instant import NS_PER_MS, Instant
 from common.journal.frames import EPOCH, TICK, Record, parse
 from common.left_out import LeftOut, Unfoldable
 from common.messages import (
-    MAX_TIME_TO_LIVE_NS,
     AmendOrder,
     Attempt,
     CancelOrder,
@@ -289,7 +288,7 @@ class RiskCore(Core):
     def followed(self, block: bytes, now: Instant) -> None:
         """The stream. Before the epoch is granted its blocks only say how far the log reaches."""
         if self._appender.granted:
-            self._apply(self._follower.take(block), now)
+            self._apply(self._follower.take_block(block), now)
         else:
             records = parse(block)
             if records:
@@ -338,7 +337,7 @@ class RiskCore(Core):
 
     def _journal(self, message: msgspec.Struct, now: Instant) -> None:
         had_epoch = self._appender.granted
-        if not self._appender.take(message, now):
+        if not self._appender.take_message(message, now):
             return
         grant = self._appender.grant
         if grant is not None and not had_epoch:
@@ -410,13 +409,10 @@ class RiskCore(Core):
                 self.in_flight.release(change.attempt)
 
     def _look_whether_live(self) -> None:
-        grant = self._appender.grant
-        if grant is None or self.state.lsn < grant.lsn:
-            return
-        if self.state.stamp_ns > grant.stamp_ns + MAX_TIME_TO_LIVE_NS:
+        if self._appender.former_life_ended(self.state.lsn, self.state.stamp_ns):
             self._live = True
             self._seen_attempt = max(self._seen_attempt, self.state.highest_attempt)
-            self.note("info", "live", lsn=self.state.lsn, epoch=grant.epoch)
+            self.note("info", "live", lsn=self.state.lsn, epoch=self._appender.epoch)
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
@@ -511,7 +507,7 @@ class RiskCore(Core):
         if bucket is None:
             self._refuse(cancel, self._unknown(cancel, None), now)
             return
-        bucket.take(now.boot_ns)
+        bucket.count_message(now.boot_ns)
         self._counts["cancels"] += 1
         self.effects.append(Send(f"session.{cancel.session}", cancel))
 
@@ -520,7 +516,7 @@ class RiskCore(Core):
         if bucket is None:
             self._refuse(query, self._unknown(query, None), now)
             return
-        bucket.take(now.boot_ns)
+        bucket.count_message(now.boot_ns)
         self.effects.append(Send(f"session.{query.session}", query))
 
     def _open_gate(self, word: OpenGate, now: Instant) -> None:
@@ -633,7 +629,7 @@ class RiskCore(Core):
             window_ms = bucket.window_ns // 1_000_000
             text = f"strategy {strategy} sends more than {bucket.messages} messages in {window_ms} ms"
             return Refusal(Reason.STRATEGY_RATE, text, limit=f"{bucket.messages} in {window_ms} ms")
-        bucket.take(now.boot_ns)
+        bucket.count_message(now.boot_ns)
         return None
 
     def _forget_full_buckets(self, now: Instant) -> None:
@@ -651,7 +647,7 @@ class RiskCore(Core):
                 f"{reserve} of which only cancels may use"
             )
             return Refusal(Reason.SESSION_RATE, text, limit=f"{bucket.messages - reserve} in {window_ms} ms")
-        bucket.take(now.boot_ns)
+        bucket.count_message(now.boot_ns)
         return None
 
     def _account_of(self, command: NewOrder | AmendOrder) -> AccountLimits | None:

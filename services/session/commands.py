@@ -47,16 +47,16 @@ class Commands:
         self._early: deque[Command] = deque(maxlen=EARLY_COMMANDS)
         self.refused = 0
 
-    def keep(self, command: Command) -> None:
+    def keep_command(self, command: Command) -> None:
         """Take a command that comes before the session is live."""
         self._early.append(command)
 
-    def take_kept(self, now: Instant) -> None:
+    def number_kept(self, now: Instant) -> None:
         """The session is live: carry out what came before."""
         while self._early:
-            self.take(self._early.popleft(), now)
+            self.number_command(self._early.popleft(), now)
 
-    def take(self, command: Command, now: Instant) -> None:
+    def number_command(self, command: Command, now: Instant) -> None:
         """Number the command for the venue, or record why not."""
         if isinstance(command, OpenGate):
             if not self._connection.closing:

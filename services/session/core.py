@@ -179,7 +179,7 @@ class SessionCore(Core):
             emergency=self.emergency.active,
         )
         self.connection.begin(now)
-        self.commands.take_kept(now)
+        self.commands.number_kept(now)
         self._carry_out(now)
         self._go_on_stopping(now)
 
@@ -244,7 +244,7 @@ class SessionCore(Core):
         if isinstance(effect, FixInbound):
             self._inbound(effect, now)
         elif isinstance(effect, Unnumbered):
-            self.inbox.take_unnumbered(effect, now)
+            self.inbox.journal_unnumbered(effect, now)
             self.connection.unnumbered(effect.wrong, now)
         elif isinstance(effect, ResendWanted):
             self._resend_wanted(effect, now)
@@ -286,7 +286,7 @@ class SessionCore(Core):
         self._go_on_stopping(now)
 
     def _inbound(self, effect: FixInbound, now: Instant) -> None:
-        events = self.inbox.take(effect, now)
+        events = self.inbox.journal_message(effect, now)
         if any(isinstance(event, Announced) for event in events):
             self.connection.end_announced(now)
         if self.kill.latched:
@@ -312,10 +312,10 @@ class SessionCore(Core):
         else:
             command: Command = message  # type: ignore[assignment]
             if self.taking_up.live:
-                self.commands.take(command, now)
+                self.commands.number_command(command, now)
                 self._carry_out(now)
             else:
-                self.commands.keep(command)
+                self.commands.keep_command(command)
 
     def _journal_said(self, message: msgspec.Struct, now: Instant) -> None:
         appender = self.records.appender

@@ -96,12 +96,12 @@ class Former:
 
     def _fix_effect(self, effect: OtherEffect, now: Instant) -> None:
         if isinstance(effect, FixInbound):
-            events = self.inbox.take(effect, now)
+            events = self.inbox.journal_message(effect, now)
             if self._kill.latched:
                 for event in events:
                     self._kill.heard(event, now)
         elif isinstance(effect, Unnumbered):
-            self.inbox.take_unnumbered(effect, now)
+            self.inbox.journal_unnumbered(effect, now)
         elif isinstance(effect, Disconnect):
             self._closing = f"{effect.reason.name.lower()}: {effect.text}"
         elif isinstance(effect, Notice):

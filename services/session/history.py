@@ -108,7 +108,7 @@ class History:
         self.hand_overs = HandOvers()
         self.named = Attempt(FIRST_EPOCH + 1, 0)
 
-    def apply(self, payload: Payload, stamp_ns: int = 0) -> None:
+    def fold_payload(self, payload: Payload, stamp_ns: int = 0) -> None:
         """Fold one own record. `stamp_ns` 0 is one that the journal has not stamped yet."""
         if self.hand_overs.see(payload):
             self._go_back_to_lost()

@@ -54,7 +54,7 @@ class Inbox:
         self.unreadable = 0
         self.unread = 0
 
-    def take(self, message: FixInbound, now: Instant) -> tuple[OneEvent, ...]:
+    def journal_message(self, message: FixInbound, now: Instant) -> tuple[OneEvent, ...]:
         """Journal one message with its meaning, which is returned: nothing where it has none for orders."""
         event: VenueEvent | None
         if message.wrong:
@@ -64,7 +64,7 @@ class Inbox:
         self._journal(message, event, now)
         return events_of(event)
 
-    def take_unnumbered(self, message: Unnumbered, now: Instant) -> None:
+    def journal_unnumbered(self, message: Unnumbered, now: Instant) -> None:
         """Journal a message that took no number."""
         event = self._unreadable(message.msg_type, message.raw, message.fields, message.wrong)
         self._journal(FixInbound(0, message.msg_type, message.raw, True, False, False), event, now)

@@ -138,11 +138,11 @@ class Records:
         if self.emergency.active:
             if isinstance(payload, Outbound | Inbound | Withdrawn):
                 payload = msgspec.structs.replace(payload, emergency=True)
-            self.history.apply(payload)
+            self.history.fold_payload(payload)
             return self.emergency.add(kind, payload)
         number = self.appender.append(kind, payload, now)
         try:
-            self.history.apply(payload)
+            self.history.fold_payload(payload)
         except Exception as error:
             # What was folded is of no use. The log has the record, so the next life leaves it out: without it the venue
             # would say the same again, to each life.
@@ -263,7 +263,7 @@ class Records:
                 payloads = [payload for _, payload in file.payloads]
                 self.lost = self.lost or lost_inbound(generation, history.next_inbound, payloads)
             for _, payload in file.payloads[done:]:
-                history.apply(payload)
+                history.fold_payload(payload)
         hand_overs.lost_from = 0
         lost_from = lost_from or (self.lost[0] if self.lost is not None else 0)
         if lost_from and history.generation == generation:

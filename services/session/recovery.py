@@ -116,7 +116,7 @@ class Folded:
             self.history.use_number(payload)
             return
         try:
-            self.history.apply(payload, record.stamp_ns)
+            self.history.fold_payload(payload, record.stamp_ns)
         except Exception as error:
             raise Unfoldable(record.lsn, error) from error
 

@@ -38,5 +38,5 @@ def test_what_contracts_come_to_is_the_same_by_any_order_of_their_fills(inverse:
         for number, (side, qty, px) in enumerate(fills):
             change = ledger.trade("venue", "S", str(number), "", side, qty, px)
             assert change is not None
-            held.apply(change, "", contract)
+            held.count_fill(change, "", contract)
         assert abs(our_money(held, listed(contract)).cash - true) <= ROUNDED

@@ -444,7 +444,7 @@ def test_a_refusal_for_good_ends_the_writer() -> None:
     appender.append(Kind.OPERATOR, act("a"), at(0))
     appender.turn_ended(at(0))
     core.effects.clear()
-    assert not appender.take(msgspec.structs.replace(journal.refused(), why="append 1 is too large"), at(1))
+    assert not appender.take_message(msgspec.structs.replace(journal.refused(), why="append 1 is too large"), at(1))
     (ended,) = core.effects
     assert isinstance(ended, Exit)
     assert ended.status == 1

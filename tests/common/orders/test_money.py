@@ -26,7 +26,7 @@ def filled(*fills: tuple[str, str, str, str, str], contract: Contract = SPOT) ->
     for key, (side, qty, px, fee, asset) in enumerate(fills):
         change = ledger.trade("v", "S", str(key), "o", side, D(qty), D(px), D(fee), asset)
         assert change is not None
-        position.apply(change, "BTC" if contract.is_spot else "", contract)
+        position.count_fill(change, "BTC" if contract.is_spot else "", contract)
     return position
 
 
@@ -100,7 +100,7 @@ def test_a_rate_goes_over_pairs_the_shortest_way_and_is_as_old_as_its_oldest() -
 def test_the_day_s_profit_is_what_came_since_it_began() -> None:
     position = filled(("1", "2", "100", "1", "USDT"))
     day = Day("2026-01-02", "UTC", 1, 5, (DayPrice("v", "S", D(104), 0),), (("maker", copy_of(position)),))
-    position.apply(_sale("1", "120"), "BTC")
+    position.count_fill(_sale("1", "120"), "BTC")
     line = told(position, day=day)
     assert line.profit.net == 20 + 10 - 1
     assert line.today is not None and line.today.net == line.profit.net - (2 * 4 - 1)

@@ -29,7 +29,7 @@ class Account:
 
     def take(self, change: Any) -> None:
         if change is not None:
-            self.position.apply(change.net, "BTC" if self.contract.is_spot else "", self.contract)
+            self.position.count_fill(change.net, "BTC" if self.contract.is_spot else "", self.contract)
 
     def fill(self, key: str, side: str, qty: str, px: str, fee: str = "0", asset: str = "") -> None:
         self.take(self.ledger.trade("v", "S", key, "o", side, D(qty), D(px), D(fee), asset))

@@ -12,7 +12,7 @@ def test_a_full_bucket_lets_its_messages_go_at_once_and_refills_evenly() -> None
     now_ns = 10 * NS_PER_S
     for left in (4, 3, 2, 1):
         assert bucket.available(now_ns) == left and bucket.allows(now_ns)
-        bucket.take(now_ns)
+        bucket.count_message(now_ns)
     assert not bucket.allows(now_ns)
     assert bucket.allows(now_ns + NS_PER_S // 4)
     assert bucket.available(now_ns + NS_PER_S) == 4
@@ -20,14 +20,14 @@ def test_a_full_bucket_lets_its_messages_go_at_once_and_refills_evenly() -> None
 
 def test_a_reserve_is_left_for_others() -> None:
     bucket = Bucket(4, NS_PER_S)
-    bucket.take(0)
+    bucket.count_message(0)
     assert bucket.allows(0, 2) and not bucket.allows(0, 3)
 
 
 def test_what_is_taken_beyond_the_rate_is_owed() -> None:
     bucket = Bucket(2, NS_PER_S)
     for _ in range(4):
-        bucket.take(0)
+        bucket.count_message(0)
     assert bucket.available(0) == -2
     assert not bucket.allows(NS_PER_S) and bucket.allows(2 * NS_PER_S)
 
@@ -38,7 +38,7 @@ def test_no_window_holds_more_than_twice_the_rate(messages: int, pauses: list[in
     for pause in pauses:
         now_ns += pause
         if bucket.allows(now_ns):
-            bucket.take(now_ns)
+            bucket.count_message(now_ns)
             passed.append(now_ns)
     for index, start in enumerate(passed):
         inside = sum(1 for time in passed[index:] if time < start + NS_PER_S)

@@ -256,7 +256,7 @@ def test_a_new_life_folds_the_same_numbers_out_of_both(rig: Rig) -> None:
     rig.advance(50)
     living, folded = rig.core.history, History(rig.config.session, rig.dialect)
     for payload in rig.journal.payloads():
-        folded.apply(payload)
+        folded.fold_payload(payload)
     numbers = (living.generation, living.connection, living.next_outbound, living.next_inbound)
     assert (folded.generation, folded.connection, folded.next_outbound, folded.next_inbound) == numbers
     assert len(folded.orders) == len(living.orders) == 1
