@@ -429,7 +429,7 @@ class Books:
     def move(self, change: FillChange, strategy: str = "") -> None:
         """A change of the ledger moves the position. `strategy` is whose it is where the ledger knows of no order."""
         place = (change.account, change.symbol)
-        self._position(place).count_fill(change, self.known.base_of(*place), self.known.contract_of(*place))
+        self._position(place).count_fill(change, *self.known.counted_by(place))
         self._move_share(self._whose(change, strategy), change)
 
     def _position(self, place: tuple[str, str]) -> Position:
@@ -471,7 +471,7 @@ class Books:
     def _move_share(self, whose: OrderName, change: FillChange) -> None:
         """A strategy's part of a position moves."""
         place, share = (change.account, change.symbol), (whose[0], change.account, change.symbol)
-        self._own(share).count_fill(change, self.known.base_of(*place), self.known.contract_of(*place))
+        self._own(share).count_fill(change, *self.known.counted_by(place))
         self.moves.append(Move(*whose, change))
         self.changed_shares[share] = self._dirty_shares[share] = None
 

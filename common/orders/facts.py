@@ -7,7 +7,7 @@ log comes to the same positions, whatever is configured by then.
 
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -61,6 +61,13 @@ def facts_of(venue: "VenueConfig", window_ns: int, names: ClOrdIdForm = ClOrdIdF
 NOTHING: Final = VenueFacts(0, {})
 
 
+class CountedBy(NamedTuple):
+    """What a fill is counted by: the asset that it moves, "" for none, and what its quantity is."""
+
+    base: str
+    contract: Contract
+
+
 class VenueTold(msgspec.Struct, array_like=True, frozen=True):
     """What the log has told of an account's venue, in a snapshot; an older one has no other name for the venue."""
 
@@ -78,6 +85,7 @@ class KnownVenues:
         """Nothing is told by the log yet."""
         self._facts = dict(configured)
         self._told: dict[str, VenueTold] = {}
+        self._counted_by: dict[tuple[str, str], CountedBy] = {}
 
     def hear(self, moved: SessionChanged) -> None:
         """A session's record, which may hold what it knows of its venue."""
@@ -101,6 +109,13 @@ class KnownVenues:
         """The asset that a fill in the symbol moves, "" where it is not known, or where there is none."""
         return self.find(account).held_asset(symbol)
 
+    def counted_by(self, place: tuple[str, str]) -> CountedBy:
+        """What a fill at the place, an account and a symbol, is counted by. It is asked for twice with each fill."""
+        found = self._counted_by.get(place)
+        if found is None:
+            found = self._counted_by[place] = CountedBy(self.base_of(*place), self.contract_of(*place))
+        return found
+
     def contract_of(self, account: str, symbol: str) -> Contract:
         """What a quantity of the symbol is."""
         return self.find(account).contract(symbol)
@@ -120,6 +135,7 @@ class KnownVenues:
         bases = {**facts.bases, **{symbol: base for symbol, (base, _) in assets.items()}}
         quotes = {**facts.quotes, **{symbol: quote for symbol, (_, quote) in assets.items()}}
         contracts = {**facts.contracts, **told.contracts}
+        self._counted_by.clear()
         self._facts[account] = VenueFacts(told.window_ns, bases, quotes, venue, facts.names, contracts)
         former = self._told.get(account, VenueTold(account, 0, {}))
         assets, contracts = {**former.assets, **assets}, {**former.contracts, **told.contracts}
