@@ -42,7 +42,8 @@ export function overview(me) {
     const orders = it.orders, total = it.profit.total, currency = it.profit.currency;
     fill(troubles, it.head.troubles.length || it.head.alerts.length ? card("What is wrong", h("ul", { class: "troubles" },
       it.head.troubles.map((each) => h("li", {}, h("b", {}, each.who), " ", each.text)),
-      it.head.alerts.map((each) => h("li", { class: "warn" }, h("b", {}, each.rule || each.who), " ", each.text || "")))) : null);
+      it.head.alerts.map((each) => h("li", { class: each.severity === "critical" ? "" : "warn" }, h("b", {}, each.subject || each.who), " ", each.text || "",
+        each.mend ? h("div", { class: "quiet" }, each.mend) : null)))) : null);
     fill(tiles,
       tile("Open orders", orders.open, "orders"),
       tile("UNKNOWN", orders.unknown, orders.unknown ? `oldest ${orders.oldest_unknown}, ${age(orders.oldest_unknown_s * 1000)}` : "orders", orders.unknown ? "bad" : ""),
