@@ -19,7 +19,7 @@ from common.orders.changes import OrderChanged
 from common.orders.fold import Fold
 from common.past.words import payload_of, plain, time_text
 from common.venues.dialect import Dialect
-from services.orders.settings import orders_settings
+from services.orders.configured import orders_settings
 from services.orders.views import order_event, position_event
 from services.risk.limits import shown
 from services.risk.make_snapshot import newest_state

@@ -14,9 +14,9 @@ from common.messages import MAX_ENTRY_BYTES, BoundedEntryRequest
 from common.orders.books import Books
 from common.orders.fold import FOLD_VERSION
 from common.orders.index_file import IndexFile, index_path
+from services.orders.configured import orders_settings
 from services.orders.core import OrdersCore
 from services.orders.make_snapshot import standing_before
-from services.orders.settings import orders_settings
 
 
 def build(config: Config) -> Shell:

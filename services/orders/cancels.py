@@ -13,6 +13,7 @@ that comes before this process may act is kept.
 
 import heapq
 from collections.abc import Collection
+from typing import NamedTuple
 
 import msgspec
 
@@ -243,29 +244,25 @@ ACCEPTED_COMMANDS = 4096
 """Accepted commands, none of whose cancels was sent before, that are remembered so as to be answered once."""
 
 
+class Parts(NamedTuple):
+    """What answers a strategy's command is made of; `names` are for what is told as it stands."""
+
+    books: Books
+    archive: Archive
+    clients: Clients
+    life: Life
+    decisions: Decisions
+    flights: Flights
+    names: StandingNames
+
+
 class CancelRequests:
     """The strategies' commands to cancel, from their coming to the outcome that each is told once."""
 
-    def __init__(
-        self,
-        cancels: Cancels,
-        flights: Flights,
-        decisions: Decisions,
-        books: Books,
-        archive: Archive,
-        clients: Clients,
-        life: Life,
-        names: StandingNames,
-    ) -> None:
+    def __init__(self, parts: Parts, cancels: Cancels) -> None:
         """None has come."""
         self._cancels = cancels
-        self._flights = flights
-        self._decisions = decisions
-        self._books = books
-        self._archive = archive
-        self._clients = clients
-        self._life = life
-        self._names = names
+        self._books, self._archive, self._clients, self._life, self._decisions, self._flights, self._names = parts
         self._early: dict[OrderName, list[tuple[str, CancelRequest]]] = {}
         self._waiting: dict[OrderName, list[OrderName]] = {}
         self._accepting: dict[OrderName, OrderName] = {}

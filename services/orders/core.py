@@ -16,7 +16,7 @@ what goes down the ring and `Routes` says where it goes; `Cancels` and an accoun
 `Life` says what may be done now.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -28,7 +28,6 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.frames import EPOCH, Record
 from common.left_out import LeftOut, Unfoldable
 from common.messages import (
-    MAX_TIME_TO_LIVE_NS,
     AmendOrder,
     Ask,
     CancelOrder,
@@ -65,27 +64,23 @@ from common.orders.changes import (
     Unnamed,
     numbered,
 )
-from common.orders.facts import Holding, VenueFacts, outside
+from common.orders.facts import Holding, outside
 from common.orders.fold import FOLD_VERSION, WRITER, Fold
 from common.orders.index import Index, MemoryIndex
 from common.orders.order_state import Order
 from services.orders.archive import Archive
 from services.orders.attempts import Attempts, Route, Routes
 from services.orders.by_hand import ByHand
-from services.orders.cancels import CancelRequests, Cancels
+from services.orders.cancels import CancelRequests, Cancels, Parts
 from services.orders.clients import Clients
 from services.orders.commands import Decisions, Flights
 from services.orders.entry import Entry
-from services.orders.inquiries import VenueWays
 from services.orders.life import Life
 from services.orders.new_rules import NewRules, Standing
 from services.orders.reconciliation import Reconciliation
-from services.orders.silence import Patience
+from services.orders.settings import OrdersSettings
 from services.orders.views import StandingNames, order_event, own_position_event, position_event
-from services.orders.watch import Watch, Watched
-
-REPLAYED_EVENTS = 20_000
-"""See `OrdersSettings`."""
+from services.orders.watch import Watch
 
 _SENT = frozenset({"pending_new", "pending_cancel", "pending_replace"})
 """What an order's change is called when the log has a message about it, or the venue tells that it has one."""
@@ -95,35 +90,6 @@ MAX_DOUBTS_SHOWN = 200
 
 STEP_NS = 10 * NS_PER_MS
 """The least time between two looks at what is due."""
-
-
-class AccountRules(msgspec.Struct, frozen=True):
-    """An account as orders sees it: its venue, and its `sessions` in the order in which one is chosen.
-
-    `orphan_ns`: where all of them are away longer its orders are cancelled over REST, 0 never. `cancel_on_stop`:
-    resting orders are cancelled at an orderly stop.
-    """
-
-    facts: VenueFacts
-    ways: VenueWays
-    orphan_ns: int = 0
-    cancel_on_stop: bool = True
-    sessions: tuple[str, ...] = ()
-
-
-class OrdersSettings(msgspec.Struct, frozen=True):
-    """All of the order manager's configuration, `accounts` by name.
-
-    `time_to_live_ns` bounds the life of what adds risk, `patience` the wait for a venue's answers. `replayed_events`:
-    records before the end of a replay whose events are kept for strategies that resume. `strategies` are those that are
-    configured, each with how it is watched over.
-    """
-
-    accounts: Mapping[str, AccountRules]
-    time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
-    patience: Patience = Patience()
-    replayed_events: int = REPLAYED_EVENTS
-    strategies: Mapping[str, Watched] = {}
 
 
 class OrdersCore(Core):
@@ -179,12 +145,10 @@ class OrdersCore(Core):
             attempts, books, life, appender, answer_ns=settings.patience.ask_ns, accounts=frozenset(settings.accounts)
         )
         self._flights = Flights(attempts, decisions, cancels.wishes, books, self.fold.outcomes, appender)
-        names = StandingNames(books)
-        self._cancel_requests = CancelRequests(cancels, self._flights, decisions, books, archive, clients, life, names)
+        parts = Parts(books, archive, clients, life, decisions, self._flights, StandingNames(books))
+        self._cancel_requests = CancelRequests(parts, cancels)
         self._watch = watch = Watch(appender, books, cancels, settings.strategies)
-        self._entry = Entry(
-            clients, life, decisions, self._flights, self._cancel_requests, books, archive, names, routes, watch
-        )
+        self._entry = Entry(parts, self._cancel_requests, routes, watch)
         self._accounts: dict[str, Reconciliation] = {}
         self._by_hand = ByHand(self, books, appender, self._accounts)
         self._events_from = 1 << 63

@@ -38,15 +38,12 @@ from common.messages import (
     older_event,
     upgraded,
 )
-from common.orders.books import Books
 from common.request_identity import request_identity, same_request
-from services.orders.archive import Archive, answer_query
+from services.orders.archive import answer_query
 from services.orders.attempts import Routes
-from services.orders.cancels import CancelRequests
-from services.orders.clients import STRATEGIES, Clients
-from services.orders.commands import Decisions, Flights
-from services.orders.life import Life
-from services.orders.views import StandingNames, own_position_event
+from services.orders.cancels import CancelRequests, Parts
+from services.orders.clients import STRATEGIES
+from services.orders.views import own_position_event
 from services.orders.watch import Watch
 
 T = TypeVar("T")
@@ -65,29 +62,10 @@ _decode_any = msgspec.msgpack.Decoder(AnyEntryRequest).decode
 class Entry:
     """See the module."""
 
-    def __init__(
-        self,
-        clients: Clients,
-        life: Life,
-        decisions: Decisions,
-        flights: Flights,
-        cancel_requests: CancelRequests,
-        books: Books,
-        archive: Archive,
-        names: StandingNames,
-        routes: Routes,
-        watch: Watch,
-    ) -> None:
-        """What adds risk goes to `flights`, what takes it away to `cancel_requests`; `names` are for what is told as it
-        stands, and `watch` hears who lives."""
-        self._clients = clients
-        self._life = life
-        self._decisions = decisions
-        self._flights = flights
+    def __init__(self, parts: Parts, cancel_requests: CancelRequests, routes: Routes, watch: Watch) -> None:
+        """What takes risk away goes to `cancel_requests`; `watch` hears who lives."""
+        self._books, self._archive, self._clients, self._life, self._decisions, self._flights, self._names = parts
         self._cancel_requests = cancel_requests
-        self._books = books
-        self._archive = archive
-        self._names = names
         self._routes = routes
         self._watch = watch
         self._hellos: dict[bytes, Hello] = {}

@@ -1,37 +1,43 @@
-"""From the configuration to what the order manager's core takes."""
+"""What the order manager is told once, from the configuration."""
 
-from common.actor.order_books import facts_of_account
-from common.config import Config, ConfiguredAccount, OnStop
-from common.instant import NS_PER_MS, NS_PER_S
-from common.venues.registry import find_profile
-from common.venues.venue import Feature
-from services.orders.core import AccountRules, OrdersSettings
+from collections.abc import Mapping
+
+import msgspec
+
+from common.messages import MAX_TIME_TO_LIVE_NS
+from common.orders.facts import VenueFacts
 from services.orders.inquiries import VenueWays
 from services.orders.silence import Patience
 from services.orders.watch import Watched
 
-
-def orders_settings(config: Config) -> OrdersSettings:
-    """Everything that orders must know of the stack and its accounts."""
-    accounts = {name: _account(account) for name, account in config.accounts.items()}
-    orders = config.stack.orders
-    patience = Patience(orders.ask_after_ms * NS_PER_MS, orders.unknown_after_ms * NS_PER_MS)
-    strategies = {
-        name: Watched(its.silent_after_ms * NS_PER_MS, its.on_exit is OnStop.CANCEL)
-        for name, its in config.strategies.items()
-    }
-    return OrdersSettings(accounts, orders.ttl_ms * NS_PER_MS, patience, strategies=strategies)
+REPLAYED_EVENTS = 20_000
+"""See `OrdersSettings`."""
 
 
-def _account(account: ConfiguredAccount) -> AccountRules:
-    venue, sessions = account.venue, tuple(session.name for session in account.sessions)
-    profile = find_profile(venue.dialect)
-    ways = VenueWays(
-        profile.has(Feature.STATUS_QUERY),
-        venue.rest is not None,
-        tuple(venue.instruments),
-        cancels_by_rest=profile.cancels_own_session_only and venue.rest is not None,
-        fees_by_rest=not profile.has(Feature.FILL_FEES) and venue.rest is not None,
-    )
-    facts, cancels = facts_of_account(account), venue.on_stop is OnStop.CANCEL
-    return AccountRules(facts, ways, venue.orphan_s * NS_PER_S, cancels, sessions)
+class AccountRules(msgspec.Struct, frozen=True):
+    """An account as orders sees it: its venue, and its `sessions` in the order in which one is chosen.
+
+    `orphan_ns`: where all of them are away longer its orders are cancelled over REST, 0 never. `cancel_on_stop`:
+    resting orders are cancelled at an orderly stop.
+    """
+
+    facts: VenueFacts
+    ways: VenueWays
+    orphan_ns: int = 0
+    cancel_on_stop: bool = True
+    sessions: tuple[str, ...] = ()
+
+
+class OrdersSettings(msgspec.Struct, frozen=True):
+    """All of the order manager's configuration, `accounts` by name.
+
+    `time_to_live_ns` bounds the life of what adds risk, `patience` the wait for a venue's answers. `replayed_events`:
+    records before the end of a replay whose events are kept for strategies that resume. `strategies` are those that are
+    configured, each with how it is watched over.
+    """
+
+    accounts: Mapping[str, AccountRules]
+    time_to_live_ns: int = MAX_TIME_TO_LIVE_NS
+    patience: Patience = Patience()
+    replayed_events: int = REPLAYED_EVENTS
+    strategies: Mapping[str, Watched] = {}

@@ -41,8 +41,9 @@ from common.orders.books import Books, Bounds
 from common.orders.facts import VenueFacts
 from common.orders.index import Index
 from common.orders.snapshots import dump_books, load_books
-from services.orders.core import AccountRules, OrdersCore, OrdersSettings
+from services.orders.core import OrdersCore
 from services.orders.inquiries import VenueWays
+from services.orders.settings import AccountRules, OrdersSettings
 
 D = Decimal
 BINANCE_WINDOW_NS = 11_000_000_000

@@ -19,8 +19,8 @@ from common.messages import (
     SessionState,
     Trade,
 )
-from services.orders.core import OrdersSettings
 from services.orders.inquiries import ANSWER_NS, ASKS_UNDER_WAY, NOT_TAKEN_NS, VenueWays
+from services.orders.settings import OrdersSettings
 from tests.services.orders.harness import D, Ring, accepted, settings
 
 VENUE = "binance"

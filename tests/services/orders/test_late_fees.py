@@ -1,7 +1,7 @@
 """Fills whose fee is told after them, of orders that are nobody's of ours."""
 
 from common.messages import Ask, Attempt, NewOrder, Terms, Trade
-from services.orders.core import OrdersSettings
+from services.orders.settings import OrdersSettings
 from tests.services.orders.harness import D, Ring, report, settings
 
 VENUE = "binance"

@@ -25,7 +25,7 @@ from common.messages import (
     encode,
 )
 from common.orders.snapshots import dump_books, load_books
-from services.orders.core import OrdersSettings
+from services.orders.settings import OrdersSettings
 from tests.services.orders.harness import BINANCE_WINDOW_NS, D, Ring, accepted, report
 
 

@@ -3,8 +3,8 @@
 from common.messages import Attempt, GapFilled, Kind, NewOrder, OrderStatus, Outbound, Reason, Withdrawn
 from common.orders.facts import VenueFacts
 from common.orders.names import OF_ORDERS, PERIOD, ClOrdIdForm, attempt_of
-from services.orders.core import AccountRules, OrdersSettings
 from services.orders.inquiries import VenueWays
+from services.orders.settings import AccountRules, OrdersSettings
 from tests.services.orders.harness import Ring
 
 EPOCH = 1_790_000_000

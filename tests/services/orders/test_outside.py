@@ -4,7 +4,8 @@ import msgspec
 
 from common.messages import CancelAllRequest, CancelRequest, Kind, Reason, Refused, SessionChanged, SessionState
 from common.orders.facts import VenueFacts
-from services.orders.core import OrdersCore, OrdersSettings
+from services.orders.core import OrdersCore
+from services.orders.settings import OrdersSettings
 from tests.services.orders.harness import D, Ring, accepted, settings
 
 PLACE = {"venue": "generic", "account": "generic", "symbol": "BTCUSDT"}

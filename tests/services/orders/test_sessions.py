@@ -23,7 +23,7 @@ from common.messages import (
     Terms,
 )
 from common.orders.snapshots import dump_books, load_books
-from services.orders.core import OrdersSettings
+from services.orders.settings import OrdersSettings
 from tests.services.orders.harness import D, Ring, report, settings
 
 FIRST, SECOND = "generic", "second"

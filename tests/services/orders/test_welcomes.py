@@ -28,7 +28,7 @@ from common.messages import (
 from common.strategy.entry import Entry
 from common.strategy.terms import terms_of
 from services.orders import clients
-from services.orders.core import OrdersSettings
+from services.orders.settings import OrdersSettings
 from tests.services.orders.harness import D, Ring, accepted, settings
 
 Held = dict[tuple[str, str], Decimal]
