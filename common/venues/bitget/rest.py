@@ -14,11 +14,11 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from common.instant import NS_PER_MS
-from common.messages import Answer, Ask, RestOrder, Ticker, Trade, cut
+from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
 from common.venues.backend import HttpCall
 from common.venues.bitget.backend import NO_SUCH_ORDER, PAGE_ROWS, STATES, BitgetBackend
-from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors, http_signer
+from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors, http_signer, read_ticker
 from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.pace import Pace
 from common.venues.rest import BadAnswer, RestSettings, decimal_field, ms_to_ns, name_field, secondary_fields
@@ -32,6 +32,8 @@ MAX_PAGES = 200
 
 _SIDES: dict[object, str] = {"buy": "1", "sell": "2"}
 Row = dict[str, Any]
+TICKER = ("bidPr", "bidSz", "askPr", "askSz", "lastPr")
+"""Where bid and quantity, ask and quantity, and the last price stand."""
 
 
 class Api(Protocol):
@@ -173,7 +175,8 @@ class BitgetRest(CcxtRest[Api]):
 
     def _ticker(self, ask: Ask) -> Answer:
         rows = self.api.publicSpotGetV2SpotMarketTickers({"symbol": ask.symbol})["data"]
-        return Answer(self._venue, ask, False, tickers=tuple(map(_read_ticker, rows)))
+        tickers = tuple(read_ticker(name_field(row, "symbol"), row, TICKER) for row in rows)
+        return Answer(self._venue, ask, False, tickers=tickers)
 
 
 def _rest_order(row: Row) -> RestOrder:
@@ -217,12 +220,3 @@ def _trade(row: Row, notes: list[str]) -> Trade:
         transact_ns=secondary["cTime"],
         maker=row.get("tradeScope") == "maker",
     )
-
-
-def _read_ticker(row: Row) -> Ticker:
-    """The best prices; a side without a price is empty."""
-    bid, bid_qty, ask, ask_qty, last = (
-        decimal_field(row, field) if row.get(field) not in (None, "") else None
-        for field in ("bidPr", "bidSz", "askPr", "askSz", "lastPr")
-    )
-    return Ticker(name_field(row, "symbol"), bid, bid_qty or Decimal(0), ask, ask_qty or Decimal(0), last or None)
