@@ -60,7 +60,7 @@ def test_requests_are_signed_as_recorded(method: str, asked: dict[str, str]) -> 
 def test_an_order_and_a_fill_of_the_documents_are_read() -> None:
     (order,) = backend().read("ask_order", 200, ORDER).facts
     stamp_ns = 1_710_488_334_074_000_000
-    wanted = OrderFact("abc123", "1852454420", "BTC_USDT", "2", D("0.001"), D(65000), D("0.001"), stamp_ns)
+    wanted = OrderFact("abc123", "1852454420", "BTC_USDT", "2", D("0.001"), D(65000), D("0.001"), stamp_ns, "1")
     assert order == wanted
     (fill,) = backend().read("ask_fills_of", 200, FILL).facts
     assert fill == FillFact(
