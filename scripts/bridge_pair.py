@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from common import first_start
-from common.config import CHECKOUT, SERVED_VENUES
+from common.config import CHECKOUT, ENV_PREFIX, SERVED_VENUES
 from common.fix.session import Disconnect, Inbound, Outbound, ResendWanted, Session, SessionSettings
 from common.fix.wire import split
 from common.instant import Instant
@@ -39,7 +39,8 @@ class BridgePair:
 
     def __init__(self, folder: Path, venue: str) -> None:
         """Raises StackFailed where the venue has no simulated exchange behind a bridge."""
-        self.stack = PrivateStack(folder, {SERVED_VENUES: venue})
+        clients = f"{ENV_PREFIX}{venue}__BRIDGE__CLIENTS".upper()
+        self.stack = PrivateStack(folder, {SERVED_VENUES: venue, clients: f'["{GUEST}"]'})
         self.venue = venue
         self.config = self.stack.config.venues[venue]
         if self.config.bridge is None or self.config.simulated is None:
