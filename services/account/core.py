@@ -81,6 +81,7 @@ class AccountCore(Core):
         self._latch = latch
         self._appender = Appender(self, self.name)
         self._queues: tuple[_Queue, _Queue, _Queue] = (OrderedDict(), OrderedDict(), OrderedDict())
+        self._bulk_was_last = False
         self._calling: Ask | None = None
         self._calling_sweep = False
         self._call_number = 0
@@ -202,7 +203,7 @@ class AccountCore(Core):
         self._queues[rank][by] = ask
 
     def _work(self, now: Instant) -> None:
-        """Give the worker its next call: the sweep first, then cancels, bulk, single orders."""
+        """Give the worker its next call: the sweep first, then cancels, then bulk and single orders."""
         if self._calling is not None or self._stopping:
             return
         if self._sweep:
@@ -211,12 +212,21 @@ class AccountCore(Core):
             lsn, account = self._appender.last_lsn, self._settings.account
             self._calling = Ask(self._settings.venue, 0, what, symbol, asked_lsn=lsn, account=account)
         else:
-            queue = next((queue for queue in self._queues if queue), None)
-            if queue is None:
+            queue = self._next_queue()
+            if not queue:
                 return
             (_, self._calling), self._calling_sweep = queue.popitem(last=False), False
         self._call_number += 1
         self.effects.append(Call(self._call_number, self._calling))
+
+    def _next_queue(self) -> _Queue:
+        """Cancels first. After a question in bulk one about a single order has its turn: where the venue's pace is slow
+        the next in bulk is due by then, again and again."""
+        cancels, bulk, single = self._queues
+        if cancels:
+            return cancels
+        self._bulk_was_last = bool(bulk) and not (single and self._bulk_was_last)
+        return bulk if self._bulk_was_last else single
 
     def _keep(self, kind: Kind, payload: msgspec.Struct, now: Instant) -> None:
         """For the journal: with this turn, or when it is back."""

@@ -128,6 +128,19 @@ def test_bulk_goes_before_single_orders(tmp_path: Any) -> None:
     assert order == [1, 4, 3, 2]
 
 
+def test_a_single_order_has_its_turn_where_the_next_in_bulk_is_always_due(tmp_path: Any) -> None:
+    """At a venue that allows a request a second, trades that are asked for every few seconds took all of them."""
+    bench = Bench(tmp_path)
+    bench.ask(1, "trades")
+    bench.ask(2, "order", cl_ord_id="a")
+    bench.ask(3, "order", cl_ord_id="b")
+    answered: list[str] = []
+    for number in range(4, 8):
+        bench.ask(number, "trades")
+        answered.append(bench.finish().what)
+    assert answered == ["trades", "order", "trades", "order"]
+
+
 def test_what_is_asked_again_waits_once(tmp_path: Any) -> None:
     bench = Bench(tmp_path)
     bench.ask(1, "balances")
