@@ -147,6 +147,13 @@ def _lag(view: MetricsView) -> Iterator[Sample]:
         yield (name,), behind
 
 
+def _acknowledged(view: MetricsView) -> Iterator[Sample]:
+    for _, status in view.of_kind("orders"):
+        for session, row in status["acknowledged"].items():
+            for quantile, key in (("0.5", "p50_ms"), ("0.99", "p99_ms")):
+                yield (session, quantile), Decimal(str(row[key])) / 1000
+
+
 def _refused(view: MetricsView) -> Iterator[Sample]:
     for kind in ("orders", "risk", "session"):
         for name, status in view.picture.of_kind(kind, view.now):
@@ -338,6 +345,12 @@ METRICS: Final[Sequence[Metric]] = (
     Metric(
         "fixring_orders_doubts", "gauge", "Orders of an account that are asked about.",
         "fixring orders unknown", _rows("orders", "accounts", "doubts"), ("account",),
+    ),
+    Metric(
+        "fixring_acknowledge_seconds", "gauge",
+        "How long a venue takes to say its first word on an order: a quantile of the last 200 orders of a session.",
+        "a venue that is slow, or a host that has too much to do: fixring status", _acknowledged,
+        ("session", "quantile"),
     ),
     Metric(
         "fixring_commands_refused_total", "counter", "Commands refused since the process began, by who refused.",
