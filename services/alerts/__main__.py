@@ -68,7 +68,6 @@ def load_kept(config: Config) -> Kept:
 
 def build(config: Config) -> Shell:
     """The core with its links, the port and the worker."""
-    os.nice(5)
     kept, alerts = load_kept(config), config.stack.alerts
     core = AlertsCore(settings(config, kept))
     shell = shell_for(core, config)
@@ -81,7 +80,7 @@ def build(config: Config) -> Shell:
         try:
             shell.listen(LISTENER, alerts.metrics.host, alerts.metrics.port, None)
         except OSError as error:
-            core.cannot_serve(f"{alerts.metrics.host}:{alerts.metrics.port}: {error.strerror}")
+            core.cannot_serve(f"{alerts.metrics.host}:{alerts.metrics.port}: {os.strerror(error.errno or 0)}")
     beat = partial(send_heartbeat, alerts.heartbeat, config, alerts.timeout_s)
     sends = {name: send for name, (_, send) in senders(config).items()}
     shell.worker(Postman(sends, beat, config.paths.alerts, alerts.timeout_s + SLACK_S).post)
@@ -89,4 +88,6 @@ def build(config: Config) -> Shell:
 
 
 if __name__ == "__main__":
+    # What it does may wait; an order may not.
+    os.nice(5)
     sys.exit(run_actor(build))
