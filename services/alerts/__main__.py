@@ -3,13 +3,14 @@
 import os
 import platform
 import sys
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
 from common.actor.shell import Shell
 from common.actor.start import run_actor, shell_for
-from common.config import Config
+from common.config import Config, MetricsConfig
 from common.config import Kind as ActorKind
 from common.instant import NS_PER_S
 from common.messages import ControlAnswer
@@ -66,6 +67,18 @@ def load_kept(config: Config) -> Kept:
         return Kept()
 
 
+def serve_metrics(
+    core: AlertsCore, metrics: MetricsConfig, listen: Callable[[str, str, int, None], object]
+) -> None:
+    """Listen at the port of the metrics, where there is to be one; that it is not to be had ends nothing."""
+    if not metrics.port:
+        return
+    try:
+        listen(LISTENER, metrics.host, metrics.port, None)
+    except OSError as error:
+        core.cannot_serve(f"{metrics.host}:{metrics.port}: {os.strerror(error.errno or 0)}")
+
+
 def build(config: Config) -> Shell:
     """The core with its links, the port and the worker."""
     kept, alerts = load_kept(config), config.stack.alerts
@@ -76,11 +89,7 @@ def build(config: Config) -> Shell:
             name, f"ipc://{config.paths.run}/control.{name}", ControlAnswer, f"alerts/{os.getpid()}",
             only_to_living=True,
         )  # fmt: skip
-    if alerts.metrics.port:
-        try:
-            shell.listen(LISTENER, alerts.metrics.host, alerts.metrics.port, None)
-        except OSError as error:
-            core.cannot_serve(f"{alerts.metrics.host}:{alerts.metrics.port}: {os.strerror(error.errno or 0)}")
+    serve_metrics(core, alerts.metrics, shell.listen)
     beat = partial(send_heartbeat, alerts.heartbeat, config, alerts.timeout_s)
     sends = {name: send for name, (_, send) in senders(config).items()}
     shell.worker(Postman(sends, beat, config.paths.alerts, alerts.timeout_s + SLACK_S).post)

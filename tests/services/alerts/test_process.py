@@ -1,27 +1,15 @@
 """What is not to be had, a port or what a former life has written, keeps nobody from being told."""
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from common.actor.shell import Shell
+from common.actor.tcp import listen
 from common.config import Config, load
 from common.instant import Instant
-from services.alerts.__main__ import asked, build, load_kept
+from services.alerts.__main__ import asked, load_kept, serve_metrics, settings
 from services.alerts.core import AlertsCore, Kept
-
-
-@contextmanager
-def built(config: Config) -> Iterator[AlertsCore]:
-    shell: Shell = build(config)
-    try:
-        assert isinstance(shell.core, AlertsCore)
-        yield shell.core
-    finally:
-        shell._close_all()
 
 
 def configured(folder: Path, port: int) -> Config:
@@ -32,8 +20,10 @@ def configured(folder: Path, port: int) -> Config:
 def test_a_port_that_another_program_has_is_said_and_alerts_go_on(short_folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with built(configured(short_folder, port)) as core:
-            standing = core.standing(Instant(0, 0))
+        config = configured(short_folder, port)
+        core = AlertsCore(settings(config, Kept()))
+        serve_metrics(core, config.stack.alerts.metrics, listen)
+    standing = core.standing(Instant(0, 0))
     assert standing.metrics == "" and standing.metrics_failure == f"127.0.0.1:{port}: Address already in use"
 
 
