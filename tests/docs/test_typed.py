@@ -203,6 +203,8 @@ def test_each_page_is_followed() -> None:
         "docs/strategies.md",
         "docs/operations.md",
         "docs/alerts.md",
+        "docs/bridge.md",
+        "docs/desk.md",
         "CONTRIBUTING.md",
         "docs/configuration.md",
         "docs/fix.md",
