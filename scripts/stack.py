@@ -125,10 +125,13 @@ class PrivateStack:
         return ask(self.run_folder, actor, act, arguments)
 
     def pid(self, actor: str) -> int:
-        """The process that holds the actor's lock. Raises StackFailed when nobody does."""
+        """The process that holds the actor's lock. Raises StackFailed when nobody does, or it has not said yet who."""
         if not is_running(self.run_folder, actor):
             raise StackFailed(f"{actor} is not running")
-        return int((self.run_folder / f"{actor}.lock").read_text().strip())
+        told = (self.run_folder / f"{actor}.lock").read_text().strip()
+        if not told:
+            raise StackFailed(f"{actor} is starting: its lock does not name its process yet")
+        return int(told)
 
     def kill(self, actor: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to one actor's process."""
