@@ -152,9 +152,14 @@ def test_what_is_not_run_is_on_its_page() -> None:
         assert lines.keys() <= {line.text for line in typed(page)}, page
 
 
+ON_ONE_STACK = (
+    "README.md", "docs/money.md", "docs/strategies.md", "docs/operations.md", "docs/desk.md", "docs/alerts.md",
+)  # fmt: skip
+
+
 def test_the_pages_followed_on_one_stack(stack: PrivateStack, monkeypatch: pytest.MonkeyPatch) -> None:
     use(stack.environ, monkeypatch)
-    for page in ("README.md", "docs/money.md", "docs/strategies.md", "docs/operations.md", "docs/alerts.md"):
+    for page in ON_ONE_STACK:
         for line in filter(is_run, typed(page)):
             if line.text != "scripts/start":  # by which the stack was started
                 follow(line, CHECKOUT, monkeypatch)
@@ -202,6 +207,7 @@ def test_each_page_is_followed() -> None:
         "docs/money.md",
         "docs/strategies.md",
         "docs/operations.md",
+        "docs/desk.md",
         "docs/alerts.md",
         "docs/bridge.md",
         "docs/desk.md",
