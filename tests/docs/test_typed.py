@@ -210,7 +210,6 @@ def test_each_page_is_followed() -> None:
         "docs/desk.md",
         "docs/alerts.md",
         "docs/bridge.md",
-        "docs/desk.md",
         "CONTRIBUTING.md",
         "docs/configuration.md",
         "docs/fix.md",

@@ -87,7 +87,9 @@ export function ticket(me) {
   const venue = select(venues, "Venue"), symbol = select([], "Symbol"), account = select([], "Account");
   const side = select(["buy", "sell"], "Side"), tif = select(["gtc", "ioc", "fok"], "Time in force");
   const number = (label) => h("input", { inputmode: "decimal", autocomplete: "off", "aria-label": label });
-  const qty = number("Quantity"), price = number("Price"), label = h("input", { autocomplete: "off", "aria-label": "Label" });
+  const qty = number("Quantity"), price = number("Price");
+  price.placeholder = "none: market";
+  const label = h("input", { autocomplete: "off", "aria-label": "Label" });
   const postOnly = h("input", { type: "checkbox" });
   const answer = h("p", { class: "answer", role: "status" }, "Risk has not been asked yet.");
   const fit = () => {
@@ -121,7 +123,7 @@ export function ticket(me) {
   const row = (text, input, unit = "") => h("label", {}, h("span", {}, text), input, unit ? h("span", { class: "quiet" }, unit) : null);
   show(h("h2", {}, "New order"), h("form", { class: "ticket", onsubmit: check },
     row("Venue", venue), row("Account", account), row("Symbol", symbol), row("Side", side), row("Quantity", qty),
-    row("Price", price, "empty: market"), row("Time in force", tif), row("Post only", postOnly), row("Label", label),
+    row("Price", price), row("Time in force", tif), row("Post only", postOnly), row("Label", label),
     h("div", { class: "buttons" }, h("button", { class: "primary" }, "Ask risk"))), answer);
   qty.focus();
 }

@@ -223,7 +223,7 @@ export function sessions(me) {
     { key: "by_hand", title: "By hand", cell: (r) => (r.by_hand && "logon" in me.acts ? byHand(me, r.name.split("@")[1]) : "–") },
     num("out", "Next out"), num("in", "Next in"),
     { key: "heard_ms", title: "Last heard", number: true, cell: (r) => (r.heard_ms === null || r.heard_ms === undefined ? "–" : age(r.heard_ms)) },
-    num("offset_ms", "Offset", "ms"), { key: "rate_used", title: "Messages sent, of limit", number: true, cell: (r) => (r.rate_limit ? `${r.rate_used} of ${r.rate_limit}` : "–") },
+    num("offset_ms", "Offset", "ms"), { key: "rate_used", title: "Messages, of limit", number: true, cell: (r) => (r.rate_limit ? `${r.rate_used} of ${r.rate_limit}` : "–") },
     { key: "may_be_open", title: "May be open", number: true, cell: (r) => withUnit(r.may_be_open, "orders") },
     { key: "generation", title: "Generation, connection", number: true, cell: (r) => (r.generation ? `${r.generation}, ${r.connection}` : "–") },
     { key: "schedule", title: "Schedule, last failed logon", kind: (r) => (r.failed_logon ? "bad" : ""), cell: (r) => [r.schedule, r.failed_logon].filter(Boolean).join("; ") || "–" },
@@ -267,7 +267,7 @@ export function market() {
   const element = h("div", {}, card("Best prices", tops.element), card("Trades", trades));
   const take = (it) => {
     tops.set(it.tops);
-    fill(trades, it.trades.length ? h("table", {}, h("thead", {}, h("tr", {}, ["Age", "Venue", "Symbol", "Taker", "Quantity", "Price"].map((each) => h("th", {}, each)))),
+    fill(trades, it.trades.length ? h("table", {}, h("thead", {}, h("tr", {}, ["Age", "Venue", "Symbol", "Taker", "Quantity", "Price"].map((each, nth) => h("th", { class: nth > 3 ? "number" : "" }, each)))),
       h("tbody", {}, it.trades.map((row) => h("tr", {}, h("td", {}, age(row.age_ms)), h("td", {}, row.venue), h("td", {}, row.symbol), h("td", { class: row.taker === "buys" ? "buy" : "sell" }, row.taker), h("td", { class: "number" }, row.qty), h("td", { class: "number" }, row.price)))))
       : h("p", { class: "quiet" }, "no trade was heard since this page was opened"));
   };
