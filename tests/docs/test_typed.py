@@ -92,6 +92,12 @@ NOT_RUN = {
         "scripts/fixring session logon NAME": LOST,
     },
 }
+ON_ONE_STACK = (
+    "README.md", "docs/money.md", "docs/strategies.md", "docs/operations.md", "docs/alerts.md", "docs/desk.md",
+)  # fmt: skip
+WITHOUT_A_STACK = ("CONTRIBUTING.md", "docs/configuration.md", "docs/fix.md", "docs/live.md", "docs/bridge.md")
+"""The pages whose lines are typed, one after the other on a stack that runs, and each by itself."""
+
 BLOCKS = {"docs/venues.md": "tests/common/venues/test_a_new_venue.py"}
 """Pages with a block of shell, and the test that follows it."""
 
@@ -168,7 +174,7 @@ def test_the_pages_followed_on_one_stack(stack: PrivateStack, monkeypatch: pytes
                 stack.wait_ready()
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/configuration.md", "docs/fix.md", "docs/live.md"])
+@pytest.mark.parametrize("page", WITHOUT_A_STACK)
 def test_the_other_pages_followed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "FILE").write_bytes(NEW + b"\n")
     use(
@@ -202,20 +208,7 @@ def follow(line: TypedLine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_each_page_is_followed() -> None:
-    followed = {
-        "README.md",
-        "docs/money.md",
-        "docs/strategies.md",
-        "docs/operations.md",
-        "docs/desk.md",
-        "docs/alerts.md",
-        "docs/bridge.md",
-        "CONTRIBUTING.md",
-        "docs/configuration.md",
-        "docs/fix.md",
-        "docs/live.md",
-    }
-    assert {page for page in PAGES if list(typed(page))} == followed
+    assert {page for page in PAGES if list(typed(page))} == {*ON_ONE_STACK, *WITHOUT_A_STACK}
     assert {page for page in PAGES if "```sh" in (CHECKOUT / page).read_text("utf-8")} == BLOCKS.keys()
     for page, test in BLOCKS.items():
         assert page in (CHECKOUT / test).read_text("utf-8")
