@@ -8,6 +8,7 @@ from typing import Final
 from common.config import Config
 from common.instant import NS_PER_MS
 from common.messages import NewOrderRequest, Terms
+from common.strategy.strategy import StrategyCore
 from scripts.simulation.desk import Desk
 from scripts.simulation.invariants import Violation
 from scripts.simulation.trader import Trader
@@ -35,7 +36,7 @@ class AskedTerms:
     def asked(self, core: object, request: NewOrderRequest) -> None:
         """A strategy sends a request. What bears a number a second time may ask for something else, by mistake: either
         may be the first to arrive."""
-        strategy = core.strategy if isinstance(core, Trader) else core.name if isinstance(core, Desk) else ""
+        strategy = core.name if isinstance(core, Desk | StrategyCore) else core.strategy if isinstance(core, Trader) else ""
         name = (strategy.removeprefix("strategy@"), request.number, request.venue, request.symbol)
         if request.terms not in self._asked[name]:
             self._asked[name].append(request.terms)
