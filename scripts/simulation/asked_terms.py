@@ -36,8 +36,10 @@ class AskedTerms:
     def asked(self, core: object, request: NewOrderRequest) -> None:
         """A strategy sends a request. What bears a number a second time may ask for something else, by mistake: either
         may be the first to arrive."""
-        named = core.name if isinstance(core, Desk | StrategyCore) else core.strategy if isinstance(core, Trader) else ""
-        name = (named.removeprefix("strategy@"), request.number, request.venue, request.symbol)
+        strategy = core.strategy if isinstance(core, Trader) else ""
+        if isinstance(core, Desk | StrategyCore):
+            strategy = core.name
+        name = (strategy.removeprefix("strategy@"), request.number, request.venue, request.symbol)
         if request.terms not in self._asked[name]:
             self._asked[name].append(request.terms)
 

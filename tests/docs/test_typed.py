@@ -158,11 +158,6 @@ def test_what_is_not_run_is_on_its_page() -> None:
         assert lines.keys() <= {line.text for line in typed(page)}, page
 
 
-ON_ONE_STACK = (
-    "README.md", "docs/money.md", "docs/strategies.md", "docs/operations.md", "docs/desk.md", "docs/alerts.md",
-)  # fmt: skip
-
-
 def test_the_pages_followed_on_one_stack(stack: PrivateStack, monkeypatch: pytest.MonkeyPatch) -> None:
     use(stack.environ, monkeypatch)
     for page in ON_ONE_STACK:
