@@ -1,13 +1,22 @@
 """A desk without a stack beside it: its own folders, and a browser that is none."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from common.config import CHECKOUT, Config, load
+from services.desk.users import hashed
 
 PORT = 8791
+PASSWORD = "correct horse battery"
+
+
+@cache
+def scrypt_of(salt: bytes) -> str:
+    """The scrypt of PASSWORD, made once: it is slow on purpose."""
+    return hashed(PASSWORD, salt)
 
 
 @pytest.fixture

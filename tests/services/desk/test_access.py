@@ -9,11 +9,10 @@ import pytest
 
 from common.config import Config, ConfigError
 from services.desk.access import COOKIE_S, FAILURES_FREE, Access, SignInRefused, address_of
-from services.desk.users import BadUsers, Role, User, hashed, is_password, read_users, write_users
-from tests.services.desk.conftest import PORT
+from services.desk.users import BadUsers, Role, User, is_password, read_users, write_users
+from tests.services.desk.conftest import PASSWORD, PORT, scrypt_of
 
 ConfigWith = Callable[..., Config]
-PASSWORD = "correct horse battery"
 
 
 def access_of(config: Config) -> Access:
@@ -69,7 +68,7 @@ def test_only_the_desk_s_own_names_are_answered(config_with: ConfigWith, host: s
 def with_users(config_with: ConfigWith, **roles: str) -> tuple[Config, Path]:
     config = config_with(users="keys/desk-users.json")
     path = config.paths.resolve(config.stack.desk.users)
-    write_users(path, {name: User(role, hashed(PASSWORD, b"salt")) for name, role in roles.items()})
+    write_users(path, {name: User(role, scrypt_of(b"salt")) for name, role in roles.items()})
     return config, path
 
 
@@ -87,7 +86,7 @@ def test_named_users_sign_in_by_password_and_the_token_is_gone(config_with: Conf
     write_users(path, {"bob": User("operator", read_users(path)["bob"].scrypt)})
     login = access.find(cookie, 0.0)
     assert login is not None and login.role is Role.OPERATOR
-    write_users(path, {"bob": User("operator", hashed(PASSWORD, b"other"))})
+    write_users(path, {"bob": User("operator", scrypt_of(b"other"))})
     assert access.find(cookie, 0.0) is None
     write_users(path, {})
     assert access.find(cookie, 0.0) is None

@@ -15,13 +15,12 @@ from services.desk.acts import ActRefused, Once
 from services.desk.pages import PAGES, Pages
 from services.desk.routes import ROUTES, Route
 from services.desk.server import HEADERS, STATIC, Server, make_secret
-from services.desk.users import Role, User, hashed, write_users
-from tests.services.desk.conftest import PORT
+from services.desk.users import Role, User, write_users
+from tests.services.desk.conftest import PASSWORD, PORT, scrypt_of
 
 ConfigWith = Callable[..., Config]
 HOST = {"Host": f"127.0.0.1:{PORT}"}
 OWN = {**HOST, "Origin": f"http://127.0.0.1:{PORT}"}
-PASSWORD = "correct horse battery"
 
 
 class Browser:
@@ -69,7 +68,7 @@ def served(config: Config, work: Callable[[Browser, Server], Awaitable[None]]) -
 @pytest.fixture
 def config(config_with: ConfigWith) -> Config:
     config = config_with(users="keys/desk-users.json")
-    users = {role.name.lower(): User(role.name.lower(), hashed(PASSWORD, b"salt")) for role in Role}
+    users = {role.name.lower(): User(role.name.lower(), scrypt_of(b"salt")) for role in Role}
     write_users(config.paths.resolve(config.stack.desk.users), users)
     return config
 
