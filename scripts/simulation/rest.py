@@ -7,6 +7,7 @@ asked again from the start. So is a pause that the venue's pace demands.
 
 import importlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -107,6 +108,13 @@ class _Clock:
         raise _Pause(seconds)
 
 
+@cache
+def _read_keys_once() -> None:
+    """CCXT reads the private key with each request: to check an RSA key takes longer than all else of a question."""
+    client = importlib.import_module("ccxt.base.exchange")
+    client.load_pem_private_key = cache(client.load_pem_private_key)  # type: ignore[attr-defined]
+
+
 class RestClient:
     """One life of a process's REST side. `ask_venue` puts a question to it."""
 
@@ -118,6 +126,7 @@ class RestClient:
         settings = RestSettings(config.name, config.rest.url, credentials, config.rest.timeout_ms)
         self._rest = cast(CcxtRest[Any], find_rest(config.dialect)(settings))
         api, self._session = self._rest.api, _Session()
+        _read_keys_once()
         api.session = self._session
         api.milliseconds = lambda: clock().wall_ns // NS_PER_MS
         self._throttle: Throttle | None = api.throttle if is_paced else None
