@@ -75,7 +75,7 @@ def test_of_a_secret_its_path_alone_is_shown(
     assert "its-secret" not in told
 
 
-@pytest.mark.parametrize(("section", "told"), [("nothing", "there is alerts, binance, "), ("binance.nope", "binance.fix")])
+@pytest.mark.parametrize(("section", "told"), [("nothing", "there is alerts, "), ("binance.nope", "binance.fix")])
 def test_an_unknown_section_is_wrong_usage_and_says_which_there_are(
     section: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
