@@ -3,12 +3,13 @@ of which nothing is taken for granted.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
 
+from common.instant import NS_PER_S
 from common.messages import Answer, Ask, cut
 from common.venues.credentials import Credentials
 
@@ -18,6 +19,12 @@ MAX_DECIMALS = 40
 """Before and after the point: no price or quantity has more, and no product of two overflows."""
 
 LATEST_NS = 1 << 63
+
+AHEAD_NS = 6 * 3600 * NS_PER_S
+AHEAD_MS = AHEAD_NS // NS_PER_MS
+"""A trade may be stamped so much later than what the venue's clock says when trades are asked for: another of its
+machines stamps it, or the clock was set back since. A question that needs an end has it so far ahead.
+"""
 
 _URL = re.compile(r"(https?://[^\s?]+)\?\S*")
 
@@ -55,6 +62,23 @@ OF_ANOTHER_FORM = (
     BadAnswer, LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError,
 )  # fmt: skip
 """What reading raises where an answer has not the form that its document says."""
+
+
+def spans(begin_ms: int, now_ms: int, longest_ms: int) -> Iterator[tuple[int, int]]:
+    """From when until when trades are asked for, where a question spans so much time at most: one after another from
+    `begin_ms` on, until one ends `AHEAD_MS` after now. `longest_ms` is more than that.
+
+    A later one than the first never begins in what is the future to the venue, which might refuse it.
+    """
+    while True:
+        end_ms = begin_ms + longest_ms
+        is_last = end_ms >= now_ms + AHEAD_MS
+        if begin_ms < now_ms < end_ms and not is_last:
+            end_ms = now_ms
+        yield begin_ms, end_ms
+        if is_last:
+            return
+        begin_ms = end_ms
 
 
 def masked(error: BaseException) -> str:

@@ -293,4 +293,10 @@ REGRESSIONS = (
         "A clock that was an hour ahead for a moment kept Kraken's session out for an hour: the Logon(A) of that moment"
         " was refused, and each later one bore a number above its own. What was refused does not count.",
     ),
+    Regression(
+        Case(66, 1500, ("asks-again", "clock-drift", "latch-death", "lossy-stream", "twin"), version=7), "books-agree",
+        "Deribit's clock had run three seconds ahead when a trade was made that nobody heard of, and was right again"
+        " when its trades were asked for up to a second from then: none, and the gap was closed. A question that has to"
+        " have an end has it hours ahead of the venue's clock.",
+    ),
 )

@@ -24,6 +24,7 @@ from common.venues.ccxt_parts import CcxtRest, ccxt_client, read_ticker
 from common.venues.credentials import RsaKey
 from common.venues.pace import Pace
 from common.venues.rest import (
+    AHEAD_MS,
     NS_PER_MS,
     BadAnswer,
     RestSettings,
@@ -31,6 +32,7 @@ from common.venues.rest import (
     ms_to_ns,
     name_field,
     secondary_fields,
+    spans,
 )
 from common.venues.signers import BadKey, rsa_key
 
@@ -139,7 +141,7 @@ class BybitRest(CcxtRest[Api]):
         """Backwards by the week until a trade is met that is not later; numbers grow within a symbol."""
         rows: list[Row] = []
         for week in range(OLDEST_WEEKS):
-            end_ms = now_ms + 1 - week * WEEK_MS
+            end_ms = now_ms + AHEAD_MS - week * WEEK_MS
             for row in self._executions({**by, "startTime": end_ms - WEEK_MS, "endTime": end_ms}):
                 if int(row["execId"]) >= first:
                     rows.append(row)
@@ -149,11 +151,11 @@ class BybitRest(CcxtRest[Api]):
 
     def _since_time(self, by: Row, since_ms: int, now_ms: int) -> list[Row]:
         """Forwards by the week; without a time of the last week alone."""
-        begin_ms = since_ms or now_ms - WEEK_MS
         rows: list[Row] = []
-        while begin_ms <= now_ms and len(rows) < TRADES_PAGE:
-            rows += self._executions({**by, "startTime": begin_ms, "endTime": begin_ms + WEEK_MS})
-            begin_ms += WEEK_MS
+        for begin_ms, end_ms in spans(since_ms or now_ms - WEEK_MS, now_ms, WEEK_MS):
+            rows += self._executions({**by, "startTime": begin_ms, "endTime": end_ms})
+            if len(rows) >= TRADES_PAGE:
+                break
         return rows
 
     def _executions(self, by: Row) -> Iterator[Row]:

@@ -21,6 +21,7 @@ from common.orders.books import TRADES_PAGE
 from common.venues.ccxt_parts import CcxtRest, ccxt_client, ccxt_errors
 from common.venues.credentials import HmacSecret
 from common.venues.rest import (
+    AHEAD_MS,
     NS_PER_MS,
     BadAnswer,
     RestSettings,
@@ -28,6 +29,7 @@ from common.venues.rest import (
     ms_to_ns,
     name_field,
     secondary_fields,
+    spans,
 )
 
 BaseError: type[Exception] = ccxt_errors().BaseError
@@ -111,7 +113,7 @@ class CryptocomRest(CcxtRest[Api]):
         elif ask.from_trade_key:
             rows = self._since_trade(ask.symbol, ask.from_trade_key, now_ms)
         else:
-            rows = list(self._day(ask.symbol, now_ms + 1 - SPAN_MS, now_ms + 1))
+            rows = self._since_time(ask.symbol, now_ms + 1 - SPAN_MS, now_ms)
         wanted = [row for row in rows if ask.order_id in ("", str(row.get("order_id")))]
         wanted.sort(key=lambda row: (int(row["create_time_ns"]), int(row["trade_id"])))
         first = next((n for n, row in enumerate(wanted) if str(row["trade_id"]) == ask.from_trade_key), 0)
@@ -121,16 +123,17 @@ class CryptocomRest(CcxtRest[Api]):
     def _since_time(self, symbol: str, since_ms: int, now_ms: int) -> list[Row]:
         """Forwards by the day."""
         rows: list[Row] = []
-        while since_ms <= now_ms and len(rows) < TRADES_PAGE:
-            rows += self._day(symbol, since_ms, since_ms + SPAN_MS)
-            since_ms += SPAN_MS
+        for start_ms, end_ms in spans(since_ms, now_ms, SPAN_MS):
+            rows += self._day(symbol, start_ms, end_ms)
+            if len(rows) >= TRADES_PAGE:
+                break
         return rows
 
     def _since_trade(self, symbol: str, trade_key: str, now_ms: int) -> list[Row]:
         """Backwards by the day until that trade is met: numbers are not said to grow."""
         rows: list[Row] = []
         for day in range(OLDEST_DAYS):
-            end_ms = now_ms + 1 - day * SPAN_MS
+            end_ms = now_ms + AHEAD_MS - day * SPAN_MS
             told = list(self._day(symbol, end_ms - SPAN_MS, end_ms))
             rows += told
             if any(str(row["trade_id"]) == trade_key for row in told):

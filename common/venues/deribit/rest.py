@@ -20,6 +20,7 @@ from common.orders.books import TRADES_PAGE
 from common.venues.ccxt_parts import MS_PER_S, CcxtRest, ccxt_client, ccxt_errors
 from common.venues.credentials import HmacSecret
 from common.venues.rest import (
+    AHEAD_MS,
     NS_PER_MS,
     BadAnswer,
     RestSettings,
@@ -129,7 +130,7 @@ class DeribitRest(CcxtRest[Api]):
             return list(told["trades"] if isinstance(told, dict) else told)
         by = {"instrument_name": ask.symbol, "count": TRADES_PAGE, "sorting": "asc", **where}
         if ask.since_ns and not ask.from_trade_key:
-            by |= {"start_timestamp": ask.since_ns // NS_PER_MS, "end_timestamp": venue_ns // NS_PER_MS + MS_PER_S}
+            by |= {"start_timestamp": ask.since_ns // NS_PER_MS, "end_timestamp": venue_ns // NS_PER_MS + AHEAD_MS}
             return list(self.api.privateGetGetUserTradesByInstrumentAndTime(by)["result"]["trades"])
         if ask.from_trade_key:
             by["start_seq"] = ask.from_trade_key

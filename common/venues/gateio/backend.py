@@ -34,7 +34,7 @@ from common.venues.backend import (
 )
 from common.venues.credentials import HmacSecret
 from common.venues.dialect import plain
-from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, decimal_field, ms_to_ns, name_field
+from common.venues.rest import AHEAD_NS, OF_ANOTHER_FORM, BadAnswer, decimal_field, ms_to_ns, name_field
 
 Row = Mapping[str, Any]
 
@@ -226,8 +226,8 @@ def _page(page: str, rows: int) -> dict[str, str]:
 
 
 def _span(since_ns: int, wall_ns: int) -> dict[str, str]:
-    """From that time on, in whole seconds and as far back as can be asked, to a little later than now."""
-    return {"from": str(max(since_ns, wall_ns - MOST_NS) // NS_PER_S), "to": str(wall_ns // NS_PER_S + 3600)}
+    """From that time on, in whole seconds and as far back as can be asked, to somewhat later than now."""
+    return {"from": str(max(since_ns, wall_ns - MOST_NS) // NS_PER_S), "to": str((wall_ns + AHEAD_NS) // NS_PER_S)}
 
 
 def _by(call: HttpCall, last_venue_ns: int) -> HttpCall:

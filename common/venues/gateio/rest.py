@@ -21,7 +21,15 @@ from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors
 from common.venues.credentials import Credentials, HmacSecret
 from common.venues.gateio.backend import FILLS_PAGE, GONE, MOST_NS, ORDERS_PAGE, PREFIX, STATES, GateioBackend, paid_fee
 from common.venues.pace import Pace
-from common.venues.rest import BadAnswer, RestSettings, decimal_field, ms_to_ns, name_field, secondary_fields
+from common.venues.rest import (
+    AHEAD_NS,
+    BadAnswer,
+    RestSettings,
+    decimal_field,
+    ms_to_ns,
+    name_field,
+    secondary_fields,
+)
 
 BaseError: type[Exception] = ccxt_errors().BaseError
 
@@ -105,10 +113,10 @@ class GateioRest(CcxtRest[Api]):
         return self._pages(self.api.privateSpotGetOrders, by, ORDERS_PAGE)
 
     def _span(self, since_ns: int) -> Row:
-        """From then on, or as far back as can be asked, to a little later than now."""
+        """From then on, or as far back as can be asked, to somewhat later than now."""
         now_ns = self._clock_ns()
         begin_ns = max(since_ns - OVERLAP_NS, now_ns - MOST_NS)
-        return {"from": begin_ns // NS_PER_S, "to": now_ns // NS_PER_S + 3600}
+        return {"from": begin_ns // NS_PER_S, "to": (now_ns + AHEAD_NS) // NS_PER_S}
 
     def _open_orders(self, ask: Ask) -> Answer:
         rows = [row for row in self._open_rows() if ask.symbol in ("", row["currency_pair"])]

@@ -29,6 +29,7 @@ from common.venues.rest import (
     ms_to_ns,
     name_field,
     secondary_fields,
+    spans,
 )
 from common.venues.signers import BadKey, ed25519_key, ed25519_signature
 
@@ -170,9 +171,10 @@ class HtxRest(CcxtRest[Api]):
             order = self.api.spotPrivateGetV1OrderOrdersOrderId({"order-id": ask.order_id})["data"]
             start_ms = int(order["created-at"])
         rows: list[Row] = []
-        while start_ms <= now_ms and len(rows) < TRADES_PAGE:
-            rows += self._span(ask.symbol, start_ms, start_ms + SPAN_MS)
-            start_ms += SPAN_MS
+        for begin_ms, end_ms in spans(start_ms, now_ms, SPAN_MS):
+            rows += self._span(ask.symbol, begin_ms, end_ms)
+            if len(rows) >= TRADES_PAGE:
+                break
         return rows
 
     def _span(self, symbol: str, start_ms: int, end_ms: int) -> list[Row]:

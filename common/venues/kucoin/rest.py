@@ -20,7 +20,7 @@ from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors
 from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.kucoin.backend import NO_SUCH_ORDER, PAGE_ROWS, SPAN_MS, KucoinBackend
 from common.venues.pace import Pace
-from common.venues.rest import BadAnswer, RestSettings, decimal_field, ms_to_ns, name_field, secondary_fields
+from common.venues.rest import BadAnswer, RestSettings, decimal_field, ms_to_ns, name_field, secondary_fields, spans
 
 BaseError: type[Exception] = ccxt_errors().BaseError
 
@@ -154,12 +154,11 @@ class KucoinRest(CcxtRest[Api]):
         """Of one order all; else one span of time after another, from the time that is asked for, or the last one."""
         if ask.order_id:
             return self._pages({"symbol": ask.symbol, "orderId": ask.order_id})
-        begin_ms = ask.since_ns // NS_PER_MS or now_ms + 1 - SPAN_MS
         rows: list[Row] = []
-        while begin_ms <= now_ms and len(rows) < TRADES_PAGE:
-            end_ms = begin_ms + SPAN_MS
+        for begin_ms, end_ms in spans(ask.since_ns // NS_PER_MS or now_ms + 1 - SPAN_MS, now_ms, SPAN_MS):
             rows += self._pages({"symbol": ask.symbol, "startAt": str(begin_ms), "endAt": str(end_ms)})
-            begin_ms = end_ms
+            if len(rows) >= TRADES_PAGE:
+                break
         return rows
 
     def _pages(self, by: Mapping[str, str]) -> list[Row]:

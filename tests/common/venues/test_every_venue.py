@@ -5,11 +5,13 @@ It runs over every folder of common/venues, and over a desk's own: `pytest tests
 """
 
 import re
+import time
 import tomllib
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -19,6 +21,7 @@ from common.config import CHECKOUT, SequencePolicy, accounts_of
 from common.fix.secret_fields import blanked
 from common.fix.session_types import SessionSettings
 from common.fix.wire import encode, split
+from common.instant import NS_PER_S
 from common.keys import make_credentials
 from common.messages import (
     POST_ONLY,
@@ -34,10 +37,12 @@ from common.messages import (
 from common.venues.credentials import Credentials
 from common.venues.dialect import BookEntry, Identity, SubscriptionRejected
 from common.venues.registry import UnknownVenue, find_dialect, find_profile, find_rest, folder_of, venue_names
-from common.venues.rest import RestSettings
+from common.venues.rest import AHEAD_NS, RestSettings
 from common.venues.venue import CREDENTIAL_FILES, Feature, missing_feature
+from tests.common.exchange.harness import World
 from tests.common.venues import samples
 from tests.common.venues.both_sides import NAME, BothSides, Desk
+from tests.common.venues.served import Served
 
 TEMPLATE = "_template"
 PENDING = ("6", "A", "E")
@@ -776,6 +781,33 @@ def test_a_rest_side_that_nobody_answers_fails_and_tells_no_secret(sides: BothSi
         answer = rest.ask(Ask(NAME, 1, what, sides.symbol, sides.next_name()))
         assert answer.failed and answer.text and not answer.not_found
         assert not [value for value in msgspec.structs.astuple(ours) if str(value) in answer.text]
+
+
+def test_a_trade_that_was_stamped_ahead_of_the_venue_s_clock_is_told(dialect: str, tmp_path: Path) -> None:
+    """Another of its machines stamps trades than tells the time, and a clock that ran ahead is set back."""
+    sides = BothSides(dialect, tmp_path)
+    if not sides.profile.rest or sides.credentials is None:
+        return
+    (tmp_path / "served").mkdir()
+    world = World(tmp_path / "served", sides.settings)
+    begun_ns = time.time_ns()
+    world.now = world.now._replace(wall_ns=begun_ns + AHEAD_NS - 60 * NS_PER_S)
+    (ours, stranger), qty = sides.settings.accounts, f"{sides.qty:f}"
+    for account, side in ((ours, "1"), (stranger, "2")):
+        name, price = sides.next_name(), f"{sides.price:f}"
+        world.ask("place", account=account, cl_ord_id=name, symbol=sides.symbol, side=side, qty=qty, price=price)
+    shipped = CHECKOUT / "configs" / f"{dialect}.toml"
+    own = tomllib.loads((folder_of(dialect) / "venue.toml").read_text("utf-8"))["environments"]["live"]
+    told_at = tomllib.loads(shipped.read_text("utf-8")) if shipped.is_file() else own
+    with Served(world) as served:
+        url = f"http://127.0.0.1:{served.port('rest')}{urlsplit(told_at['rest']['url']).path}"
+        rest: Any = find_rest(sides.venue.dialect)(RestSettings(NAME, url, sides.credentials, 5000))
+        rest.api.throttle = lambda cost=None: None
+        told = [rest.ask(Ask(NAME, 1, "trades", sides.symbol, since_ns=begun_ns))]
+        told += [rest.ask(Ask(NAME, 2, "trades", sides.symbol, from_trade_key=t.trade_key)) for t in told[0].trades]
+        rest.api.close()
+    assert [answer.text for answer in told if answer.failed] == []
+    assert [[trade.last_qty for trade in answer.trades] for answer in told] == [[sides.qty]] * 2
 
 
 # ---- market data
