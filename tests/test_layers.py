@@ -191,6 +191,7 @@ def for_types_only(file: str) -> frozenset[int]:
     return frozenset(lines)
 
 
+@cache
 def files_of(module: str) -> list[str]:
     """The project's files that importing `module` (perhaps a name in one) runs."""
     parts = module.split(".")

@@ -52,7 +52,12 @@ def test_nothing_is_left_of_a_stack_whose_start_was_cut_short(
     short_folder: Path, whom: str, number: signal.Signals, after_s: float
 ) -> None:
     starter = subprocess.Popen(
-        [sys.executable, "-c", STARTER, str(short_folder)], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", STARTER, str(short_folder)],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell has its jobs in the background ignore it, and these tests perhaps with them.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert starter.stdout is not None

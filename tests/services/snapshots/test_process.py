@@ -81,7 +81,8 @@ def running(stack: Stack) -> Iterator["dict[str, subprocess.Popen[bytes]]"]:
         yield processes
 
 
-def until(holds: Callable[[], object], seconds: float = 60) -> None:
+def until(holds: Callable[[], object], seconds: float = 180) -> None:
+    """Snapshots are made at the lowest priority: beside other work on the machine they take their time."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
