@@ -6,7 +6,7 @@ from typing import Any, get_args
 import msgspec
 
 from common.instant import NS_PER_MS, NS_PER_S
-from common.messages import ControlRequest, Door, encode
+from common.messages import ControlRequest, Door, NewOrderRequest, encode, upgraded
 from scripts.fuzz.target import Broken
 from scripts.fuzz.values import Maker
 from scripts.simulation.checkers import Checkers
@@ -81,6 +81,11 @@ class LivelyWorld(World):
         """See `Surroundings`."""
         if self._maker is not None:
             self._maker.show(message)
+        elif process.name == "orders" and link == "entry":
+            # Whoever is granted a name asks in it.
+            request = upgraded(message)
+            if isinstance(request, NewOrderRequest):
+                self.checkers.asked_terms.asked_by_anybody(request)
 
     def died(self, process: Process, status: int, text: str) -> None:
         """See `Surroundings`."""

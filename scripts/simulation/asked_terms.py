@@ -21,6 +21,10 @@ STAYS: Final = "1"
 """TimeInForce(59) of what is good till it is cancelled: that of a market order says nothing."""
 
 MARKET: Final = "1"
+
+ANYBODY: Final = ""
+"""For the name of whoever asks."""
+
 Name = tuple[str, int]
 Compared = tuple[object, ...]
 
@@ -34,12 +38,22 @@ class AskedTerms:
         self._asked: dict[tuple[str, int, str, str], list[Terms]] = defaultdict(list)
 
     def asked(self, core: object, request: NewOrderRequest) -> None:
-        """A strategy sends a request. What bears a number a second time may ask for something else, by mistake: either
-        may be the first to arrive."""
+        """A strategy's core sends a request."""
         strategy = core.strategy if isinstance(core, Trader) else ""
         if isinstance(core, Desk | StrategyCore):
             strategy = core.name
-        name = (strategy.removeprefix("strategy@"), request.number, request.venue, request.symbol)
+        self._hear(strategy.removeprefix("strategy@"), request)
+
+    def asked_by_anybody(self, request: NewOrderRequest) -> None:
+        """Someone asks in whoever's name he was granted."""
+        self._hear(ANYBODY, request)
+
+    def _hear(self, strategy: str, request: NewOrderRequest) -> None:
+        """What bears a number a second time may ask for something else, by mistake: either may be the first to
+        arrive. What holds a number that cannot be compared comes to nothing."""
+        if not all(value.is_finite() for value in _compared(request.terms) if isinstance(value, Decimal)):
+            return
+        name = (strategy, request.number, request.venue, request.symbol)
         if request.terms not in self._asked[name]:
             self._asked[name].append(request.terms)
 
@@ -49,7 +63,9 @@ class AskedTerms:
         if name is None:
             # The new half of an amendment, of which the log says what it was.
             return
-        asked = self._asked[name[0], name[1], venue, order.symbol]
+        asked = [
+            terms for strategy in (name[0], ANYBODY) for terms in self._asked[strategy, name[1], venue, order.symbol]
+        ]
         true = _compared_true(order)
         if true not in map(_compared, asked):
             raise Violation("terms-as-asked", f"{name} is {order.terms} at {venue}, and asked was {asked}")
