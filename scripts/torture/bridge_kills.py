@@ -20,6 +20,7 @@ from scripts.bridge_pair import BridgePair, Guest, now
 from services.bridge.archive_file import FileArchive
 from services.bridge.book import FILLED, BridgedOrder
 from services.bridge.records import (
+    NEVER_LEFT,
     RECORD_KIND,
     Acknowledged,
     Amended,
@@ -190,7 +191,8 @@ class BridgeKills:
         answer = self._pair.ask("exchange", "order", {"cl_ord_id": name})["order"]
         ours = store.book.order(name) if store.book.has(name) else None
         if not isinstance(answer, dict):
-            if ours is None or ours.ord_status == "8":
+            if ours is None or ours.ord_status == "8" or ours.evidence == NEVER_LEFT:
+                # The last one was cancelled before a byte of it had left.
                 return []
             return [f"{name} is {ours.ord_status} in the log, and unknown at the venue"]
         if ours is None:
