@@ -104,7 +104,7 @@ def test_the_page_for_a_lost_journal_ends_with_an_equal_stack(stack: PrivateStac
 
 def next_number(stack: PrivateStack) -> int:
     """The next MsgSeqNum(34) that the session at that venue sends."""
-    return int(stack.ask(f"session@{PERSISTENT}", "status")["next_outbound"])
+    return int(str(stack.ask(f"session@{PERSISTENT}", "status")["next_outbound"]))
 
 
 def told_number(stack: PrivateStack) -> int:
