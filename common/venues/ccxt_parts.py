@@ -21,6 +21,7 @@ from msgspec import structs
 from common.instant import NS_PER_MS
 from common.messages import Answer, Ask, RestOrder, Ticker, Trade, cut
 from common.venues.backend import HttpCall, Signer
+from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.pace import Pace
 from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, RestSettings, decimal_field, masked
 
@@ -69,6 +70,15 @@ def at_host(settings: RestSettings, path: str = "") -> RestSettings:
     """The settings with `path` alone behind the host, for a venue whose path CCXT has by heart, and signs."""
     parts = urlsplit(settings.url)
     return structs.replace(settings, url=f"{parts.scheme}://{parts.netloc}{path}")
+
+
+def passphrase_options(credentials: Credentials, venue: str) -> dict[str, object]:
+    """What CCXT signs with at a venue of secret and passphrase. Raises ValueError, which names the `venue`, where the
+    credentials are of another kind."""
+    if not isinstance(credentials, HmacPassphrase):
+        raise ValueError(f"{venue}'s requests are signed with a secret and a passphrase: set the venue's [credentials]")
+    secret = credentials.secret.decode("ascii")
+    return {"apiKey": credentials.api_key, "secret": secret, "password": credentials.passphrase}
 
 
 def http_signer(exchange: Any, section: list[str]) -> Signer:

@@ -18,7 +18,15 @@ from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
 from common.venues.backend import HttpCall
 from common.venues.bitget.backend import NO_SUCH_ORDER, PAGE_ROWS, STATES, BitgetBackend
-from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors, http_signer, read_ticker
+from common.venues.ccxt_parts import (
+    CcxtRest,
+    at_host,
+    ccxt_client,
+    ccxt_errors,
+    http_signer,
+    passphrase_options,
+    read_ticker,
+)
 from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.pace import Pace
 from common.venues.rest import BadAnswer, RestSettings, decimal_field, ms_to_ns, name_field, secondary_fields
@@ -71,14 +79,8 @@ def open_backend(settings: RestSettings) -> BitgetBackend:
 
 
 def _options(credentials: Credentials) -> dict[str, object]:
-    if not isinstance(credentials, HmacPassphrase):
-        raise ValueError("Bitget's requests are signed with a secret and a passphrase: set the venue's [credentials]")
-    secret = credentials.secret.decode("ascii")
-    return {
-        "apiKey": credentials.api_key, "secret": secret, "password": credentials.passphrase,
-        # No partner of CCXT's is named, and which kind of account it is is not asked for.
-        "options": {"broker": None, "uta": False},
-    }  # fmt: skip
+    # No partner of CCXT's is named, and which kind of account it is is not asked for.
+    return {**passphrase_options(credentials, "Bitget"), "options": {"broker": None, "uta": False}}
 
 
 class BitgetRest(CcxtRest[Api]):

@@ -16,8 +16,16 @@ from typing import Any, Protocol
 from common.instant import NS_PER_MS
 from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
-from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors, http_signer, read_ticker
-from common.venues.credentials import Credentials, HmacPassphrase
+from common.venues.ccxt_parts import (
+    CcxtRest,
+    at_host,
+    ccxt_client,
+    ccxt_errors,
+    http_signer,
+    passphrase_options,
+    read_ticker,
+)
+from common.venues.credentials import Credentials
 from common.venues.kucoin.backend import NO_SUCH_ORDER, PAGE_ROWS, SPAN_MS, KucoinBackend
 from common.venues.pace import Pace
 from common.venues.rest import BadAnswer, RestSettings, decimal_field, ms_to_ns, name_field, secondary_fields, spans
@@ -62,14 +70,8 @@ def open_backend(settings: RestSettings) -> KucoinBackend:
 
 
 def _options(credentials: Credentials) -> dict[str, object]:
-    if not isinstance(credentials, HmacPassphrase):
-        raise ValueError("KuCoin's requests are signed with a secret and a passphrase: set the venue's [credentials]")
-    secret = credentials.secret.decode("ascii")
-    return {
-        "apiKey": credentials.api_key, "secret": secret, "password": credentials.passphrase,
-        # Which kind of account it is is not asked for.
-        "options": {"hf": True, "uta": False},
-    }  # fmt: skip
+    # Which kind of account it is is not asked for.
+    return {**passphrase_options(credentials, "KuCoin"), "options": {"hf": True, "uta": False}}
 
 
 def _client(settings: RestSettings, **more: Any) -> Any:

@@ -16,7 +16,15 @@ from typing import Any, Protocol
 from common.instant import NS_PER_MS
 from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
-from common.venues.ccxt_parts import CcxtRest, at_host, ccxt_client, ccxt_errors, http_signer, read_ticker
+from common.venues.ccxt_parts import (
+    CcxtRest,
+    at_host,
+    ccxt_client,
+    ccxt_errors,
+    http_signer,
+    passphrase_options,
+    read_ticker,
+)
 from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.okx.backend import OkxBackend
 from common.venues.pace import Pace
@@ -68,10 +76,7 @@ def open_backend(settings: RestSettings) -> OkxBackend:
 
 
 def _options(credentials: Credentials) -> dict[str, object]:
-    if not isinstance(credentials, HmacPassphrase):
-        raise ValueError("OKX's requests are signed with a secret and a passphrase: set the venue's [credentials]")
-    secret = credentials.secret.decode("ascii")
-    return {"apiKey": credentials.api_key, "secret": secret, "password": credentials.passphrase}
+    return passphrase_options(credentials, "OKX")
 
 
 class OkxRest(CcxtRest[Api]):
