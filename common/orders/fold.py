@@ -102,7 +102,7 @@ from common.request_identity import UNREAD, command_identity, request_identity
 
 WRITER = "orders"
 
-FOLD_VERSION = 12
+FOLD_VERSION = 13
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""
@@ -709,7 +709,7 @@ class Fold:
         elif not reopens and strategy:
             # Of a closed order of ours, told again: only fills count, and they are known.
             return
-        elif report.order_id and report.exec_type != ORDER_STATUS:
+        elif report.order_id:
             cum_qty = report.cum_qty or ZERO
             open_there = RestOrder(
                 report.symbol, report.order_id, report.cl_ord_id, report.side, report.ord_status,

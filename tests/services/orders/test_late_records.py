@@ -94,8 +94,11 @@ def test_a_cancel_of_an_order_that_is_nobodys_is_only_answered(ring: Ring) -> No
 
 
 def test_a_stranger_is_shown_only_where_it_can_be_named(ring: Ring) -> None:
-    ring.told("generic", report(stranger("a"), "I", "0"))
     ring.told("generic", report(stranger("b"), "0", "0", order_id=""))
+    assert not ring.core.books.externals
+    ring.told("generic", report(stranger("a"), "I", "0", order_id="V7"))
+    assert list(ring.core.books.externals) == [("generic", "BTCUSDT", "V7")]
+    ring.told("generic", report(stranger("a"), "4", "4", order_id="V7"))
     assert not ring.core.books.externals
     ring.told("generic", report(stranger("c"), "F", "1", qty="1", key="t1", order_id=""))
     assert ring.core.books.positions["generic", "BTCUSDT"].quantity == D(1)

@@ -77,8 +77,15 @@ def test_an_open_order_of_somebody_else_leaves_less_room_for_ours() -> None:
 def test_a_stranger_without_a_name_is_not_counted() -> None:
     rig = Rig()
     rig.inbound(report(rig.orders.new(), "0"))
-    rig.inbound(report(rig.orders.new(), "I", "0", order_id="V1"))
     assert not rig.state.books.externals
+
+
+def test_a_stranger_that_only_an_order_status_tells_of_counts() -> None:
+    """Deribit tells of what it holds after a logon under ExecType(150)=I alone: seeds 369 and 387."""
+    rig = Rig()
+    rig.inbound(report(rig.orders.new(), "I", "0", order_id="V1"))
+    assert list(rig.state.books.externals) == [("generic", "BTCUSDT", "V1")]
+    assert rig.worst()[0] == D(1)
 
 
 def test_an_amendment_whose_order_the_venue_does_not_know_is_dropped() -> None:
