@@ -581,6 +581,17 @@ class Books:
             self.stranger_gone(next(iter(self.externals)))
         return known is None
 
+    def external(self, venue: str, report: ExecutionReport) -> RestOrder | None:
+        """What is shown of somebody else's open order that the report tells of. An answer to a request may leave out
+        Symbol(55): Bybit's do."""
+        if not report.order_id:
+            return None
+        places = [(venue, report.symbol, report.order_id)]
+        if not report.symbol:
+            places = [place for place in self.externals if (place[0], place[2]) == (venue, report.order_id)]
+        known = self.externals.get(places[0]) if len(places) == 1 else None
+        return None if known is None else known.order
+
     def stranger_ended(self, place: tuple[str, str, str], names: tuple[str, ...], lsn: int) -> None:
         """The order there, which goes by these ClOrdIDs(11), was over by `lsn`."""
         known = self.externals.get(place)

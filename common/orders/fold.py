@@ -698,7 +698,9 @@ class Fold:
             is_news = change.fills > 0 or report.exec_type not in FILLS
             if report.order_id and not report.cl_ord_id and is_news:
                 self.books.unclaim(venue, report.symbol, report.order_id, report.trade_key)
-        place = (venue, report.symbol, report.order_id)
+        known = self.books.external(venue, report)
+        symbol = report.symbol or ("" if known is None else known.symbol)
+        place = (venue, symbol, report.order_id)
         if report.cl_ord_id:
             # Named, and not by us: none of its fills waits for an order of ours any more.
             self.books.unclaimed.pop(place, None)
@@ -709,12 +711,8 @@ class Fold:
         elif not reopens and strategy:
             # Of a closed order of ours, told again: only fills count, and they are known.
             return
-        elif report.order_id:
-            cum_qty = report.cum_qty or ZERO
-            open_there = RestOrder(
-                report.symbol, report.order_id, report.cl_ord_id, report.side, report.ord_status,
-                report.order_qty or cum_qty + (report.leaves_qty or ZERO), report.price, cum_qty, report.transact_ns,
-            )  # fmt: skip
+        elif report.order_id and symbol:
+            open_there = _resting(report, symbol, known)
             if reopens or report.exec_type == RESTATED or not self.books.is_over(venue, report):
                 self._stranger(venue, open_there, record.lsn)
 
@@ -1307,6 +1305,20 @@ def _shown(
 ) -> str:
     at = "" if price is None else f" at {price:f}"
     return f"{status.value}, {filled_qty:f} of {order_qty:f} filled, {leaves_qty:f} left{at}"
+
+
+def _resting(report: ExecutionReport, symbol: str, known: RestOrder | None) -> RestOrder:
+    """Somebody else's open order as a report tells it; what that leaves out is as it was known."""
+    cum_qty, order_qty, price, side = report.cum_qty, report.order_qty, report.price, report.side
+    if known is not None:
+        cum_qty = known.cum_qty if cum_qty is None else cum_qty
+        price = known.price if price is None else price
+        order_qty, side = order_qty or known.order_qty, side or known.side
+    cum_qty = cum_qty or ZERO
+    return RestOrder(
+        symbol, report.order_id, report.cl_ord_id, side, report.ord_status,
+        order_qty or cum_qty + (report.leaves_qty or ZERO), price, cum_qty, report.transact_ns,
+    )  # fmt: skip
 
 
 def _rest_shown(told: RestOrder) -> str:

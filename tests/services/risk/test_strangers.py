@@ -65,6 +65,22 @@ def test_an_open_order_of_somebody_else_counts_what_is_left_of_it(told: dict[str
     assert rig.worst() == (D(0), D(0), D(0))
 
 
+def test_an_answer_that_leaves_terms_out_changes_nothing_of_what_somebody_else_has_open() -> None:
+    """Bybit's answer to a cancel has no Symbol(55), Side(54) or OrderQty(38): seed 349 showed a second order."""
+    rig = Rig()
+    theirs = msgspec.structs.replace(report(rig.orders.new(), "0", cl_ord_id="web", order_id="V9"), price=D(7))
+    rig.inbound(theirs)
+    bare = {"symbol": "", "side": "", "order_qty": None, "leaves_qty": None, "cum_qty": None, "price": None}
+    rig.inbound(msgspec.structs.replace(theirs, exec_type="6", ord_status="6", **bare))
+    (shown,) = rig.state.books.externals.values()
+    assert (shown.order.symbol, shown.order.ord_status, shown.order.price) == ("BTCUSDT", "6", D(7))
+    assert rig.worst() == (D(1), D(0), D(0))
+    rig.inbound(msgspec.structs.replace(theirs, exec_type="6", ord_status="6", order_id="V10", **bare))
+    assert len(rig.state.books.externals) == 1, "nothing is known of it"
+    rig.inbound(msgspec.structs.replace(theirs, exec_type="4", ord_status="4", **bare))
+    assert not rig.state.books.externals and rig.worst() == (D(0), D(0), D(0))
+
+
 def test_an_open_order_of_somebody_else_leaves_less_room_for_ours() -> None:
     rig = Rig()
     rig.inbound(report(rig.orders.new("1", "15"), "0", cl_ord_id="web", order_id="V9"))
