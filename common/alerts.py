@@ -15,6 +15,9 @@ LOG: Final = "log"
 HEARTBEAT: Final = "heartbeat"
 """What is told without a table of its own: no sink has such a name."""
 
+LONGEST_SILENCE_S: Final = 7 * 24 * 3600
+"""Nobody remembers a longer one: who wants that disables the rule."""
+
 
 class Severity(enum.StrEnum):
     """How soon somebody is to look: `critical` now, `warning` today."""
@@ -150,11 +153,33 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     sinks: tuple[str, ...] = ()
 
 
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's word that he has seen an alert: it is not told again until it is over. `at_ns` is Unix nanoseconds."""
+
+    by: str
+    why: str
+    at_ns: int
+
+
+class Silence(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person wants nobody to be told until a time: the alerts of a rule, of one subject or ("") of all.
+
+    Times are Unix nanoseconds.
+    """
+
+    rule: str
+    subject: str
+    by: str
+    why: str
+    since_ns: int
+    until_ns: int
+
+
 class FiringAlert(msgspec.Struct, frozen=True, kw_only=True):
     """One alert that fires. Times are Unix nanoseconds; `value` as `unit` has it, "" where there is none.
 
     `text` says what is so now, or what was when it was last seen; `mend` what to do. `told` counts the notices that
-    had it, and `next_told_ns` is when the next one is due.
+    had it, and `next_told_ns` is when the next one is due. Who has acknowledged or silenced it stands there, else None.
     """
 
     rule: str
@@ -169,6 +194,8 @@ class FiringAlert(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     told: int = 0
     next_told_ns: int = 0
+    acknowledged: Acknowledgement | None = None
+    silenced: Silence | None = None
 
 
 class SinkStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,7 +214,8 @@ class SinkStanding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertsStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """What `alerts` adds to its answer to "status": what fires, the most severe and oldest first, and its sinks.
+    """What `alerts` adds to its answer to "status": what fires, the most severe and oldest first, its sinks, and the
+    silences that hold, the one that ends next first.
 
     `polled_ns` is when the actors were last asked; `silent` those that did not answer; `metrics` where the metrics are
     served, or why they are not.
@@ -200,3 +228,4 @@ class AlertsStanding(msgspec.Struct, frozen=True, kw_only=True):
     silent: list[str]
     metrics: str = ""
     metrics_failure: str = ""
+    silences: list[Silence] = []

@@ -5,12 +5,15 @@ now are answered with why, and nothing has changed then. A kill is never refused
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
 from common.instant import Instant
-from common.messages import UNDECODABLE, ControlAnswer, ControlRequest, Number
+from common.messages import STRATEGY_NAME, UNDECODABLE, ControlAnswer, ControlRequest, Number
+
+JOURNAL_ACT: Final = "journal_act"
+"""What orders is asked for by an actor without a way into the journal: to have an `ActDone` journaled."""
 
 
 class Cannot(Exception):
@@ -31,6 +34,18 @@ class SkipArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The record that a person has had skipped: every reader leaves it out from then on."""
 
     lsn: Number
+
+
+class ActDone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person, `by`, had an actor do that does not write to the journal itself: a supervisor with a strategy, or
+    alerts. It goes into the journal once for each `token`, as an act of `actor`.
+    """
+
+    actor: Annotated[str, msgspec.Meta(pattern=rf"\A(strategy@{STRATEGY_NAME}|alerts)\Z")]
+    act: Annotated[str, msgspec.Meta(pattern=r"\A[a-z_]{1,32}\Z")]
+    by: Annotated[str, msgspec.Meta(max_length=64)]
+    token: Annotated[str, msgspec.Meta(max_length=96)]
+    text: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
 class WhateverIsSaid(msgspec.Struct, frozen=True):

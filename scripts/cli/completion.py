@@ -1,4 +1,4 @@
-"""`fixring completion`, and what completes the names of venues, accounts, strategies, symbols and sessions."""
+"""`fixring completion`, and what completes the names of venues, accounts, strategies, symbols, sessions and rules."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -17,6 +17,7 @@ NAMES: Final[Mapping[str, Names]] = {
     "account": lambda config: config.accounts,
     "session": lambda config: config.sessions,
     "section": lambda config: (*config.stack.__struct_fields__, *config.venues),
+    "rule": lambda config: (rule.name for rule in config.stack.alerts.all_rules()),
     "strategy": lambda config: config.stack.strategies,
     "symbol": lambda config: (symbol for venue in config.venues.values() for symbol in venue.instruments),
 }

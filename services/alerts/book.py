@@ -7,24 +7,26 @@ Rules, and their one home:
 3. What begins or ends within `group_ns` of the first that is not told yet goes into one notice.
 4. What still fires is told again after a pause, which doubles each time up to a longest one.
 5. What was told, and what is still to be told, outlives the process: a restart tells nothing twice and forgets nothing.
+6. What a person has acknowledged is not told again; that it is over is.
+7. While a silence holds nothing of it is told but the end of what was told before. When it ends by itself that is told,
+   and what fires still is told as if it had just begun.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
-from common.alerts import WATCHES, FiringAlert, Rule, Severity, WatchKind
+from common.alerts import WATCHES, Acknowledgement, FiringAlert, Rule, Severity, Silence, WatchKind
 from common.instant import NS_PER_S, Instant
 from services.alerts.readings import Reading
+from services.alerts.silences import Key, Silences
 
 CLEAR_NS = 10 * NS_PER_S
 MAX_FIRING = 500
 """More alerts than this are no more news: what is beyond is not kept."""
-
-Key = tuple[str, str]
-"""A rule's name and a subject."""
 
 
 class Pauses(msgspec.Struct, frozen=True):
@@ -44,7 +46,10 @@ class RememberedAlert(msgspec.Struct, frozen=True):
 
 
 class AlertNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told at once: what began and what fires still, then what is over. Times are Unix nanoseconds."""
+    """What is told at once: what began and what fires still, what is over, and which silences have ended by themselves.
+
+    Times are Unix nanoseconds.
+    """
 
     number: int
     made_ns: int
@@ -53,6 +58,23 @@ class AlertNotice(msgspec.Struct, frozen=True, kw_only=True):
     firing: tuple[FiringAlert, ...] = ()
     resolved: tuple[FiringAlert, ...] = ()
     is_test: bool = False
+    silences_ended: tuple[Silence, ...] = ()
+
+
+class Due(NamedTuple):
+    """What is to be told now: what fires, what is over, and the silences that have ended; all empty where nothing is.
+
+    What a silence keeps from people is among it, for the log: see `is_kept_quiet`.
+    """
+
+    firing: Sequence[FiringAlert] = ()
+    resolved: Sequence[FiringAlert] = ()
+    silences_ended: Sequence[Silence] = ()
+
+
+def is_kept_quiet(alert: FiringAlert) -> bool:
+    """Whether a silence keeps the alert from people: they were not told of it, and are not told that it is over."""
+    return alert.silenced is not None and not alert.told
 
 
 @dataclass
@@ -68,16 +90,17 @@ class _Alert:
     told: int = 0
     pause_ns: int = 0
     next_boot_ns: int = 0
+    acknowledged: Acknowledgement | None = None
 
-    def shown(self, now: Instant) -> FiringAlert:
+    def shown(self, now: Instant, silenced: Silence | None) -> FiringAlert:
         """For people, and for a restart."""
         watch = WATCHES[self.rule.watch]
         next_ns = now.wall_ns + max(0, self.next_boot_ns - now.boot_ns) if self.told else 0
         return FiringAlert(
             rule=self.rule.name, watch=self.rule.watch, severity=self.rule.severity, subject=self.reading.subject,
             text=self.reading.text, mend=watch.mend, since_ns=self.since.wall_ns, seen_ns=self.seen.wall_ns,
-            value=_shown(self.reading.value) if watch.unit else "", unit=watch.unit, told=self.told,
-            next_told_ns=next_ns,
+            value=_places(self.reading.value) if watch.unit else "", unit=watch.unit, told=self.told,
+            next_told_ns=next_ns, acknowledged=self.acknowledged, silenced=silenced,
         )  # fmt: skip
 
 
@@ -88,6 +111,7 @@ class _Untold:
     by_boot_ns: int
     firing: dict[Key, None] = field(default_factory=dict)
     resolved: dict[Key, FiringAlert] = field(default_factory=dict)
+    silences_ended: list[Silence] = field(default_factory=list)
 
 
 class AlertBook:
@@ -99,12 +123,21 @@ class AlertBook:
         self._pauses = pauses
         self._alerts: dict[Key, _Alert] = {}
         self._untold: _Untold | None = None
+        self.silences = Silences()
         self.not_kept = 0
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules by name."""
+        return list(self._rules)
 
     # ---- over a restart ----
 
-    def restore(self, remembered: Iterable[RememberedAlert], now: Instant) -> None:
-        """What fired in a former life and was told or was to be; a rule that is no more has none."""
+    def restore(self, remembered: Iterable[RememberedAlert], silences: Iterable[Silence], now: Instant) -> None:
+        """What fired in a former life and was told or was to be, and its silences; a rule that is no more has none."""
+        for silence in silences:
+            if silence.rule in self._rules:
+                self.silences.begin(silence, now)
         for each in remembered:
             alert, rule = each.alert, self._rules.get(each.alert.rule)
             if rule is None or rule.watch is not alert.watch:
@@ -114,7 +147,7 @@ class AlertBook:
             left_ns = min(max(0, alert.next_told_ns - now.wall_ns), each.pause_ns)
             kept = _Alert(
                 rule, Reading(alert.subject, alert.text, each.source), then, seen, True, None, alert.told,
-                each.pause_ns, now.boot_ns + left_ns,
+                each.pause_ns, now.boot_ns + left_ns, alert.acknowledged,
             )  # fmt: skip
             self._alerts[rule.name, alert.subject] = kept
             if not alert.told:
@@ -123,10 +156,14 @@ class AlertBook:
     def remembered(self, now: Instant) -> list[RememberedAlert]:
         """What a later life is to be given."""
         return [
-            RememberedAlert(each.shown(now), each.reading.source, each.pause_ns)
+            RememberedAlert(self._shown(each, now), each.reading.source, each.pause_ns)
             for each in self._alerts.values()
             if each.fires
         ]
+
+    def remembered_silences(self) -> list[Silence]:
+        """Those that hold, and those whose end is still to be told."""
+        return [*self.silences.all(), *(() if self._untold is None else self._untold.silences_ended)]
 
     # ---- what is so ----
 
@@ -173,7 +210,7 @@ class AlertBook:
         del self._alerts[key]
         untold = self._begin(now)
         untold.firing.pop(key, None)
-        untold.resolved[key] = alert.shown(now)
+        untold.resolved[key] = self._shown(alert, now)
         return True
 
     def _begin(self, now: Instant) -> _Untold:
@@ -181,30 +218,63 @@ class AlertBook:
             self._untold = _Untold(now.boot_ns + self._pauses.group_ns)
         return self._untold
 
+    # ---- what people say ----
+
+    def acknowledge(self, rule: str, subject: str, word: Acknowledgement, now: Instant) -> list[FiringAlert]:
+        """Take a person's word on what fires of the rule and subject ("" is any), and return it, if anything does."""
+        found = [
+            alert
+            for (its_rule, its_subject), alert in self._alerts.items()
+            if alert.fires and rule in ("", its_rule) and subject in ("", its_subject)
+        ]
+        for alert in found:
+            alert.acknowledged = word
+        return _ordered(self._shown(alert, now) for alert in found)
+
     # ---- what is told ----
 
-    def due(self, now: Instant) -> tuple[list[FiringAlert], list[FiringAlert]]:
-        """What is to be told now: what fires and what is over; both empty where nothing is."""
+    def due(self, now: Instant) -> Due:
+        """What is to be told now."""
+        for silence in self.silences.take_ended(now):
+            self._begin(now).silences_ended.append(silence)
+            for (rule, subject), alert in self._alerts.items():
+                if rule == silence.rule and silence.subject in ("", subject):
+                    alert.next_boot_ns = now.boot_ns
         for key, alert in self._alerts.items():
-            if alert.told and alert.next_boot_ns <= now.boot_ns:
+            if self._is_due(alert, now):
                 self._begin(now).firing[key] = None
         untold = self._untold
         if untold is None or untold.by_boot_ns > now.boot_ns:
-            return [], []
+            return Due()
         self._untold = None
         firing = [self._alerts[key] for key in untold.firing if key in self._alerts]
+        firing = [alert for alert in firing if not (alert.told and self._silence_of(alert) is not None)]
         for alert in firing:
-            alert.told += 1
-            alert.pause_ns = min(2 * alert.pause_ns or self._pauses.repeat_ns, self._pauses.repeat_max_ns)
-            alert.next_boot_ns = now.boot_ns + alert.pause_ns
-        return _ordered(alert.shown(now) for alert in firing), _ordered(untold.resolved.values())
+            if self._silence_of(alert) is None:
+                alert.told += 1
+                alert.pause_ns = min(2 * alert.pause_ns or self._pauses.repeat_ns, self._pauses.repeat_max_ns)
+                alert.next_boot_ns = now.boot_ns + alert.pause_ns
+        shown = _ordered(self._shown(alert, now) for alert in firing)
+        return Due(shown, _ordered(untold.resolved.values()), untold.silences_ended)
+
+    def _is_due(self, alert: _Alert, now: Instant) -> bool:
+        """Whether it is to be told, again or since a silence kept it quiet."""
+        if not alert.fires or self._silence_of(alert) is not None:
+            return False
+        return not alert.told or (alert.acknowledged is None and alert.next_boot_ns <= now.boot_ns)
+
+    def _silence_of(self, alert: _Alert) -> Silence | None:
+        return self.silences.find(alert.rule.name, alert.reading.subject)
+
+    def _shown(self, alert: _Alert, now: Instant) -> FiringAlert:
+        return alert.shown(now, self._silence_of(alert))
 
     def firing(self, now: Instant) -> list[FiringAlert]:
         """All that fires, the most severe and oldest first."""
-        return _ordered(alert.shown(now) for alert in self._alerts.values() if alert.fires)
+        return _ordered(self._shown(alert, now) for alert in self._alerts.values() if alert.fires)
 
 
-def _shown(value: Decimal) -> str:
+def _places(value: Decimal) -> str:
     """At most four places: what is beyond is no news."""
     return f"{value:.4f}".rstrip("0").rstrip(".")
 

@@ -5,37 +5,39 @@ been heard is the picture. One poll serves both: the metrics are read from the p
 after each poll's answers the watches look at it, the book decides what fires, and the deliveries say what is sent.
 Sending, and writing down what a restart must know, is a worker's.
 
-Nothing depends on this process, and it changes nothing: to the others it is a question every few seconds.
+Nothing depends on this process, and it changes nothing: to the others it is a question every few seconds, and to orders
+a word for the journal when a person has acknowledged or silenced something here.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
 import orjson
 
-from common.actor.acts import Cannot, ControlAct, do_act
+from common.actor.acts import ActDone
 from common.actor.core import Call, Core, Send
-from common.alerts import LOG, AlertsStanding, FiringAlert, Rule, Severity
+from common.alerts import AlertsStanding, FiringAlert, Rule, Severity, Silence
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import ControlAnswer, ControlRequest
 from common.orders.money import Held
-from services.alerts.book import AlertBook, AlertNotice, Pauses, RememberedAlert
+from services.alerts.book import AlertBook, AlertNotice, Due, Pauses, RememberedAlert, is_kept_quiet
+from services.alerts.by_hand import FIRST_TOKEN, ORDERS, ByHand
 from services.alerts.deliveries import Deliveries, Letter, Posted
 from services.alerts.metrics import MetricsView, exposition
 from services.alerts.page import MetricsPage
 from services.alerts.picture import Picture
 from services.alerts.readings import UNREADABLE, Money, Readings
+from services.alerts.wording import shown_silence
 
 ANSWERS_NS = 500 * NS_PER_MS
 """The watches look so long after the questions."""
 
 MONEY_NS = 10 * NS_PER_S
+MONEY_TOKEN = 1
 ASK_AGAIN_NS = 10 * NS_PER_S
 """One that stands still is not asked again and again: the questions would wait for it."""
 
-ORDERS = "orders"
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -45,6 +47,8 @@ class Kept(msgspec.Struct, frozen=True):
     alerts: list[RememberedAlert] = []
     letters: list[Letter] = []
     discrepancies: dict[str, int] = {}
+    silences: list[Silence] = []
+    acts: list[ActDone] = []
 
 
 class AlertsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,21 +68,6 @@ class AlertsSettings(msgspec.Struct, frozen=True, kw_only=True):
     kept: Kept
     metrics_host: str = ""
     metrics: str = ""
-
-
-class SinkToTry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a test goes: to one sink, or with "" to the log and every sink."""
-
-    sink: str = ""
-
-
-class _Test(msgspec.Struct):
-    """A person who waits for a test: whom to answer, and the sinks that have not been tried."""
-
-    peer: bytes
-    token: int
-    waiting: set[str]
-    told: dict[str, str]
 
 
 class AlertsCore(Core):
@@ -104,7 +93,7 @@ class AlertsCore(Core):
         self._state_error = ""
         self._metrics_failure = ""
         self._calls = 0
-        self._tests: list[_Test] = []
+        self._by_hand = ByHand(self, self._book, self._deliveries, lambda now: self._notice(now, Due(), is_test=True))
 
     def cannot_serve(self, why: str) -> None:
         """The metrics' port is not to be had: alerts are told all the same."""
@@ -118,8 +107,9 @@ class AlertsCore(Core):
         kept = self._settings.kept
         self.picture.began_boot_ns = now.boot_ns
         self.readings.discrepancies.begin_at(kept.discrepancies)
-        self._book.restore(kept.alerts, now)
+        self._book.restore(kept.alerts, kept.silences, now)
         self._deliveries.restore(kept.letters)
+        self._by_hand.restore(kept.acts)
         self._poll(now)
 
     def timer(self, now: Instant) -> None:
@@ -139,7 +129,8 @@ class AlertsCore(Core):
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """An answer, or a person's request."""
         if isinstance(message, ControlRequest):
-            self._control(peer, message, now)
+            self._to_write |= self._by_hand.act(peer, message, now)
+            self._post(now)
         elif isinstance(message, ControlAnswer):
             self._asked.pop(link, None)
             if message.ok:
@@ -155,6 +146,7 @@ class AlertsCore(Core):
         self._state_error = result.state_error
         if result.state_error:
             self.note("error", "state_not_written", text=result.state_error)
+        self._by_hand.written(result.state_error)
         for sent in result.sent:
             if sent.error:
                 self.note("warning", "not_sent", sink=sent.sink, text=sent.error)
@@ -163,7 +155,7 @@ class AlertsCore(Core):
         self._to_write |= any(not letter.notice.is_test for letter in over)
         for letter in over:
             if letter.notice.is_test:
-                self._tested(letter.sink, errors[letter.sink])
+                self._by_hand.tested(letter.sink, errors[letter.sink])
         self._post(now)
 
     # ---- the port of the metrics ----
@@ -189,7 +181,10 @@ class AlertsCore(Core):
         except UNREADABLE as error:
             profit = {}
             unread.append(f"profit: {error!r}")
-        view = MetricsView(self.picture, profit, its.money.currency, firing, sinks, its.environment, now, unread)
+        view = MetricsView(
+            self.picture, profit, its.money.currency, firing, sinks, self._book.silences.all(), its.environment, now,
+            unread,
+        )  # fmt: skip
         page = exposition(view)
         if unread:
             self.note("warning", "unread", metrics=unread)
@@ -208,11 +203,15 @@ class AlertsCore(Core):
                 self.effects.append(Send(name, ControlRequest("status", by=self.name)))
         if now.boot_ns >= self._money_boot_ns and self.picture.find(ORDERS, now) is not None:
             self._money_boot_ns = now.boot_ns + MONEY_NS
-            self.effects.append(Send(ORDERS, ControlRequest("money", by=self.name, token=1)))
+            self.effects.append(Send(ORDERS, ControlRequest("money", by=self.name, token=MONEY_TOKEN)))
+        self._by_hand.tell_journal()
         self.effects += self._page.drop_idle(now)
 
     def _hear(self, link: str, answer: ControlAnswer, now: Instant) -> None:
-        if answer.token:
+        if answer.token >= FIRST_TOKEN:
+            self._to_write = True
+            self._by_hand.journaled(answer.token)
+        elif answer.token == MONEY_TOKEN:
             self.picture.hear_money(msgspec.json.decode(answer.detail, type=Held), now)
         else:
             status: Any = orjson.loads(answer.detail)
@@ -226,28 +225,32 @@ class AlertsCore(Core):
         self._to_write |= counted != self.readings.discrepancies.totals
         answers = self.picture.answering(now).keys() | (set(self.picture.names) - set(self.picture.silent(now)))
         self._to_write |= self._book.take(seen, lambda name: name in answers, now)
-        firing, resolved = self._book.due(now)
-        if firing or resolved:
-            self._tell(firing, resolved, now)
+        due = self._book.due(now)
+        if any(due):
+            self._tell(due, now)
 
-    def _tell(self, firing: Sequence[FiringAlert], resolved: Sequence[FiringAlert], now: Instant) -> None:
-        self._notices += 1
+    def _tell(self, due: Due, now: Instant) -> None:
+        """The log has all of it, people what no silence keeps from them."""
         self._to_write = True
-        notice = self._notice(now, tuple(firing), tuple(resolved))
-        for alert in firing:
+        for alert in due.firing:
             level = "error" if alert.severity is Severity.CRITICAL else "warning"
             self.note(level, "alert", **_fields(alert), told=alert.told, mend=alert.mend)
-        for alert in resolved:
+        for alert in due.resolved:
             self.note("info", "resolved", **_fields(alert), lasted_s=(now.wall_ns - alert.since_ns) // NS_PER_S)
-        self._deliveries.add(notice, self._chosen)
+        for silence in due.silences_ended:
+            self.note("info", "silence_over", text=shown_silence(silence))
+        firing = [alert for alert in due.firing if not is_kept_quiet(alert)]
+        resolved = [alert for alert in due.resolved if not is_kept_quiet(alert)]
+        if firing or resolved or due.silences_ended:
+            self._notices += 1
+            self._deliveries.add(self._notice(now, Due(firing, resolved, due.silences_ended)), self._chosen)
 
-    def _notice(
-        self, now: Instant, firing: tuple[FiringAlert, ...], resolved: tuple[FiringAlert, ...], *, is_test: bool = False
-    ) -> AlertNotice:
+    def _notice(self, now: Instant, due: Due, *, is_test: bool = False) -> AlertNotice:
         its = self._settings
         return AlertNotice(
-            number=self._notices, made_ns=now.wall_ns, environment=its.environment, host=its.host, firing=firing,
-            resolved=resolved, is_test=is_test,
+            number=self._notices, made_ns=now.wall_ns, environment=its.environment, host=its.host,
+            firing=tuple(due.firing), resolved=tuple(due.resolved), is_test=is_test,
+            silences_ended=tuple(due.silences_ended),
         )  # fmt: skip
 
     # ---- sending ----
@@ -256,6 +259,8 @@ class AlertsCore(Core):
         state = self._state(now) if self._to_write else b""
         post = self._deliveries.begin(state, now)
         if post is not None:
+            if post.state:
+                self._by_hand.writing()
             self._to_write = False
             self._calls += 1
             self.effects.append(Call(self._calls, post))
@@ -263,47 +268,11 @@ class AlertsCore(Core):
     def _state(self, now: Instant) -> bytes:
         kept = Kept(
             self._notices, self._book.remembered(now), self._deliveries.waiting(),
-            dict(self.readings.discrepancies.totals),
+            dict(self.readings.discrepancies.totals), self._book.remembered_silences(), self._by_hand.untold(),
         )  # fmt: skip
         return msgspec.json.encode(kept)
 
     # ---- people ----
-
-    def _control(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
-        """A test is answered once its sinks have been tried, all else at once."""
-        acts = {"test": ControlAct(SinkToTry, partial(self._test, peer, request.token))}
-        answer = do_act(self.name, acts, request, now)
-        if not answer.ok:
-            self.effects.append(Send("control", answer, peer))
-        self._answer_tests()
-        self._post(now)
-
-    def _test(self, peer: bytes, token: int, wanted: SinkToTry, by: str, now: Instant) -> str:
-        sinks = self._deliveries.sinks
-        if wanted.sink not in ("", LOG, *sinks):
-            raise Cannot(f"{wanted.sink}: no such sink; there is {', '.join((LOG, *sinks))}")
-        chosen = [name for name in sinks if wanted.sink in ("", name)]
-        test = _Test(peer, token, set(chosen), {})
-        if wanted.sink in ("", LOG):
-            self.note("warning", "test", by=by, text="somebody tries whether alerts arrive here")
-            test.told[LOG] = ""
-        for name in chosen:
-            self._deliveries.add_test(name, self._notice(now, (), (), is_test=True))
-        self._tests.append(test)
-        return "sent"
-
-    def _tested(self, sink: str, error: str) -> None:
-        for test in self._tests:
-            if sink in test.waiting:
-                test.waiting.discard(sink)
-                test.told[sink] = error
-        self._answer_tests()
-
-    def _answer_tests(self) -> None:
-        for test in [each for each in self._tests if not each.waiting]:
-            self._tests.remove(test)
-            detail = orjson.dumps({"sent": test.told})
-            self.effects.append(Send("control", ControlAnswer(test.token, True, detail=detail), test.peer))
 
     def standing(self, now: Instant) -> AlertsStanding:
         """What is shown of alerts."""
@@ -311,6 +280,7 @@ class AlertsCore(Core):
             state="live", polled_ns=self._polled_wall_ns, firing=self._book.firing(now),
             sinks=self._deliveries.standings(), silent=self.picture.silent(now),
             metrics="" if self._metrics_failure else self._settings.metrics, metrics_failure=self._metrics_failure,
+            silences=self._book.silences.all(),
         )  # fmt: skip
 
     def status(self, now: Instant) -> dict[str, object]:
@@ -323,4 +293,5 @@ class AlertsCore(Core):
 
 
 def _fields(alert: FiringAlert) -> dict[str, object]:
-    return {"rule": alert.rule, "severity": alert.severity.value, "subject": alert.subject, "text": alert.text}
+    fields = {"rule": alert.rule, "severity": alert.severity.value, "subject": alert.subject, "text": alert.text}
+    return {**fields, "silence": shown_silence(alert.silenced)} if alert.silenced is not None else {**fields}

@@ -87,8 +87,9 @@ class Deliveries:
                 notice,
                 firing=tuple(each for each in notice.firing if _is_for(sink, each, chosen)),
                 resolved=tuple(each for each in notice.resolved if _is_for(sink, each, chosen)),
+                silences_ended=tuple(each for each in notice.silences_ended if _takes(sink, each.rule, chosen)),
             )
-            if own.firing or own.resolved:
+            if own.firing or own.resolved or own.silences_ended:
                 self._queue(Letter(sink, own))
 
     def add_test(self, sink: str, notice: AlertNotice) -> None:
@@ -184,5 +185,9 @@ def _is_for(sink: str, alert: FiringAlert, chosen: Mapping[str, Sequence[str]]) 
     """A sink is not told that it fails: the others are."""
     if alert.watch is WatchKind.SINK_FAILING and alert.subject == sink:
         return False
-    sinks = chosen.get(alert.rule, ())
+    return _takes(sink, alert.rule, chosen)
+
+
+def _takes(sink: str, rule: str, chosen: Mapping[str, Sequence[str]]) -> bool:
+    sinks = chosen.get(rule, ())
     return not sinks or sink in sinks

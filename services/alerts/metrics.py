@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
-from common.alerts import FiringAlert, SinkStanding
+from common.alerts import FiringAlert, Silence, SinkStanding
 from common.instant import NS_PER_S, Instant
 from common.orders.money import Sums
 from common.restrictions import SESSION_UP, restrictions
@@ -31,6 +31,7 @@ class MetricsView(NamedTuple):
     currency: str
     firing: Sequence[FiringAlert]
     sinks: Sequence[SinkStanding]
+    silences: Sequence[Silence]
     environment: str
     now: Instant
     unread: list[str]
@@ -228,6 +229,17 @@ def _profit_lacks(view: MetricsView) -> Iterator[Sample]:
 def _firing(view: MetricsView) -> Iterator[Sample]:
     for alert in view.firing:
         yield (alert.rule, alert.subject, alert.severity.value), 1
+
+
+def _acknowledged_alerts(view: MetricsView) -> Iterator[Sample]:
+    for alert in view.firing:
+        if alert.acknowledged is not None:
+            yield (alert.rule, alert.subject), 1
+
+
+def _silences(view: MetricsView) -> Iterator[Sample]:
+    for silence in view.silences:
+        yield (silence.rule, silence.subject), Decimal(max(0, silence.until_ns - view.now.wall_ns)) / NS_PER_S
 
 
 def _sinks(column: str) -> Callable[[MetricsView], Iterator[Sample]]:
@@ -554,6 +566,15 @@ METRICS: Final[Sequence[Metric]] = (
     Metric(
         "fixring_alert_firing", "gauge", "1 for each alert that fires; no sample for any other.",
         "fixring alerts list", _firing, ("rule", "subject", "severity"),
+    ),
+    Metric(
+        "fixring_alert_acknowledged", "gauge", "1 for each alert that fires and that a person has acknowledged.",
+        "fixring alerts list has who it was", _acknowledged_alerts, ("rule", "subject"),
+    ),
+    Metric(
+        "fixring_silence_left_seconds", "gauge",
+        'For how long nobody is told of a rule yet; subject "" is every one. No sample when nothing is silenced.',
+        "fixring alerts list has who wants it and why; fixring alerts unsilence", _silences, ("rule", "subject"),
     ),
     Metric(
         "fixring_notices_sent_total", "counter", "Notices that a sink has taken since alerts began.",

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from common.alerts import FiringAlert
+from common.alerts import FiringAlert, Silence
 from common.instant import NS_PER_S
 from services.alerts.book import AlertNotice
 
@@ -20,6 +20,8 @@ def heading(notice: AlertNotice) -> str:
         return f"{where}: a test, nothing is wrong"
     told = [f"{len(notice.firing)} firing"] * bool(notice.firing)
     told += [f"{len(notice.resolved)} resolved"] * bool(notice.resolved)
+    silences = len(notice.silences_ended)
+    told += [f"{silences} silence{'s' * (silences > 1)} over"] * bool(silences)
     return f"{where}: {', '.join(told)}"
 
 
@@ -28,6 +30,7 @@ def body(notice: AlertNotice) -> str:
     lines = [heading(notice)]
     lines += [line for alert in notice.firing for line in _firing(alert)]
     lines += [_resolved(alert, notice.made_ns) for alert in notice.resolved]
+    lines += [f"SILENCE OVER {shown_silence(each)}; what of it fires is told again" for each in notice.silences_ended]
     if len(lines) > MOST_LINES:
         lines = [*lines[:MOST_LINES], "... and more: fixring alerts list"]
     if notice.is_test:
@@ -44,7 +47,14 @@ def _firing(alert: FiringAlert) -> list[str]:
 
 
 def _resolved(alert: FiringAlert, now_ns: int) -> str:
-    return f"RESOLVED {alert.rule}: {alert.subject}, after {(now_ns - alert.since_ns) // NS_PER_S} s"
+    seen_by = f", acknowledged by {alert.acknowledged.by}" if alert.acknowledged is not None else ""
+    return f"RESOLVED {alert.rule}: {alert.subject}, after {(now_ns - alert.since_ns) // NS_PER_S} s{seen_by}"
+
+
+def shown_silence(silence: Silence) -> str:
+    """What is silenced until when, by whom and why."""
+    what = f"{silence.rule} {silence.subject or '(every subject)'}"
+    return f"{what} until {shown_time(silence.until_ns)}, by {silence.by}: {silence.why}"
 
 
 def shown_time(unix_ns: int) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from common.actor.acts import Cannot, ControlAct, Done, NoArguments
+from common.actor.acts import JOURNAL_ACT, ActDone, Cannot, ControlAct, Done, NoArguments
 from common.actor.core import Core, Send
 from common.actor.links import Appender
 from common.instant import Instant
@@ -18,7 +18,7 @@ from common.orders.order_state import is_plausible
 from services.orders.reconciliation import Reconciliation
 
 TOKENS: Final = 256
-"""So many acts of the supervisor are remembered, so that one which it tells again is journaled once."""
+"""So many acts of other processes are remembered, so that one which is told again is journaled once."""
 
 
 class VerdictArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,15 +78,6 @@ class BookArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     from_strategy: Annotated[str, msgspec.Meta(pattern=rf"\A({STRATEGY_NAME})?\Z")] = ""
 
 
-class StrategyArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a person, `by`, had the strategies' supervisor do: it goes into the journal, once for each `token`."""
-
-    strategy: Annotated[str, msgspec.Meta(pattern=rf"\A{STRATEGY_NAME}\Z")]
-    act: Literal["add", "start", "stop", "restart"]
-    by: Annotated[str, msgspec.Meta(max_length=64)]
-    token: Annotated[str, msgspec.Meta(max_length=64)]
-
-
 class ByHand:
     """See the module. `acts` are what there is; what is done is in the journal before it has any effect."""
 
@@ -104,7 +95,7 @@ class ByHand:
             "inquire": ControlAct(InquireArguments, self._inquire),
             "baseline": ControlAct(BaselineArguments, self._baseline),
             "book": ControlAct(BookArguments, self._book),
-            "strategy": ControlAct(StrategyArguments, self._strategy),
+            JOURNAL_ACT: ControlAct(ActDone, self._journal_act),
             "money": ControlAct(NoArguments, self._money),
         }
 
@@ -117,12 +108,12 @@ class ByHand:
             account.audit()
         return "whatever is open is asked about"
 
-    def _strategy(self, done: StrategyArguments, by: str, now: Instant) -> str:
+    def _journal_act(self, done: ActDone, by: str, now: Instant) -> str:
         if done.token not in self._told:
             self._told[done.token] = None
             if len(self._told) > TOKENS:
                 del self._told[next(iter(self._told))]
-            self._appender.append(Kind.OPERATOR, OperatorAct(f"strategy@{done.strategy}", done.act, done.by), now)
+            self._appender.append(Kind.OPERATOR, OperatorAct(done.actor, done.act, done.by, done.text), now)
         return "it goes into the journal"
 
     def _need_rest(self, account: str) -> None:

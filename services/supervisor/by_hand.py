@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from common.actor.acts import JOURNAL_ACT, ActDone
 from common.actor.control import ask_all
 from common.config import Actor, Config, ConfigError, Kind
 from common.fix.wire import utc_timestamp
@@ -42,7 +43,7 @@ class ByHand:
         self._running = running
         self._held = held
         self._reread = reread
-        self._untold: deque[dict[str, object]] = deque(maxlen=UNTOLD)
+        self._untold: deque[ActDone] = deque(maxlen=UNTOLD)
 
     def act(self, request: ControlRequest, now: Instant) -> str:
         """Do what a person asks. Returns what is wrong with it, "" for nothing."""
@@ -56,16 +57,14 @@ class ByHand:
         except (msgspec.DecodeError, ConfigError, OSError) as error:
             return str(error)
         if of_strategies and not wrong:
-            token = f"{request.by} {now.wall_ns}"
-            strategy = name.removeprefix(STRATEGY)
-            self._untold.append({"strategy": strategy, "act": request.act, "by": request.by, "token": token})
+            self._untold.append(ActDone(name, request.act, request.by[:64], f"{request.by[:64]} {now.wall_ns}"))
         return wrong
 
     def tell_journal(self) -> None:
         """Have the acts journaled that are not yet; the order manager knows one again that it was told before."""
         while self._untold:
-            told = self._untold[0]
-            answers = ask_all(self._running.paths.run, [("orders", "strategy", told)], ANSWER_S)
+            told = msgspec.to_builtins(self._untold[0])
+            answers = ask_all(self._running.paths.run, [("orders", JOURNAL_ACT, told)], ANSWER_S)
             if "orders" not in answers.details:
                 return
             self._untold.popleft()

@@ -42,7 +42,7 @@ export function overview(me) {
     const orders = it.orders, total = it.profit.total, currency = it.profit.currency;
     fill(troubles, it.head.troubles.length || it.head.alerts.length ? card("What is wrong", h("ul", { class: "troubles" },
       it.head.troubles.map((each) => h("li", {}, h("b", {}, each.who), " ", each.text)),
-      it.head.alerts.map((each) => h("li", { class: each.severity === "critical" ? "" : "warn" }, h("b", {}, each.subject || each.who), " ", each.text || "",
+      it.head.alerts.map((each) => h("li", { class: each.severity === "critical" ? "" : "warn" }, h("b", {}, each.subject || each.who), " ", each.text || "", handledBy(each),
         each.mend ? h("div", { class: "quiet" }, each.mend) : null)))) : null);
     fill(tiles,
       tile("Open orders", orders.open, "orders"),
@@ -60,6 +60,11 @@ export function overview(me) {
     profit.set([...it.profit.by_strategy, it.profit.total], it.profit);
   };
   return { element, take };
+}
+
+function handledBy(alert) {
+  const word = alert.silenced || alert.acknowledged;
+  return word ? h("em", {}, ` (${alert.silenced ? "silenced" : "acknowledged"} by ${word.by}: ${word.why})`) : null;
 }
 
 function tile(title, value, unit, kind = "") {

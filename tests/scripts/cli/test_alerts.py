@@ -8,7 +8,7 @@ import msgspec
 import orjson
 import pytest
 
-from common.alerts import AlertsStanding, FiringAlert, Severity, SinkStanding, WatchKind
+from common.alerts import Acknowledgement, AlertsStanding, FiringAlert, Severity, Silence, SinkStanding, WatchKind
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
 from scripts.cli import alerts as alerts_module
@@ -76,6 +76,61 @@ def test_a_test_tells_each_sink_s_answer(monkeypatch: pytest.MonkeyPatch, capsys
     answers(monkeypatch, {"sent": {"log": ""}})
     assert run(["alerts", "test", "log"]) == ExitStatus.OK
     assert asked[0][2:4] == ("test", {"sink": ""})
+
+
+def test_what_is_acknowledged_and_silenced_is_shown_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silence = Silence(
+        rule="session_down", subject="", by="ben", why="mended", since_ns=0, until_ns=86_400 * NS_PER_S
+    )  # fmt: skip
+    word = Acknowledgement(by="ann", why="I am on it", at_ns=0)
+    alert = msgspec.structs.replace(ALERT, since_ns=time.time_ns(), acknowledged=word, silenced=silence)
+    answers(monkeypatch, standing(firing=[alert], silences=[silence]))
+    assert run(["alerts", "list"]) == ExitStatus.OK
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "critical session_down session@generic 0 s 2 by ann; silenced session@generic is waiting" in lines
+    assert "session_down every one 1970-01-02 00:00:00 UTC ben mended" in lines
+
+
+@pytest.mark.parametrize(
+    ("words", "asked_for"),
+    [
+        ("ack session_down --why seen", ("ack", {"rule": "session_down", "subject": "", "why": "seen"})),
+        ("ack --all --why seen", ("ack", {"rule": "", "subject": "", "why": "seen"})),
+        (
+            "silence risk_use generic BTCUSDT --for 90m --why x",
+            ("silence", {"rule": "risk_use", "subject": "generic BTCUSDT", "why": "x", "for_s": 5400}),
+        ),
+        ("silence loss --for 7d --why x", ("silence", {"rule": "loss", "subject": "", "why": "x", "for_s": 604_800})),
+        ("unsilence loss maker", ("unsilence", {"rule": "loss", "subject": "maker"})),
+    ],
+)
+def test_what_a_person_says_is_asked_for_and_the_answer_shown(
+    words: str, asked_for: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIXRING__ALERTS__RULES__LOSS__LIMIT", "100")
+    asked = answers(monkeypatch, {"text": "done so"})
+    assert run(["alerts", *words.split()]) == ExitStatus.OK
+    assert asked[0][2:4] == asked_for and capsys.readouterr().out == "done so\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("ack --why x", "name a rule, or say --all"),
+        ("ack loss --all --why x", "name a rule, or say --all"),
+        ("ack session_down", "--why"),
+        ("ack no_such --why x", "no_such: no such rule; there is"),
+        ("silence session_down --why x", "--for"),
+        ("silence session_down --for 8d --why x", "8d: say for how long as 30m, 2h or 1d, and 7d at most"),
+        ("silence session_down --for 0m --why x", "0m: say for how long"),
+        ("silence session_down --for soon --why x", "soon: say for how long"),
+    ],
+)
+def test_what_is_not_said_well_is_wrong_usage(words: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["alerts", *words.split()]) == ExitStatus.USAGE
+    assert told in capsys.readouterr().err
 
 
 def test_a_sink_that_there_is_not_and_an_actor_that_is_not(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from common.actor.acts import JOURNAL_ACT, ActDone
 from common.actor.core import Call, Note, Send, Write
 from common.alerts import HEARTBEAT, WATCHES, FiringAlert, Rule, WatchKind
 from common.instant import NS_PER_S, Instant
@@ -47,11 +48,14 @@ class Rig:
         self.silent: set[str] = set()
         self.errors: dict[str, str] = {}
         self.money = money
+        self.journaled: list[ActDone] = []
+        self.orders_takes_acts = True
         self.worker_stands = False
         self.posts: list[Post] = []
         self.delivered: list[tuple[str, AlertNotice]] = []
         self.beats = 0
         self.state = b""
+        self.state_error = ""
         self.notes: list[Note] = []
         self.answers: list[ControlAnswer] = []
         self.pages: list[bytes] = []
@@ -75,7 +79,7 @@ class Rig:
                 match effect:
                     case Send("control", ControlAnswer() as answer):
                         self.answers.append(answer)
-                    case Send(name, ControlRequest() as request) if name in self.silent:
+                    case Send(name, ControlRequest()) if name in self.silent or name not in self.processes:
                         self.core.undelivered(effect, self.now)
                     case Send(name, ControlRequest() as request):
                         self.answer(name, request)
@@ -94,6 +98,10 @@ class Rig:
             if self.money is not None:
                 self.core.received(name, b"", ControlAnswer(request.token, True, detail=self.money()), self.now)
             return
+        if request.act == JOURNAL_ACT:
+            self.journaled.append(msgspec.json.decode(request.arguments, type=ActDone))
+            self.core.received(name, b"", ControlAnswer(request.token, self.orders_takes_acts), self.now)
+            return
         detail = orjson.dumps(self.processes[name](), default=str)
         self.core.received(name, b"", ControlAnswer(request.token, True, detail=detail), self.now)
 
@@ -105,7 +113,7 @@ class Rig:
         if post.beat:
             self.beats += HEARTBEAT not in self.errors
             sent.append(Sent(HEARTBEAT, self.errors.get(HEARTBEAT, "")))
-        self.core.call_finished(number, Posted(tuple(sent)), self.now)
+        self.core.call_finished(number, Posted(tuple(sent), self.state_error), self.now)
 
     def wait(self, seconds: int, each: Callable[[], object] = lambda: None) -> None:
         """Time passes in half seconds, with the core's timer at its deadlines; `each` is called before."""
@@ -143,7 +151,9 @@ class Rig:
         """The process's next life, ten seconds later on another boot clock."""
         kept = msgspec.json.decode(self.state, type=Kept) if self.state else Kept()
         wall_ns = self.now.wall_ns + 10 * NS_PER_S
-        return Rig(self.processes, kept=kept, boot_ns=NS_PER_S, wall_ns=wall_ns, money=self.money, **changes)
+        later = Rig(self.processes, kept=kept, boot_ns=NS_PER_S, wall_ns=wall_ns, money=self.money, **changes)
+        later.state = later.state or self.state
+        return later
 
 
 def as_shell(status: Status, **more: Any) -> dict[str, Any]:

@@ -86,6 +86,8 @@ def rig(tmp_path: Path) -> Rig:
     }  # fmt: skip
     rig = Rig(processes, money=lambda: msgspec.json.encode(held_by(ring.core.books)))
     rig.wait(20)
+    rig.control("ack", rule="actor_halted", why="seen")
+    rig.control("silence", rule="disk", why="moved tonight", for_s=60)
     return rig
 
 
@@ -114,6 +116,9 @@ def test_values_are_those_of_the_answers(rig: Rig) -> None:
     assert found["fixring_alert_firing"][
         ("rule", "actor_halted"), ("severity", "critical"), ("subject", "session@generic")
     ] == 1
+    halted = (("rule", "actor_halted"), ("subject", "session@generic"))
+    assert found["fixring_alert_acknowledged"] == {halted: 1}
+    assert found["fixring_silence_left_seconds"] == {(("rule", "disk"), ("subject", "")): 60}
 
 
 def test_of_a_silent_process_no_old_value_is_told(rig: Rig) -> None:

@@ -145,7 +145,7 @@ def test_a_test_goes_to_one_sink_and_who_asked_is_told_how_it_went() -> None:
     it.control("test", sink="nobody")
     assert not it.answers[-1].ok and "there is log, pager, chat" in it.answers[-1].text
     it.control("dance")
-    assert "alerts has no act 'dance'; it has status, test" in it.answers[-1].text
+    assert "alerts has no act 'dance'; it has ack, silence, status, test, unsilence" in it.answers[-1].text
 
 
 def test_a_test_is_not_sent_by_a_later_life() -> None:

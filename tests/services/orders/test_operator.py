@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
@@ -14,6 +15,7 @@ from common.messages import (
     ControlAnswer,
     ControlRequest,
     Kind,
+    OperatorAct,
     QueryAnswer,
     QueryOrder,
     QueryRequest,
@@ -26,7 +28,7 @@ from services.orders.core import OrdersCore
 from tests.services.orders.harness import D, Ring, accepted, settings
 
 
-def control(ring: Ring, act: str, **arguments: object) -> ControlAnswer:
+def control(ring: Ring, act: str, /, **arguments: object) -> ControlAnswer:
     """A person's act; returns the answer, after everything that came of it."""
     ring.core.received("control", b"me", ControlRequest(act, orjson.dumps(arguments), "tester"), ring.now)
     sent = [effect for effect in ring.core.effects if isinstance(effect, Send) and effect.link == "control"]
@@ -113,6 +115,21 @@ def test_balances_are_asked_for_and_shown(ring: Ring) -> None:
     venues = orjson.loads(asked(ring, "accounts").detail)["accounts"]
     assert venues["binance"]["balances"] == {"BTC": ["1", "0.5"]} and set(venues) == {"binance", "generic"}
     assert set(orjson.loads(asked(ring, "accounts", venue="generic").detail)["accounts"]) == {"generic"}
+
+
+def test_an_act_of_a_process_that_does_not_write_is_journaled_once_for_each_token(ring: Ring) -> None:
+    done = {"actor": "alerts", "act": "silence", "by": "ann", "token": "1", "text": "loss until noon: moved"}
+    for token in ("1", "1", "2"):
+        assert control(ring, "journal_act", **{**done, "token": token}).ok
+    records = [record for record in ring.journal.records if record.kind == Kind.OPERATOR]
+    acts = [msgspec.msgpack.decode(record.payload, type=OperatorAct) for record in records]
+    assert acts == [OperatorAct("alerts", "silence", "ann", "loss until noon: moved")] * 2
+
+
+@pytest.mark.parametrize("actor", ["orders", "risk", "session@generic", "strategy@", "alerts "])
+def test_nobody_journals_an_act_of_one_that_writes_itself(ring: Ring, actor: str) -> None:
+    answer = control(ring, "journal_act", actor=actor, act="baseline", by="ann", token="1")
+    assert not answer.ok and "do not decode" in answer.text
 
 
 @pytest.mark.parametrize(
