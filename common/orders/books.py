@@ -582,8 +582,8 @@ class Books:
         return known is None
 
     def external(self, venue: str, report: ExecutionReport) -> RestOrder | None:
-        """What is shown of somebody else's open order that the report tells of. An answer to a request may leave out
-        Symbol(55): Bybit's do."""
+        """What is shown of somebody else's open order that the report tells of. Some venues leave
+        Symbol(55) out of an answer to a request."""
         if not report.order_id:
             return None
         places = [(venue, report.symbol, report.order_id)]
