@@ -46,6 +46,7 @@ BATCH_ORDERS = 20
 HEARTBEAT_ORDERS = 500
 STEP_NS = NS_PER_MS // 2
 TTL_NS = NS_PER_S
+MARK_NS = 100 * NS_PER_MS
 
 
 class Desk:
@@ -200,14 +201,50 @@ def write_long_journal(folder: Path, records: int, wall_ns: int, segment_bytes: 
     while log.last_lsn < records:
         for _ in range(BATCH_ORDERS):
             writer.add(*desk.order())
-        desk.stamp_ns = writer.commit(STEP_NS)
+        writer.commit(log.last_stamp_ns + STEP_NS)
+        desk.stamp_ns = log.last_stamp_ns + STEP_NS
         if not log.room_ahead:
             log.prepare_next_segment()
     for venue in VENUES:
         writer.add(venue, desk.numbers_set(venue))
-    writer.commit(STEP_NS)
+    writer.commit(log.last_stamp_ns + STEP_NS)
     log.close()
     return log.last_lsn
+
+
+class PacedJournal:
+    """A journal that grows while others read it, as a busy stack's does: as fast as it is told, its mark moved on."""
+
+    def __init__(self, folder: Path, wall_ns: int) -> None:
+        """A new one, with both sessions up."""
+        self._desk = Desk(wall_ns)
+        self._log = Log.open(folder, OsFiles(), wall_ns=wall_ns, durability="process")
+        self._writer = _Writer(self._log)
+        for venue in VENUES:
+            self._writer.add(venue, self._desk.connected(venue))
+        self._writer.commit(wall_ns)
+        self._log.write_mark()
+        self._marked_ns = wall_ns
+
+    @property
+    def lsn(self) -> int:
+        """The last record written."""
+        return self._log.last_lsn
+
+    def write_up_to(self, lsn: int, wall_ns: int) -> None:
+        """Write whole orders' lives until record `lsn` is there, stamped `wall_ns`; move the mark where that is due."""
+        self._desk.stamp_ns = wall_ns
+        while self._log.last_lsn + self._writer.waiting < lsn:
+            self._writer.add(*self._desk.order())
+        self._writer.commit(wall_ns)
+        if wall_ns - self._marked_ns >= MARK_NS:
+            self._log.write_mark(may_wait=True)
+            self._marked_ns = wall_ns
+            self._log.prepare_next_segment()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._log.close()
 
 
 class _Writer:
@@ -222,11 +259,15 @@ class _Writer:
             entry = Entry(_KINDS[type(payload)], f"session@{venue}", EPOCH, self._appended[venue], encode(payload))
             self._entries.append(entry)
 
-    def commit(self, step_ns: int) -> int:
-        """A batch and a tick; returns the stamp of the next batch."""
-        self._log.append([*self._entries, self._log.own_entry(TICK, b"\0")], self._log.last_stamp_ns + step_ns)
+    @property
+    def waiting(self) -> int:
+        """How many records the next batch has so far."""
+        return len(self._entries)
+
+    def commit(self, stamp_ns: int) -> None:
+        """A batch and a tick."""
+        self._log.append([*self._entries, self._log.own_entry(TICK, b"\0")], max(stamp_ns, self._log.last_stamp_ns))
         self._entries.clear()
-        return self._log.last_stamp_ns + step_ns
 
 
 _KINDS: dict[type[msgspec.Struct], int] = {

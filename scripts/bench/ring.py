@@ -125,6 +125,10 @@ class Taker:
                 return f"order {number} was not taken: the order manager is {status.state}"
         return None
 
+    def is_told(self, wait_s: float) -> bool:
+        """Whether an answer is there, or comes within `wait_s`."""
+        return bool(self._socket.poll(max(0, int(wait_s * 1000))))
+
     def close(self) -> None:
         """Let go of the sockets."""
         self._context.destroy(linger=0)
@@ -159,7 +163,7 @@ def measure_ring(orders: int, window: int, *, durable: bool) -> Figures:
         taker = Taker(stack)
         try:
             trips_ns = list(_round_trips(taker, orders + WARM_UP_ORDERS))[WARM_UP_ORDERS:]
-            return Figures(percentiles_us(trips_ns), _rate(taker, orders * 10, window))
+            return Figures(percentiles_us(trips_ns), measure_rate(taker, orders * 10, window))
         finally:
             taker.close()
 
@@ -179,7 +183,7 @@ def _round_trips(taker: Taker, orders: int) -> Iterator[int]:
         yield ended_ns - began_ns
 
 
-def _rate(taker: Taker, orders: int, window: int) -> float:
+def measure_rate(taker: Taker, orders: int, window: int) -> float:
     """Orders a second. A few that a stall of the machine disturbed are passed over; more than that is a failure."""
     began_s = time.perf_counter()
     sent = closed = disturbed = 0
@@ -197,6 +201,27 @@ def _rate(taker: Taker, orders: int, window: int) -> float:
     return orders / (time.perf_counter() - began_s)
 
 
+def measure_paced(taker: Taker, orders_per_s: float, seconds: float) -> float:
+    """Immediate-or-cancel orders at that pace; the median microseconds until a new one is acknowledged. Raises
+    BenchFailed where none was."""
+    sent_ns: dict[int, int] = {}
+    trips_ns: list[int] = []
+    began_s, sent = time.perf_counter(), 0
+    while (gone_s := time.perf_counter() - began_s) < seconds:
+        due_s = sent / orders_per_s
+        if due_s <= gone_s:
+            sent += 1
+            now_ns = time.perf_counter_ns()
+            sent_ns[taker.send(IMMEDIATE_OR_CANCEL)] = now_ns
+        elif taker.is_told(due_s - gone_s):
+            event = taker.ended()
+            if isinstance(event, OrderEvent) and event.event == "new":
+                trips_ns.append(time.perf_counter_ns() - sent_ns.pop(event.number))
+    if not trips_ns:
+        raise BenchFailed(f"of {sent} orders none was acknowledged within {seconds:.0f} s")
+    return percentiles_us(trips_ns)["p50"]
+
+
 def measure_memory(orders: int, window: int) -> dict[str, dict[str, int]]:
     """Resident bytes of each process before, and after `orders` orders were opened and closed."""
     with (
@@ -205,9 +230,9 @@ def measure_memory(orders: int, window: int) -> dict[str, dict[str, int]]:
     ):
         taker = Taker(stack)
         try:
-            _rate(taker, WARM_UP_ORDERS, 1)
+            measure_rate(taker, WARM_UP_ORDERS, 1)
             before = _memory(stack)
-            _rate(taker, orders, window)
+            measure_rate(taker, orders, window)
             after = _memory(stack)
         finally:
             taker.close()

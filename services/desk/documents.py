@@ -241,11 +241,24 @@ def orders(seen: Seen) -> dict[str, Any]:
     return {"rows": rows, "hidden": max(0, len(found) - OPEN_SHOWN), "external": external}
 
 
-def changed_orders(view: View) -> list[dict[str, Any]]:
-    """The rows of what has changed since this was asked last; of very many at once the latest."""
-    names = view.take_changed()[-OPEN_SHOWN:]
-    found = (view.books.orders.get(name) for name in names)
-    return [order_row(order, view.books) for order in found if order is not None]
+def changed_orders(view: View) -> list[dict[str, Any]] | None:
+    """The rows of what has changed since this was asked last; None where that is more than the page holds.
+
+    Of orders that were sent since and are over already no more are told than a page shows; of every other one its end
+    is told, since it stands there as open.
+    """
+    told_lsn, names = view.told_lsn, view.take_changed()
+    found, unseen = [], 0
+    for name in reversed(names):
+        order = view.books.orders.get(name)
+        if order is None:
+            continue
+        if order.is_closed and order.sent_lsn > told_lsn:
+            unseen += 1
+            if unseen > CLOSED_SHOWN:
+                continue
+        found.append(order)
+    return None if len(found) > OPEN_SHOWN else [order_row(order, view.books) for order in reversed(found)]
 
 
 # ---- money and risk ----

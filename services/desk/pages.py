@@ -99,7 +99,8 @@ class Pages:
             view = self.tail.view
             if "orders" in self.hub.watched():
                 rows = [] if view is None else documents.changed_orders(view)
-                change = {"page": "orders", "head": documents.head(self._seen()), "changed": rows}
+                head = documents.head(self._seen())
+                change = None if rows is None else {"page": "orders", "head": head, "changed": rows}
                 self.hub.tell("orders", lambda: self.document("orders"), change)
             elif view is not None:
                 view.take_changed()

@@ -5,6 +5,7 @@ desk began (`since_ns`), and is said so on the pages; what matters is folded, an
 """
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from common.journal import TICK, Record
@@ -13,6 +14,7 @@ from common.orders.acknowledgements import Acknowledgements
 from common.orders.books import Books, OrderName
 from common.orders.changes import CommandDecided, OrderChanged
 from common.orders.fold import WRITER, Fold
+from common.orders.order_state import Order
 from common.past.words import payload_of
 
 KEPT_RECORDS: Final = 1_000
@@ -24,6 +26,8 @@ KEPT_MESSAGES: Final = 40
 KEPT_ACTS: Final = 50
 KEPT_FILLS: Final = 200
 MESSAGES: Final = frozenset({int(Kind.OUTBOUND), int(Kind.INBOUND)})
+OPERATOR, SESSION, DAY_BEGAN = int(Kind.OPERATOR), int(Kind.SESSION), int(Kind.DAY_BEGAN)
+"""As plain numbers: a member of an enum is compared by a method of its own."""
 
 
 class Act(NamedTuple):
@@ -39,7 +43,7 @@ class Tally:
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self.outcomes: Counter[str] = Counter()
+        self.outcomes: dict[str, int] = {}
         self.last_refusal = ""
         self.last_refusal_ns = 0
         self.fills = 0
@@ -61,7 +65,9 @@ class View:
         self.logons: Counter[str] = Counter()
         """By session: how often it has logged on since the day began, or since `since_ns`."""
         self.applied = 0
-        self._changed: dict[OrderName, None] = {}
+        self.told_lsn = books.lsn
+        """The last record of which `take_changed` has told."""
+        self._changed: dict[OrderName, Order] = {}
 
     @property
     def books(self) -> Books:
@@ -70,46 +76,58 @@ class View:
 
     def apply(self, record: Record) -> None:
         """Take the next record. Raises Unfoldable, LookUpFailed: the view is of no use then."""
-        self.since_ns = self.since_ns or record.stamp_ns
+        changes, kind = self.fold.apply(record), record.kind
         self.applied += 1
-        changes = self.fold.apply(record)
-        if record.kind == TICK:
+        if kind == TICK:
             return
+        self.since_ns = self.since_ns or record.stamp_ns
         self.records.append(record)
         if self.books.changed:
-            self._changed.update(dict.fromkeys(self.books.changed))
+            self.note_changed(self.books.changed)
         for change in changes:
             if isinstance(change, CommandDecided):
                 self._count(change, record.stamp_ns)
             elif isinstance(change, OrderChanged) and change.last_qty:
                 self.fills.append((record.lsn, record.stamp_ns, change))
                 self.tally(change.order.strategy).fills += 1
-        if record.kind in MESSAGES:
+        if kind in MESSAGES:
             self._take_message(record)
-        elif record.kind == Kind.OPERATOR:
+        elif kind == OPERATOR:
             self._take_act(record)
-        elif record.kind == Kind.SESSION:
+        elif kind == SESSION:
             self._take_step(record)
-        elif record.kind == Kind.DAY_BEGAN:
+        elif kind == DAY_BEGAN:
             self.logons.clear()
 
+    def note_changed(self, orders: Mapping[OrderName, Order]) -> None:
+        """These orders are another than they were told as."""
+        self._changed.update(orders)
+
     def take_changed(self) -> list[OrderName]:
-        """The orders that have changed since this was asked last."""
+        """The orders that have changed since this was asked last, each once, however often it has."""
         changed, self._changed = self._changed, {}
+        self.told_lsn = self.books.lsn
         return list(changed)
 
     def tally(self, strategy: str) -> Tally:
         """What is counted of the strategy."""
-        return self.tallies.setdefault(strategy, Tally())
+        tally = self.tallies.get(strategy)
+        if tally is None:
+            tally = self.tallies[strategy] = Tally()
+        return tally
 
     def _count(self, decided: CommandDecided, stamp_ns: int) -> None:
         tally = self.tally(decided.strategy)
-        tally.outcomes[decided.outcome] += 1
+        outcomes = tally.outcomes
+        outcomes[decided.outcome] = outcomes.get(decided.outcome, 0) + 1
         if decided.outcome == "refused":
             tally.last_refusal, tally.last_refusal_ns = decided.text or decided.reason.value, stamp_ns
 
     def _take_message(self, record: Record) -> None:
-        self.messages.setdefault(record.writer, deque(maxlen=KEPT_MESSAGES)).append(record)
+        kept = self.messages.get(record.writer)
+        if kept is None:
+            kept = self.messages[record.writer] = deque(maxlen=KEPT_MESSAGES)
+        kept.append(record)
         for order in self.books.changed.values():
             self.acknowledgements.hear(record.kind, record.lsn, record.stamp_ns, order)
 

@@ -54,6 +54,7 @@ NOT_RUN = {
         "scripts/fixring bench bridge okx": MEASURES,
     },
     "docs/desk.md": {
+        "scripts/fixring bench desk": MEASURES,
         "mkdir -p var/keys": NAMED_USERS,
         "export FIXRING__DESK__USERS=keys/desk-users.json": NAMED_USERS,
         "fixring desk user alice --role operator": NAMED_USERS,

@@ -38,3 +38,10 @@ def test_an_order_over_a_bridge_stands_beside_the_same_by_ccxt_alone_and_a_start
     figures = document("bridge", "okx", "--trips", "2", "--records", "700")
     assert set(figures["round_trip_us"]) == {"bridge: taken", "bridge: at venue", "CCXT alone"}
     assert figures["start"]["orders"] == 100
+
+
+def test_the_desk_reads_what_is_written_tells_its_readers_and_costs_some_cpu_for_each_record() -> None:
+    figures = document("desk", "--readers", "2", "--events", "500", "--seconds", "2", "--runs", "0")
+    alone = figures["alone"]
+    assert alone["readers"] == 2 and alone["records_per_s"] > 0 and alone["lines"] > 0
+    assert alone["cpu_us"] > 0 and alone["lag_max_s"] >= alone["lag_p50_s"] > 0

@@ -75,6 +75,38 @@ def test_what_the_journal_stops_writing_is_shown_older_and_older(config: Config)
     assert old["log_stale"] and "60 s old" in old["troubles"][-1]["text"]
 
 
+def test_of_orders_that_came_and_went_between_two_looks_a_page_is_told_and_of_shown_ones_every_end(
+    config: Config,
+) -> None:
+    write_long_journal(config.journal_folder, RECORDS, STAMP_NS)
+    tail = Tail(config)
+    read_all(tail)
+    view = tail.view
+    assert view is not None and len(view.books.closed) > 2 * documents.CLOSED_SHOWN
+    told = documents.changed_orders(view)
+    assert told is not None and len(told) == documents.CLOSED_SHOWN
+    assert [row["lsn"] for row in told] == sorted(row["lsn"] for row in told)
+    assert documents.changed_orders(view) == []
+    # As if all of them had stood on the page as open, and ended since.
+    names = [*view.books.closed][: 2 * documents.CLOSED_SHOWN]
+    view.take_changed()
+    for name in names:
+        view.note_changed({name: view.books.orders[name]})
+    ended = documents.changed_orders(view)
+    assert ended is not None and {row["name"] for row in ended} == {f"{who}/{number}" for who, number in names}
+
+
+def test_more_changes_than_a_page_holds_are_told_as_the_whole_page(config: Config) -> None:
+    write_long_journal(config.journal_folder, 5 * RECORDS, STAMP_NS)
+    tail = Tail(config)
+    read_all(tail)
+    view = tail.view
+    assert view is not None and len(view.books.orders) > documents.OPEN_SHOWN
+    view.take_changed()
+    view.note_changed(view.books.orders)
+    assert documents.changed_orders(view) is None
+
+
 def test_an_act_is_shown_with_its_name_and_only_changed_orders_are_told_again(config: Config) -> None:
     write_long_journal(config.journal_folder, RECORDS, STAMP_NS)
     tail = Tail(config)
