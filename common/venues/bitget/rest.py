@@ -14,34 +14,16 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from common.instant import NS_PER_MS
-from common.messages import Answer, Ask, RestOrder, Trade, cut
-from common.orders.books import TRADES_PAGE
+from common.messages import Ask
 from common.venues.backend import HttpCall
 from common.venues.bitget.backend import NO_SUCH_ORDER, PAGE_ROWS, STATES, BitgetBackend
-from common.venues.ccxt_parts import (
-    CcxtRest,
-    at_host,
-    ccxt_client,
-    ccxt_errors,
-    http_signer,
-    passphrase_options,
-    read_ticker,
-)
+from common.venues.bridged_rest import BridgedRest, FillFields, OrderFields, Paging, Row, account_client, newest_first
+from common.venues.ccxt_parts import at_host, ccxt_client, http_signer, passphrase_options
 from common.venues.credentials import Credentials, HmacPassphrase
-from common.venues.pace import Pace
-from common.venues.rest import BadAnswer, RestSettings, decimal_field, ms_to_ns, name_field, secondary_fields
+from common.venues.rest import RestSettings, decimal_field, ms_to_ns, name_field
 
-BaseError: type[Exception] = ccxt_errors().BaseError
-
-CALLS_PER_S, CALLS_AT_ONCE = 2.0, 4.0
+CALLS = (2.0, 4.0)
 """The account's fifth of the least of the limits that it meets, 10 in a second; the bridge has the rest."""
-
-MAX_PAGES = 200
-
-_SIDES: dict[object, str] = {"buy": "1", "sell": "2"}
-Row = dict[str, Any]
-TICKER = ("bidPr", "bidSz", "askPr", "askSz", "lastPr")
-"""Where bid and quantity, ask and quantity, and the last price stand."""
 
 
 class Api(Protocol):
@@ -59,9 +41,7 @@ class Api(Protocol):
 def open_rest(settings: RestSettings) -> "BitgetRest":
     """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are of no use."""
     options = _options(settings.credentials)
-    pace = Pace(CALLS_PER_S, CALLS_AT_ONCE)
-    api = ccxt_client("bitget", at_host(settings), options, time, pace=pace, cost_of=lambda cost: 1.0)
-    return BitgetRest(settings.venue, api)
+    return BitgetRest(settings.venue, account_client("bitget", at_host(settings), options, time, CALLS))
 
 
 def open_backend(settings: RestSettings) -> BitgetBackend:
@@ -83,142 +63,61 @@ def _options(credentials: Credentials) -> dict[str, object]:
     return {**passphrase_options(credentials, "Bitget"), "options": {"broker": None, "uta": False}}
 
 
-class BitgetRest(CcxtRest[Api]):
+class BitgetRest(BridgedRest[Api]):
     """Bitget's answers."""
 
+    ORDER = OrderFields(
+        symbol="symbol", order_id="orderId", cl_ord_id="clientOid", order_qty="size", price="price",
+        cum_qty="baseVolume", updated_ms=("uTime", "cTime"), state="status",
+    )  # fmt: skip
+    FILL = FillFields(
+        symbol="symbol", trade_key="tradeId", order_id="orderId", last_qty="size", last_px="priceAvg", fee="feeDetail",
+        stamp_ms="cTime", maker=("tradeScope", "maker"),
+    )  # fmt: skip
+    STATES = STATES
+    TICKER = ("bidPr", "bidSz", "askPr", "askSz", "lastPr")
     CODE = re.compile(r'"code"\s*:\s*"(\d{5})"')
     NOT_FOUND_CODE = 43001
+    UNKNOWN = GONE = NO_SUCH_ORDER
 
-    def __init__(self, venue: str, api: Api) -> None:
-        """`api` as CCXT has it."""
-        super().__init__(venue, api)
-        self._questions["cancel"] = self._cancel
-        self._questions["ticker"] = self._ticker
-
-    # ---- orders
-
-    def _find(self, ask: Ask) -> RestOrder | str:
+    def _order_row(self, ask: Ask) -> Row | None:
         """That there is none is told by an empty list."""
-        try:
-            name = {"orderId": ask.order_id} if ask.order_id else {"clientOid": ask.cl_ord_id}
-            found = self.api.privateSpotGetV2SpotTradeOrderInfo(name)["data"]
-        except BaseError as error:
-            if str(self.error_code(error)) not in NO_SUCH_ORDER:
-                raise
-            found = []
-        return _rest_order(found[0]) if found else "no such order"
+        name = {"orderId": ask.order_id} if ask.order_id else {"clientOid": ask.cl_ord_id}
+        found: list[Row] = self.api.privateSpotGetV2SpotTradeOrderInfo(name)["data"]
+        return found[0] if found else None
 
-    def _open_orders(self, ask: Ask) -> Answer:
-        by = {"symbol": ask.symbol} if ask.symbol else {}
-        rows = self._pages(self.api.privateSpotGetV2SpotTradeUnfilledOrders, by, "orderId")
-        return Answer(self._venue, ask, False, orders=tuple(map(_rest_order, rows)))
+    def _open_rows(self, symbol: str) -> Iterator[Row]:
+        by: Row = {"symbol": symbol} if symbol else {}
+        return self._pages(self.api.privateSpotGetV2SpotTradeUnfilledOrders, by, _paging("orderId"))
 
-    def _cancel_all(self, ask: Ask) -> Answer:
-        """One by one, so that it is known how many they were."""
-        cancelled = sum(self._cancelled(order.symbol, order.order_id) for order in self._open_orders(ask).orders)
-        return Answer(self._venue, ask, False, cancelled=cancelled)
+    def _send_cancel(self, symbol: str, order_id: str) -> object:
+        return self.api.privateSpotPostV2SpotTradeCancelOrder({"symbol": symbol, "orderId": order_id})
 
-    def _cancel(self, ask: Ask) -> Answer:
-        return Answer(self._venue, ask, False, cancelled=self._cancelled(ask.symbol, ask.order_id))
-
-    def _cancelled(self, symbol: str, order_id: str) -> int:
-        """Cancel one order; how many that were, none where it is closed already."""
-        try:
-            self.api.privateSpotPostV2SpotTradeCancelOrder({"symbol": symbol, "orderId": order_id})
-        except BaseError as error:
-            if str(self.error_code(error)) not in NO_SUCH_ORDER:
-                raise
-            return 0
-        return 1
-
-    # ---- trades
-
-    def _trades(self, ask: Ask) -> Answer:
-        """At most TRADES_PAGE of them, the oldest first: who gets so many asks for those that follow."""
-        venue_ns, notes = self._clock_ns(), list[str]()
-        first = int(ask.from_trade_key) if ask.from_trade_key else 0
-        by = {"symbol": ask.symbol} | ({"orderId": ask.order_id} if ask.order_id else {})
+    def _fill_rows(self, ask: Ask, venue_ns: int, is_past: Callable[[Row], bool]) -> Iterator[Row]:
+        by: Row = {"symbol": ask.symbol} | ({"orderId": ask.order_id} if ask.order_id else {})
         by |= {"startTime": str(ask.since_ns // NS_PER_MS)} if ask.since_ns else {}
-        found: dict[tuple[int, str], Row] = {}
-        for row in self._pages(self.api.privateSpotGetV2SpotTradeFills, by, "tradeId"):
-            key = int(name_field(row, "tradeId"))
-            if key < first:
-                break
-            found[key, name_field(row, "orderId")] = row
-        rows = [found[key] for key in sorted(found)[:TRADES_PAGE]]
-        return self._told_trades(ask, tuple(_trade(row, notes) for row in rows), notes, venue_ns)
+        return self._pages(self.api.privateSpotGetV2SpotTradeFills, by, _paging("tradeId"), is_past)
 
-    def _pages(self, endpoint: Callable[[Row], Row], by: Mapping[str, str], key: str) -> Iterator[Row]:
-        """The rows of every page, the newest first. Raises BadAnswer where they do not end."""
-        after: dict[str, str] = {}
-        for _ in range(MAX_PAGES):
-            rows = endpoint({**by, **after, "limit": str(PAGE_ROWS)})["data"]
-            yield from rows
-            if len(rows) < PAGE_ROWS:
-                return
-            after = {"idLessThan": name_field(rows[-1], key)}
-        raise BadAnswer(f"more than {MAX_PAGES} pages: look at the venue's own records")
+    def _fee(self, row: Mapping[str, Any]) -> tuple[Decimal, str]:
+        """What is charged is below 0 there."""
+        fee = row["feeDetail"]
+        return -decimal_field(fee, "totalFee"), str(fee.get("feeCoin") or "")
 
-    # ---- the rest
+    def _balance_rows(self) -> list[Row]:
+        rows: list[Row] = self.api.privateSpotGetV2SpotAccountAssets()["data"]
+        return rows
 
-    def _balances(self, ask: Ask) -> Answer:
-        rows = self.api.privateSpotGetV2SpotAccountAssets()["data"]
-        balances = tuple(
-            (
-                name_field(row, "coin"), decimal_field(row, "available"),
-                decimal_field(row, "frozen") + decimal_field(row, "locked"),
-            )
-            for row in rows
-        )  # fmt: skip
-        return Answer(self._venue, ask, False, balances=balances)
+    def _balance(self, row: Row) -> tuple[str, Decimal, Decimal]:
+        held = decimal_field(row, "frozen") + decimal_field(row, "locked")
+        return name_field(row, "coin"), decimal_field(row, "available"), held
 
     def _clock_ns(self) -> int:
         return ms_to_ns(self.api.publicCommonGetV2PublicTime()["data"]["serverTime"])
 
-    def _ticker(self, ask: Ask) -> Answer:
-        rows = self.api.publicSpotGetV2SpotMarketTickers({"symbol": ask.symbol})["data"]
-        tickers = tuple(read_ticker(name_field(row, "symbol"), row, TICKER) for row in rows)
-        return Answer(self._venue, ask, False, tickers=tickers)
+    def _ticker_rows(self, symbol: str) -> list[tuple[str, Row]]:
+        rows = self.api.publicSpotGetV2SpotMarketTickers({"symbol": symbol})["data"]
+        return [(name_field(row, "symbol"), row) for row in rows]
 
 
-def _rest_order(row: Row) -> RestOrder:
-    status = str(row["status"])
-    if status not in STATES:
-        raise BadAnswer(f"status is {status[:40]!r}")
-    return RestOrder(
-        symbol=name_field(row, "symbol"),
-        order_id=name_field(row, "orderId"),
-        cl_ord_id=cut(str(row.get("clientOid") or "")),
-        side=_SIDES.get(row.get("side"), ""),
-        ord_status=STATES[status],
-        order_qty=decimal_field(row, "size"),
-        price=decimal_field(row, "price") if row.get("orderType") == "limit" else None,
-        cum_qty=decimal_field(row, "baseVolume"),
-        transact_ns=ms_to_ns(row.get("uTime") or row.get("cTime") or 0),
-    )
-
-
-_SECONDARY: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
-    "priceAvg": decimal_field, "cTime": lambda row, field: ms_to_ns(row[field]),
-    "feeDetail": lambda row, field: decimal_field(row[field], "totalFee"),
-}  # fmt: skip
-
-
-def _trade(row: Row, notes: list[str]) -> Trade:
-    """One fill. Trade, order and quantity are what it is counted by; of the rest what cannot be read is noted. A fee
-    that is charged is below 0 here."""
-    key = name_field(row, "tradeId")
-    secondary = secondary_fields(row, _SECONDARY, f"trade {key}", notes)
-    fee = row.get("feeDetail")
-    return Trade(
-        symbol=name_field(row, "symbol"),
-        trade_key=key,
-        order_id=name_field(row, "orderId"),
-        side=_SIDES.get(row.get("side"), ""),
-        last_qty=decimal_field(row, "size"),
-        last_px=Decimal(secondary["priceAvg"]),
-        fee_qty=-Decimal(secondary["feeDetail"]),
-        fee_asset=cut(str(fee.get("feeCoin") or "")) if isinstance(fee, dict) else "",
-        transact_ns=secondary["cTime"],
-        maker=row.get("tradeScope") == "maker",
-    )
+def _paging(key: str) -> Paging:
+    return newest_first("idLessThan", key, PAGE_ROWS, {"limit": str(PAGE_ROWS)})

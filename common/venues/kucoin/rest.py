@@ -9,39 +9,24 @@ The orders of the account are mostly the bridge's, which asks as well: of the us
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
 from common.instant import NS_PER_MS
-from common.messages import Answer, Ask, RestOrder, Trade, cut
+from common.messages import Ask
 from common.orders.books import TRADES_PAGE
-from common.venues.ccxt_parts import (
-    CcxtRest,
-    at_host,
-    ccxt_client,
-    ccxt_errors,
-    http_signer,
-    passphrase_options,
-    read_ticker,
-)
+from common.venues.bridged_rest import BridgedRest, FillFields, OrderFields, Paging, Row, account_client
+from common.venues.ccxt_parts import at_host, ccxt_client, http_signer, passphrase_options
 from common.venues.credentials import Credentials
 from common.venues.kucoin.backend import NO_SUCH_ORDER, PAGE_ROWS, SPAN_MS, KucoinBackend
-from common.venues.pace import Pace
-from common.venues.rest import BadAnswer, RestSettings, decimal_field, ms_to_ns, name_field, secondary_fields, spans
+from common.venues.rest import RestSettings, decimal_field, ms_to_ns, name_field, spans
 
-BaseError: type[Exception] = ccxt_errors().BaseError
-
-CALLS_PER_S, CALLS_AT_ONCE = 13.0, 40.0
+CALLS = (13.0, 40.0)
 """The account's fifth of the pool, a weight of 4,000 in 30 s of which a question takes 2; the bridge has the rest."""
 
-MAX_PAGES = 200
-GONE = "order_not_exist"
-
-_SIDES: dict[object, str] = {"buy": "1", "sell": "2"}
-Row = dict[str, Any]
-TICKER = ("bestBid", "bestBidSize", "bestAsk", "bestAskSize", "price")
-"""Where bid and quantity, ask and quantity, and the last price stand."""
+NO_OPEN_ORDER = "order_not_exist"
+"""What the text of an answer says, whose code is that of many."""
 
 
 class Api(Protocol):
@@ -60,13 +45,15 @@ class Api(Protocol):
 
 def open_rest(settings: RestSettings) -> "KucoinRest":
     """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are of no use."""
-    pace = Pace(CALLS_PER_S, CALLS_AT_ONCE)
-    return KucoinRest(settings.venue, _client(settings, pace=pace, cost_of=lambda cost: 1.0))
+    options = _options(settings.credentials)
+    client = account_client("kucoin", at_host(settings), options, time, CALLS)
+    return KucoinRest(settings.venue, _without_partner(client))
 
 
 def open_backend(settings: RestSettings) -> KucoinBackend:
     """How the bridge speaks to the venue, CCXT signing for it. Raises ValueError likewise."""
-    return KucoinBackend(settings.symbols, http_signer(_client(settings), ["private"]))
+    client = ccxt_client("kucoin", at_host(settings), _options(settings.credentials), time)
+    return KucoinBackend(settings.symbols, http_signer(_without_partner(client), ["private"]))
 
 
 def _options(credentials: Credentials) -> dict[str, object]:
@@ -74,159 +61,98 @@ def _options(credentials: Credentials) -> dict[str, object]:
     return {**passphrase_options(credentials, "KuCoin"), "options": {"hf": True, "uta": False}}
 
 
-def _client(settings: RestSettings, **more: Any) -> Any:
-    """CCXT's, without its own partner, who would sign along: options are laid over what is there, and take nothing
-    away."""
-    client = ccxt_client("kucoin", at_host(settings), _options(settings.credentials), time, **more)
+def _without_partner(client: Any) -> Any:
+    """CCXT's own partner would sign along: options are laid over what is there, and take nothing away."""
     client.options["partner"] = {}
     return client
 
 
-class KucoinRest(CcxtRest[Api]):
+class KucoinRest(BridgedRest[Api]):
     """KuCoin's answers."""
 
+    ORDER = OrderFields(
+        symbol="symbol", order_id="id", cl_ord_id="clientOid", order_qty="size", price="price", cum_qty="dealSize",
+        updated_ms=("lastUpdatedAt", "createdAt"),
+    )  # fmt: skip
+    FILL = FillFields(
+        symbol="symbol", trade_key="tradeId", order_id="orderId", last_qty="size", last_px="price", fee="fee",
+        stamp_ms="createdAt", maker=("liquidity", "maker"),
+    )  # fmt: skip
+    TICKER = ("bestBid", "bestBidSize", "bestAsk", "bestAskSize", "price")
     CODE = re.compile(r'"code"\s*:\s*"([1-9]\d{5})"')
     NOT_FOUND_CODE = 400100
+    UNKNOWN = GONE = NO_SUCH_ORDER
 
-    def __init__(self, venue: str, api: Api) -> None:
-        """`api` as CCXT has it."""
-        super().__init__(venue, api)
-        self._questions["cancel"] = self._cancel
-        self._questions["ticker"] = self._ticker
+    def _says(self, error: BaseException, codes: frozenset[str]) -> bool:
+        return NO_OPEN_ORDER in str(error) or super()._says(error, codes)
 
-    # ---- orders
-
-    def _find(self, ask: Ask) -> RestOrder | str:
+    def _order_row(self, ask: Ask) -> Row | None:
         """That there is none is told by null."""
-        try:
-            if ask.order_id:
-                by = {"symbol": ask.symbol, "orderId": ask.order_id}
-                found = self.api.privateGetHfOrdersOrderId(by)["data"]
-            else:
-                by = {"symbol": ask.symbol, "clientOid": ask.cl_ord_id}
-                found = self.api.privateGetHfOrdersClientOrderClientOid(by)["data"]
-        except BaseError as error:
-            if not self._is_gone(error):
-                raise
-            found = None
-        return "no such order" if found is None else _rest_order(found)
-
-    def _is_gone(self, error: Exception) -> bool:
-        return GONE in str(error) or str(self.error_code(error)) in NO_SUCH_ORDER
-
-    def _open_orders(self, ask: Ask) -> Answer:
-        """Symbol by symbol, of those that have any."""
-        symbols = [ask.symbol] if ask.symbol else self.api.privateGetHfOrdersActiveSymbols()["data"]["symbols"]
-        rows = [row for symbol in symbols for row in self.api.privateGetHfOrdersActive({"symbol": symbol})["data"]]
-        return Answer(self._venue, ask, False, orders=tuple(map(_rest_order, rows)))
-
-    def _cancel_all(self, ask: Ask) -> Answer:
-        """One by one, so that it is known how many they were."""
-        cancelled = sum(self._cancelled(order.symbol, order.order_id) for order in self._open_orders(ask).orders)
-        return Answer(self._venue, ask, False, cancelled=cancelled)
-
-    def _cancel(self, ask: Ask) -> Answer:
-        return Answer(self._venue, ask, False, cancelled=self._cancelled(ask.symbol, ask.order_id))
-
-    def _cancelled(self, symbol: str, order_id: str) -> int:
-        """Cancel one order; how many that were, none where it is closed already."""
-        try:
-            self.api.privateDeleteHfOrdersOrderId({"symbol": symbol, "orderId": order_id})
-        except BaseError as error:
-            if not self._is_gone(error):
-                raise
-            return 0
-        return 1
-
-    # ---- trades
-
-    def _trades(self, ask: Ask) -> Answer:
-        """At most TRADES_PAGE of them, the oldest first: who gets so many asks for those that follow."""
-        venue_ns, notes = self._clock_ns(), list[str]()
-        first = int(ask.from_trade_key) if ask.from_trade_key else 0
-        found = {
-            (key, name_field(row, "orderId")): row
-            for row in self._fills(ask, venue_ns // NS_PER_MS)
-            if (key := int(name_field(row, "tradeId"))) >= first
-        }
-        rows = [found[key] for key in sorted(found)[:TRADES_PAGE]]
-        return self._told_trades(ask, tuple(_trade(row, notes) for row in rows), notes, venue_ns)
-
-    def _fills(self, ask: Ask, now_ms: int) -> list[Row]:
-        """Of one order all; else one span of time after another, from the time that is asked for, or the last one."""
+        found: Row | None
         if ask.order_id:
-            return self._pages({"symbol": ask.symbol, "orderId": ask.order_id})
-        rows: list[Row] = []
+            found = self.api.privateGetHfOrdersOrderId({"symbol": ask.symbol, "orderId": ask.order_id})["data"]
+        else:
+            by = {"symbol": ask.symbol, "clientOid": ask.cl_ord_id}
+            found = self.api.privateGetHfOrdersClientOrderClientOid(by)["data"]
+        return found
+
+    def _ord_status(self, row: Row) -> str:
+        """No word says how an order ended: it is full, or it was cancelled."""
+        filled = self._cum_qty(row)
+        if row["active"] is True:
+            return "1" if filled else "0"
+        return "2" if filled >= decimal_field(row, self.ORDER.order_qty) else "4"
+
+    def _open_rows(self, symbol: str) -> Iterator[Row]:
+        """Symbol by symbol, of those that have any."""
+        symbols = [symbol] if symbol else self.api.privateGetHfOrdersActiveSymbols()["data"]["symbols"]
+        for each in symbols:
+            yield from self.api.privateGetHfOrdersActive({"symbol": each})["data"]
+
+    def _send_cancel(self, symbol: str, order_id: str) -> object:
+        return self.api.privateDeleteHfOrdersOrderId({"symbol": symbol, "orderId": order_id})
+
+    def _fill_rows(self, ask: Ask, venue_ns: int, is_past: Callable[[Row], bool]) -> Iterator[Row]:
+        """Of one order all; else one span of time after another, from the time that is asked for, or the last one."""
+        endpoint, by = self.api.privateGetHfFills, {"symbol": ask.symbol}
+        if ask.order_id:
+            yield from self._pages(endpoint, {**by, "orderId": ask.order_id}, PAGING)
+            return
+        now_ms, count = venue_ns // NS_PER_MS, 0
         for begin_ms, end_ms in spans(ask.since_ns // NS_PER_MS or now_ms + 1 - SPAN_MS, now_ms, SPAN_MS):
-            rows += self._pages({"symbol": ask.symbol, "startAt": str(begin_ms), "endAt": str(end_ms)})
-            if len(rows) >= TRADES_PAGE:
-                break
+            span = {**by, "startAt": str(begin_ms), "endAt": str(end_ms)}
+            for row in self._pages(endpoint, span, PAGING):
+                count += 1
+                yield row
+            if count >= TRADES_PAGE:
+                return
+
+    def _fee(self, row: Mapping[str, Any]) -> tuple[Decimal, str]:
+        return decimal_field(row, "fee"), str(row.get("feeCurrency") or "")
+
+    def _balance_rows(self) -> list[Row]:
+        rows: list[Row] = self.api.privateGetAccounts({"type": "trade_hf"})["data"]
         return rows
 
-    def _pages(self, by: Mapping[str, str]) -> list[Row]:
-        """The rows of every page, the newest first. Raises BadAnswer where they do not end."""
-        found: list[Row] = []
-        after: dict[str, str] = {}
-        for _ in range(MAX_PAGES):
-            told = self.api.privateGetHfFills({**by, **after, "limit": str(PAGE_ROWS)})["data"]
-            found += told["items"]
-            if len(told["items"]) < PAGE_ROWS:
-                return found
-            after = {"lastId": name_field(told, "lastId")}
-        raise BadAnswer(f"more than {MAX_PAGES} pages of fills: look at the venue's own records")
-
-    # ---- the rest
-
-    def _balances(self, ask: Ask) -> Answer:
-        rows = self.api.privateGetAccounts({"type": "trade_hf"})["data"]
-        balances = tuple(
-            (name_field(row, "currency"), decimal_field(row, "available"), decimal_field(row, "holds")) for row in rows
-        )
-        return Answer(self._venue, ask, False, balances=balances)
+    def _balance(self, row: Row) -> tuple[str, Decimal, Decimal]:
+        return name_field(row, "currency"), decimal_field(row, "available"), decimal_field(row, "holds")
 
     def _clock_ns(self) -> int:
         return ms_to_ns(self.api.publicGetTimestamp()["data"])
 
-    def _ticker(self, ask: Ask) -> Answer:
-        told = self.api.publicGetMarketOrderbookLevel1({"symbol": ask.symbol})["data"]
-        return Answer(self._venue, ask, False, tickers=(read_ticker(ask.symbol, told, TICKER),) if told else ())
+    def _ticker_rows(self, symbol: str) -> list[tuple[str, Row]]:
+        told = self.api.publicGetMarketOrderbookLevel1({"symbol": symbol})["data"]
+        return [(symbol, told)] if told else []
 
 
-def _rest_order(row: Row) -> RestOrder:
-    """No word says how an order ended: it is full, or it was cancelled."""
-    qty, filled = decimal_field(row, "size"), decimal_field(row, "dealSize")
-    ended = "2" if filled >= qty else "4"
-    return RestOrder(
-        symbol=name_field(row, "symbol"),
-        order_id=name_field(row, "id"),
-        cl_ord_id=cut(str(row.get("clientOid") or "")),
-        side=_SIDES.get(row.get("side"), ""),
-        ord_status=("1" if filled else "0") if row["active"] is True else ended,
-        order_qty=qty,
-        price=decimal_field(row, "price") if row.get("type") == "limit" else None,
-        cum_qty=filled,
-        transact_ns=ms_to_ns(row.get("lastUpdatedAt") or row.get("createdAt") or 0),
-    )
+def _next_fills(answer: Any, number: int) -> Row:
+    return {"limit": str(PAGE_ROWS), "lastId": name_field(answer["data"], "lastId")}
 
 
-_SECONDARY: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
-    "price": decimal_field, "fee": decimal_field, "createdAt": lambda row, field: ms_to_ns(row[field]),
-}  # fmt: skip
-
-
-def _trade(row: Row, notes: list[str]) -> Trade:
-    """One fill. Trade, order and quantity are what it is counted by; what of the rest cannot be read is noted."""
-    key = name_field(row, "tradeId")
-    secondary = secondary_fields(row, _SECONDARY, f"trade {key}", notes)
-    return Trade(
-        symbol=name_field(row, "symbol"),
-        trade_key=key,
-        order_id=name_field(row, "orderId"),
-        side=_SIDES.get(row.get("side"), ""),
-        last_qty=decimal_field(row, "size"),
-        last_px=Decimal(secondary["price"]),
-        fee_qty=Decimal(secondary["fee"]),
-        fee_asset=cut(str(row.get("feeCurrency") or "")),
-        transact_ns=secondary["createdAt"],
-        maker=row.get("liquidity") == "maker",
-    )
+PAGING = Paging(
+    rows=lambda answer: list(answer["data"]["items"]),
+    is_full=lambda answer: len(answer["data"]["items"]) >= PAGE_ROWS,
+    following=_next_fills,
+    first={"limit": str(PAGE_ROWS)},
+)
+"""Of fills, by what the answer says."""
