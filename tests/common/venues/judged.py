@@ -159,7 +159,7 @@ class Bench(NamedTuple):
 
     async def heard(self) -> None:
         """Until somebody listens to the account's orders."""
-        while not getattr(self.world.core.venue.side.orders, self.judged.watchers):  # type: ignore[attr-defined]
+        while not getattr(self.world.core.venue.side.orders, self.judged.watchers):
             await asyncio.sleep(0.01)
 
 
