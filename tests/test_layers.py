@@ -228,6 +228,9 @@ def test_nobody_imports_a_venue_by_its_name_but_the_venue_itself(imports: list[I
 PLAYS_A_VENUE = {"scripts/simulation/rest.py"}
 """It answers a REST side's calls from the fake network, as CCXT would."""
 
+BRIDGED_REST = "common/venues/bridged_rest.py"
+"""What the REST sides of venues behind a bridge are made of; they alone may use it."""
+
 
 def test_the_two_readings_of_a_venue_s_document_know_nothing_of_each_other(imports: list[Import]) -> None:
     simulated = re.compile(r"common[./]venues[./]\w+[./]simulated\b")
@@ -253,8 +256,11 @@ def test_ccxt_is_entered_by_a_venue_s_rest_side_alone(imports: list[Import]) -> 
         if within(i.module, "common.venues.ccxt_parts")
         and not BLOCKING.fullmatch(i.file)
         and i.file not in PLAYS_A_VENUE
+        and i.file != BRIDGED_REST
     ]
     assert not found, "\n".join(map(str, found))
+    entered = [i for i in imports if within(i.module, "common.venues.bridged_rest") and not BLOCKING.fullmatch(i.file)]
+    assert not entered, "\n".join(map(str, entered))
 
 
 @pytest.mark.parametrize("library", ["orders", "exchange"])
