@@ -339,7 +339,7 @@ def test_a_record_that_is_left_out_of_what_an_emergency_file_holds_is_counted_as
 def test_a_session_halts_what_adds_risk_until_it_hears_that_the_record_is_accepted(tmp_path: Path) -> None:
     world = World(OsFiles(), generic_config(str(tmp_path / "emergency")))
     world.ready()
-    world.journal._add(Kind.INBOUND, world.core.name, world.core.records.epoch, 99, b"\xc1", world.stamp_ns)
+    world.journal.write(world.core.name, Kind.INBOUND, b"\xc1", world.core.records.epoch, 99)
     lsn = len(world.journal.records)
     world.crash()
     world.advance(2000)

@@ -21,12 +21,12 @@ from common.messages import (
     Door,
     EpochGranted,
     EpochRequest,
-    JournalAnswer,
     JournalRequest,
     Kind,
     OperatorAct,
     encode,
 )
+from tests.journals import Journal
 
 WRITER = "orders"
 
@@ -39,44 +39,9 @@ def act(text: str) -> OperatorAct:
     return OperatorAct("orders", text, "test")
 
 
-class Journal:
-    """The rules of the journal's side for one writer, without a disk."""
-
-    def __init__(self) -> None:
-        self.epoch = 50
-        self.journal_epoch = 1
-        self.number = 0
-        self.records: list[tuple[int, bytes, int]] = []
-
-    def answer(self, message: object, now: Instant) -> list[JournalAnswer]:
-        match message:
-            case EpochRequest():
-                return [EpochGranted(WRITER, message.token, self.epoch, 1, now.wall_ns, self.journal_epoch, "j")]
-            case AppendQuestion():
-                return [self.refused()]
-            case Append():
-                return self.append(message, now)
-        raise AssertionError(message)
-
-    def refused(self) -> AppendRefused:
-        return AppendRefused(WRITER, self.epoch, self.number + 1, self.journal_epoch)
-
-    def append(self, message: Append, now: Instant) -> list[JournalAnswer]:
-        if message.first_number > self.number + 1:
-            return [self.refused()]
-        last = message.first_number + len(message.entries) - 1
-        answers: list[JournalAnswer] = []
-        for number in range(message.first_number, min(last, self.number) + 1):
-            stamp_ns = self.records[number - 1][2]
-            answers.append(Appended(WRITER, self.epoch, number, number, number, stamp_ns, self.journal_epoch))
-        fresh = range(max(message.first_number, self.number + 1), last + 1)
-        for number in fresh:
-            kind, payload = message.entries[number - message.first_number]
-            self.records.append((kind, payload, now.wall_ns))
-            self.number = number
-        if fresh:
-            answers.append(Appended(WRITER, self.epoch, fresh[0], last, last, now.wall_ns, self.journal_epoch))
-        return answers
+def a_journal() -> Journal:
+    """It grants epoch 50 first."""
+    return Journal(at(0).wall_ns, first_epoch=50)
 
 
 def granted(journal: Journal) -> tuple[Core, Appender]:
@@ -86,7 +51,7 @@ def granted(journal: Journal) -> tuple[Core, Appender]:
     (ask,) = core.effects
     assert isinstance(ask, Send)
     core.effects.clear()
-    for answer in journal.answer(ask.message, at(0)):
+    for answer in journal.take(ask.message):
         appender.received(answer, at(0))
     assert appender.granted
     return core, appender
@@ -107,7 +72,7 @@ def test_lives_ask_with_tokens_of_their_own_whatever_the_clocks_show() -> None:
 
 
 def test_a_turns_records_go_out_as_one_message() -> None:
-    core, appender = granted(Journal())
+    core, appender = granted(a_journal())
     appender.append(Kind.OPERATOR, act("a"), at(1))
     appender.append(Kind.OPERATOR, act("b"), at(1))
     assert core.effects == []
@@ -124,7 +89,7 @@ def test_a_turn_may_wait_when_all_of_its_kinds_may() -> None:
     (ask,) = core.effects
     assert isinstance(ask, Send)
     core.effects.clear()
-    appender.received(Journal().answer(ask.message, at(0))[0], at(0))
+    appender.received(a_journal().take(ask.message)[0], at(0))
     flags = []
     for kinds in ((Kind.OPERATOR,), (Kind.OPERATOR, Kind.EXPIRED)):
         for kind in kinds:
@@ -137,7 +102,7 @@ def test_a_turn_may_wait_when_all_of_its_kinds_may() -> None:
 
 
 def test_an_unanswered_append_is_asked_about_and_then_means_away() -> None:
-    core, appender = granted(Journal())
+    core, appender = granted(a_journal())
     appender.append(Kind.OPERATOR, act("a"), at(0))
     appender.turn_ended(at(0))
     core.effects.clear()
@@ -150,7 +115,7 @@ def test_an_unanswered_append_is_asked_about_and_then_means_away() -> None:
 
 
 def test_a_process_that_stood_still_asks_before_it_blames_the_journal() -> None:
-    core, appender = granted(Journal())
+    core, appender = granted(a_journal())
     appender.append(Kind.OPERATOR, act("a"), at(0))
     appender.turn_ended(at(0))
     core.effects.clear()
@@ -164,7 +129,7 @@ def test_a_process_that_stood_still_asks_before_it_blames_the_journal() -> None:
 
 
 def test_a_later_epoch_of_its_own_in_the_log_supersedes_a_writer() -> None:
-    _, appender = granted(Journal())
+    _, appender = granted(a_journal())
 
     def begins(writer: str, epoch: int) -> Record:
         return Record(9, 1, EPOCH, writer, epoch, 0, 1, 0, b"")
@@ -189,19 +154,19 @@ def test_a_writer_that_had_read_of_a_later_epoch_before_its_own_was_granted_is_s
 
 
 def test_an_idle_writer_asks_nothing_and_is_not_away() -> None:
-    _, appender = granted(Journal())
+    _, appender = granted(a_journal())
     assert appender.next_deadline_ns() is None
     assert not appender.away(at(10_000))
 
 
 def test_a_later_epoch_in_the_log_ends_the_writer() -> None:
-    _, appender = granted(Journal())
+    _, appender = granted(a_journal())
     with pytest.raises(Superseded):
         appender.received(AppendRefused(WRITER, 51, 1, 1), at(5))
 
 
 def test_a_journal_that_lost_the_writers_epoch_is_not_written_to() -> None:
-    core, appender = granted(Journal())
+    core, appender = granted(a_journal())
     appender.append(Kind.OPERATOR, act("a"), at(0))
     appender.turn_ended(at(0))
     core.effects.clear()
@@ -211,7 +176,7 @@ def test_a_journal_that_lost_the_writers_epoch_is_not_written_to() -> None:
 
 
 def test_a_journal_that_lacks_what_it_acknowledged_is_not_written_to() -> None:
-    journal = Journal()
+    journal = a_journal()
     core, appender = granted(journal)
     for text in ("a", "b"):
         appender.append(Kind.OPERATOR, act(text), at(0))
@@ -225,11 +190,11 @@ def test_a_journal_that_lacks_what_it_acknowledged_is_not_written_to() -> None:
     assert core.effects == []
 
 
-@pytest.mark.parametrize("grant", [(60, 9, "another"), (60, 2, "j")])
+@pytest.mark.parametrize("grant", [(60, 9, "another"), (60, 2, "journal")])
 def test_another_journal_or_a_shorter_one_grants_no_epoch(grant: tuple[int, int, str]) -> None:
     """The journal acknowledged a record at LSN 3: one of another identity, or that ends before, is not its log."""
     epoch, lsn, identity = grant
-    core, appender = granted(Journal())
+    core, appender = granted(a_journal())
     appender.append(Kind.OPERATOR, act("a"), at(0))
     appender.turn_ended(at(0))
     appender.received(Appended(WRITER, 50, 1, 1, 3, at(0).wall_ns, 1), at(1))
@@ -243,7 +208,7 @@ def test_another_journal_or_a_shorter_one_grants_no_epoch(grant: tuple[int, int,
 
 
 def test_a_run_of_refusals_brings_one_resend_and_one_more_later() -> None:
-    core, appender = granted(Journal())
+    core, appender = granted(a_journal())
     appender.append(Kind.OPERATOR, act("a"), at(0))
     appender.turn_ended(at(0))
     core.effects.clear()
@@ -257,7 +222,7 @@ def test_a_run_of_refusals_brings_one_resend_and_one_more_later() -> None:
 
 
 def test_an_acknowledgement_that_skips_a_number_is_not_believed_for_it() -> None:
-    core, appender = granted(Journal())
+    core, appender = granted(a_journal())
     appender.append(Kind.OPERATOR, act("a"), at(0))
     appender.turn_ended(at(0))
     appender.append(Kind.OPERATOR, act("b"), at(1))
@@ -271,7 +236,7 @@ def test_an_acknowledgement_that_skips_a_number_is_not_believed_for_it() -> None
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.sampled_from(["append", "turn", "lose", "lose_answers", "restart", "wait"]), max_size=60))
 def test_every_append_stands_in_the_log_once_and_in_order(steps: list[str]) -> None:
-    journal = Journal()
+    journal = a_journal()
     core, appender = granted(journal)
     appended: list[int] = []
     acknowledged: dict[int, int] = {}
@@ -283,7 +248,8 @@ def test_every_append_stands_in_the_log_once_and_in_order(steps: list[str]) -> N
             assert isinstance(send, Send)
             if lose:
                 continue
-            for answer in journal.answer(send.message, at(clock_ms)):
+            journal.stamp_ns = at(clock_ms).wall_ns
+            for answer in journal.take(send.message):
                 if lose_answers:
                     continue
                 done = appender.received(answer, at(clock_ms))
@@ -304,15 +270,16 @@ def test_every_append_stands_in_the_log_once_and_in_order(steps: list[str]) -> N
                 appender.turn_ended(at(clock_ms))
                 deliver(lose=step == "lose", lose_answers=step == "lose_answers")
             case "restart":
-                journal.journal_epoch += 1
+                journal.epoch += 1
             case "wait":
                 clock_ms += 150
                 appender.timer(at(clock_ms))
                 deliver()
     assert appended == list(range(1, len(appended) + 1))
-    assert journal.number == len(appended)
+    assert journal.numbers[WRITER] == len(appended)
     assert sorted(acknowledged) == appended
-    assert [acknowledged[number] for number in appended] == [stamp_ns for _, _, stamp_ns in journal.records]
+    stamps = [record.stamp_ns for record in journal.records if record.append_number]
+    assert [acknowledged[number] for number in appended] == stamps
 
 
 def block(first: int, last: int) -> bytes:
@@ -419,7 +386,7 @@ def test_nothing_is_appended_before_an_epoch_is_granted() -> None:
 
 
 def test_what_is_sent_again_goes_in_bounded_messages() -> None:
-    core, appender = granted(Journal())
+    core, appender = granted(a_journal())
     for number in range(RESEND_ENTRIES + 1):
         appender.append(Kind.OPERATOR, act(f"a{number}"), at(1))
         appender.turn_ended(at(1))
@@ -439,12 +406,13 @@ def test_a_hole_in_what_was_read_is_never_passed_over() -> None:
 
 
 def test_a_refusal_for_good_ends_the_writer() -> None:
-    journal = Journal()
+    journal = a_journal()
     core, appender = granted(journal)
     appender.append(Kind.OPERATOR, act("a"), at(0))
     appender.turn_ended(at(0))
     core.effects.clear()
-    assert not appender.take_message(msgspec.structs.replace(journal.refused(), why="append 1 is too large"), at(1))
+    refusal = msgspec.structs.replace(journal.refusal(WRITER), why="append 1 is too large")
+    assert not appender.take_message(refusal, at(1))
     (ended,) = core.effects
     assert isinstance(ended, Exit)
     assert ended.status == 1
@@ -452,23 +420,22 @@ def test_a_refusal_for_good_ends_the_writer() -> None:
 
 
 def test_a_journal_that_answers_and_takes_nothing_is_away() -> None:
-    journal = Journal()
+    journal = a_journal()
     _, appender = granted(journal)
     appender.append(Kind.OPERATOR, act("a"), at(0))
     appender.turn_ended(at(0))
     for ms in range(110, 110 + AWAY_NS // 1_000_000, 20):
         appender.timer(at(ms))
         assert not appender.away(at(ms))
-        appender.received(journal.refused(), at(ms))
+        appender.received(journal.refusal(WRITER), at(ms))
     assert appender.away_from_ns() == at(110).boot_ns + AWAY_NS
     assert appender.away(at(110 + AWAY_NS // 1_000_000))
-    journal.number = 1
-    appender.received(Appended(WRITER, journal.epoch, 1, 1, 2, 5, 1), at(400))
+    appender.received(Appended(WRITER, appender.epoch, 1, 1, 2, 5, 1), at(400))
     assert not appender.away(at(2000))
 
 
 def test_a_turn_of_large_records_goes_out_in_messages_that_the_link_takes() -> None:
-    core, appender = granted(Journal())
+    core, appender = granted(a_journal())
     for _ in range(9):
         appender.append(Kind.OPERATOR, act("a" * (MAX_RECORD_BYTES - 100)), at(0))
     appender.turn_ended(at(0))

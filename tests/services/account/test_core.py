@@ -5,40 +5,37 @@ from typing import Any
 import msgspec
 import orjson
 
-from common.actor.core import Call, Send
+from common.actor.core import Call, Effect, Send
 from common.instant import NS_PER_MS, Instant
 from common.journal.files import OsFiles
 from common.latch import Latch
 from common.messages import (
     Answer,
-    Append,
-    Appended,
     Ask,
     ControlAnswer,
     ControlRequest,
-    EpochGranted,
-    EpochRequest,
     OperatorAct,
     RestOrder,
 )
 from common.orders.order_state import ZERO
 from services.account.core import AccountCore, AccountSettings
+from tests.journals import Journal, carry_out
 
 WINDOW_MS = 11_000
 LEFT = RestOrder("BTCUSDT", "1", "x", "1", "0", ZERO, None, ZERO)
 
 
 class Bench:
-    """The core with a journal and a worker that the test answers for."""
+    """The core with a journal in memory and a worker that the test answers for."""
 
     def __init__(self, folder: Any, *, journal: bool = True, window_ms: int = 0) -> None:
         self.latch = Latch(str(folder), "account@binance.latch", OsFiles())
         settings = AccountSettings("binance", ("BTCUSDT", "ETHUSDT"), window_ms * NS_PER_MS)
         self.core = AccountCore(settings, self.latch)
         self.boot_ns = 1
-        self.journal = journal
+        self.journal = Journal()
+        self.journal.dead = not journal
         self.calls: list[Call] = []
-        self.logged: list[Any] = []
         self.answers: list[ControlAnswer] = []
         self.core.started(self.now)
         self.settle()
@@ -48,29 +45,21 @@ class Bench:
         return Instant(self.boot_ns, self.boot_ns)
 
     def settle(self) -> None:
-        self.core.turn_ended(self.now)
-        while self.core.effects:
-            effects, self.core.effects = self.core.effects, []
-            for effect in effects:
-                match effect:
-                    case Call():
-                        self.calls.append(effect)
-                    case Send("control", ControlAnswer() as answer):
-                        self.answers.append(answer)
-                    case Send("journal", message) if self.journal:
-                        self.to_journal(message)
-            self.core.turn_ended(self.now)
+        carry_out(lambda: self.core, self.perform, lambda: self.now)
 
-    def to_journal(self, message: msgspec.Struct) -> None:
-        if isinstance(message, EpochRequest):
-            grant = EpochGranted(message.writer, message.token, 1, 1, 1, 1, "j")
-            self.core.received("journal", b"", grant, self.now)
-        elif isinstance(message, Append):
-            last = message.first_number + len(message.entries) - 1
-            decode = msgspec.msgpack.Decoder(Answer | OperatorAct).decode
-            self.logged += [decode(payload) for _, payload in message.entries]
-            ack = Appended(message.writer, message.epoch, message.first_number, last, last, 1, 1)
-            self.core.received("journal", b"", ack, self.now)
+    def perform(self, effect: Effect) -> None:
+        match effect:
+            case Call():
+                self.calls.append(effect)
+            case Send("control", ControlAnswer() as answer):
+                self.answers.append(answer)
+            case Send("journal", message):
+                for told in self.journal.take(message):
+                    self.core.received("journal", b"", told, self.now)
+
+    @property
+    def logged(self) -> list[Any]:
+        return self.journal.payloads()
 
     def ask(self, number: int, what: str, **fields: Any) -> None:
         self.core.received("asks", b"", Ask("binance", number, what, "BTCUSDT", **fields), self.now)
@@ -156,7 +145,7 @@ def test_answers_are_kept_while_the_journal_is_away(tmp_path: Any) -> None:
     bench.ask(1, "balances")
     bench.finish()
     assert bench.logged == []
-    bench.journal = True
+    bench.journal.dead = False
     bench.pass_time(200)
     assert [answer.ask.number for answer in bench.logged] == [1]
 

@@ -9,34 +9,31 @@ import pytest
 from common.actor.core import Close, Connect, Exit, Send, Write
 from common.config import ConfigError, load
 from common.fix.wire import split
+from common.journal.frames import EPOCH
 from common.messages import (
-    Append,
-    Appended,
     ControlRequest,
-    EpochGranted,
-    EpochRequest,
     ExecutionReport,
-    Inbound,
     Kind,
 )
 from services.dropcopy.__main__ import drop_copy_config
 from services.dropcopy.core import DropCopyCore
 from services.exchange.__main__ import exchange_settings
 from tests.common.venues.both_sides import NAME, BothSides
+from tests.journals import Journal
 
 COPY = f"\n[accounts.{NAME}.drop_copies.copy]\nport = 9603\n"
 
 
 class Copied:
-    """The core, a venue in memory and a journal of a few lines."""
+    """The core, a venue and a journal in memory."""
 
-    def __init__(self, sides: BothSides) -> None:
+    def __init__(self, sides: BothSides, *, there: bool = True) -> None:
         self.sides = sides
         config = load(sides.config.paths.config, {"FIXRING_VAR": str(sides.config.paths.var)})
         self.core = DropCopyCore(drop_copy_config("copy", config, 100), sides.dialect)
-        self.there = True
+        self.there = there
         self.kept: list[msgspec.Struct] = []
-        self.records: list[Any] = []
+        self.journal = Journal()
         self.exit: Exit | None = None
         self.wire = b""
         self.number = self.connection = 0
@@ -83,16 +80,14 @@ class Copied:
         self.there = True
         kept, self.kept = self.kept, []
         for message in kept:
-            if isinstance(message, EpochRequest):
-                grant = EpochGranted(message.writer, message.token, 1, 1, 1, 1, "j")
-                self.core.received("journal", b"", grant, self.sides.world.now)
-            elif isinstance(message, Append):
-                last = message.first_number + len(message.entries) - 1
-                if last > len(self.records):
-                    assert all(kind == Kind.INBOUND for kind, _ in message.entries)
-                    self.records += [msgspec.msgpack.decode(data, type=Inbound) for _, data in message.entries]
-                ack = Appended(message.writer, message.epoch, message.first_number, last, last, 1, 1)
-                self.core.received("journal", b"", ack, self.sides.world.now)
+            for answer in self.journal.take(message):
+                self.core.received("journal", b"", answer, self.sides.world.now)
+
+    @property
+    def records(self) -> list[Any]:
+        """What it has written: it writes nothing but what the venue told."""
+        assert all(record.kind in (EPOCH, Kind.INBOUND) for record in self.journal.records)
+        return self.journal.payloads()
 
     def cut(self, *, by_us: bool = False) -> None:
         """The connection is gone."""
@@ -158,14 +153,7 @@ def desk_fills(sides: BothSides, desk: Any) -> list[ExecutionReport]:
 
 
 def test_without_the_journal_it_hears_nothing_at_first_and_later_keeps_what_it_heard(sides: BothSides) -> None:
-    copied = Copied.__new__(Copied)
-    copied.there = False
-    config = load(sides.config.paths.config, {"FIXRING_VAR": str(sides.config.paths.var)})
-    copied.sides, copied.kept, copied.records, copied.exit = sides, [], [], None
-    copied.wire, copied.number, copied.connection = b"", 0, 0
-    copied.core = DropCopyCore(drop_copy_config("copy", config, 100), sides.dialect)
-    copied.core.started(sides.world.now)
-    copied.settle()
+    copied = Copied(sides, there=False)
     copied.pass_time(1)
     assert copied.number == 0 and copied.state() == "away"
     copied.back()

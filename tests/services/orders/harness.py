@@ -1,4 +1,4 @@
-"""The order manager with a journal, a risk and a venue that are a few lines each: what a test drives and looks at."""
+"""The order manager with a journal in memory, and with a risk and a venue that are a few lines each."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -8,18 +8,14 @@ import msgspec
 
 from common.actor.core import Effect, Exit, ReadLog, Send
 from common.instant import NS_PER_MS, Instant
-from common.journal.frames import EPOCH, TICK, Entry, Link, Record, frame, parse
+from common.journal.frames import TICK
 from common.messages import (
     PROTOCOL,
     AmendOrder,
-    Append,
-    Appended,
     Ask,
     CancelOrder,
     ClientRequest,
     CommandOutcome,
-    EpochGranted,
-    EpochRequest,
     ExecutionReport,
     Hello,
     Inbound,
@@ -35,7 +31,6 @@ from common.messages import (
     SessionState,
     Terms,
     Welcome,
-    encode,
 )
 from common.orders.books import Books, Bounds
 from common.orders.facts import VenueFacts
@@ -44,6 +39,7 @@ from common.orders.snapshots import dump_books, load_books
 from services.orders.core import OrdersCore
 from services.orders.inquiries import VenueWays
 from services.orders.settings import AccountRules, OrdersSettings
+from tests.journals import Journal, carry_out
 
 D = Decimal
 BINANCE_WINDOW_NS = 11_000_000_000
@@ -63,30 +59,12 @@ def settings(*, cancel_on_stop: bool = True, orphan_ns: int = 0) -> OrdersSettin
     return OrdersSettings({"generic": generic, "binance": binance})
 
 
-class Journal:
-    """The log in memory: appends get their LSN and stamp at once and are published in the same step."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.stamp_ns = START_NS
-        self.epochs: dict[str, int] = {}
-        self.end = Link(0, 0)
-
-    def write(self, writer: str, kind: int, payload: bytes, epoch: int = 1, number: int = 1) -> bytes:
-        block, self.end = frame(
-            [Entry(kind, writer, epoch, number, payload)], self.end, stamp_ns=self.stamp_ns, journal_epoch=1,
-            durable_lsn=0,
-        )  # fmt: skip
-        self.records += parse(block)
-        return block
-
-
 class Ring:
     """One life after another of the order manager over one log; `said` holds what each link was told."""
 
     def __init__(self, its_settings: OrdersSettings | None = None) -> None:
         self.settings = its_settings or settings()
-        self.journal = Journal()
+        self.journal = Journal(START_NS)
         self.boot_ns = 5_000_000_000
         self.journal_away = False
         self.risk_full = False
@@ -128,6 +106,7 @@ class Ring:
 
     def start(self) -> OrdersCore:
         """A new process: everything soft is gone, the log is read again."""
+        self.boot_ns += 1
         self.core = OrdersCore(self.settings)
         self.clients.clear()
         self.core.started(self.now)
@@ -143,25 +122,18 @@ class Ring:
 
     def record(self, writer: str, kind: int, payload: bytes | msgspec.Struct) -> None:
         """Somebody else's record goes into the log and out on the stream."""
-        data = payload if isinstance(payload, bytes) else encode(payload)
-        block = self.journal.write(writer, kind, data)
-        self.core.followed(block, self.now)
+        self.core.followed(self.journal.add(kind, payload, writer=writer), self.now)
         self.settle()
 
     def settle(self) -> None:
         """Carry out the core's effects until there are none."""
-        self.core.turn_ended(self.now)
-        while self.core.effects:
-            effects, self.core.effects = self.core.effects, []
-            for effect in effects:
-                self._perform(effect)
-            self.core.turn_ended(self.now)
+        carry_out(lambda: self.core, self._perform, lambda: self.now)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
             case Send("journal", message):
                 if not self.journal_away:
-                    self._journal(message)
+                    self._take(message)
             case Send("risk", message) if self.risk_full:
                 self.core.undelivered(effect, self.now)
             case Send("risk", message):
@@ -181,8 +153,7 @@ class Ring:
                 self.exit = effect
 
     def _read(self, read: ReadLog) -> None:
-        records = [r for r in self.journal.records if read.from_lsn <= r.lsn <= read.upto_lsn]
-        self.core.log_read(records[: self.chunk], self.now)
+        self.core.log_read(self.journal.between(read.from_lsn, read.upto_lsn)[: self.chunk], self.now)
 
     def read_on(self) -> bool:
         """Give the next `chunk` records of the log, as a shell does in a turn of its own; False when none is wanted."""
@@ -192,24 +163,12 @@ class Ring:
         self.settle()
         return True
 
-    def _journal(self, message: msgspec.Struct) -> None:
-        if isinstance(message, EpochRequest):
-            epoch = self.journal.epochs[message.writer] = self.journal.epochs.get(message.writer, 1000) + 1
-            self.journal.write(message.writer, EPOCH, b"", epoch)
-            last = self.journal.records[-1]
-            grant = EpochGranted(message.writer, message.token, epoch, last.lsn, last.stamp_ns, 1, "test")
-            self.core.received("journal", b"", grant, self.now)
-        elif isinstance(message, Append):
-            blocks = [self.journal.write(message.writer, kind, payload) for kind, payload in message.entries]
-            last_number = message.first_number + len(message.entries) - 1
-            last = self.journal.records[-1]
-            self.core.received(
-                "journal", b"",
-                Appended(message.writer, message.epoch, message.first_number, last_number, last.lsn, last.stamp_ns, 1),
-                self.now,
-            )  # fmt: skip
-            for block in blocks:
-                self.core.followed(block, self.now)
+    def _take(self, message: msgspec.Struct) -> None:
+        for answer in self.journal.take(message):
+            self.core.received("journal", b"", answer, self.now)
+        published, self.journal.published = self.journal.published, []
+        for block in published:
+            self.core.followed(block, self.now)
 
     # ---- a strategy ----
 
@@ -358,6 +317,7 @@ class Forgetful(Ring):
         self.hello()
 
     def start(self) -> OrdersCore:
+        self.boot_ns += 1
         facts = {name: account.facts for name, account in self.settings.accounts.items()}
         self.core = OrdersCore(self.settings, Books(facts, bounds=self.bounds, memory=self.index), self.index)
         self.clients.clear()

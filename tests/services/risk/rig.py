@@ -1,4 +1,4 @@
-"""Risk's core with a log of its own making: records are appended by hand, and what the core sends is taken
+"""Risk's core with a journal in memory: records are added by hand, and what the core sends is taken
 from its effects.
 """
 
@@ -9,15 +9,11 @@ import msgspec
 
 from common.actor.core import Note, ReadLog, Send
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.journal.frames import TICK, Entry, Link, Record, frame, parse
+from common.journal.frames import TICK
 from common.messages import (
     AmendOrder,
-    Append,
-    Appended,
     Attempt,
     CancelOrder,
-    EpochGranted,
-    EpochRequest,
     ExecutionReport,
     Inbound,
     Instructions,
@@ -33,7 +29,6 @@ from common.messages import (
     Terms,
     TimeInForce,
     TopOfBook,
-    encode,
 )
 from common.orders.facts import VenueFacts
 from common.orders.names import cl_ord_id_of
@@ -44,10 +39,10 @@ from common.venues.generic.dialect import Generic
 from services.risk.core import AccountLimits, RiskCore, RiskSettings
 from services.risk.limits import StrategyRules, SymbolRules
 from services.risk.state import RiskState
+from tests.journals import Journal, carry_out
 
 D = Decimal
 START_NS = 1_800_000_000 * NS_PER_S
-DECODE = msgspec.msgpack.Decoder(Payload).decode
 
 RULES = SymbolRules(
     base="BTC",
@@ -89,31 +84,10 @@ def settings(
     return RiskSettings(venues, strategies or {}, default, D("0.2"))
 
 
-class Log:
-    """A log in memory: frames, their numbers and stamps."""
-
-    def __init__(self) -> None:
-        self.end = Link(0, 0)
-        self.stamp_ns = START_NS
-        self.records: list[Record] = []
-
-    def append(self, kind: int, payload: object = None, *, ms: int = 1, writer: str = "test") -> bytes:
-        self.stamp_ns += ms * NS_PER_MS
-        data = b"\0" if payload is None else encode(payload)
-        entry = Entry(kind, writer, 1, len(self.records) + 1, data)
-        block, self.end = frame([entry], self.end, stamp_ns=self.stamp_ns, journal_epoch=1, durable_lsn=0)
-        self.records += parse(block)
-        return block
-
-    @property
-    def lsn(self) -> int:
-        return len(self.records)
-
-
 class Orders:
     """Makes commands as the order manager does: attempts rise, and ClOrdIDs follow from them."""
 
-    def __init__(self, log: Log, epoch: int = 7) -> None:
+    def __init__(self, log: Journal, epoch: int = 7) -> None:
         self.log = log
         self.epoch = epoch
         self.counter = 0
@@ -197,17 +171,16 @@ def report(
 class Rig:
     """One life of risk over a log. `sent` are the commands that reached a session, `refused` the refusals appended."""
 
-    def __init__(self, config: RiskSettings | None = None, log: Log | None = None, *, live: bool = True) -> None:
-        self.log = log or Log()
+    def __init__(self, config: RiskSettings | None = None, log: Journal | None = None, *, live: bool = True) -> None:
+        self.log = log or Journal(START_NS)
         self.orders = Orders(self.log)
         self.core = RiskCore(config or settings())
         self.boot_ns = 5 * NS_PER_S
         self.inbound_numbers: dict[str, int] = {}
         self.sent: list[msgspec.Struct] = []
-        self.appended: list[msgspec.Struct] = []
+        self.appended: list[Payload] = []
         self.control: list[msgspec.Struct] = []
         self.notes: list[Note] = []
-        self.number = 0
         self.grants = live
         self.core.started(self.now)
         self.settle()
@@ -229,54 +202,43 @@ class Rig:
 
     def settle(self) -> None:
         """Carry out effects as a shell and a journal would, until none is left."""
-        self.core.turn_ended(self.now)
-        while self.core.effects:
-            effects, self.core.effects = self.core.effects, []
-            for effect in effects:
-                self.perform(effect)
-            self.core.turn_ended(self.now)
+        carry_out(lambda: self.core, self.perform, lambda: self.now)
 
     def perform(self, effect: object) -> None:
         match effect:
-            case Send("journal", EpochRequest() as request):
+            case Send("journal", message):
                 if self.grants:
-                    self.grant(request)
-            case Send("journal", Append() as append):
-                self.journal(append)
+                    self.to_journal(message)
             case Send("control", message):
                 self.control.append(message)
             case Send(link, message):
                 assert link == f"session.{message.venue}"  # type: ignore[attr-defined]
                 self.sent.append(message)
             case ReadLog(from_lsn, upto_lsn):
-                self.core.log_read(self.log.records[from_lsn - 1 : upto_lsn], self.now)
+                self.core.log_read(self.log.between(from_lsn, upto_lsn), self.now)
             case Note():
                 self.notes.append(effect)
 
-    def grant(self, request: EpochRequest) -> None:
-        self.log.append(2, msgspec.Raw(b"\x90"), writer="risk")
-        granted = EpochGranted("risk", request.token, self.log.lsn + 100, self.log.lsn, self.log.stamp_ns, 1, "j")
-        self.core.received("journal", b"", granted, self.now)
-
-    def journal(self, append: Append) -> None:
-        """Take the records: they are in the log at once, and the core reads them there as everybody does."""
-        for kind, payload in append.entries:
-            self.appended.append(DECODE(payload))
-            self.number += 1
-            block = self.log.append(kind, msgspec.Raw(payload), ms=0, writer="risk")
-            acknowledged = Appended("risk", append.epoch, self.number, self.number, self.log.lsn, self.log.stamp_ns, 1)
-            self.core.received("journal", b"", acknowledged, self.now)
+    def to_journal(self, message: msgspec.Struct) -> None:
+        """The journal takes it at once, and the core reads in the log what it has appended, as everybody does."""
+        before_lsn = self.log.lsn
+        answers = self.log.take(message)
+        self.appended += self.log.payloads(after_lsn=before_lsn)
+        for answer in answers:
+            self.core.received("journal", b"", answer, self.now)
+        published, self.log.published = self.log.published, []
+        for block in published:
             self.core.followed(block, self.now)
 
     # -- what happens to it --------------------------------------------------------------------------------------------
 
-    def record(self, kind: int, payload: object = None, ms: int = 1) -> None:
+    def record(self, kind: int, payload: msgspec.Struct | bytes = b"\0", ms: int = 1) -> None:
         self.boot_ns += ms * NS_PER_MS
-        self.core.followed(self.log.append(kind, payload, ms=ms), self.now)
+        self.core.followed(self.log.add(kind, payload, ms=ms), self.now)
         self.settle()
 
     def log_tick(self, ms: int = 100) -> None:
-        self.record(TICK, None, ms)
+        self.record(TICK, ms=ms)
 
     def top(
         self,

@@ -29,7 +29,8 @@ from common.messages import (
 from services.risk.core import MAX_BUCKETS
 from services.risk.limits import StrategyRules
 from services.risk.state import FOLD_VERSION
-from tests.services.risk.rig import RULES, STRATEGY, Log, Rig, report, settings
+from tests.journals import Journal
+from tests.services.risk.rig import RULES, START_NS, STRATEGY, Rig, report, settings
 
 NOTHING = (D(0), D(0), D(0))
 
@@ -240,7 +241,7 @@ def test_the_position_limit_counts_open_orders_in_flight_orders_and_what_is_held
 
 
 def test_selling_is_allowed_above_a_lowered_limit_and_buying_is_not() -> None:
-    log = Log()
+    log = Journal(START_NS)
     former = Rig(log=log)
     for index in range(2):
         order = former.send(former.orders.new("1", "10"))
@@ -508,7 +509,7 @@ def test_after_a_start_only_cancels_questions_and_gates_pass_until_the_former_li
 
 
 def test_an_attempt_of_the_former_life_that_is_in_the_log_is_not_passed_twice() -> None:
-    log = Log()
+    log = Journal(START_NS)
     former = Rig(log=log)
     order = former.orders.new("1", "5")
     former.command(order)
@@ -530,7 +531,7 @@ def control(rig: Rig, act: str, arguments: dict[str, object] | None = None) -> C
     ("scope", "name"), [("firm", ""), ("venue", "generic"), ("strategy", "alpha"), ("symbol", "BTCUSDT")]
 )
 def test_a_halt_is_journaled_stops_what_adds_risk_and_outlives_a_restart(scope: str, name: str) -> None:
-    log = Log()
+    log = Journal(START_NS)
     rig = Rig(log=log)
     order = rig.send(rig.orders.new())
     assert control(rig, "halt", {"scope": scope, "name": name}).ok
@@ -568,7 +569,7 @@ def test_a_halt_must_say_what_it_halts(arguments: dict[str, object]) -> None:
 
 
 def test_kill_refuses_at_once_outlives_a_restart_and_ends_by_a_confirmed_resume() -> None:
-    log = Log()
+    log = Journal(START_NS)
     rig = Rig(log=log)
     assert control(rig, "kill").ok
     rig.command(rig.orders.new())
@@ -619,18 +620,18 @@ def test_a_nearly_full_disk_refuses_what_adds_risk() -> None:
 
 
 def test_a_state_hash_is_appended_every_ten_thousand_records_and_verified_by_the_next_life() -> None:
-    log = Log()
+    log = Journal(START_NS)
     rig = Rig(log=log)
     rig.send(rig.orders.new("1", "5"))
     while log.lsn < 10_000:
-        log.append(1, None, ms=1)
+        log.add(1, ms=1)
     rig.core.log_read(log.records[rig.state.lsn :], rig.now)
     rig.settle()
     hashes = [payload for payload in rig.appended if isinstance(payload, StateHash)]
     assert [each.at_lsn for each in hashes] == [10_000]
     again = Rig(log=log)
     assert again.state.hashes.by_lsn[10_000] == hashes[0].digest and not again.state.hashes.mismatches
-    log.append(Kind.STATE_HASH, StateHash("risk", 10_000, b"\0" * 8, FOLD_VERSION))
+    log.add(Kind.STATE_HASH, StateHash("risk", 10_000, b"\0" * 8, FOLD_VERSION), ms=1)
     assert Rig(log=log).state.hashes.mismatches == 1
 
 

@@ -214,7 +214,7 @@ def test_before_its_epoch_a_block_says_how_far_the_log_reaches_and_an_empty_one_
     rig = Rig(live=False)
     rig.core.followed(b"", rig.now)
     assert not rig.core.effects
-    block = rig.log.append(TICK)
+    block = rig.log.add(TICK, ms=1)
     rig.core.followed(block, rig.now)
     assert [effect for effect in rig.core.effects if isinstance(effect, ReadLog)] == [ReadLog(1, 1)]
 

@@ -35,7 +35,8 @@ from common.orders.absence import CLOCK_MARGIN_NS
 from common.orders.books import CLOSED_ORDERS, Books
 from common.venues.binance.dialect import Binance
 from services.risk.state import RiskState
-from tests.services.risk.rig import Log, Orders, Rig, facts, report
+from tests.journals import Journal
+from tests.services.risk.rig import START_NS, Orders, Rig, facts, report
 
 WINDOW_NS = Binance().profile.window_ns + CLOCK_MARGIN_NS
 
@@ -474,14 +475,14 @@ def test_a_failed_answer_says_nothing() -> None:
 
 
 def test_closed_orders_leave_memory() -> None:
-    log, state = Log(), RiskState(Books(facts()))
+    log, state = Journal(START_NS), RiskState(Books(facts()))
     orders = Orders(log)
     for _ in range(CLOSED_ORDERS + 50):
         order = orders.new("1", "5")
-        log.append(Kind.OUTBOUND, Outbound("generic", 1, 1, 5, "D", b"", order))
+        log.add(Kind.OUTBOUND, Outbound("generic", 1, 1, 5, "D", b"", order), ms=1)
         apply_last(state, log)
         inbound = report(order, "4", order_id=str(order.number))
-        log.append(Kind.INBOUND, _inbound(order.number, inbound))
+        log.add(Kind.INBOUND, _inbound(order.number, inbound), ms=1)
         apply_last(state, log)
     assert len(state.books.orders) == len(state.books.by_id) == len(state.books.by_order_id) == CLOSED_ORDERS
     assert not state.exposure.shares and not state.exposure.open_orders
@@ -491,7 +492,7 @@ def _inbound(number: int, event: ExecutionReport) -> Inbound:
     return Inbound("generic", 1, 1, number, "8", b"", event)
 
 
-def apply_last(state: RiskState, log: Log) -> None:
+def apply_last(state: RiskState, log: Journal) -> None:
     state.apply(log.records[-1])
 
 

@@ -1,5 +1,6 @@
-"""A session core between a journal that answers when it is told to and a venue that is a real FIX acceptor session."""
+"""A session core between a journal in memory and a venue that is a real FIX acceptor session."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -19,22 +20,15 @@ from common.fix.session_types import (
 from common.fix.wire import split
 from common.instant import Instant
 from common.journal.files import Files
-from common.journal.frames import EPOCH, OWN_WRITER, Record
 from common.messages import (
-    Append,
-    Appended,
-    AppendQuestion,
-    AppendRefused,
     Attempt,
     CancelOrder,
     ControlAnswer,
     ControlRequest,
-    EpochGranted,
-    EpochRequest,
+    JournalAnswer,
     Kind,
     NewOrder,
     OpenGate,
-    Payload,
     Reason,
     Refused,
     SessionChanged,
@@ -44,85 +38,11 @@ from common.venues.dialect import Dialect
 from common.venues.registry import find_dialect
 from services.session.core import SessionCore
 from services.session.settings import SessionConfig
+from tests.journals import Journal, carry_out
 from tests.terms import gathered
 
 START_NS = 1_800_000_000 * 1_000_000_000
-decode_payload = msgspec.msgpack.Decoder(Payload).decode
 MS = 1_000_000
-
-
-class Journal:
-    """The log as a list. It acknowledges at once, or, while `held`, when `release` is called; while `dead`, never.
-
-    While `mute` it takes appends and does not say so; while `stuck`, its disk being full, it takes none and answers.
-    """
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.epochs: dict[str, int] = {}
-        self.numbers: dict[str, int] = {}
-        self.held = False
-        self.dead = False
-        self.mute = False
-        self.stuck = False
-        self.identity = "journal"
-        self.epoch = 1
-        self.waiting: list[msgspec.Struct] = []
-
-    def payloads(self, kind: Kind | None = None) -> list[Payload]:
-        """The payloads of the log, in order."""
-        return [decode_payload(r.payload) for r in self.records if r.kind >= 16 and kind in (None, r.kind)]
-
-    def take(self, message: msgspec.Struct, stamp_ns: int) -> list[msgspec.Struct]:
-        """What the journal answers to one message."""
-        if self.dead:
-            return []
-        if self.held and isinstance(message, Append):
-            self.waiting.append(message)
-            return []
-        return self.take_now(message, stamp_ns)
-
-    def take_now(self, message: msgspec.Struct, stamp_ns: int) -> list[msgspec.Struct]:
-        """What it answers whether or not it is held."""
-        match message:
-            case EpochRequest() if self.stuck:
-                return []
-            case EpochRequest(writer, token):
-                epoch = self.epochs.get(writer, 1000) + 1
-                self.epochs[writer], self.numbers[writer] = epoch, 0
-                self._add(2, writer, epoch, 0, b"", stamp_ns)
-                return [EpochGranted(writer, token, epoch, len(self.records), stamp_ns, self.epoch, self.identity)]
-            case Append(writer, epoch, first, entries):
-                expected = self.numbers[writer] + 1
-                if epoch != self.epochs[writer] or first > expected or self.stuck:
-                    return [AppendRefused(writer, self.epochs[writer], expected, self.epoch)]
-                for i, (kind, payload) in enumerate(entries):
-                    if first + i == self.numbers[writer] + 1:
-                        self.numbers[writer] += 1
-                        self._add(kind, writer, epoch, first + i, payload, stamp_ns)
-                if self.mute:
-                    return []
-                return [Appended(writer, epoch, first, self.numbers[writer], len(self.records), stamp_ns, self.epoch)]
-            case AppendQuestion(writer, epoch):
-                return [AppendRefused(writer, self.epochs[writer], self.numbers[writer] + 1, self.epoch)]
-        return []
-
-    def salvaged(self, upto_lsn: int) -> None:
-        """From here on it is a copy of what it held up to that record, under a name of its own."""
-        del self.records[upto_lsn:]
-        self.epoch, self.identity = self.epoch + 1, "copy"
-        for writer in self.epochs:
-            last = [record for record in self.records if record.writer == writer][-1]
-            self.epochs[writer], self.numbers[writer] = last.writer_epoch, last.append_number
-        self._add(EPOCH, OWN_WRITER, self.epoch, 0, b"", self.records[-1].stamp_ns)
-
-    def add_foreign(self, record: Record, stamp_ns: int) -> None:
-        """Another session writes the like of `record`."""
-        self._add(record.kind, "session@elsewhere", 1001, 1, record.payload, stamp_ns)
-
-    def _add(self, kind: int, writer: str, epoch: int, number: int, payload: bytes, stamp_ns: int) -> None:
-        lsn = len(self.records) + 1
-        self.records.append(Record(lsn, stamp_ns, kind, writer, epoch, number, self.epoch, 0, payload))
 
 
 class Venue:
@@ -238,33 +158,31 @@ class World:
 
     def crash(self) -> None:
         """kill -9, and a new process: what the journal or the venue did not get is gone."""
-        self.journal.waiting.clear()
+        self.journal.take_held()
         if self.venue.fix is not None:
             self.venue.fix.disconnected(self.now)
             self.venue.fix = None
             self.venue.logged_on = False
+        self.boot_ns += 1
         self.core = self.new_core()
         self.start()
 
     def settle(self) -> None:
         """Carry out effects until nothing moves."""
-        self.core.turn_ended(self.now)
-        while self.core.effects:
-            effects, self.core.effects = self.core.effects, []
-            for effect in effects:
-                self.perform(effect)
-            self.core.turn_ended(self.now)
+        carry_out(lambda: self.core, self.perform, lambda: self.now)
 
     def perform(self, effect: Effect) -> None:
         """One effect, as a shell would."""
         match effect:
             case Send("journal", message):
-                self.deliver(self.journal.take(message, self.stamp_ns))
+                self.journal.stamp_ns = self.stamp_ns
+                self.deliver(self.journal.take(message))
             case Send("control", message):
                 assert isinstance(message, ControlAnswer)
                 self.answers.append(message)
             case ReadLog(first, upto):
-                self.core.log_read(self.journal.records[first - 1 : upto], self.now)
+                self.boot_ns += 1
+                self.core.log_read(self.journal.between(first, upto), self.now)
             case Connect(connection):
                 self.connects.append(connection)
                 if self.reachable:
@@ -289,17 +207,15 @@ class World:
             case _:
                 pass
 
-    def deliver(self, answers: list[msgspec.Struct]) -> None:
+    def deliver(self, answers: Iterable[JournalAnswer]) -> None:
         """Journal messages to the core."""
         for answer in answers:
             self.core.received("journal", b"", answer, self.now)
 
     def release(self) -> None:
         """The journal catches up with what it held back."""
-        self.journal.held = False
-        waiting, self.journal.waiting = self.journal.waiting, []
-        for message in waiting:
-            self.deliver(self.journal.take(message, self.stamp_ns))
+        self.journal.stamp_ns = self.stamp_ns
+        self.deliver(self.journal.release())
         self.settle()
 
     def to_session(self, data: bytes) -> None:

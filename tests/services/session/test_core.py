@@ -78,8 +78,7 @@ def test_a_session_that_stood_still_does_not_write_what_was_acknowledged_long_ag
     world.journal.held = True
     world.command(world.new_order(1, ttl_ms=500))
     world.command(world.cancel_order(2, "7-9"))
-    answers = [answer for m in world.journal.waiting for answer in world.journal.take_now(m, world.stamp_ns)]
-    world.journal.waiting, world.journal.held = [], False
+    answers = world.journal.release()
     world.boot_ns += 751 * MS
     world.deliver(answers)
     world.settle()

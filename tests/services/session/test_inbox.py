@@ -26,7 +26,8 @@ from common.messages import (
 )
 from common.venues.generic.dialect import Generic
 from services.session.recovery import load_folded
-from tests.services.session.harness import World, decode_payload, generic_config
+from tests.journals import decode_payload
+from tests.services.session.harness import World, generic_config
 from tests.services.session.test_kill import accept, away_and_killed
 
 FILL = "37=91|11=7-1|17={key}|150=F|39=1|55=BTCUSDT|54=1|38=0.5|32=0.1|31=9|14=0.1|151=0.4|6=9|"

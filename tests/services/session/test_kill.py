@@ -21,7 +21,8 @@ from common.messages import (
     SessionChanged,
     Withdrawn,
 )
-from tests.services.session.harness import World, decode_payload, generic_config
+from tests.journals import decode_payload
+from tests.services.session.harness import World, generic_config
 
 
 @pytest.fixture
@@ -255,8 +256,7 @@ def test_a_hand_over_broken_off_goes_on_from_there(world: World, survives: int) 
     second.journal.dead = False
     second.advance(1000)
     # As if the process had died when the journal had taken only a part of the hand-over.
-    del second.journal.records[before + 1 + survives :]
-    second.journal.numbers[second.core.name] = survives
+    second.journal.cut(before + 1 + survives)
     for path, content in files.items():
         path.write_bytes(content)
     second.crash()
@@ -331,9 +331,8 @@ def test_a_hand_over_taken_in_part_goes_on_behind_that_part_whatever_others_wrot
     world.advance(150)
     # Of the hand-over it took what stands before the report, and it dies before it says so.
     log = world.journal.records
-    del log[next(at for at, record in enumerate(log) if b"17=t1" in record.payload) :]
-    world.journal.numbers[world.core.name] = log[-1].append_number
-    world.journal.add_foreign(log[-1], world.stamp_ns)
+    world.journal.cut(next(at for at, record in enumerate(log) if b"17=t1" in record.payload))
+    world.journal.write("session@elsewhere", log[-1].kind, log[-1].payload, 1001)
     world.journal.dead, world.journal.mute = True, False
     world.control("kill")
     world.advance(600)

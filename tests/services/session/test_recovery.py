@@ -30,7 +30,8 @@ from common.venues.registry import find_dialect
 from services.session.emergency import HandOvers, hand_over_begins, hand_over_complete
 from services.session.make_snapshot import Checked
 from services.session.recovery import Folded, load_folded
-from tests.services.session.harness import World, decode_payload, generic_config
+from tests.journals import decode_payload
+from tests.services.session.harness import World, generic_config
 
 ACTS = (
     "new",

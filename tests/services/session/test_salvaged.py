@@ -28,7 +28,7 @@ def world(tmp_path: Path) -> World:
     world.advance(1_000)
     assert world.core.status(world.now)["emergency"]
     world.venue_says("8", LATER)
-    world.journal.salvaged(kept_lsn)
+    world.journal.become_a_copy(kept_lsn)
     return world
 
 
@@ -63,8 +63,7 @@ def test_a_life_that_dies_in_the_hand_over_leaves_that_to_the_next(world: World,
     before = len(world.journal.records)
     files = {path: path.read_bytes() for path in Path(world.config.emergency_folder).glob("*.emergency")}
     world.crash()
-    del world.journal.records[before + survives :]
-    world.journal.numbers[world.core.name] = survives - 1
+    world.journal.cut(before + survives)
     for path, content in files.items():
         path.write_bytes(content)
     world.reachable = True
