@@ -77,19 +77,25 @@ class Move(NamedTuple):
 
 
 NOBODY: Final[OrderName] = ("", 0)
-NEVER = 1 << 62
-"""Later than any record: what an older snapshot does not tell."""
+
+CLOCKS_KEPT: Final = 8
+"""Answers about trades whose clock is kept: as many may come while another question is under way."""
 
 
 class TradesAsked(msgspec.Struct, gc=False):
-    """The last time that all trades of a symbol were told from the last known one on. `told_lsn` is the answer's
-    record.
+    """The last time that all trades of a symbol were told from the last known one on.
+
+    `clocks` are the answers' records and the venue's clock then, of the last CLOCKS_KEPT answers, the newest last.
     """
 
     asked_lsn: int = 0
     venue_ns: int = 0
     strangers: int = 0
-    told_lsn: int = NEVER
+    clocks: list[tuple[int, int]] = []
+
+    def venue_ns_by(self, lsn: int) -> int:
+        """The latest time of the venue's clock that was told by this record; 0 where none was."""
+        return max((venue_ns for told_lsn, venue_ns in self.clocks if told_lsn <= lsn), default=0)
 
 
 class Baseline(msgspec.Struct, frozen=True, gc=False):

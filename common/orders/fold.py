@@ -49,7 +49,7 @@ from common.messages import (
 )
 from common.orders.absence import DOWN, is_dead, no_stranger, sending_ns, unknown_over_fix, window_closed
 from common.orders.belief import believed, believed_of_stranger, contradiction, side_of
-from common.orders.books import TRADES_PAGE, Books, OrderName, SessionBooks, TradesAsked
+from common.orders.books import CLOCKS_KEPT, TRADES_PAGE, Books, OrderName, SessionBooks, TradesAsked
 from common.orders.cancel_alls import covers
 from common.orders.changes import (
     EVENTS,
@@ -1022,7 +1022,8 @@ class Fold:
         if not ask.order_id:
             self._gap_told(answer)
             asked = self.books.account(answer.account).trades_asked.setdefault(ask.symbol, TradesAsked())
-            asked.asked_lsn, asked.venue_ns, asked.told_lsn = ask.asked_lsn, answer.venue_ns, record.lsn
+            asked.asked_lsn, asked.venue_ns = ask.asked_lsn, answer.venue_ns
+            asked.clocks = [*asked.clocks, (record.lsn, answer.venue_ns)][-CLOCKS_KEPT:]
             asked.strangers = len(self.books.strangers(answer.account, ask.symbol))
 
     def _gap_told(self, answer: Answer) -> None:
@@ -1114,11 +1115,13 @@ class Fold:
                 order.request_ended(request.cl_ord_id)
 
     def _with_a_clock(self, answer: Answer, order: Order) -> Answer:
-        """An answer that has not the venue's clock came after all trades that were told before it was asked for."""
+        """An answer that has not the venue's clock came after all trades that were told before it was asked for.
+
+        Where both are always asked for at once, the newest of those is too late for each.
+        """
         told = self.books.account(order.account).trades_asked.get(order.symbol)
-        if told is None or told.told_lsn > answer.ask.asked_lsn or told.venue_ns <= answer.venue_ns:
-            return answer
-        return msgspec.structs.replace(answer, venue_ns=told.venue_ns)
+        venue_ns = 0 if told is None else told.venue_ns_by(answer.ask.asked_lsn)
+        return answer if venue_ns <= answer.venue_ns else msgspec.structs.replace(answer, venue_ns=venue_ns)
 
     def _stranger(self, account: str, told: RestOrder, as_of_lsn: int) -> None:
         if self.books.stranger(account, told, as_of_lsn):

@@ -387,15 +387,11 @@ class Checkers:
             return
         place = (command.venue, command.symbol)
         folded, soft = (exposure.firm for exposure in (risk.state.exposure, risk.in_flight.exposure))
-        here, flying = folded.get(place, Sums()), soft.get(place, Sums())
-        worst = (here.position + here.buy + flying.buy) if command.side == SIDE_BUY else (
-            here.sell + flying.sell - here.position
-        )
+        worst = _may_be_held(command.side, folded.get(place, Sums()), soft.get(place, Sums()))
         venue, symbol = self.left_out
         for (its_venue, its_symbol), sums in folded.items():
             if its_venue == venue and its_symbol == command.symbol and symbol in ("", its_symbol):
-                held = sums.position + sums.buy if command.side == SIDE_BUY else sums.sell - sums.position
-                worst += max(Decimal(0), held)
+                worst += max(Decimal(0), _may_be_held(command.side, sums, Sums()))
         if worst > self._limits[place]:
             raise Violation("outside-counted", f"{command} is passed on, and {worst} may be held at worst")
 
@@ -661,3 +657,13 @@ def _without_secrets(raw: bytes) -> bytes:
     if fields[b"35"] != b"A":
         return raw
     return b"\x01".join(value for tag, value in fields.items() if tag not in (b"10", b"96", b"553", b"554", b"925"))
+
+
+def _may_be_held(side: str, here: Sums, flying: Sums) -> Decimal:
+    """How much may be held at worst on that side, long or short; reduce-only orders come to what is held against
+    them."""
+    if side == SIDE_BUY:
+        held, buys, reducing = here.position, here.buy + flying.buy, here.reduce_buy + flying.reduce_buy
+    else:
+        held, buys, reducing = -here.position, here.sell + flying.sell, here.reduce_sell + flying.reduce_sell
+    return held + buys - max(Decimal(0), reducing - max(Decimal(0), -held))
