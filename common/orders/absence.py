@@ -7,6 +7,8 @@ connection. Over REST it is so when
 
 - the question was asked after the end of the connection that carried the message was read, or that connection still
   lives and the venue itself said that it is done with the request;
+- at a venue that has no window, it was asked after the venue let that session log on anew: until then it may yet read
+  what the old connection carried, however long ago our side of that ended;
 - it was answered, by the venue's clock, after the venue's window for the message and its processing limit had closed;
 - all trades of the symbol were told after that too, each of an order that is known.
 """
@@ -27,7 +29,8 @@ DOWN: Final = frozenset({SessionState.DISCONNECTED, SessionState.HALTED, Session
 
 
 class Line(Protocol):
-    """What the log last said of a venue's session; `down_lsn` is where the end of its last connection stands."""
+    """What the log last said of a venue's session; `down_lsn` is where the end of its last connection stands, and
+    `up_lsn` where the venue let it log on last."""
 
     @property
     def connection(self) -> int:
@@ -40,6 +43,14 @@ class Line(Protocol):
     @property
     def down_lsn(self) -> int:
         """0 where no connection has ended."""
+
+    @property
+    def up_lsn(self) -> int:
+        """0 where none has logged on."""
+
+    @property
+    def up_connection(self) -> int:
+        """The connection that logged on there."""
 
 
 class TradesTold(Protocol):
@@ -86,7 +97,12 @@ def window_closed(answer: Answer, line: Line, sent_ns: int, connection: int, win
     effect."""
     # A venue that has answered a request with "timed out" is done with it when its window has closed, whether or not
     # the connection lives; one whose connection died must be asked after its end was read.
-    asked_after = line.down_lsn < answer.ask.asked_lsn or not is_dead(line, connection)
+    if is_dead(line, connection) and window_ns:
+        asked_after = line.down_lsn < answer.ask.asked_lsn
+    elif is_dead(line, connection):
+        asked_after = line.up_connection > connection and line.up_lsn < answer.ask.asked_lsn
+    else:
+        asked_after = True
     return asked_after and answer.venue_ns > sent_ns + window_ns + CLOCK_MARGIN_NS
 
 

@@ -146,7 +146,8 @@ class AccountBooks(msgspec.Struct, gc=False):
 
 
 class SessionBooks(msgspec.Struct, gc=False):
-    """What the log says of one session: its connection, its numbers and its gate.
+    """What the log says of one session: its connection, its numbers and its gate. `up_connection` is the last one that
+    the venue let log on, at `up_lsn`.
 
     `last_outbound` and `last_inbound` are the highest MsgSeqNum(34) of the generation that the log holds, `heard_raw`
     is the last message that the venue sent.
@@ -166,6 +167,7 @@ class SessionBooks(msgspec.Struct, gc=False):
     last_outbound: int = 0
     last_inbound: int = 0
     heard_raw: bytes = b""
+    up_connection: int = 0
 
     @property
     def logged_on(self) -> bool:

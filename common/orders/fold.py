@@ -864,7 +864,7 @@ class Fold:
         was_up = session.state not in DOWN
         session.state = state
         if state is SessionState.LOGGED_ON:
-            session.up_lsn = record.lsn
+            session.up_lsn, session.up_connection = record.lsn, session.connection
         if state is SessionState.OPENED:
             session.opened_connection = session.connection
         if state not in DOWN and (state is not SessionState.CONNECTING or not was_up):

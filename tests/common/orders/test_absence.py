@@ -18,6 +18,8 @@ class Line(NamedTuple):
     connection: int = SENT_ON + 1
     state: str = SessionState.OPENED
     down_lsn: int = 40
+    up_lsn: int = 0
+    up_connection: int = 0
 
 
 class Told(NamedTuple):
@@ -44,6 +46,18 @@ def answer(*, asked_lsn: int = 41, venue_ns: int = CLOSES_NS + 1) -> Answer:
 )
 def test_the_window_has_closed_only_for_who_asked_after_the_end(line: Line, told: dict[str, Any], closed: bool) -> None:
     assert window_closed(answer(**told), line, SENT_NS, SENT_ON, WINDOW_NS) is closed
+
+
+@pytest.mark.parametrize(
+    ("up_connection", "up_lsn", "closed"),
+    [(0, 0, False), (SENT_ON, 30, False), (SENT_ON + 1, 41, False), (SENT_ON + 1, 40, True)],
+)
+def test_where_there_is_no_window_only_a_later_logon_ends_what_the_old_connection_carried(
+    up_connection: int, up_lsn: int, closed: bool
+) -> None:
+    """Deribit read an order from a stalled connection after REST had denied it: our own end of that says nothing."""
+    line = Line(SENT_ON + 2, SessionState.DISCONNECTED, up_lsn=up_lsn, up_connection=up_connection)
+    assert window_closed(answer(), line, SENT_NS, SENT_ON, 0) is closed
 
 
 @pytest.mark.parametrize(
