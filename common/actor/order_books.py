@@ -15,12 +15,14 @@ from common.orders.forgotten import Forgotten
 from common.orders.index_file import IndexView, index_path
 from common.orders.snapshots import dump_books, load_books
 from common.venues.registry import find_profile
+from common.venues.venue import Feature
 
 
 def facts_of_account(account: ConfiguredAccount) -> VenueFacts:
     """What the configuration knows of the account's venue."""
     profile = find_profile(account.venue.dialect)
-    return facts_of(account.venue, profile.window_ns, profile.names)
+    fees_by_rest = not profile.has(Feature.FILL_FEES) and account.venue.rest is not None
+    return facts_of(account.venue, profile.window_ns, profile.names, fees_by_rest=fees_by_rest)
 
 
 def account_facts(config: Config) -> dict[str, VenueFacts]:

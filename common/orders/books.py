@@ -330,8 +330,17 @@ class Books:
         (self.unsettled if self._is_unsettled(order) else self.closed)[name] = None
 
     def _is_unsettled(self, order: Order) -> bool:
-        """Whether a closed order still counts at worst, or has fills that the venue's own words have to replace."""
-        return at_worst(order) != NOTHING or self.is_by_hand(order)
+        """Whether a closed order still counts at worst, or has fills that the venue's own words have to replace, or
+        whose fee it is asked for."""
+        return at_worst(order) != NOTHING or self.is_by_hand(order) or self.lacks_fee(order)
+
+    def lacks_fee(self, order: Order) -> bool:
+        """Whether a fill of the order has a fee that FIX has not told, and REST tells."""
+        return any(self.leg_lacks_fee(order, leg) for leg in order.legs)
+
+    def leg_lacks_fee(self, order: Order, leg: Leg) -> bool:
+        """The same of one leg's fills."""
+        return self.known.find(order.account).fees_by_rest and self.ledger.lacks_fee(leg.owner)
 
     def register_order_id(self, order: Order, leg: Leg, order_id: str) -> list[FillChange]:
         """The venue's own name of a leg is known; fills that REST told under it before now find their order. Returns

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 class VenueFacts(msgspec.Struct, frozen=True):
     """What a fold must know of an account's venue: how long after a connection's death its requests may take effect,
-    the base and the quote asset of each symbol, its name, what it takes as ClOrdID(11), and what a quantity is of each
-    symbol that is traded in contracts.
+    the base and the quote asset of each symbol, its name, what it takes as ClOrdID(11), what a quantity is of each
+    symbol that is traded in contracts, and whether FIX tells a fill without its fee, which REST tells (`fees_by_rest`).
     """
 
     window_ns: int
@@ -31,6 +31,7 @@ class VenueFacts(msgspec.Struct, frozen=True):
     venue: str = ""
     names: ClOrdIdForm = ClOrdIdForm.TEXT
     contracts: Mapping[str, Contract] = {}
+    fees_by_rest: bool = False
 
     def contract(self, symbol: str) -> Contract:
         """What a quantity of the symbol is."""
@@ -50,12 +51,14 @@ class VenueFacts(msgspec.Struct, frozen=True):
         return {symbol: (base, self.quotes.get(symbol, "")) for symbol, base in self.bases.items()}
 
 
-def facts_of(venue: "VenueConfig", window_ns: int, names: ClOrdIdForm = ClOrdIdForm.TEXT) -> VenueFacts:
-    """What the configuration says of a venue whose dialect has this window and these names."""
+def facts_of(
+    venue: "VenueConfig", window_ns: int, names: ClOrdIdForm = ClOrdIdForm.TEXT, *, fees_by_rest: bool = False
+) -> VenueFacts:
+    """What the configuration says of a venue whose dialect has this window, these names and tells fees so."""
     bases = {symbol: instrument.base for symbol, instrument in venue.instruments.items()}
     quotes = {symbol: instrument.quote for symbol, instrument in venue.instruments.items()}
     contracts = {symbol: i.contract for symbol, i in venue.instruments.items() if not i.contract.is_spot}
-    return VenueFacts(window_ns, bases, quotes, venue.name, names, contracts)
+    return VenueFacts(window_ns, bases, quotes, venue.name, names, contracts, fees_by_rest)
 
 
 NOTHING: Final = VenueFacts(0, {})
@@ -136,7 +139,9 @@ class KnownVenues:
         quotes = {**facts.quotes, **{symbol: quote for symbol, (_, quote) in assets.items()}}
         contracts = {**facts.contracts, **told.contracts}
         self._counted_by.clear()
-        self._facts[account] = VenueFacts(told.window_ns, bases, quotes, venue, facts.names, contracts)
+        self._facts[account] = VenueFacts(
+            told.window_ns, bases, quotes, venue, facts.names, contracts, facts.fees_by_rest
+        )
         former = self._told.get(account, VenueTold(account, 0, {}))
         assets, contracts = {**former.assets, **assets}, {**former.contracts, **told.contracts}
         self._told[account] = VenueTold(account, told.window_ns, assets, venue, contracts)

@@ -1091,8 +1091,11 @@ class Fold:
     def _told_again(self, record: Record, order: Order | None, leg: Leg | None, trade: Trade) -> None:
         """A trade that was counted before: as nobody's, perhaps, and now its order is known."""
         late = None if leg is None or order is None else self.books.claim(order, leg, trade.trade_key, trade.order_id)
-        if order is not None and late is not None:
-            self.books.touched(order, record.lsn)
+        if order is None:
+            return
+        # That a fill cost nothing changes no sum, and its order need not be kept for it any longer.
+        self.books.touched(order, record.lsn, is_news=late is not None)
+        if late is not None:
             self._claimed(order, [late])
 
     def _settle_requests(self, record: Record, order: Order, told: Inbound | None, answer: Answer | None) -> None:

@@ -299,4 +299,38 @@ REGRESSIONS = (
         " when its trades were asked for up to a second from then: none, and the gap was closed. A question that has to"
         " have an end has it hours ahead of the venue's clock.",
     ),
+    Regression(
+        Case(369, 2000, version=7), "risk-agrees",
+        "Deribit tells of somebody else's open order under ExecType(150)=I alone, which showed nobody's order: risk"
+        " counted nothing of it until REST was asked.",
+    ),
+    Regression(
+        Case(349, 2000, version=7),
+        "strangers-seen",
+        "Bybit's answer to a cancel has no Symbol(55): of somebody else's order it showed a second one, which never"
+        " ended. What an answer leaves out is as it was known.",
+    ),
+    Regression(
+        Case(643, 1500, ("kill-in-effects", "twice-in-one"), frozenset((*range(1, 8), *range(20, 28))), version=7),
+        "risk-agrees",
+        "An amendment whose outcome Bybit did not know stayed pending: the order and its symbol's trades were always"
+        " asked for at once, so that the venue's clock, which the trades tell, was too late for each. The clocks of the"
+        " last answers are kept.",
+    ),
+    Regression(
+        Case(670, 859, ("beyond-bounds", "clock-jump", "silence"), frozenset((2, 4, 7, 8, 10)), version=7),
+        "outside-counted",
+        "The checker: it counted a reduce-only order in full.",
+    ),
+    Regression(
+        Case(1287, 737, ("halt", "kill-in-effects", "odd-fields", "twin"), frozenset((3, 8, 9, 13)), version=7),
+        "closed-is-closed",
+        "Deribit, which has no window, read an order from a stalled connection whose other end had died, after REST had"
+        " denied it and it was told as never received. There only the session's next logon ends what it carried.",
+    ),
+    Regression(
+        Case(1193, 2000, version=7), "money-agrees",
+        "An order at Deribit was filled and left memory before REST had told its fees, and nobody asked for them any"
+        " more.",
+    ),
 )

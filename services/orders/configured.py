@@ -31,7 +31,6 @@ def _account(account: ConfiguredAccount) -> AccountRules:
         venue.rest is not None,
         tuple(venue.instruments),
         cancels_by_rest=profile.cancels_own_session_only and venue.rest is not None,
-        fees_by_rest=not profile.has(Feature.FILL_FEES) and venue.rest is not None,
     )
-    facts, cancels = facts_of_account(account), venue.on_stop is OnStop.CANCEL
-    return AccountRules(facts, ways, venue.orphan_s * NS_PER_S, cancels, sessions)
+    cancels = venue.on_stop is OnStop.CANCEL
+    return AccountRules(facts_of_account(account), ways, venue.orphan_s * NS_PER_S, cancels, sessions)

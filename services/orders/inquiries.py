@@ -48,14 +48,13 @@ class VenueWays(msgspec.Struct, frozen=True):
     """How a venue is asked: over FIX, over REST, or not at all; `symbols` are those of its configuration.
 
     `cancels_by_rest`: its cancel over FIX does not find every order of the account, so what it does not find is
-    cancelled over REST. `fees_by_rest`: a fill is told over FIX without its fee, which REST tells.
+    cancelled over REST.
     """
 
     has_query: bool
     has_rest: bool
     symbols: tuple[str, ...]
     cancels_by_rest: bool = False
-    fees_by_rest: bool = False
 
 
 class Lack(enum.Enum):
@@ -199,15 +198,12 @@ class AccountInquiries:
         """What is not known of the order that this venue may tell."""
         if self._books.needs_asking(order, for_trades=self._ways.has_rest):
             return Lack.MORE
-        return Lack.FEE if any(self._lacks_fee(leg) for leg in order.legs) else Lack.NOTHING
+        return Lack.FEE if self._books.lacks_fee(order) else Lack.NOTHING
 
-    def _lacks_fee(self, leg: Leg) -> bool:
-        return self._ways.fees_by_rest and self._books.ledger.lacks_fee(leg.owner)
-
-    def _misses_trades(self, leg: Leg) -> bool:
+    def _misses_trades(self, order: Order, leg: Leg) -> bool:
         """Whether the venue's trades of the leg are to be asked for: it misses some, or their price or fee, or has them
         by a person's word alone."""
-        if leg.told_cum_qty > leg.cum_qty or self._lacks_fee(leg):
+        if leg.told_cum_qty > leg.cum_qty or self._books.leg_lacks_fee(order, leg):
             return True
         ledger = self._books.ledger
         return bool(ledger.unpriced_qty(leg.owner)) or ledger.is_by_hand(leg.owner)
@@ -415,7 +411,7 @@ class AccountInquiries:
     def _ask_trades_of(self, order: Order, boot_ns: int) -> None:
         """The trades of each leg of which they are missing."""
         for leg in order.legs:
-            if leg.order_id and self._misses_trades(leg):
+            if leg.order_id and self._misses_trades(order, leg):
                 ask = Ask(self._venue, 0, "trades", order.symbol, order_id=leg.order_id)
                 self._ask(ask, boot_ns, ((order.strategy, order.number),))
 

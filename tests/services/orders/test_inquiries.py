@@ -19,6 +19,7 @@ from common.messages import (
     SessionState,
     Trade,
 )
+from common.orders.books import Bounds
 from services.orders.inquiries import ANSWER_NS, ASKS_UNDER_WAY, NOT_TAKEN_NS, VenueWays
 from services.orders.settings import OrdersSettings
 from tests.services.orders.harness import D, Ring, accepted, settings
@@ -213,8 +214,9 @@ def test_in_doubt_rest_is_asked_beside_fix_where_a_request_may_outlive_its_conne
 
 def test_rest_is_asked_for_the_fee_of_each_fill_that_fix_tells_without_one_until_it_is_told() -> None:
     rules = settings().accounts[VENUE]
-    ways = VenueWays(False, True, ("BTCUSDT",), fees_by_rest=True)
-    ring = Ring(OrdersSettings({VENUE: msgspec.structs.replace(rules, ways=ways)}))
+    facts = msgspec.structs.replace(rules.facts, fees_by_rest=True)
+    ring = Ring(OrdersSettings({VENUE: msgspec.structs.replace(rules, facts=facts)}))
+    ring.core.books.bounds = Bounds(closed_orders=0)
     ring.hello()
     ring.go_live()
     ring.log_on(VENUE)
@@ -233,6 +235,7 @@ def test_rest_is_asked_for_the_fee_of_each_fill_that_fix_tells_without_one_until
     (position,) = ring.core.books.positions_at(VENUE)
     assert position.fees == {"USDT": D("0.01")} and (position.quantity, position.cash) == (D("0.25"), D(-25))
     ring.report(order, "F", "2", qty="0.75", key="8", cum_qty=D(1))
+    assert ring.core.books.orders, "it has ended, and its fee is asked for: memory keeps it"
     ring.pass_time(2000)
     free = Trade("BTCUSDT", "8", asked[-1].order_id, "1", D("0.75"), D(100), D(0), "USDT", 0, True)
     ring.answers(venue=VENUE, ask=ring.asks[-1], trades=(free,))
@@ -240,3 +243,4 @@ def test_rest_is_asked_for_the_fee_of_each_fill_that_fix_tells_without_one_until
     ring.pass_time(60_000)
     assert ring.asks == [], "that a fill cost nothing was told, too"
     assert position.fees == {"USDT": D("0.01")} and position.fills == 2
+    assert not ring.core.books.orders
