@@ -184,6 +184,7 @@ class Shell:
         self._sends = Sends(core, self._send)
         self._wake, self._waker = socket.socketpair()
         self._stop_asked = False
+        self._on_demand: Callable[[str], None] | None = None
         self.bind_router(CONTROL, f"ipc://{run_folder}/control.{core.name}", ControlRequest, MAX_REQUEST_BYTES)
 
     # ---- links ----
@@ -228,6 +229,10 @@ class Shell:
         sock.setsockopt(zmq.RECONNECT_IVL, 20)
         sock.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
         self._join(sock, endpoint)
+
+    def connects_on_demand(self, connect: Callable[[str], None]) -> None:
+        """A link that the core sends over and nobody has declared is declared then: `connect` is given its name."""
+        self._on_demand = connect
 
     def connect_push(self, name: str, endpoint: str) -> None:
         """A command path: at most once, small queue, nothing queued for a peer that is not there."""
@@ -414,6 +419,8 @@ class Shell:
     # ---- effects ----
     def _send(self, run: Sequence[Send]) -> bool:
         """Sends over one link to one peer, as parts of one ZeroMQ message: one wake-up, taken as a whole or not."""
+        if run[0].link not in self._links and self._on_demand is not None:
+            self._on_demand(run[0].link)
         link = self._links[run[0].link]
         *parts, last = [encode(send.message) for send in run]
         # A socket that took the first part takes the rest: there is room, or no such peer, for the whole or for none.

@@ -22,6 +22,7 @@ from services.alerts.picture import SUPERVISOR
 from services.alerts.readings import Money
 from services.alerts.sinks import Postman, send_heartbeat, senders
 
+ALERTS = "alerts"
 LISTENER = "metrics"
 SLACK_S = 2.0
 """A sending's own limit is that much below the worker's."""
@@ -34,6 +35,7 @@ def settings(config: Config, kept: Kept) -> AlertsSettings:
     host = f"[{metrics.host}]" if ":" in metrics.host else metrics.host
     return AlertsSettings(
         names=tuple(asked(config)),
+        owners={actor.name: f"{SUPERVISOR}{actor.kind.value}" for actor in config.actors() if actor.name != ALERTS},
         rules=alerts.all_rules(),
         pauses=Pauses(alerts.group_s * NS_PER_S, alerts.repeat_s * NS_PER_S, alerts.repeat_max_s * NS_PER_S),
         money=Money(
@@ -54,7 +56,7 @@ def settings(config: Config, kept: Kept) -> AlertsSettings:
 
 def asked(config: Config) -> list[str]:
     """Every process but this one: the actors, and the supervisors that have some."""
-    actors = [actor for actor in config.actors() if actor.name != "alerts"]
+    actors = [actor for actor in config.actors() if actor.name != ALERTS]
     kinds = {actor.kind for actor in config.actors()}
     return [*(actor.name for actor in actors), *(f"{SUPERVISOR}{kind.value}" for kind in ActorKind if kind in kinds)]
 
@@ -84,11 +86,13 @@ def build(config: Config) -> Shell:
     kept, alerts = load_kept(config), config.stack.alerts
     core = AlertsCore(settings(config, kept))
     shell = shell_for(core, config)
-    for name in asked(config):
-        shell.connect_dealer(
-            name, f"ipc://{config.paths.run}/control.{name}", ControlAnswer, f"alerts/{os.getpid()}",
-            only_to_living=True,
-        )  # fmt: skip
+
+    def ask_over(name: str) -> None:
+        """A link to one that is asked: of the configuration, or come to its supervisor since."""
+        endpoint = f"ipc://{config.paths.run}/control.{name}"
+        shell.connect_dealer(name, endpoint, ControlAnswer, f"{ALERTS}/{os.getpid()}", only_to_living=True)
+
+    shell.connects_on_demand(ask_over)
     serve_metrics(core, alerts.metrics, shell.listen)
     beat = partial(send_heartbeat, alerts.heartbeat, config, alerts.timeout_s)
     sends = {name: send for name, (_, send) in senders(config).items()}

@@ -52,7 +52,8 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class AlertsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The configuration as the core needs it. `names` are asked; `sinks` are the kinds by name; `beat_ns` 0 sends no
+    """The configuration as the core needs it. `names` are asked, and `owners` are the supervisors of the actors among
+    them; `sinks` are the kinds by name; `beat_ns` 0 sends no
     heartbeat; `metrics` is where they are served.
     """
 
@@ -66,6 +67,7 @@ class AlertsSettings(msgspec.Struct, frozen=True, kw_only=True):
     poll_ns: int
     beat_ns: int
     kept: Kept
+    owners: Mapping[str, str] = {}
     metrics_host: str = ""
     metrics: str = ""
 
@@ -77,7 +79,7 @@ class AlertsCore(Core):
         """Nobody was asked yet."""
         super().__init__("alerts")
         self._settings = settings
-        self.picture = Picture(settings.names, settings.poll_ns)
+        self.picture = Picture(settings.names, settings.poll_ns, settings.owners)
         self.readings = Readings(self.picture, settings.money)
         self._book = AlertBook(settings.rules, settings.pauses)
         self._deliveries = Deliveries(settings.sinks, settings.beat_ns)
@@ -105,7 +107,7 @@ class AlertsCore(Core):
     def started(self, now: Instant) -> None:
         """Take up what the former life had told, and ask everybody."""
         kept = self._settings.kept
-        self.picture.began_boot_ns = now.boot_ns
+        self.picture.begin(now)
         self.readings.discrepancies.begin_at(kept.discrepancies)
         self._book.restore(kept.alerts, kept.silences, now)
         self._deliveries.restore(kept.letters)
@@ -196,7 +198,8 @@ class AlertsCore(Core):
         self._poll_boot_ns = now.boot_ns + self._settings.poll_ns
         self._look_boot_ns = now.boot_ns + ANSWERS_NS
         self._polled_wall_ns = now.wall_ns
-        for name in self._settings.names:
+        self.picture.follow_supervisors(self.name, now)
+        for name in self.picture.names:
             asked_boot_ns = self._asked.get(name)
             if asked_boot_ns is None or now.boot_ns - asked_boot_ns >= ASK_AGAIN_NS:
                 self._asked[name] = now.boot_ns
@@ -223,8 +226,8 @@ class AlertsCore(Core):
         counted = dict(self.readings.discrepancies.totals)
         seen = self.readings.take(now, self._deliveries.standings())
         self._to_write |= counted != self.readings.discrepancies.totals
-        answers = self.picture.answering(now).keys() | (set(self.picture.names) - set(self.picture.silent(now)))
-        self._to_write |= self._book.take(seen, lambda name: name in answers, now)
+        silent = self.picture.silent(now)
+        self._to_write |= self._book.take(seen, lambda name: name not in silent, now)
         due = self._book.due(now)
         if any(due):
             self._tell(due, now)

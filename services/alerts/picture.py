@@ -4,7 +4,8 @@ Silence is never an answer: what was heard longer ago than `FRESH_POLLS` polls i
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from common.instant import NS_PER_S, Instant
@@ -56,19 +57,45 @@ class Growth:
 
 
 class Picture:
-    """See the module. `names` are the actors and supervisors that are asked."""
+    """See the module. `names` are the actors and supervisors that are asked, `owners` the supervisors of those actors.
 
-    def __init__(self, names: Sequence[str], poll_ns: int) -> None:
+    A supervisor's word on who its actors are counts for more than the configuration, which may have changed since it
+    began: who comes to it is asked from then on, and who has left it no more.
+    """
+
+    def __init__(self, names: Sequence[str], poll_ns: int, owners: Mapping[str, str] = MappingProxyType({})) -> None:
         """Nobody has answered yet."""
-        self.names = names
         self.fresh_ns = FRESH_POLLS * poll_ns + SLACK_NS
-        self.began_boot_ns = 0
+        self._owners = dict(owners)
+        self._since_boot_ns = dict.fromkeys(names, 0)
         self._heard: dict[str, Heard] = {}
         self._held: tuple[Held, int] | None = None
 
+    @property
+    def names(self) -> Collection[str]:
+        """Who is asked."""
+        return self._since_boot_ns.keys()
+
+    def begin(self, now: Instant) -> None:
+        """From now on everybody is to answer."""
+        self._since_boot_ns = dict.fromkeys(self._since_boot_ns, now.boot_ns)
+
     def hear(self, name: str, status: Status, now: Instant) -> None:
         """An answer to "status"."""
-        self._heard[name] = Heard(status, now.boot_ns)
+        if name in self._since_boot_ns:
+            self._heard[name] = Heard(status, now.boot_ns)
+
+    def follow_supervisors(self, but: str, now: Instant) -> None:
+        """Ask whom the supervisors that answer have as their actors, and nobody of theirs besides; never `but`."""
+        told = {name: supervisor for name, supervisor, _ in self.children(now) if name != but}
+        for name in told.keys() - self._since_boot_ns.keys():
+            self._since_boot_ns[name] = now.boot_ns
+        answering = {name for name in self.names if name.startswith(SUPERVISOR) and self.find(name, now) is not None}
+        for name in [name for name, owner in self._owners.items() if owner in answering and name not in told]:
+            del self._owners[name]
+            del self._since_boot_ns[name]
+            self._heard.pop(name, None)
+        self._owners.update(told)
 
     def hear_money(self, held: Held, now: Instant) -> None:
         """An answer to "money"."""
@@ -84,9 +111,9 @@ class Picture:
         return None if self._held is None or now.boot_ns - self._held[1] > within_ns else self._held[0]
 
     def age_ns(self, name: str, now: Instant) -> int:
-        """Since its last answer; since the beginning where there was none."""
+        """Since its last answer; since it was first to answer where there was none."""
         heard = self._heard.get(name)
-        return now.boot_ns - (self.began_boot_ns if heard is None else heard.boot_ns)
+        return now.boot_ns - (self._since_boot_ns.get(name, now.boot_ns) if heard is None else heard.boot_ns)
 
     def of_kind(self, kind: str, now: Instant) -> Iterator[tuple[str, Status]]:
         """Those that answer of the actors called `kind` or `kind@...`, with what they say."""

@@ -42,7 +42,7 @@ class Rig:
     def __init__(
         self, processes: Mapping[str, Callable[[], Status]], *, rules: tuple[Rule, ...] | None = None,
         kept: Kept | None = None, sinks: tuple[str, ...] = ("pager",), money: Callable[[], bytes] | None = None,
-        beat_s: int = 0, boot_ns: int = 7 * NS_PER_S, wall_ns: int = START_NS,
+        beat_s: int = 0, owners: Mapping[str, str] | None = None, boot_ns: int = 7 * NS_PER_S, wall_ns: int = START_NS,
     ) -> None:  # fmt: skip
         self.processes = dict(processes)
         self.silent: set[str] = set()
@@ -65,7 +65,7 @@ class Rig:
             names=tuple(processes), rules=every_rule() if rules is None else rules,
             pauses=Pauses(5 * NS_PER_S, 600 * NS_PER_S, 3600 * NS_PER_S), money=MONEY, environment="simulated",
             host="here", sinks=dict.fromkeys(sinks, "webhook"), poll_ns=2 * NS_PER_S, beat_ns=beat_s * NS_PER_S,
-            kept=kept or Kept(), metrics_host="127.0.0.1", metrics="http://127.0.0.1:1/metrics",
+            owners=owners or {}, kept=kept or Kept(), metrics_host="127.0.0.1", metrics="http://127.0.0.1:1/metrics",
         )  # fmt: skip
         self.core = AlertsCore(settings)
         self.core.started(self.now)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from common.alerts import WatchKind
+from common.config import Actor
 from common.config import Kind as ActorKind
 from common.instant import NS_PER_S, Instant
 from common.journal.files import OsFiles
@@ -89,6 +90,58 @@ def test_a_strategy_that_nobody_has_started_is_not_missed() -> None:
     rig.silent = {"strategy@a", "strategy@added_later"}
     rig.wait(25)
     assert rig.fires(WatchKind.ACTOR_SILENT) == ["strategy@a"]
+
+
+def strategies(bench: Bench, *names: str) -> Rig:
+    """A stack that was configured with these strategies, and asks their supervisor."""
+    asked = {name: lambda: {"state": "live"} for name in names}
+    return Rig(
+        {**asked, "supervisor-strategies": supervisor_of(bench)}, rules=silent_only(),
+        owners=dict.fromkeys(names, "supervisor-strategies"),
+    )  # fmt: skip
+
+
+def test_a_strategy_that_is_added_while_the_stack_runs_is_asked_at_once_and_missed_when_it_is_silent() -> None:
+    bench = Bench(ActorKind.STRATEGIES, "strategy@a")
+    rig = strategies(bench, "strategy@a")
+    rig.wait(3)
+    bench.core.add(Actor("strategy@b", ActorKind.STRATEGIES, "services.strategies"), bench.now)
+    rig.processes["strategy@b"] = lambda: {"state": "live", "lsn": 7}
+    rig.wait(5)
+    page = rig.core.metrics_text(rig.now)
+    assert 'fixring_actor_up{actor="strategy@b"} 1' in page and 'fixring_actor_lsn{actor="strategy@b"} 7' in page
+    rig.wait(60)
+    assert not rig.firing
+    rig.silent.add("strategy@b")
+    rig.wait(20)
+    assert rig.fires(WatchKind.ACTOR_SILENT) == ["strategy@b"]
+
+
+def test_one_that_comes_and_never_answers_is_given_the_time_that_everybody_has() -> None:
+    bench = Bench(ActorKind.STRATEGIES, "strategy@a")
+    rig = strategies(bench, "strategy@a")
+    rig.wait(100)
+    bench.core.add(Actor("strategy@b", ActorKind.STRATEGIES, "services.strategies"), bench.now)
+    rig.wait(14)
+    assert not rig.firing
+    rig.wait(10)
+    assert rig.fires(WatchKind.ACTOR_SILENT) == ["strategy@b"]
+
+
+def test_one_that_its_supervisor_does_not_have_any_more_is_not_asked_and_its_alert_is_over() -> None:
+    bench = Bench(ActorKind.STRATEGIES, "strategy@a", "strategy@b")
+    rig = strategies(bench, "strategy@a", "strategy@b")
+    rig.silent = {"strategy@b"}
+    rig.wait(25)
+    assert rig.fires(WatchKind.ACTOR_SILENT) == ["strategy@b"]
+    rig.silent.add("supervisor-strategies")
+    del bench.core.children["strategy@b"]
+    rig.wait(10)
+    assert "strategy@b" in rig.fires(WatchKind.ACTOR_SILENT), "a supervisor's silence says nothing"
+    rig.silent.remove("supervisor-strategies")
+    rig.wait(20)
+    assert not rig.firing and 'actor="strategy@b"' not in rig.core.metrics_text(rig.now)
+    assert [resolved for _, resolved in rig.told()][-1] == ["actor_silent strategy@b"]
 
 
 def silent_only() -> tuple[Any, ...]:
