@@ -92,7 +92,10 @@ class Torture:
         self._probe = Probe(stack.config)
         self._exchanges = {v: Exchange(v, stack.config.paths.exchange(v)) for v in stack.config.venues}
         self._journal = JournalAudit(stack.config.journal_folder)
-        self._scene = Scene(stack, self._load, self._rng, means, {}, self._journal, self._exchanges)
+        self._patience_s = max(RECOVERY_WAIT_S, bound_s)
+        self._scene = Scene(
+            stack, self._load, self._rng, means, {}, self._journal, self._exchanges, self._patience_s
+        )
         self._load.start()
 
     def __enter__(self) -> "Torture":
@@ -120,11 +123,10 @@ class Torture:
         self._load.resume()
         self._pause()
         over_s = self._inflict(fault, result)
-        patience_s = max(RECOVERY_WAIT_S, self._bound_s)
-        result.recovery_s = self._probe.wait(over_s, patience_s)
+        result.recovery_s = self._probe.wait(over_s, self._patience_s)
         for venue, seconds in result.recovery_s.items():
             if seconds is None:
-                result.differences.append(f"{venue} has not traded again after {patience_s:.0f} s")
+                result.differences.append(f"{venue} has not traded again after {self._patience_s:.0f} s")
             elif seconds > self._bound_s:
                 result.differences.append(f"{venue} traded again after {seconds:.2f} s, over {self._bound_s:g} s")
         self._pause()

@@ -37,6 +37,9 @@ class Scene(NamedTuple):
     exchanges: Mapping[str, Exchange]
     """The exchanges' own logs, by venue."""
 
+    patience_s: float
+    """How long a start may take until it counts as one that never ends."""
+
     def actors(self, *kinds: Kind) -> list[str]:
         """The names of the actors of these kinds; of all without any."""
         return [actor.name for actor in self.stack.config.actors() if not kinds or actor.kind in kinds]

@@ -33,7 +33,6 @@ PORT_S = 1.5
 TAKE_PORT_S = 0.5
 FILES_S = 1.5
 ANSWER_S = 5.0
-READY_S = 20.0
 PAIRS = 30
 LABELS = (5_000, 1_100_000)
 """Characters: more than a request may have, and more than a record or a link could hold."""
@@ -201,19 +200,21 @@ def _venue_file(scene: Scene) -> None:
     scene.stack.stop()
     scene.exchanges[venue].read()
     held = {symbol for symbol, position in scene.exchanges[venue].truth.positions.items() if position}
-    with scene.means.without_venue(venue, others, scene.stack.environ):
+    try:
+        with scene.means.without_venue(venue, others, scene.stack.environ):
+            scene.stack.start()
+            try:
+                _await_named(scene, venue, held)
+                _await_ready(scene, [f"session@{name}" for name in others])
+            finally:
+                scene.stack.stop()
+    finally:
         scene.stack.start()
-        try:
-            _await_named(scene, venue, held)
-            _await_ready(scene, [f"session@{name}" for name in others])
-        finally:
-            scene.stack.stop()
-    scene.stack.start()
 
 
 def _await_named(scene: Scene, venue: str, held: set[str]) -> None:
     """Orders name each symbol that something is owned of there. Raises Wrong."""
-    until_s = time.monotonic() + READY_S
+    until_s = time.monotonic() + scene.patience_s
     while time.monotonic() < until_s:
         with contextlib.suppress(NoAnswer, NotRunning):
             rows = scene.stack.ask("orders", "status")["outside"]
@@ -223,17 +224,17 @@ def _await_named(scene: Scene, venue: str, held: set[str]) -> None:
                     raise Wrong(f"the file of {venue} is gone, and what is owned of {sorted(missing)} is not named")
                 return
         time.sleep(0.1)
-    raise Wrong(f"without the file of {venue} orders had not read the log after {READY_S:g} s")
+    raise Wrong(f"without the file of {venue} orders had not read the log after {scene.patience_s:g} s")
 
 
 def _await_ready(scene: Scene, sessions: list[str]) -> None:
-    until_s = time.monotonic() + READY_S
+    until_s = time.monotonic() + scene.patience_s
     while time.monotonic() < until_s:
         details = scene.stack.ask_all("status").details
         if all(details.get(name, {}).get("state") == "ready" for name in sessions):
             return
         time.sleep(0.1)
-    raise Wrong(f"{', '.join(sessions)} not ready {READY_S:g} s after a start without another venue's file")
+    raise Wrong(f"{', '.join(sessions)} not ready {scene.patience_s:g} s after a start without another venue's file")
 
 
 def _long_label(scene: Scene) -> None:
