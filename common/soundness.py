@@ -12,7 +12,7 @@ import msgspec
 from msgspec import inspect
 
 from common.messages import HIGHEST_NUMBER, MAX_MESSAGE_BYTES, PAYLOADS, AmendOrder, Door, NewOrder, Payload, Refused
-from common.orders.order_state import MAX_MAGNITUDE
+from common.orders.numbers import MAX_MAGNITUDE
 
 NOT_COUNTED = frozenset({
     "number", "target_number", "error_code", "transact_ns", "affected", "cancelled", "venue_ns", "ref_msg_seq_num",

@@ -8,7 +8,7 @@ from common.journal import OsFiles, Reader
 from common.journal.frames import Record
 from common.journal.skipped import skipped_records
 from common.left_out import LeftOut, Unfoldable
-from common.orders.books import Books
+from common.orders.books import Books, Leaving
 from common.orders.facts import VenueFacts, facts_of
 from common.orders.fold import FOLD_VERSION, WRITER, Fold
 from common.orders.forgotten import Forgotten
@@ -54,14 +54,17 @@ class Folded:
 
 
 def loader(
-    config: Config, unfoldable: Sequence[Unfoldable] = (), memory: Forgotten | None = None
+    config: Config,
+    unfoldable: Sequence[Unfoldable] = (),
+    memory: Forgotten | None = None,
+    leaving: Leaving | None = None,
 ) -> Callable[[bytes], Folded]:
     """What makes books of a snapshot's bytes. `memory` has what has left theirs: as the index of orders, where none is
-    given."""
+    given; `leaving` as for `Books`."""
     facts = account_facts(config)
     skipped = skipped_records(config.journal_folder, OsFiles())
     left = IndexView(index_path(config.journal_folder), FOLD_VERSION) if memory is None else memory
-    return lambda data: Folded(load_books(data, facts, LeftOut(skipped, unfoldable), memory=left))
+    return lambda data: Folded(load_books(data, facts, LeftOut(skipped, unfoldable), memory=left, leaving=leaving))
 
 
 def newest_books(
@@ -70,13 +73,16 @@ def newest_books(
     upto_lsn: int | None = None,
     unfoldable: Sequence[Unfoldable] = (),
     memory: Forgotten | None = None,
+    leaving: Leaving | None = None,
 ) -> Books:
     """The books from the newest snapshot (at `upto_lsn` at most) that verifies, else empty ones.
 
-    `unfoldable` is left out; `memory` as for `loader`.
+    `unfoldable` is left out; `memory` and `leaving` as for `loader`.
     """
     facts = account_facts(config)
     left = IndexView(index_path(config.journal_folder), FOLD_VERSION) if memory is None else memory
-    folded = load_newest(config, WRITER, loader(config, unfoldable, left), reader, upto_lsn)
+    folded = load_newest(config, WRITER, loader(config, unfoldable, left, leaving), reader, upto_lsn)
     skipped = skipped_records(config.journal_folder, OsFiles())
-    return Books(facts, left_out=LeftOut(skipped, unfoldable), memory=left) if folded is None else folded.books
+    if folded is not None:
+        return folded.books
+    return Books(facts, left_out=LeftOut(skipped, unfoldable), memory=left, leaving=leaving)

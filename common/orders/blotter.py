@@ -16,7 +16,7 @@ from common.messages import SIDE_BUY, Kind
 from common.orders.books import Move
 from common.orders.changes import OrderChanged
 from common.orders.fold import Fold
-from common.orders.order_state import ZERO
+from common.orders.numbers import ZERO
 
 
 class LineKind(enum.StrEnum):

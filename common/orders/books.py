@@ -5,10 +5,10 @@ still counts at worst (`common.orders.worst`), since fills of it are to come or 
 """
 
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -29,9 +29,13 @@ from common.messages import (
 from common.orders.absence import DOWN
 from common.orders.belief import order_of
 from common.orders.facts import Holding, KnownVenues, VenueFacts
+from common.orders.fills import FillChange
 from common.orders.forgotten import Forgotten, ForgottenOrder, MemoryForgotten
-from common.orders.names import REMEMBERED_COMMANDS, Names
-from common.orders.order_state import MAX_RETIRED_FILLS, ZERO, FillChange, FillLedger, Leg, Order
+from common.orders.ledger import MAX_RETIRED_FILLS, FillLedger
+from common.orders.leg import Leg
+from common.orders.names import REMEMBERED_COMMANDS, Names, Remembered
+from common.orders.numbers import ZERO
+from common.orders.order_state import Order
 from common.orders.positions import Position, copy_of
 from common.orders.words import FILLS
 from common.orders.worst import NOTHING, at_worst
@@ -196,6 +200,16 @@ class Ended(msgspec.Struct, array_like=True, frozen=True):
     lsn: int
 
 
+class Leaving(Protocol):
+    """Who keeps what leaves the books' memory and may be asked for by name later."""
+
+    def order_left(self, books: "Books", order: Order) -> None:
+        """A closed order leaves memory."""
+
+    def command_left(self, books: "Books", name: OrderName, remembered: Remembered) -> None:
+        """What became of a command leaves memory."""
+
+
 class Books:
     """The registry under the fold. `common.orders.fold` applies records to it; nothing else changes it."""
 
@@ -206,14 +220,16 @@ class Books:
         bounds: Bounds = BOUNDS,
         left_out: LeftOut | None = None,
         memory: Forgotten | None = None,
+        leaving: Leaving | None = None,
     ) -> None:
         """`accounts`: the configured ones, each with its venue's facts. What the log tells of a venue, configured or
         not, goes before.
 
         What has no room within the `bounds` of memory goes into `memory`, and is looked up there; without one into
-        memory again, for as long as the process lives. `forgotten`, where it is set, is told of each closed order that
-        leaves memory. `left_out` says which records to leave out.
+        memory again, for as long as the process lives. `leaving` is told of each order and command that leaves.
+        `left_out` says which records to leave out.
         """
+        self._leaving = leaving
         self._memory: Forgotten = MemoryForgotten() if memory is None else memory
         self.left_out = LeftOut() if left_out is None else left_out
         self.known = KnownVenues(accounts)
@@ -221,6 +237,8 @@ class Books:
         self.by_id: dict[str, Order] = {}
         self.by_order_id: dict[tuple[str, str, str], Order] = {}
         self.open: defaultdict[str, dict[OrderName, Order]] = defaultdict(dict)
+        """The open orders by account."""
+        self._open_of: defaultdict[str, dict[int, Order]] = defaultdict(dict)
         self.closed: OrderedDict[OrderName, None] = OrderedDict()
         self.unsettled: dict[OrderName, None] = {}
         """Closed orders of which something is still to come."""
@@ -231,7 +249,7 @@ class Books:
 
         Added up over the strategies they are the account's position in quantity, cash, fees and number of fills.
         """
-        self.names = Names(bounds.remembered)
+        self.names = Names(bounds.remembered, self._command_left)
         self.bounds = bounds
         self.accounts: dict[str, AccountBooks] = {}
         self.sessions: dict[str, SessionBooks] = {}
@@ -242,7 +260,6 @@ class Books:
         self.cancel_alls: list[tuple[int, CancelAll]] = []
         self.day = Day()
         self.discrepancies = 0
-        self.forgotten: Callable[[Order], None] | None = None
         self.lsn = 0
         self.stamp_ns = 0
         self.epoch = 0
@@ -268,7 +285,8 @@ class Books:
         name = (order.strategy, order.number)
         self.orders[name] = order
         self.by_id[order.legs[0].cl_ord_id] = order
-        self.open[order.account][name] = self.changed[name] = order
+        self._put_open(name, order)
+        self.changed[name] = order
         self._dirty[name] = None
 
     def take_order(self, order: Order) -> None:
@@ -289,7 +307,7 @@ class Books:
         if order.is_closed:
             self._put_closed(name, order)
         else:
-            self.open[order.account][name] = order
+            self._put_open(name, order)
 
     def name_id(self, order: Order, cl_ord_id: str) -> None:
         """One more ClOrdID(11), a new one, is about this order."""
@@ -310,12 +328,12 @@ class Books:
         is_open = self.open[order.account]
         if not order.is_closed:
             if name not in is_open:
-                is_open[name] = order
+                self._put_open(name, order)
                 self.closed.pop(name, None)
                 self.unsettled.pop(name, None)
             return
         if name in is_open:
-            del is_open[name]
+            self._drop_open(name, order)
             # Its end is the wish's, even where a bust opens it again.
             order.wish_strategy, order.wish_number = "", 0
             self._put_closed(name, order)
@@ -325,6 +343,17 @@ class Books:
             self._put_closed(name, order)
         if len(self.closed) > self.bounds.closed_orders:
             self._forget(self.closed.popitem(last=False)[0])
+
+    def _put_open(self, name: OrderName, order: Order) -> None:
+        self.open[order.account][name] = self._open_of[name[0]][name[1]] = order
+
+    def _drop_open(self, name: OrderName, order: Order) -> None:
+        del self.open[order.account][name]
+        of_strategy = self._open_of[name[0]]
+        del of_strategy[name[1]]
+        if not of_strategy:
+            # Every order that is typed by hand has a strategy of its own: they must not add up.
+            del self._open_of[name[0]]
 
     def _put_closed(self, name: OrderName, order: Order) -> None:
         (self.unsettled if self._is_unsettled(order) else self.closed)[name] = None
@@ -411,8 +440,8 @@ class Books:
         return list(self.open.get(account, {}).values())
 
     def open_orders_of(self, strategy: str) -> list[Order]:
-        """The strategy's open orders, by account and oldest first."""
-        return [order for orders in self.open.values() for order in orders.values() if order.strategy == strategy]
+        """The strategy's open orders, oldest first."""
+        return list(self._open_of.get(strategy, {}).values())
 
     def open_count(self) -> int:
         """How many orders are open in all accounts."""
@@ -428,8 +457,8 @@ class Books:
         order = self.orders.pop(name)
         left = ForgottenOrder(*name, order.account, order.symbol, order.side)
         self._memory.put_names(order.ids, left, self.lsn)
-        if self.forgotten is not None:
-            self.forgotten(order)
+        if self._leaving is not None:
+            self._leaving.order_left(self, order)
         for cl_ord_id in order.ids:
             self.by_id.pop(cl_ord_id, None)
         for leg in order.legs:
@@ -440,6 +469,10 @@ class Books:
                     # REST may have been asked while it was open, and tell it later than this.
                     self._note_ended(Ended(*place, tuple(order.ids), order.touched_lsn))
             self.ledger.retire(leg.owner)
+
+    def _command_left(self, name: OrderName, remembered: Remembered) -> None:
+        if self._leaving is not None:
+            self._leaving.command_left(self, name, remembered)
 
     # ---- positions, sessions, strangers ----
 

@@ -10,7 +10,9 @@ from decimal import Decimal
 import msgspec
 
 from common.messages import AmendOrder, Answer, Attempt, CancelOrder, ExecutionReport, NewOrder, QueryOrder, Reason
-from common.orders.order_state import ZERO, FillChange, Order
+from common.orders.fills import FillChange
+from common.orders.numbers import ZERO
+from common.orders.order_state import Order
 
 EVENTS = {
     "0": "new", "1": "trade", "2": "trade", "3": "done_for_day", "4": "canceled", "5": "replaced",

@@ -71,21 +71,12 @@ from common.orders.changes import (
     SessionMoved,
     Unnamed,
 )
+from common.orders.fills import BY_HAND, FillChange
 from common.orders.forgotten import LookUpFailed
+from common.orders.leg import Leg, is_fill, names_order
 from common.orders.names import Remembered, sent_name
-from common.orders.order_state import (
-    BY_HAND,
-    ZERO,
-    FillChange,
-    Leg,
-    Order,
-    Request,
-    RequestKind,
-    is_fill,
-    is_plausible,
-    names_order,
-    rounded,
-)
+from common.orders.numbers import ZERO, is_plausible, rounded_to
+from common.orders.order_state import Order, Request, RequestKind
 from common.orders.outcome import Evidence, Outcome, Outcomes, decide
 from common.orders.words import (
     FILLS,
@@ -622,7 +613,7 @@ class Fold:
         px = (avg_px * leg.cum_qty - leg.cum_value) / qty if is_plausible(avg_px) else ZERO
         if not is_plausible(px) or px < PRICE_STEP:
             return
-        px = rounded(px, PRICE_STEP)
+        px = rounded_to(px, PRICE_STEP)
         for change in ledger.price(leg.owner, px):
             leg.fill(change)
             self.books.move(change)

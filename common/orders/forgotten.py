@@ -11,12 +11,11 @@ reader found there, however far the rows go by now. The real one is a file (`com
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-if TYPE_CHECKING:
-    from common.orders.order_state import Fill
+from common.orders.fills import Fill
 
 TradeId = tuple[str, str, str]
 """Venue, symbol and the venue's trade identity: what two orders may share that met in one trade."""
@@ -42,10 +41,10 @@ class Forgotten(Protocol):
     """What has left memory, complete as of the record that is being folded. A look-up raises LookUpFailed where it
     cannot be made."""
 
-    def put_fills(self, trade_id: TradeId, lsn: int, fills: "list[Fill]") -> None:
+    def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
         """All fills of this identity leave memory before record `lsn` is folded."""
 
-    def fills(self, trade_id: TradeId, lsn: int) -> "list[Fill]":
+    def fills(self, trade_id: TradeId, lsn: int) -> list[Fill]:
         """Those fills as they left memory last, at record `lsn`; none where they never did. They are the caller's."""
 
     def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
@@ -91,12 +90,12 @@ class MemoryForgotten:
         """How many trade identities have rows."""
         return len(self._fills)
 
-    def rows(self) -> Iterator["tuple[TradeId, int, list[Fill]]"]:
+    def rows(self) -> Iterator[tuple[TradeId, int, list[Fill]]]:
         """Every row of fills: whose, when they left memory, and as what."""
         for trade_id, rows in self._fills.items():
             yield from ((trade_id, lsn, fills) for lsn, fills in rows)
 
-    def put_fills(self, trade_id: TradeId, lsn: int, fills: "list[Fill]") -> None:
+    def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
         """See `Forgotten`."""
         rows = self._fills[trade_id]
         if not rows or rows[-1][0] < lsn:
@@ -105,7 +104,7 @@ class MemoryForgotten:
         if exec_id:
             self._by_exec_id[(*trade_id[:2], exec_id)].setdefault(trade_id[2], lsn)
 
-    def fills(self, trade_id: TradeId, lsn: int) -> "list[Fill]":
+    def fills(self, trade_id: TradeId, lsn: int) -> list[Fill]:
         """See `Forgotten`."""
         for put_lsn, fills in reversed(self._fills.get(trade_id, ())):
             if put_lsn <= lsn:
@@ -139,5 +138,5 @@ class MemoryForgotten:
         return None if name is None else self._ended.get(name)
 
 
-def _copied(fills: "list[Fill]") -> "list[Fill]":
+def _copied(fills: list[Fill]) -> list[Fill]:
     return [msgspec.structs.replace(fill) for fill in fills]

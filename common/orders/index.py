@@ -8,8 +8,11 @@ source of anything. Looking up is one key at a time, never a scan. The real one 
 from typing import Protocol
 
 from common.messages import OrderEvent
+from common.orders.books import Books, OrderName
 from common.orders.forgotten import Forgotten, MemoryForgotten
 from common.orders.names import Remembered
+from common.orders.order_state import Order
+from common.orders.views import standing_order
 
 
 class Index(Forgotten, Protocol):
@@ -42,6 +45,24 @@ class Index(Forgotten, Protocol):
 
     def write(self, lsn: int) -> None:
         """The log was applied up to `lsn`: write what was put, so that a snapshot that stands there can be used."""
+
+
+class IntoIndex:
+    """What leaves the books' memory goes into an index, as it was then."""
+
+    def __init__(self, index: Index) -> None:
+        """A replay puts again only what `index` has not got."""
+        self._index = index
+
+    def order_left(self, books: Books, order: Order) -> None:
+        """See `Leaving`."""
+        if books.lsn > self._index.covered_lsn:
+            self._index.put_order(standing_order(books, order), order.ids)
+
+    def command_left(self, books: Books, name: OrderName, remembered: Remembered) -> None:
+        """See `Leaving`."""
+        if books.lsn > self._index.covered_lsn:
+            self._index.put_command(*name, remembered)
 
 
 class MemoryIndex(MemoryForgotten):

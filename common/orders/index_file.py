@@ -25,9 +25,9 @@ import msgspec
 from crc32c import crc32c
 
 from common.messages import UNDECODABLE, OlderOrderEvent, OrderEvent, upgraded
+from common.orders.fills import Fill
 from common.orders.forgotten import ForgottenOrder, LookUpFailed, MemoryForgotten, TradeId, exec_id_of, latest_first
 from common.orders.names import Remembered
-from common.orders.order_state import Fill
 
 T = TypeVar("T")
 

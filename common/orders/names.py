@@ -196,12 +196,16 @@ class Remembered(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Names:
     """The highest number of each strategy, for ever, and what became of the latest commands."""
 
-    def __init__(self, remembered: int = REMEMBERED_COMMANDS) -> None:
-        """`remembered` bounds the commands whose outcome is kept; `forgotten` is told of each that is dropped."""
+    def __init__(
+        self,
+        remembered: int = REMEMBERED_COMMANDS,
+        command_left: Callable[[tuple[str, int], Remembered], None] = lambda name, remembered: None,
+    ) -> None:
+        """`remembered` bounds the commands whose outcome is kept; `command_left` is told of each that is dropped."""
         self.highest: dict[str, int] = {}
         self._commands: OrderedDict[tuple[str, int], Remembered] = OrderedDict()
         self._bound = remembered
-        self.forgotten: Callable[[str, int, Remembered], None] | None = None
+        self._command_left = command_left
 
     def get(self, strategy: str, number: int) -> Remembered | None:
         """What is remembered of a command; None for one never seen or long ago."""
@@ -214,9 +218,7 @@ class Names:
         commands = self._commands
         commands[strategy, number] = remembered
         if len(commands) > self._bound:
-            (strategy, number), oldest = commands.popitem(last=False)
-            if self.forgotten is not None:
-                self.forgotten(strategy, number, oldest)
+            self._command_left(*commands.popitem(last=False))
 
     def dump(self) -> tuple[dict[str, int], list[tuple[str, int, Remembered]]]:
         """Everything, for a snapshot."""

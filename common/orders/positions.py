@@ -12,7 +12,8 @@ import msgspec
 
 from common.contracts import SPOT, Contract, traded
 from common.messages import SIDE_BUY
-from common.orders.order_state import ZERO, FillChange
+from common.orders.fills import FillChange
+from common.orders.numbers import ZERO
 
 
 class Position(msgspec.Struct, gc=False):

@@ -27,13 +27,16 @@ from common.orders.books import (
     Day,
     Ended,
     External,
+    Leaving,
     SessionBooks,
     TradesAsked,
 )
 from common.orders.facts import VenueFacts, VenueTold
+from common.orders.fills import FillRow, RetiredRow
 from common.orders.forgotten import Forgotten
+from common.orders.leg import Leg
 from common.orders.names import Remembered
-from common.orders.order_state import FillRow, Leg, Order, Request, RetiredRow
+from common.orders.order_state import Order, Request
 from common.orders.positions import Position
 
 
@@ -191,13 +194,14 @@ def load_books(
     left_out: LeftOut | None = None,
     bounds: Bounds = BOUNDS,
     memory: Forgotten | None = None,
+    leaving: Leaving | None = None,
 ) -> Books:
     """The books from bytes; what else is given is as for `Books`.
 
     Raises msgspec.DecodeError where they are of another form, ValueError where they have folded what is to be left out.
     """
     dump = _decode(data)
-    books = Books(accounts, bounds=bounds, left_out=left_out, memory=memory)
+    books = Books(accounts, bounds=bounds, left_out=left_out, memory=memory, leaving=leaving)
     books.left_out.load(dump.left_out, dump.lsn)
     books.lsn, books.stamp_ns, books.discrepancies = dump.lsn, dump.stamp_ns, dump.discrepancies
     books.epoch, books.epoch_ns = dump.epoch, dump.epoch_ns

@@ -21,7 +21,9 @@ import msgspec
 
 from common.messages import SIDE_BUY, RestOrder
 from common.orders.belief import SIDES
-from common.orders.order_state import ZERO, Leg, Order, RequestKind, is_plausible
+from common.orders.leg import Leg
+from common.orders.numbers import ZERO, is_plausible
+from common.orders.order_state import Order, RequestKind
 from common.orders.words import FILLED, TERMINAL_WORDS
 
 

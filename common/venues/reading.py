@@ -10,7 +10,7 @@ from typing import NamedTuple
 from common.fix.dictionary import Dictionary
 from common.fix.wire import pairs, parse_utc_timestamp
 from common.messages import Unreadable
-from common.orders.order_state import is_plausible
+from common.orders.numbers import is_plausible
 from common.venues.dialect import BadReport
 
 Fields = Mapping[bytes, bytes]

@@ -27,7 +27,8 @@ from common.exit_status import ExitStatus
 from common.messages import SessionState
 from common.orders.books import SessionBooks
 from common.orders.facts import Holding, outside
-from common.orders.order_state import ZERO, Order
+from common.orders.numbers import ZERO
+from common.orders.order_state import Order
 from common.venues.registry import find_profile
 from common.venues.venue import Feature
 from scripts.cli.errors import CommandError

@@ -15,7 +15,9 @@ from common.fix.dictionary import Dictionary
 from common.messages import PAYLOADS, Attempt, ExecutionReport, Kind, NewOrder, Terms
 from common.orders.changes import Change
 from common.orders.fold import Fold
-from common.orders.order_state import NEXT_WORD, TOLD, ZERO, Leg, Order, Request, RequestKind
+from common.orders.leg import NEXT_WORD, TOLD, Leg
+from common.orders.numbers import ZERO
+from common.orders.order_state import Order, Request, RequestKind
 from common.orders.outcome import FINAL, Evidence, Outcome, decide
 from common.orders.words import TERMINAL_WORDS
 from scripts.docs.protocol import states

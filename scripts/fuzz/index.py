@@ -10,10 +10,10 @@ from pathlib import Path
 from random import Random
 
 from common.messages import OrderEvent, OrderStatus, Reason, Terms
+from common.orders.fills import Fill
 from common.orders.forgotten import ForgottenOrder, TradeId
 from common.orders.index_file import IndexFailed, IndexFile
 from common.orders.names import Remembered
-from common.orders.order_state import Fill
 from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import cut_about
 

@@ -9,7 +9,7 @@ import msgspec
 from common import left_out
 from common.journal.frames import Record
 from common.messages import Door, ExecutionReport, Inbound, JournalRequest, Kind, Payload
-from common.orders import index_file, order_state
+from common.orders import index_file, leg
 from common.orders.fold import Fold
 from common.strategy import entry
 from scripts.simulation import actors
@@ -49,8 +49,8 @@ class _OpenDoor(Door):
 
 
 def _taken_as_told(
-    report: ExecutionReport, held: order_state.BelievedTerms, asked: Sequence[order_state.AskedTerms] = ()
-) -> order_state.BelievedTerms:
+    report: ExecutionReport, held: leg.BelievedTerms, asked: Sequence[leg.AskedTerms] = ()
+) -> leg.BelievedTerms:
     return held._replace(order_qty=report.order_qty or held.order_qty, price=report.price or held.price)
 
 
@@ -69,7 +69,7 @@ def _by_number(original: Callable[[Fold, Record, Inbound], None]) -> Callable[[F
 FAULTS: dict[str, Fault] = {
     "terms-as-told": Fault(
         "Whatever a report tells as OrderQty(38) and Price(44) is what the order has.", "reports",
-        ((order_state, "believed_terms", lambda original: _taken_as_told),), 20,
+        ((leg, "believed_terms", lambda original: _taken_as_told),), 20,
     ),
     "repeat-by-number": Fault(
         "A report is taken for a repeat by its MsgSeqNum(34) alone.", "folds",

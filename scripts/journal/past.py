@@ -15,12 +15,11 @@ from common.journal import OsFiles, Reader, Record
 from common.journal.segments import first_lsns, read_header, segment_name
 from common.messages import Payload
 from common.orders.books import Books
-from common.orders.changes import OrderChanged
 from common.orders.fold import Fold
+from common.orders.views import position_event, standing_order
 from common.past.words import payload_of, plain, time_text
 from common.venues.dialect import Dialect
 from services.orders.configured import orders_settings
-from services.orders.views import order_event, position_event
 from services.risk.limits import shown
 from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings
@@ -85,11 +84,7 @@ class Past:
             "lsn": self.lsn,
             "time": time_text(self.stamp_ns),
             "orders": [
-                plain(
-                    order_event(
-                        order, OrderChanged(order, "snapshot"), books.unpriced_qty(order), self.lsn, 0, self.stamp_ns
-                    )
-                )
+                plain(standing_order(books, order))
                 for venue in sorted(books.open)
                 for order in books.open_orders(venue)
             ],

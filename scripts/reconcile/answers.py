@@ -20,7 +20,8 @@ from common.config import Config
 from common.instant import NS_PER_S
 from common.messages import Answer, RestOrder, Trade
 from common.orders.books import TRADES_PAGE, Baseline, SessionBooks
-from common.orders.order_state import ZERO, Order
+from common.orders.numbers import ZERO
+from common.orders.order_state import Order
 from scripts.reconcile.journal_books import JournalBooks, asset_changes
 from scripts.reconcile.result import Part, Result, Verdict, compared
 from services.orders.configured import orders_settings

@@ -13,7 +13,7 @@ from common.messages import Answer, Discrepancy, Kind
 from common.orders.changes import Answered, Inquired, OrderChanged, Unnamed
 from common.orders.facts import VenueFacts
 from common.orders.fold import Fold
-from common.orders.order_state import ZERO
+from common.orders.numbers import ZERO
 from common.orders.positions import Position
 
 OrderName = tuple[str, int]

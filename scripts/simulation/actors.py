@@ -30,7 +30,7 @@ from common.messages import (
     JournalRequest,
 )
 from common.orders.facts import facts_of
-from common.orders.index import MemoryIndex
+from common.orders.index import IntoIndex, MemoryIndex
 from common.orders.snapshots import load_books
 from common.soundness import SoundDoor
 from common.strategy.strategy import Market as SdkMarket
@@ -197,7 +197,7 @@ def _orders(world: Stage) -> Actor:
         index = MemoryIndex()
 
         def load(data: bytes) -> FoldedOrders:
-            return FoldedOrders(load_books(data, facts, bounds=BOUNDS, memory=index))
+            return FoldedOrders(load_books(data, facts, bounds=BOUNDS, memory=index, leaving=IntoIndex(index)))
 
         folded = _begun(world, process, folded_orders(config, index), load)
         return OrdersCore(settings, folded.books, index)

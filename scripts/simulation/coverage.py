@@ -20,6 +20,8 @@ CORES = (
     "common/journal/reader.py",
     "common/journal/recovery.py",
     "common/latch.py",
+    "common/orders/ledger.py",
+    "common/orders/leg.py",
     "common/orders/order_state.py",
     "common/orders/outcome.py",
     "common/venues/binance/dialect.py",

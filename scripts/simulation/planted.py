@@ -39,11 +39,14 @@ from common.messages import (
     Reason,
 )
 from common.orders import fold as orders_fold
-from common.orders import order_state, outcome, worst
+from common.orders import leg, order_state, outcome, worst
 from common.orders.books import Books
 from common.orders.forgotten import MemoryForgotten
+from common.orders.ledger import FillLedger
+from common.orders.leg import Leg
 from common.orders.names import cl_ord_id_of
-from common.orders.order_state import ZERO, FillLedger, Leg, Order, RequestKind
+from common.orders.numbers import ZERO
+from common.orders.order_state import Order, RequestKind
 from common.orders.positions import Position
 from common.orders.words import DONE_FOR_DAY
 from common.orders.worst import NO_STRANGER, NOTHING
@@ -788,6 +791,7 @@ BUGS: dict[str, Bug] = {
     "done-for-day-is-over": Bug(
         "An order that is done for the day is closed, in orders and risk.",
         (
+            (leg, "TERMINAL_WORDS", lambda words: words | {DONE_FOR_DAY}),
             (order_state, "TERMINAL_WORDS", lambda words: words | {DONE_FOR_DAY}),
             (order_state, "_CLOSED_STATUS", lambda words: words | {DONE_FOR_DAY: OrderStatus.EXPIRED}),
             (worst, "TERMINAL_WORDS", lambda words: words | {DONE_FOR_DAY}),

@@ -12,7 +12,7 @@ from common.contracts import Contract
 from common.journal.frames import Record
 from common.orders.books import Books, Bounds
 from common.orders.changes import Change
-from common.orders.index import MemoryIndex
+from common.orders.index import IntoIndex, MemoryIndex
 from scripts.simulation.plan import FORMER_VENUES
 from services.orders.archive import Archive
 from services.orders.configured import orders_settings
@@ -106,7 +106,7 @@ def folded_orders(
     """The state of orders before the first record; `index` gets what leaves its memory."""
     facts = {name: account.facts for name, account in orders_settings(config).accounts.items()}
     index = MemoryIndex() if index is None else index
-    return FoldedWithIndex(Books(facts, bounds=bounds, memory=index), index)
+    return FoldedWithIndex(Books(facts, bounds=bounds, memory=index, leaving=IntoIndex(index)), index)
 
 
 def folded_risk(config: Config = CONFIG, index: MemoryIndex | None = None) -> FoldedRisk:

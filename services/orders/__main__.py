@@ -13,6 +13,7 @@ from common.left_out import Unfoldable
 from common.messages import MAX_ENTRY_BYTES, BoundedEntryRequest
 from common.orders.books import Books
 from common.orders.fold import FOLD_VERSION
+from common.orders.index import IntoIndex
 from common.orders.index_file import IndexFile, index_path
 from services.orders.configured import orders_settings
 from services.orders.core import OrdersCore
@@ -48,8 +49,9 @@ def starting_books(
 
     Raises IndexFailed.
     """
+    into = IntoIndex(index)
     return start_beside(
-        index, FOLD_VERSION, lambda upto_lsn: newest_books(config, reader, upto_lsn, unfoldable, index), reader
+        index, FOLD_VERSION, lambda upto_lsn: newest_books(config, reader, upto_lsn, unfoldable, index, into), reader
     )
 
 

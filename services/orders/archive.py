@@ -13,25 +13,25 @@ import orjson
 from common.journal.frames import Record
 from common.messages import OrderEvent, QueryAnswer, QueryRequest
 from common.orders.books import Books
-from common.orders.changes import EVENTS, Change, OrderChanged, Unnamed, numbered
+from common.orders.changes import EVENTS, Change, Unnamed, numbered
 from common.orders.index import Index
+from common.orders.leg import is_fill
 from common.orders.money import held_by
 from common.orders.names import Remembered
-from common.orders.order_state import ZERO, Order, is_fill
+from common.orders.numbers import ZERO
 from common.orders.positions import Position
+from common.orders.views import position_event, standing_order
 from common.orders.words import word_of_change
-from services.orders.views import StandingNames, order_event, position_event
+from services.orders.clients import StandingNames
 
 
 class Archive:
     """Commands and orders by name, wherever they are."""
 
     def __init__(self, books: Books, index: Index) -> None:
-        """From now on what the books forget goes into `index`."""
+        """What the books forget goes into `index`."""
         self._books = books
         self._index = index
-        books.forgotten = self._order_forgotten
-        books.names.forgotten = self._command_forgotten
 
     @property
     def complete(self) -> bool:
@@ -55,12 +55,7 @@ class Archive:
     def order(self, strategy: str, number: int) -> OrderEvent | None:
         """An order as it is, or as it ended; None for one that nobody has seen."""
         order = self._books.orders.get((strategy, number))
-        return self._index.order(strategy, number) if order is None else self.shown(order)
-
-    def shown(self, order: Order, index: int = 0) -> OrderEvent:
-        """An order as it is after the last record, named by that and `index`."""
-        change, books = OrderChanged(order, "snapshot"), self._books
-        return order_event(order, change, books.unpriced_qty(order), books.lsn, index, books.stamp_ns)
+        return self._index.order(strategy, number) if order is None else standing_order(self._books, order)
 
     def late_report(self, record: Record, index: int, change: Unnamed) -> OrderEvent | None:
         """The event (LSN, `index`) of a report on an order that has left memory; None where it was no fill, bust or
@@ -108,14 +103,6 @@ class Archive:
         """Write what was put: the process ends."""
         self._index.write(self._books.lsn)
 
-    def _order_forgotten(self, order: Order) -> None:
-        if self._books.lsn > self._index.covered_lsn:
-            self._index.put_order(self.shown(order), order.ids)
-
-    def _command_forgotten(self, strategy: str, number: int, remembered: Remembered) -> None:
-        if self._books.lsn > self._index.covered_lsn:
-            self._index.put_command(strategy, number, remembered)
-
 
 MAX_CLOSED = 1000
 """Closed orders in one answer at most, which is well below what a link takes."""
@@ -132,7 +119,7 @@ def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive
     if error:
         detail["error"] = error
     elif query.what == "orders":
-        orders = _open_orders(query, books, archive)
+        orders = _open_orders(query, books)
         detail["external"] = [
             {"venue": books.known.venue_of(e.venue), "account": e.venue, "symbol": e.order.symbol,
              "order_id": e.order.order_id, "side": e.order.side,
@@ -140,7 +127,7 @@ def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive
             for e in books.externals.values()
         ]  # fmt: skip
     elif query.what == "closed":
-        orders = _closed_orders(query, books, archive)
+        orders = _closed_orders(query, books)
     elif query.what == "order":
         shown = archive.order(query.strategy, query.number)
         orders = [] if shown is None else [shown]
@@ -154,7 +141,7 @@ def answer_query(query: QueryRequest, state: str, books: Books, archive: Archive
     elif query.what in ("accounts", "reconcile"):
         detail["accounts"] = _accounts(query, books)
         if query.what == "reconcile":
-            orders = _open_orders(query, books, archive)
+            orders = _open_orders(query, books)
             positions = list(books.positions.values())
     elif query.what == "money":
         # Built by the library that reads it: numbers in it are text.
@@ -193,21 +180,18 @@ def _named(order: OrderEvent, lsn: int, index: int) -> OrderEvent:
     return msgspec.structs.replace(order, lsn=lsn, index=index)
 
 
-def _open_orders(query: QueryRequest, books: Books, archive: Archive) -> list[OrderEvent]:
-    return [
-        archive.shown(order)
-        for account in books.open
-        for order in books.open_orders(account)
-        if query.strategy in ("", order.strategy) and _is_asked(query, account, books)
-    ]
+def _open_orders(query: QueryRequest, books: Books) -> list[OrderEvent]:
+    of_all = (order for account in books.open for order in books.open_orders(account))
+    orders = books.open_orders_of(query.strategy) if query.strategy else of_all
+    return [standing_order(books, order) for order in orders if _is_asked(query, order.account, books)]
 
 
-def _closed_orders(query: QueryRequest, books: Books, archive: Archive) -> list[OrderEvent]:
+def _closed_orders(query: QueryRequest, books: Books) -> list[OrderEvent]:
     """Those of which the books still know, the last that changed first; `query.number` at most."""
     closed = (books.orders[name] for name in (*books.unsettled, *books.closed))
     asked = [o for o in closed if query.strategy in ("", o.strategy) and _is_asked(query, o.account, books)]
     latest = sorted(asked, key=lambda order: order.touched_lsn, reverse=True)
-    return [archive.shown(order) for order in latest[: min(query.number or MAX_CLOSED, MAX_CLOSED)]]
+    return [standing_order(books, order) for order in latest[: min(query.number or MAX_CLOSED, MAX_CLOSED)]]
 
 
 def _positions(query: QueryRequest, books: Books) -> list[Position]:

@@ -14,7 +14,7 @@ from common.messages import STRATEGY_NAME, Ask, Booked, FilledByHand, Kind, Oper
 from common.orders.books import Books
 from common.orders.fold import BASELINE, WRITER
 from common.orders.money import held_by
-from common.orders.order_state import is_plausible
+from common.orders.numbers import is_plausible
 from services.orders.reconciliation import Reconciliation
 
 TOKENS: Final = 256

@@ -22,12 +22,31 @@ from common.messages import (
     Welcome,
     older_event,
 )
+from common.orders.books import Books
 
 RING_EVENTS = 4096
 """Events kept for each strategy: at 1,000 orders a second the last second or so."""
 
 STRATEGIES = 256
 """Strategies whose ring is kept; the one quiet for longest loses its ring first, and is told the state as it is."""
+
+class StandingNames:
+    """Names (LSN, index) for what is told as it stands after a record, and not as that record's event: each once."""
+
+    def __init__(self, books: Books) -> None:
+        """The names are behind every event of the last record that `books` hold."""
+        self._books = books
+        self._lsn = 0
+        self._index = 0
+
+    def give(self) -> tuple[int, int]:
+        """The next name, above every name that was told before."""
+        if self._lsn != self._books.lsn:
+            self._lsn, self._index = self._books.lsn, AFTER_ALL_EVENTS
+        else:
+            self._index += 1
+        return self._lsn, self._index
+
 
 Event = CommandOutcome | OrderEvent
 EventName = tuple[int, int]

@@ -66,20 +66,20 @@ from common.orders.changes import (
 )
 from common.orders.facts import Holding, outside
 from common.orders.fold import FOLD_VERSION, WRITER, Fold
-from common.orders.index import Index, MemoryIndex
+from common.orders.index import Index, IntoIndex, MemoryIndex
 from common.orders.order_state import Order
+from common.orders.views import order_event, own_position_event, position_event
 from services.orders.archive import Archive
 from services.orders.attempts import Attempts, Route, Routes
 from services.orders.by_hand import ByHand
 from services.orders.cancels import CancelRequests, Cancels, Parts
-from services.orders.clients import Clients
+from services.orders.clients import Clients, StandingNames
 from services.orders.commands import Decisions, Flights
 from services.orders.entry import Entry
 from services.orders.life import Life
 from services.orders.new_rules import NewRules, Standing
 from services.orders.reconciliation import Reconciliation
 from services.orders.settings import OrdersSettings
-from services.orders.views import StandingNames, order_event, own_position_event, position_event
 from services.orders.watch import Watch
 
 _SENT = frozenset({"pending_new", "pending_cancel", "pending_replace"})
@@ -118,7 +118,8 @@ class OrdersCore(Core):
 
     def _empty_books(self, unfoldable: Sequence[Unfoldable]) -> Books:
         facts = {name: account.facts for name, account in self._settings.accounts.items()}
-        return Books(facts, left_out=LeftOut((), unfoldable), memory=self._index)
+        left_out = LeftOut((), unfoldable)
+        return Books(facts, left_out=left_out, memory=self._index, leaving=IntoIndex(self._index))
 
     def _live_with(self, books: Books, former: Follower | None = None) -> None:
         """Begin a life: all that is soft is made anew around the books. `former` has read the log until now."""

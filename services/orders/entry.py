@@ -38,12 +38,12 @@ from common.messages import (
     older_event,
     upgraded,
 )
+from common.orders.views import own_position_event, standing_order
 from common.request_identity import request_identity, same_request
 from services.orders.archive import answer_query
 from services.orders.attempts import Routes
 from services.orders.cancels import CancelRequests, Parts
 from services.orders.clients import STRATEGIES
-from services.orders.views import own_position_event
 from services.orders.watch import Watch
 
 T = TypeVar("T")
@@ -190,10 +190,9 @@ class Entry:
         resumed = self._clients.hello(peer, hello, welcome)
         self._watch.hello(hello, now)
         if not resumed or not hello.epoch:
-            for order in [o for account in books.open for o in books.open_orders(account)]:
-                if order.strategy == hello.strategy:
-                    _, index = self._names.give()
-                    self._clients.reply(peer, self._archive.shown(order, index))
+            for order in books.open_orders_of(hello.strategy):
+                _, index = self._names.give()
+                self._clients.reply(peer, standing_order(books, order, index))
         for position in books.positions.values():
             # Whose fill moved it last is not told here: nobody's did just now.
             told = own_position_event(books, position, *self._names.give(), hello.strategy)

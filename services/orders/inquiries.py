@@ -23,7 +23,8 @@ import msgspec
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import Answer, Ask, Attempt
 from common.orders.books import TRADES_PAGE, Books, OrderName
-from common.orders.order_state import Leg, Order
+from common.orders.leg import Leg
+from common.orders.order_state import Order
 
 FIRST_NS = 500 * NS_PER_MS
 SLOWEST_NS = 5 * NS_PER_S

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from common.contracts import SPOT, Contract
 from common.instant import NS_PER_S
 from common.messages import SIDE_BUY, Reason, Terms
-from common.orders.order_state import is_multiple
+from common.orders.numbers import is_multiple
 from services.risk.exposure import Sums
 
 ZERO: Final = Decimal(0)

@@ -21,7 +21,7 @@ from common.messages import (
     Unreadable,
 )
 from common.orders.belief import contradiction
-from common.orders.order_state import AskedTerms, BelievedTerms, believed_terms
+from common.orders.leg import AskedTerms, BelievedTerms, believed_terms
 from common.orders.words import (
     came_too_late,
     is_over,

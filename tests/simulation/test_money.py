@@ -7,7 +7,7 @@ import pytest
 
 from common.contracts import Contract, InstrumentKind
 from common.exchange.settings import Instrument
-from common.orders.order_state import FillLedger
+from common.orders.ledger import FillLedger
 from common.orders.positions import Position
 from scripts.simulation.money import ROUNDED, closed_at, our_money
 

@@ -29,7 +29,7 @@ from common.messages import OrderEvent
 from common.orders.books import Books
 from common.orders.changes import Change, CommandDecided, OrderChanged
 from common.orders.fold import Fold
-from common.orders.index import MemoryIndex
+from common.orders.index import IntoIndex, MemoryIndex
 from common.orders.index_file import IndexFile, index_path
 from common.venues.registry import find_dialect
 from scripts.journal.past import session_writers
@@ -58,15 +58,16 @@ def number_text(value: Decimal) -> str:
 
 def read_log(config: Config) -> Document:
     """Everything out of the log alone, from its first record on. Raises JournalError."""
-    left_out = LeftOut(skipped_records(config.journal_folder, OsFiles()))
-    books = Books({name: its.facts for name, its in orders_settings(config).accounts.items()}, left_out=left_out)
+    left_out, index = LeftOut(skipped_records(config.journal_folder, OsFiles())), MemoryIndex()
+    of_orders = {name: its.facts for name, its in orders_settings(config).accounts.items()}
+    books = Books(of_orders, left_out=left_out, memory=index, leaving=IntoIndex(index))
     facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
     risk = RiskState(Books(facts, left_out=LeftOut(skipped_records(config.journal_folder, OsFiles()))))
     sessions = {
         writer: Folded(writer, venue, find_dialect(config.venues[venue].dialect), left_out)
         for writer, venue in _sessions(config).items()
     }
-    folds = _Folds(config, books, Archive(books, MemoryIndex()), risk, sessions)
+    folds = _Folds(config, books, Archive(books, index), risk, sessions)
     names, fills = folds.read_on()
     return folds.document(names) | {"fills": fills}
 

@@ -28,7 +28,7 @@ from common.messages import (
     NewOrder,
     QueryOrder,
 )
-from common.orders.order_state import is_plausible
+from common.orders.numbers import is_plausible
 from common.venues.coinbase.venue import PROFILE
 from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.dialect import BadReport, Body, BookEntry, Identity, SubscriptionRejected, plain

@@ -27,12 +27,12 @@ from common.messages import (
     Withdrawn,
 )
 from common.orders.books import Books, Bounds
+from common.orders.fills import Fill
 from common.orders.fold import Fold
 from common.orders.forgotten import LookUpFailed
 from common.orders.index import MemoryIndex
 from common.orders.index_file import COVER_RECORDS, FORMAT, IndexFailed, IndexFile, IndexTooNew, sync_index
 from common.orders.names import Remembered
-from common.orders.order_state import Fill
 from common.orders.snapshots import dump_books, load_books
 from services.orders.core import OrdersCore
 from tests.services.orders.harness import D, Forgetful, Ring, report

@@ -10,8 +10,8 @@ from common.contracts import SPOT, Contract, InstrumentKind
 from common.messages import DayPrice
 from common.orders.books import Day
 from common.orders.facts import VenueFacts
+from common.orders.ledger import FillLedger
 from common.orders.money import Held, Line, Pair, Part, Price, Rates, lines, prices_told, rates_in, summed
-from common.orders.order_state import FillLedger
 from common.orders.positions import Position, copy_of
 
 D = Decimal

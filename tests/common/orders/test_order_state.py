@@ -10,16 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.messages import Attempt, ExecutionReport, NewOrder, OrderStatus, Reason, Terms
-from common.orders.order_state import (
-    NEXT_WORD,
-    ZERO,
-    FillChange,
-    FillLedger,
-    Leg,
-    Order,
-    Request,
-    RequestKind,
-)
+from common.orders.fills import FillChange
+from common.orders.ledger import FillLedger
+from common.orders.leg import NEXT_WORD, Leg
+from common.orders.numbers import ZERO
+from common.orders.order_state import Order, Request, RequestKind
 from common.orders.words import TERMINAL_WORDS
 
 D = Decimal

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from common.messages import Attempt, ExecutionReport, NewOrder, OrderStatus, Terms
-from common.orders.order_state import FillLedger, Order, Request, RequestKind
+from common.orders.ledger import FillLedger
+from common.orders.order_state import Order, Request, RequestKind
 
 S = OrderStatus
 NAMES = {

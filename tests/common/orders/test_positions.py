@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from common.contracts import SPOT, Contract, InstrumentKind
 from common.messages import SessionChanged, SessionState
 from common.orders.facts import KnownVenues, VenueFacts
-from common.orders.order_state import FillLedger
+from common.orders.ledger import FillLedger
 from common.orders.positions import Position
 
 D = Decimal

@@ -17,7 +17,7 @@ from common.messages import (
     OperatorAct,
     RestOrder,
 )
-from common.orders.order_state import ZERO
+from common.orders.numbers import ZERO
 from services.account.core import AccountCore, AccountSettings
 from tests.journals import Journal, carry_out
 

@@ -34,7 +34,7 @@ from common.messages import (
 )
 from common.orders.books import Books, Bounds
 from common.orders.facts import VenueFacts
-from common.orders.index import Index
+from common.orders.index import Index, IntoIndex
 from common.orders.snapshots import dump_books, load_books
 from services.orders.core import OrdersCore
 from services.orders.inquiries import VenueWays
@@ -319,7 +319,8 @@ class Forgetful(Ring):
     def start(self) -> OrdersCore:
         self.boot_ns += 1
         facts = {name: account.facts for name, account in self.settings.accounts.items()}
-        self.core = OrdersCore(self.settings, Books(facts, bounds=self.bounds, memory=self.index), self.index)
+        books = Books(facts, bounds=self.bounds, memory=self.index, leaving=IntoIndex(self.index))
+        self.core = OrdersCore(self.settings, books, self.index)
         self.clients.clear()
         self.core.started(self.now)
         self.settle()

@@ -91,3 +91,17 @@ def test_who_asks_for_money_is_told_all_parts_and_the_day(ring: Ring) -> None:
     (part,) = told.parts
     assert (part.strategy, part.place, part.position.quantity, part.base) == ("s", PLACE, D(2), "BTC")
     assert told.lsn == ring.core.books.lsn and not told.day.began_ns
+
+
+def test_each_strategy_s_open_orders_are_at_hand_whatever_became_of_them(ring: Ring) -> None:
+    """They are asked for at every status: nobody walks through the orders of all others for it."""
+    ring.hello("t", b"q")
+    orders = [accepted(ring, number) for number in (1, 2, 3)]
+    accepted(ring, 1, peer=b"q")
+    ring.report(orders[0], "F", "2", qty="1", key="1/t", cum_qty=D(1))
+    ring.report(orders[1], "4", "4")
+    ring.report(orders[0], "H", "1", key="1/u", reference_trade_key="1/t", cum_qty=D(0))
+    for books in (ring.core.books, load_books(dump_books(ring.core.books), {})):
+        assert {order.number for order in books.open_orders_of("s")} == {1, 3}, "the bust has opened it again"
+        assert [order.number for order in books.open_orders_of("t")] == [1]
+        assert books.open_orders_of("u") == []

@@ -13,7 +13,7 @@ from common.orders.books import Books, Bounds
 from common.orders.fold import FOLD_VERSION, Fold
 from common.orders.index import Index, MemoryIndex
 from common.orders.index_file import IndexFile, IndexView
-from common.orders.order_state import FillLedger
+from common.orders.ledger import FillLedger
 from common.orders.snapshots import dump_books, load_books
 from tests.services.orders.harness import D, Forgetful, report
 

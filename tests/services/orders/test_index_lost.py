@@ -11,9 +11,9 @@ from common.actor.order_books import Folded, newest_books
 from common.actor.snapshots import make_snapshot
 from common.config import Config, load
 from common.journal import Entry, Log, OsFiles, Reader, salvage
+from common.orders.fills import Fill
 from common.orders.fold import FOLD_VERSION, WRITER
 from common.orders.index_file import IndexFile, IndexView, index_path, sync_index
-from common.orders.order_state import Fill
 from services.orders.__main__ import starting_books
 
 FILES = OsFiles()

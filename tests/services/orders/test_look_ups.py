@@ -10,11 +10,11 @@ import pytest
 
 from common.messages import NewOrder
 from common.orders.books import Books, Bounds
+from common.orders.fills import Fill
 from common.orders.fold import FOLD_VERSION, Fold
 from common.orders.forgotten import LookUpFailed, MemoryForgotten
 from common.orders.index import Index, MemoryIndex
 from common.orders.index_file import IndexFile, IndexView
-from common.orders.order_state import Fill
 from tests.services.orders.harness import D, report
 from tests.services.orders.test_forgotten import PLACE, SMALL, Filling
 

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from common.messages import Ask, Inbound, Kind, SessionState, Trade, encode
-from common.orders.order_state import FillLedger, FillRow, RetiredRow
+from common.orders.fills import FillRow, RetiredRow
+from common.orders.ledger import FillLedger
 from tests.services.orders.harness import D, Ring, accepted, report
 
 

@@ -31,8 +31,9 @@ from common.messages import (
     TopOfBook,
 )
 from common.orders.facts import VenueFacts
+from common.orders.leg import Leg
 from common.orders.names import cl_ord_id_of
-from common.orders.order_state import Leg, Order
+from common.orders.order_state import Order
 from common.venues.binance.dialect import Binance
 from common.venues.dialect import Dialect
 from common.venues.generic.dialect import Generic

@@ -11,7 +11,7 @@ from msgspec import structs
 from common.fix.wire import split
 from common.journal.files import OsFiles
 from common.messages import ExecutionReport, Inbound, Kind
-from common.orders.order_state import Leg
+from common.orders.leg import Leg
 from common.venues.generic.dialect import Generic
 from tests.common.venues.both_sides import BothSides, Desk
 from tests.common.venues.samples import raw

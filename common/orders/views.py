@@ -4,10 +4,11 @@ from decimal import Decimal
 
 import msgspec
 
-from common.messages import AFTER_ALL_EVENTS, OrderEvent, PositionChanged
+from common.messages import OrderEvent, PositionChanged
 from common.orders.books import Books
 from common.orders.changes import OrderChanged
-from common.orders.order_state import ZERO, Order
+from common.orders.numbers import ZERO
+from common.orders.order_state import Order
 from common.orders.positions import Position
 
 
@@ -48,19 +49,7 @@ def own_position_event(books: Books, position: Position, lsn: int, index: int, s
     )  # fmt: skip
 
 
-class StandingNames:
-    """Names (LSN, index) for what is told as it stands after a record, and not as that record's event: each once."""
-
-    def __init__(self, books: Books) -> None:
-        """The names are behind every event of the last record that `books` hold."""
-        self._books = books
-        self._lsn = 0
-        self._index = 0
-
-    def give(self) -> tuple[int, int]:
-        """The next name, above every name that was told before."""
-        if self._lsn != self._books.lsn:
-            self._lsn, self._index = self._books.lsn, AFTER_ALL_EVENTS
-        else:
-            self._index += 1
-        return self._lsn, self._index
+def standing_order(books: Books, order: Order, index: int = 0) -> OrderEvent:
+    """An order as it is after the last record, named by that and `index`."""
+    change = OrderChanged(order, "snapshot")
+    return order_event(order, change, books.unpriced_qty(order), books.lsn, index, books.stamp_ns)
