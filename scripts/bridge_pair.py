@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from common import first_start
+from common.actor.parent import die_with
 from common.config import CHECKOUT, ENV_PREFIX, SERVED_VENUES
 from common.fix.session import Disconnect, Inbound, Outbound, ResendWanted, Session, SessionSettings
 from common.fix.wire import split
 from common.instant import Instant
 from scripts.stack import NoAnswer, NotRunning, PrivateStack, StackFailed
-from services.supervisor.processes import die_with
 
 GUEST = "GUEST"
 LIVE_S = 180.0

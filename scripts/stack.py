@@ -15,8 +15,8 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from common.actor.control import Answers, NoAnswer, NotRunning, ask, ask_all, is_running
+from common.actor.parent import die_with
 from common.config import CHECKOUT, SERVED_VENUES, Config, Kind, load
-from services.supervisor.processes import die_with
 
 READY_S = 60.0
 STOP_S = 6.0

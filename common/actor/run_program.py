@@ -1,20 +1,18 @@
 """The worker of an actor that has programs run beside it."""
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
+from functools import partial
 
 import msgspec
 
+from common.actor.parent import die_with
 from common.actor.programs import ProgramEnded, RunProgram
 
 LONGEST_S = 300.0
 LEAST_PRIORITY = 19
 MOST_OUTPUT_CHARS = 64_000
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
 def run_program(call: msgspec.Struct) -> ProgramEnded:
@@ -23,7 +21,8 @@ def run_program(call: msgspec.Struct) -> ProgramEnded:
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", call.module, *call.arguments],
-            capture_output=True, text=True, timeout=LONGEST_S, check=False, preexec_fn=_stand_back,
+            capture_output=True, text=True, timeout=LONGEST_S, check=False,
+            preexec_fn=partial(_stand_back, os.getpid()),
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         return ProgramEnded(False, str(error))
@@ -31,7 +30,7 @@ def run_program(call: msgspec.Struct) -> ProgramEnded:
     return ProgramEnded(done.returncode == 0, said.strip()[-MOST_OUTPUT_CHARS:])
 
 
-def _stand_back() -> None:
+def _stand_back(parent: int) -> None:
     """Least priority, and no longer life than the process that asked."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with(parent)
     os.nice(LEAST_PRIORITY)

@@ -1,6 +1,7 @@
 """Many seeds over all cores, and what they come to."""
 
 import multiprocessing
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -9,6 +10,7 @@ from itertools import islice
 from traceback import extract_tb
 from typing import NamedTuple, TypeVar
 
+from common.actor.parent import die_with
 from scripts.simulation import planted
 from scripts.simulation.planted import BUGS, STEPS
 from scripts.simulation.planted_seeds import KNOWN_SEEDS
@@ -49,7 +51,8 @@ def run_many(cases: Iterable[Case], jobs: int) -> Iterator[Result]:
 def spread(work: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator[R]:
     """What `work` makes of each item, in their order; `jobs` processes work, and none is far ahead of who reads."""
     waiting = iter(items)
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, initializer=die_with, initargs=(os.getpid(),)) as pool:
         under_way = [pool.submit(work, item) for item in islice(waiting, 2 * jobs)]
         while under_way:
             yield under_way.pop(0).result()

@@ -6,7 +6,6 @@ nothing over from a supervisor that by then has threads and sockets.
 """
 
 import contextlib
-import ctypes
 import importlib
 import importlib.util
 import os
@@ -20,11 +19,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from common.actor.control import is_running
+from common.actor.parent import die_with
 from common.config import Actor, Config, Kind
 
-PR_SET_PDEATHSIG = 1
 SET_BY_HONCHO = "HONCHO_PROCESS_NAME"
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def spawn(actor: Actor, config: Config) -> "subprocess.Popen[bytes]":
@@ -158,13 +156,6 @@ def _environment(config: Config) -> dict[str, str]:
 
 def _end_of(actor: Actor) -> signal.Signals:
     return signal.SIGTERM if actor.kind is Kind.SESSIONS else signal.SIGKILL
-
-
-def die_with(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
-    """In a process just forked: get the signal when the parent's thread that forked it ends, however that ends."""
-    _libc.prctl(PR_SET_PDEATHSIG, number)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def lock_name(kind: Kind) -> str:
