@@ -591,6 +591,8 @@ class StrategyConfig(Section, frozen=True, kw_only=True):
     `on_exit`: What becomes of its open orders when it stops, dies or hangs: `"cancel"`, or `"leave"` for its next
     start.
     `silent_after_ms`: It counts as dead or hanging when it has not been heard of for so long; 1,000 at least.
+    `start_ms`: How long it may take instead, since it was heard of last, when its supervisor starts it again; and after
+    a start of the order manager.
     """
 
     program: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
@@ -600,6 +602,7 @@ class StrategyConfig(Section, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
     on_exit: OnStop = OnStop.LEAVE
     silent_after_ms: Annotated[int, msgspec.Meta(ge=1_000)] = 5_000
+    start_ms: PositiveInt = 30_000
 
 
 class DeskConfig(Section, frozen=True, kw_only=True):

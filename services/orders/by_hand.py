@@ -16,6 +16,7 @@ from common.orders.fold import BASELINE, WRITER
 from common.orders.money import held_by
 from common.orders.numbers import is_plausible
 from services.orders.reconciliation import Reconciliation
+from services.orders.watch import Watch
 
 TOKENS: Final = 256
 """So many acts of other processes are remembered, so that one which is told again is journaled once."""
@@ -78,15 +79,24 @@ class BookArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     from_strategy: Annotated[str, msgspec.Meta(pattern=rf"\A({STRATEGY_NAME})?\Z")] = ""
 
 
+class RestartingArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The strategy that its supervisor starts again."""
+
+    strategy: Annotated[str, msgspec.Meta(pattern=rf"\A{STRATEGY_NAME}\Z")]
+
+
 class ByHand:
     """See the module. `acts` are what there is; what is done is in the journal before it has any effect."""
 
-    def __init__(self, core: Core, books: Books, appender: Appender, accounts: Mapping[str, Reconciliation]) -> None:
+    def __init__(
+        self, core: Core, books: Books, appender: Appender, accounts: Mapping[str, Reconciliation], watch: Watch
+    ) -> None:
         """`core` takes the questions to `accounts`, which are those that are asked, once orders is live."""
         self._core = core
         self._books = books
         self._appender = appender
         self._accounts = accounts
+        self._watch = watch
         self._told: dict[str, None] = {}
         self.acts = {
             "verdict": ControlAct(VerdictArguments, self._verdict),
@@ -96,6 +106,7 @@ class ByHand:
             "baseline": ControlAct(BaselineArguments, self._baseline),
             "book": ControlAct(BookArguments, self._book),
             JOURNAL_ACT: ControlAct(ActDone, self._journal_act),
+            "restarting": ControlAct(RestartingArguments, self._restarting),
             "money": ControlAct(NoArguments, self._money),
         }
 
@@ -115,6 +126,10 @@ class ByHand:
                 del self._told[next(iter(self._told))]
             self._appender.append(Kind.OPERATOR, OperatorAct(done.actor, done.act, done.by, done.text), now)
         return "it goes into the journal"
+
+    def _restarting(self, told: RestartingArguments, by: str, now: Instant) -> str:
+        self._watch.restarting(told.strategy, now)
+        return "its start is allowed for"
 
     def _need_rest(self, account: str) -> None:
         accounts = [name for name, its in self._accounts.items() if its.has_rest]

@@ -17,7 +17,7 @@ def orders_settings(config: Config) -> OrdersSettings:
     orders = config.stack.orders
     patience = Patience(orders.ask_after_ms * NS_PER_MS, orders.unknown_after_ms * NS_PER_MS)
     strategies = {
-        name: Watched(its.silent_after_ms * NS_PER_MS, its.on_exit is OnStop.CANCEL)
+        name: Watched(its.silent_after_ms * NS_PER_MS, its.on_exit is OnStop.CANCEL, its.start_ms * NS_PER_MS)
         for name, its in config.strategies.items()
     }
     return OrdersSettings(accounts, orders.ttl_ms * NS_PER_MS, patience, strategies=strategies)

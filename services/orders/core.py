@@ -151,7 +151,7 @@ class OrdersCore(Core):
         self._watch = watch = Watch(appender, books, cancels, settings.strategies)
         self._entry = Entry(parts, self._cancel_requests, routes, watch)
         self._accounts: dict[str, Reconciliation] = {}
-        self._by_hand = ByHand(self, books, appender, self._accounts)
+        self._by_hand = ByHand(self, books, appender, self._accounts, watch)
         self._events_from = 1 << 63
         self._stepped_boot_ns = 0
         self._moved = False

@@ -1,6 +1,8 @@
 """Which strategies live: who said that it does, who has fallen silent, and what is cancelled for those that are gone.
 
 A strategy's hello says how it is watched over; one that is configured is also expected after a start of this process.
+One that its supervisor says it starts again, whether a person wants that or its process has died, is given the time of
+a start, and its goodbye is none then: its next life finds its orders as they are.
 Time counts for a silence only while this process looks: where it, the journal or the host stood still, that is no
 silence of the strategy. Whose open orders are to be cancelled, those are wished to be, again at every look, so that one
 which was under way is met when it comes. The journal has each fall into silence, end and return.
@@ -26,7 +28,10 @@ LOOK_NS: Final = 250 * NS_PER_MS
 """Between two looks; a longer time counts as twice that, since this process cannot have listened then."""
 
 START_NS: Final = 30 * NS_PER_S
-"""How long a configured strategy may take to say hello after a start: it may have to load a good deal."""
+"""How long a strategy may take to say hello after a start, where its table does not say."""
+
+END_NS: Final = 5 * NS_PER_S
+"""One that still says that it lives so long after its supervisor's word has not been ended."""
 
 
 class Sign(enum.StrEnum):
@@ -34,27 +39,43 @@ class Sign(enum.StrEnum):
 
     AWAITED = "awaited"  # configured, and not heard of since the start of this process
     ALIVE = "alive"
+    RESTARTING = "restarting"  # its supervisor starts it again, and it has not said hello since
     SILENT = "silent"
     ENDED = "ended"
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """How a strategy is watched over: silent when not heard of for `silent_after_ns`; whether its open orders are
-    cancelled when it is silent or has ended.
+    """How a strategy is watched over: silent when not heard of for `silent_after_ns`, while it starts for `start_ns`;
+    whether its open orders are cancelled when it is silent or has ended.
     """
 
     silent_after_ns: int
     cancel_on_exit: bool
+    start_ns: int = START_NS
 
 
 class _Row:
-    __slots__ = ("limit_ns", "quiet_ns", "sign", "watched")
+    """`told_boot_ns` is when its supervisor said that it starts `instance` again."""
 
-    def __init__(self, watched: Watched, sign: Sign, limit_ns: int) -> None:
+    __slots__ = ("instance", "quiet_ns", "sign", "told_boot_ns", "watched")
+
+    def __init__(self, watched: Watched, sign: Sign, instance: str = "") -> None:
         self.watched = watched
         self.sign = sign
-        self.limit_ns = limit_ns
+        self.instance = instance
         self.quiet_ns = 0
+        self.told_boot_ns = 0
+
+    @property
+    def limit_ns(self) -> int:
+        """From how long a quiet on it is silent."""
+        its = self.watched
+        starts = self.sign in (Sign.AWAITED, Sign.RESTARTING)
+        return max(its.start_ns, its.silent_after_ns) if starts else its.silent_after_ns
+
+    def is_still_ending(self, now: Instant) -> bool:
+        """Whether a word of its may be the last one of the life that its supervisor ends."""
+        return self.sign is Sign.RESTARTING and now.boot_ns - self.told_boot_ns < END_NS
 
     @property
     def is_gone(self) -> bool:
@@ -69,9 +90,8 @@ class Watch:
         self._appender = appender
         self._books = books
         self._cancels = cancels
-        self._rows = {
-            name: _Row(its, Sign.AWAITED, max(START_NS, its.silent_after_ns)) for name, its in configured.items()
-        }
+        self._starts_ns = {name: its.start_ns for name, its in configured.items()}
+        self._rows = {name: _Row(its, Sign.AWAITED) for name, its in configured.items()}
         self._looked_ns: int | None = None
 
     # ---- what is heard ----
@@ -83,15 +103,28 @@ class Watch:
             self._rows.pop(name, None)
             return
         row = self._rows.get(name)
+        if row is not None and row.instance == hello.instance and row.is_still_ending(now):
+            return
         if row is None and len(self._rows) >= STRATEGIES:
             gone = next((each for each, its in self._rows.items() if its.is_gone), None)
             if gone is None:
                 return
             del self._rows[gone]
-        watched = Watched(hello.silent_after_ns, hello.cancel_on_exit)
-        self._rows[name] = _Row(watched, Sign.ALIVE, watched.silent_after_ns)
-        if row is not None and row.is_gone:
+        watched = Watched(hello.silent_after_ns, hello.cancel_on_exit, self._starts_ns.get(name, START_NS))
+        self._rows[name] = _Row(watched, Sign.ALIVE, hello.instance)
+        if row is not None and (row.is_gone or row.sign is Sign.RESTARTING):
             self._journal(name, "back", "it has said hello", now)
+
+    def restarting(self, name: str, now: Instant) -> None:
+        """Its supervisor ends it, or has seen it end, and starts it again. What is gone already stays so, and the time
+        counts from when it was heard of last: one that dies again and again has no more of it.
+        """
+        row = self._rows.get(name)
+        if row is None or row.sign is not Sign.ALIVE:
+            return
+        row.sign, row.told_boot_ns = Sign.RESTARTING, now.boot_ns
+        resting, limit_s = len(self._within_reach(name)), row.limit_ns // NS_PER_S
+        self._journal(name, row.sign.value, f"it has {limit_s} s; its {resting} open orders stay so long", now)
 
     def heard(self, name: str, now: Instant, *, ends: bool) -> None:
         """The strategy's instance says that it lives, or `ends` in order."""
@@ -99,6 +132,8 @@ class Watch:
         if row is None:
             return
         row.quiet_ns = 0
+        if row.is_still_ending(now):
+            return
         if ends:
             self._gone(name, row, Sign.ENDED, "", now)
         elif row.sign is not Sign.ALIVE:

@@ -69,6 +69,13 @@ class ByHand:
                 return
             self._untold.popleft()
 
+    def tell_of_restart(self, name: str) -> None:
+        """Have the order manager allow for the start of a strategy whose process ends, or has ended, to be started
+        again. Where it does not answer it goes by what it hears of the strategy.
+        """
+        told: dict[str, object] = {"strategy": name.removeprefix(STRATEGY)}
+        ask_all(self._running.paths.run, [("orders", "restarting", told)], ANSWER_S)
+
     def _of_strategy(self, request: ControlRequest, name: str, now: Instant) -> str:
         if request.act == "stop":
             return self._stop(name, f"{request.by} at {utc_timestamp(now.wall_ns, 3).decode()}", now)
@@ -76,6 +83,8 @@ class ByHand:
         actor = _actor_of(name, config)
         if request.act == "add":
             return self._why_not_served(name, config) or self._core.add(actor, now)
+        if request.act == "restart" and self._core.ends_by_restart(name):
+            self.tell_of_restart(name)
         begin = self._core.start if request.act == "start" else self._core.restart_child
         wrong = begin(name, now)
         if not wrong:

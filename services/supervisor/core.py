@@ -325,6 +325,15 @@ class SupervisorCore:
             self._restart(child, 0, now)
         return ""
 
+    def starts_again(self, name: str) -> bool:
+        """Whether its process has ended and another one follows by itself."""
+        return not self.stopping and self.children[name].phase is Phase.WAITING
+
+    def ends_by_restart(self, name: str) -> bool:
+        """Whether `restart_child` would end a process that runs."""
+        _, child = self._find(name)
+        return child is not None and child.alive and not child.held
+
     def add(self, actor: Actor, now: Instant) -> str:
         """Take up a child that the configuration has since the start. Returns what is wrong with that, or ""."""
         if self.stopping:

@@ -183,7 +183,11 @@ class Supervisor:
             if status is not None:
                 del self._processes[name]
                 self._forget_asker(name)
+                was_ending = self.core.children[name].phase is Phase.STOPPING
                 self.core.exited(name, status, now)
+                # Of what a person wants the order manager was told before.
+                if self.core.kind is Kind.STRATEGIES and not was_ending and self.core.starts_again(name):
+                    self._by_hand.tell_of_restart(name)
 
     def _ask_children(self, now: Instant) -> None:
         """Ask those that are starting for their status: the answer says that the loop runs."""

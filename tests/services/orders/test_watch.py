@@ -12,6 +12,7 @@ from common.messages import (
     PROTOCOL,
     Alive,
     CancelOrder,
+    ControlRequest,
     Hello,
     Kind,
     NewOrder,
@@ -19,7 +20,7 @@ from common.messages import (
     StatusChanged,
     Welcome,
 )
-from services.orders.watch import START_NS, Watched
+from services.orders.watch import END_NS, START_NS, Watched
 from tests.services.orders.harness import Ring, settings
 
 SILENT_NS = 1_000 * NS_PER_MS
@@ -135,6 +136,62 @@ def test_that_this_process_stood_still_is_no_silence_of_anybody() -> None:
     ring.core.timer(ring.now)
     ring.settle()
     assert (sign(ring), cancels(ring)) == ("alive", [])
+
+
+def restarts(ring: Ring) -> None:
+    """Its supervisor says that it starts the strategy again."""
+    ring.core.received("control", b"me", ControlRequest("restarting", b'{"strategy": "s"}', "supervisor"), ring.now)
+    ring.settle()
+
+
+def test_one_that_is_restarted_has_the_time_of_a_start_and_its_goodbye_is_none() -> None:
+    ring = ring_of()
+    say_hello(ring, cancels=True)
+    rest(ring)
+    restarts(ring)
+    ring.entry(b"p", Alive(ring.epoch))
+    ring.entry(b"p", Hello("s", repr(b"p"), 0, 0, 1, PROTOCOL, SILENT_NS, True))
+    ring.entry(b"p", Alive(ring.epoch, ends=True))
+    ring.pass_time(20_000)
+    assert (sign(ring), cancels(ring)) == ("restarting", [])
+    say_hello(ring, cancels=True, peer=b"q")
+    assert (sign(ring), cancels(ring)) == ("alive", [])
+    assert acts(ring) == [("strategy@s", "restarting"), ("strategy@s", "back")]
+
+
+def test_one_that_dies_has_the_time_of_a_start_from_when_it_was_heard_of_and_no_more_however_often_it_dies() -> None:
+    ring = ring_of()
+    say_hello(ring, cancels=True)
+    rest(ring)
+    for _ in range(6):
+        restarts(ring)
+        ring.pass_time(4_000)
+    assert (sign(ring), cancels(ring)) == ("restarting", [])
+    ring.pass_time(START_NS // NS_PER_MS - 24_000)
+    assert sign(ring) == "silent" and cancels(ring)[:1] == [1]
+    restarts(ring)
+    assert sign(ring) == "silent", "what is gone is not taken back by a word"
+
+
+def test_its_table_says_how_long_a_start_may_take() -> None:
+    ring = ring_of({"s": Watched(SILENT_NS, cancel_on_exit=True, start_ns=3 * SILENT_NS)})
+    say_hello(ring, cancels=True)
+    rest(ring)
+    restarts(ring)
+    ring.pass_time(2 * SILENT_NS // NS_PER_MS)
+    assert sign(ring) == "restarting"
+    ring.pass_time(2 * SILENT_NS // NS_PER_MS)
+    assert sign(ring) == "silent" and cancels(ring)[:1] == [1]
+
+
+def test_one_that_is_not_ended_after_all_is_alive_again() -> None:
+    ring = ring_of()
+    say_hello(ring, cancels=True)
+    restarts(ring)
+    live_on(ring, END_NS // NS_PER_MS + 500)
+    assert sign(ring) == "alive"
+    ring.pass_time(1_500)
+    assert sign(ring) == "silent"
 
 
 def test_who_never_says_that_it_lives_is_not_watched_over() -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from common.actor.control import Answers
 from common.config import Actor, Config, ConfigError, Kind, load
 from common.instant import Instant
 from common.messages import ControlRequest
+from services.supervisor import by_hand
 from services.supervisor.by_hand import ByHand
 from services.supervisor.core import CHILD_STOP_MS, Phase, SupervisorCore
 from services.supervisor.held import Held
@@ -143,6 +145,45 @@ def test_that_a_strategy_is_stopped_is_on_the_disk_until_it_is_started(desk: Des
     assert "stopped already (ann/1" in desk.act("stop", "maker")
     assert desk.act("start", "maker") == ""
     assert desk.held.all() == {}
+
+
+def told_orders(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, int]]:
+    """What the order manager is told, and how much the supervisor had done before."""
+    told: list[tuple[object, int]] = []
+
+    def hear(_: object, questions: list[tuple[str, str, object]], *_rest: object) -> Answers:
+        told.extend((question, len(desk.core.effects)) for question in questions)
+        return Answers()
+
+    monkeypatch.setattr(by_hand, "ask_all", hear)
+    return told
+
+
+def test_the_order_manager_is_told_of_a_restart_before_the_process_is(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, now = told_orders(desk, monkeypatch), Instant(0, 0)
+    desk.core.timer(now)
+    desk.core.spawned(MAKER, 7, now)
+    desk.core.answered(MAKER, now)
+    before = len(desk.core.effects)
+    assert desk.act("restart", "maker") == ""
+    assert told == [(("orders", "restarting", {"strategy": "maker"}), before)]
+    assert len(desk.core.effects) > before
+
+
+def test_of_a_restart_that_ends_nobody_nothing_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = told_orders(desk, monkeypatch)
+    assert desk.act("stop", "maker") == ""
+    assert "start it" in desk.act("restart", "maker")
+    assert told == []
+
+
+def test_one_that_dies_starts_again_but_one_that_is_stopped_or_given_up_does_not(bench: Bench) -> None:
+    bench.die(-9, MAKER)
+    assert bench.phase(MAKER) is Phase.STARTING or bench.core.starts_again(MAKER)
+    bench.core.exited("strategy@signals", 3, bench.now)
+    assert bench.phase("strategy@signals") is Phase.HALTED and not bench.core.starts_again("strategy@signals")
 
 
 def test_a_file_that_nobody_can_read_as_text_stops_its_strategy_all_the_same(tmp_path: Path) -> None:
