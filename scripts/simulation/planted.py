@@ -40,7 +40,7 @@ from common.messages import (
 )
 from common.orders import fold as orders_fold
 from common.orders import leg, order_state, outcome, worst
-from common.orders.books import Books
+from common.orders.books import Books, TradesAsked
 from common.orders.forgotten import MemoryForgotten
 from common.orders.ledger import FillLedger
 from common.orders.leg import Leg
@@ -319,6 +319,21 @@ def _as_believed(original: Any) -> Any:
 def _reserve_orders_only(original: Any, self: Any, reservation: Any, sign: int) -> None:
     if not reservation.orig_cl_ord_id:
         original(self, reservation, sign)
+
+
+def _any_end_counts(original: Any) -> Any:
+    return lambda answer, line, sent_ns, connection, window_ns: original(
+        answer, line, sent_ns, connection, max(window_ns, 1)
+    )
+
+
+def _settled_without_fees(original: Any, self: Any, order: Any) -> bool:
+    return worst.at_worst(order) != NOTHING or self.is_by_hand(order)
+
+
+def _newest_alone(original: Any, self: Any, lsn: int) -> int:
+    told_lsn, venue_ns = self.clocks[-1] if self.clocks else (0, 0)
+    return venue_ns if told_lsn <= lsn else 0
 
 
 def _keep_price(original: Any, self: Any, leg: Any) -> None:
@@ -708,6 +723,18 @@ BUGS: dict[str, Bug] = {
             (orders_fold, "window_closed", lambda _: lambda *arguments: True),
             (orders_fold, "no_stranger", lambda _: lambda *arguments: True),
         ), 40,
+    ),
+    "our-end-is-theirs": Bug(
+        "Where a venue has no window, the end of our side of a connection ends what it carried.",
+        ((orders_fold, "window_closed", _any_end_counts),), 1300,
+    ),
+    "newest-clock-alone": Bug(
+        "The venue's clock is that of the newest answer about trades, or none.",
+        ((TradesAsked, "venue_ns_by", _instead(_newest_alone)),), 660,
+    ),
+    "fees-left-behind": Bug(
+        "An order leaves memory though REST has not told its fees.",
+        ((Books, "_is_unsettled", _instead(_settled_without_fees)),), 1200,
     ),
     "gate-at-once": Bug(
         "Orders opens the gate as soon as a connection has caught up.",
