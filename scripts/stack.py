@@ -39,7 +39,7 @@ def free_ports(count: int) -> list[int]:
 def own_ports() -> dict[str, str]:
     """Overrides that put every venue of the checkout's configuration on free ports, whichever are served."""
     venues = load(CHECKOUT / "configs", {SERVED_VENUES: ""}, before_start=True).venues
-    ports = iter(free_ports(3 * len(venues) + 2))
+    ports = iter(free_ports(4 * len(venues) + 2))
     overrides = {name: str(next(ports)) for name in ("FIXRING__DESK__PORT", "FIXRING__ALERTS__METRICS__PORT")}
     for name, venue in venues.items():
         prefix = f"FIXRING__{name}__".upper()

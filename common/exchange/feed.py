@@ -1,13 +1,11 @@
 """Market data: who subscribed to what, and which changes of the books they have not been told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from common.exchange.book import Book, BookSide
 from common.exchange.changes import Traded
 from common.exchange.order import ZERO
-from common.exchange.venue import Venue
 from common.instant import Instant
 
 BID = "0"
@@ -17,6 +15,59 @@ ADD = "0"
 CHANGE = "1"
 DELETE = "2"
 TOP_OF_BOOK = 1
+
+
+class ShownLevel(Protocol):
+    """A price, and what is seen there."""
+
+    @property
+    def price(self) -> Decimal: ...
+    @property
+    def qty(self) -> Decimal: ...
+
+
+class ShownSide(Protocol):
+    """One side of a book as it is shown; `changed` are the prices whose quantity has changed since it was emptied."""
+
+    @property
+    def changed(self) -> dict[Decimal, None]: ...
+
+    def best(self) -> ShownLevel | None:
+        """The best price."""
+
+    def walk(self) -> Iterator[ShownLevel]:
+        """The levels from the best price on."""
+
+    def qty_at(self, price: Decimal) -> Decimal:
+        """What is seen at a price, zero for none."""
+
+
+class ShownBook(Protocol):
+    """A book as it is shown; `update_id` rises with every change."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def update_id(self) -> int: ...
+    @property
+    def bids(self) -> ShownSide: ...
+    @property
+    def asks(self) -> ShownSide: ...
+
+
+class Market(Protocol):
+    """Whose books and trades are told: an exchange's own, or those of a venue that a bridge listens to. Best prices are
+    told at most every `feed_interval_ns`, deeper ones every `depth_interval_ns`."""
+
+    @property
+    def books(self) -> Mapping[str, ShownBook]: ...
+    @property
+    def feed_interval_ns(self) -> int: ...
+    @property
+    def depth_interval_ns(self) -> int: ...
+
+    def take_trades(self) -> Sequence[Traded]:
+        """What was traded since it was asked last."""
 
 
 class Entry(NamedTuple):
@@ -91,7 +142,7 @@ class _Published:
 
     __slots__ = ("prices", "update_id")
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: ShownBook) -> None:
         self.update_id = book.update_id
         self.prices = {
             BID: {level.price for level in book.bids.walk()},
@@ -100,14 +151,14 @@ class _Published:
 
 
 class Feed:
-    """All subscriptions of an exchange."""
+    """All subscriptions to a market's prices."""
 
-    def __init__(self, venue: Venue, form: Format) -> None:
-        self._venue = venue
+    def __init__(self, market: Market, form: Format) -> None:
+        self._market = market
         self._form = form
         self._by_owner: dict[int, dict[str, Subscription]] = {}
         self._published: dict[str, _Published] = {}
-        self._top_ids = dict.fromkeys(venue.state.books, -1)
+        self._top_ids = dict.fromkeys(market.books, -1)
         self._next_top_ns = 0
         self._next_depth_ns = 0
 
@@ -122,7 +173,7 @@ class Feed:
     def subscribe(self, owner: int, subscription: Subscription, now: Instant, *, keep: bool = True) -> None:
         """Send the snapshots of the books; with `keep` what changes from here on, too."""
         for symbol in subscription.symbols:
-            book = self._venue.state.books[symbol]
+            book = self._market.books[symbol]
             if not subscription.wants_book:
                 continue
             if subscription.depth == TOP_OF_BOOK:
@@ -149,7 +200,7 @@ class Feed:
         """When something is to be published, in boot terms."""
         if not self._by_owner:
             return None
-        books = self._venue.state.books
+        books = self._market.books
         due: list[int] = []
         if any(book.update_id != self._top_ids[symbol] for symbol, book in books.items()):
             due.append(self._next_top_ns)
@@ -159,7 +210,7 @@ class Feed:
 
     def publish(self, now: Instant) -> None:
         """At a turn's end: trades at once, the rest when it is due."""
-        trades = self._venue.engine.take_trades()
+        trades = self._market.take_trades()
         if not self._by_owner:
             self._forget_changes()
             return
@@ -168,13 +219,13 @@ class Feed:
         if now.boot_ns >= self._next_top_ns:
             self._publish_tops(now)
         if now.boot_ns >= self._next_depth_ns:
-            for symbol in self._venue.state.books:
+            for symbol in self._market.books:
                 self._flush_depth(symbol, now)
-            self._next_depth_ns = now.boot_ns + self._venue.settings.depth_interval_ns
+            self._next_depth_ns = now.boot_ns + self._market.depth_interval_ns
 
     def _forget_changes(self) -> None:
         self._published.clear()
-        for book in self._venue.state.books.values():
+        for book in self._market.books.values():
             book.bids.changed.clear()
             book.asks.changed.clear()
 
@@ -191,11 +242,11 @@ class Feed:
                         subscription.send(*self._form.trades(subscription.md_req_id, mine), now)
 
     def _publish_tops(self, now: Instant) -> None:
-        for symbol, book in self._venue.state.books.items():
+        for symbol, book in self._market.books.items():
             if book.update_id == self._top_ids[symbol]:
                 continue
             first, self._top_ids[symbol] = self._top_ids[symbol] + 1, book.update_id
-            self._next_top_ns = now.boot_ns + self._venue.settings.feed_interval_ns
+            self._next_top_ns = now.boot_ns + self._market.feed_interval_ns
             top = _top(book)
             for subscription in self._subscriptions(symbol):
                 if subscription.depth != TOP_OF_BOOK or not subscription.wants_book or subscription.tops[symbol] == top:
@@ -225,7 +276,7 @@ class Feed:
         return entries
 
     def _flush_depth(self, symbol: str, now: Instant) -> None:
-        book = self._venue.state.books[symbol]
+        book = self._market.books[symbol]
         published = self._published.get(symbol)
         if published is not None:
             entries = _depth_changes(BID, book.bids, published.prices[BID])
@@ -237,7 +288,7 @@ class Feed:
         book.bids.changed.clear()
         book.asks.changed.clear()
 
-    def _publish_depth(self, book: Book, entries: list[Entry], published: _Published, now: Instant) -> None:
+    def _publish_depth(self, book: ShownBook, entries: list[Entry], published: _Published, now: Instant) -> None:
         for subscription in self._subscriptions(book.symbol):
             if subscription.depth == TOP_OF_BOOK or not subscription.wants_book:
                 continue
@@ -252,7 +303,7 @@ class Feed:
                 subscription.send(*form, now)
 
 
-def _top(book: Book) -> _Top:
+def _top(book: ShownBook) -> _Top:
     bid, ask = book.bids.best(), book.asks.best()
     return (
         bid.price if bid else None, bid.qty if bid else ZERO, ask.price if ask else None, ask.qty if ask else ZERO,
@@ -263,7 +314,7 @@ def _window(entries: Sequence[Entry]) -> _Window:
     return {(e.entry_type, e.px): e.qty for e in entries}
 
 
-def _window_changes(subscription: Subscription, book: Book) -> list[Entry]:
+def _window_changes(subscription: Subscription, book: ShownBook) -> list[Entry]:
     """What a subscriber of the best prices has to be told now. A price that others have pushed out is deleted with what
     rests there yet, one that is gone with nothing.
     """
@@ -279,7 +330,7 @@ def _window_changes(subscription: Subscription, book: Book) -> list[Entry]:
     ]
 
 
-def levels(book: Book, depth: int, entry_types: frozenset[str]) -> list[Entry]:
+def levels(book: ShownBook, depth: int, entry_types: frozenset[str]) -> list[Entry]:
     """The book's levels, best first; a `depth` of 0 is all of them."""
     entries: list[Entry] = []
     for entry_type, side in ((BID, book.bids), (OFFER, book.asks)):
@@ -291,7 +342,7 @@ def levels(book: Book, depth: int, entry_types: frozenset[str]) -> list[Entry]:
     return entries
 
 
-def _depth_changes(entry_type: str, side: BookSide, known: set[Decimal]) -> list[Entry]:
+def _depth_changes(entry_type: str, side: ShownSide, known: set[Decimal]) -> list[Entry]:
     entries: list[Entry] = []
     for px in side.changed:
         qty = side.qty_at(px)

@@ -2,10 +2,10 @@
 MarketDataRequestReject(Y) out. Numbers start at 1 at each Logon(A).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from common.exchange.feed import BID, OFFER, TRADE, Feed, Format, Subscription
-from common.exchange.fix_gateway import Client, FixGateway, Handler
+from common.exchange.feed import BID, OFFER, TRADE, Feed, Format, Market, Subscription
+from common.exchange.fix_gateway import Client, FixGateway, Handler, Host
 from common.exchange.lines import Line
 from common.exchange.requests import Request
 from common.exchange.settings import Party
@@ -18,17 +18,19 @@ SUBSCRIBE = "1"
 UNSUBSCRIBE = "2"
 
 
-class FixMarketData(FixGateway):
-    """The market data listener. `windowed`: see `Subscription`."""
-
-    _venue: Venue
+class PriceGateway(FixGateway):
+    """A market data listener, whoever's the prices are. `windowed`: see `Subscription`."""
 
     windowed = False
 
-    def __init__(self, venue: Venue, form: Format) -> None:
-        parties = (Party(comp_id=comp_id, account="") for comp_id in venue.settings.market_data_parties)
-        super().__init__(venue, "market_data", parties, venue.settings.market_data_comp_id)
-        self.feed = Feed(venue, form)
+    def __init__(
+        self, host: Host, market: Market, form: Format, parties: Iterable[str], comp_id: str = "",
+        scope: str = "market_data",
+    ) -> None:  # fmt: skip
+        """`parties` are the CompIDs that may log on; `comp_id` and `scope` as in `FixGateway`."""
+        super().__init__(host, scope, (Party(comp_id=each, account="") for each in parties), comp_id)
+        self._market = market
+        self.feed = Feed(market, form)
 
     def _handlers(self) -> Mapping[str, Handler]:
         return {"V": self._request}
@@ -73,7 +75,7 @@ class FixMarketData(FixGateway):
 
     def _why_not(self, owner: int, wanted: Subscription, action: str) -> tuple[str, str] | None:
         """MDReqRejReason(281) and a text, or None where the subscription is good."""
-        unknown = [symbol for symbol in wanted.symbols if symbol not in self._venue.state.books]
+        unknown = [symbol for symbol in wanted.symbols if symbol not in self._market.books]
         if unknown or not wanted.symbols:
             return "0", f"Unknown symbol {', '.join(unknown)}" if unknown else "No symbol."
         if self.feed.has(owner, wanted.md_req_id):
@@ -87,6 +89,16 @@ class FixMarketData(FixGateway):
         if not wanted.entry_types or not wanted.entry_types <= {BID, OFFER, TRADE}:
             return "8", "Unsupported MDEntryType(269)."
         return None
+
+
+class FixMarketData(PriceGateway):
+    """An exchange's own."""
+
+    _venue: Venue
+
+    def __init__(self, venue: Venue, form: Format) -> None:
+        settings = venue.settings
+        super().__init__(venue, venue, form, settings.market_data_parties, settings.market_data_comp_id)
 
 
 def _is_depth(text: str) -> bool:

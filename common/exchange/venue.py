@@ -1,10 +1,11 @@
 """What every part of the exchange works on: the engine, the past, the faults, the lines, and the venue's own side."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from common.actor.core import Effect, Note
-from common.exchange.changes import Change, Numbered, Sent
+from common.exchange.book import Book
+from common.exchange.changes import Change, Numbered, Sent, Traded
 from common.exchange.engine import Engine
 from common.exchange.faults import Faults, Kind
 from common.exchange.gateways import Side
@@ -81,6 +82,27 @@ class Venue:
         """A line for the process's log."""
         self.effects.append(Note(level, event, fields))
 
+    # ---- as a `Market`
+
+    @property
+    def books(self) -> Mapping[str, Book]:
+        """The book of each symbol."""
+        return self.state.books
+
+    @property
+    def feed_interval_ns(self) -> int:
+        """How often the best prices are told at most."""
+        return self.settings.feed_interval_ns
+
+    @property
+    def depth_interval_ns(self) -> int:
+        """How often books are told at most."""
+        return self.settings.depth_interval_ns
+
+    def take_trades(self) -> list[Traded]:
+        """What was traded since it was asked last."""
+        return self.engine.take_trades()
+
     # ---- looking up orders
 
     def find(self, account: str, symbol: str, order_id: str, cl_ord_id: str) -> Order | ClosedOrder | None:
@@ -135,12 +157,12 @@ class Venue:
         assert order is not None and self.side.correct is not None
         self.side.correct(change, order, now)
 
-    def settle_books(self) -> None:
-        """Let go of what changed of trades and books, on a side that finds it out by comparing."""
-        self.engine.take_trades()
+    def settle_books(self) -> list[Traded]:
+        """Let go of what changed of books, on a side that finds it out by comparing; what was traded meanwhile."""
         for book in self.state.books.values():
             book.bids.changed.clear()
             book.asks.changed.clear()
+        return self.take_trades()
 
     def commit(self, now: Instant) -> None:
         """Write everything that happened in this turn to the log. Raises LogFailed, NoSpace."""

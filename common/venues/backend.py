@@ -5,7 +5,7 @@ an error never does.
 """
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -109,10 +109,45 @@ class AmendFact(NamedTuple):
 
 Fact = OrderFact | FillFact | AmendFact
 
+BookRows = tuple[tuple[str, str], ...]
+"""Prices and quantities as the venue writes them; a quantity of 0 says that the price is gone."""
+
+
+class BookFact(NamedTuple):
+    """What the venue tells of a book: with `whole` all of it, else what has changed.
+
+    Changes have numbers: it begins with `first`, and ends with `last`, 0 and 0 where the venue gives none. `check` is
+    the venue's checksum of the book after it, "" for none.
+    """
+
+    symbol: str
+    whole: bool
+    bids: BookRows
+    offers: BookRows
+    first: int = 0
+    last: int = 0
+    check: str = ""
+
+
+class TradeFact(NamedTuple):
+    """A trade of anybody's; `taker_side` is the taker's Side(54)."""
+
+    symbol: str
+    trade_id: str
+    px: Decimal
+    qty: Decimal
+    taker_side: str
+    stamp_ns: int
+
+
+def book_rows(rows: Iterable[Sequence[object]]) -> BookRows:
+    """Of a venue that tells levels as lists, price and quantity first."""
+    return tuple((str(row[0]), str(row[1])) for row in rows)
+
 
 class Reply(NamedTuple):
     """An answer. `code` is the venue's own, `next_page` asks for what follows ("" for nothing), `venue_ns` is its
-    clock where that was asked, `stream` the URL of the private WebSocket likewise."""
+    clock where that was asked, `stream` the URL of the private WebSocket, `book` a book likewise."""
 
     verdict: Verdict
     code: str = ""
@@ -122,6 +157,7 @@ class Reply(NamedTuple):
     next_page: str = ""
     venue_ns: int = 0
     stream: str = ""
+    book: BookFact | None = None
 
 
 class Push(enum.Enum):
@@ -230,6 +266,32 @@ class TokenBackend(Protocol):
 
     def ask_stream(self, wall_ns: int) -> HttpCall:
         """Where the next connection is to be opened; read as "ask_stream", its URL is the answer's `stream`."""
+
+
+@runtime_checkable
+class BookBackend(Protocol):
+    """What a back end has as well where the venue tells its books over a public WebSocket. It is opened like the
+    private one: at `books_path`, or with a token. `greets`: the venue speaks first, and that is told as LOGGED_IN."""
+
+    books_path: str
+    greets: bool
+
+    def ping(self, wall_ns: int) -> str: ...
+
+    def subscribe_books(self, symbols: Sequence[str], wall_ns: int) -> list[str]:
+        """The messages that ask for the books and the trades of these symbols."""
+
+    def renew_book(self, symbol: str, wall_ns: int) -> list[str]:
+        """The messages that end what is told of a book, and ask for all of it again."""
+
+    def ask_book(self, symbol: str, wall_ns: int) -> HttpCall | None:
+        """The whole book over REST, read as "ask_book"; None where the WebSocket begins with it."""
+
+    def read_prices(self, text: str) -> tuple[Push, tuple[BookFact | TradeFact, ...]]:
+        """What the public WebSocket said. Raises BadAnswer where something cannot be read."""
+
+    def book_sum(self, bids: BookRows, offers: BookRows) -> str:
+        """The checksum of a book, the best prices first; "" where the venue gives none."""
 
 
 @runtime_checkable

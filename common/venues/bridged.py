@@ -6,6 +6,7 @@ leave, and a trade is known by TradeID(1003), which is the venue's own, as its R
 """
 
 import re
+from collections.abc import Sequence
 
 from common.fix.session_types import SessionSettings
 from common.fix.wire import utc_timestamp
@@ -18,6 +19,9 @@ from common.venues.standard import (
     ReportForm,
     StandardDialect,
     execution_report,
+    plain_refresh,
+    plain_subscription,
+    settings_from_one,
     settings_that_persist,
 )
 
@@ -42,6 +46,18 @@ class BridgedDialect(StandardDialect):
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """Numbers persist, in the bridge's log. The venue's credentials are the bridge's, and none of Logon(A)."""
         return settings_that_persist(identity)
+
+    def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """Numbers start at 1 at each logon: what was missed is in the snapshot of a new subscription."""
+        return settings_from_one(identity)
+
+    def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
+        """See `plain_subscription`."""
+        return plain_subscription(md_req_id, symbols)
+
+    def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
+        """See `plain_refresh`."""
+        return plain_refresh(md_req_id, symbols)
 
     def log_told(self, text: str) -> str:
         """The bridge's own log, which its first two words name."""

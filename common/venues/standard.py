@@ -164,6 +164,18 @@ def related_symbols(symbols: Sequence[str]) -> str:
     return f"146={len(symbols)}\x01" + "".join(f"55={symbol}\x01" for symbol in symbols)
 
 
+def plain_subscription(md_req_id: str, symbols: Sequence[str]) -> list[Body]:
+    """MarketDataRequest(V): bids, offers and trades at depth 1, incremental."""
+    head = f"262={md_req_id}\x01263=1\x01264=1\x01265=1\x01"
+    return [Body("V", f"{head}267=3\x01269=0\x01269=1\x01269=2\x01{related_symbols(symbols)}".encode())]
+
+
+def plain_refresh(md_req_id: str, symbols: Sequence[str]) -> list[Body]:
+    """MarketDataRequest(V) with SubscriptionRequestType(263)=0: a snapshot beside the subscription."""
+    head = f"262={md_req_id}\x01263=0\x01264=1\x01"
+    return [Body("V", f"{head}267=2\x01269=0\x01269=1\x01{related_symbols(symbols)}".encode())]
+
+
 ReadFees = Callable[[Fields, bytes, Decimal, Decimal, Notes], tuple[Decimal, str]]
 """As `reading.fees`: the fee of a fill and its asset, from the message, LastQty(32) and LastPx(31)."""
 

@@ -11,7 +11,7 @@ from common.config import BridgeConfig, Config, ConfigError, RestConfig, VenueCo
 from common.journal.files import OsFiles
 from common.key_files import read_credentials
 from common.latch import Latch
-from common.venues.backend import Backend
+from common.venues.backend import Backend, BookBackend
 from common.venues.registry import find_backend
 from common.venues.rest import RestSettings
 from services.bridge.archive_file import FileArchive
@@ -24,6 +24,7 @@ def bridge_settings(venue: VenueConfig, rest: RestConfig, bridge: BridgeConfig, 
     """The venue's file as the bridge needs it."""
     websocket = urlsplit(bridge.websocket)
     ours = [session.fix.sender_comp_id for account in accounts_of(venue) for session in account.sessions]
+    listeners = [] if venue.market_data is None else [venue.market_data.sender_comp_id]
     return BridgeSettings(
         venue=venue.name,
         comp_id=venue.fix.target_comp_id,
@@ -37,6 +38,8 @@ def bridge_settings(venue: VenueConfig, rest: RestConfig, bridge: BridgeConfig, 
             Listing(each.symbol, each.quote, each.tick_size, each.lot_size, each.min_qty, each.max_qty)
             for each in venue.instruments.values()
         ),
+        books_target=websocket.path + backend.books_path if isinstance(backend, BookBackend) else "",
+        listeners=(*(each for each in listeners if each), *bridge.clients),
     )
 
 
@@ -67,6 +70,9 @@ def build(name: str, config: Config) -> Shell:
     core = BridgeCore(settings, store, backend, latch)
     shell = shell_for(core, config)
     shell.listen("fix", venue.fix.host, venue.fix.port, server_tls(name, venue.fix.tls, config))
+    if venue.market_data is not None:
+        fix = venue.market_data
+        shell.listen("market_data", fix.host, fix.port, server_tls(name, fix.tls, config))
     target_url(shell, "rest", venue.rest.url, venue.rest.ca, config, name)
     target_url(shell, "websocket", venue.bridge.websocket, venue.rest.ca, config, name)
     return shell

@@ -10,6 +10,7 @@ import msgspec
 
 from common.actor.core import Core, Effect, Exit, Send
 from common.exchange.faults import Faults
+from common.exchange.fix_gateway import FixGateway
 from common.exchange.lines import Line, Lines
 from common.exchange.state import SessionNumbers
 from common.exchange.superfluous import TagCheck
@@ -18,11 +19,13 @@ from common.instant import NS_PER_MS, Instant
 from common.journal.errors import JournalError
 from common.latch import Latch, unreadable_latch
 from common.messages import ControlAnswer, ControlRequest
-from common.venues.backend import Backend
+from common.venues.backend import Backend, BookBackend
 from services.bridge.acceptor import Acceptor
 from services.bridge.book import Book
 from services.bridge.desk import Desk
 from services.bridge.listings import Listing
+from services.bridge.prices import LISTENER as PRICES
+from services.bridge.prices import PriceListener, Prices
 from services.bridge.records import BridgeRecord, OrderRecord
 from services.bridge.store import Store
 from services.bridge.venue_side import VenueSide
@@ -33,7 +36,8 @@ STOP_WITHIN_NS = 500 * NS_PER_MS
 class BridgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One bridge: its venue, its own CompID, who may log on, what is traded, and how the venue is called in HTTP.
 
-    `websocket_target` is the path of the private WebSocket; `listings` are what clients are told of the symbols.
+    `websocket_target` is the path of the private WebSocket, `books_target` of the public one; `listings` are what
+    clients are told of the symbols, and `listeners` who may listen to prices.
     """
 
     venue: str
@@ -45,6 +49,8 @@ class BridgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     websocket_host: str
     websocket_target: str
     listings: tuple[Listing, ...] = ()
+    books_target: str = ""
+    listeners: tuple[str, ...] = ()
 
 
 class BridgeCore(Core):
@@ -67,6 +73,8 @@ class BridgeCore(Core):
         self._desk: Desk
         self.venue: VenueSide
         self.acceptor: Acceptor
+        self.prices: Prices | None = None
+        self._listener: PriceListener | None = None
 
     @property
     def book(self) -> Book:
@@ -119,6 +127,12 @@ class BridgeCore(Core):
             self, settings.clients, self._desk, self.store.identity, self._why_not, lambda: self.venue.is_live,
             settings.listings,
         )
+        if isinstance(self._backend, BookBackend):
+            self.prices = Prices(
+                self._backend, settings.symbols, settings.websocket_host, settings.books_target,
+                self.venue.open_stream, self.venue.ask,
+            )  # fmt: skip
+            self._listener = PriceListener(self, self.prices, settings.listeners)
         self._ready = True
         self.venue.begin(now)
         for client in sorted(self.book.guarded):
@@ -149,7 +163,16 @@ class BridgeCore(Core):
             self.effects.append(Exit(0, "stopped"))
             return
         self._stop_by_ns = now.boot_ns + STOP_WITHIN_NS
-        self.acceptor.stop(now)
+        for gateway in self._gateways():
+            gateway.stop(now)
+
+    def _gateways(self) -> list[FixGateway]:
+        """The listeners: of orders, and of prices where the venue has any to tell."""
+        return [self.acceptor] if self._listener is None else [self.acceptor, self._listener]
+
+    def _gateway(self, line: Line) -> FixGateway:
+        """Whose connection it is."""
+        return self._listener if self._listener is not None and line.scope == PRICES else self.acceptor
 
     def abandon(self) -> None:
         """Let go of the log as a killed process would; for the simulator and tests."""
@@ -164,12 +187,12 @@ class BridgeCore(Core):
         if self._ready:
             line = Line(connection, listener)
             self.lines.opened(line)
-            self.acceptor.accepted(line, now)
+            self._gateway(line).accepted(line, now)
 
     def connected(self, connection: int, now: Instant) -> None:
         """The venue has taken a connection."""
         if self._ready:
-            self.venue.connected(connection, now)
+            self._ours(connection).connected(connection, now)
 
     def data(self, connection: int, data: bytes, now: Instant) -> None:
         """Bytes of a client, or of the venue."""
@@ -177,9 +200,9 @@ class BridgeCore(Core):
             return
         line = self.lines.line(connection)
         if line is not None:
-            self.acceptor.data(line, data, now)
+            self._gateway(line).data(line, data, now)
         else:
-            self.venue.data(connection, data, now)
+            self._ours(connection).data(connection, data, now)
 
     def closed(self, connection: int, text: str, now: Instant) -> None:
         """A connection is gone."""
@@ -188,9 +211,13 @@ class BridgeCore(Core):
         line = self.lines.line(connection)
         if line is not None:
             self.lines.lost(line)
-            self.acceptor.lost(line, now)
+            self._gateway(line).lost(line, now)
         else:
-            self.venue.closed(connection, text, now)
+            self._ours(connection).closed(connection, text, now)
+
+    def _ours(self, connection: int) -> VenueSide | Prices:
+        """Who has that connection to the venue."""
+        return self.prices if self.prices is not None and self.prices.has(connection) else self.venue
 
     def unwritten(self, connection: int, writes: Iterable[object], now: Instant) -> None:
         """A request to the venue came too late to be written."""
@@ -216,20 +243,25 @@ class BridgeCore(Core):
         """When a client, the venue's side or the end of this process is due, in boot terms."""
         if not self._ready:
             return None
-        due = [self.acceptor.next_deadline_ns(), self.venue.next_deadline_ns(), self._stop_by_ns]
+        due = [gateway.next_deadline_ns() for gateway in self._gateways()]
+        due += [self.venue.next_deadline_ns(), self._stop_by_ns]
+        due += [] if self.prices is None else [self.prices.next_deadline_ns()]
         return min((each for each in due if each is not None), default=None)
 
     def timer(self, now: Instant) -> None:
         """Let the clients' sessions do what is due; the venue's side does so at each turn's end."""
-        if self._ready:
-            self.acceptor.timer(now)
+        for gateway in self._gateways() if self._ready else ():
+            gateway.timer(now)
 
     def turn_ended(self, now: Instant) -> None:
         """Log what happened, then let it leave."""
         if not self._ready:
             return
+        if self.prices is not None:
+            self.prices.plan(now)
         self.venue.plan(now)
-        self.acceptor.settle(now)
+        for gateway in self._gateways():
+            gateway.settle(now)
         try:
             self.store.commit(now)
         except JournalError as error:
@@ -238,19 +270,22 @@ class BridgeCore(Core):
             self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
             return
         for line in self.lines.flush(now):
-            self.acceptor.lost(line, now)
+            self._gateway(line).lost(line, now)
         self.venue.dispatch(now)
-        for effects in (self._leaving, self.venue.effects):
+        for effects in (self._leaving, self.venue.effects, [] if self.prices is None else self.prices.effects):
             self.effects += effects
             effects.clear()
         for event, text in self._desk.alarms:
             self.note("error", event, text=text)
         self._desk.alarms.clear()
         self._tidy()
-        if self._stop_by_ns is not None and (now.boot_ns >= self._stop_by_ns or not self.acceptor.busy):
+        if self._stop_by_ns is not None and (now.boot_ns >= self._stop_by_ns or not self._busy()):
             self.store.close()
             self._ready = False
             self.effects.append(Exit(0, "stopped"))
+
+    def _busy(self) -> bool:
+        return any(gateway.busy for gateway in self._gateways())
 
     def _tidy(self) -> None:
         """A snapshot that fails does no harm: the log has everything, and a start reads more of it."""
@@ -306,6 +341,7 @@ class BridgeCore(Core):
             "switch_armed": self.venue.switch.is_armed,
             "clock_offset_ms": clock.offset_ns / NS_PER_MS,
             "clock_uncertainty_ms": clock.uncertainty_ns / NS_PER_MS,
+            "prices": {} if self.prices is None else self.prices.status(),
             "requests": dict(self.venue.counts),
             "counts": dict(self._counts),
         }

@@ -16,10 +16,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, RejectConnection, Request, TextMessage
-from wsproto.utilities import ProtocolError
-
 from common.actor.core import Close, Connect, Effect, Note, Write
 from common.exchange.order import ZERO
 from common.instant import NS_PER_MS, NS_PER_S, Instant
@@ -34,7 +30,6 @@ from common.venues.backend import (
     Limit,
     ModedBackend,
     OrderFact,
-    Push,
     Reply,
     TokenBackend,
     Verdict,
@@ -43,6 +38,7 @@ from common.venues.rest import BadAnswer
 from services.bridge.book import BridgedOrder
 from services.bridge.desk import Desk, Errand
 from services.bridge.http import BadHttp, HttpClient
+from services.bridge.stream import Stream, Talk
 
 SHARE = 8, 10
 """The bridge's part of the user's limits at the venue; the rest is the account's, which asks over REST as well."""
@@ -59,9 +55,6 @@ FIRST_DOUBT_NS, SLOWEST_DOUBT_NS = 300 * NS_PER_MS, 5 * NS_PER_S
 CANCEL_AGAIN_NS = NS_PER_S
 GUARD_AGAIN_S = 3
 """The venue takes the switch once a second at most."""
-
-SILENT_PINGS = 3
-"""A WebSocket that has said nothing for so many pings is dead."""
 
 Answered = Callable[[Reply, Instant], None]
 
@@ -135,7 +128,11 @@ class VenueSide:
         self._backend = backend
         self._desk = desk
         self._host = host
-        self._stream = Stream(backend, websocket_host, websocket_target)
+        talk = Talk(
+            lambda wall_ns: [backend.login(wall_ns)], lambda wall_ns: [backend.subscribe(wall_ns)], backend.ping,
+            backend.ping_ns,
+        )  # fmt: skip
+        self._stream = Stream(talk, websocket_host, websocket_target)
         self.effects: list[Effect] = []
         self.clock = Clock()
         self.is_live = False
@@ -363,7 +360,7 @@ class VenueSide:
                     self.effects.append(Note("error", "wrong_account", {"why": reply.text}))
                 self.wrong_account = reply.text
 
-        self._question("ask_account", lambda at: backend.ask_account(at.wall_ns), answered)
+        self.ask("ask_account", lambda at: backend.ask_account(at.wall_ns), answered)
 
     def _ask_order(self, venue_id: str, doubt: Doubt, now: Instant) -> None:
         order = self._desk.book.order(venue_id)
@@ -387,7 +384,7 @@ class VenueSide:
                 self._vanished(order, asked_venue_ns[0], at)
             self._settle_doubt(order, doubt, at)
 
-        self._question("ask_order", make, answered)
+        self.ask("ask_order", make, answered)
 
     def _found(self, order: BridgedOrder, reply: Reply, asked_venue_ns: int, now: Instant) -> None:
         # Fills that are still owed are asked for again: what tells them may lag.
@@ -449,9 +446,10 @@ class VenueSide:
             elif reply.verdict is Verdict.DONE and order.is_undecided:
                 self._ask_fills(since_ns, "", lambda then: self._desk.absent(order, then))
 
-        self._question("ask_ended", make, answered)
+        self.ask("ask_ended", make, answered)
 
-    def _question(self, what: str, make: Callable[[Instant], HttpCall], answered: Answered) -> None:
+    def ask(self, what: str, make: Callable[[Instant], HttpCall], answered: Answered) -> None:
+        """Ask the venue over REST; `what` is the name of the back end's method."""
         self._queues["questions"].append(Job(what, self._backend.limit(what, ""), make, answered))
 
     def _settle_doubt(self, order: BridgedOrder, doubt: Doubt, now: Instant) -> None:
@@ -480,7 +478,7 @@ class VenueSide:
         def make(at: Instant) -> HttpCall:
             return self._backend.ask_fills(max(0, since_ns), page, at.wall_ns)
 
-        self._question("ask_fills", make, answered)
+        self.ask("ask_fills", make, answered)
 
     def _ask_fills_of(self, order: BridgedOrder, page: str) -> None:
         """All fills of one order that the venue has, page by page."""
@@ -496,7 +494,7 @@ class VenueSide:
         def make(at: Instant) -> HttpCall:
             return self._backend.ask_fills_of(order.terms, order.order_id, page, at.wall_ns)
 
-        self._question("ask_fills_of", make, answered)
+        self.ask("ask_fills_of", make, answered)
 
     # ---- rounds
 
@@ -537,7 +535,7 @@ class VenueSide:
         def make(at: Instant) -> HttpCall:
             return self._backend.ask_open(page, at.wall_ns)
 
-        self._question("ask_open", make, answered)
+        self.ask("ask_open", make, answered)
 
     def _sweep_stranger(self, fact: OrderFact, now: Instant) -> None:
         """Under the kill switch what is none of ours is cancelled too: placed by hand, or by a log that was lost."""
@@ -610,33 +608,35 @@ class VenueSide:
     def _connect(self, now: Instant) -> None:
         """The WebSocket first: what is dialled at once is bounded, and nothing is taken before it is up."""
         if self._stream.wants_connection(now):
-            if isinstance(self._backend, TokenBackend):
-                self._ask_stream(self._backend)
-            else:
-                self._open_stream()
+            self.open_stream(self._stream)
         for wire in list(self._wires.values()):
             if wire.due_boot_ns is not None and wire.due_boot_ns <= now.boot_ns:
                 wire.due_boot_ns = None
                 self.effects.append(Connect(wire.number, "rest"))
 
-    def _open_stream(self) -> None:
-        self._stream.number = self._next_number()
-        self.effects.append(Connect(self._stream.number, "websocket"))
-
-    def _ask_stream(self, backend: TokenBackend) -> None:
-        """Ask for the token of the next connection. It is opened where the configuration says, or not at all."""
+    def open_stream(self, stream: Stream) -> None:
+        """Open a WebSocket, where the venue wants that with a token: of the next connection. It is opened where the
+        configuration says, or not at all."""
+        backend = self._backend
+        if not isinstance(backend, TokenBackend):
+            self._dial(stream)
+            return
 
         def answered(reply: Reply, at: Instant) -> None:
             url = urlsplit(reply.stream)
-            if reply.verdict is Verdict.DONE and url.netloc == self._stream.host:
-                self._stream.target = f"{url.path}?{url.query}"
-                self._open_stream()
+            if reply.verdict is Verdict.DONE and url.netloc == stream.host:
+                stream.target = f"{url.path}?{url.query}"
+                self._dial(stream)
                 return
-            why = reply.text or f"it is at {url.netloc}, and `websocket` of [bridge] says {self._stream.host}"
+            why = reply.text or f"it is at {url.netloc}, and `websocket` of [bridge] says {stream.host}"
             self.effects.append(Note("warning", "websocket_not_opened", {"code": reply.code, "why": why}))
-            self._stream.lost(at)
+            stream.lost(at)
 
-        self._question("ask_stream", lambda at: backend.ask_stream(at.wall_ns), answered)
+        self.ask("ask_stream", lambda at: backend.ask_stream(at.wall_ns), answered)
+
+    def _dial(self, stream: Stream) -> None:
+        stream.number = self._next_number()
+        self.effects.append(Connect(stream.number, "websocket"))
 
     def connected(self, number: int, now: Instant) -> None:
         """A connection of ours is up."""
@@ -711,97 +711,3 @@ class VenueSide:
         if job is not None:
             self._count("without_verdict")
             job.answered(Reply(Verdict.UNKNOWN, "", text), now)
-
-
-class Stream:
-    """The private WebSocket: opened, logged in, subscribed, kept alive."""
-
-    def __init__(self, backend: Backend, host: str, target: str) -> None:
-        self._backend = backend
-        self.host = host
-        self.target = target
-        self._ws: WSConnection | None = None
-        self._text = ""
-        self._heard_boot_ns = 0
-        self._ping_boot_ns = 0
-        self._due_boot_ns: int | None = 0
-        self._is_open = False
-        self.number = 0
-        self.is_up = False
-
-    def due_ns(self) -> int | None:
-        """When it has something to do, in boot terms."""
-        return self._due_boot_ns if self._ws is None else self._ping_boot_ns
-
-    def wants_connection(self, now: Instant) -> bool:
-        """Whether to connect now; asked once, it waits for what comes of that."""
-        wanted = self._due_boot_ns is not None and self._due_boot_ns <= now.boot_ns
-        self._due_boot_ns = None if wanted else self._due_boot_ns
-        return wanted
-
-    def connected(self, now: Instant, effects: list[Effect]) -> None:
-        """Ask for the upgrade."""
-        self._ws, self._text = WSConnection(ConnectionType.CLIENT), ""
-        self._heard_boot_ns, self._ping_boot_ns = now.boot_ns, now.boot_ns + self._backend.ping_ns
-        effects.append(Write(self.number, self._ws.send(Request(host=self.host, target=self.target))))
-
-    def timer(self, now: Instant, effects: list[Effect]) -> None:
-        """Ping, or give up what is silent."""
-        if self._ws is None or self._ping_boot_ns > now.boot_ns:
-            return
-        if now.boot_ns - self._heard_boot_ns > SILENT_PINGS * self._backend.ping_ns:
-            effects.append(Close(self.number))
-            self.lost(now)
-            return
-        self._ping_boot_ns = now.boot_ns + self._backend.ping_ns
-        if self._is_open:
-            self._say(self._backend.ping(now.wall_ns), effects)
-
-    def received(self, data: bytes, now: Instant, effects: list[Effect]) -> list[str]:
-        """The whole text messages in what came."""
-        if self._ws is None:
-            return []
-        self._heard_boot_ns = now.boot_ns
-        texts: list[str] = []
-        try:
-            self._ws.receive_data(data)
-            for event in self._ws.events():
-                self._happened(event, texts, now, effects)
-        except ProtocolError:
-            effects.append(Close(self.number))
-            self.lost(now)
-        return texts
-
-    def _happened(self, event: Event, texts: list[str], now: Instant, effects: list[Effect]) -> None:
-        if isinstance(event, AcceptConnection):
-            self._is_open = True
-            self._say(self._backend.login(now.wall_ns), effects)
-        elif isinstance(event, TextMessage):
-            self._text += event.data
-            if event.message_finished:
-                texts.append(self._text)
-                self._text = ""
-        elif isinstance(event, Ping) and self._ws is not None:
-            effects.append(Write(self.number, self._ws.send(event.response())))
-        elif isinstance(event, CloseConnection | RejectConnection):
-            effects.append(Close(self.number))
-            self.lost(now)
-
-    def pushed(self, push: Push, now: Instant, effects: list[Effect]) -> None:
-        """Go on from what was answered to the login and the subscription."""
-        if push is Push.LOGGED_IN:
-            self._say(self._backend.subscribe(now.wall_ns), effects)
-        elif push is Push.SUBSCRIBED:
-            self.is_up = True
-        elif push is Push.REFUSED:
-            effects.append(Close(self.number))
-            self.lost(now)
-
-    def _say(self, text: str, effects: list[Effect]) -> None:
-        if self._ws is not None and text:
-            effects.append(Write(self.number, self._ws.send(TextMessage(text))))
-
-    def lost(self, now: Instant) -> None:
-        """Connect again, a little later."""
-        self._ws, self._is_open, self.is_up = None, False, False
-        self._due_boot_ns = now.boot_ns + NS_PER_S

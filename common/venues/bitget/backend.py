@@ -9,7 +9,8 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -19,6 +20,8 @@ from common.exchange.order import BUY
 from common.instant import NS_PER_MS, NS_PER_S
 from common.venues.backend import (
     NO_CALL,
+    BookFact,
+    BookRows,
     BridgedTerms,
     Fact,
     FillFact,
@@ -28,7 +31,9 @@ from common.venues.backend import (
     Push,
     Reply,
     Signer,
+    TradeFact,
     Verdict,
+    book_rows,
     counted_window,
     side_of,
 )
@@ -48,6 +53,8 @@ USED = frozenset({"43118", "45034", "50060"})
 NO_SUCH_ORDER = frozenset({"43001", "40109", "40768"})
 STATES = {"live": "0", "partially_filled": "1", "filled": "2", "cancelled": "4"}
 PAGE_ROWS = 100
+BOOKS, TRADES = "books", "trade"
+SUM_DEPTH = 25
 _ID = re.compile(r"[0-9A-Za-z_-]{1,32}")
 _SIDES = {"1": "buy", "2": "sell"}
 _FORCES = {"1": "gtc", "3": "ioc", "4": "fok"}
@@ -62,6 +69,8 @@ class BitgetBackend:
     processing_ns = 2 * NS_PER_S
     ping_ns = 25 * NS_PER_S
     websocket_path = "/private"
+    books_path = "/public"
+    greets = False
     id_form = "1 to 32 letters, digits, - and _"
 
     def __init__(self, symbols: tuple[str, ...], credentials: HmacPassphrase, sign: Signer) -> None:
@@ -213,6 +222,60 @@ class BitgetBackend:
             return Push.OTHER, tuple(fact for row in told.get("data", ()) for fact in _pushed(row))
         except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
             raise BadAnswer(f"a push cannot be read: {error}") from error
+
+    # ---- the public WebSocket
+
+    def subscribe_books(self, symbols: Sequence[str], wall_ns: int) -> list[str]:
+        """See `BookBackend`."""
+        return [_books("subscribe", channel, symbols) for channel in (BOOKS, TRADES)]
+
+    def renew_book(self, symbol: str, wall_ns: int) -> list[str]:
+        """See `BookBackend`."""
+        return [_books(op, BOOKS, (symbol,)) for op in ("unsubscribe", "subscribe")]
+
+    def ask_book(self, symbol: str, wall_ns: int) -> None:
+        """The WebSocket begins with it."""
+
+    def read_prices(self, text: str) -> tuple[Push, tuple[BookFact | TradeFact, ...]]:
+        """See `BookBackend`. A subscription to trades begins with some that are old: a snapshot, which is left out."""
+        if text == "pong":
+            return Push.OTHER, ()
+        try:
+            told = _decode(text)
+            if told.get("event") == "error":
+                return Push.REFUSED, ()
+            arg, whole, rows = told["arg"], told.get("action") == "snapshot", told.get("data", ())
+            symbol = name_field(arg, "instId")
+            if arg["channel"] == TRADES:
+                # The newest are told first.
+                return Push.OTHER, () if whole else tuple(_trade(symbol, row) for row in reversed(rows))
+            return Push.OTHER, tuple(
+                BookFact(
+                    symbol, whole, book_rows(row["bids"]), book_rows(row["asks"]), check=str(row["checksum"])
+                )
+                for row in rows
+            )  # fmt: skip
+        except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
+            raise BadAnswer(f"prices cannot be read: {error}") from error
+
+    def book_sum(self, bids: BookRows, offers: BookRows) -> str:
+        """CRC32 with a sign over the best 25 levels as they are written, bid and offer in turn."""
+        sides = [[f"{px}:{qty}" for px, qty in rows[:SUM_DEPTH]] for rows in (bids, offers)]
+        parts = [part for n in range(SUM_DEPTH) for rows in sides for part in rows[n : n + 1]]
+        unsigned = zlib.crc32(":".join(parts).encode())
+        return str(unsigned - (1 << 32) if unsigned >> 31 else unsigned)
+
+
+def _books(op: str, channel: str, symbols: Sequence[str]) -> str:
+    arguments = [{"instType": "SPOT", "channel": channel, "instId": symbol} for symbol in symbols]
+    return _encode({"op": op, "args": arguments}).decode()
+
+
+def _trade(symbol: str, row: Row) -> TradeFact:
+    return TradeFact(
+        symbol, name_field(row, "tradeId"), decimal_field(row, "price"), decimal_field(row, "size"),
+        side_of(row.get("side")), ms_to_ns(row["ts"]),
+    )  # fmt: skip
 
 
 def _acted(what: str, code: str, text: str, data: Any) -> Reply:

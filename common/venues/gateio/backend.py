@@ -9,7 +9,7 @@ open: what has ended is found by the venue's own id, or in the list of what has 
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
@@ -20,6 +20,8 @@ from common.instant import NS_PER_MS, NS_PER_S
 from common.venues.backend import (
     NO_CALL,
     AmendFact,
+    BookFact,
+    BookRows,
     BridgedTerms,
     Fact,
     FillFact,
@@ -29,7 +31,9 @@ from common.venues.backend import (
     Push,
     Reply,
     Signer,
+    TradeFact,
     Verdict,
+    book_rows,
     side_of,
 )
 from common.venues.credentials import HmacSecret
@@ -60,6 +64,8 @@ ACCOUNT = {"account": "spot"}
 CLASSIC = 1
 NOT_CLASSIC = "the API key is of a unified account, and the bridge trades classic ones: use a key of one"
 ORDERS, TRADES = "spot.orders", "spot.usertrades"
+BOOKS, PUBLIC_TRADES = "spot.obu", "spot.trades"
+BOOK_DEPTH = "400"
 STATES = {"open": "0", "closed": "2", "cancelled": "4"}
 _ID = re.compile(r"[0-9A-Za-z_.-]{1,28}")
 _SIDES = {"1": "buy", "2": "sell"}
@@ -74,6 +80,8 @@ class GateioBackend:
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
     websocket_path = "/"
+    books_path = "/"
+    greets = False
     id_form = "1 to 28 letters, digits, points, hyphens and underscores"
 
     def __init__(self, credentials: HmacSecret, sign: Signer, sign_account: Signer) -> None:
@@ -209,6 +217,60 @@ class GateioBackend:
             return Push.OTHER, tuple(fact for row in told["result"] for fact in _order_facts(row))
         except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
             raise BadAnswer(f"a push cannot be read: {error}") from error
+
+    # ---- the public WebSocket
+
+    def subscribe_books(self, symbols: Sequence[str], wall_ns: int) -> list[str]:
+        """See `BookBackend`: the second version of the order book, which begins with all of it."""
+        return [
+            _public("subscribe", BOOKS, [_stream(symbol) for symbol in symbols], wall_ns),
+            _public("subscribe", PUBLIC_TRADES, list(symbols), wall_ns),
+        ]
+
+    def renew_book(self, symbol: str, wall_ns: int) -> list[str]:
+        """See `BookBackend`."""
+        return [_public(event, BOOKS, [_stream(symbol)], wall_ns) for event in ("unsubscribe", "subscribe")]
+
+    def ask_book(self, symbol: str, wall_ns: int) -> None:
+        """The WebSocket begins with it."""
+
+    def read_prices(self, text: str) -> tuple[Push, tuple[BookFact | TradeFact, ...]]:
+        """See `BookBackend`. U is the number of a push's first change, u of its last."""
+        try:
+            told = _decode(text.encode())
+            channel, row = told.get("channel"), told.get("result")
+            if told.get("error"):
+                return Push.REFUSED, ()
+            if channel not in (BOOKS, PUBLIC_TRADES) or told.get("event") != "update":
+                return Push.OTHER, ()
+            if channel == PUBLIC_TRADES:
+                return Push.OTHER, (_trade(row),)
+            whole, last = row.get("full") is True, int(row["u"])
+            symbol = name_field(row, "s").split(".")[1]
+            bids, offers = book_rows(row.get("b") or ()), book_rows(row.get("a") or ())
+            return Push.OTHER, (BookFact(symbol, whole, bids, offers, last if whole else int(row["U"]), last),)
+        except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
+            raise BadAnswer(f"prices cannot be read: {error}") from error
+
+    def book_sum(self, bids: BookRows, offers: BookRows) -> str:
+        """There is none: numbers tell a gap."""
+        return ""
+
+
+def _public(event: str, channel: str, payload: list[str], wall_ns: int) -> str:
+    asked = {"time": wall_ns // NS_PER_S, "channel": channel, "event": event, "payload": payload}
+    return _encode(asked).decode()
+
+
+def _stream(symbol: str) -> str:
+    return f"ob.{symbol}.{BOOK_DEPTH}"
+
+
+def _trade(row: Row) -> TradeFact:
+    return TradeFact(
+        name_field(row, "currency_pair"), name_field(row, "id"), decimal_field(row, "price"),
+        decimal_field(row, "amount"), side_of(row.get("side")), ms_to_ns(Decimal(str(row["create_time_ms"]))),
+    )  # fmt: skip
 
 
 def _text(terms: BridgedTerms) -> str:

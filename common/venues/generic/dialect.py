@@ -21,7 +21,8 @@ from common.venues.standard import (
     STANDARD_READERS,
     StandardDialect,
     execution_report,
-    related_symbols,
+    plain_refresh,
+    plain_subscription,
     settings_from_one,
     settings_that_persist,
 )
@@ -113,11 +114,9 @@ class Generic(StandardDialect):
         return Body("q", f"11={cl_ord_id}\x01530=1\x0155={symbol}\x0160={stamp}\x01".encode())
 
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
-        """MarketDataRequest(V): bids, offers and trades at depth 1, incremental."""
-        head = f"262={md_req_id}\x01263=1\x01264=1\x01265=1\x01"
-        return [Body("V", f"{head}267=3\x01269=0\x01269=1\x01269=2\x01{related_symbols(symbols)}".encode())]
+        """See `plain_subscription`."""
+        return plain_subscription(md_req_id, symbols)
 
     def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
-        """MarketDataRequest(V) with SubscriptionRequestType(263)=0: a snapshot beside the subscription."""
-        head = f"262={md_req_id}\x01263=0\x01264=1\x01"
-        return [Body("V", f"{head}267=2\x01269=0\x01269=1\x01{related_symbols(symbols)}".encode())]
+        """See `plain_refresh`."""
+        return plain_refresh(md_req_id, symbols)

@@ -6,7 +6,7 @@ from the fills over REST, which name the venue's id of the order alone, and are 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -15,6 +15,8 @@ import msgspec
 from common.instant import NS_PER_MS, NS_PER_S
 from common.venues.backend import (
     NO_CALL,
+    BookFact,
+    BookRows,
     BridgedTerms,
     Fact,
     FillFact,
@@ -24,7 +26,9 @@ from common.venues.backend import (
     Push,
     Reply,
     Signer,
+    TradeFact,
     Verdict,
+    book_rows,
     counted_window,
     side_of,
 )
@@ -49,6 +53,7 @@ _ID = re.compile(r"[0-9A-Za-z_-]{1,40}")
 _SIDES = {"1": "buy", "2": "sell"}
 _TIMES_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK"}
 _TOPIC = "/spotMarket/tradeOrdersV2"
+_BOOKS, _TRADES = "/market/level2:", "/market/match:"
 _POOLS = {"new": ("orders", 2_000), "cancel": ("cancels", 1_000)}
 """A user has requests of a weight of 4,000 in 30 s at the lowest level. New orders, cancels and questions have a part
 of that each, so that neither waits for the others; a question weighs 2."""
@@ -63,6 +68,8 @@ class KucoinBackend:
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
     websocket_path = ""
+    books_path = ""
+    greets = True
     id_form = "1 to 40 letters, digits, - and _"
 
     def __init__(self, symbols: tuple[str, ...], sign: Signer) -> None:
@@ -166,6 +173,9 @@ class KucoinBackend:
             return Reply(Verdict.DONE, stream=f"{data['instanceServers'][0]['endpoint']}?token={quote(data['token'])}")
         if what == "ask_order":
             return Reply(Verdict.DONE, facts=(_order(data),))
+        if what == "ask_book":
+            bids, offers, last = book_rows(data["bids"]), book_rows(data["asks"]), int(data["sequence"])
+            return Reply(Verdict.DONE, book=BookFact(asked["symbol"], True, bids, offers, last, last))
         if what == "ask_open":
             facts = tuple(_order(row) for row in data)
             return Reply(Verdict.DONE, facts=facts, next_page=self._symbol_after(asked["symbol"]))
@@ -207,6 +217,57 @@ class KucoinBackend:
             return kinds.get(str(told.get("type")), Push.OTHER), ()
         except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
             raise BadAnswer(f"a push cannot be read: {error}") from error
+
+    # ---- the public WebSocket
+
+    def subscribe_books(self, symbols: Sequence[str], wall_ns: int) -> list[str]:
+        """See `BookBackend`."""
+        names = ",".join(symbols)
+        return [_topic("subscribe", topic, names, wall_ns) for topic in (_BOOKS, _TRADES)]
+
+    def renew_book(self, symbol: str, wall_ns: int) -> list[str]:
+        """See `BookBackend`."""
+        return [_topic(kind, _BOOKS, symbol, wall_ns) for kind in ("unsubscribe", "subscribe")]
+
+    def ask_book(self, symbol: str, wall_ns: int) -> HttpCall:
+        """See `BookBackend`: all of it, for which has to be signed."""
+        return self._sign("GET", "market/orderbook/level2", {"symbol": symbol}, wall_ns)
+
+    def read_prices(self, text: str) -> tuple[Push, tuple[BookFact | TradeFact, ...]]:
+        """See `BookBackend`."""
+        kinds = {"welcome": Push.LOGGED_IN, "error": Push.REFUSED}
+        try:
+            told = _decode(text)
+            topic = str(told.get("topic") or "")
+            if topic.startswith(_TRADES):
+                return Push.OTHER, (_trade(told["data"]),)
+            if not topic.startswith(_BOOKS):
+                return kinds.get(str(told.get("type")), Push.OTHER), ()
+            row = told["data"]
+            sides = row["changes"]
+            book = BookFact(
+                name_field(row, "symbol"), False, book_rows(sides["bids"]), book_rows(sides["asks"]),
+                int(row["sequenceStart"]), int(row["sequenceEnd"]),
+            )  # fmt: skip
+            return Push.OTHER, (book,)
+        except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
+            raise BadAnswer(f"prices cannot be read: {error}") from error
+
+    def book_sum(self, bids: BookRows, offers: BookRows) -> str:
+        """There is none: numbers tell a gap."""
+        return ""
+
+
+def _topic(kind: str, topic: str, symbols: str, wall_ns: int) -> str:
+    return _encode({"id": str(wall_ns // NS_PER_MS), "type": kind, "topic": f"{topic}{symbols}"}).decode()
+
+
+def _trade(row: Row) -> TradeFact:
+    """Its time is in nanoseconds."""
+    return TradeFact(
+        name_field(row, "symbol"), name_field(row, "tradeId"), decimal_field(row, "price"), decimal_field(row, "size"),
+        side_of(row.get("side")), int(row["time"]),
+    )  # fmt: skip
 
 
 def _within_span(asked: dict[str, str], since_ns: int, wall_ns: int) -> dict[str, str]:

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,8 @@ from common.instant import NS_PER_MS, NS_PER_S
 from common.venues.backend import (
     NO_CALL,
     AmendFact,
+    BookFact,
+    BookRows,
     BridgedTerms,
     Fact,
     FillFact,
@@ -28,7 +30,9 @@ from common.venues.backend import (
     Push,
     Reply,
     Signer,
+    TradeFact,
     Verdict,
+    book_rows,
     side_of,
 )
 from common.venues.credentials import HmacPassphrase
@@ -49,6 +53,7 @@ ACTS = ("new", "amend", "cancel")
 RECENT_FILLS_NS = 71 * 3600 * NS_PER_S
 """The endpoint of recent fills has three days of them; the one of older ones may be late by minutes."""
 
+BOOKS, TRADES = "books", "trades"
 GUARD_TAG = "fixringguard"
 PAGE_ROWS = 100
 _ID = re.compile(r"[0-9A-Za-z]{1,32}")
@@ -66,6 +71,8 @@ class OkxBackend:
     guard_s = 60
     forgets_after_ns = 2 * 3600 * NS_PER_S
     websocket_path = "/private"
+    books_path = "/public"
+    greets = False
     id_form = "1 to 32 letters and digits"
 
     def __init__(self, credentials: HmacPassphrase, sign: Signer) -> None:
@@ -196,6 +203,56 @@ class OkxBackend:
             return Push.OTHER, tuple(fact for row in told.get("data", ()) for fact in _pushed(row))
         except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
             raise BadAnswer(f"a push cannot be read: {error}") from error
+
+    # ---- the public WebSocket
+
+    def subscribe_books(self, symbols: Sequence[str], wall_ns: int) -> list[str]:
+        """See `BookBackend`."""
+        return [_books("subscribe", channel, symbols) for channel in (BOOKS, TRADES)]
+
+    def renew_book(self, symbol: str, wall_ns: int) -> list[str]:
+        """See `BookBackend`."""
+        return [_books(op, BOOKS, (symbol,)) for op in ("unsubscribe", "subscribe")]
+
+    def ask_book(self, symbol: str, wall_ns: int) -> None:
+        """The WebSocket begins with it."""
+
+    def read_prices(self, text: str) -> tuple[Push, tuple[BookFact | TradeFact, ...]]:
+        """See `BookBackend`. seqId is the number of a push and prevSeqId of the one before it."""
+        if text == "pong":
+            return Push.OTHER, ()
+        try:
+            told = _decode(text)
+            if told.get("event") == "error":
+                return Push.REFUSED, ()
+            channel, rows = told["arg"]["channel"], told.get("data", ())
+            if channel == TRADES:
+                return Push.OTHER, tuple(map(_trade, rows))
+            whole = told.get("action") == "snapshot"
+            return Push.OTHER, tuple(
+                BookFact(
+                    name_field(told["arg"], "instId"), whole, book_rows(row["bids"]), book_rows(row["asks"]),
+                    int(row["prevSeqId"]) + 1, int(row["seqId"]),
+                )
+                for row in rows
+            )  # fmt: skip
+        except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
+            raise BadAnswer(f"prices cannot be read: {error}") from error
+
+    def book_sum(self, bids: BookRows, offers: BookRows) -> str:
+        """There is none any more: numbers tell a gap."""
+        return ""
+
+
+def _books(op: str, channel: str, symbols: Sequence[str]) -> str:
+    return _encode({"op": op, "args": [{"channel": channel, "instId": symbol} for symbol in symbols]}).decode()
+
+
+def _trade(row: Row) -> TradeFact:
+    return TradeFact(
+        name_field(row, "instId"), name_field(row, "tradeId"), decimal_field(row, "px"), decimal_field(row, "sz"),
+        side_of(row.get("side")), ms_to_ns(row["ts"]),
+    )  # fmt: skip
 
 
 def _kind(terms: BridgedTerms) -> str:

@@ -22,7 +22,6 @@ PROFILE = VenueProfile(
             Feature.MASS_CANCEL,
             Feature.MASS_CANCEL_REPORT,
             Feature.LIMIT_QUERY,
-            Feature.MARKET_DATA,
             Feature.UNKNOWN_OUTCOME,
             Feature.ANNOUNCEMENT,
             Feature.STOP_ORDER,

@@ -46,6 +46,7 @@ SETTINGS = BridgeSettings(
     venue="okx", comp_id="OKX", clients=("DESK", "OTHER"), symbols=(SYMBOL,), heart_bt_int_s=30, host="okx",
     websocket_host="okx", websocket_target="/ws/v5/private",
     listings=(Listing(SYMBOL, "USDT", D("0.1"), D("0.00001"), D("0.00001"), D(100)),),
+    books_target="/ws/v5/public", listeners=("MD",),
 )  # fmt: skip
 
 
@@ -267,8 +268,9 @@ class FixClient:
     """A FIX initiator that knows nothing of the project's dialects. `got`: what it took, in order, by tag."""
 
     def __init__(
-        self, rig: Rig, comp_id: str = "DESK", session: Session | None = None, logon: bytes = b""
-    ) -> None:
+        self, rig: Rig, comp_id: str = "DESK", session: Session | None = None, logon: bytes = b"",
+        listener: str = "fix",
+    ) -> None:  # fmt: skip
         """`logon` are further fields of its Logon(A)."""
         self.rig = rig
         settings = SessionSettings(
@@ -281,7 +283,7 @@ class FixClient:
         rig.accepted += 1
         self.number = rig.accepted
         rig.clients.append(self)
-        rig.core.accepted(self.number, "fix", rig.now)
+        rig.core.accepted(self.number, listener, rig.now)
         self.session.connected(rig.now)
         rig.pump()
 

@@ -42,6 +42,7 @@ class BitgetWebSocket(WebSocketGateway):
         self._accounts: dict[int, str] = {}
         self._orders: dict[int, dict[str, Row]] = {}
         self._books = ToldBooks(BOOK_EVERY_NS, BOOK_DEPTH, digits)
+        self._trades: set[tuple[int, str]] = set()
 
     # ---- what is asked
 
@@ -92,6 +93,8 @@ class BitgetWebSocket(WebSocketGateway):
             topics.pop(symbol, None)
             if op == "subscribe":
                 topics[symbol] = argument
+        elif channel == "trade" and listener.path == PUBLIC and is_there and symbol != "default":
+            (self._trades.add if op == "subscribe" else self._trades.discard)((connection, symbol))
         elif channel == "books" and listener.path == PUBLIC and is_there and symbol != "default":
             self._books.forget(connection, symbol)
             if op == "subscribe":
@@ -111,6 +114,7 @@ class BitgetWebSocket(WebSocketGateway):
         for held in (self._accounts, self._orders):
             held.pop(listener.line.number, None)
         self._books.forget(listener.line.number)
+        self._trades = {place for place in self._trades if place[0] != listener.line.number}
 
     # ---- orders
 
@@ -139,7 +143,8 @@ class BitgetWebSocket(WebSocketGateway):
 
     def settle(self, now: Instant) -> None:
         """At a turn's end: tell whoever listens to books what is due, with the sum that the book has then."""
-        self._venue.settle_books()
+        for trade in self._venue.settle_books():
+            self._push_trade(trade, now)
         for change in self._books.take_due(self._venue.state.books, now):
             row: Row = {
                 "asks": [list(level) for level in change.asks],
@@ -151,6 +156,17 @@ class BitgetWebSocket(WebSocketGateway):
             arg = {"instType": "SPOT", "channel": "books", "instId": change.symbol}
             push = {"action": action, "arg": arg, "data": [row], "ts": now.wall_ns // NS_PER_MS}
             self._push(self._listeners[change.connection], _encode(push).decode(), now)
+
+    def _push_trade(self, trade: Traded, now: Instant) -> None:
+        row: Row = {
+            "ts": ms(trade.stamp_ns), "price": digits(trade.px), "size": digits(trade.qty),
+            "side": side(trade.taker_side), "tradeId": str(trade.trade_id),
+        }  # fmt: skip
+        arg = {"instType": "SPOT", "channel": "trade", "instId": trade.symbol}
+        push = {"action": "update", "arg": arg, "data": [row], "ts": now.wall_ns // NS_PER_MS}
+        for connection, symbol in self._trades:
+            if symbol == trade.symbol:
+                self._push(self._listeners[connection], _encode(push).decode(), now)
 
 
 def book_sum(book: Book) -> int:

@@ -13,7 +13,7 @@ import msgspec
 from common.exchange.changes import Amended, Change, Closed, Placed, Traded
 from common.exchange.history import closed_order, trade_row
 from common.exchange.numbers import digits
-from common.exchange.order import Asked, Order
+from common.exchange.order import BUY, Asked, Order
 from common.exchange.told_books import BookChange, ToldBooks
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
@@ -23,7 +23,7 @@ from common.venues.gateio.simulated.rows import Row, order_row, pushed_fill
 PATH = "/ws/v4/"
 IDLE_NS = 60 * NS_PER_S
 VALID_S = 60
-ORDERS, TRADES, BOOK = "spot.orders", "spot.usertrades", "spot.obu"
+ORDERS, TRADES, BOOK, PUBLIC_TRADES = "spot.orders", "spot.usertrades", "spot.obu", "spot.trades"
 ALL = "!all"
 BOOKS = {"50": 20 * NS_PER_MS, "400": 100 * NS_PER_MS}
 """Depths of the book channel, and how often each is told at most."""
@@ -43,6 +43,7 @@ class GateioWebSocket(WebSocketGateway):
         self._keys = {key.api_key: key for key in venue.settings.keys}
         self._private: dict[tuple[int, str], tuple[str, frozenset[str]]] = {}
         self._books = {depth: ToldBooks(every_ns, int(depth), digits) for depth, every_ns in BOOKS.items()}
+        self._trades: set[tuple[int, str]] = set()
         self._amendments: dict[int, str] = {}
 
     def amend_text(self, order_id: int) -> str:
@@ -67,6 +68,8 @@ class GateioWebSocket(WebSocketGateway):
             self._answer(listener, {"channel": "spot.pong", "event": "", "result": None}, now)
         elif channel in (ORDERS, TRADES) and event in ("subscribe", "unsubscribe"):
             self._subscribe_private(listener, asked, channel, event, parts, now)
+        elif channel == PUBLIC_TRADES and event in ("subscribe", "unsubscribe"):
+            self._subscribe_trades(listener, asked, event, parts, now)
         elif channel == BOOK and event in ("subscribe", "unsubscribe"):
             self._subscribe_book(listener, asked, event, parts, now)
         else:
@@ -103,6 +106,16 @@ class GateioWebSocket(WebSocketGateway):
             return "", '{"label":"INVALID_SIGNATURE","message":"Signature mismatch"}'
         return key.account, ""
 
+    def _subscribe_trades(self, listener: Listener, asked: Row, event: str, pairs: list[str], now: Instant) -> None:
+        """Everybody's trades of these pairs."""
+        unknown = [pair for pair in pairs if pair not in self._venue.state.books]
+        if unknown or not pairs:
+            self._answer(listener, asked, now, error=(INVALID, f"unknown currency pair: {', '.join(unknown)}"))
+            return
+        places = {(listener.line.number, pair) for pair in pairs}
+        self._trades = self._trades | places if event == "subscribe" else self._trades - places
+        self._answer(listener, asked, now)
+
     def _subscribe_book(self, listener: Listener, asked: Row, event: str, streams: list[str], now: Instant) -> None:
         """Streams such as ob.BTC_USDT.50, each once on a connection."""
         number = listener.line.number
@@ -136,6 +149,7 @@ class GateioWebSocket(WebSocketGateway):
             self._private.pop((number, channel), None)
         for books in self._books.values():
             books.forget(number)
+        self._trades = {place for place in self._trades if place[0] != number}
 
     # ---- orders
 
@@ -181,10 +195,23 @@ class GateioWebSocket(WebSocketGateway):
 
     def settle(self, now: Instant) -> None:
         """At a turn's end: tell whoever listens to books what is due."""
-        self._venue.settle_books()
+        for trade in self._venue.settle_books():
+            self._push_trade(trade, now)
         for depth, told in self._books.items():
             for change in told.take_due(self._venue.state.books, now):
                 self._push(self._listeners[change.connection], _encode(_book(change, depth, now)).decode(), now)
+
+    def _push_trade(self, trade: Traded, now: Instant) -> None:
+        row: Row = {
+            "id": trade.trade_id, "create_time": trade.stamp_ns // NS_PER_S,
+            "create_time_ms": f"{trade.stamp_ns // NS_PER_MS}.000000",
+            "side": "buy" if trade.taker_side == BUY else "sell", "currency_pair": trade.symbol,
+            "amount": digits(trade.qty), "price": digits(trade.px),
+        }  # fmt: skip
+        told = {**_times(now), "channel": PUBLIC_TRADES, "event": "update", "result": row}
+        for number, pair in self._trades:
+            if pair == trade.symbol:
+                self._push(self._listeners[number], _encode(told).decode(), now)
 
 
 def _times(now: Instant) -> Row:

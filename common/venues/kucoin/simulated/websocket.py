@@ -22,7 +22,8 @@ from common.venues.kucoin.simulated.tokens import PING_INTERVAL_MS, PING_TIMEOUT
 IDLE_NS = (PING_INTERVAL_MS + PING_TIMEOUT_MS) * NS_PER_MS
 BOOK_EVERY_NS = 100 * NS_PER_MS
 BOOK_DEPTH = 5_000
-ORDERS, ORDERS_V2, BOOK = "/spotMarket/tradeOrders", "/spotMarket/tradeOrdersV2", "/market/level2:"
+ORDERS, ORDERS_V2 = "/spotMarket/tradeOrders", "/spotMarket/tradeOrdersV2"
+BOOK, TRADES = "/market/level2:", "/market/match:"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, object]).decode
@@ -37,6 +38,7 @@ class KucoinWebSocket(WebSocketGateway):
         self._accounts: dict[int, tuple[str, int]] = {}
         self._topics: dict[int, set[str]] = {}
         self._books = ToldBooks(BOOK_EVERY_NS, BOOK_DEPTH, digits)
+        self._trades: set[tuple[int, str]] = set()
 
     # ---- connections
 
@@ -59,6 +61,7 @@ class KucoinWebSocket(WebSocketGateway):
         for held in (self._accounts, self._topics):
             held.pop(listener.line.number, None)
         self._books.forget(listener.line.number)
+        self._trades = {place for place in self._trades if place[0] != listener.line.number}
 
     # ---- what is asked
 
@@ -89,10 +92,14 @@ class KucoinWebSocket(WebSocketGateway):
             topics = self._topics.setdefault(number_, set())
             (topics.add if kind == "subscribe" else topics.discard)(topic)
             return True
-        symbols = topic.removeprefix(BOOK).split(",") if topic.startswith(BOOK) else []
+        symbols = topic.partition(":")[2].split(",") if topic.startswith((BOOK, TRADES)) else []
         if not symbols or not all(symbol in self._venue.state.books for symbol in symbols):
             self._error(listener, name, 404, f"topic {topic} is not found", now)
             return False
+        if topic.startswith(TRADES):
+            places = {(number_, symbol) for symbol in symbols}
+            self._trades = self._trades | places if kind == "subscribe" else self._trades - places
+            return True
         for symbol in symbols:
             self._books.forget(number_, symbol)
             if kind == "subscribe":
@@ -160,7 +167,8 @@ class KucoinWebSocket(WebSocketGateway):
 
     def settle(self, now: Instant) -> None:
         """At a turn's end: tell whoever listens to books what is due. There is no snapshot: REST has one, by number."""
-        self._venue.settle_books()
+        for trade in self._venue.settle_books():
+            self._push_trade(trade, now)
         for change in self._books.take_due(self._venue.state.books, now):
             sides = {
                 name: [[px, qty, str(change.update_id)] for px, qty in levels]
@@ -172,6 +180,17 @@ class KucoinWebSocket(WebSocketGateway):
             }  # fmt: skip
             push = {"type": "message", "topic": f"{BOOK}{change.symbol}", "subject": "trade.l2update", "data": row}
             self._push(self._listeners[change.connection], _encode(push).decode(), now)
+
+    def _push_trade(self, trade: Traded, now: Instant) -> None:
+        row: Row = {
+            "symbol": trade.symbol, "tradeId": str(trade.trade_id), "price": digits(trade.px),
+            "size": digits(trade.qty), "side": side(trade.taker_side), "time": str(trade.stamp_ns), "type": "match",
+            "makerOrderId": order_name(trade.maker_id), "takerOrderId": order_name(trade.taker_id),
+        }  # fmt: skip
+        push = {"type": "message", "topic": f"{TRADES}{trade.symbol}", "subject": "trade.l3match", "data": row}
+        for number_, symbol in self._trades:
+            if symbol == trade.symbol:
+                self._push(self._listeners[number_], _encode(push).decode(), now)
 
 
 def _match(trade: Traded, order: Order) -> Row:

@@ -14,7 +14,7 @@ from common.exchange.changes import Amended, Change, Closed, Placed, Traded
 from common.exchange.engine import Cause
 from common.exchange.history import closed_order, trade_row
 from common.exchange.numbers import digits
-from common.exchange.order import Asked, Order
+from common.exchange.order import BUY, Asked, Order
 from common.exchange.told_books import ToldBooks
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
@@ -42,6 +42,7 @@ class OkxWebSocket(WebSocketGateway):
         self._accounts: dict[int, str] = {}
         self._orders: dict[int, Row] = {}
         self._books = ToldBooks(BOOK_EVERY_NS, BOOK_DEPTH, digits)
+        self._trades: set[tuple[int, str]] = set()
         self.switch = DeadMansSwitch(venue)
 
     # ---- what is asked
@@ -91,6 +92,9 @@ class OkxWebSocket(WebSocketGateway):
             self._orders.pop(number_, None)
             if op == "subscribe":
                 self._orders[number_] = argument
+        elif channel == "trades" and listener.path == PUBLIC and argument.get("instId") in self._venue.state.books:
+            place = number_, str(argument["instId"])
+            (self._trades.add if op == "subscribe" else self._trades.discard)(place)
         elif channel == "books" and listener.path == PUBLIC and argument.get("instId") in self._venue.state.books:
             symbol = str(argument["instId"])
             self._books.forget(number_, symbol)
@@ -112,6 +116,7 @@ class OkxWebSocket(WebSocketGateway):
         for held in (self._accounts, self._orders):
             held.pop(listener.line.number, None)
         self._books.forget(listener.line.number)
+        self._trades = {place for place in self._trades if place[0] != listener.line.number}
 
     # ---- orders
 
@@ -157,7 +162,8 @@ class OkxWebSocket(WebSocketGateway):
 
     def settle(self, now: Instant) -> None:
         """At a turn's end: tell whoever listens to books what is due."""
-        self._venue.settle_books()
+        for trade in self._venue.settle_books():
+            self._push_trade(trade, now)
         for change in self._books.take_due(self._venue.state.books, now):
             row: Row = {
                 "asks": _rows(change.asks), "bids": _rows(change.bids), "ts": ms(now.wall_ns),
@@ -166,6 +172,16 @@ class OkxWebSocket(WebSocketGateway):
             action = "snapshot" if change.former_id < 0 else "update"
             push = {"arg": {"channel": "books", "instId": change.symbol}, "action": action, "data": [row]}
             self._push(self._listeners[change.connection], _encode(push).decode(), now)
+
+    def _push_trade(self, trade: Traded, now: Instant) -> None:
+        row: Row = {
+            "instId": trade.symbol, "tradeId": str(trade.trade_id), "px": digits(trade.px), "sz": digits(trade.qty),
+            "side": "buy" if trade.taker_side == BUY else "sell", "ts": ms(trade.stamp_ns), "count": "1",
+        }  # fmt: skip
+        push = {"arg": {"channel": "trades", "instId": trade.symbol}, "data": [row]}
+        for number_, symbol in self._trades:
+            if symbol == trade.symbol:
+                self._push(self._listeners[number_], _encode(push).decode(), now)
 
 
 def _rows(levels: list[tuple[str, str]]) -> list[list[str]]:

@@ -33,7 +33,8 @@ BITGET = ExchangeSettings(
 )  # fmt: skip
 SETTINGS = BridgeSettings(
     venue="bitget", comp_id="BITGET", clients=("DESK", "OTHER"), symbols=(SYMBOL, OTHER_SYMBOL), heart_bt_int_s=30,
-    host="bitget", websocket_host="bitget", websocket_target="/v2/ws/private",
+    host="bitget", websocket_host="bitget", websocket_target="/v2/ws/private", books_target="/v2/ws/public",
+    listeners=("MD",),
 )  # fmt: skip
 
 

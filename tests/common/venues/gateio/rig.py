@@ -29,7 +29,8 @@ GATEIO = ExchangeSettings(
 )  # fmt: skip
 SETTINGS = BridgeSettings(
     venue="gateio", comp_id="GATEIO", clients=("DESK", "OTHER"), symbols=(SYMBOL,), heart_bt_int_s=30, host="gateio",
-    websocket_host="gateio", websocket_target="/ws/v4/",
+    websocket_host="gateio", websocket_target="/ws/v4/", books_target="/ws/v4/",
+    listeners=("MD",),
 )  # fmt: skip
 
 

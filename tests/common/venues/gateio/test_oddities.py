@@ -9,9 +9,10 @@ import pytest
 
 from common.fix.wire import utc_timestamp
 from common.messages import ControlRequest
-from common.venues.backend import AmendFact, AmendingBackend, FillFact, OrderFact, Push, Verdict
+from common.venues.backend import AmendFact, AmendingBackend, BookBackend, BookFact, FillFact, OrderFact, Push, Verdict
 from common.venues.gateio.simulated.rest import GateioRestApi
-from tests.common.venues.gateio.rig import SYMBOL, gateio_rig
+from services.bridge.prices import PricedBook
+from tests.common.venues.gateio.rig import SYMBOL, backend, gateio_rig
 from tests.services.bridge.raw import Raw
 from tests.services.bridge.rig import FixClient, Rig, words
 
@@ -271,3 +272,18 @@ def test_16_a_unified_account_is_not_traded_with(tmp_path: Path, monkeypatch: py
     mode[0] = 1
     rig.pass_time(31)
     assert words(client.order("a2")) == [("A", "A"), ("0", "0")]
+
+
+def test_17_a_book_s_push_has_the_numbers_of_its_first_change_and_its_last() -> None:
+    venue, book = backend(), PricedBook(SYMBOL, lambda bids, offers: "")
+    assert isinstance(venue, BookBackend)
+
+    def learn(numbers: str) -> str:
+        head = f'{{"channel":"spot.obu","event":"update","result":{{"s":"ob.{SYMBOL}.400","a":[["60000","1"]],'
+        _, (fact,) = venue.read_prices(f"{head}{numbers}}}}}")
+        assert isinstance(fact, BookFact)
+        return book.learn(fact)
+
+    assert learn('"full":true,"u":10') == "" and book.is_known
+    assert learn('"U":11,"u":14') == "" == learn('"U":15,"u":15')
+    assert learn('"U":18,"u":19') == "changes 16 to 17 are missing"

@@ -35,7 +35,8 @@ KUCOIN = ExchangeSettings(
 )  # fmt: skip
 SETTINGS = BridgeSettings(
     venue="kucoin", comp_id="KUCOIN", clients=("DESK", "OTHER"), symbols=(SYMBOL, OTHER_SYMBOL), heart_bt_int_s=30,
-    host="kucoin", websocket_host="kucoin", websocket_target="/endpoint",
+    host="kucoin", websocket_host="kucoin", websocket_target="/endpoint", books_target="/endpoint",
+    listeners=("MD",),
 )  # fmt: skip
 
 

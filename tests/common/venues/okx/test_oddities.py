@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from common.venues.backend import BridgedTerms, FillFact, OrderFact, Verdict
+from common.venues.backend import BookBackend, BookFact, BridgedTerms, FillFact, OrderFact, Verdict
+from services.bridge.prices import PricedBook
 from tests.services.bridge.raw import Raw
-from tests.services.bridge.rig import SYMBOL, FixClient, Rig, words
+from tests.services.bridge.rig import SYMBOL, FixClient, Rig, backend, words
 
 D = Decimal
 
@@ -125,3 +126,20 @@ def test_11_a_market_order_s_quantity_has_to_be_said_to_be_in_the_base_asset(rig
     call = raw.order("a1", ord_type="1", price=None, time_in_force="3")
     assert b'"tgtCcy":"base_ccy"' in call.body
     assert code(raw.call(call)[1]) == "0"
+
+
+def test_12_a_book_s_push_that_changes_nothing_repeats_the_number_before() -> None:
+    venue, book = backend(), PricedBook(SYMBOL, lambda bids, offers: "")
+    assert isinstance(venue, BookBackend)
+
+    def learn(action: str, former: int, number: int, asks: str = "[]") -> str:
+        arg = f'{{"arg":{{"channel":"books","instId":"{SYMBOL}"}},"action":"{action}","data":'
+        text = f'{arg}[{{"asks":{asks},"bids":[],"prevSeqId":{former},"seqId":{number}}}]}}'
+        _, (fact,) = venue.read_prices(text)
+        assert isinstance(fact, BookFact)
+        return book.learn(fact)
+
+    assert learn("snapshot", -1, 10, '[["60000","1","0","1"]]') == "" and book.is_known
+    assert learn("update", 10, 10) == "" == learn("update", 10, 13, '[["60000","0","0","0"]]')
+    assert book.asks.best() is None
+    assert learn("update", 14, 15) == "changes 14 to 14 are missing"

@@ -11,7 +11,7 @@ from common.exchange.numbers import digits
 from common.fix.wire import utc_timestamp
 
 
-class GenericForm:
+class PlainForm:
     """A `Format` as the standard has it."""
 
     replaces_top = False
