@@ -163,6 +163,9 @@ class JournalConfig(Section, frozen=True, kw_only=True):
     under way by then still finds room. It must be less than `low_disk_bytes`.
     `snapshot_records`: A snapshot of orders, risk and sessions is made each time the log has grown by this many
     records. A start replays little more than that.
+    `past_snapshots`: So many of risk and of each session are kept, for `fixring journal state` and the desk's time
+    travel to begin at the nearest: so far back times `snapshot_records` they replay about `snapshot_records` at most. A
+    start may need two.
     `emergency_folder`: Where the kill switch's latch and the sessions' emergency files are; may be on another disk.
     """
 
@@ -172,6 +175,7 @@ class JournalConfig(Section, frozen=True, kw_only=True):
     low_disk_bytes: PositiveInt = 512 << 20
     reserve_bytes: PositiveInt = 128 << 20
     snapshot_records: PositiveInt = 200_000
+    past_snapshots: Annotated[int, msgspec.Meta(ge=2, le=1_000)] = 12
     emergency_folder: str = "emergency"
 
     def __post_init__(self) -> None:

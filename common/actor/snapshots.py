@@ -2,7 +2,7 @@
 
 Every actor that folds the log has such a program (`services.X.make_snapshot`), which is `run_snapshot_program` with the
 actor's own fold. It begins with the newest snapshot itself, folds what the log has gained, compares itself with the
-last state hash that the actor wrote into the log, writes, loads what it reads back, and removes all but the newest two.
+last state hash that the actor wrote into the log, writes, loads what it reads back, and removes what is not kept.
 It says which of those load: only on these may anybody rely who drops the log before them. The process `snapshots` runs
 the programs one after the other; the live actors have no part in it.
 """
@@ -221,9 +221,10 @@ def make_snapshot(
     state: Foldable,
     upto_lsn: int | None = None,
     load: Callable[[bytes], Foldable] | None = None,
+    keep: int = KEPT,
 ) -> int:
     """Fold `state` on to the end of the durable log, or to `upto_lsn` where that comes first, write it down, and return
-    the LSN that it stands on. With `load` what was written is loaded before an older one goes.
+    the LSN that it stands on. With `load` what was written is loaded before an older one goes; `keep` stay.
 
     Raises StateDiffers, DoesNotLoad, and what the log's reader and the snapshot's writer raise.
     """
@@ -251,7 +252,7 @@ def make_snapshot(
                 f"{folder}/{written}: what was written does not load as the state of {name} after record {state.lsn}. "
                 "It was removed and older ones are kept; the program is at fault, use another version of it"
             )
-        prune_snapshots(folder, files, name, log=reader)
+        prune_snapshots(folder, files, name, keep, reader)
     return state.lsn
 
 
@@ -312,11 +313,14 @@ def run_snapshot_program(
     loader: Callable[[Config], Callable[[bytes], Foldable]],
     newest: Callable[[Config], Foldable],
     upto_lsn: Callable[[Config], int] | None = None,
+    *,
+    for_the_past: bool = False,
 ) -> int:
     """Make one snapshot of the actor `name`, going on from `newest`, and print what was made; the exit status.
 
     `loader` gives what makes a state of a snapshot's bytes. `upto_lsn` makes durable what the actor keeps beside its
-    snapshots, and says how far that goes: no snapshot goes further.
+    snapshots, and says how far that goes: no snapshot goes further. With `for_the_past` as many are kept as the
+    configuration says, for somebody to look at the past; else what a start may need.
     """
     begin_collecting()
     try:
@@ -325,7 +329,8 @@ def run_snapshot_program(
         state = newest(config)
         # It was loaded from a snapshot, where it is no empty one.
         begun = state.lsn
-        lsn = make_snapshot(config, name, state, beside, loader(config))
+        keep = config.stack.journal.past_snapshots if for_the_past else KEPT
+        lsn = make_snapshot(config, name, state, beside, loader(config), keep)
         made = Made(lsn, loadable_lsns(config, name, loader(config), frozenset((begun, lsn))))
     except ConfigError as error:
         print(error, file=sys.stderr)

@@ -22,7 +22,8 @@ from common.journal.reader import Reader
 SUFFIX = ".snapshot"
 SNAPSHOTS = "snapshots"
 KEPT = 2
-"""Snapshots of one name that are kept: the log is needed from behind the older one, so either may turn out bad."""
+"""Snapshots of one name that a start may need: the log is kept from behind the older one, so either may turn out bad.
+"""
 _MAGIC = int.from_bytes(b"FXRN", "little")
 _HEADER = struct.Struct("<IIHHIQIIQ32s")
 
@@ -159,13 +160,20 @@ def prune_snapshots(folder: Folder, files: Files, name: str, keep: int = KEPT, l
     """Remove all but the newest `keep` snapshots of `name`; the names removed.
 
     With `log`, those that are not to be read or do not stand in it go first and do not count; those of a later form are
-    a later program's, and stay. Raises LogFailed, and with `log` Damage and ReadFailed.
+    a later program's, and stay. As many are looked at as a start may need; older ones, kept for the past to be seen,
+    are looked at when they are used. Raises LogFailed, and with `log` Damage and ReadFailed.
     """
-    lsns = _lsns(folder, files, name)
-    verdicts = {lsn: None if log is None else _usable(folder, files, name, lsn, log) for lsn in lsns}
-    useless = [lsn for lsn in lsns if verdicts[lsn] is False]
-    counted = [lsn for lsn in lsns if log is None or verdicts[lsn]]
-    gone = [_file(name, lsn) for lsn in useless + counted[:-keep]]
+    useless: list[int] = []
+    counted: list[int] = []
+    sound = 0
+    for lsn in reversed(_lsns(folder, files, name)):
+        usable = _usable(folder, files, name, lsn, log) if log is not None and sound < min(keep, KEPT) else True
+        if usable:
+            counted.append(lsn)
+            sound += 1
+        elif usable is False:
+            useless.append(lsn)
+    gone = [_file(name, lsn) for lsn in (*reversed(useless), *reversed(counted[keep:]))]
     try:
         for file in gone:
             files.remove(f"{folder}/{file}")

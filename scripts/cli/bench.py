@@ -11,7 +11,7 @@ from scripts.bench.ring import BenchFailed, measure_memory, measure_ring
 from scripts.bench.session import measure_session
 from scripts.bench.start import measure_start
 from scripts.cli.bench_codec import codec
-from scripts.cli.bench_desk import desk
+from scripts.cli.bench_desk import desk, past
 from scripts.cli.bench_journal import journal
 from scripts.cli.bench_shown import AS_JSON, show
 from scripts.cli.bridge import VENUE
@@ -36,6 +36,7 @@ def bench() -> None:
 
 bench.add_command(codec)
 bench.add_command(desk)
+bench.add_command(past)
 bench.add_command(journal)
 
 

@@ -1,4 +1,4 @@
-"""`fixring bench desk`: what the desk costs with readers at its pages, alone and beside the ring."""
+"""`fixring bench desk` and `bench past`: what the desk costs beside the ring, and how soon it shows the past."""
 
 import click
 
@@ -10,6 +10,7 @@ from scripts.bench.desk import (
     measure_ring_without,
     median_ring,
 )
+from scripts.bench.past import measure_past
 from scripts.bench.ring import BenchFailed
 from scripts.cli.bench_shown import AS_JSON, show
 from scripts.cli.errors import CommandError
@@ -52,6 +53,22 @@ def desk(readers: int, events: int, seconds: float, runs: int, as_json: bool) ->
             f"{'ratio':14}{full.p50_us / bare.p50_us:>10.2f}{full.orders_per_s / bare.orders_per_s:>12.2f}",
         ]
     show(document, lines, as_json=as_json)
+
+
+@click.command()
+@click.option("--records", default=200_000, show_default=True, help="Records of the journal.")
+@click.option("--every", default=20_000, show_default=True, help="Records from one snapshot to the next.")
+@click.option("--moments", default=5, show_default=True, help="How many moments are looked at.")
+@AS_JSON
+def past(records: int, every: int, moments: int, as_json: bool) -> None:
+    """Time travel: how long a moment of a long journal takes, by the command that the desk runs for it."""
+    its = measure_past(records, every, moments)
+    lines = [
+        f"a journal of {its.records:,} records, a snapshot each {its.replayed:,}; load {its.load}/{its.cores}",
+        f"{'record':>10}{'seconds':>10}{'CPU s':>10}",
+        *(f"{each.lsn:>10,}{each.wall_s:>10.2f}{each.cpu_s:>10.2f}" for each in its.moments),
+    ]
+    show({**its._asdict(), "moments": [each._asdict() for each in its.moments]}, lines, as_json=as_json)
 
 
 _HEAD = (

@@ -324,7 +324,7 @@ def _stats_text(stats: Stats) -> str:
 def state(folder: Path | None, at: str | None, as_json: bool) -> None:
     """Orders, positions, sessions and risk as they were."""
     place = Range(folder, None, at)
-    past = Past(load(), place.reader, place.upto_lsn)
+    past = Past(load(), place.reader, place.upto_lsn, apart=False)
     for block in blocks(place.reader, past.next_lsn, place.upto_lsn):
         for record in block.records:
             past.apply(record)

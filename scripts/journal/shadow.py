@@ -6,8 +6,9 @@ from typing import NamedTuple
 from common.config import Config
 from common.journal import OsFiles, Reader, Record, newest_snapshot, snapshot_folder
 from common.journal.snapshots import KEPT
-from common.messages import HASH_EVERY, StateHash
+from common.messages import HASH_EVERY, Kind, StateHash
 from common.orders import fold as orders_fold
+from common.past.words import payload_of
 from scripts.journal.past import SESSION, Past, session_writers
 from services.risk import state as risk_state
 from services.session import recovery as session_recovery
@@ -79,12 +80,13 @@ class Shadow:
         """Fold the next record, remember the digests where they are told of, compare what the record tells."""
         if record.writer.startswith(SESSION):
             self._compare_step(record)
-        payload = self.past.apply(record)
+        self.past.apply(record)
         if record.lsn % HASH_EVERY == 0 or record.lsn in self._snapshot_lsns:
             for actor, digest in self.past.digests().items():
                 self._digests[actor, record.lsn] = digest
-        if isinstance(payload, StateHash) and self.differs is None:
-            self._compare_hash(record, payload)
+        told = payload_of(record) if record.kind == Kind.STATE_HASH and self.differs is None else None
+        if isinstance(told, StateHash):
+            self._compare_hash(record, told)
 
     def _compare_hash(self, record: Record, told: StateHash) -> None:
         if told.fold_version != fold_version(told.actor):

@@ -109,5 +109,6 @@ if __name__ == "__main__":
             loader,
             lambda config: Folded(newest_state(config)),
             lambda config: sync_index(index_path(config.journal_folder, WRITER)),
+            for_the_past=True,
         )
     )

@@ -84,7 +84,7 @@ def main(session: str) -> int:
     def newest(config: Config) -> Checked:
         return Checked(newest_folded(session, config))
 
-    return run_snapshot_program(f"session@{session}", partial(loader, session), newest)
+    return run_snapshot_program(f"session@{session}", partial(loader, session), newest, for_the_past=True)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ NOT_RUN = {
     },
     "docs/desk.md": {
         "scripts/fixring bench desk": MEASURES,
+        "scripts/fixring bench past": MEASURES,
         "mkdir -p var/keys": NAMED_USERS,
         "export FIXRING__DESK__USERS=keys/desk-users.json": NAMED_USERS,
         "fixring desk user alice --role operator": NAMED_USERS,

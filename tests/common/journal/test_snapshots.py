@@ -5,7 +5,17 @@ from contextlib import suppress
 import pytest
 from crc32c import crc32c
 
-from common.journal import Damage, Link, Log, ReadFailed, Snapshot, newest_snapshot, snapshot_folder, write_snapshot
+from common.journal import (
+    Damage,
+    Link,
+    Log,
+    Reader,
+    ReadFailed,
+    Snapshot,
+    newest_snapshot,
+    snapshot_folder,
+    write_snapshot,
+)
 from common.journal.frames import VERSION
 from common.journal.snapshots import prune_snapshots, read_snapshot, trusted_lsn, verified_lsns
 from scripts.simulation.disk import Disk, Fault
@@ -103,6 +113,23 @@ def test_those_of_another_log_go_first_and_leave_the_good_ones() -> None:
     assert newest(disk) == good[-1]
     log.drop_before(log.last_lsn)
     assert verified_lsns(PLACE, disk.files(), "orders", reader(disk.files()), 3) == [6, 4]
+
+
+def test_those_kept_for_the_past_alone_are_not_read_again_at_each_pruning() -> None:
+    disk, _ = filled()
+    for lsn in range(1, 8):
+        take(disk, lsn)
+    read = []
+
+    class Watched(Reader):
+        def link_at(self, lsn: int) -> Link:
+            read.append(lsn)
+            return super().link_at(lsn)
+
+    files = disk.files()
+    gone = prune_snapshots(PLACE, files, "orders", 5, Watched(reader(files).folder, files))
+    assert gone == [f"orders-{lsn:020d}.snapshot" for lsn in (1, 2)]
+    assert read == [7, 6]
 
 
 def test_one_of_a_later_form_is_left_for_the_program_that_can_read_it() -> None:

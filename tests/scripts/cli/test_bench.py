@@ -45,3 +45,10 @@ def test_the_desk_reads_what_is_written_tells_its_readers_and_costs_some_cpu_for
     alone = figures["alone"]
     assert alone["readers"] == 2 and alone["records_per_s"] > 0 and alone["lines"] > 0
     assert alone["cpu_us"] > 0 and alone["lag_max_s"] >= alone["lag_p50_s"] > 0
+
+
+def test_a_moment_of_the_past_begins_at_the_snapshot_before_it() -> None:
+    figures = document("past", "--records", "900", "--every", "300", "--moments", "2")
+    moments: list[dict[str, float]] = figures["moments"]  # type: ignore[assignment]
+    assert [each["lsn"] for each in moments] == [299, 899]
+    assert all(each["wall_s"] > 0 and each["cpu_s"] > 0 for each in moments)
