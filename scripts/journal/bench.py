@@ -17,7 +17,7 @@ from common.journal.log import Durability
 from common.orders.books import Books
 from common.venues.registry import find_dialect
 from scripts.bench.long_journal import write_long_journal
-from services.orders.configured import orders_settings
+from services.orders.settings import orders_settings
 from services.risk.make_snapshot import Folded as RiskFolded
 from services.risk.settings import risk_settings
 from services.risk.state import RiskState

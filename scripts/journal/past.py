@@ -18,7 +18,7 @@ from common.orders.fold import Fold
 from common.orders.views import position_event, standing_order
 from common.past.words import plain, time_text
 from common.venues.dialect import Dialect
-from services.orders.configured import orders_settings
+from services.orders.settings import orders_settings
 from services.risk.limits import shown
 from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings

@@ -24,7 +24,7 @@ from common.orders.numbers import ZERO
 from common.orders.order_state import Order
 from scripts.reconcile.journal_books import JournalBooks, asset_changes
 from scripts.reconcile.result import Part, Result, Verdict, compared
-from services.orders.configured import orders_settings
+from services.orders.settings import orders_settings
 
 ANSWER_S = 10.0
 LATE_S = 0.5

@@ -63,8 +63,8 @@ from services.marketdata.__main__ import book_sums
 from services.marketdata.books import FEED
 from services.marketdata.core import MarketDataConfig, MarketDataCore
 from services.marketdata.polling import PollingCore
-from services.orders.configured import orders_settings
 from services.orders.core import OrdersCore
+from services.orders.settings import orders_settings
 from services.risk.core import RiskCore
 from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.settings import risk_settings

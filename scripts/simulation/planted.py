@@ -62,7 +62,7 @@ from services.orders.cancels import Cancels, Wishes
 from services.orders.clients import Clients
 from services.orders.entry import Entry
 from services.orders.inquiries import AccountInquiries
-from services.orders.silence import Silence
+from services.orders.reconciliation import Silence
 from services.risk import core as risk_core
 from services.risk import limits
 from services.risk import state as risk_state

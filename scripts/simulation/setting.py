@@ -15,7 +15,7 @@ from common.orders.changes import Change
 from common.orders.index import IntoIndex, MemoryIndex
 from scripts.simulation.plan import FORMER_VENUES
 from services.orders.archive import Archive
-from services.orders.configured import orders_settings
+from services.orders.settings import orders_settings
 from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.settings import risk_settings
 from services.risk.state import RiskState

@@ -15,9 +15,9 @@ from common.orders.books import Books
 from common.orders.fold import FOLD_VERSION
 from common.orders.index import IntoIndex
 from common.orders.index_file import IndexFile, index_path
-from services.orders.configured import orders_settings
 from services.orders.core import OrdersCore
 from services.orders.make_snapshot import standing_before
+from services.orders.settings import orders_settings
 
 
 def build(config: Config) -> Shell:

@@ -1,4 +1,6 @@
-"""Attempts: how a command gets its number, ClOrdID(11), session and deadline, once, and goes down the ring to risk.
+"""Commands on their way: the numbers taken, what orders itself decides, and how the rest is named, sent and in flight.
+
+A command gets its number, ClOrdID(11), session and deadline once.
 
 A request names its account; one that names none is for the venue's only one. Of an account's sessions the first, as
 configured, whose gate is open carries a command; where none is open, the first that is logged on, since a cancel needs
@@ -7,9 +9,17 @@ there is evidence of what a later connection of it has brought.
 
 What becomes of an attempt is the log's to say. What risk's queue did not take, or what cannot be sent now, is refused
 in the log too.
+
+A decision of our own (a refusal, an expiry, a cancel of many) is a record first. Until that was read back the command
+is undecided, and a repeat of it waits; it is told when the record is read, like any outcome that others cause. While
+the appender is full nothing can be decided: the client is told that the journal is away, and the command is decided
+when it is repeated.
+
+What adds risk flies: a new order or an amendment is under way until the log has decided its attempt.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -22,7 +32,10 @@ from common.messages import (
     AmendOrder,
     AmendRequest,
     Attempt,
+    CancelAll,
     CancelOrder,
+    ClientRequest,
+    Expired,
     Kind,
     NewOrder,
     NewOrderRequest,
@@ -31,12 +44,15 @@ from common.messages import (
     Refused,
     SessionState,
     Stamps,
+    StatusChanged,
 )
 from common.orders.books import Books, OrderName
 from common.orders.fold import WRITER
 from common.orders.names import PERIOD, ClOrdIdForm, cl_ord_id_of, new_epoch_due, next_of_orders
 from common.orders.order_state import Order
-from common.request_identity import asked_terms
+from common.orders.outcome import Outcomes
+from common.request_identity import asked_terms, command_identity
+from services.orders.clients import Clients
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -190,3 +206,187 @@ class Attempts:
     def _deadline_ns(self, time_to_live_ns: int) -> int:
         heard_ns = max(self._books.stamp_ns, self._appender.last_stamp_ns)
         return heard_ns + max(1, min(time_to_live_ns, self._time_to_live_ns))
+
+
+class Decisions:
+    """The command numbers that are taken, and what orders itself decides. `counts` is for the status."""
+
+    def __init__(self, appender: Appender, books: Books, clients: Clients) -> None:
+        """Only what the log has is taken."""
+        self._appender = appender
+        self._clients = clients
+        self._books = books
+        self._highest: dict[str, int] = {}
+        self._undecided: dict[OrderName, None] = {}
+        self.counts: Counter[str] = Counter()
+
+    def highest_of(self, strategy: str) -> int:
+        """The highest number that the strategy has used; 0 for none."""
+        return max(self._highest.get(strategy, 0), self._books.names.highest.get(strategy, 0))
+
+    def use_number(self, strategy: str, number: int) -> None:
+        """The number is used from now on."""
+        self._highest[strategy] = max(number, self._highest.get(strategy, 0))
+
+    def __contains__(self, command: OrderName) -> bool:
+        """Whether a decision on the command was appended and not read back."""
+        return command in self._undecided
+
+    def refuse(self, strategy: str, request: ClientRequest, reason: Reason, text: str, now: Instant) -> None:
+        """The request goes no further. `text` is the reason's own sentence where it is empty."""
+        self._refuse(
+            Refused(WRITER, reason, text or reason.sentence, strategy, request.number, None, None, request), now
+        )
+
+    def refuse_unread(self, strategy: str, number: int, reason: Reason, text: str, now: Instant) -> None:
+        """The same of a request that is not to be kept, since it cannot be read."""
+        self._refuse(Refused(WRITER, reason, text, strategy, number, None), now)
+
+    def _refuse(self, refused: Refused, now: Instant) -> None:
+        if self._is_full(refused.strategy, refused.number):
+            return
+        self._undecided[refused.strategy, refused.number] = None
+        self._appender.append(Kind.REFUSED, refused, now)
+        self.counts["refused"] += 1
+
+    def expire(self, expired: Expired, now: Instant) -> None:
+        """Nothing in the log bears the number: it is told when a record does, so that no later life takes it as new."""
+        if self._is_full(expired.strategy, expired.number):
+            return
+        self._undecided[expired.strategy, expired.number] = None
+        self._appender.append(Kind.EXPIRED, expired, now)
+
+    def cancel_all(self, wished: CancelAll, now: Instant) -> None:
+        """The command to cancel many goes into the log, and holds as of that record."""
+        if self._is_full(wished.strategy, wished.number):
+            return
+        self._undecided[wished.strategy, wished.number] = None
+        self._appender.append(Kind.CANCEL_ALL, wished, now)
+
+    def read(self, command: OrderName) -> None:
+        """The log has an outcome of the command."""
+        self._undecided.pop(command, None)
+
+    def _is_full(self, strategy: str, number: int) -> bool:
+        if not self._appender.full:
+            return False
+        self._clients.tell(strategy, StatusChanged("journal_away", number, self._appender.epoch))
+        return True
+
+
+MAX_IN_FLIGHT = 20_000
+"""Commands that the log has not decided; at 15,000 a second more than a second's worth, which is the longest life."""
+
+
+class Flights:
+    """What adds risk and is under way. A request that cannot fly is refused."""
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        decisions: Decisions,
+        wished: Container[OrderName],
+        books: Books,
+        outcomes: Outcomes,
+        appender: Appender,
+    ) -> None:
+        """Nothing flies. What is `wished` to be cancelled is not amended; `outcomes` is told what to expect, `appender`
+        tells how much room there is.
+        """
+        self._attempts = attempts
+        self._decisions = decisions
+        self._wished = wished
+        self._books = books
+        self._outcomes = outcomes
+        self._appender = appender
+        self._by_attempt: dict[Attempt, NewOrder | AmendOrder] = {}
+        self._by_name: dict[OrderName, NewOrder | AmendOrder] = {}
+        self._amending: dict[OrderName, Attempt] = {}
+
+    def __len__(self) -> int:
+        """How many are under way."""
+        return len(self._by_attempt)
+
+    def __contains__(self, command: OrderName) -> bool:
+        """Whether the command is under way."""
+        return command in self._by_name
+
+    def new_order(self, name: OrderName) -> NewOrder | None:
+        """The new order of that name, if it is under way."""
+        command = self._by_name.get(name)
+        return command if isinstance(command, NewOrder) else None
+
+    def new_orders(self) -> Iterator[NewOrder]:
+        """Those under way, oldest first."""
+        return (command for command in self._by_attempt.values() if isinstance(command, NewOrder))
+
+    def new(self, strategy: str, request: NewOrderRequest, now: Instant) -> None:
+        """Send a new order."""
+        reason, text = self._why_no_room()
+        if reason is not Reason.NONE:
+            self._decisions.refuse(strategy, request, reason, text, now)
+            return
+        self._fly(self._attempts.new_order(strategy, request, now))
+
+    def amend(self, strategy: str, request: AmendRequest, now: Instant) -> None:
+        """Send an amendment of an order that can be amended."""
+        target = (request.target_strategy or strategy, request.target_number)
+        order = self._books.orders.get(target)
+        reason, text = self._why_not_amend(order, target, request)
+        if reason is not Reason.NONE or order is None:
+            self._decisions.refuse(strategy, request, reason, text, now)
+            return
+        command = self._attempts.amendment(strategy, request, order, now)
+        self._amending[target] = command.attempt
+        self._fly(command)
+
+    def land(self, attempt: Attempt) -> NewOrder | AmendOrder | None:
+        """The log has decided the attempt: its command; None where it is none of these."""
+        command = self._by_attempt.pop(attempt, None)
+        if command is None:
+            return None
+        self._by_name.pop((command.strategy, command.number), None)
+        if isinstance(command, AmendOrder):
+            self._amending.pop((command.target_strategy, command.target_number), None)
+        return command
+
+    def expire(self, attempt: Attempt, now: Instant) -> NewOrder | AmendOrder | None:
+        """As `land`, where the log has no word of it in time: that goes into the log now."""
+        command = self.land(attempt)
+        if command is not None:
+            self._decisions.counts["expired"] += 1
+            name, identity = (command.strategy, command.number), command_identity(command)
+            self._decisions.expire(Expired(*name, attempt, command.deadline_ns, identity), now)
+        return command
+
+    def _fly(self, command: NewOrder | AmendOrder) -> None:
+        self._by_attempt[command.attempt] = self._by_name[command.strategy, command.number] = command
+        self._outcomes.expect(command.attempt, command.deadline_ns)
+        self._attempts.send(command)
+
+    def _why_no_room(self) -> tuple[Reason, str]:
+        if len(self._by_attempt) >= MAX_IN_FLIGHT or self._appender.full:
+            return Reason.QUEUE_FULL, f"{MAX_IN_FLIGHT} commands are in flight"
+        return (Reason.LOW_DISK, "") if self._appender.low_disk else (Reason.NONE, "")
+
+    def _why_not_amend(self, order: Order | None, target: OrderName, request: AmendRequest) -> tuple[Reason, str]:
+        if order is None:
+            if target in self._by_name:
+                return Reason.REQUEST_PENDING, "the order itself is not sent yet"
+            return Reason.UNKNOWN_ORDER, ""
+        if order.is_closed:
+            return Reason.ORDER_CLOSED, f"the order is {order.status.value}"
+        if target in self._amending or order.requests:
+            return Reason.REQUEST_PENDING, ""
+        if target in self._wished:
+            return Reason.NOT_AMENDABLE, "the order is being cancelled"
+        if order.is_unknown or not order.leg.word or order.ord_type == "1":
+            return Reason.NOT_AMENDABLE, f"the order is {order.status.value}"
+        if order.terms.is_stop and (order.price is None or order.triggered):
+            return Reason.NOT_AMENDABLE, "a stop order is amended only while it sleeps, and only with a limit"
+        if request.order_qty is not None and request.order_qty <= order.cum_qty:
+            return Reason.BAD_QUANTITY, f"{order.cum_qty} is filled already"
+        same_qty = request.order_qty is None or request.order_qty == order.order_qty
+        if same_qty and (request.price is None or request.price == order.leg.price):
+            return Reason.NOT_AMENDABLE, "the amendment changes nothing"
+        return self._why_no_room()

@@ -116,7 +116,7 @@ class ByHand:
 
     def _audit(self, _: NoArguments, by: str, now: Instant) -> str:
         for account in self._accounts.values():
-            account.audit()
+            account.inquiries.audit()
         return "whatever is open is asked about"
 
     def _journal_act(self, done: ActDone, by: str, now: Instant) -> str:

@@ -36,10 +36,8 @@ from common.orders.books import Books, OrderName
 from common.orders.cancel_alls import covers
 from common.orders.order_state import Order, RequestKind
 from services.orders.archive import Archive
-from services.orders.attempts import NOBODY, Attempts, Whose
-from services.orders.clients import Clients, StandingNames
-from services.orders.commands import Decisions, Flights
-from services.orders.life import Life
+from services.orders.attempts import NOBODY, Attempts, Decisions, Flights, Whose
+from services.orders.clients import Clients, Life, StandingNames
 
 FIRST_NS = 250 * NS_PER_MS
 SLOWEST_NS = 2_000 * NS_PER_MS

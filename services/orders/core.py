@@ -54,8 +54,6 @@ from common.orders.changes import (
     Change,
     CommandDecided,
     Differs,
-    Doubted,
-    Inquired,
     Missed,
     NamedBySession,
     OrderChanged,
@@ -70,15 +68,13 @@ from common.orders.index import Index, IntoIndex, MemoryIndex
 from common.orders.order_state import Order
 from common.orders.views import order_event, own_position_event, position_event
 from services.orders.archive import Archive
-from services.orders.attempts import Attempts, Route, Routes
+from services.orders.attempts import Attempts, Decisions, Flights, Route, Routes
 from services.orders.by_hand import ByHand
 from services.orders.cancels import CancelRequests, Cancels, Parts
-from services.orders.clients import Clients, StandingNames
-from services.orders.commands import Decisions, Flights
+from services.orders.clients import Clients, Life, StandingNames
 from services.orders.entry import Entry
-from services.orders.life import Life
 from services.orders.new_rules import NewRules, Standing
-from services.orders.reconciliation import Reconciliation
+from services.orders.reconciliation import AccountChange, Reconciliation
 from services.orders.settings import OrdersSettings
 from services.orders.watch import Watch
 
@@ -262,8 +258,8 @@ class OrdersCore(Core):
                 name: {
                     "venue": self.books.known.venue_of(name),
                     "open_orders": len(self.books.open_orders(name)),
-                    "doubts": self._accounts[name].doubts() if name in self._accounts else 0,
-                    "auditing": name in self._accounts and self._accounts[name].auditing,
+                    "doubts": self._accounts[name].inquiries.doubts() if name in self._accounts else 0,
+                    "auditing": name in self._accounts and self._accounts[name].inquiries.round_is_on,
                 }
                 for name in sorted({*self._settings.accounts, *self.books.accounts})
             },
@@ -423,10 +419,14 @@ class OrdersCore(Core):
                     command = self._flights.expire(attempt, now)
                     if command is not None:
                         self._cancel_requests.never_sent(command, now)
+                case _ if not self._life.live:
+                    pass
+                case Differs():
+                    self._moved = True
+                    self._differ(change, now)
                 case _:
-                    if self._life.live:
-                        self._moved = True
-                        self._account_moved(change, now)
+                    self._moved = True
+                    self._account_moved(change, now)
         if self.books.changed_shares:
             self._tell_parts(record.lsn, len(changes))
 
@@ -442,7 +442,7 @@ class OrdersCore(Core):
         account = self._accounts.get(order.account)
         if account is not None:
             if change.event in _SENT:
-                account.sent(order, now)
+                account.silence.sent(order, now)
             account.order_changed(order, now)
 
     def _decided(self, record: Record, index: int, change: CommandDecided) -> None:
@@ -459,36 +459,25 @@ class OrdersCore(Core):
             self._cancel_requests.never_sent(command, now)
         self._cancels.failed(change.attempt, now)
         for account in self._accounts.values():
-            account.query_failed(change.attempt, for_good=change.reason is Reason.VENUE_REJECTED)
+            account.inquiries.query_failed(change.attempt, for_good=change.reason is Reason.VENUE_REJECTED)
 
-    def _account_moved(self, change: Change, now: Instant) -> None:
-        match change:
-            case SessionMoved(name, account, skipped):
-                if account in self._accounts:
-                    self._accounts[account].session_moved(name, now, skipped=skipped)
-                    if self.books.session(name, account).state is SessionState.CAUGHT_UP:
-                        self._cancels.hasten(account, now)
-            case CancelRefused(order, unknown_order):
-                self._cancels.wishes.retry((order.strategy, order.number), now.boot_ns)
-                if unknown_order and order.account in self._accounts:
-                    self._accounts[order.account].disowned(order, now)
-            case Doubted(order):
-                if order.account in self._accounts:
-                    self._accounts[order.account].doubted(order, now)
-            case Missed(account):
-                if account in self._accounts:
-                    self._accounts[account].audit()
-            case Inquired(order, settled):
-                if order.account in self._accounts:
-                    self._accounts[order.account].told(order, settled, now)
-            case Answered(answer):
-                if answer.account in self._accounts:
-                    self._accounts[answer.account].answered(answer)
-            case Differs(account, subject, ours, theirs, action):
-                venue = self.books.known.venue_of(account)
-                discrepancy = Discrepancy(venue, cut(subject), cut(ours), cut(theirs), self.books.lsn, action, account)
-                self._appender.append(Kind.DISCREPANCY, discrepancy, now)
-                self.note("warning", "discrepancy", account=account, subject=subject, ours=ours, theirs=theirs)
+    def _account_moved(self, change: AccountChange, now: Instant) -> None:
+        if isinstance(change, CancelRefused):
+            self._cancels.wishes.retry((change.order.strategy, change.order.number), now.boot_ns)
+        account = self._accounts.get(_account_of(change))
+        if account is None:
+            return
+        account.hear_change(change, now)
+        session = self.books.sessions.get(change.session) if isinstance(change, SessionMoved) else None
+        if session is not None and session.state is SessionState.CAUGHT_UP:
+            self._cancels.hasten(session.account, now)
+
+    def _differ(self, change: Differs, now: Instant) -> None:
+        account, subject, ours, theirs, action = msgspec.structs.astuple(change)
+        venue = self.books.known.venue_of(account)
+        discrepancy = Discrepancy(venue, cut(subject), cut(ours), cut(theirs), self.books.lsn, action, account)
+        self._appender.append(Kind.DISCREPANCY, discrepancy, now)
+        self.note("warning", "discrepancy", account=account, subject=subject, ours=ours, theirs=theirs)
 
     # ---- what is due, and what could not be sent ----
 
@@ -509,7 +498,7 @@ class OrdersCore(Core):
         elif isinstance(message, CancelOrder):
             self._cancels.not_taken(message, now)
         elif isinstance(message, QueryOrder) and message.account in self._accounts:
-            self._accounts[message.account].query_failed(message.attempt, for_good=False)
+            self._accounts[message.account].inquiries.query_failed(message.attempt, for_good=False)
 
     # ---- the end ----
 
@@ -544,3 +533,13 @@ class OrdersCore(Core):
         self.effects.append(Send("control", answer, peer))
         if answer.ok:
             self._step(now)
+
+
+def _account_of(change: AccountChange) -> str:
+    match change:
+        case SessionMoved() | Missed():
+            return change.account
+        case Answered():
+            return change.answer.account
+        case _:
+            return change.order.account

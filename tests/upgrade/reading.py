@@ -36,7 +36,7 @@ from scripts.journal.past import session_writers
 from scripts.torture.audit import Exchange
 from services.orders.__main__ import starting_books
 from services.orders.archive import Archive
-from services.orders.configured import orders_settings
+from services.orders.settings import orders_settings
 from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings
 from services.risk.state import RiskState

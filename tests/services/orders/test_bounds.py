@@ -17,7 +17,7 @@ from common.messages import (
     Trade,
 )
 from common.orders import books
-from services.orders import clients, commands, inquiries
+from services.orders import attempts, clients, inquiries
 from tests.services.orders.harness import D, Ring, accepted
 
 
@@ -27,7 +27,7 @@ def last_seen(ring: Ring) -> tuple[int, int]:
 
 
 def test_what_is_in_flight_is_bounded(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "MAX_IN_FLIGHT", 2)
+    monkeypatch.setattr(attempts, "MAX_IN_FLIGHT", 2)
     first = ring.new(1)
     ring.new(2)
     ring.request(NewOrderRequest(0, 3, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))

@@ -77,7 +77,7 @@ def test_a_verdict_on_two_legs_is_on_the_whole_order_and_leaves_no_question(ring
     assert [leg.filled_qty for leg in ring.core.books.orders["s", 1].legs] == [D(2), D(1)]
     ring.asks.clear()
     ring.pass_time(60_000)
-    assert ring.asks == [] and ring.core._accounts["binance"].doubts() == 0
+    assert ring.asks == [] and ring.core._accounts["binance"].inquiries.doubts() == 0
 
 
 @pytest.mark.parametrize("odd", ["NaN", "sNaN", "Infinity", "1E999999"])
@@ -93,7 +93,7 @@ def test_an_audit_while_nobody_is_logged_on_leaves_nothing_due(ring: Ring) -> No
     ring.commands.clear()
     assert control(ring, "audit").ok
     ring.pass_time(100)
-    assert not ring.core._accounts["generic"].auditing and ring.core._accounts["generic"].next_ns() is None
+    assert not ring.core._accounts["generic"].inquiries.round_is_on and ring.core._accounts["generic"].next_ns() is None
     ring.log_on("generic")
     ring.pass_time(100)
     assert any(isinstance(command, QueryOrder) for command in ring.commands)
