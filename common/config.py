@@ -8,6 +8,8 @@ Unknown keys and variables are refused. Money, prices, quantities and ratios are
 to files, never values; a relative path of run-time state is taken from the var folder.
 """
 
+import contextlib
+import hashlib
 import os
 import re
 import tomllib
@@ -31,6 +33,7 @@ from common.contracts import Contract, InstrumentKind, OptionRight, instrument_i
 from common.fix.errors import SettingsError
 from common.fix.schedule import EVERY_DAY, Schedule
 from common.instant import NS_PER_S
+from common.link_roles import RELAY, UnknownLink, ends_of
 from common.messages import STRATEGY_NAME
 from common.venues.layers import Table, holds, lay_over, venue_layer
 from common.venues.registry import UnknownVenue, find_profile, folder_of, venue_names
@@ -41,6 +44,7 @@ STACK_FILE = "fixring.toml"
 VENUE_FILE = "venue.toml"
 ENV_PREFIX = "FIXRING__"
 SERVED_VENUES = f"{ENV_PREFIX}STACK__VENUES"
+THIS_HOST = f"{ENV_PREFIX}STACK__HOST"
 # A venue's name stands in file names, ipc paths, environment variables and the journal's 32-byte writer field.
 VENUE_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 HOST_AND_PORT = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
@@ -187,12 +191,13 @@ class EndpointsConfig(Section, frozen=True, kw_only=True):
     """Where the links between the processes are. By itself each is a Unix socket in the run folder.
 
     The links are `entry` (strategies to orders), `risk`, `journal` and `stream` (the journal's records); `session.NAME`
-    for each session, `account.NAME` for each account, `feed.NAME` for each venue, `signals.NAME` and `signals.NAME.out`
-    for each strategy, and `control.NAME` for each process.
+    for each session, `account.NAME` for each account, `feed.NAME` for each venue, `signals.NAME` and
+    `signals.NAME.out` for each strategy.
 
     `addresses`: The ZeroMQ address of each link that lies elsewhere, such as `journal = "tcp://10.0.0.5:9701"`. It
-    begins with `tcp://` or `ipc://`.
-    `curve_folder`: The folder of the CURVE keys; needed as soon as an address is `tcp` off the loopback.
+    begins with `tcp://` or `ipc://`, and is one link's alone.
+    `curve_folder`: The folder of the links' keys, as `fixring keys make` makes them, relative to the var folder. With
+    it every `tcp` link proves its keys and is encrypted; without, `tcp` is for addresses of the loopback.
     """
 
     addresses: dict[str, str] = {}
@@ -204,6 +209,33 @@ class EndpointsConfig(Section, frozen=True, kw_only=True):
                 raise ValueError(f'`addresses."{link}"` must begin with tcp:// or ipc://, not {address!r}')
             if address.startswith("tcp://") and not _is_loopback(address) and not self.curve_folder:
                 raise ValueError(f'`addresses."{link}"` leaves this host ({address}): set `curve_folder` to CURVE keys')
+            try:
+                ends_of(link)
+            except UnknownLink as error:
+                raise ValueError(f"`addresses`: {error}") from None
+            taken = next(other for other, its in self.addresses.items() if its == address)
+            if taken != link:
+                raise ValueError(f'`addresses."{link}"`: {address} is the address of {taken} already')
+
+
+class HostConfig(Section, frozen=True, kw_only=True):
+    """A host of a stack that runs on several.
+
+    Every host has the same configuration but for `host` of `[stack]`. Each line of the Procfile runs on one host, and
+    `journal`, `orders`, `risk`, `sessions` and `desk` on the same one, since they read the log's files.
+
+    `runs`: The lines of the Procfile that it runs. Its relay runs without being named.
+    `relay`: The address at which its processes are asked from the other hosts, such as `"tcp://10.0.0.5:9700"`.
+    """
+
+    runs: list["Kind"]
+    relay: str
+
+    def __post_init__(self) -> None:
+        if not self.relay.startswith("tcp://"):
+            raise ValueError(f"`relay` must begin with tcp://, not {self.relay!r}")
+        if Kind.RELAYS in self.runs:
+            raise ValueError("`runs`: relays run by themselves on every host; leave the word out")
 
 
 def _is_loopback(address: str) -> bool:
@@ -647,9 +679,11 @@ class ServedConfig(Section, frozen=True, kw_only=True):
 
     `venues`: The venues that a start serves, by the names of their files; none stands for all. `scripts/start --venues
     a,b` says it for one start, and what asks a running stack goes by that.
+    `host`: Which of `[hosts]` this one is; `scripts/start --host NAME` says it too.
     """
 
     venues: list[str] = []
+    host: str = ""
 
 
 class StackConfig(Section, frozen=True, kw_only=True):
@@ -658,6 +692,7 @@ class StackConfig(Section, frozen=True, kw_only=True):
     `stack`: What of the folder is served.
     `journal`: The journal.
     `endpoints`: Where the links are.
+    `hosts`: The hosts, by name, where there are several: 1 to 16 of a-z and 0-9, a letter first.
     `risk`: The limits.
     `orders`: How long the order manager waits.
     `money`: In what profit is counted, and when a day begins.
@@ -670,6 +705,7 @@ class StackConfig(Section, frozen=True, kw_only=True):
     stack: ServedConfig = ServedConfig()
     journal: JournalConfig = JournalConfig()
     endpoints: EndpointsConfig = EndpointsConfig()
+    hosts: dict[str, HostConfig] = {}
     risk: RiskConfig = RiskConfig()
     orders: OrdersConfig = OrdersConfig()
     money: MoneyConfig = MoneyConfig()
@@ -1253,6 +1289,11 @@ class Paths:
         return self.run / "venues"
 
     @property
+    def this_host(self) -> Path:
+        """Which host the last start was told that this is, if it was."""
+        return self.run / "host"
+
+    @property
     def stopped(self) -> Path:
         """The strategies that a person has stopped, a file each; it outlives the stack, and the run folder."""
         return self.var / "stopped"
@@ -1313,11 +1354,28 @@ class Kind(StrEnum):
     STRATEGIES = "strategies"
     DESK = "desk"
     ALERTS = "alerts"
+    RELAYS = "relays"
 
     @property
     def is_reader(self) -> bool:
         """Whether its actors only look on: nobody waits for them, and a stack is ready without them."""
         return self in (Kind.DESK, Kind.ALERTS)
+
+
+TOGETHER = (Kind.JOURNAL, Kind.ORDERS, Kind.RISK, Kind.SESSIONS, Kind.DESK)
+"""They read the log's files, and so run on one host."""
+
+
+class Reach(typing.NamedTuple):
+    """How the processes of this host ask every process of the stack: over its socket in the run folder, or through the
+    relay of its host. `elsewhere` has the hosts of those that run on another; `relays` the addresses by host.
+    """
+
+    run_folder: Path
+    elsewhere: Mapping[str, str] = {}
+    relays: Mapping[str, str] = {}
+    curve_folder: Path | None = None
+    host: str = ""
 
 
 SECOND_MS = 400
@@ -1371,6 +1429,60 @@ class Config:
     def drop_copies_of(self, venue: str) -> list[ConfiguredSession]:
         """The drop copies of the venue's accounts."""
         return [each for each in self.drop_copies.values() if self.accounts[each.account].venue.name == venue]
+
+    @property
+    def host(self) -> str:
+        """The name of this host; "" where the stack has only one."""
+        return self.stack.stack.host if self.stack.hosts else ""
+
+    def host_of(self, kind: Kind) -> str:
+        """The host on which a line of the Procfile runs; "" where the stack has only one, or none runs it."""
+        return next((name for name, its in self.stack.hosts.items() if kind in its.runs), "")
+
+    @property
+    def kinds_here(self) -> list[Kind]:
+        """The lines of the Procfile that run on this host."""
+        if not self.stack.hosts:
+            return [kind for kind in Kind if kind is not Kind.RELAYS]
+        return [*self.stack.hosts[self.host].runs, Kind.RELAYS]
+
+    def role_of(self, actor: str) -> str:
+        """The role whose key the actor has on links between hosts; see `common/link_roles.py`."""
+        kind = next((its.kind for its in self.actors() if its.name == actor), None)
+        return actor if kind in (None, Kind.RELAYS) else kind.value
+
+    @cached_property
+    def reach(self) -> Reach:
+        """How every process of the stack is asked from here."""
+        folder = self.stack.endpoints.curve_folder
+        hosts, here = self.stack.hosts, self.host
+        elsewhere = {each.name: self.host_of(each.kind) for each in self.actors() if each.kind is not Kind.RELAYS}
+        elsewhere |= {f"supervisor-{kind.value}": self.host_of(kind) for kind in Kind if kind is not Kind.RELAYS}
+        elsewhere |= {f"{RELAY}@{name}": name for name in hosts}
+        return Reach(
+            self.paths.run,
+            {name: host for name, host in elsewhere.items() if host and host != here},
+            {name: its.relay for name, its in hosts.items()},
+            self.paths.resolve(folder) if folder else None,
+            here,
+        )
+
+    def control_endpoint(self, actor: str) -> str:
+        """Where an actor is asked from here: its own socket, or the relay of its host."""
+        host = self.reach.elsewhere.get(actor)
+        return f"ipc://{self.paths.run}/control.{actor}" if host is None else self.reach.relays[host]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A short sum over the configuration, the same on every host of a stack that has the same but for `host`."""
+        served = msgspec.structs.replace(self.stack.stack, host="")
+        whole = (msgspec.structs.replace(self.stack, stack=served), dict(self.venues))
+        return hashlib.sha256(msgspec.msgpack.encode(whole)).hexdigest()[:16]
+
+    def actors_here(self, kind: Kind | None = None) -> list[Actor]:
+        """As `actors`, those that run on this host."""
+        there = self.reach.elsewhere
+        return [actor for actor in self.actors(kind) if actor.name not in there]
 
     @property
     def environment(self) -> Environment:
@@ -1433,6 +1545,8 @@ class Config:
         if self.stack.desk.enabled:
             yield Actor("desk", Kind.DESK, "services.desk", (), READER_MS)
         yield Actor("alerts", Kind.ALERTS, "services.alerts", (), READER_MS)
+        for name in self.stack.hosts:
+            yield Actor(f"{RELAY}@{name}", Kind.RELAYS, "services.relay", ("--host", name))
 
     def endpoint(self, link: str) -> str:
         """The ZeroMQ address of one link, bound and connected to alike.
@@ -1441,6 +1555,9 @@ class Config:
 
         Raises ConfigError when the ipc path is longer than a socket's name may be.
         """
+        kind, _, name = link.partition(".")
+        if kind == RELAY and name in self.stack.hosts:
+            return self.stack.hosts[name].relay
         configured = self.stack.endpoints.addresses.get(link)
         if configured is not None:
             return configured
@@ -1482,24 +1599,30 @@ def load(folder: Path | None = None, environ: Mapping[str, str] | None = None, *
 
 
 def told_at_start(paths: Paths) -> dict[str, str]:
-    """What `begin_serving` has written, as the variable that said it."""
-    try:
-        return {SERVED_VENUES: paths.served.read_text("utf-8").strip()}
-    except (OSError, UnicodeDecodeError):
-        return {}
+    """What `begin_serving` has written, as the variables that said it."""
+    told = {}
+    for variable, file in _told_in(paths).items():
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            told[variable] = file.read_text("utf-8").strip()
+    return told
+
+
+def _told_in(paths: Paths) -> dict[str, Path]:
+    return {SERVED_VENUES: paths.served, THIS_HOST: paths.this_host}
 
 
 def begin_serving(environ: Mapping[str, str] | None = None) -> None:
-    """A start is told by the environment which venues it serves, or goes by the file: whoever asks the stack from now
-    on goes by the same. Raises ConfigError, OSError.
+    """A start is told by the environment which venues it serves and which host it is, or goes by the file: whoever asks
+    the stack from now on goes by the same. Raises ConfigError, OSError.
     """
     env = os.environ if environ is None else environ
     paths = load(environ=env, before_start=True).paths
-    if SERVED_VENUES not in env:
-        paths.served.unlink(missing_ok=True)
-        return
-    paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    paths.served.write_text(f"{env[SERVED_VENUES]}\n", "utf-8")
+    for variable, file in _told_in(paths).items():
+        if variable not in env:
+            file.unlink(missing_ok=True)
+            continue
+        paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.write_text(f"{env[variable]}\n", "utf-8")
 
 
 def _served(folder: Path, wanted: Sequence[str], venues: Mapping[str, VenueConfig]) -> Sequence[str]:
@@ -1723,6 +1846,7 @@ def _check(
         _check_encrypted(folder / f"{name}.toml", venue)
     _check_names(folder, venues)
     _check_ports(folder, venues, stack.alerts.metrics)
+    _check_hosts(folder / STACK_FILE, stack, venues)
     for name, strategy in stack.strategies.items():
         _check_strategy(folder, stack, name, strategy, known)
 
@@ -1840,6 +1964,55 @@ def _check_ports(folder: Path, venues: Mapping[str, VenueConfig], metrics: Metri
             if port in owners:
                 raise ConfigError(f"{folder / name}.toml: {key}: port {port} is taken by {owners[port]}")
             owners[port] = f"{name} {key}"
+
+
+def _check_hosts(file: Path, stack: StackConfig, venues: Mapping[str, VenueConfig]) -> None:
+    hosts, here, curve = stack.hosts, stack.stack.host, stack.endpoints.curve_folder
+    if not hosts:
+        if here:
+            raise ConfigError(f"{file}: stack.host: there is no [hosts.{here}]; leave the key out, or add the hosts")
+        return
+    if here not in hosts:
+        told = f"{here} is none of [hosts]" if here else "which of [hosts] this one is must be said"
+        where = f"stack.host ({THIS_HOST}, scripts/start --host)"
+        raise ConfigError(f"{file}: {where}: {told}; there is {', '.join(hosts)}")
+    runs: dict[Kind, str] = {}
+    relays: dict[str, str] = {address: link for link, address in stack.endpoints.addresses.items()}
+    for name, its in hosts.items():
+        if not VENUE_NAME.fullmatch(name):
+            raise ConfigError(f"{file}: hosts.{name}: a host's name is {VENUE_NAME.pattern}")
+        if not curve and not _is_loopback(its.relay):
+            raise ConfigError(f"{file}: hosts.{name}.relay leaves this host ({its.relay}): set endpoints.curve_folder")
+        if its.relay in relays:
+            raise ConfigError(f"{file}: hosts.{name}.relay: {its.relay} is the address of {relays[its.relay]} already")
+        relays[its.relay] = f"hosts.{name}"
+        for kind in its.runs:
+            if kind in runs:
+                raise ConfigError(f"{file}: hosts.{name}.runs: {kind} runs on {runs[kind]} already")
+            runs[kind] = name
+    lacking = [kind.value for kind in Kind if kind not in runs and kind is not Kind.RELAYS]
+    if lacking:
+        raise ConfigError(f"{file}: hosts: {', '.join(lacking)} must run on one of {', '.join(hosts)}")
+    if len({runs[kind] for kind in TOGETHER}) > 1:
+        raise ConfigError(f"{file}: hosts: {', '.join(TOGETHER)} read the log's files, and run on one host together")
+    for link in _links_between(runs, venues):
+        if not stack.endpoints.addresses.get(link, "").startswith("tcp://"):
+            server = runs[Kind(ends_of(link).server)]
+            raise ConfigError(
+                f'{file}: endpoints.addresses: {link} leads from {server} to another host: add "{link}" with an '
+                "address of that host, such as tcp://10.0.0.5:9701"
+            )
+
+
+def _links_between(runs: Mapping[Kind, str], venues: Mapping[str, VenueConfig]) -> Iterator[str]:
+    """The links of which one end is on another host."""
+    accounts = [account.name for venue in venues.values() if venue.rest is not None for account in accounts_of(venue)]
+    named = [*(f"account.{name}" for name in accounts), *(f"feed.{name}" for name in venues)]
+    for link in ("entry", "journal", *named):
+        ends = ends_of(link)
+        clients = {runs[kind] for kind in Kind if kind.value in ends.clients}
+        if clients - {runs[Kind(ends.server)]}:
+            yield link
 
 
 def url_port(url: str) -> int:

@@ -5,7 +5,6 @@ What each kind of credentials needs for its logons, a private CA and the exchang
 
 import datetime
 import ipaddress
-import os
 import secrets
 import string
 from pathlib import Path
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from common.config import Config, ConfiguredAccount, VenueConfig
+from common.secret_files import write_secret
 from common.venues.venue import CredentialKind
 
 SECRET_ALPHABET = string.ascii_letters + string.digits
@@ -34,8 +34,6 @@ CA_LIFE = datetime.timedelta(days=20 * 365)
 CERTIFICATE_LIFE = datetime.timedelta(days=2 * 365)
 # Renewed this long before its end, so that no running stack meets the end.
 CERTIFICATE_SPARE = datetime.timedelta(days=60)
-FOLDER_MODE = 0o700
-SECRET_MODE = 0o600
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
@@ -62,10 +60,10 @@ def make_credentials(config: Config, account: ConfiguredAccount) -> list[str]:
         if path.is_file():
             continue
         if key == "private_key_file":
-            _write(path, _private_pem(_new_key(credentials.kind)))
+            write_secret(path, _private_pem(_new_key(credentials.kind)))
             config.paths.public_key(name).unlink(missing_ok=True)
         else:
-            _write(path, "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_CHARACTERS[key])).encode())
+            write_secret(path, "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_CHARACTERS[key])).encode())
         made.append(f"{WORDS[key]} of {name}: {path}")
     if credentials.is_key_pair:
         _make_public_key(config.paths.resolve(credentials.private_key_file), config.paths.public_key(name))
@@ -84,7 +82,7 @@ def _make_public_key(private_key: Path, public_key: Path) -> None:
         return
     key = serialization.load_pem_private_key(private_key.read_bytes(), password=None)
     pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    _write(public_key, pem)
+    write_secret(public_key, pem)
 
 
 # ---- the private CA and the exchanges' certificates ----
@@ -143,8 +141,8 @@ def _make_ca(file: Path, key_file: Path, now: datetime.datetime) -> None:
         .add_extension(_key_usage(signs_certificates=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    _write(key_file, _private_pem(key))
-    _write(file, certificate.public_bytes(serialization.Encoding.PEM))
+    write_secret(key_file, _private_pem(key))
+    write_secret(file, certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _make_certificate(
@@ -168,8 +166,8 @@ def _make_certificate(
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    _write(key_file, _private_pem(key))
-    _write(file, certificate.public_bytes(serialization.Encoding.PEM))
+    write_secret(key_file, _private_pem(key))
+    write_secret(file, certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _builder(
@@ -213,16 +211,3 @@ def _private_pem(key: PrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a whole file, readable by its owner alone, so that a kill leaves the old one or the new one."""
-    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SECRET_MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -1915,22 +1915,24 @@ FeedMessage = TopOfBook | Traded
 
 class ControlRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="control"):
     """A person's request to one actor: `act` is a word of that actor ("status", "kill", "resume", ...), `arguments`
-    JSON.
+    JSON. `to` names the actor where a relay is asked, which hands it on.
     """
 
     act: str
     arguments: bytes = b"{}"
     by: str = ""
     token: int = 0
+    to: str = ""
 
 
 class ControlAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="answer"):
-    """`ok`, or why not; `detail` is a JSON document."""
+    """`ok`, or why not; `detail` is a JSON document. `absent`: a relay says that the actor does not run on its host."""
 
     token: int
     ok: bool
     text: str = ""
     detail: bytes = b"{}"
+    absent: bool = False
 
 
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

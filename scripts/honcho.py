@@ -12,9 +12,10 @@ from honcho.environ import expand_processes, parse, parse_procfile
 from honcho.manager import Manager
 from honcho.printer import Printer
 
-from common.config import CHECKOUT, begin_serving
+from common.config import CHECKOUT, Kind, begin_serving, load
 
 AGAIN_S = 0.02
+KINDS = frozenset(kind.value for kind in Kind)
 
 
 class PatientManager(Manager):  # type: ignore[misc]  # honcho has no types
@@ -44,7 +45,12 @@ def main() -> int:
     lines = parse_procfile((CHECKOUT / "Procfile").read_text("utf-8")).processes
     dotenv = CHECKOUT / ".env"
     environ = parse(dotenv.read_text("utf-8")) if dotenv.is_file() else {}
+    here = {kind.value for kind in load().kinds_here}
     for line in expand_processes(lines, env=environ):
+        kind = line.name.partition(".")[0]
+        if kind in KINDS and kind not in here:
+            # It runs on another host, or on none.
+            continue
         manager.add_process(line.name, line.cmd, quiet=line.quiet, env={**os.environ, **line.env}, cwd=str(CHECKOUT))
     manager.loop()
     return int(manager.returncode)

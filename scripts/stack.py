@@ -118,11 +118,11 @@ class PrivateStack:
     def ask_all(self, act: str, timeout_s: float = 1.0) -> Answers:
         """Ask every actor the same."""
         names = [actor.name for actor in self.config.actors()]
-        return ask_all(self.run_folder, [(name, act, {}) for name in names], timeout_s)
+        return ask_all(self.config.reach, [(name, act, {}) for name in names], timeout_s)
 
     def ask(self, actor: str, act: str, arguments: dict[str, object] | None = None) -> dict[str, object]:
         """Ask one actor; see `common.actor.control.ask`."""
-        return ask(self.run_folder, actor, act, arguments)
+        return ask(self.config.reach, actor, act, arguments)
 
     def pid(self, actor: str) -> int:
         """The process that holds the actor's lock. Raises StackFailed when nobody does, or it has not said yet who."""
@@ -141,7 +141,8 @@ class PrivateStack:
         """The whole stack at once, supervisors and honcho first: what a power cut leaves of processes."""
         assert self._honcho is not None
         supervisors = [self.pid(f"supervisor-{kind}") for kind in Kind if self._supervised(kind)]
-        actors = [self.pid(actor.name) for actor in self.config.actors() if is_running(self.run_folder, actor.name)]
+        names = [actor.name for actor in self.config.actors_here()]
+        actors = [self.pid(name) for name in names if is_running(self.run_folder, name)]
         for process in (self._honcho.pid, *supervisors, *actors):
             _kill(process, signal.SIGKILL)
         self._honcho.wait()
@@ -180,7 +181,7 @@ class PrivateStack:
     def _await_gone(self, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s:
-            names = [actor.name for actor in self.config.actors()] + [f"supervisor-{kind}" for kind in Kind]
+            names = [actor.name for actor in self.config.actors_here()] + [f"supervisor-{kind}" for kind in Kind]
             left = [name for name in names if is_running(self.run_folder, name)]
             if not left:
                 return

@@ -5,15 +5,12 @@ now are answered with why, and nothing has changed then. A kill is never refused
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from common.instant import Instant
 from common.messages import STRATEGY_NAME, UNDECODABLE, ControlAnswer, ControlRequest, Number
-
-JOURNAL_ACT: Final = "journal_act"
-"""What orders is asked for by an actor without a way into the journal: to have an `ActDone` journaled."""
 
 
 class Cannot(Exception):

@@ -1,16 +1,28 @@
-"""The asking side of the control link: what the command line and the supervisors use to talk to a running actor."""
+"""The asking side of the control link: what the command line and the supervisors use to talk to a running actor.
+
+One on this host is asked over its own socket, whatever the network does. One on another host is asked through that
+host's relay, with the key of the role that this process plays.
+"""
 
 import fcntl
 import os
 import pwd
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import orjson
 import zmq
 
+from common.actor.curve import Curve, join
+from common.config import ConfigError, Reach
+from common.link_roles import OPERATOR, RELAY, STATUS
 from common.messages import ControlAnswer, ControlRequest, encode
+
+Question = tuple[str, str, dict[str, object]]
+"""Actor, act and arguments."""
 
 _decode = msgspec.msgpack.Decoder(ControlAnswer).decode
 
@@ -28,19 +40,21 @@ class NoAnswer(Exception):
 
 
 def ask(
-    run_folder: Path,
+    reach: Reach | Path,
     actor: str,
     act: str,
     arguments: dict[str, object] | None = None,
     timeout_s: float = 2.0,
     *,
     by: str = "",
+    role: str = OPERATOR,
 ) -> dict[str, object]:
-    """Ask one actor and return the detail of its answer. `by` is who asks, for the record; "" is who runs this process.
+    """Ask one actor and return the detail of its answer. `reach` is the configuration's, or the run folder of a stack
+    that has one host. `by` is who asks, for the record; "" is who runs this process. `role` is what this process plays.
 
     Raises NotRunning (no endpoint), NoAnswer (no answer within `timeout_s` seconds) or Refused (the actor's own no).
     """
-    return ask_all(run_folder, [(actor, act, arguments or {})], timeout_s, by=by).one(actor)
+    return ask_all(reach, [(actor, act, arguments or {})], timeout_s, by=by, role=role).one(actor)
 
 
 class Answers:
@@ -58,9 +72,13 @@ class Answers:
         return self.details[actor]
 
 
-def is_running(run_folder: Path, actor: str) -> bool:
-    """Whether some process holds the actor's lock."""
-    return is_held(run_folder / f"{actor}.lock")
+def is_running(reach: Reach | Path, actor: str) -> bool:
+    """Whether some process holds the actor's lock; of another host, whether its relay does not say that none does."""
+    if isinstance(reach, Reach):
+        if actor in reach.elsewhere:
+            return not isinstance(ask_all(reach, [(actor, STATUS, {})], 1.0).errors.get(actor), NotRunning)
+        reach = reach.run_folder
+    return is_held(reach / f"{actor}.lock")
 
 
 def is_held(lock: Path) -> bool:
@@ -80,50 +98,113 @@ def is_held(lock: Path) -> bool:
 
 
 def ask_all(
-    run_folder: Path, questions: list[tuple[str, str, dict[str, object]]], timeout_s: float = 2.0, *, by: str = ""
+    reach: Reach | Path, questions: Sequence[Question], timeout_s: float = 2.0, *, by: str = "", role: str = OPERATOR
 ) -> Answers:
-    """Ask several actors (name, act, arguments) at once and wait for all, at most `timeout_s` seconds together. `by` is
-    who asks, for the record; "" is who runs this process."""
-    answers = Answers()
-    context = zmq.Context()
-    poller = zmq.Poller()
-    waiting: dict[zmq.Socket[bytes], str] = {}
+    """Ask several actors at once and wait for all, at most `timeout_s` seconds together. `by` is who asks, for the
+    record; "" is who runs this process. `role` is what it plays: with its key other hosts are asked.
+    """
+    reach = reach if isinstance(reach, Reach) else Reach(reach)
+    asking = _Asking(reach, role)
     try:
         for actor, act, arguments in questions:
-            if not is_running(run_folder, actor):
-                answers.errors[actor] = NotRunning(f"{actor} is not running (nobody holds {run_folder}/{actor}.lock)")
-                continue
-            sock = context.socket(zmq.DEALER)
-            sock.setsockopt(zmq.LINGER, 0)
-            sock.connect(f"ipc://{run_folder}/control.{actor}")
-            sock.send(encode(ControlRequest(act, orjson.dumps(arguments), by or operator())))
-            waiting[sock] = actor
-            poller.register(sock, zmq.POLLIN)
-        _collect(answers, poller, waiting, time.monotonic() + timeout_s, timeout_s)
+            asking.ask(actor, ControlRequest(act, orjson.dumps(arguments), by or operator(), to=actor))
+        return asking.collect(timeout_s)
     finally:
-        context.destroy(linger=0)
-    return answers
+        asking.close()
 
 
-def _collect(
-    answers: Answers, poller: zmq.Poller, waiting: "dict[zmq.Socket[bytes], str]", deadline_s: float, timeout_s: float
-) -> None:
-    while waiting:
-        ready = poller.poll(max(0, int((deadline_s - time.monotonic()) * 1000)))
-        if not ready:
-            for actor in waiting.values():
-                answers.errors[actor] = NoAnswer(f"{actor} did not answer within {timeout_s} s")
+class _Asking:
+    """Questions under way: a socket for each actor of this host, and one for each other host."""
+
+    def __init__(self, reach: Reach, role: str) -> None:
+        self._reach = reach
+        self._role = role
+        self._answers = Answers()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._poller = zmq.Poller()
+        self._curve: Curve | None = None
+        self._here: dict[zmq.Socket[bytes], str] = {}
+        self._relays: dict[str, zmq.Socket[bytes]] = {}
+        self._there: dict[int, str] = {}
+
+    def ask(self, actor: str, request: ControlRequest) -> None:
+        """Send one question, to whoever hands it on."""
+        host = self._reach.elsewhere.get(actor)
+        if host is None:
+            self._ask_here(actor, request)
             return
-        for sock, _ in ready:
-            actor = waiting.pop(sock)
-            poller.unregister(sock)
-            answer = _decode(sock.recv())
-            sock.close()
-            if answer.ok:
-                text = {"text": answer.text} if answer.text else {}
-                answers.details[actor] = {**orjson.loads(answer.detail), **text}
-            else:
-                answers.errors[actor] = Refused(answer.text)
+        try:
+            relay = self._relays.get(host) or self._relay(host)
+        except ConfigError as error:
+            self._answers.errors[actor] = NoAnswer(f"{actor} on {host}: {error}")
+            return
+        token = len(self._there) + 1
+        self._there[token] = actor
+        relay.send(encode(msgspec.structs.replace(request, token=token)))
+
+    def _ask_here(self, actor: str, request: ControlRequest) -> None:
+        folder = self._reach.run_folder
+        if not is_held(folder / f"{actor}.lock"):
+            self._answers.errors[actor] = NotRunning(f"{actor} is not running (nobody holds {folder}/{actor}.lock)")
+            return
+        sock = self._context.socket(zmq.DEALER)
+        sock.setsockopt(zmq.LINGER, 0)
+        sock.connect(f"ipc://{folder}/control.{actor}")
+        sock.send(encode(request))
+        self._here[sock] = actor
+        self._poller.register(sock, zmq.POLLIN)
+
+    def _relay(self, host: str) -> "zmq.Socket[bytes]":
+        reach = self._reach
+        if self._curve is None and reach.curve_folder is not None:
+            links = {address: f"{RELAY}.{name}" for name, address in reach.relays.items()}
+            self._curve = Curve(reach.curve_folder, (self._role,), links)
+        sock = self._context.socket(zmq.DEALER)
+        sock.setsockopt(zmq.LINGER, 0)
+        join(sock, reach.relays[host], self._curve)
+        self._relays[host] = sock
+        self._poller.register(sock, zmq.POLLIN)
+        return sock
+
+    def collect(self, timeout_s: float) -> Answers:
+        """What was answered by then."""
+        deadline_s = time.monotonic() + timeout_s
+        while self._here or self._there:
+            ready: list[tuple[Any, int]] = self._poller.poll(max(0, int((deadline_s - time.monotonic()) * 1000)))
+            if not ready:
+                self._give_up(timeout_s)
+                break
+            for sock, _ in ready:
+                answer = _decode(sock.recv())
+                if sock in self._here:
+                    self._poller.unregister(sock)
+                    self._take(self._here.pop(sock), answer)
+                    sock.close()
+                elif answer.token in self._there:
+                    self._take(self._there.pop(answer.token), answer)
+        return self._answers
+
+    def _take(self, actor: str, answer: ControlAnswer) -> None:
+        if answer.ok:
+            text = {"text": answer.text} if answer.text else {}
+            self._answers.details[actor] = {**orjson.loads(answer.detail), **text}
+        else:
+            self._answers.errors[actor] = NotRunning(answer.text) if answer.absent else Refused(answer.text)
+
+    def _give_up(self, timeout_s: float) -> None:
+        for actor in self._here.values():
+            self._answers.errors[actor] = NoAnswer(f"{actor} did not answer within {timeout_s} s")
+        cut_off = {} if self._curve is None else self._curve.cut_off
+        for actor in self._there.values():
+            host = self._reach.elsewhere[actor]
+            why = cut_off.get(f"{RELAY}.{host}") or f"did not answer within {timeout_s} s"
+            self._answers.errors[actor] = NoAnswer(f"{actor} on {host}: {why}")
+
+    def close(self) -> None:
+        """Wait for nothing more."""
+        if self._curve is not None:
+            self._curve.close()
+        self._context.destroy(linger=0)
 
 
 def operator() -> str:

@@ -10,11 +10,11 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.actor.tcp import Endpoint
+from common.config import Kind, Reach
 
 MOST = 4
 """Look-ups under way at a time: what hangs in one is not to hang in ever more."""
@@ -70,10 +70,10 @@ class Dialler:
         self._wake()
 
 
-def why_not_held(run_folder: Path, exchange: str) -> str:
+def why_not_held(reach: Reach, exchange: str) -> str:
     """Why the simulated exchange cannot be dialled; "" where it answers, and so holds its ports. It may block."""
     try:
-        ask(run_folder, exchange, "status", timeout_s=ANSWER_S)
+        ask(reach, exchange, "status", timeout_s=ANSWER_S, role=Kind.SESSIONS)
     except (NotRunning, NoAnswer, Refused) as error:
         return f"{exchange} does not say that it holds its port: {error}"
     return ""

@@ -20,7 +20,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -44,7 +44,7 @@ from common.actor.core import (
     Send,
     Write,
 )
-from common.actor.curve import Curve
+from common.actor.curve import Curve, bind, join
 from common.actor.dialling import Dialler, Way
 from common.actor.logs import ActorLog
 from common.actor.process import begin_collecting, read_clocks, take_lock
@@ -55,6 +55,7 @@ from common.instant import NS_PER_MS, Instant
 from common.journal.errors import BadFrame, JournalError, NotThere
 from common.journal.frames import Record
 from common.journal.reader import READ_BYTES
+from common.link_roles import OPERATOR
 from common.messages import (
     MAX_MESSAGE_BYTES,
     MAX_REQUEST_BYTES,
@@ -94,6 +95,8 @@ _send_part = zmq.backend.Socket.send
 """One part of a message, without the sugar around it, which costs five times as much as the call itself."""
 
 CONTROL = "control"
+ROLE_END = b"\n"
+"""Between a peer's role and its routing id."""
 
 LogReader = Callable[[int, int, int], Sequence[Record]]
 """(from_lsn, upto_lsn, max_bytes) -> records; the journal's files are its business."""
@@ -132,6 +135,7 @@ class _Link:
         self.name = name
         self.socket = sock
         self.routed = routed
+        self.with_roles = False
         self.raw = accepts is None
         door: type[Door] = SoundDoor if sock.type in (zmq.SUB, zmq.PULL) else Door
         self.decoder = None if accepts is None else door(accepts, max_bytes)
@@ -185,6 +189,8 @@ class Shell:
         self._wake, self._waker = socket.socketpair()
         self._stop_asked = False
         self._on_demand: Callable[[str], None] | None = None
+        if curve is not None:
+            curve.on_notes(lambda: self._waker.send(b"l"))
         self.bind_router(CONTROL, f"ipc://{run_folder}/control.{core.name}", ControlRequest, MAX_REQUEST_BYTES)
 
     # ---- links ----
@@ -210,11 +216,17 @@ class Shell:
             self._poller.register(sock, zmq.POLLIN)
         return sock
 
-    def bind_router(self, name: str, endpoint: str, accepts: object, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
-        """A ROUTER for many peers; a restarted peer takes over its routing id. No larger message is taken."""
+    def bind_router(
+        self, name: str, endpoint: str, accepts: object, max_bytes: int = MAX_MESSAGE_BYTES, *, with_roles: bool = False
+    ) -> None:
+        """A ROUTER for many peers; a restarted peer takes over its routing id. No larger message is taken.
+
+        `with_roles`: the core's peers bear the role that their key has proved; see `role_of`.
+        """
         sock = self._open(name, zmq.ROUTER, accepts, routed=True, max_bytes=max_bytes)
         sock.setsockopt(zmq.ROUTER_MANDATORY, 1)
         sock.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        self._links[name].with_roles = with_roles
         self._bind(sock, endpoint)
 
     def connect_dealer(
@@ -274,14 +286,10 @@ class Shell:
             self._join(sock, endpoint)
 
     def _bind(self, sock: "zmq.Socket[bytes]", endpoint: str) -> None:
-        if self._curve is not None and endpoint.startswith("tcp://"):
-            self._curve.serve(sock)
-        sock.bind(endpoint)
+        bind(sock, endpoint, self._curve)
 
     def _join(self, sock: "zmq.Socket[bytes]", endpoint: str) -> None:
-        if self._curve is not None and endpoint.startswith("tcp://"):
-            self._curve.join(sock)
-        sock.connect(endpoint)
+        join(sock, endpoint, self._curve)
 
     def target(self, name: str, endpoint: Endpoint) -> None:
         """What `Connect(target=name)` means. Hosts are tried in turn; `HostWorked` keeps the one that answers."""
@@ -361,7 +369,7 @@ class Shell:
         for taken in range(DRAIN_MESSAGES):
             try:
                 if routed:
-                    peer = receive(zmq.NOBLOCK)
+                    peer = _peer_with_role(sock) if link.with_roles else receive(zmq.NOBLOCK)
                 self._deliver(link, peer, receive(zmq.NOBLOCK), now)
                 while routed and sock.get(_RCVMORE):
                     self._deliver(link, peer, receive(zmq.NOBLOCK), now)
@@ -426,7 +434,8 @@ class Shell:
         # A socket that took the first part takes the rest: there is room, or no such peer, for the whole or for none.
         try:
             if link.routed:
-                _send_part(link.socket, run[0].peer, _MORE)
+                peer = run[0].peer.partition(ROLE_END)[2] if link.with_roles else run[0].peer
+                _send_part(link.socket, peer, _MORE)
             for part in parts:
                 _send_part(link.socket, part, _MORE)
             _send_part(link.socket, last, _LAST)
@@ -674,6 +683,7 @@ class Shell:
             "log_level": self.log.level,
             "garbage": {link.name: link.garbage for link in self._links.values() if link.garbage},
             "garbage_kept": [list(kept) for kept in self._garbage],
+            **({} if self._curve is None else links_told(self._curve)),
             **self.core.status(now),
         }
 
@@ -686,6 +696,9 @@ class Shell:
         if self._worker_failure is not None:
             # A loop without its worker would look alive and answer nobody.
             raise WorkerEnded(f"{self.core.name}: the worker has ended") from self._worker_failure
+        if self._curve is not None:
+            for note in self._curve.take_notes():
+                self.log.write("warning", note.event, {"link": note.link, "text": note.text}, now)
         for way in self._dialler.take():
             # One that was closed meanwhile is nobody's any more.
             if way.connection in self._looked_for:
@@ -710,6 +723,28 @@ class Shell:
         self._work.put(None)
         self.log.close()
         os.close(self._lock)
+
+
+def _peer_with_role(sock: "zmq.Socket[bytes]") -> bytes:
+    """The next message's peer, behind the role that its key has proved. Raises zmq.Again."""
+    frame = sock.recv(zmq.NOBLOCK, copy=False)
+    try:
+        role = frame.get("User-Id")
+    except zmq.ZMQError:
+        # A link without keys, which no other host reaches.
+        role = OPERATOR
+    return str(role).encode() + ROLE_END + frame.bytes
+
+
+def role_of(peer: bytes) -> str:
+    """The role of a peer of a link that was bound `with_roles`."""
+    return peer.partition(ROLE_END)[0].decode()
+
+
+def links_told(curve: Curve) -> dict[str, object]:
+    """What an actor with links to other hosts says of them, where there is something to say."""
+    told: dict[str, Mapping[str, object]] = {"turned_away": curve.turned_away, "cut_off": curve.cut_off}
+    return {key: value for key, value in told.items() if value}
 
 
 def _table(document: bytes) -> dict[str, object] | None:

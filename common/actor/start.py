@@ -17,6 +17,7 @@ from common.actor.tcp import Endpoint
 from common.config import Config, ConfigError, Environment, FixConfig, TlsConfig, load, url_port
 from common.exit_status import ExitStatus
 from common.journal.errors import JournalError, NoneLoads
+from common.link_roles import RELAY
 from common.messages import JournalAnswer
 
 
@@ -24,13 +25,17 @@ def shell_for(core: Core, config: Config) -> Shell:
     """A shell with the configured folders and log around `core`. Raises AlreadyRunning."""
     log = config.stack.log
     own_log = ActorLog(config.paths.log, core.name, log.level.value, log.max_bytes, log.files)
-    return Shell(core, config.paths.run, own_log, curve_for(config))
+    return Shell(core, config.paths.run, own_log, curve_for(config, config.role_of(core.name)))
 
 
-def curve_for(config: Config) -> Curve | None:
-    """The stack's keys for tcp links; None where all links stay on the host. Raises ConfigError."""
+def curve_for(config: Config, *roles: str) -> Curve | None:
+    """The keys for tcp links of a process that plays the first of `roles` whose key is on this host; None where no
+    link has keys. Raises ConfigError.
+    """
     folder = config.stack.endpoints.curve_folder
-    return Curve(config.paths.resolve(folder)) if folder else None
+    links = {address: link for link, address in config.stack.endpoints.addresses.items()}
+    links |= {its.relay: f"{RELAY}.{name}" for name, its in config.stack.hosts.items()}
+    return Curve(config.paths.resolve(folder), roles, links) if folder else None
 
 
 def connect_journal(shell: Shell, config: Config, *, follow: bool) -> None:
@@ -88,10 +93,10 @@ def why_not_dialled(venue: str, config: Config, *, over_fix: bool = False) -> Ca
     """What tells, blocking, why a simulated exchange, or `over_fix` the bridge in front of a venue, cannot be dialled
     now; None for a venue that speaks for itself."""
     if over_fix and config.venues[venue].bridge is not None:
-        return partial(why_not_held, config.paths.run, f"bridge@{venue}")
+        return partial(why_not_held, config.reach, f"bridge@{venue}")
     if config.venues[venue].environment is not Environment.SIMULATED:
         return None
-    return partial(why_not_held, config.paths.run, f"exchange@{venue}")
+    return partial(why_not_held, config.reach, f"exchange@{venue}")
 
 
 def name_argument(what: str, doc: str | None) -> str:

@@ -13,7 +13,7 @@ what the order manager told it meanwhile is asked for again by (LSN, index).
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -22,10 +22,11 @@ from typing import Final, TypeVar
 import msgspec
 import zmq
 
-from common.actor.curve import Curve
+from common.actor.curve import Curve, join
 from common.actor.start import curve_for
-from common.config import Config, load
+from common.config import Config, Kind, load
 from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.link_roles import OPERATOR
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
     PROTOCOL,
@@ -83,18 +84,20 @@ class Client:
         state_file: Path | None = None,
         connect_timeout_s: float = 5.0,
         by: str = "",
+        roles: Sequence[str] = (Kind.STRATEGIES, OPERATOR),
     ) -> None:
         """`entry_endpoint` is a ZeroMQ address; without one the stack's configuration says it. `by` is the person who
         gives the commands, and stands in the journal with them.
 
         `state_file` keeps the place of the last event seen, so that a later client of the same name resumes there.
+        Where order entry is on another host, the key is that of the first of `roles` which this host has.
         Raises ConfigError where the configuration is asked for and cannot be used.
         """
         curve: Curve | None = None
         if entry_endpoint is None:
             config = config or load()
             entry_endpoint = config.endpoint("entry")
-            curve = curve_for(config)
+            curve = curve_for(config, *roles)
         self.endpoint = entry_endpoint
         instance = f"{os.getpid():x}-{time.time_ns():x}"
         self._state_file = state_file
@@ -112,9 +115,8 @@ class Client:
         self._socket.setsockopt(zmq.SNDHWM, QUEUE_MESSAGES)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 20)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
-        if curve is not None and entry_endpoint.startswith("tcp://"):
-            curve.join(self._socket)
-        self._socket.connect(entry_endpoint)
+        self._curve = curve
+        join(self._socket, entry_endpoint, curve)
 
     def __enter__(self) -> "Client":
         """Wait for the order manager's welcome. Raises NotRunning."""
@@ -320,6 +322,8 @@ class Client:
         if self._state_file is not None:
             _write_place(self._state_file, self._entry.last)
         self._socket.close()
+        if self._curve is not None:
+            self._curve.close()
         self._context.term()
 
     # -- the loop ------------------------------------------------------------------------------------------------------
@@ -327,7 +331,8 @@ class Client:
     def _why_not_welcome(self) -> str:
         within = f"within {self._connect_timeout_s} s"
         if self.state == "connecting":
-            return f"nobody answers at {self.endpoint} {within}; is the stack running?"
+            cut_off = "" if self._curve is None else self._curve.cut_off.get("entry", "")
+            return cut_off or f"nobody answers at {self.endpoint} {within}; is the stack running?"
         return f"the order manager at {self.endpoint} is {self.state} and has welcomed nobody {within}; try again"
 
     def _sent(self, number: int) -> int:

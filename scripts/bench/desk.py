@@ -213,7 +213,7 @@ class _Status(NamedTuple):
 def _status(config: Config) -> _Status:
     """Of the desk's process. Raises BenchFailed."""
     try:
-        told = ask(config.paths.run, "desk", "status", {}, COME_UP_S)
+        told = ask(config.reach, "desk", "status", {}, COME_UP_S)
     except (NotRunning, NoAnswer) as error:
         raise BenchFailed(f"the desk does not say how it is: {error}") from error
     return _Status(int(str(told["lsn"])), _cpu_s(int(str(told["pid"]))), int(str(told["memory_bytes"])))

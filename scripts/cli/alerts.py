@@ -37,7 +37,7 @@ def alerts() -> None:
 def list_alerts(as_json: bool) -> None:
     """What fires, since when, and what to do; then how each sink does. Exit status 4 when alerts does not run."""
     config = load()
-    status = asked(config.paths.run, ALERTS, "status", {})
+    status = asked(config.reach, ALERTS, "status", {})
     standing = msgspec.convert(status, AlertsStanding)
     if as_json:
         click.echo(orjson.dumps({"environment": config.environment.value, **msgspec.to_builtins(standing)}))
@@ -160,7 +160,7 @@ def _say(act: str, rule: str, subject: Sequence[str], more: dict[str, object]) -
     config = load()
     known_name("rule", rule, [each.name for each in config.stack.alerts.all_rules()])
     arguments = {"rule": rule, "subject": " ".join(subject), **more}
-    click.echo(asked(config.paths.run, ALERTS, act, arguments, _patience_s(config))["text"])
+    click.echo(asked(config.reach, ALERTS, act, arguments, _patience_s(config))["text"])
 
 
 def _patience_s(config: Config) -> float:
@@ -178,7 +178,7 @@ def test(sink: str) -> None:
     config = load()
     its = config.stack.alerts
     known_name("sink", sink, (LOG, *its.webhooks, *its.emails, *its.telegrams))
-    told: dict[str, str] = asked(config.paths.run, ALERTS, "test", {"sink": sink}, _patience_s(config))["sent"]
+    told: dict[str, str] = asked(config.reach, ALERTS, "test", {"sink": sink}, _patience_s(config))["sent"]
     for name, error in told.items():
         click.echo(f"{name}: {error or 'sent'}")
     if any(told.values()):

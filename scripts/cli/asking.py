@@ -1,9 +1,9 @@
 """Asking one actor over its control link, with each way that can fail as an exit status."""
 
-from pathlib import Path
 from typing import Any
 
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
+from common.config import Reach
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
 
@@ -11,11 +11,11 @@ ANSWER_S = 2.0
 
 
 def asked(
-    run_folder: Path, actor: str, act: str, arguments: dict[str, object], timeout_s: float = ANSWER_S
+    reach: Reach, actor: str, act: str, arguments: dict[str, object], timeout_s: float = ANSWER_S
 ) -> dict[str, Any]:
     """The detail of the actor's answer, waited for at most `timeout_s` seconds. Raises CommandError."""
     try:
-        return ask(run_folder, actor, act, arguments, timeout_s)
+        return ask(reach, actor, act, arguments, timeout_s)
     except NotRunning as error:
         raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
     except NoAnswer as error:

@@ -35,7 +35,7 @@ def address() -> None:
     """Where to open the page; without named users with the one-time token that lets in whoever opens it first."""
     config = load()
     try:
-        status = ask(config.paths.run, "desk", "status", {}, ANSWER_S)
+        status = ask(config.reach, "desk", "status", {}, ANSWER_S)
     except NotRunning as error:
         raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
     except (NoAnswer, Refused) as error:

@@ -39,6 +39,7 @@ from common.key_files import read_credentials
 from common.keys import certificate_serves, server_names
 from common.venues.dialect import Identity
 from common.venues.registry import find_dialect
+from scripts.cli.doctor_hosts import others, wrong_here
 from scripts.interpreter import interpreter, is_optimised
 from services.strategies.__main__ import strategy_class
 
@@ -98,18 +99,19 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from state(config)
     yield from programs(config)
     yield from sinks(config)
+    yield from hosts(config)
     for name, venue in config.venues.items():
-        if venue.environment is Environment.SIMULATED:
-            yield from simulated(config, name)
-        else:
+        if venue.environment is not Environment.SIMULATED:
             yield from reachable(config, name)
+        elif Kind.EXCHANGES in config.kinds_here:
+            yield from simulated(config, name)
 
 
 def blocking(config: Config) -> Iterator[Finding]:
     """What no start can get past."""
-    findings = [*machine(), *state(config)]
+    findings = [*machine(), *state(config), *_links_here(config)]
     for name, venue in config.venues.items():
-        if venue.environment is Environment.SIMULATED:
+        if venue.environment is Environment.SIMULATED and Kind.EXCHANGES in config.kinds_here:
             findings += simulated(config, name)
     yield from (finding for finding in findings if finding.problem and finding.stops)
 
@@ -203,7 +205,7 @@ def state(config: Config) -> Iterator[Finding]:
 
 
 def _sockets(config: Config) -> Iterator[Finding]:
-    names = [f"control.{a.name}" for a in config.actors()] + [f"control.supervisor-{kind}" for kind in Kind]
+    names = [f"control.{a.name}" for a in config.actors_here()] + [f"control.supervisor-{kind}" for kind in Kind]
     try:
         for name in [*names, "entry"]:
             config.endpoint(name)
@@ -296,6 +298,21 @@ def sinks(config: Config) -> Iterator[Finding]:
         yield _finding(what, not mode & 0o077, f"{file} has mode {mode:o}", f"chmod 600 {file}", fatal=False)
 
 
+# ---- several hosts ----
+
+
+def hosts(config: Config) -> Iterator[Finding]:
+    """Where the stack has several: this host's keys and addresses, and each other host."""
+    yield from _links_here(config)
+    for what, problem, mend in others(config):
+        yield Finding(what, problem, mend if problem else "", fatal=False)
+
+
+def _links_here(config: Config) -> Iterator[Finding]:
+    for what, problem, mend in wrong_here(config):
+        yield Finding(what, problem, mend, stops=True)
+
+
 # ---- the venues ----
 
 
@@ -303,7 +320,7 @@ def simulated(config: Config, name: str) -> Iterator[Finding]:
     """A simulated venue: its ports are free, or its own exchange holds them; its certificate still serves."""
     venue = config.venues[name]
     ports = {fix.port for fix in venue.connections.values()} | ({url_port(venue.rest.url)} if venue.rest else set())
-    running = is_running(config.paths.run, f"exchange@{name}")
+    running = is_running(config.reach, f"exchange@{name}")
     for port in sorted(ports):
         taken = not running and not _free(venue.fix.host, port)
         yield _finding(

@@ -37,7 +37,7 @@ def _ask(venue: str, act: str, **arguments: object) -> Detail:
         raise CommandError(f"no simulated venue is called {venue!r}; there is {there}", ExitStatus.USAGE)
     known_name("symbol", str(arguments.get("symbol", "")), found.instruments)
     try:
-        return ask(config.paths.run, f"exchange@{venue}", act, arguments, ASK_S)
+        return ask(config.reach, f"exchange@{venue}", act, arguments, ASK_S)
     except NotRunning as error:
         raise CommandError(f"{error}; start the stack with `fixring start`", ExitStatus.NOT_RUNNING) from None
     except NoAnswer as error:

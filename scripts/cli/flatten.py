@@ -146,7 +146,7 @@ def _close(config: Config, client: Client, place: Place, venue: str, ratio: Deci
     reduce_only = not instrument.contract.is_spot and find_profile(its.venue.dialect).has(Feature.REDUCE_ONLY)
     for _ in range(ROUNDS):
         held = _held(client, venue, account, symbol, strategy).get(place)
-        price = prices_told(asked(config.paths.run, "risk", "status", {})["exposures"]).get(place)
+        price = prices_told(asked(config.reach, "risk", "status", {})["exposures"]).get(place)
         if held is None:
             click.echo(f"{symbol} of {account} is closed")
             return True

@@ -532,9 +532,9 @@ def skip_command(lsn: int, yes: bool, unmet: bool) -> None:
     (`journal tail --from LSN`), compare the books with the venue (`reconcile`), and only then accept it.
     """
     config = load()
-    run_folder = config.paths.run
+    reach = config.reach
     readers = ["orders", "risk", *(f"session@{session}" for session in config.sessions)]
-    answers = ask_all(run_folder, [(actor, "status", {}) for actor in readers], ANSWER_S)
+    answers = ask_all(reach, [(actor, "status", {}) for actor in readers], ANSWER_S)
     details: dict[str, dict[str, Any]] = dict(answers.details)
     met = sorted(actor for actor, told in details.items() if lsn in told.get("left_out_lsns", ()))
     if not met and not unmet:
@@ -546,10 +546,10 @@ def skip_command(lsn: int, yes: bool, unmet: bool) -> None:
     if not yes:
         question = f"Leave out record {lsn} for good ({', '.join(met) or 'no running reader'} cannot fold it)?"
         click.confirm(question, abort=True, err=True)
-    click.echo(asked(run_folder, "journal", "skip", {"lsn": lsn})["text"])
+    click.echo(asked(reach, "journal", "skip", {"lsn": lsn})["text"])
     for actor in met:
         if actor.startswith("session@"):
-            click.echo(f"{actor}: {asked(run_folder, actor, 'skip', {'lsn': lsn})['text']}")
+            click.echo(f"{actor}: {asked(reach, actor, 'skip', {'lsn': lsn})['text']}")
 
 
 for _command in (backup, restore, salvage_command, take_back_command):

@@ -85,7 +85,7 @@ def restore(backup_folder: Path, as_json: bool) -> None:
     """
     config = load()
     files, folder = OsFiles(), config.journal_folder
-    if is_running(config.paths.run, "journal") or is_held(folder / LOCK):
+    if is_running(config.reach, "journal") or is_held(folder / LOCK):
         raise CommandError("the stack runs: end it first", ExitStatus.REFUSED)
     if (folder / MARK).exists() or any(folder.glob(f"*{SEGMENT}")):
         text = f"{folder} holds a journal already: move it away, and keep it"
@@ -161,7 +161,7 @@ def take_back_command(folder: Path | None, as_json: bool) -> None:
     over when the journal is started. Commands are not given back: what became of them the venue tells.
     """
     config = load()
-    if is_running(config.paths.run, "journal"):
+    if is_running(config.reach, "journal"):
         raise CommandError("the journal runs: evidence is given back before it is started", ExitStatus.REFUSED)
     try:
         taken = take_back(str(folder_or_configured(folder)), str(config.emergency_folder))

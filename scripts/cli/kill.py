@@ -95,7 +95,7 @@ def resume(yes: bool, account: str, as_json: bool) -> None:
     questions: list[tuple[str, str, dict[str, object]]] = [
         (name, "resume", {"confirm": True}) for name in actors
     ]
-    answers = ask_all(config.paths.run, questions, ANSWER_S)
+    answers = ask_all(config.reach, questions, ANSWER_S)
     if not answers.details:
         raise CommandError(_why_none(answers), ExitStatus.NOT_RUNNING)
     if as_json:
@@ -110,7 +110,7 @@ def resume(yes: bool, account: str, as_json: bool) -> None:
 
 
 def _latch(config: Config, actors: list[str]) -> Answers:
-    return ask_all(config.paths.run, [(name, "kill", {}) for name in actors], ANSWER_S)
+    return ask_all(config.reach, [(name, "kill", {}) for name in actors], ANSWER_S)
 
 
 def _journal_runs(config: Config) -> bool:
@@ -128,7 +128,7 @@ def _accounts(config: Config, account: str) -> list[ConfiguredAccount]:
 def _standings(config: Config, accounts: list[ConfiguredAccount]) -> list[Standing]:
     """Ask everybody where they stand."""
     names = actors_to_kill(accounts, with_risk=False)
-    answers = ask_all(config.paths.run, [(name, "status", {}) for name in names], ANSWER_S)
+    answers = ask_all(config.reach, [(name, "status", {}) for name in names], ANSWER_S)
     return [_standing(account, answers) for account in accounts]
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "fix": "scripts.cli.fix:fix",
     "flatten": "scripts.cli.flatten:flatten",
     "journal": "scripts.cli.journal:journal",
+    "keys": "scripts.cli.keys:keys",
     "kill": "scripts.cli.kill:kill",
     "orders": "scripts.cli.orders:orders",
     "pnl": "scripts.cli.money:pnl",

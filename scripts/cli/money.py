@@ -41,7 +41,7 @@ def pnl(by: str | None, strategy: str, venue: str, symbol: str, as_json: bool) -
     with connected(config) as client:
         known_scope(config, client, venue, symbol, strategy)
         held = msgspec.json.decode(client.query("money", timeout_s=QUERY_S).detail, type=Held)
-    prices = prices_told(asked(config.paths.run, "risk", "status", {})["exposures"])
+    prices = prices_told(asked(config.reach, "risk", "status", {})["exposures"])
     found = _lines(config, held, prices)
     wanted = [line for line in found if _is_asked(line, strategy, venue, symbol)]
     groups = {} if by is None else _grouped(wanted, by)
@@ -177,7 +177,7 @@ def book(
         "strategy": strategy, "is_transfer": source is not None,
         "from_strategy": "" if source in (None, "nobody") else source,
     }  # fmt: skip
-    click.echo(asked(config.paths.run, "orders", "book", arguments)["text"])
+    click.echo(asked(config.reach, "orders", "book", arguments)["text"])
 
 
 def _number(text: str) -> Decimal:

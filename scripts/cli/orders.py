@@ -104,7 +104,7 @@ _GONE: Final = {"silent": "{} is SILENT", "ended": "{} has ended"}
 def _gone(config: Config) -> dict[str, str]:
     """The strategies that have ended or are silent, each with that word; none where nobody tells."""
     with contextlib.suppress(CommandError):
-        rows = asked(config.paths.run, "orders", "status", {})["strategies"]
+        rows = asked(config.reach, "orders", "status", {})["strategies"]
         return {name: row["sign"] for name, row in rows.items() if row["sign"] in _GONE}
     return {}
 
@@ -132,7 +132,7 @@ def _show_closed(config: Config, answer: QueryAnswer, as_json: bool) -> None:
 def unknown(as_json: bool) -> None:
     """The orders of which something is not known: what evidence is missing, what was tried, when it is asked again."""
     config = load()
-    rows = asked(config.paths.run, "orders", "status", {})["in_doubt"]
+    rows = asked(config.reach, "orders", "status", {})["in_doubt"]
     if as_json:
         click.echo(orjson.dumps({"environment": config.environment.value, "orders": rows}))
         return
@@ -617,7 +617,7 @@ def own_name() -> str:
 
 def log_knows_strategy(config: Config, strategy: str) -> bool:
     """Whether the order manager has ever heard of it; False, too, where nobody answers."""
-    if not is_running(config.paths.run, "orders"):
+    if not is_running(config.reach, "orders"):
         return False
     try:
         with Client(own_name(), config=config, connect_timeout_s=QUERY_S) as client:
@@ -665,7 +665,7 @@ def _usage() -> Iterator[None]:
 
 def _ask(config: Config, act: str, arguments: dict[str, object]) -> dict[str, object]:
     try:
-        return ask(config.paths.run, "orders", act, arguments)
+        return ask(config.reach, "orders", act, arguments)
     except ActorNotRunning as error:
         raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
     except NoAnswer as error:

@@ -70,7 +70,7 @@ def _held_by(path: str, files: OsFiles) -> str:
 
 def find_outside(config: Config) -> list[str]:
     """The same, from the log itself where neither can say. Raises NotKnown."""
-    answers = ask_all(config.paths.run, [(name, "status", {}) for name in ("orders", "risk")], ANSWER_S)
+    answers = ask_all(config.reach, [(name, "status", {}) for name in ("orders", "risk")], ANSWER_S)
     told = told_outside(answers.details)
     return _read_outside(config) if told is None else told
 

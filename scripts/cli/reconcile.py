@@ -106,7 +106,7 @@ def _told(held: Holding) -> str:
 
 def _need_orders(config: Config) -> None:
     try:
-        state = ask(config.paths.run, "orders", "status").get("state")
+        state = ask(config.reach, "orders", "status").get("state")
     except NotRunning as error:
         raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
     except NoAnswer as error:
@@ -123,9 +123,9 @@ def audit(config: Config, books: JournalBooks, names: list[str]) -> dict[str, Au
     from_lsn = books.lsn
     silence: dict[str, str] = {}
     try:
-        ask(config.paths.run, "orders", "audit")
+        ask(config.reach, "orders", "audit")
         deadline = time.monotonic() + AUDIT_S
-        while left := _auditing(ask(config.paths.run, "orders", "status"), names):
+        while left := _auditing(ask(config.reach, "orders", "status"), names):
             if time.monotonic() > deadline:
                 silence = dict.fromkeys(left, f"the audit did not end within {AUDIT_S:g} s")
                 break
@@ -185,7 +185,7 @@ def _session(books: JournalBooks, name: str) -> SessionBooks:
 
 def _exchange_state(config: Config, venue: str, account: str) -> dict[str, Any] | None:
     try:
-        theirs = ask(config.paths.run, f"exchange@{venue}", "state", {} if account == venue else {"account": account})
+        theirs = ask(config.reach, f"exchange@{venue}", "state", {} if account == venue else {"account": account})
         return theirs if config.venues[venue].bridge is None else _behind_bridge(config, venue, theirs)
     except (NotRunning, NoAnswer):
         return None
@@ -196,7 +196,7 @@ def _exchange_state(config: Config, venue: str, account: str) -> dict[str, Any] 
 def _behind_bridge(config: Config, venue: str, theirs: dict[str, Any]) -> dict[str, Any]:
     """The exchange's word, with the numbers of the bridge in front of it, and the names that this has told us of orders
     that go by others there. The bridge is asked later: what it has not told yet is a difference that passes."""
-    told: dict[str, Any] = ask(config.paths.run, f"bridge@{venue}", "state")
+    told: dict[str, Any] = ask(config.reach, f"bridge@{venue}", "state")
     orders = [{**row, "cl_ord_id": told["names"].get(row["cl_ord_id"], row["cl_ord_id"])} for row in theirs["orders"]]
     return {**theirs, "sessions": told["sessions"], "orders": orders, "is_bridged": True}
 

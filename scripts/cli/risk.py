@@ -126,4 +126,4 @@ def _need_known(config: Config, scope: dict[str, str], yes: bool) -> None:
 
 
 def _ask(act: str, arguments: dict[str, str]) -> dict[str, Any]:
-    return asked(load().paths.run, RISK, act, dict(arguments))
+    return asked(load().reach, RISK, act, dict(arguments))

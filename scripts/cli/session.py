@@ -36,7 +36,7 @@ def list_sessions(as_json: bool) -> None:
     """Every order entry and market data session."""
     config = load()
     names = _names(config)
-    answers = ask_all(config.paths.run, [(name, "status", {}) for name in names], ANSWER_S)
+    answers = ask_all(config.reach, [(name, "status", {}) for name in names], ANSWER_S)
     if as_json:
         errors = {name: {"state": "not running", "error": str(error)} for name, error in answers.errors.items()}
         click.echo(orjson.dumps({**answers.details, **errors}))
@@ -158,7 +158,7 @@ def _actor(config: Config, name: str) -> str:
 
 def _ask(config: Config, actor: str, act: str, arguments: dict[str, object]) -> dict[str, Any]:
     try:
-        return ask(config.paths.run, actor, act, arguments, ANSWER_S)
+        return ask(config.reach, actor, act, arguments, ANSWER_S)
     except NotRunning as error:
         raise CommandError(str(error), ExitStatus.NOT_RUNNING) from None
     except NoAnswer as error:

@@ -10,9 +10,11 @@ import orjson
 import zmq
 
 from common.actor.control import is_running
+from common.actor.curve import join
 from common.actor.start import curve_for
 from common.config import Config, ConfigError, load
 from common.exit_status import ExitStatus
+from common.link_roles import OPERATOR
 from common.strategy.signals import BadSignal, Signal, read_signal, signal_line
 from common.strategy.strategy import FAILED
 from scripts.cli.errors import CommandError
@@ -100,7 +102,7 @@ def _strategies(config: Config, wanted: str) -> list[str]:
         names = [wanted]
     if not names:
         raise CommandError("no enabled strategy takes signals; see [strategies] in fixring.toml")
-    running = [name for name in names if is_running(config.paths.run, f"strategy@{name}")]
+    running = [name for name in names if is_running(config.reach, f"strategy@{name}")]
     if not running:
         raise CommandError(f"not running: {', '.join(names)}; start the stack first", ExitStatus.NOT_RUNNING)
     return running
@@ -118,7 +120,7 @@ def _takes_signals(program: str, *, needed: bool) -> bool:
 
 def _deliver(config: Config, name: str, signal: Signal, timeout_s: float) -> dict[str, object]:
     """Send to one strategy once it is subscribed, and wait for the fate that it tells."""
-    curve = curve_for(config)
+    curve = curve_for(config, OPERATOR)
     deadline_s = time.monotonic() + timeout_s
     context = zmq.Context()
     try:
@@ -127,15 +129,14 @@ def _deliver(config: Config, name: str, signal: Signal, timeout_s: float) -> dic
             sock.setsockopt(zmq.LINGER, 500)
             if sock is told:
                 sock.setsockopt(zmq.SUBSCRIBE, b"")
-            endpoint = config.endpoint(link)
-            if curve is not None and endpoint.startswith("tcp://"):
-                curve.join(sock)
-            sock.connect(endpoint)
+            join(sock, config.endpoint(link), curve)
         _await(out, deadline_s, name, "did not subscribe")
         if not out.recv().startswith(SUBSCRIBED):
             raise CommandError(f"strategy {name} ended its subscription", ExitStatus.TIMEOUT)
         return _send_until_told(out, told, signal, deadline_s, name)
     finally:
+        if curve is not None:
+            curve.close()
         context.destroy(linger=500)
 
 
@@ -162,19 +163,18 @@ def _await(sock: "zmq.Socket[bytes]", deadline_s: float, name: str, what: str) -
 
 def _told(config: Config, names: list[str]) -> Iterator[dict[str, object]]:
     """What strategies tell of the signals that they take."""
-    curve = curve_for(config)
+    curve = curve_for(config, OPERATOR)
     context = zmq.Context()
     try:
         sock = context.socket(zmq.SUB)
         sock.setsockopt(zmq.SUBSCRIBE, b"")
         for name in names:
-            endpoint = config.endpoint(f"signals.{name}.out")
-            if curve is not None and endpoint.startswith("tcp://"):
-                curve.join(sock)
-            sock.connect(endpoint)
+            join(sock, config.endpoint(f"signals.{name}.out"), curve)
         while True:
             yield orjson.loads(sock.recv())
     finally:
+        if curve is not None:
+            curve.close()
         context.destroy(linger=0)
 
 

@@ -77,7 +77,7 @@ def ask_everybody(config: Config) -> dict[str, Any]:
     """The whole status document, of every actor and every supervisor that is configured."""
     names = [actor.name for actor in config.actors()]
     supervisors = [f"supervisor-{kind.value}" for kind in Kind]
-    answers = ask_all(config.paths.run, [(name, "status", {}) for name in (*names, *supervisors)], ANSWER_S)
+    answers = ask_all(config.reach, [(name, "status", {}) for name in (*names, *supervisors)], ANSWER_S)
     children = _children(answers, supervisors)
     if STRATEGIES in answers.details:
         answers.details = {**not_to_run(names, children), **answers.details}

@@ -98,10 +98,10 @@ def show(strategy: str, as_json: bool) -> None:
 
 def strategy_rows(config: Config) -> dict[str, Row]:
     """How each strategy stands, by name. Raises CommandError where their supervisor does not answer."""
-    children = asked(config.paths.run, SUPERVISOR, "status", {})["actors"]
+    children = asked(config.reach, SUPERVISOR, "status", {})["actors"]
     names = sorted({*config.stack.strategies, *(actor.partition("@")[2] for actor in children)})
     actors = [f"strategy@{name}" for name in names]
-    answers = ask_all(config.paths.run, [(actor, "status", {}) for actor in ("orders", *actors)], ANSWER_S)
+    answers = ask_all(config.reach, [(actor, "status", {}) for actor in ("orders", *actors)], ANSWER_S)
     watched = answers.details.get("orders", {}).get("strategies", {})
     assert isinstance(watched, dict)
     return {
@@ -284,7 +284,7 @@ def _begin(config: Config, name: str, act: str) -> None:
 
 def _act(config: Config, name: str, act: str) -> None:
     try:
-        ask(config.paths.run, SUPERVISOR, act, {"name": f"strategy@{name}"}, ACT_S)
+        ask(config.reach, SUPERVISOR, act, {"name": f"strategy@{name}"}, ACT_S)
     except NotRunning:
         raise CommandError("the stack is not running: scripts/start", ExitStatus.NOT_RUNNING) from None
     except NoAnswer as error:
@@ -301,7 +301,7 @@ def strategy_names(config: Config) -> list[str]:
 
 def children_of(config: Config) -> dict[str, Row]:
     """What the supervisor knows of each strategy's process, by actor. Raises CommandError where it does not answer."""
-    children: dict[str, Row] = asked(config.paths.run, SUPERVISOR, "status", {})["actors"]
+    children: dict[str, Row] = asked(config.reach, SUPERVISOR, "status", {})["actors"]
     return children
 
 

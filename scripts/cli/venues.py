@@ -215,7 +215,7 @@ def _connection_checks(
     if settings.logon_fields is not None:
         signed = len(settings.logon_fields(1, STAMP))
         yield Finding(f"{table}: a Logon(A) can be made, with {signed} bytes of its own"), ExitStatus.OK
-    if is_running(config.paths.run, actor):
+    if is_running(config.reach, actor):
         yield _standing(config, actor)
     elif table == "fix" and fix.sequence_policy is not SequencePolicy.RESET:
         yield Finding(f"{table}: not tried, since its numbers persist and are {actor}'s own"), ExitStatus.OK
@@ -235,7 +235,7 @@ def _settings(venue: VenueConfig, table: str, fix: FixConfig, credentials: Crede
 
 def _standing(config: Config, actor: str) -> Checked:
     try:
-        status = ask(config.paths.run, actor, "status")
+        status = ask(config.reach, actor, "status")
     except (NotRunning, NoAnswer, Refused) as error:
         return Finding(actor, str(error), f"fixring start {actor}"), ExitStatus.NOT_ANSWERED
     return Finding(f"{actor} is running: {status.get('state')}"), ExitStatus.OK

@@ -247,7 +247,7 @@ class AskedAccount:
         """The session's status. Raises Unanswered where nobody is logged on."""
         name = f"session@{self._session().session}"
         try:
-            status = ask(self._config.paths.run, name, "status")
+            status = ask(self._config.reach, name, "status")
         except (NotRunning, NoAnswer, Refused) as error:
             raise Unanswered(str(error)) from None
         self._read_on()
@@ -268,7 +268,7 @@ class AskedAccount:
         seen = len(self._books.answers)
         question = {"account": self._name, "what": what, "symbol": symbol, **details}
         try:
-            ask(self._config.paths.run, "orders", "inquire", question)
+            ask(self._config.reach, "orders", "inquire", question)
         except (NotRunning, NoAnswer, Refused) as error:
             raise Unanswered(str(error)) from None
         self._read_until(lambda: self._answer_to(what, symbol, seen) is not None, ANSWER_S)

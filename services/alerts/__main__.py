@@ -89,8 +89,9 @@ def build(config: Config) -> Shell:
 
     def ask_over(name: str) -> None:
         """A link to one that is asked: of the configuration, or come to its supervisor since."""
-        endpoint = f"ipc://{config.paths.run}/control.{name}"
-        shell.connect_dealer(name, endpoint, ControlAnswer, f"{ALERTS}/{os.getpid()}", only_to_living=True)
+        # One relay answers for many, and knows a peer by his name alone.
+        own = f"{ALERTS}/{os.getpid()}/{name}"
+        shell.connect_dealer(name, config.control_endpoint(name), ControlAnswer, own, only_to_living=True)
 
     shell.connects_on_demand(ask_over)
     serve_metrics(core, alerts.metrics, shell.listen)

@@ -13,10 +13,11 @@ from typing import Annotated, Final
 import msgspec
 import orjson
 
-from common.actor.acts import JOURNAL_ACT, ActDone, Cannot, ControlAct, Done, do_act
+from common.actor.acts import ActDone, Cannot, ControlAct, Done, do_act
 from common.actor.core import Core, Send
 from common.alerts import LOG, LONGEST_SILENCE_S, Acknowledgement, FiringAlert, Silence
 from common.instant import NS_PER_S, Instant
+from common.link_roles import JOURNAL_ACT
 from common.messages import ControlAnswer, ControlRequest, cut
 from services.alerts.book import AlertBook, AlertNotice
 from services.alerts.deliveries import Deliveries
@@ -228,7 +229,8 @@ class ByHand:
         """Have the oldest act journaled that is not yet; orders knows one again that it was told before."""
         if self._untold:
             told = msgspec.json.encode(self._untold[0])
-            self._core.effects.append(Send(ORDERS, ControlRequest(JOURNAL_ACT, told, self._core.name, self._first)))
+            request = ControlRequest(JOURNAL_ACT, told, self._core.name, self._first, ORDERS)
+            self._core.effects.append(Send(ORDERS, request))
 
     def journaled(self, token: int) -> None:
         """Orders has taken what it was told under that token: on to the next, if it was the oldest."""

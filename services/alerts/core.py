@@ -203,10 +203,10 @@ class AlertsCore(Core):
             asked_boot_ns = self._asked.get(name)
             if asked_boot_ns is None or now.boot_ns - asked_boot_ns >= ASK_AGAIN_NS:
                 self._asked[name] = now.boot_ns
-                self.effects.append(Send(name, ControlRequest("status", by=self.name)))
+                self.effects.append(Send(name, ControlRequest("status", by=self.name, to=name)))
         if now.boot_ns >= self._money_boot_ns and self.picture.find(ORDERS, now) is not None:
             self._money_boot_ns = now.boot_ns + MONEY_NS
-            self.effects.append(Send(ORDERS, ControlRequest("money", by=self.name, token=MONEY_TOKEN)))
+            self.effects.append(Send(ORDERS, ControlRequest("money", by=self.name, token=MONEY_TOKEN, to=ORDERS)))
         self._by_hand.tell_journal()
         self.effects += self._page.drop_idle(now)
 

@@ -10,7 +10,7 @@ import msgspec
 from common.actor.control import NoAnswer, Refused, ask, ask_all
 from common.actor.control import NotRunning as ActorNotRunning
 from common.actor.kill_switch import actors_to_kill
-from common.config import Config
+from common.config import Config, Kind
 from common.strategy.bounds import OutOfBounds
 from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName, terms_in_words
 from common.strategy.entry import Superseded
@@ -153,7 +153,9 @@ class Acts:
 
     def _command(self, login: Login, send: Callable[[Client], int]) -> dict[str, Any]:
         try:
-            with Client(login.strategy, config=self._config, connect_timeout_s=OUTCOME_S, by=login.by) as client:
+            with Client(
+                login.strategy, config=self._config, connect_timeout_s=OUTCOME_S, by=login.by, roles=(Kind.DESK,)
+            ) as client:
                 number = send(client)
                 name = f"{login.strategy}/{number}"
                 try:
@@ -208,12 +210,13 @@ class Acts:
 
     def _ask(self, actor: str, act: str, arguments: Mapping[str, Any], login: Login) -> dict[str, Any]:
         try:
-            return ask(self._config.paths.run, actor, act, dict(arguments), ANSWER_S, by=login.by)
+            return ask(self._config.reach, actor, act, dict(arguments), ANSWER_S, by=login.by, role=Kind.DESK)
         except (ActorNotRunning, NoAnswer, Refused) as error:
             raise ActRefused(str(error)) from None
 
     def _all(self, actors: list[str], act: str, arguments: dict[str, object], login: Login) -> dict[str, Any]:
-        answers = ask_all(self._config.paths.run, [(name, act, arguments) for name in actors], ANSWER_S, by=login.by)
+        questions = [(name, act, arguments) for name in actors]
+        answers = ask_all(self._config.reach, questions, ANSWER_S, by=login.by, role=Kind.DESK)
         if not answers.details:
             silent = "; ".join(str(error) for error in answers.errors.values())
             raise ActRefused(f"nobody answered: {silent}")

@@ -9,8 +9,9 @@ import msgspec
 import zmq
 import zmq.asyncio
 
+from common.actor.curve import join
 from common.actor.start import curve_for
-from common.config import Config
+from common.config import Config, Kind
 from common.decimals import short
 from common.instant import NS_PER_MS, Instant
 from common.messages import UNDECODABLE, FeedMessage, TopOfBook, Traded
@@ -32,7 +33,7 @@ class Market:
         self._config = config
         self._tops: dict[tuple[str, str], TopOfBook] = {}
         self._trades: deque[Traded] = deque(maxlen=KEPT_TRADES)
-        self._curve = curve_for(config)
+        self._curve = curve_for(config, Kind.DESK)
 
     async def listen(self, is_wanted: Callable[[], bool]) -> None:
         """Hear every feed for as long as it is wanted."""
@@ -42,10 +43,7 @@ class Market:
             sock.setsockopt(zmq.RCVHWM, 1_000)
             sock.setsockopt(zmq.SUBSCRIBE, b"")
             for venue in self._config.venues:
-                endpoint = self._config.endpoint(f"feed.{venue}")
-                if self._curve is not None and endpoint.startswith("tcp://"):
-                    self._curve.join(sock)
-                sock.connect(endpoint)
+                join(sock, self._config.endpoint(f"feed.{venue}"), self._curve)
             while is_wanted():
                 if not await sock.poll(LOOK_S * 1000):
                     continue
@@ -57,6 +55,8 @@ class Market:
                 # Prices are shown once a second: what came meanwhile is heard together.
                 await asyncio.sleep(LOOK_S / 5)
         finally:
+            if self._curve is not None:
+                self._curve.close()
             context.destroy(linger=0)
             self._tops.clear()
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from common.actor.control import Answers, NotRunning, ask, ask_all
+from common.actor.control import Answers, NotRunning, Question, ask, ask_all
 from common.config import Config, Kind
 from common.restrictions import not_to_run, restrictions
 
@@ -29,7 +29,8 @@ class Stack:
         """Ask every actor and every supervisor, at most `ANSWER_S` together."""
         names = [actor.name for actor in self._config.actors()]
         supervisors = [f"supervisor-{kind.value}" for kind in Kind]
-        answers = ask_all(self._config.paths.run, [(name, "status", {}) for name in (*names, *supervisors)], ANSWER_S)
+        questions: list[Question] = [(name, "status", {}) for name in (*names, *supervisors)]
+        answers = ask_all(self._config.reach, questions, ANSWER_S, role=Kind.DESK)
         children: dict[str, Mapping[str, Any]] = {}
         for name in supervisors:
             told = answers.details.get(name, {}).get("actors", {})
@@ -43,7 +44,7 @@ class Stack:
 
     def ask_one(self, name: str) -> None:
         """Ask one actor alone: what the others said stays. Raises NotRunning, NoAnswer, Refused."""
-        self.details = {**self.details, name: ask(self._config.paths.run, name, "status", {}, ANSWER_S)}
+        self.details = {**self.details, name: ask(self._config.reach, name, "status", {}, ANSWER_S, role=Kind.DESK)}
 
     def detail(self, name: str) -> Mapping[str, Any]:
         """What the actor said last; nothing where it did not answer."""

@@ -6,10 +6,11 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from common.actor.acts import JOURNAL_ACT, ActDone, Cannot, ControlAct, Done, NoArguments
+from common.actor.acts import ActDone, Cannot, ControlAct, Done, NoArguments
 from common.actor.core import Core, Send
 from common.actor.links import Appender
 from common.instant import Instant
+from common.link_roles import JOURNAL_ACT
 from common.messages import STRATEGY_NAME, Ask, Booked, FilledByHand, Kind, OperatorAct, Verdict
 from common.orders.books import Books
 from common.orders.fold import BASELINE, WRITER

@@ -12,6 +12,7 @@ import msgspec
 
 from common.actor.control import ask_all
 from common.config import Config, VenueConfig
+from common.config import Kind as ProcfileKind
 from common.journal.errors import JournalError
 from common.journal.files import OsFiles
 from common.journal.frames import Record
@@ -204,7 +205,7 @@ class Announcer:
 
     def _statuses(self, names: list[str]) -> Statuses:
         questions: list[tuple[str, str, dict[str, object]]] = [(name, "status", {}) for name in names]
-        return ask_all(self._config.paths.run, questions, ANSWER_S).details
+        return ask_all(self._config.reach, questions, ANSWER_S, role=ProcfileKind.STRATEGIES).details
 
     def _open_orders(self) -> Sequence[OrderEvent]:
         """The orders that rest already: their fills are to be called by their names. None where nobody tells them."""

@@ -12,11 +12,12 @@ from typing import Final
 
 import msgspec
 
-from common.actor.acts import JOURNAL_ACT, ActDone
+from common.actor.acts import ActDone
 from common.actor.control import ask_all
 from common.config import Actor, Config, ConfigError, Kind
 from common.fix.wire import utc_timestamp
 from common.instant import Instant
+from common.link_roles import JOURNAL_ACT
 from common.messages import ControlRequest
 from services.supervisor.core import SupervisorCore
 from services.supervisor.held import Held
@@ -64,7 +65,7 @@ class ByHand:
         """Have the acts journaled that are not yet; the order manager knows one again that it was told before."""
         while self._untold:
             told = msgspec.to_builtins(self._untold[0])
-            answers = ask_all(self._running.paths.run, [("orders", JOURNAL_ACT, told)], ANSWER_S)
+            answers = ask_all(self._running.reach, [("orders", JOURNAL_ACT, told)], ANSWER_S, role=Kind.STRATEGIES)
             if "orders" not in answers.details:
                 return
             self._untold.popleft()

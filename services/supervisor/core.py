@@ -80,6 +80,8 @@ STAGES = {
     Kind.ACCOUNTS: Stage(after=_RISK, term_by_ms=2550, kill_by_ms=3100),
     Kind.JOURNAL: Stage(after=_SESSIONS, term_by_ms=3150, kill_by_ms=3450),
     Kind.EXCHANGES: Stage(after=(*_SESSIONS, Kind.JOURNAL), term_by_ms=3500, kill_by_ms=3800),
+    # To the last it answers the other hosts, the kill switch's questions above all.
+    Kind.RELAYS: Stage(after=(*_SESSIONS, Kind.JOURNAL), term_by_ms=3500, kill_by_ms=3800),
     # Before anybody else is gone: what ends in order is nothing to call a person for.
     Kind.ALERTS: Stage(after=(), term_by_ms=0, kill_by_ms=1000),
 }

@@ -66,7 +66,7 @@ class Supervisor:
         self.config = config
         self._run_folder = config.paths.run
         self._lock = _wait_for_lock(self._run_folder, lock_name(kind))
-        actors = config.actors(kind)
+        actors = config.actors_here(kind)
         held = Held(config.paths.stopped)
         self.core = SupervisorCore(kind, actors, read_clocks(), held.all() if kind is Kind.STRATEGIES else {})
         self._by_hand = ByHand(self.core, config, held, reread)
@@ -230,7 +230,8 @@ class Supervisor:
         self._by_hand.tell_journal()
         if self._to_kill:
             reason: dict[str, object] = {"text": self._kill_reason}
-            answers = ask_all(self._run_folder, [(name, "kill", reason) for name in self._to_kill], KILL_ANSWER_S)
+            questions = [(name, "kill", reason) for name in self._to_kill]
+            answers = ask_all(self.config.reach, questions, KILL_ANSWER_S, role=self.core.kind)
             self._to_kill -= answers.details.keys()
 
     def _make_run_folder_anew(self) -> None:

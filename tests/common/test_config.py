@@ -619,3 +619,103 @@ def test_alerts_that_could_not_be_told_are_refused(folder: Path, keys: dict[str,
     moved = {"FIXRING__GENERIC__FIX__PORT": "9600"}
     text = refusal(folder, **moved, **{f"FIXRING__ALERTS__{key}": value for key, value in keys.items()})
     assert told in text
+
+
+HOSTS = """
+[hosts.trading]
+runs = ["exchanges", "journal", "orders", "risk", "sessions", "accounts", "desk"]
+relay = "tcp://10.0.0.5:9700"
+[hosts.research]
+runs = ["strategies", "alerts"]
+relay = "tcp://10.0.0.6:9700"
+[endpoints]
+curve_folder = "keys/links"
+[endpoints.addresses]
+entry = "tcp://10.0.0.5:9701"
+"feed.binance" = "tcp://10.0.0.5:9702"
+"feed.generic" = "tcp://10.0.0.5:9703"
+"""
+
+
+@pytest.fixture
+def of_two_hosts(folder: Path) -> Path:
+    """The same, with strategies and alerts on another host than the rest."""
+    with (folder / "fixring.toml").open("a") as file:
+        file.write(HOSTS)
+    return folder
+
+
+def test_each_host_runs_its_lines_and_reaches_the_others_through_their_relays(of_two_hosts: Path) -> None:
+    trading = load(of_two_hosts, {"FIXRING__STACK__HOST": "trading", "FIXRING_VAR": "/v"})
+    research = load(of_two_hosts, {"FIXRING__STACK__HOST": "research", "FIXRING_VAR": "/v"})
+    assert trading.actors() == research.actors()
+    names = {actor.name for actor in trading.actors()}
+    here, there = ({actor.name for actor in config.actors_here()} for config in (trading, research))
+    assert here | there == names and not here & there
+    assert {"strategy@maker", "alerts", "relay@research"} <= there
+    assert {"journal", "session@binance", "relay@trading"} <= here
+    assert trading.reach.elsewhere["supervisor-strategies"] == "research"
+    assert research.reach.elsewhere["orders"] == "trading"
+    assert research.control_endpoint("orders") == "tcp://10.0.0.5:9700"
+    assert research.control_endpoint("alerts") == "ipc:///v/run/control.alerts"
+    assert (trading.role_of("session@binance"), trading.role_of("relay@trading")) == ("sessions", "relay@trading")
+    # What makes two hosts one stack is the same on both; which of them each is, is not part of it.
+    assert trading.fingerprint == research.fingerprint
+    assert load(of_two_hosts, {"FIXRING__STACK__HOST": "trading", "FIXRING__ORDERS__TTL_MS": "900"}).fingerprint != (
+        trading.fingerprint
+    )
+
+
+def test_a_stack_of_one_host_has_no_relay_and_reaches_everybody_here(folder: Path) -> None:
+    config = load(folder, {})
+    assert config.actors_here() == config.actors()
+    assert not [actor for actor in config.actors() if actor.kind is Kind.RELAYS]
+    assert Kind.RELAYS not in config.kinds_here and set(config.kinds_here) | {Kind.RELAYS} == set(Kind)
+    assert (config.host, config.reach.elsewhere) == ("", {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('runs = ["strategies", "alerts"]', 'runs = ["strategies"]', "hosts: alerts must run on one of"),
+        ('"alerts"]', '"alerts", "desk"]', "desk runs on trading already"),
+        ('"accounts", "desk"]', '"accounts"]\n#', "hosts: desk must run on one of"),
+        ('["strategies", "alerts"]', '["strategies", "alerts", "relays"]', "relays run by themselves"),
+        ('10.0.0.6:9700', '10.0.0.5:9700', "is the address of hosts.trading already"),
+        ('"tcp://10.0.0.5:9702"', '"tcp://10.0.0.5:9701"', "is the address of entry already"),
+        ('curve_folder = "keys/links"', 'curve_folder = ""', "set `curve_folder`"),
+        ('entry = "tcp://10.0.0.5:9701"', "", 'entry leads from trading to another host: add "entry"'),
+        ("[hosts.research]", "[hosts.Research]", "a host's name is"),
+        ('relay = "tcp://10.0.0.6:9700"', 'relay = "ipc:///tmp/x"', "`relay` must begin with tcp://"),
+        ('"feed.generic" =', '"control.orders" =', "there is no link control.orders"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_the_hosts_is_said(of_two_hosts: Path, old: str, new: str, why: str) -> None:
+    replace(of_two_hosts / "fixring.toml", old, new)
+    assert why in refusal(of_two_hosts, FIXRING__STACK__HOST="trading")
+
+
+def test_a_host_must_say_which_it_is(of_two_hosts: Path, folder: Path) -> None:
+    assert "which of [hosts] this one is must be said; there is trading, research" in refusal(of_two_hosts)
+    assert "elsewhere is none of [hosts]" in refusal(of_two_hosts, FIXRING__STACK__HOST="elsewhere")
+
+
+def test_what_reads_the_log_stays_with_it(of_two_hosts: Path) -> None:
+    replace(of_two_hosts / "fixring.toml", '"orders", "risk", "sessions"', '"orders", "sessions"')
+    replace(of_two_hosts / "fixring.toml", '["strategies", "alerts"]', '["strategies", "alerts", "risk"]')
+    assert "read the log's files, and run on one host together" in refusal(
+        of_two_hosts, FIXRING__STACK__HOST="trading"
+    )
+
+
+def test_a_host_without_hosts_is_refused(folder: Path) -> None:
+    assert "there is no [hosts.trading]" in refusal(folder, FIXRING__STACK__HOST="trading")
+
+
+def test_which_host_a_start_was_told_to_be_is_known_until_the_next(of_two_hosts: Path, tmp_path: Path) -> None:
+    own = {"FIXRING_CONFIG": str(of_two_hosts), "FIXRING_VAR": str(tmp_path / "var")}
+    begin_serving({**own, "FIXRING__STACK__HOST": "research"})
+    assert load(environ=own).host == "research"
+    assert "must be said" in refusal(of_two_hosts)
+    with pytest.raises(ConfigError, match="must be said"):
+        begin_serving(own)

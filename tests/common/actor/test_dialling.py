@@ -9,6 +9,7 @@ import pytest
 
 from common.actor.dialling import MOST, Dialler, Way, why_not_held
 from common.actor.tcp import Endpoint
+from common.config import Reach
 
 PATIENCE_S = 10.0
 NUMBER = ("127.0.0.1", 9500)
@@ -72,4 +73,4 @@ def test_whoever_says_nothing_holds_up_nobody_else(silent: Endpoint) -> None:
 
 
 def test_an_exchange_that_does_not_run_is_not_dialled(tmp_path: Path) -> None:
-    assert "exchange@generic is not running" in why_not_held(tmp_path, "exchange@generic")
+    assert "exchange@generic is not running" in why_not_held(Reach(tmp_path), "exchange@generic")

@@ -45,3 +45,12 @@ def test_a_venue_that_is_not_there_is_named_before_anything_starts(
     assert "nowhere is not known; there is binance" in capsys.readouterr().err
     assert run(["start", "orders", "--venues", "generic"]) == ExitStatus.USAGE
     assert became == []
+
+
+def test_a_host_that_the_configuration_has_not_is_refused(
+    became: list[tuple[str, list[str], str | None]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["start", "--host", "nowhere"]) == ExitStatus.CONFIGURATION
+    assert "there is no [hosts.nowhere]" in capsys.readouterr().err
+    assert run(["start", "orders", "--host", "nowhere"]) == ExitStatus.USAGE
+    assert became == []

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import orjson
 
-from common.actor.acts import JOURNAL_ACT, ActDone
+from common.actor.acts import ActDone
 from common.actor.core import Call, Note, Send, Write
 from common.alerts import HEARTBEAT, WATCHES, FiringAlert, Rule, WatchKind
 from common.instant import NS_PER_S, Instant
+from common.link_roles import JOURNAL_ACT
 from common.messages import ControlAnswer, ControlRequest
 from common.orders.facts import VenueFacts
 from services.alerts.book import AlertNotice, Pauses
