@@ -161,6 +161,10 @@ class Dialect(Protocol):
         """A question for the best prices of `symbols`, answered with W. `former_id` is the stem of the subscription's
         MDReqID(262), `md_req_id` of what takes its place, where the venue tells prices to subscribers only."""
 
+    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> Body | None:
+        """A question for so many prices of each side, answered once with a W or Y under that MDReqID(262); None where
+        the venue has no such question."""
+
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
         """The entries of a W or X, in order; or a Y. Empty for other types. What cannot be read is an entry too."""
 

@@ -121,6 +121,10 @@ class StandardDialect:
         """Nothing to ask for, without more."""
         return []
 
+    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> Body | None:
+        """No such question, without more."""
+        return None
+
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
         """The entries of a W or X; or a Y."""
         return subscription_rejected(raw) if msg_type == "Y" else book_entries(msg_type, raw)

@@ -11,6 +11,7 @@ import orjson
 
 from common.actor.order_books import newest_books
 from common.config import Config, load
+from common.csv_text import csv_text
 from common.decimals import short
 from common.exit_status import ExitStatus
 from common.fix.schedule import Period, Schedule
@@ -25,7 +26,6 @@ from scripts.cli.journal import FROM, TO, Range
 from scripts.cli.journal_parts import AS_JSON, checked
 from scripts.cli.money import NOBODY
 from scripts.cli.tables import table
-from scripts.csv_text import csv_text
 
 TITLES = (
     "time", "lsn", "kind", "strategy", "order", "venue", "account", "symbol", "quantity", "price", "value", "fee",

@@ -1,5 +1,6 @@
 """What is shown of one order, message, record or part of a position, as JSON. Numbers are text, as they are kept."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -44,6 +45,21 @@ def order_row(order: Order, books: Books) -> dict[str, Any]:
     }  # fmt: skip
 
 
+ORDER_TITLES = (
+    "sent_ms", "name", "status", "venue", "account", "symbol", "side", "type", "tif", "qty", "filled", "leaves",
+    "unit", "price", "stop", "average", "quote", "label", "text", "id", "lsn",
+)  # fmt: skip
+"""The columns of the blotter as CSV."""
+
+NUMBERS = frozenset({"qty", "filled", "leaves", "price", "stop", "average"})
+
+
+def order_cell(row: Mapping[str, Any], title: str) -> object:
+    """A cell of the blotter as CSV: what is a number on the page is one there."""
+    cell = row[title]
+    return Decimal(cell) if title in NUMBERS and cell else cell
+
+
 def message_row(record: Record, dictionary: Dictionary | None) -> dict[str, Any] | None:
     """A FIX message that the log has, in words, its secrets masked; None for a record that is none."""
     payload = payload_of(record)
@@ -70,7 +86,8 @@ def profit_cells(profit: Profit | None) -> dict[str, str]:
 def sums_row(name: str, sums: Sums) -> dict[str, Any]:
     """Several parts together."""
     today = "" if sums.today is None else _money(sums.today.net)
-    return {"name": name, "today": today, "lacks": sums.lacks, "stale": sums.stale, **profit_cells(sums.profit)}
+    said = {"lacks": sums.lacks, "stale": sums.stale, "undated": sums.undated}
+    return {"name": name, "today": today, **said, **profit_cells(sums.profit)}
 
 
 def part_row(part: Line, books: Books) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The desk's web server: who may is decided before a handler runs, by the one table of `services.desk.routes`."""
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,9 +12,11 @@ import msgspec
 import orjson
 from aiohttp import web
 
+from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.actor.logs import ActorLog
 from common.actor.process import read_clocks
 from common.config import Config
+from common.csv_text import csv_text
 from common.fix.dictionary import Dictionary
 from common.venues.registry import find_dictionary
 from services.desk import acts
@@ -21,7 +24,7 @@ from services.desk.access import Access, Login, SignInRefused
 from services.desk.acts import ActRefused, Acts, NotYours, Once
 from services.desk.pages import PAGES, Pages
 from services.desk.routes import BY_PLACE, ROUTES, Route
-from services.desk.rows import message_row, record_row
+from services.desk.rows import ORDER_TITLES, message_row, order_cell, record_row
 from services.desk.users import BadUsers
 from services.desk.work import Workers, WorkFailed
 
@@ -31,6 +34,8 @@ RECHECK_S: Final = 30.0
 MOST_BODY_BYTES: Final = 16 << 10
 LOG_BYTES: Final = 128 << 10
 SHOWN_LINES: Final = 300
+DEPTH_LEVELS: Final = 15
+DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -255,6 +260,19 @@ class Server:
         rows = [row for record in kept if (row := message_row(record, dictionary)) is not None]
         return _json({"session": session, "rows": rows[::-1]})
 
+    async def depth(self, request: web.Request) -> web.StreamResponse:
+        """The best prices of both sides of one book, as the venue's market data actor has them or asks for them."""
+        venue, symbol = request.query.get("venue", ""), request.query.get("symbol", "")
+        configured = self._config.venues.get(venue)
+        if configured is None or symbol not in configured.instruments:
+            raise Wrong(404, f"{symbol} at {venue} is not configured")
+        wanted: dict[str, object] = {"symbol": symbol, "levels": DEPTH_LEVELS}
+        try:
+            told = await asyncio.to_thread(ask, self._config.paths.run, f"marketdata@{venue}", "depth", wanted)
+        except (NotRunning, NoAnswer, Refused) as error:
+            raise Wrong(422, str(error)) from None
+        return _json({"venue": venue, "symbol": symbol, **told})
+
     async def journal(self, request: web.Request) -> web.StreamResponse:
         """What the log has gained behind `after`, of the last records that are kept in memory."""
         after, view = request.query.get("after", "0"), self.pages.tail.view
@@ -279,7 +297,19 @@ class Server:
         lines = await asyncio.to_thread(_last_lines, self._config.paths.log / f"{actor}.jsonl") if actor else []
         return _json({"names": names, "actor": actor, "lines": lines})
 
+    async def orders_csv(self, _request: web.Request) -> web.StreamResponse:
+        """The blotter as the page has it."""
+        rows = self.pages.document("orders")["rows"]
+        text = csv_text(ORDER_TITLES, ([order_cell(row, title) for title in ORDER_TITLES] for row in rows))
+        return _download("orders.csv", text.encode())
+
     # ---- what takes long ----
+
+    async def trades_csv(self, request: web.Request) -> web.StreamResponse:
+        """What moved positions on a day, of today where none is named, by `fixring trades`."""
+        day = request.query.get("day", "")
+        told = await self._work(["trades", "--csv", *([f"--day={day}"] if day else [])])
+        return _download(f"trades{'-' + day if DAY.fullmatch(day) else ''}.csv", told)
 
     async def story(self, request: web.Request) -> web.StreamResponse:
         wanted = _decode(await request.read(), acts.One)
@@ -385,6 +415,11 @@ def _route_of(request: web.Request) -> Route:
 
 def _json(document: Mapping[str, Any], status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
+
+
+def _download(name: str, data: bytes) -> web.Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return web.Response(body=data, content_type="text/csv", charset="utf-8", headers=headers)
 
 
 def _decode(data: bytes, kind: type[T]) -> T:

@@ -5,8 +5,9 @@ once the venue has told several of a side, or names them by MDEntryID(278). A bo
 is not known until the next snapshot: it shows nothing, rather than half of the truth.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from heapq import nlargest, nsmallest
 
 from common.instant import Instant
 from common.messages import TopOfBook
@@ -35,6 +36,18 @@ Level = tuple[Decimal, Decimal]
 
 Sum = Callable[[Levels, Levels], int]
 """The checksum of a book: of its bids and its offers, the best first."""
+
+
+def best_of(bids: Iterable[Level], offers: Iterable[Level], most: int) -> tuple[list[Level], list[Level]]:
+    """The best `most` prices of each side, the best first; what rests at one price is together."""
+    return nlargest(most, _together(bids)), nsmallest(most, _together(offers))
+
+
+def _together(levels: Iterable[Level]) -> list[Level]:
+    sums: dict[Decimal, Decimal] = {}
+    for px, qty in levels:
+        sums[px] = sums.get(px, ZERO) + qty
+    return list(sums.items())
 
 
 class Book:
@@ -70,6 +83,11 @@ class Book:
     def offer(self) -> Level | None:
         """The best offer."""
         return min(self._sides[OFFER].values(), default=None)
+
+    def levels(self, most: int) -> tuple[list[Level], list[Level]]:
+        """The best `most` prices of the bids and of the offers, the best first; what rests at one price is together.
+        None while the book is not known."""
+        return best_of(self._sides[BID].values(), self._sides[OFFER].values(), most)
 
     def apply(self, entries: Sequence[BookEntry], now: Instant) -> None:
         """Fold what one message says of this symbol, heard now."""

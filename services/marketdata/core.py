@@ -10,21 +10,27 @@ from collections.abc import Mapping
 
 import msgspec
 
-from common.actor.core import Publish
+from common.actor.acts import ControlAct, Done, do_act
+from common.actor.core import Publish, Send
 from common.fix.session import Session
 from common.fix.session_types import Inbound, SessionSettings
+from common.fix.wire import split
 from common.instant import NS_PER_S, Instant
-from common.messages import Traded, encode
+from common.messages import ControlRequest, Traded, encode
 from common.venues.dialect import BookEntry, Dialect, Identity, SubscriptionRejected
 from common.venues.listening import ListeningConfig, ListeningCore
 from common.venues.market_data import SNAPSHOT, TRADE, unread_book
 from services.marketdata.books import FEED, Book, Level, Sum
+from services.marketdata.depth import MOST_LEVELS, DepthArguments, Depths
 from services.marketdata.numbered import NumberedBook
 
 REPEAT_NS = NS_PER_S
 SILENCE_NS = NS_PER_S
 REFRESH_NS = 2 * NS_PER_S
 """A symbol without a price for so long is asked for; below the age at which risk refuses, `reference_max_age_ms`."""
+
+DEPTH_ANSWERS = ("W", "Y")
+"""MarketDataSnapshotFullRefresh(W), or MarketDataRequestReject(Y)."""
 
 NEWS = "B"
 """MsgType(35) of what a venue announces."""
@@ -56,6 +62,7 @@ class MarketDataCore(ListeningCore):
         self._refreshes = 0
         self._changed: set[str] = set()
         self._trades: list[Traded] = []
+        self._depths = Depths()
         self.published = 0
 
     def _book(self, symbol: str) -> Book:
@@ -72,6 +79,7 @@ class MarketDataCore(ListeningCore):
         """The books are not known any more: publish nothing until the next snapshot."""
         self._repeat_ns = self._refresh_ns = None
         self._changed.clear()
+        self._depths.forget()
         for book in self.books.values():
             book.clear()
 
@@ -86,6 +94,8 @@ class MarketDataCore(ListeningCore):
 
     def _inbound(self, effect: Inbound, now: Instant) -> None:
         heard: list[BookEntry] | SubscriptionRejected = []
+        if self._depths.awaited and self._is_depth(effect, now):
+            return
         if effect.msg_type == NEWS:
             self._end_announced(now)
         if not effect.wrong:
@@ -128,6 +138,36 @@ class MarketDataCore(ListeningCore):
             self._refresh_ns = None
         else:
             self._close(f"subscription rejected: {rejected.text}", now)
+
+    # ---- depth, where somebody asks for it ----
+
+    def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
+        """See `Core`: beside status, which the shell answers, depth is asked of this actor."""
+        assert isinstance(message, ControlRequest)
+        acts = {"depth": ControlAct(DepthArguments, self._tell_depth)}
+        self.effects.append(Send("control", do_act(self.name, acts, message, now), peer))
+
+    def _tell_depth(self, asked: DepthArguments, _by: str, now: Instant) -> Done:
+        def ask(md_req_id: str) -> bool:
+            fix, body = self._fix, self.dialect.encode_depth(md_req_id, asked.symbol, MOST_LEVELS)
+            if body is None or fix is None or not fix.logged_on:
+                return False
+            fix.send(body.msg_type, body.fields, now)
+            self._carry_out(now)
+            return True
+
+        return self._depths.tell(asked, self.books.get(asked.symbol), ask, now)
+
+    def _is_depth(self, effect: Inbound, now: Instant) -> bool:
+        """Whether the message answers a question for depth: it is not of the book that is followed."""
+        if effect.msg_type not in DEPTH_ANSWERS or effect.wrong:
+            return False
+        md_req_id = split(effect.raw).get(b"262", b"").decode("ascii", "replace")
+        if md_req_id not in self._depths.awaited:
+            return False
+        heard = self.dialect.decode_market_data(effect.msg_type, effect.raw)
+        self._depths.hear(md_req_id, [] if isinstance(heard, SubscriptionRejected) else heard, now)
+        return True
 
     # ---- publishing ----
 

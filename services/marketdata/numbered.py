@@ -6,14 +6,14 @@ a higher number are carried out then. Where a number is missing the book is not 
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from heapq import heappop, heappush
 
 from common.instant import Instant
 from common.venues.dialect import BookEntry
 from common.venues.market_data import BID, CHANGE, DELETE, NEW, OFFER, SNAPSHOT, TAKEN, TRADE
-from services.marketdata.books import ZERO, Book, Level
+from services.marketdata.books import ZERO, Book, Level, best_of
 
 MAX_WAITING = 10_000
 """Updates that wait for a snapshot; beyond it the oldest go, and the gap is noticed."""
@@ -61,6 +61,11 @@ class SideOfOrders:
                 del self._totals[px]
 
     @property
+    def levels(self) -> Iterable[Level]:
+        """Each price and all that is there, in no order."""
+        return self._totals.items()
+
+    @property
     def best(self) -> Level | None:
         """The best price and all that is there."""
         while self._prices:
@@ -102,6 +107,11 @@ class NumberedBook(Book):
     def offer(self) -> Level | None:
         """The best offer."""
         return None if self.why else self._orders[OFFER].best
+
+    def levels(self, most: int) -> tuple[list[Level], list[Level]]:
+        """See `Book`."""
+        bids, offers = self._orders[BID].levels, self._orders[OFFER].levels
+        return ([], []) if self.why else best_of(bids, offers, most)
 
     def apply(self, entries: Sequence[BookEntry], now: Instant) -> None:
         """See `Book`."""

@@ -23,6 +23,7 @@ from common.venues.standard import (
     execution_report,
     plain_refresh,
     plain_subscription,
+    related_symbols,
     settings_from_one,
     settings_that_persist,
 )
@@ -120,3 +121,8 @@ class Generic(StandardDialect):
     def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
         """See `plain_refresh`."""
         return plain_refresh(md_req_id, symbols)
+
+    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> Body | None:
+        """MarketDataRequest(V) with SubscriptionRequestType(263)=0: one snapshot, MarketDepth(264) prices of a side."""
+        head = f"262={md_req_id}\x01263=0\x01264={levels}\x01"
+        return Body("V", f"{head}267=2\x01269=0\x01269=1\x01{related_symbols([symbol])}".encode())

@@ -84,7 +84,8 @@ function profitTable(_key, title) {
     table.set(rows);
     const total = it.total || {};
     fill(element, table.element, [...(total.lacks || [])].map((text) => h("p", { class: "warn" }, `not in it: ${text}`)),
-      [...(total.stale || [])].map((text) => h("p", { class: "warn" }, `stale: ${text}`)));
+      [...(total.stale || [])].map((text) => h("p", { class: "warn" }, `stale: ${text}`)),
+      total.undated && total.undated.length ? h("p", { class: "quiet" }, `Fees paid in ${total.undated.join(", ")} are at the rate of now: that of the fills' time is not recorded.`) : null);
   };
   return { element, set };
 }
@@ -107,6 +108,7 @@ export function orders(me) {
   which.addEventListener("change", only);
   filter.addEventListener("input", () => { table.filter = filter.value; table.draw(); });
   only();
+  buttons.push(h("a", { class: "button", href: "/api/orders.csv", download: "orders.csv" }, "CSV"));
   const note = h("p", { class: "warn" });
   const counted = h("span", { class: "quiet" });
   const buttons = [];
@@ -137,7 +139,7 @@ export function positions() {
   const since = h("p", { class: "quiet" });
   let chart = null, parts = null;
   const table = h("div");
-  const element = h("div", {}, card("Profit over the day", plot, since), card("Positions", table),
+  const element = h("div", {}, card("Profit over the day", plot, since), card("Positions", table, h("p", {}, h("a", { class: "button", href: "/api/trades.csv", download: "trades.csv" }, "Today's trades as CSV"))),
     h("div", { class: "columns" }, card("By strategy", by.by_strategy.element), card("By venue", by.by_venue.element), card("By symbol", by.by_symbol.element)));
   const take = (it) => {
     const currency = it.profit.currency;
@@ -265,18 +267,44 @@ function byHand(me, session) {
 }
 
 export function market() {
+  let chosen = null;
+  const depth = h("div", {}, h("p", { class: "quiet" }, "Choose a symbol above for its depth."));
   const tops = new Table([{ key: "venue", title: "Venue" }, { key: "symbol", title: "Symbol" }, num("bid_qty", "Bid quantity"), { ...num("bid", "Bid"), kind: () => "buy" },
     { ...num("ask", "Ask"), kind: () => "sell" }, num("ask_qty", "Ask quantity"), num("spread", "Spread"), num("last", "Last trade"),
-    { key: "age_ms", title: "Age", number: true, cell: (r) => age(r.age_ms) + (r.stale ? ", stale" : ""), kind: (r) => (r.stale ? "warn" : "") }], { key: (r) => `${r.venue} ${r.symbol}`, empty: "no price was heard yet" });
+    { key: "age_ms", title: "Age", number: true, cell: (r) => age(r.age_ms) + (r.stale ? ", stale" : ""), kind: (r) => (r.stale ? "warn" : "") }],
+  { key: (r) => `${r.venue} ${r.symbol}`, open: (row) => choose(row), empty: "no price was heard yet" });
   const trades = h("div");
-  const element = h("div", {}, card("Best prices", tops.element), card("Trades", trades));
+  const element = h("div", {}, card("Best prices", tops.element), h("div", { class: "columns" }, card("Depth", depth), card("Trades", trades)));
+  const choose = async (row) => {
+    chosen = row;
+    try {
+      const told = await get(`/api/depth?venue=${encodeURIComponent(row.venue)}&symbol=${encodeURIComponent(row.symbol)}`);
+      if (chosen === row) fill(depth, ladder(told));
+    } catch (error) { if (chosen === row) fill(depth, h("p", { class: "warn" }, error.message)); }
+  };
+  const timer = setInterval(() => { if (chosen && !document.hidden) choose(chosen); }, 1000);
   const take = (it) => {
     tops.set(it.tops);
+    if (!chosen && it.tops.length) choose(it.tops[0]);
     fill(trades, it.trades.length ? h("table", {}, h("thead", {}, h("tr", {}, ["Age", "Venue", "Symbol", "Taker", "Quantity", "Price"].map((each, nth) => h("th", { class: nth > 3 ? "number" : "" }, each)))),
       h("tbody", {}, it.trades.map((row) => h("tr", {}, h("td", {}, age(row.age_ms)), h("td", {}, row.venue), h("td", {}, row.symbol), h("td", { class: row.taker === "buys" ? "buy" : "sell" }, row.taker), h("td", { class: "number" }, row.qty), h("td", { class: "number" }, row.price)))))
       : h("p", { class: "quiet" }, "no trade was heard since this page was opened"));
   };
-  return { element, take };
+  return { element, take, leave: () => clearInterval(timer) };
+}
+
+// Both sides of a book, the best first, each with what is there up to its price.
+function ladder(it) {
+  const summed = (levels) => levels.reduce((rows, [px, qty]) => [...rows, { px, qty, sum: (rows.length ? rows[rows.length - 1].sum : 0) + Number(qty) }], []);
+  const [bids, offers] = [summed(it.bids), summed(it.offers)];
+  const most = Math.max(0, ...bids.map((row) => row.sum), ...offers.map((row) => row.sum));
+  const cells = (row, kind) => (row ? [h("td", { class: `number ${kind}` }, row.px), h("td", { class: "number" }, row.qty),
+    h("td", {}, h("meter", { min: 0, max: most, value: row.sum, title: `${row.sum} up to this price` }))] : [h("td"), h("td"), h("td")]);
+  const rows = Array.from({ length: Math.max(bids.length, offers.length) }, (_, nth) => h("tr", {}, cells(bids[nth], "buy"), cells(offers[nth], "sell")));
+  return [h("p", { class: it.why ? "warn" : "quiet" }, `${it.symbol} at ${it.venue}, ${it.age_ms === null ? "not heard yet" : `${age(it.age_ms)} old`}`
+      + (it.why ? `: not known, ${it.why}` : it.best_only ? ". Only the best prices: this venue is not asked for more, or has not answered yet." : "")),
+    rows.length ? h("table", {}, h("thead", {}, h("tr", {}, ["Bid", "Quantity", "Summed", "Ask", "Quantity", "Summed"].map((each) => h("th", { class: each === "Summed" ? "" : "number", scope: "col" }, each)))), h("tbody", {}, rows))
+      : h("p", { class: "quiet" }, "no price is known")];
 }
 
 export function journal(me) {

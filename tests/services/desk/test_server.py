@@ -1,6 +1,8 @@
 """Invariants: no route answers a stranger, no viewer acts, no foreign page writes, and an act is done once a click."""
 
 import asyncio
+import csv
+import io
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,6 +12,7 @@ from aiohttp import ClientResponse, ClientSession, web
 
 from common.actor.logs import ActorLog
 from common.config import Config
+from scripts.bench.long_journal import write_long_journal
 from services.desk.access import Access
 from services.desk.acts import ActRefused, Once
 from services.desk.pages import PAGES, Pages
@@ -169,6 +172,45 @@ def test_every_page_streams_what_is_known_with_nothing_beside_it(config: Config)
             assert b'"log_stale":true' in first and f'"page":"{page}"'.encode() in first
             answer.close()
         pages.cancel()
+
+    served(config, work)
+
+
+def test_the_blotter_and_the_trades_come_as_csv_without_a_formula(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIXRING_VAR", str(config.paths.run.parent))
+    write_long_journal(config.journal_folder, 300, 1_790_000_000_000_000_000)
+
+    async def work(browser: Browser, server: Server) -> None:
+        cookie = await browser.sign_in("viewer")
+        while server.pages.tail.read_on():
+            pass
+        view = server.pages.tail.view
+        assert view is not None
+        name, order = next(iter(view.books.orders.items()))
+        order.label = "=1+1"
+        answer = await browser.ask("GET", "/api/orders.csv", cookie=cookie)
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="orders.csv"'
+        assert answer.content_type == "text/csv"
+        rows = {row["name"]: row for row in csv.DictReader(io.StringIO(await answer.text()))}
+        row = rows[f"{name[0]}/{name[1]}"]
+        assert row["label"] == "'=1+1" and row["qty"] == "0.01" and len(rows) == len(view.books.orders)
+        trades = await browser.ask("GET", "/api/trades.csv?day=2026-09-21", cookie=cookie)
+        assert "trades-2026-09-21.csv" in trades.headers["Content-Disposition"]
+        assert (await trades.text()).splitlines()[1].split(",")[2] == "fill"
+        assert (await browser.ask("GET", "/api/trades.csv?day=never", cookie=cookie)).status == 422
+
+    served(config, work)
+
+
+def test_depth_is_told_of_what_is_configured_and_of_who_runs(config: Config) -> None:
+    async def work(browser: Browser, _server: Server) -> None:
+        cookie = await browser.sign_in("viewer")
+        answer = await browser.ask("GET", "/api/depth?venue=generic&symbol=NONE", cookie=cookie)
+        assert answer.status == 404
+        answer = await browser.ask("GET", "/api/depth?venue=generic&symbol=BTCUSDT", cookie=cookie)
+        assert answer.status == 422 and "not running" in (await answer.json())["error"]
 
     served(config, work)
 

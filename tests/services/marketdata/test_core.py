@@ -3,9 +3,11 @@
 from dataclasses import replace
 from datetime import time
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import orjson
 import pytest
 
 from common.actor.core import Close, Connect, Exit, Publish, Send, Write
@@ -391,6 +393,67 @@ def test_no_act_is_known_by_hand(world: World) -> None:
     world.core.received("control", b"me", ControlRequest("kill"), world.now)
     (answer,) = [e.message for e in world.core.effects if isinstance(e, Send) and e.link == "control"]
     assert isinstance(answer, ControlAnswer) and not answer.ok and "no act" in answer.text
+
+
+def depth_of(world: World, symbol: str = "BTCUSDT", levels: int = 2) -> dict[str, Any]:
+    arguments = orjson.dumps({"symbol": symbol, "levels": levels})
+    world.core.received("control", b"me", ControlRequest("depth", arguments), world.now)
+    (answer,) = [e.message for e in world.core.effects if isinstance(e, Send) and e.link == "control"]
+    world.settle()
+    assert isinstance(answer, ControlAnswer)
+    assert answer.ok, answer.text
+    return dict(orjson.loads(answer.detail))
+
+
+def test_depth_is_asked_of_the_venue_by_who_wants_it_and_changes_neither_book_nor_feed(world: World) -> None:
+    snapshot(world)
+    world.feed.clear()
+    asked = len(world.heard)
+    told = depth_of(world)
+    assert told["best_only"] and told["bids"] == [["100.5", "2"]] and told["offers"] == [["100.7", "3"]]
+    (question,) = world.heard[asked:]
+    assert (question[b"35"], question[b"262"], question[b"263"]) == (b"V", b"depth-1", b"0")
+    depth_of(world)
+    assert len(world.heard) == asked + 1, "once a second is enough"
+    levels = "269=0|270=100.5|271=2|269=0|270=100.4|271=7|269=0|270=100.3|271=9|"
+    levels += "269=1|270=100.7|271=3|269=1|270=101|271=1|"
+    world.says("W", f"262=depth-1|55=BTCUSDT|268=5|{levels}")
+    assert world.feed == [] and not world.core.books["BTCUSDT"].why
+    told = depth_of(world)
+    assert not told["best_only"] and told["age_ms"] == 0
+    assert told["bids"] == [["100.5", "2"], ["100.4", "7"]] and told["offers"] == [["100.7", "3"], ["101", "1"]]
+    # The book itself is still the best price alone: a change takes the place of what was there.
+    world.says("X", "262=md-1|268=1|279=0|269=0|55=BTCUSDT|270=100.6|271=1|")
+    (top,) = world.feed
+    assert isinstance(top, TopOfBook) and (top.bid_px, top.bid_qty) == (Decimal("100.6"), Decimal(1))
+    assert len(world.core.books["BTCUSDT"].levels(9)[0]) == 1
+
+
+def test_a_venue_that_refuses_depth_keeps_its_session_and_is_told_as_best_prices_only(world: World) -> None:
+    snapshot(world)
+    depth_of(world)
+    world.says("Y", "262=depth-1|281=5|58=no such depth|")
+    assert world.exit is None and world.venue is not None
+    # Nothing is known beyond the book itself, and the next question is put when a second is over.
+    assert len(depth_of(world)["bids"]) == 1
+    world.venue = None
+    world.core.closed(world.connection, "gone", world.now)
+    assert depth_of(world)["bids"] == []
+
+
+def test_depth_of_a_book_with_levels_is_the_book_and_what_rests_at_one_price_is_together(world: World) -> None:
+    levels = "269=0|278=a|270=100.5|271=2|269=0|278=b|270=100.5|271=1|269=0|278=c|270=99|271=4|"
+    world.says("W", f"262=md-1|55=BTCUSDT|268=3|{levels}")
+    asked = len(world.heard)
+    told = depth_of(world)
+    assert told["bids"] == [["100.5", "3"], ["99", "4"]] and not told["best_only"] and len(world.heard) == asked
+
+
+def test_depth_of_another_symbol_is_refused(world: World) -> None:
+    arguments = orjson.dumps({"symbol": "DOGEUSDT"})
+    world.core.received("control", b"me", ControlRequest("depth", arguments), world.now)
+    (answer,) = [e.message for e in world.core.effects if isinstance(e, Send) and e.link == "control"]
+    assert isinstance(answer, ControlAnswer) and not answer.ok and "no symbol" in answer.text
 
 
 def scheduled(start: time, end: time) -> World:

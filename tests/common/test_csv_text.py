@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from scripts.csv_text import csv_text
+from common.csv_text import csv_text
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-cmd", "@SUM(A1)"])
