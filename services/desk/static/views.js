@@ -108,10 +108,9 @@ export function orders(me) {
   which.addEventListener("change", only);
   filter.addEventListener("input", () => { table.filter = filter.value; table.draw(); });
   only();
-  buttons.push(h("a", { class: "button", href: "/api/orders.csv", download: "orders.csv" }, "CSV"));
   const note = h("p", { class: "warn" });
   const counted = h("span", { class: "quiet" });
-  const buttons = [];
+  const buttons = [h("a", { class: "button", href: "/api/orders.csv", download: "orders.csv" }, "CSV")];
   if ("new" in me.acts) buttons.push(h("button", { class: "primary", onclick: () => ticket(me) }, "New order (n)"));
   if ("cancel-all" in me.acts) {
     buttons.push(h("button", { onclick: () => ask("Cancel all my orders", `All open orders of ${me.strategy}.`, "cancel-all", {}) }, "Cancel mine"));

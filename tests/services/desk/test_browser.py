@@ -1,4 +1,6 @@
-"""A person at the desk: he signs in, sends and cancels an order, goes back in time, sees what dies, and kills."""
+"""A person at the desk: he signs in, sends and cancels an order, goes back in time, sees what dies, and kills; and one
+who may only look. In `.ci/run`, and with the proofs.
+"""
 
 import asyncio
 import os
@@ -10,7 +12,9 @@ import pytest
 from common.actor.control import ask
 from common.config import SERVED_VENUES
 from scripts.stack import PrivateStack
+from services.desk.users import User, write_users
 from tests.services.desk.browser import CHROMIUM, Tab, browser
+from tests.services.desk.conftest import PASSWORD, scrypt_of
 
 pytestmark = pytest.mark.torture
 
@@ -18,7 +22,9 @@ QUIET = {
     SERVED_VENUES: "generic",
     "FIXRING__STRATEGIES__MAKER__ENABLED": "false",
     "FIXRING__STRATEGIES__SIGNALS__ENABLED": "false",
+    "FIXRING__DESK__USERS": "keys/desk-users.json",
 }
+USERS = {"alice": "operator", "victor": "viewer"}
 ORDER_ROW = "[...document.querySelectorAll('tbody tr')].find((row) => row.dataset.key.startsWith('desk-'))"
 
 
@@ -26,29 +32,38 @@ def test_a_person_at_the_desk(tmp_path: Path) -> None:
     """One stack and one browser for all of it: each takes seconds to come up."""
     if not CHROMIUM:
         pytest.skip("no chromium is installed here: the desk's pages were not driven in a browser")
-    with PrivateStack(tmp_path, QUIET) as stack:
+    stack = PrivateStack(tmp_path, QUIET)
+    users = {name: User(role, scrypt_of(b"salt")) for name, role in USERS.items()}
+    write_users(stack.config.paths.resolve(stack.config.stack.desk.users), users)
+    with stack:
 
         async def work() -> None:
             async with browser() as tab:
-                await sign_in(tab, stack)
+                await sign_in(tab, stack, "alice")
+                await tab.see_text("open for orders")
+                await tab.see_text("all well", "#health")
                 lsn = await send_and_cancel(tab)
                 await go_back(tab, lsn)
+                await look_at_the_market(tab)
                 await watch_one_stop(tab, stack)
                 await cut_a_session(tab, stack)
                 await log_out_and_on(tab)
                 await kill(tab, stack)
+                await be_refused(tab, stack)
                 assert not tab.complaints, tab.complaints
 
         asyncio.run(work())
 
 
-async def sign_in(tab: Tab, stack: PrivateStack) -> None:
-    token = (stack.run_folder / "desk.token").read_text()
-    await tab.open(f"http://127.0.0.1:{stack.config.stack.desk.port}/sign-in#{token}")
+async def sign_in(tab: Tab, stack: PrivateStack, name: str) -> None:
+    await tab.open(f"http://127.0.0.1:{stack.config.stack.desk.port}/sign-in")
+    await tab.see("document.getElementById('password') !== null")
+    for field, text in (("name", name), ("password", PASSWORD)):
+        await tab.run(f"document.getElementById({field!r}).value = {text!r}")
+    await tab.click("Sign in")
     await tab.see("location.pathname === '/' && document.querySelectorAll('#pages a').length === 8")
     await tab.see_text("SIMULATED", "#environment")
-    await tab.see_text("open for orders")
-    await tab.see_text("all well", "#health")
+    await tab.see_text(name, "#user")
 
 
 async def send_and_cancel(tab: Tab) -> int:
@@ -84,6 +99,12 @@ async def go_back(tab: Tab, lsn: int) -> None:
     assert await tab.run(f"{ORDER_ROW}.innerText.includes('63000')")
     await tab.run(f"{ORDER_ROW}.click()")
     assert not await tab.run("document.getElementById('dialog').open")
+
+
+async def look_at_the_market(tab: Tab) -> None:
+    """The depth of the first symbol, which nobody is told unasked."""
+    await tab.run("location.hash = 'market'")
+    await tab.see("document.querySelectorAll('.columns meter').length > 4")
 
 
 async def watch_one_stop(tab: Tab, stack: PrivateStack) -> None:
@@ -133,3 +154,20 @@ async def kill(tab: Tab, stack: PrivateStack) -> None:
     await tab.click("Resume trading", "dialog form")
     await tab.see("document.getElementById('banner').hidden")
     assert stack.ask("session@generic", "status")["latched"] is False
+
+
+async def be_refused(tab: Tab, stack: PrivateStack) -> None:
+    """A viewer has no button to act with, and is refused where he asks without one."""
+    await tab.click("Sign out")
+    await sign_in(tab, stack, "victor")
+    await tab.see_text("open for orders")
+    await tab.run("location.hash = 'orders'")
+    await tab.see("document.getElementById('filter') !== null")
+    assert await tab.run("document.getElementById('kill').hidden")
+    assert not await tab.run("document.body.innerText.includes('New order')")
+    body = '{"token": "0123456789", "body": {}}'
+    post = f"fetch('/api/act/kill', {{method: 'POST', body: {body!r}}}).then((answer) => answer.status)"
+    assert await tab.run(post) == 403
+    assert stack.ask("session@generic", "status")["latched"] is False
+    # The browser notes an answer of 403 in its console, which is what this has asked for.
+    tab.complaints = [each for each in tab.complaints if "status of 403" not in each]
