@@ -251,13 +251,16 @@ class AmendingBackend(Protocol):
 
 @runtime_checkable
 class GuardingBackend(Protocol):
-    """What a back end has as well where the venue has a dead man's switch, which cancels what is `guarded` unless it is
-    set anew in time. `guard_s` is the time that it is set to, in seconds."""
+    """What a back end has as well where the venue has a dead man's switch, which cancels unless it is set anew within
+    `guard_s`, in seconds. It reaches what is `guarded` alone, or where it `guards_symbols` everybody's orders of those
+    that it is set for."""
 
     guard_s: int
+    guards_symbols: bool
 
-    def arm(self, seconds: int, wall_ns: int) -> HttpCall:
-        """Set the switch, or with 0 take it back; read as "arm"."""
+    def arm(self, symbols: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
+        """Set the switch for these symbols, and take it back for those `former` ones that are not among them, by one
+        request or more; each is read as "arm"."""
 
 
 @runtime_checkable

@@ -127,7 +127,7 @@ def _numbers_apart(world: World) -> list[str]:
     """What a session and its exchange hold for the next numbers, where they differ."""
     apart: list[str] = []
     for venue in world.config.venues:
-        ours, theirs = _status(world, f"session@{venue}"), _status(world, f"exchange@{venue}")
+        ours, theirs = _status(world, f"session@{venue}"), _status(world, world.fix_side(venue))
         sessions = theirs.get("sessions")
         row = sessions.get(str(ours["sender_comp_id"])) if isinstance(sessions, dict) else None
         if row is None or (ours["next_outbound"], ours["next_inbound"]) != (row["next_inbound"], row["next_outbound"]):

@@ -214,20 +214,28 @@ class World:
     def connect(self, process: Process, effect: Connect) -> None:
         """See `Surroundings`."""
         venue = process.name.partition("@")[2]
-        stream = self._open(venue, setting.listener_of(process.name), process, effect.connection)
-        if stream is None:
-            process.refuse(effect.connection, "connection refused")
-        else:
-            process.streams[effect.connection] = stream
+        self.join(process, effect.connection, self.fix_side(venue), setting.listener_of(process.name))
 
-    def _open(self, venue: str, listener: str, client: TcpEnd, number: int) -> TcpStream | None:
-        exchange = self.processes[f"exchange@{venue}"]
-        if not exchange.alive:
+    def fix_side(self, venue: str) -> str:
+        """The process that speaks FIX for a venue."""
+        return f"exchange@{venue}"
+
+    def join(self, process: Process, connection: int, server: str, listener: str) -> None:
+        """Connect a process to a listener of another, which may refuse."""
+        stream = self._open(server, listener, process, connection)
+        if stream is None:
+            process.refuse(connection, "connection refused")
+        else:
+            process.streams[connection] = stream
+
+    def _open(self, name: str, listener: str, client: TcpEnd, number: int) -> TcpStream | None:
+        server = self.processes[name]
+        if not server.alive:
             return None
-        its_number = exchange.new_connection(listener)
-        stream = TcpStream(self.scheduler, self.far_weather, client, number, exchange, its_number)
+        its_number = server.new_connection(listener)
+        stream = TcpStream(self.scheduler, self.far_weather, client, number, server, its_number)
         stream.tells_both = self.plan.version == 1
-        exchange.streams[its_number] = stream
+        server.streams[its_number] = stream
         stream.open()
         return stream
 
@@ -238,7 +246,7 @@ class World:
         Worker(
             self._rest_client(process),
             effect.argument,
-            lambda client: self._open(venue, "rest", client, 1),
+            lambda client: self._open(f"exchange@{venue}", "rest", client, 1),
             self.scheduler.after,
             lambda answer: process.finish_call(life, effect.number, answer),
         ).go_on()

@@ -119,7 +119,7 @@ class Desk:
         self._record = record
         self.unique = unique
         self._backend = backend
-        self._symbols = symbols
+        self.symbols = symbols
         self._id_stem = id_stem
         self.mouth: Mouth
         self.untold: dict[str, OrderFact] = {}
@@ -153,7 +153,7 @@ class Desk:
         self.errands.append(Errand("D", venue_id, name, by_ns))
 
     def _wrong(self, terms: BridgedTerms) -> str:
-        if terms.symbol not in self._symbols:
+        if terms.symbol not in self.symbols:
             return "no such Symbol(55)"
         post_only_rests = not terms.post_only or (terms.ord_type == LIMIT and terms.time_in_force == GOOD_TILL_CANCEL)
         if terms.side not in (BUY, SELL) or terms.ord_type not in (MARKET, LIMIT) or not post_only_rests:
@@ -212,7 +212,7 @@ class Desk:
     def cancel_all(self, client: Client, request: Request, now: Instant) -> None:
         """OrderMassCancelRequest(q): the client's own orders, of a symbol or all. Raises BadField."""
         kind, symbol = request.text(530), request.optional(55)
-        is_served = (kind == "1" and symbol in self._symbols) or kind == "7"
+        is_served = (kind == "1" and symbol in self.symbols) or kind == "7"
         orders = list(self.book.open_of(client.party.comp_id, symbol if kind == "1" else "")) if is_served else []
         for order in orders:
             self._take(client, request, order.terms, now, kind="F", orig=order.cl_ord_id)

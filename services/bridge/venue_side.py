@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from urllib.parse import urlsplit
 
 from common.actor.core import Close, Connect, Effect, Note, Write
@@ -99,11 +100,18 @@ class Doubt:
 
 @dataclass
 class Switch:
-    """The venue's dead man's switch as far as is known; `due_boot_ns` is when it is to be set or taken back."""
+    """The venue's dead man's switch as far as is known: the symbols that it may be set for. `due_boot_ns` is when it is
+    to be set or taken back, and before `changes_boot_ns` other symbols are not."""
 
-    is_armed: bool = False
+    symbols: frozenset[str] = frozenset()
     asking: bool = False
     due_boot_ns: int = 0
+    changes_boot_ns: int = 0
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether it may be set."""
+        return bool(self.symbols)
 
 
 @dataclass
@@ -117,6 +125,11 @@ class Clock:
     def surely_before_ns(self, wall_ns: int) -> int:
         """A time of the venue's clock that has not come later than our `wall_ns`."""
         return wall_ns + self.offset_ns - self.uncertainty_ns
+
+
+def _armed(backend: GuardingBackend, symbols: list[str], former: list[str], n: int, at: Instant) -> HttpCall:
+    """One of the requests that set the switch, made when it leaves: it is signed by the time."""
+    return backend.arm(symbols, former, at.wall_ns)[n]
 
 
 class VenueSide:
@@ -188,7 +201,7 @@ class VenueSide:
             if order.is_undecided or order.wishes:
                 self._doubts[order.venue_id] = Doubt(now.boot_ns)
         # A former life may have set it.
-        self.switch.is_armed = bool(self._desk.book.guarded)
+        self.switch.symbols = self._desk.symbols if self._desk.book.guarded else frozenset()
         self._adopts = not self._desk.book.taken
 
     def sweep(self, now: Instant) -> None:
@@ -201,10 +214,12 @@ class VenueSide:
         due += [w.sent_boot_ns + ANSWER_NS for w in self._wires.values() if w.job is not None]
         due += [doubt.due_boot_ns for doubt in self._doubts.values() if not doubt.asking]
         due += [job.by_boot_ns for queue in self._queues.values() for job in queue if job.by_boot_ns]
-        due += [self._room_ns(queue[0]) for queue in self._queues.values() if queue]
+        free = {wire.lane for wire in self._wires.values() if wire.http is not None and wire.job is None}
+        # What waits for a connection is due when there is one: until then no time is.
+        due += [self._room_ns(queue[0]) for lane, queue in self._queues.items() if queue and lane in free]
         due += [self._account_boot_ns] + ([] if self._clock_asked else [self._clock_boot_ns])
         due += [self._round_boot_ns] if self._wants_round() else []
-        due += [self.switch.due_boot_ns] if self._wants_switch() else []
+        due += [self._switch_due_ns()]
         return min((each for each in due if each is not None), default=None)
 
     # ---- before the turn is logged
@@ -217,8 +232,9 @@ class VenueSide:
         self._run_errands(now)
         self._ask_clock(now)
         self._ask_account(now)
-        if self._wants_switch() and self.switch.due_boot_ns <= now.boot_ns:
-            self._set_switch(now)
+        switch_due_ns = self._switch_due_ns()
+        if switch_due_ns is not None and switch_due_ns <= now.boot_ns:
+            self._set_switch()
         for venue_id in self._desk.doubts:
             self._doubts.setdefault(venue_id, Doubt(now.boot_ns + FIRST_DOUBT_NS))
         self._desk.doubts.clear()
@@ -292,32 +308,51 @@ class VenueSide:
 
     # ---- the dead man's switch
 
-    def _wants_switch(self) -> bool:
-        """Whether it is to be set again before it fires, or taken back since it guards nothing any more."""
-        return isinstance(self._backend, GuardingBackend) and not self.switch.asking and (
-            self.switch.is_armed or self._guards()
-        )
+    def _switch_due_ns(self) -> int | None:
+        """When it is to be set again before it fires, or taken back since it guards nothing any more, in boot terms."""
+        backend, switch, wanted = self._backend, self.switch, self._guarded()
+        if not isinstance(backend, GuardingBackend) or switch.asking or not (wanted or switch.symbols):
+            return None
+        if backend.guards_symbols and wanted != switch.symbols:
+            return switch.changes_boot_ns
+        return switch.due_boot_ns
 
-    def _guards(self) -> bool:
-        book = self._desk.book
-        return bool(book.guarded) and any(order.terms.guarded for order in book.open.values())
+    def _guarded(self) -> frozenset[str]:
+        """The symbols of guarded orders. Where the switch reaches everybody's, those alone of which nobody has another
+        order here."""
+        book, backend = self._desk.book, self._backend
+        if not book.guarded:
+            return frozenset()
+        symbols = {order.terms.symbol for order in book.open.values() if order.terms.guarded}
+        if isinstance(backend, GuardingBackend) and backend.guards_symbols:
+            symbols -= {order.terms.symbol for order in book.open.values() if not order.terms.guarded}
+        return frozenset(symbols)
 
-    def _set_switch(self, now: Instant) -> None:
-        backend, switch = self._backend, self.switch
+    def _set_switch(self) -> None:
+        backend, switch, wanted = self._backend, self.switch, self._guarded()
         assert isinstance(backend, GuardingBackend)
-        seconds = backend.guard_s if self._guards() else 0
+        symbols, former = sorted(wanted), sorted(switch.symbols)
+        done: list[bool] = []
+        count = len(backend.arm(symbols, former, 0))
         switch.asking = True
 
         def answered(reply: Reply, at: Instant) -> None:
-            switch.asking = False
-            done = reply.verdict is Verdict.DONE
-            # One whose answer is lost may have been set.
-            switch.is_armed = bool(seconds) or (switch.is_armed and not done)
-            switch.due_boot_ns = at.boot_ns + (max(seconds, GUARD_AGAIN_S) * NS_PER_S // 3 if done else NS_PER_S)
-            if not done:
+            done.append(reply.verdict is Verdict.DONE)
+            if not done[-1]:
                 self.effects.append(Note("warning", "switch_not_set", {"code": reply.code, "why": reply.text}))
+            if len(done) < count:
+                return
+            seconds = max(backend.guard_s if wanted else 0, GUARD_AGAIN_S)
+            wait_ns = seconds * NS_PER_S // 3 if all(done) else NS_PER_S
+            switch.asking = False
+            # One whose answer is lost may have been set.
+            switch.symbols = wanted if all(done) else wanted | switch.symbols
+            switch.due_boot_ns = at.boot_ns + wait_ns
+            switch.changes_boot_ns = 0 if all(done) else switch.due_boot_ns
 
-        self._queues["cancels"].append(Job("arm", None, lambda at: backend.arm(seconds, at.wall_ns), answered))
+        for n in range(count):
+            make: Callable[[Instant], HttpCall] = partial(_armed, backend, symbols, former, n)
+            self._queues["cancels"].append(Job("arm", None, make, answered))
 
     # ---- questions
 

@@ -80,6 +80,8 @@ class GateioBackend:
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
     websocket_path = "/"
+    guard_s = 60
+    guards_symbols = True
     books_path = "/"
     greets = False
     id_form = "1 to 28 letters, digits, points, hyphens and underscores"
@@ -154,6 +156,14 @@ class GateioBackend:
         """See `Backend`."""
         asked = {"currency_pair": terms.symbol, "order_id": order_id, **_page(page, FILLS_PAGE), **ACCOUNT}
         return self._sign("GET", "my_trades", asked, wall_ns)
+
+    def arm(self, symbols: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
+        """See `GuardingBackend`: pair by pair."""
+        wanted = dict.fromkeys(former, 0) | dict.fromkeys(symbols, self.guard_s)
+        return [
+            self._sign("POST", "countdown_cancel_all", {"timeout": seconds, "currency_pair": symbol}, wall_ns)
+            for symbol, seconds in wanted.items()
+        ]
 
     def ask_account(self, wall_ns: int) -> HttpCall:
         """See `ModedBackend`."""
@@ -309,6 +319,8 @@ def _failed(what: str, status: int, label: str, text: str) -> Reply:
 def _told(what: str, told: Any, call: HttpCall) -> Reply:
     if what == "ask_time":
         return Reply(Verdict.DONE, venue_ns=ms_to_ns(told["server_time"]))
+    if what == "arm":
+        return Reply(Verdict.DONE, text=str(told["triggerTime"]))
     if what == "ask_account":
         mode = told["key"]["mode"]
         return Reply(Verdict.DONE) if mode == CLASSIC else Reply(Verdict.REFUSED, str(mode), NOT_CLASSIC)

@@ -49,6 +49,9 @@ SPAN_MS = 7 * 86_400_000
 """Fills are told of so long a span of time at once."""
 
 PAGE_ROWS = 100
+GUARDED_SYMBOLS = 50
+"""The most that the dead man's switch takes."""
+
 _ID = re.compile(r"[0-9A-Za-z_-]{1,40}")
 _SIDES = {"1": "buy", "2": "sell"}
 _TIMES_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK"}
@@ -68,6 +71,8 @@ class KucoinBackend:
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
     websocket_path = ""
+    guard_s = 60
+    guards_symbols = True
     books_path = ""
     greets = True
     id_form = "1 to 40 letters, digits, - and _"
@@ -111,6 +116,13 @@ class KucoinBackend:
             asked = {"orderId": terms.order_id, "symbol": terms.symbol}
             return self._sign("DELETE", "hf/orders/{orderId}", asked, wall_ns)
         return self._sign("DELETE", "hf/orders/client-order/{clientOid}", _named(terms), wall_ns)
+
+    def arm(self, symbols: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
+        """See `GuardingBackend`: what is set overwrites what was, and -1 takes all of it back."""
+        asked: dict[str, object] = {"timeout": -1}
+        if symbols:
+            asked = {"timeout": self.guard_s, "symbols": ",".join(symbols[:GUARDED_SYMBOLS])}
+        return [self._sign("POST", "hf/orders/dead-cancel-all", asked, wall_ns)]
 
     def ask_order(self, terms: BridgedTerms, order_id: str, wall_ns: int) -> HttpCall:
         """See `Backend`."""
@@ -171,6 +183,8 @@ class KucoinBackend:
             return Reply(Verdict.DONE, venue_ns=ms_to_ns(data))
         if what == "ask_stream":
             return Reply(Verdict.DONE, stream=f"{data['instanceServers'][0]['endpoint']}?token={quote(data['token'])}")
+        if what == "arm":
+            return Reply(Verdict.DONE)
         if what == "ask_order":
             return Reply(Verdict.DONE, facts=(_order(data),))
         if what == "ask_book":

@@ -69,6 +69,7 @@ class OkxBackend:
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
     guard_s = 60
+    guards_symbols = False
     forgets_after_ns = 2 * 3600 * NS_PER_S
     websocket_path = "/private"
     books_path = "/public"
@@ -118,10 +119,10 @@ class OkxBackend:
         by = {"clOrdId": terms.venue_id} if terms.venue_id else {"ordId": terms.order_id}
         return self._sign("POST", "trade/cancel-order", {"instId": terms.symbol, **by}, wall_ns)
 
-    def arm(self, seconds: int, wall_ns: int) -> HttpCall:
+    def arm(self, symbols: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
         """See `GuardingBackend`: for what bears our tag alone, so that nobody else's orders go with it."""
-        asked = {"timeOut": str(seconds), "tag": GUARD_TAG}
-        return self._sign("POST", "trade/cancel-all-after", asked, wall_ns)
+        asked = {"timeOut": str(self.guard_s if symbols else 0), "tag": GUARD_TAG}
+        return [self._sign("POST", "trade/cancel-all-after", asked, wall_ns)]
 
     def ask_order(self, terms: BridgedTerms, order_id: str, wall_ns: int) -> HttpCall:
         """See `Backend`: by our id, which finds it open or ended."""

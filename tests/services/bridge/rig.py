@@ -94,6 +94,9 @@ class Rig:
         self.deaf = False
         """With it, whatever the venue says over HTTP is lost."""
 
+        self.refuses = False
+        """With it, whoever connects to the venue is refused."""
+
         self.hush = False
         """With it, whatever its WebSocket says is lost."""
 
@@ -180,6 +183,9 @@ class Rig:
         return any(acts)
 
     def _perform(self, effect: Effect) -> bool:
+        if isinstance(effect, Connect) and self.refuses:
+            self.core.closed(effect.connection, "refused", self.now)
+            return True
         if isinstance(effect, Connect):
             self.world.connections += 1
             far_number, far = self.world.connections, _Far()

@@ -351,3 +351,20 @@ def test_the_kill_withdraws_refuses_cancels_everybody_s_orders_and_outlives_a_re
     assert words(again.order("a3"))[-1:] == [("8", "8")]
     act(rig, "resume")
     assert words(again.order("a4")) == [("A", "A"), ("0", "0")]
+
+
+@pytest.mark.parametrize("away", ["deaf", "refused"])
+def test_what_waits_for_a_connection_does_not_keep_the_process_busy(rig: Rig, away: str) -> None:
+    """Its next turn is later than now, however long the venue is away, or slow to answer."""
+    client = FixClient(rig)
+    if away == "deaf":
+        rig.deaf = True
+    else:
+        rig.refuses = True
+        rig.cut("rest")
+    for n in range(9):
+        client.order(f"a{n}")
+    for _ in range(10):
+        deadline_ns = rig.core.next_deadline_ns()
+        assert deadline_ns is not None and deadline_ns > rig.now.boot_ns
+        rig.pass_time(0.1)

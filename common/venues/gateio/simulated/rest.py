@@ -68,6 +68,8 @@ class Quota(NamedTuple):
 ORDERS, CANCELS, OTHERS = Quota(10, 1), Quota(200, 1), Quota(200, 10)
 """New orders and amendments of each user and pair together; his cancels; all else of each endpoint."""
 
+SHORTEST_COUNTDOWN_S = 5
+
 _TROUBLES = {
     Trouble.GARBLED: (400, "INVALID_REQUEST_BODY", "Request body is not valid JSON"),
     Trouble.NO_ROUTE: (404, "URL_NOT_FOUND", "Request URL not found"),
@@ -105,6 +107,7 @@ class GateioRestApi:
         one, every = f"{VERSION}/spot/orders/{LAST}", f"{VERSION}/spot/orders"
         routes |= {
             ("POST", every): Route(1, True, self._new, status=201),
+            ("POST", f"{VERSION}/spot/countdown_cancel_all"): Route(1, True, self._countdown),
             ("PATCH", one): Route(1, True, self._amend),
             ("DELETE", one): Route(1, True, self._cancel),
             ("DELETE", every): Route(1, True, self._cancel_all),
@@ -371,6 +374,16 @@ class GateioRestApi:
         for order in orders:
             self._venue.engine.cancel(order, now)
         return [self._row(order) for order in orders]
+
+    def _countdown(self, account: str, p: Parameters, now: Instant) -> Json:
+        """Of a pair, or of all."""
+        self._counted(account, "countdown_cancel_all", OTHERS, now)
+        timeout = p.get("timeout", "")
+        if not timeout.isdecimal() or 0 < int(timeout) < SHORTEST_COUNTDOWN_S:
+            raise _refused(400, PARAMETER, "invalid argument: timeout")
+        symbols = [self._symbol(p)] if p.get("currency_pair") else list(self._venue.state.books)
+        fires_ms = [self._pushes.switch.set(account, symbol, int(timeout), now) for symbol in symbols]
+        return {"triggerTime": str(fires_ms[0])}
 
 
 def _refused(status: int, label: str, text: str) -> RestError:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from common.exchange.changes import Amended, Change, Closed, Placed, Traded
+from common.exchange.dead_man import DeadMansSwitch, by_symbol
 from common.exchange.history import closed_order, trade_row
 from common.exchange.numbers import digits
 from common.exchange.order import BUY, Asked, Order
@@ -45,6 +46,7 @@ class GateioWebSocket(WebSocketGateway):
         self._books = {depth: ToldBooks(every_ns, int(depth), digits) for depth, every_ns in BOOKS.items()}
         self._trades: set[tuple[int, str]] = set()
         self._amendments: dict[int, str] = {}
+        self.switch = DeadMansSwitch(venue, by_symbol)
 
     def amend_text(self, order_id: int) -> str:
         """What the order's latest amendment was called, "-" for nothing."""
@@ -188,10 +190,16 @@ class GateioWebSocket(WebSocketGateway):
     # ---- books
 
     def next_deadline_ns(self) -> int | None:
-        """When a connection is idle for too long or a changed book is due, in boot terms."""
+        """When a connection is idle for too long, a changed book is due, or a countdown is over, in boot terms."""
         books = self._venue.state.books
         due = [super().next_deadline_ns(), *(told.next_deadline_ns(books) for told in self._books.values())]
+        due += [self.switch.next_deadline_ns()]
         return min((each for each in due if each is not None), default=None)
+
+    def timer(self, now: Instant) -> None:
+        """Close what is silent, and let a countdown that is over cancel."""
+        super().timer(now)
+        self.switch.fire(now)
 
     def settle(self, now: Instant) -> None:
         """At a turn's end: tell whoever listens to books what is due."""

@@ -1,5 +1,6 @@
 """KuCoin's side of the wire, simulated: REST and WebSocket over one matching engine, a second reading of its docs."""
 
+from common.exchange.dead_man import DeadMansSwitch, by_symbol
 from common.exchange.faults import Kind, lacking
 from common.exchange.gateways import Side
 from common.exchange.order import CANCELED
@@ -17,8 +18,9 @@ _LACKS = lacking(Kind.DONE_FOR_DAY, Kind.UNTOLD, Kind.CROSSED)
 def open_side(venue: Venue) -> Side:
     """The gateways of a simulated KuCoin: what happens to orders is pushed over WebSocket, all else asked by REST."""
     tokens = Tokens(venue)
-    rest = RestGateway(venue, KucoinRestApi(venue, tokens))
+    switch = DeadMansSwitch(venue, by_symbol)
+    rest = RestGateway(venue, KucoinRestApi(venue, tokens, switch))
     return Side(
-        KucoinWebSocket(venue, tokens), None, rest, lacks=_LACKS, order_name=order_name, ends_as=CANCELED,
+        KucoinWebSocket(venue, tokens, switch), None, rest, lacks=_LACKS, order_name=order_name, ends_as=CANCELED,
         orders_listener="websocket", further=_FURTHER,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from urllib.parse import unquote
 
+from common.exchange.dead_man import DeadMansSwitch
 from common.exchange.engine import Cause, Refusal
 from common.exchange.faults import Kind
 from common.exchange.history import ClosedOrder, TradeRow
@@ -59,6 +60,9 @@ RESTS_WEIGHT, LISTS_WEIGHT, TOKEN_WEIGHT = 1, 2, 10
 ENTRY = "fix"
 """The scope of faults that are about orders, whichever way these are entered."""
 
+SHORTEST_GUARD_S, LONGEST_GUARD_S, GUARDED_SYMBOLS = 5, 86_400, 50
+"""Bounds of the dead man's switch."""
+
 SPAN_NS = 7 * 86_400 * NS_PER_S
 """Fills are told of so long a span of time at once, counted from startAt where that alone is given."""
 
@@ -83,10 +87,11 @@ _ID_SIGNS = frozenset("-_")
 
 
 class KucoinRestApi:
-    """A `RestApi`. `tokens` are what the WebSocket is opened with."""
+    """A `RestApi`. `tokens` are what the WebSocket is opened with, `switch` is the venue's dead man's switch."""
 
-    def __init__(self, venue: Venue, tokens: Tokens) -> None:
+    def __init__(self, venue: Venue, tokens: Tokens, switch: DeadMansSwitch) -> None:
         self._venue = venue
+        self._switch = switch
         self._tokens = tokens
         self._keys = {key.api_key: key for key in venue.settings.keys}
         self._pools: dict[str, Window] = {}
@@ -110,6 +115,7 @@ class KucoinRestApi:
             ("GET", "/api/v1/isolated/symbols"): (LISTS_WEIGHT, self._no_isolated),
             ("POST", orders): (RESTS_WEIGHT, self._new),
             ("POST", f"{orders}/alter"): (RESTS_WEIGHT, self._alter),
+            ("POST", f"{orders}/dead-cancel-all"): (LISTS_WEIGHT, self._dead_cancel_all),
             ("DELETE", f"{orders}/{LAST}"): (RESTS_WEIGHT, self._cancel),
             ("DELETE", f"{orders}/client-order/{LAST}"): (RESTS_WEIGHT, self._cancel_by_client),
             ("DELETE", orders): (LISTS_WEIGHT, self._cancel_symbol),
@@ -372,6 +378,20 @@ class KucoinRestApi:
         symbols = list(self._venue.state.books)
         done = [symbol for symbol in symbols if self._venue.engine.cancel_all(account, symbol, now)]
         return _answer({"succeedSymbols": done, "failedSymbols": []})
+
+    def _dead_cancel_all(self, account: str, p: Parameters, now: Instant) -> Json:
+        """What is set overwrites what was; -1 takes all of it back."""
+        timeout, symbols = p.get("timeout", ""), [each for each in p.get("symbols", "").split(",") if each]
+        seconds = int(timeout) if timeout.removeprefix("-").isdecimal() else 0
+        is_off = seconds == -1
+        known = all(symbol in self._venue.state.books for symbol in symbols)
+        in_bounds = SHORTEST_GUARD_S <= seconds <= LONGEST_GUARD_S and len(symbols) <= GUARDED_SYMBOLS and known
+        if not is_off and not in_bounds:
+            raise _refused(PARAMETER, "timeout is -1 or 5 to 86400, of 50 symbols at most")
+        wanted = [] if is_off else symbols or list(self._venue.state.books)
+        self._switch.set_only(account, wanted, max(0, seconds), now)
+        now_s = now.wall_ns // NS_PER_S
+        return _answer({"currentTime": now_s, "triggerTime": 0 if is_off else now_s + seconds})
 
 
 def _span(p: Parameters, now: Instant) -> tuple[int, int]:

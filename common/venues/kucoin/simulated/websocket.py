@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from common.exchange.changes import Amended, Change, Closed, Placed, Rested, Traded
+from common.exchange.dead_man import DeadMansSwitch
 from common.exchange.faults import Kind
 from common.exchange.numbers import digits
 from common.exchange.order import FILLED, MARKET, Asked, Order
@@ -32,8 +33,9 @@ _decode = msgspec.json.Decoder(dict[str, object]).decode
 class KucoinWebSocket(WebSocketGateway):
     """An `OrderGateway` that nobody orders through: whoever came with a private token hears of the account's orders."""
 
-    def __init__(self, venue: Venue, tokens: Tokens) -> None:
+    def __init__(self, venue: Venue, tokens: Tokens, switch: DeadMansSwitch) -> None:
         super().__init__(venue, (), IDLE_NS)
+        self._switch = switch
         self._tokens = tokens
         self._accounts: dict[int, tuple[str, int]] = {}
         self._topics: dict[int, set[str]] = {}
@@ -154,15 +156,18 @@ class KucoinWebSocket(WebSocketGateway):
     # ---- time and books
 
     def timer(self, now: Instant) -> None:
-        """Close what was silent for too long, and what was opened with a token that is no good any more."""
+        """Close what was silent for too long, and what was opened with a token that is no good any more; let a dead
+        man's switch fire."""
         super().timer(now)
+        self._switch.fire(now)
         for number_, (_, until_ns) in list(self._accounts.items()):
             if until_ns <= now.wall_ns:
                 self._close(self._listeners[number_])
 
     def next_deadline_ns(self) -> int | None:
-        """When a connection is idle for too long or a changed book is due, in boot terms."""
+        """When a connection is idle for too long, a changed book is due, or a dead man's switch, in boot terms."""
         due = [super().next_deadline_ns(), self._books.next_deadline_ns(self._venue.state.books)]
+        due += [self._switch.next_deadline_ns()]
         return min((each for each in due if each is not None), default=None)
 
     def settle(self, now: Instant) -> None:

@@ -19,7 +19,7 @@ from common.exchange.told_books import ToldBooks
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.venues.okx.simulated.dead_man import DeadMansSwitch
+from common.venues.okx.simulated.dead_man import TaggedSwitch
 from common.venues.okx.simulated.rows import NO_FILL, Row, fill_of_push, ms, order_row
 
 PRIVATE, PUBLIC = "/ws/v5/private", "/ws/v5/public"
@@ -43,7 +43,7 @@ class OkxWebSocket(WebSocketGateway):
         self._orders: dict[int, Row] = {}
         self._books = ToldBooks(BOOK_EVERY_NS, BOOK_DEPTH, digits)
         self._trades: set[tuple[int, str]] = set()
-        self.switch = DeadMansSwitch(venue)
+        self.switch = TaggedSwitch(venue)
 
     # ---- what is asked
 
