@@ -3,9 +3,6 @@
 import pytest
 
 from scripts.simulation import bridged
-from scripts.simulation.disk import DiskFiles
-from scripts.simulation.invariants import Violation
-from scripts.simulation.process import CoreRaised
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -14,20 +11,3 @@ def test_both_logs_lose_power_together_and_everything_agrees_in_the_end(seed: in
     book = world.processes[world.bridge].core.book  # type: ignore[union-attr]
     print(f"seed {seed}: {world.cuts} power cuts, {book.taken} requests of the bridge's log, {world.deaths} deaths")
     assert world.cuts and world.checkers.orders_accepted
-
-
-def test_a_bridge_whose_log_is_not_synced_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The journal's is: what it says was sent, the bridge has forgotten by then."""
-    sync = DiskFiles.sync
-
-    def lazy(files: DiskFiles, handle: int) -> None:
-        if "bridge" not in files._handles[handle][1]:
-            sync(files, handle)
-
-    monkeypatch.setattr(DiskFiles, "sync", lazy)
-    for seed in range(1, 5):
-        try:
-            bridged.run(seed, rounds=6)
-        except (Violation, CoreRaised):
-            return
-    raise AssertionError("nothing was found")
