@@ -41,6 +41,7 @@ class WatchKind(enum.StrEnum):
     CLOCK = "clock"
     DISCREPANCY = "discrepancy"
     JOURNAL_LAG = "journal_lag"
+    COPY_LAG = "copy_lag"
     KILLED = "killed"
     RESTRICTED = "restricted"
     SINK_FAILING = "sink_failing"
@@ -122,6 +123,11 @@ WATCHES: Final[Mapping[WatchKind, Watching]] = {
         "Orders or risk are so many records behind the journal.",
         "look at the processors and at the actor's log; what it has not read it does not know",
         "records", Decimal(10_000), 5, Severity.CRITICAL,
+    ),
+    WatchKind.COPY_LAG: Watching(
+        "The copy of the journal off the machine is so far behind; beyond max_lag_ms what adds risk is refused.",
+        "fixring replication status; look at the NATS servers and the network to them",
+        "ms", Decimal(1_000), 5, Severity.CRITICAL,
     ),
     WatchKind.KILLED: Watching(
         "The kill switch is latched.",

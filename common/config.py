@@ -187,6 +187,57 @@ class JournalConfig(Section, frozen=True, kw_only=True):
             raise ValueError("`reserve_bytes` must be less than `low_disk_bytes`, or the announcement comes too late")
 
 
+class ReplicationMode(StrEnum):
+    """Whether the journal is copied off the machine, and what waits for that."""
+
+    LOCAL = "local"
+    ASYNC = "async"
+
+
+class ReplicationConfig(Section, frozen=True, kw_only=True):
+    """The copy of the journal off the machine, in a stream of NATS JetStream.
+
+    `mode`: Whether a copy is made: "local" makes none; "async" copies what is durable, and nothing waits for it but what
+    adds risk once the copy is too far behind.
+    `servers`: The NATS servers, such as `nats://10.0.0.5:4222`, or `tls://` where the files below are set; one that
+    does not answer is passed over.
+    `replicas`: How many servers hold the stream; `fixring replication init` makes it so.
+    `max_lag_ms`: When the last copied record is older than this, orders, risk and sessions refuse what adds risk. With
+    `max_lag_records` this is how much of the story the loss of the machine may take.
+    `max_lag_records`: The same for the number of records that are not copied.
+    `ca`: The certificate of the authority that signed the servers' ones.
+    `certificate`: This host's own certificate, by which the servers know which role it has.
+    `key`: Its private key.
+    """
+
+    mode: ReplicationMode = ReplicationMode.LOCAL
+    servers: list[str] = []
+    replicas: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
+    max_lag_ms: Annotated[int, msgspec.Meta(ge=200, le=3_600_000)] = 2_000
+    max_lag_records: PositiveInt = 20_000
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        if self.mode is not ReplicationMode.LOCAL and not self.servers:
+            raise ValueError(f'`mode` is "{self.mode}": set `servers` to where NATS is')
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("`certificate` and `key` belong together: set both, or none")
+        for server in self.servers:
+            _check_nats_server(server, encrypted=bool(self.ca))
+
+
+def _check_nats_server(server: str, *, encrypted: bool) -> None:
+    parts = urllib.parse.urlsplit(server)
+    if parts.scheme not in ("nats", "tls") or not parts.hostname or parts.username or parts.path:
+        raise ValueError(f"`servers` has {server!r}: write nats://HOST:PORT or tls://HOST:PORT, and no password")
+    if (parts.scheme == "tls") != encrypted:
+        raise ValueError(f"`servers` has {server!r}: tls:// and `ca` belong together")
+    if not encrypted and not _is_loopback_host(parts.hostname):
+        raise ValueError(f"`servers` has {server!r}, which leaves this host: set `ca`, and write tls://")
+
+
 class EndpointsConfig(Section, frozen=True, kw_only=True):
     """Where the links between the processes are. By itself each is a Unix socket in the run folder.
 
@@ -691,6 +742,7 @@ class StackConfig(Section, frozen=True, kw_only=True):
 
     `stack`: What of the folder is served.
     `journal`: The journal.
+    `replication`: The copy of the journal off the machine.
     `endpoints`: Where the links are.
     `hosts`: The hosts, by name, where there are several: 1 to 16 of a-z and 0-9, a letter first.
     `risk`: The limits.
@@ -704,6 +756,7 @@ class StackConfig(Section, frozen=True, kw_only=True):
 
     stack: ServedConfig = ServedConfig()
     journal: JournalConfig = JournalConfig()
+    replication: ReplicationConfig = ReplicationConfig()
     endpoints: EndpointsConfig = EndpointsConfig()
     hosts: dict[str, HostConfig] = {}
     risk: RiskConfig = RiskConfig()
@@ -1526,6 +1579,8 @@ class Config:
             if venue.bridge is not None:
                 yield Actor(f"bridge@{name}", Kind.EXCHANGES, "services.bridge", ("--venue", name))
         yield Actor("journal", Kind.JOURNAL, "services.journal")
+        if self.stack.replication.mode is not ReplicationMode.LOCAL:
+            yield Actor("replicator", Kind.JOURNAL, "services.replicator")
         yield Actor("snapshots", Kind.JOURNAL, "services.snapshots", (), LAST_MS)
         yield Actor("orders", Kind.ORDERS, "services.orders")
         yield Actor("risk", Kind.RISK, "services.risk")

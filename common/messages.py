@@ -146,6 +146,7 @@ class Reason(enum.StrEnum):
     RATE_EXCEEDED_AT_VENUE = "rate_exceeded_at_venue"
     OUT_OF_BOUNDS = "out_of_bounds"
     INSTRUMENT_EXPIRED = "instrument_expired"
+    COPY_BEHIND = "copy_behind"
 
     @property
     def sentence(self) -> str:
@@ -199,8 +200,27 @@ REASON_SENTENCES: dict[Reason, str] = {
     Reason.OPERATOR: "An operator's journaled word.",
     Reason.RATE_EXCEEDED_AT_VENUE: "The venue refused the request for its rate limit.",
     Reason.INSTRUMENT_EXPIRED: "The instrument has expired: nothing in it trades any more.",
+    Reason.COPY_BEHIND: "The copy of the journal off the machine is further behind than is configured.",
     Reason.OUT_OF_BOUNDS: "A text or a number of the request is beyond what the link takes.",
 }
+
+
+class JournalLevel(enum.IntEnum):
+    """What the journal tells of itself with each acknowledgement and tick: but for NOTHING, what adds risk is refused.
+
+    Stored in ticks, so that a level never means something else later.
+    """
+
+    NOTHING = 0
+    LOW_DISK = 1
+    COPY_BEHIND = 2
+
+    @classmethod
+    def reason_of(cls, level: int) -> Reason:
+        """Why what adds risk is refused, NONE where it is not. A level of a later program refuses like the first."""
+        if level == cls.NOTHING:
+            return Reason.NONE
+        return Reason.COPY_BEHIND if level == cls.COPY_BEHIND else Reason.LOW_DISK
 
 
 # ---- whose it is ----
@@ -1251,7 +1271,7 @@ class Append(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="append
 class Appended(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="appended"):
     """Everything of the writer up to `number` is durable. The numbers above the last acknowledgement bear `stamp_ns`.
 
-    `first_number` is the first that bears it. `low_disk`: 0 enough room, 1 refuse what adds risk.
+    `first_number` is the first that bears it. `announced` is a `JournalLevel`.
     """
 
     writer: str
@@ -1261,7 +1281,7 @@ class Appended(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="appe
     lsn: int
     stamp_ns: int
     journal_epoch: int
-    low_disk: int = 0
+    announced: int = JournalLevel.NOTHING
 
 
 class AppendRefused(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="append_refused"):
@@ -1299,7 +1319,27 @@ class ReadChunk(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="rea
     last_lsn: int
 
 
-JournalRequest = EpochRequest | Append | AppendQuestion | ReadRequest
+class CopyReport(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="copied"):
+    """The replicator says up to which record the copy off the machine is, and asks for the durable end beyond it.
+
+    `lsn` and `stamp_ns` are the last copied record's, 0 while it does not know. It is answered with `DurableEnd` as
+    soon as something behind `lsn` is durable; the latest report stands in place of those before it.
+    """
+
+    lsn: Count
+    stamp_ns: Count
+
+
+class DurableEnd(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="durable_end"):
+    """The journal's answer: records up to `lsn`, the last stamped `stamp_ns`, are durable and may be copied."""
+
+    lsn: int
+    stamp_ns: int
+    journal_epoch: int
+    journal_id: str
+
+
+JournalRequest = EpochRequest | Append | AppendQuestion | ReadRequest | CopyReport
 JournalAnswer = EpochGranted | Appended | AppendRefused | ReadChunk
 
 

@@ -56,6 +56,8 @@ def _of(name: str, status: Mapping[str, Any], statuses: Statuses) -> Iterator[tu
         yield "disk_full", "DISK FULL: the journal takes nothing"
     if kind == "journal" and status.get("low_disk"):
         yield "low_disk", "LOW DISK"
+    if kind == "journal" and (status.get("copy") or {}).get("behind"):
+        yield "copy_behind", f"COPY BEHIND by {_age_of_copy(status['copy'])}: what adds risk is refused"
     if kind == "orders" and status.get("unknown_orders"):
         yield "unknown_orders", f"{status['unknown_orders']} orders UNKNOWN"
     if kind == "orders":
@@ -66,12 +68,19 @@ def _of(name: str, status: Mapping[str, Any], statuses: Statuses) -> Iterator[tu
         yield "unreadable", f"{status['unreadable']} MESSAGES UNREADABLE"
     if kind == "marketdata" and status.get("failing"):
         yield "rest_failing", f"REST FAILING: {status['failing']}"
+    if kind == "replicator" and status.get("failing"):
+        yield "no_copy", f"NO COPY OFF THE MACHINE: {status['failing']}"
     if kind == "risk":
         yield from _of_risk(status, statuses)
     if kind in ("session", "account"):
         yield from _of_venue_side(status)
     if kind == "strategy":
         yield from _of_strategy(status)
+
+
+def _age_of_copy(copy: Mapping[str, Any]) -> str:
+    known = copy["lag_ms"] is not None
+    return f"{copy['lag_records']} records, {copy['lag_ms']} ms" if known else "all of the log, as far as is known"
 
 
 def _of_risk(status: Mapping[str, Any], statuses: Statuses) -> Iterator[tuple[str, str]]:

@@ -32,6 +32,7 @@ from common.messages import (
     AppendRefused,
     EpochGranted,
     EpochRequest,
+    JournalLevel,
     encode,
 )
 
@@ -144,7 +145,7 @@ class Appender:
         """The record of the log that begins this writer's latest epoch, of those that were read."""
         self.grant: EpochGranted | None = None
         self.journal_epoch = 0
-        self.low_disk = 0
+        self.announced: int = JournalLevel.NOTHING
         self.last_stamp_ns = 0
         self.last_lsn = 0
 
@@ -316,7 +317,7 @@ class Appender:
         if self.grant is None or message.epoch != self.grant.epoch:
             return None
         self._asked_boot_ns = self._first_asked_boot_ns = None
-        self.low_disk = message.low_disk
+        self.announced = message.announced
         self._note_journal_epoch(message.journal_epoch, now)
         waiting = self._unacknowledged
         if not waiting or message.number < waiting[0].number:

@@ -166,6 +166,13 @@ def parse(block: bytes, *, verify: bool = False) -> list[Record]:
     return records
 
 
+def end_of(block: bytes) -> Link:
+    """The number and the checksum of the last record in a block of whole frames. Raises BadFrame."""
+    last = frame_bytes(len(parse(block)[-1].payload))
+    fields = _FRAME.unpack_from(block, len(block) - last)
+    return Link(fields[5], fields[0])
+
+
 def _verify_block(block: bytes) -> None:
     if not block:
         return

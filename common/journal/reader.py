@@ -58,6 +58,10 @@ class Reader:
         """The oldest record kept. Raises NotThere."""
         return self._starts()[0]
 
+    def identity(self) -> bytes:
+        """The journal's own, 16 bytes, the same for its whole life. Raises NotThere, Damage, ReadFailed."""
+        return self._header(self._starts()[-1]).identity
+
     def begins_before(self, writer: str) -> int:
         """The first record of the last kept segment before which `writer` had written nothing: its first record is not
         before that. 1 where it had written already before the oldest segment kept.

@@ -37,6 +37,7 @@ COMMANDS = {
     "pnl": "scripts.cli.money:pnl",
     "positions": "scripts.cli.orders:positions",
     "reconcile": "scripts.cli.reconcile:reconcile",
+    "replication": "scripts.cli.replication:replication",
     "resume": "scripts.cli.kill:resume",
     "risk": "scripts.cli.risk:risk",
     "session": "scripts.cli.session:session",
@@ -78,7 +79,7 @@ def root() -> None:
     """Run and ask a fixring stack.
 
     Exit status: 0 ok, 1 failure, 2 usage, 3 configuration, 4 not running, 5 timeout, 6 refused, 7 integrity,
-    8 not answered, 10 running but restricted.
+    8 not answered, 9 fenced, 10 running but restricted.
     """
 
 

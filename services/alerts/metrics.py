@@ -14,7 +14,7 @@ from common.instant import NS_PER_S, Instant
 from common.orders.money import Sums
 from common.restrictions import SESSION_UP, restrictions
 from services.alerts.picture import Picture
-from services.alerts.readings import ALL, GIVEN_UP, REASONS, UNREADABLE, lag_of, refused_by, used_of
+from services.alerts.readings import ALL, GIVEN_UP, REASONS, UNREADABLE, age_of_copy_ms, lag_of, refused_by, used_of
 
 Value = int | float | Decimal | bool
 Sample = tuple[tuple[str, ...], Value]
@@ -176,6 +176,28 @@ def _risk_count(name: str) -> Callable[[MetricsView], Iterator[Sample]]:
     return read
 
 
+def _copy(key: str) -> Callable[[MetricsView], Iterator[Sample]]:
+    """What the journal knows of the copy off the machine, where one is made."""
+
+    def read(view: MetricsView) -> Iterator[Sample]:
+        for _, status in view.of_kind("journal"):
+            if status.get("copy"):
+                yield (), status["copy"][key]
+
+    return read
+
+
+def _copy_age(view: MetricsView) -> Iterator[Sample]:
+    for _, status in view.of_kind("journal"):
+        if status.get("copy"):
+            yield (), age_of_copy_ms(status) / 1000
+
+
+def _replicator_away(view: MetricsView) -> Iterator[Sample]:
+    for _, status in view.of_kind("replicator"):
+        yield (), status["failing"] != ""
+
+
 def _use(view: MetricsView) -> Iterator[Sample]:
     for _, status in view.of_kind("risk"):
         for row in status["exposures"]:
@@ -252,6 +274,7 @@ def _sinks(column: str) -> Callable[[MetricsView], Iterator[Sample]]:
 
 MS: Final = Decimal("0.001")
 LOOK: Final = "fixring status"
+COPY: Final = "fixring replication status; look at the NATS servers"
 
 METRICS: Final[Sequence[Metric]] = (
     # ---- every process ----
@@ -320,6 +343,27 @@ METRICS: Final[Sequence[Metric]] = (
     Metric(
         "fixring_journal_lag_records", "gauge", "How many records an actor that folds the log is behind it.",
         "look at the processors; what is not read is not known", _lag, ("actor",),
+    ),
+    # ---- the copy off the machine ----
+    Metric(
+        "fixring_copy_lag_records", "gauge", "How many durable records the copy off the machine lacks.",
+        COPY, _copy("lag_records"),
+    ),
+    Metric(
+        "fixring_copy_age_seconds", "gauge", "How much older than the journal the copy's last record is.",
+        COPY, _copy_age,
+    ),
+    Metric(
+        "fixring_copy_behind", "gauge", "1 when the copy is further behind than it may be: what adds risk is refused.",
+        COPY, _copy("behind"),
+    ),
+    Metric(
+        "fixring_replicator_away", "gauge", "1 while the replicator cannot publish, or nothing has said yes.",
+        COPY, _replicator_away,
+    ),
+    Metric(
+        "fixring_replicator_unclear_total", "counter", "Publications whose answer was no clear yes.",
+        "many: look at the NATS servers' logs", _key("replicator", "unclear"),
     ),
     Metric(
         "fixring_snapshot_lsn", "gauge", "The record on which the oldest of the newest snapshots stands.",

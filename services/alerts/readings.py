@@ -39,7 +39,7 @@ ALL: Final = "all"
 
 OTHER_WATCHES: Final = {
     "killed": WatchKind.KILLED, "low_disk": WatchKind.DISK, "disk_full": WatchKind.DISK,
-    "unknown_orders": WatchKind.UNKNOWN_ORDER,
+    "unknown_orders": WatchKind.UNKNOWN_ORDER, "copy_behind": WatchKind.COPY_LAG, "no_copy": WatchKind.COPY_LAG,
 }  # fmt: skip
 """What restricts and has a watch of its own."""
 
@@ -84,6 +84,7 @@ class Readings:
             WatchKind.CLOCK: self._clocks,
             WatchKind.DISCREPANCY: self._differences,
             WatchKind.JOURNAL_LAG: self._lags,
+            WatchKind.COPY_LAG: self._copies,
             WatchKind.KILLED: self._kills,
             WatchKind.RESTRICTED: self._restrictions,
         }
@@ -211,6 +212,13 @@ class Readings:
         for name, behind in lag_of(self._picture, now):
             yield Reading(name, f"{name} is {behind} records behind the journal", name, Decimal(behind))
 
+    def _copies(self, now: Instant) -> Iterator[Reading]:
+        for name, status in self._picture.of_kind("journal", now):
+            copy = status.get("copy")
+            if copy:
+                text = f"the copy off the machine is {copy['lag_records']} records behind"
+                yield Reading(name, text, name, age_of_copy_ms(status))
+
     # ---- what restricts ----
 
     def _found(self, now: Instant) -> list[Restriction]:
@@ -249,6 +257,12 @@ def lag_of(picture: Picture, now: Instant) -> Iterator[tuple[str, int]]:
         for name in ("orders", "risk"):
             if (status := picture.find(name, now)) is not None:
                 yield name, max(0, journal["lsn"] - status["lsn"])
+
+
+def age_of_copy_ms(journal: Mapping[str, Any]) -> Decimal:
+    """How old the copy is, as the journal tells; while it has heard nothing of it, at least its own life."""
+    lag_ms = journal["copy"]["lag_ms"]
+    return Decimal(str(journal["uptime_s"])) * 1000 if lag_ms is None else Decimal(str(lag_ms))
 
 
 def _failing(sinks: Sequence[SinkStanding]) -> Iterator[Reading]:

@@ -5,15 +5,24 @@ from functools import partial
 
 from common.actor.shell import Shell
 from common.actor.start import run_actor, shell_for
-from common.config import Config
+from common.config import Config, ReplicationConfig, ReplicationMode
+from common.instant import NS_PER_MS
 from common.journal import Log, OsFiles, Reader
 from common.journal.skipped import skip_record
 from common.journal.snapshots import trusted_lsn
 from common.messages import JournalRequest
+from services.journal.copy import CopyBounds
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
 
 SNAPSHOTS_OF = "orders"
 """The actor whose snapshots spare the start a second look at old segments: it folds the whole log."""
+
+
+def copy_bounds(replication: ReplicationConfig) -> CopyBounds | None:
+    """How far the copy off the machine may be behind; None where none is made."""
+    if replication.mode is ReplicationMode.LOCAL:
+        return None
+    return CopyBounds(replication.max_lag_records, replication.max_lag_ms * NS_PER_MS)
 
 
 def build(config: Config) -> Shell:
@@ -31,7 +40,7 @@ def build(config: Config) -> Shell:
             reserve_bytes=own.reserve_bytes,
         )
 
-    settings = JournalSettings(low_disk_bytes=own.low_disk_bytes)
+    settings = JournalSettings(own.low_disk_bytes, copy_bounds(config.stack.replication))
     core = JournalCore(open_log, Reader(folder, files), settings, partial(skip_record, folder, files))
     shell = shell_for(core, config)
     shell.bind_router(LINK, config.endpoint(LINK), JournalRequest)

@@ -48,8 +48,11 @@ from common.messages import (
     AppendQuestion,
     AppendRefused,
     ControlRequest,
+    CopyReport,
+    DurableEnd,
     EpochGranted,
     EpochRequest,
+    JournalLevel,
     Kind,
     OperatorAct,
     ReadChunk,
@@ -58,6 +61,7 @@ from common.messages import (
     encode,
 )
 from services.journal.batch import Acknowledgement, Batch, Grant, Head
+from services.journal.copy import Copy, CopyBounds
 
 LINK = "journal"
 CONTROL = "control"
@@ -100,9 +104,12 @@ TOKEN_BYTES = 8
 
 @dataclass(frozen=True)
 class JournalSettings:
-    """`low_disk_bytes`: with less free space than this the low level is announced."""
+    """`low_disk_bytes`: with less free space than this the low level is announced. `copy_bounds`: how far the copy off
+    the machine may be behind before that is announced; None where none is made.
+    """
 
     low_disk_bytes: int = 0
+    copy_bounds: CopyBounds | None = None
 
 
 class DropArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -145,6 +152,8 @@ class JournalCore(Core):
         self._held_boot_ns = 0
         self._acks_boot_ns = 0
         self._low_disk = 0
+        self._copy = Copy(settings.copy_bounds) if settings.copy_bounds is not None else None
+        self._announced = JournalLevel.NOTHING
         self._level_changed = False
         self._full = False
         self._batches = 0
@@ -208,6 +217,7 @@ class JournalCore(Core):
             "free_bytes": self._free_bytes,
             "room_bytes": log.room_bytes,
             "low_disk": self._low_disk,
+            "copy": None if self._copy is None else self._copy.status(log.durable_lsn, self._stamp_ns(log, now)),
             "recovery": log.recovery._asdict(),
             "writers": {
                 name: {"epoch": state.epoch, "append_number": state.append_number}
@@ -231,12 +241,17 @@ class JournalCore(Core):
                 self._epoch(log, peer, message, now)
             case ReadRequest() if len(self._reads) < MAX_READS:
                 self._reads.append((peer, message))
+            case CopyReport() if self._copy is not None:
+                self._copy.report(message, peer)
+                self._announce(log, now)
             case ControlRequest():
                 self._control(log, peer, message, now)
 
     def turn_ended(self, now: Instant) -> None:
-        """Commit the batch: write, sync, acknowledge, publish. Then a bounded number of refills."""
+        """Commit the batch: write, sync, acknowledge, publish; then tell the replicator, and a bounded number of
+        refills."""
         self._commit(now)
+        self._tell_durable_end()
         for _ in range(min(READS_PER_TURN, len(self._reads))):
             self._refill(*self._reads.popleft())
 
@@ -249,10 +264,11 @@ class JournalCore(Core):
             self._publish_held()
         if self._held_acks and now.boot_ns >= self._acks_boot_ns + HOLD_ACKS_NS:
             self._send_held_acks()
+        self._announce(log, now)
         if self._level_changed or now.boot_ns >= self._recorded_boot_ns + TICK_NS:
             # A new level is told at once: where records never cease there is no other tick.
             self._level_changed = False
-            self._batch.own(log.own_entry(TICK, bytes([self._low_disk])))
+            self._batch.own(log.own_entry(TICK, bytes([self._announced])))
             self._recorded_boot_ns = now.boot_ns
         try:
             if now.boot_ns >= self._marked_boot_ns + MARK_NS:
@@ -303,6 +319,8 @@ class JournalCore(Core):
         below = asked.below
         if below > log.durable_lsn:
             raise Cannot(f"record {below} is not durable yet, the last that is is {log.durable_lsn}")
+        if self._copy is not None and below > self._copy.lsn + 1:
+            raise Cannot(f"record {below} is not copied yet, the last that is known to be is {self._copy.lsn}")
         names = log.drop_before(below)
         self.note("info", "dropped", below=below, segments=names, by=by)
         return f"dropped {', '.join(names) or 'nothing'}"
@@ -449,7 +467,7 @@ class JournalCore(Core):
         self.effects.append(Send(LINK, granted, grant.peer))
 
     def _acknowledge(self, log: Log, taken: Acknowledgement, lsn: int, stamp_ns: int, now: Instant) -> None:
-        answer = Appended(taken.writer, taken.epoch, taken.first, taken.last, lsn, stamp_ns, log.epoch, self._low_disk)
+        answer = Appended(taken.writer, taken.epoch, taken.first, taken.last, lsn, stamp_ns, log.epoch, self._announced)
         if not self._held_acks:
             self._acks_boot_ns = now.boot_ns
         self._held_acks.append(Send(LINK, answer, taken.peer))
@@ -459,7 +477,7 @@ class JournalCore(Core):
     def _send_appended(
         self, log: Log, peer: bytes, writer: str, epoch: int, first: int, last: int, lsn: int, stamp_ns: int
     ) -> None:
-        answer = Appended(writer, epoch, first, last, lsn, stamp_ns, log.epoch, self._low_disk)
+        answer = Appended(writer, epoch, first, last, lsn, stamp_ns, log.epoch, self._announced)
         self.effects.append(Send(LINK, answer, peer))
 
     def _send_held_acks(self) -> None:
@@ -482,6 +500,7 @@ class JournalCore(Core):
     def _is_full(self, error: NoSpace) -> None:
         """Nothing was written and nothing is acknowledged: the writers ask, and send again."""
         self._low_disk = 1
+        self._announced = JournalLevel.LOW_DISK
         if not self._full:
             self._full = True
             self.note("error", "disk_full", why=str(error))
@@ -494,6 +513,27 @@ class JournalCore(Core):
         self._batch = Batch()
         self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
 
+    # ---- what is announced ----
+    def _announce(self, log: Log, now: Instant) -> None:
+        """Look at what refuses what adds risk. A change is told with the next record: where those never cease there is
+        no other tick."""
+        behind = self._copy is not None and self._copy.is_behind(log.durable_lsn, self._stamp_ns(log, now))
+        other = JournalLevel.COPY_BEHIND if behind else JournalLevel.NOTHING
+        level = JournalLevel.LOW_DISK if self._low_disk else other
+        if level == self._announced:
+            return
+        if JournalLevel.COPY_BEHIND in (level, self._announced):
+            event = ("warning", "copy_behind") if behind else ("info", "copy_caught_up")
+            self.note(*event, lsn=log.durable_lsn)
+        self._announced, self._level_changed = level, True
+
+    def _tell_durable_end(self) -> None:
+        log, copy = self._log, self._copy
+        if log is None or copy is None or not copy.waits_for(log.durable_lsn):
+            return
+        answer = DurableEnd(log.durable_lsn, log.last_stamp_ns, log.epoch, log.identity.hex())
+        self.effects.append(Send(LINK, answer, copy.take_peer()))
+
     # ---- room and refills ----
     def _look_at_room(self, log: Log, now: Instant) -> None:
         self._room_boot_ns = now.boot_ns
@@ -502,9 +542,9 @@ class JournalCore(Core):
         low = int(not ahead or self._free_bytes < self._settings.low_disk_bytes)
         if low != self._low_disk:
             self._low_disk = low
-            self._level_changed = True
             level = "warning" if low else "info"
             self.note(level, "low_disk" if low else "room_again", free_bytes=self._free_bytes, room=log.room_bytes)
+        self._announce(log, now)
 
     def _refill(self, peer: bytes, request: ReadRequest) -> None:
         log = self._log

@@ -36,6 +36,7 @@ from common.messages import (
     CancelOrder,
     ClientRequest,
     Expired,
+    JournalLevel,
     Kind,
     NewOrder,
     NewOrderRequest,
@@ -367,7 +368,7 @@ class Flights:
     def _why_no_room(self) -> tuple[Reason, str]:
         if len(self._by_attempt) >= MAX_IN_FLIGHT or self._appender.full:
             return Reason.QUEUE_FULL, f"{MAX_IN_FLIGHT} commands are in flight"
-        return (Reason.LOW_DISK, "") if self._appender.low_disk else (Reason.NONE, "")
+        return JournalLevel.reason_of(self._appender.announced), ""
 
     def _why_not_amend(self, order: Order | None, target: OrderName, request: AmendRequest) -> tuple[Reason, str]:
         if order is None:

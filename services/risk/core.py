@@ -36,6 +36,7 @@ from common.messages import (
     DayBegan,
     DayPrice,
     Decision,
+    JournalLevel,
     Kind,
     NewOrder,
     OpenGate,
@@ -256,7 +257,7 @@ class RiskCore(Core):
         self._rate_refusals = RateRefusals(WRITER, self._appender)
         self._follower = Follower(self, state.lsn, former)
         self._live = False
-        self._low_disk = 0
+        self._announced: int = JournalLevel.NOTHING
         self._day_ends_ns = 0
         self._seen_attempt = state.highest_attempt
 
@@ -356,7 +357,7 @@ class RiskCore(Core):
         state, in_flight, left_out = self.state, self.in_flight, self.state.left_out
         for record in records:
             if record.kind == TICK and record.payload:
-                self._low_disk = record.payload[0]
+                self._announced = record.payload[0]
             elif record.kind == EPOCH and not self._appender.take_record(record):
                 return
             undecodable = left_out.undecodable
@@ -547,7 +548,7 @@ class RiskCore(Core):
         p.standing = Standing(
             not self._live,
             self.state.killed or self._kill_asked,
-            bool(self._low_disk or self._appender.low_disk),
+            JournalLevel.reason_of(self._announced or self._appender.announced),
             frozenset(self.state.halts | self._halts_asked) if self.state.halts or self._halts_asked else frozenset(),
         )
         p.reference = self._reference(command.venue, symbol, now)
@@ -778,7 +779,7 @@ class RiskCore(Core):
             "index_failure": self._index.failure,
             "left_out": self.state.left_out.text,
             "left_out_lsns": list(self.state.left_out.unaccepted),
-            "low_disk": bool(self._low_disk or self._appender.low_disk),
+            "refuses": JournalLevel.reason_of(self._announced or self._appender.announced),
             "unacknowledged": self._appender.unacknowledged,
             "outside": self._outside_rows() if self._live else None,
         }

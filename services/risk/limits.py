@@ -83,7 +83,7 @@ class Standing(NamedTuple):
 
     restarting: bool
     killed: bool
-    low_disk: bool
+    announced: Reason
     halts: frozenset[tuple[str, str]]
 
 
@@ -200,8 +200,8 @@ def _standing(p: Proposal) -> Refusal | None:
         return Refusal(Reason.RESTARTING, "risk was restarted and passes only cancels until its former life is over")
     if standing.killed:
         return Refusal(Reason.KILLED, "the kill switch is latched; `fixring resume` ends it")
-    if standing.low_disk:
-        return Refusal(Reason.LOW_DISK, "the journal's disk is nearly full")
+    if standing.announced is not Reason.NONE:
+        return Refusal(standing.announced, standing.announced.sentence)
     return None
 
 

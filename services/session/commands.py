@@ -9,7 +9,17 @@ from collections import deque
 from common.actor.rates import Use
 from common.instant import Instant
 from common.left_out import LeftOut
-from common.messages import AmendOrder, CancelOrder, Command, NewOrder, OpenGate, QueryOrder, Reason, Refused
+from common.messages import (
+    AmendOrder,
+    CancelOrder,
+    Command,
+    JournalLevel,
+    NewOrder,
+    OpenGate,
+    QueryOrder,
+    Reason,
+    Refused,
+)
 from common.venues.dialect import Body
 from common.venues.venue import missing_feature
 from services.session.connection import Connection, Gate
@@ -135,8 +145,9 @@ class Commands:
             return Reason.HALTED, self._left_out.text, ""
         if not self._gate.is_open:
             return Reason.GATE_CLOSED, "", ""
-        if self._records.appender.low_disk:
-            return Reason.LOW_DISK, "", ""
+        announced = JournalLevel.reason_of(self._records.appender.announced)
+        if announced is not Reason.NONE:
+            return announced, "", ""
         journal_ns = self._records.clock.estimate_ns(now)
         if journal_ns > command.deadline_ns:
             return Reason.EXPIRED, str(journal_ns), str(command.deadline_ns)

@@ -13,6 +13,7 @@ Rules, with the reason for each:
   orders resting. It is started at once, and told to stop when it has answered.
 - A child that a person has stopped is not started again until a person starts it, whatever else begins or ends
   meanwhile. It has `CHILD_STOP_MS` to end in order.
+- Exit status 9 (fenced) says that another host goes on with the journal: refused at once, and nothing is latched.
 - Exit status 7 (integrity), the journal's above all: after it served, one restart, since recovery decides what the disk
   holds; before it served, or soon after such a restart, it is refused: a person must look at it.
 """
@@ -222,7 +223,10 @@ class SupervisorCore:
             if child.held:
                 self._say(f"{name}: stopped by hand ({child.held})")
             return
-        if status == ExitStatus.INTEGRITY:
+        if status == ExitStatus.FENCED:
+            child.phase, child.start_ns = Phase.REFUSED, None
+            self._say(f"{name}: {child.last_exit}; another host writes this journal's copy. See {_log(child)}")
+        elif status == ExitStatus.INTEGRITY:
             self._integrity(child, served, now)
         elif status in (ExitStatus.USAGE, ExitStatus.CONFIGURATION):
             self._halt(child, f"{child.last_exit}; this cannot mend itself: fixring doctor says what is wrong")

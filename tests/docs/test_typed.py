@@ -34,6 +34,7 @@ SECOND_STACK = "one stack runs already; tests/scripts/cli/test_start.py names th
 TESTNET = "it needs a key of the testnet and the network; README.md has the same command"
 DAMAGE = "tests/faults/test_journal_pages.py follows this part of the page on a damaged journal"
 LOST = "tests/faults/test_journal_pages.py follows this part of the page on a lost journal"
+COPY = "it needs a NATS server; tests/scripts/cli/test_replication.py has one"
 UNTIL_ENDED = "it runs until it is ended; tests/scripts/cli/test_fix_echo.py runs it"
 MEASURES = "it measures for many seconds; tests/scripts/cli/test_bench.py runs a shorter one"
 KILLS = "it takes minutes; tests/scripts/cli/test_bridge.py kills once"
@@ -77,6 +78,11 @@ NOT_RUN = {
         "scripts/fixring journal tail": TESTNET,
         "scripts/fixring reconcile": TESTNET,
     },
+    "docs/replication.md": {
+        "scripts/fixring replication init": COPY,
+        "scripts/fixring replication status": COPY,
+        "scripts/fixring replication verify": COPY,
+    },
     "docs/operations.md": {
         "scripts/fixring journal verify": DAMAGE,
         "scripts/fixring journal salvage /somewhere/else": DAMAGE,
@@ -97,7 +103,7 @@ NOT_RUN = {
 ON_ONE_STACK = (
     "README.md", "docs/money.md", "docs/strategies.md", "docs/operations.md", "docs/alerts.md", "docs/desk.md",
 )  # fmt: skip
-WITHOUT_A_STACK = ("CONTRIBUTING.md", "docs/configuration.md", "docs/fix.md", "docs/live.md", "docs/bridge.md")
+WITHOUT_A_STACK = ("CONTRIBUTING.md", "docs/configuration.md", "docs/fix.md", "docs/live.md", "docs/bridge.md", "docs/replication.md")
 """The pages whose lines are typed, one after the other on a stack that runs, and each by itself."""
 
 BLOCKS = {"docs/venues.md": "tests/common/venues/test_a_new_venue.py"}

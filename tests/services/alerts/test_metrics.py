@@ -24,6 +24,8 @@ from common.orders.money import held_by
 from scripts.simulation.disk import Disk
 from services.alerts.metrics import METRICS
 from services.alerts.page import IDLE_NS, MAX_CONNECTIONS
+from services.journal.copy import CopyBounds
+from services.replicator.core import ReplicatorCore
 from services.snapshots.core import SnapshotsCore, SnapshotsSettings
 from tests.common.exchange.harness import World as ExchangeWorld
 from tests.common.strategy.test_strategy import core_of
@@ -70,7 +72,9 @@ def rig(tmp_path: Path) -> Rig:
     risk.command(risk.orders.new(qty="11"))
     risk.core.received("control", b"p", ControlRequest("halt", b'{"scope": "firm", "name": ""}', "me"), risk.now)
     risk.settle()
-    life, supervisor, strategy = Life(Disk()), Bench(ActorKind.SESSIONS, "session@generic"), core_of()
+    life = Life(Disk(), copy_bounds=CopyBounds(10, NS_PER_S))
+    replicator = ReplicatorCore("async")
+    supervisor, strategy = Bench(ActorKind.SESSIONS, "session@generic"), core_of()
     supervisor.core.exited("session@generic", ExitStatus.CONFIGURATION, supervisor.now)
     account, feed = AccountBench(tmp_path / "account"), FeedRig(tmp_path / "feed")
     exchange, bridge = ExchangeWorld(tmp_path / "exchange"), BridgeRig(tmp_path / "bridge")
@@ -78,6 +82,7 @@ def rig(tmp_path: Path) -> Rig:
     processes: dict[str, Callable[[], Mapping[str, Any]]] = {
         "journal": of(life.core, life.now), "orders": of(ring.core, lambda: ring.now),
         "risk": of(risk.core, lambda: risk.now), "session@generic": of(world.core, lambda: world.now),
+        "replicator": of(replicator, life.now),
         "snapshots": of(SnapshotsCore(SnapshotsSettings((), 1, 0)), life.now),
         "account@binance": of(account.core, account.now), "marketdata@binance": of(feed.core, feed.now),
         "exchange@generic": of(exchange.core, exchange.now), "bridge@okx": of(bridge.core, bridge.now),

@@ -5,11 +5,12 @@ from functools import partial
 from random import Random
 
 import msgspec
+import orjson
 import pytest
 
 from common.actor.core import Effect, Exit, Note, Publish, Send
 from common.exit_status import ExitStatus
-from common.instant import NS_PER_MS, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal import EPOCH, TICK, Log, Reader, ReadFailed, Record, iterate, parse
 from common.journal.log import Durability
 from common.journal.skipped import skip_record, skipped_records
@@ -22,9 +23,12 @@ from common.messages import (
     AppendRefused,
     ControlAnswer,
     ControlRequest,
+    CopyReport,
     Door,
+    DurableEnd,
     EpochGranted,
     EpochRequest,
+    JournalLevel,
     JournalRequest,
     Kind,
     OperatorAct,
@@ -33,6 +37,7 @@ from common.messages import (
     encode,
 )
 from scripts.simulation.disk import Disk, DiskFiles, Fault
+from services.journal.copy import Copy, CopyBounds
 from services.journal.core import (
     BATCH_BYTES,
     CHUNK_BYTES,
@@ -61,6 +66,7 @@ class Life:
         segment_bytes: int = 1 << 16,
         durability: Durability = "disk",
         bad_read: int = 0,
+        copy_bounds: CopyBounds | None = None,
     ) -> None:
         """`bad_read`: which call that reads fails, counted from 1, once; `reads` counts them."""
         self.disk = disk
@@ -74,7 +80,7 @@ class Life:
         self.core = JournalCore(
             lambda wall: Log.open(FOLDER, self.files, wall_ns=wall, segment_bytes=segment_bytes, durability=durability),
             Reader(FOLDER, self.files),
-            JournalSettings(low_disk_bytes),
+            JournalSettings(low_disk_bytes, copy_bounds),
             partial(skip_record, FOLDER, self.files),
         )
         self.core.started(self.now)
@@ -374,7 +380,7 @@ def test_low_disk_is_announced_in_acknowledgements_and_ticks_and_taken_back() ->
     other.remove(f"{FOLDER}/hog")
     life.wait(300)
     (after,) = life.answers(append(granted, 3, b"c"))
-    assert [a.low_disk for a in (before, low, after) if isinstance(a, Appended)] == [0, 1, 0]
+    assert [a.announced for a in (before, low, after) if isinstance(a, Appended)] == [0, 1, 0]
     assert ticks[-1] == b"\1"
 
 
@@ -896,3 +902,71 @@ def test_where_nobody_can_look_for_skipped_records_nothing_is_taken_for_none() -
     failing = DiskFiles(Disk(), lambda name, path: Fault(errno.EIO) if name == "list" else None)
     with pytest.raises(ReadFailed, match="skipped"):
         skipped_records(FOLDER, failing)
+
+
+# ---- the copy off the machine ----
+
+
+def copied_journal(lag_records: int = 50, lag_ms: int = 1_000) -> Life:
+    return Life(Disk(), copy_bounds=CopyBounds(lag_records, lag_ms * NS_PER_MS))
+
+
+def levels(effects: list[Effect]) -> list[int]:
+    """What each tick that was published announces."""
+    blocks = [effect.data for effect in effects if isinstance(effect, Publish)]
+    return [record.payload[0] for block in blocks for record in parse(block) if record.kind == TICK]
+
+
+def end_of_log(life: Life) -> tuple[int, int]:
+    status = life.core.status(life.now)
+    return int(str(status["durable_lsn"])), int(str(status["stamp_ns"]))
+
+
+def test_until_the_replicator_has_spoken_what_adds_risk_is_refused() -> None:
+    life = copied_journal()
+    assert set(levels(life.wait(350))) == {JournalLevel.COPY_BEHIND}
+    (acknowledged_,) = life.answers(append(life.grant(), 1, b"a"))
+    assert isinstance(acknowledged_, Appended) and acknowledged_.announced == JournalLevel.COPY_BEHIND
+    life.turn(CopyReport(*end_of_log(life)), peer=b"replicator")
+    assert set(levels(life.wait(350))) == {JournalLevel.NOTHING}
+
+
+def test_without_a_copy_nobody_waits_for_one() -> None:
+    life = Life(Disk())
+    assert life.turn(CopyReport(1, 1), peer=b"replicator") == [] and set(levels(life.wait(350))) == {0}
+    assert life.core.status(life.now)["copy"] is None
+
+
+def test_the_replicator_is_told_the_durable_end_once_it_is_beyond_the_copy() -> None:
+    life = copied_journal()
+    (end,) = life.answers(CopyReport(0, 0), peer=b"replicator")
+    lsn, stamp_ns = end_of_log(life)
+    assert isinstance(end, DurableEnd) and (end.lsn, end.stamp_ns) == (lsn, stamp_ns)
+    assert life.answers(CopyReport(lsn, stamp_ns), peer=b"replicator") == [], "there is nothing more"
+    (granted, told) = life.answers(EpochRequest("orders", 1))
+    assert isinstance(granted, EpochGranted) and isinstance(told, DurableEnd) and told.lsn == granted.lsn
+    assert not [answer for answer in life.answers(append(granted, 1, b"a")) if isinstance(answer, DurableEnd)]
+
+
+def test_a_copy_that_is_too_old_or_too_far_behind_is_announced_and_taken_back() -> None:
+    life = copied_journal(lag_records=50, lag_ms=1_000)
+    granted = life.grant()
+    life.turn(CopyReport(*end_of_log(life)), peer=b"replicator")
+    assert set(levels(life.wait(900))) == {JournalLevel.NOTHING}
+    assert levels(life.wait(400))[-1] == JournalLevel.COPY_BEHIND
+    copy = life.core.status(life.now)["copy"]
+    assert isinstance(copy, dict) and copy["behind"] and copy["lag_ms"] > 1_000
+    life.turn(CopyReport(*end_of_log(life)), peer=b"replicator")
+    assert levels(life.wait(150))[-1] == JournalLevel.NOTHING
+    life.turn(append(granted, 1, *[b"a"] * 60))
+    assert levels(life.wait(150))[-1] == JournalLevel.COPY_BEHIND
+
+
+def test_what_is_not_copied_is_not_dropped() -> None:
+    life = long_log()
+    life.core._copy = Copy(CopyBounds(10, NS_PER_S))
+    last, stamp_ns = end_of_log(life)
+    answer = control(life, "drop", orjson.dumps({"below": last - 1}))
+    assert not answer.ok and "is not copied yet" in answer.text
+    life.turn(CopyReport(last, stamp_ns), peer=b"replicator")
+    assert control(life, "drop", orjson.dumps({"below": last - 1})).ok

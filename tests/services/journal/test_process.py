@@ -236,7 +236,7 @@ def test_a_full_disk_is_announced_survived_and_left_behind(short_folder: Path) -
         journal.send(1, 100)
         first = journal.answer()
         assert isinstance(first, Appended)
-        assert first.low_disk == 0
+        assert first.announced == 0
         with (inside / "hog").open("wb", buffering=0) as hog, pytest.raises(OSError, match="No space"):
             while True:
                 hog.write(bytes(4096))
@@ -247,7 +247,7 @@ def test_a_full_disk_is_announced_survived_and_left_behind(short_folder: Path) -
             if answer is None:
                 break
             assert isinstance(answer, Appended)
-            low = low or answer.low_disk == 1
+            low = low or answer.announced == 1
         assert low
         kept = journal.acknowledged
         assert kept > 40

@@ -328,7 +328,7 @@ def test_what_a_former_life_left_under_way_has_no_say_after_the_wait(ring: Ring)
     ring.start()
     ring.hello()
     ring.go_live()
-    ring.core._appender.low_disk = 1
+    ring.core._appender.announced = 1
     ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
     assert ring.outcomes() == [(1, "refused")]
     ring.sent(former)

@@ -1,0 +1,131 @@
+"""`fixring replication init|status|verify`: the copy of the journal off the machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+import orjson
+
+from common.actor.control import NoAnswer, NotRunning, Refused, ask
+from common.config import Config, ReplicationMode, load
+from common.exit_status import ExitStatus
+from common.journal import JournalError, OsFiles, Reader
+from common.journal.errors import Gone
+from common.past.words import time_text
+from common.replication.chain import Chain
+from common.replication.errors import Away, ReplicationError
+from common.replication.nats_stream import NatsStream, address_of
+from scripts.cli.errors import CommandError
+from scripts.cli.journal_parts import AS_JSON, progress
+
+
+@click.group()
+def replication() -> None:
+    """The copy of the journal off the machine, in NATS JetStream."""
+
+
+@contextmanager
+def _stream(config: Config) -> Iterator[NatsStream]:
+    """The configured journal's stream. Raises CommandError for what goes wrong with it."""
+    if config.stack.replication.mode is ReplicationMode.LOCAL:
+        raise CommandError('[replication] has mode = "local": no copy is made', ExitStatus.REFUSED)
+    try:
+        stream = NatsStream(address_of(config), Reader(config.journal_folder, OsFiles()).identity().hex())
+    except JournalError as error:
+        text = f"{error}; the stream is named after the journal: start the stack once, then say this again"
+        raise CommandError(text, ExitStatus.NOT_RUNNING) from error
+    try:
+        yield stream
+    except Away as error:
+        raise CommandError(str(error), ExitStatus.NOT_ANSWERED) from error
+    except ReplicationError as error:
+        raise CommandError(str(error), ExitStatus.INTEGRITY) from error
+    finally:
+        stream.close()
+
+
+@replication.command()
+def init() -> None:
+    """Make the stream for the configured journal, or say that it is there and as it has to be.
+
+    What is in the journal already is copied as soon as the stack runs with a mode other than "local". Exit status 8
+    where no server answers, or the stream is there and set up in another way.
+    """
+    config = load()
+    with _stream(config) as stream:
+        replicas = config.stack.replication.replicas
+        done = "made" if stream.make(replicas) else "it is there"
+        click.echo(f"{stream.name}: {done}, on {replicas} server{'s' if replicas > 1 else ''}")
+
+
+@replication.command()
+@AS_JSON
+def status(as_json: bool) -> None:
+    """How far the copy is, how old it is, and what keeps it from going on; asked live.
+
+    Exit status 4 where the replicator does not run, 10 where the copy is away or too far behind.
+    """
+    config = load()
+    if config.stack.replication.mode is ReplicationMode.LOCAL:
+        none = 'No copy is made: [replication] has mode = "local".'
+        click.echo(orjson.dumps({"mode": "local"}) if as_json else none)
+        return
+    try:
+        told = ask(config.paths.run, "replicator", "status")
+        judged = ask(config.paths.run, "journal", "status").get("copy")
+    except NotRunning as error:
+        raise CommandError(str(error), ExitStatus.NOT_RUNNING) from error
+    except (NoAnswer, Refused) as error:
+        raise CommandError(str(error), ExitStatus.FAILURE) from error
+    behind = isinstance(judged, dict) and bool(judged["behind"])
+    if as_json:
+        click.echo(orjson.dumps({**told, "judged": judged}))
+    else:
+        click.echo(f"mode {told['mode']}, {told['state']}: message {told['sequence']}, record {told['lsn']}")
+        click.echo(f"behind by {told['lag_records']} records, {told['lag_ms']} ms; unclear answers: {told['unclear']}")
+        click.echo(f"read again up to message {told['checked_sequence']}")
+    if told["failing"] or behind:
+        why = str(told["failing"]) or "the copy is too far behind: what adds risk is refused"
+        raise CommandError(why, ExitStatus.RESTRICTED)
+
+
+@replication.command()
+@AS_JSON
+def verify(as_json: bool) -> None:
+    """Read all of the stream, check every byte, and hold it against the journal where that still has the records.
+
+    Also beside a running stack. Exit status 7 where the stream has a hole, a broken chain, or other records than the
+    journal; 8 where no server answers, or the stream is not set up as it has to be.
+    """
+    config = load()
+    with _stream(config) as stream, progress("reading") as told:
+        last = stream.check(config.stack.replication.replicas).state.last_seq
+        chain, reader = Chain(), Reader(config.journal_folder, OsFiles())
+        for found in stream.messages(1, last):
+            chain.take(found)
+            _check_same(chain, reader)
+            told(found.sequence, last, "messages")
+    if as_json:
+        click.echo(orjson.dumps({"stream": stream.name, "messages": last, "last_lsn": chain.end.lsn,
+                                 "last_stamp_ns": chain.stamp_ns, "term": chain.term}))  # fmt: skip
+        return
+    if not last:
+        click.echo(f"{stream.name}: it holds nothing yet.")
+        return
+    click.echo(
+        f"{stream.name}: {last:,} messages, records 1 to {chain.end.lsn}, term {chain.term}, the last of "
+        f"{time_text(chain.stamp_ns)} UTC. Whole, and as the journal has it."
+    )
+
+
+def _check_same(chain: Chain, reader: Reader) -> None:
+    """The checksums are a chain: where the last one is the journal's, all before it is. Raises CommandError."""
+    try:
+        own = reader.link_at(chain.end.lsn)
+    except Gone:
+        return
+    except JournalError as error:
+        raise CommandError(f"message {chain.sequence} of the stream: {error}", ExitStatus.INTEGRITY) from error
+    if own != chain.end:
+        text = f"message {chain.sequence}: up to record {chain.end.lsn} the journal does not hold what the stream does"
+        raise CommandError(text, ExitStatus.INTEGRITY)

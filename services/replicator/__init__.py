@@ -1,0 +1,1 @@
+"""The copy of the journal off the machine."""
