@@ -197,8 +197,8 @@ class ReplicationMode(StrEnum):
 class ReplicationConfig(Section, frozen=True, kw_only=True):
     """The copy of the journal off the machine, in a stream of NATS JetStream.
 
-    `mode`: Whether a copy is made: "local" makes none; "async" copies what is durable, and nothing waits for it but what
-    adds risk once the copy is too far behind.
+    `mode`: Whether a copy is made: "local" makes none; "async" copies what is durable, and nothing waits for it but
+    what adds risk once the copy is too far behind.
     `servers`: The NATS servers, such as `nats://10.0.0.5:4222`, or `tls://` where the files below are set; one that
     does not answer is passed over.
     `replicas`: How many servers hold the stream; `fixring replication init` makes it so.

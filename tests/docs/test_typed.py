@@ -103,7 +103,9 @@ NOT_RUN = {
 ON_ONE_STACK = (
     "README.md", "docs/money.md", "docs/strategies.md", "docs/operations.md", "docs/alerts.md", "docs/desk.md",
 )  # fmt: skip
-WITHOUT_A_STACK = ("CONTRIBUTING.md", "docs/configuration.md", "docs/fix.md", "docs/live.md", "docs/bridge.md", "docs/replication.md")
+WITHOUT_A_STACK = (
+    "CONTRIBUTING.md", "docs/configuration.md", "docs/fix.md", "docs/live.md", "docs/bridge.md", "docs/replication.md",
+)  # fmt: skip
 """The pages whose lines are typed, one after the other on a stack that runs, and each by itself."""
 
 BLOCKS = {"docs/venues.md": "tests/common/venues/test_a_new_venue.py"}

@@ -85,7 +85,7 @@ def test_a_wrong_expectation_is_no_answer_and_somebody_else_s_message_is_none_of
 
 @pytest.mark.torture
 def test_of_three_servers_one_may_be_gone_and_two_are_none(tmp_path: Path) -> None:
-    """And a message's id is looked up before the expectation, so that ours have none: a fenced host would be told yes."""
+    """And a message's id is looked up before the expectation, so ours have none: a fenced host would be told yes."""
     with NatsServers(tmp_path, 3) as servers:
         stream = NatsStream(NatsAddress(tuple(servers.urls), None), JOURNAL)
         until(lambda: stream.make(3) or True)

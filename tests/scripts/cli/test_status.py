@@ -73,6 +73,14 @@ STALE = {
         ("risk", {"killed": True}, "killed", "KILLED"),
         ("risk", {"exposures": [STALE]}, "reference_stale", "NO FRESH PRICE of BTCUSDT at generic"),
         ("journal", {"low_disk": 1}, "low_disk", "LOW DISK"),
+        (
+            "journal", {"copy": {"behind": True, "lag_ms": 2100.5, "lag_records": 30}}, "copy_behind",
+            "COPY BEHIND by 30 records, 2100.5 ms: what adds risk is refused",
+        ),
+        (
+            "journal", {"copy": {"behind": True, "lag_ms": None, "lag_records": 30}}, "copy_behind",
+            "COPY BEHIND by all of the log, as far as is known: what adds risk is refused",
+        ),
         ("journal", {"state": "full"}, "disk_full", "DISK FULL"),
         ("orders", {"index_failure": "no such table"}, "index_failed", "INDEX OF FORMER ORDERS FAILED: no such table"),
         ("strategy@maker", {"raising": {"on_timer": "KeyError: 'x'"}}, "raising", "on_timer RAISES KeyError"),

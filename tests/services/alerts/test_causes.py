@@ -12,9 +12,10 @@ from common.config import Actor
 from common.config import Kind as ActorKind
 from common.instant import NS_PER_S, Instant
 from common.journal.files import OsFiles
-from common.messages import ControlAnswer, ControlRequest, DayBegan, Discrepancy, Kind, SessionState
+from common.messages import ControlAnswer, ControlRequest, CopyReport, DayBegan, Discrepancy, Kind, SessionState
 from common.orders.money import Held, held_by
 from scripts.simulation.disk import Disk
+from services.journal.copy import CopyBounds
 from tests.services.alerts.rig import Rig, as_shell, rule
 from tests.services.journal.test_core import Life
 from tests.services.orders.harness import Ring, accepted, live_ring
@@ -289,6 +290,21 @@ def test_a_journal_with_little_room_and_readers_behind_it() -> None:
     later = Rig(rig.processes, rules=(rule(WatchKind.DISK, limit=free + 1), rule(WatchKind.JOURNAL_LAG, limit=20)))
     later.wait(9)
     assert later.fires(WatchKind.DISK) == ["journal"] and later.fires(WatchKind.JOURNAL_LAG) == ["orders"]
+
+
+def test_a_copy_off_the_machine_that_falls_behind_and_one_that_nothing_is_known_of() -> None:
+    life = Life(Disk(), copy_bounds=CopyBounds(1_000_000, 60 * NS_PER_S))
+    rig = watched({"journal": of(lambda: life.core, lambda: life.now)}, rules=(rule(WatchKind.COPY_LAG),))
+    life.wait(2_000)
+    rig.wait(14)
+    assert rig.fires(WatchKind.COPY_LAG) == ["journal"]
+    status = life.core.status(life.now)
+    life.turn(CopyReport(int(str(status["durable_lsn"])), int(str(status["stamp_ns"]))), peer=b"replicator")
+    rig.wait(14)
+    assert rig.fires(WatchKind.COPY_LAG) == []
+    life.wait(2_000)
+    rig.wait(14)
+    assert rig.fires(WatchKind.COPY_LAG) == ["journal"]
 
 
 def test_a_sink_that_fails_is_told_at_the_others() -> None:

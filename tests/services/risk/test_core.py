@@ -604,12 +604,15 @@ def test_arguments_that_are_no_object_and_unknown_acts_are_answered_with_no() ->
     assert "halt" in control(rig, "dance").text
 
 
-def test_a_nearly_full_disk_refuses_what_adds_risk() -> None:
+@pytest.mark.parametrize(
+    ("level", "reason"), [(1, Reason.LOW_DISK), (2, Reason.COPY_BEHIND), (250, Reason.LOW_DISK)]
+)
+def test_what_the_journal_announces_refuses_what_adds_risk_until_it_is_over(level: int, reason: Reason) -> None:
     rig = Rig()
     order = rig.orders.new()
-    rig.record(1, msgspec.Raw(b"\x01"))
+    rig.record(1, msgspec.Raw(bytes([level])))
     rig.command(rig.orders.new())
-    assert last_refusal(rig)[0] is Reason.LOW_DISK
+    assert last_refusal(rig)[0] is reason
     rig.command(rig.orders.cancel(order))
     rig.record(1, msgspec.Raw(b"\x00"))
     rig.command(rig.orders.new())

@@ -1,0 +1,133 @@
+"""The real journal and replicator with a real NATS server: the copy is whole, and what fails has its exit status."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from common.actor.control import NoAnswer, NotRunning, Refused, ask
+from common.config import CHECKOUT, load
+from common.exit_status import ExitStatus
+from scripts.cli.main import run
+from scripts.nats import NatsServers
+
+LONGEST_S = 20.0
+
+
+class Host:
+    """A journal and its replicator, whose commands run in this process."""
+
+    def __init__(self, folder: Path, servers: NatsServers, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.servers = servers
+        for name in [name for name in os.environ if name.startswith("FIXRING")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("FIXRING_VAR", str(folder / "var"))
+        monkeypatch.setenv("FIXRING__REPLICATION__MODE", "async")
+        monkeypatch.setenv("FIXRING__REPLICATION__SERVERS", json.dumps(servers.urls))
+        monkeypatch.setenv("FIXRING__REPLICATION__REPLICAS", "1")
+        self.config = load()
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def spawn(self, name: str) -> None:
+        self.processes[name] = subprocess.Popen([sys.executable, "-P", "-m", f"services.{name}"], cwd=CHECKOUT)
+
+    def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
+        self.processes[name].send_signal(number)
+        return self.processes.pop(name).wait(10)
+
+    def status(self, name: str) -> dict[str, object]:
+        try:
+            return ask(self.config.paths.run, name, "status", timeout_s=1)
+        except (NotRunning, NoAnswer, Refused):
+            return {}
+
+    def until(self, holds: Callable[[], object]) -> None:
+        until_s = time.monotonic() + LONGEST_S
+        while not holds():
+            assert time.monotonic() < until_s, (self.status("journal"), self.status("replicator"))
+            time.sleep(0.02)
+
+    def is_copied(self) -> bool:
+        copy = self.status("journal").get("copy")
+        return isinstance(copy, dict) and not copy["behind"] and self.status("replicator").get("state") == "live"
+
+
+@pytest.fixture
+def host(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    with NatsServers(short_folder / "nats") as servers:
+        host = Host(short_folder, servers, monkeypatch)
+        host.spawn("journal")
+        host.spawn("replicator")
+        host.until(lambda: host.status("journal") and host.status("replicator"))
+        yield host
+        for name in list(host.processes):
+            host.end(name)
+
+
+def test_the_commands_of_the_page_from_none_to_a_whole_copy(host: Host, capfd: pytest.CaptureFixture[str]) -> None:
+    host.until(lambda: host.status("replicator").get("failing"))
+    assert run(["replication", "status"]) == ExitStatus.RESTRICTED
+    assert "fixring replication init" in capfd.readouterr().err
+    assert run(["replication", "verify"]) == ExitStatus.NOT_ANSWERED
+    assert run(["replication", "init"]) == ExitStatus.OK and "made, on 1 server" in capfd.readouterr().out
+    host.until(host.is_copied)
+    assert run(["replication", "init"]) == ExitStatus.OK and "it is there" in capfd.readouterr().out
+    assert run(["replication", "status"]) == ExitStatus.OK
+    assert "mode async, live" in capfd.readouterr().out
+    assert run(["replication", "verify", "--json"]) == ExitStatus.OK
+    told = json.loads(capfd.readouterr().out)
+    assert told["messages"] > 0 and told["last_lsn"] > 0 and told["term"] == 1
+
+
+def test_servers_that_go_and_come_and_a_replicator_that_is_killed_cost_nothing_but_time(host: Host) -> None:
+    assert run(["replication", "init"]) == ExitStatus.OK
+    host.until(host.is_copied)
+    host.servers.send(0, signal.SIGKILL)
+    host.until(lambda: not host.is_copied())
+    host.end("replicator", signal.SIGKILL)
+    host.spawn("replicator")
+    host.end("journal", signal.SIGKILL)
+    host.spawn("journal")
+    host.servers.start(0)
+    host.until(host.is_copied)
+    assert run(["replication", "verify"]) == ExitStatus.OK
+
+
+def test_a_stream_that_another_one_writes_ends_the_replicator_as_fenced(
+    host: Host, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import asyncio
+
+    import nats
+
+    assert run(["replication", "init"]) == ExitStatus.OK
+    host.until(host.is_copied)
+    host.end("replicator")
+    last = int(str(host.status("journal")["durable_lsn"]))
+
+    async def write() -> None:
+        client = await nats.connect(host.servers.urls[0])
+        headers = {"Fixring-Term": "2", "Fixring-First-Lsn": str(last), "Fixring-Last-Lsn": str(last)}
+        name = str(host.status("journal")["journal_id"])
+        await client.jetstream().publish(f"fixring.journal.{name}", b"another host's", headers=headers)
+        await client.close()
+
+    asyncio.run(write())
+    host.spawn("replicator")
+    assert host.processes.pop("replicator").wait(LONGEST_S) == ExitStatus.FENCED
+    assert "term 2" in capfd.readouterr().err
+    assert run(["replication", "verify"]) == ExitStatus.INTEGRITY
+
+
+def test_without_a_copy_the_commands_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIXRING_VAR", str(tmp_path))
+    assert run(["replication", "status"]) == ExitStatus.OK and "No copy is made" in capfd.readouterr().out
+    assert run(["replication", "init"]) == run(["replication", "verify"]) == ExitStatus.REFUSED
