@@ -26,6 +26,7 @@ from common.journal.errors import (
 )
 from common.journal.files import Files, OsFiles
 from common.journal.frames import EPOCH, FIRST_FREE_KIND, TICK, WRITERS, Entry, Link, Record, frame, parse
+from common.journal.imported import Imported
 from common.journal.log import AppendedBatch, Log, Recovery
 from common.journal.reader import Reader, iterate
 from common.journal.salvage import Salvaged, salvage
@@ -49,6 +50,7 @@ __all__ = [
     "Files",
     "FormatTooNew",
     "Gone",
+    "Imported",
     "JournalError",
     "Link",
     "Locked",

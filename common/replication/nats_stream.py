@@ -138,6 +138,16 @@ class NatsStream:
 
     # ---- setting up ----
 
+    def journals(self) -> dict[str, StreamInfo]:
+        """Every journal's stream that the servers have, by the journal's identity. Raises Away."""
+
+        async def ask(client: Client) -> list[StreamInfo]:
+            return list(await client.jetstream(timeout=ANSWER_S).streams_info())
+
+        prefix = stream_name("")
+        found = {str(info.config.name): info for info in self._run(ask)}
+        return {name.removeprefix(prefix): info for name, info in found.items() if name.startswith(prefix)}
+
     def info(self) -> StreamInfo:
         """What the leader says of the stream. Raises Away, NoStream."""
 

@@ -1,5 +1,9 @@
 """`fixring journal backup|restore|salvage|take-back`: a second copy of a journal, and a stack that goes on from it."""
 
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -18,8 +22,10 @@ from common.journal.segments import SUFFIX as SEGMENT
 from common.latch import Latch
 from common.orders.index_file import copy_index
 from common.past.words import time_text
+from common.replication.fetch import fetch
 from scripts.cli.errors import CommandError
 from scripts.cli.journal_parts import AS_JSON, FOLDER, checked, folder_or_configured, progress
+from scripts.cli.replication import opened_stream
 from scripts.journal.evidence import take_back
 from services.session.emergency import SUFFIX as EMERGENCY
 
@@ -73,27 +79,34 @@ def _copy_emergency_files(source: Path, target: Path, *, again: bool) -> None:
 
 
 @click.command()
-@click.argument("backup_folder", metavar="BACKUP", type=click.Path(path_type=Path, file_okay=False))
+@click.argument(
+    "backup_folder", metavar="[BACKUP]", required=False, type=click.Path(path_type=Path, file_okay=False)
+)
+@click.option("--stream", "journal_id", metavar="IDENTITY", help="The copy off the machine of that journal instead.")
 @AS_JSON
 @checked
-def restore(backup_folder: Path, as_json: bool) -> None:
-    """Make the copy in the folder BACKUP the configured stack's journal, with the kill switch latched.
+def restore(backup_folder: Path | None, journal_id: str | None, as_json: bool) -> None:
+    """Make a copy the configured stack's journal, with the kill switch latched: of BACKUP, or of a stream.
 
-    BACKUP is verified first and stays as it is. The stack must not run, and its journal's folder must hold no journal.
-    What was written after the backup is known to the venues alone: `start`, then `reconcile` until it exits 0, and
-    only then `resume`.
+    BACKUP is verified first and stays as it is; of a stream (`replication list` names them) every message is, and it
+    stays too. The stack must not run, nor the host whose journal it was, and the journal's folder must hold none. What
+    was written after the copy is known to the venues alone: `start`, then `reconcile` until it exits 0, and only then
+    `resume`.
     """
     config = load()
+    if (backup_folder is None) == (journal_id is None):
+        raise click.UsageError("name the folder of a backup, or --stream IDENTITY")
     files, folder = OsFiles(), config.journal_folder
     if is_running(config.reach, "journal") or is_held(folder / LOCK):
         raise CommandError("the stack runs: end it first", ExitStatus.REFUSED)
     if (folder / MARK).exists() or any(folder.glob(f"*{SEGMENT}")):
         text = f"{folder} holds a journal already: move it away, and keep it"
         raise CommandError(text, ExitStatus.REFUSED)
-    stamp_ns = verify(backup_folder, files).last_stamp_ns
-    latched = _latch_all(config)
-    done = salvage(backup_folder, files, folder)
-    _copy_emergency_files(backup_folder / EMERGENCY_FOLDER, config.emergency_folder, again=False)
+    with _source(config, backup_folder, journal_id) as source:
+        stamp_ns = verify(source, files).last_stamp_ns
+        latched = _latch_all(config)
+        done = salvage(source, files, folder)
+        _copy_emergency_files(source / EMERGENCY_FOLDER, config.emergency_folder, again=False)
     if as_json:
         place = {"folder": str(folder), "first_lsn": done.first_lsn, "last_lsn": done.last_lsn}
         click.echo(orjson.dumps({**place, "last_stamp_ns": stamp_ns, "latched": latched}))
@@ -104,6 +117,25 @@ def restore(backup_folder: Path, as_json: bool) -> None:
     )
     click.echo(f"The kill switch is latched: {', '.join(latched)}.")
     click.echo("Next: `fixring start`, `fixring reconcile` until it exits 0, then `fixring resume`.")
+
+
+@contextmanager
+def _source(config: Config, backup_folder: Path | None, journal_id: str | None) -> Iterator[Path]:
+    """The folder that holds the copy: the one given, or one beside the journal, for as long as it is read from."""
+    if backup_folder is not None:
+        yield backup_folder
+        return
+    assert journal_id is not None
+    if not re.fullmatch(r"[0-9a-f]{32}", journal_id):
+        raise click.UsageError(f"{journal_id!r} is no journal's identity: `replication list` tells them")
+    place = config.journal_folder.with_name(f"{config.journal_folder.name}.fetched")
+    shutil.rmtree(place, ignore_errors=True)
+    try:
+        with opened_stream(config, journal_id) as stream, progress("fetching") as told:
+            fetch(stream, journal_id, place, OsFiles(), progress=lambda at, whole: told(at, whole, "messages"))
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _latch_all(config: Config) -> list[str]:

@@ -27,13 +27,21 @@ def replication() -> None:
 @contextmanager
 def _stream(config: Config) -> Iterator[NatsStream]:
     """The configured journal's stream. Raises CommandError for what goes wrong with it."""
-    if config.stack.replication.mode is ReplicationMode.LOCAL:
-        raise CommandError('[replication] has mode = "local": no copy is made', ExitStatus.REFUSED)
     try:
-        stream = NatsStream(address_of(config), Reader(config.journal_folder, OsFiles()).identity().hex())
+        journal_id = Reader(config.journal_folder, OsFiles()).identity().hex()
     except JournalError as error:
         text = f"{error}; the stream is named after the journal: start the stack once, then say this again"
         raise CommandError(text, ExitStatus.NOT_RUNNING) from error
+    with opened_stream(config, journal_id) as stream:
+        yield stream
+
+
+@contextmanager
+def opened_stream(config: Config, journal_id: str) -> Iterator[NatsStream]:
+    """The stream of that journal at the configured servers. Raises CommandError for what goes wrong with it."""
+    if config.stack.replication.mode is ReplicationMode.LOCAL:
+        raise CommandError('[replication] has mode = "local": no copy is made', ExitStatus.REFUSED)
+    stream = NatsStream(address_of(config), journal_id)
     try:
         yield stream
     except Away as error:
@@ -87,6 +95,28 @@ def status(as_json: bool) -> None:
     if told["failing"] or behind:
         why = str(told["failing"]) or "the copy is too far behind: what adds risk is refused"
         raise CommandError(why, ExitStatus.RESTRICTED)
+
+
+@replication.command("list")
+@AS_JSON
+def list_command(as_json: bool) -> None:
+    """The journals whose copies the configured servers have: identity, messages and bytes.
+
+    `journal restore --stream IDENTITY` makes one the stack's.
+    """
+    with opened_stream(load(), "") as stream:
+        found = stream.journals()
+    rows = [
+        {"journal_id": name, "messages": info.state.messages, "bytes": info.state.bytes}
+        for name, info in sorted(found.items())
+    ]
+    if as_json:
+        click.echo(orjson.dumps(rows))
+        return
+    for row in rows:
+        click.echo(f"{row['journal_id']}  {row['messages']:,} messages, {row['bytes']:,} bytes")
+    if not rows:
+        click.echo("The servers have no copy of a journal.")
 
 
 @replication.command()

@@ -82,6 +82,8 @@ NOT_RUN = {
         "scripts/fixring replication init": COPY,
         "scripts/fixring replication status": COPY,
         "scripts/fixring replication verify": COPY,
+        "scripts/fixring replication list": COPY,
+        "scripts/fixring journal restore --stream IDENTITY": COPY,
     },
     "docs/operations.md": {
         "scripts/fixring journal verify": DAMAGE,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import CHECKOUT, load
 from common.exit_status import ExitStatus
+from common.journal import OsFiles, iterate
 from scripts.cli.main import run
 from scripts.nats import NatsServers
 
@@ -131,3 +133,34 @@ def test_without_a_copy_the_commands_say_so(
     monkeypatch.setenv("FIXRING_VAR", str(tmp_path))
     assert run(["replication", "status"]) == ExitStatus.OK and "No copy is made" in capfd.readouterr().out
     assert run(["replication", "init"]) == run(["replication", "verify"]) == ExitStatus.REFUSED
+
+
+def test_with_the_journal_s_disk_gone_the_stream_brings_it_back_latched(
+    host: Host, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["replication", "init"]) == ExitStatus.OK
+    host.until(host.is_copied)
+    journal_id = str(host.status("journal")["journal_id"])
+    assert run(["journal", "restore", "--stream", journal_id]) == ExitStatus.REFUSED
+    host.end("journal")
+    host.until(lambda: host.status("replicator")["state"] == "live")
+    host.end("replicator")
+    capfd.readouterr()
+    assert run(["replication", "verify", "--json"]) == ExitStatus.OK
+    last_lsn = json.loads(capfd.readouterr().out)["last_lsn"]
+    kept = [record for record in iterate(host.config.journal_folder, OsFiles()) if record.lsn <= last_lsn]
+    shutil.rmtree(host.config.journal_folder)
+    assert run(["replication", "list", "--json"]) == ExitStatus.OK
+    assert [row["journal_id"] for row in json.loads(capfd.readouterr().out)] == [journal_id]
+    assert run(["journal", "restore", "--stream", "0" * 32]) == ExitStatus.NOT_ANSWERED
+    assert run(["journal", "restore", "--stream", "mine"]) == ExitStatus.USAGE
+    assert run(["journal", "restore"]) == run(["journal", "restore", "x", "--stream", "y"]) == ExitStatus.USAGE
+    assert not list(host.config.emergency_folder.glob("*.latch"))
+    assert run(["journal", "restore", "--stream", journal_id]) == ExitStatus.OK
+    assert "The kill switch is latched" in capfd.readouterr().out
+    assert list(iterate(host.config.journal_folder, OsFiles())) == kept
+    assert list(host.config.emergency_folder.glob("*.latch"))
+    assert [path.name for path in host.config.journal_folder.parent.iterdir()] == [host.config.journal_folder.name]
+    host.spawn("journal")
+    host.until(lambda: host.status("journal"))
+    assert host.status("journal")["journal_id"] != journal_id, "what goes on is a journal of its own"
