@@ -230,6 +230,12 @@ class NatsStream:
         if client is not None:
             with suppress(NatsError, OSError, TimeoutError, asyncio.TimeoutError):
                 self._loop.run_until_complete(asyncio.wait_for(client.close(), 1))
+        # What the client, or one that never connected, has left running would wait for ever.
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        if left:
+            self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
     def close(self) -> None:
         """End the connection."""

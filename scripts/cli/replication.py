@@ -24,9 +24,15 @@ def replication() -> None:
     """The copy of the journal off the machine, in NATS JetStream."""
 
 
+def _require_a_copy(config: Config) -> None:
+    if config.stack.replication.mode is ReplicationMode.LOCAL:
+        raise CommandError('[replication] has mode = "local": no copy is made', ExitStatus.REFUSED)
+
+
 @contextmanager
 def _stream(config: Config) -> Iterator[NatsStream]:
     """The configured journal's stream. Raises CommandError for what goes wrong with it."""
+    _require_a_copy(config)
     try:
         journal_id = Reader(config.journal_folder, OsFiles()).identity().hex()
     except JournalError as error:
@@ -39,8 +45,7 @@ def _stream(config: Config) -> Iterator[NatsStream]:
 @contextmanager
 def opened_stream(config: Config, journal_id: str) -> Iterator[NatsStream]:
     """The stream of that journal at the configured servers. Raises CommandError for what goes wrong with it."""
-    if config.stack.replication.mode is ReplicationMode.LOCAL:
-        raise CommandError('[replication] has mode = "local": no copy is made', ExitStatus.REFUSED)
+    _require_a_copy(config)
     stream = NatsStream(address_of(config), journal_id)
     try:
         yield stream
