@@ -192,16 +192,19 @@ class ReplicationMode(StrEnum):
 
     LOCAL = "local"
     ASYNC = "async"
+    QUORUM = "quorum"
 
 
 class ReplicationConfig(Section, frozen=True, kw_only=True):
     """The copy of the journal off the machine, in a stream of NATS JetStream.
 
     `mode`: Whether a copy is made: "local" makes none; "async" copies what is durable, and nothing waits for it but
-    what adds risk once the copy is too far behind.
+    what adds risk once the copy is too far behind; with "quorum" nothing is acknowledged before the copy holds it.
     `servers`: The NATS servers, such as `nats://10.0.0.5:4222`, or `tls://` where the files below are set; one that
     does not answer is passed over.
     `replicas`: How many servers hold the stream; `fixring replication init` makes it so.
+    `monitors`: For "quorum", where each server tells how it is set up, such as `http://10.0.0.5:8222`: nothing is
+    acknowledged where one of them does not sync each message to the disk, or most of them do not say.
     `max_lag_ms`: When the last copied record is older than this, orders, risk and sessions refuse what adds risk. With
     `max_lag_records` this is how much of the story the loss of the machine may take.
     `max_lag_records`: The same for the number of records that are not copied.
@@ -213,6 +216,7 @@ class ReplicationConfig(Section, frozen=True, kw_only=True):
     mode: ReplicationMode = ReplicationMode.LOCAL
     servers: list[str] = []
     replicas: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
+    monitors: list[str] = []
     max_lag_ms: Annotated[int, msgspec.Meta(ge=200, le=3_600_000)] = 2_000
     max_lag_records: PositiveInt = 20_000
     ca: str = ""
@@ -224,6 +228,11 @@ class ReplicationConfig(Section, frozen=True, kw_only=True):
             raise ValueError(f'`mode` is "{self.mode}": set `servers` to where NATS is')
         if bool(self.certificate) != bool(self.key):
             raise ValueError("`certificate` and `key` belong together: set both, or none")
+        if self.mode is ReplicationMode.QUORUM and not 3 <= self.replicas <= len(self.monitors):
+            raise ValueError('`mode` is "quorum": that wants three `replicas` at least, and the `monitors` of each')
+        for monitor in self.monitors:
+            if urllib.parse.urlsplit(monitor).scheme not in ("http", "https"):
+                raise ValueError(f"`monitors` has {monitor!r}: write http://HOST:PORT or https://HOST:PORT")
         for server in self.servers:
             _check_nats_server(server, encrypted=bool(self.ca))
 

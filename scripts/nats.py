@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from common.replication.message import MAX_PAYLOAD_BYTES
+from common.replication.nats_stream import NatsAddress
 from scripts.stack import free_ports
 from services.supervisor.processes import die_with
 
@@ -34,17 +35,27 @@ def program() -> str:
 class NatsServers:
     """One server, or a cluster of several; each is killed with the process that made them."""
 
-    def __init__(self, folder: Path, count: int = 1) -> None:
-        """Their files go under `folder`. Nothing is started yet."""
+    def __init__(self, folder: Path, count: int = 1, sync: str = "always") -> None:
+        """Their files go under `folder`; `sync` is `sync_interval` of each. Nothing is started yet."""
+        self._sync = sync
         self._folder = folder
-        ports = free_ports(2 * count)
-        self._ports, self._routes = ports[:count], ports[count:]
+        ports = free_ports(3 * count)
+        self._ports, self._routes, self._monitors = ports[:count], ports[count : 2 * count], ports[2 * count :]
         self._processes: list[subprocess.Popen[bytes] | None] = [None] * count
 
     @property
     def urls(self) -> list[str]:
         """Where each takes clients."""
         return [f"nats://127.0.0.1:{port}" for port in self._ports]
+
+    @property
+    def monitors(self) -> list[str]:
+        """Where each tells how it is set up."""
+        return [f"http://127.0.0.1:{port}" for port in self._monitors]
+
+    def address(self) -> NatsAddress:
+        """What a `NatsStream` is made with."""
+        return NatsAddress(tuple(self.urls), None, len(self._ports), tuple(self.monitors))
 
     def start(self, index: int) -> None:
         """Start one of them on its own files, and wait until it takes connections. Raises NoServer."""
@@ -69,7 +80,8 @@ class NatsServers:
     def _configuration(self, index: int, folder: Path) -> str:
         text = (
             f"server_name: n{index}\nlisten: 127.0.0.1:{self._ports[index]}\nmax_payload: {MAX_PAYLOAD_BYTES}\n"
-            f'jetstream {{ store_dir: "{folder}/store", sync_interval: always }}\n'
+            f"http: 127.0.0.1:{self._monitors[index]}\n"
+            f'jetstream {{ store_dir: "{folder}/store", sync_interval: {self._sync} }}\n'
         )
         if len(self._ports) > 1:
             routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self._routes)

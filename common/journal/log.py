@@ -22,6 +22,7 @@ from common.journal.files import NETWORK_FILE_SYSTEMS, Files, Folder, remove_if_
 from common.journal.frames import EPOCH, OWN_WRITER, Entry, Link, frame
 from common.journal.marks import MARK, SLOT_SPACING, Mark, write_mark
 from common.journal.recovery import Survey, read_range, survey
+from common.journal.released import remove_released, write_released
 from common.journal.segments import SegmentHeader, first_lsns, segment_name
 from common.journal.writers import Writers, WriterState
 
@@ -241,6 +242,13 @@ class Log:
         self.sync()
         if self._mark.durable != self._durable or not (may_wait or self._mark_synced):
             self._guard("mark", lambda: self._put_mark(self._mark.floor_lsn, synced=not may_wait))
+
+    def write_released(self, lsn: int | None) -> None:
+        """Say to readers on this host how far they may look; None: at all that is durable. Raises LogFailed."""
+        if lsn is None:
+            self._guard("released", lambda: remove_released(self.folder, self._files))
+        else:
+            self._guard("released", lambda: write_released(self.folder, self._files, lsn))
 
     def prepare_next_segment(self) -> bool:
         """Allocate the next segment, so that rotation need not, and the reserve. Raises LogFailed.

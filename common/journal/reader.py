@@ -22,6 +22,7 @@ from common.journal.frames import (
 )
 from common.journal.marks import MARK, Mark, read_mark
 from common.journal.recovery import refuse_if_durable
+from common.journal.released import RELEASED, read_released
 from common.journal.segments import (
     SegmentHeader,
     first_lsns,
@@ -124,9 +125,15 @@ class Reader:
     def durable_lsn(self) -> int:
         """The last record that the mark file names as durable: what may be followed without asking the journal.
 
-        It lags the live journal by up to 100 ms. Raises NotThere, Damage, ReadFailed.
+        Where a copy off the machine is waited for, no further than that. It lags the live journal by up to 100 ms.
+        Raises NotThere, Damage, ReadFailed.
         """
-        return self._mark().durable.lsn
+        durable = self._mark().durable.lsn
+        try:
+            released = read_released(self.folder, self._files)
+        except OSError as error:
+            raise ReadFailed(f"{self.folder}/{RELEASED}", str(error)) from error
+        return durable if released is None else min(durable, released)
 
     def first_at(self, stamp_ns: int) -> int:
         """The first record stamped `stamp_ns` or later; one more than the last where none is.
@@ -249,7 +256,7 @@ class Reader:
         where a later version of the format goes on."""
         refuse_newer(path, walked)
         missing = walked.end.lsn + 1
-        if missing <= self.durable_lsn():
+        if missing <= self._mark().durable.lsn:
             raise Damage(path, walked.position, missing, walked.why or "cut short")
         used = used_end(self._files, handle, walked.position)
         if used > walked.position:

@@ -5,7 +5,9 @@ next call makes another, to another server: one that stands still takes connecti
 """
 
 import asyncio
+import json
 import ssl
+import urllib.request
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from functools import partial
@@ -46,17 +48,23 @@ FETCHED = 64
 
 
 class NatsAddress(NamedTuple):
-    """Where the servers are, and the context of TLS, None for plain TCP on this host."""
+    """Where the servers are, the context of TLS (None for plain TCP on this host), and what is wanted of the stream.
+
+    `monitors`: where each server tells how it is set up; with one given, all must sync each message to the disk.
+    """
 
     servers: tuple[str, ...]
     tls: ssl.SSLContext | None
+    replicas: int
+    monitors: tuple[str, ...] = ()
 
 
 def address_of(config: Config) -> NatsAddress:
     """The configured servers, verified by `ca` where there is one. Raises ConfigError."""
     own = config.stack.replication
+    plain = NatsAddress(tuple(own.servers), None, own.replicas, tuple(own.monitors))
     if not own.ca:
-        return NatsAddress(tuple(own.servers), None)
+        return plain
     try:
         tls = ssl.create_default_context(cafile=str(config.paths.resolve(own.ca)))
         tls.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -64,7 +72,7 @@ def address_of(config: Config) -> NatsAddress:
             tls.load_cert_chain(config.paths.resolve(own.certificate), config.paths.resolve(own.key))
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"[replication] `ca`, `certificate` and `key` cannot be used: {error}") from error
-    return NatsAddress(tuple(own.servers), tls)
+    return plain._replace(tls=tls)
 
 
 class NatsStream:
@@ -75,6 +83,8 @@ class NatsStream:
         self.name = stream_name(journal_id)
         self._subject = subject_of(journal_id)
         self._tls = address.tls
+        self._replicas = address.replicas
+        self._monitors = address.monitors
         self._servers = cycle(address.servers)
         self._count = len(address.servers)
         self._loop = asyncio.new_event_loop()
@@ -156,27 +166,27 @@ class NatsStream:
 
         return self._run(ask)
 
-    def make(self, replicas: int) -> bool:
+    def make(self) -> bool:
         """Make the stream as a copy needs it; False where it is there. Raises Away, NotSetUp."""
         try:
-            self.check(replicas)
+            self.check()
             return False
         except NoStream:
-            config = wanted(self.name, self._subject, replicas)
+            config = wanted(self.name, self._subject, self._replicas)
 
         async def add(client: Client) -> None:
             await client.jetstream(timeout=4 * ANSWER_S).add_stream(config)
 
         self._run(add)
-        self.check(replicas)
+        self.check()
         return True
 
-    def check(self, replicas: int) -> StreamInfo:
-        """What the leader says of the stream, which is set up as a copy needs it. Raises Away, NoStream, NotSetUp."""
+    def check(self) -> None:
+        """See `ReplicatedLog`."""
         info = self.info()
         differing = [
             f"{key} is {getattr(info.config, key)!r}, not {value!r}"
-            for key, value in wanted(self.name, self._subject, replicas).as_dict().items()
+            for key, value in wanted(self.name, self._subject, self._replicas).as_dict().items()
             if key in CHECKED and _plain(getattr(info.config, key)) != _plain(value)
         ]
         client = self._client
@@ -187,9 +197,25 @@ class NatsStream:
             differing.append(f"the server is of version {version}, older than {least}")
         if client.max_payload < MAX_PAYLOAD_BYTES:
             differing.append(f"max_payload of the server is {client.max_payload}, below {MAX_PAYLOAD_BYTES}")
+        differing += self._why_not_synced()
         if differing:
             raise NotSetUp(f"{self.name} cannot hold the journal: {'; '.join(differing)}")
-        return info
+
+    def _why_not_synced(self) -> list[str]:
+        """What keeps an acknowledgement from meaning that a majority of the disks has it. A server that is down is no
+        reason while most of them say that they sync."""
+        synced, silent, reasons = 0, list[str](), list[str]()
+        for monitor in self._monitors:
+            try:
+                with urllib.request.urlopen(f"{monitor}/jsz?config=true", timeout=ANSWER_S) as answer:
+                    always = bool(json.loads(answer.read())["config"]["sync_always"])
+            except (OSError, ValueError, LookupError, TypeError) as error:
+                silent.append(f"{monitor} does not tell whether it syncs each message: {error}")
+                continue
+            synced += always
+            if not always:
+                reasons.append(f"{monitor} does not sync each message: set sync_interval: always")
+        return reasons if 2 * synced > len(self._monitors) else reasons + silent
 
     # ---- the connection ----
 

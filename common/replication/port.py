@@ -28,5 +28,8 @@ class ReplicatedLog(Protocol):
     def last_sequence(self) -> int:
         """The last message's number as the leader knows it, 0 where there is none."""
 
+    def check(self) -> None:
+        """Return where the stream and its servers are set up as a copy needs it. Raises NotSetUp."""
+
     def messages(self, sequence: int, most: int) -> Iterator[Stored]:
         """The messages from that one on, `most` at most, as any server has them. Raises StreamBroken."""

@@ -67,7 +67,7 @@ def init() -> None:
     config = load()
     with _stream(config) as stream:
         replicas = config.stack.replication.replicas
-        done = "made" if stream.make(replicas) else "it is there"
+        done = "made" if stream.make() else "it is there"
         click.echo(f"{stream.name}: {done}, on {replicas} server{'s' if replicas > 1 else ''}")
 
 
@@ -134,7 +134,8 @@ def verify(as_json: bool) -> None:
     """
     config = load()
     with _stream(config) as stream, progress("reading") as told:
-        last = stream.check(config.stack.replication.replicas).state.last_seq
+        stream.check()
+        last = stream.last_sequence()
         chain, reader = Chain(), Reader(config.journal_folder, OsFiles())
         for found in stream.messages(1, last):
             chain.take(found)

@@ -22,7 +22,8 @@ def copy_bounds(replication: ReplicationConfig) -> CopyBounds | None:
     """How far the copy off the machine may be behind; None where none is made."""
     if replication.mode is ReplicationMode.LOCAL:
         return None
-    return CopyBounds(replication.max_lag_records, replication.max_lag_ms * NS_PER_MS)
+    waits = replication.mode is ReplicationMode.QUORUM
+    return CopyBounds(replication.max_lag_records, replication.max_lag_ms * NS_PER_MS, waits)
 
 
 def build(config: Config) -> Shell:

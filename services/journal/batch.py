@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from common.journal import AppendedBatch
 from common.journal.frames import Entry
 
 
@@ -104,3 +105,11 @@ class Batch:
                 self.acknowledgements[at] = new._replace(first=old.first, may_wait=old.may_wait and new.may_wait)
                 return
         self.acknowledgements.append(new)
+
+
+class Committed(NamedTuple):
+    """A batch that is in the log at `done`, with the offsets at which each writer's entries begin."""
+
+    batch: Batch
+    offsets: dict[str, int]
+    done: AppendedBatch

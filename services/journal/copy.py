@@ -7,10 +7,14 @@ from common.messages import CopyReport
 
 
 class CopyBounds(NamedTuple):
-    """How far the copy may be behind: in records, and in ns between the last copied stamp and now."""
+    """How far the copy may be behind: in records, and in ns between the last copied stamp and now.
+
+    `waits`: nothing is told of before the copy holds it.
+    """
 
     lag_records: int
     lag_ns: int
+    waits: bool = False
 
 
 class Copy:
@@ -19,6 +23,7 @@ class Copy:
     def __init__(self, bounds: CopyBounds) -> None:
         """Nothing was heard."""
         self.lsn = 0
+        self.waits = bounds.waits
         self._stamp_ns = 0
         self._bounds = bounds
         self._peer = b""

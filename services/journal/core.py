@@ -6,6 +6,11 @@ is taken; a higher one is refused with the number expected, a lower one is ackno
 stamp. Which number that is, is a fold over the log, so it survives the journal's own restart. A question is answered
 from what is durable.
 
+Where the copy off the machine is waited for (`copy_bounds.waits`), a batch that is durable here is told to nobody until
+the replicator has said that the copy holds it: acknowledgements, grants and the stream come in the log's order then,
+and refills, duplicates and the status go no further. The next batches are written and synced meanwhile, so group commit
+goes on. After a start nothing is told before the replicator has spoken.
+
 The clock starts at max(wall clock, last stamp) and advances by the boot clock alone. A tick, itself a record whose one
 byte is the low-disk level, is written when 100 ms pass without a record. The first error of the disk ends the process
 with the integrity status; a disk without room does not: nothing is taken then, writers ask again, and the low level
@@ -60,7 +65,7 @@ from common.messages import (
     cut,
     encode,
 )
-from services.journal.batch import Acknowledgement, Batch, Grant, Head
+from services.journal.batch import Acknowledgement, Batch, Committed, Grant, Head
 from services.journal.copy import Copy, CopyBounds
 
 LINK = "journal"
@@ -153,6 +158,7 @@ class JournalCore(Core):
         self._acks_boot_ns = 0
         self._low_disk = 0
         self._copy = Copy(settings.copy_bounds) if settings.copy_bounds is not None else None
+        self._committed: deque[Committed] = deque()
         self._announced = JournalLevel.NOTHING
         self._level_changed = False
         self._full = False
@@ -165,6 +171,8 @@ class JournalCore(Core):
         thing."""
         try:
             log = self._log = self._open_log(now.wall_ns)
+            if self._copy is None or not self._copy.waits:
+                log.write_released(None)
             self._look_at_room(log, now)
         except Locked as error:
             self.effects.append(Exit(ExitStatus.FAILURE, str(error)))
@@ -207,8 +215,9 @@ class JournalCore(Core):
         return {
             "state": "full" if self._full else "live",
             "epoch": log.epoch,
-            "lsn": log.last_lsn,
-            "durable_lsn": log.durable_lsn,
+            "lsn": self._told_lsn(log, log.last_lsn),
+            "durable_lsn": self._told_lsn(log, log.durable_lsn),
+            "waits_for_copy": len(self._committed),
             "first_lsn": log.first_lsn,
             "stamp_ns": log.last_stamp_ns,
             "journal_id": log.identity.hex(),
@@ -244,6 +253,7 @@ class JournalCore(Core):
             case CopyReport() if self._copy is not None:
                 self._copy.report(message, peer)
                 self._announce(log, now)
+                self._tell_committed(log, now)
             case ControlRequest():
                 self._control(log, peer, message, now)
 
@@ -283,6 +293,8 @@ class JournalCore(Core):
         under_load = now.boot_ns < self._appended_boot_ns + MARK_NS
         may_wait = under_load and now.boot_ns < self._mark_synced_boot_ns + MARK_SYNC_NS
         log.write_mark(may_wait=may_wait)
+        if self._copy is not None and self._copy.waits:
+            log.write_released(self._copy.lsn)
         if not may_wait:
             self._mark_synced_boot_ns = now.boot_ns
 
@@ -378,6 +390,8 @@ class JournalCore(Core):
     def _acknowledge_again(self, log: Log, peer: bytes, writer: str, state: WriterState, first: int, last: int) -> None:
         """Duplicates: each run with the place and the stamp that it got when it was first taken."""
         for run in state.runs(first, last):
+            if run.last_lsn > self._told_lsn(log, run.last_lsn):
+                return
             self._send_appended(log, peer, writer, state.epoch, run.first_number, run.last_number, run.last_lsn,
                                 run.stamp_ns)  # fmt: skip
 
@@ -404,7 +418,9 @@ class JournalCore(Core):
                 self._fail(log, error)
                 return
             if granted is not None:
-                self.effects.append(Send(LINK, granted, peer))
+                # What the copy does not hold yet is granted when it does.
+                if granted.lsn <= self._told_lsn(log, granted.lsn):
+                    self.effects.append(Send(LINK, granted, peer))
                 return
         if token in self._tokens.get(writer, ()):
             # Asked again while nobody answered, and granted since: the asker has that epoch, a later one, or is dead.
@@ -455,11 +471,24 @@ class JournalCore(Core):
         self._recorded_boot_ns = now.boot_ns
         if batch.acknowledgements:
             self._appended_boot_ns = now.boot_ns
-        for grant in batch.grants:
-            self._grant(log, grant, done.first_lsn + offsets[grant.writer] + grant.entry, done.stamp_ns)
-        for taken in batch.acknowledgements:
-            self._acknowledge(log, taken, done.first_lsn + offsets[taken.writer] + taken.entry, done.stamp_ns, now)
-        self._publish(done.block, now, may_wait=batch.stream_may_wait)
+        self._committed.append(Committed(batch, offsets, done))
+        self._tell_committed(log, now)
+
+    # ---- what is told of what is committed ----
+    def _told_lsn(self, log: Log, lsn: int) -> int:
+        """`lsn`, or where the copy is waited for the last record that it holds, if that is before it."""
+        return lsn if self._copy is None or not self._copy.waits else min(lsn, self._copy.lsn)
+
+    def _tell_committed(self, log: Log, now: Instant) -> None:
+        """Grant, acknowledge and publish the batches that may be told of, in the order of the log."""
+        told_lsn = self._told_lsn(log, log.last_lsn)
+        while self._committed and self._committed[0].done.last_lsn <= told_lsn:
+            batch, offsets, done = self._committed.popleft()
+            for grant in batch.grants:
+                self._grant(log, grant, done.first_lsn + offsets[grant.writer] + grant.entry, done.stamp_ns)
+            for taken in batch.acknowledgements:
+                self._acknowledge(log, taken, done.first_lsn + offsets[taken.writer] + taken.entry, done.stamp_ns, now)
+            self._publish(done.block, now, may_wait=batch.stream_may_wait)
 
     def _grant(self, log: Log, grant: Grant, lsn: int, stamp_ns: int) -> None:
         self._tokens[grant.writer].append(grant.token)
@@ -511,6 +540,7 @@ class JournalCore(Core):
         log.abandon()
         self._log = None
         self._batch = Batch()
+        self._committed.clear()
         self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
 
     # ---- what is announced ----
@@ -551,14 +581,15 @@ class JournalCore(Core):
         if log is None:
             return
         try:
-            block = self._reader.read_block(request.from_lsn, min(request.upto_lsn, log.last_lsn), CHUNK_BYTES)
+            told_lsn = self._told_lsn(log, log.last_lsn)
+            block = self._reader.read_block(request.from_lsn, min(request.upto_lsn, told_lsn), CHUNK_BYTES)
         except Gone as error:
             self.note("warning", "refill_gone", from_lsn=error.lsn, first_lsn=error.first_lsn)
             block = b""
         except JournalError as error:
             self._fail(log, error)
             return
-        self.effects.append(Send(LINK, ReadChunk(request.from_lsn, block, log.last_lsn), peer))
+        self.effects.append(Send(LINK, ReadChunk(request.from_lsn, block, told_lsn), peer))
 
 
 def _why_never(first: int, entries: list[tuple[int, bytes]]) -> str:

@@ -71,6 +71,7 @@ class Copier:
 
     def _place(self, journal_id: str, durable_lsn: int) -> Copied:
         log = self._log = self._open_stream(journal_id)
+        log.check()
         sequence = log.last_sequence()
         self._end = self._compared(log, sequence, durable_lsn) if sequence else Copied(0, 0, 0)
         first = self._reader.first_lsn()

@@ -116,6 +116,11 @@ def test_no_two_venues_of_the_project_share_a_port() -> None:
         ("fixring.toml", "[money]", '[replication]\nservers = ["nats://10.0.0.5:4222"]\n[money]', "set `ca`"),
         ("fixring.toml", "[money]", '[replication]\nservers = ["tls://127.0.0.1:4222"]\n[money]', "belong together"),
         ("fixring.toml", "[money]", '[replication]\nservers = ["nats://me:pw@localhost:1"]\n[money]', "no password"),
+        (
+            "fixring.toml", "[money]", '[replication]\nmode = "quorum"\nservers = ["nats://[::1]:1"]\n[money]',
+            "three `replicas` at least, and the `monitors` of each",
+        ),
+        ("fixring.toml", "[money]", '[replication]\nmonitors = ["10.0.0.5:8222"]\n[money]', "write http://HOST:PORT"),
         ("fixring.toml", "[money]", '[replication]\nkey = "keys/nats.key"\n[money]', "set both, or none"),
         ("fixring.toml", "ttl_ms = 1000", "ttl_ms = 1001", "fixring.toml: orders.ttl_ms: Expected `int` <= 1000"),
         (

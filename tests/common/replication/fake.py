@@ -70,6 +70,9 @@ class FakeLog:
         self._arrive()
         return Stored(sequence, self.held[sequence - 1]) if 0 < sequence <= len(self.held) else None
 
+    def check(self) -> None:
+        self._ask()
+
     def last_sequence(self) -> int:
         self._ask()
         return len(self.held)

@@ -12,7 +12,7 @@ import pytest
 from common.replication.chain import Chain
 from common.replication.errors import Away, NoStream, NotSetUp, StreamBroken
 from common.replication.message import Batch
-from common.replication.nats_stream import NatsAddress, NatsStream
+from common.replication.nats_stream import NatsStream
 from common.replication.port import Answer
 from common.replication.publisher import Publisher
 from scripts.nats import NatsServers
@@ -29,7 +29,7 @@ def servers(tmp_path: Path) -> Iterator[NatsServers]:
 
 @pytest.fixture
 def stream(servers: NatsServers) -> Iterator[NatsStream]:
-    stream = NatsStream(NatsAddress(tuple(servers.urls), None), JOURNAL)
+    stream = NatsStream(servers.address(), JOURNAL)
     yield stream
     stream.close()
 
@@ -50,7 +50,7 @@ def by_hand(servers: NatsServers, act: Any) -> Any:
 def test_the_stream_is_made_once_and_read_back_byte_for_byte(servers: NatsServers, stream: NatsStream) -> None:
     with pytest.raises(NoStream, match="fixring replication init"):
         stream.last_sequence()
-    assert stream.make(1) and not stream.make(1)
+    assert stream.make() and not stream.make()
     made = messages(5)
     for sequence, each in enumerate(made):
         assert stream.publish(each.batch, sequence) == Answer(stream.name, sequence + 1, False)
@@ -67,7 +67,7 @@ def test_the_stream_is_made_once_and_read_back_byte_for_byte(servers: NatsServer
 def test_a_wrong_expectation_is_no_answer_and_somebody_else_s_message_is_none_of_a_journal(
     servers: NatsServers, stream: NatsStream
 ) -> None:
-    stream.make(1)
+    stream.make()
     one, two = messages(2)
     stream.publish(one.batch, 0)
     for again in (one, two):
@@ -83,12 +83,20 @@ def test_a_wrong_expectation_is_no_answer_and_somebody_else_s_message_is_none_of
         publisher.publish(two.batch)
 
 
+def test_a_server_that_does_not_sync_each_message_is_refused(tmp_path: Path) -> None:
+    with NatsServers(tmp_path, 1, "10s") as servers:
+        stream = NatsStream(servers.address(), JOURNAL)
+        with pytest.raises(NotSetUp, match="set sync_interval: always"):
+            stream.make()
+        stream.close()
+
+
 @pytest.mark.torture
 def test_of_three_servers_one_may_be_gone_and_two_are_none(tmp_path: Path) -> None:
     """And a message's id is looked up before the expectation, so ours have none: a fenced host would be told yes."""
     with NatsServers(tmp_path, 3) as servers:
-        stream = NatsStream(NatsAddress(tuple(servers.urls), None), JOURNAL)
-        until(lambda: stream.make(3) or True)
+        stream = NatsStream(servers.address(), JOURNAL)
+        until(lambda: stream.make() or True)
         made = messages(6)
         publisher = Publisher(stream, 0, lambda batch: False)
         publisher.publish(made[0].batch)
@@ -129,13 +137,13 @@ def test_a_stream_that_may_lose_messages_is_refused(servers: NatsServers, stream
 
     by_hand(servers, make)
     with pytest.raises(NotSetUp, match=r"max_msgs is 10.*max_age is 60"):
-        stream.make(1)
+        stream.make()
 
 
 def test_a_server_that_is_killed_is_away_and_has_everything_when_it_is_back(
     servers: NatsServers, stream: NatsStream
 ) -> None:
-    stream.make(1)
+    stream.make()
     made = messages(3)
     publisher = Publisher(stream, 0, lambda batch: False)
     publisher.publish(made[0].batch)

@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+import zmq
 
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import CHECKOUT, load
 from common.exit_status import ExitStatus
 from common.journal import OsFiles, iterate
+from common.messages import Append, Appended, EpochGranted, EpochRequest, JournalAnswer, OperatorAct, encode
 from scripts.cli.main import run
 from scripts.nats import NatsServers
 
@@ -25,14 +28,17 @@ LONGEST_S = 20.0
 class Host:
     """A journal and its replicator, whose commands run in this process."""
 
-    def __init__(self, folder: Path, servers: NatsServers, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, folder: Path, servers: NatsServers, monkeypatch: pytest.MonkeyPatch, mode: str = "async"
+    ) -> None:
         self.servers = servers
         for name in [name for name in os.environ if name.startswith("FIXRING")]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("FIXRING_VAR", str(folder / "var"))
-        monkeypatch.setenv("FIXRING__REPLICATION__MODE", "async")
+        monkeypatch.setenv("FIXRING__REPLICATION__MODE", mode)
         monkeypatch.setenv("FIXRING__REPLICATION__SERVERS", json.dumps(servers.urls))
-        monkeypatch.setenv("FIXRING__REPLICATION__REPLICAS", "1")
+        monkeypatch.setenv("FIXRING__REPLICATION__MONITORS", json.dumps(servers.monitors))
+        monkeypatch.setenv("FIXRING__REPLICATION__REPLICAS", str(len(servers.urls)))
         self.config = load()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -164,3 +170,74 @@ def test_with_the_journal_s_disk_gone_the_stream_brings_it_back_latched(
     host.spawn("journal")
     host.until(lambda: host.status("journal"))
     assert host.status("journal")["journal_id"] != journal_id, "what goes on is a journal of its own"
+
+
+class Writer:
+    """A writer of the real journal, which sends again what is not acknowledged."""
+
+    def __init__(self, host: Host) -> None:
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.ROUTING_ID, b"orders")
+        self._socket.connect(host.config.endpoint("journal"))
+        self._decode = msgspec.msgpack.Decoder(JournalAnswer).decode
+        self.acknowledged = 0
+        self._epoch = 0
+        until_s = time.monotonic() + 2 * LONGEST_S
+        while not self._epoch:
+            assert time.monotonic() < until_s
+            self._socket.send(encode(EpochRequest("orders", 7)))
+            self._hear(500)
+
+    def _hear(self, wait_ms: int) -> None:
+        while self._socket.poll(wait_ms):
+            message = self._decode(self._socket.recv())
+            if isinstance(message, EpochGranted):
+                self._epoch = message.epoch
+                return
+            if isinstance(message, Appended):
+                self.acknowledged = max(self.acknowledged, message.number)
+                return
+
+    def append(self, wait_s: float = LONGEST_S) -> bool:
+        """The next record; whether it was acknowledged in time."""
+        number, until_s = self.acknowledged + 1, time.monotonic() + wait_s
+        entries = [(25, encode(OperatorAct("orders", "log_level", f"number {number}")))]
+        while time.monotonic() < until_s and self.acknowledged < number:
+            self._socket.send(encode(Append("orders", self._epoch, number, entries)))
+            self._hear(300)
+        return self.acknowledged >= number
+
+    def close(self) -> None:
+        self._context.destroy(linger=0)
+
+
+@pytest.mark.torture
+def test_with_a_quorum_what_was_acknowledged_outlives_the_host_and_two_servers_down_stop_it(
+    short_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with NatsServers(short_folder / "nats", 3) as servers:
+        host = Host(short_folder, servers, monkeypatch, "quorum")
+        host.spawn("journal")
+        host.spawn("replicator")
+        host.until(lambda: host.status("journal"))
+        host.until(lambda: run(["replication", "init"]) == ExitStatus.OK)
+        writer = Writer(host)
+        assert all(writer.append() for _ in range(50))
+        servers.send(0, signal.SIGSTOP)
+        assert all(writer.append() for _ in range(20)), "one of three costs nothing but a moment"
+        servers.send(1, signal.SIGSTOP)
+        assert not writer.append(6), "two of three down: nothing is acknowledged"
+        assert host.status("journal")["waits_for_copy"]
+        servers.send(0, signal.SIGCONT)
+        servers.send(1, signal.SIGCONT)
+        assert all(writer.append() for _ in range(20)), "it goes on by itself"
+        journal_id, acknowledged = str(host.status("journal")["journal_id"]), writer.acknowledged
+        for name in ("journal", "replicator"):
+            host.end(name, signal.SIGKILL)
+        writer.close()
+        shutil.rmtree(host.config.journal_folder)
+        assert run(["journal", "restore", "--stream", journal_id]) == ExitStatus.OK
+        there = [record for record in iterate(host.config.journal_folder, OsFiles()) if record.writer == "orders"]
+        assert max(record.append_number for record in there) >= acknowledged

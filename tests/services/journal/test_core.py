@@ -970,3 +970,106 @@ def test_what_is_not_copied_is_not_dropped() -> None:
     assert not answer.ok and "is not copied yet" in answer.text
     life.turn(CopyReport(last, stamp_ns), peer=b"replicator")
     assert control(life, "drop", orjson.dumps({"below": last - 1})).ok
+
+
+# ---- a copy that is waited for ----
+
+
+def waiting_journal(disk: Disk | None = None) -> Life:
+    return Life(disk or Disk(), copy_bounds=CopyBounds(1_000_000, 3600 * NS_PER_S, waits=True))
+
+
+def copied(life: Life, lsn: int = 0) -> list[Effect]:
+    """The replicator says that the copy holds everything, or up to a record."""
+    log = life.core._log
+    assert log is not None
+    return life.turn(CopyReport(lsn or log.last_lsn, log.last_stamp_ns), peer=b"replicator")
+
+
+def told(effects: list[Effect]) -> list[object]:
+    """What anybody but the replicator is told: answers, and published records."""
+    answers: list[object] = [
+        effect.message
+        for effect in effects
+        if isinstance(effect, Send) and not isinstance(effect.message, DurableEnd | ControlAnswer)
+    ]
+    blocks = [effect.data for effect in effects if isinstance(effect, Publish)]
+    return answers + [record for block in blocks for record in parse(block)]
+
+
+def granted_and_copied(life: Life) -> EpochGranted:
+    assert told(life.turn(EpochRequest("orders", 1))) == []
+    answers = [effect.message for effect in copied(life) if isinstance(effect, Send)]
+    (granted,) = [answer for answer in answers if isinstance(answer, EpochGranted)]
+    return granted
+
+
+def test_nothing_is_granted_acknowledged_or_published_before_the_copy_holds_it() -> None:
+    life = waiting_journal()
+    granted = granted_and_copied(life)
+    first = life.turn(append(granted, 1, b"a"))
+    second = life.turn(append(granted, 2, b"b", b"c"))
+    assert told(first) == told(second) == [] and [r.payload for r in life.records()][-3:] == [b"a", b"b", b"c"]
+    half = told(copied(life, granted.lsn + 2))
+    assert [answer.number for answer in half if isinstance(answer, Appended)] == [1], "the second batch is half there"
+    assert [record.payload for record in half if isinstance(record, Record)] == [b"a"]
+    rest = told(copied(life))
+    assert [(a.first_number, a.number) for a in rest if isinstance(a, Appended)] == [(2, 3)]
+    assert [record.payload for record in rest if isinstance(record, Record)] == [b"b", b"c"]
+
+
+def test_batches_are_written_and_synced_while_the_copy_is_waited_for() -> None:
+    life = waiting_journal()
+    granted = granted_and_copied(life)
+    for number in range(1, 6):
+        life.turn(append(granted, number, b"x"))
+    assert life.core.status(life.now)["waits_for_copy"] == 5
+    acknowledged_ = [answer for answer in told(copied(life)) if isinstance(answer, Appended)]
+    assert [answer.number for answer in acknowledged_] == [1, 2, 3, 4, 5]
+
+
+def test_a_repeat_is_no_way_around_the_copy() -> None:
+    """Nor a repeated request for an epoch, a question, a refill, or the status."""
+    life = waiting_journal()
+    assert told(life.turn(EpochRequest("orders", 1))) == told(life.turn(EpochRequest("orders", 1))) == []
+    answers = [effect.message for effect in copied(life) if isinstance(effect, Send)]
+    (granted,) = [answer for answer in answers if isinstance(answer, EpochGranted)]
+    life.turn(append(granted, 1, b"a"))
+    assert told(life.turn(append(granted, 1, b"a"))) == []
+    (refused,) = told(life.turn(AppendQuestion("orders", granted.epoch)))
+    assert isinstance(refused, AppendRefused) and refused.number_expected == 2
+    (chunk,) = told(life.turn(ReadRequest(1, 99)))
+    assert isinstance(chunk, ReadChunk) and chunk.last_lsn == granted.lsn == parse(chunk.block)[-1].lsn
+    status = life.core.status(life.now)
+    assert (status["lsn"], status["durable_lsn"]) == (granted.lsn, granted.lsn)
+    copied(life)
+    (again,) = told(life.turn(append(granted, 1, b"a")))
+    assert isinstance(again, Appended) and again.number == 1
+
+
+def test_after_a_restart_nothing_is_told_before_the_replicator_has_spoken() -> None:
+    life = waiting_journal()
+    granted = granted_and_copied(life)
+    life.turn(append(granted, 1, b"a"))
+    life.die()
+    later = waiting_journal(life.disk)
+    assert told(later.turn(append(granted, 1, b"a"))) == told(later.turn(EpochRequest("risk", 4))) == []
+    assert told(later.turn(ReadRequest(1, 99)))[0].last_lsn == 0  # type: ignore[attr-defined]
+    answers = told(copied(later))
+    assert [answer.writer for answer in answers if isinstance(answer, EpochGranted)] == ["risk"]
+    (again,) = told(later.turn(append(granted, 1, b"a")))
+    assert isinstance(again, Appended) and again.number == 1
+
+
+def test_readers_of_the_files_look_no_further_than_the_copy() -> None:
+    life = waiting_journal()
+    granted = granted_and_copied(life)
+    life.turn(append(granted, 1, b"a"))
+    life.wait(250)
+    assert Reader(FOLDER, life.files).durable_lsn() == granted.lsn
+    copied(life)
+    life.wait(250)
+    assert Reader(FOLDER, life.files).durable_lsn() > granted.lsn
+    life.die()
+    Life(life.disk).wait(250)
+    assert Reader(FOLDER, life.disk.files()).durable_lsn() > granted.lsn + 1, "without a copy they see all"
