@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from common.actor.parent import die_with
 from common.replication.message import MAX_PAYLOAD_BYTES
 from common.replication.nats_stream import NatsAddress
 from scripts.stack import free_ports
-from services.supervisor.processes import die_with
 
 UP_S = 20.0
 POLL_S = 0.02
