@@ -1271,7 +1271,7 @@ class Append(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="append
 class Appended(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="appended"):
     """Everything of the writer up to `number` is durable. The numbers above the last acknowledgement bear `stamp_ns`.
 
-    `first_number` is the first that bears it. `announced` is a `JournalLevel`.
+    `first_number` is the first that bears it. `announced` is a `JournalLevel`; with `number` 0 it is all that is told.
     """
 
     writer: str

@@ -160,6 +160,8 @@ class JournalCore(Core):
         self._copy = Copy(settings.copy_bounds) if settings.copy_bounds is not None else None
         self._committed: deque[Committed] = deque()
         self._announced = JournalLevel.NOTHING
+        self._peers: dict[str, bytes] = {}
+        """Where each writer was last heard of."""
         self._level_changed = False
         self._full = False
         self._batches = 0
@@ -379,6 +381,7 @@ class JournalCore(Core):
                 self._acknowledge_again(log, peer, writer, state, first, first + len(entries) - 1)
             entries = entries[expected - first :]
             first = expected
+        self._peers[writer] = peer
         if entries:
             self._batch.append(
                 peer, writer, epoch, first, entries,
@@ -492,6 +495,7 @@ class JournalCore(Core):
 
     def _grant(self, log: Log, grant: Grant, lsn: int, stamp_ns: int) -> None:
         self._tokens[grant.writer].append(grant.token)
+        self._peers[grant.writer] = grant.peer
         granted = EpochGranted(grant.writer, grant.token, grant.epoch, lsn, stamp_ns, log.epoch, log.identity.hex())
         self.effects.append(Send(LINK, granted, grant.peer))
 
@@ -545,8 +549,8 @@ class JournalCore(Core):
 
     # ---- what is announced ----
     def _announce(self, log: Log, now: Instant) -> None:
-        """Look at what refuses what adds risk. A change is told with the next record: where those never cease there is
-        no other tick."""
+        """Look at what refuses what adds risk. A change is told at once, by a tick and to each writer: who refuses
+        everything appends nothing, and would never hear in an acknowledgement that it is over."""
         behind = self._copy is not None and self._copy.is_behind(log.durable_lsn, self._stamp_ns(log, now))
         other = JournalLevel.COPY_BEHIND if behind else JournalLevel.NOTHING
         level = JournalLevel.LOW_DISK if self._low_disk else other
@@ -556,6 +560,11 @@ class JournalCore(Core):
             event = ("warning", "copy_behind") if behind else ("info", "copy_caught_up")
             self.note(*event, lsn=log.durable_lsn)
         self._announced, self._level_changed = level, True
+        self._send_held_acks()
+        for writer, peer in self._peers.items():
+            state = log.writers.get(writer)
+            if state is not None:
+                self._send_appended(log, peer, writer, state.epoch, 0, 0, 0, 0)
 
     def _tell_durable_end(self) -> None:
         log, copy = self._log, self._copy

@@ -21,6 +21,7 @@ from common.messages import (
     Door,
     EpochGranted,
     EpochRequest,
+    JournalLevel,
     JournalRequest,
     Kind,
     OperatorAct,
@@ -188,6 +189,16 @@ def test_a_journal_that_lacks_what_it_acknowledged_is_not_written_to() -> None:
     with pytest.raises(LogLost, match="acknowledged append 2 and now expects 2"):
         appender.received(AppendRefused(WRITER, 50, 2, 2), at(5))
     assert core.effects == []
+
+
+def test_a_level_that_is_told_alone_acknowledges_nothing() -> None:
+    journal = a_journal()
+    core, appender = granted(journal)
+    appender.append(Kind.OPERATOR, act("a"), at(1))
+    assert appender.grant is not None
+    told = Appended(WRITER, appender.grant.epoch, 0, 0, 0, 0, appender.journal_epoch, JournalLevel.COPY_BEHIND)
+    assert appender.received(told, at(2)) is None
+    assert appender.announced == JournalLevel.COPY_BEHIND and appender.unacknowledged == 1
 
 
 @pytest.mark.parametrize("grant", [(60, 9, "another"), (60, 2, "journal")])

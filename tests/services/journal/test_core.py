@@ -948,6 +948,19 @@ def test_the_replicator_is_told_the_durable_end_once_it_is_beyond_the_copy() -> 
     assert not [answer for answer in life.answers(append(granted, 1, b"a")) if isinstance(answer, DurableEnd)]
 
 
+def test_a_change_of_the_level_is_told_to_every_writer_at_once() -> None:
+    """Orders that refuses everything appends nothing, so no acknowledgement would ever tell it that it may go on."""
+    life = copied_journal()
+    writers = {name: life.grant(name, token) for token, name in enumerate(("orders", "risk", "session@a"), 1)}
+    life.turn(append(writers["orders"], 1, b"a"))
+    told_ = life.answers(CopyReport(*end_of_log(life)), peer=b"replicator")
+    levels_ = {each.writer: each for each in told_ if isinstance(each, Appended)}
+    assert levels_.keys() == writers.keys()
+    for name, each in levels_.items():
+        assert (each.epoch, each.number, each.announced) == (writers[name].epoch, 0, JournalLevel.NOTHING)
+    assert not [each for each in life.answers(CopyReport(*end_of_log(life))) if isinstance(each, Appended)]
+
+
 def test_a_copy_that_is_too_old_or_too_far_behind_is_announced_and_taken_back() -> None:
     life = copied_journal(lag_records=50, lag_ms=1_000)
     granted = life.grant()

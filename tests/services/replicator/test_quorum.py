@@ -92,7 +92,7 @@ class Host:
             case EpochGranted() if message.token == self.token:
                 self.granted = message
                 self.told.setdefault(message.lsn, self.token.to_bytes(8, "little"))
-            case Appended() if self.granted is not None and message.epoch == self.granted.epoch:
+            case Appended() if self.granted is not None and message.number and message.epoch == self.granted.epoch:
                 self.told[message.lsn] = self.sent[message.number - 1]
                 self.acknowledged = max(self.acknowledged, message.number)
             case ReadChunk():
