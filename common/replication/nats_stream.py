@@ -204,12 +204,13 @@ class NatsStream:
     def _why_not_synced(self) -> list[str]:
         """What keeps an acknowledgement from meaning that a majority of the disks has it. A server that is down is no
         reason while most of them say that they sync."""
+        # A server leaves out what is off.
         synced, silent, reasons = 0, list[str](), list[str]()
         for monitor in self._monitors:
             try:
                 with urllib.request.urlopen(f"{monitor}/jsz?config=true", timeout=ANSWER_S) as answer:
-                    always = bool(json.loads(answer.read())["config"]["sync_always"])
-            except (OSError, ValueError, LookupError, TypeError) as error:
+                    always = bool(json.loads(answer.read())["config"].get("sync_always"))
+            except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
                 silent.append(f"{monitor} does not tell whether it syncs each message: {error}")
                 continue
             synced += always
