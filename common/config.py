@@ -206,7 +206,8 @@ class ReplicationConfig(Section, frozen=True, kw_only=True):
     `monitors`: For "quorum", where each server tells how it is set up, such as `http://10.0.0.5:8222`: nothing is
     acknowledged where one of them does not sync each message to the disk, or most of them do not say.
     `max_lag_ms`: When the last copied record is older than this, orders, risk and sessions refuse what adds risk. With
-    `max_lag_records` this is how much of the story the loss of the machine may take.
+    `max_lag_records` this is how much of the story the loss of the machine may take. The servers need up to 10 s to
+    find a new leader when theirs is lost.
     `max_lag_records`: The same for the number of records that are not copied.
     `ca`: The certificate of the authority that signed the servers' ones.
     `certificate`: This host's own certificate, by which the servers know which role it has.
@@ -217,7 +218,7 @@ class ReplicationConfig(Section, frozen=True, kw_only=True):
     servers: list[str] = []
     replicas: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
     monitors: list[str] = []
-    max_lag_ms: Annotated[int, msgspec.Meta(ge=200, le=3_600_000)] = 2_000
+    max_lag_ms: Annotated[int, msgspec.Meta(ge=200, le=3_600_000)] = 10_000
     max_lag_records: PositiveInt = 20_000
     ca: str = ""
     certificate: str = ""

@@ -36,9 +36,14 @@ from common.replication.port import Answer
 
 T = TypeVar("T")
 
-CONNECT_S = 2
+CONNECT_S = 1
+PUBLISHED_S = 0.5
+"""A server that has not acknowledged for so long is given up, and the next one asked: one that stands still takes
+connections and never answers.
+"""
+
 ANSWER_S = 2.0
-"""A server that has not answered for so long is given up. It is below `max_lag_ms` as it is by itself."""
+"""The same for what is read, and more of it."""
 
 EXPECTED_LAST_SEQUENCE = "Nats-Expected-Last-Sequence"
 NO_MESSAGE = 10037
@@ -97,7 +102,7 @@ class NatsStream:
         headers = {**batch.headers(), EXPECTED_LAST_SEQUENCE: str(expected)}
 
         async def add(client: Client) -> Answer:
-            js = client.jetstream(timeout=ANSWER_S)
+            js = client.jetstream(timeout=PUBLISHED_S)
             done = await js.publish(self._subject, batch.block, stream=self.name, headers=headers)
             return Answer(done.stream, done.seq, bool(done.duplicate))
 
